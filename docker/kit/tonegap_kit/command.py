@@ -1,0 +1,106 @@
+"""The command line of a plug-in: `COMMAND STAGE --in DIR --out DIR`, and what a failure looks like.
+
+A plug-in's program ends with `main(train=...)` or `main(fit=..., generate=...)`. What its function
+raises as StageError becomes one line in the log; a bug keeps its traceback. Both end with code 1.
+"""
+
+import argparse
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+
+from tonegap_kit.errors import StageError
+from tonegap_kit.job import Job, read_job
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A stage that runs: its job, where it reads, and where it may write."""
+
+    job: Job
+    inputs: Path
+    out: Path
+
+    def seed_of(self, purpose: str) -> int:
+        """A seed in [0, 2^63) for one purpose: another draw there never moves the draws here."""
+        digest = sha256(f"{self.job.seed}\0{purpose}".encode()).digest()
+        return int.from_bytes(digest[:8], "big") >> 1
+
+    def rng(self, purpose: str) -> np.random.Generator:
+        """numpy's generator for one purpose, from the job's seed."""
+        return np.random.default_rng(self.seed_of(purpose))
+
+    def file(self, parameter: str) -> Path | None:
+        """The local file that a parameter of kind `file` names, or None where it is `none`."""
+        value = self.job.text(parameter)
+        if value in {"", "none"}:
+            return None
+        path = self.inputs / "files" / Path(value.partition("#sha256=")[0]).name
+        if not path.is_file():
+            raise StageError(f"{path}: there is no such file, but parameter {parameter} is {value!r}")
+        return path
+
+
+StageFunction = Callable[[Stage], None]
+
+
+def main(
+    *,
+    train: StageFunction | None = None,
+    fit: StageFunction | None = None,
+    generate: StageFunction | None = None,
+) -> None:
+    """Runs the stage that the command line names and ends the process."""
+    given = {"train": train, "fit": fit, "generate": generate}
+    sys.exit(_run({name: f for name, f in given.items() if f is not None}, sys.argv[1:]))
+
+
+def progress(done: int, total: int) -> None:
+    """Moves the progress display of whoever watches the stage."""
+    _to_log(f"tonegap-progress {done} {total}")
+
+
+def say(text: str) -> None:
+    """A line for the stage's log, at once: a stage that is killed should have told what it did."""
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+def _run(stages: Mapping[str, StageFunction], argv: list[str]) -> int:
+    parser = argparse.ArgumentParser(description="A stage of a tonegap plug-in.")
+    parser.add_argument("stage", choices=sorted(stages))
+    parser.add_argument("--in", dest="inputs", type=Path, required=True, metavar="DIR")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR")
+    asked = parser.parse_args(argv)
+    try:
+        job = read_job(asked.inputs / "job.json")
+        if job.stage != asked.stage:
+            raise StageError(f"job.json: stage is {job.stage!r}, but {asked.stage!r} was started")
+        stages[asked.stage](Stage(job, asked.inputs, asked.out))
+    except StageError as problem:
+        _to_log(f"error: {problem}")
+        return 1
+    except MemoryError:
+        _to_log("error: out of memory")
+        return 1
+    except RuntimeError as problem:
+        if not _is_out_of_memory(problem):
+            raise
+        _to_log(f"error: out of memory: {str(problem).splitlines()[0]}")
+        return 1
+    return 0
+
+
+def _is_out_of_memory(problem: RuntimeError) -> bool:
+    # torch tells a full GPU by type and a full host by text only; torch may not even be imported.
+    text = str(problem)
+    return "out of memory" in text or "can't allocate memory" in text
+
+
+def _to_log(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()

@@ -1,0 +1,134 @@
+"""The images of a stage with what is known of them: a manifest and the `.npy` file beside it.
+
+The mistake it exists to prevent: row i of one belonging to row i + 1 of the other.
+"""
+
+import csv
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tonegap_kit.command import Stage
+from tonegap_kit.errors import StageError
+from tonegap_kit.job import Job
+
+UNKNOWN = -1  # index of a tone or label that is not told
+
+
+@dataclass(frozen=True, slots=True)
+class Pictures:
+    """Images `uint8 [n, size, size, 3]` that stay on disk, from one file or several in a row."""
+
+    parts: tuple[NDArray[np.uint8], ...]
+
+    def __len__(self) -> int:
+        return sum(len(part) for part in self.parts)
+
+    def take(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
+        """A copy of the images of these rows, in this order."""
+        if len(self.parts) == 1:
+            return np.asarray(self.parts[0][rows])
+        taken = np.empty((len(rows), *self.parts[0].shape[1:]), dtype=np.uint8)
+        start = 0
+        for part in self.parts:
+            here = (rows >= start) & (rows < start + len(part))
+            taken[here] = part[rows[here] - start]
+            start += len(part)
+        return taken
+
+
+@dataclass(frozen=True, slots=True)
+class Partition:
+    """Images with ids; `y` is the class index and `t` the tone index of each, or UNKNOWN."""
+
+    ids: tuple[str, ...]
+    y: NDArray[np.int64]
+    t: NDArray[np.int64]
+    pictures: Pictures
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+def read_partition(stage: Stage, name: str) -> Partition:
+    """The partition `name` (`train`, `validation`, `test`, `synthetic`) of a stage's input.
+
+    Raises StageError if a file is missing, damaged, or they do not fit each other or the job.
+    """
+    job, path = stage.job, stage.inputs / f"{name}.csv"
+    rows = _read_rows(path)
+    pictures = _read_images(stage.inputs / f"{name}.npy", len(rows), job)
+    classes = {label: i for i, label in enumerate(job.classes)}
+    tones = {tone: i for i, tone in enumerate(job.tones)} | {"": UNKNOWN}
+    # Only the test partition may come without labels: a typing error elsewhere must not pass.
+    has_labels = name != "test"
+    return Partition(
+        ids=tuple(row["image_id"] for row in rows),
+        y=_codes(path, rows, "label", classes) if has_labels else _unknown(len(rows)),
+        t=_codes(path, rows, "tone", tones) if has_labels or _has(rows, "tone") else _unknown(len(rows)),
+        pictures=Pictures((pictures,)),
+    )
+
+
+def has_partition(stage: Stage, name: str) -> bool:
+    """Whether a stage was given this partition: `synthetic` is absent where a method made nothing."""
+    return (stage.inputs / f"{name}.csv").exists()
+
+
+def join(one: Partition, other: Partition) -> Partition:
+    """The rows of one partition, then those of the other."""
+    return Partition(
+        ids=one.ids + other.ids,
+        y=np.concatenate([one.y, other.y]),
+        t=np.concatenate([one.t, other.t]),
+        pictures=Pictures(one.pictures.parts + other.pictures.parts),
+    )
+
+
+def _read_rows(path: Path) -> list[dict[str, str]]:
+    try:
+        with path.open(encoding="utf-8", newline="") as f:
+            rows = list(csv.DictReader(f))
+    except (OSError, UnicodeDecodeError, csv.Error) as problem:
+        raise StageError(f"{path}: cannot be read: {problem}") from None
+    if not rows or not _has(rows, "image_id"):
+        raise StageError(f"{path}: no rows with an image_id, wanted one row per image")
+    return rows
+
+
+def _has(rows: Sequence[Mapping[str, str]], column: str) -> bool:
+    return bool(rows) and column in rows[0]
+
+
+def _codes(
+    path: Path, rows: Sequence[Mapping[str, str]], column: str, known: Mapping[str, int]
+) -> NDArray[np.int64]:
+    found = np.empty(len(rows), dtype=np.int64)
+    for i, row in enumerate(rows):
+        value = row.get(column)
+        if value not in known:
+            wanted = ", ".join(repr(name) for name in list(known)[:8])
+            raise StageError(f"{path}: row {i + 1}: {column} is {value!r}, wanted one of {wanted}")
+        found[i] = known[value]
+    return found
+
+
+def _unknown(n: int) -> NDArray[np.int64]:
+    return np.full(n, UNKNOWN, dtype=np.int64)
+
+
+def _read_images(path: Path, n: int, job: Job) -> NDArray[np.uint8]:
+    try:
+        images: NDArray[np.uint8] = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError) as problem:
+        raise StageError(f"{path}: cannot be read as an array: {problem}") from None
+    wanted = (n, job.size_px, job.size_px, 3)
+    if images.shape != wanted or images.dtype != np.uint8:
+        raise StageError(
+            f"{path}: holds {images.dtype} {list(images.shape)}, wanted uint8 {list(wanted)}: "
+            f"one {job.size_px} px image for each row of {path.stem}.csv"
+        )
+    return images

@@ -1,0 +1,68 @@
+"""Which training rows are drawn how often, and how much each weighs in the loss.
+
+The mistake it exists to prevent: weights computed on test images, as some of the papers' code did.
+All functions here see the labels `y [n]` and tones `t [n]` of training rows, and nothing else.
+"""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from tonegap_kit.errors import StageError
+from tonegap_kit.partition import UNKNOWN
+
+Weights = NDArray[np.float64]
+Codes = NDArray[np.int64]
+
+
+def class_balanced(y: Codes) -> Weights:
+    """1 / (images of the row's class), so that every class is drawn equally often."""
+    return np.asarray(1 / np.bincount(y)[y])
+
+
+def cell_balanced(y: Codes, t: Codes) -> Weights:
+    """1 / (images of the row's tone and class): every (tone, class) cell is drawn equally often.
+
+    A row of unknown tone weighs 0, since it belongs to no cell. Raises StageError if all are unknown.
+
+    Source: "RESM" of Du et al. 2022 (FairDisCo, arXiv 2208.10013).
+    """
+    known = _known(t)
+    cells = _cells(y, t)
+    return np.where(known, 1 / np.bincount(cells[known], minlength=cells.max() + 1).clip(1)[cells], 0)
+
+
+def reweighing(y: Codes, t: Codes) -> Weights:
+    """N_tone * N_class / (N_cell * N) of the row: above 1 where a tone has fewer of a class than chance.
+
+    Counted over the rows of known tone; a row of unknown tone weighs 1, which changes nothing.
+    Raises StageError if all are unknown.
+
+    Source: "REWT" of Du et al. 2022, after Kamiran and Calders 2012.
+    """
+    known = _known(t)
+    cells = _cells(y, t)
+    n_tone = np.bincount(t[known], minlength=t.max() + 1)[t]
+    n_class = np.bincount(y[known], minlength=y.max() + 1)[y]
+    n_cell = np.bincount(cells[known], minlength=cells.max() + 1).clip(1)[cells]
+    return np.where(known, n_tone * n_class / (n_cell * known.sum()), 1.0)
+
+
+def _known(t: Codes) -> NDArray[np.bool_]:
+    known = t != UNKNOWN
+    if not known.any():
+        raise StageError("train.csv: no training image has a tone, but this baseline needs them")
+    return np.asarray(known)
+
+
+def _cells(y: Codes, t: Codes) -> Codes:
+    """A number for each (tone, class) cell; that of an unknown tone means nothing."""
+    return np.asarray((t.clip(0)) * (y.max() + 1) + y)
+
+
+def epoch_order(n: int, weights: Weights | None, rng: torch.Generator) -> Tensor:
+    """The n rows of one epoch: each once in random order, or n draws with replacement by weight."""
+    if weights is None:
+        return torch.randperm(n, generator=rng)
+    return torch.multinomial(torch.from_numpy(weights), n, replacement=True, generator=rng)

@@ -1,0 +1,100 @@
+"""The colour of the skin in a picture: measured, drawn for a tone, and moved from one to another.
+
+Works without masks, so it guesses what is skin by colour: yellow to red, neither grey nor blue. The
+lesion counts as skin, because it lies in the same skin and darkens with it.
+"""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tonegap_kit.colour import Float, lab_from_rgb, rgb_from_lab
+from tonegap_kit.errors import StageError
+
+_TYPES = ("I", "II", "III", "IV", "V", "VI")
+_GROUPS = {"I-II": ("I", "II"), "III-IV": ("III", "IV"), "V-VI": ("V", "VI")}
+# Typology angles in degrees; the gaps between the ranges keep the types apart.
+_ANGLES_DEG = dict(
+    zip(_TYPES, [(58, 68), (43, 54), (30, 40), (12, 26), (-26, 6), (-62, -34)], strict=True)
+)
+_DARK = frozenset({"V", "VI"})
+_LIGHTNESS = (18.0, 82.0)
+
+_HUE_DEG = (-25.0, 105.0)  # from violet-red to yellow: skin, blood, and most lesions
+_CHROMA = (4.0, 9.0)  # below the first a pixel is grey, above the second it is coloured
+_HUE_EDGE_DEG = 20.0
+
+
+def draw_skin_colour(rng: np.random.Generator, tone: str) -> Float:
+    """L*, a*, b* of a skin of this tone; of a tone group, one of its types is drawn first."""
+    types: Sequence[str] = _GROUPS.get(tone, (tone,))
+    skin_type = types[int(rng.integers(len(types)))]
+    if skin_type not in _ANGLES_DEG:
+        raise StageError(f"tone {tone!r} has no typology angle, wanted I to VI or a tone group")
+    angle = math.radians(rng.uniform(*_ANGLES_DEG[skin_type]))
+    yellow = rng.uniform(9, 16) if skin_type in _DARK else rng.uniform(13, 19)
+    lightness = np.clip(50 + yellow * math.tan(angle), *_LIGHTNESS)
+    return np.array([lightness, rng.uniform(7, 12), yellow], np.float32)
+
+
+def skin_colour(lab: Float) -> Float:
+    """Median L*, a*, b* of the skin in an image [h, w, 3]; of all pixels if hardly any look like skin.
+
+    The median is taken twice, the second time over the 60 % nearest to the first, so that a lesion or
+    a deep shadow does not pull it.
+    """
+    pixels = lab.reshape(-1, 3)
+    looks = coloured_like_skin(pixels) > 0.5
+    if looks.mean() > 0.05:
+        pixels = pixels[looks]
+    first = np.median(pixels, axis=0)
+    distance = np.abs(pixels - first).sum(axis=1)
+    near = pixels[distance <= np.quantile(distance, 0.6)]
+    return np.asarray(np.median(near, axis=0), np.float32)
+
+
+def coloured_like_skin(lab: Float) -> Float:
+    """How much each colour [..., 3] looks like skin by hue and chroma, 0 to 1."""
+    middle, half = sum(_HUE_DEG) / 2, (_HUE_DEG[1] - _HUE_DEG[0]) / 2
+    hue = np.degrees(np.arctan2(lab[..., 2], lab[..., 1]))
+    away = np.abs((hue - middle + 180) % 360 - 180)
+    by_hue = np.clip((half + _HUE_EDGE_DEG - away) / _HUE_EDGE_DEG, 0, 1)
+    return np.asarray(by_hue * _is_coloured(lab), np.float32)
+
+
+def recolour(image: NDArray[np.uint8], target: Float, contrast: float) -> NDArray[np.uint8]:
+    """An image [h, w, 3] whose skin has the colour `target` instead of its own.
+
+    A pixel's difference to the skin's colour, in CIELAB, shrinks as behind a darker filter: light scaled
+    by g scales L* + 16, a* and b* by the cube root of g (CIELAB's definition), so redness fades on dark
+    skin. `contrast` says how much of the differences in L* is kept on top: 0 none, 1 all.
+    Grey and blue things brighter than the skin (rulers, scale, markers, cloth) stay as they are.
+    """
+    lab = lab_from_rgb(image)
+    own = skin_colour(lab)
+    behind = (target[0] + 16) / (own[0] + 16)
+    kept = np.array([behind + contrast * (1 - behind), behind, behind], np.float32)
+    moved = target + kept * (lab - own)
+    moved[..., 0] = np.clip(moved[..., 0], 0, 100)
+    share = smoothed(np.maximum(coloured_like_skin(lab), _is_shadow(lab, own)))[..., None]
+    return rgb_from_lab(lab + share * (moved - lab))
+
+
+def _is_shadow(lab: Float, own: Float) -> Float:
+    """How much each colour is a dark grey, 0 to 1: hair or shadow, which goes with the skin below."""
+    dark = np.clip((own[0] - 5 - lab[..., 0]) / 15, 0, 1)
+    return np.asarray(dark * (1 - _is_coloured(lab)), np.float32)
+
+
+def _is_coloured(lab: Float) -> Float:
+    chroma = np.hypot(lab[..., 1], lab[..., 2])
+    return np.asarray(np.clip((chroma - _CHROMA[0]) / (_CHROMA[1] - _CHROMA[0]), 0, 1), np.float32)
+
+
+def smoothed(plane: Float) -> Float:
+    """A plane [h, w] averaged over 3 by 3 pixels, so that a mask has no ragged border."""
+    padded = np.pad(plane, 1, mode="edge")
+    rows = padded[:-2] + padded[1:-1] + padded[2:]
+    return np.asarray((rows[:, :-2] + rows[:, 1:-1] + rows[:, 2:]) / 9, np.float32)

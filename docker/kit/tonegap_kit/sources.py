@@ -1,0 +1,88 @@
+"""What a network is fed: rows of a partition turned into tensors on the device, batch by batch.
+
+Images stay 8-bit on disk until their batch is due. A batch leaves as `float32 [b, 3, s, s]` in the
+channels-last layout, which is how the images lie on disk and what convolutions like best.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from tonegap_kit.augment import Augmentation
+from tonegap_kit.partition import Pictures
+
+# Mean and standard deviation of ImageNet's red, green and blue, which all of the papers normalise by.
+MEAN = (0.485, 0.456, 0.406)
+DEVIATION = (0.229, 0.224, 0.225)
+
+
+class Source(Protocol):
+    """Rows that can be asked for as tensors."""
+
+    def __len__(self) -> int: ...
+
+    def take(self, rows: Tensor) -> Tensor:
+        """What the network sees of these rows, on its device."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageSource:
+    """Images that are normalised, and augmented if they are to be, when they are asked for."""
+
+    pictures: Pictures
+    centre_crop: float
+    device: torch.device
+    augmentation: Augmentation | None = None
+    rng: torch.Generator | None = None
+
+    def __len__(self) -> int:
+        return len(self.pictures)
+
+    def take(self, rows: Tensor) -> Tensor:
+        """Images `float32 [b, 3, s, s]` with about zero mean and unit spread."""
+        images = torch.from_numpy(self.pictures.take(rows.numpy())).to(self.device)
+        if self.augmentation is not None and self.rng is not None:
+            images = self.augmentation(images, self.rng)
+        return normalise(centre(images, self.centre_crop))
+
+
+@dataclass(frozen=True, slots=True)
+class TensorSource:
+    """Features that were computed once, `float32 [n, d]`, on the device."""
+
+    x: Tensor
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def take(self, rows: Tensor) -> Tensor:
+        """Features `float32 [b, d]`."""
+        return self.x[rows.to(self.x.device)]
+
+
+def input_size(size_px: int, centre_crop: float) -> int:
+    """Side in pixels of what the network sees of an image: 224 of 256 for a crop of 0.875."""
+    return max(1, round(size_px * centre_crop))
+
+
+def centre(images: Tensor, share: float) -> Tensor:
+    """The middle of images [b, s, s, 3], `share` of their side."""
+    side = images.shape[1]
+    kept = input_size(side, share)
+    start = (side - kept) // 2
+    return images[:, start : start + kept, start : start + kept]
+
+
+def normalise(images: Tensor) -> Tensor:
+    """Images [b, s, s, 3] of 0 to 255 as `float32 [b, 3, s, s]` by ImageNet's mean and deviation."""
+    scale, shift = (
+        values.expand(1, *images.shape[1:]).contiguous() for values in _scale_and_shift(images.device)
+    )
+    return images.float().mul_(scale).add_(shift).permute(0, 3, 1, 2)
+
+
+def _scale_and_shift(device: torch.device) -> tuple[Tensor, Tensor]:
+    deviation = torch.tensor(DEVIATION, device=device)
+    return 1 / (255 * deviation), -torch.tensor(MEAN, device=device) / deviation

@@ -1,0 +1,98 @@
+"""What a method leaves: images as PNG files and `synthetic.csv`, written as they are made.
+
+`synthetic.csv` gets its name only when all images are there, so a stage that stops half-way leaves
+nothing that looks like a result.
+"""
+
+import csv
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from tonegap_kit.command import Stage, progress
+from tonegap_kit.errors import StageError
+
+_COLUMNS = ("image_id", "file", "label", "tone", "prompt", "seed", "sources")
+_LARGEST_PX = 4096
+_PNG_EFFORT = 3  # zlib level: half the time of PIL's own choice for a few per cent more bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SyntheticImage:
+    """One image `uint8 [h, w, 3]` and all that is said of it.
+
+    `sources` are the ids of all training images it was made from; empty only for one made from none.
+    """
+
+    image_id: str
+    image: NDArray[np.uint8]
+    label: str
+    tone: str | None
+    sources: tuple[str, ...]
+    prompt: str = ""
+    seed: int | None = None
+
+
+def write_synthetic(
+    stage: Stage, images: Iterable[SyntheticImage], n: int, real_ids: Iterable[str]
+) -> None:
+    """Writes the images one by one as they come, `n` in all, moving the progress display.
+
+    Raises StageError for one that breaks the contract: an unknown label or tone, an id used twice or
+    that of a real image, a source that is no training image.
+    """
+    real, made = frozenset(real_ids), set[str]()
+    folder = stage.out / "images"
+    folder.mkdir(exist_ok=True)
+    aside = stage.out / "synthetic.partial"
+    with aside.open("w", encoding="utf-8", newline="") as f:
+        table = csv.writer(f, lineterminator="\n")
+        table.writerow(_COLUMNS)
+        progress(0, n)
+        for made_before, image in enumerate(images):
+            _check(stage, image, real, made)
+            made.add(image.image_id)
+            _save(folder, image)
+            table.writerow(_row(image))
+            progress(made_before + 1, n)
+    aside.replace(stage.out / "synthetic.csv")
+
+
+def _check(stage: Stage, image: SyntheticImage, real: frozenset[str], made: set[str]) -> None:
+    where = f"synthetic image {image.image_id!r}"
+    if image.image_id in real or image.image_id in made:
+        raise StageError(f"{where}: the id is used already")
+    if not image.image_id or Path(image.image_id).name != image.image_id:
+        raise StageError(f"{where}: the id cannot be the name of a file")
+    if image.label not in stage.job.classes:
+        raise StageError(f"{where}: label {image.label!r} is no class of this task")
+    if image.tone is not None and image.tone not in stage.job.tones:
+        raise StageError(f"{where}: tone {image.tone!r} is no tone of this task")
+    strangers = [source for source in image.sources if source not in real]
+    if strangers:
+        raise StageError(f"{where}: source {strangers[0]!r} is no training image")
+    shape = image.image.shape
+    if image.image.dtype != np.uint8 or len(shape) != 3 or shape[2] != 3 or max(shape) > _LARGEST_PX:
+        raise StageError(f"{where}: {image.image.dtype} {list(shape)}, wanted uint8 [h, w, 3]")
+
+
+def _save(folder: Path, image: SyntheticImage) -> None:
+    Image.fromarray(image.image).save(
+        folder / f"{image.image_id}.png", compress_level=_PNG_EFFORT
+    )
+
+
+def _row(image: SyntheticImage) -> tuple[str, ...]:
+    return (
+        image.image_id,
+        f"{image.image_id}.png",
+        image.label,
+        image.tone or "",
+        image.prompt,
+        "" if image.seed is None else str(image.seed),
+        " ".join(image.sources),
+    )

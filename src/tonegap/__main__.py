@@ -1,0 +1,5 @@
+"""`python -m tonegap` is the command `tonegap`."""
+
+from tonegap.cli.main import main
+
+main()

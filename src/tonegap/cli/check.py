@@ -1,0 +1,23 @@
+"""`tonegap check`: every problem of the suite root at once."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from tonegap.cli.options import suite_root_option
+
+
+@click.command(name="check")
+@suite_root_option
+def command(suite_root: Path | None) -> None:
+    """Every problem of data sets, tasks, plug-ins, Dockerfiles and suites; exit code 2 if there is one."""
+    from tonegap.rooms.check import check_rooms
+    from tonegap.rooms.root import find_root
+
+    problems = check_rooms(find_root(suite_root))
+    for problem in problems:
+        click.echo(f"{problem.where}: {problem.text}")
+    click.echo(f"{len(problems)} problems" if problems else "no problems", err=True)
+    if problems:
+        sys.exit(2)

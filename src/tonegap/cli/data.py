@@ -1,0 +1,234 @@
+"""`tonegap data`: check a download, show a data set, draw phantom images."""
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from tonegap.cli.options import store_option, suite_root_option
+from tonegap.errors import BadRequest
+from tonegap.rooms.dataset import (
+    DATASET_FILE,
+    Dataset,
+    dataset_ids,
+    read_dataset,
+    read_dataset_folder,
+)
+from tonegap.rooms.root import find_root
+
+if TYPE_CHECKING:
+    from tonegap.data.metadata import Metadata
+    from tonegap.rooms.task import Task
+
+_FOLDER = click.Path(path_type=Path, file_okay=False)
+
+_root_option = click.option(
+    "--root", "data_root", type=_FOLDER, help="Folder of your own copy: metadata CSV and images."
+)
+_workers_option = click.option(
+    "--workers",
+    type=click.IntRange(1),
+    default=os.cpu_count() or 1,
+    help="Processes that read or draw images (default: one per core).",
+)
+_json_option = click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
+
+
+@click.group("data")
+def command() -> None:
+    """Check a download, show a data set, draw phantom images."""
+
+
+@command.command("check")
+@click.argument("dataset_name", metavar="DATASET")
+@_root_option
+@click.option("--task", "task_name", help="Ask about this task alone (default: every task of it).")
+@_workers_option
+@_json_option
+@store_option
+@suite_root_option
+@click.pass_context
+def check_command(  # noqa: PLR0913 - one parameter per option
+    context: click.Context,
+    dataset_name: str,
+    data_root: Path | None,
+    task_name: str | None,
+    workers: int,
+    as_json: bool,
+    store: Path | None,
+    suite_root: Path | None,
+) -> None:
+    """Is this download what the papers used?
+
+    Lists at once what matches the published counts, which images are missing, broken, duplicate or
+    extra, by tone, and which tasks can be run. DATASET is a name of benchmarks/ or a folder with a
+    dataset.toml. Exit code 2 if a task cannot be run on it.
+    """
+    from tonegap.data.check import check_data
+    from tonegap.data.listing import json_listing, text_listing
+
+    dataset, root = _find_dataset(dataset_name, suite_root)
+    cache = _cache(store, root)
+    place = _data_root(dataset, data_root, cache, workers)
+    found = check_data(dataset, place, cache / "index", workers, _tasks(root, dataset, task_name))
+    if as_json:
+        click.echo(json.dumps(json_listing(found), indent=2, ensure_ascii=False))
+    else:
+        click.echo(text_listing(found))
+    context.exit(0 if found.is_usable else 2)
+
+
+@command.command("show")
+@click.argument("dataset_name", metavar="DATASET")
+@_root_option
+@_json_option
+@suite_root_option
+def show_command(
+    dataset_name: str, data_root: Path | None, as_json: bool, suite_root: Path | None
+) -> None:
+    """The card of a data set: source, licence, access, counts by tone and label.
+
+    Without --root the counts are the published ones, or those of the declaration where the suite
+    draws the data set itself.
+    """
+    from tonegap.data.card import json_card, make_card, text_card
+
+    dataset, _ = _find_dataset(dataset_name, suite_root)
+    card = make_card(dataset, _metadata_at_hand(dataset, data_root))
+    if as_json:
+        click.echo(json.dumps(json_card(card), indent=2, ensure_ascii=False))
+    else:
+        click.echo(text_card(card))
+
+
+@command.command("phantom")
+@click.option(
+    "--like",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Metadata CSV of a data set: draw a stand-in for each of its rows.",
+)
+@click.option("--n", "images", type=click.IntRange(1), help="Draw this many images of no data set.")
+@click.option("--out", type=_FOLDER, required=True, help="Folder to draw into.")
+@click.option("--size", "size_px", type=click.IntRange(16, 2048), default=96, show_default=True)
+@_workers_option
+@suite_root_option
+def phantom_command(
+    like: Path | None,
+    images: int | None,
+    out: Path,
+    size_px: int,
+    workers: int,
+    suite_root: Path | None,
+) -> None:
+    """Draw skin: stand-ins for real metadata (--like), or a set of its own (--n).
+
+    Run the same command again to go on where it was cut off.
+    """
+    if (like is None) == (images is None):
+        raise BadRequest("tonegap data phantom: pass either --like CSV or --n COUNT")
+    root = find_root(suite_root)
+    if like is not None:
+        _draw_like(root, like, out, size_px, workers)
+    else:
+        _draw_plain(root, images or 0, out, size_px, workers)
+
+
+def _draw_like(root: Path, like: Path, out: Path, size_px: int, workers: int) -> None:
+    from tonegap.data.metadata import parse_metadata
+    from tonegap.data.stand_in import draw_stand_ins, recognise_dataset
+
+    dataset = recognise_dataset(root, like)
+    n = len(parse_metadata(dataset, like).ids)
+    with _progress(f"{dataset.file.title}: {n:,} stand-ins", n) as tell:
+        draw_stand_ins(dataset, like, out, size_px, workers, tell)
+    click.echo(f"{out}: {n:,} drawn stand-ins for {dataset.file.title}, {size_px} px", err=True)
+    click.echo(f"tonegap data check {dataset.id} --root {out}")
+
+
+def _draw_plain(root: Path, images: int, out: Path, size_px: int, workers: int) -> None:
+    from tonegap.data.drawn import draw_plain
+
+    dataset = read_dataset(root, "phantom")
+    with _progress(f"{images:,} images", images) as tell:
+        draw_plain(dataset, images, out, size_px, workers, tell)
+    click.echo(f"{out}: {images:,} drawn images, {size_px} px", err=True)
+    click.echo(f"tonegap data check {dataset.id} --root {out}")
+
+
+def _find_dataset(name: str, suite_root: Path | None) -> tuple[Dataset, Path | None]:
+    """The data set of that name or folder, and the suite root; None for a folder of the user's."""
+    folder = Path(name)
+    if (folder / DATASET_FILE).is_file():
+        return read_dataset_folder(folder), None
+    root = find_root(suite_root)
+    return read_dataset(root, name), root
+
+
+def _cache(store: Path | None, root: Path | None) -> Path:
+    """Where the index of images is kept: the store of runs, or a hidden folder here."""
+    return store or (root / "runs" if root is not None else Path.cwd() / ".tonegap")
+
+
+def _data_root(dataset: Dataset, given: Path | None, cache: Path, workers: int) -> Path:
+    """The folder given, the data set's own where it holds the metadata, or one that is drawn now."""
+    if given is not None:
+        if not given.is_dir():
+            raise BadRequest(f"{given}: no such folder; wanted the folder of your copy")
+        return given
+    if any((dataset.folder / name).is_file() for name in dataset.file.metadata):
+        return dataset.folder
+    if dataset.file.drawn is None:
+        raise BadRequest(
+            f"{dataset.file.title}: pass --root DIR, the folder of your own copy.\n"
+            f"Licence: {dataset.file.licence.strip()}\nAccess: {dataset.file.access.strip()}"
+        )
+    from tonegap.data.drawn import ensure_drawn
+
+    n = sum(half.images for half in dataset.file.drawn.halves.values())
+    with _progress(f"{dataset.file.title}: {n:,} images", n) as tell:
+        return ensure_drawn(dataset, cache / "drawn", workers, tell)
+
+
+def _metadata_at_hand(dataset: Dataset, given: Path | None) -> "Metadata | None":
+    from tonegap.data.metadata import read_metadata
+
+    if given is not None:
+        return read_metadata(dataset, given)
+    if any((dataset.folder / name).is_file() for name in dataset.file.metadata):
+        return read_metadata(dataset, dataset.folder)
+    if dataset.file.drawn is not None:
+        from tonegap.data.drawn import drawn_metadata
+
+        return drawn_metadata(dataset)
+    return None
+
+
+def _tasks(root: Path | None, dataset: Dataset, wanted: str | None) -> "list[Task]":
+    """The task asked for, else all of the data set."""
+    from tonegap.rooms.task import read_task, task_ids
+
+    if root is None or dataset.id not in dataset_ids(root):
+        if wanted is not None:
+            raise BadRequest(
+                f"--task {wanted}: {dataset.folder} is no folder of a suite's benchmarks/"
+            )
+        return []
+    if wanted is None:
+        return [read_task(root, t) for t in task_ids(root) if t.startswith(f"{dataset.id}/")]
+    name = wanted if "/" in wanted else f"{dataset.id}/{wanted}"
+    task = read_task(root, name)
+    if task.dataset_id != dataset.id:
+        raise BadRequest(f"--task {wanted}: a task of {task.dataset_id}, not of {dataset.id}")
+    return [task]
+
+
+@contextmanager
+def _progress(label: str, total: int) -> Iterator[Callable[[int], None]]:
+    """A bar on a terminal, nothing elsewhere; yields what to tell how many are done."""
+    stream = click.get_text_stream("stderr")
+    with click.progressbar(length=total, label=label, file=stream) as bar:
+        yield lambda done: bar.update(done - bar.pos)

@@ -1,0 +1,25 @@
+"""`tonegap doctor`: what this machine can enforce."""
+
+import json
+from pathlib import Path
+
+import click
+
+from tonegap.cli.options import suite_root_option
+
+
+@click.command(name="doctor")
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@suite_root_option
+def command(as_json: bool, suite_root: Path | None) -> None:
+    """What stages can rely on here: cores, memory, network and file walls, torch, GPUs."""
+    from tonegap.engines.probe import probe
+    from tonegap.rooms.root import find_root
+
+    findings = probe(find_root(suite_root))
+    if as_json:
+        click.echo(json.dumps(findings, indent=1))
+        return
+    width = max(len(name) for name in findings)
+    for name, text in findings.items():
+        click.echo(f"{name:<{width}}  {text}")

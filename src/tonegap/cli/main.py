@@ -1,0 +1,70 @@
+"""The command `tonegap`: a table of commands, each imported only when it is called.
+
+Importing pandas, fairlearn or matplotlib here would make `tonegap --help` take seconds.
+"""
+
+import importlib
+import sys
+from typing import Any
+
+import click
+
+from tonegap import __version__
+from tonegap.errors import ToneGapError
+
+COMMANDS = {
+    "run": "Run a suite and report: the main job (default: the smoke suite).",
+    "plan": "What a run would do: stages, what is cached, why not.",
+    "report": "Leaderboard and comparison of finished runs.",
+    "score": "The metrics of any predictions file.",
+    "split": "A task's partitions as CSV.",
+    "data": "Check a download, show a data set, draw phantom images.",
+    "list": "Methods, baselines, tasks and suites that are here.",
+    "new": "A new method or baseline that already passes the contract.",
+    "check": "Every problem of the suite root at once.",
+    "doctor": "What this machine can enforce.",
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands live in modules `tonegap.cli.<name>` as `command`."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names in the order of the table."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of that name, imported now; None if there is none."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"tonegap.cli.{cmd_name}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """One line per command from the table, without importing any."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="tonegap")
+def cli() -> None:
+    r"""Which method closes the gap between skin tones, and by how much?
+
+    \b
+    tonegap run                      the smoke suite: draws its own images, needs no data
+    tonegap data check NAME --root DIR   is this download what the papers used?
+    tonegap score P.csv --truth T.csv    scores per tone for anybody's predictions
+
+    Exit codes: 0 done, 1 some stage failed, 2 the request was wrong.
+    """
+
+
+def main(arguments: list[str] | None = None) -> Any:
+    """Runs the command line and exits: 0 done, 1 some stage failed, 2 the request was wrong."""
+    try:
+        cli.main(args=arguments, prog_name="tonegap")
+    except ToneGapError as e:
+        click.echo(f"error: {e}", err=True)
+        sys.exit(2)

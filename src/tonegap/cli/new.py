@@ -1,0 +1,21 @@
+"""`tonegap new`: a plug-in that already passes the contract."""
+
+from pathlib import Path
+
+import click
+
+from tonegap.cli.options import suite_root_option
+
+
+@click.command(name="new")
+@click.argument("kind", type=click.Choice(["method", "baseline"]))
+@click.argument("name")
+@suite_root_option
+def command(kind: str, name: str, suite_root: Path | None) -> None:
+    """Make the folder of a new method or baseline that already runs; then change its code."""
+    from tonegap.rooms.new import new_plugin
+    from tonegap.rooms.root import find_root
+
+    folder = new_plugin(find_root(suite_root), kind, name)
+    click.echo(f"try it beside the smoke suite: tonegap run --{kind} {name}", err=True)
+    click.echo(str(folder))

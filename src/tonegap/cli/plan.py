@@ -1,0 +1,25 @@
+"""`tonegap plan`: what a run would do, without doing it."""
+
+import json
+
+import click
+
+from tonegap.cli.requests import RunOptions, open_request, run_options
+
+
+@click.command(name="plan")
+@click.argument("suite", default="smoke")
+@run_options
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+def command(suite: str, options: RunOptions, as_json: bool) -> None:
+    """What `tonegap run SUITE` would do: stages to run, what is cached, and why each miss is one."""
+    from tonegap.run.explain import explain
+    from tonegap.run.prepare import prepare
+
+    request = open_request(suite, options)
+    explained = explain(prepare(request), request.store)
+    if as_json:
+        click.echo(json.dumps(explained.as_json(), indent=1))
+        return
+    for line in explained.lines():
+        click.echo(line)

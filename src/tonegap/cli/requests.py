@@ -1,0 +1,149 @@
+"""The options of `run` and `plan` as one value, and the request they spell."""
+
+import functools
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from tonegap.cli.options import store_option, suite_root_option
+from tonegap.errors import BadRequest
+
+if TYPE_CHECKING:
+    from tonegap.run.prepare import Request
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """What was typed; `roots` as `NAME=DIR` or `DIR`, `gpus` as indices."""
+
+    suite_root: Path | None
+    store: Path | None
+    roots: tuple[str, ...]
+    engine: str
+    device: str
+    gpus: str
+    jobs: int | None
+    allow_missing: bool
+    methods: tuple[str, ...]
+    baselines: tuple[str, ...]
+
+
+_OPTIONS = (
+    suite_root_option,
+    store_option,
+    click.option(
+        "--root",
+        "roots",
+        multiple=True,
+        metavar="[DATASET=]DIR",
+        help="Where your download of a data set lies; may be repeated.",
+    ),
+    click.option("--engine", default="local", show_default=True, help="Where stages run."),
+    click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True),
+    click.option(
+        "--gpus", default="0", show_default=True, help="Device slots for --device cuda: 0,1,…"
+    ),
+    click.option(
+        "--jobs",
+        type=click.IntRange(1),
+        default=None,
+        help="Stages at once (default: one per core, or per GPU).",
+    ),
+    click.option(
+        "--allow-missing",
+        is_flag=True,
+        help="Run without images that are missing; records count them.",
+    ),
+    click.option(
+        "--method",
+        "methods",
+        multiple=True,
+        metavar="NAME",
+        help="Also this method, with the baselines of the suite's first entries.",
+    ),
+    click.option(
+        "--baseline",
+        "baselines",
+        multiple=True,
+        metavar="NAME",
+        help="Also this baseline, with the methods of the suite's first entries.",
+    ),
+)
+
+
+def run_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds the options and hands them over as one `options` argument."""
+    names = tuple(RunOptions.__dataclass_fields__)
+
+    @functools.wraps(function)
+    def with_options(*args: Any, **values: Any) -> Any:
+        options = RunOptions(**{name: values.pop(name) for name in names})
+        return function(*args, options=options, **values)
+
+    decorated: Callable[..., Any] = with_options
+    for option in reversed(_OPTIONS):
+        decorated = option(decorated)
+    return decorated
+
+
+def open_request(suite_name: str, options: RunOptions) -> "Request":
+    """The request that the options spell. Raises ToneGapError for what cannot be."""
+    from tonegap.engines import open_engine
+    from tonegap.rooms.root import find_root
+    from tonegap.rooms.suite import read_suite, with_entries
+    from tonegap.run.prepare import Request
+    from tonegap.run.store import Store
+
+    root = find_root(options.suite_root)
+    suite = with_entries(read_suite(root, suite_name), options.methods, options.baselines)
+    wanted = tuple(dict.fromkeys(task.split("/")[0] for task in suite.file.tasks))
+    return Request(
+        root=root,
+        suite=suite,
+        store=Store(options.store or root / "runs"),
+        engine=open_engine(options.engine, root),
+        roots=parse_roots(options.roots, wanted),
+        device=options.device,
+        jobs=options.jobs or _default_jobs(options),
+        allow_missing=options.allow_missing,
+    )
+
+
+def parse_roots(given: tuple[str, ...], wanted: tuple[str, ...]) -> dict[str, Path]:
+    """Data roots by data set; a bare DIR is that of the suite's only data set. Raises BadRequest."""
+    found: dict[str, Path] = {}
+    for text in given:
+        name, separator, folder = text.partition("=")
+        if not separator:
+            if len(wanted) != 1:
+                raise BadRequest(
+                    f"--root {text}: say which data set, {' or '.join(wanted)}: --root {wanted[0]}={text}"
+                )
+            name, folder = wanted[0], text
+        if name not in wanted:
+            raise BadRequest(
+                f"--root {text}: the suite has no task on {name!r}; it asks for {', '.join(wanted)}"
+            )
+        path = Path(folder).expanduser()
+        if not path.is_dir():
+            raise BadRequest(f"--root {text}: {path} is no folder")
+        found[name] = path
+    return found
+
+
+def parse_gpus(options: RunOptions) -> tuple[int, ...]:
+    """Device slots of a run: indices of GPUs, none on the CPU. Raises BadRequest."""
+    if options.device != "cuda":
+        return ()
+    try:
+        return tuple(dict.fromkeys(int(index) for index in options.gpus.split(",")))
+    except ValueError:
+        raise BadRequest(f"--gpus: found {options.gpus!r}, wanted indices like 0,1") from None
+
+
+def _default_jobs(options: RunOptions) -> int:
+    return len(parse_gpus(options)) or len(os.sched_getaffinity(0))

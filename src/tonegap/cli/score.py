@@ -1,0 +1,175 @@
+"""`tonegap score`: the metrics of any predictions file, made here or not."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from tonegap.errors import BadRequest
+
+if TYPE_CHECKING:
+    from rich.table import Table as RichTable
+
+    from tonegap.score.predictions import Labelled, Predictions
+    from tonegap.score.render import EpochTable, Grid
+    from tonegap.score.rules import ScoringRules
+    from tonegap.score.tables import ScoreTable
+
+
+@click.command("score")
+@click.argument("predictions", type=click.Path(path_type=Path))
+@click.option(
+    "--truth",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="CSV or Parquet with image_id, label, tone (1 to 6, a group's name, or empty).",
+)
+@click.option(
+    "--format",
+    "output",
+    type=click.Choice(["table", "json", "csv"]),
+    default="table",
+    show_default=True,
+)
+@click.option(
+    "--positive",
+    multiple=True,
+    metavar="CLASS",
+    help="Class of the event; repeat it for a set of classes. "
+    "Default: malignant if there, else the second of two classes, else none.",
+)
+@click.option(
+    "--threshold",
+    type=float,
+    help="Probability from which an image is called positive. Default: its most probable class.",
+)
+@click.option(
+    "--tones",
+    type=click.Choice(["types", "groups"]),
+    help="Score six skin types, or pool them to I-II, III-IV, V-VI. Default: as in the truth.",
+)
+@click.option(
+    "--min-support",
+    type=int,
+    default=1,
+    show_default=True,
+    help="Images that whatever a metric divides by must have, or it is undefined.",
+)
+@click.option(
+    "--epoch",
+    default="last",
+    show_default=True,
+    metavar="N|last|all",
+    help="Which epoch to score, if the predictions have several.",
+)
+def command(  # noqa: PLR0913 (click hands over each option as an argument)
+    predictions: Path,
+    truth: Path,
+    output: str,
+    positive: tuple[str, ...],
+    threshold: float | None,
+    tones: str | None,
+    min_support: int,
+    epoch: str,
+) -> None:
+    """Score PREDICTIONS per skin tone, and the gaps between tones.
+
+    PREDICTIONS is a CSV or Parquet file with the columns image_id, p_<class> for each class, and
+    epoch if there are several. Every image of the truth must be there, and no other.
+
+    A score that cannot be computed is undefined, with the reason: never 0.
+    """
+    from tonegap.score.metrics import score_table
+    from tonegap.score.predictions import join, read_predictions
+    from tonegap.score.rules import ScoringRules, default_positive
+    from tonegap.score.truth import read_truth, tones_as
+
+    answers = read_truth(truth)
+    predicted = read_predictions(predictions)
+    images = join(predicted, answers, where=f"{predictions} against {truth}")
+    event = positive or default_positive(images.classes)
+    rules = ScoringRules(images.classes, event, threshold, min_support)
+    image_tones = tones_as(images.tones, tones)
+    tables: list[EpochTable] = []
+    for index in _epochs_to_score(predicted, epoch):
+        table = score_table(images.p[index], images.y, image_tones, rules)
+        tables.append((predicted.epochs[index] if epoch == "all" else None, table))
+    _write(tables, output, images, rules)
+
+
+def _epochs_to_score(predicted: "Predictions", choice: str) -> Sequence[int]:
+    """Indices of the epochs chosen by number, `last` or `all`."""
+    last = len(predicted.epochs) - 1
+    if choice == "last":
+        return [last]
+    if choice == "all":
+        return range(last + 1)
+    if not predicted.epoch_column:
+        raise BadRequest(f"--epoch {choice}: the predictions have no column epoch")
+    named = {str(epoch): index for index, epoch in enumerate(predicted.epochs)}
+    if choice not in named:
+        raise BadRequest(
+            f"--epoch {choice}: the predictions have the epochs {predicted.epochs[0]} to "
+            f"{predicted.epochs[-1]}; give one of them, last, or all"
+        )
+    return [named[choice]]
+
+
+def _write(
+    tables: "Sequence[EpochTable]", output: str, images: "Labelled", rules: "ScoringRules"
+) -> None:
+    from tonegap.score.render import as_csv, as_json
+
+    if output == "json":
+        click.echo(as_json(tables))
+    elif output == "csv":
+        click.echo(as_csv(tables))
+    else:
+        click.echo(_heading(images, rules))
+        for epoch, table in tables:
+            if epoch is not None:
+                click.echo(f"\nepoch {epoch}")
+            _write_page(table)
+
+
+def _heading(images: "Labelled", rules: "ScoringRules") -> str:
+    """What was scored and by which rules, in one line."""
+    n_unknown = sum(tone is None for tone in images.tones)
+    unknown = f", {n_unknown:,} of unknown tone (in all only)" if n_unknown else ""
+    event = f"positive: {' or '.join(rules.positive)}" if rules.positive else "no positive class"
+    called = "most probable class" if rules.threshold is None else f"from {rules.threshold:g} on"
+    return f"{len(images.y):,} images{unknown}; {event}, called by: {called}"
+
+
+def _write_page(table: "ScoreTable") -> None:
+    """A rich table on a terminal, aligned plain text elsewhere."""
+    from tonegap.score.render import as_lines, as_page
+
+    page = as_page(table)
+    if not sys.stdout.isatty():
+        click.echo(f"\n{as_lines(page)}")
+        return
+    from rich.console import Console
+
+    # A number cut short by a narrow terminal would be another number; a wrapped line is not.
+    console = Console(width=max(Console().width, 100))
+    for grid in (page.per_tone, page.between):
+        console.print()
+        console.print(_rich(grid))
+    console.print()
+    for note in page.notes:
+        console.print(note, markup=False, highlight=False)
+
+
+def _rich(grid: "Grid") -> "RichTable":
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for column, name in enumerate(grid.header):
+        table.add_column(name, justify="right" if column else "left", no_wrap=True)
+    for row in grid.rows:
+        table.add_row(*(Text(cell, style="dim" if "–" in cell else "") for cell in row))
+    return table

@@ -1,0 +1,1 @@
+"""A user's download as a checked data set."""

@@ -1,0 +1,216 @@
+"""A data set that the suite draws itself: rows by declaration, images by `tonegap.phantom`.
+
+Which image gets which label and tone follows from hashes of the declared seed, not from a library's
+random numbers, so that ids and splits stay the same whatever is installed.
+"""
+
+import csv
+import fcntl
+import io
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import astuple, dataclass, fields
+from itertools import count, cycle, islice
+from pathlib import Path
+
+import msgspec
+
+from tonegap import phantom
+from tonegap.data.locate import image_names
+from tonegap.data.metadata import Metadata, parse_content
+from tonegap.errors import BadRequest, BadRoom, StoreError
+from tonegap.files import canonical_json, digest_of, folder_digest, sha256_bytes, write_atomic
+from tonegap.phantom.draw import Sitter
+from tonegap.phantom.folder import draw_folder
+from tonegap.rooms.dataset import Dataset, Drawn
+from tonegap.tones import tone_index
+
+BEGUN = "drawing.json"
+COMPLETE = "complete.json"
+IMAGES = "images"
+Progress = Callable[[int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class DrawnRow:
+    """One row of a drawn data set's metadata, cells as written."""
+
+    image_id: str
+    label: str
+    tone: str
+    malignant: str
+    half: str
+
+
+def ensure_drawn(
+    dataset: Dataset, cache_dir: Path, workers: int, on_progress: Progress | None = None
+) -> Path:
+    """The data root of a drawn data set, drawn now unless it is there and complete.
+
+    The folder's name holds a digest of the declaration and of the drawing code: change one, and it
+    is another folder. A second process waits for the first. Raises BadRoom where the data set is not
+    drawn, StoreError where `cache_dir` takes no more.
+    """
+    drawn = _declaration(dataset)
+    root = cache_dir / f"{dataset.id}-{drawing_digest(dataset)[:16]}"
+    if not (root / COMPLETE).exists():
+        with _alone(cache_dir, root.name):
+            draw_dataset(dataset, drawn, root, workers, on_progress)
+    return root
+
+
+def draw_dataset(
+    dataset: Dataset,
+    drawn: Drawn,
+    root: Path,
+    workers: int,
+    on_progress: Progress | None = None,
+) -> None:
+    """Draws what `drawn` declares into `root`, `complete.json` last; goes on where it was cut off."""
+    if (root / COMPLETE).exists():
+        return
+    rows = drawn_rows(drawn)
+    content = _csv(rows)
+    metadata = parse_content(dataset, root / dataset.file.metadata[0], content)
+    names = image_names(dataset, metadata)
+    sitters = [Sitter(r.image_id, r.label, r.tone, r.malignant == "True") for r in rows]
+    draw_folder(
+        sitters,
+        [names[r.image_id][0] for r in rows],
+        root / IMAGES,
+        drawn.size_px,
+        workers,
+        masks=drawn.masks,
+        on_progress=on_progress,
+    )
+    mark = {"dataset": dataset.id, "images": len(rows), "metadata_sha256": sha256_bytes(content)}
+    try:
+        write_atomic(metadata.path, content)
+        write_atomic(root / COMPLETE, canonical_json(mark) + b"\n")
+    except OSError as e:
+        raise StoreError(f"{root}: cannot be written: {e.strerror}; make room") from None
+
+
+def draw_plain(
+    dataset: Dataset,
+    images: int,
+    out: Path,
+    size_px: int,
+    workers: int,
+    on_progress: Progress | None = None,
+) -> None:
+    """Draws a set of another number of images or size into `out`, a data root of its own.
+
+    Raises BadRequest where `out` holds anything but the same set, begun or finished.
+    """
+    drawn = scaled(_declaration(dataset), images, size_px)
+    mark = canonical_json({"drawn": msgspec.to_builtins(drawn), "code": phantom_digest()}) + b"\n"
+    begun = out / BEGUN
+    if out.exists() and any(out.iterdir()) and (not begun.is_file() or begun.read_bytes() != mark):
+        raise BadRequest(
+            f"{out}: the folder holds something else than this set; choose another with --out"
+        )
+    try:
+        write_atomic(begun, mark)
+    except OSError as e:
+        raise StoreError(f"{out}: cannot be written: {e.strerror}") from None
+    draw_dataset(dataset, drawn, out, workers, on_progress)
+
+
+def drawn_metadata(dataset: Dataset) -> Metadata:
+    """The metadata of a drawn data set, without drawing anything; `path` is the declaration's."""
+    content = _csv(drawn_rows(_declaration(dataset)))
+    return parse_content(dataset, dataset.folder / dataset.file.metadata[0], content)
+
+
+def drawn_rows(drawn: Drawn) -> list[DrawnRow]:
+    """The rows of a drawn data set, in an order that tells neither label nor tone nor half.
+
+    Within a half each tone gets its share of images, and each label as many of them as any other,
+    up to one.
+    """
+    plan = []
+    for half, part in drawn.halves.items():
+        counts = apportion(part.images, part.tones)
+        tones = [tone for tone in sorted(counts, key=tone_index) for _ in range(counts[tone])]
+        labels = islice(cycle(drawn.labels), len(tones))
+        plan += [(half, tone, label) for tone, label in zip(tones, labels, strict=True)]
+    order = sorted(range(len(plan)), key=lambda i: sha256_bytes(f"{drawn.seed}:{i}".encode()))
+    digits = max(5, len(str(len(plan))))
+    return [
+        DrawnRow(
+            f"{drawn.id_prefix}{number:0{digits}d}", label, tone, str(drawn.labels[label]), half
+        )
+        for number, (half, tone, label) in zip(count(1), (plan[i] for i in order), strict=False)
+    ]
+
+
+def apportion(n: int, shares: Mapping[str, float]) -> dict[str, int]:
+    """`n` split in proportion to `shares`, whole numbers that sum to n; largest remainders first."""
+    total = sum(shares.values())
+    exact = {name: n * share / total for name, share in shares.items()}
+    whole = {name: int(value + 1e-9) for name, value in exact.items()}
+    by_remainder = sorted(shares, key=lambda name: whole[name] - exact[name])
+    for name in by_remainder[: n - sum(whole.values())]:
+        whole[name] += 1
+    return whole
+
+
+def scaled(drawn: Drawn, images: int, size_px: int) -> Drawn:
+    """The same declaration for another number of images and another size.
+
+    Halves keep their proportion. Raises BadRequest for fewer images than halves.
+    """
+    sizes = apportion(images, {name: half.images for name, half in drawn.halves.items()})
+    if min(sizes.values()) < 1:
+        raise BadRoom(
+            f"{images} images: too few; wanted one for each of {', '.join(sizes)} at least"
+        )
+    halves = {
+        name: msgspec.structs.replace(half, images=sizes[name])
+        for name, half in drawn.halves.items()
+    }
+    return msgspec.structs.replace(drawn, halves=halves, size_px=size_px)
+
+
+def drawing_digest(dataset: Dataset) -> str:
+    """Covers all that decides a drawn data set's bytes but the versions of numpy and Pillow."""
+    return digest_of(
+        {
+            "drawn": msgspec.to_builtins(dataset.file.drawn),
+            "names": [dataset.file.metadata[0], dataset.file.file_names[0]],
+            "code": phantom_digest(),
+        }
+    )
+
+
+def phantom_digest() -> str:
+    """The digest of the code that draws."""
+    return folder_digest(Path(phantom.__path__[0]))
+
+
+def _declaration(dataset: Dataset) -> Drawn:
+    if dataset.file.drawn is None:
+        raise BadRoom(f"{dataset.folder / 'dataset.toml'}: no table [drawn], so nothing to draw")
+    return dataset.file.drawn
+
+
+def _csv(rows: list[DrawnRow]) -> bytes:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(f.name for f in fields(DrawnRow))
+    writer.writerows(astuple(row) for row in rows)
+    return text.getvalue().encode()
+
+
+@contextmanager
+def _alone(folder: Path, name: str) -> Iterator[None]:
+    """Waits until no other process draws `name` in `folder`; the lock dies with its process."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / f".{name}.lock").open("w")
+    except OSError as e:
+        raise StoreError(f"{folder}: cannot be written: {e.strerror}") from None
+    with lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,144 @@
+"""The images of a data root: where each is, what its content hashes to, which are near-duplicates.
+
+Everything later (leak checks, bootstrap groups, content keys of stages) rests on this one pass over
+the files, and a second pass over unchanged files costs under a second.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from tonegap.data.locate import Located, locate_images
+from tonegap.data.metadata import Metadata
+from tonegap.data.near import MAX_HAMMING, MIN_CORRELATION, duplicate_groups
+from tonegap.data.picture import Picture
+from tonegap.data.seen import VERSION, read_full, read_pictures
+from tonegap.errors import StoreError
+from tonegap.files import digest_of, sha256_bytes, sha256_lines, write_atomic
+from tonegap.rooms.dataset import Dataset
+
+MISSING = "missing"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why an image cannot be used. `kind` is "missing" or one of `tonegap.data.picture`."""
+
+    image_id: str
+    kind: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ImageIndex:
+    """The usable images by id, and why the others are not.
+
+    `groups`: number of an image's near-duplicate group (alone, a group of its own). `digest` covers
+    ids and content hashes of the usable images, whatever their order and folder.
+    """
+
+    paths: Mapping[str, Path]
+    sha256: Mapping[str, str]
+    groups: Mapping[str, int]
+    problems: tuple[Problem, ...]
+    digest: str
+
+
+def index_images(
+    dataset: Dataset,
+    metadata: Metadata,
+    data_root: Path,
+    cache_dir: Path,
+    workers: int,
+    ids: Collection[str] | None = None,
+) -> ImageIndex:
+    """The index of a data root's images, of `ids` alone if given.
+
+    Raises BadData where the root cannot be read, StoreError where the cache cannot be written.
+    """
+    located = locate_images(dataset, metadata, data_root)
+    return index_located(located, dataset.id, metadata, cache_dir, workers, ids)
+
+
+def index_located(
+    located: Located,
+    dataset_id: str,
+    metadata: Metadata,
+    cache_dir: Path,
+    workers: int,
+    ids: Collection[str] | None = None,
+) -> ImageIndex:
+    """As `index_images`, for images that have been located already."""
+    chosen = None if ids is None else frozenset(ids)
+    wanted = [i for i in metadata.ids if chosen is None or i in chosen]
+    stamps = {str(located.paths[i]): located.stamps[i] for i in wanted if i in located.paths}
+    kept = cache_dir / _kept_name(dataset_id, located.folder)
+    pictures, light = read_pictures(stamps, kept, workers) if stamps else ({}, True)
+    of_id = {i: pictures[str(located.paths[i])] for i in wanted if i in located.paths}
+    good = {i: picture for i, picture in sorted(of_id.items()) if not picture.problem}
+    digest = sha256_lines(f"{i} {picture.sha256}" for i, picture in good.items())
+    groups = _load_groups(_groups_path(cache_dir, digest), good)
+    if groups is None:
+        groups = _make_groups(located, good, kept, light)
+        _save_groups(_groups_path(cache_dir, digest), groups)
+    return ImageIndex(
+        paths={i: located.paths[i] for i in good},
+        sha256={i: picture.sha256 for i, picture in good.items()},
+        groups=groups,
+        problems=tuple(p for i in wanted for p in _problems(i, of_id.get(i))),
+        digest=digest,
+    )
+
+
+def _problems(image_id: str, picture: Picture | None) -> list[Problem]:
+    if picture is None:
+        return [Problem(image_id, MISSING, "no file of any of its names")]
+    return [Problem(image_id, picture.problem, picture.text)] if picture.problem else []
+
+
+def _kept_name(dataset_id: str, folder: Path | None) -> str:
+    where = sha256_bytes(str(folder).encode())[:12]
+    return f"images-v{VERSION}-{dataset_id}-{where}.parquet"
+
+
+def _groups_path(cache_dir: Path, digest: str) -> Path:
+    """Named by all that decides the groups: contents, rule and thresholds."""
+    rule = digest_of([VERSION, digest, MAX_HAMMING, MIN_CORRELATION])
+    return cache_dir / f"duplicates-{rule[:24]}.parquet"
+
+
+def _make_groups(
+    located: Located, good: Mapping[str, Picture], kept: Path, light: bool
+) -> dict[str, int]:
+    """Groups numbered from 0 in the order of their first id."""
+    pictures: list[Picture] = list(good.values())
+    if light and good:
+        paths = [str(located.paths[i]) for i in good]
+        full = read_full(paths, kept)
+        pictures = [full[path] for path in paths]
+    numbers: dict[int, int] = {}
+    first = duplicate_groups(pictures)
+    return {i: numbers.setdefault(f, len(numbers)) for i, f in zip(good, first, strict=True)}
+
+
+def _load_groups(path: Path, good: Collection[str]) -> dict[str, int] | None:
+    try:
+        table = pq.read_table(path)
+        groups = dict(zip(table["image_id"].to_pylist(), table["group"].to_pylist(), strict=True))
+    except (OSError, pa.ArrowException, KeyError):
+        return None
+    return groups if groups.keys() == set(good) else None
+
+
+def _save_groups(path: Path, groups: Mapping[str, int]) -> None:
+    buffer = BytesIO()
+    table = pa.table({"image_id": list(groups), "group": pa.array(groups.values(), pa.int64())})
+    pq.write_table(table, buffer)
+    try:
+        write_atomic(path, buffer.getvalue())
+    except OSError as e:
+        raise StoreError(f"{path}: duplicate groups cannot be written: {e.strerror}") from None

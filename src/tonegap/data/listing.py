@@ -1,0 +1,161 @@
+"""What a check of a data root found, as text for a person and as plain values for a program."""
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+
+from tonegap.data.check import DataCheck, ToneRow
+from tonegap.data.published import Count
+
+Value = str | int | float | bool | None | list["Value"] | dict[str, "Value"]
+
+
+def text_listing(check: DataCheck) -> str:
+    """The listing as lines of text, ended by the verdict on each task."""
+    return "\n".join(
+        [
+            *_head(check),
+            *_published(check),
+            *_images(check),
+            *_tones(check),
+            *_tasks(check),
+            *_access(check),
+        ]
+    )
+
+
+def json_listing(check: DataCheck) -> dict[str, Value]:
+    """The listing as values that JSON can hold; shares lie in [0, 1], None where undefined."""
+    return {
+        "dataset": check.dataset.id,
+        "title": check.dataset.file.title,
+        "licence": check.dataset.file.licence.strip(),
+        "usable": check.is_usable,
+        "stand_in": check.metadata.stand_in,
+        "metadata": {
+            "path": str(check.metadata.path),
+            "sha256": check.metadata.sha256,
+            "schema": check.metadata.schema,
+            "rows": check.rows,
+        },
+        "published": [
+            {"column": c.column, "value": c.value, "published": c.published, "found": c.found}
+            for c in check.counts
+        ],
+        "images": {
+            "folder": str(check.folder) if check.folder else None,
+            "expected": len(check.metadata.ids),
+            "usable": check.n_usable,
+            "digest": check.digest,
+        },
+        "findings": [
+            {"kind": f.kind, "count": f.count, "first": list(f.first), "unusable": f.unusable}
+            for f in check.findings
+        ],
+        "tones": [
+            {
+                "axis": r.axis,
+                "tone": r.tone,
+                "expected": r.expected,
+                "usable": r.usable,
+                "share": r.usable / r.expected,
+                "findings": dict(r.findings),
+            }
+            for r in check.tones
+        ],
+        "tasks": [
+            {"task": t.task, "images": t.n_images, "reason": t.reason or None} for t in check.tasks
+        ],
+    }
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """Lines of a table, indented by two: the first column to the left, the others to the right."""
+    widths = [max(len(row[i]) for row in (header, *rows)) for i in range(len(header))]
+    return [
+        "  "
+        + row[0].ljust(widths[0])
+        + "".join(f"  {c:>{w}}" for c, w in zip(row[1:], widths[1:], strict=True))
+        for row in (header, *rows)
+    ]
+
+
+def _head(check: DataCheck) -> Iterator[str]:
+    file, metadata = check.dataset.file, check.metadata
+    yield f"{file.title}: {metadata.path}"
+    if metadata.stand_in:
+        yield "  STAND-IN: these images are drawn, not photographs; results on them are marked so"
+    yield f"  layout: {metadata.schema}"
+    if len(metadata.tones) < len(file.tones):
+        lacking = [axis for axis in file.tones if axis not in metadata.tones]
+        yield f"  this layout has no tone axis {', '.join(lacking)}"
+    yield f"  licence: {file.licence.strip()}"
+
+
+def _published(check: DataCheck) -> Iterator[str]:
+    published = check.dataset.file.published
+    if published is None:
+        return
+    yield ""
+    yield f"Metadata against the published counts ({published.source})"
+    for column, counts in groupby(check.counts, key=lambda c: c.column):
+        yield from _column_counts(column, list(counts))
+    if check.rows:
+        yield f"  rows are {check.rows}"
+
+
+def _column_counts(column: str, counts: Sequence[Count]) -> Iterator[str]:
+    name = column or "all"
+    wrong = [c for c in counts if not c.agrees]
+    for c in wrong:
+        yield f"  {name}: {c.value}: published {c.published:,}, found {c.found:,}  <-- differs"
+    if not wrong:
+        yield f"  {name}: as published ({', '.join(f'{c.value} {c.found:,}' for c in counts)})"
+
+
+def _images(check: DataCheck) -> Iterator[str]:
+    yield ""
+    yield f"Images in {check.folder}" if check.folder else f"No image below {check.data_root}"
+    yield f"  usable: {check.n_usable:,} of {len(check.metadata.ids):,}"
+    for finding in check.findings:
+        more = ", …" if finding.count > len(finding.first) else ""
+        yield f"  {finding.kind}: {finding.count:,} (first: {', '.join(finding.first)}{more})"
+
+
+def _tones(check: DataCheck) -> Iterator[str]:
+    kinds = [f.kind for f in check.findings if f.ids]
+    for axis, rows in groupby(check.tones, key=lambda row: row.axis):
+        yield ""
+        yield f"By tone ({axis})"
+        header = ("tone", "expected", "usable", "%", *kinds)
+        yield from table(header, [_tone_cells(row, kinds) for row in rows])
+
+
+def _tone_cells(row: ToneRow, kinds: Sequence[str]) -> tuple[str, ...]:
+    share = f"{100 * row.usable / row.expected:.1f}"
+    return (
+        row.tone,
+        f"{row.expected:,}",
+        f"{row.usable:,}",
+        share,
+        *(f"{row.findings[kind]:,}" for kind in kinds),
+    )
+
+
+def _tasks(check: DataCheck) -> Iterator[str]:
+    if not check.tasks:
+        return
+    yield ""
+    yield "Tasks"
+    for task in check.tasks:
+        yield f"  {task.task}: " + (
+            f"cannot be run: {task.reason}" if task.reason else "can be run"
+        )
+    if any(" missing or broken " in task.reason for task in check.tasks):
+        yield "  (`tonegap run --allow-missing` runs without the missing images, and says so)"
+
+
+def _access(check: DataCheck) -> Iterator[str]:
+    """How to get the images, where there is none."""
+    if check.n_usable == 0:
+        yield ""
+        yield f"How to get the images: {check.dataset.file.access.strip()}"

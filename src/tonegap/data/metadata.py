@@ -1,0 +1,190 @@
+"""A metadata CSV as columns of text, whatever historical layout it has.
+
+The mistake it exists to prevent: a cell that a CSV reader quietly turned into a number, a NaN or a
+Boolean, so that an unknown tone of -1 is averaged and an image id loses its zeros.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tonegap.data.table import Table, read_table
+from tonegap.errors import BadData
+from tonegap.files import sha256_bytes
+from tonegap.rooms.dataset import Column, Dataset, DatasetFile, ToneAxis
+from tonegap.tones import parse_tone
+
+STAND_IN = "stand-in.json"
+HALF_DRAWN = "stand-in.part.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Metadata:
+    """What a metadata CSV says about each image, in the order of the file.
+
+    `columns`: canonical name -> cells as text, "" where null. `tones`: axis -> tone or None where
+    unknown. A column or an axis that the file's layout lacks is absent. All align with `ids`.
+    """
+
+    path: Path
+    sha256: str
+    schema: str
+    ids: tuple[str, ...]
+    columns: Mapping[str, tuple[str, ...]]
+    tones: Mapping[str, tuple[str | None, ...]]
+    stand_in: bool
+
+
+def read_metadata(dataset: Dataset, data_root: Path) -> Metadata:
+    """The metadata of a data root; needs the CSV alone, no images.
+
+    Raises BadData for an absent file (with licence and access), a layout that is not declared,
+    repeated or empty ids, a cell that is no tone, and a half-drawn stand-in.
+    """
+    path = find_metadata(dataset, data_root)
+    places = {data_root, path.parent}
+    stand_in = any((place / STAND_IN).exists() for place in places)
+    if not stand_in and any((place / HALF_DRAWN).exists() for place in places):
+        raise BadData(
+            f"{path.parent}: stand-in images were being drawn here and are not complete; "
+            "run the same `tonegap data phantom` command again"
+        )
+    return parse_metadata(dataset, path, stand_in)
+
+
+def parse_metadata(dataset: Dataset, path: Path, stand_in: bool = False) -> Metadata:
+    """The metadata that one CSV file holds. Raises BadData."""
+    try:
+        content = path.read_bytes()
+    except OSError as e:
+        raise BadData(f"{path}: cannot be read: {e.strerror}") from None
+    return parse_content(dataset, path, content, stand_in)
+
+
+def parse_content(dataset: Dataset, path: Path, content: bytes, stand_in: bool = False) -> Metadata:
+    """The metadata that the content of a CSV holds; `path` is for messages. Raises BadData."""
+    table = read_table(path, content)
+    where = column_positions(dataset.file, table)
+    ids = tuple(row[where[dataset.file.id_column]] for row in table.rows)
+    _check_ids(table, dataset.file.id_column, ids)
+    columns = {
+        name: _cells(table, name, dataset.file.columns[name], position)
+        for name, position in where.items()
+    }
+    tones = {
+        name: _tones(table, name, axis, columns[axis.column])
+        for name, axis in dataset.file.tones.items()
+        if axis.column in columns
+    }
+    schema = schema_name(dataset.file, table.header)
+    return Metadata(path, sha256_bytes(content), schema, ids, columns, tones, stand_in)
+
+
+def find_metadata(dataset: Dataset, data_root: Path) -> Path:
+    """The metadata CSV of a data root: directly in it, else the one below it.
+
+    Raises BadData where there is none (with licence and access) or more than one.
+    """
+    names = dataset.file.metadata
+    for name in names:
+        if (data_root / name).is_file():
+            return data_root / name
+    found = sorted(p for name in names for p in data_root.rglob(name) if p.is_file())
+    if len(found) > 1:
+        raise BadData(
+            f"{data_root}: found {found[0].relative_to(data_root)} and "
+            f"{found[1].relative_to(data_root)}; wanted one, name its folder with --root"
+        )
+    if not found:
+        raise BadData(f"{data_root}: {absence(dataset)}")
+    return found[0]
+
+
+def absence(dataset: Dataset) -> str:
+    """What is missing where there is no data, under what licence it is and how to get it."""
+    file = dataset.file
+    wanted = " or ".join(file.metadata)
+    return (
+        f"no {wanted} here or below, so no {file.title}.\n"
+        f"Licence: {file.licence.strip()}\nAccess: {file.access.strip()}"
+    )
+
+
+def column_positions(file: DatasetFile, table: Table) -> dict[str, int]:
+    """Where each declared column is in the table; optional ones may be absent.
+
+    Raises BadData for a missing column and for a header that occurs twice.
+    """
+    position: dict[str, int] = {}
+    for name, column in file.columns.items():
+        present = [h for h in (name, *column.names) if h in table.header]
+        if present and table.header.count(present[0]) > 1:
+            raise BadData(f"{table.path}: the header has two columns {present[0]!r}; wanted one")
+        if present:
+            position[name] = table.header.index(present[0])
+    missing = [n for n, c in file.columns.items() if n not in position and not c.optional]
+    if missing:
+        names = " or ".join(repr(n) for n in (missing[0], *file.columns[missing[0]].names))
+        more = f" (and {len(missing) - 1} other declared columns)" if len(missing) > 1 else ""
+        raise BadData(
+            f"{table.path}: no column {names}{more}; found {', '.join(h or '(unnamed)' for h in table.header)}"
+        )
+    return position
+
+
+def schema_name(file: DatasetFile, header: Sequence[str]) -> str:
+    """The name of the first declared layout whose headers are all there, else "as declared"."""
+    for schema in file.schemas:
+        if set(schema.headers).issubset(header):
+            return schema.name
+    return "as declared"
+
+
+def _check_ids(table: Table, column: str, ids: Sequence[str]) -> None:
+    empty = [line for line, image_id in zip(table.lines, ids, strict=True) if not image_id.strip()]
+    if empty:
+        raise BadData(f"{table.path}: line {empty[0]}: {column} is empty; every image needs an id")
+    repeated = [image_id for image_id, n in Counter(ids).items() if n > 1]
+    if repeated:
+        raise BadData(
+            f"{table.path}: {len(repeated)} ids in {column} occur more than once "
+            f"(first: {first_three(repeated)}); wanted one row per image"
+        )
+
+
+def _cells(table: Table, name: str, column: Column, position: int) -> tuple[str, ...]:
+    """The column's cells, spellings replaced by the canonical cell."""
+    cells = tuple(row[position] for row in table.rows)
+    if not column.cells:
+        return cells
+    canonical = {s: cell for cell, spellings in column.cells.items() for s in (cell, *spellings)}
+    canonical[""] = ""
+    for line, cell in zip(table.lines, cells, strict=True):
+        if cell not in canonical:
+            wanted = ", ".join(repr(s) for s in canonical if s)
+            raise BadData(f"{table.path}: line {line}: {name} is {cell!r}; wanted one of {wanted}")
+    return tuple(canonical[cell] for cell in cells)
+
+
+def _tones(table: Table, name: str, axis: ToneAxis, cells: Iterable[str]) -> tuple[str | None, ...]:
+    spelled: dict[str, str | None] = dict.fromkeys(axis.unknown)
+    tones = []
+    for line, cell in zip(table.lines, cells, strict=True):
+        if cell not in spelled:
+            try:
+                spelled[cell] = parse_tone(cell)
+            except ValueError:
+                raise BadData(
+                    f"{table.path}: line {line}: {axis.column} is {cell!r}; wanted a skin tone "
+                    f"(1 to 6, I to VI, a group) or, where unknown, an empty cell"
+                    + "".join(f" or {u!r}" for u in axis.unknown)
+                    + f" (tone axis {name})"
+                ) from None
+        tones.append(spelled[cell])
+    return tuple(tones)
+
+
+def first_three(names: Sequence[str]) -> str:
+    """The first three names for a message, and an ellipsis if there are more."""
+    return ", ".join(names[:3]) + (", …" if len(names) > 3 else "")

@@ -1,0 +1,63 @@
+"""A metadata file held against the counts that its source printed."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from tonegap.data.metadata import Metadata
+from tonegap.files import sha256_lines
+from tonegap.rooms.dataset import Published
+
+SAME_ORDER = "the released file's rows, in its order"
+OTHER_ORDER = "the released file's rows in another order: splits by a seed depend on it"
+OTHER_ROWS = "not the released file's rows"
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """One published count: `column` is "" for all rows, `value` what is counted in it."""
+
+    column: str
+    value: str
+    published: int
+    found: int
+
+    @property
+    def agrees(self) -> bool:
+        """Whether the file has what was printed."""
+        return self.published == self.found
+
+
+def compare_counts(published: Published, metadata: Metadata) -> tuple[Count, ...]:
+    """Every published count beside the file's own; columns that its layout lacks are left out.
+
+    A value that occurs but was never published has a published count of 0.
+    """
+    return tuple(_counts(published, metadata))
+
+
+def _counts(published: Published, metadata: Metadata) -> Iterator[Count]:
+    yield Count("", "rows", published.rows, len(metadata.ids))
+    for column, n in published.distinct.items():
+        if column in metadata.columns:
+            found = len(set(metadata.columns[column]).difference({""}))
+            yield Count(column, "distinct values", n, found)
+    for column, n in published.empty.items():
+        if column in metadata.columns:
+            yield Count(column, "empty", n, metadata.columns[column].count(""))
+    for column, values in published.counts.items():
+        if column in metadata.columns:
+            found_values = Counter(cell for cell in metadata.columns[column] if cell)
+            for value in (*values, *sorted(found_values.keys() - values.keys())):
+                yield Count(column, value, values.get(value, 0), found_values[value])
+
+
+def compare_rows(published: Published, metadata: Metadata) -> str:
+    """Whether the ids are the released file's, and in its order; "" where it is not declared."""
+    if not published.ids_sha256:
+        return ""
+    if sha256_lines(sorted(metadata.ids)) != published.ids_sha256:
+        return OTHER_ROWS
+    if published.order_sha256 and sha256_lines(metadata.ids) != published.order_sha256:
+        return OTHER_ORDER
+    return SAME_ORDER

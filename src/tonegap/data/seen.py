@@ -1,0 +1,120 @@
+"""What was learned from image files before, kept as Parquet, so that each is decoded once.
+
+A file counts as seen while its path, size and time of change are the same. The kept file is only a
+saving: where it is damaged it is made again.
+"""
+
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from io import BytesIO
+from multiprocessing import get_context
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from tonegap.data.locate import Stamp
+from tonegap.data.picture import UNREADABLE, Picture, read_picture
+from tonegap.errors import EngineError, StoreError
+from tonegap.files import write_atomic
+
+# Part of the file's name: hashes made by another rule are not mixed with these.
+VERSION = 1
+
+_LIGHT = ("path", "size", "mtime_ns", "sha256", "problem", "text")
+_SCHEMA = pa.schema(
+    [
+        ("path", pa.string()),
+        ("size", pa.int64()),
+        ("mtime_ns", pa.int64()),
+        ("sha256", pa.string()),
+        ("problem", pa.string()),
+        ("text", pa.string()),
+        ("hash", pa.uint64()),
+        ("flipped", pa.uint64()),
+        ("grey", pa.binary()),
+    ]
+)
+_PER_TASK = 32  # files that a worker process is handed at a time
+
+
+def read_pictures(
+    stamps: Mapping[str, Stamp], kept: Path, workers: int
+) -> tuple[dict[str, Picture], bool]:
+    """The picture of each file, and whether all were known from `kept`.
+
+    If all were, the pictures come without hashes and grey copies (see `read_full`). Raises
+    StoreError where `kept` cannot be written, EngineError where a worker process is killed.
+    """
+    known = _load(kept, _LIGHT)
+    if all(known.get(path, (None,))[0] == stamp for path, stamp in stamps.items()):
+        return {path: known[path][1] for path in stamps}, True
+    known = _load(kept, _SCHEMA.names)
+    new = [p for p, stamp in stamps.items() if known.get(p, (None,))[0] != stamp]
+    for path, picture in zip(new, _look_at(new, workers), strict=True):
+        known[path] = (stamps[path], picture)
+    _save(kept, known)
+    return {path: known[path][1] for path in stamps}, False
+
+
+def read_full(paths: Iterable[str], kept: Path) -> dict[str, Picture]:
+    """The pictures of files that are all in `kept`, with hashes and grey copies."""
+    known = _load(kept, _SCHEMA.names)
+    return {path: known[path][1] for path in paths}
+
+
+def _look_at(paths: list[str], workers: int) -> list[Picture]:
+    if workers <= 1 or len(paths) <= _PER_TASK:
+        return [read_picture(Path(path)) for path in paths]
+    try:
+        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+            return list(pool.map(read_picture, map(Path, paths), chunksize=_PER_TASK))
+    except BrokenProcessPool:
+        raise EngineError(
+            f"reading {len(paths)} images: a worker process was killed (out of memory?); "
+            "try --workers 1"
+        ) from None
+
+
+def _load(kept: Path, columns: Iterable[str]) -> dict[str, tuple[Stamp, Picture]]:
+    """What is kept, {} where there is nothing or nothing readable."""
+    try:
+        table = pq.read_table(kept, columns=list(columns))
+        names = [n for n in table.column_names if n not in {"path", "size", "mtime_ns"}]
+        values = [table[n].to_pylist() for n in names]
+        pictures = [Picture(*row) for row in zip(*values, strict=True)]
+        stamps = map(Stamp, table["size"].to_pylist(), table["mtime_ns"].to_pylist())
+        return dict(zip(table["path"].to_pylist(), zip(stamps, pictures, strict=True), strict=True))
+    except (OSError, pa.ArrowException, KeyError):
+        return {}
+
+
+def _save(kept: Path, known: Mapping[str, tuple[Stamp, Picture]]) -> None:
+    """Keeps everything but files that could not be read: those may be readable next time."""
+    rows = [
+        (
+            str(path),
+            stamp.size,
+            stamp.mtime_ns,
+            p.sha256,
+            p.problem,
+            p.text,
+            p.hash,
+            p.flipped,
+            p.grey,
+        )
+        for path, (stamp, p) in sorted(known.items())
+        if p.problem != UNREADABLE
+    ]
+    columns = list(zip(*rows, strict=True)) or [()] * len(_SCHEMA.names)
+    table = pa.table([list(c) for c in columns], schema=_SCHEMA)
+    buffer = BytesIO()
+    pq.write_table(table, buffer)
+    try:
+        write_atomic(kept, buffer.getvalue())
+    except OSError as e:
+        raise StoreError(
+            f"{kept}: the index of images cannot be written: {e.strerror}; "
+            "make room or choose another place with --store"
+        ) from None

@@ -1,0 +1,145 @@
+"""Drawn images for somebody's metadata, so that a real protocol runs at full size without its data.
+
+The mistake it exists to prevent: a drawn image that is later taken for a photograph. The folder is
+marked from the first image on, and marked as complete by its last file.
+"""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from tonegap.data.drawn import IMAGES, Progress, phantom_digest
+from tonegap.data.locate import image_names
+from tonegap.data.metadata import HALF_DRAWN, STAND_IN, Metadata, parse_metadata
+from tonegap.data.table import read_table
+from tonegap.errors import BadData, BadRequest, StoreError
+from tonegap.files import write_atomic
+from tonegap.phantom.draw import Sitter
+from tonegap.phantom.folder import draw_folder
+from tonegap.rooms.dataset import Dataset, dataset_ids, read_dataset
+
+
+@dataclass(frozen=True, slots=True)
+class StandIn:
+    """What `stand-in.json` says: whose rows were drawn, how large, how many, by which code."""
+
+    dataset: str
+    metadata_sha256: str
+    images: int
+    size_px: int
+    drawing: str
+
+
+def recognise_dataset(root: Path, metadata_csv: Path) -> Dataset:
+    """The data set of the suite root whose declared columns a CSV has; the one with most, if several.
+
+    Raises BadData naming the data sets that were tried.
+    """
+    if not metadata_csv.is_file():
+        raise BadData(f"{metadata_csv}: no such file; wanted a metadata CSV")
+    header = set(read_table(metadata_csv, metadata_csv.read_bytes()).header)
+    fitting: list[tuple[int, Dataset]] = []
+    for dataset_id in dataset_ids(root):
+        dataset = read_dataset(root, dataset_id)
+        columns = dataset.file.columns
+        present = [n for n, c in columns.items() if not header.isdisjoint((n, *c.names))]
+        if all(n in present or columns[n].optional for n in columns):
+            fitting.append((len(present), dataset))
+    if not fitting:
+        known = ", ".join(dataset_ids(root)) or "none"
+        raise BadData(
+            f"{metadata_csv}: its columns ({', '.join(sorted(header))}) are those of no data set "
+            f"here; there are: {known}"
+        )
+    return max(fitting, key=lambda pair: pair[0])[1]
+
+
+def draw_stand_ins(
+    dataset: Dataset,
+    metadata_csv: Path,
+    out: Path,
+    size_px: int,
+    workers: int,
+    on_progress: Progress | None = None,
+) -> StandIn:
+    """Draws an image for every row of the metadata into `out`; goes on where it was cut off.
+
+    The tone is the first declared axis, unknown ones are drawn as any; the metadata is copied byte
+    for byte. Raises BadRequest where `out` holds anything else, StoreError where it takes no more.
+    """
+    metadata = parse_metadata(dataset, metadata_csv)
+    mark = StandIn(dataset.id, metadata.sha256, len(metadata.ids), size_px, phantom_digest())
+    _check_out(out, mark)
+    if (out / STAND_IN).exists():
+        return mark
+    names = image_names(dataset, metadata)
+    unnamed = [i for i in metadata.ids if not names[i]]
+    if unnamed:
+        raise BadData(f"{metadata_csv}: image {unnamed[0]} has no file name in any declared column")
+    try:
+        write_atomic(out / HALF_DRAWN, _json(mark))
+        draw_folder(
+            _sitters(dataset, metadata),
+            [names[i][0] for i in metadata.ids],
+            out / IMAGES,
+            size_px,
+            workers,
+            on_progress=on_progress,
+        )
+        write_atomic(out / dataset.file.metadata[0], metadata_csv.read_bytes())
+        write_atomic(out / STAND_IN, _json(mark))
+        (out / HALF_DRAWN).unlink()
+    except OSError as e:
+        raise StoreError(f"{out}: cannot be written: {e.strerror}; make room") from None
+    return mark
+
+
+def _sitters(dataset: Dataset, metadata: Metadata) -> list[Sitter]:
+    n = len(metadata.ids)
+    tones = next(iter(metadata.tones.values()), (None,) * n)
+    labels = metadata.columns[dataset.file.label_column]
+    malignant = malignant_flags(dataset, metadata)
+    return [Sitter(*row) for row in zip(metadata.ids, labels, tones, malignant, strict=True)]
+
+
+def malignant_flags(dataset: Dataset, metadata: Metadata) -> tuple[bool | None, ...]:
+    """Whether each image's lesion is malignant; None where the data set or the row does not say."""
+    rule = dataset.file.malignant
+    if rule is None or rule.column not in metadata.columns:
+        return (None,) * len(metadata.ids)
+    return tuple(cell in rule.values if cell else None for cell in metadata.columns[rule.column])
+
+
+def _check_out(out: Path, mark: StandIn) -> None:
+    """Nothing is drawn into a folder of anything but this drawing, begun or finished."""
+    if not out.exists() or not any(out.iterdir()):
+        return
+    for name in (STAND_IN, HALF_DRAWN):
+        if (out / name).exists():
+            there = _read_mark(out / name)
+            if there == asdict(mark):
+                return
+            raise BadRequest(
+                f"{out / name}: other stand-ins are here ({_differing(there, mark)}); "
+                "choose another folder with --out"
+            )
+    raise BadRequest(f"{out}: the folder is not empty; choose another with --out")
+
+
+def _read_mark(path: Path) -> dict[str, object]:
+    try:
+        mark = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return mark if isinstance(mark, dict) else {}
+
+
+def _differing(there: dict[str, object], mark: StandIn) -> str:
+    wanted = asdict(mark)
+    return ", ".join(
+        f"{k} {there.get(k)!r}, wanted {v!r}" for k, v in wanted.items() if there.get(k) != v
+    )
+
+
+def _json(mark: StandIn) -> bytes:
+    return json.dumps(asdict(mark), indent=2).encode() + b"\n"

@@ -1,0 +1,65 @@
+"""A CSV file as rows of text: no cell is ever turned into a number, a NaN or a Boolean."""
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tonegap.errors import BadData
+
+_DELIMITERS = {";": "semicolons", "\t": "tabs", "|": "bars"}
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A CSV as read: `lines` holds the line number of each row, for messages."""
+
+    path: Path
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    lines: tuple[int, ...]
+
+
+def read_table(path: Path, content: bytes) -> Table:
+    """The rows of a comma-separated UTF-8 file; a byte-order mark, CRLF and blank lines are fine.
+
+    Raises BadData for an empty file, another encoding or delimiter, and a row of another length.
+    """
+    if not content.strip():
+        raise BadData(f"{path}: the file is empty; wanted a header and one row per image")
+    numbered = _rows(path, _text(path, content))
+    header = numbered[0][1]
+    _check_header(path, header)
+    if len(numbered) == 1:
+        raise BadData(f"{path}: found a header and no row; wanted one row per image")
+    for line, row in numbered:
+        if len(row) != len(header):
+            raise BadData(f"{path}: line {line}: {len(row)} cells; the header has {len(header)}")
+    return Table(path, header, tuple(r for _, r in numbered[1:]), tuple(n for n, _ in numbered[1:]))
+
+
+def _text(path: Path, content: bytes) -> str:
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as e:
+        raise BadData(
+            f"{path}: byte {e.start} is not UTF-8; save it as CSV with UTF-8 encoding"
+        ) from None
+
+
+def _rows(path: Path, text: str) -> list[tuple[int, tuple[str, ...]]]:
+    """(line number, cells) of every line that is not blank."""
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    try:
+        return [(reader.line_num, tuple(row)) for row in reader if row]
+    except csv.Error as e:
+        raise BadData(f"{path}: line {reader.line_num}: not valid CSV: {e}") from None
+
+
+def _check_header(path: Path, header: Sequence[str]) -> None:
+    if len(header) > 1:
+        return
+    for sign, name in _DELIMITERS.items():
+        if sign in header[0]:
+            raise BadData(f"{path}: the columns are separated by {name}; wanted commas")

@@ -1,0 +1,68 @@
+"""What an engine is: a place where one stage runs, with limits, and an honest account of how it ended."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Event
+from typing import Literal, Protocol
+
+from tonegap.rooms.plugin import Plugin
+from tonegap.rooms.suite import Limits
+from tonegap.run.record import Isolation
+
+Cause = Literal[
+    "ok", "method-error", "bad-output", "timeout", "oom", "killed", "cancelled", "engine-error"
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """What a stage's code runs in: a digest for its key, and versions for a reader."""
+
+    digest: str
+    versions: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class RunSpec:
+    """One stage to run: its plug-in, folders (`/in`, `/out`), log file, limits and device.
+
+    `gpu` is the index of the device it was given (None: CPU). `cancelled` is set when the run is being stopped.
+    """
+
+    plugin: Plugin
+    stage: str
+    in_dir: Path
+    out_dir: Path
+    log: Path
+    limits: Limits
+    threads: int
+    gpu: int | None
+    cancelled: Event
+    on_progress: Callable[[int, int], None] = field(default=lambda _done, _total: None)
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """How a stage ended; `text` is one sentence for a reader unless `cause` is "ok"."""
+
+    cause: Cause
+    text: str
+    seconds: float
+    cpu_seconds: float | None
+    peak_memory_mib: float | None
+
+
+class Engine(Protocol):
+    """The interface of every engine; one set of contract tests runs against each."""
+
+    name: str
+
+    def environment(self, plugin: Plugin) -> Environment:
+        """What the plug-in's stages run in. Raises EngineError where that is not to be had."""
+
+    def isolation(self, limits: Limits) -> Isolation:
+        """What is in force while stages run here."""
+
+    def run(self, spec: RunSpec) -> RunResult:
+        """Runs one stage to its end or its limit. Never raises for what a plug-in does."""

@@ -1,0 +1,135 @@
+"""The `local` engine: a stage as a process group of its own, for machines without containers.
+
+Same contract as a container, weaker walls: the record says `contained: false` and what was in
+force. Memory and output are watched, not fenced: a stage over its limit is killed within about a
+quarter of a second.
+"""
+
+import functools
+import importlib.metadata
+import os
+import platform
+import subprocess
+import sys
+from pathlib import Path
+
+from tonegap.engines.base import Engine, Environment, RunResult, RunSpec
+from tonegap.engines.sandbox import Kind, Mounts, inside, sandbox_argv, sandbox_kind
+from tonegap.engines.watch import watch
+from tonegap.errors import EngineError
+from tonegap.files import digest_of, folder_digest
+from tonegap.rooms.plugin import Plugin
+from tonegap.rooms.suite import Limits
+from tonegap.run.record import Isolation
+
+_OPEN_FILES = 4096
+_MIB = 1 << 20
+
+
+class LocalEngine(Engine):
+    """Runs stages with the interpreter that runs tonegap (extra `local`)."""
+
+    name = "local"
+
+    def __init__(self, kit: Path) -> None:
+        """`kit` is the folder that containers would have baked in (docker/kit)."""
+        self._kit = kit
+
+    def environment(self, plugin: Plugin) -> Environment:
+        """Digest over the kit, the interpreter and the versions of what the kit requires."""
+        if not plugin.file.stages:
+            return Environment(digest_of({}), {})
+        return _environment(self._kit)
+
+    def isolation(self, limits: Limits) -> Isolation:
+        """What a plain process has here."""
+        kind = sandbox_kind()
+        return Isolation(
+            engine=self.name,
+            contained=False,
+            network="host" if kind == "none" else "none",
+            files="allow-list, read-only (bubblewrap)" if kind == "bubblewrap" else "host",
+            limits={
+                "time": f"{limits.timeout_s} s, enforced",
+                "memory": f"{limits.memory_mib} MiB, watched",
+                "output": f"{limits.output_mib} MiB, watched",
+            },
+        )
+
+    def run(self, spec: RunSpec) -> RunResult:
+        """Runs one stage; see Engine."""
+        kind = sandbox_kind()
+        mounts = Mounts(spec.in_dir, spec.out_dir, spec.plugin.folder, self._kit)
+        seen = inside(kind, mounts)
+        command = [
+            sys.executable if word == "python" else word for word in spec.plugin.file.command
+        ]
+        argv = [
+            *(sys.executable, "-I", "-S", str(Path(__file__).with_name("launch.py"))),
+            f"parent={os.getpid()},fsize={spec.limits.output_mib * _MIB},nofile={_OPEN_FILES}",
+            "--",
+            *sandbox_argv(kind, mounts, spec.gpu),
+            *(*command, spec.stage, "--in", str(seen.in_dir), "--out", str(seen.out_dir)),
+        ]
+        try:
+            process = subprocess.Popen(
+                argv,
+                cwd=spec.plugin.folder,
+                env=_variables(spec, kind, seen.kit),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        except OSError as e:
+            return RunResult("engine-error", f"cannot start a process: {e}", 0.0, None, None)
+        return watch(process, spec)
+
+
+def _variables(spec: RunSpec, kind: Kind, kit: Path) -> dict[str, str]:
+    """The whole environment of a stage: nothing of the caller's but PATH and the GPU driver's."""
+    temporary = "/tmp" if kind == "bubblewrap" else str(spec.out_dir.parent / "tmp")
+    variables = {
+        "PATH": os.environ.get("PATH", os.defpath),
+        "HOME": temporary,
+        "TMPDIR": temporary,
+        "USER": "runner",
+        "LOGNAME": "runner",
+        "LANG": "C.UTF-8",
+        "TZ": "UTC",
+        "PYTHONPATH": str(kit),
+        "PYTHONHASHSEED": "0",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONUNBUFFERED": "1",
+        "HF_HUB_OFFLINE": "1",
+        "TRANSFORMERS_OFFLINE": "1",
+        "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
+        "CUDA_VISIBLE_DEVICES": "" if spec.gpu is None else str(spec.gpu),
+    }
+    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        variables[name] = str(spec.threads)
+    for name in ("LD_LIBRARY_PATH", "OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"):
+        if name in os.environ:
+            variables[name] = os.environ[name]
+    return variables
+
+
+@functools.cache
+def _environment(kit: Path) -> Environment:
+    versions = {"python": platform.python_version(), "machine": platform.machine()}
+    for name in kit_requirements(kit):
+        try:
+            versions[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            raise EngineError(
+                f"the local engine runs stages with {sys.executable}, which has no {name}; "
+                "install tonegap with its extra: pip install 'tonegap[local]'"
+            ) from None
+    return Environment(digest_of({"kit": folder_digest(kit), "versions": versions}), versions)
+
+
+def kit_requirements(kit: Path) -> list[str]:
+    """Names of the packages that the kit's code imports, from its requirements.in."""
+    lines = (kit / "requirements.in").read_text(encoding="utf-8").splitlines()
+    words = (line.split("#")[0].strip() for line in lines)
+    return [word.split(">")[0].split("=")[0].split("<")[0].strip() for word in words if word]

@@ -1,0 +1,97 @@
+"""How a plain process is cut off from the machine: bubblewrap where it works, `unshare`, or nothing.
+
+With bubblewrap a stage sees an allow-list: the system's programs, its interpreter, its own folder, the kit, `/in` and
+`/out`; no network, no home, no data set, no store. What is in force is told, never assumed: each way is tried once.
+"""
+
+import functools
+import shutil
+import subprocess
+import sys
+import sysconfig
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+Kind = Literal["bubblewrap", "unshare", "none"]
+
+_SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
+_ETC = ("ld.so.cache", "ld.so.conf", "ld.so.conf.d", "alternatives", "passwd", "group", "localtime")
+_GPU_DEVICES = ("nvidiactl", "nvidia-uvm", "nvidia-uvm-tools", "nvidia-modeset")
+
+
+@dataclass(frozen=True, slots=True)
+class Mounts:
+    """The host folders of one stage."""
+
+    in_dir: Path
+    out_dir: Path
+    plugin: Path
+    kit: Path
+
+
+@functools.cache
+def sandbox_kind() -> Kind:
+    """The strongest way that works on this machine, found by trying it."""
+    if _works([*_bubblewrap(), "--ro-bind", "/", "/", "--proc", "/proc", "true"], "bwrap"):
+        return "bubblewrap"
+    if _works(["unshare", "--net", "true"], "unshare"):
+        return "unshare"
+    return "none"
+
+
+def _works(argv: list[str], program: str) -> bool:
+    if shutil.which(program) is None:
+        return False
+    try:
+        return subprocess.run(argv, capture_output=True, timeout=20, check=False).returncode == 0
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+
+
+def _bubblewrap() -> list[str]:
+    return ["bwrap", "--unshare-all", "--die-with-parent", "--new-session"]
+
+
+def sandbox_argv(kind: Kind, mounts: Mounts, gpu: int | None) -> list[str]:
+    """The words to put before a stage's command; inside, paths are those of `inside`."""
+    if kind == "unshare":
+        return ["unshare", "--net", "--"]
+    if kind == "none":
+        return []
+    argv = [*_bubblewrap(), "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"]
+    for folder in _SYSTEM:
+        path = Path(folder)
+        if path.is_symlink():
+            argv += ["--symlink", str(path.readlink()), folder]
+        elif path.exists():
+            argv += ["--ro-bind", folder, folder]
+    for name in _ETC:
+        argv += ["--ro-bind-try", f"/etc/{name}", f"/etc/{name}"]
+    for prefix in _interpreter_folders():
+        argv += ["--ro-bind", prefix, prefix]
+    if gpu is not None:
+        argv += ["--ro-bind-try", "/sys", "/sys"]
+        for device in (f"nvidia{gpu}", *_GPU_DEVICES):
+            argv += ["--dev-bind-try", f"/dev/{device}", f"/dev/{device}"]
+    argv += ["--ro-bind", str(mounts.plugin), "/plugin", "--ro-bind", str(mounts.kit), "/kit"]
+    argv += ["--ro-bind", str(mounts.in_dir), "/in", "--bind", str(mounts.out_dir), "/out"]
+    return [*argv, "--chdir", "/plugin", "--"]
+
+
+def inside(kind: Kind, mounts: Mounts) -> Mounts:
+    """The same folders as the stage sees them."""
+    if kind != "bubblewrap":
+        return mounts
+    return Mounts(Path("/in"), Path("/out"), Path("/plugin"), Path("/kit"))
+
+
+def _interpreter_folders() -> list[str]:
+    """Folders that the running interpreter and its packages need, outside the system's own."""
+    wanted = {sys.prefix, sys.base_prefix, sysconfig.get_path("purelib")}
+    wanted.add(str(Path(sys.executable).parent))
+    return sorted(
+        folder
+        for folder in wanted
+        if not any(folder == top or folder.startswith(f"{top}/") for top in _SYSTEM)
+    )

@@ -1,0 +1,81 @@
+"""Bytes on disk: digests, canonical JSON, and writes that are whole or did not happen.
+
+The mistake it exists to prevent: a file cut short by a crash that is later read as a result.
+"""
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+_CHUNK = 1 << 20
+_NOT_CONTENT = frozenset({"__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".git"})
+
+
+def sha256_bytes(content: bytes) -> str:
+    """Hex SHA-256 of bytes."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def sha256_file(path: Path) -> str:
+    """Hex SHA-256 of a file's content."""
+    with path.open("rb") as f:
+        return hashlib.file_digest(f, "sha256").hexdigest()
+
+
+def sha256_lines(lines: Iterable[str]) -> str:
+    """Hex SHA-256 of the lines, each ended by LF, as UTF-8: the digest of an id list in a file."""
+    digest = hashlib.sha256()
+    for line in lines:
+        digest.update(line.encode() + b"\n")
+    return digest.hexdigest()
+
+
+def content_files(folder: Path) -> list[Path]:
+    """Every regular file below a folder that is content (no caches), sorted by relative path."""
+    found = []
+    for path in folder.rglob("*"):
+        parts = path.relative_to(folder).parts
+        if path.is_file() and not _NOT_CONTENT.intersection(parts) and path.suffix != ".pyc":
+            found.append(path)
+    return sorted(found, key=lambda p: p.relative_to(folder).as_posix())
+
+
+def folder_digest(folder: Path) -> str:
+    """Hex SHA-256 over relative paths and contents of a folder; times, modes and caches left out."""
+    return sha256_lines(
+        f"{path.relative_to(folder).as_posix()}\0{sha256_file(path)}"
+        for path in content_files(folder)
+    )
+
+
+def canonical_json(value: Any) -> bytes:
+    """JSON with sorted keys, no spaces and no NaN: equal values give equal bytes."""
+    text = json.dumps(
+        value, sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=False
+    )
+    return text.encode()
+
+
+def digest_of(value: Any) -> str:
+    """Hex SHA-256 of a value's canonical JSON."""
+    return sha256_bytes(canonical_json(value))
+
+
+def write_atomic(path: Path, content: bytes) -> None:
+    """Writes a whole file or nothing: beside it, synced, then renamed over it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as f:
+            f.write(content)
+            f.flush()
+            os.fsync(f.fileno())
+        Path(name).chmod(0o644)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise

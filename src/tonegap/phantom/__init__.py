@@ -1,0 +1,1 @@
+"""Skin drawn from first principles: pictures that need no download and stand in for real ones."""

@@ -1,0 +1,76 @@
+"""Whether the records of a table may stand beside each other, and what must be said about them.
+
+The mistake it exists to prevent: a mean over seeds, or a rank, across different data or settings.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from tonegap.report.model import Hole, SeedResult
+from tonegap.run.matrix import Cell
+from tonegap.run.record import EntryId, Record
+
+
+def cells_by_entry(cells: Sequence[Cell]) -> dict[EntryId, list[Cell]]:
+    """The cells of each entry by seed; entries in order of appearance."""
+    found: dict[EntryId, list[Cell]] = {}
+    for cell in cells:
+        found.setdefault(cell.id.entry, []).append(cell)
+    return {entry: sorted(own, key=lambda c: c.id.seed) for entry, own in found.items()}
+
+
+def seed_results(cells: Sequence[Cell]) -> tuple[SeedResult, ...]:
+    """What became of each seed."""
+    return tuple(
+        SeedResult(
+            cell.id.seed,
+            cell.id.key,
+            cell.record,
+            None if cell.record else Hole(cell.id.entry, cell.id.task, cell.id.seed, cell.failure),
+        )
+        for cell in cells
+    )
+
+
+def marks_of(seeds: Sequence[SeedResult], control: bool, elsewhere: bool) -> tuple[str, ...]:
+    """The marks of a row (keys of MARKS), except those that need another row to tell."""
+    records = [s.record for s in seeds if s.record]
+    found = {
+        "control": control,
+        "stand-in": any(r.data.stand_in for r in records),
+        "uncontained": not all(r.circumstances.isolation.contained for r in records),
+        "tone at test": any(r.tone_at_test for r in records),
+        "incomplete seeds": len(records) < len(seeds),
+        "other data": elsewhere,
+        "mixed": len({_recipe(r) for r in records}) > 1,
+    }
+    return tuple(mark for mark, holds in found.items() if holds)
+
+
+def other_data(seeds: Mapping[EntryId, Sequence[SeedResult]]) -> set[EntryId]:
+    """Entries that at some seed saw other images or partitions than most entries did."""
+    by_seed: dict[int, dict[EntryId, str]] = {}
+    for entry, results in seeds.items():
+        for result in results:
+            if result.record:
+                by_seed.setdefault(result.seed, {})[entry] = _data(result.record)
+    found: set[EntryId] = set()
+    for of_entry in by_seed.values():
+        # The order of appearance breaks a tie.
+        usual = Counter(of_entry.values()).most_common(1)[0][0]
+        found.update(entry for entry, data in of_entry.items() if data != usual)
+    return found
+
+
+def _data(record: Record) -> str:
+    parts = sorted((name, part.sha256) for name, part in record.partitions.items())
+    return repr((record.data, parts))
+
+
+def _recipe(record: Record) -> str:
+    stages = sorted((s.stage, s.plugin, s.environment) for s in record.stages)
+    parameters = (
+        sorted(record.method_parameters.items()),
+        sorted(record.baseline_parameters.items()),
+    )
+    return repr((parameters, stages))

@@ -1,0 +1,119 @@
+"""A table as rows of text with footnotes, for the formats that have no more than that.
+
+The mistake it exists to prevent: an empty cell that leaves the reader to guess why.
+"""
+
+from dataclasses import dataclass, field
+
+from tonegap.report.model import Difference, Leaderboard, Mean, Row, Table, View
+from tonegap.report.words import UNDEFINED, by_worst, metric_label, n_of_tone, percent, points
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A cell's text and the number of its footnote, if it has one."""
+
+    text: str
+    note: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """Header, ranked and unranked rows, control rows, and footnotes numbered from 1.
+
+    The first two columns are words (rank, entry), all others numbers.
+    """
+
+    header: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    controls: tuple[tuple[Cell, ...], ...]
+    notes: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class Footnotes:
+    """Numbers reasons as they come, each once."""
+
+    numbers: dict[str, int] = field(default_factory=dict)
+
+    def cell(self, value: Mean | Difference | None, text: str) -> Cell:
+        """The text if there is a value, else – with the number of its reason."""
+        if value is None:
+            return Cell("")
+        if value.value is not None:
+            return Cell(text)
+        return self.undefined(value.reason or "no reason given")
+
+    def undefined(self, reason: str) -> Cell:
+        """The sign for undefined with the number of its reason."""
+        return Cell(UNDEFINED, self.numbers.setdefault(reason, len(self.numbers) + 1))
+
+
+def table_grid(board: Leaderboard, table: Table) -> Grid:
+    """The view that ranks, as text."""
+    notes = Footnotes()
+    rows = tuple(_cells(row, table, notes) for row in table.rows)
+    controls = tuple(_cells(row, table, notes) for row in table.controls)
+    return Grid(_header(board, table), rows, controls, tuple(notes.numbers))
+
+
+def _header(board: Leaderboard, table: Table) -> tuple[str, ...]:
+    metric = table.ranked[2]
+    tones = table.tones(table.ranked[1]) if _per_tone(table) else ()
+    counted = [f"{t} (n {n_of_tone(table, table.ranked, i)})" for i, t in enumerate(tones)]
+    label = metric_label(metric)
+    ends = ["worst", "gap", "gap over seeds"] if tones else []
+    change = ["Δ worst", "Δ gap"] if tones else [f"Δ {label}"]
+    by = "" if by_worst(board, metric) else " (ranks)"
+    overall = f"{label}, all{by}"
+    return ("#", "entry", *ends, overall, *counted, *change, "oracle − validation", "seeds")
+
+
+def _per_tone(table: Table) -> bool:
+    return any(
+        row.views[table.ranked].scores.gap is not None
+        for row in table.all_rows
+        if table.ranked in row.views
+    )
+
+
+def _cells(row: Row, table: Table, notes: Footnotes) -> tuple[Cell, ...]:
+    rank = Cell(str(row.rank)) if row.rank else Cell("")
+    if row.unranked:
+        rank = notes.undefined(f"{row.entry.label}: not ranked: {row.unranked}")
+    marks = f" [{', '.join(row.marks)}]" if row.marks else ""
+    done = f"{len(row.records)} of {len(row.seeds)}"
+    view = row.views.get(table.ranked)
+    middle = _numbers(view, notes) if view else _blanks(row, table, notes)
+    return rank, Cell(row.entry.label + marks), *middle, Cell(done)
+
+
+def _numbers(view: View, notes: Footnotes) -> list[Cell]:
+    scores, change = view.scores, view.comparison
+    cells = []
+    if scores.worst and scores.gap:
+        cells += [
+            notes.cell(scores.worst, f"{percent(scores.worst.value)} {'/'.join(scores.worst_at)}"),
+            notes.cell(scores.gap, percent(scores.gap.value)),
+            Cell(_range(scores.gap)),
+        ]
+    cells.append(notes.cell(scores.overall, percent(scores.overall.value)))
+    cells += [notes.cell(tone, percent(tone.value)) for tone in scores.tones]
+    changes: list[Difference | None] = [change.overall] if change else [None]
+    if scores.gap:
+        changes = [change.worst, change.gap] if change else [None, None]
+    cells += [notes.cell(c, points(c.value) if c else "") for c in changes]
+    oracle = view.oracle_minus_validation
+    return [*cells, notes.cell(oracle, points(oracle.value))]
+
+
+def _range(mean: Mean) -> str:
+    return "" if mean.low is None else f"{percent(mean.low)}–{percent(mean.high)}"
+
+
+def _blanks(row: Row, table: Table, notes: Footnotes) -> list[Cell]:
+    """A row without any record: – in every column, for one reason."""
+    n_tones = len(table.tones(table.ranked[1])) if _per_tone(table) else 0
+    n_columns = 3 + n_tones + 4 if n_tones else 3
+    why = next(s.hole.text for s in row.seeds if s.hole)
+    return [notes.undefined(f"{row.entry.label}: {why}")] * n_columns

@@ -1,0 +1,118 @@
+"""A leaderboard as JSON, with the evidence behind each seed (keys, digests, isolation, costs)."""
+
+from typing import Any
+
+import msgspec
+
+from tonegap.report.model import Difference, Leaderboard, Mean, Row, SeedResult, Table, View
+from tonegap.report.words import answer, missing, report_title
+from tonegap.run.record import Record
+
+SCHEMA = "tonegap/leaderboard@1"
+
+
+def render_json(board: Leaderboard) -> str:
+    """The JSON text; the same board gives the same text. Scores are fractions, null: undefined."""
+    settings = msgspec.to_builtins(board.settings)
+    del settings["templates"]
+    document = {
+        "schema": SCHEMA,
+        "title": report_title(board),
+        "complete": not board.holes,
+        "missing": missing(board.holes, board.n_cells) if board.holes else None,
+        "n_cells": board.n_cells,
+        "settings": settings,
+        "tables": [_table(board, table) for table in board.tables],
+        "holes": [
+            {"entry": h.entry, "task": h.task, "seed": h.seed, "cause": h.cause, "text": h.text}
+            for h in board.holes
+        ],
+        "not_applicable": board.not_applicable,
+    }
+    return msgspec.json.format(msgspec.json.encode(document), indent=1).decode() + "\n"
+
+
+def _table(board: Leaderboard, table: Table) -> dict[str, Any]:
+    selection, axis, metric = table.ranked
+    return {
+        "task": table.task,
+        "question": table.question,
+        "answer": answer(board, table),
+        "axes": {a.name: a.tones for a in table.axes},
+        "metrics": table.metrics,
+        "ranked": {"selection": selection, "axis": axis, "metric": metric},
+        "chance": table.chance,
+        "rows": [_row(row) for row in table.rows],
+        "controls": [_row(row) for row in table.controls],
+    }
+
+
+def _row(row: Row) -> dict[str, Any]:
+    return {
+        "entry": row.entry,
+        "label": row.entry.label,
+        "rank": row.rank,
+        "unranked": row.unranked,
+        "marks": row.marks,
+        "seeds": [_seed(seed) for seed in row.seeds],
+        "scores": [
+            {"selection": selection, "axis": axis, "metric": metric, **_view(view)}
+            for (selection, axis, metric), view in row.views.items()
+        ],
+    }
+
+
+def _view(view: View) -> dict[str, Any]:
+    scores, change = view.scores, view.comparison
+    return {
+        "all": _mean(scores.overall),
+        "tones": [_mean(tone) for tone in scores.tones],
+        "worst": scores.worst and _mean(scores.worst),
+        "worst_at": scores.worst_at,
+        "gap": scores.gap and _mean(scores.gap),
+        "change_from_reference": change
+        and {
+            "all": _difference(change.overall),
+            "worst": change.worst and _difference(change.worst),
+            "gap": change.gap and _difference(change.gap),
+            "levelling_down": change.levelling_down,
+        },
+        "oracle_minus_validation": _difference(view.oracle_minus_validation),
+    }
+
+
+def _mean(mean: Mean) -> dict[str, Any]:
+    return {
+        "mean": mean.value,
+        "by_seed": mean.values,
+        "n": [mean.n_low, mean.n_high],
+        "reason": mean.reason,
+    }
+
+
+def _difference(difference: Difference) -> dict[str, Any]:
+    return {"mean": difference.value, "by_seed": difference.values, "reason": difference.reason}
+
+
+def _seed(result: SeedResult) -> dict[str, Any]:
+    evidence = _evidence(result.record) if result.record else None
+    cause = result.hole.cause if result.hole else None
+    return {"seed": result.seed, "key": result.key, "missing": cause, "evidence": evidence}
+
+
+def _evidence(record: Record) -> dict[str, Any]:
+    where = record.circumstances
+    return {
+        "predictions_sha256": record.predictions_sha256,
+        "data": record.data,
+        "partitions": record.partitions,
+        "synthetic": record.synthetic,
+        "leaks": record.leaks,
+        "stages": record.stages,
+        "epochs": {name: selected.epoch for name, selected in record.scores.items()},
+        "thresholds": {name: selected.threshold for name, selected in record.scores.items()},
+        "isolation": where.isolation,
+        "hardware": where.hardware,
+        "versions": where.versions,
+        "costs": where.costs,
+    }

@@ -1,0 +1,215 @@
+"""From cells to leaderboards, one table per question.
+
+Pure: no file, no clock. The mistake it exists to prevent: a rank for an entry whose score is
+missing, undefined, on other data, or picked on the test set.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from tonegap.report.compare import ROUNDING, compare, incomparable, reference_of
+from tonegap.report.evidence import cells_by_entry, marks_of, other_data, seed_results
+from tonegap.report.model import (
+    MARKS,
+    Axis,
+    Comparison,
+    Difference,
+    Hole,
+    Leaderboard,
+    NotApplicable,
+    Row,
+    Scores,
+    SeedResult,
+    Table,
+    View,
+)
+from tonegap.report.questions import QuestionCells, axes_of, group_by_question, unique_cells
+from tonegap.report.seeds import difference, scores_of, scores_over_seeds
+from tonegap.report.settings import LeaderboardSettings
+from tonegap.run.matrix import Cell
+from tonegap.run.record import SELECTIONS, EntryId
+from tonegap.score.tables import metric_named
+
+ViewKey = tuple[str, str, str]
+AllScores = Mapping[ViewKey, Scores]
+_ORACLE = "test-oracle"
+_NO_ORACLE = Difference(None, (), "validation or test-oracle scores are not in the records")
+
+
+def leaderboard(cells: Sequence[Cell], settings: LeaderboardSettings) -> Leaderboard:
+    """The tables of all cells, one per question, with what is missing from them.
+
+    Raises BadRequest if two cells of one entry, task and seed have different content.
+    """
+    declared = unique_cells(cells)
+    applicable = [c for c in declared if c.record or c.id.not_applicable is None]
+    holes = [
+        Hole(c.id.entry, c.id.task, c.id.seed, c.failure) for c in applicable if c.record is None
+    ]
+    apart = [
+        NotApplicable(c.id.entry, c.id.task, c.id.seed, c.id.not_applicable)
+        for c in declared
+        if c.record is None and c.id.not_applicable is not None
+    ]
+    tables = tuple(_table(group, settings) for group in group_by_question(applicable))
+    return Leaderboard(settings, tables, tuple(holes), tuple(apart), len(applicable))
+
+
+@dataclass(frozen=True, slots=True)
+class _Frame:
+    """What all rows of a table share."""
+
+    axes: tuple[Axis, ...]
+    metrics: tuple[str, ...]
+    settings: LeaderboardSettings
+
+    @property
+    def keys(self) -> list[ViewKey]:
+        return [(s, a.name, m) for s in SELECTIONS for a in self.axes for m in self.metrics]
+
+    @property
+    def ranked(self) -> ViewKey:
+        axis = self.axes[0].name if self.axes else ""
+        return self.settings.selection, axis, self.metrics[0]
+
+
+def _table(group: QuestionCells, settings: LeaderboardSettings) -> Table:
+    question = group.question
+    records = [c.record for c in group.cells if c.record]
+    axes = axes_of(records) if records else ()
+    primary = question.primary_metric if question else settings.metrics[0]
+    others = tuple(m for m in settings.metrics if m != primary)
+    frame = _Frame(axes, (primary, *others), settings)
+    rows = _rows(group, frame)
+    entries = [row for row in rows if not row.control]
+    return Table(
+        task=group.task,
+        question=question,
+        axes=axes,
+        metrics=frame.metrics,
+        ranked=frame.ranked,
+        rows=_rank(entries, frame),
+        controls=tuple(row for row in rows if row.control),
+        chance=_chance(len(question.classes)) if question else {},
+    )
+
+
+def _rows(group: QuestionCells, frame: _Frame) -> list[Row]:
+    by_entry = cells_by_entry(group.cells)
+    seeds = {entry: seed_results(cells) for entry, cells in by_entry.items()}
+    scores = {entry: _all_scores(results, frame) for entry, results in seeds.items()}
+    elsewhere = other_data(seeds)
+    reference = frame.settings.reference
+    rows = []
+    for entry, cells in by_entry.items():
+        against = reference_of(entry, reference, scores.keys())
+        views = _views(scores, seeds, entry, against)
+        marks = marks_of(seeds[entry], cells[0].id.control, entry in elsewhere)
+        if entry == against:
+            marks = ("reference", *marks)
+        main = views.get(frame.ranked)
+        if main and main.comparison and main.comparison.levelling_down:
+            marks = (*marks, "levelling down")
+        control = cells[0].id.control
+        rows.append(Row(entry, control, seeds[entry], marks, views, None, None))
+    return rows
+
+
+def _all_scores(results: Sequence[SeedResult], frame: _Frame) -> AllScores:
+    finished = [(r.seed, r.record) for r in results if r.record]
+    if not finished:
+        return {}
+    seeds = [seed for seed, _ in finished]
+    found: dict[ViewKey, Scores] = {}
+    for selection in SELECTIONS:
+        for axis in frame.axes:
+            by_seed = [scores_of(record, selection, axis.name) for _, record in finished]
+            for metric in frame.metrics:
+                key = selection, axis.name, metric
+                found[key] = scores_over_seeds(by_seed, seeds, metric, axis)
+    return found
+
+
+def _views(
+    scores: Mapping[EntryId, AllScores],
+    seeds: Mapping[EntryId, Sequence[SeedResult]],
+    entry: EntryId,
+    against: EntryId | None,
+) -> dict[ViewKey, View]:
+    own = scores[entry]
+    why_not = _why_incomparable(seeds[entry], seeds[against]) if against else "no reference entry"
+    reference = scores[against] if against and not why_not else {}
+
+    def view(key: ViewKey) -> View:
+        comparison: Comparison | None = None
+        if entry != against and why_not:
+            comparison = incomparable(own[key], why_not)
+        elif entry != against:
+            comparison = compare(own[key], reference[key], key[2])
+        return View(own[key], comparison, _oracle_gain(own, key))
+
+    return {key: view(key) for key in own}
+
+
+def _why_incomparable(own: Sequence[SeedResult], reference: Sequence[SeedResult]) -> str | None:
+    """Why there is no pairing by seed; None if there is."""
+    mine = [r.seed for r in own if r.record]
+    theirs = [r.seed for r in reference if r.record]
+    if mine == theirs:
+        return None
+    return (
+        f"its finished seeds ({_listed(mine)}) are not those of the reference ({_listed(theirs)})"
+    )
+
+
+def _listed(seeds: Sequence[int]) -> str:
+    return ", ".join(map(str, seeds)) or "none"
+
+
+def _oracle_gain(own: AllScores, key: ViewKey) -> Difference:
+    oracle = own.get((_ORACLE, *key[1:]))
+    validation = own.get(("validation", *key[1:]))
+    if not (oracle and validation):
+        return _NO_ORACLE
+    return difference(oracle.overall, validation.overall)
+
+
+def _rank(rows: Sequence[Row], frame: _Frame) -> tuple[Row, ...]:
+    """Ranked rows from best to worst (equal scores share a rank), then the others by name."""
+    better = 1 if metric_named(frame.ranked[2]).larger_is_better else -1
+    able: list[tuple[int, Row]] = []
+    unable: list[Row] = []
+    for row in rows:
+        score, why = _score_to_rank(row, frame)
+        if score is None:
+            unable.append(replace(row, unranked=why))
+        else:
+            able.append((-better * round(score / ROUNDING), row))
+    able.sort(key=lambda pair: (pair[0], pair[1].entry))
+    scores = [score for score, _ in able]
+    ranked = [replace(row, rank=scores.index(score) + 1) for score, row in able]
+    return (*ranked, *sorted(unable, key=lambda row: row.entry))
+
+
+def _score_to_rank(row: Row, frame: _Frame) -> tuple[float | None, str | None]:
+    """The score that ranks an entry, or None and why it has no rank."""
+    holes = [s.hole for s in row.seeds if s.hole]
+    if holes:
+        causes = Counter(hole.cause for hole in holes)
+        listed = ", ".join(f"{n} {cause}" for cause, n in causes.items())
+        return None, f"{len(holes)} of {len(row.seeds)} seeds missing ({listed})"
+    for mark in ("other data", "mixed"):
+        if mark in row.marks:
+            return None, MARKS[mark].removesuffix("; not ranked")
+    view = row.views.get(frame.ranked)
+    if view is None:
+        return None, "its records have no scores"
+    by_worst = frame.settings.rank_by == "worst" and view.scores.worst
+    score = by_worst or view.scores.overall
+    return score.value, f"undefined: {score.reason}"
+
+
+def _chance(n_classes: int) -> dict[str, float]:
+    """What guessing every class equally often scores, where that needs no look at the data."""
+    return {"accuracy": 1 / n_classes, "balanced_accuracy": 1 / n_classes, "auc": 0.5}

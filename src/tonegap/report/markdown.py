@@ -1,0 +1,106 @@
+"""A leaderboard as Markdown."""
+
+from tonegap.report.grid import Cell, table_grid
+from tonegap.report.model import MARKS, Leaderboard, Table
+from tonegap.report.words import (
+    answer,
+    images_note,
+    metric_label,
+    ranking_rule,
+    report_title,
+    table_title,
+)
+from tonegap.score.tables import metric_named
+
+
+def render_markdown(board: Leaderboard) -> str:
+    """The whole report; the same board gives the same text."""
+    parts = [f"# {_text(report_title(board))}", _text(board.settings.tone_note)]
+    for table in board.tables:
+        parts += _table_parts(board, table)
+    parts += _missing(board) + _legend(board)
+    return "\n\n".join(parts) + "\n"
+
+
+def _table_parts(board: Leaderboard, table: Table) -> list[str]:
+    parts = [f"## {_text(table_title(table))}"]
+    note = images_note(table)
+    if note:
+        parts.append(f"**{note}**")
+    parts.append(_text(" ".join(answer(board, table))))
+    if table.question is None:
+        return parts
+    grid = table_grid(board, table)
+    parts.append(
+        f"Ranked by {ranking_rule(board, table)}. Scores in percent, means over seeds; changes (Δ) "
+        f"in points against {_text(board.settings.reference.label)}; ranges are smallest to "
+        "largest over seeds; worst tone and gap are taken within each seed."
+    )
+    parts.append(_lines(grid.header, grid.rows))
+    if grid.controls:
+        parts += ["### Controls: where chance is", _chance(table)]
+        parts.append(_lines(grid.header, grid.controls))
+    if grid.notes:
+        parts.append("\n".join(f"{i}. {_text(note)}" for i, note in enumerate(grid.notes, 1)))
+    return parts
+
+
+def _lines(header: tuple[str, ...], rows: tuple[tuple[Cell, ...], ...]) -> str:
+    rule = ["---" if i < 2 else "---:" for i in range(len(header))]
+    lines = [header, tuple(rule), *(tuple(_cell(cell) for cell in row) for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _cell(cell: Cell) -> str:
+    note = "" if cell.note is None else f" ({cell.note})"
+    return _text(cell.text) + note
+
+
+def _chance(table: Table) -> str:
+    known = [f"{metric_label(m)} {v:.1%}".replace("%", " %") for m, v in table.chance.items()]
+    return (
+        f"Guessing every class equally often scores {', '.join(known)}. Controls pass through the "
+        "whole line and are never ranked."
+    )
+
+
+def _missing(board: Leaderboard) -> list[str]:
+    parts = []
+    if board.holes:
+        parts.append("## What is missing")
+        parts.append(
+            "\n".join(
+                f"- {_text(h.entry.label)}, {_text(h.task)}, seed {h.seed}: {h.cause}: "
+                f"{_text(h.text)}"
+                for h in board.holes
+            )
+        )
+    if board.not_applicable:
+        parts.append("## What does not apply")
+        parts.append(
+            "\n".join(
+                f"- {_text(n.entry.label)}, {_text(n.task)}, seed {n.seed}: {_text(n.why)}"
+                for n in board.not_applicable
+            )
+        )
+    return parts
+
+
+def _legend(board: Leaderboard) -> list[str]:
+    used = {mark for table in board.tables for row in table.all_rows for mark in row.marks}
+    marks = [f"- {mark}: {text}" for mark, text in MARKS.items() if mark in used]
+    metrics = [metric_named(name) for name in board.settings.metrics]
+    lines = [
+        f"- {metric_label(m.name)}: {m.meaning}; {'larger' if m.larger_is_better else 'smaller'} "
+        f"is better ({m.source})"
+        for m in metrics
+    ]
+    parts = ["## Marks", "\n".join(marks)] if marks else []
+    return [*parts, "## Metrics", "\n".join(lines)]
+
+
+def _text(text: str) -> str:
+    """Text that Markdown leaves as it is, on one line."""
+    for sign in "\\`*_|<>[]":
+        text = text.replace(sign, f"\\{sign}")
+    return " ".join(text.split())

@@ -1,0 +1,235 @@
+"""What a leaderboard is made of: frozen values that every renderer reads and none computes.
+
+All scores are fractions (0.612, not 61.2 %). The mistake it exists to prevent: two renderers that
+work out a number each, and differ.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from tonegap.report.settings import LeaderboardSettings
+from tonegap.run.matrix import Failure
+from tonegap.run.record import EntryId, Record
+
+MARKS: dict[str, str] = {
+    "reference": "changes are counted from this entry",
+    "control": "a control: it tells where chance is and is never ranked",
+    "stand-in": "drawn images stand in for the real ones; says nothing about real skin",
+    "uncontained": "a stage ran as a plain process, not in a container",
+    "tone at test": "the classifier is told the tone of test images",
+    "incomplete seeds": "a declared seed has no result; shown over the others, not ranked",
+    "other data": "ran on other data than most entries of the table; not ranked",
+    "mixed": "its seeds ran with different parameters or environments; not ranked",
+    "levelling down": "smaller gap than the reference, but a worse score for the worst tone",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Mean:
+    """A score's mean over seeds; None with a reason if it is undefined in any of them.
+
+    `values` has one value per finished seed. `n_low` to `n_high` images stand behind each of them.
+    """
+
+    value: float | None
+    values: tuple[float | None, ...]
+    n_low: int
+    n_high: int
+    reason: str | None
+
+    @property
+    def low(self) -> float | None:
+        """The smallest over seeds; None if undefined or if there is one seed only."""
+        return _end(self.value, self.values, -1)
+
+    @property
+    def high(self) -> float | None:
+        """The largest over seeds; None if undefined or if there is one seed only."""
+        return _end(self.value, self.values, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One mean minus another, paired by seed; None with a reason if either is undefined."""
+
+    value: float | None
+    values: tuple[float, ...]
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """One metric of one entry: all images, each tone, worst tone, gap.
+
+    `tones` is aligned with the table's tones of that axis; empty, with `worst` and `gap` None, for
+    a metric that compares tones itself. `worst` and `gap` are taken within each seed, then
+    averaged; `worst_at` names the tones that are the worst one in some seed.
+    """
+
+    overall: Mean
+    tones: tuple[Mean, ...]
+    worst: Mean | None
+    worst_at: tuple[str, ...]
+    gap: Mean | None
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Change against the reference entry. `levelling_down`: smaller gap, worse worst tone."""
+
+    overall: Difference
+    worst: Difference | None
+    gap: Difference | None
+    levelling_down: bool
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What a row says in one metric under one selection rule and tone axis.
+
+    `oracle_minus_validation`: of the overall score, what picking the epoch on the test set gains.
+    `comparison` is None for the reference itself.
+    """
+
+    scores: Scores
+    comparison: Comparison | None
+    oracle_minus_validation: Difference
+
+
+@dataclass(frozen=True, slots=True)
+class Hole:
+    """A declared cell without a record; `failure` None means that it never ran."""
+
+    entry: EntryId
+    task: str
+    seed: int
+    failure: Failure | None
+
+    @property
+    def cause(self) -> str:
+        """`method-error`, `timeout`, …, or `never ran`."""
+        return self.failure.cause if self.failure else "never ran"
+
+    @property
+    def text(self) -> str:
+        """One sentence for a reader."""
+        if not self.failure:
+            return "never ran; the same command again runs it"
+        return f"{self.failure.stage} of {self.failure.plugin}: {self.failure.text}"
+
+
+@dataclass(frozen=True, slots=True)
+class NotApplicable:
+    """A declared cell whose entry cannot be asked the question, and why."""
+
+    entry: EntryId
+    task: str
+    seed: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class SeedResult:
+    """One seed of a row: its record, or the hole there is instead."""
+
+    seed: int
+    key: str
+    record: Record | None
+    hole: Hole | None
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One entry (or control) of a table.
+
+    `views` maps (selection, axis, metric) to what the row says there; empty without any record.
+    `rank` is None where `unranked` says why.
+    """
+
+    entry: EntryId
+    control: bool
+    seeds: tuple[SeedResult, ...]
+    marks: tuple[str, ...]
+    views: Mapping[tuple[str, str, str], View]
+    rank: int | None
+    unranked: str | None
+
+    @property
+    def records(self) -> tuple[Record, ...]:
+        """The records of the seeds that finished, in order of seed."""
+        return tuple(s.record for s in self.seeds if s.record is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a table asks, on which data; rows that answer different questions never share a table."""
+
+    task: str
+    data_set: str
+    stand_in: bool
+    drawn: bool
+    classes: tuple[str, ...]
+    positive: tuple[str, ...]
+    tones: tuple[str, ...]
+    primary_metric: str
+    selection_metric: str
+    published_selection: str
+    min_support: int
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """A tone axis (`types` or `groups`) and its tones from light to dark."""
+
+    name: str
+    tones: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """The leaderboard of one task; `rows` has the ranked ones first.
+
+    `question` is None if no cell has a record yet. `metrics` starts with the primary one; `ranked`
+    is the view that ranks: (selection, axis, metric). `chance` has the metrics whose value at
+    chance is known without looking at the data.
+    """
+
+    task: str
+    question: Question | None
+    axes: tuple[Axis, ...]
+    metrics: tuple[str, ...]
+    ranked: tuple[str, str, str]
+    rows: tuple[Row, ...]
+    controls: tuple[Row, ...]
+    chance: Mapping[str, float]
+
+    def tones(self, axis: str) -> tuple[str, ...]:
+        """The tones of an axis from light to dark; none for an unknown axis."""
+        return next((a.tones for a in self.axes if a.name == axis), ())
+
+    @property
+    def all_rows(self) -> tuple[Row, ...]:
+        """Entries, then controls."""
+        return self.rows + self.controls
+
+
+@dataclass(frozen=True, slots=True)
+class Leaderboard:
+    """All tables of a report with what is missing from them.
+
+    `n_cells` counts the declared cells that apply.
+    """
+
+    settings: LeaderboardSettings
+    tables: tuple[Table, ...]
+    holes: tuple[Hole, ...]
+    not_applicable: tuple[NotApplicable, ...]
+    n_cells: int
+
+
+def _end(value: float | None, values: tuple[float | None, ...], sign: int) -> float | None:
+    """The smallest (sign -1) or largest (sign 1) of two or more defined values."""
+    defined = [v for v in values if v is not None]
+    if value is None or len(defined) < 2:
+        return None
+    return max(defined) if sign > 0 else min(defined)

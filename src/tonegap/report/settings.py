@@ -1,0 +1,69 @@
+"""`reports/leaderboard.toml` and the page's templates: everything a report depends on beside records.
+
+The mistake it exists to prevent: a choice (which rule ranks, which entry is the reference) that
+lives in code, where nobody who reads the table can see it.
+"""
+
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from tonegap.errors import BadRoom
+from tonegap.rooms.toml import read_toml
+from tonegap.score.tables import METRIC_NAMES
+
+SETTINGS = Path("reports/leaderboard.toml")
+TEMPLATES = Path("reports/templates")
+
+
+class Reference(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The entry that changes are counted from; each backbone has its own."""
+
+    method: str
+    baseline: str
+
+    @property
+    def label(self) -> str:
+        """As people read it."""
+        return f"{self.method} + {self.baseline}"
+
+
+class LeaderboardSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The choices of a report; documented in `reports/leaderboard.toml`.
+
+    `templates` maps a template's file name to its text; it is read from `reports/templates/`.
+    """
+
+    title: str
+    selection: Literal["validation", "last"]
+    rank_by: Literal["worst", "overall"]
+    metrics: tuple[str, ...]
+    reference: Reference
+    tone_note: str
+    n_plots: int = 12
+    n_details: int = 24
+    templates: dict[str, str] = {}
+
+
+def read_settings(root: Path) -> LeaderboardSettings:
+    """The settings of a suite root with its templates. Raises BadRoom naming file and key."""
+    path = root / SETTINGS
+    settings = read_toml(path, LeaderboardSettings)
+    if settings.templates:
+        raise BadRoom(f"{path}: templates: put them into {root / TEMPLATES}, one file each")
+    unknown = [name for name in settings.metrics if name not in METRIC_NAMES]
+    if unknown or not settings.metrics:
+        found = f"unknown value {unknown[0]!r}" if unknown else "empty"
+        raise BadRoom(f"{path}: metrics: {found}; known metrics are {', '.join(METRIC_NAMES)}")
+    return msgspec.structs.replace(settings, templates=_read_templates(root / TEMPLATES))
+
+
+def _read_templates(folder: Path) -> dict[str, str]:
+    try:
+        found = {p.name: p.read_text(encoding="utf-8") for p in sorted(folder.glob("*.j2"))}
+    except (OSError, UnicodeDecodeError) as e:
+        raise BadRoom(f"{folder}: a template cannot be read ({e})") from None
+    if not found:
+        raise BadRoom(f"{folder}: no template (*.j2) there; the page of a report needs them")
+    return found

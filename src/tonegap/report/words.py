@@ -1,0 +1,209 @@
+"""The words of a report, the same in every format: numbers, titles, what a table says in a sentence.
+
+The mistake it exists to prevent: an incomplete or levelled-down result that reads like a win.
+"""
+
+from collections import Counter
+
+from tonegap.report.model import Hole, Leaderboard, Mean, Row, Table, View
+from tonegap.score.tables import metric_named
+
+UNDEFINED = "–"
+_LABELS = {
+    "macro_f1": "macro F1",
+    "auc": "ROC-AUC",
+    "ece": "ECE",
+    "pqd": "PQD",
+    "dpm": "DPM",
+    "eom": "EOM",
+    "nar": "NAR",
+}
+SELECTION_MEANING = {
+    "validation": "epoch picked on validation images",
+    "last": "last epoch",
+    "test-oracle": "epoch picked on the test images themselves; never ranked",
+}
+AXIS_LABEL = {"types": "Fitzpatrick types", "groups": "tone groups"}
+
+
+def metric_label(name: str) -> str:
+    """A metric as people read it."""
+    return _LABELS.get(name, name.replace("_", " "))
+
+
+def percent(value: float | None) -> str:
+    """A fraction in percent with one decimal, without the sign %; – if undefined."""
+    return UNDEFINED if value is None else f"{value * 100:.1f}"
+
+
+def points(value: float | None) -> str:
+    """A difference in percentage points, signed; – if undefined."""
+    if value is None:
+        return UNDEFINED
+    text = f"{value * 100:+.1f}"
+    return "0.0" if text in {"+0.0", "-0.0"} else text.replace("-", "−")
+
+
+def spread(mean: Mean) -> str:
+    """The range over seeds, `58.0 to 64.4`; empty if there is none."""
+    return "" if mean.low is None else f"{percent(mean.low)} to {percent(mean.high)}"
+
+
+def images(low: int, high: int) -> str:
+    """How many images: `40`, or `38–41` where seeds or entries differ."""
+    return f"{low:,}" if low == high else f"{low:,}–{high:,}"
+
+
+def n_of_tone(table: Table, view: tuple[str, str, str], index: int) -> str:
+    """How many test images the tone has in that view, over all rows; empty without any."""
+    found = [
+        row.views[view].scores.tones[index]
+        for row in table.all_rows
+        if view in row.views and row.views[view].scores.tones
+    ]
+    if not found:
+        return ""
+    return images(min(m.n_low for m in found), max(m.n_high for m in found))
+
+
+def report_title(board: Leaderboard) -> str:
+    """The title, which says first of all if cells are missing, how many and why."""
+    if not board.holes:
+        return board.settings.title
+    return f"INCOMPLETE: {missing(board.holes, board.n_cells)} – {board.settings.title}"
+
+
+def missing(holes: tuple[Hole, ...], n_cells: int) -> str:
+    """`3 of 14 cells missing (2 method-error, 1 never ran)`."""
+    causes = ", ".join(f"{n} {cause}" for cause, n in Counter(h.cause for h in holes).items())
+    return f"{len(holes)} of {n_cells} cells missing ({causes})"
+
+
+def table_title(table: Table) -> str:
+    """The task, and that its images are stand-ins where they are."""
+    stand_in = table.question is not None and table.question.stand_in
+    return f"{table.task} [stand-in images]" if stand_in else table.task
+
+
+def images_note(table: Table) -> str | None:
+    """What must be said of images that are not photographs; None for real ones."""
+    question = table.question
+    if question and question.stand_in:
+        return (
+            "Stand-in images: drawings take the place of the real images under the real metadata. "
+            "The numbers exercise the protocol and say nothing about real skin."
+        )
+    if question and question.drawn:
+        return "Drawn images: the numbers say nothing about real skin."
+    return None
+
+
+def ranking_rule(board: Leaderboard, table: Table) -> str:
+    """By what the rows are ranked, in words."""
+    selection, _, metric = table.ranked
+    of = "of the worst tone" if by_worst(board, metric) else "over all images"
+    return f"{metric_label(metric)} {of}, {SELECTION_MEANING[selection]}"
+
+
+def by_worst(board: Leaderboard, metric: str) -> bool:
+    """Whether the worst tone's score ranks (a metric that compares tones has none)."""
+    return board.settings.rank_by == "worst" and metric_named(metric).per_tone
+
+
+def mark_list(row: Row) -> str:
+    """The marks of a row, separated by commas."""
+    return ", ".join(row.marks)
+
+
+def answer(board: Leaderboard, table: Table) -> tuple[str, ...]:
+    """What the table says, in sentences: the first names the best entry, or says there is none."""
+    ranked = [row for row in table.rows if row.rank is not None]
+    if not ranked:
+        return ("No entry can be ranked yet; the table says why for each.",)
+    first = [row for row in ranked if row.rank == 1]
+    view = first[0].views[table.ranked]
+    sentences = [_best(first, view, board, table.ranked[2])]
+    if len(first) == 1:
+        sentences += _against_reference(view, board, table.ranked[2])
+        sentences += _seeds_apart(ranked, table, board)
+    sentences += _above_controls(ranked, table, board)
+    return tuple(sentences)
+
+
+def rank_mean(row: Row, table: Table, board: Leaderboard) -> Mean:
+    """The score of a row that ranks it."""
+    scores = row.views[table.ranked].scores
+    worst = scores.worst if by_worst(board, table.ranked[2]) else None
+    return worst or scores.overall
+
+
+def _best(first: list[Row], view: View, board: Leaderboard, metric: str) -> str:
+    names = " and ".join(row.entry.label for row in first)
+    verb = "share" if len(first) > 1 else "has"
+    scores, label = view.scores, metric_label(metric)
+    if not (by_worst(board, metric) and scores.worst):
+        return f"{names} {verb} the best {label}: {percent(scores.overall.value)} %."
+    at = "" if len(first) > 1 else f" ({' or '.join(scores.worst_at)})"
+    return f"{names} {verb} the best worst-tone {label}: {percent(scores.worst.value)} %{at}."
+
+
+def _against_reference(view: View, board: Leaderboard, metric: str) -> list[str]:
+    scores, change = view.scores, view.comparison
+    if scores.gap is None:
+        return []
+    gap = f"Its {metric_label(metric)} differs by {percent(scores.gap.value)} points between tones"
+    if change is None:
+        return [
+            f"{gap}. It is the reference itself: no other entry raises the worst tone above it."
+        ]
+    if change.gap is None or change.gap.value is None:
+        return [f"{gap}; there is no reference to compare with."]
+    reference = board.settings.reference.label
+    text = f"{gap}, {_moved(change.gap.value, 'less', 'more')} than with {reference}"
+    if change.worst and change.worst.value is not None:
+        text += f"; its worst tone is {_moved(change.worst.value, 'lower', 'higher')}"
+    levelling = " The smaller gap comes with a worse worst tone: levelling down."
+    return [text + "." + (levelling if change.levelling_down else "")]
+
+
+def _moved(value: float, down: str, up: str) -> str:
+    """`6.3 points less`, or `no different` where it would print as 0.0."""
+    if points(value) == "0.0":
+        return f"0.0 points {up}"
+    return f"{percent(abs(value))} points {up if value > 0 else down}"
+
+
+def _seeds_apart(ranked: list[Row], table: Table, board: Leaderboard) -> list[str]:
+    """Whether the first two overlap over seeds."""
+    best = rank_mean(ranked[0], table, board)
+    if best.low is None or best.high is None:
+        return ["One seed only: how much chance there is in this cannot be told."]
+    text = f"Over {len(best.values)} seeds that score ranges from {spread(best)}"
+    if len(ranked) < 2:
+        return [text + "."]
+    second = rank_mean(ranked[1], table, board)
+    if second.low is None or second.high is None:
+        return [text + "."]
+    apart = best.low > second.high or best.high < second.low
+    next_label = f"the next entry, {ranked[1].entry.label} ({spread(second)})"
+    if apart:
+        return [f"{text}, apart from {next_label}."]
+    return [f"{text} and overlaps {next_label}: their order may be chance."]
+
+
+def _above_controls(ranked: list[Row], table: Table, board: Leaderboard) -> list[str]:
+    """How many entries do not rise above the best control."""
+    scored = [row for row in table.controls if table.ranked in row.views]
+    controls = [rank_mean(row, table, board).value for row in scored]
+    defined = [value for value in controls if value is not None]
+    if not defined:
+        return ["No control has a score, so nothing here can be read against chance."]
+    larger = metric_named(table.ranked[2]).larger_is_better
+    bar = max(defined) if larger else min(defined)
+    values = [rank_mean(row, table, board).value for row in ranked]
+    below = [v for v in values if v is not None and (v <= bar if larger else v >= bar)]
+    if below:
+        n = len(below)
+        entries = "entry does" if n == 1 else "entries do"
+        return [f"{n} of {len(ranked)} {entries} no better than the best control ({percent(bar)})."]
+    return [f"Every ranked entry does better than the best control ({percent(bar)})."]

@@ -1,0 +1,140 @@
+"""A method or a baseline as its folder declares it."""
+
+import re
+from pathlib import Path
+
+import msgspec
+
+from tonegap.errors import BadRoom
+from tonegap.rooms.toml import read_toml
+from tonegap.run.job import Parameter
+
+NEEDS = ("gpu", "masks", "tone_in_training", "tone_at_test")
+STAGES = {"method": ("fit", "generate"), "baseline": ("train",)}
+FOLDERS = {"method": "methods", "baseline": "baselines"}
+PLUGIN_ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+
+
+class ParameterSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One parameter: its default gives its type; `kind = "file"` marks a path with a digest."""
+
+    default: Parameter
+    about: str
+    source: str = ""
+    choices: tuple[str | int | float, ...] = ()
+    kind: str = "value"
+
+
+class PluginFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`method.toml` or `baseline.toml` as written, see docker/CONTRACT.md."""
+
+    title: str
+    about: str
+    command: tuple[str, ...] = ()
+    stages: tuple[str, ...] = ()
+    paper: str = ""
+    needs: tuple[str, ...] = ()
+    control: bool = False
+    parameters: dict[str, ParameterSpec] = {}
+
+
+class Plugin(msgspec.Struct, frozen=True):
+    """A plug-in: what its file declares, its id (the folder's name), kind and folder."""
+
+    id: str
+    kind: str
+    folder: Path
+    file: PluginFile
+
+    @property
+    def label(self) -> str:
+        """Where it lives, as people type it: `methods/tone-shift`."""
+        return f"{FOLDERS[self.kind]}/{self.id}"
+
+
+def read_plugin(root: Path, kind: str, plugin_id: str) -> Plugin:
+    """The plug-in of a suite root; `kind` is `method` or `baseline`.
+
+    Raises BadRoom for an unknown id (naming those there are) or a file that breaks the contract.
+    """
+    if plugin_id not in plugin_ids(root, kind):
+        known = ", ".join(plugin_ids(root, kind)) or "none"
+        raise BadRoom(f"{root / FOLDERS[kind]}: no {kind} {plugin_id!r}; there are: {known}")
+    folder = root / FOLDERS[kind] / plugin_id
+    path = folder / f"{kind}.toml"
+    file = read_toml(path, PluginFile)
+    problems = _problems(kind, plugin_id, file)
+    if problems:
+        raise BadRoom(f"{path}: {problems[0]}")
+    return Plugin(id=plugin_id, kind=kind, folder=folder, file=file)
+
+
+def plugin_ids(root: Path, kind: str) -> list[str]:
+    """Sorted ids of the plug-ins of a kind: folders that hold `<kind>.toml`."""
+    return sorted(path.parent.name for path in (root / FOLDERS[kind]).glob(f"*/{kind}.toml"))
+
+
+def _problems(kind: str, plugin_id: str, file: PluginFile) -> list[str]:
+    found = []
+    if not PLUGIN_ID.fullmatch(plugin_id):
+        found.append("the folder's name must be lower-case words joined by hyphens")
+    found += [
+        f"stages: unknown value {stage!r}; a {kind} has {', '.join(STAGES[kind])}"
+        for stage in file.stages
+        if stage not in STAGES[kind]
+    ]
+    if kind == "baseline" and file.stages != ("train",):
+        found.append('stages: a baseline has exactly ["train"]')
+    if "fit" in file.stages and "generate" not in file.stages:
+        found.append('stages: "fit" without "generate" makes nothing')
+    if file.stages and not file.command:
+        found.append("command: missing, but there are stages to run")
+    found += [
+        f"needs: unknown value {need!r}; known values are {', '.join(NEEDS)}"
+        for need in file.needs
+        if need not in NEEDS
+    ]
+    for name, spec in file.parameters.items():
+        found.extend(f"parameters.{name}: {text}" for text in _parameter_problems(spec))
+    return found
+
+
+def _parameter_problems(spec: ParameterSpec) -> list[str]:
+    found = []
+    if spec.kind not in {"value", "file"}:
+        found.append(f'kind: unknown value {spec.kind!r}; known values are "value", "file"')
+    if spec.choices and spec.default not in spec.choices:
+        found.append(f"default {spec.default!r} is not among its choices")
+    return found
+
+
+def fill_parameters(
+    plugin: Plugin, given: dict[str, Parameter], where: str
+) -> dict[str, Parameter]:
+    """Every parameter of a plug-in with its value: those given, the defaults for the rest.
+
+    Raises BadRoom naming `where` for an unknown name, a wrong type or a value not among the choices.
+    """
+    specs = plugin.file.parameters
+    for name in given:
+        if name not in specs:
+            known = ", ".join(sorted(specs)) or "none"
+            raise BadRoom(f"{where}: {plugin.label} has no parameter {name!r}; it has: {known}")
+    return {
+        name: _checked(given[name], spec, f"{where}: {plugin.label} {name}")
+        if name in given
+        else spec.default
+        for name, spec in sorted(specs.items())
+    }
+
+
+def _checked(value: Parameter, spec: ParameterSpec, where: str) -> Parameter:
+    wanted = type(spec.default)
+    if wanted is float and type(value) is int:
+        value = float(value)
+    if type(value) is not wanted:
+        raise BadRoom(f"{where}: found {value!r}, wanted a value like {spec.default!r}")
+    if spec.choices and value not in spec.choices:
+        choices = ", ".join(repr(c) for c in spec.choices)
+        raise BadRoom(f"{where}: found {value!r}, wanted one of {choices}")
+    return value

@@ -1,0 +1,121 @@
+"""A suite: a list of entries over a list of tasks and seeds, `benchmarks/suites/NAME.toml`."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from tonegap.errors import BadRoom
+from tonegap.rooms.toml import read_toml
+from tonegap.run.job import Parameter
+
+SUITES = Path("benchmarks/suites")
+
+
+class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What one stage may take: wall seconds, MiB of memory, MiB of output."""
+
+    timeout_s: int = 24 * 3600
+    memory_mib: int = 16384
+    output_mib: int = 20480
+
+
+class EntryRows(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Entries of a suite: every method × baseline × backbone named here.
+
+    `backbones` may be empty where the baselines have no such parameter. `variant` names a parameter
+    set that differs from another row of the same three.
+    """
+
+    methods: tuple[str, ...]
+    baselines: tuple[str, ...]
+    backbones: tuple[str, ...] = ()
+    variant: str = ""
+    method_parameters: dict[str, Parameter] = {}
+    baseline_parameters: dict[str, Parameter] = {}
+
+
+class SuiteFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A suite's TOML file.
+
+    `seeds` is a list, or "published" for each task's own. `parameters` maps `baselines` or `methods`
+    (all that have a parameter of that name) or `baselines/NAME` (one) to values; an entry's own win.
+    """
+
+    title: str
+    about: str
+    tasks: tuple[str, ...]
+    seeds: tuple[int, ...] | Literal["published"]
+    entries: tuple[EntryRows, ...]
+    parameters: dict[str, dict[str, Parameter]] = {}
+    limits: Limits = Limits()
+    threads: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """A suite: its id (the file's name, or its path where it lies elsewhere) and content."""
+
+    id: str
+    path: Path
+    file: SuiteFile
+
+
+def suite_ids(root: Path) -> list[str]:
+    """Sorted ids of the suites of a suite root."""
+    return sorted(path.stem for path in (root / SUITES).glob("*.toml"))
+
+
+def read_suite(root: Path, name: str) -> Suite:
+    """The suite of that id, or the one at a path that ends in `.toml`.
+
+    Raises BadRoom for an unknown id (naming those there are) or a wrong file.
+    """
+    if name.endswith(".toml"):
+        path = Path(name)
+    elif name in suite_ids(root):
+        path = root / SUITES / f"{name}.toml"
+    else:
+        known = ", ".join(suite_ids(root)) or "none"
+        raise BadRoom(f"{root / SUITES}: no suite {name!r}; there are: {known}")
+    file = read_toml(path, SuiteFile)
+    for problem in _problems(file):
+        raise BadRoom(f"{path}: {problem}")
+    return Suite(id=path.stem, path=path, file=file)
+
+
+def _problems(file: SuiteFile) -> list[str]:
+    found = [
+        f"{name}: empty; a suite needs at least one"
+        for name, values in (
+            ("tasks", file.tasks),
+            ("seeds", file.seeds),
+            ("entries", file.entries),
+        )
+        if not values
+    ]
+    if file.threads < 1:
+        found.append(f"threads: found {file.threads}, wanted 1 or more")
+    found += [
+        f"{name}: a value is listed twice"
+        for name, values in (("tasks", file.tasks), ("seeds", file.seeds))
+        if isinstance(values, tuple) and len(set(values)) < len(values)
+    ]
+    found += [
+        f"parameters: {key!r} is neither methods, baselines nor one of theirs"
+        for key in file.parameters
+        if key.split("/")[0] not in {"methods", "baselines"}
+    ]
+    return found
+
+
+def with_entries(suite: Suite, methods: tuple[str, ...], baselines: tuple[str, ...]) -> Suite:
+    """The suite and, beside its first entries, the same with other methods or other baselines."""
+    first = suite.file.entries[0]
+    rows = suite.file.entries
+    if methods:
+        rows += (msgspec.structs.replace(first, methods=methods, method_parameters={}),)
+    if baselines:
+        rows += (msgspec.structs.replace(first, baselines=baselines, baseline_parameters={}),)
+    return replace(suite, file=msgspec.structs.replace(suite.file, entries=rows))

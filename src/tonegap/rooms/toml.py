@@ -1,0 +1,47 @@
+"""A TOML file as a checked frozen struct; every mistake names the file, the key and the cure.
+
+The mistake it exists to prevent: a misspelt key that is silently ignored.
+"""
+
+import tomllib
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from tonegap.errors import BadRoom
+
+S = TypeVar("S", bound=msgspec.Struct)
+
+
+def read_toml(path: Path, kind: type[S]) -> S:
+    """The struct a TOML file spells.
+
+    Raises BadRoom naming the file and key for a missing file, bad TOML, an unknown key, a missing
+    key or a value of the wrong type.
+    """
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise BadRoom(f"{path}: no such file") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
+        raise BadRoom(f"{path}: not valid TOML: {e}") from None
+    except OSError as e:
+        raise BadRoom(f"{path}: cannot be read: {e.strerror}") from None
+    try:
+        return msgspec.convert(raw, kind)
+    except msgspec.ValidationError as e:
+        raise BadRoom(f"{path}: {_say(str(e), kind)}") from None
+
+
+def _say(message: str, kind: type[msgspec.Struct]) -> str:
+    """The words of msgspec in ours; an unknown key at the top gets the list of known ones."""
+    text = (
+        message.replace("Object contains unknown field", "unknown key")
+        .replace("Object missing required field", "missing key")
+        .replace(" - at `$", " at `$")
+    )
+    if "unknown key" in text and "at `$" not in text:
+        known = ", ".join(kind.__struct_encode_fields__)
+        text += f"; known keys are {known}"
+    return text

@@ -1,0 +1,1 @@
+"""From a suite to records: plan, store, stages, checks of what they leave."""

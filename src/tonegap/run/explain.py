@@ -1,0 +1,109 @@
+"""A plan against a store: what is cached, what would run, and which ingredient made each miss."""
+
+from dataclasses import dataclass
+
+from tonegap.run.plan import Plan, Stage
+from tonegap.run.runner import missing_cells, missing_stages
+from tonegap.run.stages import stage_title
+from tonegap.run.store import Store
+
+_DIGEST_LENGTH = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Miss:
+    """A stage that would run, and why it is not cached."""
+
+    key: str
+    title: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What a run of the suite would do; `seconds` is the sum for stages of a kind that ran before."""
+
+    suite: str
+    n_cells: int
+    n_cached: int
+    not_applicable: tuple[tuple[str, str], ...]
+    misses: tuple[Miss, ...]
+    seconds: float
+    n_without_estimate: int
+
+    def as_json(self) -> dict[str, object]:
+        """The same for programs."""
+        return {
+            "suite": self.suite,
+            "cells": self.n_cells,
+            "cached": self.n_cached,
+            "not_applicable": [{"cell": c, "why": w} for c, w in self.not_applicable],
+            "stages": [{"key": m.key, "stage": m.title, "why": m.why} for m in self.misses],
+            "estimated_seconds": round(self.seconds, 1),
+            "without_estimate": self.n_without_estimate,
+        }
+
+    def lines(self) -> list[str]:
+        """The same for a reader."""
+        found = [f"{self.suite}: {self.n_cells} cells, {self.n_cached} cached"]
+        found += [f"not applicable: {cell}: {why}" for cell, why in self.not_applicable]
+        found += [f"would run: {miss.title}\n    because {miss.why}" for miss in self.misses]
+        if not self.misses:
+            return [*found, "nothing to run"]
+        cost = f"{len(self.misses)} stages to run, about {self.seconds:.0f} s of work"
+        if self.n_without_estimate:
+            cost += f", and {self.n_without_estimate} of a kind that never ran here"
+        return [*found, cost]
+
+
+def explain(plan: Plan, store: Store) -> Explanation:
+    """What a run would do with this store as it is."""
+    cells = missing_cells(plan, store)
+    stages = [plan.stages[key] for key in missing_stages(cells, store)]
+    misses, seconds, unknown = [], 0.0, 0
+    for stage in stages:
+        last = store.last_mark(stage.identity.plugin.label, stage.stage, stage.ingredients)
+        misses.append(
+            Miss(
+                stage.key,
+                stage_title(stage),
+                why_missing(stage, last.ingredients if last else None),
+            )
+        )
+        seconds += last.seconds if last else 0.0
+        unknown += last is None
+    holes = tuple(
+        (f"{cell.id.entry.label} on {cell.id.task} seed {cell.id.seed}", cell.id.not_applicable)
+        for cell in plan.cells
+        if cell.id.not_applicable
+    )
+    return Explanation(
+        suite=plan.matrix.suite,
+        n_cells=len(plan.cells),
+        n_cached=len(plan.cells) - len(cells) - len(holes),
+        not_applicable=holes,
+        misses=tuple(misses),
+        seconds=seconds,
+        n_without_estimate=unknown,
+    )
+
+
+def why_missing(stage: Stage, last: dict[str, str] | None) -> str:
+    """One phrase: the ingredients that differ from the newest finished stage of the same question."""
+    if last is None:
+        return "it never ran on this task and seed"
+    now = stage.ingredients
+    changed = [name for name in sorted({*now, *last}) if now.get(name) != last.get(name)]
+    if not changed:
+        return "its result was removed from the store"
+    return "; ".join(_change(name, last.get(name), now.get(name)) for name in changed)
+
+
+def _change(name: str, before: str | None, after: str | None) -> str:
+    if before is None:
+        return f"{name} is new"
+    if after is None:
+        return f"{name} is gone"
+    if len(before) == len(after) == _DIGEST_LENGTH:
+        return f"{name} changed"
+    return f"{name} was {before}, is {after}"

@@ -1,0 +1,107 @@
+"""Lays out `/in` for one stage, see docker/CONTRACT.md: nothing but what that stage may see.
+
+The mistake it exists to prevent: a test label, or another partition's image, within a stage's reach.
+"""
+
+import csv
+import io
+import os
+import shutil
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import msgspec
+
+from tonegap.run.job import CONTRACT_VERSION, Job
+from tonegap.run.outputs import read_synthetic
+from tonegap.run.packs import ensure_pack
+from tonegap.run.plan import Stage
+from tonegap.run.store import Store
+from tonegap.run.view import Rows
+
+
+def write_inputs(store: Store, stage: Stage, time_limit_s: int, folder: Path) -> None:
+    """Fills `folder` with the job, manifests and images of a stage."""
+    folder.mkdir(parents=True)
+    _write_job(stage, time_limit_s, folder)
+    _write_rows(store, stage, "train", stage.view.train, folder)
+    for file in stage.files:
+        (folder / "files").mkdir(exist_ok=True)
+        _link(file.path.resolve(), folder / "files" / file.path.name)
+    if stage.stage == "train":
+        _write_rows(store, stage, "validation", stage.view.validation, folder)
+        _write_test(store, stage, folder)
+        for key in stage.upstream:
+            _write_synthetic(store, stage, key, folder)
+    elif stage.stage == "generate":
+        for key in stage.upstream:
+            shutil.copytree(
+                store.stage_folder(key) / "model", folder / "model", copy_function=os.link
+            )
+
+
+def _write_job(stage: Stage, time_limit_s: int, folder: Path) -> None:
+    view = stage.view
+    job = Job(
+        contract=CONTRACT_VERSION,
+        stage=stage.stage,
+        task=view.task,
+        classes=view.classes,
+        positive=view.positive,
+        tones=view.tones,
+        seed=stage.seed,
+        image=stage.image,
+        parameters=stage.parameters,
+        device=stage.device,
+        threads=stage.threads,
+        time_limit_s=time_limit_s,
+    )
+    (folder / "job.json").write_bytes(msgspec.json.encode(job, order="sorted"))
+
+
+def _write_rows(store: Store, stage: Stage, name: str, rows: Rows, folder: Path) -> None:
+    cells = zip(rows.ids, rows.labels, (tone or "" for tone in rows.tones), strict=True)
+    write_csv(folder / f"{name}.csv", ("image_id", "label", "tone"), cells)
+    _link(ensure_pack(store, rows.paths, rows.sha256, stage.image), folder / f"{name}.npy")
+
+
+def _write_test(store: Store, stage: Stage, folder: Path) -> None:
+    rows = stage.view.test
+    order = sorted(range(len(rows.ids)), key=lambda i: rows.ids[i])
+    if "tone_at_test" in stage.identity.plugin.file.needs:
+        header: tuple[str, ...] = ("image_id", "tone")
+        cells: list[tuple[str, ...]] = [(rows.ids[i], rows.tones[i] or "") for i in order]
+    else:
+        header, cells = ("image_id",), [(rows.ids[i],) for i in order]
+    write_csv(folder / "test.csv", header, cells)
+    pack = ensure_pack(
+        store, [rows.paths[i] for i in order], [rows.sha256[i] for i in order], stage.image
+    )
+    _link(pack, folder / "test.npy")
+
+
+def _write_synthetic(store: Store, stage: Stage, key: str, folder: Path) -> None:
+    made = store.stage_folder(key)
+    rows = read_synthetic(made)
+    cells = ((row.image_id, row.label, row.tone or "") for row in rows)
+    write_csv(folder / "synthetic.csv", ("image_id", "label", "tone"), cells)
+    paths = [made / "images" / row.file for row in rows]
+    contents = [f"{key}/{row.file}" for row in rows]
+    _link(ensure_pack(store, paths, contents, stage.image), folder / "synthetic.npy")
+
+
+def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Writes UTF-8 CSV with LF line ends, quoted only where CSV needs it."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    path.write_bytes(text.getvalue().encode())
+
+
+def _link(source: Path, target: Path) -> None:
+    """A hard link where the file system has them, else a copy."""
+    try:
+        target.hardlink_to(source)
+    except OSError:
+        shutil.copyfile(source, target)

@@ -1,0 +1,57 @@
+"""The declared matrix of a suite: every cell a table must have, found or not.
+
+The mistake it exists to prevent: a table over the cells that happened to finish, read as complete.
+"""
+
+import msgspec
+
+from tonegap.run.record import EntryId, Record
+
+CAUSES = ("method-error", "bad-output", "timeout", "oom", "killed", "cancelled", "engine-error")
+
+
+class CellId(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One cell of the matrix and the key its record has once it exists.
+
+    `not_applicable` says why an entry cannot be asked this question (it needs masks, say); such a
+    cell is declared empty, not missing.
+    """
+
+    entry: EntryId
+    task: str
+    seed: int
+    key: str
+    control: bool
+    not_applicable: str | None = None
+
+
+class Matrix(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a suite declares: `runs/suites/NAME.json`, written when a run starts."""
+
+    suite: str
+    title: str
+    cells: tuple[CellId, ...]
+
+
+class Failure(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Why a stage did not finish: `failure.json` beside its log; never taken for a result.
+
+    `cause` is one of CAUSES; `text` one sentence for a reader; `stage` and `plugin` say where; `log` is
+    the stage's log below the store, empty where it left none.
+    """
+
+    key: str
+    stage: str
+    plugin: str
+    cause: str
+    text: str
+    finished: str
+    log: str = ""
+
+
+class Cell(msgspec.Struct, frozen=True):
+    """A cell with what was found for it: a record, or why there is none (null: it never ran)."""
+
+    id: CellId
+    record: Record | None
+    failure: Failure | None

@@ -1,0 +1,153 @@
+"""Checks what a stage left under `/out` against the contract, before anything of it is used.
+
+Outputs come from code of strangers: no link is followed, no pickle opened, no path leaves the
+folder. The mistake it exists to prevent: an exit code of 0 taken for a result.
+"""
+
+import csv
+import os
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from PIL import Image
+
+from tonegap.errors import BadOutput
+from tonegap.run.plan import Stage
+from tonegap.tones import parse_tone
+
+SYNTHETIC_COLUMNS = ("image_id", "file", "label", "tone", "prompt", "seed", "sources")
+MAX_SIDE_PX = 4096
+_MAX_CSV_BYTES = 1 << 30
+_MAX_NOTES_BYTES = 1 << 16
+_IMAGE_FORMATS = ("PNG", "JPEG")
+
+
+@dataclass(frozen=True, slots=True)
+class SyntheticRow:
+    """One row of `synthetic.csv`: an image a method made, and the real ids it was made from."""
+
+    image_id: str
+    file: str
+    label: str
+    tone: str | None
+    prompt: str
+    seed: str
+    sources: tuple[str, ...]
+
+
+def check_outputs(stage: Stage, out: Path) -> None:
+    """Raises BadOutput with one sentence if what the stage left is not what the contract wants."""
+    _check_kinds(out)
+    notes = out / "notes.json"
+    if notes.exists() and notes.stat().st_size > _MAX_NOTES_BYTES:
+        raise BadOutput(f"notes.json: {notes.stat().st_size} bytes; at most {_MAX_NOTES_BYTES}")
+    if stage.stage == "fit":
+        if not (out / "model").is_dir():
+            raise BadOutput("model/: absent; a fit stage leaves its files there")
+    elif stage.stage == "generate":
+        _check_synthetic(stage, out)
+    else:
+        find_predictions(out)
+
+
+def find_predictions(out: Path) -> Path:
+    """The predictions file of a train stage. Raises BadOutput if there is none, or two."""
+    found = [out / f"predictions{suffix}" for suffix in (".parquet", ".csv")]
+    found = [path for path in found if path.is_file()]
+    if len(found) != 1:
+        what = "both predictions.parquet and predictions.csv" if found else "no predictions file"
+        raise BadOutput(f"{what}; a train stage leaves exactly one, see docker/CONTRACT.md")
+    return found[0]
+
+
+def _check_kinds(out: Path) -> None:
+    for parent, folders, names in os.walk(out):
+        for name in (*folders, *names):
+            path = Path(parent) / name
+            mode = path.lstat().st_mode
+            where = path.relative_to(out).as_posix()
+            if stat.S_ISLNK(mode):
+                raise BadOutput(f"{where}: a link; links are refused")
+            if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+                raise BadOutput(f"{where}: a special file; only files and folders are taken")
+            if stat.S_ISREG(mode) and path.stat().st_nlink > 1:
+                raise BadOutput(f"{where}: a hard link; links are refused")
+
+
+def _check_synthetic(stage: Stage, out: Path) -> None:
+    rows = read_synthetic(out)
+    real = frozenset(stage.view.train.ids)
+    taken: set[str] = set()
+    for number, row in enumerate(rows, start=2):
+        where = f"synthetic.csv line {number}"
+        _check_row(stage, row, where, real)
+        if row.image_id in taken:
+            raise BadOutput(f"{where}: image_id {row.image_id!r} stands twice")
+        if row.image_id in real:
+            raise BadOutput(f"{where}: image_id {row.image_id!r} is that of a real image")
+        taken.add(row.image_id)
+        check_image(out / "images" / row.file, f"images/{row.file}")
+
+
+def _check_row(stage: Stage, row: SyntheticRow, where: str, real: frozenset[str]) -> None:
+    if row.label not in stage.view.classes:
+        raise BadOutput(f"{where}: label {row.label!r} is not a class of {stage.view.task}")
+    if row.tone is not None and row.tone not in stage.view.tones:
+        tones = ", ".join(stage.view.tones)
+        raise BadOutput(f"{where}: tone {row.tone!r} is not one of the task's ({tones})")
+    unknown = [source for source in row.sources if source not in real]
+    if unknown:
+        raise BadOutput(
+            f"{where}: sources names {unknown[0]!r}, which is no training image of this job"
+        )
+
+
+def check_image(path: Path, where: str) -> None:
+    """Raises BadOutput unless the file is a whole PNG or JPEG of at most 4,096 px a side."""
+    try:
+        with Image.open(path, formats=_IMAGE_FORMATS) as image:
+            if max(image.size) > MAX_SIDE_PX:
+                raise BadOutput(f"{where}: {image.width} × {image.height} px; at most 4,096 a side")
+            image.load()
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as e:
+        raise BadOutput(f"{where}: not a readable PNG or JPEG: {e}") from None
+
+
+def read_synthetic(out: Path) -> tuple[SyntheticRow, ...]:
+    """The rows of a generate stage's `synthetic.csv`. Raises BadOutput."""
+    path = out / "synthetic.csv"
+    try:
+        if path.stat().st_size > _MAX_CSV_BYTES:
+            raise BadOutput("synthetic.csv: more than 1 GiB")
+        with path.open(encoding="utf-8", newline="") as f:
+            reader = csv.DictReader(f)
+            if tuple(reader.fieldnames or ()) != SYNTHETIC_COLUMNS:
+                raise BadOutput(
+                    f"synthetic.csv: found columns {reader.fieldnames}, "
+                    f"wanted {','.join(SYNTHETIC_COLUMNS)}"
+                )
+            return tuple(_row(cells, number) for number, cells in enumerate(reader, start=2))
+    except FileNotFoundError:
+        raise BadOutput("synthetic.csv: absent; a generate stage leaves it and images/") from None
+    except (UnicodeDecodeError, csv.Error) as e:
+        raise BadOutput(f"synthetic.csv: not UTF-8 CSV: {e}") from None
+
+
+def _row(cells: Mapping[str | None, str | None], number: int) -> SyntheticRow:
+    where = f"synthetic.csv line {number}"
+    texts = [cells.get(name) for name in SYNTHETIC_COLUMNS]
+    if None in texts or None in cells:
+        raise BadOutput(f"{where}: wanted {len(SYNTHETIC_COLUMNS)} fields")
+    image_id, file, label, tone, prompt, seed, sources = (text or "" for text in texts)
+    if not image_id:
+        raise BadOutput(f"{where}: image_id is empty")
+    parts = PurePosixPath(file).parts
+    if not parts or ".." in parts or file.startswith("/"):
+        raise BadOutput(f"{where}: file {file!r} is not a path below images/")
+    try:
+        parsed = parse_tone(tone)
+    except ValueError as e:
+        raise BadOutput(f"{where}: {e}") from None
+    return SyntheticRow(image_id, file, label, parsed, prompt, seed, tuple(sources.split()))

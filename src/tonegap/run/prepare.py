@@ -1,0 +1,211 @@
+"""Reads all that a plan needs: suite, plug-ins, data sets, partitions, image contents; then plans.
+
+The thin shell around `plan`: what is read here is handed over as values.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import tonegap.score
+from tonegap.data.drawn import ensure_drawn
+from tonegap.data.index import ImageIndex, index_images
+from tonegap.data.metadata import Metadata, read_metadata
+from tonegap.engines.base import Engine
+from tonegap.errors import BadData, BadRequest
+from tonegap.files import digest_of, folder_digest, sha256_file
+from tonegap.rooms.dataset import Dataset, read_dataset
+from tonegap.rooms.given import check_given
+from tonegap.rooms.plugin import read_plugin
+from tonegap.rooms.suite import Suite
+from tonegap.rooms.task import Task, read_task
+from tonegap.run.plan import Plan, PluginIdentity, Setting, entries_of, plan_suite
+from tonegap.run.record import DataId, Leaks
+from tonegap.run.store import Store
+from tonegap.run.view import Rows, TaskView
+from tonegap.split.leaks import crossing_groups, leaked_by_tone
+from tonegap.split.partition import partition
+from tonegap.split.parts import Partition
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What the person at the command line asked for.
+
+    `roots` maps data set ids to the user's downloads. `allow_missing` accepts images that the metadata lists
+    and the download lacks; records count them.
+    """
+
+    root: Path
+    suite: Suite
+    store: Store
+    engine: Engine
+    roots: Mapping[str, Path]
+    device: str
+    jobs: int
+    allow_missing: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedData:
+    """A data set with its metadata and image index."""
+
+    dataset: Dataset
+    metadata: Metadata
+    index: ImageIndex
+
+
+def prepare(request: Request) -> Plan:
+    """The plan of a request.
+
+    Raises ToneGapError for anything in the rooms or the data that makes it impossible; nothing has run by then.
+    """
+    suite = request.suite
+    plugins = _plugins(request)
+    entries = entries_of(suite, plugins)
+    for file in {f for entry in entries for files in entry.files.values() for f in files}:
+        check_given(file)
+    tasks = [read_task(request.root, task_id) for task_id in suite.file.tasks]
+    setting = Setting(request.device, suite.file.threads, _scoring_digest())
+    return plan_suite(suite, entries, _views(request, tasks), setting)
+
+
+def seeds_of(suite: Suite, task: Task) -> tuple[int, ...]:
+    """The seeds a suite runs a task at."""
+    return task.seeds if suite.file.seeds == "published" else suite.file.seeds
+
+
+def _plugins(request: Request) -> dict[str, PluginIdentity]:
+    wanted = {
+        (kind, plugin_id)
+        for row in request.suite.file.entries
+        for kind, ids in (("method", row.methods), ("baseline", row.baselines))
+        for plugin_id in ids
+    }
+    found = {}
+    for kind, plugin_id in sorted(wanted):
+        plugin = read_plugin(request.root, kind, plugin_id)
+        environment = request.engine.environment(plugin)
+        found[plugin.label] = PluginIdentity(plugin, folder_digest(plugin.folder), environment)
+    return found
+
+
+def _scoring_digest() -> str:
+    here = Path(__file__).parent
+    return digest_of(
+        [folder_digest(Path(tonegap.score.__path__[0])), sha256_file(here / "scoring.py")]
+    )
+
+
+def _views(request: Request, tasks: Sequence[Task]) -> dict[tuple[str, int], TaskView]:
+    loaded = {
+        dataset_id: load_data(request, dataset_id)
+        for dataset_id in dict.fromkeys(task.dataset_id for task in tasks)
+    }
+    made: dict[tuple[str, str], TaskView] = {}
+    views = {}
+    for task in tasks:
+        for seed in seeds_of(request.suite, task):
+            same = (task.id, task.pin_key(seed))
+            if same not in made:
+                made[same] = task_view(task, seed, loaded[task.dataset_id], request.allow_missing)
+            views[task.id, seed] = made[same]
+    return views
+
+
+def load_data(request: Request, dataset_id: str) -> LoadedData:
+    """A data set's metadata and images: drawn if the suite draws it, else read from the user's root."""
+    dataset = read_dataset(request.root, dataset_id)
+    cache = request.store.folder
+    data_root = request.roots.get(dataset_id)
+    if data_root is None and dataset.file.drawn is None:
+        raise BadRequest(
+            f"{request.suite.path}: needs the data set {dataset_id}; pass --root {dataset_id}=DIR. "
+            f"How to get it: {dataset.file.access.strip()} Licence: {dataset.file.licence.strip()}"
+        )
+    if data_root is None:
+        data_root = ensure_drawn(dataset, cache / "drawn", request.jobs)
+    metadata = read_metadata(dataset, data_root)
+    index = index_images(dataset, metadata, data_root, cache / "index", request.jobs)
+    return LoadedData(dataset, metadata, index)
+
+
+def task_view(task: Task, seed: int, data: LoadedData, allow_missing: bool) -> TaskView:
+    """What one task at one seed puts before the stages.
+
+    Raises BadSplit where the partition is not the pinned one, BadData where images it needs are missing or unreadable.
+    """
+    made = partition(task, data.metadata, seed)
+    rows = {name: _rows(made, name, data.index) for name in ("train", "validation", "test")}
+    missing = _missing(made, data.index)
+    if missing and not allow_missing:
+        raise _missing_error(task, made, data, missing)
+    crossing = crossing_groups(made, data.index.groups)
+    by_tone = {tone or "unknown": n for tone, n in leaked_by_tone(made, crossing).items()}
+    return TaskView(
+        task=task.id,
+        split_seed=seed,
+        classes=made.classes,
+        positive=made.positive,
+        tones=task.scored_tones,
+        selection_metric=task.selection_metric,
+        published_selection=task.published_selection,
+        primary_metric=task.primary_metric,
+        min_support=task.min_support,
+        data=_data_id(data, missing),
+        **rows,
+        leaks=Leaks(len(crossing), sum(by_tone.values()), dict(sorted(by_tone.items()))),
+        has_masks=bool(data.dataset.file.masks),
+    )
+
+
+def _rows(made: Partition, part: str, index: ImageIndex) -> Rows:
+    """The rows of one partition whose image is there, in file order."""
+    here = [
+        i
+        for i, image_id in enumerate(made.ids)
+        if made.parts[i] == part and image_id in index.sha256
+    ]
+    ids = tuple(made.ids[i] for i in here)
+    return Rows(
+        ids=ids,
+        labels=tuple(made.labels[i] or "" for i in here),
+        tones=tuple(made.tones[i] for i in here),
+        sha256=tuple(index.sha256[image_id] for image_id in ids),
+        paths=tuple(index.paths[image_id] for image_id in ids),
+    )
+
+
+def _missing(made: Partition, index: ImageIndex) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for image_id, part in zip(made.ids, made.parts, strict=True):
+        if part != "unused" and image_id not in index.sha256:
+            counts[part] = counts.get(part, 0) + 1
+    return dict(sorted(counts.items()))
+
+
+def _missing_error(
+    task: Task, made: Partition, data: LoadedData, missing: dict[str, int]
+) -> BadData:
+    lost = [
+        image_id
+        for image_id, part in zip(made.ids, made.parts, strict=True)
+        if part != "unused" and image_id not in data.index.sha256
+    ]
+    counts = ", ".join(f"{n} {part}" for part, n in missing.items())
+    return BadData(
+        f"{data.metadata.path.parent}: {len(lost)} images that {task.id} needs are missing or "
+        f"unreadable ({counts}; first: {', '.join(lost[:3])}); see `tonegap data check "
+        f"{data.dataset.id} --root DIR`, or pass --allow-missing to run without them"
+    )
+
+
+def _data_id(data: LoadedData, missing: dict[str, int]) -> DataId:
+    return DataId(
+        data_set=data.dataset.id,
+        metadata_sha256=data.metadata.sha256,
+        images_sha256=data.index.digest,
+        stand_in=data.metadata.stand_in,
+        drawn=data.dataset.file.drawn is not None,
+        missing=missing,
+    )

@@ -1,0 +1,163 @@
+"""Runs what a plan lacks: stages on a pool of workers, then scores, cell by cell.
+
+One failing stage fails the cells behind it and no others. The mistake it exists to prevent: a
+failure that is only a line in a log.
+"""
+
+import platform
+from collections.abc import Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from tonegap import __version__
+from tonegap.errors import ToneGapError
+from tonegap.run.matrix import Failure
+from tonegap.run.plan import CellPlan, Plan
+from tonegap.run.record import encode_record
+from tonegap.run.stages import StageFailure, StageRunner, Workplace
+from tonegap.run.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What a run did: cells cached, finished now and failed, and stages run."""
+
+    n_cached: int
+    n_finished: int
+    n_stages: int
+    failures: tuple[Failure, ...]
+
+
+def missing_cells(plan: Plan, store: Store) -> tuple[CellPlan, ...]:
+    """The cells that have no record yet and can have one."""
+    done = store.finished_records()
+    return tuple(
+        cell for cell in plan.cells if cell.id.key not in done and not cell.id.not_applicable
+    )
+
+
+def missing_stages(cells: Sequence[CellPlan], store: Store) -> tuple[str, ...]:
+    """Keys of the stages these cells still need, each after those it needs itself."""
+    needed = dict.fromkeys(key for cell in cells for key in cell.stages)
+    return tuple(key for key in needed if not store.has_stage(key))
+
+
+def run_plan(plan: Plan, place: Workplace) -> Tally:
+    """Runs every missing stage, scores every missing cell, and returns what was done."""
+    place.store.sweep()
+    cells = missing_cells(plan, place.store)
+    stages = missing_stages(cells, place.store)
+    n_applicable = sum(1 for cell in plan.cells if not cell.id.not_applicable)
+    with place.progress:
+        place.progress.expect(len(stages))
+        run = _Run(plan, place, cells, stages)
+        run.work()
+    return Tally(n_applicable - len(cells), run.n_finished, run.n_stages, tuple(run.failures))
+
+
+class _Run:
+    """The state of one run; only the main thread changes it."""
+
+    def __init__(
+        self, plan: Plan, place: Workplace, cells: Sequence[CellPlan], stages: Sequence[str]
+    ) -> None:
+        self._plan = plan
+        self._place = place
+        self._runner = StageRunner(place)
+        self._cells = list(cells)
+        self._waiting = dict.fromkeys(stages)
+        self._failed: dict[str, StageFailure] = {}
+        self.failures: list[Failure] = []
+        self.n_finished = 0
+        self.n_stages = 0
+
+    def work(self) -> None:
+        with ThreadPoolExecutor(self._place.jobs) as pool:
+            running: dict[Future[StageFailure | None], str] = {}
+            self._start_ready(pool, running)
+            self._settle_cells()
+            while running:
+                done, _ = wait(running, return_when=FIRST_COMPLETED)
+                for future in done:
+                    self._take(running.pop(future), future.result())
+                self._start_ready(pool, running)
+                self._settle_cells()
+
+    def _start_ready(
+        self, pool: ThreadPoolExecutor, running: dict[Future[StageFailure | None], str]
+    ) -> None:
+        """Hands over every stage whose upstream is finished; drops those whose upstream failed."""
+        unfinished = {*self._waiting, *running.values()}
+        for key in list(self._waiting):
+            stage = self._plan.stages[key]
+            failed = next((self._failed[up] for up in stage.upstream if up in self._failed), None)
+            if failed is not None:
+                self._failed[key] = failed
+                del self._waiting[key]
+            elif not unfinished.intersection(stage.upstream):
+                del self._waiting[key]
+                running[pool.submit(self._runner.run, stage)] = key
+
+    def _take(self, key: str, failure: StageFailure | None) -> None:
+        if failure is None:
+            self.n_stages += 1
+        else:
+            self._failed[key] = failure
+
+    def _settle_cells(self) -> None:
+        """Scores the cells whose stages are all finished; writes down why others cannot be."""
+        remaining = []
+        for cell in self._cells:
+            failed = next((self._failed[key] for key in cell.stages if key in self._failed), None)
+            if failed is not None:
+                self._fail(cell, failed)
+            elif all(self._place.store.has_stage(key) for key in cell.stages):
+                self._score(cell)
+            else:
+                remaining.append(cell)
+        self._cells = remaining
+
+    def _score(self, cell: CellPlan) -> None:
+        # fairlearn takes a second to import: not for a run that has nothing to do.
+        from tonegap.run.scoring import Finish, score_cell
+
+        finish = Finish(_now(), hardware(), {"tonegap": __version__})
+        try:
+            record = score_cell(self._place.store, cell, finish)
+        except ToneGapError as e:
+            stage = self._plan.stages[cell.stages[-1]]
+            self._fail(cell, StageFailure("bad-output", str(e), stage))
+            return
+        self._place.store.write_record(cell.id.key, encode_record(record))
+        self.n_finished += 1
+
+    def _fail(self, cell: CellPlan, failed: StageFailure) -> None:
+        failure = Failure(
+            key=cell.id.key,
+            stage=failed.stage.stage,
+            plugin=failed.stage.identity.plugin.label,
+            cause=failed.cause,
+            text=failed.text,
+            finished=_now(),
+            log=failed.log,
+        )
+        self._place.store.write_failure(failure)
+        self.failures.append(failure)
+
+
+def hardware() -> dict[str, str]:
+    """The processor model and kernel of this machine."""
+    model = platform.machine()
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        for line in cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines():
+            if line.startswith("model name"):
+                model = line.split(":", 1)[1].strip()
+                break
+    return {"processor": model, "kernel": platform.release(), "system": platform.system()}
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

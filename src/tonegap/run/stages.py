@@ -1,0 +1,164 @@
+"""Runs one stage: lock, `/in`, engine, checks, commit; everything a worker thread does.
+
+Two processes on one store never make the same stage at once: the lock dies with its process.
+"""
+
+import contextlib
+import queue
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tonegap.engines.base import Engine, RunResult, RunSpec
+from tonegap.errors import BadOutput, ToneGapError
+from tonegap.rooms.suite import Limits
+from tonegap.run.inputs import write_inputs
+from tonegap.run.outputs import check_outputs
+from tonegap.run.plan import Stage
+from tonegap.run.progress import RunProgress
+from tonegap.run.store import StageMark, Store
+
+_RETRY_LOCK_S = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Workplace:
+    """Where and how a plan is run: store, engine, limits, slots, display, and the way to stop."""
+
+    store: Store
+    engine: Engine
+    limits: Limits
+    jobs: int
+    gpus: tuple[int, ...]
+    progress: RunProgress
+    cancelled: threading.Event = field(default_factory=threading.Event)
+
+
+@dataclass(frozen=True, slots=True)
+class StageFailure:
+    """Why a stage is not finished; `log` is its log below the store, empty where it left none."""
+
+    cause: str
+    text: str
+    stage: Stage
+    log: str = ""
+
+
+class StageRunner:
+    """Runs stages for a workplace; its methods may be called from several threads."""
+
+    def __init__(self, place: Workplace) -> None:
+        """Takes the workplace's GPUs as slots."""
+        self._place = place
+        self._gpus: queue.SimpleQueue[int] = queue.SimpleQueue()
+        for gpu in place.gpus:
+            self._gpus.put(gpu)
+
+    def run(self, stage: Stage) -> StageFailure | None:
+        """Runs a stage, or waits for the process that is at it; None when it is finished."""
+        store, progress = self._place.store, self._place.progress
+        progress.start(stage.key, stage_title(stage))
+        while not self._place.cancelled.is_set():
+            with store.try_lock(f"stage-{stage.key}") as mine:
+                if store.has_stage(stage.key):
+                    progress.finish(stage.key, "done by another run")
+                    return None
+                if mine:
+                    return self._run_locked(stage)
+            time.sleep(_RETRY_LOCK_S)
+        progress.finish(stage.key, "cancelled")
+        return StageFailure("cancelled", "stopped before it started", stage)
+
+    def _run_locked(self, stage: Stage) -> StageFailure | None:
+        log = ""
+        try:
+            with self._place.store.work_folder(stage.key[:16]) as folder:
+                result = self._run_in(folder, stage)
+                if result.cause != "ok" and (folder / "log.txt").exists():
+                    log = self._place.store.keep_log(stage.key, folder / "log.txt")
+        except (ToneGapError, OSError) as e:
+            result = RunResult("engine-error", _sentence(e), 0.0, None, None)
+        if result.cause == "ok":
+            self._place.progress.finish(stage.key, f"{result.seconds:.1f} s")
+            return None
+        self._place.progress.finish(stage.key, f"{result.cause}: {result.text}")
+        return StageFailure(result.cause, result.text, stage, log)
+
+    def _run_in(self, folder: Path, stage: Stage) -> RunResult:
+        """Runs the stage in a work folder and commits what it left, if that is valid."""
+        write_inputs(self._place.store, stage, self._place.limits.timeout_s, folder / "in")
+        out = folder / "out"
+        out.mkdir()
+        (folder / "tmp").mkdir()
+        with self._gpu(stage) as gpu:
+            result = self._place.engine.run(self._spec(folder, stage, gpu))
+        if result.cause != "ok":
+            return result
+        try:
+            check_outputs(stage, out)
+        except BadOutput as e:
+            return RunResult("bad-output", str(e), *_cost(result))
+        (out / "log.txt").write_bytes((folder / "log.txt").read_bytes())
+        self._place.store.commit_stage(out, self._mark(stage, result))
+        return result
+
+    def _spec(self, folder: Path, stage: Stage, gpu: int | None) -> RunSpec:
+        progress = self._place.progress
+        return RunSpec(
+            plugin=stage.identity.plugin,
+            stage=stage.stage,
+            in_dir=folder / "in",
+            out_dir=folder / "out",
+            log=folder / "log.txt",
+            limits=self._place.limits,
+            threads=stage.threads,
+            gpu=gpu,
+            cancelled=self._place.cancelled,
+            on_progress=lambda done, total: progress.step(stage.key, done, total),
+        )
+
+    @contextlib.contextmanager
+    def _gpu(self, stage: Stage) -> Iterator[int | None]:
+        if stage.device != "cuda":
+            yield None
+            return
+        gpu = self._gpus.get()
+        try:
+            yield gpu
+        finally:
+            self._gpus.put(gpu)
+
+    def _mark(self, stage: Stage, result: RunResult) -> StageMark:
+        isolation = self._place.engine.isolation(self._place.limits)
+        return StageMark(
+            key=stage.key,
+            stage=stage.stage,
+            plugin=stage.identity.plugin.label,
+            ingredients=stage.ingredients,
+            environment=stage.identity.environment.digest,
+            versions=stage.identity.environment.versions,
+            seconds=result.seconds,
+            cpu_seconds=result.cpu_seconds,
+            peak_memory_mib=result.peak_memory_mib,
+            isolation=isolation,
+        )
+
+
+def stage_title(stage: Stage) -> str:
+    """What a reader calls a stage: `phantom/smoke seed 0: baselines/erm train`."""
+    backbone = stage.parameters.get("backbone")
+    inner = f" ({backbone})" if backbone else ""
+    label = stage.identity.plugin.label
+    return f"{stage.view.task} seed {stage.seed}: {label} {stage.stage}{inner}"
+
+
+def _cost(result: RunResult) -> tuple[float, float | None, float | None]:
+    return result.seconds, result.cpu_seconds, result.peak_memory_mib
+
+
+def _sentence(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename or 'the store'}: {error.strerror}"
+    return str(error)

@@ -1,0 +1,207 @@
+"""The store of results, `runs/`: folders named by content keys, written aside and renamed when complete.
+
+    stages/KK/KEY/     what a stage left; `stage.json` is written last inside, the rename is the mark
+    packs/KEY.npy      decoded images          records/KEY.json    what a cell measured
+    failures/KEY.json  why a cell has none     suites/NAME.json    declared matrices
+    last/SLOT.json     ingredients of the newest stage of a kind, to explain a cache miss
+    locks/, work/      who is at what; unfinished work
+
+The mistake it exists to prevent: something partial, or made twice at once, taken for a result.
+"""
+
+import contextlib
+import errno
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from tonegap.errors import StoreError
+from tonegap.files import digest_of, write_atomic
+from tonegap.run.matrix import Failure, Matrix
+from tonegap.run.record import Isolation
+
+SCHEMA = b'{"schema":"tonegap/store@1"}\n'
+_FOLDERS = ("stages", "packs", "records", "failures", "suites", "last", "locks", "work")
+
+
+class StageMark(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`stage.json`: the ingredients a finished stage was made from, what it cost, and its notes."""
+
+    key: str
+    stage: str
+    plugin: str
+    ingredients: dict[str, str]
+    environment: str
+    versions: dict[str, str]
+    seconds: float
+    cpu_seconds: float | None
+    peak_memory_mib: float | None
+    isolation: Isolation
+
+
+class Store:
+    """One store; several processes may use it at once."""
+
+    def __init__(self, folder: Path) -> None:
+        """Opens or makes the store. Raises StoreError where that cannot be done."""
+        self.folder = folder.absolute()
+        marker = self.folder / "store.json"
+        try:
+            for name in _FOLDERS:
+                (self.folder / name).mkdir(parents=True, exist_ok=True)
+            if not marker.exists():
+                write_atomic(marker, SCHEMA)
+            elif marker.read_bytes() != SCHEMA:
+                raise StoreError(
+                    f"{marker}: found another layout than {SCHEMA.decode().strip()}; "
+                    "use another --store or remove that folder"
+                )
+            if not os.access(self.folder / "work", os.W_OK):
+                raise PermissionError(errno.EACCES, "no permission to write")
+        except OSError as e:
+            raise StoreError(
+                f"{self.folder}: cannot keep results there: {e.strerror}; pass --store DIR"
+            ) from None
+
+    def stage_folder(self, key: str) -> Path:
+        """Where the finished stage of that key lies, or would."""
+        return self.folder / "stages" / key[:2] / key
+
+    def has_stage(self, key: str) -> bool:
+        """Whether that stage is finished."""
+        return (self.stage_folder(key) / "stage.json").exists()
+
+    def read_mark(self, key: str) -> StageMark:
+        """The mark of a finished stage. Raises StoreError where it is damaged."""
+        path = self.stage_folder(key) / "stage.json"
+        try:
+            return msgspec.json.decode(path.read_bytes(), type=StageMark)
+        except (OSError, msgspec.DecodeError) as e:
+            raise StoreError(f"{path}: damaged ({e}); remove {path.parent} and run again") from None
+
+    def commit_stage(self, out: Path, mark: StageMark) -> None:
+        """Turns a finished stage's output folder into the result of its key, all or nothing."""
+        write_atomic(out / "stage.json", _json(mark))
+        target = self.stage_folder(mark.key)
+        target.parent.mkdir(exist_ok=True)
+        try:
+            out.rename(target)
+        except OSError as e:
+            if e.errno not in {errno.ENOTEMPTY, errno.EEXIST}:
+                raise
+            # A folder of that name without a mark was cut off by a crash of the machine.
+            shutil.rmtree(target)
+            out.rename(target)
+        write_atomic(self._last(mark.plugin, mark.stage, mark.ingredients), _json(mark))
+
+    def last_mark(self, plugin: str, stage: str, ingredients: dict[str, str]) -> StageMark | None:
+        """Mark of the newest finished stage for the same question, None if there is none."""
+        try:
+            content = self._last(plugin, stage, ingredients).read_bytes()
+            return msgspec.json.decode(content, type=StageMark)
+        except (OSError, msgspec.DecodeError):
+            return None
+
+    def _last(self, plugin: str, stage: str, ingredients: dict[str, str]) -> Path:
+        same = ("task", "seed", "upstream.plugin", "parameters.backbone")
+        slot = digest_of([plugin, stage, *(ingredients.get(name, "") for name in same)])
+        return self.folder / "last" / f"{slot}.json"
+
+    def finished_records(self) -> frozenset[str]:
+        """Keys of all records, from one listing."""
+        return frozenset(
+            name.removesuffix(".json")
+            for name in os.listdir(self.folder / "records")  # noqa: PTH208 - 10,000 names, no Paths
+            if name.endswith(".json") and not name.startswith(".")
+        )
+
+    def record_path(self, key: str) -> Path:
+        """Where the record of that key lies, or would."""
+        return self.folder / "records" / f"{key}.json"
+
+    def write_record(self, key: str, content: bytes) -> None:
+        """Keeps a record and forgets an earlier failure of the same cell."""
+        write_atomic(self.record_path(key), content)
+        self.failure_path(key).unlink(missing_ok=True)
+
+    def failure_path(self, key: str) -> Path:
+        """Where the failure of the cell with that record key lies, or would."""
+        return self.folder / "failures" / f"{key}.json"
+
+    def write_failure(self, failure: Failure) -> None:
+        """Keeps why a cell has no record."""
+        write_atomic(self.failure_path(failure.key), _json(failure))
+
+    def keep_log(self, key: str, log: Path) -> str:
+        """Keeps the log of a failed stage; returns its path below the store."""
+        kept = self.folder / "failures" / f"{key}.log"
+        shutil.copyfile(log, kept)
+        return kept.relative_to(self.folder).as_posix()
+
+    def write_matrix(self, matrix: Matrix) -> Path:
+        """Keeps a suite's declared matrix and returns its file."""
+        path = self.folder / "suites" / f"{matrix.suite}.json"
+        write_atomic(path, _json(matrix))
+        return path
+
+    @contextlib.contextmanager
+    def try_lock(self, name: str) -> Iterator[bool]:
+        """Whether this process is the one at `name` now; held until the block ends or the process dies."""
+        with (self.folder / "locks" / name).open("w") as f:
+            try:
+                fcntl.flock(f, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                yield False
+                return
+            yield True
+
+    @contextlib.contextmanager
+    def lock(self, name: str) -> Iterator[None]:
+        """Waits until this process is the one at `name`."""
+        with (self.folder / "locks" / name).open("w") as f:
+            fcntl.flock(f, fcntl.LOCK_EX)
+            yield
+
+    @contextlib.contextmanager
+    def work_folder(self, prefix: str) -> Iterator[Path]:
+        """A folder of this block's own, gone afterwards; locked, so that a sweep leaves it alone."""
+        folder = Path(tempfile.mkdtemp(prefix=f"{prefix}.", dir=self.folder / "work"))
+        lock = (folder / ".lock").open("w")
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            yield folder
+        finally:
+            remove_tree(folder)
+            lock.close()
+
+    def sweep(self) -> int:
+        """Removes what crashed processes left in `work/`; returns how many folders."""
+        removed = 0
+        for folder in (self.folder / "work").iterdir():
+            with contextlib.suppress(FileNotFoundError), (folder / ".lock").open("a") as f:
+                try:
+                    fcntl.flock(f, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    continue
+                remove_tree(folder)
+                removed += 1
+        return removed
+
+
+def remove_tree(folder: Path) -> None:
+    """Removes a folder, also where a stage left folders in it that cannot be written."""
+    for parent, folders, _names in os.walk(folder):
+        for name in folders:
+            path = Path(parent) / name
+            if not path.is_symlink():
+                path.chmod(0o700)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _json(value: msgspec.Struct) -> bytes:
+    return msgspec.json.format(msgspec.json.encode(value, order="sorted"), indent=1) + b"\n"

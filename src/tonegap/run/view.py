@@ -1,0 +1,73 @@
+"""What one task and seed put before the stages: partitions with labels, tones and content hashes.
+
+Made once per task and split, shared by every entry. The mistake it exists to prevent: a stage's key that does not
+change when what the stage sees does.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from tonegap.files import sha256_lines
+from tonegap.run.record import DataId, Leaks
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The images of one partition, aligned: ids, labels, tones, content hashes, files."""
+
+    ids: tuple[str, ...]
+    labels: tuple[str, ...]
+    tones: tuple[str | None, ...]
+    sha256: tuple[str, ...]
+    paths: tuple[Path, ...]
+
+    @cached_property
+    def labelled_digest(self) -> str:
+        """Digest of all that training may see of these rows."""
+        rows = zip(self.ids, self.labels, self.tones, self.sha256, strict=True)
+        return sha256_lines("\0".join((i, y, t or "", h)) for i, y, t, h in rows)
+
+    @cached_property
+    def image_digest(self) -> str:
+        """Digest of ids and images alone: what a stage sees of test rows."""
+        return sha256_lines("\0".join(row) for row in zip(self.ids, self.sha256, strict=True))
+
+    @cached_property
+    def toned_digest(self) -> str:
+        """Digest of ids, images and tones: test rows where the tone is given at test time."""
+        rows = zip(self.ids, self.tones, self.sha256, strict=True)
+        return sha256_lines("\0".join((i, t or "", h)) for i, t, h in rows)
+
+    def n_by_tone(self) -> dict[str, int]:
+        """Counts by tone in the order met from light to dark; `unknown` last."""
+        counts: dict[str, int] = {}
+        for tone in self.tones:
+            counts[tone or "unknown"] = counts.get(tone or "unknown", 0) + 1
+        return dict(sorted(counts.items()))
+
+
+@dataclass(frozen=True)
+class TaskView:
+    """One task at one split seed, as the engine holds it (labels of test images included)."""
+
+    task: str
+    split_seed: int
+    classes: tuple[str, ...]
+    positive: tuple[str, ...]
+    tones: tuple[str, ...]
+    selection_metric: str
+    published_selection: str
+    primary_metric: str
+    min_support: int
+    data: DataId
+    train: Rows
+    validation: Rows
+    test: Rows
+    leaks: Leaks
+    has_masks: bool
+
+    @property
+    def partitions(self) -> dict[str, Rows]:
+        """The three partitions by name."""
+        return {"train": self.train, "validation": self.validation, "test": self.test}

@@ -1,0 +1,1 @@
+"""Published split rules, validation carving and pins."""

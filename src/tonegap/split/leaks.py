@@ -1,0 +1,44 @@
+"""Near-duplicates that cross a split: the same picture in the test set and in what was trained on.
+
+Published splits keep them (see the pages on each data set); a report says how many and in which
+tones, for a tone whose test images were seen in training looks better than it is.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from tonegap.split.parts import Partition
+
+
+@dataclass(frozen=True, slots=True)
+class CrossingGroup:
+    """A duplicate group with images on both sides: test, and training or validation; ids sorted."""
+
+    number: int
+    test: tuple[str, ...]
+    seen: tuple[str, ...]
+
+
+def crossing_groups(made: Partition, groups: Mapping[str, int]) -> list[CrossingGroup]:
+    """The duplicate groups that cross the split, by number.
+
+    `groups`: image id -> number of its duplicate group. Images that are not in it (no file) or
+    are unused are left out.
+    """
+    test: dict[int, list[str]] = {}
+    seen: dict[int, list[str]] = {}
+    for image_id, part in zip(made.ids, made.parts, strict=True):
+        if part != "unused" and image_id in groups:
+            side = test if part == "test" else seen
+            side.setdefault(groups[image_id], []).append(image_id)
+    return [
+        CrossingGroup(number, tuple(sorted(test[number])), tuple(sorted(seen[number])))
+        for number in sorted(test.keys() & seen.keys())
+    ]
+
+
+def leaked_by_tone(made: Partition, crossing: Sequence[CrossingGroup]) -> dict[str | None, int]:
+    """How many test images of each tone have a near-duplicate in training or validation."""
+    tone_of = dict(zip(made.ids, made.tones, strict=True))
+    return dict(Counter(tone_of[i] for group in crossing for i in group.test))

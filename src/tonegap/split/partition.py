@@ -1,0 +1,100 @@
+"""A task, a metadata file and a seed into the partition of every image, checked against its pin.
+
+The mistake it exists to prevent: another release of a library, or another copy of a metadata file,
+that quietly makes another split, so that two numbers in one table come from different test sets.
+"""
+
+from collections.abc import Sequence
+
+from tonegap.data.metadata import Metadata
+from tonegap.errors import BadSplit
+from tonegap.rooms.task import Task
+from tonegap.split.carve import carve
+from tonegap.split.parts import PARTITIONS, Partition
+from tonegap.split.pins import check_ids, check_pin, pin_name
+from tonegap.split.published import published_parts
+from tonegap.split.rows import Rows, axis_tones, positive_classes, rows_of
+from tonegap.split.rules import Carve
+
+__all__ = ("PARTITIONS", "Partition", "new_partition", "partition", "unchecked_partition")
+
+
+def partition(task: Task, metadata: Metadata, seed: int) -> Partition:
+    """The partition of every row for a seed, as pinned; a task without any pin is taken as it comes.
+
+    Raises BadSplit for a seed that has no pin while others have, for a metadata file with other
+    ids than the pinned ones, and for images that moved, naming the first three.
+    """
+    pins, key = task.file.pins, task.pin_key(seed)
+    if pins and key not in pins:
+        raise BadSplit(
+            f"{task.path}: no pin for {pin_name(task, key)}; pinned are {', '.join(pins)}; take one "
+            f"of them, or add a pin with `tonegap split {task.id} --seed {seed} --pin`"
+        )
+    if not pins:
+        return unchecked_partition(task, metadata, seed)
+    check_ids(task, metadata, seed)
+    made = unchecked_partition(task, metadata, seed)
+    check_pin(task, metadata, made, seed)
+    return made
+
+
+def new_partition(task: Task, metadata: Metadata, seed: int) -> Partition:
+    """The partition of a seed that is to be pinned.
+
+    Raises BadSplit as `partition` does for the first pin that is there: who cannot remake an old
+    pin must not add a new one.
+    """
+    for key in list(task.file.pins)[:1]:
+        partition(task, metadata, int(key) if task.seeded else seed)
+    return unchecked_partition(task, metadata, seed)
+
+
+def unchecked_partition(task: Task, metadata: Metadata, seed: int) -> Partition:
+    """What the task's rules give for a seed, whatever is pinned.
+
+    Raises BadSplit if a rule cannot be applied or leaves training, validation or test set empty.
+    """
+    rows = rows_of(task, metadata)
+    parts = published_parts(task.file.split, rows, seed)
+    rule = task.file.validation
+    if isinstance(rule, Carve):
+        parts = _with_validation(rule, rows, parts, f"{task.id}:{task.pin_key(seed)}")
+    made = _spread(task, rows, parts)
+    for part, n in made.sizes.items():
+        if n == 0 and part != "unused":
+            raise BadSplit(
+                f"{metadata.path}: {task.id} has no {part} image; {len(rows.index)} of "
+                f"{len(metadata.ids)} rows have one of its classes and a tone that it takes"
+            )
+    return made
+
+
+def _with_validation(rule: Carve, rows: Rows, parts: Sequence[str], key: str) -> list[str]:
+    """The parts with some of `train` turned into `validation`."""
+    ids = rows.ids
+    of_row = {"tone": [tone or "unknown" for tone in rows.tones], "class": rows.classes}
+    columns = [of_row[name] for name in rule.strata]
+    training = [i for i, part in enumerate(parts) if part == "train"]
+    strata = [tuple(column[i] for column in columns) for i in training]
+    kept = carve([ids[i] for i in training], strata, rule.fraction, key)
+    return ["validation" if i in kept else p for i, p in zip(ids, parts, strict=True)]
+
+
+def _spread(task: Task, rows: Rows, parts: Sequence[str]) -> Partition:
+    """The parts of the rows that take part, over all rows of the metadata."""
+    metadata = rows.metadata
+    all_parts = ["unused"] * len(metadata.ids)
+    labels: list[str | None] = [None] * len(metadata.ids)
+    for i, part, name in zip(rows.index, parts, rows.classes, strict=True):
+        if part != "unused":
+            all_parts[i], labels[i] = part, name
+    classes = task.classes or tuple(sorted({name for name in labels if name is not None}))
+    return Partition(
+        ids=metadata.ids,
+        parts=tuple(all_parts),
+        labels=tuple(labels),
+        tones=axis_tones(task, metadata),
+        classes=classes,
+        positive=positive_classes(task, rows, classes),
+    )

@@ -1,0 +1,173 @@
+"""The pins of a task: digests of the id lists of its partitions, made, checked and written.
+
+A pin holds no id (a data set's ids are its owner's to publish), yet an error can name the images
+that moved: the pin keeps the partition of each image in the order of the sorted ids.
+"""
+
+import base64
+import zlib
+from collections.abc import Sequence
+from importlib.metadata import version
+
+from tonegap.data.metadata import Metadata
+from tonegap.errors import BadRequest, BadRoom, BadSplit
+from tonegap.files import sha256_lines, write_atomic
+from tonegap.rooms.task import Pin, Task
+from tonegap.split.parts import PARTITIONS, Partition
+
+_PIN_AGAIN = "remove the task's pins and pin again with `tonegap split TASK --seed N --pin`"
+_DECIDING = ("numpy", "pandas", "scikit-learn")
+
+
+def pin_of(made: Partition) -> Pin:
+    """The pin of a partition."""
+    ids, codes = _by_id(made)
+    digests = {
+        part: sha256_lines(i for i, c in zip(ids, codes, strict=True) if c == place)
+        for place, part in enumerate(PARTITIONS)
+    }
+    return Pin(
+        ids=sha256_lines(ids),
+        train=digests["train"],
+        validation=digests["validation"],
+        test=digests["test"],
+        unused=digests["unused"],
+        assignment=base64.b64encode(zlib.compress(codes, 9)).decode(),
+        made_with=libraries(),
+    )
+
+
+def libraries() -> str:
+    """The releases of the libraries that decide a published split."""
+    return ", ".join(f"{name} {version(name)}" for name in _DECIDING)
+
+
+def check_ids(task: Task, metadata: Metadata, seed: int) -> None:
+    """Nothing, if the metadata has the ids that a seed's pin was made for; BadSplit otherwise."""
+    key = task.pin_key(seed)
+    pin = task.file.pins[key]
+    if pin.ids != sha256_lines(sorted(metadata.ids)):
+        raise BadSplit(_other_rows(task, metadata, pin, key))
+
+
+def check_pin(task: Task, metadata: Metadata, made: Partition, seed: int) -> None:
+    """Nothing, if the partition is the pinned one; for metadata that `check_ids` let pass.
+
+    Raises BadSplit naming the first three images that moved, and from where to where; BadRoom if
+    the pin contradicts itself.
+    """
+    key = task.pin_key(seed)
+    pin, found = task.file.pins[key], pin_of(made)
+    ids, codes = _by_id(made)
+    pinned = _assignment(task, pin, key, len(ids))
+    moved = [i for i, (old, new) in enumerate(zip(pinned, codes, strict=True)) if old != new]
+    if moved:
+        raise BadSplit(
+            _moved(task, metadata, key, [_move(ids[i], pinned[i], codes[i]) for i in moved])
+        )
+    for part in PARTITIONS:
+        if getattr(pin, part) != getattr(found, part):
+            raise BadRoom(_not_its_own(task, made, key, part))
+
+
+def append_pin(task: Task, made: Partition, seed: int) -> None:
+    """Adds the pin of a seed to the end of the task's file; what is there stays byte for byte.
+
+    Raises BadRequest if the file cannot be written.
+    """
+    key = task.pin_key(seed)
+    try:
+        before = task.path.read_bytes()
+        gap = b"\n" if before.endswith(b"\n") else b"\n\n"
+        write_atomic(task.path, before + gap + pin_text(made, key).encode())
+    except OSError as e:
+        raise BadRequest(f"{task.path}: cannot be written: {e.strerror}") from None
+
+
+def pin_text(made: Partition, key: str) -> str:
+    """The table of a pin as TOML, with the sizes as a comment."""
+    pin = pin_of(made)
+    sizes = ", ".join(f"{n} {part}" for part, n in made.sizes.items())
+    lines = [f"[pins.{key}]  # {sizes}"]
+    lines += [f'{field} = "{getattr(pin, field)}"' for field in pin.__struct_fields__]
+    return "\n".join(lines) + "\n"
+
+
+def _by_id(made: Partition) -> tuple[list[str], bytes]:
+    """The sorted ids, and the place in PARTITIONS of each one's partition."""
+    place = {part: code for code, part in enumerate(PARTITIONS)}
+    pairs = sorted(zip(made.ids, made.parts, strict=True))
+    return [i for i, _ in pairs], bytes(place[part] for _, part in pairs)
+
+
+def _assignment(task: Task, pin: Pin, key: str, n: int) -> bytes:
+    """The pinned codes of `n` sorted ids. Raises BadRoom if they are damaged."""
+    try:
+        codes = _unpacked(pin, n + 1)
+    except (ValueError, zlib.error) as e:
+        raise BadRoom(
+            f"{task.path}: pins.{key}.assignment is damaged ({e}); take the file from its source"
+        ) from None
+    if len(codes) != n or max(codes) >= len(PARTITIONS):
+        raise BadRoom(
+            f"{task.path}: pins.{key}.assignment is damaged; wanted {n} codes from 0 to "
+            f"{len(PARTITIONS) - 1}; take the file from its source"
+        )
+    return codes
+
+
+def _unpacked(pin: Pin, limit: int) -> bytes:
+    content = base64.b64decode(pin.assignment, validate=True)
+    return zlib.decompressobj().decompress(content, limit)
+
+
+def _move(image_id: str, old: int, new: int) -> str:
+    return f"{image_id} {PARTITIONS[old]} -> {PARTITIONS[new]}"
+
+
+def pin_name(task: Task, key: str) -> str:
+    """What a pin holds for, in words for a message."""
+    return f"seed {key}" if task.seeded else "the published split"
+
+
+def _moved(task: Task, metadata: Metadata, key: str, moves: Sequence[str]) -> str:
+    first = ", ".join(moves[:3]) + (", …" if len(moves) > 3 else "")
+    n = "1 image is" if len(moves) == 1 else f"{len(moves):,} images are"
+    made_with, here = task.file.pins[key].made_with, libraries()
+    if made_with == here:
+        cure = (
+            f"compare {metadata.path} with the released file: labels, tones and order of rows count"
+        )
+    else:
+        cure = f"install the releases of the pin ({made_with or 'it does not name them'})"
+    return (
+        f"{task.id}, {pin_name(task, key)}: {n} not where the pin in {task.path} has them "
+        f"({first}), with {here}; {cure}; or, if the task was changed on purpose, {_PIN_AGAIN}"
+    )
+
+
+def _other_rows(task: Task, metadata: Metadata, pin: Pin, key: str) -> str:
+    wanted = _count(pin)
+    return (
+        f"{metadata.path}: the metadata has other rows than {task.id}, {pin_name(task, key)}, is "
+        f"pinned for (found {len(metadata.ids):,} ids, wanted {wanted}); compare it with "
+        f"`tonegap data check {task.dataset_id} --root {metadata.path.parent}` and take the file "
+        f"that its owner published, or, if the data set was changed on purpose, {_PIN_AGAIN}"
+    )
+
+
+def _count(pin: Pin, most: int = 10_000_000) -> str:
+    """The number of rows a pin was made for, in words for a message."""
+    try:
+        return f"{len(_unpacked(pin, most)):,}"
+    except (ValueError, zlib.error):
+        return "others"
+
+
+def _not_its_own(task: Task, made: Partition, key: str, part: str) -> str:
+    first = ", ".join(sorted(made.members(part))[:3]) or "none"
+    return (
+        f"{task.path}: pins.{key}.{part} is not the digest of the ids that its own assignment "
+        f"lists (first: {first}); the pin was edited: take the file from its source, or "
+        f"{_PIN_AGAIN}"
+    )

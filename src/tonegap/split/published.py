@@ -1,0 +1,154 @@
+"""A split rule applied to rows: which of them the paper trained on and tested on.
+
+Where a paper called scikit-learn or pandas, the same call is made here, on rows in file order:
+those libraries decide the split, and the pins of a task catch any release that decides otherwise.
+They are imported inside the functions, so that tasks without them stay fast.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import assert_never
+
+from tonegap.errors import BadSplit
+from tonegap.split.rows import Rows
+from tonegap.split.rules import (
+    RandomHoldout,
+    RandomThreeWay,
+    ReferenceImages,
+    SplitRule,
+    TextHoldout,
+    ToneHoldout,
+    ValueHoldout,
+)
+
+
+def published_parts(rule: SplitRule, rows: Rows, seed: int) -> list[str]:
+    """`train`, `validation` (where the rule gives it), `test` or `unused` for each row.
+
+    Raises BadSplit where the rule cannot be applied: a column is missing, a stratum is too small.
+    """
+    match rule:
+        case RandomHoldout():
+            return _random_holdout(rule, rows, seed)
+        case RandomThreeWay():
+            return _random_three_way(rule, rows)
+        case ToneHoldout():
+            sides = ["train" if tone in rule.train else "test" for tone in rows.tones]
+            return _common_only(sides, rows, rule.common)
+        case TextHoldout():
+            sides = [_text_side(cell, rule) for cell in rows.cells(rule.column)]
+            return _common_only(sides, rows, rule.common)
+        case ValueHoldout():
+            return [_value_side(cell, rule) for cell in rows.cells(rule.column)]
+        case ReferenceImages():
+            return _reference_images(rule, rows, seed)
+        case _:
+            assert_never(rule)
+
+
+def _random_holdout(rule: RandomHoldout, rows: Rows, seed: int) -> list[str]:
+    state = seed if rule.random_state is None else rule.random_state
+    strata = rows.cells(rule.stratify) if rule.stratify else None
+    _, test = _halves(rows, range(len(rows.index)), rule.test_fraction, state, strata)
+    return _parts(len(rows.index), test=test)
+
+
+def _random_three_way(rule: RandomThreeWay, rows: Rows) -> list[str]:
+    strata = rows.cells(rule.stratify) if rule.stratify else None
+    n, state = len(rows.index), rule.random_state
+    _, held_out = _halves(rows, range(n), rule.held_out_fraction, state, strata)
+    inner = None if strata is None else [strata[i] for i in held_out]
+    validation, test = _halves(rows, held_out, 0.5, state, inner)
+    return _parts(n, test=test, validation=validation)
+
+
+def _halves(
+    rows: Rows,
+    places: Sequence[int],
+    test_fraction: float,
+    state: int,
+    strata: Sequence[str] | None,
+) -> tuple[list[int], list[int]]:
+    """scikit-learn's two halves of `places`, the second one of the fraction's size."""
+    import numpy as np
+    from sklearn.model_selection import train_test_split
+
+    try:
+        first, second = train_test_split(
+            np.asarray(places),
+            test_size=test_fraction,
+            random_state=state,
+            stratify=None if strata is None else np.asarray(strata),
+        )
+    except ValueError as e:
+        raise BadSplit(
+            f"{rows.metadata.path}: {len(places)} images cannot be split with a share of "
+            f"{test_fraction:g} held out: {e}"
+        ) from None
+    return first.tolist(), second.tolist()
+
+
+def _parts(n: int, *, test: Iterable[int], validation: Iterable[int] = ()) -> list[str]:
+    parts = ["train"] * n
+    for i in validation:
+        parts[i] = "validation"
+    for i in test:
+        parts[i] = "test"
+    return parts
+
+
+def _text_side(cell: str, rule: TextHoldout) -> str:
+    if rule.train in cell:
+        return "train"
+    return "test" if rule.test in cell else "unused"
+
+
+def _value_side(cell: str, rule: ValueHoldout) -> str:
+    if cell in rule.train:
+        return "train"
+    return "test" if cell in rule.test else "unused"
+
+
+def _common_only(sides: list[str], rows: Rows, column: str) -> list[str]:
+    """The sides, with images `unused` whose value in the column is found on one side only."""
+    if not column:
+        return sides
+    cells = rows.cells(column)
+    on = {side: {c for c, s in zip(cells, sides, strict=True) if s == side} for side in set(sides)}
+    common = on.get("train", set()) & on.get("test", set())
+    return [s if c in common else "unused" for c, s in zip(cells, sides, strict=True)]
+
+
+def _reference_images(rule: ReferenceImages, rows: Rows, seed: int) -> list[str]:
+    light = [i for i, tone in enumerate(rows.tones) if tone in rule.light]
+    dark = [i for i, tone in enumerate(rows.tones) if tone in rule.dark]
+    parts = ["unused"] * len(rows.index)
+    for i in light:
+        parts[i] = "train"
+    for i in dark:
+        parts[i] = "test"
+    for i in _drawn(rule, rows, light, seed):
+        parts[i] = "unused"
+    for i in _drawn(rule, rows, dark, seed):
+        parts[i] = "train" if rule.dark_in_training else "unused"
+    return parts
+
+
+def _drawn(rule: ReferenceImages, rows: Rows, side: Sequence[int], seed: int) -> list[int]:
+    """The places of the reference images of one side."""
+    import pandas as pd
+
+    frame = pd.DataFrame(
+        {"name": [rows.classes[i] for i in side], "tone": [rows.tones[i] for i in side]},
+        index=list(side),
+    )
+    try:
+        if rule.within == "class":
+            return frame.groupby("name").sample(n=rule.references, random_state=seed).index.tolist()
+        cells = [cell for _, cell in frame.groupby(["name", "tone"])]
+        drawn = [cell.sample(n=rule.references, random_state=seed) for cell in cells]
+    except ValueError as e:
+        raise BadSplit(
+            f"{rows.metadata.path}: {rule.references} reference images cannot be drawn within each "
+            f"{rule.within.replace('-', ' ')}: {e}"
+        ) from None
+    return [i for cell in drawn for i in cell.index.tolist()]

@@ -1,0 +1,102 @@
+"""The images of a metadata file that take part in a task, with class and tone.
+
+The mistake it exists to prevent: an image of unknown tone or of another label that slips into a
+partition because a filter came after the split instead of before it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tonegap.data.metadata import Metadata, first_three
+from tonegap.errors import BadSplit
+from tonegap.rooms.task import Task
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Images that take part, in file order: `index` is each one's row in the metadata."""
+
+    metadata: Metadata
+    index: tuple[int, ...]
+    classes: tuple[str, ...]
+    tones: tuple[str | None, ...]
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The ids, in file order."""
+        return tuple(self.metadata.ids[i] for i in self.index)
+
+    def cells(self, column: str) -> tuple[str, ...]:
+        """A metadata column's cells for these rows. Raises BadSplit if there is none."""
+        cells = column_of(self.metadata, column)
+        return tuple(cells[i] for i in self.index)
+
+
+def column_of(metadata: Metadata, column: str) -> tuple[str, ...]:
+    """A metadata column. Raises BadSplit naming the columns there are."""
+    if column not in metadata.columns:
+        known = ", ".join(metadata.columns)
+        raise BadSplit(
+            f"{metadata.path}: the task needs the column {column!r}, this layout "
+            f"({metadata.schema}) has: {known}"
+        )
+    return metadata.columns[column]
+
+
+def axis_tones(task: Task, metadata: Metadata) -> tuple[str | None, ...]:
+    """Every row's tone on the task's axis. Raises BadSplit naming the axes there are."""
+    if task.tone_axis not in metadata.tones:
+        known = ", ".join(metadata.tones)
+        raise BadSplit(
+            f"{metadata.path}: {task.id} needs the tone axis {task.tone_axis!r}, this layout "
+            f"({metadata.schema}) has: {known}"
+        )
+    return metadata.tones[task.tone_axis]
+
+
+def rows_of(task: Task, metadata: Metadata) -> Rows:
+    """The rows that have one of the task's classes and, unless the task keeps them, a known tone.
+
+    Raises BadSplit if the column or the axis is missing, or a declared class has no image.
+    """
+    labels = task.file.labels
+    names = [labels.rename.get(c, c) for c in column_of(metadata, labels.column)]
+    tones = axis_tones(task, metadata)
+    declared = frozenset(task.classes)
+    index = tuple(
+        i
+        for i, name in enumerate(names)
+        if (name in declared if declared else name)
+        and (tones[i] is not None or task.file.tones.keep_unknown)
+    )
+    rows = Rows(metadata, index, tuple(names[i] for i in index), tuple(tones[i] for i in index))
+    _check_classes(task, rows, names)
+    return rows
+
+
+def _check_classes(task: Task, rows: Rows, names: Sequence[str]) -> None:
+    missing = sorted(set(task.classes).difference(rows.classes))
+    if missing:
+        raise BadSplit(
+            f"{rows.metadata.path}: no image that takes part in {task.id} is "
+            f"{' or '.join(repr(m) for m in missing[:3])}; {task.file.labels.column} has: "
+            f"{first_three(sorted(set(names)))}"
+        )
+
+
+def positive_classes(task: Task, rows: Rows, classes: Sequence[str]) -> tuple[str, ...]:
+    """The classes that together are the event of sensitivity and specificity, in class order.
+
+    Raises BadSplit if the images of one class disagree about it.
+    """
+    where = task.file.labels.positive_where
+    if where is None:
+        return tuple(c for c in classes if c in task.positive)
+    said = set(zip(rows.classes, (c == where.value for c in rows.cells(where.column)), strict=True))
+    both = sorted(c for c in classes if {(c, True), (c, False)} <= said)
+    if both:
+        raise BadSplit(
+            f"{rows.metadata.path}: some images of class {both[0]!r} have {where.column} "
+            f"{where.value!r} and some have not; {task.id} wants all or none"
+        )
+    return tuple(c for c in classes if (c, True) in said)
