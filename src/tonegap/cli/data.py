@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,11 +15,10 @@ from tonegap.errors import BadRequest
 from tonegap.rooms.dataset import (
     DATASET_FILE,
     Dataset,
-    dataset_ids,
     read_dataset,
     read_dataset_folder,
 )
-from tonegap.rooms.root import find_root
+from tonegap.rooms.root import find_root, is_root
 
 if TYPE_CHECKING:
     from tonegap.data.metadata import Metadata
@@ -74,6 +74,8 @@ def check_command(  # noqa: PLR0913 - one parameter per option
     dataset, root = _find_dataset(dataset_name, suite_root)
     cache = _cache(store, root)
     place = _data_root(dataset, data_root, cache, workers)
+    if sys.stderr.isatty():
+        click.echo(f"reading the images of {place} …", err=True)
     found = check_data(dataset, place, cache / "index", workers, _tasks(root, dataset, task_name))
     if as_json:
         click.echo(json.dumps(json_listing(found), indent=2, ensure_ascii=False))
@@ -160,17 +162,22 @@ def _draw_plain(root: Path, images: int, out: Path, size_px: int, workers: int) 
 
 
 def _find_dataset(name: str, suite_root: Path | None) -> tuple[Dataset, Path | None]:
-    """The data set of that name or folder, and the suite root; None for a folder of the user's."""
+    """The data set of that name or folder, and the suite root it is in; None for a user's folder."""
     folder = Path(name)
-    if (folder / DATASET_FILE).is_file():
-        return read_dataset_folder(folder), None
-    root = find_root(suite_root)
-    return read_dataset(root, name), root
+    if not (folder / DATASET_FILE).is_file():
+        root = find_root(suite_root)
+        return read_dataset(root, name), root
+    parent = folder.resolve().parent.parent
+    return read_dataset_folder(folder), parent if is_root(parent) else None
 
 
 def _cache(store: Path | None, root: Path | None) -> Path:
-    """Where the index of images is kept: the store of runs, or a hidden folder here."""
-    return store or (root / "runs" if root is not None else Path.cwd() / ".tonegap")
+    """Where the index of images is kept: the store of runs, or the user's cache folder."""
+    if store is not None:
+        return store
+    if root is not None:
+        return root / "runs"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tonegap"
 
 
 def _data_root(dataset: Dataset, given: Path | None, cache: Path, workers: int) -> Path:
@@ -211,7 +218,7 @@ def _tasks(root: Path | None, dataset: Dataset, wanted: str | None) -> "list[Tas
     """The task asked for, else all of the data set."""
     from tonegap.rooms.task import read_task, task_ids
 
-    if root is None or dataset.id not in dataset_ids(root):
+    if root is None:
         if wanted is not None:
             raise BadRequest(
                 f"--task {wanted}: {dataset.folder} is no folder of a suite's benchmarks/"
@@ -229,6 +236,9 @@ def _tasks(root: Path | None, dataset: Dataset, wanted: str | None) -> "list[Tas
 @contextmanager
 def _progress(label: str, total: int) -> Iterator[Callable[[int], None]]:
     """A bar on a terminal, nothing elsewhere; yields what to tell how many are done."""
-    stream = click.get_text_stream("stderr")
-    with click.progressbar(length=total, label=label, file=stream) as bar:
-        yield lambda done: bar.update(done - bar.pos)
+    with click.progressbar(length=total, label=label, file=sys.stderr) as bar:
+
+        def tell(done: int) -> None:
+            bar.update(done - bar.pos)
+
+        yield tell

@@ -30,6 +30,7 @@ class RunOptions:
     allow_missing: bool
     methods: tuple[str, ...]
     baselines: tuple[str, ...]
+    settings: tuple[str, ...]
 
 
 _OPTIONS = (
@@ -72,6 +73,13 @@ _OPTIONS = (
         metavar="NAME",
         help="Also this baseline, with the methods of the suite's first entries.",
     ),
+    click.option(
+        "--set",
+        "settings",
+        multiple=True,
+        metavar="LABEL.NAME=VALUE",
+        help="A parameter for this run: baselines.epochs=2, baselines/NAME.weights=PATH#sha256=HEX.",
+    ),
 )
 
 
@@ -94,12 +102,13 @@ def open_request(suite_name: str, options: RunOptions) -> "Request":
     """The request that the options spell. Raises ToneGapError for what cannot be."""
     from tonegap.engines import open_engine
     from tonegap.rooms.root import find_root
-    from tonegap.rooms.suite import read_suite, with_entries
+    from tonegap.rooms.suite import read_suite, with_entries, with_parameters
     from tonegap.run.prepare import Request
     from tonegap.run.store import Store
 
     root = find_root(options.suite_root)
     suite = with_entries(read_suite(root, suite_name), options.methods, options.baselines)
+    suite = with_parameters(suite, options.settings)
     wanted = tuple(dict.fromkeys(task.split("/")[0] for task in suite.file.tasks))
     return Request(
         root=root,

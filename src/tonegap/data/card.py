@@ -5,8 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tonegap.data.listing import Value, table
-from tonegap.data.metadata import Metadata
-from tonegap.data.stand_in import malignant_flags
+from tonegap.data.metadata import Metadata, malignant_flags
 from tonegap.rooms.dataset import Dataset
 from tonegap.tones import tone_index
 

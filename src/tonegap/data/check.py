@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tonegap.data.index import ImageIndex, index_located
+from tonegap.data.index import MISSING, ImageIndex, index_located
 from tonegap.data.locate import Located, locate_images
 from tonegap.data.metadata import Metadata, read_metadata
 from tonegap.data.published import Count, compare_counts, compare_rows
@@ -103,7 +103,8 @@ def _findings(located: Located, index: ImageIndex) -> Iterator[Finding]:
     for problem in index.problems:
         by_kind[problem.kind][problem.image_id] = problem.text
     for kind, texts in by_kind.items():
-        yield _finding(kind, {i: f"{i} ({text})" for i, text in texts.items()}, unusable=True)
+        named = {i: i if kind == MISSING else f"{i} ({text})" for i, text in texts.items()}
+        yield _finding(kind, named, unusable=True)
     if located.elsewhere:
         texts = {i: f"{i} ({folder})" for i, folder in located.elsewhere.items()}
         yield _finding(ELSEWHERE, texts, unusable=False)

@@ -80,7 +80,7 @@ def draw_dataset(
         root / IMAGES,
         drawn.size_px,
         workers,
-        masks=drawn.masks,
+        masks=bool(dataset.file.masks),
         on_progress=on_progress,
     )
     mark = {"dataset": dataset.id, "images": len(rows), "metadata_sha256": sha256_bytes(content)}
@@ -163,9 +163,7 @@ def scaled(drawn: Drawn, images: int, size_px: int) -> Drawn:
     """
     sizes = apportion(images, {name: half.images for name, half in drawn.halves.items()})
     if min(sizes.values()) < 1:
-        raise BadRoom(
-            f"{images} images: too few; wanted one for each of {', '.join(sizes)} at least"
-        )
+        raise BadRequest(f"{images} images are too few; wanted one for each of {', '.join(sizes)}")
     halves = {
         name: msgspec.structs.replace(half, images=sizes[name])
         for name, half in drawn.halves.items()
@@ -178,7 +176,7 @@ def drawing_digest(dataset: Dataset) -> str:
     return digest_of(
         {
             "drawn": msgspec.to_builtins(dataset.file.drawn),
-            "names": [dataset.file.metadata[0], dataset.file.file_names[0]],
+            "names": [dataset.file.metadata[0], dataset.file.file_names[0], *dataset.file.masks],
             "code": phantom_digest(),
         }
     )

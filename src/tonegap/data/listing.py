@@ -24,7 +24,7 @@ def text_listing(check: DataCheck) -> str:
 
 
 def json_listing(check: DataCheck) -> dict[str, Value]:
-    """The listing as values that JSON can hold; shares lie in [0, 1], None where undefined."""
+    """The listing as values that JSON can hold; shares lie in [0, 1]."""
     return {
         "dataset": check.dataset.id,
         "title": check.dataset.file.title,
@@ -51,20 +51,21 @@ def json_listing(check: DataCheck) -> dict[str, Value]:
             {"kind": f.kind, "count": f.count, "first": list(f.first), "unusable": f.unusable}
             for f in check.findings
         ],
-        "tones": [
-            {
-                "axis": r.axis,
-                "tone": r.tone,
-                "expected": r.expected,
-                "usable": r.usable,
-                "share": r.usable / r.expected,
-                "findings": dict(r.findings),
-            }
-            for r in check.tones
-        ],
+        "tones": [_json_tone(row) for row in check.tones],
         "tasks": [
             {"task": t.task, "images": t.n_images, "reason": t.reason or None} for t in check.tasks
         ],
+    }
+
+
+def _json_tone(row: ToneRow) -> dict[str, Value]:
+    return {
+        "axis": row.axis,
+        "tone": row.tone,
+        "expected": row.expected,
+        "usable": row.usable,
+        "share": row.usable / row.expected,
+        "findings": dict(row.findings),
     }
 
 
@@ -97,10 +98,10 @@ def _published(check: DataCheck) -> Iterator[str]:
         return
     yield ""
     yield f"Metadata against the published counts ({published.source})"
-    for column, counts in groupby(check.counts, key=lambda c: c.column):
-        yield from _column_counts(column, list(counts))
+    for column in dict.fromkeys(c.column for c in check.counts):
+        yield from _column_counts(column, [c for c in check.counts if c.column == column])
     if check.rows:
-        yield f"  rows are {check.rows}"
+        yield f"  the rows are {check.rows}"
 
 
 def _column_counts(column: str, counts: Sequence[Count]) -> Iterator[str]:
@@ -131,7 +132,8 @@ def _tones(check: DataCheck) -> Iterator[str]:
 
 
 def _tone_cells(row: ToneRow, kinds: Sequence[str]) -> tuple[str, ...]:
-    share = f"{100 * row.usable / row.expected:.1f}"
+    # Rounded down: 2,946 of 2,947 is not 100.0.
+    share = f"{row.usable * 1000 // row.expected / 10:.1f}"
     return (
         row.tone,
         f"{row.expected:,}",
@@ -146,6 +148,9 @@ def _tasks(check: DataCheck) -> Iterator[str]:
         return
     yield ""
     yield "Tasks"
+    if check.n_usable == 0:
+        yield "  none of them can be run: there is no image"
+        return
     for task in check.tasks:
         yield f"  {task.task}: " + (
             f"cannot be run: {task.reason}" if task.reason else "can be run"

@@ -101,6 +101,14 @@ def find_metadata(dataset: Dataset, data_root: Path) -> Path:
     return found[0]
 
 
+def malignant_flags(dataset: Dataset, metadata: Metadata) -> tuple[bool | None, ...]:
+    """Whether each image's lesion is malignant; None where the data set or the row does not say."""
+    rule = dataset.file.malignant
+    if rule is None or rule.column not in metadata.columns:
+        return (None,) * len(metadata.ids)
+    return tuple(cell in rule.values if cell else None for cell in metadata.columns[rule.column])
+
+
 def absence(dataset: Dataset) -> str:
     """What is missing where there is no data, under what licence it is and how to get it."""
     file = dataset.file

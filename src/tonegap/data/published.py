@@ -8,9 +8,9 @@ from tonegap.data.metadata import Metadata
 from tonegap.files import sha256_lines
 from tonegap.rooms.dataset import Published
 
-SAME_ORDER = "the released file's rows, in its order"
-OTHER_ORDER = "the released file's rows in another order: splits by a seed depend on it"
-OTHER_ROWS = "not the released file's rows"
+SAME_ORDER = "those of the released file, in its order"
+OTHER_ORDER = "those of the released file in another order; splits by a seed depend on the order"
+OTHER_ROWS = "not those of the released file"
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,7 @@ def _check(task: Task, metadata: Metadata, usable: frozenset[str]) -> Readiness:
     if not lost:
         return Readiness(task.id, len(used), "")
     reason = (
-        f"{len(lost)} of the {len(used)} images it uses are missing or broken "
+        f"{len(lost):,} of the {len(used):,} images it uses are missing or broken "
         f"(first: {first_three(lost)})"
     )
     return Readiness(task.id, len(used), reason)

@@ -10,7 +10,13 @@ from pathlib import Path
 
 from tonegap.data.drawn import IMAGES, Progress, phantom_digest
 from tonegap.data.locate import image_names
-from tonegap.data.metadata import HALF_DRAWN, STAND_IN, Metadata, parse_metadata
+from tonegap.data.metadata import (
+    HALF_DRAWN,
+    STAND_IN,
+    Metadata,
+    malignant_flags,
+    parse_metadata,
+)
 from tonegap.data.table import read_table
 from tonegap.errors import BadData, BadRequest, StoreError
 from tonegap.files import write_atomic
@@ -88,7 +94,7 @@ def draw_stand_ins(
         )
         write_atomic(out / dataset.file.metadata[0], metadata_csv.read_bytes())
         write_atomic(out / STAND_IN, _json(mark))
-        (out / HALF_DRAWN).unlink()
+        (out / HALF_DRAWN).unlink(missing_ok=True)
     except OSError as e:
         raise StoreError(f"{out}: cannot be written: {e.strerror}; make room") from None
     return mark
@@ -100,14 +106,6 @@ def _sitters(dataset: Dataset, metadata: Metadata) -> list[Sitter]:
     labels = metadata.columns[dataset.file.label_column]
     malignant = malignant_flags(dataset, metadata)
     return [Sitter(*row) for row in zip(metadata.ids, labels, tones, malignant, strict=True)]
-
-
-def malignant_flags(dataset: Dataset, metadata: Metadata) -> tuple[bool | None, ...]:
-    """Whether each image's lesion is malignant; None where the data set or the row does not say."""
-    rule = dataset.file.malignant
-    if rule is None or rule.column not in metadata.columns:
-        return (None,) * len(metadata.ids)
-    return tuple(cell in rule.values if cell else None for cell in metadata.columns[rule.column])
 
 
 def _check_out(out: Path, mark: StandIn) -> None:

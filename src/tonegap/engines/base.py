@@ -25,7 +25,7 @@ class Environment:
 
 @dataclass(frozen=True, slots=True)
 class RunSpec:
-    """One stage to run: its plug-in, folders (`/in`, `/out`), log file, limits and device.
+    """One stage to run: its plug-in, folders (`/in`, `/out`, `TMPDIR`), log file, limits, device.
 
     `gpu` is the index of the device it was given (None: CPU). `cancelled` is set when the run is being stopped.
     """
@@ -34,6 +34,7 @@ class RunSpec:
     stage: str
     in_dir: Path
     out_dir: Path
+    tmp_dir: Path
     log: Path
     limits: Limits
     threads: int

@@ -1,16 +1,41 @@
-"""Runs a command with limits on it, then becomes it: `python -I -S launch.py LIMITS -- COMMAND…`.
+"""Runs a command with limits on it: `python -I -S launch.py WANTED -- COMMAND…`.
 
 A file of its own, started by the local engine: limits set between fork and exec of a threaded program are not safe,
-in a fresh single-threaded process they are. Uses the standard library alone.
+in a fresh single-threaded process they are. Where no sandbox gathers what a stage leaves behind, this process stays
+and does. Uses the standard library alone.
 """
 
+import contextlib
 import ctypes
 import os
 import resource
 import signal
 import sys
+from collections.abc import Iterator
+from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
+_SHELL_SIGNAL = 128
+
+
+def main() -> None:
+    """Sets what argv[1] wants (`parent=PID,fsize=BYTES,nofile=N,stay=0|1`), then runs the rest."""
+    wanted = {name: int(value) for name, value in _pairs(sys.argv[1])}
+    command = sys.argv[3:]
+    _limit(resource.RLIMIT_CORE, 0)
+    _limit(resource.RLIMIT_FSIZE, wanted["fsize"])
+    _limit(resource.RLIMIT_NOFILE, wanted["nofile"])
+    if wanted["stay"]:
+        sys.exit(_run_and_clear(command, wanted["parent"]))
+    _die_with(wanted["parent"], signal.SIGKILL)
+    _become(command)
+
+
+def _pairs(text: str) -> Iterator[tuple[str, str]]:
+    for item in text.split(","):
+        name, _, value = item.partition("=")
+        yield name, value
 
 
 def _limit(kind: int, value: int) -> None:
@@ -21,18 +46,65 @@ def _limit(kind: int, value: int) -> None:
     resource.setrlimit(kind, (value, value))
 
 
-def main() -> None:
-    """Sets the limits named in argv[1] (`parent=PID,fsize=BYTES,nofile=N`), then execs the rest."""
-    wanted = dict(item.split("=") for item in sys.argv[1].split(","))
-    command = sys.argv[3:]
-    # A runner killed with -9 must not leave stages behind.
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != int(wanted["parent"]):
+def _die_with(parent: int, number: int) -> None:
+    """This process gets the signal when its parent dies, however that dies."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, number)
+    if os.getppid() != parent:
         sys.exit(1)  # it died before the line above took effect
-    _limit(resource.RLIMIT_CORE, 0)
-    _limit(resource.RLIMIT_FSIZE, int(wanted["fsize"]))
-    _limit(resource.RLIMIT_NOFILE, int(wanted["nofile"]))
-    os.execvp(command[0], command)
+
+
+def _become(command: list[str]) -> None:
+    try:
+        os.execvp(command[0], command)
+    except OSError as e:
+        sys.stderr.write(f"{command[0]}: {e.strerror}\n")
+        sys.exit(127)
+
+
+def _run_and_clear(command: list[str], parent: int) -> int:
+    """Exit code of the command, as a shell tells it; no process that it started is left."""
+    # Orphans become children of this process, also those that left the session.
+    ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1)
+    signal.signal(signal.SIGTERM, _end_all)
+    _die_with(parent, signal.SIGTERM)
+    here = os.getpid()
+    child = os.fork()
+    if child == 0:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        _die_with(here, signal.SIGKILL)
+        _become(command)
+    pid, status = 0, 0
+    while pid != child:
+        pid, status = os.wait()
+    _kill_children()
+    code = os.waitstatus_to_exitcode(status)
+    return code if code >= 0 else _SHELL_SIGNAL - code
+
+
+def _end_all(number: int, _frame: object) -> None:
+    _kill_children()
+    os._exit(_SHELL_SIGNAL + number)
+
+
+def _kill_children() -> None:
+    """Kills generation after generation: the children of a killed child become this process's."""
+    while True:
+        for pid in _children():
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
+        try:
+            os.wait()
+        except ChildProcessError:
+            return
+
+
+def _children() -> Iterator[int]:
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError, ValueError):
+            # After the name, which may hold anything: state, then the parent's id.
+            fields = (folder / "stat").read_bytes().rpartition(b")")[2].split()
+            if int(fields[1]) == os.getpid():
+                yield int(folder.name)
 
 
 if __name__ == "__main__":

@@ -59,14 +59,14 @@ class LocalEngine(Engine):
     def run(self, spec: RunSpec) -> RunResult:
         """Runs one stage; see Engine."""
         kind = sandbox_kind()
-        mounts = Mounts(spec.in_dir, spec.out_dir, spec.plugin.folder, self._kit)
+        mounts = Mounts(spec.in_dir, spec.out_dir, spec.tmp_dir, spec.plugin.folder, self._kit)
         seen = inside(kind, mounts)
         command = [
             sys.executable if word == "python" else word for word in spec.plugin.file.command
         ]
         argv = [
             *(sys.executable, "-I", "-S", str(Path(__file__).with_name("launch.py"))),
-            f"parent={os.getpid()},fsize={spec.limits.output_mib * _MIB},nofile={_OPEN_FILES}",
+            _wanted(spec, kind),
             "--",
             *sandbox_argv(kind, mounts, spec.gpu),
             *(*command, spec.stage, "--in", str(seen.in_dir), "--out", str(seen.out_dir)),
@@ -75,7 +75,7 @@ class LocalEngine(Engine):
             process = subprocess.Popen(
                 argv,
                 cwd=spec.plugin.folder,
-                env=_variables(spec, kind, seen.kit),
+                env=_variables(spec, seen),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
@@ -86,18 +86,25 @@ class LocalEngine(Engine):
         return watch(process, spec)
 
 
-def _variables(spec: RunSpec, kind: Kind, kit: Path) -> dict[str, str]:
+def _wanted(spec: RunSpec, kind: Kind) -> str:
+    """What `launch` is to set; it stays where no sandbox ends what a stage leaves running."""
+    # A file may grow just over the limit on all output, so that the watch sees which limit it was.
+    fsize = (spec.limits.output_mib + 1) * _MIB
+    stay = int(kind != "bubblewrap")
+    return f"parent={os.getpid()},fsize={fsize},nofile={_OPEN_FILES},stay={stay}"
+
+
+def _variables(spec: RunSpec, seen: Mounts) -> dict[str, str]:
     """The whole environment of a stage: nothing of the caller's but PATH and the GPU driver's."""
-    temporary = "/tmp" if kind == "bubblewrap" else str(spec.out_dir.parent / "tmp")
     variables = {
         "PATH": os.environ.get("PATH", os.defpath),
-        "HOME": temporary,
-        "TMPDIR": temporary,
+        "HOME": str(seen.tmp_dir),
+        "TMPDIR": str(seen.tmp_dir),
         "USER": "runner",
         "LOGNAME": "runner",
         "LANG": "C.UTF-8",
         "TZ": "UTC",
-        "PYTHONPATH": str(kit),
+        "PYTHONPATH": str(seen.kit),
         "PYTHONHASHSEED": "0",
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONUNBUFFERED": "1",

@@ -26,6 +26,7 @@ class Mounts:
 
     in_dir: Path
     out_dir: Path
+    tmp_dir: Path
     plugin: Path
     kit: Path
 
@@ -59,7 +60,9 @@ def sandbox_argv(kind: Kind, mounts: Mounts, gpu: int | None) -> list[str]:
         return ["unshare", "--net", "--"]
     if kind == "none":
         return []
-    argv = [*_bubblewrap(), "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"]
+    argv = [*_bubblewrap(), "--cap-drop", "ALL", "--proc", "/proc", "--dev", "/dev"]
+    # No tmpfs: that would be memory without a limit. First, for an interpreter may lie below it.
+    argv += ["--bind", str(mounts.tmp_dir), "/tmp"]
     for folder in _SYSTEM:
         path = Path(folder)
         if path.is_symlink():
@@ -83,7 +86,7 @@ def inside(kind: Kind, mounts: Mounts) -> Mounts:
     """The same folders as the stage sees them."""
     if kind != "bubblewrap":
         return mounts
-    return Mounts(Path("/in"), Path("/out"), Path("/plugin"), Path("/kit"))
+    return Mounts(Path("/in"), Path("/out"), Path("/tmp"), Path("/plugin"), Path("/kit"))
 
 
 def _interpreter_folders() -> list[str]:

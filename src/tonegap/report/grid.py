@@ -6,7 +6,15 @@ The mistake it exists to prevent: an empty cell that leaves the reader to guess 
 from dataclasses import dataclass, field
 
 from tonegap.report.model import Difference, Leaderboard, Mean, Row, Table, View
-from tonegap.report.words import UNDEFINED, by_worst, metric_label, n_of_tone, percent, points
+from tonegap.report.words import (
+    UNDEFINED,
+    by_worst,
+    metric_label,
+    n_of_tone,
+    percent,
+    points,
+    seeds_done,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +90,9 @@ def _cells(row: Row, table: Table, notes: Footnotes) -> tuple[Cell, ...]:
     if row.unranked:
         rank = notes.undefined(f"{row.entry.label}: not ranked: {row.unranked}")
     marks = f" [{', '.join(row.marks)}]" if row.marks else ""
-    done = f"{len(row.records)} of {len(row.seeds)}"
     view = row.views.get(table.ranked)
     middle = _numbers(view, notes) if view else _blanks(row, table, notes)
-    return rank, Cell(row.entry.label + marks), *middle, Cell(done)
+    return rank, Cell(row.entry.label + marks), *middle, Cell(seeds_done(row))
 
 
 def _numbers(view: View, notes: Footnotes) -> list[Cell]:

@@ -29,7 +29,7 @@ def render_json(board: Leaderboard) -> str:
         ],
         "not_applicable": board.not_applicable,
     }
-    return msgspec.json.format(msgspec.json.encode(document), indent=1).decode() + "\n"
+    return msgspec.json.encode(document).decode() + "\n"
 
 
 def _table(board: Leaderboard, table: Table) -> dict[str, Any]:

@@ -104,14 +104,14 @@ def _rows(group: QuestionCells, frame: _Frame) -> list[Row]:
     rows = []
     for entry, cells in by_entry.items():
         against = reference_of(entry, reference, scores.keys())
-        views = _views(scores, seeds, entry, against)
-        marks = marks_of(seeds[entry], cells[0].id.control, entry in elsewhere)
+        control = cells[0].id.control
+        views = _views(scores, seeds, entry, entry if control else against)
+        marks = marks_of(seeds[entry], control, entry in elsewhere)
         if entry == against:
             marks = ("reference", *marks)
         main = views.get(frame.ranked)
         if main and main.comparison and main.comparison.levelling_down:
             marks = (*marks, "levelling down")
-        control = cells[0].id.control
         rows.append(Row(entry, control, seeds[entry], marks, views, None, None))
     return rows
 
@@ -137,6 +137,7 @@ def _views(
     entry: EntryId,
     against: EntryId | None,
 ) -> dict[ViewKey, View]:
+    """What a row says in every view; one that is counted from itself has no comparison."""
     own = scores[entry]
     why_not = _why_incomparable(seeds[entry], seeds[against]) if against else "no reference entry"
     reference = scores[against] if against and not why_not else {}

@@ -88,7 +88,7 @@ class View:
     """What a row says in one metric under one selection rule and tone axis.
 
     `oracle_minus_validation`: of the overall score, what picking the epoch on the test set gains.
-    `comparison` is None for the reference itself.
+    `comparison` is None for the reference itself and for controls.
     """
 
     scores: Scores

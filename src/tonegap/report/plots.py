@@ -4,6 +4,7 @@ Written by hand because a page has dozens: a plotting library takes 60 ms for ea
 import, and another version of it would give other bytes for the same records.
 """
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -35,8 +36,8 @@ class Scale:
         """Round values to draw a line at: every 5, 10 or 20 points."""
         span = self.high - self.low
         step = next(s for s in (0.05, 0.1, 0.2) if span / s < _MAX_TICKS or s == 0.2)
-        first = -int(-(self.low / step) + 1e-9)
-        return [i * step for i in range(first, int(self.high / step + 1e-9) + 1)]
+        first, last = math.ceil(self.low / step - 1e-9), math.floor(self.high / step + 1e-9)
+        return [i * step for i in range(first, last + 1)]
 
 
 def scale_of(values: Iterable[float | None]) -> Scale:
@@ -44,8 +45,8 @@ def scale_of(values: Iterable[float | None]) -> Scale:
     tens = [value * 10 for value in values if value is not None]
     if not tens:
         return Scale(0.0, 1.0)
-    low = max(int(min(tens) - 1e-9), 0)
-    high = max(-int(-max(tens) + 1e-9 - 0.999), low + 1)
+    low = math.floor(min(tens) + 1e-9)
+    high = max(math.ceil(max(tens) - 1e-9), low + 1)
     return Scale(low / 10, high / 10)
 
 
@@ -54,10 +55,15 @@ def tone_colour(tone: str) -> int:
     return tone_index(tone) + 1 if tone in TYPES else 2 * tone_index(tone) + 2
 
 
-def tone_scale(table: Table) -> Scale:
-    """One scale for all panels and strips of a table's main view, controls left out."""
-    views = [row.views[table.ranked] for row in table.rows if table.ranked in row.views]
-    return scale_of(v for view in views for mean in view.scores.tones for v in mean.values)
+def panel_scale(table: Table) -> Scale:
+    """One scale for the panels of all entries of a table, each seed's scores included."""
+    means = [mean for row in table.rows for mean in _tones(row, table)]
+    return scale_of(value for mean in means for value in mean.values)
+
+
+def strip_scale(table: Table) -> Scale:
+    """One scale for the strips of all entries of a table."""
+    return scale_of(mean.value for row in table.rows for mean in _tones(row, table))
 
 
 def tone_panel(row: Row, reference: Row | None, table: Table, scale: Scale) -> str:
@@ -114,14 +120,14 @@ def curve_panel(records: Sequence[Record], label: str) -> str:
 def strip(row: Row, table: Table, scale: Scale) -> str:
     """One dot per tone on a line from the worst to the best: the gap at a glance.
 
-    Empty if any tone is undefined, as the gap then is.
+    Empty if any tone is undefined, as the gap then is, or off the scale, as a control may be.
     """
     own = _tones(row, table)
     values = [mean.value for mean in own if mean.value is not None]
-    if not own or len(values) < len(own):
+    if not own or len(values) < len(own) or not all(scale.low <= v <= scale.high for v in values):
         return ""
     names = table.tones(table.ranked[1])
-    xs = [strip_x(value, scale) for value in values]
+    xs = [6 + 148 * (value - scale.low) / (scale.high - scale.low) for value in values]
     dots = [
         f'<circle cx="{x:.1f}" cy="10" r="5" class="t{tone_colour(name)}"/>'
         for x, name in zip(xs, names, strict=True)
@@ -131,12 +137,6 @@ def strip(row: Row, table: Table, scale: Scale) -> str:
         f'<svg class="strip" viewBox="0 0 160 20" role="img" '
         f'aria-label="{escape(_spoken(names, own))}">{line}{"".join(dots)}</svg>'
     )
-
-
-def strip_x(value: float, scale: Scale) -> float:
-    """Where a score lies on a strip 160 wide; outside the scale at its end."""
-    share = (value - scale.low) / (scale.high - scale.low)
-    return 6 + 148 * min(max(share, 0.0), 1.0)
 
 
 def _tones(row: Row | None, table: Table) -> tuple[Mean, ...]:

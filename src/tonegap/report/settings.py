@@ -4,6 +4,7 @@ The mistake it exists to prevent: a choice (which rule ranks, which entry is the
 lives in code, where nobody who reads the table can see it.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -57,6 +58,13 @@ def read_settings(root: Path) -> LeaderboardSettings:
         found = f"unknown value {unknown[0]!r}" if unknown else "empty"
         raise BadRoom(f"{path}: metrics: {found}; known metrics are {', '.join(METRIC_NAMES)}")
     return msgspec.structs.replace(settings, templates=_read_templates(root / TEMPLATES))
+
+
+def titled(settings: LeaderboardSettings, suites: Sequence[str]) -> LeaderboardSettings:
+    """The settings with the title of the suite that is reported, if it is a single one."""
+    if len(suites) != 1:
+        return settings
+    return msgspec.structs.replace(settings, title=suites[0])
 
 
 def _read_templates(folder: Path) -> dict[str, str]:

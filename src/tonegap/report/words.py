@@ -5,7 +5,7 @@ The mistake it exists to prevent: an incomplete or levelled-down result that rea
 
 from collections import Counter
 
-from tonegap.report.model import Hole, Leaderboard, Mean, Row, Table, View
+from tonegap.report.model import MARKS, Hole, Leaderboard, Mean, Row, Table, View
 from tonegap.score.tables import metric_named
 
 UNDEFINED = "–"
@@ -22,6 +22,11 @@ SELECTION_MEANING = {
     "validation": "epoch picked on validation images",
     "last": "last epoch",
     "test-oracle": "epoch picked on the test images themselves; never ranked",
+}
+SELECTION_CHOICE = {
+    "validation": "picked on validation images",
+    "last": "the last one",
+    "test-oracle": "picked on test images (never ranked)",
 }
 AXIS_LABEL = {"types": "Fitzpatrick types", "groups": "tone groups"}
 
@@ -110,9 +115,24 @@ def by_worst(board: Leaderboard, metric: str) -> bool:
     return board.settings.rank_by == "worst" and metric_named(metric).per_tone
 
 
-def mark_list(row: Row) -> str:
-    """The marks of a row, separated by commas."""
-    return ", ".join(row.marks)
+def small_label(row: Row) -> str:
+    """What goes below method and baseline: `resnet18, 2 seeds`."""
+    seeds = "1 seed" if (len(row.records), len(row.seeds)) == (1, 1) else f"{seeds_done(row)} seeds"
+    return ", ".join(part for part in (row.entry.backbone, row.entry.variant, seeds) if part)
+
+
+def shared_marks(table: Table) -> tuple[str, ...]:
+    """Marks that every row with a result has: the page says them once, above the table."""
+    each = [set(row.marks) for row in table.all_rows if row.records]
+    if len(each) < 2:
+        return ()
+    return tuple(mark for mark in MARKS if all(mark in marks for marks in each))
+
+
+def seeds_done(row: Row) -> str:
+    """How many seeds a row has: `2`, or `1 of 2` where some are missing."""
+    done, declared = len(row.records), len(row.seeds)
+    return str(done) if done == declared else f"{done} of {declared}"
 
 
 def answer(board: Leaderboard, table: Table) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ so that the engine treats a user's own folder and a famous download alike.
 
 import re
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import msgspec
 
@@ -82,7 +82,6 @@ class Drawn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     id_prefix: str
     labels: dict[str, bool]
     halves: dict[str, DrawnHalf]
-    masks: bool = False
 
 
 class DatasetFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -98,7 +97,8 @@ class DatasetFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     file_names: tuple[str, ...]  # of an image, as patterns over columns: "{md5hash}.jpg"
     columns: dict[str, Column]
     tones: dict[str, ToneAxis]
-    masks: tuple[str, ...] = ()  # patterns relative to the image folder
+    # Of masks, relative to the image folder; a drawn data set that declares them gets them drawn.
+    masks: tuple[str, ...] = ()
     schemas: tuple[Schema, ...] = ()
     malignant: Malignant | None = None
     published: Published | None = None
@@ -155,9 +155,7 @@ def dataset_problems(dataset: Dataset) -> list[str]:
             found.append(f"{where}: no column {column!r}; declared are: {known}")
     if file.drawn is not None:
         found.extend(f"drawn.{text}" for text in _drawn_problems(file.drawn))
-        extra = sorted(set(file.columns).difference(DRAWN_COLUMNS))
-        if extra:
-            found.append(f"columns: {extra[0]!r} is never drawn; drawn are {DRAWN_COLUMNS}")
+        found.extend(_drawn_names(file))
     return found
 
 
@@ -173,6 +171,20 @@ def _named_columns(file: DatasetFile) -> list[tuple[str, str]]:
         counted = (*file.published.distinct, *file.published.counts, *file.published.empty)
         named += [("published", column) for column in counted]
     return named
+
+
+def _drawn_names(file: DatasetFile) -> list[str]:
+    """What a drawn data set declares and the drawing would not write."""
+    found = [
+        f"columns: {name!r} is never drawn; drawn are {', '.join(DRAWN_COLUMNS)}"
+        for name in file.columns
+        if name not in DRAWN_COLUMNS
+    ]
+    for pattern in file.masks if file.file_names else ():
+        wanted = f"masks/{PurePosixPath(file.file_names[0]).with_suffix('.png')}"
+        if pattern != wanted:
+            found.append(f"masks: {pattern!r} is never drawn; the drawing writes {wanted!r}")
+    return found
 
 
 def _drawn_problems(drawn: Drawn) -> list[str]:

@@ -1,12 +1,13 @@
 """A suite: a list of entries over a list of tasks and seeds, `benchmarks/suites/NAME.toml`."""
 
+import tomllib
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 import msgspec
 
-from tonegap.errors import BadRoom
+from tonegap.errors import BadRequest, BadRoom
 from tonegap.rooms.toml import read_toml
 from tonegap.run.job import Parameter
 
@@ -119,3 +120,27 @@ def with_entries(suite: Suite, methods: tuple[str, ...], baselines: tuple[str, .
     if baselines:
         rows += (msgspec.structs.replace(first, baselines=baselines, baseline_parameters={}),)
     return replace(suite, file=msgspec.structs.replace(suite.file, entries=rows))
+
+
+def with_parameters(suite: Suite, settings: tuple[str, ...]) -> Suite:
+    """The suite with parameters set as `LABEL.NAME=VALUE`, VALUE as TOML writes it or plain text.
+
+    LABEL is `baselines`, `methods` or one of theirs (`baselines/NAME`). Raises BadRequest.
+    """
+    parameters = {label: dict(values) for label, values in suite.file.parameters.items()}
+    for setting in settings:
+        left, equals, text = setting.partition("=")
+        label, dot, name = left.rpartition(".")
+        if not (equals and dot and label.split("/")[0] in {"methods", "baselines"}):
+            raise BadRequest(f"--set {setting}: wanted LABEL.NAME=VALUE, as baselines.epochs=2")
+        parameters.setdefault(label, {})[name] = _value(text)
+    return replace(suite, file=msgspec.structs.replace(suite.file, parameters=parameters))
+
+
+def _value(text: str) -> Parameter:
+    """A parameter's value as TOML reads it; what is no TOML value is plain text."""
+    try:
+        value: Parameter = msgspec.convert(tomllib.loads(f"value = {text}")["value"], Parameter)
+    except (tomllib.TOMLDecodeError, msgspec.ValidationError):
+        return text
+    return value

@@ -48,7 +48,7 @@ def _write_job(stage: Stage, time_limit_s: int, folder: Path) -> None:
         task=view.task,
         classes=view.classes,
         positive=view.positive,
-        tones=view.tones,
+        tones=view.axis_tones,
         seed=stage.seed,
         image=stage.image,
         parameters=stage.parameters,

@@ -94,8 +94,8 @@ def _check_synthetic(stage: Stage, out: Path) -> None:
 def _check_row(stage: Stage, row: SyntheticRow, where: str, real: frozenset[str]) -> None:
     if row.label not in stage.view.classes:
         raise BadOutput(f"{where}: label {row.label!r} is not a class of {stage.view.task}")
-    if row.tone is not None and row.tone not in stage.view.tones:
-        tones = ", ".join(stage.view.tones)
+    if row.tone is not None and row.tone not in stage.view.axis_tones:
+        tones = ", ".join(stage.view.axis_tones)
         raise BadOutput(f"{where}: tone {row.tone!r} is not one of the task's ({tones})")
     unknown = [source for source in row.sources if source not in real]
     if unknown:

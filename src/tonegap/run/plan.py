@@ -93,6 +93,7 @@ def entries_of(suite: Suite, plugins: Mapping[str, PluginIdentity]) -> tuple[Ent
 
     Raises BadRoom for two entries of one name (give one a `variant`) and for wrong parameters.
     """
+    _check_common_parameters(suite, plugins)
     found: dict[EntryId, Entry] = {}
     for row in suite.file.entries:
         for entry in _entries_of_row(suite, row, plugins):
@@ -103,6 +104,23 @@ def entries_of(suite: Suite, plugins: Mapping[str, PluginIdentity]) -> tuple[Ent
                 )
             found[entry.id] = entry
     return tuple(found.values())
+
+
+def _check_common_parameters(suite: Suite, plugins: Mapping[str, PluginIdentity]) -> None:
+    """Raises BadRoom for a parameter that no plug-in of the suite has: it would change nothing."""
+    for label, values in suite.file.parameters.items():
+        known = {
+            name
+            for key, identity in plugins.items()
+            if key == label or key.split("/")[0] == label
+            for name in identity.plugin.file.parameters
+        }
+        for name in values:
+            if name not in known:
+                raise BadRoom(
+                    f"{suite.path}: parameters.{label}: no plug-in of this suite has a parameter "
+                    f"{name!r}; there are: {', '.join(sorted(known)) or 'none'}"
+                )
 
 
 def _entries_of_row(
@@ -252,7 +270,7 @@ def _stage(
 def _seen(stage: str, view: TaskView, plugin: Plugin) -> dict[str, str]:
     """Digests of the rows a stage sees, by partition."""
     seen = {
-        "classes": digest_of([view.classes, view.positive, view.tones]),
+        "classes": digest_of([view.classes, view.positive, view.axis_tones]),
         "training images": view.train.labelled_digest,
     }
     if stage == "train":

@@ -111,6 +111,7 @@ class StageRunner:
             stage=stage.stage,
             in_dir=folder / "in",
             out_dir=folder / "out",
+            tmp_dir=folder / "tmp",
             log=folder / "log.txt",
             limits=self._place.limits,
             threads=stage.threads,

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tonegap.files import sha256_lines
 from tonegap.run.record import DataId, Leaks
+from tonegap.tones import GROUPS, TYPES
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,11 @@ class TaskView:
     test: Rows
     leaks: Leaks
     has_masks: bool
+
+    @property
+    def axis_tones(self) -> tuple[str, ...]:
+        """Every tone of the scale that the scored ones are on: training may hold others than test."""
+        return TYPES if self.tones[0] in TYPES else GROUPS
 
     @property
     def partitions(self) -> dict[str, Rows]:

@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# Writes the locks anew from pyproject.toml: `requirements/lock.sh` keeps the pins that still fit,
+# `requirements/lock.sh --upgrade` takes the newest releases. Needs uv; downloads metadata alone.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+lock() {
+  local name=$1
+  shift
+  uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+    --no-header --no-annotate "$@" --output-file "requirements/$name.txt" >/dev/null
+}
+
+lock run pyproject.toml --extra local "$@"
+# The others agree with it, so that they can be installed on top.
+for name in test lint tox; do
+  lock "$name" --group "$name" --constraint requirements/run.txt "$@"
+done

@@ -1,0 +1,61 @@
+"""`tonegap report`: leaderboard and comparison of finished runs."""
+
+from pathlib import Path
+
+import click
+
+from tonegap.cli.options import store_option, suite_root_option
+
+FORMATS = ("html", "md", "tex", "csv", "json")
+
+
+@click.command("report")
+@click.argument("runs", nargs=-1)
+@click.option("--format", "output", type=click.Choice(FORMATS), default="html", show_default=True)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=None,
+    help="File to write (html: folder; default: report/ in the store; others: the terminal).",
+)
+@click.option("--strict", is_flag=True, help="Exit with 1 if a declared cell has no record.")
+@store_option
+@suite_root_option
+@click.pass_context
+def command(  # noqa: PLR0913 (click hands over each option as an argument)
+    ctx: click.Context,
+    runs: tuple[str, ...],
+    output: str,
+    out: Path | None,
+    strict: bool,
+    store: Path | None,
+    suite_root: Path | None,
+) -> None:
+    """The leaderboard of RUNS: names of suites that ran in this store (default: all of them).
+
+    A report is made from records alone; making it again gives the same bytes. A matrix with cells
+    missing says so in its title.
+    """
+    from tonegap.report.leaderboard import leaderboard
+    from tonegap.report.read import merge_suites, read_suites
+    from tonegap.report.settings import read_settings, titled
+    from tonegap.report.words import missing
+    from tonegap.report.write import RENDERERS, write_report, write_text
+    from tonegap.rooms.root import find_root
+
+    root = find_root(suite_root)
+    folder = store or root / "runs"
+    suites = read_suites(folder, runs)
+    settings = titled(read_settings(root), [suite.matrix.title for suite in suites])
+    cells = merge_suites(suites)
+    board = leaderboard(cells, settings)
+    if output == "html":
+        click.echo(write_report(cells, settings, out or folder / "report"))
+    elif out is None:
+        click.echo(RENDERERS[output](board), nl=False)
+    else:
+        write_text(out, RENDERERS[output](board))
+        click.echo(out)
+    if strict and board.holes:
+        click.echo(f"incomplete: {missing(board.holes, board.n_cells)}", err=True)
+        ctx.exit(1)

@@ -1,0 +1,244 @@
+"""What the page shows before any script runs: the main view of each table, ready to be printed.
+
+The mistake it exists to prevent: a page that is empty, or says something else, without its script.
+"""
+
+from dataclasses import dataclass
+
+from tonegap.report.details import DataNote, Details, data_notes, entry_details
+from tonegap.report.grid import Cell, Footnotes
+from tonegap.report.model import Difference, Leaderboard, Mean, Row, Table, View
+from tonegap.report.payload import table_payload
+from tonegap.report.plots import Scale, panel_scale, strip, strip_scale, tone_colour, tone_panel
+from tonegap.report.words import (
+    answer,
+    images_note,
+    metric_label,
+    n_of_tone,
+    percent,
+    points,
+    ranking_rule,
+    shared_marks,
+    small_label,
+    spread,
+    table_title,
+)
+from tonegap.score.tables import metric_named
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A cell of numbers: the value, a smaller line below it, a footnote, a style."""
+
+    text: str
+    small: str = ""
+    note: int | None = None
+    why: str = ""
+    style: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PageRow:
+    """A row of the main view; `index` is its place in the payload."""
+
+    index: int
+    row: Row
+    label: str
+    small: str
+    marks: tuple[str, ...]
+    rank: Cell
+    numbers: tuple[Number, ...]
+    strip: str
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """A column's name, a smaller line below it, and what the script sorts it by (empty: not)."""
+
+    name: str
+    small: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """A drawing with its entry's name."""
+
+    label: str
+    svg: str
+
+
+@dataclass(frozen=True, slots=True)
+class PageTable:
+    """A table as the templates read it."""
+
+    id: str
+    table: Table
+    title: str
+    images_note: str | None
+    answer: tuple[str, ...]
+    shared_marks: tuple[str, ...]
+    caption: str
+    heads: tuple[Head, ...]
+    per_tone: bool
+    rows: tuple[PageRow, ...]
+    controls: tuple[PageRow, ...]
+    chance: str
+    notes: tuple[str, ...]
+    tones: tuple[tuple[str, int], ...]
+    panels: tuple[Panel, ...]
+    n_without_panel: int
+    details: tuple[Details, ...]
+    n_without_details: int
+    data: tuple[DataNote, ...]
+    payload: str
+
+
+def page_table(board: Leaderboard, table: Table, number: int) -> PageTable:
+    """The table as the templates read it; `number` makes its ids unique in the page."""
+    settings = board.settings
+    scale, notes = strip_scale(table), Footnotes()
+    panels = _panels(table, settings.n_plots)
+    indexed = list(enumerate(table.all_rows))
+    page_rows = tuple(_page_row(i, row, table, scale, notes) for i, row in indexed)
+    names = table.tones(table.ranked[1])
+    detailed = table.all_rows[: settings.n_details]
+    return PageTable(
+        id=f"t{number}",
+        table=table,
+        title=table_title(table).removesuffix(" [stand-in images]"),
+        images_note=images_note(table),
+        answer=answer(board, table),
+        shared_marks=shared_marks(table),
+        caption=_caption(board, table),
+        heads=_heads(table, scale),
+        per_tone=_is_per_tone(table),
+        rows=page_rows[: len(table.rows)],
+        controls=page_rows[len(table.rows) :],
+        chance=_chance(table),
+        notes=tuple(notes.numbers),
+        tones=tuple((tone, tone_colour(tone)) for tone in names),
+        panels=panels,
+        n_without_panel=max(sum(bool(row.records) for row in table.rows) - len(panels), 0),
+        details=tuple(entry_details(row, f"t{number}") for row in detailed),
+        n_without_details=len(table.all_rows) - len(detailed),
+        data=data_notes(table),
+        payload=table_payload(table),
+    )
+
+
+def _caption(board: Leaderboard, table: Table) -> str:
+    return (
+        f"Ranks: by {ranking_rule(board, table)}. Percent, means over seeds; below, in small, the "
+        f"smallest and largest over seeds. Worst tone and gap are taken within each seed. Changes "
+        f"(Δ) are points against {board.settings.reference.label}."
+    )
+
+
+def _chance(table: Table) -> str:
+    """What guessing scores, metrics of the same value together."""
+    by_value: dict[str, list[str]] = {}
+    for metric, value in table.chance.items():
+        by_value.setdefault(percent(value), []).append(metric_label(metric))
+    known = ", ".join(f"{value} in {' and '.join(names)}" for value, names in by_value.items())
+    return f"guessing every class equally often scores {known}"
+
+
+def _is_per_tone(table: Table) -> bool:
+    return metric_named(table.ranked[2]).per_tone
+
+
+def _heads(table: Table, scale: Scale) -> tuple[Head, ...]:
+    label = metric_label(table.ranked[2])
+    oracle = Head("oracle − validation", "", "oracle")
+    if not _is_per_tone(table):
+        value = Head(label, "", "all")
+        return (value, Head("change", "", "dAll"), oracle)
+    names = table.tones(table.ranked[1])
+    counted = [
+        Head(tone, f"n {n_of_tone(table, table.ranked, i)}", f"tone{i}")
+        for i, tone in enumerate(names)
+    ]
+    return (
+        Head("Worst tone", "", "worst"),
+        Head("Gap", "", "gap"),
+        Head("Tones", f"{scale.low * 100:.0f} to {scale.high * 100:.0f}", ""),
+        Head("All", "", "all"),
+        *counted,
+        Head("Δ\u00a0worst", "", "dWorst"),
+        Head("Δ\u00a0gap", "", "dGap"),
+        oracle,
+    )
+
+
+def _page_row(index: int, row: Row, table: Table, scale: Scale, notes: Footnotes) -> PageRow:
+    rank = Cell(str(row.rank) if row.rank else "")
+    if row.unranked:
+        rank = notes.undefined(f"{row.entry.label} is not ranked: {row.unranked}")
+    view = row.views.get(table.ranked)
+    numbers = _numbers(view, notes) if view else _blanks(row, table, notes)
+    shared = (*shared_marks(table), "control")
+    return PageRow(
+        index=index,
+        row=row,
+        label=f"{row.entry.method} + {row.entry.baseline}",
+        small=small_label(row),
+        marks=tuple(mark for mark in row.marks if mark not in shared),
+        rank=rank,
+        numbers=tuple(numbers),
+        strip=strip(row, table, scale),
+    )
+
+
+def _numbers(view: View, notes: Footnotes) -> list[Number]:
+    scores, change, oracle = view.scores, view.comparison, view.oracle_minus_validation
+    if not (scores.worst and scores.gap):
+        changed = _change(change.overall if change else None, notes)
+        return [_score(scores.overall, notes), changed, _change(oracle, notes)]
+    at = "/".join(scores.worst_at)
+    return [
+        _score(scores.worst, notes, f"{at} · " if at and spread(scores.worst) else at, "worst"),
+        _score(scores.gap, notes, style="gap"),
+        _score(scores.overall, notes),
+        *(_score(tone, notes) for tone in scores.tones),
+        _change(change.worst if change else None, notes),
+        _change(change.gap if change else None, notes),
+        _change(oracle, notes),
+    ]
+
+
+def _score(mean: Mean, notes: Footnotes, before: str = "", style: str = "") -> Number:
+    if mean.value is None:
+        return _undefined(mean.reason, notes)
+    return Number(percent(mean.value), before + spread(mean).replace(" to ", "–"), style=style)
+
+
+def _change(difference: Difference | None, notes: Footnotes) -> Number:
+    if difference is None:
+        return Number("")
+    if difference.value is None:
+        return _undefined(difference.reason, notes)
+    return Number(points(difference.value))
+
+
+def _undefined(reason: str | None, notes: Footnotes) -> Number:
+    why = reason or "no reason given"
+    cell = notes.undefined(why)
+    return Number(cell.text, note=cell.note, why=why)
+
+
+def _blanks(row: Row, table: Table, notes: Footnotes) -> list[Number]:
+    why = next(s.hole.text for s in row.seeds if s.hole)
+    n_columns = len(table.tones(table.ranked[1])) + 6 if _is_per_tone(table) else 3
+    return [_undefined(f"{row.entry.label}: {why}", notes)] * n_columns
+
+
+def _panels(table: Table, n_plots: int) -> tuple[Panel, ...]:
+    scale = panel_scale(table)
+    reference = next((row for row in table.rows if "reference" in row.marks), None)
+    drawn = [(row, tone_panel(row, reference, table, scale)) for row in table.rows[:n_plots]]
+    return tuple(Panel(_panel_label(row), svg) for row, svg in drawn if svg)
+
+
+def _panel_label(row: Row) -> str:
+    return f"{row.entry.label}, the reference" if "reference" in row.marks else row.entry.label

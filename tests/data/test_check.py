@@ -1,0 +1,212 @@
+"""`tonegap data check`: everything in one listing."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tonegap.data.check import DataCheck, ToneRow, check_data
+from tonegap.data.listing import json_listing, text_listing
+from tonegap.data.metadata import Metadata, parse_metadata
+from tonegap.data.published import compare_counts, compare_rows
+from tonegap.data.readiness import check_tasks
+from tonegap.rooms.dataset import Dataset, Published
+from tonegap.rooms.task import read_task
+
+Write = Callable[..., None]
+
+
+@pytest.fixture
+def check(clinic: Dataset, tmp_path: Path) -> Callable[[], DataCheck]:
+    return lambda: check_data(clinic, clinic.folder, tmp_path / "cache", 1, [])
+
+
+@pytest.fixture
+def damaged(clinic: Dataset, write_pictures: Write) -> Path:
+    """a1 whole, a2 an error page, a3 equal to a1, a4 missing, b1 in no row."""
+    write_pictures(clinic.folder / "x", {"a1.png": 1, "a3.png": 1, "b1.png": 2})
+    (clinic.folder / "x" / "a2.png").write_text("<html>gone</html>")
+    return clinic.folder / "x"
+
+
+def test_every_finding_has_count_and_names(damaged: Path, check: Callable[[], DataCheck]) -> None:
+    found = {f.kind: (f.count, f.first) for f in check().findings}
+    assert found == {
+        "not an image": (1, ("a2 (an HTML or XML page)",)),
+        "missing": (1, ("a4",)),
+        "extra": (1, ("b1.png",)),
+        "same content as another": (1, ("a3 = a1",)),
+    }
+
+
+def test_losses_are_counted_by_tone(damaged: Path, check: Callable[[], DataCheck]) -> None:
+    # a1 and a3 are I, a2 is VI, a4 unknown.
+    none = {"not an image": 0, "missing": 0, "same content as another": 0}
+    assert check().tones == (
+        ToneRow("nurse", "I", 2, 2, {**none, "same content as another": 1}),
+        ToneRow("nurse", "VI", 1, 0, {**none, "not an image": 1}),
+        ToneRow("nurse", "unknown", 1, 0, {**none, "missing": 1}),
+    )
+
+
+def test_a_near_duplicate_is_told_from_an_equal_file(
+    clinic: Dataset, picture: Callable, write_pictures: Write, check: Callable[[], DataCheck]
+) -> None:
+    write_pictures(clinic.folder, {"a1.png": 1, "a2.png": 2, "a3.png": 1})
+    picture(1).resize((128, 96)).save(clinic.folder / "a4.png")
+    found = {f.kind: f.first for f in check().findings}
+    assert found == {
+        "same content as another": ("a3 = a1",),
+        "near-duplicate of another": ("a4 ≈ a1",),
+    }
+
+
+def test_the_text_holds_findings_tones_and_licence(
+    damaged: Path, check: Callable[[], DataCheck]
+) -> None:
+    text = text_listing(check())
+    for line in (
+        "  licence: ask the clinic",
+        "  usable: 2 of 4",
+        "  not an image: 1 (first: a2 (an HTML or XML page))",
+        "  this layout has no tone axis machine",
+        "By tone (nurse)",
+    ):
+        assert line in text.splitlines()
+    assert "VI              1       0    0.0" in text
+
+
+def test_without_any_image_the_access_is_shown(check: Callable[[], DataCheck]) -> None:
+    found = check()
+    assert not found.is_usable
+    assert text_listing(found).endswith("How to get the images: walk in")
+
+
+def test_a_whole_data_set_is_usable_and_has_no_finding(
+    clinic: Dataset, write_pictures: Write, check: Callable[[], DataCheck]
+) -> None:
+    write_pictures(clinic.folder, ["a1.png", "a2.png", "a3.png", "a4.png"])
+    found = check()
+    assert found.is_usable
+    assert json_listing(found)["findings"] == []
+
+
+def test_a_missing_image_stops_the_tasks_that_use_it(
+    project: Path, phantom: Dataset, phantom_metadata: Metadata
+) -> None:
+    task = read_task(project, "phantom/smoke")
+    assert check_tasks([task], phantom_metadata, phantom_metadata.ids)[0].reason == ""
+    answer = check_tasks([task], phantom_metadata, phantom_metadata.ids[1:])[0]
+    assert answer.n_images == 2400
+    assert "1 of the 2,400 images it uses are missing or broken (first: p00001)" in answer.reason
+
+
+@pytest.fixture(scope="module")
+def phantom_metadata(phantom: Dataset) -> Metadata:
+    from tonegap.data.drawn import drawn_metadata
+
+    return drawn_metadata(phantom)
+
+
+def test_a_task_whose_tone_axis_is_lacking_says_so(
+    project: Path, fitzpatrick17k: Dataset, tmp_path: Path
+) -> None:
+    path = tmp_path / "fitzpatrick17k.csv"
+    path.write_text(
+        "md5hash,fitzpatrick,label,nine_partition_label,three_partition_label,qc,url,url_alphanum\n"
+        "x,1,psoriasis,inflammatory,non-neoplastic,,u,u.jpg\n"
+    )
+    answer = check_tasks(
+        [read_task(project, "fitzpatrick17k/skin-diff-2025")],
+        parse_metadata(fitzpatrick17k, path),
+        ["x"],
+    )[0]
+    assert answer.reason
+
+
+PUBLISHED = Published(
+    source="a paper",
+    rows=4,
+    distinct={"what": 3},
+    counts={"skin": {"1": 2, "6": 1, "?": 1}, "second skin": {"1": 4}},
+    empty={"bad": 1},
+)
+
+
+def test_published_counts_are_compared_one_by_one(read_rows: Callable[..., Metadata]) -> None:
+    metadata = read_rows("picture no,what,skin,bad", "a,x,1,y", "b,y,6,", "c,,6,n", "d,x,2,n")
+    wrong = [
+        (c.column, c.value, c.published, c.found)
+        for c in compare_counts(PUBLISHED, metadata)
+        if not c.agrees
+    ]
+    assert wrong == [
+        ("what", "distinct values", 3, 2),
+        ("skin", "1", 2, 1),
+        ("skin", "6", 1, 2),
+        ("skin", "?", 1, 0),
+        ("skin", "2", 0, 1),
+    ]
+
+
+def test_the_real_metadata_has_every_published_count(
+    fitzpatrick17k: Dataset, real_csv: Path
+) -> None:
+    published = fitzpatrick17k.file.published
+    assert published is not None
+    metadata = parse_metadata(fitzpatrick17k, real_csv)
+    counts = compare_counts(published, metadata)
+    # rows 1, distinct 3, empty 2, tones 7 + 7, three partitions, qc 5, nine partitions
+    assert len(counts) == 1 + 3 + 2 + 7 + 7 + 3 + 5 + 9
+    assert [c for c in counts if not c.agrees] == []
+    assert compare_rows(published, metadata) == "those of the released file, in its order"
+    assert metadata.tones["fitzpatrick_scale"].count(None) == 565
+    assert metadata.tones["fitzpatrick_centaur"].count("VI") == 562
+
+
+def test_another_order_of_the_real_rows_is_noticed(
+    fitzpatrick17k: Dataset, real_csv: Path, tmp_path: Path
+) -> None:
+    lines = real_csv.read_text(encoding="utf-8").splitlines(keepends=True)
+    published = fitzpatrick17k.file.published
+    assert published is not None
+
+    def rows(*parts: list[str]) -> str:
+        path = tmp_path / "fitzpatrick17k.csv"
+        path.write_text("".join(line for part in parts for line in part), encoding="utf-8")
+        return compare_rows(published, parse_metadata(fitzpatrick17k, path))
+
+    assert rows(lines[:1], lines[:0:-1]).startswith("those of the released file in another order")
+    assert rows(lines[:-1]) == "not those of the released file"
+
+
+def test_metadata_with_ddis_counts_has_every_published_count(
+    ddi: Dataset, ddi_rows: Callable[..., list[str]], tmp_path: Path
+) -> None:
+    path = tmp_path / "ddi_metadata.csv"
+    path.write_text("\n".join(ddi_rows("malignancy(malig=1)")) + "\n")
+    published = ddi.file.published
+    assert published is not None
+    counts = compare_counts(published, parse_metadata(ddi, path))
+    assert {(c.column, c.value): c.found for c in counts} == {
+        ("", "rows"): 656,
+        ("disease", "distinct values"): 78,
+        ("skin_tone", "12"): 208,
+        ("skin_tone", "34"): 241,
+        ("skin_tone", "56"): 207,
+        ("malignant", "True"): 171,
+        ("malignant", "False"): 485,
+    }
+    assert all(c.agrees for c in counts)
+
+
+def test_one_lost_image_is_never_shown_as_all_of_them(
+    clinic: Dataset, write_pictures: Write, check: Callable[[], DataCheck]
+) -> None:
+    ids = [f"b{i}" for i in range(2001)]
+    rows = ["picture no,what,skin,bad", *(f"{i},wart,1,no" for i in ids)]
+    (clinic.folder / "rows.csv").write_text("\n".join(rows) + "\n")
+    write_pictures(clinic.folder, ["b0.png"])
+    for image_id in ids[1:-1]:
+        (clinic.folder / f"{image_id}.png").hardlink_to(clinic.folder / "b0.png")
+    assert "I        2,001   2,000  99.9  " in text_listing(check())
