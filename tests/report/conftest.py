@@ -1,6 +1,6 @@
 """Cells and records made by hand, small enough to work a leaderboard out on paper."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import msgspec
@@ -22,7 +22,6 @@ from tonegap.run.record import (
     StageCost,
     StageId,
 )
-from tonegap.score.tables import METRICS
 from tonegap.tones import GROUPS
 
 SELECTIONS = ("validation", "last", "test-oracle")
@@ -188,7 +187,3 @@ def settings() -> LeaderboardSettings:
         tone_note="Tone labels are annotations with an error of their own.",
         templates={p.name: p.read_text("utf-8") for p in (ROOT / "reports/templates").glob("*.j2")},
     )
-
-
-def metric_names(n: int) -> Sequence[str]:
-    return [m.name for m in METRICS[:n]]

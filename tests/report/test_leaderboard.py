@@ -189,7 +189,7 @@ def test_an_entry_with_a_failed_seed_is_shown_unranked_with_its_cause(
     assert "incomplete seeds" in row.marks
     change = row.views[RANKED].comparison.worst
     assert change.value is None
-    assert change.reason == "its finished seeds (0) are not those of the reference (0, 1)"
+    assert change.reason == "finished seeds (0) are not those of the reference (0, 1)"
     assert [(h.cause, h.text) for h in board.holes] == [
         ("timeout", "train of baselines/erm: exit code 3 after 2 s")
     ]
@@ -234,6 +234,11 @@ def test_an_entry_on_other_images_than_the_rest_is_not_ranked(make_record, entry
     row = row_of(only_table(cells, settings), "tone-shift")
     assert row.rank is None
     assert row.unranked == "ran on other data than most entries of the table"
+    change = row.views[RANKED].comparison.worst
+    assert (change.value, change.reason) == (
+        None,
+        "it and the reference did not run on the same data",
+    )
 
 
 def test_seeds_with_different_parameters_are_not_averaged_into_a_rank(

@@ -5,13 +5,14 @@ Importing pandas, fairlearn or matplotlib here would make `tonegap --help` take 
 
 import importlib
 import sys
-from typing import Any
+from typing import NoReturn
 
 import click
 
 from tonegap import __version__
 from tonegap.errors import ToneGapError
 
+_INTERRUPTED = 130  # as a shell tells Ctrl-C
 COMMANDS = {
     "run": "Run a suite and report: the main job (default: the smoke suite).",
     "plan": "What a run would do: stages, what is cached, why not.",
@@ -21,6 +22,7 @@ COMMANDS = {
     "data": "Check a download, show a data set, draw phantom images.",
     "list": "Methods, baselines, tasks and suites that are here.",
     "new": "A new method or baseline that already passes the contract.",
+    "image": "The pinned images in which stages run.",
     "check": "Every problem of the suite root at once.",
     "doctor": "What this machine can enforce.",
 }
@@ -50,7 +52,7 @@ class LazyGroup(click.Group):
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="tonegap")
 def cli() -> None:
-    r"""Which method closes the gap between skin tones, and by how much?
+    """Which method closes the gap between skin tones, and by how much?
 
     \b
     tonegap run                      the smoke suite: draws its own images, needs no data
@@ -58,13 +60,22 @@ def cli() -> None:
     tonegap score P.csv --truth T.csv    scores per tone for anybody's predictions
 
     Exit codes: 0 done, 1 some stage failed, 2 the request was wrong.
-    """
+    """  # noqa: D301
 
 
-def main(arguments: list[str] | None = None) -> Any:
+def main(arguments: list[str] | None = None) -> NoReturn:
     """Runs the command line and exits: 0 done, 1 some stage failed, 2 the request was wrong."""
     try:
-        cli.main(args=arguments, prog_name="tonegap")
-    except ToneGapError as e:
-        click.echo(f"error: {e}", err=True)
+        code = cli.main(args=arguments, prog_name="tonegap", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as e:
+        click.echo(e.format_message())
         sys.exit(2)
+    except (ToneGapError, click.ClickException) as e:
+        text = " ".join(e.format_message().split()) if isinstance(e, click.ClickException) else e
+        click.echo(f"error: {text}", err=True)
+        sys.exit(2)
+    except click.Abort:
+        click.echo("stopped", err=True)
+        sys.exit(_INTERRUPTED)
+    # Commands return nothing; `--help` and `ctx.exit` make click return their code.
+    sys.exit(code if isinstance(code, int) else 0)

@@ -16,7 +16,8 @@ FORMATS = ("html", "md", "tex", "csv", "json")
     "--out",
     type=click.Path(path_type=Path),
     default=None,
-    help="File to write (html: folder; default: report/ in the store; others: the terminal).",
+    help="File to write (default: the terminal); html: a folder for all formats "
+    "(default: report/ in the store) or one file .html.",
 )
 @click.option("--strict", is_flag=True, help="Exit with 1 if a declared cell has no record.")
 @store_option
@@ -40,17 +41,17 @@ def command(  # noqa: PLR0913 (click hands over each option as an argument)
     from tonegap.report.read import merge_suites, read_suites
     from tonegap.report.settings import read_settings, titled
     from tonegap.report.words import missing
-    from tonegap.report.write import RENDERERS, write_report, write_text
+    from tonegap.report.write import RENDERERS, write_board, write_text
     from tonegap.rooms.root import find_root
 
     root = find_root(suite_root)
     folder = store or root / "runs"
     suites = read_suites(folder, runs)
     settings = titled(read_settings(root), [suite.matrix.title for suite in suites])
-    cells = merge_suites(suites)
-    board = leaderboard(cells, settings)
-    if output == "html":
-        click.echo(write_report(cells, settings, out or folder / "report"))
+    board = leaderboard(merge_suites(suites), settings)
+    as_folder = output == "html" and (out is None or out.suffix != ".html")
+    if as_folder:
+        click.echo(write_board(board, out or folder / "report"))
     elif out is None:
         click.echo(RENDERERS[output](board), nl=False)
     else:

@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 @click.argument("suite", default="smoke")
 @run_options
 def command(suite: str, options: RunOptions) -> None:
-    r"""Run SUITE and report; without SUITE the embedded smoke suite, which needs no data.
+    """Run SUITE and report; without SUITE the embedded smoke suite, which needs no data.
 
     The same command again does exactly what is missing. The last line names the report.
 
     \b
     tonegap run
     tonegap run skin-diff --root ~/fitzpatrick17k
-    """
+    """  # noqa: D301
     from tonegap.run.prepare import prepare
 
     request = open_request(suite, options)
@@ -89,4 +89,6 @@ def _say(tally: "Tally") -> None:
 
 def _report(request: "Request", plan: "Plan") -> str:
     """Writes the suite's report and returns its path."""
-    return "report"
+    from tonegap.report.publish import publish_suite
+
+    return str(publish_suite(request.root, request.store.folder, plan.matrix))

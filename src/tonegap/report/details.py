@@ -62,12 +62,12 @@ class DataNote:
     partitions: tuple[PartitionLine, ...]
 
 
-def entry_details(row: Row, prefix: str) -> Details:
-    """The evidence of one row; `prefix` makes its id unique in the page."""
+def entry_details(row: Row, element_id: str) -> Details:
+    """The evidence of one row; `element_id` is unique in the page."""
     records = row.records
     metric = records[0].selection_metric if records else ""
     return Details(
-        id=f"{prefix}-{row.entry.label}".replace(" ", "-"),
+        id=element_id,
         label=row.entry.label,
         marks=row.marks,
         curve=curve_panel(records, row.entry.label),

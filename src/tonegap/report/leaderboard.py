@@ -5,7 +5,7 @@ missing, undefined, on other data, or picked on the test set.
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from tonegap.report.compare import ROUNDING, compare, incomparable, reference_of
@@ -65,10 +65,6 @@ class _Frame:
     settings: LeaderboardSettings
 
     @property
-    def keys(self) -> list[ViewKey]:
-        return [(s, a.name, m) for s in SELECTIONS for a in self.axes for m in self.metrics]
-
-    @property
     def ranked(self) -> ViewKey:
         axis = self.axes[0].name if self.axes else ""
         return self.settings.selection, axis, self.metrics[0]
@@ -105,7 +101,8 @@ def _rows(group: QuestionCells, frame: _Frame) -> list[Row]:
     for entry, cells in by_entry.items():
         against = reference_of(entry, reference, scores.keys())
         control = cells[0].id.control
-        views = _views(scores, seeds, entry, entry if control else against)
+        why_not = _why_incomparable(entry, against, seeds, elsewhere)
+        views = _views(scores, entry, entry if control else against, why_not)
         marks = marks_of(seeds[entry], control, entry in elsewhere)
         if entry == against:
             marks = ("reference", *marks)
@@ -133,13 +130,12 @@ def _all_scores(results: Sequence[SeedResult], frame: _Frame) -> AllScores:
 
 def _views(
     scores: Mapping[EntryId, AllScores],
-    seeds: Mapping[EntryId, Sequence[SeedResult]],
     entry: EntryId,
     against: EntryId | None,
+    why_not: str | None,
 ) -> dict[ViewKey, View]:
     """What a row says in every view; one that is counted from itself has no comparison."""
     own = scores[entry]
-    why_not = _why_incomparable(seeds[entry], seeds[against]) if against else "no reference entry"
     reference = scores[against] if against and not why_not else {}
 
     def view(key: ViewKey) -> View:
@@ -153,15 +149,21 @@ def _views(
     return {key: view(key) for key in own}
 
 
-def _why_incomparable(own: Sequence[SeedResult], reference: Sequence[SeedResult]) -> str | None:
-    """Why there is no pairing by seed; None if there is."""
-    mine = [r.seed for r in own if r.record]
-    theirs = [r.seed for r in reference if r.record]
+def _why_incomparable(
+    entry: EntryId,
+    against: EntryId | None,
+    seeds: Mapping[EntryId, Sequence[SeedResult]],
+    elsewhere: Collection[EntryId],
+) -> str | None:
+    """Why an entry cannot be paired with its reference by seed; None if it can."""
+    if against is None:
+        return "no reference entry"
+    if entry in elsewhere or against in elsewhere:
+        return "it and the reference did not run on the same data"
+    mine, theirs = ([r.seed for r in seeds[e] if r.record] for e in (entry, against))
     if mine == theirs:
         return None
-    return (
-        f"its finished seeds ({_listed(mine)}) are not those of the reference ({_listed(theirs)})"
-    )
+    return f"finished seeds ({_listed(mine)}) are not those of the reference ({_listed(theirs)})"
 
 
 def _listed(seeds: Sequence[int]) -> str:

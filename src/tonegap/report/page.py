@@ -120,7 +120,7 @@ def page_table(board: Leaderboard, table: Table, number: int) -> PageTable:
         tones=tuple((tone, tone_colour(tone)) for tone in names),
         panels=panels,
         n_without_panel=max(sum(bool(row.records) for row in table.rows) - len(panels), 0),
-        details=tuple(entry_details(row, f"t{number}") for row in detailed),
+        details=tuple(entry_details(row, f"t{number}-entry-{i}") for i, row in enumerate(detailed)),
         n_without_details=len(table.all_rows) - len(detailed),
         data=data_notes(table),
         payload=table_payload(table),

@@ -115,6 +115,7 @@ def _scores(view: View | None, reasons: _Reasons) -> list[_Value | list[_Value]]
         1 if change and change.levelling_down else 0,
         reasons.value(view.oracle_minus_validation),
         [reasons.value(tone) for tone in scores.tones],
+        [end for tone in scores.tones for end in _range(tone)],
     ]
 
 

@@ -5,7 +5,6 @@ The mistake it exists to prevent: a mean over the seeds that happen to be define
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 from tonegap.report.model import Axis, Difference, Mean, Scores
 from tonegap.run.record import Record
@@ -14,16 +13,10 @@ from tonegap.score.tables import ALL, GAP, WORST, metric_named
 NOT_SCORED = "the record has no such score"
 
 
-class Found(NamedTuple):
-    """A score as a record has it."""
-
-    value: float | None
-    n: int
-    reason: str | None
-
-
+# A score as a record has it: value, n, reason. A plain tuple, as a large report has millions.
+Found = tuple[float | None, int, str | None]
 SeedScores = Mapping[tuple[str, str], Found]
-_MISSING = Found(None, 0, NOT_SCORED)
+_MISSING: Found = (None, 0, NOT_SCORED)
 
 
 def scores_of(record: Record, selection: str, axis: str) -> SeedScores:
@@ -32,7 +25,7 @@ def scores_of(record: Record, selection: str, axis: str) -> SeedScores:
     table = selected.tables.get(axis) if selected else None
     if table is None:
         return {}
-    found = map(Found, table.value, table.n, table.reason)
+    found = zip(table.value, table.n, table.reason, strict=True)
     return dict(zip(zip(table.metric, table.tone, strict=True), found, strict=True))
 
 
@@ -53,22 +46,25 @@ def scores_over_seeds(
 
 def mean_over_seeds(found: Sequence[Found], seeds: Sequence[int]) -> Mean:
     """The mean of one score over one or more seeds; undefined if it is in any of them."""
-    values = tuple(f.value for f in found)
-    n = [f.n for f in found]
-    defined = [v for v in values if v is not None]
-    if len(defined) < len(values):
-        return Mean(None, values, min(n), max(n), _reason(found, seeds))
-    return Mean(math.fsum(defined) / len(defined), values, min(n), max(n), None)
+    values, n, reasons = zip(*found, strict=True)
+    if None in values:
+        return Mean(None, values, min(n), max(n), _reason(values, reasons, seeds))
+    return Mean(math.fsum(values) / len(values), values, min(n), max(n), None)
 
 
-def _reason(found: Sequence[Found], seeds: Sequence[int]) -> str:
+def _reason(
+    values: Sequence[float | None], reasons: Sequence[str | None], seeds: Sequence[int]
+) -> str:
     """Why: in the score's own words if all seeds say the same, else those of the first such seed."""
-    undefined = [(s, f.reason or "no reason given") for s, f in zip(seeds, found, strict=True)
-                 if f.value is None]  # fmt: skip
-    seed, reason = undefined[0]
-    if len(undefined) == len(found) and len({r for _, r in undefined}) == 1:
+    why = {
+        seed: reason or "no reason given"
+        for seed, value, reason in zip(seeds, values, reasons, strict=True)
+        if value is None
+    }
+    seed, reason = next(iter(why.items()))
+    if len(why) == len(values) and len(set(why.values())) == 1:
         return reason
-    more = f" (and {len(undefined) - 1} more seeds)" if len(undefined) > 1 else ""
+    more = f" (and {len(why) - 1} more seeds)" if len(why) > 1 else ""
     return f"seed {seed}{more}: {reason}"
 
 

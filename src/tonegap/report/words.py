@@ -198,17 +198,18 @@ def _seeds_apart(ranked: list[Row], table: Table, board: Leaderboard) -> list[st
     best = rank_mean(ranked[0], table, board)
     if best.low is None or best.high is None:
         return ["One seed only: how much chance there is in this cannot be told."]
-    text = f"Over {len(best.values)} seeds that score ranges from {spread(best)}"
+    what = "worst-tone score" if by_worst(board, table.ranked[2]) else "score"
+    text = f"Over {len(best.values)} seeds its {what} ranges from {spread(best)}"
     if len(ranked) < 2:
         return [text + "."]
     second = rank_mean(ranked[1], table, board)
     if second.low is None or second.high is None:
         return [text + "."]
     apart = best.low > second.high or best.high < second.low
-    next_label = f"the next entry, {ranked[1].entry.label} ({spread(second)})"
+    next_range = f"that of the next entry, {ranked[1].entry.label} ({spread(second)})"
     if apart:
-        return [f"{text}, apart from {next_label}."]
-    return [f"{text} and overlaps {next_label}: their order may be chance."]
+        return [f"{text} and does not overlap {next_range}."]
+    return [f"{text} and overlaps {next_range}: their order may be chance."]
 
 
 def _above_controls(ranked: list[Row], table: Table, board: Leaderboard) -> list[str]:
@@ -224,6 +225,7 @@ def _above_controls(ranked: list[Row], table: Table, board: Leaderboard) -> list
     below = [v for v in values if v is not None and (v <= bar if larger else v >= bar)]
     if below:
         n = len(below)
-        entries = "entry does" if n == 1 else "entries do"
-        return [f"{n} of {len(ranked)} {entries} no better than the best control ({percent(bar)})."]
+        does = "does" if n == 1 else "do"
+        text = f"{n} of {len(ranked)} ranked entries {does} no better than the best control"
+        return [f"{text} ({percent(bar)})."]
     return [f"Every ranked entry does better than the best control ({percent(bar)})."]

@@ -31,7 +31,11 @@ def write_report(cells: Sequence[Cell], settings: LeaderboardSettings, out_dir: 
     Each file is whole or not there; the page comes last. Raises StoreError if the folder cannot be
     written, BadRoom for a wrong template, BadRequest for cells that contradict each other.
     """
-    board = leaderboard(cells, settings)
+    return write_board(leaderboard(cells, settings), out_dir)
+
+
+def write_board(board: Leaderboard, out_dir: Path) -> Path:
+    """As `write_report`, for a leaderboard that is there already."""
     others = [name for name in RENDERERS if name != "html"]
     for name in others:
         write_text(out_dir / f"leaderboard.{name}", RENDERERS[name](board))

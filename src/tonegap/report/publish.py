@@ -1,0 +1,49 @@
+"""A suite's report where `tonegap run` says it is; made again only when something it shows changed."""
+
+from pathlib import Path
+
+from tonegap.files import digest_of, folder_digest, sha256_file, write_atomic
+from tonegap.run.matrix import Matrix
+
+_STAMP = "made-from"
+
+
+def publish_suite(root: Path, store: Path, matrix: Matrix) -> Path:
+    """Writes the report of a suite that ran in this store and returns its page.
+
+    Raises StoreError for a damaged record or a folder that cannot be written, BadRoom for wrong settings.
+    """
+    out = store / "report" / matrix.suite
+    stamp = out / _STAMP
+    made_from = _digest(root, store, matrix).encode()
+    page = out / "index.html"
+    if page.exists() and stamp.exists() and stamp.read_bytes() == made_from:
+        return page
+    # matplotlib and the templates: not for a run that changed nothing.
+    from tonegap.report.read import read_suites
+    from tonegap.report.settings import read_settings, titled
+    from tonegap.report.write import write_report
+
+    (suite,) = read_suites(store, [matrix.suite])
+    settings = titled(read_settings(root), [matrix.title])
+    page = write_report(suite.cells, settings, out)
+    write_atomic(stamp, made_from)
+    return page
+
+
+def _digest(root: Path, store: Path, matrix: Matrix) -> str:
+    """Digest of all that the report is made from: cells and what is there for each, settings, code."""
+    found = []
+    for cell in matrix.cells:
+        for folder in ("records", "failures"):
+            path = store / folder / f"{cell.key}.json"
+            if path.exists():
+                found.append([folder, sha256_file(path)])
+    return digest_of(
+        [
+            [matrix.suite, matrix.title, [repr(cell) for cell in matrix.cells]],
+            found,
+            folder_digest(root / "reports"),
+            folder_digest(Path(__file__).parent),
+        ]
+    )

@@ -1,0 +1,117 @@
+"""`tonegap report` as people call it."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import msgspec
+import pytest
+from click.testing import CliRunner
+
+from tonegap.cli.main import cli
+from tonegap.errors import BadRequest, BadRoom
+from tonegap.report.settings import read_settings
+from tonegap.run.matrix import CellId, Matrix
+from tonegap.run.record import encode_record
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def store(tmp_path, make_record, entry):
+    """A store in which suite `smoke` has one finished cell of two."""
+    folder = tmp_path / "runs"
+    for name in ("suites", "records", "failures"):
+        (folder / name).mkdir(parents=True)
+    record = make_record(entry("none+erm"), 0, {"I": 0.9, "VI": 0.5})
+    done = CellId(record.entry, record.task, 0, "k0", False)
+    missing = CellId(record.entry, record.task, 1, "k1", False)
+    (folder / "records" / "k0.json").write_bytes(encode_record(record))
+    for name, cells in (("smoke", (done, missing)), ("done", (done,))):
+        matrix = msgspec.json.encode(Matrix(name, f"Suite {name}", cells))
+        (folder / "suites" / f"{name}.json").write_bytes(matrix)
+    return folder
+
+
+def report(store, *arguments, **options):
+    where = ["--store", str(store), "--suite-root", str(ROOT)]
+    return CliRunner().invoke(cli, ["report", *arguments, *where], **options)
+
+
+def test_html_is_written_into_the_store_and_its_path_printed(store):
+    result = report(store)
+    assert result.exit_code == 0, result.output
+    assert result.stdout.strip() == str(store / "report" / "index.html")
+    assert (store / "report" / "index.html").read_text("utf-8").startswith("<!doctype html>")
+
+
+def test_html_can_go_into_one_file(store, tmp_path):
+    result = report(store, "--out", str(tmp_path / "page.html"))
+    assert result.stdout.strip() == str(tmp_path / "page.html")
+    assert (tmp_path / "page.html").is_file()
+    assert not (store / "report").exists()
+
+
+def test_other_formats_go_to_the_terminal(store):
+    result = report(store, "smoke", "--format", "md")
+    assert result.stdout.startswith(
+        "# INCOMPLETE: 1 of 2 cells missing (1 never ran) – Suite smoke"
+    )
+
+
+def test_out_names_the_file(store, tmp_path):
+    result = report(store, "--format", "csv", "--out", str(tmp_path / "deep" / "table.csv"))
+    assert result.stdout.strip() == str(tmp_path / "deep" / "table.csv")
+    assert (tmp_path / "deep" / "table.csv").read_text().startswith("task,")
+
+
+def test_strict_exits_with_one_for_an_incomplete_matrix(store):
+    result = report(store, "smoke", "--strict", "--format", "json")
+    assert result.exit_code == 1
+    assert result.stderr == "incomplete: 1 of 2 cells missing (1 never ran)\n"
+
+
+def test_strict_exits_with_zero_for_a_complete_matrix(store):
+    assert report(store, "done", "--strict").exit_code == 0
+
+
+def test_an_unknown_suite_is_an_error(store):
+    with pytest.raises(BadRequest, match="no suite 'nope'"):
+        report(store, "nope", standalone_mode=False, catch_exceptions=False)
+
+
+def test_importing_the_command_imports_nothing_heavy():
+    code = (
+        "import sys, tonegap.cli.report; "
+        "sys.exit(bool({'jinja2', 'pandas', 'matplotlib', 'msgspec'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def settings_root(tmp_path, text):
+    (tmp_path / "reports" / "templates").mkdir(parents=True)
+    (tmp_path / "reports" / "leaderboard.toml").write_text(text, "utf-8")
+    (tmp_path / "reports" / "templates" / "report.html.j2").write_text("x")
+    return tmp_path
+
+
+def own_settings():
+    return (ROOT / "reports" / "leaderboard.toml").read_text("utf-8")
+
+
+def test_the_projects_own_settings_can_be_read():
+    settings = read_settings(ROOT)
+    assert settings.selection == "validation"
+    assert "report.html.j2" in settings.templates
+
+
+def test_settings_cannot_rank_by_the_test_set(tmp_path):
+    text = own_settings().replace('selection = "validation"', 'selection = "test-oracle"')
+    with pytest.raises(BadRoom, match="test-oracle"):
+        read_settings(settings_root(tmp_path, text))
+
+
+def test_settings_with_an_unknown_metric_name_the_known_ones(tmp_path):
+    text = own_settings().replace('"eom"', '"eoom"')
+    with pytest.raises(BadRoom, match="unknown value 'eoom'; known metrics are accuracy"):
+        read_settings(settings_root(tmp_path, text))
