@@ -1,6 +1,7 @@
 """Reweighting: an image's loss weighs more where its tone has fewer of its class than chance."""
 
 import numpy as np
+
 from tonegap_kit.baseline import Idea, read_training_data, train_classifier
 from tonegap_kit.command import Stage, main
 from tonegap_kit.sampling import reweighing

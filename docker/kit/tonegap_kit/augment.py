@@ -89,7 +89,7 @@ def crop_rotate_flip(images: Tensor, rng: torch.Generator) -> Tensor:
 
 
 def _grid(side: int) -> Tensor:
-    """x and y of every pixel's centre, [side * side, 2], from -1 to 1 across the picture."""
+    """Where every pixel's centre is: x and y, [side * side, 2], from -1 to 1 across the picture."""
     centre = (torch.arange(side) + 0.5) * 2 / side - 1
     y, x = torch.meshgrid(centre, centre, indexing="ij")
     return torch.stack([x.flatten(), y.flatten()], dim=1)

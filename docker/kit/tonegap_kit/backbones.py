@@ -84,7 +84,7 @@ def build_classifier(spec: BackboneSpec, n_classes: int, input_px: int) -> Class
         _load_body(network, read_weights(spec.weights), head_name, spec)
     _pool_by_matrix(network)
     classifier = Classifier(network, _head(spec.head, head.in_features, n_classes), spec.is_frozen)
-    return classifier.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+    return classifier.to(memory_format=torch.channels_last)
 
 
 def _network(name: str, input_px: int) -> nn.Module:
@@ -95,13 +95,17 @@ def _network(name: str, input_px: int) -> nn.Module:
     known = torchvision.models.list_models(module=torchvision.models)
     if name not in known:
         near = ", ".join(difflib.get_close_matches(name, [*known, "cnn4"], 4, 0.4))
-        raise StageError(f"backbone is {name!r}, wanted cnn4 or a classifier of torchvision, as {near}")
+        raise StageError(
+            f"backbone is {name!r}, wanted cnn4 or a classifier of torchvision, as {near}"
+        )
     # A vision transformer is built for one size of image.
     size = {"image_size": input_px} if name.startswith("vit_") else {}
     try:
         network: nn.Module = torchvision.models.get_model(name, weights=None, **size)
     except (AssertionError, ValueError) as problem:
-        raise StageError(f"backbone {name} cannot be built for {input_px} px images: {problem}") from None
+        raise StageError(
+            f"backbone {name} cannot be built for {input_px} px images: {problem}"
+        ) from None
     if getattr(network, "aux_logits", False):
         raise StageError(f"backbone {name} has more than one output, which this kit cannot train")
     return network
@@ -169,6 +173,6 @@ def _pool_by_matrix(network: nn.Module) -> None:
     for where, module in list(network.named_modules()):
         if isinstance(module, nn.AdaptiveAvgPool2d):
             size = module.output_size
-            pair = size if isinstance(size, tuple) else (size, size)
-            if pair != (1, 1) and None not in pair:
-                network.set_submodule(where, MatrixPool((int(pair[0]), int(pair[1]))))
+            rows, columns = size if isinstance(size, tuple) else (size, size)
+            if rows is not None and columns is not None and (rows, columns) != (1, 1):
+                network.set_submodule(where, MatrixPool((rows, columns)))

@@ -19,7 +19,7 @@ from tonegap_kit.errors import StageError
 from tonegap_kit.partition import Partition, has_partition, join, read_partition
 from tonegap_kit.predictions import write_notes, write_predictions
 from tonegap_kit.sampling import Weights, class_balanced, epoch_order
-from tonegap_kit.sources import ImageSource, Source, TensorSource, input_size
+from tonegap_kit.sources import ImageSource, Source, TensorSource, in_batches, input_size
 from tonegap_kit.training import (
     Epoch,
     Examples,
@@ -77,22 +77,25 @@ def train_classifier(stage: Stage, data: TrainingData, idea: Idea) -> None:
     device = make_deterministic(stage)
     recipe = read_recipe(stage.job)
     model = build_classifier(_spec(stage), len(stage.job.classes), _input_px(stage)).to(device)
-    train, held_out = _sources(stage, data, device)
-    learner: torch.nn.Module = model
-    if model.has_fixed_features and isinstance(train, ImageSource) and train.augmentation is None:
-        say("the backbone is frozen and images are not augmented: features are computed once")
-        train, held_out, learner = _features(model, train), _features(model, held_out), model.head
+    learner, train, held_out = _what_learns(model, *_sources(stage, data, device))
     examples = _examples(train, data.train, idea, device)
     rng = generator(stage.seed_of("order"))
     epochs = train_epochs(
-        learner, examples, held_out, recipe, lambda: epoch_order(len(train), idea.draw, rng), idea.loss
+        learner,
+        examples,
+        held_out,
+        recipe,
+        lambda: epoch_order(len(train), idea.draw, rng),
+        idea.loss,
     )
     _leave(stage, data, recipe, epochs)
 
 
 def _spec(stage: Stage) -> BackboneSpec:
     job = stage.job
-    return BackboneSpec(job.text("backbone"), job.text("head"), stage.file("weights"), job.flag("frozen"))
+    return BackboneSpec(
+        job.text("backbone"), job.text("head"), stage.file("weights"), job.flag("frozen")
+    )
 
 
 def _input_px(stage: Stage) -> int:
@@ -106,7 +109,9 @@ def _centre_crop(stage: Stage) -> float:
     return share
 
 
-def _sources(stage: Stage, data: TrainingData, device: torch.device) -> tuple[Source, Source]:
+def _sources(
+    stage: Stage, data: TrainingData, device: torch.device
+) -> tuple[ImageSource, ImageSource]:
     share = _centre_crop(stage)
     augmentation = augmentation_named(stage.job.text("augmentation"))
     rng = generator(stage.seed_of("augmentation"))
@@ -114,11 +119,21 @@ def _sources(stage: Stage, data: TrainingData, device: torch.device) -> tuple[So
     return train, ImageSource(data.held_out.pictures, share, device)
 
 
+def _what_learns(
+    model: Classifier, train: ImageSource, held_out: ImageSource
+) -> tuple[torch.nn.Module, Source, Source]:
+    """The model on images; or its head alone on features, where an image's features never change."""
+    if not model.has_fixed_features or train.augmentation is not None:
+        return model, train, held_out
+    say("the backbone is frozen and images are not augmented: features are computed once")
+    return model.head, _features(model, train), _features(model, held_out)
+
+
 def _features(model: Classifier, source: Source) -> TensorSource:
     model.eval()
     with torch.no_grad():
-        parts = torch.arange(len(source)).split(_FEATURE_BATCH)
-        return TensorSource(torch.cat([model.features(source.take(rows)) for rows in parts]))
+        batches = in_batches(torch.arange(len(source)), _FEATURE_BATCH)
+        return TensorSource(torch.cat([model.features(source.take(rows)) for rows in batches]))
 
 
 def _examples(source: Source, rows: Partition, idea: Idea, device: torch.device) -> Examples:

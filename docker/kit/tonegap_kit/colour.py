@@ -47,7 +47,7 @@ def rgb_from_lab(lab: Float) -> NDArray[np.uint8]:
     xyz = np.where(f > _EDGE, f**3, 3 * _EDGE**2 * (f - 4 / 29)) * _WHITE
     linear = np.clip(xyz.astype(np.float32) @ _XYZ_TO_RGB.T, 0, 1)
     value = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
-    return np.round(value * 255).astype(np.uint8)
+    return np.asarray(np.round(value * 255), np.uint8)
 
 
 def typology_angle(lab: Float) -> Float:

@@ -31,7 +31,7 @@ class Stage:
         return int.from_bytes(digest[:8], "big") >> 1
 
     def rng(self, purpose: str) -> np.random.Generator:
-        """numpy's generator for one purpose, from the job's seed."""
+        """The generator of numpy for one purpose, from the job's seed."""
         return np.random.default_rng(self.seed_of(purpose))
 
     def file(self, parameter: str) -> Path | None:
@@ -41,7 +41,9 @@ class Stage:
             return None
         path = self.inputs / "files" / Path(value.partition("#sha256=")[0]).name
         if not path.is_file():
-            raise StageError(f"{path}: there is no such file, but parameter {parameter} is {value!r}")
+            raise StageError(
+                f"{path}: there is no such file, but parameter {parameter} is {value!r}"
+            )
         return path
 
 

@@ -73,9 +73,7 @@ def _limited(orders: list[Order], limit: int) -> list[Order]:
     return [order for order in smaller if order.n > 0]
 
 
-def draw_sources(
-    rows: NDArray[np.int64], n: int, rng: np.random.Generator
-) -> NDArray[np.int64]:
-    """n of the rows in random order, each used before any is used again."""
+def draw_sources(rows: NDArray[np.int64], n: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """The sources of n images: rows in random order, each used before any is used again."""
     rounds = [rng.permutation(rows) for _ in range(-(-n // len(rows)))]
     return np.concatenate(rounds)[:n]

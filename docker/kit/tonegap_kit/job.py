@@ -61,7 +61,9 @@ class Job:
         if type(value) is kind:
             return value
         found = repr(value) if name in self.parameters else "missing"
-        raise StageError(f"job.json: parameter {name} is {found}, wanted a value of type {kind.__name__}")
+        raise StageError(
+            f"job.json: parameter {name} is {found}, wanted a value of type {kind.__name__}"
+        )
 
 
 def read_job(path: Path) -> Job:
@@ -72,7 +74,9 @@ def read_job(path: Path) -> Job:
         raise StageError(f"{path}: cannot be read as JSON: {problem}") from None
     if not isinstance(document, dict) or document.get("contract") != CONTRACT_VERSION:
         found = document.get("contract") if isinstance(document, dict) else None
-        raise StageError(f"{path}: contract is {found!r}, this kit speaks version {CONTRACT_VERSION}")
+        raise StageError(
+            f"{path}: contract is {found!r}, this kit speaks version {CONTRACT_VERSION}"
+        )
     image = _field(document, "image", dict)
     return Job(
         stage=_field(document, "stage", str),

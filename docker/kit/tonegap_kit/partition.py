@@ -60,17 +60,15 @@ def read_partition(stage: Stage, name: str) -> Partition:
     """
     job, path = stage.job, stage.inputs / f"{name}.csv"
     rows = _read_rows(path)
-    pictures = _read_images(stage.inputs / f"{name}.npy", len(rows), job)
     classes = {label: i for i, label in enumerate(job.classes)}
     tones = {tone: i for i, tone in enumerate(job.tones)} | {"": UNKNOWN}
     # Only the test partition may come without labels: a typing error elsewhere must not pass.
     has_labels = name != "test"
-    return Partition(
-        ids=tuple(row["image_id"] for row in rows),
-        y=_codes(path, rows, "label", classes) if has_labels else _unknown(len(rows)),
-        t=_codes(path, rows, "tone", tones) if has_labels or _has(rows, "tone") else _unknown(len(rows)),
-        pictures=Pictures((pictures,)),
-    )
+    has_tones = has_labels or "tone" in rows[0]
+    y = _codes(path, rows, "label", classes) if has_labels else _unknown(len(rows))
+    t = _codes(path, rows, "tone", tones) if has_tones else _unknown(len(rows))
+    images = _read_images(stage.inputs / f"{name}.npy", len(rows), job)
+    return Partition(tuple(row["image_id"] for row in rows), y, t, Pictures((images,)))
 
 
 def has_partition(stage: Stage, name: str) -> bool:
@@ -94,13 +92,9 @@ def _read_rows(path: Path) -> list[dict[str, str]]:
             rows = list(csv.DictReader(f))
     except (OSError, UnicodeDecodeError, csv.Error) as problem:
         raise StageError(f"{path}: cannot be read: {problem}") from None
-    if not rows or not _has(rows, "image_id"):
+    if not rows or "image_id" not in rows[0]:
         raise StageError(f"{path}: no rows with an image_id, wanted one row per image")
     return rows
-
-
-def _has(rows: Sequence[Mapping[str, str]], column: str) -> bool:
-    return bool(rows) and column in rows[0]
 
 
 def _codes(
@@ -109,7 +103,7 @@ def _codes(
     found = np.empty(len(rows), dtype=np.int64)
     for i, row in enumerate(rows):
         value = row.get(column)
-        if value not in known:
+        if value is None or value not in known:
             wanted = ", ".join(repr(name) for name in list(known)[:8])
             raise StageError(f"{path}: row {i + 1}: {column} is {value!r}, wanted one of {wanted}")
         found[i] = known[value]

@@ -29,8 +29,8 @@ def cell_balanced(y: Codes, t: Codes) -> Weights:
     Source: "RESM" of Du et al. 2022 (FairDisCo, arXiv 2208.10013).
     """
     known = _known(t)
-    cells = _cells(y, t)
-    return np.where(known, 1 / np.bincount(cells[known], minlength=cells.max() + 1).clip(1)[cells], 0)
+    n_cell = _counted(_cells(y, t), known)
+    return np.where(known, 1 / n_cell.clip(1), 0.0)
 
 
 def reweighing(y: Codes, t: Codes) -> Weights:
@@ -42,11 +42,9 @@ def reweighing(y: Codes, t: Codes) -> Weights:
     Source: "REWT" of Du et al. 2022, after Kamiran and Calders 2012.
     """
     known = _known(t)
-    cells = _cells(y, t)
-    n_tone = np.bincount(t[known], minlength=t.max() + 1)[t]
-    n_class = np.bincount(y[known], minlength=y.max() + 1)[y]
-    n_cell = np.bincount(cells[known], minlength=cells.max() + 1).clip(1)[cells]
-    return np.where(known, n_tone * n_class / (n_cell * known.sum()), 1.0)
+    n_tone, n_class = _counted(t.clip(0), known), _counted(y, known)
+    n_cell = _counted(_cells(y, t), known)
+    return np.where(known, n_tone * n_class / (n_cell.clip(1) * known.sum()), 1.0)
 
 
 def _known(t: Codes) -> NDArray[np.bool_]:
@@ -54,6 +52,11 @@ def _known(t: Codes) -> NDArray[np.bool_]:
     if not known.any():
         raise StageError("train.csv: no training image has a tone, but this baseline needs them")
     return np.asarray(known)
+
+
+def _counted(codes: Codes, known: NDArray[np.bool_]) -> Codes:
+    """How many rows of known tone have the code that each row has."""
+    return np.asarray(np.bincount(codes[known], minlength=codes.max() + 1)[codes])
 
 
 def _cells(y: Codes, t: Codes) -> Codes:

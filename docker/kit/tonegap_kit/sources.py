@@ -62,6 +62,11 @@ class TensorSource:
         return self.x[rows.to(self.x.device)]
 
 
+def in_batches(rows: Tensor, size: int) -> list[Tensor]:
+    """The rows in order, `size` at a time; the last batch may be smaller."""
+    return [rows[start : start + size] for start in range(0, len(rows), size)]
+
+
 def input_size(size_px: int, centre_crop: float) -> int:
     """Side in pixels of what the network sees of an image: 224 of 256 for a crop of 0.875."""
     return max(1, round(size_px * centre_crop))
@@ -77,9 +82,9 @@ def centre(images: Tensor, share: float) -> Tensor:
 
 def normalise(images: Tensor) -> Tensor:
     """Images [b, s, s, 3] of 0 to 255 as `float32 [b, 3, s, s]` by ImageNet's mean and deviation."""
-    scale, shift = (
-        values.expand(1, *images.shape[1:]).contiguous() for values in _scale_and_shift(images.device)
-    )
+    scale, shift = _scale_and_shift(images.device)
+    # One plane of numbers as large as an image: three numbers for each pixel would be six times slower.
+    scale, shift = (v.expand(images.shape[1:]).contiguous() for v in (scale, shift))
     return images.float().mul_(scale).add_(shift).permute(0, 3, 1, 2)
 
 

@@ -76,14 +76,17 @@ def _check(stage: Stage, image: SyntheticImage, real: frozenset[str], made: set[
     if strangers:
         raise StageError(f"{where}: source {strangers[0]!r} is no training image")
     shape = image.image.shape
-    if image.image.dtype != np.uint8 or len(shape) != 3 or shape[2] != 3 or max(shape) > _LARGEST_PX:
+    if (
+        image.image.dtype != np.uint8
+        or len(shape) != 3
+        or shape[2] != 3
+        or max(shape) > _LARGEST_PX
+    ):
         raise StageError(f"{where}: {image.image.dtype} {list(shape)}, wanted uint8 [h, w, 3]")
 
 
 def _save(folder: Path, image: SyntheticImage) -> None:
-    Image.fromarray(image.image).save(
-        folder / f"{image.image_id}.png", compress_level=_PNG_EFFORT
-    )
+    Image.fromarray(image.image).save(folder / f"{image.image_id}.png", compress_level=_PNG_EFFORT)
 
 
 def _row(image: SyntheticImage) -> tuple[str, ...]:

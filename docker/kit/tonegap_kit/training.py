@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from tonegap_kit.errors import StageError
 from tonegap_kit.job import Job
-from tonegap_kit.sources import Source
+from tonegap_kit.sources import Source, in_batches
 
 _PREDICTION_BATCH = 256
 
@@ -115,7 +115,9 @@ def train_epochs(
     for number in range(1, recipe.epochs + 1):
         for part in optimiser.param_groups:
             part["lr"] = learning_rate(recipe, number)
-        mean = _train_epoch(model, examples, recipe, _batches(order(), recipe.batch), optimiser, loss)
+        mean = _train_epoch(
+            model, examples, recipe, _batches(order(), recipe.batch), optimiser, loss
+        )
         if not math.isfinite(mean):
             raise StageError(f"epoch {number}: the mean loss is {mean}; lower learning_rate")
         yield Epoch(number, mean, predict(model, held_out, recipe))
@@ -144,11 +146,10 @@ def _train_epoch(
 def predict(model: nn.Module, source: Source, recipe: Recipe) -> NDArray[np.float64]:
     """Probabilities [n, k] of all rows of a source, each row summing to 1 in double precision."""
     model.eval()
-    scores = []
     device = next(model.parameters()).device
     with torch.no_grad(), _precision(recipe, device):
-        for rows in torch.arange(len(source)).split(_PREDICTION_BATCH):
-            scores.append(model(source.take(rows)).double().cpu())
+        batches = in_batches(torch.arange(len(source)), _PREDICTION_BATCH)
+        scores = [model(source.take(rows)).double().cpu() for rows in batches]
     p: NDArray[np.float64] = torch.cat(scores).softmax(dim=1).numpy()
     return p
 
@@ -190,7 +191,7 @@ def _batches(order: Tensor, size: int) -> list[Tensor]:
 
     Batch normalisation has no spread to divide by in a batch of one.
     """
-    batches = list(order.split(size))
+    batches = in_batches(order, size)
     if len(batches) > 1 and len(batches[-1]) == 1:
         batches[-2:] = [torch.cat(batches[-2:])]
     return batches

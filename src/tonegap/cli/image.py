@@ -1,22 +1,34 @@
 """`tonegap image`: the pinned container images."""
 
+from dataclasses import asdict
 from pathlib import Path
 
 import click
 
 from tonegap.cli.options import suite_root_option
 
+_NAMES = click.argument("names", nargs=-1, metavar="[NAME]...")
+_ENVIRONMENT = click.option(
+    "--environment",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Folder of Python packages (site-packages) to bind on the local base (default: tonegap's own).",
+)
+_FOLDER = click.argument("folder", type=click.Path(path_type=Path, file_okay=False), required=False)
+
 
 @click.group(name="image")
 def command() -> None:
-    """The pinned images in which stages run: build, check, take along."""
+    """The pinned images in which stages run: build, check, take along.
+
+    A NAME is a base (base-cuda) or a plug-in (methods/NAME, baselines/NAME).
+    """
 
 
 @command.command()
-@click.argument("names", nargs=-1)
-@click.option("--base", metavar="local|cuda|NAME@sha256:…", help="What the images stand on.")
-@click.option("--environment", type=click.Path(path_type=Path, file_okay=False), metavar="DIR",
-              help="Folder of Python packages (site-packages) to bind on the local base.")  # fmt: skip
+@_NAMES
+@click.option("--base", metavar="WHAT", help="local, cuda, or NAME@sha256:… (default: as locked).")
+@_ENVIRONMENT
 @click.option("--no-cache", is_flag=True, help="Build from nothing, also what is current.")
 @suite_root_option
 def build(
@@ -32,3 +44,85 @@ def build(
 
     request = BuildRequest(names, base, environment, no_cache)
     build_images(find_root(suite_root), request, click.echo)
+
+
+@command.command(name="list")
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@suite_root_option
+def list_(as_json: bool, suite_root: Path | None) -> None:
+    """Every image: its base, id, size, and whether it is current."""
+    import json
+
+    from tonegap.images.verify import list_images
+    from tonegap.rooms.root import find_root
+
+    states = list_images(find_root(suite_root))
+    if as_json:
+        click.echo(json.dumps([asdict(state) for state in states], indent=1))
+        return
+    width = max(len(state.name) for state in states)
+    for state in states:
+        size = f"{state.size_bytes / 1e6:,.0f} MB" if state.size_bytes else "–"
+        click.echo(f"{state.name:<{width}}  {state.short_id:<12}  {size:>9}  {state.state}")
+
+
+@command.command()
+@_NAMES
+@suite_root_option
+@click.pass_context
+def verify(context: click.Context, names: tuple[str, ...], suite_root: Path | None) -> None:
+    """Do lock, sources and engine agree? Digests every image's content again; exit code 2 if not."""
+    from tonegap.images.verify import verify_images
+    from tonegap.rooms.root import find_root
+
+    problems = verify_images(find_root(suite_root), names)
+    for problem in problems:
+        click.echo(f"error: {problem}", err=True)
+    if problems:
+        context.exit(2)
+    click.echo("Lock, sources and engine agree.")
+
+
+@command.command()
+@click.option(
+    "--write", is_flag=True, help="Write the lock from the engine's images, by their labels."
+)
+@_ENVIRONMENT
+@suite_root_option
+def lock(write: bool, environment: Path | None, suite_root: Path | None) -> None:
+    """Print the lock; with --write, make it anew from images that are on the engine already."""
+    from tonegap.images.build import lock_from_engine
+    from tonegap.images.lock import encode_lock, read_lock
+    from tonegap.rooms.root import find_root
+
+    root = find_root(suite_root)
+    if write:
+        lock_from_engine(root, environment, click.echo)
+    else:
+        click.echo(encode_lock(read_lock(root)), nl=False)
+
+
+@command.command()
+@_FOLDER
+@_NAMES
+@suite_root_option
+def export(folder: Path | None, names: tuple[str, ...], suite_root: Path | None) -> None:
+    """Write an OCI archive per image into FOLDER (default: docker/archives, where runs look)."""
+    from tonegap.images.transport import archives_folder, export_images
+    from tonegap.rooms.root import find_root
+
+    root = find_root(suite_root)
+    export_images(root, folder or archives_folder(root), names, click.echo)
+
+
+@command.command(name="import")
+@_FOLDER
+@_NAMES
+@suite_root_option
+def import_(folder: Path | None, names: tuple[str, ...], suite_root: Path | None) -> None:
+    """Load the archives in FOLDER; one that is not exactly the lock's is refused."""
+    from tonegap.images.transport import archives_folder, import_images
+    from tonegap.rooms.root import find_root
+
+    root = find_root(suite_root)
+    import_images(root, folder or archives_folder(root), names, click.echo)

@@ -5,7 +5,7 @@ from pathlib import Path
 from tonegap.engines.base import Engine
 from tonegap.errors import BadRequest
 
-ENGINES = ("local",)
+ENGINES = ("local", "docker")
 
 
 def open_engine(name: str, root: Path) -> Engine:
@@ -14,4 +14,10 @@ def open_engine(name: str, root: Path) -> Engine:
         from tonegap.engines.local import LocalEngine
 
         return LocalEngine(root / "docker" / "kit")
+    if name == "docker":
+        from tonegap.engines.docker.engine import DockerEngine
+        from tonegap.engines.docker.image import stage_image
+        from tonegap.images.resolve import image_of
+
+        return DockerEngine(lambda plugin: stage_image(image_of(root, plugin)))
     raise BadRequest(f"--engine: found {name!r}, wanted one of {', '.join(ENGINES)}")

@@ -59,6 +59,12 @@ class Engine(Protocol):
 
     name: str
 
+    def open(self, store: Path) -> None:
+        """Called once before a run's first stage: ends what dead processes left running for that store.
+
+        Raises EngineError where no stage could run.
+        """
+
     def environment(self, plugin: Plugin) -> Environment:
         """What the plug-in's stages run in. Raises EngineError where that is not to be had."""
 

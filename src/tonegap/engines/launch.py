@@ -47,7 +47,7 @@ def _limit(kind: int, value: int) -> None:
 
 
 def _die_with(parent: int, number: int) -> None:
-    """This process gets the signal when its parent dies, however that dies."""
+    """Sees to it that this process gets the signal when its parent dies, however that dies."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, number)
     if os.getppid() != parent:
         sys.exit(1)  # it died before the line above took effect

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from tonegap.engines.base import Engine, Environment, RunResult, RunSpec
 from tonegap.engines.sandbox import Kind, Mounts, inside, sandbox_argv, sandbox_kind
+from tonegap.engines.variables import stage_variables
 from tonegap.engines.watch import watch
 from tonegap.errors import EngineError
 from tonegap.files import digest_of, folder_digest
@@ -34,6 +35,9 @@ class LocalEngine(Engine):
     def __init__(self, kit: Path) -> None:
         """`kit` is the folder that containers would have baked in (docker/kit)."""
         self._kit = kit
+
+    def open(self, store: Path) -> None:
+        """Nothing to do: a stage dies with the process that started it."""
 
     def environment(self, plugin: Plugin) -> Environment:
         """Digest over the kit, the interpreter and the versions of what the kit requires."""
@@ -95,29 +99,13 @@ def _wanted(spec: RunSpec, kind: Kind) -> str:
 
 
 def _variables(spec: RunSpec, seen: Mounts) -> dict[str, str]:
-    """The whole environment of a stage: nothing of the caller's but PATH and the GPU driver's."""
-    variables = {
-        "PATH": os.environ.get("PATH", os.defpath),
-        "HOME": str(seen.tmp_dir),
-        "TMPDIR": str(seen.tmp_dir),
-        "USER": "runner",
-        "LOGNAME": "runner",
-        "LANG": "C.UTF-8",
-        "TZ": "UTC",
-        "PYTHONPATH": str(seen.kit),
-        "PYTHONHASHSEED": "0",
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "PYTHONUNBUFFERED": "1",
-        "HF_HUB_OFFLINE": "1",
-        "TRANSFORMERS_OFFLINE": "1",
-        "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
-        "CUDA_VISIBLE_DEVICES": "" if spec.gpu is None else str(spec.gpu),
-    }
-    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-        variables[name] = str(spec.threads)
-    for name in ("LD_LIBRARY_PATH", "OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"):
-        if name in os.environ:
-            variables[name] = os.environ[name]
+    """The whole environment of a stage: of the caller's own, where programs and libraries are."""
+    device = "" if spec.gpu is None else str(spec.gpu)
+    variables = stage_variables(spec.threads, str(seen.tmp_dir), device)
+    variables["PATH"] = os.environ.get("PATH", os.defpath)
+    variables["PYTHONPATH"] = str(seen.kit)
+    if "LD_LIBRARY_PATH" in os.environ:
+        variables["LD_LIBRARY_PATH"] = os.environ["LD_LIBRARY_PATH"]
     return variables
 
 

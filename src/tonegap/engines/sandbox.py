@@ -79,7 +79,8 @@ def sandbox_argv(kind: Kind, mounts: Mounts, gpu: int | None) -> list[str]:
             argv += ["--dev-bind-try", f"/dev/{device}", f"/dev/{device}"]
     argv += ["--ro-bind", str(mounts.plugin), "/plugin", "--ro-bind", str(mounts.kit), "/kit"]
     argv += ["--ro-bind", str(mounts.in_dir), "/in", "--bind", str(mounts.out_dir), "/out"]
-    return [*argv, "--chdir", "/plugin", "--"]
+    # The root itself is a tmpfs, and would be memory to write to without a limit.
+    return [*argv, "--remount-ro", "/", "--chdir", "/plugin", "--"]
 
 
 def inside(kind: Kind, mounts: Mounts) -> Mounts:

@@ -13,7 +13,7 @@ from tonegap.rooms.suite import Suite, read_suite, suite_ids
 from tonegap.rooms.task import read_task, task_ids
 from tonegap.run.job import Parameter
 
-_FROM = re.compile(r"^FROM\s+(\S+)", re.MULTILINE | re.IGNORECASE)
+_FROM = re.compile(r"^\s*FROM\s+(?:--\S+\s+)*(\S+)", re.MULTILINE | re.IGNORECASE)
 _PIP = re.compile(r"\bpip3?\s+install\b(?!.*--require-hashes)", re.IGNORECASE)
 _CLONE = re.compile(r"\bgit\s+clone\b", re.IGNORECASE)
 
@@ -78,9 +78,9 @@ def _dockerfile(root: Path, folder: Path) -> Iterator[RoomProblem]:
         if 'stages = ["' in toml.read_text(encoding="utf-8"):
             yield RoomProblem(where, "missing; every plug-in with stages has one")
         return
-    text = path.read_text(encoding="utf-8")
+    text = path.read_text(encoding="utf-8").replace("\\\n", " ")
     for base in _FROM.findall(text):
-        if "@sha256:" not in base and not base.startswith("${"):
+        if "@sha256:" not in base and base != "${BASE_IMAGE}":
             yield RoomProblem(where, f"FROM {base}: wanted a digest (@sha256:…) or ${{BASE_IMAGE}}")
     if _PIP.search(text):
         yield RoomProblem(where, "pip install without --require-hashes")
@@ -99,7 +99,8 @@ def _suite(root: Path, name: str) -> list[RoomProblem]:
         try:
             check()
         except ToneGapError as e:
-            found.append(RoomProblem(suite.path.relative_to(root).as_posix(), str(e)))
+            where = suite.path.relative_to(root).as_posix()
+            found.append(RoomProblem(where, str(e).removeprefix(f"{suite.path}: ")))
     return found
 
 

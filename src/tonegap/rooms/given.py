@@ -33,8 +33,11 @@ class GivenFile:
 def given_files(
     plugin: Plugin, parameters: dict[str, Parameter], where: str
 ) -> tuple[GivenFile, ...]:
-    """The files that a plug-in's filled parameters name. Raises BadRoom for a value of another form."""
-    found = []
+    """The files that a plug-in's filled parameters name.
+
+    Raises BadRoom for a value of another form, and for two files of one name: the stage sees them in one folder.
+    """
+    found: list[GivenFile] = []
     for name, value in parameters.items():
         if plugin.file.parameters[name].kind != "file" or value in NO_FILE:
             continue
@@ -45,6 +48,12 @@ def given_files(
                 "(`sha256sum FILE` prints HEX), or none"
             )
         path = Path(match["path"]).expanduser()
+        for other in found:
+            if other.path.name == path.name:
+                raise BadRoom(
+                    f"{where}: {plugin.label} {name}: a file named {path.name} is given as "
+                    f"{other.parameter} already; rename one of the two"
+                )
         found.append(GivenFile(name, path, match["sha256"]))
     return tuple(found)
 

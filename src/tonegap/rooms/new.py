@@ -3,7 +3,7 @@
 import shutil
 from pathlib import Path
 
-from tonegap.errors import BadRequest
+from tonegap.errors import BadRequest, BadRoom
 from tonegap.rooms.plugin import FOLDERS, PLUGIN_ID
 
 TEMPLATES = Path("docker/templates")
@@ -21,7 +21,10 @@ def new_plugin(root: Path, kind: str, plugin_id: str) -> Path:
     target = root / FOLDERS[kind] / plugin_id
     if target.exists():
         raise BadRequest(f"{target}: exists already; choose another name")
-    shutil.copytree(root / TEMPLATES / kind, target)
+    template = root / TEMPLATES / kind
+    if not template.is_dir():
+        raise BadRoom(f"{template}: missing; take it from the source of tonegap")
+    shutil.copytree(template, target, ignore=shutil.ignore_patterns("__pycache__", ".*"))
     title = plugin_id.replace("-", " ").capitalize()
     for path in target.iterdir():
         text = path.read_text(encoding="utf-8")

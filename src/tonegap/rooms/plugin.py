@@ -1,5 +1,6 @@
 """A method or a baseline as its folder declares it."""
 
+import math
 import re
 from pathlib import Path
 
@@ -132,7 +133,7 @@ def _checked(value: Parameter, spec: ParameterSpec, where: str) -> Parameter:
     wanted = type(spec.default)
     if wanted is float and type(value) is int:
         value = float(value)
-    if type(value) is not wanted:
+    if type(value) is not wanted or (isinstance(value, float) and not math.isfinite(value)):
         raise BadRoom(f"{where}: found {value!r}, wanted a value like {spec.default!r}")
     if spec.choices and value not in spec.choices:
         choices = ", ".join(repr(c) for c in spec.choices)

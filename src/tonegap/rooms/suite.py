@@ -56,7 +56,7 @@ class SuiteFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @dataclass(frozen=True, slots=True)
 class Suite:
-    """A suite: its id (the file's name, or its path where it lies elsewhere) and content."""
+    """A suite: its id (the file's name without `.toml`), its file and content."""
 
     id: str
     path: Path
@@ -96,8 +96,20 @@ def _problems(file: SuiteFile) -> list[str]:
         )
         if not values
     ]
-    if file.threads < 1:
-        found.append(f"threads: found {file.threads}, wanted 1 or more")
+    found += [
+        f"entries[{number}].{name}: empty; an entry needs at least one"
+        for number, row in enumerate(file.entries)
+        for name, values in (("methods", row.methods), ("baselines", row.baselines))
+        if not values
+    ]
+    limits = msgspec.structs.asdict(file.limits)
+    found += [
+        f"{name}: found {value}, wanted 1 or more"
+        for name, value in {"threads": file.threads, **limits}.items()
+        if value < 1
+    ]
+    if isinstance(file.seeds, tuple) and any(not 0 <= seed < 2**32 for seed in file.seeds):
+        found.append("seeds: a seed is not between 0 and 4294967295")
     found += [
         f"{name}: a value is listed twice"
         for name, values in (("tasks", file.tasks), ("seeds", file.seeds))

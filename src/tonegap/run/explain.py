@@ -49,7 +49,9 @@ class Explanation:
         found += [f"not applicable: {cell}: {why}" for cell, why in self.not_applicable]
         found += [f"would run: {miss.title}\n    because {miss.why}" for miss in self.misses]
         if not self.misses:
-            return [*found, "nothing to run"]
+            n_to_score = self.n_cells - self.n_cached - len(self.not_applicable)
+            scores = f"; {n_to_score} cells to score" if n_to_score else ""
+            return [*found, f"nothing to run{scores}"]
         cost = f"{len(self.misses)} stages to run, about {self.seconds:.0f} s of work"
         if self.n_without_estimate:
             cost += f", and {self.n_without_estimate} of a kind that never ran here"

@@ -83,6 +83,8 @@ def _write_test(store: Store, stage: Stage, folder: Path) -> None:
 def _write_synthetic(store: Store, stage: Stage, key: str, folder: Path) -> None:
     made = store.stage_folder(key)
     rows = read_synthetic(made)
+    if not rows:
+        return
     cells = ((row.image_id, row.label, row.tone or "") for row in rows)
     write_csv(folder / "synthetic.csv", ("image_id", "label", "tone"), cells)
     paths = [made / "images" / row.file for row in rows]
@@ -103,5 +105,7 @@ def _link(source: Path, target: Path) -> None:
     """A hard link where the file system has them, else a copy."""
     try:
         target.hardlink_to(source)
+    except FileExistsError:
+        raise  # a copy would write through that link into its source
     except OSError:
         shutil.copyfile(source, target)

@@ -5,8 +5,10 @@ folder. The mistake it exists to prevent: an exit code of 0 taken for a result.
 """
 
 import csv
-import os
+import json
 import stat
+import threading
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -14,6 +16,8 @@ from pathlib import Path, PurePosixPath
 from PIL import Image
 
 from tonegap.errors import BadOutput
+from tonegap.foreign import shown, walk
+from tonegap.run.packs import DAMAGE
 from tonegap.run.plan import Stage
 from tonegap.tones import parse_tone
 
@@ -21,7 +25,10 @@ SYNTHETIC_COLUMNS = ("image_id", "file", "label", "tone", "prompt", "seed", "sou
 MAX_SIDE_PX = 4096
 _MAX_CSV_BYTES = 1 << 30
 _MAX_NOTES_BYTES = 1 << 16
+_MAX_FIELD = 1 << 24  # a row may name every training image as its source
 _IMAGE_FORMATS = ("PNG", "JPEG")
+_ENGINES_OWN = ("stage.json", "log.txt")
+_WARNINGS = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +47,7 @@ class SyntheticRow:
 def check_outputs(stage: Stage, out: Path) -> None:
     """Raises BadOutput with one sentence if what the stage left is not what the contract wants."""
     _check_kinds(out)
-    notes = out / "notes.json"
-    if notes.exists() and notes.stat().st_size > _MAX_NOTES_BYTES:
-        raise BadOutput(f"notes.json: {notes.stat().st_size} bytes; at most {_MAX_NOTES_BYTES}")
+    _check_notes(out / "notes.json")
     if stage.stage == "fit":
         if not (out / "model").is_dir():
             raise BadOutput("model/: absent; a fit stage leaves its files there")
@@ -62,27 +67,42 @@ def find_predictions(out: Path) -> Path:
     return found[0]
 
 
+def _check_notes(path: Path) -> None:
+    if not path.exists():
+        return
+    size = path.stat().st_size
+    if size > _MAX_NOTES_BYTES:
+        raise BadOutput(f"notes.json: {size} bytes; at most {_MAX_NOTES_BYTES}")
+    try:
+        notes = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError) as e:
+        raise BadOutput(f"notes.json: not readable JSON: {e}") from None
+    if not isinstance(notes, dict):
+        raise BadOutput("notes.json: wanted a JSON object")
+
+
 def _check_kinds(out: Path) -> None:
-    for parent, folders, names in os.walk(out):
-        for name in (*folders, *names):
-            path = Path(parent) / name
-            mode = path.lstat().st_mode
-            where = path.relative_to(out).as_posix()
-            if stat.S_ISLNK(mode):
-                raise BadOutput(f"{where}: a link; links are refused")
-            if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
-                raise BadOutput(f"{where}: a special file; only files and folders are taken")
-            if stat.S_ISREG(mode) and path.stat().st_nlink > 1:
-                raise BadOutput(f"{where}: a hard link; links are refused")
+    for name in _ENGINES_OWN:
+        if (out / name).exists():
+            raise BadOutput(f"{name}: the engine keeps a file of its own under that name")
+    for path, status in walk(out):
+        where = shown(path.relative_to(out))
+        if stat.S_ISLNK(status.st_mode):
+            raise BadOutput(f"{where}: a link; links are refused")
+        if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
+            raise BadOutput(f"{where}: a special file; only files and folders are taken")
+        if stat.S_ISREG(status.st_mode) and status.st_nlink > 1:
+            raise BadOutput(f"{where}: a hard link; links are refused")
 
 
 def _check_synthetic(stage: Stage, out: Path) -> None:
     rows = read_synthetic(out)
-    real = frozenset(stage.view.train.ids)
+    seen = frozenset(stage.view.train.ids)
+    real = {image_id for rows in stage.view.partitions.values() for image_id in rows.ids}
     taken: set[str] = set()
     for number, row in enumerate(rows, start=2):
         where = f"synthetic.csv line {number}"
-        _check_row(stage, row, where, real)
+        _check_row(stage, row, where, seen)
         if row.image_id in taken:
             raise BadOutput(f"{where}: image_id {row.image_id!r} stands twice")
         if row.image_id in real:
@@ -91,13 +111,13 @@ def _check_synthetic(stage: Stage, out: Path) -> None:
         check_image(out / "images" / row.file, f"images/{row.file}")
 
 
-def _check_row(stage: Stage, row: SyntheticRow, where: str, real: frozenset[str]) -> None:
+def _check_row(stage: Stage, row: SyntheticRow, where: str, seen: frozenset[str]) -> None:
     if row.label not in stage.view.classes:
         raise BadOutput(f"{where}: label {row.label!r} is not a class of {stage.view.task}")
     if row.tone is not None and row.tone not in stage.view.axis_tones:
         tones = ", ".join(stage.view.axis_tones)
         raise BadOutput(f"{where}: tone {row.tone!r} is not one of the task's ({tones})")
-    unknown = [source for source in row.sources if source not in real]
+    unknown = [source for source in row.sources if source not in seen]
     if unknown:
         raise BadOutput(
             f"{where}: sources names {unknown[0]!r}, which is no training image of this job"
@@ -107,12 +127,20 @@ def _check_row(stage: Stage, row: SyntheticRow, where: str, real: frozenset[str]
 def check_image(path: Path, where: str) -> None:
     """Raises BadOutput unless the file is a whole PNG or JPEG of at most 4,096 px a side."""
     try:
-        with Image.open(path, formats=_IMAGE_FORMATS) as image:
+        with _open_image(path) as image:
             if max(image.size) > MAX_SIDE_PX:
                 raise BadOutput(f"{where}: {image.width} × {image.height} px; at most 4,096 a side")
             image.load()
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as e:
-        raise BadOutput(f"{where}: not a readable PNG or JPEG: {e}") from None
+    except DAMAGE as e:
+        text = str(e).replace(str(path), "the file")
+        raise BadOutput(f"{where}: not a readable PNG or JPEG: {text}") from None
+
+
+def _open_image(path: Path) -> Image.Image:
+    # Filters of warnings are the whole process's; Pillow warns of sizes that are refused here anyway.
+    with _WARNINGS, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return Image.open(path, formats=_IMAGE_FORMATS)
 
 
 def read_synthetic(out: Path) -> tuple[SyntheticRow, ...]:
@@ -121,6 +149,7 @@ def read_synthetic(out: Path) -> tuple[SyntheticRow, ...]:
     try:
         if path.stat().st_size > _MAX_CSV_BYTES:
             raise BadOutput("synthetic.csv: more than 1 GiB")
+        csv.field_size_limit(_MAX_FIELD)
         with path.open(encoding="utf-8", newline="") as f:
             reader = csv.DictReader(f)
             if tuple(reader.fieldnames or ()) != SYNTHETIC_COLUMNS:
@@ -133,6 +162,8 @@ def read_synthetic(out: Path) -> tuple[SyntheticRow, ...]:
         raise BadOutput("synthetic.csv: absent; a generate stage leaves it and images/") from None
     except (UnicodeDecodeError, csv.Error) as e:
         raise BadOutput(f"synthetic.csv: not UTF-8 CSV: {e}") from None
+    except OSError as e:
+        raise BadOutput(f"synthetic.csv: cannot be read: {e.strerror}") from None
 
 
 def _row(cells: Mapping[str | None, str | None], number: int) -> SyntheticRow:

@@ -5,7 +5,8 @@ changed image is another pack.
 """
 
 import os
-import tempfile
+import struct
+import zlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -20,7 +21,23 @@ from tonegap.run.job import ImageSpec
 from tonegap.run.store import Store
 
 _VERSION = 1
+_AT_ONCE = 256  # images decoded ahead of the file
 MAX_PIXELS = 100_000_000
+# What Pillow's decoders raise for damaged content.
+DAMAGE = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    IndexError,
+    TypeError,
+    KeyError,
+    OverflowError,
+    struct.error,
+    zlib.error,
+    Image.DecompressionBombError,
+    Image.DecompressionBombWarning,
+)
 
 
 def ensure_pack(
@@ -33,30 +50,25 @@ def ensure_pack(
         return target
     with store.lock(f"pack-{key}"):
         if not target.exists():
-            _write(target, paths, image)
+            with store.work_folder("pack") as folder, store.writing():
+                _write(folder / "pack.npy", paths, image)
+                (folder / "pack.npy").replace(target)
     return target
 
 
-def _write(target: Path, paths: Sequence[Path], image: ImageSpec) -> None:
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=".", suffix=".npy")
-    os.close(handle)
-    try:
-        shape = (len(paths), image.size_px, image.size_px, 3)
-        if paths:
-            pixels = np.lib.format.open_memmap(name, mode="w+", dtype=np.uint8, shape=shape)
-            # Decoding and resizing release the interpreter's lock, so threads use every core.
-            with ThreadPoolExecutor(os.cpu_count()) as pool:
-                for row, array in enumerate(pool.map(lambda path: read_image(path, image), paths)):
-                    pixels[row] = array
-            pixels.flush()
-            del pixels
-        else:
-            np.save(name, np.zeros(shape, np.uint8))
-        Path(name).chmod(0o444)
-        Path(name).replace(target)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+def _write(path: Path, paths: Sequence[Path], image: ImageSpec) -> None:
+    shape = (len(paths), image.size_px, image.size_px, 3)
+    # Row after row, not through a mapping: a full disk is an error then, and no SIGBUS.
+    with path.open("wb") as f, ThreadPoolExecutor(os.cpu_count()) as pool:
+        np.lib.format.write_array_header_1_0(
+            f, {"descr": "|u1", "fortran_order": False, "shape": shape}
+        )
+        # Decoding and resizing release the interpreter's lock, so threads use every core.
+        for start in range(0, len(paths), _AT_ONCE):
+            batch = paths[start : start + _AT_ONCE]
+            for array in pool.map(lambda p: read_image(p, image), batch):
+                f.write(np.ascontiguousarray(array).data)
+    path.chmod(0o444)
 
 
 def read_image(path: Path, image: ImageSpec) -> NDArray[np.uint8]:
@@ -68,7 +80,7 @@ def read_image(path: Path, image: ImageSpec) -> NDArray[np.uint8]:
             # JPEG decodes at a fraction of its size where that is still twice what is wanted.
             opened.draft("RGB", (image.size_px * 2, image.size_px * 2))
             upright = ImageOps.exif_transpose(opened).convert("RGB")
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as e:
+    except DAMAGE as e:
         raise BadData(f"{path}: not a readable image: {e}") from None
     return np.asarray(_square(upright, image))
 

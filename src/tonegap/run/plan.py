@@ -19,6 +19,8 @@ from tonegap.run.record import EntryId
 from tonegap.run.view import TaskView
 
 DEFAULT_SIZE_PX = 224
+MAX_SIZE_PX = 4096
+GEOMETRIES = ("crop", "stretch")
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +152,7 @@ def _entry(
     for identity, given in ((method, row.method_parameters), (baseline, own)):
         plugin = identity.plugin
         values = _fill(suite, identity, given)
+        image_spec(plugin, values, str(suite.path))
         files[plugin.label] = given_files(plugin, values, str(suite.path))
         filled[plugin.label] = values | {f.parameter: f.public for f in files[plugin.label]}
     baseline_parameters = filled[baseline.plugin.label]
@@ -178,6 +181,20 @@ def _fill(
     given |= suite.file.parameters.get(plugin.label, {})
     given |= own
     return fill_parameters(plugin, given, str(suite.path))
+
+
+def image_spec(plugin: Plugin, parameters: Mapping[str, Parameter], where: str) -> ImageSpec:
+    """How a plug-in's images are prepared. Raises BadRoom for a size or geometry that is none."""
+    size_px = parameters.get("image_size_px", DEFAULT_SIZE_PX)
+    if not isinstance(size_px, int) or not 8 <= size_px <= MAX_SIZE_PX:
+        raise BadRoom(
+            f"{where}: {plugin.label} image_size_px: found {size_px!r}, wanted 8 to {MAX_SIZE_PX}"
+        )
+    geometry = parameters.get("geometry", GEOMETRIES[0])
+    if geometry not in GEOMETRIES:
+        wanted = " or ".join(GEOMETRIES)
+        raise BadRoom(f"{where}: {plugin.label} geometry: found {geometry!r}, wanted {wanted}")
+    return ImageSpec(size_px, str(geometry))
 
 
 def plan_suite(
@@ -228,10 +245,7 @@ def _stage(
     plugin = identity.plugin
     # A baseline's train stage needs what the method generated, not the model it generated it with.
     upstream = before[-1:]
-    image = ImageSpec(
-        size_px=int(str(parameters.get("image_size_px", DEFAULT_SIZE_PX))),
-        geometry=str(parameters.get("geometry", "crop")),
-    )
+    image = image_spec(plugin, parameters, view.task)
     ingredients = {
         "contract": str(CONTRACT_VERSION),
         "plug-in": identity.folder_sha256,
@@ -285,24 +299,27 @@ def _cell(
 ) -> CellPlan:
     """The cell and its record's key: the last stage's plus all that scoring depends on."""
     rules = [view.selection_metric, view.primary_metric, view.published_selection]
+    files = (entry.method.plugin.file, entry.baseline.plugin.file)
+    control = any(file.control for file in files)
     key = digest_of(
         {
             "train": chain[-1].key,
             "entry": entry.id.label,
+            "control": control,
+            "method parameters": entry.method_parameters,  # of a method without stages, too
             "truth": [view.validation.labelled_digest, view.test.labelled_digest],
             "rules": [*rules, view.min_support, view.tones],
             "scoring": setting.scoring_sha256,
-            "leaks": [view.leaks.n_groups, view.leaks.n_test_images],
+            "leaks": [view.leaks.n_groups, view.leaks.test_images_by_tone],
             "stand_in": view.data.stand_in,
         }
     )
-    files = (entry.method.plugin.file, entry.baseline.plugin.file)
     cell = CellId(
         entry=entry.id,
         task=view.task,
         seed=seed,
         key=key,
-        control=any(file.control for file in files),
+        control=control,
         not_applicable=_not_applicable(entry, view, setting),
     )
     return CellPlan(cell, entry, view, tuple(stage.key for stage in chain))

@@ -91,9 +91,11 @@ def _plugins(request: Request) -> dict[str, PluginIdentity]:
 
 
 def _scoring_digest() -> str:
-    here = Path(__file__).parent
+    """Covers the code that turns predictions into a record."""
+    run = Path(__file__).parent
+    files = (run / "scoring.py", run / "record.py", run.parent / "tones.py")
     return digest_of(
-        [folder_digest(Path(tonegap.score.__path__[0])), sha256_file(here / "scoring.py")]
+        [folder_digest(Path(tonegap.score.__path__[0])), *(sha256_file(file) for file in files)]
     )
 
 
@@ -138,7 +140,7 @@ def task_view(task: Task, seed: int, data: LoadedData, allow_missing: bool) -> T
     made = partition(task, data.metadata, seed)
     rows = {name: _rows(made, name, data.index) for name in ("train", "validation", "test")}
     missing = _missing(made, data.index)
-    if missing and not allow_missing:
+    if missing and not (allow_missing and all(part.ids for part in rows.values())):
         raise _missing_error(task, made, data, missing)
     crossing = crossing_groups(made, data.index.groups)
     by_tone = {tone or "unknown": n for tone, n in leaked_by_tone(made, crossing).items()}
@@ -196,7 +198,8 @@ def _missing_error(
     return BadData(
         f"{data.metadata.path.parent}: {len(lost)} images that {task.id} needs are missing or "
         f"unreadable ({counts}; first: {', '.join(lost[:3])}); see `tonegap data check "
-        f"{data.dataset.id} --root DIR`, or pass --allow-missing to run without them"
+        f"{data.dataset.id} --root DIR`, or pass --allow-missing to run without them, as long as no "
+        "partition is empty"
     )
 
 

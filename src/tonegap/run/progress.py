@@ -83,9 +83,12 @@ class PlainProgress:
 
     def finish(self, key: str, outcome: str) -> None:
         """One line: count, outcome, title."""
-        self._done += 1
         width = len(str(self._n_stages))
-        self.note(f"[{self._done:>{width}}/{self._n_stages}] {self._titles[key]}: {outcome}")
+        with self._lock:
+            self._done += 1
+            count = f"[{self._done:>{width}}/{self._n_stages}]"
+            self._stream.write(f"{count} {self._titles[key]}: {outcome}\n")
+            self._stream.flush()
 
 
 class LiveProgress:
@@ -132,7 +135,8 @@ class LiveProgress:
 
     def step(self, key: str, done: int, total: int) -> None:
         """Moves a stage's bar."""
-        self._bars.update(self._tasks[key], completed=done, total=total)
+        if key in self._tasks:
+            self._bars.update(self._tasks[key], completed=done, total=total)
 
     def finish(self, key: str, outcome: str) -> None:
         """Closes a stage's bar and says how it ended."""

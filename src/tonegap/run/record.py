@@ -110,7 +110,8 @@ class Leaks(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Isolation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What was in force while the stages ran: `network` and `files` say how the stage was cut off.
 
-    `contained` is false for a stage that ran as a plain process; a leaderboard marks it.
+    `contained` is false for a stage that ran as a plain process; a leaderboard marks it. `version` is
+    that of a container engine (`Docker 20.10.24`).
     """
 
     engine: str
@@ -118,6 +119,7 @@ class Isolation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     network: str
     files: str
     limits: dict[str, str]
+    version: str = ""
 
 
 class StageCost(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

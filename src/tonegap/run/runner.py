@@ -12,11 +12,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from tonegap import __version__
-from tonegap.errors import ToneGapError
+from tonegap.errors import BadOutput, BadPredictions, ToneGapError
 from tonegap.run.matrix import Failure
 from tonegap.run.plan import CellPlan, Plan
 from tonegap.run.record import encode_record
-from tonegap.run.stages import StageFailure, StageRunner, Workplace
+from tonegap.run.stages import Outcome, StageFailure, StageRunner, Workplace
 from tonegap.run.store import Store
 
 
@@ -46,9 +46,11 @@ def missing_stages(cells: Sequence[CellPlan], store: Store) -> tuple[str, ...]:
 
 def run_plan(plan: Plan, place: Workplace) -> Tally:
     """Runs every missing stage, scores every missing cell, and returns what was done."""
-    place.store.sweep()
     cells = missing_cells(plan, place.store)
     stages = missing_stages(cells, place.store)
+    if stages:
+        place.engine.open(place.store.folder)
+    place.store.sweep()
     n_applicable = sum(1 for cell in plan.cells if not cell.id.not_applicable)
     with place.progress:
         place.progress.expect(len(stages))
@@ -68,6 +70,7 @@ class _Run:
         self._runner = StageRunner(place)
         self._cells = list(cells)
         self._waiting = dict.fromkeys(stages)
+        self._done = {key for cell in cells for key in cell.stages}.difference(stages)
         self._failed: dict[str, StageFailure] = {}
         self.failures: list[Failure] = []
         self.n_finished = 0
@@ -75,19 +78,24 @@ class _Run:
 
     def work(self) -> None:
         with ThreadPoolExecutor(self._place.jobs) as pool:
-            running: dict[Future[StageFailure | None], str] = {}
+            try:
+                self._work(pool)
+            except BaseException:
+                self._place.cancelled.set()  # or the pool would finish all that it was given
+                raise
+
+    def _work(self, pool: ThreadPoolExecutor) -> None:
+        running: dict[Future[Outcome], str] = {}
+        self._start_ready(pool, running)
+        self._settle_cells()
+        while running:
+            done, _ = wait(running, return_when=FIRST_COMPLETED)
+            for future in done:
+                self._take(running.pop(future), future.result())
             self._start_ready(pool, running)
             self._settle_cells()
-            while running:
-                done, _ = wait(running, return_when=FIRST_COMPLETED)
-                for future in done:
-                    self._take(running.pop(future), future.result())
-                self._start_ready(pool, running)
-                self._settle_cells()
 
-    def _start_ready(
-        self, pool: ThreadPoolExecutor, running: dict[Future[StageFailure | None], str]
-    ) -> None:
+    def _start_ready(self, pool: ThreadPoolExecutor, running: dict[Future[Outcome], str]) -> None:
         """Hands over every stage whose upstream is finished; drops those whose upstream failed."""
         unfinished = {*self._waiting, *running.values()}
         for key in list(self._waiting):
@@ -100,11 +108,14 @@ class _Run:
                 del self._waiting[key]
                 running[pool.submit(self._runner.run, stage)] = key
 
-    def _take(self, key: str, failure: StageFailure | None) -> None:
-        if failure is None:
-            self.n_stages += 1
+    def _take(self, key: str, outcome: Outcome) -> None:
+        if isinstance(outcome, StageFailure):
+            self._failed[key] = outcome
+        elif outcome == "busy":
+            self._waiting[key] = None  # behind all others: two runs share the work
         else:
-            self._failed[key] = failure
+            self._done.add(key)
+            self.n_stages += outcome == "made"
 
     def _settle_cells(self) -> None:
         """Scores the cells whose stages are all finished; writes down why others cannot be."""
@@ -113,7 +124,7 @@ class _Run:
             failed = next((self._failed[key] for key in cell.stages if key in self._failed), None)
             if failed is not None:
                 self._fail(cell, failed)
-            elif all(self._place.store.has_stage(key) for key in cell.stages):
+            elif self._done.issuperset(cell.stages):
                 self._score(cell)
             else:
                 remaining.append(cell)
@@ -123,12 +134,17 @@ class _Run:
         # fairlearn takes a second to import: not for a run that has nothing to do.
         from tonegap.run.scoring import Finish, score_cell
 
+        if self._place.store.record_path(cell.id.key).exists():
+            self.n_finished += 1  # by another run, meanwhile
+            return
         finish = Finish(_now(), hardware(), {"tonegap": __version__})
         try:
             record = score_cell(self._place.store, cell, finish)
         except ToneGapError as e:
             stage = self._plan.stages[cell.stages[-1]]
-            self._fail(cell, StageFailure("bad-output", str(e), stage))
+            bad_output = isinstance(e, BadOutput | BadPredictions)
+            cause = "bad-output" if bad_output else "engine-error"
+            self._fail(cell, StageFailure(cause, str(e), stage))
             return
         self._place.store.write_record(cell.id.key, encode_record(record))
         self.n_finished += 1

@@ -6,13 +6,13 @@ Two processes on one store never make the same stage at once: the lock dies with
 import contextlib
 import queue
 import threading
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from tonegap.engines.base import Engine, RunResult, RunSpec
-from tonegap.errors import BadOutput, ToneGapError
+from tonegap.errors import BadOutput, StoreError, ToneGapError
 from tonegap.rooms.suite import Limits
 from tonegap.run.inputs import write_inputs
 from tonegap.run.outputs import check_outputs
@@ -20,7 +20,7 @@ from tonegap.run.plan import Stage
 from tonegap.run.progress import RunProgress
 from tonegap.run.store import StageMark, Store
 
-_RETRY_LOCK_S = 0.2
+_RETRY_LOCK_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +46,10 @@ class StageFailure:
     log: str = ""
 
 
+# `made` here and now; `found`: another process made it; `busy`: one is at it, ask again.
+Outcome = StageFailure | Literal["made", "found", "busy"]
+
+
 class StageRunner:
     """Runs stages for a workplace; its methods may be called from several threads."""
 
@@ -56,42 +60,47 @@ class StageRunner:
         for gpu in place.gpus:
             self._gpus.put(gpu)
 
-    def run(self, stage: Stage) -> StageFailure | None:
-        """Runs a stage, or waits for the process that is at it; None when it is finished."""
+    def run(self, stage: Stage) -> Outcome:
+        """Runs a stage unless another process has, or is at it. Raises StoreError for a full disk."""
         store, progress = self._place.store, self._place.progress
-        progress.start(stage.key, stage_title(stage))
-        while not self._place.cancelled.is_set():
-            with store.try_lock(f"stage-{stage.key}") as mine:
-                if store.has_stage(stage.key):
-                    progress.finish(stage.key, "done by another run")
-                    return None
-                if mine:
-                    return self._run_locked(stage)
-            time.sleep(_RETRY_LOCK_S)
-        progress.finish(stage.key, "cancelled")
-        return StageFailure("cancelled", "stopped before it started", stage)
+        if self._place.cancelled.is_set():
+            return StageFailure("cancelled", "stopped before it started", stage)
+        with store.try_lock(f"stage-{stage.key}") as mine:
+            if store.has_stage(stage.key):
+                progress.start(stage.key, stage_title(stage))
+                progress.finish(stage.key, "done by another run")
+                return "found"
+            if mine:
+                progress.start(stage.key, stage_title(stage))
+                return self._run_locked(stage)
+        self._place.cancelled.wait(_RETRY_LOCK_S)
+        return "busy"
 
-    def _run_locked(self, stage: Stage) -> StageFailure | None:
+    def _run_locked(self, stage: Stage) -> Outcome:
         log = ""
         try:
             with self._place.store.work_folder(stage.key[:16]) as folder:
                 result = self._run_in(folder, stage)
                 if result.cause != "ok" and (folder / "log.txt").exists():
                     log = self._place.store.keep_log(stage.key, folder / "log.txt")
+        except StoreError as e:
+            self._place.progress.finish(stage.key, str(e))
+            raise  # the next stage would meet the same
         except (ToneGapError, OSError) as e:
             result = RunResult("engine-error", _sentence(e), 0.0, None, None)
         if result.cause == "ok":
             self._place.progress.finish(stage.key, f"{result.seconds:.1f} s")
-            return None
+            return "made"
         self._place.progress.finish(stage.key, f"{result.cause}: {result.text}")
         return StageFailure(result.cause, result.text, stage, log)
 
     def _run_in(self, folder: Path, stage: Stage) -> RunResult:
         """Runs the stage in a work folder and commits what it left, if that is valid."""
-        write_inputs(self._place.store, stage, self._place.limits.timeout_s, folder / "in")
         out = folder / "out"
-        out.mkdir()
-        (folder / "tmp").mkdir()
+        with self._place.store.writing():
+            write_inputs(self._place.store, stage, self._place.limits.timeout_s, folder / "in")
+            out.mkdir()
+            (folder / "tmp").mkdir()
         with self._gpu(stage) as gpu:
             result = self._place.engine.run(self._spec(folder, stage, gpu))
         if result.cause != "ok":
@@ -100,7 +109,8 @@ class StageRunner:
             check_outputs(stage, out)
         except BadOutput as e:
             return RunResult("bad-output", str(e), *_cost(result))
-        (out / "log.txt").write_bytes((folder / "log.txt").read_bytes())
+        with self._place.store.writing():
+            (folder / "log.txt").replace(out / "log.txt")
         self._place.store.commit_stage(out, self._mark(stage, result))
         return result
 

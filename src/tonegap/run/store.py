@@ -17,11 +17,13 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TextIO
 
 import msgspec
 
 from tonegap.errors import StoreError
 from tonegap.files import digest_of, write_atomic
+from tonegap.foreign import remove_tree
 from tonegap.run.matrix import Failure, Matrix
 from tonegap.run.record import Isolation
 
@@ -86,18 +88,19 @@ class Store:
 
     def commit_stage(self, out: Path, mark: StageMark) -> None:
         """Turns a finished stage's output folder into the result of its key, all or nothing."""
-        write_atomic(out / "stage.json", _json(mark))
-        target = self.stage_folder(mark.key)
-        target.parent.mkdir(exist_ok=True)
-        try:
-            out.rename(target)
-        except OSError as e:
-            if e.errno not in {errno.ENOTEMPTY, errno.EEXIST}:
-                raise
-            # A folder of that name without a mark was cut off by a crash of the machine.
-            shutil.rmtree(target)
-            out.rename(target)
-        write_atomic(self._last(mark.plugin, mark.stage, mark.ingredients), _json(mark))
+        with self.writing():
+            write_atomic(out / "stage.json", _json(mark))
+            target = self.stage_folder(mark.key)
+            target.parent.mkdir(exist_ok=True)
+            try:
+                out.rename(target)
+            except OSError as e:
+                if e.errno not in {errno.ENOTEMPTY, errno.EEXIST}:
+                    raise
+                # A folder of that name without a mark was cut off by a crash of the machine.
+                remove_tree(target)
+                out.rename(target)
+            write_atomic(self._last(mark.plugin, mark.stage, mark.ingredients), _json(mark))
 
     def last_mark(self, plugin: str, stage: str, ingredients: dict[str, str]) -> StageMark | None:
         """Mark of the newest finished stage for the same question, None if there is none."""
@@ -126,8 +129,9 @@ class Store:
 
     def write_record(self, key: str, content: bytes) -> None:
         """Keeps a record and forgets an earlier failure of the same cell."""
-        write_atomic(self.record_path(key), content)
-        self.failure_path(key).unlink(missing_ok=True)
+        with self.writing():
+            write_atomic(self.record_path(key), content)
+            self.failure_path(key).unlink(missing_ok=True)
 
     def failure_path(self, key: str) -> Path:
         """Where the failure of the cell with that record key lies, or would."""
@@ -135,24 +139,38 @@ class Store:
 
     def write_failure(self, failure: Failure) -> None:
         """Keeps why a cell has no record."""
-        write_atomic(self.failure_path(failure.key), _json(failure))
+        with self.writing():
+            write_atomic(self.failure_path(failure.key), _json(failure))
 
     def keep_log(self, key: str, log: Path) -> str:
         """Keeps the log of a failed stage; returns its path below the store."""
         kept = self.folder / "failures" / f"{key}.log"
-        shutil.copyfile(log, kept)
+        with self.writing():
+            shutil.copyfile(log, kept)
         return kept.relative_to(self.folder).as_posix()
 
     def write_matrix(self, matrix: Matrix) -> Path:
         """Keeps a suite's declared matrix and returns its file."""
         path = self.folder / "suites" / f"{matrix.suite}.json"
-        write_atomic(path, _json(matrix))
+        with self.writing():
+            write_atomic(path, _json(matrix))
         return path
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[None]:
+        """Turns what the system says of a write that failed into a StoreError."""
+        try:
+            yield
+        except OSError as e:
+            raise StoreError(
+                f"{e.filename or self.folder}: cannot be written: {e.strerror}; make room or pass "
+                "another --store; what is finished is kept"
+            ) from None
 
     @contextlib.contextmanager
     def try_lock(self, name: str) -> Iterator[bool]:
         """Whether this process is the one at `name` now; held until the block ends or the process dies."""
-        with (self.folder / "locks" / name).open("w") as f:
+        with self._lock_file(name) as f:
             try:
                 fcntl.flock(f, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -163,16 +181,22 @@ class Store:
     @contextlib.contextmanager
     def lock(self, name: str) -> Iterator[None]:
         """Waits until this process is the one at `name`."""
-        with (self.folder / "locks" / name).open("w") as f:
+        with self._lock_file(name) as f:
             fcntl.flock(f, fcntl.LOCK_EX)
             yield
+
+    def _lock_file(self, name: str) -> TextIO:
+        with self.writing():
+            return (self.folder / "locks" / name).open("w")
 
     @contextlib.contextmanager
     def work_folder(self, prefix: str) -> Iterator[Path]:
         """A folder of this block's own, gone afterwards; locked, so that a sweep leaves it alone."""
-        folder = Path(tempfile.mkdtemp(prefix=f"{prefix}.", dir=self.folder / "work"))
-        lock = (folder / ".lock").open("w")
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        # Made and locked in one go as a sweep sees it: a folder without a lock is a dead one.
+        with self.lock("work"), self.writing():
+            folder = Path(tempfile.mkdtemp(prefix=f"{prefix}.", dir=self.folder / "work"))
+            lock = (folder / ".lock").open("w")
+            fcntl.flock(lock, fcntl.LOCK_EX)
         try:
             yield folder
         finally:
@@ -181,26 +205,25 @@ class Store:
 
     def sweep(self) -> int:
         """Removes what crashed processes left in `work/`; returns how many folders."""
-        removed = 0
-        for folder in (self.folder / "work").iterdir():
-            with contextlib.suppress(FileNotFoundError), (folder / ".lock").open("a") as f:
-                try:
-                    fcntl.flock(f, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError:
-                    continue
-                remove_tree(folder)
-                removed += 1
-        return removed
+        with self.lock("work"):
+            dead = [path for path in (self.folder / "work").iterdir() if is_dead(path)]
+        for folder in dead:
+            remove_tree(folder)
+        return len(dead)
 
 
-def remove_tree(folder: Path) -> None:
-    """Removes a folder, also where a stage left folders in it that cannot be written."""
-    for parent, folders, _names in os.walk(folder):
-        for name in folders:
-            path = Path(parent) / name
-            if not path.is_symlink():
-                path.chmod(0o700)
-    shutil.rmtree(folder, ignore_errors=True)
+def is_dead(folder: Path) -> bool:
+    """Whether no process holds the lock of a work folder."""
+    try:
+        with (folder / ".lock").open() as f:
+            fcntl.flock(f, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except NotADirectoryError:
+        return False  # no folder of ours
+    except FileNotFoundError:
+        return folder.is_dir()
+    return True
 
 
 def _json(value: msgspec.Struct) -> bytes:

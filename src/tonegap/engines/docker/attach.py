@@ -1,0 +1,50 @@
+"""What a container says, as it says it.
+
+Read from the engine's raw stream: each frame has a header of 8 bytes (channel, three zeros, length).
+"""
+
+import contextlib
+import struct
+from collections.abc import Iterator
+
+import docker
+import requests
+from docker.types import CancellableStream
+
+from tonegap.engines.docker.daemon import UNREACHABLE
+
+_HEADER = struct.Struct(">BxxxL")
+_ERROR = 2  # the channel of standard error
+
+Piece = tuple[bytes, bytes]  # standard output, standard error
+
+
+class Attached:
+    """The output of a container that is created and not yet started."""
+
+    def __init__(self, client: docker.DockerClient, container_id: str) -> None:
+        """Listens from now on. Raises what docker-py does where the engine does not answer."""
+        api = client.api
+        self._response = api.post(
+            f"{api.base_url}/v{api.api_version}/containers/{container_id}/attach",
+            params={"stream": "1", "stdout": "1", "stderr": "1"},
+            stream=True,
+            timeout=None,
+        )
+        self._response.raise_for_status()
+
+    def pieces(self) -> Iterator[Piece]:
+        """What came on each channel, until the container ends or the engine goes away."""
+        # What urllib3 and the socket raise then is not worth telling apart: the output is over.
+        with contextlib.suppress(*UNREACHABLE, requests.packages.urllib3.exceptions.HTTPError):
+            while len(header := self._response.raw.read(_HEADER.size)) == _HEADER.size:
+                channel, length = _HEADER.unpack(header)
+                text = self._response.raw.read(length)
+                yield (b"", text) if channel == _ERROR else (text, b"")
+
+    def close(self) -> None:
+        """Stops listening, also for a thread that waits for more."""
+        nothing: Iterator[Piece] = iter(())
+        with contextlib.suppress(*UNREACHABLE):
+            CancellableStream(nothing, self._response).close()
+        self._response.close()

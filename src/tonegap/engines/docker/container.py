@@ -1,0 +1,104 @@
+"""One stage's container as it is asked for: walls, limits, mounts, labels.
+
+The mistake it exists to prevent: a wall that only some stages have.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import docker
+from docker.models.containers import Container
+from docker.types import LogConfig, Mount, Ulimit
+
+from tonegap.engines.base import RunSpec
+from tonegap.engines.docker.daemon import Daemon
+from tonegap.engines.docker.folders import User
+from tonegap.engines.docker.gpu import device_requests, probed
+from tonegap.engines.docker.image import StageImage
+from tonegap.engines.variables import stage_variables
+from tonegap.errors import EngineError
+from tonegap.images.lock import SITE
+
+STORE_LABEL = "tonegap.store"
+WORK_LABEL = "tonegap.work"
+STAGE_LABEL = "tonegap.stage"
+PROCESSES = 512  # loaders, and the threads of linear algebra, take more than a hundred
+OPEN_FILES = 4096
+_MIB = 1 << 20
+_NANO = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where a stage's container belongs: its engine, user, and the store it works for."""
+
+    daemon: Daemon
+    user: User
+    store: str
+
+
+def create(
+    client: docker.DockerClient, spec: RunSpec, image: StageImage, place: Placement
+) -> Container:
+    """The stage's container, not yet started; the image must be there, nothing is fetched.
+
+    Raises EngineError for a folder to mount that is not there, docker-py's errors for the rest.
+    """
+    limits, fsize = spec.limits, (spec.limits.output_mib + 1) * _MIB
+    plugin = spec.plugin.file
+    argv = [*plugin.command, spec.stage, "--in", "/in", "--out", "/out"]
+    return client.containers.create(
+        image.id,
+        name=f"tonegap-{spec.log.parent.name}",
+        labels={
+            STORE_LABEL: place.store,
+            WORK_LABEL: spec.log.parent.name,
+            STAGE_LABEL: f"{spec.plugin.label} {spec.stage}",
+        },
+        # The whole command is the entry point: an image's own would come before it.
+        entrypoint=probed(argv, spec.gpu),
+        environment=stage_variables(spec.threads, "/tmp", "" if spec.gpu is None else "0"),
+        hostname="stage",
+        working_dir="/plugin",
+        healthcheck={"test": ["NONE"]},
+        user=place.user.spelled,
+        network_mode="none",
+        read_only=True,
+        cap_drop=["ALL"],
+        security_opt=["no-new-privileges"],
+        init=True,
+        mounts=_mounts(spec, image),
+        tmpfs={"/tmp": f"rw,exec,nosuid,nodev,mode=1777,size={scratch_mib(limits.memory_mib)}m"},
+        shm_size=scratch_mib(limits.memory_mib) * _MIB,
+        mem_limit=limits.memory_mib * _MIB,
+        memswap_limit=limits.memory_mib * _MIB,
+        nano_cpus=min(spec.threads, place.daemon.n_cpus) * _NANO,
+        pids_limit=PROCESSES,
+        ulimits=[
+            Ulimit(name="core", soft=0, hard=0),
+            Ulimit(name="fsize", soft=fsize, hard=fsize),
+            Ulimit(name="nofile", soft=OPEN_FILES, hard=OPEN_FILES),
+        ],
+        device_requests=device_requests(spec.gpu),
+        # What the stage says is read as it is said; the engine keeps no second copy on its disk.
+        log_config=LogConfig(type="none"),
+    )
+
+
+def scratch_mib(memory_mib: int) -> int:
+    """Size of `/tmp`, and of the memory that loaders share; both count as memory, so half of it."""
+    return max(memory_mib // 2, 1)
+
+
+def _mounts(spec: RunSpec, image: StageImage) -> list[Mount]:
+    folders = [(spec.in_dir, "/in", True), (spec.out_dir, "/out", False)]
+    if image.bound is not None:
+        folders.append((image.bound, SITE, True))
+    return [_mount(*folder) for folder in folders]
+
+
+def _mount(source: Path, target: str, read_only: bool) -> Mount:
+    # Checked here: an engine may make an empty folder of what is missing, and mount that.
+    if not source.is_dir():
+        raise EngineError(f"{source}: no such folder, and {target} of the container is to be it")
+    return Mount(target, str(source.resolve()), type="bind", read_only=read_only)

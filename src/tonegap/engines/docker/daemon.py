@@ -1,0 +1,95 @@
+"""The container engine that answers, and what it says of itself.
+
+The mistake it exists to prevent: a limit that was asked for, silently not in force, and recorded
+as if it were.
+"""
+
+import os
+from dataclasses import dataclass
+from typing import Any
+
+import docker
+import requests
+from docker.errors import DockerException
+
+from tonegap.errors import EngineError
+
+TIMEOUT_S = 60  # for one answer; a loaded engine takes seconds to make a container
+# Everything docker-py lets through when no engine answers, or not as one does.
+UNREACHABLE = (DockerException, requests.RequestException, OSError)
+_MIB = 1 << 20
+# What an engine calls the means of a limit, in its answer to `info`.
+_MEANS = {
+    "memory": "MemoryLimit",
+    "swap": "SwapLimit",
+    "processors": "CpuCfsQuota",
+    "processes": "PidsLimit",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Daemon:
+    """An engine: its product and version, its machine, and which limits it can hold a container to.
+
+    `tells_oom` is false where a container killed for memory is reported as merely killed.
+    """
+
+    product: str
+    version: str
+    n_cpus: int
+    memory_mib: int
+    rootless: bool
+    seccomp: bool
+    tells_oom: bool
+    enforces: frozenset[str]
+
+    @property
+    def label(self) -> str:
+        """As people read it: `Docker 20.10.24`."""
+        return f"{self.product} {self.version}"
+
+
+def connect() -> docker.DockerClient:
+    """A client of the engine that DOCKER_HOST names, else of Docker's own socket.
+
+    Raises EngineError where none answers.
+    """
+    try:
+        return docker.from_env(timeout=TIMEOUT_S)
+    except UNREACHABLE as e:
+        where = os.environ.get("DOCKER_HOST", "Docker's own socket")
+        raise EngineError(
+            f"no container engine answers at {where} ({_reason(e)}); start Docker or Podman's "
+            "service, set DOCKER_HOST, or use --engine local"
+        ) from None
+
+
+def describe(client: docker.DockerClient) -> Daemon:
+    """What the engine behind a client is. Raises EngineError where it does not answer."""
+    try:
+        version, info = client.version(), client.info()
+    except UNREACHABLE as e:
+        raise EngineError(f"the container engine does not answer: {_reason(e)}") from None
+    return daemon_of(version, info)
+
+
+def daemon_of(version: dict[str, Any], info: dict[str, Any]) -> Daemon:
+    """The engine that these two answers describe."""
+    names = {str(part.get("Name", "")) for part in version.get("Components") or ()}
+    is_podman = any(name.startswith("Podman") for name in names)
+    options = " ".join(info.get("SecurityOptions") or ())
+    return Daemon(
+        product="Podman" if is_podman else "Docker",
+        version=str(version.get("Version", "")),
+        n_cpus=int(info["NCPU"]),
+        memory_mib=int(info["MemTotal"]) // _MIB,
+        rootless="rootless" in options,
+        seccomp="seccomp" in options,
+        tells_oom=not is_podman,
+        enforces=frozenset(name for name, key in _MEANS.items() if info.get(key)),
+    )
+
+
+def _reason(error: Exception) -> str:
+    """The last words of an error that wraps others, on one line."""
+    return " ".join(str(error).split())[-200:]

@@ -1,0 +1,165 @@
+"""Watches one container to its end: time, output size, log, cancellation; then says how it ended.
+
+The mistake it exists to prevent: an engine that went away, or a kill from outside, reported as the
+method's own error; or a container that outlives the watch.
+"""
+
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import docker
+from docker.errors import NotFound
+from docker.models.containers import Container
+
+from tonegap.engines.base import RunResult, RunSpec
+from tonegap.engines.docker.attach import Attached
+from tonegap.engines.docker.daemon import UNREACHABLE
+from tonegap.engines.docker.gpu import NO_GPU_CODE, NO_GPU_TEXT
+from tonegap.engines.ending import GRACE_S, Ending, judge, output_over, time_over
+from tonegap.engines.log import LogPump
+from tonegap.engines.tree import TreeUsage
+
+_FIRST_POLL_S = 0.02
+_POLL_S = 0.2
+_SAMPLE_S = 0.25
+_DRAIN_S = 20.0
+_AWAY_S = 4.0  # an engine that does not answer for so long is gone; a restart may be shorter
+_END_S = 20.0
+_OOM_FLAG_S = 0.5
+_KILLED = 128 + signal.SIGKILL
+
+State = dict[str, Any]
+
+
+class EngineGone(Exception):
+    """The engine stopped answering, or lost the container, while a stage ran."""
+
+
+def run_to_end(client: docker.DockerClient, container: Container, spec: RunSpec) -> RunResult:
+    """Starts a created container, ends it at a limit, and returns how it ended.
+
+    Raises what docker-py raises where it cannot be started, EngineGone where the engine goes away.
+    """
+    output = Attached(client, str(container.id))
+    pump = LogPump(output.pieces(), spec)
+    try:
+        container.start()
+        return _Watch(container, spec, pump).until_end()
+    finally:
+        output.close()
+        pump.join(GRACE_S)
+
+
+class _Watch:
+    def __init__(self, container: Container, spec: RunSpec, pump: LogPump) -> None:
+        self._container = container
+        self._spec = spec
+        self._pump = pump
+        self._started = time.monotonic()
+        self._tree: TreeUsage | None = None
+        self._pid: int | None = None
+
+    def until_end(self) -> RunResult:
+        stopped = self._wait_or_stop()
+        seconds = time.monotonic() - self._started
+        self._pump.join(_DRAIN_S)
+        stopped = stopped or output_over(self._spec, (self._spec.out_dir,), None)
+        cause, text = stopped or self._judge(self._final_state())
+        cpu = peak = None
+        if self._tree is not None:
+            cpu, peak = round(self._tree.cpu_seconds, 3), round(self._tree.peak_mib, 1)
+        return RunResult(cause, text, round(seconds, 3), cpu, peak)
+
+    def _wait_or_stop(self) -> Ending | None:
+        """Returns why the container had to be stopped, or None if it ended by itself."""
+        sample_at, poll_s = 0.0, _FIRST_POLL_S
+        while (state := self._state())["Running"]:
+            now = time.monotonic()
+            reason = time_over(self._spec, self._started)
+            if reason is None and now >= sample_at:
+                reason = self._sample(state)
+                sample_at = now + max(_SAMPLE_S, 10 * (time.monotonic() - now))
+            if reason is not None:
+                self._stop(gently=reason[0] in {"timeout", "cancelled"})
+                return reason
+            time.sleep(poll_s)
+            poll_s = min(poll_s * 1.2, _POLL_S)
+        return None
+
+    def _sample(self, state: State) -> Ending | None:
+        if self._tree is None and _is_here(state["Pid"], str(self._container.id)):
+            self._pid = state["Pid"]
+            self._tree = TreeUsage(state["Pid"])
+        if self._tree is not None:
+            self._tree.sample()
+        return output_over(self._spec, (self._spec.out_dir,), self._pid)
+
+    def _state(self) -> State:
+        """What the engine says of the container now. Raises EngineGone when it has said nothing for long."""
+        deadline = time.monotonic() + _AWAY_S
+        while True:
+            try:
+                self._container.reload()
+            except NotFound:
+                raise EngineGone("its container is gone: somebody removed it") from None
+            except UNREACHABLE as e:
+                if time.monotonic() > deadline:
+                    raise EngineGone(f"the container engine stopped answering ({e})") from None
+                time.sleep(_POLL_S)
+            else:
+                state: State = self._container.attrs["State"]
+                return state
+
+    def _stop(self, *, gently: bool) -> None:
+        """Ends the container: TERM and a grace first where that is due, then KILL; sees it ended."""
+        if gently:
+            self._kill("SIGTERM")
+            if self._ended_within(GRACE_S):
+                return
+        self._kill("SIGKILL")
+        if not self._ended_within(_END_S):
+            raise EngineGone(f"its container {self._container.short_id} cannot be ended")
+
+    def _kill(self, name: str) -> None:
+        try:
+            self._container.kill(signal=name)
+        except UNREACHABLE:
+            return  # ended meanwhile, or the engine is gone: the next look at its state tells
+
+    def _ended_within(self, seconds: float) -> bool:
+        deadline = time.monotonic() + seconds
+        while self._state()["Running"] and time.monotonic() < deadline:
+            time.sleep(_FIRST_POLL_S)
+        return not self._state()["Running"]
+
+    def _final_state(self) -> State:
+        """The state after the end; the flag of a memory kill may come a moment after the exit code."""
+        state = self._state()
+        deadline = time.monotonic() + _OOM_FLAG_S
+        while state["ExitCode"] == _KILLED and not state["OOMKilled"]:
+            if time.monotonic() > deadline:
+                break
+            time.sleep(_FIRST_POLL_S)
+            state = self._state()
+        return state
+
+    def _judge(self, state: State) -> Ending:
+        code = state["ExitCode"]
+        if code == NO_GPU_CODE and self._spec.gpu is not None:
+            return "engine-error", NO_GPU_TEXT
+        limits, words = self._spec.limits, self._pump.last_line()
+        if code != 0 and state["OOMKilled"]:
+            how = f"exit code {code}" + (f"; its last words: {words}" if words else "")
+            return "oom", f"out of memory at its limit of {limits.memory_mib} MiB ({how})"
+        peak = None if self._tree is None else self._tree.peak_mib
+        return judge(code, peak, limits, words)
+
+
+def _is_here(pid: int, container_id: str) -> bool:
+    """Whether a process number from the engine is that container's on this machine too."""
+    try:
+        return container_id in Path(f"/proc/{pid}/cgroup").read_text(encoding="ascii")
+    except OSError:
+        return False

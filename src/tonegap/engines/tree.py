@@ -1,0 +1,78 @@
+"""A tree of processes seen from outside: its memory, processor time, and what it holds on disk.
+
+The mistake it exists to prevent: a stage that fills the disk with files nobody sees, deleted while
+they are open.
+"""
+
+import contextlib
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+import psutil
+
+_MIB = 1 << 20
+
+
+class TreeUsage:
+    """What the tree under one process has used, as far as samples know."""
+
+    def __init__(self, pid: int) -> None:
+        """`pid` is the first process of the tree."""
+        self._pid = pid
+        self._cpu_by_pid: dict[int, float] = {}
+        self.peak_mib = 0.0
+
+    @property
+    def cpu_seconds(self) -> float:
+        """Processor seconds seen so far."""
+        return sum(self._cpu_by_pid.values())
+
+    def sample(self) -> float:
+        """A look at the tree: its own memory now in MiB; peak and processor time are kept.
+
+        Mapped files and shared pages are left out of it: the images that a stage maps are the page
+        cache's, and workers that share them would count them again each.
+        """
+        memory = own = 0
+        for process in processes(self._pid):
+            with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+                found = process.memory_info()
+                memory += found.rss
+                own += found.rss - found.shared
+                times = process.cpu_times()
+                self._cpu_by_pid[process.pid] = times.user + times.system
+        self.peak_mib = max(self.peak_mib, memory / _MIB)
+        return own / _MIB
+
+
+def processes(pid: int) -> list[psutil.Process]:
+    """A process and all below it; none where it is gone."""
+    try:
+        parent = psutil.Process(pid)
+        return [parent, *parent.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return []
+
+
+def signal_all(found: Iterable[psutil.Process], number: int) -> None:
+    """Sends a signal to those of them that are still there."""
+    for process in found:
+        with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+            process.send_signal(number)
+
+
+def deleted_bytes(pid: int, device: int) -> int:
+    """Bytes on one disk in files that a tree holds open and has deleted; each file counts once.
+
+    What cannot be seen (another user's processes) counts nothing.
+    """
+    sizes: dict[int, int] = {}
+    for process in processes(pid):
+        with contextlib.suppress(OSError):
+            for handle in os.scandir(f"/proc/{process.pid}/fd"):
+                with contextlib.suppress(OSError):
+                    status = Path(handle.path).stat()
+                    if status.st_nlink == 0 and status.st_dev == device:
+                        sizes[status.st_ino] = max(status.st_size, status.st_blocks * 512)
+    return sum(sizes.values())

@@ -1,0 +1,91 @@
+"""Folders whose content came from a stranger: walked without following a link, measured, removed.
+
+The mistake it exists to prevent: a folder that breaks whoever looks at it, by nesting deeper than
+a program can recurse, or by a name that rewrites the reader's terminal.
+"""
+
+import contextlib
+import os
+import shutil
+import stat
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+from tonegap.errors import BadOutput
+
+MAX_DEPTH = 64
+_LEAST_BYTES = 4096  # an empty file or folder takes room on a disk too
+
+
+def walk(folder: Path) -> Iterator[tuple[Path, os.stat_result]]:
+    """Everything below a folder with its own status (a link's, not its target's), folders first.
+
+    What vanishes meanwhile is left out. Raises BadOutput for folders nested deeper than 64, and for
+    one that cannot be read.
+    """
+    waiting = [(folder, 1)]
+    while waiting:
+        parent, depth = waiting.pop()
+        if depth > MAX_DEPTH:
+            where = shown(parent.relative_to(folder))
+            raise BadOutput(f"{where[:80]}…: folders nested deeper than {MAX_DEPTH}")
+        for path, status in _listing(parent, folder):
+            yield path, status
+            if stat.S_ISDIR(status.st_mode):
+                waiting.append((path, depth + 1))
+
+
+def _listing(parent: Path, folder: Path) -> Iterator[tuple[Path, os.stat_result]]:
+    try:
+        with os.scandir(parent) as entries:
+            for entry in entries:
+                with contextlib.suppress(FileNotFoundError):
+                    yield Path(entry.path), entry.stat(follow_symlinks=False)
+    except FileNotFoundError:
+        return
+    except OSError as e:
+        where = shown(parent.relative_to(folder))
+        raise BadOutput(f"{where}/: cannot be read: {e.strerror}") from None
+
+
+def shown(path: Path) -> str:
+    """A path as one line that any terminal and any file takes: what cannot be printed is `?`."""
+    return "".join(c if c.isprintable() else "?" for c in path.as_posix())
+
+
+def written_bytes(folder: Path) -> int:
+    """Bytes that a folder's content takes or will take: holes count, and so does what is empty."""
+    return sum(
+        max(status.st_size, status.st_blocks * 512, _LEAST_BYTES) for _path, status in walk(folder)
+    )
+
+
+def remove_tree(folder: Path) -> None:
+    """Removes a folder and all in it, whatever its modes and however deep; what cannot go stays."""
+    try:
+        waiting = [folder]
+        while waiting:
+            parent = waiting.pop()
+            waiting += [_moved_up(entry, folder) for entry in _emptied(parent)]
+            if parent != folder:
+                parent.rmdir()
+        folder.rmdir()
+    except OSError:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _emptied(folder: Path) -> list[Path]:
+    """The folders in a folder, once everything else in it is gone."""
+    with os.scandir(folder) as found:
+        entries = list(found)
+    for entry in entries:
+        if not entry.is_dir(follow_symlinks=False):
+            Path(entry.path).unlink()
+    return [Path(entry.path) for entry in entries if entry.is_dir(follow_symlinks=False)]
+
+
+def _moved_up(path: Path, folder: Path) -> Path:
+    """The same folder, open to its owner, right below another: so no path ever gets too long."""
+    path.chmod(0o700)
+    return path.rename(folder / uuid.uuid4().hex)

@@ -1,0 +1,131 @@
+"""The container engine behind a Docker-compatible socket, as far as images need it.
+
+Images are named by id and never pulled: what is not on the engine is an error that says how to get it.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO
+
+import docker
+import msgspec
+import requests
+from docker.errors import APIError, BuildError, DockerException, ImageNotFound, NotFound
+from docker.models.containers import Container
+from docker.models.images import Image
+from docker.types import Mount
+
+from tonegap.errors import EngineError
+from tonegap.images.lock import SITE, BoundEnvironment
+
+_PROBE_S = 300
+_INSIDE = Path(__file__).with_name("inside.py")
+
+
+class Inside(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Versions of Python and its packages, and of Debian's, seen inside an image."""
+
+    versions: dict[str, str]
+    debian: dict[str, str]
+
+
+def open_client() -> docker.DockerClient:
+    """A connection to the engine that DOCKER_HOST names. Raises EngineError where none answers."""
+    try:
+        client = docker.from_env(timeout=600)
+        client.ping()
+    except (DockerException, requests.RequestException, OSError) as e:
+        raise EngineError(
+            f"no container engine answers: {e}; start Docker or Podman, or name its socket in "
+            "DOCKER_HOST (docker/engine.sh starts one of its own)"
+        ) from None
+    return client
+
+
+def find_image(client: docker.DockerClient, reference: str) -> Image | None:
+    """The image of that id or reference on the engine, None if it is not there."""
+    try:
+        return client.images.get(reference)
+    except ImageNotFound:
+        return None
+    except APIError as e:
+        raise EngineError(f"{reference}: the engine cannot tell of it: {e.explanation}") from None
+
+
+def need_image(client: docker.DockerClient, reference: str, cure: str) -> Image:
+    """The image of that id or reference. Raises EngineError with the cure where it is not there."""
+    image = find_image(client, reference)
+    if image is None:
+        raise EngineError(f"{reference}: not on this engine, and nothing is pulled unasked; {cure}")
+    return image
+
+
+def image_platform(image: Image) -> str:
+    """`linux/amd64` and the like."""
+    return f"{image.attrs['Os']}/{image.attrs['Architecture']}"
+
+
+def look_inside(
+    client: docker.DockerClient,
+    image_id: str,
+    environment: BoundEnvironment | None,
+    modules: Sequence[str],
+    packages: Sequence[str],
+) -> Inside:
+    """What is seen inside an image (with the environment bound), once the modules were imported.
+
+    Raises EngineError with the last line of what was said inside.
+    """
+    command = ["python3", "-c", _INSIDE.read_text(encoding="utf-8"), *modules, "--", *packages]
+    mounts = [Mount(SITE, environment.host, type="bind", read_only=True)] if environment else []
+    try:
+        container = client.containers.create(
+            image_id, command, network_mode="none", read_only=True, mounts=mounts, entrypoint=[],
+            cap_drop=["ALL"], security_opt=["no-new-privileges"], user="1000:1000",
+            environment={"HOME": "/tmp"}, tmpfs={"/tmp": "size=64m"}, labels={"tonegap.role": "look"},
+        )  # fmt: skip
+    except (APIError, ImageNotFound) as e:
+        raise EngineError(f"{image_id}: no container can be made of it: {e}") from None
+    try:
+        container.start()
+        code = container.wait(timeout=_PROBE_S)["StatusCode"]
+        said = container.logs(stdout=True, stderr=False)
+        complaint = container.logs(stdout=False, stderr=True).decode(errors="replace").strip()
+    except (APIError, requests.RequestException) as e:
+        raise EngineError(f"{image_id}: cannot be looked into: {e}") from None
+    finally:
+        _remove(container)
+    if code:
+        raise EngineError(f"inside the image: {next(reversed(complaint.splitlines()), code)}")
+    return msgspec.json.decode(said, type=Inside)
+
+
+def build_image(
+    client: docker.DockerClient,
+    context: IO[bytes],
+    tag: str,
+    arguments: dict[str, str],
+    labels: dict[str, str],
+    no_cache: bool,
+) -> str:
+    """Builds a context offline; gives the image's id. Raises EngineError with the build's last words."""
+    try:
+        image, _ = client.images.build(
+            fileobj=context, custom_context=True, tag=tag, buildargs=arguments, labels=labels,
+            nocache=no_cache, network_mode="none", pull=False, rm=True, forcerm=True,
+            use_config_proxy=False,
+        )  # fmt: skip
+    except BuildError as e:
+        said = [str(line.get("stream", "")).strip() for line in e.build_log]
+        tail = " / ".join([line for line in said if line][-3:])
+        raise EngineError(f"{tag}: the build failed: {e.msg}: {tail}") from None
+    except (APIError, requests.RequestException) as e:
+        raise EngineError(f"{tag}: the build failed: {e}") from None
+    return str(image.id)
+
+
+def _remove(container: Container) -> None:
+    try:
+        container.remove(force=True, v=True)
+    except NotFound:
+        return

@@ -1,0 +1,105 @@
+"""The lock of the images: `docker/images.lock.json`, machine-made, one entry per image.
+
+The mistake it exists to prevent: a result from an image that nobody can name or build again.
+"""
+
+from pathlib import Path
+
+import msgspec
+
+from tonegap.errors import EngineError
+from tonegap.files import write_atomic
+
+SCHEMA = "tonegap/images@1"
+SITE = "/opt/site"  # where a bound environment is mounted; already on the images' PYTHONPATH
+
+
+class BoundEnvironment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A host folder of Python packages (site-packages) that is bound read-only at `SITE`.
+
+    Weaker than an image: it is named by a digest over its content, but nobody else can fetch it.
+    `versions` are those of the packages that the kit needs.
+    """
+
+    host: str
+    sha256: str
+    versions: dict[str, str]
+
+
+class LockedImage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One image: what it was built from, and what came out.
+
+    `base` is the name of the base's entry, a reference by digest, or "" where there is none.
+    `image_id` says what runs; `content_sha256` is what a rebuild must reproduce (docker/README.md).
+    `versions` are those seen inside, of Python and of all that is locked; `debian` those of Debian's
+    packages, kept with the lowest image that has a list of them. `archive_sha256` is that of its exported
+    archive, null before an export.
+    """
+
+    name: str
+    base: str
+    source_sha256: str
+    base_id: str
+    image_id: str
+    content_sha256: str
+    platform: str
+    size_bytes: int
+    environment: BoundEnvironment | None = None
+    versions: dict[str, str] = {}
+    debian: dict[str, str] = {}
+    archive_sha256: str | None = None
+
+
+class ImageLock(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """All locked images by name: `base-cuda`, `baselines/erm`."""
+
+    images: dict[str, LockedImage] = {}
+    schema: str = SCHEMA
+
+    def with_image(self, image: LockedImage) -> "ImageLock":
+        """The lock with this image in place of the one of its name."""
+        images = {**self.images, image.name: image}
+        return msgspec.structs.replace(self, images=dict(sorted(images.items())))
+
+    def foundation(self, name: str) -> str:
+        """What the image's line of bases ends in: a reference, or the name of a base that has none."""
+        seen = set()
+        while name in self.images and self.images[name].base and name not in seen:
+            seen.add(name)
+            name = self.images[name].base
+        return name
+
+
+def lock_path(root: Path) -> Path:
+    """Where the lock of a suite root lies."""
+    return root / "docker" / "images.lock.json"
+
+
+def read_lock(root: Path) -> ImageLock:
+    """The lock of a suite root; an empty one where none was written yet.
+
+    Raises EngineError for a file that is no lock.
+    """
+    path = lock_path(root)
+    try:
+        lock = msgspec.json.decode(path.read_bytes(), type=ImageLock)
+    except FileNotFoundError:
+        return ImageLock()
+    except (OSError, msgspec.MsgspecError) as e:
+        raise EngineError(f"{path}: not a lock of images: {e}") from None
+    if lock.schema != SCHEMA:
+        raise EngineError(f"{path}: found schema {lock.schema!r}, wanted {SCHEMA!r}")
+    for name, image in lock.images.items():
+        if name != image.name:
+            raise EngineError(f"{path}: the entry {name!r} holds the image {image.name!r}")
+    return lock
+
+
+def encode_lock(lock: ImageLock) -> bytes:
+    """The lock as JSON with sorted keys: equal locks give equal bytes."""
+    return msgspec.json.format(msgspec.json.encode(lock, order="sorted"), indent=1) + b"\n"
+
+
+def write_lock(root: Path, lock: ImageLock) -> None:
+    """Writes the lock of a suite root, whole or not at all."""
+    write_atomic(lock_path(root), encode_lock(lock))

@@ -1,0 +1,275 @@
+"""`tonegap run` from a suite root to records, with plug-ins that run in a blink."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import msgspec
+import pytest
+from tiny_rooms import GENERATE_PY, TRAIN_PY
+
+RAN = re.compile(r"^\[ *\d+/\d+\] (.+): \d+\.\d s$", re.MULTILINE)
+SLOW = "import time\ntime.sleep(0.5)\n"
+N = {"n": {"default": 3, "about": "images"}}
+
+
+@pytest.fixture(scope="session")
+def drawn(tmp_path_factory):
+    """The images of `sixty`, drawn once for all tests: a store that holds nothing else."""
+    from tiny_rooms import Rooms
+
+    from tonegap.data.drawn import ensure_drawn
+    from tonegap.rooms.dataset import read_dataset
+
+    rooms = Rooms(tmp_path_factory.mktemp("drawn") / "root")
+    rooms.drawn()
+    store = rooms.root / "runs"
+    ensure_drawn(read_dataset(rooms.root, "sixty"), store / "drawn", 1)
+    return store / "drawn"
+
+
+@pytest.fixture
+def suite(rooms, drawn):
+    """A suite of four entries × two seeds on drawn images; ten stages."""
+    rooms.drawn()
+    rooms.method("grey", GENERATE_PY, parameters=N)
+    rooms.baseline("other", TRAIN_PY + "\n# not the same\n")
+    rooms.suite(
+        entries=[{"methods": ["none", "grey"], "baselines": ["plain", "other"]}], seeds=[0, 1]
+    )
+    return use(rooms, drawn, "runs")
+
+
+def use(rooms, drawn, name):
+    """A store of that name in the suite root, with the images drawn already."""
+    store = rooms.root / name
+    store.mkdir(exist_ok=True)
+    if not (store / "drawn").exists():
+        subprocess.run(["cp", "-r", str(drawn), str(store / "drawn")], check=True)
+    return rooms
+
+
+def run(tonegap, rooms, *words):
+    """Exit code of `tonegap run tiny`, and the titles of the stages it ran."""
+    code = tonegap("run", "tiny", "--suite-root", rooms.root, *words)
+    return code, RAN.findall(tonegap.err)
+
+
+def records(rooms, store="runs"):
+    """Records by entry and seed, without what may differ between two runs of the same work."""
+    found = {}
+    for path in sorted((rooms.root / store / "records").glob("*.json")):
+        record = msgspec.json.decode(path.read_bytes())
+        del record["circumstances"]
+        found[path.name] = msgspec.json.encode(record)
+    return found
+
+
+def start(rooms, *words, store="runs"):
+    """The same run in a process of its own."""
+    argv = [sys.executable, "-m", "tonegap", "run", "tiny", "--suite-root", str(rooms.root)]
+    argv += ["--store", str(rooms.root / store), *words]
+    return subprocess.Popen(argv, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
+def n_stages(rooms):
+    return len(list((rooms.root / "runs" / "stages").glob("*/*/stage.json")))
+
+
+def wait_until(condition, seconds=60):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_a_run_ends_in_a_record_for_every_cell_and_the_same_again_does_nothing(suite, tonegap):
+    code, ran = run(tonegap, suite)
+    assert code == 0
+    assert len(ran) == 10
+    assert len(records(suite)) == 8
+    before = {path: path.stat().st_mtime_ns for path in (suite.root / "runs").rglob("*.json")}
+    began = time.monotonic()
+    code, ran = run(tonegap, suite)
+    assert (code, ran) == (0, [])
+    assert "0 stages run, 0 cells finished, 8 cached, 0 failed" in tonegap.err
+    assert time.monotonic() - began < 3
+    after = {path: path.stat().st_mtime_ns for path in before}
+    unchanged = {p for p in before if before[p] == after[p]}
+    assert {p.parent.name for p in before if p not in unchanged} <= {"suites"}
+
+
+def test_two_fresh_runs_give_the_same_records(suite, tonegap, drawn):
+    run(tonegap, suite, "--jobs", 1)
+    use(suite, drawn, "again")
+    run(tonegap, suite, "--jobs", 2, "--store", suite.root / "again")
+    first, second = records(suite), records(suite, "again")
+    assert len(first) == 8
+    assert first == second
+
+
+def test_a_record_holds_scores_per_tone_for_each_selection(suite, tonegap):
+    run(tonegap, suite)
+    record = json.loads(next(iter(records(suite).values())))
+    assert record["scores"].keys() == {"validation", "last", "test-oracle"}
+    table = record["scores"]["last"]["tables"]["types"]
+    rows = list(zip(table["metric"], table["tone"], table["value"], table["n"], strict=True))
+    accuracy = {tone: (value, n) for metric, tone, value, n in rows if metric == "accuracy"}
+    assert accuracy["I"][1] == accuracy["VI"][1] == 10
+    assert accuracy["all"][0] == pytest.approx((accuracy["I"][0] + accuracy["VI"][0]) / 2)
+    assert accuracy["gap"][0] == pytest.approx(abs(accuracy["I"][0] - accuracy["VI"][0]))
+    assert record["scores"]["last"]["epoch"] == 2
+    assert len(record["curve"]) == 2
+
+
+def test_one_failing_entry_never_stops_the_others(suite, tonegap):
+    suite.baseline("other", "print('no luck')\nraise SystemExit(4)\n")
+    code, ran = run(tonegap, suite)
+    assert code == 1
+    assert len(ran) == 6
+    assert len(records(suite)) == 4
+    assert len(list((suite.root / "runs" / "failures").glob("*.json"))) == 4
+    assert tonegap.err.count("failed (method-error): baselines/other train: exit code 4") == 4
+
+
+def test_changing_one_thing_recomputes_exactly_what_depends_on_it(suite, tonegap):
+    run(tonegap, suite)
+    suite.baseline("other", TRAIN_PY + "\n# changed\n")
+    code, ran = run(tonegap, suite)
+    assert code == 0
+    assert sorted(ran) == 2 * ["sixty/two seed 0: baselines/other train"] + 2 * [
+        "sixty/two seed 1: baselines/other train"
+    ]
+    suite.method("grey", GENERATE_PY, parameters={"n": {"default": 2, "about": "images"}})
+    code, ran = run(tonegap, suite)
+    assert code == 0
+    assert len(ran) == 6  # two to generate, four to train behind them
+    assert not any("none" in title for title in ran)
+
+
+def test_another_seed_adds_its_own_stages_alone(suite, tonegap):
+    run(tonegap, suite)
+    path = suite.root / "benchmarks/suites/tiny.toml"
+    path.write_text(path.read_text().replace("[0, 1]", "[0, 1, 7]"))
+    _code, ran = run(tonegap, suite)
+    assert len(ran) == 5
+    assert all("seed 7" in title for title in ran)
+
+
+def test_a_runner_killed_in_the_middle_loses_nothing_and_the_next_does_nothing_twice(
+    suite, tonegap
+):
+    suite.baseline("plain", SLOW + TRAIN_PY)
+    suite.baseline("other", SLOW + TRAIN_PY + "\n# not the same\n")
+    killed = start(suite, "--jobs", "1")
+    wait_until(lambda: n_stages(suite) >= 3)
+    killed.kill()
+    killed.communicate()
+    done = n_stages(suite)
+    assert 3 <= done < 10
+    code, ran = run(tonegap, suite)
+    assert code == 0
+    assert len(ran) == 10 - done
+    assert len(records(suite)) == 8
+    assert list((suite.root / "runs" / "work").iterdir()) == []
+
+
+def test_two_runs_at_once_share_the_work_and_give_the_same_records(suite, tonegap, drawn):
+    suite.baseline("plain", SLOW + TRAIN_PY)
+    suite.baseline("other", SLOW + TRAIN_PY + "\n# not the same\n")
+    both = [start(suite, "--jobs", "1"), start(suite, "--jobs", "1")]
+    said = [process.communicate(timeout=60)[1] for process in both]
+    assert [process.returncode for process in both] == [0, 0]
+    ran = [RAN.findall(text) for text in said]
+    assert sum(len(titles) for titles in ran) == 10
+    assert min(len(titles) for titles in ran) >= 2
+    use(suite, drawn, "alone")
+    run(tonegap, suite, "--store", suite.root / "alone")
+    assert records(suite) == records(suite, "alone")
+
+
+def test_ctrl_c_ends_in_good_order_and_keeps_what_is_finished(suite):
+    suite.baseline("plain", "import time\ntime.sleep(60)\n")
+    process = start(suite, "--jobs", "1")
+    wait_until(lambda: any((suite.root / "runs" / "work").glob("*/log.txt")))
+    process.send_signal(signal.SIGINT)
+    _out, err = process.communicate(timeout=20)
+    assert process.returncode == 1
+    assert "Traceback" not in err
+    assert "failed (cancelled)" in err
+    assert list((suite.root / "runs" / "work").iterdir()) == []
+
+
+class TestPlan:
+    def plan(self, tonegap, suite):
+        assert tonegap("plan", "tiny", "--suite-root", suite.root, "--json") == 0
+        return json.loads(tonegap.out)
+
+    def test_before_and_after_a_run(self, suite, tonegap):
+        before = self.plan(tonegap, suite)
+        assert (before["suite"], before["cells"], before["cached"]) == ("tiny", 8, 0)
+        assert len(before["stages"]) == 10
+        assert {stage["why"] for stage in before["stages"]} == {
+            "it never ran on this task and seed"
+        }
+        run(tonegap, suite)
+        after = self.plan(tonegap, suite)
+        assert (after["cached"], after["stages"]) == (8, [])
+
+    def test_it_runs_nothing(self, suite, tonegap):
+        self.plan(tonegap, suite)
+        assert n_stages(suite) == 0
+        assert records(suite) == {}
+
+    def test_a_miss_is_explained_and_what_it_says_is_what_runs(self, suite, tonegap):
+        run(tonegap, suite)
+        suite.baseline("other", TRAIN_PY + "\n# changed\n")
+        stages = self.plan(tonegap, suite)["stages"]
+        assert {stage["why"] for stage in stages} == {"plug-in changed"}
+        _code, ran = run(tonegap, suite)
+        assert sorted(ran) == sorted(stage["stage"] for stage in stages)
+
+
+def test_options_add_entries_beside_the_suites_first(suite, tonegap):
+    run(tonegap, suite)
+    suite.method("more", GENERATE_PY, parameters=N)
+    _code, ran = run(tonegap, suite, "--method", "more")
+    assert len(ran) == 6
+    assert sum("methods/more generate" in title for title in ran) == 2
+
+
+def test_a_suite_may_be_a_file_anywhere(suite, tonegap, tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text((suite.root / "benchmarks/suites/tiny.toml").read_text())
+    assert tonegap("run", path, "--suite-root", suite.root) == 0
+    assert (suite.root / "runs" / "suites" / "mine.json").exists()
+
+
+def test_a_plug_in_in_plain_shell_needs_no_python(suite, tonegap):
+    """The contract is files: a baseline of six lines of sh gives a record."""
+    code = """\
+header=$(sed 's/.*"classes":\\["\\([^"]*\\)","\\([^"]*\\)"\\].*/epoch,image_id,p_\\1,p_\\2/' "$3/job.json")
+echo "$header" > "$5/predictions.csv"
+for part in validation test; do
+    tail -n +2 "$3/$part.csv" | cut -d, -f1 | sed 's/.*/1,&,0.25,0.75/' >> "$5/predictions.csv"
+done
+"""
+    suite.write("baselines/shell/train.sh", code)
+    suite.baseline("shell", "", command=["sh", "train.sh"])
+    suite.write("baselines/shell/train.sh", code)
+    suite.suite(entries=[{"methods": ["none"], "baselines": ["shell"]}])
+    code, ran = run(tonegap, suite)
+    assert (code, len(ran)) == (0, 1), tonegap.err
+    (record,) = records(suite).values()
+    assert json.loads(record)["entry"]["baseline"] == "shell"
+
+
+def test_the_report_is_named_in_the_last_line(suite, tonegap):
+    run(tonegap, suite)
+    last = Path(tonegap.out.splitlines()[-1])
+    assert os.path.exists(last if last.is_absolute() else suite.root / last)  # noqa: PTH110

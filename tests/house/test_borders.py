@@ -1,0 +1,67 @@
+"""Borders between rooms that an import or a word could cross."""
+
+import ast
+import sys
+import tomllib
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, distribution, packages_distributions
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+ROOT = Path(__file__).parents[2]
+ENGINE = sorted((ROOT / "src").rglob("*.py"))
+KIT = sorted((ROOT / "docker" / "kit").rglob("*.py"))
+
+# Ids that are words of the language or of the code as well.
+_WORDS = {"none", "phantom"}
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Top-level names that a file imports, wherever in it."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.split(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            yield str(node.module).split(".")[0]
+
+
+def plugin_and_dataset_ids() -> set[str]:
+    found = [*ROOT.glob("methods/*/method.toml"), *ROOT.glob("baselines/*/baseline.toml")]
+    found += ROOT.glob("benchmarks/*/dataset.toml")
+    return {path.parent.name for path in found} - _WORDS
+
+
+def test_the_engine_never_imports_what_only_stages_need():
+    heavy = {"torch", "torchvision", "safetensors", "diffusers", "transformers", "tonegap_kit"}
+    found = {path.name: heavy.intersection(imports(path)) for path in ENGINE}
+    assert {name: names for name, names in found.items() if names} == {}
+
+
+def test_the_engine_imports_only_what_is_declared():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    declared = {Requirement(text).name.lower() for text in project["dependencies"]}
+    own = {"tonegap", *sys.stdlib_module_names}
+    outside = {name for path in ENGINE for name in imports(path)} - own
+    distributions = packages_distributions()
+    missing = {name for name in outside if not declared & {d.lower() for d in distributions[name]}}
+    assert missing == set()
+
+
+@pytest.mark.parametrize("path", [*ENGINE, *KIT], ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_plug_in_or_data_set_is_named_in_code(path):
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    texts = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)}
+    assert plugin_and_dataset_ids() & texts == set()
+
+
+def test_only_tonegap_reaches_site_packages():
+    try:
+        installed = distribution("tonegap")
+    except PackageNotFoundError:
+        pytest.skip("tonegap is not installed")
+    if "editable" in (installed.read_text("direct_url.json") or ""):
+        pytest.skip("tonegap is installed editable; `tox -e tests` installs the wheel")
+    tops = {file.parts[0] for file in installed.files or [] if file.parts[0] != ".."}
+    assert {top for top in tops if not top.endswith(".dist-info")} == {"tonegap"}

@@ -1,0 +1,94 @@
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tonegap_kit.command import Stage, main, progress
+from tonegap_kit.determinism import device_of
+from tonegap_kit.errors import StageError
+
+
+@pytest.fixture
+def started(
+    make_stage: Callable[..., Stage], monkeypatch: pytest.MonkeyPatch
+) -> Callable[[Callable[[Stage], None]], int]:
+    """The exit code of a plug-in whose `train` stage is this function."""
+
+    def start(train: Callable[[Stage], None], stage: str = "train", **changes: object) -> int:
+        made = make_stage(**changes)
+        monkeypatch.setattr(
+            sys, "argv", ["train.py", stage, "--in", str(made.inputs), "--out", str(made.out)]
+        )
+        with pytest.raises(SystemExit) as ended:
+            main(train=train, generate=lambda _: None)
+        assert isinstance(ended.value.code, int)
+        return ended.value.code
+
+    return start
+
+
+def _raises(problem: Exception) -> Callable[[Stage], None]:
+    def train(_: Stage) -> None:
+        raise problem
+
+    return train
+
+
+def test_a_stage_gets_its_job_and_its_folders(started: Callable[..., int], tmp_path: Path) -> None:
+    seen: list[Stage] = []
+    assert started(seen.append, seed=7) == 0
+    (stage,) = seen
+    assert (stage.job.seed, stage.inputs, stage.out) == (7, tmp_path / "in", tmp_path / "out")
+
+
+def test_progress_lines_are_those_of_the_contract(capsys: pytest.CaptureFixture[str]) -> None:
+    progress(3, 20)
+    assert capsys.readouterr().err == "tonegap-progress 3 20\n"
+
+
+@pytest.mark.parametrize(
+    ("problem", "said"),
+    [
+        (StageError("x.csv: is empty"), "error: x.csv: is empty\n"),
+        (MemoryError(), "error: out of memory\n"),
+        (
+            RuntimeError("CUDA out of memory. Tried\nmore"),
+            "error: out of memory: CUDA out of memory. Tried\n",
+        ),
+        (
+            RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: 5 bytes"),
+            "error: out of memory: [enforce fail] DefaultCPUAllocator: can't allocate memory: 5 bytes\n",
+        ),
+    ],
+)
+def test_a_stage_that_cannot_go_on_says_so_in_one_line_and_ends_with_1(
+    started: Callable[..., int], capsys: pytest.CaptureFixture[str], problem: Exception, said: str
+) -> None:
+    assert started(_raises(problem)) == 1
+    assert capsys.readouterr().err == said
+
+
+def test_a_bug_is_not_taken_for_a_message(started: Callable[..., int]) -> None:
+    with pytest.raises(RuntimeError, match="shape mismatch"):
+        started(_raises(RuntimeError("shape mismatch")))
+
+
+def test_a_job_for_another_stage_is_refused(
+    started: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert started(lambda _: None, stage="generate") == 1
+    assert "stage is 'train', but 'generate' was started" in capsys.readouterr().err
+
+
+def test_a_stage_that_the_plug_in_lacks_is_refused(
+    started: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert started(lambda _: None, stage="fit") == 2
+    assert "invalid choice: 'fit'" in capsys.readouterr().err
+
+
+def test_a_device_that_is_neither_cpu_nor_cuda_is_refused() -> None:
+    assert device_of("cpu").type == "cpu"
+    with pytest.raises(StageError, match="device is 'tpu', wanted 'cpu' or 'cuda'"):
+        device_of("tpu")
