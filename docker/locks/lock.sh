@@ -28,5 +28,5 @@ for name in "$@"; do
   pip-compile --quiet --generate-hashes --strip-extras --upgrade --no-header --no-annotate \
     --no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
     --find-links "$stub" "${left_out[@]}" "${constraints[@]}" --output-file "$name.txt" "$name.in"
-  sed -i '/^# WARNING: The following packages were not pinned/,$d' "$name.txt" # those left out above
+  sed -i -e '/^# WARNING/,$d' -e '/^#/d' -e '/^$/d' "$name.txt" # words about what was left out
 done

@@ -70,14 +70,20 @@ def is_there(page: Page, path: str) -> bool:
 @by_page
 def test_every_task_that_is_named_is_there(page):
     data_sets = {task.split("/")[0] for task in task_ids(ROOT)}
-    shown = page.words_of_code + [word for command in page.commands for word in command.text.split()]
+    shown = page.words_of_code + [
+        word for command in page.commands for word in command.text.split()
+    ]
     named = {word for word in shown if re.fullmatch(r"[a-z0-9]+/[a-z0-9-]+", word)}
     asked = {word for word in named if word.split("/")[0] in data_sets}
     assert asked - set(task_ids(ROOT)) == set()
 
 
 def test_every_page_that_code_points_to_is_there():
-    sources = [*ROOT.glob("src/**/*.py"), *ROOT.glob("docker/kit/**/*.py"), *ROOT.glob("tests/**/*.py")]
+    sources = [
+        *ROOT.glob("src/**/*.py"),
+        *ROOT.glob("docker/kit/**/*.py"),
+        *ROOT.glob("tests/**/*.py"),
+    ]
     pattern = re.compile(r"\b((?:docs|docker|benchmarks|reports)/[\w./-]+\.md|CONTRIBUTING\.md)\b")
     named = {name for path in sources for name in pattern.findall(path.read_text(encoding="utf-8"))}
     assert {name for name in named if not (ROOT / name).exists()} == set()
@@ -90,7 +96,9 @@ def metric_row(metric) -> str:
 
 
 def test_the_page_of_metrics_is_what_the_code_says():
-    table = Page("docs/metrics.md").text.split("<!-- metrics -->\n")[1].split("\n<!-- /metrics -->")[0]
+    table = (
+        Page("docs/metrics.md").text.split("<!-- metrics -->\n")[1].split("\n<!-- /metrics -->")[0]
+    )
     header, rule = (
         "| metric | better | per tone | what it is | source |",
         "| --- | --- | --- | --- | --- |",

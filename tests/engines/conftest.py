@@ -23,7 +23,6 @@ class Place:
 
     folder: Path
     command: tuple[str, ...] = ("sh", "stage.sh")
-    limits: Limits = Limits(timeout_s=20, memory_mib=512, output_mib=10)
     cancelled: threading.Event = field(default_factory=threading.Event)
     progress: list[tuple[int, int]] = field(default_factory=list)
 

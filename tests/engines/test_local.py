@@ -22,11 +22,8 @@ PYTHON = ("python", "stage.py")
 
 def processes_with(word):
     """Pids whose command line holds the word."""
-    found = []
-    for process in psutil.process_iter(["cmdline"]):
-        if any(word in part for part in process.info["cmdline"] or []):
-            found.append(process.pid)
-    return found
+    lines = {p.pid: p.info["cmdline"] or [] for p in psutil.process_iter(["cmdline"])}
+    return [pid for pid, line in lines.items() if any(word in part for part in line)]
 
 
 def wait_for(condition, seconds=10):

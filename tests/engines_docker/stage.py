@@ -1,3 +1,4 @@
+# ruff: noqa: T201
 """A stage with one behaviour a mode: `python stage.py MODE STAGE --in DIR --out DIR`."""
 
 import json
@@ -67,7 +68,7 @@ elif mode == "ignore-term":
 elif mode == "oom":
     allocate()
 elif mode == "oom-slowly":
-    allocate(4, 0.1)
+    allocate(2, 0.1)
 elif mode == "oom-child":
     pid = os.fork()
     if pid == 0:
@@ -80,12 +81,12 @@ elif mode == "quota":
         (out / str(i)).write_bytes(b"x" * MIB)
         time.sleep(0.02)
 elif mode == "deleted":
-    with (out / "hidden").open("wb") as f:
+    kept = []
+    for _ in range(200):
+        kept.append((out / "hidden").open("wb"))
+        kept[-1].write(b"x" * MIB)
         (out / "hidden").unlink()
-        for _ in range(1000):
-            f.write(b"x" * MIB)
-            f.flush()
-            time.sleep(0.02)
+        time.sleep(0.02)
 elif mode == "flood":
     block = b"all work and no play makes jack a dull boy\n" * 20_000
     for _ in range((1 << 30) // len(block)):
@@ -117,7 +118,7 @@ elif mode == "look":
         "connect": refused(connect),
         "link of in": refused(lambda: os.link("/in/job.json", out / "job")),
         "environment": dict(os.environ),
-        "folder": os.getcwd(),
+        "folder": str(Path.cwd()),
         "arguments": sys.argv[1:],
         "tmp": os.statvfs("/tmp").f_frsize * os.statvfs("/tmp").f_blocks,
         "shm": os.statvfs("/dev/shm").f_frsize * os.statvfs("/dev/shm").f_blocks,
@@ -125,7 +126,7 @@ elif mode == "look":
         "writable": [
             row.split()[1]
             for row in Path("/proc/mounts").read_text().splitlines()
-            if row.split()[3].split(",")[0] == "rw" and os.access(row.split()[1], os.W_OK)
+            if Path(row.split()[1]).is_dir() and os.access(row.split()[1], os.W_OK)
         ],
     }
     (out / "seen.json").write_text(json.dumps(seen))

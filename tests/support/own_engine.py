@@ -11,6 +11,7 @@ import subprocess
 import tarfile
 import tempfile
 import time
+import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from io import BytesIO
@@ -21,10 +22,8 @@ import pytest
 
 REQUIRED = bool(os.environ.get("TONEGAP_REQUIRE_ENGINE") or os.environ.get("CI"))
 PRODUCTS = ["docker", *(["podman"] if os.environ.get("TONEGAP_TEST_PODMAN") else [])]
-_DOCKERD = (
-    "--iptables=false --ip6tables=false --ip-forward=false --ip-masq=false --bridge=none "
-    "--log-level=warn"
-).split()
+_NO_NETWORK = ("iptables=false", "ip6tables=false", "ip-forward=false", "ip-masq=false")
+_DOCKERD = [*(f"--{option}" for option in _NO_NETWORK), "--bridge=none", "--log-level=warn"]
 _PODMAN_CONF = """\
 [containers]
 default_ulimits = ["nofile=16384:16384","nproc=16384:16384"]
@@ -84,6 +83,12 @@ class OwnEngine:
     def kill(self) -> None:
         """As a crash does: its containers stay."""
         self._end(signal.SIGKILL)
+        # Its own containerd follows it in its own time; a new engine must not meet it half gone.
+        with suppress(FileNotFoundError, ProcessLookupError):
+            pid = int((self.folder / "exec/containerd/containerd.pid").read_text())
+            while True:
+                os.kill(pid, signal.SIGKILL)
+                time.sleep(0.05)
 
     def _end(self, number: int) -> None:
         if self._process is not None:
@@ -98,9 +103,21 @@ class OwnEngine:
                 container.remove(force=True, v=True)
             client.close()
         self._end(signal.SIGTERM)
+        for pid in _processes_of(self.folder):
+            os.kill(pid, signal.SIGKILL)
         for mount in reversed(_mounts_below(self.folder)):
             subprocess.run(["umount", mount], check=False, capture_output=True)
         shutil.rmtree(self.folder)
+
+
+def _processes_of(folder: Path) -> list[int]:
+    """What an engine that was killed left running: its files are in the command line."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            if f"{folder}/".encode() in path.read_bytes():
+                found.append(int(path.parent.name))
+    return found
 
 
 def _mounts_below(folder: Path) -> list[str]:
@@ -162,7 +179,9 @@ def import_base(client: docker.DockerClient) -> str:
         for path in _files_of_python():
             archive.add(path, path.lstrip("/"), recursive=False)
     changes = ["ENV PATH=/usr/bin", "ENV PYTHONPATH=/opt/kit:/opt/site"]
-    said = client.api.import_image_from_data(data.getvalue(), changes=changes)
+    # A name keeps it: what has none goes with the first image built on it.
+    name = f"tonegap-test-{uuid.uuid4().hex[:8]}"
+    said = client.api.import_image_from_data(data.getvalue(), repository=name, changes=changes)
     return str(docker.utils.json_stream.json.loads(said.splitlines()[-1])["status"])
 
 
@@ -215,6 +234,6 @@ def build(
 
 
 def forget(client: docker.DockerClient, image: str) -> None:
-    """Removes an image; a base goes with the last image built on it."""
-    with suppress(docker.errors.ImageNotFound):
+    """Removes an image."""
+    with suppress(docker.errors.NotFound):
         client.images.remove(image, force=True)

@@ -1,9 +1,10 @@
 """A suite root in a temporary folder, built piece by piece, with plug-ins that run in a blink."""
 
 import json
+import shutil
 import struct
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,20 @@ import pytest
 from PIL import Image
 
 from tonegap.cli.main import main
+
+PROJECT = Path(__file__).parents[2]
+
+# No plots: they take longer than all else in a report.
+LEADERBOARD = """\
+title = "Tests"
+selection = "validation"
+rank_by = "worst"
+metrics = ["accuracy"]
+reference = { method = "none", baseline = "plain" }
+tone_note = "Tones are drawn."
+n_plots = 0
+n_details = 0
+"""
 
 DRAWN = """\
 title = "Sixty drawn images"
@@ -151,6 +166,8 @@ class Rooms:
         self.root = root
         self.write("pyproject.toml", "[tool.tonegap]\n")
         self.write("docker/kit/requirements.in", "")
+        shutil.copytree(PROJECT / "reports" / "templates", root / "reports" / "templates")
+        self.write("reports/leaderboard.toml", LEADERBOARD)
 
     def write(self, path: str, content: str | bytes) -> Path:
         target = self.root / path
@@ -252,9 +269,9 @@ def rooms(tmp_path: Path) -> Rooms:
 
 
 @pytest.fixture
-def tonegap(capfd: pytest.CaptureFixture[str]) -> Iterator["Command"]:
+def tonegap(capfd: pytest.CaptureFixture[str]) -> "Command":
     """The command line in this process."""
-    yield Command(capfd)
+    return Command(capfd)
 
 
 class Command:

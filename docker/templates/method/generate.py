@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import numpy as np
+
 from tonegap_kit.command import Stage, main
 from tonegap_kit.partition import Partition, read_partition
 from tonegap_kit.synthetic import SyntheticImage, write_synthetic

@@ -29,9 +29,11 @@ def command(suite: str, options: RunOptions) -> None:
     tonegap run
     tonegap run skin-diff --root ~/fitzpatrick17k
     """  # noqa: D301
+    from tonegap.report.settings import read_settings
     from tonegap.run.prepare import prepare
 
     request = open_request(suite, options)
+    read_settings(request.root)  # what the last step needs should not be missed after hours
     plan = prepare(request)
     tally = _work(request, plan, options)
     _say(tally)

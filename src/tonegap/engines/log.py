@@ -5,9 +5,11 @@ because nobody listens.
 """
 
 import contextlib
+import os
 import re
 import threading
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import BinaryIO
 
 from tonegap.engines.base import RunSpec
@@ -16,6 +18,7 @@ LOG_LIMIT = 8 << 20
 CHUNK = 1 << 16
 _TAIL = 1 << 13
 _MOST_STEPS = 100  # progress lines of one chunk that are told: a flood of them must cost nothing
+_WORD = b"tonegap-progress "
 _PROGRESS = re.compile(rb"^tonegap-progress (\d{1,9}) (\d{1,9})[ \r]*\n", re.MULTILINE)
 
 
@@ -42,16 +45,17 @@ class LogPump:
         return "".join(c if c.isprintable() else "?" for c in text[-300:])
 
     def _copy(self) -> None:
-        with self._spec.log.open("wb") as log:
+        with _opened(self._spec.log) as log:
             for text in _whole_lines(self._pieces):
                 self._take(text, log)
             if self._room <= 0:
                 _write(log, b"\n[log cut: 8 MiB kept; the last lines follow]\n" + self._tail)
 
     def _take(self, text: bytes, log: BinaryIO) -> None:
-        for done, total in _PROGRESS.findall(text)[-_MOST_STEPS:]:
-            self._spec.on_progress(int(done), int(total))
-        text = _PROGRESS.sub(b"", text)
+        if _WORD in text:
+            for done, total in _PROGRESS.findall(text)[-_MOST_STEPS:]:
+                self._spec.on_progress(int(done), int(total))
+            text = _PROGRESS.sub(b"", text)
         self._tail = (self._tail + text)[-_TAIL:]
         if self._room > 0:
             _write(log, text[: self._room])
@@ -72,8 +76,16 @@ def _whole_lines(pieces: Iterable[Sequence[bytes | None]]) -> Iterator[bytes]:
     yield from rests.values()
 
 
+# On a full disk the log ends early; a pipe that nobody reads would stop the stage instead.
+
+
+def _opened(path: Path) -> BinaryIO:
+    try:
+        return path.open("wb", buffering=0)
+    except OSError:
+        return Path(os.devnull).open("wb", buffering=0)
+
+
 def _write(log: BinaryIO, text: bytes) -> None:
-    # On a full disk the log ends early; a pipe that nobody reads would stop the stage instead.
     with contextlib.suppress(OSError):
         log.write(text)
-        log.flush()

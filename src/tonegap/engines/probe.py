@@ -9,6 +9,7 @@ import psutil
 
 from tonegap.engines.local import kit_requirements
 from tonegap.engines.sandbox import sandbox_kind
+from tonegap.errors import EngineError
 
 _WALLS = {
     "bubblewrap": "bubblewrap: no network, an allow-list of folders, read-only",
@@ -27,6 +28,7 @@ def probe(root: Path) -> dict[str, str]:
         "memory limit of the local engine": "watched: a stage over it is killed within 0.25 s",
         "local engine": _local(root),
         "GPU devices": _gpus(),
+        **_containers(root),
     }
 
 
@@ -45,3 +47,46 @@ def _local(root: Path) -> str:
 def _gpus() -> str:
     devices = sorted(path.name for path in Path("/dev").glob("nvidia[0-9]*"))
     return ", ".join(devices) or "none"
+
+
+def _containers(root: Path) -> dict[str, str]:
+    """What stages in containers can rely on here; one line where there is no engine of containers."""
+    # Here, as docker-py takes a while to import.
+    from tonegap.engines.docker.daemon import connect, describe
+
+    try:
+        client = connect()
+        try:
+            daemon = describe(client)
+        finally:
+            client.close()
+    except EngineError as e:
+        return {"docker engine": str(e)}
+    kills = "told from other kills" if daemon.tells_oom else "reported like any other kill"
+    return {
+        "docker engine": f"ready: {daemon.label}" + (", rootless" if daemon.rootless else ""),
+        "limits of the docker engine": _held_to(daemon.enforces),
+        "walls of the docker engine": _tried(root, daemon.rootless),
+        "memory kills of the docker engine": kills,
+    }
+
+
+def _held_to(enforces: frozenset[str]) -> str:
+    from tonegap.engines.docker.daemon import MEANS
+
+    missing = [name for name in MEANS if name not in enforces]
+    text = ", ".join(name for name in MEANS if name in enforces) + "; output is watched"
+    return f"{text}; not to be had: {', '.join(missing)}" if missing else text
+
+
+def _tried(root: Path, rootless: bool) -> str:
+    """What a container of some image from the lock found, pushing at its walls."""
+    from tonegap.engines.docker.image import stage_image
+    from tonegap.engines.docker.trial import try_walls
+    from tonegap.images.lock import read_lock
+
+    images = read_lock(root).images
+    if not images:
+        return "not tried: no image yet; run `tonegap image build`"
+    name = min(images)
+    return f"{try_walls(stage_image(images[name]), rootless)} (tried in {name})"

@@ -6,9 +6,9 @@ from contextlib import closing
 from pathlib import Path
 
 import docker
-import requests
-from docker.errors import APIError, ImageLoadError, ImageNotFound
+from docker.errors import ImageNotFound
 
+from tonegap.engines.docker.daemon import UNREACHABLE
 from tonegap.errors import EngineError
 from tonegap.images.saved import SavedImages
 
@@ -29,7 +29,7 @@ def save_images(client: docker.DockerClient, image_ids: Sequence[str], path: Pat
             with path.open("wb") as out:
                 for chunk in answer.iter_content(_CHUNK):
                     out.write(chunk)
-    except (requests.RequestException, OSError) as e:
+    except UNREACHABLE as e:
         raise EngineError(f"{', '.join(image_ids)}: cannot be saved: {e}") from None
 
 
@@ -52,8 +52,8 @@ def load_archive(client: docker.DockerClient, path: Path, image_id: str, tag: st
     try:
         with path.open("rb") as content:
             client.images.load(content)
-        client.images.get(image_id).tag(tag)
+        client.images.get(image_id).tag(*tag.split(":"))  # Podman takes no tag within the name
     except ImageNotFound:
         raise EngineError(f"{path}: loaded, but the engine has no image {image_id} now") from None
-    except (APIError, ImageLoadError, requests.RequestException, OSError) as e:
+    except UNREACHABLE as e:
         raise EngineError(f"{path}: the engine does not load it: {e}") from None

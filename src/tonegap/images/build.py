@@ -20,6 +20,7 @@ from tonegap.images.recipe import (
     PLUGIN_BASE,
     cache_folder,
     image_names,
+    locked_names,
     pinned_foundation,
     read_recipe,
 )
@@ -136,11 +137,17 @@ def environment_for(
     """
     if foundation == LOCAL_BASE:
         found = folder or _locked_folder(lock) or own_site_packages()
-        needed = kit_requirements(root / "docker" / "kit")
-        return bound_environment(found, needed, cache_folder(root))
+        return bound_environment(found, unlocked_needs(root), cache_folder(root))
     if folder is not None:
         raise EngineError(f"--environment: is bound on the local base only, not on {foundation}")
     return None
+
+
+def unlocked_needs(root: Path) -> list[str]:
+    """What the kit needs and no lock of its image has: torch, from the base or bound."""
+    recipe = read_recipe(root, PLUGIN_BASE, LOCAL_BASE)
+    locked = {name for path in recipe.locks for name in locked_names(path)}
+    return [name for name in kit_requirements(root / "docker" / "kit") if name not in locked]
 
 
 def _locked_folder(lock: ImageLock) -> Path | None:

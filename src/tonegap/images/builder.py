@@ -1,6 +1,5 @@
 """Brings single images onto an engine: built offline from their recipe, or left alone where current."""
 
-import re
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from tonegap.images.lock import BoundEnvironment, ImageLock, LockedImage
 from tonegap.images.recipe import (
     Recipe,
     cache_folder,
+    locked_names,
     read_recipe,
     references,
     source_sha256,
@@ -34,7 +34,6 @@ from tonegap.images.rootfs import make_rootfs, write_image_archive
 from tonegap.images.wheels import wheelhouse
 
 Say = Callable[[str], None]
-_LOCKED = re.compile(r"^([A-Za-z0-9._-]+)==", re.MULTILINE)
 _NOT_PACKAGES = {"pip", "python", "machine"}
 
 
@@ -219,11 +218,6 @@ class Builder:
             image_id = write_image_archive(root, archive, step.labels, machine)
             load_archive(self._client, archive, image_id, step.tag)
         return image_id
-
-
-def locked_names(lock: Path) -> list[str]:
-    """Names of the packages in a lock."""
-    return _LOCKED.findall(lock.read_text(encoding="utf-8"))
 
 
 def image_tag(name: str, source: str) -> str:

@@ -4,21 +4,21 @@ Images are named by id and never pulled: what is not on the engine is an error t
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
 import docker
 import msgspec
-import requests
-from docker.errors import APIError, BuildError, DockerException, ImageNotFound, NotFound
-from docker.models.containers import Container
+from docker.errors import BuildError, ImageNotFound
 from docker.models.images import Image
 from docker.types import Mount
 
+from tonegap.engines.docker.daemon import UNREACHABLE, connect
 from tonegap.errors import EngineError
 from tonegap.images.lock import SITE, BoundEnvironment
 
-_PROBE_S = 300
+_PATIENCE_S = 1800  # for one answer: a step of a build may install gigabytes in silence
 _INSIDE = Path(__file__).with_name("inside.py")
 
 
@@ -30,15 +30,9 @@ class Inside(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def open_client() -> docker.DockerClient:
-    """A connection to the engine that DOCKER_HOST names. Raises EngineError where none answers."""
-    try:
-        client = docker.from_env(timeout=600)
-        client.ping()
-    except (DockerException, requests.RequestException, OSError) as e:
-        raise EngineError(
-            f"no container engine answers: {e}; start Docker or Podman, or name its socket in "
-            "DOCKER_HOST (docker/engine.sh starts one of its own)"
-        ) from None
+    """A client of the engine that answers, patient enough for builds. Raises EngineError for none."""
+    client = connect()
+    client.api.timeout = _PATIENCE_S
     return client
 
 
@@ -48,8 +42,8 @@ def find_image(client: docker.DockerClient, reference: str) -> Image | None:
         return client.images.get(reference)
     except ImageNotFound:
         return None
-    except APIError as e:
-        raise EngineError(f"{reference}: the engine cannot tell of it: {e.explanation}") from None
+    except UNREACHABLE as e:
+        raise EngineError(f"{reference}: the engine cannot tell of it: {e}") from None
 
 
 def need_image(client: docker.DockerClient, reference: str, cure: str) -> Image:
@@ -84,17 +78,18 @@ def look_inside(
             cap_drop=["ALL"], security_opt=["no-new-privileges"], user="1000:1000",
             environment={"HOME": "/tmp"}, tmpfs={"/tmp": "size=64m"}, labels={"tonegap.role": "look"},
         )  # fmt: skip
-    except (APIError, ImageNotFound) as e:
+    except UNREACHABLE as e:
         raise EngineError(f"{image_id}: no container can be made of it: {e}") from None
     try:
         container.start()
-        code = container.wait(timeout=_PROBE_S)["StatusCode"]
+        code = container.wait(timeout=_PATIENCE_S)["StatusCode"]
         said = container.logs(stdout=True, stderr=False)
         complaint = container.logs(stdout=False, stderr=True).decode(errors="replace").strip()
-    except (APIError, requests.RequestException) as e:
+    except UNREACHABLE as e:
         raise EngineError(f"{image_id}: cannot be looked into: {e}") from None
     finally:
-        _remove(container)
+        with suppress(*UNREACHABLE):
+            container.remove(force=True, v=True)
     if code:
         raise EngineError(f"inside the image: {next(reversed(complaint.splitlines()), code)}")
     return msgspec.json.decode(said, type=Inside)
@@ -119,13 +114,6 @@ def build_image(
         said = [str(line.get("stream", "")).strip() for line in e.build_log]
         tail = " / ".join([line for line in said if line][-3:])
         raise EngineError(f"{tag}: the build failed: {e.msg}: {tail}") from None
-    except (APIError, requests.RequestException) as e:
+    except UNREACHABLE as e:
         raise EngineError(f"{tag}: the build failed: {e}") from None
     return str(image.id)
-
-
-def _remove(container: Container) -> None:
-    try:
-        container.remove(force=True, v=True)
-    except NotFound:
-        return

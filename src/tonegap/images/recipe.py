@@ -18,6 +18,7 @@ PLUGIN_BASE = "base-cuda"  # of a plug-in whose Dockerfile names no other
 _DEFAULT_BASE = re.compile(r"^ARG\s+BASE_IMAGE(?:=(\S+))?\s*$", re.MULTILINE)
 _FROM = re.compile(r"^FROM\s+(?:--\S+\s+)*(\S+)(?:\s+AS\s+(\S+))?", re.MULTILINE | re.IGNORECASE)
 _LOCK = re.compile(r"\blocks/([a-z0-9-]+\.txt)\b")
+_LOCKED = re.compile(r"^([A-Za-z0-9._-]+)==", re.MULTILINE)
 _COPIES_KIT = re.compile(r"^COPY\s+(?:--\S+\s+)*kit\s", re.MULTILINE)
 _PINNED = re.compile(r"\S+@sha256:[0-9a-f]{64}|scratch")
 
@@ -151,3 +152,8 @@ def named_base(dockerfile: str) -> str:
 def cache_folder(root: Path) -> Path:
     """Where wheels and the digests of bound environments are kept: beside the results."""
     return root / "runs" / "images"
+
+
+def locked_names(lock: Path) -> list[str]:
+    """Names of the packages in a lock."""
+    return _LOCKED.findall(lock.read_text(encoding="utf-8"))

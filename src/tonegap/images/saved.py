@@ -46,11 +46,15 @@ class SavedImages:
     def __init__(self, path: Path) -> None:
         """Opens an archive. Raises EngineError for anything that is none."""
         self.path = path
-        self._seen: dict[str, tuple[str, str]] = {}
+        self._seen: dict[tuple[str, str], str] = {}
         try:
             self._archive = tarfile.open(path)  # noqa: SIM115 -- closed by close()
+        except (OSError, tarfile.TarError) as e:
+            raise EngineError(f"{path}: not an archive of images: {e}") from None
+        try:
             images = [self._image(entry) for entry in json.loads(self._bytes("manifest.json"))]
         except (OSError, tarfile.TarError, ValueError, KeyError, TypeError) as e:
+            self.close()
             raise EngineError(f"{path}: not an archive of images: {e}") from None
         self.images = {image.image_id: image for image in images}
 
@@ -78,12 +82,8 @@ class SavedImages:
         image = self.images.get(image_id)
         if image is None:
             raise EngineError(f"{self.path}: found {', '.join(self.images)}, wanted {image_id}")
-        digests = []
-        for name, diff_id in zip(image.layers, image.diff_ids, strict=True):
-            found, content = self._layer(name)
-            if found != diff_id:
-                raise EngineError(f"{self.path}: layer {name}: found {found}, wanted {diff_id}")
-            digests.append(content)
+        pairs = zip(image.layers, image.diff_ids, strict=True)
+        digests = [self._layer_content(name, diff_id) for name, diff_id in pairs]
         config = json.loads(image.config).get("config") or {}
         running = {key: config.get(key) or None for key in _RUNNING}
         return digest_of({"layers": digests, "config": running})
@@ -104,13 +104,18 @@ class SavedImages:
             return posixpath.normpath(posixpath.join(posixpath.dirname(name), member.linkname))
         return name
 
-    def _layer(self, name: str) -> tuple[str, str]:
-        """A layer's diff id as its bytes have it, and the digest of its content."""
-        if name not in self._seen:
-            bytes_sha256 = _digest(self.open_layer(name))
-            with tarfile.open(fileobj=self.open_layer(name), mode="r:") as layer:
-                self._seen[name] = (f"sha256:{bytes_sha256}", digest_of(sorted(_rows(layer))))
-        return self._seen[name]
+    def _layer_content(self, name: str, diff_id: str) -> str:
+        """The digest of a layer's content, once its bytes are known to be the config's."""
+        if (name, diff_id) not in self._seen:
+            found = f"sha256:{_digest(self.open_layer(name))}"
+            if found != diff_id:
+                raise EngineError(f"{self.path}: layer {name}: found {found}, wanted {diff_id}")
+            try:
+                with tarfile.open(fileobj=self.open_layer(name), mode="r:") as layer:
+                    self._seen[name, diff_id] = digest_of(sorted(_rows(layer)))
+            except tarfile.TarError as e:
+                raise EngineError(f"{self.path}: layer {name}: no plain tar archive: {e}") from None
+        return self._seen[name, diff_id]
 
     def _bytes(self, name: str) -> bytes:
         return self.open_layer(name).read()

@@ -13,7 +13,7 @@ import msgspec
 
 from tonegap.errors import EngineError
 from tonegap.files import sha256_file, write_atomic
-from tonegap.images.archive import load_archive
+from tonegap.images.archive import load_archive, save_images
 from tonegap.images.builder import image_tag
 from tonegap.images.client import find_image, need_image, open_client
 from tonegap.images.lock import (
@@ -116,7 +116,6 @@ def check_archive(image: LockedImage, path: Path) -> None:
             )
         return
     try:
-        saved = read_saved(path)
         with closing(SavedImages(path)) as saved:
             found = saved.content_sha256(image.image_id)
     except EngineError as e:
@@ -147,14 +146,10 @@ def _export(client: docker.DockerClient, image: LockedImage, path: Path) -> str:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".part-", dir=path.parent) as aside:
             saved_path, archive = Path(aside) / "saved.tar", Path(aside) / "image.oci.tar"
-            save_image(client, image.image_id, saved_path)
-            saved = read_saved(saved_path)
-            if (saved.image_id, content_sha256(saved, {})) != (
-                image.image_id,
-                image.content_sha256,
-            ):
-                raise EngineError(f"{image.name}: the engine's image is not the locked one")
-            write_oci_archive(saved, image.platform, image.name, archive)
+            save_images(client, [image.image_id], saved_path)
+            with closing(SavedImages(saved_path)) as saved:
+                found = saved.content_sha256(image.image_id)
+                write_oci_archive(saved, saved.images[image.image_id], image.platform, archive)
             saved_path.unlink()
             if found != image.content_sha256:
                 raise EngineError(f"{image.name}: the engine's image has not the locked content")

@@ -42,7 +42,11 @@ def verify_images(root: Path, names: Sequence[str]) -> list[str]:
     wanted = [image.name for image in locked]
     if not names:
         wanted += [name for name in image_names(root) if "/" in name and name not in lock.images]
-    found = [f"{name}: {text}" for name in wanted if (text := _stale(root, lock, name))]
+    found = [
+        f"{name}: {text}; run `tonegap image build {name}`"
+        for name in wanted
+        if (text := _stale(root, lock, name))
+    ]
     here = [image for image in locked if find_image(client, image.image_id)]
     found += [
         f"{image.name}: {image.image_id} is not on this engine; build it again or import its archive"

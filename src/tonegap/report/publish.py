@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tonegap.files import digest_of, folder_digest, sha256_file, write_atomic
+from tonegap.files import digest_of, folder_digest, sha256_file
 from tonegap.run.matrix import Matrix
 
 _STAMP = "made-from"
@@ -15,19 +15,19 @@ def publish_suite(root: Path, store: Path, matrix: Matrix) -> Path:
     """
     out = store / "report" / matrix.suite
     stamp = out / _STAMP
-    made_from = _digest(root, store, matrix).encode()
+    made_from = _digest(root, store, matrix)
     page = out / "index.html"
-    if page.exists() and stamp.exists() and stamp.read_bytes() == made_from:
+    if page.exists() and stamp.exists() and stamp.read_text(encoding="utf-8") == made_from:
         return page
     # matplotlib and the templates: not for a run that changed nothing.
     from tonegap.report.read import read_suites
     from tonegap.report.settings import read_settings, titled
-    from tonegap.report.write import write_report
+    from tonegap.report.write import write_report, write_text
 
     (suite,) = read_suites(store, [matrix.suite])
     settings = titled(read_settings(root), [matrix.title])
     page = write_report(suite.cells, settings, out)
-    write_atomic(stamp, made_from)
+    write_text(stamp, made_from)
     return page
 
 

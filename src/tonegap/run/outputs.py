@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 from PIL import Image
 
 from tonegap.errors import BadOutput
-from tonegap.foreign import shown, walk
+from tonegap.foreign import remove_tree, shown, walk
 from tonegap.run.packs import DAMAGE
 from tonegap.run.plan import Stage
 from tonegap.tones import parse_tone
@@ -25,8 +25,15 @@ SYNTHETIC_COLUMNS = ("image_id", "file", "label", "tone", "prompt", "seed", "sou
 MAX_SIDE_PX = 4096
 _MAX_CSV_BYTES = 1 << 30
 _MAX_NOTES_BYTES = 1 << 16
+MAX_IMAGES = 500_000
+_MAX_IMAGE_BYTES = 64 << 20
 _MAX_FIELD = 1 << 24  # a row may name every training image as its source
 _IMAGE_FORMATS = ("PNG", "JPEG")
+_DECLARED = {
+    "fit": ("model",),
+    "generate": ("synthetic.csv", "images"),
+    "train": ("predictions.parquet", "predictions.csv"),
+}
 _ENGINES_OWN = ("stage.json", "log.txt")
 _WARNINGS = threading.Lock()
 
@@ -55,6 +62,21 @@ def check_outputs(stage: Stage, out: Path) -> None:
         _check_synthetic(stage, out)
     else:
         find_predictions(out)
+
+
+def keep_declared(stage: Stage, out: Path) -> None:
+    """Removes all that the contract does not name: what nobody may read, nobody should keep."""
+    declared = {*_DECLARED[stage.stage], "notes.json"}
+    for path in out.iterdir():
+        if path.name not in declared and path.is_dir():
+            remove_tree(path)
+        elif path.name not in declared:
+            path.unlink()
+    if stage.stage == "generate":
+        named = {out / "images" / row.file for row in read_synthetic(out)}
+        for path, status in walk(out / "images"):
+            if path not in named and stat.S_ISREG(status.st_mode):
+                path.unlink()
 
 
 def find_predictions(out: Path) -> Path:
@@ -97,6 +119,8 @@ def _check_kinds(out: Path) -> None:
 
 def _check_synthetic(stage: Stage, out: Path) -> None:
     rows = read_synthetic(out)
+    if len(rows) > MAX_IMAGES:
+        raise BadOutput(f"synthetic.csv: {len(rows):,} images; at most {MAX_IMAGES:,} are taken")
     seen = frozenset(stage.view.train.ids)
     real = {image_id for rows in stage.view.partitions.values() for image_id in rows.ids}
     taken: set[str] = set()
@@ -125,8 +149,10 @@ def _check_row(stage: Stage, row: SyntheticRow, where: str, seen: frozenset[str]
 
 
 def check_image(path: Path, where: str) -> None:
-    """Raises BadOutput unless the file is a whole PNG or JPEG of at most 4,096 px a side."""
+    """Raises BadOutput unless the file is a whole PNG or JPEG, at most 4,096 px a side and 64 MiB."""
     try:
+        if path.stat().st_size > _MAX_IMAGE_BYTES:
+            raise BadOutput(f"{where}: more than 64 MiB")
         with _open_image(path) as image:
             if max(image.size) > MAX_SIDE_PX:
                 raise BadOutput(f"{where}: {image.width} × {image.height} px; at most 4,096 a side")

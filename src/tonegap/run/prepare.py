@@ -19,7 +19,8 @@ from tonegap.rooms.given import check_given
 from tonegap.rooms.plugin import read_plugin
 from tonegap.rooms.suite import Suite
 from tonegap.rooms.task import Task, read_task
-from tonegap.run.plan import Plan, PluginIdentity, Setting, entries_of, plan_suite
+from tonegap.run.entries import PluginIdentity, entries_of
+from tonegap.run.plan import Plan, Setting, plan_suite
 from tonegap.run.record import DataId, Leaks
 from tonegap.run.store import Store
 from tonegap.run.view import Rows, TaskView

@@ -15,7 +15,7 @@ from tonegap.engines.base import Engine, RunResult, RunSpec
 from tonegap.errors import BadOutput, StoreError, ToneGapError
 from tonegap.rooms.suite import Limits
 from tonegap.run.inputs import write_inputs
-from tonegap.run.outputs import check_outputs
+from tonegap.run.outputs import check_outputs, keep_declared
 from tonegap.run.plan import Stage
 from tonegap.run.progress import RunProgress
 from tonegap.run.store import StageMark, Store
@@ -107,10 +107,12 @@ class StageRunner:
             return result
         try:
             check_outputs(stage, out)
+            keep_declared(stage, out)
         except BadOutput as e:
             return RunResult("bad-output", str(e), *_cost(result))
         with self._place.store.writing():
-            (folder / "log.txt").replace(out / "log.txt")
+            if (folder / "log.txt").exists():
+                (folder / "log.txt").replace(out / "log.txt")
         self._place.store.commit_stage(out, self._mark(stage, result))
         return result
 

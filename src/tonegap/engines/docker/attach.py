@@ -9,7 +9,9 @@ from collections.abc import Iterator
 
 import docker
 import requests
+from docker.errors import create_api_error_from_http_exception
 from docker.types import CancellableStream
+from urllib3.exceptions import HTTPError
 
 from tonegap.engines.docker.daemon import UNREACHABLE
 
@@ -31,12 +33,15 @@ class Attached:
             stream=True,
             timeout=None,
         )
-        self._response.raise_for_status()
+        try:
+            self._response.raise_for_status()
+        except requests.HTTPError as e:
+            raise create_api_error_from_http_exception(e) from None
 
     def pieces(self) -> Iterator[Piece]:
         """What came on each channel, until the container ends or the engine goes away."""
         # What urllib3 and the socket raise then is not worth telling apart: the output is over.
-        with contextlib.suppress(*UNREACHABLE, requests.packages.urllib3.exceptions.HTTPError):
+        with contextlib.suppress(*UNREACHABLE, HTTPError):
             while len(header := self._response.raw.read(_HEADER.size)) == _HEADER.size:
                 channel, length = _HEADER.unpack(header)
                 text = self._response.raw.read(length)

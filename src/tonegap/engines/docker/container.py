@@ -24,6 +24,8 @@ WORK_LABEL = "tonegap.work"
 STAGE_LABEL = "tonegap.stage"
 PROCESSES = 512  # loaders, and the threads of linear algebra, take more than a hundred
 OPEN_FILES = 4096
+# Of all stages together, far above what they may: unless told, Podman asks for more than it has itself.
+_USER_PROCESSES = 16384
 _MIB = 1 << 20
 _NANO = 1_000_000_000
 
@@ -78,6 +80,7 @@ def create(
             Ulimit(name="core", soft=0, hard=0),
             Ulimit(name="fsize", soft=fsize, hard=fsize),
             Ulimit(name="nofile", soft=OPEN_FILES, hard=OPEN_FILES),
+            Ulimit(name="nproc", soft=_USER_PROCESSES, hard=_USER_PROCESSES),
         ],
         device_requests=device_requests(spec.gpu),
         # What the stage says is read as it is said; the engine keeps no second copy on its disk.

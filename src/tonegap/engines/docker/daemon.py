@@ -19,7 +19,7 @@ TIMEOUT_S = 60  # for one answer; a loaded engine takes seconds to make a contai
 UNREACHABLE = (DockerException, requests.RequestException, OSError)
 _MIB = 1 << 20
 # What an engine calls the means of a limit, in its answer to `info`.
-_MEANS = {
+MEANS = {
     "memory": "MemoryLimit",
     "swap": "SwapLimit",
     "processors": "CpuCfsQuota",
@@ -86,10 +86,16 @@ def daemon_of(version: dict[str, Any], info: dict[str, Any]) -> Daemon:
         rootless="rootless" in options,
         seccomp="seccomp" in options,
         tells_oom=not is_podman,
-        enforces=frozenset(name for name, key in _MEANS.items() if info.get(key)),
+        enforces=frozenset(name for name, key in MEANS.items() if info.get(key)),
     )
 
 
-def _reason(error: Exception) -> str:
-    """The last words of an error that wraps others, on one line."""
+def _reason(error: BaseException) -> str:
+    """What the system said at the bottom of errors that wrap each other, else their words."""
+    inner: BaseException | None = error
+    while inner is not None:
+        if isinstance(inner, OSError) and inner.strerror:
+            return inner.strerror
+        wrapped = [argument for argument in inner.args if isinstance(argument, BaseException)]
+        inner = wrapped[-1] if wrapped else inner.__cause__ or inner.__context__
     return " ".join(str(error).split())[-200:]

@@ -6,6 +6,7 @@ lives, so what a dead process left running is known and ended before the next ru
 
 import functools
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import docker
@@ -116,9 +117,13 @@ class DockerEngine(Engine):
         except (EngineError, EngineGone) as e:
             return RunResult("engine-error", str(e), 0.0, None, None)
         except APIError as e:
-            return RunResult("engine-error", f"refused: {e.explanation}", 0.0, None, None)
+            return RunResult(
+                "engine-error", f"the container engine refused: {e.explanation}", 0.0, None, None
+            )
         except UNREACHABLE as e:
-            return RunResult("engine-error", f"does not answer: {e}", 0.0, None, None)
+            return RunResult(
+                "engine-error", f"the container engine does not answer: {e}", 0.0, None, None
+            )
 
     def _run(self, client: docker.DockerClient, spec: RunSpec) -> RunResult:
         image = self._image(spec.plugin)
@@ -132,6 +137,9 @@ class DockerEngine(Engine):
             _remove(container)
         if result.cause == "ok":
             take_back(spec.out_dir)
+        if result.cause == "killed" and not self._daemon.tells_oom:
+            more = f"; {self._daemon.label} does not say whether it lacked memory"
+            return replace(result, text=result.text + more)
         return result
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import docker
-from docker.errors import ImageNotFound
+from docker.errors import NotFound
 from docker.models.images import Image
 
 from tonegap.engines.base import Environment
@@ -57,7 +57,7 @@ def find_image(client: docker.DockerClient, image: StageImage) -> None:
     """
     try:
         found: Image = client.images.get(image.id)
-    except ImageNotFound:
+    except NotFound:
         raise EngineError(
             f"the engine does not have the image of {image.name} ({image.id[:19]}…); run "
             f"`tonegap image build {image.name}` or `tonegap image import` its archive"

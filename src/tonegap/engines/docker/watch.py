@@ -4,6 +4,8 @@ The mistake it exists to prevent: an engine that went away, or a kill from outsi
 method's own error; or a container that outlives the watch.
 """
 
+import contextlib
+import os
 import signal
 import time
 from pathlib import Path
@@ -62,7 +64,11 @@ class _Watch:
         self._pid: int | None = None
 
     def until_end(self) -> RunResult:
-        stopped = self._wait_or_stop()
+        try:
+            stopped = self._wait_or_stop()
+        except EngineGone:
+            self._kill_here()
+            raise
         seconds = time.monotonic() - self._started
         self._pump.join(_DRAIN_S)
         stopped = stopped or output_over(self._spec, (self._spec.out_dir,), None)
@@ -127,6 +133,12 @@ class _Watch:
             self._container.kill(signal=name)
         except UNREACHABLE:
             return  # ended meanwhile, or the engine is gone: the next look at its state tells
+
+    def _kill_here(self) -> None:
+        """Ends the container's first process, and with it all, where its engine no longer can."""
+        if self._pid is not None and _is_here(self._pid, str(self._container.id)):
+            with contextlib.suppress(OSError):
+                os.kill(self._pid, signal.SIGKILL)
 
     def _ended_within(self, seconds: float) -> bool:
         deadline = time.monotonic() + seconds

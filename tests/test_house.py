@@ -1,0 +1,302 @@
+"""How the house is built, each rule with one planted violation: a check that cannot fire proves nothing.
+
+What an import or a word may cross is in tests/house; here: shape, purity, weight, pins.
+"""
+
+import ast
+import json
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tiny_rooms import Rooms, rooms
+
+from tonegap.rooms.check import check_rooms
+
+__all__ = ["rooms"]
+
+ROOT = Path(__file__).parents[1]
+CODE = sorted(
+    path
+    for pattern in ("src/**/*.py", "docker/**/*.py", "methods/*/*.py", "baselines/*/*.py")
+    for path in ROOT.glob(pattern)
+)
+MAX_FUNCTION, MAX_FILE = 40, 350
+
+# What decides a number or a table: a function of its arguments, whatever the day and the machine.
+PURE = sorted(
+    ROOT / "src" / "tonegap" / path
+    for path in (
+        "tones.py",
+        "run/plan.py",
+        "run/entries.py",
+        "run/matrix.py",
+        "run/record.py",
+        "score/arrays.py",
+        "score/between.py",
+        "score/counts.py",
+        "score/metrics.py",
+        "score/per_tone.py",
+        "score/render.py",
+        "score/rules.py",
+        "score/selection.py",
+        "score/tables.py",
+        "score/undefined.py",
+        "report/compare.py",
+        "report/grid.py",
+        "report/json_.py",
+        "report/latex.py",
+        "report/leaderboard.py",
+        "report/markdown.py",
+        "report/model.py",
+        "report/seeds.py",
+        "report/tidy.py",
+        "split/carve.py",
+        "split/leaks.py",
+        "split/parts.py",
+        "split/published.py",
+    )
+)
+IMPURE = {"os", "sys", "time", "datetime", "random", "subprocess", "tempfile", "shutil", "socket"}
+HEAVY = {
+    "torch",
+    "torchvision",
+    "pandas",
+    "fairlearn",
+    "sklearn",
+    "matplotlib",
+    "PIL",
+    "pyarrow",
+    "numpy",
+}
+# Each turns a score that cannot be computed into a number.
+HOLE_FILLERS = ("zero_division", "nan_to_num", "nanmax", "nanmin", "nanmean", "fillna")
+
+
+def relative(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def oversized(source: str) -> Iterator[str]:
+    """Functions and files that are too long."""
+    n_lines = source.count("\n")
+    if n_lines > MAX_FILE:
+        yield f"file of {n_lines} lines"
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            first = node.decorator_list[0].lineno if node.decorator_list else node.lineno
+            length = (node.end_lineno or first) - node.lineno + 1
+            if length > MAX_FUNCTION:
+                yield f"{node.name} of {length} lines"
+
+
+def impurities(source: str) -> Iterator[str]:
+    """What makes a module depend on more than its arguments."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from (a.name for a in node.names if a.name.split(".")[0] in IMPURE)
+        elif isinstance(node, ast.ImportFrom) and str(node.module).split(".")[0] in IMPURE:
+            yield str(node.module)
+        elif isinstance(node, ast.Attribute) and ast.unparse(node).startswith("np.random."):
+            if node.attr not in {"Generator", "default_rng", "RandomState"}:
+                yield ast.unparse(node)
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) in {"open", "print", "input"}:
+            yield ast.unparse(node.func)
+
+
+def fillers(source: str) -> Iterator[str]:
+    """Calls and arguments that fill the hole of an undefined score."""
+    for node in ast.walk(ast.parse(source)):
+        name = node.attr if isinstance(node, ast.Attribute) else getattr(node, "arg", None)
+        if name in HOLE_FILLERS:
+            yield str(name)
+
+
+def named_plugins(source: str, ids: set[str]) -> set[str]:
+    """Ids of plug-ins or data sets that stand in code as a text of their own, or in a path."""
+    texts = {n.value for n in ast.walk(ast.parse(source)) if isinstance(n, ast.Constant)}
+    words = {part for text in texts if isinstance(text, str) for part in text.split("/")}
+    return ids & words
+
+
+@pytest.mark.parametrize("path", CODE, ids=relative)
+def test_no_function_and_no_file_is_too_long(path):
+    assert list(oversized(path.read_text(encoding="utf-8"))) == []
+
+
+def test_a_long_function_and_a_long_file_would_be_found():
+    body = "    x = 1\n" * 40
+    assert list(oversized(f"def f():\n{body}")) == ["f of 41 lines"]
+    assert list(oversized(f"class A:\n  def f(self):\n  {body}")) == ["f of 41 lines"]
+    assert list(oversized("x = 1\n" * 351)) == ["file of 351 lines"]
+
+
+@pytest.mark.parametrize("path", PURE, ids=relative)
+def test_what_decides_a_number_is_pure(path):
+    assert list(impurities(path.read_text(encoding="utf-8"))) == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "import os",
+        "import os.path",
+        "from datetime import datetime",
+        "import random",
+        "def f():\n    import time",
+        "x = np.random.rand(3)",
+        "open('x')",
+    ],
+)
+def test_an_impure_module_would_be_found(line):
+    assert list(impurities(line)) != []
+
+
+def test_a_generator_that_is_handed_over_is_pure():
+    assert list(impurities("def f(rng: np.random.Generator) -> float: ...")) == []
+
+
+@pytest.mark.parametrize("path", CODE, ids=relative)
+def test_no_hole_is_filled(path):
+    assert list(fillers(path.read_text(encoding="utf-8"))) == []
+
+
+def test_a_filled_hole_would_be_found():
+    assert list(fillers("np.nanmean(x)")) == ["nanmean"]
+    assert list(fillers("f1_score(a, b, zero_division=0)")) == ["zero_division"]
+
+
+def test_a_plug_in_named_in_code_would_be_found():
+    ids = {"erm", "tone-shift"}
+    assert named_plugins("if name == 'erm': pass", ids) == {"erm"}
+    assert named_plugins("path = 'methods/tone-shift'", ids) == {"tone-shift"}
+    assert named_plugins("term = 'determined'", ids) == set()
+
+
+@pytest.mark.parametrize("path", [p for p in CODE if p.is_relative_to(ROOT / "src")], ids=relative)
+def test_the_engine_names_no_plug_in_in_a_path_either(path):
+    kinds = {"methods": "method", "baselines": "baseline"}
+    ids = {
+        p.name
+        for room, kind in kinds.items()
+        for p in ROOT.glob(f"{room}/*")
+        if (p / f"{kind}.toml").exists()
+    }
+    ids |= {p.parent.name for p in ROOT.glob("benchmarks/*/dataset.toml")}
+    # Words of the language or of the code as well.
+    assert named_plugins(path.read_text(encoding="utf-8"), ids - {"none", "phantom"}) == set()
+
+
+def imported(statement: str) -> set[str]:
+    """Heavy packages that are loaded after a statement, in a fresh interpreter."""
+    code = f"import sys, json; {statement}; print(json.dumps(sorted(sys.modules)))"
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return {name.split(".")[0] for name in json.loads(ended.stdout.splitlines()[-1])} & HEAVY
+
+
+def test_the_command_line_loads_nothing_heavy():
+    assert imported("import tonegap.cli.main") == set()
+
+
+@pytest.mark.parametrize(
+    "name", ["run", "plan", "report", "score", "split", "data", "list", "new", "check", "doctor"]
+)
+def test_a_commands_module_loads_nothing_heavy(name):
+    assert imported(f"import tonegap.cli.{name}") == set()
+
+
+def test_the_whole_engine_never_loads_torch():
+    modules = [
+        relative(path).removeprefix("src/").removesuffix(".py").replace("/", ".")
+        for path in CODE
+        if path.is_relative_to(ROOT / "src") and path.stem not in {"__init__", "__main__", "launch"}
+    ]
+    assert not imported(f"import {', '.join(modules)}") & {"torch", "torchvision"}
+
+
+def test_a_heavy_import_would_be_found():
+    assert imported("import PIL.Image") == {"PIL"}
+
+
+def test_a_wheel_ships_one_name(tmp_path):
+    """Built here and now: a folder added to the wheel's packages would land in everybody's site-packages."""
+    argv = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
+    subprocess.run(argv, cwd=ROOT, check=True, capture_output=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(wheel) as z:
+        names = z.namelist()
+    tops = {name.split("/")[0] for name in names}
+    assert {top for top in tops if not top.endswith(".dist-info")} == {"tonegap"}
+    assert "tonegap/engines/launch.py" in names
+    assert "tonegap/py.typed" in names
+
+
+class TestDockerfiles:
+    def problems(self, rooms: Rooms, text: str) -> list[str]:
+        rooms.write("baselines/plain/Dockerfile", text)
+        return [p.text for p in check_rooms(rooms.root) if p.where == "baselines/plain/Dockerfile"]
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\n",
+            "FROM debian@sha256:" + "0" * 64 + "\n",
+            "FROM --platform=linux/amd64 debian@sha256:" + "0" * 64 + "\n",
+            "ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\nRUN pip install \\\n  --require-hashes -r lock.txt\n",
+        ],
+    )
+    def test_a_pinned_one_has_no_problem(self, rooms, text):
+        assert self.problems(rooms, text) == []
+
+    @pytest.mark.parametrize(
+        ("line", "words"),
+        [
+            ("FROM python:3.11", "FROM python:3.11: wanted a digest"),
+            ("from python:3.11", "FROM python:3.11: wanted a digest"),
+            ("FROM ${OTHER}", "FROM ${OTHER}: wanted a digest"),
+            ("FROM --platform=linux/amd64 python:3.11", "FROM python:3.11: wanted a digest"),
+            ("FROM ${BASE_IMAGE}\nRUN pip install numpy", "pip install without --require-hashes"),
+            ("FROM ${BASE_IMAGE}\nRUN git clone https://x/y", "git clone: copy pinned files"),
+        ],
+    )
+    def test_what_another_day_builds_otherwise_is_a_problem(self, rooms, line, words):
+        (problem,) = self.problems(rooms, line + "\n")
+        assert problem.startswith(words)
+
+    def test_a_missing_one_is_a_problem_unless_nothing_runs(self, rooms):
+        (rooms.root / "baselines/plain/Dockerfile").unlink()
+        (rooms.root / "methods/none/Dockerfile").unlink()
+        found = [(p.where, p.text) for p in check_rooms(rooms.root)]
+        assert found == [
+            ("baselines/plain/Dockerfile", "missing; every plug-in with stages has one")
+        ]
+
+
+class TestCheck:
+    def test_every_problem_is_told_at_once_and_each_with_its_place(self, rooms):
+        rooms.drawn()
+        rooms.write("methods/stray/readme.txt", "hello")
+        rooms.write("methods/none/method.toml", "title = 1\n")
+        rooms.write("benchmarks/sixty/tasks/bad.toml", "nonsense = true\n")
+        rooms.suite(
+            entries=[
+                {"methods": ["absent"], "baselines": ["plain"], "baseline_parameters": {"x": 1}}
+            ]
+        )
+        found = {p.where: p.text for p in check_rooms(rooms.root)}
+        assert found["methods/stray"].startswith("no method.toml")
+        assert "methods/none/method.toml" in found
+        assert "benchmarks/sixty/tasks/bad.toml" in found
+        texts = [
+            p.text for p in check_rooms(rooms.root) if p.where == "benchmarks/suites/tiny.toml"
+        ]
+        assert any("no method 'absent'" in text for text in texts)
+        assert "baselines/plain has no parameter 'x'; it has: none" in texts
+
+    def test_good_rooms_have_no_problem(self, rooms):
+        rooms.drawn()
+        rooms.suite()
+        assert check_rooms(rooms.root) == []
