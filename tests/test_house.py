@@ -130,7 +130,7 @@ def test_no_function_and_no_file_is_too_long(path):
 def test_a_long_function_and_a_long_file_would_be_found():
     body = "    x = 1\n" * 40
     assert list(oversized(f"def f():\n{body}")) == ["f of 41 lines"]
-    assert list(oversized(f"class A:\n  def f(self):\n  {body}")) == ["f of 41 lines"]
+    assert list(oversized(f"class A:\n  def f(self):\n{body}")) == ["f of 41 lines"]
     assert list(oversized("x = 1\n" * 351)) == ["file of 351 lines"]
 
 

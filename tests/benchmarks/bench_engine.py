@@ -114,7 +114,6 @@ def synthetic_views():
         validation=rows(n // 10, n),
         test=rows(n // 5, 2 * n),
         leaks=Leaks(0, 0, {}),
-        has_masks=False,
     )
     return {("data/task", s): replace(view, train=rows(n, 3 * n + s)) for s in range(N_SEEDS)}
 

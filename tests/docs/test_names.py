@@ -18,7 +18,7 @@ by_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 
 _ROOMS = ("benchmarks", "methods", "baselines", "docker", "reports", "src", "tests", "docs")
 _ROOMS += ("requirements", ".ci")
-# Folders that the reader of a page makes, and placeholders.
+# What the reader of a page makes, and placeholders.
 _MADE_BY_READERS = re.compile(r"clinic|mirrored|plain|NAME|DATA_?SET|TASK|KEY|…|<|\*|\{")
 
 
@@ -64,7 +64,13 @@ def test_every_file_that_is_named_is_there(page):
 def is_there(page: Page, path: str) -> bool:
     if _MADE_BY_READERS.search(path) or " " in path:
         return True
-    return (ROOT / path).exists() or (page.path.parent / path).exists()
+    return (ROOT / path).exists() or (page.path.parent / path).exists() or is_made_by_tonegap(path)
+
+
+def is_made_by_tonegap(path: str) -> bool:
+    """Whether git is told to ignore it."""
+    lines = (ROOT / ".gitignore").read_text(encoding="utf-8").split()
+    return path.strip("/") in {line.strip("/") for line in lines}
 
 
 @by_page

@@ -48,7 +48,7 @@ class TestEndings:
         result = engine.run(work.spec("sleep", timeout_s=1))
         assert result.cause == "timeout"
         assert 1 <= result.seconds < 3
-        assert time.monotonic() - started < 6
+        assert time.monotonic() - started < 10
 
     def test_a_stage_that_ignores_the_first_signal_is_killed_after_a_grace(self, engine, work):
         result = engine.run(work.spec("ignore-term", timeout_s=1))

@@ -54,7 +54,8 @@ def write_into(folder):
 
 def read(path):
     try:
-        return path.read_text(errors="replace") if path.suffix not in {".npy", ".so"} else ""
+        with path.open(errors="replace") as f:
+            return f.read(4 * MIB)
     except OSError:
         return ""
 
@@ -63,7 +64,17 @@ def labels():
     """Everything below / that names a test image together with a label."""
     ids = {row["image_id"] for row in rows("test")}
     found = []
-    for top in ("/in", "/plugin", "/tmp", "/opt", "/home", "/root", "/mnt", "/proc/1/root"):
+    for top in (
+        "/in",
+        "/plugin",
+        "/tmp",
+        "/opt",
+        "/home",
+        "/root",
+        "/mnt",
+        "/var",
+        "/proc/1/root/in",
+    ):
         for folder, _names, files in os.walk(top):
             for path in (Path(folder, name) for name in files):
                 text = read(path)

@@ -15,6 +15,7 @@ pytestmark = [pytest.mark.container, pytest.mark.slow]
 
 CODE = Path(__file__).with_name("hostile.py").read_text()
 MODE = {"mode": {"default": "nothing", "about": "what harm to do"}}
+COMMANDS = (["python", "train.py"], ["python", "make.py"])
 TIMEOUT_S = 6
 
 # What each of them is: its cause, and what the failure says.
@@ -108,9 +109,12 @@ def aftermath(client, base, tmp_path_factory):
 
 
 @pytest.mark.parametrize("mode", TRAIN)
-def test_a_harmful_baseline_fails_with_its_cause_and_its_name(aftermath, mode):
+def test_a_harmful_baseline_fails_with_its_cause_and_its_name(aftermath, mode, product):
     failure = aftermath.failure(mode)
     cause, text = TRAIN[mode]
+    if product == "podman" and failure["cause"] == "killed":  # for memory: it does not tell
+        assert cause == "oom"
+        cause, text = "killed", "does not say whether it lacked memory"
     assert (failure["cause"], failure["plugin"], failure["stage"]) == (
         cause,
         "baselines/hostile",
@@ -178,8 +182,8 @@ def test_nothing_is_left_of_them(aftermath, client):
     assert containers(client) == []
     assert list((aftermath.store / "work").iterdir()) == []
     assert str(aftermath.store) not in Path("/proc/self/mounts").read_text()
-    words = [process.info["cmdline"] or [] for process in psutil.process_iter(["cmdline"])]
-    assert [line for line in words if "/in" in line and "/out" in line] == []
+    lines = [process.info["cmdline"] or [] for process in psutil.process_iter(["cmdline"])]
+    assert [line for line in lines if line[:2] in COMMANDS and "/in" in line] == []
 
 
 def test_what_they_left_belongs_to_the_caller(aftermath):

@@ -1,10 +1,14 @@
 """Images built for real, on a base made from Debian's packages, by the engine that is here."""
 
+import shutil
+
 import docker
 import msgspec
 import pytest
 from click.testing import CliRunner
 from images_root import make_environment, make_root, write
+from own_engine import PRODUCTS, own_engine
+from own_engine import build as build_small
 from small_wheel import locked_wheel
 
 from tonegap.cli.image import command
@@ -52,7 +56,12 @@ def built(engine, tmp_path_factory):
     root = make_root(folder / "root")
     environment = make_environment(folder / "site-packages")
     build(root, *NAMES, environment=environment)
-    return root
+    yield root
+    found = open_client()
+    for name in ("first", "second", "pinned"):  # the bases stay: other tests stand on the same
+        for image in found.images.list(f"tonegap/baselines/{name}"):
+            found.images.remove(image.id, force=True)
+    found.close()
 
 
 @pytest.fixture
@@ -235,33 +244,69 @@ def forget(client, image):
         client.images.get(image.image_id)
 
 
-def test_an_archive_brings_an_image_back_and_one_flipped_byte_does_not(kept, tmp_path, client):
-    lock = export_images(kept, tmp_path, ["baselines/first"], lambda _said: None)
-    image, path = lock.images["baselines/first"], archive_path(tmp_path, "baselines/first")
+@pytest.fixture
+def archives(kept):
+    """Where runs look for archives; they are too large to be left lying about."""
+    yield archives_folder(kept)
+    shutil.rmtree(archives_folder(kept))
+
+
+def test_an_archive_brings_an_image_back_and_one_flipped_byte_does_not(kept, archives, client):
+    lock = export_images(kept, archives, ["baselines/first"], lambda _said: None)
+    image, path = lock.images["baselines/first"], archive_path(archives, "baselines/first")
     forget(client, image)
     content = path.read_bytes()
     path.write_bytes(content[:5_000_000] + bytes([content[5_000_000] ^ 1]) + content[5_000_001:])
     with pytest.raises(EngineError, match=r"baselines/first: .* is refused"):
-        import_images(kept, tmp_path, [], lambda _said: None)
+        import_images(kept, archives, [], lambda _said: None)
     assert client.images.list(filters={"reference": "tonegap/baselines/first"}) == []
     path.write_bytes(content)
-    import_images(kept, tmp_path, [], lambda _said: None)
+    import_images(kept, archives, [], lambda _said: None)
     assert client.images.get(image.image_id).id == image.image_id
     assert verify_images(kept, ["baselines/first"]) == []
 
 
-def test_a_run_takes_a_missing_image_from_its_archive(kept, client):
-    folder = archives_folder(kept)
-    image = export_images(kept, folder, ["baselines/first"], lambda _said: None).images[
-        "baselines/first"
-    ]
-    path = archive_path(folder, "baselines/first")
+def test_a_run_takes_a_missing_image_from_its_archive(kept, archives, client):
+    lock = export_images(kept, archives, ["baselines/first"], lambda _said: None)
+    image = lock.images["baselines/first"]
     forget(client, image)
-    try:
-        ensure_present(client, kept, image)
-        assert client.images.get(image.image_id).id == image.image_id
-    finally:
-        path.unlink()
+    ensure_present(client, kept, image)
+    assert client.images.get(image.image_id).id == image.image_id
+
+
+def test_podman_builds_the_same_content(kept, archives, monkeypatch):
+    if "podman" not in PRODUCTS:
+        pytest.skip("TONEGAP_TEST_PODMAN is not set")
+    export_images(kept, archives, ["base-local"], lambda _said: None)
+    with own_engine("podman") as podman:
+        monkeypatch.setenv("DOCKER_HOST", podman.host)
+        before = read_lock(kept)
+        import_images(kept, archives, ["base-local"], lambda _said: None)
+        lock, _ = build(kept, "baselines/first")
+        assert verify_images(kept, ["baselines/first"]) == []
+    for name in ("base-local", "base-cuda", "baselines/first"):
+        assert lock.images[name].content_sha256 == before.images[name].content_sha256
+    assert lock.images["base-local"].image_id == before.images["base-local"].image_id
+
+
+def test_a_foundation_that_has_torch_needs_no_environment(kept, tmp_path, client):
+    packages = make_environment(tmp_path / "site")
+    files = {
+        path.relative_to(packages).as_posix(): path.read_bytes()
+        for path in packages.rglob("*")
+        if path.is_file()
+    }
+    below = read_lock(kept).images["base-local"].image_id
+    into = "RUN cp -r /plugin/. /usr/lib/python3/dist-packages/"
+    foundation = build_small(client, below, files, into)
+    lock = build_images(kept, BuildRequest(("baselines/first",), foundation), lambda _said: None)
+    image = lock.images["baselines/first"]
+    assert (lock.images["base-cuda"].base, image.environment) == (foundation, None)
+    assert image.versions["torch"] == "9.1"
+    assert "python3" in lock.images["base-cuda"].debian
+    assert image_of(kept, read_plugin(kept, "baseline", "first")) == image
+    for found in ("baselines/first", "base-cuda"):
+        client.images.remove(lock.images[found].image_id, force=True)
 
 
 def test_a_run_without_image_and_archive_is_told_what_to_do(kept, client):

@@ -2,7 +2,7 @@
 
 import msgspec
 import pytest
-from images_root import DOCKERFILE, write
+from images_root import DOCKERFILE, make_environment, write
 
 from tonegap.errors import EngineError
 from tonegap.images.environment import bound_environment
@@ -120,6 +120,15 @@ def test_another_base_of_the_same_sources_refuses_what_stood_on_the_old_one(root
 def test_a_changed_bound_environment_refuses_the_image(root, lock, environment):
     write(environment / "torch" / "__init__.py", "__version__ = '9.2'\n")
     with pytest.raises(EngineError, match=r"the packages bound from .* changed"):
+        image(root)
+
+
+def test_images_on_one_base_never_run_with_different_environments(root, lock, tmp_path):
+    other = make_environment(tmp_path / "other", {"torch": "9.2"})
+    bound = bound_environment(other, ["torch"], cache_folder(root))
+    rebound = msgspec.structs.replace(lock.images["base-cuda"], environment=bound)
+    write_lock(root, lock.with_image(rebound))
+    with pytest.raises(EngineError, match="base-cuda has another environment bound since"):
         image(root)
 
 

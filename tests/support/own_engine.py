@@ -180,9 +180,14 @@ def import_base(client: docker.DockerClient) -> str:
             archive.add(path, path.lstrip("/"), recursive=False)
     changes = ["ENV PATH=/usr/bin", "ENV PYTHONPATH=/opt/kit:/opt/site"]
     # A name keeps it: what has none goes with the first image built on it.
-    name = f"tonegap-test-{uuid.uuid4().hex[:8]}"
-    said = client.api.import_image_from_data(data.getvalue(), repository=name, changes=changes)
+    said = client.api.import_image_from_data(
+        data.getvalue(), repository=_fresh_name(), changes=changes
+    )
     return str(docker.utils.json_stream.json.loads(said.splitlines()[-1])["status"])
+
+
+def _fresh_name() -> str:
+    return f"tonegap-test-{uuid.uuid4().hex[:8]}"
 
 
 def _files_of_python() -> list[str]:
@@ -228,7 +233,12 @@ def build(
             _add(archive, f"plugin/{name}", content)
     context.seek(0)
     image, _log = client.images.build(
-        fileobj=context, custom_context=True, network_mode="none", rm=True, forcerm=True
+        fileobj=context,
+        custom_context=True,
+        tag=_fresh_name(),  # or it would go when another on the same layers goes
+        network_mode="none",
+        rm=True,
+        forcerm=True,
     )
     return str(image.id)
 

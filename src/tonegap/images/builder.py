@@ -123,9 +123,8 @@ class Builder:
         )
 
     def _reference_id(self, reference: str) -> str:
-        return str(
-            need_image(self._client, reference, f"fetch it once: docker pull {reference}").id
-        )
+        cure = f"fetch it once with `docker pull {reference}`, or build on --base local"
+        return str(need_image(self._client, reference, cure).id)
 
     def _is_current(self, old: LockedImage, step: Step) -> bool:
         same = (old.source_sha256, old.base_id) == (step.source_sha256, step.base_id)

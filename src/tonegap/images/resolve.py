@@ -44,8 +44,11 @@ def stale_reason(root: Path, lock: ImageLock, name: str) -> str | None:
         reason = stale_reason(root, lock, recipe.base)
         if reason is not None:
             return f"{recipe.base}: {reason}" if recipe.base not in reason else reason
-        if lock.images[recipe.base].image_id != image.base_id:
+        base = lock.images[recipe.base]
+        if base.image_id != image.base_id:
             return f"{recipe.base} was built again since"
+        if base.environment is not None and base.environment != image.environment:
+            return f"{recipe.base} has another environment bound since"
     if source_sha256(root, recipe, foundation) != image.source_sha256:
         return "its sources changed since its image was built"
     return _stale_environment(root, image.environment)

@@ -14,7 +14,7 @@ import msgspec
 
 from tonegap.run.job import CONTRACT_VERSION, Job
 from tonegap.run.outputs import read_synthetic
-from tonegap.run.packs import ensure_pack
+from tonegap.run.packs import ensure_mask_pack, ensure_pack
 from tonegap.run.plan import Stage
 from tonegap.run.store import Store
 from tonegap.run.view import Rows
@@ -33,11 +33,14 @@ def write_inputs(store: Store, stage: Stage, time_limit_s: int, folder: Path) ->
         _write_test(store, stage, folder)
         for key in stage.upstream:
             _write_synthetic(store, stage, key, folder)
-    elif stage.stage == "generate":
+    elif "masks" in stage.identity.plugin.file.needs:
+        rows = stage.view.train
+        pack = ensure_mask_pack(store, rows.masks, rows.mask_sha256, stage.image)
+        _link(pack, folder / "train_masks.npy")
+    if stage.stage == "generate":
         for key in stage.upstream:
-            shutil.copytree(
-                store.stage_folder(key) / "model", folder / "model", copy_function=os.link
-            )
+            model = store.stage_folder(key) / "model"
+            shutil.copytree(model, folder / "model", copy_function=_link)
 
 
 def _write_job(stage: Stage, time_limit_s: int, folder: Path) -> None:
@@ -101,10 +104,10 @@ def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[str]]) 
     path.write_bytes(text.getvalue().encode())
 
 
-def _link(source: Path, target: Path) -> None:
+def _link(source: str | Path, target: str | Path) -> None:
     """A hard link where the file system has them, else a copy."""
     try:
-        target.hardlink_to(source)
+        os.link(source, target)
     except FileExistsError:
         raise  # a copy would write through that link into its source
     except OSError:

@@ -1,14 +1,15 @@
 """Images decoded and resized once into `packs/KEY.npy`, shared read-only by every stage that sees them.
 
-`uint8 [n, size, size, 3]`, row i for image i. Keyed by contents and order, so that a
-changed image is another pack.
+`uint8 [n, size, size, 3]`, row i for image i; masks alike, without the last axis. Keyed by contents
+and order, so that a changed image is another pack.
 """
 
 import os
 import struct
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,8 @@ from tonegap.run.store import Store
 
 _VERSION = 1
 _AT_ONCE = 256  # images decoded ahead of the file
+_MAX_MASK = 4  # background, lesion, marker, ruler, skin
+_Reader = Callable[[], NDArray[np.uint8]]
 MAX_PIXELS = 100_000_000
 # What Pillow's decoders raise for damaged content.
 DAMAGE = (
@@ -45,30 +48,46 @@ def ensure_pack(
 ) -> Path:
     """The pack of these images in this order; made if absent. Raises BadData for an unreadable image."""
     key = digest_of([_VERSION, image.size_px, image.geometry, list(sha256)])
+    shape = (len(paths), image.size_px, image.size_px, 3)
+    return _ensure(store, key, shape, [partial(read_image, path, image) for path in paths])
+
+
+def ensure_mask_pack(
+    store: Store, paths: Sequence[Path | None], sha256: Sequence[str], image: ImageSpec
+) -> Path:
+    """The pack of these masks (None: nothing but background). Raises BadData for one that is none."""
+    key = digest_of(["masks", _VERSION, image.size_px, image.geometry, list(sha256)])
+    shape = (len(paths), image.size_px, image.size_px)
+    return _ensure(store, key, shape, [partial(read_mask, path, image) for path in paths])
+
+
+def _ensure(store: Store, key: str, shape: tuple[int, ...], readers: Sequence[_Reader]) -> Path:
     target = store.folder / "packs" / f"{key}.npy"
     if target.exists():
         return target
     with store.lock(f"pack-{key}"):
         if not target.exists():
             with store.work_folder("pack") as folder, store.writing():
-                _write(folder / "pack.npy", paths, image)
+                _write(folder / "pack.npy", shape, readers)
                 (folder / "pack.npy").replace(target)
     return target
 
 
-def _write(path: Path, paths: Sequence[Path], image: ImageSpec) -> None:
-    shape = (len(paths), image.size_px, image.size_px, 3)
+def _write(path: Path, shape: tuple[int, ...], readers: Sequence[_Reader]) -> None:
     # Row after row, not through a mapping: a full disk is an error then, and no SIGBUS.
     with path.open("wb") as f, ThreadPoolExecutor(os.cpu_count()) as pool:
         np.lib.format.write_array_header_1_0(
             f, {"descr": "|u1", "fortran_order": False, "shape": shape}
         )
         # Decoding and resizing release the interpreter's lock, so threads use every core.
-        for start in range(0, len(paths), _AT_ONCE):
-            batch = paths[start : start + _AT_ONCE]
-            for array in pool.map(lambda p: read_image(p, image), batch):
+        for start in range(0, len(readers), _AT_ONCE):
+            for array in pool.map(_call, readers[start : start + _AT_ONCE]):
                 f.write(np.ascontiguousarray(array).data)
     path.chmod(0o444)
+
+
+def _call(read: _Reader) -> NDArray[np.uint8]:
+    return read()
 
 
 def read_image(path: Path, image: ImageSpec) -> NDArray[np.uint8]:
@@ -82,11 +101,31 @@ def read_image(path: Path, image: ImageSpec) -> NDArray[np.uint8]:
             upright = ImageOps.exif_transpose(opened).convert("RGB")
     except DAMAGE as e:
         raise BadData(f"{path}: not a readable image: {e}") from None
-    return np.asarray(_square(upright, image))
+    return np.asarray(_square(upright, image, Image.Resampling.BILINEAR))
 
 
-def _square(upright: Image.Image, image: ImageSpec) -> Image.Image:
-    size, filter_ = (image.size_px, image.size_px), Image.Resampling.BILINEAR
+def read_mask(path: Path | None, image: ImageSpec) -> NDArray[np.uint8]:
+    """Values 0 to 4 `[size, size]` of a mask file, by the geometry; 0 where there is none.
+
+    Raises BadData for a file that is no grey image of those values.
+    """
+    if path is None:
+        return np.zeros((image.size_px, image.size_px), np.uint8)
+    try:
+        with Image.open(path) as opened:
+            if opened.width * opened.height > MAX_PIXELS or opened.mode not in {"L", "P", "1"}:
+                raise BadData(f"{path}: not a mask: {opened.mode} {opened.width} × {opened.height}")
+            indices = Image.fromarray(np.asarray(opened).astype(np.uint8))
+    except DAMAGE as e:
+        raise BadData(f"{path}: not a readable mask: {e}") from None
+    mask = np.asarray(_square(indices, image, Image.Resampling.NEAREST))
+    if mask.max() > _MAX_MASK:
+        raise BadData(f"{path}: found the value {mask.max()} in a mask, wanted 0 to {_MAX_MASK}")
+    return mask
+
+
+def _square(upright: Image.Image, image: ImageSpec, filter_: Image.Resampling) -> Image.Image:
+    size = (image.size_px, image.size_px)
     if image.geometry == "stretch":
         return upright.resize(size, filter_)
     side = min(upright.size)

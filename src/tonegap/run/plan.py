@@ -165,6 +165,8 @@ def _seen(stage: str, view: TaskView, plugin: Plugin) -> dict[str, str]:
         "classes": digest_of([view.classes, view.positive, view.axis_tones]),
         "training images": view.train.labelled_digest,
     }
+    if stage != "train" and "masks" in plugin.file.needs:
+        seen["masks"] = digest_of(view.train.mask_sha256)
     if stage == "train":
         at_test = "tone_at_test" in plugin.file.needs
         seen["validation images"] = view.validation.labelled_digest

@@ -20,6 +20,7 @@ from tonegap.rooms.plugin import read_plugin
 from tonegap.rooms.suite import Suite
 from tonegap.rooms.task import Task, read_task
 from tonegap.run.entries import PluginIdentity, entries_of
+from tonegap.run.masks import mask_paths
 from tonegap.run.plan import Plan, Setting, plan_suite
 from tonegap.run.record import DataId, Leaks
 from tonegap.run.store import Store
@@ -49,11 +50,12 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class LoadedData:
-    """A data set with its metadata and image index."""
+    """A data set with its metadata, its image index and the lesion masks of its images."""
 
     dataset: Dataset
     metadata: Metadata
     index: ImageIndex
+    masks: Mapping[str, Path]
 
 
 def prepare(request: Request) -> Plan:
@@ -130,7 +132,7 @@ def load_data(request: Request, dataset_id: str) -> LoadedData:
         data_root = ensure_drawn(dataset, cache / "drawn", request.jobs)
     metadata = read_metadata(dataset, data_root)
     index = index_images(dataset, metadata, data_root, cache / "index", request.jobs)
-    return LoadedData(dataset, metadata, index)
+    return LoadedData(dataset, metadata, index, mask_paths(dataset, metadata, index))
 
 
 def task_view(task: Task, seed: int, data: LoadedData, allow_missing: bool) -> TaskView:
@@ -139,7 +141,7 @@ def task_view(task: Task, seed: int, data: LoadedData, allow_missing: bool) -> T
     Raises BadSplit where the partition is not the pinned one, BadData where images it needs are missing or unreadable.
     """
     made = partition(task, data.metadata, seed)
-    rows = {name: _rows(made, name, data.index) for name in ("train", "validation", "test")}
+    rows = {name: _rows(made, name, data) for name in ("train", "validation", "test")}
     missing = _missing(made, data.index)
     if missing and not (allow_missing and all(part.ids for part in rows.values())):
         raise _missing_error(task, made, data, missing)
@@ -158,24 +160,26 @@ def task_view(task: Task, seed: int, data: LoadedData, allow_missing: bool) -> T
         data=_data_id(data, missing),
         **rows,
         leaks=Leaks(len(crossing), sum(by_tone.values()), dict(sorted(by_tone.items()))),
-        has_masks=bool(data.dataset.file.masks),
     )
 
 
-def _rows(made: Partition, part: str, index: ImageIndex) -> Rows:
-    """The rows of one partition whose image is there, in file order."""
+def _rows(made: Partition, part: str, data: LoadedData) -> Rows:
+    """The rows of one partition whose image is there, in file order; masks for training alone."""
+    index = data.index
     here = [
         i
         for i, image_id in enumerate(made.ids)
         if made.parts[i] == part and image_id in index.sha256
     ]
     ids = tuple(made.ids[i] for i in here)
+    masks = tuple(data.masks.get(image_id) for image_id in ids) if part == "train" else ()
     return Rows(
         ids=ids,
         labels=tuple(made.labels[i] or "" for i in here),
         tones=tuple(made.tones[i] for i in here),
         sha256=tuple(index.sha256[image_id] for image_id in ids),
         paths=tuple(index.paths[image_id] for image_id in ids),
+        masks=masks if any(masks) else (),
     )
 
 

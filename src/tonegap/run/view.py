@@ -8,20 +8,29 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from tonegap.files import sha256_lines
+from tonegap.files import sha256_file, sha256_lines
 from tonegap.run.record import DataId, Leaks
 from tonegap.tones import GROUPS, TYPES
 
 
 @dataclass(frozen=True)
 class Rows:
-    """The images of one partition, aligned: ids, labels, tones, content hashes, files."""
+    """The images of one partition, aligned: ids, labels, tones, content hashes, files, masks.
+
+    `masks` is empty where no image has one, else None for each image without.
+    """
 
     ids: tuple[str, ...]
     labels: tuple[str, ...]
     tones: tuple[str | None, ...]
     sha256: tuple[str, ...]
     paths: tuple[Path, ...]
+    masks: tuple[Path | None, ...] = ()
+
+    @cached_property
+    def mask_sha256(self) -> tuple[str, ...]:
+        """Content hash of each mask, empty for none; read when it is first asked for."""
+        return tuple("" if path is None else sha256_file(path) for path in self.masks)
 
     @cached_property
     def labelled_digest(self) -> str:
@@ -66,7 +75,11 @@ class TaskView:
     validation: Rows
     test: Rows
     leaks: Leaks
-    has_masks: bool
+
+    @property
+    def has_masks(self) -> bool:
+        """Whether any training image has a lesion mask."""
+        return bool(self.train.masks)
 
     @property
     def axis_tones(self) -> tuple[str, ...]:

@@ -26,6 +26,7 @@ PROCESSES = 512  # loaders, and the threads of linear algebra, take more than a 
 OPEN_FILES = 4096
 # Of all stages together, far above what they may: unless told, Podman asks for more than it has itself.
 _USER_PROCESSES = 16384
+_SHUT = ("/run", "/var/tmp")  # Podman opens these even in a read-only container
 _MIB = 1 << 20
 _NANO = 1_000_000_000
 
@@ -70,7 +71,10 @@ def create(
         security_opt=["no-new-privileges"],
         init=True,
         mounts=_mounts(spec, image),
-        tmpfs={"/tmp": f"rw,exec,nosuid,nodev,mode=1777,size={scratch_mib(limits.memory_mib)}m"},
+        tmpfs={
+            "/tmp": f"rw,exec,nosuid,nodev,mode=1777,size={scratch_mib(limits.memory_mib)}m",
+            **dict.fromkeys(_SHUT, "ro,noexec,nosuid,nodev,size=4k"),
+        },
         shm_size=scratch_mib(limits.memory_mib) * _MIB,
         mem_limit=limits.memory_mib * _MIB,
         memswap_limit=limits.memory_mib * _MIB,

@@ -1,0 +1,103 @@
+"""Lesion masks: found beside the images, prepared as they are, given to methods that ask for them."""
+
+import numpy as np
+import pytest
+from PIL import Image
+from tiny_rooms import CLINIC, GENERATE_PY
+
+from tonegap.errors import BadData
+from tonegap.run.inputs import write_inputs
+from tonegap.run.job import ImageSpec
+from tonegap.run.packs import read_mask
+
+N = {"n": {"default": 1, "about": "images"}, "image_size_px": {"default": 16, "about": "side"}}
+
+
+@pytest.fixture
+def masked(planner):
+    """The clinic with a mask for each image but the first: its left half is lesion."""
+    text = CLINIC.replace("[columns]", 'masks = ["masks/{image_id}.png"]\n\n[columns]', 1)
+    planner.rooms.write("benchmarks/clinic/dataset.toml", text)
+    planner.rooms.method("grey", GENERATE_PY, needs=["masks"], parameters=N)
+    (planner.download / "masks").mkdir()
+    for path in sorted(planner.download.glob("c*.png"))[1:]:
+        values = np.full((32, 40), 4, np.uint8)
+        values[:, :20] = 1
+        Image.fromarray(values).save(planner.download / "masks" / path.name)
+    return planner
+
+
+def given(planner, tmp_path, name="generate"):
+    folder = tmp_path / "in"
+    write_inputs(planner.store, planner.stages()[name], 60, folder)
+    return folder
+
+
+def test_a_method_that_asks_gets_a_mask_for_each_training_image(masked, tmp_path):
+    folder = given(masked, tmp_path)
+    masks = np.load(folder / "train_masks.npy")
+    ids = masked.plan().cells[0].view.train.ids
+    assert masks.shape == (len(ids), 16, 16)
+    assert masks.dtype == np.uint8
+    assert ids[0] == "c00"
+    assert not masks[0].any()  # it has none
+    # 40 px wide, the middle 32 are kept, 16 of them lesion: the left half again.
+    assert (masks[1:, :, :8] == 1).all()
+    assert (masks[1:, :, 8:] == 4).all()
+
+
+def test_a_method_that_does_not_ask_gets_none(masked, tmp_path):
+    masked.rooms.method("grey", GENERATE_PY, parameters=N)
+    assert not (given(masked, tmp_path) / "train_masks.npy").exists()
+
+
+def test_a_train_stage_gets_none(masked, tmp_path):
+    masked.suite(method="none")
+    assert not (given(masked, tmp_path, "train") / "train_masks.npy").exists()
+
+
+def test_masks_are_no_images_of_the_data_set(masked):
+    view = masked.plan().cells[0].view
+    assert not any(
+        "masks" in path.parts for rows in view.partitions.values() for path in rows.paths
+    )
+
+
+def test_a_changed_mask_changes_the_method_that_sees_it(masked):
+    before = masked.keys()
+    Image.new("L", (40, 32), 2).save(masked.download / "masks" / "c01.png")
+    after = masked.keys()
+    assert before["generate"] != after["generate"]
+
+
+def test_a_mask_of_a_test_image_changes_nothing(masked):
+    before = masked.keys()
+    test_id = masked.plan().cells[0].view.test.ids[0]
+    Image.new("L", (40, 32), 2).save(masked.download / "masks" / f"{test_id}.png")
+    assert masked.keys() == before
+
+
+def test_a_declared_pattern_without_a_single_mask_is_a_hole_of_the_matrix(masked):
+    for path in (masked.download / "masks").iterdir():
+        path.unlink()
+    assert "the data set has none" in masked.plan().cells[0].id.not_applicable
+
+
+@pytest.mark.parametrize("value", [5, 255])
+def test_a_value_that_is_no_class_is_refused(tmp_path, value):
+    Image.new("L", (8, 8), value).save(tmp_path / "m.png")
+    with pytest.raises(BadData, match=f"found the value {value} in a mask, wanted 0 to 4"):
+        read_mask(tmp_path / "m.png", ImageSpec(8, "crop"))
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "I;16"])
+def test_a_picture_in_place_of_a_mask_is_refused(tmp_path, mode):
+    Image.new(mode, (8, 8)).save(tmp_path / "m.png")
+    with pytest.raises(BadData, match="not a mask"):
+        read_mask(tmp_path / "m.png", ImageSpec(8, "crop"))
+
+
+def test_an_unreadable_mask_is_refused(tmp_path):
+    (tmp_path / "m.png").write_text("<html>")
+    with pytest.raises(BadData, match="not a readable mask"):
+        read_mask(tmp_path / "m.png", ImageSpec(8, "crop"))
