@@ -30,6 +30,14 @@ QUICK = {
 METHODS = plugin_ids(PROJECT, "method")
 MAKERS = [name for name in METHODS if read_plugin(PROJECT, "method", name).file.stages]
 BASELINES = plugin_ids(PROJECT, "baseline")
+NETWORKS = [
+    b for b in BASELINES if "backbone" in read_plugin(PROJECT, "baseline", b).file.parameters
+]
+# A network takes seconds to load and train: by default one of them stands for all.
+ONE_NETWORK = [
+    pytest.param(name, marks=pytest.mark.slow) if name in NETWORKS[1:] else name
+    for name in BASELINES
+]
 
 
 @pytest.fixture
@@ -130,7 +138,7 @@ def test_a_method_with_stages_makes_images_here(project, method, tmp_path):
     assert len(read_synthetic(store.stage_folder(made.key))) > 0
 
 
-@pytest.mark.parametrize("baseline", BASELINES)
+@pytest.mark.parametrize("baseline", ONE_NETWORK)
 def test_a_baseline_runs_to_a_record(project, baseline, tmp_path):
     store = Store(tmp_path / "store")
     (stage,) = finished(project, "none", baseline, store)

@@ -79,7 +79,7 @@ def test_an_undefined_score_is_a_dash_with_a_footnote(board):
 
 
 def test_controls_stand_apart_in_markdown(board):
-    entries, controls = render_markdown(board).split("### Controls: where chance is")
+    entries, controls = render_markdown(board).split("### Controls: to read the others against")
     assert "class-prior" not in entries
     assert "class-prior" in controls
 

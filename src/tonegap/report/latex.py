@@ -31,7 +31,9 @@ def _table(board: Leaderboard, table: Table) -> str:
     blocks = [_rows(grid.rows)]
     if grid.controls:
         span = len(grid.header)
-        blocks.append(rf"\multicolumn{{{span}}}{{l}}{{\emph{{Controls: where chance is}}}} \\")
+        blocks.append(
+            rf"\multicolumn{{{span}}}{{l}}{{\emph{{Controls: to read the others against}}}} \\"
+        )
         blocks.append(_rows(grid.controls))
     lines = [
         r"\begin{table*}",

@@ -38,7 +38,7 @@ def _table_parts(board: Leaderboard, table: Table) -> list[str]:
     )
     parts.append(_lines(grid.header, grid.rows))
     if grid.controls:
-        parts += ["### Controls: where chance is", _chance(table)]
+        parts += ["### Controls: to read the others against", _chance(table)]
         parts.append(_lines(grid.header, grid.controls))
     if grid.notes:
         parts.append("\n".join(f"{i}. {_text(note)}" for i, note in enumerate(grid.notes, 1)))

@@ -13,7 +13,7 @@ from tonegap.run.record import EntryId, Record
 
 MARKS: dict[str, str] = {
     "reference": "changes are counted from this entry",
-    "control": "a control: it tells where chance is and is never ranked",
+    "control": "a control: the others are read against it (chance, or more of the same); never ranked",
     "stand-in": "drawn images stand in for the real ones; says nothing about real skin",
     "uncontained": "a stage ran as a plain process, not in a container",
     "tone at test": "the classifier is told the tone of test images",

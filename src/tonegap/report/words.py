@@ -215,17 +215,17 @@ def _seeds_apart(ranked: list[Row], table: Table, board: Leaderboard) -> list[st
 def _above_controls(ranked: list[Row], table: Table, board: Leaderboard) -> list[str]:
     """How many entries do not rise above the best control."""
     scored = [row for row in table.controls if table.ranked in row.views]
-    controls = [rank_mean(row, table, board).value for row in scored]
-    defined = [value for value in controls if value is not None]
-    if not defined:
+    values = [(rank_mean(row, table, board).value, row.entry.label) for row in scored]
+    controls = [(value, label) for value, label in values if value is not None]
+    if not controls:
         return ["No control has a score, so nothing here can be read against chance."]
     larger = metric_named(table.ranked[2]).larger_is_better
-    bar = max(defined) if larger else min(defined)
-    values = [rank_mean(row, table, board).value for row in ranked]
-    below = [v for v in values if v is not None and (v <= bar if larger else v >= bar)]
+    bar, control = max(controls) if larger else min(controls)
+    best = f"the best control, {control} ({percent(bar)})"
+    means = [rank_mean(row, table, board).value for row in ranked]
+    below = [v for v in means if v is not None and (v <= bar if larger else v >= bar)]
     if below:
         n = len(below)
         does = "does" if n == 1 else "do"
-        text = f"{n} of {len(ranked)} ranked entries {does} no better than the best control"
-        return [f"{text} ({percent(bar)})."]
-    return [f"Every ranked entry does better than the best control ({percent(bar)})."]
+        return [f"{n} of {len(ranked)} ranked entries {does} no better than {best}."]
+    return [f"Every ranked entry does better than {best}."]

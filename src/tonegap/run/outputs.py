@@ -4,12 +4,13 @@ Outputs come from code of strangers: no link is followed, no pickle opened, no p
 folder. The mistake it exists to prevent: an exit code of 0 taken for a result.
 """
 
+import contextlib
 import csv
 import json
 import stat
 import threading
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -36,6 +37,7 @@ _DECLARED = {
 }
 _ENGINES_OWN = ("stage.json", "log.txt")
 _WARNINGS = threading.Lock()
+_CSV_LIMIT = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,14 +171,24 @@ def _open_image(path: Path) -> Image.Image:
         return Image.open(path, formats=_IMAGE_FORMATS)
 
 
+@contextlib.contextmanager
+def _long_fields() -> Iterator[None]:
+    """Lets the csv module take longer fields; its limit is the whole process's, so it is put back."""
+    with _CSV_LIMIT:
+        before = csv.field_size_limit(_MAX_FIELD)
+        try:
+            yield
+        finally:
+            csv.field_size_limit(before)
+
+
 def read_synthetic(out: Path) -> tuple[SyntheticRow, ...]:
     """The rows of a generate stage's `synthetic.csv`. Raises BadOutput."""
     path = out / "synthetic.csv"
     try:
         if path.stat().st_size > _MAX_CSV_BYTES:
             raise BadOutput("synthetic.csv: more than 1 GiB")
-        csv.field_size_limit(_MAX_FIELD)
-        with path.open(encoding="utf-8", newline="") as f:
+        with _long_fields(), path.open(encoding="utf-8", newline="") as f:
             reader = csv.DictReader(f)
             if tuple(reader.fieldnames or ()) != SYNTHETIC_COLUMNS:
                 raise BadOutput(

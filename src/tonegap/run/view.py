@@ -81,10 +81,14 @@ class TaskView:
         """Whether any training image has a lesion mask."""
         return bool(self.train.masks)
 
-    @property
+    @cached_property
     def axis_tones(self) -> tuple[str, ...]:
-        """Every tone of the scale that the scored ones are on: training may hold others than test."""
-        return TYPES if self.tones[0] in TYPES else GROUPS
+        """Every tone of the scale that images are annotated on.
+
+        Training may hold others than the scored ones, and a task may score groups of types.
+        """
+        named = {tone for rows in self.partitions.values() for tone in rows.tones}
+        return TYPES if named.union(self.tones).intersection(TYPES) else GROUPS
 
     @property
     def partitions(self) -> dict[str, Rows]:

@@ -47,17 +47,12 @@ def create(
 
     Raises EngineError for a folder to mount that is not there, docker-py's errors for the rest.
     """
-    limits, fsize = spec.limits, (spec.limits.output_mib + 1) * _MIB
-    plugin = spec.plugin.file
+    limits, plugin = spec.limits, spec.plugin.file
     argv = [*plugin.command, spec.stage, "--in", "/in", "--out", "/out"]
     return client.containers.create(
         image.id,
         name=f"tonegap-{spec.log.parent.name}",
-        labels={
-            STORE_LABEL: place.store,
-            WORK_LABEL: spec.log.parent.name,
-            STAGE_LABEL: f"{spec.plugin.label} {spec.stage}",
-        },
+        labels=_labels(spec, place),
         # The whole command is the entry point: an image's own would come before it.
         entrypoint=probed(argv, spec.gpu),
         environment=stage_variables(spec.threads, "/tmp", "" if spec.gpu is None else "0"),
@@ -80,12 +75,7 @@ def create(
         memswap_limit=limits.memory_mib * _MIB,
         nano_cpus=min(spec.threads, place.daemon.n_cpus) * _NANO,
         pids_limit=PROCESSES,
-        ulimits=[
-            Ulimit(name="core", soft=0, hard=0),
-            Ulimit(name="fsize", soft=fsize, hard=fsize),
-            Ulimit(name="nofile", soft=OPEN_FILES, hard=OPEN_FILES),
-            Ulimit(name="nproc", soft=_USER_PROCESSES, hard=_USER_PROCESSES),
-        ],
+        ulimits=_ulimits((limits.output_mib + 1) * _MIB),
         device_requests=device_requests(spec.gpu),
         # What the stage says is read as it is said; the engine keeps no second copy on its disk.
         log_config=LogConfig(type="none"),
@@ -95,6 +85,26 @@ def create(
 def scratch_mib(memory_mib: int) -> int:
     """Size of `/tmp`, and of the memory that loaders share; both count as memory, so half of it."""
     return max(memory_mib // 2, 1)
+
+
+def _labels(spec: RunSpec, place: Placement) -> dict[str, str]:
+    """What a later sweep knows the container by."""
+    return {
+        STORE_LABEL: place.store,
+        WORK_LABEL: spec.log.parent.name,
+        STAGE_LABEL: f"{spec.plugin.label} {spec.stage}",
+    }
+
+
+def _ulimits(file_bytes: int) -> list[Ulimit]:
+    """Limits of each process: no core files, the largest file, open files, processes of the user."""
+    limits = {
+        "core": 0,
+        "fsize": file_bytes,
+        "nofile": OPEN_FILES,
+        "nproc": _USER_PROCESSES,
+    }
+    return [Ulimit(name=name, soft=value, hard=value) for name, value in limits.items()]
 
 
 def _mounts(spec: RunSpec, image: StageImage) -> list[Mount]:
