@@ -7,14 +7,11 @@ import ast
 import json
 import subprocess
 import sys
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tiny_rooms import Rooms, rooms
-
-from tonegap.rooms.check import check_rooms
+from tiny_rooms import rooms
 
 __all__ = ["rooms"]
 
@@ -219,84 +216,3 @@ def test_the_whole_engine_never_loads_torch():
 
 def test_a_heavy_import_would_be_found():
     assert imported("import PIL.Image") == {"PIL"}
-
-
-def test_a_wheel_ships_one_name(tmp_path):
-    """Built here and now: a folder added to the wheel's packages would land in everybody's site-packages."""
-    argv = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
-    subprocess.run(argv, cwd=ROOT, check=True, capture_output=True)
-    (wheel,) = tmp_path.glob("*.whl")
-    with zipfile.ZipFile(wheel) as z:
-        names = z.namelist()
-    tops = {name.split("/")[0] for name in names}
-    assert {top for top in tops if not top.endswith(".dist-info")} == {"tonegap"}
-    assert "tonegap/engines/launch.py" in names
-    assert "tonegap/py.typed" in names
-
-
-class TestDockerfiles:
-    def problems(self, rooms: Rooms, text: str) -> list[str]:
-        rooms.write("baselines/plain/Dockerfile", text)
-        return [p.text for p in check_rooms(rooms.root) if p.where == "baselines/plain/Dockerfile"]
-
-    @pytest.mark.parametrize(
-        "text",
-        [
-            "ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\n",
-            "FROM debian@sha256:" + "0" * 64 + "\n",
-            "FROM --platform=linux/amd64 debian@sha256:" + "0" * 64 + "\n",
-            "ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\nRUN pip install \\\n  --require-hashes -r lock.txt\n",
-        ],
-    )
-    def test_a_pinned_one_has_no_problem(self, rooms, text):
-        assert self.problems(rooms, text) == []
-
-    @pytest.mark.parametrize(
-        ("line", "words"),
-        [
-            ("FROM python:3.11", "FROM python:3.11: wanted a digest"),
-            ("from python:3.11", "FROM python:3.11: wanted a digest"),
-            ("FROM ${OTHER}", "FROM ${OTHER}: wanted a digest"),
-            ("FROM --platform=linux/amd64 python:3.11", "FROM python:3.11: wanted a digest"),
-            ("FROM ${BASE_IMAGE}\nRUN pip install numpy", "pip install without --require-hashes"),
-            ("FROM ${BASE_IMAGE}\nRUN git clone https://x/y", "git clone: copy pinned files"),
-        ],
-    )
-    def test_what_another_day_builds_otherwise_is_a_problem(self, rooms, line, words):
-        (problem,) = self.problems(rooms, line + "\n")
-        assert problem.startswith(words)
-
-    def test_a_missing_one_is_a_problem_unless_nothing_runs(self, rooms):
-        (rooms.root / "baselines/plain/Dockerfile").unlink()
-        (rooms.root / "methods/none/Dockerfile").unlink()
-        found = [(p.where, p.text) for p in check_rooms(rooms.root)]
-        assert found == [
-            ("baselines/plain/Dockerfile", "missing; every plug-in with stages has one")
-        ]
-
-
-class TestCheck:
-    def test_every_problem_is_told_at_once_and_each_with_its_place(self, rooms):
-        rooms.drawn()
-        rooms.write("methods/stray/readme.txt", "hello")
-        rooms.write("methods/none/method.toml", "title = 1\n")
-        rooms.write("benchmarks/sixty/tasks/bad.toml", "nonsense = true\n")
-        rooms.suite(
-            entries=[
-                {"methods": ["absent"], "baselines": ["plain"], "baseline_parameters": {"x": 1}}
-            ]
-        )
-        found = {p.where: p.text for p in check_rooms(rooms.root)}
-        assert found["methods/stray"].startswith("no method.toml")
-        assert "methods/none/method.toml" in found
-        assert "benchmarks/sixty/tasks/bad.toml" in found
-        texts = [
-            p.text for p in check_rooms(rooms.root) if p.where == "benchmarks/suites/tiny.toml"
-        ]
-        assert any("no method 'absent'" in text for text in texts)
-        assert "baselines/plain has no parameter 'x'; it has: none" in texts
-
-    def test_good_rooms_have_no_problem(self, rooms):
-        rooms.drawn()
-        rooms.suite()
-        assert check_rooms(rooms.root) == []

@@ -51,6 +51,7 @@ class OwnEngine:
             self._process = subprocess.Popen(
                 self._argv(),
                 env={**os.environ, **self._env()},
+                cwd=self.folder,  # conmon leaves a file where it stands when memory ran out
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import resource
 import signal
 import subprocess
 import time
@@ -29,6 +30,8 @@ class _Watch:
         self._spec = spec
         self._started = time.monotonic()
         self._tree = TreeUsage(process.pid)
+        # A process inherits the peak of the one that forked it: up to there, its own says nothing.
+        self._inherited_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         self._usage: tuple[int, float, float] | None = None  # wait status, cpu seconds, rss MiB
         self._pump = LogPump(_pieces(process), spec)
 
@@ -43,8 +46,8 @@ class _Watch:
         cause, text = stopped or judge(code, self._tree.peak_mib, self._spec.limits, words)
         # A sandbox's first process answers for itself alone; samples of the tree know the rest.
         cpu = max(cpu, self._tree.cpu_seconds)
-        peak = round(max(self._tree.peak_mib, rss), 1)
-        return RunResult(cause, text, round(seconds, 3), round(cpu, 3), peak)
+        peak = max(self._tree.peak_mib, rss if rss > self._inherited_mib else 0.0)
+        return RunResult(cause, text, round(seconds, 3), round(cpu, 3), round(peak, 1))
 
     def _wait_or_stop(self) -> Ending | None:
         """Returns why the process had to be stopped, or None if it ended by itself."""

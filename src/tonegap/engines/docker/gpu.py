@@ -23,7 +23,7 @@ def device_requests(gpu: int | None) -> list[DeviceRequest]:
     """What to ask the engine for: that one device, or nothing."""
     if gpu is None:
         return []
-    return [DeviceRequest(device_ids=[str(gpu)], capabilities=[["gpu"]])]
+    return [DeviceRequest(device_ids=[str(gpu)], capabilities=[["gpu", "compute", "utility"]])]
 
 
 def probed(argv: Sequence[str], gpu: int | None) -> list[str]:
