@@ -158,9 +158,23 @@ class TestPredictions:
         refused(stage("train"), out, "no predictions file")
 
     def test_one_passes(self, stage, out):
-        (out / "predictions.csv").write_text("checked when it is scored")
+        (out / "predictions.csv").write_text(even_predictions(stage("train")))
         check_outputs(stage("train"), out)
         assert find_predictions(out) == out / "predictions.csv"
+
+    def test_an_image_without_a_row_is_refused_before_the_stage_counts_as_done(self, stage, out):
+        lines = even_predictions(stage("train")).splitlines(keepends=True)
+        (out / "predictions.csv").write_text("".join(lines[:-1]))
+        refused(stage("train"), out, "predictions.csv")
+
+
+def even_predictions(stage):
+    """Predictions of one epoch that give every class the same probability."""
+    view = stage.view
+    classes = ",".join(f"p_{name}" for name in view.classes)
+    share = ",".join([str(1 / len(view.classes))] * len(view.classes))
+    ids = (*view.validation.ids, *view.test.ids)
+    return f"epoch,image_id,{classes}\n" + "".join(f"1,{i},{share}\n" for i in ids)
 
 
 class TestSyntheticCsv:

@@ -16,10 +16,11 @@ from pathlib import Path, PurePosixPath
 
 from PIL import Image
 
-from tonegap.errors import BadOutput
+from tonegap.errors import BadOutput, BadPredictions
 from tonegap.foreign import remove_tree, shown, walk
 from tonegap.run.packs import DAMAGE
 from tonegap.run.plan import Stage
+from tonegap.score.predictions import read_predictions
 from tonegap.tones import parse_tone
 
 SYNTHETIC_COLUMNS = ("image_id", "file", "label", "tone", "prompt", "seed", "sources")
@@ -63,7 +64,7 @@ def check_outputs(stage: Stage, out: Path) -> None:
     elif stage.stage == "generate":
         _check_synthetic(stage, out)
     else:
-        find_predictions(out)
+        _check_predictions(stage, out)
 
 
 def keep_declared(stage: Stage, out: Path) -> None:
@@ -89,6 +90,15 @@ def find_predictions(out: Path) -> Path:
         what = "both predictions.parquet and predictions.csv" if found else "no predictions file"
         raise BadOutput(f"{what}; a train stage leaves exactly one, see docker/CONTRACT.md")
     return found[0]
+
+
+def _check_predictions(stage: Stage, out: Path) -> None:
+    """Exactly one row for every validation and test image in every epoch, with valid probabilities."""
+    path, view = find_predictions(out), stage.view
+    try:
+        read_predictions(path, view.classes, (*view.validation.ids, *view.test.ids))
+    except BadPredictions as e:
+        raise BadOutput(str(e).replace(str(path), path.name)) from None
 
 
 def _check_notes(path: Path) -> None:
