@@ -11,7 +11,7 @@ lock() {
     --no-header --no-annotate "$@" --output-file "requirements/$name.txt" >/dev/null
 }
 
-lock run pyproject.toml --extra local "$@"
+lock run pyproject.toml --extra diffusion "$@"
 # The others agree with it, so that they can be installed on top.
 for name in test lint tox; do
   lock "$name" --group "$name" --constraint requirements/run.txt "$@"

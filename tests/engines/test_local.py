@@ -350,6 +350,26 @@ class TestIsolation:
         found = LocalEngine(tmp_path).environment(Plugin("p", "baseline", tmp_path, about))
         assert found.versions.keys() == {"python", "machine", "numpy"}
 
+    def test_what_a_base_puts_beside_the_kit_is_part_of_the_environment(self, tmp_path):
+        kit = tmp_path / "docker" / "kit"
+        for path, text in {
+            kit / "requirements.in": "numpy>=2\n",
+            tmp_path / "docker/locks/more.in": "# words\npandas\n",
+            tmp_path
+            / "docker/base-more/Dockerfile": "ARG BASE_IMAGE=base-cuda\nCOPY locks/more.txt /\n",
+            tmp_path / "plain/Dockerfile": "ARG BASE_IMAGE=base-more\n",
+        }.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+        about = PluginFile("t", "a", command=("python", "x.py"), stages=("train",))
+        plugin = Plugin("plain", "baseline", tmp_path / "plain", about)
+        found = LocalEngine(kit).environment(plugin)
+        assert found.versions.keys() == {"python", "machine", "numpy", "pandas"}
+
+        (tmp_path / "docker/locks/more.in").write_text("no-such-package\n")
+        with pytest.raises(EngineError, match=r"has no no-such-package; .* 'tonegap\[more\]'"):
+            LocalEngine(kit).environment(plugin)
+
     def test_a_plug_in_without_stages_has_no_environment(self, tmp_path):
         plugin = Plugin("none", "method", tmp_path, PluginFile("t", "a"))
         assert LocalEngine(tmp_path).environment(plugin).versions == {}

@@ -71,7 +71,7 @@ class TestNotThere:
         assert result.cause == "engine-error"
         assert result.text.startswith(f"no container engine answers at unix://{tmp_path}")
         with pytest.raises(EngineError, match="use --engine local"):
-            engine.open(Store(tmp_path / "store").folder)
+            engine.open(Store(tmp_path / "store").folder, [])
 
 
 def test_the_probe_starts_the_command_where_a_device_is_visible(client, image):
@@ -157,7 +157,7 @@ class TestDeaths:
         self, engine, client, image, tmp_path
     ):
         store = Store(tmp_path / "store")
-        engine.open(store.folder)
+        engine.open(store.folder, [])
         mine = engine._store
         with store.work_folder("alive") as alive:
             labels = [
@@ -166,7 +166,7 @@ class TestDeaths:
                 {STORE_LABEL: mine, WORK_LABEL: "gone"},
             ]
             made = [client.containers.create(image, "true", labels=of) for of in labels]
-            engine.open(store.folder)
+            engine.open(store.folder, [])
             assert set(containers(client)) == {made[0].id, made[1].id}
             made[0].remove()
             made[1].remove()

@@ -1,15 +1,19 @@
 """Entries that mean harm, in one run beside a healthy one: contained, typed, named; nothing left."""
 
+import html
 import json
 import os
 from pathlib import Path
 
 import psutil
 import pytest
+from click.testing import CliRunner
 from container_run import build_images, run_suite
 from engine_fixtures import containers
 from own_engine import forget
 from tiny_rooms import Rooms
+
+from tonegap.cli.report import command as report
 
 pytestmark = [pytest.mark.container, pytest.mark.slow]
 
@@ -76,7 +80,8 @@ def suite_of(rooms: Rooms) -> Path:
 class Aftermath:
     """What the run left: its tally, and what the store says by variant."""
 
-    def __init__(self, store: Path) -> None:
+    def __init__(self, root: Path, store: Path) -> None:
+        self.root = root
         self.store = store
         self.matrix = json.loads((store / "suites" / "tiny.json").read_text())
         self.keys = {cell["entry"]["variant"]: cell["key"] for cell in self.matrix["cells"]}
@@ -103,7 +108,7 @@ def aftermath(client, base, tmp_path_factory):
     rooms.method("harmful", CODE, parameters=MODE)
     images = build_images(client, base, rooms.root)
     run_suite(rooms.root, folder / "store", str(suite_of(rooms)), images, 2)
-    yield Aftermath(folder / "store")
+    yield Aftermath(rooms.root, folder / "store")
     for image in images.values():
         forget(client, image)
 
@@ -134,6 +139,23 @@ def test_a_harmful_method_fails_with_its_cause_and_its_name(aftermath, mode):
         "generate",
     )
     assert text in failure["text"]
+
+
+@pytest.fixture(scope="module")
+def page(aftermath):
+    """The text of the report's page."""
+    options = ["--out", f"{aftermath.store}/page.html", "--suite-root", str(aftermath.root)]
+    done = CliRunner().invoke(report, ["tiny", "--store", str(aftermath.store), *options])
+    assert done.exit_code == 0, done.output
+    return html.unescape((aftermath.store / "page.html").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("mode", [*TRAIN, *GENERATE])
+def test_the_report_names_each_of_them_its_cause_and_what_it_did(aftermath, page, mode):
+    failure = aftermath.failure(mode)
+    entry = f"none + hostile ({mode})" if mode in TRAIN else f"harmful + plain ({mode})"
+    what = f"{failure['stage']} of {failure['plugin']}: {failure['text']}"
+    assert f"<strong>{entry}</strong>, sixty/two, seed 0: {failure['cause']}. {what}" in page
 
 
 def test_the_entries_beside_them_are_unharmed(aftermath):

@@ -12,9 +12,10 @@ from own_engine import build as build_small
 from small_wheel import locked_wheel
 
 from tonegap.cli.image import command
+from tonegap.engines.docker.daemon import connected
 from tonegap.errors import EngineError
 from tonegap.images.build import BuildRequest, build_images, lock_from_engine
-from tonegap.images.client import look_inside, open_client
+from tonegap.images.client import look_inside
 from tonegap.images.lock import encode_lock, read_lock, write_lock
 from tonegap.images.resolve import image_of
 from tonegap.images.transport import (
@@ -57,11 +58,10 @@ def built(engine, tmp_path_factory):
     environment = make_environment(folder / "site-packages")
     build(root, *NAMES, environment=environment)
     yield root
-    found = open_client()
-    for name in ("first", "second", "pinned"):  # the bases stay: other tests stand on the same
-        for image in found.images.list(f"tonegap/baselines/{name}"):
-            found.images.remove(image.id, force=True)
-    found.close()
+    with connected() as found:
+        for name in ("first", "second", "pinned"):  # the bases stay: other tests stand on the same
+            for image in found.images.list(f"tonegap/baselines/{name}"):
+                found.images.remove(image.id, force=True)
 
 
 @pytest.fixture
@@ -74,9 +74,8 @@ def kept(built):
 
 @pytest.fixture
 def client(engine):
-    found = open_client()
-    yield found
-    found.close()
+    with connected() as found:
+        yield found
 
 
 def run(client, image_id, *command):
@@ -274,9 +273,8 @@ def test_a_run_takes_a_missing_image_from_its_archive(kept, archives, client):
     assert client.images.get(image.image_id).id == image.image_id
 
 
+@pytest.mark.skipif("podman" not in PRODUCTS, reason="TONEGAP_TEST_PODMAN is not set")
 def test_podman_builds_the_same_content(kept, archives, monkeypatch):
-    if "podman" not in PRODUCTS:
-        pytest.skip("TONEGAP_TEST_PODMAN is not set")
     export_images(kept, archives, ["base-local"], lambda _said: None)
     with own_engine("podman") as podman:
         monkeypatch.setenv("DOCKER_HOST", podman.host)

@@ -1,16 +1,18 @@
 """The images' Python locks: by hash, about nobody's index, and in step with the local engine's."""
 
 import re
+import tomllib
 
 import pytest
 from images_root import PROJECT
+from packaging.requirements import Requirement
 
-from tonegap.engines.local import kit_requirements
+from tonegap.engines.local import kit_requirements, requirements
 from tonegap.images.recipe import image_names, pinned_foundation, read_recipe
 
 LOCKS = PROJECT / "docker" / "locks"
 NAMES = ("pip", "kit", "diffusion")
-_PIN = re.compile(r"^([A-Za-z0-9._-]+)==(\S+) \\$")
+_PIN = re.compile(r"^([A-Za-z0-9._-]+)==(\S+)(?: ; .+)? \\$")
 _HASH = re.compile(r"^    --hash=sha256:[0-9a-f]{64}( \\)?$")
 
 
@@ -41,9 +43,16 @@ def test_the_kit_needs_its_lock_and_torch_and_no_more():
     assert wanted - set(pins(LOCKS / "kit.txt")) == {"torch", "torchvision"}
 
 
-def test_containers_compute_with_the_versions_of_the_local_engine():
-    kit, local = pins(LOCKS / "kit.txt"), pins(PROJECT / "requirements" / "run.txt")
-    assert {name: local[name] for name in kit} == kit
+@pytest.mark.parametrize("name", ["kit", "diffusion"])
+def test_containers_compute_with_the_versions_of_the_local_engine(name):
+    inside, local = pins(LOCKS / f"{name}.txt"), pins(PROJECT / "requirements" / "run.txt")
+    assert {package: local[package] for package in inside} == inside
+
+
+def test_an_extra_brings_what_the_diffusion_base_has():
+    project = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extra = {Requirement(text).name for text in project["optional-dependencies"]["diffusion"]}
+    assert set(requirements(LOCKS / "diffusion.in")) - {"torch"} <= extra
 
 
 @pytest.mark.parametrize("name", ["diffusers", "transformers", "peft", "accelerate"])

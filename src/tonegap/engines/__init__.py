@@ -18,6 +18,10 @@ def open_engine(name: str, root: Path) -> Engine:
         from tonegap.engines.docker.engine import DockerEngine
         from tonegap.engines.docker.image import stage_image
         from tonegap.images.resolve import image_of
+        from tonegap.images.transport import ensure_present
 
-        return DockerEngine(lambda plugin: stage_image(image_of(root, plugin)))
+        return DockerEngine(
+            lambda plugin: stage_image(image_of(root, plugin)),
+            lambda client, plugin: ensure_present(client, root, image_of(root, plugin)),
+        )
     raise BadRequest(f"--engine: found {name!r}, wanted one of {', '.join(ENGINES)}")

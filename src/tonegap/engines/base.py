@@ -1,6 +1,6 @@
 """What an engine is: a place where one stage runs, with limits, and an honest account of how it ended."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
@@ -11,7 +11,15 @@ from tonegap.rooms.suite import Limits
 from tonegap.run.record import Isolation
 
 Cause = Literal[
-    "ok", "method-error", "bad-output", "timeout", "oom", "killed", "cancelled", "engine-error"
+    "ok",
+    "method-error",
+    "bad-output",
+    "leak",
+    "timeout",
+    "oom",
+    "killed",
+    "cancelled",
+    "engine-error",
 ]
 
 
@@ -59,10 +67,11 @@ class Engine(Protocol):
 
     name: str
 
-    def open(self, store: Path) -> None:
-        """Called once before a run's first stage: ends what dead processes left running for that store.
+    def open(self, store: Path, plugins: Collection[Plugin]) -> None:
+        """Called once before a run's first stage, with the plug-ins whose stages it lacks.
 
-        Raises EngineError where no stage could run.
+        Ends what dead processes left running for that store. Raises EngineError where no stage
+        could run, or an image is not what it should be.
         """
 
     def environment(self, plugin: Plugin) -> Environment:

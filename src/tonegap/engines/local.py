@@ -11,6 +11,7 @@ import os
 import platform
 import subprocess
 import sys
+from collections.abc import Collection
 from pathlib import Path
 
 from tonegap.engines.base import Engine, Environment, RunResult, RunSpec
@@ -19,6 +20,7 @@ from tonegap.engines.variables import stage_variables
 from tonegap.engines.watch import watch
 from tonegap.errors import EngineError
 from tonegap.files import digest_of, folder_digest
+from tonegap.images.recipe import added_locks
 from tonegap.rooms.plugin import Plugin
 from tonegap.rooms.suite import Limits
 from tonegap.run.record import Isolation
@@ -36,14 +38,17 @@ class LocalEngine(Engine):
         """`kit` is the folder that containers would have baked in (docker/kit)."""
         self._kit = kit
 
-    def open(self, store: Path) -> None:
+    def open(self, store: Path, plugins: Collection[Plugin]) -> None:
         """Nothing to do: a stage dies with the process that started it."""
 
     def environment(self, plugin: Plugin) -> Environment:
-        """Digest over the kit, the interpreter and the versions of what the kit requires."""
+        """Digest over the kit, the interpreter and the versions of what kit and plug-in require."""
         if not plugin.file.stages:
             return Environment(digest_of({}), {})
-        return _environment(self._kit)
+        wanted = dict.fromkeys(kit_requirements(self._kit), "local")
+        for lock in added_locks(self._kit.parents[1], plugin):
+            wanted = dict.fromkeys(requirements(lock), lock.stem) | wanted
+        return _environment(self._kit, tuple(wanted.items()))
 
     def isolation(self, limits: Limits) -> Isolation:
         """What a plain process has here."""
@@ -110,21 +115,27 @@ def _variables(spec: RunSpec, seen: Mounts) -> dict[str, str]:
 
 
 @functools.cache
-def _environment(kit: Path) -> Environment:
+def _environment(kit: Path, wanted: tuple[tuple[str, str], ...]) -> Environment:
+    """`wanted` are packages, each with the extra of tonegap that brings it."""
     versions = {"python": platform.python_version(), "machine": platform.machine()}
-    for name in kit_requirements(kit):
+    for name, extra in wanted:
         try:
             versions[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
             raise EngineError(
                 f"the local engine runs stages with {sys.executable}, which has no {name}; "
-                "install tonegap with its extra: pip install 'tonegap[local]'"
+                f"install tonegap with its extra: pip install 'tonegap[{extra}]'"
             ) from None
     return Environment(digest_of({"kit": folder_digest(kit), "versions": versions}), versions)
 
 
 def kit_requirements(kit: Path) -> list[str]:
     """Names of the packages that the kit's code imports, from its requirements.in."""
-    lines = (kit / "requirements.in").read_text(encoding="utf-8").splitlines()
+    return requirements(kit / "requirements.in")
+
+
+def requirements(path: Path) -> list[str]:
+    """Names of the packages in a list of requirements."""
+    lines = path.read_text(encoding="utf-8").splitlines()
     words = (line.split("#")[0].strip() for line in lines)
     return [word.split(">")[0].split("=")[0].split("<")[0].strip() for word in words if word]

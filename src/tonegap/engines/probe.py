@@ -52,14 +52,11 @@ def _gpus() -> str:
 def _containers(root: Path) -> dict[str, str]:
     """What stages in containers can rely on here; one line where there is no engine of containers."""
     # Here, as docker-py takes a while to import.
-    from tonegap.engines.docker.daemon import connect, describe
+    from tonegap.engines.docker.daemon import connected, describe
 
     try:
-        client = connect()
-        try:
+        with connected() as client:
             daemon = describe(client)
-        finally:
-            client.close()
     except EngineError as e:
         return {"docker engine": str(e)}
     kills = "told from other kills" if daemon.tells_oom else "reported like any other kill"

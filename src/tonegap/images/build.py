@@ -8,11 +8,11 @@ from pathlib import Path
 import docker
 import msgspec
 
+from tonegap.engines.docker.daemon import BUILD_TIMEOUT_S, connected
 from tonegap.engines.local import kit_requirements
 from tonegap.errors import EngineError
 from tonegap.images.archive import contents_of
 from tonegap.images.builder import Builder
-from tonegap.images.client import open_client
 from tonegap.images.environment import bound_environment, own_site_packages
 from tonegap.images.lock import BoundEnvironment, ImageLock, read_lock, write_lock
 from tonegap.images.recipe import (
@@ -52,12 +52,12 @@ def build_images(root: Path, request: BuildRequest, say: Say) -> ImageLock:
     foundation = _foundation(root, request.base, before)
     names = build_order(root, request.names, foundation)
     environment = environment_for(root, foundation, request.environment, before)
-    client = open_client()
-    builder = Builder(root, client, foundation, environment)
     lock = before
-    for name in names:
-        lock = builder.bring(lock, name, request.no_cache, say)
-    return _finish(root, client, before, lock, say)
+    with connected(BUILD_TIMEOUT_S) as client:
+        builder = Builder(root, client, foundation, environment)
+        for name in names:
+            lock = builder.bring(lock, name, request.no_cache, say)
+        return _finish(root, client, before, lock, say)
 
 
 def lock_from_engine(root: Path, environment: Path | None, say: Say) -> ImageLock:
@@ -68,16 +68,16 @@ def lock_from_engine(root: Path, environment: Path | None, say: Say) -> ImageLoc
     before = read_lock(root)
     foundation = before.foundation(PLUGIN_BASE) if PLUGIN_BASE in before.images else LOCAL_BASE
     bound = environment_for(root, foundation, environment, before)
-    client = open_client()
-    builder = Builder(root, client, foundation, bound)
     lock = ImageLock()
-    for name in build_order(root, (), foundation):
-        base = read_recipe(root, name, foundation).base
-        if base in lock.images or base not in image_names(root):
-            lock = builder.find(lock, name, say)
-        else:
-            say(f"{name}: its base {base} is not on this engine")
-    return _finish(root, client, before, lock, say)
+    with connected(BUILD_TIMEOUT_S) as client:
+        builder = Builder(root, client, foundation, bound)
+        for name in build_order(root, (), foundation):
+            base = read_recipe(root, name, foundation).base
+            if base in lock.images or base not in image_names(root):
+                lock = builder.find(lock, name, say)
+            else:
+                say(f"{name}: its base {base} is not on this engine")
+        return _finish(root, client, before, lock, say)
 
 
 def _finish(

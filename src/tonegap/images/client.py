@@ -1,4 +1,4 @@
-"""The container engine behind a Docker-compatible socket, as far as images need it.
+"""What images need of the container engine: to be found, looked into, built.
 
 Images are named by id and never pulled: what is not on the engine is an error that says how to get it.
 """
@@ -14,11 +14,10 @@ from docker.errors import BuildError, ImageNotFound
 from docker.models.images import Image
 from docker.types import Mount
 
-from tonegap.engines.docker.daemon import UNREACHABLE, connect
+from tonegap.engines.docker.daemon import BUILD_TIMEOUT_S, UNREACHABLE
 from tonegap.errors import EngineError
 from tonegap.images.lock import SITE, BoundEnvironment
 
-_PATIENCE_S = 1800  # for one answer: a step of a build may install gigabytes in silence
 _INSIDE = Path(__file__).with_name("inside.py")
 
 
@@ -27,13 +26,6 @@ class Inside(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     versions: dict[str, str]
     debian: dict[str, str]
-
-
-def open_client() -> docker.DockerClient:
-    """A client of the engine that answers, patient enough for builds. Raises EngineError for none."""
-    client = connect()
-    client.api.timeout = _PATIENCE_S
-    return client
 
 
 def find_image(client: docker.DockerClient, reference: str) -> Image | None:
@@ -82,7 +74,7 @@ def look_inside(
         raise EngineError(f"{image_id}: no container can be made of it: {e}") from None
     try:
         container.start()
-        code = container.wait(timeout=_PATIENCE_S)["StatusCode"]
+        code = container.wait(timeout=BUILD_TIMEOUT_S)["StatusCode"]
         said = container.logs(stdout=True, stderr=False)
         complaint = container.logs(stdout=False, stderr=True).decode(errors="replace").strip()
     except UNREACHABLE as e:

@@ -90,6 +90,24 @@ def stands_on(root: Path, recipe: Recipe, foundation: str) -> bool:
     )
 
 
+def added_locks(root: Path, plugin: Plugin) -> list[Path]:
+    """What the bases between a plug-in and the kit's put in beside it, as lists of requirements.
+
+    None for a plug-in without a Dockerfile, or on a base of its own. Raises EngineError for a
+    Dockerfile that takes what is not pinned.
+    """
+    found: list[Path] = []
+    path = plugin.folder / "Dockerfile"
+    while path.is_file():
+        text = read_dockerfile(path)
+        found += [root / "docker" / "locks" / lock for lock in _LOCK.findall(text)]
+        base = named_base(text) or PLUGIN_BASE
+        path = root / "docker" / base / "Dockerfile"
+        if base == PLUGIN_BASE:
+            break
+    return [lock.with_suffix(".in") for lock in dict.fromkeys(found)]
+
+
 def _base_recipe(root: Path, name: str, foundation: str) -> Recipe:
     docker = root / "docker"
     text = read_dockerfile(docker / name / "Dockerfile")

@@ -11,11 +11,12 @@ from pathlib import Path
 import docker
 import msgspec
 
+from tonegap.engines.docker.daemon import BUILD_TIMEOUT_S, connected
 from tonegap.errors import EngineError
 from tonegap.files import sha256_file, write_atomic
 from tonegap.images.archive import load_archive, save_images
 from tonegap.images.builder import image_tag
-from tonegap.images.client import find_image, need_image, open_client
+from tonegap.images.client import find_image, need_image
 from tonegap.images.lock import (
     ImageLock,
     LockedImage,
@@ -41,14 +42,15 @@ def export_images(root: Path, folder: Path, names: Sequence[str], say: Say) -> I
     A copy of the lock goes into the folder too. Raises EngineError for an image that is not on the
     engine, or a folder that cannot be written.
     """
-    lock, client = read_lock(root), open_client()
-    for image in locked_images(lock, root, names):
-        need_image(client, image.image_id, f"run `tonegap image build {image.name}`")
-        path = archive_path(folder, image.name)
-        digest = _export(client, image, path)
-        lock = lock.with_image(msgspec.structs.replace(image, archive_sha256=digest))
-        write_lock(root, lock)
-        say(f"{image.name}: {path}, {path.stat().st_size / 1e6:,.0f} MB, sha256 {digest}")
+    lock = read_lock(root)
+    with connected(BUILD_TIMEOUT_S) as client:
+        for image in locked_images(lock, root, names):
+            need_image(client, image.image_id, f"run `tonegap image build {image.name}`")
+            path = archive_path(folder, image.name)
+            digest = _export(client, image, path)
+            lock = lock.with_image(msgspec.structs.replace(image, archive_sha256=digest))
+            write_lock(root, lock)
+            say(f"{image.name}: {path}, {path.stat().st_size / 1e6:,.0f} MB, sha256 {digest}")
     write_atomic(folder / lock_path(root).name, encode_lock(lock))
     return lock
 
@@ -58,19 +60,20 @@ def import_images(root: Path, folder: Path, names: Sequence[str], say: Say) -> N
 
     Raises EngineError naming the image whose archive is missing or not that of the lock.
     """
-    lock, client = read_lock(root), open_client()
+    lock = read_lock(root)
     images = locked_images(lock, root, names)
     if not names:
         images = [image for image in images if archive_path(folder, image.name).is_file()]
     if not images:
         raise EngineError(f"{folder}: no archive of an image that {lock_path(root)} names")
-    for image in images:
-        if find_image(client, image.image_id) is None:
-            import_image(client, image, folder)
-            say(f"{image.name}: loaded, {image.image_id}")
-        else:
-            check_archive(image, archive_path(folder, image.name))
-            say(f"{image.name}: already on the engine, {image.image_id}")
+    with connected(BUILD_TIMEOUT_S) as client:
+        for image in images:
+            if find_image(client, image.image_id) is None:
+                import_image(client, image, folder)
+                say(f"{image.name}: loaded, {image.image_id}")
+            else:
+                check_archive(image, archive_path(folder, image.name))
+                say(f"{image.name}: already on the engine, {image.image_id}")
 
 
 def import_image(client: docker.DockerClient, image: LockedImage, folder: Path) -> None:

@@ -4,12 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import docker
-
+from tonegap.engines.docker.daemon import BUILD_TIMEOUT_S, connected
 from tonegap.errors import EngineError
 from tonegap.images.archive import contents_of
 from tonegap.images.builder import short
-from tonegap.images.client import find_image, open_client
+from tonegap.images.client import find_image
 from tonegap.images.lock import ImageLock, read_lock
 from tonegap.images.recipe import image_names
 from tonegap.images.resolve import stale_reason
@@ -37,7 +36,7 @@ def verify_images(root: Path, names: Sequence[str]) -> list[str]:
 
     The content of each image is digested again. Raises EngineError where no engine answers.
     """
-    lock, client = read_lock(root), open_client()
+    lock = read_lock(root)
     locked = locked_images(lock, root, names)
     wanted = [image.name for image in locked]
     if not names:
@@ -47,13 +46,14 @@ def verify_images(root: Path, names: Sequence[str]) -> list[str]:
         for name in wanted
         if (text := _stale(root, lock, name))
     ]
-    here = [image for image in locked if find_image(client, image.image_id)]
+    with connected(BUILD_TIMEOUT_S) as client:
+        here = [image for image in locked if find_image(client, image.image_id)]
+        contents = contents_of(client, [image.image_id for image in here])
     found += [
         f"{image.name}: {image.image_id} is not on this engine; build it again or import its archive"
         for image in locked
         if image not in here
     ]
-    contents = contents_of(client, [image.image_id for image in here])
     return found + [
         f"{image.name}: found content {contents[image.image_id]}, wanted {image.content_sha256} as locked"
         for image in here
@@ -64,24 +64,29 @@ def verify_images(root: Path, names: Sequence[str]) -> list[str]:
 def list_images(root: Path) -> list[ImageState]:
     """Every image that there is or could be, and how it stands; without an engine, only the sources."""
     lock = read_lock(root)
-    try:
-        client = open_client()
-    except EngineError:
-        client = None
+    here = _on_engine(lock)
     names = dict.fromkeys([*image_names(root), *lock.images])
-    return [_state(root, lock, name, client) for name in names]
+    return [_state(root, lock, name, here) for name in names]
 
 
-def _state(
-    root: Path, lock: ImageLock, name: str, client: docker.DockerClient | None
-) -> ImageState:
+def _on_engine(lock: ImageLock) -> frozenset[str] | None:
+    """Ids of the lock's images that the engine has; None where no engine answers."""
+    ids = [image.image_id for image in lock.images.values()]
+    try:
+        with connected() as client:
+            return frozenset(image_id for image_id in ids if find_image(client, image_id))
+    except EngineError:
+        return None
+
+
+def _state(root: Path, lock: ImageLock, name: str, here: frozenset[str] | None) -> ImageState:
     image = lock.images.get(name)
     if image is None:
         return ImageState(name, "", "", 0, "not built")
     state = _stale(root, lock, name) or "current"
-    if state == "current" and client is None:
+    if state == "current" and here is None:
         state = "current; no engine answers"
-    elif state == "current" and client and find_image(client, image.image_id) is None:
+    elif state == "current" and here is not None and image.image_id not in here:
         state = "not on this engine"
     return ImageState(name, image.base, image.image_id, image.size_bytes, state)
 

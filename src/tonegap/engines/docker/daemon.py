@@ -5,6 +5,8 @@ as if it were.
 """
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +17,7 @@ from docker.errors import DockerException
 from tonegap.errors import EngineError
 
 TIMEOUT_S = 60  # for one answer; a loaded engine takes seconds to make a container
+BUILD_TIMEOUT_S = 1800  # a step of a build may install gigabytes in silence
 # Everything docker-py lets through when no engine answers, or not as one does.
 UNREACHABLE = (DockerException, requests.RequestException, OSError)
 _MIB = 1 << 20
@@ -49,13 +52,22 @@ class Daemon:
         return f"{self.product} {self.version}"
 
 
-def connect() -> docker.DockerClient:
-    """A client of the engine that DOCKER_HOST names, else of Docker's own socket.
+@contextmanager
+def connected(timeout_s: int = TIMEOUT_S) -> Iterator[docker.DockerClient]:
+    """A client of the engine that DOCKER_HOST names, else of Docker's own socket; closed afterwards.
 
     Raises EngineError where none answers.
     """
+    client = _connect(timeout_s)
     try:
-        return docker.from_env(timeout=TIMEOUT_S)
+        yield client
+    finally:
+        client.close()
+
+
+def _connect(timeout_s: int) -> docker.DockerClient:
+    try:
+        return docker.from_env(timeout=timeout_s)
     except UNREACHABLE as e:
         where = os.environ.get("DOCKER_HOST", "Docker's own socket")
         raise EngineError(

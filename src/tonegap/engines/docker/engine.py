@@ -5,7 +5,7 @@ lives, so what a dead process left running is known and ended before the next ru
 """
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,9 +23,15 @@ from tonegap.engines.docker.container import (
     create,
     scratch_mib,
 )
-from tonegap.engines.docker.daemon import UNREACHABLE, Daemon, connect, describe
+from tonegap.engines.docker.daemon import (
+    BUILD_TIMEOUT_S,
+    UNREACHABLE,
+    Daemon,
+    connected,
+    describe,
+)
 from tonegap.engines.docker.folders import lend, stage_user, take_back
-from tonegap.engines.docker.image import StageImage, find_image
+from tonegap.engines.docker.image import StageImage, check_image
 from tonegap.engines.docker.watch import EngineGone, run_to_end
 from tonegap.errors import BadOutput, EngineError
 from tonegap.files import digest_of
@@ -42,30 +48,37 @@ class DockerEngine(Engine):
 
     name = "docker"
 
-    def __init__(self, image_of: Callable[[Plugin], StageImage]) -> None:
-        """`image_of` gives a plug-in's image, or raises EngineError; no engine is asked yet."""
+    def __init__(
+        self,
+        image_of: Callable[[Plugin], StageImage],
+        bring: Callable[[docker.DockerClient, Plugin], None] = lambda _client, _plugin: None,
+    ) -> None:
+        """`image_of` gives a plug-in's image, or raises EngineError; no engine is asked yet.
+
+        `bring` has it on the engine before a run's first stage, or raises EngineError.
+        """
         self._image_of = image_of
+        self._bring = bring
         self._planned: dict[str, StageImage] = {}
         self._store = ""
 
     @functools.cached_property
     def _daemon(self) -> Daemon:
-        client = connect()
-        try:
+        with connected() as client:
             return describe(client)
-        finally:
-            client.close()
 
-    def open(self, store: Path) -> None:
-        """Ends what dead processes left running for this store; see Engine."""
+    def open(self, store: Path, plugins: Collection[Plugin]) -> None:
+        """Ends what dead processes left running for this store, brings missing images; see Engine."""
         self._store = _identity(store)
-        client = connect()
-        try:
-            _sweep(client, store, self._store)
-        except UNREACHABLE as e:
-            raise EngineError(f"the container engine cannot clear old containers: {e}") from None
-        finally:
-            client.close()
+        with connected(BUILD_TIMEOUT_S) as client:
+            try:
+                _sweep(client, store, self._store)
+            except UNREACHABLE as e:
+                raise EngineError(
+                    f"the container engine cannot clear old containers: {e}"
+                ) from None
+            for plugin in plugins:
+                self._bring(client, plugin)
 
     def environment(self, plugin: Plugin) -> Environment:
         """Digest over the content of the plug-in's image and of the packages bound to it."""
@@ -107,11 +120,8 @@ class DockerEngine(Engine):
     def run(self, spec: RunSpec) -> RunResult:
         """Runs one stage; see Engine."""
         try:
-            client = connect()
-            try:
+            with connected() as client:
                 return self._run(client, spec)
-            finally:
-                client.close()
         except BadOutput as e:
             return RunResult("bad-output", str(e), 0.0, None, None)
         except (EngineError, EngineGone) as e:
@@ -127,7 +137,7 @@ class DockerEngine(Engine):
 
     def _run(self, client: docker.DockerClient, spec: RunSpec) -> RunResult:
         image = self._image(spec.plugin)
-        find_image(client, image)
+        check_image(client, image)
         place = Placement(self._daemon, stage_user(self._daemon.rootless), self._store)
         lend(spec.in_dir, spec.out_dir, place.user)
         container = create(client, spec, image, place)

@@ -58,6 +58,8 @@ def lend(in_dir: Path, out_dir: Path, user: User) -> None:
                 "which stages run; allow others to read the file it comes from (chmod o+r)"
             )
     os.chown(out_dir, user.uid, user.gid)
+    for path, _status in walk(out_dir):  # checkpoints of an earlier try
+        os.lchown(path, user.uid, user.gid)
 
 
 def take_back(out_dir: Path) -> None:

@@ -50,7 +50,7 @@ def stage_image(locked: LockedImage) -> StageImage:
     )
 
 
-def find_image(client: docker.DockerClient, image: StageImage) -> None:
+def check_image(client: docker.DockerClient, image: StageImage) -> None:
     """Checks that the engine has the image and that a stage may run in it; never fetches it.
 
     Raises EngineError where it is absent, or keeps folders that could be written past every limit.
