@@ -1,0 +1,73 @@
+"""Images asked for in words: a prompt for each image that a class is short of in a tone."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from tonegap_kit.command import Stage
+from tonegap_kit.diffusion.models import Models, resized
+from tonegap_kit.diffusion.prompts import tone_words
+from tonegap_kit.diffusion.sampling import SamplingRecipe, text2img
+from tonegap_kit.errors import StageError
+from tonegap_kit.fill import Order
+from tonegap_kit.synthetic import SyntheticImage
+
+# Three groups of types in one word each, as cgDDI's prompts have them (arXiv 2607.12987).
+GROUP_WORDS: Mapping[str, str] = {
+    **dict.fromkeys(("I", "II", "I-II"), "light"),
+    **dict.fromkeys(("III", "IV", "III-IV"), "medium"),
+    **dict.fromkeys(("V", "VI", "V-VI"), "dark"),
+}
+
+
+def worded(template: str, label: str, tone: str) -> str:
+    """The template with `{label}`, and what `toned` fills in. Raises StageError if it has no label."""
+    if "{label}" not in template:
+        raise StageError(f"template is {template!r}, wanted one with {{label}} in it")
+    return toned(template, tone).replace("{label}", label)
+
+
+def toned(template: str, tone: str) -> str:
+    """The template with `{tone}` (a very dark-skinned) and `{group}` (dark) filled in."""
+    if "{tone}" in template:
+        template = template.replace("{tone}", tone_words(tone))
+    return template.replace("{group}", GROUP_WORDS.get(tone, tone))
+
+
+def names_tone(template: str) -> bool:
+    """Whether a template says which tone is asked for."""
+    return "{tone}" in template or "{group}" in template
+
+
+def read_sampling(stage: Stage) -> SamplingRecipe:
+    """The recipe that the parameters `sampling_steps`, `guidance` and `sampling_batch` spell."""
+    job = stage.job
+    return SamplingRecipe(
+        steps=job.integer("sampling_steps"),
+        strength=1.0,
+        guidance=job.real("guidance"),
+        batch=job.integer("sampling_batch"),
+    )
+
+
+def from_text(
+    stage: Stage, models: Models, orders: Sequence[Order], made_with: tuple[str, ...] = ()
+) -> Iterator[SyntheticImage]:
+    """An image for each one ordered, by the parameter `template`; of unknown tone if that names none.
+
+    `made_with` names the learned parts of the models.
+    """
+    job, template = stage.job, stage.job.text("template")
+    asked = [(order.y, job.tones[order.t], k) for order in orders for k in range(order.n)]
+    prompts = [worded(template, job.classes[y], tone) for y, tone, _ in asked]
+    seeds = [stage.seed_of(f"image {y} {tone} {k}") for y, tone, k in asked]
+    made = text2img(models, prompts, seeds, read_sampling(stage))
+    for (y, tone, k), prompt, seed, image in zip(asked, prompts, seeds, made, strict=True):
+        yield SyntheticImage(
+            image_id=f"asked-{y}-{tone}-{k}",
+            image=resized(image, job.size_px),
+            label=job.classes[y],
+            tone=tone if names_tone(template) else None,
+            sources=(),
+            prompt=prompt,
+            seed=seed,
+            models=made_with,
+        )

@@ -1,0 +1,164 @@
+"""The `fit` stage of methods that learn words and LoRAs, and what of it `generate` finds again.
+
+A method says which images each part learns from; reading, encoding, checkpoints and lineage are here.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from tonegap_kit.command import Stage
+from tonegap_kit.determinism import make_deterministic
+from tonegap_kit.diffusion.checkpoint import Keeper
+from tonegap_kit.diffusion.inversion import (
+    Concepts,
+    InversionRecipe,
+    learn_tokens,
+    read_tokens,
+    save_tokens,
+)
+from tonegap_kit.diffusion.lora import Captioned, LoraRecipe, save_lora, train_lora
+from tonegap_kit.diffusion.models import Models, add_tokens, load_models, spare_memory
+from tonegap_kit.diffusion.noise_loop import Encoded, Meter, StepRecipe, Watch, encode_examples
+from tonegap_kit.diffusion.prompts import fill_caption
+from tonegap_kit.errors import StageError
+from tonegap_kit.job import Job
+from tonegap_kit.lineage import Part
+from tonegap_kit.partition import Partition, read_partition
+
+Rows = NDArray[np.int64]
+Weights = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Workshop:
+    """A `fit` stage at work: the models, the training images, all of them encoded once."""
+
+    stage: Stage
+    models: Models
+    train: Partition
+    encoded: Encoded
+    watch: Watch
+
+    def rows_of(self, label: str) -> Rows:
+        """The training rows of a class."""
+        return np.flatnonzero(self.train.y == self.stage.job.classes.index(label))
+
+    def rows_of_known_tone(self) -> Rows:
+        """The training rows whose captions can name a tone."""
+        return np.flatnonzero(self.train.t >= 0)
+
+    def ids(self, rows: Rows) -> tuple[str, ...]:
+        """The ids of these training rows."""
+        return tuple(self.train.ids[row] for row in rows)
+
+
+def open_workshop(stage: Stage, steps: int) -> Workshop:
+    """A `fit` stage that will do so many steps in all."""
+    make_deterministic(stage)
+    models, train = open_pipeline(stage), read_partition(stage, "train")
+    images = train.pictures.take(np.arange(len(train)))
+    keeper = Keeper(stage.checkpoints(), stage.job.integer("checkpoint_every"))
+    return Workshop(
+        stage=stage,
+        models=models,
+        train=train,
+        encoded=encode_examples(models, images, mirror=True),
+        watch=Watch("fit", keeper, Meter(steps)),
+    )
+
+
+def open_pipeline(stage: Stage) -> Models:
+    """The models that the parameter `pipeline` names, sparing memory where `save_memory` asks for it."""
+    models = load_models(stage)
+    if stage.job.flag("save_memory"):
+        spare_memory(models)
+    return models
+
+
+def read_inversion(job: Job) -> InversionRecipe:
+    """The recipe that the parameters `inversion_…` spell."""
+    steps = StepRecipe(
+        steps=job.integer("inversion_steps"),
+        batch=job.integer("inversion_batch"),
+        accumulation=job.integer("inversion_accumulation"),
+        learning_rate=job.real("inversion_learning_rate"),
+    )
+    return InversionRecipe(
+        steps=steps,
+        vectors=job.integer("inversion_vectors"),
+        initial_token=job.text("inversion_initial_token"),
+        templates=job.words("inversion_templates"),
+        at_once=job.integer("inversion_at_once"),
+    )
+
+
+def read_lora(job: Job) -> LoraRecipe:
+    """The recipe that the parameters `lora_…` spell."""
+    steps = StepRecipe(
+        steps=job.integer("lora_steps"),
+        batch=job.integer("lora_batch"),
+        accumulation=1,
+        learning_rate=job.real("lora_learning_rate"),
+        max_grad_norm=1.0,
+        optimiser=job.text("lora_optimiser"),
+    )
+    rank = job.integer("lora_rank")
+    return LoraRecipe(steps=steps, rank=rank, alpha=rank)
+
+
+def fit_words(work: Workshop, recipe: InversionRecipe, rows: Mapping[str, Rows]) -> list[Part]:
+    """A learned word for each placeholder from its rows, which the models know from now on."""
+    concepts = Concepts(work.encoded, {t: torch.from_numpy(own) for t, own in rows.items()})
+    watch = work.watch.part("words")
+    learned = learn_tokens(work.models, concepts, recipe, work.stage.seed_of("words"), watch)
+    files = save_tokens(work.stage.out / "model" / "words", learned)
+    add_tokens(work.models, learned)
+    return [Part(f"word-{path.stem}", path, work.ids(rows[t])) for t, path in files.items()]
+
+
+def fit_lora(
+    work: Workshop,
+    recipe: LoraRecipe,
+    rows: Rows,
+    words: Mapping[str, str],
+    name: str,
+    weights: Weights | None = None,
+) -> Part:
+    """A LoRA learned from these rows, captioned with the word of their class and their tone."""
+    if len(rows) == 0:
+        raise StageError(f"{name}: no training image of known tone, wanted one or more")
+    job, train = work.stage.job, work.train
+    caption = job.text("caption")
+    prompts = tuple(
+        fill_caption(caption, words[job.classes[train.y[row]]], job.tones[train.t[row]])
+        for row in rows
+    )
+    # The papers mirror images for words only.
+    encoded = Encoded(work.encoded.plain, None)
+    examples = Captioned(encoded, torch.from_numpy(rows), prompts, weights)
+    seed, watch = work.stage.seed_of(name), work.watch.part(name)
+    learned = train_lora(work.models, examples, None, recipe, seed, watch)
+    path = save_lora(work.stage.out / "model" / name, learned, recipe)
+    return Part(name, path, work.ids(rows))
+
+
+def teach_words(models: Models, parts: Sequence[Part]) -> None:
+    """Teaches the models the words among the parts that `fit` left."""
+    add_tokens(models, read_tokens([part.file for part in parts if is_word(part)]))
+
+
+def is_word(part: Part) -> bool:
+    """Whether a part is a learned word."""
+    return part.name.startswith("word-")
+
+
+def lora_file(parts: Mapping[str, Part], name: str) -> Path:
+    """The file of a LoRA that `fit` left. Raises StageError if there is none of this name."""
+    if name not in parts:
+        raise StageError(f"model/: has no {name!r}, wanted what this method's fit leaves")
+    return parts[name].file

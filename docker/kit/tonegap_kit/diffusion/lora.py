@@ -1,0 +1,210 @@
+"""LoRA: small additions to the attention of the denoising network that learn in its place.
+
+Captions are encoded once, which is all that a frozen text encoder has to do. Trained additions are
+merged into the network for sampling: the same images, without the cost of a side path in every layer.
+
+Source: Hu et al. 2021, arXiv 2106.09685; prior preservation: Ruiz et al. 2022, arXiv 2208.12242.
+"""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from diffusers.utils import convert_state_dict_to_diffusers
+from numpy.typing import NDArray
+from peft import LoraConfig
+from peft.utils import get_peft_model_state_dict
+from safetensors import SafetensorError
+from safetensors.torch import save_file
+from torch import Tensor
+
+from tonegap_kit.diffusion.models import Models, embed_prompts
+from tonegap_kit.diffusion.noise_loop import (
+    Encoded,
+    Loss,
+    StepRecipe,
+    Watch,
+    generator_of,
+    noise_losses,
+    run_steps,
+    shuffled_rows,
+)
+from tonegap_kit.errors import StageError
+
+FILE = "pytorch_lora_weights.safetensors"
+_METADATA = "lora_adapter_metadata"  # where the diffusers library looks for rank and alpha
+ATTENTION = ("to_k", "to_q", "to_v", "to_out.0")
+
+
+@dataclass(frozen=True, slots=True)
+class LoraRecipe:
+    """How additions of rank `rank`, scaled by alpha / rank, to the layers `targets` are learned.
+
+    `prior_weight` is how much the error on prior images counts beside that on the others.
+    """
+
+    steps: StepRecipe
+    rank: int
+    alpha: int
+    targets: tuple[str, ...] = ATTENTION
+    prior_weight: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.rank < 1 or self.alpha < 1:
+            raise StageError(f"rank is {self.rank} and alpha is {self.alpha}, wanted 1 or more")
+
+
+@dataclass(frozen=True, slots=True)
+class Captioned:
+    """Training images: `rows` of encoded ones with a caption each; drawn by `weights` if any.
+
+    Without weights, all rows in random order, one round after another; with them, rows are drawn with
+    replacement, a row of twice the weight twice as often.
+    """
+
+    encoded: Encoded
+    rows: Tensor
+    prompts: tuple[str, ...]
+    weights: NDArray[np.float64] | None = None
+
+    def __post_init__(self) -> None:
+        n = len(self.rows)
+        if (
+            n == 0
+            or len(self.prompts) != n
+            or (self.weights is not None and len(self.weights) != n)
+        ):
+            raise StageError(
+                f"{n} training images, wanted 1 or more, with a caption and weight each"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class CaptionedSides:
+    """What a network learns from, and what it is to keep making meanwhile, which counts `prior_weight` times."""
+
+    examples: Captioned
+    prior: Captioned | None
+    prior_weight: float
+
+
+def train_lora(
+    models: Models,
+    examples: Captioned,
+    prior: Captioned | None,
+    recipe: LoraRecipe,
+    seed: int,
+    watch: Watch,
+) -> dict[str, Tensor]:
+    """What is learned, by the names that the diffusers library gives them; the network stays as it is.
+
+    With `prior` images, each batch has as many of them, and their mean error counts `prior_weight`
+    times: the network is to keep what it makes of them.
+    """
+    unet = models.unet
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed % 2**63)
+        unet.add_adapter(_config(recipe))
+    try:
+        learning = {name: p for name, p in unet.named_parameters() if p.requires_grad}
+        for weight in learning.values():
+            weight.data = weight.data.float()
+        sides = CaptionedSides(examples, prior, recipe.prior_weight)
+        loss = captioned_loss(models, sides, recipe.steps.batch, seed)
+        run_steps(models, learning, recipe.steps, loss, watch)
+        found = convert_state_dict_to_diffusers(get_peft_model_state_dict(unet))
+        return {name: value.detach().cpu().clone() for name, value in found.items()}
+    finally:
+        unet.unload_lora()
+
+
+def save_lora(folder: Path, learned: dict[str, Tensor], recipe: LoraRecipe) -> Path:
+    """The file in a folder, in the form of diffusers' `load_lora_weights`, with its rank and alpha."""
+    folder.mkdir(parents=True, exist_ok=True)
+    config = {f"unet.{key}": value for key, value in _config(recipe).to_dict().items()}
+    config["unet.target_modules"] = sorted(recipe.targets)
+    # The library's own writer adds a second key, and safetensors orders keys at random.
+    metadata = {_METADATA: json.dumps(config, sort_keys=True)}
+    named = {f"unet.{name}": value.contiguous() for name, value in learned.items()}
+    save_file(named, folder / FILE, metadata=metadata)
+    return folder / FILE
+
+
+@contextmanager
+def merged_lora(models: Models, path: Path | None) -> Iterator[None]:
+    """Has the file's additions merged into the network, and takes them out to the last bit afterwards."""
+    if path is None:
+        yield
+        return
+    unet = models.unet
+    before = {name: weight.clone() for name, weight in unet.state_dict().items() if ".attn" in name}
+    try:
+        unet.load_lora_adapter(path.parent, prefix="unet", weight_name=path.name)
+    except (OSError, ValueError, KeyError, SafetensorError) as problem:
+        raise StageError(
+            f"{path}: cannot be read as a LoRA: {str(problem).splitlines()[0]}"
+        ) from None
+    unet.fuse_lora()
+    unet.unload_lora()
+    try:
+        yield
+    finally:
+        unet.load_state_dict(before, strict=False)
+
+
+def captioned_loss(models: Models, sides: CaptionedSides, batch: int, seed: int) -> Loss:
+    """The error on `batch` examples, and on as many prior images where there are any, by the batch's number."""
+    schedule = models.noise_schedule()
+    drawn_from = [_Side(models, sides.examples, seed, "examples")]
+    if sides.prior is not None:
+        drawn_from.append(_Side(models, sides.prior, seed, "prior"))
+    shares = torch.tensor([1.0, sides.prior_weight][: len(drawn_from)], device=models.device)
+
+    def loss(number: int) -> Tensor:
+        drawn = [side.draw(number, batch) for side in drawn_from]
+        clean, text = (torch.cat(part) for part in zip(*drawn, strict=True))
+        draws = [side.noise(number) for side in drawn_from]
+        losses = noise_losses(models, schedule, clean, text, draws)
+        return torch.sum(losses.view(len(drawn_from), -1).mean(dim=1) * shares)
+
+    return loss
+
+
+class _Side:
+    """One kind of training images and what is drawn of it in each batch."""
+
+    def __init__(self, models: Models, examples: Captioned, seed: int, name: str) -> None:
+        self._examples, self._seed, self._name = examples, seed, name
+        distinct = list(dict.fromkeys(examples.prompts))
+        self._table = embed_prompts(models, distinct)
+        place = {prompt: i for i, prompt in enumerate(distinct)}
+        self._caption = torch.tensor([place[prompt] for prompt in examples.prompts])
+
+    def draw(self, number: int, count: int) -> tuple[Tensor, Tensor]:
+        """Latents and captions [count, ...] of batch `number`."""
+        rng = generator_of(self._seed, self._name, "images", number)
+        weights = self._examples.weights
+        if weights is None:
+            at = shuffled_rows(len(self._caption), number * count, count, self._seed, self._name)
+        else:
+            shares = torch.from_numpy(weights)
+            at = torch.multinomial(shares, count, replacement=True, generator=rng)
+        clean = self._examples.encoded.draw(self._examples.rows[at], rng)
+        return clean, self._table[self._caption[at].to(self._table.device)]
+
+    def noise(self, number: int) -> torch.Generator:
+        """What the noise of batch `number` is drawn from."""
+        return generator_of(self._seed, self._name, "noise", number)
+
+
+def _config(recipe: LoraRecipe) -> LoraConfig:
+    return LoraConfig(
+        r=recipe.rank,
+        lora_alpha=recipe.alpha,
+        init_lora_weights="gaussian",
+        target_modules=list(recipe.targets),
+    )

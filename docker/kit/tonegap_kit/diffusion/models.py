@@ -1,0 +1,290 @@
+"""A pipeline folder of the diffusers library as parts that only compute: no gradient, no download.
+
+Reads safetensors alone. The parts are those of a Stable Diffusion pipeline, whichever of its pipeline
+classes the folder names; the noise schedule and the sampler are the folder's own.
+"""
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+# Read when the libraries are imported: nothing here may wait for a network.
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+import diffusers
+import numpy as np
+import torch
+import transformers
+from diffusers import AutoencoderKL, DDPMScheduler, UNet2DConditionModel
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+from transformers import CLIPTextModel, CLIPTokenizer
+
+from tonegap_kit.command import Stage
+from tonegap_kit.determinism import device_of
+from tonegap_kit.errors import StageError
+
+_PARTS = ("unet", "vae", "text_encoder", "tokenizer", "scheduler")
+_ENCODE_BATCH = 16
+_TEXT_BATCH = 64
+_PRECISIONS = {"full": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+
+
+@dataclass(frozen=True, slots=True)
+class Models:
+    """The parts of a pipeline on one device; `dtype` is that of the frozen weights.
+
+    `scheduler_class` and `scheduler_config` make a fresh sampler for each batch: a sampler remembers
+    what it did.
+    """
+
+    unet: UNet2DConditionModel
+    vae: AutoencoderKL
+    text_encoder: CLIPTextModel
+    tokenizer: CLIPTokenizer
+    scheduler_class: type[Any]
+    scheduler_config: Mapping[str, Any]
+    device: torch.device
+    dtype: torch.dtype
+
+    @property
+    def image_px(self) -> int:
+        """The side of images that the pipeline was trained on."""
+        return int(self.unet.config.sample_size) * self.vae_factor
+
+    @property
+    def vae_factor(self) -> int:
+        """How many pixels lie along one side of a latent's cell."""
+        return int(2 ** (len(self.vae.config.block_out_channels) - 1))
+
+    @property
+    def latent_shape(self) -> tuple[int, int, int]:
+        """Channels, height and width of one image's latents."""
+        side = int(self.unet.config.sample_size)
+        return int(self.vae.config.latent_channels), side, side
+
+    def new_sampler(self) -> Any:
+        """A sampler of the folder's kind, before its first step."""
+        return self.scheduler_class.from_config(dict(self.scheduler_config))
+
+    def noise_schedule(self) -> DDPMScheduler:
+        """The forward process: how much noise each of the trained timesteps has."""
+        return DDPMScheduler.from_config(dict(self.scheduler_config))
+
+
+@dataclass(frozen=True, slots=True)
+class Latents:
+    """What the autoencoder makes of n images: mean and deviation `[n, c, h, w]`, scaled, in main memory."""
+
+    mean: Tensor
+    deviation: Tensor
+
+    def __len__(self) -> int:
+        return len(self.mean)
+
+    def draw(self, rows: Tensor, noise: Tensor) -> Tensor:
+        """Latents of these rows, one draw from each one's distribution by standard normal noise."""
+        return self.mean[rows] + self.deviation[rows] * noise
+
+
+def load_models(stage: Stage, parameter: str = "pipeline") -> Models:
+    """The pipeline that a folder parameter names, in the precision that `precision` asks for.
+
+    `precision` is `auto` (fp16 on a GPU, full on a CPU), `full`, `fp16` or `bf16`. Raises StageError
+    if there is no pipeline, or one that cannot be read.
+    """
+    folder = stage.folder(parameter)
+    if folder is None:
+        raise StageError(
+            f"parameter {parameter} is 'none', wanted a Stable Diffusion pipeline folder as "
+            f"PATH#sha256=HEX; `tonegap digest PATH` prints one"
+        )
+    device = device_of(stage.job.device)
+    return open_models(folder, device, _dtype(stage.job.text("precision"), device))
+
+
+def open_models(folder: Path, device: torch.device, dtype: torch.dtype = torch.float32) -> Models:
+    """The pipeline in a folder. Raises StageError naming what is missing or cannot be read."""
+    _be_quiet()
+    missing = [part for part in _PARTS if not (folder / part).is_dir()]
+    if missing:
+        raise StageError(
+            f"{folder}: has no {', '.join(missing)}, wanted a pipeline folder with "
+            f"{', '.join(_PARTS)}"
+        )
+    try:
+        scheduler_class, config = _read_scheduler(folder / "scheduler" / "scheduler_config.json")
+        return Models(
+            unet=_weights(UNet2DConditionModel, folder / "unet", device, dtype),
+            vae=_weights(AutoencoderKL, folder / "vae", device, dtype),
+            text_encoder=_weights(CLIPTextModel, folder / "text_encoder", device, dtype),
+            tokenizer=CLIPTokenizer.from_pretrained(folder / "tokenizer", local_files_only=True),
+            scheduler_class=scheduler_class,
+            scheduler_config=config,
+            device=device,
+            dtype=dtype,
+        )
+    except (OSError, ValueError, KeyError) as problem:
+        raise StageError(
+            f"{folder}: cannot be read as a Stable Diffusion pipeline of safetensors files: "
+            f"{str(problem).splitlines()[0]}"
+        ) from None
+
+
+def spare_memory(models: Models) -> None:
+    """Has the parts need less memory and more time: checkpointed gradients, sliced attention, tiled decoding.
+
+    Training is not changed by it; images may be by a grey level.
+    """
+    models.unet.enable_gradient_checkpointing()
+    models.unet.set_attention_slice("auto")
+    models.vae.enable_slicing()
+    models.vae.enable_tiling()
+
+
+def encode_images(models: Models, images: NDArray[np.uint8], side_px: int | None = None) -> Latents:
+    """The latents of images `uint8 [n, h, w, 3]`, resized to `side_px`, or else to the pipeline's side."""
+    means, deviations = [], []
+    with torch.inference_mode():
+        for start in range(0, len(images), _ENCODE_BATCH):
+            chunk = as_input(images[start : start + _ENCODE_BATCH], side_px or models.image_px)
+            found = models.vae.encode(chunk.to(models.device, models.dtype)).latent_dist
+            means.append(found.mean.float().cpu())
+            deviations.append(found.std.float().cpu())
+    if not means:
+        raise StageError("no image was given to encode, wanted one or more")
+    scale = models.vae.config.scaling_factor
+    # Clones: a tensor made in inference mode may not take part in training.
+    return Latents(torch.cat(means).clone() * scale, torch.cat(deviations).clone() * scale)
+
+
+def decode_latents(models: Models, latents: Tensor) -> NDArray[np.uint8]:
+    """Images `uint8 [n, h, w, 3]` of scaled latents [n, c, h, w]."""
+    latents = latents.to(models.device, models.dtype) / models.vae.config.scaling_factor
+    with torch.inference_mode():
+        decoded = models.vae.decode(latents, return_dict=False)[0]
+    grey = (decoded.float() / 2 + 0.5).clamp(0, 1).permute(0, 2, 3, 1).cpu().numpy()
+    return np.asarray((grey * 255).round(), np.uint8)
+
+
+def embed_prompts(models: Models, prompts: Sequence[str]) -> Tensor:
+    """What the text encoder says of each prompt, [n, tokens, width]; each distinct one is encoded once."""
+    distinct = list(dict.fromkeys(prompts))
+    with torch.inference_mode():
+        ids = token_ids(models, distinct)
+        parts = [ids[i : i + _TEXT_BATCH] for i in range(0, len(ids), _TEXT_BATCH)]
+        found = torch.cat([encode_ids(models, part) for part in parts])
+    place = {prompt: i for i, prompt in enumerate(distinct)}
+    return found.clone()[[place[prompt] for prompt in prompts]]
+
+
+def token_ids(models: Models, prompts: Sequence[str]) -> Tensor:
+    """Token numbers of prompts, [n, tokens], padded; a placeholder of several vectors is spelled out."""
+    tokenizer = models.tokenizer
+    spelled = [spell_out(prompt, tokenizer.get_added_vocab()) for prompt in prompts]
+    length = tokenizer.model_max_length
+    found = tokenizer(
+        spelled, padding="max_length", max_length=length, truncation=True, return_tensors="pt"
+    )
+    ids: Tensor = found.input_ids
+    return ids
+
+
+def encode_ids(models: Models, ids: Tensor) -> Tensor:
+    """What the text encoder says of token numbers, [n, tokens, width]."""
+    mask = None
+    if getattr(models.text_encoder.config, "use_attention_mask", False):
+        mask = (ids != models.tokenizer.pad_token_id).long().to(models.device)
+    found: Tensor = models.text_encoder(ids.to(models.device), attention_mask=mask)[0]
+    return found
+
+
+def spell_out(prompt: str, added: Mapping[str, int]) -> str:
+    """The prompt with each placeholder of several vectors followed by its other names: `t t_1 t_2`."""
+    for token in added:
+        if token in prompt and f"{token}_1" in added:
+            names, k = [token], 1
+            while f"{token}_{k}" in added:
+                names.append(f"{token}_{k}")
+                k += 1
+            prompt = prompt.replace(token, " ".join(names))
+    return prompt
+
+
+def add_tokens(models: Models, learned: Mapping[str, Tensor]) -> None:
+    """Teaches tokenizer and text encoder these placeholders, each with its vectors [v, width].
+
+    Raises StageError for one that they know already.
+    """
+    tokenizer, encoder = models.tokenizer, models.text_encoder
+    names = [name for token, found in learned.items() for name in vector_names(token, len(found))]
+    known = set(tokenizer.get_vocab()) & set(names)
+    if known or len(set(names)) < len(names):
+        raise StageError(f"placeholder {min(known or names)!r} is a word of the pipeline already")
+    tokenizer.add_tokens(names)
+    # Not drawn at random from the old rows, as the library would: every new row is set below.
+    encoder.resize_token_embeddings(len(tokenizer), mean_resizing=False)
+    table = encoder.get_input_embeddings().weight.requires_grad_(False)
+    rows = tokenizer.convert_tokens_to_ids(names)
+    table[rows] = torch.cat(list(learned.values())).to(table.device, table.dtype)
+
+
+def vector_names(token: str, n: int) -> list[str]:
+    """The words of a placeholder of n vectors: `t`, `t_1`, `t_2` …"""
+    return [token, *(f"{token}_{k}" for k in range(1, n))]
+
+
+def as_input(images: NDArray[np.uint8], side: int) -> Tensor:
+    """Images as `float32 [n, 3, side, side]` from -1 to 1, resized bilinearly where they differ."""
+    if images.shape[1:3] != (side, side):
+        images = np.stack([resized(image, side) for image in images])
+    return torch.from_numpy(np.array(images)).permute(0, 3, 1, 2).float() / 127.5 - 1
+
+
+def resized(image: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+    """An image [side, side, 3], stretched bilinearly."""
+    picture = Image.fromarray(image).resize((side, side), Image.Resampling.BILINEAR)
+    return np.asarray(picture, np.uint8)
+
+
+def _dtype(precision: str, device: torch.device) -> torch.dtype:
+    if precision == "auto":
+        precision = "fp16" if device.type == "cuda" else "full"
+    if precision not in _PRECISIONS:
+        raise StageError(f"precision is {precision!r}, wanted auto, {', '.join(_PRECISIONS)}")
+    if precision != "full" and device.type != "cuda":
+        raise StageError(f"precision is {precision!r}, which needs device 'cuda'; use 'full'")
+    return _PRECISIONS[precision]
+
+
+def _weights(kind: Any, folder: Path, device: torch.device, dtype: torch.dtype) -> Any:
+    """A part with its weights; the half-precision files are read where a folder has no others."""
+    names = [path.name for path in folder.glob("*.safetensors")]
+    halves = bool(names) and all(".fp16." in name for name in names)
+    part = kind.from_pretrained(
+        folder,
+        local_files_only=True,
+        use_safetensors=True,
+        dtype=dtype,
+        variant="fp16" if halves else None,
+    )
+    return part.requires_grad_(False).eval().to(device)
+
+
+def _read_scheduler(path: Path) -> tuple[type[Any], dict[str, Any]]:
+    config = json.loads(path.read_text(encoding="utf-8"))
+    found = getattr(diffusers, config.get("_class_name", ""), None)
+    if not (isinstance(found, type) and issubclass(found, diffusers.SchedulerMixin)):
+        raise ValueError(f"scheduler {config.get('_class_name')!r} is none that diffusers has")
+    return found, config
+
+
+def _be_quiet() -> None:
+    diffusers.utils.logging.set_verbosity_error()
+    diffusers.utils.logging.disable_progress_bar()
+    transformers.utils.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()

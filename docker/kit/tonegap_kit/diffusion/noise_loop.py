@@ -1,0 +1,265 @@
+"""The loop that every fine-tuning shares: noise is added to latents, and what predicts it learns.
+
+Written once for textual inversion, LoRA and whole networks. Latents and captions come in encoded; a
+step's draws depend on the seed and the step's number alone, never on the steps before it.
+"""
+
+import hashlib
+import math
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from diffusers import DDPMScheduler
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from tonegap_kit.command import progress
+from tonegap_kit.diffusion.checkpoint import (
+    Checkpoint,
+    Keeper,
+    read_checkpoint,
+    restore,
+    state_of,
+    write_checkpoint,
+)
+from tonegap_kit.diffusion.models import Latents, Models, encode_images
+from tonegap_kit.errors import StageError
+
+_REPORTS = 200  # lines of progress of one stage, at most
+_CHECKED_EVERY = 25  # steps between two looks at the loss: on a GPU each look waits for it
+
+
+@dataclass(frozen=True, slots=True)
+class StepRecipe:
+    """How weights are optimised: `steps` updates, each of `accumulation` batches of `batch` images.
+
+    AdamW with betas 0.9 and 0.999 at a constant rate, as every script of the papers has it;
+    `max_grad_norm` of 0 leaves gradients as they are.
+    """
+
+    steps: int
+    batch: int
+    accumulation: int
+    learning_rate: float
+    weight_decay: float = 1e-2
+    max_grad_norm: float = 0.0
+    optimiser: str = "adamw"
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "batch", "accumulation"):
+            if getattr(self, name) < 1:
+                raise StageError(f"{name} is {getattr(self, name)}, wanted 1 or more")
+        if self.learning_rate <= 0:
+            raise StageError(f"learning_rate is {self.learning_rate}, wanted a number above 0")
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """Latents of n images as they are, and mirrored where training mirrors them."""
+
+    plain: Latents
+    mirrored: Latents | None
+
+    def draw(self, rows: Tensor, rng: torch.Generator) -> Tensor:
+        """Latents of these rows, each mirrored by a coin's toss where mirrored ones are there."""
+        noise = torch.randn((len(rows), *self.plain.mean.shape[1:]), generator=rng)
+        found = self.plain.draw(rows, noise)
+        if self.mirrored is None:
+            return found
+        coin = torch.rand(len(rows), generator=rng) < 0.5
+        return torch.where(coin[:, None, None, None], self.mirrored.draw(rows, noise), found)
+
+
+class Meter:
+    """The progress display of a stage that trains several parts one after another."""
+
+    def __init__(self, total: int) -> None:
+        self._done, self._total = 0, total
+        self._every = max(1, total // _REPORTS)
+
+    def advance(self, steps: int = 1) -> None:
+        """Counts steps, and moves the display now and then."""
+        before, self._done = self._done, self._done + steps
+        if self._done // self._every > before // self._every or self._done == self._total:
+            progress(self._done, self._total)
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """Who looks after a run of steps: checkpoints under a name of its own, and the progress display."""
+
+    name: str
+    keeper: Keeper | None = None
+    meter: Meter | None = None
+
+    def part(self, name: str | int) -> "Watch":
+        """The same for a part of the run."""
+        return Watch(f"{self.name}-{name}", self.keeper, self.meter)
+
+
+Loss = Callable[[int], Tensor]  # of batch number 0, 1, 2 …: its draws follow from that number
+
+
+def encode_examples(
+    models: Models, images: NDArray[np.uint8], *, mirror: bool, side_px: int | None = None
+) -> Encoded:
+    """Images encoded once for a whole training run, and once more mirrored if `mirror`.
+
+    They are trained on at the pipeline's side, or at `side_px`.
+    """
+    mirrored = encode_images(models, images[:, :, ::-1], side_px) if mirror else None
+    return Encoded(encode_images(models, images, side_px), mirrored)
+
+
+def generator_of(seed: int, *purpose: str | int) -> torch.Generator:
+    """A generator for one purpose, such as one step of one part: the same whatever was drawn before."""
+    text = "\0".join(str(word) for word in (seed, *purpose))
+    digest = hashlib.sha256(text.encode()).digest()
+    return torch.Generator().manual_seed(int.from_bytes(digest[:8], "big") >> 1)
+
+
+def shuffled_rows(n: int, first: int, count: int, seed: int, purpose: str) -> Tensor:
+    """`count` of n rows from place `first` of an endless list: one random order of them after another."""
+    taken: list[Tensor] = []
+    place = first
+    while place < first + count:
+        epoch, at = divmod(place, n)
+        order = torch.randperm(n, generator=generator_of(seed, purpose, "epoch", epoch))
+        taken.append(order[at : at + first + count - place])
+        place += len(taken[-1])
+    return torch.cat(taken)
+
+
+def noise_losses(
+    models: Models,
+    schedule: DDPMScheduler,
+    clean: Tensor,
+    text: Tensor,
+    draws: Sequence[torch.Generator],
+) -> Tensor:
+    """Mean squared error [b] of what the network predicts of noised latents [b, c, h, w].
+
+    Timesteps are drawn uniformly. What is predicted, the noise or the velocity, is the pipeline's.
+    Each of the k generators in `draws` serves b / k rows in a row.
+    """
+    share = (len(clean) // len(draws), *clean.shape[1:])
+    noise = torch.cat([torch.randn(share, generator=rng) for rng in draws])
+    last = schedule.config.num_train_timesteps
+    t = torch.cat([torch.randint(0, last, share[:1], generator=rng) for rng in draws])
+    target = noise
+    if schedule.config.prediction_type == "v_prediction":
+        target = schedule.get_velocity(clean, noise, t)
+    elif schedule.config.prediction_type != "epsilon":
+        raise StageError(
+            f"the pipeline predicts {schedule.config.prediction_type!r}, wanted epsilon or v_prediction"
+        )
+    noisy = schedule.add_noise(clean, noise, t).to(models.device, models.dtype)
+    found = models.unet(
+        noisy, t.to(models.device), encoder_hidden_states=text.to(models.dtype), return_dict=False
+    )[0]
+    error = (found.float() - target.to(models.device)).square()
+    return torch.mean(error, dim=(1, 2, 3))
+
+
+def run_steps(
+    models: Models,
+    learning: Mapping[str, nn.Parameter],
+    recipe: StepRecipe,
+    loss: Loss,
+    watch: Watch,
+) -> None:
+    """Trains the weights that learn, going on from the last checkpoint if there is one.
+
+    Raises StageError as soon as a loss is found that is no number.
+    """
+    run = _Run(models, learning, recipe, loss)
+    keeper, meter = watch.keeper, watch.meter
+    first = run.resume(read_checkpoint(keeper, watch.name) if keeper is not None else None)
+    if meter is not None and first:
+        meter.advance(first)
+    for done in range(first + 1, recipe.steps + 1):
+        value = run.step(done - 1)
+        if done % _CHECKED_EVERY == 0 or done == recipe.steps:
+            _check_loss(value, done)
+        if keeper is not None and keeper.is_due(done, recipe.steps):
+            write_checkpoint(keeper, watch.name, run.checkpoint(done))
+        if meter is not None:
+            meter.advance()
+
+
+def make_optimiser(learning: list[nn.Parameter], recipe: StepRecipe) -> torch.optim.Optimizer:
+    """The optimiser of a recipe. Raises StageError for one that is not installed."""
+    rate, decay = recipe.learning_rate, recipe.weight_decay
+    if recipe.optimiser == "adamw":
+        return torch.optim.AdamW(learning, lr=rate, weight_decay=decay, fused=True)
+    if recipe.optimiser != "adamw-8bit":
+        raise StageError(f"optimiser is {recipe.optimiser!r}, wanted adamw or adamw-8bit")
+    try:
+        import bitsandbytes  # an extra that hardly any machine has
+    except ImportError:
+        raise StageError(
+            "optimiser is 'adamw-8bit', which needs the package bitsandbytes; use 'adamw'"
+        ) from None
+    found: torch.optim.Optimizer = bitsandbytes.optim.AdamW8bit(
+        learning, lr=rate, weight_decay=decay
+    )
+    return found
+
+
+def autocast(models: Models) -> AbstractContextManager[Any]:
+    """Half precision for the forward pass where the frozen weights have it, else nothing."""
+    return torch.autocast(models.device.type, models.dtype, enabled=models.dtype != torch.float32)
+
+
+class _Run:
+    """A training that is under way: weights, what the optimiser remembers, the scale of gradients."""
+
+    def __init__(
+        self, models: Models, learning: Mapping[str, nn.Parameter], recipe: StepRecipe, loss: Loss
+    ) -> None:
+        self._models, self._learning, self._recipe, self._loss = models, learning, recipe, loss
+        self._optimiser = make_optimiser(list(learning.values()), recipe)
+        half = models.dtype == torch.float16
+        self._scaler = torch.amp.GradScaler(models.device.type, enabled=half)
+
+    def step(self, number: int) -> Tensor:
+        """One update of the weights; the loss of its last batch."""
+        parts = self._recipe.accumulation
+        self._optimiser.zero_grad(set_to_none=True)
+        for part in range(parts):
+            with autocast(self._models):
+                value = self._loss(number * parts + part)
+            self._scaler.scale(value / parts).backward()  # type: ignore[no-untyped-call]
+        if self._recipe.max_grad_norm > 0:
+            self._scaler.unscale_(self._optimiser)
+            nn.utils.clip_grad_norm_(list(self._learning.values()), self._recipe.max_grad_norm)
+        self._scaler.step(self._optimiser)
+        self._scaler.update()
+        return value.detach()
+
+    def checkpoint(self, done: int) -> Checkpoint:
+        """All that the next step needs."""
+        tensors = state_of(self._learning, self._optimiser)
+        if self._scaler.is_enabled():
+            tensors["scale"] = torch.tensor(self._scaler.get_scale())
+        return Checkpoint(done, tensors)
+
+    def resume(self, found: Checkpoint | None) -> int:
+        """The number of steps that an earlier try has done, with everything as it left it."""
+        if found is None:
+            return 0
+        tensors = dict(found.tensors)
+        scale = tensors.pop("scale", None)
+        if scale is not None:
+            self._scaler.load_state_dict(self._scaler.state_dict() | {"scale": float(scale)})
+        restore(self._learning, self._optimiser, tensors)
+        return found.step
+
+
+def _check_loss(value: Tensor, step: int) -> None:
+    if not math.isfinite(value.item()):
+        raise StageError(f"step {step}: the loss is {value.item()}; lower learning_rate")

@@ -1,0 +1,62 @@
+"""The words of prompts: a placeholder for each condition, words for each tone, captions.
+
+The mistake it exists to prevent: two conditions that share a placeholder because their names begin alike.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from tonegap_kit.errors import StageError
+
+# Types I, II, V and VI as the paper's captions have them (arXiv 2406.18375, released code); it never
+# drew III and IV, whose words are those of the colour classes of Del Bino and Bernerd 2013, nor groups.
+TONE_WORDS: Mapping[str, str] = {
+    "I": "a very light-skinned",
+    "II": "a light-skinned",
+    "III": "an intermediate-skinned",
+    "IV": "a tan-skinned",
+    "V": "a dark-skinned",
+    "VI": "a very dark-skinned",
+    "I-II": "a light-skinned",
+    "III-IV": "a medium-skinned",
+    "V-VI": "a dark-skinned",
+}
+_BRACKETED = "<{}>"
+
+
+def tokens_of(labels: Sequence[str], *, brackets: bool = False) -> dict[str, str]:
+    """The placeholder of each label: its first three letters and `-class`, as `bas-class`.
+
+    Where two labels begin alike, both take as many letters as tell them apart. With `brackets`, as
+    `<bas-class>`.
+    """
+    form = _BRACKETED if brackets else "{}"
+    return {label: form.format(f"{_stem(label, labels)}-class") for label in labels}
+
+
+def tone_words(tone: str) -> str:
+    """The words for a tone: `a very dark-skinned` for VI. Raises StageError for an unknown tone."""
+    if tone not in TONE_WORDS:
+        raise StageError(f"tone {tone!r} has no words, wanted one of {', '.join(TONE_WORDS)}")
+    return TONE_WORDS[tone]
+
+
+def fill_caption(template: str, token: str, tone: str) -> str:
+    """The template with `{token}` and, where it asks for them, the tone's words in place of `{tone}`."""
+    if "{token}" not in template:
+        raise StageError(f"caption is {template!r}, wanted one with {{token}} in it")
+    return template.replace("{token}", token).replace("{tone}", tone_words(tone))
+
+
+def _stem(label: str, labels: Sequence[str]) -> str:
+    """The fewest letters, three or more, with which no other label begins."""
+    own = _letters(label)
+    others = [_letters(other) for other in labels if other != label]
+    for n in range(3, len(own)):
+        if not any(other.startswith(own[:n]) for other in others):
+            return own[:n]
+    return own
+
+
+def _letters(label: str) -> str:
+    # Letters and digits alone: a blank or a comma would end the placeholder.
+    return "".join(c for c in label.lower() if c.isalnum())

@@ -1,0 +1,142 @@
+"""Variants of real images in another skin tone: which source, which tone, how many, and the images.
+
+A source of a majority tone is asked for in a tone drawn from the targets, one of a target tone in its
+own; a source of any other tone, or of none, is not used.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tonegap_kit.command import Stage
+from tonegap_kit.diffusion.lora import merged_lora
+from tonegap_kit.diffusion.models import Models, encode_images, resized
+from tonegap_kit.diffusion.prompts import fill_caption
+from tonegap_kit.diffusion.sampling import SamplingRecipe, img2img
+from tonegap_kit.errors import StageError
+from tonegap_kit.partition import Partition
+from tonegap_kit.synthetic import SyntheticImage, write_synthetic
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """The k-th image wanted of the training row `row`, of tone index `t`."""
+
+    row: int
+    t: int
+    k: int
+
+
+@dataclass(frozen=True, slots=True)
+class Painter:
+    """How a class is asked for: the word for it, the LoRA to merge, the names of all parts that takes."""
+
+    word: str
+    lora: Path | None = None
+    parts: tuple[str, ...] = ()
+
+
+def plan_variants(stage: Stage, train: Partition) -> list[Variant]:
+    """All variants wanted, by the parameters `majority`, `targets`, `per_source` and `ratio`.
+
+    Where `ratio` allows fewer, sources are drawn at random; each source used gets all of its variants.
+    """
+    job = stage.job
+    majority, targets = (
+        _tones(job.tones, job.words("majority")),
+        _tones(job.tones, job.words("targets")),
+    )
+    if not targets:
+        raise StageError(
+            f"targets are {', '.join(job.words('targets'))}, none of which is a tone of this task: "
+            f"{', '.join(job.tones)}"
+        )
+    per_source, ratio = job.integer("per_source"), job.real("ratio")
+    if per_source < 1 or ratio <= 0:
+        raise StageError(
+            f"per_source is {per_source} and ratio is {ratio}, wanted 1 or more, above 0"
+        )
+    rng = stage.rng("variants")
+    rows = np.flatnonzero(np.isin(train.t, [*majority, *targets]))
+    # Drawn for every source, used or not, so that a larger ratio only adds variants.
+    asked = rng.choice(targets, len(rows))
+    tones = np.where(np.isin(train.t[rows], targets), train.t[rows], asked)
+    used = np.sort(rng.permutation(len(rows))[: int(ratio * len(train)) // per_source])
+    if len(rows) and not len(used):
+        raise StageError(f"ratio {ratio} allows no variant of any source; raise it")
+    return [Variant(int(rows[i]), int(tones[i]), k) for i in used for k in range(per_source)]
+
+
+def write_variants(
+    stage: Stage, models: Models, train: Partition, painters: Mapping[str, Painter]
+) -> None:
+    """Leaves the images of all variants wanted, each class painted as its painter says."""
+    variants, recipe = plan_variants(stage, train), read_sampling(stage)
+    asked = [_Asked(stage, train, variant, painters) for variant in variants]
+    made = _painted(models, train, asked, recipe)
+    write_synthetic(stage, made, len(variants), train.ids)
+
+
+def read_sampling(stage: Stage) -> SamplingRecipe:
+    """The recipe that the parameters `sampling_steps`, `strength`, `guidance`, `sampling_batch` spell."""
+    job = stage.job
+    return SamplingRecipe(
+        steps=job.integer("sampling_steps"),
+        strength=job.real("strength"),
+        guidance=job.real("guidance"),
+        batch=job.integer("sampling_batch"),
+    )
+
+
+class _Asked:
+    """One variant as it is asked for, and as it is written down."""
+
+    def __init__(
+        self, stage: Stage, train: Partition, variant: Variant, painters: Mapping[str, Painter]
+    ) -> None:
+        job, self.row = stage.job, variant.row
+        self._side, self._source = job.integer("output_px"), train.ids[variant.row]
+        self._label, self._tone = job.classes[train.y[variant.row]], job.tones[variant.t]
+        self._id = f"{self._source}_{variant.k}"
+        self.painter = painters[self._label]
+        self.prompt = fill_caption(job.text("caption"), self.painter.word, self._tone)
+        self.seed = stage.seed_of(f"image {self._id}")
+
+    def made(self, image: NDArray[np.uint8]) -> SyntheticImage:
+        """The image with all that is said of it."""
+        return SyntheticImage(
+            image_id=self._id,
+            image=resized(image, self._side),
+            label=self._label,
+            tone=self._tone,
+            sources=(self._source,),
+            prompt=self.prompt,
+            seed=self.seed,
+            models=self.painter.parts,
+        )
+
+
+def _painted(
+    models: Models, train: Partition, asked: Sequence[_Asked], recipe: SamplingRecipe
+) -> Iterator[SyntheticImage]:
+    """The images, class by class where each has a LoRA of its own: one is merged at a time."""
+    by_lora = sorted(asked, key=lambda one: str(one.painter.lora))
+    for lora, group in groupby(by_lora, key=lambda one: one.painter.lora):
+        own = list(group)
+        rows = sorted({one.row for one in own})
+        # Each source is encoded once, however many variants it has.
+        latents = encode_images(models, train.pictures.take(np.array(rows)))
+        place = {row: i for i, row in enumerate(rows)}
+        prompts, seeds = [one.prompt for one in own], [one.seed for one in own]
+        with merged_lora(models, lora):
+            made = img2img(models, latents, [place[one.row] for one in own], prompts, seeds, recipe)
+            for one, image in zip(own, made, strict=True):
+                yield one.made(image)
+
+
+def _tones(known: Sequence[str], wanted: Sequence[str]) -> list[int]:
+    return [i for i, tone in enumerate(known) if tone in wanted]

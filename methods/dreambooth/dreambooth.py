@@ -1,0 +1,118 @@
+"""A network for each condition: fine-tuned on its captioned images, then asked for more of them."""
+
+from collections.abc import Iterator, Mapping
+from itertools import groupby
+
+import numpy as np
+import torch
+
+from tonegap_kit.command import Stage, main
+from tonegap_kit.determinism import make_deterministic
+from tonegap_kit.diffusion.asking import from_text, names_tone, read_sampling, worded
+from tonegap_kit.diffusion.checkpoint import Keeper
+from tonegap_kit.diffusion.finetune import finetune, save_network, with_network
+from tonegap_kit.diffusion.fitting import open_pipeline
+from tonegap_kit.diffusion.lora import Captioned, CaptionedSides
+from tonegap_kit.diffusion.models import Models
+from tonegap_kit.diffusion.noise_loop import Meter, StepRecipe, Watch, encode_examples
+from tonegap_kit.diffusion.sampling import text2img
+from tonegap_kit.errors import StageError
+from tonegap_kit.fill import Order, plan_orders, read_rule
+from tonegap_kit.lineage import Part, read_parts, write_lineage
+from tonegap_kit.partition import Partition, read_partition
+from tonegap_kit.synthetic import SyntheticImage, write_synthetic
+
+_JOINT = "network"
+
+
+def fit(stage: Stage) -> None:
+    """Leaves a trained network for each class that has images, or one for all of them."""
+    make_deterministic(stage)
+    train, models = read_partition(stage, "train"), open_pipeline(stage)
+    rows = _rows_of_networks(stage, train)
+    prior = _prior(stage, models)
+    recipes = {name: _recipe(stage, len(own)) for name, own in rows.items()}
+    meter = Meter(sum(recipe.steps for recipe in recipes.values()))
+    keeper = Keeper(stage.checkpoints(), stage.job.integer("checkpoint_every"))
+    parts = []
+    for name, own in rows.items():
+        sides = CaptionedSides(
+            _captioned(stage, models, train, own), prior, stage.job.real("prior_weight")
+        )
+        watch = Watch(name, keeper, meter)
+        tuned = finetune(models, sides, recipes[name], stage.seed_of(name), watch)
+        path = save_network(stage.out / "model" / f"{name}.safetensors", tuned)
+        parts.append(Part(name, path, tuple(train.ids[row] for row in own)))
+    write_lineage(stage, parts)
+
+
+def generate(stage: Stage) -> None:
+    """Leaves images for every tone that a class is short of, from its network."""
+    make_deterministic(stage)
+    train = read_partition(stage, "train")
+    orders = plan_orders(train, read_rule(stage, len(train)))
+    images = _asked(stage, open_pipeline(stage), orders, read_parts(stage))
+    write_synthetic(stage, images, sum(order.n for order in orders), train.ids)
+
+
+def _asked(
+    stage: Stage, models: Models, orders: list[Order], parts: Mapping[str, Part]
+) -> Iterator[SyntheticImage]:
+    for y, own in groupby(orders, key=lambda order: order.y):
+        name = _JOINT if _JOINT in parts else _name(y)
+        if name not in parts:
+            raise StageError(f"class {stage.job.classes[y]!r} has no trained network {name!r}")
+        yield from from_text(stage, with_network(models, parts[name].file), list(own), (name,))
+
+
+def _rows_of_networks(stage: Stage, train: Partition) -> dict[str, np.ndarray]:
+    """The training rows of each network by its name; an image whose tone cannot be named is left out."""
+    told = train.t >= 0 if names_tone(stage.job.text("template")) else np.ones(len(train), bool)
+    if stage.job.flag("joint"):
+        found = {_JOINT: np.flatnonzero(told)}
+    else:
+        found = {_name(y): np.flatnonzero(told & (train.y == y)) for y in np.unique(train.y)}
+    found = {name: rows for name, rows in found.items() if len(rows)}
+    if not found:
+        raise StageError("no training image has a known tone, wanted some to learn from")
+    return found
+
+
+def _name(y: int) -> str:
+    return f"network-{y}"
+
+
+def _recipe(stage: Stage, n_images: int) -> StepRecipe:
+    job = stage.job
+    batch = job.integer("batch")
+    return StepRecipe(
+        steps=job.integer("epochs") * -(-n_images // batch),
+        batch=batch,
+        accumulation=1,
+        learning_rate=job.real("learning_rate"),
+        max_grad_norm=1.0,
+    )
+
+
+def _captioned(stage: Stage, models: Models, train: Partition, rows: np.ndarray) -> Captioned:
+    template, tones = stage.job.text("template"), (*stage.job.tones, "")
+    prompts = tuple(
+        worded(template, stage.job.classes[train.y[row]], tones[train.t[row]]) for row in rows
+    )
+    encoded = encode_examples(models, train.pictures.take(rows), mirror=False)
+    return Captioned(encoded, torch.arange(len(rows)), prompts)
+
+
+def _prior(stage: Stage, models: Models) -> Captioned | None:
+    """What the network makes of skin in general, with the prompt that it is to keep making it for."""
+    n, prompt = stage.job.integer("prior_images"), stage.job.text("prior_prompt")
+    if n == 0:
+        return None
+    seeds = [stage.seed_of(f"prior {k}") for k in range(n)]
+    made = np.stack(list(text2img(models, [prompt] * n, seeds, read_sampling(stage))))
+    encoded = encode_examples(models, made, mirror=False)
+    return Captioned(encoded, torch.arange(n), (prompt,) * n)
+
+
+if __name__ == "__main__":
+    main(fit=fit, generate=generate)

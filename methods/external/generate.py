@@ -1,0 +1,140 @@
+"""A synthetic set made elsewhere, handed over row by row as it is described."""
+
+import csv
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from tonegap_kit.command import Stage, main
+from tonegap_kit.errors import StageError
+from tonegap_kit.lineage import UNKNOWN_SOURCE
+from tonegap_kit.partition import read_partition
+from tonegap_kit.synthetic import SyntheticImage, write_synthetic
+
+IMAGES = frozenset({".png", ".jpg", ".jpeg"})
+# The released names of cgDDI, after its notebook `lession_mapping.ipynb`.
+NAME = re.compile(r"(?P<healthy>.+)_with_(?P<disease>.+)_from_(?P<tone>[^_]+)_(?P<donor>.+)")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One image of the set as it is described; `sources` is None where nobody says."""
+
+    path: Path
+    label: str
+    tone: str
+    sources: tuple[str, ...] | None
+    prompt: str = ""
+
+
+def generate(stage: Stage) -> None:
+    """Leaves the images of the set that this task can use, and counts the others in notes.json."""
+    folder = stage.folder("set")
+    if folder is None:
+        raise StageError(
+            "parameter set is none: give the folder, as `tonegap digest DIR` prints it"
+        )
+    real = frozenset(read_partition(stage, "train").ids)
+    counts: Counter[str] = Counter()
+    images = list(_usable(stage, _rows(stage, folder), real, counts))
+    # Sources that are kept all the same are for the engine to judge, which knows what they are.
+    named = real.union(*(image.sources for image, _row in images))
+    write_synthetic(stage, (_with_pixels(image, row) for image, row in images), len(images), named)
+    (stage.out / "notes.json").write_text(json.dumps(counts, sort_keys=True) + "\n")
+
+
+def _rows(stage: Stage, folder: Path) -> list[Row]:
+    manifest = folder / stage.job.text("manifest")
+    if stage.job.text("manifest") and manifest.is_file():
+        with manifest.open(encoding="utf-8", newline="") as f:
+            return [_row(stage, folder, cells) for cells in csv.DictReader(f)]
+    found = [path for path in sorted(folder.rglob("*")) if path.suffix.lower() in IMAGES]
+    return [_named(path) for path in found if path.is_file()]
+
+
+def _row(stage: Stage, folder: Path, cells: Mapping[str, str]) -> Row:
+    name = cells.get(stage.job.text("file_column")) or ""
+    places = (folder / name, folder / "images" / name)
+    path = next((place for place in places if name and place.is_file()), None)
+    if path is None:
+        raise StageError(f"the set's manifest names the file {name!r}, which is not in the folder")
+    sources = cells.get(stage.job.text("sources_column"))
+    words = None if sources is None else tuple(sources.split())
+    return Row(
+        path=path,
+        label=cells.get(stage.job.text("label_column")) or "",
+        tone=cells.get(stage.job.text("tone_column")) or "",
+        sources=None if words is None or UNKNOWN_SOURCE in words else words,
+        prompt=cells.get("prompt") or "",
+    )
+
+
+def _named(path: Path) -> Row:
+    match = NAME.fullmatch(path.stem)
+    if match is None:
+        return Row(path, "", "", None)
+    sources = tuple(dict.fromkeys((match["healthy"], match["donor"])))
+    return Row(path, match["disease"].replace("_", " "), match["tone"], sources)
+
+
+def _usable(
+    stage: Stage, rows: list[Row], real: frozenset[str], counts: Counter[str]
+) -> Iterator[tuple[SyntheticImage, Row]]:
+    """The rows that this task can use, without their pixels; `counts` says what became of all."""
+    labels, tones = _pairs(stage, "labels"), _pairs(stage, "tones")
+    drops = stage.job.text("outside_sources") == "drop"
+    for number, row in enumerate(rows):
+        label, tone = labels.get(row.label, row.label), tones.get(row.tone, row.tone)
+        sources = None if row.sources is None else tuple(_real_id(s, real) for s in row.sources)
+        if label not in stage.job.classes:
+            counts["left out: label is no class of the task"] += 1
+        elif drops and not real.issuperset(sources or ()):
+            counts["left out: a source is no training image shown to methods"] += 1
+        else:
+            counts["used"] += 1
+            counts["used, sources unknown"] += sources is None
+            yield (
+                SyntheticImage(
+                    image_id=f"external-{number}",
+                    image=np.empty((1, 1, 3), np.uint8),
+                    label=label,
+                    tone=tone if tone in stage.job.tones else None,
+                    sources=(UNKNOWN_SOURCE,) if sources is None else sources,
+                    prompt=row.prompt,
+                ),
+                row,
+            )
+
+
+def _pairs(stage: Stage, parameter: str) -> dict[str, str]:
+    pairs = {}
+    for word in stage.job.words(parameter):
+        theirs, equals, ours = word.partition("=")
+        if not equals:
+            raise StageError(f"parameter {parameter}: found {word!r}, wanted THEIRS=OURS")
+        pairs[theirs] = ours
+    return pairs
+
+
+def _real_id(name: str, real: frozenset[str]) -> str:
+    """The id of the real image: sets often drop the suffix that is part of it."""
+    return next((i for i in (name, f"{name}.png", f"{name}.jpg") if i in real), name)
+
+
+def _with_pixels(image: SyntheticImage, row: Row) -> SyntheticImage:
+    try:
+        with Image.open(row.path) as opened:
+            pixels = np.asarray(opened.convert("RGB"))
+    except (OSError, ValueError, Image.DecompressionBombError) as problem:
+        raise StageError(f"{row.path.name}: not a readable image: {problem}") from None
+    return replace(image, image=pixels)
+
+
+if __name__ == "__main__":
+    main(generate=generate)

@@ -1,0 +1,66 @@
+"""A learned word and a LoRA of its own for each condition, trained on each tone equally often."""
+
+import numpy as np
+
+from tonegap_kit.command import Stage, main
+from tonegap_kit.determinism import make_deterministic
+from tonegap_kit.diffusion.fitting import (
+    Rows,
+    Workshop,
+    fit_lora,
+    fit_words,
+    lora_file,
+    open_pipeline,
+    open_workshop,
+    read_inversion,
+    read_lora,
+    teach_words,
+)
+from tonegap_kit.diffusion.inversion import file_stem, inversion_steps
+from tonegap_kit.diffusion.prompts import tokens_of
+from tonegap_kit.diffusion.variants import Painter, write_variants
+from tonegap_kit.lineage import read_parts, write_lineage
+from tonegap_kit.partition import read_partition
+
+
+def fit(stage: Stage) -> None:
+    """Leaves a word for each condition, then a LoRA for each, its images drawn by how rare their tone is."""
+    job = stage.job
+    words, lora = read_inversion(job), read_lora(job)
+    tokens = tokens_of(job.classes, brackets=True)
+    steps = inversion_steps(len(tokens), words) + len(tokens) * lora.steps.steps
+    work = open_workshop(stage, steps)
+    parts = fit_words(work, words, {tokens[label]: _rows_of_word(work, label) for label in tokens})
+    for label, token in tokens.items():
+        rows = np.intersect1d(work.rows_of(label), work.rows_of_known_tone())
+        name, weights = f"lora-{file_stem(token)}", _rarity(work.train.t[rows])
+        parts.append(fit_lora(work, lora, rows, tokens, name, weights))
+    write_lineage(stage, parts)
+
+
+def generate(stage: Stage) -> None:
+    """Leaves variants of the training images in the tones asked for, each class by its own LoRA."""
+    make_deterministic(stage)
+    models, parts = open_pipeline(stage), read_parts(stage)
+    teach_words(models, list(parts.values()))
+    painters = {}
+    for label, token in tokens_of(stage.job.classes, brackets=True).items():
+        names = (f"word-{file_stem(token)}", f"lora-{file_stem(token)}")
+        painters[label] = Painter(token, lora_file(parts, names[1]), names)
+    write_variants(stage, models, read_partition(stage, "train"), painters)
+
+
+def _rows_of_word(work: Workshop, label: str) -> Rows:
+    """The images a word learns from; in the release all of them, whatever their condition."""
+    if work.stage.job.flag("inversion_unfiltered"):
+        return np.arange(len(work.train))
+    return work.rows_of(label)
+
+
+def _rarity(tones: Rows) -> np.ndarray:
+    """Images of the class / (those of the row's tone): every tone of a class is drawn equally often."""
+    return np.asarray(len(tones) / np.bincount(tones)[tones])
+
+
+if __name__ == "__main__":
+    main(fit=fit, generate=generate)

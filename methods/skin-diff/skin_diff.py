@@ -1,0 +1,46 @@
+"""A learned word for each condition, one LoRA for all of them, and dark variants of light images."""
+
+from tonegap_kit.command import Stage, main
+from tonegap_kit.determinism import make_deterministic
+from tonegap_kit.diffusion.fitting import (
+    fit_lora,
+    fit_words,
+    lora_file,
+    open_pipeline,
+    open_workshop,
+    read_inversion,
+    read_lora,
+    teach_words,
+)
+from tonegap_kit.diffusion.inversion import inversion_steps
+from tonegap_kit.diffusion.prompts import tokens_of
+from tonegap_kit.diffusion.variants import Painter, write_variants
+from tonegap_kit.lineage import read_parts, write_lineage
+from tonegap_kit.partition import read_partition
+
+
+def fit(stage: Stage) -> None:
+    """Leaves a word for each condition, learned from its images, then a LoRA from captions with all words."""
+    job = stage.job
+    words, lora, tokens = read_inversion(job), read_lora(job), tokens_of(job.classes)
+    work = open_workshop(stage, inversion_steps(len(tokens), words) + lora.steps.steps)
+    parts = fit_words(work, words, {tokens[label]: work.rows_of(label) for label in tokens})
+    joint = fit_lora(work, lora, work.rows_of_known_tone(), tokens, "lora")
+    write_lineage(stage, [*parts, joint])
+
+
+def generate(stage: Stage) -> None:
+    """Leaves variants of the training images in the tones asked for."""
+    make_deterministic(stage)
+    models, parts = open_pipeline(stage), read_parts(stage)
+    teach_words(models, list(parts.values()))
+    file = lora_file(parts, "lora")
+    painters = {
+        label: Painter(token, file, (f"word-{token}", "lora"))
+        for label, token in tokens_of(stage.job.classes).items()
+    }
+    write_variants(stage, models, read_partition(stage, "train"), painters)
+
+
+if __name__ == "__main__":
+    main(fit=fit, generate=generate)

@@ -1,0 +1,38 @@
+"""Learned words alone: dark variants of light images from an untouched network."""
+
+from tonegap_kit.command import Stage, main
+from tonegap_kit.determinism import make_deterministic
+from tonegap_kit.diffusion.fitting import (
+    fit_words,
+    open_pipeline,
+    open_workshop,
+    read_inversion,
+    teach_words,
+)
+from tonegap_kit.diffusion.inversion import inversion_steps
+from tonegap_kit.diffusion.prompts import tokens_of
+from tonegap_kit.diffusion.variants import Painter, write_variants
+from tonegap_kit.lineage import read_parts, write_lineage
+from tonegap_kit.partition import read_partition
+
+
+def fit(stage: Stage) -> None:
+    """Leaves a word for each condition, learned from its images."""
+    words, tokens = read_inversion(stage.job), tokens_of(stage.job.classes)
+    work = open_workshop(stage, inversion_steps(len(tokens), words))
+    rows = {token: work.rows_of(label) for label, token in tokens.items()}
+    write_lineage(stage, fit_words(work, words, rows))
+
+
+def generate(stage: Stage) -> None:
+    """Leaves variants of the training images in the tones asked for."""
+    make_deterministic(stage)
+    models = open_pipeline(stage)
+    teach_words(models, list(read_parts(stage).values()))
+    tokens = tokens_of(stage.job.classes)
+    painters = {label: Painter(t, parts=(f"word-{t}",)) for label, t in tokens.items()}
+    write_variants(stage, models, read_partition(stage, "train"), painters)
+
+
+if __name__ == "__main__":
+    main(fit=fit, generate=generate)

@@ -1,0 +1,154 @@
+"""LoRA: what learns, prior preservation, draws by weight, merging, and what a stock pipeline reads."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from diffusers import StableDiffusionPipeline
+
+from tonegap_kit.diffusion.lora import (
+    Captioned,
+    CaptionedSides,
+    LoraRecipe,
+    _Side,
+    captioned_loss,
+    merged_lora,
+    save_lora,
+    train_lora,
+)
+from tonegap_kit.diffusion.noise_loop import StepRecipe, Watch, encode_examples
+from tonegap_kit.diffusion.sampling import SamplingRecipe, text2img
+from tonegap_kit.errors import StageError
+
+STEPS = StepRecipe(steps=4, batch=2, accumulation=1, learning_rate=0.05, max_grad_norm=1.0)
+RECIPE = LoraRecipe(steps=STEPS, rank=2, alpha=2)
+PROMPTS = ("a photo of skin", "an image of dark skin", "skin", "light", "dark", "image")
+
+
+@pytest.fixture
+def examples(models, images):
+    encoded = encode_examples(models, images, mirror=False)
+    return Captioned(encoded, torch.arange(6), PROMPTS)
+
+
+def test_the_models_stay_as_they_are(models, examples):
+    before = {name: w.clone() for name, w in models.unet.state_dict().items()}
+    learned = train_lora(models, examples, None, RECIPE, 0, Watch("lora"))
+    after = models.unet.state_dict()
+    assert list(after) == list(before)
+    assert all(torch.equal(before[name], after[name]) for name in before)
+    # 7 transformers of 2 attentions of 4 layers, each with two matrices.
+    assert len(learned) == 7 * 2 * 4 * 2
+    assert any(w.abs().max() > 1e-3 for name, w in learned.items() if "up" in name)
+
+
+def test_the_same_seed_learns_the_same_and_another_does_not(models, examples):
+    one, same, other = (
+        train_lora(models, examples, None, RECIPE, seed, Watch("lora")) for seed in (0, 0, 1)
+    )
+    assert all(torch.equal(one[name], same[name]) for name in one)
+    assert not all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_prior_images_change_what_is_learned_by_their_weight(models, examples, images):
+    prior = Captioned(examples.encoded, torch.tensor([5]), ("a rendering of the skin",))
+    without = train_lora(models, examples, None, RECIPE, 0, Watch("lora"))
+    weightless, weighty = (
+        train_lora(models, examples, prior, replace(RECIPE, prior_weight=w), 0, Watch("lora"))
+        for w in (0.0, 5.0)
+    )
+    for name, value in without.items():
+        torch.testing.assert_close(value, weightless[name], atol=1e-3, rtol=0)
+    assert any((without[n] - weighty[n]).abs().max() > 1e-2 for n in without)
+
+
+def test_the_prior_error_is_a_mean_over_its_own_images(models, examples):
+    """Twice the images of the prior must not count twice."""
+    twice = replace(examples, rows=examples.rows.repeat(2), prompts=PROMPTS * 2)
+    with torch.no_grad():
+        alone, half, whole = (
+            captioned_loss(models, CaptionedSides(examples, twice, weight), 2, 0)(3).item()
+            for weight in (0.0, 0.5, 1.0)
+        )
+    assert half - alone == pytest.approx((whole - alone) / 2, rel=1e-4)
+    # A random network's error on either is about the same.
+    assert 0.5 < (whole - alone) / alone < 2
+
+
+def test_rows_are_drawn_by_weight(models, examples):
+    weighted = replace(examples, weights=np.array([0, 0, 1, 3, 0, 0], float))
+    side = _Side(models, weighted, 0, "examples")
+    table = side._table
+    drawn = torch.cat([side.draw(i, 4)[1] for i in range(100)])
+    counts = [int((drawn == row).all(dim=2).all(dim=1).sum()) for row in table]
+    assert counts[0] == counts[1] == counts[4] == counts[5] == 0
+    assert counts[2] + counts[3] == 400
+    # 3 of 4 draws: 300, with a standard deviation of 8.7.
+    assert 260 < counts[3] < 340
+
+
+def test_without_weights_every_image_is_seen_before_any_is_seen_again(models, examples):
+    side = _Side(models, examples, 0, "examples")
+    drawn = torch.cat([side.draw(i, 2)[1] for i in range(3)])
+    assert len(torch.unique(drawn.flatten(1), dim=0)) == 6
+
+
+@pytest.mark.parametrize("alpha", [2, 8])
+def test_a_stock_pipeline_loads_it_and_gives_the_same_images(
+    pipeline_folder, models, examples, alpha, tmp_path
+):
+    recipe = replace(RECIPE, alpha=alpha)
+    path = save_lora(tmp_path, train_lora(models, examples, None, recipe, 0, Watch("lora")), recipe)
+    how = SamplingRecipe(4, 1.0, 4.0, 2)
+    before = list(text2img(models, PROMPTS[:2], [1, 2], how))
+    with merged_lora(models, path):
+        ours = list(text2img(models, PROMPTS[:2], [1, 2], how))
+    after = list(text2img(models, PROMPTS[:2], [1, 2], how))
+
+    pipeline = StableDiffusionPipeline.from_pretrained(pipeline_folder)
+    pipeline.set_progress_bar_config(disable=True)
+    pipeline.load_lora_weights(tmp_path)
+    draws = [torch.Generator().manual_seed(s) for s in (1, 2)]
+    stock = pipeline(
+        list(PROMPTS[:2]),
+        num_inference_steps=4,
+        guidance_scale=4.0,
+        generator=draws,
+        output_type="np",
+    ).images
+    assert (
+        max(abs(a.astype(int) - (b * 255).round()).max() for a, b in zip(ours, stock, strict=True))
+        <= 1
+    )
+    assert max(abs(a.astype(int) - b).max() for a, b in zip(ours, before, strict=True)) > 2
+    assert all(np.array_equal(a, b) for a, b in zip(after, before, strict=True))
+
+
+def test_the_network_is_restored_to_the_last_bit(models, examples, tmp_path):
+    path = save_lora(tmp_path, train_lora(models, examples, None, RECIPE, 0, Watch("lora")), RECIPE)
+    before = {name: w.clone() for name, w in models.unet.state_dict().items()}
+    with merged_lora(models, path):
+        merged = models.unet.state_dict()
+        assert not all(torch.equal(before[name], merged[name]) for name in before)
+    after = models.unet.state_dict()
+    assert list(after) == list(before)
+    assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+def test_a_file_that_is_no_lora_is_refused(models, tmp_path):
+    path = tmp_path / "x.safetensors"
+    path.write_bytes(b"nothing")
+    with pytest.raises(StageError, match="cannot be read as a LoRA"), merged_lora(models, path):
+        pass
+
+
+def test_captions_and_images_of_unequal_number_are_refused(examples):
+    with pytest.raises(StageError, match="with a caption and weight each"):
+        replace(examples, prompts=PROMPTS[:2])
+
+
+def test_a_loss_that_is_no_number_ends_the_training(models, examples):
+    wild = replace(RECIPE, steps=replace(STEPS, learning_rate=1e30, steps=6))
+    with pytest.raises(StageError, match=r"the loss is (nan|inf); lower learning_rate"):
+        train_lora(models, examples, None, wild, 0, Watch("lora"))

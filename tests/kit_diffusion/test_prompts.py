@@ -1,0 +1,43 @@
+"""Words of prompts."""
+
+import pytest
+
+from tonegap_kit.diffusion.models import spell_out
+from tonegap_kit.diffusion.prompts import fill_caption, tokens_of
+from tonegap_kit.errors import StageError
+
+CAPTION = "An image of {token} on the skin of {tone} individual"
+
+
+def test_placeholders_are_the_papers():
+    labels = ["basal cell carcinoma", "prurigo nodularis", "psoriasis"]
+    assert list(tokens_of(labels).values()) == ["bas-class", "pru-class", "pso-class"]
+    assert tokens_of(["folliculitis"], brackets=True) == {"folliculitis": "<fol-class>"}
+
+
+def test_labels_that_begin_alike_get_placeholders_of_their_own():
+    assert tokens_of(["psoriasis", "psoriasis pilaris", "psora"]) == {
+        "psoriasis": "psoriasis-class",
+        "psoriasis pilaris": "psoriasisp-class",
+        "psora": "psora-class",
+    }
+
+
+def test_the_paper_s_caption_of_type_six():
+    filled = fill_caption(CAPTION, "bas-class", "VI")
+    assert filled == "An image of bas-class on the skin of a very dark-skinned individual"
+
+
+def test_a_caption_without_a_tone_names_none():
+    assert fill_caption("a {token}", "x", "VI") == "a x"
+
+
+def test_a_tone_without_words_is_refused():
+    with pytest.raises(StageError, match="tone 'VII' has no words"):
+        fill_caption(CAPTION, "x", "VII")
+
+
+def test_a_placeholder_of_three_vectors_is_spelled_out():
+    added = {"bas-class": 1, "bas-class_1": 2, "bas-class_2": 3, "pso-class": 4}
+    spelled = spell_out("a bas-class, a pso-class", added)
+    assert spelled == "a bas-class bas-class_1 bas-class_2, a pso-class"

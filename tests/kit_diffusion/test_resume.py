@@ -1,0 +1,173 @@
+"""A fit that is killed and started again ends with the very weights of one that was not."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from masked_toy import draw_masked
+from safetensors import safe_open
+
+from tonegap.rooms.plugin import read_plugin
+from tonegap_kit.diffusion.checkpoint import Checkpoint, Keeper, read_checkpoint, write_checkpoint
+from tonegap_kit.diffusion.lora import Captioned, LoraRecipe, train_lora
+from tonegap_kit.diffusion.noise_loop import StepRecipe, Watch, encode_examples, shuffled_rows
+from tonegap_kit.errors import StageError
+
+ROOT = Path(__file__).parents[2]
+STEPS = {"inversion_steps": 6, "lora_steps": 20}
+QUICK = STEPS | {
+    "inversion_batch": 2,
+    "inversion_accumulation": 1,
+    "lora_batch": 4,
+    "lora_learning_rate": 1e-2,
+    "checkpoint_every": 2,
+}
+
+
+class Fit:
+    """A method's fit stage in a process of its own, with the checkpoints of an earlier try if any."""
+
+    def __init__(self, place, inputs, checkpoints=None):
+        self.out = place / "out"
+        self.checkpoints = self.out / "checkpoints"
+        self.out.mkdir(parents=True)
+        if checkpoints is None:
+            self.checkpoints.mkdir()
+        else:
+            shutil.copytree(checkpoints, self.checkpoints)
+        room = ROOT / "methods" / "skin-diff"
+        argv = ["skin_diff.py", "fit", "--in", str(inputs), "--out", str(self.out)]
+        kit = {"PYTHONPATH": str(ROOT / "docker" / "kit"), "PYTHONDONTWRITEBYTECODE": "1"}
+        self.process = subprocess.Popen(
+            [sys.executable, *argv],
+            cwd=room,
+            env={**os.environ, **kit, "OMP_NUM_THREADS": "1", "PYTHONHASHSEED": "0"},
+            stderr=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            text=True,
+        )
+
+    def kill_at(self, name, step):
+        """Ends the process without a word as soon as this part has done so many steps."""
+        deadline = time.monotonic() + 240
+        while time.monotonic() < deadline and self.process.poll() is None:
+            path = self.checkpoints / f"{name}.safetensors"
+            if path.exists() and done_steps(path) >= step:
+                self.process.send_signal(signal.SIGKILL)
+                break
+            time.sleep(0.005)
+        self.process.communicate()
+        assert self.process.returncode == -signal.SIGKILL
+
+    def model(self):
+        """The bytes of all that it learned."""
+        _, errors = self.process.communicate(timeout=240)
+        assert self.process.returncode == 0, errors
+        self.first_progress = int(errors.split("tonegap-progress ")[1].split()[0])
+        model = self.out / "model"
+        return {p.relative_to(model): p.read_bytes() for p in model.rglob("*") if p.is_file()}
+
+
+def done_steps(path):
+    with safe_open(path, framework="pt") as f:
+        return int(f.metadata()["step"])
+
+
+@pytest.fixture
+def inputs(tmp_path, pipeline_folder):
+    folder = draw_masked(tmp_path / "in", n=12)
+    (folder / "files").mkdir()
+    (folder / "files" / "tiny").symlink_to(pipeline_folder)
+    spec = read_plugin(ROOT, "method", "skin-diff").file.parameters
+    parameters = {name: entry.default for name, entry in spec.items()} | QUICK
+    job = {
+        "contract": 1,
+        "stage": "fit",
+        "task": "toy/masked",
+        "classes": ["basal cell carcinoma", "psoriasis"],
+        "positive": [],
+        "tones": ["I", "II", "III", "IV", "V", "VI"],
+        "seed": 0,
+        "image": {"size_px": 32, "geometry": "stretch"},
+        "parameters": parameters | {"pipeline": f"tiny#sha256={'0' * 64}"},
+        "device": "cpu",
+        "threads": 1,
+        "time_limit_s": 600,
+    }
+    (folder / "job.json").write_text(json.dumps(job))
+    return folder
+
+
+@pytest.mark.slow
+def test_a_fit_killed_twice_ends_with_the_weights_of_one_that_was_not(inputs, tmp_path):
+    whole = Fit(tmp_path / "whole", inputs).model()
+    first = Fit(tmp_path / "first", inputs)
+    first.kill_at("fit-words-0", 2)
+    second = Fit(tmp_path / "second", inputs, first.checkpoints)
+    second.kill_at("fit-lora", 4)
+    third = Fit(tmp_path / "third", inputs, second.checkpoints)
+    assert third.model() == whole
+    assert third.first_progress >= STEPS["inversion_steps"]
+
+
+@pytest.fixture
+def train(models, images):
+    examples = Captioned(
+        encode_examples(models, images, mirror=False), torch.arange(6), ("skin",) * 6
+    )
+
+    def run(steps, keeper):
+        recipe = LoraRecipe(StepRecipe(steps, 2, 1, 1e-2, max_grad_norm=1.0), rank=2, alpha=2)
+        return train_lora(models, examples, None, recipe, 0, Watch("lora", keeper))
+
+    return run
+
+
+def test_a_checkpoint_of_half_the_steps_leads_to_the_same_bits(train, tmp_path):
+    keeper = Keeper(tmp_path, every=3)
+    whole = train(6, None)
+    train(3, keeper)
+    resumed = train(6, keeper)
+    assert all(torch.equal(whole[name], resumed[name]) for name in whole)
+
+
+def test_a_finished_part_is_not_trained_again(train, tmp_path):
+    keeper = Keeper(tmp_path, every=0)
+    learned = train(3, keeper)
+    assert [path.name for path in tmp_path.iterdir()] == ["lora.safetensors"]
+    before = (tmp_path / "lora.safetensors").stat().st_mtime_ns
+    again = train(3, keeper)
+    assert (tmp_path / "lora.safetensors").stat().st_mtime_ns == before
+    assert all(torch.equal(learned[name], again[name]) for name in learned)
+
+
+def test_a_checkpoint_of_other_weights_is_refused(train, tmp_path):
+    keeper = Keeper(tmp_path, every=1)
+    write_checkpoint(keeper, "lora", Checkpoint(1, {"weight/other": torch.zeros(2)}))
+    with pytest.raises(StageError, match="is of 1 weights, wanted the 112 that learn here"):
+        train(3, keeper)
+
+
+def test_a_broken_checkpoint_is_named(tmp_path):
+    (tmp_path / "lora.safetensors").write_bytes(b"torn")
+    with pytest.raises(StageError, match=r"lora\.safetensors: is no checkpoint: .*; delete it"):
+        read_checkpoint(Keeper(tmp_path, 1), "lora")
+
+
+def test_rows_come_round_after_round_whatever_is_asked_for_at_once():
+    one_by_one = [int(shuffled_rows(5, i, 1, 0, "x")[0]) for i in range(20)]
+    assert (
+        one_by_one
+        == [int(row) for start in (0, 7, 14) for row in shuffled_rows(5, start, 7, 0, "x")][:20]
+    )
+    for start in range(0, 20, 5):
+        assert sorted(one_by_one[start : start + 5]) == [0, 1, 2, 3, 4]
+    assert np.any(np.array(one_by_one[:5]) != np.array(one_by_one[5:10]))

@@ -1,0 +1,134 @@
+"""Methods that ask for images in words: zero-shot and DreamBooth."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from masked_toy import Made, Workbench, draw_masked
+from safetensors.torch import load_file
+from tiny_pipeline import build_pipeline
+
+from tonegap_kit.diffusion.asking import worded
+from tonegap_kit.errors import StageError
+
+# One dark image of 36, so that both classes are short of it.
+TONES = ("I", "II", "III", "IV", "I", "II", "III", "IV", "VI")
+QUICK = {"sampling_steps": 2, "ratio": 0.2, "targets": ["VI"]}
+TRAINED = QUICK | {"epochs": 1, "batch": 4, "prior_images": 2, "learning_rate": 1e-3}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="module")
+def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_pipeline(tmp_path_factory.mktemp("pipelines") / "tiny")
+
+
+@pytest.fixture
+def bench(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Workbench:
+    inputs = draw_masked(tmp_path / "toy", n=36, tones=TONES)
+    (tmp_path / "work").mkdir()
+    return Workbench(tmp_path / "work", inputs, monkeypatch, capsys)
+
+
+Dream = Callable[..., tuple[Made, Made]]
+
+
+@pytest.fixture
+def dream(bench: Workbench, pipeline: Path) -> Dream:
+    def run(**parameters: object) -> tuple[Made, Made]:
+        given = TRAINED | {"pipeline": pipeline} | parameters
+        fitted = bench.run("dreambooth", "fit", given)
+        assert fitted.code == 0, fitted.errors
+        return fitted, bench.run("dreambooth", "generate", given, fitted.out / "model")
+
+    return run
+
+
+def test_a_template_is_filled_with_the_words_for_type_and_group() -> None:
+    asked = "An image of {label} on {tone} individual, a {group} skin"
+    filled = worded(asked, "psoriasis", "VI")
+    assert filled == "An image of psoriasis on a very dark-skinned individual, a dark skin"
+    with pytest.raises(StageError, match=r"wanted one with \{label\} in it"):
+        worded("An image", "psoriasis", "VI")
+
+
+def test_zero_shot_images_have_words_and_no_source(bench: Workbench, pipeline: Path) -> None:
+    made = bench.run("text2img-plain", "generate", QUICK | {"pipeline": pipeline})
+    assert made.code == 0, made.errors
+    assert made.rows
+    for row in made.rows:
+        assert row["tone"] == "VI"
+        assert row["prompt"] == (
+            f"An image of {row['label']}, a skin disease, on the skin of a very dark-skinned individual"
+        )
+        assert row["sources"] == row["models"] == ""
+        assert made.image(row).shape == (32, 32, 3)
+
+
+def test_without_a_tone_in_the_template_the_tone_is_unknown(
+    bench: Workbench, pipeline: Path
+) -> None:
+    plain = QUICK | {"pipeline": pipeline, "template": "An image of {label}"}
+    made = bench.run("text2img-plain", "generate", plain)
+    assert {row["tone"] for row in made.rows} == {""}
+
+
+def test_zero_shot_gives_the_same_bytes_and_another_seed_others(
+    bench: Workbench, pipeline: Path
+) -> None:
+    given = QUICK | {"pipeline": pipeline}
+    once = bench.run("text2img-plain", "generate", given).files()
+    assert bench.run("text2img-plain", "generate", given | {"sampling_batch": 8}).files() == once
+    other = bench.run("text2img-plain", "generate", given, seed=1).files()
+    assert other["synthetic.csv"] != once["synthetic.csv"]
+
+
+def test_each_class_has_a_network_that_names_its_own_images(dream: Dream, bench: Workbench) -> None:
+    fitted, made = dream()
+    lines = (bench.inputs / "train.csv").read_text().splitlines()[1:]
+    labels = {i: label for i, label, _ in (line.split(",") for line in lines)}
+    lineage = json.loads((fitted.out / "model" / "lineage.json").read_text())
+    for y, label in enumerate(("basal cell carcinoma", "psoriasis")):
+        part = lineage["parts"][f"network-{y}"]
+        assert part["sources"] == sorted(i for i, own in labels.items() if own == label)
+        rows = [row for row in made.rows if row["label"] == label]
+        assert rows
+        assert {row["models"] for row in rows} == {f"network-{y}"}
+
+
+def test_the_networks_are_trained_and_differ_from_each_other(dream: Dream, pipeline: Path) -> None:
+    fitted, _ = dream()
+    begun = load_file(pipeline / "unet" / "diffusion_pytorch_model.safetensors")
+    ends = [load_file(fitted.out / "model" / f"network-{y}.safetensors") for y in range(2)]
+    name = "conv_in.weight"
+    assert set(ends[0]) == set(begun)
+    assert not torch.equal(ends[0][name], begun[name])
+    assert not torch.equal(ends[0][name], ends[1][name])
+
+
+def test_a_joint_network_serves_all_classes(dream: Dream) -> None:
+    _, made = dream(joint=True)
+    assert {row["models"] for row in made.rows} == {"network"}
+    assert len({row["label"] for row in made.rows}) == 2
+
+
+def test_prior_images_change_what_is_learned(dream: Dream) -> None:
+    with_prior, _ = dream()
+    without, _ = dream(prior_images=0)
+    name = "model/network-0.safetensors"
+    assert with_prior.files()[name] != without.files()[name]
+
+
+def test_dreambooth_gives_the_same_bytes_twice(dream: Dream) -> None:
+    once, again = dream(), dream()
+    assert [made.files() for made in once] == [made.files() for made in again]
+    assert np.all([row["seed"] for row in once[1].rows])
