@@ -52,6 +52,29 @@ def test_the_frozen_vgg_of_the_papers_has_1050631_weights_that_learn() -> None:
     assert sum(p.numel() for p in model.parameters() if p.requires_grad) == 1_050_631
 
 
+@pytest.mark.parametrize(
+    ("head", "n_weights"),
+    [
+        # With 256 features of cnn4 and three classes: 256 * 3 + 3, and with layers of 256 or 256 and 128.
+        ("linear", 771),
+        (MLP, 256 * 257 + 257 * 3),
+        ("mlp-256-128", 256 * 257 + 257 * 128 + 129 * 3),
+    ],
+)
+def test_heads_are_as_wide_as_their_names_say(head: str, n_weights: int) -> None:
+    model = build_classifier(_spec(head=head), 3, 32)
+    assert sum(p.numel() for p in model.head.parameters()) == n_weights
+    assert model.width == 256
+
+
+def test_another_head_stands_on_the_same_body() -> None:
+    model = build_classifier(_spec(is_frozen=True), 3, 32)
+    other = model.with_head(nn.Linear(256, 9))
+    assert other.body is model.body
+    assert other.is_frozen
+    assert other(torch.zeros(1, 3, 32, 32)).shape == (1, 9)
+
+
 def test_a_frozen_body_gets_no_gradient_and_keeps_its_batch_statistics() -> None:
     model = build_classifier(_spec(is_frozen=True), 3, 32).train()
     before = {k: v.clone() for k, v in model.body.state_dict().items()}

@@ -92,3 +92,24 @@ def test_a_device_that_is_neither_cpu_nor_cuda_is_refused() -> None:
     assert device_of("cpu").type == "cpu"
     with pytest.raises(StageError, match="device is 'tpu', wanted 'cpu' or 'cuda'"):
         device_of("tpu")
+
+
+def test_a_folder_parameter_is_found_below_files(make_stage: Callable[..., Stage]) -> None:
+    stage = make_stage({"pipeline": f"tiny#sha256={'0' * 64}", "other": "none"})
+    (stage.inputs / "files" / "tiny").mkdir(parents=True)
+    assert stage.folder("pipeline") == stage.inputs / "files" / "tiny"
+    assert stage.folder("other") is None
+
+
+def test_a_folder_that_is_not_there_is_an_error(make_stage: Callable[..., Stage]) -> None:
+    stage = make_stage({"pipeline": f"tiny#sha256={'0' * 64}"})
+    with pytest.raises(StageError, match="no such folder, but parameter pipeline names it"):
+        stage.folder("pipeline")
+
+
+def test_checkpoints_are_for_plug_ins_that_asked(make_stage: Callable[..., Stage]) -> None:
+    stage = make_stage()
+    with pytest.raises(StageError, match="resumable = true"):
+        stage.checkpoints()
+    (stage.out / "checkpoints").mkdir()
+    assert stage.checkpoints() == stage.out / "checkpoints"

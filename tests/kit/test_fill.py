@@ -55,6 +55,10 @@ def test_every_source_is_used_before_any_is_used_again() -> None:
     assert len(drawn) == 7
 
 
+def test_no_images_have_no_sources() -> None:
+    assert draw_sources(np.array([3, 5]), 0, np.random.default_rng(0)).tolist() == []
+
+
 def test_the_rule_is_read_for_types_and_for_groups(make_stage: Callable[..., Stage]) -> None:
     parameters = {"targets": ["V", "VI", "V-VI"], "fill": 1.0, "ratio": 0.5}
     assert read_rule(make_stage(parameters), 9) == FillRule((4, 5), 1.0, 4)

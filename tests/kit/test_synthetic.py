@@ -23,9 +23,9 @@ def test_images_and_their_rows_are_left(make_stage: Callable[..., Stage]) -> Non
         ["r1", "r2"],
     )
     assert (stage.out / "synthetic.csv").read_text() == (
-        "image_id,file,label,tone,prompt,seed,sources\n"
-        's-1,s-1.png,a,VI,"dark, ""old""",5,r1 r2\n'
-        "s-2,s-2.png,a,,,,r1 r2\n"
+        "image_id,file,label,tone,prompt,seed,sources,models\n"
+        's-1,s-1.png,a,VI,"dark, ""old""",5,r1 r2,\n'
+        "s-2,s-2.png,a,,,,r1 r2,\n"
     )
     with Image.open(stage.out / "images" / "s-1.png") as image:
         assert np.array_equal(np.asarray(image), IMAGE)

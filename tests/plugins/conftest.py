@@ -139,14 +139,16 @@ def run_stage(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Ended]:
 
 @pytest.fixture
 def run_here(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> Callable[..., Ended]:
     """Runs a plug-in's program in this process: the same files and words, without importing torch anew."""
 
     def run(
         plugin: str, folder: Path, parameters: dict[str, Any] | None = None, **changes: Any
     ) -> Ended:
-        room, argv = _prepare(tmp_path / "stage", plugin, folder, parameters, changes)
+        room, argv = _prepare(tmp_path_factory.mktemp("here"), plugin, folder, parameters, changes)
         monkeypatch.setattr(sys, "argv", argv)
         with pytest.raises(SystemExit) as ended:
             runpy.run_path(str(room / argv[0]), run_name="__main__")
@@ -165,8 +167,7 @@ def _prepare(
 ) -> tuple[Path, list[str]]:
     """The plug-in's folder and its command line, after `python`, on a fresh copy of the input."""
     room = ROOT / plugin
-    (file,) = room.glob("*.toml")
-    spec = tomllib.loads(file.read_text(encoding="utf-8"))
+    spec = _spec(room)
     inputs, out = place / "in", place / "out"
     for made in (inputs, out):
         made.mkdir(parents=True)
@@ -175,6 +176,16 @@ def _prepare(
     job = _job(spec, parameters or {}) | changes
     (inputs / "job.json").write_text(json.dumps(job), encoding="utf-8")
     return room, [spec["command"][1], job["stage"], "--in", str(inputs), "--out", str(out)]
+
+
+def _spec(room: Path) -> dict[str, Any]:
+    """A plug-in's TOML file with the parameters that it takes from a shared one."""
+    (file,) = room.glob("*.toml")
+    spec = tomllib.loads(file.read_text(encoding="utf-8"))
+    if "parameters_from" in spec:
+        shared = tomllib.loads((room.parent / spec["parameters_from"]).read_text(encoding="utf-8"))
+        spec["parameters"] = shared["parameters"] | spec.get("parameters", {})
+    return spec
 
 
 def _job(spec: dict[str, Any], parameters: dict[str, Any]) -> dict[str, Any]:

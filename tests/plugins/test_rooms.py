@@ -1,8 +1,11 @@
 """The folders of methods and baselines as the engine reads them."""
 
+import tomllib
+
 import pytest
 
-from tonegap.rooms.plugin import FOLDERS, plugin_ids, read_plugin
+from tonegap.rooms.plugin import FOLDERS, SharedParameters, plugin_ids, read_plugin
+from tonegap.rooms.toml import read_toml
 
 from .conftest import ROOT
 
@@ -20,14 +23,17 @@ def test_every_plug_in_keeps_to_the_contract(kind: str, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", BASELINES)
-def test_a_parameter_means_the_same_in_every_baseline_that_has_it(name: str) -> None:
-    # The blocks are repeated, since a plug-in's folder is all of it; this keeps them in step.
-    reference = read_plugin(ROOT, "baseline", "erm").file.parameters
-    for key, spec in read_plugin(ROOT, "baseline", name).file.parameters.items():
-        assert spec == reference.get(key, spec), key
+def test_no_baseline_repeats_what_it_could_share(name: str) -> None:
+    shared = read_toml(ROOT / "baselines" / "training.toml", SharedParameters).parameters
+    own = tomllib.loads((ROOT / "baselines" / name / "baseline.toml").read_text())
+    for key in own.get("parameters", {}):
+        if own.get("parameters_from"):
+            assert read_plugin(ROOT, "baseline", name).file.parameters[key] != shared.get(key), key
 
 
 def test_those_that_need_tones_say_so() -> None:
     needs = {name: read_plugin(ROOT, "baseline", name).file.needs for name in BASELINES}
     assert needs["resample"] == needs["reweight"] == ("tone_in_training",)
     assert needs["erm"] == ()
+    told = {name for name, needed in needs.items() if "tone_at_test" in needed}
+    assert told == {"attribute-aware"}

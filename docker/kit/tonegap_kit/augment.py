@@ -6,6 +6,7 @@ them. Random numbers are drawn on the CPU whatever the device is, so a GPU sees 
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -19,6 +20,8 @@ Augmentation = Callable[[Tensor, torch.Generator], Tensor]
 CROP_AREA = (0.8, 1.0)  # share of the image that the papers' random crop keeps
 CROP_ASPECT = (3 / 4, 4 / 3)  # the default of torchvision's RandomResizedCrop
 ROTATION_DEG = 15.0
+_CACHED_PIXELS = 65536
+_STRONGEST = 30  # magnitude of torchvision's RandAugment
 _CROP_TRIES = 10  # as torchvision: candidates that do not fit into the image are drawn again
 
 
@@ -32,6 +35,48 @@ def augmentation_named(name: str) -> Augmentation | None:
     if name not in known:
         raise StageError(f"augmentation is {name!r}, wanted one of {', '.join(known)}")
     return known[name]
+
+
+def in_turn(*augmentations: Augmentation | None) -> Augmentation | None:
+    """One augmentation after the other, from the same generator; None where there is none."""
+    given = [augmentation for augmentation in augmentations if augmentation is not None]
+    if len(given) < 2:
+        return given[0] if given else None
+
+    def all_of_them(images: Tensor, rng: torch.Generator) -> Tensor:
+        for augmentation in given:
+            images = augmentation(images, rng)
+        return images
+
+    return all_of_them
+
+
+def random_operations(n_operations: int, magnitude: int) -> Augmentation:
+    """The augmentation that does so many of 14 random operations to each image, each of this strength.
+
+    torchvision's RandAugment, whose strengths are 0 to 30. It draws from torch's global generator, which is
+    set from ours for each batch and put back, so that a network's own draws are not moved.
+
+    Source: Cubuk et al. 2020.
+    """
+    from torchvision.transforms import v2  # as heavy as all else that a small network needs
+
+    if not (n_operations >= 1 and 0 <= magnitude <= _STRONGEST):
+        raise StageError(
+            f"operations is {n_operations} and magnitude {magnitude}, wanted 1 or more and 0 to {_STRONGEST}"
+        )
+    transform = v2.RandAugment(n_operations, magnitude)
+
+    def operate(images: Tensor, rng: torch.Generator) -> Tensor:
+        seed = int(torch.randint(2**62, (), generator=rng))
+        # On the CPU, where its draws are; as 8-bit pictures, which its operations are defined for.
+        pictures = images.round().to("cpu", torch.uint8).permute(0, 3, 1, 2).contiguous()
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            made = torch.stack([transform(picture) for picture in pictures])
+        return made.permute(0, 2, 3, 1).to(images.device)
+
+    return operate
 
 
 def flip_shift(images: Tensor, rng: torch.Generator) -> Tensor:
@@ -67,32 +112,47 @@ def crop_rotate_flip(images: Tensor, rng: torch.Generator) -> Tensor:
     size, centre = _random_crops(n, rng)
     angle = (torch.rand(n, generator=rng) * 2 - 1) * math.radians(ROTATION_DEG)
     flip = torch.where(torch.rand(n, generator=rng) < 0.5, -1.0, 1.0)
-    # From the result's coordinates, -1 to 1, to the crop's: undo the flip, then the rotation.
-    rotation = torch.stack(
-        [
-            torch.stack([angle.cos() * flip, -angle.sin()], dim=1),
-            torch.stack([angle.sin() * flip, angle.cos()], dim=1),
-        ],
-        dim=1,
-    )
-    in_crop = _grid(side) @ rotation.transpose(1, 2)
-    grid = in_crop * size[:, None] + centre[:, None]
-    outside = (in_crop.abs() > 1).any(dim=2)
-    picture = functional.grid_sample(
-        images.permute(0, 3, 1, 2).float(),
-        grid.reshape(n, side, side, 2).to(images.device),
-        padding_mode="border",
-        align_corners=False,
-    )
-    picture.masked_fill_(outside.reshape(n, 1, side, side).to(images.device), 0)
-    return picture.permute(0, 2, 3, 1)
+    maps = _Maps(size, centre, angle, flip)
+    turned = torch.empty(n, 3, side, side, device=images.device)
+    # A few images at a time stay in the processor's cache, which makes it three times as fast.
+    at_once = n if images.is_cuda else max(1, _CACHED_PIXELS // side**2)
+    for start in range(0, n, at_once):
+        part = slice(start, start + at_once)
+        grid, inside = maps.of(part, side, images.device)
+        picture = functional.grid_sample(
+            images[part].permute(0, 3, 1, 2).float(),
+            grid,
+            padding_mode="border",
+            align_corners=False,
+        )
+        torch.mul(picture, inside[:, None], out=turned[part])
+    return turned.permute(0, 2, 3, 1)
 
 
-def _grid(side: int) -> Tensor:
-    """Where every pixel's centre is: x and y, [side * side, 2], from -1 to 1 across the picture."""
-    centre = (torch.arange(side) + 0.5) * 2 / side - 1
-    y, x = torch.meshgrid(centre, centre, indexing="ij")
-    return torch.stack([x.flatten(), y.flatten()], dim=1)
+@dataclass(frozen=True, slots=True)
+class _Maps:
+    """An affine map for each image: the crop's size and centre [n, 2], the angle and the flip [n], 1 or -1."""
+
+    size: Tensor
+    centre: Tensor
+    angle: Tensor
+    flip: Tensor
+
+    def of(self, part: slice, side: int, device: torch.device) -> tuple[Tensor, Tensor]:
+        """Where each pixel of these images comes from, [n, side, side, 2], and whether that is in the crop.
+
+        From the result's coordinates, -1 to 1, to the crop's: undo the flip, then the rotation.
+        """
+        along = ((torch.arange(side) + 0.5) * 2 / side - 1).to(device)
+        cos, sin, flip = (
+            v[part, None].to(device) for v in (self.angle.cos(), self.angle.sin(), self.flip)
+        )
+        size, centre = (v[part, None, None].to(device) for v in (self.size, self.centre))
+        x = (flip * cos * along)[:, None, :] - (sin * along)[:, :, None]
+        y = (flip * sin * along)[:, None, :] + (cos * along)[:, :, None]
+        columns, rows = x * size[..., 0] + centre[..., 0], y * size[..., 1] + centre[..., 1]
+        inside = torch.maximum(x.abs_(), y.abs_()) <= 1
+        return torch.stack([columns, rows], dim=3), inside
 
 
 def _random_crops(n: int, rng: torch.Generator) -> tuple[Tensor, Tensor]:

@@ -18,7 +18,7 @@ from tonegap_kit.errors import StageError
 from tonegap_kit.small_net import Cnn4
 from tonegap_kit.weights_file import read_weights
 
-HEADS = ("linear", "mlp-256")
+HEADS = ("linear", "mlp-256", "mlp-256-128")
 _IMAGENET_CLASSES = 1000
 _OLD_DENSENET = re.compile(r"(denselayer\d+\.(?:norm|relu|conv))\.([12]\.)")
 
@@ -56,6 +56,16 @@ class Classifier(nn.Module):
             features: Tensor = self.body(x)
         return features
 
+    def with_head(self, head: nn.Module) -> "Classifier":
+        """The same body under another head, from features [b, width]."""
+        return Classifier(self.body, head, self.is_frozen)
+
+    @property
+    def width(self) -> int:
+        """How many features an image has."""
+        first = next(m for m in self.head.modules() if isinstance(m, nn.Linear))
+        return first.in_features
+
     def train(self, mode: bool = True) -> "Classifier":
         """Switches to training; a frozen body's batch statistics are left out."""
         super().train(mode)
@@ -83,7 +93,8 @@ def build_classifier(spec: BackboneSpec, n_classes: int, input_px: int) -> Class
     if spec.weights is not None:
         _load_body(network, read_weights(spec.weights), head_name, spec)
     _pool_by_matrix(network)
-    classifier = Classifier(network, _head(spec.head, head.in_features, n_classes), spec.is_frozen)
+    ours = head_named(spec.head, head.in_features, n_classes)
+    classifier = Classifier(network, ours, spec.is_frozen)
     return classifier.to(memory_format=torch.channels_last)
 
 
@@ -118,12 +129,21 @@ def _last_linear(name: str, network: nn.Module) -> tuple[str, nn.Linear]:
     return linear[-1]
 
 
-def _head(kind: str, n_features: int, n_classes: int) -> nn.Module:
+def head_named(kind: str, n_features: int, n_classes: int) -> nn.Module:
+    """A head from features [b, n_features] to scores [b, n_classes], by its name in HEADS."""
     if kind == "linear":
         return nn.Linear(n_features, n_classes)
     if kind == "mlp-256":  # Groh et al. 2021 and skin-diff, in place of VGG-16's last layer
         return nn.Sequential(
             nn.Linear(n_features, 256), nn.ReLU(), nn.Dropout(0.4), nn.Linear(256, n_classes)
+        )
+    if kind == "mlp-256-128":  # PatchAlign
+        return nn.Sequential(
+            nn.Linear(n_features, 256),
+            nn.ReLU(),
+            nn.Linear(256, 128),
+            nn.ReLU(),
+            nn.Linear(128, n_classes),
         )
     raise StageError(f"head is {kind!r}, wanted one of {', '.join(HEADS)}")
 

@@ -1,64 +1,94 @@
 """A `train` stage from its input files to its predictions, given a baseline's idea.
 
-All that a baseline's own `train.py` has to bring is how training rows are drawn, what they weigh, or
-another loss; a network of its own can be trained with `tonegap_kit.training` directly.
+All that a baseline's own `train.py` has to bring is what differs from plain training, as an `Idea`: how
+rows are drawn, what they weigh, another loss, further heads on the network, or what happens after a step.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor, nn
 
-from tonegap_kit.augment import augmentation_named
+from tonegap_kit.augment import Augmentation
 from tonegap_kit.backbones import BackboneSpec, Classifier, build_classifier
 from tonegap_kit.command import Stage, progress, say
+from tonegap_kit.data_use import choose_rows
 from tonegap_kit.determinism import generator, make_deterministic
 from tonegap_kit.errors import StageError
-from tonegap_kit.partition import Partition, has_partition, join, read_partition
+from tonegap_kit.feed import Feed, Food, feed, input_px
+from tonegap_kit.partition import UNKNOWN, Partition, has_partition, join, read_partition
 from tonegap_kit.predictions import write_notes, write_predictions
+from tonegap_kit.published import LabelsSeen, as_published, read_published
 from tonegap_kit.sampling import Weights, class_balanced, epoch_order
-from tonegap_kit.sources import ImageSource, Source, TensorSource, in_batches, input_size
+from tonegap_kit.sources import NoRows, Source
 from tonegap_kit.training import (
     Epoch,
     Examples,
     Loss,
+    Order,
     Recipe,
+    Rule,
+    Score,
     cross_entropy,
+    predict,
     read_recipe,
+    score_of_input,
     train_epochs,
 )
-
-_FEATURE_BATCH = 256
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingData:
-    """What a baseline sees: real images, then synthetic ones, in `train`; and those to be predicted."""
+    """What a baseline sees: real images, then synthetic ones, in `train`; and those to be predicted.
+
+    `before`: images that the classifier is trained on first. `epoch_rows`: how many images an epoch has, where
+    that is not their number.
+    """
 
     train: Partition
     n_real: int
     held_out: Partition
+    before: Partition | None = None
+    epoch_rows: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Idea:
-    """What makes a baseline: how often a row is drawn (None: each once), its weight, and the loss."""
+    """What makes a baseline; what is left out is as in plain training.
+
+    `draw`: how often each training row is drawn (None: each once); `order` says it anew for every epoch,
+    counted from 1. `weights`: what a row's loss weighs. `loss`: what is minimised.
+    `build`: the network to train, made around the job's classifier; its forward gives class scores [b, k].
+    `after_step` is called with it after each step; `after_epoch` gives the module that predicts after this
+    epoch. `score`: class scores of held-out inputs, by the rows of `TrainingData.held_out` that they are.
+    `augment`: done to training images after the job's augmentation. `as_images`: the loss or the score needs
+    images, so features are never computed once in their place. `notes`: what to note of the trained
+    network, given the held-out inputs.
+    """
 
     draw: Weights | None = None
     weights: Weights | None = None
     loss: Loss = cross_entropy
+    build: Callable[[Stage, Classifier], nn.Module] | None = None
+    after_step: Callable[[nn.Module], None] | None = None
+    after_epoch: Callable[[nn.Module, int], nn.Module] | None = None
+    order: Callable[[int], Weights | None] | None = None
+    score: Score = score_of_input
+    augment: Augmentation | None = None
+    as_images: bool = False
+    notes: Callable[[nn.Module, Source], Mapping[str, object]] | None = None
 
 
 def read_training_data(stage: Stage) -> TrainingData:
     """All partitions of a `train` stage; the held-out ones are validation, then test."""
     real = read_partition(stage, "train")
-    train = real
-    if has_partition(stage, "synthetic"):
-        train = join(real, read_partition(stage, "synthetic"))
+    made = read_partition(stage, "synthetic") if has_partition(stage, "synthetic") else None
+    rows = choose_rows(stage, real, made)
     held_out = join(read_partition(stage, "validation"), read_partition(stage, "test"))
-    return TrainingData(train, len(real), held_out)
+    return TrainingData(rows.train, rows.n_real, held_out, rows.before, rows.epoch_rows)
 
 
 def draw_named(name: str, y: NDArray[np.int64]) -> Weights | None:
@@ -76,19 +106,87 @@ def train_classifier(stage: Stage, data: TrainingData, idea: Idea) -> None:
     """Trains the backbone that the job names by an idea, and leaves predictions and notes."""
     device = make_deterministic(stage)
     recipe = read_recipe(stage.job)
-    model = build_classifier(_spec(stage), len(stage.job.classes), _input_px(stage)).to(device)
-    learner, train, held_out = _what_learns(model, *_sources(stage, data, device))
-    examples = _examples(train, data.train, idea, device)
-    rng = generator(stage.seed_of("order"))
+    model = build_classifier(_spec(stage), len(stage.job.classes), input_px(stage)).to(device)
+    fed = feed(stage, _food(data, idea), model, device)
+    _train_before(stage, data, fed, device)
+    network = fed.classifier if idea.build is None else idea.build(stage, fed.classifier).to(device)
+    examples = _examples(fed.train, data.train, idea.weights, device)
+    rule = Rule(idea.loss, idea.score, idea.after_step, idea.after_epoch)
+    published = read_published(stage.job)
+    untrained = predict(network, fed.held_out, recipe, idea.score) if published.is_late else None
+    epochs = train_epochs(network, examples, fed.held_out, recipe, _order(stage, data, idea), rule)
+    epochs = as_published(epochs, untrained, _labels_seen(stage, data), published)
+    notes = _leave(stage, data, recipe, epochs)
+    if idea.notes is not None:
+        network.eval()
+        notes |= idea.notes(network, fed.held_out)
+    write_notes(stage.out, notes)
+
+
+def train_on_features(
+    stage: Stage,
+    data: TrainingData,
+    network: nn.Module,
+    features: tuple[Source, Source],
+    recipe: Recipe,
+) -> None:
+    """Trains a network of one's own by plain cross-entropy, and leaves predictions and notes.
+
+    `features` are those of the training rows and of the held-out rows, in the order of `data`, on the device
+    of the network. Classes are drawn equally often.
+    """
+    train, held_out = features
+    draw, rng = class_balanced(data.train.y), generator(stage.seed_of("order"))
     epochs = train_epochs(
-        learner,
-        examples,
+        network,
+        _examples(train, data.train, None, next(network.parameters()).device),
         held_out,
         recipe,
-        lambda: epoch_order(len(train), idea.draw, rng),
-        idea.loss,
+        lambda _: epoch_order(len(data.train), draw, rng, data.epoch_rows),
+        Rule(),
     )
-    _leave(stage, data, recipe, epochs)
+    write_notes(stage.out, _leave(stage, data, recipe, epochs))
+
+
+def _labels_seen(stage: Stage, data: TrainingData) -> LabelsSeen:
+    held_out = data.held_out.y
+    return LabelsSeen(stage.job.classes, data.train.y, held_out[held_out != UNKNOWN])
+
+
+def _order(stage: Stage, data: TrainingData, idea: Idea) -> Order:
+    rng = generator(stage.seed_of("order"))
+
+    def order(number: int) -> Tensor:
+        draw = idea.draw if idea.order is None else idea.order(number)
+        return epoch_order(len(data.train), draw, rng, data.epoch_rows)
+
+    return order
+
+
+def _food(data: TrainingData, idea: Idea) -> Food:
+    before = None if data.before is None else data.before.pictures
+    return Food(data.train.pictures, before, data.held_out.pictures, idea.augment, idea.as_images)
+
+
+def _train_before(stage: Stage, data: TrainingData, fed: Feed, device: torch.device) -> None:
+    """Trains the classifier on the rows that come before, plainly, with classes drawn equally often."""
+    if data.before is None:
+        return
+    recipe = replace(read_recipe(stage.job), epochs=stage.job.integer("pretrain_epochs"))
+    if recipe.epochs < 1:
+        raise StageError(f"pretrain_epochs is {recipe.epochs}, wanted 1 or more")
+    rng, y = generator(stage.seed_of("order before")), data.before.y
+    examples = _examples(fed.before, data.before, None, device)
+    epochs = train_epochs(
+        fed.classifier,
+        examples,
+        NoRows(),
+        recipe,
+        lambda _: epoch_order(len(y), class_balanced(y), rng, data.epoch_rows),
+        Rule(),
+    )
+    for epoch in epochs:
+        say(f"before, epoch {epoch.number}: loss {epoch.loss:.4f}")
 
 
 def _spec(stage: Stage) -> BackboneSpec:
@@ -98,46 +196,10 @@ def _spec(stage: Stage) -> BackboneSpec:
     )
 
 
-def _input_px(stage: Stage) -> int:
-    return input_size(stage.job.size_px, _centre_crop(stage))
-
-
-def _centre_crop(stage: Stage) -> float:
-    share = stage.job.real("centre_crop")
-    if not 0 < share <= 1:
-        raise StageError(f"centre_crop is {share}, wanted a share of the side in (0, 1]")
-    return share
-
-
-def _sources(
-    stage: Stage, data: TrainingData, device: torch.device
-) -> tuple[ImageSource, ImageSource]:
-    share = _centre_crop(stage)
-    augmentation = augmentation_named(stage.job.text("augmentation"))
-    rng = generator(stage.seed_of("augmentation"))
-    train = ImageSource(data.train.pictures, share, device, augmentation, rng)
-    return train, ImageSource(data.held_out.pictures, share, device)
-
-
-def _what_learns(
-    model: Classifier, train: ImageSource, held_out: ImageSource
-) -> tuple[torch.nn.Module, Source, Source]:
-    """The model on images; or its head alone on features, where an image's features never change."""
-    if not model.has_fixed_features or train.augmentation is not None:
-        return model, train, held_out
-    say("the backbone is frozen and images are not augmented: features are computed once")
-    return model.head, _features(model, train), _features(model, held_out)
-
-
-def _features(model: Classifier, source: Source) -> TensorSource:
-    model.eval()
-    with torch.no_grad():
-        batches = in_batches(torch.arange(len(source)), _FEATURE_BATCH)
-        return TensorSource(torch.cat([model.features(source.take(rows)) for rows in batches]))
-
-
-def _examples(source: Source, rows: Partition, idea: Idea, device: torch.device) -> Examples:
-    weights = np.ones(len(rows)) if idea.weights is None else idea.weights
+def _examples(
+    source: Source, rows: Partition, weights: Weights | None, device: torch.device
+) -> Examples:
+    weights = np.ones(len(rows)) if weights is None else weights
     return Examples(
         source=source,
         y=torch.from_numpy(rows.y).to(device),
@@ -146,7 +208,9 @@ def _examples(source: Source, rows: Partition, idea: Idea, device: torch.device)
     )
 
 
-def _leave(stage: Stage, data: TrainingData, recipe: Recipe, epochs: Iterator[Epoch]) -> None:
+def _leave(
+    stage: Stage, data: TrainingData, recipe: Recipe, epochs: Iterator[Epoch]
+) -> dict[str, object]:
     kept, losses = {}, []
     progress(0, recipe.epochs)
     for epoch in epochs:
@@ -156,4 +220,7 @@ def _leave(stage: Stage, data: TrainingData, recipe: Recipe, epochs: Iterator[Ep
         progress(epoch.number, recipe.epochs)
     write_predictions(stage.out, data.held_out.ids, stage.job.classes, kept)
     n_synthetic = len(data.train) - data.n_real
-    write_notes(stage.out, {"loss": losses, "n_real": data.n_real, "n_synthetic": n_synthetic})
+    n_before = 0 if data.before is None else len(data.before)
+    return {"loss": losses, "n_real": data.n_real, "n_synthetic": n_synthetic} | (
+        {"n_before": n_before} if n_before else {}
+    )

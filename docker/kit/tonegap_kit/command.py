@@ -1,7 +1,8 @@
 """The command line of a plug-in: `COMMAND STAGE --in DIR --out DIR`, and what a failure looks like.
 
-A plug-in's program ends with `main(train=...)` or `main(fit=..., generate=...)`. What its function
-raises as StageError becomes one line in the log; a bug keeps its traceback. Both end with code 1.
+A plug-in's program ends with `main(train=...)`, `main(fit=..., generate=...)` or
+`main(features=...)`. What its function raises as StageError becomes one line in the log; a bug
+keeps its traceback. Both end with code 1.
 """
 
 import argparse
@@ -36,15 +37,33 @@ class Stage:
 
     def file(self, parameter: str) -> Path | None:
         """The local file that a parameter of kind `file` names, or None where it is `none`."""
+        path = self._given(parameter)
+        if path is not None and not path.is_file():
+            raise StageError(f"{path}: there is no such file, but parameter {parameter} names it")
+        return path
+
+    def folder(self, parameter: str) -> Path | None:
+        """The local folder that a parameter of kind `folder` names, or None where it is `none`."""
+        path = self._given(parameter)
+        if path is not None and not path.is_dir():
+            raise StageError(f"{path}: there is no such folder, but parameter {parameter} names it")
+        return path
+
+    def checkpoints(self) -> Path:
+        """Where a resumable stage keeps what an unfinished try of the same stage leaves for the next.
+
+        Raises StageError where the plug-in's TOML file does not say `resumable = true`.
+        """
+        folder = self.out / "checkpoints"
+        if not folder.is_dir():
+            raise StageError(f"{folder}: absent; a plug-in with `resumable = true` is given one")
+        return folder
+
+    def _given(self, parameter: str) -> Path | None:
         value = self.job.text(parameter)
         if value in {"", "none"}:
             return None
-        path = self.inputs / "files" / Path(value.partition("#sha256=")[0]).name
-        if not path.is_file():
-            raise StageError(
-                f"{path}: there is no such file, but parameter {parameter} is {value!r}"
-            )
-        return path
+        return self.inputs / "files" / Path(value.partition("#sha256=")[0]).name
 
 
 StageFunction = Callable[[Stage], None]
@@ -55,9 +74,10 @@ def main(
     train: StageFunction | None = None,
     fit: StageFunction | None = None,
     generate: StageFunction | None = None,
+    features: StageFunction | None = None,
 ) -> None:
     """Runs the stage that the command line names and ends the process."""
-    given = {"train": train, "fit": fit, "generate": generate}
+    given = {"train": train, "fit": fit, "generate": generate, "features": features}
     sys.exit(_run({name: f for name, f in given.items() if f is not None}, sys.argv[1:]))
 
 

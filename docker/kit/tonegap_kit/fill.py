@@ -74,6 +74,6 @@ def _limited(orders: list[Order], limit: int) -> list[Order]:
 
 
 def draw_sources(rows: NDArray[np.int64], n: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """The sources of n images: rows in random order, each used before any is used again."""
+    """The sources of n images, which may be none: rows in random order, each used before any is again."""
     rounds = [rng.permutation(rows) for _ in range(-(-n // len(rows)))]
-    return np.concatenate(rounds)[:n]
+    return np.concatenate([rows[:0], *rounds])[:n]

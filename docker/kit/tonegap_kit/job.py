@@ -55,6 +55,13 @@ class Job:
             return tuple(value)
         raise StageError(f"job.json: parameter {name} is {value!r}, wanted a list of texts")
 
+    def integers(self, name: str) -> tuple[int, ...]:
+        """The parameter `name` that is a list of whole numbers."""
+        value = self.parameters.get(name)
+        if isinstance(value, list) and all(type(number) is int for number in value):
+            return tuple(value)
+        raise StageError(f"job.json: parameter {name} is {value!r}, wanted a list of whole numbers")
+
     def _parameter(self, name: str, kind: type[Value]) -> Value:
         value = self.parameters.get(name)
         # Not isinstance: true is an int to Python, and would pass for an epoch count of 1.

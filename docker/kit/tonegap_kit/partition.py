@@ -20,15 +20,26 @@ UNKNOWN = -1  # index of a tone or label that is not told
 
 @dataclass(frozen=True, slots=True)
 class Pictures:
-    """Images `uint8 [n, size, size, 3]` that stay on disk, from one file or several in a row."""
+    """Images `uint8 [n, size, size, 3]` that stay on disk, from one file or several in a row.
+
+    `chosen` are the rows of them that count, in order; None for all.
+    """
 
     parts: tuple[NDArray[np.uint8], ...]
+    chosen: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
+        return self.n_stored if self.chosen is None else len(self.chosen)
+
+    @property
+    def n_stored(self) -> int:
+        """How many images the files hold, chosen or not."""
         return sum(len(part) for part in self.parts)
 
     def take(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
         """A copy of the images of these rows, in this order."""
+        if self.chosen is not None:
+            rows = self.chosen[rows]
         if len(self.parts) == 1:
             return np.asarray(self.parts[0][rows])
         taken = np.empty((len(rows), *self.parts[0].shape[1:]), dtype=np.uint8)
@@ -82,7 +93,29 @@ def join(one: Partition, other: Partition) -> Partition:
         ids=one.ids + other.ids,
         y=np.concatenate([one.y, other.y]),
         t=np.concatenate([one.t, other.t]),
-        pictures=Pictures(one.pictures.parts + other.pictures.parts),
+        pictures=_in_a_row(one.pictures, other.pictures),
+    )
+
+
+def _in_a_row(one: Pictures, other: Pictures) -> Pictures:
+    parts = one.parts + other.parts
+    if one.chosen is None and other.chosen is None:
+        return Pictures(parts)
+    first, second = (
+        np.arange(each.n_stored) if each.chosen is None else each.chosen for each in (one, other)
+    )
+    return Pictures(parts, np.concatenate([first, one.n_stored + second]))
+
+
+def pick(partition: Partition, rows: NDArray[np.int64]) -> Partition:
+    """These rows of a partition, in this order; their images stay where they are."""
+    pictures = partition.pictures
+    chosen = rows if pictures.chosen is None else pictures.chosen[rows]
+    return Partition(
+        ids=tuple(partition.ids[i] for i in rows),
+        y=partition.y[rows],
+        t=partition.t[rows],
+        pictures=Pictures(pictures.parts, chosen),
     )
 
 

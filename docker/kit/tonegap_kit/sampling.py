@@ -64,8 +64,16 @@ def _cells(y: Codes, t: Codes) -> Codes:
     return np.asarray((t.clip(0)) * (y.max() + 1) + y)
 
 
-def epoch_order(n: int, weights: Weights | None, rng: torch.Generator) -> Tensor:
-    """The n rows of one epoch: each once in random order, or n draws with replacement by weight."""
+def epoch_order(
+    n: int, weights: Weights | None, rng: torch.Generator, length: int | None = None
+) -> Tensor:
+    """Rows of one epoch, of n that there are: each once in random order, or draws with replacement by weight.
+
+    `length` is how many, n if None. Without weights, fewer are a part of them, and of more each comes
+    equally often up to one.
+    """
+    length = n if length is None else length
     if weights is None:
-        return torch.randperm(n, generator=rng)
-    return torch.multinomial(torch.from_numpy(weights), n, replacement=True, generator=rng)
+        rounds = [torch.randperm(n, generator=rng) for _ in range(0, length, n)]
+        return torch.cat(rounds)[:length]
+    return torch.multinomial(torch.from_numpy(weights), length, replacement=True, generator=rng)

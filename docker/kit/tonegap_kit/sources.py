@@ -62,6 +62,34 @@ class TensorSource:
         return self.x[rows.to(self.x.device)]
 
 
+@dataclass(frozen=True, slots=True)
+class ViewSource:
+    """Features of several views of each row, `float32 [views, n, d]`; a row is any of its views, by draw."""
+
+    x: Tensor
+    rng: torch.Generator
+
+    def __len__(self) -> int:
+        return self.x.shape[1]
+
+    def take(self, rows: Tensor) -> Tensor:
+        """Features `float32 [b, d]`."""
+        view = torch.randint(len(self.x), (len(rows),), generator=self.rng)
+        return self.x[view.to(self.x.device), rows.to(self.x.device)]
+
+
+@dataclass(frozen=True, slots=True)
+class NoRows:
+    """Nothing to be asked for: what is predicted while a network is only prepared."""
+
+    def __len__(self) -> int:
+        return 0
+
+    def take(self, rows: Tensor) -> Tensor:
+        """An empty tensor."""
+        return rows.float()
+
+
 def in_batches(rows: Tensor, size: int) -> list[Tensor]:
     """The rows in order, `size` at a time; the last batch may be smaller."""
     return [rows[start : start + size] for start in range(0, len(rows), size)]

@@ -15,8 +15,9 @@ from PIL import Image
 
 from tonegap_kit.command import Stage, progress
 from tonegap_kit.errors import StageError
+from tonegap_kit.lineage import UNKNOWN_SOURCE, read_parts
 
-_COLUMNS = ("image_id", "file", "label", "tone", "prompt", "seed", "sources")
+_COLUMNS = ("image_id", "file", "label", "tone", "prompt", "seed", "sources", "models")
 _LARGEST_PX = 4096
 _PNG_EFFORT = 3  # zlib level: half the time of PIL's own choice for a few per cent more bytes
 
@@ -26,6 +27,8 @@ class SyntheticImage:
     """One image `uint8 [h, w, 3]` and all that is said of it.
 
     `sources` are the ids of all training images it was made from; empty only for one made from none.
+    `models` names the learned parts it was made with (see `tonegap_kit.lineage`); their own sources need not
+    be repeated.
     """
 
     image_id: str
@@ -35,6 +38,7 @@ class SyntheticImage:
     sources: tuple[str, ...]
     prompt: str = ""
     seed: int | None = None
+    models: tuple[str, ...] = ()
 
 
 def write_synthetic(
@@ -43,9 +47,10 @@ def write_synthetic(
     """Writes the images one by one as they come, `n` in all, moving the progress display.
 
     Raises StageError for one that breaks the contract: an unknown label or tone, an id used twice or
-    that of a real image, a source that is no training image.
+    that of a real image, a source that is no training image, a model that `fit` did not name.
     """
-    real, made = frozenset(real_ids), set[str]()
+    real = frozenset(real_ids) | {UNKNOWN_SOURCE}
+    known = _Known(real, frozenset(read_parts(stage)), set())
     folder = stage.out / "images"
     folder.mkdir(exist_ok=True)
     aside = stage.out / "synthetic.partial"
@@ -54,17 +59,26 @@ def write_synthetic(
         table.writerow(_COLUMNS)
         progress(0, n)
         for made_before, image in enumerate(images):
-            _check(stage, image, real, made)
-            made.add(image.image_id)
+            _check(stage, image, known)
+            known.made.add(image.image_id)
             _save(folder, image)
             table.writerow(_row(image))
             progress(made_before + 1, n)
     aside.replace(stage.out / "synthetic.csv")
 
 
-def _check(stage: Stage, image: SyntheticImage, real: frozenset[str], made: set[str]) -> None:
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """Names an image may refer to, and those that are taken."""
+
+    real: frozenset[str]
+    parts: frozenset[str]
+    made: set[str]
+
+
+def _check(stage: Stage, image: SyntheticImage, known: _Known) -> None:
     where = f"synthetic image {image.image_id!r}"
-    if image.image_id in real or image.image_id in made:
+    if image.image_id in known.real or image.image_id in known.made:
         raise StageError(f"{where}: the id is used already")
     if not image.image_id or Path(image.image_id).name != image.image_id:
         raise StageError(f"{where}: the id cannot be the name of a file")
@@ -72,9 +86,12 @@ def _check(stage: Stage, image: SyntheticImage, real: frozenset[str], made: set[
         raise StageError(f"{where}: label {image.label!r} is no class of this task")
     if image.tone is not None and image.tone not in stage.job.tones:
         raise StageError(f"{where}: tone {image.tone!r} is no tone of this task")
-    strangers = [source for source in image.sources if source not in real]
+    strangers = [source for source in image.sources if source not in known.real]
     if strangers:
         raise StageError(f"{where}: source {strangers[0]!r} is no training image")
+    unnamed = [model for model in image.models if model not in known.parts]
+    if unnamed:
+        raise StageError(f"{where}: model {unnamed[0]!r} is no part of model/lineage.json")
     shape = image.image.shape
     if (
         image.image.dtype != np.uint8
@@ -98,4 +115,5 @@ def _row(image: SyntheticImage) -> tuple[str, ...]:
         image.prompt,
         "" if image.seed is None else str(image.seed),
         " ".join(image.sources),
+        " ".join(image.models),
     )
