@@ -1,5 +1,6 @@
 """`tonegap report`: leaderboard and comparison of finished runs."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -37,26 +38,39 @@ def command(  # noqa: PLR0913 (click hands over each option as an argument)
     A report is made from records alone; making it again gives the same bytes. A matrix with cells
     missing says so in its title.
     """
+    from tonegap.report.kept import kept_answers
     from tonegap.report.leaderboard import leaderboard
+    from tonegap.report.quality import read_set_sheets, without_pages
     from tonegap.report.read import merge_suites, read_suites
     from tonegap.report.settings import read_settings, titled
     from tonegap.report.words import missing
-    from tonegap.report.write import RENDERERS, write_board, write_text
+    from tonegap.report.write import RENDERERS, with_claims, write_board
     from tonegap.rooms.root import find_root
 
     root = find_root(suite_root)
     folder = store or root / "runs"
     suites = read_suites(folder, runs)
     settings = titled(read_settings(root), [suite.matrix.title for suite in suites])
-    board = leaderboard(merge_suites(suites), settings)
     as_folder = output == "html" and (out is None or out.suffix != ".html")
+    sheets = read_set_sheets(folder, suites)
+    board = leaderboard(merge_suites(suites), settings)
+    board = replace(board, sheets=sheets if as_folder else without_pages(sheets))
+    board = with_claims(board, kept_answers(folder, settings.selection))
     if as_folder:
         click.echo(write_board(board, out or folder / "report"))
-    elif out is None:
-        click.echo(RENDERERS[output](board), nl=False)
     else:
-        write_text(out, RENDERERS[output](board))
-        click.echo(out)
+        _echo_or_write(RENDERERS[output](board), out)
     if strict and board.holes:
         click.echo(f"incomplete: {missing(board.holes, board.n_cells)}", err=True)
         ctx.exit(1)
+
+
+def _echo_or_write(text: str, out: Path | None) -> None:
+    """To the terminal, or to a file, whose name is then what the terminal shows."""
+    from tonegap.report.write import write_text
+
+    if out is None:
+        click.echo(text, nl=False)
+    else:
+        write_text(out, text)
+        click.echo(out)

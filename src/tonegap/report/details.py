@@ -176,8 +176,21 @@ def _pairs(values: Mapping[str, object]) -> str:
 def _synthetic(record: Record) -> str:
     if record.synthetic is None:
         return ""
-    by_tone = ", ".join(f"{tone} {n:,}" for tone, n in record.synthetic.n_by_tone.items() if n)
-    return f"{record.synthetic.n:,} ({by_tone}), {record.synthetic.sha256[:_SHORT]}"
+    made = record.synthetic
+    by_tone = ", ".join(f"{tone} {n:,}" for tone, n in made.n_by_tone.items() if n)
+    origin = [
+        f"{n:,} {text}"
+        for n, text in (
+            (made.n_unknown, "of unknown lineage"),
+            (made.n_allowed, "descend from copies of held-out images, which this task shows"),
+            (
+                sum(made.withheld.values()),
+                "training images withheld, for their copies are held out",
+            ),
+        )
+        if n
+    ]
+    return "; ".join([f"{made.n:,} ({by_tone}), {made.sha256[:_SHORT]}", *origin])
 
 
 def _stages(record: Record) -> str:

@@ -38,6 +38,7 @@ def marks_of(seeds: Sequence[SeedResult], control: bool, elsewhere: bool) -> tup
     found = {
         "control": control,
         "stand-in": any(r.data.stand_in for r in records),
+        "subset": any(r.data.subset is not None for r in records),
         "uncontained": not all(r.circumstances.isolation.contained for r in records),
         "tone at test": any(r.tone_at_test for r in records),
         "incomplete seeds": len(records) < len(seeds),

@@ -1,10 +1,14 @@
 """A leaderboard as one self-contained page: no network, no fonts, readable without its script."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tonegap.errors import BadRoom
-from tonegap.report.model import MARKS, Leaderboard
+from tonegap.report.claims_page import ClaimLine, claim_lines, claims_about, claims_header
+from tonegap.report.model import MARKS, Leaderboard, Table
 from tonegap.report.page import page_table
+from tonegap.report.quality_lines import SUMMARY_ABOUT, SUMMARY_HEADER, set_lines
+from tonegap.report.settings import LeaderboardSettings
 from tonegap.report.words import metric_label, missing, report_title
 from tonegap.score.tables import metric_named
 
@@ -21,33 +25,59 @@ class MetricNote:
     source: str
 
 
+@dataclass(frozen=True, slots=True)
+class ClaimsPart:
+    """The claims of a table as the template reads them; the header begins after the entry's column."""
+
+    about: str
+    header: tuple[str, ...]
+    lines: tuple[ClaimLine, ...]
+
+
 def render_html(board: Leaderboard) -> str:
     """The page, from the templates in the settings; the same board gives the same text.
 
     Raises BadRoom if a template is missing or wrong.
     """
+    tables = [page_table(board, table, i) for i, table in enumerate(board.tables, 1)]
+    values = {
+        "board": board,
+        "title": report_title(board),
+        "missing": missing(board.holes, board.n_cells) if board.holes else "",
+        "tables": tables,
+        "metrics": [_metric_note(name) for name in board.settings.metrics],
+        "marks": _marks_used(board),
+        "mark_meaning": MARKS,
+        "sets": {table.task: set_lines(board.sheets, table.task) for table in board.tables},
+        "sets_header": SUMMARY_HEADER,
+        "sets_about": SUMMARY_ABOUT,
+        "claims": [_claims_part(board, page.table) for page in tables],
+    }
+    return render_template(board.settings, PAGE, values)
+
+
+def render_template(settings: LeaderboardSettings, name: str, values: Mapping[str, object]) -> str:
+    """A page from the templates in the settings. Raises BadRoom if one is missing or wrong."""
     import jinja2
 
     environment = jinja2.Environment(
-        loader=jinja2.DictLoader(board.settings.templates),
+        loader=jinja2.DictLoader(settings.templates),
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    tables = [page_table(board, table, i) for i, table in enumerate(board.tables, 1)]
     try:
-        return environment.get_template(PAGE).render(
-            board=board,
-            title=report_title(board),
-            missing=missing(board.holes, board.n_cells) if board.holes else "",
-            tables=tables,
-            metrics=[_metric_note(name) for name in board.settings.metrics],
-            marks=_marks_used(board),
-            mark_meaning=MARKS,
-        ) + "\n"  # fmt: skip
+        return environment.get_template(name).render(values) + "\n"
     except jinja2.TemplateError as e:
-        raise BadRoom(f"reports/templates: {PAGE}: {type(e).__name__}: {e}") from None
+        raise BadRoom(f"reports/templates: {name}: {type(e).__name__}: {e}") from None
+
+
+def _claims_part(board: Leaderboard, table: Table) -> ClaimsPart | None:
+    claims = board.claims_of(table)
+    if claims is None:
+        return None
+    return ClaimsPart(claims_about(claims), claims_header(claims), claim_lines(claims))
 
 
 def _metric_note(name: str) -> MetricNote:

@@ -4,7 +4,9 @@ from typing import Any
 
 import msgspec
 
+from tonegap.report.claims import Claims
 from tonegap.report.model import Difference, Leaderboard, Mean, Row, SeedResult, Table, View
+from tonegap.report.quality import SetSheet
 from tonegap.report.words import answer, missing, report_title
 from tonegap.run.record import Record
 
@@ -24,6 +26,7 @@ def _document(board: Leaderboard) -> dict[str, Any]:
         "title": report_title(board),
         "complete": not board.holes,
         "missing": missing(board.holes, board.n_cells) if board.holes else None,
+        "alarms": board.alarms,
         "n_cells": board.n_cells,
         "settings": settings,
         "tables": [_table(board, table) for table in board.tables],
@@ -32,6 +35,17 @@ def _document(board: Leaderboard) -> dict[str, Any]:
             for h in board.holes
         ],
         "not_applicable": board.not_applicable,
+        "synthetic_sets": [_set(made) for made in board.sheets],
+    }
+
+
+def _set(made: SetSheet) -> dict[str, Any]:
+    return {
+        "method": made.method,
+        "variants": made.variants,
+        "task": made.task,
+        "seed": made.seed,
+        "sheet": made.sheet,
     }
 
 
@@ -48,6 +62,28 @@ def _table(board: Leaderboard, table: Table) -> dict[str, Any]:
         # Encoded one by one: the values of 2,000 rows as Python objects would need a gigabyte.
         "rows": [msgspec.Raw(msgspec.json.encode(_row(row))) for row in table.rows],
         "controls": [msgspec.Raw(msgspec.json.encode(_row(row))) for row in table.controls],
+        "claims": _claims(board.claims_of(table)),
+    }
+
+
+def _claims(claims: Claims | None) -> dict[str, Any] | None:
+    """Fractions, as scores are; p-values of changes are corrected for all entries."""
+    if claims is None:
+        return None
+    return {
+        "positives": claims.positives,
+        "without": claims.without,
+        "rows": [
+            {
+                "entry": row.row.entry,
+                "band": row.band,
+                "intervals": row.intervals,
+                "changes": row.changes,
+                "gap_of_dealt_tones": row.parity,
+                "detectable": row.detectable,
+            }
+            for row in claims.rows
+        ],
     }
 
 

@@ -1,7 +1,9 @@
 """A leaderboard as Markdown."""
 
+from tonegap.report.claims_page import claim_lines, claims_about, claims_header
 from tonegap.report.grid import Cell, table_grid
 from tonegap.report.model import MARKS, Leaderboard, Table
+from tonegap.report.quality_lines import SUMMARY_ABOUT, SUMMARY_HEADER, set_lines
 from tonegap.report.words import (
     answer,
     images_note,
@@ -15,7 +17,9 @@ from tonegap.score.tables import metric_named
 
 def render_markdown(board: Leaderboard) -> str:
     """The whole report; the same board gives the same text."""
-    parts = [f"# {_text(report_title(board))}", _text(board.settings.tone_note)]
+    parts = [f"# {_text(report_title(board))}"]
+    parts += [f"**CONTROL ALARM: {_text(alarm)}.**" for alarm in board.alarms]
+    parts.append(_text(board.settings.tone_note))
     for table in board.tables:
         parts += _table_parts(board, table)
     parts += _missing(board) + _legend(board)
@@ -42,7 +46,36 @@ def _table_parts(board: Leaderboard, table: Table) -> list[str]:
         parts.append(_lines(grid.header, grid.controls))
     if grid.notes:
         parts.append("\n".join(f"{i}. {_text(note)}" for i, note in enumerate(grid.notes, 1)))
-    return parts
+    return parts + _claims(board, table) + _sets(board, table)
+
+
+def _claims(board: Leaderboard, table: Table) -> list[str]:
+    """Intervals and comparisons of the metric that ranks."""
+    claims = board.claims_of(table)
+    if claims is None:
+        return []
+    header = ("Entry", *claims_header(claims))
+    rule = ["---", *["---:"] * (len(header) - 1)]
+    rows = [(_text(line.label), *map(_text, line.cells)) for line in claim_lines(claims)]
+    lines = "\n".join(f"| {' | '.join(row)} |" for row in [header, rule, *rows])
+    return ["### How sure this is", lines, _text(claims_about(claims))]
+
+
+def _sets(board: Leaderboard, table: Table) -> list[str]:
+    """What is known of the synthetic sets of a task."""
+    lines = set_lines(board.sheets, table.task)
+    if not lines:
+        return []
+    rows = [
+        (_text(line.made.label), str(line.made.seed), *line.cells, _text(line.why))
+        for line in lines
+    ]
+    header = ("Set", "Seed", *SUMMARY_HEADER, "")
+    width = len(header)
+    padded = [(*row[:-1], *[""] * (width - len(row)), row[-1]) for row in rows]
+    rule = ["---", *["---:"] * (width - 2), "---"]
+    table_lines = "\n".join(f"| {' | '.join(row)} |" for row in [header, rule, *padded])
+    return ["### Synthetic sets", SUMMARY_ABOUT, table_lines]
 
 
 def _lines(header: tuple[str, ...], rows: tuple[tuple[Cell, ...], ...]) -> str:

@@ -6,15 +6,21 @@ work out a number each, and differ.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+from tonegap.report.quality import SetSheet
 from tonegap.report.settings import LeaderboardSettings
 from tonegap.run.matrix import Failure
 from tonegap.run.record import EntryId, Record
+
+if TYPE_CHECKING:
+    from tonegap.report.claims import Claims
 
 MARKS: dict[str, str] = {
     "reference": "changes are counted from this entry",
     "control": "a control: the others are read against it (chance, or more of the same); never ranked",
     "stand-in": "drawn images stand in for the real ones; says nothing about real skin",
+    "subset": "a part of the task's images was used; not to be read beside full results",
     "uncontained": "a stage ran as a plain process, not in a container",
     "tone at test": "the classifier is told the tone of test images",
     "incomplete seeds": "a declared seed has no result; shown over the others, not ranked",
@@ -162,7 +168,10 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What a table asks, on which data; rows that answer different questions never share a table."""
+    """What a table asks, on which data; rows that answer different questions never share a table.
+
+    `subset`: to about how many images the task was thinned; None for all of them.
+    """
 
     task: str
     data_set: str
@@ -175,6 +184,7 @@ class Question:
     selection_metric: str
     published_selection: str
     min_support: int
+    subset: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,7 +227,8 @@ class Table:
 class Leaderboard:
     """All tables of a report with what is missing from them.
 
-    `n_cells` counts the declared cells that apply.
+    `n_cells` counts the declared cells that apply; `sheets` has the synthetic sets, `claims`
+    the intervals and comparisons of the tables that have any.
     """
 
     settings: LeaderboardSettings
@@ -225,6 +236,17 @@ class Leaderboard:
     holes: tuple[Hole, ...]
     not_applicable: tuple[NotApplicable, ...]
     n_cells: int
+    sheets: tuple[SetSheet, ...] = ()
+    claims: "tuple[Claims, ...]" = ()
+
+    def claims_of(self, table: Table) -> "Claims | None":
+        """The claims of one of the tables, None if it has none."""
+        return next((claims for claims in self.claims if claims.table is table), None)
+
+    @property
+    def alarms(self) -> tuple[str, ...]:
+        """What controls say against the whole report; empty as it should be."""
+        return tuple(alarm for claims in self.claims for alarm in claims.alarms)
 
 
 def _end(value: float | None, values: tuple[float | None, ...], sign: int) -> float | None:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from tonegap.files import digest_of, folder_digest, sha256_file
 from tonegap.run.matrix import Matrix
+from tonegap.run.sheet_maker import SHEET, sheet_folder
 
 _STAMP = "made-from"
 
@@ -20,13 +21,16 @@ def publish_suite(root: Path, store: Path, matrix: Matrix) -> Path:
     if page.exists() and stamp.exists() and stamp.read_text(encoding="utf-8") == made_from:
         return page
     # matplotlib and the templates: not for a run that changed nothing.
+    from tonegap.report.kept import kept_answers
+    from tonegap.report.quality import read_set_sheets
     from tonegap.report.read import read_suites
     from tonegap.report.settings import read_settings, titled
     from tonegap.report.write import write_report, write_text
 
     (suite,) = read_suites(store, [matrix.suite])
     settings = titled(read_settings(root), [matrix.title])
-    page = write_report(suite.cells, settings, out)
+    answers = kept_answers(store, settings.selection)
+    page = write_report(suite.cells, settings, out, read_set_sheets(store, [suite]), answers)
     write_text(stamp, made_from)
     return page
 
@@ -39,6 +43,10 @@ def _digest(root: Path, store: Path, matrix: Matrix) -> str:
             path = store / folder / f"{cell.key}.json"
             if path.exists():
                 found.append([folder, sha256_file(path)])
+    for key in matrix.sheets.values():
+        sheet = sheet_folder(store, key) / SHEET
+        if sheet.exists():
+            found.append([key, sha256_file(sheet)])
     return digest_of(
         [
             [matrix.suite, matrix.title, [repr(cell) for cell in matrix.cells]],

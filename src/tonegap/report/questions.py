@@ -41,7 +41,8 @@ def unique_cells(cells: Sequence[Cell]) -> list[Cell]:
 
 
 def group_by_question(cells: Sequence[Cell]) -> list[QuestionCells]:
-    """The cells of each question, tasks in order of appearance, real images before stand-ins.
+    """The cells of each question, tasks in order of appearance, real images before stand-ins, full results
+    before those on a subset.
 
     A cell without a record belongs to its entry's question; if that is unknown, to every question
     of the task, since each of their tables may lack it.
@@ -72,8 +73,8 @@ def _belongs(cell: Cell, question: Question, of_entry: dict[EntryId, set[Questio
     return question in of_entry.get(cell.id.entry, {question})
 
 
-def _order(question: Question) -> tuple[bool, str]:
-    return question.stand_in, repr(question)
+def _order(question: Question) -> tuple[bool, bool, str]:
+    return question.stand_in, question.subset is not None, repr(question)
 
 
 def question_of(record: Record) -> Question:
@@ -90,6 +91,7 @@ def question_of(record: Record) -> Question:
         selection_metric=record.selection_metric,
         published_selection=record.published_selection,
         min_support=record.min_support,
+        subset=record.data.subset,
     )
 
 

@@ -11,7 +11,7 @@ from tonegap.report.model import Difference, Leaderboard, Mean, Row, Table, View
 from tonegap.score.tables import ALL, GAP, WORST, metric_named
 
 COLUMNS = (
-    "task", "data_set", "stand_in", "drawn", "method", "baseline", "backbone", "variant",
+    "task", "data_set", "stand_in", "drawn", "subset", "method", "baseline", "backbone", "variant",
     "control", "marks", "seeds_declared", "seeds_finished", "unranked",
     "selection", "axis", "metric", "larger_is_better", "tone",
     "mean", "low", "high", "n_low", "n_high", "reason",
@@ -58,6 +58,7 @@ def _who(table: Table, row: Row) -> _Line:
         question.data_set if question else None,
         _yes(question.stand_in) if question else None,
         _yes(question.drawn) if question else None,
+        question.subset if question else None,
         entry.method,
         entry.baseline,
         entry.backbone,

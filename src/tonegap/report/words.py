@@ -72,10 +72,11 @@ def n_of_tone(table: Table, view: tuple[str, str, str], index: int) -> str:
 
 
 def report_title(board: Leaderboard) -> str:
-    """The title, which says first of all if cells are missing, how many and why."""
-    if not board.holes:
-        return board.settings.title
-    return f"INCOMPLETE: {missing(board.holes, board.n_cells)} – {board.settings.title}"
+    """The title, which says first of all if a control misbehaves or cells are missing, and why."""
+    parts = ["CONTROL ALARM"] if board.alarms else []
+    if board.holes:
+        parts.append(f"INCOMPLETE: {missing(board.holes, board.n_cells)}")
+    return " – ".join([*parts, board.settings.title])
 
 
 def missing(holes: tuple[Hole, ...], n_cells: int) -> str:
@@ -85,13 +86,37 @@ def missing(holes: tuple[Hole, ...], n_cells: int) -> str:
 
 
 def table_title(table: Table) -> str:
-    """The task, and that its images are stand-ins where they are."""
+    """The task, and that its images are stand-ins or a subset where they are."""
     stand_in = table.question is not None and table.question.stand_in
-    return f"{table.task} [stand-in images]" if stand_in else table.task
+    parts = (table.task, subset_note(table), "[stand-in images]" if stand_in else "")
+    return " ".join(part for part in parts if part)
+
+
+def subset_note(table: Table) -> str:
+    """`[subset of 600 images]`; empty where all of the task's images were used."""
+    question = table.question
+    if question is None or question.subset is None:
+        return ""
+    return f"[subset of {question.subset:,} images]"
 
 
 def images_note(table: Table) -> str | None:
-    """What must be said of images that are not photographs; None for real ones."""
+    """What must be said of images that are not photographs, or not all of them; None for all real ones."""
+    notes = [note for note in (_drawn_note(table), _part_note(table)) if note]
+    return " ".join(notes) or None
+
+
+def _part_note(table: Table) -> str | None:
+    question = table.question
+    if question is None or question.subset is None:
+        return None
+    return (
+        f"A subset: about {question.subset:,} of the task's images, drawn by class and tone. "
+        "The numbers are not those of the task and rank among themselves alone."
+    )
+
+
+def _drawn_note(table: Table) -> str | None:
     question = table.question
     if question and question.stand_in:
         return (

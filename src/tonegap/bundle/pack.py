@@ -1,0 +1,58 @@
+"""Which files of a store and a suite root make up the bundle of a suite that ran."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from tonegap import __version__
+from tonegap.bundle.archive import SCHEMA, Manifest, digests, write_archive
+from tonegap.errors import BadRequest
+from tonegap.report.read import SuiteRun, read_suites
+
+_OF_STAGE = (
+    "predictions.parquet",
+    "predictions.csv",
+    "synthetic.csv",
+    "lineage.json",
+    "stage.json",
+)
+_SPECS = ("pyproject.toml", "reports/leaderboard.toml", "docker/images.lock.json")
+
+
+def pack_suite(root: Path, store: Path, suite: str, out: Path) -> Manifest:
+    """Writes the bundle of a suite that ran in a store.
+
+    Raises BadRequest if the suite never ran here or nothing of it finished.
+    """
+    (run,) = read_suites(store, [suite])
+    if not any(cell.record for cell in run.cells):
+        raise BadRequest(f"{store}: no cell of suite {suite!r} has a record; nothing to bundle")
+    sources = {p.relative_to(store).as_posix(): p for p in _results(store, run)}
+    sources |= {f"specs/{p.relative_to(root).as_posix()}": p for p in _specs(root, run)}
+    manifest = Manifest(SCHEMA, suite, run.matrix.title, f"tonegap {__version__}", digests(sources))
+    write_archive(out, manifest, sources)
+    return manifest
+
+
+def _results(store: Path, run: SuiteRun) -> Iterator[Path]:
+    found = {store / "suites" / f"{run.matrix.suite}.json": None}
+    for cell in run.cells:
+        kind = "records" if cell.record else "failures"
+        found[store / kind / f"{cell.id.key}.json"] = None
+        if cell.record is None:
+            continue
+        found[store / "truth" / f"{cell.record.truth_sha256}.csv"] = None
+        for stage in cell.record.stages:
+            folder = store / "stages" / stage.key[:2] / stage.key
+            found.update({folder / name: None for name in _OF_STAGE})
+    return (path for path in found if path.is_file())
+
+
+def _specs(root: Path, run: SuiteRun) -> Iterator[Path]:
+    """The suite's rooms: its file, tasks, data sets and plug-ins as they are now."""
+    cells = [cell.id for cell in run.cells]
+    names = [f"benchmarks/suites/{run.matrix.suite}.toml", *_SPECS]
+    names += [f"benchmarks/{cell.task.partition('/')[0]}/dataset.toml" for cell in cells]
+    names += [f"benchmarks/{cell.task.replace('/', '/tasks/')}.toml" for cell in cells]
+    names += [f"methods/{cell.entry.method}/method.toml" for cell in cells]
+    names += [f"baselines/{cell.entry.baseline}/baseline.toml" for cell in cells]
+    return (root / name for name in dict.fromkeys(names) if (root / name).is_file())

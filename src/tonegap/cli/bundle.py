@@ -1,0 +1,31 @@
+"""`tonegap bundle`: the results of a suite as one archive that anybody can check."""
+
+from pathlib import Path
+
+import click
+
+from tonegap.cli.options import store_option, suite_root_option
+
+
+@click.command("bundle")
+@click.argument("suite", default="smoke")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The archive to write (default: SUITE.tonegap.zip here).",
+)
+@store_option
+@suite_root_option
+def command(suite: str, out: Path | None, store: Path | None, suite_root: Path | None) -> None:
+    """Writes the results of SUITE as one archive: records, predictions, truth, lineages, specs.
+
+    It holds ids and labels of validation and test images, and no image. `tonegap verify` computes every
+    number in it again. Check the data set's licence before you pass its labels on.
+    """
+    from tonegap.bundle.pack import pack_suite
+    from tonegap.rooms.root import find_root
+
+    root = find_root(suite_root)
+    path = out or Path(f"{suite}.tonegap.zip")
+    manifest = pack_suite(root, store or root / "runs", suite, path)
+    click.echo(f"{path}: {len(manifest.files)} files")

@@ -1,0 +1,138 @@
+"""`tonegap paper`: a paper's tables, printed against reproduced."""
+
+import csv
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from tonegap.cli.options import store_option, suite_root_option
+from tonegap.errors import BadRequest
+
+if TYPE_CHECKING:
+    from tonegap.data.metadata import Metadata
+    from tonegap.papers.runs import Run
+    from tonegap.rooms.paper import PaperFile
+
+_ENTERED = ("table", "row", "column", "printed")
+
+
+@click.command("paper")
+@click.argument("key", required=False)
+@click.option("--format", "output", type=click.Choice(("md", "csv", "json")), default="md")
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="File to write (default: the terminal)."
+)
+@click.option(
+    "--root",
+    "roots",
+    multiple=True,
+    metavar="NAME=DIR",
+    help="Where a data set's metadata is, for tables that are counted from it.",
+)
+@click.option(
+    "--printed",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="CSV table,row,column,printed: numbers that the suite does not know.",
+)
+@store_option
+@suite_root_option
+def command(  # noqa: PLR0913 - one parameter per option
+    key: str | None,
+    output: str,
+    out: Path | None,
+    roots: tuple[str, ...],
+    printed: Path | None,
+    store: Path | None,
+    suite_root: Path | None,
+) -> None:
+    """The tables of the paper KEY: printed number, reproduced number, its interval, and a verdict.
+
+    A cell agrees or differs only if a run had the paper's split, backbone, parameters and rule; else it
+    is not comparable, and the reason is given. Without KEY: the papers that are here.
+    """
+    from tonegap.report.write import write_text
+    from tonegap.rooms.paper import paper_keys, read_paper
+    from tonegap.rooms.root import find_root
+
+    root = find_root(suite_root)
+    if key is None:
+        for name in paper_keys(root):
+            click.echo(f"{name:16} {read_paper(root, name).title}")
+        return
+    paper = read_paper(root, key)
+    metadata = _metadata(root, paper, roots)
+    text = _text(paper, metadata, store or root / "runs", printed, output)
+    if out is None:
+        click.echo(text, nl=False)
+    else:
+        write_text(out, text)
+        click.echo(out)
+
+
+def _text(
+    paper: "PaperFile",
+    metadata: "dict[str, Metadata]",
+    store: Path,
+    printed: Path | None,
+    output: str,
+) -> str:
+    from tonegap.papers.compare import Sources, paper_cells
+    from tonegap.papers.words import as_csv, as_json, as_markdown
+
+    entered = _entered(printed) if printed else {}
+    cells = paper_cells(paper, Sources(metadata, _runs(paper, store), entered))
+    if output == "csv":
+        return as_csv(cells)
+    return as_json(paper, cells) if output == "json" else as_markdown(paper, cells)
+
+
+def _metadata(root: Path, paper: "PaperFile", roots: tuple[str, ...]) -> "dict[str, Metadata]":
+    """The metadata of the data sets that were given and that a table of the paper counts."""
+    from tonegap.cli.requests import parse_roots
+    from tonegap.data.metadata import read_metadata
+    from tonegap.rooms.dataset import read_dataset
+
+    wanted = {table.data_set for table in paper.tables if table.kind == "counts"}
+    if roots and not wanted:
+        raise BadRequest(f"--root {roots[0]}: no table of this paper is counted from metadata")
+    given = parse_roots(roots, tuple(sorted(wanted)))
+    return {name: read_metadata(read_dataset(root, name), folder) for name, folder in given.items()}
+
+
+def _runs(paper: "PaperFile", store: Path) -> "dict[str, list[Run]]":
+    """The cells of this store that a row of the paper asks for, by selection rule, with their answers."""
+    from tonegap.papers.runs import Run, matches
+    from tonegap.report.kept import kept_answers
+    from tonegap.report.read import merge_suites, read_suites
+
+    rows = [row for table in paper.tables if table.kind == "scores" for row in table.rows]
+    if not rows or not (store / "suites").is_dir():
+        return {}
+    cells = merge_suites(read_suites(store)) if any((store / "suites").glob("*.json")) else ()
+    found: dict[str, list[Run]] = {}
+    for rule in sorted({row.selection for row in rows}):
+        own = [cell for cell in cells if any(matches(r, cell) for r in rows if r.selection == rule)]
+        answers = kept_answers(store, rule)
+        found[rule] = [Run(cell, answers(cell.record) if cell.record else None) for cell in own]
+    return found
+
+
+def _entered(path: Path) -> dict[tuple[str, str, str], str]:
+    """The printed numbers of a user's CSV. Raises BadRequest for another form."""
+    from tonegap.papers.printed import parse_printed
+
+    with path.open(encoding="utf-8", newline="") as f:
+        reader = csv.DictReader(f)
+        if tuple(reader.fieldnames or ()) != _ENTERED:
+            raise BadRequest(
+                f"{path}: found columns {reader.fieldnames}, wanted {','.join(_ENTERED)}"
+            )
+        found = {}
+        for number, cells in enumerate(reader, start=2):
+            if parse_printed(cells["printed"]) is None:
+                raise BadRequest(
+                    f"{path} line {number}: printed is {cells['printed']!r}, wanted a number such as 61.2"
+                )
+            found[cells["table"], cells["row"], cells["column"]] = cells["printed"]
+    return found

@@ -1,0 +1,44 @@
+"""`tonegap verify`: every number of a bundle computed again."""
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from tonegap.bundle.verify import Checked
+
+
+@click.command("verify")
+@click.argument("bundle", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.pass_context
+def command(ctx: click.Context, bundle: Path) -> None:
+    """Computes every number of BUNDLE again from its predictions; names the cells that differ.
+
+    Needs neither the data set nor a GPU. Exit code 0: all numbers are as they were; 1: some are not.
+    """
+    with tempfile.TemporaryDirectory(prefix="tonegap-bundle-") as name:
+        title, found, changed = _check(bundle, Path(name))
+    for problem in (*changed, *found.problems):
+        click.echo(problem)
+    click.echo(
+        f"{title}: {found.n_records} records, {found.n_scores:,} scores computed again"
+        + (f", {found.n_holes} declared cells without a result" if found.n_holes else "")
+        + (
+            f"; {len(changed) + len(found.problems)} problems"
+            if changed or found.problems
+            else ": all as they were"
+        )
+    )
+    if changed or found.problems:
+        ctx.exit(1)
+
+
+def _check(bundle: Path, folder: Path) -> "tuple[str, Checked, list[str]]":
+    from tonegap.bundle.archive import changed_files, extract
+    from tonegap.bundle.verify import verify_folder
+
+    manifest = extract(bundle, folder)
+    changed = changed_files(manifest, folder)
+    return manifest.title, verify_folder(folder, manifest.suite), changed

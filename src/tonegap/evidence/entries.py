@@ -1,0 +1,171 @@
+"""All that the test images say of one entry: intervals of its scores, and draws to compare it by.
+
+An entry's seeds come in together: its score is their mean, and each draw of images holds for all.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from tonegap.evidence.answers import TestAnswers
+from tonegap.evidence.comparing import Paired, paired, worst_of
+from tonegap.evidence.draws import draw_weights
+from tonegap.evidence.images import Answers, TestImages, answers, tone_indices
+from tonegap.evidence.intervals import Interval, Measured, intervals_of
+from tonegap.evidence.parity import Parity, dealt_scores, detectable, parity
+from tonegap.evidence.replicates import Replicates, replicates
+from tonegap.evidence.tally import tally
+from tonegap.score.arrays import FloatArray
+from tonegap.score.rules import ScoringRules
+from tonegap.score.tables import ALL, GAP, WORST, metric_named
+
+N_DRAWS = 2000
+N_DEALS = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is scored: event classes, tones of an axis, the metric that ranks.
+
+    Without `everything` intervals are made for that metric and accuracy alone, which takes a tenth of
+    the time.
+    """
+
+    positive: tuple[str, ...]
+    tones: tuple[str, ...]
+    ranked: str
+    everything: bool = True
+
+
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """The ranked metric's `all`, `worst` and `gap`: as measured, and in each draw [draws]."""
+
+    point: Mapping[str, float]
+    draws: Mapping[str, FloatArray]
+    images: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class EntryEvidence:
+    """How sure an entry's scores are on one tone axis.
+
+    `intervals` maps (metric, tone | all | worst | gap) to an interval of the mean over seeds. Of the
+    ranked metric: `parity`, its gap beside that of dealt tones, and `detectable`, the smallest difference
+    between two tones that such a test set shows.
+    """
+
+    intervals: Mapping[tuple[str, str], Interval]
+    parity: Parity | None
+    detectable: float | None
+    drawn: Drawn
+
+
+def entry_evidence(
+    seeds: Sequence[TestAnswers], asked: Asked, n_draws: int = N_DRAWS
+) -> EntryEvidence:
+    """The evidence of an entry from its answers at every seed, one or more."""
+    measured = [_measure(seed, asked, n_draws) for seed in seeds]
+    found: dict[tuple[str, str], Interval] = {}
+    wanted = measured[0].metrics if asked.everything else dict.fromkeys((asked.ranked, "accuracy"))
+    for metric in wanted:
+        of_metric = [m.metrics[metric] for m in measured]
+        for tone, interval in intervals_of(metric, of_metric, asked.tones).items():
+            found[metric, tone] = interval
+    ranked = [m.metrics[asked.ranked] for m in measured]
+    drawn = _drawn(ranked, asked.ranked, tuple(m.images.digest for m in measured))
+    noise = _noise(ranked)
+    return EntryEvidence(
+        intervals=found,
+        parity=_parity(measured, drawn, asked),
+        detectable=None if noise is None else detectable(noise),
+        drawn=drawn,
+    )
+
+
+def compare_entries(one: Drawn, other: Drawn, score: str) -> Paired | None:
+    """The difference of two entries in `all`, `worst` or `gap`; None where it is undefined.
+
+    Raises ValueError for entries that were not tested on the same images at the same seeds.
+    """
+    if one.images != other.images:
+        raise ValueError("the entries were tested on different images")
+    if not (score in one.draws and score in other.draws):
+        return None
+    difference = one.point[score] - other.point[score]
+    return paired(one.draws[score], other.draws[score], difference)
+
+
+@dataclass(frozen=True, eq=False)
+class _Seed:
+    """One seed's images and answers, and every metric of them."""
+
+    images: TestImages
+    said: Answers
+    metrics: dict[str, Measured]
+
+
+def _measure(seed: TestAnswers, asked: Asked, n_draws: int) -> _Seed:
+    rules = ScoringRules(seed.classes, asked.positive, seed.threshold, 1, asked.tones)
+    y = seed.y
+    images = TestImages(
+        seed.ids, y, tone_indices(seed.tones, asked.tones), np.array(seed.units), asked.tones
+    )
+    said = answers(seed.p, y, rules)
+    has_event, with_auc = bool(asked.positive), asked.everything or asked.ranked == "auc"
+    once = replicates(tally(images, said, np.ones((1, len(y))), with_auc), has_event)
+    drawn = replicates(tally(images, said, _weights(images, n_draws), with_auc), has_event)
+    return _Seed(images, said, {name: Measured(once[name], drawn[name]) for name in once})
+
+
+@lru_cache(maxsize=8)
+def _weights(images: TestImages, n_draws: int) -> FloatArray:
+    return draw_weights(images, n_draws)
+
+
+def _drawn(ranked: Sequence[Measured], metric: str, images: tuple[bytes, ...]) -> Drawn:
+    points = _statistics([m.point for m in ranked], metric)
+    return Drawn(
+        point={name: float(values[0]) for name, values in points.items()},
+        draws=_statistics([m.draws for m in ranked], metric),
+        images=images,
+    )
+
+
+def _statistics(values: Sequence[Replicates], metric: str) -> dict[str, FloatArray]:
+    """`all`, and `worst` and `gap` of a metric that has them: means over seeds, [draws]."""
+    found: dict[str, FloatArray] = {ALL: np.mean([v.all for v in values], axis=0)}
+    by_tone = [v.tones for v in values if v.tones is not None]
+    if by_tone:
+        worst = worst_of(metric_named(metric).larger_is_better)
+        found[WORST] = np.mean([worst(tones) for tones in by_tone], axis=0)
+        found[GAP] = np.mean([np.ptp(tones, axis=1) for tones in by_tone], axis=0)
+    return found
+
+
+def _noise(ranked: Sequence[Measured]) -> FloatArray | None:
+    """How the mean over seeds of each tone's score varies, [draws, tones]; None if undefined."""
+    drawn = [
+        m.draws.tones - m.point.tones
+        for m in ranked
+        if m.draws.tones is not None and m.point.tones is not None
+    ]
+    if not drawn:
+        return None
+    noise: FloatArray = np.mean(drawn, axis=0)
+    noise = noise[np.isfinite(noise).all(axis=1)]
+    return noise if len(noise) else None
+
+
+def _parity(measured: Sequence[_Seed], drawn: Drawn, asked: Asked) -> Parity | None:
+    """The mean gap over seeds beside that of dealt tones, seed by seed."""
+    if GAP not in drawn.point:
+        return None
+    has_event = bool(asked.positive)
+    gaps = [
+        np.ptp(dealt_scores(s.images, s.said, N_DEALS, asked.ranked, has_event), axis=1)
+        for s in measured
+    ]
+    return parity(drawn.point[GAP], np.mean(gaps, axis=0))

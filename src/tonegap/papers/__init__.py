@@ -1,0 +1,1 @@
+"""Printed numbers beside reproduced ones, cell by cell."""

@@ -1,0 +1,53 @@
+"""The synthetic sets of a task in a report's own page: a line each."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tonegap.quality.sheet import ALL
+from tonegap.report.quality import SetSheet
+from tonegap.report.quality_page import kernel, share
+
+
+@dataclass(frozen=True, slots=True)
+class SetLine:
+    """A set in a report's own page: a row of its summary; `why` instead of numbers without a sheet."""
+
+    made: SetSheet
+    cells: tuple[str, ...]
+    why: str
+
+
+SUMMARY_HEADER = (
+    "Images", "Tone group as asked", "Training images", "KID, all", "by tone", "Near a training image",
+)  # fmt: skip
+
+
+SUMMARY_ABOUT = (
+    "Tone group as asked: share of synthetic images whose skin shows it by its typology angle, and the "
+    "same measure on training images beside it. KID: distance to the training images in feature space, "
+    "smaller is nearer. Near: as near to a training image as the nearest 5 % of training images are to "
+    "another one."
+)
+
+
+def set_lines(sheets: Sequence[SetSheet], task: str) -> tuple[SetLine, ...]:
+    """The sets of a task, a line each."""
+    return tuple(_line(made) for made in sheets if made.task == task)
+
+
+def _line(made: SetSheet) -> SetLine:
+    sheet = made.sheet
+    if sheet is None:
+        return SetLine(made, (), "no quality sheet was made; the run's log says why")
+    measured = sheet.measured
+    kid = ("", "", "")
+    if measured:
+        by_tone = "; ".join(f"{d.tone} {kernel(d)}" for d in measured.kid if d.tone != ALL)
+        kid = (kernel(measured.kid[0]), by_tone, share(measured.memory.near))
+    cells = (
+        f"{sheet.set.n:,}",
+        share(sheet.tones.same_group),
+        share(sheet.real_tones.same_group),
+        *kid,
+    )
+    return SetLine(made, cells, sheet.no_features or "")

@@ -1,0 +1,269 @@
+"""A quality sheet as titles, sentences, tables of text and pictures, the same in every format.
+
+The mistake it exists to prevent: a distance without its n, its features and its error beside it.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from tonegap.quality.sheet import ALL, Measured, SetDistance, Share, Sheet, ToneTable, Vendi
+from tonegap.report.grid import Footnotes
+from tonegap.report.quality import SetSheet
+from tonegap.report.words import UNDEFINED, percent
+
+_SHORT = 12
+
+
+@dataclass(frozen=True, slots=True)
+class TextTable:
+    """A table of texts; the first column is words. `notes` are numbered from 1."""
+
+    title: str
+    about: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PagePicture:
+    """A picture of a sheet: title, caption, file and content."""
+
+    title: str
+    caption: str
+    file: str
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class QualityPage:
+    """A sheet as the templates read it."""
+
+    title: str
+    answer: tuple[str, ...]
+    warnings: tuple[str, ...]
+    tables: tuple[TextTable, ...]
+    pictures: tuple[PagePicture, ...]
+    facts: tuple[tuple[str, str], ...]
+
+
+def quality_page(made: SetSheet, sheet: Sheet) -> QualityPage:
+    """The page of a set's sheet."""
+    measured = sheet.measured
+    tables = [
+        _tones("Tones of the synthetic images", sheet.tones),
+        _tones("Tones of the training images, measured the same way", sheet.real_tones),
+    ]
+    if measured:
+        random = bool(sheet.extractor and sheet.extractor.random)
+        tables += [_distances(measured, random), _diversity(measured), _memory(measured)]
+    titles = {"contact.jpg": "Contact sheet", "nearest.jpg": "Nearest to a training image"}
+    return QualityPage(
+        title=f"{made.label} on {made.task}, seed {made.seed}",
+        answer=_answer(sheet),
+        warnings=_warnings(sheet),
+        tables=tuple(tables),
+        pictures=tuple(
+            PagePicture(titles.get(p.file, p.file), p.caption, p.file, made.pictures[p.file])
+            for p in sheet.pictures
+        ),
+        facts=_facts(made, sheet),
+    )
+
+
+def share(value: Share) -> str:
+    """A share in percent; – where it is undefined."""
+    return UNDEFINED if value.value is None else f"{percent(value.value)} %"
+
+
+def kernel(distance: SetDistance) -> str:
+    """A kernel distance and its standard error, `0.137 ± 0.050`; – where it is undefined."""
+    if distance.value is None:
+        return UNDEFINED
+    value, error = distance.value, distance.standard_error or 0
+    if error <= 0:
+        return number(value)
+    decimals = min(max(1 - math.floor(math.log10(error)), 0), 8)
+    return f"{value:.{decimals}f} ± {error:.{decimals}f}".replace("-", "−")
+
+
+def number(value: float) -> str:
+    """Three significant digits, with a true minus sign."""
+    return f"{value:.3g}".replace("-", "−")
+
+
+def _answer(sheet: Sheet) -> tuple[str, ...]:
+    if not sheet.set.n:
+        return ("The set has no images.",)
+    group = sheet.tones.same_group
+    said = [f"{sheet.set.n:,} synthetic images."]
+    if group.value is None:
+        said.append("None of them has a tone that was asked for.")
+    else:
+        said.append(
+            f"{share(group)} show the tone group that was asked for; of the {sheet.set.n_real:,} "
+            f"training images, {share(sheet.real_tones.same_group)} show the group they are annotated with."
+        )
+    if sheet.measured and sheet.measured.memory.near.value is not None:
+        near = share(sheet.measured.memory.near)
+        said.append(
+            f"{near} lie as near to a training image as the nearest 5 % of training images lie to "
+            "another one."
+        )
+    return tuple(said)
+
+
+def _warnings(sheet: Sheet) -> tuple[str, ...]:
+    found = []
+    if sheet.no_features:
+        found.append(f"No distances, diversity and near copies: {sheet.no_features}.")
+    if sheet.extractor and sheet.extractor.random:
+        found.append(
+            "The features come from a network with random weights: its distances compare sets with each "
+            "other, and with nothing published."
+        )
+    if not sheet.set.data.drawn:
+        found.append(
+            f"This page shows images of the data set {sheet.set.data.data_set}: its licence decides "
+            "who may see it."
+        )
+    return tuple(found)
+
+
+def _tones(title: str, table: ToneTable) -> TextTable:
+    rows = []
+    for tone, counts, same in zip(table.asked, table.counts, table.same_group_by_tone, strict=True):
+        rows.append((tone, *(f"{n:,}" if n else "·" for n in counts), share(same)))
+    about = (
+        f"Rows: tone asked for (of training images: annotated); columns: tone by the typology angle of the "
+        f"skin. In the same group: {share(table.same_group)}; the same tone: {share(table.same_tone)}."
+    )
+    if table.n_without_tone:
+        about += f" {table.n_without_tone:,} images without such a tone are left out."
+    return TextTable(title, about, ("Tone", *table.measured, "same group"), tuple(rows))
+
+
+def _distances(measured: Measured, random: bool) -> TextTable:
+    notes, rows = Footnotes(), []
+    for fid, kid, vendi in zip(measured.fid, measured.kid, measured.vendi, strict=True):
+        rows.append(_distance_row(fid, kid, vendi, notes))
+    halves = measured.halves
+    rows.append(
+        ("training halves", f"{halves.n_real:,}", f"{halves.n_synthetic:,}",
+         _noted(kernel(halves), halves.reason, notes), "", "", "", "", _blocks(halves))
+    )  # fmt: skip
+    about = (
+        "KID and FID: distance to the training images of that tone (all: to those of every tone), smaller "
+        "is nearer; KID is unbiased and may be below 0, ± is its standard error from ten blocks. The last "
+        "row compares two halves of the training images. Vendi: effective number of different images "
+        "among equally many (n) of each."
+    )
+    fid_title = "FID of random features" if random else "FID"
+    header = (
+        "Tone",
+        "training",
+        "synthetic",
+        "KID",
+        fid_title,
+        "Vendi, synthetic",
+        "Vendi, training",
+        "n",
+        "KID's blocks",
+    )
+    return TextTable("Distance and diversity", about, header, tuple(rows), tuple(notes.numbers))
+
+
+def _distance_row(
+    fid: SetDistance, kid: SetDistance, vendi: Vendi, notes: Footnotes
+) -> tuple[str, ...]:
+    undefined = vendi.reason or "no value"
+    return (
+        fid.tone,
+        f"{fid.n_real:,}",
+        f"{fid.n_synthetic:,}",
+        _noted(kernel(kid), kid.reason, notes),
+        _noted(_or_sign(fid.value), fid.reason, notes),
+        _noted(_or_sign(vendi.synthetic), undefined, notes),
+        _noted(_or_sign(vendi.real), undefined, notes),
+        f"{vendi.n:,}",
+        _blocks(kid),
+    )
+
+
+def _blocks(distance: SetDistance) -> str:
+    """Images in a block: training/synthetic."""
+    return "" if distance.blocks is None else "{}/{}".format(*distance.blocks)
+
+
+def _diversity(measured: Measured) -> TextTable:
+    """Class by tone: mean distance between synthetic images over that between training images."""
+    tones = tuple(dict.fromkeys(d.tone for d in measured.fid if d.tone != ALL))
+    cells = {(c.label, c.tone): c for c in measured.diversity}
+    rows = []
+    for label in dict.fromkeys(c.label for c in measured.diversity):
+        texts = []
+        for tone in tones:
+            cell = cells.get((label, tone))
+            if cell is None:
+                texts.append("·")
+                continue
+            ratio = cell.synthetic / cell.real if cell.synthetic is not None and cell.real else None
+            counts = f"{cell.n_synthetic:,}/{cell.n_real:,}"
+            texts.append(f"{UNDEFINED if ratio is None else f'{ratio:.2f}'} ({counts})")
+        rows.append((label, *texts))
+    about = (
+        "Mean distance between two synthetic images of a class and tone over that between two training "
+        "images; 1: as different from each other. In brackets: synthetic/training images; – with fewer "
+        "than two of either."
+    )
+    return TextTable("Diversity by class and tone", about, ("Class", *tones), tuple(rows))
+
+
+def _memory(measured: Measured) -> TextTable:
+    memory, notes = measured.memory, Footnotes()
+    rows = (
+        ("as near as the nearest 5 % of training images", _noted(share(memory.near), memory.near.reason, notes)),
+        ("nearest to an image they were made from", share(memory.own_source)),
+        ("that distance (5 % quantile between training images)", _or_sign(memory.threshold)),
+        ("median distance, training to training", _or_sign(memory.median_real)),
+        ("median distance, synthetic to training", _or_sign(memory.median_synthetic)),
+    )  # fmt: skip
+    about = (
+        "Distance of each synthetic image to its nearest training image. Of new images about 5 % would be "
+        "as near; a method that changes existing images is nearer by intention."
+    )
+    return TextTable("Near copies", about, ("Synthetic images", ""), rows, tuple(notes.numbers))
+
+
+def _or_sign(value: float | None) -> str:
+    return UNDEFINED if value is None else number(value)
+
+
+def _noted(text: str, reason: str | None, notes: Footnotes) -> str:
+    if text != UNDEFINED:
+        return text
+    return f"{UNDEFINED} ({notes.undefined(reason or 'no reason given').note})"
+
+
+def _facts(made: SetSheet, sheet: Sheet) -> tuple[tuple[str, str], ...]:
+    extractor = sheet.extractor
+    features = "none"
+    if extractor and sheet.measured:
+        features = (
+            f"{extractor.plugin}, {sheet.measured.n_features} features, {_pairs(extractor.parameters)}"
+            f" (environment {extractor.environment[:_SHORT]})"
+        )
+    by_tone = ", ".join(f"{tone} {n:,}" for tone, n in sheet.set.n_by_tone.items())
+    return (
+        ("Method", f"{sheet.set.plugin}, {_pairs(sheet.set.parameters)}"),
+        ("Synthetic images", f"{sheet.set.n:,} ({by_tone}), {sheet.set.sha256[:_SHORT]}"),
+        ("Compared with", f"{sheet.set.n_real:,} training images; no validation or test image"),
+        ("Features", features),
+        ("Data set", f"{sheet.set.data.data_set}, images {sheet.set.data.images_sha256[:_SHORT]}"),
+        ("Stage, sheet", f"{sheet.set.stage[:_SHORT]}, {made.key[:_SHORT]}"),
+    )
+
+
+def _pairs(values: Mapping[str, object]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in sorted(values.items())) or "no parameters"

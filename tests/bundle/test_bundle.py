@@ -1,0 +1,162 @@
+"""Bundles: what goes in, and what comes to light when something was changed."""
+
+import io
+import json
+import zipfile
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from tests.bundle.conftest import KEY, change_record
+
+from tonegap.bundle.archive import changed_files, extract
+from tonegap.bundle.pack import pack_suite
+from tonegap.bundle.verify import verify_folder
+from tonegap.cli.main import main
+from tonegap.errors import BadRequest
+from tonegap.files import sha256_bytes, sha256_file
+
+PREDICTIONS = f"stages/{KEY[:2]}/{KEY}/predictions.parquet"
+
+
+@pytest.fixture
+def bundle(root, store, tmp_path):
+    path = tmp_path / "tiny.tonegap.zip"
+    pack_suite(root, store.folder, "tiny", path)
+    return path
+
+
+def rewritten(bundle, changes, *, honest_manifest=False):
+    """The bundle with some files replaced (None: removed); with a manifest that fits them, or not."""
+    with zipfile.ZipFile(bundle) as archive:
+        files = {name: archive.read(name) for name in archive.namelist()}
+    manifest = json.loads(files.pop("bundle.json"))
+    for name, content in changes.items():
+        if content is None:
+            del files[name]
+        else:
+            files[name] = content
+    if honest_manifest:
+        manifest["files"] = {name: sha256_bytes(content) for name, content in files.items()}
+    out = bundle.with_name("changed.zip")
+    with zipfile.ZipFile(out, "w") as archive:
+        for name, content in {"bundle.json": json.dumps(manifest), **files}.items():
+            archive.writestr(name, content)
+    return out
+
+
+def one_prediction_changed(bundle):
+    with zipfile.ZipFile(bundle) as archive:
+        table = pq.read_table(io.BytesIO(archive.read(PREDICTIONS)))
+    columns = table.to_pydict()
+    columns["p_malignant"] = [1 - p if i > 225 else p for i, p in enumerate(columns["p_malignant"])]
+    columns["p_benign"] = list(1 - np.array(columns["p_malignant"]))
+    out = io.BytesIO()
+    pq.write_table(pa.table(columns), out)
+    return out.getvalue()
+
+
+def verify(path, capsys):
+    with pytest.raises(SystemExit) as done:
+        main(["verify", str(path)])
+    said = capsys.readouterr()
+    return done.value.code, said.out + said.err
+
+
+def test_a_bundle_as_it_was_made_verifies(bundle, capsys):
+    code, text = verify(bundle, capsys)
+    assert not code
+    assert "1 records, " in text
+    assert "1 declared cells without a result" in text
+    assert text.endswith(": all as they were\n")
+
+
+def test_the_same_results_give_the_same_bytes(root, store, bundle, tmp_path):
+    again = tmp_path / "again.zip"
+    pack_suite(root, store.folder, "tiny", again)
+    assert sha256_file(again) == sha256_file(bundle)
+
+
+def test_a_bundle_holds_no_image_and_the_specs(bundle):
+    with zipfile.ZipFile(bundle) as archive:
+        names = archive.namelist()
+    assert PREDICTIONS in names
+    assert "specs/benchmarks/d/tasks/t.toml" in names
+    assert not [n for n in names if n.endswith((".png", ".jpg", ".npy"))]
+
+
+def test_a_changed_prediction_names_its_cell_even_under_a_fitting_manifest(bundle, capsys):
+    changed = rewritten(bundle, {PREDICTIONS: one_prediction_changed(bundle)}, honest_manifest=True)
+    code, text = verify(changed, capsys)
+    assert code == 1
+    assert "none + erm (cnn4), d/t, seed 0: the predictions have sha256" in text
+    assert "none + erm (cnn4), d/t, seed 0: last: accuracy of " in text
+
+
+def test_a_changed_file_is_named(bundle, capsys):
+    changed = rewritten(bundle, {PREDICTIONS: one_prediction_changed(bundle)})
+    code, text = verify(changed, capsys)
+    assert code == 1
+    assert f"{PREDICTIONS}: found sha256 " in text
+
+
+def test_a_removed_record_is_missing_and_a_hole(bundle, tmp_path):
+    record = f"records/{'1' * 64}.json"
+    changed = rewritten(bundle, {record: None})
+    folder = tmp_path / "open"
+    manifest = extract(changed, folder)
+    assert changed_files(manifest, folder) == [f"{record}: missing"]
+    assert verify_folder(folder, "tiny").n_holes == 2
+
+
+def test_a_score_that_was_written_by_hand_is_named(root, store, tmp_path):
+    record = change_record(store)
+    of_groups = record.scores["validation"].tables["groups"]
+    i = list(zip(of_groups.metric, of_groups.tone, strict=True)).index(("accuracy", "V-VI"))
+    values = (*of_groups.value[:i], 0.99, *of_groups.value[i + 1 :])
+    table = msgspec.structs.replace(of_groups, value=values)
+    selected = msgspec.structs.replace(record.scores["validation"], tables={"groups": table})
+    change_record(store, scores={**record.scores, "validation": selected})
+    path = tmp_path / "b.zip"
+    pack_suite(root, store.folder, "tiny", path)
+    extract(path, tmp_path / "open")
+    (problem,) = verify_folder(tmp_path / "open", "tiny").problems
+    assert problem.startswith(
+        "none + erm (cnn4), d/t, seed 0: validation: accuracy of V-VI is 0.990000, computed 0."
+    )
+
+
+def test_another_truth_than_the_record_s_is_named(bundle, capsys):
+    with zipfile.ZipFile(bundle) as archive:
+        (name,) = [n for n in archive.namelist() if n.startswith("truth/")]
+        text = archive.read(name).decode().replace("t0,benign", "t0,malignant")
+    code, said = verify(rewritten(bundle, {name: text.encode()}, honest_manifest=True), capsys)
+    assert code == 1
+    assert "it was changed" in said
+
+
+@pytest.mark.parametrize("name", ["../outside", "/etc/outside", "a/../../outside"])
+def test_a_bundle_writes_nothing_outside_its_folder(bundle, tmp_path, name):
+    evil = tmp_path / "evil.zip"
+    with zipfile.ZipFile(evil, "w") as archive:
+        archive.writestr(name, b"x")
+    with pytest.raises(BadRequest, match="which is no file below a folder"):
+        extract(evil, tmp_path / "open")
+    assert not (tmp_path / "outside").exists()
+
+
+def test_what_is_no_bundle_is_refused_in_one_sentence(tmp_path, capsys):
+    path = tmp_path / "x.zip"
+    path.write_bytes(b"no archive")
+    code, text = verify(path, capsys)
+    assert code == 2
+    assert "not a bundle of this suite" in text
+    assert text.count("\n") == 1
+
+
+def test_a_suite_without_any_record_is_not_bundled(root, store, tmp_path):
+    store.record_path("1" * 64).unlink()
+    with pytest.raises(BadRequest, match="nothing to bundle"):
+        pack_suite(root, store.folder, "tiny", tmp_path / "b.zip")

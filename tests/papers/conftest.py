@@ -1,0 +1,84 @@
+"""One seed of one entry, scored as a run scores it."""
+
+import numpy as np
+import pytest
+
+from tonegap.evidence.answers import TestAnswers
+from tonegap.run.matrix import Cell, CellId
+from tonegap.run.record import (
+    Circumstances,
+    DataId,
+    EntryId,
+    Isolation,
+    Leaks,
+    PartitionId,
+    Record,
+    Selected,
+)
+from tonegap.run.results import columns_of, tone_axes
+from tonegap.score.metrics import score_table
+from tonegap.score.rules import ScoringRules
+from tonegap.tones import TYPES
+
+CLASSES = ("benign", "malignant")
+
+
+def answers_of(n=300):
+    """Two classes, six types, four of five right and fewer on types V and VI."""
+    rng = np.random.default_rng(0)
+    tone, y = np.arange(n) % 6, np.arange(n) // 6 % 2
+    right = rng.random(n) < np.where(tone > 3, 0.65, 0.85)
+    p_right = np.where(right, 0.8, 0.3)
+    p = np.where(np.eye(2)[y] > 0, p_right[:, None], 1 - p_right[:, None])
+    return TestAnswers(
+        ids=tuple(map(str, range(n))),
+        labels=tuple(CLASSES[i] for i in y),
+        tones=tuple(TYPES[t] for t in tone),
+        units=tuple(range(n)),
+        classes=CLASSES,
+        p=p,
+        epoch=1,
+        threshold=None,
+    )
+
+
+def record_of(answers):
+    """The record of these answers, the same under every selection rule."""
+    tables = {}
+    for axis, tones, scored in tone_axes(answers.tones, TYPES):
+        rules = ScoringRules(CLASSES, ("malignant",), None, 1, scored)
+        tables[axis] = columns_of(score_table(answers.p, answers.y, tones, rules))
+    part = PartitionId(n=300, n_by_tone={}, sha256="a" * 64)
+    return Record(
+        schema="tonegap/record@1",
+        entry=EntryId("none", "erm", "resnet18"),
+        control=False,
+        method_parameters={},
+        baseline_parameters={"epochs": 20, "weights": "none"},
+        task="d/t",
+        seed=0,
+        classes=CLASSES,
+        positive=("malignant",),
+        tones=TYPES,
+        primary_metric="accuracy",
+        selection_metric="accuracy",
+        published_selection="test-oracle",
+        min_support=1,
+        tone_at_test=False,
+        data=DataId("d", "a" * 64, "b" * 64, stand_in=False, drawn=False),
+        partitions=dict.fromkeys(("train", "validation", "test"), part),
+        synthetic=None,
+        leaks=Leaks(0, 0, {}),
+        stages=(),
+        predictions_sha256="e" * 64,
+        scores=dict.fromkeys(("validation", "last", "test-oracle"), Selected(1, None, tables)),
+        curve=(),
+        circumstances=Circumstances("", {}, {}, (), Isolation("local", True, "off", "", {})),
+    )
+
+
+@pytest.fixture(scope="session")
+def record_and_answers():
+    answers = answers_of()
+    record = record_of(answers)
+    return Cell(CellId(record.entry, record.task, 0, "key", control=False), record, None), answers
