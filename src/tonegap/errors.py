@@ -29,6 +29,10 @@ class BadOutput(ToneGapError):
     """A stage ended well but what it left under /out breaks the contract."""
 
 
+class LeakFound(BadOutput):
+    """A synthetic set descends from a test or validation image, or shows one."""
+
+
 class BadRequest(ToneGapError):
     """The command line asks for something that cannot be done."""
 

@@ -85,7 +85,7 @@ def synthetic_suite():
     plugins |= {f"baselines/{name}": identity("baseline", name) for name in baselines}
     rows = (EntryRows(methods, baselines),)
     file = SuiteFile("t", "a", ("data/task",), tuple(range(N_SEEDS)), rows)
-    suite = Suite("large", Path("large.toml"), file)
+    suite = Suite("large", Path("large.toml"), file, Path())
     return suite, entries_of(suite, plugins)
 
 

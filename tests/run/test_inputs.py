@@ -178,7 +178,7 @@ def test_synthetic_images_arrive_with_labels_and_tones(generated, lay_out):
         ("n0", "folliculitis", "VI"),
         ("n1", "basal cell carcinoma", ""),
     ]
-    assert rows[0].keys() == {"image_id", "label", "tone"}
+    assert rows[0].keys() == {"image_id", "label", "tone", "sources"}
     assert [int(row.max()) for row in np.load(folder / "synthetic.npy")] == [0, 1]
 
 

@@ -11,6 +11,7 @@ from PIL import Image
 from tiny_rooms import GENERATE_PY, bomb_png
 
 from tonegap.errors import BadOutput
+from tonegap.run import outputs
 from tonegap.run.outputs import SyntheticRow, check_outputs, find_predictions, read_synthetic
 
 COLUMNS = "image_id,file,label,tone,prompt,seed,sources"
@@ -178,6 +179,11 @@ def even_predictions(stage):
 
 
 class TestSyntheticCsv:
+    def test_more_images_than_are_taken_are_not_even_read(self, stage, out, monkeypatch):
+        monkeypatch.setattr(outputs, "MAX_IMAGES", 2)
+        write(out, *(f"new-{i},a.png,folliculitis,VI,,,c00" for i in range(3)), "no row at all")
+        refused(stage("generate"), out, "synthetic.csv: more than 2 images")
+
     def test_absent(self, stage, out):
         (out / "synthetic.csv").unlink()
         refused(stage("generate"), out, "synthetic.csv: absent")
@@ -192,7 +198,13 @@ class TestSyntheticCsv:
         refused(stage("generate"), out, "found columns None, wanted image_id,file,label")
 
     @pytest.mark.parametrize(
-        "header", ["image_id,file,label", f"{COLUMNS},more", COLUMNS.replace("file", "path")]
+        "header",
+        [
+            "image_id,file,label",
+            f"{COLUMNS},more",
+            f"{COLUMNS},models,more",
+            COLUMNS.replace("file", "path"),
+        ],
     )
     def test_other_columns(self, stage, out, header):
         write(out, GOOD, header=header)

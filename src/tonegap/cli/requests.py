@@ -31,6 +31,7 @@ class RunOptions:
     methods: tuple[str, ...]
     baselines: tuple[str, ...]
     settings: tuple[str, ...]
+    subset: int | None = None
 
 
 _OPTIONS = (
@@ -80,6 +81,13 @@ _OPTIONS = (
         metavar="LABEL.NAME=VALUE",
         help="A parameter for this run: baselines.epochs=2, baselines/NAME.weights=PATH#sha256=HEX.",
     ),
+    click.option(
+        "--subset",
+        type=int,
+        default=None,
+        metavar="N",
+        help="Only about N images of each task, drawn by class and tone; reported apart.",
+    ),
 )
 
 
@@ -102,13 +110,13 @@ def open_request(suite_name: str, options: RunOptions) -> "Request":
     """The request that the options spell. Raises ToneGapError for what cannot be."""
     from tonegap.engines import open_engine
     from tonegap.rooms.root import find_root
-    from tonegap.rooms.suite import read_suite, with_entries, with_parameters
+    from tonegap.rooms.suite import read_suite, with_entries, with_parameters, with_subset
     from tonegap.run.prepare import Request
     from tonegap.run.store import Store
 
     root = find_root(options.suite_root)
     suite = with_entries(read_suite(root, suite_name), options.methods, options.baselines)
-    suite = with_parameters(suite, options.settings)
+    suite = with_subset(with_parameters(suite, options.settings), options.subset)
     wanted = tuple(dict.fromkeys(task.split("/")[0] for task in suite.file.tasks))
     return Request(
         root=root,

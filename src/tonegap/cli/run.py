@@ -35,19 +35,20 @@ def command(suite: str, options: RunOptions) -> None:
     request = open_request(suite, options)
     read_settings(request.root)  # what the last step needs should not be missed after hours
     plan = prepare(request)
-    tally = _work(request, plan, options)
-    _say(tally)
+    request.store.write_matrix(plan.matrix)
+    tally = work(request, plan, options)
+    say(tally)
     click.echo(_report(request, plan))
     if tally.failures:
         sys.exit(1)
 
 
-def _work(request: "Request", plan: "Plan", options: RunOptions) -> "Tally":
+def work(request: "Request", plan: "Plan", options: RunOptions) -> "Tally":
+    """How the stages and cells of a plan ended; what is finished stays."""
     from tonegap.run.progress import open_progress
     from tonegap.run.runner import run_plan
     from tonegap.run.stages import Workplace
 
-    request.store.write_matrix(plan.matrix)
     place = Workplace(
         store=request.store,
         engine=request.engine,
@@ -75,7 +76,8 @@ def _cancelled_by_signal(cancelled: threading.Event) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _say(tally: "Tally") -> None:
+def say(tally: "Tally") -> None:
+    """Says on standard error how a run ended, with the first failures."""
     words = [
         f"{tally.n_stages} stages run",
         f"{tally.n_finished} cells finished",

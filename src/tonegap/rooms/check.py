@@ -123,6 +123,10 @@ def _suite_checks(root: Path, suite: Suite) -> Iterator[Callable[[], object]]:
             yield functools.partial(
                 _fill, root, f"baselines/{plugin_id}", row.baseline_parameters, where
             )
+    if suite.file.quality:
+        quality = suite.file.quality
+        label = f"{FOLDERS['extractor']}/{quality.extractor}"
+        yield functools.partial(_fill, root, label, quality.parameters, where)
     for label, values in suite.file.parameters.items():
         if "/" in label:
             yield functools.partial(_fill, root, label, values, where)

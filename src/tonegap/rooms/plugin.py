@@ -1,4 +1,4 @@
-"""A method or a baseline as its folder declares it."""
+"""A method, a baseline or a feature extractor as its folder declares it."""
 
 import math
 import re
@@ -7,17 +7,21 @@ from pathlib import Path
 import msgspec
 
 from tonegap.errors import BadRoom
+from tonegap.rooms.space import Space, space_problems
 from tonegap.rooms.toml import read_toml
 from tonegap.run.job import Parameter
 
 NEEDS = ("gpu", "masks", "tone_in_training", "tone_at_test")
-STAGES = {"method": ("fit", "generate"), "baseline": ("train",)}
-FOLDERS = {"method": "methods", "baseline": "baselines"}
+STAGES = {"method": ("fit", "generate"), "baseline": ("train",), "extractor": ("features",)}
+FOLDERS = {"method": "methods", "baseline": "baselines", "extractor": "extractors"}
+# Of a parameter: a plain value, or the path of a local file or folder with its digest.
+GIVEN_KINDS = ("file", "folder")
+PARAMETER_KINDS = ("value", *GIVEN_KINDS)
 PLUGIN_ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 
 class ParameterSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One parameter: its default gives its type; `kind = "file"` marks a path with a digest."""
+    """One parameter: its default gives its type; `kind` "file" or "folder" marks a path with a digest."""
 
     default: Parameter
     about: str
@@ -26,8 +30,19 @@ class ParameterSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     kind: str = "value"
 
 
+class SharedParameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A file beside the folders of plug-ins: parameters that several of them have, and what a search may draw."""
+
+    parameters: dict[str, ParameterSpec]
+    search: dict[str, Space] = {}
+
+
 class PluginFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`method.toml` or `baseline.toml` as written, see docker/CONTRACT.md."""
+    """`method.toml`, `baseline.toml` or `extractor.toml` as written, see docker/CONTRACT.md.
+
+    `parameters_from` names a file of shared parameters beside the folder; own parameters replace those of
+    their name. `search` says what a hyper-parameter search may draw for a parameter.
+    """
 
     title: str
     about: str
@@ -36,7 +51,10 @@ class PluginFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     paper: str = ""
     needs: tuple[str, ...] = ()
     control: bool = False
+    resumable: bool = False
+    parameters_from: str = ""
     parameters: dict[str, ParameterSpec] = {}
+    search: dict[str, Space] = {}
 
 
 class Plugin(msgspec.Struct, frozen=True):
@@ -54,7 +72,7 @@ class Plugin(msgspec.Struct, frozen=True):
 
 
 def read_plugin(root: Path, kind: str, plugin_id: str) -> Plugin:
-    """The plug-in of a suite root; `kind` is `method` or `baseline`.
+    """The plug-in of a suite root; `kind` is a key of FOLDERS.
 
     Raises BadRoom for an unknown id (naming those there are) or a file that breaks the contract.
     """
@@ -63,11 +81,32 @@ def read_plugin(root: Path, kind: str, plugin_id: str) -> Plugin:
         raise BadRoom(f"{root / FOLDERS[kind]}: no {kind} {plugin_id!r}; there are: {known}")
     folder = root / FOLDERS[kind] / plugin_id
     path = folder / f"{kind}.toml"
-    file = read_toml(path, PluginFile)
+    file = _with_shared_parameters(path, read_toml(path, PluginFile))
     problems = _problems(kind, plugin_id, file)
     if problems:
         raise BadRoom(f"{path}: {problems[0]}")
     return Plugin(id=plugin_id, kind=kind, folder=folder, file=file)
+
+
+def _with_shared_parameters(path: Path, file: PluginFile) -> PluginFile:
+    """The file with the parameters that it takes from a shared one.
+
+    That file is no part of the plug-in's digest: all that it can change are values of parameters, and each
+    of those is an ingredient of a stage's key.
+    """
+    if not file.parameters_from:
+        return file
+    if Path(file.parameters_from).name != file.parameters_from:
+        raise BadRoom(
+            f"{path}: parameters_from: found {file.parameters_from!r}, wanted the name of a file in "
+            f"{path.parents[1]}"
+        )
+    shared = read_toml(path.parents[1] / file.parameters_from, SharedParameters)
+    return msgspec.structs.replace(
+        file,
+        parameters=shared.parameters | file.parameters,
+        search=shared.search | file.search,
+    )
 
 
 def plugin_ids(root: Path, kind: str) -> list[str]:
@@ -84,8 +123,8 @@ def _problems(kind: str, plugin_id: str, file: PluginFile) -> list[str]:
         for stage in file.stages
         if stage not in STAGES[kind]
     ]
-    if kind == "baseline" and file.stages != ("train",):
-        found.append('stages: a baseline has exactly ["train"]')
+    if kind != "method" and file.stages != STAGES[kind]:
+        found.append(f'stages: a {kind} has exactly ["{STAGES[kind][0]}"]')
     if "fit" in file.stages and "generate" not in file.stages:
         found.append('stages: "fit" without "generate" makes nothing')
     if file.stages and not file.command:
@@ -97,13 +136,27 @@ def _problems(kind: str, plugin_id: str, file: PluginFile) -> list[str]:
     ]
     for name, spec in file.parameters.items():
         found.extend(f"parameters.{name}: {text}" for text in _parameter_problems(spec))
+    return found + _search_problems(file)
+
+
+def _search_problems(file: PluginFile) -> list[str]:
+    found = []
+    for name, space in file.search.items():
+        spec = file.parameters.get(name)
+        texts = (
+            ["no such parameter"]
+            if spec is None
+            else space_problems(space, spec.default, spec.choices)
+        )
+        found += [f"search.{name}: {text}" for text in texts]
     return found
 
 
 def _parameter_problems(spec: ParameterSpec) -> list[str]:
     found = []
-    if spec.kind not in {"value", "file"}:
-        found.append(f'kind: unknown value {spec.kind!r}; known values are "value", "file"')
+    if spec.kind not in PARAMETER_KINDS:
+        known = ", ".join(f'"{kind}"' for kind in PARAMETER_KINDS)
+        found.append(f"kind: unknown value {spec.kind!r}; known values are {known}")
     if spec.choices and spec.default not in spec.choices:
         found.append(f"default {spec.default!r} is not among its choices")
     return found

@@ -8,6 +8,7 @@ from typing import Literal
 import msgspec
 
 from tonegap.errors import BadRequest, BadRoom
+from tonegap.rooms.given import absolute
 from tonegap.rooms.toml import read_toml
 from tonegap.run.job import Parameter
 
@@ -37,11 +38,20 @@ class EntryRows(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     baseline_parameters: dict[str, Parameter] = {}
 
 
+class QualitySpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What measures a suite's synthetic images: a feature extractor and its parameters."""
+
+    extractor: str
+    parameters: dict[str, Parameter] = {}
+
+
 class SuiteFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A suite's TOML file.
 
     `seeds` is a list, or "published" for each task's own. `parameters` maps `baselines` or `methods`
     (all that have a parameter of that name) or `baselines/NAME` (one) to values; an entry's own win.
+    Without `quality` a quality sheet has only what needs no features. `subset` thins each task to about so
+    many images; its results rank among themselves alone.
     """
 
     title: str
@@ -52,15 +62,21 @@ class SuiteFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     parameters: dict[str, dict[str, Parameter]] = {}
     limits: Limits = Limits()
     threads: int = 1
+    subset: int | None = None
+    quality: QualitySpec | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Suite:
-    """A suite: its id (the file's name without `.toml`), its file and content."""
+    """A suite: its id (the file's name without `.toml`), its file, content, and the suite root.
+
+    Relative paths of local files in its parameters start from the root.
+    """
 
     id: str
     path: Path
     file: SuiteFile
+    root: Path
 
 
 def suite_ids(root: Path) -> list[str]:
@@ -83,7 +99,7 @@ def read_suite(root: Path, name: str) -> Suite:
     file = read_toml(path, SuiteFile)
     for problem in _problems(file):
         raise BadRoom(f"{path}: {problem}")
-    return Suite(id=path.stem, path=path, file=file)
+    return Suite(id=path.stem, path=path, file=file, root=root)
 
 
 def _problems(file: SuiteFile) -> list[str]:
@@ -105,8 +121,8 @@ def _problems(file: SuiteFile) -> list[str]:
     limits = msgspec.structs.asdict(file.limits)
     found += [
         f"{name}: found {value}, wanted 1 or more"
-        for name, value in {"threads": file.threads, **limits}.items()
-        if value < 1
+        for name, value in {"threads": file.threads, "subset": file.subset, **limits}.items()
+        if value is not None and value < 1
     ]
     if isinstance(file.seeds, tuple) and any(not 0 <= seed < 2**32 for seed in file.seeds):
         found.append("seeds: a seed is not between 0 and 4294967295")
@@ -137,7 +153,8 @@ def with_entries(suite: Suite, methods: tuple[str, ...], baselines: tuple[str, .
 def with_parameters(suite: Suite, settings: tuple[str, ...]) -> Suite:
     """The suite with parameters set as `LABEL.NAME=VALUE`, VALUE as TOML writes it or plain text.
 
-    LABEL is `baselines`, `methods` or one of theirs (`baselines/NAME`). Raises BadRequest.
+    LABEL is `baselines`, `methods` or one of theirs (`baselines/NAME`). A relative path of a local file
+    or folder (`PATH#sha256=HEX`) starts from the current folder. Raises BadRequest.
     """
     parameters = {label: dict(values) for label, values in suite.file.parameters.items()}
     for setting in settings:
@@ -145,8 +162,23 @@ def with_parameters(suite: Suite, settings: tuple[str, ...]) -> Suite:
         label, dot, name = left.rpartition(".")
         if not (equals and dot and label.split("/")[0] in {"methods", "baselines"}):
             raise BadRequest(f"--set {setting}: wanted LABEL.NAME=VALUE, as baselines.epochs=2")
-        parameters.setdefault(label, {})[name] = _value(text)
+        parameters.setdefault(label, {})[name] = absolute(_value(text), Path.cwd())
     return replace(suite, file=msgspec.structs.replace(suite.file, parameters=parameters))
+
+
+def with_subset(suite: Suite, n_images: int | None) -> Suite:
+    """The suite with its tasks thinned to about so many images, under an id of its own; None leaves it as it is.
+
+    The id is another so that its report does not take the place of the whole suite's. Raises BadRequest for
+    fewer than one image.
+    """
+    if n_images is None:
+        return suite
+    if n_images < 1:
+        raise BadRequest(f"--subset {n_images}: wanted 1 image or more")
+    title = f"{suite.file.title} [subset of {n_images:,} images]"
+    file = msgspec.structs.replace(suite.file, subset=n_images, title=title)
+    return replace(suite, id=f"{suite.id}-subset-{n_images}", file=file)
 
 
 def _value(text: str) -> Parameter:

@@ -74,6 +74,16 @@ class Scores(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     primary: str = "accuracy"
 
 
+class LeakRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What of the known leaks a task keeps as published.
+
+    `methods_see_duplicates`: methods see training images that have a copy among the validation or test
+    images; otherwise these are withheld from them.
+    """
+
+    methods_see_duplicates: bool = False
+
+
 class Pin(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The partitions of one seed as they must be.
 
@@ -103,6 +113,7 @@ class TaskFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     paper: str = ""
     selection: Selection = Selection()
     scores: Scores = Scores()
+    leaks: LeakRules = LeakRules()
     pins: dict[str, Pin] = {}
 
 

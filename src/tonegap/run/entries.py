@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from tonegap.engines.base import Environment
 from tonegap.errors import BadRoom
-from tonegap.rooms.given import GivenFile, given_files
+from tonegap.rooms.given import GivenFile, Giver, given_files
 from tonegap.rooms.plugin import Plugin, fill_parameters
 from tonegap.rooms.suite import EntryRows, Suite
 from tonegap.run.job import ImageSpec, Parameter
@@ -99,11 +99,12 @@ def _entry(
     own: dict[str, Parameter],
 ) -> Entry:
     filled, files = {}, {}
+    giver = Giver(str(suite.path), suite.root)
     for identity, given in ((method, row.method_parameters), (baseline, own)):
         plugin = identity.plugin
         values = _fill(suite, identity, given)
         image_spec(plugin, values, str(suite.path))
-        files[plugin.label] = given_files(plugin, values, str(suite.path))
+        files[plugin.label] = given_files(plugin, values, giver)
         filled[plugin.label] = values | {f.parameter: f.public for f in files[plugin.label]}
     baseline_parameters = filled[baseline.plugin.label]
     return Entry(

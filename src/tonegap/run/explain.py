@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from tonegap.run.plan import Plan, Stage
 from tonegap.run.runner import missing_cells, missing_stages
+from tonegap.run.sheets import missing_features
 from tonegap.run.stages import stage_title
 from tonegap.run.store import Store
 
@@ -62,6 +63,7 @@ def explain(plan: Plan, store: Store) -> Explanation:
     """What a run would do with this store as it is."""
     cells = missing_cells(plan, store)
     stages = [plan.stages[key] for key in missing_stages(cells, store)]
+    stages += missing_features(plan, store)
     misses, seconds, unknown = [], 0.0, 0
     for stage in stages:
         last = store.last_mark(stage.identity.plugin.label, stage.stage, stage.ingredients)

@@ -5,7 +5,6 @@ The mistake it exists to prevent: a test label, or another partition's image, wi
 
 import csv
 import io
-import os
 import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ from pathlib import Path
 import msgspec
 
 from tonegap.run.job import CONTRACT_VERSION, Job
+from tonegap.run.local_files import give, link
 from tonegap.run.outputs import read_synthetic
 from tonegap.run.packs import ensure_mask_pack, ensure_pack
 from tonegap.run.plan import Stage
@@ -24,23 +24,24 @@ def write_inputs(store: Store, stage: Stage, time_limit_s: int, folder: Path) ->
     """Fills `folder` with the job, manifests and images of a stage."""
     folder.mkdir(parents=True)
     _write_job(stage, time_limit_s, folder)
-    _write_rows(store, stage, "train", stage.view.train, folder)
+    trains = stage.stage == "train"
+    rows = stage.view.train if trains else stage.view.method_train
+    _write_rows(store, stage, "train", rows, folder)
     for file in stage.files:
-        (folder / "files").mkdir(exist_ok=True)
-        _link(file.path.resolve(), folder / "files" / file.path.name)
-    if stage.stage == "train":
+        give(store, file, folder / "files" / file.path.name)
+    if trains:
         _write_rows(store, stage, "validation", stage.view.validation, folder)
         _write_test(store, stage, folder)
+    if stage.stage in {"train", "features"}:
         for key in stage.upstream:
-            _write_synthetic(store, stage, key, folder)
+            write_synthetic(store, stage, store.stage_folder(key), key, folder)
     elif "masks" in stage.identity.plugin.file.needs:
-        rows = stage.view.train
         pack = ensure_mask_pack(store, rows.masks, rows.mask_sha256, stage.image)
-        _link(pack, folder / "train_masks.npy")
+        link(pack, folder / "train_masks.npy")
     if stage.stage == "generate":
         for key in stage.upstream:
             model = store.stage_folder(key) / "model"
-            shutil.copytree(model, folder / "model", copy_function=_link)
+            shutil.copytree(model, folder / "model", copy_function=link)
 
 
 def _write_job(stage: Stage, time_limit_s: int, folder: Path) -> None:
@@ -65,7 +66,7 @@ def _write_job(stage: Stage, time_limit_s: int, folder: Path) -> None:
 def _write_rows(store: Store, stage: Stage, name: str, rows: Rows, folder: Path) -> None:
     cells = zip(rows.ids, rows.labels, (tone or "" for tone in rows.tones), strict=True)
     write_csv(folder / f"{name}.csv", ("image_id", "label", "tone"), cells)
-    _link(ensure_pack(store, rows.paths, rows.sha256, stage.image), folder / f"{name}.npy")
+    link(ensure_pack(store, rows.paths, rows.sha256, stage.image), folder / f"{name}.npy")
 
 
 def _write_test(store: Store, stage: Stage, folder: Path) -> None:
@@ -80,19 +81,19 @@ def _write_test(store: Store, stage: Stage, folder: Path) -> None:
     pack = ensure_pack(
         store, [rows.paths[i] for i in order], [rows.sha256[i] for i in order], stage.image
     )
-    _link(pack, folder / "test.npy")
+    link(pack, folder / "test.npy")
 
 
-def _write_synthetic(store: Store, stage: Stage, key: str, folder: Path) -> None:
-    made = store.stage_folder(key)
+def write_synthetic(store: Store, stage: Stage, made: Path, key: str, folder: Path) -> None:
+    """Writes manifest and images of the synthetic set in the folder `made`, whose content `key` names."""
     rows = read_synthetic(made)
     if not rows:
         return
-    cells = ((row.image_id, row.label, row.tone or "") for row in rows)
-    write_csv(folder / "synthetic.csv", ("image_id", "label", "tone"), cells)
+    cells = ((row.image_id, row.label, row.tone or "", " ".join(row.sources)) for row in rows)
+    write_csv(folder / "synthetic.csv", ("image_id", "label", "tone", "sources"), cells)
     paths = [made / "images" / row.file for row in rows]
     contents = [f"{key}/{row.file}" for row in rows]
-    _link(ensure_pack(store, paths, contents, stage.image), folder / "synthetic.npy")
+    link(ensure_pack(store, paths, contents, stage.image), folder / "synthetic.npy")
 
 
 def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
@@ -102,13 +103,3 @@ def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[str]]) 
     writer.writerow(header)
     writer.writerows(rows)
     path.write_bytes(text.getvalue().encode())
-
-
-def _link(source: str | Path, target: str | Path) -> None:
-    """A hard link where the file system has them, else a copy."""
-    try:
-        os.link(source, target)
-    except FileExistsError:
-        raise  # a copy would write through that link into its source
-    except OSError:
-        shutil.copyfile(source, target)

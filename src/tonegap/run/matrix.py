@@ -7,7 +7,16 @@ import msgspec
 
 from tonegap.run.record import EntryId, Record
 
-CAUSES = ("method-error", "bad-output", "timeout", "oom", "killed", "cancelled", "engine-error")
+CAUSES = (
+    "method-error",
+    "bad-output",
+    "leak",
+    "timeout",
+    "oom",
+    "killed",
+    "cancelled",
+    "engine-error",
+)
 
 
 class CellId(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -26,11 +35,15 @@ class CellId(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Matrix(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a suite declares: `runs/suites/NAME.json`, written when a run starts."""
+    """What a suite declares: `runs/suites/NAME.json`, written when a run starts.
+
+    `sheets` maps the key of a generate stage to that of the quality sheet of what it makes.
+    """
 
     suite: str
     title: str
     cells: tuple[CellId, ...]
+    sheets: dict[str, str] = {}
 
 
 class Failure(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -6,6 +6,7 @@ folder. The mistake it exists to prevent: an exit code of 0 taken for a result.
 
 import contextlib
 import csv
+import itertools
 import json
 import stat
 import threading
@@ -16,16 +17,20 @@ from pathlib import Path, PurePosixPath
 
 from PIL import Image
 
-from tonegap.errors import BadOutput, BadPredictions
+from tonegap.errors import BadOutput, BadPredictions, LeakFound
+from tonegap.files import sha256_file
 from tonegap.foreign import remove_tree, shown, walk
+from tonegap.run import lineage
+from tonegap.run.lineage import LearnedPart
 from tonegap.run.packs import DAMAGE
 from tonegap.run.plan import Stage
 from tonegap.score.predictions import read_predictions
 from tonegap.tones import parse_tone
 
 SYNTHETIC_COLUMNS = ("image_id", "file", "label", "tone", "prompt", "seed", "sources")
+MODELS_COLUMN = "models"  # the eighth, which may be absent
 MAX_SIDE_PX = 4096
-_MAX_CSV_BYTES = 1 << 30
+_MAX_CSV_BYTES = 1 << 28  # read whole, and Python takes many times its size for it
 _MAX_NOTES_BYTES = 1 << 16
 MAX_IMAGES = 500_000
 _MAX_IMAGE_BYTES = 64 << 20
@@ -35,15 +40,16 @@ _DECLARED = {
     "fit": ("model",),
     "generate": ("synthetic.csv", "images"),
     "train": ("predictions.parquet", "predictions.csv"),
+    "features": ("train.npy", "synthetic.npy"),
 }
-_ENGINES_OWN = ("stage.json", "log.txt")
+_ENGINES_OWN = ("stage.json", "log.txt", lineage.FILE)
 _WARNINGS = threading.Lock()
 _CSV_LIMIT = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
 class SyntheticRow:
-    """One row of `synthetic.csv`: an image a method made, and the real ids it was made from."""
+    """One row of `synthetic.csv`: an image a method made, the real ids and learned parts it was made from."""
 
     image_id: str
     file: str
@@ -52,18 +58,24 @@ class SyntheticRow:
     prompt: str
     seed: str
     sources: tuple[str, ...]
+    models: tuple[str, ...] = ()
 
 
-def check_outputs(stage: Stage, out: Path) -> None:
-    """Raises BadOutput with one sentence if what the stage left is not what the contract wants."""
+def check_outputs(stage: Stage, out: Path, parts: Mapping[str, LearnedPart] | None = None) -> None:
+    """Raises BadOutput with one sentence if what the stage left is not what the contract wants.
+
+    `parts`: the learned parts of the fit stage before it, which a generate stage may name. Features
+    are checked where they are read, against the images they belong to.
+    """
     _check_kinds(out)
     _check_notes(out / "notes.json")
     if stage.stage == "fit":
         if not (out / "model").is_dir():
             raise BadOutput("model/: absent; a fit stage leaves its files there")
+        lineage.check_lineage(out / "model", stage.view.method_train.ids)
     elif stage.stage == "generate":
-        _check_synthetic(stage, out)
-    else:
+        _check_synthetic(stage, out, parts or {})
+    elif stage.stage == "train":
         _check_predictions(stage, out)
 
 
@@ -90,6 +102,25 @@ def find_predictions(out: Path) -> Path:
         what = "both predictions.parquet and predictions.csv" if found else "no predictions file"
         raise BadOutput(f"{what}; a train stage leaves exactly one, see docker/CONTRACT.md")
     return found[0]
+
+
+def lineage_of(
+    stage: Stage, out: Path, parts: Mapping[str, LearnedPart]
+) -> lineage.SyntheticLineage:
+    """What each image of a checked generate stage descends from.
+
+    Where a `fit` stage named no parts, every image descends from all that it saw.
+    """
+    rows = read_synthetic(out)
+    whole = bool(stage.upstream) and not parts
+    return lineage.SyntheticLineage(
+        schema=lineage.SCHEMA,
+        image_ids=tuple(row.image_id for row in rows),
+        sha256=tuple(sha256_file(out / "images" / row.file) for row in rows),
+        sources=tuple(row.sources for row in rows),
+        models=tuple((lineage.WHOLE_FIT,) if whole else row.models for row in rows),
+        parts=lineage.whole_fit(stage.view.method_train.ids) if whole else dict(parts),
+    )
 
 
 def _check_predictions(stage: Stage, out: Path) -> None:
@@ -129,16 +160,16 @@ def _check_kinds(out: Path) -> None:
             raise BadOutput(f"{where}: a hard link; links are refused")
 
 
-def _check_synthetic(stage: Stage, out: Path) -> None:
+def _check_synthetic(stage: Stage, out: Path, parts: Mapping[str, LearnedPart]) -> None:
     rows = read_synthetic(out)
     if len(rows) > MAX_IMAGES:
-        raise BadOutput(f"synthetic.csv: {len(rows):,} images; at most {MAX_IMAGES:,} are taken")
-    seen = frozenset(stage.view.train.ids)
+        raise BadOutput(f"synthetic.csv: more than {MAX_IMAGES:,} images")
     real = {image_id for rows in stage.view.partitions.values() for image_id in rows.ids}
     taken: set[str] = set()
     for number, row in enumerate(rows, start=2):
         where = f"synthetic.csv line {number}"
-        _check_row(stage, row, where, seen)
+        _check_row(stage, row, where)
+        _check_ancestors(stage, row, where, parts)
         if row.image_id in taken:
             raise BadOutput(f"{where}: image_id {row.image_id!r} stands twice")
         if row.image_id in real:
@@ -147,17 +178,32 @@ def _check_synthetic(stage: Stage, out: Path) -> None:
         check_image(out / "images" / row.file, f"images/{row.file}")
 
 
-def _check_row(stage: Stage, row: SyntheticRow, where: str, seen: frozenset[str]) -> None:
+def _check_row(stage: Stage, row: SyntheticRow, where: str) -> None:
     if row.label not in stage.view.classes:
         raise BadOutput(f"{where}: label {row.label!r} is not a class of {stage.view.task}")
     if row.tone is not None and row.tone not in stage.view.axis_tones:
         tones = ", ".join(stage.view.axis_tones)
         raise BadOutput(f"{where}: tone {row.tone!r} is not one of the task's ({tones})")
-    unknown = [source for source in row.sources if source not in seen]
-    if unknown:
-        raise BadOutput(
-            f"{where}: sources names {unknown[0]!r}, which is no training image of this job"
-        )
+
+
+def _check_ancestors(
+    stage: Stage, row: SyntheticRow, where: str, parts: Mapping[str, LearnedPart]
+) -> None:
+    """Every source must be an image that the stage saw, every model a part of its `fit`."""
+    view = stage.view
+    for source in row.sources:
+        if source == lineage.UNKNOWN_SOURCE:
+            continue
+        held_out = view.held_out.get(source)
+        if held_out is not None:
+            raise LeakFound(f"{where}: sources names {source!r}, which is a {held_out} image")
+        if source not in view.method_ids:
+            raise BadOutput(
+                f"{where}: sources names {source!r}, which is no training image of this job"
+            )
+    for model in row.models:
+        if model not in parts:
+            raise BadOutput(f"{where}: models names {model!r}, which is no part of the fit stage")
 
 
 def check_image(path: Path, where: str) -> None:
@@ -197,15 +243,17 @@ def read_synthetic(out: Path) -> tuple[SyntheticRow, ...]:
     path = out / "synthetic.csv"
     try:
         if path.stat().st_size > _MAX_CSV_BYTES:
-            raise BadOutput("synthetic.csv: more than 1 GiB")
+            raise BadOutput("synthetic.csv: more than 256 MiB")
         with _long_fields(), path.open(encoding="utf-8", newline="") as f:
             reader = csv.DictReader(f)
-            if tuple(reader.fieldnames or ()) != SYNTHETIC_COLUMNS:
+            columns = tuple(reader.fieldnames or ())
+            if columns not in (SYNTHETIC_COLUMNS, (*SYNTHETIC_COLUMNS, MODELS_COLUMN)):
                 raise BadOutput(
                     f"synthetic.csv: found columns {reader.fieldnames}, "
-                    f"wanted {','.join(SYNTHETIC_COLUMNS)}"
+                    f"wanted {','.join(SYNTHETIC_COLUMNS)}, and {MODELS_COLUMN} or nothing after it"
                 )
-            return tuple(_row(cells, number) for number, cells in enumerate(reader, start=2))
+            rows = enumerate(itertools.islice(reader, MAX_IMAGES + 1), start=2)
+            return tuple(_row(cells, columns, number) for number, cells in rows)
     except FileNotFoundError:
         raise BadOutput("synthetic.csv: absent; a generate stage leaves it and images/") from None
     except (UnicodeDecodeError, csv.Error) as e:
@@ -214,12 +262,16 @@ def read_synthetic(out: Path) -> tuple[SyntheticRow, ...]:
         raise BadOutput(f"synthetic.csv: cannot be read: {e.strerror}") from None
 
 
-def _row(cells: Mapping[str | None, str | None], number: int) -> SyntheticRow:
+def _row(
+    cells: Mapping[str | None, str | None], columns: tuple[str, ...], number: int
+) -> SyntheticRow:
     where = f"synthetic.csv line {number}"
-    texts = [cells.get(name) for name in SYNTHETIC_COLUMNS]
+    texts = [cells.get(name) for name in columns]
     if None in texts or None in cells:
-        raise BadOutput(f"{where}: wanted {len(SYNTHETIC_COLUMNS)} fields")
-    image_id, file, label, tone, prompt, seed, sources = (text or "" for text in texts)
+        raise BadOutput(f"{where}: wanted {len(columns)} fields")
+    image_id, file, label, tone, prompt, seed, sources, models = (
+        text or "" for text in (*texts, "")[: len(SYNTHETIC_COLUMNS) + 1]
+    )
     if not image_id:
         raise BadOutput(f"{where}: image_id is empty")
     parts = PurePosixPath(file).parts
@@ -229,4 +281,6 @@ def _row(cells: Mapping[str | None, str | None], number: int) -> SyntheticRow:
         parsed = parse_tone(tone)
     except ValueError as e:
         raise BadOutput(f"{where}: {e}") from None
-    return SyntheticRow(image_id, file, label, parsed, prompt, seed, tuple(sources.split()))
+    return SyntheticRow(
+        image_id, file, label, parsed, prompt, seed, tuple(sources.split()), tuple(models.split())
+    )

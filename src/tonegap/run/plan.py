@@ -46,12 +46,25 @@ class CellPlan:
 
 
 @dataclass(frozen=True, slots=True)
+class SheetPlan:
+    """The quality sheet of one synthetic set: its key, the stage that makes the set, and its features.
+
+    `features` is None where the suite names no extractor.
+    """
+
+    key: str
+    generate: Stage
+    features: Stage | None
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
-    """All of a suite: its declared matrix, cells, and stages by key."""
+    """All of a suite: its declared matrix, cells, stages by key, and sheets of its synthetic sets."""
 
     matrix: Matrix
     cells: tuple[CellPlan, ...]
     stages: Mapping[str, Stage]
+    sheets: tuple[SheetPlan, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +74,16 @@ class Setting:
     device: str
     threads: int
     scoring_sha256: str
+    quality_sha256: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Extractor:
+    """What turns images into features for quality sheets, with every parameter filled in."""
+
+    identity: PluginIdentity
+    parameters: dict[str, Parameter]
+    files: tuple[GivenFile, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,15 +111,42 @@ def plan_suite(
     entries: tuple[Entry, ...],
     views: Mapping[tuple[str, int], TaskView],
     setting: Setting,
+    extractor: Extractor | None = None,
 ) -> Plan:
     """The plan of a suite; `views` maps every (task, seed) of it, in the suite's order."""
     known: dict[str, Stage] = {}
     cells: list[CellPlan] = []
+    sheets: dict[str, SheetPlan] = {}
     for (_task, seed), view in views.items():
         where = _Where(view, seed, setting)
-        cells += [_cell(entry, where, _chain(entry, where, known)) for entry in entries]
-    matrix = Matrix(suite.id, suite.file.title, tuple(cell.id for cell in cells))
-    return Plan(matrix, tuple(cells), {stage.key: stage for stage in known.values()})
+        for entry in entries:
+            chain = _chain(entry, where, known)
+            cells.append(_cell(entry, where, chain))
+            for stage in chain:
+                if stage.stage == "generate" and not cells[-1].id.not_applicable:
+                    sheets[stage.key] = _sheet(stage, extractor, where, known)
+    matrix = Matrix(
+        suite=suite.id,
+        title=suite.file.title,
+        cells=tuple(cell.id for cell in cells),
+        sheets={key: sheet.key for key, sheet in sheets.items()},
+    )
+    stages = {stage.key: stage for stage in known.values()}
+    return Plan(matrix, tuple(cells), stages, tuple(sheets.values()))
+
+
+def _sheet(
+    generate: Stage, extractor: Extractor | None, where: _Where, known: dict[str, Stage]
+) -> SheetPlan:
+    """The sheet of what a stage generates; its features are a stage of their own behind it."""
+    features = None
+    if extractor:
+        asked = _Asked(
+            "features", extractor.identity, extractor.parameters, extractor.files, (generate,)
+        )
+        features = _stage(asked, where, known)
+    made_of = [generate.key, features and features.key, where.setting.quality_sha256]
+    return SheetPlan(digest_of({"sheet": made_of}), generate, features)
 
 
 def _chain(entry: Entry, where: _Where, known: dict[str, Stage]) -> list[Stage]:
@@ -161,12 +211,13 @@ def _ingredients(asked: _Asked, where: _Where, image: ImageSpec) -> dict[str, st
 
 def _seen(stage: str, view: TaskView, plugin: Plugin) -> dict[str, str]:
     """Digests of the rows a stage sees, by partition."""
+    train = view.train if stage == "train" else view.method_train
     seen = {
         "classes": digest_of([view.classes, view.positive, view.axis_tones]),
-        "training images": view.train.labelled_digest,
+        "training images": train.labelled_digest,
     }
     if stage != "train" and "masks" in plugin.file.needs:
-        seen["masks"] = digest_of(view.train.mask_sha256)
+        seen["masks"] = digest_of(train.mask_sha256)
     if stage == "train":
         at_test = "tone_at_test" in plugin.file.needs
         seen["validation images"] = view.validation.labelled_digest
@@ -190,7 +241,9 @@ def _cell(entry: Entry, where: _Where, chain: list[Stage]) -> CellPlan:
             "rules": [*rules, view.min_support, view.tones],
             "scoring": where.setting.scoring_sha256,
             "leaks": [view.leaks.n_groups, view.leaks.test_images_by_tone],
+            "audit": [view.n_kin_by_rule, view.methods_see_duplicates],
             "stand_in": view.data.stand_in,
+            "subset": view.data.subset,
         }
     )
     cell = CellId(

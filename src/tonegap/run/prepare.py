@@ -4,10 +4,13 @@ The thin shell around `plan`: what is read here is handed over as values.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import tonegap.quality
 import tonegap.score
+from tonegap.audit.gate import FOLDER
+from tonegap.audit.kin import held_out, kin_of
 from tonegap.data.drawn import ensure_drawn
 from tonegap.data.index import ImageIndex, index_images
 from tonegap.data.metadata import Metadata, read_metadata
@@ -15,19 +18,20 @@ from tonegap.engines.base import Engine
 from tonegap.errors import BadData, BadRequest
 from tonegap.files import digest_of, folder_digest, sha256_file
 from tonegap.rooms.dataset import Dataset, read_dataset
-from tonegap.rooms.given import check_given
-from tonegap.rooms.plugin import read_plugin
+from tonegap.rooms.given import Giver, check_given, given_files
+from tonegap.rooms.plugin import fill_parameters, read_plugin
 from tonegap.rooms.suite import Suite
 from tonegap.rooms.task import Task, read_task
-from tonegap.run.entries import PluginIdentity, entries_of
+from tonegap.run.entries import PluginIdentity, entries_of, image_spec
 from tonegap.run.masks import mask_paths
-from tonegap.run.plan import Plan, Setting, plan_suite
+from tonegap.run.plan import Extractor, Plan, Setting, plan_suite
 from tonegap.run.record import DataId, Leaks
 from tonegap.run.store import Store
 from tonegap.run.view import Rows, TaskView
 from tonegap.split.leaks import crossing_groups, leaked_by_tone
 from tonegap.split.partition import partition
 from tonegap.split.parts import Partition
+from tonegap.split.thin import thinned
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +70,15 @@ def prepare(request: Request) -> Plan:
     suite = request.suite
     plugins = _plugins(request)
     entries = entries_of(suite, plugins)
-    for file in {f for entry in entries for files in entry.files.values() for f in files}:
+    extractor = read_extractor(request)
+    given = {f for entry in entries for files in entry.files.values() for f in files}
+    for file in given.union(extractor.files if extractor else ()):
         check_given(file)
     tasks = [read_task(request.root, task_id) for task_id in suite.file.tasks]
-    setting = Setting(request.device, suite.file.threads, _scoring_digest())
-    return plan_suite(suite, entries, _views(request, tasks), setting)
+    setting = Setting(request.device, suite.file.threads, _scoring_digest(), quality_digest())
+    watched = any(entry.method.plugin.file.stages for entry in entries)
+    views = _views(request, tasks, watched=watched)
+    return plan_suite(suite, entries, views, setting, extractor)
 
 
 def seeds_of(suite: Suite, task: Task) -> tuple[int, ...]:
@@ -93,16 +101,41 @@ def _plugins(request: Request) -> dict[str, PluginIdentity]:
     return found
 
 
+def read_extractor(request: Request) -> Extractor | None:
+    """The suite's feature extractor, if it names one."""
+    suite, quality = request.suite, request.suite.file.quality
+    if quality is None:
+        return None
+    plugin = read_plugin(request.root, "extractor", quality.extractor)
+    values = fill_parameters(plugin, quality.parameters, str(suite.path))
+    image_spec(plugin, values, str(suite.path))
+    files = given_files(plugin, values, Giver(str(suite.path), suite.root))
+    environment = request.engine.environment(plugin)
+    identity = PluginIdentity(plugin, folder_digest(plugin.folder), environment)
+    return Extractor(identity, values | {f.parameter: f.public for f in files}, files)
+
+
+def quality_digest() -> str:
+    """Covers the code that turns a synthetic set and its features into a quality sheet."""
+    run = Path(__file__).parent
+    files = (run / "sheets.py", run / "sheet_maker.py", run.parent / "tones.py")
+    return digest_of([folder_digest(Path(tonegap.quality.__path__[0])), *map(sha256_file, files)])
+
+
 def _scoring_digest() -> str:
     """Covers the code that turns predictions into a record."""
     run = Path(__file__).parent
-    files = (run / "scoring.py", run / "record.py", run.parent / "tones.py")
+    names = ("scoring.py", "results.py", "truth.py", "record.py")
+    files = (*(run / name for name in names), run.parent / "tones.py")
     return digest_of(
         [folder_digest(Path(tonegap.score.__path__[0])), *(sha256_file(file) for file in files)]
     )
 
 
-def _views(request: Request, tasks: Sequence[Task]) -> dict[tuple[str, int], TaskView]:
+def _views(
+    request: Request, tasks: Sequence[Task], *, watched: bool
+) -> dict[tuple[str, int], TaskView]:
+    """Every task at every seed; where methods are to be watched, with the copies of held-out images."""
     loaded = {
         dataset_id: load_data(request, dataset_id)
         for dataset_id in dict.fromkeys(task.dataset_id for task in tasks)
@@ -113,9 +146,24 @@ def _views(request: Request, tasks: Sequence[Task]) -> dict[tuple[str, int], Tas
         for seed in seeds_of(request.suite, task):
             same = (task.id, task.pin_key(seed))
             if same not in made:
-                made[same] = task_view(task, seed, loaded[task.dataset_id], request.allow_missing)
+                data = loaded[task.dataset_id]
+                view = task_view(request, task, seed, data)
+                made[same] = _with_kin(view, data, request.store) if watched else view
             views[task.id, seed] = made[same]
     return views
+
+
+def view_at(request: Request, task: Task, seed: int) -> TaskView:
+    """One task at one seed, with the copies of held-out images; raises as `prepare` does."""
+    data = load_data(request, task.dataset_id)
+    return _with_kin(task_view(request, task, seed, data), data, request.store)
+
+
+def _with_kin(view: TaskView, data: LoadedData, store: Store) -> TaskView:
+    held = held_out(view.validation, view.test)
+    with store.writing():
+        kin = kin_of(view.train, held, data.index.groups, store.folder / FOLDER)
+    return replace(view, kin=kin)
 
 
 def load_data(request: Request, dataset_id: str) -> LoadedData:
@@ -135,15 +183,16 @@ def load_data(request: Request, dataset_id: str) -> LoadedData:
     return LoadedData(dataset, metadata, index, mask_paths(dataset, metadata, index))
 
 
-def task_view(task: Task, seed: int, data: LoadedData, allow_missing: bool) -> TaskView:
-    """What one task at one seed puts before the stages.
+def task_view(request: Request, task: Task, seed: int, data: LoadedData) -> TaskView:
+    """What one task at one seed puts before the stages, thinned where the suite asks for a subset.
 
     Raises BadSplit where the partition is not the pinned one, BadData where images it needs are missing or unreadable.
     """
-    made = partition(task, data.metadata, seed)
+    whole = partition(task, data.metadata, seed)
+    made = thinned(whole, request.suite.file.subset, f"{task.id}:{task.pin_key(seed)}")
     rows = {name: _rows(made, name, data) for name in ("train", "validation", "test")}
     missing = _missing(made, data.index)
-    if missing and not (allow_missing and all(part.ids for part in rows.values())):
+    if missing and not (request.allow_missing and all(part.ids for part in rows.values())):
         raise _missing_error(task, made, data, missing)
     crossing = crossing_groups(made, data.index.groups)
     by_tone = {tone or "unknown": n for tone, n in leaked_by_tone(made, crossing).items()}
@@ -157,9 +206,12 @@ def task_view(task: Task, seed: int, data: LoadedData, allow_missing: bool) -> T
         published_selection=task.published_selection,
         primary_metric=task.primary_metric,
         min_support=task.min_support,
-        data=_data_id(data, missing),
-        **rows,
+        data=_data_id(data, missing, None if made is whole else request.suite.file.subset),
+        train=rows["train"],
+        validation=rows["validation"],
+        test=rows["test"],
         leaks=Leaks(len(crossing), sum(by_tone.values()), dict(sorted(by_tone.items()))),
+        methods_see_duplicates=task.file.leaks.methods_see_duplicates,
     )
 
 
@@ -180,6 +232,7 @@ def _rows(made: Partition, part: str, data: LoadedData) -> Rows:
         sha256=tuple(index.sha256[image_id] for image_id in ids),
         paths=tuple(index.paths[image_id] for image_id in ids),
         masks=masks if any(masks) else (),
+        groups=tuple(index.groups[image_id] for image_id in ids),
     )
 
 
@@ -208,7 +261,7 @@ def _missing_error(
     )
 
 
-def _data_id(data: LoadedData, missing: dict[str, int]) -> DataId:
+def _data_id(data: LoadedData, missing: dict[str, int], subset: int | None) -> DataId:
     return DataId(
         data_set=data.dataset.id,
         metadata_sha256=data.metadata.sha256,
@@ -216,4 +269,5 @@ def _data_id(data: LoadedData, missing: dict[str, int]) -> DataId:
         stand_in=data.metadata.stand_in,
         drawn=data.dataset.file.drawn is not None,
         missing=missing,
+        subset=subset,
     )

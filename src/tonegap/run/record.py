@@ -63,7 +63,8 @@ class DataId(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which data: metadata digest, digest over ids and image contents, and whether they were drawn.
 
     `stand_in` marks drawn images under real metadata: such a result never ranks beside real ones.
-    `missing` counts images by partition that the metadata lists and the download lacks.
+    `missing` counts images by partition that the metadata lists and the download lacks. `subset` is to about
+    how many images the task was thinned, null for all of them: such a result never ranks beside full ones.
     """
 
     data_set: str
@@ -72,6 +73,7 @@ class DataId(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     stand_in: bool
     drawn: bool
     missing: dict[str, int] = {}
+    subset: int | None = None
 
 
 class StageId(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -84,11 +86,25 @@ class StageId(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class SyntheticId(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The synthetic set that training used: how many images, by tone, and its digest."""
+    """The synthetic set that training used: how many images, by tone, its digest, and what is known of its origin.
+
+    `sha256` covers rows, sources, learned parts and the content of every image. `parts`: SHA-256 of each
+    learned part. `withheld`: training images that no method was shown, by the rule that found their copy
+    among the held-out ones; `shown` where the task says that methods see them. Of the images: `n_sources`
+    real ones are their ancestors, of `n_unknown` nobody says what they were made from, `n_allowed` descend
+    from what was shown, `n_explained` look like a held-out image but more like a source of their own.
+    """
 
     n: int
     n_by_tone: dict[str, int]
     sha256: str
+    parts: dict[str, str] = {}
+    withheld: dict[str, int] = {}
+    shown: dict[str, int] = {}
+    n_sources: int = 0
+    n_unknown: int = 0
+    n_allowed: int = 0
+    n_explained: int = 0
 
 
 class CurvePoint(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -142,7 +158,10 @@ class Circumstances(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """See the module; `scores` maps each selection rule to what it picked."""
+    """See the module; `scores` maps each selection rule to what it picked.
+
+    `truth_sha256` names the truth that the store keeps; empty: none was kept.
+    """
 
     schema: str
     entry: EntryId
@@ -168,6 +187,7 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     scores: dict[str, Selected]
     curve: tuple[CurvePoint, ...]
     circumstances: Circumstances
+    truth_sha256: str = ""
 
 
 def encode_record(record: Record) -> bytes:

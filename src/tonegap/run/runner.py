@@ -12,10 +12,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from tonegap import __version__
-from tonegap.errors import BadOutput, BadPredictions, ToneGapError
+from tonegap.errors import BadOutput, BadPredictions, LeakFound, ToneGapError
+from tonegap.rooms.plugin import Plugin
+from tonegap.run import checkpoints
 from tonegap.run.matrix import Failure
 from tonegap.run.plan import CellPlan, Plan
 from tonegap.run.record import encode_record
+from tonegap.run.sheets import make_sheets, missing_features, missing_sheets
 from tonegap.run.stages import Outcome, StageFailure, StageRunner, Workplace
 from tonegap.run.store import Store
 
@@ -48,15 +51,25 @@ def run_plan(plan: Plan, place: Workplace) -> Tally:
     """Runs every missing stage, scores every missing cell, and returns what was done."""
     cells = missing_cells(plan, place.store)
     stages = missing_stages(cells, place.store)
-    if stages:
-        place.engine.open(place.store.folder)
+    sheets = missing_sheets(plan, place.store)
+    features = [stage.key for stage in missing_features(plan, place.store)]
+    if stages or features:
+        place.engine.open(place.store.folder, _plugins_of(plan, [*stages, *features]))
+    checkpoints.sweep(place.store)
     place.store.sweep()
     n_applicable = sum(1 for cell in plan.cells if not cell.id.not_applicable)
     with place.progress:
-        place.progress.expect(len(stages))
+        place.progress.expect(len(stages) + len(features))
         run = _Run(plan, place, cells, stages)
         run.work()
+        make_sheets(sheets, place)
     return Tally(n_applicable - len(cells), run.n_finished, run.n_stages, tuple(run.failures))
+
+
+def _plugins_of(plan: Plan, stages: Sequence[str]) -> list[Plugin]:
+    """The plug-ins that have one of these stages, each once."""
+    plugins = [plan.stages[key].identity.plugin for key in stages]
+    return list({plugin.label: plugin for plugin in plugins}.values())
 
 
 class _Run:
@@ -67,7 +80,7 @@ class _Run:
     ) -> None:
         self._plan = plan
         self._place = place
-        self._runner = StageRunner(place)
+        self._runner = StageRunner(place, plan.stages)
         self._cells = list(cells)
         self._waiting = dict.fromkeys(stages)
         self._done = {key for cell in cells for key in cell.stages}.difference(stages)
@@ -144,6 +157,8 @@ class _Run:
             stage = self._plan.stages[cell.stages[-1]]
             bad_output = isinstance(e, BadOutput | BadPredictions)
             cause = "bad-output" if bad_output else "engine-error"
+            if isinstance(e, LeakFound):
+                stage, cause = self._plan.stages[cell.stages[-2]], "leak"
             self._fail(cell, StageFailure(cause, str(e), stage))
             return
         self._place.store.write_record(cell.id.key, encode_record(record))

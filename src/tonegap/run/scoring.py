@@ -4,33 +4,26 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
-from tonegap.files import sha256_file, sha256_lines
+from tonegap.audit.gate import audited
+from tonegap.errors import LeakFound
+from tonegap.files import digest_of, sha256_file, sha256_lines
+from tonegap.run.lineage import FILE as LINEAGE
+from tonegap.run.lineage import read_lineage
 from tonegap.run.outputs import find_predictions, read_synthetic
 from tonegap.run.plan import CellPlan
 from tonegap.run.record import (
     SCHEMA,
-    SELECTIONS,
     Circumstances,
-    CurvePoint,
     PartitionId,
     Record,
-    ScoreColumns,
-    Selected,
     StageCost,
     StageId,
     SyntheticId,
 )
+from tonegap.run.results import Rules, results_of
 from tonegap.run.store import StageMark, Store
+from tonegap.run.truth import PartTruth, Truth, encode_truth
 from tonegap.run.view import Rows, TaskView
-from tonegap.score.metrics import score_table
-from tonegap.score.predictions import Labelled, Predictions, read_predictions
-from tonegap.score.rules import ScoringRules
-from tonegap.score.selection import epoch_values, select_by
-from tonegap.score.tables import ScoreTable
-from tonegap.score.undefined import Undefined
-from tonegap.tones import GROUPS, TYPES, tone_group
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +42,8 @@ def score_cell(store: Store, cell: CellPlan, finish: Finish) -> Record:
     """
     view = cell.view
     path = find_predictions(store.stage_folder(cell.stages[-1]))
-    ids = (*view.validation.ids, *view.test.ids)
-    predictions = read_predictions(path, view.classes, ids)
-    n = len(view.validation.ids)
-    validation = _labelled(predictions, slice(0, n), view.validation)
-    test = _labelled(predictions, slice(n, None), view.test)
+    truth = truth_of(view)
+    found = results_of(path, truth, _rules(view))
     marks = [store.read_mark(key) for key in cell.stages]
     baseline = cell.entry.baseline.plugin.file
     return Record(
@@ -78,78 +68,30 @@ def score_cell(store: Store, cell: CellPlan, finish: Finish) -> Record:
         leaks=view.leaks,
         stages=tuple(StageId(m.stage, m.plugin, m.key, m.environment) for m in marks),
         predictions_sha256=sha256_file(path),
-        scores={rule: selected(rule, validation, test, view) for rule in SELECTIONS},
-        curve=curve(validation, test, view),
+        scores=found.scores,
+        curve=found.curve,
         circumstances=_circumstances(marks, finish),
+        truth_sha256=store.keep_truth(encode_truth(truth)),
     )
 
 
-def selected(rule: str, validation: Labelled, test: Labelled, view: TaskView) -> Selected:
-    """The test scores of the epoch and threshold that a selection rule picks, on each tone axis."""
-    plain = ScoringRules(view.classes, view.positive, None, view.min_support, view.tones)
-    choice = select_by(rule, validation, test, view.selection_metric, plain)
-    p = test.p[choice.epoch_index]
-    tables = {}
-    for axis, tones, scored in tone_axes(test.tones, view.tones):
-        rules = ScoringRules(
-            view.classes, view.positive, choice.threshold, view.min_support, scored
-        )
-        tables[axis] = columns_of(score_table(p, test.y, tones, rules))
-    return Selected(test.epochs[choice.epoch_index], choice.threshold, tables)
+def _rules(view: TaskView) -> Rules:
+    return Rules(view.classes, view.positive, view.tones, view.min_support, view.selection_metric)
 
 
-def tone_axes(
-    tones: Sequence[str | None], scored: Sequence[str]
-) -> list[tuple[str, tuple[str | None, ...], tuple[str, ...]]]:
-    """The axes a test set can be scored on: (name, tone of each image, tones expected).
+def truth_of(view: TaskView) -> Truth:
+    """What the predictions of a task at a seed are held against."""
+    known = {group: unit for unit, group in enumerate(dict.fromkeys(_groups(view)))}
 
-    Six types pool into three groups; groups cannot be told apart further.
-    """
-    groups = tuple(tone_group(tone) if tone else None for tone in tones)
-    expected = tuple(g for g in GROUPS if g in {tone_group(tone) for tone in scored})
-    axes = [("groups", groups, expected)]
-    if all(tone in TYPES for tone in scored):
-        axes.insert(0, ("types", tuple(tones), tuple(scored)))
-    return axes
+    def part(rows: Rows) -> PartTruth:
+        units = tuple(known[group] for group in rows.groups) or tuple(range(len(rows.ids)))
+        return PartTruth(rows.ids, rows.labels, rows.tones, units)
+
+    return Truth(part(view.validation), part(view.test))
 
 
-def columns_of(table: ScoreTable) -> ScoreColumns:
-    """A score table by columns, as a record keeps it."""
-    return ScoreColumns(
-        metric=tuple(score.metric for score in table),
-        tone=tuple(score.tone for score in table),
-        value=tuple(score.value for score in table),
-        n=tuple(score.n for score in table),
-        reason=tuple(score.reason for score in table),
-    )
-
-
-def curve(validation: Labelled, test: Labelled, view: TaskView) -> tuple[CurvePoint, ...]:
-    """The selection metric of every epoch on validation and on test."""
-    rules = ScoringRules(view.classes, view.positive, None, view.min_support, view.tones)
-    lines: list[Sequence[float | None]] = []
-    for images in (validation, test):
-        values = epoch_values(images, view.selection_metric, rules)
-        if isinstance(values, Undefined):
-            lines.append([None] * len(images.epochs))
-        else:
-            lines.append([float(value) for value in values])
-    rows = zip(validation.epochs, *lines, strict=True)
-    return tuple(
-        CurvePoint(epoch, on_validation, on_test) for epoch, on_validation, on_test in rows
-    )
-
-
-def _labelled(predictions: Predictions, rows: slice, truth: Rows) -> Labelled:
-    index = {name: i for i, name in enumerate(predictions.classes)}
-    return Labelled(
-        classes=predictions.classes,
-        ids=truth.ids,
-        epochs=predictions.epochs,
-        p=predictions.p[:, rows],
-        y=np.array([index[label] for label in truth.labels], dtype=np.int64),
-        tones=truth.tones,
-    )
+def _groups(view: TaskView) -> tuple[int, ...]:
+    return (*view.validation.groups, *view.test.groups)
 
 
 def _partition(rows: Rows) -> PartitionId:
@@ -159,12 +101,29 @@ def _partition(rows: Rows) -> PartitionId:
 def _synthetic(store: Store, cell: CellPlan) -> SyntheticId | None:
     if "generate" not in cell.entry.method.plugin.file.stages:
         return None
-    made: Path = store.stage_folder(cell.stages[-2])
+    view, key = cell.view, cell.stages[-2]
+    made: Path = store.stage_folder(key)
+    audit = audited(store, key, view)
+    if audit.refused:
+        raise LeakFound(audit.text)
+    parts = read_lineage(made).parts
     counts: dict[str, int] = {}
     for row in read_synthetic(made):
         counts[row.tone or "unknown"] = counts.get(row.tone or "unknown", 0) + 1
     by_tone = dict(sorted(counts.items()))
-    return SyntheticId(sum(counts.values()), by_tone, sha256_file(made / "synthetic.csv"))
+    files = (made / "synthetic.csv", made / LINEAGE)
+    return SyntheticId(
+        n=audit.n,
+        n_by_tone=by_tone,
+        sha256=digest_of([sha256_file(file) for file in files]),
+        parts={name: part.sha256 for name, part in sorted(parts.items()) if part.sha256},
+        withheld={} if view.methods_see_duplicates else view.n_kin_by_rule,
+        shown=view.n_kin_by_rule if view.methods_see_duplicates else {},
+        n_sources=audit.n_sources,
+        n_unknown=audit.n_unknown,
+        n_allowed=audit.n_allowed,
+        n_explained=audit.n_explained,
+    )
 
 
 def _circumstances(marks: Sequence[StageMark], finish: Finish) -> Circumstances:

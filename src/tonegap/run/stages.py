@@ -6,16 +6,22 @@ Two processes on one store never make the same stage at once: the lock dies with
 import contextlib
 import queue
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from tonegap.audit.gate import audited
 from tonegap.engines.base import Engine, RunResult, RunSpec
-from tonegap.errors import BadOutput, StoreError, ToneGapError
+from tonegap.errors import BadData, BadOutput, LeakFound, StoreError, ToneGapError
+from tonegap.files import write_atomic
+from tonegap.quality.features import read_features
 from tonegap.rooms.suite import Limits
+from tonegap.run import checkpoints
 from tonegap.run.inputs import write_inputs
-from tonegap.run.outputs import check_outputs, keep_declared
+from tonegap.run.lineage import FILE as LINEAGE
+from tonegap.run.lineage import encode_lineage, read_parts
+from tonegap.run.outputs import check_outputs, keep_declared, lineage_of, read_synthetic
 from tonegap.run.plan import Stage
 from tonegap.run.progress import RunProgress
 from tonegap.run.store import StageMark, Store
@@ -53,9 +59,10 @@ Outcome = StageFailure | Literal["made", "found", "busy"]
 class StageRunner:
     """Runs stages for a workplace; its methods may be called from several threads."""
 
-    def __init__(self, place: Workplace) -> None:
-        """Takes the workplace's GPUs as slots."""
+    def __init__(self, place: Workplace, stages: Mapping[str, Stage] | None = None) -> None:
+        """Takes the workplace's GPUs as slots; `stages` are those of the plan by key."""
         self._place = place
+        self._stages = stages or {}
         self._gpus: queue.SimpleQueue[int] = queue.SimpleQueue()
         for gpu in place.gpus:
             self._gpus.put(gpu)
@@ -72,9 +79,28 @@ class StageRunner:
                 return "found"
             if mine:
                 progress.start(stage.key, stage_title(stage))
-                return self._run_locked(stage)
+                return self._refused(stage) or self._run_locked(stage)
         self._place.cancelled.wait(_RETRY_LOCK_S)
         return "busy"
+
+    def _refused(self, stage: Stage) -> StageFailure | None:
+        """Why nobody may train on what a method made, or None; see `tonegap.audit.gate`."""
+        if stage.stage != "train" or not stage.upstream:
+            return None
+        try:
+            found = audited(self._place.store, stage.upstream[0], stage.view)
+        except (BadOutput, BadData) as e:
+            cause, text = "engine-error", str(e)
+        else:
+            if not found.refused:
+                return None
+            cause, text = "leak", found.text
+        self._place.progress.finish(stage.key, f"{cause}: {text}")
+        return StageFailure(cause, text, self._made_by(stage))
+
+    def _made_by(self, stage: Stage) -> Stage:
+        """The stage before one, whose fault it is."""
+        return self._stages.get(stage.upstream[0], stage)
 
     def _run_locked(self, stage: Stage) -> Outcome:
         log = ""
@@ -101,13 +127,17 @@ class StageRunner:
             write_inputs(self._place.store, stage, self._place.limits.timeout_s, folder / "in")
             out.mkdir()
             (folder / "tmp").mkdir()
+            checkpoints.put_back(self._place.store, stage, folder, self._place.limits.output_mib)
         with self._gpu(stage) as gpu:
             result = self._place.engine.run(self._spec(folder, stage, gpu))
         if result.cause != "ok":
+            checkpoints.keep(self._place.store, folder)
             return result
+        checkpoints.drop(self._place.store, stage.key)
         try:
-            check_outputs(stage, out)
-            keep_declared(stage, out)
+            self._check(stage, out)
+        except LeakFound as e:
+            return RunResult("leak", str(e), *_cost(result))
         except BadOutput as e:
             return RunResult("bad-output", str(e), *_cost(result))
         with self._place.store.writing():
@@ -115,6 +145,23 @@ class StageRunner:
                 (folder / "log.txt").replace(out / "log.txt")
         self._place.store.commit_stage(out, self._mark(stage, result))
         return result
+
+    def _check(self, stage: Stage, out: Path) -> None:
+        """Checks what a stage left, clears it of all else, and writes down what it descends from."""
+        if stage.stage != "generate":
+            check_outputs(stage, out)
+            if stage.stage == "features":
+                made = read_synthetic(self._place.store.stage_folder(stage.upstream[0]))
+                read_features(out, len(stage.view.method_train.ids), len(made))
+            keep_declared(stage, out)
+            return
+        fit = [self._place.store.stage_folder(key) / "model" for key in stage.upstream]
+        parts = read_parts(fit[0]) if fit else {}
+        check_outputs(stage, out, parts)
+        keep_declared(stage, out)
+        found = lineage_of(stage, out, parts)
+        with self._place.store.writing():
+            write_atomic(out / LINEAGE, encode_lineage(found))
 
     def _spec(self, folder: Path, stage: Stage, gpu: int | None) -> RunSpec:
         progress = self._place.progress

@@ -3,7 +3,11 @@
     stages/KK/KEY/     what a stage left; `stage.json` is written last inside, the rename is the mark
     packs/KEY.npy      decoded images          records/KEY.json    what a cell measured
     failures/KEY.json  why a cell has none     suites/NAME.json    declared matrices
+    truth/SHA256.csv   what records were scored against
     last/SLOT.json     ingredients of the newest stage of a kind, to explain a cache miss
+    checkpoints/KEY/   what an unfinished try of a resumable stage left
+    audits/KEY.json    what is known of test images among the ancestors of a synthetic set
+    given/             copies of local folders that lie on another disk
     locks/, work/      who is at what; unfinished work
 
 The mistake it exists to prevent: something partial, or made twice at once, taken for a result.
@@ -22,13 +26,13 @@ from typing import TextIO
 import msgspec
 
 from tonegap.errors import StoreError
-from tonegap.files import digest_of, write_atomic
+from tonegap.files import digest_of, sha256_bytes, write_atomic
 from tonegap.foreign import remove_tree
 from tonegap.run.matrix import Failure, Matrix
 from tonegap.run.record import Isolation
 
 SCHEMA = b'{"schema":"tonegap/store@1"}\n'
-_FOLDERS = ("stages", "packs", "records", "failures", "suites", "last", "locks", "work")
+_FOLDERS = ("stages", "packs", "records", "failures", "suites", "last", "truth", "locks", "work")
 
 
 class StageMark(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -133,6 +137,19 @@ class Store:
             write_atomic(self.record_path(key), content)
             self.failure_path(key).unlink(missing_ok=True)
 
+    def truth_path(self, sha256: str) -> Path:
+        """Where the truth of that digest lies, or would."""
+        return self.folder / "truth" / f"{sha256}.csv"
+
+    def keep_truth(self, content: bytes) -> str:
+        """Keeps a truth once; returns its digest."""
+        sha256 = sha256_bytes(content)
+        path = self.truth_path(sha256)
+        if not path.exists():
+            with self.writing():
+                write_atomic(path, content)
+        return sha256
+
     def failure_path(self, key: str) -> Path:
         """Where the failure of the cell with that record key lies, or would."""
         return self.folder / "failures" / f"{key}.json"
@@ -205,11 +222,15 @@ class Store:
 
     def sweep(self) -> int:
         """Removes what crashed processes left in `work/`; returns how many folders."""
-        with self.lock("work"):
-            dead = [path for path in (self.folder / "work").iterdir() if is_dead(path)]
+        dead = self.dead()
         for folder in dead:
             remove_tree(folder)
         return len(dead)
+
+    def dead(self) -> list[Path]:
+        """The folders in `work/` that crashed processes left."""
+        with self.lock("work"):
+            return [path for path in (self.folder / "work").iterdir() if is_dead(path)]
 
 
 def is_dead(folder: Path) -> bool:

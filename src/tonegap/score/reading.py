@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
@@ -79,14 +80,59 @@ def as_text(column: pa.ChunkedArray, name: str, where: str) -> pa.ChunkedArray:
 
 
 def _read_parquet(file: BinaryIO, path: Path) -> pa.Table:
-    file.seek(0)
     try:
-        parquet = pyarrow.parquet.ParquetFile(file)
-        _check_columns(parquet.schema_arrow.names, path)
+        file.seek(0)
+        schema = pyarrow.parquet.read_schema(file)
+        _check_columns(schema.names, path)
+        _check_types(schema, path)
+        texts = [field.name for field in schema if _is_text(field.type)]
+        file.seek(0)
+        # A text that a file holds once for a million rows stays one text until its size is known.
+        parquet = pyarrow.parquet.ParquetFile(file, read_dictionary=texts)
         _check_cells(parquet.metadata.num_rows, parquet.metadata.num_columns, path)
-        return parquet.read(use_threads=False)
+        return _spelled_out(parquet.read(use_threads=False), texts, path)
     except (pa.ArrowException, OSError) as e:
         raise BadPredictions(f"{path}: is a damaged Parquet file ({one_line(str(e))})") from e
+
+
+def _check_types(schema: pa.Schema, path: Path) -> None:
+    """Raises BadPredictions for columns whose cells have no bound on their size."""
+    unbounded = [
+        f"{field.name} holds {field.type}"
+        for field in schema
+        if pa.types.is_nested(field.type) or pa.types.is_fixed_size_binary(field.type)
+    ]
+    refuse(str(path), "columns of neither texts nor numbers", unbounded)
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return any(is_one(kind) for is_one in (pa.types.is_string, pa.types.is_large_string))
+
+
+def _spelled_out(table: pa.Table, texts: Sequence[str], path: Path) -> pa.Table:
+    """The table with these columns as text, once all that would be spelled out is known to fit."""
+    coded = [name for name in table.column_names if pa.types.is_dictionary(table[name].type)]
+    size = sum(_text_bytes(table[name]) for name in coded)
+    if size > MAX_CSV_BYTES:
+        raise BadPredictions(
+            f"{path}: holds {size:,} bytes of text, and at most {MAX_CSV_BYTES:,} are read; "
+            f"wanted short ids"
+        )
+    for name in texts:
+        place = table.column_names.index(name)
+        table = table.set_column(place, name, pc.cast(table[name], pa.string()))
+    return table
+
+
+def _text_bytes(column: pa.ChunkedArray) -> int:
+    """Bytes of a dictionary column's texts, each counted as often as it stands there."""
+    total = 0
+    for chunk in column.chunks:
+        if pa.types.is_string(chunk.dictionary.type):
+            lengths = pc.fill_null(pc.binary_length(chunk.dictionary), 0).to_numpy()
+            used = chunk.indices.drop_null().to_numpy()
+            total += int(np.bincount(used, minlength=len(lengths)) @ lengths.astype(np.int64))
+    return total
 
 
 def _read_csv(file: BinaryIO, path: Path) -> pa.Table:

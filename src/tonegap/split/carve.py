@@ -20,10 +20,11 @@ def carve(
     so that even a rare outer stratum gets its share. `key` seeds the ranks and the ties.
     """
     total = int(Fraction(str(fraction)) * len(ids) + Fraction(1, 2))
-    return frozenset(_take(sorted(zip(strata, ids, strict=True)), total, key))
+    return frozenset(take(sorted(zip(strata, ids, strict=True)), total, key))
 
 
-def _take(images: Sequence[tuple[tuple[str, ...], str]], count: int, key: str) -> list[str]:
+def take(images: Sequence[tuple[tuple[str, ...], str]], count: int, key: str) -> list[str]:
+    """The ids of `count` of the images, each given with its strata from outer to inner; see `carve`."""
     if not images or not images[0][0]:
         ranked = sorted((_rank(key, image_id), image_id) for _, image_id in images)
         return [image_id for _, image_id in ranked[:count]]
@@ -31,7 +32,7 @@ def _take(images: Sequence[tuple[tuple[str, ...], str]], count: int, key: str) -
     for (outer, *rest), image_id in images:
         inner.setdefault(outer, []).append((tuple(rest), image_id))
     counts = share_out({name: len(members) for name, members in inner.items()}, count, key)
-    return [i for name, members in inner.items() for i in _take(members, counts[name], key)]
+    return [i for name, members in inner.items() for i in take(members, counts[name], key)]
 
 
 def share_out(sizes: Mapping[str, int], total: int, key: str) -> dict[str, int]:

@@ -1,0 +1,17 @@
+"""`tonegap digest`: the value of a parameter that is a local file or folder."""
+
+from pathlib import Path
+
+import click
+
+
+@click.command("digest")
+@click.argument("path", type=click.Path(path_type=Path, exists=True))
+def command(path: Path) -> None:
+    """Print PATH#sha256=HEX, as a parameter of a suite that is a local file or folder wants it.
+
+    A folder's digest covers the relative paths and contents of its files; caches are left out.
+    """
+    from tonegap.rooms.given import given_digest, spelled
+
+    click.echo(spelled(path, given_digest(path)))

@@ -1,0 +1,122 @@
+"""`tonegap quality`: the quality sheet of a synthetic set made elsewhere."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from tonegap.cli.options import store_option, suite_root_option
+from tonegap.cli.requests import RunOptions, open_request
+from tonegap.errors import BadRequest, ToneGapError
+
+if TYPE_CHECKING:
+    from tonegap.rooms.task import Task
+    from tonegap.run.prepare import Request
+    from tonegap.run.sheet_maker import Found, SyntheticSet
+
+
+@click.command("quality")
+@click.argument(
+    "folder", metavar="SET", type=click.Path(path_type=Path, file_okay=False, exists=True)
+)
+@click.argument("suite", default="smoke")
+@click.option(
+    "--task",
+    default=None,
+    help="Compare with this task's training images (default: the suite's first).",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(0),
+    default=None,
+    help="Seed of the split (default: the task's first).",
+)
+@click.option(
+    "--root",
+    "roots",
+    multiple=True,
+    metavar="[DATASET=]DIR",
+    help="Where your download of the data set lies.",
+)
+@click.option("--engine", default="local", show_default=True, help="Where the extractor runs.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=None,
+    help="Folder for the pages (default: SET-quality beside SET).",
+)
+@store_option
+@suite_root_option
+def command(  # noqa: PLR0913 (click hands over each option as an argument)
+    folder: Path,
+    suite: str,
+    task: str | None,
+    seed: int | None,
+    roots: tuple[str, ...],
+    engine: str,
+    out: Path | None,
+    store: Path | None,
+    suite_root: Path | None,
+) -> None:
+    """The quality sheet of SET, a folder with synthetic.csv and images/, measured as SUITE says.
+
+    The set is compared with the training images of a task, never with test images. Without a
+    feature extractor in the suite ([quality]) the sheet has tones and a contact sheet.
+    """
+    from tonegap.rooms.task import read_task
+
+    options = RunOptions(
+        suite_root=suite_root, store=store, roots=roots, engine=engine, device="cpu", gpus="0", jobs=1,
+        allow_missing=False, methods=(), baselines=(), settings=(),
+    )  # fmt: skip
+    request = open_request(suite, options)
+    asked = read_task(request.root, task or request.suite.file.tasks[0])
+    if asked.id not in request.suite.file.tasks:
+        known = ", ".join(request.suite.file.tasks)
+        raise BadRequest(f"--task {task}: no task of the suite {suite}; there are: {known}")
+    target = out or folder.resolve().with_name(f"{folder.resolve().name}-quality")
+    click.echo(_write(request, asked, asked.seeds[0] if seed is None else seed, folder, target))
+
+
+def _write(request: "Request", task: "Task", seed: int, folder: Path, out: Path) -> Path:
+    """Makes the sheet and its pages, and returns the page."""
+    from tonegap.files import digest_of
+    from tonegap.report.quality import FOLDER, read_sheet
+    from tonegap.report.quality_write import sheet_files
+    from tonegap.report.settings import read_settings
+    from tonegap.report.write import write_bytes
+    from tonegap.run.foreign_set import foreign_set
+    from tonegap.run.prepare import quality_digest, view_at
+    from tonegap.run.sheet_maker import SheetMaker
+
+    made = foreign_set(folder, view_at(request, task, seed), seed)
+    found = _found(request, made)
+    key = digest_of(
+        {"sheet": [made.id.stage, repr(found.extractor), task.id, seed, quality_digest()]}
+    )
+    SheetMaker(request.store).make(made, found, key)
+    sheet = read_sheet(request.store.folder, key)
+    for path, content in sheet_files([sheet], read_settings(request.root), report="").items():
+        write_bytes(out / Path(path).relative_to(FOLDER), content)
+    return out / f"{sheet.page}.html"
+
+
+def _found(request: "Request", made: "SyntheticSet") -> "Found":
+    """What the suite's extractor says; an extractor that fails costs its numbers, not the sheet."""
+    from tonegap.rooms.given import check_given
+    from tonegap.run.foreign_set import FeaturesPlace, foreign_features
+    from tonegap.run.prepare import read_extractor
+    from tonegap.run.sheet_maker import Found
+
+    extractor = read_extractor(request)
+    if extractor is None:
+        return Found()
+    for file in extractor.files:
+        check_given(file)
+    limits, threads = request.suite.file.limits, request.suite.file.threads
+    place = FeaturesPlace(request.store, request.engine, limits, threads)
+    try:
+        return foreign_features(made, extractor, place)
+    except ToneGapError as e:
+        click.echo(f"no features: {e}", err=True)
+        return Found(reason=str(e))

@@ -1,0 +1,70 @@
+"""`tonegap search`: hyper-parameters by equal draws for every baseline, chosen on validation images."""
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from tonegap.cli.requests import RunOptions, open_request, run_options
+from tonegap.search.choose import RULES
+
+if TYPE_CHECKING:
+    from tonegap.rooms.suite import Suite
+    from tonegap.search.outcome import Found
+
+
+@click.command(name="search")
+@click.argument("suite", default="smoke")
+@run_options
+@click.option(
+    "--draws", type=click.IntRange(2), default=8, show_default=True, help="For every baseline."
+)
+@click.option("--rule", type=click.Choice(RULES), default="overall", show_default=True)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the draws.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=None,
+    metavar="FILE.toml",
+    help="Writes SUITE with the chosen values.",
+)
+def command(
+    suite: str, options: RunOptions, draws: int, rule: str, seed: int, out: Path | None
+) -> None:
+    """Search the hyper-parameters of SUITE's baselines, in spaces that they declare.
+
+    Each baseline gets the same number of draws; draw 0 is what the suite says. Choice is by validation
+    images alone: the selection metric (overall), the worst tone's accuracy (worst), or the least
+    distance to the best of both (trade-off). The same command again does exactly what is missing.
+    """
+    from tonegap.cli.run import say, work
+    from tonegap.run.prepare import prepare
+    from tonegap.search.draws import draws_suite, plugins_of, searched
+    from tonegap.search.outcome import outcome
+
+    request = open_request(suite, options)
+    plugins = plugins_of(request.root, request.suite)
+    search = searched(request.suite, plugins, draws, seed)
+    plan = prepare(replace(request, suite=draws_suite(request.suite, search, plugins)))
+    tally = work(request, plan, options)
+    say(tally)
+    found = outcome(request.store, plan, search, rule)
+    for line in (line for one in found for line in one.lines()):
+        click.echo(line)
+    if out:
+        said = f"Chosen by `tonegap search {suite} --draws {draws} --rule {rule} --seed {seed}`."
+        click.echo(_write(out, request.suite, found, said))
+    if tally.failures:
+        sys.exit(1)
+
+
+def _write(out: Path, suite: "Suite", found: "tuple[Found, ...]", said: str) -> Path:
+    from tonegap.search.draws import tuned_suite
+    from tonegap.search.suite_file import suite_toml
+
+    tuned = tuned_suite(suite, {one.baseline: one.values for one in found})
+    lines = [said, *(line for one in found for line in one.lines())]
+    out.write_text(suite_toml(tuned.file, "\n".join(lines)), encoding="utf-8")
+    return out

@@ -1,0 +1,116 @@
+"""A synthetic set made elsewhere, a folder with `synthetic.csv` and `images/`, on its way to a sheet.
+
+It is only looked at: to be trained on it enters a suite, where its ancestors are audited.
+"""
+
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+from tonegap.engines.base import Engine, RunSpec
+from tonegap.errors import BadData, BadOutput, EngineError
+from tonegap.files import digest_of, folder_digest, sha256_file
+from tonegap.quality.sheet import SetId
+from tonegap.rooms.suite import Limits
+from tonegap.run.entries import image_spec
+from tonegap.run.inputs import write_inputs, write_synthetic
+from tonegap.run.outputs import check_image, check_outputs, read_synthetic
+from tonegap.run.plan import Extractor, Stage
+from tonegap.run.sheet_maker import Found, SyntheticSet
+from tonegap.run.sheets import measured_by, n_by_tone
+from tonegap.run.store import Store
+from tonegap.run.view import TaskView
+
+
+@dataclass(frozen=True, slots=True)
+class FeaturesPlace:
+    """Where and how the features of a foreign set are made."""
+
+    store: Store
+    engine: Engine
+    limits: Limits
+    threads: int
+
+
+def foreign_set(folder: Path, view: TaskView, seed: int) -> SyntheticSet:
+    """The set in a folder, for a task at a seed.
+
+    Raises BadData for a manifest or an image that breaks the contract of a generate stage.
+    """
+    try:
+        rows = read_synthetic(folder)
+        for row in rows:
+            check_image(folder / "images" / row.file, f"images/{row.file}")
+    except BadOutput as e:
+        raise BadData(f"{folder}: {e}; see `generate` in docker/CONTRACT.md") from None
+    for row in rows:
+        if row.label not in view.classes:
+            raise BadData(f"{folder}/synthetic.csv: {row.label!r} is no class of {view.task}")
+    return SyntheticSet(
+        id=SetId(
+            plugin=folder.resolve().name,
+            parameters={},
+            task=view.task,
+            seed=seed,
+            stage=folder_digest(folder),
+            sha256=sha256_file(folder / "synthetic.csv"),
+            n=len(rows),
+            n_by_tone=n_by_tone(rows, view.axis_tones),
+            n_real=len(view.method_train.ids),
+            data=view.data,
+        ),
+        folder=folder,
+        rows=rows,
+        view=view,
+    )
+
+
+def foreign_features(made: SyntheticSet, extractor: Extractor, place: FeaturesPlace) -> Found:
+    """What an extractor says of a foreign set. Raises EngineError or BadOutput where it fails."""
+    if not made.rows:
+        return Found(reason="the set has no images")
+    stage = _stage(made, extractor, place.threads)
+    with place.store.work_folder("quality") as folder:
+        given, out = folder / "in", folder / "out"
+        write_inputs(place.store, stage, place.limits.timeout_s, given)
+        write_synthetic(place.store, stage, made.folder, made.id.stage, given)
+        for path in (out, folder / "tmp"):
+            path.mkdir()
+        plugin = extractor.identity.plugin
+        place.engine.open(place.store.folder, [plugin])
+        result = place.engine.run(
+            RunSpec(
+                plugin=plugin,
+                stage=stage.stage,
+                in_dir=given,
+                out_dir=out,
+                tmp_dir=folder / "tmp",
+                log=folder / "log.txt",
+                limits=place.limits,
+                threads=place.threads,
+                gpu=None,
+                cancelled=threading.Event(),
+            )
+        )
+        if result.cause != "ok":
+            raise EngineError(f"{plugin.label}: {result.cause}: {result.text}")
+        check_outputs(stage, out)
+        return measured_by(stage, out, made)
+
+
+def _stage(made: SyntheticSet, extractor: Extractor, threads: int) -> Stage:
+    plugin = extractor.identity.plugin
+    return Stage(
+        key=digest_of([made.id.stage, plugin.label]),
+        stage=plugin.file.stages[0],
+        identity=extractor.identity,
+        parameters=extractor.parameters,
+        seed=made.id.seed,
+        device="cpu",
+        threads=threads,
+        image=image_spec(plugin, extractor.parameters, plugin.label),
+        view=made.view,
+        files=extractor.files,
+        upstream=(),
+        ingredients={},
+    )

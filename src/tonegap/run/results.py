@@ -1,0 +1,153 @@
+"""Predictions and truth into all numbers of a record, and the answers they rest on.
+
+Pure but for reading the predictions file: a run scores with it, and so does whoever checks a record later.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tonegap.evidence.answers import TestAnswers
+from tonegap.run.record import SELECTIONS, CurvePoint, Record, ScoreColumns, Selected
+from tonegap.run.truth import PartTruth, Truth
+from tonegap.score.metrics import score_table
+from tonegap.score.predictions import Labelled, Predictions, read_predictions
+from tonegap.score.rules import ScoringRules
+from tonegap.score.selection import epoch_values, select_by
+from tonegap.score.tables import ScoreTable
+from tonegap.score.undefined import Undefined
+from tonegap.tones import GROUPS, TYPES, tone_group
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What a task says of how its predictions are scored; fields as in a record."""
+
+    classes: tuple[str, ...]
+    positive: tuple[str, ...]
+    tones: tuple[str, ...]
+    min_support: int
+    selection_metric: str
+
+    @property
+    def plain(self) -> ScoringRules:
+        """On the task's own tones, without a threshold."""
+        return ScoringRules(self.classes, self.positive, None, self.min_support, self.tones)
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """The numbers of a record: test scores under each selection rule, and the curve over epochs."""
+
+    scores: dict[str, Selected]
+    curve: tuple[CurvePoint, ...]
+
+
+def rules_of(record: Record) -> Rules:
+    """The rules that a record was scored by."""
+    return Rules(
+        classes=record.classes,
+        positive=record.positive,
+        tones=record.tones,
+        min_support=record.min_support,
+        selection_metric=record.selection_metric,
+    )
+
+
+def results_of(path: Path, truth: Truth, rules: Rules) -> Results:
+    """Every number that predictions give.
+
+    Raises BadPredictions for a file that breaks the contract, BadRequest where the selection metric is undefined.
+    """
+    predictions = read_predictions(path, rules.classes, truth.ids)
+    n = len(truth.validation.ids)
+    validation = _labelled(predictions, slice(0, n), truth.validation)
+    test = _labelled(predictions, slice(n, None), truth.test)
+    scores = {rule: _selected(rule, validation, test, rules) for rule in SELECTIONS}
+    return Results(scores, _curve(validation, test, rules))
+
+
+def answers_of(path: Path, truth: Truth, record: Record, rule: str) -> TestAnswers:
+    """What a record's entry said of each test image at the epoch that a rule picked.
+
+    Raises BadPredictions for a file that breaks the contract.
+    """
+    predictions = read_predictions(path, record.classes, truth.ids)
+    picked = record.scores[rule]
+    p = predictions.p[predictions.epochs.index(picked.epoch), len(truth.validation.ids) :]
+    test = truth.test
+    return TestAnswers(
+        ids=test.ids,
+        labels=test.labels,
+        tones=test.tones,
+        units=test.units,
+        classes=record.classes,
+        p=p.copy(),  # not all epochs with it
+        epoch=picked.epoch,
+        threshold=picked.threshold,
+    )
+
+
+def tone_axes(
+    tones: Sequence[str | None], scored: Sequence[str]
+) -> list[tuple[str, tuple[str | None, ...], tuple[str, ...]]]:
+    """The axes a test set can be scored on: (name, tone of each image, tones expected).
+
+    Six types pool into three groups; groups cannot be told apart further.
+    """
+    groups = tuple(tone_group(tone) if tone else None for tone in tones)
+    expected = tuple(g for g in GROUPS if g in {tone_group(tone) for tone in scored})
+    axes = [("groups", groups, expected)]
+    if all(tone in TYPES for tone in scored):
+        axes.insert(0, ("types", tuple(tones), tuple(scored)))
+    return axes
+
+
+def columns_of(table: ScoreTable) -> ScoreColumns:
+    """A score table by columns, as a record keeps it."""
+    return ScoreColumns(
+        metric=tuple(score.metric for score in table),
+        tone=tuple(score.tone for score in table),
+        value=tuple(score.value for score in table),
+        n=tuple(score.n for score in table),
+        reason=tuple(score.reason for score in table),
+    )
+
+
+def _selected(rule: str, validation: Labelled, test: Labelled, rules: Rules) -> Selected:
+    """The test scores of the epoch and threshold that a selection rule picks, on each tone axis."""
+    choice = select_by(rule, validation, test, rules.selection_metric, rules.plain)
+    p = test.p[choice.epoch_index]
+    tables = {}
+    for axis, tones, scored in tone_axes(test.tones, rules.tones):
+        of_axis = ScoringRules(
+            rules.classes, rules.positive, choice.threshold, rules.min_support, scored
+        )
+        tables[axis] = columns_of(score_table(p, test.y, tones, of_axis))
+    return Selected(test.epochs[choice.epoch_index], choice.threshold, tables)
+
+
+def _curve(validation: Labelled, test: Labelled, rules: Rules) -> tuple[CurvePoint, ...]:
+    """The selection metric of every epoch on validation and on test."""
+    lines: list[Sequence[float | None]] = []
+    for images in (validation, test):
+        values = epoch_values(images, rules.selection_metric, rules.plain)
+        if isinstance(values, Undefined):
+            lines.append([None] * len(images.epochs))
+        else:
+            lines.append([float(value) for value in values])
+    rows = zip(validation.epochs, *lines, strict=True)
+    return tuple(
+        CurvePoint(epoch, on_validation, on_test) for epoch, on_validation, on_test in rows
+    )
+
+
+def _labelled(predictions: Predictions, rows: slice, truth: PartTruth) -> Labelled:
+    return Labelled(
+        classes=predictions.classes,
+        ids=truth.ids,
+        epochs=predictions.epochs,
+        p=predictions.p[:, rows],
+        y=truth.y(predictions.classes),
+        tones=truth.tones,
+    )

@@ -1,0 +1,177 @@
+"""A synthetic set as a quality sheet with its pictures: measures tones, draws, writes.
+
+The mistake it exists to prevent: a set that nobody looked at.
+"""
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from tonegap.files import sha256_bytes, write_atomic
+from tonegap.quality.fidelity import tone_table
+from tonegap.quality.measure import Listed
+from tonegap.quality.pictures import ContactCell, ShownPair, Thumb, contact_sheet, pair_sheet
+from tonegap.quality.sheet import (
+    SCHEMA,
+    ExtractorId,
+    Measured,
+    Picture,
+    SetId,
+    Sheet,
+    encode_sheet,
+)
+from tonegap.quality.show import shown_images
+from tonegap.quality.skin import SIZE_PX, measured_types
+from tonegap.run.job import ImageSpec
+from tonegap.run.outputs import SyntheticRow
+from tonegap.run.packs import ensure_pack, read_image
+from tonegap.run.store import Store
+from tonegap.run.view import Rows, TaskView
+
+SHEET, CONTACT, NEAREST = "quality.json", "contact.jpg", "nearest.jpg"
+NO_EXTRACTOR = "no feature extractor was named ([quality] in the suite's file)"
+_MEASURED = ImageSpec(SIZE_PX, "crop")
+_SMALL_PX, _LARGE_PX = 64, 96  # sides of what a contact sheet shows, for six tones and for three
+
+
+@dataclass(frozen=True, slots=True)
+class SyntheticSet:
+    """A synthetic set in a folder (`synthetic.csv`, `images/`), and the task it was made for."""
+
+    id: SetId
+    folder: Path
+    rows: tuple[SyntheticRow, ...]
+    view: TaskView
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """The files of its images."""
+        return tuple(self.folder / "images" / row.file for row in self.rows)
+
+    @property
+    def contents(self) -> tuple[str, ...]:
+        """What names the content of each image."""
+        return tuple(f"{self.id.stage}/{row.file}" for row in self.rows)
+
+    @property
+    def listed(self) -> Listed:
+        """What is known of its images."""
+        return Listed(
+            ids=tuple(row.image_id for row in self.rows),
+            labels=tuple(row.label for row in self.rows),
+            tones=tuple(row.tone for row in self.rows),
+            sources=tuple(row.sources for row in self.rows),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What the features of a set say, or why there are none."""
+
+    extractor: ExtractorId | None = None
+    measured: Measured | None = None
+    reason: str | None = NO_EXTRACTOR
+
+
+def sheet_folder(store: Path, key: str) -> Path:
+    """Where the sheet of that key lies in a store, or would."""
+    return store / "quality" / key
+
+
+def listed(rows: Rows) -> Listed:
+    """What is known of real images."""
+    return Listed(rows.ids, rows.labels, rows.tones)
+
+
+class SheetMaker:
+    """Makes sheets; the tones of real images are measured once for each set of them."""
+
+    def __init__(self, store: Store) -> None:
+        """Takes the store that sheets are kept in."""
+        self._store = store
+        self._real: dict[str, tuple[str | None, ...]] = {}
+        self._lock = threading.Lock()
+
+    def make(self, made: SyntheticSet, found: Found, key: str) -> Path:
+        """Writes the sheet and returns its folder; `quality.json` comes last, whole or not at all."""
+        folder = sheet_folder(self._store.folder, key)
+        pictures = self._pictures(made, found)
+        sheet = Sheet(
+            schema=SCHEMA,
+            key=key,
+            set=made.id,
+            tones=tone_table(made.listed.tones, self._types(made.paths, made.contents)),
+            real_tones=tone_table(
+                made.view.method_train.tones, self._real_types(made.view.method_train)
+            ),
+            extractor=found.extractor,
+            measured=found.measured,
+            no_features=found.reason,
+            pictures=tuple(
+                Picture(name, sha256_bytes(content), caption)
+                for name, (content, caption) in pictures.items()
+            ),
+        )
+        with self._store.writing():
+            for name, (content, _caption) in pictures.items():
+                write_atomic(folder / name, content)
+            write_atomic(folder / SHEET, encode_sheet(sheet))
+        return folder
+
+    def _real_types(self, rows: Rows) -> tuple[str | None, ...]:
+        with self._lock:
+            if rows.labelled_digest not in self._real:
+                self._real[rows.labelled_digest] = self._types(rows.paths, rows.sha256)
+            return self._real[rows.labelled_digest]
+
+    def _types(self, paths: Sequence[Path], contents: Sequence[str]) -> tuple[str | None, ...]:
+        if not paths:
+            return ()
+        images = np.load(ensure_pack(self._store, paths, contents, _MEASURED), mmap_mode="r")
+        return measured_types(images)
+
+    def _pictures(self, made: SyntheticSet, found: Found) -> dict[str, tuple[bytes, str]]:
+        """Contents and captions of the pictures by file; none of an empty set."""
+        if not made.rows:
+            return {}
+        pictures = {CONTACT: _contact(made)}
+        if found.measured:
+            pictures[NEAREST] = _nearest(made, found.measured)
+        return pictures
+
+
+def _contact(made: SyntheticSet) -> tuple[bytes, str]:
+    view, real = made.view, made.view.method_train
+    shown = shown_images(listed(real), made.listed, view.classes, view.axis_tones)
+    side_px = _LARGE_PX if len(shown.tones) <= 3 else _SMALL_PX
+    cells = {
+        place: ContactCell(
+            tuple(_thumb(made.paths[i], side_px) for i in ours),
+            tuple(_thumb(real.paths[i], side_px) for i in theirs),
+        )
+        for place, (ours, theirs) in shown.rows.items()
+    }
+    return contact_sheet(shown.labels, shown.tones, cells, side_px), shown.caption
+
+
+def _nearest(made: SyntheticSet, measured: Measured) -> tuple[bytes, str]:
+    real = made.view.method_train
+    ours = dict(zip((row.image_id for row in made.rows), made.paths, strict=True))
+    theirs = dict(zip(real.ids, real.paths, strict=True))
+    pairs = [
+        ShownPair(
+            _thumb(ours[pair.synthetic], _LARGE_PX),
+            _thumb(theirs[pair.real], _LARGE_PX),
+            f"distance {pair.distance:.3g}" + ("\nmade from it" if pair.is_source else ""),
+        )
+        for pair in measured.memory.nearest
+    ]
+    caption = "The synthetic images nearest to a training image, each with that image below it."
+    return pair_sheet(pairs, _LARGE_PX), caption
+
+
+def _thumb(path: Path, side_px: int) -> Thumb:
+    return read_image(path, ImageSpec(side_px, "crop"))

@@ -1,0 +1,82 @@
+"""The truth that a record was scored against, kept once per content: `truth/SHA256.csv`.
+
+    partition,image_id,label,tone,unit      validation rows, then test rows, in the order of the partition
+
+With it and the predictions every number of a record can be computed again, without images and without the
+data set. `unit` numbers near-duplicate groups. It never enters a stage.
+"""
+
+import csv
+import hashlib
+import io
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from tonegap.errors import StoreError
+from tonegap.score.arrays import IntArray
+
+COLUMNS = ("partition", "image_id", "label", "tone", "unit")
+PARTITIONS = ("validation", "test")
+
+
+@dataclass(frozen=True, slots=True)
+class PartTruth:
+    """What is known of the images of one partition, aligned: ids, labels, tones (None: unknown), units."""
+
+    ids: tuple[str, ...]
+    labels: tuple[str, ...]
+    tones: tuple[str | None, ...]
+    units: tuple[int, ...]
+
+    def y(self, classes: Iterable[str]) -> IntArray:
+        """Class index of each image. Raises KeyError for a label that is none of the classes."""
+        index = {name: i for i, name in enumerate(classes)}
+        return np.array([index[label] for label in self.labels], dtype=np.int64)
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """Both partitions that predictions are made for."""
+
+    validation: PartTruth
+    test: PartTruth
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """All ids, validation first: the order in which predictions are read."""
+        return (*self.validation.ids, *self.test.ids)
+
+
+def encode_truth(truth: Truth) -> bytes:
+    """The file's content; its SHA-256 is its name."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for name in PARTITIONS:
+        part: PartTruth = getattr(truth, name)
+        for row in zip(part.ids, part.labels, part.tones, part.units, strict=True):
+            image_id, label, tone, unit = row
+            writer.writerow((name, image_id, label, tone or "", unit))
+    return out.getvalue().encode()
+
+
+def decode_truth(content: bytes, sha256: str, where: str) -> Truth:
+    """The truth in a file. Raises StoreError naming `where` unless the content has that digest."""
+    found = hashlib.sha256(content).hexdigest()
+    if found != sha256:
+        raise StoreError(
+            f"{where}: found sha256 {found[:12]}…, wanted {sha256[:12]}…: it was changed"
+        )
+    rows = list(csv.DictReader(io.StringIO(content.decode())))
+    return Truth(*(_part([row for row in rows if row["partition"] == name]) for name in PARTITIONS))
+
+
+def _part(rows: list[dict[str, str]]) -> PartTruth:
+    return PartTruth(
+        ids=tuple(row["image_id"] for row in rows),
+        labels=tuple(row["label"] for row in rows),
+        tones=tuple(row["tone"] or None for row in rows),
+        units=tuple(int(row["unit"]) for row in rows),
+    )
