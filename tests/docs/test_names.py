@@ -16,7 +16,17 @@ from tonegap.score.tables import METRICS
 PAGES = all_pages()
 by_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 
-_ROOMS = ("benchmarks", "methods", "baselines", "docker", "reports", "src", "tests", "docs")
+_ROOMS = (
+    "benchmarks",
+    "methods",
+    "baselines",
+    "extractors",
+    "docker",
+    "reports",
+    "src",
+    "tests",
+    "docs",
+)
 _ROOMS += ("requirements", ".ci")
 # What the reader of a page makes, and placeholders.
 _MADE_BY_READERS = re.compile(r"clinic|mirrored|plain|NAME|DATA_?SET|TASK|KEY|…|<|\*|\{")

@@ -28,9 +28,10 @@ def pins_of(lock):
 def asked_for():
     """(lock, requirement) for every direct dependency."""
     core = project()["project"]
-    run = [*core["dependencies"], *core["optional-dependencies"]["local"]]
+    extras = core["optional-dependencies"]
+    run = [*core["dependencies"], *extras["local"], *extras["diffusion"]]
     groups = project()["dependency-groups"]
-    found = [("run", text) for text in run]
+    found = [("run", text) for text in run if not text.startswith("tonegap[")]
     return found + [(name, text) for name, texts in groups.items() for text in texts]
 
 

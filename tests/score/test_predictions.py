@@ -303,6 +303,27 @@ def test_a_csv_over_the_limit_is_refused_before_it_is_read(tmp_path):
         read_predictions(path)
 
 
+@pytest.mark.parametrize("kind", [pa.string(), pa.dictionary(pa.int32(), pa.string())])
+def test_a_long_id_that_parquet_holds_once_for_many_rows_is_refused_before_it_is_spelled_out(
+    tmp_path, monkeypatch, kind
+):
+    ids = pa.array(["x" * 1000] * 1000)
+    table = pa.table({"image_id": ids.cast(kind), "p_a": [0.5] * 1000, "p_b": [0.5] * 1000})
+    pyarrow.parquet.write_table(table, tmp_path / "p.parquet")
+    assert (tmp_path / "p.parquet").stat().st_size < 10_000
+    monkeypatch.setattr(reading, "MAX_CSV_BYTES", 999_999)
+    with pytest.raises(BadPredictions, match=r"holds 1,000,000 bytes of text, and at most 999,999"):
+        read_predictions(tmp_path / "p.parquet")
+
+
+@pytest.mark.parametrize("value", [[[1]], pa.array([b"ab"], pa.binary(2))])
+def test_a_parquet_with_cells_that_have_no_bound_is_refused(tmp_path, value):
+    table = pa.table({"image_id": ["i"], "p_a": [1.0], "p_b": value})
+    pyarrow.parquet.write_table(table, tmp_path / "p.parquet")
+    with pytest.raises(BadPredictions, match=r"columns of neither texts nor numbers .*p_b holds"):
+        read_predictions(tmp_path / "p.parquet")
+
+
 def test_a_parquet_that_unpacks_to_too_much_is_refused_before_it_is_read(tmp_path, monkeypatch):
     table = pa.table({"image_id": ["x"] * 100, "p_a": [0.0] * 100, "p_b": [1.0] * 100})
     pyarrow.parquet.write_table(table, tmp_path / "p.parquet")

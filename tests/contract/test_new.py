@@ -1,0 +1,46 @@
+"""Plug-ins that `tonegap new` makes, through the runner on 24 images."""
+
+import pytest
+from quick_entries import assert_same_bytes_twice
+
+from tonegap.rooms.check import check_rooms
+from tonegap.rooms.plugin import read_plugin
+
+pytestmark = pytest.mark.parametrize("kind", ["method", "baseline"])
+
+
+def test_a_new_plug_in_runs_and_gives_the_same_bytes_twice(own_project, tonegap, kind, tmp_path):
+    root = own_project.root
+    assert tonegap("new", kind, "my-idea", "--suite-root", root) == 0
+    assert tonegap.out.strip() == str(root / f"{kind}s" / "my-idea")
+    assert read_plugin(root, kind, "my-idea").file.title == "My idea"
+    assert_same_bytes_twice(own_project, tmp_path, **{kind: "my-idea"})
+
+
+def test_it_has_no_problem_and_no_placeholder_left(own_project, tonegap, kind):
+    tonegap("new", kind, "my-idea", "--suite-root", own_project.root)
+    folder = own_project.root / f"{kind}s" / "my-idea"
+    assert "{{" not in "".join(path.read_text() for path in folder.iterdir())
+    places = {problem.where for problem in check_rooms(own_project.root)}
+    assert not any("my-idea" in place for place in places)
+
+
+def test_it_can_be_run_beside_a_suite_at_once(own_project, tonegap, kind):
+    tonegap("new", kind, "my-idea", "--suite-root", own_project.root)
+    own_project.rooms.suite(tasks=["clinic/two"])
+    words = ("--suite-root", own_project.root, "--root", own_project.download)
+    code = tonegap("run", "tiny", f"--{kind}", "my-idea", *words)
+    assert code == 0, tonegap.err
+    assert "2 cells finished" in tonegap.err
+
+
+@pytest.mark.parametrize("name", ["My-idea", "my_idea", "-x", "x-", "a b", "../x", ""])
+def test_a_name_that_is_no_id_is_refused(own_project, tonegap, kind, name):
+    assert tonegap("new", kind, "--suite-root", own_project.root, "--", name) == 2
+    assert "wanted lower-case words joined by hyphens" in tonegap.err
+
+
+def test_a_name_that_is_taken_is_refused(own_project, tonegap, kind):
+    tonegap("new", kind, "my-idea", "--suite-root", own_project.root)
+    assert tonegap("new", kind, "my-idea", "--suite-root", own_project.root) == 2
+    assert "exists already; choose another name" in tonegap.err
