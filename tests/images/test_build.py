@@ -16,7 +16,7 @@ from tonegap.engines.docker.daemon import connected
 from tonegap.errors import EngineError
 from tonegap.images.build import BuildRequest, build_images, lock_from_engine
 from tonegap.images.client import look_inside
-from tonegap.images.lock import encode_lock, read_lock, write_lock
+from tonegap.images.lock import read_lock, write_lock
 from tonegap.images.resolve import image_of
 from tonegap.images.transport import (
     archive_path,
@@ -143,7 +143,8 @@ def test_a_lost_lock_is_made_anew_from_the_engine(kept):
     before = read_lock(kept)
     write_lock(kept, before.with_image(before.images["base-cuda"]))
     found = lock_from_engine(kept, None, lambda _said: None)
-    assert encode_lock(found) == encode_lock(before)
+    # An engine that others use as well may hold more images of these very sources.
+    assert {name: found.images[name] for name in before.images} == before.images
 
 
 def test_another_environment_is_proved_without_a_build(kept, tmp_path):
