@@ -7,17 +7,6 @@ import msgspec
 
 from tonegap.run.record import EntryId, Record
 
-CAUSES = (
-    "method-error",
-    "bad-output",
-    "leak",
-    "timeout",
-    "oom",
-    "killed",
-    "cancelled",
-    "engine-error",
-)
-
 
 class CellId(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One cell of the matrix and the key its record has once it exists.
@@ -49,8 +38,8 @@ class Matrix(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Failure(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Why a stage did not finish: `failure.json` beside its log; never taken for a result.
 
-    `cause` is one of CAUSES; `text` one sentence for a reader; `stage` and `plugin` say where; `log` is
-    the stage's log below the store, empty where it left none.
+    `cause` is one of `tonegap.engines.base.Cause`, never `ok`; `text` one sentence for a reader;
+    `stage` and `plugin` say where; `log` is the stage's log below the store, empty where it left none.
     """
 
     key: str
