@@ -1,5 +1,7 @@
 """Plug-ins that `tonegap new` makes, through the runner on 24 images."""
 
+import csv
+
 import pytest
 from quick_entries import assert_same_bytes_twice
 
@@ -32,6 +34,10 @@ def test_it_can_be_run_beside_a_suite_at_once(own_project, tonegap, kind):
     code = tonegap("run", "tiny", f"--{kind}", "my-idea", *words)
     assert code == 0, tonegap.err
     assert "2 cells finished" in tonegap.err
+    board = own_project.root / "runs/report/tiny/leaderboard.csv"
+    with board.open(encoding="utf-8", newline="") as f:
+        ranks = {row["rank"] for row in csv.DictReader(f) if "my-idea" in row[kind]}
+    assert ranks & {"1", "2"}
 
 
 @pytest.mark.parametrize("name", ["My-idea", "my_idea", "-x", "x-", "a b", "../x", ""])
