@@ -17,6 +17,8 @@ from tonegap.engines.docker.daemon import UNREACHABLE
 
 _HEADER = struct.Struct(">BxxxL")
 _ERROR = 2  # the channel of standard error
+# What reading a response raises, or taking its socket, that another thread closes at this very moment.
+_CLOSED_MEANWHILE = (AttributeError, ValueError)
 
 Piece = tuple[bytes, bytes]  # standard output, standard error
 
@@ -41,7 +43,7 @@ class Attached:
     def pieces(self) -> Iterator[Piece]:
         """What came on each channel, until the container ends or the engine goes away."""
         # What urllib3 and the socket raise then is not worth telling apart: the output is over.
-        with contextlib.suppress(*UNREACHABLE, HTTPError):
+        with contextlib.suppress(*UNREACHABLE, HTTPError, *_CLOSED_MEANWHILE):
             while len(header := self._response.raw.read(_HEADER.size)) == _HEADER.size:
                 channel, length = _HEADER.unpack(header)
                 text = self._response.raw.read(length)
@@ -50,6 +52,7 @@ class Attached:
     def close(self) -> None:
         """Stops listening, also for a thread that waits for more."""
         nothing: Iterator[Piece] = iter(())
-        with contextlib.suppress(*UNREACHABLE):
+        with contextlib.suppress(*UNREACHABLE, *_CLOSED_MEANWHILE):
             CancellableStream(nothing, self._response).close()
-        self._response.close()
+        with contextlib.suppress(*UNREACHABLE, *_CLOSED_MEANWHILE):
+            self._response.close()
