@@ -5,10 +5,13 @@ picture with hundreds of windows at once. What this finds are candidates, never 
 """
 
 import functools
+import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from tonegap.audit.thumbs import SIDE
 
@@ -16,7 +19,8 @@ _GRID = 16
 _CELLS = 8
 _PER_PICTURE = 2  # candidates; of planted crops 99 in 100 come first, the rest second or third
 _LEAST = 0.6  # correlation of 8 × 8 values; planted crops reach 0.8
-_OTHERS = 16  # pictures whose windows are compared at a time
+_OTHERS = 128  # pictures whose windows are compared at a time
+_VIEWS = 512  # with so many pictures, plain or mirrored
 _MINE = 2048
 
 Grey = NDArray[np.float32]
@@ -60,32 +64,48 @@ def candidates(mine: Grey, others: Grey) -> Candidates:
 
 
 def _candidates(mine: Grey, others: Grey, first: int) -> Candidates:
-    score, window = _best_windows(mine, others)
+    views = np.stack([_values(mine), _values(mine[:, :, ::-1])], axis=1)  # plain, mirrored
+    score = _best_scores(views.reshape(-1, _CELLS**2), others)
+    score = score.reshape(len(others), len(mine), 2).transpose(1, 0, 2).reshape(len(mine), -1)
     kept = min(_PER_PICTURE, score.shape[1])
     top = np.argpartition(-score, kept - 1, axis=1)[:, :kept]
     row = np.repeat(np.arange(len(mine)), kept)
     column = top.ravel()
     likely = score[row, column] >= _LEAST
     row, column = row[likely], column[likely]
-    box = _windows()[window[row, column]]
-    return Candidates(row + first, column // 2, column % 2 == 1, box)
+    other, mirrored = column // 2, column % 2
+    box = _windows()[_best_window(views[row, mirrored], others[other])]
+    return Candidates(row + first, other, mirrored == 1, box)
 
 
-def _best_windows(mine: Grey, others: Grey) -> tuple[Grey, NDArray[np.int16]]:
-    """The best correlation with a window of each other picture, and which: [n, 2 m], plain and mirrored in turn."""
-    plain, mirrored = _values(mine), _values(mine[:, :, ::-1])
-    score = np.empty((len(mine), 2 * len(others)), np.float32)
-    window = np.empty(score.shape, np.int16)
-    for start in range(0, len(others), _OTHERS):
-        table = _window_values(others[start : start + _OTHERS])
-        n = len(table)
-        for side, values in enumerate((plain, mirrored)):
-            all_ = (values @ table.reshape(-1, _CELLS**2).T).reshape(len(mine), n, -1)
-            columns = slice(2 * start + side, 2 * (start + n), 2)
-            best = all_.argmax(2)
-            window[:, columns] = best
-            score[:, columns] = np.take_along_axis(all_, best[:, :, None], 2)[:, :, 0]
-    return score, window
+def _best_scores(values: Grey, others: Grey) -> Grey:
+    """[m, n]: each picture's best correlation with any window of each other one."""
+    score = np.empty((len(others), len(values)), np.float32)
+
+    def fill(start: int) -> None:
+        block = others[start : start + _OTHERS]
+        tables = np.ascontiguousarray(_window_values(block).transpose(1, 0, 2))
+        for first in range(0, len(values), _VIEWS):
+            some = values[first : first + _VIEWS].T
+            best = np.full((len(block), some.shape[1]), -1, np.float32)
+            found = np.empty_like(best)
+            for table in tables:  # one window at a time: all of a block stays in the cache
+                np.maximum(best, np.matmul(table, some, out=found), out=best)
+            score[start : start + _OTHERS, first : first + _VIEWS] = best
+
+    # Products of matrices and maxima release the interpreter's lock; one thread each.
+    with threadpool_limits(1), ThreadPoolExecutor(os.cpu_count()) as pool:
+        list(pool.map(fill, range(0, len(others), _OTHERS)))
+    return score
+
+
+def _best_window(values: Grey, others: Grey) -> NDArray[np.int64]:
+    """Which window of its own other picture is most like each picture, pair by pair."""
+    found = [
+        np.einsum("nwp,np->nw", _window_values(others[s : s + _OTHERS]), values[s : s + _OTHERS])
+        for s in range(0, len(values), _OTHERS)
+    ]
+    return np.concatenate(found).argmax(1) if found else np.empty(0, np.int64)
 
 
 def _values(pictures: Grey) -> Grey:
