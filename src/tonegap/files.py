@@ -67,11 +67,16 @@ def digest_of(value: Any) -> str:
 
 def write_atomic(path: Path, content: bytes) -> None:
     """Writes a whole file or nothing: beside it, synced, then renamed over it."""
+    write_pieces_atomic(path, (content,))
+
+
+def write_pieces_atomic(path: Path, pieces: Iterable[bytes]) -> None:
+    """As `write_atomic`, for a file that comes bit by bit."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as f:
-            f.write(content)
+            f.writelines(pieces)
             f.flush()
             os.fsync(f.fileno())
         Path(name).chmod(0o644)

@@ -1,4 +1,4 @@
-"""How long three papers' protocols take at full size on two cores: their partitions, drawn images, two epochs.
+"""How long three papers' protocols take at full size on two cores: their partitions, seed 0, drawn images, two epochs.
 
 FairDisCo's (ResNet-18, BASE and FairDisCo side by side), PatchAlign's (ViT-B/16, thinned by class and tone to 4,000
 images) and skin-diff's (VGG-16, frozen but for its head, with and without images of skin-diff by the suite's small
@@ -28,7 +28,7 @@ SUITES = {
 title = "FairDisCo's protocol, two epochs"
 about = "How long it takes; scores mean nothing."
 tasks = ["fitzpatrick17k/fairdisco"]
-seeds = "published"
+seeds = [0]
 [[entries]]
 methods = ["none"]
 baselines = ["erm", "fairdisco"]
@@ -38,7 +38,7 @@ backbones = ["resnet18"]
 title = "PatchAlign's protocol, two epochs, thinned"
 about = "How long it takes; scores mean nothing."
 tasks = ["fitzpatrick17k/patchalign"]
-seeds = "published"
+seeds = [0]
 subset = 4000
 [[entries]]
 methods = ["none"]
@@ -46,7 +46,7 @@ baselines = ["patchalign"]
 backbones = ["vit_b_16"]
 """,
     "skin-diff": """
-title = "skin-diff's protocol, two epochs, one seed"
+title = "skin-diff's protocol, two epochs"
 about = "How long it takes; scores mean nothing."
 tasks = ["fitzpatrick17k/skin-diff-2025"]
 seeds = [0]

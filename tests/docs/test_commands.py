@@ -86,7 +86,16 @@ def as_pattern(lines: tuple[str, ...]) -> re.Pattern[str]:
     return re.compile("^" + "".join(parts), re.M)
 
 
-@pytest.mark.parametrize("name", ["docs/tutorial.md", "docs/own-data.md", "docs/method-guide.md"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "docs/tutorial.md",
+        "docs/own-data.md",
+        "docs/method-guide.md",
+        "docs/submitting.md",
+        "docs/standards.md",
+    ],
+)
 def test_following_the_page_does_what_it_says(name, suite_root):
     differences = follow(Page(name), suite_root)
     assert not differences, "\n\n".join(differences)

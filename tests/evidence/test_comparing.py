@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tonegap.evidence.answers import TestAnswers
-from tonegap.evidence.comparing import holm, paired, rank_bands
+from tonegap.evidence.comparing import few_images, holm, paired
 from tonegap.evidence.entries import Asked, compare_entries, entry_evidence
 from tonegap.evidence.parity import detectable
 from tonegap.score.tables import ALL, GAP, WORST
@@ -69,15 +69,12 @@ def test_draws_that_are_undefined_make_a_comparison_undefined():
     assert paired(draws, holes, 0.0) is None
 
 
-def test_entries_that_the_best_of_a_band_is_not_better_than_share_it():
-    p = {("a", "b"): 0.4, ("a", "c"): 0.001, ("a", "d"): 0.0001, ("c", "d"): 0.3}
-    assert rank_bands(["a", "b", "c", "d"], lambda *pair: p[pair]) == [1, 1, 2, 2]
-
-
-def test_a_band_ends_only_where_the_corrected_p_says_so():
-    # 0.03 alone would tell b from a; with two others to compare it does not.
-    p = {("a", "b"): 0.03, ("a", "c"): 0.03, ("a", "d"): 0.03}
-    assert rank_bands(["a", "b", "c", "d"], lambda *pair: p[pair]) == [1, 1, 1, 1]
+def test_few_images_make_more_noise():
+    # n = 42: the root of 42/41 times 2.0195 (Student, 41 degrees) over 1.9600 (normal).
+    draws = few_images(np.array([0.5, 0.7, 0.9]), 42)
+    assert draws.tolist() == pytest.approx(
+        [0.7 - 0.2 * 1.04284, 0.7, 0.7 + 0.2 * 1.04284], abs=1e-4
+    )
 
 
 def test_a_better_entry_is_told_from_a_worse_one_on_the_same_images():

@@ -14,6 +14,8 @@ ROOT = Path(__file__).parents[2]
 ENGINE = sorted((ROOT / "src").rglob("*.py"))
 KIT = sorted((ROOT / "docker" / "kit").rglob("*.py"))
 
+# What an extra brings, and the one file that asks for it.
+_EXTRAS = {"mlflow": "mlflow_sink.py"}
 # Ids that are words of the language or of the code as well.
 _WORDS = {"none", "phantom"}
 
@@ -42,11 +44,18 @@ def test_the_engine_never_imports_what_only_stages_need():
 def test_the_engine_imports_only_what_is_declared():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     declared = {Requirement(text).name.lower() for text in project["dependencies"]}
-    own = {"tonegap", *sys.stdlib_module_names}
+    own = {"tonegap", *sys.stdlib_module_names, *_EXTRAS}
     outside = {name for path in ENGINE for name in imports(path)} - own
     distributions = packages_distributions()
     missing = {name for name in outside if not declared & {d.lower() for d in distributions[name]}}
     assert missing == set()
+
+
+@pytest.mark.parametrize("name", _EXTRAS)
+def test_what_an_extra_brings_is_imported_by_one_file(name):
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert name in project["optional-dependencies"]
+    assert [path.name for path in ENGINE if name in imports(path)] == [_EXTRAS[name]]
 
 
 @pytest.mark.parametrize("path", [*ENGINE, *KIT], ids=lambda path: str(path.relative_to(ROOT)))

@@ -2,25 +2,15 @@
 
 import numpy as np
 import pytest
+from records import CLASSES, plain_record
 
 from tonegap.evidence.answers import TestAnswers
 from tonegap.run.matrix import Cell, CellId
-from tonegap.run.record import (
-    Circumstances,
-    DataId,
-    EntryId,
-    Isolation,
-    Leaks,
-    PartitionId,
-    Record,
-    Selected,
-)
+from tonegap.run.record import SELECTIONS, EntryId, Selected
 from tonegap.run.results import columns_of, tone_axes
 from tonegap.score.metrics import score_table
 from tonegap.score.rules import ScoringRules
 from tonegap.tones import TYPES
-
-CLASSES = ("benign", "malignant")
 
 
 def answers_of(n=300):
@@ -48,32 +38,12 @@ def record_of(answers):
     for axis, tones, scored in tone_axes(answers.tones, TYPES):
         rules = ScoringRules(CLASSES, ("malignant",), None, 1, scored)
         tables[axis] = columns_of(score_table(answers.p, answers.y, tones, rules))
-    part = PartitionId(n=300, n_by_tone={}, sha256="a" * 64)
-    return Record(
-        schema="tonegap/record@1",
+    return plain_record(
         entry=EntryId("none", "erm", "resnet18"),
-        control=False,
-        method_parameters={},
         baseline_parameters={"epochs": 20, "weights": "none"},
-        task="d/t",
-        seed=0,
-        classes=CLASSES,
-        positive=("malignant",),
         tones=TYPES,
-        primary_metric="accuracy",
-        selection_metric="accuracy",
         published_selection="test-oracle",
-        min_support=1,
-        tone_at_test=False,
-        data=DataId("d", "a" * 64, "b" * 64, stand_in=False, drawn=False),
-        partitions=dict.fromkeys(("train", "validation", "test"), part),
-        synthetic=None,
-        leaks=Leaks(0, 0, {}),
-        stages=(),
-        predictions_sha256="e" * 64,
-        scores=dict.fromkeys(("validation", "last", "test-oracle"), Selected(1, None, tables)),
-        curve=(),
-        circumstances=Circumstances("", {}, {}, (), Isolation("local", True, "off", "", {})),
+        scores=dict.fromkeys(SELECTIONS, Selected(1, None, tables)),
     )
 
 

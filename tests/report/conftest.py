@@ -5,6 +5,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from records import plain_record
 
 from tonegap.report.settings import LeaderboardSettings, Reference
 from tonegap.run.matrix import Cell, CellId, Failure
@@ -14,7 +15,6 @@ from tonegap.run.record import (
     DataId,
     EntryId,
     Isolation,
-    Leaks,
     PartitionId,
     Record,
     ScoreColumns,
@@ -95,28 +95,20 @@ class RecordFactory:
     ) -> Record:
         by_tone = dict.fromkeys(tones, 40)
         part = PartitionId(n=40 * len(tones), n_by_tone=by_tone, sha256=f"{seed:064x}")
-        return Record(
-            schema="tonegap/record@1",
+        return plain_record(
             entry=entry,
             control=control,
-            method_parameters={},
             baseline_parameters={"epochs": 8},
             task="phantom/smoke",
             seed=seed,
             classes=("acne", "eczema", "nevus", "psoriasis"),
             positive=(),
             tones=tones,
-            primary_metric="accuracy",
             selection_metric="balanced_accuracy",
-            published_selection="validation",
             min_support=5,
-            tone_at_test=False,
             data=DataId("phantom", "a" * 64, "b" * 64, stand_in=False, drawn=True),
             partitions=dict.fromkeys(("train", "validation", "test"), part),
-            synthetic=None,
-            leaks=Leaks(n_groups=0, n_test_images=0, test_images_by_tone={}),
             stages=(StageId("train", f"baselines/{entry.baseline}", "c" * 64, "d" * 64),),
-            predictions_sha256="e" * 64,
             scores=scores,
             curve=tuple(CurvePoint(i, 0.3 + 0.05 * i, 0.28 + 0.05 * i) for i in range(8)),
             circumstances=self.circumstances(),

@@ -1,76 +1,22 @@
 """What a report says of how sure its numbers are."""
 
 import html
-from dataclasses import replace
+import re
 
-import numpy as np
+import msgspec
 import pytest
+from answered import LEVELS, board_with_answers
 
-from tonegap.evidence.answers import TestAnswers
-from tonegap.report.claims import board_claims
-from tonegap.report.claims_page import claim_lines, claims_header, p_text
+from tonegap.report.claims_page import claim_lines, claims_about, claims_header
 from tonegap.report.html import render_html
 from tonegap.report.json_ import render_json
-from tonegap.report.leaderboard import leaderboard
 from tonegap.report.markdown import render_markdown
-from tonegap.report.words import report_title
-
-TONES = ("I", "II", "III", "IV", "V", "VI")
-CLASSES = ("acne", "eczema", "nevus", "psoriasis")
-
-
-def answers_of(accuracy, seed, n=600):
-    rng = np.random.default_rng(seed)
-    tone, y = np.arange(n) % 6, np.arange(n) // 6 % 4
-    right = rng.random(n) < np.array(accuracy)[tone]
-    predicted = np.where(right, y, (y + 1) % 4)
-    p = np.full((n, 4), 0.1)
-    p[np.arange(n), predicted] = 0.7
-    return TestAnswers(
-        ids=tuple(map(str, range(n))),
-        labels=tuple(CLASSES[i] for i in y),
-        tones=tuple(TONES[t] for t in tone),
-        units=tuple(range(n)),
-        classes=CLASSES,
-        p=p,
-        epoch=1,
-        threshold=None,
-    )
-
-
-LEVELS = {
-    "none+erm": (0.9, 0.9, 0.9, 0.85, 0.7, 0.55),
-    "good+erm": (0.9, 0.9, 0.9, 0.9, 0.88, 0.86),
-    "same+erm": (0.9, 0.9, 0.9, 0.9, 0.88, 0.86),
-    "none+chance": (0.25,) * 6,
-}
+from tonegap.report.words import answer, p_text, percent, report_title
 
 
 @pytest.fixture
 def board_of(make_record, entry, cell, settings):
-    """A board of these entries with the claims that their answers make."""
-
-    def make(levels, kept=None):
-        cells, answers = [], {}
-        for i, (name, accuracy) in enumerate(levels.items()):
-            for seed in (0, 1):
-                said = answers_of(accuracy, 10 * i + seed)
-                right = said.p.argmax(axis=1) == said.y
-                per_tone = {
-                    t: float(right[np.arange(600) % 6 == k].mean()) for k, t in enumerate(TONES)
-                }
-                control = name.endswith("chance")
-                record = make_record(entry(name), seed, per_tone, float(right.mean()), control)
-                cells.append(cell(record))
-                answers[name, seed] = said if kept is None or name in kept else None
-        board = leaderboard(cells, settings)
-
-        def said_by(record):
-            return answers[f"{record.entry.method}+{record.entry.baseline}", record.seed]
-
-        return replace(board, claims=board_claims(board, said_by))
-
-    return make
+    return board_with_answers(make_record, entry, cell, settings)
 
 
 def claims_by_label(board):
@@ -129,6 +75,37 @@ def test_every_format_has_the_same_claims(board_of):
         assert html.escape(cell) in page
         assert cell.replace("<", "&lt;") in text or cell in text
     assert '"gap_of_dealt_tones":{' in render_json(board)
+
+
+def test_the_answer_says_how_sure_it_is_and_which_entries_share_its_band(board_of):
+    board = board_of(LEVELS)
+    first, second = (row.entry.label for row in board.tables[0].rows[:2])
+    text = " ".join(answer(board, board.tables[0]))
+    assert text.startswith(f"{first} has the best worst-tone accuracy")
+    assert f"These images cannot tell it from {second}: their order may be chance." in text
+    assert re.search(r"its worst tone is \d+\.\d points higher \(p < 0.001\)", text)
+    interval = board.claims[0].rows[0].intervals["worst"]
+    assert f"between {percent(interval.low)} and {percent(interval.high)} % (95 % interval)" in text
+    assert "overlap" not in text
+
+
+def test_an_entry_alone_in_its_band_is_said_to_be_told_apart(board_of):
+    board = board_of({name: LEVELS[name] for name in ("none+erm", "good+erm", "none+chance")})
+    text = " ".join(answer(board, board.tables[0]))
+    assert "These images tell it apart from every other entry that has an interval." in text
+
+
+def test_of_a_long_table_the_first_rows_and_the_reference_have_intervals(
+    make_record, entry, cell, settings
+):
+    short = msgspec.structs.replace(settings, n_compared=1)
+    board = board_with_answers(make_record, entry, cell, short)(LEVELS)
+    (claims,) = board.claims
+    first = board.tables[0].rows[0].entry.label
+    labels = [row.row.entry.label for row in claims.rows]
+    assert labels == [first, "none + erm (resnet18)", "none + chance (resnet18)"]
+    assert claims.n_left == 1
+    assert "Of this long table 3 rows (the first, references and controls)" in claims_about(claims)
 
 
 def test_a_tiny_p_is_not_printed_as_0():

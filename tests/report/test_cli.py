@@ -65,6 +65,14 @@ def test_out_names_the_file(store, tmp_path):
     assert (tmp_path / "deep" / "table.csv").read_text().startswith("task,")
 
 
+def test_parquet_goes_into_a_file_and_never_to_the_terminal(store, tmp_path):
+    out = tmp_path / "lines.parquet"
+    assert report(store, "--format", "parquet", "--out", str(out)).stdout.strip() == str(out)
+    assert out.read_bytes().startswith(b"PAR1")
+    with pytest.raises(BadRequest, match="name a file with --out"):
+        report(store, "--format", "parquet", standalone_mode=False, catch_exceptions=False)
+
+
 def test_strict_exits_with_one_for_an_incomplete_matrix(store):
     result = report(store, "smoke", "--strict", "--format", "json")
     assert result.exit_code == 1
@@ -73,6 +81,17 @@ def test_strict_exits_with_one_for_an_incomplete_matrix(store):
 
 def test_strict_exits_with_zero_for_a_complete_matrix(store):
     assert report(store, "done", "--strict").exit_code == 0
+
+
+def test_removing_a_record_changes_title_and_exit_code(store):
+    before = report(store, "done", "--strict", "--format", "md")
+    assert (before.exit_code, before.stdout.splitlines()[0]) == (0, "# Suite done")
+    (store / "records" / "k0.json").unlink()
+    after = report(store, "done", "--strict", "--format", "md")
+    assert after.exit_code == 1
+    assert after.stdout.startswith(
+        "# INCOMPLETE: 1 of 1 cells missing (1 never ran) – Suite done\n"
+    )
 
 
 def test_an_unknown_suite_is_an_error(store):

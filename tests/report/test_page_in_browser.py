@@ -1,30 +1,14 @@
 """The page's script in a real browser: what it shows is what the page showed without it."""
 
 import re
-import shutil
-import subprocess
 
 import pytest
+from browser import NEEDS_BROWSER, dom_of
 
 from tonegap.report.html import render_html
 from tonegap.report.leaderboard import leaderboard
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine"),
-]
+pytestmark = NEEDS_BROWSER
 
 CHANGE = """
 const select = (name, value) => {
@@ -52,17 +36,8 @@ def shown(tmp_path, make_record, entry, cell, hole, settings):
     page = render_html(leaderboard(cells, settings))
 
     def run(script):
-        path = tmp_path / "page.html"
-        path.write_text(
-            page.replace("</body>", f"<script>{CHANGE}{script}</script></body>"), "utf-8"
-        )
-        command = [CHROMIUM, *FLAGS, f"--user-data-dir={tmp_path / 'browser'}", "--dump-dom"]
-        done = subprocess.run(
-            [*command, path.as_uri()], capture_output=True, check=True, timeout=60
-        )
-        table = re.search(
-            r'<table class="board.*?</table>', done.stdout.decode(), re.DOTALL
-        ).group()
+        dom = dom_of(page.replace("</body>", f"<script>{CHANGE}{script}</script></body>"), tmp_path)
+        table = re.search(r'<table class="board.*?</table>', dom, re.DOTALL).group()
         rows = re.findall(r"<tr.*?</tr>", table, re.DOTALL)
         return [" ".join(re.sub("<[^>]+>", " ", row).split()) for row in rows]
 

@@ -213,8 +213,8 @@ def test_a_primary_metric_between_tones_ranks_by_its_one_value(cells, settings):
         assert render(board)
 
 
-def test_a_report_is_five_files(cells, settings, tmp_path):
+def test_a_report_of_records_alone_is_six_files(cells, settings, tmp_path):
     page = write_report(cells, settings, tmp_path / "report")
     assert page == tmp_path / "report" / "index.html"
     names = sorted(p.name for p in page.parent.iterdir())
-    assert names == ["index.html", *(f"leaderboard.{e}" for e in ("csv", "json", "md", "tex"))]
+    assert names == ["index.html", *(f"leaderboard.{e}" for e in ("csv", "json", "md", "parquet", "tex"))]

@@ -1,6 +1,7 @@
 """The archive: a ZIP laid out as a store, with `bundle.json` naming every file and its digest.
 
-    bundle.json                    suites/NAME.json    records/KEY.json    failures/KEY.json
+    bundle.json, ro-crate-metadata.json
+    suites/NAME.json    records/KEY.json    failures/KEY.json
     truth/SHA256.csv               stages/KK/KEY/predictions.parquet, synthetic.csv, lineage.json, stage.json
     audits/…                       specs/…   the suite's rooms as they were
 
@@ -15,9 +16,11 @@ import msgspec
 
 from tonegap.errors import BadRequest
 from tonegap.files import sha256_bytes, sha256_file
+from tonegap.standards.crate import CRATE, crate_problems
 
 SCHEMA = "tonegap/bundle@1"
 MANIFEST = "bundle.json"
+Content = Path | bytes  # a file, or what will be one
 _MAX_FILES = 200_000
 _MAX_BYTES = 64 << 30
 _EPOCH = (1980, 1, 1, 0, 0, 0)
@@ -33,8 +36,8 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     files: dict[str, str]
 
 
-def write_archive(path: Path, manifest: Manifest, sources: Mapping[str, Path]) -> None:
-    """Writes the archive; the same content gives the same bytes. `sources` maps names to files.
+def write_archive(path: Path, manifest: Manifest, sources: Mapping[str, Content]) -> None:
+    """Writes the archive; the same content gives the same bytes. `sources` maps names to contents.
 
     Raises BadRequest if it cannot be written.
     """
@@ -43,7 +46,7 @@ def write_archive(path: Path, manifest: Manifest, sources: Mapping[str, Path]) -
         with zipfile.ZipFile(aside, "w", zipfile.ZIP_DEFLATED) as archive:
             _add(archive, MANIFEST, msgspec.json.format(msgspec.json.encode(manifest), indent=1))
             for name, source in sorted(sources.items()):
-                _add(archive, name, source.read_bytes())
+                _add(archive, name, _bytes(source))
         aside.replace(path)
     except OSError as e:
         aside.unlink(missing_ok=True)
@@ -85,7 +88,10 @@ def _extract(archive: zipfile.ZipFile, member: zipfile.ZipInfo, folder: Path, pa
 
 
 def changed_files(manifest: Manifest, folder: Path) -> list[str]:
-    """What an extracted bundle's files have against its manifest, one sentence each."""
+    """What an extracted bundle's files have against its manifest and its crate, one sentence each.
+
+    A bundle without a crate is an older one. Raises BadRequest for a crate that is none.
+    """
     there = {
         p.relative_to(folder).as_posix(): p
         for p in sorted(folder.rglob("*"))
@@ -100,9 +106,15 @@ def changed_files(manifest: Manifest, folder: Path) -> list[str]:
         for name, path in there.items()
         if name in manifest.files and sha256_file(path) != manifest.files[name]
     ]
+    if CRATE in there:
+        found += crate_problems(there[CRATE].read_bytes(), manifest.files, MANIFEST)
     return found
 
 
-def digests(sources: Mapping[str, Path]) -> dict[str, str]:
+def digests(sources: Mapping[str, Content]) -> dict[str, str]:
     """The SHA-256 of each file, by its name in the bundle."""
-    return {name: sha256_bytes(path.read_bytes()) for name, path in sorted(sources.items())}
+    return {name: sha256_bytes(_bytes(source)) for name, source in sorted(sources.items())}
+
+
+def _bytes(source: Content) -> bytes:
+    return source if isinstance(source, bytes) else source.read_bytes()

@@ -4,9 +4,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tonegap import __version__
-from tonegap.bundle.archive import SCHEMA, Manifest, digests, write_archive
+from tonegap.bundle.archive import MANIFEST, SCHEMA, Content, Manifest, digests, write_archive
+from tonegap.bundle.origin import origin_of
 from tonegap.errors import BadRequest
+from tonegap.files import sha256_bytes
 from tonegap.report.read import SuiteRun, read_suites
+from tonegap.standards.crate import CRATE, crate
 
 _OF_STAGE = (
     "predictions.parquet",
@@ -26,9 +29,12 @@ def pack_suite(root: Path, store: Path, suite: str, out: Path) -> Manifest:
     (run,) = read_suites(store, [suite])
     if not any(cell.record for cell in run.cells):
         raise BadRequest(f"{store}: no cell of suite {suite!r} has a record; nothing to bundle")
-    sources = {p.relative_to(store).as_posix(): p for p in _results(store, run)}
+    sources: dict[str, Content] = {p.relative_to(store).as_posix(): p for p in _results(store, run)}
     sources |= {f"specs/{p.relative_to(root).as_posix()}": p for p in _specs(root, run)}
-    manifest = Manifest(SCHEMA, suite, run.matrix.title, f"tonegap {__version__}", digests(sources))
+    found = digests(sources)
+    sources[CRATE] = described = crate(origin_of(root, run), found, MANIFEST)
+    found[CRATE] = sha256_bytes(described)
+    manifest = Manifest(SCHEMA, suite, run.matrix.title, f"tonegap {__version__}", found)
     write_archive(out, manifest, sources)
     return manifest
 

@@ -19,8 +19,9 @@ from tonegap.cli.options import store_option, suite_root_option
 def command(suite: str, out: Path | None, store: Path | None, suite_root: Path | None) -> None:
     """Writes the results of SUITE as one archive: records, predictions, truth, lineages, specs.
 
-    It holds ids and labels of validation and test images, and no image. `tonegap verify` computes every
-    number in it again. Check the data set's licence before you pass its labels on.
+    It is an RO-Crate: ro-crate-metadata.json describes each file and the run. It holds ids and labels of
+    validation and test images, and no image. `tonegap verify` computes every number in it again. Check
+    the data set's licence before you pass its labels on.
     """
     from tonegap.bundle.pack import pack_suite
     from tonegap.rooms.root import find_root

@@ -107,6 +107,30 @@ def show_command(
         click.echo(text_card(card))
 
 
+@command.command("croissant")
+@click.argument("name", metavar="DATASET|TASK")
+@_root_option
+@suite_root_option
+def croissant_command(name: str, data_root: Path | None, suite_root: Path | None) -> None:
+    """A data set or a task as Croissant (JSON-LD): columns, classes, pinned splits, licence.
+
+    It holds no image, id or cell. With --root it names your metadata file and its SHA-256, so that
+    tools can read the records from a copy beside it.
+    """
+    from tonegap.standards.croissant import croissant
+
+    is_task = "/" in name and not (Path(name) / DATASET_FILE).is_file()
+    dataset, root = _find_dataset(name.partition("/")[0] if is_task else name, suite_root)
+    asked = _tasks(root, dataset, name)[0] if is_task else None
+    file = None
+    if data_root is not None:
+        from tonegap.data.metadata import read_metadata
+        from tonegap.standards.own_copy import metadata_file
+
+        file = metadata_file(dataset, read_metadata(dataset, data_root), asked)
+    click.echo(croissant(dataset, asked, file), nl=False)
+
+
 @command.command("phantom")
 @click.option(
     "--like",

@@ -21,6 +21,8 @@ COMMANDS = {
     "paper": "A paper's tables, printed against reproduced.",
     "bundle": "The results of a suite as one archive that anybody can check.",
     "verify": "Every number of a bundle, computed again.",
+    "submit": "Results of others: a bundle that verifies, or predictions with a card.",
+    "track": "Finished records as runs in MLflow.",
     "score": "The metrics of any predictions file.",
     "quality": "Tones, distances, copies and a picture of a synthetic set.",
     "split": "A task's partitions as CSV.",

@@ -101,21 +101,12 @@ def _metadata(root: Path, paper: "PaperFile", roots: tuple[str, ...]) -> "dict[s
 
 
 def _runs(paper: "PaperFile", store: Path) -> "dict[str, list[Run]]":
-    """The cells of this store that a row of the paper asks for, by selection rule, with their answers."""
-    from tonegap.papers.runs import Run, matches
-    from tonegap.report.kept import kept_answers
+    """The runs of this store that a row of the paper asks for, by selection rule."""
+    from tonegap.papers.kept_runs import runs_for
     from tonegap.report.read import merge_suites, read_suites
 
-    rows = [row for table in paper.tables if table.kind == "scores" for row in table.rows]
-    if not rows or not (store / "suites").is_dir():
-        return {}
     cells = merge_suites(read_suites(store)) if any((store / "suites").glob("*.json")) else ()
-    found: dict[str, list[Run]] = {}
-    for rule in sorted({row.selection for row in rows}):
-        own = [cell for cell in cells if any(matches(r, cell) for r in rows if r.selection == rule)]
-        answers = kept_answers(store, rule)
-        found[rule] = [Run(cell, answers(cell.record) if cell.record else None) for cell in own]
-    return found
+    return runs_for(paper, cells, store)
 
 
 def _entered(path: Path) -> dict[tuple[str, str, str], str]:

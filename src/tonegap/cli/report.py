@@ -2,12 +2,18 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from tonegap.cli.options import store_option, suite_root_option
+from tonegap.errors import BadRequest
 
-FORMATS = ("html", "md", "tex", "csv", "json")
+if TYPE_CHECKING:
+    from tonegap.report.model import Leaderboard
+    from tonegap.report.source import Source
+
+FORMATS = ("html", "md", "tex", "csv", "json", "parquet")
 
 
 @click.command("report")
@@ -20,7 +26,17 @@ FORMATS = ("html", "md", "tex", "csv", "json")
     help="File to write (default: the terminal); html: a folder for all formats "
     "(default: report/ in the store) or one file .html.",
 )
-@click.option("--strict", is_flag=True, help="Exit with 1 if a declared cell has no record.")
+@click.option(
+    "--entry",
+    metavar="LABEL",
+    default=None,
+    help="Only the page of this entry, as for one that the report has no page of.",
+)
+@click.option(
+    "--strict",
+    is_flag=True,
+    help="Exit with 1 if a declared cell has no record, or something is wrong with a control or the truth.",
+)
 @store_option
 @suite_root_option
 @click.pass_context
@@ -29,6 +45,7 @@ def command(  # noqa: PLR0913 (click hands over each option as an argument)
     runs: tuple[str, ...],
     output: str,
     out: Path | None,
+    entry: str | None,
     strict: bool,
     store: Path | None,
     suite_root: Path | None,
@@ -38,39 +55,71 @@ def command(  # noqa: PLR0913 (click hands over each option as an argument)
     A report is made from records alone; making it again gives the same bytes. A matrix with cells
     missing says so in its title.
     """
-    from tonegap.report.kept import kept_answers
-    from tonegap.report.leaderboard import leaderboard
-    from tonegap.report.quality import read_set_sheets, without_pages
-    from tonegap.report.read import merge_suites, read_suites
-    from tonegap.report.settings import read_settings, titled
-    from tonegap.report.words import missing
-    from tonegap.report.write import RENDERERS, with_claims, write_board
+    from tonegap.report.one_entry import write_entry
+    from tonegap.report.write import write_board
     from tonegap.rooms.root import find_root
 
     root = find_root(suite_root)
-    folder = store or root / "runs"
-    suites = read_suites(folder, runs)
-    settings = titled(read_settings(root), [suite.matrix.title for suite in suites])
-    as_folder = output == "html" and (out is None or out.suffix != ".html")
-    sheets = read_set_sheets(folder, suites)
-    board = leaderboard(merge_suites(suites), settings)
-    board = replace(board, sheets=sheets if as_folder else without_pages(sheets))
-    board = with_claims(board, kept_answers(folder, settings.selection))
-    if as_folder:
-        click.echo(write_board(board, out or folder / "report"))
+    board, source = _gather(root, store or root / "runs", runs)
+    folder = out or source.store / "report"
+    if entry is not None:
+        if output != "html" or folder.suffix == ".html":
+            raise BadRequest(
+                "--entry makes a page in a folder: leave out --format, or name a folder with --out"
+            )
+        for page in write_entry(board, entry, folder, source):
+            click.echo(page)
+    elif output == "html" and (out is None or out.suffix != ".html"):
+        click.echo(write_board(board, folder, source))
     else:
-        _echo_or_write(RENDERERS[output](board), out)
-    if strict and board.holes:
-        click.echo(f"incomplete: {missing(board.holes, board.n_cells)}", err=True)
+        _echo_or_write(_rendered(board, output), out)
+    if strict and _say_problems(board):
         ctx.exit(1)
 
 
-def _echo_or_write(text: str, out: Path | None) -> None:
-    """To the terminal, or to a file, whose name is then what the terminal shows."""
-    from tonegap.report.write import write_text
+def _gather(root: Path, folder: Path, runs: tuple[str, ...]) -> "tuple[Leaderboard, Source]":
+    """The leaderboard of the named suites of a store, and where its pages find the rest."""
+    from tonegap.report.assemble import assemble
+    from tonegap.report.collector import without_cycle_search
+    from tonegap.report.read import read_suites
+    from tonegap.report.settings import read_settings, titled
+    from tonegap.report.source import Source
 
+    with without_cycle_search():
+        suites = read_suites(folder, runs)
+        settings = titled(read_settings(root), [suite.matrix.title for suite in suites])
+        return assemble(folder, suites, settings), Source(root, folder, suites)
+
+
+def _rendered(board: "Leaderboard", output: str) -> str | bytes:
+    """A report of one file."""
+    from tonegap.report.parquet import render_parquet
+    from tonegap.report.quality import without_pages
+    from tonegap.report.write import RENDERERS
+
+    board = replace(board, sheets=without_pages(board.sheets))
+    return render_parquet(board) if output == "parquet" else RENDERERS[output](board)
+
+
+def _say_problems(board: "Leaderboard") -> bool:
+    """Says on standard error what is wrong with a report, and whether anything is."""
+    from tonegap.report.words import missing
+
+    for kind, alarm in board.stamps:
+        click.echo(f"{kind.lower()}: {alarm}", err=True)
+    if board.holes:
+        click.echo(f"incomplete: {missing(board.holes, board.n_cells)}", err=True)
+    return bool(board.holes or board.stamps)
+
+
+def _echo_or_write(rendered: str | bytes, out: Path | None) -> None:
+    """To the terminal, or to a file, whose name is then what the terminal shows."""
+    from tonegap.report.write import write_bytes
+
+    if out is None and isinstance(rendered, bytes):
+        raise BadRequest("--format parquet: not for a terminal; name a file with --out FILE")
     if out is None:
-        click.echo(text, nl=False)
+        click.echo(rendered, nl=False)
     else:
-        write_text(out, text)
+        write_bytes(out, rendered.encode() if isinstance(rendered, str) else rendered)
         click.echo(out)

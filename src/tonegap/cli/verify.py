@@ -19,7 +19,9 @@ def command(ctx: click.Context, bundle: Path) -> None:
     Needs neither the data set nor a GPU. Exit code 0: all numbers are as they were; 1: some are not.
     """
     with tempfile.TemporaryDirectory(prefix="tonegap-bundle-") as name:
-        title, found, changed = _check(bundle, Path(name))
+        title, found, changed, note = _check(bundle, Path(name))
+    if note:
+        click.echo(note, err=True)
     for problem in (*changed, *found.problems):
         click.echo(problem)
     click.echo(
@@ -35,10 +37,17 @@ def command(ctx: click.Context, bundle: Path) -> None:
         ctx.exit(1)
 
 
-def _check(bundle: Path, folder: Path) -> "tuple[str, Checked, list[str]]":
+def _check(bundle: Path, folder: Path) -> "tuple[str, Checked, list[str], str]":
+    """Title, what was computed, what is wrong with the files, and a note that is no problem."""
     from tonegap.bundle.archive import changed_files, extract
     from tonegap.bundle.verify import verify_folder
+    from tonegap.standards.crate import CRATE
 
     manifest = extract(bundle, folder)
-    changed = changed_files(manifest, folder)
-    return manifest.title, verify_folder(folder, manifest.suite), changed
+    changed, note = changed_files(manifest, folder), ""
+    if CRATE not in manifest.files:
+        note = (
+            f"{bundle}: no {CRATE}: it was written by a tonegap before these were; all else is "
+            "checked, and `tonegap bundle` writes one now"
+        )
+    return manifest.title, verify_folder(folder, manifest.suite), changed, note

@@ -5,15 +5,14 @@ The mistake it exists to prevent: a rank between two entries that the test set c
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
 import numpy as np
+from scipy.special import ndtri, stdtrit
 
 from tonegap.evidence.intervals import LEVEL
 from tonegap.score.arrays import FloatArray
 
 ALPHA = 1 - LEVEL
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +47,19 @@ def paired(a: FloatArray, b: FloatArray, difference: float, level: float = LEVEL
     return Paired(difference, difference - float(high), difference - float(low), p)
 
 
+def few_images(draws: FloatArray, n_units: int) -> FloatArray:
+    """The draws with the noise that the mean of so few units has, [draws].
+
+    Draws with replacement vary too little, by (n - 1) / n, and do not know that their own variance is
+    measured on n units; both are what Student's t is for. Source: Efron and Tibshirani 1993, section 12.4.
+    """
+    n = max(n_units, 2)
+    factor = np.sqrt(n / (n - 1)) * stdtrit(n - 1, (1 + LEVEL) / 2) / ndtri((1 + LEVEL) / 2)
+    middle = draws[np.isfinite(draws)].mean() if np.isfinite(draws).any() else 0.0
+    wider: FloatArray = middle + factor * (draws - middle)
+    return wider
+
+
 def holm(p: Sequence[float]) -> tuple[float, ...]:
     """The p-values corrected for being several, in their order. Source: Holm 1979."""
     order = sorted(range(len(p)), key=lambda i: p[i])
@@ -57,23 +69,6 @@ def holm(p: Sequence[float]) -> tuple[float, ...]:
         largest = max(largest, min(1.0, (len(p) - place) * p[i]))
         corrected[i] = largest
     return tuple(corrected)
-
-
-def rank_bands(ranked: Sequence[T], p_value: Callable[[T, T], float]) -> list[int]:
-    """The band of each ranked entry, from 1: entries that the best of a band is not better than.
-
-    `p_value(better, worse)` is that of a pair, uncorrected; those with the best of a band are
-    corrected together. Entries are told apart at the 5 % level.
-    """
-    bands: list[int] = []
-    start = 0
-    while start < len(ranked):
-        rest = ranked[start + 1 :]
-        corrected = holm([p_value(ranked[start], other) for other in rest])
-        width = 1 + next((i for i, p in enumerate(corrected) if p < ALPHA), len(rest))
-        bands += [max(bands, default=0) + 1] * width
-        start += width
-    return bands
 
 
 Statistic = Callable[[FloatArray], FloatArray]

@@ -24,8 +24,7 @@ def draw_weights(images: TestImages, n_draws: int) -> FloatArray:
         flat = drawn + np.arange(n_draws)[:, None] * len(members)
         times = np.bincount(flat.ravel(), minlength=n_draws * len(members))
         counts[:, members] = times.reshape(n_draws, len(members))
-    weights: FloatArray = counts[:, unit_of]
-    return weights
+    return np.asfortranarray(counts[:, unit_of])  # as `tally` reads them
 
 
 def _strata(images: TestImages, unit_of: IntArray, n_units: int) -> list[IntArray]:

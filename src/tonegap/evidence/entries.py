@@ -10,8 +10,9 @@ from functools import lru_cache
 import numpy as np
 
 from tonegap.evidence.answers import TestAnswers
-from tonegap.evidence.comparing import Paired, paired, worst_of
+from tonegap.evidence.comparing import Paired, few_images, paired, worst_of
 from tonegap.evidence.draws import draw_weights
+from tonegap.evidence.every_score import EveryScore, every_score
 from tonegap.evidence.images import Answers, TestImages, answers, tone_indices
 from tonegap.evidence.intervals import Interval, Measured, intervals_of
 from tonegap.evidence.parity import Parity, dealt_scores, detectable, parity
@@ -30,18 +31,22 @@ class Asked:
     """What is scored: event classes, tones of an axis, the metric that ranks.
 
     Without `everything` intervals are made for that metric and accuracy alone, which takes a tenth of
-    the time.
+    the time. With `compared` the draws of every score are kept.
     """
 
     positive: tuple[str, ...]
     tones: tuple[str, ...]
     ranked: str
     everything: bool = True
+    compared: bool = False
 
 
 @dataclass(frozen=True, eq=False)
 class Drawn:
-    """The ranked metric's `all`, `worst` and `gap`: as measured, and in each draw [draws]."""
+    """The ranked metric's `all`, `worst` and `gap`: as measured, and in each draw [draws].
+
+    The draws are for comparisons: their noise is that of so few images as there are (see `few_images`).
+    """
 
     point: Mapping[str, float]
     draws: Mapping[str, FloatArray]
@@ -54,13 +59,14 @@ class EntryEvidence:
 
     `intervals` maps (metric, tone | all | worst | gap) to an interval of the mean over seeds. Of the
     ranked metric: `parity`, its gap beside that of dealt tones, and `detectable`, the smallest difference
-    between two tones that such a test set shows.
+    between two tones that such a test set shows. `scores`: None unless they were asked for.
     """
 
     intervals: Mapping[tuple[str, str], Interval]
     parity: Parity | None
     detectable: float | None
     drawn: Drawn
+    scores: EveryScore | None = None
 
 
 def entry_evidence(
@@ -68,21 +74,23 @@ def entry_evidence(
 ) -> EntryEvidence:
     """The evidence of an entry from its answers at every seed, one or more."""
     measured = [_measure(seed, asked, n_draws) for seed in seeds]
-    found: dict[tuple[str, str], Interval] = {}
-    wanted = measured[0].metrics if asked.everything else dict.fromkeys((asked.ranked, "accuracy"))
-    for metric in wanted:
-        of_metric = [m.metrics[metric] for m in measured]
-        for tone, interval in intervals_of(metric, of_metric, asked.tones).items():
-            found[metric, tone] = interval
     ranked = [m.metrics[asked.ranked] for m in measured]
-    drawn = _drawn(ranked, asked.ranked, tuple(m.images.digest for m in measured))
+    drawn = _drawn(ranked, asked.ranked, [m.images for m in measured])
     noise = _noise(ranked)
     return EntryEvidence(
-        intervals=found,
+        intervals=_intervals(measured, asked),
         parity=_parity(measured, drawn, asked),
         detectable=None if noise is None else detectable(noise),
         drawn=drawn,
+        scores=_every_score(measured) if asked.compared else None,
     )
+
+
+def score_intervals(
+    seeds: Sequence[TestAnswers], asked: Asked, n_draws: int = N_DRAWS
+) -> dict[tuple[str, str], Interval]:
+    """The intervals of an entry's evidence without the rest of it."""
+    return _intervals([_measure(seed, asked, n_draws) for seed in seeds], asked)
 
 
 def compare_entries(one: Drawn, other: Drawn, score: str) -> Paired | None:
@@ -114,10 +122,29 @@ def _measure(seed: TestAnswers, asked: Asked, n_draws: int) -> _Seed:
         seed.ids, y, tone_indices(seed.tones, asked.tones), np.array(seed.units), asked.tones
     )
     said = answers(seed.p, y, rules)
-    has_event, with_auc = bool(asked.positive), asked.everything or asked.ranked == "auc"
+    has_event, with_auc = bool(asked.positive), _with_auc(asked)
     once = replicates(tally(images, said, np.ones((1, len(y))), with_auc), has_event)
     drawn = replicates(tally(images, said, _weights(images, n_draws), with_auc), has_event)
     return _Seed(images, said, {name: Measured(once[name], drawn[name]) for name in once})
+
+
+def _every_score(measured: Sequence[_Seed]) -> EveryScore:
+    return every_score([m.metrics for m in measured], [m.images for m in measured])
+
+
+def _with_auc(asked: Asked) -> bool:
+    """Whether areas under the ROC curve are needed; they take as long as all else."""
+    return asked.everything or asked.compared or asked.ranked == "auc"
+
+
+def _intervals(measured: Sequence[_Seed], asked: Asked) -> dict[tuple[str, str], Interval]:
+    found: dict[tuple[str, str], Interval] = {}
+    wanted = measured[0].metrics if asked.everything else dict.fromkeys((asked.ranked, "accuracy"))
+    for metric in wanted:
+        of_metric = [m.metrics[metric] for m in measured]
+        for tone, interval in intervals_of(metric, of_metric, asked.tones).items():
+            found[metric, tone] = interval
+    return found
 
 
 @lru_cache(maxsize=8)
@@ -125,12 +152,18 @@ def _weights(images: TestImages, n_draws: int) -> FloatArray:
     return draw_weights(images, n_draws)
 
 
-def _drawn(ranked: Sequence[Measured], metric: str, images: tuple[bytes, ...]) -> Drawn:
+def _drawn(ranked: Sequence[Measured], metric: str, images: Sequence[TestImages]) -> Drawn:
     points = _statistics([m.point for m in ranked], metric)
+    draws = _statistics([m.draws for m in ranked], metric)
+    everywhere = min(len(set(i.unit.tolist())) for i in images)
+    fewest = min(i.fewest_units for i in images)
     return Drawn(
         point={name: float(values[0]) for name, values in points.items()},
-        draws=_statistics([m.draws for m in ranked], metric),
-        images=images,
+        draws={
+            name: few_images(values, everywhere if name == ALL else fewest)
+            for name, values in draws.items()
+        },
+        images=tuple(i.digest for i in images),
     )
 
 

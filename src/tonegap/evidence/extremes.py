@@ -25,7 +25,10 @@ _SMALLEST = 1e-12
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """One seed's measured scores by tone [tones], and the noise of each draw [draws, tones]."""
+    """One seed's measured scores by tone [tones], and the noise of each draw [draws, tones].
+
+    The noise of one tone best lies together in memory: extremes over tones are then taken draw by draw at once.
+    """
 
     scores: FloatArray
     noise: FloatArray

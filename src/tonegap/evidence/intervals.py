@@ -17,6 +17,8 @@ from tonegap.score.tables import ALL, GAP, WORST, metric_named
 
 LEVEL = 0.95
 _MOST_LOST = 0.05
+# A mean of distances: like what compares tones it is moved by noise alone, and noise is in each draw once more.
+_MOVED_BY_NOISE = frozenset({"ece"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +44,12 @@ def intervals_of(
     """The interval of one metric for each tone, `all`, `worst` and `gap`, averaged over seeds.
 
     A score that is not defined in more than 5 % of the draws has none. A metric that compares the
-    tones itself has one for `all` alone.
+    tones itself has one for `all` alone. Where noise moves a metric, its draws tell how much it varies, and are put
+    around what was measured.
     """
+    if metric in _MOVED_BY_NOISE or not metric_named(metric).per_tone:
+        largest = 1.0 if metric_named(metric).larger_is_better else np.inf
+        seeds = [Measured(s.point, _around(s, largest)) for s in seeds]
     found = {ALL: _percentiles(_mean([s.draws.all for s in seeds]), level)}
     if not metric_named(metric).per_tone:
         return found
@@ -53,15 +59,31 @@ def intervals_of(
     return found | _extremes(metric, seeds, level)
 
 
+def _around(measured: Measured, largest: float) -> Replicates:
+    """The draws with their mean at the measured value, and none below 0 or above `largest`."""
+
+    def moved(draws: FloatArray, point: FloatArray) -> FloatArray:
+        defined = np.isfinite(draws)
+        sums = np.where(defined, draws, 0).sum(axis=0)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            found: FloatArray = draws - sums / defined.sum(axis=0) + point
+        return np.clip(found, 0, largest)
+
+    point, draws = measured.point, measured.draws
+    if draws.tones is None or point.tones is None:
+        return Replicates(None, moved(draws.all, point.all))
+    return Replicates(moved(draws.tones, point.tones), moved(draws.all, point.all))
+
+
 def _extremes(metric: str, seeds: Sequence[Measured], level: float) -> dict[str, Interval]:
     defined = np.all([np.isfinite(_tones(s.draws)).all(axis=1) for s in seeds], axis=0)
     if not _enough(defined):
         lost = _lost(defined)
         return {WORST: lost, GAP: lost}
     samples = [_sample(s, defined) for s in seeds]
-    better = metric_named(metric).larger_is_better
+    low, high = worst_interval(samples, level, metric_named(metric).larger_is_better)
     return {
-        WORST: Interval(*worst_interval(samples, level, better)),
+        WORST: Interval(max(low, 0.0), min(high, 1.0)),
         GAP: Interval(*gap_interval(samples, level)),
     }
 
@@ -69,7 +91,7 @@ def _extremes(metric: str, seeds: Sequence[Measured], level: float) -> dict[str,
 def _sample(measured: Measured, defined: FloatArray) -> Sample:
     point = _tones(measured.point)[0]
     drawn = _tones(measured.draws)[defined]
-    return Sample(point, drawn - point)
+    return Sample(point, np.asfortranarray(drawn - point))
 
 
 def _percentiles(draws: FloatArray, level: float) -> Interval:

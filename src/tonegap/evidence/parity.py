@@ -34,8 +34,8 @@ def dealt_scores(
     """
     n_tones = len(images.tones)
     dealt = _deal(images, n_deals)  # [deals, n]
-    member = dealt[:, None, :] == np.arange(n_tones)[None, :, None]
-    weights = member.reshape(n_deals * n_tones, len(images)).astype(np.float64)
+    member = dealt.T[:, :, None] == np.arange(n_tones)
+    weights = member.astype(np.float64).reshape(len(images), n_deals * n_tones).T
     toneless = TestImages(images.ids, images.y, np.full(len(images), -1), images.unit, ())
     counts = tally(toneless, said, weights, with_auc=metric == "auc")
     found = replicates(counts, has_event, between=False)[metric]

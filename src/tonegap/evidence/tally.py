@@ -48,8 +48,8 @@ def tally(images: TestImages, said: Answers, weights: FloatArray, with_auc: bool
     """
     k, m, slots = said.n_classes, said.positive.shape[1], len(images.tones) + 1
     by_image = np.ascontiguousarray(weights.T)
-    sums = np.ascontiguousarray((_matrix(images, said).T @ by_image).T)
-    sums = sums.reshape(len(weights), slots, -1)
+    # Draws stay next to each other in memory: every sum over slots or classes then runs along them.
+    sums = (_matrix(images, said).T @ by_image).T.reshape(len(weights), slots, -1)
     # The last slot held images of unknown tone; now it holds all.
     sums[:, -1] = sums.sum(axis=1)
     classes, events, bins = np.split(sums, (3 * k, 3 * k + 4 * m), axis=-1)

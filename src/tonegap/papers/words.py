@@ -56,8 +56,13 @@ def as_json(paper: PaperFile, cells: Sequence[PaperCell]) -> str:
 def tally(cells: Sequence[PaperCell]) -> str:
     """How many cells have which verdict, in one sentence."""
     counts = Counter(cell.verdict for cell in cells if cell.verdict)
-    listed = ", ".join(f"{n} {verdict}" for verdict, n in counts.most_common())
+    listed = ", ".join(f"{n} {_of(verdict, n)}" for verdict, n in counts.most_common())
     return f"{sum(counts.values())} printed cells: {listed}."
+
+
+def _of(verdict: str, n: int) -> str:
+    """`agree` of several cells; verdicts without a verb stay as they are."""
+    return verdict.removesuffix("s") if n > 1 and verdict in {"agrees", "differs"} else verdict
 
 
 def _lines(table: PaperTable, cells: Sequence[PaperCell]) -> list[str]:
@@ -82,6 +87,13 @@ def cell_text(cell: PaperCell) -> str:
     if cell.reproduced.value is None:
         return f"{cell.printed}: {cell.verdict}"
     return f"{cell.printed} / {_value(cell.reproduced, _digits(cell))}: {cell.verdict}"
+
+
+def reproduced_text(cell: PaperCell) -> str:
+    """What was reproduced, with its interval: `19.8 (18.1 to 21.4)`; empty where nothing was."""
+    if not cell.printed or cell.reproduced.value is None:
+        return ""
+    return _value(cell.reproduced, _digits(cell))
 
 
 def _digits(cell: PaperCell) -> int:

@@ -4,19 +4,23 @@ Made from the answers that each cell kept beside its record; an entry without th
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 
 from tonegap.evidence.answers import TestAnswers
-from tonegap.evidence.comparing import Paired, holm, rank_bands
+from tonegap.evidence.bands import rank_bands
+from tonegap.evidence.comparing import Paired, holm
 from tonegap.evidence.entries import Asked, EntryEvidence, compare_entries, entry_evidence
 from tonegap.evidence.intervals import Interval
 from tonegap.evidence.parity import Parity
 from tonegap.report.compare import reference_of
 from tonegap.report.kept import Answers
 from tonegap.report.model import Leaderboard, Row, Table
+from tonegap.report.pairs import TablePairs, table_pairs
 from tonegap.report.settings import LeaderboardSettings
+from tonegap.report.truths import contradiction
 from tonegap.report.words import by_worst
 from tonegap.run.record import EntryId
 from tonegap.score.tables import ALL, GAP, WORST
@@ -50,13 +54,20 @@ class RowClaims:
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """The claims of one table. `without` names rows that kept no answers; `alarms` concern controls."""
+    """The claims of one table. `without` names rows that kept no answers; `alarms` concern controls.
+
+    `contradictions`: records whose scores by tone are not those of their own predictions and truth. `n_left`
+    rows of a long table were not looked at; `pairs`: None with fewer than two entries.
+    """
 
     table: Table
     rows: tuple[RowClaims, ...]
     without: tuple[str, ...]
     positives: Mapping[str, int]
     alarms: tuple[str, ...]
+    contradictions: tuple[str, ...] = ()
+    n_left: int = 0
+    pairs: TablePairs | None = None
 
 
 def board_claims(board: Leaderboard, answers: Answers) -> tuple[Claims, ...]:
@@ -70,26 +81,46 @@ def table_claims(table: Table, board: Leaderboard, answers: Answers) -> Claims |
     if table.question is None:
         return None
     tones, metric = table.tones(table.ranked[1]), table.ranked[2]
-    asked = Asked(table.question.positive, tones, metric, everything=False)
-    kept = {row.entry: _kept(row, answers) for row in table.all_rows}
-    evidence = {entry: entry_evidence(seeds, asked) for entry, seeds in kept.items() if seeds}
+    asked = Asked(table.question.positive, tones, metric, everything=False, compared=True)
+    looked_at = _looked_at(table, board.settings.n_compared)
+    kept = {row.entry: _kept(row, answers) for row in looked_at}
+    evidence = _evidence({entry: seeds for entry, seeds in kept.items() if seeds}, asked)
     if not evidence:
         return None
     changes = _changes(table, evidence, board.settings)
     bands = _bands(table, board, evidence)
     rows = tuple(
         _row(row, evidence[row.entry], bands, changes, metric)
-        for row in table.all_rows
+        for row in looked_at
         if row.entry in evidence
     )
     one = next(seeds for seeds in kept.values() if seeds)[0]
     return Claims(
         table=table,
         rows=rows,
-        without=tuple(r.entry.label for r in table.all_rows if r.entry not in evidence),
+        without=tuple(r.entry.label for r in looked_at if r.entry not in evidence),
         positives=_positives(one, asked),
         alarms=_alarms(table, kept, evidence, board.settings),
+        contradictions=tuple(_contradictions(table, kept, board.settings.selection)),
+        n_left=len(table.all_rows) - len(looked_at),
+        pairs=table_pairs(table, evidence),
     )
+
+
+def _evidence(
+    kept: Mapping[EntryId, Sequence[TestAnswers]], asked: Asked
+) -> dict[EntryId, EntryEvidence]:
+    """The evidence of each entry, two at a time: sums over draws do not hold the interpreter."""
+    with ThreadPoolExecutor(2) as pool:
+        found = pool.map(lambda seeds: entry_evidence(seeds, asked), kept.values())
+        return dict(zip(kept, found, strict=True))
+
+
+def _looked_at(table: Table, n_compared: int) -> tuple[Row, ...]:
+    """The first rows of a table, the references, wherever they stand, and the first controls."""
+    first = table.rows[:n_compared]
+    references = [row for row in table.rows[n_compared:] if "reference" in row.marks]
+    return (*first, *references, *table.controls[:n_compared])
 
 
 def _kept(row: Row, answers: Answers) -> list[TestAnswers]:
@@ -97,6 +128,16 @@ def _kept(row: Row, answers: Answers) -> list[TestAnswers]:
     found = [answers(s.record) if s.record else None for s in row.seeds]
     complete = [a for a in found if a is not None]
     return complete if len(complete) == len(found) else []
+
+
+def _contradictions(
+    table: Table, kept: Mapping[EntryId, Sequence[TestAnswers]], rule: str
+) -> Iterable[str]:
+    for row in table.all_rows:
+        for record, said in zip(row.records, kept.get(row.entry, ()), strict=False):
+            problem = contradiction(record, said, rule)
+            if problem:
+                yield problem
 
 
 def _row(
@@ -151,12 +192,8 @@ def _bands(
     """Bands of the ranked rows that kept answers, by the score that ranks."""
     score = WORST if by_worst(board, table.ranked[2]) else ALL
     ranked = [r.entry for r in table.rows if r.rank is not None and r.entry in evidence]
-
-    def p_value(better: EntryId, worse: EntryId) -> float:
-        found = _compare(evidence[better], evidence[worse], score)
-        return 1.0 if found is None else found.p
-
-    return dict(zip(ranked, rank_bands(ranked, p_value), strict=True))
+    bands = rank_bands([evidence[entry].drawn for entry in ranked], score)
+    return dict(zip(ranked, bands, strict=True))
 
 
 def _positives(answers: TestAnswers, asked: Asked) -> dict[str, int]:

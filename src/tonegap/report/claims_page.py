@@ -4,14 +4,14 @@ from dataclasses import dataclass
 
 from tonegap.evidence.intervals import Interval
 from tonegap.report.claims import Change, Claims, RowClaims
-from tonegap.report.words import UNDEFINED, metric_label, percent, points
+from tonegap.report.words import UNDEFINED, metric_label, p_text, percent, points
 from tonegap.score.tables import ALL, GAP, WORST
 
-_CERTAIN = 0.001
 _ABOUT = (
     "95 % intervals over test images: whole groups of near-duplicates are drawn anew within each tone, the same for "
     "every entry, 2,000 times; a mean over seeds is drawn as one. Intervals of worst tone and gap come from inverting "
-    "a test, since noise alone makes a gap. Entries of one band cannot be told from its best at the 5 % level. "
+    "a test, since noise alone makes a gap. Entries of one band cannot be told from its best at the 5 % level, "
+    "its lead held against the largest that chance gives among as many. "
     "p is two-sided, paired by image, and corrected for all entries (Holm)."
 )
 
@@ -28,6 +28,11 @@ class ClaimLine:
 def claims_about(claims: Claims) -> str:
     """How the intervals are made, and what stands behind a gap."""
     parts = [_ABOUT]
+    if claims.n_left:
+        parts.append(
+            f"Of this long table {len(claims.table.all_rows) - claims.n_left:,} rows (the first, references and "
+            f"controls) have intervals and bands, and p is corrected for them; {claims.n_left:,} have none."
+        )
     if claims.positives:
         listed = ", ".join(f"{tone} {n}" for tone, n in claims.positives.items())
         parts.append(f"Positive test images by tone: {listed}.")
@@ -108,8 +113,3 @@ def _change(change: Change | None) -> tuple[str, str]:
     paired = change.paired
     text = f"{points(paired.difference)} ({points(paired.low)} to {points(paired.high)})"
     return text, p_text(change.p)
-
-
-def p_text(p: float) -> str:
-    """A p-value: `0.034`, or `< 0.001`."""
-    return "< 0.001" if p < _CERTAIN else f"{p:.3f}"

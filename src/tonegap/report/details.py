@@ -72,11 +72,16 @@ def entry_details(row: Row, element_id: str) -> Details:
         marks=row.marks,
         curve=curve_panel(records, row.entry.label),
         selection_metric=metric,
-        seeds=tuple(
-            _seed_line(s.seed, s.key, s.record, s.hole.text if s.hole else "") for s in row.seeds
-        ),
-        facts=_facts(records),
-        cost=_cost(records),
+        seeds=seed_lines(row),
+        facts=facts_of(records),
+        cost=cost_of(records),
+    )
+
+
+def seed_lines(row: Row) -> tuple[SeedLine, ...]:
+    """A line for each seed of a row."""
+    return tuple(
+        _seed_line(s.seed, s.key, s.record, s.hole.text if s.hole else "") for s in row.seeds
     )
 
 
@@ -144,7 +149,7 @@ def _seed_line(seed: int, key: str, record: Record | None, missing: str) -> Seed
     )
 
 
-def _facts(records: Sequence[Record]) -> tuple[tuple[str, str], ...]:
+def facts_of(records: Sequence[Record]) -> tuple[tuple[str, str], ...]:
     """What was in force, values that differ between seeds separated by semicolons."""
 
     def each(texts: Iterable[str]) -> str:
@@ -200,7 +205,7 @@ def _stages(record: Record) -> str:
     )
 
 
-def _cost(records: Sequence[Record]) -> str:
+def cost_of(records: Sequence[Record]) -> str:
     """Total over seeds: wall and processor time, and the highest peak of memory."""
     costs = [cost for record in records for cost in record.circumstances.costs]
     if not costs:

@@ -32,11 +32,15 @@ def seed_results(cells: Sequence[Cell]) -> tuple[SeedResult, ...]:
     )
 
 
-def marks_of(seeds: Sequence[SeedResult], control: bool, elsewhere: bool) -> tuple[str, ...]:
+def marks_of(
+    seeds: Sequence[SeedResult], control: bool, elsewhere: bool, submission: str = ""
+) -> tuple[str, ...]:
     """The marks of a row (keys of MARKS), except those that need another row to tell."""
     records = [s.record for s in seeds if s.record]
     found = {
         "control": control,
+        "submitted bundle": submission == "bundle",
+        "results of others": submission == "predictions",
         "stand-in": any(r.data.stand_in for r in records),
         "subset": any(r.data.subset is not None for r in records),
         "uncontained": not all(r.circumstances.isolation.contained for r in records),

@@ -2,15 +2,22 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from tonegap.errors import BadRoom
 from tonegap.report.claims_page import ClaimLine, claim_lines, claims_about, claims_header
 from tonegap.report.model import MARKS, Leaderboard, Table
 from tonegap.report.page import page_table
+from tonegap.report.pair_names import PAGE as COMPARE
+from tonegap.report.pair_names import pair_links
 from tonegap.report.quality_lines import SUMMARY_ABOUT, SUMMARY_HEADER, set_lines
 from tonegap.report.settings import LeaderboardSettings
 from tonegap.report.words import metric_label, missing, report_title
 from tonegap.score.tables import metric_named
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 PAGE = "report.html.j2"
 
@@ -27,11 +34,15 @@ class MetricNote:
 
 @dataclass(frozen=True, slots=True)
 class ClaimsPart:
-    """The claims of a table as the template reads them; the header begins after the entry's column."""
+    """The claims of a table as the template reads them; the header begins after the entry's column.
+
+    `links`: by entry's label, where it is compared with its reference.
+    """
 
     about: str
     header: tuple[str, ...]
     lines: tuple[ClaimLine, ...]
+    links: Mapping[str, str]
 
 
 def render_html(board: Leaderboard) -> str:
@@ -52,6 +63,7 @@ def render_html(board: Leaderboard) -> str:
         "sets_header": SUMMARY_HEADER,
         "sets_about": SUMMARY_ABOUT,
         "claims": [_claims_part(board, page.table) for page in tables],
+        "compare": COMPARE if board.site and any(c.pairs for c in board.claims) else "",
     }
     return render_template(board.settings, PAGE, values)
 
@@ -60,24 +72,33 @@ def render_template(settings: LeaderboardSettings, name: str, values: Mapping[st
     """A page from the templates in the settings. Raises BadRoom if one is missing or wrong."""
     import jinja2
 
-    environment = jinja2.Environment(
-        loader=jinja2.DictLoader(settings.templates),
+    try:
+        template = _environment(tuple(settings.templates.items())).get_template(name)
+        return template.render(values) + "\n"
+    except jinja2.TemplateError as e:
+        raise BadRoom(f"reports/templates: {name}: {type(e).__name__}: {e}") from None
+
+
+@lru_cache(maxsize=4)
+def _environment(templates: tuple[tuple[str, str], ...]) -> "Environment":
+    """Where templates are compiled, each once for all pages of a report."""
+    import jinja2
+
+    return jinja2.Environment(
+        loader=jinja2.DictLoader(dict(templates)),
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    try:
-        return environment.get_template(name).render(values) + "\n"
-    except jinja2.TemplateError as e:
-        raise BadRoom(f"reports/templates: {name}: {type(e).__name__}: {e}") from None
 
 
 def _claims_part(board: Leaderboard, table: Table) -> ClaimsPart | None:
     claims = board.claims_of(table)
     if claims is None:
         return None
-    return ClaimsPart(claims_about(claims), claims_header(claims), claim_lines(claims))
+    links = pair_links(board, claims)
+    return ClaimsPart(claims_about(claims), claims_header(claims), claim_lines(claims), links)
 
 
 def _metric_note(name: str) -> MetricNote:

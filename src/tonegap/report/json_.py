@@ -1,6 +1,7 @@
 """A leaderboard as JSON, with the evidence behind each seed (keys, digests, isolation, costs)."""
 
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -10,15 +11,45 @@ from tonegap.report.quality import SetSheet
 from tonegap.report.words import answer, missing, report_title
 from tonegap.run.record import Record
 
+if TYPE_CHECKING:
+    from tonegap.submissions.shelf import Shelved
+
 SCHEMA = "tonegap/leaderboard@1"
 
 
 def render_json(board: Leaderboard) -> str:
     """The JSON text; the same board gives the same text. Scores are fractions, null: undefined."""
-    return msgspec.json.encode(_document(board)).decode() + "\n"
+    return b"".join(json_pieces(board)).decode()
 
 
-def _document(board: Leaderboard) -> dict[str, Any]:
+def json_pieces(board: Leaderboard) -> Iterator[bytes]:
+    """The JSON text bit by bit, for a file: that of 2,000 rows has 200 MB."""
+    tables = (_table(board, table) for table in board.tables)
+    yield from _object(_head(board), {"tables": _joined(tables)}, _foot(board))
+    yield b"\n"
+
+
+def _object(
+    head: dict[str, Any], lists: Mapping[str, Iterable[bytes]], foot: dict[str, Any]
+) -> Iterator[bytes]:
+    """One object: members, then members that are lists and come bit by bit, then members."""
+    yield msgspec.json.encode(head)[:-1]
+    for name, pieces in lists.items():
+        yield f',"{name}":['.encode()
+        yield from pieces
+        yield b"]"
+    yield b"," + msgspec.json.encode(foot)[1:]
+
+
+def _joined(items: Iterable[Iterable[bytes]]) -> Iterator[bytes]:
+    """Items of a list with commas between them."""
+    for i, pieces in enumerate(items):
+        if i:
+            yield b","
+        yield from pieces
+
+
+def _head(board: Leaderboard) -> dict[str, Any]:
     settings = msgspec.to_builtins(board.settings)
     del settings["templates"]
     return {
@@ -27,15 +58,35 @@ def _document(board: Leaderboard) -> dict[str, Any]:
         "complete": not board.holes,
         "missing": missing(board.holes, board.n_cells) if board.holes else None,
         "alarms": board.alarms,
+        "truth_alarms": board.truth_alarms,
+        "submissions": [_submission(shelved) for shelved in board.submissions],
         "n_cells": board.n_cells,
         "settings": settings,
-        "tables": [_table(board, table) for table in board.tables],
+    }
+
+
+def _foot(board: Leaderboard) -> dict[str, Any]:
+    return {
         "holes": [
             {"entry": h.entry, "task": h.task, "seed": h.seed, "cause": h.cause, "text": h.text}
             for h in board.holes
         ],
         "not_applicable": board.not_applicable,
         "synthetic_sets": [_set(made) for made in board.sheets],
+    }
+
+
+def _submission(shelved: "Shelved") -> dict[str, Any]:
+    found = shelved.submission
+    return {
+        "id": shelved.id,
+        "kind": found.kind,
+        "title": found.title,
+        "authors": found.authors,
+        "paper": found.paper,
+        "code": found.code,
+        "about": found.about,
+        "changed": shelved.changed,
     }
 
 
@@ -49,7 +100,16 @@ def _set(made: SetSheet) -> dict[str, Any]:
     }
 
 
-def _table(board: Leaderboard, table: Table) -> dict[str, Any]:
+def _table(board: Leaderboard, table: Table) -> Iterator[bytes]:
+    lists = {
+        name: _joined([msgspec.json.encode(_row(row))] for row in rows)
+        for name, rows in (("rows", table.rows), ("controls", table.controls))
+    }
+    claims = {"claims": _claims(board.claims_of(table))}
+    yield from _object(_about(board, table), lists, claims)
+
+
+def _about(board: Leaderboard, table: Table) -> dict[str, Any]:
     selection, axis, metric = table.ranked
     return {
         "task": table.task,
@@ -59,10 +119,6 @@ def _table(board: Leaderboard, table: Table) -> dict[str, Any]:
         "metrics": table.metrics,
         "ranked": {"selection": selection, "axis": axis, "metric": metric},
         "chance": table.chance,
-        # Encoded one by one: the values of 2,000 rows as Python objects would need a gigabyte.
-        "rows": [msgspec.Raw(msgspec.json.encode(_row(row))) for row in table.rows],
-        "controls": [msgspec.Raw(msgspec.json.encode(_row(row))) for row in table.controls],
-        "claims": _claims(board.claims_of(table)),
     }
 
 

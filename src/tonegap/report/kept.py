@@ -3,15 +3,22 @@
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
+from typing import TypeVar
+
+import msgspec
 
 from tonegap.errors import BadOutput, BadPredictions, StoreError
 from tonegap.evidence.answers import TestAnswers
 from tonegap.run.outputs import find_predictions
 from tonegap.run.record import Record
-from tonegap.run.results import answers_of
-from tonegap.run.truth import Truth, decode_truth
+from tonegap.run.results import answers_of, epochs_of
+from tonegap.run.truth import FIRST_TRUTHS, Truth, decode_truth, truth_place
+from tonegap.score.predictions import Labelled
 
 Answers = Callable[[Record], TestAnswers | None]
+Truths = Callable[[Record], Truth | None]
+Epochs = Callable[[Record], tuple[Labelled, Labelled] | None]
+T = TypeVar("T")
 
 
 def kept_answers(store: Path, rule: str) -> Answers:
@@ -20,24 +27,78 @@ def kept_answers(store: Path, rule: str) -> Answers:
     It gives None for a record whose predictions or truth are no longer, or never were, in this store, and
     raises StoreError for damaged ones.
     """
+    kept = _kept(store, lambda path, truth, record: answers_of(path, truth, record, rule))
+    # Predictions made elsewhere come with the scores of the one rule that their epoch was picked by.
+    return lambda record: kept(record) if rule in record.scores else None
+
+
+def kept_epochs(store: Path) -> Epochs:
+    """A function that gives what a record's entry said of validation and test images in every epoch.
+
+    None and StoreError as in `kept_answers`.
+    """
+    return _kept(store, lambda path, truth, record: epochs_of(path, truth, record.classes))
+
+
+def kept_truths(store: Path) -> Truths:
+    """A function that gives the truth a record was scored against; None and StoreError as in `kept_answers`."""
 
     @lru_cache(maxsize=16)
-    def truth_named(sha256: str) -> Truth | None:
-        path = store / "truth" / f"{sha256}.csv"
+    def truth_named(home: Path, sha256: str) -> Truth | None:
+        path = home / "truth" / f"{sha256}.csv"
         try:
             return decode_truth(path.read_bytes(), sha256, str(path))
         except FileNotFoundError:
             return None
 
-    def answers(record: Record) -> TestAnswers | None:
-        truth = truth_named(record.truth_sha256) if record.truth_sha256 else None
-        key = record.stages[-1].key if record.stages else ""
-        folder = store / "stages" / key[:2] / key
+    def truth_of(record: Record) -> Truth | None:
+        home, _ = _home_of(store, record)
+        return truth_named(home, record.truth_sha256) if record.truth_sha256 else None
+
+    return truth_of
+
+
+def first_truths(store: Path) -> Truths:
+    """A function that gives the truth that a record's task had when it first ran in a store at that seed.
+
+    None where that was not kept.
+    """
+    truth_of = kept_truths(store)
+
+    def first_of(record: Record) -> Truth | None:
+        path = store / FIRST_TRUTHS / truth_place(record.task, record.seed, record.data)
+        try:
+            sha256 = path.read_text(encoding="utf-8").strip()
+        except FileNotFoundError:
+            return None
+        return truth_of(msgspec.structs.replace(record, stages=(), truth_sha256=sha256))
+
+    return first_of
+
+
+def _home_of(store: Path, record: Record) -> tuple[Path, str]:
+    """The folder laid out as a store that a record's stages lie in, and the last one's key there.
+
+    A key `ID:KEY` is one of a submission.
+    """
+    key = record.stages[-1].key if record.stages else ""
+    submission, _, own = key.rpartition(":")
+    return (store / "submissions" / submission, own) if submission else (store, key)
+
+
+def _kept(store: Path, read: Callable[[Path, Truth, Record], T]) -> Callable[[Record], T | None]:
+    """What `read` makes of a record's predictions file, the truth and the record."""
+    truth_of = kept_truths(store)
+
+    def kept(record: Record) -> T | None:
+        truth = truth_of(record)
+        home, key = _home_of(store, record)
+        folder = home / "stages" / key[:2] / key
         if truth is None or not (key and folder.is_dir()):
             return None
         try:
-            return answers_of(find_predictions(folder), truth, record, rule)
+            return read(find_predictions(folder), truth, record)
         except (BadOutput, BadPredictions) as e:
             raise StoreError(f"{folder}: not what the record was made from: {e}") from None
 
-    return answers
+    return kept

@@ -54,7 +54,7 @@ def _table(board: Leaderboard, table: Table) -> str:
 
 
 def _caption(board: Leaderboard, table: Table) -> str:
-    incomplete = f"{report_title(board)}. " if board.holes else ""
+    incomplete = f"{report_title(board)}. " if board.holes or board.stamps else ""
     note = images_note(table)
     return (
         f"{incomplete}{table_title(table)}: ranked by {ranking_rule(board, table)}. Scores in "

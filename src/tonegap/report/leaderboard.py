@@ -25,7 +25,7 @@ from tonegap.report.model import (
     View,
 )
 from tonegap.report.questions import QuestionCells, axes_of, group_by_question, unique_cells
-from tonegap.report.seeds import difference, scores_of, scores_over_seeds
+from tonegap.report.seeds import difference, scores_by_seed, scores_over_seeds
 from tonegap.report.settings import LeaderboardSettings
 from tonegap.run.matrix import Cell
 from tonegap.run.record import SELECTIONS, EntryId
@@ -34,6 +34,7 @@ from tonegap.score.tables import metric_named
 ViewKey = tuple[str, str, str]
 AllScores = Mapping[ViewKey, Scores]
 _ORACLE = "test-oracle"
+_OTHERS = "results of others"
 _NO_ORACLE = Difference(None, (), "validation or test-oracle scores are not in the records")
 
 
@@ -103,7 +104,7 @@ def _rows(group: QuestionCells, frame: _Frame) -> list[Row]:
         control = cells[0].id.control
         why_not = _why_incomparable(entry, against, seeds, elsewhere)
         views = _views(scores, entry, entry if control else against, why_not)
-        marks = marks_of(seeds[entry], control, entry in elsewhere)
+        marks = marks_of(seeds[entry], control, entry in elsewhere, cells[0].submission)
         if entry == against:
             marks = ("reference", *marks)
         main = views.get(frame.ranked)
@@ -114,14 +115,14 @@ def _rows(group: QuestionCells, frame: _Frame) -> list[Row]:
 
 
 def _all_scores(results: Sequence[SeedResult], frame: _Frame) -> AllScores:
-    finished = [(r.seed, r.record) for r in results if r.record]
-    if not finished:
+    seeds = [r.seed for r in results if r.record]
+    records = [r.record for r in results if r.record]
+    if not records:
         return {}
-    seeds = [seed for seed, _ in finished]
     found: dict[ViewKey, Scores] = {}
     for selection in SELECTIONS:
         for axis in frame.axes:
-            by_seed = [scores_of(record, selection, axis.name) for _, record in finished]
+            by_seed = scores_by_seed(records, selection, axis.name)
             for metric in frame.metrics:
                 key = selection, axis.name, metric
                 found[key] = scores_over_seeds(by_seed, seeds, metric, axis)
@@ -190,9 +191,18 @@ def _rank(rows: Sequence[Row], frame: _Frame) -> tuple[Row, ...]:
         else:
             able.append((-better * round(score / ROUNDING), row))
     able.sort(key=lambda pair: (pair[0], pair[1].entry))
+    given = [(score, row) for score, row in able if _OTHERS in row.marks]
+    able = [(score, row) for score, row in able if _OTHERS not in row.marks]
     scores = [score for score, _ in able]
     ranked = [replace(row, rank=scores.index(score) + 1) for score, row in able]
+    unable += [replace(row, unranked=_place(score, scores)) for score, row in given]
     return (*ranked, *sorted(unable, key=lambda row: row.entry))
+
+
+def _place(score: int, ranked: Sequence[int]) -> str:
+    """Why predictions of others have no rank, and which it would be."""
+    place = 1 + sum(other < score for other in ranked)
+    return f"predictions made elsewhere: by its score it would be rank {place} of {len(ranked) + 1}"
 
 
 def _score_to_rank(row: Row, frame: _Frame) -> tuple[float | None, str | None]:

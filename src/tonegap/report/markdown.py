@@ -18,7 +18,7 @@ from tonegap.score.tables import metric_named
 def render_markdown(board: Leaderboard) -> str:
     """The whole report; the same board gives the same text."""
     parts = [f"# {_text(report_title(board))}"]
-    parts += [f"**CONTROL ALARM: {_text(alarm)}.**" for alarm in board.alarms]
+    parts += [f"**{kind}: {_text(alarm)}.**" for kind, alarm in board.stamps]
     parts.append(_text(board.settings.tone_note))
     for table in board.tables:
         parts += _table_parts(board, table)

@@ -6,7 +6,8 @@ work out a number each, and differ.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from operator import sub
+from typing import TYPE_CHECKING, cast
 
 from tonegap.report.quality import SetSheet
 from tonegap.report.settings import LeaderboardSettings
@@ -15,6 +16,8 @@ from tonegap.run.record import EntryId, Record
 
 if TYPE_CHECKING:
     from tonegap.report.claims import Claims
+    from tonegap.report.papers_page import ComparedPaper
+    from tonegap.submissions.shelf import Shelved
 
 MARKS: dict[str, str] = {
     "reference": "changes are counted from this entry",
@@ -26,6 +29,8 @@ MARKS: dict[str, str] = {
     "incomplete seeds": "a declared seed has no result; shown over the others, not ranked",
     "other data": "ran on other data than most entries of the table; not ranked",
     "mixed": "its seeds ran with different parameters or environments; not ranked",
+    "submitted bundle": "made elsewhere; every number of it was computed again here from its predictions",
+    "results of others": "predictions made elsewhere, scored here; how they were made nobody can check; not ranked",
     "levelling down": "smaller gap than the reference, but a worse score for the worst tone",
 }
 
@@ -34,7 +39,8 @@ MARKS: dict[str, str] = {
 class Mean:
     """A score's mean over seeds; None with a reason if it is undefined in any of them.
 
-    `values` has one value per finished seed. `n_low` to `n_high` images stand behind each of them.
+    `values` has one value per finished seed. `n_low` to `n_high` images stand behind each of them. `low` and
+    `high` are the smallest and largest over seeds; None if undefined or if there is one seed only.
     """
 
     value: float | None
@@ -42,25 +48,29 @@ class Mean:
     n_low: int
     n_high: int
     reason: str | None
-
-    @property
-    def low(self) -> float | None:
-        """The smallest over seeds; None if undefined or if there is one seed only."""
-        return _end(self.value, self.values, -1)
-
-    @property
-    def high(self) -> float | None:
-        """The largest over seeds; None if undefined or if there is one seed only."""
-        return _end(self.value, self.values, 1)
+    low: float | None = None
+    high: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One mean minus another, paired by seed; None with a reason if either is undefined."""
+    """One mean minus another, paired by seed; None with a reason if either is undefined.
+
+    `of` are the two means, none where there is no value.
+    """
 
     value: float | None
-    values: tuple[float, ...]
+    of: tuple[Mean, ...]
     reason: str | None
+
+    @property
+    def values(self) -> tuple[float, ...]:
+        """The difference at each seed."""
+        if not self.of:
+            return ()
+        # A mean that has a value has one at every seed.
+        one, other = (cast(tuple[float, ...], mean.values) for mean in self.of)
+        return tuple(map(sub, one, other))
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +238,8 @@ class Leaderboard:
     """All tables of a report with what is missing from them.
 
     `n_cells` counts the declared cells that apply; `sheets` has the synthetic sets, `claims`
-    the intervals and comparisons of the tables that have any.
+    the intervals and comparisons of the tables that have any. `site`: it is a folder with pages beside this
+    one, which it may link to; `papers` have a page each then.
     """
 
     settings: LeaderboardSettings
@@ -238,6 +249,10 @@ class Leaderboard:
     n_cells: int
     sheets: tuple[SetSheet, ...] = ()
     claims: "tuple[Claims, ...]" = ()
+    submissions: "tuple[Shelved, ...]" = ()
+    truth_alarms: tuple[str, ...] = ()
+    site: bool = False
+    papers: "tuple[ComparedPaper, ...]" = ()
 
     def claims_of(self, table: Table) -> "Claims | None":
         """The claims of one of the tables, None if it has none."""
@@ -248,10 +263,11 @@ class Leaderboard:
         """What controls say against the whole report; empty as it should be."""
         return tuple(alarm for claims in self.claims for alarm in claims.alarms)
 
-
-def _end(value: float | None, values: tuple[float | None, ...], sign: int) -> float | None:
-    """The smallest (sign -1) or largest (sign 1) of two or more defined values."""
-    defined = [v for v in values if v is not None]
-    if value is None or len(defined) < 2:
-        return None
-    return max(defined) if sign > 0 else min(defined)
+    @property
+    def stamps(self) -> tuple[tuple[str, str], ...]:
+        """Every alarm with the name of its kind, as all formats say it first of all."""
+        return (
+            *(("CONTROL ALARM", alarm) for alarm in self.alarms),
+            *(("TRUTH ALARM", alarm) for alarm in self.truth_alarms),
+            *(("TRUTH ALARM", text) for claims in self.claims for text in claims.contradictions),
+        )

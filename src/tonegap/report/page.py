@@ -3,13 +3,15 @@
 The mistake it exists to prevent: a page that is empty, or says something else, without its script.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from tonegap.report.charts import Scale
 from tonegap.report.details import DataNote, Details, data_notes, entry_details
+from tonegap.report.entry_names import FOLDER, entry_pages
 from tonegap.report.grid import Cell, Footnotes
 from tonegap.report.model import Difference, Leaderboard, Mean, Row, Table, View
 from tonegap.report.payload import table_payload
-from tonegap.report.plots import Scale, panel_scale, strip, strip_scale, tone_colour, tone_panel
+from tonegap.report.plots import panel_scale, strip, strip_scale, tone_colour, tone_panel
 from tonegap.report.words import (
     answer,
     images_note,
@@ -39,9 +41,8 @@ class Number:
 
 @dataclass(frozen=True, slots=True)
 class PageRow:
-    """A row of the main view; `index` is its place in the payload."""
+    """A row of the main view; `href` is its entry's page, if there is one."""
 
-    index: int
     row: Row
     label: str
     small: str
@@ -49,6 +50,7 @@ class PageRow:
     rank: Cell
     numbers: tuple[Number, ...]
     strip: str
+    href: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,7 @@ class PageTable:
     per_tone: bool
     rows: tuple[PageRow, ...]
     controls: tuple[PageRow, ...]
+    n_without_row: int
     chance: str
     notes: tuple[str, ...]
     tones: tuple[tuple[str, int], ...]
@@ -99,8 +102,12 @@ def page_table(board: Leaderboard, table: Table, number: int) -> PageTable:
     settings = board.settings
     scale, notes = strip_scale(table), Footnotes()
     panels = _panels(table, settings.n_plots)
-    indexed = list(enumerate(table.all_rows))
-    page_rows = tuple(_page_row(i, row, table, scale, notes) for i, row in indexed)
+    shown = (*table.rows[: settings.n_rows], *table.controls)
+    frame = RowFrame(table, scale, notes, (*shared_marks(table), "control"))
+    pages = {entry: f"{FOLDER}/{name}.html" for entry, name in entry_pages(board, table).items()}
+    page_rows = tuple(
+        replace(_page_row(row, frame), href=pages.get(row.entry, "")) for row in shown
+    )
     names = table.tones(table.ranked[1])
     detailed = table.all_rows[: settings.n_details]
     return PageTable(
@@ -113,8 +120,9 @@ def page_table(board: Leaderboard, table: Table, number: int) -> PageTable:
         caption=_caption(board, table),
         heads=_heads(table, scale),
         per_tone=_is_per_tone(table),
-        rows=page_rows[: len(table.rows)],
-        controls=page_rows[len(table.rows) :],
+        rows=page_rows[: len(page_rows) - len(table.controls)],
+        controls=page_rows[len(page_rows) - len(table.controls) :],
+        n_without_row=len(table.rows) + len(table.controls) - len(page_rows),
         chance=_chance(table),
         notes=tuple(notes.numbers),
         tones=tuple((tone, tone_colour(tone)) for tone in names),
@@ -123,7 +131,7 @@ def page_table(board: Leaderboard, table: Table, number: int) -> PageTable:
         details=tuple(entry_details(row, f"t{number}-entry-{i}") for i, row in enumerate(detailed)),
         n_without_details=len(table.all_rows) - len(detailed),
         data=data_notes(table),
-        payload=table_payload(table),
+        payload=table_payload(table, pages),
     )
 
 
@@ -171,22 +179,31 @@ def _heads(table: Table, scale: Scale) -> tuple[Head, ...]:
     )
 
 
-def _page_row(index: int, row: Row, table: Table, scale: Scale, notes: Footnotes) -> PageRow:
+@dataclass(frozen=True, slots=True)
+class RowFrame:
+    """What the rows of a table share; `unsaid` are marks that are said elsewhere."""
+
+    table: Table
+    scale: Scale
+    notes: Footnotes
+    unsaid: tuple[str, ...]
+
+
+def _page_row(row: Row, frame: RowFrame) -> PageRow:
+    table, notes = frame.table, frame.notes
     rank = Cell(str(row.rank) if row.rank else "")
     if row.unranked:
         rank = notes.undefined(f"{row.entry.label} is not ranked: {row.unranked}")
     view = row.views.get(table.ranked)
     numbers = _numbers(view, notes) if view else _blanks(row, table, notes)
-    shared = (*shared_marks(table), "control")
     return PageRow(
-        index=index,
         row=row,
         label=f"{row.entry.method} + {row.entry.baseline}",
         small=small_label(row),
-        marks=tuple(mark for mark in row.marks if mark not in shared),
+        marks=tuple(mark for mark in row.marks if mark not in frame.unsaid),
         rank=rank,
         numbers=tuple(numbers),
-        strip=strip(row, table, scale),
+        strip=strip(row, table, frame.scale),
     )
 
 

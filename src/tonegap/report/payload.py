@@ -1,12 +1,17 @@
 """Every view of a table as compact JSON: what the page's script shows when a reader asks for it.
 
-A score is a fraction; an undefined one is the number of its reason, as text; null does not apply.
+A score is the number that is printed, in tenths of a percent; an undefined one is the number of its reason,
+as text; null does not apply. The views of a long table are packed, and unpacked one by one.
 """
 
+import base64
 import json
-from dataclasses import dataclass, field
+import zlib
+from collections.abc import Mapping
 
-from tonegap.report.model import Axis, Difference, Mean, Row, Table, View
+from tonegap.report.charts import scale_of
+from tonegap.report.model import Axis, Row, Table
+from tonegap.report.payload_view import Reasons, view_columns
 from tonegap.report.plots import tone_colour
 from tonegap.report.words import (
     AXIS_LABEL,
@@ -16,49 +21,52 @@ from tonegap.report.words import (
     shared_marks,
     small_label,
 )
-from tonegap.run.record import SELECTIONS
+from tonegap.run.record import SELECTIONS, EntryId
 from tonegap.score.tables import metric_named
 
-_DECIMALS = 7
-_Value = float | str | None
+_MANY_ROWS = 200
 
 
-@dataclass(slots=True)
-class _Reasons:
-    """Numbers reasons, each once."""
-
-    numbers: dict[str, int] = field(default_factory=dict)
-
-    def value(self, score: Mean | Difference | None) -> _Value:
-        if score is None:
-            return None
-        if score.value is not None:
-            return round(score.value, _DECIMALS)
-        return str(self.numbers.setdefault(score.reason or "", len(self.numbers)))
-
-
-def table_payload(table: Table) -> str:
-    """The JSON, safe inside a script element."""
-    reasons = _Reasons()
+def table_payload(table: Table, pages: Mapping[EntryId, str]) -> str:
+    """The JSON, safe inside a script element; `pages`: where entries have a page of their own."""
+    reasons = Reasons()
     rows, shared = table.all_rows, shared_marks(table)
     document = {
         "ranked": "|".join(table.ranked),
         "axes": [_axis(axis, table) for axis in table.axes],
         "metrics": [_metric(name) for name in table.metrics],
         "selections": [{"name": s, "label": SELECTION_CHOICE[s]} for s in SELECTIONS],
-        "rows": [_row(row, shared) for row in rows],
+        "rows": [_row(row, shared) | _link(pages.get(row.entry)) for row in rows],
         "views": {
-            "|".join((s, a.name, m)): [
-                _scores(row.views.get((s, a.name, m)), reasons) for row in rows
-            ]
+            "|".join((s, a.name, m)): _view(table, (s, a.name, m), reasons)
             for s in SELECTIONS
             for a in table.axes
             for m in table.metrics
         },
-        "reasons": list(reasons.numbers),
+        "reasons": list(reasons),
     }
-    text = json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return text.replace("<", "\\u003c")
+    return script_json(document)
+
+
+def script_json(document: object) -> str:
+    """JSON that is safe inside a script element."""
+    return _json(document).replace("<", "\\u003c")
+
+
+def _json(document: object) -> str:
+    return json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
+def _view(table: Table, key: tuple[str, str, str], reasons: Reasons) -> object:
+    """The scale of a view's drawings and its columns; packed for a long table."""
+    views = [row.views.get(key) for row in table.all_rows]
+    scale = scale_of(
+        tone.value for view in views[: len(table.rows)] if view for tone in view.scores.tones
+    )
+    found = {"scale": [scale.low, scale.high], **view_columns(views, reasons)}
+    if len(views) <= _MANY_ROWS:
+        return found
+    return base64.b64encode(zlib.compress(_json(found).encode(), 6)).decode()
 
 
 def _axis(axis: Axis, table: Table) -> dict[str, object]:
@@ -85,7 +93,9 @@ def _metric(name: str) -> dict[str, object]:
 
 def _row(row: Row, shared: tuple[str, ...]) -> dict[str, object]:
     return {
-        "label": f"{row.entry.method} + {row.entry.baseline}",
+        "method": row.entry.method,
+        "baseline": row.entry.baseline,
+        "backbone": row.entry.backbone,
         "small": small_label(row),
         "full": row.entry.label,
         "marks": [mark for mark in row.marks if mark not in shared],
@@ -96,30 +106,5 @@ def _row(row: Row, shared: tuple[str, ...]) -> dict[str, object]:
     }
 
 
-def _scores(view: View | None, reasons: _Reasons) -> list[_Value | list[_Value]] | None:
-    """The numbers of a row in one view, in the order that the script names them."""
-    if view is None:
-        return None
-    scores, change = view.scores, view.comparison
-    return [
-        reasons.value(scores.overall),
-        *_range(scores.overall),
-        reasons.value(scores.worst),
-        *_range(scores.worst),
-        "/".join(scores.worst_at),
-        reasons.value(scores.gap),
-        *_range(scores.gap),
-        reasons.value(change.overall if change else None),
-        reasons.value(change.worst if change else None),
-        reasons.value(change.gap if change else None),
-        1 if change and change.levelling_down else 0,
-        reasons.value(view.oracle_minus_validation),
-        [reasons.value(tone) for tone in scores.tones],
-        [end for tone in scores.tones for end in _range(tone)],
-    ]
-
-
-def _range(mean: Mean | None) -> tuple[_Value, _Value]:
-    if mean is None or mean.low is None or mean.high is None:
-        return None, None
-    return round(mean.low, _DECIMALS), round(mean.high, _DECIMALS)
+def _link(page: str | None) -> dict[str, object]:
+    return {"page": page} if page else {}

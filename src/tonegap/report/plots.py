@@ -1,53 +1,39 @@
-"""Small drawings as inline SVG in the page's own colours (CSS variables), light or dark.
+"""The drawings of a leaderboard: a panel of scores by tone, learning curves, a strip for the table.
 
-Written by hand because a page has dozens: a plotting library takes 60 ms for each after a second of
-import, and another version of it would give other bytes for the same records.
+Panels and curves are charts by matplotlib (`charts`); the strip, a glyph that the page's script draws as
+well, is a few lines of SVG.
 """
 
-import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
+from tonegap.report.charts import (
+    ACCENT,
+    FAINT,
+    MUTED,
+    Frame,
+    Panel,
+    Scale,
+    Size,
+    draw_chart,
+    scale_of,
+    tone_fill,
+)
 from tonegap.report.model import Mean, Row, Table
-from tonegap.report.words import metric_label, percent, spread
-from tonegap.run.record import Record
+from tonegap.report.words import UNDEFINED, metric_label, percent, spread
+from tonegap.run.record import CurvePoint, Record
 from tonegap.tones import TYPES, tone_index
 
-_WIDTH, _HEIGHT = 260, 176
-_LEFT, _RIGHT, _TOP, _BOTTOM = 30, 252, 10, 152
-_MAX_TICKS = 6
+PANEL = Size(260, 176)
 
 
 @dataclass(frozen=True, slots=True)
-class Scale:
-    """Fractions to pixels, top to bottom."""
+class Curve:
+    """A seed's scores by epoch, and the epoch that was picked (None: none was)."""
 
-    low: float
-    high: float
-
-    def y(self, value: float) -> float:
-        """The height of a score in the drawing."""
-        share = (value - self.low) / (self.high - self.low)
-        return _BOTTOM - share * (_BOTTOM - _TOP)
-
-    @property
-    def ticks(self) -> list[float]:
-        """Round values to draw a line at: every 5, 10 or 20 points."""
-        span = self.high - self.low
-        step = next(s for s in (0.05, 0.1, 0.2) if span / s < _MAX_TICKS or s == 0.2)
-        first, last = math.ceil(self.low / step - 1e-9), math.floor(self.high / step + 1e-9)
-        return [i * step for i in range(first, last + 1)]
-
-
-def scale_of(values: Iterable[float | None]) -> Scale:
-    """A scale that holds all values, widened to full tens; 0 to 1 without any."""
-    tens = [value * 10 for value in values if value is not None]
-    if not tens:
-        return Scale(0.0, 1.0)
-    low = math.floor(min(tens) + 1e-9)
-    high = max(math.ceil(max(tens) - 1e-9), low + 1)
-    return Scale(low / 10, high / 10)
+    points: tuple[CurvePoint, ...]
+    picked: int | None
 
 
 def tone_colour(tone: str) -> int:
@@ -76,16 +62,19 @@ def tone_panel(row: Row, reference: Row | None, table: Table, scale: Scale) -> s
         return ""
     names = table.tones(table.ranked[1])
     behind = _tones(reference, table) if reference and reference is not row else ()
-    xs = [_LEFT + (i + 0.5) * (_RIGHT - _LEFT) / len(own) for i in range(len(own))]
-    marks = [_tone_mark(*mark, scale) for mark in zip(xs, names, own, strict=True)]
-    parts = [
-        *_grid(scale),
-        *(_text(x, _BOTTOM + 16, name, "middle") for x, name in zip(xs, names, strict=True)),
-        _line(xs, [m.value for m in behind], scale, "dashed") if behind else "",
-        _line(xs, [m.value for m in own], scale, "own"),
-        *marks,
-    ]
-    return _svg(parts, f"{row.entry.label}: {_spoken(names, own)}")
+
+    def draw(panels: Sequence[Panel]) -> None:
+        (panel,) = panels
+        panel.grid()
+        xs = range(len(own))
+        if behind:
+            panel.line(xs, [mean.value for mean in behind], MUTED, dashed=True)
+        panel.line(xs, [mean.value for mean in own], FAINT)
+        for x, name, mean in zip(xs, names, own, strict=True):
+            _tone_mark(panel, x, name, mean)
+
+    frame = Frame((-0.5, len(own) - 0.5), scale)
+    return draw_chart(f"{row.entry.label}: {_spoken(names, own)}", PANEL, frame, draw)
 
 
 def curve_panel(records: Sequence[Record], label: str) -> str:
@@ -93,28 +82,59 @@ def curve_panel(records: Sequence[Record], label: str) -> str:
 
     Dots are the test scores at the epochs that validation picked. Empty without a curve.
     """
-    points = [p for record in records for p in record.curve]
-    if not points:
+    curves = [Curve(r.curve, _picked(r)) for r in records if r.curve]
+    if not curves:
         return ""
-    scale = scale_of(v for p in points for v in (p.validation, p.test))
-    first, last = min(p.epoch for p in points), max(p.epoch for p in points)
-    step = (_RIGHT - _LEFT - 12) / max(last - first, 1)
-
-    def x(epoch: int) -> float:
-        return _LEFT + 6 + (epoch - first) * step
-
-    parts = [*_grid(scale), _text(x(first), _BOTTOM + 16, str(first), "middle")]
-    if last > first:
-        parts.append(_text(x(last), _BOTTOM + 16, f"epoch {last}", "end"))
-    for record in records:
-        xs = [x(p.epoch) for p in record.curve]
-        parts.append(_line(xs, [p.validation for p in record.curve], scale, "dashed"))
-        parts.append(_line(xs, [p.test for p in record.curve], scale, "test"))
-        picked = record.scores["validation"].epoch if "validation" in record.scores else None
-        at_picked = [p.test for p in record.curve if p.epoch == picked and p.test is not None]
-        parts += [_dot(x(picked), scale.y(v), "test", 4) for v in at_picked if picked is not None]
     metric = metric_label(records[0].selection_metric)
-    return _svg(parts, f"{label}: {metric} by epoch on validation and test images")
+    said = f"{label}: {metric} by epoch on validation and test images"
+    return curve_chart(curves, said, PANEL)
+
+
+def curve_chart(curves: Sequence[Curve], said: str, size: Size) -> str:
+    """One pair of thin lines per seed: test solid, validation dashed; dots: test at the picked epoch.
+
+    `said` begins what the drawing says to those who do not see it.
+    """
+    points = [point for curve in curves for point in curve.points]
+    first, last = min(p.epoch for p in points), max(p.epoch for p in points)
+
+    def draw(panels: Sequence[Panel]) -> None:
+        (panel,) = panels
+        panel.grid()
+        low = panel.frame.y.low
+        panel.write((first, low), str(first), (0, -16))
+        if last > first:
+            panel.write((last, low), f"epoch {last}", (0, -16), "right")
+        for curve in curves:
+            _curve(panel, curve)
+
+    scale = scale_of(v for p in points for v in (p.validation, p.test))
+    frame = Frame((first - 0.4, max(last, first + 1) + 0.4), scale)
+    return draw_chart(f"{said}; {_curves_spoken(curves)}", size, frame, draw)
+
+
+def _curve(panel: Panel, curve: Curve) -> None:
+    xs = [point.epoch for point in curve.points]
+    panel.line(xs, [point.validation for point in curve.points], MUTED, dashed=True)
+    panel.line(xs, [point.test for point in curve.points], ACCENT)
+    for point in curve.points:
+        if point.epoch == curve.picked and point.test is not None:
+            panel.dot(point.epoch, point.test, ACCENT, 7)
+
+
+def _picked(record: Record) -> int | None:
+    return record.scores["validation"].epoch if "validation" in record.scores else None
+
+
+def _curves_spoken(curves: Sequence[Curve]) -> str:
+    """Test scores at the picked epochs: `epoch 12: 67.8`."""
+    at = [
+        f"epoch {point.epoch}: {percent(point.test)}"
+        for curve in curves
+        for point in curve.points
+        if point.epoch == curve.picked
+    ]
+    return f"picked, on test images: {', '.join(at)}" if at else "no epoch picked"
 
 
 def strip(row: Row, table: Table, scale: Scale) -> str:
@@ -144,46 +164,15 @@ def _tones(row: Row | None, table: Table) -> tuple[Mean, ...]:
     return view.scores.tones if view else ()
 
 
-def _tone_mark(x: float, tone: str, mean: Mean, scale: Scale) -> str:
+def _tone_mark(panel: Panel, x: float, tone: str, mean: Mean) -> None:
+    low = panel.frame.y.low
+    panel.write((x, low), tone, (0, -16))
     if mean.value is None:
-        return _text(x, _BOTTOM - 4, "–", "middle")
-    bar = ""
+        panel.write((x, low), UNDEFINED, (0, 4))
+        return
     if mean.low is not None and mean.high is not None:
-        ends = f'y1="{scale.y(mean.low):.1f}" y2="{scale.y(mean.high):.1f}"'
-        bar = f'<line class="range" x1="{x:.1f}" x2="{x:.1f}" {ends}/>'
-    return bar + _dot(x, scale.y(mean.value), f"t{tone_colour(tone)}", 5.5)
-
-
-def _grid(scale: Scale) -> list[str]:
-    parts = []
-    for tick in scale.ticks:
-        y = scale.y(tick)
-        parts.append(f'<line class="grid" x1="{_LEFT}" x2="{_RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
-        parts.append(_text(_LEFT - 6, y + 4, f"{tick * 100:.0f}", "end"))
-    return parts
-
-
-def _line(xs: Sequence[float], values: Sequence[float | None], scale: Scale, style: str) -> str:
-    """A line that breaks where a value is undefined."""
-    path, pen = [], "M"
-    for x, value in zip(xs, values, strict=True):
-        if value is not None:
-            path.append(f"{pen}{x:.1f} {scale.y(value):.1f}")
-        pen = "M" if value is None else "L"
-    return f'<path class="{style}" d="{"".join(path)}"/>'
-
-
-def _dot(x: float, y: float, style: str, radius: float) -> str:
-    return f'<circle class="{style}" cx="{x:.1f}" cy="{y:.1f}" r="{radius}"/>'
-
-
-def _text(x: float, y: float, text: str, anchor: str) -> str:
-    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(text)}</text>'
-
-
-def _svg(parts: Iterable[str], label: str) -> str:
-    head = f'<svg class="panel" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" '
-    return f'{head}aria-label="{escape(label)}">{"".join(parts)}</svg>'
+        panel.bar(x, mean.low, mean.high)
+    panel.dot(x, mean.value, tone_fill(tone_colour(tone)))
 
 
 def _spoken(names: Sequence[str], tones: Sequence[Mean]) -> str:

@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
+from tonegap import evidence, standards
 from tonegap.files import digest_of, folder_digest, sha256_file
 from tonegap.run.matrix import Matrix
 from tonegap.run.sheet_maker import SHEET, sheet_folder
+from tonegap.run.truth import FIRST_TRUTHS
 
 _STAMP = "made-from"
 
@@ -21,22 +23,23 @@ def publish_suite(root: Path, store: Path, matrix: Matrix) -> Path:
     if page.exists() and stamp.exists() and stamp.read_text(encoding="utf-8") == made_from:
         return page
     # matplotlib and the templates: not for a run that changed nothing.
-    from tonegap.report.kept import kept_answers
-    from tonegap.report.quality import read_set_sheets
+    from tonegap.report.assemble import assemble
     from tonegap.report.read import read_suites
     from tonegap.report.settings import read_settings, titled
-    from tonegap.report.write import write_report, write_text
+    from tonegap.report.source import Source
+    from tonegap.report.write import write_board, write_text
 
     (suite,) = read_suites(store, [matrix.suite])
     settings = titled(read_settings(root), [matrix.title])
-    answers = kept_answers(store, settings.selection)
-    page = write_report(suite.cells, settings, out, read_set_sheets(store, [suite]), answers)
+    page = write_board(assemble(store, [suite], settings), out, Source(root, store, [suite]))
     write_text(stamp, made_from)
     return page
 
 
 def _digest(root: Path, store: Path, matrix: Matrix) -> str:
-    """Digest of all that the report is made from: cells and what is there for each, settings, code."""
+    """Digest of all that the report is made from: cells and what is there for each, submissions, settings, code."""
+    from tonegap.submissions.shelf import read_shelf
+
     found = []
     for cell in matrix.cells:
         for folder in ("records", "failures"):
@@ -51,7 +54,31 @@ def _digest(root: Path, store: Path, matrix: Matrix) -> str:
         [
             [matrix.suite, matrix.title, [repr(cell) for cell in matrix.cells]],
             found,
+            [[s.id, s.changed] for s in read_shelf(store)],
+            [[p.name, sha256_file(p)] for p in sorted((store / FIRST_TRUTHS).glob("*"))],
             folder_digest(root / "reports"),
+            [[p.as_posix(), sha256_file(root / p)] for p in _rooms(matrix) if (root / p).is_file()],
+            [[p.name, sha256_file(p)] for p in _shared(root)],
             folder_digest(Path(__file__).parent),
+            folder_digest(Path(standards.__path__[0])),
+            folder_digest(Path(evidence.__path__[0])),
         ]
     )
+
+
+def _rooms(matrix: Matrix) -> list[Path]:
+    """What declares the suite's data sets, tasks and plug-ins, relative to the suite root."""
+    found = set()
+    for cell in matrix.cells:
+        dataset, _, task = cell.task.partition("/")
+        found.add(Path("benchmarks", dataset, "dataset.toml"))
+        found.add(Path("benchmarks", dataset, "tasks", f"{task}.toml"))
+        found.add(Path("methods", cell.entry.method, "method.toml"))
+        found.add(Path("baselines", cell.entry.baseline, "baseline.toml"))
+    return sorted(found)
+
+
+def _shared(root: Path) -> list[Path]:
+    """Parameters that plug-ins share, and suites, which say where local files lie."""
+    patterns = ("methods/*.toml", "baselines/*.toml", "benchmarks/suites/*.toml")
+    return sorted(path for pattern in patterns for path in root.glob(pattern))

@@ -13,11 +13,16 @@ TEMPLATE = "quality.html.j2"
 
 
 def sheet_files(
-    sheets: Sequence[SetSheet], settings: LeaderboardSettings, report: str = "../index.html"
+    sheets: Sequence[SetSheet],
+    settings: LeaderboardSettings,
+    report: str = "../index.html",
+    *,
+    with_cards: bool = False,
 ) -> dict[str, bytes]:
     """Contents by path: `quality/NAME.{json,md,html}` and pictures of every set with a sheet.
 
-    `report` is the page they link back to; empty for none. Raises BadRoom for a wrong template.
+    `report` is the page they link back to; empty for none. `with_cards`: they link the card of their set,
+    `NAME/README.md`, too. Raises BadRoom for a wrong template.
     """
     files: dict[str, bytes] = {}
     for made in sheets:
@@ -27,16 +32,18 @@ def sheet_files(
         files |= {f"{name}-{picture.file}": picture.content for picture in page.pictures}
         files[f"{name}.json"] = encode_sheet(made.sheet)
         files[f"{name}.md"] = render_sheet_markdown(page, made.page).encode()
-        files[f"{name}.html"] = render_sheet_html(page, settings, report).encode()
+        card = f"{made.page}/README.md" if with_cards else ""
+        files[f"{name}.html"] = render_sheet_html(page, settings, report, card).encode()
     return files
 
 
-def render_sheet_html(page: QualityPage, settings: LeaderboardSettings, report: str) -> str:
+def render_sheet_html(
+    page: QualityPage, settings: LeaderboardSettings, report: str, card: str = ""
+) -> str:
     """The page with its pictures inside; the same sheet gives the same text."""
     pictures = [(p, base64.b64encode(p.content).decode()) for p in page.pictures]
-    return render_template(
-        settings, TEMPLATE, {"page": page, "pictures": pictures, "report": report}
-    )
+    shown = {"page": page, "pictures": pictures, "report": report, "card": card}
+    return render_template(settings, TEMPLATE, shown)
 
 
 def render_sheet_markdown(page: QualityPage, name: str) -> str:
@@ -44,7 +51,7 @@ def render_sheet_markdown(page: QualityPage, name: str) -> str:
     parts = [f"# {page.title}", " ".join(page.answer)]
     parts += [f"**{warning}**" for warning in page.warnings]
     for table in page.tables:
-        parts += [f"## {table.title}", table.about, _lines(table)]
+        parts += [f"## {table.title}", table.about, markdown_table(table)]
         if table.notes:
             parts.append("\n".join(f"{i}. {note}" for i, note in enumerate(table.notes, 1)))
     for picture in page.pictures:
@@ -57,7 +64,8 @@ def render_sheet_markdown(page: QualityPage, name: str) -> str:
     return "\n\n".join([*parts, "## Evidence", facts]) + "\n"
 
 
-def _lines(table: TextTable) -> str:
+def markdown_table(table: TextTable) -> str:
+    """Its header and rows as Markdown."""
     rule = ["---", *["---:"] * (len(table.header) - 1)]
     rows = [table.header, rule, *table.rows]
     return "\n".join(f"| {' | '.join(_cell(text) for text in row)} |" for row in rows)

@@ -4,38 +4,62 @@ The mistake it exists to prevent: a mean over the seeds that happen to be define
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from tonegap.report.model import Axis, Difference, Mean, Scores
-from tonegap.run.record import Record
+from tonegap.run.record import Record, ScoreColumns
 from tonegap.score.tables import ALL, GAP, WORST, metric_named
 
 NOT_SCORED = "the record has no such score"
+_MISSING: tuple[float | None, int, str | None] = (None, 0, NOT_SCORED)
+_EMPTY = ScoreColumns((), (), (), (), ())
+
+# A score at each seed: values, n, reasons. Plain tuples, as a large report has millions.
+OverSeeds = tuple[tuple[float | None, ...], tuple[int, ...], tuple[str | None, ...]]
+ScoresBySeed = Mapping[tuple[str, str], OverSeeds]
 
 
-# A score as a record has it: value, n, reason. A plain tuple, as a large report has millions.
-Found = tuple[float | None, int, str | None]
-SeedScores = Mapping[tuple[str, str], Found]
-_MISSING: Found = (None, 0, NOT_SCORED)
+def scores_by_seed(records: Sequence[Record], selection: str, axis: str) -> ScoresBySeed:
+    """The records' scores under one selection and axis by (metric, tone), one value per record.
+
+    What a record lacks is undefined there.
+    """
+    tables = [_table(record, selection, axis) for record in records]
+    first = tables[0]
+    if all((t.metric, t.tone) == (first.metric, first.tone) for t in tables):
+        columns = (
+            zip(*(t.value for t in tables), strict=True),
+            zip(*(t.n for t in tables), strict=True),
+            zip(*(t.reason for t in tables), strict=True),
+        )
+        return dict(zip(_names(first), zip(*columns, strict=True), strict=True))
+    each = [
+        dict(zip(_names(t), zip(t.value, t.n, t.reason, strict=True), strict=True)) for t in tables
+    ]
+    names = dict.fromkeys(name for scores in each for name in scores)
+    return {name: _zipped([scores.get(name, _MISSING) for scores in each]) for name in names}
 
 
-def scores_of(record: Record, selection: str, axis: str) -> SeedScores:
-    """A record's scores under one selection and axis by (metric, tone); empty if it has none."""
+def _table(record: Record, selection: str, axis: str) -> ScoreColumns:
     selected = record.scores.get(selection)
-    table = selected.tables.get(axis) if selected else None
-    if table is None:
-        return {}
-    found = zip(table.value, table.n, table.reason, strict=True)
-    return dict(zip(zip(table.metric, table.tone, strict=True), found, strict=True))
+    return (selected.tables.get(axis) if selected else None) or _EMPTY
 
 
-def scores_over_seeds(
-    by_seed: Sequence[SeedScores], seeds: Sequence[int], metric: str, axis: Axis
-) -> Scores:
-    """One metric's scores over seeds; `by_seed` is aligned with `seeds`, one or more."""
+def _names(table: ScoreColumns) -> Iterator[tuple[str, str]]:
+    return zip(table.metric, table.tone, strict=True)
+
+
+def _zipped(found: Sequence[tuple[float | None, int, str | None]]) -> OverSeeds:
+    values, n, reasons = zip(*found, strict=True)
+    return values, n, reasons
+
+
+def scores_over_seeds(found: ScoresBySeed, seeds: Sequence[int], metric: str, axis: Axis) -> Scores:
+    """One metric's scores over seeds; what was `found` is aligned with `seeds`, one or more."""
+    nothing = _zipped([_MISSING] * len(seeds))
 
     def mean(tone: str) -> Mean:
-        return mean_over_seeds([s.get((metric, tone), _MISSING) for s in by_seed], seeds)
+        return mean_over_seeds(found.get((metric, tone), nothing), seeds)
 
     if not metric_named(metric).per_tone:
         return Scores(mean(ALL), (), None, (), None)
@@ -44,12 +68,13 @@ def scores_over_seeds(
     return Scores(mean(ALL), tones, worst, _worst_at(axis.tones, tones, worst), mean(GAP))
 
 
-def mean_over_seeds(found: Sequence[Found], seeds: Sequence[int]) -> Mean:
+def mean_over_seeds(found: OverSeeds, seeds: Sequence[int]) -> Mean:
     """The mean of one score over one or more seeds; undefined if it is in any of them."""
-    values, n, reasons = zip(*found, strict=True)
+    values, n, reasons = found
     if None in values:
         return Mean(None, values, min(n), max(n), _reason(values, reasons, seeds))
-    return Mean(math.fsum(values) / len(values), values, min(n), max(n), None)
+    low, high = (min(values), max(values)) if len(values) > 1 else (None, None)
+    return Mean(math.fsum(values) / len(values), values, min(n), max(n), None, low, high)
 
 
 def _reason(
@@ -83,7 +108,4 @@ def difference(a: Mean, b: Mean) -> Difference:
     """`a` minus `b`, both over the same seeds."""
     if a.value is None or b.value is None:
         return Difference(None, (), a.reason or b.reason)
-    paired = zip(a.values, b.values, strict=True)
-    return Difference(
-        a.value - b.value, tuple(x - y for x, y in paired if x is not None and y is not None), None
-    )
+    return Difference(a.value - b.value, (a, b), None)

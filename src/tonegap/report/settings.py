@@ -42,8 +42,10 @@ class LeaderboardSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=Tru
     metrics: tuple[str, ...]
     reference: Reference
     tone_note: str
+    n_rows: int = 100
     n_plots: int = 12
     n_details: int = 24
+    n_compared: int = 40
     templates: dict[str, str] = {}
 
 

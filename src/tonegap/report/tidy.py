@@ -5,7 +5,8 @@ Scores are fractions, means over seeds; an empty `mean` has its `reason`.
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from itertools import islice
 
 from tonegap.report.model import Difference, Leaderboard, Mean, Row, Table, View
 from tonegap.score.tables import ALL, GAP, WORST, metric_named
@@ -17,24 +18,50 @@ COLUMNS = (
     "mean", "low", "high", "n_low", "n_high", "reason",
     "change_from_reference", "oracle_minus_validation", "rank",
 )  # fmt: skip
-_Line = tuple[str | int | float | None, ...]
+TidyLine = tuple[str | int | float | None, ...]
+Batch = list[TidyLine]
+_BATCH = 20_000
 
 
 def render_csv(board: Leaderboard) -> str:
-    """The CSV, UTF-8 with LF; the same board gives the same text.
+    """The CSV, with LF; the same board gives the same text."""
+    return b"".join(csv_pieces(board)).decode()
+
+
+def csv_pieces(board: Leaderboard, each: Callable[[Batch], None] | None = None) -> Iterator[bytes]:
+    """The CSV in UTF-8 bit by bit, for a file: that of 2,000 rows has 100 MB.
+
+    `each` is handed the lines as well, so that another file of them need not make them again.
+    """
+    yield _written([COLUMNS])
+    for batch in tidy_batches(board):
+        if each:
+            each(batch)
+        yield _written(batch)
+
+
+def _written(lines: Batch) -> bytes:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(lines)
+    return text.getvalue().encode()
+
+
+def tidy_batches(board: Leaderboard) -> Iterator[Batch]:
+    """The lines, aligned with COLUMNS, some thousands at a time; none is empty.
 
     `rank` stands on the line of the score that ranks and nowhere else.
     """
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    for table in board.tables:
-        for row in table.all_rows:
-            writer.writerows(_lines(board, table, row))
-    return text.getvalue()
+    lines = (
+        line
+        for table in board.tables
+        for row in table.all_rows
+        for line in _lines(board, table, row)
+    )
+    while batch := list(islice(lines, _BATCH)):
+        yield batch
 
 
-def _lines(board: Leaderboard, table: Table, row: Row) -> Iterator[_Line]:
+def _lines(board: Leaderboard, table: Table, row: Row) -> Iterator[TidyLine]:
     who = _who(table, row)
     if not row.views:
         selection, axis, metric = table.ranked
@@ -51,7 +78,7 @@ def _lines(board: Leaderboard, table: Table, row: Row) -> Iterator[_Line]:
             yield (*who, *where, tone, *_mean(mean), changed, oracle, rank)
 
 
-def _who(table: Table, row: Row) -> _Line:
+def _who(table: Table, row: Row) -> TidyLine:
     question, entry = table.question, row.entry
     return (
         table.task,
@@ -90,5 +117,5 @@ def _scores(view: View, tones: tuple[str, ...]) -> Iterator[tuple[str, Mean, Dif
         yield GAP, scores.gap, change.gap if change else None
 
 
-def _mean(mean: Mean) -> _Line:
+def _mean(mean: Mean) -> TidyLine:
     return mean.value, mean.low, mean.high, mean.n_low, mean.n_high, mean.reason

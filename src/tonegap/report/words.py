@@ -4,11 +4,17 @@ The mistake it exists to prevent: an incomplete or levelled-down result that rea
 """
 
 from collections import Counter
+from typing import TYPE_CHECKING
 
 from tonegap.report.model import MARKS, Hole, Leaderboard, Mean, Row, Table, View
-from tonegap.score.tables import metric_named
+from tonegap.score.tables import ALL, GAP, WORST, metric_named
+
+if TYPE_CHECKING:
+    from tonegap.report.claims import RowClaims
 
 UNDEFINED = "–"
+_CERTAIN = 0.001
+_NAMED = 4
 _LABELS = {
     "macro_f1": "macro F1",
     "auc": "ROC-AUC",
@@ -39,6 +45,16 @@ def metric_label(name: str) -> str:
 def percent(value: float | None) -> str:
     """A fraction in percent with one decimal, without the sign %; – if undefined."""
     return UNDEFINED if value is None else f"{value * 100:.1f}"
+
+
+def p_text(p: float) -> str:
+    """A p-value: `0.034`, or `< 0.001`."""
+    return "< 0.001" if p < _CERTAIN else f"{p:.3f}"
+
+
+def tenths(value: float) -> int:
+    """What `percent` prints, without the point: 612 for 61.2."""
+    return int(percent(value).replace(".", ""))
 
 
 def points(value: float | None) -> str:
@@ -72,8 +88,8 @@ def n_of_tone(table: Table, view: tuple[str, str, str], index: int) -> str:
 
 
 def report_title(board: Leaderboard) -> str:
-    """The title, which says first of all if a control misbehaves or cells are missing, and why."""
-    parts = ["CONTROL ALARM"] if board.alarms else []
+    """The title, which says first of all if a control or the truth is wrong, or cells are missing."""
+    parts = list(dict.fromkeys(kind for kind, _ in board.stamps))
     if board.holes:
         parts.append(f"INCOMPLETE: {missing(board.holes, board.n_cells)}")
     return " – ".join([*parts, board.settings.title])
@@ -169,8 +185,9 @@ def answer(board: Leaderboard, table: Table) -> tuple[str, ...]:
     view = first[0].views[table.ranked]
     sentences = [_best(first, view, board, table.ranked[2])]
     if len(first) == 1:
-        sentences += _against_reference(view, board, table.ranked[2])
-        sentences += _seeds_apart(ranked, table, board)
+        sure = _claims_of(first[0], table, board)
+        sentences += _against_reference(view, board, table.ranked[2], sure)
+        sentences += _told_apart(sure, table, board) if sure else _seeds_apart(ranked, table, board)
     sentences += _above_controls(ranked, table, board)
     return tuple(sentences)
 
@@ -192,7 +209,43 @@ def _best(first: list[Row], view: View, board: Leaderboard, metric: str) -> str:
     return f"{names} {verb} the best worst-tone {label}: {percent(scores.worst.value)} %{at}."
 
 
-def _against_reference(view: View, board: Leaderboard, metric: str) -> list[str]:
+def _claims_of(row: Row, table: Table, board: Leaderboard) -> "RowClaims | None":
+    claims = board.claims_of(table)
+    found = (r for r in claims.rows if r.row.entry == row.entry) if claims else iter(())
+    return next((r for r in found if r.band is not None), None)
+
+
+def _told_apart(sure: "RowClaims", table: Table, board: Leaderboard) -> list[str]:
+    """How sure the best entry's score is, and which others the test images cannot tell from it."""
+    by_worst_tone = by_worst(board, table.ranked[2])
+    what = "worst-tone score" if by_worst_tone else "score"
+    interval = sure.intervals.get(WORST if by_worst_tone else ALL)
+    found = []
+    if interval and interval.low is not None and interval.high is not None:
+        ends = f"{percent(interval.low)} and {percent(interval.high)} %"
+        found.append(f"With other test images its {what} would lie between {ends} (95 % interval).")
+    claims = board.claims_of(table)
+    others = [r for r in claims.rows if r.band is not None and r is not sure] if claims else []
+    alike = [r.row.entry.label for r in others if r.band == sure.band]
+    if alike:
+        named = _named(alike)
+        return [*found, f"These images cannot tell it from {named}: their order may be chance."]
+    if others:
+        found.append("These images tell it apart from every other entry that has an interval.")
+    return found
+
+
+def _named(labels: list[str]) -> str:
+    """`a, b and c`, or `a, b and 5 more`."""
+    shown = labels if len(labels) <= _NAMED else labels[: _NAMED - 1]
+    left = len(labels) - len(shown)
+    parts = [*shown, f"{left} more"] if left else shown
+    return " and ".join(filter(None, (", ".join(parts[:-1]), parts[-1])))
+
+
+def _against_reference(
+    view: View, board: Leaderboard, metric: str, sure: "RowClaims | None"
+) -> list[str]:
     scores, change = view.scores, view.comparison
     if scores.gap is None:
         return []
@@ -204,11 +257,19 @@ def _against_reference(view: View, board: Leaderboard, metric: str) -> list[str]
     if change.gap is None or change.gap.value is None:
         return [f"{gap}; there is no reference to compare with."]
     reference = board.settings.reference.label
-    text = f"{gap}, {_moved(change.gap.value, 'less', 'more')} than with {reference}"
+    text = f"{gap}, {_moved(change.gap.value, 'less', 'more')} than with {reference}{_p(sure, GAP)}"
     if change.worst and change.worst.value is not None:
-        text += f"; its worst tone is {_moved(change.worst.value, 'lower', 'higher')}"
+        text += (
+            f"; its worst tone is {_moved(change.worst.value, 'lower', 'higher')}{_p(sure, WORST)}"
+        )
     levelling = " The smaller gap comes with a worse worst tone: levelling down."
     return [text + "." + (levelling if change.levelling_down else "")]
+
+
+def _p(sure: "RowClaims | None", score: str) -> str:
+    """` (p 0.034)` of a change from the reference; empty where there is none."""
+    change = sure.changes.get(score) if sure else None
+    return f" (p {p_text(change.p)})" if change else ""
 
 
 def _moved(value: float, down: str, up: str) -> str:

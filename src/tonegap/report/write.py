@@ -1,24 +1,31 @@
 """A report as files: the page and the same tables in every other format beside it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from tonegap.errors import StoreError
-from tonegap.files import write_atomic
+from tonegap.files import write_pieces_atomic
 from tonegap.report.claims import board_claims
+from tonegap.report.entry_write import entry_files
 from tonegap.report.html import render_html
-from tonegap.report.json_ import render_json
+from tonegap.report.json_ import json_pieces, render_json
 from tonegap.report.kept import Answers
 from tonegap.report.latex import render_latex
 from tonegap.report.leaderboard import leaderboard
 from tonegap.report.markdown import render_markdown
+from tonegap.report.method_write import card_files
 from tonegap.report.model import Leaderboard
+from tonegap.report.pairs_page import compare_files
+from tonegap.report.papers_page import paper_files, paper_lines
+from tonegap.report.parquet import TidyParquet
 from tonegap.report.quality import SetSheet
 from tonegap.report.quality_write import sheet_files
 from tonegap.report.settings import LeaderboardSettings
-from tonegap.report.tidy import render_csv
+from tonegap.report.source import Source
+from tonegap.report.tidy import csv_pieces, render_csv
 from tonegap.run.matrix import Cell
+from tonegap.standards.files import standard_files
 
 RENDERERS: Mapping[str, Callable[[Leaderboard], str]] = {
     "html": render_html,
@@ -26,6 +33,12 @@ RENDERERS: Mapping[str, Callable[[Leaderboard], str]] = {
     "tex": render_latex,
     "csv": render_csv,
     "json": render_json,
+}
+# As they are written into files: what is long comes bit by bit.
+FILES: Mapping[str, Callable[[Leaderboard], Iterable[bytes]]] = {
+    "md": lambda board: [render_markdown(board).encode()],
+    "tex": lambda board: [render_latex(board).encode()],
+    "json": json_pieces,
 }
 PAGE_NAME = "index.html"
 
@@ -36,14 +49,17 @@ def write_report(
     out_dir: Path,
     sheets: tuple[SetSheet, ...] = (),
     answers: Answers | None = None,
+    source: Source | None = None,
 ) -> Path:
-    """Writes `index.html`, `leaderboard.{md,tex,csv,json}` and `quality/`; returns the page's path.
+    """Writes `index.html`, `leaderboard.{md,tex,csv,json,parquet}` and `quality/`; returns the page's path.
 
-    Each file is whole or not there; the page comes last. Raises StoreError if the folder cannot be
-    written, BadRoom for a wrong template, BadRequest for cells that contradict each other.
+    With a `source` also the pages that need more than records. Each file is whole or not there; the page comes
+    last. Raises StoreError if the folder cannot be written, BadRoom for a wrong template, BadRequest for cells
+    that contradict each other.
     """
     board = replace(leaderboard(cells, settings), sheets=sheets)
-    return write_board(board if answers is None else with_claims(board, answers), out_dir)
+    board = board if answers is None else with_claims(board, answers)
+    return write_board(board, out_dir, source)
 
 
 def with_claims(board: Leaderboard, answers: Answers) -> Leaderboard:
@@ -51,13 +67,25 @@ def with_claims(board: Leaderboard, answers: Answers) -> Leaderboard:
     return replace(board, claims=board_claims(board, answers))
 
 
-def write_board(board: Leaderboard, out_dir: Path) -> Path:
+def write_board(board: Leaderboard, out_dir: Path, source: Source | None = None) -> Path:
     """As `write_report`, for a leaderboard that is there already."""
-    others = [name for name in RENDERERS if name != "html"]
-    for name in others:
-        write_text(out_dir / f"leaderboard.{name}", RENDERERS[name](board))
-    for path, content in sheet_files(board.sheets, board.settings).items():
+    for name, pieces in FILES.items():
+        write_pieces(out_dir / f"leaderboard.{name}", pieces(board))
+    parquet = TidyParquet(board)
+    write_pieces(out_dir / "leaderboard.csv", csv_pieces(board, parquet.add))
+    write_bytes(out_dir / "leaderboard.parquet", parquet.finish())
+    sheets = sheet_files(board.sheets, board.settings, with_cards=source is not None)
+    for path, content in sheets.items():
         write_bytes(out_dir / path, content)
+    if source is not None:
+        for path, content in standard_files(source, board.sheets).items():
+            write_bytes(out_dir / path, content)
+        board = replace(board, site=True)
+        board = replace(board, papers=paper_lines(source))
+        for path, content in (compare_files(board) | paper_files(board)).items():
+            write_bytes(out_dir / path, content)
+        for path, content in (entry_files(board, source) | card_files(board, source)).items():
+            write_bytes(out_dir / path, content)
     page = out_dir / PAGE_NAME
     write_text(page, render_html(board))
     return page
@@ -70,7 +98,12 @@ def write_text(path: Path, text: str) -> None:
 
 def write_bytes(path: Path, content: bytes) -> None:
     """Writes a whole file or nothing. Raises StoreError if that cannot be done."""
+    write_pieces(path, (content,))
+
+
+def write_pieces(path: Path, pieces: Iterable[bytes]) -> None:
+    """As `write_bytes`, for a file that comes bit by bit."""
     try:
-        write_atomic(path, content)
+        write_pieces_atomic(path, pieces)
     except OSError as e:
         raise StoreError(f"{path}: cannot be written: {e.strerror}; choose another --out") from None

@@ -46,6 +46,7 @@ class ToneAxis(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     column: str
     unknown: tuple[str, ...] = ()
+    labelled_by: str = ""
 
 
 class Malignant(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -85,7 +86,10 @@ class Drawn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class DatasetFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`dataset.toml` as written, see benchmarks/README.md."""
+    """`dataset.toml` as written, see benchmarks/README.md.
+
+    `url`, `published_on` (ISO 8601), `labelled_by` and `limitations` are for descriptions; empty: not known.
+    """
 
     title: str
     source: str
@@ -103,6 +107,10 @@ class DatasetFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     malignant: Malignant | None = None
     published: Published | None = None
     drawn: Drawn | None = None
+    url: str = ""  # of a page or paper about it
+    published_on: str = ""
+    labelled_by: str = ""
+    limitations: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,6 +64,12 @@ def absolute(value: Parameter, base: Path) -> Parameter:
     return spelled(base / Path(match["path"]).expanduser(), match["sha256"])
 
 
+def public_form(value: Parameter) -> str | None:
+    """What a record has of a value of the form `PATH#sha256=HEX`: name and digest; None for another."""
+    match = _FORM.fullmatch(value) if isinstance(value, str) else None
+    return None if match is None else spelled(Path(Path(match["path"]).name), match["sha256"])
+
+
 def given_files(
     plugin: Plugin, parameters: dict[str, Parameter], giver: Giver
 ) -> tuple[GivenFile, ...]:

@@ -38,7 +38,8 @@ class Matrix(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Failure(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Why a stage did not finish: `failure.json` beside its log; never taken for a result.
 
-    `cause` is one of `tonegap.engines.base.Cause`, never `ok`; `text` one sentence for a reader;
+    `cause` is one of `tonegap.engines.base.Cause`, never `ok`, or `changed` for a submission that is no longer
+    what was checked; `text` one sentence for a reader;
     `stage` and `plugin` say where; `log` is the stage's log below the store, empty where it left none.
     """
 
@@ -52,8 +53,12 @@ class Failure(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Cell(msgspec.Struct, frozen=True):
-    """A cell with what was found for it: a record, or why there is none (null: it never ran)."""
+    """A cell with what was found for it: a record, or why there is none (null: it never ran).
+
+    `submission` is `bundle` or `predictions` for results of others, empty for this store's own.
+    """
 
     id: CellId
     record: Record | None
     failure: Failure | None
+    submission: str = ""

@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tonegap.errors import BadPredictions
 from tonegap.evidence.answers import TestAnswers
 from tonegap.run.record import SELECTIONS, CurvePoint, Record, ScoreColumns, Selected
 from tonegap.run.truth import PartTruth, Truth
 from tonegap.score.metrics import score_table
 from tonegap.score.predictions import Labelled, Predictions, read_predictions
 from tonegap.score.rules import ScoringRules
-from tonegap.score.selection import epoch_values, select_by
+from tonegap.score.selection import Selection, epoch_values, select_by
 from tonegap.score.tables import ScoreTable
 from tonegap.score.undefined import Undefined
 from tonegap.tones import GROUPS, TYPES, tone_group
@@ -43,6 +44,24 @@ class Results:
     curve: tuple[CurvePoint, ...]
 
 
+def given_results(
+    path: Path, test: PartTruth, rules: Rules, rule: str, threshold: float | None
+) -> Results:
+    """The numbers of predictions for test images alone, whose epoch and threshold somebody else chose by `rule`.
+
+    There is nothing left to choose, so there are no scores under another rule and no curve. Raises BadPredictions
+    for a file that breaks the contract or holds several epochs.
+    """
+    predictions = read_predictions(path, rules.classes, test.ids)
+    if len(predictions.epochs) > 1:
+        raise BadPredictions(
+            f"{path}: holds {len(predictions.epochs)} epochs of the test images alone, and nothing to choose "
+            "one by; leave one, or add the rows of the validation images"
+        )
+    images = _labelled(predictions, slice(None), test)
+    return Results({rule: _scored(images, Selection(0, threshold), rules)}, ())
+
+
 def rules_of(record: Record) -> Rules:
     """The rules that a record was scored by."""
     return Rules(
@@ -59,12 +78,20 @@ def results_of(path: Path, truth: Truth, rules: Rules) -> Results:
 
     Raises BadPredictions for a file that breaks the contract, BadRequest where the selection metric is undefined.
     """
-    predictions = read_predictions(path, rules.classes, truth.ids)
-    n = len(truth.validation.ids)
-    validation = _labelled(predictions, slice(0, n), truth.validation)
-    test = _labelled(predictions, slice(n, None), truth.test)
+    validation, test = epochs_of(path, truth, rules.classes)
     scores = {rule: _selected(rule, validation, test, rules) for rule in SELECTIONS}
     return Results(scores, _curve(validation, test, rules))
+
+
+def epochs_of(path: Path, truth: Truth, classes: tuple[str, ...]) -> tuple[Labelled, Labelled]:
+    """What was said of the validation and of the test images in every epoch.
+
+    Raises BadPredictions for a file that breaks the contract.
+    """
+    predictions = read_predictions(path, classes, truth.ids)
+    n = len(truth.validation.ids)
+    validation = _labelled(predictions, slice(0, n), truth.validation)
+    return validation, _labelled(predictions, slice(n, None), truth.test)
 
 
 def answers_of(path: Path, truth: Truth, record: Record, rule: str) -> TestAnswers:
@@ -115,8 +142,13 @@ def columns_of(table: ScoreTable) -> ScoreColumns:
 
 
 def _selected(rule: str, validation: Labelled, test: Labelled, rules: Rules) -> Selected:
-    """The test scores of the epoch and threshold that a selection rule picks, on each tone axis."""
+    """The test scores of the epoch and threshold that a selection rule picks."""
     choice = select_by(rule, validation, test, rules.selection_metric, rules.plain)
+    return _scored(test, choice, rules)
+
+
+def _scored(test: Labelled, choice: Selection, rules: Rules) -> Selected:
+    """The test scores at a choice of epoch and threshold, on each tone axis."""
     p = test.p[choice.epoch_index]
     tables = {}
     for axis, tones, scored in tone_axes(test.tones, rules.tones):

@@ -22,7 +22,7 @@ from tonegap.run.record import (
 )
 from tonegap.run.results import Rules, results_of
 from tonegap.run.store import StageMark, Store
-from tonegap.run.truth import PartTruth, Truth, encode_truth
+from tonegap.run.truth import PartTruth, Truth, encode_truth, truth_place
 from tonegap.run.view import Rows, TaskView
 
 
@@ -45,6 +45,8 @@ def score_cell(store: Store, cell: CellPlan, finish: Finish) -> Record:
     truth = truth_of(view)
     found = results_of(path, truth, _rules(view))
     marks = [store.read_mark(key) for key in cell.stages]
+    truth_sha256 = store.keep_truth(encode_truth(truth))
+    store.remember_truth(truth_place(view.task, cell.id.seed, view.data), truth_sha256)
     baseline = cell.entry.baseline.plugin.file
     return Record(
         schema=SCHEMA,
@@ -71,7 +73,7 @@ def score_cell(store: Store, cell: CellPlan, finish: Finish) -> Record:
         scores=found.scores,
         curve=found.curve,
         circumstances=_circumstances(marks, finish),
-        truth_sha256=store.keep_truth(encode_truth(truth)),
+        truth_sha256=truth_sha256,
     )
 
 

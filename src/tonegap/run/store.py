@@ -4,6 +4,8 @@
     packs/KEY.npy      decoded images          records/KEY.json    what a cell measured
     failures/KEY.json  why a cell has none     suites/NAME.json    declared matrices
     truth/SHA256.csv   what records were scored against
+    truth/first/NAME   digest of the first truth of a task at a seed
+    submissions/ID/    results of others, each laid out as a store
     last/SLOT.json     ingredients of the newest stage of a kind, to explain a cache miss
     checkpoints/KEY/   what an unfinished try of a resumable stage left
     audits/KEY.json    what is known of test images among the ancestors of a synthetic set
@@ -30,6 +32,7 @@ from tonegap.files import digest_of, sha256_bytes, write_atomic
 from tonegap.foreign import remove_tree
 from tonegap.run.matrix import Failure, Matrix
 from tonegap.run.record import Isolation
+from tonegap.run.truth import FIRST_TRUTHS
 
 SCHEMA = b'{"schema":"tonegap/store@1"}\n'
 _FOLDERS = ("stages", "packs", "records", "failures", "suites", "last", "truth", "locks", "work")
@@ -149,6 +152,13 @@ class Store:
             with self.writing():
                 write_atomic(path, content)
         return sha256
+
+    def remember_truth(self, place: str, sha256: str) -> None:
+        """Keeps the digest of the first truth of a task at a seed; later ones are held against it."""
+        path = self.folder / FIRST_TRUTHS / place
+        if not path.exists():
+            with self.writing():
+                write_atomic(path, f"{sha256}\n".encode())
 
     def failure_path(self, key: str) -> Path:
         """Where the failure of the cell with that record key lies, or would."""

@@ -15,10 +15,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from tonegap.errors import StoreError
+from tonegap.files import digest_of
+from tonegap.run.record import DataId
 from tonegap.score.arrays import IntArray
 
 COLUMNS = ("partition", "image_id", "label", "tone", "unit")
 PARTITIONS = ("validation", "test")
+FIRST_TRUTHS = "truth/first"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,16 @@ class Truth:
     def ids(self) -> tuple[str, ...]:
         """All ids, validation first: the order in which predictions are read."""
         return (*self.validation.ids, *self.test.ids)
+
+
+def truth_place(task: str, seed: int, data: DataId) -> str:
+    """The file below `truth/first/` that names the first truth which a store kept of a task at a seed.
+
+    One for each set of images that its ids may name: those that the suite drew are told apart by content, as an id
+    may be another picture once the drawing was changed.
+    """
+    drawing = data.images_sha256 if data.drawn and not data.stand_in else ""
+    return digest_of([task, seed, data.stand_in, data.subset, drawing])
 
 
 def encode_truth(truth: Truth) -> bytes:

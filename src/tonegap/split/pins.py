@@ -17,6 +17,7 @@ from tonegap.split.parts import PARTITIONS, Partition
 
 _PIN_AGAIN = "remove the task's pins and pin again with `tonegap split TASK --seed N --pin`"
 _DECIDING = ("numpy", "pandas", "scikit-learn")
+_MOST = 10_000_000  # images that a pin may hold
 
 
 def pin_of(made: Partition) -> Pin:
@@ -35,6 +36,18 @@ def pin_of(made: Partition) -> Pin:
         assignment=base64.b64encode(zlib.compress(codes, 9)).decode(),
         made_with=libraries(),
     )
+
+
+def pin_sizes(task: Task, key: str) -> dict[str, int]:
+    """The number of images that a pin puts into each partition. Raises BadRoom if it is damaged."""
+    pin = task.file.pins[key]
+    try:
+        codes = _unpacked(pin, _MOST)
+    except (ValueError, zlib.error) as e:
+        raise BadRoom(
+            f"{task.path}: pins.{key}.assignment is damaged ({e}); take the file from its source"
+        ) from None
+    return {part: codes.count(place) for place, part in enumerate(PARTITIONS)}
 
 
 def libraries() -> str:
@@ -156,10 +169,10 @@ def _other_rows(task: Task, metadata: Metadata, pin: Pin, key: str) -> str:
     )
 
 
-def _count(pin: Pin, most: int = 10_000_000) -> str:
+def _count(pin: Pin) -> str:
     """The number of rows a pin was made for, in words for a message."""
     try:
-        return f"{len(_unpacked(pin, most)):,}"
+        return f"{len(_unpacked(pin, _MOST)):,}"
     except (ValueError, zlib.error):
         return "others"
 

@@ -1,0 +1,91 @@
+"""`tonegap submit`: results of others, into the leaderboards of a store."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from tonegap.cli.options import store_option, suite_root_option
+
+if TYPE_CHECKING:
+    from tonegap.submissions.model import Submission
+
+
+@click.group("submit")
+def command() -> None:
+    """Results of others: a bundle that verifies, or predictions with a card.
+
+    A bundle (`tonegap bundle`) is computed again from its predictions and ranked if every number holds. Predictions
+    are scored here and shown at their place without a rank: nobody can check how they were made.
+    """
+
+
+@command.command("add")
+@click.argument("path", type=click.Path(path_type=Path, exists=True))
+@click.option("--check", is_flag=True, help="Only say what would happen.")
+@store_option
+@suite_root_option
+@click.pass_context
+def add(
+    ctx: click.Context, path: Path, check: bool, store: Path | None, suite_root: Path | None
+) -> None:
+    """Checks PATH, a bundle or a folder with card.toml and predictions, and keeps it in the store.
+
+    Exit code 1: a bundle that does not verify, each of its cells named; nothing is kept.
+    """
+    from tonegap.rooms.root import find_root
+    from tonegap.run.store import Store
+    from tonegap.submissions.model import Refused
+    from tonegap.submissions.prepare import prepared
+    from tonegap.submissions.shelf import shelve
+
+    root = find_root(suite_root)
+    place = Store(store or root / "runs")
+    with prepared(place, path) as found:
+        if isinstance(found, Refused):
+            for problem in found.problems:
+                click.echo(problem)
+            click.echo(f"{path}: refused, {len(found.problems)} problems")
+            ctx.exit(1)
+        made, submission = found
+        _say_places(root, place.folder, made, submission)
+        if not check:
+            click.echo(f"{path}: kept as {shelve(place, made, submission)}")
+
+
+def _say_places(root: Path, store: Path, made: Path, submission: "Submission") -> None:
+    """One line for each entry: where it stands among what is in the store."""
+    from tonegap.report.settings import read_settings
+    from tonegap.submissions.place import places
+
+    for line in places(store, made, submission, read_settings(root)):
+        click.echo(line)
+
+
+@command.command("list")
+@store_option
+@suite_root_option
+def list_(store: Path | None, suite_root: Path | None) -> None:
+    """The submissions of the store, and which of them were changed since they were checked."""
+    from tonegap.rooms.root import find_root
+    from tonegap.submissions.shelf import read_shelf
+
+    for shelved in read_shelf(store or find_root(suite_root) / "runs"):
+        found = shelved.submission
+        state = f"changed: {'; '.join(shelved.changed)}" if shelved.changed else "as it was checked"
+        tasks = ", ".join(sorted(found.tasks))
+        click.echo(f"{shelved.id}  {found.kind}  {found.title}  {tasks}  {state}")
+
+
+@command.command("remove")
+@click.argument("submission")
+@store_option
+@suite_root_option
+def remove(submission: str, store: Path | None, suite_root: Path | None) -> None:
+    """Takes SUBMISSION, an id of `tonegap submit list`, out of the store."""
+    from tonegap.rooms.root import find_root
+    from tonegap.run.store import Store
+    from tonegap.submissions.shelf import remove as remove_from
+
+    folder = remove_from(Store(store or find_root(suite_root) / "runs"), submission)
+    click.echo(f"{folder}: removed")

@@ -1,0 +1,38 @@
+"""`tonegap track`: finished records as runs of an experiment tracker."""
+
+from pathlib import Path
+
+import click
+
+from tonegap.cli.options import store_option, suite_root_option
+
+
+@click.command("track")
+@click.argument("runs", nargs=-1)
+@click.option(
+    "--uri",
+    required=True,
+    help="MLflow tracking URI: http://HOST:PORT, sqlite:///FILE or file:DIR.",
+)
+@store_option
+@suite_root_option
+def command(runs: tuple[str, ...], uri: str, store: Path | None, suite_root: Path | None) -> None:
+    """The records of RUNS in MLflow: names of suites that ran in this store (default: all of them).
+
+    A suite is the experiment tonegap/SUITE, a record one run of it: parameters, the leaderboard's
+    metrics, digests as tags. An undefined score is a tag with its reason, never a number. The same command
+    again adds what is new. Needs `pip install 'tonegap[mlflow]'`.
+    """
+    from tonegap.report.read import read_suites
+    from tonegap.report.settings import read_settings
+    from tonegap.rooms.root import find_root
+    from tonegap.standards.mlflow_sink import log_runs
+    from tonegap.standards.tracking import tracked_runs
+
+    root = find_root(suite_root)
+    settings = read_settings(root)
+    for suite in read_suites(store or root / "runs", runs):
+        name = f"tonegap/{suite.matrix.suite}"
+        found = tracked_runs(suite, settings.metrics, settings.selection)
+        logged = log_runs(uri, name, found)
+        click.echo(f"{name}: {logged.n_new} runs logged, {logged.n_known} were there")

@@ -1,0 +1,62 @@
+"""Ranked entries into bands: which of them the test set cannot tell apart.
+
+The mistake it exists to prevent: the best of ten equal entries found better than the worst of them. It
+was picked for its luck, so its lead is held against the largest lead that luck gives among as many.
+Sources: Tukey 1953, The Problem of Multiple Comparisons, on the range; Romano and Wolf 2005,
+Econometrica 73(4), on taking it from joint draws. `tests/benchmarks/bench_bands.py` prints how often it errs.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from tonegap.evidence.comparing import ALPHA
+from tonegap.evidence.entries import Drawn
+from tonegap.evidence.intervals import LEVEL
+from tonegap.score.arrays import BoolArray, FloatArray
+
+
+def rank_bands(ranked: Sequence[Drawn], score: str) -> list[int]:
+    """The band of each entry from best to worst, from 1: entries that the best of a band is not better than.
+
+    At the 5 % level, over all entries that are left. One that was tested on other images than the best
+    of a band, or whose score is undefined in its draws, cannot be told from it.
+    """
+    bands: list[int] = []
+    while len(bands) < len(ranked):
+        left = ranked[len(bands) :]
+        apart = _told_from_first(left, score)
+        width = int(apart.argmax()) if apart.any() else len(left)
+        bands += [max(bands, default=0) + 1] * width
+    return bands
+
+
+def _told_from_first(left: Sequence[Drawn], score: str) -> BoolArray:
+    """Which entries differ from the first of them, [entries]."""
+    able = [i for i, drawn in enumerate(left) if _is_comparable(drawn, left[0], score)]
+    apart = np.zeros(len(left), dtype=np.bool_)
+    if able[:1] != [0]:
+        return apart
+    lead = left[0].point[score] - np.array([left[i].point[score] for i in able])
+    largest = _largest_leads([left[i].draws[score] for i in able])
+    as_large = (largest[:, None] >= np.abs(lead) - 1e-12).sum(axis=0)
+    apart[able] = (1 + as_large) / (1 + len(largest)) < ALPHA
+    return apart
+
+
+def _is_comparable(one: Drawn, first: Drawn, score: str) -> bool:
+    if one.images != first.images or score not in one.draws:
+        return False
+    return float(np.isfinite(one.draws[score]).mean()) >= LEVEL
+
+
+def _largest_leads(draws: Sequence[FloatArray]) -> FloatArray:
+    """Largest minus smallest of the entries' noise in each draw that is defined for one at least, [draws]."""
+    highest = np.full(len(draws[0]), -np.inf)
+    lowest = np.full(len(draws[0]), np.inf)
+    for drawn in draws:
+        noise = drawn - drawn[np.isfinite(drawn)].mean()
+        np.fmax(highest, noise, out=highest)
+        np.fmin(lowest, noise, out=lowest)
+    largest: FloatArray = highest - lowest
+    return largest[np.isfinite(largest)]

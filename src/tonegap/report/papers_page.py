@@ -1,0 +1,139 @@
+"""A page for each paper: its printed tables, with what the runs of this report say beside every number."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from tonegap.papers.compare import Sources, paper_cells
+from tonegap.papers.kept_runs import runs_for
+from tonegap.papers.verdict import PaperCell
+from tonegap.papers.words import reproduced_text, tally
+from tonegap.report.html import render_template
+from tonegap.report.model import Leaderboard
+from tonegap.report.read import merge_suites
+from tonegap.report.settings import LeaderboardSettings
+from tonegap.report.source import Source
+from tonegap.rooms.paper import PaperFile, PaperTable, paper_keys, read_paper
+
+FOLDER = "papers"
+_TEMPLATE = "paper.html.j2"
+_ARXIV = re.compile(r"arXiv (\d{4}\.\d{4,5})")
+VERDICTS = {
+    "agrees": "the printed value, as far as it was rounded or with twice its standard deviation, meets the reproduced "
+    "one with its interval",
+    "differs": "the two do not meet",
+    "not comparable": "what was run, or can be, answers another question; the reason stands below the table",
+    "not run": "no run in this store answers it yet",
+    "printed value unknown": "no source that could be read has the number",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ComparedPaper:
+    """A paper, and each of its printed cells beside what was reproduced."""
+
+    key: str
+    paper: PaperFile
+    cells: tuple[PaperCell, ...]
+
+    @property
+    def href(self) -> str:
+        """Its page."""
+        return f"{FOLDER}/{self.key}.html"
+
+    @property
+    def tally(self) -> str:
+        """How many cells have which verdict."""
+        return tally(self.cells)
+
+
+@dataclass(frozen=True, slots=True)
+class PaperNumber:
+    """A cell of a paper's table as the page shows it; `note` numbers the reason below."""
+
+    printed: str
+    reproduced: str
+    verdict: str
+    note: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class PaperLine:
+    """A row of a paper's table."""
+
+    name: str
+    numbers: tuple[PaperNumber, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PaperPart:
+    """A paper's table; `notes` are what its authors or readers found about it, `reasons` ours for each verdict."""
+
+    id: str
+    table: PaperTable
+    columns: tuple[str, ...]
+    lines: tuple[PaperLine, ...]
+    reasons: tuple[str, ...]
+    tally: str
+
+
+def paper_lines(source: Source) -> tuple[ComparedPaper, ...]:
+    """Every paper of the suite root beside the reported runs.
+
+    Raises BadRoom for a paper with a wrong file, StoreError for damaged predictions or truth.
+    """
+    cells = merge_suites(source.suites)
+    found = []
+    for key in paper_keys(source.root):
+        paper = read_paper(source.root, key)
+        runs = runs_for(paper, cells, source.store)
+        found.append(ComparedPaper(key, paper, paper_cells(paper, Sources(runs=runs))))
+    return tuple(found)
+
+
+def paper_files(board: Leaderboard) -> dict[str, bytes]:
+    """A page for each paper of the board. Raises BadRoom if a template is missing or wrong."""
+    return {p.href: _page(p, board.settings).encode() for p in board.papers}
+
+
+def _page(compared: ComparedPaper, settings: LeaderboardSettings) -> str:
+    used: Counter[str] = Counter(cell.verdict for cell in compared.cells if cell.verdict)
+    values = {
+        "report": settings.title,
+        "compared": compared,
+        "cite": list(_linked(compared.paper.cite)),
+        "parts": [_part(table, compared.cells) for table in compared.paper.tables],
+        "verdicts": [(name, meaning) for name, meaning in VERDICTS.items() if used[name]],
+    }
+    return render_template(settings, _TEMPLATE, values)
+
+
+def _linked(cite: str) -> Iterator[tuple[str, str]]:
+    """A reference in pieces: text, and an address where it names an arXiv paper."""
+    at = 0
+    for match in _ARXIV.finditer(cite):
+        yield cite[at : match.start()], ""
+        yield match.group(), f"https://arxiv.org/abs/{match.group(1)}"
+        at = match.end()
+    yield cite[at:], ""
+
+
+def _part(table: PaperTable, cells: Sequence[PaperCell]) -> PaperPart:
+    own = [cell for cell in cells if cell.table == table.id]
+    by_place = {(cell.row, cell.column): cell for cell in own}
+    columns = tuple(column.name for column in table.columns)
+    reasons: dict[str, int] = {}
+    lines = tuple(
+        PaperLine(row.name, tuple(_number(by_place[row.name, name], reasons) for name in columns))
+        for row in table.rows
+    )
+    return PaperPart(f"table-{table.id}", table, columns, lines, tuple(reasons), tally(own))
+
+
+def _number(cell: PaperCell, reasons: dict[str, int]) -> PaperNumber:
+    note = None
+    if cell.printed and cell.why:
+        text = f"{cell.verdict}: {cell.why}"
+        note = reasons.setdefault(text, len(reasons) + 1)
+    return PaperNumber(cell.printed, reproduced_text(cell), cell.verdict, note)

@@ -1,0 +1,206 @@
+"""A bundle as an RO-Crate 1.2: every file with its kind and digest, and the run that made them.
+
+The crate names no author: nobody told the suite one. The mistake it exists to prevent: an archive that only
+the program which wrote it can read.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any
+from urllib.parse import quote
+
+from tonegap.errors import BadRequest
+
+CRATE = "ro-crate-metadata.json"
+_CONTEXT = "https://w3id.org/ro/crate/1.2/context"
+_CONFORMS = "https://w3id.org/ro/crate/1.2"
+_ROOT, _RUN = "./", "#run"
+_KINDS = {
+    ".json": ("application/json", "JSON"),
+    ".csv": ("text/csv", "CSV"),
+    ".parquet": ("application/vnd.apache.parquet", "Parquet"),
+    ".toml": ("application/toml", "TOML"),
+    ".md": ("text/markdown", "Markdown"),
+}
+_UNKNOWN_KIND = ("application/octet-stream", "bytes")
+# What a file of a folder is, in a sentence.
+_ABOUT = {
+    "records": "What one entry, task and seed measured, and on what evidence",
+    "failures": "Why an entry has no result for a task and seed",
+    "suites": "The declared matrix: every cell that should have a record",
+    "truth": "Class, tone and near-duplicate group of validation and test images, by id",
+    "stages": "What a stage left",
+    "audits": "What an audit of a synthetic set found",
+    "specs": "A room of the suite as it was when the bundle was made",
+}
+Node = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Software:
+    """A plug-in that took part: `methods/NAME`, its environment's digest, title and what it is about."""
+
+    label: str
+    environment: str
+    title: str = ""
+
+    @property
+    def id(self) -> str:
+        """Its name in the crate: a plug-in that ran in two environments is two programs."""
+        return f"#{self.label}@{self.environment[:12]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where the files of a bundle come from.
+
+    `finished`: when the last record was (ISO 8601, "" if unknown). `licences`: data set -> terms of its
+    labels. `n_holes`: declared cells without a record.
+    """
+
+    suite: str
+    title: str
+    version: str
+    finished: str
+    software: tuple[Software, ...]
+    licences: Mapping[str, str]
+    n_records: int
+    n_holes: int
+
+
+def crate(origin: Origin, digests: Mapping[str, str], manifest: str) -> bytes:
+    """`ro-crate-metadata.json` of the files with those digests, and of the manifest, which has this one's.
+
+    The same bundle gives the same bytes.
+    """
+    names = sorted(digests)
+    parts = [_file(name, digests[name]) for name in names]
+    graph = [
+        _descriptor(),
+        _root_of(origin, [manifest, *names]),
+        _run(origin, names),
+        *(_licence(name, text) for name, text in sorted(origin.licences.items())),
+        *_programs(origin),
+        {**_file(manifest, ""), "description": "The SHA-256 of every other file of the bundle"},
+        *parts,
+    ]
+    text = json.dumps({"@context": _CONTEXT, "@graph": graph}, indent=1, ensure_ascii=False)
+    return (text + "\n").encode()
+
+
+def crate_problems(content: bytes, digests: Mapping[str, str], manifest: str) -> list[str]:
+    """What a crate has against the files it should describe, one sentence each.
+
+    Raises BadRequest if it is none. `digests` may include the crate's own, which it cannot name.
+    """
+    try:
+        graph = json.loads(content)["@graph"]
+        said = {str(e["@id"]): e.get("sha256", "") for e in graph if e["@type"] == "File"}
+    except (ValueError, KeyError, TypeError, AttributeError) as e:
+        raise BadRequest(f"{CRATE}: not an RO-Crate ({e}); make the bundle again") from None
+    wanted = {quote(name): sha256 for name, sha256 in digests.items() if name != CRATE}
+    wanted[quote(manifest)] = ""
+    found = [f"{CRATE}: does not describe {name}" for name in sorted(wanted.keys() - said.keys())]
+    found += [
+        f"{CRATE}: describes {name}, which is not there"
+        for name in sorted(said.keys() - wanted.keys())
+    ]
+    found += [
+        f"{CRATE}: {name} has another sha256 there than in {manifest}"
+        for name in sorted(wanted.keys() & said.keys())
+        if wanted[name] != said[name]
+    ]
+    return found
+
+
+def _descriptor() -> Node:
+    return {
+        "@id": CRATE,
+        "@type": "CreativeWork",
+        "about": {"@id": _ROOT},
+        "conformsTo": {"@id": _CONFORMS},
+    }
+
+
+def _root_of(origin: Origin, names: Iterable[str]) -> Node:
+    holes = f", {origin.n_holes} declared cells without one" if origin.n_holes else ""
+    about = (
+        f"Results of the suite {origin.suite} of tonegap: {origin.n_records} records{holes}, with the "
+        "predictions and the truth that every number in them follows from. `tonegap verify` computes them "
+        "again. It holds no image. Authors: not known to the program that wrote this."
+    )
+    date = {"datePublished": origin.finished} if origin.finished else {}
+    terms = [{"@id": _licence_id(name)} for name in sorted(origin.licences)]
+    return {
+        "@id": _ROOT,
+        "@type": "Dataset",
+        "name": origin.title,
+        "description": about,
+        **date,
+        **({"license": terms} if terms else {}),
+        "hasPart": [{"@id": quote(name)} for name in names],
+        "mentions": {"@id": _RUN},
+    }
+
+
+def _run(origin: Origin, names: Iterable[str]) -> Node:
+    specs = [{"@id": quote(n)} for n in names if n.startswith(("specs/", "suites/"))]
+    made = [{"@id": quote(n)} for n in names if n.startswith("records/")]
+    end = {"endTime": origin.finished} if origin.finished else {}
+    return {
+        "@id": _RUN,
+        "@type": "CreateAction",
+        "name": f"tonegap run {origin.suite}",
+        **end,
+        "actionStatus": {"@id": "http://schema.org/CompletedActionStatus"},
+        "instrument": [{"@id": "#tonegap"}, *({"@id": s.id} for s in origin.software)],
+        "object": specs,
+        "result": made,
+    }
+
+
+def _programs(origin: Origin) -> Iterator[Node]:
+    yield {
+        "@id": "#tonegap",
+        "@type": "SoftwareApplication",
+        "name": "tonegap",
+        "softwareVersion": origin.version,
+        "license": {"@id": "https://spdx.org/licenses/Apache-2.0"},
+    }
+    for one in origin.software:
+        yield {
+            "@id": one.id,
+            "@type": "SoftwareApplication",
+            "name": one.title or one.label,
+            "identifier": one.label,
+            "softwareVersion": f"environment {one.environment}",
+        }
+
+
+def _licence(data_set: str, text: str) -> Node:
+    return {
+        "@id": _licence_id(data_set),
+        "@type": "CreativeWork",
+        "name": f"Terms of the data set {data_set}, whose ids and labels are in here",
+        "description": text,
+    }
+
+
+def _licence_id(data_set: str) -> str:
+    return f"#licence-{data_set}"
+
+
+def _file(name: str, sha256: str) -> Node:
+    path = PurePosixPath(name)
+    kind, word = _KINDS.get(path.suffix, _UNKNOWN_KIND)
+    about = _ABOUT.get(path.parts[0])
+    return {
+        "@id": quote(name),
+        "@type": "File",
+        "name": name,
+        **({"description": f"{about} ({word})"} if about else {}),
+        "encodingFormat": kind,
+        **({"sha256": sha256} if sha256 else {}),
+    }

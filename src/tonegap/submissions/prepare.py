@@ -1,0 +1,81 @@
+"""What somebody sent, checked, as a folder that can go on the shelf whole."""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from tonegap.files import write_atomic
+from tonegap.report.read import read_suites
+from tonegap.run.store import Store
+from tonegap.submissions.bundled import one_line, open_bundle
+from tonegap.submissions.card import Card, read_card
+from tonegap.submissions.known import Known, read_known
+from tonegap.submissions.model import FILE, SCHEMA, Refused, Submission
+from tonegap.submissions.predicted import SUITE, lay_out
+from tonegap.submissions.shelf import file_digests
+
+
+@contextlib.contextmanager
+def prepared(store: Store, path: Path) -> Iterator[tuple[Path, Submission] | Refused]:
+    """A bundle or a card's folder, checked, as a folder ready to be shelved; gone after the block.
+
+    Refused where a bundle does not verify, or cannot be set beside this store's results. Raises BadRequest or
+    BadPredictions for a path, a card or a file that is not as it must be.
+    """
+    known = read_known(store.folder)
+    with store.work_folder("submission") as work:
+        out = work / "made"
+        out.mkdir()
+        found = _from_card(path, known, out) if path.is_dir() else _from_bundle(path, known, out)
+        if isinstance(found, Refused):
+            yield found
+            return
+        content = msgspec.json.format(msgspec.json.encode(found, order="sorted"))
+        write_atomic(out / FILE, content)
+        yield out, found
+
+
+def _from_card(path: Path, known: Known, out: Path) -> Submission:
+    card = read_card(path)
+    cells = lay_out(path, card, known, out)
+    return Submission(
+        schema=SCHEMA,
+        kind="predictions",
+        title=card.label,
+        suite=SUITE,
+        cells=cells,
+        files=file_digests(out),
+        authors=card.authors,
+        paper=card.paper,
+        code=card.code,
+        about="; ".join(_about(card)),
+    )
+
+
+def _about(card: Card) -> Iterator[str]:
+    """What the card says of how its predictions were made."""
+    yield f"split: {card.split}"
+    yield f"epoch by {card.selection}"
+    uses = {"labels": card.test_labels_used, "tones": card.test_tones_used}
+    used = " and ".join(word for word, was in uses.items() if was)
+    yield f"by the card {used or 'no label or tone'} of test images used"
+    if card.notes:
+        yield card.notes
+
+
+def _from_bundle(path: Path, known: Known, out: Path) -> Submission | Refused:
+    manifest, problems = open_bundle(path, known, out)
+    if problems:
+        return Refused(problems)
+    (run,) = read_suites(out, [manifest.suite])
+    return Submission(
+        schema=SCHEMA,
+        kind="bundle",
+        title=one_line(manifest.title),
+        suite=manifest.suite,
+        cells=tuple(cell.id for cell in run.cells if cell.record),
+        files=file_digests(out),
+        about="every number of it was computed again here",
+    )

@@ -1,0 +1,91 @@
+"""An entry's page in a real browser: the page's colours reach its charts, and it fits a narrow window."""
+
+import json
+import re
+import shutil
+import subprocess
+
+import pytest
+from two_entries import board_of, fill_two_entries
+
+from tonegap.report.entry_write import entry_files
+from tonegap.report.html import render_html
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine"),
+]
+
+ASK = """
+const dots = [...document.querySelectorAll(".chart use")].map(dot => getComputedStyle(dot).fill);
+const answer = {
+  dots: [...new Set(dots)],
+  ink: getComputedStyle(document.body).color,
+  text: getComputedStyle(document.querySelector(".chart text")).fontFamily,
+  body: getComputedStyle(document.body).fontFamily,
+  wide: document.documentElement.scrollWidth - innerWidth,
+};
+document.title = JSON.stringify(answer);
+"""
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    source = fill_two_entries(tmp_path_factory.mktemp("store"))
+    files = entry_files(board_of(source), source)
+    (path,) = [path for path in files if "mixup" in path and path.endswith(".html")]
+    return files[path].decode()
+
+
+@pytest.fixture
+def asked(page, tmp_path):
+    """What the browser makes of the page; its policy, which allows no script, is taken out to ask."""
+
+    def ask(*flags):
+        path = tmp_path / "page.html"
+        free = re.sub(r'<meta http-equiv="Content-Security-Policy".*?>', "", page)
+        path.write_text(free.replace("</body>", f"<script>{ASK}</script></body>"), "utf-8")
+        command = [CHROMIUM, *FLAGS, *flags, f"--user-data-dir={tmp_path / 'browser'}"]
+        done = subprocess.run(
+            [*command, "--dump-dom", path.as_uri()], capture_output=True, check=True, timeout=60
+        )
+        title = re.search(r"<title>(.*?)</title>", done.stdout.decode(), re.DOTALL).group(1)
+        return json.loads(title.replace("&quot;", '"').replace("&amp;", "&"))
+
+    return ask
+
+
+def test_charts_have_the_tones_colours_and_the_pages_font(asked):
+    found = asked()
+    assert {"rgb(232, 191, 152)", "rgb(61, 35, 20)"} <= set(found["dots"])  # of I-II and V-VI
+    assert found["text"] == found["body"]
+
+
+def test_rows_that_the_script_draws_keep_the_link_to_their_page(tmp_path):
+    source = fill_two_entries(tmp_path / "store")
+    change = 'const box = document.querySelector(".views").elements.metric; box.value = "auc"; '
+    change += 'box.dispatchEvent(new Event("change"));'
+    before = render_html(board_of(source))
+    path = tmp_path / "page.html"
+    path.write_text(before.replace("</body>", f"<script>{change}</script></body>"), "utf-8")
+    command = [CHROMIUM, *FLAGS, f"--user-data-dir={tmp_path / 'browser'}", "--dump-dom"]
+    done = subprocess.run([*command, path.as_uri()], capture_output=True, check=True, timeout=60)
+    links = [re.findall(r'<a href="(entries/[^"]+)">', t) for t in (before, done.stdout.decode())]
+    assert len(links[0]) == 2
+    assert sorted(links[1]) == sorted(links[0])
+
+
+def test_a_narrow_window_scrolls_tables_and_not_the_page(asked):
+    assert asked("--window-size=500,900")["wide"] <= 0

@@ -1,0 +1,288 @@
+"""An entry's page: found by name, true to the records, honest where something was not kept."""
+
+import re
+from dataclasses import replace
+
+import msgspec
+import pytest
+from click.testing import CliRunner
+from two_entries import ROOT, board_of, fill_two_entries
+
+from tonegap.cli.report import command
+from tonegap.errors import BadRequest
+from tonegap.report.entry_kept import Readers, entry_kept
+from tonegap.report.entry_names import entry_pages, page_name
+from tonegap.report.entry_suite import Setting, reproduction
+from tonegap.report.entry_tables import gap_sentence, metrics_table, tone_table
+from tonegap.report.entry_write import entry_files, files_of, rows_named
+from tonegap.report.html import render_html
+from tonegap.report.kept import kept_answers, kept_epochs
+from tonegap.report.method_write import card_files
+from tonegap.report.one_entry import write_entry
+from tonegap.report.read import read_suites
+from tonegap.report.source import Source
+from tonegap.report.write import write_board
+from tonegap.rooms.suite import read_suite
+from tonegap.run.record import EntryId, decode_record, encode_record
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory):
+    return fill_two_entries(tmp_path_factory.mktemp("store"))
+
+
+@pytest.fixture(scope="module")
+def board(source):
+    return board_of(source)
+
+
+@pytest.fixture(scope="module")
+def files(board, source):
+    return entry_files(board, source)
+
+
+@pytest.fixture(scope="module")
+def kept(board, source):
+    return kept_of(board, source)
+
+
+@pytest.fixture(scope="module")
+def report(board, source, tmp_path_factory):
+    """The folder of the whole report."""
+    return write_board(board, tmp_path_factory.mktemp("report"), source).parent
+
+
+def kept_of(board, source, label="none + erm (cnn4)"):
+    ((table, row),) = rows_named(board, label)
+    readers = Readers(kept_answers(source.store, "validation"), kept_epochs(source.store), source)
+    return entry_kept(board, table, row, readers)
+
+
+def html_of(files, word):
+    (path,) = [path for path in files if word in path and path.endswith(".html")]
+    return files[path].decode()
+
+
+def test_every_row_with_a_page_is_linked_and_every_link_of_the_index_leads_somewhere(
+    report,
+):
+    page = (report / "index.html").read_text("utf-8")
+    links = set(re.findall(r'href="(entries/[^"]+)"', page))
+    assert len(links) == 2
+    assert all((report / link).is_file() for link in links)
+    drawn = set(re.findall(r'"page":"([^"]+)"', page))
+    assert drawn == links
+
+
+def test_every_link_of_an_entrys_page_leads_somewhere(report):
+    for path in [*report.glob("entries/*.html"), *report.glob("methods/*.html")]:
+        links = re.findall(r'href="([^"#]+)"', path.read_text("utf-8"))
+        assert links
+        assert [link for link in links if not (path.parent / link).is_file()] == []
+
+
+def test_only_the_first_rows_have_a_page(board):
+    table = board.tables[0]
+
+    def pages(n):
+        settings = msgspec.structs.replace(board.settings, n_details=n)
+        return list(entry_pages(replace(board, settings=settings), table))
+
+    assert pages(1) == [table.rows[0].entry]
+    assert pages(0) == []
+
+
+def test_a_report_of_one_file_has_no_links_to_entries(board):
+    assert 'href="entries/' in render_html(board)
+    assert 'href="entries/' not in render_html(replace(board, site=False))
+
+
+def test_entries_whose_words_are_the_same_have_names_of_their_own(board):
+    table = board.tables[0]
+    row = table.rows[0]
+    names = {
+        page_name(table, replace(row, entry=EntryId("a", "b", backbone, variant)))
+        for backbone, variant in (("c", ""), ("", "c"), ("C", ""), ("c ", ""))
+    }
+    assert len(names) == 4
+    assert {name.rpartition("-")[0] for name in names} == {"a-b-c-d-t"}
+
+
+def test_the_same_store_gives_the_same_bytes(files, source):
+    assert entry_files(board_of(source), source) == files
+
+
+def test_scores_of_the_page_are_those_of_the_table(kept):
+    scores = kept.row.views[kept.table.ranked].scores
+    shown = {name: cells[2].text for name, cells in tone_table(kept).rows}
+    assert shown["I-II"] == f"{100 * scores.tones[0].value:.1f}"
+    assert shown["gap"] == f"{100 * scores.gap.value:.1f}"
+
+
+def test_counts_of_the_page_give_the_scores_of_the_records(kept):
+    for metric, count in (("accuracy", None), ("sensitivity", "hits")):
+        view = kept.row.views["validation", "groups", metric]
+        for i, tone in enumerate(("I-II", "V-VI"), start=1):
+            if count is None:
+                matrix = kept.said.confusions[i].counts
+                share = sum(matrix[k][k] for k in range(2)) / kept.said.confusions[i].n
+            else:
+                event = kept.said.events[i]
+                share = event.hits / (event.hits + event.misses)
+            # Both seeds have the same test images: counted together they give the mean.
+            assert share == pytest.approx(view.scores.tones[i - 1].value), (metric, tone)
+
+
+def test_curves_of_the_page_are_those_of_the_records(kept):
+    assert [curve.points for curve in kept.said.curves] == [r.curve for r in kept.row.records]
+
+
+def test_images_and_positives_stand_beside_each_tone(kept):
+    table = tone_table(kept)
+    assert table.header[:3] == ("", "images", "positive")
+    cells = {name: [cell.text for cell in cells[:2]] for name, cells in table.rows}
+    assert cells["V-VI"] == ["40", "20"]
+    assert cells["all images"] == ["80", "40"]
+
+
+def test_every_interval_holds_the_score_it_belongs_to(kept):
+    for (metric, tone), interval in kept.said.intervals.items():
+        view = kept.row.views["validation", "groups", metric].scores
+        ends = {"all": view.overall, "worst": view.worst, "gap": view.gap}
+        mean = ends.get(tone) or view.tones[("I-II", "V-VI").index(tone)]
+        if metric in {"accuracy", "ece", "sensitivity"} and mean is not None:
+            assert interval.low - 1e-9 <= mean.value <= interval.high + 1e-9, (metric, tone)
+
+
+def test_a_metric_that_compares_tones_has_no_interval(kept):
+    rows = dict(metrics_table(kept).rows)
+    assert rows["PQD"][0].text
+    assert rows["PQD"][0].small == ""
+    assert rows["accuracy"][0].small
+
+
+def test_an_undefined_score_is_a_sign_with_its_reason(tmp_path):
+    fill_two_entries(tmp_path)
+    for path in (tmp_path / "records").glob("*.json"):
+        record = decode_record(path.read_bytes())
+        path.write_bytes(encode_record(msgspec.structs.replace(record, scores=_undefined(record))))
+    source = Source(ROOT, tmp_path, read_suites(tmp_path))
+    board = board_of(source)
+    rows = rows_named(board, "none + erm (cnn4)")
+    page = html_of(files_of(board, rows, source, lambda _: True), "erm")
+    assert 'title="V-VI has 0 images">–<sup>' in page
+    assert re.search(r'<li id="tones-note-1">V-VI has 0 images</li>', page)
+
+
+def _undefined(record):
+    """The record's scores with those of V-VI, worst and gap undefined."""
+
+    def emptied(columns):
+        hit = [tone in {"V-VI", "worst", "gap"} for tone in columns.tone]
+        return msgspec.structs.replace(
+            columns,
+            value=tuple(None if h else v for h, v in zip(hit, columns.value, strict=True)),
+            reason=tuple("V-VI has 0 images" if h else None for h in hit),
+        )
+
+    return {
+        rule: msgspec.structs.replace(
+            selected, tables={axis: emptied(t) for axis, t in selected.tables.items()}
+        )
+        for rule, selected in record.scores.items()
+    }
+
+
+def test_without_kept_answers_the_page_says_so_and_shows_what_the_record_has(board, tmp_path):
+    bare = replace(board, claims=())
+    source = Source(ROOT, tmp_path, ())
+    page = html_of(
+        files_of(bare, rows_named(bare, "none+erm(cnn4)"), source, lambda _: True), "erm"
+    )
+    assert "The answers of this entry are not in the store" in page
+    assert "What is taken for what" not in page
+    assert "which picks the epoch" in page  # the curve of the record
+    assert "no answers were kept, so there is no interval" in page
+
+
+def test_what_a_control_says_against_the_report_stamps_its_pages(board, source):
+    stamped = replace(board, truth_alarms=("tones III and VI are swapped",))
+    page = html_of(entry_files(stamped, source), "mixup")
+    assert "<strong>TRUTH ALARM:</strong> tones III and VI are swapped. No other number" in page
+    for card in card_files(stamped, source).values():
+        assert b"tones III and VI are swapped" in card
+
+
+def test_the_page_loads_nothing_from_anywhere_and_runs_nothing(files):
+    for path, content in files.items():
+        if path.endswith(".html"):
+            page = content.decode()
+            assert "http:" not in page
+            assert "https:" not in page
+            assert "<script" not in page
+            assert "default-src 'none'" in page
+
+
+def test_the_suite_file_of_an_entry_spells_every_parameter_of_its_records(files, tmp_path):
+    (path,) = [path for path in files if "mixup" in path and path.endswith(".toml")]
+    (tmp_path / "one.toml").write_bytes(files[path])
+    suite = read_suite(ROOT, str(tmp_path / "one.toml")).file
+    (rows,) = suite.entries
+    assert (rows.methods, rows.baselines, rows.backbones) == (("none",), ("mixup",), ("cnn4",))
+    assert rows.baseline_parameters == {"epochs": 3}
+    assert (suite.tasks, suite.seeds) == (("d/t",), (0, 1))
+
+
+def test_a_command_for_data_of_ones_own_names_the_download(files):
+    page = html_of(files, "mixup")
+    assert re.search(r"<code>tonegap run \S+mixup\S+\.toml --root DIR</code>", page)
+    assert "DIR is your own download of d." in page
+
+
+def test_seeds_with_different_parameters_have_no_single_command(kept):
+    first, second = kept.row.seeds
+    changed = msgspec.structs.replace(second.record, baseline_parameters={"epochs": 9})
+    row = replace(kept.row, seeds=(first, replace(second, record=changed)))
+    again = reproduction(row, "x.toml", Setting(1, "cpu"), {})
+    assert again.command == ""
+    assert "different parameters" in again.why_not
+
+
+def test_a_local_file_is_named_by_the_path_that_a_suite_has_for_it(kept):
+    value = f"weights.pt#sha256={'f' * 64}"
+    seeds = tuple(
+        replace(s, record=msgspec.structs.replace(s.record, baseline_parameters={"weights": value}))
+        for s in kept.row.seeds
+    )
+    row = replace(kept.row, seeds=seeds)
+    known = reproduction(row, "x.toml", Setting(1, "cpu"), {value: f"models/{value}"})
+    assert f"models/{value}" in known.suite
+    assert not any("is not known here" in remark for remark in known.remarks)
+    unknown = reproduction(row, "x.toml", Setting(1, "cpu"), {})
+    assert any("The file of weights is not known here" in remark for remark in unknown.remarks)
+
+
+def test_the_gap_stands_beside_that_of_dealt_tones(kept):
+    expected = f"{100 * kept.claims.parity.expected:.1f}"
+    assert f"the gap would be {expected} on average" in gap_sentence(kept)
+
+
+def test_one_entry_alone_has_no_dead_link(source, tmp_path):
+    out = tmp_path / "one"
+    arguments = ["--store", str(source.store), "--suite-root", str(ROOT), "--out", str(out)]
+    ended = CliRunner().invoke(command, [*arguments, "--entry", "None+Mixup (cnn4)"])
+    assert ended.exit_code == 0, ended.output
+    (page,) = out.glob("entries/*.html")
+    assert ended.output.strip() == str(page)
+    links = re.findall(r'href="([^"#]+)"', page.read_text("utf-8"))
+    assert [link for link in links if not (page.parent / link).is_file()] == []
+
+
+def test_one_entry_within_a_report_is_the_page_of_that_report(board, source, report, files):
+    (page,) = write_entry(board, "none + mixup (cnn4)", report, source)
+    assert page.read_text("utf-8") == html_of(files, "mixup")
+
+
+def test_an_unknown_entry_is_refused_with_the_labels_most_like_it(board):
+    with pytest.raises(BadRequest, match=r"no entry of that label.*none \+ mixup \(cnn4\)"):
+        rows_named(board, "none + mixop (cnn4)")

@@ -1,0 +1,155 @@
+"""A method's card: what its folder says, what it did here, and what is said when the folder is gone."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from tonegap.report.leaderboard import leaderboard
+from tonegap.report.method_card import Known, cards_of, method_card
+from tonegap.report.method_write import card_files
+from tonegap.report.source import Source
+from tonegap.rooms.paper import Column, PaperFile, PaperRow, PaperTable
+from tonegap.rooms.plugin import ParameterSpec, PluginFile
+from tonegap.run.record import StageCost, StageId
+
+ROOT = Path(__file__).parents[2]
+TONES = {"I": 0.9, "VI": 0.5}
+
+SHIFT = PluginFile(
+    title="Tone shift",
+    about="Recolours.",
+    stages=("generate",),
+    paper="Someone 2020",
+    needs=("tone_in_training", "masks"),
+    parameters={
+        "ratio": ParameterSpec(0.5, "how many", "the paper: 0.5"),
+        "order": ParameterSpec("rgb", "of the channels", "", ("rgb", "bgr")),
+        "swapped": ParameterSpec(False, "what published code does, by mistake"),
+    },
+)
+
+
+def with_stage(record, key, seconds):
+    """The record with a generate stage of its method before what it has."""
+    stage = StageId("generate", "methods/tone-shift", key, "f" * 64)
+    cost = StageCost("generate", seconds, None, 100.0)
+    where = record.circumstances
+    return msgspec.structs.replace(
+        record,
+        stages=(stage, *record.stages),
+        circumstances=msgspec.structs.replace(where, costs=(cost, *where.costs)),
+        method_parameters={"ratio": 0.75, "order": "rgb"},
+    )
+
+
+@pytest.fixture
+def board(make_record, entry, cell, settings):
+    """tone-shift with two baselines that share its set at seed 0, and none + erm."""
+    cells = [cell(make_record(entry("none+erm"), seed, TONES)) for seed in (0, 1)]
+    for name, keys in (("tone-shift+erm", "ab"), ("tone-shift+mixup", "ac")):
+        for seed, key in enumerate(keys):
+            record = make_record(entry(name), seed, {"I": 0.9, "VI": 0.7})
+            cells.append(cell(with_stage(record, key * 64, 10.0 + 2 * "abc".index(key))))
+    return replace(leaderboard(cells, settings), site=True)
+
+
+def card_of(board, file=SHIFT, papers=None, kind="method", plugin="tone-shift"):
+    return method_card(board, kind, plugin, Known(file, "", papers or {}))
+
+
+def test_every_method_and_baseline_of_a_report_has_a_card(board):
+    assert cards_of(board) == (
+        ("method", "none"),
+        ("method", "tone-shift"),
+        ("baseline", "erm"),
+        ("baseline", "mixup"),
+    )
+
+
+def test_what_the_folder_says_is_on_the_card(board):
+    card = card_of(board)
+    assert (card.title, card.about) == ("Tone shift", "Recolours.")
+    facts = dict(card.facts)
+    assert facts["Folder"] == "methods/tone-shift"
+    assert facts["Needs"] == "the tones of training images, lesion masks"
+    assert facts["Paper"] == "Someone 2020"
+
+
+def test_a_parameter_shows_its_default_and_other_values_that_ran(board):
+    ratio, order = card_of(board).parameters
+    assert (ratio.name, ratio.default, ratio.used, ratio.source) == (
+        "ratio",
+        "0.5",
+        "0.75",
+        "the paper: 0.5",
+    )
+    assert (order.used, order.choices) == ("", "rgb, bgr")
+
+
+def test_what_published_code_does_stands_apart(board):
+    assert [line.name for line in card_of(board).as_published] == ["swapped"]
+
+
+def test_a_stage_that_entries_share_is_counted_once(board):
+    (cost,) = card_of(board).costs
+    # Keys a, b and c took 10, 12 and 14 s; a was used twice.
+    assert (cost.stage, cost.runs, cost.seconds, cost.memory) == ("generate", "3", "12", "100")
+
+
+def test_entries_stand_with_their_rank_and_the_score_that_ranks(board):
+    lines = card_of(board).entries
+    assert [(e.label, e.rank, e.score) for e in lines] == [
+        ("tone-shift + erm (resnet18)", "1", "70.0 (accuracy)"),
+        ("tone-shift + mixup (resnet18)", "1", "70.0 (accuracy)"),
+    ]
+    assert all(e.href.startswith("../entries/tone-shift-") for e in lines)
+
+
+def test_printed_numbers_are_those_of_rows_that_name_the_method(board):
+    columns = (Column("Accuracy", "accuracy"), Column("Dark", "accuracy", "VI"))
+    rows = (
+        PaperRow("ours", ("81.0", "?"), task="d/t", method="tone-shift", baseline="erm"),
+        PaperRow("base", ("70.0", "60.0"), task="d/t", baseline="erm"),
+        PaperRow("other", ("1.0", ""), not_comparable="no such method here"),
+    )
+    table = PaperTable("one", "Table 1", "scores", "p. 3", "percent", columns, rows)
+    papers = {"someone-2020": PaperFile("Someone", "cite", "about", (table,))}
+    (line,) = card_of(board, papers=papers).printed
+    assert (line.paper, line.table, line.row) == ("Someone", "Table 1", "ours")
+    assert line.printed == (("Accuracy", "81.0"), ("Dark", "not known"))
+    (line,) = card_of(board, papers=papers, kind="baseline", plugin="erm").printed
+    assert line.row == "base"
+
+
+def test_a_plug_in_that_is_gone_keeps_what_it_did(board):
+    card = method_card(board, "method", "tone-shift", Known(None, "It is gone.", {}))
+    assert (card.missing, card.parameters) == ("It is gone.", ())
+    assert len(card.entries) == 2
+
+
+def test_the_card_of_a_plug_in_without_a_folder_says_so(board, tmp_path):
+    (tmp_path / "pyproject.toml").write_text("[tool.tonegap]\n")
+    folder = tmp_path / "methods" / "none"
+    folder.mkdir(parents=True)
+    (folder / "method.toml").write_text("title = 1\n")
+    files = card_files(board, Source(tmp_path, tmp_path, ()))
+    assert (
+        b"methods/tone-shift is not in this suite: removed, or of others."
+        in files["methods/tone-shift.html"]
+    )
+    broken = files["methods/none.html"].decode()
+    assert "What its folder says of it cannot be read" in broken
+    assert str(tmp_path) not in broken
+
+
+def test_a_method_and_a_baseline_of_one_name_have_a_card_each(make_record, entry, cell, settings):
+    cells = [cell(make_record(entry("mixup+mixup"), 0, TONES))]
+    files = card_files(leaderboard(cells, settings), Source(ROOT, ROOT, ()))
+    assert set(files) == {"methods/mixup.html", "methods/mixup.baseline.html"}
+
+
+def test_the_same_board_gives_the_same_bytes(board):
+    first, again = (card_files(board, Source(ROOT, ROOT, ())) for _ in range(2))
+    assert first == again

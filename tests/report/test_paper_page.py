@@ -1,0 +1,80 @@
+"""A paper's page: printed beside reproduced, cell by cell, and counted on the leaderboard."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from tonegap.papers.compare import Sources, paper_cells
+from tonegap.papers.runs import Run
+from tonegap.report.html import render_html
+from tonegap.report.leaderboard import leaderboard
+from tonegap.report.papers_page import ComparedPaper, paper_files, paper_lines
+from tonegap.report.source import Source
+from tonegap.rooms.paper import paper_keys, read_paper
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def board(make_record, entry, cell, settings, tmp_path):
+    cells = [cell(make_record(entry("none+erm"), 0, {"I": 0.9, "VI": 0.5}))]
+    papers = paper_lines(Source(ROOT, tmp_path, ()))
+    return replace(leaderboard(cells, settings), papers=papers, site=True)
+
+
+def test_every_paper_of_the_suite_has_a_page(board):
+    files = paper_files(board)
+    assert sorted(files) == [f"papers/{key}.html" for key in paper_keys(ROOT)]
+
+
+def test_a_cell_shows_printed_reproduced_and_verdict(board):
+    page = paper_files(board)["papers/fairdisco.html"].decode()
+    cell = re.search(r"S37 .seed 123.</th><td(.*?)</td>", page).group(1)
+    # 38 images of I-II, 47 of III-IV, 47 of V-VI; right are 30, 34 and 41, 105 of 132: 79.545 %.
+    assert cell == ' class="agrees">79.55<span class="ours">79.55</span><small>agrees</small>'
+    assert "commit 3734e05e55b5" in page
+    assert 'href="https://arxiv.org/abs/2208.10013"' in page
+    assert "With seed 64 none of 5 malignant images" in page
+
+
+def test_a_cell_without_an_answer_says_why_below(board):
+    page = paper_files(board)["papers/fairdisco.html"].decode()
+    number = re.search(r'not run<sup><a href="#table-ddi-note-(\d)">', page).group(1)
+    reason = re.search(rf'<li id="table-ddi-note-{number}">(.*?)</li>', page).group(1)
+    assert reason == "not run: no run of ddi/fairdisco in this store"
+
+
+def test_a_number_that_nobody_could_read_is_said_to_be_unknown(board):
+    page = paper_files(board)["papers/skin-diff-2024.html"].decode()
+    assert 'class="printed-value-unknown">?' in page
+
+
+def test_the_leaderboard_counts_the_verdicts_and_links_the_pages(board):
+    page = render_html(board)
+    line = re.search(r'<a href="papers/fairdisco.html">.*?</dd>', page, re.DOTALL).group()
+    assert "29 printed cells: 21 agree, 8 not run." in line
+
+
+def test_a_run_with_other_parameters_is_not_comparable_on_the_page_either(
+    make_record, entry, cell, board
+):
+    parameters = {"weights": "imagenet.pth", "epochs": 8}
+    record = make_record(entry("none+fairdisco"), 0, {"I-II": 0.8, "III-IV": 0.8, "V-VI": 0.8})
+    record = msgspec.structs.replace(record, task="ddi/fairdisco")
+    run = Run(cell(record, baseline_parameters=parameters), None)
+    paper = read_paper(ROOT, "fairdisco")
+    cells = paper_cells(paper, Sources(runs={"test-oracle": [run]}))
+    told = replace(board, papers=(ComparedPaper("fairdisco", paper, cells),))
+    part = paper_files(told)["papers/fairdisco.html"].decode().partition('id="table-ddi"')[2]
+    assert 'class="not-comparable"' in part
+    assert "epochs is 8, the paper&#39;s is 15" in part
+
+
+def test_pages_load_nothing(board):
+    for path, content in paper_files(board).items():
+        page = content.decode()
+        assert not re.search(r"<(link|img|iframe|object|script)[^>]+(src|href)=", page), path
+        assert page.count("<h1>") == 1

@@ -1,0 +1,64 @@
+"""A leaderboard whose entries kept their answers: how often each is right is given by tone."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from tonegap.evidence.answers import TestAnswers
+from tonegap.report.claims import board_claims
+from tonegap.report.leaderboard import leaderboard
+
+TONES = ("I", "II", "III", "IV", "V", "VI")
+CLASSES = ("acne", "eczema", "nevus", "psoriasis")
+LEVELS = {
+    "none+erm": (0.9, 0.9, 0.9, 0.85, 0.7, 0.55),
+    "good+erm": (0.9, 0.9, 0.9, 0.9, 0.88, 0.86),
+    "same+erm": (0.9, 0.9, 0.9, 0.9, 0.88, 0.86),
+    "none+chance": (0.25,) * 6,
+}
+
+
+def answers_of(accuracy, seed, n=600):
+    """Answers to n images, those of each tone right as often as `accuracy` says."""
+    rng = np.random.default_rng(seed)
+    tone, y = np.arange(n) % 6, np.arange(n) // 6 % 4
+    right = rng.random(n) < np.array(accuracy)[tone]
+    predicted = np.where(right, y, (y + 1) % 4)
+    p = np.full((n, 4), 0.1)
+    p[np.arange(n), predicted] = 0.7
+    return TestAnswers(
+        ids=tuple(map(str, range(n))),
+        labels=tuple(CLASSES[i] for i in y),
+        tones=tuple(TONES[t] for t in tone),
+        units=tuple(range(n)),
+        classes=CLASSES,
+        p=p,
+        epoch=1,
+        threshold=None,
+    )
+
+
+def board_with_answers(make_record, entry, cell, settings):
+    """A function that makes a board of entries by their accuracy; `kept`: those whose answers are there."""
+
+    def make(levels, kept=None):
+        cells, answers = [], {}
+        for i, (name, accuracy) in enumerate(levels.items()):
+            for seed in (0, 1):
+                said = answers_of(accuracy, 10 * i + seed)
+                right = said.p.argmax(axis=1) == said.y
+                per_tone = {
+                    t: float(right[np.arange(600) % 6 == k].mean()) for k, t in enumerate(TONES)
+                }
+                control = name.endswith("chance")
+                record = make_record(entry(name), seed, per_tone, float(right.mean()), control)
+                cells.append(cell(record))
+                answers[name, seed] = said if kept is None or name in kept else None
+        board = leaderboard(cells, settings)
+
+        def said_by(record):
+            return answers[f"{record.entry.method}+{record.entry.baseline}", record.seed]
+
+        return replace(board, claims=board_claims(board, said_by))
+
+    return make
