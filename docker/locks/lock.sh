@@ -19,7 +19,9 @@ for name in "$@"; do
   left_out=(--unsafe-package torch)
   constraints=()
   if [ "$name" = diffusion ]; then # stands on kit.txt
-    constraints=(--constraint kit.txt)
+    # What requirements/run.txt keeps for MLflow: both locks have the same versions.
+    echo "importlib-metadata<10" >"$stub/bounds.txt"
+    constraints=(--constraint kit.txt --constraint "$stub/bounds.txt")
     for package in $(grep -o '^[A-Za-z0-9._-]*==' kit.txt | tr -d '='); do
       left_out+=(--unsafe-package "$package")
     done
