@@ -17,6 +17,7 @@ from tonegap.evidence.draws import draw_weights
 from tonegap.evidence.entries import Asked, entry_evidence
 from tonegap.evidence.images import TestImages, tone_indices
 from tonegap.evidence.images import answers as images_answers
+from tonegap.evidence.pairs import compare_all
 from tonegap.evidence.replicates import replicates
 from tonegap.evidence.tally import tally
 from tonegap.score.rules import ScoringRules
@@ -80,6 +81,17 @@ def our_seconds(answers):
     return (time.process_time() - start) / N_DRAWS
 
 
+def pair_seconds(entries):
+    """Processor seconds of all pairs of 40 entries in every score, and how many scores that are."""
+    asked = Asked((), tuple(TONE_COUNTS), "accuracy", everything=False, compared=True)
+    scores = [entry_evidence([answers], asked, N_DRAWS).scores for answers in entries]
+    forty = [scores[i % len(scores)] for i in range(40)]
+    point = np.zeros((len(forty), len(scores[0].names)))
+    start = time.process_time()
+    pairs = compare_all(point, forty)
+    return time.process_time() - start, pairs.p.shape
+
+
 def main():
     asked = Asked((), tuple(TONE_COUNTS), "accuracy")
     entries = [entry(seed) for seed in range(N_ENTRIES)]
@@ -87,6 +99,7 @@ def main():
     evidence = [entry_evidence([answers], asked, N_DRAWS) for answers in entries]
     cpu, wall = time.process_time() - start, time.perf_counter() - wall
     ours = our_seconds(entries[0])
+    of_pairs, (n_pairs, n_scores) = pair_seconds(entries)
     theirs, frame = fairlearn_seconds(entries[0])
     inside = all(
         evidence[0].intervals[metric, tone].low
@@ -101,6 +114,7 @@ def main():
         f"{cpu:.2f} cpu-s, {wall:.2f} s wall\n"
         f"a draw of all metrics but auc: {1e3 * ours:.4f} ms; "
         f"of 3 of them by fairlearn: {1e3 * theirs:.0f} ms; ratio {theirs / ours:,.0f}\n"
+        f"{n_pairs} pairs of 40 entries x {n_scores} scores x {N_DRAWS} draws: {of_pairs:.2f} cpu-s\n"
         f"overall accuracy differs from fairlearn's by {same:.1e}; "
         f"its values by tone are inside our intervals: {inside}\n"
     )

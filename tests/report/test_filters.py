@@ -191,3 +191,19 @@ def test_entries_that_cannot_be_told_apart_are_said_to_be_so(compare_page, tmp_p
     text = asked(compare_page, script, tmp_path, address)
     assert "Accuracy of the worst tone: they cannot be told apart" in text
     assert "They share rank band 1" in text
+
+
+def test_another_task_has_its_own_entries_and_matrix(make_record, entry, cell, settings, tmp_path):
+    board = board_with_answers(make_record, entry, cell, settings)(LEVELS)
+    (claims,) = board.claims
+    other = replace(claims, table=replace(claims.table, task="phantom/other"))
+    both = replace(board, tables=(claims.table, other.table), claims=(claims, other), site=True)
+    page = compare_files(both)["compare.html"].decode()
+    script = """
+    const form = document.querySelector(".choose");
+    form.elements.task.value = "phantom-other";
+    form.elements.task.dispatchEvent(new Event("change", { bubbles: true }));
+    const hidden = [...document.querySelectorAll("section.table")].map(section => section.hidden);
+    return [hidden, location.hash.split("/")[0], form.elements.a.options.length];
+    """
+    assert asked(page, script, tmp_path) == [[True, False], "#phantom-other", 3]

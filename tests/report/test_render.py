@@ -217,4 +217,7 @@ def test_a_report_of_records_alone_is_six_files(cells, settings, tmp_path):
     page = write_report(cells, settings, tmp_path / "report")
     assert page == tmp_path / "report" / "index.html"
     names = sorted(p.name for p in page.parent.iterdir())
-    assert names == ["index.html", *(f"leaderboard.{e}" for e in ("csv", "json", "md", "parquet", "tex"))]
+    assert names == [
+        "index.html",
+        *(f"leaderboard.{e}" for e in ("csv", "json", "md", "parquet", "tex")),
+    ]

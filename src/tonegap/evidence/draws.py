@@ -18,13 +18,13 @@ def draw_weights(images: TestImages, n_draws: int) -> FloatArray:
     """
     rng = np.random.default_rng(list(images.digest[:16]))
     units, unit_of = np.unique(images.unit, return_inverse=True)
-    counts = np.zeros((n_draws, len(units)))
+    counts = np.zeros((len(units), n_draws))
     for members in _strata(images, unit_of, len(units)):
         drawn = rng.integers(len(members), size=(n_draws, len(members)))
-        flat = drawn + np.arange(n_draws)[:, None] * len(members)
+        flat = drawn * n_draws + np.arange(n_draws)[:, None]
         times = np.bincount(flat.ravel(), minlength=n_draws * len(members))
-        counts[:, members] = times.reshape(n_draws, len(members))
-    return np.asfortranarray(counts[:, unit_of])  # as `tally` reads them
+        counts[members] = times.reshape(len(members), n_draws)
+    return counts[unit_of].T  # draws next to each other in memory, as `tally` reads them
 
 
 def _strata(images: TestImages, unit_of: IntArray, n_units: int) -> list[IntArray]:

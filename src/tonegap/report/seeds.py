@@ -5,6 +5,7 @@ The mistake it exists to prevent: a mean over the seeds that happen to be define
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from typing import cast
 
 from tonegap.report.model import Axis, Difference, Mean, Scores
 from tonegap.run.record import Record, ScoreColumns
@@ -73,8 +74,9 @@ def mean_over_seeds(found: OverSeeds, seeds: Sequence[int]) -> Mean:
     values, n, reasons = found
     if None in values:
         return Mean(None, values, min(n), max(n), _reason(values, reasons, seeds))
-    low, high = (min(values), max(values)) if len(values) > 1 else (None, None)
-    return Mean(math.fsum(values) / len(values), values, min(n), max(n), None, low, high)
+    defined = cast(tuple[float, ...], values)
+    low, high = (min(defined), max(defined)) if len(defined) > 1 else (None, None)
+    return Mean(math.fsum(defined) / len(defined), values, min(n), max(n), None, low, high)
 
 
 def _reason(
