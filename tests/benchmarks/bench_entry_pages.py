@@ -13,11 +13,11 @@ from pathlib import Path
 
 from tonegap.report import charts
 from tonegap.report.assemble import assemble
-from tonegap.report.entry_names import entry_pages
-from tonegap.report.entry_write import files_of
 from tonegap.report.read import read_suites
 from tonegap.report.settings import read_settings
 from tonegap.report.source import Source
+from tonegap.site.entry_names import entry_pages
+from tonegap.site.entry_write import files_of
 
 ROOT = Path(__file__).parents[2]
 MOST_SECONDS, MOST_MS = 0.5, 60.0

@@ -8,12 +8,12 @@ import pytest
 
 from tonegap.errors import StoreError
 from tonegap.quality.sheet import SetDistance, decode_sheet
-from tonegap.report.publish import publish_suite
 from tonegap.report.quality import read_set_sheets, without_pages
 from tonegap.report.quality_lines import set_lines
-from tonegap.report.quality_page import kernel
+from tonegap.report.quality_tables import kernel
 from tonegap.report.read import read_suites
 from tonegap.run.sheet_maker import SHEET
+from tonegap.site.publish import publish_suite
 
 
 @pytest.fixture

@@ -8,10 +8,10 @@ import pytest
 from answered import LEVELS, board_with_answers
 
 from tonegap.report.claims_page import claim_lines, claims_about, claims_header
-from tonegap.report.html import render_html
 from tonegap.report.json_ import render_json
 from tonegap.report.markdown import render_markdown
 from tonegap.report.words import answer, p_text, percent, report_title
+from tonegap.site.html import render_html
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ import subprocess
 import pytest
 from two_entries import board_of, fill_two_entries
 
-from tonegap.report.entry_write import entry_files
-from tonegap.report.html import render_html
+from tonegap.site.entry_write import entry_files
+from tonegap.site.html import render_html
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 FLAGS = [

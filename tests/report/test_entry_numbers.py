@@ -4,7 +4,11 @@ import numpy as np
 import pytest
 
 from tonegap.evidence.answers import TestAnswers
-from tonegap.report.entry_numbers import (
+from tonegap.report.model import Axis
+from tonegap.run.record import CurvePoint
+from tonegap.run.results import Rules
+from tonegap.score.predictions import Labelled
+from tonegap.site.entry_numbers import (
     Bin,
     EventCounts,
     Reliability,
@@ -13,10 +17,6 @@ from tonegap.report.entry_numbers import (
     event_counts,
     reliabilities,
 )
-from tonegap.report.model import Axis
-from tonegap.run.record import CurvePoint
-from tonegap.run.results import Rules
-from tonegap.score.predictions import Labelled
 
 CLASSES = ("benign", "malignant")
 TYPES = Axis("types", ("I", "VI"))

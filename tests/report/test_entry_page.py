@@ -10,20 +10,20 @@ from two_entries import ROOT, board_of, fill_two_entries
 
 from tonegap.cli.report import command
 from tonegap.errors import BadRequest
-from tonegap.report.entry_kept import Readers, entry_kept
-from tonegap.report.entry_names import entry_pages, page_name
-from tonegap.report.entry_suite import Setting, reproduction
-from tonegap.report.entry_tables import gap_sentence, metrics_table, tone_table
-from tonegap.report.entry_write import entry_files, files_of, rows_named
-from tonegap.report.html import render_html
 from tonegap.report.kept import kept_answers, kept_epochs
-from tonegap.report.method_write import card_files
-from tonegap.report.one_entry import write_entry
 from tonegap.report.read import read_suites
 from tonegap.report.source import Source
-from tonegap.report.write import write_board
 from tonegap.rooms.suite import read_suite
 from tonegap.run.record import EntryId, decode_record, encode_record
+from tonegap.site.entry_kept import Readers, entry_kept
+from tonegap.site.entry_names import entry_pages, page_name
+from tonegap.site.entry_suite import Setting, reproduction
+from tonegap.site.entry_tables import gap_sentence, metrics_table, tone_table
+from tonegap.site.entry_write import entry_files, files_of, rows_named
+from tonegap.site.html import render_html
+from tonegap.site.method_write import card_files
+from tonegap.site.one_entry import write_entry
+from tonegap.site.write import write_board
 
 
 @pytest.fixture(scope="module")

@@ -1,8 +1,8 @@
 """An entry's numbers as tables: shares only where there is support, a list where a matrix would be too large."""
 
 from tonegap.evidence.intervals import Interval
-from tonegap.report.entry_numbers import Bin, Confusion, EventCounts, Reliability
-from tonegap.report.entry_tables import (
+from tonegap.site.entry_numbers import Bin, Confusion, EventCounts, Reliability
+from tonegap.site.entry_tables import (
     MATRIX_UP_TO,
     N_CONFUSIONS,
     bins_table,

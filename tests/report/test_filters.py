@@ -7,9 +7,9 @@ import pytest
 from answered import LEVELS, board_with_answers
 from browser import NEEDS_BROWSER, asked
 
-from tonegap.report.html import render_html
 from tonegap.report.leaderboard import leaderboard
-from tonegap.report.pairs_page import compare_files
+from tonegap.site.html import render_html
+from tonegap.site.pairs_page import compare_files
 
 pytestmark = NEEDS_BROWSER
 

@@ -7,12 +7,12 @@ import msgspec
 import pytest
 
 from tonegap.report.leaderboard import leaderboard
-from tonegap.report.method_card import Known, cards_of, method_card
-from tonegap.report.method_write import card_files
 from tonegap.report.source import Source
 from tonegap.rooms.paper import Column, PaperFile, PaperRow, PaperTable
 from tonegap.rooms.plugin import ParameterSpec, PluginFile
 from tonegap.run.record import StageCost, StageId
+from tonegap.site.method_card import Known, cards_of, method_card
+from tonegap.site.method_write import card_files
 
 ROOT = Path(__file__).parents[2]
 TONES = {"I": 0.9, "VI": 0.5}

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from answered import LEVELS, board_with_answers
 
-from tonegap.report.html import render_html
-from tonegap.report.pair_names import pair_links, slugs
-from tonegap.report.pairs_page import compare_files
+from tonegap.site.html import render_html
+from tonegap.site.pair_names import pair_links, slugs
+from tonegap.site.pairs_page import compare_files
 
 
 @pytest.fixture

@@ -9,11 +9,11 @@ import pytest
 
 from tonegap.papers.compare import Sources, paper_cells
 from tonegap.papers.runs import Run
-from tonegap.report.html import render_html
 from tonegap.report.leaderboard import leaderboard
-from tonegap.report.papers_page import ComparedPaper, paper_files, paper_lines
 from tonegap.report.source import Source
 from tonegap.rooms.paper import paper_keys, read_paper
+from tonegap.site.html import render_html
+from tonegap.site.papers_page import ComparedPaper, paper_files, paper_lines
 
 ROOT = Path(__file__).parents[2]
 

@@ -10,13 +10,13 @@ import msgspec
 import pytest
 
 from tonegap.errors import BadRoom
-from tonegap.report.html import render_html
 from tonegap.report.json_ import render_json
 from tonegap.report.latex import render_latex
 from tonegap.report.leaderboard import leaderboard
 from tonegap.report.markdown import render_markdown
 from tonegap.report.tidy import render_csv
-from tonegap.report.write import RENDERERS, write_report
+from tonegap.site.html import render_html
+from tonegap.site.write import RENDERERS, write_report
 
 VOID = {"meta", "br", "link", "input", "circle", "line", "path"}
 

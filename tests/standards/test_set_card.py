@@ -10,10 +10,10 @@ from tests.quality.conftest import QualityRun
 from tiny_rooms import Rooms
 
 from tonegap.quality.sheet import Memory, Share
-from tonegap.report.publish import publish_suite
 from tonegap.report.quality import read_set_sheets
 from tonegap.report.read import read_suites
 from tonegap.report.source import Source
+from tonegap.site.publish import publish_suite
 from tonegap.standards.set_card import set_card
 from tonegap.standards.sets import Part, set_facts
 

@@ -5,8 +5,8 @@ import json
 import pytest
 from tests.submissions.conftest import ROOT
 
-from tonegap.report.publish import publish_suite
 from tonegap.report.read import read_suites
+from tonegap.site.publish import publish_suite
 
 
 def document(tonegap):

@@ -51,9 +51,9 @@ def command(  # noqa: PLR0913 - one parameter per option
     A cell agrees or differs only if a run had the paper's split, backbone, parameters and rule; else it
     is not comparable, and the reason is given. Without KEY: the papers that are here.
     """
-    from tonegap.report.write import write_text
     from tonegap.rooms.paper import paper_keys, read_paper
     from tonegap.rooms.root import find_root
+    from tonegap.site.write import write_text
 
     root = find_root(suite_root)
     if key is None:

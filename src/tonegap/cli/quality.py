@@ -82,12 +82,12 @@ def _write(request: "Request", task: "Task", seed: int, folder: Path, out: Path)
     """Makes the sheet and its pages, and returns the page."""
     from tonegap.files import digest_of
     from tonegap.report.quality import FOLDER, read_sheet
-    from tonegap.report.quality_write import sheet_files
     from tonegap.report.settings import read_settings
-    from tonegap.report.write import write_bytes
     from tonegap.run.foreign_set import foreign_set
     from tonegap.run.prepare import quality_digest, view_at
     from tonegap.run.sheet_maker import SheetMaker
+    from tonegap.site.quality_write import sheet_files
+    from tonegap.site.write import write_bytes
 
     made = foreign_set(folder, view_at(request, task, seed), seed)
     found = _found(request, made)

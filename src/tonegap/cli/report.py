@@ -55,9 +55,9 @@ def command(  # noqa: PLR0913 (click hands over each option as an argument)
     A report is made from records alone; making it again gives the same bytes. A matrix with cells
     missing says so in its title.
     """
-    from tonegap.report.one_entry import write_entry
-    from tonegap.report.write import write_board
     from tonegap.rooms.root import find_root
+    from tonegap.site.one_entry import write_entry
+    from tonegap.site.write import write_board
 
     root = find_root(suite_root)
     board, source = _gather(root, store or root / "runs", runs)
@@ -95,7 +95,7 @@ def _rendered(board: "Leaderboard", output: str) -> str | bytes:
     """A report of one file."""
     from tonegap.report.parquet import render_parquet
     from tonegap.report.quality import without_pages
-    from tonegap.report.write import RENDERERS
+    from tonegap.site.write import RENDERERS
 
     board = replace(board, sheets=without_pages(board.sheets))
     return render_parquet(board) if output == "parquet" else RENDERERS[output](board)
@@ -114,7 +114,7 @@ def _say_problems(board: "Leaderboard") -> bool:
 
 def _echo_or_write(rendered: str | bytes, out: Path | None) -> None:
     """To the terminal, or to a file, whose name is then what the terminal shows."""
-    from tonegap.report.write import write_bytes
+    from tonegap.site.write import write_bytes
 
     if out is None and isinstance(rendered, bytes):
         raise BadRequest("--format parquet: not for a terminal; name a file with --out FILE")

@@ -93,6 +93,6 @@ def say(tally: "Tally") -> None:
 
 def _report(request: "Request", plan: "Plan") -> str:
     """Writes the suite's report and returns its path."""
-    from tonegap.report.publish import publish_suite
+    from tonegap.site.publish import publish_suite
 
     return str(publish_suite(request.root, request.store.folder, plan.matrix))

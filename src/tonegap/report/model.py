@@ -15,8 +15,8 @@ from tonegap.run.matrix import Failure
 from tonegap.run.record import EntryId, Record
 
 if TYPE_CHECKING:
+    from tonegap.papers.compared import ComparedPaper
     from tonegap.report.claims import Claims
-    from tonegap.report.papers_page import ComparedPaper
     from tonegap.submissions.shelf import Shelved
 
 MARKS: dict[str, str] = {

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from tonegap.quality.sheet import ALL
 from tonegap.report.quality import SetSheet
-from tonegap.report.quality_page import kernel, share
+from tonegap.report.quality_tables import kernel, share
 
 
 @dataclass(frozen=True, slots=True)

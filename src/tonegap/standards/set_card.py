@@ -9,8 +9,7 @@ from collections.abc import Iterator, Mapping
 
 from tonegap.quality.sheet import Sheet
 from tonegap.report.quality import SetSheet
-from tonegap.report.quality_page import TextTable, quality_page, share
-from tonegap.report.quality_write import markdown_table
+from tonegap.report.quality_tables import TextTable, markdown_table, quality_page, share
 from tonegap.rooms.dataset import DatasetFile
 from tonegap.rooms.plugin import GIVEN_KINDS
 from tonegap.run.job import Parameter

@@ -5,13 +5,8 @@ The mistake it exists to prevent: a page that is empty, or says something else, 
 
 from dataclasses import dataclass, replace
 
-from tonegap.report.charts import Scale
-from tonegap.report.details import DataNote, Details, data_notes, entry_details
-from tonegap.report.entry_names import FOLDER, entry_pages
 from tonegap.report.grid import Cell, Footnotes
 from tonegap.report.model import Difference, Leaderboard, Mean, Row, Table, View
-from tonegap.report.payload import table_payload
-from tonegap.report.plots import panel_scale, strip, strip_scale, tone_colour, tone_panel
 from tonegap.report.words import (
     answer,
     images_note,
@@ -26,6 +21,11 @@ from tonegap.report.words import (
     table_title,
 )
 from tonegap.score.tables import metric_named
+from tonegap.site.charts import Scale
+from tonegap.site.details import DataNote, Details, data_notes, entry_details
+from tonegap.site.entry_names import FOLDER, entry_pages
+from tonegap.site.payload import table_payload
+from tonegap.site.plots import panel_scale, strip, strip_scale, tone_colour, tone_panel
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 from tonegap.errors import BadRoom
 from tonegap.report.claims_page import ClaimLine, claim_lines, claims_about, claims_header
 from tonegap.report.model import MARKS, Leaderboard, Table
-from tonegap.report.page import page_table
-from tonegap.report.pair_names import PAGE as COMPARE
-from tonegap.report.pair_names import pair_links
 from tonegap.report.quality_lines import SUMMARY_ABOUT, SUMMARY_HEADER, set_lines
 from tonegap.report.settings import LeaderboardSettings
 from tonegap.report.words import metric_label, missing, report_title
 from tonegap.score.tables import metric_named
+from tonegap.site.page import page_table
+from tonegap.site.pair_names import PAGE as COMPARE
+from tonegap.site.pair_names import pair_links
 
 if TYPE_CHECKING:
     from jinja2 import Environment

@@ -6,18 +6,29 @@ The mistake it exists to prevent: a rank that nobody looks behind.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from tonegap.report.details import SeedLine, seed_lines
-from tonegap.report.entry_facts import (
+from tonegap.report.model import MARKS
+from tonegap.report.quality import FOLDER as QUALITY
+from tonegap.report.quality import SetSheet
+from tonegap.report.words import (
+    images_note,
+    metric_label,
+    percent,
+    ranking_rule,
+    table_title,
+)
+from tonegap.score.tables import ALL, GAP, WORST
+from tonegap.site.details import SeedLine, seed_lines
+from tonegap.site.entry_facts import (
     SeedFacts,
     StageLine,
     circumstances,
     seed_facts,
     stage_lines,
 )
-from tonegap.report.entry_kept import EntryKept
-from tonegap.report.entry_names import CARDS, card_name
-from tonegap.report.entry_suite import Reproduction
-from tonegap.report.entry_tables import (
+from tonegap.site.entry_kept import EntryKept
+from tonegap.site.entry_names import CARDS, card_name
+from tonegap.site.entry_suite import Reproduction
+from tonegap.site.entry_tables import (
     Matrix,
     ScoreTable,
     bins_table,
@@ -30,21 +41,10 @@ from tonegap.report.entry_tables import (
     metrics_table,
     tone_table,
 )
-from tonegap.report.model import MARKS
-from tonegap.report.pair_names import PAGE as COMPARE
-from tonegap.report.pair_names import pair_links
-from tonegap.report.plots import curve_chart, curve_panel
-from tonegap.report.plots_entry import WIDE, interval_chart, reliability_chart
-from tonegap.report.quality import FOLDER as QUALITY
-from tonegap.report.quality import SetSheet
-from tonegap.report.words import (
-    images_note,
-    metric_label,
-    percent,
-    ranking_rule,
-    table_title,
-)
-from tonegap.score.tables import ALL, GAP, WORST
+from tonegap.site.pair_names import PAGE as COMPARE
+from tonegap.site.pair_names import pair_links
+from tonegap.site.plots import curve_chart, curve_panel
+from tonegap.site.plots_entry import WIDE, interval_chart, reliability_chart
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,10 +3,10 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from tonegap.report.details import cost_of, facts_of
-from tonegap.report.entry_kept import EntryKept
 from tonegap.report.words import UNDEFINED
 from tonegap.run.record import Record, StageCost
+from tonegap.site.details import cost_of, facts_of
+from tonegap.site.entry_kept import EntryKept
 
 _SHORT = 12
 

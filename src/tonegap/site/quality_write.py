@@ -4,10 +4,10 @@ import base64
 from collections.abc import Sequence
 
 from tonegap.quality.sheet import encode_sheet
-from tonegap.report.html import render_template
 from tonegap.report.quality import FOLDER, SetSheet
-from tonegap.report.quality_page import QualityPage, TextTable, quality_page
+from tonegap.report.quality_tables import QualityPage, markdown_table, quality_page
 from tonegap.report.settings import LeaderboardSettings
+from tonegap.site.html import render_template
 
 TEMPLATE = "quality.html.j2"
 
@@ -62,14 +62,3 @@ def render_sheet_markdown(page: QualityPage, name: str) -> str:
         ]
     facts = "\n".join(f"- {title}: {text}" for title, text in page.facts)
     return "\n\n".join([*parts, "## Evidence", facts]) + "\n"
-
-
-def markdown_table(table: TextTable) -> str:
-    """Its header and rows as Markdown."""
-    rule = ["---", *["---:"] * (len(table.header) - 1)]
-    rows = [table.header, rule, *table.rows]
-    return "\n".join(f"| {' | '.join(_cell(text) for text in row)} |" for row in rows)
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|")

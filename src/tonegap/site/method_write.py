@@ -3,13 +3,13 @@
 from pathlib import Path
 
 from tonegap.errors import BadRoom
-from tonegap.report.entry_names import CARDS, card_name
-from tonegap.report.html import render_template
-from tonegap.report.method_card import Card, Known, cards_of, method_card
 from tonegap.report.model import Leaderboard
 from tonegap.report.source import Source
 from tonegap.rooms.paper import PaperFile
 from tonegap.rooms.plugin import FOLDERS, plugin_ids, read_plugin
+from tonegap.site.entry_names import CARDS, card_name
+from tonegap.site.html import render_template
+from tonegap.site.method_card import Card, Known, cards_of, method_card
 
 TEMPLATE = "method.html.j2"
 

@@ -7,24 +7,24 @@ from pathlib import Path
 from tonegap.errors import StoreError
 from tonegap.files import write_pieces_atomic
 from tonegap.report.claims import board_claims
-from tonegap.report.entry_write import entry_files
-from tonegap.report.html import render_html
 from tonegap.report.json_ import json_pieces, render_json
 from tonegap.report.kept import Answers
 from tonegap.report.latex import render_latex
 from tonegap.report.leaderboard import leaderboard
 from tonegap.report.markdown import render_markdown
-from tonegap.report.method_write import card_files
 from tonegap.report.model import Leaderboard
-from tonegap.report.pairs_page import compare_files
-from tonegap.report.papers_page import paper_files, paper_lines
 from tonegap.report.parquet import TidyParquet
 from tonegap.report.quality import SetSheet
-from tonegap.report.quality_write import sheet_files
 from tonegap.report.settings import LeaderboardSettings
 from tonegap.report.source import Source
 from tonegap.report.tidy import csv_pieces, render_csv
 from tonegap.run.matrix import Cell
+from tonegap.site.entry_write import entry_files
+from tonegap.site.html import render_html
+from tonegap.site.method_write import card_files
+from tonegap.site.pairs_page import compare_files
+from tonegap.site.papers_page import paper_files, paper_lines
+from tonegap.site.quality_write import sheet_files
 from tonegap.standards.files import standard_files
 
 RENDERERS: Mapping[str, Callable[[Leaderboard], str]] = {

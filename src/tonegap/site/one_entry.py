@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from tonegap.report.entry_write import files_of, rows_named
 from tonegap.report.model import Leaderboard
 from tonegap.report.source import Source
-from tonegap.report.write import write_bytes
+from tonegap.site.entry_write import files_of, rows_named
+from tonegap.site.write import write_bytes
 
 
 def write_entry(board: Leaderboard, label: str, out_dir: Path, source: Source) -> list[Path]:

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from tonegap.report.model import Row, Table
-from tonegap.report.plots import curve_panel
 from tonegap.run.record import SELECTIONS, Isolation, PartitionId, Record
+from tonegap.site.plots import curve_panel
 from tonegap.tones import tone_index
 
 _SHORT = 12

@@ -8,7 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-from tonegap.report.charts import (
+from tonegap.report.model import Mean, Row, Table
+from tonegap.report.words import UNDEFINED, metric_label, percent, spread
+from tonegap.run.record import CurvePoint, Record
+from tonegap.site.charts import (
     ACCENT,
     FAINT,
     MUTED,
@@ -20,9 +23,6 @@ from tonegap.report.charts import (
     scale_of,
     tone_fill,
 )
-from tonegap.report.model import Mean, Row, Table
-from tonegap.report.words import UNDEFINED, metric_label, percent, spread
-from tonegap.run.record import CurvePoint, Record
 from tonegap.tones import TYPES, tone_index
 
 PANEL = Size(260, 176)

@@ -4,14 +4,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from tonegap.evidence.intervals import Interval
-from tonegap.report.entry_kept import EntryKept
-from tonegap.report.entry_numbers import Bin, Confusion, EventCounts, Reliability
 from tonegap.report.grid import Footnotes
 from tonegap.report.model import Mean, Scores
-from tonegap.report.page import Number
 from tonegap.report.words import UNDEFINED, images, metric_label, p_text, percent, spread
 from tonegap.score.counts import N_BINS
 from tonegap.score.tables import ALL, GAP, WORST, metric_named
+from tonegap.site.entry_kept import EntryKept
+from tonegap.site.entry_numbers import Bin, Confusion, EventCounts, Reliability
+from tonegap.site.page import Number
 
 MATRIX_UP_TO = 12  # classes; of more the most frequent confusions are listed
 N_CONFUSIONS = 10

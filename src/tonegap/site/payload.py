@@ -9,10 +9,7 @@ import json
 import zlib
 from collections.abc import Mapping
 
-from tonegap.report.charts import scale_of
 from tonegap.report.model import Axis, Row, Table
-from tonegap.report.payload_view import Reasons, view_columns
-from tonegap.report.plots import tone_colour
 from tonegap.report.words import (
     AXIS_LABEL,
     SELECTION_CHOICE,
@@ -23,6 +20,9 @@ from tonegap.report.words import (
 )
 from tonegap.run.record import SELECTIONS, EntryId
 from tonegap.score.tables import metric_named
+from tonegap.site.charts import scale_of
+from tonegap.site.payload_view import Reasons, view_columns
+from tonegap.site.plots import tone_colour
 
 _MANY_ROWS = 200
 

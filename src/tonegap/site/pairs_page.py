@@ -7,12 +7,8 @@ import numpy as np
 
 from tonegap.evidence.comparing import ALPHA
 from tonegap.report.claims import Claims
-from tonegap.report.entry_names import FOLDER, entry_pages
-from tonegap.report.html import render_template
 from tonegap.report.model import Leaderboard, Row
-from tonegap.report.pair_names import PAGE, labels, slugs, task_slugs
 from tonegap.report.pairs import TablePairs
-from tonegap.report.payload import script_json
 from tonegap.report.words import (
     UNDEFINED,
     by_worst,
@@ -24,6 +20,10 @@ from tonegap.report.words import (
 )
 from tonegap.score.arrays import FloatArray
 from tonegap.score.tables import ALL, WORST, metric_named
+from tonegap.site.entry_names import FOLDER, entry_pages
+from tonegap.site.html import render_template
+from tonegap.site.pair_names import PAGE, labels, slugs, task_slugs
+from tonegap.site.payload import script_json
 
 _TEMPLATE = "compare.html.j2"
 _P_UNITS = 10_000

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tonegap import evidence, standards
+import tonegap
 from tonegap.files import digest_of, folder_digest, sha256_file
 from tonegap.run.matrix import Matrix
 from tonegap.run.sheet_maker import SHEET, sheet_folder
@@ -27,7 +27,7 @@ def publish_suite(root: Path, store: Path, matrix: Matrix) -> Path:
     from tonegap.report.read import read_suites
     from tonegap.report.settings import read_settings, titled
     from tonegap.report.source import Source
-    from tonegap.report.write import write_board, write_text
+    from tonegap.site.write import write_board, write_text
 
     (suite,) = read_suites(store, [matrix.suite])
     settings = titled(read_settings(root), [matrix.title])
@@ -59,9 +59,7 @@ def _digest(root: Path, store: Path, matrix: Matrix) -> str:
             folder_digest(root / "reports"),
             [[p.as_posix(), sha256_file(root / p)] for p in _rooms(matrix) if (root / p).is_file()],
             [[p.name, sha256_file(p)] for p in _shared(root)],
-            folder_digest(Path(__file__).parent),
-            folder_digest(Path(standards.__path__[0])),
-            folder_digest(Path(evidence.__path__[0])),
+            folder_digest(Path(tonegap.__path__[0])),
         ]
     )
 

@@ -3,7 +3,10 @@
 from collections.abc import Mapping, Sequence
 
 from tonegap.evidence.intervals import Interval
-from tonegap.report.charts import (
+from tonegap.report.model import Scores
+from tonegap.report.words import UNDEFINED, percent
+from tonegap.score.counts import N_BINS
+from tonegap.site.charts import (
     ACCENT,
     FAINT,
     MUTED,
@@ -15,11 +18,8 @@ from tonegap.report.charts import (
     scale_of,
     tone_fill,
 )
-from tonegap.report.entry_numbers import Reliability
-from tonegap.report.model import Scores
-from tonegap.report.plots import tone_colour
-from tonegap.report.words import UNDEFINED, percent
-from tonegap.score.counts import N_BINS
+from tonegap.site.entry_numbers import Reliability
+from tonegap.site.plots import tone_colour
 
 WIDE = Size(460, 240)
 _HISTOGRAM = 0.3  # share of a panel's height that its tallest column takes

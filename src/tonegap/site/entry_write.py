@@ -4,14 +4,14 @@ import difflib
 from collections.abc import Callable, Iterable
 
 from tonegap.errors import BadRequest
-from tonegap.report.entry_kept import Readers, entry_kept
-from tonegap.report.entry_names import FOLDER, entry_pages, page_name
-from tonegap.report.entry_page import EntryPage, entry_page, links_of
-from tonegap.report.entry_suite import Given, given_paths, reproduction
-from tonegap.report.html import render_template
 from tonegap.report.kept import kept_answers, kept_epochs
 from tonegap.report.model import Leaderboard, Row, Table
 from tonegap.report.source import Source
+from tonegap.site.entry_kept import Readers, entry_kept
+from tonegap.site.entry_names import FOLDER, entry_pages, page_name
+from tonegap.site.entry_page import EntryPage, entry_page, links_of
+from tonegap.site.entry_suite import Given, given_paths, reproduction
+from tonegap.site.html import render_template
 
 TEMPLATE = "entry.html.j2"
 

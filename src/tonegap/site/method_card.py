@@ -8,9 +8,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from tonegap.report.entry_names import FOLDER, entry_pages
 from tonegap.report.model import Leaderboard, Row, Table
-from tonegap.report.papers_page import FOLDER as PAPERS
 from tonegap.report.words import (
     UNDEFINED,
     metric_label,
@@ -22,6 +20,8 @@ from tonegap.rooms.paper import PaperFile, PaperRow, PaperTable
 from tonegap.rooms.plugin import FOLDERS, PluginFile
 from tonegap.run.job import Parameter
 from tonegap.run.record import EntryId, Record, StageCost
+from tonegap.site.entry_names import FOLDER, entry_pages
+from tonegap.site.papers_page import FOLDER as PAPERS
 
 _NEEDS = {
     "gpu": "a GPU",

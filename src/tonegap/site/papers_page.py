@@ -6,15 +6,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from tonegap.papers.compare import Sources, paper_cells
+from tonegap.papers.compared import ComparedPaper
 from tonegap.papers.kept_runs import runs_for
 from tonegap.papers.verdict import PaperCell
 from tonegap.papers.words import reproduced_text, tally
-from tonegap.report.html import render_template
 from tonegap.report.model import Leaderboard
 from tonegap.report.read import merge_suites
 from tonegap.report.settings import LeaderboardSettings
 from tonegap.report.source import Source
-from tonegap.rooms.paper import PaperFile, PaperTable, paper_keys, read_paper
+from tonegap.rooms.paper import PaperTable, paper_keys, read_paper
+from tonegap.site.html import render_template
 
 FOLDER = "papers"
 _TEMPLATE = "paper.html.j2"
@@ -27,25 +28,6 @@ VERDICTS = {
     "not run": "no run in this store answers it yet",
     "printed value unknown": "no source that could be read has the number",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class ComparedPaper:
-    """A paper, and each of its printed cells beside what was reproduced."""
-
-    key: str
-    paper: PaperFile
-    cells: tuple[PaperCell, ...]
-
-    @property
-    def href(self) -> str:
-        """Its page."""
-        return f"{FOLDER}/{self.key}.html"
-
-    @property
-    def tally(self) -> str:
-        """How many cells have which verdict."""
-        return tally(self.cells)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +76,7 @@ def paper_lines(source: Source) -> tuple[ComparedPaper, ...]:
 
 def paper_files(board: Leaderboard) -> dict[str, bytes]:
     """A page for each paper of the board. Raises BadRoom if a template is missing or wrong."""
-    return {p.href: _page(p, board.settings).encode() for p in board.papers}
+    return {f"{FOLDER}/{p.key}.html": _page(p, board.settings).encode() for p in board.papers}
 
 
 def _page(compared: ComparedPaper, settings: LeaderboardSettings) -> str:

@@ -7,7 +7,14 @@ from tonegap.evidence.answers import TestAnswers
 from tonegap.evidence.entries import Asked, score_intervals
 from tonegap.evidence.intervals import Interval
 from tonegap.report.claims import RowClaims
-from tonegap.report.entry_numbers import (
+from tonegap.report.kept import Answers, Epochs
+from tonegap.report.model import Axis, Leaderboard, Question, Row, Table
+from tonegap.report.source import Source
+from tonegap.run.record import Record
+from tonegap.run.results import rules_of
+from tonegap.run.store import StageMark
+from tonegap.score.tables import ALL
+from tonegap.site.entry_numbers import (
     Confusion,
     EventCounts,
     Reliability,
@@ -16,15 +23,8 @@ from tonegap.report.entry_numbers import (
     event_counts,
     reliabilities,
 )
-from tonegap.report.entry_suite import Setting
-from tonegap.report.kept import Answers, Epochs
-from tonegap.report.model import Axis, Leaderboard, Question, Row, Table
-from tonegap.report.plots import Curve
-from tonegap.report.source import Source
-from tonegap.run.record import Record
-from tonegap.run.results import rules_of
-from tonegap.run.store import StageMark
-from tonegap.score.tables import ALL
+from tonegap.site.entry_suite import Setting
+from tonegap.site.plots import Curve
 
 # Of a row whose store has no marks any more: what the defaults of a suite are.
 _USUAL = Setting(1, "cpu")
