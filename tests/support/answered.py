@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from tonegap.evidence.answers import TestAnswers
-from tonegap.report.claims import board_claims
+from tonegap.report.claims import claims_of
 from tonegap.report.leaderboard import leaderboard
 
 TONES = ("I", "II", "III", "IV", "V", "VI")
@@ -59,6 +59,6 @@ def board_with_answers(make_record, entry, cell, settings):
         def said_by(record):
             return answers[f"{record.entry.method}+{record.entry.baseline}", record.seed]
 
-        return replace(board, claims=board_claims(board, said_by))
+        return replace(board, claims=claims_of(board.tables, board.settings, said_by))
 
     return make

@@ -6,7 +6,7 @@ from pathlib import Path
 from records import part, plain_record, scored_cell
 
 from tonegap.report.assemble import assemble
-from tonegap.report.model import Leaderboard
+from tonegap.report.board import Leaderboard
 from tonegap.report.read import read_suites
 from tonegap.report.settings import read_settings
 from tonegap.report.source import Source

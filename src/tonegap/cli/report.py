@@ -10,7 +10,7 @@ from tonegap.cli.options import store_option, suite_root_option
 from tonegap.errors import BadRequest
 
 if TYPE_CHECKING:
-    from tonegap.report.model import Leaderboard
+    from tonegap.report.board import Leaderboard
     from tonegap.report.source import Source
 
 FORMATS = ("html", "md", "tex", "csv", "json", "parquet")

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from tonegap.report.claims import board_claims
+from tonegap.report.board import Leaderboard
+from tonegap.report.claims import claims_of
 from tonegap.report.kept import first_truths, kept_answers, kept_truths
 from tonegap.report.leaderboard import leaderboard
-from tonegap.report.model import Leaderboard
 from tonegap.report.quality import read_set_sheets
 from tonegap.report.read import SuiteRun, merge_suites
 from tonegap.report.settings import LeaderboardSettings
@@ -31,4 +31,7 @@ def assemble(store: Path, suites: Sequence[SuiteRun], settings: LeaderboardSetti
         submissions=shelf,
         truth_alarms=truth_alarms(records, kept_truths(store), first_truths(store)),
     )
-    return replace(board, claims=board_claims(board, kept_answers(store, settings.selection)))
+    return replace(
+        board,
+        claims=claims_of(board.tables, board.settings, kept_answers(store, settings.selection)),
+    )

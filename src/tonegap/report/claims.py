@@ -17,11 +17,10 @@ from tonegap.evidence.intervals import Interval
 from tonegap.evidence.parity import Parity
 from tonegap.report.compare import reference_of
 from tonegap.report.kept import Answers
-from tonegap.report.model import Leaderboard, Row, Table
+from tonegap.report.model import Row, Table
 from tonegap.report.pairs import TablePairs, table_pairs
 from tonegap.report.settings import LeaderboardSettings
 from tonegap.report.truths import contradiction
-from tonegap.report.words import by_worst
 from tonegap.run.record import EntryId
 from tonegap.score.tables import ALL, GAP, WORST
 
@@ -70,25 +69,27 @@ class Claims:
     pairs: TablePairs | None = None
 
 
-def board_claims(board: Leaderboard, answers: Answers) -> tuple[Claims, ...]:
+def claims_of(
+    tables: Iterable[Table], settings: LeaderboardSettings, answers: Answers
+) -> tuple[Claims, ...]:
     """The claims of every table that has any."""
-    found = (table_claims(table, board, answers) for table in board.tables)
+    found = (table_claims(table, settings, answers) for table in tables)
     return tuple(claims for claims in found if claims is not None)
 
 
-def table_claims(table: Table, board: Leaderboard, answers: Answers) -> Claims | None:
+def table_claims(table: Table, settings: LeaderboardSettings, answers: Answers) -> Claims | None:
     """The claims of one table; None where no row kept its answers."""
     if table.question is None:
         return None
     tones, metric = table.tones(table.ranked[1]), table.ranked[2]
     asked = Asked(table.question.positive, tones, metric, everything=False, compared=True)
-    looked_at = _looked_at(table, board.settings.n_compared)
+    looked_at = _looked_at(table, settings.n_compared)
     kept = {row.entry: _kept(row, answers) for row in looked_at}
     evidence = _evidence({entry: seeds for entry, seeds in kept.items() if seeds}, asked)
     if not evidence:
         return None
-    changes = _changes(table, evidence, board.settings)
-    bands = _bands(table, board, evidence)
+    changes = _changes(table, evidence, settings)
+    bands = _bands(table, settings, evidence)
     rows = tuple(
         _row(row, evidence[row.entry], bands, changes, metric)
         for row in looked_at
@@ -100,8 +101,8 @@ def table_claims(table: Table, board: Leaderboard, answers: Answers) -> Claims |
         rows=rows,
         without=tuple(r.entry.label for r in looked_at if r.entry not in evidence),
         positives=_positives(one, asked),
-        alarms=_alarms(table, kept, evidence, board.settings),
-        contradictions=tuple(_contradictions(table, kept, board.settings.selection)),
+        alarms=_alarms(table, kept, evidence, settings),
+        contradictions=tuple(_contradictions(table, kept, settings.selection)),
         n_left=len(table.all_rows) - len(looked_at),
         pairs=table_pairs(table, evidence),
     )
@@ -187,10 +188,10 @@ def _compare(one: EntryEvidence, other: EntryEvidence, score: str) -> Paired | N
 
 
 def _bands(
-    table: Table, board: Leaderboard, evidence: Mapping[EntryId, EntryEvidence]
+    table: Table, settings: LeaderboardSettings, evidence: Mapping[EntryId, EntryEvidence]
 ) -> dict[EntryId, int]:
     """Bands of the ranked rows that kept answers, by the score that ranks."""
-    score = WORST if by_worst(board, table.ranked[2]) else ALL
+    score = WORST if settings.by_worst(table.ranked[2]) else ALL
     ranked = [r.entry for r in table.rows if r.rank is not None and r.entry in evidence]
     bands = rank_bands([evidence[entry].drawn for entry in ranked], score)
     return dict(zip(ranked, bands, strict=True))

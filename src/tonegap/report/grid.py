@@ -5,10 +5,10 @@ The mistake it exists to prevent: an empty cell that leaves the reader to guess 
 
 from dataclasses import dataclass, field
 
-from tonegap.report.model import Difference, Leaderboard, Mean, Row, Table, View
+from tonegap.report.board import Leaderboard
+from tonegap.report.model import Difference, Mean, Row, Table, View
 from tonegap.report.words import (
     UNDEFINED,
-    by_worst,
     metric_label,
     n_of_tone,
     percent,
@@ -72,7 +72,7 @@ def _header(board: Leaderboard, table: Table) -> tuple[str, ...]:
     label = metric_label(metric)
     ends = ["worst", "gap", "gap over seeds"] if tones else []
     change = ["Δ worst", "Δ gap"] if tones else [f"Δ {label}"]
-    by = "" if by_worst(board, metric) else " (ranks)"
+    by = "" if board.settings.by_worst(metric) else " (ranks)"
     overall = f"{label}, all{by}"
     return ("#", "entry", *ends, overall, *counted, *change, "oracle − validation", "seeds")
 

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from tonegap.report.board import Leaderboard
 from tonegap.report.claims import Claims
-from tonegap.report.model import Difference, Leaderboard, Mean, Row, SeedResult, Table, View
+from tonegap.report.model import Difference, Mean, Row, SeedResult, Table, View
 from tonegap.report.quality import SetSheet
 from tonegap.report.words import answer, missing, report_title
 from tonegap.run.record import Record

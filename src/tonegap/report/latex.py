@@ -1,7 +1,8 @@
 """A leaderboard as LaTeX tables (booktabs), one `table*` per task."""
 
+from tonegap.report.board import Leaderboard
 from tonegap.report.grid import Cell, Grid, table_grid
-from tonegap.report.model import Leaderboard, Table
+from tonegap.report.model import Table
 from tonegap.report.words import images_note, ranking_rule, report_title, table_title
 
 _SPECIAL = {

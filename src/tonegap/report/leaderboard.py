@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from tonegap.report.board import Leaderboard
 from tonegap.report.compare import ROUNDING, compare, incomparable, reference_of
 from tonegap.report.evidence import cells_by_entry, marks_of, other_data, seed_results
 from tonegap.report.model import (
@@ -16,7 +17,6 @@ from tonegap.report.model import (
     Comparison,
     Difference,
     Hole,
-    Leaderboard,
     NotApplicable,
     Row,
     Scores,

@@ -1,8 +1,9 @@
 """A leaderboard as Markdown."""
 
+from tonegap.report.board import Leaderboard
 from tonegap.report.claims_page import claim_lines, claims_about, claims_header
 from tonegap.report.grid import Cell, table_grid
-from tonegap.report.model import MARKS, Leaderboard, Table
+from tonegap.report.model import MARKS, Table
 from tonegap.report.quality_lines import SUMMARY_ABOUT, SUMMARY_HEADER, set_lines
 from tonegap.report.words import (
     answer,

@@ -5,7 +5,7 @@ import io
 import pyarrow as pa
 import pyarrow.parquet
 
-from tonegap.report.model import Leaderboard
+from tonegap.report.board import Leaderboard
 from tonegap.report.tidy import COLUMNS, Batch, tidy_batches
 from tonegap.report.words import missing, report_title
 

@@ -12,7 +12,7 @@ import msgspec
 
 from tonegap.errors import BadRoom
 from tonegap.rooms.toml import read_toml
-from tonegap.score.tables import METRIC_NAMES
+from tonegap.score.tables import METRIC_NAMES, metric_named
 
 SETTINGS = Path("reports/leaderboard.toml")
 TEMPLATES = Path("reports/templates")
@@ -47,6 +47,10 @@ class LeaderboardSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=Tru
     n_details: int = 24
     n_compared: int = 40
     templates: dict[str, str] = {}
+
+    def by_worst(self, metric: str) -> bool:
+        """Whether the worst tone's score ranks (a metric that compares tones has none)."""
+        return self.rank_by == "worst" and metric_named(metric).per_tone
 
 
 def read_settings(root: Path) -> LeaderboardSettings:

@@ -8,7 +8,8 @@ import io
 from collections.abc import Callable, Iterator
 from itertools import islice
 
-from tonegap.report.model import Difference, Leaderboard, Mean, Row, Table, View
+from tonegap.report.board import Leaderboard
+from tonegap.report.model import Difference, Mean, Row, Table, View
 from tonegap.score.tables import ALL, GAP, WORST, metric_named
 
 COLUMNS = (

@@ -4,13 +4,11 @@ The mistake it exists to prevent: an incomplete or levelled-down result that rea
 """
 
 from collections import Counter
-from typing import TYPE_CHECKING
 
-from tonegap.report.model import MARKS, Hole, Leaderboard, Mean, Row, Table, View
+from tonegap.report.board import Leaderboard
+from tonegap.report.claims import RowClaims
+from tonegap.report.model import MARKS, Hole, Mean, Row, Table, View
 from tonegap.score.tables import ALL, GAP, WORST, metric_named
-
-if TYPE_CHECKING:
-    from tonegap.report.claims import RowClaims
 
 UNDEFINED = "–"
 _CERTAIN = 0.001
@@ -147,13 +145,8 @@ def _drawn_note(table: Table) -> str | None:
 def ranking_rule(board: Leaderboard, table: Table) -> str:
     """By what the rows are ranked, in words."""
     selection, _, metric = table.ranked
-    of = "of the worst tone" if by_worst(board, metric) else "over all images"
+    of = "of the worst tone" if board.settings.by_worst(metric) else "over all images"
     return f"{metric_label(metric)} {of}, {SELECTION_MEANING[selection]}"
-
-
-def by_worst(board: Leaderboard, metric: str) -> bool:
-    """Whether the worst tone's score ranks (a metric that compares tones has none)."""
-    return board.settings.rank_by == "worst" and metric_named(metric).per_tone
 
 
 def small_label(row: Row) -> str:
@@ -195,7 +188,7 @@ def answer(board: Leaderboard, table: Table) -> tuple[str, ...]:
 def rank_mean(row: Row, table: Table, board: Leaderboard) -> Mean:
     """The score of a row that ranks it."""
     scores = row.views[table.ranked].scores
-    worst = scores.worst if by_worst(board, table.ranked[2]) else None
+    worst = scores.worst if board.settings.by_worst(table.ranked[2]) else None
     return worst or scores.overall
 
 
@@ -203,21 +196,21 @@ def _best(first: list[Row], view: View, board: Leaderboard, metric: str) -> str:
     names = " and ".join(row.entry.label for row in first)
     verb = "share" if len(first) > 1 else "has"
     scores, label = view.scores, metric_label(metric)
-    if not (by_worst(board, metric) and scores.worst):
+    if not (board.settings.by_worst(metric) and scores.worst):
         return f"{names} {verb} the best {label}: {percent(scores.overall.value)} %."
     at = "" if len(first) > 1 else f" ({' or '.join(scores.worst_at)})"
     return f"{names} {verb} the best worst-tone {label}: {percent(scores.worst.value)} %{at}."
 
 
-def _claims_of(row: Row, table: Table, board: Leaderboard) -> "RowClaims | None":
+def _claims_of(row: Row, table: Table, board: Leaderboard) -> RowClaims | None:
     claims = board.claims_of(table)
     found = (r for r in claims.rows if r.row.entry == row.entry) if claims else iter(())
     return next((r for r in found if r.band is not None), None)
 
 
-def _told_apart(sure: "RowClaims", table: Table, board: Leaderboard) -> list[str]:
+def _told_apart(sure: RowClaims, table: Table, board: Leaderboard) -> list[str]:
     """How sure the best entry's score is, and which others the test images cannot tell from it."""
-    by_worst_tone = by_worst(board, table.ranked[2])
+    by_worst_tone = board.settings.by_worst(table.ranked[2])
     what = "worst-tone score" if by_worst_tone else "score"
     interval = sure.intervals.get(WORST if by_worst_tone else ALL)
     found = []
@@ -244,7 +237,7 @@ def _named(labels: list[str]) -> str:
 
 
 def _against_reference(
-    view: View, board: Leaderboard, metric: str, sure: "RowClaims | None"
+    view: View, board: Leaderboard, metric: str, sure: RowClaims | None
 ) -> list[str]:
     scores, change = view.scores, view.comparison
     if scores.gap is None:
@@ -266,7 +259,7 @@ def _against_reference(
     return [text + "." + (levelling if change.levelling_down else "")]
 
 
-def _p(sure: "RowClaims | None", score: str) -> str:
+def _p(sure: RowClaims | None, score: str) -> str:
     """` (p 0.034)` of a change from the reference; empty where there is none."""
     change = sure.changes.get(score) if sure else None
     return f" (p {p_text(change.p)})" if change else ""
@@ -284,7 +277,7 @@ def _seeds_apart(ranked: list[Row], table: Table, board: Leaderboard) -> list[st
     best = rank_mean(ranked[0], table, board)
     if best.low is None or best.high is None:
         return ["One seed only: how much chance there is in this cannot be told."]
-    what = "worst-tone score" if by_worst(board, table.ranked[2]) else "score"
+    what = "worst-tone score" if board.settings.by_worst(table.ranked[2]) else "score"
     text = f"Over {len(best.values)} seeds its {what} ranges from {spread(best)}"
     if len(ranked) < 2:
         return [text + "."]

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from tonegap.evidence.answers import TestAnswers
 from tonegap.evidence.entries import Asked, score_intervals
 from tonegap.evidence.intervals import Interval
+from tonegap.report.board import Leaderboard
 from tonegap.report.claims import RowClaims
 from tonegap.report.kept import Answers, Epochs
-from tonegap.report.model import Axis, Leaderboard, Question, Row, Table
+from tonegap.report.model import Axis, Question, Row, Table
 from tonegap.report.source import Source
 from tonegap.run.record import Record
 from tonegap.run.results import rules_of

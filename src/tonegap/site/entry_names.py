@@ -7,7 +7,8 @@ import re
 from dataclasses import asdict
 
 from tonegap.files import digest_of
-from tonegap.report.model import Leaderboard, Row, Table
+from tonegap.report.board import Leaderboard
+from tonegap.report.model import Row, Table
 from tonegap.run.record import EntryId
 
 FOLDER = "entries"

@@ -4,8 +4,9 @@ import difflib
 from collections.abc import Callable, Iterable
 
 from tonegap.errors import BadRequest
+from tonegap.report.board import Leaderboard
 from tonegap.report.kept import kept_answers, kept_epochs
-from tonegap.report.model import Leaderboard, Row, Table
+from tonegap.report.model import Row, Table
 from tonegap.report.source import Source
 from tonegap.site.entry_kept import Readers, entry_kept
 from tonegap.site.entry_names import FOLDER, entry_pages, page_name

@@ -6,8 +6,9 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from tonegap.errors import BadRoom
+from tonegap.report.board import Leaderboard
 from tonegap.report.claims_page import ClaimLine, claim_lines, claims_about, claims_header
-from tonegap.report.model import MARKS, Leaderboard, Table
+from tonegap.report.model import MARKS, Table
 from tonegap.report.quality_lines import SUMMARY_ABOUT, SUMMARY_HEADER, set_lines
 from tonegap.report.settings import LeaderboardSettings
 from tonegap.report.words import metric_label, missing, report_title

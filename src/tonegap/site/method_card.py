@@ -8,7 +8,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from tonegap.report.model import Leaderboard, Row, Table
+from tonegap.report.board import Leaderboard
+from tonegap.report.model import Row, Table
 from tonegap.report.words import (
     UNDEFINED,
     metric_label,

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from tonegap.errors import BadRoom
-from tonegap.report.model import Leaderboard
+from tonegap.report.board import Leaderboard
 from tonegap.report.source import Source
 from tonegap.rooms.paper import PaperFile
 from tonegap.rooms.plugin import FOLDERS, plugin_ids, read_plugin

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tonegap.report.model import Leaderboard
+from tonegap.report.board import Leaderboard
 from tonegap.report.source import Source
 from tonegap.site.entry_write import files_of, rows_named
 from tonegap.site.write import write_bytes

@@ -5,8 +5,9 @@ The mistake it exists to prevent: a page that is empty, or says something else, 
 
 from dataclasses import dataclass, replace
 
+from tonegap.report.board import Leaderboard
 from tonegap.report.grid import Cell, Footnotes
-from tonegap.report.model import Difference, Leaderboard, Mean, Row, Table, View
+from tonegap.report.model import Difference, Mean, Row, Table, View
 from tonegap.report.words import (
     answer,
     images_note,

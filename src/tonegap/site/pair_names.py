@@ -4,8 +4,9 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
+from tonegap.report.board import Leaderboard
 from tonegap.report.claims import Claims
-from tonegap.report.model import Leaderboard, Row
+from tonegap.report.model import Row
 from tonegap.report.words import table_title
 
 PAGE = "compare.html"

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from tonegap.evidence.comparing import ALPHA
+from tonegap.report.board import Leaderboard
 from tonegap.report.claims import Claims
-from tonegap.report.model import Leaderboard, Row
+from tonegap.report.model import Row
 from tonegap.report.pairs import TablePairs
 from tonegap.report.words import (
     UNDEFINED,
-    by_worst,
     metric_label,
     p_text,
     points,
@@ -83,7 +83,7 @@ def _parts(board: Leaderboard) -> Iterator[ComparePart]:
 
 def _part(board: Leaderboard, claims: Claims, pairs: TablePairs, place: str) -> ComparePart:
     metric = claims.table.ranked[2]
-    tone = WORST if by_worst(board, metric) else ALL
+    tone = WORST if board.settings.by_worst(metric) else ALL
     at = pairs.names.index((metric, tone))
     told = pairs.pairs.p[:, at] < ALPHA
     of = "of the worst tone" if tone == WORST else "over all images"
@@ -140,7 +140,7 @@ def _document(board: Leaderboard, claims: Claims, pairs: TablePairs) -> dict[str
             }
             for name in table.metrics
         ],
-        "ranks": WORST if by_worst(board, table.ranked[2]) else ALL,
+        "ranks": WORST if board.settings.by_worst(table.ranked[2]) else ALL,
         "scores": ["|".join(name) for name in pairs.names],
         "entries": _entries(board, claims, pairs.rows),
         "point": _tenths(pairs.point),

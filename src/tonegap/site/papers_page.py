@@ -10,7 +10,7 @@ from tonegap.papers.compared import ComparedPaper
 from tonegap.papers.kept_runs import runs_for
 from tonegap.papers.verdict import PaperCell
 from tonegap.papers.words import reproduced_text, tally
-from tonegap.report.model import Leaderboard
+from tonegap.report.board import Leaderboard
 from tonegap.report.read import merge_suites
 from tonegap.report.settings import LeaderboardSettings
 from tonegap.report.source import Source

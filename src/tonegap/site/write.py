@@ -6,13 +6,13 @@ from pathlib import Path
 
 from tonegap.errors import StoreError
 from tonegap.files import write_pieces_atomic
-from tonegap.report.claims import board_claims
+from tonegap.report.board import Leaderboard
+from tonegap.report.claims import claims_of
 from tonegap.report.json_ import json_pieces, render_json
 from tonegap.report.kept import Answers
 from tonegap.report.latex import render_latex
 from tonegap.report.leaderboard import leaderboard
 from tonegap.report.markdown import render_markdown
-from tonegap.report.model import Leaderboard
 from tonegap.report.parquet import TidyParquet
 from tonegap.report.quality import SetSheet
 from tonegap.report.settings import LeaderboardSettings
@@ -64,7 +64,7 @@ def write_report(
 
 def with_claims(board: Leaderboard, answers: Answers) -> Leaderboard:
     """The board with intervals and comparisons, from the answers that were kept."""
-    return replace(board, claims=board_claims(board, answers))
+    return replace(board, claims=claims_of(board.tables, board.settings, answers))
 
 
 def write_board(board: Leaderboard, out_dir: Path, source: Source | None = None) -> Path:
