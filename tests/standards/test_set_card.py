@@ -1,6 +1,7 @@
 """Cards of synthetic sets: what a hub reads of them, and what a reader must be told."""
 
 import dataclasses
+import json
 import re
 
 import msgspec
@@ -166,7 +167,14 @@ def test_a_report_holds_a_card_per_set_and_its_page_links_it(ran):
     assert card.startswith("---\n")
     (back,) = re.findall(r"\[Quality sheet\]\(([^)]+)\)", card)
     assert (page.parent / link).parent.joinpath(back).resolve() == page.resolve()
-    assert (report / "croissant" / "clinic-two.json").is_file()
+
+
+def test_a_report_describes_its_task_for_other_tools_and_links_that(ran):
+    quality, plan = ran
+    page = publish_suite(quality.rooms.root, quality.store.folder, plan.matrix)
+    (link,) = re.findall(r'href="(croissant/[^"]+)"', page.read_text())
+    described = json.loads((page.parent / link).read_text())
+    assert described["@type"].endswith("Dataset")
 
 
 def test_another_licence_makes_the_report_anew(ran):

@@ -1,1 +1,1 @@
-"""From records to leaderboards and pages."""
+"""From records to leaderboards: what they say, in words, tables and files."""

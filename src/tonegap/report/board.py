@@ -19,7 +19,7 @@ class Leaderboard:
 
     `n_cells` counts the declared cells that apply; `sheets` has the synthetic sets, `claims`
     the intervals and comparisons of the tables that have any. `site`: it is a folder with pages beside this
-    one, which it may link to; `papers` have a page each then.
+    one, which it may link to; `papers` have a page each then, and `beside` names files that other tools read.
     """
 
     settings: LeaderboardSettings
@@ -33,6 +33,7 @@ class Leaderboard:
     truth_alarms: tuple[str, ...] = ()
     site: bool = False
     papers: tuple[ComparedPaper, ...] = ()
+    beside: tuple[str, ...] = ()
 
     def claims_of(self, table: Table) -> Claims | None:
         """The claims of one of the tables, None if it has none."""

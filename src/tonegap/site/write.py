@@ -69,26 +69,31 @@ def with_claims(board: Leaderboard, answers: Answers) -> Leaderboard:
 
 def write_board(board: Leaderboard, out_dir: Path, source: Source | None = None) -> Path:
     """As `write_report`, for a leaderboard that is there already."""
+    _write_tables(board, out_dir)
+    _write_all(sheet_files(board.sheets, board.settings, with_cards=source is not None), out_dir)
+    if source is not None:
+        others = standard_files(source, board.sheets)
+        board = replace(board, site=True, papers=paper_lines(source), beside=tuple(others))
+        _write_all(others, out_dir)
+        _write_all(compare_files(board) | paper_files(board), out_dir)
+        _write_all(entry_files(board, source) | card_files(board, source), out_dir)
+    page = out_dir / PAGE_NAME
+    write_text(page, render_html(board))
+    return page
+
+
+def _write_tables(board: Leaderboard, out_dir: Path) -> None:
+    """The leaderboard in every format but the page's."""
     for name, pieces in FILES.items():
         write_pieces(out_dir / f"leaderboard.{name}", pieces(board))
     parquet = TidyParquet(board)
     write_pieces(out_dir / "leaderboard.csv", csv_pieces(board, parquet.add))
     write_bytes(out_dir / "leaderboard.parquet", parquet.finish())
-    sheets = sheet_files(board.sheets, board.settings, with_cards=source is not None)
-    for path, content in sheets.items():
+
+
+def _write_all(files: Mapping[str, bytes], out_dir: Path) -> None:
+    for path, content in files.items():
         write_bytes(out_dir / path, content)
-    if source is not None:
-        for path, content in standard_files(source, board.sheets).items():
-            write_bytes(out_dir / path, content)
-        board = replace(board, site=True)
-        board = replace(board, papers=paper_lines(source))
-        for path, content in (compare_files(board) | paper_files(board)).items():
-            write_bytes(out_dir / path, content)
-        for path, content in (entry_files(board, source) | card_files(board, source)).items():
-            write_bytes(out_dir / path, content)
-    page = out_dir / PAGE_NAME
-    write_text(page, render_html(board))
-    return page
 
 
 def write_text(path: Path, text: str) -> None:
