@@ -3,7 +3,7 @@
 The other loops encode images and captions in every step (training) or take one source at a time
 (sampling), as published; each ratio has a bound beside it: what is left if everything but the
 denoising network cost nothing. Seconds of this process alone count, so that other work on the machine
-does not. Run it as `python tests/benchmarks/bench_diffusion.py PIPELINE_FOLDER [cpu|cuda]`.
+does not. Run it as `PYTHONPATH=docker/kit python tests/benchmarks/bench_diffusion.py PIPELINE_FOLDER [cpu|cuda]`.
 """
 
 import sys

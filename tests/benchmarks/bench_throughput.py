@@ -9,8 +9,8 @@ the machine hits all alike and a worker beside the loop would gain nothing.
 
 Then: a frozen backbone whose features are computed once, beside the same one in every epoch.
 
-Run it as `python tests/benchmarks/bench_throughput.py`: two to three minutes. It ends with code 1 if a ratio is
-below what it should be.
+Run it as `PYTHONPATH=docker/kit python tests/benchmarks/bench_throughput.py`: two to three minutes. It ends with
+code 1 if a ratio is below what it should be.
 """
 
 import sys

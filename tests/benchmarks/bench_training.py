@@ -2,7 +2,7 @@
 
 The bare loop steps the same network over normalised tensors that already lie in memory; the kit's
 reads 8-bit images from a mapped file, augments and normalises them. Run it as
-`python tests/benchmarks/bench_training.py`; one thread, alternating, the best of each counts.
+`PYTHONPATH=docker/kit python tests/benchmarks/bench_training.py`; one thread, alternating, the best of each counts.
 """
 
 import sys
