@@ -135,10 +135,11 @@ class _Watch:
             return  # ended meanwhile, or the engine is gone: the next look at its state tells
 
     def _kill_here(self) -> None:
-        """Ends the container's first process, and with it all, where its engine no longer can."""
-        if self._pid is not None and _is_here(self._pid, str(self._container.id)):
-            with contextlib.suppress(OSError):
-                os.kill(self._pid, signal.SIGKILL)
+        """Ends all that is in the container, where its engine no longer can."""
+        for process in Path("/proc").glob("[0-9]*"):
+            if _is_here(int(process.name), str(self._container.id)):
+                with contextlib.suppress(OSError):
+                    os.kill(int(process.name), signal.SIGKILL)
 
     def _ended_within(self, seconds: float) -> bool:
         deadline = time.monotonic() + seconds
