@@ -2,31 +2,16 @@
 
 import json
 import re
-import shutil
 import subprocess
 
 import pytest
+from browser import CHROMIUM, FLAGS, NEEDS_BROWSER
 from two_entries import board_of, fill_two_entries
 
 from tonegap.site.entry_write import entry_files
 from tonegap.site.html import render_html
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine"),
-]
+pytestmark = NEEDS_BROWSER
 
 ASK = """
 const dots = [...document.querySelectorAll(".chart use")].map(dot => getComputedStyle(dot).fill);
