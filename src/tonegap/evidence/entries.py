@@ -73,7 +73,7 @@ def entry_evidence(
     seeds: Sequence[TestAnswers], asked: Asked, n_draws: int = N_DRAWS
 ) -> EntryEvidence:
     """The evidence of an entry from its answers at every seed, one or more."""
-    measured = [_measure(seed, asked, n_draws) for seed in seeds]
+    measured = _measure_all(seeds, asked, n_draws)
     ranked = [m.metrics[asked.ranked] for m in measured]
     drawn = _drawn(ranked, asked.ranked, [m.images for m in measured])
     noise = _noise(ranked)
@@ -90,7 +90,7 @@ def score_intervals(
     seeds: Sequence[TestAnswers], asked: Asked, n_draws: int = N_DRAWS
 ) -> dict[tuple[str, str], Interval]:
     """The intervals of an entry's evidence without the rest of it."""
-    return _intervals([_measure(seed, asked, n_draws) for seed in seeds], asked)
+    return _intervals(_measure_all(seeds, asked, n_draws), asked)
 
 
 def compare_entries(one: Drawn, other: Drawn, score: str) -> Paired | None:
@@ -115,16 +115,24 @@ class _Seed:
     metrics: dict[str, Measured]
 
 
-def _measure(seed: TestAnswers, asked: Asked, n_draws: int) -> _Seed:
+def _measure_all(seeds: Sequence[TestAnswers], asked: Asked, n_draws: int) -> list[_Seed]:
+    """Every seed, with draws of the images of all seeds together."""
+    images = [_images(seed, asked) for seed in seeds]
+    weights = _weights(tuple(images), n_draws)
+    return [_measure(*each, asked) for each in zip(seeds, images, weights, strict=True)]
+
+
+def _images(seed: TestAnswers, asked: Asked) -> TestImages:
+    tone = tone_indices(seed.tones, asked.tones)
+    return TestImages(seed.ids, seed.y, tone, np.array(seed.units), asked.tones)
+
+
+def _measure(seed: TestAnswers, images: TestImages, weights: FloatArray, asked: Asked) -> _Seed:
     rules = ScoringRules(seed.classes, asked.positive, seed.threshold, 1, asked.tones)
-    y = seed.y
-    images = TestImages(
-        seed.ids, y, tone_indices(seed.tones, asked.tones), np.array(seed.units), asked.tones
-    )
-    said = answers(seed.p, y, rules)
+    said = answers(seed.p, images.y, rules)
     has_event, with_auc = bool(asked.positive), _with_auc(asked)
-    once = replicates(tally(images, said, np.ones((1, len(y))), with_auc), has_event)
-    drawn = replicates(tally(images, said, _weights(images, n_draws), with_auc), has_event)
+    once = replicates(tally(images, said, np.ones((1, len(images))), with_auc), has_event)
+    drawn = replicates(tally(images, said, weights, with_auc), has_event)
     return _Seed(images, said, {name: Measured(once[name], drawn[name]) for name in once})
 
 
@@ -148,7 +156,7 @@ def _intervals(measured: Sequence[_Seed], asked: Asked) -> dict[tuple[str, str],
 
 
 @lru_cache(maxsize=8)
-def _weights(images: TestImages, n_draws: int) -> FloatArray:
+def _weights(images: tuple[TestImages, ...], n_draws: int) -> tuple[FloatArray, ...]:
     return draw_weights(images, n_draws)
 
 
