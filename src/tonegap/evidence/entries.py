@@ -60,12 +60,18 @@ class EntryEvidence:
     `intervals` maps (metric, tone | all | worst | gap) to an interval of the mean over seeds. Of the
     ranked metric: `parity`, its gap beside that of dealt tones, and `detectable`, the smallest difference
     between two tones that such a test set shows. `scores`: None unless they were asked for.
+
+    `intervals` are about the method: test images and training seeds are both in them. `network_intervals` are
+    about these trained networks. `seed_spread` has the standard deviation over training seeds of (metric, tone |
+    all); None with one seed.
     """
 
     intervals: Mapping[tuple[str, str], Interval]
     parity: Parity | None
     detectable: float | None
     drawn: Drawn
+    network_intervals: Mapping[tuple[str, str], Interval]
+    seed_spread: Mapping[tuple[str, str], float | None]
     scores: EveryScore | None = None
 
 
@@ -77,11 +83,14 @@ def entry_evidence(
     ranked = [m.metrics[asked.ranked] for m in measured]
     drawn = _drawn(ranked, asked.ranked, [m.images for m in measured])
     noise = _noise(ranked)
+    intervals = _intervals(measured, asked)
     return EntryEvidence(
-        intervals=_intervals(measured, asked),
+        intervals=intervals,
         parity=_parity(measured, drawn, asked),
         detectable=None if noise is None else detectable(noise),
         drawn=drawn,
+        network_intervals=intervals,
+        seed_spread=dict.fromkeys(intervals),
         scores=_every_score(measured) if asked.compared else None,
     )
 

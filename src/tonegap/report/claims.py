@@ -4,7 +4,6 @@ Made from the answers that each cell kept beside its record; an entry without th
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,9 +11,10 @@ import numpy as np
 from tonegap.evidence.answers import TestAnswers
 from tonegap.evidence.bands import rank_bands
 from tonegap.evidence.comparing import Paired, holm
-from tonegap.evidence.entries import Asked, EntryEvidence, compare_entries, entry_evidence
+from tonegap.evidence.entries import Asked, EntryEvidence, compare_entries
 from tonegap.evidence.intervals import Interval
 from tonegap.evidence.parity import Parity
+from tonegap.evidence.table import table_evidence
 from tonegap.report.compare import reference_of
 from tonegap.report.kept import Answers
 from tonegap.report.model import Row, Table
@@ -85,7 +85,7 @@ def table_claims(table: Table, settings: LeaderboardSettings, answers: Answers) 
     asked = Asked(table.question.positive, tones, metric, everything=False, compared=True)
     looked_at = _looked_at(table, settings.n_compared)
     kept = {row.entry: _kept(row, answers) for row in looked_at}
-    evidence = _evidence({entry: seeds for entry, seeds in kept.items() if seeds}, asked)
+    evidence = table_evidence({entry: seeds for entry, seeds in kept.items() if seeds}, asked)
     if not evidence:
         return None
     changes = _changes(table, evidence, settings)
@@ -106,15 +106,6 @@ def table_claims(table: Table, settings: LeaderboardSettings, answers: Answers) 
         n_left=len(table.all_rows) - len(looked_at),
         pairs=table_pairs(table, evidence),
     )
-
-
-def _evidence(
-    kept: Mapping[EntryId, Sequence[TestAnswers]], asked: Asked
-) -> dict[EntryId, EntryEvidence]:
-    """The evidence of each entry, two at a time: sums over draws do not hold the interpreter."""
-    with ThreadPoolExecutor(2) as pool:
-        found = pool.map(lambda seeds: entry_evidence(seeds, asked), kept.values())
-        return dict(zip(kept, found, strict=True))
 
 
 def _looked_at(table: Table, n_compared: int) -> tuple[Row, ...]:
