@@ -7,6 +7,7 @@ Source: Efron and Tibshirani 1993, An Introduction to the Bootstrap, chapters 6 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import sha256
 
 import numpy as np
@@ -42,7 +43,8 @@ class Union:
         return [np.flatnonzero(stratum == s) for s in range(int(stratum.max()) + 1)]
 
 
-def union_of(seeds: Sequence[TestImages]) -> Union:
+@lru_cache(maxsize=8)
+def union_of(seeds: tuple[TestImages, ...]) -> Union:
     """The units of the test sets of one or more seeds."""
     place = {name: i for i, name in enumerate(sorted({i for s in seeds for i in s.ids}))}
     at = [np.array([place[name] for name in s.ids], dtype=np.int64) for s in seeds]
@@ -59,9 +61,7 @@ def union_of(seeds: Sequence[TestImages]) -> Union:
     return Union(tuple(ids[i] for i in np.sort(first)), members, tones)
 
 
-def _joined_units(
-    images: Sequence[IntArray], units: Sequence[IntArray], n_images: int
-) -> IntArray:
+def _joined_units(images: Sequence[IntArray], units: Sequence[IntArray], n_images: int) -> IntArray:
     """A number for each image, the same for those joined by units of any seed, [images]."""
     columns, n_units = [], n_images
     for unit in units:
@@ -82,7 +82,7 @@ def draw_weights(seeds: Sequence[TestImages], n_draws: int) -> tuple[FloatArray,
     at seeds with one test set every draw has as many units of each tone as that set. The draws follow from the
     images alone. Seeds with the same images share an array.
     """
-    union = union_of(seeds)
+    union = union_of(tuple(seeds))
     rng = np.random.default_rng(list(union.digest[:16]))
     counts = np.zeros((len(union.names), n_draws))
     for members in union.strata:

@@ -4,18 +4,20 @@ An entry's seeds come in together: its score is their mean, and each draw of ima
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 import numpy as np
 
 from tonegap.evidence.answers import TestAnswers
+from tonegap.evidence.calibration import calibrated_nulls, ece_intervals
 from tonegap.evidence.comparing import Paired, few_images, paired, worst_of
 from tonegap.evidence.draws import draw_weights
 from tonegap.evidence.every_score import EveryScore, every_score
 from tonegap.evidence.images import Answers, TestImages, answers, tone_indices
 from tonegap.evidence.intervals import Interval, Measured, intervals_of
-from tonegap.evidence.parity import Parity, dealt_scores, detectable, parity
+from tonegap.evidence.nulls import OVER_ALL, NullName, tone_nulls
+from tonegap.evidence.parity import Parity, detectable
 from tonegap.evidence.replicates import Replicates, replicates
 from tonegap.evidence.tally import tally
 from tonegap.score.arrays import FloatArray
@@ -23,7 +25,6 @@ from tonegap.score.rules import ScoringRules
 from tonegap.score.tables import ALL, GAP, WORST, metric_named
 
 N_DRAWS = 2000
-N_DEALS = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +59,9 @@ class EntryEvidence:
     """How sure an entry's scores are on one tone axis.
 
     `intervals` maps (metric, tone | all | worst | gap) to an interval of the mean over seeds. Of the
-    ranked metric: `parity`, its gap beside that of dealt tones, and `detectable`, the smallest difference
-    between two tones that such a test set shows. `scores`: None unless they were asked for.
+    ranked metric: `parity`, its gap beside that of permuted tones, and `detectable`, the smallest difference
+    between two tones that such a test set shows. `nulls`: scores that are not 0, or 1, at parity beside what
+    they are then. `scores`: None unless they were asked for.
 
     `intervals` are about the method: test images and training seeds are both in them. `network_intervals` are
     about these trained networks. `seed_spread` has the standard deviation over training seeds of (metric, tone |
@@ -73,6 +75,7 @@ class EntryEvidence:
     network_intervals: Mapping[tuple[str, str], Interval]
     seed_spread: Mapping[tuple[str, str], float | None]
     scores: EveryScore | None = None
+    nulls: Mapping[NullName, Parity] = field(default_factory=dict)
 
 
 def entry_evidence(
@@ -83,15 +86,16 @@ def entry_evidence(
     ranked = [m.metrics[asked.ranked] for m in measured]
     drawn = _drawn(ranked, asked.ranked, [m.images for m in measured])
     noise = _noise(ranked)
-    intervals = _intervals(measured, asked)
+    intervals, nulls = _intervals(measured, asked), _nulls(measured, asked)
     return EntryEvidence(
         intervals=intervals,
-        parity=_parity(measured, drawn, asked),
+        parity=nulls.get((asked.ranked, GAP, OVER_ALL)),
         detectable=None if noise is None else detectable(noise),
         drawn=drawn,
         network_intervals=intervals,
         seed_spread=dict.fromkeys(intervals),
         scores=_every_score(measured) if asked.compared else None,
+        nulls=nulls,
     )
 
 
@@ -117,11 +121,12 @@ def compare_entries(one: Drawn, other: Drawn, score: str) -> Paired | None:
 
 @dataclass(frozen=True, eq=False)
 class _Seed:
-    """One seed's images and answers, and every metric of them."""
+    """One seed's images and answers, every metric of them, and `Tally.offsets` as measured and in each draw."""
 
     images: TestImages
     said: Answers
     metrics: dict[str, Measured]
+    offsets: tuple[FloatArray, FloatArray]
 
 
 def _measure_all(seeds: Sequence[TestAnswers], asked: Asked, n_draws: int) -> list[_Seed]:
@@ -140,9 +145,10 @@ def _measure(seed: TestAnswers, images: TestImages, weights: FloatArray, asked: 
     rules = ScoringRules(seed.classes, asked.positive, seed.threshold, 1, asked.tones)
     said = answers(seed.p, images.y, rules)
     has_event, with_auc = bool(asked.positive), _with_auc(asked)
-    once = replicates(tally(images, said, np.ones((1, len(images))), with_auc), has_event)
-    drawn = replicates(tally(images, said, weights, with_auc), has_event)
-    return _Seed(images, said, {name: Measured(once[name], drawn[name]) for name in once})
+    counted = [tally(images, said, w, with_auc) for w in (np.ones((1, len(images))), weights)]
+    once, drawn = (replicates(t, has_event) for t in counted)
+    metrics = {name: Measured(once[name], drawn[name]) for name in once}
+    return _Seed(images, said, metrics, (counted[0].offsets[0], counted[1].offsets))
 
 
 def _every_score(measured: Sequence[_Seed]) -> EveryScore:
@@ -157,11 +163,34 @@ def _with_auc(asked: Asked) -> bool:
 def _intervals(measured: Sequence[_Seed], asked: Asked) -> dict[tuple[str, str], Interval]:
     found: dict[tuple[str, str], Interval] = {}
     wanted = measured[0].metrics if asked.everything else dict.fromkeys((asked.ranked, "accuracy"))
-    for metric in wanted:
+    for metric in (name for name in wanted if name != "ece"):
         of_metric = [m.metrics[metric] for m in measured]
         for tone, interval in intervals_of(metric, of_metric, asked.tones).items():
             found[metric, tone] = interval
+    if "ece" in wanted:
+        of_ece = _ece_intervals(measured, asked)
+        found |= {("ece", tone): interval for tone, interval in of_ece.items()}
     return found
+
+
+def _ece_intervals(measured: Sequence[_Seed], asked: Asked) -> dict[str, Interval]:
+    points, draws = zip(*(m.offsets for m in measured), strict=True)
+    return ece_intervals(points, draws, asked.tones, _calibrated(measured))
+
+
+def _calibrated(measured: Sequence[_Seed]) -> dict[NullName, Parity]:
+    seeds = [(m.images, m.said) for m in measured]
+    return calibrated_nulls(seeds, [m.metrics["ece"].point for m in measured])
+
+
+def _nulls(measured: Sequence[_Seed], asked: Asked) -> dict[NullName, Parity]:
+    """What scores are where tones are alike, and calibration errors where a model is calibrated."""
+    points = [{name: found.point for name, found in m.metrics.items()} for m in measured]
+    seeds = [(m.images, m.said) for m in measured]
+    found = tone_nulls(
+        seeds, points, has_event=bool(asked.positive), with_auc=asked.ranked == "auc"
+    )
+    return found | _calibrated(measured)
 
 
 @lru_cache(maxsize=8)
@@ -207,15 +236,3 @@ def _noise(ranked: Sequence[Measured]) -> FloatArray | None:
     noise: FloatArray = np.mean(drawn, axis=0)
     noise = noise[np.isfinite(noise).all(axis=1)]
     return noise if len(noise) else None
-
-
-def _parity(measured: Sequence[_Seed], drawn: Drawn, asked: Asked) -> Parity | None:
-    """The mean gap over seeds beside that of dealt tones, seed by seed."""
-    if GAP not in drawn.point:
-        return None
-    has_event = bool(asked.positive)
-    gaps = [
-        np.ptp(dealt_scores(s.images, s.said, N_DEALS, asked.ranked, has_event), axis=1)
-        for s in measured
-    ]
-    return parity(drawn.point[GAP], np.mean(gaps, axis=0))

@@ -17,8 +17,6 @@ from tonegap.score.tables import ALL, GAP, WORST, metric_named
 
 LEVEL = 0.95
 _MOST_LOST = 0.05
-# A mean of distances: like what compares tones it is moved by noise alone, and noise is in each draw once more.
-_MOVED_BY_NOISE = frozenset({"ece"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +45,7 @@ def intervals_of(
     tones itself has one for `all` alone. Where noise moves a metric, its draws tell how much it varies, and are put
     around what was measured.
     """
-    if metric in _MOVED_BY_NOISE or not metric_named(metric).per_tone:
+    if not metric_named(metric).per_tone:
         largest = 1.0 if metric_named(metric).larger_is_better else np.inf
         seeds = [Measured(s.point, _around(s, largest)) for s in seeds]
     found = {ALL: _percentiles(_mean([s.draws.all for s in seeds]), level)}
