@@ -17,6 +17,7 @@ from tonegap.score.tables import ALL, GAP, WORST, metric_named
 
 LEVEL = 0.95
 _MOST_LOST = 0.05
+_MOVED_BY_NOISE = "noise alone moves a score that compares tones: see its null"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,36 +42,16 @@ def intervals_of(
 ) -> dict[str, Interval]:
     """The interval of one metric for each tone, `all`, `worst` and `gap`, averaged over seeds.
 
-    A score that is not defined in more than 5 % of the draws has none. A metric that compares the
-    tones itself has one for `all` alone. Where noise moves a metric, its draws tell how much it varies, and are put
-    around what was measured.
+    A score that is not defined in more than 5 % of the draws has none, nor has a metric that compares the tones
+    itself: with equal tones an interval from draws holds its true value in a fifth to two thirds of cases.
     """
     if not metric_named(metric).per_tone:
-        largest = 1.0 if metric_named(metric).larger_is_better else np.inf
-        seeds = [Measured(s.point, _around(s, largest)) for s in seeds]
+        return {ALL: Interval(None, None, _MOVED_BY_NOISE)}
     found = {ALL: _percentiles(_mean([s.draws.all for s in seeds]), level)}
-    if not metric_named(metric).per_tone:
-        return found
     by_tone = _mean([_tones(s.draws) for s in seeds])
     for i, tone in enumerate(tones):
         found[tone] = _percentiles(by_tone[:, i], level)
     return found | _extremes(metric, seeds, level)
-
-
-def _around(measured: Measured, largest: float) -> Replicates:
-    """The draws with their mean at the measured value, and none below 0 or above `largest`."""
-
-    def moved(draws: FloatArray, point: FloatArray) -> FloatArray:
-        defined = np.isfinite(draws)
-        sums = np.where(defined, draws, 0).sum(axis=0)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            found: FloatArray = draws - sums / defined.sum(axis=0) + point
-        return np.clip(found, 0, largest)
-
-    point, draws = measured.point, measured.draws
-    if draws.tones is None or point.tones is None:
-        return Replicates(None, moved(draws.all, point.all))
-    return Replicates(moved(draws.tones, point.tones), moved(draws.all, point.all))
 
 
 def _extremes(metric: str, seeds: Sequence[Measured], level: float) -> dict[str, Interval]:
