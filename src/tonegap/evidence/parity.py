@@ -51,13 +51,13 @@ def parity(gap: float, dealt: FloatArray) -> Parity | None:
     return Parity(float(gaps.mean()), p)
 
 
-def detectable(noise: FloatArray) -> float:
+def detectable(variance: FloatArray) -> float:
     """The smallest difference between two tones that is found with a chance of 80 % at the 5 % level.
 
-    For the two tones that are hardest to tell apart; `noise` [draws, tones], in the score's unit.
+    For the two tones that are hardest to tell apart; `variance` [tones] of their scores. It may be larger than any
+    difference can be.
     """
-    variance = np.sort(noise.var(axis=0))
-    return _DETECTED * float(np.sqrt(variance[-2:].sum()))
+    return _DETECTED * float(np.sqrt(np.sort(variance)[-2:].sum()))
 
 
 def _deal(images: TestImages, n_deals: int) -> IntArray:
