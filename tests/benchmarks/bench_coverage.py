@@ -19,8 +19,8 @@ import numpy as np
 from simulated import SETTINGS, Simulation
 
 from tonegap.evidence.bands import rank_bands
-from tonegap.evidence.comparing import ALPHA, holm
-from tonegap.evidence.entries import Asked, compare_entries
+from tonegap.evidence.comparing import ALPHA, compare_entries, holm_steps
+from tonegap.evidence.entries import Asked
 from tonegap.evidence.table import table_evidence
 from tonegap.score.tables import ALL, GAP, WORST
 
@@ -42,14 +42,14 @@ TESTS = ("pair, all", "pair, worst", "pair, gap", "Holm, all", "bands, all", "ba
 def one_set(simulation, n_draws, number):
     """Counts of (what, outcome) in one test set: 'in', 'out' or 'none' of intervals, 'told' or 'not' of tests."""
     rng = np.random.default_rng([7, number])
-    entries, networks = simulation.draw(rng)
+    entries, truth_of_networks = simulation.draw(rng)
     asked = Asked(("malignant",), simulation.setting.tones, "accuracy", compared=True)
     found = table_evidence(dict(enumerate(entries)), asked, n_draws)
     counted = Counter()
     one_run = simulation.n_seeds == 1
     for about, intervals, truth in (
         ("method", found[0].intervals, simulation.expected),
-        ("networks", found[0].network_intervals, networks[0]),
+        ("networks", found[0].network_intervals, truth_of_networks),
     ):
         for name, keys in INTERVALS.items():
             if isinstance(keys, str):
@@ -76,7 +76,7 @@ def tests_of(found):
         p = [paired.p for one in drawn[1:] if (paired := compare_entries(one, drawn[0], score))]
         if len(p) == N_ENTRIES - 1:
             told[f"pair, {score}"] = p[0] < ALPHA
-            told[f"Holm, {score}"] = min(holm(p)) < ALPHA
+            told[f"Holm, {score}"] = holm_steps(np.array(p))[0].min() < ALPHA
     for score in (ALL, WORST):
         ranked = sorted(drawn, key=lambda one: -one.point[score])
         told[f"bands, {score}"] = max(rank_bands(ranked, score)) > 1

@@ -4,9 +4,17 @@ import numpy as np
 import pytest
 
 from tonegap.evidence.answers import TestAnswers
-from tonegap.evidence.comparing import few_images, holm, paired
-from tonegap.evidence.entries import Asked, compare_entries, entry_evidence
+from tonegap.evidence.comparing import (
+    Errors,
+    Noise,
+    compare_entries,
+    compare_networks,
+    holm_steps,
+    paired,
+)
+from tonegap.evidence.entries import Asked, entry_evidence
 from tonegap.evidence.parity import detectable
+from tonegap.evidence.table import table_evidence
 from tonegap.score.tables import ALL, GAP, WORST
 
 TONES = ("I", "III", "VI")
@@ -36,50 +44,86 @@ def said(accuracy, seed, n=300, units=None, ids_from=0):
 ASKED = Asked((), TONES, "accuracy")
 
 
+def noise(n=1000, seeds=0.0, df=10.0):
+    """Noise of one score beside its draws."""
+    return Noise(np.array(float(n)), None if seeds is None else np.array(seeds), np.array(df))
+
+
 def test_holm_multiplies_the_smallest_most_and_never_falls():
-    # 0.01 x 3 = 0.03; 0.02 x 2 = 0.04; 0.03 x 1 = 0.03, which may not be below the one before.
-    assert holm([0.03, 0.01, 0.02]) == (
-        pytest.approx(0.04),
-        pytest.approx(0.03),
-        pytest.approx(0.04),
-    )
-    assert holm([0.9, 0.8]) == (1.0, 1.0)
+    # 0.01 x 3 = 0.03; 0.02 x 2 = 0.04; 0.03 x 1 = 0.03, which may not be below the one before: 0.04 = 0.03 x 4/3.
+    p, times = holm_steps(np.array([0.03, 0.01, 0.02]))
+    assert p == pytest.approx([0.04, 0.03, 0.04])
+    assert times == pytest.approx([4 / 3, 3, 2])
+    p, times = holm_steps(np.array([0.9, 0.8]))
+    assert p.tolist() == [1, 1]
+    assert times == pytest.approx([1.6 / 0.9, 2])
 
 
 def test_a_difference_is_read_against_the_noise_both_share():
     rng = np.random.default_rng(0)
     common = rng.normal(0, 0.05, 4000)
     a, b = 0.80 + common + rng.normal(0, 0.005, 4000), 0.77 + common + rng.normal(0, 0.005, 4000)
-    found = paired(a, b, 0.03)
+    found = paired(0.03, a - b, noise(), noise())
     assert found is not None
     assert found.p < 0.001
     assert found.low == pytest.approx(0.03 - 1.96 * 0.00707, abs=0.001)
 
 
-def test_an_entry_compared_with_itself_does_not_differ():
-    found = paired(np.linspace(0, 1, 50), np.linspace(0, 1, 50), 0.0)
+def test_five_and_five_images_without_a_difference_are_no_certainty():
+    # One image more on each side: variance 1 / 7 squared; Student's t with 4 degrees at 97.5 % is 2.776.
+    found = paired(0.0, np.zeros(50), noise(5), noise(5))
     assert found is not None
-    assert (found.difference, found.p) == (0.0, 1.0)
+    assert (found.low, found.high) == pytest.approx((-2.776 / 7, 2.776 / 7), abs=1e-3)
+    assert found.p == 1.0
+
+
+def test_an_interval_of_a_difference_does_not_go_beyond_what_it_can_be():
+    draws = np.random.default_rng(0).normal(0, 0.3, 2000)
+    found = paired(0.9, draws, noise(20), noise(20), largest=1.0)
+    assert found.high == 1.0
+    assert found.low == pytest.approx(0.9 - 2.093 * 0.3 * np.sqrt(20 / 19), abs=0.02)
 
 
 def test_draws_that_are_undefined_make_a_comparison_undefined():
     draws = np.full(100, 0.5)
-    holes = draws.copy()
-    holes[:10] = np.nan
-    assert paired(draws, holes, 0.0) is None
+    draws[:10] = np.nan
+    assert paired(0.0, draws, noise(), noise()) is None
 
 
-def test_few_images_make_more_noise():
-    # n = 42: the root of 42/41 times 2.0195 (Student, 41 degrees) over 1.9600 (normal).
-    draws = few_images(np.array([0.5, 0.7, 0.9]), 42)
-    assert draws.tolist() == pytest.approx(
-        [0.7 - 0.2 * 1.04284, 0.7, 0.7 + 0.2 * 1.04284], abs=1e-4
-    )
+def test_few_images_and_few_seeds_make_more_noise():
+    # Draws of variance 0.0004 from 5 units: 0.0005. Seeds: 0.0003 and 0.0002. Together 0.001.
+    # Satterthwaite: 0.001^2 / (0.0005^2 / 4 + 0.0005^2 / 6) = 9.6; Student's t with 9.6 degrees: 2.2414.
+    found = paired(0.1, np.array([-0.02, 0.02] * 50), noise(5, 0.0003, 6.0), noise(8, 0.0002, 6.0))
+    # But no variance is below that of one image more on each side: 1 / 49 for 5.
+    assert found.error**2 == pytest.approx(1 / 49 + 0.0005)
+    found = paired(0.1, np.array([-0.2, 0.2] * 50), noise(5, 0.03, 6.0), noise(8, 0.02, 6.0))
+    assert found.error**2 == pytest.approx(0.05 + 0.05)
+    assert found.df == pytest.approx(0.1**2 / (0.05**2 / 4 + 0.05**2 / 6))
+    assert found.df == pytest.approx(9.6)
+    assert found.high == pytest.approx(0.1 + 2.2414 * np.sqrt(0.1), abs=1e-3)
+
+
+@pytest.mark.parametrize("difference", np.linspace(0.001, 0.12, 40))
+def test_an_interval_leaves_0_out_just_where_p_is_below_5_percent(difference):
+    skewed = np.random.default_rng(0).exponential(0.03, 2000)
+    found = paired(difference, skewed, noise(40, 0.0002, 3.0), noise(40, 0.0002, 3.0))
+    assert (found.p < 0.05) == (found.low > 0)
+
+
+def test_corrected_for_many_the_interval_still_agrees_with_its_p():
+    rng = np.random.default_rng(1)
+    errors = Errors(np.full(200, 0.01), np.full(200, 12.0))
+    difference = rng.normal(0.02, 0.03, 200)
+    p, times = holm_steps(errors.p(difference))
+    told = np.abs(difference) > errors.reach(times)
+    assert told.tolist() == (p < 0.05).tolist()
+    assert 5 < told.sum() < 150
 
 
 def test_a_better_entry_is_told_from_a_worse_one_on_the_same_images():
-    good = entry_evidence([said((0.95, 0.95, 0.95), 1), said((0.95, 0.95, 0.95), 2)], ASKED, 500)
-    poor = entry_evidence([said((0.95, 0.9, 0.6), 3), said((0.95, 0.9, 0.6), 4)], ASKED, 500)
+    good = [said((0.95, 0.95, 0.95), seed) for seed in (1, 2, 3)]
+    poor = [said((0.95, 0.9, 0.6), seed) for seed in (4, 5, 6)]
+    good, poor = table_evidence({"good": good, "poor": poor}, ASKED, 500).values()
     for score in (ALL, WORST, GAP):
         found = compare_entries(good.drawn, poor.drawn, score)
         assert found is not None
@@ -116,13 +160,34 @@ def test_copies_of_photographs_widen_an_interval():
     )
     copied = entry_evidence([tripled], ASKED, 1000)
     width = {
-        name: e.intervals["accuracy", ALL].high - e.intervals["accuracy", ALL].low
+        name: e.network_intervals["accuracy", ALL].high - e.network_intervals["accuracy", ALL].low
         for name, e in (("alone", alone), ("copied", copied))
     }
     assert width["copied"] > 1.5 * width["alone"]
 
 
 def test_the_detectable_difference_is_2_8_standard_errors_of_the_noisiest_pair():
-    rng = np.random.default_rng(0)
-    noise = rng.normal(0, (0.01, 0.03, 0.04), size=(20000, 3))
-    assert detectable(noise) == pytest.approx(2.8 * 0.05, rel=0.03)
+    assert detectable(np.array([0.01, 0.03, 0.04]) ** 2) == pytest.approx(2.8 * 0.05)
+
+
+def test_of_entries_trained_once_networks_are_compared_and_no_method():
+    one, other = (entry_evidence([said((a, a, a), 1)], ASKED, 200) for a in (0.95, 0.5))
+    assert compare_entries(one.drawn, other.drawn, ALL) is None
+    found = compare_networks(one.drawn, other.drawn, ALL)
+    assert found.low > 0.3
+    assert {i.low for i in one.intervals.values()} == {None}
+    assert one.intervals["accuracy", "VI"].reason.startswith("one training run: how another would")
+    assert one.shown["accuracy", "VI"].low > 0.8
+    assert set(one.seed_spread.values()) == {None}
+
+
+def test_five_images_that_are_all_right_have_intervals_with_a_width():
+    (entry,) = table_evidence(
+        {0: [said((1, 1, 1), seed, n=15) for seed in (1, 2)]}, ASKED, 500
+    ).values()
+    for name, interval in entry.network_intervals.items():
+        if name[0] == "accuracy" or name == ("auc", ALL):
+            assert 0 <= interval.low < interval.high <= 1, name
+    # Wilson's of 5 of 5: 5 / (5 + 1.96^2) = 0.566.
+    assert entry.network_intervals["accuracy", "VI"].low == pytest.approx(0.566, abs=1e-3)
+    assert entry.detectable > 0.3

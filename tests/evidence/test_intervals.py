@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from tonegap.evidence.extremes import Sample, gap_interval, worst_interval
-from tonegap.evidence.intervals import Measured, intervals_of
-from tonegap.evidence.replicates import Replicates
+from tonegap.evidence.intervals import intervals_of
+from tonegap.evidence.seeds import SeedMean
 from tonegap.score.tables import ALL, GAP, WORST
 
 
@@ -14,47 +14,35 @@ def sample(scores, sd, seed=0, n=2000):
     return Sample(np.array(scores), rng.normal(0, sd, size=(n, len(scores))))
 
 
-def test_the_interval_of_one_tone_is_the_middle_of_its_draws():
-    draws = np.linspace(0, 1, 1001)
-    point, drawn = Replicates(np.array([[0.5]]), np.array([0.5])), Replicates(draws[:, None], draws)
-    found = intervals_of("accuracy", [Measured(point, drawn)], ("I",))
-    for score in (ALL, "I"):
-        assert found[score].low == pytest.approx(0.025)
-        assert found[score].high == pytest.approx(0.975)
-
-
-def test_seeds_are_averaged_within_a_draw():
-    # What one seed gains in a draw the other loses: their mean does not vary.
-    up = np.linspace(0, 1, 101)
-    point = Replicates(np.array([[0.5]]), np.array([0.5]))
-    seeds = [Measured(point, Replicates(x[:, None], x)) for x in (up, 1 - up)]
-    found = intervals_of("accuracy", seeds, ("I",))[ALL]
-    assert (found.low, found.high) == (pytest.approx(0.5), pytest.approx(0.5))
+def one_seed(metric, point, draws, n=100):
+    """The intervals of one seed; tones and all, or all alone, [slots] and [draws, slots]."""
+    point, draws = np.array(point), np.asarray(draws)
+    tones = ("I", "VI")[: len(point) - 1]
+    return intervals_of(
+        metric, SeedMean(point, draws, np.full(len(point), float(n)), 1, None), tones
+    )
 
 
 def test_a_score_undefined_in_many_draws_has_no_interval():
-    draws = np.full((100, 2), 0.5)
+    draws = np.random.default_rng(0).normal(0.5, 0.1, (100, 3))
     draws[:20, 1] = np.nan
-    values = Replicates(draws, np.full(100, 0.5))
-    found = intervals_of(
-        "auc", [Measured(Replicates(draws[-1:], values.all[:1]), values)], ("I", "VI")
-    )
+    found = one_seed("balanced_accuracy", [0.5] * 3, draws)
     assert found["VI"].low is None
     assert found["VI"].reason == "undefined in 20% of the draws: too few such images"
     assert found[WORST].low is None
     assert found[GAP].low is None
-    assert found["I"].low == 0.5
+    assert 0.2 < found["I"].low < 0.5
 
 
 def test_a_clear_gap_has_the_interval_of_a_difference_of_two_means():
-    low, high = gap_interval([sample([0.5, 0.7, 0.9], 0.01)], 0.95)
+    low, high = gap_interval(sample([0.5, 0.7, 0.9], 0.01), 0.95)
     half = 1.96 * 0.01 * np.sqrt(2)
     assert low == pytest.approx(0.4 - half, abs=0.003)
     assert high == pytest.approx(0.4 + half, abs=0.003)
 
 
 def test_the_interval_of_a_gap_that_noise_explains_begins_at_0():
-    low, high = gap_interval([sample([0.80, 0.81, 0.79, 0.80], 0.02)], 0.95)
+    low, high = gap_interval(sample([0.80, 0.81, 0.79, 0.80], 0.02), 0.95)
     assert low == 0
     assert 0.02 < high < 0.1
 
@@ -62,14 +50,14 @@ def test_the_interval_of_a_gap_that_noise_explains_begins_at_0():
 def test_a_tone_without_any_noise_is_no_division_by_0():
     s = sample([0.5, 1.0], 0.02)
     s.noise[:, 1] = 0
-    low, high = gap_interval([s], 0.95)
+    low, high = gap_interval(s, 0.95)
     assert low == pytest.approx(0.5 - 1.96 * 0.02, abs=0.004)
     assert high == pytest.approx(0.5 + 1.96 * 0.02, abs=0.004)
 
 
 def test_the_worst_of_lower_is_better_is_the_highest():
-    up = worst_interval([sample([0.5, 0.7, 0.9], 0.01)], 0.95, larger_is_better=True)
-    down = worst_interval([sample([0.5, 0.3, 0.1], 0.01, seed=0)], 0.95, larger_is_better=False)
+    up = worst_interval(sample([0.5, 0.7, 0.9], 0.01), 0.95, larger_is_better=True)
+    down = worst_interval(sample([0.5, 0.3, 0.1], 0.01, seed=0), 0.95, larger_is_better=False)
     assert up[0] < 0.5 < up[1]
     assert down[0] < 0.5 < down[1]
 
@@ -89,7 +77,7 @@ def test_95_percent_intervals_of_gaps_hold_the_truth(n, truth):
     for _ in range(200):
         scores = rng.binomial(n, truth) / n
         noise = rng.binomial(n, scores, size=(400, len(n))) / n - scores
-        low, high = gap_interval([Sample(scores, noise)], 0.95)
+        low, high = gap_interval(Sample(scores, noise, n.astype(float)), 0.95)
         held += low <= np.ptp(truth) <= high
     # 200 trials of a chance of 0.95 give 180 to 198 in 99.9 % of cases.
     assert 180 <= held <= 199
@@ -102,22 +90,43 @@ def test_the_truth_of_equal_tones_is_in_the_interval_though_percentiles_never_ha
     for _ in range(100):
         scores = rng.binomial(n, 0.82) / n
         noise = rng.binomial(n, scores, size=(400, 3)) / n - scores
-        held += gap_interval([Sample(scores, noise)], 0.95)[0] == 0
+        held += gap_interval(Sample(scores, noise, n.astype(float)), 0.95)[0] == 0
         percentile += np.quantile(np.ptp(scores + noise, axis=1), 0.025) <= 0
     assert held >= 90
     assert percentile <= 5
 
 
 def test_a_score_that_compares_tones_has_no_interval_and_says_why():
-    measured = Measured(Replicates(None, np.array([0.95])), Replicates(None, np.linspace(0, 1, 50)))
-    found = intervals_of("pqd", [measured], ())[ALL]
+    found = one_seed("pqd", [0.95], np.linspace(0, 1, 50)[:, None])[ALL]
     assert (found.low, found.high) == (None, None)
     assert "see its null" in found.reason
 
 
-def test_the_worst_of_scores_near_0_has_no_interval_below_it():
-    noise = np.abs(np.random.default_rng(0).normal(0, 0.02, (2000, 2)))
-    point = Replicates(np.array([[0.001, 0.004]]), np.array([0.002]))
-    draws = Replicates(point.tones + noise, point.all + noise[:, 0])
-    found = intervals_of("accuracy", [Measured(point, draws)], ("I", "VI"))
-    assert found[WORST].low == 0.0
+def test_draws_of_a_mean_that_never_differ_give_no_interval_of_a_gap():
+    found = one_seed("ece", [0.1] * 3, np.full((100, 3), 0.1))
+    assert found[GAP].low is None
+    assert found[GAP].reason.startswith("every draw of images gives the same score")
+
+
+@pytest.mark.parametrize(
+    "scores", [(1.0, 1.0, 1.0), (0.8, 0.8, 0.8), (0.0, 1.0, 1.0), (0.4, 1.0, 0.8)]
+)
+def test_of_five_images_each_worst_and_gap_have_a_width_and_stay_within_0_and_1(scores):
+    rng, n = np.random.default_rng(0), np.full(3, 5.0)
+    scores = np.array(scores)
+    found = Sample(scores, rng.binomial(5, scores, size=(500, 3)) / 5 - scores, n)
+    for low, high in (
+        gap_interval(found, 0.95),
+        worst_interval(found, 0.95, larger_is_better=True),
+    ):
+        assert 0 <= low < high <= 1
+    low, high = gap_interval(found, 0.95)
+    assert low <= np.ptp(scores) <= high
+
+
+def test_the_worst_of_one_tone_that_is_always_right_is_wilsons():
+    # 20 of 20: 20 / (20 + 1.96^2) = 0.839.
+    found = Sample(np.array([1.0]), np.zeros((20000, 1)), np.array([20.0]))
+    low, high = worst_interval(found, 0.95, larger_is_better=True)
+    assert low == pytest.approx(0.839, abs=0.01)
+    assert high == 1.0

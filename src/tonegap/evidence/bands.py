@@ -9,10 +9,9 @@ Econometrica 73(4), on taking it from joint draws. `tests/benchmarks/bench_bands
 from collections.abc import Sequence
 
 import numpy as np
+from scipy.special import ndtri
 
-from tonegap.evidence.comparing import ALPHA
-from tonegap.evidence.entries import Drawn
-from tonegap.evidence.intervals import LEVEL
+from tonegap.evidence.comparing import ALPHA, Drawn, alone, errors_of, is_told
 from tonegap.score.arrays import BoolArray, FloatArray
 
 
@@ -20,7 +19,7 @@ def rank_bands(ranked: Sequence[Drawn], score: str) -> list[int]:
     """The band of each entry from best to worst, from 1: entries that the best of a band is not better than.
 
     At the 5 % level, over all entries that are left. One that was tested on other images than the best
-    of a band, or whose score is undefined in its draws, cannot be told from it.
+    of a band, was trained once, or whose score is undefined in its draws, cannot be told from it.
     """
     bands: list[int] = []
     while len(bands) < len(ranked):
@@ -38,24 +37,40 @@ def _told_from_first(left: Sequence[Drawn], score: str) -> BoolArray:
     if able[:1] != [0]:
         return apart
     lead = left[0].point[score] - np.array([left[i].point[score] for i in able])
-    largest = _largest_leads([left[i].draws[score] for i in able])
+    largest = _largest_leads([_noise(left[i], score, i) for i in able])
     as_large = (largest[:, None] >= np.abs(lead) - 1e-12).sum(axis=0)
     apart[able] = (1 + as_large) / (1 + len(largest)) < ALPHA
     return apart
 
 
+def _noise(drawn: Drawn, score: str, i: int) -> FloatArray:
+    """What images and seeds move an entry's score by in each draw, as far as Student's t has it, [draws].
+
+    What images do is drawn alike for all entries; what seeds do is each entry's own.
+    """
+    draws, noise = drawn.draws[score], drawn.noise[score]
+    errors, n = errors_of(draws, noise, alone(noise)), np.maximum(noise.n, 2)
+    images = (draws - draws[np.isfinite(draws)].mean()) * np.sqrt(n / (n - 1))
+    of_seeds = 0.0 if noise.seeds is None else np.sqrt(noise.seeds)
+    rng = np.random.default_rng([2, i])
+    wider = errors.reach() / errors.size / -ndtri(ALPHA / 2)
+    found: FloatArray = wider * (images + of_seeds * rng.normal(size=len(draws)))
+    return found
+
+
 def _is_comparable(one: Drawn, first: Drawn, score: str) -> bool:
     if one.images != first.images or score not in one.draws:
         return False
-    return float(np.isfinite(one.draws[score]).mean()) >= LEVEL
+    if one.noise[score].seeds is None:
+        return False
+    return bool(is_told(one.draws[score]))
 
 
 def _largest_leads(draws: Sequence[FloatArray]) -> FloatArray:
     """Largest minus smallest of the entries' noise in each draw that is defined for one at least, [draws]."""
     highest = np.full(len(draws[0]), -np.inf)
     lowest = np.full(len(draws[0]), np.inf)
-    for drawn in draws:
-        noise = drawn - drawn[np.isfinite(drawn)].mean()
+    for noise in draws:
         np.fmax(highest, noise, out=highest)
         np.fmin(lowest, noise, out=lowest)
     largest: FloatArray = highest - lowest

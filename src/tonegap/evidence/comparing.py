@@ -1,79 +1,175 @@
-"""Entries against each other, on the same draws of the same images.
+"""Entries against each other, on the same draws of the same images, with what training seeds add to each.
 
-The mistake it exists to prevent: a rank between two entries that the test set cannot tell apart.
+The mistakes it exists to prevent: a rank between two entries that test set and seeds cannot tell apart, and an
+interval and a p-value that contradict each other: both are of one Student's t.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import ndtri, stdtrit
+from scipy.special import stdtr, stdtrit
 
 from tonegap.evidence.intervals import LEVEL
+from tonegap.evidence.measured import variance_over
 from tonegap.score.arrays import FloatArray
 
 ALPHA = 1 - LEVEL
+
+
+@dataclass(frozen=True, eq=False)
+class Noise:
+    """What scores [scores] vary by beside draws of images.
+
+    `n`: groups of near-duplicates that each rests on. `seeds`: the variance that training seeds add to the mean
+    over them, None with one seed; `df` are the degrees of freedom of that.
+    """
+
+    n: FloatArray
+    seeds: FloatArray | None
+    df: FloatArray
+
+    def among(self, at: Sequence[int]) -> "Noise":
+        """That of some of the scores."""
+        rows = list(at)
+        seeds = None if self.seeds is None else self.seeds[rows]
+        return Noise(self.n[rows], seeds, self.df[rows])
+
+
+def alone(noise: Noise) -> Noise:
+    """Noise to compare a score with a value that has none."""
+    nothing = np.zeros_like(noise.n)
+    return Noise(noise.n, None if noise.seeds is None else nothing, noise.df)
+
+
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """The ranked metric's `all`, `worst` and `gap`: as measured, in each draw of images [draws], and their noise.
+
+    `largest` is the most that two entries can differ by.
+    """
+
+    point: Mapping[str, float]
+    draws: Mapping[str, FloatArray]
+    images: tuple[bytes, ...]
+    noise: Mapping[str, Noise]
+    largest: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Paired:
     """One entry's score minus another's: as measured, its interval, and the chance of such a one.
 
-    `p` is two-sided: how likely a difference at least as large is where there is none.
+    `p` is two-sided: how likely a difference at least as large is where there is none; it is below 5 % just where the
+    interval leaves 0 out. `error` is the standard error, with `df` degrees of freedom.
     """
 
     difference: float
     low: float
     high: float
     p: float
+    error: float
+    df: float
 
 
-def paired(a: FloatArray, b: FloatArray, difference: float, level: float = LEVEL) -> Paired | None:
-    """The difference `a - b` over draws [draws] of the same images; None if draws are undefined.
+@dataclass(frozen=True, eq=False)
+class Errors:
+    """The standard error of differences and its degrees of freedom, arrays of one shape."""
 
-    The draws tell how much the difference varies, not where it lies: a worst tone or a gap is biased
-    in each draw, and what is left of that after the subtraction is taken out.
-    Source: Efron and Tibshirani 1993, section 16.4.
+    size: FloatArray
+    df: FloatArray
+
+    def p(self, difference: FloatArray) -> FloatArray:
+        """How likely differences at least as large are where there are none, two-sided, uncorrected."""
+        p: FloatArray = 2 * stdtr(self.df, -np.abs(difference) / self.size)
+        return p
+
+    def reach(self, times: FloatArray | float = 1.0) -> FloatArray:
+        """How far a difference's interval reaches at the level of one among so many; 0 is in it if p x times >= 5 %."""
+        reach: FloatArray = -stdtrit(self.df, ALPHA / (2 * np.asarray(times))) * self.size
+        return reach
+
+
+def errors_of(drawn: FloatArray, one: Noise, other: Noise) -> Errors:
+    """The errors of differences whose draws [scores, draws] vary by so much, from images and seeds.
+
+    Draws vary too little, by (n - 1) / n. Where no image tells two entries apart, the variance is that of one image
+    more on each side (Agresti and Min 2005, Statistics in Medicine 24(5)). Degrees of freedom by Satterthwaite.
     """
-    drawn = a - b
-    drawn = drawn[np.isfinite(drawn)]
-    if len(drawn) < LEVEL * len(a):
+    n = np.maximum(np.minimum(one.n, other.n), 2)
+    images = np.maximum(variance_over(drawn, axis=-1) * n / (n - 1), 1 / (n + 2) ** 2)
+    if one.seeds is None or other.seeds is None:
+        return Errors(np.sqrt(images), n - 1)
+    seeds = one.seeds + other.seeds
+    df = np.maximum(np.minimum(one.df, other.df), 1)
+    total = images + seeds
+    return Errors(np.sqrt(total), total**2 / (images**2 / (n - 1) + seeds**2 / df))
+
+
+def compare_entries(one: Drawn, other: Drawn, score: str) -> Paired | None:
+    """The difference of two entries in `all`, `worst` or `gap`; None where it is undefined or either was trained once.
+
+    Raises ValueError for entries that were not tested on the same images at the same seeds.
+    """
+    found = _of_both(one, other, score)
+    if not found or any(d.noise[score].seeds is None for d in (one, other)):
         return None
-    noise = drawn - drawn.mean()
-    tail = (1 - level) / 2
-    low, high = np.quantile(noise, [tail, 1 - tail])
-    as_large = np.abs(noise) >= abs(difference) - 1e-12
-    p = (1 + int(as_large.sum())) / (1 + len(noise))
-    return Paired(difference, difference - float(high), difference - float(low), p)
+    return paired(*found, one.noise[score], other.noise[score], one.largest)
 
 
-def few_images(draws: FloatArray, n_units: int) -> FloatArray:
-    """The draws with the noise that the mean of so few units has, [draws].
+def compare_networks(one: Drawn, other: Drawn, score: str) -> Paired | None:
+    """As `compare_entries`, but between the networks that were trained, whatever others would do."""
+    found = _of_both(one, other, score)
+    if not found:
+        return None
+    own, against = (Noise(d.noise[score].n, None, d.noise[score].df) for d in (one, other))
+    return paired(*found, own, against, one.largest)
 
-    Draws with replacement vary too little, by (n - 1) / n, and do not know that their own variance is
-    measured on n units; both are what Student's t is for. Source: Efron and Tibshirani 1993, section 12.4.
+
+def _of_both(one: Drawn, other: Drawn, score: str) -> tuple[float, FloatArray] | None:
+    """The difference of two entries and its draws."""
+    if one.images != other.images:
+        raise ValueError("the entries were tested on different images")
+    if not (score in one.draws and score in other.draws):
+        return None
+    return one.point[score] - other.point[score], one.draws[score] - other.draws[score]
+
+
+def paired(
+    difference: float, drawn: FloatArray, one: Noise, other: Noise, largest: float = np.inf
+) -> Paired | None:
+    """A difference whose draws [draws] of the same images are `drawn`; None if they are undefined.
+
+    Its interval does not go beyond `largest`.
+
+    The draws tell how much the difference varies, not where it lies: a worst tone or a gap is biased in each draw.
     """
-    n = max(n_units, 2)
-    factor = np.sqrt(n / (n - 1)) * stdtrit(n - 1, (1 + LEVEL) / 2) / ndtri((1 + LEVEL) / 2)
-    middle = draws[np.isfinite(draws)].mean() if np.isfinite(draws).any() else 0.0
-    wider: FloatArray = middle + factor * (draws - middle)
-    return wider
+    if not (np.isfinite(difference) and is_told(drawn)):
+        return None
+    errors = errors_of(drawn, one, other)
+    reach, p = float(errors.reach()), float(errors.p(np.asarray(difference)))
+    low, high = (min(max(difference + side * reach, -largest), largest) for side in (-1, 1))
+    return Paired(difference, low, high, p, float(errors.size), float(errors.df))
 
 
-def holm(p: Sequence[float]) -> tuple[float, ...]:
-    """The p-values corrected for being several, in their order. Source: Holm 1979."""
-    order = sorted(range(len(p)), key=lambda i: p[i])
-    corrected = [0.0] * len(p)
-    largest = 0.0
-    for place, i in enumerate(order):
-        largest = max(largest, min(1.0, (len(p) - place) * p[i]))
-        corrected[i] = largest
-    return tuple(corrected)
+def is_told(drawn: FloatArray) -> FloatArray:
+    """Whether draws [..., draws] are defined often enough to compare by."""
+    told: FloatArray = np.isfinite(drawn).mean(axis=-1) >= LEVEL
+    return told
 
 
-Statistic = Callable[[FloatArray], FloatArray]
+def holm_steps(p: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """p-values corrected for being several, and by how many times each was multiplied for that, before 1 is the most.
 
-
-def worst_of(larger_is_better: bool) -> Statistic:
-    """The worst tone's score of each draw, [draws, tones] into [draws]."""
-    return (lambda x: x.min(axis=1)) if larger_is_better else (lambda x: x.max(axis=1))
+    NaN stays and counts for nothing; any shape. A corrected p is below 5 % just where p times that is. Source:
+    Holm 1979.
+    """
+    flat = p.ravel()
+    order = np.argsort(flat, kind="stable")  # NaN comes last
+    ordered = flat[order]
+    left = int(np.isfinite(flat).sum()) - np.arange(len(flat))
+    steps = np.maximum.accumulate(np.maximum(left, 1) * ordered)
+    times = np.maximum(np.divide(steps, ordered, out=np.ones_like(steps), where=ordered > 0), left)
+    corrected, multiplied = np.empty_like(flat), np.empty_like(flat)
+    corrected[order], multiplied[order] = np.minimum(steps, 1.0), np.maximum(times, 1.0)
+    return corrected.reshape(p.shape), multiplied.reshape(p.shape)

@@ -1,28 +1,38 @@
 """All that the test images say of one entry: intervals of its scores, and draws to compare it by.
 
-An entry's seeds come in together: its score is their mean, and each draw of images holds for all.
+An entry's seeds come in together: its score is their mean, and each draw of images holds for all. What other
+seeds would do is measured on all entries of a table: see `table`.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 import numpy as np
 
 from tonegap.evidence.answers import TestAnswers
 from tonegap.evidence.calibration import calibrated_nulls, ece_intervals
-from tonegap.evidence.comparing import Paired, few_images, paired, worst_of
+from tonegap.evidence.comparing import Drawn, Noise
+from tonegap.evidence.delong import auc_variance
 from tonegap.evidence.draws import draw_weights
-from tonegap.evidence.every_score import EveryScore, every_score
+from tonegap.evidence.every_score import (
+    EveryScore,
+    OneScore,
+    every_score,
+    scores_of,
+)
 from tonegap.evidence.images import Answers, TestImages, answers, tone_indices
-from tonegap.evidence.intervals import Interval, Measured, intervals_of
+from tonegap.evidence.intervals import Interval, intervals_of, sample_of, unknown
+from tonegap.evidence.measured import Measured
 from tonegap.evidence.nulls import OVER_ALL, NullName, tone_nulls
 from tonegap.evidence.parity import Parity, detectable
-from tonegap.evidence.replicates import Replicates, replicates
+from tonegap.evidence.replicates import replicates
+from tonegap.evidence.seeds import SeedMean, SeedVariance, pooled, seed_mean, units_behind
+from tonegap.evidence.shares import Seeds
 from tonegap.evidence.tally import tally
-from tonegap.score.arrays import FloatArray
+from tonegap.score.arrays import BoolArray, FloatArray
 from tonegap.score.rules import ScoringRules
-from tonegap.score.tables import ALL, GAP, WORST, metric_named
+from tonegap.score.tables import ALL, GAP, WORST, largest_difference, metric_named
 
 N_DRAWS = 2000
 
@@ -43,18 +53,6 @@ class Asked:
 
 
 @dataclass(frozen=True, eq=False)
-class Drawn:
-    """The ranked metric's `all`, `worst` and `gap`: as measured, and in each draw [draws].
-
-    The draws are for comparisons: their noise is that of so few images as there are (see `few_images`).
-    """
-
-    point: Mapping[str, float]
-    draws: Mapping[str, FloatArray]
-    images: tuple[bytes, ...]
-
-
-@dataclass(frozen=True, eq=False)
 class EntryEvidence:
     """How sure an entry's scores are on one tone axis.
 
@@ -65,7 +63,7 @@ class EntryEvidence:
 
     `intervals` are about the method: test images and training seeds are both in them. `network_intervals` are
     about these trained networks. `seed_spread` has the standard deviation over training seeds of (metric, tone |
-    all); None with one seed.
+    all), pooled over the entries that the evidence was made of; None with one seed.
     """
 
     intervals: Mapping[tuple[str, str], Interval]
@@ -74,49 +72,88 @@ class EntryEvidence:
     drawn: Drawn
     network_intervals: Mapping[tuple[str, str], Interval]
     seed_spread: Mapping[tuple[str, str], float | None]
+    n_seeds: int
     scores: EveryScore | None = None
     nulls: Mapping[NullName, Parity] = field(default_factory=dict)
+
+    @property
+    def shown(self) -> Mapping[tuple[str, str], Interval]:
+        """The intervals that a page shows: the method's, and of one that was trained once the network's."""
+        return self.intervals if self.n_seeds > 1 else self.network_intervals
+
+
+@dataclass(frozen=True, eq=False)
+class EntryMeans:
+    """What an entry's answers at every seed come to: each metric's mean over seeds, and how it varies.
+
+    `images` names the test images of each seed; `nulls` as in EntryEvidence; `offsets` are those of
+    `calibration.ece_intervals`, as measured and in draws, seed by seed.
+    """
+
+    means: Mapping[str, SeedMean]
+    images: tuple[bytes, ...]
+    nulls: Mapping[NullName, Parity]
+    offsets: tuple[tuple[FloatArray, FloatArray], ...]
+
+    @property
+    def n_seeds(self) -> int:
+        """How many seeds the entry was trained with."""
+        return len(self.images)
+
+
+def entry_means(seeds: Sequence[TestAnswers], asked: Asked, n_draws: int = N_DRAWS) -> EntryMeans:
+    """The means of an entry over its seeds, one or more, from its answers at each."""
+    measured = _measure_all(seeds, asked, n_draws)
+    behind = [units_behind(m.images, m.said) for m in measured]
+    means = {
+        name: seed_mean([m.metrics[name] for m in measured], _fewest(name, behind))
+        for name in measured[0].metrics
+    }
+    if _with_auc(asked):
+        areas = auc_variance([m.images for m in measured], [m.said for m in measured])
+        means["auc"] = replace(means["auc"], variance=areas)
+    images = tuple(m.images.digest for m in measured)
+    return EntryMeans(means, images, _nulls(measured, asked), tuple(m.offsets for m in measured))
+
+
+def evidence_of(entry: EntryMeans, asked: Asked, seeds: SeedVariance | None) -> EntryEvidence:
+    """The evidence of an entry; `seeds` says by how much training seeds differ, of entries like it."""
+    added = seeds if entry.n_seeds > 1 else None
+    ranked = scores_of(asked.ranked, entry.means[asked.ranked], asked.tones, added)
+    return EntryEvidence(
+        intervals=method_intervals(entry, asked, added),
+        parity=entry.nulls.get((asked.ranked, GAP, OVER_ALL)),
+        detectable=_detectable(entry, asked, added),
+        drawn=_drawn(asked.ranked, ranked, entry.images, with_seeds=added is not None),
+        network_intervals=_intervals(entry, asked, None),
+        seed_spread=_spread(entry, asked, added),
+        n_seeds=entry.n_seeds,
+        scores=every_score(entry.means, asked.tones, entry.images, added)
+        if asked.compared
+        else None,
+        nulls=entry.nulls,
+    )
 
 
 def entry_evidence(
     seeds: Sequence[TestAnswers], asked: Asked, n_draws: int = N_DRAWS
 ) -> EntryEvidence:
-    """The evidence of an entry from its answers at every seed, one or more."""
-    measured = _measure_all(seeds, asked, n_draws)
-    ranked = [m.metrics[asked.ranked] for m in measured]
-    drawn = _drawn(ranked, asked.ranked, [m.images for m in measured])
-    noise = _noise(ranked)
-    intervals, nulls = _intervals(measured, asked), _nulls(measured, asked)
-    return EntryEvidence(
-        intervals=intervals,
-        parity=nulls.get((asked.ranked, GAP, OVER_ALL)),
-        detectable=None if noise is None else detectable(noise),
-        drawn=drawn,
-        network_intervals=intervals,
-        seed_spread=dict.fromkeys(intervals),
-        scores=_every_score(measured) if asked.compared else None,
-        nulls=nulls,
-    )
+    """The evidence of an entry by itself: nothing but its own seeds says how much they differ."""
+    found = entry_means(seeds, asked, n_draws)
+    return evidence_of(found, asked, pooled([found.means]))
 
 
-def score_intervals(
-    seeds: Sequence[TestAnswers], asked: Asked, n_draws: int = N_DRAWS
+def method_intervals(
+    entry: EntryMeans, asked: Asked, seeds: SeedVariance | None
 ) -> dict[tuple[str, str], Interval]:
-    """The intervals of an entry's evidence without the rest of it."""
-    return _intervals(_measure_all(seeds, asked, n_draws), asked)
-
-
-def compare_entries(one: Drawn, other: Drawn, score: str) -> Paired | None:
-    """The difference of two entries in `all`, `worst` or `gap`; None where it is undefined.
-
-    Raises ValueError for entries that were not tested on the same images at the same seeds.
-    """
-    if one.images != other.images:
-        raise ValueError("the entries were tested on different images")
-    if not (score in one.draws and score in other.draws):
-        return None
-    difference = one.point[score] - other.point[score]
-    return paired(one.draws[score], other.draws[score], difference)
+    """The intervals of the method; with one seed there are none, with the reason."""
+    if seeds is not None and entry.n_seeds > 1:
+        return _intervals(entry, asked, seeds)
+    return {
+        (metric, tone): interval
+        for metric in _wanted(entry, asked)
+        for tone, interval in unknown(metric, asked.tones).items()
+    }
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,36 +188,98 @@ def _measure(seed: TestAnswers, images: TestImages, weights: FloatArray, asked: 
     return _Seed(images, said, metrics, (counted[0].offsets[0], counted[1].offsets))
 
 
-def _every_score(measured: Sequence[_Seed]) -> EveryScore:
-    return every_score([m.metrics for m in measured], [m.images for m in measured])
-
-
 def _with_auc(asked: Asked) -> bool:
     """Whether areas under the ROC curve are needed; they take as long as all else."""
     return asked.everything or asked.compared or asked.ranked == "auc"
 
 
-def _intervals(measured: Sequence[_Seed], asked: Asked) -> dict[tuple[str, str], Interval]:
+def _wanted(entry: EntryMeans, asked: Asked) -> tuple[str, ...]:
+    """The metrics that have intervals."""
+    return tuple(entry.means if asked.everything else dict.fromkeys((asked.ranked, "accuracy")))
+
+
+def _intervals(
+    entry: EntryMeans, asked: Asked, seeds: SeedVariance | None
+) -> dict[tuple[str, str], Interval]:
     found: dict[tuple[str, str], Interval] = {}
-    wanted = measured[0].metrics if asked.everything else dict.fromkeys((asked.ranked, "accuracy"))
-    for metric in (name for name in wanted if name != "ece"):
-        of_metric = [m.metrics[metric] for m in measured]
-        for tone, interval in intervals_of(metric, of_metric, asked.tones).items():
-            found[metric, tone] = interval
-    if "ece" in wanted:
-        of_ece = _ece_intervals(measured, asked)
-        found |= {("ece", tone): interval for tone, interval in of_ece.items()}
+    for metric in _wanted(entry, asked):
+        mean = entry.means[metric]
+        if metric == "ece":
+            of_metric = _ece_intervals(entry, asked, seeds)
+        else:
+            of_metric = intervals_of(metric, mean, asked.tones, seeds)
+        found |= {(metric, tone): interval for tone, interval in of_metric.items()}
     return found
 
 
-def _ece_intervals(measured: Sequence[_Seed], asked: Asked) -> dict[str, Interval]:
-    points, draws = zip(*(m.offsets for m in measured), strict=True)
-    return ece_intervals(points, draws, asked.tones, _calibrated(measured))
+def _ece_intervals(
+    entry: EntryMeans, asked: Asked, seeds: SeedVariance | None
+) -> dict[str, Interval]:
+    slots = enumerate((*asked.tones, ALL))
+    added = {name: seeds.of_mean("ece", i, entry.n_seeds).variance for i, name in slots if seeds}
+    return ece_intervals(entry.offsets, asked.tones, entry.nulls, added)
 
 
-def _calibrated(measured: Sequence[_Seed]) -> dict[NullName, Parity]:
-    seeds = [(m.images, m.said) for m in measured]
-    return calibrated_nulls(seeds, [m.metrics["ece"].point for m in measured])
+def _fewest(metric: str, behind: Sequence[Mapping[str, FloatArray]]) -> FloatArray:
+    """Groups of near-duplicates behind a metric at the seed with the fewest, [slots]."""
+    fewest: FloatArray = np.min([n.get(metric, n["accuracy"][-1:]) for n in behind], axis=0)
+    return fewest
+
+
+@lru_cache(maxsize=8)
+def _weights(images: tuple[TestImages, ...], n_draws: int) -> tuple[FloatArray, ...]:
+    return draw_weights(images, n_draws)
+
+
+def _drawn(
+    metric: str, scores: Sequence[OneScore], images: tuple[bytes, ...], *, with_seeds: bool
+) -> Drawn:
+    """What entries are ranked and told apart by."""
+    found = [score for score in scores if score.tone in (ALL, WORST, GAP)]
+    return Drawn(
+        point={score.tone: score.point for score in found},
+        draws={score.tone: score.draws for score in found},
+        images=images,
+        noise={
+            score.tone: Noise(
+                np.array(score.n),
+                np.array(score.seeds) if with_seeds else None,
+                np.array(score.df),
+            )
+            for score in found
+        },
+        largest=largest_difference(metric),
+    )
+
+
+def _spread(
+    entry: EntryMeans, asked: Asked, seeds: SeedVariance | None
+) -> dict[tuple[str, str], float | None]:
+    """The standard deviation over training seeds of each score of one seed."""
+    found: dict[tuple[str, str], float | None] = {}
+    for metric in _wanted(entry, asked):
+        slots = (*asked.tones, ALL) if metric_named(metric).per_tone else (ALL,)
+        for slot, tone in enumerate(slots):
+            variance = None if seeds is None else float(seeds.variance[metric][slot])
+            found[metric, tone] = None if variance is None else variance**0.5
+    return found
+
+
+def _detectable(entry: EntryMeans, asked: Asked, seeds: SeedVariance | None) -> float | None:
+    """The smallest difference between two tones that is found; None where one tone's score is undefined."""
+    mean = entry.means[asked.ranked]
+    if not metric_named(asked.ranked).per_tone:
+        return None
+    n_tones = len(asked.tones)
+    defined: BoolArray = np.all(np.isfinite(mean.draws[:, :n_tones]), axis=1)
+    if not (defined.any() and np.isfinite(mean.point[:n_tones]).all()):
+        return None
+    nothing = Seeds(0.0, np.inf)
+    added = [
+        seeds.of_mean(asked.ranked, slot, mean.n_seeds) if seeds else nothing
+        for slot in range(n_tones)
+    ]
+    return detectable(sample_of(asked.ranked, mean, added, defined).variance)
 
 
 def _nulls(measured: Sequence[_Seed], asked: Asked) -> dict[NullName, Parity]:
@@ -190,49 +289,4 @@ def _nulls(measured: Sequence[_Seed], asked: Asked) -> dict[NullName, Parity]:
     found = tone_nulls(
         seeds, points, has_event=bool(asked.positive), with_auc=asked.ranked == "auc"
     )
-    return found | _calibrated(measured)
-
-
-@lru_cache(maxsize=8)
-def _weights(images: tuple[TestImages, ...], n_draws: int) -> tuple[FloatArray, ...]:
-    return draw_weights(images, n_draws)
-
-
-def _drawn(ranked: Sequence[Measured], metric: str, images: Sequence[TestImages]) -> Drawn:
-    points = _statistics([m.point for m in ranked], metric)
-    draws = _statistics([m.draws for m in ranked], metric)
-    everywhere = min(len(set(i.unit.tolist())) for i in images)
-    fewest = min(i.fewest_units for i in images)
-    return Drawn(
-        point={name: float(values[0]) for name, values in points.items()},
-        draws={
-            name: few_images(values, everywhere if name == ALL else fewest)
-            for name, values in draws.items()
-        },
-        images=tuple(i.digest for i in images),
-    )
-
-
-def _statistics(values: Sequence[Replicates], metric: str) -> dict[str, FloatArray]:
-    """`all`, and `worst` and `gap` of a metric that has them: means over seeds, [draws]."""
-    found: dict[str, FloatArray] = {ALL: np.mean([v.all for v in values], axis=0)}
-    by_tone = [v.tones for v in values if v.tones is not None]
-    if by_tone:
-        worst = worst_of(metric_named(metric).larger_is_better)
-        found[WORST] = np.mean([worst(tones) for tones in by_tone], axis=0)
-        found[GAP] = np.mean([np.ptp(tones, axis=1) for tones in by_tone], axis=0)
-    return found
-
-
-def _noise(ranked: Sequence[Measured]) -> FloatArray | None:
-    """How the mean over seeds of each tone's score varies, [draws, tones]; None if undefined."""
-    drawn = [
-        m.draws.tones - m.point.tones
-        for m in ranked
-        if m.draws.tones is not None and m.point.tones is not None
-    ]
-    if not drawn:
-        return None
-    noise: FloatArray = np.mean(drawn, axis=0)
-    noise = noise[np.isfinite(noise).all(axis=1)]
-    return noise if len(noise) else None
+    return found | calibrated_nulls(seeds, [m["ece"] for m in points])

@@ -10,89 +10,129 @@ Source of inverting a test by simulating at the constrained estimate: Carpenter 
 bootstrap confidence intervals", J. R. Stat. Soc. B 61(1).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
-from tonegap.score.arrays import FloatArray
+from tonegap.score.arrays import BoolArray, FloatArray
 
-_HALVINGS = 14  # the ends are found to 1/16,000 of the range
+_STEPS, _HALVINGS = 16, 10  # the ends are found to 1/16,000 of the range
 _GRID = 81
 _SMALLEST = 1e-12
+_SMALLEST_READ = 0.16
 
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """One seed's measured scores by tone [tones], and the noise of each draw [draws, tones].
+    """Scores by tone [tones], means over seeds, and the noise of each draw of images [draws, tones].
 
-    The noise of one tone best lies together in memory: extremes over tones are then taken draw by draw at once.
+    `n`: the images that a tone's score is worth, for scores between 0 and 1: there noise is that of the score that
+    is supposed to be the true one, so five of five right images have some. `seeds` [draws, tones] is what other
+    training seeds would add. The noise of one tone best lies together in memory.
     """
 
     scores: FloatArray
     noise: FloatArray
+    n: FloatArray | None = None
+    seeds: FloatArray | None = None
 
     @cached_property
     def variance(self) -> FloatArray:
         """Of each tone's score; never 0, so that it can be divided by."""
-        variance: FloatArray = np.maximum(self.noise.var(axis=0), _SMALLEST)
-        return variance
+        variance: FloatArray = self.noise.var(axis=0)
+        if self.n is not None:
+            middle = (self.n * self.scores + 1) / (self.n + 2)
+            at_ends = middle * (1 - middle) / self.n
+            variance = np.where(self._varies, variance, at_ends)
+        if self.seeds is not None:
+            variance = variance + self.seeds.var(axis=0)
+        return np.maximum(variance, _SMALLEST)
 
     @property
     def reach(self) -> float:
         """Further than this from what was measured nothing is likely."""
         return 5 * float(np.sqrt(2 * self.variance.max()))
 
+    def around(self, true: FloatArray) -> FloatArray:
+        """Scores that draws of images and seeds give where these [tones] are the true ones, [draws, tones]."""
+        noise = self.noise
+        if self.n is not None:
+            inside = np.clip(true, 0, 1)
+            noise = self._unit * np.sqrt(inside * (1 - inside))
+        found: FloatArray = true + noise
+        if self.seeds is not None:
+            found = found + self.seeds
+        return found if self.n is None else np.clip(found, 0, 1)
+
+    @property
+    def _varies(self) -> BoolArray:
+        varies: BoolArray = (
+            (self.scores > 0) & (self.scores < 1) & (self.noise.var(axis=0) > _SMALLEST)
+        )
+        return varies
+
+    @cached_property
+    def _unit(self) -> FloatArray:
+        """The noise in units of the root of p (1 - p); normal where nothing was drawn that varies."""
+        if self.n is None:
+            raise ValueError("only of scores between 0 and 1")
+        normal = np.random.default_rng(0).normal(size=self.noise.shape) / np.sqrt(self.n)
+        scale = np.sqrt(np.where(self._varies, self.scores * (1 - self.scores), 1.0))
+        return np.asfortranarray(np.where(self._varies, self.noise / scale, normal))
+
 
 # How much scores [..., tones] speak against a value that must lie higher, or lower, than they do.
 Evidence = Callable[[FloatArray, float, FloatArray], FloatArray]
 
 
-def gap_interval(samples: Sequence[Sample], level: float) -> tuple[float, float]:
-    """Interval of the mean over seeds of largest minus smallest score; never below 0."""
-    measured = [float(np.ptp(s.scores)) for s in samples]
-    found, reach = float(np.mean(measured)), max(s.reach for s in samples)
+def gap_interval(sample: Sample, level: float) -> tuple[float, float]:
+    """Interval of largest minus smallest score; never below 0, nor without width.
+
+    A gap smaller than what noise makes of equal tones would speak against every value, 0 too. One below the 16 %
+    point of such noise is read as that. Source: Cowan, Cranmer, Gross and Vitells 2011, arXiv 1105.3166.
+    """
+    found = float(np.ptp(sample.scores))
+    tail, slack = (1 - level) / 2, _SMALLEST * max(1.0, found)
 
     def drawn(value: float) -> FloatArray:
-        """The mean gap of each draw if `value` is the true one."""
-        gaps = [
-            np.ptp(_centre_of_gap(s, max(own + value - found, 0.0)) + s.noise, axis=1)
-            for s, own in zip(samples, measured, strict=True)
-        ]
-        mean: FloatArray = np.mean(gaps, axis=0)
-        return mean
+        """The gap of each draw if `value` is the true one."""
+        gaps: FloatArray = np.ptp(sample.around(_centre_of_gap(sample, value)), axis=1)
+        return gaps
 
-    tail, slack = (1 - level) / 2, _SMALLEST * max(1.0, found)
+    least = float(np.quantile(drawn(0.0), _SMALLEST_READ))
+    most = found if found > least else least + _half_step(sample)
     low = _edge(0.0, found, lambda value: bool((drawn(value) >= found - slack).mean() > tail))
-    high = _edge(
-        found + reach, found, lambda value: bool((drawn(value) <= found + slack).mean() > tail)
-    )
-    return low, high
+    far = most + sample.reach if sample.n is None else min(most + sample.reach, 1.0)
+    return low, _edge(far, found, lambda value: bool((drawn(value) <= most + slack).mean() > tail))
 
 
-def worst_interval(
-    samples: Sequence[Sample], level: float, larger_is_better: bool
-) -> tuple[float, float]:
-    """Interval of the mean over seeds of the worst tone's score."""
+def _half_step(sample: Sample) -> float:
+    """Half of what one image moves a score by: scores lie on steps, and drawn ones between them."""
+    return 0.0 if sample.n is None else 0.5 / float(sample.n.max())
+
+
+def worst_interval(sample: Sample, level: float, larger_is_better: bool) -> tuple[float, float]:
+    """Interval of the worst tone's score."""
     if not larger_is_better:
-        turned = [Sample(-s.scores, -s.noise) for s in samples]
+        turned = Sample(
+            -sample.scores, -sample.noise, None, None if sample.seeds is None else -sample.seeds
+        )
         low, high = worst_interval(turned, level, larger_is_better=True)
         return -high, -low
-    measured = [float(s.scores.min()) for s in samples]
-    found, reach = float(np.mean(measured)), max(s.reach for s in samples)
+    found, variance = float(sample.scores.min()), sample.variance
 
     def likely(value: float, evidence: Evidence) -> bool:
-        ours, drawn = 0.0, np.zeros(len(samples[0].noise))
-        for s, own in zip(samples, measured, strict=True):
-            lowest = own + value - found
-            ours += float(evidence(s.scores, lowest, s.variance))
-            draws = _centre_of_worst(s, lowest) + s.noise
-            drawn += evidence(draws, lowest, s.variance)
+        ours = float(evidence(sample.scores, value, variance))
+        drawn = evidence(sample.around(_centre_of_worst(sample, value)), value, variance)
         return bool((drawn >= ours - _SMALLEST).mean() > (1 - level) / 2)
 
-    low = _edge(found - reach, found, lambda value: likely(value, _too_high))
-    return low, _edge(found + reach, found, lambda value: likely(value, _too_low))
+    ends = (found - sample.reach, found + sample.reach)
+    if sample.n is not None:
+        ends = (max(ends[0], 0.0), min(ends[1], 1.0))
+    low = _edge(ends[0], found, lambda value: likely(value, _too_high))
+    return low, _edge(ends[1], found, lambda value: likely(value, _too_low))
 
 
 def _too_low(scores: FloatArray, lowest: float, variance: FloatArray) -> FloatArray:
@@ -108,16 +148,22 @@ def _too_high(scores: FloatArray, lowest: float, variance: FloatArray) -> FloatA
 
 
 def _edge(far: float, near: float, keeps: Callable[[float], bool]) -> float:
-    """The value between `far` and `near` from which on values are kept, found by halving."""
-    if keeps(far):
+    """The value furthest from `near` that is kept, up to `far`; found by steps, then by halving.
+
+    Scores of few images lie on steps, so a value may be kept behind one that is not.
+    """
+    places = np.linspace(far, near, _STEPS + 1).tolist()
+    first = next((i for i, place in enumerate(places[:-1]) if keeps(place)), _STEPS)
+    if first == 0:
         return far
+    outside, inside = places[first - 1], places[first]
     for _ in range(_HALVINGS):
-        middle = (far + near) / 2
+        middle = (outside + inside) / 2
         if keeps(middle):
-            near = middle
+            inside = middle
         else:
-            far = middle
-    return near
+            outside = middle
+    return float(inside)
 
 
 def _centre_of_worst(sample: Sample, lowest: float) -> FloatArray:
@@ -135,7 +181,10 @@ def _centre_of_gap(sample: Sample, gap: float) -> FloatArray:
     that it costs least are put on the ends.
     """
     x, variance = sample.scores, sample.variance
-    low = np.linspace(x.min() - gap, x.max(), _GRID)[:, None]
+    ends = (x.min() - gap, x.max())
+    if sample.n is not None:
+        ends = (max(ends[0], 0.0), max(min(ends[1], 1 - gap), 0.0))
+    low = np.linspace(*ends, _GRID)[:, None]
     inside = np.clip(x, low, low + gap)
     cost = (inside - x) ** 2 / variance
     top, bottom = ((end - x) ** 2 / variance - cost for end in (low + gap, low))

@@ -1,8 +1,8 @@
-"""Intervals of every score of an entry, over draws of the test images.
+"""Intervals of every score of an entry: of its networks, and of its method.
 
-Several seeds are nested in a draw: the same images are drawn for each of them, and the mean over
-seeds is what varies. So an interval says how sure the mean is over other test images; how much seeds
-differ is another matter, and stays with the spread over seeds.
+Networks: how sure the mean over seeds is on all such images. Method: how sure it is over other training runs
+as well. Scores between 0 and 1 have intervals made for few images (`shares`), the worst tone and the gap come
+from inverting a test (`extremes`).
 """
 
 from collections.abc import Sequence
@@ -11,13 +11,19 @@ from dataclasses import dataclass
 import numpy as np
 
 from tonegap.evidence.extremes import Sample, gap_interval, worst_interval
-from tonegap.evidence.replicates import Replicates
-from tonegap.score.arrays import FloatArray
+from tonegap.evidence.seeds import SeedMean, SeedVariance
+from tonegap.evidence.shares import Seeds, area_interval, effective_n, share_interval
+from tonegap.score.arrays import BoolArray, FloatArray
 from tonegap.score.tables import ALL, GAP, WORST, metric_named
 
 LEVEL = 0.95
+ONE_RUN = "one training run: how another would differ is not known"
+NO_SPREAD = "every draw of images gives the same score, which says nothing of how sure it is"
 _MOST_LOST = 0.05
 _MOVED_BY_NOISE = "noise alone moves a score that compares tones: see its null"
+# Shares of images: defined from one image on, whatever is drawn.
+_SHARES = frozenset({"accuracy", "sensitivity", "specificity"})
+_NONE = Seeds(0.0, np.inf)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,73 +35,106 @@ class Interval:
     reason: str | None = None
 
 
-@dataclass(frozen=True, eq=False)
-class Measured:
-    """One metric at one seed: `point` as measured, one draw with every image once; `draws`."""
-
-    point: Replicates
-    draws: Replicates
-
-
 def intervals_of(
-    metric: str, seeds: Sequence[Measured], tones: Sequence[str], level: float = LEVEL
+    metric: str,
+    mean: SeedMean,
+    tones: Sequence[str],
+    seeds: SeedVariance | None = None,
+    level: float = LEVEL,
 ) -> dict[str, Interval]:
-    """The interval of one metric for each tone, `all`, `worst` and `gap`, averaged over seeds.
+    """The interval of one metric for each tone, `all`, `worst` and `gap`, over seeds.
 
-    A score that is not defined in more than 5 % of the draws has none, nor has a metric that compares the tones
-    itself: with equal tones an interval from draws holds its true value in a fifth to two thirds of cases.
+    Of the method with what `seeds` add, of the networks without. A score that is not defined in more than 5 % of
+    the draws has none, shares of images and areas apart. A metric that compares the tones has none: with equal
+    tones an interval from draws holds its true value in a fifth to two thirds of cases. That of the calibration
+    error is another one: see `calibration`.
     """
     if not metric_named(metric).per_tone:
         return {ALL: Interval(None, None, _MOVED_BY_NOISE)}
-    found = {ALL: _percentiles(_mean([s.draws.all for s in seeds]), level)}
-    by_tone = _mean([_tones(s.draws) for s in seeds])
-    for i, tone in enumerate(tones):
-        found[tone] = _percentiles(by_tone[:, i], level)
-    return found | _extremes(metric, seeds, level)
+    names = (*tones, ALL)
+    added = [seeds.of_mean(metric, i, mean.n_seeds) if seeds else _NONE for i in range(len(names))]
+    found = {name: _share(metric, mean, i, added[i], level) for i, name in enumerate(names)}
+    return found | _extremes(metric, mean, added[:-1], level)
 
 
-def _extremes(metric: str, seeds: Sequence[Measured], level: float) -> dict[str, Interval]:
-    defined = np.all([np.isfinite(_tones(s.draws)).all(axis=1) for s in seeds], axis=0)
-    if not _enough(defined):
-        lost = _lost(defined)
-        return {WORST: lost, GAP: lost}
-    samples = [_sample(s, defined) for s in seeds]
-    low, high = worst_interval(samples, level, metric_named(metric).larger_is_better)
+def unknown(metric: str, tones: Sequence[str]) -> dict[str, Interval]:
+    """The intervals of a method that was trained once: none, with the reason."""
+    names = (*tones, ALL, WORST, GAP) if metric_named(metric).per_tone else (ALL,)
+    return dict.fromkeys(names, Interval(None, None, ONE_RUN))
+
+
+def _share(metric: str, mean: SeedMean, slot: int, seeds: Seeds, level: float) -> Interval:
+    """The interval of a score between 0 and 1."""
+    p, n = float(mean.point[slot]), float(mean.n[slot])
+    draws = mean.draws[:, slot]
+    defined = np.isfinite(draws)
+    if not (np.isfinite(p) and n > 0):
+        return _lost(defined)
+    if metric == "auc" and mean.variance is not None:
+        return Interval(*area_interval(p, float(mean.variance[slot]), n, seeds, level))
+    if metric not in _SHARES and not _enough(defined):
+        return _lost(defined)
+    variance = float(draws[defined].var()) if defined.any() else 0.0
+    worth = effective_n(p, variance, n, n * mean.n_seeds)
+    return Interval(*share_interval(p, worth, seeds, level))
+
+
+def _of_seeds(shape: tuple[int, ...], added: Sequence[Seeds]) -> FloatArray:
+    """Normal noise of what seeds add to each slot, [draws, slots]; the same whenever it is asked for."""
+    scale = np.sqrt([seeds.variance for seeds in added])
+    noise: FloatArray = np.random.default_rng(1).normal(size=shape[::-1]).T * scale
+    return noise
+
+
+def extreme_draws(metric: str, mean: SeedMean, seeds: SeedVariance | None) -> dict[str, FloatArray]:
+    """Worst tone and gap of the mean over seeds in each draw, with what `seeds` add to each tone, [draws]."""
+    tones = mean.draws[:, :-1]
+    if seeds is not None:
+        added = [seeds.of_mean(metric, i, mean.n_seeds) for i in range(tones.shape[1])]
+        tones = tones + _of_seeds(tones.shape, added)
+    larger = metric_named(metric).larger_is_better
     return {
-        WORST: Interval(max(low, 0.0), min(high, 1.0)),
-        GAP: Interval(*gap_interval(samples, level)),
+        WORST: tones.min(axis=1) if larger else tones.max(axis=1),
+        GAP: tones.max(axis=1) - tones.min(axis=1),
     }
 
 
-def _sample(measured: Measured, defined: FloatArray) -> Sample:
-    point = _tones(measured.point)[0]
-    drawn = _tones(measured.draws)[defined]
-    return Sample(point, np.asfortranarray(drawn - point))
+def sample_of(
+    metric: str, mean: SeedMean, added: Sequence[Seeds], defined: BoolArray | None = None
+) -> Sample:
+    """The tones of a mean over seeds and their noise, with what seeds add, in the draws that are defined."""
+    drawn, point = mean.draws[:, :-1], mean.point[:-1]
+    drawn = drawn if defined is None else drawn[defined]
+    noise = np.asfortranarray(drawn - point)
+    extra = None
+    if any(seeds.variance > 0 for seeds in added):
+        extra = np.asfortranarray(_of_seeds(noise.shape, added))
+    return Sample(point, noise, None if metric == "ece" else mean.n[:-1], extra)
 
 
-def _percentiles(draws: FloatArray, level: float) -> Interval:
-    defined = np.isfinite(draws)
-    if not _enough(defined):
-        return _lost(defined)
-    low, high = np.quantile(draws[defined], [(1 - level) / 2, (1 + level) / 2])
-    return Interval(float(low), float(high))
+def _extremes(
+    metric: str, mean: SeedMean, added: Sequence[Seeds], level: float
+) -> dict[str, Interval]:
+    defined: BoolArray = np.all(np.isfinite(mean.draws[:, :-1]), axis=1)
+    if not _enough(defined) or not np.isfinite(mean.point[:-1]).all():
+        lost = _lost(defined)
+        return {WORST: lost, GAP: lost}
+    sample = sample_of(metric, mean, added, defined)
+    low, high = worst_interval(sample, level, metric_named(metric).larger_is_better)
+    return {
+        WORST: _interval(max(low, 0.0), min(high, 1.0)),
+        GAP: _interval(*gap_interval(sample, level)),
+    }
 
 
-def _tones(values: Replicates) -> FloatArray:
-    if values.tones is None:
-        raise ValueError("this metric has no value for each tone")
-    return values.tones
+def _interval(low: float, high: float) -> Interval:
+    return Interval(low, high) if low < high else Interval(None, None, NO_SPREAD)
 
 
-def _mean(values: Sequence[FloatArray]) -> FloatArray:
-    mean: FloatArray = np.mean(values, axis=0)
-    return mean
-
-
-def _enough(defined: FloatArray) -> bool:
+def _enough(defined: BoolArray) -> bool:
     return float(np.mean(defined)) >= 1 - _MOST_LOST
 
 
-def _lost(defined: FloatArray) -> Interval:
+def _lost(defined: BoolArray) -> Interval:
     share = 1 - float(np.mean(defined))
     return Interval(None, None, f"undefined in {share:.0%} of the draws: too few such images")

@@ -35,7 +35,7 @@ def tone_nulls(
     has_event: bool,
     with_auc: bool,
 ) -> dict[NullName, Parity]:
-    """Gaps of all metrics by tone, and all metrics that compare tones, beside their nulls: means over seeds.
+    """Gaps of all metrics by tone, and all metrics that compare tones, beside their nulls.
 
     `points` are the measured scores of each seed, one draw each. Without `with_auc` there is none for areas under
     the ROC curve, which take as long as all else. A score that most permutations leave undefined has none.
@@ -68,12 +68,12 @@ def _is_ratio(metric: str) -> bool:
 def _by_name(
     seeds: Sequence[Mapping[str, Replicates]],
 ) -> Iterator[tuple[tuple[str, str], FloatArray]]:
-    """Means over seeds, as a table prints them, of each gap or score that compares tones, [draws]."""
+    """The gap of means over seeds, or the mean over seeds of a score that compares tones, [draws]."""
     for metric in seeds[0]:
         of_seeds = [seed[metric] for seed in seeds]
         by_tone = [values.tones for values in of_seeds if values.tones is not None]
         if by_tone:
-            yield (metric, GAP), np.mean([np.ptp(tones, axis=1) for tones in by_tone], axis=0)
+            yield (metric, GAP), np.ptp(np.mean(by_tone, axis=0), axis=1)
         else:
             yield (metric, ALL), np.mean([values.all for values in of_seeds], axis=0)
 

@@ -42,10 +42,10 @@ def parity(score: float, null: FloatArray, *, larger_is_alike: bool = False) -> 
     return Parity(float(null.mean()), p, float(low), float(high))
 
 
-def detectable(noise: FloatArray) -> float:
+def detectable(variance: FloatArray) -> float:
     """The smallest difference between two tones that is found with a chance of 80 % at the 5 % level.
 
-    For the two tones that are hardest to tell apart; `noise` [draws, tones], in the score's unit.
+    For the two tones that are hardest to tell apart; `variance` [tones] of their scores. It may be larger than any
+    difference can be.
     """
-    variance = np.sort(noise.var(axis=0))
-    return _DETECTED * float(np.sqrt(variance[-2:].sum()))
+    return _DETECTED * float(np.sqrt(np.sort(variance)[-2:].sum()))

@@ -5,7 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from tonegap.evidence.answers import TestAnswers
-from tonegap.evidence.entries import N_DRAWS, Asked, EntryEvidence, entry_evidence
+from tonegap.evidence.entries import N_DRAWS, Asked, EntryEvidence, entry_means, evidence_of
+from tonegap.evidence.seeds import SeedVariance, pooled
 
 K = TypeVar("K")
 
@@ -13,7 +14,17 @@ K = TypeVar("K")
 def table_evidence(
     entries: Mapping[K, Sequence[TestAnswers]], asked: Asked, n_draws: int = N_DRAWS
 ) -> dict[K, EntryEvidence]:
-    """The evidence of each entry from its answers at every seed, two at a time: sums over draws run at once."""
+    """The evidence of each entry of a table from its answers at every seed."""
+    return pooled_evidence(entries, asked, n_draws)[0]
+
+
+def pooled_evidence(
+    entries: Mapping[K, Sequence[TestAnswers]], asked: Asked, n_draws: int = N_DRAWS
+) -> tuple[dict[K, EntryEvidence], SeedVariance | None]:
+    """As `table_evidence`, and by how much training seeds differ; None where no entry has two."""
+    # Two at a time: sums over draws do not hold the interpreter.
     with ThreadPoolExecutor(2) as pool:
-        found = pool.map(lambda seeds: entry_evidence(seeds, asked, n_draws), entries.values())
-        return dict(zip(entries, found, strict=True))
+        means = list(pool.map(lambda seeds: entry_means(seeds, asked, n_draws), entries.values()))
+        seeds = pooled([entry.means for entry in means])
+        found = pool.map(lambda entry: evidence_of(entry, asked, seeds), means)
+        return dict(zip(entries, found, strict=True)), seeds

@@ -177,3 +177,8 @@ _METRIC_NAMED = {metric.name: metric for metric in METRICS}
 def metric_named(name: str) -> Metric:
     """The metric of that name; KeyError if there is none."""
     return _METRIC_NAMED[name]
+
+
+def largest_difference(name: str) -> float:
+    """The most that two values of a metric can differ by: 1 for shares; a ratio to a mean has no such bound."""
+    return float("inf") if name == "nar" else 1.0

@@ -1,0 +1,114 @@
+"""Intervals of scores between 0 and 1 from few images: never without width, never beyond 0 and 1.
+
+The mistake they exist to prevent: five of five images right, printed as certain. Draws with replacement of
+five equal answers give five equal answers.
+Sources: Wilson 1927, JASA 22; Brown, Cai and DasGupta 2001, Statistical Science 16(2), on which to use; Korn and
+Graubard 1998, Survey Methodology 24(2), on effective numbers; Newcombe 2006, Statistics in Medicine 25(4),
+method 5, and Hanley and McNeil 1982 for areas at 0 and 1.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import expit, logit, ndtri, stdtrit
+
+_HALVINGS = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Seeds:
+    """What training seeds add to a mean over seeds: its variance, and the degrees of freedom of that."""
+
+    variance: float
+    df: float
+
+
+def satterthwaite(images: float, df_images: float, seeds: Seeds) -> float:
+    """Degrees of freedom of the sum of two variances. Source: Satterthwaite 1946, Biometrics Bulletin 2(6)."""
+    parts = images**2 / df_images
+    if seeds.variance > 0:
+        parts += seeds.variance**2 / seeds.df
+    return (images + seeds.variance) ** 2 / parts if parts > 0 else np.inf
+
+
+def student(df: float, level: float) -> float:
+    """How many standard errors an interval reaches to each side; the normal's where df is infinite."""
+    tail = (1 - level) / 2
+    return -float(ndtri(tail) if np.isinf(df) else stdtrit(df, tail))
+
+
+def wilson(p: float, n: float, z: float) -> tuple[float, float]:
+    """Wilson's interval of a share p of n images, z standard errors to each side."""
+    spread = z * np.sqrt(p * (1 - p) / n + (z / (2 * n)) ** 2)
+    middle, scale = p + z**2 / (2 * n), 1 + z**2 / n
+    return max(float(middle - spread) / scale, 0.0), min(float(middle + spread) / scale, 1.0)
+
+
+def effective_n(p: float, variance: float, n: float, most: float) -> float:
+    """How many independent images a share is as sure as: p (1 - p) / variance.
+
+    `n` where nothing varies at 0 or 1, which says nothing of the variance; never above `most`.
+    """
+    if not 0 < p < 1:
+        return n
+    return min(p * (1 - p) / variance, most) if variance > 0 else most
+
+
+def share_interval(p: float, n: float, seeds: Seeds, level: float) -> tuple[float, float]:
+    """The interval of a share of effectively n images, with what seeds add; within 0 and 1.
+
+    To each side the squares of Wilson's reach and of the seeds' are added (Zou and Donner 2008, Statistics in Medicine
+    27(10)), by Student's t for what is not known of the seeds.
+    """
+    z = student(np.inf, level)
+    low, high = wilson(p, n, z)
+    if seeds.variance <= 0:
+        return low, high
+    # The share that 95 % intervals lie around (Agresti and Coull 1998), as the measured one may be 0 or 1.
+    middle = (n * p + z**2 / 2) / (n + z**2)
+    t = student(satterthwaite(middle * (1 - middle) / n, np.inf, seeds), level)
+    down, up = (t / z * np.hypot(end - p, z * np.sqrt(seeds.variance)) for end in (low, high))
+    return max(float(p - down), 0.0), min(float(p + up), 1.0)
+
+
+def area_interval(
+    area: float, variance: float, n: float, seeds: Seeds, level: float
+) -> tuple[float, float]:
+    """The interval of an area under the ROC curve, made on the logit scale; `n`: images of the rarer side.
+
+    At 0 and 1, or where the variance is not known, Newcombe's, from n images of each side.
+    """
+    if not (0 < area < 1 and variance > 0):
+        return _newcombe(area, n, seeds, level)
+    t = student(satterthwaite(variance, np.inf, seeds), level)
+    reach = t * np.sqrt(variance + seeds.variance) / (area * (1 - area))
+    return float(expit(logit(area) - reach)), float(expit(logit(area) + reach))
+
+
+def _newcombe(area: float, n: float, seeds: Seeds, level: float) -> tuple[float, float]:
+    def beyond(value: float) -> bool:
+        images = hanley_mcneil(value, (n, n))
+        t = student(satterthwaite(images, np.inf, seeds), level)
+        return bool(abs(area - value) > t * np.sqrt(images + seeds.variance))
+
+    return _edge(0.0, area, beyond), _edge(1.0, area, beyond)
+
+
+def hanley_mcneil(area: float, sides: tuple[float, float]) -> float:
+    """The variance of an area, from nothing but itself and the numbers of images (method 5 of Newcombe)."""
+    more = (sum(sides) / 2 - 1) * ((1 - area) / (2 - area) + area / (1 + area))
+    return area * (1 - area) * (1 + more) / (sides[0] * sides[1])
+
+
+def _edge(far: float, near: float, beyond: Callable[[float], bool]) -> float:
+    """Where between `near` and `far` values begin to lie beyond; `far` if they do not."""
+    if not beyond(far):
+        return far
+    for _ in range(_HALVINGS):
+        middle = (far + near) / 2
+        if beyond(middle):
+            far = middle
+        else:
+            near = middle
+    return near
