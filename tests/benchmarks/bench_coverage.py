@@ -12,6 +12,7 @@ import argparse
 import json
 import sys
 from collections import Counter
+from dataclasses import replace
 from multiprocessing import Pool
 from pathlib import Path
 
@@ -20,8 +21,8 @@ from simulated import SETTINGS, Simulation
 
 from tonegap.evidence.bands import rank_bands
 from tonegap.evidence.comparing import ALPHA, compare_entries, holm_steps
-from tonegap.evidence.entries import Asked
-from tonegap.evidence.table import table_evidence
+from tonegap.evidence.entries import Asked, entry_means, evidence_of
+from tonegap.evidence.seeds import pooled
 from tonegap.score.tables import ALL, GAP, WORST
 
 N_ENTRIES = 6
@@ -43,8 +44,11 @@ def one_set(simulation, n_draws, number):
     """Counts of (what, outcome) in one test set: 'in', 'out' or 'none' of intervals, 'told' or 'not' of tests."""
     rng = np.random.default_rng([7, number])
     entries, truth_of_networks = simulation.draw(rng)
-    asked = Asked(("malignant",), simulation.setting.tones, "accuracy", compared=True)
-    found = table_evidence(dict(enumerate(entries)), asked, n_draws)
+    asked = Asked(("malignant",), simulation.setting.tones, "accuracy", nulls=False)
+    # As `table_evidence` does it, without the intervals of entries that are compared alone.
+    means = [entry_means(seeds, asked, n_draws) for seeds in entries]
+    seeds, alone = pooled([entry.means for entry in means]), replace(asked, everything=False)
+    found = [evidence_of(entry, asked if i == 0 else alone, seeds) for i, entry in enumerate(means)]
     counted = Counter()
     one_run = simulation.n_seeds == 1
     for about, intervals, truth in (
@@ -70,7 +74,7 @@ def outcome(interval, truth):
 
 def tests_of(found):
     """Which tests tell equal methods apart."""
-    drawn = [found[i].drawn for i in range(N_ENTRIES)]
+    drawn = [evidence.drawn for evidence in found]
     told = {}
     for score in (ALL, WORST, GAP):
         p = [paired.p for one in drawn[1:] if (paired := compare_entries(one, drawn[0], score))]
