@@ -76,7 +76,7 @@ def our_seconds(answers):
     images = TestImages(answers.ids, answers.y, tones, np.array(answers.units), tuple(TONE_COUNTS))
     said = images_answers(answers.p, answers.y, rules)
     start = time.process_time()
-    weights = draw_weights(images, N_DRAWS)
+    weights = draw_weights([images], N_DRAWS)[0]
     replicates(tally(images, said, weights, with_auc=False), has_event=False)
     return (time.process_time() - start) / N_DRAWS
 

@@ -19,13 +19,18 @@ def one_seed(metric, point, draws, n=100):
     point, draws = np.array(point), np.asarray(draws)
     tones = ("I", "VI")[: len(point) - 1]
     return intervals_of(
-        metric, SeedMean(point, draws, np.full(len(point), float(n)), 1, None), tones
+        metric, SeedMean(point, draws, np.full(len(point), float(n)), 1, None, None), tones
     )
 
 
-def test_the_interval_of_one_tone_is_the_middle_of_its_draws():
-    found = one_seed("pqd", [0.5], np.linspace(0, 1, 1001)[:, None])
-    assert (found[ALL].low, found[ALL].high) == pytest.approx((0.025, 0.975))
+def test_the_interval_of_a_score_is_wilsons_of_as_many_images_as_its_draws_are_worth():
+    # Draws of 0.8 with variance 0.0016 are worth 0.16 / 0.0016 = 100 images, though 60 groups stand behind them, at
+    # one seed never more than those: 0.8 of 60 is 0.6822 to 0.8817, of 40 (variance 0.004) 0.6524 to 0.8950.
+    swing = np.tile([1.0, -1.0], 500)[:, None] * [1, 1, 1]
+    found = one_seed("accuracy", [0.8] * 3, 0.8 + 0.04 * swing, n=60)
+    assert (found[ALL].low, found[ALL].high) == pytest.approx((0.6822, 0.8817), abs=1e-3)
+    found = one_seed("accuracy", [0.8] * 3, 0.8 + np.sqrt(0.004) * swing, n=60)
+    assert (found["VI"].low, found["VI"].high) == pytest.approx((0.6524, 0.8950), abs=1e-3)
 
 
 def test_a_score_undefined_in_many_draws_has_no_interval():
@@ -101,31 +106,10 @@ def test_the_truth_of_equal_tones_is_in_the_interval_though_percentiles_never_ha
     assert percentile <= 5
 
 
-def test_an_interval_of_a_metric_that_noise_moves_holds_what_was_measured():
-    # Drawing images anew raises the calibration error from 0.05 to about 0.10.
-    drawn = np.random.default_rng(0).normal(0.10, 0.01, 2000)
-    found = one_seed("ece", [0.05] * 3, np.column_stack([drawn] * 3))
-    for score in (ALL, "I", "VI"):
-        assert (found[score].low, found[score].high) == pytest.approx((0.03, 0.07), abs=0.003)
-
-
-def test_a_ratio_of_tones_has_no_interval_beyond_what_it_can_be():
-    drawn = np.random.default_rng(0).normal(0.7, 0.1, (2000, 1))
-    found = one_seed("pqd", [0.95], drawn)[ALL]
-    assert found.high == 1.0
-    assert found.low == pytest.approx(0.95 - 0.196, abs=0.02)
-
-
-def test_the_worst_of_scores_near_0_has_no_interval_below_it():
-    noise = np.abs(np.random.default_rng(0).normal(0, 0.02, (2000, 3)))
-    point = np.array([0.001, 0.004, 0.002])
-    assert one_seed("ece", point, point + noise)[WORST].low == 0.0
-
-
-def test_draws_that_never_differ_give_no_interval_and_say_so():
-    found = one_seed("ece", [0.1] * 3, np.full((100, 3), 0.1))
-    assert found[ALL].low is found[GAP].low is None
-    assert found["VI"].reason.startswith("every draw of images gives the same score")
+def test_a_score_that_compares_tones_has_no_interval_and_says_why():
+    found = one_seed("pqd", [0.95], np.linspace(0, 1, 50)[:, None])[ALL]
+    assert (found.low, found.high) == (None, None)
+    assert "see its null" in found.reason
 
 
 @pytest.mark.parametrize(

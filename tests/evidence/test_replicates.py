@@ -64,7 +64,7 @@ def test_a_draw_scores_as_a_set_in_which_images_are_repeated_does():
     images = TestImages(
         tuple(map(str, range(60))), y, tone_indices(tones, TONES), np.arange(60), TONES
     )
-    weights = draw_weights(images, 1)
+    weights = draw_weights([images], 1)[0]
     found = replicates(tally(images, answers(p, y, rules), weights), has_event=False)
     again = np.repeat(np.arange(60), weights[0].astype(int))
     repeated = score_table(p[again], y[again], [tones[i] for i in again], rules)

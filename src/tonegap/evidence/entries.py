@@ -5,36 +5,43 @@ seeds would do is measured on all entries of a table: see `table`.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 import numpy as np
 
 from tonegap.evidence.answers import TestAnswers
-from tonegap.evidence.comparing import Drawn, Noise
+from tonegap.evidence.calibration import calibrated_nulls, ece_intervals
+from tonegap.evidence.comparing import Drawn
 from tonegap.evidence.delong import auc_variance
 from tonegap.evidence.draws import draw_weights
 from tonegap.evidence.every_score import (
     EveryScore,
     OneScore,
     every_score,
-    extreme_points,
+    noise_of,
     scores_of,
 )
 from tonegap.evidence.images import Answers, TestImages, answers, tone_indices
-from tonegap.evidence.intervals import Interval, intervals_of, sample_of, unknown
+from tonegap.evidence.intervals import (
+    Interval,
+    added_by,
+    intervals_of,
+    sample_of,
+    seeds_noise,
+    unknown,
+)
 from tonegap.evidence.measured import Measured
-from tonegap.evidence.parity import Parity, dealt_scores, detectable, parity
+from tonegap.evidence.nulls import OVER_ALL, NullName, tone_nulls
+from tonegap.evidence.parity import Parity, detectable
 from tonegap.evidence.replicates import replicates
 from tonegap.evidence.seeds import SeedMean, SeedVariance, pooled, seed_mean, units_behind
-from tonegap.evidence.shares import Seeds
 from tonegap.evidence.tally import tally
 from tonegap.score.arrays import BoolArray, FloatArray
 from tonegap.score.rules import ScoringRules
 from tonegap.score.tables import ALL, GAP, WORST, largest_difference, metric_named
 
 N_DRAWS = 2000
-N_DEALS = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +64,9 @@ class EntryEvidence:
     """How sure an entry's scores are on one tone axis.
 
     `intervals` maps (metric, tone | all | worst | gap) to an interval of the mean over seeds. Of the
-    ranked metric: `parity`, its gap beside that of dealt tones, and `detectable`, the smallest difference
-    between two tones that such a test set shows. `scores`: None unless they were asked for.
+    ranked metric: `parity`, its gap beside that of permuted tones, and `detectable`, the smallest difference
+    between two tones that such a test set shows. `nulls`: scores that are not 0, or 1, at parity beside what
+    they are then. `scores`: None unless they were asked for.
 
     `intervals` are about the method: test images and training seeds are both in them. `network_intervals` are
     about these trained networks. `seed_spread` has the standard deviation over training seeds of (metric, tone |
@@ -73,6 +81,7 @@ class EntryEvidence:
     seed_spread: Mapping[tuple[str, str], float | None]
     n_seeds: int
     scores: EveryScore | None = None
+    nulls: Mapping[NullName, Parity] = field(default_factory=dict)
 
     @property
     def shown(self) -> Mapping[tuple[str, str], Interval]:
@@ -84,12 +93,14 @@ class EntryEvidence:
 class EntryMeans:
     """What an entry's answers at every seed come to: each metric's mean over seeds, and how it varies.
 
-    `images` names the test images of each seed; `parity` as in EntryEvidence.
+    `images` names the test images of each seed; `nulls` as in EntryEvidence. `offsets` of each seed are what
+    calibration errors are made of, as measured and in each draw; kept where they have intervals.
     """
 
     means: Mapping[str, SeedMean]
     images: tuple[bytes, ...]
-    parity: Parity | None
+    nulls: Mapping[NullName, Parity]
+    offsets: tuple[tuple[FloatArray, FloatArray], ...]
 
     @property
     def n_seeds(self) -> int:
@@ -99,7 +110,7 @@ class EntryMeans:
 
 def entry_means(seeds: Sequence[TestAnswers], asked: Asked, n_draws: int = N_DRAWS) -> EntryMeans:
     """The means of an entry over its seeds, one or more, from its answers at each."""
-    measured = [_measure(seed, asked, n_draws) for seed in seeds]
+    measured = _measure_all(seeds, asked, n_draws)
     behind = [units_behind(m.images, m.said) for m in measured]
     means = {
         name: seed_mean([m.metrics[name] for m in measured], _fewest(name, behind))
@@ -109,7 +120,8 @@ def entry_means(seeds: Sequence[TestAnswers], asked: Asked, n_draws: int = N_DRA
         areas = auc_variance([m.images for m in measured], [m.said for m in measured])
         means["auc"] = replace(means["auc"], variance=areas)
     images = tuple(m.images.digest for m in measured)
-    return EntryMeans(means, images, _parity(measured, means, asked))
+    offsets = tuple(m.offsets for m in measured) if "ece" in _wanted(means, asked) else ()
+    return EntryMeans(means, images, _nulls(measured, asked), offsets)
 
 
 def evidence_of(entry: EntryMeans, asked: Asked, seeds: SeedVariance | None) -> EntryEvidence:
@@ -118,7 +130,7 @@ def evidence_of(entry: EntryMeans, asked: Asked, seeds: SeedVariance | None) -> 
     ranked = scores_of(asked.ranked, entry.means[asked.ranked], asked.tones, added)
     return EntryEvidence(
         intervals=method_intervals(entry, asked, added),
-        parity=entry.parity,
+        parity=entry.nulls.get((asked.ranked, GAP, OVER_ALL)),
         detectable=_detectable(entry, asked, added),
         drawn=_drawn(asked.ranked, ranked, entry.images, with_seeds=added is not None),
         network_intervals=_intervals(entry, asked, None),
@@ -127,6 +139,7 @@ def evidence_of(entry: EntryMeans, asked: Asked, seeds: SeedVariance | None) -> 
         scores=every_score(entry.means, asked.tones, entry.images, added)
         if asked.compared
         else None,
+        nulls=entry.nulls,
     )
 
 
@@ -146,31 +159,51 @@ def method_intervals(
         return _intervals(entry, asked, seeds)
     return {
         (metric, tone): interval
-        for metric in _wanted(entry, asked)
+        for metric in _wanted(entry.means, asked)
         for tone, interval in unknown(metric, asked.tones).items()
     }
 
 
 @dataclass(frozen=True, eq=False)
 class _Seed:
-    """One seed's images and answers, and every metric of them."""
+    """One seed's images and answers, every metric of them, and `Tally.offsets` as measured and in each draw."""
 
     images: TestImages
     said: Answers
     metrics: dict[str, Measured]
+    offsets: tuple[FloatArray, FloatArray]
 
 
-def _measure(seed: TestAnswers, asked: Asked, n_draws: int) -> _Seed:
+def _measure_all(seeds: Sequence[TestAnswers], asked: Asked, n_draws: int) -> list[_Seed]:
+    """Every seed, with draws of the images of all seeds together."""
+    images = [_images(seed, asked) for seed in seeds]
+    weights = _weights(tuple(images), n_draws)
+    return [_measure(*each, asked) for each in zip(seeds, images, weights, strict=True)]
+
+
+def _images(seed: TestAnswers, asked: Asked) -> TestImages:
+    tone = tone_indices(seed.tones, asked.tones)
+    return TestImages(seed.ids, seed.y, tone, np.array(seed.units), asked.tones)
+
+
+def _measure(seed: TestAnswers, images: TestImages, weights: FloatArray, asked: Asked) -> _Seed:
     rules = ScoringRules(seed.classes, asked.positive, seed.threshold, 1, asked.tones)
-    y = seed.y
-    images = TestImages(
-        seed.ids, y, tone_indices(seed.tones, asked.tones), np.array(seed.units), asked.tones
-    )
-    said = answers(seed.p, y, rules)
+    said = answers(seed.p, images.y, rules)
     has_event, with_auc = bool(asked.positive), _with_auc(asked)
-    once = replicates(tally(images, said, np.ones((1, len(y))), with_auc), has_event)
-    drawn = replicates(tally(images, said, _weights(images, n_draws), with_auc), has_event)
-    return _Seed(images, said, {name: Measured(once[name], drawn[name]) for name in once})
+    counted = [tally(images, said, w, with_auc) for w in (np.ones((1, len(images))), weights)]
+    once, drawn = (replicates(t, has_event) for t in counted)
+    metrics = {name: Measured(once[name], drawn[name]) for name in once}
+    return _Seed(images, said, metrics, (counted[0].offsets[0], counted[1].offsets))
+
+
+def _nulls(measured: Sequence[_Seed], asked: Asked) -> dict[NullName, Parity]:
+    """What scores are where tones are alike, and calibration errors where a model is calibrated."""
+    points = [{name: found.point for name, found in m.metrics.items()} for m in measured]
+    seeds = [(m.images, m.said) for m in measured]
+    found = tone_nulls(
+        seeds, points, has_event=bool(asked.positive), with_auc=asked.ranked == "auc"
+    )
+    return found | calibrated_nulls(seeds, [m.metrics["ece"].point for m in measured])
 
 
 def _with_auc(asked: Asked) -> bool:
@@ -178,9 +211,9 @@ def _with_auc(asked: Asked) -> bool:
     return asked.everything or asked.compared or asked.ranked == "auc"
 
 
-def _wanted(entry: EntryMeans, asked: Asked) -> tuple[str, ...]:
+def _wanted(metrics: Mapping[str, SeedMean], asked: Asked) -> tuple[str, ...]:
     """The metrics that have intervals."""
-    return tuple(entry.means if asked.everything else dict.fromkeys((asked.ranked, "accuracy")))
+    return tuple(metrics if asked.everything else dict.fromkeys((asked.ranked, "accuracy")))
 
 
 def _intervals(
@@ -188,9 +221,24 @@ def _intervals(
 ) -> dict[tuple[str, str], Interval]:
     return {
         (metric, tone): interval
-        for metric in _wanted(entry, asked)
-        for tone, interval in intervals_of(metric, entry.means[metric], asked.tones, seeds).items()
+        for metric in _wanted(entry.means, asked)
+        for tone, interval in _intervals_of(metric, entry, asked, seeds).items()
     }
+
+
+def _intervals_of(
+    metric: str, entry: EntryMeans, asked: Asked, seeds: SeedVariance | None
+) -> dict[str, Interval]:
+    mean = entry.means[metric]
+    if metric != "ece":
+        return intervals_of(metric, mean, asked.tones, seeds)
+    names = (*asked.tones, ALL)
+    added = added_by(seeds, metric, mean, len(names))
+    noise = seeds_noise(mean.draws.shape, [of_slot.variance for of_slot in added])
+    points, draws = zip(*entry.offsets, strict=True)
+    return ece_intervals(
+        points, draws, asked.tones, entry.nulls, dict(zip(names, noise.T, strict=True))
+    )
 
 
 def _fewest(metric: str, behind: Sequence[Mapping[str, FloatArray]]) -> FloatArray:
@@ -200,7 +248,7 @@ def _fewest(metric: str, behind: Sequence[Mapping[str, FloatArray]]) -> FloatArr
 
 
 @lru_cache(maxsize=8)
-def _weights(images: TestImages, n_draws: int) -> FloatArray:
+def _weights(images: tuple[TestImages, ...], n_draws: int) -> tuple[FloatArray, ...]:
     return draw_weights(images, n_draws)
 
 
@@ -213,14 +261,7 @@ def _drawn(
         point={score.tone: score.point for score in found},
         draws={score.tone: score.draws for score in found},
         images=images,
-        noise={
-            score.tone: Noise(
-                np.array(score.n),
-                np.array(score.seeds) if with_seeds else None,
-                np.array(score.df),
-            )
-            for score in found
-        },
+        noise={score.tone: noise_of([score], with_seeds=with_seeds) for score in found},
         largest=largest_difference(metric),
     )
 
@@ -230,7 +271,7 @@ def _spread(
 ) -> dict[tuple[str, str], float | None]:
     """The standard deviation over training seeds of each score of one seed."""
     found: dict[tuple[str, str], float | None] = {}
-    for metric in _wanted(entry, asked):
+    for metric in _wanted(entry.means, asked):
         slots = (*asked.tones, ALL) if metric_named(metric).per_tone else (ALL,)
         for slot, tone in enumerate(slots):
             variance = None if seeds is None else float(seeds.variance[metric][slot])
@@ -247,21 +288,5 @@ def _detectable(entry: EntryMeans, asked: Asked, seeds: SeedVariance | None) -> 
     defined: BoolArray = np.all(np.isfinite(mean.draws[:, :n_tones]), axis=1)
     if not (defined.any() and np.isfinite(mean.point[:n_tones]).all()):
         return None
-    nothing = Seeds(0.0, np.inf)
-    added = [
-        seeds.of_mean(asked.ranked, slot, mean.n_seeds) if seeds else nothing
-        for slot in range(n_tones)
-    ]
-    return detectable(sample_of(asked.ranked, mean, added, defined).variance)
-
-
-def _parity(
-    measured: Sequence[_Seed], means: Mapping[str, SeedMean], asked: Asked
-) -> Parity | None:
-    """The gap of the mean over seeds beside that of dealt tones, dealt alike for all seeds of the same images."""
-    if not metric_named(asked.ranked).per_tone:
-        return None
-    has_event = bool(asked.positive)
-    dealt = [dealt_scores(s.images, s.said, N_DEALS, asked.ranked, has_event) for s in measured]
-    gap = extreme_points(asked.ranked, means[asked.ranked])[GAP]
-    return parity(gap, np.ptp(np.mean(dealt, axis=0), axis=1))
+    added = added_by(seeds, asked.ranked, mean, n_tones)
+    return detectable(sample_of(mean, added, defined).variance)

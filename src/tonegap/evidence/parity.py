@@ -1,54 +1,45 @@
-"""What a gap would be if tones made no difference: tones dealt anew among the images.
+"""A score beside its null distribution, and the smallest difference that a test set shows.
 
-The largest minus the smallest of several noisy scores is never 0, so a gap needs this beside it.
-Source: the permutation test, Fisher 1935; Good 2005, Permutation, Parametric and Bootstrap Tests.
+The largest minus the smallest of several noisy scores is never 0, so a gap needs its null beside it.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from tonegap.evidence.images import Answers, TestImages
-from tonegap.evidence.replicates import replicates
-from tonegap.evidence.tally import tally
-from tonegap.score.arrays import FloatArray, IntArray
+from tonegap.score.arrays import FloatArray
 
 # Of a two-sided test at 5 %, with a chance of 80 % to find a difference: 1.96 + 0.84 standard errors.
 _DETECTED = 2.80
+_RANGE = (0.025, 0.975)
 
 
 @dataclass(frozen=True, slots=True)
 class Parity:
-    """A gap without any difference between tones: its mean, and how often it is as large as ours."""
+    """A score where there is nothing to find: its mean, and the chance of one as far off as ours.
+
+    `low` to `high` holds 95 % of the null distribution. `p` is of this score alone, not corrected for others; of
+    400 draws it is never below 0.0025.
+    """
 
     expected: float
     p: float
+    low: float
+    high: float
 
 
-def dealt_scores(
-    images: TestImages, said: Answers, n_deals: int, metric: str, has_event: bool
-) -> FloatArray:
-    """One metric of each tone, with tones dealt anew, [deals, tones].
+def parity(score: float, null: FloatArray, *, larger_is_alike: bool = False) -> Parity | None:
+    """A measured score beside its null distribution [draws]; None if most of it, or the score, is undefined.
 
-    Images of one unit keep sharing a tone; each tone keeps its number of units, not of images.
+    Large scores speak against the null, small ones where larger ones mean more alike (`larger_is_alike`).
     """
-    n_tones = len(images.tones)
-    dealt = _deal(images, n_deals)  # [deals, n]
-    member = dealt.T[:, :, None] == np.arange(n_tones)
-    weights = member.astype(np.float64).reshape(len(images), n_deals * n_tones).T
-    toneless = TestImages(images.ids, images.y, np.full(len(images), -1), images.unit, ())
-    counts = tally(toneless, said, weights, with_auc=metric == "auc")
-    found = replicates(counts, has_event, between=False)[metric]
-    return found.all.reshape(n_deals, n_tones)
-
-
-def parity(gap: float, dealt: FloatArray) -> Parity | None:
-    """A measured gap beside those of dealt tones, [deals]; None where most are undefined."""
-    gaps = dealt[np.isfinite(dealt)]
-    if 2 * len(gaps) < len(dealt):
+    null = null[np.isfinite(null)] if 2 * np.isfinite(null).sum() >= len(null) else null[:0]
+    if not (len(null) and np.isfinite(score)):
         return None
-    p = (1 + int((gaps >= gap - 1e-12).sum())) / (1 + len(gaps))
-    return Parity(float(gaps.mean()), p)
+    sign = -1 if larger_is_alike else 1
+    p = (1 + int((sign * null >= sign * score - 1e-12).sum())) / (1 + len(null))
+    low, high = np.quantile(null, _RANGE)
+    return Parity(float(null.mean()), p, float(low), float(high))
 
 
 def detectable(variance: FloatArray) -> float:
@@ -58,15 +49,3 @@ def detectable(variance: FloatArray) -> float:
     difference can be.
     """
     return _DETECTED * float(np.sqrt(np.sort(variance)[-2:].sum()))
-
-
-def _deal(images: TestImages, n_deals: int) -> IntArray:
-    """Tones of the images, those of the units put in another order each time, [deals, n].
-
-    A unit has the tone of its first image.
-    """
-    rng = np.random.default_rng([1, *images.digest[:16]])
-    _, first, unit_of = np.unique(images.unit, return_index=True, return_inverse=True)
-    tones = np.tile(images.tone[first], (n_deals, 1))
-    dealt: IntArray = rng.permuted(tones, axis=1)[:, unit_of]
-    return dealt

@@ -35,13 +35,12 @@ def replicates(t: Tally, has_event: bool, between: bool = True) -> dict[str, Rep
 
 def _per_tone(t: Tally, has_event: bool) -> dict[str, FloatArray]:
     """Metrics that each slot has by itself, [draws, slots]."""
-    confidence, correct = t.bins[..., 0, :], t.bins[..., 1, :]
     found = {
         "accuracy": t.right.sum(axis=-1) / t.n,
         "balanced_accuracy": (t.right / t.true).mean(axis=-1),
         "macro_f1": (2 * t.right / (t.true + t.called)).mean(axis=-1),
         "auc": t.auc.mean(axis=-1),
-        "ece": np.abs(correct - confidence).sum(axis=-1) / t.n,
+        "ece": np.abs(t.offsets).sum(axis=-1),
     }
     if has_event:
         rates = t.events[..., 0, :, 1] / t.events[..., 0, :, :].sum(axis=-1)

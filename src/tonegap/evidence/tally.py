@@ -40,6 +40,16 @@ class Tally:
         n: FloatArray = self.true.sum(axis=-1)
         return n
 
+    @property
+    def offsets(self) -> FloatArray:
+        """Accuracy minus confidence of each bin, times its share of the images, [draws, slots, b]; NaN without images.
+
+        Their sizes add up to the calibration error.
+        """
+        with np.errstate(invalid="ignore", divide="ignore"):
+            offsets: FloatArray = (self.bins[..., 1, :] - self.bins[..., 0, :]) / self.n[..., None]
+        return offsets
+
 
 def tally(images: TestImages, said: Answers, weights: FloatArray, with_auc: bool = True) -> Tally:
     """What an entry's answers add up to in each draw; `weights` [draws, n].
