@@ -7,6 +7,7 @@ from tonegap.evidence.answers import TestAnswers
 from tonegap.evidence.comparing import (
     Errors,
     Noise,
+    SeedNoise,
     compare_entries,
     compare_networks,
     holm_steps,
@@ -44,9 +45,10 @@ def said(accuracy, seed, n=300, units=None, ids_from=0):
 ASKED = Asked((), TONES, "accuracy")
 
 
-def noise(n=1000, seeds=0.0, df=10.0):
+def noise(n=1000, seeds=0.0, df=10.0, between=None):
     """Noise of one score beside its draws."""
-    return Noise(np.array(float(n)), None if seeds is None else np.array(seeds), np.array(df))
+    parts = (seeds, seeds if between is None else between, df)
+    return Noise(np.array([float(n)]), SeedNoise(*(np.array([part]) for part in parts)))
 
 
 def test_holm_multiplies_the_smallest_most_and_never_falls():
@@ -101,6 +103,15 @@ def test_few_images_and_few_seeds_make_more_noise():
     assert found.df == pytest.approx(0.1**2 / (0.05**2 / 4 + 0.05**2 / 6))
     assert found.df == pytest.approx(9.6)
     assert found.high == pytest.approx(0.1 + 2.2414 * np.sqrt(0.1), abs=1e-3)
+
+
+def test_seeds_that_differ_no_more_than_draws_explain_are_still_not_known_well():
+    # 0.05^2 / (0.05^2 / 4 + 0.03^2 / 3) = 2.7027.
+    found = paired(
+        0.1, np.array([-0.2, 0.2] * 50), noise(5, 0.0, 3.0, 0.01), noise(8, 0.0, 3.0, 0.02)
+    )
+    assert found.error**2 == pytest.approx(0.05)
+    assert found.df == pytest.approx(2.7027, abs=1e-4)
 
 
 @pytest.mark.parametrize("difference", np.linspace(0.001, 0.12, 40))

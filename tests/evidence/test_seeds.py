@@ -38,7 +38,12 @@ def test_draws_of_few_images_explain_as_much_as_those_of_few_images_vary():
 
 def table(*excess, n_seeds=2):
     return [
-        {"pqd": SeedMean(np.zeros(1), np.zeros((2, 1)), N, n_seeds, np.array([e]))} for e in excess
+        {
+            "pqd": SeedMean(
+                np.zeros(1), np.zeros((2, 1)), N, n_seeds, np.array([e]), np.array([2 * e])
+            )
+        }
+        for e in excess
     ]
 
 
@@ -46,6 +51,7 @@ def test_the_mean_over_entries_is_taken_before_what_is_below_0_is_cut():
     # (0.0016 - 0.0004) / 2; one entry with 2 seeds has 1 degree of freedom, two have 2.
     found = pooled(table(0.0016, -0.0004))
     assert found.variance["pqd"] == pytest.approx([0.0006])
+    assert found.between["pqd"] == pytest.approx([0.0012])  # twice that each, by construction
     assert found.df["pqd"] == pytest.approx([2])
     assert found.n_entries == 2
     assert pooled(table(0.0016, -0.0020)).variance["pqd"] == pytest.approx([0.0])

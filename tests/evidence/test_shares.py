@@ -15,7 +15,7 @@ from tonegap.evidence.shares import (
     wilson,
 )
 
-NO_SEEDS = Seeds(0.0, np.inf)
+NO_SEEDS = Seeds(0.0, 0.0, np.inf)
 Z = 1.959964
 
 
@@ -43,22 +43,24 @@ def test_what_seeds_add_widens_wilsons_interval_on_each_side_by_students_t():
     # The share to stand on is (45 + 1.92073) / (50 + 3.84146) = 0.87146, its p (1 - p) / 50 = 0.0022404.
     # Degrees of freedom 0.0052404^2 / (0.003^2 / 6) = 18.308: t = 2.0983, 1.07059 times z.
     # Down 1.07059 x root(0.11360^2 + 0.10735^2) = 0.16733.
-    low, high = share_interval(0.9, 50, Seeds(0.003, 6.0), 0.95)
+    low, high = share_interval(0.9, 50, Seeds(0.003, 0.003, 6.0), 0.95)
     assert low == pytest.approx(0.9 - 0.16733, abs=1e-4)
     assert high == 1.0  # 0.9 + 0.12988
 
 
 def test_a_share_of_all_images_at_every_seed_still_has_what_seeds_add():
     # Wilson's 50 / 53.8415 = 0.92865 is 0.07135 down; with seeds it must reach further, by 0.10735 at least.
-    low, high = share_interval(1.0, 50, Seeds(0.003, 6.0), 0.95)
+    low, high = share_interval(1.0, 50, Seeds(0.003, 0.003, 6.0), 0.95)
     assert 0.82 < low < 1 - np.hypot(0.07135, 0.10735)
     assert high == 1.0
 
 
 def test_degrees_of_freedom_of_two_variances():
     # (2 + 1)^2 / (2^2 / 4 + 1^2 / 2) = 9 / 1.5.
-    assert satterthwaite(2.0, 4.0, Seeds(1.0, 2.0)) == pytest.approx(6.0)
+    assert satterthwaite(2.0, 4.0, Seeds(1.0, 1.0, 2.0)) == pytest.approx(6.0)
     assert satterthwaite(2.0, np.inf, NO_SEEDS) == np.inf
+    # 1 of a measured 3, of which 2 was explained: 9 / (1 + 9 / 2).
+    assert satterthwaite(2.0, 4.0, Seeds(1.0, 3.0, 2.0)) == pytest.approx(9 / 5.5)
 
 
 FOUR = np.array([0.9, 0.4, 0.5, 0.1])

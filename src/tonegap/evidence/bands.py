@@ -49,9 +49,9 @@ def _noise(drawn: Drawn, score: str, i: int) -> FloatArray:
     What images do is drawn alike for all entries; what seeds do is each entry's own.
     """
     draws, noise = drawn.draws[score], drawn.noise[score]
-    errors, n = errors_of(draws, noise, alone(noise)), np.maximum(noise.n, 2)
+    errors, n = errors_of(draws[None], noise, alone(noise)), np.maximum(noise.n, 2)
     images = (draws - draws[np.isfinite(draws)].mean()) * np.sqrt(n / (n - 1))
-    of_seeds = 0.0 if noise.seeds is None else np.sqrt(noise.seeds)
+    of_seeds = 0.0 if noise.seeds is None else np.sqrt(noise.seeds.variance)
     rng = np.random.default_rng([2, i])
     wider = errors.reach() / errors.size / -ndtri(ALPHA / 2)
     found: FloatArray = wider * (images + of_seeds * rng.normal(size=len(draws)))

@@ -70,24 +70,25 @@ def _errors(images: TestImages, said: Answers, right: BoolArray) -> FloatArray:
 
 
 def ece_intervals(
-    seeds: Sequence[tuple[FloatArray, FloatArray]],
+    points: Sequence[FloatArray],
+    draws: Sequence[FloatArray],
     tones: Sequence[str],
     nulls: Mapping[NullName, Parity],
-    added: Mapping[str, float],
+    extra: Mapping[str, FloatArray] | None = None,
 ) -> dict[str, Interval]:
     """The interval of the mean error over seeds, of each tone and of all images; none of worst tone and gap.
 
     Of each seed, signed distances of accuracy from confidence by bin that add up to the error (`Tally.offsets`): as
-    measured [slots, bins], and in draws [draws, slots, bins]. `added`: what training seeds add to the variance of a
-    slot's error.
+    measured [slots, bins], and in draws [draws, slots, bins]. `extra` noise of a slot's error [draws]: what training
+    seeds add.
     """
     found = {name: Interval(None, None, _BIASED) for name in (WORST, GAP)}
     for slot, name in enumerate((*tones, ALL)):
-        point = np.stack([points[slot] for points, _ in seeds])
-        noise = np.stack([draws[:, slot] for _, draws in seeds]) - point[:, None]
+        point = np.stack([p[slot] for p in points])
+        noise = np.stack([d[:, slot] for d in draws]) - point[:, None]
         null = nulls.get(("ece", name, CALIBRATED))
-        of_seeds = np.random.default_rng(4).normal(0, added.get(name, 0.0) ** 0.5, noise.shape[1])
-        found[name] = _interval(point, noise, of_seeds, null.p if null else 0.0)
+        more = (extra or {}).get(name, np.zeros(noise.shape[1]))
+        found[name] = _interval(point, noise, more, null.p if null else 0.0)
     return found
 
 

@@ -18,28 +18,40 @@ ALPHA = 1 - LEVEL
 
 
 @dataclass(frozen=True, eq=False)
+class SeedNoise:
+    """What training seeds add to means over them, arrays [scores]; the parts as in `shares.Seeds`."""
+
+    variance: FloatArray
+    between: FloatArray
+    df: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
 class Noise:
     """What scores [scores] vary by beside draws of images.
 
-    `n`: groups of near-duplicates that each rests on. `seeds`: the variance that training seeds add to the mean
-    over them, None with one seed; `df` are the degrees of freedom of that.
+    `n`: groups of near-duplicates that each rests on. `seeds`: None of an entry that was trained once.
     """
 
     n: FloatArray
-    seeds: FloatArray | None
-    df: FloatArray
+    seeds: SeedNoise | None = None
 
     def among(self, at: Sequence[int]) -> "Noise":
         """That of some of the scores."""
-        rows = list(at)
-        seeds = None if self.seeds is None else self.seeds[rows]
-        return Noise(self.n[rows], seeds, self.df[rows])
+        rows, seeds = list(at), self.seeds
+        if seeds is None:
+            return Noise(self.n[rows])
+        return Noise(
+            self.n[rows], SeedNoise(*(x[rows] for x in (seeds.variance, seeds.between, seeds.df)))
+        )
 
 
 def alone(noise: Noise) -> Noise:
-    """Noise to compare a score with a value that has none."""
+    """Noise to compare scores with values that have none."""
+    if noise.seeds is None:
+        return noise
     nothing = np.zeros_like(noise.n)
-    return Noise(noise.n, None if noise.seeds is None else nothing, noise.df)
+    return Noise(noise.n, SeedNoise(nothing, nothing, noise.seeds.df))
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,10 +112,10 @@ def errors_of(drawn: FloatArray, one: Noise, other: Noise) -> Errors:
     images = np.maximum(variance_over(drawn, axis=-1) * n / (n - 1), 1 / (n + 2) ** 2)
     if one.seeds is None or other.seeds is None:
         return Errors(np.sqrt(images), n - 1)
-    seeds = one.seeds + other.seeds
-    df = np.maximum(np.minimum(one.df, other.df), 1)
-    total = images + seeds
-    return Errors(np.sqrt(total), total**2 / (images**2 / (n - 1) + seeds**2 / df))
+    total = images + one.seeds.variance + other.seeds.variance
+    between = one.seeds.between + other.seeds.between
+    df = np.maximum(np.minimum(one.seeds.df, other.seeds.df), 1)
+    return Errors(np.sqrt(total), total**2 / (images**2 / (n - 1) + between**2 / df))
 
 
 def compare_entries(one: Drawn, other: Drawn, score: str) -> Paired | None:
@@ -122,7 +134,7 @@ def compare_networks(one: Drawn, other: Drawn, score: str) -> Paired | None:
     found = _of_both(one, other, score)
     if not found:
         return None
-    own, against = (Noise(d.noise[score].n, None, d.noise[score].df) for d in (one, other))
+    own, against = (Noise(d.noise[score].n) for d in (one, other))
     return paired(*found, own, against, one.largest)
 
 
@@ -146,10 +158,10 @@ def paired(
     """
     if not (np.isfinite(difference) and is_told(drawn)):
         return None
-    errors = errors_of(drawn, one, other)
-    reach, p = float(errors.reach()), float(errors.p(np.asarray(difference)))
+    errors = errors_of(drawn[None], one, other)
+    reach, p = float(errors.reach()[0]), float(errors.p(np.array([difference]))[0])
     low, high = (min(max(difference + side * reach, -largest), largest) for side in (-1, 1))
-    return Paired(difference, low, high, p, float(errors.size), float(errors.df))
+    return Paired(difference, low, high, p, float(errors.size[0]), float(errors.df[0]))
 
 
 def is_told(drawn: FloatArray) -> FloatArray:

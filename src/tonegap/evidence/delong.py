@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from tonegap.evidence.draws import union_of
 from tonegap.evidence.images import Answers, TestImages
 from tonegap.score.arrays import BoolArray, FloatArray
 
@@ -18,24 +19,11 @@ def auc_variance(images: Sequence[TestImages], said: Sequence[Answers]) -> Float
     An image that several seeds were tested on counts as one.
     """
     each = [_influence(i, a) for i, a in zip(images, said, strict=True)]
-    _, at = np.unique(np.concatenate(_keys(images)), return_inverse=True)
-    by_unit = np.zeros((int(at.max()) + 1, len(each[0])))
-    np.add.at(by_unit, at, np.concatenate(each, axis=1).T / len(each))
+    union = union_of(tuple(images))
+    by_unit = np.zeros((len(union.names), len(each[0])))
+    np.add.at(by_unit, np.concatenate(union.members), np.concatenate(each, axis=1).T / len(each))
     variance: FloatArray = (by_unit**2).sum(axis=0)
     return variance
-
-
-def _keys(images: Sequence[TestImages]) -> list[list[int] | list[str]]:
-    """What tells the groups of images apart, also those of test sets that differ by seed: a group's first id."""
-    if all(i == images[0] for i in images):
-        return [i.unit.tolist() for i in images]
-    found: list[list[int] | list[str]] = []
-    for one in images:
-        first: dict[int, str] = {}
-        for image, unit in sorted(zip(one.ids, one.unit.tolist(), strict=True)):
-            first.setdefault(unit, image)
-        found.append([first[unit] for unit in one.unit.tolist()])
-    return found
 
 
 def _influence(images: TestImages, said: Answers) -> FloatArray:

@@ -12,23 +12,30 @@ import numpy as np
 
 from tonegap.evidence.answers import TestAnswers
 from tonegap.evidence.calibration import calibrated_nulls, ece_intervals
-from tonegap.evidence.comparing import Drawn, Noise
+from tonegap.evidence.comparing import Drawn
 from tonegap.evidence.delong import auc_variance
 from tonegap.evidence.draws import draw_weights
 from tonegap.evidence.every_score import (
     EveryScore,
     OneScore,
     every_score,
+    noise_of,
     scores_of,
 )
 from tonegap.evidence.images import Answers, TestImages, answers, tone_indices
-from tonegap.evidence.intervals import Interval, intervals_of, sample_of, unknown
+from tonegap.evidence.intervals import (
+    Interval,
+    added_by,
+    intervals_of,
+    sample_of,
+    seeds_noise,
+    unknown,
+)
 from tonegap.evidence.measured import Measured
 from tonegap.evidence.nulls import OVER_ALL, NullName, tone_nulls
 from tonegap.evidence.parity import Parity, detectable
 from tonegap.evidence.replicates import replicates
 from tonegap.evidence.seeds import SeedMean, SeedVariance, pooled, seed_mean, units_behind
-from tonegap.evidence.shares import Seeds
 from tonegap.evidence.tally import tally
 from tonegap.score.arrays import BoolArray, FloatArray
 from tonegap.score.rules import ScoringRules
@@ -87,8 +94,8 @@ class EntryEvidence:
 class EntryMeans:
     """What an entry's answers at every seed come to: each metric's mean over seeds, and how it varies.
 
-    `images` names the test images of each seed; `nulls` as in EntryEvidence; `offsets` are those of
-    `calibration.ece_intervals`, as measured and in draws, seed by seed.
+    `images` names the test images of each seed; `nulls` as in EntryEvidence. `offsets` of each seed are what
+    calibration errors are made of, as measured and in each draw; kept where they have intervals.
     """
 
     means: Mapping[str, SeedMean]
@@ -114,7 +121,8 @@ def entry_means(seeds: Sequence[TestAnswers], asked: Asked, n_draws: int = N_DRA
         areas = auc_variance([m.images for m in measured], [m.said for m in measured])
         means["auc"] = replace(means["auc"], variance=areas)
     images = tuple(m.images.digest for m in measured)
-    return EntryMeans(means, images, _nulls(measured, asked), tuple(m.offsets for m in measured))
+    offsets = tuple(m.offsets for m in measured) if "ece" in _wanted(means, asked) else ()
+    return EntryMeans(means, images, _nulls(measured, asked), offsets)
 
 
 def evidence_of(entry: EntryMeans, asked: Asked, seeds: SeedVariance | None) -> EntryEvidence:
@@ -152,7 +160,7 @@ def method_intervals(
         return _intervals(entry, asked, seeds)
     return {
         (metric, tone): interval
-        for metric in _wanted(entry, asked)
+        for metric in _wanted(entry.means, asked)
         for tone, interval in unknown(metric, asked.tones).items()
     }
 
@@ -189,36 +197,50 @@ def _measure(seed: TestAnswers, images: TestImages, weights: FloatArray, asked: 
     return _Seed(images, said, metrics, (counted[0].offsets[0], counted[1].offsets))
 
 
+def _nulls(measured: Sequence[_Seed], asked: Asked) -> dict[NullName, Parity]:
+    """What scores are where tones are alike, and calibration errors where a model is calibrated."""
+    points = [{name: found.point for name, found in m.metrics.items()} for m in measured]
+    seeds = [(m.images, m.said) for m in measured]
+    found = calibrated_nulls(seeds, [m["ece"] for m in points])
+    if asked.nulls:
+        with_auc = asked.ranked == "auc"
+        found |= tone_nulls(seeds, points, has_event=bool(asked.positive), with_auc=with_auc)
+    return found
+
+
 def _with_auc(asked: Asked) -> bool:
     """Whether areas under the ROC curve are needed; they take as long as all else."""
     return asked.everything or asked.compared or asked.ranked == "auc"
 
 
-def _wanted(entry: EntryMeans, asked: Asked) -> tuple[str, ...]:
+def _wanted(metrics: Mapping[str, SeedMean], asked: Asked) -> tuple[str, ...]:
     """The metrics that have intervals."""
-    return tuple(entry.means if asked.everything else dict.fromkeys((asked.ranked, "accuracy")))
+    return tuple(metrics if asked.everything else dict.fromkeys((asked.ranked, "accuracy")))
 
 
 def _intervals(
     entry: EntryMeans, asked: Asked, seeds: SeedVariance | None
 ) -> dict[tuple[str, str], Interval]:
-    found: dict[tuple[str, str], Interval] = {}
-    for metric in _wanted(entry, asked):
-        mean = entry.means[metric]
-        if metric == "ece":
-            of_metric = _ece_intervals(entry, asked, seeds)
-        else:
-            of_metric = intervals_of(metric, mean, asked.tones, seeds)
-        found |= {(metric, tone): interval for tone, interval in of_metric.items()}
-    return found
+    return {
+        (metric, tone): interval
+        for metric in _wanted(entry.means, asked)
+        for tone, interval in _intervals_of(metric, entry, asked, seeds).items()
+    }
 
 
-def _ece_intervals(
-    entry: EntryMeans, asked: Asked, seeds: SeedVariance | None
+def _intervals_of(
+    metric: str, entry: EntryMeans, asked: Asked, seeds: SeedVariance | None
 ) -> dict[str, Interval]:
-    slots = enumerate((*asked.tones, ALL))
-    added = {name: seeds.of_mean("ece", i, entry.n_seeds).variance for i, name in slots if seeds}
-    return ece_intervals(entry.offsets, asked.tones, entry.nulls, added)
+    mean = entry.means[metric]
+    if metric != "ece":
+        return intervals_of(metric, mean, asked.tones, seeds)
+    names = (*asked.tones, ALL)
+    added = added_by(seeds, metric, mean, len(names))
+    noise = seeds_noise(mean.draws.shape, [of_slot.variance for of_slot in added])
+    points, draws = zip(*entry.offsets, strict=True)
+    return ece_intervals(
+        points, draws, asked.tones, entry.nulls, dict(zip(names, noise.T, strict=True))
+    )
 
 
 def _fewest(metric: str, behind: Sequence[Mapping[str, FloatArray]]) -> FloatArray:
@@ -241,14 +263,7 @@ def _drawn(
         point={score.tone: score.point for score in found},
         draws={score.tone: score.draws for score in found},
         images=images,
-        noise={
-            score.tone: Noise(
-                np.array(score.n),
-                np.array(score.seeds) if with_seeds else None,
-                np.array(score.df),
-            )
-            for score in found
-        },
+        noise={score.tone: noise_of([score], with_seeds=with_seeds) for score in found},
         largest=largest_difference(metric),
     )
 
@@ -258,7 +273,7 @@ def _spread(
 ) -> dict[tuple[str, str], float | None]:
     """The standard deviation over training seeds of each score of one seed."""
     found: dict[tuple[str, str], float | None] = {}
-    for metric in _wanted(entry, asked):
+    for metric in _wanted(entry.means, asked):
         slots = (*asked.tones, ALL) if metric_named(metric).per_tone else (ALL,)
         for slot, tone in enumerate(slots):
             variance = None if seeds is None else float(seeds.variance[metric][slot])
@@ -275,20 +290,5 @@ def _detectable(entry: EntryMeans, asked: Asked, seeds: SeedVariance | None) -> 
     defined: BoolArray = np.all(np.isfinite(mean.draws[:, :n_tones]), axis=1)
     if not (defined.any() and np.isfinite(mean.point[:n_tones]).all()):
         return None
-    nothing = Seeds(0.0, np.inf)
-    added = [
-        seeds.of_mean(asked.ranked, slot, mean.n_seeds) if seeds else nothing
-        for slot in range(n_tones)
-    ]
-    return detectable(sample_of(asked.ranked, mean, added, defined).variance)
-
-
-def _nulls(measured: Sequence[_Seed], asked: Asked) -> dict[NullName, Parity]:
-    """What scores are where tones are alike, and calibration errors where a model is calibrated."""
-    points = [{name: found.point for name, found in m.metrics.items()} for m in measured]
-    seeds = [(m.images, m.said) for m in measured]
-    found = calibrated_nulls(seeds, [m["ece"] for m in points])
-    if asked.nulls:
-        with_auc = asked.ranked == "auc"
-        found |= tone_nulls(seeds, points, has_event=bool(asked.positive), with_auc=with_auc)
-    return found
+    added = added_by(seeds, asked.ranked, mean, n_tones)
+    return detectable(sample_of(mean, added, defined).variance)

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tonegap.evidence.comparing import Noise
-from tonegap.evidence.intervals import extreme_draws
+from tonegap.evidence.comparing import Noise, SeedNoise
+from tonegap.evidence.intervals import added_by, extreme_draws
 from tonegap.evidence.measured import variance_over
 from tonegap.evidence.seeds import SeedMean, SeedVariance
+from tonegap.evidence.shares import Seeds
 from tonegap.score.arrays import FloatArray
 from tonegap.score.tables import ALL, GAP, WORST, metric_named
 
@@ -46,24 +47,31 @@ def every_score(
         tuple((metric, each.tone) for metric, each in found),
         np.array([each.draws for _, each in found]),
         images,
-        Noise(
-            np.array([each.n for _, each in found]),
-            None if seeds is None else np.array([each.seeds for _, each in found]),
-            np.array([each.df for _, each in found]),
-        ),
+        noise_of([each for _, each in found], with_seeds=seeds is not None),
     )
+
+
+def noise_of(scores: Sequence["OneScore"], *, with_seeds: bool) -> Noise:
+    """What scores vary by beside draws of images, [scores]; without seeds where the entry was trained once."""
+    n = np.array([each.n for each in scores])
+    if not with_seeds:
+        return Noise(n)
+    variance, between, df = (
+        np.array([getattr(each.seeds, of) for each in scores])
+        for of in ("variance", "between", "df")
+    )
+    return Noise(n, SeedNoise(variance, between, df))
 
 
 @dataclass(frozen=True, eq=False)
 class OneScore:
-    """A score's draws [draws], the groups of near-duplicates behind it, what seeds add and with which df."""
+    """A score as measured and in draws [draws], the groups of near-duplicates behind it, and what seeds add."""
 
     tone: str
     point: float
     draws: FloatArray
     n: float
-    seeds: float
-    df: float
+    seeds: Seeds
 
 
 def scores_of(
@@ -72,27 +80,29 @@ def scores_of(
     """`all`, each tone, `worst` and `gap` of a metric; `all` alone where it compares the tones."""
     per_tone = metric_named(metric).per_tone
     names = (*tones, ALL) if per_tone else (ALL,)
-    found = []
+    added, found = added_by(seeds, metric, mean, len(names)), []
     for slot, tone in enumerate(names):
-        added = seeds.of_mean(metric, slot, mean.n_seeds) if seeds else None
         draws, point = mean.draws[:, slot], float(mean.point[slot])
-        of_seeds = (added.variance, added.df) if added else (0.0, 1.0)
-        found.append(OneScore(tone, point, draws, float(mean.n[slot]), *of_seeds))
+        found.append(OneScore(tone, point, draws, float(mean.n[slot]), added[slot]))
     found = [found[-1], *found[:-1]]
     return found + _extremes(metric, mean, seeds) if per_tone else found
 
 
 def _extremes(metric: str, mean: SeedMean, seeds: SeedVariance | None) -> list[OneScore]:
     """Worst tone and gap; what seeds add to them is by how much more they vary with seeds in each tone."""
-    points, images = extreme_points(metric, mean), extreme_draws(metric, mean, None)
-    both = images if seeds is None else extreme_draws(metric, mean, seeds)
     n = mean.n[:-1]
     fewest = float(n[n > 0].min()) if (n > 0).any() else 0.0
-    df = 1.0 if seeds is None else float(seeds.df[metric][:-1].min())
-    return [
-        OneScore(name, points[name], images[name], fewest, _more(images[name], both[name]), df)
-        for name in (WORST, GAP)
-    ]
+    points, added = extreme_points(metric, mean), added_by(seeds, metric, mean, len(n))
+    images, *with_seeds = (
+        extreme_draws(metric, mean, variance)
+        for variance in ([0.0] * len(n), [s.variance for s in added], [s.between for s in added])
+    )
+    found = []
+    for name in (WORST, GAP):
+        variance, between = (_more(images[name], both[name]) for both in with_seeds)
+        of_seeds = Seeds(variance, between, min(s.df for s in added))
+        found.append(OneScore(name, points[name], images[name], fewest, of_seeds))
+    return found
 
 
 def _more(images: FloatArray, both: FloatArray) -> float:

@@ -18,12 +18,11 @@ from tonegap.score.tables import ALL, GAP, WORST, metric_named
 
 LEVEL = 0.95
 ONE_RUN = "one training run: how another would differ is not known"
-NO_SPREAD = "every draw of images gives the same score, which says nothing of how sure it is"
 _MOST_LOST = 0.05
-_MOVED_BY_NOISE = "noise alone moves a score that compares tones: see its null"
+MOVED_BY_NOISE = "noise alone moves a score that compares tones: see its null"
 # Shares of images: defined from one image on, whatever is drawn.
 _SHARES = frozenset({"accuracy", "sensitivity", "specificity"})
-_NONE = Seeds(0.0, np.inf)
+_NONE = Seeds(0.0, 0.0, np.inf)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,22 +44,29 @@ def intervals_of(
     """The interval of one metric for each tone, `all`, `worst` and `gap`, over seeds.
 
     Of the method with what `seeds` add, of the networks without. A score that is not defined in more than 5 % of
-    the draws has none, shares of images and areas apart. A metric that compares the tones has none: with equal
-    tones an interval from draws holds its true value in a fifth to two thirds of cases. That of the calibration
-    error is another one: see `calibration`.
+    the draws has none, shares of images and areas apart; nor has a metric that compares the tones itself: with equal
+    tones an interval from draws holds its true value in a fifth to two thirds of cases.
     """
     if not metric_named(metric).per_tone:
-        return {ALL: Interval(None, None, _MOVED_BY_NOISE)}
+        return {ALL: Interval(None, None, MOVED_BY_NOISE)}
     names = (*tones, ALL)
-    added = [seeds.of_mean(metric, i, mean.n_seeds) if seeds else _NONE for i in range(len(names))]
+    added = added_by(seeds, metric, mean, len(names))
     found = {name: _share(metric, mean, i, added[i], level) for i, name in enumerate(names)}
     return found | _extremes(metric, mean, added[:-1], level)
 
 
+def added_by(seeds: SeedVariance | None, metric: str, mean: SeedMean, n_slots: int) -> list[Seeds]:
+    """What seeds add to each of the first slots of a metric; nothing where they are left out."""
+    if seeds is None:
+        return [_NONE] * n_slots
+    return [seeds.of_mean(metric, slot, mean.n_seeds) for slot in range(n_slots)]
+
+
 def unknown(metric: str, tones: Sequence[str]) -> dict[str, Interval]:
     """The intervals of a method that was trained once: none, with the reason."""
-    names = (*tones, ALL, WORST, GAP) if metric_named(metric).per_tone else (ALL,)
-    return dict.fromkeys(names, Interval(None, None, ONE_RUN))
+    if not metric_named(metric).per_tone:
+        return {ALL: Interval(None, None, MOVED_BY_NOISE)}
+    return dict.fromkeys((*tones, ALL, WORST, GAP), Interval(None, None, ONE_RUN))
 
 
 def _share(metric: str, mean: SeedMean, slot: int, seeds: Seeds, level: float) -> Interval:
@@ -79,19 +85,16 @@ def _share(metric: str, mean: SeedMean, slot: int, seeds: Seeds, level: float) -
     return Interval(*share_interval(p, worth, seeds, level))
 
 
-def _of_seeds(shape: tuple[int, ...], added: Sequence[Seeds]) -> FloatArray:
+def seeds_noise(shape: tuple[int, ...], variance: Sequence[float]) -> FloatArray:
     """Normal noise of what seeds add to each slot, [draws, slots]; the same whenever it is asked for."""
-    scale = np.sqrt([seeds.variance for seeds in added])
-    noise: FloatArray = np.random.default_rng(1).normal(size=shape[::-1]).T * scale
+    noise: FloatArray = np.random.default_rng(1).normal(size=shape[::-1]).T * np.sqrt(variance)
     return noise
 
 
-def extreme_draws(metric: str, mean: SeedMean, seeds: SeedVariance | None) -> dict[str, FloatArray]:
-    """Worst tone and gap of the mean over seeds in each draw, with what `seeds` add to each tone, [draws]."""
+def extreme_draws(metric: str, mean: SeedMean, variance: Sequence[float]) -> dict[str, FloatArray]:
+    """Worst tone and gap of the mean over seeds in each draw, with noise of such variance on each tone, [draws]."""
     tones = mean.draws[:, :-1]
-    if seeds is not None:
-        added = [seeds.of_mean(metric, i, mean.n_seeds) for i in range(tones.shape[1])]
-        tones = tones + _of_seeds(tones.shape, added)
+    tones = tones + seeds_noise(tones.shape, variance)
     larger = metric_named(metric).larger_is_better
     return {
         WORST: tones.min(axis=1) if larger else tones.max(axis=1),
@@ -99,17 +102,15 @@ def extreme_draws(metric: str, mean: SeedMean, seeds: SeedVariance | None) -> di
     }
 
 
-def sample_of(
-    metric: str, mean: SeedMean, added: Sequence[Seeds], defined: BoolArray | None = None
-) -> Sample:
+def sample_of(mean: SeedMean, added: Sequence[Seeds], defined: BoolArray | None = None) -> Sample:
     """The tones of a mean over seeds and their noise, with what seeds add, in the draws that are defined."""
     drawn, point = mean.draws[:, :-1], mean.point[:-1]
     drawn = drawn if defined is None else drawn[defined]
     noise = np.asfortranarray(drawn - point)
     extra = None
     if any(seeds.variance > 0 for seeds in added):
-        extra = np.asfortranarray(_of_seeds(noise.shape, added))
-    return Sample(point, noise, None if metric == "ece" else mean.n[:-1], extra)
+        extra = np.asfortranarray(seeds_noise(noise.shape, [seeds.variance for seeds in added]))
+    return Sample(point, noise, mean.n[:-1], extra)
 
 
 def _extremes(
@@ -119,16 +120,12 @@ def _extremes(
     if not _enough(defined) or not np.isfinite(mean.point[:-1]).all():
         lost = _lost(defined)
         return {WORST: lost, GAP: lost}
-    sample = sample_of(metric, mean, added, defined)
+    sample = sample_of(mean, added, defined)
     low, high = worst_interval(sample, level, metric_named(metric).larger_is_better)
     return {
-        WORST: _interval(max(low, 0.0), min(high, 1.0)),
-        GAP: _interval(*gap_interval(sample, level)),
+        WORST: Interval(max(low, 0.0), min(high, 1.0)),
+        GAP: Interval(*gap_interval(sample, level)),
     }
-
-
-def _interval(low: float, high: float) -> Interval:
-    return Interval(low, high) if low < high else Interval(None, None, NO_SPREAD)
 
 
 def _enough(defined: BoolArray) -> bool:

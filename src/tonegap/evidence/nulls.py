@@ -68,7 +68,7 @@ def _is_ratio(metric: str) -> bool:
 def _by_name(
     seeds: Sequence[Mapping[str, Replicates]],
 ) -> Iterator[tuple[tuple[str, str], FloatArray]]:
-    """The gap of means over seeds, or the mean over seeds of a score that compares tones, [draws]."""
+    """Each gap of the mean over seeds, and the mean of each score that compares tones, as tables have them, [draws]."""
     for metric in seeds[0]:
         of_seeds = [seed[metric] for seed in seeds]
         by_tone = [values.tones for values in of_seeds if values.tones is not None]

@@ -24,8 +24,8 @@ class SeedMean:
     """A metric's mean over seeds for each slot: tones, then all; all alone where it compares tones.
 
     `point` [slots] as measured, `draws` [draws, slots] of images. `n` [slots]: groups of near-duplicates that it
-    rests on, of the rarer side where there are sides. `excess` [slots]: variance over seeds beyond what draws
-    explain, below 0 by chance; None with one seed. `variance` [slots]: over images, where not taken from draws.
+    rests on, of the rarer side where there are sides. `between` [slots]: variance over seeds; `excess`: beyond what
+    draws explain, below 0 by chance; both None with one seed. `variance` [slots]: over images, where draws do not say it.
     """
 
     point: FloatArray
@@ -33,6 +33,7 @@ class SeedMean:
     n: FloatArray
     n_seeds: int
     excess: FloatArray | None
+    between: FloatArray | None
     variance: FloatArray | None = None
 
 
@@ -43,13 +44,14 @@ def seed_mean(
     points = np.stack([by_slot(s.point)[0] for s in seeds])
     draws = [by_slot(s.draws) for s in seeds]
     mean = draws[0] if len(draws) == 1 else sum(draws[1:], draws[0]) / len(draws)
-    excess = None
+    excess = between = None
     if len(seeds) > 1:
         within = np.sum([variance_over(one - mean, axis=0) for one in draws], axis=0) / (
             len(seeds) - 1
         )
-        excess = points.var(axis=0, ddof=1) - unbiased(within, n)
-    return SeedMean(points.mean(axis=0), mean, n, len(seeds), excess, variance)
+        between = points.var(axis=0, ddof=1)
+        excess = between - unbiased(within, n)
+    return SeedMean(points.mean(axis=0), mean, n, len(seeds), excess, between, variance)
 
 
 def by_slot(values: Replicates) -> FloatArray:
@@ -70,16 +72,21 @@ def unbiased(variance: FloatArray, n: FloatArray) -> FloatArray:
 class SeedVariance:
     """The variance over training seeds of one seed's score, pooled over entries, by metric [slots].
 
-    `df` are its degrees of freedom: seeds minus one of each entry, added up.
+    `between` is that before what draws of images explain is taken off, with `df` degrees of freedom: seeds minus one
+    of each entry, added up.
     """
 
     variance: Mapping[str, FloatArray]
+    between: Mapping[str, FloatArray]
     df: Mapping[str, FloatArray]
     n_entries: int
 
     def of_mean(self, metric: str, slot: int, n_seeds: int) -> Seeds:
         """What seeds add to the mean over so many."""
-        return Seeds(float(self.variance[metric][slot]) / n_seeds, float(self.df[metric][slot]))
+        variance, between, df = (
+            float(of[metric][slot]) for of in (self.variance, self.between, self.df)
+        )
+        return Seeds(variance / n_seeds, between / n_seeds, df)
 
 
 def pooled(entries: Iterable[Mapping[str, SeedMean]]) -> SeedVariance | None:
@@ -90,15 +97,24 @@ def pooled(entries: Iterable[Mapping[str, SeedMean]]) -> SeedVariance | None:
     able = [e for e in entries if any(m.excess is not None for m in e.values())]
     if not able:
         return None
-    variance, df = {}, {}
+    variance, between, df = {}, {}, {}
     for metric in able[0]:
         found = [e[metric] for e in able]
+        seeds = np.array([[m.n_seeds - 1.0] for m in found])
         excess = np.stack([m.excess for m in found if m.excess is not None])
-        weight = np.array([[m.n_seeds - 1.0] for m in found]) * np.isfinite(excess)
-        df[metric] = weight.sum(axis=0)
-        mean = np.where(np.isfinite(excess), weight * excess, 0).sum(axis=0)
-        variance[metric] = np.maximum(mean / np.maximum(df[metric], 1), 0)
-    return SeedVariance(variance, df, len(able))
+        total = np.stack([m.between for m in found if m.between is not None])
+        df[metric] = (seeds * np.isfinite(excess)).sum(axis=0)
+        variance[metric] = np.maximum(_mean(excess, seeds), 0)
+        between[metric] = _mean(total, seeds)
+    return SeedVariance(variance, between, df, len(able))
+
+
+def _mean(values: FloatArray, weights: FloatArray) -> FloatArray:
+    """The weighted mean over entries of what is defined, [slots]; 0 without any."""
+    defined = np.isfinite(values)
+    sums = (weights * defined).sum(axis=0)
+    mean: FloatArray = np.where(defined, weights * values, 0).sum(axis=0) / np.maximum(sums, 1)
+    return mean
 
 
 def units_behind(images: TestImages, said: Answers) -> dict[str, FloatArray]:

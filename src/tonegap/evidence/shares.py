@@ -18,17 +18,25 @@ _HALVINGS = 50
 
 @dataclass(frozen=True, slots=True)
 class Seeds:
-    """What training seeds add to a mean over seeds: its variance, and the degrees of freedom of that."""
+    """What training seeds add to a mean over seeds: its variance.
+
+    `between` is that with what draws of images explain still in it, as measured, with `df` degrees of freedom; so much
+    is not known, however little is left.
+    """
 
     variance: float
+    between: float
     df: float
 
 
 def satterthwaite(images: float, df_images: float, seeds: Seeds) -> float:
-    """Degrees of freedom of the sum of two variances. Source: Satterthwaite 1946, Biometrics Bulletin 2(6)."""
+    """Degrees of freedom of the sum of two variances, of which one is a difference.
+
+    Source: Satterthwaite 1946, Biometrics Bulletin 2(6).
+    """
     parts = images**2 / df_images
-    if seeds.variance > 0:
-        parts += seeds.variance**2 / seeds.df
+    if seeds.between > 0:
+        parts += seeds.between**2 / seeds.df
     return (images + seeds.variance) ** 2 / parts if parts > 0 else np.inf
 
 
@@ -63,7 +71,7 @@ def share_interval(p: float, n: float, seeds: Seeds, level: float) -> tuple[floa
     """
     z = student(np.inf, level)
     low, high = wilson(p, n, z)
-    if seeds.variance <= 0:
+    if seeds.between <= 0:
         return low, high
     # The share that 95 % intervals lie around (Agresti and Coull 1998), as the measured one may be 0 or 1.
     middle = (n * p + z**2 / 2) / (n + z**2)
