@@ -26,6 +26,7 @@ from tonegap.evidence.seeds import pooled
 from tonegap.score.tables import ALL, GAP, WORST
 
 N_ENTRIES = 6
+_PIECE = 5
 INTERVALS = {
     "all": [("accuracy", ALL)],
     "tone": "accuracy",
@@ -89,23 +90,39 @@ def tests_of(found):
 
 def piece(task):
     """The counts of some sets of one row of the table."""
-    size, sd, n_seeds, n_draws, numbers = task
+    row, n_draws, numbers = task
+    size, sd, n_seeds = row
     simulation = Simulation(SETTINGS[size], sd, n_seeds, N_ENTRIES)
-    total = Counter()
+    counts = Counter()
     for number in numbers:
-        total.update(one_set(simulation, n_draws, number))
-    return size, sd, n_seeds, len(numbers), total
+        counts.update(one_set(simulation, n_draws, number))
+    return row, numbers, counts
 
 
-def read(path):
-    """(size, sd, seeds) into sets and counts, over all pieces in the file."""
-    rows = {}
-    if path and path.exists():
-        for line in map(json.loads, path.read_text().splitlines()):
-            n, total = rows.setdefault(tuple(line["row"]), (0, Counter()))
-            total.update({tuple(name): count for name, count in line["counts"]})
-            rows[tuple(line["row"])] = (n + line["sets"], total)
-    return rows
+class Rows:
+    """Sets and counts by (size, spread, seeds), over all pieces in a file; `next` are the numbers of the next sets."""
+
+    def __init__(self, path):
+        self.path, self.sets, self.next, self.counts = path, Counter(), Counter(), {}
+        if path and path.exists():
+            for line in path.read_text().splitlines():
+                self._count(json.loads(line))
+
+    def add(self, row, numbers, counts):
+        """Counts a piece, and keeps it in the file."""
+        counts = [[*name, count] for name, count in counts.items()]
+        line = {"row": row, "first": numbers[0], "sets": len(numbers), "counts": counts}
+        self._count(line)
+        if self.path:
+            with self.path.open("a") as file:
+                file.write(json.dumps(line) + "\n")
+
+    def _count(self, line):
+        row = tuple(line["row"])
+        self.sets[row] += line["sets"]
+        self.next[row] = max(self.next[row], line["first"] + line["sets"])
+        counts = self.counts.setdefault(row, Counter())
+        counts.update({(what, outcome): n for what, outcome, n in line["counts"]})
 
 
 def share(total, name, hits):
@@ -116,7 +133,7 @@ def share(total, name, hits):
     return f"{100 * total[name, hits] / n:.0f}" if n else "–"
 
 
-def table(rows, heading, names, hits):
+def table(rows, heading, names, hits, fewest=1):
     """A Markdown table: one line for each size, spread and number of seeds."""
     lines = [
         f"| {heading} | seed sd | seeds | sets | {' | '.join(names)} |",
@@ -130,14 +147,15 @@ def table(rows, heading, names, hits):
 
 def report(rows):
     """The tables: intervals of the method, of the networks, tests."""
-    more = {k: v for k, v in rows.items() if k[2] > 1}
+    of_method = {name: f"method: {name}" for name in INTERVALS}
+    of_networks = {name: f"networks: {name}" for name in INTERVALS}
     return "\n\n".join(
         (
-            table(more, "method, % covered", {n: f"method: {n}" for n in INTERVALS}, "in"),
-            table(rows, "these networks, % covered", {n: f"networks: {n}" for n in INTERVALS}, "in"),
-            table(more, "equal methods, % told apart", {n: n for n in TESTS}, "told"),
+            table(rows, "method, % covered", of_method, "in", fewest=2),
+            table(rows, "these networks, % covered", of_networks, "in"),
+            table(rows, "equal methods, % told apart", {n: n for n in TESTS}, "told", fewest=2),
         )
-    )  # fmt: skip
+    )
 
 
 def main():
@@ -150,20 +168,17 @@ def main():
     parse.add_argument("--processes", type=int, default=2)
     parse.add_argument("--kept", type=Path)
     asked = parse.parse_args()
-    rows, tasks = read(asked.kept), []
-    for size in asked.sizes:
-        for row in [(size, sd, n) for sd in asked.sd for n in asked.seeds]:
-            first = rows.get(row, (0, None))[0]
-            numbers = range(first, first + asked.sets)
-            tasks += [(*row, asked.draws, numbers[i : i + 10]) for i in range(0, len(numbers), 10)]
+    rows = Rows(asked.kept)
+    each = [(size, sd, n) for size in asked.sizes for sd in asked.sd for n in asked.seeds]
+    # Piece by piece through all rows: whatever ends the run, all of them have about as many sets.
+    tasks = [
+        (row, asked.draws, range(rows.next[row] + at, rows.next[row] + min(at + _PIECE, asked.sets)))
+        for at in range(0, asked.sets, _PIECE)
+        for row in each
+    ]  # fmt: skip
     with Pool(asked.processes) as pool:
-        for *row, n, total in pool.imap_unordered(piece, tasks):
-            line = {"row": row, "sets": n, "counts": [[list(k), v] for k, v in total.items()]}
-            if asked.kept:
-                with asked.kept.open("a") as file:
-                    file.write(json.dumps(line) + "\n")
-            had, sums = rows.get(tuple(row), (0, Counter()))
-            rows[tuple(row)] = (had + n, sums + total)
+        for row, numbers, counts in pool.imap_unordered(piece, tasks):
+            rows.add(row, numbers, counts)
     sys.stdout.write(report(rows) + "\n")
 
 
