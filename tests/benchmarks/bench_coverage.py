@@ -139,9 +139,10 @@ def table(rows, heading, names, hits, fewest=1):
         f"| {heading} | seed sd | seeds | sets | {' | '.join(names)} |",
         "|" + " --- |" * (len(names) + 4),
     ]
-    for (size, sd, n_seeds), (n, total) in sorted(rows.items()):
-        cells = [share(total, names[name], hits) for name in names]
-        lines.append(f"| {SETTINGS[size].name} | {sd:g} | {n_seeds} | {n} | {' | '.join(cells)} |")
+    for row in sorted(row for row in rows.counts if row[2] >= fewest):
+        size, sd, n_seeds = row
+        cells = " | ".join(share(rows.counts[row], names[name], hits) for name in names)
+        lines.append(f"| {SETTINGS[size].name} | {sd:g} | {n_seeds} | {rows.sets[row]} | {cells} |")
     return "\n".join(lines)
 
 
