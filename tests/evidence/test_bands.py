@@ -6,15 +6,22 @@ import numpy as np
 import pytest
 
 from tonegap.evidence.bands import rank_bands
-from tonegap.evidence.entries import Drawn
+from tonegap.evidence.comparing import Drawn, Noise, SeedNoise
 from tonegap.score.tables import WORST
 
 
-def entries(*points, noise=0.01):
+def beside(seeds=0.0, df=1e6):
+    """Noise beside that of very many images."""
+    parts = (np.array([value]) for value in (seeds, seeds, df))
+    return {WORST: Noise(np.array([1e6]), SeedNoise(*parts))}
+
+
+def entries(*points, noise=0.01, **seeds):
     """Entries with these scores on the same images, each with normal noise of its own in 4,000 draws."""
     rng = np.random.default_rng(0)
     return [
-        Drawn({WORST: p}, {WORST: p + rng.normal(0, noise, 4000)}, images=(b"one",)) for p in points
+        Drawn({WORST: p}, {WORST: p + rng.normal(0, noise, 4000)}, (b"one",), beside(**seeds))
+        for p in points
     ]
 
 
@@ -50,3 +57,23 @@ def test_an_entry_undefined_in_most_draws_cannot_be_told_from_the_best(undefined
 
 def test_no_entry_has_no_band():
     assert rank_bands([], WORST) == []
+
+
+def test_what_seeds_add_is_each_entrys_own_and_may_hide_a_lead():
+    # Alone, a lead of 0.035 is beyond 1.96 x 0.01 x root 2 = 0.028; with seeds of variance 0.0003 more, 0.02 each, it
+    # is not beyond 1.96 x 0.02 x root 2 = 0.055, and one of 0.06 is.
+    assert rank_bands(entries(0.80, 0.765, seeds=0.0003), WORST) == [1, 1]
+    assert rank_bands(entries(0.80, 0.740, seeds=0.0003), WORST) == [1, 2]
+
+
+def test_few_degrees_of_freedom_need_a_larger_lead():
+    # Satterthwaite: 0.0004^2 / (0.0003^2 / 2) = 3.6 for each, of which Student's t at 97.5 % is 2.9: 0.082.
+    assert rank_bands(entries(0.80, 0.735, seeds=0.0003, df=2), WORST) == [1, 1]
+    assert rank_bands(entries(0.80, 0.700, seeds=0.0003, df=2), WORST) == [1, 2]
+
+
+def test_an_entry_trained_once_cannot_be_told_from_the_best():
+    best, poor = entries(0.9, 0.5)
+    once = replace(poor, noise={WORST: Noise(np.array([1e6]))})
+    assert rank_bands([best, once], WORST) == [1, 1]
+    assert rank_bands([replace(best, noise=once.noise), poor], WORST) == [1, 1]

@@ -82,6 +82,13 @@ class Paired:
     p: float
     error: float
     df: float
+    largest: float = np.inf
+
+    def at_level_of(self, times: float) -> tuple[float, float]:
+        """The interval at the level of one among so many comparisons; 0 is in it if p x times >= 5 %."""
+        reach = float(Errors(np.array(self.error), np.array(self.df)).reach(times))
+        low, high = (self.difference + side * reach for side in (-1, 1))
+        return max(low, -self.largest), min(high, self.largest)
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,8 +167,8 @@ def paired(
         return None
     errors = errors_of(drawn[None], one, other)
     reach, p = float(errors.reach()[0]), float(errors.p(np.array([difference]))[0])
-    low, high = (min(max(difference + side * reach, -largest), largest) for side in (-1, 1))
-    return Paired(difference, low, high, p, float(errors.size[0]), float(errors.df[0]))
+    low, high = max(difference - reach, -largest), min(difference + reach, largest)
+    return Paired(difference, low, high, p, float(errors.size[0]), float(errors.df[0]), largest)
 
 
 def is_told(drawn: FloatArray) -> FloatArray:

@@ -25,7 +25,7 @@ class SeedMean:
 
     `point` [slots] as measured, `draws` [draws, slots] of images. `n` [slots]: groups of near-duplicates that it
     rests on, of the rarer side where there are sides. `between` [slots]: variance over seeds; `excess`: beyond what
-    draws explain, below 0 by chance; both None with one seed. `variance` [slots]: over images, where draws do not say it.
+    draws explain, below 0 by chance; both None with one seed. `variance` [slots]: over images, if not from draws.
     """
 
     point: FloatArray

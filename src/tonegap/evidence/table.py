@@ -6,6 +6,7 @@ from typing import TypeVar
 
 from tonegap.evidence.answers import TestAnswers
 from tonegap.evidence.entries import N_DRAWS, Asked, EntryEvidence, entry_means, evidence_of
+from tonegap.evidence.intervals import Interval
 from tonegap.evidence.seeds import SeedVariance, pooled
 
 K = TypeVar("K")
@@ -28,3 +29,11 @@ def pooled_evidence(
         seeds = pooled([entry.means for entry in means])
         found = pool.map(lambda entry: evidence_of(entry, asked, seeds), means)
         return dict(zip(entries, found, strict=True)), seeds
+
+
+def shown_intervals(
+    seeds: Sequence[TestAnswers], asked: Asked, among: SeedVariance | None
+) -> Mapping[tuple[str, str], Interval]:
+    """The intervals that a page shows of an entry; `among`: by how much seeds differ in its table, if that is known."""
+    entry = entry_means(seeds, asked)
+    return evidence_of(entry, asked, among or pooled([entry.means])).shown

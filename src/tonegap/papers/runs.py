@@ -142,7 +142,7 @@ def _with_interval(
     cell: Reproduced, column: Column, table: PaperTable, evidence: Mapping[bool, EntryEvidence]
 ) -> Reproduced:
     of_axis = evidence.get(column.tone in GROUPS)
-    interval = of_axis and of_axis.intervals.get((column.metric, column.tone))
+    interval = of_axis and of_axis.network_intervals.get((column.metric, column.tone))
     if cell.value is None or not interval or interval.low is None or interval.high is None:
         return cell
     scale = SCALE[unit_of(column, table)]

@@ -10,11 +10,12 @@ import numpy as np
 
 from tonegap.evidence.answers import TestAnswers
 from tonegap.evidence.bands import rank_bands
-from tonegap.evidence.comparing import Paired, holm
-from tonegap.evidence.entries import Asked, EntryEvidence, compare_entries
+from tonegap.evidence.comparing import Paired, compare_entries, compare_networks, holm_steps
+from tonegap.evidence.entries import Asked, EntryEvidence
 from tonegap.evidence.intervals import Interval
 from tonegap.evidence.parity import Parity
-from tonegap.evidence.table import table_evidence
+from tonegap.evidence.seeds import SeedVariance
+from tonegap.evidence.table import pooled_evidence, table_evidence
 from tonegap.report.compare import reference_of
 from tonegap.report.kept import Answers
 from tonegap.report.model import Row, Table
@@ -29,18 +30,36 @@ _SCORES = (ALL, WORST, GAP)
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A difference from the reference and its p-value, corrected for all entries of the table."""
+    """A difference from the reference, of the methods: its p-value, corrected for all changes of the table.
+
+    `low` to `high` is the interval at the level that the change is tested at (Holm): it leaves 0 out just where `p` is
+    below 5 %. `paired` is the difference by itself, with an interval and a p of its own.
+    """
 
     paired: Paired
     p: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkChange:
+    """A difference from the reference of the networks that were trained, with its 95 % interval."""
+
+    difference: float
+    low: float
+    high: float
 
 
 @dataclass(frozen=True, slots=True)
 class RowClaims:
     """What the test images say of one row, in the metric that ranks.
 
-    `band` groups ranked rows that cannot be told apart; None for one that is not ranked. `intervals` and
-    `changes` have `all`, and `worst` and `gap` where the metric has them.
+    `band` groups ranked rows that cannot be told apart; None for one that is not ranked. `intervals` (of the method,
+    over images and training seeds), `network_intervals` (of the networks that were trained) and `changes` have `all`,
+    and `worst` and `gap` where the metric has them; `network_changes` are the networks' differences. Of
+    an entry that was trained once there is no interval of the method and no change. `seed_spread`: the standard
+    deviation over training seeds of `all` and of each tone, pooled over the entries of the table; None: trained once.
     """
 
     row: Row
@@ -49,6 +68,19 @@ class RowClaims:
     changes: Mapping[str, Change]
     parity: Parity | None
     detectable: float | None
+    network_intervals: Mapping[str, Interval]
+    network_changes: Mapping[str, NetworkChange]
+    seed_spread: Mapping[str, float | None]
+
+    @property
+    def trained_once(self) -> bool:
+        """Whether nothing says how another training run would differ."""
+        return len(self.row.records) < 2
+
+    @property
+    def shown(self) -> Mapping[str, Interval]:
+        """The intervals that a page shows: the method's, of an entry that was trained once the network's."""
+        return self.network_intervals if self.trained_once else self.intervals
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +88,8 @@ class Claims:
     """The claims of one table. `without` names rows that kept no answers; `alarms` concern controls.
 
     `contradictions`: records whose scores by tone are not those of their own predictions and truth. `n_left`
-    rows of a long table were not looked at; `pairs`: None with fewer than two entries.
+    rows of a long table were not looked at; `pairs`: None with fewer than two entries. `seeds`: by how much training
+    seeds differ, from all entries with two or more; None without any.
     """
 
     table: Table
@@ -67,6 +100,7 @@ class Claims:
     contradictions: tuple[str, ...] = ()
     n_left: int = 0
     pairs: TablePairs | None = None
+    seeds: SeedVariance | None = None
 
 
 def claims_of(
@@ -85,13 +119,16 @@ def table_claims(table: Table, settings: LeaderboardSettings, answers: Answers) 
     asked = Asked(table.question.positive, tones, metric, everything=False, compared=True)
     looked_at = _looked_at(table, settings.n_compared)
     kept = {row.entry: _kept(row, answers) for row in looked_at}
-    evidence = table_evidence({entry: seeds for entry, seeds in kept.items() if seeds}, asked)
+    evidence, seeds = _evidence(table, kept, asked)
     if not evidence:
         return None
-    changes = _changes(table, evidence, settings)
+    pairs = _against_reference(table, evidence, settings)
+    changes = _changes(pairs, evidence)
     bands = _bands(table, settings, evidence)
     rows = tuple(
-        _row(row, evidence[row.entry], bands, changes, metric)
+        _row(
+            row, evidence[row.entry], bands, changes, _networks(row.entry, pairs, evidence), metric
+        )
         for row in looked_at
         if row.entry in evidence
     )
@@ -105,7 +142,20 @@ def table_claims(table: Table, settings: LeaderboardSettings, answers: Answers) 
         contradictions=tuple(_contradictions(table, kept, settings.selection)),
         n_left=len(table.all_rows) - len(looked_at),
         pairs=table_pairs(table, evidence),
+        seeds=seeds,
     )
+
+
+def _evidence(
+    table: Table, kept: Mapping[EntryId, Sequence[TestAnswers]], asked: Asked
+) -> tuple[dict[EntryId, EntryEvidence], SeedVariance | None]:
+    """The evidence of each entry that kept answers. Controls may hardly depend on seeds: each stands for itself."""
+    able = {entry: seeds for entry, seeds in kept.items() if seeds}
+    controls = {row.entry for row in table.controls}
+    found, seeds = pooled_evidence({e: s for e, s in able.items() if e not in controls}, asked)
+    for entry in able.keys() & controls:
+        found |= table_evidence({entry: able[entry]}, asked)
+    return found, seeds
 
 
 def _looked_at(table: Table, n_compared: int) -> tuple[Row, ...]:
@@ -137,45 +187,65 @@ def _row(
     evidence: EntryEvidence,
     bands: Mapping[EntryId, int],
     changes: Mapping[tuple[EntryId, str], Change],
+    network_changes: Mapping[str, NetworkChange],
     metric: str,
 ) -> RowClaims:
-    found = {s: evidence.intervals.get((metric, s)) for s in _SCORES}
+    def of_metric(found: Mapping[tuple[str, str], Interval]) -> dict[str, Interval]:
+        return {s: found[metric, s] for s in _SCORES if (metric, s) in found}
+
     return RowClaims(
         row=row,
         band=bands.get(row.entry),
-        intervals={s: interval for s, interval in found.items() if interval},
+        intervals=of_metric(evidence.intervals),
         changes={s: changes[row.entry, s] for s in _SCORES if (row.entry, s) in changes},
         parity=evidence.parity,
         detectable=evidence.detectable,
+        network_intervals=of_metric(evidence.network_intervals),
+        network_changes=network_changes,
+        seed_spread={tone: v for (m, tone), v in evidence.seed_spread.items() if m == metric},
     )
 
 
-def _changes(
+def _against_reference(
     table: Table, evidence: Mapping[EntryId, EntryEvidence], settings: LeaderboardSettings
-) -> dict[tuple[EntryId, str], Change]:
-    """Each entry against its reference, corrected over the entries of the table, score by score."""
+) -> dict[EntryId, EntryId]:
+    """The reference of each entry that has one to be compared with, on the same images."""
     pairs: dict[EntryId, EntryId] = {}
     for row in table.rows:
         against = reference_of(row.entry, settings.reference, evidence.keys())
-        if row.entry in evidence and against and against != row.entry:
+        if row.entry not in evidence or against is None or against == row.entry:
+            continue
+        if evidence[row.entry].drawn.images == evidence[against].drawn.images:
             pairs[row.entry] = against
-    found: dict[tuple[EntryId, str], Change] = {}
-    for score in _SCORES:
-        compared = {
-            entry: paired
-            for entry, against in pairs.items()
-            if (paired := _compare(evidence[entry], evidence[against], score))
-        }
-        corrected = holm([paired.p for paired in compared.values()])
-        for (entry, paired), p in zip(compared.items(), corrected, strict=True):
-            found[entry, score] = Change(paired, p)
-    return found
+    return pairs
 
 
-def _compare(one: EntryEvidence, other: EntryEvidence, score: str) -> Paired | None:
-    if one.drawn.images != other.drawn.images:
-        return None
-    return compare_entries(one.drawn, other.drawn, score)
+def _changes(
+    pairs: Mapping[EntryId, EntryId], evidence: Mapping[EntryId, EntryEvidence]
+) -> dict[tuple[EntryId, str], Change]:
+    """Each entry against its reference, corrected over the entries of the table and over the scores."""
+    found = {
+        (entry, score): paired
+        for entry, against in pairs.items()
+        for score in _SCORES
+        if (paired := compare_entries(evidence[entry].drawn, evidence[against].drawn, score))
+    }
+    corrected, times = holm_steps(np.array([paired.p for paired in found.values()]))
+    return {
+        name: Change(paired, float(p), *paired.at_level_of(float(n)))
+        for (name, paired), p, n in zip(found.items(), corrected, times, strict=True)
+    }
+
+
+def _networks(
+    entry: EntryId, pairs: Mapping[EntryId, EntryId], evidence: Mapping[EntryId, EntryEvidence]
+) -> dict[str, NetworkChange]:
+    """The change of an entry's networks against those of the reference: its interval, score by score."""
+    if entry not in pairs:
+        return {}
+    one, other = evidence[entry].drawn, evidence[pairs[entry]].drawn
+    found = {score: compare_networks(one, other, score) for score in _SCORES}
+    return {s: NetworkChange(p.difference, p.low, p.high) for s, p in found.items() if p}
 
 
 def _bands(
@@ -215,7 +285,7 @@ def _alarmed(
     for row in controls:
         if row.entry not in evidence or row.entry.method != settings.reference.method:
             continue  # a method that serves as a control may know as much as the reference
-        interval = evidence[row.entry].intervals["accuracy", ALL]
+        interval = evidence[row.entry].network_intervals["accuracy", ALL]
         shares = [np.bincount(a.y).max() / len(a.y) for a in kept[row.entry]]
         largest = float(np.mean(shares))
         if interval.low is not None and interval.low > largest:

@@ -2,17 +2,32 @@
 
 from dataclasses import dataclass
 
-from tonegap.evidence.intervals import Interval
-from tonegap.report.claims import Change, Claims, RowClaims
-from tonegap.report.words import UNDEFINED, metric_label, p_text, percent, points
+from tonegap.evidence.intervals import ONE_RUN, Interval
+from tonegap.report.claims import Claims, RowClaims
+from tonegap.report.words import (
+    UNDEFINED,
+    metric_label,
+    p_text,
+    percent,
+    percent_range,
+    points,
+    points_range,
+)
 from tonegap.score.tables import ALL, GAP, WORST
 
 _ABOUT = (
-    "95 % intervals over test images: whole groups of near-duplicates are drawn anew within each tone, the same for "
-    "every entry, 2,000 times; a mean over seeds is drawn as one. Intervals of worst tone and gap come from inverting "
-    "a test, since noise alone makes a gap. Entries of one band cannot be told from its best at the 5 % level, "
+    "95 % intervals of the method, over test images and training runs: whole groups of near-duplicates are drawn anew "
+    "within each tone, the same for every entry, 2,000 times; what training seeds add is measured on the seeds of all "
+    "entries together. Shares have Wilson's interval, areas under the ROC curve DeLong's on the logit scale; those of "
+    "worst tone and gap, both of the mean over seeds, come from inverting a test, since noise alone makes a gap. "
+    "Entries of one band cannot be told from its best at the 5 % level, "
     "its lead held against the largest that chance gives among as many. "
-    "p is two-sided, paired by image, and corrected for all entries (Holm)."
+    "p of a change is two-sided, paired by image, and corrected for all entries and scores (Holm); the change's "
+    "interval is at the level that it is tested at, so it leaves 0 out just where p is below 0.05."
+)
+_ONCE = (
+    "Of an entry that was trained once the intervals are of these networks on all such images: "
+    f"{ONE_RUN}, so it has no p and is not called better."
 )
 
 
@@ -28,6 +43,13 @@ class ClaimLine:
 def claims_about(claims: Claims) -> str:
     """How the intervals are made, and what stands behind a gap."""
     parts = [_ABOUT]
+    if claims.seeds:
+        parts.append(
+            f"σ̂ is the standard deviation over training seeds in points, pooled over the {claims.seeds.n_entries} "
+            "entries with two seeds or more (of a control: its own)."
+        )
+    if any(row.trained_once for row in claims.rows):
+        parts.append(_ONCE)
     if claims.n_left:
         parts.append(
             f"Of this long table {len(claims.table.all_rows) - claims.n_left:,} rows (the first, references and "
@@ -47,7 +69,7 @@ def claims_header(claims: Claims) -> tuple[str, ...]:
     """Names of the columns after the entry's."""
     label = metric_label(claims.table.ranked[2])
     if not _has_gap(claims):
-        return ("band", label, f"Δ {label}", "p")
+        return ("band", label, f"Δ {label}", "p", "σ̂ over seeds")
     return (
         "band",
         f"{label}, worst tone",
@@ -59,6 +81,7 @@ def claims_header(claims: Claims) -> tuple[str, ...]:
         "p",
         "Δ gap",
         "p",
+        "σ̂ over seeds: all; tones",
     )
 
 
@@ -77,28 +100,40 @@ def _has_gap(claims: Claims) -> bool:
 def _cells(row: RowClaims, *, gap: bool) -> tuple[str, ...]:
     band = "" if row.band is None else str(row.band)
     if not gap:
-        return (band, _interval(row, ALL), *_change(row.changes.get(ALL)))
+        return (band, _interval(row, ALL), *_change(row, ALL), _seeds(row))
     return (
         band,
         _interval(row, WORST),
         _interval(row, GAP),
         _parity(row),
-        UNDEFINED if row.detectable is None else percent(row.detectable),
+        UNDEFINED if row.detectable is None else detectable_text(row.detectable),
         _interval(row, ALL),
-        *_change(row.changes.get(WORST)),
-        *_change(row.changes.get(GAP)),
+        *_change(row, WORST),
+        *_change(row, GAP),
+        _seeds(row),
     )
 
 
 def _interval(row: RowClaims, score: str) -> str:
-    return interval_text(row.intervals.get(score))
+    text = interval_text(row.shown.get(score))
+    return text if text == UNDEFINED else text + seeds_note(len(row.row.records))
+
+
+def seeds_note(n_seeds: int) -> str:
+    """What must be said beside an interval that rests on so few training runs; empty from three on."""
+    return {1: " (these networks)", 2: " (two seeds)"}.get(n_seeds, "")
 
 
 def interval_text(interval: Interval | None) -> str:
     """`54.1 to 62.0` in percent; – where there is none."""
     if interval is None or interval.low is None or interval.high is None:
         return UNDEFINED
-    return f"{percent(interval.low)} to {percent(interval.high)}"
+    return percent_range(interval.low, interval.high)
+
+
+def detectable_text(detectable: float) -> str:
+    """The smallest difference that a test set shows, in points; or that it shows none."""
+    return percent(detectable) if detectable < 1 else "more than 100: not detectable"
 
 
 def _parity(row: RowClaims) -> str:
@@ -107,9 +142,23 @@ def _parity(row: RowClaims) -> str:
     return f"{percent(row.parity.expected)} (p {p_text(row.parity.p)})"
 
 
-def _change(change: Change | None) -> tuple[str, str]:
-    if change is None:
+def _change(row: RowClaims, score: str) -> tuple[str, str]:
+    change, networks = row.changes.get(score), row.network_changes.get(score)
+    if change is not None:
+        ends = points_range(change.low, change.high)
+        return f"{points(change.paired.difference)} ({ends})", p_text(change.p)
+    if networks is None:
         return "", ""
-    paired = change.paired
-    text = f"{points(paired.difference)} ({points(paired.low)} to {points(paired.high)})"
-    return text, p_text(change.p)
+    ends = points_range(networks.low, networks.high)
+    return f"{points(networks.difference)} ({ends}; these networks)", "one training run"
+
+
+def _seeds(row: RowClaims) -> str:
+    """`1.2; 0.9 to 2.4`: of all images, then of the tones."""
+    known = {tone: sigma for tone, sigma in row.seed_spread.items() if sigma is not None}
+    of_tones = [sigma for tone, sigma in known.items() if tone != ALL]
+    if not known:
+        return "one training run"
+    if not of_tones:
+        return percent(known[ALL])
+    return f"{percent(known[ALL])}; {percent(min(of_tones))} to {percent(max(of_tones))}"

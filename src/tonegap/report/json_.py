@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from tonegap.report.board import Leaderboard
-from tonegap.report.claims import Claims
+from tonegap.report.claims import Change, Claims
 from tonegap.report.model import Difference, Mean, Row, SeedResult, Table, View
 from tonegap.report.quality import SetSheet
 from tonegap.report.words import answer, missing, report_title
@@ -124,7 +124,12 @@ def _about(board: Leaderboard, table: Table) -> dict[str, Any]:
 
 
 def _claims(claims: Claims | None) -> dict[str, Any] | None:
-    """Fractions, as scores are; p-values of changes are corrected for all entries."""
+    """Fractions, as scores are.
+
+    `intervals` and `changes` are the method's, over images and training seeds; `network_…` those of the networks that
+    were trained. p-values of changes are corrected for all entries and scores, and an interval of a change is at
+    the level that it is tested at; `by_itself` is neither.
+    """
     if claims is None:
         return None
     return {
@@ -135,13 +140,32 @@ def _claims(claims: Claims | None) -> dict[str, Any] | None:
                 "entry": row.row.entry,
                 "band": row.band,
                 "intervals": row.intervals,
-                "changes": row.changes,
+                "network_intervals": row.network_intervals,
+                "seed_spread": row.seed_spread,
+                "changes": {score: _change(change) for score, change in row.changes.items()},
+                "network_changes": row.network_changes,
                 "gap_of_dealt_tones": row.parity,
-                "detectable": row.detectable,
+                "detectable": _detectable(row.detectable),
             }
             for row in claims.rows
         ],
     }
+
+
+def _change(change: Change) -> dict[str, Any]:
+    own = change.paired
+    return {
+        "difference": own.difference,
+        "low": change.low,
+        "high": change.high,
+        "p": change.p,
+        "by_itself": {"low": own.low, "high": own.high, "p": own.p},
+    }
+
+
+def _detectable(difference: float | None) -> float | None:
+    """None also where a test set shows no difference that there can be."""
+    return None if difference is None or difference >= 1 else difference
 
 
 def _row(row: Row) -> dict[str, Any]:

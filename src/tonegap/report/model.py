@@ -71,8 +71,8 @@ class Scores:
     """One metric of one entry: all images, each tone, worst tone, gap.
 
     `tones` is aligned with the table's tones of that axis; empty, with `worst` and `gap` None, for
-    a metric that compares tones itself. `worst` and `gap` are taken within each seed, then
-    averaged; `worst_at` names the tones that are the worst one in some seed.
+    a metric that compares tones itself. `worst` and `gap` are those of the means
+    over seeds, their `values` those of each seed; `worst_at` names the tones whose mean is the worst one.
     """
 
     overall: Mean

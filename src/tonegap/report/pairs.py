@@ -11,7 +11,7 @@ from tonegap.evidence.pairs import Pairs, compare_all
 from tonegap.report.model import Mean, Row, Table
 from tonegap.run.record import EntryId
 from tonegap.score.arrays import FloatArray
-from tonegap.score.tables import ALL, GAP, WORST
+from tonegap.score.tables import ALL, GAP, WORST, largest_difference
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +41,10 @@ def table_pairs(table: Table, evidence: Mapping[EntryId, EntryEvidence]) -> Tabl
     names = _names(table, able[0][1])
     rows = tuple(row for row, _ in able)
     point = np.array([[_score(row, table, name) for name in names] for row in rows])
-    return TablePairs(rows, names, point, compare_all(point, [_only(s, names) for _, s in able]))
+    largest = np.array([largest_difference(metric) for metric, _ in names])
+    return TablePairs(
+        rows, names, point, compare_all(point, [_only(s, names) for _, s in able], largest)
+    )
 
 
 def _names(table: Table, scores: EveryScore) -> tuple[ScoreName, ...]:
@@ -51,7 +54,7 @@ def _names(table: Table, scores: EveryScore) -> tuple[ScoreName, ...]:
 
 def _only(scores: EveryScore, names: Sequence[ScoreName]) -> EveryScore:
     at = [scores.names.index(name) for name in names]
-    return EveryScore(tuple(names), scores.draws[at], scores.images)
+    return EveryScore(tuple(names), scores.draws[at], scores.images, scores.noise.among(at))
 
 
 def _score(row: Row, table: Table, name: ScoreName) -> float:

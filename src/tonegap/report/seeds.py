@@ -5,6 +5,7 @@ The mistake it exists to prevent: a mean over the seeds that happen to be define
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import cast
 
 from tonegap.report.model import Axis, Difference, Mean, Scores
@@ -65,8 +66,25 @@ def scores_over_seeds(found: ScoresBySeed, seeds: Sequence[int], metric: str, ax
     if not metric_named(metric).per_tone:
         return Scores(mean(ALL), (), None, (), None)
     tones = tuple(mean(tone) for tone in axis.tones)
-    worst = mean(WORST)
-    return Scores(mean(ALL), tones, worst, _worst_at(axis.tones, tones, worst), mean(GAP))
+    worst, gap = _extremes(tones, mean(WORST), mean(GAP), metric_named(metric).larger_is_better)
+    return Scores(mean(ALL), tones, worst, _worst_at(axis.tones, tones, worst), gap)
+
+
+def _extremes(
+    tones: Sequence[Mean], worst: Mean, gap: Mean, larger_is_better: bool
+) -> tuple[Mean, Mean]:
+    """Worst tone and gap of the means over seeds; what seeds have by themselves stays as their values.
+
+    The mean of the seeds' own gaps is larger: noise that differs by seed is in each.
+    """
+    means = [tone.value for tone in tones if tone.value is not None]
+    if worst.value is None or gap.value is None or len(means) < len(tones):
+        return worst, gap
+    lowest, highest = min(means), max(means)
+    return (
+        replace(worst, value=lowest if larger_is_better else highest),
+        replace(gap, value=highest - lowest),
+    )
 
 
 def mean_over_seeds(found: OverSeeds, seeds: Sequence[int]) -> Mean:
@@ -96,14 +114,10 @@ def _reason(
 
 
 def _worst_at(names: Sequence[str], tones: Sequence[Mean], worst: Mean) -> tuple[str, ...]:
-    """The tones whose score is the worst one in at least one seed, light to dark."""
+    """The tones whose mean is the worst one, light to dark."""
     if worst.value is None:
         return ()
-    return tuple(
-        name
-        for name, mean in zip(names, tones, strict=True)
-        if any(v == w for v, w in zip(mean.values, worst.values, strict=True))
-    )
+    return tuple(name for name, mean in zip(names, tones, strict=True) if mean.value == worst.value)
 
 
 def difference(a: Mean, b: Mean) -> Difference:

@@ -3,8 +3,10 @@
 The mistake it exists to prevent: an incomplete or levelled-down result that reads like a win.
 """
 
+import math
 from collections import Counter
 
+from tonegap.evidence.intervals import ONE_RUN
 from tonegap.report.board import Leaderboard
 from tonegap.report.claims import RowClaims
 from tonegap.report.model import MARKS, Hole, Mean, Row, Table, View
@@ -61,6 +63,24 @@ def points(value: float | None) -> str:
         return UNDEFINED
     text = f"{value * 100:+.1f}"
     return "0.0" if text in {"+0.0", "-0.0"} else text.replace("-", "−")
+
+
+def percent_range(low: float, high: float) -> str:
+    """`54.1 to 62.0`; two ends that would print alike are rounded outwards, as no interval is without width."""
+    if percent(low) == percent(high):
+        low, high = _outwards(low, high)
+    return f"{percent(low)} to {percent(high)}"
+
+
+def points_range(low: float, high: float) -> str:
+    """`−0.4 to +2.1`, as `percent_range`."""
+    if points(low) == points(high):
+        low, high = _outwards(low, high)
+    return f"{points(low)} to {points(high)}"
+
+
+def _outwards(low: float, high: float) -> tuple[float, float]:
+    return math.floor(low * 1000) / 1000, math.ceil(high * 1000) / 1000
 
 
 def spread(mean: Mean) -> str:
@@ -209,22 +229,32 @@ def _claims_of(row: Row, table: Table, board: Leaderboard) -> RowClaims | None:
 
 
 def _told_apart(sure: RowClaims, table: Table, board: Leaderboard) -> list[str]:
-    """How sure the best entry's score is, and which others the test images cannot tell from it."""
+    """How sure the best entry's score is, and which others images and training runs cannot tell from it."""
     by_worst_tone = board.settings.by_worst(table.ranked[2])
     what = "worst-tone score" if by_worst_tone else "score"
-    interval = sure.intervals.get(WORST if by_worst_tone else ALL)
+    interval = sure.shown.get(WORST if by_worst_tone else ALL)
     found = []
     if interval and interval.low is not None and interval.high is not None:
-        ends = f"{percent(interval.low)} and {percent(interval.high)} %"
-        found.append(f"With other test images its {what} would lie between {ends} (95 % interval).")
+        ends = percent_range(interval.low, interval.high).replace(" to ", " and ")
+        of = (
+            "of these networks on" if sure.trained_once else "of the method, over training runs and"
+        )
+        found.append(f"The {what} {of} all such images lies between {ends} % (95 % interval).")
+    if sure.trained_once:
+        return [*found, f"{ONE_RUN.capitalize()}, so no entry is called better than another."]
     claims = board.claims_of(table)
     others = [r for r in claims.rows if r.band is not None and r is not sure] if claims else []
     alike = [r.row.entry.label for r in others if r.band == sure.band]
     if alike:
         named = _named(alike)
-        return [*found, f"These images cannot tell it from {named}: their order may be chance."]
+        return [
+            *found,
+            f"These images and training runs cannot tell it from {named}: their order may be chance.",
+        ]
     if others:
-        found.append("These images tell it apart from every other entry that has an interval.")
+        found.append(
+            "These images and training runs tell it apart from every other entry that has an interval."
+        )
     return found
 
 
@@ -276,7 +306,7 @@ def _seeds_apart(ranked: list[Row], table: Table, board: Leaderboard) -> list[st
     """Whether the first two overlap over seeds."""
     best = rank_mean(ranked[0], table, board)
     if best.low is None or best.high is None:
-        return ["One seed only: how much chance there is in this cannot be told."]
+        return [f"{ONE_RUN.capitalize()}."]
     what = "worst-tone score" if board.settings.by_worst(table.ranked[2]) else "score"
     text = f"Over {len(best.values)} seeds its {what} ranges from {spread(best)}"
     if len(ranked) < 2:

@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tonegap.evidence.answers import TestAnswers
-from tonegap.evidence.entries import Asked, score_intervals
+from tonegap.evidence.entries import Asked
 from tonegap.evidence.intervals import Interval
+from tonegap.evidence.seeds import SeedVariance
+from tonegap.evidence.table import shown_intervals
 from tonegap.report.board import Leaderboard
 from tonegap.report.claims import RowClaims
 from tonegap.report.kept import Answers, Epochs
@@ -42,7 +44,10 @@ class Readers:
 
 @dataclass(frozen=True, eq=False)
 class Said:
-    """What an entry's answers add up to. `positives`: positive test images by tone, one seed after another."""
+    """What an entry's answers add up to.
+
+    `intervals`: those that a page shows. `positives`: positive test images by tone, one seed after another.
+    """
 
     intervals: Mapping[tuple[str, str], Interval]
     positives: Mapping[str, tuple[int, ...]]
@@ -93,12 +98,17 @@ def entry_kept(board: Leaderboard, table: Table, row: Row, readers: Readers) -> 
         question=table.question,
         row=row,
         claims=next((r for r in claims.rows if r.row.entry == row.entry), None) if claims else None,
-        said=_said(table, table.question, row, readers),
+        said=_said(table, row, readers, claims.seeds if claims and not row.control else None),
         marks={key: mark for key, mark in found.items() if mark},
     )
 
 
-def _said(table: Table, question: Question, row: Row, readers: Readers) -> Said | None:
+def _said(
+    table: Table, row: Row, readers: Readers, seeds_of_table: SeedVariance | None
+) -> Said | None:
+    question = table.question
+    if question is None:
+        return None
     found = [readers.answers(record) for record in row.records]
     seeds = [answers for answers in found if answers is not None]
     if len(seeds) < len(found):
@@ -107,7 +117,7 @@ def _said(table: Table, question: Question, row: Row, readers: Readers) -> Said 
     coarse = min(table.axes, key=lambda axis: len(axis.tones))
     asked = Asked(question.positive, axis.tones, table.ranked[2])
     return Said(
-        intervals=score_intervals(seeds, asked),
+        intervals=shown_intervals(seeds, asked, seeds_of_table),
         positives=_positives(seeds, question, axis),
         confusions=confusions(seeds, axis),
         events=event_counts(seeds, axis, question.positive),

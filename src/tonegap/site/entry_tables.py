@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from tonegap.evidence.intervals import Interval
+from tonegap.report.claims_page import detectable_text, interval_text, seeds_note
 from tonegap.report.grid import Footnotes
 from tonegap.report.model import Mean, Scores
 from tonegap.report.words import UNDEFINED, images, metric_label, p_text, percent, spread
@@ -16,7 +17,6 @@ from tonegap.site.page import Number
 MATRIX_UP_TO = 12  # classes; of more the most frequent confusions are listed
 N_CONFUSIONS = 10
 _NO_ANSWERS = "no answers were kept, so there is no interval"
-_NO_SPREAD = "every draw of images gives the same score, which says nothing of how sure it is"
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,8 +182,8 @@ def gap_sentence(kept: EntryKept) -> str:
     )
     if claims.detectable is None:
         return text
-    shown = percent(claims.detectable)
-    return f"{text} Such a test set shows differences between two tones from {shown} on."
+    shown = detectable_text(claims.detectable)
+    return f"{text} Of differences between two tones such a test set shows those from, in points: {shown}."
 
 
 def _tone_cells(
@@ -230,18 +230,15 @@ def _interval(kept: EntryKept, metric: str, key: str, mean: Mean, notes: Footnot
     found = kept.said.intervals.get((metric, key)) if kept.said else None
     text = interval_words(found)
     if text:
-        return Number(text)
-    why = _NO_ANSWERS if found is None else found.reason or _NO_SPREAD
+        return Number(text + seeds_note(len(mean.values)))
+    why = _NO_ANSWERS if found is None else found.reason or ""
     return _undefined(why, notes)
 
 
 def interval_words(interval: Interval | None) -> str:
-    """`54.1 to 62.0`; empty without one, and where every draw gives the same: that is no certainty."""
-    if interval is None or interval.low is None or interval.high is None:
-        return ""
-    if interval.low == interval.high:
-        return ""
-    return f"{percent(interval.low)} to {percent(interval.high)}"
+    """`54.1 to 62.0`; empty without one."""
+    text = interval_text(interval)
+    return "" if text == UNDEFINED else text
 
 
 def _undefined(reason: str, notes: Footnotes) -> Number:
