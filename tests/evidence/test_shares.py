@@ -30,12 +30,18 @@ def test_wilsons_interval_of_five_images(right, ends):
     assert share_interval(right / 5, 5, NO_SEEDS, 0.95) == pytest.approx(ends, abs=1e-4)
 
 
-def test_two_seeds_that_agree_on_nothing_are_worth_more_images_than_one():
-    # p = 0.8 of variance 0.016: 0.16 / 0.016 = 10 images.
-    assert effective_n(0.8, 0.016, 5, 20) == pytest.approx(10)
-    assert effective_n(0.8, 0.001, 5, 20) == 20  # never more than were looked at
-    assert effective_n(0.8, 0.0, 5, 20) == 20
-    assert effective_n(1.0, 0.0, 5, 20) == 5  # nothing varies: what was looked at once
+def test_a_share_at_one_seed_is_worth_its_images_and_copies_are_worth_fewer():
+    # p (1 - p) / variance: 0.16 / 0.032 = 5 images, 0.16 / 0.064 = 2.5.
+    assert effective_n(0.8, 0.032, 5, 1, 0.95) == pytest.approx(5)
+    assert effective_n(0.8, 0.064, 5, 1, 0.95) == pytest.approx(2.5)
+    assert effective_n(0.8, 0.001, 5, 1, 0.95) == 5  # never more than were looked at
+    assert effective_n(1.0, 0.0, 5, 4, 0.95) == 5  # nothing varies: those that were looked at, once
+
+
+def test_two_seeds_that_agree_on_little_are_worth_more_images_less_what_is_not_known_of_them():
+    # 0.16 / 0.016 = 10 images, x 4/5 as 5 groups vary too little, x (1.95996 / 2.77645)^2 for 4 degrees of freedom.
+    assert effective_n(0.8, 0.016, 5, 2, 0.95) == pytest.approx(10 * 0.8 * 0.49833, abs=1e-3)
+    assert effective_n(0.8, 0.0, 5, 2, 0.95) == pytest.approx(10 * 0.8 * 0.49833, abs=1e-3)
 
 
 def test_what_seeds_add_widens_wilsons_interval_on_each_side_by_students_t():

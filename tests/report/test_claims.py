@@ -1,13 +1,14 @@
 """What a report says of how sure its numbers are."""
 
 import html
+import json
 import re
 
 import msgspec
 import pytest
 from answered import LEVELS, board_with_answers
 
-from tonegap.report.claims_page import claim_lines, claims_about, claims_header
+from tonegap.report.claims_page import claim_lines, claims_about, claims_header, detectable_text
 from tonegap.report.json_ import render_json
 from tonegap.report.markdown import render_markdown
 from tonegap.report.words import answer, p_text, percent, report_title
@@ -78,21 +79,27 @@ def test_every_format_has_the_same_claims(board_of):
 
 
 def test_the_answer_says_how_sure_it_is_and_which_entries_share_its_band(board_of):
-    board = board_of(LEVELS)
+    board = board_of({**LEVELS, "same+erm": (0.9, 0.9, 0.9, 0.9, 0.87, 0.84)})
     first, second = (row.entry.label for row in board.tables[0].rows[:2])
     text = " ".join(answer(board, board.tables[0]))
     assert text.startswith(f"{first} has the best worst-tone accuracy")
-    assert f"These images cannot tell it from {second}: their order may be chance." in text
+    assert (
+        f"These images and training runs cannot tell it from {second}: their order may be" in text
+    )
     assert re.search(r"its worst tone is \d+\.\d points higher \(p < 0.001\)", text)
     interval = board.claims[0].rows[0].intervals["worst"]
-    assert f"between {percent(interval.low)} and {percent(interval.high)} % (95 % interval)" in text
+    ends = f"{percent(interval.low)} and {percent(interval.high)} % (95 % interval)"
+    assert (
+        f"The worst-tone score of the method, over training runs and all such images lies between {ends}"
+        in text
+    )
     assert "overlap" not in text
 
 
 def test_an_entry_alone_in_its_band_is_said_to_be_told_apart(board_of):
     board = board_of({name: LEVELS[name] for name in ("none+erm", "good+erm", "none+chance")})
     text = " ".join(answer(board, board.tables[0]))
-    assert "These images tell it apart from every other entry that has an interval." in text
+    assert "These images and training runs tell it apart from every other entry that has an" in text
 
 
 def test_of_a_long_table_the_first_rows_and_the_reference_have_intervals(
@@ -111,3 +118,65 @@ def test_of_a_long_table_the_first_rows_and_the_reference_have_intervals(
 def test_a_tiny_p_is_not_printed_as_0():
     assert p_text(0.0004) == "< 0.001"
     assert p_text(0.0342) == "0.034"
+
+
+def test_an_entry_trained_once_claims_nothing_of_the_method(board_of):
+    board = board_of(LEVELS, seeds=(0,))
+    rows = claims_by_label(board)
+    good = rows["good + erm (resnet18)"]
+    assert good.changes == {}
+    assert good.network_changes["worst"].low > 0.1
+    assert good.intervals["worst"].low is None
+    assert good.network_intervals["worst"].low > 0.6
+    assert {row.band for row in rows.values() if not row.row.control} == {1}
+    text = " ".join(answer(board, board.tables[0]))
+    assert "The worst-tone score of these networks on all such images lies between" in text
+    assert (
+        "One training run: how another would differ is not known, so no entry is called better"
+        in text
+    )
+    assert not re.search(r"\(p [<0]", text)
+    cells = claim_lines(board.claims[0])[0].cells
+    assert cells[1].endswith(" (these networks)")
+    assert "one training run" in cells
+    assert "Of an entry that was trained once" in claims_about(board.claims[0])
+
+
+def test_a_mean_of_two_seeds_says_so_and_what_they_differ_by(board_of):
+    board = board_of(LEVELS)
+    cells = claim_lines(board.claims[0])[0].cells
+    assert cells[1].endswith(" (two seeds)")
+    assert re.fullmatch(r"\d+\.\d; \d+\.\d to \d+\.\d", cells[-1])
+    assert "pooled over the 3 entries with two seeds or more" in claims_about(board.claims[0])
+    rows = claims_by_label(board)
+    of_entries = [rows[f"{name} + erm (resnet18)"].seed_spread for name in ("good", "none", "same")]
+    assert of_entries[0] == of_entries[1] == of_entries[2]
+    assert of_entries[0]["all"] is not None
+
+
+def test_a_change_leaves_0_out_just_where_its_corrected_p_is_below_5_percent(board_of):
+    levels = {f"m{i}+erm": (0.9, 0.9, 0.9, 0.85, 0.7, 0.55 + 0.03 * i) for i in range(8)}
+    board = board_of({"none+erm": (0.9, 0.9, 0.9, 0.85, 0.7, 0.55), **levels})
+    found = [c for row in board.claims[0].rows for c in row.changes.values()]
+    assert len(found) == 24
+    told = [change.p < 0.05 for change in found]
+    assert told == [change.low > 0 or change.high < 0 for change in found]
+    assert 0 < sum(told) < 24
+    for change in found:
+        own = change.paired
+        assert (own.p < 0.05) == (own.low > 0 or own.high < 0)
+        assert change.low <= own.low <= own.difference <= own.high <= change.high
+
+
+def test_both_kinds_of_interval_are_in_the_data(board_of):
+    claims = json.loads(render_json(board_of(LEVELS)))["tables"][0]["claims"]
+    row = next(r for r in claims["rows"] if r["changes"])
+    assert set(row["intervals"]) == set(row["network_intervals"]) == {"all", "worst", "gap"}
+    assert set(row["changes"]["gap"]) == {"difference", "low", "high", "p", "by_itself"}
+    assert set(row["network_changes"]["gap"]) == {"difference", "low", "high"}
+    assert row["seed_spread"]["VI"] >= 0
+
+
+def test_a_difference_that_no_test_set_of_this_size_shows_is_said_to_be_none():
+    assert detectable_text(0.4321) == "43.2"
+    assert detectable_text(1.2) == "more than 100: not detectable"

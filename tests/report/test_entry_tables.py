@@ -36,6 +36,8 @@ def test_an_interval_without_width_is_no_certainty():
     assert interval_words(Interval(0.9, 1.0)) == "90.0 to 100.0"
     assert interval_words(Interval(1.0, 1.0)) == ""
     assert interval_words(Interval(None, None, "too few")) == ""
+    assert interval_words(Interval(0.50001, 0.50002)) == "50.0 to 50.1"
+    assert interval_words(Interval(0.0, 0.0002)) == "0.0 to 0.1"
 
 
 def test_many_classes_have_their_most_frequent_confusions_instead_of_a_matrix():

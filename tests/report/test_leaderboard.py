@@ -44,11 +44,13 @@ def test_scores_are_means_over_seeds_with_their_range(two_seeds, settings):
     assert scores.tones[0].n_low == scores.tones[0].n_high == 40
 
 
-def test_worst_is_taken_within_each_seed(two_seeds, settings):
+def test_worst_and_gap_are_those_of_the_means_over_seeds(two_seeds, settings):
     cells = two_seeds("none+erm", {"I": 0.9, "VI": 0.5}, {"I": 0.6, "VI": 0.8})
     scores = row_of(only_table(cells, settings), "none + erm").views[RANKED].scores
-    assert scores.worst.value == pytest.approx(0.55)  # (0.5 + 0.6) / 2
-    assert scores.worst_at == ("I", "VI")
+    # I: (0.9 + 0.6) / 2 = 0.75; VI: (0.5 + 0.8) / 2 = 0.65. Within seeds the worst would be 0.55, the gap 0.30.
+    assert scores.worst.value == pytest.approx(0.65)
+    assert scores.gap.value == pytest.approx(0.10)
+    assert scores.worst_at == ("VI",)
 
 
 def test_one_seed_has_no_range(make_record, entry, cell, settings):

@@ -63,7 +63,9 @@ def test_the_reference_is_told_from_the_others_and_they_are_not_from_each_other(
 
 def test_without_a_script_the_matrix_marks_the_pairs_that_are_told_apart(board):
     page = re.sub(r"<script.*?</script>", "", page_of(board), flags=re.DOTALL)
-    assert "2 of 3 pairs can be told apart at the 5 % level after correction for all 3;" in page
+    # 3 pairs in accuracy (all, six tones, worst, gap) and PQD.
+    text = "2 of 3 pairs can be told apart at the 5 % level after correction for all 30 comparisons"
+    assert text in page
     rows = re.findall(r"<tr><th scope=.row.>(.*?)</tr>", page)
     told = [row.count('class="told"') for row in rows]
     assert told == [1, 1, 2]
@@ -76,11 +78,12 @@ def test_without_a_script_the_matrix_marks_the_pairs_that_are_told_apart(board):
 def test_an_undefined_score_is_null_and_a_dash(board):
     claims = board.claims[0]
     point = claims.pairs.point.copy()
-    p = claims.pairs.pairs.p.copy()
+    p, difference = claims.pairs.pairs.p.copy(), claims.pairs.pairs.difference.copy()
     at = claims.pairs.names.index(("accuracy", "worst"))
     point[0, at] = np.nan
-    p[0, at] = np.nan
-    pairs = replace(claims.pairs, point=point, pairs=replace(claims.pairs.pairs, p=p))
+    p[0, at] = difference[0, at] = np.nan
+    found = replace(claims.pairs.pairs, p=p, difference=difference)
+    pairs = replace(claims.pairs, point=point, pairs=found)
     holed = replace(board, claims=(replace(claims, pairs=pairs),))
     payload = payload_of(holed)
     assert payload["point"][0][at] is None
@@ -113,3 +116,20 @@ def test_the_page_loads_nothing_and_keeps_hostile_text_as_text(board_of):
     assert "<img" not in page
     assert html.escape(name.replace("+", " + ")) in page
     assert not re.search(r"<(link|img|iframe|script)[^>]+(src|href)=", page)
+
+
+def test_of_entries_trained_once_the_page_says_the_difference_and_no_p(board_of):
+    board = replace(board_of(LEVELS, seeds=(0,)), site=True)
+    page, payload = page_of(board), payload_of(board)
+    at = payload["scores"].index("accuracy|worst")
+    assert payload["difference"][1][at] > 100
+    assert payload["p"][1][at] is payload["low"][1][at] is None
+    assert "0 of 3 pairs can be told apart" in page
+    assert "one training run: how another would differ is not known" in page
+
+
+def test_intervals_of_the_page_leave_0_out_just_where_p_is_below_5_percent(board):
+    found = board.claims[0].pairs.pairs
+    leaves_out = (found.low > 0) | (found.high < 0)
+    assert leaves_out.tolist() == (found.p < 0.05).tolist()
+    assert 0 < leaves_out.sum() < leaves_out.size

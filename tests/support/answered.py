@@ -41,10 +41,10 @@ def answers_of(accuracy, seed, n=600):
 def board_with_answers(make_record, entry, cell, settings):
     """A function that makes a board of entries by their accuracy; `kept`: those whose answers are there."""
 
-    def make(levels, kept=None):
+    def make(levels, kept=None, seeds=(0, 1)):
         cells, answers = [], {}
         for i, (name, accuracy) in enumerate(levels.items()):
-            for seed in (0, 1):
+            for seed in seeds:
                 said = answers_of(accuracy, 10 * i + seed)
                 right = said.p.argmax(axis=1) == said.y
                 per_tone = {

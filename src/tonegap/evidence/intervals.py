@@ -81,7 +81,7 @@ def _share(metric: str, mean: SeedMean, slot: int, seeds: Seeds, level: float) -
     if metric not in _SHARES and not _enough(defined):
         return _lost(defined)
     variance = float(draws[defined].var()) if defined.any() else 0.0
-    worth = effective_n(p, variance, n, n * mean.n_seeds)
+    worth = effective_n(p, variance, n, mean.n_seeds, level)
     return Interval(*share_interval(p, worth, seeds, level))
 
 

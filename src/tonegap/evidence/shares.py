@@ -53,14 +53,20 @@ def wilson(p: float, n: float, z: float) -> tuple[float, float]:
     return max(float(middle - spread) / scale, 0.0), min(float(middle + spread) / scale, 1.0)
 
 
-def effective_n(p: float, variance: float, n: float, most: float) -> float:
-    """How many independent images a share is as sure as: p (1 - p) / variance.
+def effective_n(p: float, variance: float, n: float, n_seeds: int, level: float) -> float:
+    """How many independent images a score is worth that draws of n groups of images give such a variance.
 
-    `n` where nothing varies at 0 or 1, which says nothing of the variance; never above `most`.
+    p (1 - p) / variance, and never more than were looked at. Of a share at one seed p alone says the variance; a mean
+    over several takes it from the n groups, which is less sure: fewer images in the ratio of the normal's square to
+    Student's (Korn and Graubard 1998). `n` where nothing varies at 0 or 1, which says nothing of the variance.
     """
     if not 0 < p < 1:
         return n
-    return min(p * (1 - p) / variance, most) if variance > 0 else most
+    worth = min(p * (1 - p) / variance, n * n_seeds) if variance > 0 else n * n_seeds
+    if n_seeds == 1:
+        return worth
+    df = max(n, 2) - 1
+    return worth * df / (df + 1) * (student(np.inf, level) / student(df, level)) ** 2
 
 
 def share_interval(p: float, n: float, seeds: Seeds, level: float) -> tuple[float, float]:

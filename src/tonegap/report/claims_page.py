@@ -132,8 +132,10 @@ def seeds_note(n_seeds: int) -> str:
 
 
 def interval_text(interval: Interval | None) -> str:
-    """`54.1 to 62.0` in percent; – where there is none."""
+    """`54.1 to 62.0` in percent; – where there is none, or none with a width: that is no certainty."""
     if interval is None or interval.low is None or interval.high is None:
+        return UNDEFINED
+    if interval.low >= interval.high:
         return UNDEFINED
     return percent_range(interval.low, interval.high)
 

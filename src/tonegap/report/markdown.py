@@ -39,7 +39,7 @@ def _table_parts(board: Leaderboard, table: Table) -> list[str]:
     parts.append(
         f"Ranked by {ranking_rule(board, table)}. Scores in percent, means over seeds; changes (Δ) "
         f"in points against {_text(board.settings.reference.label)}; ranges are smallest to "
-        "largest over seeds; worst tone and gap are taken within each seed."
+        "largest over seeds; worst tone and gap are those of the means."
     )
     parts.append(_lines(grid.header, grid.rows))
     if grid.controls:

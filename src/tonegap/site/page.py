@@ -139,7 +139,7 @@ def page_table(board: Leaderboard, table: Table, number: int) -> PageTable:
 def _caption(board: Leaderboard, table: Table) -> str:
     return (
         f"Ranks: by {ranking_rule(board, table)}. Percent, means over seeds; below, in small, the "
-        f"smallest and largest over seeds. Worst tone and gap are taken within each seed. Changes "
+        f"smallest and largest over seeds. Worst tone and gap are those of the means. Changes "
         f"(Δ) are points against {board.settings.reference.label}."
     )
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tonegap.evidence.comparing import ALPHA
+from tonegap.evidence.intervals import ONE_RUN
 from tonegap.report.board import Leaderboard
 from tonegap.report.claims import Claims
 from tonegap.report.model import Row
@@ -15,6 +16,7 @@ from tonegap.report.words import (
     metric_label,
     p_text,
     points,
+    points_range,
     table_title,
     tenths,
 )
@@ -50,13 +52,14 @@ class MatrixRow:
 
 @dataclass(frozen=True, slots=True)
 class ComparePart:
-    """A table's part of the page; `n_left` entries are not in it."""
+    """A table's part of the page; p is corrected for `n_tests`, `n_left` entries are not in it."""
 
     id: str
     title: str
     score: str
     n_pairs: int
     n_told: int
+    n_tests: int
     n_left: int
     matrix: tuple[MatrixRow, ...]
     payload: str
@@ -93,6 +96,7 @@ def _part(board: Leaderboard, claims: Claims, pairs: TablePairs, place: str) -> 
         score=f"{metric_label(metric)} {of}",
         n_pairs=len(told),
         n_told=int(told.sum()),
+        n_tests=int(np.isfinite(pairs.pairs.p).sum()),
         n_left=len(claims.table.rows) - len(pairs.rows),
         matrix=_matrix(claims, pairs, at),
         payload=script_json(_document(board, claims, pairs)),
@@ -120,10 +124,12 @@ def _cell(table: TablePairs, one: int, other: int, at: int) -> MatrixCell:
     found = table.pairs
     difference, p = sign * float(found.difference[pair, at]), float(found.p[pair, at])
     names = f"{table.rows[one].entry.label} − {table.rows[other].entry.label}"
-    if np.isnan(p):
+    if np.isnan(difference):
         return MatrixCell(UNDEFINED, f"{names}: undefined", told=False)
+    if np.isnan(p):
+        return MatrixCell(points(difference), f"{names}: {ONE_RUN}", told=False)
     ends = sorted((sign * float(found.low[pair, at]), sign * float(found.high[pair, at])))
-    title = f"{names}: {points(ends[0])} to {points(ends[1])}, p {p_text(p)}"
+    title = f"{names}: {points_range(*ends)}, p {p_text(p)}"
     return MatrixCell(points(difference), title, told=p < ALPHA)
 
 
