@@ -49,7 +49,7 @@ class Asked:
     """What is scored: event classes, tones of an axis, the metric that ranks.
 
     Without `everything` intervals are made for that metric and accuracy alone, which takes a tenth of
-    the time. With `compared` the draws of every score are kept.
+    the time. With `compared` the draws of every score are kept. Without `nulls` no tones are permuted.
     """
 
     positive: tuple[str, ...]
@@ -57,6 +57,7 @@ class Asked:
     ranked: str
     everything: bool = True
     compared: bool = False
+    nulls: bool = True
 
 
 @dataclass(frozen=True, eq=False)
@@ -200,10 +201,11 @@ def _nulls(measured: Sequence[_Seed], asked: Asked) -> dict[NullName, Parity]:
     """What scores are where tones are alike, and calibration errors where a model is calibrated."""
     points = [{name: found.point for name, found in m.metrics.items()} for m in measured]
     seeds = [(m.images, m.said) for m in measured]
-    found = tone_nulls(
-        seeds, points, has_event=bool(asked.positive), with_auc=asked.ranked == "auc"
-    )
-    return found | calibrated_nulls(seeds, [m.metrics["ece"].point for m in measured])
+    found = calibrated_nulls(seeds, [m["ece"] for m in points])
+    if asked.nulls:
+        with_auc = asked.ranked == "auc"
+        found |= tone_nulls(seeds, points, has_event=bool(asked.positive), with_auc=with_auc)
+    return found
 
 
 def _with_auc(asked: Asked) -> bool:

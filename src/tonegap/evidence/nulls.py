@@ -35,7 +35,7 @@ def tone_nulls(
     has_event: bool,
     with_auc: bool,
 ) -> dict[NullName, Parity]:
-    """Gaps of all metrics by tone, and all metrics that compare tones, beside their nulls: means over seeds.
+    """Gaps of all metrics by tone, and all metrics that compare tones, beside their nulls.
 
     `points` are the measured scores of each seed, one draw each. Without `with_auc` there is none for areas under
     the ROC curve, which take as long as all else. A score that most permutations leave undefined has none.

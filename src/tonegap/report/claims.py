@@ -13,6 +13,7 @@ from tonegap.evidence.bands import rank_bands
 from tonegap.evidence.comparing import Paired, compare_entries, compare_networks, holm_steps
 from tonegap.evidence.entries import Asked, EntryEvidence
 from tonegap.evidence.intervals import Interval
+from tonegap.evidence.nulls import WITHIN_CLASS, NullName
 from tonegap.evidence.parity import Parity
 from tonegap.evidence.seeds import SeedVariance
 from tonegap.evidence.table import pooled_evidence, table_evidence
@@ -59,7 +60,7 @@ class RowClaims:
     over images and training seeds), `network_intervals` (of the networks that were trained) and `changes` have `all`,
     and `worst` and `gap` where the metric has them; `network_changes` are the networks' differences. Of
     an entry that was trained once there is no interval of the method and no change. `seed_spread`: the standard
-    deviation over training seeds of `all` and of each tone, pooled over the entries of the table; None: trained once.
+    deviation over training seeds of `all` and of each tone, pooled over the entries of the table; None: trained once. `nulls` has all scores at parity.
     """
 
     row: Row
@@ -67,10 +68,12 @@ class RowClaims:
     intervals: Mapping[str, Interval]
     changes: Mapping[str, Change]
     parity: Parity | None
+    parity_within: Parity | None
     detectable: float | None
     network_intervals: Mapping[str, Interval]
     network_changes: Mapping[str, NetworkChange]
     seed_spread: Mapping[str, float | None]
+    nulls: Mapping[NullName, Parity]
 
     @property
     def trained_once(self) -> bool:
@@ -199,10 +202,12 @@ def _row(
         intervals=of_metric(evidence.intervals),
         changes={s: changes[row.entry, s] for s in _SCORES if (row.entry, s) in changes},
         parity=evidence.parity,
+        parity_within=evidence.nulls.get((metric, GAP, WITHIN_CLASS)),
         detectable=evidence.detectable,
         network_intervals=of_metric(evidence.network_intervals),
         network_changes=network_changes,
         seed_spread={tone: v for (m, tone), v in evidence.seed_spread.items() if m == metric},
+        nulls=evidence.nulls,
     )
 
 

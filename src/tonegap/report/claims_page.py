@@ -25,6 +25,11 @@ _ABOUT = (
     "p of a change is two-sided, paired by image, and corrected for all entries and scores (Holm); the change's "
     "interval is at the level that it is tested at, so it leaves 0 out just where p is below 0.05."
 )
+_NULLS = (
+    "The gap if tones were alike is that of tones permuted among all images, and among those of one class: classes "
+    "that differ by tone make the first p small, too. Both p are of their row alone, not corrected for the others; 400 "
+    "permutations give none below 0.0025."
+)
 _ONCE = (
     "Of an entry that was trained once the intervals are of these networks on all such images: "
     f"{ONE_RUN}, so it has no p and is not called better."
@@ -48,6 +53,8 @@ def claims_about(claims: Claims) -> str:
             f"σ̂ is the standard deviation over training seeds in points, pooled over the {claims.seeds.n_entries} "
             "entries with two seeds or more (of a control: its own)."
         )
+    if any(row.parity for row in claims.rows):
+        parts.append(_NULLS)
     if any(row.trained_once for row in claims.rows):
         parts.append(_ONCE)
     if claims.n_left:
@@ -74,7 +81,7 @@ def claims_header(claims: Claims) -> tuple[str, ...]:
         "band",
         f"{label}, worst tone",
         "gap",
-        "gap if tones were alike",
+        "gap if tones were alike; within class",
         "detectable",
         f"{label}, all",
         "Δ worst",
@@ -141,7 +148,9 @@ def detectable_text(detectable: float) -> str:
 def _parity(row: RowClaims) -> str:
     if row.parity is None:
         return UNDEFINED
-    return f"{percent(row.parity.expected)} (p {p_text(row.parity.p)})"
+    text = f"{percent(row.parity.expected)} (p {p_text(row.parity.p)})"
+    within = row.parity_within
+    return f"{text}; {percent(within.expected)} (p {p_text(within.p)})" if within else text
 
 
 def _change(row: RowClaims, score: str) -> tuple[str, str]:

@@ -8,6 +8,7 @@ import msgspec
 from tonegap.report.board import Leaderboard
 from tonegap.report.claims import Change, Claims
 from tonegap.report.model import Difference, Mean, Row, SeedResult, Table, View
+from tonegap.report.nulls import nulls_listed
 from tonegap.report.quality import SetSheet
 from tonegap.report.words import answer, missing, report_title
 from tonegap.run.record import Record
@@ -145,6 +146,7 @@ def _claims(claims: Claims | None) -> dict[str, Any] | None:
                 "changes": {score: _change(change) for score, change in row.changes.items()},
                 "network_changes": row.network_changes,
                 "gap_of_dealt_tones": row.parity,
+                "nulls": nulls_listed(row),
                 "detectable": _detectable(row.detectable),
             }
             for row in claims.rows

@@ -6,6 +6,7 @@ import pyarrow as pa
 import pyarrow.parquet
 
 from tonegap.report.board import Leaderboard
+from tonegap.report.nulls import NULL_COLUMNS
 from tonegap.report.tidy import COLUMNS, Batch, tidy_batches
 from tonegap.report.words import missing, report_title
 
@@ -17,7 +18,8 @@ _TYPES = {
         ("subset", "seeds_declared", "seeds_finished", "n_low", "n_high", "rank"), pa.int32()
     ),
     **dict.fromkeys(
-        ("mean", "low", "high", "change_from_reference", "oracle_minus_validation"), pa.float64()
+        ("mean", "low", "high", "change_from_reference", "oracle_minus_validation", *NULL_COLUMNS),
+        pa.float64(),
     ),
 }
 

@@ -1,6 +1,7 @@
 """A leaderboard as a tidy CSV: one line per entry × task × selection × axis × metric × tone.
 
-Scores are fractions, means over seeds; an empty `mean` has its `reason`.
+Scores are fractions, means over seeds; an empty `mean` has its `reason`. `null_…`: what the score is if tones are
+alike (see `nulls`), by the rule and on the axis that rank.
 """
 
 import csv
@@ -10,6 +11,7 @@ from itertools import islice
 
 from tonegap.report.board import Leaderboard
 from tonegap.report.model import Difference, Mean, Row, Table, View
+from tonegap.report.nulls import NULL_COLUMNS, Nulls, null_cells, nulls_by_entry
 from tonegap.score.tables import ALL, GAP, WORST, metric_named
 
 COLUMNS = (
@@ -17,7 +19,7 @@ COLUMNS = (
     "control", "marks", "seeds_declared", "seeds_finished", "unranked",
     "selection", "axis", "metric", "larger_is_better", "tone",
     "mean", "low", "high", "n_low", "n_high", "reason",
-    "change_from_reference", "oracle_minus_validation", "rank",
+    "change_from_reference", "oracle_minus_validation", "rank", *NULL_COLUMNS,
 )  # fmt: skip
 TidyLine = tuple[str | int | float | None, ...]
 Batch = list[TidyLine]
@@ -55,28 +57,44 @@ def tidy_batches(board: Leaderboard) -> Iterator[Batch]:
     lines = (
         line
         for table in board.tables
+        for nulls in (nulls_by_entry(board.claims_of(table)),)
         for row in table.all_rows
-        for line in _lines(board, table, row)
+        for line in _lines(board, table, row, nulls.get(row.entry, {}))
     )
     while batch := list(islice(lines, _BATCH)):
         yield batch
 
 
-def _lines(board: Leaderboard, table: Table, row: Row) -> Iterator[TidyLine]:
-    who = _who(table, row)
+def _lines(board: Leaderboard, table: Table, row: Row, nulls: Nulls) -> Iterator[TidyLine]:
+    who, no_null = _who(table, row), [None] * len(NULL_COLUMNS)
     if not row.views:
         selection, axis, metric = table.ranked
         why = next(s.hole.text for s in row.seeds if s.hole)
-        yield (*who, selection, axis, metric, None, None, *[None] * 5, why, None, None, None)
+        yield (
+            *who,
+            selection,
+            axis,
+            metric,
+            None,
+            None,
+            *[None] * 5,
+            why,
+            None,
+            None,
+            None,
+            *no_null,
+        )
     for (selection, axis, metric), view in row.views.items():
         where = selection, axis, metric, _yes(metric_named(metric).larger_is_better)
         ranks = (selection, axis, metric) == table.ranked
         ranking_tone = _ranking_tone(board, view)
+        of_view = nulls if (selection, axis) == table.ranked[:2] else {}
         for tone, mean, change in _scores(view, table.tones(axis)):
             rank = row.rank if ranks and tone == ranking_tone else None
             oracle = view.oracle_minus_validation.value if tone == ALL else None
             changed = change.value if change else None
-            yield (*who, *where, tone, *_mean(mean), changed, oracle, rank)
+            at_parity = null_cells(of_view, metric, tone) if mean.value is not None else no_null
+            yield (*who, *where, tone, *_mean(mean), changed, oracle, rank, *at_parity)
 
 
 def _who(table: Table, row: Row) -> TidyLine:

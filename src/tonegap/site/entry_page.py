@@ -27,6 +27,7 @@ from tonegap.site.entry_facts import (
 )
 from tonegap.site.entry_kept import EntryKept
 from tonegap.site.entry_names import CARDS, card_name
+from tonegap.site.entry_nulls import nulls_table
 from tonegap.site.entry_suite import Reproduction
 from tonegap.site.entry_tables import (
     Matrix,
@@ -94,6 +95,7 @@ class EntryPage:
     tones: ScoreTable
     gap: str
     metrics: ScoreTable
+    nulls: ScoreTable
     confused: Confused | None
     calibration: Calibration | None
     curve: str
@@ -123,6 +125,7 @@ def entry_page(kept: EntryKept, links: Links, again: Reproduction) -> EntryPage:
         tones=tone_table(kept),
         gap=gap_sentence(kept),
         metrics=metrics_table(kept),
+        nulls=nulls_table(kept),
         confused=_confused(kept),
         calibration=_calibration(kept),
         curve=curve,

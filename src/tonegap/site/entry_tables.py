@@ -7,6 +7,7 @@ from tonegap.evidence.intervals import Interval
 from tonegap.report.claims_page import detectable_text, interval_text, seeds_note
 from tonegap.report.grid import Footnotes
 from tonegap.report.model import Mean, Scores
+from tonegap.report.nulls import both_nulls
 from tonegap.report.words import UNDEFINED, images, metric_label, p_text, percent, spread
 from tonegap.score.counts import N_BINS
 from tonegap.score.tables import ALL, GAP, WORST, metric_named
@@ -173,13 +174,18 @@ def calibration_errors(kept: EntryKept) -> Mapping[str, str]:
 def gap_sentence(kept: EntryKept) -> str:
     """What stands behind the gap: parity, and the smallest difference such a test set shows."""
     claims = kept.claims
-    if claims is None or claims.parity is None:
+    if claims is None:
         return ""
-    parity = claims.parity
+    parity, within = both_nulls(claims.nulls, kept.table.ranked[2], GAP)
+    if parity is None:
+        return ""
     text = (
-        f"With tones dealt anew among the images the gap would be {percent(parity.expected)} on average; "
-        f"one as large as this comes with p {p_text(parity.p)}."
+        f"With tones permuted among the images the gap would be {percent(parity.expected)} on average; "
+        f"one as large as this comes with p {p_text(parity.p)}"
     )
+    if within:
+        text += f" (within class: {percent(within.expected)}, p {p_text(within.p)}), uncorrected"
+    text += "."
     if claims.detectable is None:
         return text
     shown = detectable_text(claims.detectable)
