@@ -5,7 +5,7 @@ from tiny_rooms import TRAIN_PY
 
 from tonegap.run.explain import explain, why_missing
 from tonegap.run.record import Isolation
-from tonegap.run.store import StageMark
+from tonegap.run.marks import StageMark
 
 
 @pytest.fixture

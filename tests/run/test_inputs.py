@@ -11,7 +11,7 @@ from tiny_rooms import GENERATE_PY
 
 from tonegap.run.inputs import write_csv, write_inputs
 from tonegap.run.record import Isolation
-from tonegap.run.store import StageMark
+from tonegap.run.marks import StageMark
 
 N = {"n": {"default": 3, "about": "images"}}
 CLASSES = ["basal cell carcinoma", "folliculitis"]
