@@ -195,7 +195,7 @@ def test_a_file_and_its_folder_reach_the_disk_before_a_write_returns(tmp_path, m
     synced = []
 
     def fsync(handle):
-        synced.append(Path(os.readlink(f"/proc/self/fd/{handle}")))
+        synced.append(Path(f"/proc/self/fd/{handle}").readlink())
 
     monkeypatch.setattr(os, "fsync", fsync)
     Store(tmp_path / "store").keep("records/a.json", b"1")
@@ -208,7 +208,7 @@ def test_a_file_system_that_cannot_sync_folders_is_no_fault(tmp_path, monkeypatc
     whole = os.fsync
 
     def fsync(handle):
-        if os.path.isdir(f"/proc/self/fd/{handle}"):
+        if Path(f"/proc/self/fd/{handle}").is_dir():
             raise OSError(errno.EINVAL, "Invalid argument")
         whole(handle)
 

@@ -14,7 +14,7 @@ from tonegap.audit.copies import MIN_TEXTURE, VERSION, find_copies
 from tonegap.audit.thumbs import read_thumbs
 from tonegap.errors import StoreError
 from tonegap.files import digest_of, write_atomic
-from tonegap.run.seals import read_sealed, write_seal
+from tonegap.run.seals import read_sealed, remove_unit, write_seal
 from tonegap.run.view import Kin, Rows
 
 SAME_FILE = "same file"
@@ -82,6 +82,8 @@ def _kept_copies(train: Rows, held: HeldOut, cache_dir: Path) -> dict[str, Kin]:
         train.ids[copy.mine]: Kin(copy.kind, *held[copy.other])
         for copy in find_copies(mine, others)
     }
+    if (cache_dir / name).is_dir():
+        remove_unit(cache_dir, name)
     write_atomic(cache_dir / name, msgspec.json.encode(found, order="sorted"))
     write_seal(cache_dir, name)
     return found

@@ -8,6 +8,7 @@ from tonegap.bundle.archive import MANIFEST, SCHEMA, Content, Manifest, digests,
 from tonegap.bundle.origin import origin_of
 from tonegap.errors import BadRequest, StoreError
 from tonegap.files import sha256_bytes
+from tonegap.report.kept import kept_truths
 from tonegap.report.read import SuiteRun, read_suites
 from tonegap.run.marks import stage_unit
 from tonegap.run.matrix import completeness
@@ -53,12 +54,16 @@ def pack_suite(
 
 
 def _check_stages(store: Path, run: SuiteRun) -> None:
-    """Raises StoreError unless what a bundle takes of each stage has the content it was written with."""
+    """Raises StoreError unless what a bundle takes of each stage, and every truth, is what was written."""
     stages = {s.key for cell in run.cells if cell.record for s in cell.record.stages}
     for key in sorted(stages):
         said = damage(store, stage_unit(key), deep=True, without=_NOT_BUNDLED)
         if said and (store / stage_unit(key)).exists():
             raise StoreError(f"{store}: {said}; {AGAIN}")
+    truth_of = kept_truths(store)
+    for record in (cell.record for cell in run.cells if cell.record and cell.record.truth_sha256):
+        if truth_of(record) is None:
+            raise StoreError(f"{store}: truth/{record.truth_sha256}.csv is missing; {AGAIN}")
 
 
 def _results(store: Path, run: SuiteRun) -> Iterator[Path]:
