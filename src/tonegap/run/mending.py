@@ -3,7 +3,7 @@
 The mistake it exists to prevent: a run that builds on, or reports, what was damaged or edited on the disk.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 
 import msgspec
@@ -36,10 +36,13 @@ def find_damage(plan: Plan, store: Store) -> Damage:
     """
     done = store.finished_records()
     stages = {key: said for key in plan.stages if (said := _stage_damage(store, key))}
+    sealed = seals.sealed_units(store.folder, "records")
     records = {}
     for cell in plan.cells:
         key = cell.id.key
-        if key in done and (said := _record_damage(store, cell) or stages.get(cell.stages[-1])):
+        if key in done and (
+            said := _record_damage(store, cell, sealed) or stages.get(cell.stages[-1])
+        ):
             records[key] = said
     waiting = [c for c in plan.cells if c.id.key not in done or c.id.key in records]
     for key in _needed(plan, store, waiting, stages):
@@ -49,13 +52,14 @@ def find_damage(plan: Plan, store: Store) -> Damage:
 
 
 def _stage_damage(store: Store, key: str) -> str | None:
-    return store.damage(stage_unit(key), _MANY) if store.has_stage(key) else None
+    said = store.damage(stage_unit(key), _MANY)
+    return said if said and store.has_stage(key) else None
 
 
-def _record_damage(store: Store, cell: CellPlan) -> str | None:
+def _record_damage(store: Store, cell: CellPlan, sealed: Container[str]) -> str | None:
     """What is wrong with a record; one that an earlier version left without a seal must at least be the cell's."""
     unit = record_unit(cell.id.key)
-    if seals.is_sealed(store.folder, unit):
+    if unit in sealed:
         return store.damage(unit)
     try:
         record = decode_record(store.record_path(cell.id.key).read_bytes())
@@ -118,10 +122,14 @@ def _keep_truths(plan: Plan, store: Store) -> None:
 
 
 def _seal_unsealed(plan: Plan, store: Store) -> None:
-    done = store.finished_records()
-    units = [stage_unit(key) for key in plan.stages if store.has_stage(key)]
-    units += [record_unit(cell.id.key) for cell in plan.cells if cell.id.key in done]
+    done, sealed = store.finished_records(), seals.sealed_units(store.folder, "records")
+    records = [record_unit(cell.id.key) for cell in plan.cells if cell.id.key in done]
+    units = [unit for unit in records if unit not in sealed]
+    units += [
+        stage_unit(key)
+        for key in plan.stages
+        if not seals.is_sealed(store.folder, stage_unit(key)) and store.has_stage(key)
+    ]
     with store.writing():
         for unit in units:
-            if not seals.is_sealed(store.folder, unit):
-                seals.write_seal(store.folder, unit)
+            seals.write_seal(store.folder, unit)
