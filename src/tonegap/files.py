@@ -3,6 +3,7 @@
 The mistake it exists to prevent: a file cut short by a crash that is later read as a result.
 """
 
+import errno
 import hashlib
 import json
 import os
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 _CHUNK = 1 << 20
+_SYNC_EACH = 1000
 _NOT_CONTENT = frozenset({"__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".git"})
 
 
@@ -66,12 +68,36 @@ def digest_of(value: Any) -> str:
 
 
 def write_atomic(path: Path, content: bytes) -> None:
-    """Writes a whole file or nothing: beside it, synced, then renamed over it."""
+    """Writes a whole file or nothing: beside it, synced, then renamed over it, and the folder synced."""
     write_pieces_atomic(path, (content,))
+    sync(path.parent)
+
+
+def sync(path: Path) -> None:
+    """Returns when the disk has a file's content, or a folder's names. Raises OSError."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    except OSError as e:
+        if e.errno != errno.EINVAL:  # a file system that cannot sync a folder
+            raise
+    finally:
+        os.close(handle)
+
+
+def sync_tree(folder: Path) -> None:
+    """As `sync`, for a folder and all below it; no link is followed."""
+    found = [path for path in folder.rglob("*") if path.is_dir() or path.is_file()]
+    if len(found) > _SYNC_EACH:
+        os.sync()  # one by one takes minutes
+        return
+    for path in (*found, folder):
+        if not path.is_symlink():
+            sync(path)
 
 
 def write_pieces_atomic(path: Path, pieces: Iterable[bytes]) -> None:
-    """As `write_atomic`, for a file that comes bit by bit."""
+    """As `write_atomic`, for a file that comes bit by bit, and without the folder: for what can be made again."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:

@@ -6,6 +6,7 @@ a program can recurse, or by a name that rewrites the reader's terminal.
 
 import contextlib
 import os
+import re
 import shutil
 import stat
 import uuid
@@ -15,6 +16,7 @@ from pathlib import Path
 from tonegap.errors import BadOutput
 
 MAX_DEPTH = 64
+_PATH = re.compile(r"(?<![\w.])(?:/[^/\s:;,'\"()]+){2,}")
 _LEAST_BYTES = 4096  # an empty file or folder takes room on a disk too
 
 
@@ -52,6 +54,28 @@ def _listing(parent: Path, folder: Path) -> Iterator[tuple[Path, os.stat_result]
 def shown(path: Path) -> str:
     """A path as one line that any terminal and any file takes: what cannot be printed is `?`."""
     return "".join(c if c.isprintable() else "?" for c in path.as_posix())
+
+
+def without_folders(text: str, *known: Path) -> str:
+    """A message as a report or a bundle may carry it: files of this machine by what their path is below `known`.
+
+    A path that is not below them keeps its last part. Paths that are none on this machine stay, such as `/in/job.json`.
+    """
+    for folder in known:
+        for spelled in sorted(
+            {str(folder), str(folder.absolute()), str(folder.resolve())}, key=len
+        )[::-1]:
+            text = text.replace(f"{spelled}/", "")
+    return _PATH.sub(_last_part, text)
+
+
+def _last_part(match: re.Match[str]) -> str:
+    path = Path(match[0])
+    try:
+        here = path.parent != Path("/") and path.parent.is_dir()
+    except OSError:
+        here = False
+    return path.name if here else match[0]
 
 
 def written_bytes(folder: Path) -> int:

@@ -35,5 +35,5 @@ def root(tmp_path):
 def change_record(store, **changes):
     path = store.record_path(KEY)
     record = msgspec.structs.replace(msgspec.json.decode(path.read_bytes(), type=Record), **changes)
-    path.write_bytes(encode_record(record))
+    store.write_record(KEY, encode_record(record))
     return record

@@ -4,8 +4,8 @@ import pytest
 from tiny_rooms import TRAIN_PY
 
 from tonegap.run.explain import explain, why_missing
+from tonegap.run.marks import StageMark
 from tonegap.run.record import Isolation
-from tonegap.run.store import StageMark
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ from PIL import Image
 from tiny_rooms import GENERATE_PY
 
 from tonegap.run.inputs import write_csv, write_inputs
+from tonegap.run.marks import StageMark
 from tonegap.run.record import Isolation
-from tonegap.run.store import StageMark
 
 N = {"n": {"default": 3, "about": "images"}}
 CLASSES = ["basal cell carcinoma", "folliculitis"]

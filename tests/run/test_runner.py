@@ -130,16 +130,23 @@ def test_predictions_that_break_the_contract_are_a_failure_of_the_cell(planner, 
     assert tally.n_finished == 0
 
 
-def test_a_damaged_stage_is_named_and_stops_no_other(planner, run):
+def test_a_damaged_stage_of_a_finished_cell_runs_again_and_its_cell_is_scored_again(planner, run):
     planner.suite(method="none", seeds=[0, 1])
     plan, _tally = run()
-    planner.store.record_path(plan.cells[0].id.key).unlink()
-    mark = planner.store.stage_folder(plan.cells[0].stages[0]) / "stage.json"
-    mark.write_text("{")
+    cell = plan.cells[0]
+    predictions = planner.store.stage_folder(cell.stages[0]) / "predictions.csv"
+    whole, scores = predictions.read_bytes(), numbers(planner, cell)
+    predictions.write_bytes(b"")
     _plan, tally = run()
-    (failure,) = tally.failures
-    assert failure.cause == "engine-error"
-    assert failure.text.startswith(f"{mark}: damaged")
+    assert (tally.n_stages, tally.n_finished, tally.n_cached) == (1, 1, 1)
+    said = f"stages/{cell.stages[0][:2]}/{cell.stages[0]}/predictions.csv is not what was written"
+    assert tally.mended == (said,)
+    assert predictions.read_bytes() == whole
+    assert numbers(planner, cell) == scores
+
+
+def numbers(planner, cell):
+    return decode_record(planner.store.record_path(cell.id.key).read_bytes()).scores
 
 
 def test_a_disk_that_is_full_stops_the_run_with_one_sentence(planner, run):

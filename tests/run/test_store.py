@@ -10,9 +10,11 @@ import pytest
 
 from tonegap.errors import StoreError
 from tonegap.foreign import remove_tree
+from tonegap.run.marks import StageMark, stage_unit
 from tonegap.run.matrix import Failure
 from tonegap.run.record import Isolation
-from tonegap.run.store import StageMark, Store
+from tonegap.run.seals import remove_seal
+from tonegap.run.store import Store
 
 KEY = "ab" + "0" * 62
 
@@ -112,6 +114,9 @@ class TestDamage:
         commit(store)
         path = store.stage_folder(KEY) / "stage.json"
         path.write_bytes(content)
+        with pytest.raises(StoreError, match=r"stage.json: is not what was written there; .*again"):
+            store.read_mark(KEY)
+        remove_seal(store.folder, stage_unit(KEY))  # as in a store of an earlier version
         with pytest.raises(StoreError, match=r"stage.json: damaged .*remove .* and run again"):
             store.read_mark(KEY)
 

@@ -13,9 +13,11 @@ from tonegap.audit.copies import VERSION
 from tonegap.audit.findings import SCHEMA, Audit, Finding, descent, is_unknown
 from tonegap.audit.kin import held_out
 from tonegap.audit.likeness import showing
-from tonegap.files import digest_of, write_atomic
+from tonegap.errors import StoreError
+from tonegap.files import digest_of
 from tonegap.run.lineage import SyntheticLineage, read_lineage
 from tonegap.run.outputs import read_synthetic
+from tonegap.run.seals import read_sealed
 from tonegap.run.store import Store
 from tonegap.run.view import TaskView
 
@@ -27,28 +29,33 @@ def audited(store: Store, key: str, view: TaskView) -> Audit:
 
     Raises BadOutput where what the stage left is damaged.
     """
-    path = _path(store, key, view)
-    with store.lock(f"audit-{path.stem}"):
+    made = store.stage_folder(key)
+    name = _name(made, key, view)
+    unit = f"{FOLDER}/{name}.json"
+    with store.lock(f"audit-{name}"):
         try:
-            return msgspec.json.decode(path.read_bytes(), type=Audit)
-        except (OSError, msgspec.DecodeError):
-            pass
-        found = _audit(store.stage_folder(key), view)
-        with store.writing():
-            write_atomic(path, msgspec.json.encode(found, order="sorted"))
+            content = read_sealed(store.folder, unit)
+            if content is not None:
+                return msgspec.json.decode(content, type=Audit)
+        except (StoreError, msgspec.DecodeError, UnicodeDecodeError):
+            pass  # damaged: made again
+        found = _audit(made, view)
+        store.keep(unit, msgspec.json.encode(found, order="sorted"))
     return found
 
 
-def _path(store: Store, key: str, view: TaskView) -> Path:
+def _name(made: Path, key: str, view: TaskView) -> str:
+    """Names all that is compared, the content of the set included: a stage that ran again may leave another."""
     compared = [
         VERSION,
         key,
+        read_lineage(made).sha256,
         view.validation.image_digest,
         view.test.image_digest,
         {image_id: kin.image_id for image_id, kin in view.kin.items()},
         view.methods_see_duplicates,
     ]
-    return store.folder / FOLDER / f"{digest_of(compared)}.json"
+    return digest_of(compared)
 
 
 def _audit(made: Path, view: TaskView) -> Audit:

@@ -12,7 +12,9 @@ import msgspec
 
 from tonegap.audit.copies import MIN_TEXTURE, VERSION, find_copies
 from tonegap.audit.thumbs import read_thumbs
+from tonegap.errors import StoreError
 from tonegap.files import digest_of, write_atomic
+from tonegap.run.seals import read_sealed, remove_unit, write_seal
 from tonegap.run.view import Kin, Rows
 
 SAME_FILE = "same file"
@@ -67,16 +69,21 @@ def kin_of(
 def _kept_copies(train: Rows, held: HeldOut, cache_dir: Path) -> dict[str, Kin]:
     """What the search finds among these images, from the cache where it was made before."""
     rule = [VERSION, MIN_TEXTURE, *map(list, (train.sha256, train.ids, held.sha256, held.ids))]
-    path = cache_dir / f"kin-{digest_of(rule)[:32]}.json"
+    name = f"kin-{digest_of(rule)[:32]}.json"
     try:
-        return msgspec.json.decode(path.read_bytes(), type=dict[str, Kin])
-    except (OSError, msgspec.DecodeError):
-        pass
+        content = read_sealed(cache_dir, name)
+        if content is not None:
+            return msgspec.json.decode(content, type=dict[str, Kin])
+    except (StoreError, msgspec.DecodeError, UnicodeDecodeError):
+        pass  # damaged: made again
     mine = read_thumbs(train.paths, both_views=False)
     others = read_thumbs(held.paths, both_views=True)
     found = {
         train.ids[copy.mine]: Kin(copy.kind, *held[copy.other])
         for copy in find_copies(mine, others)
     }
-    write_atomic(path, msgspec.json.encode(found, order="sorted"))
+    if (cache_dir / name).is_dir():
+        remove_unit(cache_dir, name)
+    write_atomic(cache_dir / name, msgspec.json.encode(found, order="sorted"))
+    write_seal(cache_dir, name)
     return found

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from tonegap.errors import ToneGapError
 from tonegap.files import sha256_file, sha256_lines
-from tonegap.report.read import SuiteRun, read_suites
-from tonegap.run.matrix import Cell
+from tonegap.report.read import read_suites
+from tonegap.run.matrix import Cell, Completeness, completeness
 from tonegap.run.outputs import find_predictions
 from tonegap.run.record import Record, ScoreColumns, Selected
 from tonegap.run.results import results_of, rules_of
@@ -27,7 +27,7 @@ class Checked:
 
     n_records: int
     n_scores: int
-    n_holes: int
+    completeness: Completeness
     problems: tuple[str, ...]
 
 
@@ -42,17 +42,13 @@ def verify_folder(store: Path, suite: str) -> Checked:
     return Checked(
         n_records=len(records),
         n_scores=sum(_n_scores(record) for record in records),
-        n_holes=_n_holes(run),
+        completeness=completeness(run.cells),
         problems=tuple(problems),
     )
 
 
 def _n_scores(record: Record) -> int:
     return sum(len(t.value) for s in record.scores.values() for t in s.tables.values())
-
-
-def _n_holes(run: SuiteRun) -> int:
-    return sum(1 for cell in run.cells if not cell.record and cell.id.not_applicable is None)
 
 
 def _cell_problems(store: Path, cell: Cell) -> Iterator[str]:

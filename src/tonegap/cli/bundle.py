@@ -14,9 +14,20 @@ from tonegap.cli.options import store_option, suite_root_option
     type=click.Path(path_type=Path, dir_okay=False),
     help="The archive to write (default: SUITE.tonegap.zip here).",
 )
+@click.option(
+    "--allow-incomplete",
+    is_flag=True,
+    help="Bundle a suite of which records are missing; `tonegap verify` says how many.",
+)
 @store_option
 @suite_root_option
-def command(suite: str, out: Path | None, store: Path | None, suite_root: Path | None) -> None:
+def command(
+    suite: str,
+    out: Path | None,
+    allow_incomplete: bool,
+    store: Path | None,
+    suite_root: Path | None,
+) -> None:
     """Writes the results of SUITE as one archive: records, predictions, truth, lineages, specs.
 
     It is an RO-Crate: ro-crate-metadata.json describes each file and the run. It holds ids and labels of
@@ -28,5 +39,7 @@ def command(suite: str, out: Path | None, store: Path | None, suite_root: Path |
 
     root = find_root(suite_root)
     path = out or Path(f"{suite}.tonegap.zip")
-    manifest = pack_suite(root, store or root / "runs", suite, path)
+    manifest = pack_suite(
+        root, store or root / "runs", suite, path, allow_incomplete=allow_incomplete
+    )
     click.echo(f"{path}: {len(manifest.files)} files")

@@ -1,6 +1,8 @@
 """`tonegap plan`: what a run would do, without doing it."""
 
 import json
+import tempfile
+from pathlib import Path
 
 import click
 
@@ -12,12 +14,16 @@ from tonegap.cli.requests import RunOptions, open_request, run_options
 @run_options
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def command(suite: str, options: RunOptions, as_json: bool) -> None:
-    """What `tonegap run SUITE` would do: stages to run, what is cached, and why each miss is one."""
+    """What `tonegap run SUITE` would do: stages to run, what is cached, and why each miss is one.
+
+    A store that cannot be written will do.
+    """
     from tonegap.run.explain import explain
     from tonegap.run.prepare import prepare
 
-    request = open_request(suite, options)
-    explained = explain(prepare(request), request.store)
+    with tempfile.TemporaryDirectory(prefix="tonegap-plan-") as cache:
+        request = open_request(suite, options, Path(cache))
+        explained = explain(prepare(request), request.store)
     if as_json:
         click.echo(json.dumps(explained.as_json(), indent=1))
         return

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tonegap.cli.options import store_option, suite_root_option
-from tonegap.errors import BadRequest
+from tonegap.errors import BadRequest, StoreError
 
 if TYPE_CHECKING:
     from tonegap.run.prepare import Request
+    from tonegap.run.store import Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,16 @@ class RunOptions:
     baselines: tuple[str, ...]
     settings: tuple[str, ...]
     subset: int | None = None
+    verify: bool = False
+
+    @property
+    def changes(self) -> tuple[str, ...]:
+        """What makes the suite another one, as typed."""
+        return (
+            *(f"--method {name}" for name in self.methods),
+            *(f"--baseline {name}" for name in self.baselines),
+            *(f"--set {setting}" for setting in self.settings),
+        )
 
 
 _OPTIONS = (
@@ -88,6 +99,11 @@ _OPTIONS = (
         metavar="N",
         help="Only about N images of each task, drawn by class and tone; reported apart.",
     ),
+    click.option(
+        "--verify",
+        is_flag=True,
+        help="Hold what is used against its SHA-256, not only against its size and time of change.",
+    ),
 )
 
 
@@ -106,28 +122,61 @@ def run_options(function: Callable[..., Any]) -> Callable[..., Any]:
     return decorated
 
 
-def open_request(suite_name: str, options: RunOptions) -> "Request":
-    """The request that the options spell. Raises ToneGapError for what cannot be."""
+def open_request(suite_name: str, options: RunOptions, cache: Path | None = None) -> "Request":
+    """The request that the options spell. Raises ToneGapError for what cannot be.
+
+    `cache`: an empty folder that takes what a store that cannot be written would; for what only looks.
+    """
     from tonegap.engines import open_engine
     from tonegap.rooms.root import find_root
-    from tonegap.rooms.suite import read_suite, with_entries, with_parameters, with_subset
+    from tonegap.rooms.suite import (
+        named_apart,
+        read_suite,
+        with_entries,
+        with_parameters,
+        with_subset,
+    )
     from tonegap.run.prepare import Request
-    from tonegap.run.store import Store
 
     root = find_root(options.suite_root)
-    suite = with_entries(read_suite(root, suite_name), options.methods, options.baselines)
-    suite = with_subset(with_parameters(suite, options.settings), options.subset)
+    declared = read_suite(root, suite_name)
+    suite = with_entries(declared, options.methods, options.baselines)
+    suite = with_parameters(suite, options.settings)
+    suite = named_apart(suite, declared, options.changes, options.device)
+    suite = with_subset(suite, options.subset)
+    store, overlay = _open_store(options.store or root / "runs", options.verify, cache)
     wanted = tuple(dict.fromkeys(task.split("/")[0] for task in suite.file.tasks))
     return Request(
         root=root,
         suite=suite,
-        store=Store(options.store or root / "runs"),
+        store=store,
         engine=open_engine(options.engine, root),
         roots=parse_roots(options.roots, wanted),
         device=options.device,
         jobs=options.jobs or _default_jobs(options),
         allow_missing=options.allow_missing,
+        cache=overlay,
     )
+
+
+def _open_store(folder: Path, deep: bool, cache: Path | None) -> "tuple[Store, Path | None]":
+    """The store, and where what is learned of images is kept instead of in it.
+
+    With a `cache` a store that cannot be written will do: `cache` gets links to what is known there. Raises StoreError.
+    """
+    from tonegap.run.store import Store
+
+    try:
+        return Store(folder, deep=deep), None
+    except StoreError:
+        if cache is None or (folder.exists() and not folder.is_dir()):
+            raise
+    store = Store(folder, deep=deep, read_only=True)
+    for name in ("index", "audits"):
+        (cache / name).mkdir()
+        for path in (store.folder / name).glob("*"):
+            (cache / name / path.name).symlink_to(path)
+    return store, cache
 
 
 def parse_roots(given: tuple[str, ...], wanted: tuple[str, ...]) -> dict[str, Path]:

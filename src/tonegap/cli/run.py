@@ -5,6 +5,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -38,6 +39,12 @@ def command(suite: str, options: RunOptions) -> None:
     request.store.write_matrix(plan.matrix)
     tally = work(request, plan, options)
     say(tally)
+    declared = Path(suite).stem if suite.endswith(".toml") else suite
+    if request.suite.id != declared:
+        click.echo(
+            f"{request.suite.id}: these results have a name of their own; those of {declared} stay as they are",
+            err=True,
+        )
     click.echo(_report(request, plan))
     if tally.failures:
         sys.exit(1)
@@ -85,6 +92,8 @@ def say(tally: "Tally") -> None:
         f"{len(tally.failures)} failed",
     ]
     click.echo(", ".join(words), err=True)
+    for text in tally.mended:
+        click.echo(f"damaged: {text}; it was made again", err=True)
     for failure in tally.failures[:20]:
         click.echo(
             f"failed ({failure.cause}): {failure.plugin} {failure.stage}: {failure.text}", err=True

@@ -16,25 +16,32 @@ if TYPE_CHECKING:
 def command(ctx: click.Context, bundle: Path) -> None:
     """Computes every number of BUNDLE again from its predictions; names the cells that differ.
 
-    Needs neither the data set nor a GPU. Exit code 0: all numbers are as they were; 1: some are not.
+    Needs neither the data set nor a GPU. Says first whether all declared records are in it. Exit code 0: all numbers
+    in it are as they were; 1: some are not, or there is none.
     """
     with tempfile.TemporaryDirectory(prefix="tonegap-bundle-") as name:
         title, found, changed, note = _check(bundle, Path(name))
+    state = "incomplete" if found.completeness.missing else "complete"
+    click.echo(f"{state if found.n_records else 'empty'}: {_plain(found.completeness.words)}")
     if note:
         click.echo(note, err=True)
     for problem in (*changed, *found.problems):
         click.echo(problem)
     click.echo(
         f"{title}: {found.n_records} records, {found.n_scores:,} scores computed again"
-        + (f", {found.n_holes} declared cells without a result" if found.n_holes else "")
         + (
             f"; {len(changed) + len(found.problems)} problems"
             if changed or found.problems
-            else ": all as they were"
+            else (": all as they were" if found.n_records else ": nothing to verify")
         )
     )
-    if changed or found.problems:
+    if changed or found.problems or not found.n_records:
         ctx.exit(1)
+
+
+def _plain(text: str) -> str:
+    """A stranger's words as one line that any terminal takes."""
+    return "".join(c if c.isprintable() else "?" for c in text)
 
 
 def _check(bundle: Path, folder: Path) -> "tuple[str, Checked, list[str], str]":

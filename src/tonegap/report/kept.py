@@ -9,10 +9,13 @@ import msgspec
 
 from tonegap.errors import BadOutput, BadPredictions, StoreError
 from tonegap.evidence.answers import TestAnswers
+from tonegap.files import sha256_file
+from tonegap.run.marks import first_truth
 from tonegap.run.outputs import find_predictions
 from tonegap.run.record import Record
 from tonegap.run.results import answers_of, epochs_of
-from tonegap.run.truth import FIRST_TRUTHS, Truth, decode_truth, truth_place
+from tonegap.run.seals import AGAIN, read_sealed
+from tonegap.run.truth import Truth, decode_truth, truth_place
 from tonegap.score.predictions import Labelled
 
 Answers = Callable[[Record], TestAnswers | None]
@@ -45,11 +48,9 @@ def kept_truths(store: Path) -> Truths:
 
     @lru_cache(maxsize=16)
     def truth_named(home: Path, sha256: str) -> Truth | None:
-        path = home / "truth" / f"{sha256}.csv"
-        try:
-            return decode_truth(path.read_bytes(), sha256, str(path))
-        except FileNotFoundError:
-            return None
+        unit = f"truth/{sha256}.csv"
+        content = read_sealed(home, unit)
+        return None if content is None else decode_truth(content, sha256, str(home / unit))
 
     def truth_of(record: Record) -> Truth | None:
         home, _ = _home_of(store, record)
@@ -66,10 +67,8 @@ def first_truths(store: Path) -> Truths:
     truth_of = kept_truths(store)
 
     def first_of(record: Record) -> Truth | None:
-        path = store / FIRST_TRUTHS / truth_place(record.task, record.seed, record.data)
-        try:
-            sha256 = path.read_text(encoding="utf-8").strip()
-        except FileNotFoundError:
+        sha256 = first_truth(store, truth_place(record.task, record.seed, record.data))
+        if sha256 is None:
             return None
         return truth_of(msgspec.structs.replace(record, stages=(), truth_sha256=sha256))
 
@@ -86,6 +85,12 @@ def _home_of(store: Path, record: Record) -> tuple[Path, str]:
     return (store / "submissions" / submission, own) if submission else (store, key)
 
 
+@lru_cache(maxsize=1 << 16)
+def _sha256_of(path: Path, _size: int, _mtime_ns: int) -> str:
+    """A file's SHA-256, taken once as long as it does not change: several pages read the same predictions."""
+    return sha256_file(path)
+
+
 def _kept(store: Path, read: Callable[[Path, Truth, Record], T]) -> Callable[[Record], T | None]:
     """What `read` makes of a record's predictions file, the truth and the record."""
     truth_of = kept_truths(store)
@@ -94,11 +99,16 @@ def _kept(store: Path, read: Callable[[Path, Truth, Record], T]) -> Callable[[Re
         truth = truth_of(record)
         home, key = _home_of(store, record)
         folder = home / "stages" / key[:2] / key
-        if truth is None or not (key and folder.is_dir()):
+        if truth is None or not key or not (folder.is_symlink() or folder.exists()):
             return None
         try:
-            return read(find_predictions(folder), truth, record)
-        except (BadOutput, BadPredictions) as e:
-            raise StoreError(f"{folder}: not what the record was made from: {e}") from None
+            path = find_predictions(folder)
+            if _sha256_of(path, path.stat().st_size, path.stat().st_mtime_ns) != (
+                record.predictions_sha256
+            ):
+                raise BadOutput(f"{path.name} has another SHA-256")
+            return read(path, truth, record)
+        except (BadOutput, BadPredictions, OSError) as e:
+            raise StoreError(f"{folder}: not what the record was made from: {e}; {AGAIN}") from None
 
     return kept

@@ -13,7 +13,8 @@ from tonegap.errors import StoreError
 from tonegap.files import sha256_bytes
 from tonegap.quality.sheet import SCHEMA, Sheet, decode_sheet
 from tonegap.report.read import SuiteRun
-from tonegap.run.sheet_maker import SHEET, sheet_folder
+from tonegap.run.seals import read_sealed
+from tonegap.run.sheet_maker import SHEET, sheet_folder, sheet_unit
 
 FOLDER = "quality"
 _SHORT = 8
@@ -101,7 +102,7 @@ def _read(store: Path, key: str, users: Sequence[_User]) -> SetSheet | None:
 def read_sheet(store: Path, key: str) -> SetSheet:
     """The sheet of that key with its pictures. Raises StoreError where it is absent or damaged."""
     folder = sheet_folder(store, key)
-    sheet = _decode(folder / SHEET)
+    sheet = _decode(store, key)
     pictures = {
         picture.file: _picture(folder / picture.file, picture.sha256) for picture in sheet.pictures
     }
@@ -111,9 +112,13 @@ def read_sheet(store: Path, key: str) -> SetSheet:
     return SetSheet(method, (), sheet.set.task, sheet.set.seed, key, sheet, pictures, page)
 
 
-def _decode(path: Path) -> Sheet:
+def _decode(store: Path, key: str) -> Sheet:
+    path = sheet_folder(store, key) / SHEET
     try:
-        sheet = decode_sheet(path.read_bytes())
+        content = read_sealed(store, sheet_unit(key), SHEET)
+        if content is None:
+            raise StoreError(f"{path}: is missing; run again")
+        sheet = decode_sheet(content)
     except (OSError, msgspec.DecodeError, UnicodeDecodeError) as e:
         raise StoreError(f"{path}: damaged ({e}); remove it and run again") from None
     if sheet.schema != SCHEMA:

@@ -13,8 +13,10 @@ from typing import Any, TypeVar
 import msgspec
 
 from tonegap.errors import BadRequest, StoreError
+from tonegap.run.marks import record_unit
 from tonegap.run.matrix import Cell, CellId, Failure, Matrix
 from tonegap.run.record import SCHEMA, Record, ScoreColumns, Selected
+from tonegap.run.seals import read_sealed
 
 S = TypeVar("S", bound=msgspec.Struct)
 T = TypeVar("T")
@@ -78,7 +80,7 @@ def _as_variant(cell: Cell, suite: str) -> Cell:
 
 
 def _read_suite(store: Path, path: Path, pool: _Pool) -> SuiteRun:
-    content = _read(path)
+    content = read_sealed(store, f"suites/{path.name}")
     if content is None:
         raise StoreError(f"{path}: gone while it was read; run the same command again")
     matrix = _decode(content, Matrix, path)
@@ -86,14 +88,14 @@ def _read_suite(store: Path, path: Path, pool: _Pool) -> SuiteRun:
 
 
 def _read_cell(store: Path, cell: CellId, pool: _Pool) -> Cell:
-    path = store / "records" / f"{cell.key}.json"
-    content = _read(path)
+    path = store / record_unit(cell.key)
+    content = read_sealed(store, record_unit(cell.key))
     if content is not None:
         record = _decode(content, Record, path)
         _check(record, cell, path)
         return Cell(cell, _pooled(record, pool), None)
     path = store / "failures" / f"{cell.key}.json"
-    content = _read(path)
+    content = read_sealed(store, f"failures/{path.name}")
     return Cell(cell, None, None if content is None else _decode(content, Failure, path))
 
 
@@ -108,16 +110,6 @@ def _check(record: Record, cell: CellId, path: Path) -> None:
             f"{path}: is the record of {record.entry.label}, {record.task}, seed {record.seed}, "
             f"not of {cell.entry.label}, {cell.task}, seed {cell.seed}; remove it and run again"
         )
-
-
-def _read(path: Path) -> bytes | None:
-    """A file's bytes; None if there is none. Raises StoreError if it cannot be read."""
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        return None
-    except OSError as e:
-        raise StoreError(f"{path}: cannot be read: {e.strerror}") from None
 
 
 def _decode(content: bytes, kind: type[S], path: Path) -> S:

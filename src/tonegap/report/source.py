@@ -4,11 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import msgspec
-
-from tonegap.errors import StoreError
 from tonegap.report.read import SuiteRun
-from tonegap.run.store import StageMark
+from tonegap.run.marks import StageMark, read_mark
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +21,4 @@ class Source:
 
         Raises StoreError for a damaged one.
         """
-        path = self.store / "stages" / key[:2] / key / "stage.json"
-        try:
-            return msgspec.json.decode(path.read_bytes(), type=StageMark)
-        except FileNotFoundError:
-            return None
-        except (OSError, msgspec.DecodeError) as e:
-            raise StoreError(f"{path}: damaged ({e}); remove {path.parent} and run again") from None
+        return read_mark(self.store, key)

@@ -1,6 +1,7 @@
 """A suite: a list of entries over a list of tasks and seeds, `benchmarks/suites/NAME.toml`."""
 
 import tomllib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -8,11 +9,13 @@ from typing import Literal
 import msgspec
 
 from tonegap.errors import BadRequest, BadRoom
-from tonegap.rooms.given import absolute
+from tonegap.files import digest_of
+from tonegap.rooms.given import absolute, public_form
 from tonegap.rooms.toml import read_toml
 from tonegap.run.job import Parameter
 
 SUITES = Path("benchmarks/suites")
+_DEVICE = "cpu"  # what a suite runs on unless the command line says otherwise
 
 
 class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -179,6 +182,34 @@ def with_subset(suite: Suite, n_images: int | None) -> Suite:
     title = f"{suite.file.title} [subset of {n_images:,} images]"
     file = msgspec.structs.replace(suite.file, subset=n_images, title=title)
     return replace(suite, id=f"{suite.id}-subset-{n_images}", file=file)
+
+
+def named_apart(suite: Suite, declared: Suite, said: Sequence[str], device: str) -> Suite:
+    """A suite that the command line changed, under an id of its own; `declared` itself where nothing differs.
+
+    The id is another so that its results never take the place of the suite's. It follows from what was changed, local
+    files by content; `said` are the options as typed, for the title.
+    """
+    if suite.file == declared.file and device == _DEVICE:
+        return declared
+    said = [*map(_public, said), *([] if device == _DEVICE else [f"--device {device}"])]
+    title = f"{suite.file.title} [with {' '.join(said)}]"
+    if suite.file == declared.file:
+        name = f"on-{device}"
+    else:
+        values = {
+            label: {name: public_form(value) or value for name, value in of.items()}
+            for label, of in suite.file.parameters.items()
+        }
+        name = f"with-{digest_of([msgspec.to_builtins(suite.file.entries), values, device])[:8]}"
+    file = msgspec.structs.replace(suite.file, title=title)
+    return replace(suite, id=f"{suite.id}-{name}", file=file)
+
+
+def _public(option: str) -> str:
+    """An option as a title has it: a local file by name and digest, without the folders it lies in."""
+    left, equals, value = option.partition("=")
+    return f"{left}{equals}{public_form(value) or value}"
 
 
 def _value(text: str) -> Parameter:

@@ -13,6 +13,7 @@ from pathlib import Path
 from tonegap.errors import BadOutput
 from tonegap.foreign import remove_tree, walk, written_bytes
 from tonegap.run.plan import Stage
+from tonegap.run.seals import remove_seal, write_seal
 from tonegap.run.store import Store
 
 FOLDER = "checkpoints"  # below /out
@@ -31,9 +32,14 @@ def put_back(store: Store, stage: Stage, work: Path, limit_mib: int) -> None:
     if not stage.identity.plugin.file.resumable:
         return
     (work / KEY_FILE).write_text(stage.key, encoding="utf-8")
-    kept, place = store.folder / CHECKPOINTS / stage.key, work / "out" / FOLDER
-    if kept.is_dir() and not _is_sound(kept, limit_mib):
+    unit, place = f"{CHECKPOINTS}/{stage.key}", work / "out" / FOLDER
+    kept = store.folder / unit
+    said = store.damage(unit) if kept.is_symlink() or kept.exists() else None
+    if said:
+        store.discard(unit, said)
+    elif kept.is_dir() and not _is_sound(kept, limit_mib):
         remove_tree(kept)
+    remove_seal(store.folder, unit)
     if kept.is_dir():
         kept.rename(place)
     else:
@@ -67,11 +73,13 @@ def keep(store: Store, work: Path) -> None:
         kept.parent.mkdir(exist_ok=True)
         remove_tree(kept)
         left.rename(kept)
+        write_seal(store.folder, f"{CHECKPOINTS}/{key}")
 
 
 def drop(store: Store, key: str) -> None:
     """Forgets the checkpoints of a stage that is finished."""
     remove_tree(store.folder / CHECKPOINTS / key)
+    remove_seal(store.folder, f"{CHECKPOINTS}/{key}")
 
 
 def sweep(store: Store) -> None:

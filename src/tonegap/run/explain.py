@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from tonegap.run.mending import find_damage
 from tonegap.run.plan import Plan, Stage
 from tonegap.run.runner import missing_cells, missing_stages
 from tonegap.run.sheets import missing_features
@@ -61,9 +62,12 @@ class Explanation:
 
 def explain(plan: Plan, store: Store) -> Explanation:
     """What a run would do with this store as it is."""
-    cells = missing_cells(plan, store)
-    stages = [plan.stages[key] for key in missing_stages(cells, store)]
-    stages += missing_features(plan, store)
+    damage = find_damage(plan, store)
+    missing = {cell.id.key for cell in missing_cells(plan, store)}
+    cells = [c for c in plan.cells if c.id.key in missing or c.id.key in damage.records]
+    keys = dict.fromkeys((*missing_stages(cells, store), *damage.stages))
+    stages = [plan.stages[key] for key in keys]
+    stages += [stage for stage in missing_features(plan, store) if stage.key not in keys]
     misses, seconds, unknown = [], 0.0, 0
     for stage in stages:
         last = store.last_mark(stage.identity.plugin.label, stage.stage, stage.ingredients)
@@ -71,7 +75,8 @@ def explain(plan: Plan, store: Store) -> Explanation:
             Miss(
                 stage.key,
                 stage_title(stage),
-                why_missing(stage, last.ingredients if last else None),
+                damage.stages.get(stage.key)
+                or why_missing(stage, last.ingredients if last else None),
             )
         )
         seconds += last.seconds if last else 0.0

@@ -3,6 +3,7 @@
 The mistake it exists to prevent: a test label, or another partition's image, within a stage's reach.
 """
 
+import contextlib
 import csv
 import io
 import shutil
@@ -11,9 +12,11 @@ from pathlib import Path
 
 import msgspec
 
+from tonegap.errors import BadOutput
 from tonegap.run.job import CONTRACT_VERSION, Job
+from tonegap.run.lineage import read_lineage
 from tonegap.run.local_files import give, link
-from tonegap.run.outputs import read_synthetic
+from tonegap.run.outputs import SyntheticRow, read_synthetic
 from tonegap.run.packs import ensure_mask_pack, ensure_pack
 from tonegap.run.plan import Stage
 from tonegap.run.store import Store
@@ -34,12 +37,14 @@ def write_inputs(store: Store, stage: Stage, time_limit_s: int, folder: Path) ->
         _write_test(store, stage, folder)
     if stage.stage in {"train", "features"}:
         for key in stage.upstream:
+            store.check_stage(key)
             write_synthetic(store, stage, store.stage_folder(key), key, folder)
     elif "masks" in stage.identity.plugin.file.needs:
         pack = ensure_mask_pack(store, rows.masks, rows.mask_sha256, stage.image)
         link(pack, folder / "train_masks.npy")
     if stage.stage == "generate":
         for key in stage.upstream:
+            store.check_stage(key)
             model = store.stage_folder(key) / "model"
             shutil.copytree(model, folder / "model", copy_function=link)
 
@@ -92,8 +97,19 @@ def write_synthetic(store: Store, stage: Stage, made: Path, key: str, folder: Pa
     cells = ((row.image_id, row.label, row.tone or "", " ".join(row.sources)) for row in rows)
     write_csv(folder / "synthetic.csv", ("image_id", "label", "tone", "sources"), cells)
     paths = [made / "images" / row.file for row in rows]
-    contents = [f"{key}/{row.file}" for row in rows]
+    contents = image_contents(made, key, rows)
     link(ensure_pack(store, paths, contents, stage.image), folder / "synthetic.npy")
+
+
+def image_contents(made: Path, key: str, rows: Sequence[SyntheticRow]) -> Sequence[str]:
+    """What names the content of each image of a set: its key, and the hash that the engine took of it, or the file.
+
+    A stage that ran again under the same key may leave other images; a set made elsewhere has a key by content.
+    """
+    names: Sequence[str] = [row.file for row in rows]
+    with contextlib.suppress(BadOutput):
+        names = read_lineage(made).sha256
+    return [f"{key}/{name}" for name in names]
 
 
 def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:

@@ -7,8 +7,9 @@ import os
 import shutil
 from pathlib import Path
 
-from tonegap.files import content_files
+from tonegap.files import content_files, sync, sync_tree
 from tonegap.rooms.given import GivenFile
+from tonegap.run.seals import write_seal
 from tonegap.run.store import Store
 
 
@@ -37,8 +38,12 @@ def _link_tree(source: Path, target: Path) -> None:
 
 def _kept(store: Store, source: Path, sha256: str) -> Path:
     """The store's own copy of a folder that lies on another disk, made once."""
-    kept = store.folder / "given" / sha256
+    unit = f"given/{sha256}"
+    kept = store.folder / unit
     with store.lock(f"given-{sha256}"):
+        said = store.damage(unit) if kept.is_symlink() or kept.exists() else None
+        if said:
+            store.discard(unit, said)
         if not kept.exists():
             with store.work_folder("given") as folder, store.writing():
                 for path in content_files(source):
@@ -46,7 +51,10 @@ def _kept(store: Store, source: Path, sha256: str) -> Path:
                     place.parent.mkdir(parents=True, exist_ok=True)
                     shutil.copyfile(path, place)
                 kept.parent.mkdir(exist_ok=True)
+                sync_tree(folder / "tree")
+                write_seal(store.folder, unit, folder / "tree")
                 (folder / "tree").rename(kept)
+                sync(kept.parent)
     return kept
 
 

@@ -3,6 +3,9 @@
 The mistake it exists to prevent: a table over the cells that happened to finish, read as complete.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import msgspec
 
 from tonegap.run.record import EntryId, Record
@@ -33,6 +36,33 @@ class Matrix(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     title: str
     cells: tuple[CellId, ...]
     sheets: dict[str, str] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Completeness:
+    """How many records a matrix declares, and the cells that have none, by entry, task and seed."""
+
+    n_declared: int
+    missing: tuple[str, ...]
+
+    @property
+    def words(self) -> str:
+        """For a reader: `2 of 12 records are missing (first: …)`."""
+        if not self.n_declared:
+            return "no record is declared"
+        if not self.missing:
+            return f"all {self.n_declared} declared records are here"
+        first = "; ".join(self.missing[:3])
+        return f"{len(self.missing)} of {self.n_declared} records are missing (first: {first})"
+
+
+def completeness(cells: Sequence["Cell"]) -> Completeness:
+    """What is missing of the cells of a matrix; what no entry can be asked is not declared."""
+    asked = [cell for cell in cells if cell.record or cell.id.not_applicable is None]
+    missing = (cell.id for cell in asked if cell.record is None)
+    return Completeness(
+        len(asked), tuple(f"{i.entry.label}, {i.task}, seed {i.seed}" for i in missing)
+    )
 
 
 class Failure(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

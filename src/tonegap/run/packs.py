@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from tonegap.errors import BadData
-from tonegap.files import digest_of
+from tonegap.files import digest_of, sync
 from tonegap.run.job import ImageSpec
+from tonegap.run.seals import write_seal
 from tonegap.run.store import Store
 
 _VERSION = 1
@@ -62,14 +63,22 @@ def ensure_mask_pack(
 
 
 def _ensure(store: Store, key: str, shape: tuple[int, ...], readers: Sequence[_Reader]) -> Path:
-    target = store.folder / "packs" / f"{key}.npy"
-    if target.exists():
+    unit = f"packs/{key}.npy"
+    target = store.folder / unit
+    if target.exists() and store.damage(unit) is None:
         return target
     with store.lock(f"pack-{key}"):
-        if not target.exists():
-            with store.work_folder("pack") as folder, store.writing():
-                _write(folder / "pack.npy", shape, readers)
-                (folder / "pack.npy").replace(target)
+        if target.is_symlink() or target.exists():
+            said = store.damage(unit)
+            if said is None:
+                return target
+            store.discard(unit, said)
+        with store.work_folder("pack") as folder, store.writing():
+            _write(folder / "pack.npy", shape, readers)
+            sync(folder / "pack.npy")
+            write_seal(store.folder, unit, folder / "pack.npy")
+            (folder / "pack.npy").replace(target)
+            sync(target.parent)
     return target
 
 

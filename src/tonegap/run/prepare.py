@@ -15,7 +15,7 @@ from tonegap.data.drawn import ensure_drawn
 from tonegap.data.index import ImageIndex, index_images
 from tonegap.data.metadata import Metadata, read_metadata
 from tonegap.engines.base import Engine
-from tonegap.errors import BadData, BadRequest
+from tonegap.errors import BadData, BadRequest, StoreError
 from tonegap.files import digest_of, folder_digest, sha256_file
 from tonegap.rooms.dataset import Dataset, read_dataset
 from tonegap.rooms.given import Giver, check_given, given_files
@@ -39,7 +39,7 @@ class Request:
     """What the person at the command line asked for.
 
     `roots` maps data set ids to the user's downloads. `allow_missing` accepts images that the metadata lists
-    and the download lacks; records count them.
+    and the download lacks; records count them. `cache` takes what is learned of images where the store cannot.
     """
 
     root: Path
@@ -50,6 +50,12 @@ class Request:
     device: str
     jobs: int
     allow_missing: bool
+    cache: Path | None = None
+
+    @property
+    def known(self) -> Path:
+        """The folder below which lies what is known of images."""
+        return self.cache or self.store.folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +154,7 @@ def _views(
             if same not in made:
                 data = loaded[task.dataset_id]
                 view = task_view(request, task, seed, data)
-                made[same] = _with_kin(view, data, request.store) if watched else view
+                made[same] = _with_kin(view, data, request) if watched else view
             views[task.id, seed] = made[same]
     return views
 
@@ -156,20 +162,20 @@ def _views(
 def view_at(request: Request, task: Task, seed: int) -> TaskView:
     """One task at one seed, with the copies of held-out images; raises as `prepare` does."""
     data = load_data(request, task.dataset_id)
-    return _with_kin(task_view(request, task, seed, data), data, request.store)
+    return _with_kin(task_view(request, task, seed, data), data, request)
 
 
-def _with_kin(view: TaskView, data: LoadedData, store: Store) -> TaskView:
+def _with_kin(view: TaskView, data: LoadedData, request: Request) -> TaskView:
     held = held_out(view.validation, view.test)
-    with store.writing():
-        kin = kin_of(view.train, held, data.index.groups, store.folder / FOLDER)
+    with request.store.writing():
+        kin = kin_of(view.train, held, data.index.groups, request.known / FOLDER)
     return replace(view, kin=kin)
 
 
 def load_data(request: Request, dataset_id: str) -> LoadedData:
     """A data set's metadata and images: drawn if the suite draws it, else read from the user's root."""
     dataset = read_dataset(request.root, dataset_id)
-    cache = request.store.folder
+    cache = request.known
     data_root = request.roots.get(dataset_id)
     if data_root is None and dataset.file.drawn is None:
         raise BadRequest(
@@ -177,10 +183,20 @@ def load_data(request: Request, dataset_id: str) -> LoadedData:
             f"How to get it: {dataset.file.access.strip()} Licence: {dataset.file.licence.strip()}"
         )
     if data_root is None:
-        data_root = ensure_drawn(dataset, cache / "drawn", request.jobs)
+        data_root = _drawn(request, dataset)
     metadata = read_metadata(dataset, data_root)
     index = index_images(dataset, metadata, data_root, cache / "index", request.jobs)
     return LoadedData(dataset, metadata, index, mask_paths(dataset, metadata, index))
+
+
+def _drawn(request: Request, dataset: Dataset) -> Path:
+    """The images that the suite draws, in the store unless they are not there and cannot be drawn there."""
+    try:
+        return ensure_drawn(dataset, request.store.folder / "drawn", request.jobs)
+    except StoreError:
+        if request.cache is None:
+            raise
+        return ensure_drawn(dataset, request.cache / "drawn", request.jobs)
 
 
 def task_view(request: Request, task: Task, seed: int, data: LoadedData) -> TaskView:

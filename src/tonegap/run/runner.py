@@ -13,10 +13,12 @@ from pathlib import Path
 
 from tonegap import __version__
 from tonegap.errors import BadOutput, BadPredictions, LeakFound, ToneGapError
+from tonegap.foreign import without_folders
 from tonegap.rooms.plugin import Plugin
 from tonegap.run import checkpoints
 from tonegap.run.matrix import Failure
-from tonegap.run.plan import CellPlan, Plan
+from tonegap.run.mending import mend
+from tonegap.run.plan import CellPlan, Plan, Stage
 from tonegap.run.record import encode_record
 from tonegap.run.sheets import make_sheets, missing_features, missing_sheets
 from tonegap.run.stages import Outcome, StageFailure, StageRunner, Workplace
@@ -25,12 +27,13 @@ from tonegap.run.store import Store
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """What a run did: cells cached, finished now and failed, and stages run."""
+    """What a run did: cells cached, finished now and failed, stages run, and what was damaged and made again."""
 
     n_cached: int
     n_finished: int
     n_stages: int
     failures: tuple[Failure, ...]
+    mended: tuple[str, ...] = ()
 
 
 def missing_cells(plan: Plan, store: Store) -> tuple[CellPlan, ...]:
@@ -41,16 +44,20 @@ def missing_cells(plan: Plan, store: Store) -> tuple[CellPlan, ...]:
     )
 
 
-def missing_stages(cells: Sequence[CellPlan], store: Store) -> tuple[str, ...]:
-    """Keys of the stages these cells still need, each after those it needs itself."""
+def missing_stages(
+    cells: Sequence[CellPlan], store: Store, again: Sequence[Stage] = ()
+) -> tuple[str, ...]:
+    """Keys of the stages these cells still need, and of those to run `again`, each after those it needs itself."""
     needed = dict.fromkeys(key for cell in cells for key in cell.stages)
+    needed |= dict.fromkeys(key for stage in again for key in (*stage.upstream, stage.key))
     return tuple(key for key in needed if not store.has_stage(key))
 
 
 def run_plan(plan: Plan, place: Workplace) -> Tally:
     """Runs every missing stage, scores every missing cell, and returns what was done."""
+    again = mend(plan, place.store)
     cells = missing_cells(plan, place.store)
-    stages = missing_stages(cells, place.store)
+    stages = missing_stages(cells, place.store, again)
     sheets = missing_sheets(plan, place.store)
     features = [stage.key for stage in missing_features(plan, place.store)]
     if stages or features:
@@ -63,7 +70,8 @@ def run_plan(plan: Plan, place: Workplace) -> Tally:
         run = _Run(plan, place, cells, stages)
         run.work()
         make_sheets(sheets, place)
-    return Tally(n_applicable - len(cells), run.n_finished, run.n_stages, tuple(run.failures))
+    done = (n_applicable - len(cells), run.n_finished, run.n_stages)
+    return Tally(*done, tuple(run.failures), tuple(dict.fromkeys(place.store.mended)))
 
 
 def _plugins_of(plan: Plan, stages: Sequence[str]) -> list[Plugin]:
@@ -159,7 +167,8 @@ class _Run:
             cause = "bad-output" if bad_output else "engine-error"
             if isinstance(e, LeakFound):
                 stage, cause = self._plan.stages[cell.stages[-2]], "leak"
-            self._fail(cell, StageFailure(cause, str(e), stage))
+            text = without_folders(str(e), self._place.store.folder)
+            self._fail(cell, StageFailure(cause, text, stage))
             return
         self._place.store.write_record(cell.id.key, encode_record(record))
         self.n_finished += 1

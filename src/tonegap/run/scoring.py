@@ -9,6 +9,7 @@ from tonegap.errors import LeakFound
 from tonegap.files import digest_of, sha256_file, sha256_lines
 from tonegap.run.lineage import FILE as LINEAGE
 from tonegap.run.lineage import read_lineage
+from tonegap.run.marks import StageMark
 from tonegap.run.outputs import find_predictions, read_synthetic
 from tonegap.run.plan import CellPlan
 from tonegap.run.record import (
@@ -21,8 +22,8 @@ from tonegap.run.record import (
     SyntheticId,
 )
 from tonegap.run.results import Rules, results_of
-from tonegap.run.store import StageMark, Store
-from tonegap.run.truth import PartTruth, Truth, encode_truth, truth_place
+from tonegap.run.store import Store
+from tonegap.run.truth import encode_truth, truth_of, truth_place
 from tonegap.run.view import Rows, TaskView
 
 
@@ -41,6 +42,8 @@ def score_cell(store: Store, cell: CellPlan, finish: Finish) -> Record:
     Raises BadPredictions for predictions that break the contract, BadRequest where the selection metric is undefined.
     """
     view = cell.view
+    for stage in cell.stages:
+        store.check_stage(stage, without=("images", "model"))
     path = find_predictions(store.stage_folder(cell.stages[-1]))
     truth = truth_of(view)
     found = results_of(path, truth, _rules(view))
@@ -79,21 +82,6 @@ def score_cell(store: Store, cell: CellPlan, finish: Finish) -> Record:
 
 def _rules(view: TaskView) -> Rules:
     return Rules(view.classes, view.positive, view.tones, view.min_support, view.selection_metric)
-
-
-def truth_of(view: TaskView) -> Truth:
-    """What the predictions of a task at a seed are held against."""
-    known = {group: unit for unit, group in enumerate(dict.fromkeys(_groups(view)))}
-
-    def part(rows: Rows) -> PartTruth:
-        units = tuple(known[group] for group in rows.groups) or tuple(range(len(rows.ids)))
-        return PartTruth(rows.ids, rows.labels, rows.tones, units)
-
-    return Truth(part(view.validation), part(view.test))
-
-
-def _groups(view: TaskView) -> tuple[int, ...]:
-    return (*view.validation.groups, *view.test.groups)
 
 
 def _partition(rows: Rows) -> PartitionId:

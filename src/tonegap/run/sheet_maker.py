@@ -25,9 +25,11 @@ from tonegap.quality.sheet import (
 )
 from tonegap.quality.show import shown_images
 from tonegap.quality.skin import SIZE_PX, measured_types
+from tonegap.run.inputs import image_contents
 from tonegap.run.job import ImageSpec
 from tonegap.run.outputs import SyntheticRow
 from tonegap.run.packs import ensure_pack, read_image
+from tonegap.run.seals import write_seal
 from tonegap.run.store import Store
 from tonegap.run.view import Rows, TaskView
 
@@ -54,7 +56,7 @@ class SyntheticSet:
     @property
     def contents(self) -> tuple[str, ...]:
         """What names the content of each image."""
-        return tuple(f"{self.id.stage}/{row.file}" for row in self.rows)
+        return tuple(image_contents(self.folder, self.id.stage, self.rows))
 
     @property
     def listed(self) -> Listed:
@@ -78,7 +80,12 @@ class Found:
 
 def sheet_folder(store: Path, key: str) -> Path:
     """Where the sheet of that key lies in a store, or would."""
-    return store / "quality" / key
+    return store / sheet_unit(key)
+
+
+def sheet_unit(key: str) -> str:
+    """The same below a store, as its seal names it."""
+    return f"quality/{key}"
 
 
 def listed(rows: Rows) -> Listed:
@@ -119,6 +126,7 @@ class SheetMaker:
             for name, (content, _caption) in pictures.items():
                 write_atomic(folder / name, content)
             write_atomic(folder / SHEET, encode_sheet(sheet))
+            write_seal(self._store.folder, sheet_unit(key))
         return folder
 
     def _real_types(self, rows: Rows) -> tuple[str | None, ...]:

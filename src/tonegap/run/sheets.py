@@ -59,6 +59,7 @@ def _make(place: Workplace, runner: StageRunner, maker: "SheetMaker", planned: S
         return
     generate = planned.generate
     try:
+        place.store.check_stage(generate.key)
         made = stage_set(place.store, generate)
         found = _features(place, runner, planned, made)
         maker.make(made, found, planned.key)
@@ -114,6 +115,7 @@ def _features(
         return Found(
             reason=f"features of {stage.identity.plugin.label}: {outcome.cause}: {outcome.text}"
         )
+    place.store.check_stage(stage.key)
     return measured_by(stage, place.store.stage_folder(stage.key), made)
 
 

@@ -15,16 +15,18 @@ from tonegap.audit.gate import audited
 from tonegap.engines.base import Engine, RunResult, RunSpec
 from tonegap.errors import BadData, BadOutput, LeakFound, StoreError, ToneGapError
 from tonegap.files import write_atomic
+from tonegap.foreign import without_folders
 from tonegap.quality.features import read_features
 from tonegap.rooms.suite import Limits
 from tonegap.run import checkpoints
 from tonegap.run.inputs import write_inputs
 from tonegap.run.lineage import FILE as LINEAGE
 from tonegap.run.lineage import encode_lineage, read_parts
+from tonegap.run.marks import StageMark
 from tonegap.run.outputs import check_outputs, keep_declared, lineage_of, read_synthetic
 from tonegap.run.plan import Stage
 from tonegap.run.progress import RunProgress
-from tonegap.run.store import StageMark, Store
+from tonegap.run.store import Store
 
 _RETRY_LOCK_S = 0.1
 
@@ -90,13 +92,17 @@ class StageRunner:
         try:
             found = audited(self._place.store, stage.upstream[0], stage.view)
         except (BadOutput, BadData) as e:
-            cause, text = "engine-error", str(e)
+            cause, text = "engine-error", self._words(e)
         else:
             if not found.refused:
                 return None
             cause, text = "leak", found.text
         self._place.progress.finish(stage.key, f"{cause}: {text}")
         return StageFailure(cause, text, self._made_by(stage))
+
+    def _words(self, error: Exception) -> str:
+        """What an error says, without the folders of this machine: it goes into reports and bundles."""
+        return without_folders(_sentence(error), self._place.store.folder)
 
     def _made_by(self, stage: Stage) -> Stage:
         """The stage before one, whose fault it is."""
@@ -113,7 +119,7 @@ class StageRunner:
             self._place.progress.finish(stage.key, str(e))
             raise  # the next stage would meet the same
         except (ToneGapError, OSError) as e:
-            result = RunResult("engine-error", _sentence(e), 0.0, None, None)
+            result = RunResult("engine-error", self._words(e), 0.0, None, None)
         if result.cause == "ok":
             self._place.progress.finish(stage.key, f"{result.seconds:.1f} s")
             return "made"

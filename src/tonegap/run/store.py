@@ -10,9 +10,10 @@
     checkpoints/KEY/   what an unfinished try of a resumable stage left
     audits/KEY.json    what is known of test images among the ancestors of a synthetic set
     given/             copies of local folders that lie on another disk
+    seals/             what each of these was when it was written, see `tonegap.run.seals`
     locks/, work/      who is at what; unfinished work
 
-The mistake it exists to prevent: something partial, or made twice at once, taken for a result.
+The mistake it exists to prevent: something partial, damaged, or made twice at once, taken for a result.
 """
 
 import contextlib
@@ -21,55 +22,52 @@ import fcntl
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import TextIO
 
 import msgspec
 
-from tonegap.errors import StoreError
-from tonegap.files import digest_of, sha256_bytes, write_atomic
+from tonegap.errors import BadOutput, StoreError
+from tonegap.files import digest_of, sha256_bytes, sync, sync_tree, write_atomic
 from tonegap.foreign import remove_tree
+from tonegap.run import seals
+from tonegap.run.marks import StageMark, first_truth, read_mark, record_unit, stage_unit
 from tonegap.run.matrix import Failure, Matrix
-from tonegap.run.record import Isolation
 from tonegap.run.truth import FIRST_TRUTHS
 
 SCHEMA = b'{"schema":"tonegap/store@1"}\n'
 _FOLDERS = ("stages", "packs", "records", "failures", "suites", "last", "truth", "locks", "work")
 
 
-class StageMark(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`stage.json`: the ingredients a finished stage was made from, what it cost, and its notes."""
-
-    key: str
-    stage: str
-    plugin: str
-    ingredients: dict[str, str]
-    environment: str
-    versions: dict[str, str]
-    seconds: float
-    cpu_seconds: float | None
-    peak_memory_mib: float | None
-    isolation: Isolation
-
-
 class Store:
-    """One store; several processes may use it at once."""
+    """One store; several processes may use it at once. `mended`: what was damaged and taken away, one clause each."""
 
-    def __init__(self, folder: Path) -> None:
-        """Opens or makes the store. Raises StoreError where that cannot be done."""
+    def __init__(self, folder: Path, *, deep: bool = False, read_only: bool = False) -> None:
+        """Opens or makes the store; every look at it goes by content if `deep`. Raises StoreError.
+
+        `read_only`: makes nothing, needs no permission to write.
+        """
         self.folder = folder.absolute()
+        self.mended: list[str] = []
+        self._deep = deep
+        self._looked_at: set[str] = set()
+        self._open(read_only)
+
+    def _open(self, read_only: bool) -> None:
         marker = self.folder / "store.json"
         try:
-            for name in _FOLDERS:
+            for name in () if read_only else _FOLDERS:
                 (self.folder / name).mkdir(parents=True, exist_ok=True)
-            if not marker.exists():
-                write_atomic(marker, SCHEMA)
-            elif marker.read_bytes() != SCHEMA:
+            if marker.exists() and marker.read_bytes() != SCHEMA:
                 raise StoreError(
                     f"{marker}: found another layout than {SCHEMA.decode().strip()}; "
                     "use another --store or remove that folder"
                 )
+            if read_only:
+                return
+            if not marker.exists():
+                write_atomic(marker, SCHEMA)
             if not os.access(self.folder / "work", os.W_OK):
                 raise PermissionError(errno.EACCES, "no permission to write")
         except OSError as e:
@@ -81,52 +79,96 @@ class Store:
         """Where the finished stage of that key lies, or would."""
         return self.folder / "stages" / key[:2] / key
 
+    def damage(self, unit: str, without: Collection[str] = ()) -> str | None:
+        """What is no longer as it was written in a file or folder of the store, one clause; None: nothing known.
+
+        `without`: entries of the folder that are not looked at.
+        """
+        deep = self._deep and unit not in self._looked_at
+        found = seals.damage(self.folder, unit, deep=deep, without=without)
+        if found is None and not without:
+            self._looked_at.add(unit)
+        return found
+
+    def discard(self, unit: str, why: str) -> None:
+        """Takes away a file or folder of the store that is damaged, so that it is made again; notes why."""
+        with self.writing():
+            seals.remove_unit(self.folder, unit)
+        self.mended.append(why)
+
+    def keep(self, unit: str, content: bytes) -> Path:
+        """Writes a file of the store and seals it; returns its path. Raises StoreError."""
+        path = self.folder / unit
+        with self.lock("seals"), self.writing():
+            if path.is_symlink() or path.is_dir():
+                seals.remove_unit(self.folder, unit)
+            write_atomic(path, content)
+            seals.write_seal(self.folder, unit)
+        return path
+
     def has_stage(self, key: str) -> bool:
         """Whether that stage is finished."""
         return (self.stage_folder(key) / "stage.json").exists()
 
+    def check_stage(self, key: str, without: Collection[str] = ()) -> None:
+        """Raises StoreError if a finished stage is not what it was when it was checked."""
+        said = self.damage(stage_unit(key), without)
+        if said:
+            raise StoreError(f"{said}; run the same command again, which makes it again")
+
     def read_mark(self, key: str) -> StageMark:
         """The mark of a finished stage. Raises StoreError where it is damaged."""
-        path = self.stage_folder(key) / "stage.json"
-        try:
-            return msgspec.json.decode(path.read_bytes(), type=StageMark)
-        except (OSError, msgspec.DecodeError) as e:
-            raise StoreError(f"{path}: damaged ({e}); remove {path.parent} and run again") from None
+        mark = read_mark(self.folder, key)
+        if mark is None:
+            raise StoreError(f"{self.stage_folder(key)}: no stage.json; run again")
+        return mark
 
     def commit_stage(self, out: Path, mark: StageMark) -> None:
         """Turns a finished stage's output folder into the result of its key, all or nothing."""
+        unit, target = stage_unit(mark.key), self.stage_folder(mark.key)
         with self.writing():
             write_atomic(out / "stage.json", _json(mark))
-            target = self.stage_folder(mark.key)
             target.parent.mkdir(exist_ok=True)
+            try:
+                sync_tree(out)
+                seals.write_seal(self.folder, unit, out)
+            except PermissionError as e:
+                raise BadOutput(f"{Path(str(e.filename)).name}: cannot be read") from None
             try:
                 out.rename(target)
             except OSError as e:
-                if e.errno not in {errno.ENOTEMPTY, errno.EEXIST}:
+                if e.errno not in {errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR}:
                     raise
-                # A folder of that name without a mark was cut off by a crash of the machine.
+                # What lies there without a mark was cut off by a crash of the machine, or is no stage.
+                if target.is_symlink() or not target.is_dir():
+                    target.unlink()
                 remove_tree(target)
                 out.rename(target)
-            write_atomic(self._last(mark.plugin, mark.stage, mark.ingredients), _json(mark))
+            sync(target.parent)
+        self.keep(self._last(mark.plugin, mark.stage, mark.ingredients), _json(mark))
 
     def last_mark(self, plugin: str, stage: str, ingredients: dict[str, str]) -> StageMark | None:
         """Mark of the newest finished stage for the same question, None if there is none."""
         try:
-            content = self._last(plugin, stage, ingredients).read_bytes()
-            return msgspec.json.decode(content, type=StageMark)
-        except (OSError, msgspec.DecodeError):
+            content = seals.read_sealed(self.folder, self._last(plugin, stage, ingredients))
+            return None if content is None else msgspec.json.decode(content, type=StageMark)
+        except (StoreError, msgspec.DecodeError, UnicodeDecodeError):
             return None
 
-    def _last(self, plugin: str, stage: str, ingredients: dict[str, str]) -> Path:
+    def _last(self, plugin: str, stage: str, ingredients: dict[str, str]) -> str:
         same = ("task", "seed", "upstream.plugin", "parameters.backbone")
         slot = digest_of([plugin, stage, *(ingredients.get(name, "") for name in same)])
-        return self.folder / "last" / f"{slot}.json"
+        return f"last/{slot}.json"
 
     def finished_records(self) -> frozenset[str]:
         """Keys of all records, from one listing."""
+        try:
+            names = os.listdir(self.folder / "records")  # noqa: PTH208 - 10,000 names, no Paths
+        except FileNotFoundError:
+            return frozenset()  # of a store that is only read, and is not there
         return frozenset(
             name.removesuffix(".json")
-            for name in os.listdir(self.folder / "records")  # noqa: PTH208 - 10,000 names, no Paths
+            for name in names
             if name.endswith(".json") and not name.startswith(".")
         )
 
@@ -136,29 +178,27 @@ class Store:
 
     def write_record(self, key: str, content: bytes) -> None:
         """Keeps a record and forgets an earlier failure of the same cell."""
-        with self.writing():
-            write_atomic(self.record_path(key), content)
-            self.failure_path(key).unlink(missing_ok=True)
+        self.keep(record_unit(key), content)
+        if self.failure_path(key).exists():
+            with self.writing():
+                seals.remove_unit(self.folder, f"failures/{key}.json")
 
     def truth_path(self, sha256: str) -> Path:
         """Where the truth of that digest lies, or would."""
         return self.folder / "truth" / f"{sha256}.csv"
 
     def keep_truth(self, content: bytes) -> str:
-        """Keeps a truth once; returns its digest."""
+        """Keeps a truth once, again where it is damaged; returns its digest."""
         sha256 = sha256_bytes(content)
         path = self.truth_path(sha256)
-        if not path.exists():
-            with self.writing():
-                write_atomic(path, content)
+        if not path.is_file() or path.read_bytes() != content:
+            self.keep(f"truth/{sha256}.csv", content)
         return sha256
 
     def remember_truth(self, place: str, sha256: str) -> None:
         """Keeps the digest of the first truth of a task at a seed; later ones are held against it."""
-        path = self.folder / FIRST_TRUTHS / place
-        if not path.exists():
-            with self.writing():
-                write_atomic(path, f"{sha256}\n".encode())
+        if first_truth(self.folder, place) is None:
+            self.keep(f"{FIRST_TRUTHS}/{place}", f"{sha256}\n".encode())
 
     def failure_path(self, key: str) -> Path:
         """Where the failure of the cell with that record key lies, or would."""
@@ -166,8 +206,7 @@ class Store:
 
     def write_failure(self, failure: Failure) -> None:
         """Keeps why a cell has no record."""
-        with self.writing():
-            write_atomic(self.failure_path(failure.key), _json(failure))
+        self.keep(f"failures/{failure.key}.json", _json(failure))
 
     def keep_log(self, key: str, log: Path) -> str:
         """Keeps the log of a failed stage; returns its path below the store."""
@@ -178,10 +217,7 @@ class Store:
 
     def write_matrix(self, matrix: Matrix) -> Path:
         """Keeps a suite's declared matrix and returns its file."""
-        path = self.folder / "suites" / f"{matrix.suite}.json"
-        with self.writing():
-            write_atomic(path, _json(matrix))
-        return path
+        return self.keep(f"suites/{matrix.suite}.json", _json(matrix))
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[None]:

@@ -8,8 +8,8 @@ import numpy as np
 from tonegap.errors import BadRequest
 from tonegap.run.outputs import find_predictions
 from tonegap.run.plan import CellPlan
-from tonegap.run.scoring import truth_of
 from tonegap.run.store import Store
+from tonegap.run.truth import truth_of
 from tonegap.score.predictions import Labelled, read_predictions
 from tonegap.score.rules import ScoringRules
 from tonegap.score.selection import epoch_values

@@ -13,9 +13,9 @@ from tonegap.report.claims import RowClaims
 from tonegap.report.kept import Answers, Epochs
 from tonegap.report.model import Axis, Question, Row, Table
 from tonegap.report.source import Source
+from tonegap.run.marks import StageMark
 from tonegap.run.record import Record
 from tonegap.run.results import rules_of
-from tonegap.run.store import StageMark
 from tonegap.score.tables import ALL
 from tonegap.site.entry_numbers import (
     Confusion,

@@ -44,24 +44,28 @@ def _digest(root: Path, store: Path, matrix: Matrix) -> str:
     for cell in matrix.cells:
         for folder in ("records", "failures"):
             path = store / folder / f"{cell.key}.json"
-            if path.exists():
+            if path.is_file():
                 found.append([folder, sha256_file(path)])
     for key in matrix.sheets.values():
         sheet = sheet_folder(store, key) / SHEET
-        if sheet.exists():
+        if sheet.is_file():
             found.append([key, sha256_file(sheet)])
     return digest_of(
         [
             [matrix.suite, matrix.title, [repr(cell) for cell in matrix.cells]],
             found,
             [[s.id, s.changed] for s in read_shelf(store)],
-            [[p.name, sha256_file(p)] for p in sorted((store / FIRST_TRUTHS).glob("*"))],
+            [[p.name, sha256_file(p)] for p in _plain(store / FIRST_TRUTHS)],
             folder_digest(root / "reports"),
             [[p.as_posix(), sha256_file(root / p)] for p in _rooms(matrix) if (root / p).is_file()],
             [[p.name, sha256_file(p)] for p in _shared(root)],
             folder_digest(Path(tonegap.__path__[0])),
         ]
     )
+
+
+def _plain(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.glob("*") if path.is_file())
 
 
 def _rooms(matrix: Matrix) -> list[Path]:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tonegap.errors import BadOutput
+from tonegap.errors import BadOutput, StoreError
 from tonegap.report.quality import SetSheet
 from tonegap.report.read import SuiteRun
 from tonegap.report.source import Source
@@ -16,8 +16,10 @@ from tonegap.rooms.dataset import DatasetFile, dataset_ids, read_dataset
 from tonegap.rooms.plugin import PluginFile, plugin_ids, read_plugin
 from tonegap.rooms.task import read_task, task_ids
 from tonegap.run.lineage import UNKNOWN_SOURCE, read_lineage
+from tonegap.run.marks import stage_unit
 from tonegap.run.outputs import read_synthetic
 from tonegap.run.record import Record
+from tonegap.run.seals import AGAIN, damage
 
 _UNKNOWN = "unknown"
 
@@ -70,7 +72,7 @@ def set_facts(source: Source, made: SetSheet) -> SetFacts:
         method=_method(source.root, made.method),
         dataset=read_dataset(source.root, dataset_id).file if known else None,
         task_title=_task_title(source.root, made.task),
-        contents=_contents(source.store / "stages" / stage[:2] / stage),
+        contents=_contents(source.store, stage),
         record=_record(suite, stage) if suite else None,
     )
 
@@ -93,8 +95,12 @@ def _record(suite: SuiteRun, stage: str) -> Record | None:
     return None
 
 
-def _contents(folder: Path) -> Contents | None:
-    """What the files of a generate stage say; None where they are gone or damaged."""
+def _contents(store: Path, stage: str) -> Contents | None:
+    """What the files of a generate stage say; None where they are gone. Raises StoreError for changed ones."""
+    folder = store / stage_unit(stage)
+    said = damage(store, stage_unit(stage), without=("images",)) if folder.exists() else None
+    if said:
+        raise StoreError(f"{store}: {said}; {AGAIN}")
     try:
         rows, lineage = read_synthetic(folder), read_lineage(folder)
     except BadOutput:
