@@ -9,12 +9,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from tonegap_kit.command import Stage, main
 from tonegap_kit.errors import StageError
 from tonegap_kit.lineage import UNKNOWN_SOURCE
 from tonegap_kit.partition import read_partition
+from tonegap_kit.pictures import read_picture
 from tonegap_kit.synthetic import SyntheticImage, write_synthetic
 
 IMAGES = frozenset({".png", ".jpg", ".jpeg"})
@@ -52,8 +52,11 @@ def generate(stage: Stage) -> None:
 def _rows(stage: Stage, folder: Path) -> list[Row]:
     manifest = folder / stage.job.text("manifest")
     if stage.job.text("manifest") and manifest.is_file():
-        with manifest.open(encoding="utf-8", newline="") as f:
-            return [_row(stage, folder, cells) for cells in csv.DictReader(f)]
+        try:
+            with manifest.open(encoding="utf-8-sig", newline="") as f:
+                return [_row(stage, folder, cells) for cells in csv.DictReader(f)]
+        except (OSError, UnicodeDecodeError, csv.Error) as problem:
+            raise StageError(f"{manifest.name}: cannot be read as UTF-8 CSV: {problem}") from None
     found = [path for path in sorted(folder.rglob("*")) if path.suffix.lower() in IMAGES]
     return [_named(path) for path in found if path.is_file()]
 
@@ -128,12 +131,7 @@ def _real_id(name: str, real: frozenset[str]) -> str:
 
 
 def _with_pixels(image: SyntheticImage, row: Row) -> SyntheticImage:
-    try:
-        with Image.open(row.path) as opened:
-            pixels = np.asarray(opened.convert("RGB"))
-    except (OSError, ValueError, Image.DecompressionBombError) as problem:
-        raise StageError(f"{row.path.name}: not a readable image: {problem}") from None
-    return replace(image, image=pixels)
+    return replace(image, image=read_picture(row.path))
 
 
 if __name__ == "__main__":

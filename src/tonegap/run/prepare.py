@@ -13,6 +13,7 @@ from tonegap.audit.gate import FOLDER
 from tonegap.audit.kin import held_out, kin_of
 from tonegap.data.drawn import ensure_drawn
 from tonegap.data.index import ImageIndex, index_images
+from tonegap.data.masks import mask_paths
 from tonegap.data.metadata import Metadata, read_metadata
 from tonegap.engines.base import Engine
 from tonegap.errors import BadData, BadRequest
@@ -23,7 +24,6 @@ from tonegap.rooms.plugin import fill_parameters, read_plugin
 from tonegap.rooms.suite import Suite
 from tonegap.rooms.task import Task, read_task
 from tonegap.run.entries import PluginIdentity, entries_of, image_spec
-from tonegap.run.masks import mask_paths
 from tonegap.run.plan import Extractor, Plan, Setting, plan_suite
 from tonegap.run.record import DataId, Leaks
 from tonegap.run.store import Store
