@@ -3,7 +3,10 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
+import numpy as np
 import pytest
+from PIL import Image
 
 from tonegap.data.check import DataCheck, ToneRow, check_data
 from tonegap.data.listing import json_listing, text_listing
@@ -210,3 +213,41 @@ def test_one_lost_image_is_never_shown_as_all_of_them(
     for image_id in ids[1:-1]:
         (clinic.folder / f"{image_id}.png").hardlink_to(clinic.folder / "b0.png")
     assert "I        2,001   2,000  99.9  " in text_listing(check())
+
+
+def test_what_was_done_to_pixels_is_said(
+    clinic: Dataset, picture: Callable, check: Callable[[], DataCheck]
+) -> None:
+    grey = np.asarray(picture(1).convert("L")).astype(np.uint16) * 257
+    Image.fromarray(grey).save(clinic.folder / "a1.png")
+    glass = picture(2).convert("RGBA")
+    glass.putalpha(100)
+    glass.save(clinic.folder / "a2.png")
+    picture(3).save(clinic.folder / "a3.png")
+    found = {f.kind: (f.first, f.unusable) for f in check().findings}
+    assert found["16-bit grey, scaled to 8 bits"] == (("a1",), False)
+    assert found["transparent, shown on white"] == (("a2",), False)
+
+
+def test_a_mask_that_a_run_would_refuse_is_named(
+    clinic: Dataset, write_pictures: Write, tmp_path: Path
+) -> None:
+    write_pictures(clinic.folder, ["a1.png", "a2.png"])  # 64 x 48
+    (clinic.folder / "masks").mkdir()
+    Image.new("L", (64, 48), 255).save(clinic.folder / "masks" / "a1.png")
+    Image.new("L", (48, 64), 1).save(clinic.folder / "masks" / "a2.png")
+    file = msgspec.structs.replace(clinic.file, masks=("masks/{picture no}.png",))
+    masked = Dataset(clinic.id, clinic.folder, file)
+    found = check_data(masked, masked.folder, tmp_path / "cache", 1, []).findings
+    assert {f.kind: f.first for f in found}["unusable mask"] == (
+        "a2 (48 × 64 pixels, not in the proportion of its image (64 × 48 when upright))",
+    )
+
+
+def test_no_image_says_what_names_were_wanted(
+    clinic: Dataset, write_pictures: Write, check: Callable[[], DataCheck]
+) -> None:
+    write_pictures(clinic.folder, ["IMG_1.png"])
+    text = text_listing(check())
+    assert "that is named {picture no}.png or {picture no}.jpg or {other name}" in text
+    assert "  extra: 1 (first: IMG_1.png)" in text.splitlines()

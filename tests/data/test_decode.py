@@ -5,6 +5,7 @@ import random
 import struct
 import threading
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -52,7 +53,9 @@ def stages(path: Path) -> dict[str, bool]:
 
 
 @pytest.mark.parametrize("n", [240, pytest.param(2000, marks=pytest.mark.slow)])
-def test_every_place_says_the_same_of_a_damaged_file(tmp_path: Path, n: int) -> None:
+def test_every_place_says_the_same_of_a_damaged_file(
+    tmp_path: Path, n: int, record_property: Callable[[str, object], None]
+) -> None:
     differing, usable = [], 0
     for i, (form, content) in enumerate(damaged(n, seed=20)):
         path = tmp_path / "file"
@@ -61,7 +64,8 @@ def test_every_place_says_the_same_of_a_damaged_file(tmp_path: Path, n: int) -> 
         usable += found["check"]
         if len(set(found.values())) > 1:
             differing.append((i, form, found))
-    print(f"{n} damaged files, {usable} of them still read, {len(differing)} differ")
+    record_property("damaged", n)
+    record_property("still read", usable)
     assert differing == []
     assert 0.1 * n < usable < 0.9 * n  # else the damage tests nothing
 

@@ -157,7 +157,7 @@ def test_a_mask_of_another_shape_stops_the_stage_before_it_begins(masked, tmp_pa
 def test_a_picture_in_place_of_a_mask_is_refused(tmp_path, mode):
     Image.new(mode, (8, 8)).save(tmp_path / "m.png")
     with pytest.raises(
-        BadData, match="not a usable mask: .*; wanted grey, 1-bit or a palette of greys"
+        BadData, match=r"not a usable mask: .*; wanted grey, 1-bit or a palette of greys"
     ):
         read_mask(tmp_path / "m.png", None, ImageSpec(8, "crop"))
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tonegap.data.index import MISSING, ImageIndex, index_located
 from tonegap.data.locate import Located, locate_images
+from tonegap.data.masks import mask_paths, mask_problems
 from tonegap.data.metadata import Metadata, read_metadata
 from tonegap.data.published import Count, compare_counts, compare_rows
 from tonegap.data.readiness import Readiness, check_tasks
@@ -20,6 +21,8 @@ from tonegap.tones import tone_index
 UNKNOWN = "unknown"
 EXTRA = "extra"
 ELSEWHERE = "in another folder only"
+ALSO = "in another folder too, not read there"
+BAD_MASK = "unusable mask"
 DUPLICATE = "same content as another"
 NEAR_DUPLICATE = "near-duplicate of another"
 
@@ -81,7 +84,8 @@ def check_data(
     metadata = read_metadata(dataset, data_root)
     located = locate_images(dataset, metadata, data_root)
     index = index_located(located, dataset.id, metadata, cache_dir, workers)
-    findings = tuple(_findings(located, index))
+    masks = mask_paths(dataset, metadata, index)
+    findings = (*_findings(located, index), *_notes(index), *_masks(masks, index))
     published = dataset.file.published
     return DataCheck(
         dataset=dataset,
@@ -108,6 +112,9 @@ def _findings(located: Located, index: ImageIndex) -> Iterator[Finding]:
     if located.elsewhere:
         texts = {i: f"{i} ({folder})" for i, folder in located.elsewhere.items()}
         yield _finding(ELSEWHERE, texts, unusable=False)
+    if located.also:
+        texts = {i: f"{i} ({folder})" for i, folder in located.also.items()}
+        yield _finding(ALSO, texts, unusable=False)
     if located.extra:
         first = tuple(path.name for path in located.extra[:3])
         yield Finding(EXTRA, len(located.extra), first, frozenset(), unusable=False)
@@ -116,6 +123,23 @@ def _findings(located: Located, index: ImageIndex) -> Iterator[Finding]:
         yield _finding(DUPLICATE, copies, unusable=False)
     if near:
         yield _finding(NEAR_DUPLICATE, near, unusable=False)
+
+
+def _notes(index: ImageIndex) -> Iterator[Finding]:
+    """What was done to pixels, one finding for each kind."""
+    by_note: dict[str, dict[str, str]] = defaultdict(dict)
+    for image_id, note in index.notes.items():
+        for text in note.split("; "):
+            by_note[text][image_id] = image_id
+    for text, ids in sorted(by_note.items()):
+        yield _finding(text, ids, unusable=False)
+
+
+def _masks(masks: Mapping[str, Path], index: ImageIndex) -> Iterator[Finding]:
+    """Masks that a method which asks for them would stop at."""
+    texts = {i: f"{i} ({text})" for i, text in mask_problems(masks, index)}
+    if texts:
+        yield _finding(BAD_MASK, texts, unusable=False)
 
 
 def _finding(kind: str, texts: Mapping[str, str], unusable: bool) -> Finding:

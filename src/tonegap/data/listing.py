@@ -115,7 +115,11 @@ def _column_counts(column: str, counts: Sequence[Count]) -> Iterator[str]:
 
 def _images(check: DataCheck) -> Iterator[str]:
     yield ""
-    yield f"Images in {check.folder}" if check.folder else f"No image below {check.data_root}"
+    if check.folder:
+        yield f"Images in {check.folder}"
+    else:
+        names = " or ".join(check.dataset.file.file_names)
+        yield f"No image below {check.data_root} that is named {names}"
     yield f"  usable: {check.n_usable:,} of {len(check.metadata.ids):,}"
     for finding in check.findings:
         more = ", …" if finding.count > len(finding.first) else ""

@@ -4,6 +4,7 @@ The mistakes it exists to prevent: a palette whose order swaps lesion and skin, 
 stretched over this one.
 """
 
+import os
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -21,8 +22,8 @@ from tonegap.data.decode import (
     upright_size,
 )
 from tonegap.data.index import ImageIndex
-from tonegap.data.locate import image_names
 from tonegap.data.metadata import Metadata
+from tonegap.data.names import image_names, name_key
 from tonegap.rooms.dataset import Dataset
 
 _MAX_VALUE = 4  # background, lesion, marker, ruler, skin
@@ -41,7 +42,8 @@ def mask_paths(dataset: Dataset, metadata: Metadata, index: ImageIndex) -> Mappi
     for image_id, path in index.paths.items():
         folder = _image_folder(path, images[image_id])
         places = (folder / name for name in masks[image_id])
-        mask = next((place for place in places if place.is_file()), None)
+        # What cannot be looked at (a link to itself) is a mask all the same: whoever opens it hears why.
+        mask = next((place for place in places if os.path.lexists(place)), None)
         if mask is not None:
             found[image_id] = mask
     return found
@@ -50,7 +52,7 @@ def mask_paths(dataset: Dataset, metadata: Metadata, index: ImageIndex) -> Mappi
 def _image_folder(path: Path, names: list[str]) -> Path:
     """The folder that an image's name is relative to: a name may have folders of its own."""
     for name in names:
-        if path.as_posix().endswith(f"/{name}"):
+        if name_key(path.as_posix()).endswith(f"/{name_key(name)}"):
             return path.parents[name.count("/")]
     return path.parent
 

@@ -103,6 +103,8 @@ class DatasetFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tones: dict[str, ToneAxis]
     # Of masks, relative to the image folder; a drawn data set that declares them gets them drawn.
     masks: tuple[str, ...] = ()
+    # Folders below the root that hold the images, as patterns ("imgs_part_*"); empty: the one that holds most.
+    image_folders: tuple[str, ...] = ()
     schemas: tuple[Schema, ...] = ()
     malignant: Malignant | None = None
     published: Published | None = None
