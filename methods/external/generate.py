@@ -73,7 +73,7 @@ def _row(stage: Stage, folder: Path, cells: Mapping[str, str]) -> Row:
         path=path,
         label=cells.get(stage.job.text("label_column")) or "",
         tone=cells.get(stage.job.text("tone_column")) or "",
-        sources=None if words is None or UNKNOWN_SOURCE in words else words,
+        sources=None if words == (UNKNOWN_SOURCE,) else words,
         prompt=cells.get("prompt") or "",
     )
 
@@ -97,11 +97,11 @@ def _usable(
         sources = None if row.sources is None else tuple(_real_id(s, real) for s in row.sources)
         if label not in stage.job.classes:
             counts["left out: label is no class of the task"] += 1
-        elif drops and not real.issuperset(sources or ()):
+        elif drops and not real.issuperset(set(sources or ()) - {UNKNOWN_SOURCE}):
             counts["left out: a source is no training image shown to methods"] += 1
         else:
             counts["used"] += 1
-            counts["used, sources unknown"] += sources is None
+            counts["used, sources unknown"] += sources is None or UNKNOWN_SOURCE in sources
             yield (
                 SyntheticImage(
                     image_id=f"external-{number}",

@@ -26,7 +26,7 @@ _TURNS = {
 
 
 def read_picture(path: Path) -> NDArray[np.uint8]:
-    """`uint8 [h, w, 3]` of an image file. Raises StageError for one that is none or whose levels have no known range."""
+    """`uint8 [h, w, 3]` of an image file. Raises StageError for none, or for levels without a known range."""
     try:
         # From memory: a TIFF that Pillow maps from its path is not turned.
         with Image.open(BytesIO(path.read_bytes()), formats=FORMATS) as opened:

@@ -113,7 +113,7 @@ def _listed_row(folder: Path, where: str, cells: Mapping[str, str]) -> SetRow:
     sources = named.sources
     if "sources" in cells:
         words = tuple(cells["sources"].split())
-        sources = None if UNKNOWN_SOURCE in words else words
+        sources = None if words == (UNKNOWN_SOURCE,) else words
     models = tuple(cells.get("models", "").split())
     return replace(named, cells={**named.cells, **cells}, sources=sources, models=models)
 
