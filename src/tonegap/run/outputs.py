@@ -231,7 +231,7 @@ def read_synthetic(out: Path) -> tuple[SyntheticRow, ...]:
     try:
         if path.stat().st_size > _MAX_CSV_BYTES:
             raise BadOutput("synthetic.csv: more than 256 MiB")
-        with _long_fields(), path.open(encoding="utf-8", newline="") as f:
+        with _long_fields(), path.open(encoding="utf-8-sig", newline="") as f:
             reader = csv.DictReader(f)
             columns = tuple(reader.fieldnames or ())
             if columns not in (SYNTHETIC_COLUMNS, (*SYNTHETIC_COLUMNS, MODELS_COLUMN)):
