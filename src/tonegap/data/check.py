@@ -85,7 +85,12 @@ def check_data(
     located = locate_images(dataset, metadata, data_root)
     index = index_located(located, dataset.id, metadata, cache_dir, workers)
     masks = mask_paths(dataset, metadata, index)
-    findings = (*_findings(located, index), *_notes(index), *_masks(masks, index))
+    findings = (
+        *_findings(located, index),
+        *_contradictions(dataset, metadata, index),
+        *_notes(index),
+        *_masks(masks, index),
+    )
     published = dataset.file.published
     return DataCheck(
         dataset=dataset,
@@ -98,7 +103,7 @@ def check_data(
         counts=compare_counts(published, metadata) if published else (),
         findings=findings,
         tones=tuple(_tone_rows(metadata, index.paths, findings)),
-        tasks=check_tasks(tasks, metadata, index.paths),
+        tasks=check_tasks(tasks, metadata, index.paths, dataset.file.groups),
     )
 
 
@@ -160,6 +165,27 @@ def _copies(index: ImageIndex) -> tuple[dict[str, str], dict[str, str]]:
         elif alike != image_id:
             near[image_id] = f"{image_id} ≈ {alike}"
     return copies, near
+
+
+def _contradictions(dataset: Dataset, metadata: Metadata, index: ImageIndex) -> Iterator[Finding]:
+    """Copies of one picture that are said to show different things, by label and by tone axis."""
+    said = {
+        "label": dict(zip(metadata.ids, metadata.columns[dataset.file.label_column], strict=True))
+    }
+    for axis, tones in metadata.tones.items():
+        named = {i: t for i, t in zip(metadata.ids, tones, strict=True) if t is not None}
+        said[f"tone ({axis})"] = named
+    for what, of_image in said.items():
+        first: dict[int, str] = {}
+        texts = {}
+        for image_id in sorted(i for i in index.groups if i in of_image):
+            other = first.setdefault(index.groups[image_id], image_id)
+            if of_image[image_id] != of_image[other]:
+                texts[image_id] = (
+                    f"{image_id} {of_image[image_id]!r}, its copy {other} {of_image[other]!r}"
+                )
+        if texts:
+            yield _finding(f"copy with another {what}", texts, unusable=False)
 
 
 def _tone_rows(

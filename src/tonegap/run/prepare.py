@@ -28,9 +28,11 @@ from tonegap.run.plan import Extractor, Plan, Setting, plan_suite
 from tonegap.run.record import DataId, Leaks
 from tonegap.run.store import Store
 from tonegap.run.view import Rows, TaskView
-from tonegap.split.leaks import crossing_groups, leaked_by_tone
+from tonegap.score.rules import ScoringRules
+from tonegap.split.leaks import crossing_groups, grouped_test_images, leaked_by_tone
 from tonegap.split.partition import partition
 from tonegap.split.parts import Partition
+from tonegap.split.scorable import check_scorable
 from tonegap.split.thin import thinned
 
 
@@ -196,6 +198,13 @@ def task_view(request: Request, task: Task, seed: int, data: LoadedData) -> Task
         raise _missing_error(task, made, data, missing)
     crossing = crossing_groups(made, data.index.groups)
     by_tone = {tone or "unknown": n for tone, n in leaked_by_tone(made, crossing).items()}
+    check_scorable(
+        f"{data.metadata.path.parent}: {task.id}",
+        ScoringRules(made.classes, made.positive, None, task.min_support, task.scored_tones),
+        task.selection_metric,
+        rows["validation"],
+        rows["test"],
+    )
     return TaskView(
         task=task.id,
         split_seed=seed,
@@ -210,7 +219,12 @@ def task_view(request: Request, task: Task, seed: int, data: LoadedData) -> Task
         train=rows["train"],
         validation=rows["validation"],
         test=rows["test"],
-        leaks=Leaks(len(crossing), sum(by_tone.values()), dict(sorted(by_tone.items()))),
+        leaks=Leaks(
+            len(crossing),
+            sum(by_tone.values()),
+            dict(sorted(by_tone.items())),
+            grouped_test_images(data.dataset.file.groups, data.metadata, made),
+        ),
         methods_see_duplicates=task.file.leaks.methods_see_duplicates,
     )
 
