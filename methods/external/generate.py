@@ -9,12 +9,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from tonegap_kit.command import Stage, main
 from tonegap_kit.errors import StageError
 from tonegap_kit.lineage import UNKNOWN_SOURCE
 from tonegap_kit.partition import read_partition
+from tonegap_kit.pictures import read_picture
 from tonegap_kit.synthetic import SyntheticImage, write_synthetic
 
 IMAGES = frozenset({".png", ".jpg", ".jpeg"})
@@ -52,8 +52,11 @@ def generate(stage: Stage) -> None:
 def _rows(stage: Stage, folder: Path) -> list[Row]:
     manifest = folder / stage.job.text("manifest")
     if stage.job.text("manifest") and manifest.is_file():
-        with manifest.open(encoding="utf-8", newline="") as f:
-            return [_row(stage, folder, cells) for cells in csv.DictReader(f)]
+        try:
+            with manifest.open(encoding="utf-8-sig", newline="") as f:
+                return [_row(stage, folder, cells) for cells in csv.DictReader(f)]
+        except (OSError, UnicodeDecodeError, csv.Error) as problem:
+            raise StageError(f"{manifest.name}: cannot be read as UTF-8 CSV: {problem}") from None
     found = [path for path in sorted(folder.rglob("*")) if path.suffix.lower() in IMAGES]
     return [_named(path) for path in found if path.is_file()]
 
@@ -70,7 +73,7 @@ def _row(stage: Stage, folder: Path, cells: Mapping[str, str]) -> Row:
         path=path,
         label=cells.get(stage.job.text("label_column")) or "",
         tone=cells.get(stage.job.text("tone_column")) or "",
-        sources=None if words is None or UNKNOWN_SOURCE in words else words,
+        sources=None if words == (UNKNOWN_SOURCE,) else words,
         prompt=cells.get("prompt") or "",
     )
 
@@ -94,11 +97,11 @@ def _usable(
         sources = None if row.sources is None else tuple(_real_id(s, real) for s in row.sources)
         if label not in stage.job.classes:
             counts["left out: label is no class of the task"] += 1
-        elif drops and not real.issuperset(sources or ()):
+        elif drops and not real.issuperset(set(sources or ()) - {UNKNOWN_SOURCE}):
             counts["left out: a source is no training image shown to methods"] += 1
         else:
             counts["used"] += 1
-            counts["used, sources unknown"] += sources is None
+            counts["used, sources unknown"] += sources is None or UNKNOWN_SOURCE in sources
             yield (
                 SyntheticImage(
                     image_id=f"external-{number}",
@@ -128,12 +131,7 @@ def _real_id(name: str, real: frozenset[str]) -> str:
 
 
 def _with_pixels(image: SyntheticImage, row: Row) -> SyntheticImage:
-    try:
-        with Image.open(row.path) as opened:
-            pixels = np.asarray(opened.convert("RGB"))
-    except (OSError, ValueError, Image.DecompressionBombError) as problem:
-        raise StageError(f"{row.path.name}: not a readable image: {problem}") from None
-    return replace(image, image=pixels)
+    return replace(image, image=read_picture(row.path))
 
 
 if __name__ == "__main__":

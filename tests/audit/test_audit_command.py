@@ -7,6 +7,8 @@ import shutil
 import pytest
 from faces import CHANGES, picture
 
+from tonegap.audit.sources import KnownImages
+
 
 @pytest.fixture
 def made(tmp_path):
@@ -148,3 +150,76 @@ def test_text_names_what_is_refused(tonegap, rooms, download, made, tmp_path):
     words = ["audit", made, "--task", "clinic/two", "--root", f"clinic={download}"]
     assert tonegap(*words, "--suite-root", rooms.root, "--store", tmp_path / "store") == 1
     assert "refused: planted shows test image c19" in tonegap.out
+
+
+class TestOtherSpellings:
+    """c20 is a test image, c00 and c01 are not held out; none of them is shown by the picture."""
+
+    @pytest.mark.parametrize(
+        "cell",
+        [
+            "c20.png",
+            "images/c20.png",
+            "C20",
+            "c00,c20",
+            "c00;c20",
+            "c00|c20.PNG",
+            "images\\c20.png",
+            "['c00' 'c20']",
+            "c00 ? c20",
+            "./some/where/C20.JPEG",
+        ],
+    )
+    def test_a_test_image_is_one_however_it_is_spelled(self, audit, made, cell):
+        picture(900).save(made / "a.png")
+        table(made, f'a.png,folliculitis,VI,"{cell}"')
+        code, found = audit()
+        assert code == 1
+        assert [(r["held_out"], r["via"]) for r in found["refused"]] == [("c20", "c20")]
+
+    @pytest.mark.parametrize("cell", ["c00.png", "images/C00.png", "c00,c01", "c00; c01"])
+    def test_a_training_image_is_kept_and_written_as_the_data_set_spells_it(
+        self, audit, made, cell
+    ):
+        picture(900).save(made / "a.png")
+        table(made, f'a.png,folliculitis,VI,"{cell}"')
+        code, found = audit("--out", made.parent / "kept.csv")
+        assert (code, found["refused"]) == (0, [])
+        with (made.parent / "kept.csv").open() as f:
+            (kept,) = csv.DictReader(f)
+        assert kept["sources"] == ("c00 c01" if "c01" in cell else "c00")
+
+    @pytest.mark.parametrize("cell", ["someone_else", "c00 c99", "c0", "c00,c99.png", "nan"])
+    def test_a_source_that_nobody_knows_is_refused(self, audit, made, cell):
+        picture(900).save(made / "a.png")
+        table(made, f'a.png,folliculitis,VI,"{cell}"')
+        code, found = audit()
+        assert code == 1
+        assert found["rows"]["kept"] == 0
+        assert found["refused"][0]["rule"] == "source is no image of the data set"
+        assert found["refused"][0]["via"] == found["strangers"][0]
+
+    def test_a_learned_part_of_strangers_is_refused(self, audit, made):
+        picture(900).save(made / "a.png")
+        part = {"file": "lora.safetensors", "sha256": "0" * 64, "sources": ["c00", "x.jpg"]}
+        (made / "model").mkdir()
+        lineage = {"schema": "tonegap/lineage@1", "parts": {"lora": part}}
+        (made / "model" / "lineage.json").write_text(json.dumps(lineage))
+        table(made, "a.png,folliculitis,VI,,lora", header="file,label,tone,sources,models")
+        code, found = audit()
+        assert (code, found["strangers"]) == (1, ["x.jpg"])
+
+    def test_the_unknown_mark_alone_is_counted_and_kept(self, audit, made):
+        picture(900).save(made / "a.png")
+        table(made, "a.png,folliculitis,VI,?")
+        code, found = audit()
+        assert code == 0
+        assert found["rows"]["of these, nobody says what they were made from"] == 1
+
+
+def test_a_name_that_two_images_have_means_none():
+    known = KnownImages(["A", "a", "x/7", "y/7"], {})
+    assert known.known_as("a") == "a"
+    assert known.known_as("a.png") == ""
+    assert known.known_as("7.png") == ""
+    assert known.known_as("x/7.png") == "x/7"

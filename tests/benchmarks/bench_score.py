@@ -17,7 +17,8 @@ from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score, r
 from tonegap.score.metrics import score_table
 from tonegap.score.predictions import Labelled
 from tonegap.score.rules import ScoringRules
-from tonegap.score.selection import SELECTION_METRICS, select
+from tonegap.score.selection import select
+from tonegap.score.tables import SELECTION_METRICS
 
 TONE_COUNTS = {"I": 598, "II": 923, "III": 688, "IV": 571, "V": 309, "VI": 114}
 N_EPOCHS = 20

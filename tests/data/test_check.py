@@ -3,7 +3,10 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
+import numpy as np
 import pytest
+from PIL import Image
 
 from tonegap.data.check import DataCheck, ToneRow, check_data
 from tonegap.data.listing import json_listing, text_listing
@@ -36,14 +39,17 @@ def test_every_finding_has_count_and_names(damaged: Path, check: Callable[[], Da
         "missing": (1, ("a4",)),
         "extra": (1, ("b1.png",)),
         "same content as another": (1, ("a3 = a1",)),
+        "copy with another label": (1, ("a3 'melanoma', its copy a1 'wart'",)),
     }
 
 
 def test_losses_are_counted_by_tone(damaged: Path, check: Callable[[], DataCheck]) -> None:
     # a1 and a3 are I, a2 is VI, a4 unknown.
-    none = {"not an image": 0, "missing": 0, "same content as another": 0}
+    none = {"not an image": 0, "missing": 0}
+    none |= {"same content as another": 0, "copy with another label": 0}
+    copy = {"same content as another": 1, "copy with another label": 1}
     assert check().tones == (
-        ToneRow("nurse", "I", 2, 2, {**none, "same content as another": 1}),
+        ToneRow("nurse", "I", 2, 2, {**none, **copy}),
         ToneRow("nurse", "VI", 1, 0, {**none, "not an image": 1}),
         ToneRow("nurse", "unknown", 1, 0, {**none, "missing": 1}),
     )
@@ -58,6 +64,10 @@ def test_a_near_duplicate_is_told_from_an_equal_file(
     assert found == {
         "same content as another": ("a3 = a1",),
         "near-duplicate of another": ("a4 ≈ a1",),
+        "copy with another label": (
+            "a3 'melanoma', its copy a1 'wart'",
+            "a4 'melanoma', its copy a1 'wart'",
+        ),
     }
 
 
@@ -210,3 +220,78 @@ def test_one_lost_image_is_never_shown_as_all_of_them(
     for image_id in ids[1:-1]:
         (clinic.folder / f"{image_id}.png").hardlink_to(clinic.folder / "b0.png")
     assert "I        2,001   2,000  99.9  " in text_listing(check())
+
+
+def test_what_was_done_to_pixels_is_said(
+    clinic: Dataset, picture: Callable, check: Callable[[], DataCheck]
+) -> None:
+    grey = np.asarray(picture(1).convert("L")).astype(np.uint16) * 257
+    Image.fromarray(grey).save(clinic.folder / "a1.png")
+    glass = picture(2).convert("RGBA")
+    glass.putalpha(100)
+    glass.save(clinic.folder / "a2.png")
+    picture(3).save(clinic.folder / "a3.png")
+    found = {f.kind: (f.first, f.unusable) for f in check().findings}
+    assert found["16-bit grey, scaled to 8 bits"] == (("a1",), False)
+    assert found["transparent, shown on white"] == (("a2",), False)
+
+
+def test_a_mask_that_a_run_would_refuse_is_named(
+    clinic: Dataset, write_pictures: Write, tmp_path: Path
+) -> None:
+    write_pictures(clinic.folder, ["a1.png", "a2.png"])  # 64 x 48
+    (clinic.folder / "masks").mkdir()
+    Image.new("L", (64, 48), 255).save(clinic.folder / "masks" / "a1.png")
+    Image.new("L", (48, 64), 1).save(clinic.folder / "masks" / "a2.png")
+    file = msgspec.structs.replace(clinic.file, masks=("masks/{picture no}.png",))
+    masked = Dataset(clinic.id, clinic.folder, file)
+    found = check_data(masked, masked.folder, tmp_path / "cache", 1, []).findings
+    assert {f.kind: f.first for f in found}["unusable mask"] == (
+        "a2 (48 × 64 pixels, not in the proportion of its image (64 × 48 when upright))",
+    )
+
+
+def test_no_image_says_what_names_were_wanted(
+    clinic: Dataset, write_pictures: Write, check: Callable[[], DataCheck]
+) -> None:
+    write_pictures(clinic.folder, ["IMG_1.png"])
+    text = text_listing(check())
+    assert "that is named {picture no}.png or {picture no}.jpg or {other name}" in text
+    assert "  extra: 1 (first: IMG_1.png)" in text.splitlines()
+
+
+def test_copies_that_contradict_each_other_are_named(
+    clinic: Dataset, write_pictures: Write, check: Callable[[], DataCheck]
+) -> None:
+    # a1 and a2 are both "wart" but I and VI; a3, "melanoma" and I, is the same file.
+    write_pictures(clinic.folder, {"a1.png": 1, "a2.png": 1, "a3.png": 1, "a4.png": 2})
+    found = {f.kind: f.first for f in check().findings}
+    assert found["copy with another label"] == ("a3 'melanoma', its copy a1 'wart'",)
+    assert found["copy with another tone (nurse)"] == ("a2 'VI', its copy a1 'I'",)
+
+
+def test_labels_of_no_class_and_shared_patients_are_counted(tmp_path: Path) -> None:
+    ids = [f"i{k:02}" for k in range(20)]
+    cells = ["yes", "no"] * 9 + ["maybe", "maybe"]
+    metadata = Metadata(
+        tmp_path / "m.csv",
+        "",
+        "",
+        tuple(ids),
+        {"label": tuple(cells), "patient": tuple("p" if k % 5 else "" for k in range(20))},
+        {"tone": ("I", "VI") * 10},
+        False,
+    )
+    (tmp_path / "benchmarks" / "mine" / "tasks").mkdir(parents=True)
+    (tmp_path / "benchmarks" / "mine" / "tasks" / "t.toml").write_text(
+        'title = "t"\nabout = "a"\n[labels]\ncolumn = "label"\nclasses = ["no", "yes"]\n'
+        '[tones]\naxis = "tone"\nscored = ["I", "VI"]\n[split]\nrule = "random-holdout"\n'
+        'seeds = [0]\ntest_fraction = 0.5\n[validation]\nrule = "carve"\nstrata = []\n'
+    )
+    answer = check_tasks([read_task(tmp_path, "mine/t")], metadata, ids, ["patient"])[0]
+    assert answer.reason == ""
+    assert answer.no_class == {"maybe": 2}
+    assert answer.n_test == 9  # half of the 18 that take part
+    assert answer.n_grouped is not None
+    # Only images without a patient (0, 5, 10 and 15) may be alone in the test set.
+    assert 5 <= answer.n_grouped <= 9

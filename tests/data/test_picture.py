@@ -6,6 +6,7 @@ from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -45,9 +46,13 @@ def test_a_whole_image_has_no_problem(
     assert (found.problem, len(found.grey)) == ("", 32 * 32)
 
 
+def sixteen_bits(image: Image.Image) -> Image.Image:
+    return Image.fromarray(np.asarray(image.convert("L")).astype(np.uint16) * 257)
+
+
 @pytest.mark.parametrize("mode", ["L", "P", "RGBA", "CMYK", "1", "I;16"])
 def test_every_colour_mode_is_read(read: Callable[..., Picture], picture: Make, mode: str) -> None:
-    image = picture(1).convert("L").convert("I;16") if mode == "I;16" else picture(1).convert(mode)
+    image = sixteen_bits(picture(1)) if mode == "I;16" else picture(1).convert(mode)
     found = read(encoded(image, "TIFF"))
     assert found.problem == ""
 

@@ -83,21 +83,86 @@ def test_a_declared_pattern_without_a_single_mask_is_a_hole_of_the_matrix(masked
     assert "the data set has none" in masked.plan().cells[0].id.not_applicable
 
 
-@pytest.mark.parametrize("value", [5, 255])
+@pytest.mark.parametrize("value", [5, 254])
 def test_a_value_that_is_no_class_is_refused(tmp_path, value):
     Image.new("L", (8, 8), value).save(tmp_path / "m.png")
     with pytest.raises(BadData, match=f"found the value {value} in a mask, wanted 0 to 4"):
-        read_mask(tmp_path / "m.png", ImageSpec(8, "crop"))
+        read_mask(tmp_path / "m.png", None, ImageSpec(8, "crop"))
+
+
+class TestOtherSpellings:
+    """Left half background, right half lesion, however it is written."""
+
+    def values(self, path, picture=None):
+        found = read_mask(path, picture, ImageSpec(8, "crop"))
+        return found[0, 0], found[0, 7]
+
+    def halves(self, left, right, size=(8, 8)):
+        pixels = np.full(size[::-1], left, np.uint8)
+        pixels[:, size[0] // 2 :] = right
+        return Image.fromarray(pixels)
+
+    @pytest.mark.parametrize(("left", "right"), [(0, 1), (0, 255)])
+    def test_black_and_white_is_background_and_lesion(self, tmp_path, left, right):
+        self.halves(left, right).save(tmp_path / "m.png")
+        assert self.values(tmp_path / "m.png") == (0, 1)
+
+    def test_one_bit(self, tmp_path):
+        self.halves(0, 255).convert("1").save(tmp_path / "m.png")
+        assert self.values(tmp_path / "m.png") == (0, 1)
+
+    @pytest.mark.parametrize("white", [0, 1])
+    def test_a_palette_is_read_by_its_greys_whatever_their_order(self, tmp_path, white):
+        mask = self.halves(1 - white, white)
+        mask = Image.frombytes("P", mask.size, mask.tobytes())
+        mask.putpalette([255, 255, 255, 0, 0, 0] if white == 0 else [0, 0, 0, 255, 255, 255])
+        mask.save(tmp_path / "m.png")
+        assert self.values(tmp_path / "m.png") == (0, 1)
+
+    def test_a_palette_of_colours_says_nothing_of_lesions(self, tmp_path):
+        mask = Image.frombytes("P", (8, 8), self.halves(0, 1).tobytes())
+        mask.putpalette([0, 0, 0, 200, 0, 0])
+        mask.save(tmp_path / "m.png")
+        with pytest.raises(BadData, match="palette of colours; which of them is the lesion"):
+            self.values(tmp_path / "m.png")
+
+    @pytest.mark.parametrize("size", [(40, 32), (20, 16), (13, 10), (81, 65)])
+    def test_a_smaller_or_larger_one_may_be_a_pixel_off(self, tmp_path, size):
+        Image.new("RGB", (40, 32)).save(tmp_path / "x.png")
+        self.halves(0, 1, size).save(tmp_path / "m.png")
+        assert self.values(tmp_path / "m.png", tmp_path / "x.png") == (0, 1)
+
+    @pytest.mark.parametrize("size", [(32, 40), (40, 40), (40, 30)])
+    def test_one_of_another_shape_is_not_stretched(self, tmp_path, size):
+        Image.new("RGB", (40, 32)).save(tmp_path / "x.png")
+        self.halves(0, 1, size).save(tmp_path / "m.png")
+        with pytest.raises(BadData, match=r"not in the proportion of its image \(40 × 32"):
+            self.values(tmp_path / "m.png", tmp_path / "x.png")
+
+    def test_the_shape_is_that_of_the_upright_image(self, tmp_path):
+        exif = Image.Exif()
+        exif[0x0112] = 6
+        Image.new("RGB", (40, 32)).save(tmp_path / "x.jpg", exif=exif)
+        self.halves(0, 1, (32, 40)).save(tmp_path / "m.png")
+        assert self.values(tmp_path / "m.png", tmp_path / "x.jpg") == (0, 1)
+
+
+def test_a_mask_of_another_shape_stops_the_stage_before_it_begins(masked, tmp_path):
+    Image.new("L", (32, 40), 1).save(masked.download / "masks" / "c01.png")
+    with pytest.raises(BadData, match=r"c01\.png: not a usable mask: 32 × 40 pixels"):
+        given(masked, tmp_path)
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "I;16"])
 def test_a_picture_in_place_of_a_mask_is_refused(tmp_path, mode):
     Image.new(mode, (8, 8)).save(tmp_path / "m.png")
-    with pytest.raises(BadData, match="not a mask"):
-        read_mask(tmp_path / "m.png", ImageSpec(8, "crop"))
+    with pytest.raises(
+        BadData, match=r"not a usable mask: .*; wanted grey, 1-bit or a palette of greys"
+    ):
+        read_mask(tmp_path / "m.png", None, ImageSpec(8, "crop"))
 
 
 def test_an_unreadable_mask_is_refused(tmp_path):
     (tmp_path / "m.png").write_text("<html>")
-    with pytest.raises(BadData, match="not a readable mask"):
-        read_mask(tmp_path / "m.png", ImageSpec(8, "crop"))
+    with pytest.raises(BadData, match="not a usable mask"):
+        read_mask(tmp_path / "m.png", None, ImageSpec(8, "crop"))

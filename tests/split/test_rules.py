@@ -4,14 +4,18 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+from msgspec import structs
 
 from tonegap.data.metadata import Metadata
-from tonegap.errors import BadSplit
+from tonegap.errors import BadRoom, BadSplit
 from tonegap.rooms.task import Task
+from tonegap.split.labels import spelling
+from tonegap.split.leaks import grouped_test_images
 from tonegap.split.partition import partition
 from tonegap.split.published import published_parts
 from tonegap.split.rows import Rows, rows_of
 from tonegap.split.rules import (
+    GroupedHoldout,
     RandomHoldout,
     RandomThreeWay,
     ReferenceImages,
@@ -194,3 +198,158 @@ def test_labels_are_given_for_used_images_only(write_task: WriteTask, eight: Met
     columns = {**eight.columns, "label": ("b", "c", "c", "a", "b", "c", "a", "a")}
     labels = partition(task, replace(eight, columns=columns), 0).labels
     assert labels == ("b", "c", "c", None, "b", "c", None, None)
+
+
+class TestLabelsOfOtherSpelling:
+    @pytest.mark.parametrize("other", ["B", "b ", " b", "\uff42"])
+    def test_one_beside_a_declared_class_is_refused(
+        self, write_task: WriteTask, small: Small, other: str
+    ) -> None:
+        metadata = small("wxyz", ["a", "b", other, "c"], ["I"] * 4, half=["pool"] * 4)
+        with pytest.raises(BadSplit, match=r"spelling alone: 1 .* beside 'b'; map them"):
+            rows_of(write_task(), metadata)
+
+    def test_a_whole_number_may_come_as_a_fraction(
+        self, write_task: WriteTask, small: Small
+    ) -> None:
+        task = write_task(('["a", "b"]', '["0", "1"]'), ('positive = ["b"]', 'positive = ["1"]'))
+        metadata = small("wxyz", ["0", "1", "1.0", "10"], ["I"] * 4, half=["pool"] * 4)
+        with pytest.raises(BadSplit, match=r"spelling alone: 1 '1\.0' beside '1'"):
+            rows_of(task, metadata)
+
+    def test_mapped_or_excluded_on_purpose_it_is_taken_or_left(
+        self, write_task: WriteTask, small: Small
+    ) -> None:
+        metadata = small("wxyz", ["a", "b", "B", "c"], ["I"] * 4, half=["pool"] * 4)
+        mapped = write_task(('positive = ["b"]', 'positive = ["b"]\nrename = { B = "b" }'))
+        assert rows_of(mapped, metadata).classes == ("a", "b", "b")
+        left = write_task(('positive = ["b"]', 'positive = ["b"]\nexclude = ["B"]'))
+        assert rows_of(left, metadata).classes == ("a", "b")
+
+    def test_without_declared_classes_two_spellings_are_refused(
+        self, write_task: WriteTask, small: Small
+    ) -> None:
+        task = write_task(('["a", "b"]', '"all"'), ('positive = ["b"]', ""))
+        metadata = small("vwxyz", ["yes", "yes", "YES", "no", "no"], ["I"] * 5, half=["pool"] * 5)
+        with pytest.raises(BadSplit, match="spelling alone: 2 'yes', 1 'YES'"):
+            rows_of(task, metadata)
+
+    def test_blank_and_nan_are_no_classes(self, write_task: WriteTask, small: Small) -> None:
+        task = write_task(('["a", "b"]', '"all"'), ('positive = ["b"]', ""))
+        metadata = small("vwxyz", ["a", " ", "nan", "NaN", ""], ["I"] * 5, half=["pool"] * 5)
+        assert rows_of(task, metadata).ids == ("v",)
+
+    @pytest.mark.parametrize(
+        "pair", [("-1", "1"), ("grade 1", "grade 10"), ("benign", "malignant"), ("1.5", "1.50")]
+    )
+    def test_other_labels_are_other_labels(self, pair: tuple[str, str]) -> None:
+        assert spelling(pair[0]) != spelling(pair[1])
+
+
+class TestGroupedHoldout:
+    RULE = GroupedHoldout(
+        seeds=(0,), columns=("patient",), test_fraction=0.2, validation_fraction=0.2
+    )
+
+    @staticmethod
+    def clinic(small: Small, n: int = 100, **more: list[str]) -> Metadata:
+        """Two images for each patient, and as many of either label."""
+        patients = [f"p{i // 2}" for i in range(n)]
+        labels = ["a" if i // 2 % 2 else "b" for i in range(n)]
+        ids = [f"i{i:03}" for i in range(n)]
+        return small(ids, labels, ["I"] * n, **{"patient": patients, **more})
+
+    def test_no_patient_is_on_two_sides(self, small: Small) -> None:
+        metadata = self.clinic(small)
+        for seed in range(10):
+            parts = published_parts(self.RULE, rows_from(metadata), seed)
+            sides = {(p, part) for p, part in zip(metadata.columns["patient"], parts, strict=True)}
+            assert len(sides) == 50
+            # Pairs make up exactly a fifth of 100 images.
+            assert [parts.count(part) for part in ("train", "validation", "test")] == [60, 20, 20]
+
+    def test_shares_hold_within_the_stratum(self, small: Small) -> None:
+        metadata = self.clinic(small)
+        parts = published_parts(
+            structs.replace(self.RULE, stratify="label"), rows_from(metadata), 1
+        )
+        labels = metadata.columns["label"]
+        for label in "ab":
+            held = [p for p, own in zip(parts, labels, strict=True) if own == label]
+            assert (held.count("test"), held.count("validation")) == (10, 10)
+
+    def test_any_of_several_columns_keeps_images_together(self, small: Small) -> None:
+        # One chain: i0 and i1 share a patient, i1 and i2 a lesion; the others are alone.
+        metadata = small(
+            [f"i{i}" for i in range(10)],
+            "a" * 10,
+            ["I"] * 10,
+            patient=["p", "p", *[""] * 8],
+            lesion=["", "l", "l", *[" "] * 7],
+        )
+        rule = structs.replace(self.RULE, columns=("patient", "lesion"))
+        for seed in range(20):
+            parts = published_parts(rule, rows_from(metadata), seed)
+            assert len(set(parts[:3])) == 1
+
+    def test_a_seed_gives_the_same_and_another_seed_another_split(self, small: Small) -> None:
+        rows = rows_from(self.clinic(small))
+        first = published_parts(self.RULE, rows, 0)
+        assert published_parts(self.RULE, rows, 0) == first
+        assert published_parts(self.RULE, rows, 1) != first
+
+    def test_the_order_of_rows_moves_no_image(self, small: Small) -> None:
+        metadata = self.clinic(small)
+        turned = small(
+            metadata.ids[::-1],
+            metadata.columns["label"][::-1],
+            ["I"] * 100,
+            patient=metadata.columns["patient"][::-1],
+        )
+        first = published_parts(self.RULE, rows_from(metadata), 3)
+        assert published_parts(self.RULE, rows_from(turned), 3) == first[::-1]
+
+    def test_a_task_can_name_it_and_needs_published_validation(
+        self, write_task: WriteTask, small: Small
+    ) -> None:
+        rule = 'rule = "grouped-holdout"\nseeds = [0]\ncolumns = ["patient"]\ntest_fraction = 0.2\n'
+        old = TASK_SPLIT
+        task = write_task(
+            (old, rule + "validation_fraction = 0.2"),
+            ('rule = "carve"\nfraction = 0.25\nstrata = []', 'rule = "published"'),
+        )
+        assert partition(task, self.clinic(small), 0).sizes["test"] == 20
+        assert task.seeded
+        with pytest.raises(BadRoom, match="belongs to the split rules"):
+            write_task((old, rule + "validation_fraction = 0.2"))
+        with pytest.raises(BadRoom, match="leave nothing to train on"):
+            write_task(
+                (old, rule + "validation_fraction = 0.8"),
+                ('rule = "carve"\nfraction = 0.25\nstrata = []', 'rule = "published"'),
+            )
+
+
+TASK_SPLIT = """\
+rule = "value-holdout"
+seeds = [0, 1]
+column = "half"
+train = ["pool"]
+test = ["probe"]"""
+
+
+def test_test_images_of_patients_in_training_are_counted(
+    write_task: WriteTask, small: Small
+) -> None:
+    # p1 to p3 in the pool. q0 is of patient 1 too, q1 has p2's lesion, q2 has nobody's, q3 is unused.
+    metadata = small(
+        ["p1", "p2", "p3", "q0", "q1", "q2", "q3"],
+        ["a", "b", "a", "a", "b", "a", "c"],
+        ["I"] * 7,
+        half=["pool"] * 3 + ["probe"] * 4,
+        patient=["1", "2", "3", "1", "", "5", "3"],
+        lesion=["", "l2", "", "", "l2", "", ""],
+    )
+    made = partition(write_task(), metadata, 0)
+    assert grouped_test_images(("patient", "lesion"), metadata, made) == 2
+    assert grouped_test_images(("patient",), metadata, made) == 1
+    assert grouped_test_images(("absent",), metadata, made) is None

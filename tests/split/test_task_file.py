@@ -61,9 +61,14 @@ def test_an_unknown_data_set_names_all_tasks(project: Path) -> None:
         (
             'rule = "carve"\nfraction = 0.25\nstrata = []',
             'rule = "published"',
-            'validation: rule "published" belongs to split rule "random-three-way"',
+            'validation: rule "published" belongs to the split rules "random-three-way"',
         ),
         ("strata = []", 'strata = []\n[scores]\nprimary = "luck"', "unknown metric 'luck'"),
+        (
+            "strata = []",
+            'strata = []\n[selection]\nmetric = "ece"',
+            "selection.metric: no epoch is selected by 'ece'; wanted one of accuracy",
+        ),
         ("strata = []", "strata = []\n[scores]\nmin_support = 0", "scores.min_support: found 0"),
     ],
 )

@@ -13,6 +13,7 @@ from tonegap.run.view import Kin
 SCHEMA = "tonegap/audit@1"
 DESCENDS = "descends from it"
 DESCENDS_COPY = "descends from a copy of it"
+STRANGER = "source is no image of the data set"
 _NAMED = 3
 
 
@@ -28,6 +29,10 @@ class Finding(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     @property
     def sentence(self) -> str:
         """As a person reads it: `s-1 shows test image t7 (mirrored crop)`."""
+        if not self.held_out:
+            return (
+                f"{self.image_id} names the source {self.via!r}, which is no image of the data set"
+            )
         if self.via:
             through = "" if self.via == self.held_out else f", by way of {self.via}"
             return f"{self.image_id} descends from {self.partition} image {self.held_out}{through}"

@@ -5,6 +5,7 @@ about) and the names of the released cgDDI images, `<healthy>_with_<disease>_fro
 """
 
 import csv
+import io
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -12,6 +13,7 @@ from pathlib import Path, PurePosixPath
 
 from tonegap.errors import BadRequest
 from tonegap.run.lineage import UNKNOWN_SOURCE, LearnedPart, read_parts
+from tonegap.texts import read_text
 
 COLUMNS = ("image_id", "file", "label", "tone", "prompt", "seed", "sources", "models")
 _NAMES = ("synthetic.csv", "manifest.csv", "metadata.csv")
@@ -91,19 +93,16 @@ def _check_ids(folder: Path, rows: tuple[SetRow, ...]) -> None:
 def _listed(folder: Path, manifest: Path) -> Iterator[SetRow]:
     """The rows of a CSV file; paths are relative to the folder, or to its `images/`."""
     try:
-        with manifest.open(encoding="utf-8", newline="") as f:
-            reader = csv.DictReader(f)
-            names = tuple(reader.fieldnames or ())
-            if "file" not in names:
-                raise BadRequest(
-                    f"{manifest}: no column `file`; found {', '.join(names) or 'none'}"
-                )
-            for number, cells in enumerate(reader, start=2):
-                if None in cells or None in cells.values():
-                    raise BadRequest(f"{manifest} line {number}: wanted {len(names)} fields")
-                yield _listed_row(folder, f"{manifest} line {number}", cells)
-    except (OSError, UnicodeDecodeError, csv.Error) as e:
-        raise BadRequest(f"{manifest}: cannot be read as a UTF-8 CSV file: {e}") from None
+        reader = csv.DictReader(io.StringIO(read_text(manifest, BadRequest), newline=""))
+        names = tuple(reader.fieldnames or ())
+        if "file" not in names:
+            raise BadRequest(f"{manifest}: no column `file`; found {', '.join(names) or 'none'}")
+        for number, cells in enumerate(reader, start=2):
+            if None in cells or None in cells.values():
+                raise BadRequest(f"{manifest} line {number}: wanted {len(names)} fields")
+            yield _listed_row(folder, f"{manifest} line {number}", cells)
+    except (OSError, csv.Error) as e:
+        raise BadRequest(f"{manifest}: cannot be read as CSV: {e}") from None
 
 
 def _listed_row(folder: Path, where: str, cells: Mapping[str, str]) -> SetRow:
@@ -113,7 +112,7 @@ def _listed_row(folder: Path, where: str, cells: Mapping[str, str]) -> SetRow:
     sources = named.sources
     if "sources" in cells:
         words = tuple(cells["sources"].split())
-        sources = None if UNKNOWN_SOURCE in words else words
+        sources = None if words == (UNKNOWN_SOURCE,) else words
     models = tuple(cells.get("models", "").split())
     return replace(named, cells={**named.cells, **cells}, sources=sources, models=models)
 

@@ -2,18 +2,21 @@
 
 Two rules side by side. The published one of cgDDI drops an image whose donor is a test image, and one whose healthy
 image and disease reconstruct a test image (`hectorcarrion/phd_thesis`, chapter 5). Ours drops every image that descends
-from a held-out image or from a copy of one, learned parts included, or that shows one.
+from a held-out image or from a copy of one, learned parts included, or that shows one; and one whose ancestor is no
+image of the data set, for nobody knows what that shows.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tonegap.audit.findings import Finding, descent
+from tonegap.audit.findings import STRANGER, Finding, descent, is_unknown
 from tonegap.audit.kin import HeldOut, kin_of
 from tonegap.audit.likeness import showing
 from tonegap.audit.manifest import SetRow, SyntheticSet
+from tonegap.audit.sources import KnownImages
 from tonegap.files import sha256_file
+from tonegap.run.lineage import UNKNOWN_SOURCE
 from tonegap.run.view import Kin, Rows
 
 DONOR = "the donor is a test image (cgDDI)"
@@ -22,6 +25,7 @@ PUBLISHED = "dropped by cgDDI's strict rule"
 ANCESTOR = "a source, or an image behind a learned part, is held out"
 COPY = "one of those has a copy that is held out"
 SHOWS = "the image itself shows a held-out image"
+FOREIGN = "a source, or an image behind a learned part, is no image of the data set"
 OURS = "dropped by tonegap's rule"
 KEPT = "kept"
 HELD_OUT = ("validation", "test")
@@ -33,8 +37,8 @@ class Truth:
     """What a set is compared with.
 
     `parts` maps every real id to its partition, `labels` to its label as the data set spells it; `train` and
-    `held` are the images whose file is here, `groups` their near-duplicate groups. `cache_dir` keeps what is
-    found out about them.
+    `held` are the images whose file is here, `groups` their near-duplicate groups, `images` the names they go by.
+    `cache_dir` keeps what is found out about them.
     """
 
     parts: Mapping[str, str]
@@ -43,6 +47,7 @@ class Truth:
     held: HeldOut
     groups: Mapping[str, int]
     cache_dir: Path
+    images: KnownImages
 
     @property
     def pictures(self) -> bool:
@@ -54,27 +59,28 @@ class Truth:
         """The partition of every held-out image, its file here or not."""
         return {i: part for i, part in self.parts.items() if part in HELD_OUT}
 
-    def known_as(self, name: str) -> str:
-        """The id of a real image by its id or its file's name without suffix; "" for none."""
-        return next((i for i in (name, *self._by_stem(name)) if i in self.parts), "")
-
-    def _by_stem(self, name: str) -> tuple[str, ...]:
-        return tuple(f"{name}{suffix}" for suffix in (".png", ".jpg", ".jpeg"))
-
 
 @dataclass(frozen=True, slots=True)
 class OutsideAudit:
-    """How many rows each rule drops, in order; what is refused; the rows that are left; sources nobody knows."""
+    """How many rows each rule drops, in order; what is refused; the rows that are left; sources nobody knows.
+
+    `sources`: the ids behind each row, as the data set spells them.
+    """
 
     counts: Mapping[str, int]
     refused: tuple[Finding, ...]
     kept: tuple[SetRow, ...]
     strangers: tuple[str, ...]
+    sources: Mapping[str, tuple[str, ...]]
 
 
 def audit_set(made: SyntheticSet, truth: Truth) -> OutsideAudit:
     """The audit of a set against the images of a task."""
-    ancestors = {row.image_id: _ancestors(made, row, truth) for row in made.rows}
+    named = {row.image_id: truth.images.resolve(_names(made, row)) for row in made.rows}
+    ancestors = {image_id: ids for image_id, (ids, _strangers) in named.items()}
+    foreign = [
+        Finding(i, STRANGER, "", "", names[0]) for i, (_ids, names) in named.items() if names
+    ]
     donor = {row.image_id for row in made.rows if _is_test(truth, row.donor)}
     pair = {row.image_id for row in made.rows if _reconstructs(truth, row)}
     kin = _kin(truth)
@@ -86,7 +92,7 @@ def audit_set(made: SyntheticSet, truth: Truth) -> OutsideAudit:
     ]
     shows = _showing(made, truth, ancestors) if truth.pictures else []
     copies = {f.image_id for f in descends if f.via != f.held_out}
-    refused = {f.image_id for f in descends} | {f.image_id for f in shows}
+    refused = {f.image_id for f in (*descends, *shows, *foreign)}
     kept = tuple(row for row in made.rows if row.image_id not in refused)
     counts = {
         DONOR: len(donor),
@@ -95,32 +101,41 @@ def audit_set(made: SyntheticSet, truth: Truth) -> OutsideAudit:
         ANCESTOR: len(descends) - len(copies),
         COPY: len(copies),
         SHOWS: len({f.image_id for f in shows}),
+        FOREIGN: len(foreign),
         OURS: len(refused),
         KEPT: len(kept),
-        UNKNOWN: sum(1 for row in kept if row.sources is None),
+        UNKNOWN: sum(1 for row in kept if row.sources is None or is_unknown(row.sources)),
     }
-    names = {name for row in made.rows for name in row.sources or ()}
-    strangers = tuple(sorted(name for name in names if not truth.known_as(name)))
-    return OutsideAudit(counts, (*descends, *shows), kept, strangers)
+    strangers = sorted({name for _ids, names in named.values() for name in names})
+    own = {row.image_id: _own(truth, row) for row in kept}
+    return OutsideAudit(counts, (*descends, *shows, *foreign), kept, tuple(strangers), own)
 
 
-def _ancestors(made: SyntheticSet, row: SetRow, truth: Truth) -> tuple[str, ...]:
-    """Real ids behind a row, as the data set spells them; names that it does not know are left out."""
-    names = [*(row.sources or ())]
+def _names(made: SyntheticSet, row: SetRow) -> list[str]:
+    """What others call the real images behind a row, those behind its learned parts included."""
+    names = [name for name in row.sources or () if name != UNKNOWN_SOURCE]
     for model in row.models:
         names += made.parts[model].sources
-    return tuple(dict.fromkeys(known for name in names if (known := truth.known_as(name))))
+    return names
+
+
+def _own(truth: Truth, row: SetRow) -> tuple[str, ...]:
+    """A row's own sources as the data set spells them, with the mark of unknown ones."""
+    if row.sources is None:
+        return (UNKNOWN_SOURCE,)
+    ids, _strangers = truth.images.resolve(n for n in row.sources if n != UNKNOWN_SOURCE)
+    return (*ids, UNKNOWN_SOURCE) if is_unknown(row.sources) else ids
 
 
 def _is_test(truth: Truth, name: str) -> bool:
-    return bool(name) and truth.parts.get(truth.known_as(name)) == "test"
+    return bool(name) and truth.parts.get(truth.images.known_as(name)) == "test"
 
 
 def _reconstructs(truth: Truth, row: SetRow) -> bool:
     """Whether the healthy version of a test image was given that image's own disease again."""
     if not _is_test(truth, row.healthy):
         return False
-    return _plain(row.disease) == _plain(truth.labels[truth.known_as(row.healthy)])
+    return _plain(row.disease) == _plain(truth.labels[truth.images.known_as(row.healthy)])
 
 
 def _plain(label: str) -> str:

@@ -7,9 +7,11 @@ from pathlib import Path
 
 from tonegap.audit.kin import HeldOut
 from tonegap.audit.outside import HELD_OUT, Truth
+from tonegap.audit.sources import KnownImages
 from tonegap.data.drawn import ensure_drawn
 from tonegap.data.index import index_images
 from tonegap.data.metadata import read_metadata
+from tonegap.data.names import image_names
 from tonegap.rooms.dataset import Dataset
 from tonegap.rooms.task import Task
 from tonegap.run.store import Store
@@ -47,4 +49,5 @@ def read_truth(
         ),
         groups=index.groups,
         cache_dir=store.folder / "audits",
+        images=KnownImages(metadata.ids, image_names(dataset, metadata)),
     )

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image
 
+from tonegap.data.decode import BadPicture, decode, read_bytes
 from tonegap.errors import BadData
-from tonegap.run.packs import DAMAGE, MAX_PIXELS
 
 SIDE = 64
 _THREADS = 4  # decoding releases the interpreter's lock
@@ -47,13 +47,9 @@ def read_thumbs(paths: Sequence[Path], *, both_views: bool) -> Thumbs:
 def _views(path: Path) -> list[NDArray[np.uint8]]:
     """The whole picture squeezed to a square and, unless it is nearly one, its middle square."""
     try:
-        with Image.open(path) as opened:
-            if opened.width * opened.height > MAX_PIXELS:
-                raise BadData(f"{path}: {opened.width} × {opened.height} pixels is too many")
-            opened.draft("L", (4 * SIDE, 4 * SIDE))
-            upright = ImageOps.exif_transpose(opened).convert("L")
-    except DAMAGE as e:
-        raise BadData(f"{path}: not a readable image: {e}") from None
+        upright = decode(read_bytes(path), "L", 4 * SIDE).image
+    except BadPicture as e:
+        raise BadData(f"{path}: not a readable image: {e.text}") from None
     views = [_small(upright, (0.0, 0.0, *upright.size))]
     side = min(upright.size)
     if max(upright.size) > _NEARLY_SQUARE * side:

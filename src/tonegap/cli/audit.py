@@ -91,13 +91,12 @@ def _write(path: Path, found: "OutsideAudit") -> None:
     """Writes the rows that are left, in the columns of synthetic.csv."""
     from tonegap.audit.manifest import COLUMNS
     from tonegap.files import write_atomic
-    from tonegap.run.lineage import UNKNOWN_SOURCE
 
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow(COLUMNS)
     for row in found.kept:
-        sources = UNKNOWN_SOURCE if row.sources is None else " ".join(row.sources)
+        sources = " ".join(found.sources[row.image_id])
         said = {**row.cells, "image_id": row.image_id, "sources": sources}
         said.setdefault("file", row.path.name)
         table.writerow([said.get(name, "") for name in COLUMNS])
@@ -118,9 +117,6 @@ def _text(described: "SyntheticSet", truth: "Truth", found: "OutsideAudit") -> s
             "no image of the data set is here: only names are followed, no picture compared"
         )
     lines += [f"{count:>9,}  {rule}" for rule, count in found.counts.items()]
-    if found.strangers:
-        named = ", ".join(found.strangers[:3])
-        lines.append(f"{len(found.strangers)} sources are no images of the data set ({named}, …)")
     lines += [f"refused: {finding.sentence}" for finding in found.refused[:_SHOWN]]
     if len(found.refused) > _SHOWN:
         lines.append(f"refused: and {len(found.refused) - _SHOWN} more; --json lists all")

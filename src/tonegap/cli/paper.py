@@ -1,6 +1,7 @@
 """`tonegap paper`: a paper's tables, printed against reproduced."""
 
 import csv
+import io
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -112,18 +113,23 @@ def _runs(paper: "PaperFile", store: Path) -> "dict[str, list[Run]]":
 def _entered(path: Path) -> dict[tuple[str, str, str], str]:
     """The printed numbers of a user's CSV. Raises BadRequest for another form."""
     from tonegap.papers.printed import parse_printed
+    from tonegap.texts import read_text
 
-    with path.open(encoding="utf-8", newline="") as f:
-        reader = csv.DictReader(f)
+    try:
+        reader = csv.DictReader(io.StringIO(read_text(path, BadRequest), newline=""), strict=True)
         if tuple(reader.fieldnames or ()) != _ENTERED:
-            raise BadRequest(
-                f"{path}: found columns {reader.fieldnames}, wanted {','.join(_ENTERED)}"
-            )
+            columns = ",".join(reader.fieldnames or ()) or "none"
+            raise BadRequest(f"{path}: found columns {columns}, wanted {','.join(_ENTERED)}")
         found = {}
-        for number, cells in enumerate(reader, start=2):
+        for cells in reader:
+            where = f"{path} line {reader.line_num}"
+            if None in cells or None in cells.values():
+                raise BadRequest(f"{where}: wanted {len(_ENTERED)} cells, {','.join(_ENTERED)}")
             if parse_printed(cells["printed"]) is None:
                 raise BadRequest(
-                    f"{path} line {number}: printed is {cells['printed']!r}, wanted a number such as 61.2"
+                    f"{where}: printed is {cells['printed']!r}, wanted a number such as 61.2"
                 )
             found[cells["table"], cells["row"], cells["column"]] = cells["printed"]
+    except (OSError, csv.Error) as e:
+        raise BadRequest(f"{path}: cannot be read as CSV: {e}") from None
     return found

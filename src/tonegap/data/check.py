@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tonegap.data.index import MISSING, ImageIndex, index_located
 from tonegap.data.locate import Located, locate_images
+from tonegap.data.masks import mask_paths, mask_problems
 from tonegap.data.metadata import Metadata, read_metadata
 from tonegap.data.published import Count, compare_counts, compare_rows
 from tonegap.data.readiness import Readiness, check_tasks
@@ -20,6 +21,8 @@ from tonegap.tones import tone_index
 UNKNOWN = "unknown"
 EXTRA = "extra"
 ELSEWHERE = "in another folder only"
+ALSO = "in another folder too, not read there"
+BAD_MASK = "unusable mask"
 DUPLICATE = "same content as another"
 NEAR_DUPLICATE = "near-duplicate of another"
 
@@ -81,7 +84,13 @@ def check_data(
     metadata = read_metadata(dataset, data_root)
     located = locate_images(dataset, metadata, data_root)
     index = index_located(located, dataset.id, metadata, cache_dir, workers)
-    findings = tuple(_findings(located, index))
+    masks = mask_paths(dataset, metadata, index)
+    findings = (
+        *_findings(located, index),
+        *_contradictions(dataset, metadata, index),
+        *_notes(index),
+        *_masks(masks, index),
+    )
     published = dataset.file.published
     return DataCheck(
         dataset=dataset,
@@ -94,7 +103,7 @@ def check_data(
         counts=compare_counts(published, metadata) if published else (),
         findings=findings,
         tones=tuple(_tone_rows(metadata, index.paths, findings)),
-        tasks=check_tasks(tasks, metadata, index.paths),
+        tasks=check_tasks(tasks, metadata, index.paths, dataset.file.groups),
     )
 
 
@@ -108,6 +117,9 @@ def _findings(located: Located, index: ImageIndex) -> Iterator[Finding]:
     if located.elsewhere:
         texts = {i: f"{i} ({folder})" for i, folder in located.elsewhere.items()}
         yield _finding(ELSEWHERE, texts, unusable=False)
+    if located.also:
+        texts = {i: f"{i} ({folder})" for i, folder in located.also.items()}
+        yield _finding(ALSO, texts, unusable=False)
     if located.extra:
         first = tuple(path.name for path in located.extra[:3])
         yield Finding(EXTRA, len(located.extra), first, frozenset(), unusable=False)
@@ -116,6 +128,23 @@ def _findings(located: Located, index: ImageIndex) -> Iterator[Finding]:
         yield _finding(DUPLICATE, copies, unusable=False)
     if near:
         yield _finding(NEAR_DUPLICATE, near, unusable=False)
+
+
+def _notes(index: ImageIndex) -> Iterator[Finding]:
+    """What was done to pixels, one finding for each kind."""
+    by_note: dict[str, dict[str, str]] = defaultdict(dict)
+    for image_id, note in index.notes.items():
+        for text in note.split("; "):
+            by_note[text][image_id] = image_id
+    for text, ids in sorted(by_note.items()):
+        yield _finding(text, ids, unusable=False)
+
+
+def _masks(masks: Mapping[str, Path], index: ImageIndex) -> Iterator[Finding]:
+    """Masks that a method which asks for them would stop at."""
+    texts = {i: f"{i} ({text})" for i, text in mask_problems(masks, index)}
+    if texts:
+        yield _finding(BAD_MASK, texts, unusable=False)
 
 
 def _finding(kind: str, texts: Mapping[str, str], unusable: bool) -> Finding:
@@ -136,6 +165,27 @@ def _copies(index: ImageIndex) -> tuple[dict[str, str], dict[str, str]]:
         elif alike != image_id:
             near[image_id] = f"{image_id} ≈ {alike}"
     return copies, near
+
+
+def _contradictions(dataset: Dataset, metadata: Metadata, index: ImageIndex) -> Iterator[Finding]:
+    """Copies of one picture that are said to show different things, by label and by tone axis."""
+    said = {
+        "label": dict(zip(metadata.ids, metadata.columns[dataset.file.label_column], strict=True))
+    }
+    for axis, tones in metadata.tones.items():
+        named = {i: t for i, t in zip(metadata.ids, tones, strict=True) if t is not None}
+        said[f"tone ({axis})"] = named
+    for what, of_image in said.items():
+        first: dict[int, str] = {}
+        texts = {}
+        for image_id in sorted(i for i in index.groups if i in of_image):
+            other = first.setdefault(index.groups[image_id], image_id)
+            if of_image[image_id] != of_image[other]:
+                texts[image_id] = (
+                    f"{image_id} {of_image[image_id]!r}, its copy {other} {of_image[other]!r}"
+                )
+        if texts:
+            yield _finding(f"copy with another {what}", texts, unusable=False)
 
 
 def _tone_rows(

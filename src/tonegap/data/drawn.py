@@ -16,8 +16,8 @@ from pathlib import Path
 import msgspec
 
 from tonegap import phantom
-from tonegap.data.locate import image_names
 from tonegap.data.metadata import Metadata, parse_content
+from tonegap.data.names import image_names
 from tonegap.errors import BadRequest, BadRoom, StoreError
 from tonegap.files import canonical_json, digest_of, folder_digest, sha256_bytes, write_atomic
 from tonegap.phantom.draw import Sitter

@@ -5,7 +5,7 @@ the files, and a second pass over unchanged files costs under a second.
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
 
@@ -22,11 +22,12 @@ from tonegap.files import digest_of, sha256_bytes, sha256_lines, write_atomic
 from tonegap.rooms.dataset import Dataset
 
 MISSING = "missing"
+AMBIGUOUS = "two files of its name"
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Why an image cannot be used. `kind` is "missing" or one of `tonegap.data.picture`."""
+    """Why an image cannot be used. `kind` is "missing", "two files of its name" or one of `tonegap.data.decode`."""
 
     image_id: str
     kind: str
@@ -38,7 +39,8 @@ class ImageIndex:
     """The usable images by id, and why the others are not.
 
     `groups`: number of an image's near-duplicate group (alone, a group of its own). `digest` covers
-    ids and content hashes of the usable images, whatever their order and folder.
+    ids and content hashes of the usable images, whatever their order and folder. `notes`: what was done to the
+    pixels of some that a person should know.
     """
 
     paths: Mapping[str, Path]
@@ -46,6 +48,7 @@ class ImageIndex:
     groups: Mapping[str, int]
     problems: tuple[Problem, ...]
     digest: str
+    notes: Mapping[str, str] = field(default_factory=dict)
 
 
 def index_images(
@@ -89,12 +92,15 @@ def index_located(
         paths={i: located.paths[i] for i in good},
         sha256={i: picture.sha256 for i, picture in good.items()},
         groups=groups,
-        problems=tuple(p for i in wanted for p in _problems(i, of_id.get(i))),
+        problems=tuple(p for i in wanted for p in _problems(i, of_id.get(i), located)),
+        notes={i: picture.note for i, picture in good.items() if picture.note},
         digest=digest,
     )
 
 
-def _problems(image_id: str, picture: Picture | None) -> list[Problem]:
+def _problems(image_id: str, picture: Picture | None, located: Located) -> list[Problem]:
+    if image_id in located.ambiguous:
+        return [Problem(image_id, AMBIGUOUS, located.ambiguous[image_id])]
     if picture is None:
         return [Problem(image_id, MISSING, "no file of any of its names")]
     return [Problem(image_id, picture.problem, picture.text)] if picture.problem else []

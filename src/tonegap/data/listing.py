@@ -5,7 +5,9 @@ from itertools import groupby
 
 from tonegap.data.check import DataCheck, ToneRow
 from tonegap.data.published import Count
+from tonegap.data.readiness import Readiness
 
+_LABELS = 6
 Value = str | int | float | bool | None | list["Value"] | dict[str, "Value"]
 
 
@@ -53,7 +55,15 @@ def json_listing(check: DataCheck) -> dict[str, Value]:
         ],
         "tones": [_json_tone(row) for row in check.tones],
         "tasks": [
-            {"task": t.task, "images": t.n_images, "reason": t.reason or None} for t in check.tasks
+            {
+                "task": t.task,
+                "images": t.n_images,
+                "reason": t.reason or None,
+                "labels_of_no_class": dict(t.no_class),
+                "test_images": t.n_test,
+                "test_images_of_groups_in_training": t.n_grouped,
+            }
+            for t in check.tasks
         ],
     }
 
@@ -115,7 +125,11 @@ def _column_counts(column: str, counts: Sequence[Count]) -> Iterator[str]:
 
 def _images(check: DataCheck) -> Iterator[str]:
     yield ""
-    yield f"Images in {check.folder}" if check.folder else f"No image below {check.data_root}"
+    if check.folder:
+        yield f"Images in {check.folder}"
+    else:
+        names = " or ".join(check.dataset.file.file_names)
+        yield f"No image below {check.data_root} that is named {names}"
     yield f"  usable: {check.n_usable:,} of {len(check.metadata.ids):,}"
     for finding in check.findings:
         more = ", …" if finding.count > len(finding.first) else ""
@@ -155,8 +169,20 @@ def _tasks(check: DataCheck) -> Iterator[str]:
         yield f"  {task.task}: " + (
             f"cannot be run: {task.reason}" if task.reason else "can be run"
         )
+        yield from _of_task(task)
     if any(" missing or broken " in task.reason for task in check.tasks):
         yield "  (`tonegap run --allow-missing` runs without the missing images, and says so)"
+
+
+def _of_task(task: Readiness) -> Iterator[str]:
+    """What a task leaves out by label, and how many test images are of somebody who is trained on."""
+    if task.no_class:
+        labels = ", ".join(f"{label!r} {n:,}" for label, n in list(task.no_class.items())[:_LABELS])
+        more = f", … ({len(task.no_class)} labels)" if len(task.no_class) > _LABELS else ""
+        yield f"    rows of no class of it: {sum(task.no_class.values()):,} ({labels}{more})"
+    if task.n_grouped is not None:
+        share = f" ({100 * task.n_grouped / task.n_test:.1f} %)" if task.n_test else ""
+        yield f"    test images of a patient or lesion in training: {task.n_grouped:,}{share}"
 
 
 def _access(check: DataCheck) -> Iterator[str]:

@@ -1,21 +1,29 @@
 """Which file of a download is which image: names expanded from the metadata, met with the disk.
 
-A download may keep its images in any one folder below the root; where several folders hold some, the
-one with most is taken and the others are named, never mixed in silence.
+A download may keep its images in any one folder below the root, or in those that `image_folders` declares. The
+mistakes it exists to prevent: a missing photograph replaced by the mask or thumbnail that has its name, and a file
+that is one of two and was taken in silence.
 """
 
 import os
+import re
 from collections import defaultdict
-from collections.abc import Container, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import NamedTuple
 
 from tonegap.data.metadata import STAND_IN, Metadata
+from tonegap.data.names import Names, image_names
 from tonegap.errors import BadData
-from tonegap.rooms.dataset import PLACEHOLDER, Dataset
+from tonegap.rooms.dataset import Dataset
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp")
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".avif")
+_MASKS = re.compile(
+    r"(.*[ _-])?(masks?|segmentations?|ground[ _-]?truths?|annotations?)([ _-].*)?", re.IGNORECASE
+)
+_RIVAL = 0.5  # of the fullest folder's images, and of a folder's own: so many have both
 
 
 class Stamp(NamedTuple):
@@ -25,12 +33,16 @@ class Stamp(NamedTuple):
     mtime_ns: int
 
 
+_UNKNOWN_STAMP = Stamp(-1, -1)  # of an entry that cannot be looked at: whoever opens it hears why
+
+
 @dataclass(frozen=True, slots=True)
 class Located:
-    """Where the images are. `elsewhere`: ids found only in another folder, and that folder.
+    """Where the images are; `folder` is None where no folder holds any, the root where several are declared.
 
-    `extra`: image files beside the found ones that no row names. `folder` is None where no folder
-    holds any image.
+    `elsewhere`: ids found only in another folder, and that folder; `also`: ids that another folder has too.
+    `ambiguous`: ids of which there are two files, and which. `extra`: image files beside the found ones (all
+    of the root, where none is found) that no row names.
     """
 
     folder: Path | None
@@ -38,14 +50,17 @@ class Located:
     stamps: Mapping[str, Stamp]
     elsewhere: Mapping[str, Path]
     extra: tuple[Path, ...]
+    also: Mapping[str, Path] = field(default_factory=dict)
+    ambiguous: Mapping[str, str] = field(default_factory=dict)
 
 
 class _Hit(NamedTuple):
-    """A file that may be an image: the rank of its name's pattern, its path below the root."""
+    """A file that may be an image: the rank of its name, its path below the root, another of the same rank."""
 
     rank: int
     path: str
     stamp: Stamp
+    other: str = ""
 
 
 # Paths are text below the root in here: a download has tens of thousands, and `Path` is slow.
@@ -55,33 +70,103 @@ _Hits = dict[str, dict[str, _Hit]]  # folder -> image id -> its best hit in that
 def locate_images(dataset: Dataset, metadata: Metadata, data_root: Path) -> Located:
     """The file of every image that is there; paths are absolute, links of the root resolved.
 
-    Raises BadData for a name that leads out of its folder, for a root that cannot be read, and for
-    drawn images that lie where real ones are expected.
+    Raises BadData for a name that leads out of its folder, for a root that cannot be read, for declared folders
+    without an image, and for drawn images that lie where real ones are expected.
     """
     root = data_root.resolve()
-    owners = _owners(image_names(dataset, metadata))
-    depths = sorted({name.count("/") for name in owners}) or [0]
-    hits: _Hits = defaultdict(dict)
+    names = Names(image_names(dataset, metadata))
     files = list(_files(root, _mask_folders(dataset)))
+    hits = _all_hits(files, names)
+    declared = dataset.file.image_folders
+    chosen = _declared(hits, declared, data_root) if declared else _fullest(hits)
+    if not chosen:
+        images = (root / path for path, _ in files if path.lower().endswith(IMAGE_SUFFIXES))
+        return Located(None, {}, {}, _elsewhere(root, hits, {}), tuple(images))
+    for folder in chosen:
+        _refuse_hidden_stand_in(root / folder, root, metadata)
+    found, ambiguous = _joined(hits, chosen)
+    return Located(
+        folder=root if declared else root / chosen[0],
+        paths={image_id: root / hit.path for image_id, hit in found.items()},
+        stamps={image_id: hit.stamp for image_id, hit in found.items()},
+        elsewhere=_elsewhere(root, hits, {**found, **ambiguous}),
+        extra=_extra(root, files, found, names),
+        also=_also(root, hits, chosen, found),
+        ambiguous=ambiguous,
+    )
+
+
+def _all_hits(files: Iterable[tuple[str, Stamp]], names: Names) -> _Hits:
+    hits: _Hits = defaultdict(dict)
     for path, stamp in files:
-        for depth in depths:
+        for depth in names.depths:
             folder, name = _cut(path, depth)
-            for image_id, rank in owners.get(name, ()):
+            for image_id, rank in names.owners(name):
                 there = hits[folder].get(image_id)
                 if there is None or rank < there.rank:
                     hits[folder][image_id] = _Hit(rank, path, stamp)
-    if not hits:
-        return Located(None, {}, {}, {}, ())
-    best = max(hits, key=lambda f: (len(hits[f]), -f.count("/"), f == "", f))
-    _refuse_hidden_stand_in(root / best, root, metadata)
-    found = hits[best]
-    return Located(
-        root / best,
-        {image_id: root / hit.path for image_id, hit in found.items()},
-        {image_id: hit.stamp for image_id, hit in found.items()},
-        _elsewhere(root, hits, best),
-        _extra(root, files, found, owners, depths),
-    )
+                elif rank == there.rank and path != there.path:
+                    hits[folder][image_id] = there._replace(other=path)
+    return hits
+
+
+def _declared(hits: _Hits, patterns: Collection[str], data_root: Path) -> list[str]:
+    """The folders that patterns such as "imgs_part_*" name. Raises BadData where none of them holds an image."""
+    found = sorted(f for f in hits if any(fnmatchcase(f or ".", p.strip("/")) for p in patterns))
+    if hits and not found:
+        there = ", ".join(repr(folder or ".") for folder in sorted(hits)[:3])
+        raise BadData(
+            f"{data_root}: image_folders declares {', '.join(map(repr, patterns))}; images of the data "
+            f"set lie in {there}"
+        )
+    return found
+
+
+def _fullest(hits: _Hits) -> list[str]:
+    """The folder with most images, but never masks; of two that have the same ones, the outer or the larger."""
+    left = {f: ids for f, ids in hits.items() if not _holds_masks(f)}
+    if not left:
+        return []
+    best = max(left, key=lambda f: (len(left[f]), -f.count("/"), f == "", f))
+    tried = {best}
+    while rival := next(
+        (f for f in sorted(left) if f not in tried and _beats(left, f, best)), None
+    ):
+        best = rival
+        tried.add(best)
+    return [best]
+
+
+def _holds_masks(folder: str) -> bool:
+    return any(_MASKS.fullmatch(part) for part in folder.split("/"))
+
+
+def _beats(hits: _Hits, folder: str, best: str) -> bool:
+    """Whether a folder has so many of the other's images that it is the one with the photographs themselves."""
+    mine, others = hits[folder], hits[best]
+    shared = [i for i in mine if i in others and mine[i].path != others[i].path]
+    if len(mine) < _RIVAL * len(others) or len(shared) < _RIVAL * len(mine):
+        return False
+    if not folder or best.startswith(f"{folder}/"):
+        return True
+    if not best or folder.startswith(f"{best}/"):
+        return False
+    return sum(mine[i].stamp.size for i in shared) > sum(others[i].stamp.size for i in shared)
+
+
+def _joined(hits: _Hits, chosen: Iterable[str]) -> tuple[dict[str, _Hit], dict[str, str]]:
+    """The hit of each image in the chosen folders, and the two files of each image that has two."""
+    found: dict[str, _Hit] = {}
+    ambiguous: dict[str, str] = {}
+    for folder in chosen:
+        for image_id, hit in hits[folder].items():
+            there = found.get(image_id)
+            other = hit.other or (there.path if there and there.path != hit.path else "")
+            if other:
+                ambiguous[image_id] = " and ".join(sorted((hit.path, other)))
+            if there is None or hit.rank < there.rank:
+                found[image_id] = hit
+    return {i: hit for i, hit in found.items() if i not in ambiguous}, ambiguous
 
 
 def _cut(path: str, depth: int) -> tuple[str, str]:
@@ -90,18 +175,27 @@ def _cut(path: str, depth: int) -> tuple[str, str]:
     return (parts[0], "/".join(parts[1:])) if len(parts) > depth + 1 else ("", path)
 
 
-def _elsewhere(root: Path, hits: _Hits, best: str) -> dict[str, Path]:
-    """Images that only another folder has, with the fullest such folder."""
-    emptiest_first = sorted((f for f in hits if f != best), key=lambda f: len(hits[f]))
-    return {i: root / f for f in emptiest_first for i in hits[f] if i not in hits[best]}
+def _elsewhere(root: Path, hits: _Hits, found: Mapping[str, object]) -> dict[str, Path]:
+    """Images that only folders hold which are not taken, with the fullest such folder."""
+    emptiest_first = sorted(hits, key=lambda f: len(hits[f]))
+    return {i: root / f for f in emptiest_first for i in hits[f] if i not in found}
+
+
+def _also(
+    root: Path, hits: _Hits, chosen: Collection[str], found: Mapping[str, _Hit]
+) -> dict[str, Path]:
+    """Images that a folder which was not taken has too, masks left out."""
+    others = sorted(f for f in hits if f not in chosen and not _holds_masks(f))
+    return {
+        i: root / f
+        for f in others
+        for i, hit in hits[f].items()
+        if i in found and found[i].path != hit.path
+    }
 
 
 def _extra(
-    root: Path,
-    files: Iterable[tuple[str, Stamp]],
-    found: Mapping[str, _Hit],
-    owners: Container[str],
-    depths: Iterable[int],
+    root: Path, files: Iterable[tuple[str, Stamp]], found: Mapping[str, _Hit], names: Names
 ) -> tuple[Path, ...]:
     """Image files in the folders of the found ones that have no image's name."""
     beside = {_cut(hit.path, 0)[0] for hit in found.values()}
@@ -110,50 +204,8 @@ def _extra(
         for path, _ in sorted(files)
         if _cut(path, 0)[0] in beside
         and path.lower().endswith(IMAGE_SUFFIXES)
-        and not any(_cut(path, depth)[1] in owners for depth in depths)
+        and not any(names.owners(_cut(path, depth)[1]) for depth in names.depths)
     )
-
-
-def image_names(dataset: Dataset, metadata: Metadata) -> dict[str, list[str]]:
-    """File names that each image may have, best first, with `/` where a name has folders.
-
-    A pattern over a column that is absent, or empty for the image, gives no name.
-    """
-    names: dict[str, list[str]] = {image_id: [] for image_id in metadata.ids}
-    for pattern in dataset.file.file_names:
-        columns = PLACEHOLDER.findall(pattern)
-        if not all(column in metadata.columns for column in columns):
-            continue
-        template = PLACEHOLDER.sub("\0", pattern).split("\0")
-        cells = [metadata.columns[column] for column in columns]
-        for i, image_id in enumerate(metadata.ids):
-            values = [column[i] for column in cells]
-            if all(values):
-                name = template[0] + "".join(
-                    v + t for v, t in zip(values, template[1:], strict=True)
-                )
-                names[image_id].append(_safe(name, image_id, metadata.path))
-    return names
-
-
-def _safe(name: str, image_id: str, where: Path) -> str:
-    """The name, if it stays inside the image folder."""
-    parts = name.split("/")
-    if "\0" in name or not {"", ".", ".."}.isdisjoint(parts):
-        raise BadData(
-            f"{where}: image {image_id} has the file name {name!r}; "
-            "wanted a name inside the image folder"
-        )
-    return name
-
-
-def _owners(names: Mapping[str, list[str]]) -> dict[str, list[tuple[str, int]]]:
-    """File name -> the images that it may be, each with the rank of the name."""
-    owners: dict[str, list[tuple[str, int]]] = defaultdict(list)
-    for image_id, candidates in names.items():
-        for rank, name in enumerate(candidates):
-            owners[name].append((image_id, rank))
-    return dict(owners)
 
 
 def _mask_folders(dataset: Dataset) -> frozenset[str]:
@@ -181,11 +233,14 @@ def _files(root: Path, skipped: frozenset[str]) -> Iterator[tuple[str, Stamp]]:
             path = f"{folder}/{entry.name}" if folder else entry.name
             if entry.name.startswith(".") or entry.name in skipped:
                 continue
-            if entry.is_dir():
-                waiting.append(path)
-            elif entry.is_file():
-                found = entry.stat()
-                yield path, Stamp(found.st_size, found.st_mtime_ns)
+            try:
+                if entry.is_dir():
+                    waiting.append(path)
+                elif entry.is_file():
+                    found = entry.stat()
+                    yield path, Stamp(found.st_size, found.st_mtime_ns)
+            except OSError:  # a link to itself, a stale handle
+                yield path, _UNKNOWN_STAMP
 
 
 def _refuse_hidden_stand_in(folder: Path, data_root: Path, metadata: Metadata) -> None:

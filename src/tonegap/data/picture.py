@@ -4,28 +4,18 @@ The mistakes it exists to prevent: an HTML error page or half a download that co
 a file that asks for gigabytes of pixels.
 """
 
-import warnings
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
+from tonegap.data.decode import BadPicture, decode, read_bytes
 from tonegap.files import sha256_bytes
 
-MAX_PIXELS = 100_000_000
 THUMBNAIL_PX = 32
 
-NOT_AN_IMAGE = "not an image"
-TOO_LARGE = "too large"
-TRUNCATED = "truncated"
-CORRUPT = "corrupt"
-UNREADABLE = "unreadable"
-
-# What Pillow's decoders raise for damaged content, apart from OSError.
-_DAMAGE = (SyntaxError, ValueError, EOFError, IndexError, TypeError, KeyError, OverflowError)
 _FLAT = 1.0  # grey levels; below this spread a picture has nothing to compare
 
 _cosine = np.arange(THUMBNAIL_PX)
@@ -34,10 +24,11 @@ _DCT = np.cos(np.pi * (2 * _cosine[None] + 1) * np.arange(8)[:, None] / (2 * THU
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """What is known of a file. `problem` is "" where it decodes, else one of this module's kinds.
+    """What is known of a file. `problem` is "" where it decodes, else one of the kinds in `tonegap.data.decode`.
 
     `hash` and `flipped` are perceptual hashes of the picture and of its mirror image; `grey` holds
-    32 × 32 bytes. Where there is a problem, or nothing to compare, they are 0 and empty.
+    32 × 32 bytes. Where there is a problem, or nothing to compare, they are 0 and empty. `note`: what was
+    done to the pixels of a usable picture that a person should know, "" for nothing.
     """
 
     sha256: str
@@ -46,29 +37,31 @@ class Picture:
     hash: int = 0
     flipped: int = 0
     grey: bytes = b""
+    note: str = ""
 
 
 def read_picture(path: Path) -> Picture:
     """The picture in a file; never raises for what the file holds."""
     try:
-        content = path.read_bytes()
-    except OSError as e:
-        return Picture("", UNREADABLE, e.strerror or "cannot be read")
+        content = read_bytes(path)
+    except BadPicture as e:
+        return Picture("", e.kind, e.text)
     sha256 = sha256_bytes(content)
-    # Pillow warns of odd metadata and of sizes that are refused below in any case.
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        problem, text, grey = _decode(content)
-    if grey is None:
-        return Picture(sha256, problem, text)
+    try:
+        # A JPEG is decoded at a fraction of its size: all of the file is read all the same.
+        decoded = decode(content, "L", 4 * THUMBNAIL_PX)
+    except BadPicture as e:
+        return Picture(sha256, e.kind, e.text)
+    small = decoded.image.resize((THUMBNAIL_PX,) * 2, Image.Resampling.LANCZOS)
+    grey = np.asarray(small, dtype=np.float32)
     if float(grey.std()) < _FLAT:
-        return Picture(sha256)
-    pixels = grey.astype(np.uint8).tobytes()
+        return Picture(sha256, note=decoded.note)
     return Picture(
         sha256,
         hash=perceptual_hash(grey),
         flipped=perceptual_hash(grey[:, ::-1]),
-        grey=pixels,
+        grey=grey.astype(np.uint8).tobytes(),
+        note=decoded.note,
     )
 
 
@@ -82,34 +75,3 @@ def perceptual_hash(grey: NDArray[np.float32]) -> int:
     waves = (_DCT @ grey @ _DCT.T).ravel()
     bits = waves > np.median(waves[1:])
     return int.from_bytes(np.packbits(bits).tobytes(), "big")
-
-
-def _decode(content: bytes) -> tuple[str, str, NDArray[np.float32] | None]:
-    """(problem, text, grey [32, 32] or None); the whole file is decoded, or it has a problem."""
-    if not content:
-        return NOT_AN_IMAGE, "the file is empty", None
-    try:
-        with Image.open(BytesIO(content)) as image:
-            width, height = image.size
-            if width * height > MAX_PIXELS:
-                return TOO_LARGE, f"{width} × {height} pixels declared", None
-            # A JPEG is decoded at a fraction of its size: all of the file is read all the same.
-            image.draft("L", (4 * THUMBNAIL_PX, 4 * THUMBNAIL_PX))
-            image.load()
-            small = image.convert("L").resize((THUMBNAIL_PX,) * 2, Image.Resampling.LANCZOS)
-            return "", "", np.asarray(small, dtype=np.float32)
-    except Image.DecompressionBombError:
-        return TOO_LARGE, "more pixels declared than can be decoded", None
-    except UnidentifiedImageError:
-        return NOT_AN_IMAGE, _what(content), None
-    except (OSError, *_DAMAGE) as e:
-        text = str(e) or type(e).__name__
-        return TRUNCATED if "truncated" in text.lower() else CORRUPT, text, None
-
-
-def _what(content: bytes) -> str:
-    """What a file that is no image seems to be, from its first bytes."""
-    start = content[:512].lstrip().lower()
-    if start.startswith((b"<!doctype html", b"<html", b"<head", b"<?xml")) or b"<html" in start:
-        return "an HTML or XML page"
-    return "no known image format"

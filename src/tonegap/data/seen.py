@@ -14,15 +14,16 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from tonegap.data.decode import UNREADABLE
 from tonegap.data.locate import Stamp
-from tonegap.data.picture import UNREADABLE, Picture, read_picture
+from tonegap.data.picture import Picture, read_picture
 from tonegap.errors import EngineError, StoreError
 from tonegap.files import write_atomic
 
 # Part of the file's name: hashes made by another rule are not mixed with these.
-VERSION = 1
+VERSION = 2
 
-_LIGHT = ("path", "size", "mtime_ns", "sha256", "problem", "text")
+_LIGHT = ("path", "size", "mtime_ns", "sha256", "problem", "text", "note")
 _SCHEMA = pa.schema(
     [
         ("path", pa.string()),
@@ -34,6 +35,7 @@ _SCHEMA = pa.schema(
         ("hash", pa.uint64()),
         ("flipped", pa.uint64()),
         ("grey", pa.binary()),
+        ("note", pa.string()),
     ]
 )
 _PER_TASK = 32  # files that a worker process is handed at a time
@@ -83,7 +85,7 @@ def _load(kept: Path, columns: Iterable[str]) -> dict[str, tuple[Stamp, Picture]
         table = pq.read_table(kept, columns=list(columns))
         names = [n for n in table.column_names if n not in {"path", "size", "mtime_ns"}]
         values = [table[n].to_pylist() for n in names]
-        pictures = [Picture(*row) for row in zip(*values, strict=True)]
+        pictures = [Picture(**dict(zip(names, r, strict=True))) for r in zip(*values, strict=True)]
         stamps = map(Stamp, table["size"].to_pylist(), table["mtime_ns"].to_pylist())
         return dict(zip(table["path"].to_pylist(), zip(stamps, pictures, strict=True), strict=True))
     except (OSError, pa.ArrowException, KeyError):
@@ -103,6 +105,7 @@ def _save(kept: Path, known: Mapping[str, tuple[Stamp, Picture]]) -> None:
             p.hash,
             p.flipped,
             p.grey,
+            p.note,
         )
         for path, (stamp, p) in sorted(known.items())
         if p.problem != UNREADABLE

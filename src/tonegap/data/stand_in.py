@@ -9,7 +9,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from tonegap.data.drawn import IMAGES, Progress, phantom_digest
-from tonegap.data.locate import image_names
 from tonegap.data.metadata import (
     HALF_DRAWN,
     STAND_IN,
@@ -17,6 +16,7 @@ from tonegap.data.metadata import (
     malignant_flags,
     parse_metadata,
 )
+from tonegap.data.names import image_names
 from tonegap.data.table import read_table
 from tonegap.errors import BadData, BadRequest, StoreError
 from tonegap.files import write_atomic

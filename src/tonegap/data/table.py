@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tonegap.errors import BadData
+from tonegap.texts import decode_text
 
 _DELIMITERS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 
@@ -22,13 +23,14 @@ class Table:
 
 
 def read_table(path: Path, content: bytes) -> Table:
-    """The rows of a comma-separated UTF-8 file; a byte-order mark, CRLF and blank lines are fine.
+    """The rows of a comma-separated UTF-8 file (or of another Unicode form with its byte-order mark); CRLF and blank
+    lines are fine.
 
     Raises BadData for an empty file, another encoding or delimiter, and a row of another length.
     """
     if not content.strip():
         raise BadData(f"{path}: the file is empty; wanted a header and one row per image")
-    numbered = _rows(path, _text(path, content))
+    numbered = _rows(path, decode_text(content, str(path), BadData))
     header = numbered[0][1]
     _check_header(path, header)
     if len(numbered) == 1:
@@ -37,15 +39,6 @@ def read_table(path: Path, content: bytes) -> Table:
         if len(row) != len(header):
             raise BadData(f"{path}: line {line}: {len(row)} cells; the header has {len(header)}")
     return Table(path, header, tuple(r for _, r in numbered[1:]), tuple(n for n, _ in numbered[1:]))
-
-
-def _text(path: Path, content: bytes) -> str:
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as e:
-        raise BadData(
-            f"{path}: byte {e.start} is not UTF-8; save it as CSV with UTF-8 encoding"
-        ) from None
 
 
 def _rows(path: Path, text: str) -> list[tuple[int, tuple[str, ...]]]:

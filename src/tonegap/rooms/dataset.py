@@ -103,6 +103,10 @@ class DatasetFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tones: dict[str, ToneAxis]
     # Of masks, relative to the image folder; a drawn data set that declares them gets them drawn.
     masks: tuple[str, ...] = ()
+    # Folders below the root that hold the images, as patterns ("imgs_part_*"); empty: the one that holds most.
+    image_folders: tuple[str, ...] = ()
+    # Columns whose equal cells say that images belong together (patient, lesion).
+    groups: tuple[str, ...] = ()
     schemas: tuple[Schema, ...] = ()
     malignant: Malignant | None = None
     published: Published | None = None
@@ -170,6 +174,7 @@ def dataset_problems(dataset: Dataset) -> list[str]:
 def _named_columns(file: DatasetFile) -> list[tuple[str, str]]:
     """(where, column) for every place of the file that names a column."""
     named = [("id_column", file.id_column), ("label_column", file.label_column)]
+    named += [("groups", column) for column in file.groups]
     named += [(f"tones.{name}", axis.column) for name, axis in file.tones.items()]
     for key, patterns in (("file_names", file.file_names), ("masks", file.masks)):
         named += [(key, column) for p in patterns for column in PLACEHOLDER.findall(p)]

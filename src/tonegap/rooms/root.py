@@ -30,7 +30,7 @@ def find_root(start: Path | None = None) -> Path:
 def is_root(folder: Path) -> bool:
     """Whether the folder's pyproject.toml has a `[tool.tonegap]` table."""
     try:
-        project = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))
+        project = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
         return False
     return isinstance(project.get("tool", {}).get("tonegap"), dict)

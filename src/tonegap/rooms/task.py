@@ -14,9 +14,10 @@ import msgspec
 from tonegap.errors import BadRoom
 from tonegap.rooms.dataset import ROOM
 from tonegap.rooms.toml import read_toml
-from tonegap.score.tables import METRIC_NAMES
+from tonegap.score.tables import METRIC_NAMES, SELECTION_METRICS
 from tonegap.split.rules import (
     Carve,
+    GroupedHoldout,
     PublishedValidation,
     RandomHoldout,
     RandomThreeWay,
@@ -40,14 +41,16 @@ class PositiveWhere(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Labels(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What is to be told apart: the cells of a column, renamed, as classes.
 
-    `classes` is a list (images of other labels are unused) or "all": every label that an image of
-    the partitions has, sorted. `positive` (or `positive_where`) names the classes that together are
-    the event of sensitivity and specificity.
+    `classes` is a list (images of other labels are unused) or "all": every label that an image of the partitions
+    has, sorted; a blank cell and `nan` are none. A label that differs from a class in spelling alone is refused,
+    unless `rename` maps it or `exclude` names it (cells whose images are unused). `positive` (or
+    `positive_where`) names the classes that together are the event of sensitivity and specificity.
     """
 
     column: str
     classes: tuple[str, ...] | Literal["all"] = "all"
     rename: dict[str, str] = {}
+    exclude: tuple[str, ...] = ()
     positive: tuple[str, ...] = ()
     positive_where: PositiveWhere | None = None
 
@@ -261,14 +264,25 @@ def _split_problems(file: TaskFile) -> Iterator[str]:
     for where, share in _shares(file):
         if not 0 < share < 1:
             yield f"{where}: {share:g} is no share of images; wanted more than 0 and less than 1"
-    if isinstance(rule, RandomThreeWay) != isinstance(validation, PublishedValidation):
-        yield (
-            'validation: rule "published" belongs to split rule "random-three-way", and to no other'
-        )
+    yield from _validation_problems(rule, validation)
     for key in file.pins:
         if not (key.isdecimal() if rule.seeded else key == UNSEEDED):
             wanted = "a seed" if rule.seeded else f'"{UNSEEDED}", for the seed moves no image'
             yield f"pins.{key}: the name of this pin is wrong; wanted {wanted}"
+
+
+def _validation_problems(rule: SplitRule, validation: ValidationRule) -> Iterator[str]:
+    gives_validation = isinstance(rule, RandomThreeWay | GroupedHoldout)
+    if gives_validation != isinstance(validation, PublishedValidation):
+        yield (
+            'validation: rule "published" belongs to the split rules "random-three-way" and '
+            '"grouped-holdout", and to no other'
+        )
+    if isinstance(rule, GroupedHoldout):
+        if not rule.columns:
+            yield "split.columns: empty, wanted the columns whose equal cells keep images together"
+        if rule.test_fraction + rule.validation_fraction >= 1:
+            yield "split: test_fraction and validation_fraction leave nothing to train on"
 
 
 def _shares(file: TaskFile) -> Iterator[tuple[str, float]]:
@@ -277,6 +291,9 @@ def _shares(file: TaskFile) -> Iterator[tuple[str, float]]:
             yield "split.test_fraction", share
         case RandomThreeWay(held_out_fraction=share):
             yield "split.held_out_fraction", share
+        case GroupedHoldout(test_fraction=test, validation_fraction=validation):
+            yield "split.test_fraction", test
+            yield "split.validation_fraction", validation
     if isinstance(file.validation, Carve):
         yield "validation.fraction", file.validation.fraction
 
@@ -288,5 +305,8 @@ def _score_problems(file: TaskFile) -> Iterator[str]:
     ):
         if name not in METRIC_NAMES:
             yield f"{where}: unknown metric {name!r}; there are: {', '.join(METRIC_NAMES)}"
+    if file.selection.metric in METRIC_NAMES and file.selection.metric not in SELECTION_METRICS:
+        wanted = ", ".join(SELECTION_METRICS)
+        yield f"selection.metric: no epoch is selected by {file.selection.metric!r}; wanted one of {wanted}"
     if file.scores.min_support < 1:
         yield f"scores.min_support: found {file.scores.min_support}, wanted 1 or more"

@@ -10,6 +10,7 @@ from typing import TypeVar
 import msgspec
 
 from tonegap.errors import BadRoom
+from tonegap.texts import read_text
 
 S = TypeVar("S", bound=msgspec.Struct)
 
@@ -21,13 +22,13 @@ def read_toml(path: Path, kind: type[S]) -> S:
     key or a value of the wrong type.
     """
     try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+        raw = tomllib.loads(read_text(path, BadRoom))
     except FileNotFoundError:
         raise BadRoom(f"{path}: no such file") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
+    except tomllib.TOMLDecodeError as e:
         raise BadRoom(f"{path}: not valid TOML: {e}") from None
-    except OSError as e:
-        raise BadRoom(f"{path}: cannot be read: {e.strerror}") from None
+    except RecursionError:
+        raise BadRoom(f"{path}: not valid TOML: nested too deep") from None
     try:
         return msgspec.convert(raw, kind)
     except msgspec.ValidationError as e:

@@ -40,7 +40,7 @@ def write_inputs(store: Store, stage: Stage, time_limit_s: int, folder: Path) ->
             store.check_stage(key)
             write_synthetic(store, stage, store.stage_folder(key), key, folder)
     elif "masks" in stage.identity.plugin.file.needs:
-        pack = ensure_mask_pack(store, rows.masks, rows.mask_sha256, stage.image)
+        pack = ensure_mask_pack(store, rows.masks, rows.mask_sha256, stage.image, rows.paths)
         link(pack, folder / "train_masks.npy")
     if stage.stage == "generate":
         for key in stage.upstream:

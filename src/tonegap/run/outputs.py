@@ -10,19 +10,16 @@ import itertools
 import json
 import stat
 import threading
-import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from PIL import Image
-
+from tonegap.data.decode import BadPicture, decode, read_bytes, upright_size
 from tonegap.errors import BadOutput, BadPredictions, LeakFound
 from tonegap.files import sha256_file
 from tonegap.foreign import remove_tree, shown, walk
 from tonegap.run import lineage
 from tonegap.run.lineage import LearnedPart
-from tonegap.run.packs import DAMAGE
 from tonegap.run.plan import Stage
 from tonegap.score.predictions import read_predictions
 from tonegap.tones import parse_tone
@@ -43,7 +40,6 @@ _DECLARED = {
     "features": ("train.npy", "synthetic.npy"),
 }
 _ENGINES_OWN = ("stage.json", "log.txt", lineage.FILE)
-_WARNINGS = threading.Lock()
 _CSV_LIMIT = threading.Lock()
 
 
@@ -209,22 +205,13 @@ def _check_ancestors(
 def check_image(path: Path, where: str) -> None:
     """Raises BadOutput unless the file is a whole PNG or JPEG, at most 4,096 px a side and 64 MiB."""
     try:
-        if path.stat().st_size > _MAX_IMAGE_BYTES:
-            raise BadOutput(f"{where}: more than 64 MiB")
-        with _open_image(path) as image:
-            if max(image.size) > MAX_SIDE_PX:
-                raise BadOutput(f"{where}: {image.width} × {image.height} px; at most 4,096 a side")
-            image.load()
-    except DAMAGE as e:
-        text = str(e).replace(str(path), "the file")
-        raise BadOutput(f"{where}: not a readable PNG or JPEG: {text}") from None
-
-
-def _open_image(path: Path) -> Image.Image:
-    # Filters of warnings are the whole process's; Pillow warns of sizes that are refused here anyway.
-    with _WARNINGS, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return Image.open(path, formats=_IMAGE_FORMATS)
+        content = read_bytes(path, _MAX_IMAGE_BYTES)
+        width, height = upright_size(content, _IMAGE_FORMATS)
+        if max(width, height) > MAX_SIDE_PX:
+            raise BadOutput(f"{where}: {width} × {height} px; at most 4,096 a side")
+        decode(content, "RGB", MAX_SIDE_PX, _IMAGE_FORMATS)
+    except BadPicture as e:
+        raise BadOutput(f"{where}: not a readable PNG or JPEG: {e.text}") from None
 
 
 @contextlib.contextmanager
@@ -244,7 +231,7 @@ def read_synthetic(out: Path) -> tuple[SyntheticRow, ...]:
     try:
         if path.stat().st_size > _MAX_CSV_BYTES:
             raise BadOutput("synthetic.csv: more than 256 MiB")
-        with _long_fields(), path.open(encoding="utf-8", newline="") as f:
+        with _long_fields(), path.open(encoding="utf-8-sig", newline="") as f:
             reader = csv.DictReader(f)
             columns = tuple(reader.fieldnames or ())
             if columns not in (SYNTHETIC_COLUMNS, (*SYNTHETIC_COLUMNS, MODELS_COLUMN)):

@@ -5,8 +5,6 @@ and order, so that a changed image is another pack.
 """
 
 import os
-import struct
-import zlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -14,52 +12,49 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image
 
+from tonegap.data import decode
+from tonegap.data.decode import BadPicture, read_bytes
+from tonegap.data.masks import read_mask_file
 from tonegap.errors import BadData
 from tonegap.files import digest_of, sync
 from tonegap.run.job import ImageSpec
 from tonegap.run.seals import write_seal
 from tonegap.run.store import Store
 
-_VERSION = 1
+_VERSION = 1  # of the geometry; `decode.VERSION` is of the pixels
 _AT_ONCE = 256  # images decoded ahead of the file
-_MAX_MASK = 4  # background, lesion, marker, ruler, skin
 _Reader = Callable[[], NDArray[np.uint8]]
-MAX_PIXELS = 100_000_000
-# What Pillow's decoders raise for damaged content.
-DAMAGE = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    EOFError,
-    IndexError,
-    TypeError,
-    KeyError,
-    OverflowError,
-    struct.error,
-    zlib.error,
-    Image.DecompressionBombError,
-    Image.DecompressionBombWarning,
-)
 
 
 def ensure_pack(
     store: Store, paths: Sequence[Path], sha256: Sequence[str], image: ImageSpec
 ) -> Path:
     """The pack of these images in this order; made if absent. Raises BadData for an unreadable image."""
-    key = digest_of([_VERSION, image.size_px, image.geometry, list(sha256)])
+    key = digest_of([_VERSION, decode.VERSION, image.size_px, image.geometry, list(sha256)])
     shape = (len(paths), image.size_px, image.size_px, 3)
     return _ensure(store, key, shape, [partial(read_image, path, image) for path in paths])
 
 
 def ensure_mask_pack(
-    store: Store, paths: Sequence[Path | None], sha256: Sequence[str], image: ImageSpec
+    store: Store,
+    paths: Sequence[Path | None],
+    sha256: Sequence[str],
+    image: ImageSpec,
+    pictures: Sequence[Path],
 ) -> Path:
-    """The pack of these masks (None: nothing but background). Raises BadData for one that is none."""
-    key = digest_of(["masks", _VERSION, image.size_px, image.geometry, list(sha256)])
+    """The pack of the masks of `pictures` (None: nothing but background). Raises BadData for one that is none."""
+    key = digest_of(
+        ["masks", _VERSION, decode.VERSION, image.size_px, image.geometry, list(sha256)]
+    )
     shape = (len(paths), image.size_px, image.size_px)
-    return _ensure(store, key, shape, [partial(read_mask, path, image) for path in paths])
+    return _ensure(
+        store,
+        key,
+        shape,
+        [partial(read_mask, *both, image) for both in zip(paths, pictures, strict=True)],
+    )
 
 
 def _ensure(store: Store, key: str, shape: tuple[int, ...], readers: Sequence[_Reader]) -> Path:
@@ -102,35 +97,26 @@ def _call(read: _Reader) -> NDArray[np.uint8]:
 def read_image(path: Path, image: ImageSpec) -> NDArray[np.uint8]:
     """RGB `[size, size, 3]` of an image file, upright, by the geometry. Raises BadData."""
     try:
-        with Image.open(path) as opened:
-            if opened.width * opened.height > MAX_PIXELS:
-                raise BadData(f"{path}: {opened.width} × {opened.height} pixels is too many")
-            # JPEG decodes at a fraction of its size where that is still twice what is wanted.
-            opened.draft("RGB", (image.size_px * 2, image.size_px * 2))
-            upright = ImageOps.exif_transpose(opened).convert("RGB")
-    except DAMAGE as e:
-        raise BadData(f"{path}: not a readable image: {e}") from None
+        # JPEG decodes at a fraction of its size where that is still twice what is wanted.
+        upright = decode.decode(read_bytes(path), "RGB", image.size_px * 2).image
+    except BadPicture as e:
+        raise BadData(f"{path}: not a readable image: {e.text}") from None
     return np.asarray(_square(upright, image, Image.Resampling.BILINEAR))
 
 
-def read_mask(path: Path | None, image: ImageSpec) -> NDArray[np.uint8]:
+def read_mask(path: Path | None, picture: Path | None, image: ImageSpec) -> NDArray[np.uint8]:
     """Values 0 to 4 `[size, size]` of a mask file, by the geometry; 0 where there is none.
 
-    Raises BadData for a file that is no grey image of those values.
+    Raises BadData for a file that is no grey image of those values (or of 0 and 255: lesion or not), and for one
+    of another shape than its `picture`.
     """
     if path is None:
         return np.zeros((image.size_px, image.size_px), np.uint8)
     try:
-        with Image.open(path) as opened:
-            if opened.width * opened.height > MAX_PIXELS or opened.mode not in {"L", "P", "1"}:
-                raise BadData(f"{path}: not a mask: {opened.mode} {opened.width} × {opened.height}")
-            indices = Image.fromarray(np.asarray(opened).astype(np.uint8))
-    except DAMAGE as e:
-        raise BadData(f"{path}: not a readable mask: {e}") from None
-    mask = np.asarray(_square(indices, image, Image.Resampling.NEAREST))
-    if mask.max() > _MAX_MASK:
-        raise BadData(f"{path}: found the value {mask.max()} in a mask, wanted 0 to {_MAX_MASK}")
-    return mask
+        values = read_mask_file(path, picture)
+    except BadPicture as e:
+        raise BadData(f"{path}: not a usable mask: {e.text}") from None
+    return np.asarray(_square(Image.fromarray(values), image, Image.Resampling.NEAREST))
 
 
 def _square(upright: Image.Image, image: ImageSpec, filter_: Image.Resampling) -> Image.Image:

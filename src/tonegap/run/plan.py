@@ -7,6 +7,7 @@ prevent: a result reused although something that made it is different now.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from tonegap.data import decode
 from tonegap.files import digest_of
 from tonegap.rooms.given import GivenFile
 from tonegap.rooms.plugin import Plugin
@@ -200,6 +201,7 @@ def _ingredients(asked: _Asked, where: _Where, image: ImageSpec) -> dict[str, st
         "device": where.setting.device,
         "threads": str(where.setting.threads),
         "image": f"{image.size_px} px {image.geometry}",
+        "decoding": str(decode.VERSION),
         **{f"parameters.{key}": repr(value) for key, value in asked.parameters.items()},
         **_seen(asked.stage, where.view, asked.identity.plugin),
     }

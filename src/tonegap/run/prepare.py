@@ -13,6 +13,7 @@ from tonegap.audit.gate import FOLDER
 from tonegap.audit.kin import held_out, kin_of
 from tonegap.data.drawn import ensure_drawn
 from tonegap.data.index import ImageIndex, index_images
+from tonegap.data.masks import mask_paths
 from tonegap.data.metadata import Metadata, read_metadata
 from tonegap.engines.base import Engine
 from tonegap.errors import BadData, BadRequest, StoreError
@@ -23,14 +24,15 @@ from tonegap.rooms.plugin import fill_parameters, read_plugin
 from tonegap.rooms.suite import Suite
 from tonegap.rooms.task import Task, read_task
 from tonegap.run.entries import PluginIdentity, entries_of, image_spec
-from tonegap.run.masks import mask_paths
 from tonegap.run.plan import Extractor, Plan, Setting, plan_suite
 from tonegap.run.record import DataId, Leaks
 from tonegap.run.store import Store
 from tonegap.run.view import Rows, TaskView
-from tonegap.split.leaks import crossing_groups, leaked_by_tone
+from tonegap.score.rules import ScoringRules
+from tonegap.split.leaks import crossing_groups, grouped_test_images, leaked_by_tone
 from tonegap.split.partition import partition
 from tonegap.split.parts import Partition
+from tonegap.split.scorable import check_scorable
 from tonegap.split.thin import thinned
 
 
@@ -212,6 +214,13 @@ def task_view(request: Request, task: Task, seed: int, data: LoadedData) -> Task
         raise _missing_error(task, made, data, missing)
     crossing = crossing_groups(made, data.index.groups)
     by_tone = {tone or "unknown": n for tone, n in leaked_by_tone(made, crossing).items()}
+    check_scorable(
+        f"{data.metadata.path.parent}: {task.id}",
+        ScoringRules(made.classes, made.positive, None, task.min_support, task.scored_tones),
+        task.selection_metric,
+        rows["validation"],
+        rows["test"],
+    )
     return TaskView(
         task=task.id,
         split_seed=seed,
@@ -226,7 +235,12 @@ def task_view(request: Request, task: Task, seed: int, data: LoadedData) -> Task
         train=rows["train"],
         validation=rows["validation"],
         test=rows["test"],
-        leaks=Leaks(len(crossing), sum(by_tone.values()), dict(sorted(by_tone.items()))),
+        leaks=Leaks(
+            len(crossing),
+            sum(by_tone.values()),
+            dict(sorted(by_tone.items())),
+            grouped_test_images(data.dataset.file.groups, data.metadata, made),
+        ),
         methods_see_duplicates=task.file.leaks.methods_see_duplicates,
     )
 

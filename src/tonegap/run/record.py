@@ -116,11 +116,16 @@ class CurvePoint(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Leaks(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Near-duplicate groups that cross from training or validation into test: groups, test images."""
+    """Near-duplicate groups that cross from training or validation into test: groups, test images.
+
+    `n_test_images_of_groups`: test images whose patient or lesion (the data set's `groups`) is in training or
+    validation too; None where the data set declares none.
+    """
 
     n_groups: int
     n_test_images: int
     test_images_by_tone: dict[str, int]
+    n_test_images_of_groups: int | None = None
 
 
 class Isolation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -27,7 +27,7 @@ def score_table(
     Images of unknown tone count in `all` only. Raises BadRequest if an image has a tone that is not
     among `rules.tones`.
     """
-    scored = _tones_to_score(tones, rules)
+    scored = tones_to_score(tones, rules)
     counts = count_by_tone(p, y, tones, rules)
     whole = counts.get(ALL) or no_counts(ALL, rules)
     each = [counts.get(tone) or no_counts(tone, rules) for tone in scored]
@@ -41,14 +41,20 @@ def score_table(
     return ScoreTable(tuple(rows))
 
 
-def _tones_to_score(tones: Sequence[str | None], rules: ScoringRules) -> tuple[str, ...]:
+def tones_to_score(
+    tones: Sequence[str | None], rules: ScoringRules, where: str = ""
+) -> tuple[str, ...]:
+    """The tones of a table, light to dark.
+
+    Raises BadRequest, its words after `where`, for images of a tone that is not to be scored.
+    """
     found = sorted({tone for tone in tones if tone is not None}, key=tone_index)
     if rules.tones is None:
         return tuple(found)
     others = [tone for tone in found if tone not in rules.tones]
     if others:
         raise BadRequest(
-            f"images have the tones {', '.join(others)}, which are not among the tones to score "
+            f"{where}images have the tones {', '.join(others)}, which are not among the tones to score "
             f"({', '.join(rules.tones)}); leaving them out would hide a gap"
         )
     return rules.tones

@@ -17,11 +17,10 @@ from tonegap.score.arrays import BoolArray, FloatArray
 from tonegap.score.counts import event_scores, event_truth, roc_auc
 from tonegap.score.predictions import Labelled
 from tonegap.score.rules import ScoringRules
-from tonegap.score.tables import ALL
+from tonegap.score.tables import ALL, SELECTION_METRICS
 from tonegap.score.undefined import Support, Undefined, shortage
 
 SELECTION_RULES = ("validation", "last", "test-oracle")
-SELECTION_METRICS = ("accuracy", "balanced_accuracy", "auc", "worst_tone_accuracy")
 
 # Recalls and areas are means of fractions: equal ones may differ in their last bits, and the first
 # of equal epochs is to win.

@@ -170,6 +170,7 @@ METRICS: tuple[Metric, ...] = (
         source="fairlearn 0.15, function of the same name with agg='worst_case'",
     ),
 )
+SELECTION_METRICS = ("accuracy", "balanced_accuracy", "auc", "worst_tone_accuracy")
 METRIC_NAMES: tuple[str, ...] = tuple(metric.name for metric in METRICS)
 _METRIC_NAMED = {metric.name: metric for metric in METRICS}
 

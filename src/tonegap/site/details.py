@@ -110,6 +110,7 @@ def _data_note(seeds: Sequence[int], record: Record) -> DataNote:
         ("Minimum support", f"{record.min_support} images, or a score is undefined"),
         ("Positive classes", ", ".join(record.positive) or "none declared"),
         ("Near-duplicates across the test border", _leaks(leaks.n_groups, leaks.n_test_images)),
+        *_grouped(leaks.n_test_images_of_groups, record),
     )
     lines = tuple(_partition_line(name, part, tones) for name, part in parts)
     return DataNote(_listed(seeds), facts, tones, lines)
@@ -120,6 +121,15 @@ def _tones(parts: Iterable[PartitionId]) -> tuple[str, ...]:
     found = {tone for part in parts for tone in part.n_by_tone}
     known = sorted(found - {_UNKNOWN}, key=lambda tone: (tone_index(tone), tone))
     return (*known, *({_UNKNOWN} & found))
+
+
+def _grouped(n_images: int | None, record: Record) -> tuple[tuple[str, str], ...]:
+    """The line on patients and lesions, where the data set says which images belong together."""
+    if n_images is None:
+        return ()
+    n = record.partitions["test"].n
+    share = f"{n_images:,} ({100 * n_images / n:.1f} %)" if n_images else "none"
+    return (("Test images of a patient or lesion in training", share),)
 
 
 def _leaks(n_groups: int, n_images: int) -> str:

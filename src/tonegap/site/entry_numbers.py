@@ -19,8 +19,8 @@ from tonegap.score.arrays import BoolArray, FloatArray
 from tonegap.score.counts import N_BINS
 from tonegap.score.predictions import Labelled
 from tonegap.score.rules import ScoringRules
-from tonegap.score.selection import SELECTION_METRICS, epoch_values, youden_threshold
-from tonegap.score.tables import ALL
+from tonegap.score.selection import epoch_values, youden_threshold
+from tonegap.score.tables import ALL, SELECTION_METRICS
 from tonegap.score.undefined import Undefined
 from tonegap.tones import tone_group
 

@@ -8,6 +8,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from tonegap.data.metadata import Metadata
+from tonegap.split.grouped import shared_with_training
 from tonegap.split.parts import Partition
 
 
@@ -42,3 +44,13 @@ def leaked_by_tone(made: Partition, crossing: Sequence[CrossingGroup]) -> dict[s
     """How many test images of each tone have a near-duplicate in training or validation."""
     tone_of = dict(zip(made.ids, made.tones, strict=True))
     return dict(Counter(tone_of[i] for group in crossing for i in group.test))
+
+
+def grouped_test_images(groups: Sequence[str], metadata: Metadata, made: Partition) -> int | None:
+    """How many test images are of a patient or lesion that training or validation has; None without such columns."""
+    there = [column for column in groups if column in metadata.columns]
+    if not there:
+        return None
+    columns = {column: metadata.columns[column] for column in there}
+    used = {i: part for i, part in zip(made.ids, made.parts, strict=True) if part != "unused"}
+    return shared_with_training(columns, metadata.ids, used)

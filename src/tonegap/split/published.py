@@ -6,11 +6,14 @@ They are imported inside the functions, so that tasks without them stay fast.
 """
 
 from collections.abc import Iterable, Sequence
+from fractions import Fraction
 from typing import assert_never
 
 from tonegap.errors import BadSplit
+from tonegap.split.grouped import components, held_out
 from tonegap.split.rows import Rows
 from tonegap.split.rules import (
+    GroupedHoldout,
     RandomHoldout,
     RandomThreeWay,
     ReferenceImages,
@@ -27,6 +30,8 @@ def published_parts(rule: SplitRule, rows: Rows, seed: int) -> list[str]:
     Raises BadSplit where the rule cannot be applied: a column is missing, a stratum is too small.
     """
     match rule:
+        case GroupedHoldout():
+            return _grouped_holdout(rule, rows, seed)
         case RandomHoldout():
             return _random_holdout(rule, rows, seed)
         case RandomThreeWay():
@@ -50,6 +55,24 @@ def _random_holdout(rule: RandomHoldout, rows: Rows, seed: int) -> list[str]:
     strata = rows.cells(rule.stratify) if rule.stratify else None
     _, test = _halves(rows, range(len(rows.index)), rule.test_fraction, state, strata)
     return _parts(len(rows.index), test=test)
+
+
+def _grouped_holdout(rule: GroupedHoldout, rows: Rows, seed: int) -> list[str]:
+    n, ids = len(rows.index), rows.ids
+    groups = components({column: rows.cells(column) for column in rule.columns}, n)
+    strata = rows.cells(rule.stratify) if rule.stratify else ("",) * n
+    test = held_out(groups, ids, strata, rule.test_fraction, f"test:{seed}")
+    left = [i for i in range(n) if i not in test]
+    # The share is of all images, so that 0.2 and 0.2 are as many of each.
+    share = float(Fraction(str(rule.validation_fraction)) * n / len(left)) if left else 0.0
+    validation = held_out(
+        [groups[i] for i in left],
+        [ids[i] for i in left],
+        [strata[i] for i in left],
+        share,
+        f"validation:{seed}",
+    )
+    return _parts(n, test=test, validation=[left[i] for i in validation])
 
 
 def _random_three_way(rule: RandomThreeWay, rows: Rows) -> list[str]:

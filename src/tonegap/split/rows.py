@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from tonegap.data.metadata import Metadata, first_three
 from tonegap.errors import BadSplit
 from tonegap.rooms.task import Task
+from tonegap.split.labels import doubled, is_label, misspelt
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,18 +61,39 @@ def rows_of(task: Task, metadata: Metadata) -> Rows:
     Raises BadSplit if the column or the axis is missing, or a declared class has no image.
     """
     labels = task.file.labels
-    names = [labels.rename.get(c, c) for c in column_of(metadata, labels.column)]
+    cells = column_of(metadata, labels.column)
+    names = [labels.rename.get(c, c) for c in cells]
     tones = axis_tones(task, metadata)
     declared = frozenset(task.classes)
     index = tuple(
         i
         for i, name in enumerate(names)
-        if (name in declared if declared else name)
+        if cells[i] not in labels.exclude
+        and (name in declared if declared else is_label(name))
         and (tones[i] is not None or task.file.tones.keep_unknown)
     )
     rows = Rows(metadata, index, tuple(names[i] for i in index), tuple(tones[i] for i in index))
+    _check_spelling(task, metadata, cells, names)
     _check_classes(task, rows, names)
     return rows
+
+
+def _check_spelling(
+    task: Task, metadata: Metadata, cells: Sequence[str], names: Sequence[str]
+) -> None:
+    """Raises BadSplit for labels that a person meant alike and the task would not."""
+    labels = task.file.labels
+    if task.classes:
+        taken = {c for c, name in zip(cells, names, strict=True) if name in task.classes}
+        found = misspelt(cells, taken.union(labels.exclude), {*task.classes, *labels.rename})
+    else:
+        there = (n for c, n in zip(cells, names, strict=True) if c not in labels.exclude)
+        found = doubled([name for name in there if is_label(name)])
+    if found:
+        raise BadSplit(
+            f"{metadata.path}: {labels.column} has labels of {task.id} that differ in spelling alone: {found}; "
+            "map them with labels.rename (or `cells` of the column in dataset.toml), or name them in labels.exclude"
+        )
 
 
 def _check_classes(task: Task, rows: Rows, names: Sequence[str]) -> None:

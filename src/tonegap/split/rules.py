@@ -110,8 +110,32 @@ class ReferenceImages(_SplitRule, frozen=True, tag="reference-images", kw_only=T
         return True
 
 
+class GroupedHoldout(_SplitRule, frozen=True, tag="grouped-holdout", kw_only=True):
+    """Whole groups are held out: images with an equal cell in any of `columns` (patient, lesion) stay together.
+
+    Gives the validation images too. Shares are of images, within the values of `stratify` ("" for none), as near
+    as whole groups allow; groups are ranked by SHA-256, so no library decides.
+    """
+
+    columns: tuple[str, ...]
+    test_fraction: float
+    validation_fraction: float
+    stratify: str = ""
+
+    @property
+    def seeded(self) -> bool:
+        """True: every seed holds out other groups."""
+        return True
+
+
 SplitRule = (
-    RandomHoldout | RandomThreeWay | ToneHoldout | TextHoldout | ValueHoldout | ReferenceImages
+    GroupedHoldout
+    | RandomHoldout
+    | RandomThreeWay
+    | ToneHoldout
+    | TextHoldout
+    | ValueHoldout
+    | ReferenceImages
 )
 
 

@@ -1,0 +1,250 @@
+"""The one place that opens a picture: upright, 8 bits, on white, for checks, packs, copies and contact sheets alike.
+
+The mistakes it exists to prevent: a check that calls a file good which a run cannot read, a 16-bit picture that
+becomes pure white, colours that no viewer shows, and a decoder that starts another program.
+"""
+
+import contextlib
+import struct
+import threading
+import warnings
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from tonegap.errors import BadData
+
+# Of the rule by which bytes become pixels; part of what is kept or keyed by it.
+VERSION = 2
+# No EPS (it starts Ghostscript), no stubs that call what a program registered, no video or scientific containers.
+FORMATS = ("JPEG", "PNG", "BMP", "DIB", "GIF", "TIFF", "WEBP", "AVIF", "JPEG2000", "PPM")
+MAX_PIXELS = 100_000_000
+MAX_BYTES = 512 << 20
+BACKGROUND = "white"
+Mode = Literal["L", "RGB"]
+
+NOT_AN_IMAGE = "not an image"
+TOO_LARGE = "too large"
+TRUNCATED = "truncated"
+CORRUPT = "corrupt"
+UNREADABLE = "unreadable"
+UNSUPPORTED = "unsupported pixels"
+
+BAD_EXIF = "EXIF that cannot be read, taken as upright"
+SCALED = "16-bit grey, scaled to 8 bits"
+ON_WHITE = "transparent, shown on white"
+
+# What Pillow raises for damaged content.
+DAMAGE = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    AssertionError,
+    ArithmeticError,
+    RuntimeError,
+    MemoryError,
+    BufferError,
+    struct.error,
+    zlib.error,
+    Image.DecompressionBombError,
+)
+_ORIENTATION = 0x0112
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_SIDEWAYS = (5, 6, 7, 8)
+_LEVELS_16 = 65_535
+_LEAST_16 = 4_096  # a brightest level below: 12 bits or fewer in 16, of which 8 bits keep 16 levels
+_QUIET = threading.RLock()
+_quiet_depth = 0
+_kept_filters = warnings.catch_warnings()
+
+
+class BadPicture(BadData):
+    """A file that is no usable picture: `kind` is one of this module's, `text` says why."""
+
+    def __init__(self, kind: str, text: str) -> None:
+        super().__init__(text)
+        self.kind, self.text = kind, text
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """A picture of mode L or RGB, upright, and what was done to it that a person should know ("" for nothing)."""
+
+    image: Image.Image
+    note: str
+
+
+def read_bytes(path: Path, most: int = MAX_BYTES) -> bytes:
+    """A file's content. Raises BadPicture for one of more than `most` bytes, unread, and for an unreadable one."""
+    try:
+        size = path.stat().st_size
+        if size > most:
+            raise BadPicture(TOO_LARGE, f"{size:,} bytes, more than {most >> 20} MiB")
+        return path.read_bytes()
+    except (OSError, ValueError) as e:
+        text = e.strerror if isinstance(e, OSError) else str(e)
+        raise BadPicture(UNREADABLE, text or "cannot be read") from None
+
+
+def decode(
+    content: bytes, mode: Mode, least_px: int, formats: tuple[str, ...] = FORMATS
+) -> Decoded:
+    """The first picture in a file's content; a JPEG at a fraction of its size where both sides stay `least_px`.
+
+    Turned as its EXIF says, 16-bit grey scaled to 8 bits, transparent parts laid on white. Raises BadPicture for
+    content that does not decode whole, is of no known format, too large, or whose levels have no known range.
+    """
+    if not content:
+        raise BadPicture(NOT_AN_IMAGE, "the file is empty")
+    try:
+        with _quiet(), Image.open(BytesIO(content), formats=formats) as opened:
+            _check_size(opened)
+            opened.draft(mode, (least_px, least_px))
+            opened.load()
+            turn, note = _orientation(opened)
+            plain, more = _plain(opened, mode)
+            upright = plain.transpose(_TURNS[turn]) if turn in _TURNS else plain.copy()
+    except DAMAGE as e:
+        raise _explained(e, content) from None
+    return Decoded(upright, "; ".join(text for text in (note, more) if text))
+
+
+def decode_indices(content: bytes) -> Image.Image:
+    """A mask's picture, upright, mode L, P or 1. Raises BadPicture as `decode`, and for any other mode."""
+    try:
+        with _quiet(), Image.open(BytesIO(content), formats=FORMATS) as opened:
+            _check_size(opened)
+            if opened.mode not in {"L", "P", "1"}:
+                text = f"{opened.mode} pixels; wanted grey, 1-bit or a palette of greys"
+                raise BadPicture(UNSUPPORTED, text)
+            opened.load()
+            turn, _note = _orientation(opened)
+            return opened.transpose(_TURNS[turn]) if turn in _TURNS else opened.copy()
+    except DAMAGE as e:
+        raise _explained(e, content) from None
+
+
+def upright_size(content: bytes, formats: tuple[str, ...] = FORMATS) -> tuple[int, int]:
+    """Width and height of a picture once it is turned upright, from its header. Raises BadPicture."""
+    try:
+        with _quiet(), Image.open(BytesIO(content), formats=formats) as opened:
+            width, height = opened.size
+            # Pillow gives the size of a TIFF as it is once turned.
+            sideways = opened.format != "TIFF" and _orientation(opened)[0] in _SIDEWAYS
+    except DAMAGE as e:
+        raise _explained(e, content) from None
+    return (height, width) if sideways else (width, height)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Pillow warns of odd metadata and large sizes, which are judged here; the filters are the whole process's."""
+    global _quiet_depth, _kept_filters
+    with _QUIET:
+        if _quiet_depth == 0:
+            _kept_filters = warnings.catch_warnings()
+            _kept_filters.__enter__()
+            warnings.simplefilter("ignore")
+        _quiet_depth += 1
+    try:
+        yield
+    finally:
+        with _QUIET:
+            _quiet_depth -= 1
+            if _quiet_depth == 0:
+                _kept_filters.__exit__(None, None, None)
+
+
+def _check_size(opened: Image.Image) -> None:
+    width, height = opened.size
+    if width * height > MAX_PIXELS:
+        raise BadPicture(TOO_LARGE, f"{width} × {height} pixels declared")
+    if width < 1 or height < 1:
+        raise BadPicture(CORRUPT, f"{width} × {height} pixels declared")
+
+
+def _orientation(opened: Image.Image) -> tuple[int, str]:
+    """The EXIF orientation, 1 where there is none; and a note where the EXIF is damaged."""
+    try:
+        exif = opened.getexif()
+        value = exif.get(_ORIENTATION, 1)
+    except DAMAGE:
+        return 1, BAD_EXIF
+    if not exif and opened.info.get("exif"):
+        return 1, BAD_EXIF  # Pillow gives up on it with a warning
+    return (value, "") if isinstance(value, int) and value in _TURNS else (1, "")
+
+
+def _plain(opened: Image.Image, mode: Mode) -> tuple[Image.Image, str]:
+    """The pixels in 8 bits of the mode, and a note of what was done."""
+    if opened.mode in {"I", "F"} and not (opened.mode == "I" and opened.format == "PPM"):
+        kind = "32-bit integer" if opened.mode == "I" else "floating-point"
+        raise BadPicture(UNSUPPORTED, f"{kind} levels have no known range; save it in 8 bits")
+    if opened.mode == "I" or opened.mode.startswith("I;"):
+        return _scaled(opened).convert(mode), SCALED
+    if opened.has_transparency_data:
+        return _on_white(opened, mode)
+    if opened.mode == mode:
+        return opened, ""
+    # Only RGB is reached from every mode (LAB, CMYK); the palette's grey is that of its RGB.
+    return (opened if mode == "RGB" else opened.convert("RGB")).convert(mode), ""
+
+
+def _scaled(opened: Image.Image) -> Image.Image:
+    """16-bit grey as 8-bit grey. Raises BadPicture where the levels use a sixteenth of the range or less."""
+    levels = np.asarray(opened).astype(np.int64)
+    brightest = int(levels.max())
+    if brightest < _LEAST_16 or int(levels.min()) < 0 or brightest > _LEVELS_16:
+        text = f"16-bit levels of {levels.min()} to {brightest}; wanted 0 to 65535"
+        raise BadPicture(UNSUPPORTED, f"{text}: save it in 8 bits, scaled to its own range")
+    return Image.fromarray(((levels * 255 + _LEVELS_16 // 2) // _LEVELS_16).astype(np.uint8))
+
+
+def _on_white(opened: Image.Image, mode: Mode) -> tuple[Image.Image, str]:
+    """The picture over the background, as a viewer shows it. Raises BadPicture where nothing of it is seen."""
+    seen = opened.convert("LA").convert("RGBA") if opened.mode == "La" else opened.convert("RGBA")
+    lowest, highest = seen.getchannel("A").getextrema()
+    if highest == 0:
+        raise BadPicture(UNSUPPORTED, "every pixel is transparent")
+    if lowest == 255:
+        return seen.convert("RGB").convert(mode), ""
+    ground = Image.new("RGBA", seen.size, BACKGROUND)
+    return Image.alpha_composite(ground, seen).convert("RGB").convert(mode), ON_WHITE
+
+
+def _explained(error: BaseException, content: bytes) -> BadPicture:
+    """What went wrong in Pillow, by kind and in words without addresses of objects."""
+    if isinstance(error, Image.DecompressionBombError):
+        return BadPicture(TOO_LARGE, "more pixels declared than can be decoded")
+    if isinstance(error, UnidentifiedImageError):
+        return BadPicture(NOT_AN_IMAGE, _what(content))
+    text = str(error) or type(error).__name__
+    return BadPicture(TRUNCATED if "truncated" in text.lower() else CORRUPT, text)
+
+
+def _what(content: bytes) -> str:
+    """What a file that is no image seems to be, from its first bytes."""
+    start = content[:512].lstrip().lower()
+    if start.startswith((b"<!doctype html", b"<html", b"<head", b"<?xml")) or b"<html" in start:
+        return "an HTML or XML page"
+    if start.startswith((b"%!ps", b"\xc5\xd0\xd3\xc6", b"%pdf")):
+        return "PostScript or PDF, which is a program and no picture"
+    return "no known image format"

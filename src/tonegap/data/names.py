@@ -1,0 +1,73 @@
+"""File names that the metadata gives each image, and which images a file of the disk may be."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from pathlib import Path
+from unicodedata import normalize
+
+from tonegap.data.metadata import Metadata
+from tonegap.errors import BadData
+from tonegap.rooms.dataset import PLACEHOLDER, Dataset
+
+
+def image_names(dataset: Dataset, metadata: Metadata) -> dict[str, list[str]]:
+    """File names that each image may have, best first, with `/` where a name has folders.
+
+    A pattern over a column that is absent, or empty for the image, gives no name.
+    """
+    names: dict[str, list[str]] = {image_id: [] for image_id in metadata.ids}
+    for pattern in dataset.file.file_names:
+        columns = PLACEHOLDER.findall(pattern)
+        if not all(column in metadata.columns for column in columns):
+            continue
+        template = PLACEHOLDER.sub("\0", pattern).split("\0")
+        cells = [metadata.columns[column] for column in columns]
+        for i, image_id in enumerate(metadata.ids):
+            values = [column[i] for column in cells]
+            if all(values):
+                name = template[0] + "".join(
+                    v + t for v, t in zip(values, template[1:], strict=True)
+                )
+                names[image_id].append(_safe(name, image_id, metadata.path))
+    return names
+
+
+def _safe(name: str, image_id: str, where: Path) -> str:
+    """The name with `/` between folders, if it stays inside the image folder."""
+    name = name.replace("\\", "/").removeprefix("./")
+    parts = name.split("/")
+    if "\0" in name or not {"", ".", ".."}.isdisjoint(parts):
+        raise BadData(
+            f"{where}: image {image_id} has the file name {name!r}; "
+            "wanted a name inside the image folder"
+        )
+    return name
+
+
+class Names:
+    """Which images a file may be, by its name: as written, else with another case of suffix or Unicode form.
+
+    A file that has one image's very name is never another's.
+    """
+
+    def __init__(self, names: Mapping[str, list[str]]) -> None:
+        self._exact: dict[str, list[tuple[str, int]]] = defaultdict(list)
+        self._loose: dict[str, dict[str, list[tuple[str, int]]]] = defaultdict(dict)
+        for image_id, candidates in names.items():
+            for rank, name in enumerate(candidates):
+                self._exact[name].append((image_id, 2 * rank))
+                self._loose[name_key(name)].setdefault(name, []).append((image_id, 2 * rank + 1))
+        self.depths = sorted({name.count("/") for name in self._exact}) or [0]
+
+    def owners(self, name: str) -> list[tuple[str, int]]:
+        """(image id, rank) of the images that a file of this name may be."""
+        if name in self._exact:
+            return self._exact[name]
+        alike = self._loose.get(name_key(name), {})
+        return next(iter(alike.values())) if len(alike) == 1 else []
+
+
+def name_key(name: str) -> str:
+    """A file name in one Unicode form, its suffix in lower case: how file systems and cameras differ."""
+    stem, dot, suffix = normalize("NFC", name).rpartition(".")
+    return f"{stem}{dot}{suffix.lower()}"

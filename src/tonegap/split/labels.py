@@ -1,0 +1,44 @@
+"""Labels that differ from a class in spelling alone, and labels that no class takes.
+
+The mistake it exists to prevent: "YES" and "yes " beside the class "yes", lost in silence or made classes of their own.
+"""
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Collection, Sequence
+from unicodedata import normalize
+
+_BETWEEN = re.compile(r"(?<=\w)[-_\s]+(?=\w)")
+_WHOLE_NUMBER = re.compile(r"([+-]?\d+)\.0*")
+_NO_LABEL = frozenset({"", "nan"})
+_SHOWN = 3
+
+
+def is_label(cell: str) -> bool:
+    """Whether a cell says anything: neither blank nor the `nan` of a table that was saved without it."""
+    return cell.strip().casefold() not in _NO_LABEL
+
+
+def spelling(label: str) -> str:
+    """What two spellings of one label have in common: `Yes ` and `yes`, `1.0` and `1`, `not_bad` and `not-bad`."""
+    text = _BETWEEN.sub(" ", normalize("NFKC", label).strip().casefold())
+    number = _WHOLE_NUMBER.fullmatch(text)
+    return number[1].removeprefix("+") if number else text
+
+
+def misspelt(cells: Sequence[str], taken: Collection[str], known: Collection[str]) -> str:
+    """The cells that are not `taken` and differ from a `known` label in spelling alone, in words; "" for none."""
+    alike = {spelling(label): label for label in known}
+    found = Counter(c for c in cells if c not in taken and is_label(c) and spelling(c) in alike)
+    return ", ".join(
+        f"{n} {label!r} beside {alike[spelling(label)]!r}" for label, n in found.most_common(_SHOWN)
+    )
+
+
+def doubled(names: Sequence[str]) -> str:
+    """Classes that differ from each other in spelling alone, in words; "" for none."""
+    spelled: dict[str, list[str]] = defaultdict(list)
+    for name, n in Counter(names).most_common():
+        spelled[spelling(name)].append(f"{n} {name!r}")
+    several = [found for found in spelled.values() if len(found) > 1]
+    return "; ".join(", ".join(found) for found in several[:_SHOWN])

@@ -1,0 +1,51 @@
+"""Whether the images of a task can be scored at all, asked before anything is trained.
+
+The same functions decide that score the predictions afterwards.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+
+from tonegap.errors import BadSplit
+from tonegap.score.metrics import tones_to_score
+from tonegap.score.predictions import Labelled
+from tonegap.score.rules import ScoringRules
+from tonegap.score.selection import epoch_values
+from tonegap.score.undefined import Undefined
+
+
+class Answers(Protocol):
+    """Labels and tones of the images of a partition."""
+
+    @property
+    def labels(self) -> Sequence[str]: ...  # noqa: D102
+
+    @property
+    def tones(self) -> Sequence[str | None]: ...  # noqa: D102
+
+
+def check_scorable(
+    where: str, rules: ScoringRules, metric: str, validation: Answers, test: Answers
+) -> None:
+    """Raises BadSplit where scoring would fail: a test tone that is not scored, or an undefined selection metric.
+
+    An epoch is chosen on the validation images and, to compare, on the test images.
+    """
+    tones_to_score(test.tones, rules, f"{where}: test ")
+    for name, part in (("validation", validation), ("test", test)):
+        values = epoch_values(_called_alike(part, rules.classes), metric, rules)
+        if isinstance(values, Undefined):
+            raise BadSplit(
+                f"{where}: no epoch can be selected by {metric} on the {name} images: {values.reason}; "
+                "choose another selection.metric, another split or more images"
+            )
+
+
+def _called_alike(part: Answers, classes: tuple[str, ...]) -> Labelled:
+    """One epoch of predictions that tell nothing apart."""
+    n, k = len(part.labels), len(classes)
+    place = {name: i for i, name in enumerate(classes)}
+    y = np.array([place[label] for label in part.labels], np.int64)
+    return Labelled(classes, ("",) * n, (0,), np.full((1, n, k), 1 / k), y, tuple(part.tones))

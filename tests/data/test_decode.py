@@ -1,0 +1,307 @@
+"""One place opens a picture: a check, a pack and the search for copies say the same of every file."""
+
+import os
+import random
+import struct
+import threading
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from damaged_pictures import damaged
+from PIL import Image, ImageCms
+
+from tonegap.audit.thumbs import read_thumbs
+from tonegap.data import decode
+from tonegap.data.picture import read_picture
+from tonegap.errors import BadData
+from tonegap.run.job import ImageSpec
+from tonegap.run.packs import read_image
+
+CROP = ImageSpec(8, "crop")
+
+
+def written(path: Path, image: Image.Image, **options: object) -> Path:
+    image.save(path, **options)
+    return path
+
+
+def grey(levels: object, dtype: type) -> Image.Image:
+    """A picture of 16 × 16 whose left half has the first level and whose right half the second."""
+    pixels = np.zeros((16, 16), dtype)
+    pixels[:, :8], pixels[:, 8:] = levels
+    return Image.fromarray(pixels)
+
+
+def stages(path: Path) -> dict[str, bool]:
+    """Which of the places that read pictures take this one."""
+    found = {"check": not read_picture(path).problem}
+    for name, read in (
+        ("pack of 8 px", lambda: read_image(path, CROP)),
+        ("pack of 64 px", lambda: read_image(path, ImageSpec(64, "stretch"))),
+        ("pack of 224 px", lambda: read_image(path, ImageSpec(224, "crop"))),
+        ("copies", lambda: read_thumbs([path], both_views=True)),
+    ):
+        try:
+            read()
+            found[name] = True
+        except BadData:
+            found[name] = False
+    return found
+
+
+@pytest.mark.parametrize("n", [240, pytest.param(2000, marks=pytest.mark.slow)])
+def test_every_place_says_the_same_of_a_damaged_file(
+    tmp_path: Path, n: int, record_property: Callable[[str, object], None]
+) -> None:
+    differing, usable = [], 0
+    for i, (form, content) in enumerate(damaged(n, seed=20)):
+        path = tmp_path / "file"
+        path.write_bytes(content)
+        found = stages(path)
+        usable += found["check"]
+        if len(set(found.values())) > 1:
+            differing.append((i, form, found))
+    record_property("damaged", n)
+    record_property("still read", usable)
+    assert differing == []
+    assert 0.1 * n < usable < 0.9 * n  # else the damage tests nothing
+
+
+class TestGrey16:
+    # 0x4040 is a quarter of the way from black to white: 64 of 255. 0xffff is white.
+    @pytest.mark.parametrize("suffix", ["png", "tif"])
+    def test_is_scaled_to_its_range(self, tmp_path: Path, suffix: str) -> None:
+        path = written(tmp_path / f"x.{suffix}", grey((0x4040, 0xFFFF), np.uint16))
+        pixels = read_image(path, CROP)
+        assert (int(pixels[0, 0, 0]), int(pixels[0, 7, 0])) == (64, 255)
+        assert read_picture(path).note == "16-bit grey, scaled to 8 bits"
+
+    def test_looks_to_the_copy_search_as_its_8_bit_twin(self, tmp_path: Path) -> None:
+        rng = np.random.default_rng(1)
+        eight = rng.integers(0, 256, (64, 64), dtype=np.uint8)
+        one = written(tmp_path / "8.png", Image.fromarray(eight))
+        other = written(tmp_path / "16.png", Image.fromarray(eight.astype(np.uint16) * 257))
+        assert read_picture(one).hash == read_picture(other).hash != 0
+        thumbs = read_thumbs([one, other], both_views=False).grey
+        assert (thumbs[0] == thumbs[1]).all()
+
+    def test_of_12_bits_is_refused_with_the_cause(self, tmp_path: Path) -> None:
+        path = written(tmp_path / "x.png", grey((1000, 4095), np.uint16))
+        found = read_picture(path)
+        assert found.problem == "unsupported pixels"
+        assert found.text.startswith("16-bit levels of 1000 to 4095; wanted 0 to 65535")
+        assert not any(stages(path).values())
+
+
+@pytest.mark.parametrize(
+    ("dtype", "levels", "word"),
+    [(np.int32, (5, 70_000), "32-bit integer"), (np.float32, (0.1, 0.9), "floating-point")],
+)
+def test_levels_without_a_known_range_are_refused(
+    tmp_path: Path, dtype: type, levels: tuple[float, float], word: str
+) -> None:
+    path = written(tmp_path / "x.tif", grey(levels, dtype))
+    assert read_picture(path).text == f"{word} levels have no known range; save it in 8 bits"
+    assert not any(stages(path).values())
+
+
+class TestTransparency:
+    def test_hidden_colours_are_not_seen(self, tmp_path: Path) -> None:
+        # Left: red, opaque. Right: green, of which nothing shows. Below: black, half transparent.
+        pixels = np.zeros((16, 16, 4), np.uint8)
+        pixels[:, :8] = (255, 0, 0, 255)
+        pixels[:, 8:] = (0, 255, 0, 0)
+        path = written(tmp_path / "x.png", Image.fromarray(pixels))
+        seen = read_image(path, CROP)
+        assert seen[0, 0].tolist() == [255, 0, 0]
+        assert seen[0, 7].tolist() == [255, 255, 255]
+        assert read_picture(path).note == "transparent, shown on white"
+
+    def test_half_of_it_shows_half(self, tmp_path: Path) -> None:
+        path = written(tmp_path / "x.png", Image.new("RGBA", (8, 8), (0, 0, 0, 51)))
+        assert set(read_image(path, CROP).ravel().tolist()) == {204}  # 255 × (1 - 51 / 255)
+
+    def test_a_transparent_palette_entry_is_white(self, tmp_path: Path) -> None:
+        image = Image.new("P", (8, 8), 1)
+        image.putpalette([0, 0, 0, 0, 255, 0])
+        image.putpixel((0, 0), 0)
+        path = written(tmp_path / "x.png", image, transparency=1)
+        assert read_image(path, CROP)[7, 7].tolist() == [255, 255, 255]
+        assert read_image(path, CROP)[0, 0].tolist() == [0, 0, 0]
+
+    def test_an_opaque_channel_changes_no_pixel(self, tmp_path: Path) -> None:
+        rng = np.random.default_rng(2)
+        rgb = Image.fromarray(rng.integers(0, 256, (8, 8, 3), dtype=np.uint8))
+        path = written(tmp_path / "x.png", rgb.convert("RGBA"))
+        assert (read_image(path, CROP) == np.asarray(rgb)).all()
+        assert read_picture(path).note == ""
+
+    @pytest.mark.parametrize("mode", ["RGBA", "LA"])
+    def test_a_wholly_transparent_picture_is_no_picture(self, tmp_path: Path, mode: str) -> None:
+        path = written(tmp_path / "x.png", Image.new(mode, (8, 8)))
+        assert read_picture(path).text == "every pixel is transparent"
+        assert not any(stages(path).values())
+
+
+class TestExif:
+    # Stored with orientation n so that it shows as `upright`: the inverse of what a reader must do.
+    STORED = (
+        (2, Image.Transpose.FLIP_LEFT_RIGHT),
+        (3, Image.Transpose.ROTATE_180),
+        (4, Image.Transpose.FLIP_TOP_BOTTOM),
+        (5, Image.Transpose.TRANSPOSE),
+        (6, Image.Transpose.ROTATE_90),
+        (7, Image.Transpose.TRANSVERSE),
+        (8, Image.Transpose.ROTATE_270),
+    )
+
+    @pytest.mark.parametrize("suffix", ["png", "tif", "webp"])
+    @pytest.mark.parametrize(("orientation", "turn"), STORED)
+    def test_every_place_sees_it_upright(
+        self, tmp_path: Path, orientation: int, turn: Image.Transpose, suffix: str
+    ) -> None:
+        rng = np.random.default_rng(3)
+        noise = rng.integers(0, 256, (6, 8, 3), dtype=np.uint8)
+        upright = Image.fromarray(noise).resize((80, 60), Image.Resampling.BICUBIC)
+        exif = Image.Exif()
+        exif[0x0112] = orientation
+        lossless = {"lossless": True} if suffix == "webp" else {}
+        one = written(tmp_path / f"one.{suffix}", upright, **lossless)
+        other = written(
+            tmp_path / f"other.{suffix}", upright.transpose(turn), exif=exif, **lossless
+        )
+        spec = ImageSpec(20, "stretch")
+        assert (read_image(one, spec) == read_image(other, spec)).all()
+        assert read_picture(one).grey == read_picture(other).grey
+        thumbs = read_thumbs([one, other], both_views=False).grey
+        assert (thumbs[0] == thumbs[1]).all()
+        assert decode.upright_size(other.read_bytes()) == (80, 60)
+
+    @staticmethod
+    def block(kind: int, count: int, value: bytes) -> bytes:
+        """An EXIF block that holds the orientation alone, as an entry of that kind, count and value."""
+        entry = struct.pack("<HHI", 0x0112, kind, count) + value
+        return b"Exif\0\0II*\0" + struct.pack("<IH", 8, 1) + entry + bytes(4)
+
+    @pytest.mark.parametrize(
+        "block",
+        [
+            b"Exif\0\0no TIFF header here",
+            b"Exif\0\0II",
+        ],
+    )
+    def test_damaged_it_is_read_as_it_is_stored_and_named(
+        self, tmp_path: Path, block: bytes
+    ) -> None:
+        path = tmp_path / "x.jpg"
+        pixels = np.zeros((16, 16), np.uint8)
+        pixels[:, 8:] = 250
+        Image.fromarray(pixels).save(path, exif=block, quality=95)
+        assert all(stages(path).values())
+        seen = read_image(path, CROP)
+        assert seen[:, 0].max() < 10 < 240 < seen[:, 7].min()
+        assert read_picture(path).note == "EXIF that cannot be read, taken as upright"
+
+    @pytest.mark.parametrize(
+        ("kind", "count", "value"),
+        [
+            (3, 1, struct.pack("<HH", 0, 0)),
+            (3, 1, struct.pack("<HH", 9, 0)),
+            (2, 4, b"six\0"),
+            (12, 1, struct.pack("<I", 9_999)),
+        ],
+    )
+    def test_an_orientation_that_is_none_turns_nothing(
+        self, tmp_path: Path, kind: int, count: int, value: bytes
+    ) -> None:
+        path = tmp_path / "x.png"
+        grey((0, 255), np.uint8).save(path, exif=self.block(kind, count, value))
+        seen = read_image(path, CROP)
+        assert (seen[:, 0].max(), seen[:, 7].min()) == (0, 255)
+        assert all(stages(path).values())
+
+
+def test_lab_is_read_alike_everywhere(tmp_path: Path) -> None:
+    rgb = Image.new("RGB", (8, 8), (255, 255, 255))
+    transform = ImageCms.buildTransform(
+        ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB"), "RGB", "LAB"
+    )
+    path = written(tmp_path / "x.tif", ImageCms.applyTransform(rgb, transform))
+    assert all(stages(path).values())
+    assert read_image(path, CROP).min() >= 250
+
+
+@pytest.mark.parametrize(
+    "start", [b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", b"%PDF-1.4\n"]
+)
+def test_postscript_starts_no_program(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, start: bytes
+) -> None:
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    log = tmp_path / "started"
+    (tools / "gs").write_text(f"#!/bin/sh\necho started >> {log}\n")
+    (tools / "gs").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tools}:{os.environ['PATH']}")
+    path = tmp_path / "x.png"
+    path.write_bytes(start + b"%%EndComments\nshowpage\n")
+    found = read_picture(path)
+    assert found.problem == "not an image"
+    assert found.text == "PostScript or PDF, which is a program and no picture"
+    assert not any(stages(path).values())
+    assert not log.exists()
+
+
+def test_a_sparse_file_is_refused_unread(tmp_path: Path) -> None:
+    path = written(tmp_path / "x.png", Image.new("RGB", (8, 8)))
+    with path.open("r+b") as f:
+        f.truncate(2 << 30)
+    found = read_picture(path)
+    assert (found.problem, found.text) == ("too large", "2,147,483,648 bytes, more than 512 MiB")
+    assert not any(stages(path).values())
+
+
+def test_what_is_not_there_or_loops_is_unreadable(tmp_path: Path) -> None:
+    loop = tmp_path / "loop.png"
+    loop.symlink_to("loop.png")
+    assert read_picture(loop).problem == "unreadable"
+    assert not any(stages(loop).values())
+
+
+def test_filters_of_warnings_are_as_before_after_many_threads(tmp_path: Path) -> None:
+    paths = [
+        written(tmp_path / f"{i}.png", Image.new("RGB", (64, 64), (i, 0, 0))) for i in range(8)
+    ]
+    before = list(warnings.filters)
+
+    def read() -> None:
+        for path in random.Random(0).sample(paths, len(paths)) * 5:
+            read_image(path, CROP)
+
+    threads = [threading.Thread(target=read) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert warnings.filters == before
+
+
+@pytest.mark.parametrize("form", ["JPEG", "PNG"])
+@pytest.mark.parametrize("size", [(64, 64), (600, 400)])
+def test_pixels_of_an_ordinary_picture_are_pillows_own(
+    tmp_path: Path, form: str, size: tuple[int, int]
+) -> None:
+    rng = np.random.default_rng(4)
+    noise = rng.integers(0, 256, (12, 16, 3), dtype=np.uint8)
+    path = tmp_path / "x"
+    Image.fromarray(noise).resize(size, Image.Resampling.BICUBIC).save(path, form)
+    with Image.open(path) as plain:
+        plain.draft("RGB", (64, 64))
+        side = min(plain.size)
+        left, top = (plain.width - side) / 2, (plain.height - side) / 2
+        box = (left, top, left + side, top + side)
+        wanted = plain.convert("RGB").resize((32, 32), Image.Resampling.BILINEAR, box=box)
+    assert (read_image(path, ImageSpec(32, "crop")) == np.asarray(wanted)).all()

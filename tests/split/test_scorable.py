@@ -1,0 +1,59 @@
+"""What cannot be scored is said before anything is trained."""
+
+from dataclasses import dataclass
+
+import pytest
+
+from tonegap.errors import BadRequest, BadSplit
+from tonegap.score.rules import ScoringRules
+from tonegap.split.scorable import check_scorable
+
+
+@dataclass(frozen=True)
+class Part:
+    labels: tuple[str, ...]
+    tones: tuple[str | None, ...]
+
+
+RULES = ScoringRules(("no", "yes"), ("yes",), None, 1, ("I", "VI"))
+BOTH = Part(("no", "yes"), ("I", "VI"))
+NO_YES = Part(("no", "no"), ("I", "VI"))
+
+
+def check(validation: Part, test: Part, metric: str, rules: ScoringRules = RULES) -> None:
+    check_scorable("clinic/t", rules, metric, validation, test)
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "balanced_accuracy", "auc", "worst_tone_accuracy"])
+def test_what_can_be_scored_passes(metric: str) -> None:
+    check(BOTH, BOTH, metric)
+
+
+def test_a_test_image_of_a_tone_that_is_not_scored() -> None:
+    with pytest.raises(BadRequest, match="clinic/t: test images have the tones III, which are not"):
+        check(BOTH, Part(("no", "yes"), ("I", "III")), "accuracy")
+
+
+def test_a_validation_image_of_another_tone_is_fine() -> None:
+    check(Part(("no", "yes"), ("III", None)), BOTH, "accuracy")
+
+
+@pytest.mark.parametrize("metric", ["auc", "balanced_accuracy"])
+@pytest.mark.parametrize(
+    ("validation", "test", "name"), [(NO_YES, BOTH, "validation"), (BOTH, NO_YES, "test")]
+)
+def test_a_selection_metric_that_lacks_a_class(
+    metric: str, validation: Part, test: Part, name: str
+) -> None:
+    words = f"clinic/t: no epoch can be selected by {metric} on the {name} images: .*yes"
+    with pytest.raises(BadSplit, match=words):
+        check(validation, test, metric)
+
+
+def test_accuracy_needs_no_class() -> None:
+    check(NO_YES, NO_YES, "accuracy")
+
+
+def test_the_worst_of_no_known_tone() -> None:
+    with pytest.raises(BadSplit, match="validation images: no image has a known tone"):
+        check(Part(("no",), (None,)), BOTH, "worst_tone_accuracy")
