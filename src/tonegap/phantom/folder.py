@@ -7,12 +7,10 @@ where it stopped.
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
-from multiprocessing import get_context
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -22,6 +20,7 @@ from PIL import Image
 from tonegap.errors import BadRequest, EngineError, StoreError
 from tonegap.files import write_atomic
 from tonegap.phantom.draw import DEFAULT, Difficulty, Sitter, check_size, draw, skin_type_of
+from tonegap.workers import map_in_processes
 
 _FORMATS = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG"}
 _JPEG_QUALITY = 92
@@ -133,13 +132,7 @@ def _finished(parts: list[_Chunk], workers: int) -> Iterator[int]:
     if workers == 1:
         yield from map(_draw_chunk, parts)
         return
-    # Spawned, not forked: the caller may have threads, whose locks a fork would copy as held.
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        try:
-            for future in as_completed([pool.submit(_draw_chunk, part) for part in parts]):
-                yield future.result()
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+    yield from map_in_processes(_draw_chunk, parts, workers, 1)
 
 
 def _draw_chunk(part: _Chunk) -> int:
