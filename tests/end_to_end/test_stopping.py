@@ -6,6 +6,7 @@
 import json
 import os
 import signal
+import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +21,12 @@ from tonegap.files import folder_digest
 STOPS = int(os.environ.get("TONEGAP_STOPS", "4"))
 # How long all of a stopped command may take to be gone; a machine under load gets more than the 2 s of the full trial.
 GONE_S = 2.0 if "TONEGAP_STOPS" in os.environ else 6.0
-SIGNALS = {"KILL": signal.SIGKILL, "TERM": signal.SIGTERM, "HUP": signal.SIGHUP, "INT": signal.SIGINT}
+SIGNALS = {
+    "KILL": signal.SIGKILL,
+    "TERM": signal.SIGTERM,
+    "HUP": signal.SIGHUP,
+    "INT": signal.SIGINT,
+}
 # Of twenty, five each while images are drawn and while they are indexed.
 N_STOPS = {"draw": max(1, STOPS // 4), "index": max(1, STOPS // 4), "run": max(1, STOPS // 2)}
 IN_A_ROW = 3  # stops of one place before it is finished
@@ -60,11 +66,11 @@ class Work:
 def _results(store: Path) -> dict[str, object]:
     """What a store holds after a run but for circumstances, and that nothing else is left in it."""
     found: dict[str, object] = {}
-    for path in sorted((store / "records").iterdir()):
+    for path in sorted((store / "records").glob("[0-9a-f]*")):
         record = msgspec.json.decode(path.read_bytes())
         del record["circumstances"]
         found[path.name] = record
-    for path in sorted((store / "packs").iterdir()):
+    for path in sorted((store / "packs").glob("[0-9a-f]*")):
         found[path.name] = path.read_bytes()
     found["failures"] = sorted(path.name for path in (store / "failures").iterdir())
     found["work"] = sorted(path.name for path in (store / "work").iterdir())
@@ -105,14 +111,16 @@ def test_what_is_stopped_leaves_nobody_and_the_same_command_goes_on(works, work,
     for i, moment in enumerate(moments(f"{work.name} {name}", work.seconds, n)):
         place = tmp_path / str(i // IN_A_ROW)
         with heir():
-            end = stopped(work.words(place), SIGNALS[name], moment)
-        ends.append(end)
-        _check_end(end, name)
+            ends.append(stopped(work.words(place), SIGNALS[name], moment))
         if i % IN_A_ROW == IN_A_ROW - 1 or i == n - 1:
             assert work.finish(place) == work.results
     codes = sorted(end.code for end in ends)
-    slowest = max(end.gone_s for end in ends)
-    print(f"{work.name:5} {name:4} {n} stops, exit codes {codes}, gone after {slowest:.2f} s, all equal")
+    gone = sorted(round(end.gone_s, 2) for end in ends)
+    sys.stdout.write(
+        f"{work.name:5} {name:4} {n} stops, all equal: codes {codes}, gone after {gone} s\n"
+    )
+    for end in ends:
+        _check_end(end, name)
 
 
 def _check_end(end: Stopped, name: str) -> None:
@@ -129,7 +137,10 @@ def _check_end(end: Stopped, name: str) -> None:
 
 def test_a_second_signal_does_not_wait_for_a_stage(rooms, tmp_path):
     """A stage may take a while to answer TERM; whoever asks twice does not wait for it."""
-    rooms.baseline("stubborn", "import signal, time\nsignal.signal(15, signal.SIG_IGN)\n" + 600 * "time.sleep(1)\n")
+    rooms.baseline(
+        "stubborn",
+        "import signal, time\nsignal.signal(15, signal.SIG_IGN)\n" + 600 * "time.sleep(1)\n",
+    )
     rooms.suite("deaf", entries=[{"methods": ["none"], "baselines": ["stubborn"]}])
     store = tmp_path / "store"
     with heir():

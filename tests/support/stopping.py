@@ -77,7 +77,9 @@ def stopped(words: Sequence[object], number: int, moment_s: float) -> Stopped:
         else:
             process.send_signal(number)
     while process.poll() is None or _alive() - before:
-        assert time.monotonic() - sent < 30, [psutil.Process(p).cmdline() for p in _alive() - before]
+        assert time.monotonic() - sent < 30, [
+            psutil.Process(p).cmdline() for p in _alive() - before
+        ]
         time.sleep(_POLL_S)
     gone = time.monotonic() - sent
     _out, err = process.communicate(timeout=5)  # nobody holds the pipes

@@ -17,10 +17,10 @@ _Object = tuple[int, int]  # device and inode; inode 0: a whole file system
 def held_bytes(pids: Sequence[int], enough: int) -> int:
     """Bytes of memory that these processes hold, swapped ones included.
 
-    A bound from above that is quick to have, unless it is above `enough`: then each page counts once, whoever shares it.
-    Mapped files are left out, as the images that a stage maps are the page cache's. Not seen, and not counted: memory of
-    other users' processes, files that a stage without walls has closed in the machine's own `/dev/shm`, SysV segments
-    that are attached nowhere.
+    A bound from above that is quick to have, unless it is above `enough`: then each page counts once, whoever
+    shares it. Mapped files are left out, as the images that a stage maps are the page cache's. Not seen, and not
+    counted: memory of other users' processes, files that a stage without walls has closed in the machine's own
+    `/dev/shm`, SysV segments that are attached nowhere.
     """
     objects = _objects(pids)
     total = sum(objects.values())

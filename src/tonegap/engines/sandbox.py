@@ -59,7 +59,17 @@ def _bubblewrap() -> list[str]:
 @functools.cache
 def mounts_nothing() -> bool:
     """Whether a stage in bubblewrap can be kept from mounting file systems in memory (0.8 on)."""
-    walls = [*_bubblewrap(), *_NO_MOUNTS, "--ro-bind", "/", "/", "--size", "4096", "--tmpfs", "/tmp"]
+    walls = [
+        *_bubblewrap(),
+        *_NO_MOUNTS,
+        "--ro-bind",
+        "/",
+        "/",
+        "--size",
+        "4096",
+        "--tmpfs",
+        "/tmp",
+    ]
     return _works([*walls, "true"], "bwrap")
 
 
