@@ -1,7 +1,7 @@
 """Ctrl-C, TERM and HUP: a command stops in good order, soon, and says how to go on.
 
-What is finished is in its place and whole at any moment, and everything that a command starts dies with it. So a command
-that is still there after a short while may simply be ended.
+What is finished is in its place and whole at any moment, and everything that a command starts dies with it. So a
+command that is still there after a short while may simply be ended.
 """
 
 import contextlib
