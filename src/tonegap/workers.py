@@ -31,7 +31,8 @@ def map_in_processes(
     """
     # Spawned, not forked: the caller may have threads, whose locks a fork would copy as held.
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(workers, context, initializer=_tie, initargs=(os.getpid(),))
+    with _terminal_signals_blocked():  # starts the tracker of semaphores, which unblocks some of them
+        pool = ProcessPoolExecutor(workers, context, initializer=_tie, initargs=(os.getpid(),))
     others = set(multiprocessing.active_children())
     try:
         with _terminal_signals_blocked():

@@ -29,7 +29,7 @@ SIGNALS = {
 }
 # Of twenty, five each while images are drawn and while they are indexed.
 N_STOPS = {"draw": max(1, STOPS // 4), "index": max(1, STOPS // 4), "run": max(1, STOPS // 2)}
-IN_A_ROW = 3  # stops of one place before it is finished
+IN_A_ROW = 5  # stops of one place before it is finished
 SLOW = "import time\ntime.sleep(0.3)\n"
 
 

@@ -25,7 +25,7 @@ _SHOW_CURSOR = b"\x1b[?25h"
 class _Patience:
     """Seconds from the signal to the end, whatever the command is at."""
 
-    seconds = 1.5
+    seconds = 1.3
 
 
 def wait_at_most(seconds: float) -> None:
