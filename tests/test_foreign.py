@@ -80,3 +80,11 @@ class TestRemoveTree:
 
 def test_a_name_that_would_rewrite_a_terminal_is_shown_harmless():
     assert shown(Path("a/\x1b[2J\udcff\n")) == "a/?[2J??"
+
+
+def test_of_a_link_the_link_alone_is_removed(tmp_path):
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "kept" / "file").touch()
+    (tmp_path / "link").symlink_to(tmp_path / "kept")
+    remove_tree(tmp_path / "link")
+    assert [path.name for path in tmp_path.rglob("*")] == ["kept", "file"]

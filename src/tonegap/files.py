@@ -110,3 +110,14 @@ def write_pieces_atomic(path: Path, pieces: Iterable[bytes]) -> None:
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+def clear_half_written(paths: Iterable[Path]) -> None:
+    """Removes what processes that were killed while they wrote these files left beside them."""
+    names: dict[Path, set[str]] = {}
+    for path in paths:
+        names.setdefault(path.parent, set()).add(path.name)
+    for folder, written in names.items():
+        for name in os.listdir(folder):  # noqa: PTH208 - 10,000 names, no Paths
+            if name.startswith(".") and name[1:].rpartition(".")[0] in written:
+                (folder / name).unlink(missing_ok=True)

@@ -51,6 +51,11 @@ def _listing(parent: Path, folder: Path) -> Iterator[tuple[Path, os.stat_result]
         raise BadOutput(f"{where}/: cannot be read: {e.strerror}") from None
 
 
+def is_plain_folder(path: Path) -> bool:
+    """Whether a folder is there, and no link to one."""
+    return path.is_dir() and not path.is_symlink()
+
+
 def shown(path: Path) -> str:
     """A path as one line that any terminal and any file takes: what cannot be printed is `?`."""
     return "".join(c if c.isprintable() else "?" for c in path.as_posix())
@@ -86,7 +91,13 @@ def written_bytes(folder: Path) -> int:
 
 
 def remove_tree(folder: Path) -> None:
-    """Removes a folder and all in it, whatever its modes and however deep; what cannot go stays."""
+    """Removes a folder and all in it, whatever its modes and however deep; what cannot go stays.
+
+    Of a link in the folder's place the link alone goes.
+    """
+    if folder.is_symlink():
+        folder.unlink()
+        return
     try:
         waiting = [folder]
         while waiting:

@@ -217,6 +217,65 @@ class TestNobodyIsLeft:
         runner.wait()
         wait_for(lambda: not processes_with("65.25"), 5)
 
+    def test_after_a_stage_killed_its_parent(self, stage):
+        code = "setsid sleep 66.25 & sleep 0.3; kill -9 $PPID; sleep 0.3; exit 0"
+        began = time.monotonic()
+        assert stage(code).cause in {"killed", "ok"}  # behind bubblewrap there is no such parent
+        assert time.monotonic() - began < 5
+        wait_for(lambda: not processes_with("66.25"), 2)
+
+    def test_after_a_stage_stopped_its_parent(self, stage, monkeypatch):
+        monkeypatch.setattr(watch, "GRACE_S", 0.3)
+        code = "setsid sleep 67.25 & kill -STOP $PPID; sleep 67.25"
+        assert stage(code, timeout_s=1).cause == "timeout"
+        wait_for(lambda: not processes_with("67.25"), 2)
+
+    @pytest.mark.parametrize("waits", [True, False])
+    def test_after_a_chain_of_processes_that_each_start_the_next(self, stage, monkeypatch, waits):
+        monkeypatch.setattr(watch, "GRACE_S", 0.3)
+        stage.command = PYTHON
+        code = f"""
+import os, time
+if os.fork() == 0:
+    while True:
+        os.setsid()
+        if os.fork():
+            os._exit(0)
+time.sleep(60 if {waits} else 0.3)
+"""
+        result = stage(code, timeout_s=1 if waits else 20)
+        assert result.cause == ("timeout" if waits else "ok")
+        assert result.seconds < 10
+        wait_for(lambda: not processes_with(str(stage.folder)), 2)
+
+
+class TestWithoutWalls:
+    def test_inputs_can_be_changed_and_the_store_is_not(self, stage):
+        """Packs are hard links into the store."""
+        pack = stage.folder / "pack.npy"
+        pack.write_text("pixels")
+        pack.chmod(0o444)
+        given = stage.folder / "in" / "files"
+        given.mkdir()
+        for place in (stage.folder / "in" / "train.npy", given / "weights"):
+            place.hardlink_to(pack)
+        code = 'for f in "$3/train.npy" "$3/files/weights"; do chmod 666 $f; echo x > $f; done; cat "$3/train.npy"'
+        stage(code)
+        assert pack.read_text() == "pixels"
+        assert stage.log == ("x\n" if local.sandbox_kind() != "bubblewrap" else stage.log)
+
+    def test_a_link_in_place_of_out_is_refused_and_not_followed(self, bare):
+        victim = bare.folder / "victim"
+        victim.mkdir()
+        (victim / "photo.png").write_text("precious")
+        result = bare(f'rm -r "$5" && ln -s {victim} "$5"')
+        assert result.cause == "bad-output"
+        assert result.text.startswith("/out or TMPDIR was removed or replaced")
+        assert (victim / "photo.png").read_text() == "precious"
+
+    def test_out_removed(self, bare):
+        assert bare('rm -r "$5"; sleep 1').cause == "bad-output"
+
 
 class TestSurroundings:
     def test_variables_of_the_caller_do_not_leak(self, stage, monkeypatch):
@@ -288,7 +347,7 @@ except OSError as e:
         assert walled.log.splitlines()[0] == "['lo']"
         assert "101" in walled.log  # network is unreachable
 
-    @pytest.mark.parametrize("folder", ["/in", "/plugin", "/kit", "/usr", "/etc", "/"])
+    @pytest.mark.parametrize("folder", ["/in", "/plugin", "/kit", "/usr", "/etc", "/", "/dev"])
     def test_only_out_and_tmp_can_be_written(self, walled, folder):
         result = walled(f"echo x > {folder}/new && echo written")
         assert result.cause == "method-error"
@@ -317,20 +376,27 @@ except OSError as e:
 
 class TestIsolation:
     @pytest.mark.parametrize(
-        ("kind", "network", "files"),
+        ("kind", "network", "files", "unseen"),
         [
-            ("bubblewrap", "none", "allow-list, read-only (bubblewrap)"),
-            ("unshare", "none", "host"),
-            ("none", "host", "host"),
+            ("bubblewrap", "none", "allow-list, read-only (bubblewrap)", ""),
+            ("unshare", "none", "host", "; not seen: files left closed in /dev/shm"),
+            ("none", "host", "host", "; not seen: files left closed in /dev/shm"),
         ],
     )
-    def test_a_record_says_what_was_in_force(self, monkeypatch, kind, network, files):
+    def test_a_record_says_what_was_in_force(self, monkeypatch, kind, network, files, unseen):
+        monkeypatch.setattr(local, "mounts_nothing", lambda: True)
         monkeypatch.setattr(local, "sandbox_kind", lambda: kind)
         found = LocalEngine(Path("kit")).isolation(Limits(1, 2, 3))
         assert (found.engine, found.contained) == ("local", False)
         assert (found.network, found.files) == (network, files)
         assert found.limits["time"] == "1 s, enforced"
-        assert found.limits["memory"] == "2 MiB, watched"
+        assert found.limits["memory"] == f"2 MiB, watched{unseen}"
+
+    def test_a_record_says_where_an_old_bubblewrap_lets_a_stage_mount(self, monkeypatch):
+        monkeypatch.setattr(local, "sandbox_kind", lambda: "bubblewrap")
+        monkeypatch.setattr(local, "mounts_nothing", lambda: False)
+        found = LocalEngine(Path("kit")).isolation(Limits(1, 2, 3))
+        assert found.limits["memory"] == "2 MiB, watched; not seen: file systems that it mounts"
 
     def test_unshare_has_no_network(self, stage):
         if local.sandbox_kind() == "unshare":

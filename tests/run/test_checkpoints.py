@@ -120,3 +120,15 @@ def test_checkpoints_that_nobody_came_back_for_are_swept(planner, method):
     os.utime(planner.store.folder / "checkpoints" / key, (old, old))
     checkpoints.sweep(planner.store)
     assert kept(planner) == []
+
+
+def test_checkpoints_behind_a_link_in_place_of_out_are_left_where_they_are(planner, tmp_path):
+    (tmp_path / "mine" / "checkpoints").mkdir(parents=True)
+    (tmp_path / "mine" / "checkpoints" / "file").touch()
+    work = tmp_path / "work"
+    work.mkdir()
+    (work / checkpoints.KEY_FILE).write_text("a" * 64)
+    (work / "out").symlink_to(tmp_path / "mine")
+    checkpoints.keep(planner.store, work)
+    assert (tmp_path / "mine" / "checkpoints" / "file").exists()
+    assert not (planner.store.folder / "checkpoints").exists()

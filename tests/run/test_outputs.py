@@ -53,6 +53,15 @@ def test_good_outputs_pass(stage, out):
     )
 
 
+def test_a_link_in_place_of_the_folder_is_refused(stage, out):
+    """Whoever clears up behind it would remove a stranger's files."""
+    moved = out.rename(out.with_name("elsewhere"))
+    out.symlink_to(moved)
+    refused(stage("generate"), out, "/out was removed or replaced by something else")
+    out.unlink()
+    refused(stage("generate"), out, "/out was removed or replaced by something else")
+
+
 def test_no_rows_are_no_images_and_pass(stage, out):
     write(out)
     check_outputs(stage("generate"), out)

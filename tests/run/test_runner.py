@@ -1,7 +1,6 @@
 """A plan carried out: failures stay where they are, nothing is done twice, and stopping is orderly."""
 
 import io
-import signal
 import threading
 import time
 
@@ -9,7 +8,7 @@ import msgspec
 import pytest
 from tiny_rooms import GENERATE_PY, TRAIN_PY
 
-from tonegap.engines import open_engine
+from tonegap.engines import local, open_engine
 from tonegap.errors import StoreError
 from tonegap.rooms.suite import Limits
 from tonegap.run.matrix import Failure
@@ -159,16 +158,42 @@ def test_a_disk_that_is_full_stops_the_run_with_one_sentence(planner, run):
     assert list((planner.store.folder / "work").iterdir()) == []
 
 
-def test_stopping_ends_the_stage_at_work_and_starts_no_other(planner, run):
+def test_stopping_ends_the_stage_at_work_and_leaves_no_failure(planner, run):
     planner.rooms.baseline("plain", "import time\ntime.sleep(30)\n")
     planner.suite(method="none", seeds=[0, 1, 2])
     threading.Timer(1.0, run.cancelled.set).start()
     began = time.monotonic()
-    plan, tally = run()
+    with pytest.raises(KeyboardInterrupt):
+        run()
     assert time.monotonic() - began < 8
-    assert [failure.cause for failure in tally.failures] == 3 * ["cancelled"]
-    assert tally.n_stages == 0
-    assert len(failures(planner, plan)) == 3
+    left = [
+        list((planner.store.folder / name).iterdir()) for name in ("failures", "stages", "work")
+    ]
+    assert left == [[], [], []]
+
+
+def test_the_log_of_a_failure_goes_when_its_stage_is_finished(planner, run):
+    """It failed for want of a file beside it, of which its key knows nothing."""
+    missing = planner.rooms.root.parent / "missing"
+    code = f"import pathlib\nprint('here')\nassert pathlib.Path({str(missing)!r}).exists()\n"
+    planner.rooms.baseline("plain", code + TRAIN_PY)
+    planner.suite(method="none")
+    folder = planner.store.folder / "failures"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(local, "sandbox_kind", lambda: "none")
+        run()
+        assert sorted(path.suffix for path in folder.iterdir()) == [".json", ".log"]
+        missing.touch()
+        run()
+    assert list(folder.iterdir()) == []
+
+
+def test_a_failure_without_a_word_leaves_no_log(planner, run):
+    planner.rooms.baseline("plain", "raise SystemExit(3)\n")
+    planner.suite(method="none")
+    _plan, tally = run()
+    assert [failure.log for failure in tally.failures] == [""]
+    assert not list((planner.store.folder / "failures").glob("*.log"))
 
 
 def test_two_runners_on_one_store_share_the_work(planner, run):
@@ -223,14 +248,3 @@ def without_circumstances(planner, cell):
     content = msgspec.json.decode(planner.store.record_path(cell.id.key).read_bytes())
     del content["circumstances"]
     return msgspec.json.encode(content)
-
-
-def test_signals_are_left_as_they_were(planner):
-    from tonegap.cli.run import _cancelled_by_signal
-
-    before = signal.getsignal(signal.SIGTERM)
-    cancelled = threading.Event()
-    with _cancelled_by_signal(cancelled):
-        signal.raise_signal(signal.SIGTERM)
-        assert cancelled.is_set()
-    assert signal.getsignal(signal.SIGTERM) == before

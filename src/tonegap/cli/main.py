@@ -10,10 +10,10 @@ from typing import NoReturn
 import click
 
 from tonegap import __version__
+from tonegap.cli.interrupt import end, interruptible
 from tonegap.errors import ToneGapError
 from tonegap.texts import escape_what_cannot_be_shown
 
-_INTERRUPTED = 130  # as a shell tells Ctrl-C
 COMMANDS = {
     "run": "Run a suite and report: the main job (default: the smoke suite).",
     "plan": "What a run would do: stages, what is cached, why not.",
@@ -69,24 +69,34 @@ def cli() -> None:
     tonegap data check NAME --root DIR   is this download what the papers used?
     tonegap score P.csv --truth T.csv    scores per tone for anybody's predictions
 
-    Exit codes: 0 done, 1 some stage failed, 2 the request was wrong.
+    Exit codes: 0 done, 1 some stage failed, 2 the request was wrong, 130 interrupted (the same
+    command goes on).
     """  # noqa: D301
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:
-    """Runs the command line and exits: 0 done, 1 some stage failed, 2 the request was wrong."""
+    """Runs the command line and exits.
+
+    0 done, 1 some stage failed, 2 the request was wrong, 130 interrupted by Ctrl-C, TERM or HUP.
+    """
     escape_what_cannot_be_shown()
+    try:
+        with interruptible():
+            code = _run(arguments)
+    except (click.Abort, KeyboardInterrupt):
+        end()
+    sys.exit(code)
+
+
+def _run(arguments: list[str] | None) -> int:
     try:
         code = cli.main(args=arguments, prog_name="tonegap", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as e:
         click.echo(e.format_message())
-        sys.exit(2)
+        return 2
     except (ToneGapError, click.ClickException) as e:
         text = " ".join(e.format_message().split()) if isinstance(e, click.ClickException) else e
         click.echo(f"error: {text}", err=True)
-        sys.exit(2)
-    except click.Abort:
-        click.echo("stopped", err=True)
-        sys.exit(_INTERRUPTED)
+        return 2
     # Commands return nothing; `--help` and `ctx.exit` make click return their code.
-    sys.exit(code if isinstance(code, int) else 0)
+    return code if isinstance(code, int) else 0

@@ -1,15 +1,12 @@
 """`tonegap run`: the main job."""
 
-import contextlib
-import signal
 import sys
-import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from tonegap.cli.interrupt import wait_at_most
 from tonegap.cli.requests import RunOptions, open_request, parse_gpus, run_options
 
 if TYPE_CHECKING:
@@ -64,23 +61,8 @@ def work(request: "Request", plan: "Plan", options: RunOptions) -> "Tally":
         gpus=parse_gpus(options),
         progress=open_progress(),
     )
-    with _cancelled_by_signal(place.cancelled):
-        return run_plan(plan, place)
-
-
-@contextlib.contextmanager
-def _cancelled_by_signal(cancelled: threading.Event) -> Iterator[None]:
-    """The first Ctrl-C or TERM ends the stages in good order; what is finished stays."""
-
-    def cancel(_number: int, _frame: object) -> None:
-        cancelled.set()
-
-    before = {number: signal.signal(number, cancel) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    wait_at_most(request.engine.ending_s)
+    return run_plan(plan, place)
 
 
 def say(tally: "Tally") -> None:

@@ -5,10 +5,8 @@ saving: where it is damaged it is made again.
 """
 
 from collections.abc import Iterable, Mapping
-from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from io import BytesIO
-from multiprocessing import get_context
 from pathlib import Path
 
 import pyarrow as pa
@@ -19,6 +17,7 @@ from tonegap.data.locate import Stamp
 from tonegap.data.picture import Picture, read_picture
 from tonegap.errors import EngineError, StoreError
 from tonegap.files import write_atomic
+from tonegap.workers import map_in_processes
 
 # Part of the file's name: hashes made by another rule are not mixed with these.
 VERSION = 2
@@ -70,8 +69,7 @@ def _look_at(paths: list[str], workers: int) -> list[Picture]:
     if workers <= 1 or len(paths) <= _PER_TASK:
         return [read_picture(Path(path)) for path in paths]
     try:
-        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-            return list(pool.map(read_picture, map(Path, paths), chunksize=_PER_TASK))
+        return list(map_in_processes(read_picture, map(Path, paths), workers, _PER_TASK))
     except BrokenProcessPool:
         raise EngineError(
             f"reading {len(paths)} images: a worker process was killed (out of memory?); "

@@ -12,12 +12,14 @@ from pathlib import Path
 from tonegap.engines.base import Cause, RunSpec
 from tonegap.engines.tree import deleted_bytes
 from tonegap.errors import BadOutput
-from tonegap.foreign import written_bytes
+from tonegap.foreign import is_plain_folder, written_bytes
 from tonegap.rooms.suite import Limits
 
 Ending = tuple[Cause, str]
 
 GRACE_S = 3.0  # between TERM and KILL
+HURRIED_S = 0.8  # the same where somebody waits for the run to stop
+REPLACED = "/out or TMPDIR was removed or replaced by something else; both must stay folders"
 _MIB = 1 << 20
 _NEAR = 0.9
 _SHELL_SIGNAL = 128  # an exit code above it is a signal, as shells and containers write it
@@ -36,6 +38,8 @@ def time_over(spec: RunSpec, started: float) -> Ending | None:
 def output_over(spec: RunSpec, folders: Sequence[Path], pid: int | None) -> Ending | None:
     """Why a stage wrote too much into its folders, or None; `pid` is that of its first process."""
     limit = spec.limits.output_mib
+    if not all(map(is_plain_folder, folders)):
+        return "bad-output", REPLACED
     try:
         written = sum(written_bytes(folder) for folder in folders)
     except BadOutput as e:

@@ -1,8 +1,8 @@
 """Runs a command with limits on it: `python -I -S launch.py WANTED -- COMMAND…`.
 
 A file of its own, started by the local engine: limits set between fork and exec of a threaded program are not safe,
-in a fresh single-threaded process they are. Where no sandbox gathers what a stage leaves behind, this process stays
-and does. Uses the standard library alone.
+in a fresh single-threaded process they are. Where no sandbox gathers what a stage leaves behind, two processes stay and
+do: a stage that kills its parent leaves its daemons to the other. Uses the standard library alone.
 """
 
 import contextlib
@@ -11,12 +11,15 @@ import os
 import resource
 import signal
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 _SHELL_SIGNAL = 128
+# What ends the outer and the inner guard: TERM is sent to all that the outer one has started.
+_END = (signal.SIGTERM, signal.SIGHUP)
 
 
 def main() -> None:
@@ -27,7 +30,7 @@ def main() -> None:
     _limit(resource.RLIMIT_FSIZE, wanted["fsize"])
     _limit(resource.RLIMIT_NOFILE, wanted["nofile"])
     if wanted["stay"]:
-        sys.exit(_run_and_clear(command, wanted["parent"]))
+        sys.exit(_guard(command, wanted["parent"], _END))
     _die_with(wanted["parent"], signal.SIGKILL)
     _become(command)
 
@@ -50,7 +53,7 @@ def _die_with(parent: int, number: int) -> None:
     """Sees to it that this process gets the signal when its parent dies, however that dies."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, number)
     if os.getppid() != parent:
-        sys.exit(1)  # it died before the line above took effect
+        os._exit(1)  # it died before the line above took effect
 
 
 def _become(command: list[str]) -> None:
@@ -58,19 +61,27 @@ def _become(command: list[str]) -> None:
         os.execvp(command[0], command)
     except OSError as e:
         sys.stderr.write(f"{command[0]}: {e.strerror}\n")
-        sys.exit(127)
+        sys.stderr.flush()
+        os._exit(127)
 
 
-def _run_and_clear(command: list[str], parent: int) -> int:
-    """Exit code of the command, as a shell tells it; no process that it started is left."""
+def _guard(command: list[str], parent: int, ends: tuple[int, ...]) -> int:
+    """Exit code of the command, as a shell tells it; no process that it started is left.
+
+    `ends` are the signals that end this guard and those within it, one each; a guard ignores the others.
+    """
     # Orphans become children of this process, also those that left the session.
     ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1)
-    signal.signal(signal.SIGTERM, _end_all)
-    _die_with(parent, signal.SIGTERM)
+    for number in _END:
+        signal.signal(number, _end_all if number == ends[0] else signal.SIG_IGN)
+    _die_with(parent, ends[0])
     here = os.getpid()
     child = os.fork()
     if child == 0:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        if ends[1:]:
+            os._exit(_guard(command, here, ends[1:]))
+        for number in _END:
+            signal.signal(number, signal.SIG_DFL)
         _die_with(here, signal.SIGKILL)
         _become(command)
     pid, status = 0, 0
@@ -87,24 +98,38 @@ def _end_all(number: int, _frame: object) -> None:
 
 
 def _kill_children() -> None:
-    """Kills generation after generation: the children of a killed child become this process's."""
+    """Kills generation after generation: the children of a killed child become this process's.
+
+    Never waits for one that is alive: a chain of processes that each start the next and end is caught only by whoever
+    looks again at once. What does not die within a second waits for a device, and is waited for at leisure.
+    """
+    began = time.monotonic()
     while True:
         for pid in _children():
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGKILL)
         try:
-            os.wait()
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
         except ChildProcessError:
             return
+        if time.monotonic() - began > 1:
+            time.sleep(0.01)
 
 
-def _children() -> Iterator[int]:
-    for folder in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError, ValueError):
-            # After the name, which may hold anything: state, then the parent's id.
-            fields = (folder / "stat").read_bytes().rpartition(b")")[2].split()
-            if int(fields[1]) == os.getpid():
-                yield int(folder.name)
+def _children() -> list[int]:
+    """Pids of this process's children, dead ones not waited for included."""
+    here = os.getpid()
+    with contextlib.suppress(OSError):
+        return [int(pid) for pid in Path(f"/proc/{here}/task/{here}/children").read_bytes().split()]
+    return [int(path.name) for path in Path("/proc").glob("[0-9]*") if _parent_of(path) == here]
+
+
+def _parent_of(folder: Path) -> int:
+    with contextlib.suppress(OSError, ValueError):
+        # After the name, which may hold anything: state, then the parent's id.
+        return int((folder / "stat").read_bytes().rpartition(b")")[2].split()[1])
+    return 0
 
 
 if __name__ == "__main__":

@@ -15,7 +15,8 @@ from collections.abc import Collection
 from pathlib import Path
 
 from tonegap.engines.base import Engine, Environment, RunResult, RunSpec
-from tonegap.engines.sandbox import Kind, Mounts, inside, sandbox_argv, sandbox_kind
+from tonegap.engines.own_inputs import unlink_inputs
+from tonegap.engines.sandbox import Kind, Mounts, inside, mounts_nothing, sandbox_argv, sandbox_kind
 from tonegap.engines.variables import stage_variables
 from tonegap.engines.watch import watch
 from tonegap.errors import EngineError
@@ -60,7 +61,7 @@ class LocalEngine(Engine):
             files="allow-list, read-only (bubblewrap)" if kind == "bubblewrap" else "host",
             limits={
                 "time": f"{limits.timeout_s} s, enforced",
-                "memory": f"{limits.memory_mib} MiB, watched",
+                "memory": f"{limits.memory_mib} MiB, watched{_unseen(kind)}",
                 "output": f"{limits.output_mib} MiB, watched",
             },
         )
@@ -77,10 +78,12 @@ class LocalEngine(Engine):
             *(sys.executable, "-I", "-S", str(Path(__file__).with_name("launch.py"))),
             _wanted(spec, kind),
             "--",
-            *sandbox_argv(kind, mounts, spec.gpu),
+            *sandbox_argv(kind, mounts, spec.gpu, spec.limits.memory_mib),
             *(*command, spec.stage, "--in", str(seen.in_dir), "--out", str(seen.out_dir)),
         ]
         try:
+            if kind != "bubblewrap":
+                unlink_inputs(spec.in_dir)
             process = subprocess.Popen(
                 argv,
                 cwd=spec.plugin.folder,
@@ -91,8 +94,15 @@ class LocalEngine(Engine):
                 start_new_session=True,
             )
         except OSError as e:
-            return RunResult("engine-error", f"cannot start a process: {e}", 0.0, None, None)
+            return RunResult("engine-error", f"the stage cannot be started: {e}", 0.0, None, None)
         return watch(process, spec)
+
+
+def _unseen(kind: Kind) -> str:
+    """Which memory of a stage the watch cannot see."""
+    if kind != "bubblewrap":
+        return "; not seen: files left closed in /dev/shm"
+    return "" if mounts_nothing() else "; not seen: file systems that it mounts"
 
 
 def _wanted(spec: RunSpec, kind: Kind) -> str:

@@ -17,6 +17,8 @@ Kind = Literal["bubblewrap", "unshare", "none"]
 
 _SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 _ETC = ("ld.so.cache", "ld.so.conf", "ld.so.conf.d", "alternatives", "passwd", "group", "localtime")
+_NO_MOUNTS = ("--unshare-user", "--disable-userns")
+_SHARED_ROOM = 1 << 30
 _GPU_DEVICES = ("nvidiactl", "nvidia-uvm", "nvidia-uvm-tools", "nvidia-modeset")
 
 
@@ -54,13 +56,40 @@ def _bubblewrap() -> list[str]:
     return ["bwrap", "--unshare-all", "--die-with-parent", "--new-session"]
 
 
-def sandbox_argv(kind: Kind, mounts: Mounts, gpu: int | None) -> list[str]:
+@functools.cache
+def mounts_nothing() -> bool:
+    """Whether a stage in bubblewrap can be kept from mounting file systems in memory (0.8 on)."""
+    walls = [
+        *_bubblewrap(),
+        *_NO_MOUNTS,
+        "--ro-bind",
+        "/",
+        "/",
+        "--size",
+        "4096",
+        "--tmpfs",
+        "/tmp",
+    ]
+    return _works([*walls, "true"], "bwrap")
+
+
+def _shared_memory(limit_mib: int) -> list[str]:
+    """A `/dev/shm` of its own: the watch sees all that is in it, closed and deleted files too."""
+    if not mounts_nothing():
+        return ["--tmpfs", "/dev/shm"]
+    # Larger than the limit, so that the watch is first and says which limit it was.
+    size = (limit_mib << 20) + _SHARED_ROOM
+    return [*_NO_MOUNTS, "--size", str(size), "--tmpfs", "/dev/shm"]
+
+
+def sandbox_argv(kind: Kind, mounts: Mounts, gpu: int | None, memory_mib: int) -> list[str]:
     """The words to put before a stage's command; inside, paths are those of `inside`."""
     if kind == "unshare":
         return ["unshare", "--net", "--"]
     if kind == "none":
         return []
     argv = [*_bubblewrap(), "--cap-drop", "ALL", "--proc", "/proc", "--dev", "/dev"]
+    argv += _shared_memory(memory_mib)
     # No tmpfs: that would be memory without a limit. First, for an interpreter may lie below it.
     argv += ["--bind", str(mounts.tmp_dir), "/tmp"]
     for folder in _SYSTEM:
@@ -79,8 +108,8 @@ def sandbox_argv(kind: Kind, mounts: Mounts, gpu: int | None) -> list[str]:
             argv += ["--dev-bind-try", f"/dev/{device}", f"/dev/{device}"]
     argv += ["--ro-bind", str(mounts.plugin), "/plugin", "--ro-bind", str(mounts.kit), "/kit"]
     argv += ["--ro-bind", str(mounts.in_dir), "/in", "--bind", str(mounts.out_dir), "/out"]
-    # The root itself is a tmpfs, and would be memory to write to without a limit.
-    return [*argv, "--remount-ro", "/", "--chdir", "/plugin", "--"]
+    # The root and /dev are file systems in memory too, and would be memory without a limit.
+    return [*argv, "--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/plugin", "--"]
 
 
 def inside(kind: Kind, mounts: Mounts) -> Mounts:

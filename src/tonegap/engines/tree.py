@@ -11,6 +11,8 @@ from pathlib import Path
 
 import psutil
 
+from tonegap.engines.memory import held_bytes
+
 _MIB = 1 << 20
 
 
@@ -28,22 +30,21 @@ class TreeUsage:
         """Processor seconds seen so far."""
         return sum(self._cpu_by_pid.values())
 
-    def sample(self) -> float:
-        """A look at the tree: its own memory now in MiB; peak and processor time are kept.
+    def sample(self, limit_mib: int) -> float:
+        """A look at the tree: the memory it holds now in MiB; peak and processor time are kept.
 
-        Mapped files and shared pages are left out of it: the images that a stage maps are the page
-        cache's, and workers that share them would count them again each.
+        Exact where it is over the limit, see `held_bytes`; the peak has what its processes map as well.
         """
-        memory = own = 0
+        resident, pids = 0, []
         for process in processes(self._pid):
             with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
-                found = process.memory_info()
-                memory += found.rss
-                own += found.rss - found.shared
+                pids.append(process.pid)
+                resident += process.memory_info().rss
                 times = process.cpu_times()
                 self._cpu_by_pid[process.pid] = times.user + times.system
-        self.peak_mib = max(self.peak_mib, memory / _MIB)
-        return own / _MIB
+        held_mib = held_bytes(pids, limit_mib * _MIB) / _MIB
+        self.peak_mib = max(self.peak_mib, resident / _MIB, held_mib)
+        return held_mib
 
 
 def processes(pid: int) -> list[psutil.Process]:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from io import BufferedReader
 
 from tonegap.engines.base import RunResult, RunSpec
-from tonegap.engines.ending import GRACE_S, Ending, judge, output_over, time_over
+from tonegap.engines.ending import GRACE_S, HURRIED_S, Ending, judge, output_over, time_over
 from tonegap.engines.log import CHUNK, LogPump
 from tonegap.engines.tree import TreeUsage, processes, signal_all
 
@@ -21,7 +21,12 @@ _CLEAR_S = 1.0
 
 def watch(process: "subprocess.Popen[bytes]", spec: RunSpec) -> RunResult:
     """Waits for the process, ends it at a limit, and returns how it ended."""
-    return _Watch(process, spec).until_end()
+    watched = _Watch(process, spec)
+    try:
+        return watched.until_end()
+    except BaseException:
+        watched.stop(0)
+        raise
 
 
 class _Watch:
@@ -60,7 +65,7 @@ class _Watch:
                 # A folder of very many files takes long to measure; that must not become all we do.
                 sample_at = now + max(_SAMPLE_S, 10 * (time.monotonic() - now))
             if reason is not None:
-                self._stop(gently=reason[0] in {"timeout", "cancelled"})
+                self.stop({"timeout": GRACE_S, "cancelled": HURRIED_S}.get(reason[0], 0))
                 return reason
             time.sleep(_POLL_S)
         return None
@@ -84,21 +89,21 @@ class _Watch:
         if reason is not None or not sample:
             return reason
         limit = self._spec.limits.memory_mib
-        own_mib = self._tree.sample()
-        if own_mib > limit:
-            return "oom", f"used {own_mib:,.0f} MiB of memory; its limit is {limit}"
+        held_mib = self._tree.sample(limit)
+        if held_mib > limit:
+            return "oom", f"used {held_mib:,.0f} MiB of memory; its limit is {limit}"
         return self._output_over(self._process.pid)
 
     def _output_over(self, pid: int | None) -> Ending | None:
         return output_over(self._spec, (self._spec.out_dir, self._spec.tmp_dir), pid)
 
-    def _stop(self, *, gently: bool) -> None:
+    def stop(self, grace_s: float) -> None:
         """Ends the whole tree: TERM and a grace first where that is due, then KILL."""
         # The first process is the sandbox, or `launch`: when it gets TERM, all in it is killed.
         tree = processes(self._process.pid)
-        if gently:
+        if grace_s:
             signal_all(tree[1:], signal.SIGTERM)
-            self._ended_within(GRACE_S)
+            self._ended_within(grace_s)
         signal_all(tree[:1], signal.SIGTERM)
         if not self._ended_within(_CLEAR_S):
             signal_all(processes(self._process.pid), signal.SIGKILL)

@@ -7,12 +7,10 @@ where it stopped.
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
-from multiprocessing import get_context
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -20,8 +18,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from tonegap.errors import BadRequest, EngineError, StoreError
-from tonegap.files import write_atomic
+from tonegap.files import clear_half_written, write_atomic
 from tonegap.phantom.draw import DEFAULT, Difficulty, Sitter, check_size, draw, skin_type_of
+from tonegap.workers import map_in_processes
 
 _FORMATS = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG"}
 _JPEG_QUALITY = 92
@@ -38,6 +37,11 @@ class _Chunk:
     size_px: int
     difficulty: Difficulty
     masks: bool
+
+    def files(self, name: str) -> list[Path]:
+        """Where a picture goes, and its mask if it gets one."""
+        image = self.out / name
+        return [image, (self.out / "masks" / name).with_suffix(".png")] if self.masks else [image]
 
 
 def draw_folder(  # noqa: PLR0913 - what to draw, where, how large, how; no two belong together
@@ -76,6 +80,9 @@ def draw_folder(  # noqa: PLR0913 - what to draw, where, how large, how; no two 
             done += n
             if on_progress is not None:
                 on_progress(done)
+        clear_half_written(
+            path for part in parts for name in part.names for path in part.files(name)
+        )
 
 
 @contextmanager
@@ -133,13 +140,7 @@ def _finished(parts: list[_Chunk], workers: int) -> Iterator[int]:
     if workers == 1:
         yield from map(_draw_chunk, parts)
         return
-    # Spawned, not forked: the caller may have threads, whose locks a fork would copy as held.
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        try:
-            for future in as_completed([pool.submit(_draw_chunk, part) for part in parts]):
-                yield future.result()
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+    yield from map_in_processes(_draw_chunk, parts, workers, 1)
 
 
 def _draw_chunk(part: _Chunk) -> int:
@@ -149,13 +150,12 @@ def _draw_chunk(part: _Chunk) -> int:
 
 
 def _draw_file(sitter: Sitter, name: str, part: _Chunk) -> None:
-    image, mask = part.out / name, (part.out / "masks" / name).with_suffix(".png")
-    wanted = [path for path in ([image, mask] if part.masks else [image]) if not _is_there(path)]
+    wanted = [path for path in part.files(name) if not _is_there(path)]
     if not wanted:
         return
     rgb, classes = draw(sitter, part.size_px, part.difficulty)
     for path in wanted:
-        write_atomic(path, _encoded(rgb if path == image else classes, path.suffix))
+        write_atomic(path, _encoded(rgb if path == part.out / name else classes, path.suffix))
 
 
 def _is_there(path: Path) -> bool:

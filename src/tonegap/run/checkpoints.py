@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 from tonegap.errors import BadOutput
-from tonegap.foreign import remove_tree, walk, written_bytes
+from tonegap.foreign import is_plain_folder, remove_tree, walk, written_bytes
 from tonegap.run.plan import Stage
 from tonegap.run.seals import remove_seal, write_seal
 from tonegap.run.store import Store
@@ -65,7 +65,7 @@ def keep(store: Store, work: Path) -> None:
     with contextlib.suppress(OSError):  # another process may be clearing the same work folder
         key = (work / KEY_FILE).read_text(encoding="utf-8")
         left = work / "out" / FOLDER
-        if left.is_symlink() or not left.is_dir() or not any(left.iterdir()):
+        if not (is_plain_folder(left.parent) and is_plain_folder(left)) or not any(left.iterdir()):
             return
         if _KEY.fullmatch(key) is None:
             return

@@ -17,7 +17,7 @@ from pathlib import Path, PurePosixPath
 from tonegap.data.decode import BadPicture, decode, read_bytes, upright_size
 from tonegap.errors import BadOutput, BadPredictions, LeakFound
 from tonegap.files import sha256_file
-from tonegap.foreign import remove_tree, shown, walk
+from tonegap.foreign import is_plain_folder, remove_tree, shown, walk
 from tonegap.run import lineage
 from tonegap.run.lineage import LearnedPart
 from tonegap.run.plan import Stage
@@ -143,6 +143,8 @@ def _check_notes(path: Path) -> None:
 
 
 def _check_kinds(out: Path) -> None:
+    if not is_plain_folder(out):
+        raise BadOutput("/out was removed or replaced by something else; it must stay a folder")
     for name in _ENGINES_OWN:
         if (out / name).exists():
             raise BadOutput(f"{name}: the engine keeps a file of its own under that name")

@@ -98,12 +98,9 @@ class _Run:
         self.n_stages = 0
 
     def work(self) -> None:
-        with ThreadPoolExecutor(self._place.jobs) as pool:
-            try:
-                self._work(pool)
-            except BaseException:
-                self._place.cancelled.set()  # or the pool would finish all that it was given
-                raise
+        """Raises KeyboardInterrupt where the run is stopped: its cells have no record then, and no failure."""
+        with ThreadPoolExecutor(self._place.jobs) as pool, self._place.stopping():
+            self._work(pool)
 
     def _work(self, pool: ThreadPoolExecutor) -> None:
         running: dict[Future[Outcome], str] = {}
@@ -113,6 +110,7 @@ class _Run:
             done, _ = wait(running, return_when=FIRST_COMPLETED)
             for future in done:
                 self._take(running.pop(future), future.result())
+            self._place.check_going()
             self._start_ready(pool, running)
             self._settle_cells()
 

@@ -50,7 +50,7 @@ def make_sheets(sheets: Sequence[SheetPlan], place: Workplace) -> None:
     """Makes the sheets whose sets are there; never raises for what a set or an extractor does."""
     runner, maker = StageRunner(place), SheetMaker(place.store)
     ready = [sheet for sheet in sheets if place.store.has_stage(sheet.generate.key)]
-    with ThreadPoolExecutor(place.jobs) as pool:
+    with ThreadPoolExecutor(place.jobs) as pool, place.stopping():
         list(pool.map(partial(_make, place, runner, maker), ready))
 
 
@@ -62,6 +62,8 @@ def _make(place: Workplace, runner: StageRunner, maker: "SheetMaker", planned: S
         place.store.check_stage(generate.key)
         made = stage_set(place.store, generate)
         found = _features(place, runner, planned, made)
+        if place.cancelled.is_set():
+            return
         maker.make(made, found, planned.key)
     except (ToneGapError, OSError) as e:
         label = generate.identity.plugin.label

@@ -43,6 +43,21 @@ class Workplace:
     progress: RunProgress
     cancelled: threading.Event = field(default_factory=threading.Event)
 
+    @contextlib.contextmanager
+    def stopping(self) -> Iterator[None]:
+        """Whatever ends this block early ends its stages too, or their pool would finish all it was given."""
+        try:
+            yield
+            self.check_going()
+        except BaseException:
+            self.cancelled.set()
+            raise
+
+    def check_going(self) -> None:
+        """Raises KeyboardInterrupt where the run is being stopped, whoever asked for it."""
+        if self.cancelled.is_set():
+            raise KeyboardInterrupt
+
 
 @dataclass(frozen=True, slots=True)
 class StageFailure:
@@ -113,7 +128,7 @@ class StageRunner:
         try:
             with self._place.store.work_folder(stage.key[:16]) as folder:
                 result = self._run_in(folder, stage)
-                if result.cause != "ok" and (folder / "log.txt").exists():
+                if result.cause not in {"ok", "cancelled"} and _said_something(folder / "log.txt"):
                     log = self._place.store.keep_log(stage.key, folder / "log.txt")
         except StoreError as e:
             self._place.progress.finish(stage.key, str(e))
@@ -147,9 +162,10 @@ class StageRunner:
         except BadOutput as e:
             return RunResult("bad-output", str(e), *_cost(result))
         with self._place.store.writing():
-            if (folder / "log.txt").exists():
+            if _said_something(folder / "log.txt"):
                 (folder / "log.txt").replace(out / "log.txt")
         self._place.store.commit_stage(out, self._mark(stage, result))
+        self._place.store.drop_log(stage.key)
         return result
 
     def _check(self, stage: Stage, out: Path) -> None:
@@ -222,6 +238,11 @@ def stage_title(stage: Stage) -> str:
 
 def _cost(result: RunResult) -> tuple[float, float | None, float | None]:
     return result.seconds, result.cpu_seconds, result.peak_memory_mib
+
+
+def _said_something(log: Path) -> bool:
+    """Whether a stage left a log to keep; a stage without walls may have put a link in its place."""
+    return log.is_file() and not log.is_symlink() and log.stat().st_size > 0
 
 
 def _sentence(error: Exception) -> str:

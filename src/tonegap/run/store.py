@@ -210,10 +210,18 @@ class Store:
 
     def keep_log(self, key: str, log: Path) -> str:
         """Keeps the log of a failed stage; returns its path below the store."""
-        kept = self.folder / "failures" / f"{key}.log"
+        kept = self._log_path(key)
         with self.writing():
             shutil.copyfile(log, kept)
         return kept.relative_to(self.folder).as_posix()
+
+    def drop_log(self, key: str) -> None:
+        """Forgets the log of an earlier failure of a stage that is finished now."""
+        with self.writing():
+            self._log_path(key).unlink(missing_ok=True)
+
+    def _log_path(self, key: str) -> Path:
+        return self.folder / "failures" / f"{key}.log"
 
     def write_matrix(self, matrix: Matrix) -> Path:
         """Keeps a suite's declared matrix and returns its file."""

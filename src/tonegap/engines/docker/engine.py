@@ -47,6 +47,7 @@ class DockerEngine(Engine):
     """Runs stages in containers; one object serves many threads."""
 
     name = "docker"
+    ending_s = 10.0  # a container does not die with this process: it has to be ended and removed
 
     def __init__(
         self,

@@ -19,7 +19,7 @@ from tonegap.engines.base import RunResult, RunSpec
 from tonegap.engines.docker.attach import Attached
 from tonegap.engines.docker.daemon import UNREACHABLE
 from tonegap.engines.docker.gpu import NO_GPU_CODE, NO_GPU_TEXT
-from tonegap.engines.ending import GRACE_S, Ending, judge, output_over, time_over
+from tonegap.engines.ending import GRACE_S, HURRIED_S, Ending, judge, output_over, time_over
 from tonegap.engines.log import LogPump
 from tonegap.engines.tree import TreeUsage
 
@@ -88,7 +88,7 @@ class _Watch:
                 reason = self._sample(state)
                 sample_at = now + max(_SAMPLE_S, 10 * (time.monotonic() - now))
             if reason is not None:
-                self._stop(gently=reason[0] in {"timeout", "cancelled"})
+                self._stop({"timeout": GRACE_S, "cancelled": HURRIED_S}.get(reason[0], 0))
                 return reason
             time.sleep(poll_s)
             poll_s = min(poll_s * 1.2, _POLL_S)
@@ -99,7 +99,7 @@ class _Watch:
             self._pid = state["Pid"]
             self._tree = TreeUsage(state["Pid"])
         if self._tree is not None:
-            self._tree.sample()
+            self._tree.sample(self._spec.limits.memory_mib)
         return output_over(self._spec, (self._spec.out_dir,), self._pid)
 
     def _state(self) -> State:
@@ -118,11 +118,11 @@ class _Watch:
                 state: State = self._container.attrs["State"]
                 return state
 
-    def _stop(self, *, gently: bool) -> None:
+    def _stop(self, grace_s: float) -> None:
         """Ends the container: TERM and a grace first where that is due, then KILL; sees it ended."""
-        if gently:
+        if grace_s:
             self._kill("SIGTERM")
-            if self._ended_within(GRACE_S):
+            if self._ended_within(grace_s):
                 return
         self._kill("SIGKILL")
         if not self._ended_within(_END_S):

@@ -1,0 +1,123 @@
+"""Ctrl-C, TERM and HUP: a command stops in good order, soon, and says how to go on.
+
+What is finished is in its place and whole at any moment, and everything that a command starts dies with it. So a
+command that is still there after a short while may simply be ended.
+"""
+
+import contextlib
+import os
+import select
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from types import FrameType
+from typing import Literal, NoReturn
+
+INTERRUPTED = 130  # as a shell tells Ctrl-C
+SAID = "stopped; what is finished is kept: run the same command again to go on"
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_SAME_S = 0.2  # `timeout` and others send the same signal twice in a row
+_SHOW_CURSOR = b"\x1b[?25h"
+
+
+class _Patience:
+    """Seconds from the signal to the end, whatever the command is at."""
+
+    seconds = 1.3
+
+
+def wait_at_most(seconds: float) -> None:
+    """Gives this command longer to stop: where it started something that does not die with it."""
+    _Patience.seconds = max(_Patience.seconds, seconds)
+
+
+@contextlib.contextmanager
+def interruptible() -> Iterator[None]:
+    """Within, the first signal raises KeyboardInterrupt in the main thread; a second ends the process.
+
+    So does a watch, in a thread of its own, when the command has not stopped in time. Signals that the caller has this
+    process ignore (`nohup`) stay ignored. Elsewhere than in the main thread nothing changes.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    # The system writes each signal's number into the pipe, also while the main thread is busy outside of Python.
+    told, tell = os.pipe()
+    os.set_blocking(tell, False)
+    watch = threading.Thread(target=_watch, args=(told,), daemon=True)
+    watch.start()
+    handle = _once()
+    taken = [number for number in _SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, handle) for number in taken}
+    wakeup = signal.set_wakeup_fd(tell, warn_on_full_buffer=False)
+    try:
+        yield
+    finally:
+        signal.set_wakeup_fd(wakeup)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        os.close(tell)
+        watch.join()
+        os.close(told)
+
+
+def _once() -> Callable[[int, FrameType | None], None]:
+    """A handler that raises KeyboardInterrupt once: what is being cleared up then is not disturbed again."""
+    came: list[int] = []
+
+    def handle(number: int, _frame: FrameType | None) -> None:
+        came.append(number)
+        if len(came) == 1:
+            raise KeyboardInterrupt
+
+    return handle
+
+
+def _watch(told: int) -> None:
+    """Waits for a first signal, then ends the process at a second one, or when it takes too long."""
+    if _next_signal(told, None) != "signal":
+        return
+    began = time.monotonic()
+    while (left := began + _Patience.seconds - time.monotonic()) > 0:
+        came = _next_signal(told, left)
+        if came == "closed":
+            return
+        if came == "signal" and time.monotonic() - began > _SAME_S:
+            break
+    _end_now()
+
+
+def _next_signal(told: int, seconds: float | None) -> Literal["signal", "closed", "late"]:
+    """What came through the pipe first: a signal of ours, its end, or nothing in that time."""
+    while select.select([told], [], [], seconds)[0]:
+        number = os.read(told, 1)
+        if not number:
+            return "closed"
+        if number[0] in _SIGNALS:
+            return "signal"
+    return "late"
+
+
+def end() -> NoReturn:
+    """Ends the process after an interruption, without waiting for threads that are at work."""
+    others = [t for t in threading.enumerate() if t is not threading.main_thread()]
+    if not all(thread.daemon for thread in others):
+        _end_now()
+    _say()
+    sys.exit(INTERRUPTED)
+
+
+def _end_now() -> NoReturn:
+    _say()
+    os._exit(INTERRUPTED)
+
+
+def _say() -> None:
+    """Says how to go on, where somebody listens: the terminal may be gone, a pipe full."""
+    with contextlib.suppress(OSError, ValueError):
+        handle = sys.stderr.fileno()
+        shown = _SHOW_CURSOR if sys.stderr.isatty() else b""
+        if select.select([], [handle], [], 0)[1]:
+            os.write(handle, shown + f"{SAID}\n".encode())
