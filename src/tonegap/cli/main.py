@@ -11,6 +11,7 @@ import click
 
 from tonegap import __version__
 from tonegap.errors import ToneGapError
+from tonegap.numerics import settle
 
 _INTERRUPTED = 130  # as a shell tells Ctrl-C
 COMMANDS = {
@@ -74,6 +75,7 @@ def cli() -> None:
 
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Runs the command line and exits: 0 done, 1 some stage failed, 2 the request was wrong."""
+    settle()  # no command is imported yet, and no numpy with it
     try:
         code = cli.main(args=arguments, prog_name="tonegap", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as e:

@@ -8,6 +8,7 @@ from typing import Literal
 import msgspec
 
 from tonegap.errors import BadRequest, BadRoom
+from tonegap.numerics import Numerics
 from tonegap.rooms.given import absolute
 from tonegap.rooms.toml import read_toml
 from tonegap.run.job import Parameter
@@ -52,6 +53,7 @@ class SuiteFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     (all that have a parameter of that name) or `baselines/NAME` (one) to values; an entry's own win.
     Without `quality` a quality sheet has only what needs no features. `subset` thins each task to about so
     many images; its results rank among themselves alone.
+    `numerics` "portable" gives the same bytes on every x86 processor with AVX2, on one thread of the CPU.
     """
 
     title: str
@@ -62,6 +64,7 @@ class SuiteFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     parameters: dict[str, dict[str, Parameter]] = {}
     limits: Limits = Limits()
     threads: int = 1
+    numerics: Numerics = "native"
     subset: int | None = None
     quality: QualitySpec | None = None
 
@@ -124,6 +127,11 @@ def _problems(file: SuiteFile) -> list[str]:
         for name, value in {"threads": file.threads, "subset": file.subset, **limits}.items()
         if value is not None and value < 1
     ]
+    if file.numerics == "portable" and file.threads > 1:
+        found.append(
+            f'threads: found {file.threads}; numerics = "portable" holds on one thread alone: leave threads out, '
+            'or say numerics = "native"'
+        )
     if isinstance(file.seeds, tuple) and any(not 0 <= seed < 2**32 for seed in file.seeds):
         found.append("seeds: a seed is not between 0 and 4294967295")
     found += [

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tonegap.files import digest_of
+from tonegap.numerics import Numerics
 from tonegap.rooms.given import GivenFile
 from tonegap.rooms.plugin import Plugin
 from tonegap.rooms.suite import Suite
@@ -28,6 +29,7 @@ class Stage:
     seed: int
     device: str
     threads: int
+    numerics: Numerics
     image: ImageSpec
     view: TaskView
     files: tuple[GivenFile, ...]
@@ -69,12 +71,14 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What a run fixes for all of its stages."""
+    """What a run fixes for all of its stages; `repeat` counts anew from 1 where the same work is done again."""
 
     device: str
     threads: int
     scoring_sha256: str
     quality_sha256: str = ""
+    numerics: Numerics = "native"
+    repeat: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +184,7 @@ def _stage(asked: _Asked, where: _Where, known: dict[str, Stage]) -> Stage:
             seed=where.seed,
             device=where.setting.device,
             threads=where.setting.threads,
+            numerics=where.setting.numerics,
             image=image,
             view=where.view,
             files=asked.files,
@@ -199,10 +204,13 @@ def _ingredients(asked: _Asked, where: _Where, image: ImageSpec) -> dict[str, st
         "seed": str(where.seed),
         "device": where.setting.device,
         "threads": str(where.setting.threads),
+        "numerics": where.setting.numerics,
         "image": f"{image.size_px} px {image.geometry}",
         **{f"parameters.{key}": repr(value) for key, value in asked.parameters.items()},
         **_seen(asked.stage, where.view, asked.identity.plugin),
     }
+    if where.setting.repeat:
+        found["repeat"] = str(where.setting.repeat)
     for stage in asked.upstream:
         found["upstream"] = stage.key
         found["upstream.plugin"] = stage.identity.plugin.label
