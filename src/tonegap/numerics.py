@@ -14,7 +14,7 @@ Numerics = Literal["portable", "native"]
 
 # Read by numpy, scipy and their OpenBLAS when they are loaded.
 _NUMPY = {"OPENBLAS_CORETYPE": "Haswell"}
-# The same, where there is something to disable: numpy warns of what is not there. Its targets' names before and since 2.4.
+# The same, where there is something to disable: numpy warns of what is not there. Names before and since 2.4.
 _NUMPY_512 = {
     "NPY_DISABLE_CPU_FEATURES": (
         "AVX512F,AVX512CD,AVX512_SKX,AVX512_CLX,AVX512_CNL,AVX512_ICL,AVX512_SPR,X86_V4"
@@ -39,7 +39,9 @@ def can_be_portable() -> bool:
 
 def numerics_of(wanted: Numerics, device: str) -> Numerics:
     """What a stage on this machine and device has when a suite wants it; no GPU is portable."""
-    return "portable" if wanted == "portable" and device == "cpu" and can_be_portable() else "native"
+    return (
+        "portable" if wanted == "portable" and device == "cpu" and can_be_portable() else "native"
+    )
 
 
 def stage_numerics(numerics: Numerics) -> dict[str, str]:

@@ -111,7 +111,13 @@ def root(tmp_path_factory):
 def small_suite():
     smoke = tomllib.loads((PROJECT / "benchmarks/suites/smoke.toml").read_text(encoding="utf-8"))
     given = smoke["parameters"]["methods/skin-diff"]
-    few = {"inversion_steps": 1, "lora_steps": 1, "lora_batch": 1, "sampling_steps": 2, "ratio": 0.1}
+    few = {
+        "inversion_steps": 1,
+        "lora_steps": 1,
+        "lora_batch": 1,
+        "sampling_steps": 2,
+        "ratio": 0.1,
+    }
     quality = smoke["quality"]["parameters"]
     return {
         "title": "Every kind of stage",

@@ -10,15 +10,15 @@ from tonegap.numerics import settle
 
 settle()  # as the command line does, before numpy is imported
 
-from stages_here import StagesHere
+from stages_here import StagesHere  # noqa: E402
 
-from tonegap.engines.base import RunResult, RunSpec
-from tonegap.rooms.suite import read_suite
-from tonegap.run.prepare import Request, prepare
-from tonegap.run.progress import open_progress
-from tonegap.run.runner import run_plan
-from tonegap.run.stages import Workplace
-from tonegap.run.store import Store
+from tonegap.engines.base import RunResult, RunSpec  # noqa: E402
+from tonegap.rooms.suite import read_suite  # noqa: E402
+from tonegap.run.prepare import Request, prepare  # noqa: E402
+from tonegap.run.progress import open_progress  # noqa: E402
+from tonegap.run.runner import run_plan  # noqa: E402
+from tonegap.run.stages import Workplace  # noqa: E402
+from tonegap.run.store import Store  # noqa: E402
 
 
 class AllHere(StagesHere):

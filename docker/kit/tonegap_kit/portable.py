@@ -80,7 +80,9 @@ def _by_numpy(function: Any) -> Callable[[Tensor], Tensor]:
             x = x.to(torch.get_default_dtype())
         narrow = x.dtype in {torch.float16, torch.bfloat16}
         with np.errstate(all="ignore"):  # torch gives nan and inf without a word
-            found = function((x.float() if narrow else x).detach().resolve_conj().resolve_neg().numpy())
+            found = function(
+                (x.float() if narrow else x).detach().resolve_conj().resolve_neg().numpy()
+            )
         return torch.as_tensor(found).to(x.dtype)
 
     return of

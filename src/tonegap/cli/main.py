@@ -18,6 +18,7 @@ COMMANDS = {
     "run": "Run a suite and report: the main job (default: the smoke suite).",
     "plan": "What a run would do: stages, what is cached, why not.",
     "search": "Hyper-parameters by equal draws for every baseline, chosen on validation images.",
+    "repeat": "How far an entry's scores spread from run to run.",
     "report": "Leaderboard and comparison of finished runs.",
     "paper": "A paper's tables, printed against reproduced.",
     "bundle": "The results of a suite as one archive that anybody can check.",

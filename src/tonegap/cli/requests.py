@@ -11,6 +11,7 @@ import click
 
 from tonegap.cli.options import store_option, suite_root_option
 from tonegap.errors import BadRequest
+from tonegap.numerics import Numerics
 
 if TYPE_CHECKING:
     from tonegap.run.prepare import Request
@@ -32,6 +33,7 @@ class RunOptions:
     baselines: tuple[str, ...]
     settings: tuple[str, ...]
     subset: int | None = None
+    numerics: Numerics | None = None
 
 
 _OPTIONS = (
@@ -88,6 +90,12 @@ _OPTIONS = (
         metavar="N",
         help="Only about N images of each task, drawn by class and tone; reported apart.",
     ),
+    click.option(
+        "--numerics",
+        type=click.Choice(["portable", "native"]),
+        default=None,
+        help="portable: the same bytes on every x86 processor with AVX2; reported apart. (Default: the suite's own.)",
+    ),
 )
 
 
@@ -110,13 +118,20 @@ def open_request(suite_name: str, options: RunOptions) -> "Request":
     """The request that the options spell. Raises ToneGapError for what cannot be."""
     from tonegap.engines import open_engine
     from tonegap.rooms.root import find_root
-    from tonegap.rooms.suite import read_suite, with_entries, with_parameters, with_subset
+    from tonegap.rooms.suite import (
+        read_suite,
+        with_entries,
+        with_numerics,
+        with_parameters,
+        with_subset,
+    )
     from tonegap.run.prepare import Request
     from tonegap.run.store import Store
 
     root = find_root(options.suite_root)
     suite = with_entries(read_suite(root, suite_name), options.methods, options.baselines)
     suite = with_subset(with_parameters(suite, options.settings), options.subset)
+    suite = with_numerics(suite, options.numerics)
     wanted = tuple(dict.fromkeys(task.split("/")[0] for task in suite.file.tasks))
     return Request(
         root=root,

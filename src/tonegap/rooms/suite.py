@@ -189,6 +189,20 @@ def with_subset(suite: Suite, n_images: int | None) -> Suite:
     return replace(suite, id=f"{suite.id}-subset-{n_images}", file=file)
 
 
+def with_numerics(suite: Suite, numerics: Numerics | None) -> Suite:
+    """The suite with other numerics under an id of its own; None or its own numerics leave it as it is.
+
+    Raises BadRequest for portable numerics on several threads.
+    """
+    if numerics in {None, suite.file.numerics}:
+        return suite
+    title = f"{suite.file.title} [{numerics} numerics]"
+    file = msgspec.structs.replace(suite.file, numerics=numerics, title=title)
+    for problem in _problems(file):
+        raise BadRequest(f"--numerics {numerics}: {suite.path}: {problem}")
+    return replace(suite, id=f"{suite.id}-{numerics}", file=file)
+
+
 def _value(text: str) -> Parameter:
     """A parameter's value as TOML reads it; what is no TOML value is plain text."""
     try:
