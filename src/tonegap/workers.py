@@ -31,7 +31,9 @@ def map_in_processes(
     """
     # Spawned, not forked: the caller may have threads, whose locks a fork would copy as held.
     context = multiprocessing.get_context("spawn")
-    with _terminal_signals_blocked():  # starts the tracker of semaphores, which unblocks some of them
+    with (
+        _terminal_signals_blocked()
+    ):  # starts the tracker of semaphores, which unblocks some of them
         pool = ProcessPoolExecutor(workers, context, initializer=_tie, initargs=(os.getpid(),))
     others = set(multiprocessing.active_children())
     try:

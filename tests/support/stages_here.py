@@ -30,6 +30,11 @@ class StagesHere(LocalEngine):
     def run(self, spec: RunSpec) -> RunResult:
         if not loads_torch(spec.plugin):
             return super().run(spec)
+        return self.run_here(spec)
+
+    @staticmethod
+    def run_here(spec: RunSpec) -> RunResult:
+        """How a stage ended that this process ran."""
         with (
             spec.log.open("w", encoding="utf-8") as log,
             redirect_stdout(log),

@@ -230,9 +230,9 @@ def make_optimiser(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     learning = [p for p in model.parameters() if p.requires_grad]
     lr, decay = recipe.learning_rate, recipe.weight_decay
     if recipe.optimiser == "adam":
-        return torch.optim.Adam(learning, lr=lr, weight_decay=decay)
+        return torch.optim.Adam(learning, lr=lr, weight_decay=decay, fused=True)
     if recipe.optimiser == "adamw":
-        return torch.optim.AdamW(learning, lr=lr, weight_decay=decay)
+        return torch.optim.AdamW(learning, lr=lr, weight_decay=decay, fused=True)
     if recipe.optimiser == "sgd":
         return torch.optim.SGD(learning, lr=lr, momentum=recipe.momentum, weight_decay=decay)
     raise StageError(f"optimiser is {recipe.optimiser!r}, wanted adam, adamw or sgd")

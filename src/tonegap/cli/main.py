@@ -12,12 +12,14 @@ import click
 from tonegap import __version__
 from tonegap.cli.interrupt import end, interruptible
 from tonegap.errors import ToneGapError
+from tonegap.numerics import settle
 from tonegap.texts import escape_what_cannot_be_shown
 
 COMMANDS = {
     "run": "Run a suite and report: the main job (default: the smoke suite).",
     "plan": "What a run would do: stages, what is cached, why not.",
     "search": "Hyper-parameters by equal draws for every baseline, chosen on validation images.",
+    "repeat": "How far an entry's scores spread from run to run.",
     "report": "Leaderboard and comparison of finished runs.",
     "paper": "A paper's tables, printed against reproduced.",
     "bundle": "The results of a suite as one archive that anybody can check.",
@@ -79,6 +81,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
 
     0 done, 1 some stage failed, 2 the request was wrong, 130 interrupted by Ctrl-C, TERM or HUP.
     """
+    settle()  # no command is imported yet, and no numpy with it
     escape_what_cannot_be_shown()
     try:
         with interruptible():

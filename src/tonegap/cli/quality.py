@@ -103,6 +103,7 @@ def _write(request: "Request", task: "Task", seed: int, folder: Path, out: Path)
 
 def _found(request: "Request", made: "SyntheticSet") -> "Found":
     """What the suite's extractor says; an extractor that fails costs its numbers, not the sheet."""
+    from tonegap.numerics import numerics_of
     from tonegap.rooms.given import check_given
     from tonegap.run.foreign_set import FeaturesPlace, foreign_features
     from tonegap.run.prepare import read_extractor
@@ -113,8 +114,9 @@ def _found(request: "Request", made: "SyntheticSet") -> "Found":
         return Found()
     for file in extractor.files:
         check_given(file)
-    limits, threads = request.suite.file.limits, request.suite.file.threads
-    place = FeaturesPlace(request.store, request.engine, limits, threads)
+    file = request.suite.file
+    numerics = numerics_of(file.numerics, "cpu")
+    place = FeaturesPlace(request.store, request.engine, file.limits, file.threads, numerics)
     try:
         return foreign_features(made, extractor, place)
     except ToneGapError as e:

@@ -11,6 +11,7 @@ import click
 
 from tonegap.cli.options import store_option, suite_root_option
 from tonegap.errors import BadRequest, StoreError
+from tonegap.numerics import Numerics
 
 if TYPE_CHECKING:
     from tonegap.run.prepare import Request
@@ -34,6 +35,7 @@ class RunOptions:
     settings: tuple[str, ...]
     subset: int | None = None
     verify: bool = False
+    numerics: Numerics | None = None
 
     @property
     def changes(self) -> tuple[str, ...]:
@@ -104,6 +106,12 @@ _OPTIONS = (
         is_flag=True,
         help="Hold what is used against its SHA-256, not only against its size and time of change.",
     ),
+    click.option(
+        "--numerics",
+        type=click.Choice(["portable", "native"]),
+        default=None,
+        help="portable: the same bytes on every x86 processor with AVX2; reported apart. (Default: the suite's own.)",
+    ),
 )
 
 
@@ -133,6 +141,7 @@ def open_request(suite_name: str, options: RunOptions, cache: Path | None = None
         named_apart,
         read_suite,
         with_entries,
+        with_numerics,
         with_parameters,
         with_subset,
     )
@@ -144,6 +153,7 @@ def open_request(suite_name: str, options: RunOptions, cache: Path | None = None
     suite = with_parameters(suite, options.settings)
     suite = named_apart(suite, declared, options.changes, options.device)
     suite = with_subset(suite, options.subset)
+    suite = with_numerics(suite, options.numerics)
     store, overlay = _open_store(options.store or root / "runs", options.verify, cache)
     wanted = tuple(dict.fromkeys(task.split("/")[0] for task in suite.file.tasks))
     return Request(

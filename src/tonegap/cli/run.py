@@ -8,6 +8,7 @@ import click
 
 from tonegap.cli.interrupt import wait_at_most
 from tonegap.cli.requests import RunOptions, open_request, parse_gpus, run_options
+from tonegap.errors import BadRequest
 
 if TYPE_CHECKING:
     from tonegap.run.plan import Plan
@@ -15,10 +16,22 @@ if TYPE_CHECKING:
     from tonegap.run.runner import Tally
 
 
+_SHOWN = 5
+
+
 @click.command(name="run")
 @click.argument("suite", default="smoke")
 @run_options
-def command(suite: str, options: RunOptions) -> None:
+@click.option(
+    "--check-golden",
+    "golden",
+    flag_value="check",
+    help="Compare with reports/golden/SUITE.json afterwards; exit code 1 where an entry differs.",
+)
+@click.option(
+    "--write-golden", "golden", flag_value="write", help="Write reports/golden/SUITE.json anew."
+)
+def command(suite: str, options: RunOptions, golden: str | None) -> None:
     """Run SUITE and report; without SUITE the embedded smoke suite, which needs no data.
 
     The same command again does exactly what is missing. The last line names the report.
@@ -32,6 +45,8 @@ def command(suite: str, options: RunOptions) -> None:
 
     request = open_request(suite, options)
     read_settings(request.root)  # what the last step needs should not be missed after hours
+    if golden:
+        _can_be_golden(request, options, golden)
     plan = prepare(request)
     request.store.write_matrix(plan.matrix)
     tally = work(request, plan, options)
@@ -43,8 +58,63 @@ def command(suite: str, options: RunOptions) -> None:
             err=True,
         )
     click.echo(_report(request, plan))
-    if tally.failures:
+    if tally.failures or (golden and not _is_golden(request, plan, golden)):
         sys.exit(1)
+
+
+def _can_be_golden(request: "Request", options: RunOptions, golden: str) -> None:
+    """Raises BadRequest, before hours of work, where there is nothing to compare with or nothing to write."""
+    from tonegap.numerics import numerics_of
+    from tonegap.run.golden import golden_path, read_golden
+
+    file = request.suite.file
+    changed = (options.methods, options.baselines, options.settings, options.subset)
+    if any(changed) or options.numerics:
+        raise BadRequest(
+            f"--{golden}-golden: golden records are those of a suite as its file has it; leave out --method, "
+            "--baseline, --set, --subset and --numerics"
+        )
+    if numerics_of(file.numerics, request.device) != "portable":
+        raise BadRequest(
+            f'--{golden}-golden: wanted portable numerics: numerics = "portable" in {request.suite.path}, the '
+            "CPU, and a processor with AVX2 and FMA (`tonegap doctor` says whether this one has them)"
+        )
+    if golden == "check":
+        read_golden(golden_path(request.root, request.suite.id))
+
+
+def _is_golden(request: "Request", plan: "Plan", golden: str) -> bool:
+    """Whether the suite's records are the golden ones, which it makes them where that is asked."""
+    from tonegap.run.golden import (
+        differences,
+        golden_of,
+        golden_path,
+        other_versions,
+        read_golden,
+        records_of,
+        write_golden,
+    )
+
+    path = golden_path(request.root, request.suite.id)
+    found = golden_of(request.suite.id, records_of(plan, request.store))
+    if golden == "write":
+        write_golden(path, found)
+        click.echo(f"wrote {path}: {len(found.cells)} records", err=True)
+        return True
+    wanted = read_golden(path)
+    lines = differences(wanted, found)
+    for line in lines[:_SHOWN]:
+        click.echo(f"not golden: {line}", err=True)
+    versions = other_versions(wanted, found)
+    if lines and versions:
+        click.echo(f"other versions may be why: {versions}", err=True)
+    click.echo(
+        f"{len(lines)} of {len(wanted.cells)} golden records differ"
+        if lines
+        else f"all {len(found.cells)} records equal the golden ones",
+        err=True,
+    )
+    return not lines
 
 
 def work(request: "Request", plan: "Plan", options: RunOptions) -> "Tally":

@@ -6,6 +6,7 @@ from pathlib import Path
 from threading import Event
 from typing import Literal, Protocol
 
+from tonegap.numerics import Numerics
 from tonegap.rooms.plugin import Plugin
 from tonegap.rooms.suite import Limits
 from tonegap.run.record import Isolation
@@ -36,6 +37,7 @@ class RunSpec:
     """One stage to run: its plug-in, folders (`/in`, `/out`, `TMPDIR`), log file, limits, device.
 
     `gpu` is the index of the device it was given (None: CPU). `cancelled` is set when the run is being stopped.
+    `numerics` decides between kernels; see `tonegap.numerics`.
     """
 
     plugin: Plugin
@@ -49,6 +51,7 @@ class RunSpec:
     gpu: int | None
     cancelled: Event
     on_progress: Callable[[int, int], None] = field(default=lambda _done, _total: None)
+    numerics: Numerics = "native"
 
 
 @dataclass(frozen=True, slots=True)

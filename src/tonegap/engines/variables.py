@@ -1,13 +1,12 @@
 """The environment variables of a stage, the same under every engine."""
 
-import os
-
-# How the caller's linear algebra was told to choose its kernels: a result depends on it.
-_NUMERICS = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
+from tonegap.numerics import Numerics, stage_numerics
 
 
-def stage_variables(threads: int, temporary: str, device: str) -> dict[str, str]:
-    """What every stage is told: nothing of the caller's but the choice of numerical kernels.
+def stage_variables(
+    threads: int, temporary: str, device: str, numerics: Numerics = "native"
+) -> dict[str, str]:
+    """What every stage is told: nothing of the caller's but, for native numerics, the choice of kernels.
 
     `device` is the GPU it may use as CUDA numbers them, empty for none.
     """
@@ -28,4 +27,4 @@ def stage_variables(threads: int, temporary: str, device: str) -> dict[str, str]
     }
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         variables[name] = str(threads)
-    return variables | {name: os.environ[name] for name in _NUMERICS if name in os.environ}
+    return variables | stage_numerics(numerics)

@@ -27,6 +27,7 @@ def seed_results(cells: Sequence[Cell]) -> tuple[SeedResult, ...]:
             cell.id.key,
             cell.record,
             None if cell.record else Hole(cell.id.entry, cell.id.task, cell.id.seed, cell.failure),
+            cell.repeats,
         )
         for cell in cells
     )

@@ -12,6 +12,7 @@ from tonegap.report.nulls import nulls_listed
 from tonegap.report.quality import SetSheet
 from tonegap.report.words import answer, missing, report_title
 from tonegap.run.record import Record
+from tonegap.run.repeats import Repeats, spread
 
 if TYPE_CHECKING:
     from tonegap.submissions.shelf import Shelved
@@ -220,13 +221,29 @@ def _difference(difference: Difference) -> dict[str, Any]:
 def _seed(result: SeedResult) -> dict[str, Any]:
     evidence = _evidence(result.record) if result.record else None
     cause = result.hole.cause if result.hole else None
-    return {"seed": result.seed, "key": result.key, "missing": cause, "evidence": evidence}
+    return {
+        "seed": result.seed,
+        "key": result.key,
+        "missing": cause,
+        "evidence": evidence,
+        "repeats": result.repeats and _repeats(result.repeats),
+    }
+
+
+def _repeats(repeats: Repeats) -> dict[str, Any]:
+    return {
+        "n": repeats.n,
+        "identical": repeats.are_identical,
+        "scores": repeats.scores,
+        "spread": {name: spread(values) for name, values in repeats.scores.items()},
+    }
 
 
 def _evidence(record: Record) -> dict[str, Any]:
     where = record.circumstances
     return {
         "predictions_sha256": record.predictions_sha256,
+        "numerics": record.numerics,
         "data": record.data,
         "partitions": record.partitions,
         "synthetic": record.synthetic,

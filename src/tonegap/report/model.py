@@ -11,6 +11,7 @@ from typing import cast
 
 from tonegap.run.matrix import Failure
 from tonegap.run.record import EntryId, Record
+from tonegap.run.repeats import Repeats
 
 MARKS: dict[str, str] = {
     "reference": "changes are counted from this entry",
@@ -139,12 +140,13 @@ class NotApplicable:
 
 @dataclass(frozen=True, slots=True)
 class SeedResult:
-    """One seed of a row: its record, or the hole there is instead."""
+    """One seed of a row: its record, or the hole there is instead; and what running it anew gave."""
 
     seed: int
     key: str
     record: Record | None
     hole: Hole | None
+    repeats: Repeats | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from tonegap.errors import BadRequest, StoreError
 from tonegap.run.marks import record_unit
 from tonegap.run.matrix import Cell, CellId, Failure, Matrix
 from tonegap.run.record import SCHEMA, Record, ScoreColumns, Selected
+from tonegap.run.repeats import read_repeats
 from tonegap.run.seals import read_sealed
 
 S = TypeVar("S", bound=msgspec.Struct)
@@ -76,7 +77,7 @@ def _place(cell: Cell) -> tuple[str, object, int]:
 def _as_variant(cell: Cell, suite: str) -> Cell:
     variant = ", ".join(filter(None, (cell.id.entry.variant, f"suite {suite}")))
     entry = msgspec.structs.replace(cell.id.entry, variant=variant)
-    return Cell(msgspec.structs.replace(cell.id, entry=entry), cell.record, cell.failure)
+    return msgspec.structs.replace(cell, id=msgspec.structs.replace(cell.id, entry=entry))
 
 
 def _read_suite(store: Path, path: Path, pool: _Pool) -> SuiteRun:
@@ -93,7 +94,8 @@ def _read_cell(store: Path, cell: CellId, pool: _Pool) -> Cell:
     if content is not None:
         record = _decode(content, Record, path)
         _check(record, cell, path)
-        return Cell(cell, _pooled(record, pool), None)
+        repeats = read_repeats(store, cell.key)
+        return Cell(cell, _pooled(record, pool), None, repeats=repeats)
     path = store / "failures" / f"{cell.key}.json"
     content = read_sealed(store, f"failures/{path.name}")
     return Cell(cell, None, None if content is None else _decode(content, Failure, path))

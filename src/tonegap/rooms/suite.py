@@ -10,6 +10,7 @@ import msgspec
 
 from tonegap.errors import BadRequest, BadRoom
 from tonegap.files import digest_of
+from tonegap.numerics import Numerics
 from tonegap.rooms.given import absolute, public_form
 from tonegap.rooms.toml import read_toml
 from tonegap.run.job import Parameter
@@ -55,6 +56,7 @@ class SuiteFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     (all that have a parameter of that name) or `baselines/NAME` (one) to values; an entry's own win.
     Without `quality` a quality sheet has only what needs no features. `subset` thins each task to about so
     many images; its results rank among themselves alone.
+    `numerics` "portable" gives the same bytes on every x86 processor with AVX2, on one thread of the CPU.
     """
 
     title: str
@@ -65,6 +67,7 @@ class SuiteFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     parameters: dict[str, dict[str, Parameter]] = {}
     limits: Limits = Limits()
     threads: int = 1
+    numerics: Numerics = "native"
     subset: int | None = None
     quality: QualitySpec | None = None
 
@@ -127,6 +130,11 @@ def _problems(file: SuiteFile) -> list[str]:
         for name, value in {"threads": file.threads, "subset": file.subset, **limits}.items()
         if value is not None and value < 1
     ]
+    if file.numerics == "portable" and file.threads > 1:
+        found.append(
+            f'threads: found {file.threads}; numerics = "portable" holds on one thread alone: leave threads out, '
+            'or say numerics = "native"'
+        )
     if isinstance(file.seeds, tuple) and any(not 0 <= seed < 2**32 for seed in file.seeds):
         found.append("seeds: a seed is not between 0 and 4294967295")
     found += [
@@ -210,6 +218,20 @@ def _public(option: str) -> str:
     """An option as a title has it: a local file by name and digest, without the folders it lies in."""
     left, equals, value = option.partition("=")
     return f"{left}{equals}{public_form(value) or value}"
+
+
+def with_numerics(suite: Suite, numerics: Numerics | None) -> Suite:
+    """The suite with other numerics under an id of its own; None or its own numerics leave it as it is.
+
+    Raises BadRequest for portable numerics on several threads.
+    """
+    if numerics in {None, suite.file.numerics}:
+        return suite
+    title = f"{suite.file.title} [{numerics} numerics]"
+    file = msgspec.structs.replace(suite.file, numerics=numerics, title=title)
+    for problem in _problems(file):
+        raise BadRequest(f"--numerics {numerics}: {suite.path}: {problem}")
+    return replace(suite, id=f"{suite.id}-{numerics}", file=file)
 
 
 def _value(text: str) -> Parameter:

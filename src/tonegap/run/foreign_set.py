@@ -10,6 +10,7 @@ from pathlib import Path
 from tonegap.engines.base import Engine, RunSpec
 from tonegap.errors import BadData, BadOutput, EngineError
 from tonegap.files import digest_of, folder_digest, sha256_file
+from tonegap.numerics import Numerics
 from tonegap.quality.sheet import SetId
 from tonegap.rooms.suite import Limits
 from tonegap.run.entries import image_spec
@@ -30,6 +31,7 @@ class FeaturesPlace:
     engine: Engine
     limits: Limits
     threads: int
+    numerics: Numerics
 
 
 def foreign_set(folder: Path, view: TaskView, seed: int) -> SyntheticSet:
@@ -69,7 +71,7 @@ def foreign_features(made: SyntheticSet, extractor: Extractor, place: FeaturesPl
     """What an extractor says of a foreign set. Raises EngineError or BadOutput where it fails."""
     if not made.rows:
         return Found(reason="the set has no images")
-    stage = _stage(made, extractor, place.threads)
+    stage = _stage(made, extractor, place)
     with place.store.work_folder("quality") as folder:
         given, out = folder / "in", folder / "out"
         write_inputs(place.store, stage, place.limits.timeout_s, given)
@@ -90,6 +92,7 @@ def foreign_features(made: SyntheticSet, extractor: Extractor, place: FeaturesPl
                 threads=place.threads,
                 gpu=None,
                 cancelled=threading.Event(),
+                numerics=place.numerics,
             )
         )
         if result.cause != "ok":
@@ -98,7 +101,7 @@ def foreign_features(made: SyntheticSet, extractor: Extractor, place: FeaturesPl
         return measured_by(stage, out, made)
 
 
-def _stage(made: SyntheticSet, extractor: Extractor, threads: int) -> Stage:
+def _stage(made: SyntheticSet, extractor: Extractor, place: FeaturesPlace) -> Stage:
     plugin = extractor.identity.plugin
     return Stage(
         key=digest_of([made.id.stage, plugin.label]),
@@ -107,7 +110,8 @@ def _stage(made: SyntheticSet, extractor: Extractor, threads: int) -> Stage:
         parameters=extractor.parameters,
         seed=made.id.seed,
         device="cpu",
-        threads=threads,
+        threads=place.threads,
+        numerics=place.numerics,
         image=image_spec(plugin, extractor.parameters, plugin.label),
         view=made.view,
         files=extractor.files,

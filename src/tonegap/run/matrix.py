@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import msgspec
 
 from tonegap.run.record import EntryId, Record
+from tonegap.run.repeats import Repeats
 
 
 class CellId(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -86,9 +87,11 @@ class Cell(msgspec.Struct, frozen=True):
     """A cell with what was found for it: a record, or why there is none (null: it never ran).
 
     `submission` is `bundle` or `predictions` for results of others, empty for this store's own.
+    `repeats`: what running it anew gave.
     """
 
     id: CellId
     record: Record | None
     failure: Failure | None
     submission: str = ""
+    repeats: Repeats | None = None

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from tonegap.data import decode
 from tonegap.files import digest_of
+from tonegap.numerics import Numerics
 from tonegap.rooms.given import GivenFile
 from tonegap.rooms.plugin import Plugin
 from tonegap.rooms.suite import Suite
@@ -29,6 +30,7 @@ class Stage:
     seed: int
     device: str
     threads: int
+    numerics: Numerics
     image: ImageSpec
     view: TaskView
     files: tuple[GivenFile, ...]
@@ -70,12 +72,14 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What a run fixes for all of its stages."""
+    """What a run fixes for all of its stages; `repeat` counts anew from 1 where the same work is done again."""
 
     device: str
     threads: int
     scoring_sha256: str
     quality_sha256: str = ""
+    numerics: Numerics = "native"
+    repeat: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +185,7 @@ def _stage(asked: _Asked, where: _Where, known: dict[str, Stage]) -> Stage:
             seed=where.seed,
             device=where.setting.device,
             threads=where.setting.threads,
+            numerics=where.setting.numerics,
             image=image,
             view=where.view,
             files=asked.files,
@@ -200,11 +205,14 @@ def _ingredients(asked: _Asked, where: _Where, image: ImageSpec) -> dict[str, st
         "seed": str(where.seed),
         "device": where.setting.device,
         "threads": str(where.setting.threads),
+        "numerics": where.setting.numerics,
         "image": f"{image.size_px} px {image.geometry}",
         "decoding": str(decode.VERSION),
         **{f"parameters.{key}": repr(value) for key, value in asked.parameters.items()},
         **_seen(asked.stage, where.view, asked.identity.plugin),
     }
+    if where.setting.repeat:
+        found["repeat"] = str(where.setting.repeat)
     for stage in asked.upstream:
         found["upstream"] = stage.key
         found["upstream.plugin"] = stage.identity.plugin.label

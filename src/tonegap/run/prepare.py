@@ -18,6 +18,7 @@ from tonegap.data.metadata import Metadata, read_metadata
 from tonegap.engines.base import Engine
 from tonegap.errors import BadData, BadRequest, StoreError
 from tonegap.files import digest_of, folder_digest, sha256_file
+from tonegap.numerics import numerics_of
 from tonegap.rooms.dataset import Dataset, read_dataset
 from tonegap.rooms.given import Giver, check_given, given_files
 from tonegap.rooms.plugin import fill_parameters, read_plugin
@@ -59,6 +60,8 @@ class Request:
         """The folder below which lies what is known of images."""
         return self.cache or self.store.folder
 
+    repeat: int = 0
+
 
 @dataclass(frozen=True, slots=True)
 class LoadedData:
@@ -83,7 +86,14 @@ def prepare(request: Request) -> Plan:
     for file in given.union(extractor.files if extractor else ()):
         check_given(file)
     tasks = [read_task(request.root, task_id) for task_id in suite.file.tasks]
-    setting = Setting(request.device, suite.file.threads, _scoring_digest(), quality_digest())
+    setting = Setting(
+        device=request.device,
+        threads=suite.file.threads,
+        scoring_sha256=_scoring_digest(),
+        quality_sha256=quality_digest(),
+        numerics=numerics_of(suite.file.numerics, request.device),
+        repeat=request.repeat,
+    )
     watched = any(entry.method.plugin.file.stages for entry in entries)
     views = _views(request, tasks, watched=watched)
     return plan_suite(suite, entries, views, setting, extractor)

@@ -5,6 +5,8 @@ hardware) is in `circumstances`; the rest is byte-identical. The mistake it exis
 number without its evidence.
 """
 
+from typing import Literal
+
 import msgspec
 
 from tonegap.run.job import Parameter
@@ -166,6 +168,7 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """See the module; `scores` maps each selection rule to what it picked.
 
     `truth_sha256` names the truth that the store keeps; empty: none was kept.
+    `numerics` "portable": the stages give the same bytes on every x86 processor with AVX2.
     """
 
     schema: str
@@ -193,6 +196,7 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     curve: tuple[CurvePoint, ...]
     circumstances: Circumstances
     truth_sha256: str = ""
+    numerics: Literal["portable", "native"] = "native"
 
 
 def encode_record(record: Record) -> bytes:

@@ -7,6 +7,7 @@ from pathlib import Path
 from tonegap.audit.gate import audited
 from tonegap.errors import LeakFound
 from tonegap.files import digest_of, sha256_file, sha256_lines
+from tonegap.numerics import Numerics
 from tonegap.run.lineage import FILE as LINEAGE
 from tonegap.run.lineage import read_lineage
 from tonegap.run.marks import StageMark
@@ -77,6 +78,7 @@ def score_cell(store: Store, cell: CellPlan, finish: Finish) -> Record:
         curve=found.curve,
         circumstances=_circumstances(marks, finish),
         truth_sha256=truth_sha256,
+        numerics=_numerics(marks),
     )
 
 
@@ -114,6 +116,12 @@ def _synthetic(store: Store, cell: CellPlan) -> SyntheticId | None:
         n_allowed=audit.n_allowed,
         n_explained=audit.n_explained,
     )
+
+
+def _numerics(marks: Sequence[StageMark]) -> Numerics:
+    """Portable if every stage was."""
+    portable = all(mark.ingredients.get("numerics") == "portable" for mark in marks)
+    return "portable" if portable else "native"
 
 
 def _circumstances(marks: Sequence[StageMark], finish: Finish) -> Circumstances:

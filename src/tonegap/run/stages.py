@@ -199,6 +199,7 @@ class StageRunner:
             gpu=gpu,
             cancelled=self._place.cancelled,
             on_progress=lambda done, total: progress.step(stage.key, done, total),
+            numerics=stage.numerics,
         )
 
     @contextlib.contextmanager

@@ -8,6 +8,7 @@
     submissions/ID/    results of others, each laid out as a store
     last/SLOT.json     ingredients of the newest stage of a kind, to explain a cache miss
     checkpoints/KEY/   what an unfinished try of a resumable stage left
+    repeats/KEY.json   what running a cell anew gave, several times
     audits/KEY.json    what is known of test images among the ancestors of a synthetic set
     given/             copies of local folders that lie on another disk
     seals/             what each of these was when it was written, see `tonegap.run.seals`

@@ -3,8 +3,10 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from tonegap.report.words import UNDEFINED
+from tonegap.report.words import UNDEFINED, metric_label
 from tonegap.run.record import Record, StageCost
+from tonegap.run.repeats import spread, spread_words
+from tonegap.score.tables import ALL
 from tonegap.site.details import cost_of, facts_of
 from tonegap.site.entry_kept import EntryKept
 
@@ -55,7 +57,25 @@ def circumstances(kept: EntryKept) -> tuple[tuple[str, str], ...]:
     """Parameters, isolation, hardware and versions, those that differ between seeds beside each other."""
     records = kept.row.records
     facts = (pair for pair in facts_of(records) if pair[0] != "Stages")  # a table of their own
-    return (*_submitted(kept), *facts, ("Cost, all seeds", cost_of(records)))
+    return (*_submitted(kept), *facts, ("Cost, all seeds", cost_of(records)), *_repeated(kept))
+
+
+def _repeated(kept: EntryKept) -> Iterable[tuple[str, str]]:
+    """How far the first metric spreads from run to run, beside its spread over seeds; nothing without repeats."""
+    selection, _, metric = kept.table.ranked
+    name = f"{selection}: {metric}, {ALL}"
+    seeds = [seed for seed in kept.row.seeds if seed.repeats and name in seed.repeats.scores]
+    if not seeds:
+        return
+    for seed in seeds:
+        if seed.repeats:
+            words = spread_words(seed.repeats, name)
+            yield f"{metric_label(metric)} from run to run, seed {seed.seed}", words
+    values = kept.row.views[kept.table.ranked].scores.overall.values
+    over = spread(values)
+    if over is not None:
+        words = f"{100 * over:.1f} points (standard deviation of {len(values)} seeds)"
+        yield f"{metric_label(metric)} from seed to seed", words
 
 
 def _submitted(kept: EntryKept) -> Iterable[tuple[str, str]]:

@@ -92,6 +92,7 @@ def _suite_file(row: Row, record: Record, setting: Setting, given: Given) -> Sui
         entries=(rows,),
         limits=Limits(),
         threads=setting.threads,
+        numerics=record.numerics,
         subset=record.data.subset,
     )
 

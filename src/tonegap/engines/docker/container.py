@@ -55,7 +55,9 @@ def create(
         labels=_labels(spec, place),
         # The whole command is the entry point: an image's own would come before it.
         entrypoint=probed(argv, spec.gpu),
-        environment=stage_variables(spec.threads, "/tmp", "" if spec.gpu is None else "0"),
+        environment=stage_variables(
+            spec.threads, "/tmp", "" if spec.gpu is None else "0", spec.numerics
+        ),
         hostname="stage",
         working_dir="/plugin",
         healthcheck={"test": ["NONE"]},

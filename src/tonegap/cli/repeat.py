@@ -1,0 +1,65 @@
+"""`tonegap repeat`: how far an entry's scores spread from run to run."""
+
+import sys
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import click
+
+from tonegap.cli.requests import RunOptions, open_request, run_options
+from tonegap.errors import BadRequest
+
+if TYPE_CHECKING:
+    from tonegap.run.plan import Plan
+
+
+@click.command(name="repeat")
+@click.argument("entry")
+@click.argument("suite", default="smoke")
+@click.option(
+    "-n", "n_runs", type=click.IntRange(2), default=3, show_default=True, help="Runs of each seed."
+)
+@run_options
+def command(entry: str, suite: str, n_runs: int, options: RunOptions) -> None:
+    """Run all stages of ENTRY of SUITE anew, N times with the same seeds, and say how far its scores spread.
+
+    ENTRY is its label in the report. On a GPU equal work gives unequal bytes; a difference between entries
+    has to be held against that. The report shows it beside the spread over seeds. The same command again
+    does what is missing.
+
+    \b
+    tonegap repeat "none + erm (cnn4)" -n 3
+    """  # noqa: D301
+    from tonegap.cli.run import say, work
+    from tonegap.run.golden import records_of
+    from tonegap.run.prepare import prepare
+    from tonegap.run.repeats import repeats_of, spread_words, write_repeats
+
+    request = open_request(suite, options)
+    own = _of_entry(prepare(request), entry)
+    runs = [_of_entry(prepare(replace(request, repeat=k + 1)), entry) for k in range(n_runs)]
+    for plan in runs:
+        tally = work(request, plan, options)
+        say(tally)
+        if tally.failures:
+            sys.exit(1)
+    found = [records_of(plan, request.store) for plan in runs]
+    for cell, records in zip(own.cells, zip(*found, strict=True), strict=True):
+        repeats = repeats_of(cell.id.key, records)
+        with request.store.writing():
+            write_repeats(request.store.folder, repeats)
+        click.echo(f"{entry} on {cell.id.task}, seed {cell.id.seed}:")
+        for name in repeats.scores:
+            click.echo(f"  {name}: {spread_words(repeats, name)}")
+
+
+def _of_entry(plan: "Plan", label: str) -> "Plan":
+    """The plan's cells of one entry alone. Raises BadRequest for an entry that it has not, or cannot run."""
+    cells = tuple(cell for cell in plan.cells if cell.id.entry.label == label)
+    if not cells:
+        known = ", ".join(dict.fromkeys(repr(cell.id.entry.label) for cell in plan.cells))
+        raise BadRequest(f"no entry {label!r} in the suite {plan.matrix.suite}; there are: {known}")
+    for cell in cells:
+        if cell.id.not_applicable:
+            raise BadRequest(f"{label} on {cell.id.task}: {cell.id.not_applicable}")
+    return replace(plan, cells=cells, sheets=())

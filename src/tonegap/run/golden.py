@@ -1,0 +1,143 @@
+"""Golden records: what a suite's own run gave, `reports/golden/SUITE.json`, and what differs from it.
+
+Predictions by digest and the main scores, not whole records. The mistake it exists to prevent: numbers on a page that
+no machine gives any more, and nobody notices.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+
+from tonegap.errors import BadRequest, StoreError
+from tonegap.files import write_atomic
+from tonegap.run.main_scores import main_scores
+from tonegap.run.plan import Plan
+from tonegap.run.record import EntryId, Record, decode_record
+from tonegap.run.store import Store
+
+SCHEMA = "tonegap/golden@1"
+FOLDER = Path("reports/golden")
+
+
+class GoldenCell(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One entry × task × seed: the digest of its predictions file and its main scores."""
+
+    entry: EntryId
+    task: str
+    seed: int
+    predictions_sha256: str
+    scores: dict[str, float | None]
+
+
+class Golden(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The golden records of a suite; `versions` are those of the libraries that made them."""
+
+    schema: str
+    suite: str
+    versions: dict[str, str]
+    cells: tuple[GoldenCell, ...]
+
+
+def golden_path(root: Path, suite: str) -> Path:
+    """Where the golden records of a suite lie, or would."""
+    return root / FOLDER / f"{suite}.json"
+
+
+def read_golden(path: Path) -> Golden:
+    """The golden records of a file. Raises BadRequest where there are none, or others than wanted."""
+    try:
+        golden = msgspec.json.decode(path.read_bytes(), type=Golden)
+    except FileNotFoundError:
+        raise BadRequest(
+            f"{path}: no golden records of this suite; `tonegap run SUITE --write-golden` writes them"
+        ) from None
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as e:
+        raise BadRequest(f"{path}: no golden records: {e}") from None
+    if golden.schema != SCHEMA or not golden.cells:
+        raise BadRequest(f"{path}: found schema {golden.schema!r}, wanted {SCHEMA!r} with records")
+    return golden
+
+
+def write_golden(path: Path, golden: Golden) -> None:
+    """Writes golden records: the same records give the same bytes. Raises BadRequest."""
+    content = msgspec.json.format(msgspec.json.encode(golden, order="sorted"), indent=1) + b"\n"
+    try:
+        write_atomic(path, content)
+    except OSError as e:
+        raise BadRequest(f"{path}: cannot be written: {e.strerror}") from None
+
+
+def golden_of(suite: str, records: Sequence[Record]) -> Golden:
+    """The golden records of a suite's records, in their order."""
+    cells = [
+        GoldenCell(r.entry, r.task, r.seed, r.predictions_sha256, main_scores(r)) for r in records
+    ]
+    return Golden(SCHEMA, suite, _versions(records), tuple(cells))
+
+
+def records_of(plan: Plan, store: Store) -> list[Record]:
+    """The records of a plan's cells that have one."""
+    paths = [store.record_path(c.id.key) for c in plan.cells if not c.id.not_applicable]
+    try:
+        return [decode_record(path.read_bytes()) for path in paths if path.exists()]
+    except (OSError, msgspec.DecodeError) as e:
+        raise StoreError(f"{store.folder}: a damaged record ({e})") from None
+
+
+def differences(golden: Golden, found: Golden) -> list[str]:
+    """One sentence for each cell that differs, is missing or is new; nothing if all are equal."""
+    wanted = {_place(cell): cell for cell in golden.cells}
+    here = {_place(cell): cell for cell in found.cells}
+    lines = []
+    for place in [*wanted, *(place for place in here if place not in wanted)]:
+        text = _difference(wanted.get(place), here.get(place))
+        if text:
+            entry, task, seed = place
+            lines.append(f"{entry.label} on {task}, seed {seed}: {text}")
+    return lines
+
+
+def other_versions(golden: Golden, found: Golden) -> str:
+    """The libraries that are others than when the golden records were made, as one clause; or nothing."""
+    names = sorted(golden.versions.keys() | found.versions.keys())
+    pairs = [(n, golden.versions.get(n, "none"), found.versions.get(n, "none")) for n in names]
+    return ", ".join(
+        f"{name} {then} there and {now} here" for name, then, now in pairs if then != now
+    )
+
+
+def _place(cell: GoldenCell) -> tuple[EntryId, str, int]:
+    return cell.entry, cell.task, cell.seed
+
+
+def _difference(wanted: GoldenCell | None, here: GoldenCell | None) -> str:
+    if wanted is None:
+        return "is not among the golden records"
+    if here is None:
+        return "has no record"
+    found = []
+    if wanted.predictions_sha256 != here.predictions_sha256:
+        digests = here.predictions_sha256[:12], wanted.predictions_sha256[:12]
+        found.append("other predictions ({} instead of {})".format(*digests))
+    found += _other_scores(wanted.scores, here.scores)
+    return "; ".join(found)
+
+
+def _other_scores(
+    wanted: Mapping[str, float | None], here: Mapping[str, float | None]
+) -> list[str]:
+    names = [*wanted, *(name for name in here if name not in wanted)]
+    return [
+        f"{name} is {here.get(name)} instead of {wanted.get(name)}"
+        for name in names
+        if name not in wanted or name not in here or wanted[name] != here[name]
+    ]
+
+
+def _versions(records: Sequence[Record]) -> dict[str, str]:
+    """Versions of all records together, without tonegap's own, which each release changes."""
+    found: dict[str, str] = {}
+    for record in records:
+        found |= record.circumstances.versions
+    return {name: text for name, text in sorted(found.items()) if name != "tonegap"}

@@ -1,0 +1,54 @@
+"""A whole run in one process: drawing, packs, every stage, scores and sheets. `whole_run.py ROOT SUITE STORE`.
+
+An emulated processor lasts as long as one process: what a process starts runs on the real one again.
+"""
+
+import sys
+from pathlib import Path
+
+from tonegap.numerics import settle
+
+settle()  # as the command line does, before numpy is imported
+
+from stages_here import StagesHere  # noqa: E402
+
+from tonegap.engines.base import RunResult, RunSpec  # noqa: E402
+from tonegap.rooms.suite import read_suite  # noqa: E402
+from tonegap.run.prepare import Request, prepare  # noqa: E402
+from tonegap.run.progress import open_progress  # noqa: E402
+from tonegap.run.runner import run_plan  # noqa: E402
+from tonegap.run.stages import Workplace  # noqa: E402
+from tonegap.run.store import Store  # noqa: E402
+
+
+class AllHere(StagesHere):
+    """Every stage in this process, none in one of its own."""
+
+    def run(self, spec: RunSpec) -> RunResult:
+        return self.run_here(spec)
+
+
+def main(root: Path, suite: str, store: Path) -> int:
+    """How many cells failed."""
+    request = Request(
+        root=root,
+        suite=read_suite(root, suite),
+        store=Store(store),
+        engine=AllHere(root / "docker" / "kit"),
+        roots={},
+        device="cpu",
+        jobs=1,
+        allow_missing=False,
+    )
+    plan = prepare(request)
+    place = Workplace(
+        request.store, request.engine, request.suite.file.limits, 1, (), open_progress()
+    )
+    failures = run_plan(plan, place).failures
+    for failure in failures:
+        sys.stderr.write(f"{failure.plugin} {failure.stage}: {failure.text}\n")
+    return len(failures)
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3])))
