@@ -115,6 +115,18 @@ class CurvePoint(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     test: float | None
 
 
+class CrossFit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What choosing the epoch on test images gains, chosen on one half of them and scored on the other.
+
+    `epochs`: chosen on the first and on the second half (none where a half cannot choose); `n` images of each.
+    `gains` maps a tone axis to scores over all images: the chosen epoch's minus validation's, mean of both halves.
+    """
+
+    epochs: tuple[int, ...]
+    n: tuple[int, int]
+    gains: dict[str, ScoreColumns]
+
+
 class Leaks(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Near-duplicate groups that cross from training or validation into test: groups, test images."""
 
@@ -160,7 +172,8 @@ class Circumstances(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """See the module; `scores` maps each selection rule to what it picked.
 
-    `truth_sha256` names the truth that the store keeps; empty: none was kept.
+    `truth_sha256` names the truth that the store keeps; empty: none was kept. `cross_fit`: null in records
+    that are older than it, and where nothing was left to choose.
     """
 
     schema: str
@@ -188,6 +201,7 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     curve: tuple[CurvePoint, ...]
     circumstances: Circumstances
     truth_sha256: str = ""
+    cross_fit: CrossFit | None = None
 
 
 def encode_record(record: Record) -> bytes:

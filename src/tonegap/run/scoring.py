@@ -20,7 +20,8 @@ from tonegap.run.record import (
     StageId,
     SyntheticId,
 )
-from tonegap.run.results import Rules, results_of
+from tonegap.run.results import results_of
+from tonegap.run.rules import Rules
 from tonegap.run.store import StageMark, Store
 from tonegap.run.truth import PartTruth, Truth, encode_truth, truth_place
 from tonegap.run.view import Rows, TaskView
@@ -74,6 +75,7 @@ def score_cell(store: Store, cell: CellPlan, finish: Finish) -> Record:
         curve=found.curve,
         circumstances=_circumstances(marks, finish),
         truth_sha256=truth_sha256,
+        cross_fit=found.cross_fit,
     )
 
 
