@@ -67,6 +67,30 @@ def other_data(seeds: Mapping[EntryId, Sequence[SeedResult]]) -> set[EntryId]:
     return found
 
 
+def other_seeds(cells: Mapping[EntryId, Sequence[Cell]]) -> dict[EntryId, str]:
+    """Entries whose declared seeds are not those of most of this store's own entries, and why they have no rank.
+
+    One of several seeds may be the lucky one, and a seed of somebody's choice more so. Of equally many the more
+    seeds are the usual ones. Without an entry of this store's own there is nothing to differ from.
+    """
+    seeds = {entry: tuple(cell.id.seed for cell in own) for entry, own in cells.items()}
+    ours = [entry for entry, own in cells.items() if not own[0].submission]
+    counted = Counter(seeds[e] for e in ours if not cells[e][0].id.control)
+    counted = counted or Counter(seeds[e] for e in ours)
+    if not counted:
+        return {}
+    usual = max(counted, key=lambda found: (counted[found], len(found), found))
+    return {
+        entry: f"its seeds ({_listed(own)}) are not those of the others ({_listed(usual)})"
+        for entry, own in seeds.items()
+        if own != usual and not cells[entry][0].id.control
+    }
+
+
+def _listed(seeds: Sequence[int]) -> str:
+    return ", ".join(map(str, seeds))
+
+
 def _data(record: Record) -> str:
     parts = sorted((name, part.sha256) for name, part in record.partitions.items())
     return repr((record.data, parts))

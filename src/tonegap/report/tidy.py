@@ -10,6 +10,7 @@ from itertools import islice
 
 from tonegap.report.board import Leaderboard
 from tonegap.report.model import Difference, Mean, Row, Table, View
+from tonegap.report.ranking import SHRUNKEN
 from tonegap.score.tables import ALL, GAP, WORST, metric_named
 
 COLUMNS = (
@@ -17,7 +18,7 @@ COLUMNS = (
     "control", "marks", "seeds_declared", "seeds_finished", "unranked",
     "selection", "axis", "metric", "larger_is_better", "tone",
     "mean", "low", "high", "n_low", "n_high", "reason",
-    "change_from_reference", "oracle_minus_validation", "rank",
+    "change_from_reference", "under_test_oracle", "cross_fitted_gain", "rank", "ranked_by", "ranked_because",
 )  # fmt: skip
 TidyLine = tuple[str | int | float | None, ...]
 Batch = list[TidyLine]
@@ -53,30 +54,46 @@ def tidy_batches(board: Leaderboard) -> Iterator[Batch]:
     `rank` stands on the line of the score that ranks and nowhere else.
     """
     lines = (
-        line
-        for table in board.tables
-        for row in table.all_rows
-        for line in _lines(board, table, row)
+        line for table in board.tables for row in table.all_rows for line in _lines(table, row)
     )
     while batch := list(islice(lines, _BATCH)):
         yield batch
 
 
-def _lines(board: Leaderboard, table: Table, row: Row) -> Iterator[TidyLine]:
+def _lines(table: Table, row: Row) -> Iterator[TidyLine]:
     who = _who(table, row)
     if not row.views:
         selection, axis, metric = table.ranked
         why = next(s.hole.text for s in row.seeds if s.hole)
-        yield (*who, selection, axis, metric, None, None, *[None] * 5, why, None, None, None)
+        yield (*who, selection, axis, metric, None, None, *[None] * 5, why, *[None] * 6)
     for (selection, axis, metric), view in row.views.items():
         where = selection, axis, metric, _yes(metric_named(metric).larger_is_better)
         ranks = (selection, axis, metric) == table.ranked
-        ranking_tone = _ranking_tone(board, view)
         for tone, mean, change in _scores(view, table.tones(axis)):
-            rank = row.rank if ranks and tone == ranking_tone else None
-            oracle = view.oracle_minus_validation.value if tone == ALL else None
+            choices = view.under_test_oracle.value, view.cross_fitted.value
+            gains = choices if tone == ALL else (None, None)
             changed = change.value if change else None
-            yield (*who, *where, tone, *_mean(mean), changed, oracle, rank)
+            yield (
+                *who,
+                *where,
+                tone,
+                *_mean(mean),
+                changed,
+                *gains,
+                *_rank(table, row, ranks, tone),
+            )
+        if ranks and row.shrunken and view.scores.worst:
+            of = view.scores.worst
+            shrunken = row.shrunken.worst, None, None, of.n_low, of.n_high, None
+            rank = _rank(table, row, ranks, SHRUNKEN)
+            yield (*who, *where, SHRUNKEN, *shrunken, None, None, None, *rank)
+
+
+def _rank(table: Table, row: Row, ranks: bool, tone: str) -> TidyLine:
+    """The rank on the line of the score that ranks, by what and why by that; nothing elsewhere."""
+    if not ranks or row.rank is None or tone != table.ranking.by:
+        return None, None, None
+    return row.rank, table.ranking.by, table.ranking.why or None
 
 
 def _who(table: Table, row: Row) -> TidyLine:
@@ -101,10 +118,6 @@ def _who(table: Table, row: Row) -> TidyLine:
 
 def _yes(value: bool) -> str:
     return "yes" if value else "no"
-
-
-def _ranking_tone(board: Leaderboard, view: View) -> str:
-    return WORST if board.settings.rank_by == "worst" and view.scores.worst else ALL
 
 
 def _scores(view: View, tones: tuple[str, ...]) -> Iterator[tuple[str, Mean, Difference | None]]:
