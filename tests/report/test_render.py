@@ -68,7 +68,7 @@ def test_markdown_shows_scores_n_gap_and_change(board):
     # worst (0.7 + 0.6) / 2, gap (0.2 + 0.2) / 2, both seeds 0.2; change of the gap -(0.4 - 0.2) / 2
     assert (
         "| 1 | tone-shift + erm (resnet18) | 65.0 VI | 20.0 | 20.0–20.0 | 50.0 | 85.0 | 65.0 "
-        "| +10.0 | −10.0 | 0.0 | 2 |"
+        "| +10.0 | −10.0 | 0.0 | 0.0 | 2 |"
     ) in text
 
 
@@ -152,9 +152,9 @@ def test_the_page_shows_every_tone_beside_the_gap_without_its_script(board):
     page = re.sub(r"<script.*?</script>", "", render_html(board), flags=re.DOTALL)
     row = re.search(r'<tr class="first">.*?</tr>', page, re.DOTALL).group()
     cells = [re.sub("<[^>]+>", " ", c).split() for c in re.findall(r"<td[^>]*>(.*?)</td>", row)]
-    # rank, worst, gap, strip, all, I, VI, change of worst, of gap, oracle
+    # rank, worst, gap, strip, all, I, VI, change of worst, of gap, under test-oracle, selection gain
     assert [c[0] if c else "" for c in cells] == [
-        "1", "65.0", "20.0", "", "50.0", "85.0", "65.0", "+10.0", "−10.0", "0.0",
+        "1", "65.0", "20.0", "", "50.0", "85.0", "65.0", "+10.0", "−10.0", "0.0", "0.0",
     ]  # fmt: skip
     assert "n 40" in page
 
