@@ -164,7 +164,10 @@ def test_the_command_prints_a_paper_and_refuses_what_it_does_not_know(capsys):
     with pytest.raises(SystemExit) as done:
         main(["paper", "fairdisco", "--suite-root", str(ROOT), "--format", "csv"])
     assert not done.value.code
-    assert "stored,S37 (seed 123),PQD,fraction,.8293,0.829268,,,agrees," in capsys.readouterr().out
+    assert (
+        "stored,S37 (seed 123),PQD,fraction,.8293,0.829268,,,recomputed from the authors' counts,,stored"
+        in capsys.readouterr().out
+    )
     with pytest.raises(SystemExit) as refused:
         main(["paper", "nobody", "--suite-root", str(ROOT)])
     assert refused.value.code == 2

@@ -61,15 +61,12 @@ def as_json(paper: PaperFile, cells: Sequence[PaperCell]) -> str:
 def tally(cells: Sequence[PaperCell]) -> str:
     """How many cells a run reproduced, of those that one can answer, then how many have which verdict."""
     counts = Counter(cell.verdict for cell in cells if cell.verdict)
-    of_runs = Counter(cell.verdict for cell in cells if cell.verdict and cell.kind == "scores")
+    of_runs = [cell.verdict for cell in cells if cell.verdict and cell.kind == "scores"]
+    n = sum(verdict in _ANSWERABLE for verdict in of_runs)
     parts = []
     if of_runs:
-        n = sum(of_runs[verdict] for verdict in _ANSWERABLE)
-        parts.append(
-            f"{of_runs['agrees']} of {n} reproduced by a run"
-            if n
-            else "none that a run here can answer"
-        )
+        done = f"{of_runs.count('agrees')} of {n} reproduced by a run"
+        parts.append(done if n else "none that a run here can answer")
     shown = [(verdict, n) for verdict, n in counts.most_common() if verdict != "agrees"]
     parts += [f"{n} {_of(verdict, n)}" for verdict, n in shown]
     return f"{sum(counts.values())} printed cells: {', '.join(parts)}."
