@@ -15,6 +15,7 @@ from tonegap.report.latex import render_latex
 from tonegap.report.leaderboard import leaderboard
 from tonegap.report.markdown import render_markdown
 from tonegap.report.tidy import render_csv
+from tonegap.run.record import SyntheticId
 from tonegap.site.html import render_html
 from tonegap.site.write import RENDERERS, write_report
 
@@ -221,3 +222,20 @@ def test_a_report_of_records_alone_is_six_files(cells, settings, tmp_path):
         "index.html",
         *(f"leaderboard.{e}" for e in ("csv", "json", "md", "parquet", "tex")),
     ]
+
+
+@pytest.mark.parametrize("unknown", [{"n_unnamed": 3}, {"n_unknown": 3}])
+def test_images_of_unknown_origin_are_marked_in_every_format(
+    make_record, entry, cell, settings, unknown
+):
+    synthetic = SyntheticId(n=9, n_by_tone={"I": 9}, sha256="f" * 64, **unknown)
+    tones = {"I": 0.5, "VI": 0.5}
+    known = cell(make_record(entry("none+erm"), 0, tones))
+    made = cell(make_record(entry("copier+erm"), 0, tones), synthetic=synthetic)
+    board = leaderboard([known, made], settings)
+    for name, render in RENDERERS.items():
+        assert "origin unknown" in render(board), name
+    assert [r.entry.method for r in board.tables[0].rows if "origin unknown" in r.marks] == [
+        "copier"
+    ]
+    assert "does not say what its images were made from" in render_html(board)

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from tonegap.report.model import Hole, SeedResult
 from tonegap.run.matrix import Cell
-from tonegap.run.record import EntryId, Record
+from tonegap.run.record import EntryId, Record, SyntheticId
 
 
 def cells_by_entry(cells: Sequence[Cell]) -> dict[EntryId, list[Cell]]:
@@ -45,11 +45,17 @@ def marks_of(
         "subset": any(r.data.subset is not None for r in records),
         "uncontained": not all(r.circumstances.isolation.contained for r in records),
         "tone at test": any(r.tone_at_test for r in records),
+        "origin unknown": any(r.synthetic and _unknown(r.synthetic) for r in records),
         "incomplete seeds": len(records) < len(seeds),
         "other data": elsewhere,
         "mixed": len({_recipe(r) for r in records}) > 1,
     }
     return tuple(mark for mark, holds in found.items() if holds)
+
+
+def _unknown(made: SyntheticId) -> int:
+    """Of how many synthetic images nobody says what they were made from."""
+    return made.n_unknown + made.n_unnamed
 
 
 def other_data(seeds: Mapping[EntryId, Sequence[SeedResult]]) -> set[EntryId]:

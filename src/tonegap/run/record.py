@@ -91,7 +91,8 @@ class SyntheticId(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     `sha256` covers rows, sources, learned parts and the content of every image. `parts`: SHA-256 of each
     learned part. `withheld`: training images that no method was shown, by the rule that found their copy
     among the held-out ones; `shown` where the task says that methods see them. Of the images: `n_sources`
-    real ones are their ancestors, of `n_unknown` nobody says what they were made from, `n_allowed` descend
+    real ones are their ancestors, of `n_unknown` the method says that nobody knows what they were made from,
+    `n_unnamed` name no ancestor though the method does not say that it works from text alone, `n_allowed` descend
     from what was shown, `n_explained` look like a held-out image but more like a source of their own.
     """
 
@@ -105,6 +106,7 @@ class SyntheticId(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     n_unknown: int = 0
     n_allowed: int = 0
     n_explained: int = 0
+    n_unnamed: int = 0
 
 
 class CurvePoint(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -110,23 +110,25 @@ def _synthetic(store: Store, cell: CellPlan) -> SyntheticId | None:
     audit = audited(store, key, view)
     if audit.refused:
         raise LeakFound(audit.text)
-    parts = read_lineage(made).parts
+    lineage = read_lineage(made)
     counts: dict[str, int] = {}
     for row in read_synthetic(made):
         counts[row.tone or "unknown"] = counts.get(row.tone or "unknown", 0) + 1
     by_tone = dict(sorted(counts.items()))
     files = (made / "synthetic.csv", made / LINEAGE)
+    from_text = cell.entry.method.plugin.file.made_from == "text"
     return SyntheticId(
         n=audit.n,
         n_by_tone=by_tone,
         sha256=digest_of([sha256_file(file) for file in files]),
-        parts={name: part.sha256 for name, part in sorted(parts.items()) if part.sha256},
+        parts={name: part.sha256 for name, part in sorted(lineage.parts.items()) if part.sha256},
         withheld={} if view.methods_see_duplicates else view.n_kin_by_rule,
         shown=view.n_kin_by_rule if view.methods_see_duplicates else {},
         n_sources=audit.n_sources,
         n_unknown=audit.n_unknown,
         n_allowed=audit.n_allowed,
         n_explained=audit.n_explained,
+        n_unnamed=0 if from_text else sum(not lineage.ancestors(i) for i in range(audit.n)),
     )
 
 
