@@ -15,12 +15,18 @@ if TYPE_CHECKING:
     from tonegap.run.plan import Plan
     from tonegap.run.prepare import Request
     from tonegap.run.runner import Tally
+    from tonegap.run.stages import Workplace
 
 
 @click.command(name="run")
 @click.argument("suite", default="smoke")
+@click.option(
+    "--check-determinism",
+    is_flag=True,
+    help="Afterwards run a stage of each plug-in again: it must leave the same bytes (CPU).",
+)
 @run_options
-def command(suite: str, options: RunOptions) -> None:
+def command(suite: str, check_determinism: bool, options: RunOptions) -> None:
     """Run SUITE and report; without SUITE the embedded smoke suite, which needs no data.
 
     The same command again does exactly what is missing. The last line names the report.
@@ -38,18 +44,26 @@ def command(suite: str, options: RunOptions) -> None:
     request.store.write_matrix(plan.matrix)
     tally = work(request, plan, options)
     say(tally)
+    alike = not check_determinism or _same_twice(request, plan, options)
     click.echo(_report(request, plan))
-    if tally.failures:
+    if tally.failures or not alike:
         sys.exit(1)
 
 
 def work(request: "Request", plan: "Plan", options: RunOptions) -> "Tally":
     """How the stages and cells of a plan ended; what is finished stays."""
-    from tonegap.run.progress import open_progress
     from tonegap.run.runner import run_plan
+
+    place = _workplace(request, options)
+    with _cancelled_by_signal(place.cancelled):
+        return run_plan(plan, place)
+
+
+def _workplace(request: "Request", options: RunOptions) -> "Workplace":
+    from tonegap.run.progress import open_progress
     from tonegap.run.stages import Workplace
 
-    place = Workplace(
+    return Workplace(
         store=request.store,
         engine=request.engine,
         limits=request.suite.file.limits,
@@ -57,8 +71,18 @@ def work(request: "Request", plan: "Plan", options: RunOptions) -> "Tally":
         gpus=parse_gpus(options),
         progress=open_progress(),
     )
+
+
+def _same_twice(request: "Request", plan: "Plan", options: RunOptions) -> bool:
+    """Whether a stage of each plug-in leaves the same bytes again; says on standard error how each went."""
+    from tonegap.run.determinism import check_determinism
+
+    place = _workplace(request, options)
     with _cancelled_by_signal(place.cancelled):
-        return run_plan(plan, place)
+        found = check_determinism(plan, place)
+    for repeated in found:
+        click.echo(repeated.sentence, err=True)
+    return not any(repeated.differs for repeated in found) and not place.cancelled.is_set()
 
 
 @contextlib.contextmanager
