@@ -7,7 +7,9 @@ import pytest
 from faces import CHANGES, picture
 
 from tonegap.engines import open_engine
+from tonegap.report.evidence import marks_of, seed_results
 from tonegap.rooms.suite import Limits, read_suite
+from tonegap.run.matrix import Cell
 from tonegap.run.prepare import Request, prepare
 from tonegap.run.progress import PlainProgress
 from tonegap.run.record import decode_record
@@ -153,6 +155,27 @@ def test_a_test_image_named_as_a_source_is_refused_by_name(trial):
 def test_sources_that_nobody_knows_are_counted_in_the_record(trial):
     copier(trial.rooms, sources='"?"')
     assert trial.run("copier").record.synthetic.n_unknown == trial.record.synthetic.n
+
+
+def test_images_that_name_no_source_are_counted_unless_they_come_from_text(trial):
+    def marks():
+        cell = Cell(trial.plan.cells[0].id, trial.record, None)
+        return marks_of(seed_results([cell]), control=False, elsewhere=False)
+
+    copier(trial.rooms, sources='""')
+    made = trial.run("copier").record.synthetic
+    assert (made.n_unnamed, made.n_unknown, made.n_sources) == (made.n, 0, 0)
+    assert "origin unknown" in marks()
+
+    path = trial.rooms.root / "methods" / "copier" / "method.toml"
+    path.write_text(f'made_from = "text"\n{path.read_text()}')
+    assert trial.run("copier").record.synthetic.n_unnamed == 0
+    assert "origin unknown" not in marks()
+
+
+def test_images_with_sources_have_a_known_origin(trial):
+    copier(trial.rooms)
+    assert trial.run("copier").record.synthetic.n_unnamed == 0
 
 
 def plant(download, view):

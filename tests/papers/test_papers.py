@@ -16,8 +16,8 @@ from tonegap.errors import BadRequest, BadRoom
 from tonegap.papers.compare import Sources, paper_cells
 from tonegap.papers.printed import parse_printed
 from tonegap.papers.runs import Run, answered, differences
-from tonegap.papers.verdict import Reproduced, judge
-from tonegap.papers.words import as_csv, as_json, as_markdown
+from tonegap.papers.verdict import PaperCell, Reproduced, judge
+from tonegap.papers.words import as_csv, as_json, as_markdown, tally
 from tonegap.rooms.dataset import read_dataset
 from tonegap.rooms.paper import Column, PaperRow, PaperTable, paper_keys, read_paper
 
@@ -52,6 +52,50 @@ def test_the_verdict_on_a_cell(printed, reproduced, verdict):
     assert judge(printed, reproduced)[0] == verdict
 
 
+def test_what_no_run_made_is_never_called_reproduced():
+    # 21 cells of stored counts, and 8 cells that a run could answer: none has run.
+    paper = read_paper(ROOT, "fairdisco")
+    cells = paper_cells(paper, Sources())
+    said = "29 printed cells: 0 of 8 reproduced by a run, 21 recomputed from the authors' counts, 8 not run."
+    assert said in as_markdown(paper, cells)
+    assert json.loads(as_json(paper, cells))["summary"] == said
+    rows = list(csv.DictReader(io.StringIO(as_csv(cells))))
+    assert {(r["verdict"], r["kind"]) for r in rows if r["printed"]} == {
+        ("recomputed from the authors' counts", "stored"),
+        ("not run", "scores"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "verdict"),
+    [
+        ("stored", 20.2, "recomputed from the authors' counts"),
+        ("stored", 20.4, "differs from the authors' counts"),
+        ("counts", 20.2, "agrees with the metadata"),
+        ("counts", 20.4, "differs from the metadata"),
+        ("scores", 20.2, "agrees"),
+    ],
+)
+def test_the_verdict_names_what_the_number_was_made_from(kind, value, verdict):
+    assert judge("20.2", Reproduced(value), kind)[0] == verdict
+
+
+def test_only_runs_are_counted_as_reproduced():
+    def cell(verdict, kind="scores"):
+        return PaperCell("1", "r", "c", "percent", "20.2", Reproduced(20.2), verdict, "", kind)
+
+    cells = [cell("agrees"), cell("differs"), cell("not run"), cell("not comparable")]
+    cells += [cell("agrees with the metadata", "counts")] * 2
+    assert tally(cells) == (
+        "6 printed cells: 1 of 3 reproduced by a run, 2 agree with the metadata, 1 differs, 1 not run, "
+        "1 not comparable."
+    )
+    assert tally(cells[3:4]) == (
+        "1 printed cells: none that a run here can answer, 1 not comparable."
+    )
+    assert tally(cells[4:]) == "2 printed cells: 2 agree with the metadata."
+
+
 @pytest.mark.parametrize("key", paper_keys(ROOT))
 def test_every_paper_is_read_and_shown_in_every_format(key):
     paper = read_paper(ROOT, key)
@@ -67,7 +111,7 @@ def test_stored_results_of_fairdisco_are_reproduced_exactly():
     cells = paper_cells(read_paper(ROOT, "fairdisco"), Sources())
     stored = [cell for cell in cells if cell.table == "stored"]
     assert len(stored) == 21
-    assert {cell.verdict for cell in stored} == {"agrees"}
+    assert {cell.verdict for cell in stored} == {"recomputed from the authors' counts"}
     for cell in stored:
         digits = len(cell.printed.partition(".")[2])
         assert round(cell.reproduced.value, digits) == float(cell.printed), cell
@@ -81,13 +125,13 @@ def test_table_1_of_groh_is_counted_exactly_from_the_metadata():
     cells = paper_cells(read_paper(ROOT, "groh-2021"), Sources({"fitzpatrick17k": metadata}))
     table = [cell for cell in cells if cell.table == "1"]
     assert len(table) == 28
-    assert {cell.verdict for cell in table} == {"agrees"}
+    assert {cell.verdict for cell in table} == {"agrees with the metadata"}
 
 
 def test_counts_without_metadata_say_how_to_give_it():
     cells = paper_cells(read_paper(ROOT, "groh-2021"), Sources())
     first = cells[0]
-    assert first.verdict == "not run"
+    assert first.verdict == "not counted"
     assert first.why == "needs the metadata: --root fitzpatrick17k=DIR"
 
 
@@ -120,7 +164,10 @@ def test_the_command_prints_a_paper_and_refuses_what_it_does_not_know(capsys):
     with pytest.raises(SystemExit) as done:
         main(["paper", "fairdisco", "--suite-root", str(ROOT), "--format", "csv"])
     assert not done.value.code
-    assert "stored,S37 (seed 123),PQD,fraction,.8293,0.829268,,,agrees," in capsys.readouterr().out
+    assert (
+        "stored,S37 (seed 123),PQD,fraction,.8293,0.829268,,,recomputed from the authors' counts,,stored"
+        in capsys.readouterr().out
+    )
     with pytest.raises(SystemExit) as refused:
         main(["paper", "nobody", "--suite-root", str(ROOT)])
     assert refused.value.code == 2

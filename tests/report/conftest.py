@@ -11,6 +11,7 @@ from tonegap.report.settings import LeaderboardSettings, Reference
 from tonegap.run.matrix import Cell, CellId, Failure
 from tonegap.run.record import (
     Circumstances,
+    CrossFit,
     CurvePoint,
     DataId,
     EntryId,
@@ -65,6 +66,7 @@ class RecordFactory:
         overall: Value = 0.5,
         control: bool = False,
         oracle_overall: Value | None = None,
+        gain: Value = 0.0,
     ) -> Record:
         n = dict.fromkeys(per_tone, 40)
         tones = {
@@ -76,7 +78,9 @@ class RecordFactory:
         }
         axis = "groups" if set(per_tone) <= set(GROUPS) else "types"
         scores = {s: self.selected({axis: columns(self.metrics(tones[s]), n)}) for s in SELECTIONS}
-        return self.record(entry, seed, tuple(per_tone), scores, control)
+        record = self.record(entry, seed, tuple(per_tone), scores, control)
+        gains = columns({"accuracy": {"all": gain}, "pqd": {"all": 0.0}}, n)
+        return msgspec.structs.replace(record, cross_fit=CrossFit((3, 4), (20, 20), {axis: gains}))
 
     def metrics(self, accuracy: Tones) -> dict[str, Tones]:
         """Accuracy, and PQD as a metric that compares tones itself."""

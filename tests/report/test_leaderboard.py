@@ -149,20 +149,66 @@ def test_without_a_reference_the_change_is_undefined(make_record, entry, cell, s
     assert change.gap.reason == "no reference entry"
 
 
-def test_a_smaller_gap_with_a_lower_worst_tone_is_levelling_down(two_seeds, settings):
-    cells = two_seeds("none+erm", {"I": 0.9, "VI": 0.5}, {"I": 0.9, "VI": 0.5})
-    cells += two_seeds("lower+erm", {"I": 0.5, "VI": 0.4}, {"I": 0.5, "VI": 0.4})
-    cells += two_seeds("higher+erm", {"I": 0.8, "VI": 0.6}, {"I": 0.8, "VI": 0.6})
-    table = only_table(cells, settings)
-    assert row_of(table, "lower").views[RANKED].comparison.levelling_down
-    assert "levelling down" in row_of(table, "lower").marks
-    assert "levelling down" not in row_of(table, "higher").marks
-
-
 def test_the_oracle_column_is_test_oracle_minus_validation(two_seeds, settings):
     cells = two_seeds("none+erm", LIGHT_DARK, LIGHT_DARK, overall=0.6, oracle_overall=0.65)
-    gain = only_table(cells, settings).rows[0].views[RANKED].oracle_minus_validation
-    assert gain.value == pytest.approx(0.05)
+    shown = only_table(cells, settings).rows[0].views[RANKED].under_test_oracle
+    assert shown.value == pytest.approx(0.05)
+
+
+def test_the_cross_fitted_gain_is_the_mean_over_seeds(make_record, entry, cell, settings):
+    cells = [
+        cell(make_record(entry("none+erm"), seed, LIGHT_DARK, gain=gain))
+        for seed, gain in enumerate((0.03, -0.05))
+    ]
+    found = only_table(cells, settings).rows[0].views[RANKED].cross_fitted
+    assert found.value == pytest.approx(-0.01)
+    assert found.values == (0.03, -0.05)
+
+
+def test_an_older_record_has_no_cross_fitted_gain_and_says_so(make_record, entry, cell, settings):
+    cells = [cell(make_record(entry("none+erm"), 0, LIGHT_DARK), cross_fit=None)]
+    found = only_table(cells, settings).rows[0].views[RANKED].cross_fitted
+    assert found.value is None
+    assert "has no cross-fitted gain" in found.reason
+
+
+def test_one_of_several_seeds_has_no_rank_beside_means(
+    make_record, entry, cell, two_seeds, settings
+):
+    cells = two_seeds("none+erm", LIGHT_DARK, LIGHT_DARK)
+    cells += two_seeds("tone-shift+erm", LIGHT_DARK, LIGHT_DARK)
+    lucky = cell(make_record(entry("lucky+erm"), 1, {"I": 1.0, "VI": 1.0}))
+    elsewhere = cell(make_record(entry("chosen+erm"), 7, {"I": 1.0, "VI": 1.0}))
+    elsewhere = msgspec.structs.replace(elsewhere, submission="bundle")
+    more = [cell(make_record(entry("more+erm"), s, {"I": 1.0, "VI": 1.0})) for s in (0, 1, 2)]
+    sent = [msgspec.structs.replace(c, submission="predictions") for c in more]
+    table = only_table([lucky, *cells, elsewhere, *sent], settings)
+    assert [(r.entry.method, r.rank) for r in table.rows] == [
+        ("none", 1),
+        ("tone-shift", 1),
+        ("chosen", None),
+        ("lucky", None),
+        ("more", None),
+    ]
+    assert [r.unranked for r in table.rows[2:]] == [
+        "its seeds (7) are not those of the others (0, 1)",
+        "its seeds (1) are not those of the others (0, 1)",
+        "its seeds (0, 1, 2) are not those of the others (0, 1)",
+    ]
+    assert all("other seeds" in row.marks for row in table.rows[2:])
+
+
+def test_what_is_sent_does_not_decide_which_seeds_are_usual(make_record, entry, cell, settings):
+    own = cell(make_record(entry("none+erm"), 0, LIGHT_DARK))
+    sent = [
+        msgspec.structs.replace(
+            cell(make_record(entry(f"{n}+erm"), 9, LIGHT_DARK)), submission="bundle"
+        )
+        for n in ("a", "b", "c")
+    ]
+    table = only_table([*sent, own], settings)
+    assert next((r.entry.method, r.rank) for r in table.rows) == ("none", 1)
+    assert {r.rank for r in table.rows[1:]} == {None}
 
 
 def test_controls_are_apart_and_have_no_rank(two_seeds, settings):

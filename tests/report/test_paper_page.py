@@ -34,7 +34,11 @@ def test_a_cell_shows_printed_reproduced_and_verdict(board):
     page = paper_files(board)["papers/fairdisco.html"].decode()
     cell = re.search(r"S37 .seed 123.</th><td(.*?)</td>", page).group(1)
     # 38 images of I-II, 47 of III-IV, 47 of V-VI; right are 30, 34 and 41, 105 of 132: 79.545 %.
-    assert cell == ' class="agrees">79.55<span class="ours">79.55</span><small>agrees</small>'
+    assert cell == (
+        ' class="recomputed-from-the-authors-counts">79.55<span class="ours">79.55</span>'
+        "<small>recomputed from the authors&#39; counts</small>"
+    )
+    assert "no run stands behind it, so it is not a reproduction" in page
     assert "commit 3734e05e55b5" in page
     assert 'href="https://arxiv.org/abs/2208.10013"' in page
     assert "With seed 64 none of 5 malignant images" in page
@@ -55,7 +59,9 @@ def test_a_number_that_nobody_could_read_is_said_to_be_unknown(board):
 def test_the_leaderboard_counts_the_verdicts_and_links_the_pages(board):
     page = render_html(board)
     line = re.search(r'<a href="papers/fairdisco.html">.*?</dd>', page, re.DOTALL).group()
-    assert "29 printed cells: 21 agree, 8 not run." in line
+    assert (
+        "0 of 8 reproduced by a run, 21 recomputed from the authors&#39; counts, 8 not run." in line
+    )
 
 
 def test_a_run_with_other_parameters_is_not_comparable_on_the_page_either(

@@ -15,6 +15,7 @@ from tonegap.report.latex import render_latex
 from tonegap.report.leaderboard import leaderboard
 from tonegap.report.markdown import render_markdown
 from tonegap.report.tidy import render_csv
+from tonegap.run.record import SyntheticId
 from tonegap.site.html import render_html
 from tonegap.site.write import RENDERERS, write_report
 
@@ -68,7 +69,7 @@ def test_markdown_shows_scores_n_gap_and_change(board):
     # worst (0.7 + 0.6) / 2, gap (0.2 + 0.2) / 2, both seeds 0.2; change of the gap -(0.4 - 0.2) / 2
     assert (
         "| 1 | tone-shift + erm (resnet18) | 65.0 VI | 20.0 | 20.0–20.0 | 50.0 | 85.0 | 65.0 "
-        "| +10.0 | −10.0 | 0.0 | 2 |"
+        "| +10.0 | −10.0 | 0.0 | 0.0 | 2 |"
     ) in text
 
 
@@ -152,9 +153,9 @@ def test_the_page_shows_every_tone_beside_the_gap_without_its_script(board):
     page = re.sub(r"<script.*?</script>", "", render_html(board), flags=re.DOTALL)
     row = re.search(r'<tr class="first">.*?</tr>', page, re.DOTALL).group()
     cells = [re.sub("<[^>]+>", " ", c).split() for c in re.findall(r"<td[^>]*>(.*?)</td>", row)]
-    # rank, worst, gap, strip, all, I, VI, change of worst, of gap, oracle
+    # rank, worst, gap, strip, all, I, VI, change of worst, of gap, under test-oracle, selection gain
     assert [c[0] if c else "" for c in cells] == [
-        "1", "65.0", "20.0", "", "50.0", "85.0", "65.0", "+10.0", "−10.0", "0.0",
+        "1", "65.0", "20.0", "", "50.0", "85.0", "65.0", "+10.0", "−10.0", "0.0", "0.0",
     ]  # fmt: skip
     assert "n 40" in page
 
@@ -221,3 +222,20 @@ def test_a_report_of_records_alone_is_six_files(cells, settings, tmp_path):
         "index.html",
         *(f"leaderboard.{e}" for e in ("csv", "json", "md", "parquet", "tex")),
     ]
+
+
+@pytest.mark.parametrize("unknown", [{"n_unnamed": 3}, {"n_unknown": 3}])
+def test_images_of_unknown_origin_are_marked_in_every_format(
+    make_record, entry, cell, settings, unknown
+):
+    synthetic = SyntheticId(n=9, n_by_tone={"I": 9}, sha256="f" * 64, **unknown)
+    tones = {"I": 0.5, "VI": 0.5}
+    known = cell(make_record(entry("none+erm"), 0, tones))
+    made = cell(make_record(entry("copier+erm"), 0, tones), synthetic=synthetic)
+    board = leaderboard([known, made], settings)
+    for name, render in RENDERERS.items():
+        assert "origin unknown" in render(board), name
+    assert [r.entry.method for r in board.tables[0].rows if "origin unknown" in r.marks] == [
+        "copier"
+    ]
+    assert "does not say what its images were made from" in render_html(board)

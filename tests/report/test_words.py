@@ -1,6 +1,5 @@
 """The sentences and numbers that readers see."""
 
-import msgspec
 import pytest
 
 from tonegap.report.leaderboard import leaderboard
@@ -56,17 +55,6 @@ def test_overlapping_ranges_are_said_to_be_maybe_chance(make_record, entry, cell
         make_record, cell, entry("a+erm"), {"I": 0.9, "VI": 0.55}, {"I": 0.9, "VI": 0.55}
     )
     assert "their order may be chance" in said(one + two)
-
-
-def test_levelling_down_of_the_best_entry_is_said(make_record, entry, cell, settings):
-    # By overall score an entry can come first although its worst tone lost.
-    settings = msgspec.structs.replace(settings, rank_by="overall")
-    cells = [
-        cell(make_record(entry("none+erm"), 0, {"I": 0.9, "VI": 0.5}, overall=0.6)),
-        cell(make_record(entry("down+erm"), 0, {"I": 0.6, "VI": 0.4}, overall=0.7)),
-    ]
-    board = leaderboard(cells, settings)
-    assert "levelling down" in " ".join(answer(board, board.tables[0]))
 
 
 def test_a_tie_names_both(make_record, entry, cell, said):

@@ -1,12 +1,10 @@
 """A leaderboard whose entries kept their answers: how often each is right is given by tone."""
 
-from dataclasses import replace
-
 import numpy as np
 
 from tonegap.evidence.answers import TestAnswers
-from tonegap.report.claims import claims_of
 from tonegap.report.leaderboard import leaderboard
+from tonegap.report.levelling import with_claims
 
 TONES = ("I", "II", "III", "IV", "V", "VI")
 CLASSES = ("acne", "eczema", "nevus", "psoriasis")
@@ -54,11 +52,10 @@ def board_with_answers(make_record, entry, cell, settings):
                 record = make_record(entry(name), seed, per_tone, float(right.mean()), control)
                 cells.append(cell(record))
                 answers[name, seed] = said if kept is None or name in kept else None
-        board = leaderboard(cells, settings)
 
         def said_by(record):
             return answers[f"{record.entry.method}+{record.entry.baseline}", record.seed]
 
-        return replace(board, claims=claims_of(board.tables, board.settings, said_by))
+        return with_claims(leaderboard(cells, settings, said_by), said_by)
 
     return make

@@ -106,6 +106,7 @@ def scored_cell(
         scores=results.scores,
         curve=results.curve,
         truth_sha256=store.keep_truth(encode_truth(truth)),
+        cross_fit=results.cross_fit,
     )
     store.remember_truth(truth_place(record.task, record.seed, record.data), record.truth_sha256)
     cell = CellId(record.entry, record.task, record.seed, key, record.control)

@@ -13,7 +13,7 @@ from tonegap.files import sha256_file, sha256_lines
 from tonegap.report.read import read_suites
 from tonegap.run.matrix import Cell, Completeness, completeness
 from tonegap.run.outputs import find_predictions
-from tonegap.run.record import Record, ScoreColumns, Selected
+from tonegap.run.record import CrossFit, Record, ScoreColumns, Selected
 from tonegap.run.results import results_of, rules_of
 from tonegap.run.truth import PartTruth, Truth, decode_truth
 
@@ -79,6 +79,8 @@ def _record_problems(store: Path, record: Record) -> Iterator[str]:
         yield from _selected_problems(rule, record.scores.get(rule), selected)
     if results.curve != record.curve:
         yield "the curve over epochs is another"
+    if record.cross_fit and results.cross_fit:
+        yield from _cross_fit_problems(record.cross_fit, results.cross_fit)
 
 
 def _partition_problems(record: Record, truth: Truth) -> Iterator[str]:
@@ -106,6 +108,14 @@ def _selected_problems(rule: str, said: Selected | None, found: Selected) -> Ite
     if differing:
         more = f" and {len(differing) - _SHOWN} more scores" if len(differing) > _SHOWN else ""
         yield f"{rule}: {'; '.join(differing[:_SHOWN])}{more}"
+
+
+def _cross_fit_problems(said: CrossFit, found: CrossFit) -> Iterator[str]:
+    if (said.epochs, said.n) != (found.epochs, found.n):
+        yield "the cross-fitted gain is of other halves or epochs"
+    for axis, table in found.gains.items():
+        for text in _score_problems(table, said.gains.get(axis)):
+            yield f"cross-fitted gain: {text}"
 
 
 def _score_problems(found: ScoreColumns, said: ScoreColumns | None) -> Iterator[str]:

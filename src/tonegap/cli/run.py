@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from tonegap.run.plan import Plan
     from tonegap.run.prepare import Request
     from tonegap.run.runner import Tally
+    from tonegap.run.stages import Workplace
 
 
 _SHOWN = 5
@@ -21,6 +22,11 @@ _SHOWN = 5
 
 @click.command(name="run")
 @click.argument("suite", default="smoke")
+@click.option(
+    "--check-determinism",
+    is_flag=True,
+    help="Afterwards run a stage of each plug-in again: it must leave the same bytes (CPU).",
+)
 @run_options
 @click.option(
     "--check-golden",
@@ -31,7 +37,7 @@ _SHOWN = 5
 @click.option(
     "--write-golden", "golden", flag_value="write", help="Write reports/golden/SUITE.json anew."
 )
-def command(suite: str, options: RunOptions, golden: str | None) -> None:
+def command(suite: str, check_determinism: bool, options: RunOptions, golden: str | None) -> None:
     """Run SUITE and report; without SUITE the embedded smoke suite, which needs no data.
 
     The same command again does exactly what is missing. The last line names the report.
@@ -57,8 +63,9 @@ def command(suite: str, options: RunOptions, golden: str | None) -> None:
             f"{request.suite.id}: these results have a name of their own; those of {declared} stay as they are",
             err=True,
         )
+    alike = not check_determinism or _same_twice(request, plan, options)
     click.echo(_report(request, plan))
-    if tally.failures or (golden and not _is_golden(request, plan, golden)):
+    if tally.failures or not alike or (golden and not _is_golden(request, plan, golden)):
         sys.exit(1)
 
 
@@ -119,11 +126,17 @@ def _is_golden(request: "Request", plan: "Plan", golden: str) -> bool:
 
 def work(request: "Request", plan: "Plan", options: RunOptions) -> "Tally":
     """How the stages and cells of a plan ended; what is finished stays."""
-    from tonegap.run.progress import open_progress
     from tonegap.run.runner import run_plan
+
+    return run_plan(plan, _workplace(request, options))
+
+
+def _workplace(request: "Request", options: RunOptions) -> "Workplace":
+    from tonegap.run.progress import open_progress
     from tonegap.run.stages import Workplace
 
-    place = Workplace(
+    wait_at_most(request.engine.ending_s)
+    return Workplace(
         store=request.store,
         engine=request.engine,
         limits=request.suite.file.limits,
@@ -131,8 +144,16 @@ def work(request: "Request", plan: "Plan", options: RunOptions) -> "Tally":
         gpus=parse_gpus(options),
         progress=open_progress(),
     )
-    wait_at_most(request.engine.ending_s)
-    return run_plan(plan, place)
+
+
+def _same_twice(request: "Request", plan: "Plan", options: RunOptions) -> bool:
+    """Whether a stage of each plug-in leaves the same bytes again; says on standard error how each went."""
+    from tonegap.run.determinism import check_determinism
+
+    found = check_determinism(plan, _workplace(request, options))
+    for repeated in found:
+        click.echo(repeated.sentence, err=True)
+    return not any(repeated.differs for repeated in found)
 
 
 def say(tally: "Tally") -> None:

@@ -44,9 +44,11 @@ def _table_cells(table: PaperTable, sources: Sources) -> Iterator[PaperCell]:
     for row, found in zip(table.rows, _reproduced(table, sources), strict=True):
         for column, text, value in zip(table.columns, row.printed, found, strict=True):
             printed = sources.entered.get((table.id, row.name, column.name), text)
-            verdict, why = judge(printed, value)
+            verdict, why = judge(printed, value, table.kind)
             unit = unit_of(column, table)
-            yield PaperCell(table.id, row.name, column.name, unit, printed, value, verdict, why)
+            yield PaperCell(
+                table.id, row.name, column.name, unit, printed, value, verdict, why, table.kind
+            )
 
 
 def _reproduced(table: PaperTable, sources: Sources) -> Iterator[list[Reproduced]]:

@@ -21,7 +21,7 @@ def counted(table: PaperTable, metadata: Metadata | None) -> Iterator[list[Repro
     if metadata is None:
         why = f"needs the metadata: --root {table.data_set}=DIR"
         yield from (
-            [Reproduced(verdict="not run", why=why)] * len(table.columns) for _ in table.rows
+            [Reproduced(verdict="not counted", why=why)] * len(table.columns) for _ in table.rows
         )
         return
     rows, columns = metadata.columns[table.row_column], metadata.columns[table.column_column]

@@ -2,7 +2,8 @@
 
 It agrees if the two ranges meet: the printed value with what rounding hides and, where one is printed, twice
 its standard deviation; and the reproduced value with its interval. Anything that answers another
-question is not comparable, whatever its value.
+question is not comparable, whatever its value. Only a run reproduces: what was computed again from the authors' own
+counts, or counted in a data set's metadata, has verdicts of its own.
 """
 
 from dataclasses import dataclass
@@ -10,7 +11,29 @@ from typing import Literal
 
 from tonegap.papers.printed import UNKNOWN, parse_printed
 
-Verdict = Literal["agrees", "differs", "not comparable", "not run", "printed value unknown", ""]
+Verdict = Literal[
+    "agrees",
+    "differs",
+    "not comparable",
+    "not run",
+    "printed value unknown",
+    "recomputed from the authors' counts",
+    "differs from the authors' counts",
+    "agrees with the metadata",
+    "differs from the metadata",
+    "not counted",
+    "",
+]
+# What agrees, differs and has no value, by the kind of table.
+_WORDS: dict[str, tuple[Verdict, Verdict, Verdict]] = {
+    "scores": ("agrees", "differs", "not run"),
+    "stored": (
+        "recomputed from the authors' counts",
+        "differs from the authors' counts",
+        "not comparable",
+    ),
+    "counts": ("agrees with the metadata", "differs from the metadata", "not counted"),
+}
 
 # Binary fractions: 0.82575 may lie a hair below what prints as 0.8258 less half a digit.
 _SLACK = 1e-9
@@ -32,7 +55,10 @@ class Reproduced:
 
 @dataclass(frozen=True, slots=True)
 class PaperCell:
-    """One cell: what was printed ("" for nothing), what was reproduced, and the verdict."""
+    """One cell: what was printed ("" for nothing), what was reproduced, and the verdict.
+
+    `kind` is that of its table: `scores` of runs, `stored` counts of the authors, `counts` of metadata.
+    """
 
     table: str
     row: str
@@ -42,10 +68,12 @@ class PaperCell:
     reproduced: Reproduced
     verdict: Verdict
     why: str
+    kind: str = "scores"
 
 
-def judge(printed: str, reproduced: Reproduced) -> tuple[Verdict, str]:
-    """The verdict on one cell and why; "" for a cell that the paper left empty."""
+def judge(printed: str, reproduced: Reproduced, kind: str = "scores") -> tuple[Verdict, str]:
+    """The verdict on one cell of a kind of table and why; "" for a cell that the paper left empty."""
+    agrees, differs, nothing = _WORDS[kind]
     if not printed:
         return "", ""
     if printed == UNKNOWN:
@@ -54,10 +82,10 @@ def judge(printed: str, reproduced: Reproduced) -> tuple[Verdict, str]:
         return reproduced.verdict, reproduced.why
     number = parse_printed(printed)
     if number is None or reproduced.value is None:
-        return "not run", reproduced.why
+        return nothing, reproduced.why
     low = reproduced.value if reproduced.low is None else reproduced.low
     high = reproduced.value if reproduced.high is None else reproduced.high
     margin = number.half + 2 * (number.spread or 0) + _SLACK
     if low - margin <= number.value <= high + margin:
-        return "agrees", reproduced.why
-    return "differs", reproduced.why
+        return agrees, reproduced.why
+    return differs, reproduced.why

@@ -8,12 +8,14 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from tonegap.papers.printed import UNKNOWN
-from tonegap.papers.verdict import PaperCell, Reproduced
+from tonegap.papers.verdict import PaperCell, Reproduced, Verdict
 from tonegap.rooms.paper import PaperFile, PaperTable
 
 _COLUMNS = (
-    "table", "row", "column", "unit", "printed", "reproduced", "low", "high", "verdict", "why",
+    "table", "row", "column", "unit", "printed", "reproduced", "low", "high", "verdict", "why", "kind",
 )  # fmt: skip
+
+_ANSWERABLE: tuple[Verdict, ...] = ("agrees", "differs", "not run")
 
 
 def as_markdown(paper: PaperFile, cells: Sequence[PaperCell]) -> str:
@@ -37,7 +39,9 @@ def as_csv(cells: Sequence[PaperCell]) -> str:
     for c in cells:
         r = c.reproduced
         values = ("" if v is None else f"{v:.6g}" for v in (r.value, r.low, r.high))
-        writer.writerow((c.table, c.row, c.column, c.unit, c.printed, *values, c.verdict, c.why))
+        writer.writerow(
+            (c.table, c.row, c.column, c.unit, c.printed, *values, c.verdict, c.why, c.kind)
+        )
     return out.getvalue()
 
 
@@ -48,21 +52,31 @@ def as_json(paper: PaperFile, cells: Sequence[PaperCell]) -> str:
         "title": paper.title,
         "cite": paper.cite,
         "notes": list(paper.notes),
+        "summary": tally(cells),
         "cells": [asdict(cell) for cell in cells],
     }
     return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
 
 
 def tally(cells: Sequence[PaperCell]) -> str:
-    """How many cells have which verdict, in one sentence."""
+    """How many cells a run reproduced, of those that one can answer, then how many have which verdict."""
     counts = Counter(cell.verdict for cell in cells if cell.verdict)
-    listed = ", ".join(f"{n} {_of(verdict, n)}" for verdict, n in counts.most_common())
-    return f"{sum(counts.values())} printed cells: {listed}."
+    of_runs = [cell.verdict for cell in cells if cell.verdict and cell.kind == "scores"]
+    n = sum(verdict in _ANSWERABLE for verdict in of_runs)
+    parts = []
+    if of_runs:
+        done = f"{of_runs.count('agrees')} of {n} reproduced by a run"
+        parts.append(done if n else "none that a run here can answer")
+    shown = [(verdict, n) for verdict, n in counts.most_common() if verdict != "agrees"]
+    parts += [f"{n} {_of(verdict, n)}" for verdict, n in shown]
+    return f"{sum(counts.values())} printed cells: {', '.join(parts)}."
 
 
 def _of(verdict: str, n: int) -> str:
-    """`agree` of several cells; verdicts without a verb stay as they are."""
-    return verdict.removesuffix("s") if n > 1 and verdict in {"agrees", "differs"} else verdict
+    """`differ` of several cells; verdicts without a verb stay as they are."""
+    first, _, rest = verdict.partition(" ")
+    verb = first.removesuffix("s") if n > 1 and first in {"agrees", "differs"} else first
+    return f"{verb} {rest}".rstrip()
 
 
 def _lines(table: PaperTable, cells: Sequence[PaperCell]) -> list[str]:

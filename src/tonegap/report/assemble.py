@@ -5,9 +5,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from tonegap.report.board import Leaderboard
-from tonegap.report.claims import claims_of
-from tonegap.report.kept import first_truths, kept_answers, kept_truths
+from tonegap.report.kept import first_truths, kept_answers, kept_truths, remembered
 from tonegap.report.leaderboard import leaderboard
+from tonegap.report.levelling import with_claims
 from tonegap.report.quality import read_set_sheets
 from tonegap.report.read import SuiteRun, merge_suites
 from tonegap.report.settings import LeaderboardSettings
@@ -25,13 +25,11 @@ def assemble(store: Path, suites: Sequence[SuiteRun], settings: LeaderboardSetti
     shelf = tuple(s for s in read_shelf(store) if not tasks.isdisjoint(s.submission.tasks))
     cells = own + cells_on(store, shelf, own)
     records = [cell.record for cell in cells if cell.record]
+    answers = remembered(kept_answers(store, settings.selection))
     board = replace(
-        leaderboard(cells, settings),
+        leaderboard(cells, settings, answers),
         sheets=read_set_sheets(store, suites),
         submissions=shelf,
         truth_alarms=truth_alarms(records, kept_truths(store), first_truths(store)),
     )
-    return replace(
-        board,
-        claims=claims_of(board.tables, board.settings, kept_answers(store, settings.selection)),
-    )
+    return with_claims(board, answers)

@@ -1,7 +1,6 @@
 """An entry against the reference, and against itself with the epoch picked on the test set.
 
-The mistake it exists to prevent: a smaller gap bought with a lower score for the worst tone, sold
-as progress.
+The mistake it exists to prevent: a change counted from another backbone, or from other seeds.
 """
 
 from collections.abc import Collection
@@ -10,7 +9,6 @@ from tonegap.report.model import Comparison, Difference, Scores
 from tonegap.report.seeds import difference
 from tonegap.report.settings import Reference
 from tonegap.run.record import EntryId
-from tonegap.score.tables import metric_named
 
 # Differences below this come from the order of additions, not from images.
 ROUNDING = 1e-9
@@ -27,24 +25,17 @@ def reference_of(
     return None
 
 
-def compare(own: Scores, reference: Scores, metric: str) -> Comparison:
+def compare(own: Scores, reference: Scores) -> Comparison:
     """Change of an entry's scores against the reference's, over the same seeds."""
     overall = difference(own.overall, reference.overall)
     if not (own.worst and own.gap and reference.worst and reference.gap):
-        return Comparison(overall, None, None, False)
+        return Comparison(overall, None, None)
     worst, gap = difference(own.worst, reference.worst), difference(own.gap, reference.gap)
-    return Comparison(overall, worst, gap, _levels_down(worst, gap, metric))
+    return Comparison(overall, worst, gap)
 
 
 def incomparable(own: Scores, reason: str) -> Comparison:
     """The change where there is nothing to compare with."""
     none = Difference(None, (), reason)
     per_tone = none if own.gap else None
-    return Comparison(none, per_tone, per_tone, False)
-
-
-def _levels_down(worst: Difference, gap: Difference, metric: str) -> bool:
-    if worst.value is None or gap.value is None:
-        return False
-    gain = worst.value if metric_named(metric).larger_is_better else -worst.value
-    return gap.value < -ROUNDING and gain < -ROUNDING
+    return Comparison(none, per_tone, per_tone)

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from tonegap.report.model import Hole, SeedResult
 from tonegap.run.matrix import Cell
-from tonegap.run.record import EntryId, Record
+from tonegap.run.record import EntryId, Record, SyntheticId
 
 
 def cells_by_entry(cells: Sequence[Cell]) -> dict[EntryId, list[Cell]]:
@@ -46,11 +46,17 @@ def marks_of(
         "subset": any(r.data.subset is not None for r in records),
         "uncontained": not all(r.circumstances.isolation.contained for r in records),
         "tone at test": any(r.tone_at_test for r in records),
+        "origin unknown": any(r.synthetic and _unknown(r.synthetic) for r in records),
         "incomplete seeds": len(records) < len(seeds),
         "other data": elsewhere,
         "mixed": len({_recipe(r) for r in records}) > 1,
     }
     return tuple(mark for mark, holds in found.items() if holds)
+
+
+def _unknown(made: SyntheticId) -> int:
+    """Of how many synthetic images nobody says what they were made from."""
+    return made.n_unknown + made.n_unnamed
 
 
 def other_data(seeds: Mapping[EntryId, Sequence[SeedResult]]) -> set[EntryId]:
@@ -66,6 +72,30 @@ def other_data(seeds: Mapping[EntryId, Sequence[SeedResult]]) -> set[EntryId]:
         usual = Counter(of_entry.values()).most_common(1)[0][0]
         found.update(entry for entry, data in of_entry.items() if data != usual)
     return found
+
+
+def other_seeds(cells: Mapping[EntryId, Sequence[Cell]]) -> dict[EntryId, str]:
+    """Entries whose declared seeds are not those of most of this store's own entries, and why they have no rank.
+
+    One of several seeds may be the lucky one, and a seed of somebody's choice more so. Of equally many the more
+    seeds are the usual ones. Without an entry of this store's own there is nothing to differ from.
+    """
+    seeds = {entry: tuple(cell.id.seed for cell in own) for entry, own in cells.items()}
+    ours = [entry for entry, own in cells.items() if not own[0].submission]
+    counted = Counter(seeds[e] for e in ours if not cells[e][0].id.control)
+    counted = counted or Counter(seeds[e] for e in ours)
+    if not counted:
+        return {}
+    usual = max(counted, key=lambda found: (counted[found], len(found), found))
+    return {
+        entry: f"its seeds ({_listed(own)}) are not those of the others ({_listed(usual)})"
+        for entry, own in seeds.items()
+        if own != usual and not cells[entry][0].id.control
+    }
+
+
+def _listed(seeds: Sequence[int]) -> str:
+    return ", ".join(map(str, seeds))
 
 
 def _data(record: Record) -> str:

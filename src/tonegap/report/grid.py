@@ -6,14 +6,17 @@ The mistake it exists to prevent: an empty cell that leaves the reader to guess 
 from dataclasses import dataclass, field
 
 from tonegap.report.board import Leaderboard
-from tonegap.report.model import Difference, Mean, Row, Table, View
+from tonegap.report.model import Difference, Mean, Row, Table
 from tonegap.report.words import (
+    SELECTION_GAIN,
     UNDEFINED,
+    UNDER_ORACLE,
     metric_label,
     n_of_tone,
     percent,
     points,
     seeds_done,
+    shrunken_text,
 )
 
 
@@ -71,10 +74,12 @@ def _header(board: Leaderboard, table: Table) -> tuple[str, ...]:
     counted = [f"{t} (n {n_of_tone(table, table.ranked, i)})" for i, t in enumerate(tones)]
     label = metric_label(metric)
     ends = ["worst", "gap", "gap over seeds"] if tones else []
+    if tones and table.ranking.believed:
+        ends.insert(1, "worst, shrunken")
     change = ["Δ worst", "Δ gap"] if tones else [f"Δ {label}"]
     by = "" if board.settings.by_worst(metric) else " (ranks)"
     overall = f"{label}, all{by}"
-    return ("#", "entry", *ends, overall, *counted, *change, "oracle − validation", "seeds")
+    return ("#", "entry", *ends, overall, *counted, *change, UNDER_ORACLE, SELECTION_GAIN, "seeds")
 
 
 def _per_tone(table: Table) -> bool:
@@ -91,16 +96,19 @@ def _cells(row: Row, table: Table, notes: Footnotes) -> tuple[Cell, ...]:
         rank = notes.undefined(f"{row.entry.label}: not ranked: {row.unranked}")
     marks = f" [{', '.join(row.marks)}]" if row.marks else ""
     view = row.views.get(table.ranked)
-    middle = _numbers(view, notes) if view else _blanks(row, table, notes)
+    middle = _numbers(row, table, notes) if view else _blanks(row, table, notes)
     return rank, Cell(row.entry.label + marks), *middle, Cell(seeds_done(row))
 
 
-def _numbers(view: View, notes: Footnotes) -> list[Cell]:
+def _numbers(row: Row, table: Table, notes: Footnotes) -> list[Cell]:
+    view = row.views[table.ranked]
     scores, change = view.scores, view.comparison
     cells = []
     if scores.worst and scores.gap:
+        worst = f"{percent(scores.worst.value)} {'/'.join(scores.worst_at)}"
+        cells.append(notes.cell(scores.worst, worst))
+        cells += [Cell(shrunken_text(row))] if table.ranking.believed else []
         cells += [
-            notes.cell(scores.worst, f"{percent(scores.worst.value)} {'/'.join(scores.worst_at)}"),
             notes.cell(scores.gap, percent(scores.gap.value)),
             Cell(_range(scores.gap)),
         ]
@@ -110,8 +118,8 @@ def _numbers(view: View, notes: Footnotes) -> list[Cell]:
     if scores.gap:
         changes = [change.worst, change.gap] if change else [None, None]
     cells += [notes.cell(c, points(c.value) if c else "") for c in changes]
-    oracle = view.oracle_minus_validation
-    return [*cells, notes.cell(oracle, points(oracle.value))]
+    choices = (view.under_test_oracle, view.cross_fitted)
+    return [*cells, *(notes.cell(choice, points(choice.value)) for choice in choices)]
 
 
 def _range(mean: Mean) -> str:
@@ -121,6 +129,6 @@ def _range(mean: Mean) -> str:
 def _blanks(row: Row, table: Table, notes: Footnotes) -> list[Cell]:
     """A row without any record: – in every column, for one reason."""
     n_tones = len(table.tones(table.ranked[1])) if _per_tone(table) else 0
-    n_columns = 3 + n_tones + 4 if n_tones else 3
+    n_columns = 3 + n_tones + 5 + bool(table.ranking.believed) if n_tones else 4
     why = next(s.hole.text for s in row.seeds if s.hole)
     return [notes.undefined(f"{row.entry.label}: {why}")] * n_columns

@@ -120,7 +120,14 @@ def _about(board: Leaderboard, table: Table) -> dict[str, Any]:
         "answer": answer(board, table),
         "axes": {a.name: a.tones for a in table.axes},
         "metrics": table.metrics,
-        "ranked": {"selection": selection, "axis": axis, "metric": metric},
+        "ranked": {
+            "selection": selection,
+            "axis": axis,
+            "metric": metric,
+            "by": table.ranking.by,
+            "because": table.ranking.why,
+            "believed": dict(zip(table.tones(axis), table.ranking.believed, strict=False)),
+        },
         "chance": table.chance,
     }
 
@@ -177,6 +184,7 @@ def _row(row: Row) -> dict[str, Any]:
         "label": row.entry.label,
         "rank": row.rank,
         "unranked": row.unranked,
+        "shrunken": row.shrunken,
         "marks": row.marks,
         "seeds": [_seed(seed) for seed in row.seeds],
         "scores": [
@@ -199,9 +207,9 @@ def _view(view: View) -> dict[str, Any]:
             "all": _difference(change.overall),
             "worst": change.worst and _difference(change.worst),
             "gap": change.gap and _difference(change.gap),
-            "levelling_down": change.levelling_down,
         },
-        "oracle_minus_validation": _difference(view.oracle_minus_validation),
+        "under_test_oracle": _difference(view.under_test_oracle),
+        "cross_fitted_gain": _mean(view.cross_fitted),
     }
 
 

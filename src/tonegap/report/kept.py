@@ -35,6 +35,19 @@ def kept_answers(store: Path, rule: str) -> Answers:
     return lambda record: kept(record) if rule in record.scores else None
 
 
+def remembered(answers: Answers) -> Answers:
+    """The same answers, each read once for as long as the function lives."""
+    found: dict[tuple[object, ...], TestAnswers | None] = {}
+
+    def remember(record: Record) -> TestAnswers | None:
+        key = record.entry, record.task, record.seed, record.predictions_sha256, record.truth_sha256
+        if key not in found:
+            found[key] = answers(record)
+        return found[key]
+
+    return remember
+
+
 def kept_epochs(store: Path) -> Epochs:
     """A function that gives what a record's entry said of validation and test images in every epoch.
 

@@ -58,7 +58,7 @@ def _caption(board: Leaderboard, table: Table) -> str:
     incomplete = f"{report_title(board)}. " if board.holes or board.stamps else ""
     note = images_note(table)
     return (
-        f"{incomplete}{table_title(table)}: ranked by {ranking_rule(board, table)}. Scores in "
+        f"{incomplete}{table_title(table)}: ranked by {ranking_rule(table)}. Scores in "
         f"percent, means over seeds; changes against {board.settings.reference.label}. "
         f"{note + ' ' if note else ''}{board.settings.tone_note}"
     )

@@ -4,19 +4,25 @@ Pure: no file, no clock. The mistake it exists to prevent: a rank for an entry w
 missing, undefined, on other data, or picked on the test set.
 """
 
-from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from tonegap.report.board import Leaderboard
-from tonegap.report.compare import ROUNDING, compare, incomparable, reference_of
-from tonegap.report.evidence import cells_by_entry, marks_of, other_data, seed_results
+from tonegap.report.compare import compare, incomparable, reference_of
+from tonegap.report.evidence import (
+    cells_by_entry,
+    marks_of,
+    other_data,
+    other_seeds,
+    seed_results,
+)
+from tonegap.report.kept import Answers
 from tonegap.report.model import (
-    MARKS,
     Axis,
     Comparison,
     Difference,
     Hole,
+    Mean,
     NotApplicable,
     Row,
     Scores,
@@ -25,21 +31,24 @@ from tonegap.report.model import (
     View,
 )
 from tonegap.report.questions import QuestionCells, axes_of, group_by_question, unique_cells
-from tonegap.report.seeds import difference, scores_by_seed, scores_over_seeds
+from tonegap.report.ranking import Asked, rank_rows
+from tonegap.report.seeds import cross_fitted, difference, scores_by_seed, scores_over_seeds
 from tonegap.report.settings import LeaderboardSettings
 from tonegap.run.matrix import Cell
 from tonegap.run.record import SELECTIONS, EntryId
-from tonegap.score.tables import metric_named
 
 ViewKey = tuple[str, str, str]
 AllScores = Mapping[ViewKey, Scores]
 _ORACLE = "test-oracle"
-_OTHERS = "results of others"
 _NO_ORACLE = Difference(None, (), "validation or test-oracle scores are not in the records")
 
 
-def leaderboard(cells: Sequence[Cell], settings: LeaderboardSettings) -> Leaderboard:
+def leaderboard(
+    cells: Sequence[Cell], settings: LeaderboardSettings, answers: Answers | None = None
+) -> Leaderboard:
     """The tables of all cells, one per question, with what is missing from them.
+
+    `answers` are what noise is measured by where tones have few images; without them scores rank as measured.
 
     Raises BadRequest if two cells of one entry, task and seed have different content.
     """
@@ -53,7 +62,7 @@ def leaderboard(cells: Sequence[Cell], settings: LeaderboardSettings) -> Leaderb
         for c in declared
         if c.record is None and c.id.not_applicable is not None
     ]
-    tables = tuple(_table(group, settings) for group in group_by_question(applicable))
+    tables = tuple(_table(group, settings, answers) for group in group_by_question(applicable))
     return Leaderboard(settings, tables, tuple(holes), tuple(apart), len(applicable))
 
 
@@ -71,7 +80,7 @@ class _Frame:
         return self.settings.selection, axis, self.metrics[0]
 
 
-def _table(group: QuestionCells, settings: LeaderboardSettings) -> Table:
+def _table(group: QuestionCells, settings: LeaderboardSettings, answers: Answers | None) -> Table:
     question = group.question
     records = [c.record for c in group.cells if c.record]
     axes = axes_of(records) if records else ()
@@ -79,16 +88,19 @@ def _table(group: QuestionCells, settings: LeaderboardSettings) -> Table:
     others = tuple(m for m in settings.metrics if m != primary)
     frame = _Frame(axes, (primary, *others), settings)
     rows = _rows(group, frame)
-    entries = [row for row in rows if not row.control]
+    tones = next((a.tones for a in axes if a.name == frame.ranked[1]), ())
+    asked = Asked(question.positive if question else (), frame.ranked, tones, settings, answers)
+    ranked, ranking = rank_rows([row for row in rows if not row.control], asked)
     return Table(
         task=group.task,
         question=question,
         axes=axes,
         metrics=frame.metrics,
         ranked=frame.ranked,
-        rows=_rank(entries, frame),
+        rows=ranked,
         controls=tuple(row for row in rows if row.control),
         chance=_chance(len(question.classes)) if question else {},
+        ranking=ranking,
     )
 
 
@@ -96,22 +108,34 @@ def _rows(group: QuestionCells, frame: _Frame) -> list[Row]:
     by_entry = cells_by_entry(group.cells)
     seeds = {entry: seed_results(cells) for entry, cells in by_entry.items()}
     scores = {entry: _all_scores(results, frame) for entry, results in seeds.items()}
-    elsewhere = other_data(seeds)
+    elsewhere, other = other_data(seeds), other_seeds(by_entry)
     reference = frame.settings.reference
     rows = []
     for entry, cells in by_entry.items():
         against = reference_of(entry, reference, scores.keys())
         control = cells[0].id.control
         why_not = _why_incomparable(entry, against, seeds, elsewhere)
-        views = _views(scores, entry, entry if control else against, why_not)
+        gains = _gains(seeds[entry], frame)
+        views = _views(scores, gains, entry, entry if control else against, why_not)
         marks = marks_of(seeds[entry], control, entry in elsewhere, cells[0].submission)
+        marks += ("other seeds",) if entry in other else ()
         if entry == against:
             marks = ("reference", *marks)
-        main = views.get(frame.ranked)
-        if main and main.comparison and main.comparison.levelling_down:
-            marks = (*marks, "levelling down")
-        rows.append(Row(entry, control, seeds[entry], marks, views, None, None))
+        rows.append(Row(entry, control, seeds[entry], marks, views, None, other.get(entry)))
     return rows
+
+
+def _gains(results: Sequence[SeedResult], frame: _Frame) -> Mapping[tuple[str, str], Mean]:
+    """The cross-fitted gain of each axis and metric."""
+    seeds = [r.seed for r in results if r.record]
+    records = [r.record for r in results if r.record]
+    if not records:
+        return {}
+    return {
+        (axis.name, metric): mean
+        for axis in frame.axes
+        for metric, mean in cross_fitted(records, axis.name, frame.metrics, seeds).items()
+    }
 
 
 def _all_scores(results: Sequence[SeedResult], frame: _Frame) -> AllScores:
@@ -131,6 +155,7 @@ def _all_scores(results: Sequence[SeedResult], frame: _Frame) -> AllScores:
 
 def _views(
     scores: Mapping[EntryId, AllScores],
+    gains: Mapping[tuple[str, str], Mean],
     entry: EntryId,
     against: EntryId | None,
     why_not: str | None,
@@ -144,8 +169,8 @@ def _views(
         if entry != against and why_not:
             comparison = incomparable(own[key], why_not)
         elif entry != against:
-            comparison = compare(own[key], reference[key], key[2])
-        return View(own[key], comparison, _oracle_gain(own, key))
+            comparison = compare(own[key], reference[key])
+        return View(own[key], comparison, _under_oracle(own, key), gains[key[1:]])
 
     return {key: view(key) for key in own}
 
@@ -171,56 +196,12 @@ def _listed(seeds: Sequence[int]) -> str:
     return ", ".join(map(str, seeds)) or "none"
 
 
-def _oracle_gain(own: AllScores, key: ViewKey) -> Difference:
+def _under_oracle(own: AllScores, key: ViewKey) -> Difference:
     oracle = own.get((_ORACLE, *key[1:]))
     validation = own.get(("validation", *key[1:]))
     if not (oracle and validation):
         return _NO_ORACLE
     return difference(oracle.overall, validation.overall)
-
-
-def _rank(rows: Sequence[Row], frame: _Frame) -> tuple[Row, ...]:
-    """Ranked rows from best to worst (equal scores share a rank), then the others by name."""
-    better = 1 if metric_named(frame.ranked[2]).larger_is_better else -1
-    able: list[tuple[int, Row]] = []
-    unable: list[Row] = []
-    for row in rows:
-        score, why = _score_to_rank(row, frame)
-        if score is None:
-            unable.append(replace(row, unranked=why))
-        else:
-            able.append((-better * round(score / ROUNDING), row))
-    able.sort(key=lambda pair: (pair[0], pair[1].entry))
-    given = [(score, row) for score, row in able if _OTHERS in row.marks]
-    able = [(score, row) for score, row in able if _OTHERS not in row.marks]
-    scores = [score for score, _ in able]
-    ranked = [replace(row, rank=scores.index(score) + 1) for score, row in able]
-    unable += [replace(row, unranked=_place(score, scores)) for score, row in given]
-    return (*ranked, *sorted(unable, key=lambda row: row.entry))
-
-
-def _place(score: int, ranked: Sequence[int]) -> str:
-    """Why predictions of others have no rank, and which it would be."""
-    place = 1 + sum(other < score for other in ranked)
-    return f"predictions made elsewhere: by its score it would be rank {place} of {len(ranked) + 1}"
-
-
-def _score_to_rank(row: Row, frame: _Frame) -> tuple[float | None, str | None]:
-    """The score that ranks an entry, or None and why it has no rank."""
-    holes = [s.hole for s in row.seeds if s.hole]
-    if holes:
-        causes = Counter(hole.cause for hole in holes)
-        listed = ", ".join(f"{n} {cause}" for cause, n in causes.items())
-        return None, f"{len(holes)} of {len(row.seeds)} seeds missing ({listed})"
-    for mark in ("other data", "mixed"):
-        if mark in row.marks:
-            return None, MARKS[mark].removesuffix("; not ranked")
-    view = row.views.get(frame.ranked)
-    if view is None:
-        return None, "its records have no scores"
-    by_worst = frame.settings.rank_by == "worst" and view.scores.worst
-    score = by_worst or view.scores.overall
-    return score.value, f"undefined: {score.reason}"
 
 
 def _chance(n_classes: int) -> dict[str, float]:

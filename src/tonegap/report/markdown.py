@@ -37,7 +37,7 @@ def _table_parts(board: Leaderboard, table: Table) -> list[str]:
         return parts
     grid = table_grid(board, table)
     parts.append(
-        f"Ranked by {ranking_rule(board, table)}. Scores in percent, means over seeds; changes (Δ) "
+        f"Ranked by {ranking_rule(table)}. Scores in percent, means over seeds; changes (Δ) "
         f"in points against {_text(board.settings.reference.label)}; ranges are smallest to "
         "largest over seeds; worst tone and gap are those of the means."
     )

@@ -22,10 +22,12 @@ MARKS: dict[str, str] = {
     "tone at test": "the classifier is told the tone of test images",
     "incomplete seeds": "a declared seed has no result; shown over the others, not ranked",
     "other data": "ran on other data than most entries of the table; not ranked",
+    "other seeds": "its seeds are not those of the others; shown apart from their means, not ranked",
     "mixed": "its seeds ran with different parameters or environments; not ranked",
     "submitted bundle": "made elsewhere; every number of it was computed again here from its predictions",
     "results of others": "predictions made elsewhere, scored here; how they were made nobody can check; not ranked",
-    "levelling down": "smaller gap than the reference, but a worse score for the worst tone",
+    "origin unknown": "does not say what its images were made from",
+    "levelling down": "significantly smaller gap than the reference, and significantly worse for the worst tone",
 }
 
 
@@ -85,25 +87,27 @@ class Scores:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Change against the reference entry. `levelling_down`: smaller gap, worse worst tone."""
+    """Change against the reference entry."""
 
     overall: Difference
     worst: Difference | None
     gap: Difference | None
-    levelling_down: bool
 
 
 @dataclass(frozen=True, slots=True)
 class View:
     """What a row says in one metric under one selection rule and tone axis.
 
-    `oracle_minus_validation`: of the overall score, what picking the epoch on the test set gains.
+    Both of the overall score, and counted from the epoch that validation picks: `under_test_oracle` is how much
+    another number would be printed had the epoch been picked on the test images, luck included; `cross_fitted` is
+    what such a choice gains, picked on one half of the test images and scored on the other.
     `comparison` is None for the reference itself and for controls.
     """
 
     scores: Scores
     comparison: Comparison | None
-    oracle_minus_validation: Difference
+    under_test_oracle: Difference
+    cross_fitted: Mean
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,11 +154,32 @@ class SeedResult:
 
 
 @dataclass(frozen=True, slots=True)
+class Shrunken:
+    """A row's scores by tone in the view that ranks, shrunken (see `shrinkage`), and the worst of them."""
+
+    tones: tuple[float, ...]
+    worst: float
+    worst_at: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """What a table ranks by: `worst`, `shrunken_worst` or `all`, and `why` where that needs a reason.
+
+    `believed` is the share of what is left of each tone's score that is no noise; empty where nothing was shrunken.
+    """
+
+    by: str
+    why: str = ""
+    believed: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Row:
     """One entry (or control) of a table.
 
     `views` maps (selection, axis, metric) to what the row says there; empty without any record.
-    `rank` is None where `unranked` says why.
+    `rank` is None where `unranked` says why. `shrunken` is None where there was nothing to shrink with.
     """
 
     entry: EntryId
@@ -164,6 +189,7 @@ class Row:
     views: Mapping[tuple[str, str, str], View]
     rank: int | None
     unranked: str | None
+    shrunken: Shrunken | None = None
 
     @property
     def records(self) -> tuple[Record, ...]:
@@ -217,6 +243,7 @@ class Table:
     rows: tuple[Row, ...]
     controls: tuple[Row, ...]
     chance: Mapping[str, float]
+    ranking: Ranking = Ranking("worst")
 
     def tones(self, axis: str) -> tuple[str, ...]:
         """The tones of an axis from light to dark; none for an unknown axis."""

@@ -18,7 +18,15 @@ _TYPES = {
         ("subset", "seeds_declared", "seeds_finished", "n_low", "n_high", "rank"), pa.int32()
     ),
     **dict.fromkeys(
-        ("mean", "low", "high", "change_from_reference", "oracle_minus_validation", *NULL_COLUMNS),
+        (
+            "mean",
+            "low",
+            "high",
+            "change_from_reference",
+            "under_test_oracle",
+            "cross_fitted_gain",
+            *NULL_COLUMNS,
+        ),
         pa.float64(),
     ),
 }

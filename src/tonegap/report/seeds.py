@@ -13,6 +13,11 @@ from tonegap.run.record import Record, ScoreColumns
 from tonegap.score.tables import ALL, GAP, WORST, metric_named
 
 NOT_SCORED = "the record has no such score"
+_NO_GAIN: tuple[float | None, int, str | None] = (
+    None,
+    0,
+    "the record has no cross-fitted gain: it is older than that, or there was no epoch to choose",
+)
 _MISSING: tuple[float | None, int, str | None] = (None, 0, NOT_SCORED)
 _EMPTY = ScoreColumns((), (), (), (), ())
 
@@ -85,6 +90,21 @@ def _extremes(
         replace(worst, value=lowest if larger_is_better else highest),
         replace(gap, value=highest - lowest),
     )
+
+
+def cross_fitted(
+    records: Sequence[Record], axis: str, metrics: Sequence[str], seeds: Sequence[int]
+) -> dict[str, Mean]:
+    """The cross-fitted gain of each metric over all images, over the seeds of the records, one or more."""
+    gains = [(record.cross_fit.gains if record.cross_fit else {}).get(axis) for record in records]
+    each = [
+        dict(zip(g.metric, zip(g.value, g.n, g.reason, strict=True), strict=True)) if g else {}
+        for g in gains
+    ]
+    return {
+        metric: mean_over_seeds(_zipped([found.get(metric, _NO_GAIN) for found in each]), seeds)
+        for metric in metrics
+    }
 
 
 def mean_over_seeds(found: OverSeeds, seeds: Sequence[int]) -> Mean:

@@ -42,6 +42,7 @@ class LeaderboardSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=Tru
     metrics: tuple[str, ...]
     reference: Reference
     tone_note: str
+    min_rank_support: int = 100
     n_rows: int = 100
     n_plots: int = 12
     n_details: int = 24
@@ -63,6 +64,10 @@ def read_settings(root: Path) -> LeaderboardSettings:
     if unknown or not settings.metrics:
         found = f"unknown value {unknown[0]!r}" if unknown else "empty"
         raise BadRoom(f"{path}: metrics: {found}; known metrics are {', '.join(METRIC_NAMES)}")
+    if settings.min_rank_support < 0:
+        raise BadRoom(
+            f"{path}: min_rank_support: found {settings.min_rank_support}, wanted a number of images, 0 or more"
+        )
     return msgspec.structs.replace(settings, templates=_read_templates(root / TEMPLATES))
 
 

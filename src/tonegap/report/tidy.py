@@ -12,6 +12,7 @@ from itertools import islice
 from tonegap.report.board import Leaderboard
 from tonegap.report.model import Difference, Mean, Row, Table, View
 from tonegap.report.nulls import NULL_COLUMNS, Nulls, null_cells, nulls_by_entry
+from tonegap.report.ranking import SHRUNKEN
 from tonegap.score.tables import ALL, GAP, WORST, metric_named
 
 COLUMNS = (
@@ -19,7 +20,8 @@ COLUMNS = (
     "control", "marks", "seeds_declared", "seeds_finished", "unranked",
     "selection", "axis", "metric", "larger_is_better", "tone",
     "mean", "low", "high", "n_low", "n_high", "reason",
-    "change_from_reference", "oracle_minus_validation", "rank", *NULL_COLUMNS,
+    "change_from_reference", "under_test_oracle", "cross_fitted_gain", "rank", "ranked_by", "ranked_because",
+    *NULL_COLUMNS,
 )  # fmt: skip
 TidyLine = tuple[str | int | float | None, ...]
 Batch = list[TidyLine]
@@ -59,42 +61,42 @@ def tidy_batches(board: Leaderboard) -> Iterator[Batch]:
         for table in board.tables
         for nulls in (nulls_by_entry(board.claims_of(table)),)
         for row in table.all_rows
-        for line in _lines(board, table, row, nulls.get(row.entry, {}))
+        for line in _lines(table, row, nulls.get(row.entry, {}))
     )
     while batch := list(islice(lines, _BATCH)):
         yield batch
 
 
-def _lines(board: Leaderboard, table: Table, row: Row, nulls: Nulls) -> Iterator[TidyLine]:
-    who, no_null = _who(table, row), [None] * len(NULL_COLUMNS)
+def _lines(table: Table, row: Row, nulls: Nulls) -> Iterator[TidyLine]:
+    who, no_null = _who(table, row), (None,) * len(NULL_COLUMNS)
     if not row.views:
         selection, axis, metric = table.ranked
         why = next(s.hole.text for s in row.seeds if s.hole)
-        yield (
-            *who,
-            selection,
-            axis,
-            metric,
-            None,
-            None,
-            *[None] * 5,
-            why,
-            None,
-            None,
-            None,
-            *no_null,
-        )
+        unranked = (None,) * 6
+        yield (*who, selection, axis, metric, None, None, *[None] * 5, why, *unranked, *no_null)
     for (selection, axis, metric), view in row.views.items():
         where = selection, axis, metric, _yes(metric_named(metric).larger_is_better)
         ranks = (selection, axis, metric) == table.ranked
-        ranking_tone = _ranking_tone(board, view)
         of_view = nulls if (selection, axis) == table.ranked[:2] else {}
         for tone, mean, change in _scores(view, table.tones(axis)):
-            rank = row.rank if ranks and tone == ranking_tone else None
-            oracle = view.oracle_minus_validation.value if tone == ALL else None
+            choices = view.under_test_oracle.value, view.cross_fitted.value
+            gains = choices if tone == ALL else (None, None)
             changed = change.value if change else None
             at_parity = null_cells(of_view, metric, tone) if mean.value is not None else no_null
-            yield (*who, *where, tone, *_mean(mean), changed, oracle, rank, *at_parity)
+            rank = _rank(table, row, ranks, tone)
+            yield (*who, *where, tone, *_mean(mean), changed, *gains, *rank, *at_parity)
+        if ranks and row.shrunken and view.scores.worst:
+            of = view.scores.worst
+            shrunken = row.shrunken.worst, None, None, of.n_low, of.n_high, None
+            rank = _rank(table, row, ranks, SHRUNKEN)
+            yield (*who, *where, SHRUNKEN, *shrunken, None, None, None, *rank, *no_null)
+
+
+def _rank(table: Table, row: Row, ranks: bool, tone: str) -> TidyLine:
+    """The rank on the line of the score that ranks, by what and why by that; nothing elsewhere."""
+    if not ranks or row.rank is None or tone != table.ranking.by:
+        return None, None, None
+    return row.rank, table.ranking.by, table.ranking.why or None
 
 
 def _who(table: Table, row: Row) -> TidyLine:
@@ -119,10 +121,6 @@ def _who(table: Table, row: Row) -> TidyLine:
 
 def _yes(value: bool) -> str:
     return "yes" if value else "no"
-
-
-def _ranking_tone(board: Leaderboard, view: View) -> str:
-    return WORST if board.settings.rank_by == "worst" and view.scores.worst else ALL
 
 
 def _scores(view: View, tones: tuple[str, ...]) -> Iterator[tuple[str, Mean, Difference | None]]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from tonegap.evidence.answers import TestAnswers
 from tonegap.run.record import Record
-from tonegap.run.results import tone_axes
+from tonegap.run.rules import tone_axes
 from tonegap.run.truth import FIRST_TRUTHS, Truth, truth_place
 
 Known = Mapping[str, tuple[str, str | None]]  # image id -> label, tone

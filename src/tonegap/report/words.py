@@ -10,9 +10,13 @@ from tonegap.evidence.intervals import ONE_RUN
 from tonegap.report.board import Leaderboard
 from tonegap.report.claims import RowClaims
 from tonegap.report.model import MARKS, Hole, Mean, Row, Table, View
+from tonegap.report.ranking import SHRUNKEN
 from tonegap.score.tables import ALL, GAP, WORST, metric_named
 
 UNDEFINED = "–"
+UNDER_ORACLE = "under test-oracle"
+SELECTION_GAIN = "selection gain (cross-fitted)"
+SHRUNKEN_LABEL = "of the worst tone, shrunken"
 _CERTAIN = 0.001
 _NAMED = 4
 _LABELS = {
@@ -81,6 +85,12 @@ def points_range(low: float, high: float) -> str:
 
 def _outwards(low: float, high: float) -> tuple[float, float]:
     return math.floor(low * 1000) / 1000, math.ceil(high * 1000) / 1000
+
+
+def shrunken_text(row: Row) -> str:
+    """The shrunken worst tone of a row, `58.9 V-VI`; empty where there is none."""
+    found = row.shrunken
+    return f"{percent(found.worst)} {'/'.join(found.worst_at)}" if found else ""
 
 
 def spread(mean: Mean) -> str:
@@ -162,11 +172,12 @@ def _drawn_note(table: Table) -> str | None:
     return None
 
 
-def ranking_rule(board: Leaderboard, table: Table) -> str:
+def ranking_rule(table: Table) -> str:
     """By what the rows are ranked, in words."""
     selection, _, metric = table.ranked
-    of = "of the worst tone" if board.settings.by_worst(metric) else "over all images"
-    return f"{metric_label(metric)} {of}, {SELECTION_MEANING[selection]}"
+    of = {ALL: "over all images", WORST: "of the worst tone"}.get(table.ranking.by, SHRUNKEN_LABEL)
+    why = f" ({table.ranking.why})" if table.ranking.why else ""
+    return f"{metric_label(metric)} {of}{why}, {SELECTION_MEANING[selection]}"
 
 
 def small_label(row: Row) -> str:
@@ -196,10 +207,10 @@ def answer(board: Leaderboard, table: Table) -> tuple[str, ...]:
         return ("No entry can be ranked yet; the table says why for each.",)
     first = [row for row in ranked if row.rank == 1]
     view = first[0].views[table.ranked]
-    sentences = [_best(first, view, board, table.ranked[2])]
+    sentences = [_best(first, view, board, table)]
     if len(first) == 1:
         sure = _claims_of(first[0], table, board)
-        sentences += _against_reference(view, board, table.ranked[2], sure)
+        sentences += _against_reference(first[0], board, table.ranked, sure)
         sentences += _told_apart(sure, table, board) if sure else _seeds_apart(ranked, table, board)
     sentences += _above_controls(ranked, table, board)
     return tuple(sentences)
@@ -212,13 +223,22 @@ def rank_mean(row: Row, table: Table, board: Leaderboard) -> Mean:
     return worst or scores.overall
 
 
-def _best(first: list[Row], view: View, board: Leaderboard, metric: str) -> str:
+def _best(first: list[Row], view: View, board: Leaderboard, table: Table) -> str:
+    metric = table.ranked[2]
     names = " and ".join(row.entry.label for row in first)
     verb = "share" if len(first) > 1 else "has"
     scores, label = view.scores, metric_label(metric)
     if not (board.settings.by_worst(metric) and scores.worst):
         return f"{names} {verb} the best {label}: {percent(scores.overall.value)} %."
     at = "" if len(first) > 1 else f" ({' or '.join(scores.worst_at)})"
+    shrunken = first[0].shrunken
+    if table.ranking.by == SHRUNKEN and shrunken:
+        at = (
+            ""
+            if len(first) > 1
+            else f" ({' or '.join(shrunken.worst_at)}; as measured {percent(scores.worst.value)} %)"
+        )
+        return f"{names} {verb} the best worst-tone {label} after shrinkage: {percent(shrunken.worst)} %{at}."
     return f"{names} {verb} the best worst-tone {label}: {percent(scores.worst.value)} %{at}."
 
 
@@ -267,8 +287,9 @@ def _named(labels: list[str]) -> str:
 
 
 def _against_reference(
-    view: View, board: Leaderboard, metric: str, sure: RowClaims | None
+    row: Row, board: Leaderboard, ranked: tuple[str, str, str], sure: RowClaims | None
 ) -> list[str]:
+    view, metric = row.views[ranked], ranked[2]
     scores, change = view.scores, view.comparison
     if scores.gap is None:
         return []
@@ -285,8 +306,8 @@ def _against_reference(
         text += (
             f"; its worst tone is {_moved(change.worst.value, 'lower', 'higher')}{_p(sure, WORST)}"
         )
-    levelling = " The smaller gap comes with a worse worst tone: levelling down."
-    return [text + "." + (levelling if change.levelling_down else "")]
+    levelling = " The smaller gap comes with a worse worst tone, both significant: levelling down."
+    return [text + "." + (levelling if "levelling down" in row.marks else "")]
 
 
 def _p(sure: RowClaims | None, score: str) -> str:

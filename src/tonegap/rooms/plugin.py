@@ -3,6 +3,7 @@
 import math
 import re
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
@@ -41,7 +42,8 @@ class PluginFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`method.toml`, `baseline.toml` or `extractor.toml` as written, see docker/CONTRACT.md.
 
     `parameters_from` names a file of shared parameters beside the folder; own parameters replace those of
-    their name. `search` says what a hyper-parameter search may draw for a parameter.
+    their name. `search` says what a hyper-parameter search may draw for a parameter. `made_from` "text": a method's
+    images may come from words alone; of any other one that names no source nobody knows what it was made from.
     """
 
     title: str
@@ -52,6 +54,7 @@ class PluginFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     needs: tuple[str, ...] = ()
     control: bool = False
     resumable: bool = False
+    made_from: Literal["images", "text"] = "images"
     parameters_from: str = ""
     parameters: dict[str, ParameterSpec] = {}
     search: dict[str, Space] = {}
@@ -129,6 +132,8 @@ def _problems(kind: str, plugin_id: str, file: PluginFile) -> list[str]:
         found.append('stages: "fit" without "generate" makes nothing')
     if file.stages and not file.command:
         found.append("command: missing, but there are stages to run")
+    if kind != "method" and file.made_from != "images":
+        found.append(f"made_from: a {kind} makes no images")
     found += [
         f"needs: unknown value {need!r}; known values are {', '.join(NEEDS)}"
         for need in file.needs

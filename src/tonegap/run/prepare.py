@@ -43,6 +43,7 @@ class Request:
 
     `roots` maps data set ids to the user's downloads. `allow_missing` accepts images that the metadata lists
     and the download lacks; records count them. `cache` takes what is learned of images where the store cannot.
+    `repeat` above 0 asks for the same work anew, see `tonegap.run.repeats`.
     """
 
     root: Path
@@ -54,13 +55,12 @@ class Request:
     jobs: int
     allow_missing: bool
     cache: Path | None = None
+    repeat: int = 0
 
     @property
     def known(self) -> Path:
         """The folder below which lies what is known of images."""
         return self.cache or self.store.folder
-
-    repeat: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,7 +93,8 @@ class SyntheticId(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     `sha256` covers rows, sources, learned parts and the content of every image. `parts`: SHA-256 of each
     learned part. `withheld`: training images that no method was shown, by the rule that found their copy
     among the held-out ones; `shown` where the task says that methods see them. Of the images: `n_sources`
-    real ones are their ancestors, of `n_unknown` nobody says what they were made from, `n_allowed` descend
+    real ones are their ancestors, of `n_unknown` the method says that nobody knows what they were made from,
+    `n_unnamed` name no ancestor though the method does not say that it works from text alone, `n_allowed` descend
     from what was shown, `n_explained` look like a held-out image but more like a source of their own.
     """
 
@@ -107,6 +108,7 @@ class SyntheticId(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     n_unknown: int = 0
     n_allowed: int = 0
     n_explained: int = 0
+    n_unnamed: int = 0
 
 
 class CurvePoint(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -115,6 +117,18 @@ class CurvePoint(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     epoch: int
     validation: float | None
     test: float | None
+
+
+class CrossFit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What choosing the epoch on test images gains, chosen on one half of them and scored on the other.
+
+    `epochs`: chosen on the first and on the second half (none where a half cannot choose); `n` images of each.
+    `gains` maps a tone axis to scores over all images: the chosen epoch's minus validation's, mean of both halves.
+    """
+
+    epochs: tuple[int, ...]
+    n: tuple[int, int]
+    gains: dict[str, ScoreColumns]
 
 
 class Leaks(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -169,6 +183,7 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     `truth_sha256` names the truth that the store keeps; empty: none was kept.
     `numerics` "portable": the stages give the same bytes on every x86 processor with AVX2.
+    `cross_fit`: null in records that are older than it, and where nothing was left to choose.
     """
 
     schema: str
@@ -197,6 +212,7 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     circumstances: Circumstances
     truth_sha256: str = ""
     numerics: Literal["portable", "native"] = "native"
+    cross_fit: CrossFit | None = None
 
 
 def encode_record(record: Record) -> bytes:

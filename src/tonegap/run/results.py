@@ -9,7 +9,16 @@ from pathlib import Path
 
 from tonegap.errors import BadPredictions
 from tonegap.evidence.answers import TestAnswers
-from tonegap.run.record import SELECTIONS, CurvePoint, Record, ScoreColumns, Selected
+from tonegap.run.cross_fit import cross_fit
+from tonegap.run.record import (
+    SELECTIONS,
+    CrossFit,
+    CurvePoint,
+    Record,
+    ScoreColumns,
+    Selected,
+)
+from tonegap.run.rules import Rules, tone_axes
 from tonegap.run.truth import PartTruth, Truth
 from tonegap.score.metrics import score_table
 from tonegap.score.predictions import Labelled, Predictions, read_predictions
@@ -17,31 +26,18 @@ from tonegap.score.rules import ScoringRules
 from tonegap.score.selection import Selection, epoch_values, select_by
 from tonegap.score.tables import ScoreTable
 from tonegap.score.undefined import Undefined
-from tonegap.tones import GROUPS, TYPES, tone_group
-
-
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """What a task says of how its predictions are scored; fields as in a record."""
-
-    classes: tuple[str, ...]
-    positive: tuple[str, ...]
-    tones: tuple[str, ...]
-    min_support: int
-    selection_metric: str
-
-    @property
-    def plain(self) -> ScoringRules:
-        """On the task's own tones, without a threshold."""
-        return ScoringRules(self.classes, self.positive, None, self.min_support, self.tones)
 
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """The numbers of a record: test scores under each selection rule, and the curve over epochs."""
+    """The numbers of a record: test scores under each selection rule, the curve over epochs, the cross-fitted gain.
+
+    `cross_fit`: None where there was nothing to choose.
+    """
 
     scores: dict[str, Selected]
     curve: tuple[CurvePoint, ...]
+    cross_fit: CrossFit | None = None
 
 
 def given_results(
@@ -79,8 +75,15 @@ def results_of(path: Path, truth: Truth, rules: Rules) -> Results:
     Raises BadPredictions for a file that breaks the contract, BadRequest where the selection metric is undefined.
     """
     validation, test = epochs_of(path, truth, rules.classes)
-    scores = {rule: _selected(rule, validation, test, rules) for rule in SELECTIONS}
-    return Results(scores, _curve(validation, test, rules))
+    choices = {
+        rule: select_by(rule, validation, test, rules.selection_metric, rules.plain)
+        for rule in SELECTIONS
+    }
+    return Results(
+        scores={rule: _scored(test, choice, rules) for rule, choice in choices.items()},
+        curve=_curve(validation, test, rules),
+        cross_fit=cross_fit(test, truth.test.units, choices["validation"], rules),
+    )
 
 
 def epochs_of(path: Path, truth: Truth, classes: tuple[str, ...]) -> tuple[Labelled, Labelled]:
@@ -115,21 +118,6 @@ def answers_of(path: Path, truth: Truth, record: Record, rule: str) -> TestAnswe
     )
 
 
-def tone_axes(
-    tones: Sequence[str | None], scored: Sequence[str]
-) -> list[tuple[str, tuple[str | None, ...], tuple[str, ...]]]:
-    """The axes a test set can be scored on: (name, tone of each image, tones expected).
-
-    Six types pool into three groups; groups cannot be told apart further.
-    """
-    groups = tuple(tone_group(tone) if tone else None for tone in tones)
-    expected = tuple(g for g in GROUPS if g in {tone_group(tone) for tone in scored})
-    axes = [("groups", groups, expected)]
-    if all(tone in TYPES for tone in scored):
-        axes.insert(0, ("types", tuple(tones), tuple(scored)))
-    return axes
-
-
 def columns_of(table: ScoreTable) -> ScoreColumns:
     """A score table by columns, as a record keeps it."""
     return ScoreColumns(
@@ -139,12 +127,6 @@ def columns_of(table: ScoreTable) -> ScoreColumns:
         n=tuple(score.n for score in table),
         reason=tuple(score.reason for score in table),
     )
-
-
-def _selected(rule: str, validation: Labelled, test: Labelled, rules: Rules) -> Selected:
-    """The test scores of the epoch and threshold that a selection rule picks."""
-    choice = select_by(rule, validation, test, rules.selection_metric, rules.plain)
-    return _scored(test, choice, rules)
 
 
 def _scored(test: Labelled, choice: Selection, rules: Rules) -> Selected:

@@ -22,7 +22,8 @@ from tonegap.run.record import (
     StageId,
     SyntheticId,
 )
-from tonegap.run.results import Rules, results_of
+from tonegap.run.results import results_of
+from tonegap.run.rules import Rules
 from tonegap.run.store import Store
 from tonegap.run.truth import encode_truth, truth_of, truth_place
 from tonegap.run.view import Rows, TaskView
@@ -79,6 +80,7 @@ def score_cell(store: Store, cell: CellPlan, finish: Finish) -> Record:
         circumstances=_circumstances(marks, finish),
         truth_sha256=truth_sha256,
         numerics=_numerics(marks),
+        cross_fit=found.cross_fit,
     )
 
 
@@ -98,23 +100,25 @@ def _synthetic(store: Store, cell: CellPlan) -> SyntheticId | None:
     audit = audited(store, key, view)
     if audit.refused:
         raise LeakFound(audit.text)
-    parts = read_lineage(made).parts
+    lineage = read_lineage(made)
     counts: dict[str, int] = {}
     for row in read_synthetic(made):
         counts[row.tone or "unknown"] = counts.get(row.tone or "unknown", 0) + 1
     by_tone = dict(sorted(counts.items()))
     files = (made / "synthetic.csv", made / LINEAGE)
+    from_text = cell.entry.method.plugin.file.made_from == "text"
     return SyntheticId(
         n=audit.n,
         n_by_tone=by_tone,
         sha256=digest_of([sha256_file(file) for file in files]),
-        parts={name: part.sha256 for name, part in sorted(parts.items()) if part.sha256},
+        parts={name: part.sha256 for name, part in sorted(lineage.parts.items()) if part.sha256},
         withheld={} if view.methods_see_duplicates else view.n_kin_by_rule,
         shown=view.n_kin_by_rule if view.methods_see_duplicates else {},
         n_sources=audit.n_sources,
         n_unknown=audit.n_unknown,
         n_allowed=audit.n_allowed,
         n_explained=audit.n_explained,
+        n_unnamed=0 if from_text else sum(not lineage.ancestors(i) for i in range(audit.n)),
     )
 
 

@@ -197,6 +197,7 @@ def _synthetic(record: Record) -> str:
         f"{n:,} {text}"
         for n, text in (
             (made.n_unknown, "of unknown lineage"),
+            (made.n_unnamed, "that do not say what they were made from"),
             (made.n_allowed, "descend from copies of held-out images, which this task shows"),
             (
                 sum(made.withheld.values()),

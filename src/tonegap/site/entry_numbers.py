@@ -14,7 +14,7 @@ from tonegap.evidence.replicates import replicates
 from tonegap.evidence.tally import tally
 from tonegap.report.model import Axis
 from tonegap.run.record import CurvePoint
-from tonegap.run.results import Rules
+from tonegap.run.rules import Rules
 from tonegap.score.arrays import BoolArray, FloatArray
 from tonegap.score.counts import N_BINS
 from tonegap.score.predictions import Labelled

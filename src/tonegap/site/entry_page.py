@@ -195,7 +195,7 @@ def _answer(kept: EntryKept) -> tuple[str, ...]:
 def _place(kept: EntryKept) -> str:
     row, table = kept.row, kept.table
     ranked = [other for other in table.rows if other.rank is not None]
-    rule = ranking_rule(kept.board, table)
+    rule = ranking_rule(table)
     if row.rank is not None:
         band = kept.claims.band if kept.claims else None
         within = [r for r in _banded(kept) if r == band] if band is not None else []

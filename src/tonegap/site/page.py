@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from tonegap.report.board import Leaderboard
 from tonegap.report.grid import Cell, Footnotes
-from tonegap.report.model import Difference, Mean, Row, Table, View
+from tonegap.report.model import Difference, Mean, Row, Table
 from tonegap.report.words import (
     answer,
     images_note,
@@ -84,6 +84,7 @@ class PageTable:
     caption: str
     heads: tuple[Head, ...]
     per_tone: bool
+    shrunken: bool
     rows: tuple[PageRow, ...]
     controls: tuple[PageRow, ...]
     n_without_row: int
@@ -121,6 +122,7 @@ def page_table(board: Leaderboard, table: Table, number: int) -> PageTable:
         caption=_caption(board, table),
         heads=_heads(table, scale),
         per_tone=_is_per_tone(table),
+        shrunken=bool(table.ranking.believed),
         rows=page_rows[: len(page_rows) - len(table.controls)],
         controls=page_rows[len(page_rows) - len(table.controls) :],
         n_without_row=len(table.rows) + len(table.controls) - len(page_rows),
@@ -138,7 +140,7 @@ def page_table(board: Leaderboard, table: Table, number: int) -> PageTable:
 
 def _caption(board: Leaderboard, table: Table) -> str:
     return (
-        f"Ranks: by {ranking_rule(board, table)}. Percent, means over seeds; below, in small, the "
+        f"Ranks: by {ranking_rule(table)}. Percent, means over seeds; below, in small, the "
         f"smallest and largest over seeds. Worst tone and gap are those of the means. Changes "
         f"(Δ) are points against {board.settings.reference.label}."
     )
@@ -159,10 +161,13 @@ def _is_per_tone(table: Table) -> bool:
 
 def _heads(table: Table, scale: Scale) -> tuple[Head, ...]:
     label = metric_label(table.ranked[2])
-    oracle = Head("oracle − validation", "", "oracle")
+    choices = (
+        Head("Under test-oracle", "", "oracle"),
+        Head("Selection gain", "cross-fitted", "gain"),
+    )
     if not _is_per_tone(table):
         value = Head(label, "", "all")
-        return (value, Head("change", "", "dAll"), oracle)
+        return (value, Head("change", "", "dAll"), *choices)
     names = table.tones(table.ranked[1])
     counted = [
         Head(tone, f"n {n_of_tone(table, table.ranked, i)}", f"tone{i}")
@@ -170,13 +175,14 @@ def _heads(table: Table, scale: Scale) -> tuple[Head, ...]:
     ]
     return (
         Head("Worst tone", "", "worst"),
+        *([Head("Shrunken", "worst tone", "shrunken")] if table.ranking.believed else []),
         Head("Gap", "", "gap"),
         Head("Tones", f"{scale.low * 100:.0f} to {scale.high * 100:.0f}", ""),
         Head("All", "", "all"),
         *counted,
         Head("Δ\u00a0worst", "", "dWorst"),
         Head("Δ\u00a0gap", "", "dGap"),
-        oracle,
+        *choices,
     )
 
 
@@ -196,7 +202,7 @@ def _page_row(row: Row, frame: RowFrame) -> PageRow:
     if row.unranked:
         rank = notes.undefined(f"{row.entry.label} is not ranked: {row.unranked}")
     view = row.views.get(table.ranked)
-    numbers = _numbers(view, notes) if view else _blanks(row, table, notes)
+    numbers = _numbers(row, table, notes) if view else _blanks(row, table, notes)
     return PageRow(
         row=row,
         label=f"{row.entry.method} + {row.entry.baseline}",
@@ -208,21 +214,33 @@ def _page_row(row: Row, frame: RowFrame) -> PageRow:
     )
 
 
-def _numbers(view: View, notes: Footnotes) -> list[Number]:
-    scores, change, oracle = view.scores, view.comparison, view.oracle_minus_validation
+def _numbers(row: Row, table: Table, notes: Footnotes) -> list[Number]:
+    view = row.views[table.ranked]
+    scores, change = view.scores, view.comparison
+    choices = [_change(view.under_test_oracle, notes), _change(view.cross_fitted, notes)]
     if not (scores.worst and scores.gap):
         changed = _change(change.overall if change else None, notes)
-        return [_score(scores.overall, notes), changed, _change(oracle, notes)]
+        return [_score(scores.overall, notes), changed, *choices]
     at = "/".join(scores.worst_at)
     return [
         _score(scores.worst, notes, f"{at} · " if at and spread(scores.worst) else at, "worst"),
+        *([_shrunken(row)] if table.ranking.believed else []),
         _score(scores.gap, notes, style="gap"),
         _score(scores.overall, notes),
         *(_score(tone, notes) for tone in scores.tones),
         _change(change.worst if change else None, notes),
         _change(change.gap if change else None, notes),
-        _change(oracle, notes),
+        *choices,
     ]
+
+
+def _shrunken(row: Row) -> Number:
+    found = row.shrunken
+    return (
+        Number(percent(found.worst), "/".join(found.worst_at), style="worst")
+        if found
+        else Number("")
+    )
 
 
 def _score(mean: Mean, notes: Footnotes, before: str = "", style: str = "") -> Number:
@@ -231,7 +249,7 @@ def _score(mean: Mean, notes: Footnotes, before: str = "", style: str = "") -> N
     return Number(percent(mean.value), before + spread(mean).replace(" to ", "–"), style=style)
 
 
-def _change(difference: Difference | None, notes: Footnotes) -> Number:
+def _change(difference: Difference | Mean | None, notes: Footnotes) -> Number:
     if difference is None:
         return Number("")
     if difference.value is None:
@@ -247,7 +265,8 @@ def _undefined(reason: str | None, notes: Footnotes) -> Number:
 
 def _blanks(row: Row, table: Table, notes: Footnotes) -> list[Number]:
     why = next(s.hole.text for s in row.seeds if s.hole)
-    n_columns = len(table.tones(table.ranked[1])) + 6 if _is_per_tone(table) else 3
+    n_tones, shrunken = len(table.tones(table.ranked[1])), bool(table.ranking.believed)
+    n_columns = n_tones + 7 + shrunken if _is_per_tone(table) else 4
     return [_undefined(f"{row.entry.label}: {why}", notes)] * n_columns
 
 

@@ -19,24 +19,37 @@ from tonegap.site.html import render_template
 
 FOLDER = "papers"
 _TEMPLATE = "paper.html.j2"
+_WORD = re.compile("[a-z]+")
 _ARXIV = re.compile(r"arXiv (\d{4}\.\d{4,5})")
 VERDICTS = {
-    "agrees": "the printed value, as far as it was rounded or with twice its standard deviation, meets the reproduced "
-    "one with its interval",
-    "differs": "the two do not meet",
+    "agrees": "reproduced by a run: the printed value, as far as it was rounded or with twice its standard deviation, "
+    "meets the reproduced one with its interval",
+    "differs": "a run had the paper's setting, and the two do not meet",
     "not comparable": "what was run, or can be, answers another question; the reason stands below the table",
     "not run": "no run in this store answers it yet",
+    "recomputed from the authors' counts": "counts that the authors released, scored here again, give the printed "
+    "value; no run stands behind it, so it is not a reproduction",
+    "differs from the authors' counts": "counts that the authors released, scored here again, give another value",
+    "agrees with the metadata": "counted in the data set's metadata",
+    "differs from the metadata": "the data set's metadata has another count",
+    "not counted": "nobody said where the data set's metadata is",
     "printed value unknown": "no source that could be read has the number",
+}
+_ABOUT = {
+    "scores": "In each cell: printed, then reproduced with its 95 % interval, then the verdict.",
+    "stored": "In each cell: printed, then computed again from the authors' counts (no run of ours), then the verdict.",
+    "counts": "In each cell: printed, then counted in the data set's metadata, then the verdict.",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class PaperNumber:
-    """A cell of a paper's table as the page shows it; `note` numbers the reason below."""
+    """A cell of a paper's table as the page shows it; `note` numbers the reason below, `style` its look."""
 
     printed: str
     reproduced: str
     verdict: str
+    style: str
     note: int | None
 
 
@@ -54,6 +67,7 @@ class PaperPart:
 
     id: str
     table: PaperTable
+    about: str
     columns: tuple[str, ...]
     lines: tuple[PaperLine, ...]
     reasons: tuple[str, ...]
@@ -110,7 +124,9 @@ def _part(table: PaperTable, cells: Sequence[PaperCell]) -> PaperPart:
         PaperLine(row.name, tuple(_number(by_place[row.name, name], reasons) for name in columns))
         for row in table.rows
     )
-    return PaperPart(f"table-{table.id}", table, columns, lines, tuple(reasons), tally(own))
+    return PaperPart(
+        f"table-{table.id}", table, _ABOUT[table.kind], columns, lines, tuple(reasons), tally(own)
+    )
 
 
 def _number(cell: PaperCell, reasons: dict[str, int]) -> PaperNumber:
@@ -118,4 +134,6 @@ def _number(cell: PaperCell, reasons: dict[str, int]) -> PaperNumber:
     if cell.printed and cell.why:
         text = f"{cell.verdict}: {cell.why}"
         note = reasons.setdefault(text, len(reasons) + 1)
-    return PaperNumber(cell.printed, reproduced_text(cell), cell.verdict, note)
+    names = ["-".join(_WORD.findall(cell.verdict))]
+    names += ["differs"] if cell.verdict.startswith("differs ") else []
+    return PaperNumber(cell.printed, reproduced_text(cell), cell.verdict, " ".join(names), note)

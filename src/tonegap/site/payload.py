@@ -17,6 +17,7 @@ from tonegap.report.words import (
     n_of_tone,
     shared_marks,
     small_label,
+    tenths,
 )
 from tonegap.run.record import SELECTIONS, EntryId
 from tonegap.score.tables import metric_named
@@ -64,9 +65,17 @@ def _view(table: Table, key: tuple[str, str, str], reasons: Reasons) -> object:
         tone.value for view in views[: len(table.rows)] if view for tone in view.scores.tones
     )
     found = {"scale": [scale.low, scale.high], **view_columns(views, reasons)}
+    if key == table.ranked and table.ranking.believed:
+        found["shrunken"] = [_shrunken(row) for row in table.all_rows]
     if len(views) <= _MANY_ROWS:
         return found
     return base64.b64encode(zlib.compress(_json(found).encode(), 6)).decode()
+
+
+def _shrunken(row: Row) -> tuple[int, str] | None:
+    """The shrunken worst tone's score and its name, of a row of the view that ranks."""
+    found = row.shrunken
+    return (tenths(found.worst), "/".join(found.worst_at)) if found else None
 
 
 def _axis(axis: Axis, table: Table) -> dict[str, object]:

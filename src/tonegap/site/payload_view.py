@@ -46,8 +46,8 @@ def _columns(views: Sequence[View], reasons: Reasons) -> dict[str, Column]:
     found["dAll"] = _column([c.overall if c else None for c in changes], reasons)
     found["dWorst"] = _column([c.worst if c else None for c in changes], reasons)
     found["dGap"] = _column([c.gap if c else None for c in changes], reasons)
-    found["levelling"] = [1 if c and c.levelling_down else None for c in changes]
-    found["oracle"] = _column([view.oracle_minus_validation for view in views], reasons)
+    found["oracle"] = _column([view.under_test_oracle for view in views], reasons)
+    found["gain"] = _column([view.cross_fitted for view in views], reasons)
     return found
 
 

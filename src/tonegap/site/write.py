@@ -7,11 +7,11 @@ from pathlib import Path
 from tonegap.errors import StoreError
 from tonegap.files import write_pieces_atomic
 from tonegap.report.board import Leaderboard
-from tonegap.report.claims import claims_of
 from tonegap.report.json_ import json_pieces, render_json
 from tonegap.report.kept import Answers
 from tonegap.report.latex import render_latex
 from tonegap.report.leaderboard import leaderboard
+from tonegap.report.levelling import with_claims
 from tonegap.report.markdown import render_markdown
 from tonegap.report.parquet import TidyParquet
 from tonegap.report.quality import SetSheet
@@ -57,14 +57,9 @@ def write_report(
     last. Raises StoreError if the folder cannot be written, BadRoom for a wrong template, BadRequest for cells
     that contradict each other.
     """
-    board = replace(leaderboard(cells, settings), sheets=sheets)
+    board = replace(leaderboard(cells, settings, answers), sheets=sheets)
     board = board if answers is None else with_claims(board, answers)
     return write_board(board, out_dir, source)
-
-
-def with_claims(board: Leaderboard, answers: Answers) -> Leaderboard:
-    """The board with intervals and comparisons, from the answers that were kept."""
-    return replace(board, claims=claims_of(board.tables, board.settings, answers))
 
 
 def write_board(board: Leaderboard, out_dir: Path, source: Source | None = None) -> Path:

@@ -33,7 +33,7 @@ def places(
     for table in board.tables:
         for row in table.all_rows:
             if row.entry in names:
-                rule = ranking_rule(board, table)
+                rule = ranking_rule(table)
                 yield f"{table.task}: {row.entry.label}: {_score(row, table)}{rule}; {_rank(row)}"
 
 

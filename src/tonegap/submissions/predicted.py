@@ -129,6 +129,7 @@ def _record(card: Card, item: SeedFile, path: Path, ours: Record, truth: Truth) 
         scores=results.scores,
         curve=results.curve,
         circumstances=Circumstances("", {}, {}, (), _ELSEWHERE),
+        cross_fit=results.cross_fit,
     )
 
 
