@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from tonegap.cli.options import store_option, suite_root_option
+from tonegap.cli.terminal import say
 
 
 @click.command("bundle")
@@ -29,4 +30,4 @@ def command(suite: str, out: Path | None, store: Path | None, suite_root: Path |
     root = find_root(suite_root)
     path = out or Path(f"{suite}.tonegap.zip")
     manifest = pack_suite(root, store or root / "runs", suite, path)
-    click.echo(f"{path}: {len(manifest.files)} files")
+    say(f"{path}: {len(manifest.files)} files")

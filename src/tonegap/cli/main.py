@@ -10,6 +10,7 @@ from typing import NoReturn
 import click
 
 from tonegap import __version__
+from tonegap.cli.terminal import say, say_page
 from tonegap.errors import ToneGapError
 
 _INTERRUPTED = 130  # as a shell tells Ctrl-C
@@ -77,14 +78,14 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     try:
         code = cli.main(args=arguments, prog_name="tonegap", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as e:
-        click.echo(e.format_message())
+        say_page(e.format_message())
         sys.exit(2)
     except (ToneGapError, click.ClickException) as e:
         text = " ".join(e.format_message().split()) if isinstance(e, click.ClickException) else e
-        click.echo(f"error: {text}", err=True)
+        say_page(f"error: {text}", err=True)
         sys.exit(2)
     except click.Abort:
-        click.echo("stopped", err=True)
+        say("stopped", err=True)
         sys.exit(_INTERRUPTED)
     # Commands return nothing; `--help` and `ctx.exit` make click return their code.
     sys.exit(code if isinstance(code, int) else 0)

@@ -5,6 +5,7 @@ import json
 import click
 
 from tonegap.cli.requests import RunOptions, open_request, run_options
+from tonegap.cli.terminal import put, say
 
 
 @click.command(name="plan")
@@ -19,7 +20,7 @@ def command(suite: str, options: RunOptions, as_json: bool) -> None:
     request = open_request(suite, options)
     explained = explain(prepare(request), request.store)
     if as_json:
-        click.echo(json.dumps(explained.as_json(), indent=1))
+        put(json.dumps(explained.as_json(), indent=1) + "\n")
         return
     for line in explained.lines():
-        click.echo(line)
+        say(line)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from tonegap.cli import terminal
 from tonegap.cli.requests import RunOptions, open_request, parse_gpus, run_options
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def command(suite: str, options: RunOptions) -> None:
     request.store.write_matrix(plan.matrix)
     tally = work(request, plan, options)
     say(tally)
-    click.echo(_report(request, plan))
+    terminal.say(_report(request, plan))
     if tally.failures:
         sys.exit(1)
 
@@ -84,9 +85,9 @@ def say(tally: "Tally") -> None:
         f"{tally.n_cached} cached",
         f"{len(tally.failures)} failed",
     ]
-    click.echo(", ".join(words), err=True)
+    terminal.say(", ".join(words), err=True)
     for failure in tally.failures[:20]:
-        click.echo(
+        terminal.say(
             f"failed ({failure.cause}): {failure.plugin} {failure.stage}: {failure.text}", err=True
         )
 

@@ -6,8 +6,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from tonegap.cli.terminal import say
+from tonegap.foreign import one_line
+
 if TYPE_CHECKING:
     from tonegap.bundle.verify import Checked
+
+_SHOWN = 80  # letters of a title
 
 
 @click.command("verify")
@@ -16,16 +21,24 @@ if TYPE_CHECKING:
 def command(ctx: click.Context, bundle: Path) -> None:
     """Computes every number of BUNDLE again from its predictions; names the cells that differ.
 
-    Needs neither the data set nor a GPU. Exit code 0: all numbers are as they were; 1: some are not.
+    Needs neither the data set nor a GPU. Exit code 0: all numbers are as they were; 1: some are not, or there is none;
+    2: it is no bundle, or a damaged one.
     """
-    with tempfile.TemporaryDirectory(prefix="tonegap-bundle-") as name:
+    from tonegap.bundle.archive import memory_for
+    from tonegap.foreign import bounded_memory, refused
+
+    with (
+        tempfile.TemporaryDirectory(prefix="tonegap-bundle-") as name,
+        refused(str(bundle)),
+        bounded_memory(memory_for(bundle)),
+    ):
         title, found, changed, note = _check(bundle, Path(name))
     if note:
-        click.echo(note, err=True)
+        say(note, err=True)
     for problem in (*changed, *found.problems):
-        click.echo(problem)
-    click.echo(
-        f"{title}: {found.n_records} records, {found.n_scores:,} scores computed again"
+        say(problem)
+    say(
+        f"{one_line(title)[:_SHOWN]}: {found.n_records} records, {found.n_scores:,} scores computed again"
         + (f", {found.n_holes} declared cells without a result" if found.n_holes else "")
         + (
             f"; {len(changed) + len(found.problems)} problems"
