@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from tonegap.bundle.marks import mark_problems
-from tonegap.errors import BadRequest, ToneGapError
+from tonegap.errors import BadRequest, StoreError, ToneGapError
 from tonegap.files import digest_of, sha256_file, sha256_lines
 from tonegap.foreign import DAMAGE, one_line, reason, refused
 from tonegap.report.read import SuiteRun, read_suites
@@ -75,7 +75,11 @@ def read_bundled(store: Path, suite: str) -> SuiteRun:
                 raise BadRequest(f"suites/{suite}.json: {key[:80]!a} is no key of a cell or stage")
         if len(set(keys)) < len(keys) or matrix.suite != suite:
             raise BadRequest(f"suites/{suite}.json: names a cell twice, or another suite")
-        (run,) = read_suites(store, [suite])
+        try:
+            (run,) = read_suites(store, [suite])
+        except StoreError as e:
+            text = str(e).replace(f"{store}/", "").removesuffix("; remove it and run again")
+            raise BadRequest(f"{text}; it does not verify") from None
         return run
 
 
@@ -95,7 +99,7 @@ def _cell_problems(store: Path, cell: Cell) -> Iterator[str]:
         for problem in _record_problems(store, cell.record):
             yield f"{where}: {problem}"
     except ToneGapError as e:
-        yield f"{where}: {e}"
+        yield f"{where}: {str(e).replace(f'{store}/', '')}"
     except DAMAGE as e:
         yield f"{where}: cannot be computed again ({reason(e)})"
 
