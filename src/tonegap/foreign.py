@@ -1,22 +1,46 @@
-"""Folders whose content came from a stranger: walked without following a link, measured, removed.
+"""What came from a stranger: folders walked without following a link, measured, removed; words as one line.
 
-The mistake it exists to prevent: a folder that breaks whoever looks at it, by nesting deeper than
-a program can recurse, or by a name that rewrites the reader's terminal.
+The mistake it exists to prevent: content that breaks whoever looks at it, by nesting deeper than
+a program can recurse, by unpacking to more than the memory holds, or by a name that rewrites the
+reader's terminal.
 """
 
 import contextlib
+import csv
 import os
 import re
+import resource
 import shutil
 import stat
 import uuid
+import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from tonegap.errors import BadOutput
+import msgspec
+
+from tonegap.errors import BadOutput, BadRequest, ToneGapError
 
 MAX_DEPTH = 64
 _PATH = re.compile(r"(?<![\w.])(?:/[^/\s:;,'\"()]+){2,}")
+# What libraries raise over damaged or hostile bytes. ValueError, LookupError, … of Arrow, NumPy and JSON are among
+# them; RuntimeError has RecursionError, and what `zipfile` says of a password or an unknown compression.
+DAMAGE = (
+    ArithmeticError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    MemoryError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    csv.Error,
+    msgspec.MsgspecError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 _LEAST_BYTES = 4096  # an empty file or folder takes room on a disk too
 
 
@@ -56,9 +80,65 @@ def is_plain_folder(path: Path) -> bool:
     return path.is_dir() and not path.is_symlink()
 
 
+def one_line(text: str) -> str:
+    r"""A text as one line that any terminal and any file takes: what cannot be printed is escaped, as `\x1b`.
+
+    That is every control character, line break, direction mark and lone surrogate; escaped again, it stays the same.
+    """
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
 def shown(path: Path) -> str:
-    """A path as one line that any terminal and any file takes: what cannot be printed is `?`."""
-    return "".join(c if c.isprintable() else "?" for c in path.as_posix())
+    """A path as one line."""
+    return one_line(path.as_posix())
+
+
+@contextlib.contextmanager
+def refused(what: str) -> Iterator[None]:
+    """Turns whatever a library raises over a stranger's bytes into BadRequest: one sentence about `what`."""
+    try:
+        yield
+    except ToneGapError:
+        raise
+    except DAMAGE as e:
+        raise BadRequest(f"{what}: damaged, or not what it should be ({reason(e)})") from None
+
+
+def reason(error: BaseException) -> str:
+    """What an exception says, as a short part of a sentence; its kind where it says nothing."""
+    if isinstance(error, MemoryError):
+        return "it needs far more memory than its size allows"
+    if isinstance(error, RecursionError):
+        return "it is nested too deep"
+    text = " ".join(str(error).split()) or type(error).__name__
+    return one_line(text[:200])
+
+
+@contextlib.contextmanager
+def bounded_memory(n_bytes: int) -> Iterator[None]:
+    """Lets the process take so many more bytes of address space, no more; a MemoryError is what comes of it.
+
+    The last wall behind limits that are read from a file's own words: those may lie. The limit is the whole
+    process's, so it is for commands that do one thing, not for the threads of a runner.
+    """
+    import pyarrow as pa
+
+    taken = Path("/proc/self/statm")
+    if not taken.exists():  # no Linux, where this limit is not kept either
+        yield
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    pages = int(taken.read_text(encoding="ascii").split()[0])
+    most = pages * resource.getpagesize() + n_bytes
+    before = pa.default_memory_pool()
+    # Other pools reserve far more than they use.
+    pa.set_memory_pool(pa.system_memory_pool())
+    resource.setrlimit(resource.RLIMIT_AS, (most if soft < 0 else min(soft, most), hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+        pa.set_memory_pool(before)
 
 
 def without_folders(text: str, *known: Path) -> str:

@@ -8,6 +8,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from records import plain_record, train_mark
 from tests.bundle.conftest import KEY, change_record
 
 from tonegap.bundle.archive import changed_files, extract
@@ -17,7 +18,8 @@ from tonegap.cli.main import main
 from tonegap.errors import BadRequest
 from tonegap.files import sha256_bytes, sha256_file
 
-PREDICTIONS = f"stages/{KEY[:2]}/{KEY}/predictions.parquet"
+STAGE = train_mark(plain_record(), 0).key
+PREDICTIONS = f"stages/{STAGE[:2]}/{STAGE}/predictions.parquet"
 
 
 @pytest.fixture

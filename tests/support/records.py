@@ -1,5 +1,6 @@
 """Records and scored stores made by hand, for every test that needs one."""
 
+from collections import Counter
 from pathlib import Path
 
 import msgspec
@@ -7,7 +8,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tonegap.files import sha256_file, sha256_lines
+from tonegap.files import digest_of, sha256_file, sha256_lines
+from tonegap.rooms.plugin import fill_parameters, plugin_ids, read_plugin
+from tonegap.run.job import Parameter
 from tonegap.run.matrix import CellId, Matrix
 from tonegap.run.record import (
     SCHEMA,
@@ -22,9 +25,10 @@ from tonegap.run.record import (
     encode_record,
 )
 from tonegap.run.results import Rules, results_of, rules_of
-from tonegap.run.store import Store
+from tonegap.run.store import StageMark, Store
 from tonegap.run.truth import PartTruth, Truth, encode_truth, truth_place
 
+ROOT = Path(__file__).parents[2]
 CLASSES = ("benign", "malignant")
 TONES = ("I-II", "V-VI")
 RULES = Rules(CLASSES, ("malignant",), TONES, 1, "accuracy")
@@ -38,7 +42,7 @@ def plain_record(**changes: object) -> Record:
         entry=EntryId("none", "erm", "cnn4"),
         control=False,
         method_parameters={},
-        baseline_parameters={},
+        baseline_parameters={"backbone": "cnn4"},
         task="d/t",
         seed=0,
         classes=CLASSES,
@@ -87,12 +91,32 @@ def write_predictions(path: Path, truth: Truth, seed: int = 0, epochs: int = 3) 
     pq.write_table(pa.table(columns), path)
 
 
+def train_mark(record: Record, number: int) -> StageMark:
+    """The mark of the stage that trained for a record; its key follows from what it says, `number` included."""
+    plugin, environment = f"baselines/{record.entry.baseline}", "e" * 64
+    ingredients = {
+        "plug-in": f"{number:064x}",
+        "environment": environment,
+        "task": record.task,
+        "seed": str(record.seed),
+        "device": "cpu",
+        "threads": "1",
+        **{f"parameters.{n}": repr(v) for n, v in record.baseline_parameters.items()},
+    }
+    key = digest_of([f"{plugin} train", ingredients])
+    isolation = record.circumstances.isolation
+    return StageMark(key, "train", plugin, ingredients, environment, {}, 1.0, None, None, isolation)
+
+
 def scored_cell(
     store: Store, record: Record, truth: Truth, key: str, predictions_seed: int = 0
 ) -> CellId:
     """A cell of a store with predictions at random, scored as a run scores them; `record` says the rest."""
-    path = store.stage_folder(key) / "predictions.parquet"
+    mark = train_mark(record, predictions_seed)
+    folder = store.stage_folder(mark.key)
+    path = folder / "predictions.parquet"
     write_predictions(path, truth, predictions_seed)
+    (folder / "stage.json").write_bytes(msgspec.json.encode(mark))
     results = results_of(path, truth, rules_of(record))
     record = msgspec.structs.replace(
         record,
@@ -101,7 +125,7 @@ def scored_cell(
             "validation": _partition(truth.validation),
             "test": _partition(truth.test),
         },
-        stages=(StageId("train", "baselines/erm", key, "e" * 64),),
+        stages=(StageId("train", mark.plugin, mark.key, mark.environment),),
         predictions_sha256=sha256_file(path),
         scores=results.scores,
         curve=results.curve,
@@ -115,7 +139,16 @@ def scored_cell(
 
 
 def _partition(rows: PartTruth) -> PartitionId:
-    return PartitionId(len(rows.ids), {}, sha256_lines(sorted(rows.ids)))
+    by_tone = Counter(tone or "unknown" for tone in rows.tones)
+    return PartitionId(len(rows.ids), dict(by_tone), sha256_lines(sorted(rows.ids)))
+
+
+def _parameters(baseline: str) -> dict[str, Parameter]:
+    """The parameters of a baseline of this suite, by their defaults; of another its backbone alone."""
+    own: dict[str, Parameter] = {"backbone": "cnn4"}
+    if baseline not in plugin_ids(ROOT, "baseline"):
+        return own
+    return fill_parameters(read_plugin(ROOT, "baseline", baseline), own, "parameters")
 
 
 def scored_store(folder: Path, truth: Truth, entries: dict[str, int], suite: str = "tiny") -> Store:
@@ -124,7 +157,9 @@ def scored_store(folder: Path, truth: Truth, entries: dict[str, int], suite: str
     cells = [
         scored_cell(
             store,
-            plain_record(entry=EntryId("none", baseline, "cnn4")),
+            plain_record(
+                entry=EntryId("none", baseline, "cnn4"), baseline_parameters=_parameters(baseline)
+            ),
             truth,
             f"{number:064x}",
             number,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tonegap.cli.options import store_option, suite_root_option
+from tonegap.cli.terminal import put, say
 from tonegap.errors import BadRequest
 
 if TYPE_CHECKING:
@@ -55,7 +56,11 @@ def command(  # noqa: PLR0913 (click hands over each option as an argument)
     found = audit_set(described, truth)
     if out is not None:
         _write(out, found)
-    click.echo(_json(described, truth, found) if as_json else _text(described, truth, found))
+    if as_json:
+        put(_json(described, truth, found) + "\n")
+    else:
+        for line in _lines(described, truth, found):
+            say(line)
     if found.refused:
         click.get_current_context().exit(1)
 
@@ -106,7 +111,7 @@ def _write(path: Path, found: "OutsideAudit") -> None:
         raise BadRequest(f"--out {path}: cannot be written: {e.strerror}") from None
 
 
-def _text(described: "SyntheticSet", truth: "Truth", found: "OutsideAudit") -> str:
+def _lines(described: "SyntheticSet", truth: "Truth", found: "OutsideAudit") -> list[str]:
     n = Counter(truth.held_out.values())
     lines = [
         f"{described.folder}: {len(described.rows)} images, described by {described.described_by}",
@@ -120,7 +125,7 @@ def _text(described: "SyntheticSet", truth: "Truth", found: "OutsideAudit") -> s
     lines += [f"refused: {finding.sentence}" for finding in found.refused[:_SHOWN]]
     if len(found.refused) > _SHOWN:
         lines.append(f"refused: and {len(found.refused) - _SHOWN} more; --json lists all")
-    return "\n".join(lines)
+    return lines
 
 
 def _json(described: "SyntheticSet", truth: "Truth", found: "OutsideAudit") -> str:

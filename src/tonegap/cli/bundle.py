@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from tonegap.cli.options import store_option, suite_root_option
+from tonegap.cli.terminal import say
 
 
 @click.command("bundle")
@@ -42,4 +43,4 @@ def command(
     manifest = pack_suite(
         root, store or root / "runs", suite, path, allow_incomplete=allow_incomplete
     )
-    click.echo(f"{path}: {len(manifest.files)} files")
+    say(f"{path}: {len(manifest.files)} files")

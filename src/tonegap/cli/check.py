@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from tonegap.cli.options import suite_root_option
+from tonegap.cli.terminal import say
 
 
 @click.command(name="check")
@@ -17,7 +18,7 @@ def command(suite_root: Path | None) -> None:
 
     problems = check_rooms(find_root(suite_root))
     for problem in problems:
-        click.echo(f"{problem.where}: {problem.text}")
-    click.echo(f"{len(problems)} problems" if problems else "no problems", err=True)
+        say(f"{problem.where}: {problem.text}")
+    say(f"{len(problems)} problems" if problems else "no problems", err=True)
     if problems:
         sys.exit(2)

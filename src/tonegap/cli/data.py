@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tonegap.cli.options import store_option, suite_root_option
+from tonegap.cli.terminal import put, say, say_page
 from tonegap.errors import BadRequest
 from tonegap.rooms.dataset import (
     DATASET_FILE,
@@ -75,12 +77,12 @@ def check_command(  # noqa: PLR0913 - one parameter per option
     cache = _cache(store, root)
     place = _data_root(dataset, data_root, cache, workers)
     if sys.stderr.isatty():
-        click.echo(f"reading the images of {place} …", err=True)
+        say(f"reading the images of {place} …", err=True)
     found = check_data(dataset, place, cache / "index", workers, _tasks(root, dataset, task_name))
     if as_json:
-        click.echo(json.dumps(json_listing(found), indent=2, ensure_ascii=False))
+        put(json.dumps(json_listing(found), indent=2, ensure_ascii=False) + "\n")
     else:
-        click.echo(text_listing(found))
+        say_page(text_listing(found))
     context.exit(0 if found.is_usable else 2)
 
 
@@ -102,9 +104,9 @@ def show_command(
     dataset, _ = _find_dataset(dataset_name, suite_root)
     card = make_card(dataset, _metadata_at_hand(dataset, data_root))
     if as_json:
-        click.echo(json.dumps(json_card(card), indent=2, ensure_ascii=False))
+        put(json.dumps(json_card(card), indent=2, ensure_ascii=False) + "\n")
     else:
-        click.echo(text_card(card))
+        say_page(text_card(card))
 
 
 @command.command("croissant")
@@ -128,7 +130,7 @@ def croissant_command(name: str, data_root: Path | None, suite_root: Path | None
         from tonegap.standards.own_copy import metadata_file
 
         file = metadata_file(dataset, read_metadata(dataset, data_root), asked)
-    click.echo(croissant(dataset, asked, file), nl=False)
+    put(croissant(dataset, asked, file))
 
 
 @command.command("phantom")
@@ -171,8 +173,8 @@ def _draw_like(root: Path, like: Path, out: Path, size_px: int, workers: int) ->
     n = len(parse_metadata(dataset, like).ids)
     with _progress(f"{dataset.file.title}: {n:,} stand-ins", n) as tell:
         draw_stand_ins(dataset, like, out, size_px, workers, tell)
-    click.echo(f"{out}: {n:,} drawn stand-ins for {dataset.file.title}, {size_px} px", err=True)
-    click.echo(f"tonegap data check {dataset.id} --root {out}")
+    say(f"{out}: {n:,} drawn stand-ins for {dataset.file.title}, {size_px} px", err=True)
+    say(f"tonegap data check {dataset.id} --root {shlex.quote(str(out))}")
 
 
 def _draw_plain(root: Path, images: int, out: Path, size_px: int, workers: int) -> None:
@@ -181,8 +183,8 @@ def _draw_plain(root: Path, images: int, out: Path, size_px: int, workers: int) 
     dataset = read_dataset(root, "phantom")
     with _progress(f"{images:,} images", images) as tell:
         draw_plain(dataset, images, out, size_px, workers, tell)
-    click.echo(f"{out}: {images:,} drawn images, {size_px} px", err=True)
-    click.echo(f"tonegap data check {dataset.id} --root {out}")
+    say(f"{out}: {images:,} drawn images, {size_px} px", err=True)
+    say(f"tonegap data check {dataset.id} --root {shlex.quote(str(out))}")
 
 
 def _find_dataset(name: str, suite_root: Path | None) -> tuple[Dataset, Path | None]:

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+from tonegap.cli.terminal import say
+
 
 @click.command("digest")
 @click.argument("path", type=click.Path(path_type=Path, exists=True))
@@ -14,4 +16,4 @@ def command(path: Path) -> None:
     """
     from tonegap.rooms.given import given_digest, spelled
 
-    click.echo(spelled(path, given_digest(path)))
+    say(spelled(path, given_digest(path)))

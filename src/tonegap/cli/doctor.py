@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from tonegap.cli.options import suite_root_option
+from tonegap.cli.terminal import put, say
 
 
 @click.command(name="doctor")
@@ -18,8 +19,8 @@ def command(as_json: bool, suite_root: Path | None) -> None:
 
     findings = probe(find_root(suite_root))
     if as_json:
-        click.echo(json.dumps(findings, indent=1))
+        put(json.dumps(findings, indent=1) + "\n")
         return
     width = max(len(name) for name in findings)
     for name, text in findings.items():
-        click.echo(f"{name:<{width}}  {text}")
+        say(f"{name:<{width}}  {text}")

@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from tonegap.cli.options import suite_root_option
+from tonegap.cli.terminal import put, say
 
 _NAMES = click.argument("names", nargs=-1, metavar="[NAME]...")
 _ENVIRONMENT = click.option(
@@ -43,7 +44,7 @@ def build(
     from tonegap.rooms.root import find_root
 
     request = BuildRequest(names, base, environment, no_cache)
-    build_images(find_root(suite_root), request, click.echo)
+    build_images(find_root(suite_root), request, say)
 
 
 @command.command(name="list")
@@ -58,12 +59,12 @@ def list_(as_json: bool, suite_root: Path | None) -> None:
 
     states = list_images(find_root(suite_root))
     if as_json:
-        click.echo(json.dumps([asdict(state) for state in states], indent=1))
+        put(json.dumps([asdict(state) for state in states], indent=1) + "\n")
         return
     width = max(len(state.name) for state in states)
     for state in states:
         size = f"{state.size_bytes / 1e6:,.0f} MB" if state.size_bytes else "–"
-        click.echo(f"{state.name:<{width}}  {state.short_id:<12}  {size:>9}  {state.state}")
+        say(f"{state.name:<{width}}  {state.short_id:<12}  {size:>9}  {state.state}")
 
 
 @command.command()
@@ -77,10 +78,10 @@ def verify(context: click.Context, names: tuple[str, ...], suite_root: Path | No
 
     problems = verify_images(find_root(suite_root), names)
     for problem in problems:
-        click.echo(f"error: {problem}", err=True)
+        say(f"error: {problem}", err=True)
     if problems:
         context.exit(2)
-    click.echo("Lock, sources and engine agree.")
+    say("Lock, sources and engine agree.")
 
 
 @command.command()
@@ -97,9 +98,9 @@ def lock(write: bool, environment: Path | None, suite_root: Path | None) -> None
 
     root = find_root(suite_root)
     if write:
-        lock_from_engine(root, environment, click.echo)
+        lock_from_engine(root, environment, say)
     else:
-        click.echo(encode_lock(read_lock(root)), nl=False)
+        put(encode_lock(read_lock(root)))
 
 
 @command.command()
@@ -112,7 +113,7 @@ def export(folder: Path | None, names: tuple[str, ...], suite_root: Path | None)
     from tonegap.rooms.root import find_root
 
     root = find_root(suite_root)
-    export_images(root, folder or archives_folder(root), names, click.echo)
+    export_images(root, folder or archives_folder(root), names, say)
 
 
 @command.command(name="import")
@@ -125,4 +126,4 @@ def import_(folder: Path | None, names: tuple[str, ...], suite_root: Path | None
     from tonegap.rooms.root import find_root
 
     root = find_root(suite_root)
-    import_images(root, folder or archives_folder(root), names, click.echo)
+    import_images(root, folder or archives_folder(root), names, say)

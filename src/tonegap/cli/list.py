@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from tonegap.cli.options import suite_root_option
+from tonegap.cli.terminal import put, say
 
 
 @click.command(name="list")
@@ -19,8 +20,8 @@ def command(what: str, as_json: bool, suite_root: Path | None) -> None:
 
     found = titles(find_root(suite_root), what)
     if as_json:
-        click.echo(json.dumps([{"id": name, "title": title} for name, title in found], indent=1))
+        put(json.dumps([{"id": name, "title": title} for name, title in found], indent=1) + "\n")
         return
     width = max((len(name) for name, _title in found), default=0)
     for name, title in found:
-        click.echo(f"{name:<{width}}  {title}")
+        say(f"{name:<{width}}  {title}")

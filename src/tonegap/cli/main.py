@@ -11,6 +11,7 @@ import click
 
 from tonegap import __version__
 from tonegap.cli.interrupt import end, interruptible
+from tonegap.cli.terminal import say_page
 from tonegap.errors import ToneGapError
 from tonegap.numerics import settle
 from tonegap.texts import escape_what_cannot_be_shown
@@ -95,11 +96,11 @@ def _run(arguments: list[str] | None) -> int:
     try:
         code = cli.main(args=arguments, prog_name="tonegap", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as e:
-        click.echo(e.format_message())
+        say_page(e.format_message())
         return 2
     except (ToneGapError, click.ClickException) as e:
         text = " ".join(e.format_message().split()) if isinstance(e, click.ClickException) else e
-        click.echo(f"error: {text}", err=True)
+        say_page(f"error: {text}", err=True)
         return 2
     # Commands return nothing; `--help` and `ctx.exit` make click return their code.
     return code if isinstance(code, int) else 0

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from tonegap.cli.options import suite_root_option
+from tonegap.cli.terminal import say
 
 
 @click.command(name="new")
@@ -17,5 +18,5 @@ def command(kind: str, name: str, suite_root: Path | None) -> None:
     from tonegap.rooms.root import find_root
 
     folder = new_plugin(find_root(suite_root), kind, name)
-    click.echo(f"try it beside the smoke suite: tonegap run --{kind} {name}", err=True)
-    click.echo(str(folder))
+    say(f"try it beside the smoke suite: tonegap run --{kind} {name}", err=True)
+    say(str(folder))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tonegap.cli.options import store_option, suite_root_option
+from tonegap.cli.terminal import put, say
 from tonegap.errors import BadRequest
 
 if TYPE_CHECKING:
@@ -59,16 +60,16 @@ def command(  # noqa: PLR0913 - one parameter per option
     root = find_root(suite_root)
     if key is None:
         for name in paper_keys(root):
-            click.echo(f"{name:16} {read_paper(root, name).title}")
+            say(f"{name:16} {read_paper(root, name).title}")
         return
     paper = read_paper(root, key)
     metadata = _metadata(root, paper, roots)
     text = _text(paper, metadata, store or root / "runs", printed, output)
     if out is None:
-        click.echo(text, nl=False)
+        put(text)
     else:
         write_text(out, text)
-        click.echo(out)
+        say(out)
 
 
 def _text(

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from tonegap.cli.requests import RunOptions, open_request, run_options
+from tonegap.cli.terminal import put, say
 
 
 @click.command(name="plan")
@@ -25,7 +26,7 @@ def command(suite: str, options: RunOptions, as_json: bool) -> None:
         request = open_request(suite, options, Path(cache))
         explained = explain(prepare(request), request.store)
     if as_json:
-        click.echo(json.dumps(explained.as_json(), indent=1))
+        put(json.dumps(explained.as_json(), indent=1) + "\n")
         return
     for line in explained.lines():
-        click.echo(line)
+        say(line)

@@ -7,6 +7,7 @@ import click
 
 from tonegap.cli.options import store_option, suite_root_option
 from tonegap.cli.requests import RunOptions, open_request
+from tonegap.cli.terminal import say
 from tonegap.errors import BadRequest, ToneGapError
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def command(  # noqa: PLR0913 (click hands over each option as an argument)
         known = ", ".join(request.suite.file.tasks)
         raise BadRequest(f"--task {task}: no task of the suite {suite}; there are: {known}")
     target = out or folder.resolve().with_name(f"{folder.resolve().name}-quality")
-    click.echo(_write(request, asked, asked.seeds[0] if seed is None else seed, folder, target))
+    say(_write(request, asked, asked.seeds[0] if seed is None else seed, folder, target))
 
 
 def _write(request: "Request", task: "Task", seed: int, folder: Path, out: Path) -> Path:
@@ -120,5 +121,5 @@ def _found(request: "Request", made: "SyntheticSet") -> "Found":
     try:
         return foreign_features(made, extractor, place)
     except ToneGapError as e:
-        click.echo(f"no features: {e}", err=True)
+        say(f"no features: {e}", err=True)
         return Found(reason=str(e))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tonegap.cli.options import store_option, suite_root_option
+from tonegap.cli.terminal import put, say
 from tonegap.errors import BadRequest
 
 if TYPE_CHECKING:
@@ -68,9 +69,9 @@ def command(  # noqa: PLR0913 (click hands over each option as an argument)
                 "--entry makes a page in a folder: leave out --format, or name a folder with --out"
             )
         for page in write_entry(board, entry, folder, source):
-            click.echo(page)
+            say(page)
     elif output == "html" and (out is None or out.suffix != ".html"):
-        click.echo(write_board(board, folder, source))
+        say(write_board(board, folder, source))
     else:
         _echo_or_write(_rendered(board, output), out)
     if strict and _say_problems(board):
@@ -106,9 +107,9 @@ def _say_problems(board: "Leaderboard") -> bool:
     from tonegap.report.words import missing
 
     for kind, alarm in board.stamps:
-        click.echo(f"{kind.lower()}: {alarm}", err=True)
+        say(f"{kind.lower()}: {alarm}", err=True)
     if board.holes:
-        click.echo(f"incomplete: {missing(board.holes, board.n_cells)}", err=True)
+        say(f"incomplete: {missing(board.holes, board.n_cells)}", err=True)
     return bool(board.holes or board.stamps)
 
 
@@ -119,7 +120,7 @@ def _echo_or_write(rendered: str | bytes, out: Path | None) -> None:
     if out is None and isinstance(rendered, bytes):
         raise BadRequest("--format parquet: not for a terminal; name a file with --out FILE")
     if out is None:
-        click.echo(rendered, nl=False)
+        put(rendered)
     else:
         write_bytes(out, rendered.encode() if isinstance(rendered, str) else rendered)
-        click.echo(out)
+        say(out)

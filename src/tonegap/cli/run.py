@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from tonegap.cli import terminal
 from tonegap.cli.interrupt import wait_at_most
 from tonegap.cli.requests import RunOptions, open_request, parse_gpus, run_options
 from tonegap.errors import BadRequest
@@ -59,12 +60,12 @@ def command(suite: str, check_determinism: bool, options: RunOptions, golden: st
     say(tally)
     declared = Path(suite).stem if suite.endswith(".toml") else suite
     if request.suite.id != declared:
-        click.echo(
+        terminal.say(
             f"{request.suite.id}: these results have a name of their own; those of {declared} stay as they are",
             err=True,
         )
     alike = not check_determinism or _same_twice(request, plan, options)
-    click.echo(_report(request, plan))
+    terminal.say(_report(request, plan))
     if tally.failures or not alike or (golden and not _is_golden(request, plan, golden)):
         sys.exit(1)
 
@@ -106,16 +107,16 @@ def _is_golden(request: "Request", plan: "Plan", golden: str) -> bool:
     found = golden_of(request.suite.id, records_of(plan, request.store))
     if golden == "write":
         write_golden(path, found)
-        click.echo(f"wrote {path}: {len(found.cells)} records", err=True)
+        terminal.say(f"wrote {path}: {len(found.cells)} records", err=True)
         return True
     wanted = read_golden(path)
     lines = differences(wanted, found)
     for line in lines[:_SHOWN]:
-        click.echo(f"not golden: {line}", err=True)
+        terminal.say(f"not golden: {line}", err=True)
     versions = other_versions(wanted, found)
     if lines and versions:
-        click.echo(f"other versions may be why: {versions}", err=True)
-    click.echo(
+        terminal.say(f"other versions may be why: {versions}", err=True)
+    terminal.say(
         f"{len(lines)} of {len(wanted.cells)} golden records differ"
         if lines
         else f"all {len(found.cells)} records equal the golden ones",
@@ -152,7 +153,7 @@ def _same_twice(request: "Request", plan: "Plan", options: RunOptions) -> bool:
 
     found = check_determinism(plan, _workplace(request, options))
     for repeated in found:
-        click.echo(repeated.sentence, err=True)
+        terminal.say(repeated.sentence, err=True)
     return not any(repeated.differs for repeated in found)
 
 
@@ -164,11 +165,11 @@ def say(tally: "Tally") -> None:
         f"{tally.n_cached} cached",
         f"{len(tally.failures)} failed",
     ]
-    click.echo(", ".join(words), err=True)
+    terminal.say(", ".join(words), err=True)
     for text in tally.mended:
-        click.echo(f"damaged: {text}; it was made again", err=True)
+        terminal.say(f"damaged: {text}; it was made again", err=True)
     for failure in tally.failures[:20]:
-        click.echo(
+        terminal.say(
             f"failed ({failure.cause}): {failure.plugin} {failure.stage}: {failure.text}", err=True
         )
 

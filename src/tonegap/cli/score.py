@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from tonegap.cli.terminal import put, say, say_page
 from tonegap.errors import BadRequest
 
 if TYPE_CHECKING:
@@ -123,14 +124,14 @@ def _write(
     from tonegap.score.render import as_csv, as_json
 
     if output == "json":
-        click.echo(as_json(tables))
+        put(as_json(tables) + "\n")
     elif output == "csv":
-        click.echo(as_csv(tables))
+        put(as_csv(tables) + "\n")
     else:
-        click.echo(_heading(images, rules))
+        say(_heading(images, rules))
         for epoch, table in tables:
             if epoch is not None:
-                click.echo(f"\nepoch {epoch}")
+                say_page(f"\nepoch {epoch}")
             _write_page(table)
 
 
@@ -149,9 +150,11 @@ def _write_page(table: "ScoreTable") -> None:
 
     page = as_page(table)
     if not sys.stdout.isatty():
-        click.echo(f"\n{as_lines(page)}")
+        say_page(f"\n{as_lines(page)}")
         return
     from rich.console import Console
+
+    from tonegap.foreign import one_line
 
     # A number cut short by a narrow terminal would be another number; a wrapped line is not.
     console = Console(width=max(Console().width, 100))
@@ -160,7 +163,7 @@ def _write_page(table: "ScoreTable") -> None:
         console.print(_rich(grid))
     console.print()
     for note in page.notes:
-        console.print(note, markup=False, highlight=False)
+        console.print(one_line(note), markup=False, highlight=False)
 
 
 def _rich(grid: "Grid") -> "RichTable":

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from tonegap.cli import terminal
 from tonegap.cli.requests import RunOptions, open_request, run_options
 from tonegap.search.choose import RULES
 
@@ -52,10 +53,10 @@ def command(
     say(tally)
     found = outcome(request.store, plan, search, rule)
     for line in (line for one in found for line in one.lines()):
-        click.echo(line)
+        terminal.say(line)
     if out:
         said = f"Chosen by `tonegap search {suite} --draws {draws} --rule {rule} --seed {seed}`."
-        click.echo(_write(out, request.suite, found, said))
+        terminal.say(_write(out, request.suite, found, said))
     if tally.failures:
         sys.exit(1)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tonegap.cli.options import suite_root_option
+from tonegap.cli.terminal import put, say
 from tonegap.errors import BadRequest
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def command(
     if pin and key not in asked.file.pins:
         made = new_partition(asked, metadata, number)
         append_pin(asked, made, number)
-        click.echo(f"pinned {pin_name(asked, key)} in {asked.path}", err=True)
+        say(f"pinned {pin_name(asked, key)} in {asked.path}", err=True)
     else:
         made = partition(asked, metadata, number)
     _write(made.ids, made.parts)
@@ -86,4 +87,4 @@ def _write(ids: Sequence[str], parts: Sequence[str]) -> None:
     rows = csv.writer(text, lineterminator="\n")
     rows.writerow(("image_id", "partition"))
     rows.writerows(zip(ids, parts, strict=True))
-    click.echo(text.getvalue().encode(), nl=False)
+    put(text.getvalue().encode())

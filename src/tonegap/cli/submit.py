@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tonegap.cli.options import store_option, suite_root_option
+from tonegap.cli.terminal import say
 
 if TYPE_CHECKING:
     from tonegap.submissions.model import Submission
@@ -41,16 +42,17 @@ def add(
 
     root = find_root(suite_root)
     place = Store(store or root / "runs")
-    with prepared(place, path) as found:
+    with prepared(place, path, root) as found:
         if isinstance(found, Refused):
             for problem in found.problems:
-                click.echo(problem)
-            click.echo(f"{path}: refused, {len(found.problems)} problems")
+                say(problem)
+            say(f"{path}: refused, {len(found.problems)} problems")
             ctx.exit(1)
         made, submission = found
+        say(f"{submission.title}: {submission.about}")
         _say_places(root, place.folder, made, submission)
         if not check:
-            click.echo(f"{path}: kept as {shelve(place, made, submission)}")
+            say(f"{path}: kept as {shelve(place, made, submission)}")
 
 
 def _say_places(root: Path, store: Path, made: Path, submission: "Submission") -> None:
@@ -59,7 +61,7 @@ def _say_places(root: Path, store: Path, made: Path, submission: "Submission") -
     from tonegap.submissions.place import places
 
     for line in places(store, made, submission, read_settings(root)):
-        click.echo(line)
+        say(line)
 
 
 @command.command("list")
@@ -74,7 +76,7 @@ def list_(store: Path | None, suite_root: Path | None) -> None:
         found = shelved.submission
         state = f"changed: {'; '.join(shelved.changed)}" if shelved.changed else "as it was checked"
         tasks = ", ".join(sorted(found.tasks))
-        click.echo(f"{shelved.id}  {found.kind}  {found.title}  {tasks}  {state}")
+        say(f"{shelved.id}  {found.kind}  {found.title}  {tasks}  {state}")
 
 
 @command.command("remove")
@@ -88,4 +90,4 @@ def remove(submission: str, store: Path | None, suite_root: Path | None) -> None
     from tonegap.submissions.shelf import remove as remove_from
 
     folder = remove_from(Store(store or find_root(suite_root) / "runs"), submission)
-    click.echo(f"{folder}: removed")
+    say(f"{folder}: removed")

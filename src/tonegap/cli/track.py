@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from tonegap.cli.options import store_option, suite_root_option
+from tonegap.cli.terminal import say
 
 
 @click.command("track")
@@ -35,4 +36,4 @@ def command(runs: tuple[str, ...], uri: str, store: Path | None, suite_root: Pat
         name = f"tonegap/{suite.matrix.suite}"
         found = tracked_runs(suite, settings.metrics, settings.selection)
         logged = log_runs(uri, name, found)
-        click.echo(f"{name}: {logged.n_new} runs logged, {logged.n_known} were there")
+        say(f"{name}: {logged.n_new} runs logged, {logged.n_known} were there")

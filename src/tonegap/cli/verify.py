@@ -6,8 +6,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from tonegap.cli.terminal import say
+from tonegap.foreign import one_line
+
 if TYPE_CHECKING:
     from tonegap.bundle.verify import Checked
+
+_SHOWN = 80  # letters of a title
 
 
 @click.command("verify")
@@ -17,18 +22,25 @@ def command(ctx: click.Context, bundle: Path) -> None:
     """Computes every number of BUNDLE again from its predictions; names the cells that differ.
 
     Needs neither the data set nor a GPU. Says first whether all declared records are in it. Exit code 0: all numbers
-    in it are as they were; 1: some are not, or there is none.
+    in it are as they were; 1: some are not, or there is none; 2: it is no bundle, or a damaged one.
     """
-    with tempfile.TemporaryDirectory(prefix="tonegap-bundle-") as name:
+    from tonegap.bundle.archive import memory_for
+    from tonegap.foreign import bounded_memory, refused
+
+    with (
+        tempfile.TemporaryDirectory(prefix="tonegap-bundle-") as name,
+        refused(str(bundle)),
+        bounded_memory(memory_for(bundle)),
+    ):
         title, found, changed, note = _check(bundle, Path(name))
     state = "incomplete" if found.completeness.missing else "complete"
-    click.echo(f"{state if found.n_records else 'empty'}: {_plain(found.completeness.words)}")
+    say(f"{state if found.n_records else 'empty'}: {found.completeness.words}")
     if note:
-        click.echo(note, err=True)
+        say(note, err=True)
     for problem in (*changed, *found.problems):
-        click.echo(problem)
-    click.echo(
-        f"{title}: {found.n_records} records, {found.n_scores:,} scores computed again"
+        say(problem)
+    say(
+        f"{one_line(title)[:_SHOWN]}: {found.n_records} records, {found.n_scores:,} scores computed again"
         + (
             f"; {len(changed) + len(found.problems)} problems"
             if changed or found.problems
@@ -37,11 +49,6 @@ def command(ctx: click.Context, bundle: Path) -> None:
     )
     if changed or found.problems or not found.n_records:
         ctx.exit(1)
-
-
-def _plain(text: str) -> str:
-    """A stranger's words as one line that any terminal takes."""
-    return "".join(c if c.isprintable() else "?" for c in text)
 
 
 def _check(bundle: Path, folder: Path) -> "tuple[str, Checked, list[str], str]":

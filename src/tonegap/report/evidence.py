@@ -45,6 +45,9 @@ def marks_of(
         "stand-in": any(r.data.stand_in for r in records),
         "subset": any(r.data.subset is not None for r in records),
         "uncontained": not all(r.circumstances.isolation.contained for r in records),
+        # Of a run elsewhere that is a claim, and taking the mark away would be believing it.
+        "says: in a container": submission == "bundle"
+        and all(r.circumstances.isolation.contained for r in records),
         "tone at test": any(r.tone_at_test for r in records),
         "origin unknown": any(r.synthetic and _unknown(r.synthetic) for r in records),
         "incomplete seeds": len(records) < len(seeds),

@@ -19,6 +19,7 @@ MARKS: dict[str, str] = {
     "stand-in": "drawn images stand in for the real ones; says nothing about real skin",
     "subset": "a part of the task's images was used; not to be read beside full results",
     "uncontained": "a stage ran as a plain process, not in a container",
+    "says: in a container": "by its own word every stage ran in a container; nothing here can check that",
     "tone at test": "the classifier is told the tone of test images",
     "incomplete seeds": "a declared seed has no result; shown over the others, not ranked",
     "other data": "ran on other data than most entries of the table; not ranked",

@@ -4,6 +4,7 @@ import msgspec
 
 CONTRACT_VERSION = 1
 
+DEVICES = ("cpu", "cuda")
 Parameter = str | int | float | bool | list[str | int | float]
 
 

@@ -15,6 +15,8 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
+from tonegap.foreign import one_line
+
 
 class RunProgress(Protocol):
     """What the runner tells while it works; may be called from several threads."""
@@ -67,7 +69,7 @@ class PlainProgress:
     def note(self, text: str) -> None:
         """Says one line."""
         with self._lock:
-            self._stream.write(text + "\n")
+            self._stream.write(one_line(text) + "\n")
             self._stream.flush()
 
     def expect(self, n_stages: int) -> None:
@@ -87,7 +89,7 @@ class PlainProgress:
         with self._lock:
             self._done += 1
             count = f"[{self._done:>{width}}/{self._n_stages}]"
-            self._stream.write(f"{count} {self._titles[key]}: {outcome}\n")
+            self._stream.write(one_line(f"{count} {self._titles[key]}: {outcome}") + "\n")
             self._stream.flush()
 
 
@@ -122,7 +124,7 @@ class LiveProgress:
 
     def note(self, text: str) -> None:
         """Prints one line above the bars."""
-        self._bars.console.print(text, highlight=False, markup=False)
+        self._bars.console.print(one_line(text), highlight=False, markup=False)
 
     def expect(self, n_stages: int) -> None:
         """Opens the run's own bar."""

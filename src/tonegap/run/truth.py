@@ -9,6 +9,7 @@ data set. `unit` numbers near-duplicate groups. It never enters a stage.
 import csv
 import hashlib
 import io
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -19,10 +20,13 @@ from tonegap.files import digest_of
 from tonegap.run.record import DataId
 from tonegap.run.view import Rows, TaskView
 from tonegap.score.arrays import IntArray
+from tonegap.tones import GROUPS, TYPES
 
 COLUMNS = ("partition", "image_id", "label", "tone", "unit")
 PARTITIONS = ("validation", "test")
 FIRST_TRUTHS = "truth/first"
+MAX_IMAGES = 1_000_000
+_UNIT = re.compile(r"[0-9]{1,9}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,20 +96,48 @@ def encode_truth(truth: Truth) -> bytes:
 
 
 def decode_truth(content: bytes, sha256: str, where: str) -> Truth:
-    """The truth in a file. Raises StoreError naming `where` unless the content has that digest."""
+    """The truth in a file.
+
+    Raises StoreError naming `where` unless the content has that digest and every row is one of a truth: a
+    partition, an id that stands once, a label, a tone or nothing, the number of a unit.
+    """
     found = hashlib.sha256(content).hexdigest()
     if found != sha256:
         raise StoreError(
             f"{where}: found sha256 {found[:12]}…, wanted {sha256[:12]}…: it was changed"
         )
-    rows = list(csv.DictReader(io.StringIO(content.decode())))
-    return Truth(*(_part([row for row in rows if row["partition"] == name]) for name in PARTITIONS))
+    try:
+        rows = csv.reader(io.StringIO(content.decode(), newline=""), strict=True)
+        if next(rows, None) != list(COLUMNS):
+            raise ValueError(f"line 1: wanted {','.join(COLUMNS)}")
+        return _decoded(rows)
+    except (ValueError, csv.Error) as e:
+        raise StoreError(f"{where}: not a truth: {e}") from None
 
 
-def _part(rows: list[dict[str, str]]) -> PartTruth:
-    return PartTruth(
-        ids=tuple(row["image_id"] for row in rows),
-        labels=tuple(row["label"] for row in rows),
-        tones=tuple(row["tone"] or None for row in rows),
-        units=tuple(int(row["unit"]) for row in rows),
-    )
+def _decoded(rows: Iterable[list[str]]) -> Truth:
+    """The rows by partition. Raises ValueError naming the first row that is none."""
+    parts: dict[str, list[tuple[str, str, str | None, int]]] = {name: [] for name in PARTITIONS}
+    seen: set[str] = set()
+    kept: dict[str, str] = {}  # one text for a label or tone that stands in many rows
+    for number, row in enumerate(rows, start=2):
+        if len(row) != len(COLUMNS):
+            raise ValueError(f"line {number}: {len(row)} fields, wanted {len(COLUMNS)}")
+        name, image_id, label, tone, unit = row
+        if name not in parts or not image_id or not label or image_id in seen:
+            raise ValueError(f"line {number}: wanted a partition, an id that stands once, a label")
+        if tone and tone not in (*TYPES, *GROUPS):
+            raise ValueError(f"line {number}: {tone[:20]!a} is no tone")
+        if not _UNIT.fullmatch(unit) or number > MAX_IMAGES:
+            raise ValueError(
+                f"line {number}: wanted the number of a unit, in {MAX_IMAGES:,} lines at most"
+            )
+        seen.add(image_id)
+        label, tone = (kept.setdefault(text, text) for text in (label, tone))
+        parts[name].append((image_id, label, tone or None, int(unit)))
+    return Truth(*(_part(parts[name]) for name in PARTITIONS))
+
+
+def _part(rows: list[tuple[str, str, str | None, int]]) -> PartTruth:
+    columns = tuple(zip(*rows, strict=True)) or ((), (), (), ())
+    return PartTruth(*columns)

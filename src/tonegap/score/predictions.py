@@ -84,9 +84,10 @@ def parse_predictions(
     row_ids = as_text(table["image_id"], "image_id", where)
     check_ids(row_ids, where)
     row_epochs = _epochs(table, where)
-    p = _probabilities(table, classes, row_ids, where)
     wanted = pc.unique(row_ids) if ids is None else pa.array(ids, pa.string())
+    # First, as a file of other rows may be a large one.
     epochs, order = _grid_order(row_ids, row_epochs, wanted, where)
+    p = _probabilities(table, classes, row_ids, where)
     return Predictions(
         classes=tuple(classes),
         ids=tuple(wanted.to_pylist()),

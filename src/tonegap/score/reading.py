@@ -22,22 +22,31 @@ from tonegap.errors import BadPredictions
 
 MAX_CSV_BYTES = 2 << 30
 MAX_CELLS = 250_000_000
+MAX_COLUMNS = 10_000
+# What a Parquet file may unpack to: so much in any case, and so much for each of its bytes. Probabilities
+# that were measured take a byte or more each; the same one a million times takes none.
+FREE_CELLS, CELLS_PER_BYTE = 12_000_000, 4
+FREE_BYTES, UNPACKED_PER_BYTE = 96 << 20, 40
 PROBABILITY = "p_"
 _MAX_HEADER_BYTES = 1 << 20
 _SHOWN = 3
 
 
-def read_table(path: Path) -> pa.Table:
+Wanted = Callable[[str], bool]
+
+
+def read_table(path: Path, is_wanted: Wanted = lambda _name: True) -> pa.Table:
     """The table of a CSV or Parquet file, told apart by content.
 
-    From a CSV, columns named `p_…` come as float64, or as text if a cell is no number; all others
-    as text. A UTF-8 byte order mark and CRLF are harmless. Raises BadPredictions if the file cannot
-    be read, is neither, is empty, not UTF-8, too large, or has repeated columns or ragged rows.
+    Of a Parquet file only the columns whose names are wanted; they must hold texts or numbers. From a
+    CSV, columns named `p_…` come as float64, or as text if a cell is no number; all others as text. A UTF-8
+    byte order mark and CRLF are harmless. Raises BadPredictions if the file cannot be read, is neither, is
+    empty, not UTF-8, too large or unpacks to far more than it is, or has repeated columns or ragged rows.
     """
     try:
         with path.open("rb") as file:
             is_parquet = file.read(4) == b"PAR1"
-            table = _read_parquet(file, path) if is_parquet else _read_csv(file, path)
+            table = _read_parquet(file, path, is_wanted) if is_parquet else _read_csv(file, path)
     except OSError as e:
         raise BadPredictions(f"{path}: cannot be read ({e.strerror or one_line(str(e))})") from e
     if not table.num_rows:
@@ -79,46 +88,71 @@ def as_text(column: pa.ChunkedArray, name: str, where: str) -> pa.ChunkedArray:
     return pc.cast(column, pa.string())
 
 
-def _read_parquet(file: BinaryIO, path: Path) -> pa.Table:
+def _read_parquet(file: BinaryIO, path: Path, is_wanted: Wanted) -> pa.Table:
     try:
+        size = file.seek(0, io.SEEK_END)
         file.seek(0)
-        schema = pyarrow.parquet.read_schema(file)
+        metadata = pyarrow.parquet.read_metadata(file)
+        schema = metadata.schema.to_arrow_schema()
         _check_columns(schema.names, path)
-        _check_types(schema, path)
-        texts = [field.name for field in schema if _is_text(field.type)]
-        file.seek(0)
+        names = [name for name in schema.names if is_wanted(name)]
+        _check_types([schema.field(name) for name in names], path)
+        _check_cells(metadata.num_rows, len(names), path)
+        _check_unpacked(metadata, size, path)
+        texts = [name for name in names if _is_text(schema.field(name).type)]
         # A text that a file holds once for a million rows stays one text until its size is known.
-        parquet = pyarrow.parquet.ParquetFile(file, read_dictionary=texts)
-        _check_cells(parquet.metadata.num_rows, parquet.metadata.num_columns, path)
-        return _spelled_out(parquet.read(use_threads=False), texts, path)
-    except (pa.ArrowException, OSError) as e:
+        parquet = pyarrow.parquet.ParquetFile(file, read_dictionary=texts, metadata=metadata)
+        return _spelled_out(parquet.read(columns=names, use_threads=False), size, path)
+    except (pa.ArrowException, OSError, ValueError) as e:
         raise BadPredictions(f"{path}: is a damaged Parquet file ({one_line(str(e))})") from e
 
 
-def _check_types(schema: pa.Schema, path: Path) -> None:
-    """Raises BadPredictions for columns whose cells have no bound on their size."""
-    unbounded = [
-        f"{field.name} holds {field.type}"
-        for field in schema
-        if pa.types.is_nested(field.type) or pa.types.is_fixed_size_binary(field.type)
+def _check_types(fields: Sequence[pa.Field], path: Path) -> None:
+    """Raises BadPredictions for columns that are neither texts nor numbers: their cells have no bound on their size."""
+    other = [
+        f"{f.name} holds {f.type}" for f in fields if not (_is_text(f.type) or _is_number(f.type))
     ]
-    refuse(str(path), "columns of neither texts nor numbers", unbounded)
+    refuse(str(path), "columns of neither texts nor numbers", other)
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind))
 
 
 def _is_text(kind: pa.DataType) -> bool:
-    return any(is_one(kind) for is_one in (pa.types.is_string, pa.types.is_large_string))
+    stored = kind.value_type if pa.types.is_dictionary(kind) else kind
+    return bool(pa.types.is_string(stored) or pa.types.is_large_string(stored))
 
 
-def _spelled_out(table: pa.Table, texts: Sequence[str], path: Path) -> pa.Table:
-    """The table with these columns as text, once all that would be spelled out is known to fit."""
-    coded = [name for name in table.column_names if pa.types.is_dictionary(table[name].type)]
-    size = sum(_text_bytes(table[name]) for name in coded)
-    if size > MAX_CSV_BYTES:
+def _check_unpacked(metadata: pyarrow.parquet.FileMetaData, size: int, path: Path) -> None:
+    """Raises BadPredictions for a small file that says of itself that it unpacks to a large table."""
+    n_cells = metadata.num_rows * metadata.num_columns
+    if n_cells > FREE_CELLS + CELLS_PER_BYTE * size:
         raise BadPredictions(
-            f"{path}: holds {size:,} bytes of text, and at most {MAX_CSV_BYTES:,} are read; "
-            f"wanted short ids"
+            f"{path}: has {n_cells:,} cells in {size:,} bytes, which no measured predictions have; keep fewer epochs"
         )
-    for name in texts:
+    groups = (metadata.row_group(i) for i in range(metadata.num_row_groups))
+    unpacked = sum(
+        g.column(j).total_uncompressed_size for g in groups for j in range(g.num_columns)
+    )
+    if unpacked > FREE_BYTES + UNPACKED_PER_BYTE * size:
+        raise BadPredictions(
+            f"{path}: unpacks from {size:,} bytes to {unpacked:,}, which no measured predictions do; "
+            "wanted short ids and few epochs"
+        )
+
+
+def _spelled_out(table: pa.Table, size: int, path: Path) -> pa.Table:
+    """The table with its texts as plain ones, once all that would be spelled out is known to fit."""
+    coded = [name for name in table.column_names if pa.types.is_dictionary(table[name].type)]
+    most = min(MAX_CSV_BYTES, FREE_BYTES + UNPACKED_PER_BYTE * size)
+    spelled = sum(_text_bytes(table[name]) for name in coded)
+    if spelled > most:
+        raise BadPredictions(
+            f"{path}: holds {spelled:,} bytes of text, and at most {most:,} are read of a file of {size:,} bytes; "
+            "wanted short ids"
+        )
+    for name in coded:
         place = table.column_names.index(name)
         table = table.set_column(place, name, pc.cast(table[name], pa.string()))
     return table
@@ -128,10 +162,9 @@ def _text_bytes(column: pa.ChunkedArray) -> int:
     """Bytes of a dictionary column's texts, each counted as often as it stands there."""
     total = 0
     for chunk in column.chunks:
-        if pa.types.is_string(chunk.dictionary.type):
-            lengths = pc.fill_null(pc.binary_length(chunk.dictionary), 0).to_numpy()
-            used = chunk.indices.drop_null().to_numpy()
-            total += int(np.bincount(used, minlength=len(lengths)) @ lengths.astype(np.int64))
+        lengths = pc.fill_null(pc.binary_length(chunk.dictionary), 0).to_numpy()
+        used = chunk.indices.drop_null().to_numpy()
+        total += int(np.bincount(used, minlength=len(lengths)) @ lengths.astype(np.int64))
     return total
 
 
@@ -178,6 +211,10 @@ def _header(line: bytes, path: Path) -> list[str]:
 
 
 def _check_columns(names: Sequence[str], path: Path) -> None:
+    if len(names) > MAX_COLUMNS:
+        raise BadPredictions(
+            f"{path}: has {len(names):,} columns, and at most {MAX_COLUMNS:,} are read"
+        )
     repeated = [name for name, n in Counter(names).items() if n > 1]
     refuse(str(path), "several columns of one name", repeated)
 

@@ -33,7 +33,7 @@ def read_truth(path: Path) -> Truth:
     Other columns are left out. Raises BadPredictions if a column is missing, an id or label is
     empty, repeated or surrounded by spaces, or a tone is none (see `tonegap.tones.parse_tone`).
     """
-    table, where = read_table(path), str(path)
+    table, where = read_table(path, _COLUMNS.__contains__), str(path)
     refuse(
         where,
         "missing columns",

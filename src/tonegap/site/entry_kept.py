@@ -82,7 +82,8 @@ class EntryKept:
         if mark is None:
             return _USUAL
         asked = mark.ingredients
-        return Setting(int(asked.get("threads", "1")), asked.get("device", "cpu"))
+        threads = asked.get("threads", "1")
+        return Setting(int(threads) if threads.isdecimal() else 1, asked.get("device", "cpu"))
 
 
 def entry_kept(board: Leaderboard, table: Table, row: Row, readers: Readers) -> EntryKept:

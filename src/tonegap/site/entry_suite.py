@@ -4,15 +4,18 @@ Every parameter is spelled as the records have it, so that neither a changed def
 somebody typed is lost.
 """
 
+import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from tonegap.engines import ENGINES
 from tonegap.errors import ToneGapError
+from tonegap.foreign import one_line
 from tonegap.report.model import Row
 from tonegap.rooms.given import public_form
 from tonegap.rooms.suite import EntryRows, Limits, SuiteFile, read_suite, suite_ids
-from tonegap.run.job import Parameter
+from tonegap.run.job import DEVICES, Parameter
 from tonegap.run.record import Record
 from tonegap.search.suite_file import suite_toml
 
@@ -53,7 +56,7 @@ def reproduction(row: Row, name: str, setting: Setting, given: Given) -> Reprodu
     record = records[0]
     file = _suite_file(row, record, setting, given)
     comment = f"{record.entry.label} on {record.task}, with every parameter as it ran.\ntonegap run {name}"
-    command = " ".join(["tonegap run", name, *_options(record, setting)])
+    command = shlex.join(["tonegap", "run", name, *_options(record, setting)])
     return Reproduction(command, suite_toml(file, comment), tuple(_remarks(record, given)))
 
 
@@ -105,20 +108,25 @@ def _spelled(parameters: Mapping[str, Parameter], given: Given) -> dict[str, Par
 
 
 def _options(record: Record, setting: Setting) -> list[str]:
+    """The options of the command. Only engines and devices that there are: a record of others may say anything."""
     found = []
     engine = record.circumstances.isolation.engine
-    if engine != "local":
-        found.append(f"--engine {engine}")
-    if setting.device != "cpu":
-        found.append(f"--device {setting.device}")
+    if engine in ENGINES and engine != "local":
+        found += ["--engine", engine]
+    if setting.device in DEVICES and setting.device != "cpu":
+        found += ["--device", setting.device]
     if record.data.stand_in or not record.data.drawn:
-        found.append("--root DIR")
+        found += ["--root", "DIR"]
     if record.data.missing:
         found.append("--allow-missing")
     return found
 
 
 def _remarks(record: Record, given: Given) -> Iterable[str]:
+    engine = record.circumstances.isolation.engine
+    if engine not in ENGINES:
+        claimed = one_line(engine.removeprefix("says: "))
+        yield f"By its bundle the engine was {claimed!r}; which --engine you take is yours to choose."
     if record.data.stand_in:
         yield "DIR is the folder with the drawings that stand in for the real images (tonegap data phantom)."
     elif not record.data.drawn:

@@ -5,6 +5,7 @@ that moved: the pin keeps the partition of each image in the order of the sorted
 """
 
 import base64
+import shlex
 import zlib
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -164,7 +165,7 @@ def _other_rows(task: Task, metadata: Metadata, pin: Pin, key: str) -> str:
     return (
         f"{metadata.path}: the metadata has other rows than {task.id}, {pin_name(task, key)}, is "
         f"pinned for (found {len(metadata.ids):,} ids, wanted {wanted}); compare it with "
-        f"`tonegap data check {task.dataset_id} --root {metadata.path.parent}` and take the file "
+        f"`tonegap data check {task.dataset_id} --root {shlex.quote(str(metadata.path.parent))}` and take the file "
         f"that its owner published, or, if the data set was changed on purpose, {_PIN_AGAIN}"
     )
 

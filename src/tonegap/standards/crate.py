@@ -11,6 +11,8 @@ from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import quote
 
+import msgspec
+
 from tonegap.errors import BadRequest
 
 CRATE = "ro-crate-metadata.json"
@@ -70,6 +72,20 @@ class Origin:
     n_holes: int
 
 
+class _Node(msgspec.Struct):
+    """Of a node of a crate what is compared here."""
+
+    id: str = msgspec.field(name="@id")
+    type: str | list[str] = msgspec.field(name="@type")
+    sha256: str = ""
+
+
+class _Crate(msgspec.Struct):
+    """A crate's nodes."""
+
+    graph: list[_Node] = msgspec.field(name="@graph")
+
+
 def crate(origin: Origin, digests: Mapping[str, str], manifest: str) -> bytes:
     """`ro-crate-metadata.json` of the files with those digests, and of the manifest, which has this one's.
 
@@ -96,10 +112,10 @@ def crate_problems(content: bytes, digests: Mapping[str, str], manifest: str) ->
     Raises BadRequest if it is none. `digests` may include the crate's own, which it cannot name.
     """
     try:
-        graph = json.loads(content)["@graph"]
-        said = {str(e["@id"]): e.get("sha256", "") for e in graph if e["@type"] == "File"}
-    except (ValueError, KeyError, TypeError, AttributeError) as e:
+        graph = msgspec.json.decode(content, type=_Crate).graph
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as e:
         raise BadRequest(f"{CRATE}: not an RO-Crate ({e}); make the bundle again") from None
+    said = {node.id: node.sha256 for node in graph if node.type == "File"}
     wanted = {quote(name): sha256 for name, sha256 in digests.items() if name != CRATE}
     wanted[quote(manifest)] = ""
     found = [f"{CRATE}: does not describe {name}" for name in sorted(wanted.keys() - said.keys())]

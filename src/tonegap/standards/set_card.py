@@ -5,6 +5,7 @@ from, whose licence it inherits, and what it must not be used for.
 """
 
 import json
+import shlex
 from collections.abc import Iterator, Mapping
 
 from tonegap.quality.sheet import Sheet
@@ -218,7 +219,7 @@ def _again(facts: SetFacts, sheet: Sheet) -> str:
     if data.subset is not None:
         suite, subset = suite.removesuffix(f"-subset-{data.subset}"), f" --subset {data.subset}"
     return (
-        f"```console\n$ tonegap run {suite}{subset}{roots}\n```\n\n"
+        f"```console\n$ tonegap run {shlex.quote(suite)}{subset}{roots}\n```\n\n"
         "With `--set` for each parameter above that is not as the suite has it. "
         f"The set is the stage `{sheet.set.stage}`; its `synthetic.csv` has SHA-256 `{sheet.set.sha256}`. The "
         "same plug-in, parameters, seed, environment and training images have the same stage key."

@@ -11,16 +11,18 @@ from pathlib import Path
 from tonegap.errors import BadRequest
 from tonegap.report.questions import question_of
 from tonegap.report.read import read_suites
+from tonegap.run.matrix import Cell
 from tonegap.run.record import Record
 from tonegap.run.truth import Truth, decode_truth
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """The records of a store that name a truth, one for each task, seed, question and truth."""
+    """The records of a store that name a truth, one for each task, seed, question and truth; and all of its cells."""
 
     store: Path
     records: tuple[Record, ...]
+    cells: tuple[Cell, ...]
 
     def of_task(self, task: str) -> tuple[Record, ...]:
         """Those of one task, full ones before those on a subset. Raises BadRequest if there is none."""
@@ -41,13 +43,13 @@ class Known:
 
 def read_known(store: Path) -> Known:
     """What the suites that ran in a store know. Raises BadRequest if none ran."""
+    cells = tuple(cell for run in read_suites(store) for cell in run.cells)
     found = {
         (r.task, r.seed, question_of(r), r.truth_sha256): r
-        for run in read_suites(store)
-        for cell in run.cells
+        for cell in cells
         if (r := cell.record) and (store / "truth" / f"{r.truth_sha256}.csv").is_file()
     }
-    return Known(store, tuple(found.values()))
+    return Known(store, tuple(found.values()), cells)
 
 
 def differences(record: Record, known: Known) -> Iterator[str]:
@@ -64,11 +66,11 @@ def differences(record: Record, known: Known) -> Iterator[str]:
             f"{candidates[0].truth_sha256[:12]}…: labels, tones or images of the test set differ"
         )
     if same_seed and not any(_data(r) == _data(record) for r in same_seed):
-        yield "ran on other images, metadata or partitions than this store's own results of that seed"
+        yield "ran on other images, metadata, partitions or near-duplicates than this store's own results of that seed"
 
 
 def _data(record: Record) -> object:
-    return record.data, record.partitions
+    return record.data, record.partitions, record.leaks
 
 
 def _other_question(record: Record, ours: Record) -> str:

@@ -6,19 +6,25 @@ from pathlib import Path
 
 import msgspec
 
+from tonegap.bundle.archive import memory_for
+from tonegap.errors import BadRequest
 from tonegap.files import write_atomic
+from tonegap.foreign import bounded_memory, one_line, refused
 from tonegap.report.read import read_suites
 from tonegap.run.store import Store
-from tonegap.submissions.bundled import one_line, open_bundle
+from tonegap.submissions.bundled import open_bundle
 from tonegap.submissions.card import Card, read_card
+from tonegap.submissions.declared import not_here, repeated_runs, seed_remarks
 from tonegap.submissions.known import Known, read_known
 from tonegap.submissions.model import FILE, SCHEMA, Refused, Submission
 from tonegap.submissions.predicted import SUITE, lay_out
 from tonegap.submissions.shelf import file_digests
 
+_LONGEST = 300  # letters of a title
+
 
 @contextlib.contextmanager
-def prepared(store: Store, path: Path) -> Iterator[tuple[Path, Submission] | Refused]:
+def prepared(store: Store, path: Path, root: Path) -> Iterator[tuple[Path, Submission] | Refused]:
     """A bundle or a card's folder, checked, as a folder ready to be shelved; gone after the block.
 
     Refused where a bundle does not verify, or cannot be set beside this store's results. Raises BadRequest or
@@ -28,7 +34,12 @@ def prepared(store: Store, path: Path) -> Iterator[tuple[Path, Submission] | Ref
     with store.work_folder("submission") as work:
         out = work / "made"
         out.mkdir()
-        found = _from_card(path, known, out) if path.is_dir() else _from_bundle(path, known, out)
+        with refused(str(path)), bounded_memory(_memory_for(path)):
+            found = (
+                _from_card(path, known, out)
+                if path.is_dir()
+                else _from_bundle(path, root, known, out)
+            )
         if isinstance(found, Refused):
             yield found
             return
@@ -40,6 +51,8 @@ def prepared(store: Store, path: Path) -> Iterator[tuple[Path, Submission] | Ref
 def _from_card(path: Path, known: Known, out: Path) -> Submission:
     card = read_card(path)
     cells = lay_out(path, card, known, out)
+    for problem in repeated_runs(out, *read_suites(out, [SUITE])):
+        raise BadRequest(f"{path}: {problem}; leave one of them out")
     return Submission(
         schema=SCHEMA,
         kind="predictions",
@@ -50,7 +63,7 @@ def _from_card(path: Path, known: Known, out: Path) -> Submission:
         authors=card.authors,
         paper=card.paper,
         code=card.code,
-        about="; ".join(_about(card)),
+        about="; ".join([*_about(card), *seed_remarks(cells, known.cells)]),
     )
 
 
@@ -65,17 +78,34 @@ def _about(card: Card) -> Iterator[str]:
         yield card.notes
 
 
-def _from_bundle(path: Path, known: Known, out: Path) -> Submission | Refused:
-    manifest, problems = open_bundle(path, known, out)
+def _from_bundle(path: Path, root: Path, known: Known, out: Path) -> Submission | Refused:
+    manifest, problems = open_bundle(path, root, known, out)
     if problems:
         return Refused(problems)
     (run,) = read_suites(out, [manifest.suite])
+    cells = tuple(cell.id for cell in run.cells if cell.record)
+    records = [cell.record for cell in run.cells if cell.record]
     return Submission(
         schema=SCHEMA,
         kind="bundle",
-        title=one_line(manifest.title),
+        title=one_line(manifest.title)[:_LONGEST],
         suite=manifest.suite,
-        cells=tuple(cell.id for cell in run.cells if cell.record),
+        cells=cells,
         files=file_digests(out),
-        about="every number of it was computed again here",
+        about="; ".join(
+            [
+                "every number of it was computed again here",
+                *(
+                    f"{label} is not here, so what it does is its own word"
+                    for label in not_here(root, records)
+                ),
+                *seed_remarks(cells, known.cells),
+            ]
+        ),
     )
+
+
+def _memory_for(path: Path) -> int:
+    """As for a bundle, over all files of a folder."""
+    files = [path] if path.is_file() else [p for p in path.iterdir() if p.is_file()]
+    return sum(map(memory_for, files))

@@ -166,6 +166,9 @@ def _named(cell: CellId, name: str) -> CellId:
 
 
 def _placed(record: Record, name: str) -> Record:
-    """The record with stages that say in which submission they lie."""
+    """The record with stages that say in which submission they lie, and an isolation that says it is a claim."""
     stages = tuple(msgspec.structs.replace(s, key=f"{name}:{s.key}") for s in record.stages)
-    return msgspec.structs.replace(record, stages=stages)
+    where = record.circumstances
+    isolation = msgspec.structs.replace(where.isolation, engine=f"says: {where.isolation.engine}")
+    circumstances = msgspec.structs.replace(where, isolation=isolation)
+    return msgspec.structs.replace(record, stages=stages, circumstances=circumstances)

@@ -1,0 +1,33 @@
+"""The one place that prints: lines for people, escaped here and not by whoever wrote them.
+
+The mistake it exists to prevent: a name in somebody's file that rewrites the reader's terminal, or a line of its own
+that reads like the suite's verdict.
+"""
+
+import sys
+
+import click
+
+from tonegap.foreign import one_line
+
+
+def say(line: object = "", *, err: bool = False) -> None:
+    """Prints one line; what is no printable character in it is escaped, line breaks included."""
+    click.echo(one_line(str(line)), err=err)
+
+
+def say_page(text: str, *, err: bool = False) -> None:
+    """Prints a text that was laid out in lines, each of them escaped."""
+    for line in text.split("\n"):
+        say(line, err=err)
+
+
+def put(document: str | bytes) -> None:
+    """Writes a document that a program reads (CSV, JSON, Markdown) as it is, for an escape would be another value.
+
+    On a terminal nobody but people reads it, so there each line is escaped.
+    """
+    if isinstance(document, str) and sys.stdout.isatty():
+        say_page(document.removesuffix("\n"))
+    else:
+        click.echo(document, nl=False)
