@@ -110,7 +110,7 @@ def test_the_text_of_claims_says_that_p_of_a_gap_is_of_its_row_alone(board_of):
 
 
 def test_the_answer_says_how_sure_it_is_and_which_entries_share_its_band(board_of):
-    board = board_of({**LEVELS, "same+erm": (0.9, 0.9, 0.9, 0.9, 0.87, 0.84)})
+    board = board_of({**LEVELS, "same+erm": (0.9, 0.9, 0.9, 0.9, 0.86, 0.82)})
     first, second = (row.entry.label for row in board.tables[0].rows[:2])
     text = " ".join(answer(board, board.tables[0]))
     assert text.startswith(f"{first} has the best worst-tone accuracy")
@@ -152,7 +152,8 @@ def test_a_tiny_p_is_not_printed_as_0():
 
 
 def test_an_entry_trained_once_claims_nothing_of_the_method(board_of):
-    board = board_of(LEVELS, seeds=(0,))
+    levels = {name: LEVELS[name] for name in ("none+erm", "good+erm", "none+chance")}
+    board = board_of(levels, seeds=(0,))
     rows = claims_by_label(board)
     good = rows["good + erm (resnet18)"]
     assert good.changes == {}
@@ -186,13 +187,13 @@ def test_a_mean_of_two_seeds_says_so_and_what_they_differ_by(board_of):
 
 
 def test_a_change_leaves_0_out_just_where_its_corrected_p_is_below_5_percent(board_of):
-    levels = {f"m{i}+erm": (0.9, 0.9, 0.9, 0.85, 0.7, 0.55 + 0.03 * i) for i in range(8)}
-    board = board_of({"none+erm": (0.9, 0.9, 0.9, 0.85, 0.7, 0.55), **levels})
+    levels = {f"m{i}+erm": (0.9, 0.9, 0.9, 0.88, 0.88, 0.5 + 0.08 * i) for i in range(5)}
+    board = board_of({"none+erm": (0.9, 0.9, 0.9, 0.88, 0.88, 0.5), **levels})
     found = [c for row in board.claims[0].rows for c in row.changes.values()]
-    assert len(found) == 24
+    assert len(found) == 15
     told = [change.p < 0.05 for change in found]
     assert told == [change.low > 0 or change.high < 0 for change in found]
-    assert 0 < sum(told) < 24
+    assert 0 < sum(told) < 15
     for change in found:
         own = change.paired
         assert (own.p < 0.05) == (own.low > 0 or own.high < 0)
