@@ -26,11 +26,15 @@ _OF_TERMINALS = (signal.SIGINT, signal.SIGHUP)
 
 @dataclass(frozen=True)
 class Stopped:
-    """How a command ended that got a signal after `moment_s`: its code, and seconds until all of it was gone."""
+    """How a command ended that got a signal after `moment_s`.
+
+    Its code, seconds until all of it was gone, whether it had printed its result, and what it said beside.
+    """
 
     code: int
     moment_s: float
     gone_s: float
+    had_finished: bool
     said: str
 
 
@@ -82,8 +86,8 @@ def stopped(words: Sequence[object], number: int, moment_s: float) -> Stopped:
         ]
         time.sleep(_POLL_S)
     gone = time.monotonic() - sent
-    _out, err = process.communicate(timeout=5)  # nobody holds the pipes
-    return Stopped(process.returncode, moment_s, gone, err)
+    out, err = process.communicate(timeout=5)  # nobody holds the pipes
+    return Stopped(process.returncode, moment_s, gone, bool(out), err)
 
 
 def moments(name: str, seconds: float, n: int) -> list[float]:

@@ -61,7 +61,7 @@ class LocalEngine(Engine):
             files="allow-list, read-only (bubblewrap)" if kind == "bubblewrap" else "host",
             limits={
                 "time": f"{limits.timeout_s} s, enforced",
-                "memory": f"{limits.memory_mib} MiB, watched{_unseen(kind)}",
+                "memory": f"{limits.memory_mib} MiB, watched{unseen_memory(kind)}",
                 "output": f"{limits.output_mib} MiB, watched",
             },
         )
@@ -98,13 +98,6 @@ class LocalEngine(Engine):
         return watch(process, spec)
 
 
-def _unseen(kind: Kind) -> str:
-    """Which memory of a stage the watch cannot see."""
-    if kind != "bubblewrap":
-        return "; not seen: files left closed in /dev/shm"
-    return "" if mounts_nothing() else "; not seen: file systems that it mounts"
-
-
 def _wanted(spec: RunSpec, kind: Kind) -> str:
     """What `launch` is to set; it stays where no sandbox ends what a stage leaves running."""
     # A file may grow just over the limit on all output, so that the watch sees which limit it was.
@@ -137,6 +130,13 @@ def _environment(kit: Path, wanted: tuple[tuple[str, str], ...]) -> Environment:
                 f"install tonegap with its extra: pip install 'tonegap[{extra}]'"
             ) from None
     return Environment(digest_of({"kit": folder_digest(kit), "versions": versions}), versions)
+
+
+def unseen_memory(kind: Kind) -> str:
+    """Which memory of a stage the watch cannot see, as words after "watched"."""
+    if kind != "bubblewrap":
+        return "; not seen: files left closed in /dev/shm"
+    return "" if mounts_nothing() else "; not seen: file systems that it mounts"
 
 
 def kit_requirements(kit: Path) -> list[str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import psutil
 
-from tonegap.engines.local import kit_requirements
+from tonegap.engines.local import kit_requirements, unseen_memory
 from tonegap.engines.sandbox import sandbox_kind
 from tonegap.errors import EngineError
 
@@ -25,7 +25,9 @@ def probe(root: Path) -> dict[str, str]:
         "memory": f"{psutil.virtual_memory().total / 2**30:.1f} GiB",
         "free disk": f"{shutil.disk_usage(root).free / 2**30:.1f} GiB at {root}",
         "walls of the local engine": _WALLS[sandbox_kind()],
-        "memory limit of the local engine": "watched: a stage over it is killed within 0.25 s",
+        "memory limit of the local engine": (
+            f"watched{unseen_memory(sandbox_kind())}; a stage over it is killed within 0.25 s"
+        ),
         "local engine": _local(root),
         "GPU devices": _gpus(),
         **_containers(root),
