@@ -11,12 +11,13 @@ from itertools import islice
 from tonegap.report.board import Leaderboard
 from tonegap.report.model import Difference, Mean, Row, Table, View
 from tonegap.report.ranking import SHRUNKEN
-from tonegap.score.tables import ALL, GAP, WORST, metric_named
+from tonegap.score.rules import MOST_PROBABLE
+from tonegap.score.tables import ALL, GAP, OF_CALLS, OF_EVENT, WORST, metric_named
 
 COLUMNS = (
     "task", "data_set", "stand_in", "drawn", "subset", "method", "baseline", "backbone", "variant",
     "control", "marks", "seeds_declared", "seeds_finished", "unranked",
-    "selection", "axis", "metric", "larger_is_better", "tone",
+    "selection", "axis", "metric", "larger_is_better", "positive", "threshold", "tone",
     "mean", "low", "high", "n_low", "n_high", "reason",
     "change_from_reference", "under_test_oracle", "cross_fitted_gain", "rank", "ranked_by", "ranked_because",
 )  # fmt: skip
@@ -65,9 +66,10 @@ def _lines(table: Table, row: Row) -> Iterator[TidyLine]:
     if not row.views:
         selection, axis, metric = table.ranked
         why = next(s.hole.text for s in row.seeds if s.hole)
-        yield (*who, selection, axis, metric, None, None, *[None] * 5, why, *[None] * 6)
+        yield (*who, selection, axis, metric, *[None] * 9, why, *[None] * 6)
     for (selection, axis, metric), view in row.views.items():
-        where = selection, axis, metric, _yes(metric_named(metric).larger_is_better)
+        larger = _yes(metric_named(metric).larger_is_better)
+        where = selection, axis, metric, larger, *_event(table, row, selection, metric)
         ranks = (selection, axis, metric) == table.ranked
         for tone, mean, change in _scores(view, table.tones(axis)):
             choices = view.under_test_oracle.value, view.cross_fitted.value
@@ -87,6 +89,18 @@ def _lines(table: Table, row: Row) -> Iterator[TidyLine]:
             shrunken = row.shrunken.worst, None, None, of.n_low, of.n_high, None
             rank = _rank(table, row, ranks, SHRUNKEN)
             yield (*who, *where, SHRUNKEN, *shrunken, None, None, None, *rank)
+
+
+def _event(table: Table, row: Row, selection: str, metric: str) -> tuple[str | None, str | None]:
+    """The event's classes where a metric rests on them, and each seed's threshold where it rests on calls."""
+    positive = table.question.positive if table.question else ()
+    if metric not in OF_EVENT or not positive:
+        return None, None
+    if metric not in OF_CALLS:
+        return ";".join(positive), None
+    selected = [r.scores[selection] for r in row.records if selection in r.scores]
+    found = [MOST_PROBABLE if s.threshold is None else f"{s.threshold:.6g}" for s in selected]
+    return ";".join(positive), ";".join(found)
 
 
 def _rank(table: Table, row: Row, ranks: bool, tone: str) -> TidyLine:

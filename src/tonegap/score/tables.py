@@ -170,6 +170,17 @@ METRICS: tuple[Metric, ...] = (
         source="fairlearn 0.15, function of the same name with agg='worst_case'",
     ),
 )
+# What rests on the event: its probability, or whether an image is called so.
+OF_CALLS = frozenset(
+    {
+        "sensitivity",
+        "specificity",
+        "demographic_parity_difference",
+        "equal_opportunity_difference",
+        "equalized_odds_difference",
+    }
+)
+OF_EVENT = OF_CALLS | {"auc"}
 METRIC_NAMES: tuple[str, ...] = tuple(metric.name for metric in METRICS)
 _METRIC_NAMED = {metric.name: metric for metric in METRICS}
 
