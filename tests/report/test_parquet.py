@@ -19,8 +19,10 @@ def board(make_record, entry, cell, hole, settings):
         cell(make_record(entry("none+erm"), seed, {"I": 0.9, "VI": dark}))
         for seed, dark in enumerate((0.5, 0.6))
     ]
-    cells.append(cell(make_record(entry("few+erm"), 0, {"I": 0.9, "VI": "VI has 2 images"})))
-    return leaderboard([*cells, hole(entry("failed+erm"), 0, "oom")], settings)
+    few = {"I": 0.9, "VI": "VI has 2 images"}
+    cells += [cell(make_record(entry("few+erm"), seed, few)) for seed in (0, 1)]
+    failed = [cell(make_record(entry("failed+erm"), 1, few)), hole(entry("failed+erm"), 0, "oom")]
+    return leaderboard([*cells, *failed], settings)
 
 
 def table_of(board):
@@ -54,8 +56,8 @@ def test_columns_have_types_and_what_is_undefined_is_null(board):
 
 def test_the_schema_names_the_report_and_what_is_missing(board):
     about = table_of(board).schema.metadata
-    assert about[b"title"].decode() == "INCOMPLETE: 1 of 4 cells missing (1 oom) – Leaderboard"
-    assert about[b"missing"] == b"1 of 4 cells missing (1 oom)"
+    assert about[b"title"].decode() == "INCOMPLETE: 1 of 6 cells missing (1 oom) – Leaderboard"
+    assert about[b"missing"] == b"1 of 6 cells missing (1 oom)"
 
 
 def test_the_same_board_gives_the_same_bytes(board):

@@ -239,3 +239,49 @@ def test_images_of_unknown_origin_are_marked_in_every_format(
         "copier"
     ]
     assert "does not say what its images were made from" in render_html(board)
+
+
+@pytest.fixture
+def two_class_board(make_record, entry, cell, settings):
+    """Two seeds whose thresholds are 0.41 and 0.52; event `nevus`."""
+    chosen = msgspec.structs.replace(settings, metrics=("accuracy", "auc", "sensitivity"))
+    cells = []
+    for seed, threshold in enumerate((0.41, 0.52)):
+        record = make_record(entry("none+erm"), seed, {"I": 0.5, "VI": 0.5})
+        scores = {
+            rule: msgspec.structs.replace(selected, threshold=threshold)
+            for rule, selected in record.scores.items()
+        }
+        cells.append(cell(record, positive=("nevus",), classes=("acne", "nevus"), scores=scores))
+    return leaderboard(cells, chosen)
+
+
+@pytest.mark.parametrize("render", [render_markdown, render_latex, render_html])
+def test_every_page_names_the_event_and_its_threshold(two_class_board, render):
+    assert (
+        "Positive: nevus; an image is called so from a threshold on that is picked with the epoch "
+        "(0.410 to 0.520 over entries and seeds)."
+    ) in render(two_class_board)
+
+
+def test_the_lines_name_the_event_and_each_threshold_where_a_metric_rests_on_them(two_class_board):
+    rows = list(csv.DictReader(io.StringIO(render_csv(two_class_board))))
+    found = {(r["metric"], r["positive"], r["threshold"]) for r in rows}
+    assert found == {
+        ("accuracy", "", ""),
+        ("auc", "nevus", ""),
+        ("sensitivity", "nevus", "0.41;0.52"),
+    }
+
+
+def test_the_json_names_the_event_and_each_threshold(two_class_board):
+    table = json.loads(render_json(two_class_board))["tables"][0]
+    assert table["question"]["positive"] == ["nevus"]
+    seeds = table["rows"][0]["seeds"]
+    assert [s["evidence"]["thresholds"]["validation"] for s in seeds] == [0.41, 0.52]
+
+
+def test_without_an_event_that_is_said(board):
+    assert "No class is declared positive" in render_markdown(board)
+    assert "No class is declared positive" in render_latex(board)
+    assert "No class is declared positive" in render_html(board)

@@ -22,6 +22,7 @@ TRUTH = """image_id,label,tone
 000003,benign,5
 000004,malignant,
 """
+KEYS = ["metric", "tone", "value", "n", "reason", "positive", "threshold"]
 EPOCH_1 = {"000001": 0.9, "000002": 0.1, "000003": 0.2, "000004": 0.2}
 EPOCH_2 = {"000001": 0.1, "000002": 0.9, "000003": 0.2, "000004": 0.2}
 
@@ -52,8 +53,16 @@ def test_json_is_a_list_of_metric_tone_value_n_reason(files):
     rows = json.loads(run(*files, "--format", "json"))
 
     assert list(dict.fromkeys(row["metric"] for row in rows)) == list(METRIC_NAMES)
-    assert all(list(row) == ["metric", "tone", "value", "n", "reason"] for row in rows)
-    assert rows[0] == {"metric": "accuracy", "tone": "I", "value": 1.0, "n": 1, "reason": None}
+    assert all(list(row) == KEYS for row in rows)
+    assert rows[0] == {
+        "metric": "accuracy",
+        "tone": "I",
+        "value": 1.0,
+        "n": 1,
+        "reason": None,
+        "positive": ["malignant"],
+        "threshold": "most probable class",
+    }
     assert all((row["value"] is None) == bool(row["reason"]) for row in rows)
 
 
@@ -194,3 +203,60 @@ def test_both_files_are_named_when_they_do_not_match(files, tmp_path):
 
 def test_truth_is_required(files):
     assert CliRunner().invoke(command, files[:1]).exit_code == 2
+
+
+# Image a is yes and called so; b and d are no and called so; c is yes and called no.
+YES_NO = "image_id,p_yes,p_no\na,0.8,0.2\nb,0.1,0.9\nc,0.3,0.7\nd,0.2,0.8\n"
+
+
+@pytest.fixture
+def yes_no(tmp_path):
+    (tmp_path / "yes_no.csv").write_text(YES_NO)
+    (tmp_path / "truth.csv").write_text("image_id,label,tone\na,yes,1\nb,no,1\nc,yes,6\nd,no,6\n")
+    return [str(tmp_path / "yes_no.csv"), "--truth", str(tmp_path / "truth.csv")]
+
+
+@pytest.mark.parametrize(
+    ("options", "event", "threshold", "sensitivity"),
+    [
+        ((), "no", "most probable class", 1.0),  # b and d, both called no
+        (("--positive", "yes"), "yes", "most probable class", 0.5),  # a of a and c
+        (("--positive", "yes", "--threshold", "0.25"), "yes", "0.25", 1.0),  # .8 and .3
+    ],
+)
+def test_every_format_names_event_and_threshold(yes_no, options, event, threshold, sensitivity):
+    (found,) = [
+        row
+        for row in csv.DictReader(io.StringIO(only_stdout(*yes_no, *options, "--format", "csv")))
+        if (row["metric"], row["tone"]) == ("sensitivity", "all")
+    ]
+    assert (found["positive"], found["threshold"]) == (event, threshold)
+    assert float(found["value"]) == sensitivity
+    row = as_rows(only_stdout(*yes_no, *options, "--format", "json"))["sensitivity", "all"]
+    assert (row["positive"], str(row["threshold"])) == ([event], threshold)
+    assert row["value"] == sensitivity
+    called = threshold if threshold.startswith("most") else f"from {threshold} on"
+    assert f"positive: {event}, called by: {called}" in only_stdout(*yes_no, *options)
+
+
+def only_stdout(*arguments):
+    return CliRunner().invoke(command, list(arguments)).stdout
+
+
+def test_an_event_that_nobody_named_is_said(yes_no, files):
+    said = CliRunner().invoke(command, yes_no).stderr
+    assert (
+        "the event is 'no', the second of the two classes; --positive yes or --positive no" in said
+    )
+    assert CliRunner().invoke(command, [*yes_no, "--positive", "no"]).stderr == ""
+    assert CliRunner().invoke(command, files).stderr == ""
+
+
+def test_without_an_event_there_is_no_threshold(tmp_path):
+    (tmp_path / "p.csv").write_text("image_id,p_a,p_b,p_c\n1,0.8,0.1,0.1\n2,0.1,0.8,0.1\n")
+    (tmp_path / "t.csv").write_text("image_id,label,tone\n1,a,1\n2,b,6\n")
+    arguments = [str(tmp_path / "p.csv"), "--truth", str(tmp_path / "t.csv")]
+    row = as_rows(run(*arguments, "--format", "json"))["accuracy", "all"]
+    assert (row["positive"], row["threshold"]) == ([], None)
+    (first, *_) = csv.DictReader(io.StringIO(run(*arguments, "--format", "csv")))
+    assert (first["positive"], first["threshold"]) == ("", "")

@@ -93,11 +93,23 @@ def command(  # noqa: PLR0913 (click hands over each option as an argument)
     event = positive or default_positive(images.classes)
     rules = ScoringRules(images.classes, event, threshold, min_support)
     image_tones = tones_as(images.tones, tones)
+    if event and not positive and len(images.classes) == 2 and event[0] == images.classes[1]:
+        _say_event(images.classes, event[0])
     tables: list[EpochTable] = []
     for index in _epochs_to_score(predicted, epoch):
         table = score_table(images.p[index], images.y, image_tones, rules)
         tables.append((predicted.epochs[index] if epoch == "all" else None, table))
     _write(tables, output, images, rules)
+
+
+def _say_event(classes: Sequence[str], event: str) -> None:
+    """Says on standard error which class was taken for the event, as nobody named one."""
+    if event != "malignant":
+        click.echo(
+            f"the event is {event!r}, the second of the two classes; --positive {classes[0]} or --positive {event} "
+            "says which one is meant",
+            err=True,
+        )
 
 
 def _epochs_to_score(predicted: "Predictions", choice: str) -> Sequence[int]:
@@ -124,9 +136,9 @@ def _write(
     from tonegap.score.render import as_csv, as_json
 
     if output == "json":
-        put(as_json(tables) + "\n")
+        put(as_json(tables, rules) + "\n")
     elif output == "csv":
-        put(as_csv(tables) + "\n")
+        put(as_csv(tables, rules) + "\n")
     else:
         say(_heading(images, rules))
         for epoch, table in tables:
@@ -137,10 +149,12 @@ def _write(
 
 def _heading(images: "Labelled", rules: "ScoringRules") -> str:
     """What was scored and by which rules, in one line."""
+    from tonegap.score.rules import MOST_PROBABLE
+
     n_unknown = sum(tone is None for tone in images.tones)
     unknown = f", {n_unknown:,} of unknown tone (in all only)" if n_unknown else ""
     event = f"positive: {' or '.join(rules.positive)}" if rules.positive else "no positive class"
-    called = "most probable class" if rules.threshold is None else f"from {rules.threshold:g} on"
+    called = MOST_PROBABLE if rules.threshold is None else f"from {rules.threshold:g} on"
     return f"{len(images.y):,} images{unknown}; {event}, called by: {called}"
 
 

@@ -3,7 +3,7 @@
 from tonegap.report.board import Leaderboard
 from tonegap.report.grid import Cell, Grid, table_grid
 from tonegap.report.model import Table
-from tonegap.report.words import images_note, ranking_rule, report_title, table_title
+from tonegap.report.words import event_note, images_note, ranking_rule, report_title, table_title
 
 _SPECIAL = {
     "\\": r"\textbackslash{}",
@@ -59,7 +59,7 @@ def _caption(board: Leaderboard, table: Table) -> str:
     note = images_note(table)
     return (
         f"{incomplete}{table_title(table)}: ranked by {ranking_rule(table)}. Scores in "
-        f"percent, means over seeds; changes against {board.settings.reference.label}. "
+        f"percent, means over seeds; changes against {board.settings.reference.label}. {event_note(table)} "
         f"{note + ' ' if note else ''}{board.settings.tone_note}"
     )
 

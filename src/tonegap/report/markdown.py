@@ -7,6 +7,7 @@ from tonegap.report.model import MARKS, Table
 from tonegap.report.quality_lines import SUMMARY_ABOUT, SUMMARY_HEADER, set_lines
 from tonegap.report.words import (
     answer,
+    event_note,
     images_note,
     metric_label,
     ranking_rule,
@@ -39,7 +40,7 @@ def _table_parts(board: Leaderboard, table: Table) -> list[str]:
     parts.append(
         f"Ranked by {ranking_rule(table)}. Scores in percent, means over seeds; changes (Δ) "
         f"in points against {_text(board.settings.reference.label)}; ranges are smallest to "
-        "largest over seeds; worst tone and gap are those of the means."
+        f"largest over seeds; worst tone and gap are those of the means. {_text(event_note(table))}"
     )
     parts.append(_lines(grid.header, grid.rows))
     if grid.controls:

@@ -13,12 +13,13 @@ from tonegap.report.board import Leaderboard
 from tonegap.report.model import Difference, Mean, Row, Table, View
 from tonegap.report.nulls import NULL_COLUMNS, Nulls, null_cells, nulls_by_entry
 from tonegap.report.ranking import SHRUNKEN
-from tonegap.score.tables import ALL, GAP, WORST, metric_named
+from tonegap.score.rules import MOST_PROBABLE
+from tonegap.score.tables import ALL, GAP, OF_CALLS, OF_EVENT, WORST, metric_named
 
 COLUMNS = (
     "task", "data_set", "stand_in", "drawn", "subset", "method", "baseline", "backbone", "variant",
     "control", "marks", "seeds_declared", "seeds_finished", "unranked",
-    "selection", "axis", "metric", "larger_is_better", "tone",
+    "selection", "axis", "metric", "larger_is_better", "positive", "threshold", "tone",
     "mean", "low", "high", "n_low", "n_high", "reason",
     "change_from_reference", "under_test_oracle", "cross_fitted_gain", "rank", "ranked_by", "ranked_because",
     *NULL_COLUMNS,
@@ -72,10 +73,10 @@ def _lines(table: Table, row: Row, nulls: Nulls) -> Iterator[TidyLine]:
     if not row.views:
         selection, axis, metric = table.ranked
         why = next(s.hole.text for s in row.seeds if s.hole)
-        unranked = (None,) * 6
-        yield (*who, selection, axis, metric, None, None, *[None] * 5, why, *unranked, *no_null)
+        yield (*who, selection, axis, metric, *[None] * 9, why, *[None] * 6, *no_null)
     for (selection, axis, metric), view in row.views.items():
-        where = selection, axis, metric, _yes(metric_named(metric).larger_is_better)
+        larger = _yes(metric_named(metric).larger_is_better)
+        where = selection, axis, metric, larger, *_event(table, row, selection, metric)
         ranks = (selection, axis, metric) == table.ranked
         of_view = nulls if (selection, axis) == table.ranked[:2] else {}
         for tone, mean, change in _scores(view, table.tones(axis)):
@@ -90,6 +91,18 @@ def _lines(table: Table, row: Row, nulls: Nulls) -> Iterator[TidyLine]:
             shrunken = row.shrunken.worst, None, None, of.n_low, of.n_high, None
             rank = _rank(table, row, ranks, SHRUNKEN)
             yield (*who, *where, SHRUNKEN, *shrunken, None, None, None, *rank, *no_null)
+
+
+def _event(table: Table, row: Row, selection: str, metric: str) -> tuple[str | None, str | None]:
+    """The event's classes where a metric rests on them, and each seed's threshold where it rests on calls."""
+    positive = table.question.positive if table.question else ()
+    if metric not in OF_EVENT or not positive:
+        return None, None
+    if metric not in OF_CALLS:
+        return ";".join(positive), None
+    selected = [r.scores[selection] for r in row.records if selection in r.scores]
+    found = [MOST_PROBABLE if s.threshold is None else f"{s.threshold:.6g}" for s in selected]
+    return ";".join(positive), ";".join(found)
 
 
 def _rank(table: Table, row: Row, ranks: bool, tone: str) -> TidyLine:

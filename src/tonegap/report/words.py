@@ -11,6 +11,7 @@ from tonegap.report.board import Leaderboard
 from tonegap.report.claims import RowClaims
 from tonegap.report.model import MARKS, Hole, Mean, Row, Table, View
 from tonegap.report.ranking import SHRUNKEN
+from tonegap.score.rules import MOST_PROBABLE
 from tonegap.score.tables import ALL, GAP, WORST, metric_named
 
 UNDEFINED = "–"
@@ -178,6 +179,25 @@ def ranking_rule(table: Table) -> str:
     of = {ALL: "over all images", WORST: "of the worst tone"}.get(table.ranking.by, SHRUNKEN_LABEL)
     why = f" ({table.ranking.why})" if table.ranking.why else ""
     return f"{metric_label(metric)} {of}{why}, {SELECTION_MEANING[selection]}"
+
+
+def event_note(table: Table) -> str:
+    """Which classes are the event, and from which probability on an image is called so; empty without results."""
+    if table.question is None:
+        return ""
+    positive = table.question.positive
+    if not positive:
+        return "No class is declared positive: ROC-AUC is the mean of each class against the rest."
+    rule = table.ranked[0]
+    selected = [r.scores[rule] for row in table.all_rows for r in row.records if rule in r.scores]
+    known = [s.threshold for s in selected if s.threshold is not None]
+    low, high = (f"{end(known, default=0):.3f}" for end in (min, max))
+    between = low if low == high else f"{low} to {high} over entries and seeds"
+    called = (
+        f"from a threshold on that is picked with the epoch ({between})" if known else MOST_PROBABLE
+    )
+    by = "called so " if known else "called so by the "
+    return f"Positive: {' or '.join(positive)}; an image is {by}{called}."
 
 
 def small_label(row: Row) -> str:

@@ -10,9 +10,10 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from tonegap.score.rules import ScoringRules
 from tonegap.score.tables import ALL, GAP, METRICS, WORST, Score, ScoreTable
 
-_COLUMNS = ("metric", "tone", "value", "n", "reason")
+_COLUMNS = ("metric", "tone", "value", "n", "reason", "positive", "threshold")
 
 
 @dataclass(frozen=True)
@@ -35,20 +36,25 @@ class Page:
 EpochTable = tuple[int | None, ScoreTable]
 
 
-def as_json(tables: Iterable[EpochTable]) -> str:
-    """A list of {"metric", "tone", "value", "n", "reason"}, with "epoch" first where it is given."""
-    rows = [_record(epoch, score) for epoch, table in tables for score in table]
+def as_json(tables: Iterable[EpochTable], rules: ScoringRules) -> str:
+    """A list of {"metric", "tone", "value", "n", "reason", "positive", "threshold"}, "epoch" first where it is given.
+
+    `positive` lists the event's classes, `threshold` is its probability or says that the most probable class decides.
+    """
+    event = {"positive": rules.positive, "threshold": rules.called}
+    rows = [_record(epoch, score) | event for epoch, table in tables for score in table]
     return json.dumps(rows, indent=1, ensure_ascii=False, allow_nan=False)
 
 
-def as_csv(tables: Sequence[EpochTable]) -> str:
-    """The same as CSV with LF; undefined is an empty cell."""
+def as_csv(tables: Sequence[EpochTable], rules: ScoringRules) -> str:
+    """The same as CSV with LF; undefined is an empty cell, several positive classes are joined by `;`."""
+    event = {"positive": ";".join(rules.positive), "threshold": rules.called}
     text = io.StringIO()
     named = any(epoch is not None for epoch, _ in tables)
     columns = ("epoch", *_COLUMNS) if named else _COLUMNS
     writer = csv.DictWriter(text, columns, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(_record(epoch, score) for epoch, table in tables for score in table)
+    writer.writerows(_record(epoch, score) | event for epoch, table in tables for score in table)
     return text.getvalue().removesuffix("\n")
 
 
@@ -80,8 +86,8 @@ def as_lines(page: Page) -> str:
     return "\n\n".join(parts)
 
 
-def _record(epoch: int | None, score: Score) -> dict[str, str | int | float | None]:
-    record: dict[str, str | int | float | None] = {} if epoch is None else {"epoch": epoch}
+def _record(epoch: int | None, score: Score) -> dict[str, object]:
+    record: dict[str, object] = {} if epoch is None else {"epoch": epoch}
     return record | {
         "metric": score.metric,
         "tone": score.tone,

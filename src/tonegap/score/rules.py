@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from tonegap.errors import BadRequest
 
+MOST_PROBABLE = "most probable class"
 _USUAL_EVENT = "malignant"
 
 
@@ -46,6 +47,13 @@ class ScoringRules:
             )
         if self.threshold is not None:
             _check_threshold(self.threshold, self.positive)
+
+    @property
+    def called(self) -> float | str | None:
+        """From which probability an image is called positive, or by what else; None without an event."""
+        if not self.positive:
+            return None
+        return MOST_PROBABLE if self.threshold is None else self.threshold
 
     @property
     def events(self) -> tuple[Event, ...]:

@@ -171,6 +171,17 @@ METRICS: tuple[Metric, ...] = (
     ),
 )
 SELECTION_METRICS = ("accuracy", "balanced_accuracy", "auc", "worst_tone_accuracy")
+# What rests on the event: its probability, or whether an image is called so.
+OF_CALLS = frozenset(
+    {
+        "sensitivity",
+        "specificity",
+        "demographic_parity_difference",
+        "equal_opportunity_difference",
+        "equalized_odds_difference",
+    }
+)
+OF_EVENT = OF_CALLS | {"auc"}
 METRIC_NAMES: tuple[str, ...] = tuple(metric.name for metric in METRICS)
 _METRIC_NAMED = {metric.name: metric for metric in METRICS}
 

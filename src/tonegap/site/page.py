@@ -10,6 +10,7 @@ from tonegap.report.grid import Cell, Footnotes
 from tonegap.report.model import Difference, Mean, Row, Table
 from tonegap.report.words import (
     answer,
+    event_note,
     images_note,
     metric_label,
     n_of_tone,
@@ -142,7 +143,7 @@ def _caption(board: Leaderboard, table: Table) -> str:
     return (
         f"Ranks: by {ranking_rule(table)}. Percent, means over seeds; below, in small, the "
         f"smallest and largest over seeds. Worst tone and gap are those of the means. Changes "
-        f"(Δ) are points against {board.settings.reference.label}."
+        f"(Δ) are points against {board.settings.reference.label}. {event_note(table)}"
     )
 
 
