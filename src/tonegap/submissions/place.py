@@ -3,12 +3,18 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
+
 from tonegap.errors import BadRequest
+from tonegap.evidence.answers import TestAnswers
+from tonegap.report.kept import Answers, kept_answers, remembered
 from tonegap.report.leaderboard import leaderboard
 from tonegap.report.model import Row, Table
+from tonegap.report.ranking import SHRUNKEN
 from tonegap.report.read import merge_suites, read_suites
 from tonegap.report.settings import LeaderboardSettings
 from tonegap.report.words import percent, ranking_rule
+from tonegap.run.record import Record
 from tonegap.submissions.model import Submission
 from tonegap.submissions.shelf import Shelved, cells_of, cells_on, new_cells, read_shelf
 
@@ -28,7 +34,8 @@ def places(
             "there is nothing to add"
         )
     shelf = [shelved for shelved in read_shelf(store) if shelved.id != submission.id]
-    board = leaderboard((*here, *cells_on(store, shelf, here), *there), settings)
+    cells = (*here, *cells_on(store, shelf, here), *there)
+    board = leaderboard(cells, settings, _answers(store, made, submission, settings))
     names = {cell.id.entry for cell in there}
     for table in board.tables:
         for row in table.all_rows:
@@ -37,9 +44,28 @@ def places(
                 yield f"{table.task}: {row.entry.label}: {_score(row, table)}{rule}; {_rank(row)}"
 
 
+def _answers(
+    store: Path, made: Path, submission: Submission, settings: LeaderboardSettings
+) -> Answers:
+    """What entries of the store said of each image, and those of a submission that is not in it yet."""
+    kept, sent = (kept_answers(folder, settings.selection) for folder in (store, made))
+    prefix = f"{submission.id}:"
+
+    def answers(record: Record) -> TestAnswers | None:
+        stages = tuple(
+            msgspec.structs.replace(s, key=s.key.removeprefix(prefix)) for s in record.stages
+        )
+        own = stages != record.stages
+        return sent(msgspec.structs.replace(record, stages=stages)) if own else kept(record)
+
+    return remembered(answers)
+
+
 def _score(row: Row, table: Table) -> str:
     scores = row.views[table.ranked].scores
-    return f"{percent((scores.worst or scores.overall).value)} % "
+    shrunken = row.shrunken.worst if row.shrunken and table.ranking.by == SHRUNKEN else None
+    measured = (scores.worst or scores.overall).value
+    return f"{percent(measured if shrunken is None else shrunken)} % "
 
 
 def _rank(row: Row) -> str:
