@@ -1,6 +1,7 @@
 """A leaderboard as a tidy CSV: one line per entry × task × selection × axis × metric × tone.
 
-Scores are fractions, means over seeds; an empty `mean` has its `reason`.
+Scores are fractions, means over seeds; an empty `mean` has its `reason`. A text
+that a spreadsheet would take for a formula begins with an apostrophe here, and only here.
 """
 
 import csv
@@ -11,6 +12,7 @@ from itertools import islice
 from tonegap.report.board import Leaderboard
 from tonegap.report.model import Difference, Mean, Row, Table, View
 from tonegap.score.tables import ALL, GAP, WORST, metric_named
+from tonegap.spreadsheet import safe_cell
 
 COLUMNS = (
     "task", "data_set", "stand_in", "drawn", "subset", "method", "baseline", "backbone", "variant",
@@ -43,7 +45,9 @@ def csv_pieces(board: Leaderboard, each: Callable[[Batch], None] | None = None) 
 
 def _written(lines: Batch) -> bytes:
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(lines)
+    csv.writer(text, lineterminator="\n").writerows(
+        [safe_cell(cell) for cell in line] for line in lines
+    )
     return text.getvalue().encode()
 
 

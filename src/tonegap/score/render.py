@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from tonegap.score.tables import ALL, GAP, METRICS, WORST, Score, ScoreTable
+from tonegap.spreadsheet import safe_cell
 
 _COLUMNS = ("metric", "tone", "value", "n", "reason")
 
@@ -42,13 +43,14 @@ def as_json(tables: Iterable[EpochTable]) -> str:
 
 
 def as_csv(tables: Sequence[EpochTable]) -> str:
-    """The same as CSV with LF; undefined is an empty cell."""
+    """The same as CSV with LF; undefined is an empty cell. Safe to open in a spreadsheet."""
     text = io.StringIO()
     named = any(epoch is not None for epoch, _ in tables)
     columns = ("epoch", *_COLUMNS) if named else _COLUMNS
     writer = csv.DictWriter(text, columns, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(_record(epoch, score) for epoch, table in tables for score in table)
+    records = (_record(epoch, score) for epoch, table in tables for score in table)
+    writer.writerows({name: safe_cell(cell) for name, cell in r.items()} for r in records)
     return text.getvalue().removesuffix("\n")
 
 
