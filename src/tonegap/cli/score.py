@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from tonegap.score.rules import ScoringRules
     from tonegap.score.tables import ScoreTable
 
+# How much more memory reading may take, in bytes: a file that unpacks to more is refused.
+_MEMORY, _MEMORY_PER_BYTE = 400 << 20, 40
+
 
 @click.command("score")
 @click.argument("predictions", type=click.Path(path_type=Path))
@@ -82,13 +85,16 @@ def command(  # noqa: PLR0913 (click hands over each option as an argument)
 
     A score that cannot be computed is undefined, with the reason: never 0.
     """
+    from tonegap.foreign import bounded_memory
     from tonegap.score.metrics import score_table
     from tonegap.score.predictions import join, read_predictions
     from tonegap.score.rules import ScoringRules, default_positive
     from tonegap.score.truth import read_truth, tones_as
 
-    answers = read_truth(truth)
-    predicted = read_predictions(predictions)
+    read = sum(path.stat().st_size for path in (predictions, truth))
+    with bounded_memory(_MEMORY + _MEMORY_PER_BYTE * read):
+        answers = read_truth(truth)
+        predicted = read_predictions(predictions)
     images = join(predicted, answers, where=f"{predictions} against {truth}")
     event = positive or default_positive(images.classes)
     rules = ScoringRules(images.classes, event, threshold, min_support)

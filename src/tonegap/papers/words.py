@@ -10,6 +10,7 @@ from dataclasses import asdict
 from tonegap.papers.printed import UNKNOWN
 from tonegap.papers.verdict import PaperCell, Reproduced, Verdict
 from tonegap.rooms.paper import PaperFile, PaperTable
+from tonegap.spreadsheet import safe_cell
 
 _COLUMNS = (
     "table", "row", "column", "unit", "printed", "reproduced", "low", "high", "verdict", "why", "kind",
@@ -39,9 +40,8 @@ def as_csv(cells: Sequence[PaperCell]) -> str:
     for c in cells:
         r = c.reproduced
         values = ("" if v is None else f"{v:.6g}" for v in (r.value, r.low, r.high))
-        writer.writerow(
-            (c.table, c.row, c.column, c.unit, c.printed, *values, c.verdict, c.why, c.kind)
-        )
+        texts = (c.table, c.row, c.column, c.unit, c.printed, *values, c.verdict, c.why, c.kind)
+        writer.writerow([safe_cell(text) for text in texts])
     return out.getvalue()
 
 

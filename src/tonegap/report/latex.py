@@ -1,5 +1,7 @@
 """A leaderboard as LaTeX tables (booktabs), one `table*` per task."""
 
+import unicodedata
+
 from tonegap.report.board import Leaderboard
 from tonegap.report.grid import Cell, Grid, table_grid
 from tonegap.report.model import Table
@@ -17,12 +19,30 @@ _SPECIAL = {
     "≤": r"$\leq$",
     "×": r"$\times$",
     "…": r"\ldots{}",
+    "±": r"$\pm$",
+    "°": r"$^\circ$",
+    "·": r"$\cdot$",
+    "→": r"$\to$",
+    "µ": r"$\mu$",
+    "σ": r"$\sigma$",
+    "κ": r"$\kappa$",
+    "—": "---",
+    "‘": "`",
+    "’": "'",
+    "“": "``",
+    "”": "''",
 }
+# Beside ASCII, what any LaTeX can set without another font or package: letters with one of these accents, and a few.
+_ACCENTS = frozenset("\u0300\u0301\u0302\u0303\u0304\u0306\u0307\u0308\u030a\u030b\u030c\u0327")
+_LETTERS = frozenset("ßøØæÆœŒłŁ")
 
 
 def render_latex(board: Leaderboard) -> str:
-    """The tables; needs `booktabs` and `graphicx`. The same board gives the same text."""
-    parts = [f"% {' '.join(report_title(board).split())}", "% needs: booktabs, graphicx"]
+    """The tables; needs `booktabs` and `graphicx`. The same board gives the same text.
+
+    Every LaTeX can set it: signs that its first fonts lack are written by their Unicode number.
+    """
+    parts = [f"% {_text(report_title(board))}", "% needs: booktabs, graphicx"]
     parts += [_table(board, table) for table in board.tables if table.question]
     return "\n\n".join(parts) + "\n"
 
@@ -81,4 +101,19 @@ def _notes(grid: Grid) -> list[str]:
 
 
 def _text(text: str) -> str:
-    return "".join(_SPECIAL.get(sign, sign) for sign in " ".join(text.split()))
+    return "".join(map(_sign, " ".join(text.split())))
+
+
+def _sign(sign: str) -> str:
+    """A sign as any LaTeX sets it; one that it cannot by what it looks like (`Ⅵ`), else by its number, `[U+043A]`."""
+    if sign in _SPECIAL:
+        return _SPECIAL[sign]
+    if (sign.isascii() and sign.isprintable()) or sign in _LETTERS or _is_accented(sign):
+        return sign
+    plain = unicodedata.normalize("NFKC", sign)
+    return _text(plain) if plain.isascii() and plain.isprintable() else f"[U+{ord(sign):04X}]"
+
+
+def _is_accented(sign: str) -> bool:
+    base, *accents = unicodedata.normalize("NFD", sign)
+    return base.isascii() and base.isalpha() and len(accents) == 1 and accents[0] in _ACCENTS

@@ -1,7 +1,8 @@
 """A leaderboard as a tidy CSV: one line per entry × task × selection × axis × metric × tone.
 
 Scores are fractions, means over seeds; an empty `mean` has its `reason`. `null_…`: what the score is if tones are
-alike (see `nulls`), by the rule and on the axis that rank.
+alike (see `nulls`), by the rule and on the axis that rank. A text that a spreadsheet would take for a formula begins
+with an apostrophe here, and only here.
 """
 
 import csv
@@ -15,6 +16,7 @@ from tonegap.report.nulls import NULL_COLUMNS, Nulls, null_cells, nulls_by_entry
 from tonegap.report.ranking import SHRUNKEN
 from tonegap.score.rules import MOST_PROBABLE
 from tonegap.score.tables import ALL, GAP, OF_CALLS, OF_EVENT, WORST, metric_named
+from tonegap.spreadsheet import safe_cell
 
 COLUMNS = (
     "task", "data_set", "stand_in", "drawn", "subset", "method", "baseline", "backbone", "variant",
@@ -48,7 +50,9 @@ def csv_pieces(board: Leaderboard, each: Callable[[Batch], None] | None = None) 
 
 def _written(lines: Batch) -> bytes:
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(lines)
+    csv.writer(text, lineterminator="\n").writerows(
+        [safe_cell(cell) for cell in line] for line in lines
+    )
     return text.getvalue().encode()
 
 

@@ -47,6 +47,8 @@ def read_table(path: Path, is_wanted: Wanted = lambda _name: True) -> pa.Table:
         with path.open("rb") as file:
             is_parquet = file.read(4) == b"PAR1"
             table = _read_parquet(file, path, is_wanted) if is_parquet else _read_csv(file, path)
+    except MemoryError as e:
+        raise BadPredictions(f"{path}: needs far more memory than its size allows") from e
     except OSError as e:
         raise BadPredictions(f"{path}: cannot be read ({e.strerror or one_line(str(e))})") from e
     if not table.num_rows:
@@ -103,6 +105,8 @@ def _read_parquet(file: BinaryIO, path: Path, is_wanted: Wanted) -> pa.Table:
         # A text that a file holds once for a million rows stays one text until its size is known.
         parquet = pyarrow.parquet.ParquetFile(file, read_dictionary=texts, metadata=metadata)
         return _spelled_out(parquet.read(columns=names, use_threads=False), size, path)
+    except MemoryError:
+        raise
     except (pa.ArrowException, OSError, ValueError) as e:
         raise BadPredictions(f"{path}: is a damaged Parquet file ({one_line(str(e))})") from e
 

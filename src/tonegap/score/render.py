@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from tonegap.score.rules import ScoringRules
 from tonegap.score.tables import ALL, GAP, METRICS, WORST, Score, ScoreTable
+from tonegap.spreadsheet import safe_cell
 
 _COLUMNS = ("metric", "tone", "value", "n", "reason", "positive", "threshold")
 
@@ -47,14 +48,15 @@ def as_json(tables: Iterable[EpochTable], rules: ScoringRules) -> str:
 
 
 def as_csv(tables: Sequence[EpochTable], rules: ScoringRules) -> str:
-    """The same as CSV with LF; undefined is an empty cell, several positive classes are joined by `;`."""
+    """The same as CSV with LF; undefined is an empty cell, several positive classes are joined by `;`. Safe in a spreadsheet."""
     event = {"positive": ";".join(rules.positive), "threshold": rules.called}
     text = io.StringIO()
     named = any(epoch is not None for epoch, _ in tables)
     columns = ("epoch", *_COLUMNS) if named else _COLUMNS
     writer = csv.DictWriter(text, columns, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(_record(epoch, score) | event for epoch, table in tables for score in table)
+    records = (_record(epoch, score) | event for epoch, table in tables for score in table)
+    writer.writerows({name: safe_cell(cell) for name, cell in r.items()} for r in records)
     return text.getvalue().removesuffix("\n")
 
 
