@@ -56,7 +56,7 @@ def test_numpy_is_told_to_leave_out_only_what_the_processor_has(processor):
 
 def test_a_native_stage_gets_the_callers_own_choice(processor, monkeypatch):
     processor("avx2", "fma")
-    monkeypatch.setenv("OPENBLAS_CORETYPE", "Zen")
+    monkeypatch.setattr(numerics.os, "environ", {"OPENBLAS_CORETYPE": "Zen"})
     monkeypatch.setattr(numerics, "_before", {})
     assert told("native") == {"OPENBLAS_CORETYPE": "Zen"}
     numerics.settle()
