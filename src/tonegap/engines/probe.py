@@ -10,6 +10,7 @@ import psutil
 from tonegap.engines.local import kit_requirements, unseen_memory
 from tonegap.engines.sandbox import sandbox_kind
 from tonegap.errors import EngineError
+from tonegap.numerics import can_be_portable
 
 _WALLS = {
     "bubblewrap": "bubblewrap: no network, an allow-list of folders, read-only",
@@ -29,9 +30,16 @@ def probe(root: Path) -> dict[str, str]:
             f"watched{unseen_memory(sandbox_kind())}; a stage over it is killed within 0.25 s"
         ),
         "local engine": _local(root),
+        "portable numerics": _portable(),
         "GPU devices": _gpus(),
         **_containers(root),
     }
+
+
+def _portable() -> str:
+    if can_be_portable():
+        return "the same bytes as on every x86 processor with AVX2 and FMA"
+    return "none: no x86 processor with AVX2 and FMA; every run is native"
 
 
 def _local(root: Path) -> str:
