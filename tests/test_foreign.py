@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tonegap.errors import BadOutput
-from tonegap.foreign import MAX_DEPTH, remove_tree, shown, walk, written_bytes
+from tonegap.foreign import MAX_DEPTH, remove_tree, shown, walk, without_folders, written_bytes
 
 
 def nested(folder, depth):
@@ -80,3 +80,13 @@ class TestRemoveTree:
 
 def test_a_name_that_would_rewrite_a_terminal_is_shown_harmless():
     assert shown(Path("a/\x1b[2J\udcff\n")) == "a/?[2J??"
+
+
+def test_a_message_keeps_no_folder_of_this_machine(tmp_path):
+    store = tmp_path / "my runs"
+    store.mkdir()
+    (tmp_path / "photos").mkdir()
+    text = f"{store}/stages/ab/abc: damaged; {tmp_path}/photos/1.png: no image; /in/job.json: absent; 1/2"
+    assert without_folders(text, store) == (
+        "stages/ab/abc: damaged; 1.png: no image; /in/job.json: absent; 1/2"
+    )
