@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tonegap.errors import BadOutput
-from tonegap.foreign import MAX_DEPTH, remove_tree, shown, walk, written_bytes
+from tonegap.foreign import MAX_DEPTH, remove_tree, shown, walk, without_folders, written_bytes
 
 
 def nested(folder, depth):
@@ -88,3 +88,13 @@ def test_of_a_link_the_link_alone_is_removed(tmp_path):
     (tmp_path / "link").symlink_to(tmp_path / "kept")
     remove_tree(tmp_path / "link")
     assert [path.name for path in tmp_path.rglob("*")] == ["kept", "file"]
+
+
+def test_a_message_keeps_no_folder_of_this_machine(tmp_path):
+    store = tmp_path / "my runs"
+    store.mkdir()
+    (tmp_path / "photos").mkdir()
+    text = f"{store}/stages/ab/abc: damaged; {tmp_path}/photos/1.png: no image; /in/job.json: absent; 1/2"
+    assert without_folders(text, store) == (
+        "stages/ab/abc: damaged; 1.png: no image; /in/job.json: absent; 1/2"
+    )

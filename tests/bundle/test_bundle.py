@@ -15,8 +15,11 @@ from tonegap.bundle.archive import changed_files, extract
 from tonegap.bundle.pack import pack_suite
 from tonegap.bundle.verify import verify_folder
 from tonegap.cli.main import main
-from tonegap.errors import BadRequest
+from tonegap.errors import BadRequest, StoreError
 from tonegap.files import sha256_bytes, sha256_file
+from tonegap.report.read import read_suites
+from tonegap.run.matrix import Matrix
+from tonegap.run.seals import write_seal
 
 STAGE = train_mark(plain_record(), 0).key
 PREDICTIONS = f"stages/{STAGE[:2]}/{STAGE}/predictions.parquet"
@@ -162,3 +165,70 @@ def test_a_suite_without_any_record_is_not_bundled(root, store, tmp_path):
     store.record_path(KEY).unlink()
     with pytest.raises(BadRequest, match="nothing to bundle"):
         pack_suite(root, store.folder, "tiny", tmp_path / "b.zip")
+
+
+def run(capsys, *words):
+    with pytest.raises(SystemExit) as done:
+        main([str(word) for word in words])
+    said = capsys.readouterr()
+    return done.value.code, said.out + said.err
+
+
+class TestCompleteness:
+    def test_an_incomplete_suite_is_refused_with_the_first_that_are_missing(
+        self, root, store, tmp_path, capsys
+    ):
+        words = ("bundle", "tiny", "--store", store.folder, "--suite-root", root)
+        path = tmp_path / "b.zip"
+        code, text = run(capsys, *words, "--out", path)
+        assert code == 2
+        assert "tiny: 1 of 2 records are missing (first: none + mixup (cnn4), d/t, seed 0)" in text
+        assert "--allow-incomplete" in text
+        assert not path.exists()
+        assert not run(capsys, *words, "--out", path, "--allow-incomplete")[0]
+        assert path.exists()
+
+    def test_a_cell_that_cannot_be_asked_is_not_missing(self, root, store, tmp_path, capsys):
+        (done, failed) = read_suites(store.folder, ["tiny"])[0].matrix.cells
+        failed = msgspec.structs.replace(failed, not_applicable="needs masks")
+        store.write_matrix(Matrix("tiny", "A tiny suite", (done, failed)))
+        path = tmp_path / "b.zip"
+        pack_suite(root, store.folder, "tiny", path)
+        code, text = verify(path, capsys)
+        assert not code
+        assert text.splitlines()[0] == "complete: all 1 declared records are here"
+
+    def test_a_bundle_of_nothing_is_no_pass(self, bundle, capsys):
+        matrix = json.dumps({"suite": "tiny", "title": "Nothing", "cells": []}).encode()
+        changed = rewritten(
+            bundle,
+            {"suites/tiny.json": matrix, "ro-crate-metadata.json": None},
+            honest_manifest=True,
+        )
+        code, text = verify(changed, capsys)
+        assert code == 1
+        assert text.splitlines()[0] == "empty: no record is declared"
+        assert "all as they were" not in text
+
+    def test_records_that_were_left_out_are_said_first(self, bundle, capsys):
+        changed = rewritten(
+            bundle,
+            {f"records/{KEY}.json": None, "ro-crate-metadata.json": None},
+            honest_manifest=True,
+        )
+        code, text = verify(changed, capsys)
+        assert code == 1
+        assert text.startswith("empty: 2 of 2 records are missing (first: none + erm (cnn4), d/t")
+
+
+class TestDamage:
+    @pytest.mark.parametrize(
+        "name", [PREDICTIONS, f"records/{KEY}.json", "suites/tiny.json", "truth"]
+    )
+    def test_what_was_damaged_is_named_and_not_bundled(self, root, store, tmp_path, name):
+        write_seal(store.folder, f"stages/{KEY[:2]}/{KEY}")
+        path = next((store.folder / "truth").glob("*.csv")) if name == "truth" else None
+        path = path or store.folder / name
+        path.write_bytes(path.read_bytes().replace(b"0", b"1"))
+        with pytest.raises(StoreError, match=r"not what was written.* again"):
+            pack_suite(root, store.folder, "tiny", tmp_path / "b.zip", allow_incomplete=True)

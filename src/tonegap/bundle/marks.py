@@ -13,8 +13,8 @@ from tonegap.errors import BadRequest
 from tonegap.files import digest_of
 from tonegap.foreign import one_line, refused
 from tonegap.run.job import DEVICES, Parameter
+from tonegap.run.marks import StageMark
 from tonegap.run.record import Record, StageId
-from tonegap.run.store import StageMark
 
 
 def mark_problems(store: Path, record: Record) -> Iterator[str]:

@@ -114,8 +114,8 @@ def _found(request: "Request", made: "SyntheticSet") -> "Found":
     extractor = read_extractor(request)
     if extractor is None:
         return Found()
-    for file in extractor.files:
-        check_given(file)
+    for given in extractor.files:
+        check_given(given)
     file = request.suite.file
     numerics = numerics_of(file.numerics, "cpu")
     place = FeaturesPlace(request.store, request.engine, file.limits, file.threads, numerics)

@@ -48,9 +48,9 @@ def command(entry: str, suite: str, n_runs: int, options: RunOptions) -> None:
         repeats = repeats_of(cell.id.key, records)
         with request.store.writing():
             write_repeats(request.store.folder, repeats)
-        say(f"{entry} on {cell.id.task}, seed {cell.id.seed}:")
+        terminal.say(f"{entry} on {cell.id.task}, seed {cell.id.seed}:")
         for name in repeats.scores:
-            say(f"  {name}: {spread_words(repeats, name)}")
+            terminal.say(f"  {name}: {spread_words(repeats, name)}")
 
 
 def _of_entry(plan: "Plan", label: str) -> "Plan":

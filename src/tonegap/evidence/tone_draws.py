@@ -29,28 +29,34 @@ def tone_draws(
     replacement vary too little, by (n - 1) / n, they are set apart from their middle by that much. None for a
     metric without a score of each tone.
     """
+    images = tuple(
+        TestImages(s.ids, s.y, tone_indices(s.tones, tones), np.array(s.units), tones)
+        for s in seeds
+    )
     found = []
-    for seed in seeds:
+    for seed, of_seed, weights in zip(seeds, images, _weights(images, n_draws), strict=True):
         rules = ScoringRules(seed.classes, positive, seed.threshold, 1, tones)
-        y = seed.y
-        images = TestImages(
-            seed.ids, y, tone_indices(seed.tones, tones), np.array(seed.units), tones
-        )
-        counted = tally(
-            images, answers(seed.p, y, rules), _weights(images, n_draws), metric == "auc"
-        )
+        said = answers(seed.p, of_seed.y, rules)
+        counted = tally(of_seed, said, weights, metric == "auc")
         drawn = replicates(counted, bool(positive), between=False).get(metric)
         if drawn is None or drawn.tones is None:
             return None
-        n_units = np.array(
-            [max(len(set(images.unit[images.tone == t].tolist())), 2) for t in range(len(tones))]
-        )
         middle = drawn.tones.mean(axis=0)
-        found.append(middle + np.sqrt(n_units / (n_units - 1)) * (drawn.tones - middle))
+        found.append(middle + _widened(of_seed) * (drawn.tones - middle))
     draws: FloatArray = np.mean(found, axis=0)
     return draws
 
 
+def _widened(images: TestImages) -> FloatArray:
+    """By how much draws of each tone are set apart, [tones]."""
+    units = [
+        max(len(set(images.unit[images.tone == t].tolist())), 2) for t in range(len(images.tones))
+    ]
+    n = np.array(units)
+    factor: FloatArray = np.sqrt(n / (n - 1))
+    return factor
+
+
 @lru_cache(maxsize=8)
-def _weights(images: TestImages, n_draws: int) -> FloatArray:
+def _weights(images: tuple[TestImages, ...], n_draws: int) -> tuple[FloatArray, ...]:
     return draw_weights(images, n_draws)
