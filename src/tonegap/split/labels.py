@@ -29,10 +29,9 @@ def spelling(label: str) -> str:
 def misspelt(cells: Sequence[str], taken: Collection[str], known: Collection[str]) -> str:
     """The cells that are not `taken` and differ from a `known` label in spelling alone, in words; "" for none."""
     alike = {spelling(label): label for label in known}
-    found = Counter(c for c in cells if c not in taken and is_label(c) and spelling(c) in alike)
-    return ", ".join(
-        f"{n} {label!r} beside {alike[spelling(label)]!r}" for label, n in found.most_common(_SHOWN)
-    )
+    left = ((c, n) for c, n in Counter(cells).most_common() if c not in taken and is_label(c))
+    found = [(c, n, alike[spelling(c)]) for c, n in left if spelling(c) in alike]
+    return ", ".join(f"{n} {label!r} beside {other!r}" for label, n, other in found[:_SHOWN])
 
 
 def doubled(names: Sequence[str]) -> str:
