@@ -286,7 +286,7 @@ def _against_reference(
     gap = f"Its {metric_label(metric)} differs by {percent(scores.gap.value)} points between tones"
     if change is None:
         return [
-            f"{gap}. It is the reference itself: no other entry raises the worst tone above it."
+            f"{gap}. It is the reference itself: no other entry ranks above it."
         ]
     if change.gap is None or change.gap.value is None:
         return [f"{gap}; there is no reference to compare with."]
