@@ -42,8 +42,7 @@ def score_cell(store: Store, cell: CellPlan, finish: Finish) -> Record:
     Raises BadPredictions for predictions that break the contract, BadRequest where the selection metric is undefined.
     """
     view = cell.view
-    path = find_predictions(store.stage_folder(cell.stages[-1]))
-    truth = truth_of(view)
+    path, truth = find_predictions(store.stage_folder(cell.stages[-1])), truth_of(view)
     found = results_of(path, truth, _rules(view))
     marks = [store.read_mark(key) for key in cell.stages]
     truth_sha256 = store.keep_truth(encode_truth(truth))
