@@ -4,6 +4,8 @@
 truth is the smallest expected accuracy over tones. Prints Kendall's tau and how often the best entry is found.
 """
 
+import sys
+
 import numpy as np
 from scipy.stats import kendalltau, norm
 
@@ -39,8 +41,8 @@ def one_set(rng, n_images, accuracy, sd):
 def main() -> None:
     """Prints a Markdown table; a minute on one core."""
     rng = np.random.default_rng(1)
-    print("| test images | sd, method by tone | worst as measured | shrunken worst |")
-    print("| --- | ---: | ---: | ---: |")
+    lines = ["| test images | sd, method by tone | worst as measured | shrunken worst |"]
+    lines.append("| --- | ---: | ---: | ---: |")
     for name, (n_images, accuracy, sets) in SETTINGS.items():
         for sd in (0.01, 0.03):
             found = {"measured": [], "shrunken": []}
@@ -57,7 +59,8 @@ def main() -> None:
                     found[rule].append((kendalltau(value, truth)[0], best))
             cells = [np.mean(found[rule], axis=0) for rule in ("measured", "shrunken")]
             shown = " | ".join(f"{tau:.2f} / {100 * best:.0f} %" for tau, best in cells)
-            print(f"| {name} | {100 * sd:.0f} | {shown} |", flush=True)
+            lines.append(f"| {name} | {100 * sd:.0f} | {shown} |")
+    sys.stdout.write("\n".join(lines) + "\n")
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from tonegap.cli import terminal
 from tonegap.cli.requests import RunOptions, open_request, run_options
 from tonegap.errors import BadRequest
 

@@ -5,7 +5,8 @@ import unicodedata
 from tonegap.report.board import Leaderboard
 from tonegap.report.grid import Cell, Grid, table_grid
 from tonegap.report.model import Table
-from tonegap.report.words import event_note, images_note, ranking_rule, report_title, table_title
+from tonegap.report.notes import event_note, images_note
+from tonegap.report.words import ranking_rule, report_title, table_title
 
 _SPECIAL = {
     "\\": r"\textbackslash{}",

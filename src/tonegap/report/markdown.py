@@ -4,11 +4,10 @@ from tonegap.report.board import Leaderboard
 from tonegap.report.claims_page import claim_lines, claims_about, claims_header
 from tonegap.report.grid import Cell, table_grid
 from tonegap.report.model import MARKS, Table
+from tonegap.report.notes import event_note, images_note
 from tonegap.report.quality_lines import SUMMARY_ABOUT, SUMMARY_HEADER, set_lines
 from tonegap.report.words import (
     answer,
-    event_note,
-    images_note,
     metric_label,
     ranking_rule,
     report_title,

@@ -48,7 +48,7 @@ def as_json(tables: Iterable[EpochTable], rules: ScoringRules) -> str:
 
 
 def as_csv(tables: Sequence[EpochTable], rules: ScoringRules) -> str:
-    """The same as CSV with LF, safe in a spreadsheet; undefined is an empty cell, positive classes are joined by `;`."""
+    """The same as CSV with LF, safe in a spreadsheet; undefined is an empty cell, `;` joins classes."""
     event = {"positive": ";".join(rules.positive), "threshold": rules.called}
     text = io.StringIO()
     named = any(epoch is not None for epoch, _ in tables)

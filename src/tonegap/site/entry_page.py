@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from tonegap.report.model import MARKS
+from tonegap.report.notes import images_note
 from tonegap.report.quality import FOLDER as QUALITY
 from tonegap.report.quality import SetSheet
 from tonegap.report.words import (
-    images_note,
     metric_label,
     percent,
     ranking_rule,

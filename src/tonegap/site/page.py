@@ -8,10 +8,9 @@ from dataclasses import dataclass, replace
 from tonegap.report.board import Leaderboard
 from tonegap.report.grid import Cell, Footnotes
 from tonegap.report.model import Difference, Mean, Row, Table
+from tonegap.report.notes import event_note, images_note
 from tonegap.report.words import (
     answer,
-    event_note,
-    images_note,
     metric_label,
     n_of_tone,
     percent,
