@@ -74,3 +74,25 @@ def test_only_tonegap_reaches_site_packages():
         pytest.skip("tonegap is installed editable; `tox -e tests` installs the wheel")
     tops = {file.parts[0] for file in installed.files or [] if file.parts[0] != ".."}
     assert {top for top in tops if not top.endswith(".dist-info")} == {"tonegap"}
+
+
+PRINTS = {"click.echo", "click.secho", "print"}
+
+
+def printing(source: str) -> list[str]:
+    """Calls that print, past the one place that escapes what it prints."""
+    calls = (node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call))
+    handed = (n for n in ast.walk(ast.parse(source)) if isinstance(n, ast.Attribute))
+    named = [ast.unparse(call.func) for call in calls] + [ast.unparse(name) for name in handed]
+    return sorted({name for name in named if name in PRINTS})
+
+
+@pytest.mark.parametrize("path", ENGINE, ids=lambda path: str(path.relative_to(ROOT)))
+def test_nothing_is_printed_but_by_the_place_that_escapes(path):
+    if path.relative_to(ROOT).as_posix() != "src/tonegap/cli/terminal.py":
+        assert printing(path.read_text(encoding="utf-8")) == []
+
+
+@pytest.mark.parametrize("line", ["click.echo(name)", "f(click.echo)", "print(name)"])
+def test_a_print_of_a_command_s_own_would_be_found(line):
+    assert len(printing(line)) == 1

@@ -1,0 +1,63 @@
+"""What is printed for people is one printable line each, whoever chose the words."""
+
+import io
+import sys
+
+import pytest
+
+from tonegap.cli import terminal
+from tonegap.cli.main import main
+from tonegap.foreign import one_line
+
+ESCAPED = {
+    "\x1b[2J": r"\x1b[2J",
+    "a\nb\r\tc": r"a\nb\r\tc",
+    "\u202eabc\u2066": r"\u202eabc\u2066",
+    "\u2028": r"\u2028",
+    "\x9b1m": r"\x9b1m",
+    "\udcff": r"\udcff",
+    "\U000e0041": r"\U000e0041",
+}
+PLAIN = ["skin tone V–VI: 61.2 % ± 0.3", "Ärger, 皮肤, … “x”", r"a\b", ""]
+
+
+@pytest.mark.parametrize("text", ESCAPED)
+def test_what_moves_a_cursor_or_turns_a_line_is_escaped(text, capsys):
+    terminal.say(text)
+    assert capsys.readouterr().out == ESCAPED[text] + "\n"
+    assert one_line(one_line(text)) == one_line(text)
+
+
+@pytest.mark.parametrize("text", PLAIN)
+def test_what_people_write_stays_as_it_is(text):
+    assert one_line(text) == text
+
+
+def test_a_page_keeps_its_lines_and_nothing_else(capsys):
+    terminal.say_page("a\x1b\nb\r\n", err=True)
+    assert capsys.readouterr().err == "a\\x1b\nb\\r\n\n"
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_a_document_is_escaped_on_a_terminal_alone(monkeypatch, capsys):
+    terminal.put("a\x1b,b\n")
+    assert capsys.readouterr().out == "a\x1b,b\n"
+    there = Terminal()
+    monkeypatch.setattr(sys, "stdout", there)
+    terminal.put("a\x1b,b\n")
+    assert there.getvalue() == "a\\x1b,b\n"
+
+
+def test_an_error_about_a_name_is_escaped(tmp_path, capsys):
+    path = tmp_path / "\x1b[2Jverified.zip"
+    path.write_bytes(b"")
+    with pytest.raises(SystemExit) as ended:
+        main(["verify", str(path)])
+    said = capsys.readouterr().err
+    assert ended.value.code == 2
+    assert "\\x1b[2Jverified.zip" in said
+    assert "\x1b" not in said
