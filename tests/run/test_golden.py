@@ -19,7 +19,7 @@ def run(rooms, tonegap, tmp_path):
 
     def run(*words):
         place = ("--suite-root", rooms.root, "--store", tmp_path / "store")
-        return tonegap("run", "tiny", *place, *words)
+        return tonegap("run", "tiny", "--jobs", 1, *place, *words)
 
     return run
 
