@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from tonegap import numerics
 from tonegap.numerics import can_be_portable
 
 pytestmark = pytest.mark.skipif(not can_be_portable(), reason="this processor has no AVX2 and FMA")
@@ -18,7 +19,7 @@ def run(rooms, tonegap, tmp_path):
 
     def run(*words):
         place = ("--suite-root", rooms.root, "--store", tmp_path / "store")
-        return tonegap("run", "tiny", *place, *words)
+        return tonegap("run", "tiny", "--jobs", 1, *place, *words)
 
     return run
 
@@ -103,6 +104,14 @@ def test_without_golden_records_nothing_runs(run, tonegap, tmp_path):
 def test_a_native_suite_has_none(run, rooms, tonegap):
     rooms.suite(numerics="native")
     assert run("--write-golden") == 2
+    assert "wanted portable numerics" in tonegap.err
+
+
+def test_a_processor_that_cannot_be_portable_is_told_so(run, golden, tonegap, monkeypatch):
+    monkeypatch.setattr(numerics, "_flags", lambda: frozenset({"sse2"}))
+    assert run() == 0
+    assert "numerics are native here" in tonegap.err
+    assert run("--check-golden") == 2
     assert "wanted portable numerics" in tonegap.err
 
 

@@ -54,6 +54,7 @@ def command(suite: str, check_determinism: bool, options: RunOptions, golden: st
     read_settings(request.root)  # what the last step needs should not be missed after hours
     if golden:
         _can_be_golden(request, options, golden)
+    _say_numerics(request)
     plan = prepare(request)
     request.store.write_matrix(plan.matrix)
     tally = work(request, plan, options)
@@ -68,6 +69,19 @@ def command(suite: str, check_determinism: bool, options: RunOptions, golden: st
     terminal.say(_report(request, plan))
     if tally.failures or not alike or (golden and not _is_golden(request, plan, golden)):
         sys.exit(1)
+
+
+def _say_numerics(request: "Request") -> None:
+    """Says where a suite wants portable numerics and this machine or device cannot give them."""
+    from tonegap.numerics import numerics_of
+
+    wanted = request.suite.file.numerics
+    if numerics_of(wanted, request.device) != wanted:
+        click.echo(
+            "numerics are native here: portable ones need the CPU, x86 with AVX2 and FMA; scores may differ from "
+            "those of other machines",
+            err=True,
+        )
 
 
 def _can_be_golden(request: "Request", options: RunOptions, golden: str) -> None:
