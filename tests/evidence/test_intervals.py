@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from tonegap.evidence.extremes import Sample, gap_interval, worst_interval
-from tonegap.evidence.intervals import intervals_of
+from tonegap.evidence.intervals import intervals_of, more_by_student
 from tonegap.evidence.seeds import SeedMean
+from tonegap.evidence.shares import Seeds
 from tonegap.score.tables import ALL, GAP, WORST
 
 
@@ -134,3 +135,25 @@ def test_the_worst_of_one_tone_that_is_always_right_is_wilsons():
     low, high = worst_interval(found, 0.95, larger_is_better=True)
     assert low == pytest.approx(0.839, abs=0.01)
     assert high == 1.0
+
+
+def test_what_few_seeds_add_is_widened_as_students_t_is():
+    # Images 0.0004, seeds 0.0003 with 2 degrees of freedom: 0.0007^2 / (0.0003^2 / 2) = 10.89, of which t is 2.2037,
+    # 1.12436 times the normal's: 1.26418 x 0.0007 - 0.0004. Where seeds were never apart nothing is added.
+    added = [Seeds(0.0003, 0.0003, 2.0), Seeds(0.0, 0.0, 2.0)]
+    found = more_by_student(np.array([0.0004, 0.0004]), added)
+    assert found == pytest.approx([1.26418 * 0.0007 - 0.0004, 0.0], abs=1e-7)
+
+
+def test_the_worst_tone_of_few_images_is_held_as_often_as_of_many():
+    # Noise of 1 of 5 is skewed the wrong way for a true score of 0.5: taken as it is, 73 % would be held.
+    rng, n, truth = np.random.default_rng(1), np.full(3, 5), np.array([0.9, 0.8, 0.5])
+    held = 0
+    for _ in range(100):
+        scores = rng.binomial(n, truth) / n
+        noise = rng.binomial(n, scores, size=(300, 3)) / n - scores
+        low, high = worst_interval(
+            Sample(scores, noise, n.astype(float)), 0.95, larger_is_better=True
+        )
+        held += low <= 0.5 <= high
+    assert held >= 86  # of 95 expected, 85 or fewer have a chance of 0.1 %

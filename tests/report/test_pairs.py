@@ -91,6 +91,17 @@ def test_an_undefined_score_is_null_and_a_dash(board):
     assert ">–</td>" in page_of(holed)
 
 
+def test_a_narrow_interval_is_not_shown_without_width(board):
+    claims = board.claims[0]
+    at = claims.pairs.names.index(("accuracy", "worst"))
+    low, high = (getattr(claims.pairs.pairs, end).copy() for end in ("low", "high"))
+    low[0, at], high[0, at] = -0.0001, 0.0002
+    found = replace(claims.pairs.pairs, low=low, high=high)
+    narrow = replace(board, claims=(replace(claims, pairs=replace(claims.pairs, pairs=found)),))
+    payload = payload_of(narrow)
+    assert (payload["low"][0][at], payload["high"][0][at]) == (-1, 1)
+
+
 def test_one_entry_alone_has_no_page(board_of):
     alone = board_of({"none+erm": LEVELS["none+erm"], "none+chance": LEVELS["none+chance"]})
     assert compare_files(alone) == {}

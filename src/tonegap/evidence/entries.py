@@ -27,11 +27,12 @@ from tonegap.evidence.intervals import (
     Interval,
     added_by,
     intervals_of,
+    more_by_student,
     sample_of,
     seeds_noise,
     unknown,
 )
-from tonegap.evidence.measured import Measured
+from tonegap.evidence.measured import Measured, variance_over
 from tonegap.evidence.nulls import OVER_ALL, NullName, tone_nulls
 from tonegap.evidence.parity import Parity, detectable
 from tonegap.evidence.replicates import replicates
@@ -236,7 +237,7 @@ def _intervals_of(
         return intervals_of(metric, mean, asked.tones, seeds)
     names = (*asked.tones, ALL)
     added = added_by(seeds, metric, mean, len(names))
-    noise = seeds_noise(mean.draws.shape, [of_slot.variance for of_slot in added])
+    noise = seeds_noise(mean.draws.shape, more_by_student(variance_over(mean.draws, axis=0), added))
     points, draws = zip(*entry.offsets, strict=True)
     return ece_intervals(
         points, draws, asked.tones, entry.nulls, dict(zip(names, noise.T, strict=True))

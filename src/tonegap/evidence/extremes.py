@@ -28,9 +28,9 @@ _SMALLEST_READ = 0.16
 class Sample:
     """Scores by tone [tones], means over seeds, and the noise of each draw of images [draws, tones].
 
-    `n`: the images that a tone's score is worth, for scores between 0 and 1: there noise is that of the score that
-    is supposed to be the true one, so five of five right images have some. `seeds` [draws, tones] is what other
-    training seeds would add. The noise of one tone best lies together in memory.
+    `n`: groups of images behind each tone's score, for scores between 0 and 1: noise is then that of as many images as
+    the draws are worth, at the score that is supposed to be the true one, so five of five right images have some.
+    `seeds` [draws, tones] is what other training seeds would add. The noise of one tone best lies together in memory.
     """
 
     scores: FloatArray
@@ -57,14 +57,13 @@ class Sample:
 
     def around(self, true: FloatArray) -> FloatArray:
         """Scores that draws of images and seeds give where these [tones] are the true ones, [draws, tones]."""
-        noise = self.noise
-        if self.n is not None:
-            inside = np.clip(true, 0, 1)
-            noise = self._unit * np.sqrt(inside * (1 - inside))
-        found: FloatArray = true + noise
-        if self.seeds is not None:
-            found = found + self.seeds
-        return found if self.n is None else np.clip(found, 0, 1)
+        seeds = 0.0 if self.seeds is None else self.seeds
+        if self.n is None:
+            found: FloatArray = true + self.noise + seeds
+            return found
+        inside = np.clip(true, 0, 1)
+        shares: FloatArray = inside + self._unit * np.sqrt(inside * (1 - inside)) + seeds
+        return np.clip(shares, 0, 1)
 
     @property
     def _varies(self) -> BoolArray:
@@ -75,12 +74,16 @@ class Sample:
 
     @cached_property
     def _unit(self) -> FloatArray:
-        """The noise in units of the root of p (1 - p); normal where nothing was drawn that varies."""
+        """Normal noise in units of the root of p (1 - p), of as many images as each tone's draws are worth.
+
+        Drawn noise itself leans to the middle: that of 1 of 5 hardly ever makes 1 of 5 from a true half.
+        """
         if self.n is None:
             raise ValueError("only of scores between 0 and 1")
-        normal = np.random.default_rng(0).normal(size=self.noise.shape) / np.sqrt(self.n)
-        scale = np.sqrt(np.where(self._varies, self.scores * (1 - self.scores), 1.0))
-        return np.asfortranarray(np.where(self._varies, self.noise / scale, normal))
+        variance = np.maximum(self.noise.var(axis=0), _SMALLEST)
+        worth = np.where(self._varies, self.scores * (1 - self.scores) / variance, self.n)
+        normal = np.random.default_rng(0).normal(size=self.noise.shape)
+        return np.asfortranarray(normal / np.sqrt(worth))
 
 
 # How much scores [..., tones] speak against a value that must lie higher, or lower, than they do.

@@ -6,13 +6,20 @@ from inverting a test (`extremes`).
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from tonegap.evidence.extremes import Sample, gap_interval, worst_interval
 from tonegap.evidence.seeds import SeedMean, SeedVariance
-from tonegap.evidence.shares import Seeds, area_interval, effective_n, share_interval
+from tonegap.evidence.shares import (
+    Seeds,
+    area_interval,
+    effective_n,
+    satterthwaite,
+    share_interval,
+    student,
+)
 from tonegap.score.arrays import BoolArray, FloatArray
 from tonegap.score.tables import ALL, GAP, WORST, metric_named
 
@@ -85,7 +92,7 @@ def _share(metric: str, mean: SeedMean, slot: int, seeds: Seeds, level: float) -
     return Interval(*share_interval(p, worth, seeds, level))
 
 
-def seeds_noise(shape: tuple[int, ...], variance: Sequence[float]) -> FloatArray:
+def seeds_noise(shape: tuple[int, ...], variance: Sequence[float] | FloatArray) -> FloatArray:
     """Normal noise of what seeds add to each slot, [draws, slots]; the same whenever it is asked for."""
     noise: FloatArray = np.random.default_rng(1).normal(size=shape[::-1]).T * np.sqrt(variance)
     return noise
@@ -107,10 +114,23 @@ def sample_of(mean: SeedMean, added: Sequence[Seeds], defined: BoolArray | None 
     drawn, point = mean.draws[:, :-1], mean.point[:-1]
     drawn = drawn if defined is None else drawn[defined]
     noise = np.asfortranarray(drawn - point)
-    extra = None
-    if any(seeds.variance > 0 for seeds in added):
-        extra = np.asfortranarray(seeds_noise(noise.shape, [seeds.variance for seeds in added]))
-    return Sample(point, noise, mean.n[:-1], extra)
+    sample = Sample(point, noise, mean.n[:-1])
+    more = more_by_student(sample.variance, added)
+    if not more.any():
+        return sample
+    return replace(sample, seeds=np.asfortranarray(seeds_noise(noise.shape, more)))
+
+
+def more_by_student(images: FloatArray, added: Sequence[Seeds]) -> FloatArray:
+    """The variance that seeds add to that of images, [slots], with what Student's t makes of few seeds."""
+    more = []
+    for variance, seeds in zip(images.tolist(), added, strict=True):
+        if seeds.between > 0:
+            times = student(satterthwaite(variance, np.inf, seeds), LEVEL) / student(np.inf, LEVEL)
+            more.append(times**2 * (variance + seeds.variance) - variance)
+        else:
+            more.append(0.0)
+    return np.array(more)
 
 
 def _extremes(

@@ -32,8 +32,11 @@ def pooled_evidence(
 
 
 def shown_intervals(
-    seeds: Sequence[TestAnswers], asked: Asked, among: SeedVariance | None
+    seeds: Sequence[TestAnswers],
+    asked: Asked,
+    among: SeedVariance | None,
+    n_draws: int = N_DRAWS,
 ) -> Mapping[tuple[str, str], Interval]:
     """The intervals that a page shows of an entry; `among`: by how much seeds differ in its table, if that is known."""
-    entry = entry_means(seeds, asked)
+    entry = entry_means(seeds, asked, n_draws)
     return evidence_of(entry, asked, among or pooled([entry.means])).shown

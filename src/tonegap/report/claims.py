@@ -58,7 +58,7 @@ class RowClaims:
     and `worst` and `gap` where the metric has them; `network_changes` are the networks' differences. Of
     an entry that was trained once there is no interval of the method and no change. `seed_spread`: the standard
     deviation over training seeds of `all` and of each tone, pooled over the entries of the table; None: trained once.
-    `nulls`: all scores at parity.
+    `nulls` has all scores at parity.
     """
 
     row: Row

@@ -136,6 +136,7 @@ def _cell(table: TablePairs, one: int, other: int, at: int) -> MatrixCell:
 def _document(board: Leaderboard, claims: Claims, pairs: TablePairs) -> dict[str, object]:
     """Tenths of a percent and of points; p in ten-thousandths, cut off; null where undefined."""
     table, found = claims.table, pairs.pairs
+    low, high = _ends(found.low, found.high)
     return {
         "tones": table.tones(table.ranked[1]),
         "metrics": [
@@ -151,8 +152,8 @@ def _document(board: Leaderboard, claims: Claims, pairs: TablePairs) -> dict[str
         "entries": _entries(board, claims, pairs.rows),
         "point": _tenths(pairs.point),
         "difference": _tenths(found.difference),
-        "low": _tenths(found.low),
-        "high": _tenths(found.high),
+        "low": low,
+        "high": high,
         "p": _ten_thousandths(found.p),
     }
 
@@ -175,6 +176,15 @@ def _entries(board: Leaderboard, claims: Claims, rows: Sequence[Row]) -> list[Ma
 
 def _tenths(values: FloatArray) -> list[list[int | None]]:
     return [[tenths(v) if np.isfinite(v) else None for v in row] for row in values.tolist()]
+
+
+def _ends(low: FloatArray, high: FloatArray) -> tuple[list[list[int | None]], ...]:
+    """Both ends of intervals in tenths; those that would be equal are rounded outwards, as none is without width."""
+    alike = np.isfinite(low) & (np.round(low * 1000) == np.round(high * 1000))
+    return (
+        _tenths(np.where(alike, np.floor(low * 1000) / 1000, low)),
+        _tenths(np.where(alike, np.ceil(high * 1000) / 1000, high)),
+    )
 
 
 def _ten_thousandths(values: FloatArray) -> list[list[int | None]]:
