@@ -43,7 +43,7 @@ TESTS = ("pair, all", "pair, worst", "pair, gap", "Holm, all", "bands, all", "ba
 
 def one_set(simulation, n_draws, number):
     """Counts of (what, outcome) in one test set: 'in', 'out' or 'none' of intervals, 'told' or 'not' of tests."""
-    rng = np.random.default_rng([7, number])
+    rng = np.random.default_rng([number, simulation.n_seeds, round(100 * simulation.sd)])
     entries, truth_of_networks = simulation.draw(rng)
     asked = Asked(("malignant",), simulation.setting.tones, "accuracy", nulls=False)
     # As `table_evidence` does it, without the intervals of entries that are compared alone.

@@ -52,7 +52,8 @@ class Simulation:
     """One setting with seeds that move a tone's accuracy by `sd` points together and by as much each."""
 
     def __init__(self, setting, sd, n_seeds, n_entries):
-        self.setting, self.n_seeds, self.n_entries = setting, n_seeds, n_entries
+        self.setting, self.sd = setting, sd
+        self.n_seeds, self.n_entries = n_seeds, n_entries
         self.tone = np.repeat(np.arange(len(setting.n)), setting.n)
         plain = norm.ppf(setting.accuracy)
         one = sd / 100 / norm.pdf(plain)  # points of accuracy into units of the margin

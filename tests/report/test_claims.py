@@ -1,6 +1,8 @@
 """What a report says of how sure its numbers are."""
 
+import csv
 import html
+import io
 import json
 import re
 
@@ -11,6 +13,7 @@ from answered import LEVELS, board_with_answers
 from tonegap.report.claims_page import claim_lines, claims_about, claims_header, detectable_text
 from tonegap.report.json_ import render_json
 from tonegap.report.markdown import render_markdown
+from tonegap.report.tidy import render_csv
 from tonegap.report.words import answer, p_text, percent, report_title
 from tonegap.site.html import render_html
 
@@ -76,6 +79,34 @@ def test_every_format_has_the_same_claims(board_of):
         assert html.escape(cell) in page
         assert cell.replace("<", "&lt;") in text or cell in text
     assert '"gap_of_dealt_tones":{' in render_json(board)
+
+
+def test_every_null_of_a_row_is_in_json_and_csv(board_of):
+    board = board_of({"none+erm": LEVELS["none+erm"]})
+    row = board.claims[0].rows[0]
+    listed = json.loads(render_json(board))["tables"][0]["claims"]["rows"][0]["nulls"]
+    assert {"pqd", "dpm", "eom", "nar", "accuracy", "ece"} <= {n["metric"] for n in listed}
+    gap = row.nulls["accuracy", "gap", "tones permuted"]
+    names = [(n["metric"], n["score"], n["null"]) for n in listed]
+    assert names == list(row.nulls)
+    assert listed[names.index(("accuracy", "gap", "tones permuted"))]["p"] == gap.p
+    lines = list(csv.DictReader(io.StringIO(render_csv(board))))
+    (line,) = (
+        r
+        for r in lines
+        if (r["metric"], r["tone"], r["selection"]) == ("accuracy", "gap", "validation")
+    )
+    assert (float(line["null_mean"]), float(line["null_p"])) == (gap.expected, gap.p)
+    assert float(line["null_low"]) <= gap.expected <= float(line["null_high"])
+    assert line["null_within_class_p"]
+    assert not any(r["null_mean"] for r in lines if r["tone"] == "worst")
+    assert not any(r["null_mean"] for r in lines if r["selection"] == "test-oracle")
+
+
+def test_the_text_of_claims_says_that_p_of_a_gap_is_of_its_row_alone(board_of):
+    about = claims_about(board_of({"none+erm": LEVELS["none+erm"]}).claims[0])
+    assert "of their row alone, not corrected" in about
+    assert "none below 0.0025" in about
 
 
 def test_the_answer_says_how_sure_it_is_and_which_entries_share_its_band(board_of):

@@ -17,6 +17,7 @@ from tonegap.rooms.suite import read_suite
 from tonegap.run.record import EntryId, decode_record, encode_record
 from tonegap.site.entry_kept import Readers, entry_kept
 from tonegap.site.entry_names import entry_pages, page_name
+from tonegap.site.entry_nulls import nulls_table
 from tonegap.site.entry_suite import Setting, reproduction
 from tonegap.site.entry_tables import gap_sentence, metrics_table, tone_table
 from tonegap.site.entry_write import entry_files, files_of, rows_named
@@ -267,6 +268,14 @@ def test_a_local_file_is_named_by_the_path_that_a_suite_has_for_it(kept):
 def test_the_gap_stands_beside_that_of_dealt_tones(kept):
     expected = f"{100 * kept.claims.parity.expected:.1f}"
     assert f"the gap would be {expected} on average" in gap_sentence(kept)
+
+
+def test_scores_that_compare_tones_stand_beside_their_nulls(kept):
+    rows = {name: [cell.text for cell in cells] for name, cells in nulls_table(kept).rows}
+    found = kept.claims.nulls["pqd", "all", "tones permuted"]
+    assert rows["PQD"][1] == f"{100 * found.expected:.1f}"
+    assert "" not in rows["PQD"]
+    assert rows["ECE, all, of a calibrated model"][3:] == ["", ""]
 
 
 def test_one_entry_alone_has_no_dead_link(source, tmp_path):

@@ -1,7 +1,4 @@
-"""What a table's numbers support: intervals, entries told apart, gaps beside those of chance.
-
-Made from the answers that each cell kept beside its record; an entry without them makes no claim.
-"""
+"""What a table's numbers support: intervals, entries told apart, gaps beside their nulls, from kept answers."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
