@@ -1,7 +1,8 @@
 """How often a gap's null is rejected where no tone is harder: `python tests/benchmarks/bench_nulls.py [SETS]`.
 
-Test sets of Fitzpatrick17k's size and of DDI's; recall depends on the class alone. With the same classes in every tone both
-nulls should be rejected in 5 %; with other shares of classes by tone, as in the published data, only the one within class.
+Test sets of Fitzpatrick17k's size and of DDI's; recall depends on the class alone. With the same classes in every
+tone both nulls should be rejected in 5 %; with other shares of classes by tone, as in the published data, only the
+one within class.
 """
 
 import sys

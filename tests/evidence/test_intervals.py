@@ -157,3 +157,24 @@ def test_the_worst_tone_of_few_images_is_held_as_often_as_of_many():
         )
         held += low <= 0.5 <= high
     assert held >= 86  # of 95 expected, 85 or fewer have a chance of 0.1 %
+
+
+def test_a_gap_of_tones_that_are_all_nearly_right_is_held_as_often_as_others():
+    # A tone that is right in all 48 images by luck has hardly any noise; drawn to it, 82 % of gaps of 0 would be held.
+    rng, n, truth = np.random.default_rng(1), np.array([42, 48, 41]), 0.98
+    held = 0
+    for _ in range(100):
+        scores = rng.binomial(n, truth) / n
+        noise = rng.binomial(n, scores, size=(300, 3)) / n - scores
+        held += gap_interval(Sample(scores, noise, n.astype(float)), 0.95)[0] <= 0
+    assert held >= 88
+
+
+def test_tones_are_weighed_by_their_images_where_a_gap_is_supposed():
+    # 4 of 5 and 20 of 20 are 25 of 27 with one right and one wrong more: 0.06859, over 5 and over 20 images.
+    sample = Sample(
+        np.array([0.8, 1.0]),
+        np.sqrt(0.032) * np.tile([[1.0], [-1.0]], (50, 2)),
+        np.array([5.0, 20.0]),
+    )
+    assert sample.if_alike == pytest.approx([0.0685871 / 5, 0.0685871 / 20], rel=1e-4)

@@ -50,6 +50,18 @@ class Sample:
             variance = variance + self.seeds.var(axis=0)
         return np.maximum(variance, _SMALLEST)
 
+    @cached_property
+    def if_alike(self) -> FloatArray:
+        """The variance of each tone's score if all had the same true one; the measured where that says nothing.
+
+        A tone that is right by luck has a small one of its own, and would draw what all have in common to itself.
+        """
+        if self.n is None:
+            return self.variance
+        common = (float(self.n @ self.scores) + 1) / (float(self.n.sum()) + 2)
+        found: FloatArray = common * (1 - common) / self._worth
+        return found if self.seeds is None else found + self.seeds.var(axis=0)
+
     @property
     def reach(self) -> float:
         """Further than this from what was measured nothing is likely."""
@@ -78,12 +90,18 @@ class Sample:
 
         Drawn noise itself leans to the middle: that of 1 of 5 hardly ever makes 1 of 5 from a true half.
         """
+        normal = np.random.default_rng(0).normal(size=self.noise.shape)
+        return np.asfortranarray(normal / np.sqrt(self._worth))
+
+    @cached_property
+    def _worth(self) -> FloatArray:
+        """How many independent images each tone's score is worth; `n` where nothing was drawn that varies."""
         if self.n is None:
             raise ValueError("only of scores between 0 and 1")
         variance = np.maximum(self.noise.var(axis=0), _SMALLEST)
-        worth = np.where(self._varies, self.scores * (1 - self.scores) / variance, self.n)
-        normal = np.random.default_rng(0).normal(size=self.noise.shape)
-        return np.asfortranarray(normal / np.sqrt(worth))
+        p = self.scores
+        worth: FloatArray = np.where(self._varies, p * (1 - p) / variance, self.n)
+        return worth
 
 
 # How much scores [..., tones] speak against a value that must lie higher, or lower, than they do.
@@ -178,12 +196,12 @@ def _centre_of_worst(sample: Sample, lowest: float) -> FloatArray:
 
 
 def _centre_of_gap(sample: Sample, gap: float) -> FloatArray:
-    """The tones closest to the sample that span `gap`, in units of each tone's noise.
+    """The tones closest to the sample that span `gap`, in units of each tone's noise if they were alike.
 
     For each place of the lowest on a grid: tones outside are pulled to the nearer end, and the two
     that it costs least are put on the ends.
     """
-    x, variance = sample.scores, sample.variance
+    x, variance = sample.scores, sample.if_alike
     ends = (x.min() - gap, x.max())
     if sample.n is not None:
         ends = (max(ends[0], 0.0), max(min(ends[1], 1 - gap), 0.0))

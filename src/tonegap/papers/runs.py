@@ -143,7 +143,10 @@ def _with_interval(
 ) -> Reproduced:
     of_axis = evidence.get(column.tone in GROUPS)
     interval = of_axis and of_axis.network_intervals.get((column.metric, column.tone))
-    if cell.value is None or not interval or interval.low is None or interval.high is None:
+    if cell.value is None or not interval:
         return cell
+    if interval.low is None or interval.high is None:
+        # Without knowing how sure the value is, neither "agrees" nor "differs" can be said of it.
+        return Reproduced(cell.value, verdict="not comparable", why=interval.reason or "")
     scale = SCALE[unit_of(column, table)]
     return Reproduced(cell.value, scale * interval.low, scale * interval.high)
