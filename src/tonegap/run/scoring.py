@@ -43,13 +43,10 @@ def score_cell(store: Store, cell: CellPlan, finish: Finish) -> Record:
 
     Raises BadPredictions for predictions that break the contract, BadRequest where the selection metric is undefined.
     """
-    view = cell.view
-    for stage in cell.stages:
-        store.check_stage(stage, without=("images", "model"))
+    view, marks = cell.view, _marks(store, cell)
     path = find_predictions(store.stage_folder(cell.stages[-1]))
     truth = truth_of(view)
     found = results_of(path, truth, _rules(view))
-    marks = [store.read_mark(key) for key in cell.stages]
     truth_sha256 = store.keep_truth(encode_truth(truth))
     store.remember_truth(truth_place(view.task, cell.id.seed, view.data), truth_sha256)
     baseline = cell.entry.baseline.plugin.file
@@ -82,6 +79,13 @@ def score_cell(store: Store, cell: CellPlan, finish: Finish) -> Record:
         numerics=_numerics(marks),
         cross_fit=found.cross_fit,
     )
+
+
+def _marks(store: Store, cell: CellPlan) -> list[StageMark]:
+    """The marks of a cell's stages. Raises StoreError where one of them is no longer what it was."""
+    for key in cell.stages:
+        store.check_stage(key, without=("images", "model"))
+    return [store.read_mark(key) for key in cell.stages]
 
 
 def _rules(view: TaskView) -> Rules:
