@@ -54,17 +54,18 @@ def json_listing(check: DataCheck) -> dict[str, Value]:
             for f in check.findings
         ],
         "tones": [_json_tone(row) for row in check.tones],
-        "tasks": [
-            {
-                "task": t.task,
-                "images": t.n_images,
-                "reason": t.reason or None,
-                "labels_of_no_class": dict(t.no_class),
-                "test_images": t.n_test,
-                "test_images_of_groups_in_training": t.n_grouped,
-            }
-            for t in check.tasks
-        ],
+        "tasks": [_json_task(task) for task in check.tasks],
+    }
+
+
+def _json_task(task: Readiness) -> dict[str, Value]:
+    return {
+        "task": task.task,
+        "images": task.n_images,
+        "reason": task.reason or None,
+        "labels_of_no_class": dict(task.no_class),
+        "test_images": task.n_test,
+        "test_images_of_groups_in_training": task.n_grouped,
     }
 
 

@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tonegap.errors import ToneGapError
+from tonegap.errors import BadRoom, ToneGapError
 from tonegap.rooms.dataset import dataset_ids, read_dataset
 from tonegap.rooms.plugin import FOLDERS, fill_parameters, plugin_ids, read_plugin
 from tonegap.rooms.suite import Suite, read_suite, suite_ids
 from tonegap.rooms.task import read_task, task_ids
 from tonegap.run.job import Parameter
+from tonegap.texts import read_text
 
 _FROM = re.compile(r"^\s*FROM\s+(?:--\S+\s+)*(\S+)", re.MULTILINE | re.IGNORECASE)
 _PIP = re.compile(r"\bpip3?\s+install\b(?!.*--require-hashes)", re.IGNORECASE)
@@ -84,7 +85,11 @@ def _dockerfile(root: Path, kind: str, name: str) -> Iterator[RoomProblem]:
         if _has_stages(root, kind, name):
             yield RoomProblem(where, "missing; every plug-in with stages has one")
         return
-    text = path.read_text(encoding="utf-8").replace("\\\n", " ")
+    try:
+        text = read_text(path, BadRoom).replace("\\\n", " ")
+    except BadRoom as e:
+        yield RoomProblem(where, str(e))
+        return
     for base in _FROM.findall(text):
         if "@sha256:" not in base and base != "${BASE_IMAGE}":
             yield RoomProblem(where, f"FROM {base}: wanted a digest (@sha256:…) or ${{BASE_IMAGE}}")

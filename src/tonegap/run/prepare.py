@@ -222,15 +222,7 @@ def task_view(request: Request, task: Task, seed: int, data: LoadedData) -> Task
     missing = _missing(made, data.index)
     if missing and not (request.allow_missing and all(part.ids for part in rows.values())):
         raise _missing_error(task, made, data, missing)
-    crossing = crossing_groups(made, data.index.groups)
-    by_tone = {tone or "unknown": n for tone, n in leaked_by_tone(made, crossing).items()}
-    check_scorable(
-        f"{data.metadata.path.parent}: {task.id}",
-        ScoringRules(made.classes, made.positive, None, task.min_support, task.scored_tones),
-        task.selection_metric,
-        rows["validation"],
-        rows["test"],
-    )
+    _check_scorable(task, made, data, rows)
     return TaskView(
         task=task.id,
         split_seed=seed,
@@ -245,14 +237,25 @@ def task_view(request: Request, task: Task, seed: int, data: LoadedData) -> Task
         train=rows["train"],
         validation=rows["validation"],
         test=rows["test"],
-        leaks=Leaks(
-            len(crossing),
-            sum(by_tone.values()),
-            dict(sorted(by_tone.items())),
-            grouped_test_images(data.dataset.file.groups, data.metadata, made),
-        ),
+        leaks=_leaks(made, data),
         methods_see_duplicates=task.file.leaks.methods_see_duplicates,
     )
+
+
+def _leaks(made: Partition, data: LoadedData) -> Leaks:
+    """What crosses from training or validation into test: near-duplicates, and declared groups."""
+    crossing = crossing_groups(made, data.index.groups)
+    by_tone = {tone or "unknown": n for tone, n in leaked_by_tone(made, crossing).items()}
+    grouped = grouped_test_images(data.dataset.file.groups, data.metadata, made)
+    return Leaks(len(crossing), sum(by_tone.values()), dict(sorted(by_tone.items())), grouped)
+
+
+def _check_scorable(
+    task: Task, made: Partition, data: LoadedData, rows: Mapping[str, Rows]
+) -> None:
+    rules = ScoringRules(made.classes, made.positive, None, task.min_support, task.scored_tones)
+    where = f"{data.metadata.path.parent}: {task.id}"
+    check_scorable(where, rules, task.selection_metric, rows["validation"], rows["test"])
 
 
 def _rows(made: Partition, part: str, data: LoadedData) -> Rows:
