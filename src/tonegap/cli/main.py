@@ -3,6 +3,7 @@
 Importing pandas, fairlearn or matplotlib here would make `tonegap --help` take seconds.
 """
 
+import contextlib
 import importlib
 import sys
 from typing import NoReturn
@@ -10,7 +11,7 @@ from typing import NoReturn
 import click
 
 from tonegap import __version__
-from tonegap.cli.interrupt import end, interruptible
+from tonegap.cli.interrupt import INTERRUPTED, end, interruptible
 from tonegap.errors import ToneGapError
 
 COMMANDS = {
@@ -78,10 +79,10 @@ def main(arguments: list[str] | None = None) -> NoReturn:
 
     0 done, 1 some stage failed, 2 the request was wrong, 130 interrupted by Ctrl-C, TERM or HUP.
     """
-    try:
-        with interruptible():
-            code = _run(arguments)
-    except (click.Abort, KeyboardInterrupt):
+    code = INTERRUPTED
+    with contextlib.suppress(click.Abort, KeyboardInterrupt), interruptible():
+        code = _run(arguments)
+    if code == INTERRUPTED:
         end()
     sys.exit(code)
 

@@ -103,7 +103,7 @@ def _write(request: "Request", task: "Task", seed: int, folder: Path, out: Path)
 
 def _found(request: "Request", made: "SyntheticSet") -> "Found":
     """What the suite's extractor says; an extractor that fails costs its numbers, not the sheet."""
-    from tonegap.cli.interrupt import wait_at_most
+    from tonegap.cli.interrupt import patient
     from tonegap.rooms.given import check_given
     from tonegap.run.foreign_set import FeaturesPlace, foreign_features
     from tonegap.run.prepare import read_extractor
@@ -115,10 +115,10 @@ def _found(request: "Request", made: "SyntheticSet") -> "Found":
     for file in extractor.files:
         check_given(file)
     limits, threads = request.suite.file.limits, request.suite.file.threads
-    wait_at_most(request.engine.ending_s)
     place = FeaturesPlace(request.store, request.engine, limits, threads)
     try:
-        return foreign_features(made, extractor, place)
+        with patient(request.engine.ending_s):
+            return foreign_features(made, extractor, place)
     except ToneGapError as e:
         click.echo(f"no features: {e}", err=True)
         return Found(reason=str(e))

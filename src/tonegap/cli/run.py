@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tonegap.cli.interrupt import wait_at_most
+from tonegap.cli.interrupt import patient
 from tonegap.cli.requests import RunOptions, open_request, parse_gpus, run_options
 
 if TYPE_CHECKING:
@@ -54,8 +54,8 @@ def work(request: "Request", plan: "Plan", options: RunOptions) -> "Tally":
         gpus=parse_gpus(options),
         progress=open_progress(),
     )
-    wait_at_most(request.engine.ending_s)
-    return run_plan(plan, place)
+    with patient(request.engine.ending_s):
+        return run_plan(plan, place)
 
 
 def say(tally: "Tally") -> None:
