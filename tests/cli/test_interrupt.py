@@ -10,7 +10,7 @@ import pytest
 
 from tonegap.cli.interrupt import SAID, interruptible
 
-HEAD = "import hashlib, signal, threading, time\nfrom tonegap.cli.interrupt import end, interruptible, wait_at_most\n"
+HEAD = "import hashlib, signal, threading, time\nfrom tonegap.cli.interrupt import end, interruptible, patient\n"
 # Ways not to stop: deaf, busy outside of Python, and with a thread at work that nobody stops.
 STUBBORN = {
     "deaf": """
@@ -93,7 +93,7 @@ def test_a_command_that_does_not_stop_is_ended_and_says_how_to_go_on(started, wa
 
 def test_a_second_signal_ends_it_at_once_unless_it_is_the_same_one_twice(started):
     """`timeout` sends TERM to its child and then to its group."""
-    process = started("wait_at_most(60)" + STUBBORN["deaf"])
+    process = started("keep = patient(60)\nkeep.__enter__()" + STUBBORN["deaf"])
     process.send_signal(signal.SIGTERM)
     process.send_signal(signal.SIGTERM)
     with pytest.raises(subprocess.TimeoutExpired):
@@ -101,6 +101,20 @@ def test_a_second_signal_ends_it_at_once_unless_it_is_the_same_one_twice(started
     process.send_signal(signal.SIGTERM)
     assert process.wait(10) == 130
     process.communicate()
+
+
+def test_an_interruption_within_an_exec_of_text_has_the_same_exit_code(started):
+    """Every dataclass is made by one; Python remembers it and would end by SIGINT."""
+    process = started("""
+try:
+    with interruptible():
+        exec('print("ready", flush=True)\\ntime.sleep(60)')
+except KeyboardInterrupt:
+    pass
+end()
+""")
+    process.send_signal(signal.SIGHUP)
+    assert process.wait(20) == 130
 
 
 def test_nobody_listens_any_more(started):

@@ -5,6 +5,7 @@ command that is still there after a short while may simply be ended.
 """
 
 import contextlib
+import gc
 import os
 import select
 import signal
@@ -25,12 +26,17 @@ _SHOW_CURSOR = b"\x1b[?25h"
 class _Patience:
     """Seconds from the signal to the end, whatever the command is at."""
 
-    seconds = 1.3
+    seconds = 0.5
 
 
-def wait_at_most(seconds: float) -> None:
-    """Gives this command longer to stop: where it started something that does not die with it."""
-    _Patience.seconds = max(_Patience.seconds, seconds)
+@contextlib.contextmanager
+def patient(seconds: float) -> Iterator[None]:
+    """Within, a command gets so long to stop: it has to end what does not die with it, or may save something."""
+    before, _Patience.seconds = _Patience.seconds, seconds
+    try:
+        yield
+    finally:
+        _Patience.seconds = before
 
 
 @contextlib.contextmanager
@@ -101,12 +107,13 @@ def _next_signal(told: int, seconds: float | None) -> Literal["signal", "closed"
 
 
 def end() -> NoReturn:
-    """Ends the process after an interruption, without waiting for threads that are at work."""
-    others = [t for t in threading.enumerate() if t is not threading.main_thread()]
-    if not all(thread.daemon for thread in others):
-        _end_now()
-    _say()
-    sys.exit(INTERRUPTED)
+    """Ends this process after an interruption: no thread that is at work is waited for.
+
+    Not by SystemExit: Python itself ends by SIGINT where a KeyboardInterrupt once passed through an `exec` of text,
+    though it was caught later.
+    """
+    gc.collect()  # semaphores that a pool of processes held are given back
+    _end_now()
 
 
 def _end_now() -> NoReturn:

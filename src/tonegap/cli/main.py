@@ -3,6 +3,7 @@
 Importing pandas, fairlearn or matplotlib here would make `tonegap --help` take seconds.
 """
 
+import contextlib
 import importlib
 import sys
 from typing import NoReturn
@@ -10,7 +11,7 @@ from typing import NoReturn
 import click
 
 from tonegap import __version__
-from tonegap.cli.interrupt import end, interruptible
+from tonegap.cli.interrupt import INTERRUPTED, end, interruptible
 from tonegap.cli.terminal import say_page
 from tonegap.errors import ToneGapError
 from tonegap.numerics import settle
@@ -84,10 +85,10 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     """
     settle()  # no command is imported yet, and no numpy with it
     escape_what_cannot_be_shown()
-    try:
-        with interruptible():
-            code = _run(arguments)
-    except (click.Abort, KeyboardInterrupt):
+    code = INTERRUPTED
+    with contextlib.suppress(click.Abort, KeyboardInterrupt), interruptible():
+        code = _run(arguments)
+    if code == INTERRUPTED:
         end()
     sys.exit(code)
 

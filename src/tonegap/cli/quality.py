@@ -104,7 +104,7 @@ def _write(request: "Request", task: "Task", seed: int, folder: Path, out: Path)
 
 def _found(request: "Request", made: "SyntheticSet") -> "Found":
     """What the suite's extractor says; an extractor that fails costs its numbers, not the sheet."""
-    from tonegap.cli.interrupt import wait_at_most
+    from tonegap.cli.interrupt import patient
     from tonegap.numerics import numerics_of
     from tonegap.rooms.given import check_given
     from tonegap.run.foreign_set import FeaturesPlace, foreign_features
@@ -119,9 +119,9 @@ def _found(request: "Request", made: "SyntheticSet") -> "Found":
     file = request.suite.file
     numerics = numerics_of(file.numerics, "cpu")
     place = FeaturesPlace(request.store, request.engine, file.limits, file.threads, numerics)
-    wait_at_most(request.engine.ending_s)
     try:
-        return foreign_features(made, extractor, place)
+        with patient(request.engine.ending_s):
+            return foreign_features(made, extractor, place)
     except ToneGapError as e:
         say(f"no features: {e}", err=True)
         return Found(reason=str(e))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tonegap.cli import terminal
-from tonegap.cli.interrupt import wait_at_most
+from tonegap.cli.interrupt import patient
 from tonegap.cli.requests import RunOptions, open_request, parse_gpus, run_options
 from tonegap.errors import BadRequest
 
@@ -143,14 +143,14 @@ def work(request: "Request", plan: "Plan", options: RunOptions) -> "Tally":
     """How the stages and cells of a plan ended; what is finished stays."""
     from tonegap.run.runner import run_plan
 
-    return run_plan(plan, _workplace(request, options))
+    with patient(request.engine.ending_s):
+        return run_plan(plan, _workplace(request, options))
 
 
 def _workplace(request: "Request", options: RunOptions) -> "Workplace":
     from tonegap.run.progress import open_progress
     from tonegap.run.stages import Workplace
 
-    wait_at_most(request.engine.ending_s)
     return Workplace(
         store=request.store,
         engine=request.engine,
@@ -165,7 +165,8 @@ def _same_twice(request: "Request", plan: "Plan", options: RunOptions) -> bool:
     """Whether a stage of each plug-in leaves the same bytes again; says on standard error how each went."""
     from tonegap.run.determinism import check_determinism
 
-    found = check_determinism(plan, _workplace(request, options))
+    with patient(request.engine.ending_s):
+        found = check_determinism(plan, _workplace(request, options))
     for repeated in found:
         terminal.say(repeated.sentence, err=True)
     return not any(repeated.differs for repeated in found)

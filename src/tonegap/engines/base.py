@@ -69,7 +69,7 @@ class Engine(Protocol):
     """The interface of every engine; one set of contract tests runs against each."""
 
     name: str
-    ending_s: float = 1.3  # seconds that a stopped run waits for its stages' end
+    ending_s: float = 1.2  # seconds that a stopped run waits for its stages' end
 
     def open(self, store: Path, plugins: Collection[Plugin]) -> None:
         """Called once before a run's first stage, with the plug-ins whose stages it lacks.
