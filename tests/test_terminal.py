@@ -7,7 +7,7 @@ import pytest
 
 from tonegap.cli import terminal
 from tonegap.cli.main import main
-from tonegap.foreign import one_line
+from tonegap.lines import one_line
 
 ESCAPED = {
     "\x1b[2J": r"\x1b[2J",

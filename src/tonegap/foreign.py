@@ -1,4 +1,4 @@
-"""What came from a stranger: folders walked without following a link, measured, removed; words as one line.
+"""What came from a stranger: folders walked without following a link, measured, removed; what libraries raise.
 
 The mistake it exists to prevent: content that breaks whoever looks at it, by nesting deeper than
 a program can recurse, by unpacking to more than the memory holds, or by a name that rewrites the
@@ -21,6 +21,7 @@ from pathlib import Path
 import msgspec
 
 from tonegap.errors import BadOutput, BadRequest, ToneGapError
+from tonegap.lines import one_line
 
 MAX_DEPTH = 64
 _PATH = re.compile(r"(?<![\w.])(?:/[^/\s:;,'\"()]+){2,}")
@@ -78,14 +79,6 @@ def _listing(parent: Path, folder: Path) -> Iterator[tuple[Path, os.stat_result]
 def is_plain_folder(path: Path) -> bool:
     """Whether a folder is there, and no link to one."""
     return path.is_dir() and not path.is_symlink()
-
-
-def one_line(text: str) -> str:
-    r"""A text as one line that any terminal and any file takes: what cannot be printed is escaped, as `\x1b`.
-
-    That is every control character, line break, direction mark and lone surrogate; escaped again, it stays the same.
-    """
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def shown(path: Path) -> str:

@@ -19,7 +19,8 @@ import msgspec
 
 from tonegap.errors import BadRequest
 from tonegap.files import sha256_bytes, sha256_file
-from tonegap.foreign import MAX_DEPTH, one_line, reason, refused
+from tonegap.foreign import MAX_DEPTH, reason, refused
+from tonegap.lines import one_line
 from tonegap.standards.crate import CRATE, crate_problems
 
 SCHEMA = "tonegap/bundle@1"

@@ -11,7 +11,8 @@ import msgspec
 
 from tonegap.errors import BadRequest
 from tonegap.files import digest_of
-from tonegap.foreign import one_line, refused
+from tonegap.foreign import refused
+from tonegap.lines import one_line
 from tonegap.run.job import DEVICES, Parameter
 from tonegap.run.marks import StageMark
 from tonegap.run.record import Record, StageId

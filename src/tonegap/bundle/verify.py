@@ -15,7 +15,8 @@ import msgspec
 from tonegap.bundle.marks import mark_problems
 from tonegap.errors import BadRequest, StoreError, ToneGapError
 from tonegap.files import digest_of, sha256_file, sha256_lines
-from tonegap.foreign import DAMAGE, one_line, reason, refused
+from tonegap.foreign import DAMAGE, reason, refused
+from tonegap.lines import one_line
 from tonegap.report.read import SuiteRun, read_suites
 from tonegap.run.lineage import FILE as LINEAGE
 from tonegap.run.matrix import Cell, Completeness, Matrix, completeness

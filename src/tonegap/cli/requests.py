@@ -12,7 +12,6 @@ import click
 from tonegap.cli.options import store_option, suite_root_option
 from tonegap.errors import BadRequest, StoreError
 from tonegap.numerics import Numerics
-from tonegap.run.job import DEVICES
 
 if TYPE_CHECKING:
     from tonegap.run.prepare import Request
@@ -59,7 +58,7 @@ _OPTIONS = (
         help="Where your download of a data set lies; may be repeated.",
     ),
     click.option("--engine", default="local", show_default=True, help="Where stages run."),
-    click.option("--device", type=click.Choice(DEVICES), default="cpu", show_default=True),
+    click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True),
     click.option(
         "--gpus", default="0", show_default=True, help="Device slots for --device cuda: 0,1,…"
     ),

@@ -174,7 +174,7 @@ def _write_page(table: "ScoreTable") -> None:
         return
     from rich.console import Console
 
-    from tonegap.foreign import one_line
+    from tonegap.lines import one_line
 
     # A number cut short by a narrow terminal would be another number; a wrapped line is not.
     console = Console(width=max(Console().width, 100))

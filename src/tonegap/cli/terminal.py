@@ -8,7 +8,7 @@ import sys
 
 import click
 
-from tonegap.foreign import one_line
+from tonegap.lines import one_line
 
 
 def say(line: object = "", *, err: bool = False) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tonegap.cli.terminal import say
-from tonegap.foreign import one_line
+from tonegap.lines import one_line
 
 if TYPE_CHECKING:
     from tonegap.bundle.verify import Checked

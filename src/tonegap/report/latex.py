@@ -116,5 +116,5 @@ def _sign(sign: str) -> str:
 
 
 def _is_accented(sign: str) -> bool:
-    base, *accents = unicodedata.normalize("NFD", sign)
-    return base.isascii() and base.isalpha() and len(accents) == 1 and accents[0] in _ACCENTS
+    parts = unicodedata.normalize("NFD", sign)
+    return len(parts) == 2 and parts[0].isascii() and parts[0].isalpha() and parts[1] in _ACCENTS

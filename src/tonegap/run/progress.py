@@ -15,7 +15,7 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
-from tonegap.foreign import one_line
+from tonegap.lines import one_line
 
 
 class RunProgress(Protocol):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tonegap.engines import ENGINES
 from tonegap.errors import ToneGapError
-from tonegap.foreign import one_line
+from tonegap.lines import one_line
 from tonegap.report.model import Row
 from tonegap.rooms.given import public_form
 from tonegap.rooms.suite import EntryRows, Limits, SuiteFile, read_suite, suite_ids

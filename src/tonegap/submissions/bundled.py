@@ -9,7 +9,7 @@ from pathlib import Path
 from tonegap.bundle.archive import Manifest, changed_files, extract
 from tonegap.bundle.verify import read_bundled, verify_folder
 from tonegap.errors import BadRequest
-from tonegap.foreign import one_line
+from tonegap.lines import one_line
 from tonegap.run.matrix import CellId
 from tonegap.run.record import Record
 from tonegap.submissions.card import NAME

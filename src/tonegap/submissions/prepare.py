@@ -9,7 +9,8 @@ import msgspec
 from tonegap.bundle.archive import memory_for
 from tonegap.errors import BadRequest
 from tonegap.files import write_atomic
-from tonegap.foreign import bounded_memory, one_line, refused
+from tonegap.foreign import bounded_memory, refused
+from tonegap.lines import one_line
 from tonegap.report.read import read_suites
 from tonegap.run.store import Store
 from tonegap.submissions.bundled import open_bundle
