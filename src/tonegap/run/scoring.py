@@ -49,7 +49,6 @@ def score_cell(store: Store, cell: CellPlan, finish: Finish) -> Record:
     found = results_of(path, truth, _rules(view))
     truth_sha256 = store.keep_truth(encode_truth(truth))
     store.remember_truth(truth_place(view.task, cell.id.seed, view.data), truth_sha256)
-    baseline = cell.entry.baseline.plugin.file
     return Record(
         schema=SCHEMA,
         entry=cell.entry.id,
@@ -65,7 +64,7 @@ def score_cell(store: Store, cell: CellPlan, finish: Finish) -> Record:
         selection_metric=view.selection_metric,
         published_selection=view.published_selection,
         min_support=view.min_support,
-        tone_at_test="tone_at_test" in baseline.needs,
+        tone_at_test="tone_at_test" in cell.entry.baseline.plugin.file.needs,
         data=view.data,
         partitions={name: _partition(rows) for name, rows in view.partitions.items()},
         synthetic=_synthetic(store, cell),

@@ -55,9 +55,7 @@ def create(
         labels=_labels(spec, place),
         # The whole command is the entry point: an image's own would come before it.
         entrypoint=probed(argv, spec.gpu),
-        environment=stage_variables(
-            spec.threads, "/tmp", "" if spec.gpu is None else "0", spec.numerics
-        ),
+        environment=_environment(spec),
         hostname="stage",
         working_dir="/plugin",
         healthcheck={"test": ["NONE"]},
@@ -82,6 +80,12 @@ def create(
         # What the stage says is read as it is said; the engine keeps no second copy on its disk.
         log_config=LogConfig(type="none"),
     )
+
+
+def _environment(spec: RunSpec) -> dict[str, str]:
+    """The variables of a stage; the one GPU that it is given has the number 0 inside."""
+    device = "" if spec.gpu is None else "0"
+    return stage_variables(spec.threads, "/tmp", device, spec.numerics)
 
 
 def scratch_mib(memory_mib: int) -> int:
