@@ -77,7 +77,7 @@ def _say_numerics(request: "Request") -> None:
 
     wanted = request.suite.file.numerics
     if numerics_of(wanted, request.device) != wanted:
-        click.echo(
+        terminal.say(
             "numerics are native here: portable ones need the CPU, x86 with AVX2 and FMA; scores may differ from "
             "those of other machines",
             err=True,

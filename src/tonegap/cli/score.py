@@ -111,7 +111,7 @@ def command(  # noqa: PLR0913 (click hands over each option as an argument)
 def _say_event(classes: Sequence[str], event: str) -> None:
     """Says on standard error which class was taken for the event, as nobody named one."""
     if event != "malignant":
-        click.echo(
+        say(
             f"the event is {event!r}, the second of the two classes; --positive {classes[0]} or --positive {event} "
             "says which one is meant",
             err=True,
