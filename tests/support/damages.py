@@ -9,6 +9,7 @@ import io
 import random
 import re
 import shutil
+import sys
 import tempfile
 import traceback
 from collections import Counter
@@ -339,5 +340,8 @@ def damage_at_random(bench: Bench, n: int, seed: int) -> Outcome:
     seen = Outcome()
     kinds = list(KINDS)
     for number in range(n):
+        before = len(seen.faults)
         bench.trial(kinds[number % len(kinds)], rng.choice(list(DAMAGES)), rng, seen)
+        for fault in seen.faults[before:]:
+            print(f"trial {number + 1}: {fault}", file=sys.stderr, flush=True)  # noqa: T201
     return seen
