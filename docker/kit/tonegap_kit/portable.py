@@ -40,7 +40,7 @@ def be_portable() -> None:
             f"torch {torch.__version__} is too old for portable numerics; use a newer one, "
             'or numerics = "native" in the suite'
         )
-    library = torch.library.Library("aten", "IMPL")  # type: ignore[no-untyped-call]
+    library = torch.library.Library("aten", "IMPL")
     _override(library)
     _kept.append(library)
 
@@ -67,11 +67,11 @@ def _put_power(library: torch.library.Library, name: str, of: Callable[..., Tens
         found: Tensor = before.call_boxed(keys, x, exponent, **out)
         return found
 
-    library.impl(name, power, "CPU", with_keyset=True)  # type: ignore[no-untyped-call]
+    library.impl(name, power, "CPU", with_keyset=True)
 
 
 def _put(library: torch.library.Library, name: str, function: Callable[..., Tensor]) -> None:
-    library.impl(name, function, "CPU")  # type: ignore[no-untyped-call]
+    library.impl(name, function, "CPU")
 
 
 def _by_numpy(function: Any) -> Callable[[Tensor], Tensor]:
