@@ -3,17 +3,21 @@
 The mistake it exists to prevent: a file cut short by a crash that is later read as a result.
 """
 
+import contextlib
 import errno
 import hashlib
 import json
 import os
+import re
 import tempfile
+import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 _CHUNK = 1 << 20
 _SYNC_EACH = 1000
+_HALF_WRITTEN = re.compile(r"\..+\.[a-z0-9_]{8}")  # as `tempfile` ends a name
 _NOT_CONTENT = frozenset({"__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".git"})
 
 
@@ -120,4 +124,16 @@ def clear_half_written(paths: Iterable[Path]) -> None:
     for folder, written in names.items():
         for name in os.listdir(folder):  # noqa: PTH208 - 10,000 names, no Paths
             if name.startswith(".") and name[1:].rpartition(".")[0] in written:
+                (folder / name).unlink(missing_ok=True)
+
+
+def clear_abandoned(folder: Path, older_s: float = 3600.0) -> None:
+    """Removes what processes that were killed while they wrote any file of a folder left there.
+
+    A write takes moments: what is younger may be one of a process that lives. A folder that is not there has none.
+    """
+    latest = time.time() - older_s
+    with contextlib.suppress(OSError):
+        for name in os.listdir(folder):  # noqa: PTH208 - 10,000 names, no Paths
+            if _HALF_WRITTEN.fullmatch(name) and (folder / name).lstat().st_mtime < latest:
                 (folder / name).unlink(missing_ok=True)

@@ -13,7 +13,7 @@ from tonegap.files import sha256_bytes
 from tonegap.run import seals
 from tonegap.run.job import ImageSpec
 from tonegap.run.packs import ensure_pack
-from tonegap.run.seals import damage, read_sealed, write_seal
+from tonegap.run.seals import damage, read_sealed, remove_seal, write_seal
 from tonegap.run.store import Store
 
 
@@ -188,6 +188,23 @@ class TestTruths:
         assert first_truth(store.folder, "place") == sha256 == sha256_bytes(b"truth")
         store.truth_path(sha256).unlink()
         with pytest.raises(StoreError, match="remove it, and the next run"):
+            first_truth(store.folder, "place")
+
+    @pytest.mark.parametrize(
+        "content", [b"", b"\xff\xfe", b"0" * 63 + b"\xe9", b"../../etc/passwd\n"]
+    )
+    def test_one_without_a_seal_that_is_no_digest_is_named(self, store, content):
+        """As in a store of an earlier version: with a seal it could be found again."""
+        from tonegap.run.marks import first_truth
+
+        sha256 = store.keep_truth(b"truth")
+        store.remember_truth("place", sha256)
+        remove_seal(store.folder, "truth/first/place")
+        assert first_truth(store.folder, "place") == sha256
+        (store.folder / "truth/first/place").write_bytes(content)
+        with pytest.raises(
+            StoreError, match="truth/first/place: is no SHA-256; remove it, and the"
+        ):
             first_truth(store.folder, "place")
 
 

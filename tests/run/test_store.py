@@ -3,6 +3,7 @@
 import errno
 import os
 import threading
+import time
 from pathlib import Path
 
 import msgspec
@@ -171,6 +172,26 @@ class TestWork:
             assert alive.exists()
         assert not dead.exists()
         assert not unlocked.exists()
+
+    def test_a_sweep_takes_half_written_files_of_killed_processes(self, store):
+        folders = ("records", "suites", "truth/first", "seals/records", "seals/stages/ab")
+        commit(store)
+        store.keep("truth/first/place", b"1")
+        store.write_record(KEY, b"{}")
+        kept = set()
+        for folder in (store.folder / name for name in folders):
+            folder.mkdir(exist_ok=True)
+            dead, alive, other = (
+                folder / f".{KEY}.json.{end}" for end in ("ab_1x9zq", "cd_1x9zq", "bak")
+            )
+            for path in (dead, alive, other):
+                path.write_text("{")
+            for path in (dead, other):
+                os.utime(path, (0, time.time() - 3700))
+            kept |= {alive, other}
+        whole = {path for path in store.folder.rglob("*") if path.is_file() and path.name[0] != "."}
+        store.sweep()
+        assert {p for p in store.folder.rglob("*") if p.is_file()} == whole | kept
 
     def test_a_file_that_somebody_left_in_work_stops_no_sweep(self, store):
         (store.folder / "work" / "README").write_text("hello")

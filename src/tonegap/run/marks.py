@@ -3,6 +3,7 @@
 The mistake it exists to prevent: a mark or a first truth that was damaged, read as if it were not.
 """
 
+import re
 from pathlib import Path
 
 import msgspec
@@ -13,6 +14,7 @@ from tonegap.run.record import Isolation
 from tonegap.run.seals import read_sealed, sealed_sha256
 from tonegap.run.truth import FIRST_TRUTHS
 
+_SHA256 = re.compile(rb"([0-9a-f]{64})\s*")
 _REMOVE = "remove it, and the next run keeps its own truth as the first"
 
 
@@ -60,10 +62,18 @@ def first_truth(store: Path, place: str) -> str | None:
     unit = f"{FIRST_TRUTHS}/{place}"
     try:
         content = read_sealed(store, unit, cure=_REMOVE)
-        return None if content is None else content.decode().strip()
-    except (StoreError, UnicodeDecodeError):
+        return None if content is None else _digest(content, store / unit)
+    except StoreError:
         wanted = sealed_sha256(store, unit, "")
         for path in (store / "truth").glob("*.csv"):
             if sha256_bytes(f"{path.stem}\n".encode()) == wanted:
                 return path.stem
         raise
+
+
+def _digest(content: bytes, path: Path) -> str:
+    """The digest in such a file, which a store of an earlier version left without a seal. Raises StoreError."""
+    found = _SHA256.fullmatch(content)
+    if found is None:
+        raise StoreError(f"{path}: is no SHA-256; {_REMOVE}")
+    return found.group(1).decode()

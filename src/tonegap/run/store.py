@@ -30,7 +30,7 @@ from typing import TextIO
 import msgspec
 
 from tonegap.errors import BadOutput, StoreError
-from tonegap.files import digest_of, sha256_bytes, sync, sync_tree, write_atomic
+from tonegap.files import clear_abandoned, digest_of, sha256_bytes, sync, sync_tree, write_atomic
 from tonegap.foreign import remove_tree
 from tonegap.run import seals
 from tonegap.run.marks import StageMark, first_truth, read_mark, record_unit, stage_unit
@@ -39,6 +39,8 @@ from tonegap.run.truth import FIRST_TRUTHS
 
 SCHEMA = b'{"schema":"tonegap/store@1"}\n'
 _FOLDERS = ("stages", "packs", "records", "failures", "suites", "last", "truth", "locks", "work")
+# Where single files are written.
+_WRITTEN = (*"records failures suites last truth repeats audits".split(), FIRST_TRUTHS, ".")
 
 
 class Store:
@@ -276,7 +278,10 @@ class Store:
             lock.close()
 
     def sweep(self) -> int:
-        """Removes what crashed processes left in `work/`; returns how many folders."""
+        """Removes what crashed processes left in `work/`, and half-written files; returns how many folders of work."""
+        seal_folders = (Path(path) for path, _, _ in os.walk(self.folder / seals.FOLDER))
+        for folder in (*(self.folder / name for name in _WRITTEN), *seal_folders):
+            clear_abandoned(folder)
         dead = self.dead()
         for folder in dead:
             remove_tree(folder)
