@@ -40,7 +40,7 @@ from tonegap.run.truth import FIRST_TRUTHS
 SCHEMA = b'{"schema":"tonegap/store@1"}\n'
 _FOLDERS = ("stages", "packs", "records", "failures", "suites", "last", "truth", "locks", "work")
 # Where single files are written.
-_WRITTEN = (*"records failures suites last truth repeats audits".split(), FIRST_TRUTHS, ".")
+_RESULTS = ("records", "failures", "suites", "last", "truth", FIRST_TRUTHS, "repeats", "audits")
 
 
 class Store:
@@ -280,7 +280,7 @@ class Store:
     def sweep(self) -> int:
         """Removes what crashed processes left in `work/`, and half-written files; returns how many folders of work."""
         seal_folders = (Path(path) for path, _, _ in os.walk(self.folder / seals.FOLDER))
-        for folder in (*(self.folder / name for name in _WRITTEN), *seal_folders):
+        for folder in (*(self.folder / name for name in _RESULTS), self.folder, *seal_folders):
             clear_abandoned(folder)
         dead = self.dead()
         for folder in dead:
