@@ -62,9 +62,10 @@ def repeated_stages(plan: Plan, place: Workplace) -> tuple[Stage, ...]:
 
 
 def check_determinism(plan: Plan, place: Workplace) -> tuple[Repeated, ...]:
-    """Runs these stages again and keeps in the store how each went; those after a stop are left out.
+    """Runs these stages again and keeps in the store how each went.
 
-    Raises EngineError where stages cannot run here at all.
+    Raises EngineError where stages cannot run here at all, KeyboardInterrupt where it is stopped: what was found out
+    until then is kept.
     """
     stages = repeated_stages(plan, place)
     if stages:
