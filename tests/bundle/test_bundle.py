@@ -226,7 +226,7 @@ class TestDamage:
         "name", [PREDICTIONS, f"records/{KEY}.json", "suites/tiny.json", "truth"]
     )
     def test_what_was_damaged_is_named_and_not_bundled(self, root, store, tmp_path, name):
-        write_seal(store.folder, f"stages/{KEY[:2]}/{KEY}")
+        write_seal(store.folder, f"stages/{STAGE[:2]}/{STAGE}")
         path = next((store.folder / "truth").glob("*.csv")) if name == "truth" else None
         path = path or store.folder / name
         path.write_bytes(path.read_bytes().replace(b"0", b"1"))

@@ -40,7 +40,7 @@ def be_portable() -> None:
             f"torch {torch.__version__} is too old for portable numerics; use a newer one, "
             'or numerics = "native" in the suite'
         )
-    library = torch.library.Library("aten", "IMPL")
+    library = torch.library.Library("aten", "IMPL")  # type: ignore[no-untyped-call]
     _override(library)
     _kept.append(library)
 
@@ -59,7 +59,7 @@ def _override(library: torch.library.Library) -> None:
 
 def _put_power(library: torch.library.Library, name: str, of: Callable[..., Tensor]) -> None:
     """`x ** 0.5` is torch's root by another name; other powers stay torch's."""
-    before = torch.library.get_kernel(f"aten::{name}", "CPU")  # type: ignore[arg-type]
+    before = torch.library.get_kernel(f"aten::{name}", "CPU")
 
     def power(keys: Any, x: Tensor, exponent: Any, **out: Tensor) -> Tensor:
         if exponent == 0.5:
@@ -67,11 +67,11 @@ def _put_power(library: torch.library.Library, name: str, of: Callable[..., Tens
         found: Tensor = before.call_boxed(keys, x, exponent, **out)
         return found
 
-    library.impl(name, power, "CPU", with_keyset=True)
+    library.impl(name, power, "CPU", with_keyset=True)  # type: ignore[no-untyped-call]
 
 
 def _put(library: torch.library.Library, name: str, function: Callable[..., Tensor]) -> None:
-    library.impl(name, function, "CPU")
+    library.impl(name, function, "CPU")  # type: ignore[no-untyped-call]
 
 
 def _by_numpy(function: Any) -> Callable[[Tensor], Tensor]:
