@@ -209,9 +209,10 @@ class TestOtherSpellings:
         code, found = audit()
         assert (code, found["strangers"]) == (1, ["x.jpg"])
 
-    def test_the_unknown_mark_alone_is_counted_and_kept(self, audit, made):
+    @pytest.mark.parametrize("cell", ["?", "", '" "'])
+    def test_the_unknown_mark_alone_or_nothing_is_counted_and_kept(self, audit, made, cell):
         picture(900).save(made / "a.png")
-        table(made, "a.png,folliculitis,VI,?")
+        table(made, f"a.png,folliculitis,VI,{cell}")
         code, found = audit()
         assert code == 0
         assert found["rows"]["of these, nobody says what they were made from"] == 1

@@ -104,7 +104,7 @@ def audit_set(made: SyntheticSet, truth: Truth) -> OutsideAudit:
         FOREIGN: len(foreign),
         OURS: len(refused),
         KEPT: len(kept),
-        UNKNOWN: sum(1 for row in kept if row.sources is None or is_unknown(row.sources)),
+        UNKNOWN: sum(1 for row in kept if _names_nothing(made, row)),
     }
     strangers = sorted({name for _ids, names in named.values() for name in names})
     own = {row.image_id: _own(truth, row) for row in kept}
@@ -117,6 +117,11 @@ def _names(made: SyntheticSet, row: SetRow) -> list[str]:
     for model in row.models:
         names += made.parts[model].sources
     return names
+
+
+def _names_nothing(made: SyntheticSet, row: SetRow) -> bool:
+    """Whether a row says `?`, or neither an image nor a learned part that it was made from."""
+    return row.sources is None or is_unknown(row.sources) or not _names(made, row)
 
 
 def _own(truth: Truth, row: SetRow) -> tuple[str, ...]:
