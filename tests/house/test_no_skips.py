@@ -53,3 +53,25 @@ def test_a_test_that_has_no_meaning_here_may_be_skipped(inner, monkeypatch):
         """
     )
     inner.runpytest_inprocess().assert_outcomes(skipped=1)
+
+
+def test_a_test_with_a_meaning_that_lacks_a_program_fails(inner, monkeypatch):
+    """A `skipif` that did not hold excuses nothing."""
+    monkeypatch.setenv("TONEGAP_NO_SKIPS", "1")
+    inner.makepyfile(
+        """
+        import pytest
+
+        pytestmark = pytest.mark.skipif(False, reason="this processor is too old")
+
+        @pytest.fixture
+        def emulator():
+            pytest.skip("the emulator is missing")
+
+        def test_emulates(emulator):
+            pass
+        """
+    )
+    result = inner.runpytest_inprocess()
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["*the emulator is missing (TONEGAP_NO_SKIPS is set*"])

@@ -1,14 +1,37 @@
 """A whole run in one process: drawing, packs, every stage, scores and sheets. `whole_run.py ROOT SUITE STORE`.
 
-An emulated processor lasts as long as one process: what a process starts runs on the real one again.
+An emulated processor lasts as long as one process: what a process starts runs on the real one again. All of it is
+done in the main thread: nothing then depends on how an emulator does threads.
 """
 
+import concurrent.futures
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from tonegap.numerics import settle
 
 settle()  # as the command line does, before numpy is imported
+
+
+class InTurn(concurrent.futures.Executor):
+    """Does what it is given at once, in the caller's thread."""
+
+    def __init__(self, *_: object, **__: object) -> None:
+        pass
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+        """What was done."""
+        future: concurrent.futures.Future[Any] = concurrent.futures.Future()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except Exception as problem:  # noqa: BLE001 - the caller's, as from a thread
+            future.set_exception(problem)
+        return future
+
+
+concurrent.futures.ThreadPoolExecutor = InTurn  # type: ignore[assignment,misc] # before it is imported by name
 
 from stages_here import StagesHere  # noqa: E402
 
