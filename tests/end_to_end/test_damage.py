@@ -15,6 +15,8 @@ CASES = (
     ("generated images", "swap"),
     ("truth/first", "truncate"),
     ("checkpoints", "digit"),
+    ("failures", "delete"),
+    ("records", "delete"),
 )
 
 

@@ -182,7 +182,7 @@ def test_two_runs_at_once_share_the_work_and_give_the_same_records(suite, tonega
     suite.baseline("plain", SLOW + TRAIN_PY)
     suite.suite(seeds=[0, 1, 2, 3, 4, 5])
     both = [start(suite, "--jobs", "1"), start(suite, "--jobs", "1")]
-    said = [process.communicate(timeout=60)[1] for process in both]
+    said = [process.communicate(timeout=300)[1] for process in both]
     assert [process.returncode for process in both] == [0, 0]
     ran = [RAN.findall(text) for text in said]
     assert sorted(title for titles in ran for title in titles) == [

@@ -177,6 +177,18 @@ class TestTruths:
         assert store.keep_truth(b"truth") == sha256
         assert store.truth_path(sha256).read_bytes() == b"truth"
 
+    @pytest.mark.parametrize("content", [None, b"{"])
+    def test_a_damaged_seal_of_a_truth_is_made_again(self, store, content):
+        """The truth itself is sound: the next run has nothing to write again but the seal."""
+        sha256 = store.keep_truth(b"truth")
+        seal = store.folder / f"seals/truth/{sha256}.csv.json"
+        other = seal.read_text().replace(sha256, "0" * 64).encode()
+        seal.write_bytes(content or other)
+        with pytest.raises(StoreError):
+            read_sealed(store.folder, f"truth/{sha256}.csv")
+        store.keep_truth(b"truth")
+        assert read_sealed(store.folder, f"truth/{sha256}.csv") == b"truth"
+
     @pytest.mark.parametrize("content", [b"", b"\xff\xfe", b"0" * 64 + b"\n"])
     def test_a_damaged_first_truth_is_found_among_the_truths(self, store, content):
         from tonegap.run.marks import first_truth

@@ -191,11 +191,12 @@ class Store:
         return self.folder / "truth" / f"{sha256}.csv"
 
     def keep_truth(self, content: bytes) -> str:
-        """Keeps a truth once, again where it is damaged; returns its digest."""
+        """Keeps a truth once, again where it or its seal is damaged; returns its digest."""
         sha256 = sha256_bytes(content)
-        path = self.truth_path(sha256)
-        if not path.is_file() or path.read_bytes() != content:
-            self.keep(f"truth/{sha256}.csv", content)
+        path, unit = self.truth_path(sha256), f"truth/{sha256}.csv"
+        sealed = seals.sealed_sha256(self.folder, unit, "")
+        if not path.is_file() or path.read_bytes() != content or sealed not in {None, sha256}:
+            self.keep(unit, content)
         return sha256
 
     def remember_truth(self, place: str, sha256: str) -> None:
