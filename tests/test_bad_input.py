@@ -517,14 +517,14 @@ def a_report_of_a_suite_that_never_ran(place):
     return ["report", "other", *place.where]
 
 
-@case(r"records/\w+.json: damaged .*; remove it and run again")
+@case(r"records/\w+.json: is not what was written")
 def a_damaged_record(place):
     path = next(place.store.glob("records/*.json"))
     path.write_bytes(path.read_bytes()[:1000])
     return ["report", *place.where, "--out", place.folder / "report"]
 
 
-@case(r"records/\w+.json: is the record of none \+ plain, clinic/two, seed 0, not of")
+@case(r"records/\w+.json: is not what was written")
 def a_record_under_another_key(place):
     place.suite(seeds=[0, 1])
     with pytest.raises(SystemExit):

@@ -8,6 +8,7 @@ import pytest
 from tonegap.papers.verdict import PaperCell, Reproduced
 from tonegap.papers.words import as_csv as papers_csv
 from tonegap.score.render import as_csv as score_csv
+from tonegap.score.rules import ScoringRules
 from tonegap.score.tables import Score
 from tonegap.spreadsheet import safe_cell
 
@@ -46,7 +47,7 @@ def test_the_reason_of_an_undefined_score_is_escaped_and_a_negative_score_stays_
         Score("accuracy", "all", None, 0, "=cmd: 0 images"),
         Score("gap", "all", -0.25, 4, None),
     ]
-    undefined, defined = rows(score_csv([(None, table)]))
+    undefined, defined = rows(score_csv([(None, table)], ScoringRules(("a", "b"), ("b",), 0.5)))
     assert undefined["reason"] == "'=cmd: 0 images"
     assert float(defined["value"]) == -0.25
 

@@ -36,6 +36,11 @@ def test_the_lead_of_the_best_of_many_must_be_larger_than_that_of_one_of_two():
     assert rank_bands(entries(*[0.80] * 9, 0.750), WORST) == [1] * 9 + [2]
 
 
+def test_an_entry_behind_that_is_better_by_this_score_is_not_set_apart():
+    assert rank_bands(entries(0.50, 0.90, 0.10), WORST) == [1, 1, 2]
+    assert rank_bands(entries(0.50, 0.10, 0.90), WORST, larger_is_better=False) == [1, 1, 2]
+
+
 def test_noise_that_entries_share_tells_nothing_about_their_order():
     common = np.random.default_rng(0).normal(0, 0.1, 4000)
     together = [replace(e, draws={WORST: e.draws[WORST] + common}) for e in entries(0.80, 0.765)]

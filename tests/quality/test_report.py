@@ -134,7 +134,10 @@ def test_variants_of_the_entries_that_use_a_set_are_named(quality):
 
 @pytest.mark.parametrize(
     ("file", "content", "words"),
-    [(SHEET, b"{", "damaged"), ("contact.jpg", b"x", "is not the picture its sheet names")],
+    [
+        (SHEET, b"{", "is not what was written"),
+        ("contact.jpg", b"x", "is not the picture its sheet names"),
+    ],
 )
 def test_a_damaged_sheet_is_named(quality, file, content, words):
     plan, _ = quality()

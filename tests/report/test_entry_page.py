@@ -15,6 +15,7 @@ from tonegap.report.read import read_suites
 from tonegap.report.source import Source
 from tonegap.rooms.suite import read_suite
 from tonegap.run.record import EntryId, decode_record, encode_record
+from tonegap.run.seals import write_seal
 from tonegap.site.entry_kept import Readers, entry_kept
 from tonegap.site.entry_names import entry_pages, page_name
 from tonegap.site.entry_nulls import nulls_table
@@ -169,6 +170,7 @@ def test_an_undefined_score_is_a_sign_with_its_reason(tmp_path):
     for path in (tmp_path / "records").glob("*.json"):
         record = decode_record(path.read_bytes())
         path.write_bytes(encode_record(msgspec.structs.replace(record, scores=_undefined(record))))
+        write_seal(tmp_path, f"records/{path.name}")
     source = Source(ROOT, tmp_path, read_suites(tmp_path))
     board = board_of(source)
     rows = rows_named(board, "none + erm (cnn4)")

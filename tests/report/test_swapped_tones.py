@@ -12,6 +12,7 @@ from records import part, plain_record, scored_cell
 from tonegap.cli.main import cli
 from tonegap.run.matrix import Matrix
 from tonegap.run.record import DataId, EntryId, Record, encode_record
+from tonegap.run.seals import write_seal
 from tonegap.run.store import Store
 from tonegap.run.truth import FIRST_TRUTHS, Truth
 
@@ -108,6 +109,7 @@ def test_scores_written_under_each_other_s_tone_stamp_the_page(store, truth):
     selected = msgspec.structs.replace(record.scores["validation"], tables=tables)
     scores = {**record.scores, "validation": selected}
     path.write_bytes(encode_record(msgspec.structs.replace(record, scores=scores)))
+    write_seal(store.folder, f"records/{path.name}")
     found = stamps(store)
     assert found["title"].startswith("TRUTH ALARM")
     assert "has the scores of tones III and VI exchanged" in report(store, "--format", "md").stdout

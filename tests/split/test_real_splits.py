@@ -291,6 +291,6 @@ def test_a_partition_of_all_rows_takes_less_than_a_second_and_a_half(
     project: Path, fitzpatrick17k: Metadata
 ) -> None:
     task = read_task(project, "fitzpatrick17k/groh-random")
-    start = time.perf_counter()
+    start = time.process_time()
     partition(task, fitzpatrick17k, 0)
-    assert time.perf_counter() - start < 1.5
+    assert time.process_time() - start < 1.5

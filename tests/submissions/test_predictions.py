@@ -46,7 +46,7 @@ def test_predictions_have_intervals_like_any_entry(tonegap, send):
     tonegap("submit", "add", send())
     (table,) = document(tonegap)["tables"]
     claims = {row["entry"]["baseline"]: row for row in table["claims"]["rows"]}
-    low, high = (claims["theirs"]["intervals"]["all"][end] for end in ("low", "high"))
+    low, high = (claims["theirs"]["network_intervals"]["all"][end] for end in ("low", "high"))
     assert low < 51 / 60 < high
     assert claims["theirs"]["band"] is None
 

@@ -91,7 +91,7 @@ def command(  # noqa: PLR0913 (click hands over each option as an argument)
     from tonegap.score.rules import ScoringRules, default_positive
     from tonegap.score.truth import read_truth, tones_as
 
-    read = sum(path.stat().st_size for path in (predictions, truth))
+    read = sum(path.stat().st_size for path in (predictions, truth) if path.is_file())
     with bounded_memory(_MEMORY + _MEMORY_PER_BYTE * read):
         answers = read_truth(truth)
         predicted = read_predictions(predictions)
@@ -99,12 +99,12 @@ def command(  # noqa: PLR0913 (click hands over each option as an argument)
     event = positive or default_positive(images.classes)
     rules = ScoringRules(images.classes, event, threshold, min_support)
     image_tones = tones_as(images.tones, tones)
-    if event and not positive and len(images.classes) == 2 and event[0] == images.classes[1]:
-        _say_event(images.classes, event[0])
     tables: list[EpochTable] = []
     for index in _epochs_to_score(predicted, epoch):
         table = score_table(images.p[index], images.y, image_tones, rules)
         tables.append((predicted.epochs[index] if epoch == "all" else None, table))
+    if event and not positive and len(images.classes) == 2 and event[0] == images.classes[1]:
+        _say_event(images.classes, event[0])
     _write(tables, output, images, rules)
 
 

@@ -15,22 +15,23 @@ from tonegap.evidence.comparing import ALPHA, Drawn, alone, errors_of, is_told
 from tonegap.score.arrays import BoolArray, FloatArray
 
 
-def rank_bands(ranked: Sequence[Drawn], score: str) -> list[int]:
+def rank_bands(ranked: Sequence[Drawn], score: str, larger_is_better: bool = True) -> list[int]:
     """The band of each entry from best to worst, from 1: entries that the best of a band is not better than.
 
     At the 5 % level, over all entries that are left. One that was tested on other images than the best
-    of a band, was trained once, or whose score is undefined in its draws, cannot be told from it.
+    of a band, was trained once, or whose score is undefined in its draws, cannot be told from it. Nor is one behind
+    that is better by this score, where ranks follow another.
     """
     bands: list[int] = []
     while len(bands) < len(ranked):
         left = ranked[len(bands) :]
-        apart = _told_from_first(left, score)
+        apart = _told_from_first(left, score, larger_is_better)
         width = int(apart.argmax()) if apart.any() else len(left)
         bands += [max(bands, default=0) + 1] * width
     return bands
 
 
-def _told_from_first(left: Sequence[Drawn], score: str) -> BoolArray:
+def _told_from_first(left: Sequence[Drawn], score: str, larger_is_better: bool) -> BoolArray:
     """Which entries differ from the first of them, [entries]."""
     able = [i for i, drawn in enumerate(left) if _is_comparable(drawn, left[0], score)]
     apart = np.zeros(len(left), dtype=np.bool_)
@@ -39,7 +40,8 @@ def _told_from_first(left: Sequence[Drawn], score: str) -> BoolArray:
     lead = left[0].point[score] - np.array([left[i].point[score] for i in able])
     largest = _largest_leads([_noise(left[i], score, i) for i in able])
     as_large = (largest[:, None] >= np.abs(lead) - 1e-12).sum(axis=0)
-    apart[able] = (1 + as_large) / (1 + len(largest)) < ALPHA
+    behind = lead > 0 if larger_is_better else lead < 0
+    apart[able] = behind & ((1 + as_large) / (1 + len(largest)) < ALPHA)
     return apart
 
 

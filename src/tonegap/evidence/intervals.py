@@ -5,7 +5,7 @@ as well. Scores between 0 and 1 have intervals made for few images (`shares`), t
 from inverting a test (`extremes`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -59,7 +59,7 @@ def intervals_of(
     names = (*tones, ALL)
     added = added_by(seeds, metric, mean, len(names))
     found = {name: _share(metric, mean, i, added[i], level) for i, name in enumerate(names)}
-    return found | _extremes(metric, mean, added[:-1], level)
+    return found | _extremes(metric, mean, added[:-1], level, found)
 
 
 def added_by(seeds: SeedVariance | None, metric: str, mean: SeedMean, n_slots: int) -> list[Seeds]:
@@ -134,18 +134,34 @@ def more_by_student(images: FloatArray, added: Sequence[Seeds]) -> FloatArray:
 
 
 def _extremes(
-    metric: str, mean: SeedMean, added: Sequence[Seeds], level: float
+    metric: str,
+    mean: SeedMean,
+    added: Sequence[Seeds],
+    level: float,
+    single: Mapping[str, Interval],
 ) -> dict[str, Interval]:
+    """Worst tone and gap; `single` are the intervals of each tone and of all images."""
     defined: BoolArray = np.all(np.isfinite(mean.draws[:, :-1]), axis=1)
     if not _enough(defined) or not np.isfinite(mean.point[:-1]).all():
         lost = _lost(defined)
         return {WORST: lost, GAP: lost}
     sample = sample_of(mean, added, defined)
     low, high = worst_interval(sample, level, metric_named(metric).larger_is_better)
+    if metric in _SHARES and float(mean.point[:-1].min()) <= 0:
+        high = max(high, _most_of_nothing(single))
     return {
         WORST: Interval(max(low, 0.0), min(high, 1.0)),
         GAP: Interval(*gap_interval(sample, level)),
     }
+
+
+def _most_of_nothing(single: Mapping[str, Interval]) -> float:
+    """The largest share that the worst tone may have where none of its images is right.
+
+    It is no larger than that of all images, nor than that of any tone: the least of their upper ends. Normal noise
+    has no right answer about shares as near to 0 as that.
+    """
+    return min(interval.high for interval in single.values() if interval.high is not None)
 
 
 def _enough(defined: BoolArray) -> bool:

@@ -21,7 +21,7 @@ from tonegap.report.pairs import TablePairs, table_pairs
 from tonegap.report.settings import LeaderboardSettings
 from tonegap.report.truths import contradiction
 from tonegap.run.record import EntryId
-from tonegap.score.tables import ALL, GAP, WORST
+from tonegap.score.tables import ALL, GAP, WORST, metric_named
 
 _SCORES = (ALL, WORST, GAP)
 
@@ -257,7 +257,8 @@ def _bands(
     """Bands of the ranked rows that kept answers, by the score that ranks."""
     score = WORST if settings.by_worst(table.ranked[2]) else ALL
     ranked = [r.entry for r in table.rows if r.rank is not None and r.entry in evidence]
-    bands = rank_bands([evidence[entry].drawn for entry in ranked], score)
+    larger = metric_named(table.ranked[2]).larger_is_better
+    bands = rank_bands([evidence[entry].drawn for entry in ranked], score, larger)
     return dict(zip(ranked, bands, strict=True))
 
 

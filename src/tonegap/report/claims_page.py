@@ -7,6 +7,7 @@ from tonegap.report.claims import Claims, RowClaims
 from tonegap.report.words import (
     UNDEFINED,
     metric_label,
+    null_p_text,
     p_text,
     percent,
     percent_range,
@@ -15,6 +16,7 @@ from tonegap.report.words import (
 )
 from tonegap.score.tables import ALL, GAP, WORST
 
+ONE_TRAINING = "one training run"
 _ABOUT = (
     "95 % intervals of the method, over test images and training runs: whole groups of near-duplicates are drawn anew "
     "within each tone, the same for every entry, 2,000 times; what training seeds add is measured on the seeds of all "
@@ -105,7 +107,7 @@ def _has_gap(claims: Claims) -> bool:
 
 
 def _cells(row: RowClaims, *, gap: bool) -> tuple[str, ...]:
-    band = "" if row.band is None else str(row.band)
+    band = "" if row.band is None else ONE_TRAINING if row.trained_once else str(row.band)
     if not gap:
         return (band, _interval(row, ALL), *_change(row, ALL), _seeds(row))
     return (
@@ -148,9 +150,9 @@ def detectable_text(detectable: float) -> str:
 def _parity(row: RowClaims) -> str:
     if row.parity is None:
         return UNDEFINED
-    text = f"{percent(row.parity.expected)} (p {p_text(row.parity.p)})"
+    text = f"{percent(row.parity.expected)} (p {null_p_text(row.parity.p)})"
     within = row.parity_within
-    return f"{text}; {percent(within.expected)} (p {p_text(within.p)})" if within else text
+    return f"{text}; {percent(within.expected)} (p {null_p_text(within.p)})" if within else text
 
 
 def _change(row: RowClaims, score: str) -> tuple[str, str]:
@@ -161,7 +163,7 @@ def _change(row: RowClaims, score: str) -> tuple[str, str]:
     if networks is None:
         return "", ""
     ends = points_range(networks.low, networks.high)
-    return f"{points(networks.difference)} ({ends}; these networks)", "one training run"
+    return f"{points(networks.difference)} ({ends}; these networks)", ONE_TRAINING
 
 
 def _seeds(row: RowClaims) -> str:
@@ -169,7 +171,7 @@ def _seeds(row: RowClaims) -> str:
     known = {tone: sigma for tone, sigma in row.seed_spread.items() if sigma is not None}
     of_tones = [sigma for tone, sigma in known.items() if tone != ALL]
     if not known:
-        return "one training run"
+        return ONE_TRAINING
     if not of_tones:
         return percent(known[ALL])
     return f"{percent(known[ALL])}; {percent(min(of_tones))} to {percent(max(of_tones))}"

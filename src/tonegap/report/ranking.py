@@ -110,13 +110,14 @@ def _shrunken(rows: Sequence[Row], asked: Asked) -> tuple[list[Row], Ranking]:
     tones = [row.views[asked.view].scores.tones for row in rows]
     scores = np.array([[tone.value for tone in of_row] for of_row in tones], dtype=np.float64)
     found = shrink(scores, noise, pool)
+    shrunken = np.clip(found.scores, 0.0, 1.0)  # a sum of means may lie beyond what a share can be
     worst = np.min if metric_named(asked.view[2]).larger_is_better else np.max
     made = [
         replace(
             row,
             shrunken=Shrunken(tuple(own.tolist()), float(worst(own)), _at(own, worst(own), asked)),
         )
-        for row, own in zip(rows, found.scores, strict=True)
+        for row, own in zip(rows, shrunken, strict=True)
     ]
     return made, Ranking(SHRUNKEN if few else WORST, few, tuple(found.believed.tolist()))
 

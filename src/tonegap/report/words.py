@@ -7,6 +7,7 @@ import math
 from collections import Counter
 
 from tonegap.evidence.intervals import ONE_RUN
+from tonegap.evidence.nulls import N_DEALS
 from tonegap.report.board import Leaderboard
 from tonegap.report.claims import RowClaims
 from tonegap.report.model import MARKS, Hole, Mean, Row, Table, View
@@ -18,6 +19,7 @@ UNDER_ORACLE = "under test-oracle"
 SELECTION_GAIN = "selection gain (cross-fitted)"
 SHRUNKEN_LABEL = "of the worst tone, shrunken"
 _CERTAIN = 0.001
+_LEAST_P = 1 / (N_DEALS + 1) + 1e-12
 _NAMED = 4
 _LABELS = {
     "macro_f1": "macro F1",
@@ -54,6 +56,11 @@ def percent(value: float | None) -> str:
 def p_text(p: float) -> str:
     """A p-value: `0.034`, or `< 0.001`."""
     return "< 0.001" if p < _CERTAIN else f"{p:.3f}"
+
+
+def null_p_text(p: float) -> str:
+    """A p-value out of permutations: `0.034`, or `≤ 0.0025` where none of 400 was as extreme."""
+    return "≤ 0.0025" if p <= _LEAST_P else p_text(p)
 
 
 def tenths(value: float) -> int:
@@ -241,11 +248,13 @@ def _told_apart(sure: RowClaims, table: Table, board: Leaderboard) -> list[str]:
         named = _named(alike)
         return [
             *found,
-            f"These images and training runs cannot tell it from {named}: their order may be chance.",
+            f"By its lead alone (bands) these images and training runs cannot tell it from {named}: "
+            "their order may be chance.",
         ]
     if others:
         found.append(
-            "These images and training runs tell it apart from every other entry that has an interval."
+            "By its lead alone (bands) these images and training runs tell it apart from every other entry that has an "
+            "interval."
         )
     return found
 
@@ -281,9 +290,9 @@ def _against_reference(
 
 
 def _p(sure: RowClaims | None, score: str) -> str:
-    """` (p 0.034)` of a change from the reference; empty where there is none."""
+    """` (corrected p 0.034)` of a change from the reference; empty where there is none."""
     change = sure.changes.get(score) if sure else None
-    return f" (p {p_text(change.p)})" if change else ""
+    return f" (corrected p {p_text(change.p)})" if change else ""
 
 
 def _moved(value: float, down: str, up: str) -> str:
@@ -324,6 +333,10 @@ def _above_controls(ranked: list[Row], table: Table, board: Leaderboard) -> list
     best = f"the best control, {control} ({percent(bar)})"
     means = [rank_mean(row, table, board).value for row in ranked]
     below = [v for v in means if v is not None and (v <= bar if larger else v >= bar)]
+    if table.ranking.by == SHRUNKEN:
+        best += (
+            ", as measured"  # what is shrunken is shrunken towards entries, and controls are none
+        )
     if below:
         n = len(below)
         does = "does" if n == 1 else "do"

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from tonegap.evidence.parity import Parity
 from tonegap.report.model import Mean
 from tonegap.report.nulls import both_nulls
-from tonegap.report.words import metric_label, p_text, percent, percent_range
+from tonegap.report.words import metric_label, null_p_text, percent, percent_range
 from tonegap.score.tables import ALL, GAP
 from tonegap.site.entry_kept import EntryKept
 from tonegap.site.entry_tables import ScoreTable
@@ -49,5 +49,5 @@ def _null(null: Parity | None) -> tuple[Number, Number]:
     if null is None:
         return Number(""), Number("")
     return Number(percent(null.expected), percent_range(null.low, null.high)), Number(
-        p_text(null.p)
+        null_p_text(null.p)
     )

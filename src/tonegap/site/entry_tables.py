@@ -8,7 +8,7 @@ from tonegap.report.claims_page import detectable_text, interval_text, seeds_not
 from tonegap.report.grid import Footnotes
 from tonegap.report.model import Mean, Scores
 from tonegap.report.nulls import both_nulls
-from tonegap.report.words import UNDEFINED, images, metric_label, p_text, percent, spread
+from tonegap.report.words import UNDEFINED, images, metric_label, null_p_text, percent, spread
 from tonegap.score.counts import N_BINS
 from tonegap.score.tables import ALL, GAP, WORST, metric_named
 from tonegap.site.entry_kept import EntryKept
@@ -181,10 +181,12 @@ def gap_sentence(kept: EntryKept) -> str:
         return ""
     text = (
         f"With tones permuted among the images the gap would be {percent(parity.expected)} on average; "
-        f"one as large as this comes with p {p_text(parity.p)}"
+        f"one as large as this comes with p {null_p_text(parity.p)}"
     )
     if within:
-        text += f" (within class: {percent(within.expected)}, p {p_text(within.p)}), uncorrected"
+        text += (
+            f" (within class: {percent(within.expected)}, p {null_p_text(within.p)}), uncorrected"
+        )
     text += "."
     if claims.detectable is None:
         return text
