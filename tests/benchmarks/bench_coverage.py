@@ -125,6 +125,19 @@ class Rows:
         counts.update({(what, outcome): n for what, outcome, n in line["counts"]})
 
 
+def pooled_over_spreads(rows):
+    """The same counts by (size, "0 to 2", seeds): rows of one size and number of seeds together."""
+    found = Rows(None)
+    spreads = [sd for _, sd, _ in rows.counts]
+    name = f"{min(spreads):g} to {max(spreads):g}"
+    for (size, _, n_seeds), counts in rows.counts.items():
+        row = size, name, n_seeds
+        found.counts.setdefault(row, Counter()).update(counts)
+    for (size, _, n_seeds), n in rows.sets.items():
+        found.sets[size, name, n_seeds] += n
+    return found
+
+
 def share(total, name, hits):
     """`95`: percent of the outcomes that count; – without any."""
     n = sum(
@@ -142,7 +155,10 @@ def table(rows, heading, names, hits, fewest=1):
     for row in sorted(row for row in rows.counts if row[2] >= fewest):
         size, sd, n_seeds = row
         cells = " | ".join(share(rows.counts[row], names[name], hits) for name in names)
-        lines.append(f"| {SETTINGS[size].name} | {sd:g} | {n_seeds} | {rows.sets[row]} | {cells} |")
+        spread = sd if isinstance(sd, str) else f"{sd:g}"
+        lines.append(
+            f"| {SETTINGS[size].name} | {spread} | {n_seeds} | {rows.sets[row]} | {cells} |"
+        )
     return "\n".join(lines)
 
 
@@ -168,6 +184,7 @@ def main():
     parse.add_argument("--draws", type=int, default=600)
     parse.add_argument("--processes", type=int, default=2)
     parse.add_argument("--kept", type=Path)
+    parse.add_argument("--pooled", action="store_true", help="all seed sd of a size together")
     asked = parse.parse_args()
     rows = Rows(asked.kept)
     each = [(size, sd, n) for size in asked.sizes for sd in asked.sd for n in asked.seeds]
@@ -180,7 +197,7 @@ def main():
     with Pool(asked.processes) as pool:
         for row, numbers, counts in pool.imap_unordered(piece, tasks):
             rows.add(row, numbers, counts)
-    sys.stdout.write(report(rows) + "\n")
+    sys.stdout.write(report(pooled_over_spreads(rows) if asked.pooled else rows) + "\n")
 
 
 if __name__ == "__main__":
