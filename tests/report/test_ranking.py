@@ -125,6 +125,12 @@ def placed(board):
     return [(r.entry.method, r.rank, r.shrunken and r.shrunken.worst) for r in board.tables[0].rows]
 
 
+def test_a_shrunken_share_is_no_less_than_0(small):
+    # Means .55 and .25. "b" is .45 and .25 below them, r = -.35: without what is left of it tone VI would be -.10.
+    board = small(a=(10, 5), b=(1, 0))
+    assert min(s for row in board.tables[0].rows for s in row.shrunken.tones) >= 0
+
+
 # Tone means .75 and .55; what is left is .05 in each cell: four squares sum to .01. Entries are wrong on images 8, 9
 # and 5 to 9 or on 7, 8, 9 and 6 to 9, so on tone I they differ in one image, on VI in one: each is half an image from
 # their mean there, variance 2 * (1/4) (.1 * .9) / 9 = .005 on both tones. tau² = .01 - .005 and B = 1/2.

@@ -3,7 +3,7 @@
 import pytest
 
 from tonegap.report.leaderboard import leaderboard
-from tonegap.report.words import answer, percent, points, report_title
+from tonegap.report.words import answer, null_p_text, percent, points, report_title
 
 
 @pytest.fixture
@@ -19,6 +19,11 @@ def said(settings):
 
 def both_seeds(make_record, cell, entry, first, second, **options):
     return [cell(make_record(entry, s, t, **options)) for s, t in enumerate((first, second))]
+
+
+def test_a_p_of_permutations_is_printed_no_smaller_than_they_can_tell():
+    # None of 400 as extreme: (0 + 1) / (400 + 1) = 0.00249; one: 0.00499.
+    assert (null_p_text(1 / 401), null_p_text(2 / 401)) == ("≤ 0.0025", "0.005")
 
 
 def test_percent_has_one_decimal_and_a_dash_for_undefined():
