@@ -115,7 +115,7 @@ def test_the_answer_says_how_sure_it_is_and_which_entries_share_its_band(board_o
     text = " ".join(answer(board, board.tables[0]))
     assert text.startswith(f"{first} has the best worst-tone accuracy")
     assert (
-        f"These images and training runs cannot tell it from {second}: their order may be" in text
+        f"these images and training runs cannot tell it from {second}: their order may be" in text
     )
     assert re.search(r"its worst tone is \d+\.\d points higher \(p < 0.001\)", text)
     interval = board.claims[0].rows[0].intervals["worst"]
@@ -130,7 +130,7 @@ def test_the_answer_says_how_sure_it_is_and_which_entries_share_its_band(board_o
 def test_an_entry_alone_in_its_band_is_said_to_be_told_apart(board_of):
     board = board_of({name: LEVELS[name] for name in ("none+erm", "good+erm", "none+chance")})
     text = " ".join(answer(board, board.tables[0]))
-    assert "These images and training runs tell it apart from every other entry that has an" in text
+    assert "these images and training runs tell it apart from every other entry that has an" in text
 
 
 def test_of_a_long_table_the_first_rows_and_the_reference_have_intervals(
