@@ -117,7 +117,7 @@ def test_the_answer_says_how_sure_it_is_and_which_entries_share_its_band(board_o
     assert (
         f"these images and training runs cannot tell it from {second}: their order may be" in text
     )
-    assert re.search(r"its worst tone is \d+\.\d points higher \(p < 0.001\)", text)
+    assert re.search(r"its worst tone is \d+\.\d points higher \(corrected p < 0.001\)", text)
     interval = board.claims[0].rows[0].intervals["worst"]
     ends = f"{percent(interval.low)} and {percent(interval.high)} % (95 % interval)"
     assert (
@@ -167,7 +167,7 @@ def test_an_entry_trained_once_claims_nothing_of_the_method(board_of):
         "One training run: how another would differ is not known, so no entry is called better"
         in text
     )
-    assert not re.search(r"\(p [<0]", text)
+    assert not re.search(r"\((corrected )?p [<0]", text)
     cells = claim_lines(board.claims[0])[0].cells
     assert cells[1].endswith(" (these networks)")
     assert "one training run" in cells
