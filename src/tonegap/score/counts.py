@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from fairlearn.metrics import MetricFrame
 
 from tonegap.score.arrays import BoolArray, FloatArray, IntArray
 from tonegap.score.rules import ScoringRules
@@ -72,6 +71,9 @@ def count_by_tone(
 
     def count(_labels: IntArray, rows: IntArray) -> ToneCounts:
         return _count(decisions, rows)
+
+    # A second to import, which planning a run that has nothing to do need not wait for.
+    from fairlearn.metrics import MetricFrame
 
     frame = MetricFrame(
         metrics={"counts": count},
