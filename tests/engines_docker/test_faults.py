@@ -104,7 +104,7 @@ def suite_of(rooms, timeout_s):
     return str(rooms.suite(entries=entries, limits=limits))
 
 
-def wait_until(condition, seconds=60):
+def wait_until(condition, seconds=180):
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "waited too long"
