@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from tonegap.cli.requests import RunOptions, open_request, run_options
-from tonegap.cli.terminal import put, say
+from tonegap.cli.terminal import put, say_page
 
 
 @click.command(name="plan")
@@ -29,4 +29,4 @@ def command(suite: str, options: RunOptions, as_json: bool) -> None:
         put(json.dumps(explained.as_json(), indent=1) + "\n")
         return
     for line in explained.lines():
-        say(line)
+        say_page(line)
