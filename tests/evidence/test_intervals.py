@@ -35,8 +35,8 @@ def test_the_interval_of_a_score_is_wilsons_of_as_many_images_as_its_draws_are_w
 
 
 def test_the_worst_of_tones_without_a_right_image_reaches_as_far_as_all_images_allow():
-    # 0 of 5 and 0 of 30, of 35 together. Wilson's upper end of 0 of n is z² / (n + z²), z² = 3.8415: of 35 0.0989, of 30
-    # 0.1135, of 5 0.4345. The worst tone is no better than all together: 0.0989.
+    # 0 of 5 and 0 of 30, of 35 together. Wilson's upper end of 0 of n is z² / (n + z²), z² = 3.8415: of 35 0.0989,
+    # of 30 0.1135, of 5 0.4345. The worst tone is no better than all together: 0.0989.
     point, draws = np.zeros(3), np.zeros((500, 3))
     mean = SeedMean(point, draws, np.array([5.0, 30.0, 35.0]), 1, None, None)
     worst = intervals_of("accuracy", mean, ("I", "VI"))[WORST]

@@ -96,9 +96,10 @@ def test_the_same_command_again_runs_nothing_and_is_done_at_once(first, store):
     strict=False,
 )
 def test_the_records_are_the_golden_ones(first, store):
-    assert "all 18 records equal the golden ones" in tonegap(
-        "run", "--store", store, "--check-golden"
-    ).log
+    assert (
+        "all 18 records equal the golden ones"
+        in tonegap("run", "--store", store, "--check-golden").log
+    )
 
 
 def test_every_entry_does_better_than_chance(scores):
