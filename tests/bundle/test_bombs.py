@@ -304,4 +304,6 @@ def test_a_truth_that_is_none_names_its_cell(bundle, tmp_path, name, capsys):
     files["ro-crate-metadata.json"] = json.dumps(graph).encode()
     code, said = verify(write_zip(tmp_path / "b.zip", fitted(files)), capsys)
     assert code == 1
-    assert said.startswith("none + erm (cnn4), d/t, seed 0: ")
+    state, named = said.split("\n")[:2]
+    assert state.startswith("incomplete: 1 of 2 records are missing")
+    assert named.startswith("none + erm (cnn4), d/t, seed 0: ")
