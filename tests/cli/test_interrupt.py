@@ -117,6 +117,27 @@ end()
     assert process.wait(20) == 130
 
 
+def test_an_interruption_that_python_would_drop_is_not_lost(started):
+    """In a finaliser, where Python prints an exception and goes on."""
+    process = started("""
+class Last:
+    def __del__(self):
+        print("ready", flush=True)
+        time.sleep(60)
+
+try:
+    with interruptible(), patient(20):
+        Last()
+        time.sleep(60)
+except KeyboardInterrupt:
+    end()
+""")
+    process.send_signal(signal.SIGTERM)
+    out, err = process.communicate(timeout=10)
+    assert (process.returncode, out) == (130, "")
+    assert err == f"{SAID}\n"
+
+
 def test_nobody_listens_any_more(started):
     """A terminal that was closed is no reason for a traceback, or to stay."""
     process = started(STUBBORN["busy"])

@@ -19,6 +19,7 @@ from typing import Literal, NoReturn
 INTERRUPTED = 130  # as a shell tells Ctrl-C
 SAID = "stopped; what is finished is kept: run the same command again to go on"
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_MOMENT_S = 0.02
 _SAME_S = 0.2  # `timeout` and others send the same signal twice in a row
 _SHOW_CURSOR = b"\x1b[?25h"
 
@@ -54,7 +55,9 @@ def interruptible() -> Iterator[None]:
     os.set_blocking(tell, False)
     watch = threading.Thread(target=_watch, args=(told,), daemon=True)
     watch.start()
-    handle = _once()
+    handle = _Once()
+    hook = sys.unraisablehook
+    sys.unraisablehook = _raised_again(handle, hook)
     taken = [number for number in _SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
     before = {number: signal.signal(number, handle) for number in taken}
     wakeup = signal.set_wakeup_fd(tell, warn_on_full_buffer=False)
@@ -62,6 +65,7 @@ def interruptible() -> Iterator[None]:
         yield
     finally:
         signal.set_wakeup_fd(wakeup)
+        sys.unraisablehook = hook
         for number, handler in before.items():
             signal.signal(number, handler)
         os.close(tell)
@@ -69,16 +73,38 @@ def interruptible() -> Iterator[None]:
         os.close(told)
 
 
-def _once() -> Callable[[int, FrameType | None], None]:
+class _Once:
     """A handler that raises KeyboardInterrupt once: what is being cleared up then is not disturbed again."""
-    came: list[int] = []
 
-    def handle(number: int, _frame: FrameType | None) -> None:
-        came.append(number)
-        if len(came) == 1:
+    def __init__(self) -> None:
+        self.came: int | None = None
+
+    def __call__(self, number: int, _frame: FrameType | None) -> None:
+        """Raises the first time."""
+        if self.came is None:
+            self.came = number
             raise KeyboardInterrupt
 
-    return handle
+
+def _raised_again(
+    handle: _Once, otherwise: Callable[["sys.UnraisableHookArgs"], object]
+) -> Callable[["sys.UnraisableHookArgs"], None]:
+    """A hook for exceptions that Python drops: an interruption among them is raised once more, a moment later.
+
+    Python prints and forgets what is raised in a finaliser or a weak reference's callback, and a signal may come in
+    the middle of one.
+    """
+
+    def hook(dropped: "sys.UnraisableHookArgs") -> None:
+        if dropped.exc_type is KeyboardInterrupt:
+            number, handle.came = handle.came, None
+            main = threading.main_thread().ident or 0
+            # At once it would be dropped, too.
+            threading.Timer(_MOMENT_S, signal.pthread_kill, (main, number or signal.SIGINT)).start()
+        else:
+            otherwise(dropped)
+
+    return hook
 
 
 def _watch(told: int) -> None:
