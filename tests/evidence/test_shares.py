@@ -13,6 +13,7 @@ from tonegap.evidence.shares import (
     satterthwaite,
     share_interval,
     wilson,
+    worth_of_means,
 )
 
 NO_SEEDS = Seeds(0.0, 0.0, np.inf)
@@ -32,16 +33,30 @@ def test_wilsons_interval_of_five_images(right, ends):
 
 def test_a_share_at_one_seed_is_worth_its_images_and_copies_are_worth_fewer():
     # p (1 - p) / variance: 0.16 / 0.032 = 5 images, 0.16 / 0.064 = 2.5.
-    assert effective_n(0.8, 0.032, 5, 1, 0.95) == pytest.approx(5)
-    assert effective_n(0.8, 0.064, 5, 1, 0.95) == pytest.approx(2.5)
-    assert effective_n(0.8, 0.001, 5, 1, 0.95) == 5  # never more than were looked at
-    assert effective_n(1.0, 0.0, 5, 4, 0.95) == 5  # nothing varies: those that were looked at, once
+    assert effective_n(0.8, 0.032, 5) == pytest.approx(5)
+    assert effective_n(0.8, 0.064, 5) == pytest.approx(2.5)
+    assert effective_n(0.8, 0.001, 5) == 5  # never more than were looked at
+    assert effective_n(1.0, 0.0, 5) == 5  # nothing varies: those that were looked at
 
 
-def test_two_seeds_that_agree_on_little_are_worth_more_images_less_what_is_not_known_of_them():
-    # 0.16 / 0.016 = 10 images, x 4/5 as 5 groups vary too little, x (1.95996 / 2.77645)^2 for 4 degrees of freedom.
-    assert effective_n(0.8, 0.016, 5, 2, 0.95) == pytest.approx(10 * 0.8 * 0.49833, abs=1e-3)
-    assert effective_n(0.8, 0.0, 5, 2, 0.95) == pytest.approx(10 * 0.8 * 0.49833, abs=1e-3)
+def test_tones_say_together_what_images_are_worth_to_a_mean_over_seeds():
+    # p (1 - p) of 5 and 10 images: 5 x 0.16 + 10 x 0.09 = 1.7. Variances of means 0.016 and 0.0045 are, of one image,
+    # 5 x 0.016 x 5/4 = 0.1 and 10 x 0.0045 x 10/9 = 0.05: 5 x 0.1 + 10 x 0.05 = 1. Design factor 1 / 1.7 = 0.588235.
+    # 4 + 9 degrees of freedom: (1.959964 / 2.160369)^2 = 0.823076. So 5 / 0.588235 x 0.823076 = 6.99614.
+    def worth(p, variance, n_seeds=4):
+        found = worth_of_means(
+            np.array(p), np.array(variance), np.array([5.0, 10.0]), n_seeds, 0.95
+        )
+        return found.tolist()
+
+    assert worth([0.8, 0.9], [0.016, 0.0045]) == pytest.approx([6.99614, 13.99229], abs=1e-4)
+    # At two seeds an image is worth two at most by what is assumed: the factor is 1/2 instead of 0.1 / 1.7.
+    assert worth([0.8, 0.9], [0.0016, 0.00045], 2)[0] == pytest.approx(10 * 0.823076, abs=1e-4)
+    # A tone whose images are all right is worth what the other says: 0.5 / 0.8 = 0.625; its own variance is 0.
+    assert worth([0.8, 1.0], [0.016, 0.0])[1] == pytest.approx(10 / 0.625 * 0.823076, abs=1e-4)
+    # Where nothing varies, and where a tone has no score.
+    assert worth([1.0, 1.0], [0.0, 0.0]) == [5, 10]
+    assert worth([0.8, np.nan], [0.016, np.nan])[0] == pytest.approx(8 * 0.49833, abs=1e-3)
 
 
 def test_what_seeds_add_widens_wilsons_interval_on_each_side_by_students_t():
@@ -86,6 +101,13 @@ def test_an_area_has_its_interval_on_the_logit_scale():
     low, high = area_interval(0.75, 0.125, 2, NO_SEEDS, 0.95)
     assert low == pytest.approx(1 / (1 + np.exp(2.5971)), abs=1e-4)
     assert high == pytest.approx(1 / (1 + np.exp(-4.7943)), abs=1e-4)
+
+
+def test_an_area_of_means_over_seeds_is_known_as_well_as_its_images_say_its_variance():
+    # Five images of the rarer side: Student's t of 4 is 2.77645, x sqrt(0.125) / 0.1875 = 5.2353: -4.1367 and 6.3339.
+    low, high = area_interval(0.75, 0.125, 5, NO_SEEDS, 0.95, df=4)
+    assert low == pytest.approx(1 / (1 + np.exp(4.1367)), abs=1e-4)
+    assert high == pytest.approx(1 / (1 + np.exp(-6.3339)), abs=1e-4)
 
 
 def test_a_perfect_area_is_no_certainty():

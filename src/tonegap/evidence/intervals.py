@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from tonegap.evidence.extremes import Sample, gap_interval, worst_interval
+from tonegap.evidence.measured import variance_over
 from tonegap.evidence.seeds import SeedMean, SeedVariance
 from tonegap.evidence.shares import (
     Seeds,
@@ -19,6 +20,7 @@ from tonegap.evidence.shares import (
     satterthwaite,
     share_interval,
     student,
+    worth_of_means,
 )
 from tonegap.score.arrays import BoolArray, FloatArray
 from tonegap.score.tables import ALL, GAP, WORST, metric_named
@@ -58,7 +60,8 @@ def intervals_of(
         return {ALL: Interval(None, None, MOVED_BY_NOISE)}
     names = (*tones, ALL)
     added = added_by(seeds, metric, mean, len(names))
-    found = {name: _share(metric, mean, i, added[i], level) for i, name in enumerate(names)}
+    worth = _worth(mean, level)
+    found = {n: _share(metric, mean, i, worth[i], added[i], level) for i, n in enumerate(names)}
     return found | _extremes(metric, mean, added[:-1], level, found)
 
 
@@ -76,20 +79,34 @@ def unknown(metric: str, tones: Sequence[str]) -> dict[str, Interval]:
     return dict.fromkeys((*tones, ALL, WORST, GAP), Interval(None, None, ONE_RUN))
 
 
-def _share(metric: str, mean: SeedMean, slot: int, seeds: Seeds, level: float) -> Interval:
+def _share(
+    metric: str, mean: SeedMean, slot: int, worth: float, seeds: Seeds, level: float
+) -> Interval:
     """The interval of a score between 0 and 1."""
     p, n = float(mean.point[slot]), float(mean.n[slot])
-    draws = mean.draws[:, slot]
-    defined = np.isfinite(draws)
+    defined = np.isfinite(mean.draws[:, slot])
     if not (np.isfinite(p) and n > 0):
         return _lost(defined)
     if metric == "auc" and mean.variance is not None:
-        return Interval(*area_interval(p, float(mean.variance[slot]), n, seeds, level))
+        df = np.inf if mean.n_seeds == 1 else max(n - 1, 1.0)
+        return Interval(*area_interval(p, float(mean.variance[slot]), n, seeds, level, df))
     if metric not in _SHARES and not _enough(defined):
         return _lost(defined)
-    variance = float(draws[defined].var()) if defined.any() else 0.0
-    worth = effective_n(p, variance, n, mean.n_seeds, level)
     return Interval(*share_interval(p, worth, seeds, level))
+
+
+def _worth(mean: SeedMean, level: float) -> list[float]:
+    """How many independent images a score between 0 and 1 is worth, [slots]: tones together, all alone."""
+    p, variance, n = mean.point, variance_over(mean.draws, axis=0), mean.n
+    if mean.n_seeds == 1:
+        return [
+            effective_n(*each)
+            for each in zip(p.tolist(), variance.tolist(), n.tolist(), strict=True)
+        ]
+    found: list[float] = []
+    for slots in (slice(None, -1), slice(-1, None)):
+        found += worth_of_means(p[slots], variance[slots], n[slots], mean.n_seeds, level).tolist()
+    return found
 
 
 def seeds_noise(shape: tuple[int, ...], variance: Sequence[float] | FloatArray) -> FloatArray:

@@ -2,9 +2,9 @@
 
 The mistake they exist to prevent: five of five images right, printed as certain. Draws with replacement of
 five equal answers give five equal answers.
-Sources: Wilson 1927, JASA 22; Brown, Cai and DasGupta 2001, Statistical Science 16(2), on which to use; Korn and
-Graubard 1998, Survey Methodology 24(2), on effective numbers; Newcombe 2006, Statistics in Medicine 25(4),
-method 5, and Hanley and McNeil 1982 for areas at 0 and 1.
+Sources: Wilson 1927, JASA 22; Brown, Cai and DasGupta 2001, Statistical Science 16(2), on which to use; Kish 1965,
+Survey Sampling, on design effects, and Korn and Graubard 1998, Survey Methodology 24(2), on effective numbers;
+Newcombe 2006, Statistics in Medicine 25(4), method 5, and Hanley and McNeil 1982 for areas at 0 and 1.
 """
 
 from collections.abc import Callable
@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import expit, logit, ndtri, stdtrit
+
+from tonegap.score.arrays import FloatArray
 
 _HALVINGS = 50
 
@@ -53,20 +55,33 @@ def wilson(p: float, n: float, z: float) -> tuple[float, float]:
     return max(float(middle - spread) / scale, 0.0), min(float(middle + spread) / scale, 1.0)
 
 
-def effective_n(p: float, variance: float, n: float, n_seeds: int, level: float) -> float:
-    """How many independent images a score is worth that draws of n groups of images give such a variance.
+def effective_n(p: float, variance: float, n: float) -> float:
+    """How many independent images a share at one seed is worth whose variance over draws of n groups of images is this.
 
-    p (1 - p) / variance, and never more than were looked at. Of a share at one seed p alone says the variance; a mean
-    over several takes it from the n groups, which is less sure: fewer images in the ratio of the normal's square to
-    Student's (Korn and Graubard 1998). `n` where nothing varies at 0 or 1, which says nothing of the variance.
+    p (1 - p) / variance, and never more than were looked at; `n` at 0 and 1, where nothing says how much groups vary.
     """
-    if not 0 < p < 1:
+    return min(p * (1 - p) / variance, n) if 0 < p < 1 and variance > 0 else n
+
+
+def worth_of_means(
+    p: FloatArray, variance: FloatArray, n: FloatArray, n_seeds: int, level: float
+) -> FloatArray:
+    """How many independent images each mean over seeds is worth, [slots]; all slots say together how much images vary.
+
+    n over the design factor: the variance over images against p (1 - p) / n, 1 / seeds at least, as each image was
+    looked at more than once. Ten images of one tone hardly say it, least where nearly all are right. Fewer images in
+    the ratio of the normal's square to Student's, for what they do not know together (Korn and Graubard 1998). Draws
+    with replacement vary too little, by (n - 1) / n.
+    """
+    able = np.isfinite(p) & np.isfinite(variance) & (n > 1)
+    images, alone = n[able], float((n * p * (1 - p))[able].sum())
+    if alone <= 0:
         return n
-    worth = min(p * (1 - p) / variance, n * n_seeds) if variance > 0 else n * n_seeds
-    if n_seeds == 1:
-        return worth
-    df = max(n, 2) - 1
-    return worth * df / (df + 1) * (student(np.inf, level) / student(df, level)) ** 2
+    varies = float((images**3 / (images - 1) * variance[able]).sum())
+    df = float((images - 1).sum())
+    known: float = (student(np.inf, level) / student(df, level)) ** 2
+    worth: FloatArray = n * known / (max(varies / alone, 1 / n_seeds) if varies > 0 else 1.0)
+    return worth
 
 
 def share_interval(p: float, n: float, seeds: Seeds, level: float) -> tuple[float, float]:
@@ -87,15 +102,16 @@ def share_interval(p: float, n: float, seeds: Seeds, level: float) -> tuple[floa
 
 
 def area_interval(
-    area: float, variance: float, n: float, seeds: Seeds, level: float
+    area: float, variance: float, n: float, seeds: Seeds, level: float, df: float = np.inf
 ) -> tuple[float, float]:
     """The interval of an area under the ROC curve, made on the logit scale; `n`: images of the rarer side.
 
-    At 0 and 1, or where the variance is not known, Newcombe's, from n images of each side.
+    `df`: degrees of freedom of the variance; of a mean over seeds n - 1, as its images say it. At 0 and 1, or where
+    the variance is not known, Newcombe's, from n images of each side.
     """
     if not (0 < area < 1 and variance > 0):
         return _newcombe(area, n, seeds, level)
-    t = student(satterthwaite(variance, np.inf, seeds), level)
+    t = student(satterthwaite(variance, df, seeds), level)
     reach = t * np.sqrt(variance + seeds.variance) / (area * (1 - area))
     return float(expit(logit(area) - reach)), float(expit(logit(area) + reach))
 
