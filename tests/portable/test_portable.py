@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from tonegap.numerics import can_be_portable, stage_numerics
 
 PROJECT = Path(__file__).parents[2]
 EMULATOR = "qemu-x86_64"
+OLDEST = 8  # 7.2 crashed, or never came to its end, in one processor or the other
 PROCESSORS = ("Haswell", "EPYC-Rome")
 TIME_LIMIT_S = 1500
 CLASSES = ("basal cell carcinoma", "psoriasis")
@@ -155,6 +157,10 @@ def stores(root, tmp_path_factory):
     """Stores by processor; the real one's is what the command line leaves."""
     if shutil.which(EMULATOR) is None:
         pytest.skip(f"{EMULATOR} is missing: install the package qemu-user")
+    said = subprocess.run([EMULATOR, "--version"], capture_output=True, text=True, check=True)
+    version = int(re.search(r"version (\d+)", said.stdout)[1])
+    if version < OLDEST:
+        pytest.skip(f"QEMU {version} ends in faults of its own: {OLDEST} or newer is wanted")
     at = tmp_path_factory.mktemp("stores")
     program = shutil.which("tonegap", path=str(Path(sys.executable).parent))
     line = [program, "run", "every-kind", "--suite-root", str(root), "--store", str(at / "real")]
@@ -167,20 +173,11 @@ def stores(root, tmp_path_factory):
     env |= {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "PYTHONHASHSEED": "0"}
 
     def emulated(processor):
-        hand_copies_on(at / "real", at / processor)
         finished([EMULATOR, "-cpu", processor, *script, "every-kind", str(at / processor)], env)
 
     with ThreadPoolExecutor() as pool:
         list(pool.map(emulated, PROCESSORS))
     return {name: at / name for name in ("real", *PROCESSORS)}
-
-
-def hand_copies_on(real, other):
-    """The search for copies of held-out images, made before: QEMU 7.2 ends in it with a fault of its own."""
-    for path in (p for p in (real / "audits").rglob("kin-*") if p.is_file()):
-        there = other / path.relative_to(real)
-        there.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, there)
 
 
 def finished(command, env):
