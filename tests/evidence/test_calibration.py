@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tonegap.evidence.answers import TestAnswers
-from tonegap.evidence.calibration import _centre
+from tonegap.evidence.calibration import _centres
 from tonegap.evidence.entries import Asked, entry_evidence, entry_means
 from tonegap.evidence.nulls import CALIBRATED
 from tonegap.score.tables import ALL, GAP, WORST
@@ -98,8 +98,8 @@ def test_answers_that_cannot_vary_have_no_interval_and_worst_and_gap_have_none()
 def test_the_closest_bins_shrink_and_grow_by_their_variance():
     point, variance = np.array([[0.3, -0.1]]), np.array([[1.0, 0.5]])
     # 0.1 less: by is 0.1 / 1.5, the bins lose 0.0667 and 0.0333.
-    np.testing.assert_allclose(_centre(point, variance, 0.3), [[0.2333, -0.0667]], atol=1e-4)
+    np.testing.assert_allclose(_centres(point, variance)(0.3), [[0.2333, -0.0667]], atol=1e-4)
     # Down to 0.05: the second is 0 from by = 0.2 on, the first loses 0.25.
-    np.testing.assert_allclose(_centre(point, variance, 0.05), [[0.05, 0.0]], atol=1e-9)
-    np.testing.assert_allclose(_centre(point, variance, 0.55), [[0.4, -0.15]], atol=1e-9)
-    np.testing.assert_allclose(_centre(point, variance, 0.0), [[0.0, 0.0]], atol=1e-9)
+    np.testing.assert_allclose(_centres(point, variance)(0.05), [[0.05, 0.0]], atol=1e-9)
+    np.testing.assert_allclose(_centres(point, variance)(0.55), [[0.4, -0.15]], atol=1e-9)
+    np.testing.assert_allclose(_centres(point, variance)(0.0), [[0.0, 0.0]], atol=1e-9)

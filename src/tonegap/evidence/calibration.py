@@ -6,7 +6,8 @@ Sources: Widmann, Lindsten and Zachariah 2019, NeurIPS, on the null distribution
 test by simulating at the constrained estimate.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 
 import numpy as np
 from scipy.sparse import csr_matrix
@@ -17,7 +18,7 @@ from tonegap.evidence.intervals import LEVEL, Interval
 from tonegap.evidence.nulls import CALIBRATED, N_DEALS, NullName
 from tonegap.evidence.parity import Parity, parity
 from tonegap.evidence.replicates import Replicates
-from tonegap.score.arrays import BoolArray, FloatArray
+from tonegap.score.arrays import BoolArray, FloatArray, IntArray
 from tonegap.score.counts import N_BINS
 from tonegap.score.tables import ALL, GAP, WORST
 
@@ -34,13 +35,9 @@ def calibrated_nulls(
     Its answers have the same probabilities, and are right as often as those say. `points`: as measured, one draw.
     """
     images = tuple(images for images, _ in seeds)
-    union = union_of(images)
-    rng = np.random.default_rng([3, *union.digest[:16]])
-    # One number for each unit: copies of a photograph, and seeds, are right together.
-    chance = rng.random((N_DEALS, len(union.names)))
     drawn = [
         _errors(of_seed, said, chance[:, own] < said.confidence)
-        for (of_seed, said), own in zip(seeds, union.members, strict=True)
+        for (of_seed, said), (chance, own) in zip(seeds, _chances(images), strict=True)
     ]
     null = np.mean(drawn, axis=0)
     found = {}
@@ -50,6 +47,17 @@ def calibrated_nulls(
         if at_parity:
             found["ece", name, CALIBRATED] = at_parity
     return found
+
+
+@lru_cache(maxsize=2)
+def _chances(images: tuple[TestImages, ...]) -> tuple[tuple[FloatArray, IntArray], ...]:
+    """A number between 0 and 1 for each unit in each draw [draws, units], and the unit of each image of a seed.
+
+    Copies of a photograph, and seeds, are right together. All entries with these images have the same numbers.
+    """
+    union = union_of(images)
+    chance = np.random.default_rng([3, *union.digest[:16]]).random((N_DEALS, len(union.names)))
+    return tuple((chance, own) for own in union.members)
 
 
 def _errors(images: TestImages, said: Answers, right: BoolArray) -> FloatArray:
@@ -104,11 +112,15 @@ def _interval(
     found, variance = float(np.abs(point).sum(axis=1).mean()), noise.var(axis=1)
     if variance.max() < _SMALLEST:
         return Interval(None, None, "every draw of images gives the same error")
+    # A row for each bin that has images, its draws next to each other in memory.
+    by_bin = noise.transpose(0, 2, 1)
+    used = (point != 0) | by_bin.any(axis=2)
+    rows, centre_at = by_bin[used], _centres(point, variance)
 
     def drawn(error: float) -> FloatArray:
         """The mean error over seeds in each draw if `error` is the true one."""
-        centre = _centre(point, variance, error)
-        each: FloatArray = np.abs(centre[:, None] + noise).sum(axis=2).mean(axis=0) + more
+        distances = rows + centre_at(error)[used, None]
+        each: FloatArray = np.abs(distances, out=distances).sum(axis=0) / len(point) + more
         return each
 
     def edge(kept: float, far: float, share: bool) -> float:
@@ -124,20 +136,25 @@ def _interval(
     return Interval(low, min(1.0, max(found, edge(low, reach, share=False))))
 
 
-def _centre(point: FloatArray, variance: FloatArray, error: float) -> FloatArray:
-    """The distances by bin closest to the measured ones whose mean error over seeds is `error`, [seeds, bins].
+def _centres(point: FloatArray, variance: FloatArray) -> Callable[[float], FloatArray]:
+    """For an error, the distances by bin closest to the measured ones with that mean error over seeds, [seeds, bins].
 
     In units of each bin's noise: all shrink by the same multiple of their variance, none past 0, or grow by it.
     """
     size, sign = np.abs(point), np.where(point < 0, -1.0, 1.0)
-    total, wanted = size.sum(), error * len(point)
-    if wanted >= total:
-        grown: FloatArray = sign * (size + variance * (wanted - total) / variance.sum())
-        return grown
+    total = size.sum()
     # Sorted by the multiple at which each reaches 0, what is left is linear between two of them.
-    ends = size / np.maximum(variance, _SMALLEST**2)
-    order = np.argsort(ends, axis=None)
-    left = [np.maximum(size - end * variance, 0).sum() for end in (0.0, *ends.ravel()[order])]
-    by = np.interp(-wanted, -np.array(left), [0.0, *ends.ravel()[order]])
-    centre: FloatArray = sign * np.maximum(size - by * variance, 0)
+    ends = (size / np.maximum(variance, _SMALLEST**2)).ravel()
+    ends = np.concatenate([[0.0], np.sort(ends)])
+    left = np.maximum(size.ravel() - ends[:, None] * variance.ravel(), 0).sum(axis=1)
+
+    def centre(error: float) -> FloatArray:
+        wanted = error * len(point)
+        if wanted >= total:
+            grown: FloatArray = sign * (size + variance * (wanted - total) / variance.sum())
+            return grown
+        by = np.interp(-wanted, -left, ends)
+        shrunk: FloatArray = sign * np.maximum(size - by * variance, 0)
+        return shrunk
+
     return centre

@@ -7,7 +7,7 @@ Source: Efron and Tibshirani 1993, An Introduction to the Bootstrap, chapters 6 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from hashlib import sha256
 
 import numpy as np
@@ -31,7 +31,7 @@ class Union:
     members: tuple[IntArray, ...]
     tones: BoolArray
 
-    @property
+    @cached_property
     def digest(self) -> bytes:
         """Names the units and their tones: unions with one digest are drawn alike."""
         return sha256(repr((self.names, self.tones.tolist())).encode()).digest()

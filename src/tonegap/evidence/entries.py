@@ -37,7 +37,7 @@ from tonegap.evidence.nulls import OVER_ALL, NullName, tone_nulls
 from tonegap.evidence.parity import Parity, detectable
 from tonegap.evidence.replicates import replicates
 from tonegap.evidence.seeds import SeedMean, SeedVariance, pooled, seed_mean, units_behind
-from tonegap.evidence.tally import tally
+from tonegap.evidence.tally import Tally, tally
 from tonegap.score.arrays import BoolArray, FloatArray
 from tonegap.score.rules import ScoringRules
 from tonegap.score.tables import ALL, GAP, WORST, largest_difference, metric_named
@@ -72,7 +72,8 @@ class EntryEvidence:
 
     `intervals` are about the method: test images and training seeds are both in them. `network_intervals` are
     about these trained networks. `seed_spread` has the standard deviation over training seeds of (metric, tone |
-    all), pooled over the entries that the evidence was made of; None with one seed.
+    all), pooled over the entries that the evidence was made of; None with one seed. All of it was made of `means`,
+    of what seeds `added` and of what was `asked`.
     """
 
     intervals: Mapping[tuple[str, str], Interval]
@@ -82,6 +83,9 @@ class EntryEvidence:
     network_intervals: Mapping[tuple[str, str], Interval]
     seed_spread: Mapping[tuple[str, str], float | None]
     n_seeds: int
+    means: "EntryMeans"
+    added: SeedVariance | None
+    asked: Asked
     scores: EveryScore | None = None
     nulls: Mapping[NullName, Parity] = field(default_factory=dict)
 
@@ -90,19 +94,25 @@ class EntryEvidence:
         """The intervals that a page shows: the method's, and of one that was trained once the network's."""
         return self.intervals if self.n_seeds > 1 else self.network_intervals
 
+    def every_shown(self) -> Mapping[tuple[str, str], Interval]:
+        """As `shown`, in every metric, whatever was asked for."""
+        if self.asked.everything:
+            return self.shown
+        return _intervals(self.means, replace(self.asked, everything=True), self.added)
+
 
 @dataclass(frozen=True, eq=False)
 class EntryMeans:
     """What an entry's answers at every seed come to: each metric's mean over seeds, and how it varies.
 
-    `images` names the test images of each seed; `nulls` as in EntryEvidence. `offsets` of each seed are what
-    calibration errors are made of, as measured and in each draw; kept where they have intervals.
+    `images` names the test images of each seed; `nulls` as in EntryEvidence; `measured` has what each seed said of
+    each image.
     """
 
     means: Mapping[str, SeedMean]
     images: tuple[bytes, ...]
     nulls: Mapping[NullName, Parity]
-    offsets: tuple[tuple[FloatArray, FloatArray], ...]
+    measured: "tuple[_Seed, ...]"
 
     @property
     def n_seeds(self) -> int:
@@ -122,8 +132,8 @@ def entry_means(seeds: Sequence[TestAnswers], asked: Asked, n_draws: int = N_DRA
         areas = auc_variance([m.images for m in measured], [m.said for m in measured])
         means["auc"] = replace(means["auc"], variance=areas)
     images = tuple(m.images.digest for m in measured)
-    offsets = tuple(m.offsets for m in measured) if "ece" in _wanted(means, asked) else ()
-    return EntryMeans(means, images, _nulls(measured, asked), offsets)
+    nulls = _nulls(measured, asked)
+    return EntryMeans(means, images, nulls, tuple(replace(m, metrics={}) for m in measured))
 
 
 def evidence_of(entry: EntryMeans, asked: Asked, seeds: SeedVariance | None) -> EntryEvidence:
@@ -131,6 +141,9 @@ def evidence_of(entry: EntryMeans, asked: Asked, seeds: SeedVariance | None) -> 
     added = seeds if entry.n_seeds > 1 else None
     ranked = scores_of(asked.ranked, entry.means[asked.ranked], asked.tones, added)
     return EntryEvidence(
+        means=entry,
+        added=added,
+        asked=asked,
         intervals=method_intervals(entry, asked, added),
         parity=entry.nulls.get((asked.ranked, GAP, OVER_ALL)),
         detectable=_detectable(entry, asked, added),
@@ -168,12 +181,23 @@ def method_intervals(
 
 @dataclass(frozen=True, eq=False)
 class _Seed:
-    """One seed's images and answers, every metric of them, and `Tally.offsets` as measured and in each draw."""
+    """One seed's images and answers, the draws of images [draws, n], and every metric in them."""
 
     images: TestImages
     said: Answers
+    weights: FloatArray
     metrics: dict[str, Measured]
-    offsets: tuple[FloatArray, FloatArray]
+
+    def tallies(self, with_auc: bool) -> tuple[Tally, Tally]:
+        """What is counted as measured, each image once, and in each draw."""
+        once = np.ones((1, len(self.images)))
+        as_measured, drawn = (tally(self.images, self.said, w, with_auc) for w in (once, self.weights))
+        return as_measured, drawn
+
+    def offsets(self) -> tuple[FloatArray, FloatArray]:
+        """`Tally.offsets` as measured and in each draw."""
+        as_measured, drawn = self.tallies(with_auc=False)
+        return as_measured.offsets[0], drawn.offsets
 
 
 def _measure_all(seeds: Sequence[TestAnswers], asked: Asked, n_draws: int) -> list[_Seed]:
@@ -191,11 +215,9 @@ def _images(seed: TestAnswers, asked: Asked) -> TestImages:
 def _measure(seed: TestAnswers, images: TestImages, weights: FloatArray, asked: Asked) -> _Seed:
     rules = ScoringRules(seed.classes, asked.positive, seed.threshold, 1, asked.tones)
     said = answers(seed.p, images.y, rules)
-    has_event, with_auc = bool(asked.positive), _with_auc(asked)
-    counted = [tally(images, said, w, with_auc) for w in (np.ones((1, len(images))), weights)]
-    once, drawn = (replicates(t, has_event) for t in counted)
-    metrics = {name: Measured(once[name], drawn[name]) for name in once}
-    return _Seed(images, said, metrics, (counted[0].offsets[0], counted[1].offsets))
+    found = _Seed(images, said, weights, {})
+    once, drawn = (replicates(t, bool(asked.positive)) for t in found.tallies(_with_auc(asked)))
+    return replace(found, metrics={name: Measured(once[name], drawn[name]) for name in once})
 
 
 def _nulls(measured: Sequence[_Seed], asked: Asked) -> dict[NullName, Parity]:
@@ -238,10 +260,17 @@ def _intervals_of(
     names = (*asked.tones, ALL)
     added = added_by(seeds, metric, mean, len(names))
     noise = seeds_noise(mean.draws.shape, more_by_student(variance_over(mean.draws, axis=0), added))
-    points, draws = zip(*entry.offsets, strict=True)
+    points, draws = _offsets(entry)
     return ece_intervals(
         points, draws, asked.tones, entry.nulls, dict(zip(names, noise.T, strict=True))
     )
+
+
+@lru_cache(maxsize=2)
+def _offsets(entry: EntryMeans) -> tuple[Sequence[FloatArray], Sequence[FloatArray]]:
+    """What calibration errors are made of at each seed, as measured and in each draw: too large to be kept."""
+    points, draws = zip(*(seed.offsets() for seed in entry.measured), strict=True)
+    return points, draws
 
 
 def _fewest(metric: str, behind: Sequence[Mapping[str, FloatArray]]) -> FloatArray:

@@ -154,18 +154,21 @@ def _tally_of_kinds(images: TestImages, said: Answers, dealt: IntArray) -> Tally
     """
     answered = np.column_stack((images.y, said.predicted, said.called))
     _, first, kind = np.unique(answered, axis=0, return_index=True, return_inverse=True)
-    deals, at = np.nonzero(dealt >= 0)
-    cell = deals * len(images.tones) + dealt[deals, at]
+    # An image without a tone has none in any deal.
+    known = np.flatnonzero(images.tone >= 0)
+    cell = np.arange(len(dealt))[:, None] * len(images.tones) + dealt[:, known]
     n_cells = len(dealt) * len(images.tones)
 
     def summed(column: IntArray, n_columns: int, values: FloatArray | None = None) -> FloatArray:
         """Values, or else images, by cell and column, [cells, columns]."""
-        added = np.bincount(cell * n_columns + column[at], values, n_cells * n_columns)
+        at = (cell * n_columns + column[known]).ravel()
+        weights = None if values is None else np.tile(values[known], len(dealt))
+        added = np.bincount(at, weights, n_cells * n_columns)
         return added.astype(np.float64).reshape(n_cells, n_columns)
 
     bins = np.digitize(said.confidence, np.arange(1, N_BINS) / N_BINS, right=True)
     right = (said.predicted == images.y).astype(np.float64)
-    sums = [summed(bins, N_BINS, values[at]) for values in (said.confidence, right)]
+    sums = [summed(bins, N_BINS, values) for values in (said.confidence, right)]
     kinds = Answers(
         said.n_classes,
         said.predicted[first],

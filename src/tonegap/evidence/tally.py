@@ -123,11 +123,17 @@ def _auc(
     np.cumsum(by_image[negatives], axis=0, out=below[1:])
     first, last = (np.searchsorted(score[negatives], score[positives], side) for side in _SIDES)
     weights = by_image[positives]
-    ordered = np.einsum("pd,pd->d", weights, below[first])
+    ordered = _summed_product(below[first], weights)
     tied = first < last
     if tied.any():
         more = below[last[tied]] - below[first[tied]]
-        ordered += np.einsum("pd,pd->d", weights[tied], more) / 2
+        ordered += _summed_product(more, weights[tied]) / 2
     pairs = weights.sum(axis=0) * below[-1]
     shares: FloatArray = np.divide(ordered, pairs, out=np.full(len(pairs), np.nan), where=pairs > 0)
     return shares
+
+
+def _summed_product(one: FloatArray, other: FloatArray) -> FloatArray:
+    """Sums over rows of the products, [draws]; overwrites the first. Of whole numbers: exact in any order."""
+    found: FloatArray = np.multiply(one, other, out=one).sum(axis=0)
+    return found

@@ -1,7 +1,7 @@
 """What a table's numbers support: intervals, entries told apart, gaps beside their nulls, from kept answers."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -58,7 +58,7 @@ class RowClaims:
     and `worst` and `gap` where the metric has them; `network_changes` are the networks' differences. Of
     an entry that was trained once there is no interval of the method and no change. `seed_spread`: the standard
     deviation over training seeds of `all` and of each tone, pooled over the entries of the table; None: trained once.
-    `nulls` has all scores at parity.
+    `nulls` has all scores at parity; `evidence` is what all this was taken from.
     """
 
     row: Row
@@ -72,6 +72,7 @@ class RowClaims:
     network_changes: Mapping[str, NetworkChange]
     seed_spread: Mapping[str, float | None]
     nulls: Mapping[NullName, Parity]
+    evidence: EntryEvidence
 
     @property
     def trained_once(self) -> bool:
@@ -206,6 +207,7 @@ def _row(
         network_changes=network_changes,
         seed_spread={tone: v for (m, tone), v in evidence.seed_spread.items() if m == metric},
         nulls=evidence.nulls,
+        evidence=replace(evidence, scores=None),
     )
 
 

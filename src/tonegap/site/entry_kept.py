@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from tonegap.evidence.answers import TestAnswers
 from tonegap.evidence.entries import Asked
 from tonegap.evidence.intervals import Interval
-from tonegap.evidence.seeds import SeedVariance
 from tonegap.evidence.table import shown_intervals
 from tonegap.report.board import Leaderboard
-from tonegap.report.claims import RowClaims
+from tonegap.report.claims import Claims, RowClaims
 from tonegap.report.kept import Answers, Epochs
 from tonegap.report.model import Axis, Question, Row, Table
 from tonegap.report.source import Source
@@ -91,6 +90,7 @@ def entry_kept(board: Leaderboard, table: Table, row: Row, readers: Readers) -> 
     if table.question is None:
         raise ValueError("a row with a record belongs to a table with a question")
     claims = board.claims_of(table)
+    of_row = next((r for r in claims.rows if r.row.entry == row.entry), None) if claims else None
     keys = {stage.key for record in row.records for stage in record.stages}
     found = {key: readers.source.mark(key) for key in sorted(keys)}
     return EntryKept(
@@ -98,14 +98,14 @@ def entry_kept(board: Leaderboard, table: Table, row: Row, readers: Readers) -> 
         table=table,
         question=table.question,
         row=row,
-        claims=next((r for r in claims.rows if r.row.entry == row.entry), None) if claims else None,
-        said=_said(table, row, readers, claims.seeds if claims and not row.control else None),
+        claims=of_row,
+        said=_said(table, row, readers, claims, of_row),
         marks={key: mark for key, mark in found.items() if mark},
     )
 
 
 def _said(
-    table: Table, row: Row, readers: Readers, seeds_of_table: SeedVariance | None
+    table: Table, row: Row, readers: Readers, claims: Claims | None, of_row: RowClaims | None
 ) -> Said | None:
     question = table.question
     if question is None:
@@ -116,9 +116,14 @@ def _said(
         return None
     axis = next(axis for axis in table.axes if axis.name == table.ranked[1])
     coarse = min(table.axes, key=lambda axis: len(axis.tones))
-    asked = Asked(question.positive, axis.tones, table.ranked[2])
+    if of_row:
+        intervals = of_row.evidence.every_shown()
+    else:
+        asked = Asked(question.positive, axis.tones, table.ranked[2])
+        among = claims.seeds if claims and not row.control else None
+        intervals = shown_intervals(seeds, asked, among)
     return Said(
-        intervals=shown_intervals(seeds, asked, seeds_of_table),
+        intervals=intervals,
         positives=_positives(seeds, question, axis),
         confusions=confusions(seeds, axis),
         events=event_counts(seeds, axis, question.positive),
