@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from records import plain_record, train_mark
 from tests.bundle.conftest import KEY, change_record
+from tests.bundle.foreign_bundles import contents, fitted, write_zip
 
 from tonegap.bundle.archive import changed_files, extract
 from tonegap.bundle.pack import pack_suite
@@ -76,6 +77,40 @@ def test_a_bundle_as_it_was_made_verifies(bundle, capsys):
     missing = "incomplete: 1 of 2 records are missing (first: none + mixup (cnn4), d/t, seed 0)"
     assert text.splitlines()[0] == missing
     assert text.endswith(": all as they were\n")
+
+
+SPEC = """
+title = "ERM"
+about = "Plain."
+command = ["python", "train.py"]
+stages = ["train"]
+"""
+
+
+@pytest.mark.parametrize(
+    ("spec", "said"),
+    [
+        (SPEC, "all as they were"),
+        (SPEC + "of_another_version = 1", "all as they were"),
+        (
+            SPEC + "control = true",
+            "says that it is no control, and the file of baselines/erm that came along says that it is one",
+        ),
+        (SPEC + 'needs = ["tone_at_test"]', "whether it is told the tone of test images"),
+        ("control = [", "baselines/erm/baseline.toml: not valid TOML"),
+    ],
+)
+def test_a_record_is_held_against_the_plug_in_that_came_along(
+    root, store, tmp_path, capsys, spec, said
+):
+    name = "baselines/erm/baseline.toml"
+    (root / name).parent.mkdir(parents=True)
+    (root / name).write_text(SPEC)
+    pack_suite(root, store.folder, "tiny", tmp_path / "x.zip", allow_incomplete=True)
+    files = contents(tmp_path / "x.zip") | {f"specs/{name}": spec.encode()}
+    code, text = verify(write_zip(tmp_path / "x.zip", fitted(files)), capsys)
+    assert said in text
+    assert bool(code) == ("all as they were" not in text)
 
 
 def test_the_same_results_give_the_same_bytes(root, store, bundle, tmp_path):

@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 
 from tonegap.bundle.marks import mark_problems
+from tonegap.bundle.specs import spec_problems
 from tonegap.errors import BadRequest, StoreError, ToneGapError
 from tonegap.files import digest_of, sha256_file, sha256_lines
 from tonegap.foreign import DAMAGE, reason, refused
@@ -93,7 +94,10 @@ def _cell_problems(store: Path, cell: Cell) -> Iterator[str]:
         return
     where = f"{cell.id.entry.label}, {cell.id.task}, seed {cell.id.seed}"
     try:
-        for problem in _record_problems(store, cell.record):
+        for problem in (
+            *spec_problems(store, cell.id, cell.record),
+            *_record_problems(store, cell.record),
+        ):
             yield f"{where}: {problem}"
     except ToneGapError as e:
         yield f"{where}: {str(e).replace(f'{store}/', '')}"

@@ -1,6 +1,6 @@
 """Where a submission stands among the results of a store, one line for each of its entries."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -14,6 +14,7 @@ from tonegap.report.ranking import SHRUNKEN
 from tonegap.report.read import merge_suites, read_suites
 from tonegap.report.settings import LeaderboardSettings
 from tonegap.report.words import percent, ranking_rule
+from tonegap.run.matrix import Cell
 from tonegap.run.record import Record
 from tonegap.submissions.model import Submission
 from tonegap.submissions.shelf import Shelved, cells_of, cells_on, new_cells, read_shelf
@@ -27,11 +28,12 @@ def places(
     Raises BadRequest where all of it is in the store already.
     """
     here = merge_suites(read_suites(store))
-    there = new_cells(cells_of(made, Shelved(submission.id, submission, ())), here)
+    sent = cells_of(made, Shelved(submission.id, submission, ()))
+    there = new_cells(sent, here)
     if not there:
         raise BadRequest(
-            f"{submission.title}: every prediction in it is this store's own, byte for byte: it is confirmed, and "
-            "there is nothing to add"
+            f"{submission.title}: every prediction in it is this store's own, byte for byte: "
+            f"{_known_as(sent, here)}there is nothing to add"
         )
     shelf = [shelved for shelved in read_shelf(store) if shelved.id != submission.id]
     cells = (*here, *cells_on(store, shelf, here), *there)
@@ -59,6 +61,20 @@ def _answers(
         return sent(msgspec.structs.replace(record, stages=stages)) if own else kept(record)
 
     return remembered(answers)
+
+
+def _known_as(sent: Sequence[Cell], own: Sequence[Cell]) -> str:
+    """Whose predictions of this store's own were sent, if under another name; else that they are confirmed."""
+    ours = [(cell.record.predictions_sha256, cell.id.entry) for cell in own if cell.record]
+    names: dict[str, str] = {}
+    for record, entry in ((cell.record, cell.id.entry) for cell in sent):
+        mine = [e for sha256, e in ours if record and sha256 == record.predictions_sha256]
+        theirs = (entry.method, entry.baseline, entry.backbone)
+        if mine and theirs not in {(e.method, e.baseline, e.backbone) for e in mine}:
+            names[msgspec.structs.replace(entry, variant="").label] = mine[0].label
+    if not names:
+        return "it is confirmed, and "
+    return "".join(f"what it calls {theirs} is {mine} here, and " for theirs, mine in names.items())
 
 
 def _score(row: Row, table: Table) -> str:
