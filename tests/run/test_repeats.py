@@ -5,7 +5,7 @@ import json
 import pytest
 
 from tonegap.errors import StoreError
-from tonegap.run.repeats import SCHEMA, Repeats, read_repeats, spread, spread_words
+from tonegap.formats.repeats import SCHEMA, Repeats, read_repeats, spread, spread_words
 
 # As on a GPU: the same job, other bytes.
 RESTLESS_PY = """\

@@ -13,10 +13,10 @@ import msgspec
 from tonegap.engines.base import RunSpec
 from tonegap.errors import ToneGapError
 from tonegap.files import sha256_file, write_atomic
+from tonegap.formats.lineage import FILE as LINEAGE
+from tonegap.plan.plan import Plan, Stage
 from tonegap.run.inputs import write_inputs
-from tonegap.run.lineage import FILE as LINEAGE
 from tonegap.run.outputs import keep_declared
-from tonegap.run.plan import Plan, Stage
 from tonegap.run.stages import Workplace
 
 SCHEMA = "tonegap/determinism@1"

@@ -11,10 +11,10 @@ import msgspec
 
 from tonegap.errors import BadRequest, StoreError
 from tonegap.files import write_atomic
-from tonegap.run.main_scores import main_scores
-from tonegap.run.plan import Plan
-from tonegap.run.record import EntryId, Record, decode_record
-from tonegap.run.store import Store
+from tonegap.formats.record import EntryId, Record, decode_record
+from tonegap.plan.plan import Plan
+from tonegap.scores.main_scores import main_scores
+from tonegap.store.store import Store
 
 SCHEMA = "tonegap/golden@1"
 FOLDER = Path("reports/golden")

@@ -7,10 +7,10 @@ import os
 import shutil
 from pathlib import Path
 
+from tonegap.declared.local_files import GivenFile
 from tonegap.files import content_files, sync, sync_tree
-from tonegap.rooms.given import GivenFile
-from tonegap.run.seals import write_seal
-from tonegap.run.store import Store
+from tonegap.store.seals import write_seal
+from tonegap.store.store import Store
 
 
 def give(store: Store, file: GivenFile, target: Path) -> None:

@@ -17,12 +17,12 @@ from pathlib import Path, PurePosixPath
 from tonegap.data.decode import BadPicture, decode, read_bytes, upright_size
 from tonegap.errors import BadOutput, BadPredictions, LeakFound
 from tonegap.files import sha256_file
-from tonegap.foreign import is_plain_folder, remove_tree, shown, walk
-from tonegap.run import lineage
-from tonegap.run.lineage import LearnedPart
-from tonegap.run.plan import Stage
-from tonegap.score.predictions import read_predictions
+from tonegap.formats import lineage
+from tonegap.formats.lineage import LearnedPart
+from tonegap.plan.plan import Stage
+from tonegap.scores.predictions import read_predictions
 from tonegap.tones import parse_tone
+from tonegap.untrusted import is_plain_folder, remove_tree, shown, walk
 
 SYNTHETIC_COLUMNS = ("image_id", "file", "label", "tone", "prompt", "seed", "sources")
 MODELS_COLUMN = "models"  # the eighth, which may be absent

@@ -19,9 +19,9 @@ from tonegap.data.decode import BadPicture, read_bytes
 from tonegap.data.masks import read_mask_file
 from tonegap.errors import BadData
 from tonegap.files import digest_of, sync
-from tonegap.run.job import ImageSpec
-from tonegap.run.seals import write_seal
-from tonegap.run.store import Store
+from tonegap.formats.job import ImageSpec
+from tonegap.store.seals import write_seal
+from tonegap.store.store import Store
 
 _VERSION = 1  # of the geometry; `decode.VERSION` is of the pixels
 _AT_ONCE = 256  # images decoded ahead of the file
