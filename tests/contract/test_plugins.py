@@ -8,8 +8,8 @@ from tiny_rooms import PROJECT
 from tonegap.checks.declared import check_rooms
 from tonegap.declared.plugin import plugin_ids, read_plugin
 from tonegap.engines import open_engine
-from tonegap.run.outputs import read_synthetic
 from tonegap.store.store import Store
+from tonegap.synthetic.manifest import read_synthetic
 
 METHODS, BASELINES, EXTRACTORS = (
     plugin_ids(PROJECT, kind) for kind in ("method", "baseline", "extractor")

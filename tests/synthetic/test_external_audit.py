@@ -13,11 +13,11 @@ from tonegap.declared.suite import Limits, read_suite
 from tonegap.engines import open_engine
 from tonegap.formats.record import decode_record
 from tonegap.plan.prepare import Request, prepare
-from tonegap.run.outputs import read_synthetic
 from tonegap.run.progress import PlainProgress
 from tonegap.run.runner import run_plan
 from tonegap.run.stages import Workplace
 from tonegap.store.store import Store
+from tonegap.synthetic.manifest import read_synthetic
 
 
 @pytest.fixture

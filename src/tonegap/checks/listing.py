@@ -5,10 +5,10 @@ from itertools import groupby
 
 from tonegap.checks.download import DataCheck, ToneRow
 from tonegap.checks.readiness import Readiness
+from tonegap.data.plain_table import Value, table
 from tonegap.data.published import Count
 
 _LABELS = 6
-Value = str | int | float | bool | None | list["Value"] | dict[str, "Value"]
 
 
 def text_listing(check: DataCheck) -> str:
@@ -78,17 +78,6 @@ def _json_tone(row: ToneRow) -> dict[str, Value]:
         "share": row.usable / row.expected,
         "findings": dict(row.findings),
     }
-
-
-def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """Lines of a table, indented by two: the first column to the left, the others to the right."""
-    widths = [max(len(row[i]) for row in (header, *rows)) for i in range(len(header))]
-    return [
-        "  "
-        + row[0].ljust(widths[0])
-        + "".join(f"  {c:>{w}}" for c, w in zip(row[1:], widths[1:], strict=True))
-        for row in (header, *rows)
-    ]
 
 
 def _head(check: DataCheck) -> Iterator[str]:

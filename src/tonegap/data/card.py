@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tonegap.checks.listing import Value, table
 from tonegap.data.metadata import Metadata, malignant_flags
+from tonegap.data.plain_table import Value, table
 from tonegap.declared.dataset import Dataset
 from tonegap.tones import tone_index
 

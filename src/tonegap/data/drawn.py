@@ -22,7 +22,14 @@ from tonegap.data.phantom.draw import Sitter
 from tonegap.data.phantom.folder import draw_folder
 from tonegap.declared.dataset import Dataset, Drawn
 from tonegap.errors import BadRequest, BadRoom, StoreError
-from tonegap.files import canonical_json, digest_of, folder_digest, sha256_bytes, write_atomic
+from tonegap.files import (
+    canonical_json,
+    digest_of,
+    folder_digest,
+    sha256_bytes,
+    sha256_file,
+    write_atomic,
+)
 from tonegap.tones import tone_index
 
 BEGUN = "drawing.json"
@@ -183,8 +190,9 @@ def drawing_digest(dataset: Dataset) -> str:
 
 
 def phantom_digest() -> str:
-    """The digest of the code that draws."""
-    return folder_digest(Path(phantom.__path__[0]))
+    """The digest of the code that draws, its colours included."""
+    folder = Path(phantom.__path__[0])
+    return digest_of([folder_digest(folder), sha256_file(folder.parents[1] / "colour.py")])
 
 
 def _declaration(dataset: Dataset) -> Drawn:

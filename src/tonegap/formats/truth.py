@@ -19,7 +19,6 @@ from tonegap.arrays import IntArray
 from tonegap.errors import StoreError
 from tonegap.files import digest_of
 from tonegap.formats.record import DataId
-from tonegap.split.view import Rows, TaskView
 from tonegap.tones import GROUPS, TYPES
 
 COLUMNS = ("partition", "image_id", "label", "tone", "unit")
@@ -55,21 +54,6 @@ class Truth:
     def ids(self) -> tuple[str, ...]:
         """All ids, validation first: the order in which predictions are read."""
         return (*self.validation.ids, *self.test.ids)
-
-
-def truth_of(view: TaskView) -> Truth:
-    """What the predictions of a task at a seed are held against."""
-    known = {group: unit for unit, group in enumerate(dict.fromkeys(_groups(view)))}
-
-    def part(rows: Rows) -> PartTruth:
-        units = tuple(known[group] for group in rows.groups) or tuple(range(len(rows.ids)))
-        return PartTruth(rows.ids, rows.labels, rows.tones, units)
-
-    return Truth(part(view.validation), part(view.test))
-
-
-def _groups(view: TaskView) -> tuple[int, ...]:
-    return (*view.validation.groups, *view.test.groups)
 
 
 def truth_place(task: str, seed: int, data: DataId) -> str:

@@ -43,7 +43,7 @@ class Request:
 
     `roots` maps data set ids to the user's downloads. `allow_missing` accepts images that the metadata lists
     and the download lacks; records count them. `cache` takes what is learned of images where the store cannot.
-    `repeat` above 0 asks for the same work anew, see `tonegap.formats.repeats`.
+    `repeat` above 0 asks for the same work anew, see `tonegap.scores.repeats`.
     """
 
     root: Path

@@ -6,12 +6,14 @@ The mistake it exists to prevent: an incomplete or levelled-down result that rea
 import math
 from collections import Counter
 
+from tonegap.formats.repeats import Repeats
 from tonegap.results.board import Leaderboard
 from tonegap.results.claims import RowClaims
 from tonegap.results.model import MARKS, Hole, Mean, Row, Table, View
 from tonegap.results.ranking import SHRUNKEN
 from tonegap.scores.evidence.intervals import ONE_RUN
 from tonegap.scores.evidence.nulls import N_DEALS
+from tonegap.scores.repeats import standard_deviation
 from tonegap.scores.tables import ALL, GAP, WORST, metric_named
 
 UNDEFINED = "–"
@@ -342,3 +344,13 @@ def _above_controls(ranked: list[Row], table: Table, board: Leaderboard) -> list
         does = "does" if n == 1 else "do"
         return [f"{n} of {len(ranked)} ranked entries {does} no better than {best}."]
     return [f"Every ranked entry does better than {best}."]
+
+
+def spread_words(repeats: Repeats, name: str) -> str:
+    """How far a score spreads from run to run, in points, for a reader."""
+    if repeats.are_identical:
+        return f"0: identical bytes in {repeats.n} runs"
+    found = standard_deviation(repeats.scores.get(name, ()))
+    if found is None:
+        return f"undefined in one of {repeats.n} runs"
+    return f"{100 * found:.1f} points (standard deviation of {repeats.n} runs)"

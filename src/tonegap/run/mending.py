@@ -9,9 +9,10 @@ from dataclasses import dataclass
 import msgspec
 
 from tonegap.formats.record import SCHEMA, decode_record
-from tonegap.formats.truth import encode_truth, truth_of
+from tonegap.formats.truth import encode_truth
 from tonegap.plan.plan import CellPlan, Plan, Stage
 from tonegap.run.sheet_maker import sheet_unit
+from tonegap.split.view import truth_of
 from tonegap.store import seals
 from tonegap.store.marks import record_unit, stage_unit
 from tonegap.store.store import Store

@@ -17,16 +17,17 @@ from tonegap.formats.record import (
     StageId,
     SyntheticId,
 )
-from tonegap.formats.truth import encode_truth, truth_of, truth_place
+from tonegap.formats.truth import encode_truth, truth_place
 from tonegap.numerics import Numerics
 from tonegap.plan.plan import CellPlan
-from tonegap.run.outputs import find_predictions, read_synthetic
+from tonegap.run.outputs import find_predictions
 from tonegap.scores.results import results_of
 from tonegap.scores.task_rules import Rules
-from tonegap.split.view import Rows, TaskView
+from tonegap.split.view import Rows, TaskView, truth_of
 from tonegap.store.marks import StageMark
 from tonegap.store.store import Store
 from tonegap.synthetic.audit import audited
+from tonegap.synthetic.manifest import read_synthetic
 
 
 @dataclass(frozen=True, slots=True)

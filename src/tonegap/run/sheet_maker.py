@@ -22,11 +22,11 @@ from tonegap.formats.quality_sheet import (
     encode_sheet,
 )
 from tonegap.run.inputs import image_contents
-from tonegap.run.outputs import SyntheticRow
 from tonegap.run.packs import ensure_pack, read_image
 from tonegap.split.view import Rows, TaskView
 from tonegap.store.seals import write_seal
 from tonegap.store.store import Store
+from tonegap.synthetic.manifest import SyntheticRow
 from tonegap.synthetic.quality.fidelity import tone_table
 from tonegap.synthetic.quality.measure import Listed
 from tonegap.synthetic.quality.pictures import (

@@ -20,11 +20,12 @@ from tonegap.formats.lineage import encode_lineage, read_parts
 from tonegap.plan.plan import Stage
 from tonegap.run import checkpoints
 from tonegap.run.inputs import write_inputs
-from tonegap.run.outputs import check_outputs, keep_declared, lineage_of, read_synthetic
+from tonegap.run.outputs import check_outputs, keep_declared, lineage_of
 from tonegap.run.progress import RunProgress
 from tonegap.store.marks import StageMark
 from tonegap.store.store import Store
 from tonegap.synthetic.audit import audited
+from tonegap.synthetic.manifest import read_synthetic
 from tonegap.synthetic.quality.features import read_features
 from tonegap.untrusted import without_folders
 

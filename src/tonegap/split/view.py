@@ -14,6 +14,7 @@ import msgspec
 
 from tonegap.files import sha256_file, sha256_lines
 from tonegap.formats.record import DataId, Leaks
+from tonegap.formats.truth import PartTruth, Truth
 from tonegap.tones import GROUPS, TYPES
 
 
@@ -150,3 +151,18 @@ class TaskView:
     def partitions(self) -> dict[str, Rows]:
         """The three partitions by name."""
         return {"train": self.train, "validation": self.validation, "test": self.test}
+
+
+def truth_of(view: TaskView) -> Truth:
+    """What the predictions of a task at a seed are held against."""
+    known = {group: unit for unit, group in enumerate(dict.fromkeys(_groups(view)))}
+
+    def part(rows: Rows) -> PartTruth:
+        units = tuple(known[group] for group in rows.groups) or tuple(range(len(rows.ids)))
+        return PartTruth(rows.ids, rows.labels, rows.tones, units)
+
+    return Truth(part(view.validation), part(view.test))
+
+
+def _groups(view: TaskView) -> tuple[int, ...]:
+    return (*view.validation.groups, *view.test.groups)

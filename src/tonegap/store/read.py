@@ -15,8 +15,8 @@ import msgspec
 from tonegap.errors import BadRequest, StoreError
 from tonegap.formats.matrix import Cell, CellId, Failure, Matrix
 from tonegap.formats.record import SCHEMA, Record, ScoreColumns, Selected
-from tonegap.formats.repeats import read_repeats
 from tonegap.store.marks import record_unit
+from tonegap.store.repeats import read_repeats
 from tonegap.store.seals import read_sealed
 
 S = TypeVar("S", bound=msgspec.Struct)

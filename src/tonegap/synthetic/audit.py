@@ -12,13 +12,13 @@ import msgspec
 from tonegap.errors import StoreError
 from tonegap.files import digest_of
 from tonegap.formats.lineage import SyntheticLineage, read_lineage
-from tonegap.run.outputs import read_synthetic
 from tonegap.split.view import TaskView
 from tonegap.store.seals import read_sealed
 from tonegap.store.store import Store
 from tonegap.synthetic.copies import VERSION
 from tonegap.synthetic.findings import SCHEMA, Audit, Finding, descent, is_unknown
 from tonegap.synthetic.likeness import showing
+from tonegap.synthetic.manifest import read_synthetic
 from tonegap.synthetic.withheld import held_out
 
 FOLDER = "audits"

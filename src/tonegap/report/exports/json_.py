@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from tonegap.formats.record import Record
-from tonegap.formats.repeats import Repeats, spread
+from tonegap.formats.repeats import Repeats
 from tonegap.report.phrases import answer, missing, report_title
 from tonegap.results.board import Leaderboard
 from tonegap.results.claims import Change, Claims
 from tonegap.results.model import Difference, Mean, Row, SeedResult, Table, View
 from tonegap.results.nulls import nulls_listed
 from tonegap.results.quality import SetSheet
+from tonegap.scores.repeats import standard_deviation
 
 if TYPE_CHECKING:
     from tonegap.results.submissions.shelf import Shelved
@@ -243,7 +244,7 @@ def _repeats(repeats: Repeats) -> dict[str, Any]:
         "n": repeats.n,
         "identical": repeats.are_identical,
         "scores": repeats.scores,
-        "spread": {name: spread(values) for name, values in repeats.scores.items()},
+        "spread": {name: standard_deviation(values) for name, values in repeats.scores.items()},
     }
 
 

@@ -15,11 +15,11 @@ from tonegap.errors import BadOutput, StoreError
 from tonegap.formats.lineage import UNKNOWN_SOURCE, read_lineage
 from tonegap.formats.record import Record
 from tonegap.results.quality import SetSheet
-from tonegap.run.outputs import read_synthetic
 from tonegap.store.marks import stage_unit
 from tonegap.store.read import SuiteRun
 from tonegap.store.seals import AGAIN, damage
 from tonegap.store.source import Source
+from tonegap.synthetic.manifest import read_synthetic
 
 _UNKNOWN = "unknown"
 

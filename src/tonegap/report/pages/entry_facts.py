@@ -4,10 +4,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from tonegap.formats.record import Record, StageCost
-from tonegap.formats.repeats import spread, spread_words
 from tonegap.report.pages.details import cost_of, facts_of
 from tonegap.report.pages.entry_kept import EntryKept
-from tonegap.report.phrases import UNDEFINED, metric_label
+from tonegap.report.phrases import UNDEFINED, metric_label, spread_words
+from tonegap.scores.repeats import standard_deviation
 from tonegap.scores.tables import ALL
 
 _SHORT = 12
@@ -72,7 +72,7 @@ def _repeated(kept: EntryKept) -> Iterable[tuple[str, str]]:
             words = spread_words(seed.repeats, name)
             yield f"{metric_label(metric)} from run to run, seed {seed.seed}", words
     values = kept.row.views[kept.table.ranked].scores.overall.values
-    over = spread(values)
+    over = standard_deviation(values)
     if over is not None:
         words = f"{100 * over:.1f} points (standard deviation of {len(values)} seeds)"
         yield f"{metric_label(metric)} from seed to seed", words

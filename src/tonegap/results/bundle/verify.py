@@ -20,9 +20,10 @@ from tonegap.formats.record import CrossFit, Record, ScoreColumns, Selected
 from tonegap.formats.truth import PartTruth, Truth, decode_truth
 from tonegap.lines import one_line
 from tonegap.results.bundle.marks import mark_problems
-from tonegap.run.outputs import find_predictions, read_synthetic
+from tonegap.run.outputs import find_predictions
 from tonegap.scores.results import results_of, rules_of
 from tonegap.store.read import SuiteRun, read_suites
+from tonegap.synthetic.manifest import read_synthetic
 from tonegap.untrusted import DAMAGE, reason, refused
 
 _SAME = 1e-12

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from tonegap.errors import BadRequest
-from tonegap.formats.truth import truth_of
 from tonegap.plan.plan import CellPlan
 from tonegap.run.outputs import find_predictions
 from tonegap.run.search.choose import ValidationScores
@@ -14,6 +13,7 @@ from tonegap.scores.predictions import Labelled, read_predictions
 from tonegap.scores.rules import ScoringRules
 from tonegap.scores.selection import epoch_values
 from tonegap.scores.undefined import Undefined
+from tonegap.split.view import truth_of
 from tonegap.store.store import Store
 
 _DIGITS = 12  # as in choosing an epoch: the first of equal ones wins
