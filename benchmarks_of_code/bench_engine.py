@@ -67,7 +67,7 @@ def plan_complete() -> None:
 
 def finish(plan, store) -> None:
     """Every record and stage of a plan as files with seals, as a run leaves them."""
-    from tonegap.store.marks import stage_unit
+    from tonegap.store.layout import stage_unit
     from tonegap.store.seals import write_seal
 
     os.fsync = lambda _handle: None  # what is measured begins afterwards

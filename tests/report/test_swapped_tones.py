@@ -12,7 +12,8 @@ from records import part, plain_record, scored_cell
 from tonegap.cli.main import cli
 from tonegap.formats.matrix import Matrix
 from tonegap.formats.record import DataId, EntryId, Record, encode_record
-from tonegap.formats.truth import FIRST_TRUTHS, Truth
+from tonegap.formats.truth import Truth
+from tonegap.store.layout import FIRST_TRUTHS
 from tonegap.store.seals import write_seal
 from tonegap.store.store import Store
 

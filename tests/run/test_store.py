@@ -12,7 +12,8 @@ import pytest
 from tonegap.errors import StoreError
 from tonegap.formats.matrix import Failure
 from tonegap.formats.record import Isolation
-from tonegap.store.marks import StageMark, stage_unit
+from tonegap.store.layout import stage_unit
+from tonegap.store.marks import StageMark
 from tonegap.store.seals import remove_seal
 from tonegap.store.store import Store
 from tonegap.untrusted import remove_tree

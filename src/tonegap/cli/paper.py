@@ -105,9 +105,10 @@ def _metadata(root: Path, paper: "PaperFile", roots: tuple[str, ...]) -> "dict[s
 def _runs(paper: "PaperFile", store: Path) -> "dict[str, list[Run]]":
     """The runs of this store that a row of the paper asks for, by selection rule."""
     from tonegap.results.papers.kept_runs import runs_for
+    from tonegap.store.layout import SUITES
     from tonegap.store.read import merge_suites, read_suites
 
-    cells = merge_suites(read_suites(store)) if any((store / "suites").glob("*.json")) else ()
+    cells = merge_suites(read_suites(store)) if any((store / SUITES).glob("*.json")) else ()
     return runs_for(paper, cells, store)
 
 

@@ -12,6 +12,7 @@ import click
 from tonegap.cli.options import store_option, suite_root_option
 from tonegap.errors import BadRequest, StoreError
 from tonegap.numerics import Numerics
+from tonegap.store.layout import AUDITS, INDEX
 
 if TYPE_CHECKING:
     from tonegap.plan.prepare import Request
@@ -182,7 +183,7 @@ def _open_store(folder: Path, deep: bool, cache: Path | None) -> "tuple[Store, P
         if cache is None or (folder.exists() and not folder.is_dir()):
             raise
     store = Store(folder, deep=deep, read_only=True)
-    for name in ("index", "audits"):
+    for name in (INDEX, AUDITS):
         (cache / name).mkdir()
         for path in (store.folder / name).glob("*"):
             (cache / name / path.name).symlink_to(path)

@@ -23,7 +23,6 @@ from tonegap.tones import GROUPS, TYPES
 
 COLUMNS = ("partition", "image_id", "label", "tone", "unit")
 PARTITIONS = ("validation", "test")
-FIRST_TRUTHS = "truth/first"
 MAX_IMAGES = 1_000_000
 _UNIT = re.compile(r"[0-9]{1,9}")
 

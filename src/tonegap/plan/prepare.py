@@ -32,8 +32,8 @@ from tonegap.split.parts import Partition
 from tonegap.split.scorable import check_scorable
 from tonegap.split.subset import thinned
 from tonegap.split.view import Rows, TaskView
+from tonegap.store.layout import AUDITS, DRAWN, INDEX
 from tonegap.store.store import Store
-from tonegap.synthetic.audit import FOLDER
 from tonegap.synthetic.withheld import held_out, kin_of
 
 
@@ -181,7 +181,7 @@ def view_at(request: Request, task: Task, seed: int) -> TaskView:
 def _with_kin(view: TaskView, data: LoadedData, request: Request) -> TaskView:
     held = held_out(view.validation, view.test)
     with request.store.writing():
-        kin = kin_of(view.train, held, data.index.groups, request.known / FOLDER)
+        kin = kin_of(view.train, held, data.index.groups, request.known / AUDITS)
     return replace(view, kin=kin)
 
 
@@ -198,18 +198,18 @@ def load_data(request: Request, dataset_id: str) -> LoadedData:
     if data_root is None:
         data_root = _drawn(request, dataset)
     metadata = read_metadata(dataset, data_root)
-    index = index_images(dataset, metadata, data_root, cache / "index", request.jobs)
+    index = index_images(dataset, metadata, data_root, cache / INDEX, request.jobs)
     return LoadedData(dataset, metadata, index, mask_paths(dataset, metadata, index))
 
 
 def _drawn(request: Request, dataset: Dataset) -> Path:
     """The images that the suite draws, in the store unless they are not there and cannot be drawn there."""
     try:
-        return ensure_drawn(dataset, request.store.folder / "drawn", request.jobs)
+        return ensure_drawn(dataset, request.store.folder / DRAWN, request.jobs)
     except StoreError:
         if request.cache is None:
             raise
-        return ensure_drawn(dataset, request.cache / "drawn", request.jobs)
+        return ensure_drawn(dataset, request.cache / DRAWN, request.jobs)
 
 
 def task_view(request: Request, task: Task, seed: int, data: LoadedData) -> TaskView:

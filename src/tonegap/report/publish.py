@@ -5,8 +5,8 @@ from pathlib import Path
 import tonegap
 from tonegap.files import digest_of, folder_digest, sha256_file
 from tonegap.formats.matrix import Matrix
-from tonegap.formats.truth import FIRST_TRUTHS
 from tonegap.run.sheet_maker import SHEET, sheet_folder
+from tonegap.store.layout import FAILURES, FIRST_TRUTHS, RECORDS
 
 _STAMP = "made-from"
 
@@ -42,7 +42,7 @@ def _digest(root: Path, store: Path, matrix: Matrix) -> str:
 
     found = []
     for cell in matrix.cells:
-        for folder in ("records", "failures"):
+        for folder in (RECORDS, FAILURES):
             path = store / folder / f"{cell.key}.json"
             if path.is_file():
                 found.append([folder, sha256_file(path)])

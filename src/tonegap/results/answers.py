@@ -15,6 +15,7 @@ from tonegap.run.outputs import find_predictions
 from tonegap.scores.evidence.answers import TestAnswers
 from tonegap.scores.predictions import Labelled
 from tonegap.scores.results import answers_of, epochs_of
+from tonegap.store.layout import SUBMISSIONS, stage_unit, truth_unit
 from tonegap.store.marks import first_truth
 from tonegap.store.seals import AGAIN, read_sealed
 
@@ -61,7 +62,7 @@ def kept_truths(store: Path) -> Truths:
 
     @lru_cache(maxsize=16)
     def truth_named(home: Path, sha256: str) -> Truth | None:
-        unit = f"truth/{sha256}.csv"
+        unit = truth_unit(sha256)
         content = read_sealed(home, unit)
         return None if content is None else decode_truth(content, sha256, str(home / unit))
 
@@ -95,7 +96,7 @@ def _home_of(store: Path, record: Record) -> tuple[Path, str]:
     """
     key = record.stages[-1].key if record.stages else ""
     submission, _, own = key.rpartition(":")
-    return (store / "submissions" / submission, own) if submission else (store, key)
+    return (store / SUBMISSIONS / submission, own) if submission else (store, key)
 
 
 @lru_cache(maxsize=1 << 16)
@@ -111,7 +112,7 @@ def _kept(store: Path, read: Callable[[Path, Truth, Record], T]) -> Callable[[Re
     def kept(record: Record) -> T | None:
         truth = truth_of(record)
         home, key = _home_of(store, record)
-        folder = home / "stages" / key[:2] / key
+        folder = home / stage_unit(key)
         if truth is None or not key or not (folder.is_symlink() or folder.exists()):
             return None
         try:

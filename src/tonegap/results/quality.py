@@ -12,7 +12,8 @@ import msgspec
 from tonegap.errors import StoreError
 from tonegap.files import sha256_bytes
 from tonegap.formats.quality_sheet import SCHEMA, Sheet, decode_sheet
-from tonegap.run.sheet_maker import SHEET, sheet_folder, sheet_unit
+from tonegap.run.sheet_maker import SHEET, sheet_folder
+from tonegap.store.layout import sheet_unit
 from tonegap.store.read import SuiteRun
 from tonegap.store.seals import read_sealed
 

@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import numpy as np
 
 from tonegap.formats.record import Record
-from tonegap.formats.truth import FIRST_TRUTHS, Truth, truth_place
+from tonegap.formats.truth import Truth, truth_place
 from tonegap.scores.evidence.answers import TestAnswers
 from tonegap.scores.task_rules import tone_axes
+from tonegap.store.layout import first_truth_unit
 
 Known = Mapping[str, tuple[str, str | None]]  # image id -> label, tone
 _TOLERANCE = 1e-9
@@ -41,7 +42,7 @@ def truth_alarms(
         own = _known(truth)
         against = _known(first) if first else usual.setdefault(_place(record), own)
         where = f"{record.task}, seed {record.seed}, as {record.entry.label} was scored"
-        cure = f" (if on purpose, remove {FIRST_TRUTHS}/{_place(record)})" if first else ""
+        cure = f" (if on purpose, remove {first_truth_unit(_place(record))})" if first else ""
         found.update(dict.fromkeys(f"{where}: {text}{cure}" for text in _differences(against, own)))
     return tuple(found)
 

@@ -12,12 +12,12 @@ from pathlib import Path
 
 from tonegap.errors import BadOutput
 from tonegap.plan.plan import Stage
+from tonegap.store.layout import CHECKPOINTS
 from tonegap.store.seals import remove_seal, write_seal
 from tonegap.store.store import Store
 from tonegap.untrusted import is_plain_folder, remove_tree, walk, written_bytes
 
 FOLDER = "checkpoints"  # below /out
-CHECKPOINTS = "checkpoints"  # in the store
 KEY_FILE = "stage-key"  # in a work folder: whose checkpoints those in its `out/` are
 _STALE_S = 30 * 24 * 3600
 _KEY = re.compile(r"[0-9a-f]{64}")

@@ -20,6 +20,7 @@ from tonegap.data.masks import read_mask_file
 from tonegap.errors import BadData
 from tonegap.files import digest_of, sync
 from tonegap.formats.job import ImageSpec
+from tonegap.store.layout import pack_unit
 from tonegap.store.seals import write_seal
 from tonegap.store.store import Store
 
@@ -58,7 +59,7 @@ def ensure_mask_pack(
 
 
 def _ensure(store: Store, key: str, shape: tuple[int, ...], readers: Sequence[_Reader]) -> Path:
-    unit = f"packs/{key}.npy"
+    unit = pack_unit(key)
     target = store.folder / unit
     if target.exists() and store.damage(unit) is None:
         return target

@@ -24,6 +24,7 @@ from tonegap.formats.quality_sheet import (
 from tonegap.run.inputs import image_contents
 from tonegap.run.packs import ensure_pack, read_image
 from tonegap.split.view import Rows, TaskView
+from tonegap.store.layout import sheet_unit
 from tonegap.store.seals import write_seal
 from tonegap.store.store import Store
 from tonegap.synthetic.manifest import SyntheticRow
@@ -87,11 +88,6 @@ class Found:
 def sheet_folder(store: Path, key: str) -> Path:
     """Where the sheet of that key lies in a store, or would."""
     return store / sheet_unit(key)
-
-
-def sheet_unit(key: str) -> str:
-    """The same below a store, as its seal names it."""
-    return f"quality/{key}"
 
 
 def listed(rows: Rows) -> Listed:

@@ -11,7 +11,7 @@ import msgspec
 from tonegap.errors import StoreError
 from tonegap.files import sha256_bytes
 from tonegap.formats.record import Isolation
-from tonegap.formats.truth import FIRST_TRUTHS
+from tonegap.store.layout import TRUTHS, first_truth_unit, stage_unit
 from tonegap.store.seals import read_sealed, sealed_sha256
 
 _SHA256 = re.compile(rb"([0-9a-f]{64})\s*")
@@ -33,16 +33,6 @@ class StageMark(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     isolation: Isolation
 
 
-def record_unit(key: str) -> str:
-    """Where the record of that key lies below a store, as its seal names it."""
-    return f"records/{key}.json"
-
-
-def stage_unit(key: str) -> str:
-    """Where the stage of that key lies below a store, as its seal names it."""
-    return f"stages/{key[:2]}/{key}"
-
-
 def read_mark(store: Path, key: str) -> StageMark | None:
     """The mark of a finished stage; None if there is none. Raises StoreError where it is damaged."""
     unit, name = stage_unit(key), "stage.json"
@@ -59,13 +49,13 @@ def first_truth(store: Path, place: str) -> str | None:
 
     One that is damaged is found again among the truths that are there, by its seal. Raises StoreError where it is not.
     """
-    unit = f"{FIRST_TRUTHS}/{place}"
+    unit = first_truth_unit(place)
     try:
         content = read_sealed(store, unit, cure=_REMOVE)
         return None if content is None else _digest(content, store / unit)
     except StoreError:
         wanted = sealed_sha256(store, unit, "")
-        for path in (store / "truth").glob("*.csv"):
+        for path in (store / TRUTHS).glob("*.csv"):
             if sha256_bytes(f"{path.stem}\n".encode()) == wanted:
                 return path.stem
         raise

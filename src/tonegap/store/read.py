@@ -15,7 +15,7 @@ import msgspec
 from tonegap.errors import BadRequest, StoreError
 from tonegap.formats.matrix import Cell, CellId, Failure, Matrix
 from tonegap.formats.record import SCHEMA, Record, ScoreColumns, Selected
-from tonegap.store.marks import record_unit
+from tonegap.store.layout import SUITES, failure_unit, record_unit, suite_unit
 from tonegap.store.repeats import read_repeats
 from tonegap.store.seals import read_sealed
 
@@ -38,7 +38,7 @@ def read_suites(store: Path, names: Sequence[str] = ()) -> tuple[SuiteRun, ...]:
     Raises BadRequest if a name is unknown or nothing has run here; StoreError naming the file that
     cannot be read, is damaged, or holds another cell than its name says.
     """
-    known = sorted(path.stem for path in (store / "suites").glob("[!.]*.json"))
+    known = sorted(path.stem for path in (store / SUITES).glob("[!.]*.json"))
     if not known:
         raise BadRequest(f"{store}: no suite has run here; run `tonegap run` first")
     for name in names:
@@ -46,7 +46,7 @@ def read_suites(store: Path, names: Sequence[str] = ()) -> tuple[SuiteRun, ...]:
             listed = ", ".join(known)
             raise BadRequest(f"{store}: no suite {name!r} has run here; there are: {listed}")
     pool: _Pool = {}
-    paths = [store / "suites" / f"{name}.json" for name in dict.fromkeys(names or known)]
+    paths = [store / suite_unit(name) for name in dict.fromkeys(names or known)]
     return tuple(_read_suite(store, path, pool) for path in paths)
 
 
@@ -81,7 +81,7 @@ def _as_variant(cell: Cell, suite: str) -> Cell:
 
 
 def _read_suite(store: Path, path: Path, pool: _Pool) -> SuiteRun:
-    content = read_sealed(store, f"suites/{path.name}")
+    content = read_sealed(store, suite_unit(path.stem))
     if content is None:
         raise StoreError(f"{path}: gone while it was read; run the same command again")
     matrix = _decode(content, Matrix, path)
@@ -96,8 +96,8 @@ def _read_cell(store: Path, cell: CellId, pool: _Pool) -> Cell:
         _check(record, cell, path)
         repeats = read_repeats(store, cell.key)
         return Cell(cell, _pooled(record, pool), None, repeats=repeats)
-    path = store / "failures" / f"{cell.key}.json"
-    content = read_sealed(store, f"failures/{path.name}")
+    path = store / failure_unit(cell.key)
+    content = read_sealed(store, failure_unit(cell.key))
     return Cell(cell, None, None if content is None else _decode(content, Failure, path))
 
 

@@ -7,13 +7,12 @@ import msgspec
 from tonegap.errors import StoreError
 from tonegap.files import write_atomic
 from tonegap.formats.repeats import SCHEMA, Repeats
-
-FOLDER = "repeats"
+from tonegap.store.layout import REPEATS
 
 
 def repeats_path(store: Path, key: str) -> Path:
     """Where the repeats of the cell of that record key lie, or would."""
-    return store / FOLDER / f"{key}.json"
+    return store / REPEATS / f"{key}.json"
 
 
 def read_repeats(store: Path, key: str) -> Repeats | None:

@@ -18,9 +18,9 @@ import msgspec
 
 from tonegap.errors import StoreError
 from tonegap.files import sha256_bytes, sha256_file, sha256_lines, write_pieces_atomic
+from tonegap.store.layout import SEALS
 from tonegap.untrusted import remove_tree
 
-FOLDER = "seals"
 _FREE = frozenset({"log.txt"})  # entries of a folder that decide nothing
 _TRIES, _PAUSE_S = 4, 0.05  # of a reader that may have come between a file and its seal
 AGAIN = "`tonegap run` of its suite makes it again"
@@ -61,7 +61,7 @@ def remove_unit(store: Path, unit: str) -> None:
 def sealed_units(store: Path, folder: str) -> frozenset[str]:
     """The units of one folder that have a seal: those of a store of an earlier version have none."""
     try:
-        names = os.listdir(store / FOLDER / folder)  # noqa: PTH208 - 10,000 names, no Paths
+        names = os.listdir(store / SEALS / folder)  # noqa: PTH208 - 10,000 names, no Paths
     except OSError:
         return frozenset()
     return frozenset(f"{folder}/{name.removesuffix('.json')}" for name in names)
@@ -142,7 +142,7 @@ def _content(path: Path, cure: str) -> bytes | None:
 
 
 def _path(store: Path, unit: str) -> str:
-    return f"{store}/{FOLDER}/{unit}.json"  # text: 20,000 of them are looked at before each run
+    return f"{store}/{SEALS}/{unit}.json"  # text: 20,000 of them are looked at before each run
 
 
 def _read(store: Path, unit: str) -> dict[str, Seal] | None:

@@ -1,20 +1,7 @@
 """The store of results, `runs/`: folders named by content keys, written aside and renamed when complete.
 
-    stages/KK/KEY/     what a stage left; `stage.json` is written last inside, the rename is the mark
-    packs/KEY.npy      decoded images          records/KEY.json    what a cell measured
-    failures/KEY.json  why a cell has none     suites/NAME.json    declared matrices
-    truth/SHA256.csv   what records were scored against
-    truth/first/NAME   digest of the first truth of a task at a seed
-    submissions/ID/    results of others, each laid out as a store
-    last/SLOT.json     ingredients of the newest stage of a kind, to explain a cache miss
-    checkpoints/KEY/   what an unfinished try of a resumable stage left
-    repeats/KEY.json   what running a cell anew gave, several times
-    audits/KEY.json    what is known of test images among the ancestors of a synthetic set
-    given/             copies of local folders that lie on another disk
-    seals/             what each of these was when it was written, see `tonegap.store.seals`
-    locks/, work/      who is at what; unfinished work
-
-The mistake it exists to prevent: something partial, damaged, or made twice at once, taken for a result.
+Where what lies in it is said in `tonegap.store.layout`. The mistake it exists to prevent: something partial, damaged,
+or made twice at once, taken for a result.
 """
 
 import contextlib
@@ -32,15 +19,35 @@ import msgspec
 from tonegap.errors import BadOutput, StoreError
 from tonegap.files import clear_abandoned, digest_of, sha256_bytes, sync, sync_tree, write_atomic
 from tonegap.formats.matrix import Failure, Matrix
-from tonegap.formats.truth import FIRST_TRUTHS
 from tonegap.store import seals
-from tonegap.store.marks import StageMark, first_truth, read_mark, record_unit, stage_unit
+from tonegap.store.layout import (
+    AUDITS,
+    FAILURES,
+    FIRST_TRUTHS,
+    LAST,
+    LOCKS,
+    PACKS,
+    RECORDS,
+    REPEATS,
+    SEALS,
+    STAGES,
+    SUITES,
+    TRUTHS,
+    WORK,
+    failure_unit,
+    first_truth_unit,
+    record_unit,
+    stage_unit,
+    suite_unit,
+    truth_unit,
+)
+from tonegap.store.marks import StageMark, first_truth, read_mark
 from tonegap.untrusted import remove_tree
 
 SCHEMA = b'{"schema":"tonegap/store@1"}\n'
-_FOLDERS = ("stages", "packs", "records", "failures", "suites", "last", "truth", "locks", "work")
+_FOLDERS = (STAGES, PACKS, RECORDS, FAILURES, SUITES, LAST, TRUTHS, LOCKS, WORK)
 # Where single files are written.
-_RESULTS = ("records", "failures", "suites", "last", "truth", FIRST_TRUTHS, "repeats", "audits")
+_RESULTS = (RECORDS, FAILURES, SUITES, LAST, TRUTHS, FIRST_TRUTHS, REPEATS, AUDITS)
 
 
 class Store:
@@ -71,7 +78,7 @@ class Store:
                 return
             if not marker.exists():
                 write_atomic(marker, SCHEMA)
-            if not os.access(self.folder / "work", os.W_OK):
+            if not os.access(self.folder / WORK, os.W_OK):
                 raise PermissionError(errno.EACCES, "no permission to write")
         except OSError as e:
             raise StoreError(
@@ -80,7 +87,7 @@ class Store:
 
     def stage_folder(self, key: str) -> Path:
         """Where the finished stage of that key lies, or would."""
-        return self.folder / "stages" / key[:2] / key
+        return self.folder / stage_unit(key)
 
     def damage(self, unit: str, without: Collection[str] = ()) -> str | None:
         """What is no longer as it was written in a file or folder of the store, one clause; None: nothing known.
@@ -161,12 +168,12 @@ class Store:
     def _last(self, plugin: str, stage: str, ingredients: dict[str, str]) -> str:
         same = ("task", "seed", "upstream.plugin", "parameters.backbone")
         slot = digest_of([plugin, stage, *(ingredients.get(name, "") for name in same)])
-        return f"last/{slot}.json"
+        return f"{LAST}/{slot}.json"
 
     def finished_records(self) -> frozenset[str]:
         """Keys of all records, from one listing."""
         try:
-            names = os.listdir(self.folder / "records")  # noqa: PTH208 - 10,000 names, no Paths
+            names = os.listdir(self.folder / RECORDS)  # noqa: PTH208 - 10,000 names, no Paths
         except FileNotFoundError:
             return frozenset()  # of a store that is only read, and is not there
         return frozenset(
@@ -177,23 +184,23 @@ class Store:
 
     def record_path(self, key: str) -> Path:
         """Where the record of that key lies, or would."""
-        return self.folder / "records" / f"{key}.json"
+        return self.folder / record_unit(key)
 
     def write_record(self, key: str, content: bytes) -> None:
         """Keeps a record and forgets an earlier failure of the same cell."""
         self.keep(record_unit(key), content)
         if self.failure_path(key).exists():
             with self.writing():
-                seals.remove_unit(self.folder, f"failures/{key}.json")
+                seals.remove_unit(self.folder, failure_unit(key))
 
     def truth_path(self, sha256: str) -> Path:
         """Where the truth of that digest lies, or would."""
-        return self.folder / "truth" / f"{sha256}.csv"
+        return self.folder / truth_unit(sha256)
 
     def keep_truth(self, content: bytes) -> str:
         """Keeps a truth once, again where it or its seal is damaged; returns its digest."""
         sha256 = sha256_bytes(content)
-        path, unit = self.truth_path(sha256), f"truth/{sha256}.csv"
+        path, unit = self.truth_path(sha256), truth_unit(sha256)
         sealed = seals.sealed_sha256(self.folder, unit, "")
         if not path.is_file() or path.read_bytes() != content or sealed not in {None, sha256}:
             self.keep(unit, content)
@@ -202,15 +209,15 @@ class Store:
     def remember_truth(self, place: str, sha256: str) -> None:
         """Keeps the digest of the first truth of a task at a seed; later ones are held against it."""
         if first_truth(self.folder, place) is None:
-            self.keep(f"{FIRST_TRUTHS}/{place}", f"{sha256}\n".encode())
+            self.keep(first_truth_unit(place), f"{sha256}\n".encode())
 
     def failure_path(self, key: str) -> Path:
         """Where the failure of the cell with that record key lies, or would."""
-        return self.folder / "failures" / f"{key}.json"
+        return self.folder / failure_unit(key)
 
     def write_failure(self, failure: Failure) -> None:
         """Keeps why a cell has no record."""
-        self.keep(f"failures/{failure.key}.json", _json(failure))
+        self.keep(failure_unit(failure.key), _json(failure))
 
     def keep_log(self, key: str, log: Path) -> str:
         """Keeps the log of a failed stage; returns its path below the store."""
@@ -225,11 +232,11 @@ class Store:
             self._log_path(key).unlink(missing_ok=True)
 
     def _log_path(self, key: str) -> Path:
-        return self.folder / "failures" / f"{key}.log"
+        return self.folder / FAILURES / f"{key}.log"
 
     def write_matrix(self, matrix: Matrix) -> Path:
         """Keeps a suite's declared matrix and returns its file."""
-        return self.keep(f"suites/{matrix.suite}.json", _json(matrix))
+        return self.keep(suite_unit(matrix.suite), _json(matrix))
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[None]:
@@ -262,14 +269,14 @@ class Store:
 
     def _lock_file(self, name: str) -> TextIO:
         with self.writing():
-            return (self.folder / "locks" / name).open("w")
+            return (self.folder / LOCKS / name).open("w")
 
     @contextlib.contextmanager
     def work_folder(self, prefix: str) -> Iterator[Path]:
         """A folder of this block's own, gone afterwards; locked, so that a sweep leaves it alone."""
         # Made and locked in one go as a sweep sees it: a folder without a lock is a dead one.
         with self.lock("work"), self.writing():
-            folder = Path(tempfile.mkdtemp(prefix=f"{prefix}.", dir=self.folder / "work"))
+            folder = Path(tempfile.mkdtemp(prefix=f"{prefix}.", dir=self.folder / WORK))
             lock = (folder / ".lock").open("w")
             fcntl.flock(lock, fcntl.LOCK_EX)
         try:
@@ -280,7 +287,7 @@ class Store:
 
     def sweep(self) -> int:
         """Removes what crashed processes left in `work/`, and half-written files; returns how many folders of work."""
-        seal_folders = (Path(path) for path, _, _ in os.walk(self.folder / seals.FOLDER))
+        seal_folders = (Path(path) for path, _, _ in os.walk(self.folder / SEALS))
         for folder in (*(self.folder / name for name in _RESULTS), self.folder, *seal_folders):
             clear_abandoned(folder)
         dead = self.dead()
@@ -291,7 +298,7 @@ class Store:
     def dead(self) -> list[Path]:
         """The folders in `work/` that crashed processes left."""
         with self.lock("work"):
-            return [path for path in (self.folder / "work").iterdir() if is_dead(path)]
+            return [path for path in (self.folder / WORK).iterdir() if is_dead(path)]
 
 
 def is_dead(folder: Path) -> bool:

@@ -13,6 +13,7 @@ from tonegap.errors import StoreError
 from tonegap.files import digest_of
 from tonegap.formats.lineage import SyntheticLineage, read_lineage
 from tonegap.split.view import TaskView
+from tonegap.store.layout import AUDITS
 from tonegap.store.seals import read_sealed
 from tonegap.store.store import Store
 from tonegap.synthetic.copies import VERSION
@@ -20,8 +21,6 @@ from tonegap.synthetic.findings import SCHEMA, Audit, Finding, descent, is_unkno
 from tonegap.synthetic.likeness import showing
 from tonegap.synthetic.manifest import read_synthetic
 from tonegap.synthetic.withheld import held_out
-
-FOLDER = "audits"
 
 
 def audited(store: Store, key: str, view: TaskView) -> Audit:
@@ -31,7 +30,7 @@ def audited(store: Store, key: str, view: TaskView) -> Audit:
     """
     made = store.stage_folder(key)
     name = _name(made, key, view)
-    unit = f"{FOLDER}/{name}.json"
+    unit = f"{AUDITS}/{name}.json"
     with store.lock(f"audit-{name}"):
         try:
             content = read_sealed(store.folder, unit)

@@ -13,6 +13,7 @@ from tonegap.declared.dataset import Dataset
 from tonegap.declared.task import Task
 from tonegap.split.partition import partition
 from tonegap.split.view import Rows
+from tonegap.store.layout import AUDITS, DRAWN, INDEX
 from tonegap.store.store import Store
 from tonegap.synthetic.external_audit import HELD_OUT, Truth
 from tonegap.synthetic.sources import KnownImages
@@ -23,9 +24,9 @@ def read_truth(
     task: Task, seed: int, dataset: Dataset, data_root: Path | None, store: Store
 ) -> Truth:
     """The truth of one task and seed. Raises ToneGapError where metadata or split are not as they must be."""
-    root = data_root or ensure_drawn(dataset, store.folder / "drawn", workers=1)
+    root = data_root or ensure_drawn(dataset, store.folder / DRAWN, workers=1)
     metadata = read_metadata(dataset, root)
-    index = index_images(dataset, metadata, root, store.folder / "index", workers=1)
+    index = index_images(dataset, metadata, root, store.folder / INDEX, workers=1)
     made = partition(task, metadata, seed)
     parts = dict(zip(made.ids, made.parts, strict=True))
     held = [i for part in HELD_OUT for i in made.members(part) if i in index.sha256]
@@ -48,6 +49,6 @@ def read_truth(
             paths=tuple(index.paths[i] for i in held),
         ),
         groups=index.groups,
-        cache_dir=store.folder / "audits",
+        cache_dir=store.folder / AUDITS,
         images=KnownImages(metadata.ids, image_names(dataset, metadata)),
     )

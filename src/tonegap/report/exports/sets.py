@@ -15,7 +15,7 @@ from tonegap.errors import BadOutput, StoreError
 from tonegap.formats.lineage import UNKNOWN_SOURCE, read_lineage
 from tonegap.formats.record import Record
 from tonegap.results.quality import SetSheet
-from tonegap.store.marks import stage_unit
+from tonegap.store.layout import stage_unit
 from tonegap.store.read import SuiteRun
 from tonegap.store.seals import AGAIN, damage
 from tonegap.store.source import Source

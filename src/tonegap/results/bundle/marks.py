@@ -14,6 +14,7 @@ from tonegap.files import digest_of
 from tonegap.formats.job import DEVICES, Parameter
 from tonegap.formats.record import Record, StageId
 from tonegap.lines import one_line
+from tonegap.store.layout import stage_unit
 from tonegap.store.marks import StageMark
 from tonegap.untrusted import refused
 
@@ -50,7 +51,7 @@ def mark_problems(store: Path, record: Record) -> Iterator[str]:
 
 def read_mark(store: Path, key: str) -> StageMark:
     """The mark of a stage in a bundle. Raises BadRequest where there is none that can be read."""
-    where = f"stages/{key[:2]}/{key}/stage.json"
+    where = f"{stage_unit(key)}/stage.json"
     with refused(where):
         content = (store / where).read_bytes()
         if len(content) > 1 << 20:

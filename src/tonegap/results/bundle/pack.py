@@ -18,7 +18,7 @@ from tonegap.results.bundle.archive import (
 )
 from tonegap.results.bundle.crate import CRATE, crate
 from tonegap.results.bundle.origin import origin_of
-from tonegap.store.marks import stage_unit
+from tonegap.store.layout import failure_unit, record_unit, stage_unit, suite_unit, truth_unit
 from tonegap.store.read import SuiteRun, read_suites
 from tonegap.store.seals import AGAIN, damage
 
@@ -70,19 +70,19 @@ def _check_stages(store: Path, run: SuiteRun) -> None:
     truth_of = kept_truths(store)
     for record in (cell.record for cell in run.cells if cell.record and cell.record.truth_sha256):
         if truth_of(record) is None:
-            raise StoreError(f"{store}: truth/{record.truth_sha256}.csv is missing; {AGAIN}")
+            raise StoreError(f"{store}: {truth_unit(record.truth_sha256)} is missing; {AGAIN}")
 
 
 def _results(store: Path, run: SuiteRun) -> Iterator[Path]:
-    found = {store / "suites" / f"{run.matrix.suite}.json": None}
+    found = {store / suite_unit(run.matrix.suite): None}
     for cell in run.cells:
-        kind = "records" if cell.record else "failures"
-        found[store / kind / f"{cell.id.key}.json"] = None
+        unit = record_unit if cell.record else failure_unit
+        found[store / unit(cell.id.key)] = None
         if cell.record is None:
             continue
-        found[store / "truth" / f"{cell.record.truth_sha256}.csv"] = None
+        found[store / truth_unit(cell.record.truth_sha256)] = None
         for stage in cell.record.stages:
-            folder = store / "stages" / stage.key[:2] / stage.key
+            folder = store / stage_unit(stage.key)
             found.update({folder / name: None for name in _OF_STAGE})
     return (path for path in found if path.is_file())
 

@@ -22,6 +22,7 @@ from tonegap.lines import one_line
 from tonegap.results.bundle.marks import mark_problems
 from tonegap.run.outputs import find_predictions
 from tonegap.scores.results import results_of, rules_of
+from tonegap.store.layout import stage_unit, suite_unit, truth_unit
 from tonegap.store.read import SuiteRun, read_suites
 from tonegap.synthetic.manifest import read_synthetic
 from tonegap.untrusted import DAMAGE, reason, refused
@@ -64,19 +65,19 @@ def read_bundled(store: Path, suite: str) -> SuiteRun:
 
     Raises ToneGapError for a file that is damaged or not what it should be.
     """
-    with refused(f"suites/{one_line(suite)[:80]}.json"):
-        path = store / "suites" / f"{suite}.json"
+    with refused(suite_unit(one_line(suite)[:80])):
+        path = store / suite_unit(suite)
         if Path(suite).name != suite or not path.is_file():
             raise BadRequest(
-                f"suites/{one_line(suite)[:80]}.json: missing; the bundle says that it is its suite"
+                f"{suite_unit(one_line(suite)[:80])}: missing; the bundle says that it is its suite"
             )
         matrix = msgspec.json.decode(path.read_bytes(), type=Matrix)
         keys = [cell.key for cell in matrix.cells]
         for key in (*keys, *matrix.sheets.keys(), *matrix.sheets.values()):
             if not _KEY.fullmatch(key):
-                raise BadRequest(f"suites/{suite}.json: {key[:80]!a} is no key of a cell or stage")
+                raise BadRequest(f"{suite_unit(suite)}: {key[:80]!a} is no key of a cell or stage")
         if len(set(keys)) < len(keys) or matrix.suite != suite:
-            raise BadRequest(f"suites/{suite}.json: names a cell twice, or another suite")
+            raise BadRequest(f"{suite_unit(suite)}: names a cell twice, or another suite")
         try:
             (run,) = read_suites(store, [suite])
         except StoreError as e:
@@ -109,8 +110,8 @@ def _record_problems(store: Path, record: Record) -> Iterator[str]:
         yield "names no stage, or a stage or truth by what is no key"
         return
     yield from mark_problems(store, record)
-    path = store / "truth" / f"{sha256}.csv"
-    truth = decode_truth(path.read_bytes(), sha256, f"truth/{path.name}")
+    path = store / truth_unit(sha256)
+    truth = decode_truth(path.read_bytes(), sha256, truth_unit(sha256))
     predictions = find_predictions(_stage(store, keys[-1]))
     found = sha256_file(predictions)
     if found != record.predictions_sha256:
@@ -132,7 +133,7 @@ def _record_problems(store: Path, record: Record) -> Iterator[str]:
 
 
 def _stage(store: Path, key: str) -> Path:
-    return store / "stages" / key[:2] / key
+    return store / stage_unit(key)
 
 
 def _partition_problems(record: Record, truth: Truth) -> Iterator[str]:

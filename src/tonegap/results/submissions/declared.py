@@ -21,6 +21,7 @@ from tonegap.formats.truth import decode_truth
 from tonegap.plan.entries import image_spec
 from tonegap.run.outputs import find_predictions
 from tonegap.scores.predictions import read_predictions
+from tonegap.store.layout import stage_unit, truth_unit
 from tonegap.store.read import SuiteRun
 
 _ALIKE = 1e-3  # probabilities that differ by less everywhere are one training run's
@@ -142,9 +143,9 @@ def repeated_runs(folder: Path, run: SuiteRun) -> Iterator[str]:
 def _last_epoch(folder: Path, record: Record) -> FloatArray:
     """Probabilities [n, k] of the last epoch, in the order of the truth."""
     sha256, key = record.truth_sha256, record.stages[-1].key
-    path = folder / "truth" / f"{sha256}.csv"
-    truth = decode_truth(path.read_bytes(), sha256, f"truth/{path.name}")
-    stage = folder / "stages" / key[:2] / key
+    path = folder / truth_unit(sha256)
+    truth = decode_truth(path.read_bytes(), sha256, truth_unit(sha256))
+    stage = folder / stage_unit(key)
     p: FloatArray = (
         read_predictions(find_predictions(stage), record.classes, truth.ids).p[-1].copy()
     )

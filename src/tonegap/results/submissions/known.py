@@ -13,6 +13,7 @@ from tonegap.formats.matrix import Cell
 from tonegap.formats.record import Record
 from tonegap.formats.truth import Truth, decode_truth
 from tonegap.results.questions import question_of
+from tonegap.store.layout import truth_unit
 from tonegap.store.read import read_suites
 
 
@@ -37,7 +38,7 @@ class Known:
 
     def truth(self, record: Record) -> Truth:
         """The truth that a record was scored against."""
-        path = self.store / "truth" / f"{record.truth_sha256}.csv"
+        path = self.store / truth_unit(record.truth_sha256)
         return decode_truth(path.read_bytes(), record.truth_sha256, str(path))
 
 
@@ -47,7 +48,7 @@ def read_known(store: Path) -> Known:
     found = {
         (r.task, r.seed, question_of(r), r.truth_sha256): r
         for cell in cells
-        if (r := cell.record) and (store / "truth" / f"{r.truth_sha256}.csv").is_file()
+        if (r := cell.record) and (store / truth_unit(r.truth_sha256)).is_file()
     }
     return Known(store, tuple(found.values()), cells)
 

@@ -23,6 +23,7 @@ from tonegap.results.submissions.card import Card, SeedFile
 from tonegap.results.submissions.known import Known
 from tonegap.scores.reading import read_table
 from tonegap.scores.results import Results, given_results, results_of, rules_of
+from tonegap.store.layout import record_unit, stage_unit, suite_unit, truth_unit
 
 SUITE = "predictions"
 _ELSEWHERE = Isolation("elsewhere", contained=False, network="unknown", files="unknown", limits={})
@@ -50,7 +51,7 @@ def lay_out(folder: Path, card: Card, known: Known, out: Path) -> tuple[CellId, 
         _write(scored, key, out)
         cells.append(CellId(scored.record.entry, card.task, item.seed, key, control=False))
     matrix = Matrix(SUITE, card.label, tuple(cells))
-    write_atomic(out / "suites" / f"{SUITE}.json", msgspec.json.encode(matrix, order="sorted"))
+    write_atomic(out / suite_unit(SUITE), msgspec.json.encode(matrix, order="sorted"))
     write_atomic(out / CARD, (folder / CARD).read_bytes())
     return tuple(cells)
 
@@ -60,10 +61,10 @@ def _write(scored: Scored, key: str, out: Path) -> None:
     sha256 = sha256_bytes(content)
     stage = StageId("train", "made elsewhere", key, "")
     record = msgspec.structs.replace(scored.record, stages=(stage,), truth_sha256=sha256)
-    write_atomic(out / "truth" / f"{sha256}.csv", content)
+    write_atomic(out / truth_unit(sha256), content)
     name = f"predictions{scored.predictions.suffix}"
-    write_atomic(out / "stages" / key[:2] / key / name, scored.predictions.read_bytes())
-    write_atomic(out / "records" / f"{key}.json", encode_record(record))
+    write_atomic(out / stage_unit(key) / name, scored.predictions.read_bytes())
+    write_atomic(out / record_unit(key), encode_record(record))
 
 
 def _score(folder: Path, card: Card, item: SeedFile, known: Known) -> Scored:

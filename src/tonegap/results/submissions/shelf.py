@@ -14,11 +14,11 @@ from tonegap.files import content_files, sha256_file
 from tonegap.formats.matrix import Cell, CellId, Failure
 from tonegap.formats.record import Record
 from tonegap.formats.submission import FILE, Submission
+from tonegap.store.layout import SUBMISSIONS
 from tonegap.store.read import read_suites
 from tonegap.store.store import Store
 from tonegap.untrusted import remove_tree
 
-FOLDER = "submissions"
 _SHOWN = 3
 
 
@@ -46,7 +46,7 @@ def shelve(store: Store, made: Path, submission: Submission) -> str:
     Raises BadRequest if it, or one with the same predictions, is there already.
     """
     _refuse_twice(store.folder, submission)
-    target = store.folder / FOLDER / submission.id
+    target = store.folder / SUBMISSIONS / submission.id
     with store.writing():
         target.parent.mkdir(exist_ok=True)
         made.rename(target)
@@ -58,7 +58,7 @@ def _refuse_twice(store: Path, submission: Submission) -> None:
     for other in read_shelf(store):
         if other.id == submission.id or ours & _predictions(other.submission):
             raise BadRequest(
-                f"{store / FOLDER}: {other.id} ({other.submission.title}) has the same predictions; "
+                f"{store / SUBMISSIONS}: {other.id} ({other.submission.title}) has the same predictions; "
                 f"`tonegap submit remove {other.id}` takes it away"
             )
 
@@ -70,7 +70,7 @@ def _predictions(submission: Submission) -> frozenset[str]:
 
 def read_shelf(store: Path) -> tuple[Shelved, ...]:
     """Every submission of a store by id. Raises StoreError for one that cannot be read at all."""
-    paths = sorted((store / FOLDER).glob(f"*/{FILE}"))
+    paths = sorted((store / SUBMISSIONS).glob(f"*/{FILE}"))
     return tuple(_shelved(path) for path in paths)
 
 
@@ -97,10 +97,12 @@ def _changes(folder: Path, submission: Submission) -> Iterator[str]:
 
 def remove(store: Store, name: str) -> Path:
     """Removes a submission; returns where it was. Raises BadRequest if there is none of that id."""
-    folder = store.folder / FOLDER / name
-    if name not in {path.parent.name for path in (store.folder / FOLDER).glob(f"*/{FILE}")}:
+    folder = store.folder / SUBMISSIONS / name
+    if name not in {path.parent.name for path in (store.folder / SUBMISSIONS).glob(f"*/{FILE}")}:
         there = ", ".join(s.id for s in read_shelf(store.folder)) or "none"
-        raise BadRequest(f"{store.folder / FOLDER}: no submission {name!r}; there are: {there}")
+        raise BadRequest(
+            f"{store.folder / SUBMISSIONS}: no submission {name!r}; there are: {there}"
+        )
     (folder / FILE).unlink()
     remove_tree(folder)
     return folder
@@ -116,7 +118,7 @@ def cells_on(store: Path, shelf: Sequence[Shelved], own: Sequence[Cell]) -> tupl
     cells = [
         cell
         for shelved in shelf
-        for cell in cells_of(store / FOLDER / shelved.id, shelved)
+        for cell in cells_of(store / SUBMISSIONS / shelved.id, shelved)
         if cell.id.task in tasks
     ]
     return new_cells(cells, own)
