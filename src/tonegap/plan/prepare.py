@@ -10,28 +10,19 @@ from pathlib import Path
 import tonegap.scores
 import tonegap.synthetic.quality
 from tonegap.data.drawn import ensure_drawn
-from tonegap.data.index import ImageIndex, index_images
-from tonegap.data.masks import mask_paths
-from tonegap.data.metadata import Metadata, read_metadata
 from tonegap.declared.dataset import Dataset, read_dataset
 from tonegap.declared.local_files import Giver, check_given, given_files
 from tonegap.declared.plugin import fill_parameters, read_plugin
 from tonegap.declared.suite import Suite
 from tonegap.declared.task import Task, read_task
 from tonegap.engines.base import Engine
-from tonegap.errors import BadData, BadRequest, StoreError
+from tonegap.errors import BadRequest, StoreError
 from tonegap.files import digest_of, folder_digest, sha256_file
-from tonegap.formats.record import DataId, Leaks
 from tonegap.numerics import numerics_of
 from tonegap.plan.entries import PluginIdentity, entries_of, image_spec
 from tonegap.plan.plan import Extractor, Plan, Setting, plan_suite
-from tonegap.scores.rules import ScoringRules
-from tonegap.split.leaks import crossing_groups, grouped_test_images, leaked_by_tone
-from tonegap.split.partition import partition
-from tonegap.split.parts import Partition
-from tonegap.split.scorable import check_scorable
-from tonegap.split.subset import thinned
-from tonegap.split.view import Rows, TaskView
+from tonegap.split.load import LoadedData, load_data, task_view
+from tonegap.split.view import TaskView
 from tonegap.store.layout import AUDITS, DRAWN, INDEX
 from tonegap.store.store import Store
 from tonegap.synthetic.withheld import held_out, kin_of
@@ -61,16 +52,6 @@ class Request:
     def known(self) -> Path:
         """The folder below which lies what is known of images."""
         return self.cache or self.store.folder
-
-
-@dataclass(frozen=True, slots=True)
-class LoadedData:
-    """A data set with its metadata, its image index and the lesion masks of its images."""
-
-    dataset: Dataset
-    metadata: Metadata
-    index: ImageIndex
-    masks: Mapping[str, Path]
 
 
 def prepare(request: Request) -> Plan:
@@ -156,7 +137,7 @@ def _views(
 ) -> dict[tuple[str, int], TaskView]:
     """Every task at every seed; where methods are to be watched, with the copies of held-out images."""
     loaded = {
-        dataset_id: load_data(request, dataset_id)
+        dataset_id: _load(request, dataset_id)
         for dataset_id in dict.fromkeys(task.dataset_id for task in tasks)
     }
     made: dict[tuple[str, str], TaskView] = {}
@@ -166,7 +147,7 @@ def _views(
             same = (task.id, task.pin_key(seed))
             if same not in made:
                 data = loaded[task.dataset_id]
-                view = task_view(request, task, seed, data)
+                view = _view(request, task, seed, data)
                 made[same] = _with_kin(view, data, request) if watched else view
             views[task.id, seed] = made[same]
     return views
@@ -174,8 +155,8 @@ def _views(
 
 def view_at(request: Request, task: Task, seed: int) -> TaskView:
     """One task at one seed, with the copies of held-out images; raises as `prepare` does."""
-    data = load_data(request, task.dataset_id)
-    return _with_kin(task_view(request, task, seed, data), data, request)
+    data = _load(request, task.dataset_id)
+    return _with_kin(_view(request, task, seed, data), data, request)
 
 
 def _with_kin(view: TaskView, data: LoadedData, request: Request) -> TaskView:
@@ -185,10 +166,9 @@ def _with_kin(view: TaskView, data: LoadedData, request: Request) -> TaskView:
     return replace(view, kin=kin)
 
 
-def load_data(request: Request, dataset_id: str) -> LoadedData:
-    """A data set's metadata and images: drawn if the suite draws it, else read from the user's root."""
+def _load(request: Request, dataset_id: str) -> LoadedData:
+    """A data set: drawn if the suite draws it and the user has no root of it, else read from the user's root."""
     dataset = read_dataset(request.root, dataset_id)
-    cache = request.known
     data_root = request.roots.get(dataset_id)
     if data_root is None and dataset.file.drawn is None:
         raise BadRequest(
@@ -197,9 +177,13 @@ def load_data(request: Request, dataset_id: str) -> LoadedData:
         )
     if data_root is None:
         data_root = _drawn(request, dataset)
-    metadata = read_metadata(dataset, data_root)
-    index = index_images(dataset, metadata, data_root, cache / INDEX, request.jobs)
-    return LoadedData(dataset, metadata, index, mask_paths(dataset, metadata, index))
+    return load_data(dataset, data_root, request.known / INDEX, request.jobs)
+
+
+def _view(request: Request, task: Task, seed: int, data: LoadedData) -> TaskView:
+    """One task at one seed, as the request wants it; raises as `task_view` does."""
+    subset, allow_missing = request.suite.file.subset, request.allow_missing
+    return task_view(task, seed, data, subset=subset, allow_missing=allow_missing)
 
 
 def _drawn(request: Request, dataset: Dataset) -> Path:
@@ -210,108 +194,3 @@ def _drawn(request: Request, dataset: Dataset) -> Path:
         if request.cache is None:
             raise
         return ensure_drawn(dataset, request.cache / DRAWN, request.jobs)
-
-
-def task_view(request: Request, task: Task, seed: int, data: LoadedData) -> TaskView:
-    """What one task at one seed puts before the stages, thinned where the suite asks for a subset.
-
-    Raises BadSplit where the partition is not the pinned one, BadData where images it needs are missing or unreadable.
-    """
-    whole = partition(task, data.metadata, seed)
-    made = thinned(whole, request.suite.file.subset, f"{task.id}:{task.pin_key(seed)}")
-    rows = {name: _rows(made, name, data) for name in ("train", "validation", "test")}
-    missing = _missing(made, data.index)
-    if missing and not (request.allow_missing and all(part.ids for part in rows.values())):
-        raise _missing_error(task, made, data, missing)
-    _check_scorable(task, made, data, rows)
-    return TaskView(
-        task=task.id,
-        split_seed=seed,
-        classes=made.classes,
-        positive=made.positive,
-        tones=task.scored_tones,
-        selection_metric=task.selection_metric,
-        published_selection=task.published_selection,
-        primary_metric=task.primary_metric,
-        min_support=task.min_support,
-        data=_data_id(data, missing, None if made is whole else request.suite.file.subset),
-        train=rows["train"],
-        validation=rows["validation"],
-        test=rows["test"],
-        leaks=_leaks(made, data),
-        methods_see_duplicates=task.file.leaks.methods_see_duplicates,
-    )
-
-
-def _leaks(made: Partition, data: LoadedData) -> Leaks:
-    """What crosses from training or validation into test: near-duplicates, and declared groups."""
-    crossing = crossing_groups(made, data.index.groups)
-    by_tone = {tone or "unknown": n for tone, n in leaked_by_tone(made, crossing).items()}
-    grouped = grouped_test_images(data.dataset.file.groups, data.metadata, made)
-    return Leaks(len(crossing), sum(by_tone.values()), dict(sorted(by_tone.items())), grouped)
-
-
-def _check_scorable(
-    task: Task, made: Partition, data: LoadedData, rows: Mapping[str, Rows]
-) -> None:
-    rules = ScoringRules(made.classes, made.positive, None, task.min_support, task.scored_tones)
-    where = f"{data.metadata.path.parent}: {task.id}"
-    check_scorable(where, rules, task.selection_metric, rows["validation"], rows["test"])
-
-
-def _rows(made: Partition, part: str, data: LoadedData) -> Rows:
-    """The rows of one partition whose image is there, in file order; masks for training alone."""
-    index = data.index
-    here = [
-        i
-        for i, image_id in enumerate(made.ids)
-        if made.parts[i] == part and image_id in index.sha256
-    ]
-    ids = tuple(made.ids[i] for i in here)
-    masks = tuple(data.masks.get(image_id) for image_id in ids) if part == "train" else ()
-    return Rows(
-        ids=ids,
-        labels=tuple(made.labels[i] or "" for i in here),
-        tones=tuple(made.tones[i] for i in here),
-        sha256=tuple(index.sha256[image_id] for image_id in ids),
-        paths=tuple(index.paths[image_id] for image_id in ids),
-        masks=masks if any(masks) else (),
-        groups=tuple(index.groups[image_id] for image_id in ids),
-    )
-
-
-def _missing(made: Partition, index: ImageIndex) -> dict[str, int]:
-    counts: dict[str, int] = {}
-    for image_id, part in zip(made.ids, made.parts, strict=True):
-        if part != "unused" and image_id not in index.sha256:
-            counts[part] = counts.get(part, 0) + 1
-    return dict(sorted(counts.items()))
-
-
-def _missing_error(
-    task: Task, made: Partition, data: LoadedData, missing: dict[str, int]
-) -> BadData:
-    lost = [
-        image_id
-        for image_id, part in zip(made.ids, made.parts, strict=True)
-        if part != "unused" and image_id not in data.index.sha256
-    ]
-    counts = ", ".join(f"{n} {part}" for part, n in missing.items())
-    return BadData(
-        f"{data.metadata.path.parent}: {len(lost)} images that {task.id} needs are missing or "
-        f"unreadable ({counts}; first: {', '.join(lost[:3])}); see `tonegap data check "
-        f"{data.dataset.id} --root DIR`, or pass --allow-missing to run without them, as long as no "
-        "partition is empty"
-    )
-
-
-def _data_id(data: LoadedData, missing: dict[str, int], subset: int | None) -> DataId:
-    return DataId(
-        data_set=data.dataset.id,
-        metadata_sha256=data.metadata.sha256,
-        images_sha256=data.index.digest,
-        stand_in=data.metadata.stand_in,
-        drawn=data.dataset.file.drawn is not None,
-        missing=missing,
-        subset=subset,
-    )
