@@ -13,7 +13,7 @@ from tonegap.report.exports.latex import render_latex
 from tonegap.report.exports.markdown import render_markdown
 from tonegap.report.exports.parquet import TidyParquet
 from tonegap.report.exports.tidy import csv_pieces, render_csv
-from tonegap.report.pages.entry_write import entry_files
+from tonegap.report.pages.entry_write import entry_files, files_of, rows_named
 from tonegap.report.pages.html import render_html
 from tonegap.report.pages.method_write import card_files
 from tonegap.report.pages.pairs_page import compare_files
@@ -41,6 +41,19 @@ FILES: Mapping[str, Callable[[Leaderboard], Iterable[bytes]]] = {
     "json": json_pieces,
 }
 PAGE_NAME = "index.html"
+
+
+def write_entry(board: Leaderboard, label: str, out_dir: Path, source: Source) -> list[Path]:
+    """Writes the page of every row of that label; returns the pages' paths.
+
+    It links to what is in that folder already. Raises BadRequest where there is no such entry, StoreError if
+    the folder cannot be written.
+    """
+    rows = rows_named(board, label)
+    files = files_of(board, rows, source, lambda path: (out_dir / path).exists())
+    for path, content in files.items():
+        write_bytes(out_dir / path, content)
+    return [out_dir / path for path in files if path.endswith(".html")]
 
 
 def write_report(
