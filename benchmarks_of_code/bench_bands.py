@@ -10,7 +10,6 @@ import sys
 
 import numpy as np
 
-from tonegap.scores.evidence.answers import TestAnswers
 from tonegap.scores.evidence.bands import rank_bands
 from tonegap.scores.evidence.comparing import (
     ALPHA,
@@ -22,7 +21,7 @@ from tonegap.scores.evidence.comparing import (
 )
 from tonegap.scores.evidence.draws import draw_weights
 from tonegap.scores.evidence.entries import N_DRAWS, Asked, entry_evidence
-from tonegap.scores.evidence.images import TestImages
+from tonegap.scores.evidence.images import TestAnswers, TestImages
 from tonegap.scores.tables import ALL, GAP, WORST
 
 SIZES = {"DDI": (42, 48, 41), "Fitzpatrick17k": (589, 962, 662, 556, 307, 127)}

@@ -12,10 +12,9 @@ import numpy as np
 from fairlearn.metrics import MetricFrame
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score
 
-from tonegap.scores.evidence.answers import TestAnswers
 from tonegap.scores.evidence.draws import draw_weights
 from tonegap.scores.evidence.entries import Asked, entry_evidence
-from tonegap.scores.evidence.images import TestImages, tone_indices
+from tonegap.scores.evidence.images import TestAnswers, TestImages, tone_indices
 from tonegap.scores.evidence.images import answers as images_answers
 from tonegap.scores.evidence.pairs import compare_all
 from tonegap.scores.evidence.replicates import replicates

@@ -12,7 +12,7 @@ from scipy.special import expit
 from scipy.stats import norm
 
 from tonegap.scores.counts import N_BINS
-from tonegap.scores.evidence.answers import TestAnswers
+from tonegap.scores.evidence.images import TestAnswers
 
 TONES = {3: ("I-II", "III-IV", "V-VI"), 6: ("I", "II", "III", "IV", "V", "VI")}
 CLASSES = ("benign", "malignant")

@@ -14,7 +14,7 @@ from tonegap.report.pages.entry_numbers import (
     reliabilities,
 )
 from tonegap.results.model import Axis
-from tonegap.scores.evidence.answers import TestAnswers
+from tonegap.scores.evidence.images import TestAnswers
 from tonegap.scores.predictions import Labelled
 from tonegap.scores.results import Rules
 

@@ -12,7 +12,6 @@ from tonegap.cli.report import command
 from tonegap.declared.suite import read_suite
 from tonegap.errors import BadRequest
 from tonegap.formats.record import EntryId, decode_record, encode_record
-from tonegap.report.one_entry import write_entry
 from tonegap.report.pages.entry_kept import Readers, entry_kept
 from tonegap.report.pages.entry_nulls import nulls_table
 from tonegap.report.pages.entry_suite import Setting, reproduction
@@ -21,7 +20,7 @@ from tonegap.report.pages.entry_write import entry_files, files_of, rows_named
 from tonegap.report.pages.html import render_html
 from tonegap.report.pages.method_write import card_files
 from tonegap.report.pages.names import entry_pages, page_name
-from tonegap.report.write import write_board
+from tonegap.report.write import write_board, write_entry
 from tonegap.results.answers import kept_answers, kept_epochs
 from tonegap.store.read import read_suites
 from tonegap.store.seals import write_seal

@@ -10,7 +10,7 @@ import pytest
 from answered import LEVELS, board_with_answers
 
 from tonegap.report.pages.html import render_html
-from tonegap.report.pages.pair_names import pair_links, slugs
+from tonegap.report.pages.names import pair_links, slugs
 from tonegap.report.pages.pairs_page import compare_files
 
 

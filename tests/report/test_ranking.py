@@ -20,7 +20,7 @@ from tonegap.report.phrases import answer, ranking_rule
 from tonegap.results.leaderboard import leaderboard
 from tonegap.results.levelling import levels_down, with_claims
 from tonegap.results.shrinkage import noise_by_tone, shrink
-from tonegap.scores.evidence.answers import TestAnswers
+from tonegap.scores.evidence.images import TestAnswers
 from tonegap.scores.evidence.tone_draws import tone_draws
 
 BOTH = np.array([True, True])

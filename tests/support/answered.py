@@ -4,7 +4,7 @@ import numpy as np
 
 from tonegap.results.leaderboard import leaderboard
 from tonegap.results.levelling import with_claims
-from tonegap.scores.evidence.answers import TestAnswers
+from tonegap.scores.evidence.images import TestAnswers
 
 TONES = ("I", "II", "III", "IV", "V", "VI")
 CLASSES = ("acne", "eczema", "nevus", "psoriasis")

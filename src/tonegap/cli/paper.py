@@ -114,7 +114,7 @@ def _runs(paper: "PaperFile", store: Path) -> "dict[str, list[Run]]":
 
 def _entered(path: Path) -> dict[tuple[str, str, str], str]:
     """The printed numbers of a user's CSV. Raises BadRequest for another form."""
-    from tonegap.declared.printed import parse_printed
+    from tonegap.declared.paper import parse_printed
     from tonegap.texts import read_text
 
     try:

@@ -57,8 +57,7 @@ def command(  # noqa: PLR0913 (click hands over each option as an argument)
     missing says so in its title.
     """
     from tonegap.declared.root import find_root
-    from tonegap.report.one_entry import write_entry
-    from tonegap.report.write import write_board
+    from tonegap.report.write import write_board, write_entry
 
     root = find_root(suite_root)
     board, source = _gather(root, store or root / "runs", runs)
@@ -80,8 +79,7 @@ def command(  # noqa: PLR0913 (click hands over each option as an argument)
 
 def _gather(root: Path, folder: Path, runs: tuple[str, ...]) -> "tuple[Leaderboard, Source]":
     """The leaderboard of the named suites of a store, and where its pages find the rest."""
-    from tonegap.results.assemble import assemble
-    from tonegap.results.collector import without_cycle_search
+    from tonegap.results.assemble import assemble, without_cycle_search
     from tonegap.results.settings import read_settings, titled
     from tonegap.store.read import read_suites
     from tonegap.store.source import Source

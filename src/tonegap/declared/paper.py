@@ -3,11 +3,12 @@
 The mistake it exists to prevent: a printed number beside a reproduced one that answers another question.
 """
 
+import re
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
-from tonegap.declared.printed import UNKNOWN, parse_printed
 from tonegap.declared.toml import read_toml
 from tonegap.errors import BadRoom
 from tonegap.formats.job import Parameter
@@ -17,6 +18,34 @@ from tonegap.scores.tables import METRIC_NAMES
 PAPERS = Path("reports/papers")
 KINDS = ("counts", "stored", "scores")
 UNITS = ("percent", "fraction", "images")
+
+
+UNKNOWN = "?"
+_FORM = re.compile(r"(?P<value>-?\d*\.?\d+)(?:±(?P<spread>\d*\.?\d+))?")
+
+
+@dataclass(frozen=True, slots=True)
+class Printed:
+    """A number as a paper printed it, in the table's unit.
+
+    `half` is half of the last digit's unit: what rounding may hide.
+    """
+
+    value: float
+    spread: float | None
+    half: float
+
+
+def parse_printed(text: str) -> Printed | None:
+    """The number in a cell such as `20.2`, `.970` or `82.4±1.5`; None for anything else."""
+    match = _FORM.fullmatch(text)
+    if match is None:
+        return None
+    _, _, decimals = match["value"].partition(".")
+    spread = match["spread"]
+    return Printed(
+        float(match["value"]), float(spread) if spread else None, 0.5 * 10 ** -len(decimals)
+    )
 
 
 class Column(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -16,7 +16,7 @@ from tonegap.results.model import Row, Table
 from tonegap.results.ranking import SHRUNKEN
 from tonegap.results.settings import LeaderboardSettings
 from tonegap.results.submissions.shelf import Shelved, cells_of, cells_on, new_cells, read_shelf
-from tonegap.scores.evidence.answers import TestAnswers
+from tonegap.scores.evidence.images import TestAnswers
 from tonegap.store.read import merge_suites, read_suites
 
 

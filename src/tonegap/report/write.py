@@ -7,13 +7,13 @@ from pathlib import Path
 from tonegap.errors import StoreError
 from tonegap.files import write_pieces_atomic
 from tonegap.formats.matrix import Cell
-from tonegap.report.exports.described import standard_files
-from tonegap.report.exports.json_ import json_pieces, render_json
+from tonegap.report.exports import described, json_, latex, markdown, parquet
+from tonegap.report.exports.base import Export
+from tonegap.report.exports.json_ import render_json
 from tonegap.report.exports.latex import render_latex
 from tonegap.report.exports.markdown import render_markdown
-from tonegap.report.exports.parquet import TidyParquet
-from tonegap.report.exports.tidy import csv_pieces, render_csv
-from tonegap.report.pages.entry_write import entry_files
+from tonegap.report.exports.tidy import render_csv
+from tonegap.report.pages.entry_write import entry_files, files_of, rows_named
 from tonegap.report.pages.html import render_html
 from tonegap.report.pages.method_write import card_files
 from tonegap.report.pages.pairs_page import compare_files
@@ -34,12 +34,9 @@ RENDERERS: Mapping[str, Callable[[Leaderboard], str]] = {
     "csv": render_csv,
     "json": render_json,
 }
-# As they are written into files: what is long comes bit by bit.
-FILES: Mapping[str, Callable[[Leaderboard], Iterable[bytes]]] = {
-    "md": lambda board: [render_markdown(board).encode()],
-    "tex": lambda board: [render_latex(board).encode()],
-    "json": json_pieces,
-}
+# The leaderboard in every format but the page's; and what other tools read, which the page names.
+TABLES: tuple[Export, ...] = (markdown.files, latex.files, json_.files, parquet.files)
+BESIDE: tuple[Export, ...] = (described.files,)
 PAGE_NAME = "index.html"
 
 
@@ -64,12 +61,16 @@ def write_report(
 
 def write_board(board: Leaderboard, out_dir: Path, source: Source | None = None) -> Path:
     """As `write_report`, for a leaderboard that is there already."""
-    _write_tables(board, out_dir)
+    for export in TABLES:
+        for path, pieces in export(board, source):
+            write_pieces(out_dir / path, pieces)
     _write_all(sheet_files(board.sheets, board.settings, with_cards=source is not None), out_dir)
     if source is not None:
-        others = standard_files(source, board.sheets)
-        board = replace(board, site=True, papers=paper_lines(source), beside=tuple(others))
-        _write_all(others, out_dir)
+        others = [file for export in BESIDE for file in export(board, source)]
+        beside = tuple(path for path, _ in others)
+        board = replace(board, site=True, papers=paper_lines(source), beside=beside)
+        for path, pieces in others:
+            write_pieces(out_dir / path, pieces)
         _write_all(compare_files(board) | paper_files(board), out_dir)
         _write_all(entry_files(board, source) | card_files(board, source), out_dir)
     page = out_dir / PAGE_NAME
@@ -77,13 +78,17 @@ def write_board(board: Leaderboard, out_dir: Path, source: Source | None = None)
     return page
 
 
-def _write_tables(board: Leaderboard, out_dir: Path) -> None:
-    """The leaderboard in every format but the page's."""
-    for name, pieces in FILES.items():
-        write_pieces(out_dir / f"leaderboard.{name}", pieces(board))
-    parquet = TidyParquet(board)
-    write_pieces(out_dir / "leaderboard.csv", csv_pieces(board, parquet.add))
-    write_bytes(out_dir / "leaderboard.parquet", parquet.finish())
+def write_entry(board: Leaderboard, label: str, out_dir: Path, source: Source) -> list[Path]:
+    """Writes the page of every row of that label; returns the pages' paths.
+
+    It links to what is in that folder already. Raises BadRequest where there is no such entry, StoreError if
+    the folder cannot be written.
+    """
+    rows = rows_named(board, label)
+    files = files_of(board, rows, source, lambda path: (out_dir / path).exists())
+    for path, content in files.items():
+        write_bytes(out_dir / path, content)
+    return [out_dir / path for path in files if path.endswith(".html")]
 
 
 def _write_all(files: Mapping[str, bytes], out_dir: Path) -> None:

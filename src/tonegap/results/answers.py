@@ -12,7 +12,7 @@ from tonegap.files import sha256_file
 from tonegap.formats.record import Record
 from tonegap.formats.truth import Truth, decode_truth, truth_place
 from tonegap.run.outputs import find_predictions
-from tonegap.scores.evidence.answers import TestAnswers
+from tonegap.scores.evidence.images import TestAnswers
 from tonegap.scores.predictions import Labelled
 from tonegap.scores.results import answers_of, epochs_of
 from tonegap.store.layout import SUBMISSIONS, stage_unit, truth_unit

@@ -1,6 +1,8 @@
 """All that a report of suites shows, gathered from a store: results, submissions, sheets, claims, alarms."""
 
-from collections.abc import Sequence
+import gc
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +15,23 @@ from tonegap.results.settings import LeaderboardSettings
 from tonegap.results.submissions.shelf import cells_on, read_shelf
 from tonegap.results.truths import truth_alarms
 from tonegap.store.read import SuiteRun, merge_suites
+
+
+@contextmanager
+def without_cycle_search() -> Iterator[None]:
+    """Holds back Python's search for cycles; afterwards none is made among what was made inside and is still there.
+
+    A board is millions of small values without a cycle. Looking for cycles among them again and again takes longer
+    than making them.
+    """
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.freeze()
+            gc.enable()
 
 
 def assemble(store: Path, suites: Sequence[SuiteRun], settings: LeaderboardSettings) -> Leaderboard:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from tonegap.results.claims import Claims
 from tonegap.results.model import Hole, NotApplicable, Table
-from tonegap.results.papers.compared import ComparedPaper
+from tonegap.results.papers.compare import ComparedPaper
 from tonegap.results.quality import SetSheet
 from tonegap.results.settings import LeaderboardSettings
 

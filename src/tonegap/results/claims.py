@@ -12,10 +12,10 @@ from tonegap.results.model import Row, Table
 from tonegap.results.pairs import TablePairs, table_pairs
 from tonegap.results.settings import LeaderboardSettings
 from tonegap.results.truths import contradiction
-from tonegap.scores.evidence.answers import TestAnswers
 from tonegap.scores.evidence.bands import rank_bands
 from tonegap.scores.evidence.comparing import Paired, compare_entries, compare_networks, holm_steps
 from tonegap.scores.evidence.entries import Asked, EntryEvidence
+from tonegap.scores.evidence.images import TestAnswers
 from tonegap.scores.evidence.intervals import Interval
 from tonegap.scores.evidence.nulls import WITHIN_CLASS, NullName
 from tonegap.scores.evidence.parity import Parity

@@ -16,7 +16,7 @@ from tonegap.results.compare import ROUNDING
 from tonegap.results.model import MARKS, Ranking, Row, Shrunken
 from tonegap.results.settings import LeaderboardSettings
 from tonegap.results.shrinkage import noise_by_tone, shrink
-from tonegap.scores.evidence.answers import TestAnswers
+from tonegap.scores.evidence.images import TestAnswers
 from tonegap.scores.evidence.tone_draws import tone_draws
 from tonegap.scores.tables import ALL, WORST, metric_named
 

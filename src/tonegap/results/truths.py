@@ -10,7 +10,7 @@ import numpy as np
 
 from tonegap.formats.record import Record
 from tonegap.formats.truth import Truth, truth_place
-from tonegap.scores.evidence.answers import TestAnswers
+from tonegap.scores.evidence.images import TestAnswers
 from tonegap.scores.task_rules import tone_axes
 from tonegap.store.layout import first_truth_unit
 

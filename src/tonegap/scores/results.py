@@ -11,7 +11,7 @@ from tonegap.errors import BadPredictions
 from tonegap.formats.record import SELECTIONS, CrossFit, CurvePoint, Record, ScoreColumns, Selected
 from tonegap.formats.truth import PartTruth, Truth
 from tonegap.scores.cross_fit import cross_fit
-from tonegap.scores.evidence.answers import TestAnswers
+from tonegap.scores.evidence.images import TestAnswers
 from tonegap.scores.metrics import score_table
 from tonegap.scores.predictions import Labelled, Predictions, read_predictions
 from tonegap.scores.rules import ScoringRules

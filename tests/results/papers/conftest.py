@@ -6,7 +6,7 @@ from records import CLASSES, plain_record
 
 from tonegap.formats.matrix import Cell, CellId
 from tonegap.formats.record import SELECTIONS, EntryId, Selected
-from tonegap.scores.evidence.answers import TestAnswers
+from tonegap.scores.evidence.images import TestAnswers
 from tonegap.scores.metrics import score_table
 from tonegap.scores.results import columns_of, tone_axes
 from tonegap.scores.rules import ScoringRules

@@ -13,8 +13,14 @@ import pytest
 from tonegap.cli.main import main
 from tonegap.data.metadata import read_metadata
 from tonegap.declared.dataset import read_dataset
-from tonegap.declared.paper import Column, PaperRow, PaperTable, paper_keys, read_paper
-from tonegap.declared.printed import parse_printed
+from tonegap.declared.paper import (
+    Column,
+    PaperRow,
+    PaperTable,
+    paper_keys,
+    parse_printed,
+    read_paper,
+)
 from tonegap.errors import BadRequest, BadRoom
 from tonegap.results.papers.compare import Sources, paper_cells
 from tonegap.results.papers.runs import Run, answered, differences

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from tonegap.scores.evidence.answers import TestAnswers
 from tonegap.scores.evidence.calibration import _centres
 from tonegap.scores.evidence.entries import Asked, entry_evidence, entry_means
+from tonegap.scores.evidence.images import TestAnswers
 from tonegap.scores.evidence.nulls import CALIBRATED
 from tonegap.scores.tables import ALL, GAP, WORST
 

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from tonegap.scores.evidence.answers import TestAnswers
 from tonegap.scores.evidence.comparing import (
     Errors,
     Noise,
@@ -14,6 +13,7 @@ from tonegap.scores.evidence.comparing import (
     paired,
 )
 from tonegap.scores.evidence.entries import Asked, entry_evidence
+from tonegap.scores.evidence.images import TestAnswers
 from tonegap.scores.evidence.parity import detectable
 from tonegap.scores.evidence.table import table_evidence
 from tonegap.scores.tables import ALL, GAP, WORST

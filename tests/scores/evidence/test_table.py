@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from tonegap.scores.evidence.answers import TestAnswers
 from tonegap.scores.evidence.entries import Asked
+from tonegap.scores.evidence.images import TestAnswers
 from tonegap.scores.evidence.table import pooled_evidence, shown_intervals, table_evidence
 from tonegap.scores.tables import ALL, GAP, WORST
 

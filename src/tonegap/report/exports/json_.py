@@ -7,6 +7,7 @@ import msgspec
 
 from tonegap.formats.record import Record
 from tonegap.formats.repeats import Repeats
+from tonegap.report.exports.base import File
 from tonegap.report.phrases import answer, missing, report_title
 from tonegap.results.board import Leaderboard
 from tonegap.results.claims import Change, Claims
@@ -14,11 +15,17 @@ from tonegap.results.model import Difference, Mean, Row, SeedResult, Table, View
 from tonegap.results.nulls import nulls_listed
 from tonegap.results.quality import SetSheet
 from tonegap.scores.repeats import standard_deviation
+from tonegap.store.source import Source
 
 if TYPE_CHECKING:
     from tonegap.results.submissions.shelf import Shelved
 
 SCHEMA = "tonegap/leaderboard@1"
+
+
+def files(board: Leaderboard, source: Source | None) -> Iterator[File]:  # noqa: ARG001
+    """`leaderboard.json`."""
+    yield "leaderboard.json", json_pieces(board)
 
 
 def render_json(board: Leaderboard) -> str:

@@ -1,12 +1,15 @@
 """A leaderboard as LaTeX tables (booktabs), one `table*` per task."""
 
 import unicodedata
+from collections.abc import Iterator
 
+from tonegap.report.exports.base import File
 from tonegap.report.grid import Cell, Grid, table_grid
 from tonegap.report.notes import event_note, images_note
 from tonegap.report.phrases import ranking_rule, report_title, table_title
 from tonegap.results.board import Leaderboard
 from tonegap.results.model import Table
+from tonegap.store.source import Source
 
 _SPECIAL = {
     "\\": r"\textbackslash{}",
@@ -36,6 +39,11 @@ _SPECIAL = {
 # Beside ASCII, what any LaTeX can set without another font or package: letters with one of these accents, and a few.
 _ACCENTS = frozenset("\u0300\u0301\u0302\u0303\u0304\u0306\u0307\u0308\u030a\u030b\u030c\u0327")
 _LETTERS = frozenset("ßøØæÆœŒłŁ")
+
+
+def files(board: Leaderboard, source: Source | None) -> Iterator[File]:  # noqa: ARG001
+    """`leaderboard.tex`."""
+    yield "leaderboard.tex", [render_latex(board).encode()]
 
 
 def render_latex(board: Leaderboard) -> str:

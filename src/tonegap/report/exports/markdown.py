@@ -1,6 +1,9 @@
 """A leaderboard as Markdown."""
 
+from collections.abc import Iterator
+
 from tonegap.report.claims_text import claim_lines, claims_about, claims_header
+from tonegap.report.exports.base import File
 from tonegap.report.grid import Cell, table_grid
 from tonegap.report.notes import event_note, images_note
 from tonegap.report.phrases import answer, metric_label, ranking_rule, report_title, table_title
@@ -8,6 +11,12 @@ from tonegap.report.quality_lines import SUMMARY_ABOUT, SUMMARY_HEADER, set_line
 from tonegap.results.board import Leaderboard
 from tonegap.results.model import MARKS, Table
 from tonegap.scores.tables import metric_named
+from tonegap.store.source import Source
+
+
+def files(board: Leaderboard, source: Source | None) -> Iterator[File]:  # noqa: ARG001
+    """`leaderboard.md`."""
+    yield "leaderboard.md", [render_markdown(board).encode()]
 
 
 def render_markdown(board: Leaderboard) -> str:

@@ -1,14 +1,17 @@
 """The lines of the tidy CSV as a Parquet file with typed columns."""
 
 import io
+from collections.abc import Iterator
 
 import pyarrow as pa
 import pyarrow.parquet
 
-from tonegap.report.exports.tidy import COLUMNS, Batch, tidy_batches
+from tonegap.report.exports.base import File
+from tonegap.report.exports.tidy import COLUMNS, Batch, csv_pieces, tidy_batches
 from tonegap.report.phrases import missing, report_title
 from tonegap.results.board import Leaderboard
 from tonegap.results.nulls import NULL_COLUMNS
+from tonegap.store.source import Source
 
 SCHEMA = "tonegap/leaderboard-lines@1"
 _YES_OR_NO: dict[str | int | float | None, bool | None] = {"yes": True, "no": False, None: None}
@@ -30,6 +33,13 @@ _TYPES = {
         pa.float64(),
     ),
 }
+
+
+def files(board: Leaderboard, source: Source | None) -> Iterator[File]:  # noqa: ARG001
+    """`leaderboard.csv`, and `leaderboard.parquet` made of the same lines while the CSV is written."""
+    parquet = TidyParquet(board)
+    yield "leaderboard.csv", csv_pieces(board, parquet.add)
+    yield "leaderboard.parquet", [parquet.finish()]
 
 
 def render_parquet(board: Leaderboard) -> bytes:

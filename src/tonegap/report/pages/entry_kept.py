@@ -19,8 +19,8 @@ from tonegap.results.answers import Answers, Epochs
 from tonegap.results.board import Leaderboard
 from tonegap.results.claims import Claims, RowClaims
 from tonegap.results.model import Axis, Question, Row, Table
-from tonegap.scores.evidence.answers import TestAnswers
 from tonegap.scores.evidence.entries import Asked
+from tonegap.scores.evidence.images import TestAnswers
 from tonegap.scores.evidence.intervals import Interval
 from tonegap.scores.evidence.table import shown_intervals
 from tonegap.scores.results import rules_of

@@ -12,8 +12,7 @@ from tonegap.arrays import BoolArray, FloatArray
 from tonegap.formats.record import CurvePoint
 from tonegap.results.model import Axis
 from tonegap.scores.counts import N_BINS
-from tonegap.scores.evidence.answers import TestAnswers
-from tonegap.scores.evidence.images import Answers, TestImages, answers, tone_indices
+from tonegap.scores.evidence.images import Answers, TestAnswers, TestImages, answers, tone_indices
 from tonegap.scores.evidence.replicates import replicates
 from tonegap.scores.evidence.tally import tally
 from tonegap.scores.predictions import Labelled

@@ -31,9 +31,8 @@ from tonegap.report.pages.entry_tables import (
     metrics_table,
     tone_table,
 )
-from tonegap.report.pages.names import CARDS, card_name
-from tonegap.report.pages.pair_names import PAGE as COMPARE
-from tonegap.report.pages.pair_names import pair_links
+from tonegap.report.pages.names import CARDS, card_name, pair_links
+from tonegap.report.pages.names import PAGE as COMPARE
 from tonegap.report.pages.plots import curve_chart, curve_panel
 from tonegap.report.pages.plots_entry import WIDE, interval_chart, reliability_chart
 from tonegap.report.phrases import metric_label, percent, ranking_rule, table_title

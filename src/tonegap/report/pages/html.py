@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from tonegap.errors import BadRoom
 from tonegap.report.claims_text import ClaimLine, claim_lines, claims_about, claims_header
+from tonegap.report.pages.names import PAGE as COMPARE
+from tonegap.report.pages.names import pair_links
 from tonegap.report.pages.page import page_table
-from tonegap.report.pages.pair_names import PAGE as COMPARE
-from tonegap.report.pages.pair_names import pair_links
 from tonegap.report.phrases import metric_label, missing, report_title
 from tonegap.report.quality_lines import SUMMARY_ABOUT, SUMMARY_HEADER, set_lines
 from tonegap.results.board import Leaderboard

@@ -7,8 +7,7 @@ import numpy as np
 
 from tonegap.arrays import FloatArray
 from tonegap.report.pages.html import render_template
-from tonegap.report.pages.names import FOLDER, entry_pages
-from tonegap.report.pages.pair_names import PAGE, labels, slugs, task_slugs
+from tonegap.report.pages.names import FOLDER, PAGE, entry_pages, labels, slugs, task_slugs
 from tonegap.report.pages.payload import script_json
 from tonegap.report.phrases import (
     UNDEFINED,

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from tonegap.declared.paper import PaperTable, paper_keys, read_paper
 from tonegap.report.pages.html import render_template
 from tonegap.results.board import Leaderboard
-from tonegap.results.papers.compare import Sources, paper_cells
-from tonegap.results.papers.compared import ComparedPaper
+from tonegap.results.papers.compare import ComparedPaper, Sources, paper_cells
 from tonegap.results.papers.kept_runs import runs_for
 from tonegap.results.papers.verdict import PaperCell
 from tonegap.results.papers.words import reproduced_text, tally

@@ -9,8 +9,23 @@ from tonegap.errors import BadRequest
 from tonegap.results.papers.runs import Run, answered, matches
 from tonegap.results.papers.tables import counted, rescored, unit_of
 from tonegap.results.papers.verdict import PaperCell, Reproduced, judge
+from tonegap.results.papers.words import tally
 
 Entered = Mapping[tuple[str, str, str], str]
+
+
+@dataclass(frozen=True, slots=True)
+class ComparedPaper:
+    """A paper, and each of its printed cells beside what was reproduced."""
+
+    key: str
+    paper: PaperFile
+    cells: tuple[PaperCell, ...]
+
+    @property
+    def tally(self) -> str:
+        """How many cells have which verdict."""
+        return tally(self.cells)
 
 
 @dataclass(frozen=True)

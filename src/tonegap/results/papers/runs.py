@@ -12,8 +12,8 @@ from tonegap.formats.matrix import Cell
 from tonegap.formats.record import Record, ScoreColumns
 from tonegap.results.papers.tables import SCALE, unit_of
 from tonegap.results.papers.verdict import Reproduced
-from tonegap.scores.evidence.answers import TestAnswers
 from tonegap.scores.evidence.entries import Asked, EntryEvidence, entry_evidence
+from tonegap.scores.evidence.images import TestAnswers
 from tonegap.tones import GROUPS, TYPES, tone_group
 
 _NO_FILE = ("", "none")

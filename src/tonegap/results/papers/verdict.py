@@ -9,7 +9,7 @@ counts, or counted in a data set's metadata, has verdicts of its own.
 from dataclasses import dataclass
 from typing import Literal
 
-from tonegap.declared.printed import UNKNOWN, parse_printed
+from tonegap.declared.paper import UNKNOWN, parse_printed
 
 Verdict = Literal[
     "agrees",

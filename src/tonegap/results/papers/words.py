@@ -7,8 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from tonegap.declared.paper import PaperFile, PaperTable
-from tonegap.declared.printed import UNKNOWN
+from tonegap.declared.paper import UNKNOWN, PaperFile, PaperTable
 from tonegap.results.papers.verdict import PaperCell, Reproduced, Verdict
 from tonegap.spreadsheet import safe_cell
 

@@ -11,7 +11,6 @@ from functools import lru_cache
 import numpy as np
 
 from tonegap.arrays import BoolArray, FloatArray
-from tonegap.scores.evidence.answers import TestAnswers
 from tonegap.scores.evidence.calibration import calibrated_nulls, ece_intervals
 from tonegap.scores.evidence.comparing import Drawn
 from tonegap.scores.evidence.delong import auc_variance
@@ -23,7 +22,7 @@ from tonegap.scores.evidence.every_score import (
     noise_of,
     scores_of,
 )
-from tonegap.scores.evidence.images import Answers, TestImages, answers, tone_indices
+from tonegap.scores.evidence.images import Answers, TestAnswers, TestImages, answers, tone_indices
 from tonegap.scores.evidence.intervals import (
     Interval,
     added_by,

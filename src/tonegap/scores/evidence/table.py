@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from tonegap.scores.evidence.answers import TestAnswers
 from tonegap.scores.evidence.entries import N_DRAWS, Asked, EntryEvidence, entry_means, evidence_of
+from tonegap.scores.evidence.images import TestAnswers
 from tonegap.scores.evidence.intervals import Interval
 from tonegap.scores.evidence.seeds import SeedVariance, pooled
 

@@ -6,9 +6,8 @@ from functools import lru_cache
 import numpy as np
 
 from tonegap.arrays import FloatArray
-from tonegap.scores.evidence.answers import TestAnswers
 from tonegap.scores.evidence.draws import draw_weights
-from tonegap.scores.evidence.images import TestImages, answers, tone_indices
+from tonegap.scores.evidence.images import TestAnswers, TestImages, answers, tone_indices
 from tonegap.scores.evidence.replicates import replicates
 from tonegap.scores.evidence.tally import tally
 from tonegap.scores.rules import ScoringRules

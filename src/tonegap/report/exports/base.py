@@ -1,0 +1,24 @@
+"""What an export is: a function `files(board, source)` of each module here that adds files to a report.
+
+A new format is a module with such a function, and its name in one of the two lists of `report/write`.
+"""
+
+from collections.abc import Iterable
+from typing import Protocol
+
+from tonegap.results.board import Leaderboard
+from tonegap.store.source import Source
+
+# A path below the report, and the content that comes bit by bit.
+File = tuple[str, Iterable[bytes]]
+
+
+class Export(Protocol):
+    """The files of one export."""
+
+    def __call__(self, board: Leaderboard, source: Source | None) -> Iterable[File]:
+        """Each file is written before the next is asked for; without a source, those that need no more than the board.
+
+        Raises BadRoom for a room that is wrong, StoreError for a store that is damaged.
+        """
+        ...
