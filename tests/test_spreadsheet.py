@@ -5,11 +5,11 @@ import io
 
 import pytest
 
-from tonegap.papers.verdict import PaperCell, Reproduced
-from tonegap.papers.words import as_csv as papers_csv
-from tonegap.score.render import as_csv as score_csv
-from tonegap.score.rules import ScoringRules
-from tonegap.score.tables import Score
+from tonegap.results.papers.verdict import PaperCell, Reproduced
+from tonegap.results.papers.words import as_csv as papers_csv
+from tonegap.scores.render import as_csv as score_csv
+from tonegap.scores.rules import ScoringRules
+from tonegap.scores.tables import Score
 from tonegap.spreadsheet import safe_cell
 
 FORMULAS = [

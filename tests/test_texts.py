@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from tonegap.audit.manifest import read_set
 from tonegap.cli.paper import _entered
+from tonegap.declared.dataset import DatasetFile
+from tonegap.declared.toml import read_toml
 from tonegap.errors import BadData, BadRequest, BadRoom
-from tonegap.rooms.dataset import DatasetFile
-from tonegap.rooms.toml import read_toml
+from tonegap.synthetic.external_set import read_set
 from tonegap.texts import decode_text, escape_what_cannot_be_shown, read_text
 
 MARKED = ("utf-8-sig", "utf-16", "utf-16-le-with-mark", "utf-32")

@@ -8,7 +8,7 @@ from engine_fixtures import client, host, nothing_left
 from images_root import PROJECT
 from real_rooms import SMALL, Program, marks
 
-from tonegap.rooms.plugin import FOLDERS
+from tonegap.declared.plugin import FOLDERS
 
 __all__ = ["client", "host", "nothing_left"]
 

@@ -5,8 +5,8 @@ import csv
 import pytest
 from quick_entries import assert_same_bytes_twice
 
-from tonegap.rooms.check import check_rooms
-from tonegap.rooms.plugin import read_plugin
+from tonegap.checks.declared import check_rooms
+from tonegap.declared.plugin import read_plugin
 
 pytestmark = pytest.mark.parametrize("kind", ["method", "baseline"])
 

@@ -5,11 +5,11 @@ from quick_entries import assert_same_bytes_twice, left_by, stages_of
 from stages_here import StagesHere, loads_torch
 from tiny_rooms import PROJECT
 
+from tonegap.checks.declared import check_rooms
+from tonegap.declared.plugin import plugin_ids, read_plugin
 from tonegap.engines import open_engine
-from tonegap.rooms.check import check_rooms
-from tonegap.rooms.plugin import plugin_ids, read_plugin
-from tonegap.run.outputs import read_synthetic
-from tonegap.run.store import Store
+from tonegap.store.store import Store
+from tonegap.synthetic.manifest import read_synthetic
 
 METHODS, BASELINES, EXTRACTORS = (
     plugin_ids(PROJECT, kind) for kind in ("method", "baseline", "extractor")

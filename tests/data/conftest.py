@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from tonegap.data.metadata import Metadata, read_metadata
-from tonegap.rooms.dataset import Dataset, read_dataset, read_dataset_folder
+from tonegap.declared.dataset import Dataset, read_dataset, read_dataset_folder
 
 PROJECT = Path(__file__).parents[2]
 

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tonegap.data.check import DataCheck, ToneRow, check_data
-from tonegap.data.listing import json_listing, text_listing
+from tonegap.checks.download import DataCheck, ToneRow, check_data
+from tonegap.checks.listing import json_listing, text_listing
+from tonegap.checks.readiness import check_tasks
 from tonegap.data.metadata import Metadata, parse_metadata
 from tonegap.data.published import compare_counts, compare_rows
-from tonegap.data.readiness import check_tasks
-from tonegap.rooms.dataset import Dataset, Published
-from tonegap.rooms.task import read_task
+from tonegap.declared.dataset import Dataset, Published
+from tonegap.declared.task import read_task
 
 Write = Callable[..., None]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tonegap.cli.main import main
-from tonegap.rooms.dataset import Dataset
+from tonegap.declared.dataset import Dataset
 
 Write = Callable[..., None]
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from tonegap.declared.dataset import Dataset, dataset_ids, read_dataset, read_dataset_folder
 from tonegap.errors import BadRoom
-from tonegap.rooms.dataset import Dataset, dataset_ids, read_dataset, read_dataset_folder
 
 
 def change(clinic: Dataset, old: str, new: str) -> None:

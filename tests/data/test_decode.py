@@ -13,12 +13,12 @@ import pytest
 from damaged_pictures import damaged
 from PIL import Image, ImageCms
 
-from tonegap.audit.thumbs import read_thumbs
 from tonegap.data import decode
 from tonegap.data.picture import read_picture
 from tonegap.errors import BadData
-from tonegap.run.job import ImageSpec
+from tonegap.formats.job import ImageSpec
 from tonegap.run.packs import read_image
+from tonegap.synthetic.thumbs import read_thumbs
 
 CROP = ImageSpec(8, "crop")
 

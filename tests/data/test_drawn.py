@@ -15,9 +15,9 @@ from tonegap.data.drawn import (
     scaled,
 )
 from tonegap.data.metadata import read_metadata
+from tonegap.declared.dataset import Dataset, Drawn, DrawnHalf
 from tonegap.errors import BadRequest, BadRoom, StoreError
 from tonegap.files import folder_digest
-from tonegap.rooms.dataset import Dataset, Drawn, DrawnHalf
 
 SMALL = Drawn(
     seed=3,

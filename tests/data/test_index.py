@@ -8,9 +8,9 @@ import pytest
 
 from tonegap.data.index import ImageIndex, Problem, index_images
 from tonegap.data.metadata import read_metadata
+from tonegap.declared.dataset import Dataset
 from tonegap.errors import StoreError
 from tonegap.files import sha256_file
-from tonegap.rooms.dataset import Dataset
 
 Write = Callable[..., None]
 Index = Callable[..., ImageIndex]

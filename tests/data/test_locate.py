@@ -9,8 +9,8 @@ import pytest
 from tonegap.data.index import index_images
 from tonegap.data.locate import Located, locate_images
 from tonegap.data.metadata import Metadata, read_metadata
+from tonegap.declared.dataset import Dataset
 from tonegap.errors import BadData
-from tonegap.rooms.dataset import Dataset
 
 Write = Callable[..., None]
 

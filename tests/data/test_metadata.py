@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from tonegap.data.metadata import Metadata, malignant_flags, read_metadata
+from tonegap.declared.dataset import Dataset
 from tonegap.errors import BadData
-from tonegap.rooms.dataset import Dataset
 
 Read = Callable[..., Metadata]
 HEADER = "picture no,what,skin,bad"

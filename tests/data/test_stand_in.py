@@ -9,11 +9,11 @@ import pytest
 from PIL import Image
 
 from tonegap.data.metadata import parse_metadata, read_metadata
+from tonegap.data.phantom.draw import Sitter, draw
 from tonegap.data.stand_in import draw_stand_ins, recognise_dataset
+from tonegap.declared.dataset import Dataset
 from tonegap.errors import BadData, BadRequest
 from tonegap.files import folder_digest, sha256_file
-from tonegap.phantom.draw import Sitter, draw
-from tonegap.rooms.dataset import Dataset
 
 F17K = "md5hash,{tone},label,nine_partition_label,three_partition_label,qc,url,url_alphanum"
 F17K_ROW = "{i:032x},{tone},psoriasis,inflammatory,non-neoplastic,,http://x/{i},httpx{i}.jpg"

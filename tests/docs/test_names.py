@@ -10,8 +10,8 @@ import pytest
 from pages import ROOT, Page, all_pages
 
 from tonegap.cli.main import cli
-from tonegap.rooms.task import task_ids
-from tonegap.score.tables import METRICS
+from tonegap.declared.task import task_ids
+from tonegap.scores.tables import METRICS
 
 PAGES = all_pages()
 by_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

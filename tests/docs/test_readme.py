@@ -5,7 +5,7 @@ import re
 from pages import ROOT, Page
 
 import tonegap
-from tonegap.rooms.task import task_ids
+from tonegap.declared.task import task_ids
 
 README = Page("README.md")
 

@@ -1,6 +1,6 @@
 """Damaged files of a finished store: what is reported is what it was, or the damage is named; a run makes it good.
 
-`python tests/benchmarks/bench_damage.py 200` does the same with every kind of file and of damage at random.
+`python benchmarks_of_code/bench_damage.py 200` does the same with every kind of file and of damage at random.
 """
 
 import random

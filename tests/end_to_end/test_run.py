@@ -24,7 +24,7 @@ def drawn(tmp_path_factory):
     from tiny_rooms import Rooms
 
     from tonegap.data.drawn import ensure_drawn
-    from tonegap.rooms.dataset import read_dataset
+    from tonegap.declared.dataset import read_dataset
 
     rooms = Rooms(tmp_path_factory.mktemp("drawn") / "root")
     rooms.drawn()

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from tonegap.declared.plugin import Plugin, PluginFile
+from tonegap.declared.suite import Limits
 from tonegap.engines import local
 from tonegap.engines.base import RunResult, RunSpec
 from tonegap.engines.local import LocalEngine
 from tonegap.engines.sandbox import sandbox_kind
-from tonegap.rooms.plugin import Plugin, PluginFile
-from tonegap.rooms.suite import Limits
 
 KINDS = ("bubblewrap", "unshare", "none")
 

@@ -4,10 +4,10 @@ import sys
 import threading
 from pathlib import Path
 
+from tonegap.declared.plugin import Plugin, PluginFile
+from tonegap.declared.suite import Limits
 from tonegap.engines import local
 from tonegap.engines.base import RunSpec
-from tonegap.rooms.plugin import Plugin, PluginFile
-from tonegap.rooms.suite import Limits
 
 folder, kind = Path(sys.argv[1]), sys.argv[2]
 local.sandbox_kind = lambda: kind

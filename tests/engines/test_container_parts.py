@@ -2,14 +2,14 @@
 
 import pytest
 
+from tonegap.declared.suite import Limits
 from tonegap.engines.docker.container import scratch_mib
 from tonegap.engines.docker.daemon import daemon_of
 from tonegap.engines.docker.folders import stage_user
 from tonegap.engines.docker.gpu import device_requests, probed
 from tonegap.engines.docker.image import stage_image
 from tonegap.engines.ending import judge
-from tonegap.images.lock import BoundEnvironment, LockedImage
-from tonegap.rooms.suite import Limits
+from tonegap.formats.image_lock import BoundEnvironment, LockedImage
 
 INFO = {
     "NCPU": 4,

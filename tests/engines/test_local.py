@@ -11,11 +11,11 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tonegap.declared.plugin import Plugin, PluginFile
+from tonegap.declared.suite import Limits
 from tonegap.engines import local, watch
 from tonegap.engines.local import LocalEngine
 from tonegap.errors import EngineError
-from tonegap.rooms.plugin import Plugin, PluginFile
-from tonegap.rooms.suite import Limits
 
 PYTHON = ("python", "stage.py")
 

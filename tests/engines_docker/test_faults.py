@@ -21,7 +21,7 @@ from tonegap.engines.docker.container import STORE_LABEL, WORK_LABEL
 from tonegap.engines.docker.engine import DockerEngine
 from tonegap.engines.docker.gpu import probed
 from tonegap.errors import EngineError
-from tonegap.run.store import Store
+from tonegap.store.store import Store
 
 pytestmark = [
     pytest.mark.container,

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from one_stage import Work, image_with, plugin
 
+from tonegap.declared.suite import Limits
 from tonegap.engines.docker import container
 from tonegap.engines.docker.engine import DockerEngine
 from tonegap.engines.docker.trial import try_walls
-from tonegap.rooms.suite import Limits
 
 pytestmark = pytest.mark.container
 MIB = 1 << 20

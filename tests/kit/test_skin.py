@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from tonegap.phantom import colour as phantom_colour
-from tonegap.phantom import skin as phantom_skin
+from tonegap import colour as phantom_colour
+from tonegap.data.phantom import skin as phantom_skin
 from tonegap_kit.colour import lab_from_rgb, rgb_from_lab, typology_angle
 from tonegap_kit.errors import StageError
 from tonegap_kit.skin import (

@@ -55,7 +55,7 @@ def test_all_parts_run_in_every_precision(pipeline_folder, images, dtype, spare,
 
 
 def test_the_parts_are_faster_than_the_papers_loops_at_full_size(tmp_path, capsys):
-    path = Path(__file__).parents[1] / "benchmarks" / "bench_diffusion.py"
+    path = Path(__file__).parents[2] / "benchmarks_of_code" / "bench_diffusion.py"
     spec = importlib.util.spec_from_file_location("bench_diffusion", path)
     bench_diffusion = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(bench_diffusion)

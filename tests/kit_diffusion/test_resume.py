@@ -15,7 +15,7 @@ import torch
 from masked_toy import draw_masked
 from safetensors import safe_open
 
-from tonegap.rooms.plugin import read_plugin
+from tonegap.declared.plugin import read_plugin
 from tonegap_kit.diffusion.checkpoint import Checkpoint, Keeper, read_checkpoint, write_checkpoint
 from tonegap_kit.diffusion.lora import Captioned, LoraRecipe, train_lora
 from tonegap_kit.diffusion.noise_loop import StepRecipe, Watch, encode_examples, shuffled_rows

@@ -5,10 +5,10 @@ from pathlib import Path
 
 from tiny_rooms import PROJECT, Rooms
 
+from tonegap.declared.suite import read_suite
 from tonegap.engines import open_engine
-from tonegap.rooms.suite import read_suite
-from tonegap.run.prepare import Request, prepare
-from tonegap.run.store import Store
+from tonegap.plan.prepare import Request, prepare
+from tonegap.store.store import Store
 
 BASELINES = ("patchalign", "erm", "circle", "swad")
 

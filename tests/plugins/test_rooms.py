@@ -4,8 +4,8 @@ import tomllib
 
 import pytest
 
-from tonegap.rooms.plugin import FOLDERS, SharedParameters, plugin_ids, read_plugin
-from tonegap.rooms.toml import read_toml
+from tonegap.declared.plugin import FOLDERS, SharedParameters, plugin_ids, read_plugin
+from tonegap.declared.toml import read_toml
 
 from .conftest import ROOT
 

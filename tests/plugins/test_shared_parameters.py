@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from tonegap.declared.plugin import read_plugin
 from tonegap.errors import BadRoom
-from tonegap.rooms.plugin import read_plugin
 
 SHARED = """
 [parameters.epochs]

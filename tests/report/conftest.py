@@ -7,9 +7,8 @@ import msgspec
 import pytest
 from records import plain_record
 
-from tonegap.report.settings import LeaderboardSettings, Reference
-from tonegap.run.matrix import Cell, CellId, Failure
-from tonegap.run.record import (
+from tonegap.formats.matrix import Cell, CellId, Failure
+from tonegap.formats.record import (
     Circumstances,
     CrossFit,
     CurvePoint,
@@ -23,6 +22,7 @@ from tonegap.run.record import (
     StageCost,
     StageId,
 )
+from tonegap.results.settings import LeaderboardSettings, Reference
 from tonegap.tones import GROUPS
 
 SELECTIONS = ("validation", "last", "test-oracle")

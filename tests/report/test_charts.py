@@ -6,11 +6,11 @@ import sys
 
 import pytest
 
-from tonegap.run.record import CurvePoint
-from tonegap.site.charts import ACCENT, Frame, Scale, Size, draw_chart, scale_of, tone_fill
-from tonegap.site.entry_numbers import Bin, Reliability
-from tonegap.site.plots import Curve, curve_chart
-from tonegap.site.plots_entry import reliability_chart
+from tonegap.formats.record import CurvePoint
+from tonegap.report.pages.charts import ACCENT, Frame, Scale, Size, draw_chart, scale_of, tone_fill
+from tonegap.report.pages.entry_numbers import Bin, Reliability
+from tonegap.report.pages.plots import Curve, curve_chart
+from tonegap.report.pages.plots_entry import reliability_chart
 
 SIZE = Size(260, 176)
 FRAME = Frame((0.0, 4.0), Scale(0.0, 1.0))
@@ -59,7 +59,7 @@ def test_a_line_breaks_where_a_value_is_undefined():
 
 def test_the_same_numbers_give_the_same_bytes_in_another_process():
     code = (
-        "from tonegap.site.charts import *;"
+        "from tonegap.report.pages.charts import *;"
         "frame = Frame((0.0, 4.0), Scale(0.0, 1.0));"
         "print(draw_chart('dots', Size(260, 176), frame, lambda p: p[0].dot(1, .5, ACCENT)))"
     )

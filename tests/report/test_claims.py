@@ -10,12 +10,12 @@ import msgspec
 import pytest
 from answered import LEVELS, board_with_answers
 
-from tonegap.report.claims_page import claim_lines, claims_about, claims_header, detectable_text
-from tonegap.report.json_ import render_json
-from tonegap.report.markdown import render_markdown
-from tonegap.report.tidy import render_csv
-from tonegap.report.words import answer, p_text, percent, report_title
-from tonegap.site.html import render_html
+from tonegap.report.claims_text import claim_lines, claims_about, claims_header, detectable_text
+from tonegap.report.exports.json_ import render_json
+from tonegap.report.exports.markdown import render_markdown
+from tonegap.report.exports.tidy import render_csv
+from tonegap.report.pages.html import render_html
+from tonegap.report.phrases import answer, p_text, percent, report_title
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ from click.testing import CliRunner
 
 from tonegap.cli.main import cli
 from tonegap.errors import BadRequest, BadRoom
-from tonegap.report.settings import read_settings
-from tonegap.run.matrix import CellId, Matrix
-from tonegap.run.record import encode_record
+from tonegap.formats.matrix import CellId, Matrix
+from tonegap.formats.record import encode_record
+from tonegap.results.settings import read_settings
 
 ROOT = Path(__file__).parents[2]
 

@@ -3,12 +3,8 @@
 import numpy as np
 import pytest
 
-from tonegap.evidence.answers import TestAnswers
-from tonegap.report.model import Axis
-from tonegap.run.record import CurvePoint
-from tonegap.run.results import Rules
-from tonegap.score.predictions import Labelled
-from tonegap.site.entry_numbers import (
+from tonegap.formats.record import CurvePoint
+from tonegap.report.pages.entry_numbers import (
     Bin,
     EventCounts,
     Reliability,
@@ -17,6 +13,10 @@ from tonegap.site.entry_numbers import (
     event_counts,
     reliabilities,
 )
+from tonegap.results.model import Axis
+from tonegap.scores.evidence.images import TestAnswers
+from tonegap.scores.predictions import Labelled
+from tonegap.scores.results import Rules
 
 CLASSES = ("benign", "malignant")
 TYPES = Axis("types", ("I", "VI"))

@@ -9,23 +9,22 @@ from click.testing import CliRunner
 from two_entries import ROOT, board_of, fill_two_entries
 
 from tonegap.cli.report import command
+from tonegap.declared.suite import read_suite
 from tonegap.errors import BadRequest
-from tonegap.report.kept import kept_answers, kept_epochs
-from tonegap.report.read import read_suites
-from tonegap.report.source import Source
-from tonegap.rooms.suite import read_suite
-from tonegap.run.record import EntryId, decode_record, encode_record
-from tonegap.run.seals import write_seal
-from tonegap.site.entry_kept import Readers, entry_kept
-from tonegap.site.entry_names import entry_pages, page_name
-from tonegap.site.entry_nulls import nulls_table
-from tonegap.site.entry_suite import Setting, reproduction
-from tonegap.site.entry_tables import gap_sentence, metrics_table, tone_table
-from tonegap.site.entry_write import entry_files, files_of, rows_named
-from tonegap.site.html import render_html
-from tonegap.site.method_write import card_files
-from tonegap.site.one_entry import write_entry
-from tonegap.site.write import write_board
+from tonegap.formats.record import EntryId, decode_record, encode_record
+from tonegap.report.pages.entry_kept import Readers, entry_kept
+from tonegap.report.pages.entry_nulls import nulls_table
+from tonegap.report.pages.entry_suite import Setting, reproduction
+from tonegap.report.pages.entry_tables import gap_sentence, metrics_table, tone_table
+from tonegap.report.pages.entry_write import entry_files, files_of, rows_named
+from tonegap.report.pages.html import render_html
+from tonegap.report.pages.method_write import card_files
+from tonegap.report.pages.names import entry_pages, page_name
+from tonegap.report.write import write_board, write_entry
+from tonegap.results.answers import kept_answers, kept_epochs
+from tonegap.store.read import read_suites
+from tonegap.store.seals import write_seal
+from tonegap.store.source import Source
 
 
 @pytest.fixture(scope="module")

@@ -1,8 +1,7 @@
 """An entry's numbers as tables: shares only where there is support, a list where a matrix would be too large."""
 
-from tonegap.evidence.intervals import Interval
-from tonegap.site.entry_numbers import Bin, Confusion, EventCounts, Reliability
-from tonegap.site.entry_tables import (
+from tonegap.report.pages.entry_numbers import Bin, Confusion, EventCounts, Reliability
+from tonegap.report.pages.entry_tables import (
     MATRIX_UP_TO,
     N_CONFUSIONS,
     bins_table,
@@ -11,6 +10,7 @@ from tonegap.site.entry_tables import (
     interval_words,
     matrices,
 )
+from tonegap.scores.evidence.intervals import Interval
 
 TWO = ("benign", "malignant")
 

@@ -7,9 +7,9 @@ import pytest
 from answered import LEVELS, board_with_answers
 from browser import NEEDS_BROWSER, asked
 
-from tonegap.report.leaderboard import leaderboard
-from tonegap.site.html import render_html
-from tonegap.site.pairs_page import compare_files
+from tonegap.report.pages.html import render_html
+from tonegap.report.pages.pairs_page import compare_files
+from tonegap.results.leaderboard import leaderboard
 
 pytestmark = NEEDS_BROWSER
 

@@ -5,10 +5,10 @@ import subprocess
 
 import pytest
 
-from tonegap.report.latex import render_latex
-from tonegap.report.leaderboard import leaderboard
-from tonegap.report.tidy import render_csv
-from tonegap.run.record import EntryId
+from tonegap.formats.record import EntryId
+from tonegap.report.exports.latex import render_latex
+from tonegap.report.exports.tidy import render_csv
+from tonegap.results.leaderboard import leaderboard
 
 DOCUMENT = r"""\documentclass{article}
 \usepackage[utf8]{inputenc}

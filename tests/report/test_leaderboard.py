@@ -4,8 +4,8 @@ import msgspec
 import pytest
 
 from tonegap.errors import BadRequest
-from tonegap.report.leaderboard import leaderboard
-from tonegap.run.matrix import Cell, CellId
+from tonegap.formats.matrix import Cell, CellId
+from tonegap.results.leaderboard import leaderboard
 
 RANKED = ("validation", "types", "accuracy")
 LIGHT_DARK = {"I": 0.9, "VI": 0.5}

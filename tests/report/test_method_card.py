@@ -6,13 +6,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from tonegap.report.leaderboard import leaderboard
-from tonegap.report.source import Source
-from tonegap.rooms.paper import Column, PaperFile, PaperRow, PaperTable
-from tonegap.rooms.plugin import ParameterSpec, PluginFile
-from tonegap.run.record import StageCost, StageId
-from tonegap.site.method_card import Known, cards_of, method_card
-from tonegap.site.method_write import card_files
+from tonegap.declared.paper import Column, PaperFile, PaperRow, PaperTable
+from tonegap.declared.plugin import ParameterSpec, PluginFile
+from tonegap.formats.record import StageCost, StageId
+from tonegap.report.pages.method_card import Known, cards_of, method_card
+from tonegap.report.pages.method_write import card_files
+from tonegap.results.leaderboard import leaderboard
+from tonegap.store.source import Source
 
 ROOT = Path(__file__).parents[2]
 TONES = {"I": 0.9, "VI": 0.5}

@@ -5,8 +5,8 @@ import re
 import pytest
 from browser import NEEDS_BROWSER, dom_of
 
-from tonegap.report.leaderboard import leaderboard
-from tonegap.site.html import render_html
+from tonegap.report.pages.html import render_html
+from tonegap.results.leaderboard import leaderboard
 
 pytestmark = NEEDS_BROWSER
 

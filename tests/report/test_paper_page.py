@@ -7,13 +7,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from tonegap.papers.compare import Sources, paper_cells
-from tonegap.papers.runs import Run
-from tonegap.report.leaderboard import leaderboard
-from tonegap.report.source import Source
-from tonegap.rooms.paper import paper_keys, read_paper
-from tonegap.site.html import render_html
-from tonegap.site.papers_page import ComparedPaper, paper_files, paper_lines
+from tonegap.declared.paper import paper_keys, read_paper
+from tonegap.report.pages.html import render_html
+from tonegap.report.pages.papers_page import ComparedPaper, paper_files, paper_lines
+from tonegap.results.leaderboard import leaderboard
+from tonegap.results.papers.compare import Sources, paper_cells
+from tonegap.results.papers.runs import Run
+from tonegap.store.source import Source
 
 ROOT = Path(__file__).parents[2]
 

@@ -7,9 +7,9 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
-from tonegap.report.leaderboard import leaderboard
-from tonegap.report.parquet import render_parquet
-from tonegap.report.tidy import render_csv
+from tonegap.report.exports.parquet import render_parquet
+from tonegap.report.exports.tidy import render_csv
+from tonegap.results.leaderboard import leaderboard
 
 
 @pytest.fixture

@@ -11,17 +11,17 @@ import numpy as np
 import pytest
 from answered import board_with_answers
 
-from tonegap.evidence.answers import TestAnswers
-from tonegap.evidence.tone_draws import tone_draws
-from tonegap.report.json_ import render_json
-from tonegap.report.latex import render_latex
-from tonegap.report.leaderboard import leaderboard
-from tonegap.report.levelling import levels_down, with_claims
-from tonegap.report.markdown import render_markdown
-from tonegap.report.shrinkage import noise_by_tone, shrink
-from tonegap.report.tidy import render_csv
-from tonegap.report.words import answer, ranking_rule
-from tonegap.site.html import render_html
+from tonegap.report.exports.json_ import render_json
+from tonegap.report.exports.latex import render_latex
+from tonegap.report.exports.markdown import render_markdown
+from tonegap.report.exports.tidy import render_csv
+from tonegap.report.pages.html import render_html
+from tonegap.report.phrases import answer, ranking_rule
+from tonegap.results.leaderboard import leaderboard
+from tonegap.results.levelling import levels_down, with_claims
+from tonegap.results.shrinkage import noise_by_tone, shrink
+from tonegap.scores.evidence.images import TestAnswers
+from tonegap.scores.evidence.tone_draws import tone_draws
 
 BOTH = np.array([True, True])
 TONES = ("I", "VI")

@@ -4,9 +4,9 @@ import msgspec
 import pytest
 
 from tonegap.errors import BadRequest, StoreError
-from tonegap.report.read import merge_suites, read_suites
-from tonegap.run.matrix import CellId, Failure, Matrix
-from tonegap.run.record import encode_record
+from tonegap.formats.matrix import CellId, Failure, Matrix
+from tonegap.formats.record import encode_record
+from tonegap.store.read import merge_suites, read_suites
 
 TONES = {"I": 0.9, "VI": 0.5}
 

@@ -10,14 +10,14 @@ import msgspec
 import pytest
 
 from tonegap.errors import BadRoom
-from tonegap.report.json_ import render_json
-from tonegap.report.latex import render_latex
-from tonegap.report.leaderboard import leaderboard
-from tonegap.report.markdown import render_markdown
-from tonegap.report.tidy import render_csv
-from tonegap.run.record import SyntheticId
-from tonegap.site.html import render_html
-from tonegap.site.write import RENDERERS, write_report
+from tonegap.formats.record import SyntheticId
+from tonegap.report.exports.json_ import render_json
+from tonegap.report.exports.latex import render_latex
+from tonegap.report.exports.markdown import render_markdown
+from tonegap.report.exports.tidy import render_csv
+from tonegap.report.pages.html import render_html
+from tonegap.report.write import RENDERERS, write_report
+from tonegap.results.leaderboard import leaderboard
 
 VOID = {"meta", "br", "link", "input", "circle", "line", "path"}
 

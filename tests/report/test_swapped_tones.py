@@ -10,11 +10,12 @@ from click.testing import CliRunner
 from records import part, plain_record, scored_cell
 
 from tonegap.cli.main import cli
-from tonegap.run.matrix import Matrix
-from tonegap.run.record import DataId, EntryId, Record, encode_record
-from tonegap.run.seals import write_seal
-from tonegap.run.store import Store
-from tonegap.run.truth import FIRST_TRUTHS, Truth
+from tonegap.formats.matrix import Matrix
+from tonegap.formats.record import DataId, EntryId, Record, encode_record
+from tonegap.formats.truth import Truth
+from tonegap.store.layout import FIRST_TRUTHS
+from tonegap.store.seals import write_seal
+from tonegap.store.store import Store
 
 ROOT = Path(__file__).parents[2]
 TYPES = ("I", "III", "VI")

@@ -2,8 +2,8 @@
 
 import pytest
 
-from tonegap.report.leaderboard import leaderboard
-from tonegap.report.words import answer, null_p_text, percent, points, report_title
+from tonegap.report.phrases import answer, null_p_text, percent, points, report_title
+from tonegap.results.leaderboard import leaderboard
 
 
 @pytest.fixture

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 from tiny_rooms import GENERATE_PY, Rooms, rooms, tonegap
 
+from tonegap.declared.suite import read_suite
 from tonegap.engines import open_engine
-from tonegap.rooms.suite import read_suite
-from tonegap.run.plan import Plan, Stage
-from tonegap.run.prepare import Request, prepare
-from tonegap.run.store import Store
+from tonegap.plan.plan import Plan, Stage
+from tonegap.plan.prepare import Request, prepare
+from tonegap.store.store import Store
 
 __all__ = ["rooms", "tonegap"]
 

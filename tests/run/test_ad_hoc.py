@@ -3,12 +3,7 @@
 import pytest
 from tiny_rooms import TRAIN_PY
 
-from tonegap.rooms.suite import (
-    named_apart,
-    read_suite,
-    with_entries,
-    with_parameters,
-)
+from tonegap.declared.suite import named_apart, read_suite, with_entries, with_parameters
 
 EPOCHS = {"epochs": {"default": 8, "about": "epochs"}}
 FOLDER = {"weights": {"default": "none", "about": "a file", "kind": "file"}}

@@ -8,8 +8,8 @@ import time
 
 import pytest
 
+from tonegap.declared.suite import Limits
 from tonegap.engines import open_engine
-from tonegap.rooms.suite import Limits
 from tonegap.run import checkpoints
 from tonegap.run.progress import PlainProgress
 from tonegap.run.runner import run_plan
@@ -99,7 +99,7 @@ def test_a_run_that_was_killed_leaves_its_checkpoints_to_the_next(planner, metho
     """The work folder of a dead process is swept, but not before this."""
     key = planner.stages()["generate"].key
     code = (
-        "import os, sys; from pathlib import Path; from tonegap.run.store import Store\n"
+        "import os, sys; from pathlib import Path; from tonegap.store.store import Store\n"
         "with Store(Path(sys.argv[1])).work_folder('w') as work:\n"
         "    (work / 'out' / 'checkpoints').mkdir(parents=True)\n"
         f"    (work / 'stage-key').write_text('{key}')\n"

@@ -3,12 +3,12 @@
 import numpy as np
 from records import plain_record
 
-from tonegap.run.cross_fit import cross_fit
-from tonegap.run.record import decode_record, encode_record
-from tonegap.run.rules import Rules
-from tonegap.score.halves import first_half
-from tonegap.score.predictions import Labelled
-from tonegap.score.selection import Selection, select
+from tonegap.formats.record import decode_record, encode_record
+from tonegap.scores.cross_fit import cross_fit
+from tonegap.scores.halves import first_half
+from tonegap.scores.predictions import Labelled
+from tonegap.scores.selection import Selection, select
+from tonegap.scores.task_rules import Rules
 
 CLASSES = ("benign", "malignant")
 # SHA-256 of "a" begins with ca97, of "b" with 3e23, of "c" with 2e7d, of "d" with 18ac: of the benign a and b, b is

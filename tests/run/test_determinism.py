@@ -6,8 +6,8 @@ import msgspec
 import pytest
 from tiny_rooms import GENERATE_PY, TRAIN_PY
 
+from tonegap.declared.suite import Limits
 from tonegap.engines import open_engine
-from tonegap.rooms.suite import Limits
 from tonegap.run.determinism import (
     FOLDER,
     Repeated,

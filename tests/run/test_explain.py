@@ -3,9 +3,9 @@
 import pytest
 from tiny_rooms import TRAIN_PY
 
+from tonegap.formats.record import Isolation
 from tonegap.run.explain import explain, why_missing
-from tonegap.run.marks import StageMark
-from tonegap.run.record import Isolation
+from tonegap.store.marks import StageMark
 
 
 @pytest.fixture

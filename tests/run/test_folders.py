@@ -5,9 +5,9 @@ from hashlib import sha256
 
 import pytest
 
+from tonegap.declared.local_files import given_digest
+from tonegap.declared.suite import read_suite, with_parameters
 from tonegap.errors import BadRoom
-from tonegap.rooms.given import given_digest
-from tonegap.rooms.suite import read_suite, with_parameters
 from tonegap.run import local_files
 from tonegap.run.inputs import write_inputs
 

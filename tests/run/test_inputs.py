@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 from tiny_rooms import GENERATE_PY
 
+from tonegap.formats.record import Isolation
 from tonegap.run.inputs import write_csv, write_inputs
-from tonegap.run.marks import StageMark
-from tonegap.run.record import Isolation
+from tonegap.store.marks import StageMark
 
 N = {"n": {"default": 3, "about": "images"}}
 CLASSES = ["basal cell carcinoma", "folliculitis"]

@@ -7,7 +7,7 @@ import pytest
 from tiny_rooms import GENERATE_PY
 
 from tonegap.errors import BadOutput, LeakFound
-from tonegap.run.lineage import LearnedPart, SyntheticLineage, read_parts
+from tonegap.formats.lineage import LearnedPart, SyntheticLineage, read_parts
 from tonegap.run.outputs import check_outputs, lineage_of
 
 HEADER = "image_id,file,label,tone,prompt,seed,sources,models\n"

@@ -6,8 +6,8 @@ from PIL import Image
 from tiny_rooms import CLINIC, GENERATE_PY
 
 from tonegap.errors import BadData
+from tonegap.formats.job import ImageSpec
 from tonegap.run.inputs import write_inputs
-from tonegap.run.job import ImageSpec
 from tonegap.run.packs import read_mask
 
 N = {"n": {"default": 1, "about": "images"}, "image_size_px": {"default": 16, "about": "side"}}

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from tonegap import numerics
+from tonegap.declared.suite import read_suite, with_numerics
 from tonegap.engines.variables import stage_variables
 from tonegap.errors import BadRoom
-from tonegap.rooms.suite import read_suite, with_numerics
 
 PORTABLE = {
     "TONEGAP_NUMERICS": "portable",

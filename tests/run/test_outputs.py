@@ -12,7 +12,9 @@ from tiny_rooms import GENERATE_PY, bomb_png
 
 from tonegap.errors import BadOutput
 from tonegap.run import outputs
-from tonegap.run.outputs import SyntheticRow, check_outputs, find_predictions, read_synthetic
+from tonegap.run.outputs import check_outputs, find_predictions
+from tonegap.synthetic import manifest
+from tonegap.synthetic.manifest import SyntheticRow, read_synthetic
 
 COLUMNS = "image_id,file,label,tone,prompt,seed,sources"
 GOOD = "new-0,a.png,folliculitis,VI,,,c00 c01"
@@ -189,7 +191,8 @@ def even_predictions(stage):
 
 class TestSyntheticCsv:
     def test_more_images_than_are_taken_are_not_even_read(self, stage, out, monkeypatch):
-        monkeypatch.setattr(outputs, "MAX_IMAGES", 2)
+        for module in (outputs, manifest):
+            monkeypatch.setattr(module, "MAX_IMAGES", 2)
         write(out, *(f"new-{i},a.png,folliculitis,VI,,,c00" for i in range(3)), "no row at all")
         refused(stage("generate"), out, "synthetic.csv: more than 2 images")
 

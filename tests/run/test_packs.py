@@ -9,10 +9,10 @@ from PIL import Image
 from tiny_rooms import bomb_png
 
 from tonegap.errors import BadData, StoreError
+from tonegap.formats.job import ImageSpec
 from tonegap.run import packs
-from tonegap.run.job import ImageSpec
 from tonegap.run.packs import ensure_pack, read_image
-from tonegap.run.store import Store
+from tonegap.store.store import Store
 
 CROP = ImageSpec(8, "crop")
 STRETCH = ImageSpec(8, "stretch")

@@ -5,7 +5,10 @@ import json
 import pytest
 
 from tonegap.errors import StoreError
-from tonegap.run.repeats import SCHEMA, Repeats, read_repeats, spread, spread_words
+from tonegap.formats.repeats import SCHEMA, Repeats
+from tonegap.report.phrases import spread_words
+from tonegap.scores.repeats import standard_deviation
+from tonegap.store.repeats import read_repeats
 
 # As on a GPU: the same job, other bytes.
 RESTLESS_PY = """\
@@ -95,7 +98,7 @@ def repeats(*values, digests=("a", "b")):
 
 def test_the_spread_is_the_standard_deviation_of_runs():
     """0.5 and 0.7: mean 0.6, squares 0.01 + 0.01, over one: 0.02, its root 0.1414."""
-    assert spread((0.5, 0.7)) == pytest.approx(0.141421356)
+    assert standard_deviation((0.5, 0.7)) == pytest.approx(0.141421356)
     assert (
         spread_words(repeats(0.5, 0.7), "accuracy") == "14.1 points (standard deviation of 2 runs)"
     )
@@ -106,7 +109,7 @@ def test_the_spread_is_the_standard_deviation_of_runs():
 
 @pytest.mark.parametrize("values", [(0.5, None), (None, None), (0.5,), ()])
 def test_what_is_undefined_in_a_run_has_no_spread(values):
-    assert spread(values) is None
+    assert standard_deviation(values) is None
 
 
 def test_undefined_is_said_and_not_zero():

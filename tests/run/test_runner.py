@@ -8,15 +8,15 @@ import msgspec
 import pytest
 from tiny_rooms import GENERATE_PY, TRAIN_PY
 
+from tonegap.declared.suite import Limits
 from tonegap.engines import local, open_engine
 from tonegap.errors import StoreError
-from tonegap.rooms.suite import Limits
-from tonegap.run.matrix import Failure
+from tonegap.formats.matrix import Failure
+from tonegap.formats.record import decode_record
 from tonegap.run.progress import PlainProgress
-from tonegap.run.record import decode_record
 from tonegap.run.runner import run_plan
 from tonegap.run.stages import Workplace
-from tonegap.run.store import Store
+from tonegap.store.store import Store
 
 FAIL_PY = "import sys\nprint('starting')\nprint('no such weights', file=sys.stderr)\nsys.exit(3)\n"
 

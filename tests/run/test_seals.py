@@ -10,11 +10,11 @@ from PIL import Image
 
 from tonegap.errors import StoreError
 from tonegap.files import sha256_bytes
-from tonegap.run import seals
-from tonegap.run.job import ImageSpec
+from tonegap.formats.job import ImageSpec
 from tonegap.run.packs import ensure_pack
-from tonegap.run.seals import damage, read_sealed, remove_seal, write_seal
-from tonegap.run.store import Store
+from tonegap.store import seals
+from tonegap.store.seals import damage, read_sealed, remove_seal, write_seal
+from tonegap.store.store import Store
 
 
 @pytest.fixture
@@ -191,7 +191,7 @@ class TestTruths:
 
     @pytest.mark.parametrize("content", [b"", b"\xff\xfe", b"0" * 64 + b"\n"])
     def test_a_damaged_first_truth_is_found_among_the_truths(self, store, content):
-        from tonegap.run.marks import first_truth
+        from tonegap.store.marks import first_truth
 
         sha256 = store.keep_truth(b"truth")
         store.keep_truth(b"another")
@@ -207,7 +207,7 @@ class TestTruths:
     )
     def test_one_without_a_seal_that_is_no_digest_is_named(self, store, content):
         """As in a store of an earlier version: with a seal it could be found again."""
-        from tonegap.run.marks import first_truth
+        from tonegap.store.marks import first_truth
 
         sha256 = store.keep_truth(b"truth")
         store.remember_truth("place", sha256)

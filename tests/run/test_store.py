@@ -10,12 +10,13 @@ import msgspec
 import pytest
 
 from tonegap.errors import StoreError
-from tonegap.foreign import remove_tree
-from tonegap.run.marks import StageMark, stage_unit
-from tonegap.run.matrix import Failure
-from tonegap.run.record import Isolation
-from tonegap.run.seals import remove_seal
-from tonegap.run.store import Store
+from tonegap.formats.matrix import Failure
+from tonegap.formats.record import Isolation
+from tonegap.store.layout import stage_unit
+from tonegap.store.marks import StageMark
+from tonegap.store.seals import remove_seal
+from tonegap.store.store import Store
+from tonegap.untrusted import remove_tree
 
 KEY = "ab" + "0" * 62
 

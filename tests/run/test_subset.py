@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tonegap.rooms.suite import read_suite, with_subset
+from tonegap.declared.suite import read_suite, with_subset
 
 TWO_ENTRIES = [{"methods": ["none", "grey"], "baselines": ["plain"]}]
 

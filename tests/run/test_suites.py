@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tonegap.declared.suite import read_suite, suite_ids
 from tonegap.engines import open_engine
 from tonegap.files import folder_digest
-from tonegap.rooms.suite import read_suite, suite_ids
-from tonegap.run.entries import PluginIdentity, entries_of
-from tonegap.search.draws import draws_suite, plugins_of, searched
+from tonegap.plan.entries import PluginIdentity, entries_of
+from tonegap.run.search.draws import draws_suite, plugins_of, searched
 
 PROJECT = Path(__file__).parents[2]
 SUITES = suite_ids(PROJECT)

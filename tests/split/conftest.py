@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from tonegap.data.metadata import Metadata, read_metadata
-from tonegap.rooms.dataset import read_dataset
-from tonegap.rooms.task import Task, read_task
+from tonegap.declared.dataset import read_dataset
+from tonegap.declared.task import Task, read_task
 
 PROJECT = Path(__file__).parents[2]
 

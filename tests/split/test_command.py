@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tonegap.cli.main import main
-from tonegap.rooms.task import Task
+from tonegap.declared.task import Task
 
 WriteTask = Callable[..., Task]
 DATASET = """\

@@ -6,8 +6,8 @@ import pytest
 from sklearn.model_selection import train_test_split
 
 from tonegap.data.metadata import Metadata
+from tonegap.declared.task import read_task
 from tonegap.errors import BadSplit
-from tonegap.rooms.task import read_task
 from tonegap.split.partition import partition
 
 IDS = [f"{i:06d}.png" for i in range(1, 657)]

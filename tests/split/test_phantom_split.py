@@ -4,8 +4,8 @@ from collections import Counter
 from pathlib import Path
 
 from tonegap.data.drawn import drawn_metadata
-from tonegap.rooms.dataset import read_dataset
-from tonegap.rooms.task import read_task
+from tonegap.declared.dataset import read_dataset
+from tonegap.declared.task import read_task
 from tonegap.split.partition import partition
 
 

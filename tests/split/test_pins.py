@@ -10,9 +10,9 @@ import msgspec
 import pytest
 
 from tonegap.data.metadata import Metadata
+from tonegap.declared.task import Pin, Task, read_task, task_ids
 from tonegap.errors import BadRoom, BadSplit
 from tonegap.files import sha256_lines
-from tonegap.rooms.task import Pin, Task, read_task, task_ids
 from tonegap.split.partition import new_partition, partition, unchecked_partition
 from tonegap.split.pins import append_pin, libraries, pin_of
 

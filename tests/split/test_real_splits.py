@@ -13,8 +13,8 @@ import pytest
 from sklearn.model_selection import train_test_split
 
 from tonegap.data.metadata import Metadata, read_metadata
-from tonegap.rooms.dataset import read_dataset
-from tonegap.rooms.task import read_task, task_ids
+from tonegap.declared.dataset import read_dataset
+from tonegap.declared.task import read_task, task_ids
 from tonegap.split.partition import Partition, partition
 
 pytestmark = pytest.mark.data

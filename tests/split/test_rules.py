@@ -7,14 +7,7 @@ import pytest
 from msgspec import structs
 
 from tonegap.data.metadata import Metadata
-from tonegap.errors import BadRoom, BadSplit
-from tonegap.rooms.task import Task
-from tonegap.split.labels import spelling
-from tonegap.split.leaks import grouped_test_images
-from tonegap.split.partition import partition
-from tonegap.split.published import published_parts
-from tonegap.split.rows import Rows, rows_of
-from tonegap.split.rules import (
+from tonegap.declared.split_rules import (
     GroupedHoldout,
     RandomHoldout,
     RandomThreeWay,
@@ -23,6 +16,13 @@ from tonegap.split.rules import (
     ToneHoldout,
     ValueHoldout,
 )
+from tonegap.declared.task import Task
+from tonegap.errors import BadRoom, BadSplit
+from tonegap.split.labels import spelling
+from tonegap.split.leaks import grouped_test_images
+from tonegap.split.partition import partition
+from tonegap.split.published import published_parts
+from tonegap.split.rows import Rows, rows_of
 
 WriteTask = Callable[..., Task]
 Small = Callable[..., Metadata]

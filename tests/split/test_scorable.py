@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pytest
 
 from tonegap.errors import BadRequest, BadSplit
-from tonegap.score.rules import ScoringRules
+from tonegap.scores.rules import ScoringRules
 from tonegap.split.scorable import check_scorable
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from tonegap.declared.task import Task, read_task, task_ids
 from tonegap.errors import BadRoom
-from tonegap.rooms.task import Task, read_task, task_ids
 
 WriteTask = Callable[..., Task]
 

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from tonegap.evidence.answers import TestAnswers
-from tonegap.report.leaderboard import leaderboard
-from tonegap.report.levelling import with_claims
+from tonegap.results.leaderboard import leaderboard
+from tonegap.results.levelling import with_claims
+from tonegap.scores.evidence.images import TestAnswers
 
 TONES = ("I", "II", "III", "IV", "V", "VI")
 CLASSES = ("acne", "eczema", "nevus", "psoriasis")

@@ -12,16 +12,16 @@ from pathlib import Path
 import docker
 from own_engine import build
 
+from tonegap.declared.plugin import Plugin
+from tonegap.declared.suite import read_suite
 from tonegap.engines.base import Environment
 from tonegap.engines.docker.engine import DockerEngine
 from tonegap.engines.docker.image import StageImage
-from tonegap.rooms.plugin import Plugin
-from tonegap.rooms.suite import read_suite
-from tonegap.run.prepare import Request, prepare
+from tonegap.plan.prepare import Request, prepare
 from tonegap.run.progress import PlainProgress
 from tonegap.run.runner import Tally, run_plan
 from tonegap.run.stages import Workplace
-from tonegap.run.store import Store
+from tonegap.store.store import Store
 
 
 def build_images(client: docker.DockerClient, base: str, root: Path) -> dict[str, str]:

@@ -14,8 +14,8 @@ import pytest
 from PIL import Image
 from programs import importable
 
-from tonegap.phantom.draw import Sitter, draw
-from tonegap.rooms.plugin import read_plugin
+from tonegap.data.phantom.draw import Sitter, draw
+from tonegap.declared.plugin import read_plugin
 
 ROOT = Path(__file__).parents[2]
 LABELS = ("basal cell carcinoma", "psoriasis")

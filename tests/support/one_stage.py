@@ -5,10 +5,10 @@ from pathlib import Path
 
 import msgspec
 
+from tonegap.declared.plugin import Plugin, PluginFile
+from tonegap.declared.suite import Limits
 from tonegap.engines.base import Environment, RunSpec
 from tonegap.engines.docker.image import StageImage
-from tonegap.rooms.plugin import Plugin, PluginFile
-from tonegap.rooms.suite import Limits
 
 
 def image_with(image_id, bound=None):

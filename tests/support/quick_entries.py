@@ -12,18 +12,18 @@ from PIL import Image
 from stages_here import StagesHere
 from tiny_rooms import GENERATE_PY, PROJECT, Rooms, write_clinic
 
+from tonegap.data.phantom.draw import Sitter, draw
+from tonegap.declared.local_files import spelled
+from tonegap.declared.plugin import FOLDERS, Plugin, read_plugin
+from tonegap.declared.suite import Limits, read_suite
 from tonegap.engines.base import Engine
 from tonegap.files import folder_digest
-from tonegap.phantom.draw import Sitter, draw
-from tonegap.rooms.given import spelled
-from tonegap.rooms.plugin import FOLDERS, Plugin, read_plugin
-from tonegap.rooms.suite import Limits, read_suite
-from tonegap.run.plan import Plan, Stage
-from tonegap.run.prepare import Request, prepare
+from tonegap.plan.plan import Plan, Stage
+from tonegap.plan.prepare import Request, prepare
 from tonegap.run.progress import PlainProgress
 from tonegap.run.runner import run_plan
 from tonegap.run.stages import Workplace
-from tonegap.run.store import Store
+from tonegap.store.store import Store
 
 # For whatever plug-in has a parameter of that name.
 QUICK = {

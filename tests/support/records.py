@@ -8,11 +8,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from tonegap.declared.plugin import fill_parameters, plugin_ids, read_plugin
 from tonegap.files import digest_of, sha256_file, sha256_lines
-from tonegap.rooms.plugin import fill_parameters, plugin_ids, read_plugin
-from tonegap.run.job import Parameter
-from tonegap.run.matrix import CellId, Matrix
-from tonegap.run.record import (
+from tonegap.formats.job import Parameter
+from tonegap.formats.matrix import CellId, Matrix
+from tonegap.formats.record import (
     SCHEMA,
     Circumstances,
     DataId,
@@ -24,9 +24,9 @@ from tonegap.run.record import (
     StageId,
     encode_record,
 )
-from tonegap.run.results import Rules, results_of, rules_of
-from tonegap.run.store import StageMark, Store
-from tonegap.run.truth import PartTruth, Truth, encode_truth, truth_place
+from tonegap.formats.truth import PartTruth, Truth, encode_truth, truth_place
+from tonegap.scores.results import Rules, results_of, rules_of
+from tonegap.store.store import StageMark, Store
 
 ROOT = Path(__file__).parents[2]
 CLASSES = ("benign", "malignant")

@@ -12,9 +12,9 @@ from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout
 
 from programs import importable
 
+from tonegap.declared.plugin import Plugin
 from tonegap.engines.base import RunResult, RunSpec
 from tonegap.engines.local import LocalEngine
-from tonegap.rooms.plugin import Plugin
 
 # A parameter of one of these names is a network.
 _NETWORKS = {"backbone", "network", "pipeline"}

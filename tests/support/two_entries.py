@@ -5,15 +5,15 @@ from pathlib import Path
 
 from records import part, plain_record, scored_cell
 
-from tonegap.report.assemble import assemble
-from tonegap.report.board import Leaderboard
-from tonegap.report.read import read_suites
-from tonegap.report.settings import read_settings
-from tonegap.report.source import Source
-from tonegap.run.matrix import Matrix
-from tonegap.run.record import EntryId
-from tonegap.run.store import Store
-from tonegap.run.truth import Truth
+from tonegap.formats.matrix import Matrix
+from tonegap.formats.record import EntryId
+from tonegap.formats.truth import Truth
+from tonegap.results.assemble import assemble
+from tonegap.results.board import Leaderboard
+from tonegap.results.settings import read_settings
+from tonegap.store.read import read_suites
+from tonegap.store.source import Source
+from tonegap.store.store import Store
 
 ROOT = Path(__file__).parents[2]
 BASELINES = ("erm", "mixup")

@@ -35,13 +35,13 @@ concurrent.futures.ThreadPoolExecutor = InTurn  # type: ignore[assignment,misc] 
 
 from stages_here import StagesHere  # noqa: E402
 
+from tonegap.declared.suite import read_suite  # noqa: E402
 from tonegap.engines.base import RunResult, RunSpec  # noqa: E402
-from tonegap.rooms.suite import read_suite  # noqa: E402
-from tonegap.run.prepare import Request, prepare  # noqa: E402
+from tonegap.plan.prepare import Request, prepare  # noqa: E402
 from tonegap.run.progress import open_progress  # noqa: E402
 from tonegap.run.runner import run_plan  # noqa: E402
 from tonegap.run.stages import Workplace  # noqa: E402
-from tonegap.run.store import Store  # noqa: E402
+from tonegap.store.store import Store  # noqa: E402
 
 
 class AllHere(StagesHere):

@@ -14,8 +14,8 @@ from tonegap.cli.terminal import put, say
 from tonegap.errors import BadRequest
 
 if TYPE_CHECKING:
-    from tonegap.audit.manifest import SyntheticSet
-    from tonegap.audit.outside import OutsideAudit, Truth
+    from tonegap.synthetic.external_audit import OutsideAudit, Truth
+    from tonegap.synthetic.external_set import SyntheticSet
 
 _SHOWN = 20
 _folder = click.Path(path_type=Path, exists=True, file_okay=False)
@@ -48,8 +48,8 @@ def command(  # noqa: PLR0913 (click hands over each option as an argument)
     with names as in the cgDDI release: <healthy>_with_<disease>_from_<tone>_<donor>.png.
     Exit codes: 0 all may be used, 1 some may not, 2 the request was wrong.
     """
-    from tonegap.audit.manifest import read_set
-    from tonegap.audit.outside import audit_set
+    from tonegap.synthetic.external_audit import audit_set
+    from tonegap.synthetic.external_set import read_set
 
     described = read_set(made, manifest)
     truth = _truth(task, seed, roots, suite_root, store)
@@ -73,12 +73,12 @@ def _truth(
     store_folder: Path | None,
 ) -> "Truth":
     """What the set is compared with, from the user's download or the suite's own drawing."""
-    from tonegap.audit.real import read_truth
     from tonegap.cli.requests import parse_roots
-    from tonegap.rooms.dataset import read_dataset
-    from tonegap.rooms.root import find_root
-    from tonegap.rooms.task import read_task
-    from tonegap.run.store import Store
+    from tonegap.declared.dataset import read_dataset
+    from tonegap.declared.root import find_root
+    from tonegap.declared.task import read_task
+    from tonegap.store.store import Store
+    from tonegap.synthetic.real_images import read_truth
 
     root = find_root(suite_root)
     task = read_task(root, task_id)
@@ -94,8 +94,8 @@ def _truth(
 
 def _write(path: Path, found: "OutsideAudit") -> None:
     """Writes the rows that are left, in the columns of synthetic.csv."""
-    from tonegap.audit.manifest import COLUMNS
     from tonegap.files import write_atomic
+    from tonegap.synthetic.external_set import COLUMNS
 
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")

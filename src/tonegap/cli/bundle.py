@@ -35,8 +35,8 @@ def command(
     validation and test images, and no image. `tonegap verify` computes every number in it again. Check
     the data set's licence before you pass its labels on.
     """
-    from tonegap.bundle.pack import pack_suite
-    from tonegap.rooms.root import find_root
+    from tonegap.declared.root import find_root
+    from tonegap.results.bundle.pack import pack_suite
 
     root = find_root(suite_root)
     path = out or Path(f"{suite}.tonegap.zip")

@@ -13,8 +13,8 @@ from tonegap.cli.terminal import say
 @suite_root_option
 def command(suite_root: Path | None) -> None:
     """Every problem of data sets, tasks, plug-ins, Dockerfiles and suites; exit code 2 if there is one."""
-    from tonegap.rooms.check import check_rooms
-    from tonegap.rooms.root import find_root
+    from tonegap.checks.declared import check_rooms
+    from tonegap.declared.root import find_root
 
     problems = check_rooms(find_root(suite_root))
     for problem in problems:

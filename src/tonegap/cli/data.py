@@ -13,18 +13,13 @@ import click
 
 from tonegap.cli.options import store_option, suite_root_option
 from tonegap.cli.terminal import put, say, say_page
+from tonegap.declared.dataset import DATASET_FILE, Dataset, read_dataset, read_dataset_folder
+from tonegap.declared.root import find_root, is_root
 from tonegap.errors import BadRequest
-from tonegap.rooms.dataset import (
-    DATASET_FILE,
-    Dataset,
-    read_dataset,
-    read_dataset_folder,
-)
-from tonegap.rooms.root import find_root, is_root
 
 if TYPE_CHECKING:
     from tonegap.data.metadata import Metadata
-    from tonegap.rooms.task import Task
+    from tonegap.declared.task import Task
 
 _FOLDER = click.Path(path_type=Path, file_okay=False)
 
@@ -70,8 +65,8 @@ def check_command(  # noqa: PLR0913 - one parameter per option
     extra, by tone, and which tasks can be run. DATASET is a name of benchmarks/ or a folder with a
     dataset.toml. Exit code 2 if a task cannot be run on it.
     """
-    from tonegap.data.check import check_data
-    from tonegap.data.listing import json_listing, text_listing
+    from tonegap.checks.download import check_data
+    from tonegap.checks.listing import json_listing, text_listing
 
     dataset, root = _find_dataset(dataset_name, suite_root)
     cache = _cache(store, root)
@@ -119,7 +114,7 @@ def croissant_command(name: str, data_root: Path | None, suite_root: Path | None
     It holds no image, id or cell. With --root it names your metadata file and its SHA-256, so that
     tools can read the records from a copy beside it.
     """
-    from tonegap.standards.croissant import croissant
+    from tonegap.report.exports.croissant import croissant
 
     is_task = "/" in name and not (Path(name) / DATASET_FILE).is_file()
     dataset, root = _find_dataset(name.partition("/")[0] if is_task else name, suite_root)
@@ -127,7 +122,7 @@ def croissant_command(name: str, data_root: Path | None, suite_root: Path | None
     file = None
     if data_root is not None:
         from tonegap.data.metadata import read_metadata
-        from tonegap.standards.own_copy import metadata_file
+        from tonegap.report.exports.own_copy import metadata_file
 
         file = metadata_file(dataset, read_metadata(dataset, data_root), asked)
     put(croissant(dataset, asked, file))
@@ -242,7 +237,7 @@ def _metadata_at_hand(dataset: Dataset, given: Path | None) -> "Metadata | None"
 
 def _tasks(root: Path | None, dataset: Dataset, wanted: str | None) -> "list[Task]":
     """The task asked for, else all of the data set."""
-    from tonegap.rooms.task import read_task, task_ids
+    from tonegap.declared.task import read_task, task_ids
 
     if root is None:
         if wanted is not None:

@@ -14,8 +14,8 @@ from tonegap.cli.terminal import put, say
 @suite_root_option
 def command(as_json: bool, suite_root: Path | None) -> None:
     """What stages can rely on here: cores, memory, network and file walls, torch, GPUs."""
+    from tonegap.declared.root import find_root
     from tonegap.engines.probe import probe
-    from tonegap.rooms.root import find_root
 
     findings = probe(find_root(suite_root))
     if as_json:

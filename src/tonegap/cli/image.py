@@ -40,8 +40,8 @@ def build(
     suite_root: Path | None,
 ) -> None:
     """Build images and the bases they stand on (default: those of all plug-ins), offline."""
-    from tonegap.images.build import BuildRequest, build_images
-    from tonegap.rooms.root import find_root
+    from tonegap.declared.root import find_root
+    from tonegap.engines.images.build import BuildRequest, build_images
 
     request = BuildRequest(names, base, environment, no_cache)
     build_images(find_root(suite_root), request, say)
@@ -54,8 +54,8 @@ def list_(as_json: bool, suite_root: Path | None) -> None:
     """Every image: its base, id, size, and whether it is current."""
     import json
 
-    from tonegap.images.verify import list_images
-    from tonegap.rooms.root import find_root
+    from tonegap.declared.root import find_root
+    from tonegap.engines.images.verify import list_images
 
     states = list_images(find_root(suite_root))
     if as_json:
@@ -73,8 +73,8 @@ def list_(as_json: bool, suite_root: Path | None) -> None:
 @click.pass_context
 def verify(context: click.Context, names: tuple[str, ...], suite_root: Path | None) -> None:
     """Do lock, sources and engine agree? Digests every image's content again; exit code 2 if not."""
-    from tonegap.images.verify import verify_images
-    from tonegap.rooms.root import find_root
+    from tonegap.declared.root import find_root
+    from tonegap.engines.images.verify import verify_images
 
     problems = verify_images(find_root(suite_root), names)
     for problem in problems:
@@ -92,9 +92,9 @@ def verify(context: click.Context, names: tuple[str, ...], suite_root: Path | No
 @suite_root_option
 def lock(write: bool, environment: Path | None, suite_root: Path | None) -> None:
     """Print the lock; with --write, make it anew from images that are on the engine already."""
-    from tonegap.images.build import lock_from_engine
-    from tonegap.images.lock import encode_lock, read_lock
-    from tonegap.rooms.root import find_root
+    from tonegap.declared.root import find_root
+    from tonegap.engines.images.build import lock_from_engine
+    from tonegap.formats.image_lock import encode_lock, read_lock
 
     root = find_root(suite_root)
     if write:
@@ -109,8 +109,8 @@ def lock(write: bool, environment: Path | None, suite_root: Path | None) -> None
 @suite_root_option
 def export(folder: Path | None, names: tuple[str, ...], suite_root: Path | None) -> None:
     """Write an OCI archive per image into FOLDER (default: docker/archives, where runs look)."""
-    from tonegap.images.transport import archives_folder, export_images
-    from tonegap.rooms.root import find_root
+    from tonegap.declared.root import find_root
+    from tonegap.engines.images.transport import archives_folder, export_images
 
     root = find_root(suite_root)
     export_images(root, folder or archives_folder(root), names, say)
@@ -122,8 +122,8 @@ def export(folder: Path | None, names: tuple[str, ...], suite_root: Path | None)
 @suite_root_option
 def import_(folder: Path | None, names: tuple[str, ...], suite_root: Path | None) -> None:
     """Load the archives in FOLDER; one that is not exactly the lock's is refused."""
-    from tonegap.images.transport import archives_folder, import_images
-    from tonegap.rooms.root import find_root
+    from tonegap.declared.root import find_root
+    from tonegap.engines.images.transport import archives_folder, import_images
 
     root = find_root(suite_root)
     import_images(root, folder or archives_folder(root), names, say)

@@ -15,8 +15,8 @@ from tonegap.cli.terminal import put, say
 @suite_root_option
 def command(what: str, as_json: bool, suite_root: Path | None) -> None:
     """Methods, baselines, tasks, suites or datasets of the suite root, with their titles."""
-    from tonegap.rooms.listing import titles
-    from tonegap.rooms.root import find_root
+    from tonegap.declared.listing import titles
+    from tonegap.declared.root import find_root
 
     found = titles(find_root(suite_root), what)
     if as_json:

@@ -14,8 +14,8 @@ from tonegap.cli.terminal import say
 @suite_root_option
 def command(kind: str, name: str, suite_root: Path | None) -> None:
     """Make the folder of a new method or baseline that already runs; then change its code."""
-    from tonegap.rooms.new import new_plugin
-    from tonegap.rooms.root import find_root
+    from tonegap.declared.new import new_plugin
+    from tonegap.declared.root import find_root
 
     folder = new_plugin(find_root(suite_root), kind, name)
     say(f"try it beside the smoke suite: tonegap run --{kind} {name}", err=True)

@@ -13,8 +13,8 @@ from tonegap.errors import BadRequest
 
 if TYPE_CHECKING:
     from tonegap.data.metadata import Metadata
-    from tonegap.papers.runs import Run
-    from tonegap.rooms.paper import PaperFile
+    from tonegap.declared.paper import PaperFile
+    from tonegap.results.papers.runs import Run
 
 _ENTERED = ("table", "row", "column", "printed")
 
@@ -53,9 +53,9 @@ def command(  # noqa: PLR0913 - one parameter per option
     A cell agrees or differs only if a run had the paper's split, backbone, parameters and rule; else it
     is not comparable, and the reason is given. Without KEY: the papers that are here.
     """
-    from tonegap.rooms.paper import paper_keys, read_paper
-    from tonegap.rooms.root import find_root
-    from tonegap.site.write import write_text
+    from tonegap.declared.paper import paper_keys, read_paper
+    from tonegap.declared.root import find_root
+    from tonegap.report.write import write_text
 
     root = find_root(suite_root)
     if key is None:
@@ -79,8 +79,8 @@ def _text(
     printed: Path | None,
     output: str,
 ) -> str:
-    from tonegap.papers.compare import Sources, paper_cells
-    from tonegap.papers.words import as_csv, as_json, as_markdown
+    from tonegap.results.papers.compare import Sources, paper_cells
+    from tonegap.results.papers.words import as_csv, as_json, as_markdown
 
     entered = _entered(printed) if printed else {}
     cells = paper_cells(paper, Sources(metadata, _runs(paper, store), entered))
@@ -93,7 +93,7 @@ def _metadata(root: Path, paper: "PaperFile", roots: tuple[str, ...]) -> "dict[s
     """The metadata of the data sets that were given and that a table of the paper counts."""
     from tonegap.cli.requests import parse_roots
     from tonegap.data.metadata import read_metadata
-    from tonegap.rooms.dataset import read_dataset
+    from tonegap.declared.dataset import read_dataset
 
     wanted = {table.data_set for table in paper.tables if table.kind == "counts"}
     if roots and not wanted:
@@ -104,16 +104,17 @@ def _metadata(root: Path, paper: "PaperFile", roots: tuple[str, ...]) -> "dict[s
 
 def _runs(paper: "PaperFile", store: Path) -> "dict[str, list[Run]]":
     """The runs of this store that a row of the paper asks for, by selection rule."""
-    from tonegap.papers.kept_runs import runs_for
-    from tonegap.report.read import merge_suites, read_suites
+    from tonegap.results.papers.kept_runs import runs_for
+    from tonegap.store.layout import SUITES
+    from tonegap.store.read import merge_suites, read_suites
 
-    cells = merge_suites(read_suites(store)) if any((store / "suites").glob("*.json")) else ()
+    cells = merge_suites(read_suites(store)) if any((store / SUITES).glob("*.json")) else ()
     return runs_for(paper, cells, store)
 
 
 def _entered(path: Path) -> dict[tuple[str, str, str], str]:
     """The printed numbers of a user's CSV. Raises BadRequest for another form."""
-    from tonegap.papers.printed import parse_printed
+    from tonegap.declared.paper import parse_printed
     from tonegap.texts import read_text
 
     try:

@@ -19,8 +19,8 @@ def command(suite: str, options: RunOptions, as_json: bool) -> None:
 
     A store that cannot be written will do.
     """
+    from tonegap.plan.prepare import prepare
     from tonegap.run.explain import explain
-    from tonegap.run.prepare import prepare
 
     with tempfile.TemporaryDirectory(prefix="tonegap-plan-") as cache:
         request = open_request(suite, options, Path(cache))

@@ -11,8 +11,8 @@ from tonegap.cli.terminal import say
 from tonegap.errors import BadRequest, ToneGapError
 
 if TYPE_CHECKING:
-    from tonegap.rooms.task import Task
-    from tonegap.run.prepare import Request
+    from tonegap.declared.task import Task
+    from tonegap.plan.prepare import Request
     from tonegap.run.sheet_maker import Found, SyntheticSet
 
 
@@ -64,7 +64,7 @@ def command(  # noqa: PLR0913 (click hands over each option as an argument)
     The set is compared with the training images of a task, never with test images. Without a
     feature extractor in the suite ([quality]) the sheet has tones and a contact sheet.
     """
-    from tonegap.rooms.task import read_task
+    from tonegap.declared.task import read_task
 
     options = RunOptions(
         suite_root=suite_root, store=store, roots=roots, engine=engine, device="cpu", gpus="0", jobs=1,
@@ -82,13 +82,13 @@ def command(  # noqa: PLR0913 (click hands over each option as an argument)
 def _write(request: "Request", task: "Task", seed: int, folder: Path, out: Path) -> Path:
     """Makes the sheet and its pages, and returns the page."""
     from tonegap.files import digest_of
-    from tonegap.report.quality import FOLDER, read_sheet
-    from tonegap.report.settings import read_settings
+    from tonegap.plan.prepare import quality_digest, view_at
+    from tonegap.report.pages.quality_write import sheet_files
+    from tonegap.report.write import write_bytes
+    from tonegap.results.quality import FOLDER, read_sheet
+    from tonegap.results.settings import read_settings
     from tonegap.run.foreign_set import foreign_set
-    from tonegap.run.prepare import quality_digest, view_at
     from tonegap.run.sheet_maker import SheetMaker
-    from tonegap.site.quality_write import sheet_files
-    from tonegap.site.write import write_bytes
 
     made = foreign_set(folder, view_at(request, task, seed), seed)
     found = _found(request, made)
@@ -105,10 +105,10 @@ def _write(request: "Request", task: "Task", seed: int, folder: Path, out: Path)
 def _found(request: "Request", made: "SyntheticSet") -> "Found":
     """What the suite's extractor says; an extractor that fails costs its numbers, not the sheet."""
     from tonegap.cli.interrupt import patient
+    from tonegap.declared.local_files import check_given
     from tonegap.numerics import numerics_of
-    from tonegap.rooms.given import check_given
+    from tonegap.plan.prepare import read_extractor
     from tonegap.run.foreign_set import FeaturesPlace, foreign_features
-    from tonegap.run.prepare import read_extractor
     from tonegap.run.sheet_maker import Found
 
     extractor = read_extractor(request)

@@ -11,7 +11,7 @@ from tonegap.cli.requests import RunOptions, open_request, run_options
 from tonegap.errors import BadRequest
 
 if TYPE_CHECKING:
-    from tonegap.run.plan import Plan
+    from tonegap.plan.plan import Plan
 
 
 @click.command(name="repeat")
@@ -32,9 +32,11 @@ def command(entry: str, suite: str, n_runs: int, options: RunOptions) -> None:
     tonegap repeat "none + erm (cnn4)" -n 3
     """  # noqa: D301
     from tonegap.cli.run import say, work
+    from tonegap.plan.prepare import prepare
+    from tonegap.report.phrases import spread_words
     from tonegap.run.golden import records_of
-    from tonegap.run.prepare import prepare
-    from tonegap.run.repeats import repeats_of, spread_words, write_repeats
+    from tonegap.scores.repeats import repeats_of
+    from tonegap.store.repeats import write_repeats
 
     request = open_request(suite, options)
     own = _of_entry(prepare(request), entry)

@@ -11,8 +11,8 @@ from tonegap.cli.terminal import put, say
 from tonegap.errors import BadRequest
 
 if TYPE_CHECKING:
-    from tonegap.report.board import Leaderboard
-    from tonegap.report.source import Source
+    from tonegap.results.board import Leaderboard
+    from tonegap.store.source import Source
 
 FORMATS = ("html", "md", "tex", "csv", "json", "parquet")
 
@@ -56,9 +56,8 @@ def command(  # noqa: PLR0913 (click hands over each option as an argument)
     A report is made from records alone; making it again gives the same bytes. A matrix with cells
     missing says so in its title.
     """
-    from tonegap.rooms.root import find_root
-    from tonegap.site.one_entry import write_entry
-    from tonegap.site.write import write_board
+    from tonegap.declared.root import find_root
+    from tonegap.report.write import write_board, write_entry
 
     root = find_root(suite_root)
     board, source = _gather(root, store or root / "runs", runs)
@@ -80,11 +79,10 @@ def command(  # noqa: PLR0913 (click hands over each option as an argument)
 
 def _gather(root: Path, folder: Path, runs: tuple[str, ...]) -> "tuple[Leaderboard, Source]":
     """The leaderboard of the named suites of a store, and where its pages find the rest."""
-    from tonegap.report.assemble import assemble
-    from tonegap.report.collector import without_cycle_search
-    from tonegap.report.read import read_suites
-    from tonegap.report.settings import read_settings, titled
-    from tonegap.report.source import Source
+    from tonegap.results.assemble import assemble, without_cycle_search
+    from tonegap.results.settings import read_settings, titled
+    from tonegap.store.read import read_suites
+    from tonegap.store.source import Source
 
     with without_cycle_search():
         suites = read_suites(folder, runs)
@@ -94,9 +92,9 @@ def _gather(root: Path, folder: Path, runs: tuple[str, ...]) -> "tuple[Leaderboa
 
 def _rendered(board: "Leaderboard", output: str) -> str | bytes:
     """A report of one file."""
-    from tonegap.report.parquet import render_parquet
-    from tonegap.report.quality import without_pages
-    from tonegap.site.write import RENDERERS
+    from tonegap.report.exports.parquet import render_parquet
+    from tonegap.report.write import RENDERERS
+    from tonegap.results.quality import without_pages
 
     board = replace(board, sheets=without_pages(board.sheets))
     return render_parquet(board) if output == "parquet" else RENDERERS[output](board)
@@ -104,7 +102,7 @@ def _rendered(board: "Leaderboard", output: str) -> str | bytes:
 
 def _say_problems(board: "Leaderboard") -> bool:
     """Says on standard error what is wrong with a report, and whether anything is."""
-    from tonegap.report.words import missing
+    from tonegap.report.phrases import missing
 
     for kind, alarm in board.stamps:
         say(f"{kind.lower()}: {alarm}", err=True)
@@ -115,7 +113,7 @@ def _say_problems(board: "Leaderboard") -> bool:
 
 def _echo_or_write(rendered: str | bytes, out: Path | None) -> None:
     """To the terminal, or to a file, whose name is then what the terminal shows."""
-    from tonegap.site.write import write_bytes
+    from tonegap.report.write import write_bytes
 
     if out is None and isinstance(rendered, bytes):
         raise BadRequest("--format parquet: not for a terminal; name a file with --out FILE")

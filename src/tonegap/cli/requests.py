@@ -12,10 +12,11 @@ import click
 from tonegap.cli.options import store_option, suite_root_option
 from tonegap.errors import BadRequest, StoreError
 from tonegap.numerics import Numerics
+from tonegap.store.layout import AUDITS, INDEX
 
 if TYPE_CHECKING:
-    from tonegap.run.prepare import Request
-    from tonegap.run.store import Store
+    from tonegap.plan.prepare import Request
+    from tonegap.store.store import Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,9 +136,8 @@ def open_request(suite_name: str, options: RunOptions, cache: Path | None = None
 
     `cache`: an empty folder that takes what a store that cannot be written would; for what only looks.
     """
-    from tonegap.engines import open_engine
-    from tonegap.rooms.root import find_root
-    from tonegap.rooms.suite import (
+    from tonegap.declared.root import find_root
+    from tonegap.declared.suite import (
         named_apart,
         read_suite,
         with_entries,
@@ -145,7 +145,8 @@ def open_request(suite_name: str, options: RunOptions, cache: Path | None = None
         with_parameters,
         with_subset,
     )
-    from tonegap.run.prepare import Request
+    from tonegap.engines import open_engine
+    from tonegap.plan.prepare import Request
 
     root = find_root(options.suite_root)
     declared = read_suite(root, suite_name)
@@ -174,7 +175,7 @@ def _open_store(folder: Path, deep: bool, cache: Path | None) -> "tuple[Store, P
 
     With a `cache` a store that cannot be written will do: `cache` gets links to what is known there. Raises StoreError.
     """
-    from tonegap.run.store import Store
+    from tonegap.store.store import Store
 
     try:
         return Store(folder, deep=deep), None
@@ -182,7 +183,7 @@ def _open_store(folder: Path, deep: bool, cache: Path | None) -> "tuple[Store, P
         if cache is None or (folder.exists() and not folder.is_dir()):
             raise
     store = Store(folder, deep=deep, read_only=True)
-    for name in ("index", "audits"):
+    for name in (INDEX, AUDITS):
         (cache / name).mkdir()
         for path in (store.folder / name).glob("*"):
             (cache / name / path.name).symlink_to(path)

@@ -12,8 +12,8 @@ from tonegap.cli.requests import RunOptions, open_request, parse_gpus, run_optio
 from tonegap.errors import BadRequest
 
 if TYPE_CHECKING:
-    from tonegap.run.plan import Plan
-    from tonegap.run.prepare import Request
+    from tonegap.plan.plan import Plan
+    from tonegap.plan.prepare import Request
     from tonegap.run.runner import Tally
     from tonegap.run.stages import Workplace
 
@@ -47,8 +47,8 @@ def command(suite: str, check_determinism: bool, options: RunOptions, golden: st
     tonegap run
     tonegap run skin-diff --root ~/fitzpatrick17k
     """  # noqa: D301
-    from tonegap.report.settings import read_settings
-    from tonegap.run.prepare import prepare
+    from tonegap.plan.prepare import prepare
+    from tonegap.results.settings import read_settings
 
     request = open_request(suite, options)
     read_settings(request.root)  # what the last step needs should not be missed after hours
@@ -191,6 +191,6 @@ def say(tally: "Tally") -> None:
 
 def _report(request: "Request", plan: "Plan") -> str:
     """Writes the suite's report and returns its path."""
-    from tonegap.site.publish import publish_suite
+    from tonegap.report.publish import publish_suite
 
     return str(publish_suite(request.root, request.store.folder, plan.matrix))

@@ -13,10 +13,10 @@ from tonegap.errors import BadRequest
 if TYPE_CHECKING:
     from rich.table import Table as RichTable
 
-    from tonegap.score.predictions import Labelled, Predictions
-    from tonegap.score.render import EpochTable, Grid
-    from tonegap.score.rules import ScoringRules
-    from tonegap.score.tables import ScoreTable
+    from tonegap.scores.predictions import Labelled, Predictions
+    from tonegap.scores.render import EpochTable, Grid
+    from tonegap.scores.rules import ScoringRules
+    from tonegap.scores.tables import ScoreTable
 
 # How much more memory reading may take, in bytes: a file that unpacks to more is refused.
 _MEMORY, _MEMORY_PER_BYTE = 400 << 20, 40
@@ -85,11 +85,11 @@ def command(  # noqa: PLR0913 (click hands over each option as an argument)
 
     A score that cannot be computed is undefined, with the reason: never 0.
     """
-    from tonegap.foreign import bounded_memory
-    from tonegap.score.metrics import score_table
-    from tonegap.score.predictions import join, read_predictions
-    from tonegap.score.rules import ScoringRules, default_positive
-    from tonegap.score.truth import read_truth, tones_as
+    from tonegap.scores.metrics import score_table
+    from tonegap.scores.predictions import join, read_predictions
+    from tonegap.scores.rules import ScoringRules, default_positive
+    from tonegap.scores.truth import read_truth, tones_as
+    from tonegap.untrusted import bounded_memory
 
     read = sum(path.stat().st_size for path in (predictions, truth) if path.is_file())
     with bounded_memory(_MEMORY + _MEMORY_PER_BYTE * read):
@@ -139,7 +139,7 @@ def _epochs_to_score(predicted: "Predictions", choice: str) -> Sequence[int]:
 def _write(
     tables: "Sequence[EpochTable]", output: str, images: "Labelled", rules: "ScoringRules"
 ) -> None:
-    from tonegap.score.render import as_csv, as_json
+    from tonegap.scores.render import as_csv, as_json
 
     if output == "json":
         put(as_json(tables, rules) + "\n")
@@ -155,7 +155,7 @@ def _write(
 
 def _heading(images: "Labelled", rules: "ScoringRules") -> str:
     """What was scored and by which rules, in one line."""
-    from tonegap.score.rules import MOST_PROBABLE
+    from tonegap.scores.rules import MOST_PROBABLE
 
     n_unknown = sum(tone is None for tone in images.tones)
     unknown = f", {n_unknown:,} of unknown tone (in all only)" if n_unknown else ""
@@ -166,7 +166,7 @@ def _heading(images: "Labelled", rules: "ScoringRules") -> str:
 
 def _write_page(table: "ScoreTable") -> None:
     """A rich table on a terminal, aligned plain text elsewhere."""
-    from tonegap.score.render import as_lines, as_page
+    from tonegap.scores.render import as_lines, as_page
 
     page = as_page(table)
     if not sys.stdout.isatty():

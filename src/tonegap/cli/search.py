@@ -9,11 +9,11 @@ import click
 
 from tonegap.cli import terminal
 from tonegap.cli.requests import RunOptions, open_request, run_options
-from tonegap.search.choose import RULES
+from tonegap.run.search.choose import RULES
 
 if TYPE_CHECKING:
-    from tonegap.rooms.suite import Suite
-    from tonegap.search.outcome import Found
+    from tonegap.declared.suite import Suite
+    from tonegap.run.search.outcome import Found
 
 
 @click.command(name="search")
@@ -41,9 +41,9 @@ def command(
     distance to the best of both (trade-off). The same command again does exactly what is missing.
     """
     from tonegap.cli.run import say, work
-    from tonegap.run.prepare import prepare
-    from tonegap.search.draws import draws_suite, plugins_of, searched
-    from tonegap.search.outcome import outcome
+    from tonegap.plan.prepare import prepare
+    from tonegap.run.search.draws import draws_suite, plugins_of, searched
+    from tonegap.run.search.outcome import outcome
 
     request = open_request(suite, options)
     plugins = plugins_of(request.root, request.suite)
@@ -62,8 +62,8 @@ def command(
 
 
 def _write(out: Path, suite: "Suite", found: "tuple[Found, ...]", said: str) -> Path:
-    from tonegap.search.draws import tuned_suite
-    from tonegap.search.suite_file import suite_toml
+    from tonegap.declared.suite_toml import suite_toml
+    from tonegap.run.search.draws import tuned_suite
 
     tuned = tuned_suite(suite, {one.baseline: one.values for one in found})
     lines = [said, *(line for one in found for line in one.lines())]

@@ -44,8 +44,8 @@ def command(
     Train and validation together are the published training set. The result is checked against the
     digests pinned in the task's file.
     """
-    from tonegap.rooms.root import find_root
-    from tonegap.rooms.task import read_task
+    from tonegap.declared.root import find_root
+    from tonegap.declared.task import read_task
     from tonegap.split.partition import new_partition, partition
     from tonegap.split.pins import append_pin, pin_name
 
@@ -66,7 +66,7 @@ def command(
 def _metadata(root: Path, dataset_id: str, data_root: Path | None) -> "Metadata":
     """The metadata of the user's copy, or of the suite's own drawing. Raises BadRequest."""
     from tonegap.data.metadata import read_metadata
-    from tonegap.rooms.dataset import read_dataset
+    from tonegap.declared.dataset import read_dataset
 
     dataset = read_dataset(root, dataset_id)
     if data_root is None:

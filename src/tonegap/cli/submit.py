@@ -9,7 +9,7 @@ from tonegap.cli.options import store_option, suite_root_option
 from tonegap.cli.terminal import say
 
 if TYPE_CHECKING:
-    from tonegap.submissions.model import Submission
+    from tonegap.formats.submission import Submission
 
 
 @click.group("submit")
@@ -34,11 +34,11 @@ def add(
 
     Exit code 1: a bundle that does not verify, each of its cells named; nothing is kept.
     """
-    from tonegap.rooms.root import find_root
-    from tonegap.run.store import Store
-    from tonegap.submissions.model import Refused
-    from tonegap.submissions.prepare import prepared
-    from tonegap.submissions.shelf import shelve
+    from tonegap.declared.root import find_root
+    from tonegap.formats.submission import Refused
+    from tonegap.results.submissions.prepare import prepared
+    from tonegap.results.submissions.shelf import shelve
+    from tonegap.store.store import Store
 
     root = find_root(suite_root)
     place = Store(store or root / "runs")
@@ -57,8 +57,8 @@ def add(
 
 def _say_places(root: Path, store: Path, made: Path, submission: "Submission") -> None:
     """One line for each entry: where it stands among what is in the store."""
-    from tonegap.report.settings import read_settings
-    from tonegap.submissions.place import places
+    from tonegap.report.place import places
+    from tonegap.results.settings import read_settings
 
     for line in places(store, made, submission, read_settings(root)):
         say(line)
@@ -69,8 +69,8 @@ def _say_places(root: Path, store: Path, made: Path, submission: "Submission") -
 @suite_root_option
 def list_(store: Path | None, suite_root: Path | None) -> None:
     """The submissions of the store, and which of them were changed since they were checked."""
-    from tonegap.rooms.root import find_root
-    from tonegap.submissions.shelf import read_shelf
+    from tonegap.declared.root import find_root
+    from tonegap.results.submissions.shelf import read_shelf
 
     for shelved in read_shelf(store or find_root(suite_root) / "runs"):
         found = shelved.submission
@@ -85,9 +85,9 @@ def list_(store: Path | None, suite_root: Path | None) -> None:
 @suite_root_option
 def remove(submission: str, store: Path | None, suite_root: Path | None) -> None:
     """Takes SUBMISSION, an id of `tonegap submit list`, out of the store."""
-    from tonegap.rooms.root import find_root
-    from tonegap.run.store import Store
-    from tonegap.submissions.shelf import remove as remove_from
+    from tonegap.declared.root import find_root
+    from tonegap.results.submissions.shelf import remove as remove_from
+    from tonegap.store.store import Store
 
     folder = remove_from(Store(store or find_root(suite_root) / "runs"), submission)
     say(f"{folder}: removed")

@@ -24,11 +24,11 @@ def command(runs: tuple[str, ...], uri: str, store: Path | None, suite_root: Pat
     metrics, digests as tags. An undefined score is a tag with its reason, never a number. The same command
     again adds what is new. Needs `pip install 'tonegap[mlflow]'`.
     """
-    from tonegap.report.read import read_suites
-    from tonegap.report.settings import read_settings
-    from tonegap.rooms.root import find_root
-    from tonegap.standards.mlflow_sink import log_runs
-    from tonegap.standards.tracking import tracked_runs
+    from tonegap.declared.root import find_root
+    from tonegap.report.exports.mlflow_sink import log_runs
+    from tonegap.report.exports.tracking import tracked_runs
+    from tonegap.results.settings import read_settings
+    from tonegap.store.read import read_suites
 
     root = find_root(suite_root)
     settings = read_settings(root)

@@ -10,7 +10,7 @@ from tonegap.cli.terminal import say
 from tonegap.lines import one_line
 
 if TYPE_CHECKING:
-    from tonegap.bundle.verify import Checked
+    from tonegap.results.bundle.verify import Checked
 
 _SHOWN = 80  # letters of a title
 
@@ -24,8 +24,8 @@ def command(ctx: click.Context, bundle: Path) -> None:
     Needs neither the data set nor a GPU. Says first whether all declared records are in it. Exit code 0: all numbers
     in it are as they were; 1: some are not, or there is none; 2: it is no bundle, or a damaged one.
     """
-    from tonegap.bundle.archive import memory_for
-    from tonegap.foreign import bounded_memory, refused
+    from tonegap.results.bundle.archive import memory_for
+    from tonegap.untrusted import bounded_memory, refused
 
     with (
         tempfile.TemporaryDirectory(prefix="tonegap-bundle-") as name,
@@ -53,9 +53,9 @@ def command(ctx: click.Context, bundle: Path) -> None:
 
 def _check(bundle: Path, folder: Path) -> "tuple[str, Checked, list[str], str]":
     """Title, what was computed, what is wrong with the files, and a note that is no problem."""
-    from tonegap.bundle.archive import changed_files, extract
-    from tonegap.bundle.verify import verify_folder
-    from tonegap.standards.crate import CRATE
+    from tonegap.results.bundle.archive import changed_files, extract
+    from tonegap.results.bundle.crate import CRATE
+    from tonegap.results.bundle.verify import verify_folder
 
     manifest = extract(bundle, folder)
     changed, note = changed_files(manifest, folder), ""

@@ -4,9 +4,9 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tonegap.data.listing import Value, table
 from tonegap.data.metadata import Metadata, malignant_flags
-from tonegap.rooms.dataset import Dataset
+from tonegap.data.plain_table import Value, table
+from tonegap.declared.dataset import Dataset
 from tonegap.tones import tone_index
 
 _SHOWN = 12  # labels in the text; the JSON has all

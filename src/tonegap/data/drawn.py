@@ -1,4 +1,4 @@
-"""A data set that the suite draws itself: rows by declaration, images by `tonegap.phantom`.
+"""A data set that the suite draws itself: rows by declaration, images by `tonegap.data.phantom`.
 
 Which image gets which label and tone follows from hashes of the declared seed, not from a library's
 random numbers, so that ids and splits stay the same whatever is installed.
@@ -15,14 +15,21 @@ from pathlib import Path
 
 import msgspec
 
-from tonegap import phantom
+from tonegap.data import phantom
 from tonegap.data.metadata import Metadata, parse_content
 from tonegap.data.names import image_names
+from tonegap.data.phantom.draw import Sitter
+from tonegap.data.phantom.folder import draw_folder
+from tonegap.declared.dataset import Dataset, Drawn
 from tonegap.errors import BadRequest, BadRoom, StoreError
-from tonegap.files import canonical_json, digest_of, folder_digest, sha256_bytes, write_atomic
-from tonegap.phantom.draw import Sitter
-from tonegap.phantom.folder import draw_folder
-from tonegap.rooms.dataset import Dataset, Drawn
+from tonegap.files import (
+    canonical_json,
+    digest_of,
+    folder_digest,
+    sha256_bytes,
+    sha256_file,
+    write_atomic,
+)
 from tonegap.tones import tone_index
 
 BEGUN = "drawing.json"
@@ -183,8 +190,9 @@ def drawing_digest(dataset: Dataset) -> str:
 
 
 def phantom_digest() -> str:
-    """The digest of the code that draws."""
-    return folder_digest(Path(phantom.__path__[0]))
+    """The digest of the code that draws, its colours included."""
+    folder = Path(phantom.__path__[0])
+    return digest_of([folder_digest(folder), sha256_file(folder.parents[1] / "colour.py")])
 
 
 def _declaration(dataset: Dataset) -> Drawn:

@@ -14,12 +14,12 @@ import pyarrow.parquet as pq
 
 from tonegap.data.locate import Located, locate_images
 from tonegap.data.metadata import Metadata
-from tonegap.data.near import MAX_HAMMING, MIN_CORRELATION, duplicate_groups
+from tonegap.data.near_duplicates import MAX_HAMMING, MIN_CORRELATION, duplicate_groups
 from tonegap.data.picture import Picture
-from tonegap.data.seen import VERSION, read_full, read_pictures
+from tonegap.data.picture_cache import VERSION, read_full, read_pictures
+from tonegap.declared.dataset import Dataset
 from tonegap.errors import StoreError
 from tonegap.files import digest_of, sha256_bytes, sha256_lines, write_atomic
-from tonegap.rooms.dataset import Dataset
 
 MISSING = "missing"
 AMBIGUOUS = "two files of its name"

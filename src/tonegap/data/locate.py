@@ -16,8 +16,8 @@ from typing import NamedTuple
 
 from tonegap.data.metadata import STAND_IN, Metadata
 from tonegap.data.names import Names, image_names
+from tonegap.declared.dataset import Dataset
 from tonegap.errors import BadData
-from tonegap.rooms.dataset import Dataset
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".avif")
 _MASKS = re.compile(

@@ -24,7 +24,7 @@ from tonegap.data.decode import (
 from tonegap.data.index import ImageIndex
 from tonegap.data.metadata import Metadata
 from tonegap.data.names import image_names, name_key
-from tonegap.rooms.dataset import Dataset
+from tonegap.declared.dataset import Dataset
 
 _MAX_VALUE = 4  # background, lesion, marker, ruler, skin
 _LESION, _WHITE = 1, 255

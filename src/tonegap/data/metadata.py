@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tonegap.data.table import Table, read_table
+from tonegap.declared.dataset import Column, Dataset, DatasetFile, ToneAxis
 from tonegap.errors import BadData
 from tonegap.files import sha256_bytes
-from tonegap.rooms.dataset import Column, Dataset, DatasetFile, ToneAxis
 from tonegap.tones import parse_tone
 
 STAND_IN = "stand-in.json"

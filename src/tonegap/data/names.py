@@ -6,8 +6,8 @@ from pathlib import Path
 from unicodedata import normalize
 
 from tonegap.data.metadata import Metadata
+from tonegap.declared.dataset import PLACEHOLDER, Dataset
 from tonegap.errors import BadData
-from tonegap.rooms.dataset import PLACEHOLDER, Dataset
 
 
 def image_names(dataset: Dataset, metadata: Metadata) -> dict[str, list[str]]:

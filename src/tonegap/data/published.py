@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from tonegap.data.metadata import Metadata
+from tonegap.declared.dataset import Published
 from tonegap.files import sha256_lines
-from tonegap.rooms.dataset import Published
 
 SAME_ORDER = "those of the released file, in its order"
 OTHER_ORDER = "those of the released file in another order; splits by a seed depend on the order"

@@ -17,12 +17,12 @@ from tonegap.data.metadata import (
     parse_metadata,
 )
 from tonegap.data.names import image_names
+from tonegap.data.phantom.draw import Sitter
+from tonegap.data.phantom.folder import draw_folder
 from tonegap.data.table import read_table
+from tonegap.declared.dataset import Dataset, dataset_ids, read_dataset
 from tonegap.errors import BadData, BadRequest, StoreError
 from tonegap.files import write_atomic
-from tonegap.phantom.draw import Sitter
-from tonegap.phantom.folder import draw_folder
-from tonegap.rooms.dataset import Dataset, dataset_ids, read_dataset
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,8 @@ def open_engine(name: str, root: Path) -> Engine:
     if name == "docker":
         from tonegap.engines.docker.engine import DockerEngine
         from tonegap.engines.docker.image import stage_image
-        from tonegap.images.resolve import image_of
-        from tonegap.images.transport import ensure_present
+        from tonegap.engines.images.resolve import image_of
+        from tonegap.engines.images.transport import ensure_present
 
         return DockerEngine(
             lambda plugin: stage_image(image_of(root, plugin)),

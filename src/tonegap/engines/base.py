@@ -6,10 +6,10 @@ from pathlib import Path
 from threading import Event
 from typing import Literal, Protocol
 
+from tonegap.declared.plugin import Plugin
+from tonegap.declared.suite import Limits
+from tonegap.formats.record import Isolation
 from tonegap.numerics import Numerics
-from tonegap.rooms.plugin import Plugin
-from tonegap.rooms.suite import Limits
-from tonegap.run.record import Isolation
 
 Cause = Literal[
     "ok",

@@ -9,11 +9,11 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from tonegap.declared.suite import Limits
 from tonegap.engines.base import Cause, RunSpec
 from tonegap.engines.tree import deleted_bytes
 from tonegap.errors import BadOutput
-from tonegap.foreign import is_plain_folder, written_bytes
-from tonegap.rooms.suite import Limits
+from tonegap.untrusted import is_plain_folder, written_bytes
 
 Ending = tuple[Cause, str]
 

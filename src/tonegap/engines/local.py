@@ -14,17 +14,17 @@ import sys
 from collections.abc import Collection
 from pathlib import Path
 
+from tonegap.declared.plugin import Plugin
+from tonegap.declared.suite import Limits
 from tonegap.engines.base import Engine, Environment, RunResult, RunSpec
+from tonegap.engines.images.recipe import added_locks
 from tonegap.engines.own_inputs import unlink_inputs
 from tonegap.engines.sandbox import Kind, Mounts, inside, mounts_nothing, sandbox_argv, sandbox_kind
 from tonegap.engines.variables import stage_variables
 from tonegap.engines.watch import watch
 from tonegap.errors import EngineError
 from tonegap.files import digest_of, folder_digest
-from tonegap.images.recipe import added_locks
-from tonegap.rooms.plugin import Plugin
-from tonegap.rooms.suite import Limits
-from tonegap.run.record import Isolation
+from tonegap.formats.record import Isolation
 
 _OPEN_FILES = 4096
 _MIB = 1 << 20

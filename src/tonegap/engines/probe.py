@@ -90,7 +90,7 @@ def _tried(root: Path, rootless: bool) -> str:
     """What a container of some image from the lock found, pushing at its walls."""
     from tonegap.engines.docker.image import stage_image
     from tonegap.engines.docker.trial import try_walls
-    from tonegap.images.lock import read_lock
+    from tonegap.formats.image_lock import read_lock
 
     images = read_lock(root).images
     if not images:

@@ -5,9 +5,7 @@ The mistake it exists to prevent: an empty cell that leaves the reader to guess 
 
 from dataclasses import dataclass, field
 
-from tonegap.report.board import Leaderboard
-from tonegap.report.model import Difference, Mean, Row, Table
-from tonegap.report.words import (
+from tonegap.report.phrases import (
     SELECTION_GAIN,
     UNDEFINED,
     UNDER_ORACLE,
@@ -18,6 +16,8 @@ from tonegap.report.words import (
     seeds_done,
     shrunken_text,
 )
+from tonegap.results.board import Leaderboard
+from tonegap.results.model import Difference, Mean, Row, Table
 
 
 @dataclass(frozen=True, slots=True)

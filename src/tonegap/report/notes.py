@@ -1,7 +1,7 @@
 """What must be said of a table before its numbers are read: its images, and its event."""
 
-from tonegap.report.model import Table
-from tonegap.score.rules import MOST_PROBABLE
+from tonegap.results.model import Table
+from tonegap.scores.rules import MOST_PROBABLE
 
 
 def images_note(table: Table) -> str | None:

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tonegap.quality.sheet import ALL
-from tonegap.report.quality import SetSheet
+from tonegap.formats.quality_sheet import ALL
 from tonegap.report.quality_tables import kernel, share
+from tonegap.results.quality import SetSheet
 
 
 @dataclass(frozen=True, slots=True)

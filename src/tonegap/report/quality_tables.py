@@ -7,10 +7,10 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tonegap.quality.sheet import ALL, Measured, SetDistance, Share, Sheet, ToneTable, Vendi
+from tonegap.formats.quality_sheet import ALL, Measured, SetDistance, Share, Sheet, ToneTable, Vendi
 from tonegap.report.grid import Footnotes
-from tonegap.report.quality import SetSheet
-from tonegap.report.words import UNDEFINED, percent
+from tonegap.report.phrases import UNDEFINED, percent
+from tonegap.results.quality import SetSheet
 
 _SHORT = 12
 

@@ -11,13 +11,13 @@ import time
 from pathlib import Path
 
 from tonegap.errors import BadOutput
-from tonegap.foreign import is_plain_folder, remove_tree, walk, written_bytes
-from tonegap.run.plan import Stage
-from tonegap.run.seals import remove_seal, write_seal
-from tonegap.run.store import Store
+from tonegap.plan.plan import Stage
+from tonegap.store.layout import CHECKPOINTS
+from tonegap.store.seals import remove_seal, write_seal
+from tonegap.store.store import Store
+from tonegap.untrusted import is_plain_folder, remove_tree, walk, written_bytes
 
 FOLDER = "checkpoints"  # below /out
-CHECKPOINTS = "checkpoints"  # in the store
 KEY_FILE = "stage-key"  # in a work folder: whose checkpoints those in its `out/` are
 _STALE_S = 30 * 24 * 3600
 _KEY = re.compile(r"[0-9a-f]{64}")

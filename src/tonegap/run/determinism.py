@@ -13,14 +13,14 @@ import msgspec
 from tonegap.engines.base import RunSpec
 from tonegap.errors import ToneGapError
 from tonegap.files import sha256_file, write_atomic
+from tonegap.formats.lineage import FILE as LINEAGE
+from tonegap.plan.plan import Plan, Stage
 from tonegap.run.inputs import write_inputs
-from tonegap.run.lineage import FILE as LINEAGE
 from tonegap.run.outputs import keep_declared
-from tonegap.run.plan import Plan, Stage
 from tonegap.run.stages import Workplace
+from tonegap.store.layout import DETERMINISM
 
 SCHEMA = "tonegap/determinism@1"
-FOLDER = "determinism"
 _ENGINES_OWN = ("stage.json", "log.txt", LINEAGE)
 
 
@@ -91,7 +91,7 @@ def _kept(stages: tuple[Stage, ...], place: Workplace) -> Iterator[Repeated]:
             finished=datetime.now(UTC).isoformat(timespec="seconds"),
         )
         with place.store.writing():
-            path = place.store.folder / FOLDER / f"{stage.key}.json"
+            path = place.store.folder / DETERMINISM / f"{stage.key}.json"
             path.parent.mkdir(exist_ok=True)
             write_atomic(path, msgspec.json.format(msgspec.json.encode(found), indent=1) + b"\n")
         yield found

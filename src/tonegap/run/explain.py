@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 
+from tonegap.plan.plan import Plan, Stage
 from tonegap.run.mending import find_damage
-from tonegap.run.plan import Plan, Stage
 from tonegap.run.runner import missing_cells, missing_stages
 from tonegap.run.sheets import missing_features
 from tonegap.run.stages import stage_title
-from tonegap.run.store import Store
+from tonegap.store.store import Store
 
 _DIGEST_LENGTH = 64
 

@@ -7,20 +7,21 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 
+from tonegap.declared.suite import Limits
 from tonegap.engines.base import Engine, RunSpec
 from tonegap.errors import BadData, BadOutput, EngineError
 from tonegap.files import digest_of, folder_digest, sha256_file
+from tonegap.formats.quality_sheet import SetId
 from tonegap.numerics import Numerics
-from tonegap.quality.sheet import SetId
-from tonegap.rooms.suite import Limits
-from tonegap.run.entries import image_spec
+from tonegap.plan.entries import image_spec
+from tonegap.plan.plan import Extractor, Stage
 from tonegap.run.inputs import write_inputs, write_synthetic
-from tonegap.run.outputs import check_image, check_outputs, read_synthetic
-from tonegap.run.plan import Extractor, Stage
+from tonegap.run.outputs import check_image, check_outputs
 from tonegap.run.sheet_maker import Found, SyntheticSet
 from tonegap.run.sheets import measured_by, n_by_tone
-from tonegap.run.store import Store
-from tonegap.run.view import TaskView
+from tonegap.split.view import TaskView
+from tonegap.store.store import Store
+from tonegap.synthetic.manifest import read_synthetic
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,32 +11,13 @@ import msgspec
 
 from tonegap.errors import BadRequest, StoreError
 from tonegap.files import write_atomic
-from tonegap.run.main_scores import main_scores
-from tonegap.run.plan import Plan
-from tonegap.run.record import EntryId, Record, decode_record
-from tonegap.run.store import Store
+from tonegap.formats.golden import SCHEMA, Golden, GoldenCell
+from tonegap.formats.record import EntryId, Record, decode_record
+from tonegap.plan.plan import Plan
+from tonegap.scores.main_scores import main_scores
+from tonegap.store.store import Store
 
-SCHEMA = "tonegap/golden@1"
 FOLDER = Path("reports/golden")
-
-
-class GoldenCell(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One entry × task × seed: the digest of its predictions file and its main scores."""
-
-    entry: EntryId
-    task: str
-    seed: int
-    predictions_sha256: str
-    scores: dict[str, float | None]
-
-
-class Golden(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The golden records of a suite; `versions` are those of the libraries that made them."""
-
-    schema: str
-    suite: str
-    versions: dict[str, str]
-    cells: tuple[GoldenCell, ...]
 
 
 def golden_path(root: Path, suite: str) -> Path:

@@ -13,14 +13,14 @@ from pathlib import Path
 import msgspec
 
 from tonegap.errors import BadOutput
-from tonegap.run.job import CONTRACT_VERSION, Job
-from tonegap.run.lineage import read_lineage
+from tonegap.formats.job import CONTRACT_VERSION, Job
+from tonegap.formats.lineage import read_lineage
+from tonegap.plan.plan import Stage
 from tonegap.run.local_files import give, link
-from tonegap.run.outputs import SyntheticRow, read_synthetic
 from tonegap.run.packs import ensure_mask_pack, ensure_pack
-from tonegap.run.plan import Stage
-from tonegap.run.store import Store
-from tonegap.run.view import Rows
+from tonegap.split.view import Rows
+from tonegap.store.store import Store
+from tonegap.synthetic.manifest import SyntheticRow, read_synthetic
 
 
 def write_inputs(store: Store, stage: Stage, time_limit_s: int, folder: Path) -> None:

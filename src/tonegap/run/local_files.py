@@ -7,10 +7,11 @@ import os
 import shutil
 from pathlib import Path
 
+from tonegap.declared.local_files import GivenFile
 from tonegap.files import content_files, sync, sync_tree
-from tonegap.rooms.given import GivenFile
-from tonegap.run.seals import write_seal
-from tonegap.run.store import Store
+from tonegap.store.layout import GIVEN
+from tonegap.store.seals import write_seal
+from tonegap.store.store import Store
 
 
 def give(store: Store, file: GivenFile, target: Path) -> None:
@@ -38,7 +39,7 @@ def _link_tree(source: Path, target: Path) -> None:
 
 def _kept(store: Store, source: Path, sha256: str) -> Path:
     """The store's own copy of a folder that lies on another disk, made once."""
-    unit = f"given/{sha256}"
+    unit = f"{GIVEN}/{sha256}"
     kept = store.folder / unit
     with store.lock(f"given-{sha256}"):
         said = store.damage(unit) if kept.is_symlink() or kept.exists() else None

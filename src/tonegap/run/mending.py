@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 import msgspec
 
-from tonegap.run import seals
-from tonegap.run.marks import record_unit, stage_unit
-from tonegap.run.plan import CellPlan, Plan, Stage
-from tonegap.run.record import SCHEMA, decode_record
-from tonegap.run.sheet_maker import sheet_unit
-from tonegap.run.store import Store
-from tonegap.run.truth import encode_truth, truth_of
+from tonegap.formats.record import SCHEMA, decode_record
+from tonegap.formats.truth import encode_truth
+from tonegap.plan.plan import CellPlan, Plan, Stage
+from tonegap.split.view import truth_of
+from tonegap.store import seals
+from tonegap.store.layout import record_unit, sheet_unit, stage_unit
+from tonegap.store.store import Store
 
 _MANY = frozenset({"images"})  # looked at where somebody is about to use them
 

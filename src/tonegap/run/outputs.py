@@ -4,34 +4,24 @@ Outputs come from code of strangers: no link is followed, no pickle opened, no p
 folder. The mistake it exists to prevent: an exit code of 0 taken for a result.
 """
 
-import contextlib
-import csv
-import itertools
 import json
 import stat
-import threading
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from collections.abc import Mapping
+from pathlib import Path
 
 from tonegap.data.decode import BadPicture, decode, read_bytes, upright_size
 from tonegap.errors import BadOutput, BadPredictions, LeakFound
 from tonegap.files import sha256_file
-from tonegap.foreign import is_plain_folder, remove_tree, shown, walk
-from tonegap.run import lineage
-from tonegap.run.lineage import LearnedPart
-from tonegap.run.plan import Stage
-from tonegap.score.predictions import read_predictions
-from tonegap.tones import parse_tone
+from tonegap.formats import lineage
+from tonegap.formats.lineage import LearnedPart
+from tonegap.plan.plan import Stage
+from tonegap.scores.predictions import read_predictions
+from tonegap.synthetic.manifest import MAX_IMAGES, SyntheticRow, read_synthetic
+from tonegap.untrusted import is_plain_folder, remove_tree, shown, walk
 
-SYNTHETIC_COLUMNS = ("image_id", "file", "label", "tone", "prompt", "seed", "sources")
-MODELS_COLUMN = "models"  # the eighth, which may be absent
 MAX_SIDE_PX = 4096
-_MAX_CSV_BYTES = 1 << 28  # read whole, and Python takes many times its size for it
 _MAX_NOTES_BYTES = 1 << 16
-MAX_IMAGES = 500_000
 _MAX_IMAGE_BYTES = 64 << 20
-_MAX_FIELD = 1 << 24  # a row may name every training image as its source
 _IMAGE_FORMATS = ("PNG", "JPEG")
 _DECLARED = {
     "fit": ("model",),
@@ -40,21 +30,6 @@ _DECLARED = {
     "features": ("train.npy", "synthetic.npy"),
 }
 _ENGINES_OWN = ("stage.json", "log.txt", lineage.FILE)
-_CSV_LIMIT = threading.Lock()
-
-
-@dataclass(frozen=True, slots=True)
-class SyntheticRow:
-    """One row of `synthetic.csv`: an image a method made, the real ids and learned parts it was made from."""
-
-    image_id: str
-    file: str
-    label: str
-    tone: str | None
-    prompt: str
-    seed: str
-    sources: tuple[str, ...]
-    models: tuple[str, ...] = ()
 
 
 def check_outputs(stage: Stage, out: Path, parts: Mapping[str, LearnedPart] | None = None) -> None:
@@ -214,62 +189,3 @@ def check_image(path: Path, where: str) -> None:
         decode(content, "RGB", MAX_SIDE_PX, _IMAGE_FORMATS)
     except BadPicture as e:
         raise BadOutput(f"{where}: not a readable PNG or JPEG: {e.text}") from None
-
-
-@contextlib.contextmanager
-def _long_fields() -> Iterator[None]:
-    """Lets the csv module take longer fields; its limit is the whole process's, so it is put back."""
-    with _CSV_LIMIT:
-        before = csv.field_size_limit(_MAX_FIELD)
-        try:
-            yield
-        finally:
-            csv.field_size_limit(before)
-
-
-def read_synthetic(out: Path) -> tuple[SyntheticRow, ...]:
-    """The rows of a generate stage's `synthetic.csv`. Raises BadOutput."""
-    path = out / "synthetic.csv"
-    try:
-        if path.stat().st_size > _MAX_CSV_BYTES:
-            raise BadOutput("synthetic.csv: more than 256 MiB")
-        with _long_fields(), path.open(encoding="utf-8-sig", newline="") as f:
-            reader = csv.DictReader(f)
-            columns = tuple(reader.fieldnames or ())
-            if columns not in (SYNTHETIC_COLUMNS, (*SYNTHETIC_COLUMNS, MODELS_COLUMN)):
-                raise BadOutput(
-                    f"synthetic.csv: found columns {reader.fieldnames}, "
-                    f"wanted {','.join(SYNTHETIC_COLUMNS)}, and {MODELS_COLUMN} or nothing after it"
-                )
-            rows = enumerate(itertools.islice(reader, MAX_IMAGES + 1), start=2)
-            return tuple(_row(cells, columns, number) for number, cells in rows)
-    except FileNotFoundError:
-        raise BadOutput("synthetic.csv: absent; a generate stage leaves it and images/") from None
-    except (UnicodeDecodeError, csv.Error) as e:
-        raise BadOutput(f"synthetic.csv: not UTF-8 CSV: {e}") from None
-    except OSError as e:
-        raise BadOutput(f"synthetic.csv: cannot be read: {e.strerror}") from None
-
-
-def _row(
-    cells: Mapping[str | None, str | None], columns: tuple[str, ...], number: int
-) -> SyntheticRow:
-    where = f"synthetic.csv line {number}"
-    texts = [cells.get(name) for name in columns]
-    if None in texts or None in cells:
-        raise BadOutput(f"{where}: wanted {len(columns)} fields")
-    image_id, file, label, tone, prompt, seed, sources, models = (
-        text or "" for text in (*texts, "")[: len(SYNTHETIC_COLUMNS) + 1]
-    )
-    if not image_id:
-        raise BadOutput(f"{where}: image_id is empty")
-    parts = PurePosixPath(file).parts
-    if not parts or ".." in parts or file.startswith("/"):
-        raise BadOutput(f"{where}: file {file!r} is not a path below images/")
-    try:
-        parsed = parse_tone(tone)
-    except ValueError as e:
-        raise BadOutput(f"{where}: {e}") from None
-    return SyntheticRow(
-        image_id, file, label, parsed, prompt, seed, tuple(sources.split()), tuple(models.split())
-    )

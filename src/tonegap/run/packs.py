@@ -19,9 +19,10 @@ from tonegap.data.decode import BadPicture, read_bytes
 from tonegap.data.masks import read_mask_file
 from tonegap.errors import BadData
 from tonegap.files import digest_of, sync
-from tonegap.run.job import ImageSpec
-from tonegap.run.seals import write_seal
-from tonegap.run.store import Store
+from tonegap.formats.job import ImageSpec
+from tonegap.store.layout import pack_unit
+from tonegap.store.seals import write_seal
+from tonegap.store.store import Store
 
 _VERSION = 1  # of the geometry; `decode.VERSION` is of the pixels
 _AT_ONCE = 256  # images decoded ahead of the file
@@ -58,7 +59,7 @@ def ensure_mask_pack(
 
 
 def _ensure(store: Store, key: str, shape: tuple[int, ...], readers: Sequence[_Reader]) -> Path:
-    unit = f"packs/{key}.npy"
+    unit = pack_unit(key)
     target = store.folder / unit
     if target.exists() and store.damage(unit) is None:
         return target

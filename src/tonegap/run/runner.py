@@ -12,17 +12,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from tonegap import __version__
+from tonegap.declared.plugin import Plugin
 from tonegap.errors import BadOutput, BadPredictions, LeakFound, ToneGapError
-from tonegap.foreign import without_folders
-from tonegap.rooms.plugin import Plugin
+from tonegap.formats.matrix import Failure
+from tonegap.formats.record import encode_record
+from tonegap.plan.plan import CellPlan, Plan, Stage
 from tonegap.run import checkpoints
-from tonegap.run.matrix import Failure
 from tonegap.run.mending import mend
-from tonegap.run.plan import CellPlan, Plan, Stage
-from tonegap.run.record import encode_record
 from tonegap.run.sheets import make_sheets, missing_features, missing_sheets
 from tonegap.run.stages import Outcome, StageFailure, StageRunner, Workplace
-from tonegap.run.store import Store
+from tonegap.store.store import Store
+from tonegap.untrusted import without_folders
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,16 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tonegap.audit.gate import audited
 from tonegap.errors import LeakFound
 from tonegap.files import digest_of, sha256_file, sha256_lines
-from tonegap.numerics import Numerics
-from tonegap.run.lineage import FILE as LINEAGE
-from tonegap.run.lineage import read_lineage
-from tonegap.run.marks import StageMark
-from tonegap.run.outputs import find_predictions, read_synthetic
-from tonegap.run.plan import CellPlan
-from tonegap.run.record import (
+from tonegap.formats.lineage import FILE as LINEAGE
+from tonegap.formats.lineage import read_lineage
+from tonegap.formats.record import (
     SCHEMA,
     Circumstances,
     PartitionId,
@@ -22,11 +17,17 @@ from tonegap.run.record import (
     StageId,
     SyntheticId,
 )
-from tonegap.run.results import results_of
-from tonegap.run.rules import Rules
-from tonegap.run.store import Store
-from tonegap.run.truth import encode_truth, truth_of, truth_place
-from tonegap.run.view import Rows, TaskView
+from tonegap.formats.truth import encode_truth, truth_place
+from tonegap.numerics import Numerics
+from tonegap.plan.plan import CellPlan
+from tonegap.run.outputs import find_predictions
+from tonegap.scores.results import results_of
+from tonegap.scores.task_rules import Rules
+from tonegap.split.view import Rows, TaskView, truth_of
+from tonegap.store.marks import StageMark
+from tonegap.store.store import Store
+from tonegap.synthetic.audit import audited
+from tonegap.synthetic.manifest import read_synthetic
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from tonegap.files import sha256_bytes, write_atomic
-from tonegap.quality.fidelity import tone_table
-from tonegap.quality.measure import Listed
-from tonegap.quality.pictures import ContactCell, ShownPair, Thumb, contact_sheet, pair_sheet
-from tonegap.quality.sheet import (
+from tonegap.formats.job import ImageSpec
+from tonegap.formats.quality_sheet import (
     SCHEMA,
     ExtractorId,
     Measured,
@@ -23,15 +21,24 @@ from tonegap.quality.sheet import (
     Sheet,
     encode_sheet,
 )
-from tonegap.quality.show import shown_images
-from tonegap.quality.skin import SIZE_PX, measured_types
 from tonegap.run.inputs import image_contents
-from tonegap.run.job import ImageSpec
-from tonegap.run.outputs import SyntheticRow
 from tonegap.run.packs import ensure_pack, read_image
-from tonegap.run.seals import write_seal
-from tonegap.run.store import Store
-from tonegap.run.view import Rows, TaskView
+from tonegap.split.view import Rows, TaskView
+from tonegap.store.layout import sheet_unit
+from tonegap.store.seals import write_seal
+from tonegap.store.store import Store
+from tonegap.synthetic.manifest import SyntheticRow
+from tonegap.synthetic.quality.fidelity import tone_table
+from tonegap.synthetic.quality.measure import Listed
+from tonegap.synthetic.quality.pictures import (
+    ContactCell,
+    ShownPair,
+    Thumb,
+    contact_sheet,
+    pair_sheet,
+)
+from tonegap.synthetic.quality.show import shown_images
+from tonegap.synthetic.quality.skin import SIZE_PX, measured_types
 
 SHEET, CONTACT, NEAREST = "quality.json", "contact.jpg", "nearest.jpg"
 NO_EXTRACTOR = "no feature extractor was named ([quality] in the suite's file)"
@@ -81,11 +88,6 @@ class Found:
 def sheet_folder(store: Path, key: str) -> Path:
     """Where the sheet of that key lies in a store, or would."""
     return store / sheet_unit(key)
-
-
-def sheet_unit(key: str) -> str:
-    """The same below a store, as its seal names it."""
-    return f"quality/{key}"
 
 
 def listed(rows: Rows) -> Listed:

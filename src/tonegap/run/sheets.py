@@ -14,14 +14,14 @@ import msgspec
 
 from tonegap.errors import ToneGapError
 from tonegap.files import sha256_file
-from tonegap.quality.features import read_features
-from tonegap.quality.measure import measure
-from tonegap.quality.sheet import ExtractorId, SetId, decode_sheet
-from tonegap.run.outputs import SyntheticRow, read_synthetic
-from tonegap.run.plan import Plan, SheetPlan, Stage
+from tonegap.formats.quality_sheet import ExtractorId, SetId, decode_sheet
+from tonegap.plan.plan import Plan, SheetPlan, Stage
 from tonegap.run.sheet_maker import SHEET, Found, SheetMaker, SyntheticSet, listed, sheet_folder
 from tonegap.run.stages import StageFailure, StageRunner, Workplace
-from tonegap.run.store import Store
+from tonegap.store.store import Store
+from tonegap.synthetic.manifest import SyntheticRow, read_synthetic
+from tonegap.synthetic.quality.features import read_features
+from tonegap.synthetic.quality.measure import measure
 
 _NO_IMAGES = "the set has no images"
 

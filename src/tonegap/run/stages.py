@@ -11,22 +11,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from tonegap.audit.gate import audited
+from tonegap.declared.suite import Limits
 from tonegap.engines.base import Engine, RunResult, RunSpec
 from tonegap.errors import BadData, BadOutput, LeakFound, StoreError, ToneGapError
 from tonegap.files import write_atomic
-from tonegap.foreign import without_folders
-from tonegap.quality.features import read_features
-from tonegap.rooms.suite import Limits
+from tonegap.formats.lineage import FILE as LINEAGE
+from tonegap.formats.lineage import encode_lineage, read_parts
+from tonegap.plan.plan import Stage
 from tonegap.run import checkpoints
 from tonegap.run.inputs import write_inputs
-from tonegap.run.lineage import FILE as LINEAGE
-from tonegap.run.lineage import encode_lineage, read_parts
-from tonegap.run.marks import StageMark
-from tonegap.run.outputs import check_outputs, keep_declared, lineage_of, read_synthetic
-from tonegap.run.plan import Stage
+from tonegap.run.outputs import check_outputs, keep_declared, lineage_of
 from tonegap.run.progress import RunProgress
-from tonegap.run.store import Store
+from tonegap.store.marks import StageMark
+from tonegap.store.store import Store
+from tonegap.synthetic.audit import audited
+from tonegap.synthetic.manifest import read_synthetic
+from tonegap.synthetic.quality.features import read_features
+from tonegap.untrusted import without_folders
 
 _RETRY_LOCK_S = 0.1
 
@@ -101,7 +102,7 @@ class StageRunner:
         return "busy"
 
     def _refused(self, stage: Stage) -> StageFailure | None:
-        """Why nobody may train on what a method made, or None; see `tonegap.audit.gate`."""
+        """Why nobody may train on what a method made, or None; see `tonegap.synthetic.audit`."""
         if stage.stage != "train" or not stage.upstream:
             return None
         try:

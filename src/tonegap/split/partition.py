@@ -7,14 +7,14 @@ that quietly makes another split, so that two numbers in one table come from dif
 from collections.abc import Sequence
 
 from tonegap.data.metadata import Metadata
+from tonegap.declared.split_rules import Carve
+from tonegap.declared.task import Task
 from tonegap.errors import BadSplit
-from tonegap.rooms.task import Task
-from tonegap.split.carve import carve
 from tonegap.split.parts import PARTITIONS, Partition
 from tonegap.split.pins import check_ids, check_pin, pin_name
 from tonegap.split.published import published_parts
 from tonegap.split.rows import Rows, axis_tones, positive_classes, rows_of
-from tonegap.split.rules import Carve
+from tonegap.split.validation import carve
 
 __all__ = ("PARTITIONS", "Partition", "new_partition", "partition", "unchecked_partition")
 

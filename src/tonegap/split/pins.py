@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from importlib.metadata import version
 
 from tonegap.data.metadata import Metadata
+from tonegap.declared.task import Pin, Task
 from tonegap.errors import BadRequest, BadRoom, BadSplit
 from tonegap.files import sha256_lines, write_atomic
-from tonegap.rooms.task import Pin, Task
 from tonegap.split.parts import PARTITIONS, Partition
 
 _PIN_AGAIN = "remove the task's pins and pin again with `tonegap split TASK --seed N --pin`"

@@ -9,10 +9,7 @@ from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from typing import assert_never
 
-from tonegap.errors import BadSplit
-from tonegap.split.grouped import components, held_out
-from tonegap.split.rows import Rows
-from tonegap.split.rules import (
+from tonegap.declared.split_rules import (
     GroupedHoldout,
     RandomHoldout,
     RandomThreeWay,
@@ -22,6 +19,9 @@ from tonegap.split.rules import (
     ToneHoldout,
     ValueHoldout,
 )
+from tonegap.errors import BadSplit
+from tonegap.split.grouped import components, held_out
+from tonegap.split.rows import Rows
 
 
 def published_parts(rule: SplitRule, rows: Rows, seed: int) -> list[str]:

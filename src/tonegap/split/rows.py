@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tonegap.data.metadata import Metadata, first_three
+from tonegap.declared.task import Task
 from tonegap.errors import BadSplit
-from tonegap.rooms.task import Task
 from tonegap.split.labels import doubled, is_label, misspelt
 
 

@@ -9,11 +9,11 @@ from typing import Protocol
 import numpy as np
 
 from tonegap.errors import BadSplit
-from tonegap.score.metrics import tones_to_score
-from tonegap.score.predictions import Labelled
-from tonegap.score.rules import ScoringRules
-from tonegap.score.selection import epoch_values
-from tonegap.score.undefined import Undefined
+from tonegap.scores.metrics import tones_to_score
+from tonegap.scores.predictions import Labelled
+from tonegap.scores.rules import ScoringRules
+from tonegap.scores.selection import epoch_values
+from tonegap.scores.undefined import Undefined
 
 
 class Answers(Protocol):

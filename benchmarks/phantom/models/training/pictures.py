@@ -12,8 +12,8 @@ import numpy as np
 from benchmarks.phantom.models.training.captions import HEALTHY
 from numpy.typing import NDArray
 
-from tonegap.phantom.difficulty import DEFAULT, Difficulty
-from tonegap.phantom.draw import Sitter, draw
+from tonegap.data.phantom.difficulty import DEFAULT, Difficulty
+from tonegap.data.phantom.draw import Sitter, draw
 from tonegap.tones import TYPES
 
 SIZE_PX = 64

@@ -17,7 +17,7 @@ from tonegap.engines.docker.gpu import device_requests, probed
 from tonegap.engines.docker.image import StageImage
 from tonegap.engines.variables import stage_variables
 from tonegap.errors import EngineError
-from tonegap.images.lock import SITE
+from tonegap.formats.image_lock import SITE
 
 STORE_LABEL = "tonegap.store"
 WORK_LABEL = "tonegap.work"

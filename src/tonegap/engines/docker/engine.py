@@ -13,6 +13,8 @@ import docker
 from docker.errors import APIError, NotFound
 from docker.models.containers import Container
 
+from tonegap.declared.plugin import Plugin
+from tonegap.declared.suite import Limits
 from tonegap.engines.base import Engine, Environment, RunResult, RunSpec
 from tonegap.engines.docker.container import (
     OPEN_FILES,
@@ -35,10 +37,9 @@ from tonegap.engines.docker.image import StageImage, check_image
 from tonegap.engines.docker.watch import EngineGone, run_to_end
 from tonegap.errors import BadOutput, EngineError
 from tonegap.files import digest_of
-from tonegap.rooms.plugin import Plugin
-from tonegap.rooms.suite import Limits
-from tonegap.run.record import Isolation
-from tonegap.run.store import is_dead
+from tonegap.formats.record import Isolation
+from tonegap.store.layout import WORK
+from tonegap.store.store import is_dead
 
 _FILES = "the image and /in read-only, /out, a /tmp in memory; nothing else of the host"
 
@@ -164,7 +165,7 @@ def _sweep(client: docker.DockerClient, store: Path, identity: str) -> None:
     """Removes the containers of a store whose work folder is gone or belongs to nobody alive."""
     mine = {"label": f"{STORE_LABEL}={identity}"}
     for found in client.api.containers(all=True, filters=mine):
-        work = store / "work" / found["Labels"][WORK_LABEL]
+        work = store / WORK / found["Labels"][WORK_LABEL]
         if not work.exists() or is_dead(work):
             _remove(client.containers.get(found["Id"]))
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tonegap.errors import EngineError
-from tonegap.foreign import walk
+from tonegap.untrusted import walk
 
 STAGE_ID = 1000  # of the user `runner` in the base images
 

@@ -14,7 +14,7 @@ from docker.models.images import Image
 from tonegap.engines.base import Environment
 from tonegap.errors import EngineError
 from tonegap.files import digest_of
-from tonegap.images.lock import LockedImage
+from tonegap.formats.image_lock import LockedImage
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,12 +7,12 @@ import tempfile
 import threading
 from pathlib import Path
 
+from tonegap.declared.plugin import Plugin, PluginFile
+from tonegap.declared.suite import Limits
 from tonegap.engines.base import RunSpec
 from tonegap.engines.docker.container import PROCESSES
 from tonegap.engines.docker.engine import DockerEngine
 from tonegap.engines.docker.image import StageImage
-from tonegap.rooms.plugin import Plugin, PluginFile
-from tonegap.rooms.suite import Limits
 
 _MEMORY_MIB = 128
 _HELD = "every wall held"

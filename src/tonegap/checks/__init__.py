@@ -1,0 +1,1 @@
+"""Is this download, and are these folders, as they must be?"""

@@ -1,0 +1,208 @@
+"""A user's download held against what the papers used: everything in one listing.
+
+What is lost may be lost unequally, so every finding about images is counted by tone as well.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tonegap.checks.readiness import Readiness, check_tasks
+from tonegap.data.index import MISSING, ImageIndex, index_located
+from tonegap.data.locate import Located, locate_images
+from tonegap.data.masks import mask_paths, mask_problems
+from tonegap.data.metadata import Metadata, read_metadata
+from tonegap.data.published import Count, compare_counts, compare_rows
+from tonegap.declared.dataset import Dataset
+from tonegap.declared.task import Task
+from tonegap.tones import tone_index
+
+UNKNOWN = "unknown"
+EXTRA = "extra"
+ELSEWHERE = "in another folder only"
+ALSO = "in another folder too, not read there"
+BAD_MASK = "unusable mask"
+DUPLICATE = "same content as another"
+NEAR_DUPLICATE = "near-duplicate of another"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One kind of finding: how many images, the first three and what is said of each.
+
+    `ids` is empty for files that no row names. `unusable`: whether such an image is lost.
+    """
+
+    kind: str
+    count: int
+    first: tuple[str, ...]
+    ids: frozenset[str]
+    unusable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ToneRow:
+    """One tone of one axis: images that should be there, that can be used, and findings by kind."""
+
+    axis: str
+    tone: str
+    expected: int
+    usable: int
+    findings: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class DataCheck:
+    """What `tonegap data check` found."""
+
+    dataset: Dataset
+    data_root: Path
+    metadata: Metadata
+    folder: Path | None
+    n_usable: int
+    digest: str
+    rows: str
+    counts: tuple[Count, ...]
+    findings: tuple[Finding, ...]
+    tones: tuple[ToneRow, ...]
+    tasks: tuple[Readiness, ...]
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether every task can be run on it; without tasks, whether there is any image."""
+        return self.n_usable > 0 and all(not task.reason for task in self.tasks)
+
+
+def check_data(
+    dataset: Dataset, data_root: Path, cache_dir: Path, workers: int, tasks: Sequence[Task]
+) -> DataCheck:
+    """Everything there is to say about a data root.
+
+    Raises BadData where the metadata cannot be read at all, StoreError for an unwritable cache.
+    """
+    metadata = read_metadata(dataset, data_root)
+    located = locate_images(dataset, metadata, data_root)
+    index = index_located(located, dataset.id, metadata, cache_dir, workers)
+    masks = mask_paths(dataset, metadata, index)
+    findings = (
+        *_findings(located, index),
+        *_contradictions(dataset, metadata, index),
+        *_notes(index),
+        *_masks(masks, index),
+    )
+    published = dataset.file.published
+    return DataCheck(
+        dataset=dataset,
+        data_root=data_root,
+        metadata=metadata,
+        folder=located.folder,
+        n_usable=len(index.paths),
+        digest=index.digest,
+        rows=compare_rows(published, metadata) if published else "",
+        counts=compare_counts(published, metadata) if published else (),
+        findings=findings,
+        tones=tuple(_tone_rows(metadata, index.paths, findings)),
+        tasks=check_tasks(tasks, metadata, index.paths, dataset.file.groups),
+    )
+
+
+def _findings(located: Located, index: ImageIndex) -> Iterator[Finding]:
+    by_kind: dict[str, dict[str, str]] = defaultdict(dict)
+    for problem in index.problems:
+        by_kind[problem.kind][problem.image_id] = problem.text
+    for kind, texts in by_kind.items():
+        named = {i: i if kind == MISSING else f"{i} ({text})" for i, text in texts.items()}
+        yield _finding(kind, named, unusable=True)
+    if located.elsewhere:
+        texts = {i: f"{i} ({folder})" for i, folder in located.elsewhere.items()}
+        yield _finding(ELSEWHERE, texts, unusable=False)
+    if located.also:
+        texts = {i: f"{i} ({folder})" for i, folder in located.also.items()}
+        yield _finding(ALSO, texts, unusable=False)
+    if located.extra:
+        first = tuple(path.name for path in located.extra[:3])
+        yield Finding(EXTRA, len(located.extra), first, frozenset(), unusable=False)
+    copies, near = _copies(index)
+    if copies:
+        yield _finding(DUPLICATE, copies, unusable=False)
+    if near:
+        yield _finding(NEAR_DUPLICATE, near, unusable=False)
+
+
+def _notes(index: ImageIndex) -> Iterator[Finding]:
+    """What was done to pixels, one finding for each kind."""
+    by_note: dict[str, dict[str, str]] = defaultdict(dict)
+    for image_id, note in index.notes.items():
+        for text in note.split("; "):
+            by_note[text][image_id] = image_id
+    for text, ids in sorted(by_note.items()):
+        yield _finding(text, ids, unusable=False)
+
+
+def _masks(masks: Mapping[str, Path], index: ImageIndex) -> Iterator[Finding]:
+    """Masks that a method which asks for them would stop at."""
+    texts = {i: f"{i} ({text})" for i, text in mask_problems(masks, index)}
+    if texts:
+        yield _finding(BAD_MASK, texts, unusable=False)
+
+
+def _finding(kind: str, texts: Mapping[str, str], unusable: bool) -> Finding:
+    first = tuple(texts[i] for i in sorted(texts)[:3])
+    return Finding(kind, len(texts), first, frozenset(texts), unusable)
+
+
+def _copies(index: ImageIndex) -> tuple[dict[str, str], dict[str, str]]:
+    """Images that repeat an earlier one exactly, and others that nearly do, with the earlier one."""
+    first_of_content: dict[str, str] = {}
+    first_of_group: dict[int, str] = {}
+    copies, near = {}, {}
+    for image_id in sorted(index.groups):
+        same = first_of_content.setdefault(index.sha256[image_id], image_id)
+        alike = first_of_group.setdefault(index.groups[image_id], image_id)
+        if same != image_id:
+            copies[image_id] = f"{image_id} = {same}"
+        elif alike != image_id:
+            near[image_id] = f"{image_id} ≈ {alike}"
+    return copies, near
+
+
+def _contradictions(dataset: Dataset, metadata: Metadata, index: ImageIndex) -> Iterator[Finding]:
+    """Copies of one picture that are said to show different things, by label and by tone axis."""
+    said = {
+        "label": dict(zip(metadata.ids, metadata.columns[dataset.file.label_column], strict=True))
+    }
+    for axis, tones in metadata.tones.items():
+        named = {i: t for i, t in zip(metadata.ids, tones, strict=True) if t is not None}
+        said[f"tone ({axis})"] = named
+    for what, of_image in said.items():
+        first: dict[int, str] = {}
+        texts = {}
+        for image_id in sorted(i for i in index.groups if i in of_image):
+            other = first.setdefault(index.groups[image_id], image_id)
+            if of_image[image_id] != of_image[other]:
+                texts[image_id] = (
+                    f"{image_id} {of_image[image_id]!r}, its copy {other} {of_image[other]!r}"
+                )
+        if texts:
+            yield _finding(f"copy with another {what}", texts, unusable=False)
+
+
+def _tone_rows(
+    metadata: Metadata, usable: Collection[str], findings: Sequence[Finding]
+) -> Iterator[ToneRow]:
+    """The table of each axis, light to dark, images of unknown tone last."""
+    for axis, tones in metadata.tones.items():
+        of_image = dict(zip(metadata.ids, tones, strict=True))
+        expected = Counter(tones)
+        present = Counter(of_image[i] for i in usable)
+        by_kind = {f.kind: Counter(of_image[i] for i in f.ids) for f in findings if f.ids}
+        known = sorted((t for t in expected if t is not None), key=tone_index)
+        for tone in (*known, *((None,) if None in expected else ())):
+            yield ToneRow(
+                axis,
+                tone or UNKNOWN,
+                expected[tone],
+                present[tone],
+                {kind: counts[tone] for kind, counts in by_kind.items()},
+            )

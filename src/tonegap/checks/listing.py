@@ -1,0 +1,182 @@
+"""What a check of a data root found, as text for a person and as plain values for a program."""
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+
+from tonegap.checks.download import DataCheck, ToneRow
+from tonegap.checks.readiness import Readiness
+from tonegap.data.plain_table import Value, table
+from tonegap.data.published import Count
+
+_LABELS = 6
+
+
+def text_listing(check: DataCheck) -> str:
+    """The listing as lines of text, ended by the verdict on each task."""
+    return "\n".join(
+        [
+            *_head(check),
+            *_published(check),
+            *_images(check),
+            *_tones(check),
+            *_tasks(check),
+            *_access(check),
+        ]
+    )
+
+
+def json_listing(check: DataCheck) -> dict[str, Value]:
+    """The listing as values that JSON can hold; shares lie in [0, 1]."""
+    return {
+        "dataset": check.dataset.id,
+        "title": check.dataset.file.title,
+        "licence": check.dataset.file.licence.strip(),
+        "usable": check.is_usable,
+        "stand_in": check.metadata.stand_in,
+        "metadata": {
+            "path": str(check.metadata.path),
+            "sha256": check.metadata.sha256,
+            "schema": check.metadata.schema,
+            "rows": check.rows,
+        },
+        "published": [
+            {"column": c.column, "value": c.value, "published": c.published, "found": c.found}
+            for c in check.counts
+        ],
+        "images": {
+            "folder": str(check.folder) if check.folder else None,
+            "expected": len(check.metadata.ids),
+            "usable": check.n_usable,
+            "digest": check.digest,
+        },
+        "findings": [
+            {"kind": f.kind, "count": f.count, "first": list(f.first), "unusable": f.unusable}
+            for f in check.findings
+        ],
+        "tones": [_json_tone(row) for row in check.tones],
+        "tasks": [_json_task(task) for task in check.tasks],
+    }
+
+
+def _json_task(task: Readiness) -> dict[str, Value]:
+    return {
+        "task": task.task,
+        "images": task.n_images,
+        "reason": task.reason or None,
+        "labels_of_no_class": dict(task.no_class),
+        "test_images": task.n_test,
+        "test_images_of_groups_in_training": task.n_grouped,
+    }
+
+
+def _json_tone(row: ToneRow) -> dict[str, Value]:
+    return {
+        "axis": row.axis,
+        "tone": row.tone,
+        "expected": row.expected,
+        "usable": row.usable,
+        "share": row.usable / row.expected,
+        "findings": dict(row.findings),
+    }
+
+
+def _head(check: DataCheck) -> Iterator[str]:
+    file, metadata = check.dataset.file, check.metadata
+    yield f"{file.title}: {metadata.path}"
+    if metadata.stand_in:
+        yield "  STAND-IN: these images are drawn, not photographs; results on them are marked so"
+    yield f"  layout: {metadata.schema}"
+    if len(metadata.tones) < len(file.tones):
+        lacking = [axis for axis in file.tones if axis not in metadata.tones]
+        yield f"  this layout has no tone axis {', '.join(lacking)}"
+    yield f"  licence: {file.licence.strip()}"
+
+
+def _published(check: DataCheck) -> Iterator[str]:
+    published = check.dataset.file.published
+    if published is None:
+        return
+    yield ""
+    yield f"Metadata against the published counts ({published.source})"
+    for column in dict.fromkeys(c.column for c in check.counts):
+        yield from _column_counts(column, [c for c in check.counts if c.column == column])
+    if check.rows:
+        yield f"  the rows are {check.rows}"
+
+
+def _column_counts(column: str, counts: Sequence[Count]) -> Iterator[str]:
+    name = column or "all"
+    wrong = [c for c in counts if not c.agrees]
+    for c in wrong:
+        yield f"  {name}: {c.value}: published {c.published:,}, found {c.found:,}  <-- differs"
+    if not wrong:
+        yield f"  {name}: as published ({', '.join(f'{c.value} {c.found:,}' for c in counts)})"
+
+
+def _images(check: DataCheck) -> Iterator[str]:
+    yield ""
+    if check.folder:
+        yield f"Images in {check.folder}"
+    else:
+        names = " or ".join(check.dataset.file.file_names)
+        yield f"No image below {check.data_root} that is named {names}"
+    yield f"  usable: {check.n_usable:,} of {len(check.metadata.ids):,}"
+    for finding in check.findings:
+        more = ", …" if finding.count > len(finding.first) else ""
+        yield f"  {finding.kind}: {finding.count:,} (first: {', '.join(finding.first)}{more})"
+
+
+def _tones(check: DataCheck) -> Iterator[str]:
+    kinds = [f.kind for f in check.findings if f.ids]
+    for axis, rows in groupby(check.tones, key=lambda row: row.axis):
+        yield ""
+        yield f"By tone ({axis})"
+        header = ("tone", "expected", "usable", "%", *kinds)
+        yield from table(header, [_tone_cells(row, kinds) for row in rows])
+
+
+def _tone_cells(row: ToneRow, kinds: Sequence[str]) -> tuple[str, ...]:
+    # Rounded down: 2,946 of 2,947 is not 100.0.
+    share = f"{row.usable * 1000 // row.expected / 10:.1f}"
+    return (
+        row.tone,
+        f"{row.expected:,}",
+        f"{row.usable:,}",
+        share,
+        *(f"{row.findings[kind]:,}" for kind in kinds),
+    )
+
+
+def _tasks(check: DataCheck) -> Iterator[str]:
+    if not check.tasks:
+        return
+    yield ""
+    yield "Tasks"
+    if check.n_usable == 0:
+        yield "  none of them can be run: there is no image"
+        return
+    for task in check.tasks:
+        yield f"  {task.task}: " + (
+            f"cannot be run: {task.reason}" if task.reason else "can be run"
+        )
+        yield from _of_task(task)
+    if any(" missing or broken " in task.reason for task in check.tasks):
+        yield "  (`tonegap run --allow-missing` runs without the missing images, and says so)"
+
+
+def _of_task(task: Readiness) -> Iterator[str]:
+    """What a task leaves out by label, and how many test images are of somebody who is trained on."""
+    if task.no_class:
+        labels = ", ".join(f"{label!r} {n:,}" for label, n in list(task.no_class.items())[:_LABELS])
+        more = f", … ({len(task.no_class)} labels)" if len(task.no_class) > _LABELS else ""
+        yield f"    rows of no class of it: {sum(task.no_class.values()):,} ({labels}{more})"
+    if task.n_grouped is not None:
+        share = f" ({100 * task.n_grouped / task.n_test:.1f} %)" if task.n_test else ""
+        yield f"    test images of a patient or lesion in training: {task.n_grouped:,}{share}"
+
+
+def _access(check: DataCheck) -> Iterator[str]:
+    """How to get the images, where there is none."""
+    if check.n_usable == 0:
+        yield ""
+        yield f"How to get the images: {check.dataset.file.access.strip()}"

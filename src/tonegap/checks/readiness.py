@@ -1,0 +1,105 @@
+"""Which tasks can be run on a data root as it is, and why the others cannot."""
+
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from tonegap.data.metadata import Metadata, first_three
+from tonegap.declared.task import Task
+from tonegap.errors import ToneGapError
+from tonegap.scores.rules import ScoringRules
+from tonegap.split.labels import is_label
+from tonegap.split.leaks import grouped_test_images
+from tonegap.split.partition import partition
+from tonegap.split.parts import Partition
+from tonegap.split.scorable import check_scorable
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """Whether a task can be run on all its images; `reason` is "" where it can.
+
+    `no_class`: how many rows have each label that none of its classes takes, the most frequent first.
+    `n_test`: test images of its first seed; `n_grouped`: those of a patient or lesion that training or
+    validation has, None where the data set declares no groups.
+    """
+
+    task: str
+    n_images: int
+    reason: str
+    no_class: Mapping[str, int] = field(default_factory=dict)
+    n_test: int = 0
+    n_grouped: int | None = None
+
+
+def check_tasks(
+    tasks: Sequence[Task],
+    metadata: Metadata,
+    usable: Collection[str],
+    groups: Sequence[str] = (),
+) -> tuple[Readiness, ...]:
+    """One answer per task; `usable` are the ids whose images are there and decode, `groups` the data set's."""
+    there = frozenset(usable)
+    return tuple(_check(task, metadata, there, groups) for task in tasks)
+
+
+def _check(
+    task: Task, metadata: Metadata, usable: frozenset[str], groups: Sequence[str]
+) -> Readiness:
+    no_class = _no_class(task, metadata)
+    try:
+        splits = [partition(task, metadata, seed) for seed in _seeds(task)]
+        for made in splits:
+            _check_scorable(task, made)
+    except ToneGapError as e:
+        return Readiness(task.id, 0, str(e), no_class)
+    used = {
+        i
+        for made in splits
+        for i, part in zip(made.ids, made.parts, strict=True)
+        if part != "unused"
+    }
+    n_test, n_grouped = splits[0].sizes["test"], grouped_test_images(groups, metadata, splits[0])
+    lost = [image_id for image_id in metadata.ids if image_id in used and image_id not in usable]
+    if not lost:
+        return Readiness(task.id, len(used), "", no_class, n_test, n_grouped)
+    reason = (
+        f"{len(lost):,} of the {len(used):,} images it uses are missing or broken "
+        f"(first: {first_three(lost)})"
+    )
+    return Readiness(task.id, len(used), reason, no_class, n_test, n_grouped)
+
+
+def _seeds(task: Task) -> tuple[int, ...]:
+    """The seeds that make splits of their own."""
+    return task.seeds if task.seeded else task.seeds[:1]
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    labels: tuple[str, ...]
+    tones: tuple[str | None, ...]
+
+
+def _check_scorable(task: Task, made: Partition) -> None:
+    rules = ScoringRules(made.classes, made.positive, None, task.min_support, task.scored_tones)
+    validation, test = (_part(made, name) for name in ("validation", "test"))
+    check_scorable(task.id, rules, task.selection_metric, validation, test)
+
+
+def _part(made: Partition, name: str) -> _Part:
+    rows = [i for i, part in enumerate(made.parts) if part == name]
+    return _Part(tuple(made.labels[i] or "" for i in rows), tuple(made.tones[i] for i in rows))
+
+
+def _no_class(task: Task, metadata: Metadata) -> dict[str, int]:
+    """Labels that no class of the task takes; {} where the layout lacks the column."""
+    labels = task.file.labels
+    cells = metadata.columns.get(labels.column, ())
+    taken = set(task.classes)
+
+    def is_taken(cell: str) -> bool:
+        name = labels.rename.get(cell, cell)
+        return cell not in labels.exclude and (name in taken if taken else is_label(name))
+
+    return dict(Counter(cell for cell in cells if not is_taken(cell)).most_common())

@@ -1,0 +1,173 @@
+"""Many sitters turned into a folder of image files, by one process or several.
+
+The mistake it exists to prevent: a data set whose bytes depend on the machine's load. Each file
+depends on its own sitter alone and appears whole or not at all, so a run that was cut off goes on
+where it stopped.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from tonegap.data.phantom.draw import DEFAULT, Difficulty, Sitter, check_size, draw, skin_type_of
+from tonegap.errors import BadRequest, EngineError, StoreError
+from tonegap.files import clear_half_written, write_atomic
+from tonegap.workers import map_in_processes
+
+_FORMATS = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG"}
+_JPEG_QUALITY = 92
+_CHUNK = 64  # pictures a worker takes at once: a fraction of a second, so that progress moves
+
+
+@dataclass(frozen=True, slots=True)
+class _Chunk:
+    """Pictures that one worker draws in one go."""
+
+    sitters: tuple[Sitter, ...]
+    names: tuple[str, ...]
+    out: Path
+    size_px: int
+    difficulty: Difficulty
+    masks: bool
+
+    def files(self, name: str) -> list[Path]:
+        """Where a picture goes, and its mask if it gets one."""
+        image = self.out / name
+        return [image, (self.out / "masks" / name).with_suffix(".png")] if self.masks else [image]
+
+
+def draw_folder(  # noqa: PLR0913 - what to draw, where, how large, how; no two belong together
+    sitters: Sequence[Sitter],
+    file_names: Sequence[str],
+    out: Path,
+    size_px: int,
+    workers: int,
+    difficulty: Difficulty = DEFAULT,
+    masks: bool = False,
+    on_progress: Callable[[int], None] | None = None,
+) -> None:
+    """Draws `sitters[i]` into `out / file_names[i]`: JPEG of quality 92, or PNG, by the suffix.
+
+    With `masks`, the mask of `NAME.jpg` is `masks/NAME.png`: grey values that index MASK_CLASSES.
+    Files that are there and not empty are kept as they are, whatever they were drawn with: another
+    size or difficulty needs another folder. `on_progress` gets how many pictures are done, kept
+    ones included. Raises BadRequest before anything is written, StoreError where `out` takes no
+    more, EngineError where a worker process died.
+    """
+    _check(sitters, file_names, size_px, workers)
+    parts = [
+        _Chunk(
+            tuple(sitters[i : i + _CHUNK]),
+            tuple(file_names[i : i + _CHUNK]),
+            out,
+            size_px,
+            difficulty,
+            masks,
+        )
+        for i in range(0, len(sitters), _CHUNK)
+    ]
+    done = 0
+    with _failures_named(out):
+        for n in _finished(parts, workers):
+            done += n
+            if on_progress is not None:
+                on_progress(done)
+        clear_half_written(
+            path for part in parts for name in part.names for path in part.files(name)
+        )
+
+
+@contextmanager
+def _failures_named(out: Path) -> Iterator[None]:
+    """Turns what stops a drawing halfway into the sentence for the person who started it."""
+    try:
+        yield
+    except BrokenProcessPool as error:
+        raise EngineError(
+            f"{out}: a drawing process was killed (is there memory left?); whole pictures are kept, "
+            "run the same command again to go on, with fewer workers"
+        ) from error
+    except OSError as error:
+        raise StoreError(
+            f"{out}: cannot write pictures: {error.strerror or error}; whole pictures are kept, make "
+            "room or choose another folder and run the same command again"
+        ) from error
+
+
+def _check(
+    sitters: Sequence[Sitter], file_names: Sequence[str], size_px: int, workers: int
+) -> None:
+    """Raises BadRequest for anything that would stop the drawing halfway."""
+    if len(sitters) != len(file_names):
+        raise BadRequest(
+            f"drawing: {len(sitters)} sitters and {len(file_names)} file names; wanted as many of each"
+        )
+    if workers < 1:
+        raise BadRequest(f"drawing: {workers} workers; wanted 1 or more")
+    check_size(size_px)
+    for sitter in sitters:
+        skin_type_of(sitter)
+    for name in file_names:
+        path = PurePosixPath(name)
+        if path.suffix.lower() not in _FORMATS:
+            raise BadRequest(
+                f"drawing: file name {name!r}; wanted it to end in {', '.join(_FORMATS)}"
+            )
+        if path.is_absolute() or ".." in path.parts:
+            raise BadRequest(
+                f"drawing: file name {name!r} leads out of the folder; wanted a plain name"
+            )
+    # The suffix aside, as masks and lookups by id go by the rest of the name.
+    stems = Counter(PurePosixPath(name).with_suffix("") for name in file_names)
+    twice = [str(stem) for stem, n in stems.items() if n > 1]
+    if twice:
+        raise BadRequest(
+            f"drawing: {len(twice)} file names occur more than once (first: {', '.join(twice[:3])}); "
+            "every picture needs its own"
+        )
+
+
+def _finished(parts: list[_Chunk], workers: int) -> Iterator[int]:
+    """Draws the chunks, and yields how many pictures each had as it is finished."""
+    if workers == 1:
+        yield from map(_draw_chunk, parts)
+        return
+    yield from map_in_processes(_draw_chunk, parts, workers, 1)
+
+
+def _draw_chunk(part: _Chunk) -> int:
+    for sitter, name in zip(part.sitters, part.names, strict=True):
+        _draw_file(sitter, name, part)
+    return len(part.sitters)
+
+
+def _draw_file(sitter: Sitter, name: str, part: _Chunk) -> None:
+    wanted = [path for path in part.files(name) if not _is_there(path)]
+    if not wanted:
+        return
+    rgb, classes = draw(sitter, part.size_px, part.difficulty)
+    for path in wanted:
+        write_atomic(path, _encoded(rgb if path == part.out / name else classes, path.suffix))
+
+
+def _is_there(path: Path) -> bool:
+    return path.is_file() and path.stat().st_size > 0
+
+
+def _encoded(pixels: NDArray[np.uint8], suffix: str) -> bytes:
+    """The bytes of an image file; `pixels` is [h, w, 3] or [h, w]."""
+    stream = BytesIO()
+    form = _FORMATS[suffix.lower()]
+    if form == "JPEG":
+        Image.fromarray(pixels).save(stream, form, quality=_JPEG_QUALITY)
+    else:
+        Image.fromarray(pixels).save(stream, form)
+    return stream.getvalue()

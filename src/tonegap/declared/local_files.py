@@ -1,0 +1,113 @@
+"""Local files and folders given to a plug-in as `PATH#sha256=HEX`: weights, pipelines, tables, images.
+
+The mistake it exists to prevent: another file of the same name that is taken for the one a result was made with.
+"""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from tonegap.declared.plugin import GIVEN_KINDS, Plugin
+from tonegap.errors import BadRoom
+from tonegap.files import folder_digest, sha256_file
+from tonegap.formats.job import Parameter
+
+NO_FILE = ("", "none")
+_FORM = re.compile(r"(?P<path>.+)#sha256=(?P<sha256>[0-9a-f]{64})")
+
+
+@dataclass(frozen=True, slots=True)
+class GivenFile:
+    """A local file, or a folder: the parameter it is for, where it lies, its digest."""
+
+    parameter: str
+    path: Path
+    sha256: str
+    is_folder: bool = False
+
+    @property
+    def public(self) -> str:
+        """What a stage and a record are told: the name and digest, no path of the host."""
+        return spelled(Path(self.path.name), self.sha256)
+
+
+@dataclass(frozen=True, slots=True)
+class Giver:
+    """Who gives: how an error names it, and the folder that its relative paths start from."""
+
+    where: str
+    base: Path
+
+
+def spelled(path: Path, sha256: str) -> str:
+    """The value of a parameter that is a file or folder: `PATH#sha256=HEX`."""
+    return f"{path}#sha256={sha256}"
+
+
+def given_digest(path: Path) -> str:
+    """SHA-256 of a file's content, or of a folder's tree: relative paths and contents, no caches.
+
+    Raises BadRoom where there is neither.
+    """
+    if path.is_file():
+        return sha256_file(path)
+    if path.is_dir():
+        return folder_digest(path)
+    raise BadRoom(f"{path}: no such file or folder")
+
+
+def absolute(value: Parameter, base: Path) -> Parameter:
+    """A value of the form `PATH#sha256=HEX` with its path made absolute; any other as it is."""
+    match = _FORM.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        return value
+    return spelled(base / Path(match["path"]).expanduser(), match["sha256"])
+
+
+def public_form(value: Parameter) -> str | None:
+    """What a record has of a value of the form `PATH#sha256=HEX`: name and digest; None for another."""
+    match = _FORM.fullmatch(value) if isinstance(value, str) else None
+    return None if match is None else spelled(Path(Path(match["path"]).name), match["sha256"])
+
+
+def given_files(
+    plugin: Plugin, parameters: dict[str, Parameter], giver: Giver
+) -> tuple[GivenFile, ...]:
+    """The files and folders that a plug-in's filled parameters name.
+
+    Raises BadRoom for a value of another form, and for two of one name: the stage sees them in one folder.
+    """
+    found: list[GivenFile] = []
+    for name, value in parameters.items():
+        kind = plugin.file.parameters[name].kind
+        if kind not in GIVEN_KINDS or value in NO_FILE:
+            continue
+        where = f"{giver.where}: {plugin.label} {name}"
+        match = _FORM.fullmatch(str(value))
+        if match is None:
+            raise BadRoom(
+                f"{where}: found {value!r}, wanted PATH#sha256=HEX "
+                "(`tonegap digest PATH` prints it), or none"
+            )
+        path = giver.base / Path(match["path"]).expanduser()
+        for other in found:
+            if other.path.name == path.name:
+                raise BadRoom(
+                    f"{where}: a {kind} named {path.name} is given as {other.parameter} already; "
+                    "rename one of the two"
+                )
+        found.append(GivenFile(name, path, match["sha256"], kind == "folder"))
+    return tuple(found)
+
+
+def check_given(file: GivenFile) -> None:
+    """Raises BadRoom unless the file or folder is there with that content."""
+    kind = "folder" if file.is_folder else "file"
+    if not (file.path.is_dir() if file.is_folder else file.path.is_file()):
+        raise BadRoom(f"{file.path}: no such {kind}, but the parameter {file.parameter} names it")
+    found = given_digest(file.path)
+    if found != file.sha256:
+        raise BadRoom(
+            f"{file.path}: found sha256 {found[:12]}…, wanted {file.sha256[:12]}… "
+            f"(parameter {file.parameter}): this is another {kind} than the one asked for"
+        )

@@ -1,0 +1,164 @@
+"""A paper's printed tables, `reports/papers/KEY/paper.toml`, and what each cell can be held against.
+
+The mistake it exists to prevent: a printed number beside a reproduced one that answers another question.
+"""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from tonegap.declared.toml import read_toml
+from tonegap.errors import BadRoom
+from tonegap.formats.job import Parameter
+from tonegap.formats.record import SELECTIONS
+from tonegap.scores.tables import METRIC_NAMES
+
+PAPERS = Path("reports/papers")
+KINDS = ("counts", "stored", "scores")
+UNITS = ("percent", "fraction", "images")
+
+
+UNKNOWN = "?"
+_FORM = re.compile(r"(?P<value>-?\d*\.?\d+)(?:±(?P<spread>\d*\.?\d+))?")
+
+
+@dataclass(frozen=True, slots=True)
+class Printed:
+    """A number as a paper printed it, in the table's unit.
+
+    `half` is half of the last digit's unit: what rounding may hide.
+    """
+
+    value: float
+    spread: float | None
+    half: float
+
+
+def parse_printed(text: str) -> Printed | None:
+    """The number in a cell such as `20.2`, `.970` or `82.4±1.5`; None for anything else."""
+    match = _FORM.fullmatch(text)
+    if match is None:
+        return None
+    _, _, decimals = match["value"].partition(".")
+    spread = match["spread"]
+    return Printed(
+        float(match["value"]), float(spread) if spread else None, 0.5 * 10 ** -len(decimals)
+    )
+
+
+class Column(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One column: a metric of a tone (`all`, `worst`, `gap` too), or the `value` that is counted.
+
+    `metric` may be empty or unknown here where no row of the table is comparable.
+    """
+
+    name: str
+    metric: str = ""
+    tone: str = "all"
+    value: str = ""
+    unit: str = ""
+
+
+class PaperRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One row and its printed cells, as printed; "" where there is none, "?" where it is not known.
+
+    In a table of scores: the entry and task that answer it, the parameters they must have had, and the
+    rule that picked the epoch; `not_comparable` says why nothing here can. In a table of stored
+    results: images and correct ones by tone, each as [benign, malignant].
+    """
+
+    name: str
+    printed: tuple[str, ...]
+    task: str = ""
+    method: str = "none"
+    baseline: str = ""
+    backbone: str = ""
+    parameters: dict[str, Parameter] = {}
+    method_parameters: dict[str, Parameter] = {}
+    selection: str = "test-oracle"
+    not_comparable: str = ""
+    value: str = ""
+    images: tuple[tuple[int, int], ...] = ()
+    correct: tuple[tuple[int, int], ...] = ()
+
+
+class PaperTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One table. `kind`: `counts` of a data set's metadata, `stored` results, or `scores` of runs."""
+
+    id: str
+    title: str
+    kind: str
+    source: str
+    unit: str
+    columns: tuple[Column, ...]
+    rows: tuple[PaperRow, ...]
+    notes: tuple[str, ...] = ()
+    data_set: str = ""
+    row_column: str = ""
+    column_column: str = ""
+    tones: tuple[str, ...] = ()
+
+
+class PaperFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`paper.toml` as written."""
+
+    title: str
+    cite: str
+    about: str
+    tables: tuple[PaperTable, ...]
+    notes: tuple[str, ...] = ()
+
+
+def paper_keys(root: Path) -> list[str]:
+    """Sorted keys of the papers of a suite root."""
+    return sorted(path.parent.name for path in (root / PAPERS).glob("*/paper.toml"))
+
+
+def read_paper(root: Path, key: str) -> PaperFile:
+    """The paper of that key. Raises BadRoom for an unknown key (naming those there are) or a wrong file."""
+    if key not in paper_keys(root):
+        known = ", ".join(paper_keys(root)) or "none"
+        raise BadRoom(f"{root / PAPERS}: no paper {key!r}; there are: {known}")
+    path = root / PAPERS / key / "paper.toml"
+    file = read_toml(path, PaperFile)
+    for table in file.tables:
+        for problem in _problems(table):
+            raise BadRoom(f"{path}: table {table.id}: {problem}")
+    return file
+
+
+def _problems(table: PaperTable) -> list[str]:
+    found = []
+    if table.kind not in KINDS:
+        found.append(f"kind is {table.kind!r}, wanted one of {', '.join(KINDS)}")
+    units = {table.unit, *(column.unit for column in table.columns if column.unit)}
+    found += [f"unit {u!r} is none of {', '.join(UNITS)}" for u in sorted(units - {*UNITS})]
+    if table.kind != "counts" and not all(row.not_comparable for row in table.rows):
+        found += [
+            f"column {c.name!r}: metric {c.metric!r} is not known"
+            for c in table.columns
+            if c.metric not in METRIC_NAMES
+        ]
+    for row in table.rows:
+        found += [f"row {row.name!r}: {text}" for text in _row_problems(row, table)]
+    return found
+
+
+def _row_problems(row: PaperRow, table: PaperTable) -> list[str]:
+    found = []
+    if len(row.printed) != len(table.columns):
+        found.append(f"{len(row.printed)} printed cells for {len(table.columns)} columns")
+    found += [
+        f"printed cell {text!r} is no number (12.3 or 12.3±0.4, {UNKNOWN!r} for not known)"
+        for text in row.printed
+        if text not in {"", UNKNOWN} and parse_printed(text) is None
+    ]
+    if row.selection not in SELECTIONS:
+        found.append(f"selection is {row.selection!r}, wanted one of {', '.join(SELECTIONS)}")
+    if table.kind == "stored" and not len(row.images) == len(row.correct) == len(table.tones):
+        found.append(f"wanted images and correct ones of {len(table.tones)} tones")
+    if table.kind == "scores" and not ((row.task and row.baseline) or row.not_comparable):
+        found.append("neither task and baseline nor not_comparable: what is it held against?")
+    return found

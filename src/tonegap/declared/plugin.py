@@ -1,0 +1,199 @@
+"""A method, a baseline or a feature extractor as its folder declares it."""
+
+import math
+import re
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from tonegap.declared.space import Space, space_problems
+from tonegap.declared.toml import read_toml
+from tonegap.errors import BadRoom
+from tonegap.formats.job import Parameter
+
+NEEDS = ("gpu", "masks", "tone_in_training", "tone_at_test")
+STAGES = {"method": ("fit", "generate"), "baseline": ("train",), "extractor": ("features",)}
+FOLDERS = {"method": "methods", "baseline": "baselines", "extractor": "extractors"}
+# Of a parameter: a plain value, or the path of a local file or folder with its digest.
+GIVEN_KINDS = ("file", "folder")
+PARAMETER_KINDS = ("value", *GIVEN_KINDS)
+PLUGIN_ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+
+
+class ParameterSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One parameter: its default gives its type; `kind` "file" or "folder" marks a path with a digest."""
+
+    default: Parameter
+    about: str
+    source: str = ""
+    choices: tuple[str | int | float, ...] = ()
+    kind: str = "value"
+
+
+class SharedParameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A file beside the folders of plug-ins: parameters that several of them have, and what a search may draw."""
+
+    parameters: dict[str, ParameterSpec]
+    search: dict[str, Space] = {}
+
+
+class PluginFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`method.toml`, `baseline.toml` or `extractor.toml` as written, see docker/CONTRACT.md.
+
+    `parameters_from` names a file of shared parameters beside the folder; own parameters replace those of
+    their name. `search` says what a hyper-parameter search may draw for a parameter. `made_from` "text": a method's
+    images may come from words alone; of any other one that names no source nobody knows what it was made from.
+    """
+
+    title: str
+    about: str
+    command: tuple[str, ...] = ()
+    stages: tuple[str, ...] = ()
+    paper: str = ""
+    needs: tuple[str, ...] = ()
+    control: bool = False
+    resumable: bool = False
+    made_from: Literal["images", "text"] = "images"
+    parameters_from: str = ""
+    parameters: dict[str, ParameterSpec] = {}
+    search: dict[str, Space] = {}
+
+
+class Plugin(msgspec.Struct, frozen=True):
+    """A plug-in: what its file declares, its id (the folder's name), kind and folder."""
+
+    id: str
+    kind: str
+    folder: Path
+    file: PluginFile
+
+    @property
+    def label(self) -> str:
+        """Where it lives, as people type it: `methods/tone-shift`."""
+        return f"{FOLDERS[self.kind]}/{self.id}"
+
+
+def read_plugin(root: Path, kind: str, plugin_id: str) -> Plugin:
+    """The plug-in of a suite root; `kind` is a key of FOLDERS.
+
+    Raises BadRoom for an unknown id (naming those there are) or a file that breaks the contract.
+    """
+    if plugin_id not in plugin_ids(root, kind):
+        known = ", ".join(plugin_ids(root, kind)) or "none"
+        raise BadRoom(f"{root / FOLDERS[kind]}: no {kind} {plugin_id!r}; there are: {known}")
+    folder = root / FOLDERS[kind] / plugin_id
+    path = folder / f"{kind}.toml"
+    file = _with_shared_parameters(path, read_toml(path, PluginFile))
+    problems = _problems(kind, plugin_id, file)
+    if problems:
+        raise BadRoom(f"{path}: {problems[0]}")
+    return Plugin(id=plugin_id, kind=kind, folder=folder, file=file)
+
+
+def _with_shared_parameters(path: Path, file: PluginFile) -> PluginFile:
+    """The file with the parameters that it takes from a shared one.
+
+    That file is no part of the plug-in's digest: all that it can change are values of parameters, and each
+    of those is an ingredient of a stage's key.
+    """
+    if not file.parameters_from:
+        return file
+    if Path(file.parameters_from).name != file.parameters_from:
+        raise BadRoom(
+            f"{path}: parameters_from: found {file.parameters_from!r}, wanted the name of a file in "
+            f"{path.parents[1]}"
+        )
+    shared = read_toml(path.parents[1] / file.parameters_from, SharedParameters)
+    return msgspec.structs.replace(
+        file,
+        parameters=shared.parameters | file.parameters,
+        search=shared.search | file.search,
+    )
+
+
+def plugin_ids(root: Path, kind: str) -> list[str]:
+    """Sorted ids of the plug-ins of a kind: folders that hold `<kind>.toml`."""
+    return sorted(path.parent.name for path in (root / FOLDERS[kind]).glob(f"*/{kind}.toml"))
+
+
+def _problems(kind: str, plugin_id: str, file: PluginFile) -> list[str]:
+    found = []
+    if not PLUGIN_ID.fullmatch(plugin_id):
+        found.append("the folder's name must be lower-case words joined by hyphens")
+    found += [
+        f"stages: unknown value {stage!r}; a {kind} has {', '.join(STAGES[kind])}"
+        for stage in file.stages
+        if stage not in STAGES[kind]
+    ]
+    if kind != "method" and file.stages != STAGES[kind]:
+        found.append(f'stages: a {kind} has exactly ["{STAGES[kind][0]}"]')
+    if "fit" in file.stages and "generate" not in file.stages:
+        found.append('stages: "fit" without "generate" makes nothing')
+    if file.stages and not file.command:
+        found.append("command: missing, but there are stages to run")
+    if kind != "method" and file.made_from != "images":
+        found.append(f"made_from: a {kind} makes no images")
+    found += [
+        f"needs: unknown value {need!r}; known values are {', '.join(NEEDS)}"
+        for need in file.needs
+        if need not in NEEDS
+    ]
+    for name, spec in file.parameters.items():
+        found.extend(f"parameters.{name}: {text}" for text in _parameter_problems(spec))
+    return found + _search_problems(file)
+
+
+def _search_problems(file: PluginFile) -> list[str]:
+    found = []
+    for name, space in file.search.items():
+        spec = file.parameters.get(name)
+        texts = (
+            ["no such parameter"]
+            if spec is None
+            else space_problems(space, spec.default, spec.choices)
+        )
+        found += [f"search.{name}: {text}" for text in texts]
+    return found
+
+
+def _parameter_problems(spec: ParameterSpec) -> list[str]:
+    found = []
+    if spec.kind not in PARAMETER_KINDS:
+        known = ", ".join(f'"{kind}"' for kind in PARAMETER_KINDS)
+        found.append(f"kind: unknown value {spec.kind!r}; known values are {known}")
+    if spec.choices and spec.default not in spec.choices:
+        found.append(f"default {spec.default!r} is not among its choices")
+    return found
+
+
+def fill_parameters(
+    plugin: Plugin, given: dict[str, Parameter], where: str
+) -> dict[str, Parameter]:
+    """Every parameter of a plug-in with its value: those given, the defaults for the rest.
+
+    Raises BadRoom naming `where` for an unknown name, a wrong type or a value not among the choices.
+    """
+    specs = plugin.file.parameters
+    for name in given:
+        if name not in specs:
+            known = ", ".join(sorted(specs)) or "none"
+            raise BadRoom(f"{where}: {plugin.label} has no parameter {name!r}; it has: {known}")
+    return {
+        name: _checked(given[name], spec, f"{where}: {plugin.label} {name}")
+        if name in given
+        else spec.default
+        for name, spec in sorted(specs.items())
+    }
+
+
+def _checked(value: Parameter, spec: ParameterSpec, where: str) -> Parameter:
+    wanted = type(spec.default)
+    if wanted is float and type(value) is int:
+        value = float(value)
+    if type(value) is not wanted or (isinstance(value, float) and not math.isfinite(value)):
+        raise BadRoom(f"{where}: found {value!r}, wanted a value like {spec.default!r}")
+    if spec.choices and value not in spec.choices:
+        choices = ", ".join(repr(c) for c in spec.choices)
+        raise BadRoom(f"{where}: found {value!r}, wanted one of {choices}")
+    return value

@@ -1,0 +1,153 @@
+"""The split rules that a task file can name, each with parameters of its own.
+
+A rule says which images are published as training and test images; a validation rule says which of
+the training images are kept for choosing epoch and threshold. They are applied in
+`tonegap.split.published` and `tonegap.split.validation`.
+"""
+
+from typing import Literal
+
+import msgspec
+
+Stratum = Literal["tone", "class"]
+
+
+class _Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="rule"):
+    """A rule; the key `rule` of its table names it."""
+
+
+class _SplitRule(_Rule, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A split rule. `seeds` are the task's usual seeds, the first is the default.
+
+    A rule without a random state of its own is drawn anew for every seed: the task is seeded.
+    """
+
+    seeds: tuple[int, ...]
+
+    @property
+    def seeded(self) -> bool:
+        """Whether the seed moves images, rather than driving the training alone."""
+        return False
+
+
+class RandomHoldout(_SplitRule, frozen=True, tag="random-holdout", kw_only=True):
+    """A random share is the test set: scikit-learn's `train_test_split` on rows in file order.
+
+    `stratify` names a metadata column whose values keep their shares ("" for none). `random_state`
+    is the published one; absent, the seed takes its place.
+    """
+
+    test_fraction: float
+    stratify: str = ""
+    random_state: int | None = None
+
+    @property
+    def seeded(self) -> bool:
+        """True where no random state is declared."""
+        return self.random_state is None
+
+
+class RandomThreeWay(_SplitRule, frozen=True, tag="random-three-way", kw_only=True):
+    """A random share is held out, then halved into validation and test by the same call."""
+
+    held_out_fraction: float
+    random_state: int
+    stratify: str = ""
+
+
+class ToneHoldout(_SplitRule, frozen=True, tag="tone-holdout", kw_only=True):
+    """Images of the tones in `train` are training images, all others test images.
+
+    `common` names a column: images with a value that is found on one side only are unused.
+    """
+
+    train: tuple[str, ...]
+    common: str = ""
+
+
+class TextHoldout(_SplitRule, frozen=True, tag="text-holdout", kw_only=True):
+    """Images whose cell in `column` contains the text `train` are training images, `test` test
+    images; an image with neither, an empty cell included, is unused.
+
+    `common` as in the tone hold-out.
+    """
+
+    column: str
+    train: str
+    test: str
+    common: str = ""
+
+
+class ValueHoldout(_SplitRule, frozen=True, tag="value-holdout", kw_only=True):
+    """Images whose cell in `column` is one of `train` or of `test`; all others are unused.
+
+    An empty text stands for an empty cell.
+    """
+
+    column: str
+    train: tuple[str, ...]
+    test: tuple[str, ...]
+
+
+class ReferenceImages(_SplitRule, frozen=True, tag="reference-images", kw_only=True):
+    """A few images of each class, light and dark, are set aside as references; pandas draws them.
+
+    The other light images are training images, the other dark ones test images. The dark references
+    join the training images where `dark_in_training`; light references are always unused. Each draw
+    starts from the seed anew: one per side `within = "class"` (pandas' grouped sample), or one per
+    class and tone `within = "class-and-tone"`.
+    """
+
+    light: tuple[str, ...]
+    dark: tuple[str, ...]
+    references: int
+    within: Literal["class", "class-and-tone"]
+    dark_in_training: bool
+
+    @property
+    def seeded(self) -> bool:
+        """True: every seed draws other references."""
+        return True
+
+
+class GroupedHoldout(_SplitRule, frozen=True, tag="grouped-holdout", kw_only=True):
+    """Whole groups are held out: images with an equal cell in any of `columns` (patient, lesion) stay together.
+
+    Gives the validation images too. Shares are of images, within the values of `stratify` ("" for none), as near
+    as whole groups allow; groups are ranked by SHA-256, so no library decides.
+    """
+
+    columns: tuple[str, ...]
+    test_fraction: float
+    validation_fraction: float
+    stratify: str = ""
+
+    @property
+    def seeded(self) -> bool:
+        """True: every seed holds out other groups."""
+        return True
+
+
+SplitRule = (
+    GroupedHoldout
+    | RandomHoldout
+    | RandomThreeWay
+    | ToneHoldout
+    | TextHoldout
+    | ValueHoldout
+    | ReferenceImages
+)
+
+
+class Carve(_Rule, frozen=True, tag="carve"):
+    """A share of the published training images, within strata named from outer to inner."""
+
+    fraction: float = 0.1
+    strata: tuple[Stratum, ...] = ("tone", "class")
+
+
+class PublishedValidation(_Rule, frozen=True, tag="published"):
+    """The split rule itself gives the validation images."""
+
+
+ValidationRule = Carve | PublishedValidation

@@ -1,0 +1,243 @@
+"""A suite: a list of entries over a list of tasks and seeds, `benchmarks/suites/NAME.toml`."""
+
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from tonegap.declared.local_files import absolute, public_form
+from tonegap.declared.toml import read_toml
+from tonegap.errors import BadRequest, BadRoom
+from tonegap.files import digest_of
+from tonegap.formats.job import Parameter
+from tonegap.numerics import Numerics
+
+SUITES = Path("benchmarks/suites")
+_DEVICE = "cpu"  # what a suite runs on unless the command line says otherwise
+
+
+class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What one stage may take: wall seconds, MiB of memory, MiB of output."""
+
+    timeout_s: int = 24 * 3600
+    memory_mib: int = 16384
+    output_mib: int = 20480
+
+
+class EntryRows(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Entries of a suite: every method × baseline × backbone named here.
+
+    `backbones` may be empty where the baselines have no such parameter. `variant` names a parameter
+    set that differs from another row of the same three.
+    """
+
+    methods: tuple[str, ...]
+    baselines: tuple[str, ...]
+    backbones: tuple[str, ...] = ()
+    variant: str = ""
+    method_parameters: dict[str, Parameter] = {}
+    baseline_parameters: dict[str, Parameter] = {}
+
+
+class QualitySpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What measures a suite's synthetic images: a feature extractor and its parameters."""
+
+    extractor: str
+    parameters: dict[str, Parameter] = {}
+
+
+class SuiteFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A suite's TOML file.
+
+    `seeds` is a list, or "published" for each task's own. `parameters` maps `baselines` or `methods`
+    (all that have a parameter of that name) or `baselines/NAME` (one) to values; an entry's own win.
+    Without `quality` a quality sheet has only what needs no features. `subset` thins each task to about so
+    many images; its results rank among themselves alone.
+    `numerics` "portable" gives the same bytes on every x86 processor with AVX2, on one thread of the CPU.
+    """
+
+    title: str
+    about: str
+    tasks: tuple[str, ...]
+    seeds: tuple[int, ...] | Literal["published"]
+    entries: tuple[EntryRows, ...]
+    parameters: dict[str, dict[str, Parameter]] = {}
+    limits: Limits = Limits()
+    threads: int = 1
+    numerics: Numerics = "native"
+    subset: int | None = None
+    quality: QualitySpec | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """A suite: its id (the file's name without `.toml`), its file, content, and the suite root.
+
+    Relative paths of local files in its parameters start from the root.
+    """
+
+    id: str
+    path: Path
+    file: SuiteFile
+    root: Path
+
+
+def suite_ids(root: Path) -> list[str]:
+    """Sorted ids of the suites of a suite root."""
+    return sorted(path.stem for path in (root / SUITES).glob("*.toml"))
+
+
+def read_suite(root: Path, name: str) -> Suite:
+    """The suite of that id, or the one at a path that ends in `.toml`.
+
+    Raises BadRoom for an unknown id (naming those there are) or a wrong file.
+    """
+    if name.endswith(".toml"):
+        path = Path(name)
+    elif name in suite_ids(root):
+        path = root / SUITES / f"{name}.toml"
+    else:
+        known = ", ".join(suite_ids(root)) or "none"
+        raise BadRoom(f"{root / SUITES}: no suite {name!r}; there are: {known}")
+    file = read_toml(path, SuiteFile)
+    for problem in _problems(file):
+        raise BadRoom(f"{path}: {problem}")
+    return Suite(id=path.stem, path=path, file=file, root=root)
+
+
+def _problems(file: SuiteFile) -> list[str]:
+    found = [
+        f"{name}: empty; a suite needs at least one"
+        for name, values in (
+            ("tasks", file.tasks),
+            ("seeds", file.seeds),
+            ("entries", file.entries),
+        )
+        if not values
+    ]
+    found += [
+        f"entries[{number}].{name}: empty; an entry needs at least one"
+        for number, row in enumerate(file.entries)
+        for name, values in (("methods", row.methods), ("baselines", row.baselines))
+        if not values
+    ]
+    limits = msgspec.structs.asdict(file.limits)
+    found += [
+        f"{name}: found {value}, wanted 1 or more"
+        for name, value in {"threads": file.threads, "subset": file.subset, **limits}.items()
+        if value is not None and value < 1
+    ]
+    if file.numerics == "portable" and file.threads > 1:
+        found.append(
+            f'threads: found {file.threads}; numerics = "portable" holds on one thread alone: leave threads out, '
+            'or say numerics = "native"'
+        )
+    if isinstance(file.seeds, tuple) and any(not 0 <= seed < 2**32 for seed in file.seeds):
+        found.append("seeds: a seed is not between 0 and 4294967295")
+    found += [
+        f"{name}: a value is listed twice"
+        for name, values in (("tasks", file.tasks), ("seeds", file.seeds))
+        if isinstance(values, tuple) and len(set(values)) < len(values)
+    ]
+    found += [
+        f"parameters: {key!r} is neither methods, baselines nor one of theirs"
+        for key in file.parameters
+        if key.split("/")[0] not in {"methods", "baselines"}
+    ]
+    return found
+
+
+def with_entries(suite: Suite, methods: tuple[str, ...], baselines: tuple[str, ...]) -> Suite:
+    """The suite and, beside its first entries, the same with other methods or other baselines."""
+    first = suite.file.entries[0]
+    rows = suite.file.entries
+    if methods:
+        rows += (msgspec.structs.replace(first, methods=methods, method_parameters={}),)
+    if baselines:
+        rows += (msgspec.structs.replace(first, baselines=baselines, baseline_parameters={}),)
+    return replace(suite, file=msgspec.structs.replace(suite.file, entries=rows))
+
+
+def with_parameters(suite: Suite, settings: tuple[str, ...]) -> Suite:
+    """The suite with parameters set as `LABEL.NAME=VALUE`, VALUE as TOML writes it or plain text.
+
+    LABEL is `baselines`, `methods` or one of theirs (`baselines/NAME`). A relative path of a local file
+    or folder (`PATH#sha256=HEX`) starts from the current folder. Raises BadRequest.
+    """
+    parameters = {label: dict(values) for label, values in suite.file.parameters.items()}
+    for setting in settings:
+        left, equals, text = setting.partition("=")
+        label, dot, name = left.rpartition(".")
+        if not (equals and dot and label.split("/")[0] in {"methods", "baselines"}):
+            raise BadRequest(f"--set {setting}: wanted LABEL.NAME=VALUE, as baselines.epochs=2")
+        parameters.setdefault(label, {})[name] = absolute(_value(text), Path.cwd())
+    return replace(suite, file=msgspec.structs.replace(suite.file, parameters=parameters))
+
+
+def with_subset(suite: Suite, n_images: int | None) -> Suite:
+    """The suite with its tasks thinned to about so many images, under an id of its own; None leaves it as it is.
+
+    The id is another so that its report does not take the place of the whole suite's. Raises BadRequest for
+    fewer than one image.
+    """
+    if n_images is None:
+        return suite
+    if n_images < 1:
+        raise BadRequest(f"--subset {n_images}: wanted 1 image or more")
+    title = f"{suite.file.title} [subset of {n_images:,} images]"
+    file = msgspec.structs.replace(suite.file, subset=n_images, title=title)
+    return replace(suite, id=f"{suite.id}-subset-{n_images}", file=file)
+
+
+def named_apart(suite: Suite, declared: Suite, said: Sequence[str], device: str) -> Suite:
+    """A suite that the command line changed, under an id of its own; `declared` itself where nothing differs.
+
+    The id is another so that its results never take the place of the suite's. It follows from what was changed, local
+    files by content; `said` are the options as typed, for the title.
+    """
+    if suite.file == declared.file and device == _DEVICE:
+        return declared
+    said = [*map(_public, said), *([] if device == _DEVICE else [f"--device {device}"])]
+    title = f"{suite.file.title} [with {' '.join(said)}]"
+    if suite.file == declared.file:
+        name = f"on-{device}"
+    else:
+        values = {
+            label: {name: public_form(value) or value for name, value in of.items()}
+            for label, of in suite.file.parameters.items()
+        }
+        name = f"with-{digest_of([msgspec.to_builtins(suite.file.entries), values, device])[:8]}"
+    file = msgspec.structs.replace(suite.file, title=title)
+    return replace(suite, id=f"{suite.id}-{name}", file=file)
+
+
+def _public(option: str) -> str:
+    """An option as a title has it: a local file by name and digest, without the folders it lies in."""
+    left, equals, value = option.partition("=")
+    return f"{left}{equals}{public_form(value) or value}"
+
+
+def with_numerics(suite: Suite, numerics: Numerics | None) -> Suite:
+    """The suite with other numerics under an id of its own; None or its own numerics leave it as it is.
+
+    Raises BadRequest for portable numerics on several threads.
+    """
+    if numerics in {None, suite.file.numerics}:
+        return suite
+    title = f"{suite.file.title} [{numerics} numerics]"
+    file = msgspec.structs.replace(suite.file, numerics=numerics, title=title)
+    for problem in _problems(file):
+        raise BadRequest(f"--numerics {numerics}: {suite.path}: {problem}")
+    return replace(suite, id=f"{suite.id}-{numerics}", file=file)
+
+
+def _value(text: str) -> Parameter:
+    """A parameter's value as TOML reads it; what is no TOML value is plain text."""
+    try:
+        value: Parameter = msgspec.convert(tomllib.loads(f"value = {text}")["value"], Parameter)
+    except (tomllib.TOMLDecodeError, msgspec.ValidationError):
+        return text
+    return value

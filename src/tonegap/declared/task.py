@@ -1,0 +1,312 @@
+"""A task as its file declares it: `benchmarks/<data set>/tasks/<name>.toml`.
+
+One question put to a data set: which labels, which tones, which split, how an epoch is selected,
+what is scored. The mistake it exists to prevent: a split or a positive class that lives in code.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from tonegap.declared.dataset import ROOM
+from tonegap.declared.split_rules import (
+    Carve,
+    GroupedHoldout,
+    PublishedValidation,
+    RandomHoldout,
+    RandomThreeWay,
+    ReferenceImages,
+    SplitRule,
+    ToneHoldout,
+    ValidationRule,
+)
+from tonegap.declared.toml import read_toml
+from tonegap.errors import BadRoom
+from tonegap.scores.tables import METRIC_NAMES, SELECTION_METRICS
+from tonegap.tones import GROUPS, TYPES, tone_index
+
+UNSEEDED = "published"
+
+
+class PositiveWhere(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The positive classes are those whose images have this value in another column."""
+
+    column: str
+    value: str
+
+
+class Labels(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is to be told apart: the cells of a column, renamed, as classes.
+
+    `classes` is a list (images of other labels are unused) or "all": every label that an image of the partitions
+    has, sorted; a blank cell and `nan` are none. A label that differs from a class in spelling alone is refused,
+    unless `rename` maps it or `exclude` names it (cells whose images are unused). `positive` (or
+    `positive_where`) names the classes that together are the event of sensitivity and specificity.
+    """
+
+    column: str
+    classes: tuple[str, ...] | Literal["all"] = "all"
+    rename: dict[str, str] = {}
+    exclude: tuple[str, ...] = ()
+    positive: tuple[str, ...] = ()
+    positive_where: PositiveWhere | None = None
+
+
+class Tones(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The axis of tone annotations, the tones to score, and whether images without one take part."""
+
+    axis: str
+    scored: tuple[str, ...]
+    keep_unknown: bool = False
+
+
+class Selection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The metric that picks an epoch, and the rule by which the paper did it."""
+
+    metric: str = "accuracy"
+    published: Literal["validation", "last", "test-oracle"] = "validation"
+
+
+class Scores(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Fewer images than `min_support` leave a score undefined; `primary` is the metric to rank by."""
+
+    min_support: int = 5
+    primary: str = "accuracy"
+
+
+class LeakRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What of the known leaks a task keeps as published.
+
+    `methods_see_duplicates`: methods see training images that have a copy among the validation or test
+    images; otherwise these are withheld from them.
+    """
+
+    methods_see_duplicates: bool = False
+
+
+class Pin(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The partitions of one seed as they must be.
+
+    SHA-256 of the sorted ids, one a line: of all rows (`ids`) and of each partition. `assignment`:
+    base64 of zlib of one byte for each sorted id, its partition's place in PARTITIONS. The ids
+    themselves are not stored: they belong to the data set. `made_with`: the libraries that made it.
+    """
+
+    ids: str
+    train: str
+    validation: str
+    test: str
+    unused: str
+    assignment: str
+    made_with: str = ""
+
+
+class TaskFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A task's TOML file as written, see benchmarks/README.md."""
+
+    title: str
+    about: str
+    labels: Labels
+    tones: Tones
+    split: SplitRule
+    validation: ValidationRule
+    paper: str = ""
+    selection: Selection = Selection()
+    scores: Scores = Scores()
+    leaks: LeakRules = LeakRules()
+    pins: dict[str, Pin] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A task: its id as people type it (`phantom/smoke`), its data set, file and content."""
+
+    id: str
+    dataset_id: str
+    path: Path
+    file: TaskFile
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The classes that are declared; empty for "all", which a Partition's `classes` spells out."""
+        return () if self.file.labels.classes == "all" else self.file.labels.classes
+
+    @property
+    def positive(self) -> tuple[str, ...]:
+        """The positive classes that are declared by name; see a Partition's `positive` for all."""
+        return self.file.labels.positive
+
+    @property
+    def tone_axis(self) -> str:
+        """The metadata's tone axis that this task uses."""
+        return self.file.tones.axis
+
+    @property
+    def scored_tones(self) -> tuple[str, ...]:
+        """The tones to score, light to dark."""
+        return self.file.tones.scored
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """The task's usual seeds; the first is the default."""
+        return self.file.split.seeds
+
+    @property
+    def seeded(self) -> bool:
+        """Whether the seed decides the split; otherwise it drives the training alone."""
+        return self.file.split.seeded
+
+    @property
+    def selection_metric(self) -> str:
+        """The metric that picks an epoch."""
+        return self.file.selection.metric
+
+    @property
+    def published_selection(self) -> str:
+        """How the paper picked the epoch: `validation`, `last` or `test-oracle`."""
+        return self.file.selection.published
+
+    @property
+    def min_support(self) -> int:
+        """Fewer images than this leave a score undefined."""
+        return self.file.scores.min_support
+
+    @property
+    def primary_metric(self) -> str:
+        """The metric that a leaderboard ranks by."""
+        return self.file.scores.primary
+
+    def pin_key(self, seed: int) -> str:
+        """The name of the pin that holds for a seed: the seed, or `published` where it moves nothing."""
+        return str(seed) if self.seeded else UNSEEDED
+
+
+def task_ids(root: Path) -> list[str]:
+    """Sorted ids of the tasks of a suite root: `<data set>/<file name without .toml>`."""
+    return sorted(f"{p.parent.parent.name}/{p.stem}" for p in (root / ROOM).glob("*/tasks/*.toml"))
+
+
+def read_task(root: Path, task_id: str) -> Task:
+    """The task of that id. Raises BadRoom for an unknown id (naming those near it) or a wrong file."""
+    known = task_ids(root)
+    if task_id not in known:
+        dataset_id = task_id.split("/")[0]
+        near = [other for other in known if other.startswith(f"{dataset_id}/")] or known
+        raise BadRoom(f"{root / ROOM}: no task {task_id!r}; there are: {', '.join(near) or 'none'}")
+    dataset_id, name = task_id.split("/")
+    path = root / ROOM / dataset_id / "tasks" / f"{name}.toml"
+    file = read_toml(path, TaskFile)
+    for problem in task_problems(file):
+        raise BadRoom(f"{path}: {problem}")
+    return Task(id=task_id, dataset_id=dataset_id, path=path, file=file)
+
+
+def task_problems(file: TaskFile) -> list[str]:
+    """Every contradiction inside a task's file, one sentence each."""
+    return [
+        *_label_problems(file.labels),
+        *_tone_problems(file),
+        *_split_problems(file),
+        *_score_problems(file),
+    ]
+
+
+def _label_problems(labels: Labels) -> Iterator[str]:
+    if labels.positive and labels.positive_where is not None:
+        yield "labels: both positive and positive_where; wanted one of them"
+    if labels.classes == "all":
+        return
+    if len(labels.classes) < 2:
+        yield f"labels.classes: found {len(labels.classes)}, wanted two or more"
+    if len(set(labels.classes)) < len(labels.classes):
+        yield "labels.classes: a class is listed twice"
+    for name in labels.positive:
+        if name not in labels.classes:
+            yield f"labels.positive: {name!r} is none of the classes"
+
+
+def _tone_problems(file: TaskFile) -> Iterator[str]:
+    scored = file.tones.scored
+    for tone in scored:
+        if tone not in TYPES + GROUPS:
+            yield f"tones.scored: {tone!r} is no skin tone; wanted {', '.join(TYPES + GROUPS)}"
+            return
+    if not scored:
+        yield "tones.scored: empty, wanted at least one tone"
+    if len({tone in TYPES for tone in scored}) > 1:
+        yield "tones.scored: types and groups are mixed; wanted one of the two kinds"
+    elif list(scored) != sorted(set(scored), key=tone_index):
+        yield "tones.scored: wanted each tone once, from light to dark"
+    for tone in _split_tones(file.split):
+        if tone not in TYPES + GROUPS:
+            yield f"split: {tone!r} is no skin tone; wanted {', '.join(TYPES + GROUPS)}"
+
+
+def _split_tones(rule: SplitRule) -> tuple[str, ...]:
+    match rule:
+        case ToneHoldout():
+            return rule.train
+        case ReferenceImages():
+            return rule.light + rule.dark
+        case _:
+            return ()
+
+
+def _split_problems(file: TaskFile) -> Iterator[str]:
+    rule, validation = file.split, file.validation
+    if not rule.seeds or len(set(rule.seeds)) < len(rule.seeds):
+        yield "split.seeds: wanted at least one seed, each once"
+    if any(seed < 0 or seed >= 2**32 for seed in rule.seeds):
+        yield "split.seeds: a seed is not between 0 and 4294967295"
+    for where, share in _shares(file):
+        if not 0 < share < 1:
+            yield f"{where}: {share:g} is no share of images; wanted more than 0 and less than 1"
+    yield from _validation_problems(rule, validation)
+    for key in file.pins:
+        if not (key.isdecimal() if rule.seeded else key == UNSEEDED):
+            wanted = "a seed" if rule.seeded else f'"{UNSEEDED}", for the seed moves no image'
+            yield f"pins.{key}: the name of this pin is wrong; wanted {wanted}"
+
+
+def _validation_problems(rule: SplitRule, validation: ValidationRule) -> Iterator[str]:
+    gives_validation = isinstance(rule, RandomThreeWay | GroupedHoldout)
+    if gives_validation != isinstance(validation, PublishedValidation):
+        yield (
+            'validation: rule "published" belongs to the split rules "random-three-way" and '
+            '"grouped-holdout", and to no other'
+        )
+    if isinstance(rule, GroupedHoldout):
+        if not rule.columns:
+            yield "split.columns: empty, wanted the columns whose equal cells keep images together"
+        if rule.test_fraction + rule.validation_fraction >= 1:
+            yield "split: test_fraction and validation_fraction leave nothing to train on"
+
+
+def _shares(file: TaskFile) -> Iterator[tuple[str, float]]:
+    match file.split:
+        case RandomHoldout(test_fraction=share):
+            yield "split.test_fraction", share
+        case RandomThreeWay(held_out_fraction=share):
+            yield "split.held_out_fraction", share
+        case GroupedHoldout(test_fraction=test, validation_fraction=validation):
+            yield "split.test_fraction", test
+            yield "split.validation_fraction", validation
+    if isinstance(file.validation, Carve):
+        yield "validation.fraction", file.validation.fraction
+
+
+def _score_problems(file: TaskFile) -> Iterator[str]:
+    for where, name in (
+        ("selection.metric", file.selection.metric),
+        ("scores.primary", file.scores.primary),
+    ):
+        if name not in METRIC_NAMES:
+            yield f"{where}: unknown metric {name!r}; there are: {', '.join(METRIC_NAMES)}"
+    if file.selection.metric in METRIC_NAMES and file.selection.metric not in SELECTION_METRICS:
+        wanted = ", ".join(SELECTION_METRICS)
+        yield f"selection.metric: no epoch is selected by {file.selection.metric!r}; wanted one of {wanted}"
+    if file.scores.min_support < 1:
+        yield f"scores.min_support: found {file.scores.min_support}, wanted 1 or more"

@@ -1,0 +1,72 @@
+"""The image of a plug-in's stages, from the lock, if the lock still says what the sources say.
+
+Asks no engine. The mistake it exists to prevent: a run in an image of yesterday's code.
+"""
+
+import functools
+from pathlib import Path
+
+from tonegap.declared.plugin import Plugin
+from tonegap.engines.images.environment import bound_environment
+from tonegap.engines.images.recipe import cache_folder, image_names, read_recipe, source_sha256
+from tonegap.errors import EngineError
+from tonegap.formats.image_lock import (
+    BoundEnvironment,
+    ImageLock,
+    LockedImage,
+    lock_path,
+    read_lock,
+)
+
+
+def image_of(root: Path, plugin: Plugin) -> LockedImage:
+    """The locked image of a plug-in with stages.
+
+    Raises EngineError, with the command that mends it, where there is none or its sources changed:
+    its own, those of a base (Dockerfile, locks, kit), or the environment that is bound into it.
+    """
+    if not plugin.file.stages:
+        raise EngineError(f"{plugin.label}: has no stages, so it has no image")
+    lock = read_lock(root)
+    reason = stale_reason(root, lock, plugin.label)
+    if reason is not None:
+        raise EngineError(f"{plugin.label}: {reason}; run `tonegap image build {plugin.label}`")
+    return lock.images[plugin.label]
+
+
+def stale_reason(root: Path, lock: ImageLock, name: str) -> str | None:
+    """Why the lock's image of that name is not what would be built now; None if it is.
+
+    Raises EngineError for sources that no image can be built from.
+    """
+    image = lock.images.get(name)
+    if image is None:
+        return f"no image in {lock_path(root)}"
+    foundation = lock.foundation(name)
+    recipe = read_recipe(root, name, foundation)
+    if recipe.base != image.base:
+        return f"its Dockerfile now stands on {recipe.base}, the image on {image.base}"
+    if recipe.base in image_names(root):
+        reason = stale_reason(root, lock, recipe.base)
+        if reason is not None:
+            return f"{recipe.base}: {reason}" if recipe.base not in reason else reason
+        base = lock.images[recipe.base]
+        if base.image_id != image.base_id:
+            return f"{recipe.base} was built again since"
+        if base.environment is not None and base.environment != image.environment:
+            return f"{recipe.base} has another environment bound since"
+    if source_sha256(root, recipe, foundation) != image.source_sha256:
+        return "its sources changed since its image was built"
+    return _stale_environment(root, image.environment)
+
+
+def _stale_environment(root: Path, environment: BoundEnvironment | None) -> str | None:
+    if environment is None or _digest_now(environment.host, root) == environment.sha256:
+        return None
+    return f"the packages bound from {environment.host} changed"
+
+
+@functools.cache
+def _digest_now(host: str, root: Path) -> str:
+    """Digest of a bound environment as it is now: looked at once per process."""
+    return bound_environment(Path(host), (), cache_folder(root)).sha256

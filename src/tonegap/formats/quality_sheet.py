@@ -1,0 +1,165 @@
+"""`quality.json`: what is known of one synthetic set. Undefined values are null, with a reason."""
+
+import msgspec
+
+from tonegap.formats.job import Parameter
+from tonegap.formats.record import DataId
+
+SCHEMA = "tonegap/quality@1"
+ALL = "all"
+
+
+class Share(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A share of n images."""
+
+    value: float | None
+    n: int
+    reason: str | None = None
+
+
+class ToneTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Images by tone asked for (rows) and tone measured (columns), and the shares that are as asked.
+
+    `n_without_tone` images have no tone that was asked for and are in no row. `same_group_by_tone`
+    has a share for each row.
+    """
+
+    asked: tuple[str, ...]
+    measured: tuple[str, ...]
+    counts: tuple[tuple[int, ...], ...]
+    n_without_tone: int
+    same_tone: Share
+    same_group: Share
+    same_group_by_tone: tuple[Share, ...]
+
+
+class SetDistance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How far the synthetic images of a tone (or `all`) are from the real training ones.
+
+    `standard_error` and `blocks` (images per block: real, synthetic) belong to the kernel distance.
+    """
+
+    tone: str
+    n_real: int
+    n_synthetic: int
+    value: float | None
+    reason: str | None = None
+    standard_error: float | None = None
+    blocks: tuple[int, int] | None = None
+
+
+class CellDiversity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Mean distance between two images of a class and tone, synthetic and real; null below two images."""
+
+    label: str
+    tone: str
+    n_real: int
+    n_synthetic: int
+    real: float | None
+    synthetic: float | None
+
+
+class Vendi(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Effective number of different images among `n` real and among `n` synthetic ones of a tone."""
+
+    tone: str
+    n: int
+    real: float | None
+    synthetic: float | None
+    reason: str | None = None
+
+
+class Pair(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A synthetic image, the training image nearest to it, and whether it was made from that one."""
+
+    synthetic: str
+    real: str
+    distance: float
+    is_source: bool
+
+
+class Memory(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How near synthetic images are to training images.
+
+    `threshold` is the 5 % quantile of the distances from training images to their nearest other
+    one; `near` the share of synthetic images within it (of new real images about 5 %); `own_source`
+    the share whose nearest training image is one they were made from.
+    """
+
+    threshold: float | None
+    near: Share
+    own_source: Share
+    median_real: float | None
+    median_synthetic: float | None
+    nearest: tuple[Pair, ...]
+
+
+class Measured(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """All that needs features.
+
+    `halves` is the kernel distance between two halves of the real images: what none would look like.
+    """
+
+    n_features: int
+    fid: tuple[SetDistance, ...]
+    kid: tuple[SetDistance, ...]
+    halves: SetDistance
+    diversity: tuple[CellDiversity, ...]
+    vendi: tuple[Vendi, ...]
+    memory: Memory
+
+
+class ExtractorId(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which features: plug-in, parameters (files with their digests), environment, `random` weights."""
+
+    plugin: str
+    parameters: dict[str, Parameter]
+    environment: str
+    random: bool
+
+
+class Picture(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A picture beside the sheet: file, digest, and what it shows."""
+
+    file: str
+    sha256: str
+    caption: str
+
+
+class SetId(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which synthetic set: plug-in and parameters, task, seed, stage key, digest, counts, its data."""
+
+    plugin: str
+    parameters: dict[str, Parameter]
+    task: str
+    seed: int
+    stage: str
+    sha256: str
+    n: int
+    n_by_tone: dict[str, int]
+    n_real: int
+    data: DataId
+
+
+class Sheet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The quality sheet; `measured` is null where there are no features, and `no_features` says why."""
+
+    schema: str
+    key: str
+    set: SetId
+    tones: ToneTable
+    real_tones: ToneTable
+    extractor: ExtractorId | None
+    measured: Measured | None
+    no_features: str | None
+    pictures: tuple[Picture, ...]
+
+
+def encode_sheet(sheet: Sheet) -> bytes:
+    """The sheet as JSON with sorted keys: equal sheets give equal bytes."""
+    return msgspec.json.format(msgspec.json.encode(sheet, order="sorted"), indent=1) + b"\n"
+
+
+def decode_sheet(content: bytes) -> Sheet:
+    """The sheet that JSON spells. Raises msgspec.ValidationError or DecodeError."""
+    return msgspec.json.decode(content, type=Sheet)

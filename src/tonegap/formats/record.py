@@ -1,0 +1,225 @@
+"""What one finished entry × task × seed measured, and on what evidence: `record.json`.
+
+All that may differ between two runs of the same work on the same kind of machine (times, memory,
+hardware) is in `circumstances`; the rest is byte-identical. The mistake it exists to prevent: a
+number without its evidence.
+"""
+
+from typing import Literal
+
+import msgspec
+
+from tonegap.formats.job import Parameter
+
+SCHEMA = "tonegap/record@1"
+SELECTIONS = ("validation", "last", "test-oracle")
+
+
+class EntryId(msgspec.Struct, frozen=True, forbid_unknown_fields=True, order=True):
+    """method × baseline × backbone; `variant` tells two parameter sets of the same three apart."""
+
+    method: str
+    baseline: str
+    backbone: str
+    variant: str = ""
+
+    @property
+    def label(self) -> str:
+        """As people read it: `tone-shift + erm (resnet18)`."""
+        parts = [part for part in (self.backbone, self.variant) if part]
+        inner = f" ({', '.join(parts)})" if parts else ""
+        return f"{self.method} + {self.baseline}{inner}"
+
+
+class ScoreColumns(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A score table by columns, all of one length; `value` is null where undefined, with a reason."""
+
+    metric: tuple[str, ...]
+    tone: tuple[str, ...]
+    value: tuple[float | None, ...]
+    n: tuple[int, ...]
+    reason: tuple[str | None, ...]
+
+
+class Selected(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The test scores of the epoch that one selection rule picked.
+
+    `threshold` is that of the positive event (null: none declared, or undefined). `tables` maps a
+    tone axis (`types`, `groups`) to its scores.
+    """
+
+    epoch: int
+    threshold: float | None
+    tables: dict[str, ScoreColumns]
+
+
+class PartitionId(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How many images a partition has, by tone (`unknown` for none), and its id list's SHA-256."""
+
+    n: int
+    n_by_tone: dict[str, int]
+    sha256: str
+
+
+class DataId(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which data: metadata digest, digest over ids and image contents, and whether they were drawn.
+
+    `stand_in` marks drawn images under real metadata: such a result never ranks beside real ones.
+    `missing` counts images by partition that the metadata lists and the download lacks. `subset` is to about
+    how many images the task was thinned, null for all of them: such a result never ranks beside full ones.
+    """
+
+    data_set: str
+    metadata_sha256: str
+    images_sha256: str
+    stand_in: bool
+    drawn: bool
+    missing: dict[str, int] = {}
+    subset: int | None = None
+
+
+class StageId(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A stage that led here: its plug-in, content key and environment digest."""
+
+    stage: str
+    plugin: str
+    key: str
+    environment: str
+
+
+class SyntheticId(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The synthetic set that training used: how many images, by tone, its digest, and what is known of its origin.
+
+    `sha256` covers rows, sources, learned parts and the content of every image. `parts`: SHA-256 of each
+    learned part. `withheld`: training images that no method was shown, by the rule that found their copy
+    among the held-out ones; `shown` where the task says that methods see them. Of the images: `n_sources`
+    real ones are their ancestors, of `n_unknown` the method says that nobody knows what they were made from,
+    `n_unnamed` name no ancestor though the method does not say that it works from text alone, `n_allowed` descend
+    from what was shown, `n_explained` look like a held-out image but more like a source of their own.
+    """
+
+    n: int
+    n_by_tone: dict[str, int]
+    sha256: str
+    parts: dict[str, str] = {}
+    withheld: dict[str, int] = {}
+    shown: dict[str, int] = {}
+    n_sources: int = 0
+    n_unknown: int = 0
+    n_allowed: int = 0
+    n_explained: int = 0
+    n_unnamed: int = 0
+
+
+class CurvePoint(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The selection metric of one epoch on validation and on test; null where undefined."""
+
+    epoch: int
+    validation: float | None
+    test: float | None
+
+
+class CrossFit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What choosing the epoch on test images gains, chosen on one half of them and scored on the other.
+
+    `epochs`: chosen on the first and on the second half (none where a half cannot choose); `n` images of each.
+    `gains` maps a tone axis to scores over all images: the chosen epoch's minus validation's, mean of both halves.
+    """
+
+    epochs: tuple[int, ...]
+    n: tuple[int, int]
+    gains: dict[str, ScoreColumns]
+
+
+class Leaks(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Near-duplicate groups that cross from training or validation into test: groups, test images.
+
+    `n_test_images_of_groups`: test images whose patient or lesion (the data set's `groups`) is in training or
+    validation too; None where the data set declares none.
+    """
+
+    n_groups: int
+    n_test_images: int
+    test_images_by_tone: dict[str, int]
+    n_test_images_of_groups: int | None = None
+
+
+class Isolation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What was in force while the stages ran: `network` and `files` say how the stage was cut off.
+
+    `contained` is false for a stage that ran as a plain process; a leaderboard marks it. `version` is
+    that of a container engine (`Docker 20.10.24`).
+    """
+
+    engine: str
+    contained: bool
+    network: str
+    files: str
+    limits: dict[str, str]
+    version: str = ""
+
+
+class StageCost(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a stage took: wall and processor seconds, peak memory in MiB (null: not measured)."""
+
+    stage: str
+    seconds: float
+    cpu_seconds: float | None
+    peak_memory_mib: float | None
+
+
+class Circumstances(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """All that may differ between two runs of the same work."""
+
+    finished: str
+    hardware: dict[str, str]
+    versions: dict[str, str]
+    costs: tuple[StageCost, ...]
+    isolation: Isolation
+
+
+class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """See the module; `scores` maps each selection rule to what it picked.
+
+    `truth_sha256` names the truth that the store keeps; empty: none was kept.
+    `numerics` "portable": the stages give the same bytes on every x86 processor with AVX2.
+    `cross_fit`: null in records that are older than it, and where nothing was left to choose.
+    """
+
+    schema: str
+    entry: EntryId
+    control: bool
+    method_parameters: dict[str, Parameter]
+    baseline_parameters: dict[str, Parameter]
+    task: str
+    seed: int
+    classes: tuple[str, ...]
+    positive: tuple[str, ...]
+    tones: tuple[str, ...]
+    primary_metric: str
+    selection_metric: str
+    published_selection: str
+    min_support: int
+    tone_at_test: bool
+    data: DataId
+    partitions: dict[str, PartitionId]
+    synthetic: SyntheticId | None
+    leaks: Leaks
+    stages: tuple[StageId, ...]
+    predictions_sha256: str
+    scores: dict[str, Selected]
+    curve: tuple[CurvePoint, ...]
+    circumstances: Circumstances
+    truth_sha256: str = ""
+    numerics: Literal["portable", "native"] = "native"
+    cross_fit: CrossFit | None = None
+
+
+def encode_record(record: Record) -> bytes:
+    """The record as JSON with sorted keys: equal records give equal bytes."""
+    return msgspec.json.format(msgspec.json.encode(record, order="sorted"), indent=1) + b"\n"
+
+
+def decode_record(content: bytes) -> Record:
+    """The record that JSON spells. Raises msgspec.ValidationError or DecodeError."""
+    return msgspec.json.decode(content, type=Record)

@@ -1,0 +1,126 @@
+"""The truth that a record was scored against, kept once per content: `truth/SHA256.csv`.
+
+    partition,image_id,label,tone,unit      validation rows, then test rows, in the order of the partition
+
+With it and the predictions every number of a record can be computed again, without images and without the
+data set. `unit` numbers near-duplicate groups. It never enters a stage.
+"""
+
+import csv
+import hashlib
+import io
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from tonegap.arrays import IntArray
+from tonegap.errors import StoreError
+from tonegap.files import digest_of
+from tonegap.formats.record import DataId
+from tonegap.tones import GROUPS, TYPES
+
+COLUMNS = ("partition", "image_id", "label", "tone", "unit")
+PARTITIONS = ("validation", "test")
+MAX_IMAGES = 1_000_000
+_UNIT = re.compile(r"[0-9]{1,9}")
+
+
+@dataclass(frozen=True, slots=True)
+class PartTruth:
+    """What is known of the images of one partition, aligned: ids, labels, tones (None: unknown), units."""
+
+    ids: tuple[str, ...]
+    labels: tuple[str, ...]
+    tones: tuple[str | None, ...]
+    units: tuple[int, ...]
+
+    def y(self, classes: Iterable[str]) -> IntArray:
+        """Class index of each image. Raises KeyError for a label that is none of the classes."""
+        index = {name: i for i, name in enumerate(classes)}
+        return np.array([index[label] for label in self.labels], dtype=np.int64)
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """Both partitions that predictions are made for."""
+
+    validation: PartTruth
+    test: PartTruth
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """All ids, validation first: the order in which predictions are read."""
+        return (*self.validation.ids, *self.test.ids)
+
+
+def truth_place(task: str, seed: int, data: DataId) -> str:
+    """The file below `truth/first/` that names the first truth which a store kept of a task at a seed.
+
+    One for each set of images that its ids may name: those that the suite drew are told apart by content, as an id
+    may be another picture once the drawing was changed.
+    """
+    drawing = data.images_sha256 if data.drawn and not data.stand_in else ""
+    return digest_of([task, seed, data.stand_in, data.subset, drawing])
+
+
+def encode_truth(truth: Truth) -> bytes:
+    """The file's content; its SHA-256 is its name."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for name in PARTITIONS:
+        part: PartTruth = getattr(truth, name)
+        for row in zip(part.ids, part.labels, part.tones, part.units, strict=True):
+            image_id, label, tone, unit = row
+            writer.writerow((name, image_id, label, tone or "", unit))
+    return out.getvalue().encode()
+
+
+def decode_truth(content: bytes, sha256: str, where: str) -> Truth:
+    """The truth in a file.
+
+    Raises StoreError naming `where` unless the content has that digest and every row is one of a truth: a
+    partition, an id that stands once, a label, a tone or nothing, the number of a unit.
+    """
+    found = hashlib.sha256(content).hexdigest()
+    if found != sha256:
+        raise StoreError(
+            f"{where}: found sha256 {found[:12]}…, wanted {sha256[:12]}…: it was changed"
+        )
+    try:
+        rows = csv.reader(io.StringIO(content.decode(), newline=""), strict=True)
+        if next(rows, None) != list(COLUMNS):
+            raise ValueError(f"line 1: wanted {','.join(COLUMNS)}")
+        return _decoded(rows)
+    except (ValueError, csv.Error) as e:
+        raise StoreError(f"{where}: not a truth: {e}") from None
+
+
+def _decoded(rows: Iterable[list[str]]) -> Truth:
+    """The rows by partition. Raises ValueError naming the first row that is none."""
+    parts: dict[str, list[tuple[str, str, str | None, int]]] = {name: [] for name in PARTITIONS}
+    seen: set[str] = set()
+    kept: dict[str, str] = {}  # one text for a label or tone that stands in many rows
+    for number, row in enumerate(rows, start=2):
+        if len(row) != len(COLUMNS):
+            raise ValueError(f"line {number}: {len(row)} fields, wanted {len(COLUMNS)}")
+        name, image_id, label, tone, unit = row
+        if name not in parts or not image_id or not label or image_id in seen:
+            raise ValueError(f"line {number}: wanted a partition, an id that stands once, a label")
+        if tone and tone not in (*TYPES, *GROUPS):
+            raise ValueError(f"line {number}: {tone[:20]!a} is no tone")
+        if not _UNIT.fullmatch(unit) or number > MAX_IMAGES:
+            raise ValueError(
+                f"line {number}: wanted the number of a unit, in {MAX_IMAGES:,} lines at most"
+            )
+        seen.add(image_id)
+        label, tone = (kept.setdefault(text, text) for text in (label, tone))
+        parts[name].append((image_id, label, tone or None, int(unit)))
+    return Truth(*(_part(parts[name]) for name in PARTITIONS))
+
+
+def _part(rows: list[tuple[str, str, str | None, int]]) -> PartTruth:
+    columns = tuple(zip(*rows, strict=True)) or ((), (), (), ())
+    return PartTruth(*columns)

@@ -1,0 +1,1 @@
+"""What is declared and what is there, as stages with keys."""

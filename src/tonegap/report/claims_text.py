@@ -1,0 +1,177 @@
+"""Claims in words and cells, the same in every format."""
+
+from dataclasses import dataclass
+
+from tonegap.report.phrases import (
+    UNDEFINED,
+    metric_label,
+    null_p_text,
+    p_text,
+    percent,
+    percent_range,
+    points,
+    points_range,
+)
+from tonegap.results.claims import Claims, RowClaims
+from tonegap.scores.evidence.intervals import ONE_RUN, Interval
+from tonegap.scores.tables import ALL, GAP, WORST
+
+ONE_TRAINING = "one training run"
+_ABOUT = (
+    "95 % intervals of the method, over test images and training runs: whole groups of near-duplicates are drawn anew "
+    "within each tone, the same for every entry, 2,000 times; what training seeds add is measured on the seeds of all "
+    "entries together. Shares have Wilson's interval, areas under the ROC curve DeLong's on the logit scale; those of "
+    "worst tone and gap, both of the mean over seeds, come from inverting a test, since noise alone makes a gap. "
+    "Entries of one band cannot be told from its best at the 5 % level, "
+    "its lead held against the largest that chance gives among as many. "
+    "p of a change is two-sided, paired by image, and corrected for all entries and scores (Holm); the change's "
+    "interval is at the level that it is tested at, so it leaves 0 out just where p is below 0.05."
+)
+_NULLS = (
+    "The gap if tones were alike is that of tones permuted among all images, and among those of one class: classes "
+    "that differ by tone make the first p small, too. Both p are of their row alone, not corrected for the others; 400 "
+    "permutations give none below 0.0025."
+)
+_ONCE = (
+    "Of an entry that was trained once the intervals are of these networks on all such images: "
+    f"{ONE_RUN}, so it has no p and is not called better."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimLine:
+    """A row's cells, aligned with `claims_header`."""
+
+    label: str
+    control: bool
+    cells: tuple[str, ...]
+
+
+def claims_about(claims: Claims) -> str:
+    """How the intervals are made, and what stands behind a gap."""
+    parts = [_ABOUT]
+    if claims.seeds:
+        parts.append(
+            f"σ̂ is the standard deviation over training seeds in points, pooled over the {claims.seeds.n_entries} "
+            "entries with two seeds or more (of a control: its own)."
+        )
+    if any(row.parity for row in claims.rows):
+        parts.append(_NULLS)
+    if any(row.trained_once for row in claims.rows):
+        parts.append(_ONCE)
+    if claims.n_left:
+        parts.append(
+            f"Of this long table {len(claims.table.all_rows) - claims.n_left:,} rows (the first, references and "
+            f"controls) have intervals and bands, and p is corrected for them; {claims.n_left:,} have none."
+        )
+    if claims.positives:
+        listed = ", ".join(f"{tone} {n}" for tone, n in claims.positives.items())
+        parts.append(f"Positive test images by tone: {listed}.")
+    if claims.without:
+        parts.append(
+            f"Without kept answers, and so without intervals: {', '.join(claims.without)}."
+        )
+    return " ".join(parts)
+
+
+def claims_header(claims: Claims) -> tuple[str, ...]:
+    """Names of the columns after the entry's."""
+    label = metric_label(claims.table.ranked[2])
+    if not _has_gap(claims):
+        return ("band", label, f"Δ {label}", "p", "σ̂ over seeds")
+    return (
+        "band",
+        f"{label}, worst tone",
+        "gap",
+        "gap if tones were alike; within class",
+        "detectable",
+        f"{label}, all",
+        "Δ worst",
+        "p",
+        "Δ gap",
+        "p",
+        "σ̂ over seeds: all; tones",
+    )
+
+
+def claim_lines(claims: Claims) -> tuple[ClaimLine, ...]:
+    """The rows of the table, ranked ones first."""
+    return tuple(
+        ClaimLine(r.row.entry.label, r.row.control, _cells(r, gap=_has_gap(claims)))
+        for r in claims.rows
+    )
+
+
+def _has_gap(claims: Claims) -> bool:
+    return any(GAP in row.intervals for row in claims.rows)
+
+
+def _cells(row: RowClaims, *, gap: bool) -> tuple[str, ...]:
+    band = "" if row.band is None else ONE_TRAINING if row.trained_once else str(row.band)
+    if not gap:
+        return (band, _interval(row, ALL), *_change(row, ALL), _seeds(row))
+    return (
+        band,
+        _interval(row, WORST),
+        _interval(row, GAP),
+        _parity(row),
+        UNDEFINED if row.detectable is None else detectable_text(row.detectable),
+        _interval(row, ALL),
+        *_change(row, WORST),
+        *_change(row, GAP),
+        _seeds(row),
+    )
+
+
+def _interval(row: RowClaims, score: str) -> str:
+    text = interval_text(row.shown.get(score))
+    return text if text == UNDEFINED else text + seeds_note(len(row.row.records))
+
+
+def seeds_note(n_seeds: int) -> str:
+    """What must be said beside an interval that rests on so few training runs; empty from three on."""
+    return {1: " (these networks)", 2: " (two seeds)"}.get(n_seeds, "")
+
+
+def interval_text(interval: Interval | None) -> str:
+    """`54.1 to 62.0` in percent; – where there is none, or none with a width: that is no certainty."""
+    if interval is None or interval.low is None or interval.high is None:
+        return UNDEFINED
+    if interval.low >= interval.high:
+        return UNDEFINED
+    return percent_range(interval.low, interval.high)
+
+
+def detectable_text(detectable: float) -> str:
+    """The smallest difference that a test set shows, in points; or that it shows none."""
+    return percent(detectable) if detectable < 1 else "more than 100: not detectable"
+
+
+def _parity(row: RowClaims) -> str:
+    if row.parity is None:
+        return UNDEFINED
+    text = f"{percent(row.parity.expected)} (p {null_p_text(row.parity.p)})"
+    within = row.parity_within
+    return f"{text}; {percent(within.expected)} (p {null_p_text(within.p)})" if within else text
+
+
+def _change(row: RowClaims, score: str) -> tuple[str, str]:
+    change, networks = row.changes.get(score), row.network_changes.get(score)
+    if change is not None:
+        ends = points_range(change.low, change.high)
+        return f"{points(change.paired.difference)} ({ends})", p_text(change.p)
+    if networks is None:
+        return "", ""
+    ends = points_range(networks.low, networks.high)
+    return f"{points(networks.difference)} ({ends}; these networks)", ONE_TRAINING
+
+
+def _seeds(row: RowClaims) -> str:
+    """`1.2; 0.9 to 2.4`: of all images, then of the tones."""
+    known = {tone: sigma for tone, sigma in row.seed_spread.items() if sigma is not None}
+    of_tones = [sigma for tone, sigma in known.items() if tone != ALL]
+    if not known:
+        return ONE_TRAINING
+    if not of_tones:
+        return percent(known[ALL])
+    return f"{percent(known[ALL])}; {percent(min(of_tones))} to {percent(max(of_tones))}"

@@ -1,0 +1,267 @@
+"""A leaderboard as JSON, with the evidence behind each seed (keys, digests, isolation, costs)."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from tonegap.formats.record import Record
+from tonegap.formats.repeats import Repeats
+from tonegap.report.phrases import answer, missing, report_title
+from tonegap.results.board import Leaderboard
+from tonegap.results.claims import Change, Claims
+from tonegap.results.model import Difference, Mean, Row, SeedResult, Table, View
+from tonegap.results.nulls import nulls_listed
+from tonegap.results.quality import SetSheet
+from tonegap.scores.repeats import standard_deviation
+
+if TYPE_CHECKING:
+    from tonegap.results.submissions.shelf import Shelved
+
+SCHEMA = "tonegap/leaderboard@1"
+
+
+def render_json(board: Leaderboard) -> str:
+    """The JSON text; the same board gives the same text. Scores are fractions, null: undefined."""
+    return b"".join(json_pieces(board)).decode()
+
+
+def json_pieces(board: Leaderboard) -> Iterator[bytes]:
+    """The JSON text bit by bit, for a file: that of 2,000 rows has 200 MB."""
+    tables = (_table(board, table) for table in board.tables)
+    yield from _object(_head(board), {"tables": _joined(tables)}, _foot(board))
+    yield b"\n"
+
+
+def _object(
+    head: dict[str, Any], lists: Mapping[str, Iterable[bytes]], foot: dict[str, Any]
+) -> Iterator[bytes]:
+    """One object: members, then members that are lists and come bit by bit, then members."""
+    yield msgspec.json.encode(head)[:-1]
+    for name, pieces in lists.items():
+        yield f',"{name}":['.encode()
+        yield from pieces
+        yield b"]"
+    yield b"," + msgspec.json.encode(foot)[1:]
+
+
+def _joined(items: Iterable[Iterable[bytes]]) -> Iterator[bytes]:
+    """Items of a list with commas between them."""
+    for i, pieces in enumerate(items):
+        if i:
+            yield b","
+        yield from pieces
+
+
+def _head(board: Leaderboard) -> dict[str, Any]:
+    settings = msgspec.to_builtins(board.settings)
+    del settings["templates"]
+    return {
+        "schema": SCHEMA,
+        "title": report_title(board),
+        "complete": not board.holes,
+        "missing": missing(board.holes, board.n_cells) if board.holes else None,
+        "alarms": board.alarms,
+        "truth_alarms": board.truth_alarms,
+        "submissions": [_submission(shelved) for shelved in board.submissions],
+        "n_cells": board.n_cells,
+        "settings": settings,
+    }
+
+
+def _foot(board: Leaderboard) -> dict[str, Any]:
+    return {
+        "holes": [
+            {"entry": h.entry, "task": h.task, "seed": h.seed, "cause": h.cause, "text": h.text}
+            for h in board.holes
+        ],
+        "not_applicable": board.not_applicable,
+        "synthetic_sets": [_set(made) for made in board.sheets],
+    }
+
+
+def _submission(shelved: "Shelved") -> dict[str, Any]:
+    found = shelved.submission
+    return {
+        "id": shelved.id,
+        "kind": found.kind,
+        "title": found.title,
+        "authors": found.authors,
+        "paper": found.paper,
+        "code": found.code,
+        "about": found.about,
+        "changed": shelved.changed,
+    }
+
+
+def _set(made: SetSheet) -> dict[str, Any]:
+    return {
+        "method": made.method,
+        "variants": made.variants,
+        "task": made.task,
+        "seed": made.seed,
+        "sheet": made.sheet,
+    }
+
+
+def _table(board: Leaderboard, table: Table) -> Iterator[bytes]:
+    lists = {
+        name: _joined([msgspec.json.encode(_row(row))] for row in rows)
+        for name, rows in (("rows", table.rows), ("controls", table.controls))
+    }
+    claims = {"claims": _claims(board.claims_of(table))}
+    yield from _object(_about(board, table), lists, claims)
+
+
+def _about(board: Leaderboard, table: Table) -> dict[str, Any]:
+    selection, axis, metric = table.ranked
+    return {
+        "task": table.task,
+        "question": table.question,
+        "answer": answer(board, table),
+        "axes": {a.name: a.tones for a in table.axes},
+        "metrics": table.metrics,
+        "ranked": {
+            "selection": selection,
+            "axis": axis,
+            "metric": metric,
+            "by": table.ranking.by,
+            "because": table.ranking.why,
+            "believed": dict(zip(table.tones(axis), table.ranking.believed, strict=False)),
+        },
+        "chance": table.chance,
+    }
+
+
+def _claims(claims: Claims | None) -> dict[str, Any] | None:
+    """Fractions, as scores are.
+
+    `intervals` and `changes` are the method's, over images and training seeds; `network_…` those of the networks that
+    were trained. p-values of changes are corrected for all entries and scores, and an interval of a change is at
+    the level that it is tested at; `by_itself` is neither.
+    """
+    if claims is None:
+        return None
+    return {
+        "positives": claims.positives,
+        "without": claims.without,
+        "rows": [
+            {
+                "entry": row.row.entry,
+                "band": row.band,
+                "intervals": row.intervals,
+                "network_intervals": row.network_intervals,
+                "seed_spread": row.seed_spread,
+                "changes": {score: _change(change) for score, change in row.changes.items()},
+                "network_changes": row.network_changes,
+                "gap_of_dealt_tones": row.parity,
+                "nulls": nulls_listed(row),
+                "detectable": _detectable(row.detectable),
+            }
+            for row in claims.rows
+        ],
+    }
+
+
+def _change(change: Change) -> dict[str, Any]:
+    own = change.paired
+    return {
+        "difference": own.difference,
+        "low": change.low,
+        "high": change.high,
+        "p": change.p,
+        "by_itself": {"low": own.low, "high": own.high, "p": own.p},
+    }
+
+
+def _detectable(difference: float | None) -> float | None:
+    """None also where a test set shows no difference that there can be."""
+    return None if difference is None or difference >= 1 else difference
+
+
+def _row(row: Row) -> dict[str, Any]:
+    return {
+        "entry": row.entry,
+        "label": row.entry.label,
+        "rank": row.rank,
+        "unranked": row.unranked,
+        "shrunken": row.shrunken,
+        "marks": row.marks,
+        "seeds": [_seed(seed) for seed in row.seeds],
+        "scores": [
+            {"selection": selection, "axis": axis, "metric": metric, **_view(view)}
+            for (selection, axis, metric), view in row.views.items()
+        ],
+    }
+
+
+def _view(view: View) -> dict[str, Any]:
+    scores, change = view.scores, view.comparison
+    return {
+        "all": _mean(scores.overall),
+        "tones": [_mean(tone) for tone in scores.tones],
+        "worst": scores.worst and _mean(scores.worst),
+        "worst_at": scores.worst_at,
+        "gap": scores.gap and _mean(scores.gap),
+        "change_from_reference": change
+        and {
+            "all": _difference(change.overall),
+            "worst": change.worst and _difference(change.worst),
+            "gap": change.gap and _difference(change.gap),
+        },
+        "under_test_oracle": _difference(view.under_test_oracle),
+        "cross_fitted_gain": _mean(view.cross_fitted),
+    }
+
+
+def _mean(mean: Mean) -> dict[str, Any]:
+    return {
+        "mean": mean.value,
+        "by_seed": mean.values,
+        "n": [mean.n_low, mean.n_high],
+        "reason": mean.reason,
+    }
+
+
+def _difference(difference: Difference) -> dict[str, Any]:
+    return {"mean": difference.value, "by_seed": difference.values, "reason": difference.reason}
+
+
+def _seed(result: SeedResult) -> dict[str, Any]:
+    evidence = _evidence(result.record) if result.record else None
+    cause = result.hole.cause if result.hole else None
+    return {
+        "seed": result.seed,
+        "key": result.key,
+        "missing": cause,
+        "evidence": evidence,
+        "repeats": result.repeats and _repeats(result.repeats),
+    }
+
+
+def _repeats(repeats: Repeats) -> dict[str, Any]:
+    return {
+        "n": repeats.n,
+        "identical": repeats.are_identical,
+        "scores": repeats.scores,
+        "spread": {name: standard_deviation(values) for name, values in repeats.scores.items()},
+    }
+
+
+def _evidence(record: Record) -> dict[str, Any]:
+    where = record.circumstances
+    return {
+        "predictions_sha256": record.predictions_sha256,
+        "numerics": record.numerics,
+        "data": record.data,
+        "partitions": record.partitions,
+        "synthetic": record.synthetic,
+        "leaks": record.leaks,
+        "stages": record.stages,
+        "epochs": {name: selected.epoch for name, selected in record.scores.items()},
+        "thresholds": {name: selected.threshold for name, selected in record.scores.items()},
+        "isolation": where.isolation,
+        "hardware": where.hardware,
+        "versions": where.versions,
+        "costs": where.costs,
+    }

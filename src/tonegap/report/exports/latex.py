@@ -1,0 +1,120 @@
+"""A leaderboard as LaTeX tables (booktabs), one `table*` per task."""
+
+import unicodedata
+
+from tonegap.report.grid import Cell, Grid, table_grid
+from tonegap.report.notes import event_note, images_note
+from tonegap.report.phrases import ranking_rule, report_title, table_title
+from tonegap.results.board import Leaderboard
+from tonegap.results.model import Table
+
+_SPECIAL = {
+    "\\": r"\textbackslash{}",
+    **{sign: f"\\{sign}" for sign in "&%$#_{}"},
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "–": "--",
+    "−": "$-$",
+    "Δ": r"$\Delta$",
+    "≥": r"$\geq$",
+    "≤": r"$\leq$",
+    "×": r"$\times$",
+    "…": r"\ldots{}",
+    "±": r"$\pm$",
+    "°": r"$^\circ$",
+    "·": r"$\cdot$",
+    "→": r"$\to$",
+    "µ": r"$\mu$",
+    "σ": r"$\sigma$",
+    "κ": r"$\kappa$",
+    "—": "---",
+    "‘": "`",
+    "’": "'",
+    "“": "``",
+    "”": "''",
+}
+# Beside ASCII, what any LaTeX can set without another font or package: letters with one of these accents, and a few.
+_ACCENTS = frozenset("\u0300\u0301\u0302\u0303\u0304\u0306\u0307\u0308\u030a\u030b\u030c\u0327")
+_LETTERS = frozenset("ßøØæÆœŒłŁ")
+
+
+def render_latex(board: Leaderboard) -> str:
+    """The tables; needs `booktabs` and `graphicx`. The same board gives the same text.
+
+    Every LaTeX can set it: signs that its first fonts lack are written by their Unicode number.
+    """
+    parts = [f"% {_text(report_title(board))}", "% needs: booktabs, graphicx"]
+    parts += [_table(board, table) for table in board.tables if table.question]
+    return "\n\n".join(parts) + "\n"
+
+
+def _table(board: Leaderboard, table: Table) -> str:
+    grid = table_grid(board, table)
+    blocks = [_rows(grid.rows)]
+    if grid.controls:
+        span = len(grid.header)
+        blocks.append(
+            rf"\multicolumn{{{span}}}{{l}}{{\emph{{Controls: to read the others against}}}} \\"
+        )
+        blocks.append(_rows(grid.controls))
+    lines = [
+        r"\begin{table*}",
+        r"\centering",
+        rf"\caption{{{_text(_caption(board, table))}}}",
+        r"\resizebox{\linewidth}{!}{%",
+        rf"\begin{{tabular}}{{ll{'r' * (len(grid.header) - 2)}}}",
+        r"\toprule",
+        " & ".join(_text(name) for name in grid.header) + r" \\",
+        r"\midrule",
+        "\n\\midrule\n".join(block for block in blocks if block),
+        r"\bottomrule",
+        r"\end{tabular}}",
+        *_notes(grid),
+        r"\end{table*}",
+    ]
+    return "\n".join(lines)
+
+
+def _caption(board: Leaderboard, table: Table) -> str:
+    incomplete = f"{report_title(board)}. " if board.holes or board.stamps else ""
+    note = images_note(table)
+    return (
+        f"{incomplete}{table_title(table)}: ranked by {ranking_rule(table)}. Scores in "
+        f"percent, means over seeds; changes against {board.settings.reference.label}. {event_note(table)} "
+        f"{note + ' ' if note else ''}{board.settings.tone_note}"
+    )
+
+
+def _rows(rows: tuple[tuple[Cell, ...], ...]) -> str:
+    return "\n".join(" & ".join(_cell(cell) for cell in row) + r" \\" for row in rows)
+
+
+def _cell(cell: Cell) -> str:
+    note = "" if cell.note is None else f"$^{{{cell.note}}}$"
+    return _text(cell.text) + note
+
+
+def _notes(grid: Grid) -> list[str]:
+    return [
+        rf"\\[2pt]\parbox{{\linewidth}}{{\footnotesize $^{{{i}}}$ {_text(note)}}}"
+        for i, note in enumerate(grid.notes, 1)
+    ]
+
+
+def _text(text: str) -> str:
+    return "".join(map(_sign, " ".join(text.split())))
+
+
+def _sign(sign: str) -> str:
+    """A sign as any LaTeX sets it; one that it cannot by what it looks like (`Ⅵ`), else by its number, `[U+043A]`."""
+    if sign in _SPECIAL:
+        return _SPECIAL[sign]
+    if (sign.isascii() and sign.isprintable()) or sign in _LETTERS or _is_accented(sign):
+        return sign
+    plain = unicodedata.normalize("NFKC", sign)
+    return _text(plain) if plain.isascii() and plain.isprintable() else f"[U+{ord(sign):04X}]"
+
+
+def _is_accented(sign: str) -> bool:
+    parts = unicodedata.normalize("NFD", sign)
+    return len(parts) == 2 and parts[0].isascii() and parts[0].isalpha() and parts[1] in _ACCENTS

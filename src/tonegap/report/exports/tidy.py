@@ -1,0 +1,155 @@
+"""A leaderboard as a tidy CSV: one line per entry × task × selection × axis × metric × tone.
+
+Scores are fractions, means over seeds; an empty `mean` has its `reason`. `null_…`: what the score is if tones are
+alike (see `nulls`), by the rule and on the axis that rank. A text that a spreadsheet would take for a formula begins
+with an apostrophe here, and only here.
+"""
+
+import csv
+import io
+from collections.abc import Callable, Iterator
+from itertools import islice
+
+from tonegap.results.board import Leaderboard
+from tonegap.results.model import Difference, Mean, Row, Table, View
+from tonegap.results.nulls import NULL_COLUMNS, Nulls, null_cells, nulls_by_entry
+from tonegap.results.ranking import SHRUNKEN
+from tonegap.scores.rules import MOST_PROBABLE
+from tonegap.scores.tables import ALL, GAP, OF_CALLS, OF_EVENT, WORST, metric_named
+from tonegap.spreadsheet import safe_cell
+
+COLUMNS = (
+    "task", "data_set", "stand_in", "drawn", "subset", "method", "baseline", "backbone", "variant",
+    "control", "marks", "seeds_declared", "seeds_finished", "unranked",
+    "selection", "axis", "metric", "larger_is_better", "positive", "threshold", "tone",
+    "mean", "low", "high", "n_low", "n_high", "reason",
+    "change_from_reference", "under_test_oracle", "cross_fitted_gain", "rank", "ranked_by", "ranked_because",
+    *NULL_COLUMNS,
+)  # fmt: skip
+TidyLine = tuple[str | int | float | None, ...]
+Batch = list[TidyLine]
+_BATCH = 20_000
+
+
+def render_csv(board: Leaderboard) -> str:
+    """The CSV, with LF; the same board gives the same text."""
+    return b"".join(csv_pieces(board)).decode()
+
+
+def csv_pieces(board: Leaderboard, each: Callable[[Batch], None] | None = None) -> Iterator[bytes]:
+    """The CSV in UTF-8 bit by bit, for a file: that of 2,000 rows has 100 MB.
+
+    `each` is handed the lines as well, so that another file of them need not make them again.
+    """
+    yield _written([COLUMNS])
+    for batch in tidy_batches(board):
+        if each:
+            each(batch)
+        yield _written(batch)
+
+
+def _written(lines: Batch) -> bytes:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(
+        [safe_cell(cell) for cell in line] for line in lines
+    )
+    return text.getvalue().encode()
+
+
+def tidy_batches(board: Leaderboard) -> Iterator[Batch]:
+    """The lines, aligned with COLUMNS, some thousands at a time; none is empty.
+
+    `rank` stands on the line of the score that ranks and nowhere else.
+    """
+    lines = (
+        line
+        for table in board.tables
+        for nulls in (nulls_by_entry(board.claims_of(table)),)
+        for row in table.all_rows
+        for line in _lines(table, row, nulls.get(row.entry, {}))
+    )
+    while batch := list(islice(lines, _BATCH)):
+        yield batch
+
+
+def _lines(table: Table, row: Row, nulls: Nulls) -> Iterator[TidyLine]:
+    who, no_null = _who(table, row), (None,) * len(NULL_COLUMNS)
+    if not row.views:
+        selection, axis, metric = table.ranked
+        why = next(s.hole.text for s in row.seeds if s.hole)
+        yield (*who, selection, axis, metric, *[None] * 9, why, *[None] * 6, *no_null)
+    for (selection, axis, metric), view in row.views.items():
+        larger = _yes(metric_named(metric).larger_is_better)
+        where = selection, axis, metric, larger, *_event(table, row, selection, metric)
+        ranks = (selection, axis, metric) == table.ranked
+        of_view = nulls if (selection, axis) == table.ranked[:2] else {}
+        for tone, mean, change in _scores(view, table.tones(axis)):
+            choices = view.under_test_oracle.value, view.cross_fitted.value
+            gains = choices if tone == ALL else (None, None)
+            changed = change.value if change else None
+            at_parity = null_cells(of_view, metric, tone) if mean.value is not None else no_null
+            rank = _rank(table, row, ranks, tone)
+            yield (*who, *where, tone, *_mean(mean), changed, *gains, *rank, *at_parity)
+        if ranks and row.shrunken and view.scores.worst:
+            of = view.scores.worst
+            shrunken = row.shrunken.worst, None, None, of.n_low, of.n_high, None
+            rank = _rank(table, row, ranks, SHRUNKEN)
+            yield (*who, *where, SHRUNKEN, *shrunken, None, None, None, *rank, *no_null)
+
+
+def _event(table: Table, row: Row, selection: str, metric: str) -> tuple[str | None, str | None]:
+    """The event's classes where a metric rests on them, and each seed's threshold where it rests on calls."""
+    positive = table.question.positive if table.question else ()
+    if metric not in OF_EVENT or not positive:
+        return None, None
+    if metric not in OF_CALLS:
+        return ";".join(positive), None
+    selected = [r.scores[selection] for r in row.records if selection in r.scores]
+    found = [MOST_PROBABLE if s.threshold is None else f"{s.threshold:.6g}" for s in selected]
+    return ";".join(positive), ";".join(found)
+
+
+def _rank(table: Table, row: Row, ranks: bool, tone: str) -> TidyLine:
+    """The rank on the line of the score that ranks, by what and why by that; nothing elsewhere."""
+    if not ranks or row.rank is None or tone != table.ranking.by:
+        return None, None, None
+    return row.rank, table.ranking.by, table.ranking.why or None
+
+
+def _who(table: Table, row: Row) -> TidyLine:
+    question, entry = table.question, row.entry
+    return (
+        table.task,
+        question.data_set if question else None,
+        _yes(question.stand_in) if question else None,
+        _yes(question.drawn) if question else None,
+        question.subset if question else None,
+        entry.method,
+        entry.baseline,
+        entry.backbone,
+        entry.variant,
+        _yes(row.control),
+        ";".join(row.marks),
+        len(row.seeds),
+        len(row.records),
+        row.unranked,
+    )
+
+
+def _yes(value: bool) -> str:
+    return "yes" if value else "no"
+
+
+def _scores(view: View, tones: tuple[str, ...]) -> Iterator[tuple[str, Mean, Difference | None]]:
+    scores, change = view.scores, view.comparison
+    yield ALL, scores.overall, change.overall if change else None
+    # A metric that compares tones has no tone of its own.
+    for tone, mean in zip(tones, scores.tones, strict=False):
+        yield tone, mean, None
+    if scores.worst and scores.gap:
+        yield WORST, scores.worst, change.worst if change else None
+        yield GAP, scores.gap, change.gap if change else None
+
+
+def _mean(mean: Mean) -> TidyLine:
+    return mean.value, mean.low, mean.high, mean.n_low, mean.n_high, mean.reason

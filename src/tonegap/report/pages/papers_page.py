@@ -1,0 +1,138 @@
+"""A page for each paper: its printed tables, with what the runs of this report say beside every number."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from tonegap.declared.paper import PaperTable, paper_keys, read_paper
+from tonegap.report.pages.html import render_template
+from tonegap.results.board import Leaderboard
+from tonegap.results.papers.compare import ComparedPaper, Sources, paper_cells
+from tonegap.results.papers.kept_runs import runs_for
+from tonegap.results.papers.verdict import PaperCell
+from tonegap.results.papers.words import reproduced_text, tally
+from tonegap.results.settings import LeaderboardSettings
+from tonegap.store.read import merge_suites
+from tonegap.store.source import Source
+
+FOLDER = "papers"
+_TEMPLATE = "paper.html.j2"
+_WORD = re.compile("[a-z]+")
+_ARXIV = re.compile(r"arXiv (\d{4}\.\d{4,5})")
+VERDICTS = {
+    "agrees": "reproduced by a run: the printed value, as far as it was rounded or with twice its standard deviation, "
+    "meets the reproduced one with its interval",
+    "differs": "a run had the paper's setting, and the two do not meet",
+    "not comparable": "what was run, or can be, answers another question; the reason stands below the table",
+    "not run": "no run in this store answers it yet",
+    "recomputed from the authors' counts": "counts that the authors released, scored here again, give the printed "
+    "value; no run stands behind it, so it is not a reproduction",
+    "differs from the authors' counts": "counts that the authors released, scored here again, give another value",
+    "agrees with the metadata": "counted in the data set's metadata",
+    "differs from the metadata": "the data set's metadata has another count",
+    "not counted": "nobody said where the data set's metadata is",
+    "printed value unknown": "no source that could be read has the number",
+}
+_ABOUT = {
+    "scores": "In each cell: printed, then reproduced with its 95 % interval, then the verdict.",
+    "stored": "In each cell: printed, then computed again from the authors' counts (no run of ours), then the verdict.",
+    "counts": "In each cell: printed, then counted in the data set's metadata, then the verdict.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class PaperNumber:
+    """A cell of a paper's table as the page shows it; `note` numbers the reason below, `style` its look."""
+
+    printed: str
+    reproduced: str
+    verdict: str
+    style: str
+    note: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class PaperLine:
+    """A row of a paper's table."""
+
+    name: str
+    numbers: tuple[PaperNumber, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PaperPart:
+    """A paper's table; `notes` are what its authors or readers found about it, `reasons` ours for each verdict."""
+
+    id: str
+    table: PaperTable
+    about: str
+    columns: tuple[str, ...]
+    lines: tuple[PaperLine, ...]
+    reasons: tuple[str, ...]
+    tally: str
+
+
+def paper_lines(source: Source) -> tuple[ComparedPaper, ...]:
+    """Every paper of the suite root beside the reported runs.
+
+    Raises BadRoom for a paper with a wrong file, StoreError for damaged predictions or truth.
+    """
+    cells = merge_suites(source.suites)
+    found = []
+    for key in paper_keys(source.root):
+        paper = read_paper(source.root, key)
+        runs = runs_for(paper, cells, source.store)
+        found.append(ComparedPaper(key, paper, paper_cells(paper, Sources(runs=runs))))
+    return tuple(found)
+
+
+def paper_files(board: Leaderboard) -> dict[str, bytes]:
+    """A page for each paper of the board. Raises BadRoom if a template is missing or wrong."""
+    return {f"{FOLDER}/{p.key}.html": _page(p, board.settings).encode() for p in board.papers}
+
+
+def _page(compared: ComparedPaper, settings: LeaderboardSettings) -> str:
+    used: Counter[str] = Counter(cell.verdict for cell in compared.cells if cell.verdict)
+    values = {
+        "report": settings.title,
+        "compared": compared,
+        "cite": list(_linked(compared.paper.cite)),
+        "parts": [_part(table, compared.cells) for table in compared.paper.tables],
+        "verdicts": [(name, meaning) for name, meaning in VERDICTS.items() if used[name]],
+    }
+    return render_template(settings, _TEMPLATE, values)
+
+
+def _linked(cite: str) -> Iterator[tuple[str, str]]:
+    """A reference in pieces: text, and an address where it names an arXiv paper."""
+    at = 0
+    for match in _ARXIV.finditer(cite):
+        yield cite[at : match.start()], ""
+        yield match.group(), f"https://arxiv.org/abs/{match.group(1)}"
+        at = match.end()
+    yield cite[at:], ""
+
+
+def _part(table: PaperTable, cells: Sequence[PaperCell]) -> PaperPart:
+    own = [cell for cell in cells if cell.table == table.id]
+    by_place = {(cell.row, cell.column): cell for cell in own}
+    columns = tuple(column.name for column in table.columns)
+    reasons: dict[str, int] = {}
+    lines = tuple(
+        PaperLine(row.name, tuple(_number(by_place[row.name, name], reasons) for name in columns))
+        for row in table.rows
+    )
+    return PaperPart(
+        f"table-{table.id}", table, _ABOUT[table.kind], columns, lines, tuple(reasons), tally(own)
+    )
+
+
+def _number(cell: PaperCell, reasons: dict[str, int]) -> PaperNumber:
+    note = None
+    if cell.printed and cell.why:
+        text = f"{cell.verdict}: {cell.why}"
+        note = reasons.setdefault(text, len(reasons) + 1)
+    names = ["-".join(_WORD.findall(cell.verdict))]
+    names += ["differs"] if cell.verdict.startswith("differs ") else []
+    return PaperNumber(cell.printed, reproduced_text(cell), cell.verdict, " ".join(names), note)

@@ -1,0 +1,74 @@
+"""Where a submission stands among the results of a store, one line for each of its entries."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from tonegap.errors import BadRequest
+from tonegap.formats.record import Record
+from tonegap.formats.submission import Submission
+from tonegap.report.phrases import percent, ranking_rule
+from tonegap.results.answers import Answers, kept_answers, remembered
+from tonegap.results.leaderboard import leaderboard
+from tonegap.results.model import Row, Table
+from tonegap.results.ranking import SHRUNKEN
+from tonegap.results.settings import LeaderboardSettings
+from tonegap.results.submissions.shelf import Shelved, cells_of, cells_on, new_cells, read_shelf
+from tonegap.scores.evidence.images import TestAnswers
+from tonegap.store.read import merge_suites, read_suites
+
+
+def places(
+    store: Path, made: Path, submission: Submission, settings: LeaderboardSettings
+) -> Iterator[str]:
+    """A line for each task and entry: its score, and the rank that it has or would have.
+
+    Raises BadRequest where all of it is in the store already.
+    """
+    here = merge_suites(read_suites(store))
+    there = new_cells(cells_of(made, Shelved(submission.id, submission, ())), here)
+    if not there:
+        raise BadRequest(
+            f"{submission.title}: every prediction in it is this store's own, byte for byte: it is confirmed, and "
+            "there is nothing to add"
+        )
+    shelf = [shelved for shelved in read_shelf(store) if shelved.id != submission.id]
+    cells = (*here, *cells_on(store, shelf, here), *there)
+    board = leaderboard(cells, settings, _answers(store, made, submission, settings))
+    names = {cell.id.entry for cell in there}
+    for table in board.tables:
+        for row in table.all_rows:
+            if row.entry in names:
+                rule = ranking_rule(table)
+                yield f"{table.task}: {row.entry.label}: {_score(row, table)}{rule}; {_rank(row)}"
+
+
+def _answers(
+    store: Path, made: Path, submission: Submission, settings: LeaderboardSettings
+) -> Answers:
+    """What entries of the store said of each image, and those of a submission that is not in it yet."""
+    kept, sent = (kept_answers(folder, settings.selection) for folder in (store, made))
+    prefix = f"{submission.id}:"
+
+    def answers(record: Record) -> TestAnswers | None:
+        stages = tuple(
+            msgspec.structs.replace(s, key=s.key.removeprefix(prefix)) for s in record.stages
+        )
+        own = stages != record.stages
+        return sent(msgspec.structs.replace(record, stages=stages)) if own else kept(record)
+
+    return remembered(answers)
+
+
+def _score(row: Row, table: Table) -> str:
+    scores = row.views[table.ranked].scores
+    shrunken = row.shrunken.worst if row.shrunken and table.ranking.by == SHRUNKEN else None
+    measured = (scores.worst or scores.overall).value
+    return f"{percent(measured if shrunken is None else shrunken)} % "
+
+
+def _rank(row: Row) -> str:
+    if row.control:
+        return "a control, never ranked"
+    return f"rank {row.rank}" if row.rank is not None else f"no rank: {row.unranked}"

@@ -1,0 +1,86 @@
+"""A suite's report where `tonegap run` says it is; made again only when something it shows changed."""
+
+from pathlib import Path
+
+import tonegap
+from tonegap.files import digest_of, folder_digest, sha256_file
+from tonegap.formats.matrix import Matrix
+from tonegap.run.sheet_maker import SHEET, sheet_folder
+from tonegap.store.layout import FAILURES, FIRST_TRUTHS, RECORDS
+
+_STAMP = "made-from"
+
+
+def publish_suite(root: Path, store: Path, matrix: Matrix) -> Path:
+    """Writes the report of a suite that ran in this store and returns its page.
+
+    Raises StoreError for a damaged record or a folder that cannot be written, BadRoom for wrong settings.
+    """
+    out = store / "report" / matrix.suite
+    stamp = out / _STAMP
+    made_from = _digest(root, store, matrix)
+    page = out / "index.html"
+    if page.exists() and stamp.exists() and stamp.read_text(encoding="utf-8") == made_from:
+        return page
+    # matplotlib and the templates: not for a run that changed nothing.
+    from tonegap.report.write import write_board, write_text
+    from tonegap.results.assemble import assemble
+    from tonegap.results.settings import read_settings, titled
+    from tonegap.store.read import read_suites
+    from tonegap.store.source import Source
+
+    (suite,) = read_suites(store, [matrix.suite])
+    settings = titled(read_settings(root), [matrix.title])
+    page = write_board(assemble(store, [suite], settings), out, Source(root, store, [suite]))
+    write_text(stamp, made_from)
+    return page
+
+
+def _digest(root: Path, store: Path, matrix: Matrix) -> str:
+    """Digest of all that the report is made from: cells and what is there for each, submissions, settings, code."""
+    from tonegap.results.submissions.shelf import read_shelf
+
+    found = []
+    for cell in matrix.cells:
+        for folder in (RECORDS, FAILURES):
+            path = store / folder / f"{cell.key}.json"
+            if path.is_file():
+                found.append([folder, sha256_file(path)])
+    for key in matrix.sheets.values():
+        sheet = sheet_folder(store, key) / SHEET
+        if sheet.is_file():
+            found.append([key, sha256_file(sheet)])
+    return digest_of(
+        [
+            [matrix.suite, matrix.title, [repr(cell) for cell in matrix.cells]],
+            found,
+            [[s.id, s.changed] for s in read_shelf(store)],
+            [[p.name, sha256_file(p)] for p in _plain(store / FIRST_TRUTHS)],
+            folder_digest(root / "reports"),
+            [[p.as_posix(), sha256_file(root / p)] for p in _rooms(matrix) if (root / p).is_file()],
+            [[p.name, sha256_file(p)] for p in _shared(root)],
+            folder_digest(Path(tonegap.__path__[0])),
+        ]
+    )
+
+
+def _plain(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.glob("*") if path.is_file())
+
+
+def _rooms(matrix: Matrix) -> list[Path]:
+    """What declares the suite's data sets, tasks and plug-ins, relative to the suite root."""
+    found = set()
+    for cell in matrix.cells:
+        dataset, _, task = cell.task.partition("/")
+        found.add(Path("benchmarks", dataset, "dataset.toml"))
+        found.add(Path("benchmarks", dataset, "tasks", f"{task}.toml"))
+        found.add(Path("methods", cell.entry.method, "method.toml"))
+        found.add(Path("baselines", cell.entry.baseline, "baseline.toml"))
+    return sorted(found)
+
+
+def _shared(root: Path) -> list[Path]:
+    """Parameters that plug-ins share, and suites, which say where local files lie."""
+    patterns = ("methods/*.toml", "baselines/*.toml", "benchmarks/suites/*.toml")
+    return sorted(path for pattern in patterns for path in root.glob(pattern))

@@ -1,0 +1,122 @@
+"""A report as files: the page and the same tables in every other format beside it."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from tonegap.errors import StoreError
+from tonegap.files import write_pieces_atomic
+from tonegap.formats.matrix import Cell
+from tonegap.report.exports.described import standard_files
+from tonegap.report.exports.json_ import json_pieces, render_json
+from tonegap.report.exports.latex import render_latex
+from tonegap.report.exports.markdown import render_markdown
+from tonegap.report.exports.parquet import TidyParquet
+from tonegap.report.exports.tidy import csv_pieces, render_csv
+from tonegap.report.pages.entry_write import entry_files, files_of, rows_named
+from tonegap.report.pages.html import render_html
+from tonegap.report.pages.method_write import card_files
+from tonegap.report.pages.pairs_page import compare_files
+from tonegap.report.pages.papers_page import paper_files, paper_lines
+from tonegap.report.pages.quality_write import sheet_files
+from tonegap.results.answers import Answers
+from tonegap.results.board import Leaderboard
+from tonegap.results.leaderboard import leaderboard
+from tonegap.results.levelling import with_claims
+from tonegap.results.quality import SetSheet
+from tonegap.results.settings import LeaderboardSettings
+from tonegap.store.source import Source
+
+RENDERERS: Mapping[str, Callable[[Leaderboard], str]] = {
+    "html": render_html,
+    "md": render_markdown,
+    "tex": render_latex,
+    "csv": render_csv,
+    "json": render_json,
+}
+# As they are written into files: what is long comes bit by bit.
+FILES: Mapping[str, Callable[[Leaderboard], Iterable[bytes]]] = {
+    "md": lambda board: [render_markdown(board).encode()],
+    "tex": lambda board: [render_latex(board).encode()],
+    "json": json_pieces,
+}
+PAGE_NAME = "index.html"
+
+
+def write_entry(board: Leaderboard, label: str, out_dir: Path, source: Source) -> list[Path]:
+    """Writes the page of every row of that label; returns the pages' paths.
+
+    It links to what is in that folder already. Raises BadRequest where there is no such entry, StoreError if
+    the folder cannot be written.
+    """
+    rows = rows_named(board, label)
+    files = files_of(board, rows, source, lambda path: (out_dir / path).exists())
+    for path, content in files.items():
+        write_bytes(out_dir / path, content)
+    return [out_dir / path for path in files if path.endswith(".html")]
+
+
+def write_report(
+    cells: Sequence[Cell],
+    settings: LeaderboardSettings,
+    out_dir: Path,
+    sheets: tuple[SetSheet, ...] = (),
+    answers: Answers | None = None,
+    source: Source | None = None,
+) -> Path:
+    """Writes `index.html`, `leaderboard.{md,tex,csv,json,parquet}` and `quality/`; returns the page's path.
+
+    With a `source` also the pages that need more than records. Each file is whole or not there; the page comes
+    last. Raises StoreError if the folder cannot be written, BadRoom for a wrong template, BadRequest for cells
+    that contradict each other.
+    """
+    board = replace(leaderboard(cells, settings, answers), sheets=sheets)
+    board = board if answers is None else with_claims(board, answers)
+    return write_board(board, out_dir, source)
+
+
+def write_board(board: Leaderboard, out_dir: Path, source: Source | None = None) -> Path:
+    """As `write_report`, for a leaderboard that is there already."""
+    _write_tables(board, out_dir)
+    _write_all(sheet_files(board.sheets, board.settings, with_cards=source is not None), out_dir)
+    if source is not None:
+        others = standard_files(source, board.sheets)
+        board = replace(board, site=True, papers=paper_lines(source), beside=tuple(others))
+        _write_all(others, out_dir)
+        _write_all(compare_files(board) | paper_files(board), out_dir)
+        _write_all(entry_files(board, source) | card_files(board, source), out_dir)
+    page = out_dir / PAGE_NAME
+    write_text(page, render_html(board))
+    return page
+
+
+def _write_tables(board: Leaderboard, out_dir: Path) -> None:
+    """The leaderboard in every format but the page's."""
+    for name, pieces in FILES.items():
+        write_pieces(out_dir / f"leaderboard.{name}", pieces(board))
+    parquet = TidyParquet(board)
+    write_pieces(out_dir / "leaderboard.csv", csv_pieces(board, parquet.add))
+    write_bytes(out_dir / "leaderboard.parquet", parquet.finish())
+
+
+def _write_all(files: Mapping[str, bytes], out_dir: Path) -> None:
+    for path, content in files.items():
+        write_bytes(out_dir / path, content)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes a whole UTF-8 file or nothing. Raises StoreError if that cannot be done."""
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Writes a whole file or nothing. Raises StoreError if that cannot be done."""
+    write_pieces(path, (content,))
+
+
+def write_pieces(path: Path, pieces: Iterable[bytes]) -> None:
+    """As `write_bytes`, for a file that comes bit by bit."""
+    try:
+        write_pieces_atomic(path, pieces)
+    except OSError as e:
+        raise StoreError(f"{path}: cannot be written: {e.strerror}; choose another --out") from None

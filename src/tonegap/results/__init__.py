@@ -1,0 +1,1 @@
+"""Records of a store, papers, external submissions and bundles, as one board: numbers only."""

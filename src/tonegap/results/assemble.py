@@ -1,0 +1,54 @@
+"""All that a report of suites shows, gathered from a store: results, submissions, sheets, claims, alarms."""
+
+import gc
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from tonegap.results.answers import first_truths, kept_answers, kept_truths, remembered
+from tonegap.results.board import Leaderboard
+from tonegap.results.leaderboard import leaderboard
+from tonegap.results.levelling import with_claims
+from tonegap.results.quality import read_set_sheets
+from tonegap.results.settings import LeaderboardSettings
+from tonegap.results.submissions.shelf import cells_on, read_shelf
+from tonegap.results.truths import truth_alarms
+from tonegap.store.read import SuiteRun, merge_suites
+
+
+@contextmanager
+def without_cycle_search() -> Iterator[None]:
+    """Holds back Python's search for cycles; afterwards none is made among what was made inside and is still there.
+
+    A board is millions of small values without a cycle. Looking for cycles among them again and again takes longer
+    than making them.
+    """
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.freeze()
+            gc.enable()
+
+
+def assemble(store: Path, suites: Sequence[SuiteRun], settings: LeaderboardSettings) -> Leaderboard:
+    """The leaderboard of suites that ran in a store, beside the results of others for the same tasks.
+
+    Raises StoreError for what is damaged, BadRequest for cells that contradict each other.
+    """
+    own = merge_suites(suites)
+    tasks = {cell.id.task for cell in own}
+    shelf = tuple(s for s in read_shelf(store) if not tasks.isdisjoint(s.submission.tasks))
+    cells = own + cells_on(store, shelf, own)
+    records = [cell.record for cell in cells if cell.record]
+    answers = remembered(kept_answers(store, settings.selection))
+    board = replace(
+        leaderboard(cells, settings, answers),
+        sheets=read_set_sheets(store, suites),
+        submissions=shelf,
+        truth_alarms=truth_alarms(records, kept_truths(store), first_truths(store)),
+    )
+    return with_claims(board, answers)

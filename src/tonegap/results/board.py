@@ -1,0 +1,54 @@
+"""The whole of a report: its tables and all that is said of them."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tonegap.results.claims import Claims
+from tonegap.results.model import Hole, NotApplicable, Table
+from tonegap.results.papers.compare import ComparedPaper
+from tonegap.results.quality import SetSheet
+from tonegap.results.settings import LeaderboardSettings
+
+if TYPE_CHECKING:
+    from tonegap.results.submissions.shelf import Shelved
+
+
+@dataclass(frozen=True, slots=True)
+class Leaderboard:
+    """All tables of a report with what is missing from them.
+
+    `n_cells` counts the declared cells that apply; `sheets` has the synthetic sets, `claims`
+    the intervals and comparisons of the tables that have any. `site`: it is a folder with pages beside this
+    one, which it may link to; `papers` have a page each then, and `beside` names files that other tools read.
+    """
+
+    settings: LeaderboardSettings
+    tables: tuple[Table, ...]
+    holes: tuple[Hole, ...]
+    not_applicable: tuple[NotApplicable, ...]
+    n_cells: int
+    sheets: tuple[SetSheet, ...] = ()
+    claims: tuple[Claims, ...] = ()
+    submissions: "tuple[Shelved, ...]" = ()
+    truth_alarms: tuple[str, ...] = ()
+    site: bool = False
+    papers: tuple[ComparedPaper, ...] = ()
+    beside: tuple[str, ...] = ()
+
+    def claims_of(self, table: Table) -> Claims | None:
+        """The claims of one of the tables, None if it has none."""
+        return next((claims for claims in self.claims if claims.table is table), None)
+
+    @property
+    def alarms(self) -> tuple[str, ...]:
+        """What controls say against the whole report; empty as it should be."""
+        return tuple(alarm for claims in self.claims for alarm in claims.alarms)
+
+    @property
+    def stamps(self) -> tuple[tuple[str, str], ...]:
+        """Every alarm with the name of its kind, as all formats say it first of all."""
+        return (
+            *(("CONTROL ALARM", alarm) for alarm in self.alarms),
+            *(("TRUTH ALARM", alarm) for alarm in self.truth_alarms),
+            *(("TRUTH ALARM", text) for claims in self.claims for text in claims.contradictions),
+        )

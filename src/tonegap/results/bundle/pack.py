@@ -1,0 +1,98 @@
+"""Which files of a store and a suite root make up the bundle of a suite that ran."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from tonegap import __version__
+from tonegap.errors import BadRequest, StoreError
+from tonegap.files import sha256_bytes
+from tonegap.formats.matrix import completeness
+from tonegap.results.answers import kept_truths
+from tonegap.results.bundle.archive import (
+    MANIFEST,
+    SCHEMA,
+    Content,
+    Manifest,
+    digests,
+    write_archive,
+)
+from tonegap.results.bundle.crate import CRATE, crate
+from tonegap.results.bundle.origin import origin_of
+from tonegap.store.layout import failure_unit, record_unit, stage_unit, suite_unit, truth_unit
+from tonegap.store.read import SuiteRun, read_suites
+from tonegap.store.seals import AGAIN, damage
+
+_OF_STAGE = (
+    "predictions.parquet",
+    "predictions.csv",
+    "synthetic.csv",
+    "lineage.json",
+    "stage.json",
+)
+_NOT_BUNDLED = frozenset({"images", "model"})
+_SPECS = ("pyproject.toml", "reports/leaderboard.toml", "docker/images.lock.json")
+
+
+def pack_suite(
+    root: Path, store: Path, suite: str, out: Path, *, allow_incomplete: bool = False
+) -> Manifest:
+    """Writes the bundle of a suite that ran in a store.
+
+    Raises BadRequest if the suite never ran here, nothing of it finished, or records are missing and that is not
+    allowed; StoreError naming what is damaged.
+    """
+    (run,) = read_suites(store, [suite])
+    if not any(cell.record for cell in run.cells):
+        raise BadRequest(f"{store}: no cell of suite {suite!r} has a record; nothing to bundle")
+    found = completeness(run.cells)
+    if found.missing and not allow_incomplete:
+        raise BadRequest(
+            f"{suite}: {found.words}; `tonegap run {suite}` makes them, --allow-incomplete bundles what is there"
+        )
+    _check_stages(store, run)
+    sources: dict[str, Content] = {p.relative_to(store).as_posix(): p for p in _results(store, run)}
+    sources |= {f"specs/{p.relative_to(root).as_posix()}": p for p in _specs(root, run)}
+    files = digests(sources)
+    sources[CRATE] = described = crate(origin_of(root, run), files, MANIFEST)
+    files[CRATE] = sha256_bytes(described)
+    manifest = Manifest(SCHEMA, suite, run.matrix.title, f"tonegap {__version__}", files)
+    write_archive(out, manifest, sources)
+    return manifest
+
+
+def _check_stages(store: Path, run: SuiteRun) -> None:
+    """Raises StoreError unless what a bundle takes of each stage, and every truth, is what was written."""
+    stages = {s.key for cell in run.cells if cell.record for s in cell.record.stages}
+    for key in sorted(stages):
+        said = damage(store, stage_unit(key), deep=True, without=_NOT_BUNDLED)
+        if said and (store / stage_unit(key)).exists():
+            raise StoreError(f"{store}: {said}; {AGAIN}")
+    truth_of = kept_truths(store)
+    for record in (cell.record for cell in run.cells if cell.record and cell.record.truth_sha256):
+        if truth_of(record) is None:
+            raise StoreError(f"{store}: {truth_unit(record.truth_sha256)} is missing; {AGAIN}")
+
+
+def _results(store: Path, run: SuiteRun) -> Iterator[Path]:
+    found = {store / suite_unit(run.matrix.suite): None}
+    for cell in run.cells:
+        unit = record_unit if cell.record else failure_unit
+        found[store / unit(cell.id.key)] = None
+        if cell.record is None:
+            continue
+        found[store / truth_unit(cell.record.truth_sha256)] = None
+        for stage in cell.record.stages:
+            folder = store / stage_unit(stage.key)
+            found.update({folder / name: None for name in _OF_STAGE})
+    return (path for path in found if path.is_file())
+
+
+def _specs(root: Path, run: SuiteRun) -> Iterator[Path]:
+    """The suite's rooms: its file, tasks, data sets and plug-ins as they are now."""
+    cells = [cell.id for cell in run.cells]
+    names = [f"benchmarks/suites/{run.matrix.suite}.toml", *_SPECS]
+    names += [f"benchmarks/{cell.task.partition('/')[0]}/dataset.toml" for cell in cells]
+    names += [f"benchmarks/{cell.task.replace('/', '/tasks/')}.toml" for cell in cells]
+    names += [f"methods/{cell.entry.method}/method.toml" for cell in cells]
+    names += [f"baselines/{cell.entry.baseline}/baseline.toml" for cell in cells]
+    return (root / name for name in dict.fromkeys(names) if (root / name).is_file())

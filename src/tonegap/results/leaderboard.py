@@ -1,0 +1,209 @@
+"""From cells to leaderboards, one table per question.
+
+Pure: no file, no clock. The mistake it exists to prevent: a rank for an entry whose score is
+missing, undefined, on other data, or picked on the test set.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from tonegap.formats.matrix import Cell
+from tonegap.formats.record import SELECTIONS, EntryId
+from tonegap.results.answers import Answers
+from tonegap.results.board import Leaderboard
+from tonegap.results.comparable import (
+    cells_by_entry,
+    marks_of,
+    other_data,
+    other_seeds,
+    seed_results,
+)
+from tonegap.results.compare import compare, incomparable, reference_of
+from tonegap.results.model import (
+    Axis,
+    Comparison,
+    Difference,
+    Hole,
+    Mean,
+    NotApplicable,
+    Row,
+    Scores,
+    SeedResult,
+    Table,
+    View,
+)
+from tonegap.results.questions import QuestionCells, axes_of, group_by_question, unique_cells
+from tonegap.results.ranking import Asked, rank_rows
+from tonegap.results.seeds import cross_fitted, difference, scores_by_seed, scores_over_seeds
+from tonegap.results.settings import LeaderboardSettings
+
+ViewKey = tuple[str, str, str]
+AllScores = Mapping[ViewKey, Scores]
+_ORACLE = "test-oracle"
+_NO_ORACLE = Difference(None, (), "validation or test-oracle scores are not in the records")
+
+
+def leaderboard(
+    cells: Sequence[Cell], settings: LeaderboardSettings, answers: Answers | None = None
+) -> Leaderboard:
+    """The tables of all cells, one per question, with what is missing from them.
+
+    `answers` are what noise is measured by where tones have few images; without them scores rank as measured.
+
+    Raises BadRequest if two cells of one entry, task and seed have different content.
+    """
+    declared = unique_cells(cells)
+    applicable = [c for c in declared if c.record or c.id.not_applicable is None]
+    holes = [
+        Hole(c.id.entry, c.id.task, c.id.seed, c.failure) for c in applicable if c.record is None
+    ]
+    apart = [
+        NotApplicable(c.id.entry, c.id.task, c.id.seed, c.id.not_applicable)
+        for c in declared
+        if c.record is None and c.id.not_applicable is not None
+    ]
+    tables = tuple(_table(group, settings, answers) for group in group_by_question(applicable))
+    return Leaderboard(settings, tables, tuple(holes), tuple(apart), len(applicable))
+
+
+@dataclass(frozen=True, slots=True)
+class _Frame:
+    """What all rows of a table share."""
+
+    axes: tuple[Axis, ...]
+    metrics: tuple[str, ...]
+    settings: LeaderboardSettings
+
+    @property
+    def ranked(self) -> ViewKey:
+        axis = self.axes[0].name if self.axes else ""
+        return self.settings.selection, axis, self.metrics[0]
+
+
+def _table(group: QuestionCells, settings: LeaderboardSettings, answers: Answers | None) -> Table:
+    question = group.question
+    records = [c.record for c in group.cells if c.record]
+    axes = axes_of(records) if records else ()
+    primary = question.primary_metric if question else settings.metrics[0]
+    others = tuple(m for m in settings.metrics if m != primary)
+    frame = _Frame(axes, (primary, *others), settings)
+    rows = _rows(group, frame)
+    tones = next((a.tones for a in axes if a.name == frame.ranked[1]), ())
+    asked = Asked(question.positive if question else (), frame.ranked, tones, settings, answers)
+    ranked, ranking = rank_rows([row for row in rows if not row.control], asked)
+    return Table(
+        task=group.task,
+        question=question,
+        axes=axes,
+        metrics=frame.metrics,
+        ranked=frame.ranked,
+        rows=ranked,
+        controls=tuple(row for row in rows if row.control),
+        chance=_chance(len(question.classes)) if question else {},
+        ranking=ranking,
+    )
+
+
+def _rows(group: QuestionCells, frame: _Frame) -> list[Row]:
+    by_entry = cells_by_entry(group.cells)
+    seeds = {entry: seed_results(cells) for entry, cells in by_entry.items()}
+    scores = {entry: _all_scores(results, frame) for entry, results in seeds.items()}
+    elsewhere, other = other_data(seeds), other_seeds(by_entry)
+    reference = frame.settings.reference
+    rows = []
+    for entry, cells in by_entry.items():
+        against = reference_of(entry, reference, scores.keys())
+        control = cells[0].id.control
+        why_not = _why_incomparable(entry, against, seeds, elsewhere)
+        gains = _gains(seeds[entry], frame)
+        views = _views(scores, gains, entry, entry if control else against, why_not)
+        marks = marks_of(seeds[entry], control, entry in elsewhere, cells[0].submission)
+        marks += ("other seeds",) if entry in other else ()
+        if entry == against:
+            marks = ("reference", *marks)
+        rows.append(Row(entry, control, seeds[entry], marks, views, None, other.get(entry)))
+    return rows
+
+
+def _gains(results: Sequence[SeedResult], frame: _Frame) -> Mapping[tuple[str, str], Mean]:
+    """The cross-fitted gain of each axis and metric."""
+    seeds = [r.seed for r in results if r.record]
+    records = [r.record for r in results if r.record]
+    if not records:
+        return {}
+    return {
+        (axis.name, metric): mean
+        for axis in frame.axes
+        for metric, mean in cross_fitted(records, axis.name, frame.metrics, seeds).items()
+    }
+
+
+def _all_scores(results: Sequence[SeedResult], frame: _Frame) -> AllScores:
+    seeds = [r.seed for r in results if r.record]
+    records = [r.record for r in results if r.record]
+    if not records:
+        return {}
+    found: dict[ViewKey, Scores] = {}
+    for selection in SELECTIONS:
+        for axis in frame.axes:
+            by_seed = scores_by_seed(records, selection, axis.name)
+            for metric in frame.metrics:
+                key = selection, axis.name, metric
+                found[key] = scores_over_seeds(by_seed, seeds, metric, axis)
+    return found
+
+
+def _views(
+    scores: Mapping[EntryId, AllScores],
+    gains: Mapping[tuple[str, str], Mean],
+    entry: EntryId,
+    against: EntryId | None,
+    why_not: str | None,
+) -> dict[ViewKey, View]:
+    """What a row says in every view; one that is counted from itself has no comparison."""
+    own = scores[entry]
+    reference = scores[against] if against and not why_not else {}
+
+    def view(key: ViewKey) -> View:
+        comparison: Comparison | None = None
+        if entry != against and why_not:
+            comparison = incomparable(own[key], why_not)
+        elif entry != against:
+            comparison = compare(own[key], reference[key])
+        return View(own[key], comparison, _under_oracle(own, key), gains[key[1:]])
+
+    return {key: view(key) for key in own}
+
+
+def _why_incomparable(
+    entry: EntryId,
+    against: EntryId | None,
+    seeds: Mapping[EntryId, Sequence[SeedResult]],
+    elsewhere: Collection[EntryId],
+) -> str | None:
+    """Why an entry cannot be paired with its reference by seed; None if it can."""
+    if against is None:
+        return "no reference entry"
+    if entry in elsewhere or against in elsewhere:
+        return "it and the reference did not run on the same data"
+    mine, theirs = ([r.seed for r in seeds[e] if r.record] for e in (entry, against))
+    if mine == theirs:
+        return None
+    return f"finished seeds ({_listed(mine)}) are not those of the reference ({_listed(theirs)})"
+
+
+def _listed(seeds: Sequence[int]) -> str:
+    return ", ".join(map(str, seeds)) or "none"
+
+
+def _under_oracle(own: AllScores, key: ViewKey) -> Difference:
+    oracle = own.get((_ORACLE, *key[1:]))
+    validation = own.get(("validation", *key[1:]))
+    if not (oracle and validation):
+        return _NO_ORACLE
+    return difference(oracle.overall, validation.overall)
+
+
+def _chance(n_classes: int) -> dict[str, float]:
+    """What guessing every class equally often scores, where that needs no look at the data."""
+    return {"accuracy": 1 / n_classes, "balanced_accuracy": 1 / n_classes, "auc": 0.5}

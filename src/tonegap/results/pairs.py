@@ -1,0 +1,68 @@
+"""The entries of a table against each other, in every metric that the report shows."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tonegap.arrays import FloatArray
+from tonegap.formats.record import EntryId
+from tonegap.results.model import Mean, Row, Table
+from tonegap.scores.evidence.entries import EntryEvidence
+from tonegap.scores.evidence.every_score import EveryScore, ScoreName
+from tonegap.scores.evidence.pairs import Pairs, compare_all
+from tonegap.scores.tables import ALL, GAP, WORST, largest_difference
+
+
+@dataclass(frozen=True, eq=False)
+class TablePairs:
+    """Rows that were compared, the scores (metric and tone) they were compared in, and all pairs of them.
+
+    `point` [rows, scores] has the table's own numbers, NaN where undefined; `pairs` follow the order of `rows`.
+    """
+
+    rows: tuple[Row, ...]
+    names: tuple[ScoreName, ...]
+    point: FloatArray
+    pairs: Pairs
+
+    def index(self, one: int, other: int) -> int:
+        """Where the pair of two rows stands, the first of them before the second."""
+        n = len(self.rows)
+        return one * (2 * n - one - 1) // 2 + other - one - 1
+
+
+def table_pairs(table: Table, evidence: Mapping[EntryId, EntryEvidence]) -> TablePairs | None:
+    """All pairs of the entries that have a rank and evidence; None if there are fewer than two."""
+    found = [(row, evidence[row.entry].scores) for row in table.rows if row.entry in evidence]
+    able = [(row, scores) for row, scores in found if scores and row.rank is not None]
+    if len(able) < 2:
+        return None
+    names = _names(table, able[0][1])
+    rows = tuple(row for row, _ in able)
+    point = np.array([[_score(row, table, name) for name in names] for row in rows])
+    largest = np.array([largest_difference(metric) for metric, _ in names])
+    return TablePairs(
+        rows, names, point, compare_all(point, [_only(s, names) for _, s in able], largest)
+    )
+
+
+def _names(table: Table, scores: EveryScore) -> tuple[ScoreName, ...]:
+    """The scores of the table's metrics, in its order."""
+    return tuple(name for metric in table.metrics for name in scores.names if name[0] == metric)
+
+
+def _only(scores: EveryScore, names: Sequence[ScoreName]) -> EveryScore:
+    at = [scores.names.index(name) for name in names]
+    return EveryScore(tuple(names), scores.draws[at], scores.images, scores.noise.among(at))
+
+
+def _score(row: Row, table: Table, name: ScoreName) -> float:
+    """What the table says; NaN where that is undefined."""
+    metric, tone = name
+    selection, axis, _ = table.ranked
+    scores = row.views[selection, axis, metric].scores
+    ends: dict[str, Mean | None] = {ALL: scores.overall, WORST: scores.worst, GAP: scores.gap}
+    ends |= dict(zip(table.tones(axis), scores.tones, strict=False))
+    mean = ends.get(tone)
+    return float("nan") if mean is None or mean.value is None else mean.value

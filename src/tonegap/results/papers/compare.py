@@ -1,0 +1,81 @@
+"""A whole paper, cell by cell: what it printed, what was reproduced, and the verdict on each."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from tonegap.data.metadata import Metadata
+from tonegap.declared.paper import PaperFile, PaperRow, PaperTable
+from tonegap.errors import BadRequest
+from tonegap.results.papers.runs import Run, answered, matches
+from tonegap.results.papers.tables import counted, rescored, unit_of
+from tonegap.results.papers.verdict import PaperCell, Reproduced, judge
+from tonegap.results.papers.words import tally
+
+Entered = Mapping[tuple[str, str, str], str]
+
+
+@dataclass(frozen=True, slots=True)
+class ComparedPaper:
+    """A paper, and each of its printed cells beside what was reproduced."""
+
+    key: str
+    paper: PaperFile
+    cells: tuple[PaperCell, ...]
+
+    @property
+    def tally(self) -> str:
+        """How many cells have which verdict."""
+        return tally(self.cells)
+
+
+@dataclass(frozen=True)
+class Sources:
+    """What a paper is held against: metadata by data set, runs, and printed numbers that a user entered.
+
+    `entered` maps (table, row, column) to a printed cell, for numbers that the suite does not know.
+    """
+
+    metadata: Mapping[str, Metadata] = field(default_factory=dict)
+    runs: Mapping[str, Sequence[Run]] = field(default_factory=dict)
+    entered: Entered = field(default_factory=dict)
+
+
+def paper_cells(paper: PaperFile, sources: Sources) -> tuple[PaperCell, ...]:
+    """Every cell of every table that the paper filled, in its order.
+
+    Raises BadRequest for an entered number whose cell there is not, or is known already.
+    """
+    cells = tuple(cell for table in paper.tables for cell in _table_cells(table, sources))
+    unknown = set(sources.entered) - {(c.table, c.row, c.column) for c in cells}
+    if unknown:
+        table, row, column = min(unknown)
+        raise BadRequest(
+            f"printed numbers: there is no cell {column!r} of {row!r} in table {table!r}"
+        )
+    return cells
+
+
+def _table_cells(table: PaperTable, sources: Sources) -> Iterator[PaperCell]:
+    for row, found in zip(table.rows, _reproduced(table, sources), strict=True):
+        for column, text, value in zip(table.columns, row.printed, found, strict=True):
+            printed = sources.entered.get((table.id, row.name, column.name), text)
+            verdict, why = judge(printed, value, table.kind)
+            unit = unit_of(column, table)
+            yield PaperCell(
+                table.id, row.name, column.name, unit, printed, value, verdict, why, table.kind
+            )
+
+
+def _reproduced(table: PaperTable, sources: Sources) -> Iterator[list[Reproduced]]:
+    if table.kind == "counts":
+        yield from counted(table, sources.metadata.get(table.data_set))
+    elif table.kind == "stored":
+        yield from (rescored(table, row) for row in table.rows)
+    else:
+        yield from (answered(table, row, runs_of(row, sources)) for row in table.rows)
+
+
+def runs_of(row: PaperRow, sources: Sources) -> list[Run]:
+    """The runs of a row's task and entry at the row's selection rule, by seed."""
+    found = [run for run in sources.runs.get(row.selection, ()) if matches(row, run.cell)]
+    return sorted(found, key=lambda run: run.cell.id.seed)

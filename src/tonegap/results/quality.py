@@ -1,0 +1,143 @@
+"""The quality sheets of a store as a report shows them: which set, what was found, which pictures.
+
+The mistake it exists to prevent: a set without a sheet that looks like a set without faults.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import msgspec
+
+from tonegap.errors import StoreError
+from tonegap.files import sha256_bytes
+from tonegap.formats.quality_sheet import SCHEMA, Sheet, decode_sheet
+from tonegap.run.sheet_maker import SHEET, sheet_folder
+from tonegap.store.layout import sheet_unit
+from tonegap.store.read import SuiteRun
+from tonegap.store.seals import read_sealed
+
+FOLDER = "quality"
+_SHORT = 8
+
+
+@dataclass(frozen=True, slots=True)
+class SetSheet:
+    """One synthetic set of a suite and its sheet; without one, only that there is none.
+
+    `variants` are those of the entries that train on it. `page` is the name, without suffix, of its
+    pages below the report; empty where the report is a single file.
+    """
+
+    method: str
+    variants: tuple[str, ...]
+    task: str
+    seed: int
+    key: str
+    sheet: Sheet | None
+    pictures: dict[str, bytes]
+    page: str
+
+    @property
+    def label(self) -> str:
+        """The method as people read it, with its variants."""
+        named = [variant for variant in self.variants if variant]
+        return f"{self.method} ({', '.join(named)})" if named else self.method
+
+
+def read_set_sheets(store: Path, suites: Sequence[SuiteRun]) -> tuple[SetSheet, ...]:
+    """The sheets that these suites declare, each once, by task, method and seed.
+
+    Raises StoreError for a sheet or picture that is damaged.
+    """
+    found: dict[str, SetSheet] = {}
+    for suite in suites:
+        entries = _entries_by_stage(suite)
+        for stage, key in suite.matrix.sheets.items():
+            made = _read(store, key, entries.get(stage, []))
+            if made:
+                found[key] = made
+    return tuple(
+        sorted(found.values(), key=lambda s: (s.task, s.method, s.variants, s.seed, s.key))
+    )
+
+
+def without_pages(sheets: Sequence[SetSheet]) -> tuple[SetSheet, ...]:
+    """The same for a report that is one file."""
+    return tuple(replace(sheet, page="") for sheet in sheets)
+
+
+@dataclass(frozen=True, slots=True)
+class _User:
+    """An entry's method and variant, and the task and seed, that a generate stage was run for."""
+
+    method: str
+    variant: str
+    task: str
+    seed: int
+
+
+def _entries_by_stage(suite: SuiteRun) -> dict[str, list[_User]]:
+    """Which entries use the set of a generate stage, by that stage's key."""
+    users: dict[str, list[_User]] = {}
+    for cell in suite.cells:
+        for stage in cell.record.stages if cell.record else ():
+            entry = cell.id.entry
+            user = _User(entry.method, entry.variant, cell.id.task, cell.id.seed)
+            users.setdefault(stage.key, []).append(user)
+    return users
+
+
+def _read(store: Path, key: str, users: Sequence[_User]) -> SetSheet | None:
+    """The sheet of that key; None where neither it nor an entry that would use it is there."""
+    path = sheet_folder(store, key) / SHEET
+    variants = tuple(sorted({user.variant for user in users}))
+    if path.exists():
+        return replace(read_sheet(store, key), variants=variants)
+    if not users:
+        return None  # the set was never made: the report's list of what is missing says so
+    one = users[0]
+    return SetSheet(one.method, variants, one.task, one.seed, key, None, {}, "")
+
+
+def read_sheet(store: Path, key: str) -> SetSheet:
+    """The sheet of that key with its pictures. Raises StoreError where it is absent or damaged."""
+    folder = sheet_folder(store, key)
+    sheet = _decode(store, key)
+    pictures = {
+        picture.file: _picture(folder / picture.file, picture.sha256) for picture in sheet.pictures
+    }
+    method = sheet.set.plugin.rpartition("/")[2]
+    task = sheet.set.task.replace("/", "-")
+    page = f"{method}-{task}-seed{sheet.set.seed}-{key[:_SHORT]}"
+    return SetSheet(method, (), sheet.set.task, sheet.set.seed, key, sheet, pictures, page)
+
+
+def _decode(store: Path, key: str) -> Sheet:
+    path = sheet_folder(store, key) / SHEET
+    try:
+        content = read_sealed(store, sheet_unit(key), SHEET)
+        if content is None:
+            raise StoreError(f"{path}: is missing; run again")
+        sheet = decode_sheet(content)
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as e:
+        raise StoreError(f"{path}: damaged ({e}); remove it and run again") from None
+    if sheet.schema != SCHEMA:
+        raise StoreError(
+            f"{path}: found schema {sheet.schema!r}, wanted {SCHEMA!r}; remove it and run again"
+        )
+    return sheet
+
+
+def _picture(path: Path, sha256: str) -> bytes:
+    try:
+        content = path.read_bytes()
+    except OSError as e:
+        raise StoreError(
+            f"{path}: cannot be read: {e.strerror}; remove its folder and run again"
+        ) from None
+    if sha256_bytes(content) != sha256:
+        raise StoreError(
+            f"{path}: is not the picture its sheet names; remove its folder and run again"
+        )
+    return content

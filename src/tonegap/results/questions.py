@@ -1,0 +1,110 @@
+"""Cells grouped by the question they answer: one table each.
+
+The mistake it exists to prevent: a result on stand-in images, or under other task rules, ranked
+beside real ones because both carry the task's name.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tonegap.errors import BadRequest
+from tonegap.formats.matrix import Cell
+from tonegap.formats.record import EntryId, Record
+from tonegap.results.model import Axis, Question
+from tonegap.scores.tables import ALL, GAP, WORST
+from tonegap.tones import tone_index
+
+
+@dataclass(frozen=True, slots=True)
+class QuestionCells:
+    """A question (None: no cell of the task has a record yet) and its cells, holes included."""
+
+    task: str
+    question: Question | None
+    cells: tuple[Cell, ...]
+
+
+def unique_cells(cells: Sequence[Cell]) -> list[Cell]:
+    """Each cell once, though several suites may declare it.
+
+    Raises BadRequest if a cell is there twice with different keys: whose score would it have?
+    """
+    found: dict[tuple[str, EntryId, int], Cell] = {}
+    for cell in cells:
+        known = found.setdefault((cell.id.task, cell.id.entry, cell.id.seed), cell)
+        if known.id.key != cell.id.key:
+            raise BadRequest(
+                f"{cell.id.entry.label}, {cell.id.task}, seed {cell.id.seed}: two cells with "
+                "different content; report their suites one at a time"
+            )
+    return list(found.values())
+
+
+def group_by_question(cells: Sequence[Cell]) -> list[QuestionCells]:
+    """The cells of each question, tasks in order of appearance, real images before stand-ins, full results
+    before those on a subset.
+
+    A cell without a record belongs to its entry's question; if that is unknown, to every question
+    of the task, since each of their tables may lack it.
+    """
+    by_task: dict[str, list[Cell]] = {}
+    for cell in cells:
+        by_task.setdefault(cell.id.task, []).append(cell)
+    return [group for task, own in by_task.items() for group in _split_task(task, own)]
+
+
+def _split_task(task: str, cells: list[Cell]) -> list[QuestionCells]:
+    of_entry: dict[EntryId, set[Question]] = {}
+    for cell in cells:
+        if cell.record:
+            of_entry.setdefault(cell.id.entry, set()).add(question_of(cell.record))
+    questions = sorted(set().union(*of_entry.values()), key=_order)
+    if not questions:
+        return [QuestionCells(task, None, tuple(cells))]
+    return [
+        QuestionCells(task, question, tuple(c for c in cells if _belongs(c, question, of_entry)))
+        for question in questions
+    ]
+
+
+def _belongs(cell: Cell, question: Question, of_entry: dict[EntryId, set[Question]]) -> bool:
+    if cell.record:
+        return question_of(cell.record) == question
+    return question in of_entry.get(cell.id.entry, {question})
+
+
+def _order(question: Question) -> tuple[bool, bool, str]:
+    return question.stand_in, question.subset is not None, repr(question)
+
+
+def question_of(record: Record) -> Question:
+    """What a record answers, and on which data."""
+    return Question(
+        task=record.task,
+        data_set=record.data.data_set,
+        stand_in=record.data.stand_in,
+        drawn=record.data.drawn,
+        classes=record.classes,
+        positive=record.positive,
+        tones=record.tones,
+        primary_metric=record.primary_metric,
+        selection_metric=record.selection_metric,
+        published_selection=record.published_selection,
+        min_support=record.min_support,
+        subset=record.data.subset,
+    )
+
+
+def axes_of(records: Sequence[Record]) -> tuple[Axis, ...]:
+    """The tone axes that records have scores on; the axis of the task's own tones first."""
+    tones: dict[str, set[str]] = {}
+    for record in records:
+        for selected in record.scores.values():
+            for axis, table in selected.tables.items():
+                tones.setdefault(axis, set()).update(table.tone)
+    axes = [
+        Axis(name, tuple(sorted(found - {ALL, WORST, GAP}, key=tone_index)))
+        for name, found in tones.items()
+    ]
+    own = set(records[0].tones)
+    return tuple(sorted(axes, key=lambda a: (set(a.tones) != own, -len(a.tones), a.name)))

@@ -1,0 +1,151 @@
+"""Predictions and a card into records: the scorer of every run scores them, nothing else is believed."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from tonegap.errors import BadPredictions, BadRequest
+from tonegap.files import digest_of, sha256_bytes, sha256_file, write_atomic
+from tonegap.formats.matrix import CellId, Matrix
+from tonegap.formats.record import (
+    SCHEMA,
+    Circumstances,
+    EntryId,
+    Isolation,
+    Record,
+    StageId,
+    encode_record,
+)
+from tonegap.formats.truth import PartTruth, Truth, encode_truth
+from tonegap.results.submissions.card import FILE as CARD
+from tonegap.results.submissions.card import Card, SeedFile
+from tonegap.results.submissions.known import Known
+from tonegap.scores.reading import read_table
+from tonegap.scores.results import Results, given_results, results_of, rules_of
+from tonegap.store.layout import record_unit, stage_unit, suite_unit, truth_unit
+
+SUITE = "predictions"
+_ELSEWHERE = Isolation("elsewhere", contained=False, network="unknown", files="unknown", limits={})
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """One seed: the record, the truth it was scored against, and the file that it rests on."""
+
+    record: Record
+    truth: Truth
+    predictions: Path
+
+
+def lay_out(folder: Path, card: Card, known: Known, out: Path) -> tuple[CellId, ...]:
+    """Writes a card's records and predictions into `out` as a store; returns their cells.
+
+    Raises BadPredictions for a file that does not have exactly the rows that the task asks for, BadRequest for a
+    task that is not known here.
+    """
+    cells = []
+    for item in card.predictions:
+        scored = _score(folder, card, item, known)
+        key = digest_of([scored.record.predictions_sha256, card.task, item.seed])
+        _write(scored, key, out)
+        cells.append(CellId(scored.record.entry, card.task, item.seed, key, control=False))
+    matrix = Matrix(SUITE, card.label, tuple(cells))
+    write_atomic(out / suite_unit(SUITE), msgspec.json.encode(matrix, order="sorted"))
+    write_atomic(out / CARD, (folder / CARD).read_bytes())
+    return tuple(cells)
+
+
+def _write(scored: Scored, key: str, out: Path) -> None:
+    content = encode_truth(scored.truth)
+    sha256 = sha256_bytes(content)
+    stage = StageId("train", "made elsewhere", key, "")
+    record = msgspec.structs.replace(scored.record, stages=(stage,), truth_sha256=sha256)
+    write_atomic(out / truth_unit(sha256), content)
+    name = f"predictions{scored.predictions.suffix}"
+    write_atomic(out / stage_unit(key) / name, scored.predictions.read_bytes())
+    write_atomic(out / record_unit(key), encode_record(record))
+
+
+def _score(folder: Path, card: Card, item: SeedFile, known: Known) -> Scored:
+    path = folder / item.file
+    ids = frozenset(_ids(path))
+    ours, truth = _asked(card, item.seed, ids, known)
+    with_validation = not ids.isdisjoint(truth.validation.ids)
+    if not with_validation:
+        truth = Truth(PartTruth((), (), (), ()), truth.test)
+    return Scored(_record(card, item, path, ours, truth), truth, path)
+
+
+def _ids(path: Path) -> list[str]:
+    table = read_table(path)
+    if "image_id" not in table.column_names:
+        raise BadPredictions(f"{path}: has no column image_id; see docs/submitting.md")
+    found: list[str] = table["image_id"].unique().to_pylist()
+    return found
+
+
+def _asked(card: Card, seed: int, ids: frozenset[str], known: Known) -> tuple[Record, Truth]:
+    """The record and truth here whose test images are all among these ids.
+
+    Where there is none, the first of that seed: its reader then names the images that are missing.
+    """
+    every = [r for r in known.of_task(card.task) if r.data.stand_in == card.stand_in]
+    if not every:
+        what = "stand-in" if card.stand_in else "real"
+        raise BadRequest(
+            f"{CARD}: stand_in: {card.task} did not run on {what} images in this store; correct it in the card, "
+            "or run the task on such images first"
+        )
+    own_seed = [r for r in every if r.seed == seed] or every
+    pairs = [(record, known.truth(record)) for record in own_seed]
+    return next((p for p in pairs if ids.issuperset(p[1].test.ids)), pairs[0])
+
+
+def _record(card: Card, item: SeedFile, path: Path, ours: Record, truth: Truth) -> Record:
+    """The record of one seed; what it says of task and data is this store's."""
+    results = _results(card, path, ours, truth)
+    return Record(
+        schema=SCHEMA,
+        entry=EntryId(card.method, card.baseline, card.backbone),
+        control=False,
+        method_parameters={},
+        baseline_parameters={},
+        task=card.task,
+        seed=item.seed,
+        classes=ours.classes,
+        positive=ours.positive,
+        tones=ours.tones,
+        primary_metric=ours.primary_metric,
+        selection_metric=ours.selection_metric,
+        published_selection=ours.published_selection,
+        min_support=ours.min_support,
+        tone_at_test=card.test_tones_used,
+        data=ours.data,
+        partitions=ours.partitions,
+        synthetic=None,
+        leaks=ours.leaks,
+        stages=(),
+        predictions_sha256=sha256_file(path),
+        scores=results.scores,
+        curve=results.curve,
+        circumstances=Circumstances("", {}, {}, (), _ELSEWHERE),
+        cross_fit=results.cross_fit,
+    )
+
+
+def _results(card: Card, path: Path, ours: Record, truth: Truth) -> Results:
+    """Scores under the rule of the card; under every rule where all epochs and the validation images are there."""
+    rules = rules_of(ours)
+    if not truth.validation.ids:
+        return given_results(path, truth.test, rules, card.selection, card.threshold)
+    if card.threshold is not None:
+        raise BadRequest(
+            f"{path}: has the validation images, on which the threshold is chosen, and {CARD} has another; leave out "
+            "one of the two"
+        )
+    found = results_of(path, truth, rules)
+    if len(found.curve) > 1:
+        return found
+    # One epoch: whoever left the others out made the choice.
+    return Results({card.selection: found.scores[card.selection]}, found.curve)

@@ -1,0 +1,176 @@
+"""The submissions of a store: put there whole or not at all, listed, removed, read for a report.
+
+The mistake it exists to prevent: a result of others that was changed after it was checked, still ranked.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from tonegap.errors import BadRequest, StoreError
+from tonegap.files import content_files, sha256_file
+from tonegap.formats.matrix import Cell, CellId, Failure
+from tonegap.formats.record import Record
+from tonegap.formats.submission import FILE, Submission
+from tonegap.store.layout import SUBMISSIONS
+from tonegap.store.read import read_suites
+from tonegap.store.store import Store
+from tonegap.untrusted import remove_tree
+
+_SHOWN = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Shelved:
+    """A submission of a store; `changed`: what is no longer as it was checked, one sentence each."""
+
+    id: str
+    submission: Submission
+    changed: tuple[str, ...]
+
+
+def file_digests(folder: Path) -> dict[str, str]:
+    """The SHA-256 of every file of a submission but `submission.json`, by its path."""
+    return {
+        path.relative_to(folder).as_posix(): sha256_file(path)
+        for path in content_files(folder)
+        if path != folder / FILE
+    }
+
+
+def shelve(store: Store, made: Path, submission: Submission) -> str:
+    """Puts a prepared folder among the submissions of a store; returns its id.
+
+    Raises BadRequest if it, or one with the same predictions, is there already.
+    """
+    _refuse_twice(store.folder, submission)
+    target = store.folder / SUBMISSIONS / submission.id
+    with store.writing():
+        target.parent.mkdir(exist_ok=True)
+        made.rename(target)
+    return submission.id
+
+
+def _refuse_twice(store: Path, submission: Submission) -> None:
+    ours = _predictions(submission)
+    for other in read_shelf(store):
+        if other.id == submission.id or ours & _predictions(other.submission):
+            raise BadRequest(
+                f"{store / SUBMISSIONS}: {other.id} ({other.submission.title}) has the same predictions; "
+                f"`tonegap submit remove {other.id}` takes it away"
+            )
+
+
+def _predictions(submission: Submission) -> frozenset[str]:
+    found = {sha for path, sha in submission.files.items() if "/predictions." in path}
+    return frozenset(found)
+
+
+def read_shelf(store: Path) -> tuple[Shelved, ...]:
+    """Every submission of a store by id. Raises StoreError for one that cannot be read at all."""
+    paths = sorted((store / SUBMISSIONS).glob(f"*/{FILE}"))
+    return tuple(_shelved(path) for path in paths)
+
+
+def _shelved(path: Path) -> Shelved:
+    name = path.parent.name
+    try:
+        submission = msgspec.json.decode(path.read_bytes(), type=Submission)
+    except (OSError, msgspec.DecodeError) as e:
+        raise StoreError(f"{path}: damaged ({e}); `tonegap submit remove {name}`") from None
+    return Shelved(name, submission, tuple(_changes(path.parent, submission)))
+
+
+def _changes(folder: Path, submission: Submission) -> Iterator[str]:
+    if submission.id != folder.name:
+        yield f"{FILE} is not what was written when it was added"
+    found = file_digests(folder)
+    for name in sorted(found.keys() | submission.files.keys()):
+        if found.get(name) != submission.files.get(name):
+            what = (
+                "missing" if name not in found else "changed" if name in submission.files else "new"
+            )
+            yield f"{name} is {what}"
+
+
+def remove(store: Store, name: str) -> Path:
+    """Removes a submission; returns where it was. Raises BadRequest if there is none of that id."""
+    folder = store.folder / SUBMISSIONS / name
+    if name not in {path.parent.name for path in (store.folder / SUBMISSIONS).glob(f"*/{FILE}")}:
+        there = ", ".join(s.id for s in read_shelf(store.folder)) or "none"
+        raise BadRequest(
+            f"{store.folder / SUBMISSIONS}: no submission {name!r}; there are: {there}"
+        )
+    (folder / FILE).unlink()
+    remove_tree(folder)
+    return folder
+
+
+def cells_on(store: Path, shelf: Sequence[Shelved], own: Sequence[Cell]) -> tuple[Cell, ...]:
+    """The cells of submissions to the tasks of a store's own cells, under entries of their own.
+
+    One that was changed since it was checked has holes instead of results. An entry whose every prediction is this
+    store's own, byte for byte, is left out: it is the same result.
+    """
+    tasks = {cell.id.task for cell in own}
+    cells = [
+        cell
+        for shelved in shelf
+        for cell in cells_of(store / SUBMISSIONS / shelved.id, shelved)
+        if cell.id.task in tasks
+    ]
+    return new_cells(cells, own)
+
+
+def new_cells(cells: Sequence[Cell], own: Sequence[Cell]) -> tuple[Cell, ...]:
+    """The cells of entries that are not this store's own, byte for byte, at every seed."""
+    known = {cell.record.predictions_sha256 for cell in own if cell.record}
+    new = {
+        (cell.id.task, cell.id.entry)
+        for cell in cells
+        if cell.record is None or cell.record.predictions_sha256 not in known
+    }
+    return tuple(cell for cell in cells if (cell.id.task, cell.id.entry) in new)
+
+
+def cells_of(folder: Path, shelved: Shelved) -> tuple[Cell, ...]:
+    """The cells of one submission in a folder."""
+    kind = shelved.submission.kind
+    if shelved.changed:
+        return tuple(_hole(cell, shelved) for cell in shelved.submission.cells)
+    (run,) = read_suites(folder, [shelved.submission.suite])
+    return tuple(
+        Cell(_named(cell.id, shelved.id), _placed(cell.record, shelved.id), None, kind)
+        for cell in run.cells
+        if cell.record
+    )
+
+
+def _hole(cell: CellId, shelved: Shelved) -> Cell:
+    named = _named(cell, shelved.id)
+    more = f" and {len(shelved.changed) - _SHOWN} more" if len(shelved.changed) > _SHOWN else ""
+    text = (
+        f"no longer what was checked when it was added: {'; '.join(shelved.changed[:_SHOWN])}{more}; "
+        f"`tonegap submit remove {shelved.id}`"
+    )
+    failure = Failure(named.key, "submission", shelved.id, "changed", text, "")
+    return Cell(named, None, failure, shelved.submission.kind)
+
+
+def _named(cell: CellId, name: str) -> CellId:
+    """The cell under an entry of its own, so that it never shares a row with another."""
+    variant = ", ".join(part for part in (cell.entry.variant, f"submitted {name}") if part)
+    return msgspec.structs.replace(
+        cell, entry=msgspec.structs.replace(cell.entry, variant=variant), key=f"{name}:{cell.key}"
+    )
+
+
+def _placed(record: Record, name: str) -> Record:
+    """The record with stages that say in which submission they lie, and an isolation that says it is a claim."""
+    stages = tuple(msgspec.structs.replace(s, key=f"{name}:{s.key}") for s in record.stages)
+    where = record.circumstances
+    isolation = msgspec.structs.replace(where.isolation, engine=f"says: {where.isolation.engine}")
+    circumstances = msgspec.structs.replace(where, isolation=isolation)
+    return msgspec.structs.replace(record, stages=stages, circumstances=circumstances)

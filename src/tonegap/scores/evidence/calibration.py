@@ -1,0 +1,143 @@
+"""The expected calibration error beside that of a calibrated model, and its interval by inverting a test.
+
+The error is a sum of distances, which noise alone makes: a perfectly calibrated model reads 6.5 % on 132 images,
+and percentiles of draws then hold the truth in 5 %. So no percentiles are taken of it.
+Sources: Widmann, Lindsten and Zachariah 2019, NeurIPS, on the null distribution; Carpenter 1999 on inverting a
+test by simulating at the constrained estimate.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from scipy.sparse import csr_matrix
+
+from tonegap.arrays import BoolArray, FloatArray
+from tonegap.scores.counts import N_BINS
+from tonegap.scores.evidence.draws import union_of
+from tonegap.scores.evidence.images import Answers, TestImages
+from tonegap.scores.evidence.intervals import LEVEL, Interval
+from tonegap.scores.evidence.nulls import CALIBRATED, N_DEALS, NullName
+from tonegap.scores.evidence.parity import Parity, parity
+from tonegap.scores.evidence.replicates import Replicates
+from tonegap.scores.tables import ALL, GAP, WORST
+
+_HALVINGS = 14
+_SMALLEST = 1e-12
+_BIASED = "of small sets the worst calibration error, and so the gap, lies too high: see its null"
+
+
+def calibrated_nulls(
+    seeds: Sequence[tuple[TestImages, Answers]], points: Sequence[Replicates]
+) -> dict[NullName, Parity]:
+    """The measured error of all images and of each tone beside that of a calibrated model: means over seeds.
+
+    Its answers have the same probabilities, and are right as often as those say. `points`: as measured, one draw.
+    """
+    images = tuple(images for images, _ in seeds)
+    union = union_of(images)
+    rng = np.random.default_rng([3, *union.digest[:16]])
+    # One number for each unit: copies of a photograph, and seeds, are right together.
+    chance = rng.random((N_DEALS, len(union.names)))
+    drawn = [
+        _errors(of_seed, said, chance[:, own] < said.confidence)
+        for (of_seed, said), own in zip(seeds, union.members, strict=True)
+    ]
+    null = np.mean(drawn, axis=0)
+    found = {}
+    for slot, name in enumerate((*images[0].tones, ALL)):
+        values = [p.all if p.tones is None or name == ALL else p.tones[:, slot] for p in points]
+        at_parity = parity(float(np.mean(values)), null[:, slot])
+        if at_parity:
+            found["ece", name, CALIBRATED] = at_parity
+    return found
+
+
+def _errors(images: TestImages, said: Answers, right: BoolArray) -> FloatArray:
+    """The calibration error of each tone and of all images if `right` [draws, n], [draws, slots]."""
+    n_slots = len(images.tones) + 1
+    bins = np.digitize(said.confidence, np.arange(1, N_BINS) / N_BINS, right=True)
+    rows = np.arange(len(images))
+    at = csr_matrix(
+        (np.ones(len(rows)), (rows, images.slots * N_BINS + bins)), (len(rows), n_slots * N_BINS)
+    )
+    sums = ((right - said.confidence) @ at).reshape(len(right), n_slots, N_BINS)
+    n = np.bincount(images.slots, minlength=n_slots).astype(np.float64)
+    # The last slot held images of unknown tone; now it holds all.
+    sums[:, -1], n[-1] = sums.sum(axis=1), len(images)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        errors: FloatArray = np.abs(sums).sum(axis=-1) / n
+    return errors
+
+
+def ece_intervals(
+    points: Sequence[FloatArray],
+    draws: Sequence[FloatArray],
+    tones: Sequence[str],
+    nulls: Mapping[NullName, Parity],
+    extra: Mapping[str, FloatArray] | None = None,
+) -> dict[str, Interval]:
+    """The interval of the mean error over seeds, of each tone and of all images; none of worst tone and gap.
+
+    Of each seed, signed distances of accuracy from confidence by bin that add up to the error (`Tally.offsets`): as
+    measured [slots, bins], and in draws [draws, slots, bins]. `extra` noise of a slot's error [draws]: what training
+    seeds add.
+    """
+    found = {name: Interval(None, None, _BIASED) for name in (WORST, GAP)}
+    for slot, name in enumerate((*tones, ALL)):
+        point = np.stack([p[slot] for p in points])
+        noise = np.stack([d[:, slot] for d in draws]) - point[:, None]
+        null = nulls.get(("ece", name, CALIBRATED))
+        more = (extra or {}).get(name, np.zeros(noise.shape[1]))
+        found[name] = _interval(point, noise, more, null.p if null else 0.0)
+    return found
+
+
+def _interval(
+    point: FloatArray, noise: FloatArray, more: FloatArray, p_calibrated: float
+) -> Interval:
+    """The errors that data like ours are likely enough at; `point` [seeds, bins], `noise` [seeds, draws, bins]."""
+    defined = np.isfinite(noise).all(axis=(0, 2))
+    if defined.mean() < LEVEL:
+        share = 1 - float(defined.mean())
+        return Interval(None, None, f"undefined in {share:.0%} of the draws: too few such images")
+    noise, more, tail = noise[:, defined], more[defined], (1 - LEVEL) / 2
+    found, variance = float(np.abs(point).sum(axis=1).mean()), noise.var(axis=1)
+    if variance.max() < _SMALLEST:
+        return Interval(None, None, "every draw of images gives the same error")
+
+    def drawn(error: float) -> FloatArray:
+        """The mean error over seeds in each draw if `error` is the true one."""
+        centre = _centre(point, variance, error)
+        each: FloatArray = np.abs(centre[:, None] + noise).sum(axis=2).mean(axis=0) + more
+        return each
+
+    def edge(kept: float, far: float, share: bool) -> float:
+        """The last value from `kept` on towards `far` at which errors as large, or small, are likely."""
+        for _ in range(_HALVINGS):
+            middle = (kept + far) / 2
+            as_far = drawn(middle) >= found if share else drawn(middle) <= found
+            kept, far = (middle, far) if as_far.mean() > tail else (kept, middle)
+        return kept
+
+    reach = found + 5 * float(np.sqrt(variance.sum(axis=1).max() + more.var()))
+    low = 0.0 if p_calibrated > tail else edge(found, 0.0, share=True)
+    return Interval(low, min(1.0, max(found, edge(low, reach, share=False))))
+
+
+def _centre(point: FloatArray, variance: FloatArray, error: float) -> FloatArray:
+    """The distances by bin closest to the measured ones whose mean error over seeds is `error`, [seeds, bins].
+
+    In units of each bin's noise: all shrink by the same multiple of their variance, none past 0, or grow by it.
+    """
+    size, sign = np.abs(point), np.where(point < 0, -1.0, 1.0)
+    total, wanted = size.sum(), error * len(point)
+    if wanted >= total:
+        grown: FloatArray = sign * (size + variance * (wanted - total) / variance.sum())
+        return grown
+    # Sorted by the multiple at which each reaches 0, what is left is linear between two of them.
+    ends = size / np.maximum(variance, _SMALLEST**2)
+    order = np.argsort(ends, axis=None)
+    left = [np.maximum(size - end * variance, 0).sum() for end in (0.0, *ends.ravel()[order])]
+    by = np.interp(-wanted, -np.array(left), [0.0, *ends.ravel()[order]])
+    centre: FloatArray = sign * np.maximum(size - by * variance, 0)
+    return centre

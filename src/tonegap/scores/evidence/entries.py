@@ -1,0 +1,294 @@
+"""All that the test images say of one entry: intervals of its scores, and draws to compare it by.
+
+An entry's seeds come in together: its score is their mean, and each draw of images holds for all. What other
+seeds would do is measured on all entries of a table: see `table`.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+
+import numpy as np
+
+from tonegap.arrays import BoolArray, FloatArray
+from tonegap.scores.evidence.calibration import calibrated_nulls, ece_intervals
+from tonegap.scores.evidence.comparing import Drawn
+from tonegap.scores.evidence.delong import auc_variance
+from tonegap.scores.evidence.draws import draw_weights
+from tonegap.scores.evidence.every_score import (
+    EveryScore,
+    OneScore,
+    every_score,
+    noise_of,
+    scores_of,
+)
+from tonegap.scores.evidence.images import Answers, TestAnswers, TestImages, answers, tone_indices
+from tonegap.scores.evidence.intervals import (
+    Interval,
+    added_by,
+    intervals_of,
+    more_by_student,
+    sample_of,
+    seeds_noise,
+    unknown,
+)
+from tonegap.scores.evidence.measured import Measured, variance_over
+from tonegap.scores.evidence.nulls import OVER_ALL, NullName, tone_nulls
+from tonegap.scores.evidence.parity import Parity, detectable
+from tonegap.scores.evidence.replicates import replicates
+from tonegap.scores.evidence.seeds import SeedMean, SeedVariance, pooled, seed_mean, units_behind
+from tonegap.scores.evidence.tally import tally
+from tonegap.scores.rules import ScoringRules
+from tonegap.scores.tables import ALL, GAP, WORST, largest_difference, metric_named
+
+N_DRAWS = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is scored: event classes, tones of an axis, the metric that ranks.
+
+    Without `everything` intervals are made for that metric and accuracy alone, which takes a tenth of
+    the time. With `compared` the draws of every score are kept. Without `nulls` no tones are permuted.
+    """
+
+    positive: tuple[str, ...]
+    tones: tuple[str, ...]
+    ranked: str
+    everything: bool = True
+    compared: bool = False
+    nulls: bool = True
+
+
+@dataclass(frozen=True, eq=False)
+class EntryEvidence:
+    """How sure an entry's scores are on one tone axis.
+
+    `intervals` maps (metric, tone | all | worst | gap) to an interval of the mean over seeds. Of the
+    ranked metric: `parity`, its gap beside that of permuted tones, and `detectable`, the smallest difference
+    between two tones that such a test set shows. `nulls`: scores that are not 0, or 1, at parity beside what
+    they are then. `scores`: None unless they were asked for.
+
+    `intervals` are about the method: test images and training seeds are both in them. `network_intervals` are
+    about these trained networks. `seed_spread` has the standard deviation over training seeds of (metric, tone |
+    all), pooled over the entries that the evidence was made of; None with one seed.
+    """
+
+    intervals: Mapping[tuple[str, str], Interval]
+    parity: Parity | None
+    detectable: float | None
+    drawn: Drawn
+    network_intervals: Mapping[tuple[str, str], Interval]
+    seed_spread: Mapping[tuple[str, str], float | None]
+    n_seeds: int
+    scores: EveryScore | None = None
+    nulls: Mapping[NullName, Parity] = field(default_factory=dict)
+
+    @property
+    def shown(self) -> Mapping[tuple[str, str], Interval]:
+        """The intervals that a page shows: the method's, and of one that was trained once the network's."""
+        return self.intervals if self.n_seeds > 1 else self.network_intervals
+
+
+@dataclass(frozen=True, eq=False)
+class EntryMeans:
+    """What an entry's answers at every seed come to: each metric's mean over seeds, and how it varies.
+
+    `images` names the test images of each seed; `nulls` as in EntryEvidence. `offsets` of each seed are what
+    calibration errors are made of, as measured and in each draw; kept where they have intervals.
+    """
+
+    means: Mapping[str, SeedMean]
+    images: tuple[bytes, ...]
+    nulls: Mapping[NullName, Parity]
+    offsets: tuple[tuple[FloatArray, FloatArray], ...]
+
+    @property
+    def n_seeds(self) -> int:
+        """How many seeds the entry was trained with."""
+        return len(self.images)
+
+
+def entry_means(seeds: Sequence[TestAnswers], asked: Asked, n_draws: int = N_DRAWS) -> EntryMeans:
+    """The means of an entry over its seeds, one or more, from its answers at each."""
+    measured = _measure_all(seeds, asked, n_draws)
+    behind = [units_behind(m.images, m.said) for m in measured]
+    means = {
+        name: seed_mean([m.metrics[name] for m in measured], _fewest(name, behind))
+        for name in measured[0].metrics
+    }
+    if _with_auc(asked):
+        areas = auc_variance([m.images for m in measured], [m.said for m in measured])
+        means["auc"] = replace(means["auc"], variance=areas)
+    images = tuple(m.images.digest for m in measured)
+    offsets = tuple(m.offsets for m in measured) if "ece" in _wanted(means, asked) else ()
+    return EntryMeans(means, images, _nulls(measured, asked), offsets)
+
+
+def evidence_of(entry: EntryMeans, asked: Asked, seeds: SeedVariance | None) -> EntryEvidence:
+    """The evidence of an entry; `seeds` says by how much training seeds differ, of entries like it."""
+    added = seeds if entry.n_seeds > 1 else None
+    ranked = scores_of(asked.ranked, entry.means[asked.ranked], asked.tones, added)
+    return EntryEvidence(
+        intervals=method_intervals(entry, asked, added),
+        parity=entry.nulls.get((asked.ranked, GAP, OVER_ALL)),
+        detectable=_detectable(entry, asked, added),
+        drawn=_drawn(asked.ranked, ranked, entry.images, with_seeds=added is not None),
+        network_intervals=_intervals(entry, asked, None),
+        seed_spread=_spread(entry, asked, added),
+        n_seeds=entry.n_seeds,
+        scores=every_score(entry.means, asked.tones, entry.images, added)
+        if asked.compared
+        else None,
+        nulls=entry.nulls,
+    )
+
+
+def entry_evidence(
+    seeds: Sequence[TestAnswers], asked: Asked, n_draws: int = N_DRAWS
+) -> EntryEvidence:
+    """The evidence of an entry by itself: nothing but its own seeds says how much they differ."""
+    found = entry_means(seeds, asked, n_draws)
+    return evidence_of(found, asked, pooled([found.means]))
+
+
+def method_intervals(
+    entry: EntryMeans, asked: Asked, seeds: SeedVariance | None
+) -> dict[tuple[str, str], Interval]:
+    """The intervals of the method; with one seed there are none, with the reason."""
+    if seeds is not None and entry.n_seeds > 1:
+        return _intervals(entry, asked, seeds)
+    return {
+        (metric, tone): interval
+        for metric in _wanted(entry.means, asked)
+        for tone, interval in unknown(metric, asked.tones).items()
+    }
+
+
+@dataclass(frozen=True, eq=False)
+class _Seed:
+    """One seed's images and answers, every metric of them, and `Tally.offsets` as measured and in each draw."""
+
+    images: TestImages
+    said: Answers
+    metrics: dict[str, Measured]
+    offsets: tuple[FloatArray, FloatArray]
+
+
+def _measure_all(seeds: Sequence[TestAnswers], asked: Asked, n_draws: int) -> list[_Seed]:
+    """Every seed, with draws of the images of all seeds together."""
+    images = [_images(seed, asked) for seed in seeds]
+    weights = _weights(tuple(images), n_draws)
+    return [_measure(*each, asked) for each in zip(seeds, images, weights, strict=True)]
+
+
+def _images(seed: TestAnswers, asked: Asked) -> TestImages:
+    tone = tone_indices(seed.tones, asked.tones)
+    return TestImages(seed.ids, seed.y, tone, np.array(seed.units), asked.tones)
+
+
+def _measure(seed: TestAnswers, images: TestImages, weights: FloatArray, asked: Asked) -> _Seed:
+    rules = ScoringRules(seed.classes, asked.positive, seed.threshold, 1, asked.tones)
+    said = answers(seed.p, images.y, rules)
+    has_event, with_auc = bool(asked.positive), _with_auc(asked)
+    counted = [tally(images, said, w, with_auc) for w in (np.ones((1, len(images))), weights)]
+    once, drawn = (replicates(t, has_event) for t in counted)
+    metrics = {name: Measured(once[name], drawn[name]) for name in once}
+    return _Seed(images, said, metrics, (counted[0].offsets[0], counted[1].offsets))
+
+
+def _nulls(measured: Sequence[_Seed], asked: Asked) -> dict[NullName, Parity]:
+    """What scores are where tones are alike, and calibration errors where a model is calibrated."""
+    points = [{name: found.point for name, found in m.metrics.items()} for m in measured]
+    seeds = [(m.images, m.said) for m in measured]
+    found = calibrated_nulls(seeds, [m["ece"] for m in points])
+    if asked.nulls:
+        with_auc = asked.ranked == "auc"
+        found |= tone_nulls(seeds, points, has_event=bool(asked.positive), with_auc=with_auc)
+    return found
+
+
+def _with_auc(asked: Asked) -> bool:
+    """Whether areas under the ROC curve are needed; they take as long as all else."""
+    return asked.everything or asked.compared or asked.ranked == "auc"
+
+
+def _wanted(metrics: Mapping[str, SeedMean], asked: Asked) -> tuple[str, ...]:
+    """The metrics that have intervals."""
+    return tuple(metrics if asked.everything else dict.fromkeys((asked.ranked, "accuracy")))
+
+
+def _intervals(
+    entry: EntryMeans, asked: Asked, seeds: SeedVariance | None
+) -> dict[tuple[str, str], Interval]:
+    return {
+        (metric, tone): interval
+        for metric in _wanted(entry.means, asked)
+        for tone, interval in _intervals_of(metric, entry, asked, seeds).items()
+    }
+
+
+def _intervals_of(
+    metric: str, entry: EntryMeans, asked: Asked, seeds: SeedVariance | None
+) -> dict[str, Interval]:
+    mean = entry.means[metric]
+    if metric != "ece":
+        return intervals_of(metric, mean, asked.tones, seeds)
+    names = (*asked.tones, ALL)
+    added = added_by(seeds, metric, mean, len(names))
+    noise = seeds_noise(mean.draws.shape, more_by_student(variance_over(mean.draws, axis=0), added))
+    points, draws = zip(*entry.offsets, strict=True)
+    return ece_intervals(
+        points, draws, asked.tones, entry.nulls, dict(zip(names, noise.T, strict=True))
+    )
+
+
+def _fewest(metric: str, behind: Sequence[Mapping[str, FloatArray]]) -> FloatArray:
+    """Groups of near-duplicates behind a metric at the seed with the fewest, [slots]."""
+    fewest: FloatArray = np.min([n.get(metric, n["accuracy"][-1:]) for n in behind], axis=0)
+    return fewest
+
+
+@lru_cache(maxsize=8)
+def _weights(images: tuple[TestImages, ...], n_draws: int) -> tuple[FloatArray, ...]:
+    return draw_weights(images, n_draws)
+
+
+def _drawn(
+    metric: str, scores: Sequence[OneScore], images: tuple[bytes, ...], *, with_seeds: bool
+) -> Drawn:
+    """What entries are ranked and told apart by."""
+    found = [score for score in scores if score.tone in (ALL, WORST, GAP)]
+    return Drawn(
+        point={score.tone: score.point for score in found},
+        draws={score.tone: score.draws for score in found},
+        images=images,
+        noise={score.tone: noise_of([score], with_seeds=with_seeds) for score in found},
+        largest=largest_difference(metric),
+    )
+
+
+def _spread(
+    entry: EntryMeans, asked: Asked, seeds: SeedVariance | None
+) -> dict[tuple[str, str], float | None]:
+    """The standard deviation over training seeds of each score of one seed."""
+    found: dict[tuple[str, str], float | None] = {}
+    for metric in _wanted(entry.means, asked):
+        slots = (*asked.tones, ALL) if metric_named(metric).per_tone else (ALL,)
+        for slot, tone in enumerate(slots):
+            variance = None if seeds is None else float(seeds.variance[metric][slot])
+            found[metric, tone] = None if variance is None else variance**0.5
+    return found
+
+
+def _detectable(entry: EntryMeans, asked: Asked, seeds: SeedVariance | None) -> float | None:
+    """The smallest difference between two tones that is found; None where one tone's score is undefined."""
+    mean = entry.means[asked.ranked]
+    if not metric_named(asked.ranked).per_tone:
+        return None
+    n_tones = len(asked.tones)
+    defined: BoolArray = np.all(np.isfinite(mean.draws[:, :n_tones]), axis=1)
+    if not (defined.any() and np.isfinite(mean.point[:n_tones]).all()):
+        return None
+    added = added_by(seeds, asked.ranked, mean, n_tones)
+    return detectable(sample_of(mean, added, defined).variance)

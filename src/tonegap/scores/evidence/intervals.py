@@ -1,0 +1,173 @@
+"""Intervals of every score of an entry: of its networks, and of its method.
+
+Networks: how sure the mean over seeds is on all such images. Method: how sure it is over other training runs
+as well. Scores between 0 and 1 have intervals made for few images (`shares`), the worst tone and the gap come
+from inverting a test (`extremes`).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from tonegap.arrays import BoolArray, FloatArray
+from tonegap.scores.evidence.extremes import Sample, gap_interval, worst_interval
+from tonegap.scores.evidence.seeds import SeedMean, SeedVariance
+from tonegap.scores.evidence.shares import (
+    Seeds,
+    area_interval,
+    effective_n,
+    satterthwaite,
+    share_interval,
+    student,
+)
+from tonegap.scores.tables import ALL, GAP, WORST, metric_named
+
+LEVEL = 0.95
+ONE_RUN = "one training run: how another would differ is not known"
+_MOST_LOST = 0.05
+MOVED_BY_NOISE = "noise alone moves a score that compares tones: see its null"
+# Shares of images: defined from one image on, whatever is drawn.
+_SHARES = frozenset({"accuracy", "sensitivity", "specificity"})
+_NONE = Seeds(0.0, 0.0, np.inf)
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """Both ends of a score's interval, in the score's unit; or why there is none."""
+
+    low: float | None
+    high: float | None
+    reason: str | None = None
+
+
+def intervals_of(
+    metric: str,
+    mean: SeedMean,
+    tones: Sequence[str],
+    seeds: SeedVariance | None = None,
+    level: float = LEVEL,
+) -> dict[str, Interval]:
+    """The interval of one metric for each tone, `all`, `worst` and `gap`, over seeds.
+
+    Of the method with what `seeds` add, of the networks without. A score that is not defined in more than 5 % of
+    the draws has none, shares of images and areas apart; nor has a metric that compares the tones itself: with equal
+    tones an interval from draws holds its true value in a fifth to two thirds of cases.
+    """
+    if not metric_named(metric).per_tone:
+        return {ALL: Interval(None, None, MOVED_BY_NOISE)}
+    names = (*tones, ALL)
+    added = added_by(seeds, metric, mean, len(names))
+    found = {name: _share(metric, mean, i, added[i], level) for i, name in enumerate(names)}
+    return found | _extremes(metric, mean, added[:-1], level, found)
+
+
+def added_by(seeds: SeedVariance | None, metric: str, mean: SeedMean, n_slots: int) -> list[Seeds]:
+    """What seeds add to each of the first slots of a metric; nothing where they are left out."""
+    if seeds is None:
+        return [_NONE] * n_slots
+    return [seeds.of_mean(metric, slot, mean.n_seeds) for slot in range(n_slots)]
+
+
+def unknown(metric: str, tones: Sequence[str]) -> dict[str, Interval]:
+    """The intervals of a method that was trained once: none, with the reason."""
+    if not metric_named(metric).per_tone:
+        return {ALL: Interval(None, None, MOVED_BY_NOISE)}
+    return dict.fromkeys((*tones, ALL, WORST, GAP), Interval(None, None, ONE_RUN))
+
+
+def _share(metric: str, mean: SeedMean, slot: int, seeds: Seeds, level: float) -> Interval:
+    """The interval of a score between 0 and 1."""
+    p, n = float(mean.point[slot]), float(mean.n[slot])
+    draws = mean.draws[:, slot]
+    defined = np.isfinite(draws)
+    if not (np.isfinite(p) and n > 0):
+        return _lost(defined)
+    if metric == "auc" and mean.variance is not None:
+        return Interval(*area_interval(p, float(mean.variance[slot]), n, seeds, level))
+    if metric not in _SHARES and not _enough(defined):
+        return _lost(defined)
+    variance = float(draws[defined].var()) if defined.any() else 0.0
+    worth = effective_n(p, variance, n, mean.n_seeds, level)
+    return Interval(*share_interval(p, worth, seeds, level))
+
+
+def seeds_noise(shape: tuple[int, ...], variance: Sequence[float] | FloatArray) -> FloatArray:
+    """Normal noise of what seeds add to each slot, [draws, slots]; the same whenever it is asked for."""
+    noise: FloatArray = np.random.default_rng(1).normal(size=shape[::-1]).T * np.sqrt(variance)
+    return noise
+
+
+def extreme_draws(metric: str, mean: SeedMean, variance: Sequence[float]) -> dict[str, FloatArray]:
+    """Worst tone and gap of the mean over seeds in each draw, with noise of such variance on each tone, [draws]."""
+    tones = mean.draws[:, :-1]
+    tones = tones + seeds_noise(tones.shape, variance)
+    larger = metric_named(metric).larger_is_better
+    return {
+        WORST: tones.min(axis=1) if larger else tones.max(axis=1),
+        GAP: tones.max(axis=1) - tones.min(axis=1),
+    }
+
+
+def sample_of(mean: SeedMean, added: Sequence[Seeds], defined: BoolArray | None = None) -> Sample:
+    """The tones of a mean over seeds and their noise, with what seeds add, in the draws that are defined."""
+    drawn, point = mean.draws[:, :-1], mean.point[:-1]
+    drawn = drawn if defined is None else drawn[defined]
+    noise = np.asfortranarray(drawn - point)
+    sample = Sample(point, noise, mean.n[:-1])
+    more = more_by_student(sample.variance, added)
+    if not more.any():
+        return sample
+    return replace(sample, seeds=np.asfortranarray(seeds_noise(noise.shape, more)))
+
+
+def more_by_student(images: FloatArray, added: Sequence[Seeds]) -> FloatArray:
+    """The variance that seeds add to that of images, [slots], with what Student's t makes of few seeds."""
+    more = []
+    for variance, seeds in zip(images.tolist(), added, strict=True):
+        if seeds.between > 0:
+            times = student(satterthwaite(variance, np.inf, seeds), LEVEL) / student(np.inf, LEVEL)
+            more.append(times**2 * (variance + seeds.variance) - variance)
+        else:
+            more.append(0.0)
+    return np.array(more)
+
+
+def _extremes(
+    metric: str,
+    mean: SeedMean,
+    added: Sequence[Seeds],
+    level: float,
+    single: Mapping[str, Interval],
+) -> dict[str, Interval]:
+    """Worst tone and gap; `single` are the intervals of each tone and of all images."""
+    defined: BoolArray = np.all(np.isfinite(mean.draws[:, :-1]), axis=1)
+    if not _enough(defined) or not np.isfinite(mean.point[:-1]).all():
+        lost = _lost(defined)
+        return {WORST: lost, GAP: lost}
+    sample = sample_of(mean, added, defined)
+    low, high = worst_interval(sample, level, metric_named(metric).larger_is_better)
+    if metric in _SHARES and float(mean.point[:-1].min()) <= 0:
+        high = max(high, _most_of_nothing(single))
+    return {
+        WORST: Interval(max(low, 0.0), min(high, 1.0)),
+        GAP: Interval(*gap_interval(sample, level)),
+    }
+
+
+def _most_of_nothing(single: Mapping[str, Interval]) -> float:
+    """The largest share that the worst tone may have where none of its images is right.
+
+    It is no larger than that of all images, nor than that of any tone: the least of their upper ends. Normal noise
+    has no right answer about shares as near to 0 as that.
+    """
+    return min(interval.high for interval in single.values() if interval.high is not None)
+
+
+def _enough(defined: BoolArray) -> bool:
+    return float(np.mean(defined)) >= 1 - _MOST_LOST
+
+
+def _lost(defined: BoolArray) -> Interval:
+    share = 1 - float(np.mean(defined))
+    return Interval(None, None, f"undefined in {share:.0%} of the draws: too few such images")

@@ -1,0 +1,183 @@
+"""What scores that compare tones are if tones make no difference: null distributions by permuting tones.
+
+A gap of noisy scores is never 0 and a ratio of them never 1: at parity a PQD of 0.9 is usual on a small test
+set. Each such score therefore stands beside its null. Tones are permuted among all units (near-duplicate
+groups), and again among units of one class: tones that hold other diseases differ in score without any
+unfairness, and the first null alone takes that for a difference between tones.
+Source: the permutation test, Fisher 1935; Good 2005, Permutation, Parametric and Bootstrap Tests.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import lru_cache
+
+import numpy as np
+
+from tonegap.arrays import FloatArray, IntArray
+from tonegap.scores.counts import N_BINS
+from tonegap.scores.evidence.draws import Union, union_of
+from tonegap.scores.evidence.images import Answers, TestImages
+from tonegap.scores.evidence.parity import Parity, parity
+from tonegap.scores.evidence.replicates import Replicates, replicates
+from tonegap.scores.evidence.tally import Tally, tally
+from tonegap.scores.tables import ALL, GAP, metric_named
+
+OVER_ALL, WITHIN_CLASS, CALIBRATED = "tones permuted", "tones permuted within class", "calibrated"
+# A metric, `all`, a tone or `gap`, and what is assumed: OVER_ALL, WITHIN_CLASS or CALIBRATED.
+NullName = tuple[str, str, str]
+N_DEALS = 400
+
+
+def tone_nulls(
+    seeds: Sequence[tuple[TestImages, Answers]],
+    points: Sequence[Mapping[str, Replicates]],
+    *,
+    has_event: bool,
+    with_auc: bool,
+) -> dict[NullName, Parity]:
+    """Gaps of all metrics by tone, and all metrics that compare tones, beside their nulls.
+
+    `points` are the measured scores of each seed, one draw each. Without `with_auc` there is none for areas under
+    the ROC curve, which take as long as all else. A score that most permutations leave undefined has none.
+    """
+    tested_on = tuple(images for images, _ in seeds)
+    observed = dict(_by_name(points))
+    found: dict[NullName, Parity] = {}
+    for kind in (OVER_ALL, WITHIN_CLASS):
+        dealt = permuted_tones(tested_on, N_DEALS, within=kind == WITHIN_CLASS)
+        drawn = [
+            _scores(*seed, tones, has_event, with_auc)
+            for seed, tones in zip(seeds, dealt, strict=True)
+        ]
+        for (metric, tone), values in _by_name(drawn):
+            if metric == "auc" and not with_auc:
+                continue
+            at_parity = parity(
+                float(observed[metric, tone][0]), values, larger_is_alike=_is_ratio(metric)
+            )
+            if at_parity:
+                found[metric, tone, kind] = at_parity
+    return found
+
+
+def _is_ratio(metric: str) -> bool:
+    """Whether a score that compares tones is the larger the more alike they are."""
+    return not metric_named(metric).per_tone and metric_named(metric).larger_is_better
+
+
+def _by_name(
+    seeds: Sequence[Mapping[str, Replicates]],
+) -> Iterator[tuple[tuple[str, str], FloatArray]]:
+    """Each gap of the mean over seeds, and the mean of each score that compares tones, as tables have them, [draws]."""
+    for metric in seeds[0]:
+        of_seeds = [seed[metric] for seed in seeds]
+        by_tone = [values.tones for values in of_seeds if values.tones is not None]
+        if by_tone:
+            yield (metric, GAP), np.ptp(np.mean(by_tone, axis=0), axis=1)
+        else:
+            yield (metric, ALL), np.mean([values.all for values in of_seeds], axis=0)
+
+
+@lru_cache(maxsize=8)
+def permuted_tones(
+    seeds: tuple[TestImages, ...], n_deals: int, *, within: bool
+) -> tuple[IntArray, ...]:
+    """Index of each image's tone in each permutation, [deals, n] of each seed; -1 stays where it was.
+
+    The tones of units are put in another order, `within` the class of their first image or among all of them.
+    A unit has the tone of its first image that has one, and the same new one at every seed.
+    """
+    union = union_of(seeds)
+    tone, y = _of_units(union, seeds)
+    rng = np.random.default_rng([1 + within, *union.digest[:16]])
+    dealt = np.tile(tone, (n_deals, 1))
+    for cls in np.unique(y) if within else [None]:
+        movable = np.flatnonzero((tone >= 0) & ((y == cls) | (not within)))
+        dealt[:, movable] = rng.permuted(dealt[:, movable], axis=1)
+    return tuple(
+        np.where(images.tone < 0, -1, dealt[:, own])
+        for images, own in zip(seeds, union.members, strict=True)
+    )
+
+
+def _of_units(union: Union, seeds: Sequence[TestImages]) -> tuple[IntArray, IntArray]:
+    """Tone (-1: none) and class of each unit, [units]: of the image with the smallest id that has one."""
+    ids = np.concatenate([images.ids for images in seeds])
+    unit = np.concatenate(union.members)
+    tone = np.concatenate([images.tone for images in seeds])
+    y = np.concatenate([images.y for images in seeds])
+    last_first = np.argsort(ids, kind="stable")[::-1]
+    known = last_first[tone[last_first] >= 0]
+    of_tone, of_class = np.full(len(union.names), -1), np.empty(len(union.names), dtype=np.int64)
+    # Of several values for one place the last one stays.
+    of_tone[unit[known]], of_class[unit[last_first]] = tone[known], y[last_first]
+    return of_tone, of_class
+
+
+def _scores(
+    images: TestImages, said: Answers, dealt: IntArray, has_event: bool, with_auc: bool
+) -> dict[str, Replicates]:
+    """Every metric with the tones of each deal [deals, n] instead of the true ones; areas are NaN unless wanted."""
+    n_deals, n_tones = len(dealt), len(images.tones)
+    counts = (_tally if with_auc else _tally_of_kinds)(images, said, dealt)
+
+    def by_tone(values: FloatArray) -> FloatArray:
+        """[deals x tones, 1, …] into [deals, slots, …] with all images of known tone as the last slot."""
+        tones = values.reshape(n_deals, n_tones, *values.shape[2:])
+        return np.concatenate([tones, tones.sum(axis=1, keepdims=True)], axis=1)
+
+    return replicates(
+        Tally(
+            true=by_tone(counts.true),
+            called=by_tone(counts.called),
+            right=by_tone(counts.right),
+            events=by_tone(counts.events),
+            bins=by_tone(counts.bins),
+            auc=by_tone(counts.auc),
+        ),
+        has_event,
+    )
+
+
+def _tally(images: TestImages, said: Answers, dealt: IntArray) -> Tally:
+    """The counts of each tone in each deal, as one slot of [deals x tones]."""
+    n_tones = len(images.tones)
+    member = dealt.T[:, :, None] == np.arange(n_tones)
+    weights = member.astype(np.float64).reshape(len(images), len(dealt) * n_tones).T
+    return tally(_toneless(images, np.arange(len(images))), said, weights)
+
+
+def _tally_of_kinds(images: TestImages, said: Answers, dealt: IntArray) -> Tally:
+    """The same without areas, from how many images of each kind a tone gets: a tenth of the time.
+
+    Images of a kind have the same class and were called the same.
+    """
+    answered = np.column_stack((images.y, said.predicted, said.called))
+    _, first, kind = np.unique(answered, axis=0, return_index=True, return_inverse=True)
+    deals, at = np.nonzero(dealt >= 0)
+    cell = deals * len(images.tones) + dealt[deals, at]
+    n_cells = len(dealt) * len(images.tones)
+
+    def summed(column: IntArray, n_columns: int, values: FloatArray | None = None) -> FloatArray:
+        """Values, or else images, by cell and column, [cells, columns]."""
+        added = np.bincount(cell * n_columns + column[at], values, n_cells * n_columns)
+        return added.astype(np.float64).reshape(n_cells, n_columns)
+
+    bins = np.digitize(said.confidence, np.arange(1, N_BINS) / N_BINS, right=True)
+    right = (said.predicted == images.y).astype(np.float64)
+    sums = [summed(bins, N_BINS, values[at]) for values in (said.confidence, right)]
+    kinds = Answers(
+        said.n_classes,
+        said.predicted[first],
+        said.confidence[first],
+        said.positive[first],
+        said.called[first],
+        said.score[first],
+    )
+    counts = tally(_toneless(images, first), kinds, summed(kind, len(first)), with_auc=False)
+    return replace(counts, bins=np.stack(sums, axis=1)[:, None])
+
+
+def _toneless(images: TestImages, at: IntArray) -> TestImages:
+    ids = tuple(images.ids[i] for i in at)
+    return TestImages(ids, images.y[at], np.full(len(at), -1), images.unit[at], ())

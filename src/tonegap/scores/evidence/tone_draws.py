@@ -1,0 +1,61 @@
+"""How much chance there is in each tone's score of each entry, on the same draws of the test images."""
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+import numpy as np
+
+from tonegap.arrays import FloatArray
+from tonegap.scores.evidence.draws import draw_weights
+from tonegap.scores.evidence.images import TestAnswers, TestImages, answers, tone_indices
+from tonegap.scores.evidence.replicates import replicates
+from tonegap.scores.evidence.tally import tally
+from tonegap.scores.rules import ScoringRules
+
+N_DRAWS = 400
+
+
+def tone_draws(
+    seeds: Sequence[TestAnswers],
+    positive: tuple[str, ...],
+    tones: tuple[str, ...],
+    metric: str,
+    n_draws: int = N_DRAWS,
+) -> FloatArray | None:
+    """An entry's score of each tone, mean over its seeds, in each draw, [draws, tones]; NaN where undefined.
+
+    The draws are those of whole units within a tone; entries on the same images have the same ones. As draws with
+    replacement vary too little, by (n - 1) / n, they are set apart from their middle by that much. None for a
+    metric without a score of each tone.
+    """
+    images = tuple(
+        TestImages(s.ids, s.y, tone_indices(s.tones, tones), np.array(s.units), tones)
+        for s in seeds
+    )
+    found = []
+    for seed, of_seed, weights in zip(seeds, images, _weights(images, n_draws), strict=True):
+        rules = ScoringRules(seed.classes, positive, seed.threshold, 1, tones)
+        said = answers(seed.p, of_seed.y, rules)
+        counted = tally(of_seed, said, weights, metric == "auc")
+        drawn = replicates(counted, bool(positive), between=False).get(metric)
+        if drawn is None or drawn.tones is None:
+            return None
+        middle = drawn.tones.mean(axis=0)
+        found.append(middle + _widened(of_seed) * (drawn.tones - middle))
+    draws: FloatArray = np.mean(found, axis=0)
+    return draws
+
+
+def _widened(images: TestImages) -> FloatArray:
+    """By how much draws of each tone are set apart, [tones]."""
+    units = [
+        max(len(set(images.unit[images.tone == t].tolist())), 2) for t in range(len(images.tones))
+    ]
+    n = np.array(units)
+    factor: FloatArray = np.sqrt(n / (n - 1))
+    return factor
+
+
+@lru_cache(maxsize=8)
+def _weights(images: tuple[TestImages, ...], n_draws: int) -> tuple[FloatArray, ...]:
+    return draw_weights(images, n_draws)

@@ -1,0 +1,113 @@
+"""A score table into JSON, CSV or lines of text.
+
+The mistake it exists to prevent: an undefined score printed as a number. It is null, an empty cell,
+or "–" with a footnote.
+"""
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from tonegap.scores.rules import ScoringRules
+from tonegap.scores.tables import ALL, GAP, METRICS, WORST, Score, ScoreTable
+from tonegap.spreadsheet import safe_cell
+
+_COLUMNS = ("metric", "tone", "value", "n", "reason", "positive", "threshold")
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Text in rows and columns; the first column holds names, the others numbers."""
+
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True)
+class Page:
+    """A score table as text: metrics of each tone, metrics between tones, and the footnotes."""
+
+    per_tone: Grid
+    between: Grid
+    notes: tuple[str, ...]
+
+
+EpochTable = tuple[int | None, ScoreTable]
+
+
+def as_json(tables: Iterable[EpochTable], rules: ScoringRules) -> str:
+    """A list of {"metric", "tone", "value", "n", "reason", "positive", "threshold"}, "epoch" first where it is given.
+
+    `positive` lists the event's classes, `threshold` is its probability or says that the most probable class decides.
+    """
+    event = {"positive": rules.positive, "threshold": rules.called}
+    rows = [_record(epoch, score) | event for epoch, table in tables for score in table]
+    return json.dumps(rows, indent=1, ensure_ascii=False, allow_nan=False)
+
+
+def as_csv(tables: Sequence[EpochTable], rules: ScoringRules) -> str:
+    """The same as CSV with LF, safe in a spreadsheet; undefined is an empty cell, `;` joins classes."""
+    event = {"positive": ";".join(rules.positive), "threshold": rules.called}
+    text = io.StringIO()
+    named = any(epoch is not None for epoch, _ in tables)
+    columns = ("epoch", *_COLUMNS) if named else _COLUMNS
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
+    writer.writeheader()
+    records = (_record(epoch, score) | event for epoch, table in tables for score in table)
+    writer.writerows({name: safe_cell(cell) for name, cell in r.items()} for r in records)
+    return text.getvalue().removesuffix("\n")
+
+
+def as_page(table: ScoreTable) -> Page:
+    """The table as two grids; reasons become numbered footnotes, each reason once."""
+    notes: dict[str, int] = {}
+    columns = (*table.tones, ALL, WORST, GAP)
+    images = ["" if c in (WORST, GAP) else f"{table.score('accuracy', c).n:,}" for c in columns]
+    rows = [("images", *images)]
+    for metric in METRICS:
+        if metric.per_tone:
+            cells = (_cell(table.score(metric.name, column), notes) for column in columns)
+            rows.append((metric.name, *cells))
+    between = tuple(
+        (m.name, _cell(table.score(m.name, ALL), notes)) for m in METRICS if not m.per_tone
+    )
+    return Page(
+        per_tone=Grid(("", *columns), tuple(rows)),
+        between=Grid(("between tones", "value"), between),
+        notes=tuple(f"[{number}] {reason}" for reason, number in notes.items()),
+    )
+
+
+def as_lines(page: Page) -> str:
+    """The page as aligned plain text."""
+    parts = ["\n".join(_aligned(grid)) for grid in (page.per_tone, page.between)]
+    if page.notes:
+        parts.append("\n".join(page.notes))
+    return "\n\n".join(parts)
+
+
+def _record(epoch: int | None, score: Score) -> dict[str, object]:
+    record: dict[str, object] = {} if epoch is None else {"epoch": epoch}
+    return record | {
+        "metric": score.metric,
+        "tone": score.tone,
+        "value": score.value,
+        "n": score.n,
+        "reason": score.reason,
+    }
+
+
+def _cell(score: Score, notes: dict[str, int]) -> str:
+    if score.value is not None:
+        return f"{score.value:.3f}"
+    return f"–[{notes.setdefault(score.reason or '', len(notes) + 1)}]"
+
+
+def _aligned(grid: Grid) -> Iterable[str]:
+    lines = (grid.header, *grid.rows)
+    widths = [max(len(line[i]) for line in lines) for i in range(len(grid.header))]
+    for line in lines:
+        numbers = (cell.rjust(width) for cell, width in zip(line[1:], widths[1:], strict=True))
+        yield "  ".join((line[0].ljust(widths[0]), *numbers)).rstrip()

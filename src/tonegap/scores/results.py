@@ -1,0 +1,160 @@
+"""Predictions and truth into all numbers of a record, and the answers they rest on.
+
+Pure but for reading the predictions file: a run scores with it, and so does whoever checks a record later.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tonegap.errors import BadPredictions
+from tonegap.formats.record import SELECTIONS, CrossFit, CurvePoint, Record, ScoreColumns, Selected
+from tonegap.formats.truth import PartTruth, Truth
+from tonegap.scores.cross_fit import cross_fit
+from tonegap.scores.evidence.images import TestAnswers
+from tonegap.scores.metrics import score_table
+from tonegap.scores.predictions import Labelled, Predictions, read_predictions
+from tonegap.scores.rules import ScoringRules
+from tonegap.scores.selection import Selection, epoch_values, select_by
+from tonegap.scores.tables import ScoreTable
+from tonegap.scores.task_rules import Rules, tone_axes
+from tonegap.scores.undefined import Undefined
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """The numbers of a record: test scores under each selection rule, the curve over epochs, the cross-fitted gain.
+
+    `cross_fit`: None where there was nothing to choose.
+    """
+
+    scores: dict[str, Selected]
+    curve: tuple[CurvePoint, ...]
+    cross_fit: CrossFit | None = None
+
+
+def given_results(
+    path: Path, test: PartTruth, rules: Rules, rule: str, threshold: float | None
+) -> Results:
+    """The numbers of predictions for test images alone, whose epoch and threshold somebody else chose by `rule`.
+
+    There is nothing left to choose, so there are no scores under another rule and no curve. Raises BadPredictions
+    for a file that breaks the contract or holds several epochs.
+    """
+    predictions = read_predictions(path, rules.classes, test.ids)
+    if len(predictions.epochs) > 1:
+        raise BadPredictions(
+            f"{path}: holds {len(predictions.epochs)} epochs of the test images alone, and nothing to choose "
+            "one by; leave one, or add the rows of the validation images"
+        )
+    images = _labelled(predictions, slice(None), test)
+    return Results({rule: _scored(images, Selection(0, threshold), rules)}, ())
+
+
+def rules_of(record: Record) -> Rules:
+    """The rules that a record was scored by."""
+    return Rules(
+        classes=record.classes,
+        positive=record.positive,
+        tones=record.tones,
+        min_support=record.min_support,
+        selection_metric=record.selection_metric,
+    )
+
+
+def results_of(path: Path, truth: Truth, rules: Rules) -> Results:
+    """Every number that predictions give.
+
+    Raises BadPredictions for a file that breaks the contract, BadRequest where the selection metric is undefined.
+    """
+    validation, test = epochs_of(path, truth, rules.classes)
+    choices = {
+        rule: select_by(rule, validation, test, rules.selection_metric, rules.plain)
+        for rule in SELECTIONS
+    }
+    return Results(
+        scores={rule: _scored(test, choice, rules) for rule, choice in choices.items()},
+        curve=_curve(validation, test, rules),
+        cross_fit=cross_fit(test, truth.test.units, choices["validation"], rules),
+    )
+
+
+def epochs_of(path: Path, truth: Truth, classes: tuple[str, ...]) -> tuple[Labelled, Labelled]:
+    """What was said of the validation and of the test images in every epoch.
+
+    Raises BadPredictions for a file that breaks the contract.
+    """
+    predictions = read_predictions(path, classes, truth.ids)
+    n = len(truth.validation.ids)
+    validation = _labelled(predictions, slice(0, n), truth.validation)
+    return validation, _labelled(predictions, slice(n, None), truth.test)
+
+
+def answers_of(path: Path, truth: Truth, record: Record, rule: str) -> TestAnswers:
+    """What a record's entry said of each test image at the epoch that a rule picked.
+
+    Raises BadPredictions for a file that breaks the contract.
+    """
+    predictions = read_predictions(path, record.classes, truth.ids)
+    picked = record.scores[rule]
+    p = predictions.p[predictions.epochs.index(picked.epoch), len(truth.validation.ids) :]
+    test = truth.test
+    return TestAnswers(
+        ids=test.ids,
+        labels=test.labels,
+        tones=test.tones,
+        units=test.units,
+        classes=record.classes,
+        p=p.copy(),  # not all epochs with it
+        epoch=picked.epoch,
+        threshold=picked.threshold,
+    )
+
+
+def columns_of(table: ScoreTable) -> ScoreColumns:
+    """A score table by columns, as a record keeps it."""
+    return ScoreColumns(
+        metric=tuple(score.metric for score in table),
+        tone=tuple(score.tone for score in table),
+        value=tuple(score.value for score in table),
+        n=tuple(score.n for score in table),
+        reason=tuple(score.reason for score in table),
+    )
+
+
+def _scored(test: Labelled, choice: Selection, rules: Rules) -> Selected:
+    """The test scores at a choice of epoch and threshold, on each tone axis."""
+    p = test.p[choice.epoch_index]
+    tables = {}
+    for axis, tones, scored in tone_axes(test.tones, rules.tones):
+        of_axis = ScoringRules(
+            rules.classes, rules.positive, choice.threshold, rules.min_support, scored
+        )
+        tables[axis] = columns_of(score_table(p, test.y, tones, of_axis))
+    return Selected(test.epochs[choice.epoch_index], choice.threshold, tables)
+
+
+def _curve(validation: Labelled, test: Labelled, rules: Rules) -> tuple[CurvePoint, ...]:
+    """The selection metric of every epoch on validation and on test."""
+    lines: list[Sequence[float | None]] = []
+    for images in (validation, test):
+        values = epoch_values(images, rules.selection_metric, rules.plain)
+        if isinstance(values, Undefined):
+            lines.append([None] * len(images.epochs))
+        else:
+            lines.append([float(value) for value in values])
+    rows = zip(validation.epochs, *lines, strict=True)
+    return tuple(
+        CurvePoint(epoch, on_validation, on_test) for epoch, on_validation, on_test in rows
+    )
+
+
+def _labelled(predictions: Predictions, rows: slice, truth: PartTruth) -> Labelled:
+    return Labelled(
+        classes=predictions.classes,
+        ids=truth.ids,
+        epochs=predictions.epochs,
+        p=predictions.p[:, rows],
+        y=truth.y(predictions.classes),
+        tones=truth.tones,
+    )

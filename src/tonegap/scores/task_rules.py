@@ -1,0 +1,38 @@
+"""How a task's predictions are scored, and on which tone axes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tonegap.scores.rules import ScoringRules
+from tonegap.tones import GROUPS, TYPES, tone_group
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What a task says of how its predictions are scored; fields as in a record."""
+
+    classes: tuple[str, ...]
+    positive: tuple[str, ...]
+    tones: tuple[str, ...]
+    min_support: int
+    selection_metric: str
+
+    @property
+    def plain(self) -> ScoringRules:
+        """On the task's own tones, without a threshold."""
+        return ScoringRules(self.classes, self.positive, None, self.min_support, self.tones)
+
+
+def tone_axes(
+    tones: Sequence[str | None], scored: Sequence[str]
+) -> list[tuple[str, tuple[str | None, ...], tuple[str, ...]]]:
+    """The axes a test set can be scored on: (name, tone of each image, tones expected).
+
+    Six types pool into three groups; groups cannot be told apart further.
+    """
+    groups = tuple(tone_group(tone) if tone else None for tone in tones)
+    expected = tuple(g for g in GROUPS if g in {tone_group(tone) for tone in scored})
+    axes = [("groups", groups, expected)]
+    if all(tone in TYPES for tone in scored):
+        axes.insert(0, ("types", tuple(tones), tuple(scored)))
+    return axes

@@ -1,0 +1,147 @@
+"""Reads what one task and seed has: a data set, its partition at the seed, and the rows of each part.
+
+What the person asked for is handed over as values; no plan and no store is known here.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from tonegap.data.index import ImageIndex, index_images
+from tonegap.data.masks import mask_paths
+from tonegap.data.metadata import Metadata, read_metadata
+from tonegap.declared.dataset import Dataset
+from tonegap.declared.task import Task
+from tonegap.errors import BadData
+from tonegap.formats.record import DataId, Leaks
+from tonegap.scores.rules import ScoringRules
+from tonegap.split.leaks import crossing_groups, grouped_test_images, leaked_by_tone
+from tonegap.split.partition import partition
+from tonegap.split.parts import Partition
+from tonegap.split.scorable import check_scorable
+from tonegap.split.subset import thinned
+from tonegap.split.view import Rows, TaskView
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedData:
+    """A data set with its metadata, its image index and the lesion masks of its images."""
+
+    dataset: Dataset
+    metadata: Metadata
+    index: ImageIndex
+    masks: Mapping[str, Path]
+
+
+def load_data(dataset: Dataset, data_root: Path, cache_dir: Path, workers: int) -> LoadedData:
+    """A data set's metadata and images in a download, or in a folder that was drawn."""
+    metadata = read_metadata(dataset, data_root)
+    index = index_images(dataset, metadata, data_root, cache_dir, workers)
+    return LoadedData(dataset, metadata, index, mask_paths(dataset, metadata, index))
+
+
+def task_view(
+    task: Task, seed: int, data: LoadedData, *, subset: int | None, allow_missing: bool
+) -> TaskView:
+    """What one task at one seed puts before the stages, thinned to a subset where one is asked for.
+
+    Raises BadSplit where the partition is not the pinned one, BadData where images it needs are missing or unreadable.
+    """
+    whole = partition(task, data.metadata, seed)
+    made = thinned(whole, subset, f"{task.id}:{task.pin_key(seed)}")
+    rows = {name: _rows(made, name, data) for name in ("train", "validation", "test")}
+    missing = _missing(made, data.index)
+    if missing and not (allow_missing and all(part.ids for part in rows.values())):
+        raise _missing_error(task, made, data, missing)
+    _check_scorable(task, made, data, rows)
+    return TaskView(
+        task=task.id,
+        split_seed=seed,
+        classes=made.classes,
+        positive=made.positive,
+        tones=task.scored_tones,
+        selection_metric=task.selection_metric,
+        published_selection=task.published_selection,
+        primary_metric=task.primary_metric,
+        min_support=task.min_support,
+        data=_data_id(data, missing, None if made is whole else subset),
+        train=rows["train"],
+        validation=rows["validation"],
+        test=rows["test"],
+        leaks=_leaks(made, data),
+        methods_see_duplicates=task.file.leaks.methods_see_duplicates,
+    )
+
+
+def _leaks(made: Partition, data: LoadedData) -> Leaks:
+    """What crosses from training or validation into test: near-duplicates, and declared groups."""
+    crossing = crossing_groups(made, data.index.groups)
+    by_tone = {tone or "unknown": n for tone, n in leaked_by_tone(made, crossing).items()}
+    grouped = grouped_test_images(data.dataset.file.groups, data.metadata, made)
+    return Leaks(len(crossing), sum(by_tone.values()), dict(sorted(by_tone.items())), grouped)
+
+
+def _check_scorable(
+    task: Task, made: Partition, data: LoadedData, rows: Mapping[str, Rows]
+) -> None:
+    rules = ScoringRules(made.classes, made.positive, None, task.min_support, task.scored_tones)
+    where = f"{data.metadata.path.parent}: {task.id}"
+    check_scorable(where, rules, task.selection_metric, rows["validation"], rows["test"])
+
+
+def _rows(made: Partition, part: str, data: LoadedData) -> Rows:
+    """The rows of one partition whose image is there, in file order; masks for training alone."""
+    index = data.index
+    here = [
+        i
+        for i, image_id in enumerate(made.ids)
+        if made.parts[i] == part and image_id in index.sha256
+    ]
+    ids = tuple(made.ids[i] for i in here)
+    masks = tuple(data.masks.get(image_id) for image_id in ids) if part == "train" else ()
+    return Rows(
+        ids=ids,
+        labels=tuple(made.labels[i] or "" for i in here),
+        tones=tuple(made.tones[i] for i in here),
+        sha256=tuple(index.sha256[image_id] for image_id in ids),
+        paths=tuple(index.paths[image_id] for image_id in ids),
+        masks=masks if any(masks) else (),
+        groups=tuple(index.groups[image_id] for image_id in ids),
+    )
+
+
+def _missing(made: Partition, index: ImageIndex) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for image_id, part in zip(made.ids, made.parts, strict=True):
+        if part != "unused" and image_id not in index.sha256:
+            counts[part] = counts.get(part, 0) + 1
+    return dict(sorted(counts.items()))
+
+
+def _missing_error(
+    task: Task, made: Partition, data: LoadedData, missing: dict[str, int]
+) -> BadData:
+    lost = [
+        image_id
+        for image_id, part in zip(made.ids, made.parts, strict=True)
+        if part != "unused" and image_id not in data.index.sha256
+    ]
+    counts = ", ".join(f"{n} {part}" for part, n in missing.items())
+    return BadData(
+        f"{data.metadata.path.parent}: {len(lost)} images that {task.id} needs are missing or "
+        f"unreadable ({counts}; first: {', '.join(lost[:3])}); see `tonegap data check "
+        f"{data.dataset.id} --root DIR`, or pass --allow-missing to run without them, as long as no "
+        "partition is empty"
+    )
+
+
+def _data_id(data: LoadedData, missing: dict[str, int], subset: int | None) -> DataId:
+    return DataId(
+        data_set=data.dataset.id,
+        metadata_sha256=data.metadata.sha256,
+        images_sha256=data.index.digest,
+        stand_in=data.metadata.stand_in,
+        drawn=data.dataset.file.drawn is not None,
+        missing=missing,
+        subset=subset,
+    )

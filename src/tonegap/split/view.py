@@ -1,0 +1,168 @@
+"""What one task and seed put before the stages: partitions with labels, tones and content hashes.
+
+Made once per task and split, shared by every entry. The mistake it exists to prevent: a stage's key that does not
+change when what the stage sees does.
+"""
+
+from collections import Counter
+from collections.abc import Container, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import msgspec
+
+from tonegap.files import sha256_file, sha256_lines
+from tonegap.formats.record import DataId, Leaks
+from tonegap.formats.truth import PartTruth, Truth
+from tonegap.tones import GROUPS, TYPES
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The images of one partition, aligned: ids, labels, tones, content hashes, files, masks, groups.
+
+    `masks` is empty where no image has one, else None for each image without. `groups` numbers
+    near-duplicate groups across all partitions; empty: not known.
+    """
+
+    ids: tuple[str, ...]
+    labels: tuple[str, ...]
+    tones: tuple[str | None, ...]
+    sha256: tuple[str, ...]
+    paths: tuple[Path, ...]
+    masks: tuple[Path | None, ...] = ()
+    groups: tuple[int, ...] = ()
+
+    @cached_property
+    def mask_sha256(self) -> tuple[str, ...]:
+        """Content hash of each mask, empty for none; read when it is first asked for."""
+        return tuple("" if path is None else sha256_file(path) for path in self.masks)
+
+    @cached_property
+    def labelled_digest(self) -> str:
+        """Digest of all that training may see of these rows."""
+        rows = zip(self.ids, self.labels, self.tones, self.sha256, strict=True)
+        return sha256_lines("\0".join((i, y, t or "", h)) for i, y, t, h in rows)
+
+    @cached_property
+    def image_digest(self) -> str:
+        """Digest of ids and images alone: what a stage sees of test rows."""
+        return sha256_lines("\0".join(row) for row in zip(self.ids, self.sha256, strict=True))
+
+    @cached_property
+    def toned_digest(self) -> str:
+        """Digest of ids, images and tones: test rows where the tone is given at test time."""
+        rows = zip(self.ids, self.tones, self.sha256, strict=True)
+        return sha256_lines("\0".join((i, t or "", h)) for i, t, h in rows)
+
+    def without(self, dropped: Container[str]) -> "Rows":
+        """The rows whose id is not among those dropped, in the same order."""
+        kept = [i for i, image_id in enumerate(self.ids) if image_id not in dropped]
+        return Rows(
+            ids=tuple(self.ids[i] for i in kept),
+            labels=tuple(self.labels[i] for i in kept),
+            tones=tuple(self.tones[i] for i in kept),
+            sha256=tuple(self.sha256[i] for i in kept),
+            paths=tuple(self.paths[i] for i in kept),
+            masks=tuple(self.masks[i] for i in kept) if self.masks else (),
+            groups=tuple(self.groups[i] for i in kept) if self.groups else (),
+        )
+
+    def n_by_tone(self) -> dict[str, int]:
+        """Counts by tone in the order met from light to dark; `unknown` last."""
+        counts: dict[str, int] = {}
+        for tone in self.tones:
+            counts[tone or "unknown"] = counts.get(tone or "unknown", 0) + 1
+        return dict(sorted(counts.items()))
+
+
+class Kin(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The held-out image that another is a copy of: by which rule, its id and partition."""
+
+    rule: str
+    image_id: str
+    partition: str
+
+
+@dataclass(frozen=True)
+class TaskView:
+    """One task at one split seed, as the engine holds it (labels of test images included).
+
+    `kin` maps a training image to its copy among the validation or test images; no method sees such an
+    image, unless the task says that methods do.
+    """
+
+    task: str
+    split_seed: int
+    classes: tuple[str, ...]
+    positive: tuple[str, ...]
+    tones: tuple[str, ...]
+    selection_metric: str
+    published_selection: str
+    primary_metric: str
+    min_support: int
+    data: DataId
+    train: Rows
+    validation: Rows
+    test: Rows
+    leaks: Leaks
+    kin: Mapping[str, Kin] = field(default_factory=dict)
+    methods_see_duplicates: bool = False
+
+    @cached_property
+    def method_train(self) -> Rows:
+        """The training images that a method sees: all but those with a copy that is held out."""
+        if self.methods_see_duplicates or not self.kin:
+            return self.train
+        return self.train.without(self.kin)
+
+    @property
+    def n_kin_by_rule(self) -> dict[str, int]:
+        """How many training images have a copy that is held out, by the rule that found it."""
+        return dict(sorted(Counter(kin.rule for kin in self.kin.values()).items()))
+
+    @cached_property
+    def method_ids(self) -> frozenset[str]:
+        """The ids of the training images that a method sees."""
+        return frozenset(self.method_train.ids)
+
+    @cached_property
+    def held_out(self) -> dict[str, str]:
+        """The partition of every test and validation image."""
+        names = ("validation", "test")
+        return {image_id: name for name in names for image_id in self.partitions[name].ids}
+
+    @property
+    def has_masks(self) -> bool:
+        """Whether any training image has a lesion mask."""
+        return bool(self.train.masks)
+
+    @cached_property
+    def axis_tones(self) -> tuple[str, ...]:
+        """Every tone of the scale that images are annotated on.
+
+        Training may hold others than the scored ones, and a task may score groups of types.
+        """
+        named = {tone for rows in self.partitions.values() for tone in rows.tones}
+        return TYPES if named.union(self.tones).intersection(TYPES) else GROUPS
+
+    @property
+    def partitions(self) -> dict[str, Rows]:
+        """The three partitions by name."""
+        return {"train": self.train, "validation": self.validation, "test": self.test}
+
+
+def truth_of(view: TaskView) -> Truth:
+    """What the predictions of a task at a seed are held against."""
+    known = {group: unit for unit, group in enumerate(dict.fromkeys(_groups(view)))}
+
+    def part(rows: Rows) -> PartTruth:
+        units = tuple(known[group] for group in rows.groups) or tuple(range(len(rows.ids)))
+        return PartTruth(rows.ids, rows.labels, rows.tones, units)
+
+    return Truth(part(view.validation), part(view.test))
+
+
+def _groups(view: TaskView) -> tuple[int, ...]:
+    return (*view.validation.groups, *view.test.groups)

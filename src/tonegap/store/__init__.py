@@ -1,0 +1,1 @@
+"""`runs/`: where everything lies in it, how it is written, sealed and read."""

@@ -1,0 +1,69 @@
+"""What a finished stage says of itself, and where a store keeps what it is held against; read by runs and reports.
+
+The mistake it exists to prevent: a mark or a first truth that was damaged, read as if it were not.
+"""
+
+import re
+from pathlib import Path
+
+import msgspec
+
+from tonegap.errors import StoreError
+from tonegap.files import sha256_bytes
+from tonegap.formats.record import Isolation
+from tonegap.store.layout import TRUTHS, first_truth_unit, stage_unit
+from tonegap.store.seals import read_sealed, sealed_sha256
+
+_SHA256 = re.compile(rb"([0-9a-f]{64})\s*")
+_REMOVE = "remove it, and the next run keeps its own truth as the first"
+
+
+class StageMark(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`stage.json`: the ingredients a finished stage was made from, what it cost, and its notes."""
+
+    key: str
+    stage: str
+    plugin: str
+    ingredients: dict[str, str]
+    environment: str
+    versions: dict[str, str]
+    seconds: float
+    cpu_seconds: float | None
+    peak_memory_mib: float | None
+    isolation: Isolation
+
+
+def read_mark(store: Path, key: str) -> StageMark | None:
+    """The mark of a finished stage; None if there is none. Raises StoreError where it is damaged."""
+    unit, name = stage_unit(key), "stage.json"
+    content = read_sealed(store, unit, name)
+    try:
+        return None if content is None else msgspec.json.decode(content, type=StageMark)
+    except (msgspec.DecodeError, UnicodeDecodeError) as e:
+        where = store / unit
+        raise StoreError(f"{where / name}: damaged ({e}); remove {where} and run again") from None
+
+
+def first_truth(store: Path, place: str) -> str | None:
+    """The digest of the first truth that a store kept of a task at a seed; None if it kept none.
+
+    One that is damaged is found again among the truths that are there, by its seal. Raises StoreError where it is not.
+    """
+    unit = first_truth_unit(place)
+    try:
+        content = read_sealed(store, unit, cure=_REMOVE)
+        return None if content is None else _digest(content, store / unit)
+    except StoreError:
+        wanted = sealed_sha256(store, unit, "")
+        for path in (store / TRUTHS).glob("*.csv"):
+            if sha256_bytes(f"{path.stem}\n".encode()) == wanted:
+                return path.stem
+        raise
+
+
+def _digest(content: bytes, path: Path) -> str:
+    """The digest in such a file, which a store of an earlier version left without a seal. Raises StoreError."""
+    found = _SHA256.fullmatch(content)
+    if found is None:
+        raise StoreError(f"{path}: is no SHA-256; {_REMOVE}")
+    return found.group(1).decode()

@@ -1,0 +1,149 @@
+"""Matrices and records of a store as cells.
+
+The mistake it exists to prevent: a damaged or misfiled record that silently becomes a hole, or
+another cell's score.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from tonegap.errors import BadRequest, StoreError
+from tonegap.formats.matrix import Cell, CellId, Failure, Matrix
+from tonegap.formats.record import SCHEMA, Record, ScoreColumns, Selected
+from tonegap.store.layout import SUITES, failure_unit, record_unit, suite_unit
+from tonegap.store.repeats import read_repeats
+from tonegap.store.seals import read_sealed
+
+S = TypeVar("S", bound=msgspec.Struct)
+T = TypeVar("T")
+_Pool = dict[Any, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class SuiteRun:
+    """A declared matrix and what was found for each of its cells."""
+
+    matrix: Matrix
+    cells: tuple[Cell, ...]
+
+
+def read_suites(store: Path, names: Sequence[str] = ()) -> tuple[SuiteRun, ...]:
+    """The named suites of a store, or all of them by name if none is named.
+
+    Raises BadRequest if a name is unknown or nothing has run here; StoreError naming the file that
+    cannot be read, is damaged, or holds another cell than its name says.
+    """
+    known = sorted(path.stem for path in (store / SUITES).glob("[!.]*.json"))
+    if not known:
+        raise BadRequest(f"{store}: no suite has run here; run `tonegap run` first")
+    for name in names:
+        if name not in known:
+            listed = ", ".join(known)
+            raise BadRequest(f"{store}: no suite {name!r} has run here; there are: {listed}")
+    pool: _Pool = {}
+    paths = [store / suite_unit(name) for name in dict.fromkeys(names or known)]
+    return tuple(_read_suite(store, path, pool) for path in paths)
+
+
+def merge_suites(suites: Sequence[SuiteRun]) -> tuple[Cell, ...]:
+    """The cells of all suites together, a cell of several suites once.
+
+    Where suites ask the same entry, task and seed with different content, each keeps its own
+    under a variant `suite NAME`: one name for two things is what a table must not have.
+    """
+    keys = {(_place(cell), cell.id.key) for suite in suites for cell in suite.cells}
+    several = Counter(place for place, _ in keys)
+    # All seeds of such an entry move together, or its mean would be split.
+    twice = {(task, entry) for (task, entry, _), n in several.items() if n > 1}
+    found: dict[object, Cell] = {}
+    for suite in suites:
+        for cell in suite.cells:
+            kept = cell
+            if (cell.id.task, cell.id.entry) in twice:
+                kept = _as_variant(cell, suite.matrix.suite)
+            found.setdefault(_place(kept), kept)
+    return tuple(found.values())
+
+
+def _place(cell: Cell) -> tuple[str, object, int]:
+    return cell.id.task, cell.id.entry, cell.id.seed
+
+
+def _as_variant(cell: Cell, suite: str) -> Cell:
+    variant = ", ".join(filter(None, (cell.id.entry.variant, f"suite {suite}")))
+    entry = msgspec.structs.replace(cell.id.entry, variant=variant)
+    return msgspec.structs.replace(cell, id=msgspec.structs.replace(cell.id, entry=entry))
+
+
+def _read_suite(store: Path, path: Path, pool: _Pool) -> SuiteRun:
+    content = read_sealed(store, suite_unit(path.stem))
+    if content is None:
+        raise StoreError(f"{path}: gone while it was read; run the same command again")
+    matrix = _decode(content, Matrix, path)
+    return SuiteRun(matrix, tuple(_read_cell(store, cell, pool) for cell in matrix.cells))
+
+
+def _read_cell(store: Path, cell: CellId, pool: _Pool) -> Cell:
+    path = store / record_unit(cell.key)
+    content = read_sealed(store, record_unit(cell.key))
+    if content is not None:
+        record = _decode(content, Record, path)
+        _check(record, cell, path)
+        repeats = read_repeats(store, cell.key)
+        return Cell(cell, _pooled(record, pool), None, repeats=repeats)
+    path = store / failure_unit(cell.key)
+    content = read_sealed(store, failure_unit(cell.key))
+    return Cell(cell, None, None if content is None else _decode(content, Failure, path))
+
+
+def _check(record: Record, cell: CellId, path: Path) -> None:
+    if record.schema != SCHEMA:
+        raise StoreError(
+            f"{path}: found schema {record.schema!r}, wanted {SCHEMA!r}; remove it and run again"
+        )
+    found = record.entry, record.task, record.seed
+    if found != (cell.entry, cell.task, cell.seed):
+        raise StoreError(
+            f"{path}: is the record of {record.entry.label}, {record.task}, seed {record.seed}, "
+            f"not of {cell.entry.label}, {cell.task}, seed {cell.seed}; remove it and run again"
+        )
+
+
+def _decode(content: bytes, kind: type[S], path: Path) -> S:
+    try:
+        return msgspec.json.decode(content, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError) as e:
+        raise StoreError(f"{path}: damaged ({e}); remove it and run again") from None
+
+
+def _pooled(record: Record, pool: _Pool) -> Record:
+    """The record sharing with others what most have in common: 10,000 of them need a tenth."""
+
+    def columns(table: ScoreColumns) -> ScoreColumns:
+        return ScoreColumns(
+            metric=_share(table.metric, pool),
+            tone=_share(table.tone, pool),
+            value=table.value,
+            n=_share(table.n, pool),
+            reason=_share(table.reason, pool),
+        )
+
+    scores = {
+        name: Selected(
+            epoch=s.epoch,
+            threshold=s.threshold,
+            tables={axis: columns(table) for axis, table in s.tables.items()},
+        )
+        for name, s in record.scores.items()
+    }
+    return msgspec.structs.replace(record, scores=scores)
+
+
+def _share(value: T, pool: _Pool) -> T:
+    shared: T = pool.setdefault(value, value)
+    return shared

@@ -1,0 +1,104 @@
+"""The audit inside a run: between a method's `generate` stage and whoever trains on what it made.
+
+Kept under the stage's key and all that it was compared with, so that a synthetic set that was made for one split is
+looked at again when another split comes.
+"""
+
+from collections.abc import Collection
+from pathlib import Path
+
+import msgspec
+
+from tonegap.errors import StoreError
+from tonegap.files import digest_of
+from tonegap.formats.lineage import SyntheticLineage, read_lineage
+from tonegap.split.view import TaskView
+from tonegap.store.layout import AUDITS
+from tonegap.store.seals import read_sealed
+from tonegap.store.store import Store
+from tonegap.synthetic.copies import VERSION
+from tonegap.synthetic.findings import SCHEMA, Audit, Finding, descent, is_unknown
+from tonegap.synthetic.likeness import showing
+from tonegap.synthetic.manifest import read_synthetic
+from tonegap.synthetic.withheld import held_out
+
+
+def audited(store: Store, key: str, view: TaskView) -> Audit:
+    """The audit of a finished generate stage, made now unless it is kept.
+
+    Raises BadOutput where what the stage left is damaged.
+    """
+    made = store.stage_folder(key)
+    name = _name(made, key, view)
+    unit = f"{AUDITS}/{name}.json"
+    with store.lock(f"audit-{name}"):
+        try:
+            content = read_sealed(store.folder, unit)
+            if content is not None:
+                return msgspec.json.decode(content, type=Audit)
+        except (StoreError, msgspec.DecodeError, UnicodeDecodeError):
+            pass  # damaged: made again
+        found = _audit(made, view)
+        store.keep(unit, msgspec.json.encode(found, order="sorted"))
+    return found
+
+
+def _name(made: Path, key: str, view: TaskView) -> str:
+    """Names all that is compared, the content of the set included: a stage that ran again may leave another."""
+    compared = [
+        VERSION,
+        key,
+        read_lineage(made).sha256,
+        view.validation.image_digest,
+        view.test.image_digest,
+        {image_id: kin.image_id for image_id, kin in view.kin.items()},
+        view.methods_see_duplicates,
+    ]
+    return digest_of(compared)
+
+
+def _audit(made: Path, view: TaskView) -> Audit:
+    lineage = read_lineage(made)
+    ancestors = {name: lineage.ancestors(row) for row, name in enumerate(lineage.image_ids)}
+    found = [
+        finding
+        for image_id, ids in ancestors.items()
+        if (finding := descent(image_id, ids, view.held_out, view.kin))
+    ]
+    held = held_out(view.validation, view.test)
+    shown, n_explained = showing(_files(made, lineage), _sources(lineage, view), held)
+    refused = [f for f in (*found, *shown) if not _is_allowed(f, ancestors[f.image_id], view)]
+    allowed = {f.image_id for f in (*found, *shown)}.difference(f.image_id for f in refused)
+    named = {i for ids in ancestors.values() for i in ids if i in view.method_ids}
+    return Audit(
+        schema=SCHEMA,
+        n=len(lineage.image_ids),
+        n_sources=len(named),
+        n_unknown=sum(1 for sources in lineage.sources if is_unknown(sources)),
+        n_allowed=len(allowed),
+        n_explained=n_explained,
+        refused=tuple(refused),
+    )
+
+
+def _is_allowed(finding: Finding, ancestors: Collection[str], view: TaskView) -> bool:
+    """Whether the task shows methods a copy of that held-out image, and this image was made from it."""
+    seen = view.method_ids.intersection(ancestors)
+    return any(view.kin[i].image_id == finding.held_out for i in seen if i in view.kin)
+
+
+def _files(made: Path, lineage: SyntheticLineage) -> dict[str, tuple[Path, str]]:
+    files = {row.image_id: made / "images" / row.file for row in read_synthetic(made)}
+    return {
+        image_id: (files[image_id], sha256)
+        for image_id, sha256 in zip(lineage.image_ids, lineage.sha256, strict=True)
+    }
+
+
+def _sources(lineage: SyntheticLineage, view: TaskView) -> dict[str, list[Path]]:
+    """Files of the training images that each synthetic one names as its sources."""
+    paths = dict(zip(view.method_train.ids, view.method_train.paths, strict=True))
+    return {
+        image_id: [paths[source] for source in sources if source in paths]
+        for image_id, sources in zip(lineage.image_ids, lineage.sources, strict=True)
+    }

@@ -1,0 +1,58 @@
+"""Which pictures are copies of others: re-encoded, resized, brighter or darker, mirrored, or cropped.
+
+On drawn 64 px images this finds 95 in 100 crops of 50 to 100 % of the side, half of them mirrored, saved as JPEG of
+quality 70, and takes none of 810,000 pairs of different drawings for copies. What a model painted anew over a picture
+is no copy here: that is for the lineage.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tonegap.synthetic.copies_align import texture
+from tonegap.synthetic.copies_windows import candidates
+from tonegap.synthetic.thumbs import SIDE, Thumbs
+
+# Median correlation of fine structure; among those pairs of different drawings the highest is 0.51.
+MIN_TEXTURE = 0.6
+VERSION = 2  # of the whole search: results of another one are not mixed with these
+_FLAT = 1.0  # grey levels; below this spread a picture has nothing to compare
+_WHOLE = 0.93  # of the side; a smaller window is a crop
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """Picture `mine` shows what `other` shows; `kind` says how, `likeness` how sure (0.6 to 1)."""
+
+    mine: int
+    other: int
+    kind: str
+    likeness: float
+
+
+def find_copies(mine: Thumbs, others: Thumbs) -> list[Copy]:
+    """The likeliest copy of another picture that each picture is, if any; positions are those of images."""
+    some, rest = _with_content(mine), _with_content(others)
+    grey = mine.grey[some].astype(np.float32), others.grey[rest].astype(np.float32)
+    pairs, likeness = texture(*grey, candidates(*grey))
+    best: dict[int, Copy] = {}
+    for i in np.flatnonzero(likeness >= MIN_TEXTURE):
+        one = int(mine.image[some[pairs.mine[i]]])
+        other = int(others.image[rest[pairs.other[i]]])
+        kind = _kind(bool(pairs.mirrored[i]), float(pairs.box[i, 2:].min()))
+        found = Copy(one, other, kind, round(float(likeness[i]), 3))
+        if one not in best or best[one].likeness < found.likeness:
+            best[one] = found
+    return [best[one] for one in sorted(best)]
+
+
+def _with_content(thumbs: Thumbs) -> NDArray[np.int64]:
+    spread = thumbs.grey.std(axis=(1, 2))
+    return np.flatnonzero(spread >= _FLAT)
+
+
+def _kind(mirrored: bool, window_px: float) -> str:
+    if window_px < _WHOLE * SIDE:
+        return "mirrored crop" if mirrored else "crop"
+    return "mirrored copy" if mirrored else "copy"

@@ -1,0 +1,165 @@
+"""The audit of a synthetic set made elsewhere: which of its rows may be used for one task and seed, and why not.
+
+Two rules side by side. The published one of cgDDI drops an image whose donor is a test image, and one whose healthy
+image and disease reconstruct a test image (`hectorcarrion/phd_thesis`, chapter 5). Ours drops every image that descends
+from a held-out image or from a copy of one, learned parts included, or that shows one; and one whose ancestor is no
+image of the data set, for nobody knows what that shows.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from tonegap.files import sha256_file
+from tonegap.formats.lineage import UNKNOWN_SOURCE
+from tonegap.split.view import Kin, Rows
+from tonegap.synthetic.external_set import SetRow, SyntheticSet
+from tonegap.synthetic.findings import STRANGER, Finding, descent, is_unknown
+from tonegap.synthetic.likeness import showing
+from tonegap.synthetic.sources import KnownImages
+from tonegap.synthetic.withheld import HeldOut, kin_of
+
+DONOR = "the donor is a test image (cgDDI)"
+PAIR = "healthy image and disease make up a test image (cgDDI)"
+PUBLISHED = "dropped by cgDDI's strict rule"
+ANCESTOR = "a source, or an image behind a learned part, is held out"
+COPY = "one of those has a copy that is held out"
+SHOWS = "the image itself shows a held-out image"
+FOREIGN = "a source, or an image behind a learned part, is no image of the data set"
+OURS = "dropped by tonegap's rule"
+KEPT = "kept"
+HELD_OUT = ("validation", "test")
+UNKNOWN = "of these, nobody says what they were made from"
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """What a set is compared with.
+
+    `parts` maps every real id to its partition, `labels` to its label as the data set spells it; `train` and
+    `held` are the images whose file is here, `groups` their near-duplicate groups, `images` the names they go by.
+    `cache_dir` keeps what is found out about them.
+    """
+
+    parts: Mapping[str, str]
+    labels: Mapping[str, str]
+    train: Rows
+    held: HeldOut
+    groups: Mapping[str, int]
+    cache_dir: Path
+    images: KnownImages
+
+    @property
+    def pictures(self) -> bool:
+        """Whether pictures can be compared."""
+        return bool(self.held.ids)
+
+    @property
+    def held_out(self) -> dict[str, str]:
+        """The partition of every held-out image, its file here or not."""
+        return {i: part for i, part in self.parts.items() if part in HELD_OUT}
+
+
+@dataclass(frozen=True, slots=True)
+class OutsideAudit:
+    """How many rows each rule drops, in order; what is refused; the rows that are left; sources nobody knows.
+
+    `sources`: the ids behind each row, as the data set spells them.
+    """
+
+    counts: Mapping[str, int]
+    refused: tuple[Finding, ...]
+    kept: tuple[SetRow, ...]
+    strangers: tuple[str, ...]
+    sources: Mapping[str, tuple[str, ...]]
+
+
+def audit_set(made: SyntheticSet, truth: Truth) -> OutsideAudit:
+    """The audit of a set against the images of a task."""
+    named = {row.image_id: truth.images.resolve(_names(made, row)) for row in made.rows}
+    ancestors = {image_id: ids for image_id, (ids, _strangers) in named.items()}
+    foreign = [
+        Finding(i, STRANGER, "", "", names[0]) for i, (_ids, names) in named.items() if names
+    ]
+    donor = {row.image_id for row in made.rows if _is_test(truth, row.donor)}
+    pair = {row.image_id for row in made.rows if _reconstructs(truth, row)}
+    kin = _kin(truth)
+    held_out = truth.held_out
+    descends = [
+        finding
+        for image_id, ids in ancestors.items()
+        if (finding := descent(image_id, ids, held_out, kin))
+    ]
+    shows = _showing(made, truth, ancestors) if truth.pictures else []
+    copies = {f.image_id for f in descends if f.via != f.held_out}
+    refused = {f.image_id for f in (*descends, *shows, *foreign)}
+    kept = tuple(row for row in made.rows if row.image_id not in refused)
+    counts = {
+        DONOR: len(donor),
+        PAIR: len(pair),
+        PUBLISHED: len(donor | pair),
+        ANCESTOR: len(descends) - len(copies),
+        COPY: len(copies),
+        SHOWS: len({f.image_id for f in shows}),
+        FOREIGN: len(foreign),
+        OURS: len(refused),
+        KEPT: len(kept),
+        UNKNOWN: sum(1 for row in kept if _names_nothing(made, row)),
+    }
+    strangers = sorted({name for _ids, names in named.values() for name in names})
+    own = {row.image_id: _own(truth, row) for row in kept}
+    return OutsideAudit(counts, (*descends, *shows, *foreign), kept, tuple(strangers), own)
+
+
+def _names(made: SyntheticSet, row: SetRow) -> list[str]:
+    """What others call the real images behind a row, those behind its learned parts included."""
+    names = [name for name in row.sources or () if name != UNKNOWN_SOURCE]
+    for model in row.models:
+        names += made.parts[model].sources
+    return names
+
+
+def _names_nothing(made: SyntheticSet, row: SetRow) -> bool:
+    """Whether a row says `?`, or neither an image nor a learned part that it was made from."""
+    return row.sources is None or is_unknown(row.sources) or not _names(made, row)
+
+
+def _own(truth: Truth, row: SetRow) -> tuple[str, ...]:
+    """A row's own sources as the data set spells them, with the mark of unknown ones."""
+    if row.sources is None:
+        return (UNKNOWN_SOURCE,)
+    ids, _strangers = truth.images.resolve(n for n in row.sources if n != UNKNOWN_SOURCE)
+    return (*ids, UNKNOWN_SOURCE) if is_unknown(row.sources) else ids
+
+
+def _is_test(truth: Truth, name: str) -> bool:
+    return bool(name) and truth.parts.get(truth.images.known_as(name)) == "test"
+
+
+def _reconstructs(truth: Truth, row: SetRow) -> bool:
+    """Whether the healthy version of a test image was given that image's own disease again."""
+    if not _is_test(truth, row.healthy):
+        return False
+    return _plain(row.disease) == _plain(truth.labels[truth.images.known_as(row.healthy)])
+
+
+def _plain(label: str) -> str:
+    return label.casefold().replace("_", " ").replace("-", " ")
+
+
+def _kin(truth: Truth) -> dict[str, Kin]:
+    """Copies of held-out images, also among images that the task leaves unused."""
+    if truth.pictures:
+        return kin_of(truth.train, truth.held, truth.groups, truth.cache_dir)
+    return {}
+
+
+def _showing(
+    made: SyntheticSet, truth: Truth, ancestors: Mapping[str, tuple[str, ...]]
+) -> list[Finding]:
+    paths = dict(zip(truth.train.ids, truth.train.paths, strict=True))
+    images = {row.image_id: (row.path, sha256_file(row.path)) for row in made.rows}
+    sources = {
+        image_id: [paths[i] for i in ids if i in paths] for image_id, ids in ancestors.items()
+    }
+    return showing(images, sources, truth.held)[0]

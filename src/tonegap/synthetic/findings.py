@@ -1,0 +1,89 @@
+"""What an audit found of a synthetic set: who descends from, or shows, an image that is held out. Pure.
+
+Followed: the sources of each image, those of every learned part it was made with, and the near-duplicates of both.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+
+import msgspec
+
+from tonegap.formats.lineage import UNKNOWN_SOURCE
+from tonegap.split.view import Kin
+
+SCHEMA = "tonegap/audit@1"
+DESCENDS = "descends from it"
+DESCENDS_COPY = "descends from a copy of it"
+STRANGER = "source is no image of the data set"
+_NAMED = 3
+
+
+class Finding(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A synthetic image that must not be used: by which rule, of which held-out image, by way of which id."""
+
+    image_id: str
+    rule: str
+    held_out: str
+    partition: str
+    via: str = ""
+
+    @property
+    def sentence(self) -> str:
+        """As a person reads it: `s-1 shows test image t7 (mirrored crop)`."""
+        if not self.held_out:
+            return (
+                f"{self.image_id} names the source {self.via!r}, which is no image of the data set"
+            )
+        if self.via:
+            through = "" if self.via == self.held_out else f", by way of {self.via}"
+            return f"{self.image_id} descends from {self.partition} image {self.held_out}{through}"
+        return f"{self.image_id} shows {self.partition} image {self.held_out} ({self.rule})"
+
+
+class Audit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The audit of one synthetic set.
+
+    `refused`: what must not be used. `n_allowed`: images that the task's own rule lets descend from a copy.
+    `n_explained`: images that look like a held-out one, but more like a source of their own. `n_unknown`:
+    images of which nobody says what they were made from. `n_sources`: real images named as ancestors.
+    """
+
+    schema: str
+    n: int
+    n_sources: int
+    n_unknown: int
+    n_allowed: int
+    n_explained: int
+    refused: tuple[Finding, ...]
+
+    @property
+    def text(self) -> str:
+        """Why the set is refused, in one sentence that names the first few."""
+        images = {finding.image_id for finding in self.refused}
+        named = "; ".join(finding.sentence for finding in self.refused[:_NAMED])
+        more = f"; and {len(self.refused) - _NAMED} more" if len(self.refused) > _NAMED else ""
+        return f"{len(images)} of {self.n} synthetic images are refused: {named}{more}"
+
+
+def descent(
+    image_id: str,
+    ancestors: Collection[str],
+    held_out: Mapping[str, str],
+    kin: Mapping[str, Kin],
+) -> Finding | None:
+    """The first held-out image among an image's ancestors and their copies, None if there is none.
+
+    `held_out` maps the ids of validation and test images to their partition.
+    """
+    for ancestor in ancestors:
+        if ancestor in held_out:
+            return Finding(image_id, DESCENDS, ancestor, held_out[ancestor], ancestor)
+    for ancestor in ancestors:
+        if ancestor in kin:
+            found = kin[ancestor]
+            return Finding(image_id, DESCENDS_COPY, found.image_id, found.partition, ancestor)
+    return None
+
+
+def is_unknown(sources: Sequence[str]) -> bool:
+    """Whether a row says that nobody knows its sources."""
+    return UNKNOWN_SOURCE in sources

@@ -1,0 +1,138 @@
+"""Features of real and synthetic images into the numbers of a sheet. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tonegap.formats.quality_sheet import (
+    ALL,
+    CellDiversity,
+    Measured,
+    Memory,
+    Pair,
+    SetDistance,
+    Share,
+    Vendi,
+)
+from tonegap.synthetic.quality.distance import (
+    MIN_IMAGES,
+    frechet_distance,
+    frechet_reason,
+    kernel_distance,
+    kernel_reason,
+    thinned,
+)
+from tonegap.synthetic.quality.diversity import mean_pairwise_distance, vendi_score
+from tonegap.synthetic.quality.features import Array, Features
+from tonegap.synthetic.quality.nearest import nearest_rows
+
+N_PAIRS = 5
+_QUANTILE = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """What is known of images, row by row; `sources` are the real ids each was made from."""
+
+    ids: tuple[str, ...]
+    labels: tuple[str, ...]
+    tones: tuple[str | None, ...]
+    sources: tuple[tuple[str, ...], ...] = ()
+
+
+def measure(features: Features, real: Listed, made: Listed, tones: Sequence[str]) -> Measured:
+    """All numbers of a set; `tones` are those of the task's axis, in order. `made` has at least one row."""
+    asked = [tone for tone in tones if tone in made.tones]
+    picked = {ALL: (features.train, features.synthetic)} | {
+        tone: (features.train[_of(real, tone)], features.synthetic[_of(made, tone)])
+        for tone in asked
+    }
+    halves = (features.train[::2], features.train[1::2])
+    return Measured(
+        n_features=features.train.shape[1],
+        fid=tuple(_fid(tone, *pair) for tone, pair in picked.items()),
+        kid=tuple(_kid(tone, *pair) for tone, pair in picked.items()),
+        halves=_kid("real halves", *halves),
+        diversity=_diversity(features, real, made, asked),
+        vendi=tuple(_vendi(tone, *pair, features.train) for tone, pair in picked.items()),
+        memory=_memory(features, real, made),
+    )
+
+
+def _of(listed: Listed, tone: str, label: str | None = None) -> NDArray[np.bool_]:
+    rows = zip(listed.tones, listed.labels, strict=True)
+    return np.array([t == tone and label in {None, y} for t, y in rows], bool)
+
+
+def _fid(tone: str, real: Array, made: Array) -> SetDistance:
+    reason = frechet_reason(len(real), len(made), real.shape[1])
+    value = None if reason else frechet_distance(real, made)
+    return SetDistance(tone, len(real), len(made), value, reason)
+
+
+def _kid(tone: str, real: Array, made: Array) -> SetDistance:
+    reason = kernel_reason(len(real), len(made))
+    if reason:
+        return SetDistance(tone, len(real), len(made), None, reason)
+    kid = kernel_distance(real, made)
+    return SetDistance(tone, len(real), len(made), kid.value, None, kid.standard_error, kid.blocks)
+
+
+def _diversity(
+    features: Features, real: Listed, made: Listed, tones: Sequence[str]
+) -> tuple[CellDiversity, ...]:
+    """A cell for each class and tone that has a synthetic image."""
+    found = []
+    for label in dict.fromkeys(sorted(made.labels)):
+        for tone in tones:
+            ours, theirs = _of(made, tone, label), _of(real, tone, label)
+            if ours.any():
+                found.append(
+                    CellDiversity(
+                        label,
+                        tone,
+                        int(theirs.sum()),
+                        int(ours.sum()),
+                        mean_pairwise_distance(features.train[theirs]),
+                        mean_pairwise_distance(features.synthetic[ours]),
+                    )
+                )
+    return tuple(found)
+
+
+def _vendi(tone: str, real: Array, made: Array, train: Array) -> Vendi:
+    n = min(len(real), len(made))
+    if n < MIN_IMAGES:
+        reason = kernel_reason(len(real), len(made))
+        return Vendi(tone, n, None, None, reason)
+    middle = train.mean(axis=0)
+    ours, theirs = (vendi_score(thinned(rows, n), middle) for rows in (made, real))
+    reason = None if ours and theirs else "all images have the same features"
+    return Vendi(tone, n, theirs, ours, reason)
+
+
+def _memory(features: Features, real: Listed, made: Listed) -> Memory:
+    rows, distances = nearest_rows(features.synthetic, features.train, is_same=False)
+    names = [real.ids[row] for row in rows]
+    is_source = [name in sources for name, sources in zip(names, made.sources, strict=True)]
+    first = np.argsort(distances, kind="stable")[:N_PAIRS]
+    pairs = [Pair(made.ids[i], names[i], float(distances[i]), is_source[i]) for i in first]
+    n = len(made.ids)
+    if len(real.ids) < MIN_IMAGES:
+        reason = f"{len(real.ids)} real training images; at least {MIN_IMAGES} are wanted"
+        threshold, median, near = None, None, Share(None, n, reason)
+    else:
+        _, between = nearest_rows(features.train, features.train, is_same=True)
+        threshold, median = float(np.quantile(between, _QUANTILE)), float(np.median(between))
+        # At or below: of a set with doubles the threshold may be 0, and a copy is 0 away.
+        near = Share(float((distances <= threshold).mean()), n)
+    return Memory(
+        threshold=threshold,
+        near=near,
+        own_source=Share(sum(is_source) / n, n),
+        median_real=median,
+        median_synthetic=float(np.median(distances)),
+        nearest=tuple(pairs),
+    )

@@ -1,0 +1,89 @@
+"""Which training images have a copy among the validation or test images: none of them is for a method's eyes.
+
+Copies are those of the data set's near-duplicate groups, and crops. The mistake it exists to prevent: a test image that
+reaches training by way of a generator that saw its double.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from tonegap.errors import StoreError
+from tonegap.files import digest_of, write_atomic
+from tonegap.split.view import Kin, Rows
+from tonegap.store.seals import read_sealed, remove_unit, write_seal
+from tonegap.synthetic.copies import MIN_TEXTURE, VERSION, find_copies
+from tonegap.synthetic.thumbs import read_thumbs
+
+SAME_FILE = "same file"
+NEAR_DUPLICATE = "near-duplicate"
+
+
+@dataclass(frozen=True, slots=True)
+class HeldOut:
+    """Validation and test images in a row: ids, partitions, contents and files."""
+
+    ids: tuple[str, ...]
+    parts: tuple[str, ...]
+    sha256: tuple[str, ...]
+    paths: tuple[Path, ...]
+
+    def __getitem__(self, row: int) -> tuple[str, str]:
+        """Id and partition of one."""
+        return self.ids[row], self.parts[row]
+
+
+def held_out(validation: Rows, test: Rows) -> HeldOut:
+    """The images of both partitions, validation first."""
+    parts = ("validation",) * len(validation.ids) + ("test",) * len(test.ids)
+    return HeldOut(
+        ids=validation.ids + test.ids,
+        parts=parts,
+        sha256=validation.sha256 + test.sha256,
+        paths=validation.paths + test.paths,
+    )
+
+
+def kin_of(
+    train: Rows, held: HeldOut, groups: Mapping[str, int], cache_dir: Path
+) -> dict[str, Kin]:
+    """For each training image with a copy that is held out: by which rule, of which image.
+
+    `groups`: image id -> number of its near-duplicate group. The search for crops is kept in `cache_dir`.
+    """
+    first = {groups[i]: row for row, i in reversed(list(enumerate(held.ids))) if i in groups}
+    same = dict(zip(reversed(held.sha256), range(len(held.ids) - 1, -1, -1), strict=True))
+    found: dict[str, Kin] = {}
+    for image_id, sha256 in zip(train.ids, train.sha256, strict=True):
+        if sha256 in same:
+            found[image_id] = Kin(SAME_FILE, *held[same[sha256]])
+        elif groups.get(image_id) in first:
+            found[image_id] = Kin(NEAR_DUPLICATE, *held[first[groups[image_id]]])
+    for image_id, kin in _kept_copies(train, held, cache_dir).items():
+        found.setdefault(image_id, kin)
+    return found
+
+
+def _kept_copies(train: Rows, held: HeldOut, cache_dir: Path) -> dict[str, Kin]:
+    """What the search finds among these images, from the cache where it was made before."""
+    rule = [VERSION, MIN_TEXTURE, *map(list, (train.sha256, train.ids, held.sha256, held.ids))]
+    name = f"kin-{digest_of(rule)[:32]}.json"
+    try:
+        content = read_sealed(cache_dir, name)
+        if content is not None:
+            return msgspec.json.decode(content, type=dict[str, Kin])
+    except (StoreError, msgspec.DecodeError, UnicodeDecodeError):
+        pass  # damaged: made again
+    mine = read_thumbs(train.paths, both_views=False)
+    others = read_thumbs(held.paths, both_views=True)
+    found = {
+        train.ids[copy.mine]: Kin(copy.kind, *held[copy.other])
+        for copy in find_copies(mine, others)
+    }
+    if (cache_dir / name).is_dir():
+        remove_unit(cache_dir, name)
+    write_atomic(cache_dir / name, msgspec.json.encode(found, order="sorted"))
+    write_seal(cache_dir, name)
+    return found

@@ -1,0 +1,121 @@
+"""What an image is made from, and what a change anywhere in it reaches."""
+
+import pytest
+from images_root import write
+
+from tonegap.engines.images.build import build_order
+from tonegap.engines.images.recipe import (
+    image_names,
+    named_base,
+    read_recipe,
+    references,
+    source_sha256,
+)
+from tonegap.errors import EngineError
+
+LOCAL = "base-local"
+ALL = ("base-cuda", "base-diffusion", "base-local", "baselines/first", "baselines/second", "methods/drawn")  # fmt: skip
+PIN = "somewhere/python@sha256:" + "a" * 64
+
+
+def sources(root, foundation=LOCAL):
+    recipes = {name: read_recipe(root, name, foundation) for name in image_names(root)}
+    return {name: source_sha256(root, recipe, foundation) for name, recipe in recipes.items()}
+
+
+def changed(root, path, text="\n# changed\n"):
+    """Names of the images whose sources change when a file does."""
+    before = sources(root)
+    (root / path).write_text((root / path).read_text() + text)
+    after = sources(root)
+    return {name for name in before if before[name] != after[name]}
+
+
+def test_images_are_the_bases_and_the_plug_ins_with_stages(root):
+    assert image_names(root) == list(ALL)
+
+
+def test_a_changed_plug_in_changes_its_image_alone(root):
+    assert changed(root, "baselines/first/train.py") == {"baselines/first"}
+
+
+def test_a_changed_dockerfile_changes_its_image_alone(root):
+    assert changed(root, "methods/drawn/Dockerfile") == {"methods/drawn"}
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["docker/kit/tonegap_kit/job.py", "docker/locks/kit.txt", "docker/base-cuda/Dockerfile",
+     "docker/base-cuda/install.sh", "docker/locks/pip.txt"],
+)  # fmt: skip
+def test_what_base_cuda_holds_changes_every_image_above_it(root, path):
+    assert changed(root, path) == set(ALL) - {"base-local"}
+
+
+@pytest.mark.parametrize("path", ["docker/base-diffusion/Dockerfile", "docker/locks/diffusion.txt"])
+def test_what_base_diffusion_adds_changes_only_what_stands_on_it(root, path):
+    assert changed(root, path) == {"base-diffusion", "methods/drawn"}
+
+
+def test_the_root_file_system_changes_every_image(root):
+    assert changed(root, "docker/base-local/rootfs.sh") == set(ALL)
+
+
+@pytest.mark.parametrize("path", ["docker/README.md", "docker/CONTRACT.md", "docker/engine.sh"])
+def test_what_no_image_holds_changes_none(root, path):
+    assert changed(root, path) == set()
+
+
+def test_another_foundation_makes_other_images_of_all_but_the_local_base(root):
+    local, other = sources(root), sources(root, PIN)
+    assert {name for name in local if local[name] == other[name]} == {"base-local"}
+
+
+def test_bases_come_before_what_stands_on_them_and_once(root):
+    names = ["methods/drawn", "baselines/first"]
+    wanted = ["base-local", "base-cuda", "base-diffusion", "methods/drawn", "baselines/first"]
+    assert build_order(root, names, LOCAL) == wanted
+
+
+def test_no_names_mean_all_plug_ins_and_only_the_bases_they_need(root):
+    (root / "methods" / "drawn" / "method.toml").unlink()
+    wanted = ["base-local", "base-cuda", "baselines/first", "baselines/second"]
+    assert build_order(root, (), LOCAL) == wanted
+
+
+def test_an_unknown_name_is_answered_with_those_there_are(root):
+    with pytest.raises(EngineError, match=r"no image 'baselines/third'.*baselines/first"):
+        read_recipe(root, "baselines/third", LOCAL)
+
+
+def test_a_base_without_a_digest_is_refused(root):
+    write(root / "baselines/first/Dockerfile", "FROM python:3.11\n")
+    with pytest.raises(EngineError, match=r"FROM python:3.11: wanted"):
+        read_recipe(root, "baselines/first", LOCAL)
+
+
+def test_a_plug_in_may_stand_on_a_pinned_image_of_its_own(root):
+    write(root / "baselines/first/Dockerfile", f"FROM {PIN}\n")
+    assert read_recipe(root, "baselines/first", LOCAL).base == PIN
+
+
+def test_a_plug_in_with_requirements_of_its_own_gets_the_installer_too(root):
+    write(root / "baselines/first/requirements.txt", "")
+    locks = [path.name for path in read_recipe(root, "baselines/first", LOCAL).locks]
+    assert locks == ["pip.txt", "requirements.txt"]
+
+
+def test_stages_of_a_build_are_no_references():
+    text = f"ARG BASE_IMAGE=x\nFROM ${{BASE_IMAGE}} AS one\nFROM {PIN} AS two\nFROM one\n"
+    assert references(text) == [PIN]
+
+
+def test_the_default_of_the_argument_names_the_base():
+    assert named_base("ARG BASE_IMAGE=base-diffusion\nFROM ${BASE_IMAGE}\n") == "base-diffusion"
+
+
+def test_the_kit_and_its_locks_are_in_the_context_of_base_cuda_only(root):
+    on = {name: read_recipe(root, name, LOCAL) for name in ("base-cuda", "base-diffusion")}
+    assert [on[name].has_kit for name in on] == [True, False]
+    assert "locks/kit.txt" in on["base-cuda"].files
+    assert [path.name for path in on["base-diffusion"].locks] == ["pip.txt", "diffusion.txt"]

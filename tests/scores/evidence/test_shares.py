@@ -1,0 +1,122 @@
+"""Intervals of shares and areas from few images, against values worked out by hand."""
+
+import numpy as np
+import pytest
+
+from tonegap.scores.evidence.delong import auc_variance, placements
+from tonegap.scores.evidence.images import Answers, TestImages
+from tonegap.scores.evidence.shares import (
+    Seeds,
+    area_interval,
+    effective_n,
+    hanley_mcneil,
+    satterthwaite,
+    share_interval,
+    wilson,
+)
+
+NO_SEEDS = Seeds(0.0, 0.0, np.inf)
+Z = 1.959964
+
+
+@pytest.mark.parametrize(
+    ("right", "ends"),
+    # (p + z2 / 2n -+ z sqrt(p (1 - p) / n + z2 / 4n2)) / (1 + z2 / n), with z2 = 3.8415, n = 5.
+    # 5 of 5: (1 + 0.38415 -+ 0.38415) / 1.76829. 4 of 5: (0.8 + 0.38415 -+ 1.95996 x 0.26539) / 1.76829.
+    [(5, (0.5655, 1.0)), (0, (0.0, 0.4345)), (4, (0.3755, 0.9638))],
+)
+def test_wilsons_interval_of_five_images(right, ends):
+    assert wilson(right / 5, 5, Z) == pytest.approx(ends, abs=1e-4)
+    assert share_interval(right / 5, 5, NO_SEEDS, 0.95) == pytest.approx(ends, abs=1e-4)
+
+
+def test_a_share_at_one_seed_is_worth_its_images_and_copies_are_worth_fewer():
+    # p (1 - p) / variance: 0.16 / 0.032 = 5 images, 0.16 / 0.064 = 2.5.
+    assert effective_n(0.8, 0.032, 5, 1, 0.95) == pytest.approx(5)
+    assert effective_n(0.8, 0.064, 5, 1, 0.95) == pytest.approx(2.5)
+    assert effective_n(0.8, 0.001, 5, 1, 0.95) == 5  # never more than were looked at
+    assert effective_n(1.0, 0.0, 5, 4, 0.95) == 5  # nothing varies: those that were looked at, once
+
+
+def test_two_seeds_that_agree_on_little_are_worth_more_images_less_what_is_not_known_of_them():
+    # 0.16 / 0.016 = 10 images, x 4/5 as 5 groups vary too little, x (1.95996 / 2.77645)^2 for 4 degrees of freedom.
+    assert effective_n(0.8, 0.016, 5, 2, 0.95) == pytest.approx(10 * 0.8 * 0.49833, abs=1e-3)
+    assert effective_n(0.8, 0.0, 5, 2, 0.95) == pytest.approx(10 * 0.8 * 0.49833, abs=1e-3)
+
+
+def test_what_seeds_add_widens_wilsons_interval_on_each_side_by_students_t():
+    # 45 of 50: Wilson's is 0.78640 to 0.95652, 0.11360 down and 0.05652 up. z x the root of 0.003 is 0.10735.
+    # The share to stand on is (45 + 1.92073) / (50 + 3.84146) = 0.87146, its p (1 - p) / 50 = 0.0022404.
+    # Degrees of freedom 0.0052404^2 / (0.003^2 / 6) = 18.308: t = 2.0983, 1.07059 times z.
+    # Down 1.07059 x root(0.11360^2 + 0.10735^2) = 0.16733.
+    low, high = share_interval(0.9, 50, Seeds(0.003, 0.003, 6.0), 0.95)
+    assert low == pytest.approx(0.9 - 0.16733, abs=1e-4)
+    assert high == 1.0  # 0.9 + 0.12988
+
+
+def test_a_share_of_all_images_at_every_seed_still_has_what_seeds_add():
+    # Wilson's 50 / 53.8415 = 0.92865 is 0.07135 down; with seeds it must reach further, by 0.10735 at least.
+    low, high = share_interval(1.0, 50, Seeds(0.003, 0.003, 6.0), 0.95)
+    assert 0.82 < low < 1 - np.hypot(0.07135, 0.10735)
+    assert high == 1.0
+
+
+def test_degrees_of_freedom_of_two_variances():
+    # (2 + 1)^2 / (2^2 / 4 + 1^2 / 2) = 9 / 1.5.
+    assert satterthwaite(2.0, 4.0, Seeds(1.0, 1.0, 2.0)) == pytest.approx(6.0)
+    assert satterthwaite(2.0, np.inf, NO_SEEDS) == np.inf
+    # 1 of a measured 3, of which 2 was explained: 9 / (1 + 9 / 2).
+    assert satterthwaite(2.0, 4.0, Seeds(1.0, 3.0, 2.0)) == pytest.approx(9 / 5.5)
+
+
+FOUR = np.array([0.9, 0.4, 0.5, 0.1])
+POSITIVE = np.array([True, True, False, False])
+
+
+def test_delongs_variance_of_four_images():
+    # Positives 0.9 and 0.4 stand above 2 and 1 of the 2 others: placements 1 and 0.5, mean 0.75, variance 0.125.
+    # Negatives 0.5 and 0.1 stand below 1 and 2: 0.5 and 1, variance 0.125. Together 0.125 / 2 + 0.125 / 2.
+    found = placements(FOUR, POSITIVE)
+    assert found == pytest.approx(np.array([0.25, -0.25, -0.25, 0.25]) / np.sqrt(2))
+    assert (found**2).sum() == pytest.approx(0.125)
+
+
+def test_an_area_has_its_interval_on_the_logit_scale():
+    # logit 0.75 = 1.0986; 1.95996 x sqrt(0.125) / 0.1875 = 3.6957: -2.5971 and 4.7943.
+    low, high = area_interval(0.75, 0.125, 2, NO_SEEDS, 0.95)
+    assert low == pytest.approx(1 / (1 + np.exp(2.5971)), abs=1e-4)
+    assert high == pytest.approx(1 / (1 + np.exp(-4.7943)), abs=1e-4)
+
+
+def test_a_perfect_area_is_no_certainty():
+    # Hanley and McNeil at 0.8 with 5 and 5: 0.16 (1 + 4 (0.2 / 1.2 + 0.8 / 1.8)) / 25 = 0.022044.
+    assert hanley_mcneil(0.8, (5, 5)) == pytest.approx(0.022044, abs=1e-6)
+    low, high = area_interval(1.0, 0.0, 5, NO_SEEDS, 0.95)
+    assert high == 1.0
+    assert 1 - low == pytest.approx(Z * np.sqrt(hanley_mcneil(low, (5, 5))), abs=1e-6)
+    assert area_interval(0.0, 0.0, 5, NO_SEEDS, 0.95) == pytest.approx((0.0, 1 - low))
+
+
+def images_of(units, ids=("a", "b", "c", "d")):
+    return TestImages(ids, np.array([1, 1, 0, 0]), np.zeros(4, dtype=int), np.array(units), ("I",))
+
+
+SAID = Answers(2, np.zeros(4), np.zeros(4), POSITIVE[:, None], POSITIVE[:, None], FOUR[:, None])
+
+
+def test_copies_of_an_image_count_as_one():
+    assert auc_variance([images_of([0, 1, 2, 3])], [SAID]) == pytest.approx([0.125, 0.125])
+    # Groups (a, d) and (b, c): sums 0.5 and -0.5 over the root of 2, squared 0.125 each.
+    assert auc_variance([images_of([0, 1, 1, 0])], [SAID]) == pytest.approx([0.25, 0.25])
+
+
+def test_the_same_image_at_two_seeds_is_one_image_and_two_are_two():
+    same = images_of([0, 1, 2, 3])
+    assert auc_variance([same, same], [SAID, SAID]) == pytest.approx([0.125, 0.125])
+    # Eight images, each counts half at its seed: 8 x (0.25 / root 2 / 2)^2.
+    others = images_of([0, 1, 2, 3], ids=("e", "f", "g", "h"))
+    assert auc_variance([same, others], [SAID, SAID]) == pytest.approx([0.0625, 0.0625])
+
+
+def test_one_positive_image_tells_nothing_of_the_variance():
+    assert np.isnan(placements(FOUR, np.array([True, False, False, False]))).all()

@@ -1,0 +1,83 @@
+"""The numbers of a sheet from features of a few images, worked out by hand."""
+
+import numpy as np
+import pytest
+
+from tonegap.synthetic.quality.features import Features
+from tonegap.synthetic.quality.measure import Listed, measure
+from tonegap.tones import TYPES
+
+
+def listed(prefix, labels, tones, sources=()):
+    ids = tuple(f"{prefix}{i}" for i in range(len(labels)))
+    return Listed(ids, tuple(labels), tuple(tones), tuple(sources))
+
+
+@pytest.fixture
+def measured():
+    """40 real images at 0, 1, 2 … on a line; synthetic ones at 3 (a copy), 10.4 and 10.6."""
+    real = listed("r", ["a"] * 20 + ["b"] * 20, ["I"] * 20 + ["VI"] * 20)
+    made = listed("m", ["a", "a", "b"], ["I", "VI", None], [("r3",), ("r1", "r2"), ()])
+    train = np.arange(40.0)[:, None]
+    synthetic = np.array([[3.0], [10.4], [10.6]])
+    return measure(Features(train, synthetic), real, made, TYPES)
+
+
+def test_only_tones_that_were_asked_for_are_compared(measured):
+    assert [kid.tone for kid in measured.kid] == ["all", "I", "VI"]
+    assert [(kid.n_real, kid.n_synthetic) for kid in measured.kid] == [(40, 3), (20, 1), (20, 1)]
+
+
+def test_numbers_of_few_images_are_undefined_and_say_why(measured):
+    assert [kid.value for kid in measured.kid] == [None] * 3
+    assert measured.kid[0].reason == "3 synthetic images; at least 20 are wanted"
+    assert measured.fid[1].reason.startswith("1 synthetic images for 1 features")
+    assert measured.fid[0].value is not None
+
+
+def test_half_of_the_real_images_against_the_other(measured):
+    assert (measured.halves.n_real, measured.halves.n_synthetic) == (20, 20)
+    assert measured.halves.value is not None
+
+
+def test_near_copies_are_counted_against_the_real_images_own_distances(measured):
+    """Every real image's nearest other one is 1 away, so that all three are near."""
+    memory = measured.memory
+    assert (memory.threshold, memory.median_real) == (1, 1)
+    assert memory.near.value == 1
+    assert memory.median_synthetic == pytest.approx(0.4)
+
+
+def test_the_nearest_pairs_come_first_and_say_what_they_were_made_from(measured):
+    first, second, _third = measured.memory.nearest
+    assert (first.synthetic, first.real, first.distance, first.is_source) == ("m0", "r3", 0, True)
+    assert (second.synthetic, second.real, second.is_source) == ("m1", "r10", False)
+    assert measured.memory.own_source.value == pytest.approx(1 / 3)
+
+
+def test_a_cell_of_one_image_has_no_diversity(measured):
+    cell = next(c for c in measured.diversity if (c.label, c.tone) == ("a", "I"))
+    assert (cell.n_synthetic, cell.synthetic, cell.n_real) == (1, None, 20)
+    assert cell.real == pytest.approx(7)  # mean distance of 0 … 19: (n + 1) / 3
+    assert {(c.label, c.tone) for c in measured.diversity} == {("a", "I"), ("a", "VI")}
+
+
+def test_a_copied_training_set_is_as_diverse_as_itself_and_all_near():
+    rng = np.random.default_rng(0)
+    train = rng.normal(size=(60, 5))
+    real = listed("r", ["a"] * 60, ["I"] * 60)
+    made = listed("m", ["a"] * 60, ["I"] * 60, [()] * 60)
+    found = measure(Features(train, train.copy()), real, made, TYPES)
+    assert found.fid[0].value == pytest.approx(0, abs=1e-9)
+    assert found.kid[0].value < 0  # unbiased: a copy is nearer than another draw
+    assert found.vendi[0].synthetic == pytest.approx(found.vendi[0].real)
+    assert found.memory.near.value == 1
+
+
+def test_few_real_images_give_no_near_copies():
+    made = listed("m", ["a"], ["I"], [()])
+    found = measure(
+        Features(np.ones((3, 2)), np.ones((1, 2))), listed("r", "aaa", ["I"] * 3), made, TYPES
+    )
+    assert found.memory.near.value is None
+    assert found.memory.near.reason == "3 real training images; at least 20 are wanted"

@@ -1,0 +1,203 @@
+"""Sheets in a report: a line per set, a page of its own, and a reason where there is none."""
+
+import base64
+import json
+import re
+
+import pytest
+
+from tonegap.errors import StoreError
+from tonegap.formats.quality_sheet import SetDistance, decode_sheet
+from tonegap.report.publish import publish_suite
+from tonegap.report.quality_lines import set_lines
+from tonegap.report.quality_tables import kernel
+from tonegap.results.quality import read_set_sheets, without_pages
+from tonegap.run.sheet_maker import SHEET
+from tonegap.store.read import read_suites
+
+
+@pytest.fixture
+def report(quality):
+    """The published report of a run: its folder."""
+    plan, _ = quality()
+    return publish_suite(quality.rooms.root, quality.store.folder, plan.matrix).parent
+
+
+def sheets_of(quality):
+    return read_set_sheets(quality.store.folder, read_suites(quality.store.folder))
+
+
+def contents(folder):
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_the_report_links_a_page_for_each_set(report):
+    (link,) = re.findall(
+        r'href="(quality/[^"]+\.html)">grey</a>', (report / "index.html").read_text()
+    )
+    page = (report / link).read_text()
+    assert "<h1>grey on clinic/two, seed 0</h1>" in page
+    assert '<a href="../index.html">report</a>' in page
+
+
+def test_a_page_holds_its_pictures_and_fetches_nothing(report):
+    (path,) = (report / "quality").glob("*.html")
+    page = path.read_text()
+    found = re.findall(r'src="([^"]+)"', page)
+    assert len(found) == 2
+    for source in found:
+        assert base64.b64decode(source.removeprefix("data:image/jpeg;base64,")).startswith(
+            b"\xff\xd8"
+        )
+    assert "://" not in page
+    assert "default-src 'none'" in page
+
+
+def test_the_page_says_what_the_numbers_rest_on(report):
+    (path,) = (report / "quality").glob("*.html")
+    page = path.read_text()
+    assert "a network with random weights" in page
+    assert "FID of random features" in page
+    assert "12 real training images; at least 20 are wanted" in page
+    assert "12 training images; no validation or test image" in page
+    assert "images of the data set clinic: its licence decides" in page
+
+
+def test_markdown_and_json_say_the_same_beside_it(report):
+    (text,) = (report / "quality").glob("*.md")
+    (data,) = (report / "quality").glob("*.json")
+    sheet = decode_sheet(data.read_bytes())
+    assert f"{sheet.set.n} synthetic images. 0.0 % show the tone group" in text.read_text()
+    for name in re.findall(r"\]\(([^)]+\.jpg)\)", text.read_text()):
+        assert (text.parent / name).exists()
+    (made,) = json.loads((report / "leaderboard.json").read_text())["synthetic_sets"]
+    assert made["sheet"]["key"] == sheet.key
+    lines = (report / "leaderboard.md").read_text().split("### Synthetic sets")[1].splitlines()
+    assert next(line for line in lines if line.startswith("| grey")).count("|") == 10
+
+
+def test_the_same_sheets_give_the_same_pages(quality, report):
+    before = contents(report / "quality")
+    (report / "made-from").unlink()
+    publish_suite(quality.rooms.root, quality.store.folder, quality.plan().matrix)
+    assert contents(report / "quality") == before
+
+
+def test_another_sheet_makes_the_report_anew(quality, report):
+    before = (report / "index.html").read_text()
+    quality.extractor("import sys\nsys.exit('no such weights')\n")
+    plan, _ = quality()
+    page = publish_suite(quality.rooms.root, quality.store.folder, plan.matrix)
+    assert page.read_text() != before
+    assert "no such weights" in page.read_text()
+
+
+def test_a_set_without_a_sheet_is_listed_with_that_as_its_reason(quality):
+    plan, _ = quality()
+    (quality.folder(plan) / SHEET).unlink()
+    (made,) = sheets_of(quality)
+    assert (made.method, made.sheet) == ("grey", None)
+    (line,) = set_lines([made], "clinic/two")
+    assert line.why == "no quality sheet was made; the run's log says why"
+    page = publish_suite(quality.rooms.root, quality.store.folder, plan.matrix)
+    assert line.why.replace("'", "&#39;") in page.read_text()
+
+
+def test_a_set_that_was_never_made_is_not_listed(quality):
+    quality.rooms.method(
+        "grey", "import sys\nsys.exit(1)\n", parameters={"n": {"default": 3, "about": "i"}}
+    )
+    quality()
+    assert sheets_of(quality) == ()
+
+
+def test_a_report_in_one_file_has_no_links_to_pages(quality):
+    quality()
+    assert [made.page for made in without_pages(sheets_of(quality))] == [""]
+
+
+def test_variants_of_the_entries_that_use_a_set_are_named(quality):
+    rows = [
+        {
+            "methods": ["grey"],
+            "baselines": ["plain"],
+            "variant": name,
+            "method_parameters": {"n": n},
+        }
+        for name, n in (("few", 2), ("many", 5))
+    ]
+    quality.suite(entries=rows)
+    quality()
+    assert [made.label for made in sheets_of(quality)] == ["grey (few)", "grey (many)"]
+    assert [made.sheet.set.n for made in sheets_of(quality)] == [2, 5]
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "words"),
+    [
+        (SHEET, b"{", "is not what was written"),
+        ("contact.jpg", b"x", "is not the picture its sheet names"),
+    ],
+)
+def test_a_damaged_sheet_is_named(quality, file, content, words):
+    plan, _ = quality()
+    path = quality.folder(plan) / file
+    path.write_bytes(content)
+    with pytest.raises(StoreError, match=f"{path}: {words}"):
+        sheets_of(quality)
+
+
+@pytest.mark.parametrize(
+    ("value", "error", "text"),
+    [
+        (0.0013739, 0.0000547, "0.001374 ± 0.000055"),
+        (-0.166, 0.0382, "−0.166 ± 0.038"),
+        (8155.2, 17.62, "8155 ± 18"),
+        (None, None, "–"),
+    ],
+)
+def test_a_kernel_distance_has_the_digits_that_its_error_leaves(value, error, text):
+    assert kernel(SetDistance("all", 30, 30, value, None, error)) == text
+
+
+def test_the_command_makes_the_sheet_of_a_set_from_elsewhere(quality, tonegap, tmp_path):
+    plan, _ = quality()
+    made = quality.store.stage_folder(plan.sheets[0].generate.key)
+    own = tmp_path / "my-set"
+    own.mkdir()
+    (made / "images").rename(own / "images")
+    (made / "synthetic.csv").rename(own / "synthetic.csv")
+    words = (
+        "--suite-root",
+        quality.rooms.root,
+        "--root",
+        quality.download,
+        "--store",
+        tmp_path / "s",
+    )
+    assert tonegap("quality", own, "tiny", *words) == 0, tonegap.err
+    page = tmp_path / "my-set-quality" / tonegap.out.strip().rpartition("/")[2]
+    assert "<h1>my-set on clinic/two, seed 0</h1>" in page.read_text()
+    assert "index.html" not in page.read_text()
+    sheet = decode_sheet(page.with_suffix(".json").read_bytes())
+    assert sheet.measured == quality.sheet(plan).measured
+
+
+def test_the_command_names_what_is_wrong_with_a_set(quality, tonegap, tmp_path):
+    own = tmp_path / "my-set"
+    (own / "images").mkdir(parents=True)
+    words = (
+        "--suite-root",
+        quality.rooms.root,
+        "--root",
+        quality.download,
+        "--store",
+        tmp_path / "s",
+    )
+    assert tonegap("quality", own, "tiny", *words) == 2
+    assert f"{own}: synthetic.csv: absent" in tonegap.err
+    rows = "image_id,file,label,tone,prompt,seed,sources\nx,x.png,measles,V,,,\n"
+    (own / "synthetic.csv").write_text(rows)
+    (own / "images" / "x.png").write_bytes((quality.download / "c00.png").read_bytes())
+    assert tonegap("quality", own, "tiny", *words) == 2
+    assert "'measles' is no class of clinic/two" in tonegap.err
