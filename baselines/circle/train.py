@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from tone_transfer import Images, ToneTransfer, tone_transfer_named
 from tonegap_kit.augment import augmentation_named
 from tonegap_kit.backbones import Classifier
 from tonegap_kit.baseline import (
@@ -16,7 +17,6 @@ from tonegap_kit.baseline import (
 from tonegap_kit.command import Stage, main
 from tonegap_kit.determinism import device_of, generator
 from tonegap_kit.feed import centre_crop
-from tonegap_kit.retoned import Images, Retone, retone_named
 from tonegap_kit.sources import centre, normalise
 from tonegap_kit.training import Batch
 
@@ -44,7 +44,7 @@ class Narrow(nn.Module):
 class Circle:
     """The loss, with what it needs: the training images as they are, and what gives them another tone."""
 
-    def __init__(self, stage: Stage, data: TrainingData, retone: Retone) -> None:
+    def __init__(self, stage: Stage, data: TrainingData, retone: ToneTransfer) -> None:
         self._data, self._retone, self._share = data, retone, centre_crop(stage)
         self._augment = augmentation_named(stage.job.text("augmentation"))
         self._strength = stage.job.real("regularisation")
@@ -80,7 +80,9 @@ def narrowed(stage: Stage, classifier: Classifier) -> Narrow:
 def train(stage: Stage) -> None:
     """Leaves the predictions of a classifier whose features should not tell an image's tone."""
     data = read_training_data(stage)
-    circle = Circle(stage, data, retone_named(stage, data.train, device_of(stage.job.device)))
+    circle = Circle(
+        stage, data, tone_transfer_named(stage, data.train, device_of(stage.job.device))
+    )
     draw = draw_named(stage.job.text("sampler"), data.train.y)
     train_classifier(stage, data, Idea(draw=draw, loss=circle.loss, build=narrowed, as_images=True))
 

@@ -7,10 +7,10 @@ from tonegap_kit.baseline import read_training_data, train_on_features
 from tonegap_kit.command import Stage, main, say
 from tonegap_kit.determinism import make_deterministic
 from tonegap_kit.diffusion.models import open_models
-from tonegap_kit.diffusion.unet_features import Place, features_of
 from tonegap_kit.errors import StageError
 from tonegap_kit.sources import TensorSource
 from tonegap_kit.training import Recipe
+from unet_features import Place, features_of
 
 
 def small_network(n_features: int, n_classes: int) -> nn.Module:

@@ -6,12 +6,12 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
+from label_texts import letter_vectors, read_text_vectors
+from patches import Patches
 from tonegap_kit.backbones import Classifier, head_named
 from tonegap_kit.baseline import Idea, draw_named, read_training_data, train_classifier
 from tonegap_kit.command import Stage, main
 from tonegap_kit.feed import input_px
-from tonegap_kit.label_texts import letter_vectors, read_text_vectors
-from tonegap_kit.patches import Patches
 from tonegap_kit.tone_heads import (
     confusion,
     n_tone_outputs,
@@ -20,7 +20,7 @@ from tonegap_kit.tone_heads import (
     tone_head_notes,
 )
 from tonegap_kit.training import Batch, weighted_cross_entropy
-from tonegap_kit.transport import graph_transport
+from transport import graph_transport
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from tonegap_kit.averaging import Patience, WeightMean, flat_stretch, refresh_batch_statistics
+from averaging import Patience, WeightMean, flat_stretch, refresh_batch_statistics
 from tonegap_kit.baseline import (
     Idea,
     TrainingData,

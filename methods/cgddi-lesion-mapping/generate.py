@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from inpaint_classical import inpainted
 from tonegap_kit.command import Stage, main
 from tonegap_kit.errors import StageError
-from tonegap_kit.healing import healed
 from tonegap_kit.masks import (
     LESION,
     MARKER,
@@ -203,7 +203,7 @@ def _healthy(
 ) -> Iterable[NDArray[np.uint8]]:
     if stage.job.text("healthy") == "filled":
         return (
-            healed(
+            inpainted(
                 train.pictures.take(np.array([row]))[0],
                 holes[row],
                 stage.rng(f"filling {train.ids[row]}"),

@@ -6,11 +6,11 @@ from itertools import groupby
 import numpy as np
 import torch
 
+from finetune import finetune, save_network, with_network
 from tonegap_kit.command import Stage, main
 from tonegap_kit.determinism import make_deterministic
 from tonegap_kit.diffusion.asking import from_text, names_tone, read_sampling, worded
 from tonegap_kit.diffusion.checkpoint import Keeper
-from tonegap_kit.diffusion.finetune import finetune, save_network, with_network
 from tonegap_kit.diffusion.fitting import open_pipeline
 from tonegap_kit.diffusion.lora import Captioned, CaptionedSides
 from tonegap_kit.diffusion.models import Models

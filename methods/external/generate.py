@@ -10,11 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
+from pictures import read_picture
 from tonegap_kit.command import Stage, main
 from tonegap_kit.errors import StageError
 from tonegap_kit.lineage import UNKNOWN_SOURCE
 from tonegap_kit.partition import read_partition
-from tonegap_kit.pictures import read_picture
 from tonegap_kit.synthetic import SyntheticImage, write_synthetic
 
 IMAGES = frozenset({".png", ".jpg", ".jpeg"})

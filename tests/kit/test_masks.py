@@ -1,4 +1,4 @@
-"""Lesion masks as a stage reads them, and skin that is filled without a model."""
+"""Lesion masks as a stage reads them."""
 
 import json
 from pathlib import Path
@@ -8,7 +8,6 @@ import pytest
 
 from tonegap_kit.command import Stage
 from tonegap_kit.errors import StageError
-from tonegap_kit.healing import healed
 from tonegap_kit.job import read_job
 from tonegap_kit.masks import (
     LESION,
@@ -100,18 +99,3 @@ def test_an_image_without_a_lesion_or_without_skin_cannot_be_healed() -> None:
     masks[1, 0, 0] = LESION
     masks[2] = LESION
     assert can_be_healed(masks, lesion_holes(masks, 1)).tolist() == [1]
-
-
-def test_filling_leaves_the_rest_alone_and_goes_on_with_its_colour() -> None:
-    image = np.full((32, 32, 3), (180, 120, 90), np.uint8)
-    hole = np.zeros((32, 32), bool)
-    hole[8:24, 8:24] = True
-    image[hole] = (90, 20, 20)
-    filled = healed(image, hole, np.random.default_rng(0))
-    assert np.array_equal(filled[~hole], image[~hole])
-    assert np.abs(filled[hole].astype(int) - (180, 120, 90)).max() <= 1
-
-
-def test_an_image_that_is_all_hole_cannot_be_filled() -> None:
-    with pytest.raises(StageError, match="the hole is the whole image"):
-        healed(np.zeros((4, 4, 3), np.uint8), np.ones((4, 4), bool), np.random.default_rng(0))

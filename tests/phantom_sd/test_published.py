@@ -9,12 +9,11 @@ import pytest
 import torch
 from benchmarks.phantom.models.training.captions import corpus
 from benchmarks.phantom.models.training.evaluation import Asking, Verdict, judge, sample
+from benchmarks.phantom.models.training.phantom_classifier import read_classifier
 from benchmarks.phantom.models.training.pictures import TYPICAL, classes, draw_pictures
-from benchmarks.phantom.models.training.publishing import DIGESTS, PIPELINE, PROBE, digests
+from benchmarks.phantom.models.training.publishing import CLASSIFIER, DIGESTS, PIPELINE, digests
 from diffusers import StableDiffusionImg2ImgPipeline, StableDiffusionPipeline
 from PIL import Image
-
-from tonegap_kit.probe import read_probe
 
 MODELS = Path(__file__).parents[2] / "benchmarks" / "phantom" / "models"
 FOLDER = MODELS / PIPELINE
@@ -34,8 +33,8 @@ def test_the_pipeline_weighs_at_most_8_mb():
     assert sum(path.stat().st_size for path in files()) <= 8_000_000
 
 
-def test_the_probe_weighs_at_most_1_mb():
-    assert (MODELS / PROBE).stat().st_size <= 1_000_000
+def test_the_classifier_weighs_at_most_1_mb():
+    assert (MODELS / CLASSIFIER).stat().st_size <= 1_000_000
 
 
 def test_every_file_has_the_digest_that_is_written_down():
@@ -45,7 +44,7 @@ def test_every_file_has_the_digest_that_is_written_down():
 def test_a_changed_file_would_be_seen(tmp_path):
     (tmp_path / PIPELINE).mkdir()
     (tmp_path / PIPELINE / "a").write_bytes(b"abc")
-    (tmp_path / PROBE).write_bytes(b"")
+    (tmp_path / CLASSIFIER).write_bytes(b"")
     first = hashlib.sha256(b"abc").hexdigest()
     assert digests(tmp_path).splitlines()[1] == f"{first}  {PIPELINE}/a"
 
@@ -110,8 +109,8 @@ def test_little_strength_keeps_the_picture_it_starts_from(pipeline):
     assert kept < lost
 
 
-def test_the_probe_believes_drawings_it_has_not_seen():
-    verdict = judge(draw_pictures("exam", 2, TYPICAL), read_probe(MODELS / PROBE))
+def test_the_classifier_believes_drawings_it_has_not_seen():
+    verdict = judge(draw_pictures("exam", 2, TYPICAL), read_classifier(MODELS / CLASSIFIER))
     assert verdict.class_right >= 0.95
     assert verdict.group_right >= 0.95
 
@@ -119,16 +118,16 @@ def test_the_probe_believes_drawings_it_has_not_seen():
 @pytest.fixture(scope="module")
 def verdict() -> Verdict:
     samples = sample(FOLDER, Asking(per_cell=1), CONDITIONS)
-    return judge(samples, read_probe(MODELS / PROBE))
+    return judge(samples, read_classifier(MODELS / CLASSIFIER))
 
 
 @pytest.mark.slow
-def test_the_probe_recognises_the_class_of_most_samples(verdict):
+def test_the_classifier_recognises_the_class_of_most_samples(verdict):
     assert verdict.class_right >= 0.8
 
 
 @pytest.mark.slow
-def test_the_probe_recognises_the_tone_group_of_most_samples(verdict):
+def test_the_classifier_recognises_the_tone_group_of_most_samples(verdict):
     assert verdict.group_right >= 0.75
 
 

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from programs import importable
 
 from tonegap_kit.colour import rgb_from_lab
 from tonegap_kit.skin import draw_skin_colour
@@ -150,7 +151,7 @@ def run_here(
     ) -> Ended:
         room, argv = _prepare(tmp_path_factory.mktemp("here"), plugin, folder, parameters, changes)
         monkeypatch.setattr(sys, "argv", argv)
-        with pytest.raises(SystemExit) as ended:
+        with importable(room), pytest.raises(SystemExit) as ended:
             runpy.run_path(str(room / argv[0]), run_name="__main__")
         assert isinstance(ended.value.code, int)
         return Ended(ended.value.code, capsys.readouterr().err, Path(argv[-1]))

@@ -16,12 +16,15 @@ from tonegap_kit.training import Batch, cross_entropy
 
 pytest.importorskip("diffusers")
 
+from programs import importable
 from tiny_pipeline import build_pipeline
 
 from tonegap_kit.diffusion.models import Models, embed_prompts, encode_images, open_models
-from tonegap_kit.diffusion.unet_features import Place, decoder_blocks, features_of
 
 from .conftest import ROOT, Ended, Toy
+
+with importable("baselines/fedd"):
+    from unet_features import Place, decoder_blocks, features_of
 
 RunStage = Callable[..., Ended]
 QUICK = {"epochs": 40, "batch": 1000, "learning_rate": 0.02}
@@ -113,7 +116,8 @@ def test_the_loss_is_the_mean_cross_entropy_of_three_samples() -> None:
 
 
 def test_the_small_network_has_the_papers_layers() -> None:
-    program = runpy.run_path(str(ROOT / "baselines" / "fedd" / "train.py"))
+    with importable("baselines/fedd"):
+        program = runpy.run_path(str(ROOT / "baselines" / "fedd" / "train.py"))
     seed_everything(0)
     layers = program["small_network"](512, 2)
     widths = [m.out_features for m in layers if isinstance(m, torch.nn.Linear)]

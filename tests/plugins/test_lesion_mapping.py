@@ -7,11 +7,17 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from masked_toy import Workbench, draw_masked
+from programs import importable
 
+from tonegap_kit.errors import StageError
 from tonegap_kit.masks import LESION, SKIN
 
 ROOT = Path(__file__).parents[2]
-METHOD = SimpleNamespace(**runpy.run_path(str(ROOT / "methods/cgddi-lesion-mapping/generate.py")))
+FOLDER = ROOT / "methods" / "cgddi-lesion-mapping"
+with importable(FOLDER):
+    from inpaint_classical import inpainted
+
+    METHOD = SimpleNamespace(**runpy.run_path(str(FOLDER / "generate.py")))
 QUICK = {"healthy": "filled", "padding_px": 1, "ratio": 1.0}
 
 
@@ -148,3 +154,18 @@ def test_without_masks_the_stage_says_so(bench: Workbench, tmp_path: Path) -> No
     made = there.run("cgddi-lesion-mapping", "generate", QUICK)
     assert made.code == 1
     assert "needs a data set with lesion masks" in made.errors
+
+
+def test_filling_leaves_the_rest_alone_and_goes_on_with_its_colour() -> None:
+    image = np.full((32, 32, 3), (180, 120, 90), np.uint8)
+    hole = np.zeros((32, 32), bool)
+    hole[8:24, 8:24] = True
+    image[hole] = (90, 20, 20)
+    filled = inpainted(image, hole, np.random.default_rng(0))
+    assert np.array_equal(filled[~hole], image[~hole])
+    assert np.abs(filled[hole].astype(int) - (180, 120, 90)).max() <= 1
+
+
+def test_an_image_that_is_all_hole_cannot_be_filled() -> None:
+    with pytest.raises(StageError, match="the hole is the whole image"):
+        inpainted(np.zeros((4, 4, 3), np.uint8), np.ones((4, 4), bool), np.random.default_rng(0))

@@ -5,17 +5,15 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from programs import importable
 from torch import nn
 
-from tonegap_kit.averaging import (
-    Patience,
-    WeightMean,
-    flat_stretch,
-    refresh_batch_statistics,
-)
 from tonegap_kit.errors import StageError
 
 from .conftest import Ended, Toy
+
+with importable("baselines/swad"):
+    from averaging import Patience, WeightMean, flat_stretch, refresh_batch_statistics
 
 RunStage = Callable[..., Ended]
 PATIENCE = Patience(optimum=3, overfit=2, tolerance=1.2)

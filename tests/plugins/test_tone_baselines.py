@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from programs import importable
 from torch import Tensor, nn
 
 from tonegap_kit.backbones import Classifier
@@ -161,7 +162,8 @@ def test_any_number_of_classes_is_scored(k: int) -> None:
 
 
 def _plugin(name: str) -> dict[str, Any]:
-    return runpy.run_path(str(ROOT / "baselines" / name / "train.py"))
+    with importable(ROOT / "baselines" / name):
+        return runpy.run_path(str(ROOT / "baselines" / name / "train.py"))
 
 
 def _stage(**parameters: Any) -> Stage:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from programs import importable
 
 from tonegap.data.phantom.draw import Sitter, draw
 from tonegap.declared.plugin import read_plugin
@@ -105,8 +106,7 @@ class Workbench:
     def _run(self, program: Path, stage: str, inputs: Path, out: Path) -> Made:
         argv = [str(program), stage, "--in", str(inputs), "--out", str(out)]
         self.monkeypatch.setattr(sys, "argv", argv)
-        self.monkeypatch.syspath_prepend(str(program.parent))
-        with pytest.raises(SystemExit) as ended:
+        with importable(program.parent), pytest.raises(SystemExit) as ended:
             runpy.run_path(str(program), run_name="__main__")
         assert isinstance(ended.value.code, int)
         return Made(ended.value.code, self.capsys.readouterr().err, out)

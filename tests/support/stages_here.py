@@ -9,7 +9,8 @@ import runpy
 import sys
 from collections.abc import Iterator
 from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout
-from pathlib import Path
+
+from programs import importable
 
 from tonegap.declared.plugin import Plugin
 from tonegap.engines.base import RunResult, RunSpec
@@ -51,7 +52,7 @@ def _run_program(spec: RunSpec) -> int:
     folder = spec.plugin.folder
     program = folder / spec.plugin.file.command[1]
     argv = [str(program), spec.stage, "--in", str(spec.in_dir), "--out", str(spec.out_dir)]
-    with chdir(folder), _started_as(argv, folder):
+    with chdir(folder), _started_as(argv), importable(folder):
         try:
             runpy.run_path(str(program), run_name="__main__")
         except SystemExit as ended:
@@ -60,15 +61,10 @@ def _run_program(spec: RunSpec) -> int:
 
 
 @contextmanager
-def _started_as(argv: list[str], folder: Path) -> Iterator[None]:
+def _started_as(argv: list[str]) -> Iterator[None]:
     """The interpreter as it finds itself when started with this command line."""
-    argv_before, path_before = sys.argv, sys.path
-    sys.argv, sys.path = argv, [str(folder), *path_before]
+    before, sys.argv = sys.argv, argv
     try:
         yield
     finally:
-        sys.argv, sys.path = argv_before, path_before
-        # Another plug-in may have a module of the same name.
-        for name, module in list(sys.modules.items()):
-            if Path(getattr(module, "__file__", None) or "/").is_relative_to(folder):
-                del sys.modules[name]
+        sys.argv = before

@@ -18,7 +18,12 @@ from benchmarks.phantom.models.training.architecture import Parts, build_parts, 
 from benchmarks.phantom.models.training.autoencoder import Taught, fidelity_db, train_vae
 from benchmarks.phantom.models.training.denoiser import latents_of, train_denoiser
 from benchmarks.phantom.models.training.evaluation import Asking, contact_sheet, judge, sample
-from benchmarks.phantom.models.training.judge import train_probe
+from benchmarks.phantom.models.training.judge import train_classifier
+from benchmarks.phantom.models.training.phantom_classifier import (
+    PhantomClassifier,
+    read_classifier,
+    write_classifier,
+)
 from benchmarks.phantom.models.training.pictures import (
     SEED,
     TYPICAL,
@@ -27,9 +32,7 @@ from benchmarks.phantom.models.training.pictures import (
     draw_pictures,
     joined,
 )
-from benchmarks.phantom.models.training.publishing import PIPELINE, PROBE, publish
-
-from tonegap_kit.probe import Probe, read_probe, write_probe
+from benchmarks.phantom.models.training.publishing import CLASSIFIER, PIPELINE, publish
 
 _MODELS = Path(__file__).parents[1]
 _FOLDER = click.Path(path_type=Path, file_okay=False)
@@ -47,12 +50,12 @@ def commands() -> None:
 @commands.command()
 @click.option("--work", type=_FOLDER, required=True, help="Checkpoints, and what comes out.")
 def train(work: Path) -> None:
-    """Autoencoder and denoiser in two rounds, then the probe; run it again to go on after a kill."""
+    """Autoencoder and denoiser in two rounds, then the classifier; run it again to go on after a kill."""
     work.mkdir(parents=True, exist_ok=True)
     parts, seconds = _train_pipeline(work)
     save_pipeline(parts, work / PIPELINE)
-    probe, seconds["probe"] = _train_probe(work)
-    write_probe(probe, work / PROBE)
+    classifier, seconds["classifier"] = _train_classifier(work)
+    write_classifier(classifier, work / CLASSIFIER)
     click.echo(json.dumps({"cpu_s": {name: round(s) for name, s in seconds.items()}}))
 
 
@@ -77,17 +80,17 @@ def _train_pipeline(work: Path) -> tuple[Parts, dict[str, float]]:
     return parts, seconds
 
 
-def _train_probe(work: Path) -> tuple[Probe, float]:
-    """The probe and its CPU seconds; half of what it sees is as easy as what the pipeline learned."""
+def _train_classifier(work: Path) -> tuple[PhantomClassifier, float]:
+    """The classifier and its CPU seconds; half of what it sees is as easy as what the pipeline learned."""
     pictures = joined(draw_pictures("judge", 80, TYPICAL), draw_pictures("judge-usual", 80))
-    probe, probe_s = train_probe(pictures, work / "probe.pt", click.echo)
+    classifier, classifier_s = train_classifier(pictures, work / "classifier.pt", click.echo)
     for name, unseen in _unseen().items():
-        click.echo(f"{name}: {json.dumps(dataclasses.asdict(judge(unseen, probe)))}")
-    return probe, probe_s
+        click.echo(f"{name}: {json.dumps(dataclasses.asdict(judge(unseen, classifier)))}")
+    return classifier, classifier_s
 
 
 def _unseen() -> dict[str, Pictures]:
-    """Drawings that nothing was trained on, to know how far the probe can be believed."""
+    """Drawings that nothing was trained on, to know how far the classifier can be believed."""
     return {
         "typical drawings": draw_pictures("exam", 10, TYPICAL),
         "usual drawings": draw_pictures("exam-usual", 10),
@@ -95,15 +98,15 @@ def _unseen() -> dict[str, Pictures]:
 
 
 @commands.command()
-@click.option("--models", type=_FOLDER, default=_MODELS, help="Where pipeline and probe lie.")
+@click.option("--models", type=_FOLDER, default=_MODELS, help="Where pipeline and classifier lie.")
 @click.option("--per-cell", default=8, help="Samples of each class on each type.")
 @click.option("--steps", default=20, help="Steps of the sampler.")
 @click.option("--guidance", default=3.0, help="Weight of the prompt.")
 @click.option("--sheet", type=click.Path(path_type=Path), help="A PNG to leave: class by type.")
 def evaluate(models: Path, per_cell: int, steps: int, guidance: float, sheet: Path | None) -> None:
-    """Samples every class on every type, and prints what the probe makes of it."""
+    """Samples every class on every type, and prints what the classifier makes of it."""
     pictures = sample(models / PIPELINE, Asking(per_cell, steps, guidance), classes())
-    verdict = judge(pictures, read_probe(models / PROBE))
+    verdict = judge(pictures, read_classifier(models / CLASSIFIER))
     click.echo(json.dumps(dataclasses.asdict(verdict), indent=2))
     if sheet is not None:
         contact_sheet(pictures, 2).save(sheet)
@@ -112,7 +115,7 @@ def evaluate(models: Path, per_cell: int, steps: int, guidance: float, sheet: Pa
 @commands.command("publish")
 @click.option("--work", type=_FOLDER, required=True, help="The folder that `train` filled.")
 def publish_command(work: Path) -> None:
-    """Puts pipeline and probe of a work folder in their place, with digests."""
+    """Puts pipeline and classifier of a work folder in their place, with digests."""
     publish(work, _MODELS)
 
 

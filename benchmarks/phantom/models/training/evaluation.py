@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from benchmarks.phantom.models.training.captions import plain_prompt
+from benchmarks.phantom.models.training.phantom_classifier import PhantomClassifier
 from benchmarks.phantom.models.training.pictures import Pictures, classes
 from diffusers import StableDiffusionPipeline
 from numpy.typing import NDArray
@@ -13,7 +14,6 @@ from PIL import Image
 
 from tonegap.colour import lab_from_srgb, typology_angle
 from tonegap.tones import GROUPS, TYPES, tone_group
-from tonegap_kit.probe import Probe
 from tonegap_kit.skin import skin_colour
 
 _BATCH = 16
@@ -33,7 +33,7 @@ class Asking:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Shares of pictures, 0 to 1, in which the probe or the colour found what was asked for.
+    """Shares of pictures, 0 to 1, in which the classifier or the colour found what was asked for.
 
     `tone_confusion[i][j]`: how many pictures asked for type i have the skin colour of type j.
     """
@@ -69,9 +69,9 @@ def sample(folder: Path, asking: Asking, conditions: tuple[str, ...]) -> Picture
     return Pictures(np.stack([np.asarray(image) for image in images]), y, t)
 
 
-def judge(pictures: Pictures, probe: Probe) -> Verdict:
-    """What the probe and the colour of the skin say about pictures of known class and type."""
-    opinion = probe.judge(pictures.images)
+def judge(pictures: Pictures, classifier: PhantomClassifier) -> Verdict:
+    """What the classifier and the colour of the skin say about pictures of known class and type."""
+    opinion = classifier.judge(pictures.images)
     named, tone = opinion.p_class.argmax(axis=1), opinion.p_tone.argmax(axis=1)
     colour = np.array([measured_type(image) for image in pictures.images])
     y, t, right = pictures.y, pictures.t, named == pictures.y
@@ -84,7 +84,7 @@ def judge(pictures: Pictures, probe: Probe) -> Verdict:
         type_right=float((tone == t).mean()),
         colour_group_right=float((_groups(colour) == _groups(t)).mean()),
         colour_type_right=float((colour == t).mean()),
-        by_class={probe.classes[k]: float(right[y == k].mean()) for k in np.unique(y)},
+        by_class={classifier.classes[k]: float(right[y == k].mean()) for k in np.unique(y)},
         class_right_by_type={TYPES[k]: float(right[t == k].mean()) for k in np.unique(t)},
         tone_confusion=confusion.tolist(),
     )

@@ -4,11 +4,11 @@ import hashlib
 import shutil
 from pathlib import Path
 
-PIPELINE, PROBE, DIGESTS = "phantom-sd", "phantom-probe.safetensors", "SHA256SUMS"
+PIPELINE, CLASSIFIER, DIGESTS = "phantom-sd", "phantom-probe.safetensors", "SHA256SUMS"
 
 
 def publish(work: Path, models: Path) -> None:
-    """Replaces pipeline and probe in `models` by those in `work`, each at once, and their digests."""
+    """Replaces pipeline and classifier in `models` by those in `work`, each at once, and their digests."""
     fresh, old = models / f".{PIPELINE}.new", models / f".{PIPELINE}.old"
     for left in (fresh, old):
         shutil.rmtree(left, ignore_errors=True)
@@ -17,10 +17,10 @@ def publish(work: Path, models: Path) -> None:
         (models / PIPELINE).rename(old)
     fresh.rename(models / PIPELINE)
     shutil.rmtree(old, ignore_errors=True)
-    part = models / f".{PROBE}.new"
-    shutil.copyfile(work / PROBE, part)
-    part.replace(models / PROBE)
-    for path in (*(models / PIPELINE).rglob("*"), models / PROBE):
+    part = models / f".{CLASSIFIER}.new"
+    shutil.copyfile(work / CLASSIFIER, part)
+    part.replace(models / CLASSIFIER)
+    for path in (*(models / PIPELINE).rglob("*"), models / CLASSIFIER):
         # safetensors writes for its owner alone, but stages run as somebody else.
         path.chmod(0o755 if path.is_dir() else 0o644)
     (models / DIGESTS).write_text(digests(models), encoding="utf-8")
@@ -31,6 +31,6 @@ def digests(models: Path) -> str:
     files = [path for path in (models / PIPELINE).rglob("*") if path.is_file()]
     lines = [
         f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.relative_to(models).as_posix()}\n"
-        for path in sorted([*files, models / PROBE])
+        for path in sorted([*files, models / CLASSIFIER])
     ]
     return "".join(lines)

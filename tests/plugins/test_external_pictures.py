@@ -1,4 +1,4 @@
-"""Pictures of strangers: the kit sees the same pixels as the engine."""
+"""Pictures of an external set: the method sees the same pixels as the engine."""
 
 from pathlib import Path
 
@@ -6,18 +6,21 @@ import numpy as np
 import pytest
 from damaged_pictures import damaged
 from PIL import Image
+from programs import importable
 
 from tonegap.data import decode
 from tonegap.data.decode import BadPicture
 from tonegap_kit.errors import StageError
-from tonegap_kit.pictures import FORMATS, read_picture
+
+with importable("methods/external"):
+    from pictures import FORMATS, read_picture
 
 
 def test_formats_are_the_engines() -> None:
     assert FORMATS == decode.FORMATS
 
 
-def test_the_kit_and_the_engine_see_the_same_pixels(tmp_path: Path) -> None:
+def test_the_method_and_the_engine_see_the_same_pixels(tmp_path: Path) -> None:
     path, read = tmp_path / "x", 0
     for _form, content in damaged(120, seed=5):
         path.write_bytes(content)

@@ -12,19 +12,19 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from stargan import change_domain, read_generator
 from tonegap_kit.command import Stage
 from tonegap_kit.errors import StageError
 from tonegap_kit.partition import Partition, Pictures, has_partition, read_partition
 from tonegap_kit.skin import draw_skin_colour, recolour
-from tonegap_kit.stargan import change_domain, read_generator
 
 Rows = NDArray[np.int64]
 Images = NDArray[np.uint8]
 # From training rows to those of them that have a counterpart (their places) and the counterparts.
-Retone = Callable[[Rows], tuple[Rows, Images]]
+ToneTransfer = Callable[[Rows], tuple[Rows, Images]]
 
 
-def retone_named(stage: Stage, train: Partition, device: torch.device) -> Retone:
+def tone_transfer_named(stage: Stage, train: Partition, device: torch.device) -> ToneTransfer:
     """What the job's parameter `transformer` names, for these training rows."""
     name, rng = stage.job.text("transformer"), stage.rng("transformer")
     if name == "recolour":
@@ -36,7 +36,7 @@ def retone_named(stage: Stage, train: Partition, device: torch.device) -> Retone
     raise StageError(f"transformer is {name!r}, wanted recolour, synthetic or stargan")
 
 
-def _recoloured(stage: Stage, pictures: Pictures, rng: np.random.Generator) -> Retone:
+def _recoloured(stage: Stage, pictures: Pictures, rng: np.random.Generator) -> ToneTransfer:
     tones, contrast = stage.job.tones, stage.job.real("contrast")
 
     def retone(rows: Rows) -> tuple[Rows, Images]:
@@ -87,7 +87,7 @@ def _read_sources(path: Path) -> list[list[str]]:
     return [row["sources"].split() for row in rows]
 
 
-def _drawn_pairs(pairs: Pairs, rng: np.random.Generator) -> Retone:
+def _drawn_pairs(pairs: Pairs, rng: np.random.Generator) -> ToneTransfer:
     def retone(rows: Rows) -> tuple[Rows, Images]:
         having = np.array(
             [i for i, row in enumerate(rows) if len(pairs.of_row[row])], dtype=np.int64
@@ -100,7 +100,7 @@ def _drawn_pairs(pairs: Pairs, rng: np.random.Generator) -> Retone:
 
 def _by_generator(
     stage: Stage, pictures: Pictures, rng: np.random.Generator, device: torch.device
-) -> Retone:
+) -> ToneTransfer:
     path = stage.file("generator")
     if path is None:
         raise StageError(

@@ -1,12 +1,17 @@
+"""PatchAlign's patches and the vectors of its texts, by hand."""
+
 import numpy as np
 import pytest
 import torch
+from programs import importable
 from safetensors.torch import save_file
 
 from tonegap_kit.backbones import BackboneSpec, build_classifier
 from tonegap_kit.errors import StageError
-from tonegap_kit.label_texts import letter_vectors, read_text_vectors
-from tonegap_kit.patches import Patches, as_patches
+
+with importable("baselines/patchalign"):
+    from label_texts import letter_vectors, read_text_vectors
+    from patches import Patches, as_patches
 
 
 def _patches(name: str, input_px: int) -> Patches:

@@ -15,7 +15,7 @@ _SHIFTS = 32  # places tried for texture; the best has skin under nearly the who
 _TEXTURE_PX = 3.0  # finer than this is texture, coarser is colour
 
 
-def healed(image: NDArray[np.uint8], hole: Mask, rng: np.random.Generator) -> NDArray[np.uint8]:
+def inpainted(image: NDArray[np.uint8], hole: Mask, rng: np.random.Generator) -> NDArray[np.uint8]:
     """An image [h, w, 3] with its hole [h, w] filled by the colours around it and texture of its own.
 
     Raises StageError if the hole is the whole image.

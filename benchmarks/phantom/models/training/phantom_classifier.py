@@ -27,13 +27,13 @@ _KIND = "tonegap/probe@1"
 
 @dataclass(frozen=True, slots=True)
 class Opinion:
-    """What a probe makes of n pictures: `p_class` [n, k] and `p_tone` [n, tones], each row summing to 1."""
+    """What a classifier makes of n pictures: `p_class` [n, k] and `p_tone` [n, tones], each row summing to 1."""
 
     p_class: NDArray[np.float64]
     p_tone: NDArray[np.float64]
 
 
-class Probe(nn.Module):
+class PhantomClassifier(nn.Module):
     """The body of `cnn4`, a class head and a tone head that both stand on its features."""
 
     def __init__(self, classes: tuple[str, ...], tones: tuple[str, ...], size_px: int) -> None:
@@ -68,32 +68,38 @@ class Probe(nn.Module):
     def _batches(self, images: NDArray[np.uint8]) -> list[Tensor]:
         if images.shape[1:] != (self.size_px, self.size_px, 3):
             raise StageError(
-                f"probe: pictures are {images.shape[1:]}, wanted "
+                f"classifier: pictures are {images.shape[1:]}, wanted "
                 f"({self.size_px}, {self.size_px}, 3), which it was trained on; resize them first"
             )
         starts = range(0, len(images), _BATCH)
         return [normalise(torch.from_numpy(images[i : i + _BATCH])) for i in starts]
 
 
-def read_probe(path: Path) -> Probe:
-    """The probe of a file, ready to judge. Raises StageError where the file holds no probe."""
+def read_classifier(path: Path) -> PhantomClassifier:
+    """The classifier of a file, ready to judge. Raises StageError where the file holds no classifier."""
     weights, about = read_weights(path), _about(path)
     try:
         known = json.loads(about["probe"])
-        probe = Probe(tuple(known["classes"]), tuple(known["tones"]), int(known["size_px"]))
-        probe.load_state_dict(weights)
+        classifier = PhantomClassifier(
+            tuple(known["classes"]), tuple(known["tones"]), int(known["size_px"])
+        )
+        classifier.load_state_dict(weights)
     except (KeyError, ValueError, TypeError, RuntimeError):
         raise StageError(
-            f"{path}: holds weights, but no probe of kind {_KIND}; wanted one written by `write_probe`"
+            f"{path}: holds weights, but no classifier of kind {_KIND}; wanted one written by `write_classifier`"
         ) from None
-    return probe.eval().requires_grad_(False)
+    return classifier.eval().requires_grad_(False)
 
 
-def write_probe(probe: Probe, path: Path) -> None:
-    """Leaves the probe in one safetensors file, together with what it knows."""
-    known = {"classes": probe.classes, "tones": probe.tones, "size_px": probe.size_px}
+def write_classifier(classifier: PhantomClassifier, path: Path) -> None:
+    """Leaves the classifier in one safetensors file, together with what it knows."""
+    known = {
+        "classes": classifier.classes,
+        "tones": classifier.tones,
+        "size_px": classifier.size_px,
+    }
     about = {"kind": _KIND, "probe": json.dumps(known)}
-    save_file({n: v.contiguous() for n, v in probe.state_dict().items()}, path, about)
+    save_file({n: v.contiguous() for n, v in classifier.state_dict().items()}, path, about)
 
 
 def _about(path: Path) -> dict[str, str]:
