@@ -191,7 +191,9 @@ class _Seed:
     def tallies(self, with_auc: bool) -> tuple[Tally, Tally]:
         """What is counted as measured, each image once, and in each draw."""
         once = np.ones((1, len(self.images)))
-        as_measured, drawn = (tally(self.images, self.said, w, with_auc) for w in (once, self.weights))
+        as_measured, drawn = (
+            tally(self.images, self.said, w, with_auc) for w in (once, self.weights)
+        )
         return as_measured, drawn
 
     def offsets(self) -> tuple[FloatArray, FloatArray]:
