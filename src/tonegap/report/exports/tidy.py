@@ -41,19 +41,32 @@ def csv_pieces(board: Leaderboard, each: Callable[[Batch], None] | None = None) 
 
     `each` is handed the lines as well, so that another file of them need not make them again.
     """
-    yield _written([COLUMNS])
+    texts = _Texts()
+    yield _written([COLUMNS], texts)
     for batch in tidy_batches(board):
         if each:
             each(batch)
-        yield _written(batch)
+        yield _written(batch, texts)
 
 
-def _written(lines: Batch) -> bytes:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(
-        [safe_cell(cell) for cell in line] for line in lines
+class _Texts(dict[str, str]):
+    """Texts as cells of a CSV, each quoted once: a large report has millions, and few different ones."""
+
+    def __missing__(self, text: str) -> str:
+        out = io.StringIO()
+        # Before another cell, as a line of nothing but an empty text is written with quotes.
+        csv.writer(out, lineterminator="").writerow([safe_cell(text), ""])
+        found = self[text] = out.getvalue()[:-1]
+        return found
+
+
+def _written(lines: Batch, texts: _Texts) -> bytes:
+    """What `csv.writer` makes of the lines, in half the time."""
+    written = (
+        ",".join([texts[c] if type(c) is str else "" if c is None else str(c) for c in line])
+        for line in lines
     )
-    return text.getvalue().encode()
+    return "".join(f"{line}\n" for line in written).encode()
 
 
 def tidy_batches(board: Leaderboard) -> Iterator[Batch]:
