@@ -5,8 +5,7 @@ from typing import Any
 
 from tonegap.evidence.nulls import CALIBRATED, OVER_ALL, WITHIN_CLASS, NullName
 from tonegap.evidence.parity import Parity
-from tonegap.report.claims import Claims, RowClaims
-from tonegap.run.record import EntryId
+from tonegap.report.claims import RowClaims
 
 Nulls = Mapping[NullName, Parity]
 _PARTS = ("mean", "low", "high", "p")
@@ -14,11 +13,6 @@ NULL_COLUMNS = (
     *(f"null_{part}" for part in _PARTS),
     *(f"null_within_class_{part}" for part in _PARTS),
 )
-
-
-def nulls_by_entry(claims: Claims | None) -> dict[EntryId, Nulls]:
-    """The nulls of every row that has claims."""
-    return {row.row.entry: row.nulls for row in claims.rows} if claims else {}
 
 
 def both_nulls(nulls: Nulls, metric: str, score: str) -> tuple[Parity | None, Parity | None]:

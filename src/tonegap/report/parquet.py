@@ -7,7 +7,7 @@ import pyarrow.parquet
 
 from tonegap.report.board import Leaderboard
 from tonegap.report.nulls import NULL_COLUMNS
-from tonegap.report.tidy import COLUMNS, Batch, tidy_batches
+from tonegap.report.tidy import COLUMNS, INTERVAL_COLUMNS, Batch, tidy_batches
 from tonegap.report.words import missing, report_title
 
 SCHEMA = "tonegap/leaderboard-lines@1"
@@ -25,6 +25,7 @@ _TYPES = {
             "change_from_reference",
             "under_test_oracle",
             "cross_fitted_gain",
+            *INTERVAL_COLUMNS,
             *NULL_COLUMNS,
         ),
         pa.float64(),
