@@ -103,6 +103,23 @@ def test_every_null_of_a_row_is_in_json_and_csv(board_of):
     assert not any(r["null_mean"] for r in lines if r["selection"] == "test-oracle")
 
 
+def test_both_intervals_of_a_row_are_in_csv_as_json_has_them(board_of):
+    board = board_of({"none+erm": LEVELS["none+erm"]})
+    row = board.claims[0].rows[0]
+    table = board.claims[0].table
+    names = dict(zip(("selection", "axis", "metric"), table.ranked, strict=True))
+    lines = list(csv.DictReader(io.StringIO(render_csv(board))))
+    of_view = [r for r in lines if names.items() <= r.items()]
+    for score in ("all", "worst", "gap"):
+        (line,) = [r for r in of_view if r["tone"] == score]
+        for start, intervals in (("interval", row.intervals), ("networks", row.network_intervals)):
+            found = intervals.get(score)
+            ends = [line[f"{start}_low"], line[f"{start}_high"]]
+            assert ends == ([str(found.low), str(found.high)] if found else ["", ""])
+    assert any(r["networks_high"] for r in of_view)
+    assert not any(r["networks_high"] for r in lines if r["selection"] == "test-oracle")
+
+
 def test_the_text_of_claims_says_that_p_of_a_gap_is_of_its_row_alone(board_of):
     about = claims_about(board_of({"none+erm": LEVELS["none+erm"]}).claims[0])
     assert "of their row alone, not corrected" in about

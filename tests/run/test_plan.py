@@ -54,6 +54,15 @@ def test_a_changed_baseline_leaves_the_methods_stages_alone(planner):
     assert changed(before, planner.keys()) == {"train", "record"}
 
 
+def test_which_images_belong_together_is_said_by_the_record_and_no_stage(planner):
+    before = planner.keys()
+    where = planner.rooms.root / "benchmarks/clinic/dataset.toml"
+    text = where.read_text()
+    where.write_text(text.replace("\n[columns]", 'groups = ["label"]\n\n[columns]', 1))
+    assert planner.plan().cells[0].view.leaks.n_test_images_of_groups
+    assert changed(before, planner.keys()) == {"record"}
+
+
 def test_a_changed_method_changes_everything_behind_it(planner):
     before = planner.keys()
     planner.rooms.write("methods/grey/prompts.txt", "new words\n")

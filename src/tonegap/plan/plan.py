@@ -241,6 +241,8 @@ def _cell(entry: Entry, where: _Where, chain: list[Stage]) -> CellPlan:
     rules = [view.selection_metric, view.primary_metric, view.published_selection]
     files = (entry.method.plugin.file, entry.baseline.plugin.file)
     control = any(file.control for file in files)
+    n_grouped = view.leaks.n_test_images_of_groups
+    grouped = [] if n_grouped is None else [n_grouped]  # a data set without groups keeps its keys
     key = digest_of(
         {
             "train": chain[-1].key,
@@ -250,7 +252,7 @@ def _cell(entry: Entry, where: _Where, chain: list[Stage]) -> CellPlan:
             "truth": [view.validation.labelled_digest, view.test.labelled_digest],
             "rules": [*rules, view.min_support, view.tones],
             "scoring": where.setting.scoring_sha256,
-            "leaks": [view.leaks.n_groups, view.leaks.test_images_by_tone],
+            "leaks": [view.leaks.n_groups, view.leaks.test_images_by_tone, *grouped],
             "audit": [view.n_kin_by_rule, view.methods_see_duplicates],
             "stand_in": view.data.stand_in,
             "subset": view.data.subset,

@@ -3,8 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from tonegap.formats.record import EntryId
-from tonegap.results.claims import Claims, RowClaims
+from tonegap.results.claims import RowClaims
 from tonegap.scores.evidence.nulls import CALIBRATED, OVER_ALL, WITHIN_CLASS, NullName
 from tonegap.scores.evidence.parity import Parity
 
@@ -14,11 +13,6 @@ NULL_COLUMNS = (
     *(f"null_{part}" for part in _PARTS),
     *(f"null_within_class_{part}" for part in _PARTS),
 )
-
-
-def nulls_by_entry(claims: Claims | None) -> dict[EntryId, Nulls]:
-    """The nulls of every row that has claims."""
-    return {row.row.entry: row.nulls for row in claims.rows} if claims else {}
 
 
 def both_nulls(nulls: Nulls, metric: str, score: str) -> tuple[Parity | None, Parity | None]:

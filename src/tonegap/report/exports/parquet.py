@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet
 
 from tonegap.report.exports.base import File
-from tonegap.report.exports.tidy import COLUMNS, Batch, csv_pieces, tidy_batches
+from tonegap.report.exports.tidy import COLUMNS, INTERVAL_COLUMNS, Batch, csv_pieces, tidy_batches
 from tonegap.report.phrases import missing, report_title
 from tonegap.results.board import Leaderboard
 from tonegap.results.nulls import NULL_COLUMNS
@@ -28,6 +28,7 @@ _TYPES = {
             "change_from_reference",
             "under_test_oracle",
             "cross_fitted_gain",
+            *INTERVAL_COLUMNS,
             *NULL_COLUMNS,
         ),
         pa.float64(),

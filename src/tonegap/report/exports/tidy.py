@@ -1,8 +1,10 @@
 """A leaderboard as a tidy CSV: one line per entry × task × selection × axis × metric × tone.
 
-Scores are fractions, means over seeds; an empty `mean` has its `reason`. `null_…`: what the score is if tones are
-alike (see `nulls`), by the rule and on the axis that rank. A text that a spreadsheet would take for a formula begins
-with an apostrophe here, and only here.
+Scores are fractions, means over seeds; an empty `mean` has its `reason`. `low` and `high` are the range over seeds, in
+which the worst tone and the gap of the means need not lie. `interval_…`: the 95 % interval of the method, `networks_…`
+that of these trained networks, on the lines of the metric that ranks. `null_…`: what the score is if tones are alike
+(see `nulls`), by the rule and on the axis that rank. A text that a spreadsheet would take for a formula begins with
+an apostrophe here, and only here.
 """
 
 import csv
@@ -10,21 +12,24 @@ import io
 from collections.abc import Callable, Iterator
 from itertools import islice
 
+from tonegap.formats.record import EntryId
 from tonegap.results.board import Leaderboard
+from tonegap.results.claims import Claims, RowClaims
 from tonegap.results.model import Difference, Mean, Row, Table, View
-from tonegap.results.nulls import NULL_COLUMNS, Nulls, null_cells, nulls_by_entry
+from tonegap.results.nulls import NULL_COLUMNS, null_cells
 from tonegap.results.ranking import SHRUNKEN
 from tonegap.scores.rules import MOST_PROBABLE
 from tonegap.scores.tables import ALL, GAP, OF_CALLS, OF_EVENT, WORST, metric_named
 from tonegap.spreadsheet import safe_cell
 
+INTERVAL_COLUMNS = ("interval_low", "interval_high", "networks_low", "networks_high")
 COLUMNS = (
     "task", "data_set", "stand_in", "drawn", "subset", "method", "baseline", "backbone", "variant",
     "control", "marks", "seeds_declared", "seeds_finished", "unranked",
     "selection", "axis", "metric", "larger_is_better", "positive", "threshold", "tone",
     "mean", "low", "high", "n_low", "n_high", "reason",
     "change_from_reference", "under_test_oracle", "cross_fitted_gain", "rank", "ranked_by", "ranked_because",
-    *NULL_COLUMNS,
+    *INTERVAL_COLUMNS, *NULL_COLUMNS,
 )  # fmt: skip
 TidyLine = tuple[str | int | float | None, ...]
 Batch = list[TidyLine]
@@ -77,37 +82,61 @@ def tidy_batches(board: Leaderboard) -> Iterator[Batch]:
     lines = (
         line
         for table in board.tables
-        for nulls in (nulls_by_entry(board.claims_of(table)),)
+        for claims in (_claims_by_entry(board.claims_of(table)),)
         for row in table.all_rows
-        for line in _lines(table, row, nulls.get(row.entry, {}))
+        for line in _lines(table, row, claims.get(row.entry))
     )
     while batch := list(islice(lines, _BATCH)):
         yield batch
 
 
-def _lines(table: Table, row: Row, nulls: Nulls) -> Iterator[TidyLine]:
+def _claims_by_entry(claims: Claims | None) -> dict[EntryId, RowClaims]:
+    return {row.row.entry: row for row in claims.rows} if claims else {}
+
+
+def _lines(table: Table, row: Row, claims: RowClaims | None) -> Iterator[TidyLine]:
     who, no_null = _who(table, row), (None,) * len(NULL_COLUMNS)
+    no_interval = (None,) * len(INTERVAL_COLUMNS)
     if not row.views:
         selection, axis, metric = table.ranked
         why = next(s.hole.text for s in row.seeds if s.hole)
-        yield (*who, selection, axis, metric, *[None] * 9, why, *[None] * 6, *no_null)
+        yield (*who, selection, axis, metric, *[None] * 9, why, *[None] * 6, *no_interval, *no_null)
     for (selection, axis, metric), view in row.views.items():
         larger = _yes(metric_named(metric).larger_is_better)
         where = selection, axis, metric, larger, *_event(table, row, selection, metric)
         ranks = (selection, axis, metric) == table.ranked
-        of_view = nulls if (selection, axis) == table.ranked[:2] else {}
+        of_view = claims.nulls if claims and (selection, axis) == table.ranked[:2] else {}
         for tone, mean, change in _scores(view, table.tones(axis)):
             choices = view.under_test_oracle.value, view.cross_fitted.value
             gains = choices if tone == ALL else (None, None)
             changed = change.value if change else None
             at_parity = null_cells(of_view, metric, tone) if mean.value is not None else no_null
             rank = _rank(table, row, ranks, tone)
-            yield (*who, *where, tone, *_mean(mean), changed, *gains, *rank, *at_parity)
+            sure = _intervals(claims, tone) if ranks else no_interval
+            yield (*who, *where, tone, *_mean(mean), changed, *gains, *rank, *sure, *at_parity)
         if ranks and row.shrunken and view.scores.worst:
             of = view.scores.worst
             shrunken = row.shrunken.worst, None, None, of.n_low, of.n_high, None
             rank = _rank(table, row, ranks, SHRUNKEN)
-            yield (*who, *where, SHRUNKEN, *shrunken, None, None, None, *rank, *no_null)
+            yield (
+                *who,
+                *where,
+                SHRUNKEN,
+                *shrunken,
+                None,
+                None,
+                None,
+                *rank,
+                *no_interval,
+                *no_null,
+            )
+
+
+def _intervals(claims: RowClaims | None, tone: str) -> TidyLine:
+    """The cells of INTERVAL_COLUMNS."""
+    kinds = (claims.intervals, claims.network_intervals) if claims else ({}, {})
+    found = [kind.get(tone) for kind in kinds]
+    return tuple(end for i in found for end in ((i.low, i.high) if i else (None, None)))
 
 
 def _event(table: Table, row: Row, selection: str, metric: str) -> tuple[str | None, str | None]:
