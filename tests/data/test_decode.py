@@ -14,10 +14,10 @@ from damaged_pictures import damaged
 from PIL import Image, ImageCms
 
 from tonegap.data import decode
+from tonegap.data.decode import read_image
 from tonegap.data.picture import read_picture
 from tonegap.errors import BadData
 from tonegap.formats.job import ImageSpec
-from tonegap.run.packs import read_image
 from tonegap.synthetic.thumbs import read_thumbs
 
 CROP = ImageSpec(8, "crop")

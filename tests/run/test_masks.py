@@ -5,10 +5,10 @@ import pytest
 from PIL import Image
 from tiny_rooms import CLINIC, GENERATE_PY
 
+from tonegap.data.decode import read_mask
 from tonegap.errors import BadData
 from tonegap.formats.job import ImageSpec
 from tonegap.run.inputs import write_inputs
-from tonegap.run.packs import read_mask
 
 N = {"n": {"default": 1, "about": "images"}, "image_size_px": {"default": 16, "about": "side"}}
 

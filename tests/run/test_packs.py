@@ -8,10 +8,11 @@ import pytest
 from PIL import Image
 from tiny_rooms import bomb_png
 
+from tonegap.data.decode import read_image
 from tonegap.errors import BadData, StoreError
 from tonegap.formats.job import ImageSpec
 from tonegap.run import packs
-from tonegap.run.packs import ensure_pack, read_image
+from tonegap.run.packs import ensure_pack
 from tonegap.store.store import Store
 
 CROP = ImageSpec(8, "crop")

@@ -1,7 +1,8 @@
 """The one place that opens a picture: upright, 8 bits, on white, for checks, packs, copies and contact sheets alike.
 
 The mistakes it exists to prevent: a check that calls a file good which a run cannot read, a 16-bit picture that
-becomes pure white, colours that no viewer shows, and a decoder that starts another program.
+becomes pure white, colours that no viewer shows, a decoder that starts another
+program, a palette whose order swaps lesion and skin, and a mask of another picture that is stretched over this one.
 """
 
 import contextlib
@@ -16,18 +17,20 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from tonegap.errors import BadData
+from tonegap.formats.job import ImageSpec
 
-# Of the rule by which bytes become pixels; part of what is kept or keyed by it.
-VERSION = 2
 # No EPS (it starts Ghostscript), no stubs that call what a program registered, no video or scientific containers.
 FORMATS = ("JPEG", "PNG", "BMP", "DIB", "GIF", "TIFF", "WEBP", "AVIF", "JPEG2000", "PPM")
 MAX_PIXELS = 100_000_000
 MAX_BYTES = 512 << 20
 BACKGROUND = "white"
 Mode = Literal["L", "RGB"]
+_MAX_VALUE = 4  # of a mask: background, lesion, marker, ruler, skin
+_LESION, _WHITE = 1, 255
 
 NOT_AN_IMAGE = "not an image"
 TOO_LARGE = "too large"
@@ -248,3 +251,80 @@ def _what(content: bytes) -> str:
     if start.startswith((b"%!ps", b"\xc5\xd0\xd3\xc6", b"%pdf")):
         return "PostScript or PDF, which is a program and no picture"
     return "no known image format"
+
+
+def read_image(path: Path, image: ImageSpec) -> NDArray[np.uint8]:
+    """RGB `[size, size, 3]` of an image file, upright, by the geometry. Raises BadData."""
+    try:
+        # JPEG decodes at a fraction of its size where that is still twice what is wanted.
+        upright = decode(read_bytes(path), "RGB", image.size_px * 2).image
+    except BadPicture as e:
+        raise BadData(f"{path}: not a readable image: {e.text}") from None
+    return np.asarray(_square(upright, image, Image.Resampling.BILINEAR))
+
+
+def read_mask(path: Path | None, picture: Path | None, image: ImageSpec) -> NDArray[np.uint8]:
+    """Values 0 to 4 `[size, size]` of a mask file, by the geometry; 0 where there is none.
+
+    Raises BadData for a file that is no grey image of those values (or of 0 and 255: lesion or not), and for one
+    of another shape than its `picture`.
+    """
+    if path is None:
+        return np.zeros((image.size_px, image.size_px), np.uint8)
+    try:
+        values = read_mask_file(path, picture)
+    except BadPicture as e:
+        raise BadData(f"{path}: not a usable mask: {e.text}") from None
+    return np.asarray(_square(Image.fromarray(values), image, Image.Resampling.NEAREST))
+
+
+def _square(upright: Image.Image, image: ImageSpec, filter_: Image.Resampling) -> Image.Image:
+    size = (image.size_px, image.size_px)
+    if image.geometry == "stretch":
+        return upright.resize(size, filter_)
+    side = min(upright.size)
+    left, top = (upright.width - side) / 2, (upright.height - side) / 2
+    return upright.resize(size, filter_, box=(left, top, left + side, top + side))
+
+
+def read_mask_file(path: Path, picture: Path | None) -> NDArray[np.uint8]:
+    """Values 0 to 4 `[h, w]` of a mask: greys 0 to 4, 1 bit, or black and white (lesion), a palette by its greys.
+
+    Raises BadPicture for anything else, and for one whose sides are not in the proportion of its `picture`.
+    """
+    indices = decode_indices(read_bytes(path))
+    values = _values(indices)
+    if picture is not None:
+        _check_shape(indices.size, upright_size(read_bytes(picture)))
+    return values
+
+
+def _values(indices: Image.Image) -> NDArray[np.uint8]:
+    if indices.mode == "P":
+        # Pixels by colour: what a viewer shows, whatever the order of the palette.
+        colours = np.asarray(indices.convert("RGB"))
+        if (colours != colours[:, :, :1]).any():
+            text = "a palette of colours; which of them is the lesion? Save it as greys 0 to 4"
+            raise BadPicture(UNSUPPORTED, text)
+        values = np.ascontiguousarray(colours[:, :, 0])
+    else:
+        values = np.asarray(indices).astype(np.uint8)
+    found = np.unique(values)
+    if found[-1] <= _MAX_VALUE:
+        return values
+    if set(found.tolist()) <= {0, _WHITE}:
+        return np.where(values == _WHITE, np.uint8(_LESION), np.uint8(0))
+    odd = next(int(v) for v in found if v > _MAX_VALUE)
+    raise BadPicture(
+        UNSUPPORTED, f"found the value {odd} in a mask, wanted 0 to {_MAX_VALUE}, or 0 and {_WHITE}"
+    )
+
+
+def _check_shape(mask: tuple[int, int], picture: tuple[int, int]) -> None:
+    """One pixel of rounding is what a smaller or larger copy of a mask may be off."""
+    (width, height), (wide, high) = mask, picture
+    if abs(width - height * wide / high) > 1 and abs(height - width * high / wide) > 1:
+        raise BadPicture(
+            UNSUPPORTED,
+            f"{width} × {height} pixels, not in the proportion of its image ({wide} × {high} when upright)",
+        )

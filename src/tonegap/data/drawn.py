@@ -15,7 +15,7 @@ from pathlib import Path
 
 import msgspec
 
-from tonegap.data import phantom
+from tonegap.closure import code_digest
 from tonegap.data.metadata import Metadata, parse_content
 from tonegap.data.names import image_names
 from tonegap.data.phantom.draw import Sitter
@@ -25,9 +25,7 @@ from tonegap.errors import BadRequest, BadRoom, StoreError
 from tonegap.files import (
     canonical_json,
     digest_of,
-    folder_digest,
     sha256_bytes,
-    sha256_file,
     write_atomic,
 )
 from tonegap.tones import tone_index
@@ -111,7 +109,7 @@ def draw_plain(
     Raises BadRequest where `out` holds anything but the same set, begun or finished.
     """
     drawn = scaled(_declaration(dataset), images, size_px)
-    mark = canonical_json({"drawn": msgspec.to_builtins(drawn), "code": phantom_digest()}) + b"\n"
+    mark = canonical_json({"drawn": msgspec.to_builtins(drawn), "code": drawing_code()}) + b"\n"
     begun = out / BEGUN
     if out.exists() and any(out.iterdir()) and (not begun.is_file() or begun.read_bytes() != mark):
         raise BadRequest(
@@ -184,15 +182,14 @@ def drawing_digest(dataset: Dataset) -> str:
         {
             "drawn": msgspec.to_builtins(dataset.file.drawn),
             "names": [dataset.file.metadata[0], dataset.file.file_names[0], *dataset.file.masks],
-            "code": phantom_digest(),
+            "code": drawing_code(),
         }
     )
 
 
-def phantom_digest() -> str:
-    """The digest of the code that draws, its colours included."""
-    folder = Path(phantom.__path__[0])
-    return digest_of([folder_digest(folder), sha256_file(folder.parents[1] / "colour.py")])
+def drawing_code() -> str:
+    """The digest of the code that draws."""
+    return code_digest("tonegap.data.drawn")
 
 
 def _declaration(dataset: Dataset) -> Drawn:

@@ -12,11 +12,12 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from tonegap.closure import code_digest
 from tonegap.data.locate import Located, locate_images
 from tonegap.data.metadata import Metadata
-from tonegap.data.near_duplicates import MAX_HAMMING, MIN_CORRELATION, duplicate_groups
+from tonegap.data.near_duplicates import duplicate_groups
 from tonegap.data.picture import Picture
-from tonegap.data.picture_cache import VERSION, read_full, read_pictures
+from tonegap.data.picture_cache import read_full, read_pictures
 from tonegap.declared.dataset import Dataset
 from tonegap.errors import StoreError
 from tonegap.files import digest_of, sha256_bytes, sha256_lines, write_atomic
@@ -108,12 +109,12 @@ def _problems(image_id: str, picture: Picture | None, located: Located) -> list[
 
 def _kept_name(dataset_id: str, folder: Path | None) -> str:
     where = sha256_bytes(str(folder).encode())[:12]
-    return f"images-v{VERSION}-{dataset_id}-{where}.parquet"
+    return f"images-{code_digest('tonegap.data.picture')[:12]}-{dataset_id}-{where}.parquet"
 
 
 def _groups_path(cache_dir: Path, digest: str) -> Path:
     """Named by all that decides the groups: contents, rule and thresholds."""
-    rule = digest_of([VERSION, digest, MAX_HAMMING, MIN_CORRELATION])
+    rule = digest_of([code_digest("tonegap.data.near_duplicates"), digest])
     return cache_dir / f"duplicates-{rule[:24]}.parquet"
 
 

@@ -8,7 +8,8 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from tonegap.data.drawn import IMAGES, Progress, phantom_digest
+from tonegap.closure import code_digest
+from tonegap.data.drawn import IMAGES, Progress
 from tonegap.data.metadata import (
     HALF_DRAWN,
     STAND_IN,
@@ -74,7 +75,13 @@ def draw_stand_ins(
     for byte. Raises BadRequest where `out` holds anything else, StoreError where it takes no more.
     """
     metadata = parse_metadata(dataset, metadata_csv)
-    mark = StandIn(dataset.id, metadata.sha256, len(metadata.ids), size_px, phantom_digest())
+    mark = StandIn(
+        dataset.id,
+        metadata.sha256,
+        len(metadata.ids),
+        size_px,
+        code_digest("tonegap.data.stand_in"),
+    )
     _check_out(out, mark)
     if (out / STAND_IN).exists():
         return mark

@@ -7,7 +7,6 @@ prevent: a result reused although something that made it is different now.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tonegap.data import decode
 from tonegap.declared.local_files import GivenFile
 from tonegap.declared.plugin import Plugin
 from tonegap.declared.suite import Suite
@@ -77,6 +76,7 @@ class Setting:
     device: str
     threads: int
     scoring_sha256: str
+    decoding_sha256: str
     quality_sha256: str = ""
     numerics: Numerics = "native"
     repeat: int = 0
@@ -207,7 +207,7 @@ def _ingredients(asked: _Asked, where: _Where, image: ImageSpec) -> dict[str, st
         "threads": str(where.setting.threads),
         "numerics": where.setting.numerics,
         "image": f"{image.size_px} px {image.geometry}",
-        "decoding": str(decode.VERSION),
+        "decoding": where.setting.decoding_sha256,
         **{f"parameters.{key}": repr(value) for key, value in asked.parameters.items()},
         **_seen(asked.stage, where.view, asked.identity.plugin),
     }

@@ -7,8 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import tonegap.scores
-import tonegap.synthetic.quality
+from tonegap.closure import code_digest
 from tonegap.data.drawn import ensure_drawn
 from tonegap.declared.dataset import Dataset, read_dataset
 from tonegap.declared.local_files import Giver, check_given, given_files
@@ -17,7 +16,7 @@ from tonegap.declared.suite import Suite
 from tonegap.declared.task import Task, read_task
 from tonegap.engines.base import Engine
 from tonegap.errors import BadRequest, StoreError
-from tonegap.files import digest_of, folder_digest, sha256_file
+from tonegap.files import folder_digest
 from tonegap.numerics import numerics_of
 from tonegap.plan.entries import PluginIdentity, entries_of, image_spec
 from tonegap.plan.plan import Extractor, Plan, Setting, plan_suite
@@ -70,7 +69,8 @@ def prepare(request: Request) -> Plan:
     setting = Setting(
         device=request.device,
         threads=suite.file.threads,
-        scoring_sha256=_scoring_digest(),
+        scoring_sha256=code_digest("tonegap.run.scoring"),
+        decoding_sha256=code_digest("tonegap.data.decode"),
         quality_sha256=quality_digest(),
         numerics=numerics_of(suite.file.numerics, request.device),
         repeat=request.repeat,
@@ -116,20 +116,7 @@ def read_extractor(request: Request) -> Extractor | None:
 
 def quality_digest() -> str:
     """Covers the code that turns a synthetic set and its features into a quality sheet."""
-    engine = Path(tonegap.__file__).parent
-    names = ("run/sheets.py", "run/sheet_maker.py", "formats/quality_sheet.py", "tones.py")
-    files = (engine / name for name in names)
-    return digest_of(
-        [folder_digest(Path(tonegap.synthetic.quality.__path__[0])), *map(sha256_file, files)]
-    )
-
-
-def _scoring_digest() -> str:
-    """Covers the code that turns predictions into a record."""
-    engine = Path(tonegap.__file__).parent
-    names = ("run/scoring.py", "formats/truth.py", "formats/record.py", "arrays.py", "tones.py")
-    files = (engine / name for name in names)
-    return digest_of([folder_digest(Path(tonegap.scores.__path__[0])), *map(sha256_file, files)])
+    return code_digest("tonegap.run.sheet_maker")
 
 
 def _views(

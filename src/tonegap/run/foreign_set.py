@@ -17,8 +17,7 @@ from tonegap.plan.entries import image_spec
 from tonegap.plan.plan import Extractor, Stage
 from tonegap.run.inputs import write_inputs, write_synthetic
 from tonegap.run.outputs import check_image, check_outputs
-from tonegap.run.sheet_maker import Found, SyntheticSet
-from tonegap.run.sheets import measured_by, n_by_tone
+from tonegap.run.sheet_maker import Found, SyntheticSet, measured_by, n_by_tone
 from tonegap.split.view import TaskView
 from tonegap.store.store import Store
 from tonegap.synthetic.manifest import read_synthetic

@@ -3,7 +3,6 @@
 The mistake it exists to prevent: a test label, or another partition's image, within a stage's reach.
 """
 
-import contextlib
 import csv
 import io
 import shutil
@@ -12,15 +11,13 @@ from pathlib import Path
 
 import msgspec
 
-from tonegap.errors import BadOutput
 from tonegap.formats.job import CONTRACT_VERSION, Job
-from tonegap.formats.lineage import read_lineage
 from tonegap.plan.plan import Stage
 from tonegap.run.local_files import give, link
 from tonegap.run.packs import ensure_mask_pack, ensure_pack
 from tonegap.split.view import Rows
 from tonegap.store.store import Store
-from tonegap.synthetic.manifest import SyntheticRow, read_synthetic
+from tonegap.synthetic.manifest import image_contents, read_synthetic
 
 
 def write_inputs(store: Store, stage: Stage, time_limit_s: int, folder: Path) -> None:
@@ -99,17 +96,6 @@ def write_synthetic(store: Store, stage: Stage, made: Path, key: str, folder: Pa
     paths = [made / "images" / row.file for row in rows]
     contents = image_contents(made, key, rows)
     link(ensure_pack(store, paths, contents, stage.image), folder / "synthetic.npy")
-
-
-def image_contents(made: Path, key: str, rows: Sequence[SyntheticRow]) -> Sequence[str]:
-    """What names the content of each image of a set: its key, and the hash that the engine took of it, or the file.
-
-    A stage that ran again under the same key may leave other images; a set made elsewhere has a key by content.
-    """
-    names: Sequence[str] = [row.file for row in rows]
-    with contextlib.suppress(BadOutput):
-        names = read_lineage(made).sha256
-    return [f"{key}/{name}" for name in names]
 
 
 def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:

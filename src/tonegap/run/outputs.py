@@ -8,16 +8,19 @@ import json
 import stat
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tonegap.data.decode import BadPicture, decode, read_bytes, upright_size
 from tonegap.errors import BadOutput, BadPredictions, LeakFound
 from tonegap.files import sha256_file
 from tonegap.formats import lineage
 from tonegap.formats.lineage import LearnedPart
-from tonegap.plan.plan import Stage
 from tonegap.scores.predictions import read_predictions
 from tonegap.synthetic.manifest import MAX_IMAGES, SyntheticRow, read_synthetic
 from tonegap.untrusted import is_plain_folder, remove_tree, shown, walk
+
+if TYPE_CHECKING:
+    from tonegap.plan.plan import Stage
 
 MAX_SIDE_PX = 4096
 _MAX_NOTES_BYTES = 1 << 16
@@ -32,7 +35,9 @@ _DECLARED = {
 _ENGINES_OWN = ("stage.json", "log.txt", lineage.FILE)
 
 
-def check_outputs(stage: Stage, out: Path, parts: Mapping[str, LearnedPart] | None = None) -> None:
+def check_outputs(
+    stage: "Stage", out: Path, parts: Mapping[str, LearnedPart] | None = None
+) -> None:
     """Raises BadOutput with one sentence if what the stage left is not what the contract wants.
 
     `parts`: the learned parts of the fit stage before it, which a generate stage may name. Features
@@ -50,7 +55,7 @@ def check_outputs(stage: Stage, out: Path, parts: Mapping[str, LearnedPart] | No
         _check_predictions(stage, out)
 
 
-def keep_declared(stage: Stage, out: Path) -> None:
+def keep_declared(stage: "Stage", out: Path) -> None:
     """Removes all that the contract does not name: what nobody may read, nobody should keep."""
     declared = {*_DECLARED[stage.stage], "notes.json"}
     for path in out.iterdir():
@@ -76,7 +81,7 @@ def find_predictions(out: Path) -> Path:
 
 
 def lineage_of(
-    stage: Stage, out: Path, parts: Mapping[str, LearnedPart]
+    stage: "Stage", out: Path, parts: Mapping[str, LearnedPart]
 ) -> lineage.SyntheticLineage:
     """What each image of a checked generate stage descends from.
 
@@ -94,7 +99,7 @@ def lineage_of(
     )
 
 
-def _check_predictions(stage: Stage, out: Path) -> None:
+def _check_predictions(stage: "Stage", out: Path) -> None:
     """Exactly one row for every validation and test image in every epoch, with valid probabilities."""
     path, view = find_predictions(out), stage.view
     try:
@@ -133,7 +138,7 @@ def _check_kinds(out: Path) -> None:
             raise BadOutput(f"{where}: a hard link; links are refused")
 
 
-def _check_synthetic(stage: Stage, out: Path, parts: Mapping[str, LearnedPart]) -> None:
+def _check_synthetic(stage: "Stage", out: Path, parts: Mapping[str, LearnedPart]) -> None:
     rows = read_synthetic(out)
     if len(rows) > MAX_IMAGES:
         raise BadOutput(f"synthetic.csv: more than {MAX_IMAGES:,} images")
@@ -151,7 +156,7 @@ def _check_synthetic(stage: Stage, out: Path, parts: Mapping[str, LearnedPart]) 
         check_image(out / "images" / row.file, f"images/{row.file}")
 
 
-def _check_row(stage: Stage, row: SyntheticRow, where: str) -> None:
+def _check_row(stage: "Stage", row: SyntheticRow, where: str) -> None:
     if row.label not in stage.view.classes:
         raise BadOutput(f"{where}: label {row.label!r} is not a class of {stage.view.task}")
     if row.tone is not None and row.tone not in stage.view.axis_tones:
@@ -160,7 +165,7 @@ def _check_row(stage: Stage, row: SyntheticRow, where: str) -> None:
 
 
 def _check_ancestors(
-    stage: Stage, row: SyntheticRow, where: str, parts: Mapping[str, LearnedPart]
+    stage: "Stage", row: SyntheticRow, where: str, parts: Mapping[str, LearnedPart]
 ) -> None:
     """Every source must be an image that the stage saw, every model a part of its `fit`."""
     view = stage.view

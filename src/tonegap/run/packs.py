@@ -12,28 +12,29 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from tonegap.data import decode
-from tonegap.data.decode import BadPicture, read_bytes
-from tonegap.data.masks import read_mask_file
-from tonegap.errors import BadData
+from tonegap.closure import code_digest
+from tonegap.data.decode import read_image, read_mask
 from tonegap.files import digest_of, sync
 from tonegap.formats.job import ImageSpec
 from tonegap.store.layout import pack_unit
 from tonegap.store.seals import write_seal
 from tonegap.store.store import Store
 
-_VERSION = 1  # of the geometry; `decode.VERSION` is of the pixels
 _AT_ONCE = 256  # images decoded ahead of the file
 _Reader = Callable[[], NDArray[np.uint8]]
+
+
+def pixel_code() -> str:
+    """The digest of the code by which the bytes of a file become the pixels of a pack."""
+    return code_digest("tonegap.data.decode")
 
 
 def ensure_pack(
     store: Store, paths: Sequence[Path], sha256: Sequence[str], image: ImageSpec
 ) -> Path:
     """The pack of these images in this order; made if absent. Raises BadData for an unreadable image."""
-    key = digest_of([_VERSION, decode.VERSION, image.size_px, image.geometry, list(sha256)])
+    key = digest_of([pixel_code(), image.size_px, image.geometry, list(sha256)])
     shape = (len(paths), image.size_px, image.size_px, 3)
     return _ensure(store, key, shape, [partial(read_image, path, image) for path in paths])
 
@@ -46,9 +47,7 @@ def ensure_mask_pack(
     pictures: Sequence[Path],
 ) -> Path:
     """The pack of the masks of `pictures` (None: nothing but background). Raises BadData for one that is none."""
-    key = digest_of(
-        ["masks", _VERSION, decode.VERSION, image.size_px, image.geometry, list(sha256)]
-    )
+    key = digest_of(["masks", pixel_code(), image.size_px, image.geometry, list(sha256)])
     shape = (len(paths), image.size_px, image.size_px)
     return _ensure(
         store,
@@ -93,37 +92,3 @@ def _write(path: Path, shape: tuple[int, ...], readers: Sequence[_Reader]) -> No
 
 def _call(read: _Reader) -> NDArray[np.uint8]:
     return read()
-
-
-def read_image(path: Path, image: ImageSpec) -> NDArray[np.uint8]:
-    """RGB `[size, size, 3]` of an image file, upright, by the geometry. Raises BadData."""
-    try:
-        # JPEG decodes at a fraction of its size where that is still twice what is wanted.
-        upright = decode.decode(read_bytes(path), "RGB", image.size_px * 2).image
-    except BadPicture as e:
-        raise BadData(f"{path}: not a readable image: {e.text}") from None
-    return np.asarray(_square(upright, image, Image.Resampling.BILINEAR))
-
-
-def read_mask(path: Path | None, picture: Path | None, image: ImageSpec) -> NDArray[np.uint8]:
-    """Values 0 to 4 `[size, size]` of a mask file, by the geometry; 0 where there is none.
-
-    Raises BadData for a file that is no grey image of those values (or of 0 and 255: lesion or not), and for one
-    of another shape than its `picture`.
-    """
-    if path is None:
-        return np.zeros((image.size_px, image.size_px), np.uint8)
-    try:
-        values = read_mask_file(path, picture)
-    except BadPicture as e:
-        raise BadData(f"{path}: not a usable mask: {e.text}") from None
-    return np.asarray(_square(Image.fromarray(values), image, Image.Resampling.NEAREST))
-
-
-def _square(upright: Image.Image, image: ImageSpec, filter_: Image.Resampling) -> Image.Image:
-    size = (image.size_px, image.size_px)
-    if image.geometry == "stretch":
-        return upright.resize(size, filter_)
-    side = min(upright.size)
-    left, top = (upright.width - side) / 2, (upright.height - side) / 2
-    return upright.resize(size, filter_, box=(left, top, left + side, top + side))

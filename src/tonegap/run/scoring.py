@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tonegap.errors import LeakFound
 from tonegap.files import digest_of, sha256_file, sha256_lines
@@ -19,7 +20,6 @@ from tonegap.formats.record import (
 )
 from tonegap.formats.truth import encode_truth, truth_place
 from tonegap.numerics import Numerics
-from tonegap.plan.plan import CellPlan
 from tonegap.run.outputs import find_predictions
 from tonegap.scores.results import results_of
 from tonegap.scores.task_rules import Rules
@@ -28,6 +28,9 @@ from tonegap.store.marks import StageMark
 from tonegap.store.store import Store
 from tonegap.synthetic.audit import audited
 from tonegap.synthetic.manifest import read_synthetic
+
+if TYPE_CHECKING:
+    from tonegap.plan.plan import CellPlan
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +42,7 @@ class Finish:
     versions: dict[str, str]
 
 
-def score_cell(store: Store, cell: CellPlan, finish: Finish) -> Record:
+def score_cell(store: Store, cell: "CellPlan", finish: Finish) -> Record:
     """The record of a cell whose stages are all finished.
 
     Raises BadPredictions for predictions that break the contract, BadRequest where the selection metric is undefined.
@@ -81,7 +84,7 @@ def score_cell(store: Store, cell: CellPlan, finish: Finish) -> Record:
     )
 
 
-def _marks(store: Store, cell: CellPlan) -> list[StageMark]:
+def _marks(store: Store, cell: "CellPlan") -> list[StageMark]:
     """The marks of a cell's stages. Raises StoreError where one of them is no longer what it was."""
     for key in cell.stages:
         store.check_stage(key, without=("images", "model"))
@@ -96,7 +99,7 @@ def _partition(rows: Rows) -> PartitionId:
     return PartitionId(len(rows.ids), rows.n_by_tone(), sha256_lines(sorted(rows.ids)))
 
 
-def _synthetic(store: Store, cell: CellPlan) -> SyntheticId | None:
+def _synthetic(store: Store, cell: "CellPlan") -> SyntheticId | None:
     if "generate" not in cell.entry.method.plugin.file.stages:
         return None
     view, key = cell.view, cell.stages[-2]

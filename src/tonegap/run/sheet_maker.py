@@ -3,14 +3,17 @@
 The mistake it exists to prevent: a set that nobody looked at.
 """
 
+import json
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tonegap.files import sha256_bytes, write_atomic
+from tonegap.data.decode import read_image
+from tonegap.files import sha256_bytes, sha256_file, write_atomic
 from tonegap.formats.job import ImageSpec
 from tonegap.formats.quality_sheet import (
     SCHEMA,
@@ -21,15 +24,15 @@ from tonegap.formats.quality_sheet import (
     Sheet,
     encode_sheet,
 )
-from tonegap.run.inputs import image_contents
-from tonegap.run.packs import ensure_pack, read_image
+from tonegap.run.packs import ensure_pack
 from tonegap.split.view import Rows, TaskView
 from tonegap.store.layout import sheet_unit
 from tonegap.store.seals import write_seal
 from tonegap.store.store import Store
-from tonegap.synthetic.manifest import SyntheticRow
+from tonegap.synthetic.manifest import SyntheticRow, image_contents, read_synthetic
+from tonegap.synthetic.quality.features import read_features
 from tonegap.synthetic.quality.fidelity import tone_table
-from tonegap.synthetic.quality.measure import Listed
+from tonegap.synthetic.quality.measure import Listed, measure
 from tonegap.synthetic.quality.pictures import (
     ContactCell,
     ShownPair,
@@ -39,6 +42,9 @@ from tonegap.synthetic.quality.pictures import (
 )
 from tonegap.synthetic.quality.show import shown_images
 from tonegap.synthetic.quality.skin import SIZE_PX, measured_types
+
+if TYPE_CHECKING:
+    from tonegap.plan.plan import Stage
 
 SHEET, CONTACT, NEAREST = "quality.json", "contact.jpg", "nearest.jpg"
 NO_EXTRACTOR = "no feature extractor was named ([quality] in the suite's file)"
@@ -93,6 +99,56 @@ def sheet_folder(store: Path, key: str) -> Path:
 def listed(rows: Rows) -> Listed:
     """What is known of real images."""
     return Listed(rows.ids, rows.labels, rows.tones)
+
+
+def stage_set(store: Store, generate: "Stage") -> SyntheticSet:
+    """What a finished generate stage left. Raises BadOutput."""
+    folder, view = store.stage_folder(generate.key), generate.view
+    rows = read_synthetic(folder)
+    return SyntheticSet(
+        id=SetId(
+            plugin=generate.identity.plugin.label,
+            parameters=generate.parameters,
+            task=view.task,
+            seed=generate.seed,
+            stage=generate.key,
+            sha256=sha256_file(folder / "synthetic.csv"),
+            n=len(rows),
+            n_by_tone=n_by_tone(rows, view.axis_tones),
+            n_real=len(view.method_train.ids),
+            data=view.data,
+        ),
+        folder=folder,
+        rows=rows,
+        view=view,
+    )
+
+
+def n_by_tone(rows: Sequence[SyntheticRow], tones: Sequence[str]) -> dict[str, int]:
+    """Counts by tone asked for, light to dark, unknown last."""
+    asked = [row.tone or "unknown" for row in rows]
+    return {tone: asked.count(tone) for tone in (*tones, "unknown") if tone in asked}
+
+
+def measured_by(stage: "Stage", folder: Path, made: SyntheticSet) -> Found:
+    """The numbers of a set from the features in a folder. Raises BadOutput for wrong ones."""
+    real = listed(made.view.method_train)
+    features = read_features(folder, len(real.ids), len(made.rows))
+    extractor = ExtractorId(
+        plugin=stage.identity.plugin.label,
+        parameters=stage.parameters,
+        environment=stage.identity.environment.digest,
+        random=_is_random(folder / "notes.json"),
+    )
+    numbers = measure(features, real, made.listed, made.view.axis_tones)
+    return Found(extractor, numbers, None)
+
+
+def _is_random(notes: Path) -> bool:
+    """Whether the extractor's notes say that its weights are random ones."""
+    if not notes.exists():
+        return False
+    return json.loads(notes.read_bytes()).get("random") is True
 
 
 class SheetMaker:

@@ -4,24 +4,26 @@ A sheet is evidence beside a record, never part of it: where it cannot be made t
 the sheet (or the run's log) says why.
 """
 
-import json
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from pathlib import Path
 
 import msgspec
 
 from tonegap.errors import ToneGapError
-from tonegap.files import sha256_file
-from tonegap.formats.quality_sheet import ExtractorId, SetId, decode_sheet
+from tonegap.formats.quality_sheet import decode_sheet
 from tonegap.plan.plan import Plan, SheetPlan, Stage
-from tonegap.run.sheet_maker import SHEET, Found, SheetMaker, SyntheticSet, listed, sheet_folder
+from tonegap.run.sheet_maker import (
+    SHEET,
+    Found,
+    SheetMaker,
+    SyntheticSet,
+    measured_by,
+    sheet_folder,
+    stage_set,
+)
 from tonegap.run.stages import StageFailure, StageRunner, Workplace
 from tonegap.store.store import Store
-from tonegap.synthetic.manifest import SyntheticRow, read_synthetic
-from tonegap.synthetic.quality.features import read_features
-from tonegap.synthetic.quality.measure import measure
 
 _NO_IMAGES = "the set has no images"
 
@@ -72,35 +74,6 @@ def _make(place: Workplace, runner: StageRunner, maker: "SheetMaker", planned: S
         )
 
 
-def stage_set(store: Store, generate: Stage) -> SyntheticSet:
-    """What a finished generate stage left. Raises BadOutput."""
-    folder, view = store.stage_folder(generate.key), generate.view
-    rows = read_synthetic(folder)
-    return SyntheticSet(
-        id=SetId(
-            plugin=generate.identity.plugin.label,
-            parameters=generate.parameters,
-            task=view.task,
-            seed=generate.seed,
-            stage=generate.key,
-            sha256=sha256_file(folder / "synthetic.csv"),
-            n=len(rows),
-            n_by_tone=n_by_tone(rows, view.axis_tones),
-            n_real=len(view.method_train.ids),
-            data=view.data,
-        ),
-        folder=folder,
-        rows=rows,
-        view=view,
-    )
-
-
-def n_by_tone(rows: Sequence[SyntheticRow], tones: Sequence[str]) -> dict[str, int]:
-    """Counts by tone asked for, light to dark, unknown last."""
-    asked = [row.tone or "unknown" for row in rows]
-    return {tone: asked.count(tone) for tone in (*tones, "unknown") if tone in asked}
-
-
 def _features(
     place: Workplace, runner: StageRunner, planned: SheetPlan, made: SyntheticSet
 ) -> Found:
@@ -119,24 +92,3 @@ def _features(
         )
     place.store.check_stage(stage.key)
     return measured_by(stage, place.store.stage_folder(stage.key), made)
-
-
-def measured_by(stage: Stage, folder: Path, made: SyntheticSet) -> Found:
-    """The numbers of a set from the features in a folder. Raises BadOutput for wrong ones."""
-    real = listed(made.view.method_train)
-    features = read_features(folder, len(real.ids), len(made.rows))
-    extractor = ExtractorId(
-        plugin=stage.identity.plugin.label,
-        parameters=stage.parameters,
-        environment=stage.identity.environment.digest,
-        random=_is_random(folder / "notes.json"),
-    )
-    numbers = measure(features, real, made.listed, made.view.axis_tones)
-    return Found(extractor, numbers, None)
-
-
-def _is_random(notes: Path) -> bool:
-    """Whether the extractor's notes say that its weights are random ones."""
-    if not notes.exists():
-        return False
-    return json.loads(notes.read_bytes()).get("random") is True

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 
+from tonegap.closure import code_digest
 from tonegap.errors import StoreError
 from tonegap.files import digest_of
 from tonegap.formats.lineage import SyntheticLineage, read_lineage
@@ -16,7 +17,6 @@ from tonegap.split.view import TaskView
 from tonegap.store.layout import AUDITS
 from tonegap.store.seals import read_sealed
 from tonegap.store.store import Store
-from tonegap.synthetic.copies import VERSION
 from tonegap.synthetic.findings import SCHEMA, Audit, Finding, descent, is_unknown
 from tonegap.synthetic.likeness import showing
 from tonegap.synthetic.manifest import read_synthetic
@@ -46,7 +46,7 @@ def audited(store: Store, key: str, view: TaskView) -> Audit:
 def _name(made: Path, key: str, view: TaskView) -> str:
     """Names all that is compared, the content of the set included: a stage that ran again may leave another."""
     compared = [
-        VERSION,
+        code_digest("tonegap.synthetic.audit"),
         key,
         read_lineage(made).sha256,
         view.validation.image_digest,

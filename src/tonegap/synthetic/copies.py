@@ -16,7 +16,6 @@ from tonegap.synthetic.thumbs import SIDE, Thumbs
 
 # Median correlation of fine structure; among those pairs of different drawings the highest is 0.51.
 MIN_TEXTURE = 0.6
-VERSION = 2  # of the whole search: results of another one are not mixed with these
 _FLAT = 1.0  # grey levels; below this spread a picture has nothing to compare
 _WHOLE = 0.93  # of the side; a smaller window is a crop
 

@@ -7,11 +7,12 @@ import contextlib
 import csv
 import itertools
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from tonegap.errors import BadOutput
+from tonegap.formats.lineage import read_lineage
 from tonegap.tones import parse_tone
 
 SYNTHETIC_COLUMNS = ("image_id", "file", "label", "tone", "prompt", "seed", "sources")
@@ -93,3 +94,14 @@ def _row(
     return SyntheticRow(
         image_id, file, label, parsed, prompt, seed, tuple(sources.split()), tuple(models.split())
     )
+
+
+def image_contents(made: Path, key: str, rows: Sequence[SyntheticRow]) -> Sequence[str]:
+    """What names the content of each image of a set: its key, and the hash that the engine took of it, or the file.
+
+    A stage that ran again under the same key may leave other images; a set made elsewhere has a key by content.
+    """
+    names: Sequence[str] = [row.file for row in rows]
+    with contextlib.suppress(BadOutput):
+        names = read_lineage(made).sha256
+    return [f"{key}/{name}" for name in names]

@@ -10,11 +10,12 @@ from pathlib import Path
 
 import msgspec
 
+from tonegap.closure import code_digest
 from tonegap.errors import StoreError
 from tonegap.files import digest_of, write_atomic
 from tonegap.split.view import Kin, Rows
 from tonegap.store.seals import read_sealed, remove_unit, write_seal
-from tonegap.synthetic.copies import MIN_TEXTURE, VERSION, find_copies
+from tonegap.synthetic.copies import find_copies
 from tonegap.synthetic.thumbs import read_thumbs
 
 SAME_FILE = "same file"
@@ -68,7 +69,10 @@ def kin_of(
 
 def _kept_copies(train: Rows, held: HeldOut, cache_dir: Path) -> dict[str, Kin]:
     """What the search finds among these images, from the cache where it was made before."""
-    rule = [VERSION, MIN_TEXTURE, *map(list, (train.sha256, train.ids, held.sha256, held.ids))]
+    rule = [
+        code_digest("tonegap.synthetic.copies"),
+        *map(list, (train.sha256, train.ids, held.sha256, held.ids)),
+    ]
     name = f"kin-{digest_of(rule)[:32]}.json"
     try:
         content = read_sealed(cache_dir, name)
