@@ -20,8 +20,6 @@ from tonegap.data.metadata import Metadata, parse_content
 from tonegap.data.names import image_names
 from tonegap.errors import BadRequest, BadRoom, StoreError
 from tonegap.files import canonical_json, digest_of, folder_digest, sha256_bytes, write_atomic
-from tonegap.phantom.draw import Sitter
-from tonegap.phantom.folder import draw_folder
 from tonegap.rooms.dataset import Dataset, Drawn
 from tonegap.tones import tone_index
 
@@ -73,6 +71,10 @@ def draw_dataset(
     content = _csv(rows)
     metadata = parse_content(dataset, root / dataset.file.metadata[0], content)
     names = image_names(dataset, metadata)
+    # scipy: not for pictures that are drawn already.
+    from tonegap.phantom.draw import Sitter
+    from tonegap.phantom.folder import draw_folder
+
     sitters = [Sitter(r.image_id, r.label, r.tone, r.malignant == "True") for r in rows]
     draw_folder(
         sitters,
