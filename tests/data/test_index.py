@@ -1,9 +1,12 @@
 """The index of images: what it says, and that each file is decoded once."""
 
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from tonegap.data.index import ImageIndex, Problem, index_images
@@ -70,6 +73,37 @@ def test_a_changed_file_is_read_again(clinic: Dataset, write_pictures: Write, in
     assert second.sha256["a1"] != first.sha256["a1"]
     assert second.sha256["a2"] == first.sha256["a2"]
     assert second.digest != first.digest
+
+
+def test_a_cache_without_a_column_is_made_again(
+    clinic: Dataset, write_pictures: Write, index: Index, tmp_path: Path
+) -> None:
+    write_pictures(clinic.folder, ["a1.png", "a2.png", "a3.png", "a4.png"])
+    first = index()
+    for path in (tmp_path / "cache").iterdir():
+        table = pq.ParquetFile(path).read()
+        pq.write_table(table.drop_columns(table.column_names[-1:]), path)
+    assert index() == first
+
+
+def test_what_is_kept_is_read_without_pandas(
+    clinic: Dataset, write_pictures: Write, index: Index, tmp_path: Path
+) -> None:
+    write_pictures(clinic.folder, ["a1.png", "a2.png"])
+    index()
+    pictures, groups = sorted((tmp_path / "cache").iterdir(), key=lambda p: "group" in p.name)
+    code = (
+        "import sys; from pathlib import Path; from tonegap.data.index import _load_groups; "
+        "from tonegap.data.seen import _load; import tonegap.run.prepare; import tonegap.run.runner; "
+        "pictures, groups = map(Path, sys.argv[1:]); "
+        "assert len(_load(pictures, ['path', 'size', 'mtime_ns'])) in (0, 2); "
+        "_load_groups(groups, {'a1', 'a2'}); "
+        "sys.exit(str({'pandas', 'scipy.ndimage', 'pyarrow.dataset'} & set(sys.modules)))"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", code, pictures, groups], capture_output=True, text=True, check=False
+    )
+    assert ended.stderr.strip() == "set()"
 
 
 @pytest.mark.parametrize("content", [b"", b"PAR1 half-written", b"no parquet"])

@@ -4,20 +4,22 @@ import csv
 import io
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import msgspec
 import pytest
 
 from tonegap.errors import BadRoom
-from tonegap.formats.record import SyntheticId
+from tonegap.formats.record import EntryId, SyntheticId
 from tonegap.report.exports.json_ import render_json
 from tonegap.report.exports.latex import render_latex
 from tonegap.report.exports.markdown import render_markdown
-from tonegap.report.exports.tidy import render_csv
+from tonegap.report.exports.tidy import COLUMNS, render_csv, tidy_batches
 from tonegap.report.pages.html import render_html
 from tonegap.report.write import RENDERERS, write_report
 from tonegap.results.leaderboard import leaderboard
+from tonegap.spreadsheet import safe_cell
 
 VOID = {"meta", "br", "link", "input", "circle", "line", "path"}
 
@@ -104,6 +106,25 @@ def test_csv_has_a_line_per_score_and_the_rank_once_per_entry(board):
     ]
     undefined = [r for r in rows if r["baseline"] == "class-prior" and r["tone"] == "VI"]
     assert {(r["mean"], r["reason"]) for r in undefined} == {("", "seed 1: VI has 2 images")}
+
+
+def test_the_csv_is_what_a_csv_writer_makes_of_its_safe_cells(board):
+    names = {"none": '=SUM(A1),"x"', "tone-shift": "two\nlines", "erm": "", "class-prior": "-0.5"}
+    rows = tuple(
+        replace(
+            row,
+            entry=EntryId(names.get(row.entry.method, ""), names.get(row.entry.baseline, ""), "b"),
+        )
+        for row in board.tables[0].rows
+    )
+    odd = replace(board, tables=(replace(board.tables[0], rows=rows),))
+    wanted = io.StringIO()
+    writer = csv.writer(wanted, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for batch in tidy_batches(odd):
+        writer.writerows([safe_cell(cell) for cell in line] for line in batch)
+    assert render_csv(odd) == wanted.getvalue()
+    assert '"\'=SUM(A1),""x""",,b' in wanted.getvalue()
 
 
 def test_json_has_scores_by_seed_and_the_evidence(board):

@@ -18,16 +18,9 @@ import msgspec
 from tonegap.closure import code_digest
 from tonegap.data.metadata import Metadata, parse_content
 from tonegap.data.names import image_names
-from tonegap.data.phantom.draw import Sitter
-from tonegap.data.phantom.folder import draw_folder
 from tonegap.declared.dataset import Dataset, Drawn
 from tonegap.errors import BadRequest, BadRoom, StoreError
-from tonegap.files import (
-    canonical_json,
-    digest_of,
-    sha256_bytes,
-    write_atomic,
-)
+from tonegap.files import canonical_json, digest_of, sha256_bytes, write_atomic
 from tonegap.tones import tone_index
 
 BEGUN = "drawing.json"
@@ -78,6 +71,10 @@ def draw_dataset(
     content = _csv(rows)
     metadata = parse_content(dataset, root / dataset.file.metadata[0], content)
     names = image_names(dataset, metadata)
+    # scipy: not for pictures that are drawn already.
+    from tonegap.data.phantom.draw import Sitter
+    from tonegap.data.phantom.folder import draw_folder
+
     sitters = [Sitter(r.image_id, r.label, r.tone, r.malignant == "True") for r in rows]
     draw_folder(
         sitters,

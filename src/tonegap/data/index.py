@@ -134,7 +134,7 @@ def _make_groups(
 
 def _load_groups(path: Path, good: Collection[str]) -> dict[str, int] | None:
     try:
-        table = pq.read_table(path)
+        table = pq.ParquetFile(path).read()  # `read_table` imports pandas
         groups = dict(zip(table["image_id"].to_pylist(), table["group"].to_pylist(), strict=True))
     except (OSError, pa.ArrowException, KeyError):
         return None

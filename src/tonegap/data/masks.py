@@ -25,19 +25,20 @@ def mask_paths(dataset: Dataset, metadata: Metadata, index: ImageIndex) -> Mappi
     images = image_names(dataset, metadata)
     found = {}
     for image_id, path in index.paths.items():
-        folder = _image_folder(path, images[image_id])
-        places = (folder / name for name in masks[image_id])
+        folder = str(_image_folder(path, images[image_id]))
+        places = (f"{folder}/{name}" for name in masks[image_id])
         # What cannot be looked at (a link to itself) is a mask all the same: whoever opens it hears why.
         mask = next((place for place in places if os.path.lexists(place)), None)
         if mask is not None:
-            found[image_id] = mask
+            found[image_id] = Path(mask)
     return found
 
 
 def _image_folder(path: Path, names: list[str]) -> Path:
     """The folder that an image's name is relative to: a name may have folders of its own."""
+    key = name_key(path.as_posix())
     for name in names:
-        if name_key(path.as_posix()).endswith(f"/{name_key(name)}"):
+        if key.endswith(f"/{name_key(name)}"):
             return path.parents[name.count("/")]
     return path.parent
 

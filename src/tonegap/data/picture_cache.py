@@ -80,7 +80,8 @@ def _look_at(paths: list[str], workers: int) -> list[Picture]:
 def _load(kept: Path, columns: Iterable[str]) -> dict[str, tuple[Stamp, Picture]]:
     """What is kept, {} where there is nothing or nothing readable."""
     try:
-        table = pq.read_table(kept, columns=list(columns))
+        # `read_table` imports pandas. `select` raises KeyError for a column that is not there.
+        table = pq.ParquetFile(kept).read(list(columns)).select(list(columns))
         names = [n for n in table.column_names if n not in {"path", "size", "mtime_ns"}]
         values = [table[n].to_pylist() for n in names]
         pictures = [Picture(**dict(zip(names, r, strict=True))) for r in zip(*values, strict=True)]

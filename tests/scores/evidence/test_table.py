@@ -1,5 +1,7 @@
 """The evidence of a table: what seeds add is measured on all entries, and is the same wherever it is shown."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -78,6 +80,20 @@ def test_an_entrys_page_shows_the_intervals_of_its_table(table):
     (found, seeds), entries = table
     for name, answers in entries.items():
         assert shown_intervals(answers, ASKED, seeds, N_DRAWS) == found[name].shown
+
+
+def test_a_tables_evidence_has_the_other_metrics_as_if_they_were_asked_for(table):
+    _, entries = table
+    one = {name: entries[name] for name in ("narrow", "once")}
+    few, every = (
+        table_evidence(one, replace(ASKED, everything=everything, compared=True), N_DRAWS)
+        for everything in (False, True)
+    )
+    for name in one:
+        assert ("ece", ALL) not in few[name].shown
+        # Every image is of one class: nothing stands behind a mean over two, though F1 has a value.
+        assert every[name].shown["macro_f1", GAP].low is None
+        assert few[name].every_shown() == every[name].shown == every[name].every_shown()
 
 
 def test_a_gap_over_seeds_is_that_of_the_means():

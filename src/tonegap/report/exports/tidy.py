@@ -60,8 +60,8 @@ class _Texts(dict[str, str]):
     def __missing__(self, text: str) -> str:
         out = io.StringIO()
         # Before another cell, as a line of nothing but an empty text is written with quotes.
-        csv.writer(out, lineterminator="").writerow([safe_cell(text), ""])
-        found = self[text] = out.getvalue()[:-1]
+        csv.writer(out, lineterminator="\n").writerow([safe_cell(text), ""])
+        found = self[text] = out.getvalue().removesuffix(",\n")
         return found
 
 

@@ -159,7 +159,9 @@ def _extremes(
 ) -> dict[str, Interval]:
     """Worst tone and gap; `single` are the intervals of each tone and of all images."""
     defined: BoolArray = np.all(np.isfinite(mean.draws[:, :-1]), axis=1)
-    if not _enough(defined) or not np.isfinite(mean.point[:-1]).all():
+    # Nothing stands behind a tone's mean over classes that lacks one, and it may have a value all the same.
+    known = np.isfinite(mean.point[:-1]) & (mean.n[:-1] > 0)
+    if not (_enough(defined) and known.all()):
         lost = _lost(defined)
         return {WORST: lost, GAP: lost}
     sample = sample_of(mean, added, defined)
