@@ -38,7 +38,7 @@ def page(tmp_path_factory):
 def asked(page, tmp_path):
     """What the browser makes of the page; its policy, which allows no script, is taken out to ask."""
 
-    def ask(*flags):
+    def ask(*flags, page=page):
         path = tmp_path / "page.html"
         free = re.sub(r'<meta http-equiv="Content-Security-Policy".*?>', "", page)
         path.write_text(free.replace("</body>", f"<script>{ASK}</script></body>"), "utf-8")
@@ -74,3 +74,9 @@ def test_rows_that_the_script_draws_keep_the_link_to_their_page(tmp_path):
 
 def test_a_narrow_window_scrolls_tables_and_not_the_page(asked):
     assert asked("--window-size=500,900")["wide"] <= 0
+
+
+def test_a_narrow_window_scrolls_the_leaderboard_s_tables_and_not_its_page(asked, tmp_path):
+    page = render_html(board_of(fill_two_entries(tmp_path / "store")))
+    assert 'class="heard"' in page  # words for a screen reader, placed where their column is
+    assert asked("--window-size=500,900", page=page)["wide"] <= 0
