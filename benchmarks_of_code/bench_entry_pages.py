@@ -11,7 +11,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from tonegap.report import charts
+from tonegap.report.pages import charts
 from tonegap.report.pages.entry_write import files_of
 from tonegap.report.pages.names import entry_pages
 from tonegap.results.assemble import assemble
@@ -26,7 +26,7 @@ _chart_ms: list[float] = []
 
 def timed_charts() -> None:
     """Makes every chart leave its time behind."""
-    from tonegap.report import plots, plots_entry
+    from tonegap.report.pages import plots, plots_entry
 
     def draw(*words: object) -> str:
         start = time.perf_counter()

@@ -9,7 +9,6 @@ from tiny_rooms import GENERATE_PY, TRAIN_PY
 from tonegap.declared.suite import Limits
 from tonegap.engines import open_engine
 from tonegap.run.determinism import (
-    FOLDER,
     Repeated,
     check_determinism,
     first_difference,
@@ -18,6 +17,7 @@ from tonegap.run.determinism import (
 from tonegap.run.progress import PlainProgress
 from tonegap.run.runner import run_plan
 from tonegap.run.stages import Workplace
+from tonegap.store.layout import DETERMINISM
 
 # Notes the time in nanoseconds, which no seed decides.
 CLOCK = "\nimport json, sys, time\nopen(sys.argv[5] + '/notes.json', 'w').write(json.dumps({'t': time.time_ns()}))\n"
@@ -48,7 +48,7 @@ def test_stages_that_follow_their_seed_leave_the_same_bytes(planner, place):
     }
     kept = [
         msgspec.json.decode(path.read_bytes(), type=Repeated)
-        for path in (planner.store.folder / FOLDER).iterdir()
+        for path in (planner.store.folder / DETERMINISM).iterdir()
     ]
     assert sorted((r.plugin, r.differs) for r in kept) == [
         ("baselines/plain", ""),
@@ -93,7 +93,7 @@ def test_a_stopped_check_claims_nothing(planner, place):
     place.cancelled.set()
     with pytest.raises(KeyboardInterrupt):
         check_determinism(plan, place)
-    assert not (planner.store.folder / FOLDER).exists()
+    assert not (planner.store.folder / DETERMINISM).exists()
 
 
 def test_differences_are_named_by_the_first_file(tmp_path):
