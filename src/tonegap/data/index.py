@@ -17,7 +17,7 @@ from tonegap.data.locate import Located, locate_images
 from tonegap.data.metadata import Metadata
 from tonegap.data.near_duplicates import duplicate_groups
 from tonegap.data.picture import Picture
-from tonegap.data.picture_cache import read_full, read_pictures
+from tonegap.data.picture_cache import VERSION, read_full, read_pictures
 from tonegap.declared.dataset import Dataset
 from tonegap.errors import StoreError
 from tonegap.files import digest_of, sha256_bytes, sha256_lines, write_atomic
@@ -109,7 +109,9 @@ def _problems(image_id: str, picture: Picture | None, located: Located) -> list[
 
 def _kept_name(dataset_id: str, folder: Path | None) -> str:
     where = sha256_bytes(str(folder).encode())[:12]
-    return f"images-{code_digest('tonegap.data.picture')[:12]}-{dataset_id}-{where}.parquet"
+    return (
+        f"images-v{VERSION}-{code_digest('tonegap.data.picture')[:12]}-{dataset_id}-{where}.parquet"
+    )
 
 
 def _groups_path(cache_dir: Path, digest: str) -> Path:

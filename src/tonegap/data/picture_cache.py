@@ -20,7 +20,7 @@ from tonegap.files import write_atomic
 from tonegap.workers import map_in_processes
 
 # Part of the file's name: hashes made by another rule are not mixed with these.
-VERSION = 2
+VERSION = 2  # of the columns; what a file is read as follows from the digest of the code
 
 _LIGHT = ("path", "size", "mtime_ns", "sha256", "problem", "text", "note")
 _SCHEMA = pa.schema(
