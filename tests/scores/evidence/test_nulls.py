@@ -117,3 +117,13 @@ def test_a_null_that_is_mostly_undefined_is_none():
     assert parity(0.5, np.array([0.1, np.nan, np.nan])) is None
     assert parity(float("nan"), np.array([0.1, 0.2])) is None
     assert parity(0.2, np.array([0.1, 0.2, np.nan])).p == pytest.approx(2 / 3)
+
+
+def test_the_same_images_in_another_task_are_permuted_within_its_own_classes():
+    tone = np.array([0, 0, 1, 1])
+    for y in ([0, 1, 0, 1], [0, 1, 1, 0]):
+        images, _ = seed_of(tone, y, [True] * 4)
+        (dealt,) = permuted_tones((images,), 30, within=True)
+        # Each class has one image of each tone, whatever was permuted.
+        for cls in (0, 1):
+            np.testing.assert_array_equal(dealt[:, np.array(y) == cls].sum(axis=1), 1)

@@ -78,7 +78,6 @@ def _by_name(
             yield (metric, ALL), np.mean([values.all for values in of_seeds], axis=0)
 
 
-@lru_cache(maxsize=8)
 def permuted_tones(
     seeds: tuple[TestImages, ...], n_deals: int, *, within: bool
 ) -> tuple[IntArray, ...]:
@@ -87,6 +86,17 @@ def permuted_tones(
     The tones of units are put in another order, `within` the class of their first image or among all of them.
     A unit has the tone of its first image that has one, and the same new one at every seed.
     """
+    # Images of two tasks may be the same, and their classes others.
+    classes = tuple(images.y.tobytes() for images in seeds) if within else None
+    return _permuted_tones(seeds, classes, n_deals)
+
+
+@lru_cache(maxsize=8)
+def _permuted_tones(
+    seeds: tuple[TestImages, ...], classes: tuple[bytes, ...] | None, n_deals: int
+) -> tuple[IntArray, ...]:
+    """As `permuted_tones`, within these `classes` of the images of each seed, or among all of them."""
+    within = classes is not None
     union = union_of(seeds)
     tone, y = _of_units(union, seeds)
     rng = np.random.default_rng([1 + within, *union.digest[:16]])
