@@ -49,3 +49,22 @@ def event_note(table: Table) -> str:
     )
     by = "called so " if known else "called so by the "
     return f"Positive: {' or '.join(positive)}; an image is {by}{called}."
+
+
+def border_note(table: Table) -> str:
+    """How many test images have a near-duplicate, or a picture of the same patient, beyond test; empty without results.
+
+    Seeds whose partitions say the same stand together.
+    """
+    seeds: dict[str, set[int]] = {}
+    for record in (record for row in table.all_rows for record in row.records):
+        leaks, n = record.leaks, record.partitions["test"].n
+        said = f"{leaks.n_test_images:,} have a near-duplicate in training or validation"
+        if leaks.n_test_images_of_groups is not None:
+            said += f", {leaks.n_test_images_of_groups:,} are of a patient or lesion in training or validation"
+        seeds.setdefault(f"of {n:,} test images {said}", set()).add(record.seed)
+    if len(seeds) < 2:
+        return "".join(f"{said[:1].upper()}{said[1:]}." for said in seeds)
+    listed = (f"at seed {', '.join(map(str, sorted(of)))} {said}" for said, of in seeds.items())
+    joined = "; ".join(listed)
+    return f"{joined[:1].upper()}{joined[1:]}."

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from tonegap.report.exports.base import File
 from tonegap.report.grid import Cell, Grid, table_grid
-from tonegap.report.notes import event_note, images_note
+from tonegap.report.notes import border_note, event_note, images_note
 from tonegap.report.phrases import ranking_rule, report_title, table_title
 from tonegap.results.board import Leaderboard
 from tonegap.results.model import Table
@@ -89,7 +89,7 @@ def _caption(board: Leaderboard, table: Table) -> str:
     return (
         f"{incomplete}{table_title(table)}: ranked by {ranking_rule(table)}. Scores in "
         f"percent, means over seeds; changes against {board.settings.reference.label}. {event_note(table)} "
-        f"{note + ' ' if note else ''}{board.settings.tone_note}"
+        f"{border_note(table)} {note + ' ' if note else ''}{board.settings.tone_note}"
     )
 
 

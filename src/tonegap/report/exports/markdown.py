@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from tonegap.report.claims_text import claim_lines, claims_about, claims_header
 from tonegap.report.exports.base import File
 from tonegap.report.grid import Cell, table_grid
-from tonegap.report.notes import event_note, images_note
+from tonegap.report.notes import border_note, event_note, images_note
 from tonegap.report.phrases import answer, metric_label, ranking_rule, report_title, table_title
 from tonegap.report.quality_lines import SUMMARY_ABOUT, SUMMARY_HEADER, set_lines
 from tonegap.results.board import Leaderboard
@@ -50,6 +50,7 @@ def _table_parts(board: Leaderboard, table: Table) -> list[str]:
         parts.append(_lines(grid.header, grid.controls))
     if grid.notes:
         parts.append("\n".join(f"{i}. {_text(note)}" for i, note in enumerate(grid.notes, 1)))
+    parts.append(_text(border_note(table)))
     return parts + _claims(board, table) + _sets(board, table)
 
 
