@@ -33,12 +33,12 @@ from tonegap_kit.augment import augmentation_named
 from tonegap_kit.backbones import BackboneSpec, Classifier, build_classifier
 from tonegap_kit.command import Stage
 from tonegap_kit.determinism import generator
-from tonegap_kit.feed import Food, feed
 from tonegap_kit.job import Job
 from tonegap_kit.partition import Pictures
 from tonegap_kit.sampling import epoch_order
 from tonegap_kit.sources import DEVIATION, MEAN, ImageSource, NoRows, Source, in_batches
 from tonegap_kit.training import Examples, Recipe, Rule, make_optimiser, train_epochs
+from tonegap_kit.training_images import TrainingImages, feed
 
 EPOCHS, CLASSES, PHOTO_PX = 5, 7, (1000, 1000)
 CROP = 0.875  # the network sees the middle 224 of 256 px
@@ -205,7 +205,9 @@ def _frozen_seconds(images: np.ndarray, augmentation: str, views: int) -> float:
     spec = BackboneSpec(FROZEN.backbone, "linear", None, True)
     model = build_classifier(spec, CLASSES, FROZEN.side)
     parameters = {"centre_crop": CROP, "augmentation": augmentation, "fixed_views": views}
-    food = Food(Pictures((images[: FROZEN.n],)), None, Pictures((images[FROZEN.n :],)), None, False)
+    food = TrainingImages(
+        Pictures((images[: FROZEN.n],)), None, Pictures((images[FROZEN.n :],)), None, False
+    )
 
     def run() -> None:
         fed = feed(_stage(parameters), food, model, CPU)

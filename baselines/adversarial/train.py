@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.autograd.function import FunctionCtx
 
 from tonegap_kit.backbones import Classifier
-from tonegap_kit.baseline import Idea, draw_named, read_training_data, train_classifier
+from tonegap_kit.baseline import TrainingHooks, draw_named, read_training_data, train_classifier
 from tonegap_kit.command import Stage, main
 from tonegap_kit.tone_heads import (
     TwoHeads,
@@ -73,13 +73,13 @@ def train(stage: Stage) -> None:
     """Leaves the predictions of the class head, and notes how well the adversary did."""
     data, job = read_training_data(stage), stage.job
     steps = n_steps(read_recipe(job), data.epoch_rows or len(data.train))
-    idea = Idea(
+    hooks = TrainingHooks(
         draw=draw_named(job.text("sampler"), data.train.y),
         build=build,
         loss=AgainstTone(job.real("adversary_weight"), job.real("adversary_gamma"), steps),
         notes=partial(tone_head_notes, torch.from_numpy(data.held_out.t)),
     )
-    train_classifier(stage, data, idea)
+    train_classifier(stage, data, hooks)
 
 
 if __name__ == "__main__":

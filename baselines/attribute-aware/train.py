@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from tonegap_kit.backbones import Classifier, head_named
-from tonegap_kit.baseline import Idea, draw_named, read_training_data, train_classifier
+from tonegap_kit.baseline import TrainingHooks, draw_named, read_training_data, train_classifier
 from tonegap_kit.command import Stage, main
 from tonegap_kit.tone_heads import positive
 from tonegap_kit.training import Batch, weighted_cross_entropy
@@ -53,13 +53,13 @@ def score(t: Tensor, model: nn.Module, x: Tensor, rows: Tensor) -> Tensor:
 def train(stage: Stage) -> None:
     """Leaves the predictions of a classifier that is told every image's tone."""
     data = read_training_data(stage)
-    idea = Idea(
+    hooks = TrainingHooks(
         draw=draw_named(stage.job.text("sampler"), data.train.y),
         build=build,
         loss=loss,
         score=partial(score, torch.from_numpy(data.held_out.t)),
     )
-    train_classifier(stage, data, idea)
+    train_classifier(stage, data, hooks)
 
 
 if __name__ == "__main__":

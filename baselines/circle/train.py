@@ -8,17 +8,17 @@ from tone_transfer import Images, ToneTransfer, tone_transfer_named
 from tonegap_kit.augment import augmentation_named
 from tonegap_kit.backbones import Classifier
 from tonegap_kit.baseline import (
-    Idea,
     TrainingData,
+    TrainingHooks,
     draw_named,
     read_training_data,
     train_classifier,
 )
 from tonegap_kit.command import Stage, main
 from tonegap_kit.determinism import device_of, generator
-from tonegap_kit.feed import centre_crop
 from tonegap_kit.sources import centre, normalise
 from tonegap_kit.training import Batch
+from tonegap_kit.training_images import centre_crop
 
 
 class Narrow(nn.Module):
@@ -84,7 +84,9 @@ def train(stage: Stage) -> None:
         stage, data, tone_transfer_named(stage, data.train, device_of(stage.job.device))
     )
     draw = draw_named(stage.job.text("sampler"), data.train.y)
-    train_classifier(stage, data, Idea(draw=draw, loss=circle.loss, build=narrowed, as_images=True))
+    train_classifier(
+        stage, data, TrainingHooks(draw=draw, loss=circle.loss, build=narrowed, as_images=True)
+    )
 
 
 if __name__ == "__main__":

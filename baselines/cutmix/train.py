@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from tonegap_kit.baseline import Idea, draw_named, read_training_data, train_classifier
+from tonegap_kit.baseline import TrainingHooks, draw_named, read_training_data, train_classifier
 from tonegap_kit.command import Stage, main
 from tonegap_kit.determinism import generator
 from tonegap_kit.errors import StageError
@@ -25,7 +25,7 @@ def train(stage: Stage) -> None:
         return mixed_cross_entropy(model, batch, patch(batch.x, draw_share(alpha, rng), rng))
 
     draw = draw_named(stage.job.text("sampler"), data.train.y)
-    train_classifier(stage, data, Idea(draw=draw, loss=loss, as_images=True))
+    train_classifier(stage, data, TrainingHooks(draw=draw, loss=loss, as_images=True))
 
 
 if __name__ == "__main__":

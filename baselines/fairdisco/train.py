@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from tonegap_kit.backbones import Classifier
-from tonegap_kit.baseline import Idea, draw_named, read_training_data, train_classifier
+from tonegap_kit.baseline import TrainingHooks, draw_named, read_training_data, train_classifier
 from tonegap_kit.command import Stage, main
 from tonegap_kit.tone_heads import TwoHeads, disentangling, tone_head_notes, two_heads
 from tonegap_kit.training import Batch
@@ -68,13 +68,13 @@ def train(stage: Stage) -> None:
     """Leaves the predictions of the class head, and notes how well the tone head did."""
     data, job = read_training_data(stage), stage.job
     weights = Weights(job.real("alpha"), job.real("beta"), job.real("temperature"))
-    idea = Idea(
+    hooks = TrainingHooks(
         draw=draw_named(job.text("sampler"), data.train.y),
         build=build,
         loss=partial(loss, weights),
         notes=partial(tone_head_notes, torch.from_numpy(data.held_out.t)),
     )
-    train_classifier(stage, data, idea)
+    train_classifier(stage, data, hooks)
 
 
 if __name__ == "__main__":

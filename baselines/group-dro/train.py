@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from tonegap_kit.baseline import Idea, TrainingData, read_training_data, train_classifier
+from tonegap_kit.baseline import TrainingData, TrainingHooks, read_training_data, train_classifier
 from tonegap_kit.command import Stage, main
 from tonegap_kit.errors import StageError
 from tonegap_kit.job import Job
@@ -69,7 +69,9 @@ def train(stage: Stage) -> None:
         weights = zip(names, worst.q.tolist(), strict=False)
         return {"weights": {name: round(q, 4) for name, q in weights if q > 0}}
 
-    train_classifier(stage, data, Idea(draw=draw.double().numpy(), loss=worst, notes=notes))
+    train_classifier(
+        stage, data, TrainingHooks(draw=draw.double().numpy(), loss=worst, notes=notes)
+    )
 
 
 if __name__ == "__main__":

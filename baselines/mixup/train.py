@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from tonegap_kit.baseline import Idea, draw_named, read_training_data, train_classifier
+from tonegap_kit.baseline import TrainingHooks, draw_named, read_training_data, train_classifier
 from tonegap_kit.command import Stage, main
 from tonegap_kit.determinism import generator
 from tonegap_kit.mixing import blend, draw_share, mixed_cross_entropy
@@ -18,7 +18,7 @@ def train(stage: Stage) -> None:
         return mixed_cross_entropy(model, batch, blend(batch.x, draw_share(alpha, rng), rng))
 
     draw = draw_named(stage.job.text("sampler"), data.train.y)
-    train_classifier(stage, data, Idea(draw=draw, loss=loss, as_images=True))
+    train_classifier(stage, data, TrainingHooks(draw=draw, loss=loss, as_images=True))
 
 
 if __name__ == "__main__":

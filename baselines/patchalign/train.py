@@ -9,9 +9,8 @@ from torch import Tensor, nn
 from label_texts import letter_vectors, read_text_vectors
 from patches import Patches
 from tonegap_kit.backbones import Classifier, head_named
-from tonegap_kit.baseline import Idea, draw_named, read_training_data, train_classifier
+from tonegap_kit.baseline import TrainingHooks, draw_named, read_training_data, train_classifier
 from tonegap_kit.command import Stage, main
-from tonegap_kit.feed import input_px
 from tonegap_kit.tone_heads import (
     confusion,
     n_tone_outputs,
@@ -20,6 +19,7 @@ from tonegap_kit.tone_heads import (
     tone_head_notes,
 )
 from tonegap_kit.training import Batch, weighted_cross_entropy
+from tonegap_kit.training_images import input_px
 from transport import graph_transport
 
 
@@ -114,14 +114,14 @@ def train(stage: Stage) -> None:
     weights = Weights(
         job.real("alpha"), job.real("transport"), job.real("graph_share"), positive(stage, "steps")
     )
-    idea = Idea(
+    hooks = TrainingHooks(
         draw=draw_named(job.text("sampler"), data.train.y),
         build=build,
         loss=partial(loss, weights),
         notes=partial(tone_head_notes, torch.from_numpy(data.held_out.t)),
         as_images=True,
     )
-    train_classifier(stage, data, idea)
+    train_classifier(stage, data, hooks)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Resampling: every (tone, class) cell of the training images is drawn equally often."""
 
-from tonegap_kit.baseline import Idea, read_training_data, train_classifier
+from tonegap_kit.baseline import TrainingHooks, read_training_data, train_classifier
 from tonegap_kit.command import Stage, main
 from tonegap_kit.counts import cell_balanced_by, read_counts
 from tonegap_kit.sampling import cell_balanced
@@ -13,7 +13,7 @@ def train(stage: Stage) -> None:
         draw = cell_balanced(data.train.y, data.train.t)
     else:
         draw = cell_balanced_by(read_counts(counts, stage.job), data.train.y, data.train.t)
-    train_classifier(stage, data, Idea(draw=draw))
+    train_classifier(stage, data, TrainingHooks(draw=draw))
 
 
 if __name__ == "__main__":

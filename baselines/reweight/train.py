@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tonegap_kit.baseline import Idea, read_training_data, train_classifier
+from tonegap_kit.baseline import TrainingHooks, read_training_data, train_classifier
 from tonegap_kit.command import Stage, main
 from tonegap_kit.counts import read_counts, reweighing_by
 from tonegap_kit.sampling import reweighing
@@ -15,7 +15,7 @@ def train(stage: Stage) -> None:
         weights = reweighing(data.train.y, data.train.t)
     else:
         weights = reweighing_by(read_counts(counts, stage.job), data.train.y, data.train.t)
-    train_classifier(stage, data, Idea(draw=np.ones(len(data.train)), weights=weights))
+    train_classifier(stage, data, TrainingHooks(draw=np.ones(len(data.train)), weights=weights))
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from tonegap_kit.baseline import Idea, draw_named, read_training_data, train_classifier
+from tonegap_kit.baseline import TrainingHooks, draw_named, read_training_data, train_classifier
 from tonegap_kit.command import Stage, main
 
 
@@ -11,7 +11,7 @@ def train(stage: Stage) -> None:
     data = read_training_data(stage)
     y = stage.rng("labels").permutation(data.train.y)
     data = replace(data, train=replace(data.train, y=y))
-    train_classifier(stage, data, Idea(draw=draw_named(stage.job.text("sampler"), y)))
+    train_classifier(stage, data, TrainingHooks(draw=draw_named(stage.job.text("sampler"), y)))
 
 
 if __name__ == "__main__":

@@ -8,17 +8,17 @@ from torch import Tensor, nn
 
 from averaging import Patience, WeightMean, flat_stretch, refresh_batch_statistics
 from tonegap_kit.baseline import (
-    Idea,
     TrainingData,
+    TrainingHooks,
     draw_named,
     read_training_data,
     train_classifier,
 )
 from tonegap_kit.command import Stage, main, say
-from tonegap_kit.feed import centre_crop
 from tonegap_kit.partition import UNKNOWN, pick
 from tonegap_kit.sources import ImageSource, in_batches
 from tonegap_kit.training import predict, read_recipe
+from tonegap_kit.training_images import centre_crop
 
 _BATCH = 256
 
@@ -75,13 +75,13 @@ def train(stage: Stage) -> None:
     """Leaves the predictions of averaged weights."""
     data = read_training_data(stage)
     swad = Swad(stage, data)
-    idea = Idea(
+    hooks = TrainingHooks(
         draw=draw_named(stage.job.text("sampler"), data.train.y),
         after_step=swad.mean.add,
         after_epoch=swad.predicts,
         as_images=True,
     )
-    train_classifier(stage, data, idea)
+    train_classifier(stage, data, hooks)
 
 
 if __name__ == "__main__":

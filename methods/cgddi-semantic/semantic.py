@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from tonegap_kit.command import Stage, main
 from tonegap_kit.determinism import make_deterministic
-from tonegap_kit.diffusion.asking import toned, worded
 from tonegap_kit.diffusion.checkpoint import Keeper
 from tonegap_kit.diffusion.fitting import open_pipeline, read_lora, teach_words
 from tonegap_kit.diffusion.healthy import Healthy, paint_all, read_healthy, save_healthy
@@ -25,18 +24,19 @@ from tonegap_kit.diffusion.lora import Captioned, merged_lora, save_lora, train_
 from tonegap_kit.diffusion.models import Models, add_tokens, encode_images, resized
 from tonegap_kit.diffusion.noise_loop import Meter, StepRecipe, Watch, encode_examples
 from tonegap_kit.diffusion.sampling import SamplingRecipe, img2img
+from tonegap_kit.diffusion.text2img_plan import toned, worded
 from tonegap_kit.errors import StageError
-from tonegap_kit.fill import draw_sources
 from tonegap_kit.lineage import Part, read_parts, write_lineage
 from tonegap_kit.masks import MARKER, RULER, need_masks
 from tonegap_kit.partition import Partition, read_partition
+from tonegap_kit.quota import draw_sources
 from tonegap_kit.synthetic import SyntheticImage, write_synthetic
 
 _TOKEN, _LORA = "word", "lora"  # parts of a model are named word-DISEASE and lora-DISEASE
 
 
 @dataclass(frozen=True, slots=True)
-class Studio:
+class FitContext:
     """What a fit works with."""
 
     stage: Stage
@@ -47,7 +47,7 @@ class Studio:
 
 
 @dataclass(frozen=True, slots=True)
-class Canvas:
+class Target:
     """One image to be made: a healthy image (its place), class and tone index, and its number in that cell."""
 
     healthy: int
@@ -59,22 +59,22 @@ class Canvas:
 def fit(stage: Stage) -> None:
     """Leaves healthy images, and a word and a LoRA for each disease with enough images."""
     make_deterministic(stage)
-    studio = _open_studio(stage)
-    diseases = _rows_of_diseases(stage, studio.train)
+    context = _open_fit(stage)
+    diseases = _rows_of_diseases(stage, context.train)
     words = _word_recipe(stage)
     recipe = replace(read_lora(stage.job), prior_weight=stage.job.real("prior_weight"))
     steps = inversion_steps(len(diseases), words) + len(diseases) * recipe.steps.steps
     keeper = Keeper(stage.checkpoints(), stage.job.integer("checkpoint_every"))
     watch = Watch("fit", keeper, Meter(steps))
-    parts = _learn_words(studio, diseases, words, watch)
-    kept = studio.healthy.take(_prior_places(studio))
-    prior = _prior(studio, kept)
+    parts = _learn_words(context, diseases, words, watch)
+    kept = context.healthy.take(_prior_places(context))
+    prior = _prior(context, kept)
     for y, rows in diseases.items():
-        name, examples = _part(_LORA, stage, y), _examples(studio, y, rows)
+        name, examples = _part(_LORA, stage, y), _examples(context, y, rows)
         seed = stage.seed_of(name)
-        lora = train_lora(studio.models, examples, prior, recipe, seed, watch.part(name))
+        lora = train_lora(context.models, examples, prior, recipe, seed, watch.part(name))
         path = save_lora(stage.out / "model" / name, lora, recipe)
-        parts.append(Part(name, path, _ids(studio.train, [*rows, *kept.rows])))
+        parts.append(Part(name, path, _ids(context.train, [*rows, *kept.rows])))
     write_lineage(stage, parts)
 
 
@@ -86,9 +86,9 @@ def generate(stage: Stage) -> None:
     teach_words(models, list(parts.values()))
     healthy = read_healthy(stage.inputs / "model")
     learned = [y for y in range(len(stage.job.classes)) if _part(_LORA, stage, y) in parts]
-    canvases = _plan(stage, learned, len(healthy.rows), len(train))
-    images = _turned(stage, models, canvases, Origin(train, masks, healthy, parts))
-    write_synthetic(stage, images, len(canvases), train.ids)
+    targets = _plan(stage, learned, len(healthy.rows), len(train))
+    images = _turned(stage, models, targets, Origin(train, masks, healthy, parts))
+    write_synthetic(stage, images, len(targets), train.ids)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,7 @@ class Origin:
 
 
 def _turned(
-    stage: Stage, models: Models, canvases: Sequence[Canvas], origin: Origin
+    stage: Stage, models: Models, targets: Sequence[Target], origin: Origin
 ) -> Iterator[SyntheticImage]:
     job = stage.job
     recipe = SamplingRecipe(
@@ -112,10 +112,10 @@ def _turned(
         batch=job.integer("sampling_batch"),
     )
     latents = encode_images(models, origin.healthy.images)
-    for y in dict.fromkeys(canvas.y for canvas in canvases):
-        own = [canvas for canvas in canvases if canvas.y == y]
-        places = [canvas.healthy for canvas in own]
-        prompts = [_prompt(stage, origin, canvas) for canvas in own]
+    for y in dict.fromkeys(target.y for target in targets):
+        own = [target for target in targets if target.y == y]
+        places = [target.healthy for target in own]
+        prompts = [_prompt(stage, origin, target) for target in own]
         seeds = [stage.seed_of(f"image {c.y} {c.t} {c.k}") for c in own]
         names = (_part(_TOKEN, stage, y), _part(_LORA, stage, y))
         with merged_lora(models, origin.parts[names[1]].file):
@@ -133,13 +133,13 @@ def _turned(
                 )
 
 
-def _prompt(stage: Stage, origin: Origin, canvas: Canvas) -> str:
-    template, tone = stage.job.text("sampling_template"), stage.job.tones[canvas.t]
-    props = _props(stage, origin.masks[origin.healthy.rows[canvas.healthy]], (RULER,))
-    return worded(template, _token(stage, canvas.y), tone) + props
+def _prompt(stage: Stage, origin: Origin, target: Target) -> str:
+    template, tone = stage.job.text("sampling_template"), stage.job.tones[target.t]
+    props = _props(stage, origin.masks[origin.healthy.rows[target.healthy]], (RULER,))
+    return worded(template, _token(stage, target.y), tone) + props
 
 
-def _plan(stage: Stage, learned: Sequence[int], n_healthy: int, n_training: int) -> list[Canvas]:
+def _plan(stage: Stage, learned: Sequence[int], n_healthy: int, n_training: int) -> list[Target]:
     """Every disease on every tone: each healthy image `repeats` times, or evenly as many as `ratio` says."""
     job = stage.job
     targets = [t for t, tone in enumerate(job.tones) if tone in job.words("targets")]
@@ -154,17 +154,17 @@ def _plan(stage: Stage, learned: Sequence[int], n_healthy: int, n_training: int)
     found, places = [], np.arange(n_healthy)
     for i, (y, t) in enumerate(cells):
         n = total // len(cells) + (i < total % len(cells))
-        drawn = draw_sources(places, n, stage.rng(f"canvases {y} {t}"))
-        found += [Canvas(int(place), y, t, k) for k, place in enumerate(drawn)]
+        drawn = draw_sources(places, n, stage.rng(f"targets {y} {t}"))
+        found += [Target(int(place), y, t, k) for k, place in enumerate(drawn)]
     return found
 
 
-def _open_studio(stage: Stage) -> Studio:
+def _open_fit(stage: Stage) -> FitContext:
     """The training images and models, with healthy images painted and left for sampling."""
     train, masks, models = read_partition(stage, "train"), need_masks(stage), open_pipeline(stage)
     healthy = paint_all(stage, models, train, masks, stage.job.integer("healthy_images"))
     save_healthy(stage.out / "model", healthy)
-    return Studio(stage, train, masks, models, healthy)
+    return FitContext(stage, train, masks, models, healthy)
 
 
 def _rows_of_diseases(stage: Stage, train: Partition) -> dict[int, list[int]]:
@@ -185,21 +185,24 @@ def _rows_of_diseases(stage: Stage, train: Partition) -> dict[int, list[int]]:
 
 
 def _learn_words(
-    studio: Studio, diseases: Mapping[int, Sequence[int]], recipe: InversionRecipe, watch: Watch
+    context: FitContext,
+    diseases: Mapping[int, Sequence[int]],
+    recipe: InversionRecipe,
+    watch: Watch,
 ) -> list[Part]:
     """The learned placeholders, saved and taught to the models."""
-    stage, train = studio.stage, studio.train
+    stage, train = context.stage, context.train
     every = sorted({row for rows in diseases.values() for row in rows})
     place = {row: i for i, row in enumerate(every)}
     unfiltered = stage.job.flag("inversion_unfiltered")
     own = {y: every if unfiltered else list(rows) for y, rows in diseases.items()}
     concepts = Concepts(
-        encode_examples(studio.models, train.pictures.take(np.array(every)), mirror=True),
+        encode_examples(context.models, train.pictures.take(np.array(every)), mirror=True),
         {_token(stage, y): torch.tensor([place[r] for r in rows]) for y, rows in own.items()},
         torch.from_numpy(train.t[every]),
     )
-    learned = learn_tokens(studio.models, concepts, recipe, stage.seed_of("words"), watch)
-    add_tokens(studio.models, learned)
+    learned = learn_tokens(context.models, concepts, recipe, stage.seed_of("words"), watch)
+    add_tokens(context.models, learned)
     files = save_tokens(stage.out / "model" / "words", learned)
     return [
         Part(_part(_TOKEN, stage, y), files[_token(stage, y)], _ids(train, rows))
@@ -207,41 +210,43 @@ def _learn_words(
     ]
 
 
-def _examples(studio: Studio, y: int, rows: Sequence[int]) -> Captioned:
+def _examples(context: FitContext, y: int, rows: Sequence[int]) -> Captioned:
     """A disease's images, captioned by their tone and by what lies beside the lesion."""
-    stage, train = studio.stage, studio.train
+    stage, train = context.stage, context.train
     template = stage.job.text("template")
     captions = tuple(
         worded(template, _token(stage, y), stage.job.tones[train.t[row]])
-        + _props(stage, studio.masks[row], (RULER, MARKER))
+        + _props(stage, context.masks[row], (RULER, MARKER))
         for row in rows
     )
-    return _encoded(studio, train.pictures.take(np.array(rows)), captions)
+    return _encoded(context, train.pictures.take(np.array(rows)), captions)
 
 
-def _prior_places(studio: Studio) -> list[int]:
+def _prior_places(context: FitContext) -> list[int]:
     """Places of the healthy images that a LoRA is to keep making, `prior_images` of each tone."""
-    job, tones = studio.stage.job, studio.train.t[studio.healthy.rows]
+    job, tones = context.stage.job, context.train.t[context.healthy.rows]
     n = job.integer("prior_images")
     places = [int(p) for t in range(len(job.tones)) for p in np.flatnonzero(tones == t)[:n]]
     return places[:n] if job.flag("prior_cumulative") else places
 
 
-def _prior(studio: Studio, kept: Healthy) -> Captioned | None:
+def _prior(context: FitContext, kept: Healthy) -> Captioned | None:
     if len(kept.rows) == 0:
         return None
-    job, tones = studio.stage.job, studio.train.t
+    job, tones = context.stage.job, context.train.t
     captions = tuple(
         toned(job.text("prior_prompt"), job.tones[tones[row]])
-        + _props(studio.stage, studio.masks[row], (RULER,))
+        + _props(context.stage, context.masks[row], (RULER,))
         for row in kept.rows
     )
-    return _encoded(studio, kept.images, captions)
+    return _encoded(context, kept.images, captions)
 
 
-def _encoded(studio: Studio, images: NDArray[np.uint8], captions: tuple[str, ...]) -> Captioned:
-    side = studio.stage.job.integer("lora_resolution_px") or None
-    encoded = encode_examples(studio.models, images, mirror=False, side_px=side)
+def _encoded(
+    context: FitContext, images: NDArray[np.uint8], captions: tuple[str, ...]
+) -> Captioned:
+    side = context.stage.job.integer("lora_resolution_px") or None
+    encoded = encode_examples(context.models, images, mirror=False, side_px=side)
     return Captioned(encoded, torch.arange(len(images)), captions)
 
 

@@ -9,17 +9,17 @@ import torch
 from finetune import finetune, save_network, with_network
 from tonegap_kit.command import Stage, main
 from tonegap_kit.determinism import make_deterministic
-from tonegap_kit.diffusion.asking import from_text, names_tone, read_sampling, worded
 from tonegap_kit.diffusion.checkpoint import Keeper
 from tonegap_kit.diffusion.fitting import open_pipeline
 from tonegap_kit.diffusion.lora import Captioned, CaptionedSides
 from tonegap_kit.diffusion.models import Models
 from tonegap_kit.diffusion.noise_loop import Meter, StepRecipe, Watch, encode_examples
 from tonegap_kit.diffusion.sampling import text2img
+from tonegap_kit.diffusion.text2img_plan import from_text, names_tone, read_sampling, worded
 from tonegap_kit.errors import StageError
-from tonegap_kit.fill import Order, plan_orders, read_rule
 from tonegap_kit.lineage import Part, read_parts, write_lineage
 from tonegap_kit.partition import Partition, read_partition
+from tonegap_kit.quota import Quota, plan_quotas, read_rule
 from tonegap_kit.synthetic import SyntheticImage, write_synthetic
 
 _JOINT = "network"
@@ -50,13 +50,13 @@ def generate(stage: Stage) -> None:
     """Leaves images for every tone that a class is short of, from its network."""
     make_deterministic(stage)
     train = read_partition(stage, "train")
-    orders = plan_orders(train, read_rule(stage, len(train)))
+    orders = plan_quotas(train, read_rule(stage, len(train)))
     images = _asked(stage, open_pipeline(stage), orders, read_parts(stage))
     write_synthetic(stage, images, sum(order.n for order in orders), train.ids)
 
 
 def _asked(
-    stage: Stage, models: Models, orders: list[Order], parts: Mapping[str, Part]
+    stage: Stage, models: Models, orders: list[Quota], parts: Mapping[str, Part]
 ) -> Iterator[SyntheticImage]:
     for y, own in groupby(orders, key=lambda order: order.y):
         name = _JOINT if _JOINT in parts else _name(y)

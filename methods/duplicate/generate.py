@@ -5,20 +5,20 @@ from collections.abc import Iterator
 import numpy as np
 
 from tonegap_kit.command import Stage, main
-from tonegap_kit.fill import Order, draw_sources, plan_orders, read_rule
 from tonegap_kit.partition import Partition, read_partition
+from tonegap_kit.quota import Quota, draw_sources, plan_quotas, read_rule
 from tonegap_kit.synthetic import SyntheticImage, write_synthetic
 
 
 def generate(stage: Stage) -> None:
     """Leaves copies for every tone that a class is short of."""
     train = read_partition(stage, "train")
-    orders = plan_orders(train, read_rule(stage, len(train)))
+    orders = plan_quotas(train, read_rule(stage, len(train)))
     n = sum(order.n for order in orders)
     write_synthetic(stage, _copies(stage, train, orders), n, train.ids)
 
 
-def _copies(stage: Stage, train: Partition, orders: list[Order]) -> Iterator[SyntheticImage]:
+def _copies(stage: Stage, train: Partition, orders: list[Quota]) -> Iterator[SyntheticImage]:
     rng = stage.rng("copying")
     for order in orders:
         own = np.flatnonzero((train.y == order.y) & (train.t == order.t))

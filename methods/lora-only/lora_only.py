@@ -5,11 +5,11 @@ from tonegap_kit.determinism import make_deterministic
 from tonegap_kit.diffusion.fitting import (
     fit_lora,
     lora_file,
+    open_fit,
     open_pipeline,
-    open_workshop,
     read_lora,
 )
-from tonegap_kit.diffusion.variants import Painter, write_variants
+from tonegap_kit.diffusion.variants import VariantModel, write_variants
 from tonegap_kit.lineage import read_parts, write_lineage
 from tonegap_kit.partition import read_partition
 
@@ -17,7 +17,7 @@ from tonegap_kit.partition import read_partition
 def fit(stage: Stage) -> None:
     """Leaves a LoRA learned from all training images of known tone."""
     recipe = read_lora(stage.job)
-    work = open_workshop(stage, recipe.steps.steps)
+    work = open_fit(stage, recipe.steps.steps)
     names = {label: label for label in stage.job.classes}
     write_lineage(stage, [fit_lora(work, recipe, work.rows_of_known_tone(), names, "lora")])
 
@@ -26,8 +26,8 @@ def generate(stage: Stage) -> None:
     """Leaves variants of the training images in the tones asked for."""
     make_deterministic(stage)
     models, file = open_pipeline(stage), lora_file(read_parts(stage), "lora")
-    painters = {label: Painter(label, file, ("lora",)) for label in stage.job.classes}
-    write_variants(stage, models, read_partition(stage, "train"), painters)
+    variant_models = {label: VariantModel(label, file, ("lora",)) for label in stage.job.classes}
+    write_variants(stage, models, read_partition(stage, "train"), variant_models)
 
 
 if __name__ == "__main__":

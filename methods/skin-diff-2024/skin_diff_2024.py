@@ -5,20 +5,20 @@ import numpy as np
 from tonegap_kit.command import Stage, main
 from tonegap_kit.determinism import make_deterministic
 from tonegap_kit.diffusion.fitting import (
+    FitContext,
     Rows,
-    Workshop,
     fit_lora,
     fit_words,
     lora_file,
+    open_fit,
     open_pipeline,
-    open_workshop,
     read_inversion,
     read_lora,
     teach_words,
 )
 from tonegap_kit.diffusion.inversion import file_stem, inversion_steps
 from tonegap_kit.diffusion.prompts import tokens_of
-from tonegap_kit.diffusion.variants import Painter, write_variants
+from tonegap_kit.diffusion.variants import VariantModel, write_variants
 from tonegap_kit.lineage import read_parts, write_lineage
 from tonegap_kit.partition import read_partition
 
@@ -29,7 +29,7 @@ def fit(stage: Stage) -> None:
     words, lora = read_inversion(job), read_lora(job)
     tokens = tokens_of(job.classes, brackets=True)
     steps = inversion_steps(len(tokens), words) + len(tokens) * lora.steps.steps
-    work = open_workshop(stage, steps)
+    work = open_fit(stage, steps)
     parts = fit_words(work, words, {tokens[label]: _rows_of_word(work, label) for label in tokens})
     for label, token in tokens.items():
         rows = np.intersect1d(work.rows_of(label), work.rows_of_known_tone())
@@ -43,14 +43,14 @@ def generate(stage: Stage) -> None:
     make_deterministic(stage)
     models, parts = open_pipeline(stage), read_parts(stage)
     teach_words(models, list(parts.values()))
-    painters = {}
+    variant_models = {}
     for label, token in tokens_of(stage.job.classes, brackets=True).items():
         names = (f"word-{file_stem(token)}", f"lora-{file_stem(token)}")
-        painters[label] = Painter(token, lora_file(parts, names[1]), names)
-    write_variants(stage, models, read_partition(stage, "train"), painters)
+        variant_models[label] = VariantModel(token, lora_file(parts, names[1]), names)
+    write_variants(stage, models, read_partition(stage, "train"), variant_models)
 
 
-def _rows_of_word(work: Workshop, label: str) -> Rows:
+def _rows_of_word(work: FitContext, label: str) -> Rows:
     """The images a word learns from; in the release all of them, whatever their condition."""
     if work.stage.job.flag("inversion_unfiltered"):
         return np.arange(len(work.train))

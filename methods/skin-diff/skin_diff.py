@@ -6,15 +6,15 @@ from tonegap_kit.diffusion.fitting import (
     fit_lora,
     fit_words,
     lora_file,
+    open_fit,
     open_pipeline,
-    open_workshop,
     read_inversion,
     read_lora,
     teach_words,
 )
 from tonegap_kit.diffusion.inversion import inversion_steps
 from tonegap_kit.diffusion.prompts import tokens_of
-from tonegap_kit.diffusion.variants import Painter, write_variants
+from tonegap_kit.diffusion.variants import VariantModel, write_variants
 from tonegap_kit.lineage import read_parts, write_lineage
 from tonegap_kit.partition import read_partition
 
@@ -23,7 +23,7 @@ def fit(stage: Stage) -> None:
     """Leaves a word for each condition, learned from its images, then a LoRA from captions with all words."""
     job = stage.job
     words, lora, tokens = read_inversion(job), read_lora(job), tokens_of(job.classes)
-    work = open_workshop(stage, inversion_steps(len(tokens), words) + lora.steps.steps)
+    work = open_fit(stage, inversion_steps(len(tokens), words) + lora.steps.steps)
     parts = fit_words(work, words, {tokens[label]: work.rows_of(label) for label in tokens})
     joint = fit_lora(work, lora, work.rows_of_known_tone(), tokens, "lora")
     write_lineage(stage, [*parts, joint])
@@ -35,11 +35,11 @@ def generate(stage: Stage) -> None:
     models, parts = open_pipeline(stage), read_parts(stage)
     teach_words(models, list(parts.values()))
     file = lora_file(parts, "lora")
-    painters = {
-        label: Painter(token, file, (f"word-{token}", "lora"))
+    variant_models = {
+        label: VariantModel(token, file, (f"word-{token}", "lora"))
         for label, token in tokens_of(stage.job.classes).items()
     }
-    write_variants(stage, models, read_partition(stage, "train"), painters)
+    write_variants(stage, models, read_partition(stage, "train"), variant_models)
 
 
 if __name__ == "__main__":

@@ -4,14 +4,14 @@ from tonegap_kit.command import Stage, main
 from tonegap_kit.determinism import make_deterministic
 from tonegap_kit.diffusion.fitting import (
     fit_words,
+    open_fit,
     open_pipeline,
-    open_workshop,
     read_inversion,
     teach_words,
 )
 from tonegap_kit.diffusion.inversion import inversion_steps
 from tonegap_kit.diffusion.prompts import tokens_of
-from tonegap_kit.diffusion.variants import Painter, write_variants
+from tonegap_kit.diffusion.variants import VariantModel, write_variants
 from tonegap_kit.lineage import read_parts, write_lineage
 from tonegap_kit.partition import read_partition
 
@@ -19,7 +19,7 @@ from tonegap_kit.partition import read_partition
 def fit(stage: Stage) -> None:
     """Leaves a word for each condition, learned from its images."""
     words, tokens = read_inversion(stage.job), tokens_of(stage.job.classes)
-    work = open_workshop(stage, inversion_steps(len(tokens), words))
+    work = open_fit(stage, inversion_steps(len(tokens), words))
     rows = {token: work.rows_of(label) for label, token in tokens.items()}
     write_lineage(stage, fit_words(work, words, rows))
 
@@ -30,8 +30,8 @@ def generate(stage: Stage) -> None:
     models = open_pipeline(stage)
     teach_words(models, list(read_parts(stage).values()))
     tokens = tokens_of(stage.job.classes)
-    painters = {label: Painter(t, parts=(f"word-{t}",)) for label, t in tokens.items()}
-    write_variants(stage, models, read_partition(stage, "train"), painters)
+    variant_models = {label: VariantModel(t, parts=(f"word-{t}",)) for label, t in tokens.items()}
+    write_variants(stage, models, read_partition(stage, "train"), variant_models)
 
 
 if __name__ == "__main__":

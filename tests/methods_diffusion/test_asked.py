@@ -11,7 +11,7 @@ from masked_toy import Made, Workbench, draw_masked
 from safetensors.torch import load_file
 from tiny_pipeline import build_pipeline
 
-from tonegap_kit.diffusion.asking import worded
+from tonegap_kit.diffusion.text2img_plan import worded
 from tonegap_kit.errors import StageError
 
 # One dark image of 36, so that both classes are short of it.

@@ -164,7 +164,7 @@ def test_what_comes_before_the_first_dropout_of_a_frozen_backbone_is_computed_on
     import torch
 
     from tonegap_kit.backbones import BackboneSpec, build_classifier
-    from tonegap_kit.feed import _fixed_and_rest
+    from tonegap_kit.training_images import _fixed_and_rest
 
     torch.manual_seed(0)
     model = build_classifier(BackboneSpec(backbone, "linear", None, True), 4, 32).eval()

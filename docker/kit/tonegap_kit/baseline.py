@@ -1,6 +1,6 @@
-"""A `train` stage from its input files to its predictions, given a baseline's idea.
+"""A `train` stage from its input files to its predictions, given a baseline's hooks.
 
-All that a baseline's own `train.py` has to bring is what differs from plain training, as an `Idea`: how
+All that a baseline's own `train.py` has to bring is what differs from plain training, as an `TrainingHooks`: how
 rows are drawn, what they weigh, another loss, further heads on the network, or what happens after a step.
 """
 
@@ -18,7 +18,6 @@ from tonegap_kit.command import Stage, progress, say
 from tonegap_kit.data_use import choose_rows
 from tonegap_kit.determinism import generator, make_deterministic
 from tonegap_kit.errors import StageError
-from tonegap_kit.feed import Feed, Food, feed, input_px
 from tonegap_kit.partition import UNKNOWN, Partition, has_partition, join, read_partition
 from tonegap_kit.predictions import write_notes, write_predictions
 from tonegap_kit.published import LabelsSeen, as_published, read_published
@@ -38,6 +37,7 @@ from tonegap_kit.training import (
     score_of_input,
     train_epochs,
 )
+from tonegap_kit.training_images import Feed, TrainingImages, feed, input_px
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class TrainingData:
 
 
 @dataclass(frozen=True, slots=True)
-class Idea:
+class TrainingHooks:
     """What makes a baseline; what is left out is as in plain training.
 
     `draw`: how often each training row is drawn (None: each once); `order` says it anew for every epoch,
@@ -102,24 +102,26 @@ def draw_named(name: str, y: NDArray[np.int64]) -> Weights | None:
     raise StageError(f"sampler is {name!r}, wanted class-balanced, uniform or shuffle")
 
 
-def train_classifier(stage: Stage, data: TrainingData, idea: Idea) -> None:
-    """Trains the backbone that the job names by an idea, and leaves predictions and notes."""
+def train_classifier(stage: Stage, data: TrainingData, hooks: TrainingHooks) -> None:
+    """Trains the backbone that the job names with a baseline's hooks, and leaves predictions and notes."""
     device = make_deterministic(stage)
     recipe = read_recipe(stage.job)
     model = build_classifier(_spec(stage), len(stage.job.classes), input_px(stage)).to(device)
-    fed = feed(stage, _food(data, idea), model, device)
+    fed = feed(stage, _food(data, hooks), model, device)
     _train_before(stage, data, fed, device)
-    network = fed.classifier if idea.build is None else idea.build(stage, fed.classifier).to(device)
-    examples = _examples(fed.train, data.train, idea.weights, device)
-    rule = Rule(idea.loss, idea.score, idea.after_step, idea.after_epoch)
+    network = (
+        fed.classifier if hooks.build is None else hooks.build(stage, fed.classifier).to(device)
+    )
+    examples = _examples(fed.train, data.train, hooks.weights, device)
+    rule = Rule(hooks.loss, hooks.score, hooks.after_step, hooks.after_epoch)
     published = read_published(stage.job)
-    untrained = predict(network, fed.held_out, recipe, idea.score) if published.is_late else None
-    epochs = train_epochs(network, examples, fed.held_out, recipe, _order(stage, data, idea), rule)
+    untrained = predict(network, fed.held_out, recipe, hooks.score) if published.is_late else None
+    epochs = train_epochs(network, examples, fed.held_out, recipe, _order(stage, data, hooks), rule)
     epochs = as_published(epochs, untrained, _labels_seen(stage, data), published)
     notes = _leave(stage, data, recipe, epochs)
-    if idea.notes is not None:
+    if hooks.notes is not None:
         network.eval()
-        notes |= idea.notes(network, fed.held_out)
+        notes |= hooks.notes(network, fed.held_out)
     write_notes(stage.out, notes)
 
 
@@ -153,19 +155,21 @@ def _labels_seen(stage: Stage, data: TrainingData) -> LabelsSeen:
     return LabelsSeen(stage.job.classes, data.train.y, held_out[held_out != UNKNOWN])
 
 
-def _order(stage: Stage, data: TrainingData, idea: Idea) -> Order:
+def _order(stage: Stage, data: TrainingData, hooks: TrainingHooks) -> Order:
     rng = generator(stage.seed_of("order"))
 
     def order(number: int) -> Tensor:
-        draw = idea.draw if idea.order is None else idea.order(number)
+        draw = hooks.draw if hooks.order is None else hooks.order(number)
         return epoch_order(len(data.train), draw, rng, data.epoch_rows)
 
     return order
 
 
-def _food(data: TrainingData, idea: Idea) -> Food:
+def _food(data: TrainingData, hooks: TrainingHooks) -> TrainingImages:
     before = None if data.before is None else data.before.pictures
-    return Food(data.train.pictures, before, data.held_out.pictures, idea.augment, idea.as_images)
+    return TrainingImages(
+        data.train.pictures, before, data.held_out.pictures, hooks.augment, hooks.as_images
+    )
 
 
 def _train_before(stage: Stage, data: TrainingData, fed: Feed, device: torch.device) -> None:

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from tonegap_kit.command import Stage
 from tonegap_kit.errors import StageError
-from tonegap_kit.fill import Order, draw_sources, plan_orders, read_rule
 from tonegap_kit.partition import Partition, read_partition
+from tonegap_kit.quota import Quota, draw_sources, plan_quotas, read_rule
 from tonegap_kit.synthetic import SyntheticImage, write_synthetic
 
 Picture = NDArray[np.uint8]
@@ -31,7 +31,7 @@ def write_transferred(stage: Stage, transfer: Transfer) -> None:
     tone that is to be filled has no real image at all.
     """
     train = read_partition(stage, "train")
-    orders = plan_orders(train, read_rule(stage, len(train)))
+    orders = plan_quotas(train, read_rule(stage, len(train)))
     n = sum(order.n for order in orders)
     write_synthetic(stage, _transferred(stage, train, orders, transfer), n, train.ids)
 
@@ -76,7 +76,7 @@ def _bytes(rgb: NDArray[np.float64]) -> Picture:
 
 
 def _transferred(
-    stage: Stage, train: Partition, orders: list[Order], transfer: Transfer
+    stage: Stage, train: Partition, orders: list[Quota], transfer: Transfer
 ) -> Iterator[SyntheticImage]:
     rng = stage.rng("transferring")
     for order in orders:
@@ -94,7 +94,7 @@ def _transferred(
             )
 
 
-def _references(train: Partition, order: Order, tone: str) -> NDArray[np.int64]:
+def _references(train: Partition, order: Quota, tone: str) -> NDArray[np.int64]:
     same = np.flatnonzero((train.t == order.t) & (train.y == order.y))
     found = same if len(same) else np.flatnonzero(train.t == order.t)
     if len(found) == 0:

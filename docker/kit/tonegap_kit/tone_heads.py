@@ -1,6 +1,6 @@
 """A network with a second head that names the tone, and what can be done with that head.
 
-Shared by the baselines whose idea is that features which tell the tone are to be unlearned. Rows of unknown
+Shared by the baselines that unlearn features which tell the tone. Rows of unknown
 tone are left out wherever a tone is asked for, and kept wherever none is needed.
 """
 

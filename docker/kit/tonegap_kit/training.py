@@ -1,6 +1,6 @@
 """The training loop of the papers: what is the same for every baseline.
 
-A baseline brings its idea (a loss, a way to draw rows, weights of rows); this module brings the
+A baseline brings its hooks (a loss, a way to draw rows, weights of rows); this module brings the
 optimiser, the schedule, the epochs and what the network then says of the held-out images. Nothing
 here selects an epoch: that is the engine's work, on all of them.
 """

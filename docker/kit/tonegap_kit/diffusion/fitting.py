@@ -35,7 +35,7 @@ Weights = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
-class Workshop:
+class FitContext:
     """A `fit` stage at work: the models, the training images, all of them encoded once."""
 
     stage: Stage
@@ -57,13 +57,13 @@ class Workshop:
         return tuple(self.train.ids[row] for row in rows)
 
 
-def open_workshop(stage: Stage, steps: int) -> Workshop:
+def open_fit(stage: Stage, steps: int) -> FitContext:
     """A `fit` stage that will do so many steps in all."""
     make_deterministic(stage)
     models, train = open_pipeline(stage), read_partition(stage, "train")
     images = train.pictures.take(np.arange(len(train)))
     keeper = Keeper(stage.checkpoints(), stage.job.integer("checkpoint_every"))
-    return Workshop(
+    return FitContext(
         stage=stage,
         models=models,
         train=train,
@@ -111,7 +111,7 @@ def read_lora(job: Job) -> LoraRecipe:
     return LoraRecipe(steps=steps, rank=rank, alpha=rank)
 
 
-def fit_words(work: Workshop, recipe: InversionRecipe, rows: Mapping[str, Rows]) -> list[Part]:
+def fit_words(work: FitContext, recipe: InversionRecipe, rows: Mapping[str, Rows]) -> list[Part]:
     """A learned word for each placeholder from its rows, which the models know from now on."""
     concepts = Concepts(work.encoded, {t: torch.from_numpy(own) for t, own in rows.items()})
     watch = work.watch.part("words")
@@ -122,7 +122,7 @@ def fit_words(work: Workshop, recipe: InversionRecipe, rows: Mapping[str, Rows])
 
 
 def fit_lora(
-    work: Workshop,
+    work: FitContext,
     recipe: LoraRecipe,
     rows: Rows,
     words: Mapping[str, str],

@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tonegap_kit.command import Stage
-from tonegap_kit.diffusion.asking import toned
 from tonegap_kit.diffusion.inpainting import Torn, inpaint
 from tonegap_kit.diffusion.models import Models, resized
 from tonegap_kit.diffusion.sampling import SamplingRecipe
+from tonegap_kit.diffusion.text2img_plan import toned
 from tonegap_kit.errors import StageError
 from tonegap_kit.masks import blurred, can_be_healed, lesion_holes
 from tonegap_kit.partition import Partition

@@ -32,7 +32,7 @@ class Variant:
 
 
 @dataclass(frozen=True, slots=True)
-class Painter:
+class VariantModel:
     """How a class is asked for: the word for it, the LoRA to merge, the names of all parts that takes."""
 
     word: str
@@ -72,11 +72,11 @@ def plan_variants(stage: Stage, train: Partition) -> list[Variant]:
 
 
 def write_variants(
-    stage: Stage, models: Models, train: Partition, painters: Mapping[str, Painter]
+    stage: Stage, models: Models, train: Partition, variant_models: Mapping[str, VariantModel]
 ) -> None:
-    """Leaves the images of all variants wanted, each class painted as its painter says."""
+    """Leaves the images of all variants wanted, each class painted as its model says."""
     variants, recipe = plan_variants(stage, train), read_sampling(stage)
-    asked = [_Asked(stage, train, variant, painters) for variant in variants]
+    asked = [_Asked(stage, train, variant, variant_models) for variant in variants]
     made = _painted(models, train, asked, recipe)
     write_synthetic(stage, made, len(variants), train.ids)
 
@@ -96,14 +96,18 @@ class _Asked:
     """One variant as it is asked for, and as it is written down."""
 
     def __init__(
-        self, stage: Stage, train: Partition, variant: Variant, painters: Mapping[str, Painter]
+        self,
+        stage: Stage,
+        train: Partition,
+        variant: Variant,
+        variant_models: Mapping[str, VariantModel],
     ) -> None:
         job, self.row = stage.job, variant.row
         self._side, self._source = job.integer("output_px"), train.ids[variant.row]
         self._label, self._tone = job.classes[train.y[variant.row]], job.tones[variant.t]
         self._id = f"{self._source}_{variant.k}"
-        self.painter = painters[self._label]
-        self.prompt = fill_caption(job.text("caption"), self.painter.word, self._tone)
+        self.variant_model = variant_models[self._label]
+        self.prompt = fill_caption(job.text("caption"), self.variant_model.word, self._tone)
         self.seed = stage.seed_of(f"image {self._id}")
 
     def made(self, image: NDArray[np.uint8]) -> SyntheticImage:
@@ -116,7 +120,7 @@ class _Asked:
             sources=(self._source,),
             prompt=self.prompt,
             seed=self.seed,
-            models=self.painter.parts,
+            models=self.variant_model.parts,
         )
 
 
@@ -124,8 +128,8 @@ def _painted(
     models: Models, train: Partition, asked: Sequence[_Asked], recipe: SamplingRecipe
 ) -> Iterator[SyntheticImage]:
     """The images, class by class where each has a LoRA of its own: one is merged at a time."""
-    by_lora = sorted(asked, key=lambda one: str(one.painter.lora))
-    for lora, group in groupby(by_lora, key=lambda one: one.painter.lora):
+    by_lora = sorted(asked, key=lambda one: str(one.variant_model.lora))
+    for lora, group in groupby(by_lora, key=lambda one: one.variant_model.lora):
         own = list(group)
         rows = sorted({one.row for one in own})
         # Each source is encoded once, however many variants it has.

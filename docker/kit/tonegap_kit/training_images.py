@@ -29,7 +29,7 @@ _FEATURE_BATCH = 256
 
 
 @dataclass(frozen=True, slots=True)
-class Food:
+class TrainingImages:
     """The images of a stage: to train on, to train on before that (None: none), and to predict.
 
     `augment` is done to training images after what the job's parameters say. `as_images`: features will not do.
@@ -65,17 +65,17 @@ def input_px(stage: Stage) -> int:
     return input_size(stage.job.size_px, centre_crop(stage))
 
 
-def feed(stage: Stage, food: Food, model: Classifier, device: torch.device) -> Feed:
-    """The food as the model gets it. Raises StageError for fixed views of a model that changes."""
+def feed(stage: Stage, images: TrainingImages, model: Classifier, device: torch.device) -> Feed:
+    """The images as the model gets it. Raises StageError for fixed views of a model that changes."""
     share = centre_crop(stage)
-    augmentation = in_turn(augmentation_named(stage.job.text("augmentation")), food.augment)
+    augmentation = in_turn(augmentation_named(stage.job.text("augmentation")), images.augment)
     rng = generator(stage.seed_of("augmentation"))
-    train = ImageSource(food.train, share, device, augmentation, rng)
-    held_out = ImageSource(food.held_out, share, device)
+    train = ImageSource(images.train, share, device, augmentation, rng)
+    held_out = ImageSource(images.held_out, share, device)
     before: Source = NoRows()
-    if food.before is not None:
-        before = ImageSource(food.before, share, device, augmentation, rng)
-    parts = None if food.as_images else _fixed_and_rest(model)
+    if images.before is not None:
+        before = ImageSource(images.before, share, device, augmentation, rng)
+    parts = None if images.as_images else _fixed_and_rest(model)
     n_views = 1 if augmentation is None else _fixed_views(stage, can_be_kept=parts is not None)
     if parts is None or n_views == 0:
         return Feed(model, train, before, held_out)
@@ -85,7 +85,7 @@ def feed(stage: Stage, food: Food, model: Classifier, device: torch.device) -> F
     return Feed(
         classifier=Classifier(rest, model.head, is_frozen=True),
         train=_features(fixed, train, n_views, draw),
-        before=before if food.before is None else _features(fixed, before, n_views, draw),
+        before=before if images.before is None else _features(fixed, before, n_views, draw),
         held_out=_features(fixed, held_out, 1, draw),
     )
 

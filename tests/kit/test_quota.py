@@ -5,8 +5,8 @@ import pytest
 
 from tonegap_kit.command import Stage
 from tonegap_kit.errors import StageError
-from tonegap_kit.fill import FillRule, draw_sources, plan_orders, read_rule
 from tonegap_kit.partition import Partition, Pictures
+from tonegap_kit.quota import QuotaRule, draw_sources, plan_quotas, read_rule
 
 
 def _partition(cells: dict[tuple[int, int], int]) -> Partition:
@@ -17,35 +17,35 @@ def _partition(cells: dict[tuple[int, int], int]) -> Partition:
     return Partition(ids, y, t, Pictures((np.zeros((len(y), 4, 4, 3), np.uint8),)))
 
 
-def _counts(train: Partition, rule: FillRule) -> dict[tuple[int, int], int]:
-    return {(o.y, o.t): o.n for o in plan_orders(train, rule)}
+def _counts(train: Partition, rule: QuotaRule) -> dict[tuple[int, int], int]:
+    return {(o.y, o.t): o.n for o in plan_quotas(train, rule)}
 
 
 def test_dark_tones_are_filled_to_the_most_frequent_tone_of_their_class() -> None:
     train = _partition({(0, 0): 4, (0, 1): 6, (0, 4): 1, (1, 1): 2, (1, 5): 3})
     # Class 0: its largest tone has 6: V lacks 5, VI lacks 6. Class 1: VI is the largest, V lacks 3.
-    assert _counts(train, FillRule((4, 5), 1.0, 99)) == {(0, 4): 5, (0, 5): 6, (1, 4): 3}
+    assert _counts(train, QuotaRule((4, 5), 1.0, 99)) == {(0, 4): 5, (0, 5): 6, (1, 4): 3}
 
 
 def test_fill_is_a_share_of_the_most_frequent_tone() -> None:
     train = _partition({(0, 0): 10, (0, 4): 2})
-    assert _counts(train, FillRule((4,), 0.5, 99)) == {(0, 4): 3}
+    assert _counts(train, QuotaRule((4,), 0.5, 99)) == {(0, 4): 3}
 
 
 def test_orders_shrink_together_to_the_limit() -> None:
     train = _partition({(0, 0): 10, (1, 0): 20})
     # 10 + 20 are missing, 15 are allowed: half of each.
-    assert _counts(train, FillRule((5,), 1.0, 15)) == {(0, 5): 5, (1, 5): 10}
+    assert _counts(train, QuotaRule((5,), 1.0, 15)) == {(0, 5): 5, (1, 5): 10}
 
 
 def test_a_class_without_lighter_images_and_rows_of_unknown_tone_are_left_out() -> None:
     train = _partition({(0, 5): 3, (0, -1): 4, (1, -1): 5})
-    assert _counts(train, FillRule((4, 5), 1.0, 99)) == {}
+    assert _counts(train, QuotaRule((4, 5), 1.0, 99)) == {}
 
 
 def test_sources_are_of_the_same_class_and_lighter() -> None:
     train = _partition({(0, 0): 2, (0, 2): 1, (0, 5): 1, (1, 0): 9, (0, -1): 1})
-    (order,) = [o for o in plan_orders(train, FillRule((4,), 1.0, 99)) if o.y == 0]
+    (order,) = [o for o in plan_quotas(train, QuotaRule((4,), 1.0, 99)) if o.y == 0]
     assert order.lighter.tolist() == [0, 1, 2]
 
 
@@ -61,9 +61,9 @@ def test_no_images_have_no_sources() -> None:
 
 def test_the_rule_is_read_for_types_and_for_groups(make_stage: Callable[..., Stage]) -> None:
     parameters = {"targets": ["V", "VI", "V-VI"], "fill": 1.0, "ratio": 0.5}
-    assert read_rule(make_stage(parameters), 9) == FillRule((4, 5), 1.0, 4)
+    assert read_rule(make_stage(parameters), 9) == QuotaRule((4, 5), 1.0, 4)
     groups = make_stage(parameters, tones=["I-II", "III-IV", "V-VI"])
-    assert read_rule(groups, 9) == FillRule((2,), 1.0, 4)
+    assert read_rule(groups, 9) == QuotaRule((2,), 1.0, 4)
 
 
 def test_targets_that_are_no_tones_of_the_task_are_refused(

@@ -13,7 +13,7 @@ from tonegap_kit.partition import Partition
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class Quota:
     """`n` images wanted of class index `y` and tone index `t`, from the rows `lighter` of the class."""
 
     y: int
@@ -23,7 +23,7 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True)
-class FillRule:
+class QuotaRule:
     """Tones `targets` are filled to `fill` times the class's most frequent tone, `limit` images in all."""
 
     targets: tuple[int, ...]
@@ -31,7 +31,7 @@ class FillRule:
     limit: int
 
 
-def read_rule(stage: Stage, n_training: int) -> FillRule:
+def read_rule(stage: Stage, n_training: int) -> QuotaRule:
     """The rule that the parameters `targets`, `fill` and `ratio` spell for a training set."""
     job = stage.job
     targets = tuple(i for i, tone in enumerate(job.tones) if tone in job.words("targets"))
@@ -43,10 +43,10 @@ def read_rule(stage: Stage, n_training: int) -> FillRule:
         )
     if fill <= 0 or ratio <= 0:
         raise StageError(f"fill is {fill} and ratio is {ratio}, wanted numbers above 0")
-    return FillRule(targets, fill, int(ratio * n_training))
+    return QuotaRule(targets, fill, int(ratio * n_training))
 
 
-def plan_orders(train: Partition, rule: FillRule) -> list[Order]:
+def plan_quotas(train: Partition, rule: QuotaRule) -> list[Quota]:
     """What is missing, class by class and tone by tone; an empty list if nothing is.
 
     A cell is filled only if its class has images of lighter tones to start from. Images of unknown
@@ -61,15 +61,15 @@ def plan_orders(train: Partition, rule: FillRule) -> list[Order]:
             have = counts[t] if t < len(counts) else 0
             missing = round(rule.fill * counts.max()) - int(have)
             if missing > 0 and len(lighter) > 0:
-                orders.append(Order(int(y), t, missing, lighter))
+                orders.append(Quota(int(y), t, missing, lighter))
     return _limited(orders, rule.limit)
 
 
-def _limited(orders: list[Order], limit: int) -> list[Order]:
+def _limited(orders: list[Quota], limit: int) -> list[Quota]:
     total = sum(order.n for order in orders)
     if total <= limit:
         return orders
-    smaller = [Order(o.y, o.t, o.n * limit // total, o.lighter) for o in orders]
+    smaller = [Quota(o.y, o.t, o.n * limit // total, o.lighter) for o in orders]
     return [order for order in smaller if order.n > 0]
 
 

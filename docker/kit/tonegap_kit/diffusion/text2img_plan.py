@@ -7,7 +7,7 @@ from tonegap_kit.diffusion.models import Models, resized
 from tonegap_kit.diffusion.prompts import tone_words
 from tonegap_kit.diffusion.sampling import SamplingRecipe, text2img
 from tonegap_kit.errors import StageError
-from tonegap_kit.fill import Order
+from tonegap_kit.quota import Quota
 from tonegap_kit.synthetic import SyntheticImage
 
 # Three groups of types in one word each, as cgDDI's prompts have them (arXiv 2607.12987).
@@ -49,7 +49,7 @@ def read_sampling(stage: Stage) -> SamplingRecipe:
 
 
 def from_text(
-    stage: Stage, models: Models, orders: Sequence[Order], made_with: tuple[str, ...] = ()
+    stage: Stage, models: Models, orders: Sequence[Quota], made_with: tuple[str, ...] = ()
 ) -> Iterator[SyntheticImage]:
     """An image for each one ordered, by the parameter `template`; of unknown tone if that names none.
 
