@@ -21,7 +21,7 @@ from tonegap.scores.evidence.tone_draws import tone_draws
 from tonegap.scores.tables import ALL, WORST, metric_named
 
 SHRUNKEN = "shrunken_worst"
-OTHERS = "results of others"
+OTHERS = "external predictions"
 _NEVER = ("other data", "mixed")
 
 
@@ -73,7 +73,7 @@ def _place(score: float, asked: Asked) -> int:
 
 
 def _would_be(place: int, ranked: Sequence[int]) -> str:
-    """Why predictions of others have no rank, and which it would be."""
+    """Why external predictions have no rank, and which it would be."""
     rank = 1 + sum(other < place for other in ranked)
     return f"predictions made elsewhere: by its score it would be rank {rank} of {len(ranked) + 1}"
 
