@@ -69,7 +69,7 @@ def _containers(root: Path) -> dict[str, str]:
             daemon = describe(client)
     except EngineError as e:
         return {"docker engine": str(e)}
-    kills = "told from other kills" if daemon.tells_oom else "reported like any other kill"
+    kills = "distinguished from other kills" if daemon.tells_oom else "reported like any other kill"
     return {
         "docker engine": f"ready: {daemon.label}" + (", rootless" if daemon.rootless else ""),
         "limits of the docker engine": _held_to(daemon.enforces),

@@ -152,7 +152,7 @@ def _noise(rows: Sequence[Row], asked: Asked) -> FloatArray | str:
     found = [tone_draws(s, asked.positive, asked.tones, asked.view[2]) for s in alike]
     draws = [drawn for drawn in found if drawn is not None]
     noise = noise_by_tone(draws) if draws else None
-    return "it is undefined in too many draws of so few images" if noise is None else noise
+    return "it is undefined in too many resamples of so few images" if noise is None else noise
 
 
 def _said(row: Row, answers: Answers | None) -> list[TestAnswers]:

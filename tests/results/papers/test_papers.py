@@ -18,7 +18,7 @@ from tonegap.declared.paper import (
     PaperRow,
     PaperTable,
     paper_keys,
-    parse_printed,
+    parse_reported,
     read_paper,
 )
 from tonegap.errors import BadRequest, BadRoom
@@ -31,12 +31,12 @@ ROOT = Path(__file__).parents[3]
 
 
 def test_a_printed_number_keeps_what_rounding_hides():
-    number = parse_printed("82.4±1.5")
+    number = parse_reported("82.4±1.5")
     assert number is not None
     assert (number.value, number.spread) == (82.4, 1.5)
     assert number.half == pytest.approx(0.05)
-    assert parse_printed(".9704").half == pytest.approx(0.00005)
-    assert parse_printed("about 80") is None
+    assert parse_reported(".9704").half == pytest.approx(0.00005)
+    assert parse_reported("about 80") is None
 
 
 @pytest.mark.parametrize(
