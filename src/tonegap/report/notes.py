@@ -33,7 +33,7 @@ def _phantom_note(table: Table) -> str | None:
 
 
 def event_note(table: Table) -> str:
-    """Which classes are the event, and from which probability on an image is predicted positive; empty without results."""
+    """The positive classes and the threshold of a positive prediction; empty without results."""
     if table.question is None:
         return ""
     positive = table.question.positive
@@ -41,10 +41,7 @@ def event_note(table: Table) -> str:
         return "No class is declared positive: ROC-AUC is the mean of each class against the rest."
     selection = table.ranked[0]
     selected = [
-        r.scores[selection]
-        for row in table.all_rows
-        for r in row.records
-        if selection in r.scores
+        r.scores[selection] for row in table.all_rows for r in row.records if selection in r.scores
     ]
     known = [s.threshold for s in selected if s.threshold is not None]
     low, high = (f"{end(known, default=0):.3f}" for end in (min, max))

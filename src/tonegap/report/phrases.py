@@ -192,7 +192,9 @@ def answer(board: Leaderboard, table: Table) -> tuple[str, ...]:
     if len(first) == 1:
         sure = _claims_of(first[0], table, board)
         sentences += _against_reference(first[0], board, table.ranked, sure)
-        sentences += _ties(sure, table, board) if sure else _overlap_over_seeds(ranked, table, board)
+        sentences += (
+            _ties(sure, table, board) if sure else _overlap_over_seeds(ranked, table, board)
+        )
     sentences += _above_controls(ranked, table, board)
     return tuple(sentences)
 

@@ -108,7 +108,7 @@ def _spelled(parameters: Mapping[str, Parameter], given: Given) -> dict[str, Par
 
 
 def _options(record: Record, setting: Setting) -> list[str]:
-    """The options of the command. Only engines and devices that there are: a record of an external submission may say anything."""
+    """The options of the command. Only engines and devices that exist: an external record may say anything."""
     found = []
     engine = record.circumstances.isolation.engine
     if engine in ENGINES and engine != "local":

@@ -184,9 +184,7 @@ def gap_sentence(kept: EntryKept) -> str:
         f"a gap as large as this has p {null_p_text(parity.p)}"
     )
     if within:
-        text += (
-            f" (permuted within class: {percent(within.expected)}, p {null_p_text(within.p)}), uncorrected"
-        )
+        text += f" (permuted within class: {percent(within.expected)}, p {null_p_text(within.p)}), uncorrected"
     text += "."
     if claims.detectable is None:
         return text

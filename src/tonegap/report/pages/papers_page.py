@@ -36,7 +36,7 @@ VERDICTS = {
 }
 _ABOUT = {
     "scores": "In each cell: reported, then reproduced with its 95 % interval, then the verdict.",
-    "stored": "In each cell: reported, then computed again from the authors' counts (no run of ours), then the verdict.",
+    "stored": "In each cell: reported, then recomputed from the authors' counts (no run of ours), then the verdict.",
     "counts": "In each cell: reported, then counted in the data set's metadata, then the verdict.",
 }
 

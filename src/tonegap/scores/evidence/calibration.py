@@ -99,7 +99,9 @@ def _interval(
     defined = np.isfinite(noise).all(axis=(0, 2))
     if defined.mean() < LEVEL:
         share = 1 - float(defined.mean())
-        return Interval(None, None, f"undefined in {share:.0%} of the resamples: too few such images")
+        return Interval(
+            None, None, f"undefined in {share:.0%} of the resamples: too few such images"
+        )
     noise, more, tail = noise[:, defined], more[defined], (1 - LEVEL) / 2
     found, variance = float(np.abs(point).sum(axis=1).mean()), noise.var(axis=1)
     if variance.max() < _SMALLEST:
