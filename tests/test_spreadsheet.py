@@ -52,9 +52,9 @@ def test_the_reason_of_an_undefined_score_is_escaped_and_a_negative_score_stays_
     assert float(defined["value"]) == -0.25
 
 
-def test_a_paper_s_row_is_escaped_and_its_printed_number_is_not():
+def test_a_paper_s_row_is_escaped_and_its_reported_number_is_not():
     cell = PaperCell(
         "1", "+us", "-x", "percent", "-3.1", Reproduced(-2.5, -4.0, -1.0), "agrees", ""
     )
     (row,) = rows(papers_csv([cell]))
-    assert (row["row"], row["column"], row["printed"], row["low"]) == ("'+us", "'-x", "-3.1", "-4")
+    assert (row["row"], row["column"], row["reported"], row["low"]) == ("'+us", "'-x", "-3.1", "-4")

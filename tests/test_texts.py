@@ -69,7 +69,7 @@ def test_a_manifest_with_a_mark_is_read(tmp_path: Path, encoding: str) -> None:
 
 
 class TestPrinted:
-    HEADER = "table,row,column,printed\r\n"
+    HEADER = "table,row,column,reported\r\n"
 
     @pytest.mark.parametrize("encoding", ["utf-8", *MARKED])
     def test_is_read_in_any_marked_encoding(self, tmp_path: Path, encoding: str) -> None:
@@ -82,7 +82,7 @@ class TestPrinted:
             (HEADER + "t,r,c", r"line 2: wanted 4 cells"),
             (HEADER + "t,r,c,1.0,x", r"line 2: wanted 4 cells"),
             (HEADER + '\r\nt,r,c,1.0\r\nt,"r,c,1', "cannot be read as CSV"),
-            ("table,row\r\n", "found columns table,row, wanted table,row,column,printed"),
+            ("table,row\r\n", "found columns table,row, wanted table,row,column,reported"),
             ("", "found columns none"),
             (HEADER + "tä,r,c,1.0", "is not UTF-8"),
         ],

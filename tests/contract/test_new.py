@@ -33,7 +33,7 @@ def test_it_can_be_run_beside_a_suite_at_once(own_project, tonegap, kind):
     words = ("--suite-root", own_project.root, "--root", own_project.download)
     code = tonegap("run", "tiny", f"--{kind}", "my-idea", *words)
     assert code == 0, tonegap.err
-    assert "2 cells finished" in tonegap.err
+    assert "2 runs finished" in tonegap.err
     (board,) = (own_project.root / "runs/report").glob("tiny-with-*/leaderboard.csv")
     with board.open(encoding="utf-8", newline="") as f:
         ranks = {row["rank"] for row in csv.DictReader(f) if "my-idea" in row[kind]}

@@ -126,7 +126,7 @@ def test_drawn_images_below_real_metadata_are_refused(
     drawn = clinic.folder / "drawn"
     write_pictures(drawn / "images", ["a1.png"])
     (drawn / "stand-in.json").write_text("{}")
-    with pytest.raises(BadData, match=r"holds drawn stand-ins, but .* is read as real metadata"):
+    with pytest.raises(BadData, match=r"holds phantom stand-ins, but .* is read as real metadata"):
         locate()
 
 

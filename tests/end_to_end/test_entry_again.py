@@ -50,7 +50,7 @@ def again(rooms, tonegap):
 def test_nothing_is_left_to_run_where_the_results_are(again):
     for word in ("none-plain", "grey-given-few"):
         found = again(word)
-        assert (found["cells"], found["cached"], found["stages"]) == (2, 2, [])
+        assert (found["runs"], found["cached"], found["stages"]) == (2, 2, [])
 
 
 def test_an_unknown_entry_and_a_format_that_is_no_page_are_wrong_requests(again, rooms, tonegap):

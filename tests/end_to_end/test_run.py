@@ -95,7 +95,7 @@ def test_a_run_ends_in_a_record_for_every_cell_and_the_same_again_does_nothing(s
     began = time.monotonic()
     code, ran = run(tonegap, suite)
     assert (code, ran) == (0, [])
-    assert "0 stages run, 0 cells finished, 4 cached, 0 failed" in tonegap.err
+    assert "0 stages run, 0 runs finished, 4 cached, 0 failed" in tonegap.err
     assert time.monotonic() - began < 3
     after = {path: path.stat().st_mtime_ns for path in before}
     unchanged = {p for p in before if before[p] == after[p]}
@@ -213,7 +213,7 @@ class TestPlan:
 
     def test_before_and_after_a_run(self, suite, tonegap):
         before = self.plan(tonegap, suite)
-        assert (before["suite"], before["cells"], before["cached"]) == ("tiny", 4, 0)
+        assert (before["suite"], before["runs"], before["cached"]) == ("tiny", 4, 0)
         assert len(before["stages"]) == 5
         assert {stage["why"] for stage in before["stages"]} == {
             "it never ran on this task and seed"

@@ -41,15 +41,15 @@ class TestEnds:
         assert stage.log == "train --in --out\noops\n"
         assert (stage.out / "copy").read_text() == "{}"
 
-    def test_an_exit_code_is_told_with_the_last_words(self, stage):
+    def test_an_exit_code_is_told_with_the_last_line_of_the_log(self, stage):
         result = stage("echo one; echo 'ValueError: no such class' >&2; echo; exit 7")
         assert result.cause == "method-error"
-        assert result.text == "exit code 7; its last words: ValueError: no such class"
+        assert result.text == "exit code 7; last line of its log: ValueError: no such class"
 
     def test_a_silent_failure_is_told_as_one(self, stage):
         assert stage("exit 1").text == "exit code 1, without a word"
 
-    def test_last_words_are_printable_and_short(self, stage):
+    def test_the_last_line_is_printable_and_short(self, stage):
         result = stage(r"printf '\033[31m%0400d\n' 1; exit 1")
         assert "\033" not in result.text
         assert len(result.text) < 350
@@ -155,7 +155,7 @@ class TestLog:
         line = "x" * 99
         code = f"yes {line} | head -n 1000000; echo the end; exit 1"
         result = bare(code)
-        assert result.text == "exit code 1; its last words: the end"
+        assert result.text == "exit code 1; last line of its log: the end"
         assert len(bare.log) < 9 << 20
         assert bare.log.endswith("the end\n")
         assert "[log cut: 8 MiB kept" in bare.log
@@ -181,7 +181,7 @@ class TestLog:
 
     def test_bytes_that_are_no_text(self, bare):
         result = bare(r"printf '\377\376\n'; exit 1")
-        assert result.text.startswith("exit code 1; its last words: ")
+        assert result.text.startswith("exit code 1; last line of its log: ")
 
 
 class TestNobodyIsLeft:

@@ -28,12 +28,12 @@ class TestEndings:
         assert (work.out / "made.txt").read_text() == "made"
         assert work.log.read_text() == "a word\n"
 
-    def test_an_exit_code_is_the_methods_error_with_its_last_words_made_printable(
+    def test_an_exit_code_is_the_methods_error_with_the_last_line_of_its_log_made_printable(
         self, engine, work
     ):
         result = engine.run(work.spec("error"))
         assert result.cause == "method-error"
-        assert result.text == "exit code 3; its last words: no such ?[31mthing"
+        assert result.text == "exit code 3; last line of its log: no such ?[31mthing"
 
     def test_a_crash_is_named_by_its_signal(self, engine, work):
         assert engine.run(work.spec("crash")).text.startswith("crashed with SIGABRT")
@@ -77,10 +77,10 @@ class TestMemory:
     def test_a_worker_killed_for_memory_is_told_beside_the_exit_code(self, engine, work, product):
         result = engine.run(work.spec("oom-child", memory_mib=64))
         if product == "podman":  # it does not say
-            assert result.text == "exit code 3; its last words: a worker died"
+            assert result.text == "exit code 3; last line of its log: a worker died"
         else:
             assert result.cause == "oom"
-            assert "exit code 3; its last words: a worker died" in result.text
+            assert "exit code 3; last line of its log: a worker died" in result.text
 
     def test_a_kill_from_outside_is_no_lack_of_memory(self, engine, work, client):
         results = []

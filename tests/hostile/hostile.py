@@ -148,7 +148,7 @@ def forged_progress():
 def forged_success():
     for name in ("stage.json", "record.json", "failure.json"):
         (out / name).write_text('{"cause": "ok", "exit_code": 0}')
-    print("1 stages run, 1 cells finished, 0 failed\nok\n\x1b]0;owned\x07")
+    print("1 stages run, 1 runs finished, 0 failed\nok\n\x1b]0;owned\x07")
 
 
 def nothing():

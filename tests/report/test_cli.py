@@ -54,9 +54,7 @@ def test_html_can_go_into_one_file(store, tmp_path):
 
 def test_other_formats_go_to_the_terminal(store):
     result = report(store, "smoke", "--format", "md")
-    assert result.stdout.startswith(
-        "# INCOMPLETE: 1 of 2 cells missing (1 never ran) – Suite smoke"
-    )
+    assert result.stdout.startswith("# INCOMPLETE: 1 of 2 runs missing (1 never ran) – Suite smoke")
 
 
 def test_out_names_the_file(store, tmp_path):
@@ -76,7 +74,7 @@ def test_parquet_goes_into_a_file_and_never_to_the_terminal(store, tmp_path):
 def test_strict_exits_with_one_for_an_incomplete_matrix(store):
     result = report(store, "smoke", "--strict", "--format", "json")
     assert result.exit_code == 1
-    assert result.stderr == "incomplete: 1 of 2 cells missing (1 never ran)\n"
+    assert result.stderr == "incomplete: 1 of 2 runs missing (1 never ran)\n"
 
 
 def test_strict_exits_with_zero_for_a_complete_matrix(store):
@@ -89,9 +87,7 @@ def test_removing_a_record_changes_title_and_exit_code(store):
     (store / "records" / "k0.json").unlink()
     after = report(store, "done", "--strict", "--format", "md")
     assert after.exit_code == 1
-    assert after.stdout.startswith(
-        "# INCOMPLETE: 1 of 1 cells missing (1 never ran) – Suite done\n"
-    )
+    assert after.stdout.startswith("# INCOMPLETE: 1 of 1 runs missing (1 never ran) – Suite done\n")
 
 
 def test_an_unknown_suite_is_an_error(store):

@@ -204,7 +204,7 @@ def test_without_kept_answers_the_page_says_so_and_shows_what_the_record_has(boa
         files_of(bare, rows_named(bare, "none+erm(cnn4)"), source, lambda _: True), "erm"
     )
     assert "The answers of this entry are not in the store" in page
-    assert "What is taken for what" not in page
+    assert "Confusion matrices" not in page
     assert "which picks the epoch" in page  # the curve of the record
     assert "no answers were kept, so there is no interval" in page
 

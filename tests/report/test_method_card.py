@@ -107,7 +107,7 @@ def test_entries_stand_with_their_rank_and_the_score_that_ranks(board):
     assert all(e.href.startswith("../entries/tone-shift-") for e in lines)
 
 
-def test_printed_numbers_are_those_of_rows_that_name_the_method(board):
+def test_reported_numbers_are_those_of_rows_that_name_the_method(board):
     columns = (Column("Accuracy", "accuracy"), Column("Dark", "accuracy", "VI"))
     rows = (
         PaperRow("ours", ("81.0", "?"), task="d/t", method="tone-shift", baseline="erm"),
@@ -116,10 +116,10 @@ def test_printed_numbers_are_those_of_rows_that_name_the_method(board):
     )
     table = PaperTable("one", "Table 1", "scores", "p. 3", "percent", columns, rows)
     papers = {"someone-2020": PaperFile("Someone", "cite", "about", (table,))}
-    (line,) = card_of(board, papers=papers).printed
+    (line,) = card_of(board, papers=papers).reported
     assert (line.paper, line.table, line.row) == ("Someone", "Table 1", "ours")
-    assert line.printed == (("Accuracy", "81.0"), ("Dark", "not known"))
-    (line,) = card_of(board, papers=papers, kind="baseline", plugin="erm").printed
+    assert line.reported == (("Accuracy", "81.0"), ("Dark", "not known"))
+    (line,) = card_of(board, papers=papers, kind="baseline", plugin="erm").reported
     assert line.row == "base"
 
 

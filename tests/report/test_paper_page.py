@@ -1,4 +1,4 @@
-"""A paper's page: printed beside reproduced, cell by cell, and counted on the leaderboard."""
+"""A paper's page: reported beside reproduced, cell by cell, and counted on the leaderboard."""
 
 import re
 from dataclasses import replace
@@ -30,7 +30,7 @@ def test_every_paper_of_the_suite_has_a_page(board):
     assert sorted(files) == [f"papers/{key}.html" for key in paper_keys(ROOT)]
 
 
-def test_a_cell_shows_printed_reproduced_and_verdict(board):
+def test_a_cell_shows_reported_reproduced_and_verdict(board):
     page = paper_files(board)["papers/fairdisco.html"].decode()
     cell = re.search(r"S37 .seed 123.</th><td(.*?)</td>", page).group(1)
     # 38 images of I-II, 47 of III-IV, 47 of V-VI; right are 30, 34 and 41, 105 of 132: 79.545 %.
@@ -53,7 +53,7 @@ def test_a_cell_without_an_answer_says_why_below(board):
 
 def test_a_number_that_nobody_could_read_is_said_to_be_unknown(board):
     page = paper_files(board)["papers/skin-diff-2024.html"].decode()
-    assert 'class="printed-value-unknown">?' in page
+    assert 'class="reported-value-unknown">?' in page
 
 
 def test_the_leaderboard_counts_the_verdicts_and_links_the_pages(board):

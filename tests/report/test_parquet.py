@@ -56,8 +56,8 @@ def test_columns_have_types_and_what_is_undefined_is_null(board):
 
 def test_the_schema_names_the_report_and_what_is_missing(board):
     about = table_of(board).schema.metadata
-    assert about[b"title"].decode() == "INCOMPLETE: 1 of 6 cells missing (1 oom) – Leaderboard"
-    assert about[b"missing"] == b"1 of 6 cells missing (1 oom)"
+    assert about[b"title"].decode() == "INCOMPLETE: 1 of 6 runs missing (1 oom) – Leaderboard"
+    assert about[b"missing"] == b"1 of 6 runs missing (1 oom)"
 
 
 def test_the_same_board_gives_the_same_bytes(board):

@@ -59,7 +59,7 @@ def test_every_format_says_that_the_matrix_is_incomplete(name, board):
     if name == "csv":
         assert "2 of 2 seeds missing (1 method-error, 1 never ran)" in text
     else:
-        assert "2 of 8 cells missing (1 method-error, 1 never ran)" in text
+        assert "2 of 8 runs missing (1 method-error, 1 never ran)" in text
 
 
 def test_markdown_shows_scores_n_gap_and_change(board):
@@ -280,7 +280,7 @@ def two_class_board(make_record, entry, cell, settings):
 @pytest.mark.parametrize("render", [render_markdown, render_latex, render_html])
 def test_every_page_names_the_event_and_its_threshold(two_class_board, render):
     assert (
-        "Positive: nevus; an image is called so from a threshold on that is picked with the epoch "
+        "Positive: nevus; an image is predicted positive from a threshold on that is picked with the epoch "
         "(0.410 to 0.520 over entries and seeds)."
     ) in render(two_class_board)
 

@@ -87,7 +87,7 @@ def test_the_title_of_an_incomplete_matrix_says_what_is_missing(
         hole(entry("c+erm"), 0),
     ]
     title = report_title(leaderboard(cells, settings))
-    assert title == ("INCOMPLETE: 3 of 4 cells missing (2 method-error, 1 never ran) – Leaderboard")
+    assert title == ("INCOMPLETE: 3 of 4 runs missing (2 method-error, 1 never ran) – Leaderboard")
 
 
 def test_a_complete_matrix_has_a_plain_title(make_record, entry, cell, settings):

@@ -78,7 +78,7 @@ def test_every_format_has_the_same_claims(board_of):
     for cell in line.cells:
         assert html.escape(cell) in page
         assert cell.replace("<", "&lt;") in text or cell in text
-    assert '"gap_of_dealt_tones":{' in render_json(board)
+    assert '"null_gap":{' in render_json(board)
 
 
 def test_every_null_of_a_row_is_in_json_and_csv(board_of):

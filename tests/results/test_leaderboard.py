@@ -307,7 +307,7 @@ def test_an_uncontained_stage_marks_the_entry(make_record, entry, cell, settings
     isolation = msgspec.structs.replace(record.circumstances.isolation, contained=False)
     plain = msgspec.structs.replace(record.circumstances, isolation=isolation)
     table = only_table([cell(record, circumstances=plain)], settings)
-    assert "uncontained" in table.rows[0].marks
+    assert "without container" in table.rows[0].marks
 
 
 def test_a_metric_between_tones_has_one_value_and_no_worst_tone(make_record, entry, cell, settings):
@@ -334,5 +334,5 @@ def test_a_cell_of_two_suites_counts_once(make_record, entry, cell, hole, settin
 def test_a_cell_with_two_contents_is_refused(make_record, entry, cell, settings):
     one = cell(make_record(entry("none+erm"), 0, LIGHT_DARK))
     two = Cell(msgspec.structs.replace(one.id, key="another"), one.record, None)
-    with pytest.raises(BadRequest, match="two cells with different content"):
+    with pytest.raises(BadRequest, match="two runs with different content"):
         leaderboard([one, two], settings)

@@ -58,16 +58,16 @@ def test_the_reference_is_told_from_the_others_and_they_are_not_from_each_other(
     assert payload["p"][0][at] > 500  # in ten-thousandths
     assert payload["p"][1][at] < 10
     assert payload["p"][2][at] < 10
-    assert [entry["band"] for entry in payload["entries"]] == [1, 1, 2]
+    assert [entry["tie_group"] for entry in payload["entries"]] == [1, 1, 2]
 
 
 def test_without_a_script_the_matrix_marks_the_pairs_that_are_told_apart(board):
     page = re.sub(r"<script.*?</script>", "", page_of(board), flags=re.DOTALL)
     # 3 pairs in accuracy (all, six tones, worst, gap) and PQD.
-    text = "2 of 3 pairs can be told apart at the 5 % level after correction for all 30 comparisons"
+    text = "2 of 3 pairs are significantly different at the 5 % level after correction for all 30 comparisons"
     assert text in page
     rows = re.findall(r"<tr><th scope=.row.>(.*?)</tr>", page)
-    told = [row.count('class="told"') for row in rows]
+    told = [row.count('class="significant"') for row in rows]
     assert told == [1, 1, 2]
     # What a row says of a column is what the column's row says of it, with the other sign.
     texts = [re.findall(r"<td[^>]*>(?:<strong>)?([^<]*)", row)[1:] for row in rows]
@@ -135,7 +135,7 @@ def test_of_entries_trained_once_the_page_says_the_difference_and_no_p(board_of)
     at = payload["scores"].index("accuracy|worst")
     assert payload["difference"][1][at] > 100
     assert payload["p"][1][at] is payload["low"][1][at] is None
-    assert "0 of 3 pairs can be told apart" in page
+    assert "0 of 3 pairs are significantly different" in page
     assert "one training run: how another would differ is not known" in page
 
 

@@ -60,7 +60,7 @@ def test_a_complete_store_has_nothing_to_run(planner, finished):
     finished()
     found = explain(planner.plan(), planner.store)
     assert found.n_cached == 1
-    assert found.lines() == ["tiny: 1 cells, 1 cached", "nothing to run"]
+    assert found.lines() == ["tiny: 1 runs, 1 cached", "nothing to run"]
 
 
 def test_a_parameter_is_named_with_both_values(planner, finished):
@@ -107,7 +107,7 @@ def test_cells_whose_stages_are_done_are_only_to_be_scored(planner, finished):
     finished()
     planner.store.record_path(planner.plan().cells[0].id.key).unlink()
     lines = explain(planner.plan(), planner.store).lines()
-    assert lines == ["tiny: 1 cells, 0 cached", "nothing to run; 1 cells to score"]
+    assert lines == ["tiny: 1 runs, 0 cached", "nothing to run; 1 runs to score"]
 
 
 def test_the_estimate_is_what_the_last_of_the_kind_took(planner, finished):

@@ -84,7 +84,7 @@ def test_a_failing_method_fails_its_own_cells_and_no_others(planner, run):
     assert [(f.plugin, f.stage, f.cause) for f in kept] == 2 * [
         ("methods/broken", "generate", "method-error")
     ]
-    assert kept[0].text == "exit code 3; its last words: no such weights"
+    assert kept[0].text == "exit code 3; last line of its log: no such weights"
     log = planner.store.folder / kept[0].log
     assert log.read_text() == "starting\nno such weights\n"
 

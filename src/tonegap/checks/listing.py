@@ -84,7 +84,7 @@ def _head(check: DataCheck) -> Iterator[str]:
     file, metadata = check.dataset.file, check.metadata
     yield f"{file.title}: {metadata.path}"
     if metadata.stand_in:
-        yield "  STAND-IN: these images are drawn, not photographs; results on them are marked so"
+        yield "  STAND-IN: these images are synthetic phantoms, not photographs; results on them are marked so"
     yield f"  layout: {metadata.schema}"
     if len(metadata.tones) < len(file.tones):
         lacking = [axis for axis in file.tones if axis not in metadata.tones]

@@ -132,7 +132,7 @@ def croissant_command(name: str, data_root: Path | None, suite_root: Path | None
 @click.option(
     "--like",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Metadata CSV of a data set: draw a stand-in for each of its rows.",
+    help="Metadata CSV of a data set: draw a phantom stand-in for each of its rows.",
 )
 @click.option("--n", "images", type=click.IntRange(1), help="Draw this many images of no data set.")
 @click.option("--out", type=_FOLDER, required=True, help="Folder to draw into.")
@@ -168,7 +168,7 @@ def _draw_like(root: Path, like: Path, out: Path, size_px: int, workers: int) ->
     n = len(parse_metadata(dataset, like).ids)
     with _progress(f"{dataset.file.title}: {n:,} stand-ins", n) as tell:
         draw_stand_ins(dataset, like, out, size_px, workers, tell)
-    say(f"{out}: {n:,} drawn stand-ins for {dataset.file.title}, {size_px} px", err=True)
+    say(f"{out}: {n:,} phantom stand-ins for {dataset.file.title}, {size_px} px", err=True)
     say(f"tonegap data check {dataset.id} --root {shlex.quote(str(out))}")
 
 
@@ -178,7 +178,7 @@ def _draw_plain(root: Path, images: int, out: Path, size_px: int, workers: int) 
     dataset = read_dataset(root, "phantom")
     with _progress(f"{images:,} images", images) as tell:
         draw_plain(dataset, images, out, size_px, workers, tell)
-    say(f"{out}: {images:,} drawn images, {size_px} px", err=True)
+    say(f"{out}: {images:,} synthetic phantom images, {size_px} px", err=True)
     say(f"tonegap data check {dataset.id} --root {shlex.quote(str(out))}")
 
 

@@ -13,7 +13,7 @@ from tonegap.cli.terminal import put, say
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 @suite_root_option
 def command(as_json: bool, suite_root: Path | None) -> None:
-    """What stages can rely on here: cores, memory, network and file walls, torch, GPUs."""
+    """What stages can rely on here: cores, memory, the sandbox, torch, GPUs."""
     from tonegap.declared.root import find_root
     from tonegap.engines.probe import probe
 

@@ -1,4 +1,4 @@
-"""`tonegap paper`: a paper's tables, printed against reproduced."""
+"""`tonegap paper`: a paper's tables, reported against reproduced."""
 
 import csv
 import io
@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from tonegap.declared.paper import PaperFile
     from tonegap.results.papers.runs import Run
 
-_ENTERED = ("table", "row", "column", "printed")
+_ENTERED = ("table", "row", "column", "reported")
+_ENTERED_BEFORE = ("table", "row", "column", "printed")  # the header of files from before 0.1.0
 
 
 @click.command("paper")
@@ -33,9 +34,11 @@ _ENTERED = ("table", "row", "column", "printed")
     help="Where a data set's metadata is, for tables that are counted from it.",
 )
 @click.option(
+    "--reported",
     "--printed",
+    "reported",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="CSV table,row,column,printed: numbers that the suite does not know.",
+    help="CSV table,row,column,reported: numbers that the suite does not know. (--printed is the same.)",
 )
 @store_option
 @suite_root_option
@@ -44,11 +47,11 @@ def command(  # noqa: PLR0913 - one parameter per option
     output: str,
     out: Path | None,
     roots: tuple[str, ...],
-    printed: Path | None,
+    reported: Path | None,
     store: Path | None,
     suite_root: Path | None,
 ) -> None:
-    """The tables of the paper KEY: printed number, reproduced number, its interval, and a verdict.
+    """The tables of the paper KEY: reported number, reproduced number, its interval, and a verdict.
 
     A cell agrees or differs only if a run had the paper's split, backbone, parameters and rule; else it
     is not comparable, and the reason is given. Without KEY: the papers that are here.
@@ -64,7 +67,7 @@ def command(  # noqa: PLR0913 - one parameter per option
         return
     paper = read_paper(root, key)
     metadata = _metadata(root, paper, roots)
-    text = _text(paper, metadata, store or root / "runs", printed, output)
+    text = _text(paper, metadata, store or root / "runs", reported, output)
     if out is None:
         put(text)
     else:
@@ -76,13 +79,13 @@ def _text(
     paper: "PaperFile",
     metadata: "dict[str, Metadata]",
     store: Path,
-    printed: Path | None,
+    reported: Path | None,
     output: str,
 ) -> str:
     from tonegap.results.papers.compare import Sources, paper_cells
     from tonegap.results.papers.words import as_csv, as_json, as_markdown
 
-    entered = _entered(printed) if printed else {}
+    entered = _entered(reported) if reported else {}
     cells = paper_cells(paper, Sources(metadata, _runs(paper, store), entered))
     if output == "csv":
         return as_csv(cells)
@@ -113,25 +116,26 @@ def _runs(paper: "PaperFile", store: Path) -> "dict[str, list[Run]]":
 
 
 def _entered(path: Path) -> dict[tuple[str, str, str], str]:
-    """The printed numbers of a user's CSV. Raises BadRequest for another form."""
-    from tonegap.declared.paper import parse_printed
+    """The reported numbers of a user's CSV. Raises BadRequest for another form."""
+    from tonegap.declared.paper import parse_reported
     from tonegap.texts import read_text
 
     try:
         reader = csv.DictReader(io.StringIO(read_text(path, BadRequest), newline=""), strict=True)
-        if tuple(reader.fieldnames or ()) != _ENTERED:
-            columns = ",".join(reader.fieldnames or ()) or "none"
-            raise BadRequest(f"{path}: found columns {columns}, wanted {','.join(_ENTERED)}")
+        columns = tuple(reader.fieldnames or ())
+        if columns not in {_ENTERED, _ENTERED_BEFORE}:
+            found_columns = ",".join(columns) or "none"
+            raise BadRequest(f"{path}: found columns {found_columns}, wanted {','.join(_ENTERED)}")
         found = {}
         for cells in reader:
             where = f"{path} line {reader.line_num}"
             if None in cells or None in cells.values():
                 raise BadRequest(f"{where}: wanted {len(_ENTERED)} cells, {','.join(_ENTERED)}")
-            if parse_printed(cells["printed"]) is None:
+            if parse_reported(cells[columns[-1]]) is None:
                 raise BadRequest(
-                    f"{where}: printed is {cells['printed']!r}, wanted a number such as 61.2"
+                    f"{where}: {columns[-1]} is {cells[columns[-1]]!r}, wanted a number such as 61.2"
                 )
-            found[cells["table"], cells["row"], cells["column"]] = cells["printed"]
+            found[cells["table"], cells["row"], cells["column"]] = cells[columns[-1]]
     except (OSError, csv.Error) as e:
         raise BadRequest(f"{path}: cannot be read as CSV: {e}") from None
     return found

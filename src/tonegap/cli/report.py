@@ -36,7 +36,7 @@ FORMATS = ("html", "md", "tex", "csv", "json", "parquet")
 @click.option(
     "--strict",
     is_flag=True,
-    help="Exit with 1 if a declared cell has no record, or something is wrong with a control or the truth.",
+    help="Exit with 1 if a declared run has no record, or something is wrong with a control or the truth.",
 )
 @store_option
 @suite_root_option
@@ -53,7 +53,7 @@ def command(  # noqa: PLR0913 (click hands over each option as an argument)
 ) -> None:
     """The leaderboard of RUNS: names of suites that ran in this store (default: all of them).
 
-    A report is made from records alone; making it again gives the same bytes. A matrix with cells
+    A report is made from records alone; making it again gives the same bytes. A matrix with runs
     missing says so in its title.
     """
     from tonegap.declared.root import find_root

@@ -100,7 +100,7 @@ _OPTIONS = (
         type=int,
         default=None,
         metavar="N",
-        help="Only about N images of each task, drawn by class and tone; reported apart.",
+        help="Only about N images of each task, sampled by class and tone; reported in tables of their own.",
     ),
     click.option(
         "--verify",
@@ -111,7 +111,7 @@ _OPTIONS = (
         "--numerics",
         type=click.Choice(["portable", "native"]),
         default=None,
-        help="portable: the same bytes on every x86 processor with AVX2; reported apart. (Default: the suite's own.)",
+        help="portable: the same bytes on every x86 processor with AVX2; reported in tables of their own. (Default: the suite's own.)",
     ),
 )
 

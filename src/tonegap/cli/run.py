@@ -176,7 +176,7 @@ def say(tally: "Tally") -> None:
     """Says on standard error how a run ended, with the first failures."""
     words = [
         f"{tally.n_stages} stages run",
-        f"{tally.n_finished} cells finished",
+        f"{tally.n_finished} runs finished",
         f"{tally.n_cached} cached",
         f"{len(tally.failures)} failed",
     ]

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 def command(
     suite: str, options: RunOptions, draws: int, rule: str, seed: int, out: Path | None
 ) -> None:
-    """Search the hyper-parameters of SUITE's baselines, in spaces that they declare.
+    """Random search of the hyper-parameters of SUITE's baselines, in spaces that they declare.
 
     Each baseline gets the same number of draws; draw 0 is what the suite says. Choice is by validation
     images alone: the selection metric (overall), the worst tone's accuracy (worst), or the least

@@ -64,7 +64,7 @@ def command(
 
 
 def _metadata(root: Path, dataset_id: str, data_root: Path | None) -> "Metadata":
-    """The metadata of the user's copy, or of the suite's own drawing. Raises BadRequest."""
+    """The metadata of the user's copy, or of the suite's own phantoms. Raises BadRequest."""
     from tonegap.data.metadata import read_metadata
     from tonegap.declared.dataset import read_dataset
 
@@ -72,7 +72,7 @@ def _metadata(root: Path, dataset_id: str, data_root: Path | None) -> "Metadata"
     if data_root is None:
         if dataset.file.drawn is None:
             raise BadRequest(
-                f"{dataset.file.title} is not drawn here: pass --root DIR, the folder of your own "
+                f"{dataset.file.title} is no phantom data set: pass --root DIR, the folder of your own "
                 f"copy.\nLicence: {dataset.file.licence.strip()}\nAccess: {dataset.file.access.strip()}"
             )
         from tonegap.data.drawn import drawn_metadata

@@ -1,4 +1,4 @@
-"""`tonegap submit`: results of others, into the leaderboards of a store."""
+"""`tonegap submit`: external submissions, into the leaderboards of a store."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @click.group("submit")
 def command() -> None:
-    """Results of others: a bundle that verifies, or predictions with a card.
+    """External submissions: a bundle that verifies, or predictions with a card.
 
     A bundle (`tonegap bundle`) is computed again from its predictions and ranked if every number holds. Predictions
     are scored here and shown at their place without a rank: nobody can check how they were made.

@@ -46,7 +46,11 @@ def text_card(card: Card) -> str:
     file = card.dataset.file
     lines = [
         f"{file.title} ({card.dataset.id})",
-        *(["  STAND-IN: the images are drawn, not photographs"] if card.stand_in else []),
+        *(
+            ["  STAND-IN: the images are synthetic phantoms, not photographs"]
+            if card.stand_in
+            else []
+        ),
         f"  source: {file.source.strip()}",
         f"  licence: {file.licence.strip()}",
         f"  access: {file.access.strip()}",

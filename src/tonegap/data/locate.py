@@ -250,7 +250,7 @@ def _refuse_hidden_stand_in(folder: Path, data_root: Path, metadata: Metadata) -
     for parent in (folder, *folder.parents):
         if (parent / STAND_IN).exists():
             raise BadData(
-                f"{parent}: holds drawn stand-ins, but {metadata.path} is read as real metadata; "
+                f"{parent}: holds phantom stand-ins, but {metadata.path} is read as real metadata; "
                 f"use --root {parent} for the stand-ins or move them away"
             )
         if parent == data_root:

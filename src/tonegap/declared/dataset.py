@@ -15,7 +15,7 @@ from tonegap.errors import BadRoom
 from tonegap.tones import GROUPS, TYPES
 
 DATASET_FILE = "dataset.toml"
-ROOM = "benchmarks"
+BENCHMARKS = "benchmarks"
 PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
 _ID = re.compile(r"[a-z0-9]+([-_][a-z0-9]+)*")
 # What a drawn data set writes, and so what its `columns` may name.
@@ -57,7 +57,7 @@ class Malignant(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Published(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The counts that the source printed; `ids_sha256` is of the sorted ids, one a line."""
+    """The counts that the source reported; `ids_sha256` is of the sorted ids, one a line."""
 
     source: str
     rows: int
@@ -128,7 +128,7 @@ class Dataset:
 
 def dataset_ids(root: Path) -> list[str]:
     """Sorted ids of the data sets of a suite root: folders that hold `dataset.toml`."""
-    return sorted(path.parent.name for path in (root / ROOM).glob(f"*/{DATASET_FILE}"))
+    return sorted(path.parent.name for path in (root / BENCHMARKS).glob(f"*/{DATASET_FILE}"))
 
 
 def read_dataset(root: Path, dataset_id: str) -> Dataset:
@@ -138,8 +138,8 @@ def read_dataset(root: Path, dataset_id: str) -> Dataset:
     """
     if dataset_id not in dataset_ids(root):
         known = ", ".join(dataset_ids(root)) or "none"
-        raise BadRoom(f"{root / ROOM}: no data set {dataset_id!r}; there are: {known}")
-    return read_dataset_folder(root / ROOM / dataset_id)
+        raise BadRoom(f"{root / BENCHMARKS}: no data set {dataset_id!r}; there are: {known}")
+    return read_dataset_folder(root / BENCHMARKS / dataset_id)
 
 
 def read_dataset_folder(folder: Path) -> Dataset:

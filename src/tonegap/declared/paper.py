@@ -1,6 +1,6 @@
-"""A paper's printed tables, `reports/papers/KEY/paper.toml`, and what each cell can be held against.
+"""A paper's tables, `reports/papers/KEY/paper.toml`, and what each cell can be held against.
 
-The mistake it exists to prevent: a printed number beside a reproduced one that answers another question.
+The mistake it exists to prevent: a reported number beside a reproduced one that answers another question.
 """
 
 import re
@@ -25,8 +25,8 @@ _FORM = re.compile(r"(?P<value>-?\d*\.?\d+)(?:±(?P<spread>\d*\.?\d+))?")
 
 
 @dataclass(frozen=True, slots=True)
-class Printed:
-    """A number as a paper printed it, in the table's unit.
+class Reported:
+    """A number as a paper reports it, in the table's unit.
 
     `half` is half of the last digit's unit: what rounding may hide.
     """
@@ -36,14 +36,14 @@ class Printed:
     half: float
 
 
-def parse_printed(text: str) -> Printed | None:
+def parse_reported(text: str) -> Reported | None:
     """The number in a cell such as `20.2`, `.970` or `82.4±1.5`; None for anything else."""
     match = _FORM.fullmatch(text)
     if match is None:
         return None
     _, _, decimals = match["value"].partition(".")
     spread = match["spread"]
-    return Printed(
+    return Reported(
         float(match["value"]), float(spread) if spread else None, 0.5 * 10 ** -len(decimals)
     )
 
@@ -62,7 +62,7 @@ class Column(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class PaperRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One row and its printed cells, as printed; "" where there is none, "?" where it is not known.
+    """One row and its reported numbers, as the paper prints them; "" where there is none, "?" where it is not known.
 
     In a table of scores: the entry and task that answer it, the parameters they must have had, and the
     rule that picked the epoch; `not_comparable` says why nothing here can. In a table of stored
@@ -149,11 +149,11 @@ def _problems(table: PaperTable) -> list[str]:
 def _row_problems(row: PaperRow, table: PaperTable) -> list[str]:
     found = []
     if len(row.printed) != len(table.columns):
-        found.append(f"{len(row.printed)} printed cells for {len(table.columns)} columns")
+        found.append(f"printed: {len(row.printed)} numbers for {len(table.columns)} columns")
     found += [
-        f"printed cell {text!r} is no number (12.3 or 12.3±0.4, {UNKNOWN!r} for not known)"
+        f"printed: {text!r} is no number (12.3 or 12.3±0.4, {UNKNOWN!r} for not known)"
         for text in row.printed
-        if text not in {"", UNKNOWN} and parse_printed(text) is None
+        if text not in {"", UNKNOWN} and parse_reported(text) is None
     ]
     if row.selection not in SELECTIONS:
         found.append(f"selection is {row.selection!r}, wanted one of {', '.join(SELECTIONS)}")

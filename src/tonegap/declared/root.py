@@ -1,4 +1,4 @@
-"""Where the rooms are: the suite root."""
+"""Finds the suite root, the folder that holds the suite folders and plug-in folders."""
 
 import tomllib
 from pathlib import Path

@@ -11,7 +11,7 @@ from typing import Literal
 
 import msgspec
 
-from tonegap.declared.dataset import ROOM
+from tonegap.declared.dataset import BENCHMARKS
 from tonegap.declared.split_rules import (
     Carve,
     GroupedHoldout,
@@ -186,7 +186,9 @@ class Task:
 
 def task_ids(root: Path) -> list[str]:
     """Sorted ids of the tasks of a suite root: `<data set>/<file name without .toml>`."""
-    return sorted(f"{p.parent.parent.name}/{p.stem}" for p in (root / ROOM).glob("*/tasks/*.toml"))
+    return sorted(
+        f"{p.parent.parent.name}/{p.stem}" for p in (root / BENCHMARKS).glob("*/tasks/*.toml")
+    )
 
 
 def read_task(root: Path, task_id: str) -> Task:
@@ -195,9 +197,11 @@ def read_task(root: Path, task_id: str) -> Task:
     if task_id not in known:
         dataset_id = task_id.split("/")[0]
         near = [other for other in known if other.startswith(f"{dataset_id}/")] or known
-        raise BadRoom(f"{root / ROOM}: no task {task_id!r}; there are: {', '.join(near) or 'none'}")
+        raise BadRoom(
+            f"{root / BENCHMARKS}: no task {task_id!r}; there are: {', '.join(near) or 'none'}"
+        )
     dataset_id, name = task_id.split("/")
-    path = root / ROOM / dataset_id / "tasks" / f"{name}.toml"
+    path = root / BENCHMARKS / dataset_id / "tasks" / f"{name}.toml"
     file = read_toml(path, TaskFile)
     for problem in task_problems(file):
         raise BadRoom(f"{path}: {problem}")

@@ -51,7 +51,7 @@ def output_over(spec: RunSpec, folders: Sequence[Path], pid: int | None) -> Endi
     return "bad-output", f"wrote {written / _MIB:,.1f} MiB; its limit is {limit}"
 
 
-def judge(code: int, peak_mib: float | None, limits: Limits, last_words: str) -> Ending:
+def judge(code: int, peak_mib: float | None, limits: Limits, last_line: str) -> Ending:
     """What an exit code that nobody asked for means: negative, or above 128, is a signal."""
     if code == 0:
         return "ok", ""
@@ -63,6 +63,6 @@ def judge(code: int, peak_mib: float | None, limits: Limits, last_words: str) ->
     how = f"exit code {code}"
     if number in _CRASHES:
         how = f"crashed with {signal.Signals(number).name}"
-    if not last_words:
-        return "method-error", f"{how}, without a word"
-    return "method-error", f"{how}; its last words: {last_words}"
+    if not last_line:
+        return "method-error", f"{how}; its log is empty"
+    return "method-error", f"{how}; last line of its log: {last_line}"

@@ -12,7 +12,7 @@ from tonegap.engines.sandbox import sandbox_kind
 from tonegap.errors import EngineError
 from tonegap.numerics import can_be_portable
 
-_WALLS = {
+_SANDBOXES = {
     "bubblewrap": "bubblewrap: no network, an allow-list of folders, read-only",
     "unshare": "unshare: no network; files of the host can be read",
     "none": "none: a stage can read the host's files and use its network",
@@ -25,7 +25,7 @@ def probe(root: Path) -> dict[str, str]:
         "cores": str(len(os.sched_getaffinity(0))),
         "memory": f"{psutil.virtual_memory().total / 2**30:.1f} GiB",
         "free disk": f"{shutil.disk_usage(root).free / 2**30:.1f} GiB at {root}",
-        "walls of the local engine": _WALLS[sandbox_kind()],
+        "sandbox of the local engine": _SANDBOXES[sandbox_kind()],
         "memory limit of the local engine": (
             f"watched{unseen_memory(sandbox_kind())}; a stage over it is killed within 0.25 s"
         ),
@@ -69,11 +69,11 @@ def _containers(root: Path) -> dict[str, str]:
             daemon = describe(client)
     except EngineError as e:
         return {"docker engine": str(e)}
-    kills = "told from other kills" if daemon.tells_oom else "reported like any other kill"
+    kills = "distinguished from other kills" if daemon.tells_oom else "reported like any other kill"
     return {
         "docker engine": f"ready: {daemon.label}" + (", rootless" if daemon.rootless else ""),
         "limits of the docker engine": _held_to(daemon.enforces),
-        "walls of the docker engine": _tried(root, daemon.rootless),
+        "sandbox of the docker engine": _tried(root, daemon.rootless),
         "memory kills of the docker engine": kills,
     }
 
@@ -87,7 +87,7 @@ def _held_to(enforces: frozenset[str]) -> str:
 
 
 def _tried(root: Path, rootless: bool) -> str:
-    """What a container of some image from the lock found, pushing at its walls."""
+    """What a container of some image from the lock found, trying its sandbox."""
     from tonegap.engines.docker.image import stage_image
     from tonegap.engines.docker.trial import try_walls
     from tonegap.formats.image_lock import read_lock

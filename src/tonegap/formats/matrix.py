@@ -86,7 +86,7 @@ class Failure(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Cell(msgspec.Struct, frozen=True):
     """A cell with what was found for it: a record, or why there is none (null: it never ran).
 
-    `submission` is `bundle` or `predictions` for results of others, empty for this store's own.
+    `submission` is `bundle` or `predictions` for external submissions, empty for this store's own.
     `repeats`: what running it anew gave.
     """
 

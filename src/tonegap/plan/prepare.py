@@ -56,7 +56,7 @@ class Request:
 def prepare(request: Request) -> Plan:
     """The plan of a request.
 
-    Raises ToneGapError for anything in the rooms or the data that makes it impossible; nothing has run by then.
+    Raises ToneGapError for anything in the suite folders or the data that makes it impossible; nothing has run by then.
     """
     suite = request.suite
     plugins = _plugins(request)

@@ -1,4 +1,4 @@
-"""Claims in words and cells, the same in every format."""
+"""Writes a table's intervals, changes and nulls as text, the same in every format."""
 
 from dataclasses import dataclass
 
@@ -18,17 +18,17 @@ from tonegap.scores.tables import ALL, GAP, WORST
 
 ONE_TRAINING = "one training run"
 _ABOUT = (
-    "95 % intervals of the method, over test images and training runs: whole groups of near-duplicates are drawn anew "
+    "95 % intervals of the method, over test images and training runs: whole groups of near-duplicates are resampled "
     "within each tone, the same for every entry, 2,000 times; what training seeds add is measured on the seeds of all "
     "entries together. Shares have Wilson's interval, areas under the ROC curve DeLong's on the logit scale; those of "
     "worst tone and gap, both of the mean over seeds, come from inverting a test, since noise alone makes a gap. "
-    "Entries of one band cannot be told from its best at the 5 % level, "
-    "its lead held against the largest that chance gives among as many. "
+    "Entries of one tie group are statistically tied with its best at the 5 % level: "
+    "its lead is held against the largest that chance gives among as many. "
     "p of a change is two-sided, paired by image, and corrected for all entries and scores (Holm); the change's "
     "interval is at the level that it is tested at, so it leaves 0 out just where p is below 0.05."
 )
 _NULLS = (
-    "The gap if tones were alike is that of tones permuted among all images, and among those of one class: classes "
+    "The null gap is that of permuted tone labels, permuted among all images, and among those of one class: classes "
     "that differ by tone make the first p small, too. Both p are of their row alone, not corrected for the others; 400 "
     "permutations give none below 0.0025."
 )
@@ -62,14 +62,14 @@ def claims_about(claims: Claims) -> str:
     if claims.n_left:
         parts.append(
             f"Of this long table {len(claims.table.all_rows) - claims.n_left:,} rows (the first, references and "
-            f"controls) have intervals and bands, and p is corrected for them; {claims.n_left:,} have none."
+            f"controls) have intervals and tie groups, and p is corrected for them; {claims.n_left:,} have none."
         )
     if claims.positives:
         listed = ", ".join(f"{tone} {n}" for tone, n in claims.positives.items())
         parts.append(f"Positive test images by tone: {listed}.")
     if claims.without:
         parts.append(
-            f"Without kept answers, and so without intervals: {', '.join(claims.without)}."
+            f"Without kept predictions, and so without intervals: {', '.join(claims.without)}."
         )
     return " ".join(parts)
 
@@ -78,13 +78,13 @@ def claims_header(claims: Claims) -> tuple[str, ...]:
     """Names of the columns after the entry's."""
     label = metric_label(claims.table.ranked[2])
     if not _has_gap(claims):
-        return ("band", label, f"Δ {label}", "p", "σ̂ over seeds")
+        return ("tie group", label, f"Δ {label}", "p", "σ̂ over seeds")
     return (
-        "band",
+        "tie group",
         f"{label}, worst tone",
         "gap",
-        "gap if tones were alike; within class",
-        "detectable",
+        "null gap; within class",
+        "minimum detectable difference",
         f"{label}, all",
         "Δ worst",
         "p",
@@ -107,11 +107,11 @@ def _has_gap(claims: Claims) -> bool:
 
 
 def _cells(row: RowClaims, *, gap: bool) -> tuple[str, ...]:
-    band = "" if row.band is None else ONE_TRAINING if row.trained_once else str(row.band)
+    tie_group = "" if row.band is None else ONE_TRAINING if row.trained_once else str(row.band)
     if not gap:
-        return (band, _interval(row, ALL), *_change(row, ALL), _seeds(row))
+        return (tie_group, _interval(row, ALL), *_change(row, ALL), _seeds(row))
     return (
-        band,
+        tie_group,
         _interval(row, WORST),
         _interval(row, GAP),
         _parity(row),
@@ -142,9 +142,9 @@ def interval_text(interval: Interval | None) -> str:
     return percent_range(interval.low, interval.high)
 
 
-def detectable_text(detectable: float) -> str:
-    """The smallest difference that a test set shows, in points; or that it shows none."""
-    return percent(detectable) if detectable < 1 else "more than 100: not detectable"
+def detectable_text(difference: float) -> str:
+    """The minimum detectable difference in points; or that no difference is detectable."""
+    return percent(difference) if difference < 1 else "more than 100: not detectable"
 
 
 def _parity(row: RowClaims) -> str:

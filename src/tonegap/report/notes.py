@@ -6,7 +6,7 @@ from tonegap.scores.rules import MOST_PROBABLE
 
 def images_note(table: Table) -> str | None:
     """What must be said of images that are not photographs, or not all of them; None for all real ones."""
-    notes = [note for note in (_drawn_note(table), _part_note(table)) if note]
+    notes = [note for note in (_phantom_note(table), _part_note(table)) if note]
     return " ".join(notes) or None
 
 
@@ -15,40 +15,41 @@ def _part_note(table: Table) -> str | None:
     if question is None or question.subset is None:
         return None
     return (
-        f"A subset: about {question.subset:,} of the task's images, drawn by class and tone. "
+        f"A subset: about {question.subset:,} of the task's images, sampled by class and tone. "
         "The numbers are not those of the task and rank among themselves alone."
     )
 
 
-def _drawn_note(table: Table) -> str | None:
+def _phantom_note(table: Table) -> str | None:
     question = table.question
     if question and question.stand_in:
         return (
-            "Stand-in images: drawings take the place of the real images under the real metadata. "
+            "Stand-in images: synthetic phantoms take the place of the real images under the real metadata. "
             "The numbers exercise the protocol and say nothing about real skin."
         )
     if question and question.drawn:
-        return "Drawn images: the numbers say nothing about real skin."
+        return "Synthetic phantom images: the numbers say nothing about real skin."
     return None
 
 
 def event_note(table: Table) -> str:
-    """Which classes are the event, and from which probability on an image is called so; empty without results."""
+    """The positive classes and the threshold of a positive prediction; empty without results."""
     if table.question is None:
         return ""
     positive = table.question.positive
     if not positive:
         return "No class is declared positive: ROC-AUC is the mean of each class against the rest."
-    rule = table.ranked[0]
-    selected = [r.scores[rule] for row in table.all_rows for r in row.records if rule in r.scores]
+    selection = table.ranked[0]
+    selected = [
+        r.scores[selection] for row in table.all_rows for r in row.records if selection in r.scores
+    ]
     known = [s.threshold for s in selected if s.threshold is not None]
     low, high = (f"{end(known, default=0):.3f}" for end in (min, max))
     between = low if low == high else f"{low} to {high} over entries and seeds"
-    called = (
-        f"from a threshold on that is picked with the epoch ({between})" if known else MOST_PROBABLE
-    )
-    by = "called so " if known else "called so by the "
-    return f"Positive: {' or '.join(positive)}; an image is {by}{called}."
+    rule = f"from a threshold on that is picked with the epoch ({between})"
+    if not known:
+        rule = f"by the {MOST_PROBABLE}"
+    return f"Positive: {' or '.join(positive)}; an image is predicted positive {rule}."
 
 
 def border_note(table: Table) -> str:

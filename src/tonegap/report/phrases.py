@@ -125,17 +125,17 @@ def n_of_tone(table: Table, view: tuple[str, str, str], index: int) -> str:
 
 
 def report_title(board: Leaderboard) -> str:
-    """The title, which says first of all if a control or the truth is wrong, or cells are missing."""
+    """The title, which says first of all if a control or the truth is wrong, or runs are missing."""
     parts = list(dict.fromkeys(kind for kind, _ in board.stamps))
     if board.holes:
         parts.append(f"INCOMPLETE: {missing(board.holes, board.n_cells)}")
     return " – ".join([*parts, board.settings.title])
 
 
-def missing(holes: tuple[Hole, ...], n_cells: int) -> str:
-    """`3 of 14 cells missing (2 method-error, 1 never ran)`."""
+def missing(holes: tuple[Hole, ...], n_runs: int) -> str:
+    """`3 of 14 runs missing (2 method-error, 1 never ran)`."""
     causes = ", ".join(f"{n} {cause}" for cause, n in Counter(h.cause for h in holes).items())
-    return f"{len(holes)} of {n_cells} cells missing ({causes})"
+    return f"{len(holes)} of {n_runs} runs missing ({causes})"
 
 
 def table_title(table: Table) -> str:
@@ -192,7 +192,9 @@ def answer(board: Leaderboard, table: Table) -> tuple[str, ...]:
     if len(first) == 1:
         sure = _claims_of(first[0], table, board)
         sentences += _against_reference(first[0], board, table.ranked, sure)
-        sentences += _told_apart(sure, table, board) if sure else _seeds_apart(ranked, table, board)
+        sentences += (
+            _ties(sure, table, board) if sure else _overlap_over_seeds(ranked, table, board)
+        )
     sentences += _above_controls(ranked, table, board)
     return tuple(sentences)
 
@@ -229,8 +231,8 @@ def _claims_of(row: Row, table: Table, board: Leaderboard) -> RowClaims | None:
     return next((r for r in found if r.band is not None), None)
 
 
-def _told_apart(sure: RowClaims, table: Table, board: Leaderboard) -> list[str]:
-    """How sure the best entry's score is, and which others images and training runs cannot tell from it."""
+def _ties(sure: RowClaims, table: Table, board: Leaderboard) -> list[str]:
+    """The interval of the best entry's score, and which other entries are statistically tied with it."""
     by_worst_tone = board.settings.by_worst(table.ranked[2])
     what = "worst-tone score" if by_worst_tone else "score"
     interval = sure.shown.get(WORST if by_worst_tone else ALL)
@@ -245,18 +247,16 @@ def _told_apart(sure: RowClaims, table: Table, board: Leaderboard) -> list[str]:
         return [*found, f"{ONE_RUN.capitalize()}, so no entry is called better than another."]
     claims = board.claims_of(table)
     others = [r for r in claims.rows if r.band is not None and r is not sure] if claims else []
-    alike = [r.row.entry.label for r in others if r.band == sure.band]
-    if alike:
-        named = _named(alike)
+    tied = [r.row.entry.label for r in others if r.band == sure.band]
+    if tied:
+        named = _named(tied)
         return [
             *found,
-            f"By its lead alone (bands) these images and training runs cannot tell it from {named}: "
-            "their order may be chance.",
+            f"By its lead alone it is statistically tied with {named}: their order may be chance.",
         ]
     if others:
         found.append(
-            "By its lead alone (bands) these images and training runs tell it apart from every other entry that has an "
-            "interval."
+            "By its lead alone it is significantly different from every other entry that has an interval."
         )
     return found
 
@@ -304,7 +304,7 @@ def _moved(value: float, down: str, up: str) -> str:
     return f"{percent(abs(value))} points {up if value > 0 else down}"
 
 
-def _seeds_apart(ranked: list[Row], table: Table, board: Leaderboard) -> list[str]:
+def _overlap_over_seeds(ranked: list[Row], table: Table, board: Leaderboard) -> list[str]:
     """Whether the first two overlap over seeds."""
     best = rank_mean(ranked[0], table, board)
     if best.low is None or best.high is None:
@@ -316,9 +316,9 @@ def _seeds_apart(ranked: list[Row], table: Table, board: Leaderboard) -> list[st
     second = rank_mean(ranked[1], table, board)
     if second.low is None or second.high is None:
         return [text + "."]
-    apart = best.low > second.high or best.high < second.low
+    disjoint = best.low > second.high or best.high < second.low
     next_range = f"that of the next entry, {ranked[1].entry.label} ({spread(second)})"
-    if apart:
+    if disjoint:
         return [f"{text} and does not overlap {next_range}."]
     return [f"{text} and overlaps {next_range}: their order may be chance."]
 

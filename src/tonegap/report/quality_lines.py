@@ -23,8 +23,8 @@ SUMMARY_HEADER = (
 
 
 SUMMARY_ABOUT = (
-    "Tone group as asked: share of synthetic images whose skin shows it by its typology angle, and the "
-    "same measure on training images beside it. KID: distance to the training images in feature space, "
+    "Tone group as asked: share of synthetic images whose skin shows it by its individual typology angle (ITA), "
+    "and the same measure on training images beside it. KID: distance to the training images in feature space, "
     "smaller is nearer. Near: as near to a training image as the nearest 5 % of training images are to "
     "another one."
 )

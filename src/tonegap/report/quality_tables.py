@@ -147,8 +147,9 @@ def _tones(title: str, table: ToneTable) -> TextTable:
     for tone, counts, same in zip(table.asked, table.counts, table.same_group_by_tone, strict=True):
         rows.append((tone, *(f"{n:,}" if n else "·" for n in counts), share(same)))
     about = (
-        f"Rows: tone asked for (of training images: annotated); columns: tone by the typology angle of the "
-        f"skin. In the same group: {share(table.same_group)}; the same tone: {share(table.same_tone)}."
+        f"Rows: tone asked for (of training images: annotated); columns: tone by the individual typology "
+        f"angle (ITA) of the skin. In the same group: {share(table.same_group)}; "
+        f"the same tone: {share(table.same_tone)}."
     )
     if table.n_without_tone:
         about += f" {table.n_without_tone:,} images without such a tone are left out."

@@ -35,7 +35,7 @@ def without_cycle_search() -> Iterator[None]:
 
 
 def assemble(store: Path, suites: Sequence[SuiteRun], settings: LeaderboardSettings) -> Leaderboard:
-    """The leaderboard of suites that ran in a store, beside the results of others for the same tasks.
+    """The leaderboard of suites that ran in a store, beside the external submissions to the same tasks.
 
     Raises StoreError for what is damaged, BadRequest for cells that contradict each other.
     """

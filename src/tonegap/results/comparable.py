@@ -41,10 +41,10 @@ def marks_of(
     found = {
         "control": control,
         "submitted bundle": submission == "bundle",
-        "results of others": submission == "predictions",
+        "external predictions": submission == "predictions",
         "stand-in": any(r.data.stand_in for r in records),
         "subset": any(r.data.subset is not None for r in records),
-        "uncontained": not all(r.circumstances.isolation.contained for r in records),
+        "without container": not all(r.circumstances.isolation.contained for r in records),
         # Of a run elsewhere that is a claim, and taking the mark away would be believing it.
         "says: in a container": submission == "bundle"
         and all(r.circumstances.isolation.contained for r in records),

@@ -16,9 +16,9 @@ from tonegap.formats.repeats import Repeats
 MARKS: dict[str, str] = {
     "reference": "changes are counted from this entry",
     "control": "a control: the others are read against it (chance, or more of the same); never ranked",
-    "stand-in": "drawn images stand in for the real ones; says nothing about real skin",
+    "stand-in": "synthetic phantom images stand in for the real ones; says nothing about real skin",
     "subset": "a part of the task's images was used; not to be read beside full results",
-    "uncontained": "a stage ran as a plain process, not in a container",
+    "without container": "a stage ran as a plain process, not in a container",
     "says: in a container": "by its own word every stage ran in a container; nothing here can check that",
     "tone at test": "the classifier is told the tone of test images",
     "incomplete seeds": "a declared seed has no result; shown over the others, not ranked",
@@ -26,7 +26,7 @@ MARKS: dict[str, str] = {
     "other seeds": "its seeds are not those of the others; shown apart from their means, not ranked",
     "mixed": "its seeds ran with different parameters or environments; not ranked",
     "submitted bundle": "made elsewhere; every number of it was computed again here from its predictions",
-    "results of others": "predictions made elsewhere, scored here; how they were made nobody can check; not ranked",
+    "external predictions": "predictions made elsewhere, scored here; how they were made nobody can check; not ranked",
     "origin unknown": "does not say what its images were made from",
     "levelling down": "significantly smaller gap than the reference, and significantly worse for the worst tone",
 }
@@ -100,7 +100,7 @@ class View:
     """What a row says in one metric under one selection rule and tone axis.
 
     Both of the overall score, and counted from the epoch that validation picks: `under_test_oracle` is how much
-    another number would be printed had the epoch been picked on the test images, luck included; `cross_fitted` is
+    another number would be reported had the epoch been picked on the test images, luck included; `cross_fitted` is
     what such a choice gains, picked on one half of the test images and scored on the other.
     `comparison` is None for the reference itself and for controls.
     """

@@ -34,7 +34,7 @@ def unique_cells(cells: Sequence[Cell]) -> list[Cell]:
         known = found.setdefault((cell.id.task, cell.id.entry, cell.id.seed), cell)
         if known.id.key != cell.id.key:
             raise BadRequest(
-                f"{cell.id.entry.label}, {cell.id.task}, seed {cell.id.seed}: two cells with "
+                f"{cell.id.entry.label}, {cell.id.task}, seed {cell.id.seed}: two runs with "
                 "different content; report their suites one at a time"
             )
     return list(found.values())

@@ -21,7 +21,7 @@ from tonegap.scores.evidence.tone_draws import tone_draws
 from tonegap.scores.tables import ALL, WORST, metric_named
 
 SHRUNKEN = "shrunken_worst"
-OTHERS = "results of others"
+OTHERS = "external predictions"
 _NEVER = ("other data", "mixed")
 
 
@@ -73,7 +73,7 @@ def _place(score: float, asked: Asked) -> int:
 
 
 def _would_be(place: int, ranked: Sequence[int]) -> str:
-    """Why predictions of others have no rank, and which it would be."""
+    """Why external predictions have no rank, and which it would be."""
     rank = 1 + sum(other < place for other in ranked)
     return f"predictions made elsewhere: by its score it would be rank {rank} of {len(ranked) + 1}"
 
@@ -152,7 +152,7 @@ def _noise(rows: Sequence[Row], asked: Asked) -> FloatArray | str:
     found = [tone_draws(s, asked.positive, asked.tones, asked.view[2]) for s in alike]
     draws = [drawn for drawn in found if drawn is not None]
     noise = noise_by_tone(draws) if draws else None
-    return "it is undefined in too many draws of so few images" if noise is None else noise
+    return "it is undefined in too many resamples of so few images" if noise is None else noise
 
 
 def _said(row: Row, answers: Answers | None) -> list[TestAnswers]:

@@ -37,9 +37,9 @@ class Explanation:
         """The same for programs."""
         return {
             "suite": self.suite,
-            "cells": self.n_cells,
+            "runs": self.n_cells,
             "cached": self.n_cached,
-            "not_applicable": [{"cell": c, "why": w} for c, w in self.not_applicable],
+            "not_applicable": [{"run": c, "why": w} for c, w in self.not_applicable],
             "stages": [{"key": m.key, "stage": m.title, "why": m.why} for m in self.misses],
             "estimated_seconds": round(self.seconds, 1),
             "without_estimate": self.n_without_estimate,
@@ -47,12 +47,12 @@ class Explanation:
 
     def lines(self) -> list[str]:
         """The same for a reader."""
-        found = [f"{self.suite}: {self.n_cells} cells, {self.n_cached} cached"]
+        found = [f"{self.suite}: {self.n_cells} runs, {self.n_cached} cached"]
         found += [f"not applicable: {cell}: {why}" for cell, why in self.not_applicable]
         found += [f"would run: {miss.title}\n    because {miss.why}" for miss in self.misses]
         if not self.misses:
             n_to_score = self.n_cells - self.n_cached - len(self.not_applicable)
-            scores = f"; {n_to_score} cells to score" if n_to_score else ""
+            scores = f"; {n_to_score} runs to score" if n_to_score else ""
             return [*found, f"nothing to run{scores}"]
         cost = f"{len(self.misses)} stages to run, about {self.seconds:.0f} s of work"
         if self.n_without_estimate:

@@ -67,7 +67,7 @@ def _record_damage(store: Store, cell: CellPlan, sealed: Container[str]) -> str 
         return f"{unit} is no record"
     found = (record.schema, record.entry, record.task, record.seed)
     wanted = (SCHEMA, cell.id.entry, cell.id.task, cell.id.seed)
-    return None if found == wanted else f"{unit} is another cell's record"
+    return None if found == wanted else f"{unit} is another run's record"
 
 
 def _needed(

@@ -109,14 +109,14 @@ METRICS: tuple[Metric, ...] = (
         "sensitivity",
         larger_is_better=True,
         per_tone=True,
-        meaning="share of the positive images that are called positive",
+        meaning="share of the positive images that are predicted positive",
         source="fairlearn 0.15, true_positive_rate",
     ),
     Metric(
         "specificity",
         larger_is_better=True,
         per_tone=True,
-        meaning="share of the negative images that are called negative",
+        meaning="share of the negative images that are predicted negative",
         source="fairlearn 0.15, true_negative_rate",
     ),
     Metric(
@@ -165,13 +165,13 @@ METRICS: tuple[Metric, ...] = (
         "equalized_odds_difference",
         larger_is_better=False,
         per_tone=False,
-        meaning="largest difference between tones in sensitivity or in false alarm "
+        meaning="largest difference between tones in sensitivity or in false positive "
         "rate, the larger",
         source="fairlearn 0.15, function of the same name with agg='worst_case'",
     ),
 )
 SELECTION_METRICS = ("accuracy", "balanced_accuracy", "auc", "worst_tone_accuracy")
-# What rests on the event: its probability, or whether an image is called so.
+# What rests on the event: its probability, or whether an image is predicted positive.
 OF_CALLS = frozenset(
     {
         "sensitivity",

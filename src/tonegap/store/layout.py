@@ -6,7 +6,7 @@ failures/KEY.json  why a cell has none     suites/NAME.json    declared matrices
 quality/KEY/       the sheet of a synthetic set, and its pictures
 truth/SHA256.csv   what records were scored against
 truth/first/NAME   digest of the first truth of a task at a seed
-submissions/ID/    results of others, each laid out as a store
+submissions/ID/    external submissions, each laid out as a store
 last/SLOT.json     ingredients of the newest stage of a kind, to explain a cache miss
 checkpoints/KEY/   what an unfinished try of a resumable stage left
 determinism/KEY.json  how a second run of a stage went

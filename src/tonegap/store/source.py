@@ -1,4 +1,4 @@
-"""Where the pages beside the leaderboard find what no record holds: rooms, predictions, declared suites."""
+"""Where the pages beside the leaderboard find what no record holds: suite folders, predictions, declared suites."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

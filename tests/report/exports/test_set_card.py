@@ -120,7 +120,7 @@ def test_the_licence_is_inherited_and_real_photographs_are_marked(facts):
     assert ": ask the clinic." in section(card, "Licence")
     assert "**Made from images of the data set clinic: its terms decide" in card
     assert "**" not in set_card(with_data(facts, drawn=True))
-    assert "**Made from drawn stand-ins" in set_card(with_data(facts, stand_in=True))
+    assert "**Made from synthetic phantoms" in set_card(with_data(facts, stand_in=True))
 
 
 def test_what_it_must_not_be_used_for_is_said(facts):

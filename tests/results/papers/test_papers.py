@@ -18,7 +18,7 @@ from tonegap.declared.paper import (
     PaperRow,
     PaperTable,
     paper_keys,
-    parse_printed,
+    parse_reported,
     read_paper,
 )
 from tonegap.errors import BadRequest, BadRoom
@@ -30,17 +30,17 @@ from tonegap.results.papers.words import as_csv, as_json, as_markdown, tally
 ROOT = Path(__file__).parents[3]
 
 
-def test_a_printed_number_keeps_what_rounding_hides():
-    number = parse_printed("82.4±1.5")
+def test_a_reported_number_keeps_what_rounding_hides():
+    number = parse_reported("82.4±1.5")
     assert number is not None
     assert (number.value, number.spread) == (82.4, 1.5)
     assert number.half == pytest.approx(0.05)
-    assert parse_printed(".9704").half == pytest.approx(0.00005)
-    assert parse_printed("about 80") is None
+    assert parse_reported(".9704").half == pytest.approx(0.00005)
+    assert parse_reported("about 80") is None
 
 
 @pytest.mark.parametrize(
-    ("printed", "reproduced", "verdict"),
+    ("reported", "reproduced", "verdict"),
     [
         ("20.2", Reproduced(20.16), "agrees"),
         ("20.2", Reproduced(20.3), "differs"),
@@ -49,24 +49,24 @@ def test_a_printed_number_keeps_what_rounding_hides():
         ("82.4±1.5", Reproduced(80.0), "agrees"),
         ("82.4±1.5", Reproduced(79.0), "differs"),
         ("20.2", Reproduced(20.2, verdict="not comparable", why="another split"), "not comparable"),
-        ("?", Reproduced(20.2), "printed value unknown"),
+        ("?", Reproduced(20.2), "reported value unknown"),
         ("", Reproduced(20.2), ""),
         ("20.2", Reproduced(verdict="not run"), "not run"),
     ],
 )
-def test_the_verdict_on_a_cell(printed, reproduced, verdict):
-    assert judge(printed, reproduced)[0] == verdict
+def test_the_verdict_on_a_cell(reported, reproduced, verdict):
+    assert judge(reported, reproduced)[0] == verdict
 
 
 def test_what_no_run_made_is_never_called_reproduced():
     # 21 cells of stored counts, and 8 cells that a run could answer: none has run.
     paper = read_paper(ROOT, "fairdisco")
     cells = paper_cells(paper, Sources())
-    said = "29 printed cells: 0 of 8 reproduced by a run, 21 recomputed from the authors' counts, 8 not run."
+    said = "29 reported numbers: 0 of 8 reproduced by a run, 21 recomputed from the authors' counts, 8 not run."
     assert said in as_markdown(paper, cells)
     assert json.loads(as_json(paper, cells))["summary"] == said
     rows = list(csv.DictReader(io.StringIO(as_csv(cells))))
-    assert {(r["verdict"], r["kind"]) for r in rows if r["printed"]} == {
+    assert {(r["verdict"], r["kind"]) for r in rows if r["reported"]} == {
         ("recomputed from the authors' counts", "stored"),
         ("not run", "scores"),
     }
@@ -93,13 +93,13 @@ def test_only_runs_are_counted_as_reproduced():
     cells = [cell("agrees"), cell("differs"), cell("not run"), cell("not comparable")]
     cells += [cell("agrees with the metadata", "counts")] * 2
     assert tally(cells) == (
-        "6 printed cells: 1 of 3 reproduced by a run, 2 agree with the metadata, 1 differs, 1 not run, "
+        "6 reported numbers: 1 of 3 reproduced by a run, 2 agree with the metadata, 1 differs, 1 not run, "
         "1 not comparable."
     )
     assert tally(cells[3:4]) == (
-        "1 printed cells: none that a run here can answer, 1 not comparable."
+        "1 reported numbers: none that a run here can answer, 1 not comparable."
     )
-    assert tally(cells[4:]) == "2 printed cells: 2 agree with the metadata."
+    assert tally(cells[4:]) == "2 reported numbers: 2 agree with the metadata."
 
 
 @pytest.mark.parametrize("key", paper_keys(ROOT))
@@ -110,7 +110,7 @@ def test_every_paper_is_read_and_shown_in_every_format(key):
     rows = list(csv.DictReader(io.StringIO(as_csv(cells))))
     assert len(rows) == len(cells)
     assert json.loads(as_json(paper, cells))["schema"] == "tonegap/paper@1"
-    assert not [c for c in cells if c.printed and not c.verdict]
+    assert not [c for c in cells if c.reported and not c.verdict]
 
 
 def test_stored_results_of_fairdisco_are_reproduced_exactly():
@@ -119,8 +119,8 @@ def test_stored_results_of_fairdisco_are_reproduced_exactly():
     assert len(stored) == 21
     assert {cell.verdict for cell in stored} == {"recomputed from the authors' counts"}
     for cell in stored:
-        digits = len(cell.printed.partition(".")[2])
-        assert round(cell.reproduced.value, digits) == float(cell.printed), cell
+        digits = len(cell.reported.partition(".")[2])
+        assert round(cell.reproduced.value, digits) == float(cell.reported), cell
 
 
 def test_table_1_of_groh_is_counted_exactly_from_the_metadata():
@@ -144,8 +144,8 @@ def test_counts_without_metadata_say_how_to_give_it():
 def test_a_number_that_a_user_entered_takes_the_unknown_one_s_place():
     paper = read_paper(ROOT, "skin-diff-2024")
     cells = paper_cells(paper, Sources(entered={("3", "real", "VGG-16"): "61.2"}))
-    assert [c.printed for c in cells] == ["61.2", "?"]
-    assert [c.verdict for c in cells] == ["not run", "printed value unknown"]
+    assert [c.reported for c in cells] == ["61.2", "?"]
+    assert [c.verdict for c in cells] == ["not run", "reported value unknown"]
     with pytest.raises(BadRequest, match="there is no cell 'VGG-19' of 'real'"):
         paper_cells(paper, Sources(entered={("3", "real", "VGG-19"): "61.2"}))
 
@@ -162,7 +162,7 @@ def test_a_row_with_too_few_cells_is_refused(tmp_path):
     (folder / "paper.toml").write_text(
         text.replace('"79.55", "78.95",', '"79.55",'), encoding="utf-8"
     )
-    with pytest.raises(BadRoom, match=r"row 'S37 \(seed 123\)': 6 printed cells for 7 columns"):
+    with pytest.raises(BadRoom, match=r"row 'S37 \(seed 123\)': printed: 6 numbers for 7 columns"):
         read_paper(tmp_path, "x")
 
 
@@ -241,4 +241,4 @@ def test_drawn_stand_ins_never_agree(record_and_answers):
     cell, _ = record_and_answers
     data = msgspec.structs.replace(cell.record.data, stand_in=True)
     record = msgspec.structs.replace(cell.record, data=data)
-    assert differences(PaperRow("r", ()), record) == ["drawn images stand in for the paper's"]
+    assert differences(PaperRow("r", ()), record) == ["synthetic phantoms stand in for the paper's"]

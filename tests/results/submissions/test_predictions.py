@@ -27,7 +27,7 @@ def test_predictions_are_scored_here_and_placed_without_a_rank(tonegap, send):
     row = row_of(tonegap, "theirs")
     assert row["rank"] is None
     assert row["unranked"] == "predictions made elsewhere: by its score it would be rank 1 of 3"
-    assert "results of others" in row["marks"]
+    assert "external predictions" in row["marks"]
     scores = {(s["selection"], s["metric"]): s for s in row["scores"] if s["axis"] == "groups"}
     accuracy = scores["validation", "accuracy"]
     # 27 of 30 and 24 of 30 right.
@@ -48,7 +48,7 @@ def test_predictions_have_intervals_like_any_entry(tonegap, send):
     claims = {row["entry"]["baseline"]: row for row in table["claims"]["rows"]}
     low, high = (claims["theirs"]["network_intervals"]["all"][end] for end in ("low", "high"))
     assert low < 51 / 60 < high
-    assert claims["theirs"]["band"] is None
+    assert claims["theirs"]["tie_group"] is None
 
 
 def test_who_made_them_stands_in_the_report(tonegap, send, tmp_path):
@@ -149,7 +149,7 @@ def test_predictions_changed_after_they_were_checked_are_a_hole(tonegap, send, s
     path.write_text(path.read_text().replace("0.1,0.9", "0.9,0.1", 1))
     code, text = tonegap("report", "--format", "md", "--strict")
     assert code == 1
-    assert text.startswith("# INCOMPLETE: 1 of 3 cells missing (1 changed)")
+    assert text.startswith("# INCOMPLETE: 1 of 3 runs missing (1 changed)")
     assert "predictions.csv is changed" in tonegap("submit", "list")[1]
     assert row_of(tonegap, "theirs")["scores"] == []
 

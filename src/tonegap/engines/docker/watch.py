@@ -164,7 +164,7 @@ class _Watch:
             return "engine-error", NO_GPU_TEXT
         limits, words = self._spec.limits, self._pump.last_line()
         if code != 0 and state["OOMKilled"]:
-            how = f"exit code {code}" + (f"; its last words: {words}" if words else "")
+            how = f"exit code {code}" + (f"; last line of its log: {words}" if words else "")
             return "oom", f"out of memory at its limit of {limits.memory_mib} MiB ({how})"
         peak = None if self._tree is None else self._tree.peak_mib
         return judge(code, peak, limits, words)

@@ -95,7 +95,7 @@ def build_image(
     labels: dict[str, str],
     no_cache: bool,
 ) -> str:
-    """Builds a context offline; gives the image's id. Raises EngineError with the build's last words."""
+    """Builds a context offline; gives the image's id. Raises EngineError with the last lines of the build's log."""
     try:
         image, _ = client.images.build(
             fileobj=context, custom_context=True, tag=tag, buildargs=arguments, labels=labels,

@@ -17,7 +17,7 @@ _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 def make_rootfs(script: Path, tar: Path) -> None:
-    """Runs a rootfs script. Raises EngineError with its last words where it fails."""
+    """Runs a rootfs script. Raises EngineError with the last lines of its log where it fails."""
     if shutil.which("mmdebstrap") is None:
         raise EngineError(
             "mmdebstrap: not found; on Debian or Ubuntu: apt-get install mmdebstrap; "

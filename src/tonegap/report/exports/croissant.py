@@ -226,7 +226,7 @@ def _classes(task: Task) -> list[Node]:
             "@id": "classes",
             "name": "classes",
             "dataType": "sc:Enumeration",
-            "description": "What is told apart; images of other labels are unused.",
+            "description": "The classes of the task; images of other labels are unused.",
             "key": {"@id": "classes/name"},
             "field": fields,
             "data": rows,

@@ -155,15 +155,15 @@ def _claims(claims: Claims | None) -> dict[str, Any] | None:
         "rows": [
             {
                 "entry": row.row.entry,
-                "band": row.band,
+                "tie_group": row.band,
                 "intervals": row.intervals,
                 "network_intervals": row.network_intervals,
                 "seed_spread": row.seed_spread,
                 "changes": {score: _change(change) for score, change in row.changes.items()},
                 "network_changes": row.network_changes,
-                "gap_of_dealt_tones": row.parity,
+                "null_gap": row.parity,
                 "nulls": nulls_listed(row),
-                "detectable": _detectable(row.detectable),
+                "minimum_detectable_difference": _detectable(row.detectable),
             }
             for row in claims.rows
         ],

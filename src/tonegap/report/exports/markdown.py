@@ -63,7 +63,7 @@ def _claims(board: Leaderboard, table: Table) -> list[str]:
     rule = ["---", *["---:"] * (len(header) - 1)]
     rows = [(_text(line.label), *map(_text, line.cells)) for line in claim_lines(claims)]
     lines = "\n".join(f"| {' | '.join(row)} |" for row in [header, rule, *rows])
-    return ["### How sure this is", lines, _text(claims_about(claims))]
+    return ["### Uncertainty", lines, _text(claims_about(claims))]
 
 
 def _sets(board: Leaderboard, table: Table) -> list[str]:

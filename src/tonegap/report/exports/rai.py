@@ -27,7 +27,11 @@ def rai_fields(dataset: Dataset, task: Task | None) -> dict[str, str | list[str]
 
 
 def _collection(dataset: Dataset) -> str:
-    return "Drawn by the suite itself; no person is shown." if dataset.file.drawn else ""
+    return (
+        "Synthetic phantoms made by the suite itself; no person is shown."
+        if dataset.file.drawn
+        else ""
+    )
 
 
 def _annotations(dataset: Dataset, task: Task | None) -> Iterator[str]:

@@ -60,7 +60,7 @@ def set_card(facts: SetFacts) -> str:
 def _warnings(sheet: Sheet) -> Iterator[str]:
     data = sheet.set.data
     if data.stand_in:
-        yield "**Made from drawn stand-ins of real images: it says nothing about those.**"
+        yield "**Made from synthetic phantoms that stand in for real images: it says nothing about those.**"
     elif not data.drawn:
         yield f"**Made from images of the data set {data.data_set}: its terms decide who may have these.**"
 
@@ -94,7 +94,7 @@ def _terms(dataset: DatasetFile | None) -> str:
 
 
 def _what(facts: SetFacts, sheet: Sheet) -> str:
-    drawn = " What it was made from are drawings." if sheet.set.data.drawn else ""
+    drawn = " It was made from synthetic phantoms." if sheet.set.data.drawn else ""
     return (
         f"Images that the method {facts.made.label} made for the task {facts.made.task} "
         f"({facts.task_title}), seed {facts.made.seed}.{drawn}"

@@ -61,7 +61,7 @@ class SetFacts:
 
 
 def set_facts(source: Source, made: SetSheet) -> SetFacts:
-    """The facts of a set that has a sheet. Raises BadRoom for a room that is there and wrong."""
+    """The facts of a set that has a sheet. Raises BadRoom for a folder that is there and wrong."""
     stage = made.sheet.set.stage if made.sheet else ""
     suite = next((s for s in source.suites if made.key in s.matrix.sheets.values()), None)
     dataset_id = made.task.partition("/")[0]

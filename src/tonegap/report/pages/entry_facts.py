@@ -79,7 +79,7 @@ def _repeated(kept: EntryKept) -> Iterable[tuple[str, str]]:
 
 
 def _submitted(kept: EntryKept) -> Iterable[tuple[str, str]]:
-    """Whose result it is, for one of others: its stages have keys `ID:KEY`."""
+    """Whose result an external submission is: its stages have keys `ID:KEY`."""
     keys = {stage.key for record in kept.row.records for stage in record.stages}
     ids = {key.rpartition(":")[0] for key in keys}
     for shelved in kept.board.submissions:

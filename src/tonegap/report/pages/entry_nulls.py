@@ -1,4 +1,4 @@
-"""An entry's scores that noise alone moves, beside what they are at parity, as a table of text."""
+"""Writes an entry's gaps, comparisons of tones and calibration errors beside their nulls, as a table of text."""
 
 from collections.abc import Iterator
 
@@ -11,7 +11,7 @@ from tonegap.results.nulls import both_nulls
 from tonegap.scores.evidence.parity import Parity
 from tonegap.scores.tables import ALL, GAP
 
-_HEADER = ("", "as measured", "if tones were alike", "p", "within class", "p")
+_HEADER = ("", "as measured", "tones permuted", "p", "permuted within class", "p")
 
 
 def nulls_table(kept: EntryKept) -> ScoreTable:

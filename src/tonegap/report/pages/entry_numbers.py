@@ -39,7 +39,7 @@ class Confusion:
 
 @dataclass(frozen=True, slots=True)
 class EventCounts:
-    """Images of a tone (or `all`) by being positive and by being called so, at the rule's threshold."""
+    """TP, FN, TN and FP of a tone (or `all`) at the rule's threshold."""
 
     tone: str
     hits: int

@@ -1,4 +1,4 @@
-"""One entry on one task as a page: what it scores by tone and how sure that is, where it errs, how to run it.
+"""One entry on one task as a page: scores by tone with intervals, confusion matrices, calibration, how to run it.
 
 The mistake it exists to prevent: a rank that nobody looks behind.
 """
@@ -55,7 +55,7 @@ class Links:
 
 @dataclass(frozen=True, slots=True)
 class Confused:
-    """What is taken for what: a matrix by tone, or with many classes the most frequent confusions."""
+    """The confusion matrices by tone, or with many classes the most frequent confusions."""
 
     events: ScoreTable
     threshold: str
@@ -66,7 +66,7 @@ class Confused:
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """Accuracy over confidence by tone: drawing, bins as text, calibration error by tone."""
+    """Accuracy over confidence by tone: chart, bins as text, calibration error by tone."""
 
     chart: str
     tones: tuple[str, ...]
@@ -191,14 +191,14 @@ def _place(kept: EntryKept) -> str:
     ranked = [other for other in table.rows if other.rank is not None]
     rule = ranking_rule(table)
     if row.rank is not None:
-        band = kept.claims.band if kept.claims else None
-        within = [r for r in _banded(kept) if r == band] if band is not None else []
-        alike = (
-            f", in a band of {len(within)} that cannot be told from its best"
+        group = kept.claims.band if kept.claims else None
+        within = [r for r in _tie_groups(kept) if r == group] if group is not None else []
+        tied = (
+            f", in a tie group of {len(within)} that are statistically tied with its best"
             if len(within) > 1
             else ""
         )
-        return f"Rank {row.rank} of {len(ranked)}{alike}, by {rule}."
+        return f"Rank {row.rank} of {len(ranked)}{tied}, by {rule}."
     return (
         f"A control, never ranked (ranks go by {rule})."
         if row.control
@@ -206,7 +206,7 @@ def _place(kept: EntryKept) -> str:
     )
 
 
-def _banded(kept: EntryKept) -> list[int]:
+def _tie_groups(kept: EntryKept) -> list[int]:
     claims = kept.board.claims_of(kept.table)
     return [r.band for r in claims.rows if r.band is not None] if claims else []
 

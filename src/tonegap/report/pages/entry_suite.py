@@ -45,7 +45,7 @@ class Setting:
 
 def reproduction(row: Row, name: str, setting: Setting, given: Given) -> Reproduction:
     """The command and file for a row; `name` is the file's, `given` maps files as records have them to paths."""
-    if "results of others" in row.marks:
+    if "external predictions" in row.marks:
         why = "its predictions were made elsewhere, and only those are here"
         return Reproduction("", "", (), f"no command makes this row again: {why}")
     records = row.records
@@ -108,7 +108,7 @@ def _spelled(parameters: Mapping[str, Parameter], given: Given) -> dict[str, Par
 
 
 def _options(record: Record, setting: Setting) -> list[str]:
-    """The options of the command. Only engines and devices that there are: a record of others may say anything."""
+    """The options of the command. Only engines and devices that exist: an external record may say anything."""
     found = []
     engine = record.circumstances.isolation.engine
     if engine in ENGINES and engine != "local":
@@ -128,7 +128,7 @@ def _remarks(record: Record, given: Given) -> Iterable[str]:
         claimed = one_line(engine.removeprefix("says: "))
         yield f"By its bundle the engine was {claimed!r}; which --engine you take is yours to choose."
     if record.data.stand_in:
-        yield "DIR is the folder with the drawings that stand in for the real images (tonegap data phantom)."
+        yield "DIR is the folder with the synthetic phantoms that stand in for the real images (tonegap data phantom)."
     elif not record.data.drawn:
         yield f"DIR is your own download of {record.data.data_set}."
     for values in (record.method_parameters, record.baseline_parameters):

@@ -1,4 +1,4 @@
-"""An entry's numbers as tables of text: scores by tone with intervals, every metric, confusion, calibration."""
+"""Writes an entry's numbers as tables of text: scores by tone, every metric, confusion matrices, calibration."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from tonegap.scores.tables import ALL, GAP, WORST, metric_named
 
 MATRIX_UP_TO = 12  # classes; of more the most frequent confusions are listed
 N_CONFUSIONS = 10
-_NO_ANSWERS = "no answers were kept, so there is no interval"
+_NO_PREDICTIONS = "no predictions were kept, so there is no interval"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,17 +31,17 @@ class ScoreTable:
 
 @dataclass(frozen=True, slots=True)
 class MatrixCell:
-    """A cell of a confusion: images, their share of the true class as a fraction and as text."""
+    """A cell of a confusion matrix: images, their share of the true class as a fraction and as text."""
 
     n: str
     share: float
     text: str
-    right: bool
+    is_correct: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Matrix:
-    """A confusion as rows of a true class and its cells."""
+    """A confusion matrix as rows of a true class and its cells."""
 
     title: str
     rows: tuple[tuple[str, tuple[MatrixCell, ...]], ...]
@@ -84,7 +84,7 @@ def metrics_table(kept: EntryKept) -> ScoreTable:
 
 
 def event_table(events: Sequence[EventCounts], min_support: int) -> ScoreTable:
-    """Called positive or not, by tone; empty without an event."""
+    """TP, FN, sensitivity, TN, FP and specificity by tone; empty without an event."""
     notes, rows = Footnotes(), []
     for e in events:
         yes, no = e.hits + e.misses, e.rejections + e.alarms
@@ -96,8 +96,8 @@ def event_table(events: Sequence[EventCounts], min_support: int) -> ScoreTable:
         )  # fmt: skip
         rows.append((e.tone, cells))
     header = (
-        "", "positive", "called so", "missed", "sensitivity",
-        "negative", "called so", "false alarms", "specificity",
+        "", "positive", "TP", "FN", "sensitivity",
+        "negative", "TN", "FP", "specificity",
     )  # fmt: skip
     return ScoreTable(header, tuple(rows), tuple(notes.numbers))
 
@@ -105,7 +105,7 @@ def event_table(events: Sequence[EventCounts], min_support: int) -> ScoreTable:
 def matrices(
     found: Sequence[Confusion], classes: Sequence[str], min_support: int
 ) -> tuple[Matrix, ...]:
-    """A confusion for all and for each tone; none where there are too many classes to read one."""
+    """The confusion matrices of all images and of each tone; none where there are too many classes to read one."""
     if len(classes) > MATRIX_UP_TO:
         return ()
     return tuple(
@@ -123,7 +123,7 @@ def matrices(
 def frequent_confusions(
     found: Sequence[Confusion], classes: Sequence[str]
 ) -> tuple[tuple[str, ...], ...]:
-    """Rows of tone, true class, class it was taken for, images, images of the true class."""
+    """Rows of tone, true class, predicted class, images, images of the true class."""
     rows: list[tuple[str, ...]] = []
     for one in found:
         wrong = sorted(
@@ -140,7 +140,7 @@ def frequent_confusions(
 
 
 def bins_table(found: Sequence[Reliability], min_support: int) -> tuple[tuple[str, ...], ...]:
-    """Rows of a bin and, for each tone, the share that is right (– with too few images) and its images."""
+    """Rows of a bin and, for each tone, the accuracy (– with too few images) and the number of images."""
     by_tone = [{each.index: each for each in tone.bins} for tone in found]
     rows = []
     for i in range(N_BINS):
@@ -154,8 +154,8 @@ def bins_table(found: Sequence[Reliability], min_support: int) -> tuple[tuple[st
 def _bin(found: Bin | None, min_support: int) -> str:
     if found is None:
         return "n 0"
-    right = percent(found.accuracy) if found.n >= min_support else UNDEFINED
-    return f"{right} (n {found.n:,})"
+    accuracy = percent(found.accuracy) if found.n >= min_support else UNDEFINED
+    return f"{accuracy} (n {found.n:,})"
 
 
 def calibration_errors(kept: EntryKept) -> Mapping[str, str]:
@@ -172,7 +172,7 @@ def calibration_errors(kept: EntryKept) -> Mapping[str, str]:
 
 
 def gap_sentence(kept: EntryKept) -> str:
-    """What stands behind the gap: parity, and the smallest difference such a test set shows."""
+    """The null gap beside the gap, and the minimum detectable difference of such a test set."""
     claims = kept.claims
     if claims is None:
         return ""
@@ -180,18 +180,16 @@ def gap_sentence(kept: EntryKept) -> str:
     if parity is None:
         return ""
     text = (
-        f"With tones permuted among the images the gap would be {percent(parity.expected)} on average; "
-        f"one as large as this comes with p {null_p_text(parity.p)}"
+        f"The null gap, with tone labels permuted among the images, is {percent(parity.expected)} on average; "
+        f"a gap as large as this has p {null_p_text(parity.p)}"
     )
     if within:
-        text += (
-            f" (within class: {percent(within.expected)}, p {null_p_text(within.p)}), uncorrected"
-        )
+        text += f" (permuted within class: {percent(within.expected)}, p {null_p_text(within.p)}), uncorrected"
     text += "."
     if claims.detectable is None:
         return text
     shown = detectable_text(claims.detectable)
-    return f"{text} Of differences between two tones such a test set shows those from, in points: {shown}."
+    return f"{text} The minimum detectable difference between two tones on such a test set, in points: {shown}."
 
 
 def _tone_cells(
@@ -239,7 +237,7 @@ def _interval(kept: EntryKept, metric: str, key: str, mean: Mean, notes: Footnot
     text = interval_words(found)
     if text:
         return Number(text + seeds_note(len(mean.values)))
-    why = _NO_ANSWERS if found is None else found.reason or ""
+    why = _NO_PREDICTIONS if found is None else found.reason or ""
     return _undefined(why, notes)
 
 

@@ -62,13 +62,13 @@ class EntryLine:
 
 
 @dataclass(frozen=True, slots=True)
-class PrintedLine:
-    """A row of a paper's table that names it, and the printed cells with their columns."""
+class ReportedLine:
+    """A row of a paper's table that names it, and the reported numbers with their columns."""
 
     paper: str
     table: str
     row: str
-    printed: tuple[tuple[str, str], ...]
+    reported: tuple[tuple[str, str], ...]
     href: str
 
 
@@ -87,12 +87,12 @@ class Card:
     costs: tuple[CostLine, ...]
     entries: tuple[EntryLine, ...]
     n_more: int
-    printed: tuple[PrintedLine, ...]
+    reported: tuple[ReportedLine, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What the rooms say of a plug-in: its file, or why there is none; the papers of the report by key."""
+    """What the suite root declares of a plug-in: its file, or why there is none; the papers of the report by key."""
 
     file: PluginFile | None
     missing: str
@@ -122,7 +122,7 @@ def method_card(board: Leaderboard, kind: str, plugin_id: str, known: Known) -> 
         costs=tuple(_costs(records, f"{FOLDERS[kind]}/{plugin_id}")),
         entries=entries,
         n_more=len(rows) - len(entries),
-        printed=tuple(_printed(known.papers, kind, plugin_id)),
+        reported=tuple(_reported(known.papers, kind, plugin_id)),
     )
 
 
@@ -154,7 +154,7 @@ def _facts(file: PluginFile | None, kind: str, plugin_id: str) -> Iterable[tuple
     if file.command:
         yield "Command", " ".join(file.command)
     if file.resumable:
-        yield "Goes on", "from its last checkpoint when it was stopped"
+        yield "Resumable", "from its last checkpoint when it was stopped"
 
 
 def _parameters(file: PluginFile, kind: str, records: Sequence[Record]) -> Iterable[ParameterLine]:
@@ -223,17 +223,17 @@ def _entries(board: Leaderboard, rows: Sequence[tuple[Table, Row]]) -> Iterable[
         )
 
 
-def _printed(papers: Mapping[str, PaperFile], kind: str, plugin_id: str) -> Iterable[PrintedLine]:
+def _reported(papers: Mapping[str, PaperFile], kind: str, plugin_id: str) -> Iterable[ReportedLine]:
     """Rows of papers that an entry of this plug-in answers; a baseline's only without a method."""
     for key, paper in papers.items():
         for table in paper.tables:
             for row in table.rows:
                 if _answers(row, kind, plugin_id):
-                    yield PrintedLine(
+                    yield ReportedLine(
                         paper=paper.title,
                         table=table.title,
                         row=row.name,
-                        printed=tuple(_cells(table, row)),
+                        reported=tuple(_cells(table, row)),
                         href=f"../{PAPERS}/{key}.html",
                     )
 

@@ -38,7 +38,11 @@ def _known(root: Path, kind: str, plugin_id: str, papers: dict[str, PaperFile]) 
     """What its folder says; a report outlives the plug-ins of its records, and others have their own."""
     if plugin_id not in plugin_ids(root, kind):
         where = f"{FOLDERS[kind]}/{plugin_id}"
-        return Known(None, f"{where} is not in this suite: removed, or of others.", papers)
+        return Known(
+            None,
+            f"{where} is not in this suite: removed, or part of an external submission.",
+            papers,
+        )
     try:
         return Known(read_plugin(root, kind, plugin_id).file, "", papers)
     except BadRoom as e:

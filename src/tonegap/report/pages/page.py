@@ -65,7 +65,7 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """A drawing with its entry's name."""
+    """A chart with its entry's name."""
 
     label: str
     svg: str
@@ -273,8 +273,8 @@ def _blanks(row: Row, table: Table, notes: Footnotes) -> list[Number]:
 def _panels(table: Table, n_plots: int) -> tuple[Panel, ...]:
     scale = panel_scale(table)
     reference = next((row for row in table.rows if "reference" in row.marks), None)
-    drawn = [(row, tone_panel(row, reference, table, scale)) for row in table.rows[:n_plots]]
-    return tuple(Panel(_panel_label(row), svg) for row, svg in drawn if svg)
+    plotted = [(row, tone_panel(row, reference, table, scale)) for row in table.rows[:n_plots]]
+    return tuple(Panel(_panel_label(row), svg) for row, svg in plotted if svg)
 
 
 def _panel_label(row: Row) -> str:

@@ -32,11 +32,11 @@ _P_UNITS = 10_000
 
 @dataclass(frozen=True, slots=True)
 class MatrixCell:
-    """The row's entry minus the column's; `told`: the two can be told apart. Empty on the diagonal."""
+    """The row's entry minus the column's; `significant`: the two are significantly different. Empty on the diagonal."""
 
     text: str
     title: str
-    told: bool
+    significant: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class MatrixRow:
 
     number: int
     label: str
-    band: int | None
+    tie_group: int | None
     cells: tuple[MatrixCell, ...]
 
 
@@ -57,7 +57,7 @@ class ComparePart:
     title: str
     score: str
     n_pairs: int
-    n_told: int
+    n_significant: int
     n_tests: int
     n_left: int
     matrix: tuple[MatrixRow, ...]
@@ -87,14 +87,14 @@ def _part(board: Leaderboard, claims: Claims, pairs: TablePairs, place: str) -> 
     metric = claims.table.ranked[2]
     tone = WORST if board.settings.by_worst(metric) else ALL
     at = pairs.names.index((metric, tone))
-    told = pairs.pairs.p[:, at] < ALPHA
+    significant = pairs.pairs.p[:, at] < ALPHA
     of = "of the worst tone" if tone == WORST else "over all images"
     return ComparePart(
         id=place,
         title=table_title(claims.table),
         score=f"{metric_label(metric)} {of}",
-        n_pairs=len(told),
-        n_told=int(told.sum()),
+        n_pairs=len(significant),
+        n_significant=int(significant.sum()),
         n_tests=int(np.isfinite(pairs.pairs.p).sum()),
         n_left=len(claims.table.rows) - len(pairs.rows),
         matrix=_matrix(claims, pairs, at),
@@ -103,12 +103,12 @@ def _part(board: Leaderboard, claims: Claims, pairs: TablePairs, place: str) -> 
 
 
 def _matrix(claims: Claims, pairs: TablePairs, at: int) -> tuple[MatrixRow, ...]:
-    bands = {row.row.entry: row.band for row in claims.rows}
+    tie_groups = {row.row.entry: row.band for row in claims.rows}
     return tuple(
         MatrixRow(
             number=i + 1,
             label=row.entry.label,
-            band=bands.get(row.entry),
+            tie_group=tie_groups.get(row.entry),
             cells=tuple(_cell(pairs, i, j, at) for j in range(len(pairs.rows))),
         )
         for i, row in enumerate(pairs.rows)
@@ -117,19 +117,19 @@ def _matrix(claims: Claims, pairs: TablePairs, at: int) -> tuple[MatrixRow, ...]
 
 def _cell(table: TablePairs, one: int, other: int, at: int) -> MatrixCell:
     if one == other:
-        return MatrixCell("", "", told=False)
+        return MatrixCell("", "", significant=False)
     sign = 1 if one < other else -1
     pair = table.index(min(one, other), max(one, other))
     found = table.pairs
     difference, p = sign * float(found.difference[pair, at]), float(found.p[pair, at])
     names = f"{table.rows[one].entry.label} − {table.rows[other].entry.label}"
     if np.isnan(difference):
-        return MatrixCell(UNDEFINED, f"{names}: undefined", told=False)
+        return MatrixCell(UNDEFINED, f"{names}: undefined", significant=False)
     if np.isnan(p):
-        return MatrixCell(points(difference), f"{names}: {ONE_RUN}", told=False)
+        return MatrixCell(points(difference), f"{names}: {ONE_RUN}", significant=False)
     ends = sorted((sign * float(found.low[pair, at]), sign * float(found.high[pair, at])))
     title = f"{names}: {points_range(*ends)}, p {p_text(p)}"
-    return MatrixCell(points(difference), title, told=p < ALPHA)
+    return MatrixCell(points(difference), title, significant=p < ALPHA)
 
 
 def _document(board: Leaderboard, claims: Claims, pairs: TablePairs) -> dict[str, object]:
@@ -158,14 +158,14 @@ def _document(board: Leaderboard, claims: Claims, pairs: TablePairs) -> dict[str
 
 
 def _entries(board: Leaderboard, claims: Claims, rows: Sequence[Row]) -> list[Mapping[str, object]]:
-    bands = {row.row.entry: row.band for row in claims.rows}
+    tie_groups = {row.row.entry: row.band for row in claims.rows}
     pages = entry_pages(board, claims.table)
     return [
         {
             "id": name,
             "label": row.entry.label,
             "rank": row.rank,
-            "band": bands.get(row.entry),
+            "tie_group": tie_groups.get(row.entry),
             "page": f"{FOLDER}/{pages[row.entry]}.html" if row.entry in pages else None,
             "reference": "reference" in row.marks,
         }

@@ -1,4 +1,4 @@
-"""A page for each paper: its printed tables, with what the runs of this report say beside every number."""
+"""A page for each paper: its tables, with what the runs of this report reproduce beside every reported number."""
 
 import re
 from collections import Counter
@@ -21,23 +21,23 @@ _TEMPLATE = "paper.html.j2"
 _WORD = re.compile("[a-z]+")
 _ARXIV = re.compile(r"arXiv (\d{4}\.\d{4,5})")
 VERDICTS = {
-    "agrees": "reproduced by a run: the printed value, as far as it was rounded or with twice its standard deviation, "
+    "agrees": "reproduced by a run: the reported value, as far as it was rounded or with twice its standard deviation, "
     "meets the reproduced one with its interval",
     "differs": "a run had the paper's setting, and the two do not meet",
     "not comparable": "what was run, or can be, answers another question; the reason stands below the table",
     "not run": "no run in this store answers it yet",
-    "recomputed from the authors' counts": "counts that the authors released, scored here again, give the printed "
+    "recomputed from the authors' counts": "counts that the authors released, scored here again, give the reported "
     "value; no run stands behind it, so it is not a reproduction",
     "differs from the authors' counts": "counts that the authors released, scored here again, give another value",
     "agrees with the metadata": "counted in the data set's metadata",
     "differs from the metadata": "the data set's metadata has another count",
     "not counted": "nobody said where the data set's metadata is",
-    "printed value unknown": "no source that could be read has the number",
+    "reported value unknown": "no source that could be read has the number",
 }
 _ABOUT = {
-    "scores": "In each cell: printed, then reproduced with its 95 % interval, then the verdict.",
-    "stored": "In each cell: printed, then computed again from the authors' counts (no run of ours), then the verdict.",
-    "counts": "In each cell: printed, then counted in the data set's metadata, then the verdict.",
+    "scores": "In each cell: reported, then reproduced with its 95 % interval, then the verdict.",
+    "stored": "In each cell: reported, then recomputed from the authors' counts (no run of ours), then the verdict.",
+    "counts": "In each cell: reported, then counted in the data set's metadata, then the verdict.",
 }
 
 
@@ -45,7 +45,7 @@ _ABOUT = {
 class PaperNumber:
     """A cell of a paper's table as the page shows it; `note` numbers the reason below, `style` its look."""
 
-    printed: str
+    reported: str
     reproduced: str
     verdict: str
     style: str
@@ -130,9 +130,9 @@ def _part(table: PaperTable, cells: Sequence[PaperCell]) -> PaperPart:
 
 def _number(cell: PaperCell, reasons: dict[str, int]) -> PaperNumber:
     note = None
-    if cell.printed and cell.why:
+    if cell.reported and cell.why:
         text = f"{cell.verdict}: {cell.why}"
         note = reasons.setdefault(text, len(reasons) + 1)
     names = ["-".join(_WORD.findall(cell.verdict))]
     names += ["differs"] if cell.verdict.startswith("differs ") else []
-    return PaperNumber(cell.printed, reproduced_text(cell), cell.verdict, " ".join(names), note)
+    return PaperNumber(cell.reported, reproduced_text(cell), cell.verdict, " ".join(names), note)

@@ -1,6 +1,6 @@
 """Every view of a table as compact JSON: what the page's script shows when a reader asks for it.
 
-A score is the number that is printed, in tenths of a percent; an undefined one is the number of its reason,
+A score is the number that the page shows, in tenths of a percent; an undefined one is the number of its reason,
 as text; null does not apply. The views of a long table are packed, and unpacked one by one.
 """
 
@@ -74,13 +74,13 @@ def _add(
 ) -> None:
     """A score, and the ends of its range over seeds."""
     found[name] = _column(means, reasons)
-    found[f"{name}Low"] = _printed([mean.low if mean else None for mean in means])
-    found[f"{name}High"] = _printed([mean.high if mean else None for mean in means])
+    found[f"{name}Low"] = _shown([mean.low if mean else None for mean in means])
+    found[f"{name}High"] = _shown([mean.high if mean else None for mean in means])
 
 
 def _column(items: Sequence[_Item], reasons: Reasons) -> Column:
     values = [item.value if item else None for item in items]
-    column = _printed(values)
+    column = _shown(values)
     if None in values:
         for i, item in enumerate(items):
             if item and item.value is None:
@@ -88,13 +88,13 @@ def _column(items: Sequence[_Item], reasons: Reasons) -> Column:
     return column
 
 
-def _printed(values: Sequence[float | None]) -> Column:
-    """What is printed for each value, in tenths of a percent."""
+def _shown(values: Sequence[float | None]) -> Column:
+    """What the page shows for each value, in tenths of a percent."""
     exact = np.array(values, dtype=np.float64) * 100 * 10  # None becomes NaN
     known = np.isfinite(exact)
     rounded = np.rint(np.where(known, exact, 0)).astype(np.int64)
     column: Column = rounded.tolist()
-    # Close to a tie the last bit decides, and the printed text is right.
+    # Close to a tie the last bit decides, and the text of `percent` is right.
     ties = np.abs(np.abs(exact - np.floor(exact)) - 0.5) < 1e-6
     for i in np.flatnonzero(ties | ~known).tolist():
         value = values[i]
@@ -133,7 +133,7 @@ def _json(document: object) -> str:
 
 
 def _view(table: Table, key: tuple[str, str, str], reasons: Reasons) -> object:
-    """The scale of a view's drawings and its columns; packed for a long table."""
+    """The scale of a view's charts and its columns; packed for a long table."""
     views = [row.views.get(key) for row in table.all_rows]
     scale = scale_of(
         tone.value for view in views[: len(table.rows)] if view for tone in view.scores.tones

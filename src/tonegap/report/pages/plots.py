@@ -1,4 +1,4 @@
-"""The drawings of a leaderboard: a panel of scores by tone, learning curves, a strip for the table.
+"""The charts of a leaderboard: a panel of scores by tone, learning curves, a strip for the table.
 
 Panels and curves are charts by matplotlib (`charts`); the strip, a glyph that the page's script draws as
 well, is a few lines of SVG.
@@ -93,7 +93,7 @@ def curve_panel(records: Sequence[Record], label: str) -> str:
 def curve_chart(curves: Sequence[Curve], said: str, size: Size) -> str:
     """One pair of thin lines per seed: test solid, validation dashed; dots: test at the picked epoch.
 
-    `said` begins what the drawing says to those who do not see it.
+    `said` begins what the chart says to those who do not see it.
     """
     points = [point for curve in curves for point in curve.points]
     first, last = min(p.epoch for p in points), max(p.epoch for p in points)
@@ -176,7 +176,7 @@ def _tone_mark(panel: Panel, x: float, tone: str, mean: Mean) -> None:
 
 
 def _spoken(names: Sequence[str], tones: Sequence[Mean]) -> str:
-    """A drawing's content for those who do not see it."""
+    """A chart's content for those who do not see it."""
     said = []
     for name, mean in zip(names, tones, strict=True):
         over = f" ({spread(mean)})" if spread(mean) else ""

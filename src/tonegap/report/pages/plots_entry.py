@@ -1,4 +1,4 @@
-"""The drawings of an entry's page: scores by tone with intervals, calibration by tone, learning curves."""
+"""The charts of an entry's page: scores by tone with intervals, calibration by tone, learning curves."""
 
 from collections.abc import Mapping, Sequence
 
@@ -31,7 +31,7 @@ def interval_chart(
 ) -> str:
     """A dot and an interval per tone, the score of all images as a dashed line behind them.
 
-    `said` begins what the drawing says to those who do not see it; tones without a score have a sign.
+    `said` begins what the chart says to those who do not see it; tones without a score have a sign.
     """
     ends = [end for tone in tones if tone in intervals for end in _ends(intervals[tone])]
     scale = scale_of([*(mean.value for mean in scores.tones), scores.overall.value, *ends])

@@ -3,7 +3,7 @@
     bundle.json, ro-crate-metadata.json
     suites/NAME.json    records/KEY.json    failures/KEY.json
     truth/SHA256.csv               stages/KK/KEY/predictions.parquet, synthetic.csv, lineage.json, stage.json
-    audits/…                       specs/…   the suite's rooms as they were
+    audits/…                       specs/…   the suite's folders as they were
 
 The mistake it exists to prevent: an archive from a stranger that writes outside the folder it is opened in, fills
 the disk or the memory, or holds two files of one name, of which one is checked and the other read.

@@ -31,11 +31,11 @@ _UNKNOWN_KIND = ("application/octet-stream", "bytes")
 _ABOUT = {
     "records": "What one entry, task and seed measured, and on what evidence",
     "failures": "Why an entry has no result for a task and seed",
-    "suites": "The declared matrix: every cell that should have a record",
+    "suites": "The declared matrix: every run that should have a record",
     "truth": "Class, tone and near-duplicate group of validation and test images, by id",
     "stages": "What a stage left",
     "audits": "What an audit of a synthetic set found",
-    "specs": "A room of the suite as it was when the bundle was made",
+    "specs": "A folder of the suite as it was when the bundle was made",
 }
 Node = dict[str, Any]
 
@@ -141,7 +141,7 @@ def _descriptor() -> Node:
 
 
 def _root_of(origin: Origin, names: Iterable[str]) -> Node:
-    holes = f", {origin.n_holes} declared cells without one" if origin.n_holes else ""
+    holes = f", {origin.n_holes} declared runs without one" if origin.n_holes else ""
     about = (
         f"Results of the suite {origin.suite} of tonegap: {origin.n_records} records{holes}, with the "
         "predictions and the truth that every number in them follows from. `tonegap verify` computes them "

@@ -13,9 +13,9 @@ from tonegap.store.read import SuiteRun
 
 
 def origin_of(root: Path, run: SuiteRun) -> Origin:
-    """What is known of a suite's run; rooms that are gone are named without title and terms.
+    """What is known of a suite's run; folders that are gone are named without title and terms.
 
-    Raises BadRoom for a room that is there and wrong.
+    Raises BadRoom for a folder that is there and wrong.
     """
     records = [cell.record for cell in run.cells if cell.record]
     holes = [c for c in run.cells if not c.record and c.id.not_applicable is None]

@@ -43,7 +43,7 @@ def pack_suite(
     """
     (run,) = read_suites(store, [suite])
     if not any(cell.record for cell in run.cells):
-        raise BadRequest(f"{store}: no cell of suite {suite!r} has a record; nothing to bundle")
+        raise BadRequest(f"{store}: no run of suite {suite!r} has a record; nothing to bundle")
     found = completeness(run.cells)
     if found.missing and not allow_incomplete:
         raise BadRequest(
@@ -88,7 +88,7 @@ def _results(store: Path, run: SuiteRun) -> Iterator[Path]:
 
 
 def _specs(root: Path, run: SuiteRun) -> Iterator[Path]:
-    """The suite's rooms: its file, tasks, data sets and plug-ins as they are now."""
+    """The suite's folders: its file, tasks, data sets and plug-ins as they are now."""
     cells = [cell.id for cell in run.cells]
     names = [f"benchmarks/suites/{run.matrix.suite}.toml", *_SPECS]
     names += [f"benchmarks/{cell.task.partition('/')[0]}/dataset.toml" for cell in cells]

@@ -52,7 +52,7 @@ def verify_folder(store: Path, suite: str) -> Checked:
     records = [cell.record for cell in run.cells if cell.record]
     problems = [problem for cell in run.cells for problem in _cell_problems(store, cell)]
     if not records:
-        problems.append("no cell has a record, so there is nothing to check")
+        problems.append("no run has a record, so there is nothing to check")
     return Checked(
         n_records=len(records),
         n_scores=sum(_n_scores(record) for record in records),
@@ -76,9 +76,9 @@ def read_bundled(store: Path, suite: str) -> SuiteRun:
         keys = [cell.key for cell in matrix.cells]
         for key in (*keys, *matrix.sheets.keys(), *matrix.sheets.values()):
             if not _KEY.fullmatch(key):
-                raise BadRequest(f"{suite_unit(suite)}: {key[:80]!a} is no key of a cell or stage")
+                raise BadRequest(f"{suite_unit(suite)}: {key[:80]!a} is no key of a run or stage")
         if len(set(keys)) < len(keys) or matrix.suite != suite:
-            raise BadRequest(f"{suite_unit(suite)}: names a cell twice, or another suite")
+            raise BadRequest(f"{suite_unit(suite)}: names a run twice, or another suite")
         try:
             (run,) = read_suites(store, [suite])
         except StoreError as e:

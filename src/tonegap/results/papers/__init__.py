@@ -1,1 +1,1 @@
-"""Printed numbers beside reproduced ones, cell by cell."""
+"""Compares reported numbers with reproduced ones."""

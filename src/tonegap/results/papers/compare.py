@@ -1,4 +1,4 @@
-"""A whole paper, cell by cell: what it printed, what was reproduced, and the verdict on each."""
+"""A whole paper, cell by cell: what it reported, what was reproduced, and the verdict on each."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ Entered = Mapping[tuple[str, str, str], str]
 
 @dataclass(frozen=True, slots=True)
 class ComparedPaper:
-    """A paper, and each of its printed cells beside what was reproduced."""
+    """A paper, and each of its reported numbers beside what was reproduced."""
 
     key: str
     paper: PaperFile
@@ -30,9 +30,9 @@ class ComparedPaper:
 
 @dataclass(frozen=True)
 class Sources:
-    """What a paper is held against: metadata by data set, runs, and printed numbers that a user entered.
+    """What a paper is held against: metadata by data set, runs, and reported numbers that a user entered.
 
-    `entered` maps (table, row, column) to a printed cell, for numbers that the suite does not know.
+    `entered` maps (table, row, column) to a reported number, for numbers that the suite does not know.
     """
 
     metadata: Mapping[str, Metadata] = field(default_factory=dict)
@@ -50,7 +50,7 @@ def paper_cells(paper: PaperFile, sources: Sources) -> tuple[PaperCell, ...]:
     if unknown:
         table, row, column = min(unknown)
         raise BadRequest(
-            f"printed numbers: there is no cell {column!r} of {row!r} in table {table!r}"
+            f"reported numbers: there is no cell {column!r} of {row!r} in table {table!r}"
         )
     return cells
 
@@ -58,11 +58,11 @@ def paper_cells(paper: PaperFile, sources: Sources) -> tuple[PaperCell, ...]:
 def _table_cells(table: PaperTable, sources: Sources) -> Iterator[PaperCell]:
     for row, found in zip(table.rows, _reproduced(table, sources), strict=True):
         for column, text, value in zip(table.columns, row.printed, found, strict=True):
-            printed = sources.entered.get((table.id, row.name, column.name), text)
-            verdict, why = judge(printed, value, table.kind)
+            reported = sources.entered.get((table.id, row.name, column.name), text)
+            verdict, why = judge(reported, value, table.kind)
             unit = unit_of(column, table)
             yield PaperCell(
-                table.id, row.name, column.name, unit, printed, value, verdict, why, table.kind
+                table.id, row.name, column.name, unit, reported, value, verdict, why, table.kind
             )
 
 

@@ -56,7 +56,7 @@ def differences(row: PaperRow, record: Record) -> list[str]:
     """Why a record does not answer the row, in words; empty if it does."""
     found = []
     if record.data.stand_in:
-        found.append("drawn images stand in for the paper's")
+        found.append("synthetic phantoms stand in for the paper's")
     if record.data.subset is not None:
         found.append(f"a subset of {record.data.subset:,} images was used")
     if record.data.missing:

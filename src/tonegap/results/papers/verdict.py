@@ -1,6 +1,6 @@
-"""Whether a reproduced number agrees with the printed one.
+"""Whether a reproduced number agrees with the reported one.
 
-It agrees if the two ranges meet: the printed value with what rounding hides and, where one is printed, twice
+It agrees if the two ranges meet: the reported value with what rounding hides and, where one is reported, twice
 its standard deviation; and the reproduced value with its interval. Anything that answers another
 question is not comparable, whatever its value. Only a run reproduces: what was computed again from the authors' own
 counts, or counted in a data set's metadata, has verdicts of its own.
@@ -9,14 +9,14 @@ counts, or counted in a data set's metadata, has verdicts of its own.
 from dataclasses import dataclass
 from typing import Literal
 
-from tonegap.declared.paper import UNKNOWN, parse_printed
+from tonegap.declared.paper import UNKNOWN, parse_reported
 
 Verdict = Literal[
     "agrees",
     "differs",
     "not comparable",
     "not run",
-    "printed value unknown",
+    "reported value unknown",
     "recomputed from the authors' counts",
     "differs from the authors' counts",
     "agrees with the metadata",
@@ -55,7 +55,7 @@ class Reproduced:
 
 @dataclass(frozen=True, slots=True)
 class PaperCell:
-    """One cell: what was printed ("" for nothing), what was reproduced, and the verdict.
+    """One cell: what the paper reports ("" for nothing), what was reproduced, and the verdict.
 
     `kind` is that of its table: `scores` of runs, `stored` counts of the authors, `counts` of metadata.
     """
@@ -64,23 +64,23 @@ class PaperCell:
     row: str
     column: str
     unit: str
-    printed: str
+    reported: str
     reproduced: Reproduced
     verdict: Verdict
     why: str
     kind: str = "scores"
 
 
-def judge(printed: str, reproduced: Reproduced, kind: str = "scores") -> tuple[Verdict, str]:
+def judge(reported: str, reproduced: Reproduced, kind: str = "scores") -> tuple[Verdict, str]:
     """The verdict on one cell of a kind of table and why; "" for a cell that the paper left empty."""
     agrees, differs, nothing = _WORDS[kind]
-    if not printed:
+    if not reported:
         return "", ""
-    if printed == UNKNOWN:
-        return "printed value unknown", "found in no source that could be read"
+    if reported == UNKNOWN:
+        return "reported value unknown", "found in no source that could be read"
     if reproduced.verdict:
         return reproduced.verdict, reproduced.why
-    number = parse_printed(printed)
+    number = parse_reported(reported)
     if number is None or reproduced.value is None:
         return nothing, reproduced.why
     low = reproduced.value if reproduced.low is None else reproduced.low

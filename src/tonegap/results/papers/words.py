@@ -12,14 +12,14 @@ from tonegap.results.papers.verdict import PaperCell, Reproduced, Verdict
 from tonegap.spreadsheet import safe_cell
 
 _COLUMNS = (
-    "table", "row", "column", "unit", "printed", "reproduced", "low", "high", "verdict", "why", "kind",
+    "table", "row", "column", "unit", "reported", "reproduced", "low", "high", "verdict", "why", "kind",
 )  # fmt: skip
 
 _ANSWERABLE: tuple[Verdict, ...] = ("agrees", "differs", "not run")
 
 
 def as_markdown(paper: PaperFile, cells: Sequence[PaperCell]) -> str:
-    """Every table with printed and reproduced numbers and the verdicts, then what must be known."""
+    """Every table with reported and reproduced numbers and the verdicts, then what must be known."""
     parts = [f"# {paper.title}", paper.cite, paper.about.strip(), tally(cells)]
     for table in paper.tables:
         own = [cell for cell in cells if cell.table == table.id]
@@ -39,7 +39,7 @@ def as_csv(cells: Sequence[PaperCell]) -> str:
     for c in cells:
         r = c.reproduced
         values = ("" if v is None else f"{v:.6g}" for v in (r.value, r.low, r.high))
-        texts = (c.table, c.row, c.column, c.unit, c.printed, *values, c.verdict, c.why, c.kind)
+        texts = (c.table, c.row, c.column, c.unit, c.reported, *values, c.verdict, c.why, c.kind)
         writer.writerow([safe_cell(text) for text in texts])
     return out.getvalue()
 
@@ -58,7 +58,7 @@ def as_json(paper: PaperFile, cells: Sequence[PaperCell]) -> str:
 
 
 def tally(cells: Sequence[PaperCell]) -> str:
-    """How many cells a run reproduced, of those that one can answer, then how many have which verdict."""
+    """How many reported numbers a run reproduced, of those that one can answer, then how many have which verdict."""
     counts = Counter(cell.verdict for cell in cells if cell.verdict)
     of_runs = [cell.verdict for cell in cells if cell.verdict and cell.kind == "scores"]
     n = sum(verdict in _ANSWERABLE for verdict in of_runs)
@@ -68,7 +68,7 @@ def tally(cells: Sequence[PaperCell]) -> str:
         parts.append(done if n else "none that a run here can answer")
     shown = [(verdict, n) for verdict, n in counts.most_common() if verdict != "agrees"]
     parts += [f"{n} {_of(verdict, n)}" for verdict, n in shown]
-    return f"{sum(counts.values())} printed cells: {', '.join(parts)}."
+    return f"{sum(counts.values())} reported numbers: {', '.join(parts)}."
 
 
 def _of(verdict: str, n: int) -> str:
@@ -95,24 +95,24 @@ def _line(texts: Sequence[str]) -> str:
 
 def cell_text(cell: PaperCell) -> str:
     """A cell as people read it: `20.2 / 19.8 (18.1 to 21.4): agrees`."""
-    if not cell.printed:
+    if not cell.reported:
         return ""
     if cell.reproduced.value is None:
-        return f"{cell.printed}: {cell.verdict}"
-    return f"{cell.printed} / {_value(cell.reproduced, _digits(cell))}: {cell.verdict}"
+        return f"{cell.reported}: {cell.verdict}"
+    return f"{cell.reported} / {_value(cell.reproduced, _digits(cell))}: {cell.verdict}"
 
 
 def reproduced_text(cell: PaperCell) -> str:
     """What was reproduced, with its interval: `19.8 (18.1 to 21.4)`; empty where nothing was."""
-    if not cell.printed or cell.reproduced.value is None:
+    if not cell.reported or cell.reproduced.value is None:
         return ""
     return _value(cell.reproduced, _digits(cell))
 
 
 def _digits(cell: PaperCell) -> int:
-    """As many decimals as the paper printed; else one for percent, three for a fraction."""
-    number = cell.printed.partition("±")[0]
-    if cell.printed == UNKNOWN:
+    """As many decimals as the paper reports; else one for percent, three for a fraction."""
+    number = cell.reported.partition("±")[0]
+    if cell.reported == UNKNOWN:
         return 1 if cell.unit == "percent" else 3
     return len(number.partition(".")[2])
 

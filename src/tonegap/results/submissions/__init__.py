@@ -1,1 +1,1 @@
-"""Results of others: bundles that verify, and predictions with a card, kept beside a store's own records."""
+"""External submissions: bundles that verify, and predictions with a card, kept beside a store's own records."""

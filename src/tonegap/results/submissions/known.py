@@ -1,4 +1,4 @@
-"""What this store knows of its tasks, to hold results of others against: a record and a truth for each seed.
+"""What this store knows of its tasks, to hold external submissions against: a record and a truth for each seed.
 
 The mistake it exists to prevent: somebody else's numbers ranked beside ours though they answer another
 question, or were scored against another truth.
@@ -54,7 +54,7 @@ def read_known(store: Path) -> Known:
 
 
 def differences(record: Record, known: Known) -> Iterator[str]:
-    """What makes a record of others answer another question, or use other data, than this store's own."""
+    """What makes an external record answer another question, or use other data, than this store's own."""
     ours = [r for r in known.of_task(record.task) if question_of(r) == question_of(record)]
     if not ours:
         yield _other_question(record, known.of_task(record.task)[0])

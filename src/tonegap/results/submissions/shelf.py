@@ -1,6 +1,6 @@
 """The submissions of a store: put there whole or not at all, listed, removed, read for a report.
 
-The mistake it exists to prevent: a result of others that was changed after it was checked, still ranked.
+The mistake it exists to prevent: an external submission that was changed after it was checked, still ranked.
 """
 
 from collections.abc import Iterator, Sequence

@@ -107,11 +107,13 @@ def _interval(
     defined = np.isfinite(noise).all(axis=(0, 2))
     if defined.mean() < LEVEL:
         share = 1 - float(defined.mean())
-        return Interval(None, None, f"undefined in {share:.0%} of the draws: too few such images")
+        return Interval(
+            None, None, f"undefined in {share:.0%} of the resamples: too few such images"
+        )
     noise, more, tail = noise[:, defined], more[defined], (1 - LEVEL) / 2
     found, variance = float(np.abs(point).sum(axis=1).mean()), noise.var(axis=1)
     if variance.max() < _SMALLEST:
-        return Interval(None, None, "every draw of images gives the same error")
+        return Interval(None, None, "every resample of images gives the same error")
     # A row for each bin that has images, its draws next to each other in memory.
     by_bin = noise.transpose(0, 2, 1)
     used = (point != 0) | by_bin.any(axis=2)

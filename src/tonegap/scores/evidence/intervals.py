@@ -189,4 +189,4 @@ def _enough(defined: BoolArray) -> bool:
 
 def _lost(defined: BoolArray) -> Interval:
     share = 1 - float(np.mean(defined))
-    return Interval(None, None, f"undefined in {share:.0%} of the draws: too few such images")
+    return Interval(None, None, f"undefined in {share:.0%} of the resamples: too few such images")
