@@ -111,7 +111,7 @@ def reason(error: BaseException) -> str:
 def bounded_memory(n_bytes: int) -> Iterator[None]:
     """Lets the process take so many more bytes of address space, no more; a MemoryError is what comes of it.
 
-    The last wall behind limits that are read from a file's own words: those may lie. The limit is the whole
+    The last bound behind limits that are read from a file's own words: those may lie. The limit is the whole
     process's, so it is for commands that do one thing, not for the threads of a runner.
     """
     import fairlearn.metrics  # noqa: F401 - what scores are made with, before its code counts against the limit

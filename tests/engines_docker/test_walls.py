@@ -11,7 +11,7 @@ from one_stage import Work, image_with, plugin
 from tonegap.declared.suite import Limits
 from tonegap.engines.docker import container
 from tonegap.engines.docker.engine import DockerEngine
-from tonegap.engines.docker.trial import try_walls
+from tonegap.engines.docker.trial import try_sandbox
 
 pytestmark = pytest.mark.container
 MIB = 1 << 20
@@ -134,8 +134,8 @@ def test_a_file_of_in_that_the_stage_could_not_read_is_named(engine, work):
 
 class TestTheDoctorsTrial:
     def test_every_wall_holds_here(self, host, image):
-        assert try_walls(image_with(image), rootless=False) == "every wall held"
+        assert try_sandbox(image_with(image), rootless=False) == "every restriction held"
 
     def test_a_wall_that_does_not_hold_is_named(self, host, image, monkeypatch):
         monkeypatch.setattr(container, "PROCESSES", 64)
-        assert try_walls(image_with(image), rootless=False) == "did not hold: processes"
+        assert try_sandbox(image_with(image), rootless=False) == "did not hold: processes"

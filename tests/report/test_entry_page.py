@@ -203,10 +203,10 @@ def test_without_kept_answers_the_page_says_so_and_shows_what_the_record_has(boa
     page = html_of(
         files_of(bare, rows_named(bare, "none+erm(cnn4)"), source, lambda _: True), "erm"
     )
-    assert "The answers of this entry are not in the store" in page
+    assert "The store has no predictions of this entry" in page
     assert "Confusion matrices" not in page
     assert "which picks the epoch" in page  # the curve of the record
-    assert "no answers were kept, so there is no interval" in page
+    assert "no predictions were kept, so there is no interval" in page
 
 
 def test_what_a_control_says_against_the_report_stamps_its_pages(board, source):
@@ -266,9 +266,12 @@ def test_a_local_file_is_named_by_the_path_that_a_suite_has_for_it(kept):
     assert any("The file of weights is not known here" in remark for remark in unknown.remarks)
 
 
-def test_the_gap_stands_beside_that_of_dealt_tones(kept):
+def test_the_gap_stands_beside_the_null_gap(kept):
     expected = f"{100 * kept.claims.parity.expected:.1f}"
-    assert f"the gap would be {expected} on average" in gap_sentence(kept)
+    assert (
+        f"The null gap, with tone labels permuted among the images, is {expected} on average"
+        in gap_sentence(kept)
+    )
 
 
 def test_scores_that_compare_tones_stand_beside_their_nulls(kept):

@@ -20,7 +20,7 @@ def test_a_row_of_a_confusion_is_in_percent_of_its_true_class():
     assert matrix.title == "V-VI (12)"
     (name, cells), _ = matrix.rows
     assert name == "benign"
-    assert [(c.n, c.text, c.share, c.right) for c in cells] == [
+    assert [(c.n, c.text, c.share, c.is_correct) for c in cells] == [
         ("6", "75 %", 0.75, True),
         ("2", "25 %", 0.25, False),
     ]

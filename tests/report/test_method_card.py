@@ -136,7 +136,7 @@ def test_the_card_of_a_plug_in_without_a_folder_says_so(board, tmp_path):
     (folder / "method.toml").write_text("title = 1\n")
     files = card_files(board, Source(tmp_path, tmp_path, ()))
     assert (
-        b"methods/tone-shift is not in this suite: removed, or of others."
+        b"methods/tone-shift is not in this suite: removed, or part of an external submission."
         in files["methods/tone-shift.html"]
     )
     broken = files["methods/none.html"].decode()

@@ -217,7 +217,7 @@ def test_a_task_without_any_record_has_a_page(entry, hole, settings):
     board = leaderboard([hole(entry("none+erm"), 0, "oom")], settings)
     for render in RENDERERS.values():
         assert render(board)
-    assert "No cell of this task has a result yet" in render_html(board)
+    assert "No run of this task has a result yet" in render_html(board)
 
 
 def test_a_primary_metric_between_tones_ranks_by_its_one_value(cells, settings):

@@ -27,7 +27,7 @@ def claims_by_label(board):
     return {row.row.entry.label: row for row in board.claims[0].rows}
 
 
-def test_entries_that_cannot_be_told_apart_share_a_band(board_of):
+def test_entries_that_are_tied_share_a_tie_group(board_of):
     rows = claims_by_label(board_of(LEVELS))
     assert rows["good + erm (resnet18)"].band == rows["same + erm (resnet18)"].band == 1
     assert rows["none + erm (resnet18)"].band == 2
@@ -42,7 +42,7 @@ def test_a_real_change_is_told_from_none(board_of):
     assert "worst" not in rows["none + erm (resnet18)"].changes  # the reference itself
 
 
-def test_a_gap_stands_beside_that_of_dealt_tones(board_of):
+def test_a_gap_stands_beside_the_null_gap(board_of):
     rows = claims_by_label(board_of(LEVELS))
     assert rows["none + erm (resnet18)"].parity.p < 0.01
     alike = rows["good + erm (resnet18)"]
@@ -144,10 +144,10 @@ def test_the_answer_says_how_sure_it_is_and_which_entries_share_its_band(board_o
     assert "overlap" not in text
 
 
-def test_an_entry_alone_in_its_band_is_said_to_be_told_apart(board_of):
+def test_an_entry_alone_in_its_tie_group_is_said_to_be_significantly_different(board_of):
     board = board_of({name: LEVELS[name] for name in ("none+erm", "good+erm", "none+chance")})
     text = " ".join(answer(board, board.tables[0]))
-    assert "these images and training runs tell it apart from every other entry that has an" in text
+    assert "it is significantly different from every other entry that has an interval" in text
 
 
 def test_of_a_long_table_the_first_rows_and_the_reference_have_intervals(

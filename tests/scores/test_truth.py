@@ -115,5 +115,5 @@ def test_types_stay_types(axis):
 def test_groups_stay_groups_unless_types_are_asked_for():
     assert tones_as(["I-II"], None) == ("I-II",)
     assert tones_as(["I-II"], "groups") == ("I-II",)
-    with pytest.raises(BadRequest, match="cannot be told"):
+    with pytest.raises(BadRequest, match="do not follow from them"):
         tones_as(["I-II"], "types")

@@ -72,7 +72,7 @@ def _truth(
     suite_root: Path | None,
     store_folder: Path | None,
 ) -> "Truth":
-    """What the set is compared with, from the user's download or the suite's own drawing."""
+    """What the set is compared with, from the user's download or the suite's own phantoms."""
     from tonegap.cli.requests import parse_roots
     from tonegap.declared.dataset import read_dataset
     from tonegap.declared.root import find_root

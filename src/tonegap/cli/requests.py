@@ -111,7 +111,7 @@ _OPTIONS = (
         "--numerics",
         type=click.Choice(["portable", "native"]),
         default=None,
-        help="portable: the same bytes on every x86 processor with AVX2; reported in tables of their own. (Default: the suite's own.)",
+        help="portable: the same bytes on every x86 processor with AVX2. (Default: the suite's own.)",
     ),
 )
 

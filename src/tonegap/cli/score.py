@@ -47,7 +47,7 @@ _MEMORY, _MEMORY_PER_BYTE = 400 << 20, 40
 @click.option(
     "--threshold",
     type=float,
-    help="Probability from which an image is called positive. Default: its most probable class.",
+    help="Probability from which an image is predicted positive. Default: its most probable class.",
 )
 @click.option(
     "--tones",

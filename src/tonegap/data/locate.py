@@ -71,7 +71,7 @@ def locate_images(dataset: Dataset, metadata: Metadata, data_root: Path) -> Loca
     """The file of every image that is there; paths are absolute, links of the root resolved.
 
     Raises BadData for a name that leads out of its folder, for a root that cannot be read, for declared folders
-    without an image, and for drawn images that lie where real ones are expected.
+    without an image, and for phantom images that lie where real ones are expected.
     """
     root = data_root.resolve()
     names = Names(image_names(dataset, metadata))
@@ -244,7 +244,7 @@ def _files(root: Path, skipped: frozenset[str]) -> Iterator[tuple[str, Stamp]]:
 
 
 def _refuse_hidden_stand_in(folder: Path, data_root: Path, metadata: Metadata) -> None:
-    """Drawn images must say so: a marker on the way to them counts as much as one in the root."""
+    """Phantom images must say so: a marker on the way to them counts as much as one in the root."""
     if metadata.stand_in:
         return
     for parent in (folder, *folder.parents):

@@ -14,7 +14,7 @@ from tonegap.data.picture import THUMBNAIL_PX, Picture
 # Of 64 bits. A copy of half the size, another encoding or a quarter less light differs by 0 to 6.
 MAX_HAMMING = 8
 # Of the grey 32 × 32 copies; such copies stay above 0.97. Among the 137 million pairs of 16,577
-# unrelated drawings the nearest within the other threshold reaches 0.957.
+# unrelated phantoms the nearest within the other threshold reaches 0.957.
 MIN_CORRELATION = 0.96
 
 _ROWS = 256  # of the table of all pairs, at a time

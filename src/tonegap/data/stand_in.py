@@ -1,6 +1,6 @@
-"""Drawn images for somebody's metadata, so that a real protocol runs at full size without its data.
+"""Phantom images for somebody's metadata, so that a real protocol runs at full size without its data.
 
-The mistake it exists to prevent: a drawn image that is later taken for a photograph. The folder is
+The mistake it exists to prevent: a phantom image that is later taken for a photograph. The folder is
 marked from the first image on, and marked as complete by its last file.
 """
 
@@ -116,7 +116,7 @@ def _sitters(dataset: Dataset, metadata: Metadata) -> list[Sitter]:
 
 
 def _check_out(out: Path, mark: StandIn) -> None:
-    """Nothing is drawn into a folder of anything but this drawing, begun or finished."""
+    """Nothing is drawn into a folder of anything but these phantoms, begun or finished."""
     if not out.exists() or not any(out.iterdir()):
         return
     for name in (STAND_IN, HALF_DRAWN):

@@ -19,7 +19,7 @@ class _Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="
 class _SplitRule(_Rule, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A split rule. `seeds` are the task's usual seeds, the first is the default.
 
-    A rule without a random state of its own is drawn anew for every seed: the task is seeded.
+    A rule without a random state of its own is sampled again for every seed: the task is seeded.
     """
 
     seeds: tuple[int, ...]

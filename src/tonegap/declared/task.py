@@ -39,7 +39,7 @@ class PositiveWhere(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Labels(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What is to be told apart: the cells of a column, renamed, as classes.
+    """The classes: the cells of a column, renamed.
 
     `classes` is a list (images of other labels are unused) or "all": every label that an image of the partitions
     has, sorted; a blank cell and `nan` are none. A label that differs from a class in spelling alone is refused,

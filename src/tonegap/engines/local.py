@@ -1,6 +1,6 @@
 """The `local` engine: a stage as a process group of its own, for machines without containers.
 
-Same contract as a container, weaker walls: the record says `contained: false` and what was in
+Same contract as a container, a weaker sandbox: the record says `contained: false` and what was in
 force. Memory and output are watched, not fenced: a stage over its limit is killed within about a
 quarter of a second.
 """

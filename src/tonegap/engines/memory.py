@@ -19,7 +19,7 @@ def held_bytes(pids: Sequence[int], enough: int) -> int:
 
     A bound from above that is quick to have, unless it is above `enough`: then each page counts once, whoever
     shares it. Mapped files are left out, as the images that a stage maps are the page cache's. Not seen, and not
-    counted: memory of other users' processes, files that a stage without walls has closed in the machine's own
+    counted: memory of other users' processes, files that a stage without a sandbox has closed in the machine's own
     `/dev/shm`, SysV segments that are attached nowhere.
     """
     objects = _objects(pids)

@@ -1,4 +1,4 @@
-"""`/in` without a link to the store: copies, for a stage that no wall keeps from writing there.
+"""`/in` without a link to the store: copies, for a stage that no sandbox keeps from writing there.
 
 The mistake it exists to prevent: a stage that changes its images in place, and by that the pack of every other entry.
 """

@@ -89,11 +89,11 @@ def _held_to(enforces: frozenset[str]) -> str:
 def _tried(root: Path, rootless: bool) -> str:
     """What a container of some image from the lock found, trying its sandbox."""
     from tonegap.engines.docker.image import stage_image
-    from tonegap.engines.docker.trial import try_walls
+    from tonegap.engines.docker.trial import try_sandbox
     from tonegap.formats.image_lock import read_lock
 
     images = read_lock(root).images
     if not images:
         return "not tried: no image yet; run `tonegap image build`"
     name = min(images)
-    return f"{try_walls(stage_image(images[name]), rootless)} (tried in {name})"
+    return f"{try_sandbox(stage_image(images[name]), rootless)} (tried in {name})"

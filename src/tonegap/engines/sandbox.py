@@ -59,7 +59,7 @@ def _bubblewrap() -> list[str]:
 @functools.cache
 def mounts_nothing() -> bool:
     """Whether a stage in bubblewrap can be kept from mounting file systems in memory (0.8 on)."""
-    walls = [
+    options = [
         *_bubblewrap(),
         *_NO_MOUNTS,
         "--ro-bind",
@@ -70,7 +70,7 @@ def mounts_nothing() -> bool:
         "--tmpfs",
         "/tmp",
     ]
-    return _works([*walls, "true"], "bwrap")
+    return _works([*options, "true"], "bwrap")
 
 
 def _shared_memory(limit_mib: int) -> list[str]:

@@ -64,7 +64,7 @@ class PartitionId(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class DataId(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which data: metadata digest, digest over ids and image contents, and whether they were drawn.
 
-    `stand_in` marks drawn images under real metadata: such a result never ranks beside real ones.
+    `stand_in` marks phantom images under real metadata: such a result never ranks beside real ones.
     `missing` counts images by partition that the metadata lists and the download lacks. `subset` is to about
     how many images the task was thinned, null for all of them: such a result never ranks beside full ones.
     """

@@ -58,8 +58,8 @@ class Truth:
 def truth_place(task: str, seed: int, data: DataId) -> str:
     """The file below `truth/first/` that names the first truth which a store kept of a task at a seed.
 
-    One for each set of images that its ids may name: those that the suite drew are told apart by content, as an id
-    may be another picture once the drawing was changed.
+    One for each set of images that its ids may name: the suite's own phantoms are distinguished by content, as an id
+    may be another picture once the phantom's code was changed.
     """
     drawing = data.images_sha256 if data.drawn and not data.stand_in else ""
     return digest_of([task, seed, data.stand_in, data.subset, drawing])

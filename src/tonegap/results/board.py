@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class Leaderboard:
     """All tables of a report with what is missing from them.
 
-    `n_cells` counts the declared cells that apply; `sheets` has the synthetic sets, `claims`
+    `n_cells` counts the declared runs that apply; `sheets` has the synthetic sets, `claims`
     the intervals and comparisons of the tables that have any. `site`: it is a folder with pages beside this
     one, which it may link to; `papers` have a page each then, and `beside` names files that other tools read.
     """

@@ -1,4 +1,4 @@
-"""What a table's numbers support: intervals, entries told apart, gaps beside their nulls, from kept answers."""
+"""What a table's numbers support: intervals, significant differences, tie groups and null gaps, from kept answers."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -53,7 +53,7 @@ class NetworkChange:
 class RowClaims:
     """What the test images say of one row, in the metric that ranks.
 
-    `band` groups ranked rows that cannot be told apart; None for one that is not ranked. `intervals` (of the method,
+    `band` is the tie group of a ranked row: its entries are statistically tied with its best; None for one that is not ranked. `intervals` (of the method,
     over images and training seeds), `network_intervals` (of the networks that were trained) and `changes` have `all`,
     and `worst` and `gap` where the metric has them; `network_changes` are the networks' differences. Of
     an entry that was trained once there is no interval of the method and no change. `seed_spread`: the standard

@@ -113,7 +113,7 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class Hole:
-    """A declared cell without a record; `failure` None means that it never ran."""
+    """A declared run without a record; `failure` None means that it never ran."""
 
     entry: EntryId
     task: str
@@ -135,7 +135,7 @@ class Hole:
 
 @dataclass(frozen=True, slots=True)
 class NotApplicable:
-    """A declared cell whose entry cannot be asked the question, and why."""
+    """A declared run whose entry cannot be asked the question, and why."""
 
     entry: EntryId
     task: str
@@ -231,7 +231,7 @@ class Axis:
 class Table:
     """The leaderboard of one task; `rows` has the ranked ones first.
 
-    `question` is None if no cell has a record yet. `metrics` starts with the primary one; `ranked`
+    `question` is None if no run has a record yet. `metrics` starts with the primary one; `ranked`
     is the view that ranks: (selection, axis, metric). `chance` has the metrics whose value at
     chance is known without looking at the data.
     """

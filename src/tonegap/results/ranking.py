@@ -67,7 +67,7 @@ def rank_rows(rows: Sequence[Row], asked: Asked) -> tuple[tuple[Row, ...], Ranki
 
 
 def _place(score: float, asked: Asked) -> int:
-    """Where a score stands: a smaller number is better, and what rounding alone tells apart is equal."""
+    """Where a score stands: a smaller number is better, and a difference of rounding alone is a tie."""
     better = 1 if metric_named(asked.view[2]).larger_is_better else -1
     return -better * round(score / ROUNDING)
 

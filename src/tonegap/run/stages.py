@@ -243,7 +243,7 @@ def _cost(result: RunResult) -> tuple[float, float | None, float | None]:
 
 
 def _said_something(log: Path) -> bool:
-    """Whether a stage left a log to keep; a stage without walls may have put a link in its place."""
+    """Whether a stage left a log to keep; a stage without a sandbox may have put a link in its place."""
     return log.is_file() and not log.is_symlink() and log.stat().st_size > 0
 
 

@@ -76,7 +76,7 @@ def equal_opportunity_difference(counts: Counts, _rules: ScoringRules) -> Outcom
 
 
 def equalized_odds_difference(counts: Counts, _rules: ScoringRules) -> Outcome:
-    """The larger of the differences in sensitivity and in false alarm rate; mean over events.
+    """The larger of the differences in sensitivity and in false positive rate; mean over events.
 
     Source: fairlearn.metrics.equalized_odds_difference with agg="worst_case".
     """

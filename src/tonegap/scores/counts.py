@@ -27,7 +27,7 @@ class ToneCounts:
 
     - `tone`: its name
     - `confusion` [k, k]: images by true class (row) and most probable class (column)
-    - `events` [m, 2, 2]: images by being positive (row) and being called positive (column)
+    - `events` [m, 2, 2]: images by being positive (row) and being predicted positive (column)
     - `auc` [m]: area under the ROC curve; NaN without a positive or without a negative
     - `bins` [2, 15]: summed confidence, and number of correct images, by bin of the confidence
     """

@@ -64,7 +64,7 @@ def balanced_accuracy(c: ToneCounts) -> float:
 
 def macro_f1(c: ToneCounts) -> float:
     """Mean over classes of 2TP / (2TP + FP + FN). Source: scikit-learn's f1_score, "macro"."""
-    # 2TP + FP + FN is the images truly of the class plus the images called so.
+    # 2TP + FP + FN is the images truly of the class plus the images predicted as it.
     true_plus_called = c.confusion.sum(axis=1) + c.confusion.sum(axis=0)
     return float((2 * np.diag(c.confusion) / true_plus_called).mean())
 
@@ -89,12 +89,12 @@ def ece(c: ToneCounts) -> float:
 
 
 def sensitivity(c: ToneCounts) -> float:
-    """Positive images called positive, over positive images; the first event's."""
+    """Positive images predicted positive, over positive images; the first event's."""
     return float(true_positive_rates(c)[0])
 
 
 def specificity(c: ToneCounts) -> float:
-    """Negative images called negative, over negative images; the first event's."""
+    """Negative images predicted negative, over negative images; the first event's."""
     return float(c.events[0, 0, 0] / c.events[0, 0].sum())
 
 
@@ -105,7 +105,7 @@ def true_positive_rates(c: ToneCounts) -> FloatArray:
 
 
 def false_positive_rates(c: ToneCounts) -> FloatArray:
-    """Rate of false alarms for each event, [m]."""
+    """False positive rate of each event, [m]."""
     rates: FloatArray = c.events[:, 0, 1] / c.events[:, 0].sum(axis=-1)
     return rates
 

@@ -36,7 +36,7 @@ Wanted = Callable[[str], bool]
 
 
 def read_table(path: Path, is_wanted: Wanted = lambda _name: True) -> pa.Table:
-    """The table of a CSV or Parquet file, told apart by content.
+    """The table of a CSV or Parquet file, distinguished by content.
 
     Of a Parquet file only the columns whose names are wanted; they must hold texts or numbers. From a
     CSV, columns named `p_…` come as float64, or as text if a cell is no number; all others as text. A UTF-8

@@ -50,7 +50,7 @@ class ScoringRules:
 
     @property
     def called(self) -> float | str | None:
-        """From which probability an image is called positive, or by what else; None without an event."""
+        """From which probability an image is predicted positive, or by what else; None without an event."""
         if not self.positive:
             return None
         return MOST_PROBABLE if self.threshold is None else self.threshold

@@ -28,7 +28,7 @@ def tone_axes(
 ) -> list[tuple[str, tuple[str | None, ...], tuple[str, ...]]]:
     """The axes a test set can be scored on: (name, tone of each image, tones expected).
 
-    Six types pool into three groups; groups cannot be told apart further.
+    Six types pool into three groups; groups cannot be split further.
     """
     groups = tuple(tone_group(tone) if tone else None for tone in tones)
     expected = tuple(g for g in GROUPS if g in {tone_group(tone) for tone in scored})

@@ -71,7 +71,7 @@ def tones_as(tones: Sequence[str | None], axis: str | None) -> tuple[str | None,
     if axis == "groups":
         return pool_tones(tones)
     if axis == "types" and any(tone in GROUPS for tone in tones):
-        raise BadRequest("the truth has tone groups, and skin types cannot be told from them")
+        raise BadRequest("the truth has tone groups, and skin types do not follow from them")
     return tuple(tones)
 
 

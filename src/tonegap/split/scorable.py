@@ -44,7 +44,7 @@ def check_scorable(
 
 
 def _called_alike(part: Answers, classes: tuple[str, ...]) -> Labelled:
-    """One epoch of predictions that tell nothing apart."""
+    """One epoch of predictions that are the same for every image."""
     n, k = len(part.labels), len(classes)
     place = {name: i for i, name in enumerate(classes)}
     y = np.array([place[label] for label in part.labels], np.int64)

@@ -4,7 +4,7 @@ A file counts as what it was while its size and time of change are; where they d
 for, its SHA-256 decides. A unit is a path below the store: a file, or a folder whose entries are sealed one by one.
 
 It guards against damage and careless edits, not against somebody who writes a fitting seal too. The mistake it exists
-to prevent: a result that changed on the disk, taken for what was measured.
+to prevent: a result that changed on the disk, mistaken for a measured one.
 """
 
 import contextlib

@@ -1,7 +1,7 @@
 """Which pictures are copies of others: re-encoded, resized, brighter or darker, mirrored, or cropped.
 
 On drawn 64 px images this finds 95 in 100 crops of 50 to 100 % of the side, half of them mirrored, saved as JPEG of
-quality 70, and takes none of 810,000 pairs of different drawings for copies. What a model painted anew over a picture
+quality 70, and takes none of 810,000 pairs of different phantoms for copies. What a model painted anew over a picture
 is no copy here: that is for the lineage.
 """
 
@@ -14,7 +14,7 @@ from tonegap.synthetic.copies_align import texture
 from tonegap.synthetic.copies_windows import candidates
 from tonegap.synthetic.thumbs import SIDE, Thumbs
 
-# Median correlation of fine structure; among those pairs of different drawings the highest is 0.51.
+# Median correlation of fine structure; among those pairs of different phantoms the highest is 0.51.
 MIN_TEXTURE = 0.6
 _FLAT = 1.0  # grey levels; below this spread a picture has nothing to compare
 _WHOLE = 0.93  # of the side; a smaller window is a crop
@@ -22,7 +22,7 @@ _WHOLE = 0.93  # of the side; a smaller window is a crop
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """Picture `mine` shows what `other` shows; `kind` says how, `likeness` how sure (0.6 to 1)."""
+    """Picture `mine` shows what `other` shows; `kind` says how, `likeness` how much alike (0.6 to 1)."""
 
     mine: int
     other: int

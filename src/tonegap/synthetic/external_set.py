@@ -26,7 +26,7 @@ _CGDDI = re.compile(r"(?P<healthy>.+)_with_(?P<disease>.+)_from_(?P<tone>[^_]+)_
 class SetRow:
     """One image of a set: its file, what it is said to show, and the names of the real images behind it.
 
-    `sources` is None where nobody says. `healthy` and `donor` are those of a name that tells them apart.
+    `sources` is None where nobody says. `healthy` and `donor` are those of a name that distinguishes them.
     """
 
     image_id: str

@@ -87,12 +87,12 @@ def draw_folder(  # noqa: PLR0913 - what to draw, where, how large, how; no two 
 
 @contextmanager
 def _failures_named(out: Path) -> Iterator[None]:
-    """Turns what stops a drawing halfway into the sentence for the person who started it."""
+    """Turns what stops the drawing halfway into the sentence for the person who started it."""
     try:
         yield
     except BrokenProcessPool as error:
         raise EngineError(
-            f"{out}: a drawing process was killed (is there memory left?); whole pictures are kept, "
+            f"{out}: a process that draws was killed (is there memory left?); whole pictures are kept, "
             "run the same command again to go on, with fewer workers"
         ) from error
     except OSError as error:

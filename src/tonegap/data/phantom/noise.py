@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 
 def stream(image_id: str, part: str) -> np.random.Generator:
-    """The random numbers that one part of one image is drawn with.
+    """The random numbers that one part of one image is made with.
 
     Each part has its own stream, so that one more number used by the hair does not move the lesion.
     """

@@ -1,6 +1,6 @@
 """A skin type turned into a picture of bare skin in CIELAB, and the light it is seen in.
 
-The types are ranges of the typology angle with gaps between them, so that the tone of a picture can
+The types are ranges of the individual typology angle (ITA) with gaps between them, so that the tone of a picture can
 be measured back: light and marks move single pixels, and the median hardly ever out of the type's range.
 """
 
@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from tonegap.data.phantom.noise import coordinates, smooth_noise, smoothstep
 from tonegap.tones import tone_index
 
-# Typology angle in degrees of the types I to VI. Each range lies within one of the six colour classes
+# Individual typology angle in degrees of the types I to VI. Each range lies within one of the six colour classes
 # (borders at 55, 41, 28, 10 and -30) of Del Bino and Bernerd, Br J Dermatol 2013; that the classes
-# follow the Fitzpatrick types is a convention of this drawing, not a measurement.
+# follow the Fitzpatrick types is a convention of this phantom, not a measurement.
 ANGLES = ((58.0, 68.0), (43.0, 54.0), (30.0, 40.0), (12.0, 26.0), (-26.0, 6.0), (-62.0, -34.0))
 _LIGHTNESS = (18.0, 82.0)
 _MARGIN = 1.5  # degrees kept from both ends of a range, for the light to take

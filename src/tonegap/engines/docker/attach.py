@@ -42,7 +42,7 @@ class Attached:
 
     def pieces(self) -> Iterator[Piece]:
         """What came on each channel, until the container ends or the engine goes away."""
-        # What urllib3 and the socket raise then is not worth telling apart: the output is over.
+        # What urllib3 and the socket raise then is not worth distinguishing: the output is over.
         with contextlib.suppress(*UNREACHABLE, HTTPError, *_CLOSED_MEANWHILE):
             while len(header := self._response.raw.read(_HEADER.size)) == _HEADER.size:
                 channel, length = _HEADER.unpack(header)

@@ -1,6 +1,6 @@
-"""One stage's container as it is asked for: walls, limits, mounts, labels.
+"""One stage's container as it is asked for: sandbox, limits, mounts, labels.
 
-The mistake it exists to prevent: a wall that only some stages have.
+The mistake it exists to prevent: a restriction that only some stages have.
 """
 
 from dataclasses import dataclass

@@ -95,7 +95,7 @@ class DockerEngine(Engine):
         return self._planned[plugin.label]
 
     def isolation(self, limits: Limits) -> Isolation:
-        """The walls and limits of every stage here, and which of them this engine holds."""
+        """The sandbox and limits of every stage here, and which of them this engine holds."""
         daemon = self._daemon
         seccomp = "filtered by the engine's profile" if daemon.seccomp else "not filtered"
         return Isolation(

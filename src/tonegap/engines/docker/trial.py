@@ -1,6 +1,6 @@
-"""Tries the walls of a container from inside, in a stage like any other.
+"""Tries the sandbox of a container from inside, in a stage like any other.
 
-The mistake it exists to prevent: a wall believed because an engine accepted the words for it.
+The mistake it exists to prevent: a restriction believed because an engine accepted the words for it.
 """
 
 import tempfile
@@ -15,8 +15,8 @@ from tonegap.engines.docker.engine import DockerEngine
 from tonegap.engines.docker.image import StageImage
 
 _MEMORY_MIB = 128
-_HELD = "every wall held"
-# Says one line: that every wall held, or which did not. Limits are read where the kernel keeps them.
+_HELD = "every restriction held"
+# Says one line: that every restriction held, or which did not. Limits are read where the kernel keeps them.
 _LOOK = f"""\
 import os, pathlib, socket
 def refused(action):
@@ -29,7 +29,7 @@ def says(value, *names):
     found = [pathlib.Path("/sys/fs/cgroup", name) for name in names]
     return value in [path.read_text().strip() for path in found if path.exists()]
 status = pathlib.Path("/proc/self/status").read_text().split()
-walls = {{
+sandbox = {{
     "network": refused(lambda: socket.create_connection(("192.0.2.1", 80), timeout=2)),
     "read-only root": refused(lambda: pathlib.Path("/x").touch()),
     "read-only /in": refused(lambda: pathlib.Path("/in/x").touch()),
@@ -39,15 +39,17 @@ walls = {{
     "memory": says("{_MEMORY_MIB << 20}", "memory/memory.limit_in_bytes", "memory.max"),
     "processes": says("{PROCESSES}", "pids/pids.max", "pids.max"),
 }}
-gone = [name for name, held in walls.items() if not held]
+gone = [name for name, held in sandbox.items() if not held]
 print("did not hold: " + ", ".join(gone) if gone else "{_HELD}")
 """
 
 
-def try_walls(image: StageImage, rootless: bool) -> str:
-    """What a stage in that image found when it pushed at every wall, in a few words."""
+def try_sandbox(image: StageImage, rootless: bool) -> str:
+    """What a stage in that image found when it tried every restriction, in a few words."""
     look = _LOOK.replace("{rootless}", str(rootless))
-    file = PluginFile("Trial", "tries walls", command=("python3", "-c", look), stages=("train",))
+    file = PluginFile(
+        "Trial", "tries the sandbox", command=("python3", "-c", look), stages=("train",)
+    )
     with tempfile.TemporaryDirectory(prefix="tonegap-trial-") as name:
         folder = Path(name)
         for below in ("in", "out", "tmp"):

@@ -1,6 +1,6 @@
 """Charts by matplotlib as inline SVG in the page's own colours: the same bytes for the same numbers.
 
-Artists are drawn in sentinel colours that become CSS variables, so one drawing serves light, dark and
+Artists are drawn in sentinel colours that become CSS variables, so one chart serves light, dark and
 print. Text stays text in the page's font. Grid and labels are placed here, without matplotlib's Axes, which take
 most of its time.
 """
@@ -192,7 +192,7 @@ _COLOUR = re.compile(r"#0[12]00[0-9a-f]{2}")
 
 
 def _inline(svg: str, label: str, size: Size) -> str:
-    """The drawing for the middle of a page: no header, ids or fonts of its own; colours of the page."""
+    """The chart for the middle of a page: no header, ids or fonts of its own; colours of the page."""
     body = _DROPPED.sub("", svg)
     body = body[body.index(">") + 1 :].removesuffix("</svg>\n")
     body = _FONT.sub("", body).replace("xlink:href", "href")

@@ -59,7 +59,7 @@ class Origin:
     """Where the files of a bundle come from.
 
     `finished`: when the last record was (ISO 8601, "" if unknown). `licences`: data set -> terms of its
-    labels. `n_holes`: declared cells without a record.
+    labels. `n_holes`: declared runs without a record.
     """
 
     suite: str

@@ -146,7 +146,7 @@ def _with_interval(
     if cell.value is None or not interval:
         return cell
     if interval.low is None or interval.high is None:
-        # Without knowing how sure the value is, neither "agrees" nor "differs" can be said of it.
+        # Without an interval of the value, neither "agrees" nor "differs" can be said of it.
         return Reproduced(cell.value, verdict="not comparable", why=interval.reason or "")
     scale = SCALE[unit_of(column, table)]
     return Reproduced(cell.value, scale * interval.low, scale * interval.high)

@@ -1,1 +1,1 @@
-"""How sure a score is: draws of test images, intervals, comparisons. Pure functions over arrays."""
+"""The uncertainty of scores: resamples of test images, intervals, comparisons. Pure functions over arrays."""

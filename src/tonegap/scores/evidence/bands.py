@@ -1,4 +1,4 @@
-"""Ranked entries into bands: which of them the test set cannot tell apart.
+"""Splits ranked entries into tie groups (`bands` here): entries that are statistically tied with the best of the group.
 
 The mistake it exists to prevent: the best of ten equal entries found better than the worst of them. It
 was picked for its luck, so its lead is held against the largest lead that luck gives among as many.
@@ -16,10 +16,10 @@ from tonegap.scores.evidence.comparing import ALPHA, Drawn, alone, errors_of, is
 
 
 def rank_bands(ranked: Sequence[Drawn], score: str, larger_is_better: bool = True) -> list[int]:
-    """The band of each entry from best to worst, from 1: entries that the best of a band is not better than.
+    """The tie group of each entry from best to worst, from 1: entries that its best is not significantly better than.
 
     At the 5 % level, over all entries that are left. One that was tested on other images than the best
-    of a band, was trained once, or whose score is undefined in its draws, cannot be told from it. Nor is one behind
+    of a group, was trained once, or whose score is undefined in its draws, is tied with it. So is one behind
     that is better by this score, where ranks follow another.
     """
     bands: list[int] = []

@@ -1,6 +1,6 @@
 """Entries against each other, on the same draws of the same images, with what training seeds add to each.
 
-The mistakes it exists to prevent: a rank between two entries that test set and seeds cannot tell apart, and an
+The mistakes it exists to prevent: a rank between two entries that are statistically tied, and an
 interval and a p-value that contradict each other: both are of one Student's t.
 """
 
@@ -112,7 +112,7 @@ class Errors:
 def errors_of(drawn: FloatArray, one: Noise, other: Noise) -> Errors:
     """The errors of differences whose draws [scores, draws] vary by so much, from images and seeds.
 
-    Draws vary too little, by (n - 1) / n. Where no image tells two entries apart, the variance is that of one image
+    Draws vary too little, by (n - 1) / n. Where two entries agree on every image, the variance is that of one image
     more on each side (Agresti and Min 2005, Statistics in Medicine 24(5)). Degrees of freedom by Satterthwaite.
     """
     n = np.maximum(np.minimum(one.n, other.n), 2)

@@ -1,6 +1,6 @@
 """Draws of test images with replacement: how often each image counts in each draw.
 
-The same images are drawn alike for every entry and at every seed, so that entries are compared image by image
+The same images are resampled for every entry and at every seed, so that entries are compared image by image
 and an image in the test sets of several seeds is one piece of evidence, not several.
 Source: Efron and Tibshirani 1993, An Introduction to the Bootstrap, chapters 6 and 8.
 """

@@ -62,7 +62,7 @@ class Asked:
 
 @dataclass(frozen=True, eq=False)
 class EntryEvidence:
-    """How sure an entry's scores are on one tone axis.
+    """The uncertainty of an entry's scores on one tone axis.
 
     `intervals` maps (metric, tone | all | worst | gap) to an interval of the mean over seeds. Of the
     ranked metric: `parity`, its gap beside that of permuted tones, and `detectable`, the smallest difference
@@ -288,7 +288,7 @@ def _weights(images: tuple[TestImages, ...], n_draws: int) -> tuple[FloatArray, 
 def _drawn(
     metric: str, scores: Sequence[OneScore], images: tuple[bytes, ...], *, with_seeds: bool
 ) -> Drawn:
-    """What entries are ranked and told apart by."""
+    """What entries are ranked and compared by."""
     found = [score for score in scores if score.tone in (ALL, WORST, GAP)]
     return Drawn(
         point={score.tone: score.point for score in found},

@@ -98,7 +98,7 @@ class Answers:
     """What one entry said of each image.
 
     With k classes and m events: `predicted` [n], `confidence` [n] of it, and for each event whether
-    the image is positive, is called so, and with which probability, [n, m].
+    the image is positive, is predicted positive, and with which probability, [n, m].
     """
 
     n_classes: int

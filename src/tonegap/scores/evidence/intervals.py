@@ -1,6 +1,6 @@
 """Intervals of every score of an entry: of its networks, and of its method.
 
-Networks: how sure the mean over seeds is on all such images. Method: how sure it is over other training runs
+Networks: the uncertainty of the mean over seeds on all such images. Method: that over other training runs
 as well. Scores between 0 and 1 have intervals made for few images (`shares`), the worst tone and the gap come
 from inverting a test (`extremes`).
 """

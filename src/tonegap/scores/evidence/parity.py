@@ -45,7 +45,7 @@ def parity(score: float, null: FloatArray, *, larger_is_alike: bool = False) -> 
 def detectable(variance: FloatArray) -> float:
     """The smallest difference between two tones that is found with a chance of 80 % at the 5 % level.
 
-    For the two tones that are hardest to tell apart; `variance` [tones] of their scores. It may be larger than any
+    For the two tones that are hardest to distinguish; `variance` [tones] of their scores. It may be larger than any
     difference can be.
     """
     return _DETECTED * float(np.sqrt(np.sort(variance)[-2:].sum()))

@@ -22,7 +22,7 @@ class Tally:
     """Counts by draw and slot: each tone, then all images. k classes, m events, b bins.
 
     `true`, `called`, `right` [draws, slots, k]: images of the class, predicted as it, and both.
-    `events` [draws, slots, m, 2, 2]: images by being positive and by being called positive.
+    `events` [draws, slots, m, 2, 2]: images by being positive and by being predicted positive.
     `bins` [draws, slots, 2, b]: summed confidence and number of correct images.
     `auc` [draws, slots, m]: NaN where a side is missing.
     """

@@ -25,7 +25,7 @@ def tone_draws(
     """An entry's score of each tone, mean over its seeds, in each draw, [draws, tones]; NaN where undefined.
 
     The draws are those of whole units within a tone; entries on the same images have the same ones. As draws with
-    replacement vary too little, by (n - 1) / n, they are set apart from their middle by that much. None for a
+    replacement vary too little, by (n - 1) / n, they are moved away from their middle by that much. None for a
     metric without a score of each tone.
     """
     images = tuple(
@@ -47,7 +47,7 @@ def tone_draws(
 
 
 def _widened(images: TestImages) -> FloatArray:
-    """By how much draws of each tone are set apart, [tones]."""
+    """By how much draws of each tone are moved away from their middle, [tones]."""
     units = [
         max(len(set(images.unit[images.tone == t].tolist())), 2) for t in range(len(images.tones))
     ]

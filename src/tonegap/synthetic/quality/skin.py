@@ -1,4 +1,4 @@
-"""The tone that the skin in a picture shows, by its typology angle. A measure, not an annotation.
+"""The tone that the skin in a picture shows, by its individual typology angle (ITA). A measure, not an annotation.
 
 The borders between the six colour classes are those of Del Bino and Bernerd, Br J Dermatol 2013
 (after Chardon et al. 1991). That the classes follow the Fitzpatrick types is a convention: on
@@ -36,7 +36,7 @@ def type_of_angle(angle_deg: float | None) -> str | None:
 
 
 def skin_angle_deg(image: NDArray[np.uint8]) -> float | None:
-    """Typology angle in degrees of the median skin colour of an image [h, w, 3]; None without skin.
+    """Individual typology angle (ITA) in degrees of the median skin colour of an image [h, w, 3]; None without skin.
 
     Skin is what is red to yellow and not grey. The median is taken twice, the second time over the
     60 % of colours nearest to the first, so that a lesion or a shadow does not pull it.
