@@ -13,14 +13,14 @@ import numpy as np
 from tonegap.scores.evidence.bands import rank_bands
 from tonegap.scores.evidence.comparing import (
     ALPHA,
-    Drawn,
     Noise,
+    ResampledScores,
     SeedNoise,
     compare_entries,
     holm_steps,
 )
 from tonegap.scores.evidence.draws import draw_weights
-from tonegap.scores.evidence.entries import N_DRAWS, Asked, entry_evidence
+from tonegap.scores.evidence.entries import N_DRAWS, EvidenceRequest, entry_evidence
 from tonegap.scores.evidence.images import TestAnswers, TestImages
 from tonegap.scores.tables import ALL, GAP, WORST
 
@@ -71,7 +71,9 @@ class Setting:
 
     def evidence(self, answers):
         """What the suite says of one entry."""
-        return entry_evidence([answers], Asked((), self.names, "accuracy", everything=False))
+        return entry_evidence(
+            [answers], EvidenceRequest((), self.names, "accuracy", everything=False)
+        )
 
     def drawn(self, right):
         """The same draws as in `evidence`, which makes much else, for accuracies alone."""
@@ -81,7 +83,7 @@ class Setting:
         fewest, every = min(m.sum() for m in members), len(right)
         nothing = SeedNoise(np.zeros(1), np.zeros(1), np.ones(1))
         beside = {name: Noise(np.array([float(fewest)]), nothing) for name in (WORST, GAP)}
-        return Drawn(
+        return ResampledScores(
             {ALL: float(right.mean()), WORST: float(point.min()), GAP: float(np.ptp(point))},
             {
                 ALL: self.weights @ right / every,

@@ -21,7 +21,7 @@ from simulated import SETTINGS, Simulation
 
 from tonegap.scores.evidence.bands import rank_bands
 from tonegap.scores.evidence.comparing import ALPHA, compare_entries, holm_steps
-from tonegap.scores.evidence.entries import Asked, entry_means, evidence_of
+from tonegap.scores.evidence.entries import EvidenceRequest, entry_means, evidence_of
 from tonegap.scores.evidence.seeds import pooled
 from tonegap.scores.tables import ALL, GAP, WORST
 
@@ -45,7 +45,7 @@ def one_set(simulation, n_draws, number):
     """Counts of (what, outcome) in one test set: 'in', 'out' or 'none' of intervals, 'told' or 'not' of tests."""
     rng = np.random.default_rng([number, simulation.n_seeds, round(100 * simulation.sd)])
     entries, truth_of_networks = simulation.draw(rng)
-    asked = Asked(("malignant",), simulation.setting.tones, "accuracy", nulls=False)
+    asked = EvidenceRequest(("malignant",), simulation.setting.tones, "accuracy", nulls=False)
     # As `table_evidence` does it, without the intervals of entries that are compared alone.
     means = [entry_means(seeds, asked, n_draws) for seeds in entries]
     seeds, alone = pooled([entry.means for entry in means]), replace(asked, everything=False)

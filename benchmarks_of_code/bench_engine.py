@@ -43,14 +43,14 @@ def planning():
 
 def plan_complete() -> None:
     """Prints stages planned, seconds, peak MiB; in a process of its own, for the memory."""
-    from tonegap.plan.plan import Setting, plan_suite
+    from tonegap.plan.plan import RunSetting, plan_suite
     from tonegap.run.explain import explain
     from tonegap.store.store import Store
 
     suite, entries = synthetic_suite()
     with tempfile.TemporaryDirectory() as folder:
         store = Store(Path(folder))
-        setting = Setting("cpu", 1, "scoring")
+        setting = RunSetting("cpu", 1, "scoring")
         first = plan_suite(suite, entries, synthetic_views(), setting)
         finish(first, store)
         n_stages = len(first.stages)
@@ -108,11 +108,13 @@ def synthetic_suite():
 def synthetic_views():
     """One view a seed, as a task has whose split depends on the seed."""
     from tonegap.formats.record import DataId, Leaks
-    from tonegap.split.view import Rows, TaskView
+    from tonegap.split.view import PartitionImages, TaskView
 
-    def rows(n: int, start: int) -> Rows:
+    def rows(n: int, start: int) -> PartitionImages:
         ids = tuple(f"{i:032}" for i in range(start, start + n))
-        return Rows(ids, ("a", "b") * (n // 2), ("I", "VI") * (n // 2), ids, (Path("x"),) * n)
+        return PartitionImages(
+            ids, ("a", "b") * (n // 2), ("I", "VI") * (n // 2), ids, (Path("x"),) * n
+        )
 
     n = N_IMAGES
     view = TaskView(

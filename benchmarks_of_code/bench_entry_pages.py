@@ -17,7 +17,7 @@ from tonegap.report.pages.names import entry_pages
 from tonegap.results.assemble import assemble
 from tonegap.results.settings import read_settings
 from tonegap.store.read import read_suites
-from tonegap.store.source import Source
+from tonegap.store.source import ResultSource
 
 ROOT = Path(__file__).parents[1]
 MOST_SECONDS, MOST_MS = 0.5, 60.0
@@ -42,7 +42,7 @@ def main() -> int:
     store = Path(sys.argv[1])
     suites = read_suites(store)
     board = replace(assemble(store, suites, read_settings(ROOT)), site=True)
-    source = Source(ROOT, store, suites)
+    source = ResultSource(ROOT, store, suites)
     pages = [(table, entry_pages(board, table)) for table in board.tables]
     rows = [(table, row) for table, named in pages for row in table.all_rows if row.entry in named]
     timed_charts()

@@ -13,7 +13,7 @@ from fairlearn.metrics import MetricFrame
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score
 
 from tonegap.scores.evidence.draws import draw_weights
-from tonegap.scores.evidence.entries import Asked, entry_evidence
+from tonegap.scores.evidence.entries import EvidenceRequest, entry_evidence
 from tonegap.scores.evidence.images import TestAnswers, TestImages, tone_indices
 from tonegap.scores.evidence.images import answers as images_answers
 from tonegap.scores.evidence.pairs import compare_all
@@ -82,7 +82,7 @@ def our_seconds(answers):
 
 def pair_seconds(entries):
     """Processor seconds of all pairs of 40 entries in every score, and how many scores that are."""
-    asked = Asked((), tuple(TONE_COUNTS), "accuracy", everything=False, compared=True)
+    asked = EvidenceRequest((), tuple(TONE_COUNTS), "accuracy", everything=False, compared=True)
     scores = [entry_evidence([answers], asked, N_DRAWS).scores for answers in entries]
     forty = [scores[i % len(scores)] for i in range(40)]
     point = np.zeros((len(forty), len(scores[0].names)))
@@ -92,7 +92,7 @@ def pair_seconds(entries):
 
 
 def main():
-    asked = Asked((), tuple(TONE_COUNTS), "accuracy")
+    asked = EvidenceRequest((), tuple(TONE_COUNTS), "accuracy")
     entries = [entry(seed) for seed in range(N_ENTRIES)]
     start, wall = time.process_time(), time.perf_counter()
     evidence = [entry_evidence([answers], asked, N_DRAWS) for answers in entries]

@@ -41,7 +41,7 @@ from tonegap.formats.record import (
     StageId,
     encode_record,
 )
-from tonegap.formats.truth import PartTruth, Truth, encode_truth
+from tonegap.formats.truth import PartTruth, TaskTruth, encode_truth
 from tonegap.scores.results import Results, Rules, results_of
 from tonegap.tones import TYPES
 
@@ -65,7 +65,7 @@ def entries() -> list[EntryId]:
 
 
 @cache
-def truth_of(seed: int) -> Truth:
+def truth_of(seed: int) -> TaskTruth:
     """Images of one seed; every tenth pair of them shows one lesion."""
     rng = np.random.default_rng(seed)
 
@@ -75,7 +75,7 @@ def truth_of(seed: int) -> Truth:
         units = tuple(i - (i % 20 == 1) for i in range(n))
         return PartTruth(tuple(f"{name}-{seed}-{i}" for i in range(n)), labels, tones, units)
 
-    return Truth(part("v", N_VALIDATION), part("t", N_TEST))
+    return TaskTruth(part("v", N_VALIDATION), part("t", N_TEST))
 
 
 def predictions_of(number: int, seed: int) -> pa.Table:

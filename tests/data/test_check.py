@@ -13,7 +13,7 @@ from tonegap.checks.listing import json_listing, text_listing
 from tonegap.checks.readiness import check_tasks
 from tonegap.data.metadata import Metadata, parse_metadata
 from tonegap.data.published import compare_counts, compare_rows
-from tonegap.declared.dataset import Dataset, Published
+from tonegap.declared.dataset import Dataset, PublishedCounts
 from tonegap.declared.task import read_task
 
 Write = Callable[..., None]
@@ -134,7 +134,7 @@ def test_a_task_whose_tone_axis_is_lacking_says_so(
     assert answer.reason
 
 
-PUBLISHED = Published(
+PUBLISHED = PublishedCounts(
     source="a paper",
     rows=4,
     distinct={"what": 3},

@@ -15,11 +15,11 @@ from tonegap.data.drawn import (
     scaled,
 )
 from tonegap.data.metadata import read_metadata
-from tonegap.declared.dataset import Dataset, Drawn, DrawnHalf
+from tonegap.declared.dataset import Dataset, DrawnHalf, PhantomDeclaration
 from tonegap.errors import BadRequest, BadRoom, StoreError
 from tonegap.files import folder_digest
 
-SMALL = Drawn(
+SMALL = PhantomDeclaration(
     seed=3,
     size_px=16,
     id_prefix="s",
@@ -36,7 +36,7 @@ def small(phantom: Dataset) -> Dataset:
     return with_drawn(phantom, SMALL)
 
 
-def with_drawn(dataset: Dataset, drawn: Drawn) -> Dataset:
+def with_drawn(dataset: Dataset, drawn: PhantomDeclaration) -> Dataset:
     file = msgspec.structs.replace(dataset.file, drawn=drawn)
     return Dataset(dataset.id, dataset.folder, file)
 

@@ -9,7 +9,7 @@ from PIL import Image, ImageEnhance, ImageOps
 
 from tonegap.data.near_duplicates import duplicate_groups
 from tonegap.data.phantom.draw import Sitter, draw
-from tonegap.data.picture import Picture, read_picture
+from tonegap.data.picture import PictureFacts, read_picture
 
 
 def drawing(image_id: str, size_px: int = 128) -> Image.Image:
@@ -38,8 +38,8 @@ COPIES: dict[str, Callable[[Image.Image], Image.Image]] = {
 
 
 @pytest.fixture
-def seen(tmp_path: Path) -> Callable[[list[Image.Image]], list[Picture]]:
-    def _seen(images: list[Image.Image]) -> list[Picture]:
+def seen(tmp_path: Path) -> Callable[[list[Image.Image]], list[PictureFacts]]:
+    def _seen(images: list[Image.Image]) -> list[PictureFacts]:
         paths = [tmp_path / f"{i}.png" for i in range(len(images))]
         for image, path in zip(images, paths, strict=True):
             image.save(path)
@@ -50,28 +50,28 @@ def seen(tmp_path: Path) -> Callable[[list[Image.Image]], list[Picture]]:
 
 @pytest.mark.parametrize("kind", COPIES)
 def test_a_copy_is_grouped_with_its_original(
-    seen: Callable[[list[Image.Image]], list[Picture]], kind: str
+    seen: Callable[[list[Image.Image]], list[PictureFacts]], kind: str
 ) -> None:
     images = [drawing("a"), drawing("b"), COPIES[kind](drawing("a"))]
     assert duplicate_groups(seen(images)) == [0, 1, 0]
 
 
 def test_copies_of_copies_are_one_group(
-    seen: Callable[[list[Image.Image]], list[Picture]],
+    seen: Callable[[list[Image.Image]], list[PictureFacts]],
 ) -> None:
     images = [drawing("b"), *(copy(drawing("a")) for copy in COPIES.values())]
     assert duplicate_groups(seen(images)) == [0] + [1] * len(COPIES)
 
 
 def test_different_drawings_of_one_kind_stay_apart(
-    seen: Callable[[list[Image.Image]], list[Picture]],
+    seen: Callable[[list[Image.Image]], list[PictureFacts]],
 ) -> None:
     images = [drawing(f"x{i}", 64) for i in range(150)]
     assert duplicate_groups(seen(images)) == list(range(150))
 
 
 def test_blank_images_are_no_copies_but_equal_files_are(
-    seen: Callable[[list[Image.Image]], list[Picture]],
+    seen: Callable[[list[Image.Image]], list[PictureFacts]],
 ) -> None:
     blank = [Image.new("L", (40, 40), grey) for grey in (90, 91, 90)]
     assert duplicate_groups(seen(blank)) == [0, 1, 0]

@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tonegap.data.picture import Picture, read_picture
+from tonegap.data.picture import PictureFacts, read_picture
 
 Make = Callable[..., Image.Image]
 
 
 @pytest.fixture
-def read(tmp_path: Path) -> Callable[[bytes], Picture]:
-    def _read(content: bytes) -> Picture:
+def read(tmp_path: Path) -> Callable[[bytes], PictureFacts]:
+    def _read(content: bytes) -> PictureFacts:
         path = tmp_path / "file.jpg"
         path.write_bytes(content)
         return read_picture(path)
@@ -40,7 +40,7 @@ def png_that_declares(width: int, height: int) -> bytes:
 
 @pytest.mark.parametrize("form", ["JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP"])
 def test_a_whole_image_has_no_problem(
-    read: Callable[..., Picture], picture: Make, form: str
+    read: Callable[..., PictureFacts], picture: Make, form: str
 ) -> None:
     found = read(encoded(picture(1), form))
     assert (found.problem, len(found.grey)) == ("", 32 * 32)
@@ -51,7 +51,9 @@ def sixteen_bits(image: Image.Image) -> Image.Image:
 
 
 @pytest.mark.parametrize("mode", ["L", "P", "RGBA", "CMYK", "1", "I;16"])
-def test_every_colour_mode_is_read(read: Callable[..., Picture], picture: Make, mode: str) -> None:
+def test_every_colour_mode_is_read(
+    read: Callable[..., PictureFacts], picture: Make, mode: str
+) -> None:
     image = sixteen_bits(picture(1)) if mode == "I;16" else picture(1).convert(mode)
     found = read(encoded(image, "TIFF"))
     assert found.problem == ""
@@ -65,31 +67,31 @@ def test_every_colour_mode_is_read(read: Callable[..., Picture], picture: Make, 
         b"<?xml version='1.0'?><Error>AccessDenied</Error>",
     ],
 )
-def test_an_error_page_is_no_image(read: Callable[..., Picture], page: bytes) -> None:
+def test_an_error_page_is_no_image(read: Callable[..., PictureFacts], page: bytes) -> None:
     found = read(page)
     assert (found.problem, found.text) == ("not an image", "an HTML or XML page")
 
 
-def test_an_empty_file_is_no_image(read: Callable[..., Picture]) -> None:
+def test_an_empty_file_is_no_image(read: Callable[..., PictureFacts]) -> None:
     found = read(b"")
     assert (found.problem, found.text) == ("not an image", "the file is empty")
 
 
-def test_noise_is_no_image(read: Callable[..., Picture]) -> None:
+def test_noise_is_no_image(read: Callable[..., PictureFacts]) -> None:
     assert read(bytes(range(256)) * 4).problem == "not an image"
 
 
 @pytest.mark.parametrize("form", ["JPEG", "PNG"])
 @pytest.mark.parametrize("share", [0.3, 0.9])
 def test_half_a_download_is_truncated(
-    read: Callable[..., Picture], picture: Make, form: str, share: float
+    read: Callable[..., PictureFacts], picture: Make, form: str, share: float
 ) -> None:
     content = encoded(picture(1, (640, 480)), form)
     found = read(content[: int(share * len(content))])
     assert (found.problem, found.grey) == ("truncated", b"")
 
 
-def test_damage_inside_a_png_is_corrupt(read: Callable[..., Picture], picture: Make) -> None:
+def test_damage_inside_a_png_is_corrupt(read: Callable[..., PictureFacts], picture: Make) -> None:
     content = bytearray(encoded(picture(1, (640, 480)), "PNG"))
     middle = len(content) // 2
     content[middle : middle + 64] = bytes(64)
@@ -98,13 +100,13 @@ def test_damage_inside_a_png_is_corrupt(read: Callable[..., Picture], picture: M
 
 @pytest.mark.parametrize("side", [10_001, 60_000])
 def test_a_bomb_of_pixels_is_refused_before_it_is_decoded(
-    read: Callable[..., Picture], side: int
+    read: Callable[..., PictureFacts], side: int
 ) -> None:
     # Nothing follows the header: decoding it would be reported as truncated.
     assert read(png_that_declares(side, side)).problem == "too large"
 
 
-def test_the_limit_itself_is_not_too_large(read: Callable[..., Picture]) -> None:
+def test_the_limit_itself_is_not_too_large(read: Callable[..., PictureFacts]) -> None:
     assert read(png_that_declares(10_000, 10_000)).problem == "truncated"
 
 
@@ -112,6 +114,8 @@ def test_a_file_that_is_gone_is_unreadable(tmp_path: Path) -> None:
     assert read_picture(tmp_path / "gone.png").problem == "unreadable"
 
 
-def test_a_blank_image_is_usable_and_has_nothing_to_compare(read: Callable[..., Picture]) -> None:
+def test_a_blank_image_is_usable_and_has_nothing_to_compare(
+    read: Callable[..., PictureFacts],
+) -> None:
     found = read(encoded(Image.new("RGB", (50, 50), (200, 180, 170)), "PNG"))
     assert (found.problem, found.grey, found.hash) == ("", b"", 0)

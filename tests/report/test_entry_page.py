@@ -14,7 +14,7 @@ from tonegap.errors import BadRequest
 from tonegap.formats.record import EntryId, decode_record, encode_record
 from tonegap.report.pages.entry_kept import Readers, entry_kept
 from tonegap.report.pages.entry_nulls import nulls_table
-from tonegap.report.pages.entry_suite import Setting, reproduction
+from tonegap.report.pages.entry_suite import StageSetting, reproduction
 from tonegap.report.pages.entry_tables import gap_sentence, metrics_table, tone_table
 from tonegap.report.pages.entry_write import entry_files, files_of, rows_named
 from tonegap.report.pages.html import render_html
@@ -24,7 +24,7 @@ from tonegap.report.write import write_board, write_entry
 from tonegap.results.answers import kept_answers, kept_epochs
 from tonegap.store.read import read_suites
 from tonegap.store.seals import write_seal
-from tonegap.store.source import Source
+from tonegap.store.source import ResultSource
 
 
 @pytest.fixture(scope="module")
@@ -170,7 +170,7 @@ def test_an_undefined_score_is_a_sign_with_its_reason(tmp_path):
         record = decode_record(path.read_bytes())
         path.write_bytes(encode_record(msgspec.structs.replace(record, scores=_undefined(record))))
         write_seal(tmp_path, f"records/{path.name}")
-    source = Source(ROOT, tmp_path, read_suites(tmp_path))
+    source = ResultSource(ROOT, tmp_path, read_suites(tmp_path))
     board = board_of(source)
     rows = rows_named(board, "none + erm (cnn4)")
     page = html_of(files_of(board, rows, source, lambda _: True), "erm")
@@ -199,7 +199,7 @@ def _undefined(record):
 
 def test_without_kept_answers_the_page_says_so_and_shows_what_the_record_has(board, tmp_path):
     bare = replace(board, claims=())
-    source = Source(ROOT, tmp_path, ())
+    source = ResultSource(ROOT, tmp_path, ())
     page = html_of(
         files_of(bare, rows_named(bare, "none+erm(cnn4)"), source, lambda _: True), "erm"
     )
@@ -247,7 +247,7 @@ def test_seeds_with_different_parameters_have_no_single_command(kept):
     first, second = kept.row.seeds
     changed = msgspec.structs.replace(second.record, baseline_parameters={"epochs": 9})
     row = replace(kept.row, seeds=(first, replace(second, record=changed)))
-    again = reproduction(row, "x.toml", Setting(1, "cpu"), {})
+    again = reproduction(row, "x.toml", StageSetting(1, "cpu"), {})
     assert again.command == ""
     assert "different parameters" in again.why_not
 
@@ -259,10 +259,10 @@ def test_a_local_file_is_named_by_the_path_that_a_suite_has_for_it(kept):
         for s in kept.row.seeds
     )
     row = replace(kept.row, seeds=seeds)
-    known = reproduction(row, "x.toml", Setting(1, "cpu"), {value: f"models/{value}"})
+    known = reproduction(row, "x.toml", StageSetting(1, "cpu"), {value: f"models/{value}"})
     assert f"models/{value}" in known.suite
     assert not any("is not known here" in remark for remark in known.remarks)
-    unknown = reproduction(row, "x.toml", Setting(1, "cpu"), {})
+    unknown = reproduction(row, "x.toml", StageSetting(1, "cpu"), {})
     assert any("The file of weights is not known here" in remark for remark in unknown.remarks)
 
 

@@ -6,13 +6,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from tonegap.declared.paper import Column, PaperFile, PaperRow, PaperTable
+from tonegap.declared.paper import PaperColumn, PaperFile, PaperRow, PaperTable
 from tonegap.declared.plugin import ParameterSpec, PluginFile
 from tonegap.formats.record import StageCost, StageId
-from tonegap.report.pages.method_card import Known, cards_of, method_card
+from tonegap.report.pages.method_card import PluginFacts, cards_of, method_card
 from tonegap.report.pages.method_write import card_files
 from tonegap.results.leaderboard import leaderboard
-from tonegap.store.source import Source
+from tonegap.store.source import ResultSource
 
 ROOT = Path(__file__).parents[2]
 TONES = {"I": 0.9, "VI": 0.5}
@@ -56,7 +56,7 @@ def board(make_record, entry, cell, settings):
 
 
 def card_of(board, file=SHIFT, papers=None, kind="method", plugin="tone-shift"):
-    return method_card(board, kind, plugin, Known(file, "", papers or {}))
+    return method_card(board, kind, plugin, PluginFacts(file, "", papers or {}))
 
 
 def test_every_method_and_baseline_of_a_report_has_a_card(board):
@@ -108,7 +108,7 @@ def test_entries_stand_with_their_rank_and_the_score_that_ranks(board):
 
 
 def test_reported_numbers_are_those_of_rows_that_name_the_method(board):
-    columns = (Column("Accuracy", "accuracy"), Column("Dark", "accuracy", "VI"))
+    columns = (PaperColumn("Accuracy", "accuracy"), PaperColumn("Dark", "accuracy", "VI"))
     rows = (
         PaperRow("ours", ("81.0", "?"), task="d/t", method="tone-shift", baseline="erm"),
         PaperRow("base", ("70.0", "60.0"), task="d/t", baseline="erm"),
@@ -124,7 +124,7 @@ def test_reported_numbers_are_those_of_rows_that_name_the_method(board):
 
 
 def test_a_plug_in_that_is_gone_keeps_what_it_did(board):
-    card = method_card(board, "method", "tone-shift", Known(None, "It is gone.", {}))
+    card = method_card(board, "method", "tone-shift", PluginFacts(None, "It is gone.", {}))
     assert (card.missing, card.parameters) == ("It is gone.", ())
     assert len(card.entries) == 2
 
@@ -134,7 +134,7 @@ def test_the_card_of_a_plug_in_without_a_folder_says_so(board, tmp_path):
     folder = tmp_path / "methods" / "none"
     folder.mkdir(parents=True)
     (folder / "method.toml").write_text("title = 1\n")
-    files = card_files(board, Source(tmp_path, tmp_path, ()))
+    files = card_files(board, ResultSource(tmp_path, tmp_path, ()))
     assert (
         b"methods/tone-shift is not in this suite: removed, or part of an external submission."
         in files["methods/tone-shift.html"]
@@ -146,10 +146,10 @@ def test_the_card_of_a_plug_in_without_a_folder_says_so(board, tmp_path):
 
 def test_a_method_and_a_baseline_of_one_name_have_a_card_each(make_record, entry, cell, settings):
     cells = [cell(make_record(entry("mixup+mixup"), 0, TONES))]
-    files = card_files(leaderboard(cells, settings), Source(ROOT, ROOT, ()))
+    files = card_files(leaderboard(cells, settings), ResultSource(ROOT, ROOT, ()))
     assert set(files) == {"methods/mixup.html", "methods/mixup.baseline.html"}
 
 
 def test_the_same_board_gives_the_same_bytes(board):
-    first, again = (card_files(board, Source(ROOT, ROOT, ())) for _ in range(2))
+    first, again = (card_files(board, ResultSource(ROOT, ROOT, ())) for _ in range(2))
     assert first == again

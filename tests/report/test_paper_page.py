@@ -13,7 +13,7 @@ from tonegap.report.pages.papers_page import ComparedPaper, paper_files, paper_l
 from tonegap.results.leaderboard import leaderboard
 from tonegap.results.papers.compare import Sources, paper_cells
 from tonegap.results.papers.runs import Run
-from tonegap.store.source import Source
+from tonegap.store.source import ResultSource
 
 ROOT = Path(__file__).parents[2]
 
@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture
 def board(make_record, entry, cell, settings, tmp_path):
     cells = [cell(make_record(entry("none+erm"), 0, {"I": 0.9, "VI": 0.5}))]
-    papers = paper_lines(Source(ROOT, tmp_path, ()))
+    papers = paper_lines(ResultSource(ROOT, tmp_path, ()))
     return replace(leaderboard(cells, settings), papers=papers, site=True)
 
 

@@ -12,7 +12,7 @@ from records import part, plain_record, scored_cell
 from tonegap.cli.main import cli
 from tonegap.formats.matrix import Matrix
 from tonegap.formats.record import DataId, EntryId, Record, encode_record
-from tonegap.formats.truth import Truth
+from tonegap.formats.truth import TaskTruth
 from tonegap.store.layout import FIRST_TRUTHS
 from tonegap.store.seals import write_seal
 from tonegap.store.store import Store
@@ -24,7 +24,7 @@ EXCHANGED = {"III": "VI", "VI": "III"}
 
 @pytest.fixture
 def truth():
-    return Truth(part("v", 24, TYPES), part("t", 60, TYPES))
+    return TaskTruth(part("v", 24, TYPES), part("t", 60, TYPES))
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def swapped(truth):
     def turned(rows):
         return replace(rows, tones=tuple(EXCHANGED.get(t, t) for t in rows.tones))
 
-    return Truth(turned(truth.validation), turned(truth.test))
+    return TaskTruth(turned(truth.validation), turned(truth.test))
 
 
 def run(store, suite, baseline, truth, number):
@@ -119,7 +119,7 @@ def test_scores_written_under_each_other_s_tone_stamp_the_page(store, truth):
 def test_one_corrected_tone_names_its_image(store, truth):
     run(store, "one", "erm", truth, 1)
     tones = ("VI", *truth.test.tones[1:])
-    run(store, "one", "erm", Truth(truth.validation, replace(truth.test, tones=tones)), 2)
+    run(store, "one", "erm", TaskTruth(truth.validation, replace(truth.test, tones=tones)), 2)
     (alarm,) = stamps(store)["truth_alarms"]
     assert "1 have another tone than at first (t0: I, now VI, …)" in alarm
 
@@ -127,7 +127,7 @@ def test_one_corrected_tone_names_its_image(store, truth):
 def test_one_corrected_label_names_its_image(store, truth):
     run(store, "one", "erm", truth, 1)
     labels = ("malignant", *truth.test.labels[1:])
-    run(store, "one", "erm", Truth(truth.validation, replace(truth.test, labels=labels)), 2)
+    run(store, "one", "erm", TaskTruth(truth.validation, replace(truth.test, labels=labels)), 2)
     (alarm,) = stamps(store)["truth_alarms"]
     assert "1 have another label than at first (t0: benign, now malignant, …)" in alarm
 
@@ -143,7 +143,7 @@ def test_what_was_corrected_on_purpose_can_be_said_so(store, truth):
 
 def test_images_that_came_or_went_are_no_other_truth(store, truth):
     run(store, "one", "erm", truth, 1)
-    run(store, "one", "erm", Truth(truth.validation, part("t", 40, TYPES)), 2)
+    run(store, "one", "erm", TaskTruth(truth.validation, part("t", 40, TYPES)), 2)
     assert stamps(store)["truth_alarms"] == []
 
 

@@ -7,7 +7,7 @@ from tiny_rooms import GENERATE_PY, Rooms, rooms, tonegap
 
 from tonegap.declared.suite import read_suite
 from tonegap.engines import open_engine
-from tonegap.plan.plan import Plan, Stage
+from tonegap.plan.plan import Plan, PlannedStage
 from tonegap.plan.prepare import Request, prepare
 from tonegap.store.store import Store
 
@@ -44,7 +44,7 @@ class Planner:
         )
         return prepare(request)
 
-    def stages(self) -> dict[str, Stage]:
+    def stages(self) -> dict[str, PlannedStage]:
         """The stages of a suite with one cell, by their names."""
         return {stage.stage: stage for stage in self.plan().stages.values()}
 

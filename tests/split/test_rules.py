@@ -22,15 +22,15 @@ from tonegap.split.labels import spelling
 from tonegap.split.leaks import grouped_test_images
 from tonegap.split.partition import partition
 from tonegap.split.published import published_parts
-from tonegap.split.rows import Rows, rows_of
+from tonegap.split.rows import SelectedRows, rows_of
 
 WriteTask = Callable[..., Task]
 Small = Callable[..., Metadata]
 
 
-def rows_from(metadata: Metadata) -> Rows:
+def rows_from(metadata: Metadata) -> SelectedRows:
     index = tuple(range(len(metadata.ids)))
-    return Rows(metadata, index, metadata.columns["label"], metadata.tones["tone"])
+    return SelectedRows(metadata, index, metadata.columns["label"], metadata.tones["tone"])
 
 
 def test_value_hold_out_leaves_other_values_unused(small: Small) -> None:

@@ -4,14 +4,14 @@ from collections import Counter
 
 import pytest
 
-from tonegap.split.parts import Partition
+from tonegap.split.parts import SplitAssignment
 from tonegap.split.subset import thinned
 
 
 def made(rows):
     """A partition of (part, tone, label) rows with ids `i0`, `i1`, …"""
     parts, tones, labels = zip(*rows, strict=True)
-    return Partition(tuple(f"i{n}" for n in range(len(rows))), parts, labels, tones)
+    return SplitAssignment(tuple(f"i{n}" for n in range(len(rows))), parts, labels, tones)
 
 
 def cells(partition):
@@ -58,7 +58,7 @@ def test_the_same_key_gives_the_same_images_and_another_does_not(hundred):
 
 
 def test_the_order_of_rows_changes_nothing(hundred):
-    turned = Partition(*(tuple(reversed(column)) for column in
+    turned = SplitAssignment(*(tuple(reversed(column)) for column in
                          (hundred.ids, hundred.parts, hundred.labels, hundred.tones)))  # fmt: skip
     parts = thinned(hundred, 30, "k")
     again = thinned(turned, 30, "k")

@@ -19,7 +19,7 @@ from tonegap.engines.docker.engine import DockerEngine
 from tonegap.engines.docker.image import StageImage
 from tonegap.plan.prepare import Request, prepare
 from tonegap.run.progress import PlainProgress
-from tonegap.run.runner import Tally, run_plan
+from tonegap.run.runner import RunTally, run_plan
 from tonegap.run.stages import Workplace
 from tonegap.store.store import Store
 
@@ -44,7 +44,7 @@ def docker_engine(images: dict[str, str]) -> DockerEngine:
     return DockerEngine(image_of)
 
 
-def run_suite(root: Path, store: Path, suite: str, images: dict[str, str], jobs: int) -> Tally:
+def run_suite(root: Path, store: Path, suite: str, images: dict[str, str], jobs: int) -> RunTally:
     """What one run of the suite did."""
     request = Request(
         root=root,

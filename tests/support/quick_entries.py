@@ -18,7 +18,7 @@ from tonegap.declared.plugin import FOLDERS, Plugin, read_plugin
 from tonegap.declared.suite import Limits, read_suite
 from tonegap.engines.base import Engine
 from tonegap.files import folder_digest
-from tonegap.plan.plan import Plan, Stage
+from tonegap.plan.plan import Plan, PlannedStage
 from tonegap.plan.prepare import Request, prepare
 from tonegap.run.progress import PlainProgress
 from tonegap.run.runner import run_plan
@@ -174,13 +174,13 @@ class SmallProject:
         return spelled(folder, folder_digest(folder))
 
 
-def stages_of(plan: Plan) -> list[Stage]:
+def stages_of(plan: Plan) -> list[PlannedStage]:
     """The stages of the plan's only cell, in order."""
     (cell,) = plan.cells
     return [plan.stages[key] for key in cell.stages]
 
 
-def left_by(store: Store, stage: Stage) -> str:
+def left_by(store: Store, stage: PlannedStage) -> str:
     """Digest of what a stage left, without the marks of this run."""
     copy = store.folder / "copy"
     marks = shutil.ignore_patterns("stage.json", "log.txt")

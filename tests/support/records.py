@@ -24,7 +24,7 @@ from tonegap.formats.record import (
     StageId,
     encode_record,
 )
-from tonegap.formats.truth import PartTruth, Truth, encode_truth, truth_place
+from tonegap.formats.truth import PartTruth, TaskTruth, encode_truth, truth_place
 from tonegap.scores.results import Rules, results_of, rules_of
 from tonegap.store.store import StageMark, Store
 
@@ -76,7 +76,7 @@ def part(prefix: str, n: int, tones: tuple[str, ...] = TONES) -> PartTruth:
     )
 
 
-def write_predictions(path: Path, truth: Truth, seed: int = 0, epochs: int = 3) -> None:
+def write_predictions(path: Path, truth: TaskTruth, seed: int = 0, epochs: int = 3) -> None:
     """Predictions of every image of a truth at random."""
     rng = np.random.default_rng(seed)
     rows = [(epoch + 1, image_id) for epoch in range(epochs) for image_id in truth.ids]
@@ -109,7 +109,7 @@ def train_mark(record: Record, number: int) -> StageMark:
 
 
 def scored_cell(
-    store: Store, record: Record, truth: Truth, key: str, predictions_seed: int = 0
+    store: Store, record: Record, truth: TaskTruth, key: str, predictions_seed: int = 0
 ) -> CellId:
     """A cell of a store with predictions at random, scored as a run scores them; `record` says the rest."""
     mark = train_mark(record, predictions_seed)
@@ -151,7 +151,9 @@ def _parameters(baseline: str) -> dict[str, Parameter]:
     return fill_parameters(read_plugin(ROOT, "baseline", baseline), own, "parameters")
 
 
-def scored_store(folder: Path, truth: Truth, entries: dict[str, int], suite: str = "tiny") -> Store:
+def scored_store(
+    folder: Path, truth: TaskTruth, entries: dict[str, int], suite: str = "tiny"
+) -> Store:
     """A store in which a suite ran: baselines by name, each with predictions drawn from its number."""
     store = Store(folder)
     cells = [

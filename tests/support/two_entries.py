@@ -7,20 +7,20 @@ from records import part, plain_record, scored_cell
 
 from tonegap.formats.matrix import Matrix
 from tonegap.formats.record import EntryId
-from tonegap.formats.truth import Truth
+from tonegap.formats.truth import TaskTruth
 from tonegap.results.assemble import assemble
 from tonegap.results.board import Leaderboard
 from tonegap.results.settings import read_settings
 from tonegap.store.read import read_suites
-from tonegap.store.source import Source
+from tonegap.store.source import ResultSource
 from tonegap.store.store import Store
 
 ROOT = Path(__file__).parents[2]
 BASELINES = ("erm", "mixup")
-TRUTH = Truth(part("v", 24), part("t", 80))  # 20 test images of each tone and class
+TRUTH = TaskTruth(part("v", 24), part("t", 80))  # 20 test images of each tone and class
 
 
-def fill_two_entries(folder: Path) -> Source:
+def fill_two_entries(folder: Path) -> ResultSource:
     """`none` with each of the baselines, on the task `d/t`; where a report finds them."""
     store, cells = Store(folder), []
     for number, baseline in enumerate(BASELINES):
@@ -33,10 +33,10 @@ def fill_two_entries(folder: Path) -> Source:
             key = f"{10 * number + seed:064x}"
             cells.append(scored_cell(store, record, TRUTH, key, 10 * number + seed))
     store.write_matrix(Matrix("tiny", "A tiny suite", tuple(cells)))
-    return Source(ROOT, folder, read_suites(folder))
+    return ResultSource(ROOT, folder, read_suites(folder))
 
 
-def board_of(source: Source) -> Leaderboard:
+def board_of(source: ResultSource) -> Leaderboard:
     """The board of a store as a folder of pages."""
     board = assemble(source.store, source.suites, read_settings(source.root))
     return replace(board, site=True)

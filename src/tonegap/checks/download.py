@@ -28,7 +28,7 @@ NEAR_DUPLICATE = "near-duplicate of another"
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class DownloadFinding:
     """One kind of finding: how many images, the first three and what is said of each.
 
     `ids` is empty for files that no row names. `unusable`: whether such an image is lost.
@@ -64,7 +64,7 @@ class DataCheck:
     digest: str
     rows: str
     counts: tuple[Count, ...]
-    findings: tuple[Finding, ...]
+    findings: tuple[DownloadFinding, ...]
     tones: tuple[ToneRow, ...]
     tasks: tuple[Readiness, ...]
 
@@ -107,7 +107,7 @@ def check_data(
     )
 
 
-def _findings(located: Located, index: ImageIndex) -> Iterator[Finding]:
+def _findings(located: Located, index: ImageIndex) -> Iterator[DownloadFinding]:
     by_kind: dict[str, dict[str, str]] = defaultdict(dict)
     for problem in index.problems:
         by_kind[problem.kind][problem.image_id] = problem.text
@@ -122,7 +122,7 @@ def _findings(located: Located, index: ImageIndex) -> Iterator[Finding]:
         yield _finding(ALSO, texts, unusable=False)
     if located.extra:
         first = tuple(path.name for path in located.extra[:3])
-        yield Finding(EXTRA, len(located.extra), first, frozenset(), unusable=False)
+        yield DownloadFinding(EXTRA, len(located.extra), first, frozenset(), unusable=False)
     copies, near = _copies(index)
     if copies:
         yield _finding(DUPLICATE, copies, unusable=False)
@@ -130,7 +130,7 @@ def _findings(located: Located, index: ImageIndex) -> Iterator[Finding]:
         yield _finding(NEAR_DUPLICATE, near, unusable=False)
 
 
-def _notes(index: ImageIndex) -> Iterator[Finding]:
+def _notes(index: ImageIndex) -> Iterator[DownloadFinding]:
     """What was done to pixels, one finding for each kind."""
     by_note: dict[str, dict[str, str]] = defaultdict(dict)
     for image_id, note in index.notes.items():
@@ -140,16 +140,16 @@ def _notes(index: ImageIndex) -> Iterator[Finding]:
         yield _finding(text, ids, unusable=False)
 
 
-def _masks(masks: Mapping[str, Path], index: ImageIndex) -> Iterator[Finding]:
+def _masks(masks: Mapping[str, Path], index: ImageIndex) -> Iterator[DownloadFinding]:
     """Masks that a method which asks for them would stop at."""
     texts = {i: f"{i} ({text})" for i, text in mask_problems(masks, index)}
     if texts:
         yield _finding(BAD_MASK, texts, unusable=False)
 
 
-def _finding(kind: str, texts: Mapping[str, str], unusable: bool) -> Finding:
+def _finding(kind: str, texts: Mapping[str, str], unusable: bool) -> DownloadFinding:
     first = tuple(texts[i] for i in sorted(texts)[:3])
-    return Finding(kind, len(texts), first, frozenset(texts), unusable)
+    return DownloadFinding(kind, len(texts), first, frozenset(texts), unusable)
 
 
 def _copies(index: ImageIndex) -> tuple[dict[str, str], dict[str, str]]:
@@ -167,7 +167,9 @@ def _copies(index: ImageIndex) -> tuple[dict[str, str], dict[str, str]]:
     return copies, near
 
 
-def _contradictions(dataset: Dataset, metadata: Metadata, index: ImageIndex) -> Iterator[Finding]:
+def _contradictions(
+    dataset: Dataset, metadata: Metadata, index: ImageIndex
+) -> Iterator[DownloadFinding]:
     """Copies of one picture that are said to show different things, by label and by tone axis."""
     said = {
         "label": dict(zip(metadata.ids, metadata.columns[dataset.file.label_column], strict=True))
@@ -189,7 +191,7 @@ def _contradictions(dataset: Dataset, metadata: Metadata, index: ImageIndex) -> 
 
 
 def _tone_rows(
-    metadata: Metadata, usable: Collection[str], findings: Sequence[Finding]
+    metadata: Metadata, usable: Collection[str], findings: Sequence[DownloadFinding]
 ) -> Iterator[ToneRow]:
     """The table of each axis, light to dark, images of unknown tone last."""
     for axis, tones in metadata.tones.items():

@@ -11,7 +11,7 @@ from tonegap.scores.rules import ScoringRules
 from tonegap.split.labels import is_label
 from tonegap.split.leaks import grouped_test_images
 from tonegap.split.partition import partition
-from tonegap.split.parts import Partition
+from tonegap.split.parts import SplitAssignment
 from tonegap.split.scorable import check_scorable
 
 
@@ -81,13 +81,13 @@ class _Part:
     tones: tuple[str | None, ...]
 
 
-def _check_scorable(task: Task, made: Partition) -> None:
+def _check_scorable(task: Task, made: SplitAssignment) -> None:
     rules = ScoringRules(made.classes, made.positive, None, task.min_support, task.scored_tones)
     validation, test = (_part(made, name) for name in ("validation", "test"))
     check_scorable(task.id, rules, task.selection_metric, validation, test)
 
 
-def _part(made: Partition, name: str) -> _Part:
+def _part(made: SplitAssignment, name: str) -> _Part:
     rows = [i for i, part in enumerate(made.parts) if part == name]
     return _Part(tuple(made.labels[i] or "" for i in rows), tuple(made.tones[i] for i in rows))
 

@@ -14,8 +14,8 @@ from tonegap.cli.terminal import put, say
 from tonegap.errors import BadRequest
 
 if TYPE_CHECKING:
-    from tonegap.synthetic.external_audit import OutsideAudit, Truth
-    from tonegap.synthetic.external_set import SyntheticSet
+    from tonegap.synthetic.external_audit import OutsideAudit, RealImages
+    from tonegap.synthetic.external_set import ExternalSet
 
 _SHOWN = 20
 _folder = click.Path(path_type=Path, exists=True, file_okay=False)
@@ -71,7 +71,7 @@ def _truth(
     roots: tuple[str, ...],
     suite_root: Path | None,
     store_folder: Path | None,
-) -> "Truth":
+) -> "RealImages":
     """What the set is compared with, from the user's download or the suite's own phantoms."""
     from tonegap.cli.requests import parse_roots
     from tonegap.declared.dataset import read_dataset
@@ -111,7 +111,7 @@ def _write(path: Path, found: "OutsideAudit") -> None:
         raise BadRequest(f"--out {path}: cannot be written: {e.strerror}") from None
 
 
-def _lines(described: "SyntheticSet", truth: "Truth", found: "OutsideAudit") -> list[str]:
+def _lines(described: "ExternalSet", truth: "RealImages", found: "OutsideAudit") -> list[str]:
     n = Counter(truth.held_out.values())
     lines = [
         f"{described.folder}: {len(described.rows)} images, described by {described.described_by}",
@@ -128,7 +128,7 @@ def _lines(described: "SyntheticSet", truth: "Truth", found: "OutsideAudit") -> 
     return lines
 
 
-def _json(described: "SyntheticSet", truth: "Truth", found: "OutsideAudit") -> str:
+def _json(described: "ExternalSet", truth: "RealImages", found: "OutsideAudit") -> str:
     document = {
         "schema": "tonegap/outside-audit@1",
         "images": len(described.rows),

@@ -13,7 +13,7 @@ from tonegap.errors import BadRequest, ToneGapError
 if TYPE_CHECKING:
     from tonegap.declared.task import Task
     from tonegap.plan.prepare import Request
-    from tonegap.run.sheet_maker import Found, SyntheticSet
+    from tonegap.run.sheet_maker import MeasuredFeatures, SyntheticSet
 
 
 @click.command("quality")
@@ -102,18 +102,18 @@ def _write(request: "Request", task: "Task", seed: int, folder: Path, out: Path)
     return out / f"{sheet.page}.html"
 
 
-def _found(request: "Request", made: "SyntheticSet") -> "Found":
+def _found(request: "Request", made: "SyntheticSet") -> "MeasuredFeatures":
     """What the suite's extractor says; an extractor that fails costs its numbers, not the sheet."""
     from tonegap.cli.interrupt import patient
     from tonegap.declared.local_files import check_given
     from tonegap.numerics import numerics_of
     from tonegap.plan.prepare import read_extractor
     from tonegap.run.foreign_set import FeaturesPlace, foreign_features
-    from tonegap.run.sheet_maker import Found
+    from tonegap.run.sheet_maker import MeasuredFeatures
 
     extractor = read_extractor(request)
     if extractor is None:
-        return Found()
+        return MeasuredFeatures()
     for given in extractor.files:
         check_given(given)
     file = request.suite.file
@@ -124,4 +124,4 @@ def _found(request: "Request", made: "SyntheticSet") -> "Found":
             return foreign_features(made, extractor, place)
     except ToneGapError as e:
         say(f"no features: {e}", err=True)
-        return Found(reason=str(e))
+        return MeasuredFeatures(reason=str(e))

@@ -12,7 +12,7 @@ from tonegap.errors import BadRequest
 
 if TYPE_CHECKING:
     from tonegap.results.board import Leaderboard
-    from tonegap.store.source import Source
+    from tonegap.store.source import ResultSource
 
 FORMATS = ("html", "md", "tex", "csv", "json", "parquet")
 
@@ -77,17 +77,17 @@ def command(  # noqa: PLR0913 (click hands over each option as an argument)
         ctx.exit(1)
 
 
-def _gather(root: Path, folder: Path, runs: tuple[str, ...]) -> "tuple[Leaderboard, Source]":
+def _gather(root: Path, folder: Path, runs: tuple[str, ...]) -> "tuple[Leaderboard, ResultSource]":
     """The leaderboard of the named suites of a store, and where its pages find the rest."""
     from tonegap.results.assemble import assemble, without_cycle_search
     from tonegap.results.settings import read_settings, titled
     from tonegap.store.read import read_suites
-    from tonegap.store.source import Source
+    from tonegap.store.source import ResultSource
 
     with without_cycle_search():
         suites = read_suites(folder, runs)
         settings = titled(read_settings(root), [suite.matrix.title for suite in suites])
-        return assemble(folder, suites, settings), Source(root, folder, suites)
+        return assemble(folder, suites, settings), ResultSource(root, folder, suites)
 
 
 def _rendered(board: "Leaderboard", output: str) -> str | bytes:

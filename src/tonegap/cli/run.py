@@ -14,7 +14,7 @@ from tonegap.errors import BadRequest
 if TYPE_CHECKING:
     from tonegap.plan.plan import Plan
     from tonegap.plan.prepare import Request
-    from tonegap.run.runner import Tally
+    from tonegap.run.runner import RunTally
     from tonegap.run.stages import Workplace
 
 
@@ -139,7 +139,7 @@ def _is_golden(request: "Request", plan: "Plan", golden: str) -> bool:
     return not lines
 
 
-def work(request: "Request", plan: "Plan", options: RunOptions) -> "Tally":
+def work(request: "Request", plan: "Plan", options: RunOptions) -> "RunTally":
     """How the stages and cells of a plan ended; what is finished stays."""
     from tonegap.run.runner import run_plan
 
@@ -172,7 +172,7 @@ def _same_twice(request: "Request", plan: "Plan", options: RunOptions) -> bool:
     return not any(repeated.differs for repeated in found)
 
 
-def say(tally: "Tally") -> None:
+def say(tally: "RunTally") -> None:
     """Says on standard error how a run ended, with the first failures."""
     words = [
         f"{tally.n_stages} stages run",

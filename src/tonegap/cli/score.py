@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rich.table import Table as RichTable
 
     from tonegap.scores.predictions import Labelled, Predictions
-    from tonegap.scores.render import EpochTable, Grid
+    from tonegap.scores.render import EpochTable, TextGrid
     from tonegap.scores.rules import ScoringRules
     from tonegap.scores.tables import ScoreTable
 
@@ -186,7 +186,7 @@ def _write_page(table: "ScoreTable") -> None:
         console.print(one_line(note), markup=False, highlight=False)
 
 
-def _rich(grid: "Grid") -> "RichTable":
+def _rich(grid: "TextGrid") -> "RichTable":
     from rich.table import Table
     from rich.text import Text
 

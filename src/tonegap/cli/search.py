@@ -13,7 +13,7 @@ from tonegap.run.search.choose import RULES
 
 if TYPE_CHECKING:
     from tonegap.declared.suite import Suite
-    from tonegap.run.search.outcome import Found
+    from tonegap.run.search.outcome import BaselineOutcome
 
 
 @click.command(name="search")
@@ -61,7 +61,7 @@ def command(
         sys.exit(1)
 
 
-def _write(out: Path, suite: "Suite", found: "tuple[Found, ...]", said: str) -> Path:
+def _write(out: Path, suite: "Suite", found: "tuple[BaselineOutcome, ...]", said: str) -> Path:
     from tonegap.declared.suite_toml import suite_toml
     from tonegap.run.search.draws import tuned_suite
 

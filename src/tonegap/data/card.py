@@ -14,7 +14,7 @@ _UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
-class Card:
+class DatasetCard:
     """Counts are None where there is no metadata at hand."""
 
     dataset: Dataset
@@ -25,13 +25,13 @@ class Card:
     labels: Mapping[str, int]
 
 
-def make_card(dataset: Dataset, metadata: Metadata | None) -> Card:
+def make_card(dataset: Dataset, metadata: Metadata | None) -> DatasetCard:
     """The card; tones from light to dark and unknown last, labels from frequent to rare."""
     if metadata is None:
-        return Card(dataset, False, None, None, {}, {})
+        return DatasetCard(dataset, False, None, None, {}, {})
     flags = malignant_flags(dataset, metadata)
     labels = Counter(metadata.columns[dataset.file.label_column])
-    return Card(
+    return DatasetCard(
         dataset,
         metadata.stand_in,
         len(metadata.ids),
@@ -41,7 +41,7 @@ def make_card(dataset: Dataset, metadata: Metadata | None) -> Card:
     )
 
 
-def text_card(card: Card) -> str:
+def text_card(card: DatasetCard) -> str:
     """The card as lines of text."""
     file = card.dataset.file
     lines = [
@@ -69,7 +69,7 @@ def text_card(card: Card) -> str:
     return "\n".join(lines)
 
 
-def json_card(card: Card) -> dict[str, Value]:
+def json_card(card: DatasetCard) -> dict[str, Value]:
     """The card as values that JSON can hold; null where there is no metadata at hand."""
     file = card.dataset.file
     return {
@@ -86,7 +86,7 @@ def json_card(card: Card) -> dict[str, Value]:
     }
 
 
-def _published_lines(card: Card) -> list[str]:
+def _published_lines(card: DatasetCard) -> list[str]:
     """The published counts, where there is no copy to count in."""
     published = card.dataset.file.published
     if published is None:

@@ -18,7 +18,7 @@ import msgspec
 from tonegap.closure import code_digest
 from tonegap.data.metadata import Metadata, parse_content
 from tonegap.data.names import image_names
-from tonegap.declared.dataset import Dataset, Drawn
+from tonegap.declared.dataset import Dataset, PhantomDeclaration
 from tonegap.errors import BadRequest, BadRoom, StoreError
 from tonegap.files import canonical_json, digest_of, sha256_bytes, write_atomic
 from tonegap.tones import tone_index
@@ -59,7 +59,7 @@ def ensure_drawn(
 
 def draw_dataset(
     dataset: Dataset,
-    drawn: Drawn,
+    drawn: PhantomDeclaration,
     root: Path,
     workers: int,
     on_progress: Progress | None = None,
@@ -125,7 +125,7 @@ def drawn_metadata(dataset: Dataset) -> Metadata:
     return parse_content(dataset, dataset.folder / dataset.file.metadata[0], content)
 
 
-def drawn_rows(drawn: Drawn) -> list[DrawnRow]:
+def drawn_rows(drawn: PhantomDeclaration) -> list[DrawnRow]:
     """The rows of a drawn data set, in an order that tells neither label nor tone nor half.
 
     Within a half each tone gets its share of images, and each label as many of them as any other,
@@ -158,7 +158,7 @@ def apportion(n: int, shares: Mapping[str, float]) -> dict[str, int]:
     return whole
 
 
-def scaled(drawn: Drawn, images: int, size_px: int) -> Drawn:
+def scaled(drawn: PhantomDeclaration, images: int, size_px: int) -> PhantomDeclaration:
     """The same declaration for another number of images and another size.
 
     Halves keep their proportion. Raises BadRequest for fewer images than halves.
@@ -189,7 +189,7 @@ def drawing_code() -> str:
     return code_digest("tonegap.data.drawn")
 
 
-def _declaration(dataset: Dataset) -> Drawn:
+def _declaration(dataset: Dataset) -> PhantomDeclaration:
     if dataset.file.drawn is None:
         raise BadRoom(f"{dataset.folder / 'dataset.toml'}: no table [drawn], so nothing to draw")
     return dataset.file.drawn

@@ -16,7 +16,7 @@ from tonegap.closure import code_digest
 from tonegap.data.locate import Located, locate_images
 from tonegap.data.metadata import Metadata
 from tonegap.data.near_duplicates import duplicate_groups
-from tonegap.data.picture import Picture
+from tonegap.data.picture import PictureFacts
 from tonegap.data.picture_cache import VERSION, read_full, read_pictures
 from tonegap.declared.dataset import Dataset
 from tonegap.errors import StoreError
@@ -99,7 +99,7 @@ def index_located(
     )
 
 
-def _problems(image_id: str, picture: Picture | None, located: Located) -> list[Problem]:
+def _problems(image_id: str, picture: PictureFacts | None, located: Located) -> list[Problem]:
     if image_id in located.ambiguous:
         return [Problem(image_id, AMBIGUOUS, located.ambiguous[image_id])]
     if picture is None:
@@ -121,10 +121,10 @@ def _groups_path(cache_dir: Path, digest: str) -> Path:
 
 
 def _make_groups(
-    located: Located, good: Mapping[str, Picture], kept: Path, light: bool
+    located: Located, good: Mapping[str, PictureFacts], kept: Path, light: bool
 ) -> dict[str, int]:
     """Groups numbered from 0 in the order of their first id."""
-    pictures: list[Picture] = list(good.values())
+    pictures: list[PictureFacts] = list(good.values())
     if light and good:
         paths = [str(located.paths[i]) for i in good]
         full = read_full(paths, kept)

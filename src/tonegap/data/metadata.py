@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tonegap.data.table import Table, read_table
-from tonegap.declared.dataset import Column, Dataset, DatasetFile, ToneAxis
+from tonegap.data.table import CsvTable, read_table
+from tonegap.declared.dataset import Dataset, DatasetFile, MetadataColumn, ToneAxis
 from tonegap.errors import BadData
 from tonegap.files import sha256_bytes
 from tonegap.tones import parse_tone
@@ -119,7 +119,7 @@ def absence(dataset: Dataset) -> str:
     )
 
 
-def column_positions(file: DatasetFile, table: Table) -> dict[str, int]:
+def column_positions(file: DatasetFile, table: CsvTable) -> dict[str, int]:
     """Where each declared column is in the table; optional ones may be absent.
 
     Raises BadData for a missing column and for a header that occurs twice.
@@ -149,7 +149,7 @@ def schema_name(file: DatasetFile, header: Sequence[str]) -> str:
     return "as declared"
 
 
-def _check_ids(table: Table, column: str, ids: Sequence[str]) -> None:
+def _check_ids(table: CsvTable, column: str, ids: Sequence[str]) -> None:
     empty = [line for line, image_id in zip(table.lines, ids, strict=True) if not image_id.strip()]
     if empty:
         raise BadData(f"{table.path}: line {empty[0]}: {column} is empty; every image needs an id")
@@ -161,7 +161,7 @@ def _check_ids(table: Table, column: str, ids: Sequence[str]) -> None:
         )
 
 
-def _cells(table: Table, name: str, column: Column, position: int) -> tuple[str, ...]:
+def _cells(table: CsvTable, name: str, column: MetadataColumn, position: int) -> tuple[str, ...]:
     """The column's cells, spellings replaced by the canonical cell."""
     cells = tuple(row[position] for row in table.rows)
     if not column.cells:
@@ -175,7 +175,9 @@ def _cells(table: Table, name: str, column: Column, position: int) -> tuple[str,
     return tuple(canonical[cell] for cell in cells)
 
 
-def _tones(table: Table, name: str, axis: ToneAxis, cells: Iterable[str]) -> tuple[str | None, ...]:
+def _tones(
+    table: CsvTable, name: str, axis: ToneAxis, cells: Iterable[str]
+) -> tuple[str | None, ...]:
     spelled: dict[str, str | None] = dict.fromkeys(axis.unknown)
     tones = []
     for line, cell in zip(table.lines, cells, strict=True):

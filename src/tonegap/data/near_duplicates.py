@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from tonegap.data.picture import THUMBNAIL_PX, Picture
+from tonegap.data.picture import THUMBNAIL_PX, PictureFacts
 
 # Of 64 bits. A copy of half the size, another encoding or a quarter less light differs by 0 to 6.
 MAX_HAMMING = 8
@@ -21,7 +21,7 @@ _ROWS = 256  # of the table of all pairs, at a time
 _PAIRS = 4096  # verified at a time, to bound memory where thousands of images are copies
 
 
-def duplicate_groups(pictures: Sequence[Picture]) -> list[int]:
+def duplicate_groups(pictures: Sequence[PictureFacts]) -> list[int]:
     """For each picture the position of the first one of its group; alone, its own position.
 
     Pictures with equal SHA-256 are one group; so are those that are alike within both thresholds,
@@ -37,7 +37,7 @@ def duplicate_groups(pictures: Sequence[Picture]) -> list[int]:
     return [_root(parents, i) for i in range(len(pictures))]
 
 
-def _near_pairs(pictures: Sequence[Picture]) -> Iterator[tuple[int, int]]:
+def _near_pairs(pictures: Sequence[PictureFacts]) -> Iterator[tuple[int, int]]:
     """Positions of the pairs that are alike, the picture or its mirror image."""
     if len(pictures) < 2:
         return
@@ -53,7 +53,7 @@ def _near_pairs(pictures: Sequence[Picture]) -> Iterator[tuple[int, int]]:
             yield from _verified(pixels, one[later] + start, other[later] + start, mirror)
 
 
-def _normalised(pictures: Sequence[Picture]) -> NDArray[np.float32]:
+def _normalised(pictures: Sequence[PictureFacts]) -> NDArray[np.float32]:
     """[n, 32, 32], each of mean 0 and length 1, so that a dot product is a correlation."""
     raw = np.frombuffer(b"".join(p.grey for p in pictures), dtype=np.uint8)
     pixels = raw.reshape(-1, THUMBNAIL_PX**2).astype(np.float32)

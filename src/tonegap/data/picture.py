@@ -23,7 +23,7 @@ _DCT = np.cos(np.pi * (2 * _cosine[None] + 1) * np.arange(8)[:, None] / (2 * THU
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class PictureFacts:
     """What is known of a file. `problem` is "" where it decodes, else one of the kinds in `tonegap.data.decode`.
 
     `hash` and `flipped` are perceptual hashes of the picture and of its mirror image; `grey` holds
@@ -40,23 +40,23 @@ class Picture:
     note: str = ""
 
 
-def read_picture(path: Path) -> Picture:
+def read_picture(path: Path) -> PictureFacts:
     """The picture in a file; never raises for what the file holds."""
     try:
         content = read_bytes(path)
     except BadPicture as e:
-        return Picture("", e.kind, e.text)
+        return PictureFacts("", e.kind, e.text)
     sha256 = sha256_bytes(content)
     try:
         # A JPEG is decoded at a fraction of its size: all of the file is read all the same.
         decoded = decode(content, "L", 4 * THUMBNAIL_PX)
     except BadPicture as e:
-        return Picture(sha256, e.kind, e.text)
+        return PictureFacts(sha256, e.kind, e.text)
     small = decoded.image.resize((THUMBNAIL_PX,) * 2, Image.Resampling.LANCZOS)
     grey = np.asarray(small, dtype=np.float32)
     if float(grey.std()) < _FLAT:
-        return Picture(sha256, note=decoded.note)
-    return Picture(
+        return PictureFacts(sha256, note=decoded.note)
+    return PictureFacts(
         sha256,
         hash=perceptual_hash(grey),
         flipped=perceptual_hash(grey[:, ::-1]),

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from tonegap.data.decode import UNREADABLE
 from tonegap.data.locate import Stamp
-from tonegap.data.picture import Picture, read_picture
+from tonegap.data.picture import PictureFacts, read_picture
 from tonegap.errors import EngineError, StoreError
 from tonegap.files import write_atomic
 from tonegap.workers import map_in_processes
@@ -42,7 +42,7 @@ _PER_TASK = 32  # files that a worker process is handed at a time
 
 def read_pictures(
     stamps: Mapping[str, Stamp], kept: Path, workers: int
-) -> tuple[dict[str, Picture], bool]:
+) -> tuple[dict[str, PictureFacts], bool]:
     """The picture of each file, and whether all were known from `kept`.
 
     If all were, the pictures come without hashes and grey copies (see `read_full`). Raises
@@ -59,13 +59,13 @@ def read_pictures(
     return {path: known[path][1] for path in stamps}, False
 
 
-def read_full(paths: Iterable[str], kept: Path) -> dict[str, Picture]:
+def read_full(paths: Iterable[str], kept: Path) -> dict[str, PictureFacts]:
     """The pictures of files that are all in `kept`, with hashes and grey copies."""
     known = _load(kept, _SCHEMA.names)
     return {path: known[path][1] for path in paths}
 
 
-def _look_at(paths: list[str], workers: int) -> list[Picture]:
+def _look_at(paths: list[str], workers: int) -> list[PictureFacts]:
     if workers <= 1 or len(paths) <= _PER_TASK:
         return [read_picture(Path(path)) for path in paths]
     try:
@@ -77,21 +77,23 @@ def _look_at(paths: list[str], workers: int) -> list[Picture]:
         ) from None
 
 
-def _load(kept: Path, columns: Iterable[str]) -> dict[str, tuple[Stamp, Picture]]:
+def _load(kept: Path, columns: Iterable[str]) -> dict[str, tuple[Stamp, PictureFacts]]:
     """What is kept, {} where there is nothing or nothing readable."""
     try:
         # `read_table` imports pandas. `select` raises KeyError for a column that is not there.
         table = pq.ParquetFile(kept).read(list(columns)).select(list(columns))
         names = [n for n in table.column_names if n not in {"path", "size", "mtime_ns"}]
         values = [table[n].to_pylist() for n in names]
-        pictures = [Picture(**dict(zip(names, r, strict=True))) for r in zip(*values, strict=True)]
+        pictures = [
+            PictureFacts(**dict(zip(names, r, strict=True))) for r in zip(*values, strict=True)
+        ]
         stamps = map(Stamp, table["size"].to_pylist(), table["mtime_ns"].to_pylist())
         return dict(zip(table["path"].to_pylist(), zip(stamps, pictures, strict=True), strict=True))
     except (OSError, pa.ArrowException, KeyError):
         return {}
 
 
-def _save(kept: Path, known: Mapping[str, tuple[Stamp, Picture]]) -> None:
+def _save(kept: Path, known: Mapping[str, tuple[Stamp, PictureFacts]]) -> None:
     """Keeps everything but files that could not be read: those may be readable next time."""
     rows = [
         (

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from tonegap.data.metadata import Metadata
-from tonegap.declared.dataset import Published
+from tonegap.declared.dataset import PublishedCounts
 from tonegap.files import sha256_lines
 
 SAME_ORDER = "those of the released file, in its order"
@@ -28,7 +28,7 @@ class Count:
         return self.published == self.found
 
 
-def compare_counts(published: Published, metadata: Metadata) -> tuple[Count, ...]:
+def compare_counts(published: PublishedCounts, metadata: Metadata) -> tuple[Count, ...]:
     """Every published count beside the file's own; columns that its layout lacks are left out.
 
     A value that occurs but was never published has a published count of 0.
@@ -36,7 +36,7 @@ def compare_counts(published: Published, metadata: Metadata) -> tuple[Count, ...
     return tuple(_counts(published, metadata))
 
 
-def _counts(published: Published, metadata: Metadata) -> Iterator[Count]:
+def _counts(published: PublishedCounts, metadata: Metadata) -> Iterator[Count]:
     yield Count("", "rows", published.rows, len(metadata.ids))
     for column, n in published.distinct.items():
         if column in metadata.columns:
@@ -52,7 +52,7 @@ def _counts(published: Published, metadata: Metadata) -> Iterator[Count]:
                 yield Count(column, value, values.get(value, 0), found_values[value])
 
 
-def compare_rows(published: Published, metadata: Metadata) -> str:
+def compare_rows(published: PublishedCounts, metadata: Metadata) -> str:
     """Whether the ids are the released file's, and in its order; "" where it is not declared."""
     if not published.ids_sha256:
         return ""

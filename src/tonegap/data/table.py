@@ -13,7 +13,7 @@ _DELIMITERS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class CsvTable:
     """A CSV as read: `lines` holds the line number of each row, for messages."""
 
     path: Path
@@ -22,7 +22,7 @@ class Table:
     lines: tuple[int, ...]
 
 
-def read_table(path: Path, content: bytes) -> Table:
+def read_table(path: Path, content: bytes) -> CsvTable:
     """The rows of a comma-separated UTF-8 file (or of another Unicode form with its byte-order mark); CRLF and blank
     lines are fine.
 
@@ -38,7 +38,9 @@ def read_table(path: Path, content: bytes) -> Table:
     for line, row in numbered:
         if len(row) != len(header):
             raise BadData(f"{path}: line {line}: {len(row)} cells; the header has {len(header)}")
-    return Table(path, header, tuple(r for _, r in numbered[1:]), tuple(n for n, _ in numbered[1:]))
+    return CsvTable(
+        path, header, tuple(r for _, r in numbered[1:]), tuple(n for n, _ in numbered[1:])
+    )
 
 
 def _rows(path: Path, text: str) -> list[tuple[int, tuple[str, ...]]]:

@@ -22,7 +22,7 @@ _ID = re.compile(r"[a-z0-9]+([-_][a-z0-9]+)*")
 DRAWN_COLUMNS = ("image_id", "label", "tone", "malignant", "half")
 
 
-class Column(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class MetadataColumn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One column that a task may use; the key of its table is its canonical name.
 
     `names`: other headers it has had in released files. `cells`: canonical cell -> spellings; where
@@ -56,7 +56,7 @@ class Malignant(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     values: tuple[str, ...]
 
 
-class Published(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class PublishedCounts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The counts that the source reported; `ids_sha256` is of the sorted ids, one a line."""
 
     source: str
@@ -75,7 +75,7 @@ class DrawnHalf(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tones: dict[str, float]
 
 
-class Drawn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class PhantomDeclaration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A data set that the suite draws itself; `labels` maps each label to whether it is malignant."""
 
     seed: int
@@ -99,7 +99,7 @@ class DatasetFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     id_column: str
     label_column: str
     file_names: tuple[str, ...]  # of an image, as patterns over columns: "{md5hash}.jpg"
-    columns: dict[str, Column]
+    columns: dict[str, MetadataColumn]
     tones: dict[str, ToneAxis]
     # Of masks, relative to the image folder; a drawn data set that declares them gets them drawn.
     masks: tuple[str, ...] = ()
@@ -109,8 +109,8 @@ class DatasetFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     groups: tuple[str, ...] = ()
     schemas: tuple[Schema, ...] = ()
     malignant: Malignant | None = None
-    published: Published | None = None
-    drawn: Drawn | None = None
+    published: PublishedCounts | None = None
+    drawn: PhantomDeclaration | None = None
     url: str = ""  # of a page or paper about it
     published_on: str = ""
     labelled_by: str = ""
@@ -200,7 +200,7 @@ def _drawn_names(file: DatasetFile) -> list[str]:
     return found
 
 
-def _drawn_problems(drawn: Drawn) -> list[str]:
+def _drawn_problems(drawn: PhantomDeclaration) -> list[str]:
     found = []
     if not 16 <= drawn.size_px <= 2048:
         found.append(f"size_px: {drawn.size_px}; wanted 16 to 2048")

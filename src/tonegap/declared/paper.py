@@ -48,7 +48,7 @@ def parse_reported(text: str) -> Reported | None:
     )
 
 
-class Column(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class PaperColumn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One column: a metric of a tone (`all`, `worst`, `gap` too), or the `value` that is counted.
 
     `metric` may be empty or unknown here where no row of the table is comparable.
@@ -92,7 +92,7 @@ class PaperTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     kind: str
     source: str
     unit: str
-    columns: tuple[Column, ...]
+    columns: tuple[PaperColumn, ...]
     rows: tuple[PaperRow, ...]
     notes: tuple[str, ...] = ()
     data_set: str = ""

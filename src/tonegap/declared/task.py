@@ -63,14 +63,14 @@ class Tones(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     keep_unknown: bool = False
 
 
-class Selection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class SelectionRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The metric that picks an epoch, and the rule by which the paper did it."""
 
     metric: str = "accuracy"
     published: Literal["validation", "last", "test-oracle"] = "validation"
 
 
-class Scores(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class ScoreSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Fewer images than `min_support` leave a score undefined; `primary` is the metric to rank by."""
 
     min_support: int = 5
@@ -114,8 +114,8 @@ class TaskFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     split: SplitRule
     validation: ValidationRule
     paper: str = ""
-    selection: Selection = Selection()
-    scores: Scores = Scores()
+    selection: SelectionRule = SelectionRule()
+    scores: ScoreSettings = ScoreSettings()
     leaks: LeakRules = LeakRules()
     pins: dict[str, Pin] = {}
 

@@ -94,7 +94,7 @@ class Memory(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     nearest: tuple[Pair, ...]
 
 
-class Measured(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class FeatureScores(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """All that needs features.
 
     `halves` is the kernel distance between two halves of the real images: what none would look like.
@@ -118,7 +118,7 @@ class ExtractorId(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     random: bool
 
 
-class Picture(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class SheetPicture(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A picture beside the sheet: file, digest, and what it shows."""
 
     file: str
@@ -150,9 +150,9 @@ class Sheet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tones: ToneTable
     real_tones: ToneTable
     extractor: ExtractorId | None
-    measured: Measured | None
+    measured: FeatureScores | None
     no_features: str | None
-    pictures: tuple[Picture, ...]
+    pictures: tuple[SheetPicture, ...]
 
 
 def encode_sheet(sheet: Sheet) -> bytes:

@@ -43,7 +43,7 @@ class PartTruth:
 
 
 @dataclass(frozen=True, slots=True)
-class Truth:
+class TaskTruth:
     """Both partitions that predictions are made for."""
 
     validation: PartTruth
@@ -65,7 +65,7 @@ def truth_place(task: str, seed: int, data: DataId) -> str:
     return digest_of([task, seed, data.stand_in, data.subset, drawing])
 
 
-def encode_truth(truth: Truth) -> bytes:
+def encode_truth(truth: TaskTruth) -> bytes:
     """The file's content; its SHA-256 is its name."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
@@ -78,7 +78,7 @@ def encode_truth(truth: Truth) -> bytes:
     return out.getvalue().encode()
 
 
-def decode_truth(content: bytes, sha256: str, where: str) -> Truth:
+def decode_truth(content: bytes, sha256: str, where: str) -> TaskTruth:
     """The truth in a file.
 
     Raises StoreError naming `where` unless the content has that digest and every row is one of a truth: a
@@ -98,7 +98,7 @@ def decode_truth(content: bytes, sha256: str, where: str) -> Truth:
         raise StoreError(f"{where}: not a truth: {e}") from None
 
 
-def _decoded(rows: Iterable[list[str]]) -> Truth:
+def _decoded(rows: Iterable[list[str]]) -> TaskTruth:
     """The rows by partition. Raises ValueError naming the first row that is none."""
     parts: dict[str, list[tuple[str, str, str | None, int]]] = {name: [] for name in PARTITIONS}
     seen: set[str] = set()
@@ -118,7 +118,7 @@ def _decoded(rows: Iterable[list[str]]) -> Truth:
         seen.add(image_id)
         label, tone = (kept.setdefault(text, text) for text in (label, tone))
         parts[name].append((image_id, label, tone or None, int(unit)))
-    return Truth(*(_part(parts[name]) for name in PARTITIONS))
+    return TaskTruth(*(_part(parts[name]) for name in PARTITIONS))
 
 
 def _part(rows: list[tuple[str, str, str | None, int]]) -> PartTruth:

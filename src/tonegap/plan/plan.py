@@ -19,7 +19,7 @@ from tonegap.split.view import TaskView
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
+class PlannedStage:
     """One stage to run: its key, the ingredients behind it, and what it needs from upstream."""
 
     key: str
@@ -55,8 +55,8 @@ class SheetPlan:
     """
 
     key: str
-    generate: Stage
-    features: Stage | None
+    generate: PlannedStage
+    features: PlannedStage | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +65,12 @@ class Plan:
 
     matrix: Matrix
     cells: tuple[CellPlan, ...]
-    stages: Mapping[str, Stage]
+    stages: Mapping[str, PlannedStage]
     sheets: tuple[SheetPlan, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Setting:
+class RunSetting:
     """What a run fixes for all of its stages; `repeat` counts anew from 1 where the same work is done again."""
 
     device: str
@@ -97,7 +97,7 @@ class _Where:
 
     view: TaskView
     seed: int
-    setting: Setting
+    setting: RunSetting
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,18 +108,18 @@ class _Asked:
     identity: PluginIdentity
     parameters: dict[str, Parameter]
     files: tuple[GivenFile, ...]
-    upstream: tuple[Stage, ...]
+    upstream: tuple[PlannedStage, ...]
 
 
 def plan_suite(
     suite: Suite,
     entries: tuple[Entry, ...],
     views: Mapping[tuple[str, int], TaskView],
-    setting: Setting,
+    setting: RunSetting,
     extractor: Extractor | None = None,
 ) -> Plan:
     """The plan of a suite; `views` maps every (task, seed) of it, in the suite's order."""
-    known: dict[str, Stage] = {}
+    known: dict[str, PlannedStage] = {}
     cells: list[CellPlan] = []
     sheets: dict[str, SheetPlan] = {}
     for (_task, seed), view in views.items():
@@ -141,7 +141,10 @@ def plan_suite(
 
 
 def _sheet(
-    generate: Stage, extractor: Extractor | None, where: _Where, known: dict[str, Stage]
+    generate: PlannedStage,
+    extractor: Extractor | None,
+    where: _Where,
+    known: dict[str, PlannedStage],
 ) -> SheetPlan:
     """The sheet of what a stage generates; its features are a stage of their own behind it."""
     features = None
@@ -154,9 +157,9 @@ def _sheet(
     return SheetPlan(digest_of({"sheet": made_of}), generate, features)
 
 
-def _chain(entry: Entry, where: _Where, known: dict[str, Stage]) -> list[Stage]:
+def _chain(entry: Entry, where: _Where, known: dict[str, PlannedStage]) -> list[PlannedStage]:
     """The stages of one cell in order: the method's, then the baseline's."""
-    chain: list[Stage] = []
+    chain: list[PlannedStage] = []
     for identity, parameters in (
         (entry.method, entry.method_parameters),
         (entry.baseline, entry.baseline_parameters),
@@ -169,7 +172,7 @@ def _chain(entry: Entry, where: _Where, known: dict[str, Stage]) -> list[Stage]:
     return chain
 
 
-def _stage(asked: _Asked, where: _Where, known: dict[str, Stage]) -> Stage:
+def _stage(asked: _Asked, where: _Where, known: dict[str, PlannedStage]) -> PlannedStage:
     """The stage, one object for all cells that share it; `known` holds those there are."""
     plugin = asked.identity.plugin
     image = image_spec(plugin, asked.parameters, where.view.task)
@@ -177,7 +180,7 @@ def _stage(asked: _Asked, where: _Where, known: dict[str, Stage]) -> Stage:
     name = f"{plugin.label} {asked.stage}"
     text = "\n".join([name, *(f"{key}={value}" for key, value in ingredients.items())])
     if text not in known:
-        known[text] = Stage(
+        known[text] = PlannedStage(
             key=digest_of([name, ingredients]),
             stage=asked.stage,
             identity=asked.identity,
@@ -235,7 +238,7 @@ def _seen(stage: str, view: TaskView, plugin: Plugin) -> dict[str, str]:
     return seen
 
 
-def _cell(entry: Entry, where: _Where, chain: list[Stage]) -> CellPlan:
+def _cell(entry: Entry, where: _Where, chain: list[PlannedStage]) -> CellPlan:
     """The cell and its record's key: the last stage's plus all that scoring depends on."""
     view = where.view
     rules = [view.selection_metric, view.primary_metric, view.published_selection]
@@ -269,7 +272,7 @@ def _cell(entry: Entry, where: _Where, chain: list[Stage]) -> CellPlan:
     return CellPlan(cell, entry, view, tuple(stage.key for stage in chain))
 
 
-def _not_applicable(entry: Entry, view: TaskView, setting: Setting) -> str | None:
+def _not_applicable(entry: Entry, view: TaskView, setting: RunSetting) -> str | None:
     """Why an entry cannot be asked this question, or None."""
     for identity in (entry.method, entry.baseline):
         needs = identity.plugin.file.needs

@@ -19,7 +19,7 @@ from tonegap.errors import BadRequest, StoreError
 from tonegap.files import folder_digest
 from tonegap.numerics import numerics_of
 from tonegap.plan.entries import PluginIdentity, entries_of, image_spec
-from tonegap.plan.plan import Extractor, Plan, Setting, plan_suite
+from tonegap.plan.plan import Extractor, Plan, RunSetting, plan_suite
 from tonegap.split.load import LoadedData, load_data, task_view
 from tonegap.split.view import TaskView
 from tonegap.store.layout import AUDITS, DRAWN, INDEX
@@ -66,7 +66,7 @@ def prepare(request: Request) -> Plan:
     for file in given.union(extractor.files if extractor else ()):
         check_given(file)
     tasks = [read_task(request.root, task_id) for task_id in suite.file.tasks]
-    setting = Setting(
+    setting = RunSetting(
         device=request.device,
         threads=suite.file.threads,
         scoring_sha256=code_digest("tonegap.run.scoring"),

@@ -17,11 +17,11 @@ from tonegap.report.phrases import (
     shrunken_text,
 )
 from tonegap.results.board import Leaderboard
-from tonegap.results.model import Difference, Mean, Row, Table
+from tonegap.results.model import Difference, LeaderboardTable, Mean, Row
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
+class GridCell:
     """A cell's text and the number of its footnote, if it has one."""
 
     text: str
@@ -29,15 +29,15 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True)
-class Grid:
+class ReportGrid:
     """Header, ranked and unranked rows, control rows, and footnotes numbered from 1.
 
     The first two columns are words (rank, entry), all others numbers.
     """
 
     header: tuple[str, ...]
-    rows: tuple[tuple[Cell, ...], ...]
-    controls: tuple[tuple[Cell, ...], ...]
+    rows: tuple[tuple[GridCell, ...], ...]
+    controls: tuple[tuple[GridCell, ...], ...]
     notes: tuple[str, ...]
 
 
@@ -47,28 +47,28 @@ class Footnotes:
 
     numbers: dict[str, int] = field(default_factory=dict)
 
-    def cell(self, value: Mean | Difference | None, text: str) -> Cell:
+    def cell(self, value: Mean | Difference | None, text: str) -> GridCell:
         """The text if there is a value, else – with the number of its reason."""
         if value is None:
-            return Cell("")
+            return GridCell("")
         if value.value is not None:
-            return Cell(text)
+            return GridCell(text)
         return self.undefined(value.reason or "no reason given")
 
-    def undefined(self, reason: str) -> Cell:
+    def undefined(self, reason: str) -> GridCell:
         """The sign for undefined with the number of its reason."""
-        return Cell(UNDEFINED, self.numbers.setdefault(reason, len(self.numbers) + 1))
+        return GridCell(UNDEFINED, self.numbers.setdefault(reason, len(self.numbers) + 1))
 
 
-def table_grid(board: Leaderboard, table: Table) -> Grid:
+def table_grid(board: Leaderboard, table: LeaderboardTable) -> ReportGrid:
     """The view that ranks, as text."""
     notes = Footnotes()
     rows = tuple(_cells(row, table, notes) for row in table.rows)
     controls = tuple(_cells(row, table, notes) for row in table.controls)
-    return Grid(_header(board, table), rows, controls, tuple(notes.numbers))
+    return ReportGrid(_header(board, table), rows, controls, tuple(notes.numbers))
 
 
-def _header(board: Leaderboard, table: Table) -> tuple[str, ...]:
+def _header(board: Leaderboard, table: LeaderboardTable) -> tuple[str, ...]:
     metric = table.ranked[2]
     tones = table.tones(table.ranked[1]) if _per_tone(table) else ()
     counted = [f"{t} (n {n_of_tone(table, table.ranked, i)})" for i, t in enumerate(tones)]
@@ -82,7 +82,7 @@ def _header(board: Leaderboard, table: Table) -> tuple[str, ...]:
     return ("#", "entry", *ends, overall, *counted, *change, UNDER_ORACLE, SELECTION_GAIN, "seeds")
 
 
-def _per_tone(table: Table) -> bool:
+def _per_tone(table: LeaderboardTable) -> bool:
     return any(
         row.views[table.ranked].scores.gap is not None
         for row in table.all_rows
@@ -90,27 +90,27 @@ def _per_tone(table: Table) -> bool:
     )
 
 
-def _cells(row: Row, table: Table, notes: Footnotes) -> tuple[Cell, ...]:
-    rank = Cell(str(row.rank)) if row.rank else Cell("")
+def _cells(row: Row, table: LeaderboardTable, notes: Footnotes) -> tuple[GridCell, ...]:
+    rank = GridCell(str(row.rank)) if row.rank else GridCell("")
     if row.unranked:
         rank = notes.undefined(f"{row.entry.label}: not ranked: {row.unranked}")
     marks = f" [{', '.join(row.marks)}]" if row.marks else ""
     view = row.views.get(table.ranked)
     middle = _numbers(row, table, notes) if view else _blanks(row, table, notes)
-    return rank, Cell(row.entry.label + marks), *middle, Cell(seeds_done(row))
+    return rank, GridCell(row.entry.label + marks), *middle, GridCell(seeds_done(row))
 
 
-def _numbers(row: Row, table: Table, notes: Footnotes) -> list[Cell]:
+def _numbers(row: Row, table: LeaderboardTable, notes: Footnotes) -> list[GridCell]:
     view = row.views[table.ranked]
     scores, change = view.scores, view.comparison
     cells = []
     if scores.worst and scores.gap:
         worst = f"{percent(scores.worst.value)} {'/'.join(scores.worst_at)}"
         cells.append(notes.cell(scores.worst, worst))
-        cells += [Cell(shrunken_text(row))] if table.ranking.believed else []
+        cells += [GridCell(shrunken_text(row))] if table.ranking.believed else []
         cells += [
             notes.cell(scores.gap, percent(scores.gap.value)),
-            Cell(_range(scores.gap)),
+            GridCell(_range(scores.gap)),
         ]
     cells.append(notes.cell(scores.overall, percent(scores.overall.value)))
     cells += [notes.cell(tone, percent(tone.value)) for tone in scores.tones]
@@ -126,7 +126,7 @@ def _range(mean: Mean) -> str:
     return "" if mean.low is None else f"{percent(mean.low)}–{percent(mean.high)}"
 
 
-def _blanks(row: Row, table: Table, notes: Footnotes) -> list[Cell]:
+def _blanks(row: Row, table: LeaderboardTable, notes: Footnotes) -> list[GridCell]:
     """A row without any record: – in every column, for one reason."""
     n_tones = len(table.tones(table.ranked[1])) if _per_tone(table) else 0
     n_columns = 3 + n_tones + 5 + bool(table.ranking.believed) if n_tones else 4

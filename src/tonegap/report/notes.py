@@ -1,16 +1,16 @@
 """What must be said of a table before its numbers are read: its images, and its event."""
 
-from tonegap.results.model import Table
+from tonegap.results.model import LeaderboardTable
 from tonegap.scores.rules import MOST_PROBABLE
 
 
-def images_note(table: Table) -> str | None:
+def images_note(table: LeaderboardTable) -> str | None:
     """What must be said of images that are not photographs, or not all of them; None for all real ones."""
     notes = [note for note in (_phantom_note(table), _part_note(table)) if note]
     return " ".join(notes) or None
 
 
-def _part_note(table: Table) -> str | None:
+def _part_note(table: LeaderboardTable) -> str | None:
     question = table.question
     if question is None or question.subset is None:
         return None
@@ -20,7 +20,7 @@ def _part_note(table: Table) -> str | None:
     )
 
 
-def _phantom_note(table: Table) -> str | None:
+def _phantom_note(table: LeaderboardTable) -> str | None:
     question = table.question
     if question and question.stand_in:
         return (
@@ -32,7 +32,7 @@ def _phantom_note(table: Table) -> str | None:
     return None
 
 
-def event_note(table: Table) -> str:
+def event_note(table: LeaderboardTable) -> str:
     """The positive classes and the threshold of a positive prediction; empty without results."""
     if table.question is None:
         return ""
@@ -52,7 +52,7 @@ def event_note(table: Table) -> str:
     return f"Positive: {' or '.join(positive)}; an image is predicted positive {rule}."
 
 
-def border_note(table: Table) -> str:
+def border_note(table: LeaderboardTable) -> str:
     """How many test images have a near-duplicate, or a picture of the same patient, beyond test; empty without results.
 
     Seeds whose partitions say the same stand together.

@@ -9,7 +9,7 @@ from collections import Counter
 from tonegap.formats.repeats import Repeats
 from tonegap.results.board import Leaderboard
 from tonegap.results.claims import RowClaims
-from tonegap.results.model import MARKS, Hole, Mean, Row, Table, View
+from tonegap.results.model import MARKS, Hole, LeaderboardTable, Mean, Row, View
 from tonegap.results.ranking import SHRUNKEN
 from tonegap.scores.evidence.intervals import ONE_RUN
 from tonegap.scores.evidence.nulls import N_DEALS
@@ -112,7 +112,7 @@ def images(low: int, high: int) -> str:
     return f"{low:,}" if low == high else f"{low:,}–{high:,}"
 
 
-def n_of_tone(table: Table, view: tuple[str, str, str], index: int) -> str:
+def n_of_tone(table: LeaderboardTable, view: tuple[str, str, str], index: int) -> str:
     """How many test images the tone has in that view, over all rows; empty without any."""
     found = [
         row.views[view].scores.tones[index]
@@ -138,14 +138,14 @@ def missing(holes: tuple[Hole, ...], n_runs: int) -> str:
     return f"{len(holes)} of {n_runs} runs missing ({causes})"
 
 
-def table_title(table: Table) -> str:
+def table_title(table: LeaderboardTable) -> str:
     """The task, and that its images are stand-ins or a subset where they are."""
     stand_in = table.question is not None and table.question.stand_in
     parts = (table.task, subset_note(table), "[stand-in images]" if stand_in else "")
     return " ".join(part for part in parts if part)
 
 
-def subset_note(table: Table) -> str:
+def subset_note(table: LeaderboardTable) -> str:
     """`[subset of 600 images]`; empty where all of the task's images were used."""
     question = table.question
     if question is None or question.subset is None:
@@ -153,7 +153,7 @@ def subset_note(table: Table) -> str:
     return f"[subset of {question.subset:,} images]"
 
 
-def ranking_rule(table: Table) -> str:
+def ranking_rule(table: LeaderboardTable) -> str:
     """By what the rows are ranked, in words."""
     selection, _, metric = table.ranked
     of = {ALL: "over all images", WORST: "of the worst tone"}.get(table.ranking.by, SHRUNKEN_LABEL)
@@ -167,7 +167,7 @@ def small_label(row: Row) -> str:
     return ", ".join(part for part in (row.entry.backbone, row.entry.variant, seeds) if part)
 
 
-def shared_marks(table: Table) -> tuple[str, ...]:
+def shared_marks(table: LeaderboardTable) -> tuple[str, ...]:
     """Marks that every row with a result has: the page says them once, above the table."""
     each = [set(row.marks) for row in table.all_rows if row.records]
     if len(each) < 2:
@@ -181,7 +181,7 @@ def seeds_done(row: Row) -> str:
     return str(done) if done == declared else f"{done} of {declared}"
 
 
-def answer(board: Leaderboard, table: Table) -> tuple[str, ...]:
+def answer(board: Leaderboard, table: LeaderboardTable) -> tuple[str, ...]:
     """What the table says, in sentences: the first names the best entry, or says there is none."""
     ranked = [row for row in table.rows if row.rank is not None]
     if not ranked:
@@ -199,14 +199,14 @@ def answer(board: Leaderboard, table: Table) -> tuple[str, ...]:
     return tuple(sentences)
 
 
-def rank_mean(row: Row, table: Table, board: Leaderboard) -> Mean:
+def rank_mean(row: Row, table: LeaderboardTable, board: Leaderboard) -> Mean:
     """The score of a row that ranks it."""
     scores = row.views[table.ranked].scores
     worst = scores.worst if board.settings.by_worst(table.ranked[2]) else None
     return worst or scores.overall
 
 
-def _best(first: list[Row], view: View, board: Leaderboard, table: Table) -> str:
+def _best(first: list[Row], view: View, board: Leaderboard, table: LeaderboardTable) -> str:
     metric = table.ranked[2]
     names = " and ".join(row.entry.label for row in first)
     verb = "share" if len(first) > 1 else "has"
@@ -225,13 +225,13 @@ def _best(first: list[Row], view: View, board: Leaderboard, table: Table) -> str
     return f"{names} {verb} the best worst-tone {label}: {percent(scores.worst.value)} %{at}."
 
 
-def _claims_of(row: Row, table: Table, board: Leaderboard) -> RowClaims | None:
+def _claims_of(row: Row, table: LeaderboardTable, board: Leaderboard) -> RowClaims | None:
     claims = board.claims_of(table)
     found = (r for r in claims.rows if r.row.entry == row.entry) if claims else iter(())
     return next((r for r in found if r.band is not None), None)
 
 
-def _ties(sure: RowClaims, table: Table, board: Leaderboard) -> list[str]:
+def _ties(sure: RowClaims, table: LeaderboardTable, board: Leaderboard) -> list[str]:
     """The interval of the best entry's score, and which other entries are statistically tied with it."""
     by_worst_tone = board.settings.by_worst(table.ranked[2])
     what = "worst-tone score" if by_worst_tone else "score"
@@ -304,7 +304,9 @@ def _moved(value: float, down: str, up: str) -> str:
     return f"{percent(abs(value))} points {up if value > 0 else down}"
 
 
-def _overlap_over_seeds(ranked: list[Row], table: Table, board: Leaderboard) -> list[str]:
+def _overlap_over_seeds(
+    ranked: list[Row], table: LeaderboardTable, board: Leaderboard
+) -> list[str]:
     """Whether the first two overlap over seeds."""
     best = rank_mean(ranked[0], table, board)
     if best.low is None or best.high is None:
@@ -323,7 +325,7 @@ def _overlap_over_seeds(ranked: list[Row], table: Table, board: Leaderboard) -> 
     return [f"{text} and overlaps {next_range}: their order may be chance."]
 
 
-def _above_controls(ranked: list[Row], table: Table, board: Leaderboard) -> list[str]:
+def _above_controls(ranked: list[Row], table: LeaderboardTable, board: Leaderboard) -> list[str]:
     """How many entries do not rise above the best control."""
     scored = [row for row in table.controls if table.ranked in row.views]
     values = [(rank_mean(row, table, board).value, row.entry.label) for row in scored]

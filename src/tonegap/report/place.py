@@ -12,7 +12,7 @@ from tonegap.formats.submission import Submission
 from tonegap.report.phrases import percent, ranking_rule
 from tonegap.results.answers import Answers, kept_answers, remembered
 from tonegap.results.leaderboard import leaderboard
-from tonegap.results.model import Row, Table
+from tonegap.results.model import LeaderboardTable, Row
 from tonegap.results.ranking import SHRUNKEN
 from tonegap.results.settings import LeaderboardSettings
 from tonegap.results.submissions.shelf import Shelved, cells_of, cells_on, new_cells, read_shelf
@@ -77,7 +77,7 @@ def _known_as(sent: Sequence[Cell], own: Sequence[Cell]) -> str:
     return "".join(f"what it calls {theirs} is {mine} here, and " for theirs, mine in names.items())
 
 
-def _score(row: Row, table: Table) -> str:
+def _score(row: Row, table: LeaderboardTable) -> str:
     scores = row.views[table.ranked].scores
     shrunken = row.shrunken.worst if row.shrunken and table.ranking.by == SHRUNKEN else None
     measured = (scores.worst or scores.overall).value

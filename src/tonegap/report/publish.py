@@ -27,11 +27,11 @@ def publish_suite(root: Path, store: Path, matrix: Matrix) -> Path:
     from tonegap.results.assemble import assemble
     from tonegap.results.settings import read_settings, titled
     from tonegap.store.read import read_suites
-    from tonegap.store.source import Source
+    from tonegap.store.source import ResultSource
 
     (suite,) = read_suites(store, [matrix.suite])
     settings = titled(read_settings(root), [matrix.title])
-    page = write_board(assemble(store, [suite], settings), out, Source(root, store, [suite]))
+    page = write_board(assemble(store, [suite], settings), out, ResultSource(root, store, [suite]))
     write_text(stamp, made_from)
     return page
 

@@ -7,7 +7,15 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tonegap.formats.quality_sheet import ALL, Measured, SetDistance, Share, Sheet, ToneTable, Vendi
+from tonegap.formats.quality_sheet import (
+    ALL,
+    FeatureScores,
+    SetDistance,
+    Share,
+    Sheet,
+    ToneTable,
+    Vendi,
+)
 from tonegap.report.grid import Footnotes
 from tonegap.report.phrases import UNDEFINED, percent
 from tonegap.results.quality import SetSheet
@@ -156,7 +164,7 @@ def _tones(title: str, table: ToneTable) -> TextTable:
     return TextTable(title, about, ("Tone", *table.measured, "same group"), tuple(rows))
 
 
-def _distances(measured: Measured, random: bool) -> TextTable:
+def _distances(measured: FeatureScores, random: bool) -> TextTable:
     notes, rows = Footnotes(), []
     for fid, kid, vendi in zip(measured.fid, measured.kid, measured.vendi, strict=True):
         rows.append(_distance_row(fid, kid, vendi, notes))
@@ -208,7 +216,7 @@ def _blocks(distance: SetDistance) -> str:
     return "" if distance.blocks is None else "{}/{}".format(*distance.blocks)
 
 
-def _diversity(measured: Measured) -> TextTable:
+def _diversity(measured: FeatureScores) -> TextTable:
     """Class by tone: mean distance between synthetic images over that between training images."""
     tones = tuple(dict.fromkeys(d.tone for d in measured.fid if d.tone != ALL))
     cells = {(c.label, c.tone): c for c in measured.diversity}
@@ -232,7 +240,7 @@ def _diversity(measured: Measured) -> TextTable:
     return TextTable("Diversity by class and tone", about, ("Class", *tones), tuple(rows))
 
 
-def _memory(measured: Measured) -> TextTable:
+def _memory(measured: FeatureScores) -> TextTable:
     memory, notes = measured.memory, Footnotes()
     rows = (
         ("as near as the nearest 5 % of training images", _noted(share(memory.near), memory.near.reason, notes)),

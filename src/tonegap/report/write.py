@@ -25,7 +25,7 @@ from tonegap.results.leaderboard import leaderboard
 from tonegap.results.levelling import with_claims
 from tonegap.results.quality import SetSheet
 from tonegap.results.settings import LeaderboardSettings
-from tonegap.store.source import Source
+from tonegap.store.source import ResultSource
 
 RENDERERS: Mapping[str, Callable[[Leaderboard], str]] = {
     "html": render_html,
@@ -46,7 +46,7 @@ def write_report(
     out_dir: Path,
     sheets: tuple[SetSheet, ...] = (),
     answers: Answers | None = None,
-    source: Source | None = None,
+    source: ResultSource | None = None,
 ) -> Path:
     """Writes `index.html`, `leaderboard.{md,tex,csv,json,parquet}` and `quality/`; returns the page's path.
 
@@ -59,7 +59,7 @@ def write_report(
     return write_board(board, out_dir, source)
 
 
-def write_board(board: Leaderboard, out_dir: Path, source: Source | None = None) -> Path:
+def write_board(board: Leaderboard, out_dir: Path, source: ResultSource | None = None) -> Path:
     """As `write_report`, for a leaderboard that is there already."""
     for export in TABLES:
         for path, pieces in export(board, source):
@@ -78,7 +78,7 @@ def write_board(board: Leaderboard, out_dir: Path, source: Source | None = None)
     return page
 
 
-def write_entry(board: Leaderboard, label: str, out_dir: Path, source: Source) -> list[Path]:
+def write_entry(board: Leaderboard, label: str, out_dir: Path, source: ResultSource) -> list[Path]:
     """Writes the page of every row of that label; returns the pages' paths.
 
     It links to what is in that folder already. Raises BadRequest where there is no such entry, StoreError if

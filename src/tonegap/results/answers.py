@@ -10,7 +10,7 @@ import msgspec
 from tonegap.errors import BadOutput, BadPredictions, StoreError
 from tonegap.files import sha256_file
 from tonegap.formats.record import Record
-from tonegap.formats.truth import Truth, decode_truth, truth_place
+from tonegap.formats.truth import TaskTruth, decode_truth, truth_place
 from tonegap.run.outputs import find_predictions
 from tonegap.scores.evidence.images import TestAnswers
 from tonegap.scores.predictions import Labelled
@@ -20,7 +20,7 @@ from tonegap.store.marks import first_truth
 from tonegap.store.seals import AGAIN, read_sealed
 
 Answers = Callable[[Record], TestAnswers | None]
-Truths = Callable[[Record], Truth | None]
+Truths = Callable[[Record], TaskTruth | None]
 Epochs = Callable[[Record], tuple[Labelled, Labelled] | None]
 T = TypeVar("T")
 
@@ -61,12 +61,12 @@ def kept_truths(store: Path) -> Truths:
     """A function that gives the truth a record was scored against; None and StoreError as in `kept_answers`."""
 
     @lru_cache(maxsize=16)
-    def truth_named(home: Path, sha256: str) -> Truth | None:
+    def truth_named(home: Path, sha256: str) -> TaskTruth | None:
         unit = truth_unit(sha256)
         content = read_sealed(home, unit)
         return None if content is None else decode_truth(content, sha256, str(home / unit))
 
-    def truth_of(record: Record) -> Truth | None:
+    def truth_of(record: Record) -> TaskTruth | None:
         home, _ = _home_of(store, record)
         return truth_named(home, record.truth_sha256) if record.truth_sha256 else None
 
@@ -80,7 +80,7 @@ def first_truths(store: Path) -> Truths:
     """
     truth_of = kept_truths(store)
 
-    def first_of(record: Record) -> Truth | None:
+    def first_of(record: Record) -> TaskTruth | None:
         sha256 = first_truth(store, truth_place(record.task, record.seed, record.data))
         if sha256 is None:
             return None
@@ -105,7 +105,9 @@ def _sha256_of(path: Path, _size: int, _mtime_ns: int) -> str:
     return sha256_file(path)
 
 
-def _kept(store: Path, read: Callable[[Path, Truth, Record], T]) -> Callable[[Record], T | None]:
+def _kept(
+    store: Path, read: Callable[[Path, TaskTruth, Record], T]
+) -> Callable[[Record], T | None]:
     """What `read` makes of a record's predictions file, the truth and the record."""
     truth_of = kept_truths(store)
 

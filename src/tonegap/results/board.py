@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tonegap.results.claims import Claims
-from tonegap.results.model import Hole, NotApplicable, Table
+from tonegap.results.model import Hole, LeaderboardTable, NotApplicable
 from tonegap.results.papers.compare import ComparedPaper
 from tonegap.results.quality import SetSheet
 from tonegap.results.settings import LeaderboardSettings
@@ -23,7 +23,7 @@ class Leaderboard:
     """
 
     settings: LeaderboardSettings
-    tables: tuple[Table, ...]
+    tables: tuple[LeaderboardTable, ...]
     holes: tuple[Hole, ...]
     not_applicable: tuple[NotApplicable, ...]
     n_cells: int
@@ -35,7 +35,7 @@ class Leaderboard:
     papers: tuple[ComparedPaper, ...] = ()
     beside: tuple[str, ...] = ()
 
-    def claims_of(self, table: Table) -> Claims | None:
+    def claims_of(self, table: LeaderboardTable) -> Claims | None:
         """The claims of one of the tables, None if it has none."""
         return next((claims for claims in self.claims if claims.table is table), None)
 

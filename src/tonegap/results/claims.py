@@ -8,13 +8,13 @@ import numpy as np
 from tonegap.formats.record import EntryId
 from tonegap.results.answers import Answers
 from tonegap.results.compare import reference_of
-from tonegap.results.model import Row, Table
+from tonegap.results.model import LeaderboardTable, Row
 from tonegap.results.pairs import TablePairs, table_pairs
 from tonegap.results.settings import LeaderboardSettings
 from tonegap.results.truths import contradiction
 from tonegap.scores.evidence.bands import rank_bands
 from tonegap.scores.evidence.comparing import Paired, compare_entries, compare_networks, holm_steps
-from tonegap.scores.evidence.entries import Asked, EntryEvidence
+from tonegap.scores.evidence.entries import EntryEvidence, EvidenceRequest
 from tonegap.scores.evidence.images import TestAnswers
 from tonegap.scores.evidence.intervals import Interval
 from tonegap.scores.evidence.nulls import WITHIN_CLASS, NullName
@@ -53,8 +53,8 @@ class NetworkChange:
 class RowClaims:
     """What the test images say of one row, in the metric that ranks.
 
-    `band` is the tie group of a ranked row: its entries are statistically tied with its best; None for one that is not ranked. `intervals` (of the method,
-    over images and training seeds), `network_intervals` (of the networks that were trained) and `changes` have `all`,
+    `band` is the tie group of a ranked row: its entries are statistically tied with its best; None for one that is not
+    ranked. `intervals` (of the method, over images and training seeds), `network_intervals` (of the networks that were trained) and `changes` have `all`,
     and `worst` and `gap` where the metric has them; `network_changes` are the networks' differences. Of
     an entry that was trained once there is no interval of the method and no change. `seed_spread`: the standard
     deviation over training seeds of `all` and of each tone, pooled over the entries of the table; None: trained once.
@@ -94,7 +94,7 @@ class Claims:
     seeds differ, from all entries with two or more; None without any.
     """
 
-    table: Table
+    table: LeaderboardTable
     rows: tuple[RowClaims, ...]
     without: tuple[str, ...]
     positives: Mapping[str, int]
@@ -106,19 +106,21 @@ class Claims:
 
 
 def claims_of(
-    tables: Iterable[Table], settings: LeaderboardSettings, answers: Answers
+    tables: Iterable[LeaderboardTable], settings: LeaderboardSettings, answers: Answers
 ) -> tuple[Claims, ...]:
     """The claims of every table that has any."""
     found = (table_claims(table, settings, answers) for table in tables)
     return tuple(claims for claims in found if claims is not None)
 
 
-def table_claims(table: Table, settings: LeaderboardSettings, answers: Answers) -> Claims | None:
+def table_claims(
+    table: LeaderboardTable, settings: LeaderboardSettings, answers: Answers
+) -> Claims | None:
     """The claims of one table; None where no row kept its answers."""
     if table.question is None:
         return None
     tones, metric = table.tones(table.ranked[1]), table.ranked[2]
-    asked = Asked(table.question.positive, tones, metric, everything=False, compared=True)
+    asked = EvidenceRequest(table.question.positive, tones, metric, everything=False, compared=True)
     looked_at = _looked_at(table, settings.n_compared)
     kept = {row.entry: _kept(row, answers) for row in looked_at}
     evidence, seeds = _evidence(table, kept, asked)
@@ -149,7 +151,7 @@ def table_claims(table: Table, settings: LeaderboardSettings, answers: Answers) 
 
 
 def _evidence(
-    table: Table, kept: Mapping[EntryId, Sequence[TestAnswers]], asked: Asked
+    table: LeaderboardTable, kept: Mapping[EntryId, Sequence[TestAnswers]], asked: EvidenceRequest
 ) -> tuple[dict[EntryId, EntryEvidence], SeedVariance | None]:
     """The evidence of each entry that kept answers. Controls may hardly depend on seeds: each stands for itself."""
     able = {entry: seeds for entry, seeds in kept.items() if seeds}
@@ -160,7 +162,7 @@ def _evidence(
     return found, seeds
 
 
-def _looked_at(table: Table, n_compared: int) -> tuple[Row, ...]:
+def _looked_at(table: LeaderboardTable, n_compared: int) -> tuple[Row, ...]:
     """The first rows of a table, the references, wherever they stand, and the first controls."""
     first = table.rows[:n_compared]
     references = [row for row in table.rows[n_compared:] if "reference" in row.marks]
@@ -175,7 +177,7 @@ def _kept(row: Row, answers: Answers) -> list[TestAnswers]:
 
 
 def _contradictions(
-    table: Table, kept: Mapping[EntryId, Sequence[TestAnswers]], rule: str
+    table: LeaderboardTable, kept: Mapping[EntryId, Sequence[TestAnswers]], rule: str
 ) -> Iterable[str]:
     for row in table.all_rows:
         for record, said in zip(row.records, kept.get(row.entry, ()), strict=False):
@@ -212,7 +214,9 @@ def _row(
 
 
 def _against_reference(
-    table: Table, evidence: Mapping[EntryId, EntryEvidence], settings: LeaderboardSettings
+    table: LeaderboardTable,
+    evidence: Mapping[EntryId, EntryEvidence],
+    settings: LeaderboardSettings,
 ) -> dict[EntryId, EntryId]:
     """The reference of each entry that has one to be compared with, on the same images."""
     pairs: dict[EntryId, EntryId] = {}
@@ -254,7 +258,9 @@ def _networks(
 
 
 def _bands(
-    table: Table, settings: LeaderboardSettings, evidence: Mapping[EntryId, EntryEvidence]
+    table: LeaderboardTable,
+    settings: LeaderboardSettings,
+    evidence: Mapping[EntryId, EntryEvidence],
 ) -> dict[EntryId, int]:
     """Bands of the ranked rows that kept answers, by the score that ranks."""
     score = WORST if settings.by_worst(table.ranked[2]) else ALL
@@ -264,7 +270,7 @@ def _bands(
     return dict(zip(ranked, bands, strict=True))
 
 
-def _positives(answers: TestAnswers, asked: Asked) -> dict[str, int]:
+def _positives(answers: TestAnswers, asked: EvidenceRequest) -> dict[str, int]:
     """How many positive images of each tone stand behind a gap; none without an event."""
     if not asked.positive:
         return {}
@@ -273,7 +279,7 @@ def _positives(answers: TestAnswers, asked: Asked) -> dict[str, int]:
 
 
 def _alarms(
-    table: Table,
+    table: LeaderboardTable,
     kept: Mapping[EntryId, Sequence[TestAnswers]],
     evidence: Mapping[EntryId, EntryEvidence],
     settings: LeaderboardSettings,

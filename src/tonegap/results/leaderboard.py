@@ -24,16 +24,16 @@ from tonegap.results.model import (
     Comparison,
     Difference,
     Hole,
+    LeaderboardTable,
     Mean,
     NotApplicable,
     Row,
     Scores,
     SeedResult,
-    Table,
     View,
 )
 from tonegap.results.questions import QuestionCells, axes_of, group_by_question, unique_cells
-from tonegap.results.ranking import Asked, rank_rows
+from tonegap.results.ranking import RankingRequest, rank_rows
 from tonegap.results.seeds import cross_fitted, difference, scores_by_seed, scores_over_seeds
 from tonegap.results.settings import LeaderboardSettings
 
@@ -80,7 +80,9 @@ class _Frame:
         return self.settings.selection, axis, self.metrics[0]
 
 
-def _table(group: QuestionCells, settings: LeaderboardSettings, answers: Answers | None) -> Table:
+def _table(
+    group: QuestionCells, settings: LeaderboardSettings, answers: Answers | None
+) -> LeaderboardTable:
     question = group.question
     records = [c.record for c in group.cells if c.record]
     axes = axes_of(records) if records else ()
@@ -89,9 +91,11 @@ def _table(group: QuestionCells, settings: LeaderboardSettings, answers: Answers
     frame = _Frame(axes, (primary, *others), settings)
     rows = _rows(group, frame)
     tones = next((a.tones for a in axes if a.name == frame.ranked[1]), ())
-    asked = Asked(question.positive if question else (), frame.ranked, tones, settings, answers)
+    asked = RankingRequest(
+        question.positive if question else (), frame.ranked, tones, settings, answers
+    )
     ranked, ranking = rank_rows([row for row in rows if not row.control], asked)
-    return Table(
+    return LeaderboardTable(
         task=group.task,
         question=question,
         axes=axes,

@@ -10,7 +10,7 @@ from tonegap.formats.record import EntryId
 from tonegap.results.answers import Answers
 from tonegap.results.board import Leaderboard
 from tonegap.results.claims import Claims, RowClaims, claims_of
-from tonegap.results.model import Row, Table
+from tonegap.results.model import LeaderboardTable, Row
 from tonegap.scores.evidence.comparing import ALPHA
 from tonegap.scores.tables import GAP, WORST, metric_named
 
@@ -28,7 +28,7 @@ def with_claims(board: Leaderboard, answers: Answers) -> Leaderboard:
     )
 
 
-def levels_down(row: RowClaims, table: Table) -> bool:
+def levels_down(row: RowClaims, table: LeaderboardTable) -> bool:
     """Whether both differences from the reference are significant: the gap smaller, the worst tone worse.
 
     Without a p of both (nothing kept, one training run) it is not known, and the answer is no.

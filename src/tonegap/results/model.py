@@ -228,7 +228,7 @@ class Axis:
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class LeaderboardTable:
     """The leaderboard of one task; `rows` has the ranked ones first.
 
     `question` is None if no run has a record yet. `metrics` starts with the primary one; `ranked`

@@ -7,7 +7,7 @@ import numpy as np
 
 from tonegap.arrays import FloatArray
 from tonegap.formats.record import EntryId
-from tonegap.results.model import Mean, Row, Table
+from tonegap.results.model import LeaderboardTable, Mean, Row
 from tonegap.scores.evidence.entries import EntryEvidence
 from tonegap.scores.evidence.every_score import EveryScore, ScoreName
 from tonegap.scores.evidence.pairs import Pairs, compare_all
@@ -32,7 +32,9 @@ class TablePairs:
         return one * (2 * n - one - 1) // 2 + other - one - 1
 
 
-def table_pairs(table: Table, evidence: Mapping[EntryId, EntryEvidence]) -> TablePairs | None:
+def table_pairs(
+    table: LeaderboardTable, evidence: Mapping[EntryId, EntryEvidence]
+) -> TablePairs | None:
     """All pairs of the entries that have a rank and evidence; None if there are fewer than two."""
     found = [(row, evidence[row.entry].scores) for row in table.rows if row.entry in evidence]
     able = [(row, scores) for row, scores in found if scores and row.rank is not None]
@@ -47,7 +49,7 @@ def table_pairs(table: Table, evidence: Mapping[EntryId, EntryEvidence]) -> Tabl
     )
 
 
-def _names(table: Table, scores: EveryScore) -> tuple[ScoreName, ...]:
+def _names(table: LeaderboardTable, scores: EveryScore) -> tuple[ScoreName, ...]:
     """The scores of the table's metrics, in its order."""
     return tuple(name for metric in table.metrics for name in scores.names if name[0] == metric)
 
@@ -57,7 +59,7 @@ def _only(scores: EveryScore, names: Sequence[ScoreName]) -> EveryScore:
     return EveryScore(tuple(names), scores.draws[at], scores.images, scores.noise.among(at))
 
 
-def _score(row: Row, table: Table, name: ScoreName) -> float:
+def _score(row: Row, table: LeaderboardTable, name: ScoreName) -> float:
     """What the table says; NaN where that is undefined."""
     metric, tone = name
     selection, axis, _ = table.ranked

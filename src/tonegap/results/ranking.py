@@ -26,7 +26,7 @@ _NEVER = ("other data", "mixed")
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class RankingRequest:
     """What is ranked: event classes, the view (selection, axis, metric), tones of the axis, the report's choices.
 
     `answers` gives what a record's entry said of each test image; None: nobody kept any.
@@ -39,7 +39,7 @@ class Asked:
     answers: Answers | None
 
 
-def rank_rows(rows: Sequence[Row], asked: Asked) -> tuple[tuple[Row, ...], Ranking]:
+def rank_rows(rows: Sequence[Row], asked: RankingRequest) -> tuple[tuple[Row, ...], Ranking]:
     """Ranked rows from best to worst (equal scores share a rank), then the others by name; and what they rank by.
 
     The order in which the rows come changes nothing.
@@ -66,7 +66,7 @@ def rank_rows(rows: Sequence[Row], asked: Asked) -> tuple[tuple[Row, ...], Ranki
     return (*ranked, *sorted(unable, key=lambda row: row.entry)), ranking
 
 
-def _place(score: float, asked: Asked) -> int:
+def _place(score: float, asked: RankingRequest) -> int:
     """Where a score stands: a smaller number is better, and a difference of rounding alone is a tie."""
     better = 1 if metric_named(asked.view[2]).larger_is_better else -1
     return -better * round(score / ROUNDING)
@@ -78,7 +78,7 @@ def _would_be(place: int, ranked: Sequence[int]) -> str:
     return f"predictions made elsewhere: by its score it would be rank {rank} of {len(ranked) + 1}"
 
 
-def _measured(row: Row, asked: Asked) -> tuple[float | None, str | None]:
+def _measured(row: Row, asked: RankingRequest) -> tuple[float | None, str | None]:
     """The score that ranks an entry, as measured, or None and why it has no rank."""
     holes = [s.hole for s in row.seeds if s.hole]
     if holes:
@@ -98,7 +98,7 @@ def _measured(row: Row, asked: Asked) -> tuple[float | None, str | None]:
     return score.value, f"undefined: {score.reason}"
 
 
-def _shrunken(rows: Sequence[Row], asked: Asked) -> tuple[list[Row], Ranking]:
+def _shrunken(rows: Sequence[Row], asked: RankingRequest) -> tuple[list[Row], Ranking]:
     """The rows with their shrunken scores where there are any, and by which score they rank."""
     if not asked.settings.by_worst(asked.view[2]) or not rows:
         return list(rows), Ranking(WORST if asked.settings.by_worst(asked.view[2]) else ALL)
@@ -122,12 +122,12 @@ def _shrunken(rows: Sequence[Row], asked: Asked) -> tuple[list[Row], Ranking]:
     return made, Ranking(SHRUNKEN if few else WORST, few, tuple(found.believed.tolist()))
 
 
-def _at(scores: FloatArray, worst: float, asked: Asked) -> tuple[str, ...]:
+def _at(scores: FloatArray, worst: float, asked: RankingRequest) -> tuple[str, ...]:
     pairs = zip(asked.tones, scores.tolist(), strict=True)
     return tuple(tone for tone, score in pairs if score == worst)
 
 
-def _few_images(rows: Sequence[Row], asked: Asked) -> str:
+def _few_images(rows: Sequence[Row], asked: RankingRequest) -> str:
     """Which tones have fewer test images than a rank by one tone needs; empty if none has."""
     wanted = asked.settings.min_rank_support
     fewest = [
@@ -138,7 +138,7 @@ def _few_images(rows: Sequence[Row], asked: Asked) -> str:
     return f"{', '.join(few)} test images, fewer than {wanted}" if few else ""
 
 
-def _noise(rows: Sequence[Row], asked: Asked) -> FloatArray | str:
+def _noise(rows: Sequence[Row], asked: RankingRequest) -> FloatArray | str:
     """The noise of each tone's score, [tones], from the entries that kept their answers; or why it is not known."""
     if len(rows) < 2:
         return "one entry alone has nothing to be shrunk towards"

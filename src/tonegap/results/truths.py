@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import numpy as np
 
 from tonegap.formats.record import Record
-from tonegap.formats.truth import Truth, truth_place
+from tonegap.formats.truth import TaskTruth, truth_place
 from tonegap.scores.evidence.images import TestAnswers
 from tonegap.scores.task_rules import tone_axes
 from tonegap.store.layout import first_truth_unit
@@ -21,8 +21,8 @@ _METRIC = "accuracy"
 
 def truth_alarms(
     records: Sequence[Record],
-    truth_of: Callable[[Record], Truth | None],
-    first_of: Callable[[Record], Truth | None],
+    truth_of: Callable[[Record], TaskTruth | None],
+    first_of: Callable[[Record], TaskTruth | None],
 ) -> tuple[str, ...]:
     """What is said of the same images in one place and otherwise in another, one sentence each.
 
@@ -51,7 +51,7 @@ def _place(record: Record) -> str:
     return truth_place(record.task, record.seed, record.data)
 
 
-def _known(truth: Truth) -> Known:
+def _known(truth: TaskTruth) -> Known:
     parts = (truth.validation, truth.test)
     return {
         image_id: (label, tone)

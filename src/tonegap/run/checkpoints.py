@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 from tonegap.errors import BadOutput
-from tonegap.plan.plan import Stage
+from tonegap.plan.plan import PlannedStage
 from tonegap.store.layout import CHECKPOINTS
 from tonegap.store.seals import remove_seal, write_seal
 from tonegap.store.store import Store
@@ -24,7 +24,7 @@ _KEY = re.compile(r"[0-9a-f]{64}")
 _MIB = 1 << 20
 
 
-def put_back(store: Store, stage: Stage, work: Path, limit_mib: int) -> None:
+def put_back(store: Store, stage: PlannedStage, work: Path, limit_mib: int) -> None:
     """Gives a resumable stage its `/out/checkpoints/`, with what an earlier try of the same key left.
 
     What holds a link or a special file, or is over the output limit, is thrown away.

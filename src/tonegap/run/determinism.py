@@ -14,7 +14,7 @@ from tonegap.engines.base import RunSpec
 from tonegap.errors import ToneGapError
 from tonegap.files import sha256_file, write_atomic
 from tonegap.formats.lineage import FILE as LINEAGE
-from tonegap.plan.plan import Plan, Stage
+from tonegap.plan.plan import Plan, PlannedStage
 from tonegap.run.inputs import write_inputs
 from tonegap.run.outputs import keep_declared
 from tonegap.run.stages import Workplace
@@ -45,12 +45,12 @@ class Repeated(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return f"the same bytes twice: {self.plugin} {self.stage}"
 
 
-def repeated_stages(plan: Plan, place: Workplace) -> tuple[Stage, ...]:
+def repeated_stages(plan: Plan, place: Workplace) -> tuple[PlannedStage, ...]:
     """Of each plug-in and kind of stage the finished one that took the least time, in the order of the plan.
 
     Stages on a GPU are left out: the contract asks for equal bytes on the CPU alone.
     """
-    quickest: dict[tuple[str, str], tuple[float, Stage]] = {}
+    quickest: dict[tuple[str, str], tuple[float, PlannedStage]] = {}
     for key, stage in plan.stages.items():
         if stage.device != "cpu" or not place.store.has_stage(key):
             continue
@@ -75,7 +75,7 @@ def check_determinism(plan: Plan, place: Workplace) -> tuple[Repeated, ...]:
         return tuple(_kept(stages, place))
 
 
-def _kept(stages: tuple[Stage, ...], place: Workplace) -> Iterator[Repeated]:
+def _kept(stages: tuple[PlannedStage, ...], place: Workplace) -> Iterator[Repeated]:
     for stage in stages:
         if place.cancelled.is_set():
             return
@@ -97,7 +97,7 @@ def _kept(stages: tuple[Stage, ...], place: Workplace) -> Iterator[Repeated]:
         yield found
 
 
-def _second(stage: Stage, place: Workplace) -> str:
+def _second(stage: PlannedStage, place: Workplace) -> str:
     """What a second run of a finished stage leaves otherwise than the first; empty: nothing."""
     with place.store.work_folder(stage.key[:16]) as folder:
         out = folder / "out"

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from tonegap.plan.plan import Plan, Stage
+from tonegap.plan.plan import Plan, PlannedStage
 from tonegap.run.mending import find_damage
 from tonegap.run.runner import missing_cells, missing_stages
 from tonegap.run.sheets import missing_features
@@ -97,7 +97,7 @@ def explain(plan: Plan, store: Store) -> Explanation:
     )
 
 
-def why_missing(stage: Stage, last: dict[str, str] | None) -> str:
+def why_missing(stage: PlannedStage, last: dict[str, str] | None) -> str:
     """One phrase: the ingredients that differ from the newest finished stage of the same question."""
     if last is None:
         return "it never ran on this task and seed"

@@ -14,10 +14,10 @@ from tonegap.files import digest_of, folder_digest, sha256_file
 from tonegap.formats.quality_sheet import SetId
 from tonegap.numerics import Numerics
 from tonegap.plan.entries import image_spec
-from tonegap.plan.plan import Extractor, Stage
+from tonegap.plan.plan import Extractor, PlannedStage
 from tonegap.run.inputs import write_inputs, write_synthetic
 from tonegap.run.outputs import check_image, check_outputs
-from tonegap.run.sheet_maker import Found, SyntheticSet, measured_by, n_by_tone
+from tonegap.run.sheet_maker import MeasuredFeatures, SyntheticSet, measured_by, n_by_tone
 from tonegap.split.view import TaskView
 from tonegap.store.store import Store
 from tonegap.synthetic.manifest import read_synthetic
@@ -67,10 +67,12 @@ def foreign_set(folder: Path, view: TaskView, seed: int) -> SyntheticSet:
     )
 
 
-def foreign_features(made: SyntheticSet, extractor: Extractor, place: FeaturesPlace) -> Found:
+def foreign_features(
+    made: SyntheticSet, extractor: Extractor, place: FeaturesPlace
+) -> MeasuredFeatures:
     """What an extractor says of a foreign set. Raises EngineError or BadOutput where it fails."""
     if not made.rows:
-        return Found(reason="the set has no images")
+        return MeasuredFeatures(reason="the set has no images")
     stage = _stage(made, extractor, place)
     with place.store.work_folder("quality") as folder:
         given, out = folder / "in", folder / "out"
@@ -101,9 +103,9 @@ def foreign_features(made: SyntheticSet, extractor: Extractor, place: FeaturesPl
         return measured_by(stage, out, made)
 
 
-def _stage(made: SyntheticSet, extractor: Extractor, place: FeaturesPlace) -> Stage:
+def _stage(made: SyntheticSet, extractor: Extractor, place: FeaturesPlace) -> PlannedStage:
     plugin = extractor.identity.plugin
-    return Stage(
+    return PlannedStage(
         key=digest_of([made.id.stage, plugin.label]),
         stage=plugin.file.stages[0],
         identity=extractor.identity,

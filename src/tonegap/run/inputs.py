@@ -12,15 +12,15 @@ from pathlib import Path
 import msgspec
 
 from tonegap.formats.job import CONTRACT_VERSION, Job
-from tonegap.plan.plan import Stage
+from tonegap.plan.plan import PlannedStage
 from tonegap.run.local_files import give, link
 from tonegap.run.packs import ensure_mask_pack, ensure_pack
-from tonegap.split.view import Rows
+from tonegap.split.view import PartitionImages
 from tonegap.store.store import Store
 from tonegap.synthetic.manifest import image_contents, read_synthetic
 
 
-def write_inputs(store: Store, stage: Stage, time_limit_s: int, folder: Path) -> None:
+def write_inputs(store: Store, stage: PlannedStage, time_limit_s: int, folder: Path) -> None:
     """Fills `folder` with the job, manifests and images of a stage."""
     folder.mkdir(parents=True)
     _write_job(stage, time_limit_s, folder)
@@ -46,7 +46,7 @@ def write_inputs(store: Store, stage: Stage, time_limit_s: int, folder: Path) ->
             shutil.copytree(model, folder / "model", copy_function=link)
 
 
-def _write_job(stage: Stage, time_limit_s: int, folder: Path) -> None:
+def _write_job(stage: PlannedStage, time_limit_s: int, folder: Path) -> None:
     view = stage.view
     job = Job(
         contract=CONTRACT_VERSION,
@@ -65,13 +65,15 @@ def _write_job(stage: Stage, time_limit_s: int, folder: Path) -> None:
     (folder / "job.json").write_bytes(msgspec.json.encode(job, order="sorted"))
 
 
-def _write_rows(store: Store, stage: Stage, name: str, rows: Rows, folder: Path) -> None:
+def _write_rows(
+    store: Store, stage: PlannedStage, name: str, rows: PartitionImages, folder: Path
+) -> None:
     cells = zip(rows.ids, rows.labels, (tone or "" for tone in rows.tones), strict=True)
     write_csv(folder / f"{name}.csv", ("image_id", "label", "tone"), cells)
     link(ensure_pack(store, rows.paths, rows.sha256, stage.image), folder / f"{name}.npy")
 
 
-def _write_test(store: Store, stage: Stage, folder: Path) -> None:
+def _write_test(store: Store, stage: PlannedStage, folder: Path) -> None:
     rows = stage.view.test
     order = sorted(range(len(rows.ids)), key=lambda i: rows.ids[i])
     if "tone_at_test" in stage.identity.plugin.file.needs:
@@ -86,7 +88,7 @@ def _write_test(store: Store, stage: Stage, folder: Path) -> None:
     link(pack, folder / "test.npy")
 
 
-def write_synthetic(store: Store, stage: Stage, made: Path, key: str, folder: Path) -> None:
+def write_synthetic(store: Store, stage: PlannedStage, made: Path, key: str, folder: Path) -> None:
     """Writes manifest and images of the synthetic set in the folder `made`, whose content `key` names."""
     rows = read_synthetic(made)
     if not rows:

@@ -10,7 +10,7 @@ import msgspec
 
 from tonegap.formats.record import SCHEMA, decode_record
 from tonegap.formats.truth import encode_truth
-from tonegap.plan.plan import CellPlan, Plan, Stage
+from tonegap.plan.plan import CellPlan, Plan, PlannedStage
 from tonegap.split.view import truth_of
 from tonegap.store import seals
 from tonegap.store.layout import record_unit, sheet_unit, stage_unit
@@ -91,7 +91,7 @@ def _damaged_sheets(plan: Plan, store: Store, stages: Mapping[str, str]) -> dict
     return found
 
 
-def mend(plan: Plan, store: Store) -> tuple[Stage, ...]:
+def mend(plan: Plan, store: Store) -> tuple[PlannedStage, ...]:
     """Takes away what is damaged and returns the stages that were, those of finished cells among them.
 
     Truths are written again here, and what an earlier version left without a seal gets one. `store.mended` has what

@@ -20,7 +20,7 @@ from tonegap.synthetic.manifest import MAX_IMAGES, SyntheticRow, read_synthetic
 from tonegap.untrusted import is_plain_folder, remove_tree, shown, walk
 
 if TYPE_CHECKING:
-    from tonegap.plan.plan import Stage
+    from tonegap.plan.plan import PlannedStage
 
 MAX_SIDE_PX = 4096
 _MAX_NOTES_BYTES = 1 << 16
@@ -36,7 +36,7 @@ _ENGINES_OWN = ("stage.json", "log.txt", lineage.FILE)
 
 
 def check_outputs(
-    stage: "Stage", out: Path, parts: Mapping[str, LearnedPart] | None = None
+    stage: "PlannedStage", out: Path, parts: Mapping[str, LearnedPart] | None = None
 ) -> None:
     """Raises BadOutput with one sentence if what the stage left is not what the contract wants.
 
@@ -55,7 +55,7 @@ def check_outputs(
         _check_predictions(stage, out)
 
 
-def keep_declared(stage: "Stage", out: Path) -> None:
+def keep_declared(stage: "PlannedStage", out: Path) -> None:
     """Removes all that the contract does not name: what nobody may read, nobody should keep."""
     declared = {*_DECLARED[stage.stage], "notes.json"}
     for path in out.iterdir():
@@ -81,7 +81,7 @@ def find_predictions(out: Path) -> Path:
 
 
 def lineage_of(
-    stage: "Stage", out: Path, parts: Mapping[str, LearnedPart]
+    stage: "PlannedStage", out: Path, parts: Mapping[str, LearnedPart]
 ) -> lineage.SyntheticLineage:
     """What each image of a checked generate stage descends from.
 
@@ -99,7 +99,7 @@ def lineage_of(
     )
 
 
-def _check_predictions(stage: "Stage", out: Path) -> None:
+def _check_predictions(stage: "PlannedStage", out: Path) -> None:
     """Exactly one row for every validation and test image in every epoch, with valid probabilities."""
     path, view = find_predictions(out), stage.view
     try:
@@ -138,7 +138,7 @@ def _check_kinds(out: Path) -> None:
             raise BadOutput(f"{where}: a hard link; links are refused")
 
 
-def _check_synthetic(stage: "Stage", out: Path, parts: Mapping[str, LearnedPart]) -> None:
+def _check_synthetic(stage: "PlannedStage", out: Path, parts: Mapping[str, LearnedPart]) -> None:
     rows = read_synthetic(out)
     if len(rows) > MAX_IMAGES:
         raise BadOutput(f"synthetic.csv: more than {MAX_IMAGES:,} images")
@@ -156,7 +156,7 @@ def _check_synthetic(stage: "Stage", out: Path, parts: Mapping[str, LearnedPart]
         check_image(out / "images" / row.file, f"images/{row.file}")
 
 
-def _check_row(stage: "Stage", row: SyntheticRow, where: str) -> None:
+def _check_row(stage: "PlannedStage", row: SyntheticRow, where: str) -> None:
     if row.label not in stage.view.classes:
         raise BadOutput(f"{where}: label {row.label!r} is not a class of {stage.view.task}")
     if row.tone is not None and row.tone not in stage.view.axis_tones:
@@ -165,7 +165,7 @@ def _check_row(stage: "Stage", row: SyntheticRow, where: str) -> None:
 
 
 def _check_ancestors(
-    stage: "Stage", row: SyntheticRow, where: str, parts: Mapping[str, LearnedPart]
+    stage: "PlannedStage", row: SyntheticRow, where: str, parts: Mapping[str, LearnedPart]
 ) -> None:
     """Every source must be an image that the stage saw, every model a part of its `fit`."""
     view = stage.view

@@ -16,7 +16,7 @@ from tonegap.declared.plugin import Plugin
 from tonegap.errors import BadOutput, BadPredictions, LeakFound, ToneGapError
 from tonegap.formats.matrix import Failure
 from tonegap.formats.record import encode_record
-from tonegap.plan.plan import CellPlan, Plan, Stage
+from tonegap.plan.plan import CellPlan, Plan, PlannedStage
 from tonegap.run import checkpoints
 from tonegap.run.mending import mend
 from tonegap.run.sheets import make_sheets, missing_features, missing_sheets
@@ -26,7 +26,7 @@ from tonegap.untrusted import without_folders
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
+class RunTally:
     """What a run did: cells cached, finished now and failed, stages run, and what was damaged and made again."""
 
     n_cached: int
@@ -45,7 +45,7 @@ def missing_cells(plan: Plan, store: Store) -> tuple[CellPlan, ...]:
 
 
 def missing_stages(
-    cells: Sequence[CellPlan], store: Store, again: Sequence[Stage] = ()
+    cells: Sequence[CellPlan], store: Store, again: Sequence[PlannedStage] = ()
 ) -> tuple[str, ...]:
     """Keys of the stages these cells still need, and of those to run `again`, each after those it needs itself."""
     needed = dict.fromkeys(key for cell in cells for key in cell.stages)
@@ -53,7 +53,7 @@ def missing_stages(
     return tuple(key for key in needed if not store.has_stage(key))
 
 
-def run_plan(plan: Plan, place: Workplace) -> Tally:
+def run_plan(plan: Plan, place: Workplace) -> RunTally:
     """Runs every missing stage, scores every missing cell, and returns what was done."""
     again = mend(plan, place.store)
     cells = missing_cells(plan, place.store)
@@ -71,7 +71,7 @@ def run_plan(plan: Plan, place: Workplace) -> Tally:
         run.work()
         make_sheets(sheets, place)
     done = (n_applicable - len(cells), run.n_finished, run.n_stages)
-    return Tally(*done, tuple(run.failures), tuple(dict.fromkeys(place.store.mended)))
+    return RunTally(*done, tuple(run.failures), tuple(dict.fromkeys(place.store.mended)))
 
 
 def _plugins_of(plan: Plan, stages: Sequence[str]) -> list[Plugin]:

@@ -23,7 +23,7 @@ from tonegap.numerics import Numerics
 from tonegap.run.outputs import find_predictions
 from tonegap.scores.results import results_of
 from tonegap.scores.task_rules import Rules
-from tonegap.split.view import Rows, TaskView, truth_of
+from tonegap.split.view import PartitionImages, TaskView, truth_of
 from tonegap.store.marks import StageMark
 from tonegap.store.store import Store
 from tonegap.synthetic.audit import audited
@@ -95,7 +95,7 @@ def _rules(view: TaskView) -> Rules:
     return Rules(view.classes, view.positive, view.tones, view.min_support, view.selection_metric)
 
 
-def _partition(rows: Rows) -> PartitionId:
+def _partition(rows: PartitionImages) -> PartitionId:
     return PartitionId(len(rows.ids), rows.n_by_tone(), sha256_lines(sorted(rows.ids)))
 
 

@@ -18,14 +18,14 @@ from tonegap.formats.job import ImageSpec
 from tonegap.formats.quality_sheet import (
     SCHEMA,
     ExtractorId,
-    Measured,
-    Picture,
+    FeatureScores,
     SetId,
     Sheet,
+    SheetPicture,
     encode_sheet,
 )
 from tonegap.run.packs import ensure_pack
-from tonegap.split.view import Rows, TaskView
+from tonegap.split.view import PartitionImages, TaskView
 from tonegap.store.layout import sheet_unit
 from tonegap.store.seals import write_seal
 from tonegap.store.store import Store
@@ -44,7 +44,7 @@ from tonegap.synthetic.quality.show import shown_images
 from tonegap.synthetic.quality.skin import SIZE_PX, measured_types
 
 if TYPE_CHECKING:
-    from tonegap.plan.plan import Stage
+    from tonegap.plan.plan import PlannedStage
 
 SHEET, CONTACT, NEAREST = "quality.json", "contact.jpg", "nearest.jpg"
 NO_EXTRACTOR = "no feature extractor was named ([quality] in the suite's file)"
@@ -83,11 +83,11 @@ class SyntheticSet:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class MeasuredFeatures:
     """What the features of a set say, or why there are none."""
 
     extractor: ExtractorId | None = None
-    measured: Measured | None = None
+    measured: FeatureScores | None = None
     reason: str | None = NO_EXTRACTOR
 
 
@@ -96,12 +96,12 @@ def sheet_folder(store: Path, key: str) -> Path:
     return store / sheet_unit(key)
 
 
-def listed(rows: Rows) -> Listed:
+def listed(rows: PartitionImages) -> Listed:
     """What is known of real images."""
     return Listed(rows.ids, rows.labels, rows.tones)
 
 
-def stage_set(store: Store, generate: "Stage") -> SyntheticSet:
+def stage_set(store: Store, generate: "PlannedStage") -> SyntheticSet:
     """What a finished generate stage left. Raises BadOutput."""
     folder, view = store.stage_folder(generate.key), generate.view
     rows = read_synthetic(folder)
@@ -130,7 +130,7 @@ def n_by_tone(rows: Sequence[SyntheticRow], tones: Sequence[str]) -> dict[str, i
     return {tone: asked.count(tone) for tone in (*tones, "unknown") if tone in asked}
 
 
-def measured_by(stage: "Stage", folder: Path, made: SyntheticSet) -> Found:
+def measured_by(stage: "PlannedStage", folder: Path, made: SyntheticSet) -> MeasuredFeatures:
     """The numbers of a set from the features in a folder. Raises BadOutput for wrong ones."""
     real = listed(made.view.method_train)
     features = read_features(folder, len(real.ids), len(made.rows))
@@ -141,7 +141,7 @@ def measured_by(stage: "Stage", folder: Path, made: SyntheticSet) -> Found:
         random=_is_random(folder / "notes.json"),
     )
     numbers = measure(features, real, made.listed, made.view.axis_tones)
-    return Found(extractor, numbers, None)
+    return MeasuredFeatures(extractor, numbers, None)
 
 
 def _is_random(notes: Path) -> bool:
@@ -160,7 +160,7 @@ class SheetMaker:
         self._real: dict[str, tuple[str | None, ...]] = {}
         self._lock = threading.Lock()
 
-    def make(self, made: SyntheticSet, found: Found, key: str) -> Path:
+    def make(self, made: SyntheticSet, found: MeasuredFeatures, key: str) -> Path:
         """Writes the sheet and returns its folder; `quality.json` comes last, whole or not at all."""
         folder = sheet_folder(self._store.folder, key)
         pictures = self._pictures(made, found)
@@ -176,7 +176,7 @@ class SheetMaker:
             measured=found.measured,
             no_features=found.reason,
             pictures=tuple(
-                Picture(name, sha256_bytes(content), caption)
+                SheetPicture(name, sha256_bytes(content), caption)
                 for name, (content, caption) in pictures.items()
             ),
         )
@@ -187,7 +187,7 @@ class SheetMaker:
             write_seal(self._store.folder, sheet_unit(key))
         return folder
 
-    def _real_types(self, rows: Rows) -> tuple[str | None, ...]:
+    def _real_types(self, rows: PartitionImages) -> tuple[str | None, ...]:
         with self._lock:
             if rows.labelled_digest not in self._real:
                 self._real[rows.labelled_digest] = self._types(rows.paths, rows.sha256)
@@ -199,7 +199,9 @@ class SheetMaker:
         images = np.load(ensure_pack(self._store, paths, contents, _MEASURED), mmap_mode="r")
         return measured_types(images)
 
-    def _pictures(self, made: SyntheticSet, found: Found) -> dict[str, tuple[bytes, str]]:
+    def _pictures(
+        self, made: SyntheticSet, found: MeasuredFeatures
+    ) -> dict[str, tuple[bytes, str]]:
         """Contents and captions of the pictures by file; none of an empty set."""
         if not made.rows:
             return {}
@@ -223,7 +225,7 @@ def _contact(made: SyntheticSet) -> tuple[bytes, str]:
     return contact_sheet(shown.labels, shown.tones, cells, side_px), shown.caption
 
 
-def _nearest(made: SyntheticSet, measured: Measured) -> tuple[bytes, str]:
+def _nearest(made: SyntheticSet, measured: FeatureScores) -> tuple[bytes, str]:
     real = made.view.method_train
     ours = dict(zip((row.image_id for row in made.rows), made.paths, strict=True))
     theirs = dict(zip(real.ids, real.paths, strict=True))

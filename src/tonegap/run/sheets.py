@@ -12,10 +12,10 @@ import msgspec
 
 from tonegap.errors import ToneGapError
 from tonegap.formats.quality_sheet import decode_sheet
-from tonegap.plan.plan import Plan, SheetPlan, Stage
+from tonegap.plan.plan import Plan, PlannedStage, SheetPlan
 from tonegap.run.sheet_maker import (
     SHEET,
-    Found,
+    MeasuredFeatures,
     SheetMaker,
     SyntheticSet,
     measured_by,
@@ -33,7 +33,7 @@ def missing_sheets(plan: Plan, store: Store) -> tuple[SheetPlan, ...]:
     return tuple(sheet for sheet in plan.sheets if not _is_done(sheet, store))
 
 
-def missing_features(plan: Plan, store: Store) -> tuple[Stage, ...]:
+def missing_features(plan: Plan, store: Store) -> tuple[PlannedStage, ...]:
     """The features stages that missing sheets need."""
     needed = [sheet.features for sheet in missing_sheets(plan, store)]
     return tuple(stage for stage in needed if stage and not store.has_stage(stage.key))
@@ -76,18 +76,18 @@ def _make(place: Workplace, runner: StageRunner, maker: "SheetMaker", planned: S
 
 def _features(
     place: Workplace, runner: StageRunner, planned: SheetPlan, made: SyntheticSet
-) -> Found:
+) -> MeasuredFeatures:
     """Runs the features stage if it has not, and measures by what it left."""
     stage = planned.features
     if stage is None:
-        return Found()
+        return MeasuredFeatures()
     if not made.rows:
-        return Found(reason=_NO_IMAGES)
+        return MeasuredFeatures(reason=_NO_IMAGES)
     outcome = runner.run(stage)
     while outcome == "busy":
         outcome = runner.run(stage)
     if isinstance(outcome, StageFailure):
-        return Found(
+        return MeasuredFeatures(
             reason=f"features of {stage.identity.plugin.label}: {outcome.cause}: {outcome.text}"
         )
     place.store.check_stage(stage.key)

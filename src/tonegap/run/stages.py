@@ -17,7 +17,7 @@ from tonegap.errors import BadData, BadOutput, LeakFound, StoreError, ToneGapErr
 from tonegap.files import write_atomic
 from tonegap.formats.lineage import FILE as LINEAGE
 from tonegap.formats.lineage import encode_lineage, read_parts
-from tonegap.plan.plan import Stage
+from tonegap.plan.plan import PlannedStage
 from tonegap.run import checkpoints
 from tonegap.run.inputs import write_inputs
 from tonegap.run.outputs import check_outputs, keep_declared, lineage_of
@@ -66,7 +66,7 @@ class StageFailure:
 
     cause: str
     text: str
-    stage: Stage
+    stage: PlannedStage
     log: str = ""
 
 
@@ -77,7 +77,7 @@ Outcome = StageFailure | Literal["made", "found", "busy"]
 class StageRunner:
     """Runs stages for a workplace; its methods may be called from several threads."""
 
-    def __init__(self, place: Workplace, stages: Mapping[str, Stage] | None = None) -> None:
+    def __init__(self, place: Workplace, stages: Mapping[str, PlannedStage] | None = None) -> None:
         """Takes the workplace's GPUs as slots; `stages` are those of the plan by key."""
         self._place = place
         self._stages = stages or {}
@@ -85,7 +85,7 @@ class StageRunner:
         for gpu in place.gpus:
             self._gpus.put(gpu)
 
-    def run(self, stage: Stage) -> Outcome:
+    def run(self, stage: PlannedStage) -> Outcome:
         """Runs a stage unless another process has, or is at it. Raises StoreError for a full disk."""
         store, progress = self._place.store, self._place.progress
         if self._place.cancelled.is_set():
@@ -101,7 +101,7 @@ class StageRunner:
         self._place.cancelled.wait(_RETRY_LOCK_S)
         return "busy"
 
-    def _refused(self, stage: Stage) -> StageFailure | None:
+    def _refused(self, stage: PlannedStage) -> StageFailure | None:
         """Why nobody may train on what a method made, or None; see `tonegap.synthetic.audit`."""
         if stage.stage != "train" or not stage.upstream:
             return None
@@ -120,11 +120,11 @@ class StageRunner:
         """What an error says, without the folders of this machine: it goes into reports and bundles."""
         return without_folders(_sentence(error), self._place.store.folder)
 
-    def _made_by(self, stage: Stage) -> Stage:
+    def _made_by(self, stage: PlannedStage) -> PlannedStage:
         """The stage before one, whose fault it is."""
         return self._stages.get(stage.upstream[0], stage)
 
-    def _run_locked(self, stage: Stage) -> Outcome:
+    def _run_locked(self, stage: PlannedStage) -> Outcome:
         log = ""
         try:
             with self._place.store.work_folder(stage.key[:16]) as folder:
@@ -142,7 +142,7 @@ class StageRunner:
         self._place.progress.finish(stage.key, f"{result.cause}: {result.text}")
         return StageFailure(result.cause, result.text, stage, log)
 
-    def _run_in(self, folder: Path, stage: Stage) -> RunResult:
+    def _run_in(self, folder: Path, stage: PlannedStage) -> RunResult:
         """Runs the stage in a work folder and commits what it left, if that is valid."""
         out = folder / "out"
         with self._place.store.writing():
@@ -169,7 +169,7 @@ class StageRunner:
         self._place.store.drop_log(stage.key)
         return result
 
-    def _check(self, stage: Stage, out: Path) -> None:
+    def _check(self, stage: PlannedStage, out: Path) -> None:
         """Checks what a stage left, clears it of all else, and writes down what it descends from."""
         if stage.stage != "generate":
             check_outputs(stage, out)
@@ -186,7 +186,7 @@ class StageRunner:
         with self._place.store.writing():
             write_atomic(out / LINEAGE, encode_lineage(found))
 
-    def _spec(self, folder: Path, stage: Stage, gpu: int | None) -> RunSpec:
+    def _spec(self, folder: Path, stage: PlannedStage, gpu: int | None) -> RunSpec:
         progress = self._place.progress
         return RunSpec(
             plugin=stage.identity.plugin,
@@ -204,7 +204,7 @@ class StageRunner:
         )
 
     @contextlib.contextmanager
-    def _gpu(self, stage: Stage) -> Iterator[int | None]:
+    def _gpu(self, stage: PlannedStage) -> Iterator[int | None]:
         if stage.device != "cuda":
             yield None
             return
@@ -214,7 +214,7 @@ class StageRunner:
         finally:
             self._gpus.put(gpu)
 
-    def _mark(self, stage: Stage, result: RunResult) -> StageMark:
+    def _mark(self, stage: PlannedStage, result: RunResult) -> StageMark:
         isolation = self._place.engine.isolation(self._place.limits)
         return StageMark(
             key=stage.key,
@@ -230,7 +230,7 @@ class StageRunner:
         )
 
 
-def stage_title(stage: Stage) -> str:
+def stage_title(stage: PlannedStage) -> str:
     """What a reader calls a stage: `phantom/smoke seed 0: baselines/erm train`."""
     backbone = stage.parameters.get("backbone")
     inner = f" ({backbone})" if backbone else ""

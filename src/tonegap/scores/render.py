@@ -18,7 +18,7 @@ _COLUMNS = ("metric", "tone", "value", "n", "reason", "positive", "threshold")
 
 
 @dataclass(frozen=True)
-class Grid:
+class TextGrid:
     """Text in rows and columns; the first column holds names, the others numbers."""
 
     header: tuple[str, ...]
@@ -29,8 +29,8 @@ class Grid:
 class Page:
     """A score table as text: metrics of each tone, metrics between tones, and the footnotes."""
 
-    per_tone: Grid
-    between: Grid
+    per_tone: TextGrid
+    between: TextGrid
     notes: tuple[str, ...]
 
 
@@ -74,8 +74,8 @@ def as_page(table: ScoreTable) -> Page:
         (m.name, _cell(table.score(m.name, ALL), notes)) for m in METRICS if not m.per_tone
     )
     return Page(
-        per_tone=Grid(("", *columns), tuple(rows)),
-        between=Grid(("between tones", "value"), between),
+        per_tone=TextGrid(("", *columns), tuple(rows)),
+        between=TextGrid(("between tones", "value"), between),
         notes=tuple(f"[{number}] {reason}" for reason, number in notes.items()),
     )
 
@@ -105,7 +105,7 @@ def _cell(score: Score, notes: dict[str, int]) -> str:
     return f"–[{notes.setdefault(score.reason or '', len(notes) + 1)}]"
 
 
-def _aligned(grid: Grid) -> Iterable[str]:
+def _aligned(grid: TextGrid) -> Iterable[str]:
     lines = (grid.header, *grid.rows)
     widths = [max(len(line[i]) for line in lines) for i in range(len(grid.header))]
     for line in lines:

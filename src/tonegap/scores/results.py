@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tonegap.errors import BadPredictions
 from tonegap.formats.record import SELECTIONS, CrossFit, CurvePoint, Record, ScoreColumns, Selected
-from tonegap.formats.truth import PartTruth, Truth
+from tonegap.formats.truth import PartTruth, TaskTruth
 from tonegap.scores.cross_fit import cross_fit
 from tonegap.scores.evidence.images import TestAnswers
 from tonegap.scores.metrics import score_table
@@ -62,7 +62,7 @@ def rules_of(record: Record) -> Rules:
     )
 
 
-def results_of(path: Path, truth: Truth, rules: Rules) -> Results:
+def results_of(path: Path, truth: TaskTruth, rules: Rules) -> Results:
     """Every number that predictions give.
 
     Raises BadPredictions for a file that breaks the contract, BadRequest where the selection metric is undefined.
@@ -79,7 +79,7 @@ def results_of(path: Path, truth: Truth, rules: Rules) -> Results:
     )
 
 
-def epochs_of(path: Path, truth: Truth, classes: tuple[str, ...]) -> tuple[Labelled, Labelled]:
+def epochs_of(path: Path, truth: TaskTruth, classes: tuple[str, ...]) -> tuple[Labelled, Labelled]:
     """What was said of the validation and of the test images in every epoch.
 
     Raises BadPredictions for a file that breaks the contract.
@@ -90,7 +90,7 @@ def epochs_of(path: Path, truth: Truth, classes: tuple[str, ...]) -> tuple[Label
     return validation, _labelled(predictions, slice(n, None), truth.test)
 
 
-def answers_of(path: Path, truth: Truth, record: Record, rule: str) -> TestAnswers:
+def answers_of(path: Path, truth: TaskTruth, record: Record, rule: str) -> TestAnswers:
     """What a record's entry said of each test image at the epoch that a rule picked.
 
     Raises BadPredictions for a file that breaks the contract.

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from tonegap.data.metadata import Metadata
 from tonegap.split.grouped import shared_with_training
-from tonegap.split.parts import Partition
+from tonegap.split.parts import SplitAssignment
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class CrossingGroup:
     seen: tuple[str, ...]
 
 
-def crossing_groups(made: Partition, groups: Mapping[str, int]) -> list[CrossingGroup]:
+def crossing_groups(made: SplitAssignment, groups: Mapping[str, int]) -> list[CrossingGroup]:
     """The duplicate groups that cross the split, by number.
 
     `groups`: image id -> number of its duplicate group. Images that are not in it (no file) or
@@ -40,13 +40,17 @@ def crossing_groups(made: Partition, groups: Mapping[str, int]) -> list[Crossing
     ]
 
 
-def leaked_by_tone(made: Partition, crossing: Sequence[CrossingGroup]) -> dict[str | None, int]:
+def leaked_by_tone(
+    made: SplitAssignment, crossing: Sequence[CrossingGroup]
+) -> dict[str | None, int]:
     """How many test images of each tone have a near-duplicate in training or validation."""
     tone_of = dict(zip(made.ids, made.tones, strict=True))
     return dict(Counter(tone_of[i] for group in crossing for i in group.test))
 
 
-def grouped_test_images(groups: Sequence[str], metadata: Metadata, made: Partition) -> int | None:
+def grouped_test_images(
+    groups: Sequence[str], metadata: Metadata, made: SplitAssignment
+) -> int | None:
     """How many test images are of a patient or lesion that training or validation has; None without such columns."""
     there = [column for column in groups if column in metadata.columns]
     if not there:

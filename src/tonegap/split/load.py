@@ -17,10 +17,10 @@ from tonegap.formats.record import DataId, Leaks
 from tonegap.scores.rules import ScoringRules
 from tonegap.split.leaks import crossing_groups, grouped_test_images, leaked_by_tone
 from tonegap.split.partition import partition
-from tonegap.split.parts import Partition
+from tonegap.split.parts import SplitAssignment
 from tonegap.split.scorable import check_scorable
 from tonegap.split.subset import thinned
-from tonegap.split.view import Rows, TaskView
+from tonegap.split.view import PartitionImages, TaskView
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ def task_view(
     )
 
 
-def _leaks(made: Partition, data: LoadedData) -> Leaks:
+def _leaks(made: SplitAssignment, data: LoadedData) -> Leaks:
     """What crosses from training or validation into test: near-duplicates, and declared groups."""
     crossing = crossing_groups(made, data.index.groups)
     by_tone = {tone or "unknown": n for tone, n in leaked_by_tone(made, crossing).items()}
@@ -82,14 +82,14 @@ def _leaks(made: Partition, data: LoadedData) -> Leaks:
 
 
 def _check_scorable(
-    task: Task, made: Partition, data: LoadedData, rows: Mapping[str, Rows]
+    task: Task, made: SplitAssignment, data: LoadedData, rows: Mapping[str, PartitionImages]
 ) -> None:
     rules = ScoringRules(made.classes, made.positive, None, task.min_support, task.scored_tones)
     where = f"{data.metadata.path.parent}: {task.id}"
     check_scorable(where, rules, task.selection_metric, rows["validation"], rows["test"])
 
 
-def _rows(made: Partition, part: str, data: LoadedData) -> Rows:
+def _rows(made: SplitAssignment, part: str, data: LoadedData) -> PartitionImages:
     """The rows of one partition whose image is there, in file order; masks for training alone."""
     index = data.index
     here = [
@@ -99,7 +99,7 @@ def _rows(made: Partition, part: str, data: LoadedData) -> Rows:
     ]
     ids = tuple(made.ids[i] for i in here)
     masks = tuple(data.masks.get(image_id) for image_id in ids) if part == "train" else ()
-    return Rows(
+    return PartitionImages(
         ids=ids,
         labels=tuple(made.labels[i] or "" for i in here),
         tones=tuple(made.tones[i] for i in here),
@@ -110,7 +110,7 @@ def _rows(made: Partition, part: str, data: LoadedData) -> Rows:
     )
 
 
-def _missing(made: Partition, index: ImageIndex) -> dict[str, int]:
+def _missing(made: SplitAssignment, index: ImageIndex) -> dict[str, int]:
     counts: dict[str, int] = {}
     for image_id, part in zip(made.ids, made.parts, strict=True):
         if part != "unused" and image_id not in index.sha256:
@@ -119,7 +119,7 @@ def _missing(made: Partition, index: ImageIndex) -> dict[str, int]:
 
 
 def _missing_error(
-    task: Task, made: Partition, data: LoadedData, missing: dict[str, int]
+    task: Task, made: SplitAssignment, data: LoadedData, missing: dict[str, int]
 ) -> BadData:
     lost = [
         image_id

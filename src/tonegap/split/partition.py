@@ -10,16 +10,16 @@ from tonegap.data.metadata import Metadata
 from tonegap.declared.split_rules import Carve
 from tonegap.declared.task import Task
 from tonegap.errors import BadSplit
-from tonegap.split.parts import PARTITIONS, Partition
+from tonegap.split.parts import PARTITIONS, SplitAssignment
 from tonegap.split.pins import check_ids, check_pin, pin_name
 from tonegap.split.published import published_parts
-from tonegap.split.rows import Rows, axis_tones, positive_classes, rows_of
+from tonegap.split.rows import SelectedRows, axis_tones, positive_classes, rows_of
 from tonegap.split.validation import carve
 
-__all__ = ("PARTITIONS", "Partition", "new_partition", "partition", "unchecked_partition")
+__all__ = ("PARTITIONS", "SplitAssignment", "new_partition", "partition", "unchecked_partition")
 
 
-def partition(task: Task, metadata: Metadata, seed: int) -> Partition:
+def partition(task: Task, metadata: Metadata, seed: int) -> SplitAssignment:
     """The partition of every row for a seed, as pinned; a task without any pin is taken as it comes.
 
     Raises BadSplit for a seed that has no pin while others have, for a metadata file with other
@@ -39,7 +39,7 @@ def partition(task: Task, metadata: Metadata, seed: int) -> Partition:
     return made
 
 
-def new_partition(task: Task, metadata: Metadata, seed: int) -> Partition:
+def new_partition(task: Task, metadata: Metadata, seed: int) -> SplitAssignment:
     """The partition of a seed that is to be pinned.
 
     Raises BadSplit as `partition` does for the first pin that is there: who cannot remake an old
@@ -50,7 +50,7 @@ def new_partition(task: Task, metadata: Metadata, seed: int) -> Partition:
     return unchecked_partition(task, metadata, seed)
 
 
-def unchecked_partition(task: Task, metadata: Metadata, seed: int) -> Partition:
+def unchecked_partition(task: Task, metadata: Metadata, seed: int) -> SplitAssignment:
     """What the task's rules give for a seed, whatever is pinned.
 
     Raises BadSplit if a rule cannot be applied or leaves training, validation or test set empty.
@@ -70,7 +70,7 @@ def unchecked_partition(task: Task, metadata: Metadata, seed: int) -> Partition:
     return made
 
 
-def _with_validation(rule: Carve, rows: Rows, parts: Sequence[str], key: str) -> list[str]:
+def _with_validation(rule: Carve, rows: SelectedRows, parts: Sequence[str], key: str) -> list[str]:
     """The parts with some of `train` turned into `validation`."""
     ids = rows.ids
     of_row = {"tone": [tone or "unknown" for tone in rows.tones], "class": rows.classes}
@@ -81,7 +81,7 @@ def _with_validation(rule: Carve, rows: Rows, parts: Sequence[str], key: str) ->
     return ["validation" if i in kept else p for i, p in zip(ids, parts, strict=True)]
 
 
-def _spread(task: Task, rows: Rows, parts: Sequence[str]) -> Partition:
+def _spread(task: Task, rows: SelectedRows, parts: Sequence[str]) -> SplitAssignment:
     """The parts of the rows that take part, over all rows of the metadata."""
     metadata = rows.metadata
     all_parts = ["unused"] * len(metadata.ids)
@@ -90,7 +90,7 @@ def _spread(task: Task, rows: Rows, parts: Sequence[str]) -> Partition:
         if part != "unused":
             all_parts[i], labels[i] = part, name
     classes = task.classes or tuple(sorted({name for name in labels if name is not None}))
-    return Partition(
+    return SplitAssignment(
         ids=metadata.ids,
         parts=tuple(all_parts),
         labels=tuple(labels),

@@ -7,7 +7,7 @@ PARTITIONS = ("train", "validation", "test", "unused")
 
 
 @dataclass(frozen=True, slots=True)
-class Partition:
+class SplitAssignment:
     """Where every image of a metadata file goes; all aligned with its rows.
 
     `labels` are the task's class names, None where unused. `tones` are those of the task's axis,

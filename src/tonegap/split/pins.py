@@ -14,14 +14,14 @@ from tonegap.data.metadata import Metadata
 from tonegap.declared.task import Pin, Task
 from tonegap.errors import BadRequest, BadRoom, BadSplit
 from tonegap.files import sha256_lines, write_atomic
-from tonegap.split.parts import PARTITIONS, Partition
+from tonegap.split.parts import PARTITIONS, SplitAssignment
 
 _PIN_AGAIN = "remove the task's pins and pin again with `tonegap split TASK --seed N --pin`"
 _DECIDING = ("numpy", "pandas", "scikit-learn")
 _MOST = 10_000_000  # images that a pin may hold
 
 
-def pin_of(made: Partition) -> Pin:
+def pin_of(made: SplitAssignment) -> Pin:
     """The pin of a partition."""
     ids, codes = _by_id(made)
     digests = {
@@ -64,7 +64,7 @@ def check_ids(task: Task, metadata: Metadata, seed: int) -> None:
         raise BadSplit(_other_rows(task, metadata, pin, key))
 
 
-def check_pin(task: Task, metadata: Metadata, made: Partition, seed: int) -> None:
+def check_pin(task: Task, metadata: Metadata, made: SplitAssignment, seed: int) -> None:
     """Nothing, if the partition is the pinned one; for metadata that `check_ids` let pass.
 
     Raises BadSplit naming the first three images that moved, and from where to where; BadRoom if
@@ -84,7 +84,7 @@ def check_pin(task: Task, metadata: Metadata, made: Partition, seed: int) -> Non
             raise BadRoom(_not_its_own(task, made, key, part))
 
 
-def append_pin(task: Task, made: Partition, seed: int) -> None:
+def append_pin(task: Task, made: SplitAssignment, seed: int) -> None:
     """Adds the pin of a seed to the end of the task's file; what is there stays byte for byte.
 
     Raises BadRequest if the file cannot be written.
@@ -98,7 +98,7 @@ def append_pin(task: Task, made: Partition, seed: int) -> None:
         raise BadRequest(f"{task.path}: cannot be written: {e.strerror}") from None
 
 
-def pin_text(made: Partition, key: str) -> str:
+def pin_text(made: SplitAssignment, key: str) -> str:
     """The table of a pin as TOML, with the sizes as a comment."""
     pin = pin_of(made)
     sizes = ", ".join(f"{n} {part}" for part, n in made.sizes.items())
@@ -107,7 +107,7 @@ def pin_text(made: Partition, key: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _by_id(made: Partition) -> tuple[list[str], bytes]:
+def _by_id(made: SplitAssignment) -> tuple[list[str], bytes]:
     """The sorted ids, and the place in PARTITIONS of each one's partition."""
     place = {part: code for code, part in enumerate(PARTITIONS)}
     pairs = sorted(zip(made.ids, made.parts, strict=True))
@@ -178,7 +178,7 @@ def _count(pin: Pin) -> str:
         return "others"
 
 
-def _not_its_own(task: Task, made: Partition, key: str, part: str) -> str:
+def _not_its_own(task: Task, made: SplitAssignment, key: str, part: str) -> str:
     first = ", ".join(sorted(made.members(part))[:3]) or "none"
     return (
         f"{task.path}: pins.{key}.{part} is not the digest of the ids that its own assignment "

@@ -21,10 +21,10 @@ from tonegap.declared.split_rules import (
 )
 from tonegap.errors import BadSplit
 from tonegap.split.grouped import components, held_out
-from tonegap.split.rows import Rows
+from tonegap.split.rows import SelectedRows
 
 
-def published_parts(rule: SplitRule, rows: Rows, seed: int) -> list[str]:
+def published_parts(rule: SplitRule, rows: SelectedRows, seed: int) -> list[str]:
     """`train`, `validation` (where the rule gives it), `test` or `unused` for each row.
 
     Raises BadSplit where the rule cannot be applied: a column is missing, a stratum is too small.
@@ -50,14 +50,14 @@ def published_parts(rule: SplitRule, rows: Rows, seed: int) -> list[str]:
             assert_never(rule)
 
 
-def _random_holdout(rule: RandomHoldout, rows: Rows, seed: int) -> list[str]:
+def _random_holdout(rule: RandomHoldout, rows: SelectedRows, seed: int) -> list[str]:
     state = seed if rule.random_state is None else rule.random_state
     strata = rows.cells(rule.stratify) if rule.stratify else None
     _, test = _halves(rows, range(len(rows.index)), rule.test_fraction, state, strata)
     return _parts(len(rows.index), test=test)
 
 
-def _grouped_holdout(rule: GroupedHoldout, rows: Rows, seed: int) -> list[str]:
+def _grouped_holdout(rule: GroupedHoldout, rows: SelectedRows, seed: int) -> list[str]:
     n, ids = len(rows.index), rows.ids
     groups = components({column: rows.cells(column) for column in rule.columns}, n)
     strata = rows.cells(rule.stratify) if rule.stratify else ("",) * n
@@ -75,7 +75,7 @@ def _grouped_holdout(rule: GroupedHoldout, rows: Rows, seed: int) -> list[str]:
     return _parts(n, test=test, validation=[left[i] for i in validation])
 
 
-def _random_three_way(rule: RandomThreeWay, rows: Rows) -> list[str]:
+def _random_three_way(rule: RandomThreeWay, rows: SelectedRows) -> list[str]:
     strata = rows.cells(rule.stratify) if rule.stratify else None
     n, state = len(rows.index), rule.random_state
     _, held_out = _halves(rows, range(n), rule.held_out_fraction, state, strata)
@@ -85,7 +85,7 @@ def _random_three_way(rule: RandomThreeWay, rows: Rows) -> list[str]:
 
 
 def _halves(
-    rows: Rows,
+    rows: SelectedRows,
     places: Sequence[int],
     test_fraction: float,
     state: int,
@@ -131,7 +131,7 @@ def _value_side(cell: str, rule: ValueHoldout) -> str:
     return "test" if cell in rule.test else "unused"
 
 
-def _common_only(sides: list[str], rows: Rows, column: str) -> list[str]:
+def _common_only(sides: list[str], rows: SelectedRows, column: str) -> list[str]:
     """The sides, with images `unused` whose value in the column is found on one side only."""
     if not column:
         return sides
@@ -141,7 +141,7 @@ def _common_only(sides: list[str], rows: Rows, column: str) -> list[str]:
     return [s if c in common else "unused" for c, s in zip(cells, sides, strict=True)]
 
 
-def _reference_images(rule: ReferenceImages, rows: Rows, seed: int) -> list[str]:
+def _reference_images(rule: ReferenceImages, rows: SelectedRows, seed: int) -> list[str]:
     light = [i for i, tone in enumerate(rows.tones) if tone in rule.light]
     dark = [i for i, tone in enumerate(rows.tones) if tone in rule.dark]
     parts = ["unused"] * len(rows.index)
@@ -156,7 +156,7 @@ def _reference_images(rule: ReferenceImages, rows: Rows, seed: int) -> list[str]
     return parts
 
 
-def _drawn(rule: ReferenceImages, rows: Rows, side: Sequence[int], seed: int) -> list[int]:
+def _drawn(rule: ReferenceImages, rows: SelectedRows, side: Sequence[int], seed: int) -> list[int]:
     """The places of the reference images of one side."""
     import pandas as pd
 

@@ -14,7 +14,7 @@ from tonegap.split.labels import doubled, is_label, misspelt
 
 
 @dataclass(frozen=True, slots=True)
-class Rows:
+class SelectedRows:
     """Images that take part, in file order: `index` is each one's row in the metadata."""
 
     metadata: Metadata
@@ -55,7 +55,7 @@ def axis_tones(task: Task, metadata: Metadata) -> tuple[str | None, ...]:
     return metadata.tones[task.tone_axis]
 
 
-def rows_of(task: Task, metadata: Metadata) -> Rows:
+def rows_of(task: Task, metadata: Metadata) -> SelectedRows:
     """The rows that have one of the task's classes and, unless the task keeps them, a known tone.
 
     Raises BadSplit if the column or the axis is missing, or a declared class has no image.
@@ -72,7 +72,9 @@ def rows_of(task: Task, metadata: Metadata) -> Rows:
         and (name in declared if declared else is_label(name))
         and (tones[i] is not None or task.file.tones.keep_unknown)
     )
-    rows = Rows(metadata, index, tuple(names[i] for i in index), tuple(tones[i] for i in index))
+    rows = SelectedRows(
+        metadata, index, tuple(names[i] for i in index), tuple(tones[i] for i in index)
+    )
     _check_spelling(task, metadata, cells, names)
     _check_classes(task, rows, names)
     return rows
@@ -96,7 +98,7 @@ def _check_spelling(
         )
 
 
-def _check_classes(task: Task, rows: Rows, names: Sequence[str]) -> None:
+def _check_classes(task: Task, rows: SelectedRows, names: Sequence[str]) -> None:
     missing = sorted(set(task.classes).difference(rows.classes))
     if missing:
         raise BadSplit(
@@ -106,7 +108,7 @@ def _check_classes(task: Task, rows: Rows, names: Sequence[str]) -> None:
         )
 
 
-def positive_classes(task: Task, rows: Rows, classes: Sequence[str]) -> tuple[str, ...]:
+def positive_classes(task: Task, rows: SelectedRows, classes: Sequence[str]) -> tuple[str, ...]:
     """The classes that together are the event of sensitivity and specificity, in class order.
 
     Raises BadSplit if the images of one class disagree about it.

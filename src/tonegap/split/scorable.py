@@ -16,7 +16,7 @@ from tonegap.scores.selection import epoch_values
 from tonegap.scores.undefined import Undefined
 
 
-class Answers(Protocol):
+class LabelledImages(Protocol):
     """Labels and tones of the images of a partition."""
 
     @property
@@ -27,7 +27,7 @@ class Answers(Protocol):
 
 
 def check_scorable(
-    where: str, rules: ScoringRules, metric: str, validation: Answers, test: Answers
+    where: str, rules: ScoringRules, metric: str, validation: LabelledImages, test: LabelledImages
 ) -> None:
     """Raises BadSplit where scoring would fail: a test tone that is not scored, or an undefined selection metric.
 
@@ -43,7 +43,7 @@ def check_scorable(
             )
 
 
-def _called_alike(part: Answers, classes: tuple[str, ...]) -> Labelled:
+def _called_alike(part: LabelledImages, classes: tuple[str, ...]) -> Labelled:
     """One epoch of predictions that are the same for every image."""
     n, k = len(part.labels), len(classes)
     place = {name: i for i, name in enumerate(classes)}

@@ -7,14 +7,14 @@ images. The mistake it exists to prevent: a quick look at the first rows of a fi
 from collections.abc import Sequence
 from dataclasses import replace
 
-from tonegap.split.parts import Partition
+from tonegap.split.parts import SplitAssignment
 from tonegap.split.validation import share_out, take
 
 _UNKNOWN = "unknown"
 _Image = tuple[tuple[str, ...], str]
 
 
-def thinned(made: Partition, n_images: int | None, key: str) -> Partition:
+def thinned(made: SplitAssignment, n_images: int | None, key: str) -> SplitAssignment:
     """The partition with about `n_images` of its training, validation and test images together; others unused.
 
     Each part keeps its share of them, each tone its share of a part, and each class its share of a tone. Beyond
@@ -35,7 +35,7 @@ def thinned(made: Partition, n_images: int | None, key: str) -> Partition:
     return _only(made, kept)
 
 
-def _images(made: Partition) -> dict[str, list[_Image]]:
+def _images(made: SplitAssignment) -> dict[str, list[_Image]]:
     """((tone, class), id) of the images of each part that is used, sorted."""
     found: dict[str, list[_Image]] = {}
     rows = zip(made.ids, made.parts, made.tones, made.labels, strict=True)
@@ -58,7 +58,7 @@ def _first_of_lost(members: Sequence[_Image], kept: set[str], level: int, key: s
     ]
 
 
-def _only(made: Partition, kept: set[str]) -> Partition:
+def _only(made: SplitAssignment, kept: set[str]) -> SplitAssignment:
     here = [image_id in kept for image_id in made.ids]
     parts = tuple(part if h else "unused" for part, h in zip(made.parts, here, strict=True))
     labels = tuple(label if h else None for label, h in zip(made.labels, here, strict=True))

@@ -14,12 +14,12 @@ import msgspec
 
 from tonegap.files import sha256_file, sha256_lines
 from tonegap.formats.record import DataId, Leaks
-from tonegap.formats.truth import PartTruth, Truth
+from tonegap.formats.truth import PartTruth, TaskTruth
 from tonegap.tones import GROUPS, TYPES
 
 
 @dataclass(frozen=True)
-class Rows:
+class PartitionImages:
     """The images of one partition, aligned: ids, labels, tones, content hashes, files, masks, groups.
 
     `masks` is empty where no image has one, else None for each image without. `groups` numbers
@@ -56,10 +56,10 @@ class Rows:
         rows = zip(self.ids, self.tones, self.sha256, strict=True)
         return sha256_lines("\0".join((i, t or "", h)) for i, t, h in rows)
 
-    def without(self, dropped: Container[str]) -> "Rows":
+    def without(self, dropped: Container[str]) -> "PartitionImages":
         """The rows whose id is not among those dropped, in the same order."""
         kept = [i for i, image_id in enumerate(self.ids) if image_id not in dropped]
-        return Rows(
+        return PartitionImages(
             ids=tuple(self.ids[i] for i in kept),
             labels=tuple(self.labels[i] for i in kept),
             tones=tuple(self.tones[i] for i in kept),
@@ -103,15 +103,15 @@ class TaskView:
     primary_metric: str
     min_support: int
     data: DataId
-    train: Rows
-    validation: Rows
-    test: Rows
+    train: PartitionImages
+    validation: PartitionImages
+    test: PartitionImages
     leaks: Leaks
     kin: Mapping[str, Kin] = field(default_factory=dict)
     methods_see_duplicates: bool = False
 
     @cached_property
-    def method_train(self) -> Rows:
+    def method_train(self) -> PartitionImages:
         """The training images that a method sees: all but those with a copy that is held out."""
         if self.methods_see_duplicates or not self.kin:
             return self.train
@@ -148,20 +148,20 @@ class TaskView:
         return TYPES if named.union(self.tones).intersection(TYPES) else GROUPS
 
     @property
-    def partitions(self) -> dict[str, Rows]:
+    def partitions(self) -> dict[str, PartitionImages]:
         """The three partitions by name."""
         return {"train": self.train, "validation": self.validation, "test": self.test}
 
 
-def truth_of(view: TaskView) -> Truth:
+def truth_of(view: TaskView) -> TaskTruth:
     """What the predictions of a task at a seed are held against."""
     known = {group: unit for unit, group in enumerate(dict.fromkeys(_groups(view)))}
 
-    def part(rows: Rows) -> PartTruth:
+    def part(rows: PartitionImages) -> PartTruth:
         units = tuple(known[group] for group in rows.groups) or tuple(range(len(rows.ids)))
         return PartTruth(rows.ids, rows.labels, rows.tones, units)
 
-    return Truth(part(view.validation), part(view.test))
+    return TaskTruth(part(view.validation), part(view.test))
 
 
 def _groups(view: TaskView) -> tuple[int, ...]:

@@ -9,7 +9,7 @@ from tonegap.store.read import SuiteRun
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class ResultSource:
     """A suite root, a store, and the suites of the store that are reported."""
 
     root: Path

@@ -17,7 +17,7 @@ from tonegap.split.view import TaskView
 from tonegap.store.layout import AUDITS
 from tonegap.store.seals import read_sealed
 from tonegap.store.store import Store
-from tonegap.synthetic.findings import SCHEMA, Audit, Finding, descent, is_unknown
+from tonegap.synthetic.findings import SCHEMA, Audit, LeakFinding, descent, is_unknown
 from tonegap.synthetic.likeness import showing
 from tonegap.synthetic.manifest import read_synthetic
 from tonegap.synthetic.withheld import held_out
@@ -81,7 +81,7 @@ def _audit(made: Path, view: TaskView) -> Audit:
     )
 
 
-def _is_allowed(finding: Finding, ancestors: Collection[str], view: TaskView) -> bool:
+def _is_allowed(finding: LeakFinding, ancestors: Collection[str], view: TaskView) -> bool:
     """Whether the task shows methods a copy of that held-out image, and this image was made from it."""
     seen = view.method_ids.intersection(ancestors)
     return any(view.kin[i].image_id == finding.held_out for i in seen if i in view.kin)

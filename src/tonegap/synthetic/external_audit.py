@@ -12,9 +12,9 @@ from pathlib import Path
 
 from tonegap.files import sha256_file
 from tonegap.formats.lineage import UNKNOWN_SOURCE
-from tonegap.split.view import Kin, Rows
-from tonegap.synthetic.external_set import SetRow, SyntheticSet
-from tonegap.synthetic.findings import STRANGER, Finding, descent, is_unknown
+from tonegap.split.view import Kin, PartitionImages
+from tonegap.synthetic.external_set import ExternalSet, SetRow
+from tonegap.synthetic.findings import STRANGER, LeakFinding, descent, is_unknown
 from tonegap.synthetic.likeness import showing
 from tonegap.synthetic.sources import KnownImages
 from tonegap.synthetic.withheld import HeldOut, kin_of
@@ -33,7 +33,7 @@ UNKNOWN = "of these, nobody says what they were made from"
 
 
 @dataclass(frozen=True, slots=True)
-class Truth:
+class RealImages:
     """What a set is compared with.
 
     `parts` maps every real id to its partition, `labels` to its label as the data set spells it; `train` and
@@ -43,7 +43,7 @@ class Truth:
 
     parts: Mapping[str, str]
     labels: Mapping[str, str]
-    train: Rows
+    train: PartitionImages
     held: HeldOut
     groups: Mapping[str, int]
     cache_dir: Path
@@ -68,18 +68,18 @@ class OutsideAudit:
     """
 
     counts: Mapping[str, int]
-    refused: tuple[Finding, ...]
+    refused: tuple[LeakFinding, ...]
     kept: tuple[SetRow, ...]
     strangers: tuple[str, ...]
     sources: Mapping[str, tuple[str, ...]]
 
 
-def audit_set(made: SyntheticSet, truth: Truth) -> OutsideAudit:
+def audit_set(made: ExternalSet, truth: RealImages) -> OutsideAudit:
     """The audit of a set against the images of a task."""
     named = {row.image_id: truth.images.resolve(_names(made, row)) for row in made.rows}
     ancestors = {image_id: ids for image_id, (ids, _strangers) in named.items()}
     foreign = [
-        Finding(i, STRANGER, "", "", names[0]) for i, (_ids, names) in named.items() if names
+        LeakFinding(i, STRANGER, "", "", names[0]) for i, (_ids, names) in named.items() if names
     ]
     donor = {row.image_id for row in made.rows if _is_test(truth, row.donor)}
     pair = {row.image_id for row in made.rows if _reconstructs(truth, row)}
@@ -111,7 +111,7 @@ def audit_set(made: SyntheticSet, truth: Truth) -> OutsideAudit:
     return OutsideAudit(counts, (*descends, *shows, *foreign), kept, tuple(strangers), own)
 
 
-def _names(made: SyntheticSet, row: SetRow) -> list[str]:
+def _names(made: ExternalSet, row: SetRow) -> list[str]:
     """What others call the real images behind a row, those behind its learned parts included."""
     names = [name for name in row.sources or () if name != UNKNOWN_SOURCE]
     for model in row.models:
@@ -119,12 +119,12 @@ def _names(made: SyntheticSet, row: SetRow) -> list[str]:
     return names
 
 
-def _names_nothing(made: SyntheticSet, row: SetRow) -> bool:
+def _names_nothing(made: ExternalSet, row: SetRow) -> bool:
     """Whether a row says `?`, or neither an image nor a learned part that it was made from."""
     return row.sources is None or is_unknown(row.sources) or not _names(made, row)
 
 
-def _own(truth: Truth, row: SetRow) -> tuple[str, ...]:
+def _own(truth: RealImages, row: SetRow) -> tuple[str, ...]:
     """A row's own sources as the data set spells them, with the mark of unknown ones."""
     if row.sources is None:
         return (UNKNOWN_SOURCE,)
@@ -132,11 +132,11 @@ def _own(truth: Truth, row: SetRow) -> tuple[str, ...]:
     return (*ids, UNKNOWN_SOURCE) if is_unknown(row.sources) else ids
 
 
-def _is_test(truth: Truth, name: str) -> bool:
+def _is_test(truth: RealImages, name: str) -> bool:
     return bool(name) and truth.parts.get(truth.images.known_as(name)) == "test"
 
 
-def _reconstructs(truth: Truth, row: SetRow) -> bool:
+def _reconstructs(truth: RealImages, row: SetRow) -> bool:
     """Whether the healthy version of a test image was given that image's own disease again."""
     if not _is_test(truth, row.healthy):
         return False
@@ -147,7 +147,7 @@ def _plain(label: str) -> str:
     return label.casefold().replace("_", " ").replace("-", " ")
 
 
-def _kin(truth: Truth) -> dict[str, Kin]:
+def _kin(truth: RealImages) -> dict[str, Kin]:
     """Copies of held-out images, also among images that the task leaves unused."""
     if truth.pictures:
         return kin_of(truth.train, truth.held, truth.groups, truth.cache_dir)
@@ -155,8 +155,8 @@ def _kin(truth: Truth) -> dict[str, Kin]:
 
 
 def _showing(
-    made: SyntheticSet, truth: Truth, ancestors: Mapping[str, tuple[str, ...]]
-) -> list[Finding]:
+    made: ExternalSet, truth: RealImages, ancestors: Mapping[str, tuple[str, ...]]
+) -> list[LeakFinding]:
     paths = dict(zip(truth.train.ids, truth.train.paths, strict=True))
     images = {row.image_id: (row.path, sha256_file(row.path)) for row in made.rows}
     sources = {

@@ -40,7 +40,7 @@ class SetRow:
 
 
 @dataclass(frozen=True, slots=True)
-class SyntheticSet:
+class ExternalSet:
     """A set: where it is, what described it (a file's name, or its images' names), rows, learned parts."""
 
     folder: Path
@@ -49,7 +49,7 @@ class SyntheticSet:
     parts: Mapping[str, LearnedPart]
 
 
-def read_set(folder: Path, manifest: Path | None) -> SyntheticSet:
+def read_set(folder: Path, manifest: Path | None) -> ExternalSet:
     """The set in a folder; without `manifest` its only CSV file, or none, is taken for one.
 
     Raises BadRequest for a folder without images, a manifest that is none, and a row whose file is not there.
@@ -68,7 +68,7 @@ def read_set(folder: Path, manifest: Path | None) -> SyntheticSet:
                 raise BadRequest(
                     f"{folder}: {row.image_id}: no part {model!r} in model/lineage.json"
                 )
-    return SyntheticSet(folder, found.name if found else "names of images", rows, parts)
+    return ExternalSet(folder, found.name if found else "names of images", rows, parts)
 
 
 def _manifest_in(folder: Path) -> Path | None:

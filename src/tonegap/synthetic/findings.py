@@ -17,7 +17,7 @@ STRANGER = "source is no image of the data set"
 _NAMED = 3
 
 
-class Finding(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class LeakFinding(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A synthetic image that must not be used: by which rule, of which held-out image, by way of which id."""
 
     image_id: str
@@ -53,7 +53,7 @@ class Audit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     n_unknown: int
     n_allowed: int
     n_explained: int
-    refused: tuple[Finding, ...]
+    refused: tuple[LeakFinding, ...]
 
     @property
     def text(self) -> str:
@@ -69,18 +69,18 @@ def descent(
     ancestors: Collection[str],
     held_out: Mapping[str, str],
     kin: Mapping[str, Kin],
-) -> Finding | None:
+) -> LeakFinding | None:
     """The first held-out image among an image's ancestors and their copies, None if there is none.
 
     `held_out` maps the ids of validation and test images to their partition.
     """
     for ancestor in ancestors:
         if ancestor in held_out:
-            return Finding(image_id, DESCENDS, ancestor, held_out[ancestor], ancestor)
+            return LeakFinding(image_id, DESCENDS, ancestor, held_out[ancestor], ancestor)
     for ancestor in ancestors:
         if ancestor in kin:
             found = kin[ancestor]
-            return Finding(image_id, DESCENDS_COPY, found.image_id, found.partition, ancestor)
+            return LeakFinding(image_id, DESCENDS_COPY, found.image_id, found.partition, ancestor)
     return None
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from tonegap.synthetic.copies import Copy, find_copies
-from tonegap.synthetic.findings import Finding
+from tonegap.synthetic.findings import LeakFinding
 from tonegap.synthetic.thumbs import Thumbs, read_thumbs
 from tonegap.synthetic.withheld import SAME_FILE, HeldOut
 
@@ -17,14 +17,14 @@ def showing(
     images: Mapping[str, tuple[Path, str]],
     sources: Mapping[str, Sequence[Path]],
     held: HeldOut,
-) -> tuple[list[Finding], int]:
+) -> tuple[list[LeakFinding], int]:
     """Who shows a held-out image, and how many look like one but more like a source of their own.
 
     `images` maps a synthetic id to its file and content hash, `sources` to files of the real images it was made from.
     """
     same = dict(zip(held.sha256, range(len(held.ids)), strict=True))
     found = [
-        Finding(image_id, SAME_FILE, *held[same[sha256]])
+        LeakFinding(image_id, SAME_FILE, *held[same[sha256]])
         for image_id, (_path, sha256) in images.items()
         if sha256 in same
     ]
@@ -37,7 +37,7 @@ def showing(
         if _is_nearer(mine, copy, own):
             n_explained += 1
         else:
-            found.append(Finding(ids[copy.mine], copy.kind, *held[copy.other]))
+            found.append(LeakFinding(ids[copy.mine], copy.kind, *held[copy.other]))
     return sorted(found, key=lambda finding: finding.image_id), n_explained
 
 

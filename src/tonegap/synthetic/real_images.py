@@ -12,17 +12,17 @@ from tonegap.data.names import image_names
 from tonegap.declared.dataset import Dataset
 from tonegap.declared.task import Task
 from tonegap.split.partition import partition
-from tonegap.split.view import Rows
+from tonegap.split.view import PartitionImages
 from tonegap.store.layout import AUDITS, DRAWN, INDEX
 from tonegap.store.store import Store
-from tonegap.synthetic.external_audit import HELD_OUT, Truth
+from tonegap.synthetic.external_audit import HELD_OUT, RealImages
 from tonegap.synthetic.sources import KnownImages
 from tonegap.synthetic.withheld import HeldOut
 
 
 def read_truth(
     task: Task, seed: int, dataset: Dataset, data_root: Path | None, store: Store
-) -> Truth:
+) -> RealImages:
     """The truth of one task and seed. Raises ToneGapError where metadata or split are not as they must be."""
     root = data_root or ensure_drawn(dataset, store.folder / DRAWN, workers=1)
     metadata = read_metadata(dataset, root)
@@ -32,10 +32,10 @@ def read_truth(
     held = [i for part in HELD_OUT for i in made.members(part) if i in index.sha256]
     # Images that the task leaves unused may be ancestors too.
     others = tuple(i for i in made.ids if parts[i] not in HELD_OUT and i in index.sha256)
-    return Truth(
+    return RealImages(
         parts=parts,
         labels=dict(zip(metadata.ids, metadata.columns[dataset.file.label_column], strict=True)),
-        train=Rows(
+        train=PartitionImages(
             ids=others,
             labels=("",) * len(others),
             tones=(None,) * len(others),

@@ -13,7 +13,7 @@ import msgspec
 from tonegap.closure import code_digest
 from tonegap.errors import StoreError
 from tonegap.files import digest_of, write_atomic
-from tonegap.split.view import Kin, Rows
+from tonegap.split.view import Kin, PartitionImages
 from tonegap.store.seals import read_sealed, remove_unit, write_seal
 from tonegap.synthetic.copies import find_copies
 from tonegap.synthetic.thumbs import read_thumbs
@@ -36,7 +36,7 @@ class HeldOut:
         return self.ids[row], self.parts[row]
 
 
-def held_out(validation: Rows, test: Rows) -> HeldOut:
+def held_out(validation: PartitionImages, test: PartitionImages) -> HeldOut:
     """The images of both partitions, validation first."""
     parts = ("validation",) * len(validation.ids) + ("test",) * len(test.ids)
     return HeldOut(
@@ -48,7 +48,7 @@ def held_out(validation: Rows, test: Rows) -> HeldOut:
 
 
 def kin_of(
-    train: Rows, held: HeldOut, groups: Mapping[str, int], cache_dir: Path
+    train: PartitionImages, held: HeldOut, groups: Mapping[str, int], cache_dir: Path
 ) -> dict[str, Kin]:
     """For each training image with a copy that is held out: by which rule, of which image.
 
@@ -67,7 +67,7 @@ def kin_of(
     return found
 
 
-def _kept_copies(train: Rows, held: HeldOut, cache_dir: Path) -> dict[str, Kin]:
+def _kept_copies(train: PartitionImages, held: HeldOut, cache_dir: Path) -> dict[str, Kin]:
     """What the search finds among these images, from the cache where it was made before."""
     rule = [
         code_digest("tonegap.synthetic.copies"),

@@ -12,11 +12,11 @@ from tiny_rooms import Rooms
 
 from tonegap.formats.quality_sheet import Memory, Share
 from tonegap.report.exports.set_card import set_card
-from tonegap.report.exports.sets import Part, set_facts
+from tonegap.report.exports.sets import DescribedPart, set_facts
 from tonegap.report.publish import publish_suite
 from tonegap.results.quality import read_set_sheets
 from tonegap.store.read import read_suites
-from tonegap.store.source import Source
+from tonegap.store.source import ResultSource
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +35,7 @@ def facts(ran):
     quality, _ = ran
     suites = read_suites(quality.store.folder)
     (made,) = read_set_sheets(quality.store.folder, suites)
-    return set_facts(Source(quality.rooms.root, quality.store.folder, suites), made)
+    return set_facts(ResultSource(quality.rooms.root, quality.store.folder, suites), made)
 
 
 def section(card, title):
@@ -82,7 +82,7 @@ def test_the_training_partition_is_named_by_count_and_digest(facts):
 
 def test_learned_parts_and_images_of_unknown_origin_are_said(facts):
     contents = dataclasses.replace(
-        facts.contents, n_sources=2, n_unknown=1, parts=(Part("lora", "a" * 64, 12),)
+        facts.contents, n_sources=2, n_unknown=1, parts=(DescribedPart("lora", "a" * 64, 12),)
     )
     said = section(set_card(dataclasses.replace(facts, contents=contents)), "What it was made from")
     assert "2 real images are named as sources" in said

@@ -6,7 +6,7 @@ from records import part, plain_record, scored_cell
 
 from tonegap.formats.matrix import CellId, Failure, Matrix
 from tonegap.formats.record import EntryId, Record, encode_record
-from tonegap.formats.truth import Truth
+from tonegap.formats.truth import TaskTruth
 from tonegap.store.store import Store
 
 KEY = "ab" + "0" * 62
@@ -15,7 +15,7 @@ KEY = "ab" + "0" * 62
 @pytest.fixture
 def store(tmp_path):
     store = Store(tmp_path / "runs")
-    truth = Truth(part("v", 20), part("t", 60))
+    truth = TaskTruth(part("v", 20), part("t", 60))
     done = scored_cell(store, plain_record(), truth, KEY)
     failed = CellId(EntryId("none", "mixup", "cnn4"), "d/t", 0, "2" * 64, control=False)
     store.write_matrix(Matrix("tiny", "A tiny suite", (done, failed)))

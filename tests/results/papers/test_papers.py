@@ -14,7 +14,7 @@ from tonegap.cli.main import main
 from tonegap.data.metadata import read_metadata
 from tonegap.declared.dataset import read_dataset
 from tonegap.declared.paper import (
-    Column,
+    PaperColumn,
     PaperRow,
     PaperTable,
     paper_keys,
@@ -186,9 +186,9 @@ TABLE = PaperTable(
     source="",
     unit="percent",
     columns=(
-        Column("Overall", "accuracy"),
-        Column("Dark", "accuracy", "V-VI"),
-        Column("PQD", "pqd", unit="fraction"),
+        PaperColumn("Overall", "accuracy"),
+        PaperColumn("Dark", "accuracy", "V-VI"),
+        PaperColumn("PQD", "pqd", unit="fraction"),
     ),
     rows=(),
 )

@@ -8,7 +8,7 @@ from click.testing import CliRunner
 from records import part, scored_store
 
 from tonegap.cli.main import cli
-from tonegap.formats.truth import Truth
+from tonegap.formats.truth import TaskTruth
 from tonegap.results.bundle.pack import pack_suite
 
 ROOT = Path(__file__).parents[3]
@@ -32,7 +32,7 @@ file = "seed-0.csv"
 
 @pytest.fixture
 def truth():
-    return Truth(part("v", 20), part("t", 60))
+    return TaskTruth(part("v", 20), part("t", 60))
 
 
 @pytest.fixture

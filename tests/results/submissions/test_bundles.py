@@ -10,7 +10,7 @@ from records import part, plain_record
 from tests.results.bundle.test_bundle import rewritten
 
 from tonegap.formats.record import Record, encode_record
-from tonegap.formats.truth import Truth
+from tonegap.formats.truth import TaskTruth
 
 
 def rows(tonegap):
@@ -87,7 +87,7 @@ def test_a_bundle_scored_against_swapped_tones_is_refused(tonegap, send_bundle):
     other = {"I-II": "V-VI", "V-VI": "I-II"}
     test = part("t", 60)
     swapped = replace(test, tones=tuple(other[t] for t in test.tones))
-    code, text = tonegap("submit", "add", send_bundle(Truth(part("v", 20), swapped), theirs=7))
+    code, text = tonegap("submit", "add", send_bundle(TaskTruth(part("v", 20), swapped), theirs=7))
     assert code == 1
     assert "none + theirs (cnn4), d/t, seed 0: scored against the truth " in text
 

@@ -12,7 +12,7 @@ from tests.results.submissions.test_bundles import rows
 
 from tonegap.formats.matrix import Matrix
 from tonegap.formats.record import EntryId, Isolation
-from tonegap.report.pages.entry_suite import Setting, reproduction
+from tonegap.report.pages.entry_suite import StageSetting, reproduction
 from tonegap.results.bundle.pack import pack_suite
 from tonegap.results.model import Row, SeedResult
 from tonegap.store.store import Store
@@ -186,7 +186,7 @@ def test_a_command_in_an_engine_s_name_reaches_no_page_as_a_command(
 
 
 def test_what_a_mark_says_of_its_device_is_no_part_of_a_command(row_of_a_record):
-    made = reproduction(row_of_a_record, "a b.toml", Setting(1, "cpu; reboot"), {})
+    made = reproduction(row_of_a_record, "a b.toml", StageSetting(1, "cpu; reboot"), {})
     assert shlex.split(made.command)[:3] == ["tonegap", "run", "a b.toml"]
     assert "reboot" not in made.command
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tonegap.scores.evidence.bands import rank_bands
-from tonegap.scores.evidence.comparing import Drawn, Noise, SeedNoise
+from tonegap.scores.evidence.comparing import Noise, ResampledScores, SeedNoise
 from tonegap.scores.tables import WORST
 
 
@@ -20,7 +20,9 @@ def entries(*points, noise=0.01, **seeds):
     """Entries with these scores on the same images, each with normal noise of its own in 4,000 draws."""
     rng = np.random.default_rng(0)
     return [
-        Drawn({WORST: p}, {WORST: p + rng.normal(0, noise, 4000)}, (b"one",), beside(**seeds))
+        ResampledScores(
+            {WORST: p}, {WORST: p + rng.normal(0, noise, 4000)}, (b"one",), beside(**seeds)
+        )
         for p in points
     ]
 

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from tonegap.scores.evidence.calibration import _centres
-from tonegap.scores.evidence.entries import Asked, entry_evidence, entry_means
+from tonegap.scores.evidence.entries import EvidenceRequest, entry_evidence, entry_means
 from tonegap.scores.evidence.images import TestAnswers
 from tonegap.scores.evidence.nulls import CALIBRATED
 from tonegap.scores.tables import ALL, GAP, WORST
 
-ASKED = Asked((), ("I", "VI"), "ece", everything=False)
+ASKED = EvidenceRequest((), ("I", "VI"), "ece", everything=False)
 
 
 def said(confidence, right, units=None, tones=None):

@@ -12,7 +12,7 @@ from tonegap.scores.evidence.comparing import (
     holm_steps,
     paired,
 )
-from tonegap.scores.evidence.entries import Asked, entry_evidence
+from tonegap.scores.evidence.entries import EvidenceRequest, entry_evidence
 from tonegap.scores.evidence.images import TestAnswers
 from tonegap.scores.evidence.parity import detectable
 from tonegap.scores.evidence.table import table_evidence
@@ -42,7 +42,7 @@ def said(accuracy, seed, n=300, units=None, ids_from=0):
     )
 
 
-ASKED = Asked((), TONES, "accuracy")
+ASKED = EvidenceRequest((), TONES, "accuracy")
 
 
 def noise(n=1000, seeds=0.0, df=10.0, between=None):

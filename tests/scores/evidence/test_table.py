@@ -5,13 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tonegap.scores.evidence.entries import Asked
+from tonegap.scores.evidence.entries import EvidenceRequest
 from tonegap.scores.evidence.images import TestAnswers
 from tonegap.scores.evidence.table import pooled_evidence, shown_intervals, table_evidence
 from tonegap.scores.tables import ALL, GAP, WORST
 
 TONES = ("I", "VI")
-ASKED = Asked((), TONES, "accuracy", everything=False)
+ASKED = EvidenceRequest((), TONES, "accuracy", everything=False)
 N_DRAWS = 400
 
 

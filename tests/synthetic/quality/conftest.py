@@ -13,7 +13,7 @@ from tonegap.formats.quality_sheet import Sheet, decode_sheet
 from tonegap.plan.plan import Plan
 from tonegap.plan.prepare import Request, prepare
 from tonegap.run.progress import PlainProgress
-from tonegap.run.runner import Tally, run_plan
+from tonegap.run.runner import RunTally, run_plan
 from tonegap.run.sheet_maker import SHEET, sheet_folder
 from tonegap.run.stages import Workplace
 from tonegap.store.store import Store
@@ -80,7 +80,7 @@ class QualityRun:
             )
         )
 
-    def __call__(self) -> tuple[Plan, Tally]:
+    def __call__(self) -> tuple[Plan, RunTally]:
         said = io.StringIO()
         place = Workplace(
             store=self.store,

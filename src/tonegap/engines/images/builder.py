@@ -19,7 +19,7 @@ from tonegap.engines.images.client import (
 )
 from tonegap.engines.images.context import write_context
 from tonegap.engines.images.recipe import (
-    Recipe,
+    ImageRecipe,
     cache_folder,
     locked_names,
     read_recipe,
@@ -44,7 +44,7 @@ class Step:
     `base` is the lock's entry of the base, None for a reference or for no base.
     """
 
-    recipe: Recipe
+    recipe: ImageRecipe
     source_sha256: str
     base: LockedImage | None
     base_id: str

@@ -24,7 +24,7 @@ _PINNED = re.compile(r"\S+@sha256:[0-9a-f]{64}|scratch")
 
 
 @dataclass(frozen=True, slots=True)
-class Recipe:
+class ImageRecipe:
     """One image to be: `files` is its build context (name → path), without wheels.
 
     `base` is the name of another recipe, a reference by digest, or "" for one made from packages.
@@ -53,7 +53,7 @@ def image_names(root: Path) -> list[str]:
     return bases + sorted(plugin.label for plugin in plugins if plugin.file.stages)
 
 
-def read_recipe(root: Path, name: str, foundation: str) -> Recipe:
+def read_recipe(root: Path, name: str, foundation: str) -> ImageRecipe:
     """The recipe of an image; `foundation` replaces the pinned reference at the end of its bases.
 
     Raises EngineError for a name that there is not, and for a base that is not pinned.
@@ -64,7 +64,7 @@ def read_recipe(root: Path, name: str, foundation: str) -> Recipe:
     if plugin_id:
         return _plugin_recipe(root, read_plugin(root, folder.removesuffix("s"), plugin_id))
     if (root / "docker" / name / "rootfs.sh").is_file():
-        return Recipe(name, "", folder_context(root / "docker" / name), ())
+        return ImageRecipe(name, "", folder_context(root / "docker" / name), ())
     return _base_recipe(root, name, foundation)
 
 
@@ -73,7 +73,7 @@ def pinned_foundation(root: Path) -> str:
     return named_base(read_dockerfile(root / "docker" / PLUGIN_BASE / "Dockerfile"))
 
 
-def source_sha256(root: Path, recipe: Recipe, foundation: str) -> str:
+def source_sha256(root: Path, recipe: ImageRecipe, foundation: str) -> str:
     """Hex SHA-256 over all that an image is made from, its bases' sources included."""
     base = recipe.base
     if base in image_names(root):
@@ -81,7 +81,7 @@ def source_sha256(root: Path, recipe: Recipe, foundation: str) -> str:
     return digest_of({"context": context_sha256(recipe.files), "base": base})
 
 
-def stands_on(root: Path, recipe: Recipe, foundation: str) -> bool:
+def stands_on(root: Path, recipe: ImageRecipe, foundation: str) -> bool:
     """Whether the line of an image's bases ends in the foundation (not for the foundation itself)."""
     if recipe.base == foundation:
         return True
@@ -108,7 +108,7 @@ def added_locks(root: Path, plugin: Plugin) -> list[Path]:
     return [lock.with_suffix(".in") for lock in dict.fromkeys(found)]
 
 
-def _base_recipe(root: Path, name: str, foundation: str) -> Recipe:
+def _base_recipe(root: Path, name: str, foundation: str) -> ImageRecipe:
     docker = root / "docker"
     text = read_dockerfile(docker / name / "Dockerfile")
     named = named_base(text)
@@ -117,15 +117,15 @@ def _base_recipe(root: Path, name: str, foundation: str) -> Recipe:
     if _COPIES_KIT.search(text):
         files |= folder_context(docker / "kit", "kit")
     locks = _locks(root, *(docker / "locks" / lock for lock in _LOCK.findall(text)))
-    return Recipe(name, base, files | {f"locks/{path.name}": path for path in locks}, locks)
+    return ImageRecipe(name, base, files | {f"locks/{path.name}": path for path in locks}, locks)
 
 
-def _plugin_recipe(root: Path, plugin: Plugin) -> Recipe:
+def _plugin_recipe(root: Path, plugin: Plugin) -> ImageRecipe:
     text = read_dockerfile(plugin.folder / "Dockerfile")
     files = folder_context(plugin.folder)
     base = named_base(text) or PLUGIN_BASE
     own = plugin.folder / "requirements.txt"
-    return Recipe(plugin.label, base, files, _locks(root, own) if own.is_file() else ())
+    return ImageRecipe(plugin.label, base, files, _locks(root, own) if own.is_file() else ())
 
 
 def _locks(root: Path, *locks: Path) -> tuple[Path, ...]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Protocol
 
 from tonegap.results.board import Leaderboard
-from tonegap.store.source import Source
+from tonegap.store.source import ResultSource
 
 # A path below the report, and the content that comes bit by bit.
 File = tuple[str, Iterable[bytes]]
@@ -16,7 +16,7 @@ File = tuple[str, Iterable[bytes]]
 class Export(Protocol):
     """The files of one export."""
 
-    def __call__(self, board: Leaderboard, source: Source | None) -> Iterable[File]:
+    def __call__(self, board: Leaderboard, source: ResultSource | None) -> Iterable[File]:
         """Each file is written before the next is asked for; without a source, those that need no more than the board.
 
         Raises BadRoom for a folder that is wrong, StoreError for a store that is damaged.

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tonegap import __version__
-from tonegap.declared.dataset import Column, Dataset, DatasetFile
+from tonegap.declared.dataset import Dataset, DatasetFile, MetadataColumn
 from tonegap.declared.task import Pin, Task
 from tonegap.report.exports.rai import rai_fields
 from tonegap.split.pins import pin_sizes
@@ -143,7 +143,7 @@ def _columns(dataset: Dataset, task: Task | None) -> dict[str, tuple[str, str]]:
 
 
 def _also(about: str, named: DatasetFile, column: str) -> str:
-    declared = named.columns.get(column, Column())
+    declared = named.columns.get(column, MetadataColumn())
     others = ", ".join(repr(name) for name in declared.names)
     return f"{about} Other releases call the column {others}." if others else about
 

@@ -9,10 +9,10 @@ from tonegap.report.exports.croissant import croissant
 from tonegap.report.exports.set_card import card_path, set_card
 from tonegap.report.exports.sets import set_facts
 from tonegap.results.board import Leaderboard
-from tonegap.store.source import Source
+from tonegap.store.source import ResultSource
 
 
-def files(board: Leaderboard, source: Source | None) -> Iterator[File]:
+def files(board: Leaderboard, source: ResultSource | None) -> Iterator[File]:
     """`croissant/TASK.json` (`/` as `-`) and `quality/NAME/README.md`; nothing without a source.
 
     A task that is no longer declared has none. Raises BadRoom for a folder that is wrong.

@@ -11,11 +11,11 @@ from tonegap.report.exports.base import File
 from tonegap.report.phrases import answer, missing, report_title
 from tonegap.results.board import Leaderboard
 from tonegap.results.claims import Change, Claims
-from tonegap.results.model import Difference, Mean, Row, SeedResult, Table, View
+from tonegap.results.model import Difference, LeaderboardTable, Mean, Row, SeedResult, View
 from tonegap.results.nulls import nulls_listed
 from tonegap.results.quality import SetSheet
 from tonegap.scores.repeats import standard_deviation
-from tonegap.store.source import Source
+from tonegap.store.source import ResultSource
 
 if TYPE_CHECKING:
     from tonegap.results.submissions.shelf import Shelved
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 SCHEMA = "tonegap/leaderboard@1"
 
 
-def files(board: Leaderboard, source: Source | None) -> Iterator[File]:  # noqa: ARG001
+def files(board: Leaderboard, source: ResultSource | None) -> Iterator[File]:  # noqa: ARG001
     """`leaderboard.json`."""
     yield "leaderboard.json", json_pieces(board)
 
@@ -111,7 +111,7 @@ def _set(made: SetSheet) -> dict[str, Any]:
     }
 
 
-def _table(board: Leaderboard, table: Table) -> Iterator[bytes]:
+def _table(board: Leaderboard, table: LeaderboardTable) -> Iterator[bytes]:
     lists = {
         name: _joined([msgspec.json.encode(_row(row))] for row in rows)
         for name, rows in (("rows", table.rows), ("controls", table.controls))
@@ -120,7 +120,7 @@ def _table(board: Leaderboard, table: Table) -> Iterator[bytes]:
     yield from _object(_about(board, table), lists, claims)
 
 
-def _about(board: Leaderboard, table: Table) -> dict[str, Any]:
+def _about(board: Leaderboard, table: LeaderboardTable) -> dict[str, Any]:
     selection, axis, metric = table.ranked
     return {
         "task": table.task,

@@ -4,12 +4,12 @@ import unicodedata
 from collections.abc import Iterator
 
 from tonegap.report.exports.base import File
-from tonegap.report.grid import Cell, Grid, table_grid
+from tonegap.report.grid import GridCell, ReportGrid, table_grid
 from tonegap.report.notes import border_note, event_note, images_note
 from tonegap.report.phrases import ranking_rule, report_title, table_title
 from tonegap.results.board import Leaderboard
-from tonegap.results.model import Table
-from tonegap.store.source import Source
+from tonegap.results.model import LeaderboardTable
+from tonegap.store.source import ResultSource
 
 _SPECIAL = {
     "\\": r"\textbackslash{}",
@@ -41,7 +41,7 @@ _ACCENTS = frozenset("\u0300\u0301\u0302\u0303\u0304\u0306\u0307\u0308\u030a\u03
 _LETTERS = frozenset("ßøØæÆœŒłŁ")
 
 
-def files(board: Leaderboard, source: Source | None) -> Iterator[File]:  # noqa: ARG001
+def files(board: Leaderboard, source: ResultSource | None) -> Iterator[File]:  # noqa: ARG001
     """`leaderboard.tex`."""
     yield "leaderboard.tex", [render_latex(board).encode()]
 
@@ -56,7 +56,7 @@ def render_latex(board: Leaderboard) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _table(board: Leaderboard, table: Table) -> str:
+def _table(board: Leaderboard, table: LeaderboardTable) -> str:
     grid = table_grid(board, table)
     blocks = [_rows(grid.rows)]
     if grid.controls:
@@ -83,7 +83,7 @@ def _table(board: Leaderboard, table: Table) -> str:
     return "\n".join(lines)
 
 
-def _caption(board: Leaderboard, table: Table) -> str:
+def _caption(board: Leaderboard, table: LeaderboardTable) -> str:
     incomplete = f"{report_title(board)}. " if board.holes or board.stamps else ""
     note = images_note(table)
     return (
@@ -93,16 +93,16 @@ def _caption(board: Leaderboard, table: Table) -> str:
     )
 
 
-def _rows(rows: tuple[tuple[Cell, ...], ...]) -> str:
+def _rows(rows: tuple[tuple[GridCell, ...], ...]) -> str:
     return "\n".join(" & ".join(_cell(cell) for cell in row) + r" \\" for row in rows)
 
 
-def _cell(cell: Cell) -> str:
+def _cell(cell: GridCell) -> str:
     note = "" if cell.note is None else f"$^{{{cell.note}}}$"
     return _text(cell.text) + note
 
 
-def _notes(grid: Grid) -> list[str]:
+def _notes(grid: ReportGrid) -> list[str]:
     return [
         rf"\\[2pt]\parbox{{\linewidth}}{{\footnotesize $^{{{i}}}$ {_text(note)}}}"
         for i, note in enumerate(grid.notes, 1)

@@ -4,17 +4,17 @@ from collections.abc import Iterator
 
 from tonegap.report.claims_text import claim_lines, claims_about, claims_header
 from tonegap.report.exports.base import File
-from tonegap.report.grid import Cell, table_grid
+from tonegap.report.grid import GridCell, table_grid
 from tonegap.report.notes import border_note, event_note, images_note
 from tonegap.report.phrases import answer, metric_label, ranking_rule, report_title, table_title
 from tonegap.report.quality_lines import SUMMARY_ABOUT, SUMMARY_HEADER, set_lines
 from tonegap.results.board import Leaderboard
-from tonegap.results.model import MARKS, Table
+from tonegap.results.model import MARKS, LeaderboardTable
 from tonegap.scores.tables import metric_named
-from tonegap.store.source import Source
+from tonegap.store.source import ResultSource
 
 
-def files(board: Leaderboard, source: Source | None) -> Iterator[File]:  # noqa: ARG001
+def files(board: Leaderboard, source: ResultSource | None) -> Iterator[File]:  # noqa: ARG001
     """`leaderboard.md`."""
     yield "leaderboard.md", [render_markdown(board).encode()]
 
@@ -30,7 +30,7 @@ def render_markdown(board: Leaderboard) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _table_parts(board: Leaderboard, table: Table) -> list[str]:
+def _table_parts(board: Leaderboard, table: LeaderboardTable) -> list[str]:
     parts = [f"## {_text(table_title(table))}"]
     note = images_note(table)
     if note:
@@ -54,7 +54,7 @@ def _table_parts(board: Leaderboard, table: Table) -> list[str]:
     return parts + _claims(board, table) + _sets(board, table)
 
 
-def _claims(board: Leaderboard, table: Table) -> list[str]:
+def _claims(board: Leaderboard, table: LeaderboardTable) -> list[str]:
     """Intervals and comparisons of the metric that ranks."""
     claims = board.claims_of(table)
     if claims is None:
@@ -66,7 +66,7 @@ def _claims(board: Leaderboard, table: Table) -> list[str]:
     return ["### Uncertainty", lines, _text(claims_about(claims))]
 
 
-def _sets(board: Leaderboard, table: Table) -> list[str]:
+def _sets(board: Leaderboard, table: LeaderboardTable) -> list[str]:
     """What is known of the synthetic sets of a task."""
     lines = set_lines(board.sheets, table.task)
     if not lines:
@@ -83,18 +83,18 @@ def _sets(board: Leaderboard, table: Table) -> list[str]:
     return ["### Synthetic sets", SUMMARY_ABOUT, table_lines]
 
 
-def _lines(header: tuple[str, ...], rows: tuple[tuple[Cell, ...], ...]) -> str:
+def _lines(header: tuple[str, ...], rows: tuple[tuple[GridCell, ...], ...]) -> str:
     rule = ["---" if i < 2 else "---:" for i in range(len(header))]
     lines = [header, tuple(rule), *(tuple(_cell(cell) for cell in row) for row in rows)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def _cell(cell: Cell) -> str:
+def _cell(cell: GridCell) -> str:
     note = "" if cell.note is None else f" ({cell.note})"
     return _text(cell.text) + note
 
 
-def _chance(table: Table) -> str:
+def _chance(table: LeaderboardTable) -> str:
     known = [f"{metric_label(m)} {v:.1%}".replace("%", " %") for m, v in table.chance.items()]
     return (
         f"Guessing every class equally often scores {', '.join(known)}. Controls pass through the "

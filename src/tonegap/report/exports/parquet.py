@@ -11,7 +11,7 @@ from tonegap.report.exports.tidy import COLUMNS, INTERVAL_COLUMNS, Batch, csv_pi
 from tonegap.report.phrases import missing, report_title
 from tonegap.results.board import Leaderboard
 from tonegap.results.nulls import NULL_COLUMNS
-from tonegap.store.source import Source
+from tonegap.store.source import ResultSource
 
 SCHEMA = "tonegap/leaderboard-lines@1"
 _YES_OR_NO: dict[str | int | float | None, bool | None] = {"yes": True, "no": False, None: None}
@@ -36,7 +36,7 @@ _TYPES = {
 }
 
 
-def files(board: Leaderboard, source: Source | None) -> Iterator[File]:  # noqa: ARG001
+def files(board: Leaderboard, source: ResultSource | None) -> Iterator[File]:  # noqa: ARG001
     """`leaderboard.csv`, and `leaderboard.parquet` made of the same lines while the CSV is written."""
     parquet = TidyParquet(board)
     yield "leaderboard.csv", csv_pieces(board, parquet.add)

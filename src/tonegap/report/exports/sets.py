@@ -18,14 +18,14 @@ from tonegap.results.quality import SetSheet
 from tonegap.store.layout import stage_unit
 from tonegap.store.read import SuiteRun
 from tonegap.store.seals import AGAIN, damage
-from tonegap.store.source import Source
+from tonegap.store.source import ResultSource
 from tonegap.synthetic.manifest import read_synthetic
 
 _UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class DescribedPart:
     """A learned part: SHA-256 of its file ("" for a whole fit that named none) and its training images."""
 
     name: str
@@ -44,7 +44,7 @@ class Contents:
     prompts: tuple[tuple[str, int], ...]
     n_sources: int
     n_unknown: int
-    parts: tuple[Part, ...]
+    parts: tuple[DescribedPart, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ class SetFacts:
     record: Record | None
 
 
-def set_facts(source: Source, made: SetSheet) -> SetFacts:
+def set_facts(source: ResultSource, made: SetSheet) -> SetFacts:
     """The facts of a set that has a sheet. Raises BadRoom for a folder that is there and wrong."""
     stage = made.sheet.set.stage if made.sheet else ""
     suite = next((s for s in source.suites if made.key in s.matrix.sheets.values()), None)
@@ -113,5 +113,5 @@ def _contents(store: Path, stage: str) -> Contents | None:
         prompts=tuple(sorted(prompts.items(), key=lambda pair: (-pair[1], pair[0]))),
         n_sources=len(named),
         n_unknown=sum(1 for row in rows if UNKNOWN_SOURCE in row.sources),
-        parts=tuple(Part(name, part.sha256, len(part.sources)) for name, part in parts),
+        parts=tuple(DescribedPart(name, part.sha256, len(part.sources)) for name, part in parts),
     )

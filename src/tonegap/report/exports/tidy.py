@@ -15,7 +15,7 @@ from itertools import islice
 from tonegap.formats.record import EntryId
 from tonegap.results.board import Leaderboard
 from tonegap.results.claims import Claims, RowClaims
-from tonegap.results.model import Difference, Mean, Row, Table, View
+from tonegap.results.model import Difference, LeaderboardTable, Mean, Row, View
 from tonegap.results.nulls import NULL_COLUMNS, null_cells
 from tonegap.results.ranking import SHRUNKEN
 from tonegap.scores.rules import MOST_PROBABLE
@@ -94,7 +94,7 @@ def _claims_by_entry(claims: Claims | None) -> dict[EntryId, RowClaims]:
     return {row.row.entry: row for row in claims.rows} if claims else {}
 
 
-def _lines(table: Table, row: Row, claims: RowClaims | None) -> Iterator[TidyLine]:
+def _lines(table: LeaderboardTable, row: Row, claims: RowClaims | None) -> Iterator[TidyLine]:
     who, no_null = _who(table, row), (None,) * len(NULL_COLUMNS)
     no_interval = (None,) * len(INTERVAL_COLUMNS)
     if not row.views:
@@ -139,7 +139,9 @@ def _intervals(claims: RowClaims | None, tone: str) -> TidyLine:
     return tuple(end for i in found for end in ((i.low, i.high) if i else (None, None)))
 
 
-def _event(table: Table, row: Row, selection: str, metric: str) -> tuple[str | None, str | None]:
+def _event(
+    table: LeaderboardTable, row: Row, selection: str, metric: str
+) -> tuple[str | None, str | None]:
     """The event's classes where a metric rests on them, and each seed's threshold where it rests on calls."""
     positive = table.question.positive if table.question else ()
     if metric not in OF_EVENT or not positive:
@@ -151,14 +153,14 @@ def _event(table: Table, row: Row, selection: str, metric: str) -> tuple[str | N
     return ";".join(positive), ";".join(found)
 
 
-def _rank(table: Table, row: Row, ranks: bool, tone: str) -> TidyLine:
+def _rank(table: LeaderboardTable, row: Row, ranks: bool, tone: str) -> TidyLine:
     """The rank on the line of the score that ranks, by what and why by that; nothing elsewhere."""
     if not ranks or row.rank is None or tone != table.ranking.by:
         return None, None, None
     return row.rank, table.ranking.by, table.ranking.why or None
 
 
-def _who(table: Table, row: Row) -> TidyLine:
+def _who(table: LeaderboardTable, row: Row) -> TidyLine:
     question, entry = table.question, row.entry
     return (
         table.task,

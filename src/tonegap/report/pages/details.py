@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from tonegap.formats.record import SELECTIONS, Isolation, PartitionId, Record
 from tonegap.report.pages.plots import curve_panel
-from tonegap.results.model import Row, Table
+from tonegap.results.model import LeaderboardTable, Row
 from tonegap.tones import tone_index
 
 _SHORT = 12
@@ -85,7 +85,7 @@ def seed_lines(row: Row) -> tuple[SeedLine, ...]:
     )
 
 
-def data_notes(table: Table) -> tuple[DataNote, ...]:
+def data_notes(table: LeaderboardTable) -> tuple[DataNote, ...]:
     """What each seed ran on; seeds with the same data and partitions share a note."""
     seeds: dict[str, list[int]] = {}
     example: dict[str, Record] = {}

@@ -13,23 +13,23 @@ from tonegap.report.pages.entry_numbers import (
     event_counts,
     reliabilities,
 )
-from tonegap.report.pages.entry_suite import Setting
+from tonegap.report.pages.entry_suite import StageSetting
 from tonegap.report.pages.plots import Curve
 from tonegap.results.answers import Answers, Epochs
 from tonegap.results.board import Leaderboard
 from tonegap.results.claims import Claims, RowClaims
-from tonegap.results.model import Axis, Question, Row, Table
-from tonegap.scores.evidence.entries import Asked
+from tonegap.results.model import Axis, LeaderboardTable, Question, Row
+from tonegap.scores.evidence.entries import EvidenceRequest
 from tonegap.scores.evidence.images import TestAnswers
 from tonegap.scores.evidence.intervals import Interval
 from tonegap.scores.evidence.table import shown_intervals
 from tonegap.scores.results import rules_of
 from tonegap.scores.tables import ALL
 from tonegap.store.marks import StageMark
-from tonegap.store.source import Source
+from tonegap.store.source import ResultSource
 
 # Of a row whose store has no marks any more: what the defaults of a suite are.
-_USUAL = Setting(1, "cpu")
+_USUAL = StageSetting(1, "cpu")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class Readers:
 
     answers: Answers
     epochs: Epochs
-    source: Source
+    source: ResultSource
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +61,7 @@ class EntryKept:
     """A row with its evidence; `said` is None where answers were not kept for all of its records."""
 
     board: Leaderboard
-    table: Table
+    table: LeaderboardTable
     question: Question
     row: Row
     claims: RowClaims | None
@@ -74,7 +74,7 @@ class EntryKept:
         return next(axis for axis in self.table.axes if axis.name == self.table.ranked[1])
 
     @property
-    def setting(self) -> Setting:
+    def setting(self) -> StageSetting:
         """Threads and device of the stages that led to the first record."""
         stages = self.row.records[0].stages
         mark = self.marks.get(stages[-1].key) if stages else None
@@ -82,10 +82,12 @@ class EntryKept:
             return _USUAL
         asked = mark.ingredients
         threads = asked.get("threads", "1")
-        return Setting(int(threads) if threads.isdecimal() else 1, asked.get("device", "cpu"))
+        return StageSetting(int(threads) if threads.isdecimal() else 1, asked.get("device", "cpu"))
 
 
-def entry_kept(board: Leaderboard, table: Table, row: Row, readers: Readers) -> EntryKept:
+def entry_kept(
+    board: Leaderboard, table: LeaderboardTable, row: Row, readers: Readers
+) -> EntryKept:
     """What is kept of a row that has a record. Raises StoreError for damaged files."""
     if table.question is None:
         raise ValueError("a row with a record belongs to a table with a question")
@@ -105,7 +107,11 @@ def entry_kept(board: Leaderboard, table: Table, row: Row, readers: Readers) -> 
 
 
 def _said(
-    table: Table, row: Row, readers: Readers, claims: Claims | None, of_row: RowClaims | None
+    table: LeaderboardTable,
+    row: Row,
+    readers: Readers,
+    claims: Claims | None,
+    of_row: RowClaims | None,
 ) -> Said | None:
     question = table.question
     if question is None:
@@ -119,7 +125,7 @@ def _said(
     if of_row:
         intervals = of_row.evidence.every_shown()
     else:
-        asked = Asked(question.positive, axis.tones, table.ranked[2])
+        asked = EvidenceRequest(question.positive, axis.tones, table.ranked[2])
         among = claims.seeds if claims and not row.control else None
         intervals = shown_intervals(seeds, asked, among)
     return Said(
@@ -145,12 +151,12 @@ def _positives(
     }
 
 
-def _curves(table: Table, row: Row, epochs: Epochs) -> tuple[Curve, ...]:
+def _curves(table: LeaderboardTable, row: Row, epochs: Epochs) -> tuple[Curve, ...]:
     found = (_curve(record, table, epochs) for record in row.records)
     return tuple(curve for curve in found if curve is not None)
 
 
-def _curve(record: Record, table: Table, epochs: Epochs) -> Curve | None:
+def _curve(record: Record, table: LeaderboardTable, epochs: Epochs) -> Curve | None:
     kept = epochs(record)
     if kept is None:
         return None

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from tonegap.report.pages.entry_kept import EntryKept
-from tonegap.report.pages.entry_tables import ScoreTable
+from tonegap.report.pages.entry_tables import ScoreRows
 from tonegap.report.pages.page import Number
 from tonegap.report.phrases import metric_label, null_p_text, percent, percent_range
 from tonegap.results.model import Mean
@@ -14,17 +14,17 @@ from tonegap.scores.tables import ALL, GAP
 _HEADER = ("", "as measured", "tones permuted", "p", "permuted within class", "p")
 
 
-def nulls_table(kept: EntryKept) -> ScoreTable:
+def nulls_table(kept: EntryKept) -> ScoreRows:
     """Gaps, scores that compare tones and calibration errors of the report's metrics; no rows without answers."""
     if kept.claims is None:
-        return ScoreTable(_HEADER, (), ())
+        return ScoreRows(_HEADER, (), ())
     rows = []
     for name, metric, score, mean in _scores(kept):
         first, within = both_nulls(kept.claims.nulls, metric, score)
         if mean.value is not None and first:
             cells = (Number(percent(mean.value)), *_null(first), *_null(within))
             rows.append((name, cells))
-    return ScoreTable(_HEADER, tuple(rows), ())
+    return ScoreRows(_HEADER, tuple(rows), ())
 
 
 def _scores(kept: EntryKept) -> Iterator[tuple[str, str, str, Mean]]:

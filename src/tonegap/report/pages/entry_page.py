@@ -19,8 +19,8 @@ from tonegap.report.pages.entry_kept import EntryKept
 from tonegap.report.pages.entry_nulls import nulls_table
 from tonegap.report.pages.entry_suite import Reproduction
 from tonegap.report.pages.entry_tables import (
-    Matrix,
-    ScoreTable,
+    ConfusionMatrix,
+    ScoreRows,
     bins_table,
     calibration_errors,
     event_table,
@@ -57,9 +57,9 @@ class Links:
 class Confused:
     """The confusion matrices by tone, or with many classes the most frequent confusions."""
 
-    events: ScoreTable
+    events: ScoreRows
     threshold: str
-    matrices: tuple[Matrix, ...]
+    matrices: tuple[ConfusionMatrix, ...]
     frequent: tuple[tuple[str, ...], ...]
     min_support: int
 
@@ -86,10 +86,10 @@ class EntryPage:
     answer: tuple[str, ...]
     kept: bool
     tone_chart: str
-    tones: ScoreTable
+    tones: ScoreRows
     gap: str
-    metrics: ScoreTable
-    nulls: ScoreTable
+    metrics: ScoreRows
+    nulls: ScoreRows
     confused: Confused | None
     calibration: Calibration | None
     curve: str

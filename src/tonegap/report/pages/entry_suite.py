@@ -36,14 +36,14 @@ class Reproduction:
 
 
 @dataclass(frozen=True, slots=True)
-class Setting:
+class StageSetting:
     """What a record does not say and its last stage's mark does: threads of a stage, and its device."""
 
     threads: int
     device: str
 
 
-def reproduction(row: Row, name: str, setting: Setting, given: Given) -> Reproduction:
+def reproduction(row: Row, name: str, setting: StageSetting, given: Given) -> Reproduction:
     """The command and file for a row; `name` is the file's, `given` maps files as records have them to paths."""
     if "external predictions" in row.marks:
         why = "its predictions were made elsewhere, and only those are here"
@@ -75,7 +75,7 @@ def given_paths(root: Path) -> dict[str, str]:
     return found
 
 
-def _suite_file(row: Row, record: Record, setting: Setting, given: Given) -> SuiteFile:
+def _suite_file(row: Row, record: Record, setting: StageSetting, given: Given) -> SuiteFile:
     entry = record.entry
     baseline = {n: v for n, v in record.baseline_parameters.items() if n != "backbone"}
     backbones = (entry.backbone,) if entry.backbone else ()
@@ -107,7 +107,7 @@ def _spelled(parameters: Mapping[str, Parameter], given: Given) -> dict[str, Par
     }
 
 
-def _options(record: Record, setting: Setting) -> list[str]:
+def _options(record: Record, setting: StageSetting) -> list[str]:
     """The options of the command. Only engines and devices that exist: an external record may say anything."""
     found = []
     engine = record.circumstances.isolation.engine

@@ -21,7 +21,7 @@ _NO_PREDICTIONS = "no predictions were kept, so there is no interval"
 
 
 @dataclass(frozen=True, slots=True)
-class ScoreTable:
+class ScoreRows:
     """Rows of a name and cells below a header; footnotes are numbered from 1."""
 
     header: tuple[str, ...]
@@ -30,7 +30,7 @@ class ScoreTable:
 
 
 @dataclass(frozen=True, slots=True)
-class MatrixCell:
+class ConfusionCell:
     """A cell of a confusion matrix: images, their share of the true class as a fraction and as text."""
 
     n: str
@@ -40,14 +40,14 @@ class MatrixCell:
 
 
 @dataclass(frozen=True, slots=True)
-class Matrix:
+class ConfusionMatrix:
     """A confusion matrix as rows of a true class and its cells."""
 
     title: str
-    rows: tuple[tuple[str, tuple[MatrixCell, ...]], ...]
+    rows: tuple[tuple[str, tuple[ConfusionCell, ...]], ...]
 
 
-def tone_table(kept: EntryKept) -> ScoreTable:
+def tone_table(kept: EntryKept) -> ScoreRows:
     """The ranked metric: tones from light to dark, then all, the worst tone and the gap."""
     scores, notes = kept.row.views[kept.table.ranked].scores, Footnotes()
     metric = kept.table.ranked[2]
@@ -65,10 +65,10 @@ def tone_table(kept: EntryKept) -> ScoreTable:
     header = ["", "images", metric_label(metric), "95 % interval", "over seeds"]
     if kept.question.positive:
         header.insert(2, "positive")
-    return ScoreTable(tuple(header), rows, tuple(notes.numbers))
+    return ScoreRows(tuple(header), rows, tuple(notes.numbers))
 
 
-def metrics_table(kept: EntryKept) -> ScoreTable:
+def metrics_table(kept: EntryKept) -> ScoreRows:
     """Every metric of the report on the axis and by the rule that rank, each with its interval below."""
     selection, axis, _ = kept.table.ranked
     notes, rows = Footnotes(), []
@@ -78,12 +78,12 @@ def metrics_table(kept: EntryKept) -> ScoreTable:
             rows.append(
                 (metric_label(metric), tuple(_metric_cells(kept, metric, view.scores, notes)))
             )
-    return ScoreTable(
+    return ScoreRows(
         ("", "all", *kept.axis.tones, "worst", "gap"), tuple(rows), tuple(notes.numbers)
     )
 
 
-def event_table(events: Sequence[EventCounts], min_support: int) -> ScoreTable:
+def event_table(events: Sequence[EventCounts], min_support: int) -> ScoreRows:
     """TP, FN, sensitivity, TN, FP and specificity by tone; empty without an event."""
     notes, rows = Footnotes(), []
     for e in events:
@@ -99,17 +99,17 @@ def event_table(events: Sequence[EventCounts], min_support: int) -> ScoreTable:
         "", "positive", "TP", "FN", "sensitivity",
         "negative", "TN", "FP", "specificity",
     )  # fmt: skip
-    return ScoreTable(header, tuple(rows), tuple(notes.numbers))
+    return ScoreRows(header, tuple(rows), tuple(notes.numbers))
 
 
 def matrices(
     found: Sequence[Confusion], classes: Sequence[str], min_support: int
-) -> tuple[Matrix, ...]:
+) -> tuple[ConfusionMatrix, ...]:
     """The confusion matrices of all images and of each tone; none where there are too many classes to read one."""
     if len(classes) > MATRIX_UP_TO:
         return ()
     return tuple(
-        Matrix(
+        ConfusionMatrix(
             f"{'All images' if one.tone == ALL else one.tone} ({one.n:,})",
             tuple(
                 (name, tuple(_matrix_cells(row, i, min_support)))
@@ -258,10 +258,10 @@ def _share(part: int, whole: int, what: str, min_support: int, notes: Footnotes)
     return _undefined(f"{what}: {whole} images, fewer than {max(min_support, 1)}", notes)
 
 
-def _matrix_cells(row: Sequence[int], true: int, min_support: int) -> Iterable[MatrixCell]:
+def _matrix_cells(row: Sequence[int], true: int, min_support: int) -> Iterable[ConfusionCell]:
     total = sum(row)
     for j, n in enumerate(row):
         enough = total >= max(min_support, 1)
         share = n / total if enough else 0.0
         text = "" if not n else f"{100 * share:.0f} %" if enough else UNDEFINED
-        yield MatrixCell(f"{n:,}", round(share, 3), text, j == true)
+        yield ConfusionCell(f"{n:,}", round(share, 3), text, j == true)

@@ -11,13 +11,13 @@ from tonegap.report.pages.html import render_template
 from tonegap.report.pages.names import FOLDER, entry_pages, page_name
 from tonegap.results.answers import kept_answers, kept_epochs
 from tonegap.results.board import Leaderboard
-from tonegap.results.model import Row, Table
-from tonegap.store.source import Source
+from tonegap.results.model import LeaderboardTable, Row
+from tonegap.store.source import ResultSource
 
 TEMPLATE = "entry.html.j2"
 
 
-def entry_files(board: Leaderboard, source: Source) -> dict[str, bytes]:
+def entry_files(board: Leaderboard, source: ResultSource) -> dict[str, bytes]:
     """Contents by path of every entry that has a page. Raises StoreError, BadRoom for a wrong template."""
     paged = [(table, entry_pages(board, table)) for table in board.tables]
     rows = [(table, row) for table, pages in paged for row in table.all_rows if row.entry in pages]
@@ -26,8 +26,8 @@ def entry_files(board: Leaderboard, source: Source) -> dict[str, bytes]:
 
 def files_of(
     board: Leaderboard,
-    rows: Iterable[tuple[Table, Row]],
-    source: Source,
+    rows: Iterable[tuple[LeaderboardTable, Row]],
+    source: ResultSource,
     is_there: Callable[[str], bool],
 ) -> dict[str, bytes]:
     """The files of some rows that have a record each; `is_there`: whether the report has a page of that path."""
@@ -56,7 +56,7 @@ def render_entry(page: EntryPage, name: str, board: Leaderboard) -> str:
     return render_template(board.settings, TEMPLATE, values)
 
 
-def rows_named(board: Leaderboard, label: str) -> list[tuple[Table, Row]]:
+def rows_named(board: Leaderboard, label: str) -> list[tuple[LeaderboardTable, Row]]:
     """Every row of that label with a result, one for each task that has it.
 
     Raises BadRequest where there is none, naming the labels most like it, or saying why it has no result.

@@ -13,7 +13,7 @@ from tonegap.report.pages.page import page_table
 from tonegap.report.phrases import metric_label, missing, report_title
 from tonegap.report.quality_lines import SUMMARY_ABOUT, SUMMARY_HEADER, set_lines
 from tonegap.results.board import Leaderboard
-from tonegap.results.model import MARKS, Table
+from tonegap.results.model import MARKS, LeaderboardTable
 from tonegap.results.settings import LeaderboardSettings
 from tonegap.scores.tables import metric_named
 
@@ -94,7 +94,7 @@ def _environment(templates: tuple[tuple[str, str], ...]) -> "Environment":
     )
 
 
-def _claims_part(board: Leaderboard, table: Table) -> ClaimsPart | None:
+def _claims_part(board: Leaderboard, table: LeaderboardTable) -> ClaimsPart | None:
     claims = board.claims_of(table)
     if claims is None:
         return None

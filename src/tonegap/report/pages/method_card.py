@@ -16,7 +16,7 @@ from tonegap.report.pages.names import FOLDER, entry_pages
 from tonegap.report.pages.papers_page import FOLDER as PAPERS
 from tonegap.report.phrases import UNDEFINED, metric_label, percent, rank_mean, table_title
 from tonegap.results.board import Leaderboard
-from tonegap.results.model import Row, Table
+from tonegap.results.model import LeaderboardTable, Row
 
 _NEEDS = {
     "gpu": "a GPU",
@@ -73,7 +73,7 @@ class ReportedLine:
 
 
 @dataclass(frozen=True, slots=True)
-class Card:
+class PluginCard:
     """A card as the template reads it; `missing` says why nothing is known of the plug-in itself."""
 
     kind: str
@@ -91,7 +91,7 @@ class Card:
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class PluginFacts:
     """What the suite root declares of a plug-in: its file, or why there is none; the papers of the report by key."""
 
     file: PluginFile | None
@@ -99,7 +99,7 @@ class Known:
     papers: Mapping[str, PaperFile]
 
 
-def method_card(board: Leaderboard, kind: str, plugin_id: str, known: Known) -> Card:
+def method_card(board: Leaderboard, kind: str, plugin_id: str, known: PluginFacts) -> PluginCard:
     """The card of a plug-in that entries of this report use; `kind` is "method" or "baseline"."""
     rows = [
         (table, row)
@@ -110,7 +110,7 @@ def method_card(board: Leaderboard, kind: str, plugin_id: str, known: Known) -> 
     records = [record for _, row in rows for record in row.records]
     parameters = tuple(_parameters(known.file, kind, records)) if known.file else ()
     entries = tuple(_entries(board, rows))
-    return Card(
+    return PluginCard(
         kind=kind,
         id=plugin_id,
         title=known.file.title if known.file else plugin_id,
@@ -202,7 +202,9 @@ def _costs(records: Sequence[Record], label: str) -> Iterable[CostLine]:
         yield CostLine(stage_name, f"{len(seconds):,}", mean, memory)
 
 
-def _entries(board: Leaderboard, rows: Sequence[tuple[Table, Row]]) -> Iterable[EntryLine]:
+def _entries(
+    board: Leaderboard, rows: Sequence[tuple[LeaderboardTable, Row]]
+) -> Iterable[EntryLine]:
     tables = {id(table): table for table, _ in rows}
     pages = {key: entry_pages(board, table) for key, table in tables.items()}
     for table, row in rows:

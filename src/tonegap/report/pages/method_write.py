@@ -6,15 +6,15 @@ from tonegap.declared.paper import PaperFile
 from tonegap.declared.plugin import FOLDERS, plugin_ids, read_plugin
 from tonegap.errors import BadRoom
 from tonegap.report.pages.html import render_template
-from tonegap.report.pages.method_card import Card, Known, cards_of, method_card
+from tonegap.report.pages.method_card import PluginCard, PluginFacts, cards_of, method_card
 from tonegap.report.pages.names import CARDS, card_name
 from tonegap.results.board import Leaderboard
-from tonegap.store.source import Source
+from tonegap.store.source import ResultSource
 
 TEMPLATE = "method.html.j2"
 
 
-def card_files(board: Leaderboard, source: Source) -> dict[str, bytes]:
+def card_files(board: Leaderboard, source: ResultSource) -> dict[str, bytes]:
     """Contents by path of the card of every method and baseline. Raises BadRoom for a wrong template."""
     papers = {compared.key: compared.paper for compared in board.papers}
     return {
@@ -26,7 +26,7 @@ def card_files(board: Leaderboard, source: Source) -> dict[str, bytes]:
     }
 
 
-def render_card(card: Card, board: Leaderboard) -> str:
+def render_card(card: PluginCard, board: Leaderboard) -> str:
     """The page, with the report's stamps; the same card gives the same text.
 
     Raises BadRoom for a wrong template.
@@ -34,17 +34,17 @@ def render_card(card: Card, board: Leaderboard) -> str:
     return render_template(board.settings, TEMPLATE, {"card": card, "stamps": board.stamps})
 
 
-def _known(root: Path, kind: str, plugin_id: str, papers: dict[str, PaperFile]) -> Known:
+def _known(root: Path, kind: str, plugin_id: str, papers: dict[str, PaperFile]) -> PluginFacts:
     """What its folder says; a report outlives the plug-ins of its records, and others have their own."""
     if plugin_id not in plugin_ids(root, kind):
         where = f"{FOLDERS[kind]}/{plugin_id}"
-        return Known(
+        return PluginFacts(
             None,
             f"{where} is not in this suite: removed, or part of an external submission.",
             papers,
         )
     try:
-        return Known(read_plugin(root, kind, plugin_id).file, "", papers)
+        return PluginFacts(read_plugin(root, kind, plugin_id).file, "", papers)
     except BadRoom as e:
         why = str(e).replace(f"{root}/", "")
-        return Known(None, f"What its folder says of it cannot be read: {why}.", papers)
+        return PluginFacts(None, f"What its folder says of it cannot be read: {why}.", papers)

@@ -13,7 +13,7 @@ from tonegap.formats.record import EntryId
 from tonegap.report.phrases import table_title
 from tonegap.results.board import Leaderboard
 from tonegap.results.claims import Claims
-from tonegap.results.model import Row, Table
+from tonegap.results.model import LeaderboardTable, Row
 
 FOLDER = "entries"
 CARDS = "methods"
@@ -62,7 +62,7 @@ def labels(rows: Sequence[Row]) -> list[str]:
     return [row.entry.label for row in rows]
 
 
-def entry_pages(board: Leaderboard, table: Table) -> dict[EntryId, str]:
+def entry_pages(board: Leaderboard, table: LeaderboardTable) -> dict[EntryId, str]:
     """The names, without suffix, of the pages of a table's entries; none in a report of one file.
 
     Those of the first `n_details` rows and of the controls, as far as they have a result.
@@ -74,7 +74,7 @@ def entry_pages(board: Leaderboard, table: Table) -> dict[EntryId, str]:
     return {row.entry: page_name(table, row) for row in rows if row.records}
 
 
-def page_name(table: Table, row: Row) -> str:
+def page_name(table: LeaderboardTable, row: Row) -> str:
     """The name of a row's page: readable, and another for each entry and question.
 
     The words alone could be the same for two (`a-b` and `a b`); the digest at the end is of both in full.

@@ -5,7 +5,7 @@ The mistake it exists to prevent: a page that is empty, or says something else, 
 
 from dataclasses import dataclass, replace
 
-from tonegap.report.grid import Cell, Footnotes
+from tonegap.report.grid import Footnotes, GridCell
 from tonegap.report.notes import event_note, images_note
 from tonegap.report.pages.charts import Scale
 from tonegap.report.pages.details import DataNote, Details, data_notes, entry_details
@@ -25,7 +25,7 @@ from tonegap.report.phrases import (
     table_title,
 )
 from tonegap.results.board import Leaderboard
-from tonegap.results.model import Difference, Mean, Row, Table
+from tonegap.results.model import Difference, LeaderboardTable, Mean, Row
 from tonegap.scores.tables import metric_named
 
 
@@ -48,7 +48,7 @@ class PageRow:
     label: str
     small: str
     marks: tuple[str, ...]
-    rank: Cell
+    rank: GridCell
     numbers: tuple[Number, ...]
     strip: str
     href: str = ""
@@ -64,7 +64,7 @@ class Head:
 
 
 @dataclass(frozen=True, slots=True)
-class Panel:
+class EntryPanel:
     """A chart with its entry's name."""
 
     label: str
@@ -76,7 +76,7 @@ class PageTable:
     """A table as the templates read it."""
 
     id: str
-    table: Table
+    table: LeaderboardTable
     title: str
     images_note: str | None
     answer: tuple[str, ...]
@@ -91,7 +91,7 @@ class PageTable:
     chance: str
     notes: tuple[str, ...]
     tones: tuple[tuple[str, int], ...]
-    panels: tuple[Panel, ...]
+    panels: tuple[EntryPanel, ...]
     n_without_panel: int
     details: tuple[Details, ...]
     n_without_details: int
@@ -99,7 +99,7 @@ class PageTable:
     payload: str
 
 
-def page_table(board: Leaderboard, table: Table, number: int) -> PageTable:
+def page_table(board: Leaderboard, table: LeaderboardTable, number: int) -> PageTable:
     """The table as the templates read it; `number` makes its ids unique in the page."""
     settings = board.settings
     scale, notes = strip_scale(table), Footnotes()
@@ -138,7 +138,7 @@ def page_table(board: Leaderboard, table: Table, number: int) -> PageTable:
     )
 
 
-def _caption(board: Leaderboard, table: Table) -> str:
+def _caption(board: Leaderboard, table: LeaderboardTable) -> str:
     return (
         f"Ranks: by {ranking_rule(table)}. Percent, means over seeds; below, in small, the "
         f"smallest and largest over seeds. Worst tone and gap are those of the means. Changes "
@@ -146,7 +146,7 @@ def _caption(board: Leaderboard, table: Table) -> str:
     )
 
 
-def _chance(table: Table) -> str:
+def _chance(table: LeaderboardTable) -> str:
     """What guessing scores, metrics of the same value together."""
     by_value: dict[str, list[str]] = {}
     for metric, value in table.chance.items():
@@ -155,11 +155,11 @@ def _chance(table: Table) -> str:
     return f"guessing every class equally often scores {known}"
 
 
-def _is_per_tone(table: Table) -> bool:
+def _is_per_tone(table: LeaderboardTable) -> bool:
     return metric_named(table.ranked[2]).per_tone
 
 
-def _heads(table: Table, scale: Scale) -> tuple[Head, ...]:
+def _heads(table: LeaderboardTable, scale: Scale) -> tuple[Head, ...]:
     label = metric_label(table.ranked[2])
     choices = (
         Head("Under test-oracle", "", "oracle"),
@@ -190,7 +190,7 @@ def _heads(table: Table, scale: Scale) -> tuple[Head, ...]:
 class RowFrame:
     """What the rows of a table share; `unsaid` are marks that are said elsewhere."""
 
-    table: Table
+    table: LeaderboardTable
     scale: Scale
     notes: Footnotes
     unsaid: tuple[str, ...]
@@ -198,7 +198,7 @@ class RowFrame:
 
 def _page_row(row: Row, frame: RowFrame) -> PageRow:
     table, notes = frame.table, frame.notes
-    rank = Cell(str(row.rank) if row.rank else "")
+    rank = GridCell(str(row.rank) if row.rank else "")
     if row.unranked:
         rank = notes.undefined(f"{row.entry.label} is not ranked: {row.unranked}")
     view = row.views.get(table.ranked)
@@ -214,7 +214,7 @@ def _page_row(row: Row, frame: RowFrame) -> PageRow:
     )
 
 
-def _numbers(row: Row, table: Table, notes: Footnotes) -> list[Number]:
+def _numbers(row: Row, table: LeaderboardTable, notes: Footnotes) -> list[Number]:
     view = row.views[table.ranked]
     scores, change = view.scores, view.comparison
     choices = [_change(view.under_test_oracle, notes), _change(view.cross_fitted, notes)]
@@ -263,18 +263,18 @@ def _undefined(reason: str | None, notes: Footnotes) -> Number:
     return Number(cell.text, note=cell.note, why=why)
 
 
-def _blanks(row: Row, table: Table, notes: Footnotes) -> list[Number]:
+def _blanks(row: Row, table: LeaderboardTable, notes: Footnotes) -> list[Number]:
     why = next(s.hole.text for s in row.seeds if s.hole)
     n_tones, shrunken = len(table.tones(table.ranked[1])), bool(table.ranking.believed)
     n_columns = n_tones + 7 + shrunken if _is_per_tone(table) else 4
     return [_undefined(f"{row.entry.label}: {why}", notes)] * n_columns
 
 
-def _panels(table: Table, n_plots: int) -> tuple[Panel, ...]:
+def _panels(table: LeaderboardTable, n_plots: int) -> tuple[EntryPanel, ...]:
     scale = panel_scale(table)
     reference = next((row for row in table.rows if "reference" in row.marks), None)
     plotted = [(row, tone_panel(row, reference, table, scale)) for row in table.rows[:n_plots]]
-    return tuple(Panel(_panel_label(row), svg) for row, svg in plotted if svg)
+    return tuple(EntryPanel(_panel_label(row), svg) for row, svg in plotted if svg)
 
 
 def _panel_label(row: Row) -> str:

@@ -31,7 +31,7 @@ _P_UNITS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class MatrixCell:
+class PairCell:
     """The row's entry minus the column's; `significant`: the two are significantly different. Empty on the diagonal."""
 
     text: str
@@ -46,7 +46,7 @@ class MatrixRow:
     number: int
     label: str
     tie_group: int | None
-    cells: tuple[MatrixCell, ...]
+    cells: tuple[PairCell, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,21 +115,21 @@ def _matrix(claims: Claims, pairs: TablePairs, at: int) -> tuple[MatrixRow, ...]
     )
 
 
-def _cell(table: TablePairs, one: int, other: int, at: int) -> MatrixCell:
+def _cell(table: TablePairs, one: int, other: int, at: int) -> PairCell:
     if one == other:
-        return MatrixCell("", "", significant=False)
+        return PairCell("", "", significant=False)
     sign = 1 if one < other else -1
     pair = table.index(min(one, other), max(one, other))
     found = table.pairs
     difference, p = sign * float(found.difference[pair, at]), float(found.p[pair, at])
     names = f"{table.rows[one].entry.label} − {table.rows[other].entry.label}"
     if np.isnan(difference):
-        return MatrixCell(UNDEFINED, f"{names}: undefined", significant=False)
+        return PairCell(UNDEFINED, f"{names}: undefined", significant=False)
     if np.isnan(p):
-        return MatrixCell(points(difference), f"{names}: {ONE_RUN}", significant=False)
+        return PairCell(points(difference), f"{names}: {ONE_RUN}", significant=False)
     ends = sorted((sign * float(found.low[pair, at]), sign * float(found.high[pair, at])))
     title = f"{names}: {points_range(*ends)}, p {p_text(p)}"
-    return MatrixCell(points(difference), title, significant=p < ALPHA)
+    return PairCell(points(difference), title, significant=p < ALPHA)
 
 
 def _document(board: Leaderboard, claims: Claims, pairs: TablePairs) -> dict[str, object]:

@@ -14,7 +14,7 @@ from tonegap.results.papers.verdict import PaperCell
 from tonegap.results.papers.words import reproduced_text, tally
 from tonegap.results.settings import LeaderboardSettings
 from tonegap.store.read import merge_suites
-from tonegap.store.source import Source
+from tonegap.store.source import ResultSource
 
 FOLDER = "papers"
 _TEMPLATE = "paper.html.j2"
@@ -73,7 +73,7 @@ class PaperPart:
     tally: str
 
 
-def paper_lines(source: Source) -> tuple[ComparedPaper, ...]:
+def paper_lines(source: ResultSource) -> tuple[ComparedPaper, ...]:
     """Every paper of the suite root beside the reported runs.
 
     Raises BadRoom for a paper with a wrong file, StoreError for damaged predictions or truth.

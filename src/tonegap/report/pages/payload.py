@@ -23,7 +23,7 @@ from tonegap.report.phrases import (
     small_label,
     tenths,
 )
-from tonegap.results.model import Axis, Difference, Mean, Row, Table, View
+from tonegap.results.model import Axis, Difference, LeaderboardTable, Mean, Row, View
 from tonegap.scores.tables import metric_named
 
 _MANY_ROWS = 200
@@ -102,7 +102,7 @@ def _shown(values: Sequence[float | None]) -> Column:
     return column
 
 
-def table_payload(table: Table, pages: Mapping[EntryId, str]) -> str:
+def table_payload(table: LeaderboardTable, pages: Mapping[EntryId, str]) -> str:
     """The JSON, safe inside a script element; `pages`: where entries have a page of their own."""
     reasons = Reasons()
     rows, shared = table.all_rows, shared_marks(table)
@@ -132,7 +132,7 @@ def _json(document: object) -> str:
     return json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
-def _view(table: Table, key: tuple[str, str, str], reasons: Reasons) -> object:
+def _view(table: LeaderboardTable, key: tuple[str, str, str], reasons: Reasons) -> object:
     """The scale of a view's charts and its columns; packed for a long table."""
     views = [row.views.get(key) for row in table.all_rows]
     scale = scale_of(
@@ -152,7 +152,7 @@ def _shrunken(row: Row) -> tuple[int, str] | None:
     return (tenths(found.worst), "/".join(found.worst_at)) if found else None
 
 
-def _axis(axis: Axis, table: Table) -> dict[str, object]:
+def _axis(axis: Axis, table: LeaderboardTable) -> dict[str, object]:
     per_tone = next((m for m in table.metrics if metric_named(m).per_tone), table.metrics[0])
     view = (table.ranked[0], axis.name, per_tone)
     return {

@@ -22,7 +22,7 @@ from tonegap.report.pages.charts import (
     tone_fill,
 )
 from tonegap.report.phrases import UNDEFINED, metric_label, percent, spread
-from tonegap.results.model import Mean, Row, Table
+from tonegap.results.model import LeaderboardTable, Mean, Row
 from tonegap.tones import TYPES, tone_index
 
 PANEL = Size(260, 176)
@@ -41,18 +41,18 @@ def tone_colour(tone: str) -> int:
     return tone_index(tone) + 1 if tone in TYPES else 2 * tone_index(tone) + 2
 
 
-def panel_scale(table: Table) -> Scale:
+def panel_scale(table: LeaderboardTable) -> Scale:
     """One scale for the panels of all entries of a table, each seed's scores included."""
     means = [mean for row in table.rows for mean in _tones(row, table)]
     return scale_of(value for mean in means for value in mean.values)
 
 
-def strip_scale(table: Table) -> Scale:
+def strip_scale(table: LeaderboardTable) -> Scale:
     """One scale for the strips of all entries of a table."""
     return scale_of(mean.value for row in table.rows for mean in _tones(row, table))
 
 
-def tone_panel(row: Row, reference: Row | None, table: Table, scale: Scale) -> str:
+def tone_panel(row: Row, reference: Row | None, table: LeaderboardTable, scale: Scale) -> str:
     """Scores by tone, light to dark, with the range over seeds; the reference as a dashed line.
 
     Empty if the row has no scores per tone in the main view.
@@ -137,7 +137,7 @@ def _curves_spoken(curves: Sequence[Curve]) -> str:
     return f"picked, on test images: {', '.join(at)}" if at else "no epoch picked"
 
 
-def strip(row: Row, table: Table, scale: Scale) -> str:
+def strip(row: Row, table: LeaderboardTable, scale: Scale) -> str:
     """One dot per tone on a line from the worst to the best: the gap at a glance.
 
     Empty if any tone is undefined, as the gap then is, or off the scale, as a control may be.
@@ -159,7 +159,7 @@ def strip(row: Row, table: Table, scale: Scale) -> str:
     )
 
 
-def _tones(row: Row | None, table: Table) -> tuple[Mean, ...]:
+def _tones(row: Row | None, table: LeaderboardTable) -> tuple[Mean, ...]:
     view = row.views.get(table.ranked) if row else None
     return view.scores.tones if view else ()
 

@@ -17,7 +17,7 @@ from tonegap.files import digest_of, sha256_file, sha256_lines
 from tonegap.formats.lineage import FILE as LINEAGE
 from tonegap.formats.matrix import Cell, Completeness, Matrix, completeness
 from tonegap.formats.record import CrossFit, Record, ScoreColumns, Selected
-from tonegap.formats.truth import PartTruth, Truth, decode_truth
+from tonegap.formats.truth import PartTruth, TaskTruth, decode_truth
 from tonegap.lines import one_line
 from tonegap.results.bundle.marks import mark_problems
 from tonegap.results.bundle.specs import spec_problems
@@ -140,7 +140,7 @@ def _stage(store: Path, key: str) -> Path:
     return store / stage_unit(key)
 
 
-def _partition_problems(record: Record, truth: Truth) -> Iterator[str]:
+def _partition_problems(record: Record, truth: TaskTruth) -> Iterator[str]:
     parts: dict[str, PartTruth] = {"validation": truth.validation, "test": truth.test}
     for name, part in parts.items():
         said = record.partitions.get(name)

@@ -6,13 +6,13 @@ The mistake it exists to prevent: "agrees" for a run with another backbone, spli
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from tonegap.declared.paper import Column, PaperRow, PaperTable
+from tonegap.declared.paper import PaperColumn, PaperRow, PaperTable
 from tonegap.formats.job import Parameter
 from tonegap.formats.matrix import Cell
 from tonegap.formats.record import Record, ScoreColumns
 from tonegap.results.papers.tables import SCALE, unit_of
 from tonegap.results.papers.verdict import Reproduced
-from tonegap.scores.evidence.entries import Asked, EntryEvidence, entry_evidence
+from tonegap.scores.evidence.entries import EntryEvidence, EvidenceRequest, entry_evidence
 from tonegap.scores.evidence.images import TestAnswers
 from tonegap.tones import GROUPS, TYPES, tone_group
 
@@ -90,7 +90,7 @@ def _settled(row: PaperRow, runs: Sequence[Run]) -> Reproduced | None:
 
 
 def _value(
-    column: Column, row: PaperRow, records: Sequence[Record], table: PaperTable
+    column: PaperColumn, row: PaperRow, records: Sequence[Record], table: PaperTable
 ) -> Reproduced:
     """The mean over seeds of one score."""
     values = []
@@ -108,7 +108,7 @@ def _table_with(tone: str, tables: Iterable[ScoreColumns]) -> ScoreColumns | Non
     return next((t for t in tables if tone in t.tone), None)
 
 
-def _score(scores: ScoreColumns, column: Column) -> float | None:
+def _score(scores: ScoreColumns, column: PaperColumn) -> float | None:
     wanted = (column.metric, column.tone)
     for i, found in enumerate(zip(scores.metric, scores.tone, strict=True)):
         if found == wanted:
@@ -128,7 +128,7 @@ def _evidence(runs: Sequence[Run], by_group: Iterable[bool]) -> dict[bool, Entry
         if grouped and tones[0] in TYPES:
             tones = tuple(g for g in GROUPS if g in {tone_group(tone) for tone in tones})
             seeds = [_grouped(seed) for seed in answers]
-        asked = Asked(record.positive, tones, record.primary_metric)
+        asked = EvidenceRequest(record.positive, tones, record.primary_metric)
         found[grouped] = entry_evidence(seeds, asked)
     return found
 
@@ -139,7 +139,7 @@ def _grouped(answers: TestAnswers) -> TestAnswers:
 
 
 def _with_interval(
-    cell: Reproduced, column: Column, table: PaperTable, evidence: Mapping[bool, EntryEvidence]
+    cell: Reproduced, column: PaperColumn, table: PaperTable, evidence: Mapping[bool, EntryEvidence]
 ) -> Reproduced:
     of_axis = evidence.get(column.tone in GROUPS)
     interval = of_axis and of_axis.network_intervals.get((column.metric, column.tone))

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from tonegap.data.metadata import Metadata
-from tonegap.declared.paper import Column, PaperRow, PaperTable
+from tonegap.declared.paper import PaperColumn, PaperRow, PaperTable
 from tonegap.results.papers.verdict import Reproduced
 from tonegap.scores.metrics import score_table
 from tonegap.scores.rules import ScoringRules
@@ -39,12 +39,12 @@ def rescored(table: PaperTable, row: PaperRow) -> list[Reproduced]:
     return [_cell(scores, column, table) for column in table.columns]
 
 
-def unit_of(column: Column, table: PaperTable) -> str:
+def unit_of(column: PaperColumn, table: PaperTable) -> str:
     """The unit of a column: its own or the table's."""
     return column.unit or table.unit
 
 
-def _cell(scores: ScoreTable, column: Column, table: PaperTable) -> Reproduced:
+def _cell(scores: ScoreTable, column: PaperColumn, table: PaperTable) -> Reproduced:
     score = scores.score(column.metric, column.tone)
     if score.value is None:
         return Reproduced(verdict="not comparable", why=f"undefined: {score.reason}")

@@ -14,13 +14,13 @@ from tonegap.results.bundle.archive import Manifest, changed_files, extract
 from tonegap.results.bundle.verify import read_bundled, verify_folder
 from tonegap.results.submissions.card import NAME
 from tonegap.results.submissions.declared import contradictions, repeated_runs
-from tonegap.results.submissions.known import Known, differences
+from tonegap.results.submissions.known import KnownRecords, differences
 
 _LONGEST = 80
 
 
 def open_bundle(
-    path: Path, root: Path, known: Known, out: Path
+    path: Path, root: Path, known: KnownRecords, out: Path
 ) -> tuple[Manifest, tuple[str, ...]]:
     """Extracts a bundle into `out`; what it says of itself, and every problem, one sentence each.
 
@@ -33,7 +33,7 @@ def open_bundle(
     return manifest, tuple(one_line(problem) for problem in found)
 
 
-def _foreign(folder: Path, suite: str, root: Path, known: Known) -> Iterator[str]:
+def _foreign(folder: Path, suite: str, root: Path, known: KnownRecords) -> Iterator[str]:
     """The cells that this store cannot set beside its own, each with the reason."""
     run = read_bundled(folder, suite)
     for cell in run.cells:
@@ -50,7 +50,7 @@ def _foreign(folder: Path, suite: str, root: Path, known: Known) -> Iterator[str
     yield from repeated_runs(folder, run)
 
 
-def _differences(record: Record, known: Known) -> Iterator[str]:
+def _differences(record: Record, known: KnownRecords) -> Iterator[str]:
     try:
         yield from differences(record, known)
     except BadRequest as e:

@@ -27,7 +27,7 @@ class SeedFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     file: str
 
 
-class Card(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class SubmissionCard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`card.toml` as written; see docs/submitting.md for each key.
 
     `selection` says what picked the epoch: `validation`, `last` or `test-oracle`. `threshold` is the one that
@@ -58,11 +58,11 @@ class Card(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return self.title or f"{self.method} + {self.baseline} ({self.backbone})"
 
 
-def read_card(folder: Path) -> Card:
+def read_card(folder: Path) -> SubmissionCard:
     """The card of a folder. Raises BadRequest naming the first key that is not as it must be."""
     path = folder / FILE
     try:
-        card = read_toml(path, Card)
+        card = read_toml(path, SubmissionCard)
     except BadRoom as e:
         raise BadRequest(f"{e}; see docs/submitting.md") from None
     for problem in _problems(card):
@@ -70,7 +70,7 @@ def read_card(folder: Path) -> Card:
     return card
 
 
-def _problems(card: Card) -> Iterator[str]:
+def _problems(card: SubmissionCard) -> Iterator[str]:
     for key in ("method", "baseline", "backbone"):
         if not NAME.fullmatch(getattr(card, key)):
             yield f"{key} is {getattr(card, key)!r}, wanted one word of letters, digits, '.', '_', '-'"
@@ -88,7 +88,7 @@ def _problems(card: Card) -> Iterator[str]:
     yield from _file_problems(card)
 
 
-def _choice_problems(card: Card) -> Iterator[str]:
+def _choice_problems(card: SubmissionCard) -> Iterator[str]:
     if card.selection not in SELECTIONS:
         yield f"selection is {card.selection!r}, wanted one of {', '.join(SELECTIONS)}"
     elif card.test_labels_used and card.selection != "test-oracle":
@@ -100,7 +100,7 @@ def _choice_problems(card: Card) -> Iterator[str]:
         yield f"threshold is {card.threshold}, wanted a probability"
 
 
-def _file_problems(card: Card) -> Iterator[str]:
+def _file_problems(card: SubmissionCard) -> Iterator[str]:
     if not card.predictions:
         yield "no predictions: wanted [[predictions]] with seed and file"
     for item in card.predictions:

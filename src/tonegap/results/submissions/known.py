@@ -11,14 +11,14 @@ from pathlib import Path
 from tonegap.errors import BadRequest
 from tonegap.formats.matrix import Cell
 from tonegap.formats.record import Record
-from tonegap.formats.truth import Truth, decode_truth
+from tonegap.formats.truth import TaskTruth, decode_truth
 from tonegap.results.questions import question_of
 from tonegap.store.layout import truth_unit
 from tonegap.store.read import read_suites
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class KnownRecords:
     """The records of a store that name a truth, one for each task, seed, question and truth; and all of its cells."""
 
     store: Path
@@ -36,13 +36,13 @@ class Known:
             )
         return tuple(sorted(found, key=lambda record: record.data.subset is not None))
 
-    def truth(self, record: Record) -> Truth:
+    def truth(self, record: Record) -> TaskTruth:
         """The truth that a record was scored against."""
         path = self.store / truth_unit(record.truth_sha256)
         return decode_truth(path.read_bytes(), record.truth_sha256, str(path))
 
 
-def read_known(store: Path) -> Known:
+def read_known(store: Path) -> KnownRecords:
     """What the suites that ran in a store know. Raises BadRequest if none ran."""
     cells = tuple(cell for run in read_suites(store) for cell in run.cells)
     found = {
@@ -50,10 +50,10 @@ def read_known(store: Path) -> Known:
         for cell in cells
         if (r := cell.record) and (store / truth_unit(r.truth_sha256)).is_file()
     }
-    return Known(store, tuple(found.values()), cells)
+    return KnownRecords(store, tuple(found.values()), cells)
 
 
-def differences(record: Record, known: Known) -> Iterator[str]:
+def differences(record: Record, known: KnownRecords) -> Iterator[str]:
     """What makes an external record answer another question, or use other data, than this store's own."""
     ours = [r for r in known.of_task(record.task) if question_of(r) == question_of(record)]
     if not ours:

@@ -17,10 +17,10 @@ from tonegap.formats.record import (
     StageId,
     encode_record,
 )
-from tonegap.formats.truth import PartTruth, Truth, encode_truth
+from tonegap.formats.truth import PartTruth, TaskTruth, encode_truth
 from tonegap.results.submissions.card import FILE as CARD
-from tonegap.results.submissions.card import Card, SeedFile
-from tonegap.results.submissions.known import Known
+from tonegap.results.submissions.card import SeedFile, SubmissionCard
+from tonegap.results.submissions.known import KnownRecords
 from tonegap.scores.reading import read_table
 from tonegap.scores.results import Results, given_results, results_of, rules_of
 from tonegap.store.layout import record_unit, stage_unit, suite_unit, truth_unit
@@ -34,11 +34,13 @@ class Scored:
     """One seed: the record, the truth it was scored against, and the file that it rests on."""
 
     record: Record
-    truth: Truth
+    truth: TaskTruth
     predictions: Path
 
 
-def lay_out(folder: Path, card: Card, known: Known, out: Path) -> tuple[CellId, ...]:
+def lay_out(
+    folder: Path, card: SubmissionCard, known: KnownRecords, out: Path
+) -> tuple[CellId, ...]:
     """Writes a card's records and predictions into `out` as a store; returns their cells.
 
     Raises BadPredictions for a file that does not have exactly the rows that the task asks for, BadRequest for a
@@ -67,13 +69,13 @@ def _write(scored: Scored, key: str, out: Path) -> None:
     write_atomic(out / record_unit(key), encode_record(record))
 
 
-def _score(folder: Path, card: Card, item: SeedFile, known: Known) -> Scored:
+def _score(folder: Path, card: SubmissionCard, item: SeedFile, known: KnownRecords) -> Scored:
     path = folder / item.file
     ids = frozenset(_ids(path))
     ours, truth = _asked(card, item.seed, ids, known)
     with_validation = not ids.isdisjoint(truth.validation.ids)
     if not with_validation:
-        truth = Truth(PartTruth((), (), (), ()), truth.test)
+        truth = TaskTruth(PartTruth((), (), (), ()), truth.test)
     return Scored(_record(card, item, path, ours, truth), truth, path)
 
 
@@ -85,7 +87,9 @@ def _ids(path: Path) -> list[str]:
     return found
 
 
-def _asked(card: Card, seed: int, ids: frozenset[str], known: Known) -> tuple[Record, Truth]:
+def _asked(
+    card: SubmissionCard, seed: int, ids: frozenset[str], known: KnownRecords
+) -> tuple[Record, TaskTruth]:
     """The record and truth here whose test images are all among these ids.
 
     Where there is none, the first of that seed: its reader then names the images that are missing.
@@ -102,7 +106,9 @@ def _asked(card: Card, seed: int, ids: frozenset[str], known: Known) -> tuple[Re
     return next((p for p in pairs if ids.issuperset(p[1].test.ids)), pairs[0])
 
 
-def _record(card: Card, item: SeedFile, path: Path, ours: Record, truth: Truth) -> Record:
+def _record(
+    card: SubmissionCard, item: SeedFile, path: Path, ours: Record, truth: TaskTruth
+) -> Record:
     """The record of one seed; what it says of task and data is this store's."""
     results = _results(card, path, ours, truth)
     return Record(
@@ -134,7 +140,7 @@ def _record(card: Card, item: SeedFile, path: Path, ours: Record, truth: Truth) 
     )
 
 
-def _results(card: Card, path: Path, ours: Record, truth: Truth) -> Results:
+def _results(card: SubmissionCard, path: Path, ours: Record, truth: TaskTruth) -> Results:
     """Scores under the rule of the card; under every rule where all epochs and the validation images are there."""
     rules = rules_of(ours)
     if not truth.validation.ids:

@@ -12,9 +12,9 @@ from tonegap.formats.submission import FILE, SCHEMA, Refused, Submission
 from tonegap.lines import one_line
 from tonegap.results.bundle.archive import memory_for
 from tonegap.results.submissions.bundled import open_bundle
-from tonegap.results.submissions.card import Card, read_card
+from tonegap.results.submissions.card import SubmissionCard, read_card
 from tonegap.results.submissions.declared import not_here, repeated_runs, seed_remarks
-from tonegap.results.submissions.known import Known, read_known
+from tonegap.results.submissions.known import KnownRecords, read_known
 from tonegap.results.submissions.predicted import SUITE, lay_out
 from tonegap.results.submissions.shelf import file_digests
 from tonegap.store.read import read_suites
@@ -49,7 +49,7 @@ def prepared(store: Store, path: Path, root: Path) -> Iterator[tuple[Path, Submi
         yield out, found
 
 
-def _from_card(path: Path, known: Known, out: Path) -> Submission:
+def _from_card(path: Path, known: KnownRecords, out: Path) -> Submission:
     card = read_card(path)
     cells = lay_out(path, card, known, out)
     for problem in repeated_runs(out, *read_suites(out, [SUITE])):
@@ -68,7 +68,7 @@ def _from_card(path: Path, known: Known, out: Path) -> Submission:
     )
 
 
-def _about(card: Card) -> Iterator[str]:
+def _about(card: SubmissionCard) -> Iterator[str]:
     """What the card says of how its predictions were made."""
     yield f"split: {card.split}"
     yield f"epoch by {card.selection}"
@@ -79,7 +79,7 @@ def _about(card: Card) -> Iterator[str]:
         yield card.notes
 
 
-def _from_bundle(path: Path, root: Path, known: Known, out: Path) -> Submission | Refused:
+def _from_bundle(path: Path, root: Path, known: KnownRecords, out: Path) -> Submission | Refused:
     manifest, problems = open_bundle(path, root, known, out)
     if problems:
         return Refused(problems)

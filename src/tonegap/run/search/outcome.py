@@ -11,7 +11,7 @@ from tonegap.store.store import Store
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class BaselineOutcome:
     """Of one baseline: the chosen draw and its values, scores of every draw (None: not finished), the cost."""
 
     baseline: str
@@ -41,7 +41,7 @@ def _scores(found: ValidationScores | None) -> str:
     return f"{found.overall * 100:.1f} overall, {worst} in the worst tone"
 
 
-def outcome(store: Store, plan: Plan, search: Search, rule: str) -> tuple[Found, ...]:
+def outcome(store: Store, plan: Plan, search: Search, rule: str) -> tuple[BaselineOutcome, ...]:
     """What was found for each baseline. Raises BadRequest where no draw can be chosen."""
     finished = store.finished_records()
     found = []
@@ -50,7 +50,7 @@ def outcome(store: Store, plan: Plan, search: Search, rule: str) -> tuple[Found,
         scores = tuple(_mean(store, own, finished) for own in cells)
         number = choose(scores, rule, name)
         cost = cost_of(store, [cell for own in cells for cell in own])
-        found.append(Found(name, number, draws[number], scores, cost))
+        found.append(BaselineOutcome(name, number, draws[number], scores, cost))
     return tuple(found)
 
 

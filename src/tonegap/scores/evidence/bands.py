@@ -12,10 +12,12 @@ import numpy as np
 from scipy.special import ndtri
 
 from tonegap.arrays import BoolArray, FloatArray
-from tonegap.scores.evidence.comparing import ALPHA, Drawn, alone, errors_of, is_told
+from tonegap.scores.evidence.comparing import ALPHA, ResampledScores, alone, errors_of, is_told
 
 
-def rank_bands(ranked: Sequence[Drawn], score: str, larger_is_better: bool = True) -> list[int]:
+def rank_bands(
+    ranked: Sequence[ResampledScores], score: str, larger_is_better: bool = True
+) -> list[int]:
     """The tie group of each entry from best to worst, from 1: entries that its best is not significantly better than.
 
     At the 5 % level, over all entries that are left. One that was tested on other images than the best
@@ -31,7 +33,9 @@ def rank_bands(ranked: Sequence[Drawn], score: str, larger_is_better: bool = Tru
     return bands
 
 
-def _told_from_first(left: Sequence[Drawn], score: str, larger_is_better: bool) -> BoolArray:
+def _told_from_first(
+    left: Sequence[ResampledScores], score: str, larger_is_better: bool
+) -> BoolArray:
     """Which entries differ from the first of them, [entries]."""
     able = [i for i, drawn in enumerate(left) if _is_comparable(drawn, left[0], score)]
     apart = np.zeros(len(left), dtype=np.bool_)
@@ -45,7 +49,7 @@ def _told_from_first(left: Sequence[Drawn], score: str, larger_is_better: bool) 
     return apart
 
 
-def _noise(drawn: Drawn, score: str, i: int) -> FloatArray:
+def _noise(drawn: ResampledScores, score: str, i: int) -> FloatArray:
     """What images and seeds move an entry's score by in each draw, as far as Student's t has it, [draws].
 
     What images do is drawn alike for all entries; what seeds do is each entry's own.
@@ -60,7 +64,7 @@ def _noise(drawn: Drawn, score: str, i: int) -> FloatArray:
     return found
 
 
-def _is_comparable(one: Drawn, first: Drawn, score: str) -> bool:
+def _is_comparable(one: ResampledScores, first: ResampledScores, score: str) -> bool:
     if one.images != first.images or score not in one.draws:
         return False
     if one.noise[score].seeds is None:

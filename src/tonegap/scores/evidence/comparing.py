@@ -55,7 +55,7 @@ def alone(noise: Noise) -> Noise:
 
 
 @dataclass(frozen=True, eq=False)
-class Drawn:
+class ResampledScores:
     """The ranked metric's `all`, `worst` and `gap`: as measured, in each draw of images [draws], and their noise.
 
     `largest` is the most that two entries can differ by.
@@ -125,7 +125,7 @@ def errors_of(drawn: FloatArray, one: Noise, other: Noise) -> Errors:
     return Errors(np.sqrt(total), total**2 / (images**2 / (n - 1) + between**2 / df))
 
 
-def compare_entries(one: Drawn, other: Drawn, score: str) -> Paired | None:
+def compare_entries(one: ResampledScores, other: ResampledScores, score: str) -> Paired | None:
     """The difference of two entries in `all`, `worst` or `gap`; None where it is undefined or either was trained once.
 
     Raises ValueError for entries that were not tested on the same images at the same seeds.
@@ -136,7 +136,7 @@ def compare_entries(one: Drawn, other: Drawn, score: str) -> Paired | None:
     return paired(*found, one.noise[score], other.noise[score], one.largest)
 
 
-def compare_networks(one: Drawn, other: Drawn, score: str) -> Paired | None:
+def compare_networks(one: ResampledScores, other: ResampledScores, score: str) -> Paired | None:
     """As `compare_entries`, but between the networks that were trained, whatever others would do."""
     found = _of_both(one, other, score)
     if not found:
@@ -145,7 +145,9 @@ def compare_networks(one: Drawn, other: Drawn, score: str) -> Paired | None:
     return paired(*found, own, against, one.largest)
 
 
-def _of_both(one: Drawn, other: Drawn, score: str) -> tuple[float, FloatArray] | None:
+def _of_both(
+    one: ResampledScores, other: ResampledScores, score: str
+) -> tuple[float, FloatArray] | None:
     """The difference of two entries and its draws."""
     if one.images != other.images:
         raise ValueError("the entries were tested on different images")
@@ -157,7 +159,7 @@ def _of_both(one: Drawn, other: Drawn, score: str) -> tuple[float, FloatArray] |
 def paired(
     difference: float, drawn: FloatArray, one: Noise, other: Noise, largest: float = np.inf
 ) -> Paired | None:
-    """A difference whose draws [draws] of the same images are `drawn`; None if they are undefined.
+    """A difference; `drawn` [draws] has that of each resample of the same images. None if they are undefined.
 
     Its interval does not go beyond `largest`.
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from tonegap.arrays import BoolArray, FloatArray
 from tonegap.scores.evidence.calibration import calibrated_nulls, ece_intervals
-from tonegap.scores.evidence.comparing import Drawn
+from tonegap.scores.evidence.comparing import ResampledScores
 from tonegap.scores.evidence.delong import auc_variance
 from tonegap.scores.evidence.draws import draw_weights
 from tonegap.scores.evidence.every_score import (
@@ -32,7 +32,7 @@ from tonegap.scores.evidence.intervals import (
     seeds_noise,
     unknown,
 )
-from tonegap.scores.evidence.measured import Measured, variance_over
+from tonegap.scores.evidence.measured import SampledMetric, variance_over
 from tonegap.scores.evidence.nulls import OVER_ALL, NullName, tone_nulls
 from tonegap.scores.evidence.parity import Parity, detectable
 from tonegap.scores.evidence.replicates import replicates
@@ -45,7 +45,7 @@ N_DRAWS = 2000
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class EvidenceRequest:
     """What is scored: event classes, tones of an axis, the metric that ranks.
 
     Without `everything` intervals are made for that metric and accuracy alone, which takes a tenth of
@@ -78,13 +78,13 @@ class EntryEvidence:
     intervals: Mapping[tuple[str, str], Interval]
     parity: Parity | None
     detectable: float | None
-    drawn: Drawn
+    drawn: ResampledScores
     network_intervals: Mapping[tuple[str, str], Interval]
     seed_spread: Mapping[tuple[str, str], float | None]
     n_seeds: int
     means: "EntryMeans"
     added: SeedVariance | None
-    asked: Asked
+    asked: EvidenceRequest
     scores: EveryScore | None = None
     nulls: Mapping[NullName, Parity] = field(default_factory=dict)
 
@@ -119,7 +119,9 @@ class EntryMeans:
         return len(self.images)
 
 
-def entry_means(seeds: Sequence[TestAnswers], asked: Asked, n_draws: int = N_DRAWS) -> EntryMeans:
+def entry_means(
+    seeds: Sequence[TestAnswers], asked: EvidenceRequest, n_draws: int = N_DRAWS
+) -> EntryMeans:
     """The means of an entry over its seeds, one or more, from its answers at each."""
     measured = _measure_all(seeds, asked, n_draws)
     behind = [units_behind(m.images, m.said) for m in measured]
@@ -135,7 +137,9 @@ def entry_means(seeds: Sequence[TestAnswers], asked: Asked, n_draws: int = N_DRA
     return EntryMeans(means, images, nulls, tuple(replace(m, metrics={}) for m in measured))
 
 
-def evidence_of(entry: EntryMeans, asked: Asked, seeds: SeedVariance | None) -> EntryEvidence:
+def evidence_of(
+    entry: EntryMeans, asked: EvidenceRequest, seeds: SeedVariance | None
+) -> EntryEvidence:
     """The evidence of an entry; `seeds` says by how much training seeds differ, of entries like it."""
     added = seeds if entry.n_seeds > 1 else None
     ranked = scores_of(asked.ranked, entry.means[asked.ranked], asked.tones, added)
@@ -158,7 +162,7 @@ def evidence_of(entry: EntryMeans, asked: Asked, seeds: SeedVariance | None) -> 
 
 
 def entry_evidence(
-    seeds: Sequence[TestAnswers], asked: Asked, n_draws: int = N_DRAWS
+    seeds: Sequence[TestAnswers], asked: EvidenceRequest, n_draws: int = N_DRAWS
 ) -> EntryEvidence:
     """The evidence of an entry by itself: nothing but its own seeds says how much they differ."""
     found = entry_means(seeds, asked, n_draws)
@@ -166,7 +170,7 @@ def entry_evidence(
 
 
 def method_intervals(
-    entry: EntryMeans, asked: Asked, seeds: SeedVariance | None
+    entry: EntryMeans, asked: EvidenceRequest, seeds: SeedVariance | None
 ) -> dict[tuple[str, str], Interval]:
     """The intervals of the method; with one seed there are none, with the reason."""
     if seeds is not None and entry.n_seeds > 1:
@@ -185,7 +189,7 @@ class _Seed:
     images: TestImages
     said: Answers
     weights: FloatArray
-    metrics: dict[str, Measured]
+    metrics: dict[str, SampledMetric]
 
     def tallies(self, with_auc: bool) -> tuple[Tally, Tally]:
         """What is counted as measured, each image once, and in each draw."""
@@ -201,27 +205,29 @@ class _Seed:
         return as_measured.offsets[0], drawn.offsets
 
 
-def _measure_all(seeds: Sequence[TestAnswers], asked: Asked, n_draws: int) -> list[_Seed]:
+def _measure_all(seeds: Sequence[TestAnswers], asked: EvidenceRequest, n_draws: int) -> list[_Seed]:
     """Every seed, with draws of the images of all seeds together."""
     images = [_images(seed, asked) for seed in seeds]
     weights = _weights(tuple(images), n_draws)
     return [_measure(*each, asked) for each in zip(seeds, images, weights, strict=True)]
 
 
-def _images(seed: TestAnswers, asked: Asked) -> TestImages:
+def _images(seed: TestAnswers, asked: EvidenceRequest) -> TestImages:
     tone = tone_indices(seed.tones, asked.tones)
     return TestImages(seed.ids, seed.y, tone, np.array(seed.units), asked.tones)
 
 
-def _measure(seed: TestAnswers, images: TestImages, weights: FloatArray, asked: Asked) -> _Seed:
+def _measure(
+    seed: TestAnswers, images: TestImages, weights: FloatArray, asked: EvidenceRequest
+) -> _Seed:
     rules = ScoringRules(seed.classes, asked.positive, seed.threshold, 1, asked.tones)
     said = answers(seed.p, images.y, rules)
     found = _Seed(images, said, weights, {})
     once, drawn = (replicates(t, bool(asked.positive)) for t in found.tallies(_with_auc(asked)))
-    return replace(found, metrics={name: Measured(once[name], drawn[name]) for name in once})
+    return replace(found, metrics={name: SampledMetric(once[name], drawn[name]) for name in once})
 
 
-def _nulls(measured: Sequence[_Seed], asked: Asked) -> dict[NullName, Parity]:
+def _nulls(measured: Sequence[_Seed], asked: EvidenceRequest) -> dict[NullName, Parity]:
     """What scores are where tones are alike, and calibration errors where a model is calibrated."""
     points = [{name: found.point for name, found in m.metrics.items()} for m in measured]
     seeds = [(m.images, m.said) for m in measured]
@@ -232,18 +238,18 @@ def _nulls(measured: Sequence[_Seed], asked: Asked) -> dict[NullName, Parity]:
     return found
 
 
-def _with_auc(asked: Asked) -> bool:
+def _with_auc(asked: EvidenceRequest) -> bool:
     """Whether areas under the ROC curve are needed; they take as long as all else."""
     return asked.everything or asked.compared or asked.ranked == "auc"
 
 
-def _wanted(metrics: Mapping[str, SeedMean], asked: Asked) -> tuple[str, ...]:
+def _wanted(metrics: Mapping[str, SeedMean], asked: EvidenceRequest) -> tuple[str, ...]:
     """The metrics that have intervals."""
     return tuple(metrics if asked.everything else dict.fromkeys((asked.ranked, "accuracy")))
 
 
 def _intervals(
-    entry: EntryMeans, asked: Asked, seeds: SeedVariance | None
+    entry: EntryMeans, asked: EvidenceRequest, seeds: SeedVariance | None
 ) -> dict[tuple[str, str], Interval]:
     return {
         (metric, tone): interval
@@ -253,7 +259,7 @@ def _intervals(
 
 
 def _intervals_of(
-    metric: str, entry: EntryMeans, asked: Asked, seeds: SeedVariance | None
+    metric: str, entry: EntryMeans, asked: EvidenceRequest, seeds: SeedVariance | None
 ) -> dict[str, Interval]:
     mean = entry.means[metric]
     if metric != "ece":
@@ -287,10 +293,10 @@ def _weights(images: tuple[TestImages, ...], n_draws: int) -> tuple[FloatArray, 
 
 def _drawn(
     metric: str, scores: Sequence[OneScore], images: tuple[bytes, ...], *, with_seeds: bool
-) -> Drawn:
+) -> ResampledScores:
     """What entries are ranked and compared by."""
     found = [score for score in scores if score.tone in (ALL, WORST, GAP)]
-    return Drawn(
+    return ResampledScores(
         point={score.tone: score.point for score in found},
         draws={score.tone: score.draws for score in found},
         images=images,
@@ -300,7 +306,7 @@ def _drawn(
 
 
 def _spread(
-    entry: EntryMeans, asked: Asked, seeds: SeedVariance | None
+    entry: EntryMeans, asked: EvidenceRequest, seeds: SeedVariance | None
 ) -> dict[tuple[str, str], float | None]:
     """The standard deviation over training seeds of each score of one seed."""
     found: dict[tuple[str, str], float | None] = {}
@@ -312,7 +318,9 @@ def _spread(
     return found
 
 
-def _detectable(entry: EntryMeans, asked: Asked, seeds: SeedVariance | None) -> float | None:
+def _detectable(
+    entry: EntryMeans, asked: EvidenceRequest, seeds: SeedVariance | None
+) -> float | None:
     """The smallest difference between two tones that is found; None where one tone's score is undefined."""
     mean = entry.means[asked.ranked]
     if not metric_named(asked.ranked).per_tone:

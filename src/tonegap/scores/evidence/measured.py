@@ -9,7 +9,7 @@ from tonegap.scores.evidence.replicates import Replicates
 
 
 @dataclass(frozen=True, eq=False)
-class Measured:
+class SampledMetric:
     """One metric at one seed: `point` as measured, one draw with every image once; `draws`."""
 
     point: Replicates

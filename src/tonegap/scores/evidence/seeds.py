@@ -14,7 +14,7 @@ import numpy as np
 
 from tonegap.arrays import BoolArray, FloatArray
 from tonegap.scores.evidence.images import Answers, TestImages
-from tonegap.scores.evidence.measured import Measured, variance_over
+from tonegap.scores.evidence.measured import SampledMetric, variance_over
 from tonegap.scores.evidence.replicates import Replicates
 from tonegap.scores.evidence.shares import Seeds
 
@@ -38,7 +38,7 @@ class SeedMean:
 
 
 def seed_mean(
-    seeds: Sequence[Measured], n: FloatArray, variance: FloatArray | None = None
+    seeds: Sequence[SampledMetric], n: FloatArray, variance: FloatArray | None = None
 ) -> SeedMean:
     """A metric's mean over what each seed measured, in the same draws of images."""
     points = np.stack([by_slot(s.point)[0] for s in seeds])

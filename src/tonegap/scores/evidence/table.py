@@ -4,7 +4,13 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from tonegap.scores.evidence.entries import N_DRAWS, Asked, EntryEvidence, entry_means, evidence_of
+from tonegap.scores.evidence.entries import (
+    N_DRAWS,
+    EntryEvidence,
+    EvidenceRequest,
+    entry_means,
+    evidence_of,
+)
 from tonegap.scores.evidence.images import TestAnswers
 from tonegap.scores.evidence.intervals import Interval
 from tonegap.scores.evidence.seeds import SeedVariance, pooled
@@ -13,14 +19,14 @@ K = TypeVar("K")
 
 
 def table_evidence(
-    entries: Mapping[K, Sequence[TestAnswers]], asked: Asked, n_draws: int = N_DRAWS
+    entries: Mapping[K, Sequence[TestAnswers]], asked: EvidenceRequest, n_draws: int = N_DRAWS
 ) -> dict[K, EntryEvidence]:
     """The evidence of each entry of a table from its answers at every seed."""
     return pooled_evidence(entries, asked, n_draws)[0]
 
 
 def pooled_evidence(
-    entries: Mapping[K, Sequence[TestAnswers]], asked: Asked, n_draws: int = N_DRAWS
+    entries: Mapping[K, Sequence[TestAnswers]], asked: EvidenceRequest, n_draws: int = N_DRAWS
 ) -> tuple[dict[K, EntryEvidence], SeedVariance | None]:
     """As `table_evidence`, and by how much training seeds differ; None where no entry has two."""
     # Two at a time: sums over draws do not hold the interpreter.
@@ -33,7 +39,7 @@ def pooled_evidence(
 
 def shown_intervals(
     seeds: Sequence[TestAnswers],
-    asked: Asked,
+    asked: EvidenceRequest,
     among: SeedVariance | None,
     n_draws: int = N_DRAWS,
 ) -> Mapping[tuple[str, str], Interval]:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from tonegap.formats.quality_sheet import (
     ALL,
     CellDiversity,
-    Measured,
+    FeatureScores,
     Memory,
     Pair,
     SetDistance,
@@ -42,7 +42,7 @@ class Listed:
     sources: tuple[tuple[str, ...], ...] = ()
 
 
-def measure(features: Features, real: Listed, made: Listed, tones: Sequence[str]) -> Measured:
+def measure(features: Features, real: Listed, made: Listed, tones: Sequence[str]) -> FeatureScores:
     """All numbers of a set; `tones` are those of the task's axis, in order. `made` has at least one row."""
     asked = [tone for tone in tones if tone in made.tones]
     picked = {ALL: (features.train, features.synthetic)} | {
@@ -50,7 +50,7 @@ def measure(features: Features, real: Listed, made: Listed, tones: Sequence[str]
         for tone in asked
     }
     halves = (features.train[::2], features.train[1::2])
-    return Measured(
+    return FeatureScores(
         n_features=features.train.shape[1],
         fid=tuple(_fid(tone, *pair) for tone, pair in picked.items()),
         kid=tuple(_kid(tone, *pair) for tone, pair in picked.items()),
