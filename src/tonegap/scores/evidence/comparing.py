@@ -157,7 +157,7 @@ def _of_both(one: Drawn, other: Drawn, score: str) -> tuple[float, FloatArray] |
 def paired(
     difference: float, drawn: FloatArray, one: Noise, other: Noise, largest: float = np.inf
 ) -> Paired | None:
-    """A difference whose draws [draws] of the same images are `drawn`; None if they are undefined.
+    """A difference with its resamples `drawn` [draws] of the same images; None if they are undefined.
 
     Its interval does not go beyond `largest`.
 

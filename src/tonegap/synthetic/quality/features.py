@@ -44,7 +44,7 @@ def read_features(folder: Path, n_train: int, n_synthetic: int) -> Features:
 
 def _read(path: Path, n: int) -> Array:
     try:
-        # Mapped first: the header is checked before any memory is taken for what it promises.
+        # Mapped first: the header is checked before any memory is allocated for what it promises.
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     except FileNotFoundError:
         raise BadOutput(f"{path.name}: absent; a features stage leaves it") from None
