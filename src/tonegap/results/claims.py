@@ -54,10 +54,11 @@ class RowClaims:
     """What the test images say of one row, in the metric that ranks.
 
     `band` is the tie group of a ranked row: its entries are statistically tied with its best. None for one that is
-    not ranked. `intervals` (of the method, over images and training seeds), `network_intervals` (of the networks that were trained) and `changes` have `all`,
-    and `worst` and `gap` where the metric has them; `network_changes` are the networks' differences. Of
-    an entry that was trained once there is no interval of the method and no change. `seed_spread`: the standard
-    deviation over training seeds of `all` and of each tone, pooled over the entries of the table; None: trained once.
+    not ranked. `intervals` (of the method, over images and training seeds), `network_intervals` (of the networks
+    that were trained) and `changes` have `all`, and `worst` and `gap` where the metric has them; `network_changes`
+    are the networks' differences. Of an entry that was trained once there is no interval of the method and no
+    change. `seed_spread`: the standard deviation over training seeds of `all` and of each tone, pooled over the
+    entries of the table; None: trained once.
     `nulls` has all scores at parity.
     """
 
