@@ -122,4 +122,4 @@ def test_a_bundle_whose_cells_name_files_outside_of_it_is_refused(tonegap, send_
     changed = rewritten(bundle, {"suites/elsewhere.json": matrix}, honest_manifest=True)
     code, text = tonegap("submit", "add", changed)
     assert code == 1
-    assert f"'{new}' is no key of a cell or stage" in text
+    assert f"'{new}' is no key of a run or stage" in text
