@@ -39,7 +39,9 @@ def test_the_index_of_decisions_has_each_with_its_title_and_a_state():
         (ROOT / "docs" / "decisions" / "README.md").read_text(encoding="utf-8"),
         re.MULTILINE,
     )
-    assert [f"# {number} {title}" for number, _, title, _ in rows] == list(map(first_line, decisions))
+    assert [f"# {number} {title}" for number, _, title, _ in rows] == list(
+        map(first_line, decisions)
+    )
     assert [name for _, name, _, _ in rows] == [path.name for path in decisions]
 
 
