@@ -68,12 +68,16 @@ def test_a_manifest_with_a_mark_is_read(tmp_path: Path, encoding: str) -> None:
     assert row.sources == ("x", "y")
 
 
-class TestPrinted:
+class TestReported:
     HEADER = "table,row,column,reported\r\n"
 
     @pytest.mark.parametrize("encoding", ["utf-8", *MARKED])
     def test_is_read_in_any_marked_encoding(self, tmp_path: Path, encoding: str) -> None:
         (tmp_path / "p.csv").write_bytes(encoded(self.HEADER + "t,r,c,61.2\r\n", encoding))
+        assert _entered(tmp_path / "p.csv") == {("t", "r", "c"): "61.2"}
+
+    def test_the_older_header_is_read_too(self, tmp_path: Path) -> None:
+        (tmp_path / "p.csv").write_text("table,row,column,printed\nt,r,c,61.2\n")
         assert _entered(tmp_path / "p.csv") == {("t", "r", "c"): "61.2"}
 
     @pytest.mark.parametrize(

@@ -47,7 +47,7 @@ class TestEnds:
         assert result.text == "exit code 7; last line of its log: ValueError: no such class"
 
     def test_a_silent_failure_is_told_as_one(self, stage):
-        assert stage("exit 1").text == "exit code 1, without a word"
+        assert stage("exit 1").text == "exit code 1; its log is empty"
 
     def test_the_last_line_is_printable_and_short(self, stage):
         result = stage(r"printf '\033[31m%0400d\n' 1; exit 1")
