@@ -154,7 +154,7 @@ def _plan(stage: Stage, learned: Sequence[int], n_healthy: int, n_training: int)
     found, places = [], np.arange(n_healthy)
     for i, (y, t) in enumerate(cells):
         n = total // len(cells) + (i < total % len(cells))
-        drawn = draw_sources(places, n, stage.rng(f"targets {y} {t}"))
+        drawn = draw_sources(places, n, stage.rng(f"canvases {y} {t}"))
         found += [Target(int(place), y, t, k) for k, place in enumerate(drawn)]
     return found
 
