@@ -94,7 +94,7 @@ def test_what_is_kept_is_read_without_pandas(
     pictures, groups = sorted((tmp_path / "cache").iterdir(), key=lambda p: "group" in p.name)
     code = (
         "import sys; from pathlib import Path; from tonegap.data.index import _load_groups; "
-        "from tonegap.data.seen import _load; import tonegap.run.prepare; import tonegap.run.runner; "
+        "from tonegap.data.picture_cache import _load; import tonegap.plan.prepare; import tonegap.run.runner; "
         "pictures, groups = map(Path, sys.argv[1:]); "
         "assert len(_load(pictures, ['path', 'size', 'mtime_ns'])) in (0, 2); "
         "_load_groups(groups, {'a1', 'a2'}); "

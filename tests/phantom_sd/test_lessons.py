@@ -54,6 +54,6 @@ def test_every_picture_is_learned_from_twice(tmp_path):
 def test_the_probe_starts_from_its_seed(tmp_path, monkeypatch):
     monkeypatch.setattr(judge, "RECIPE", SHORT)
     first, second = (
-        judge.train_probe(PICTURES, tmp_path / f"{i}.pt", lambda _: None)[0] for i in range(2)
+        judge.train_classifier(PICTURES, tmp_path / f"{i}.pt", lambda _: None)[0] for i in range(2)
     )
     assert np.array_equal(first.features(PICTURES.images[:4]), second.features(PICTURES.images[:4]))

@@ -1,9 +1,9 @@
 """Duplicate groups that cross a split."""
 
 from tonegap.split.leaks import CrossingGroup, crossing_groups, leaked_by_tone
-from tonegap.split.partition import Partition
+from tonegap.split.partition import SplitAssignment
 
-MADE = Partition(
+MADE = SplitAssignment(
     ids=("a", "b", "c", "d", "e", "f"),
     parts=("train", "test", "validation", "test", "unused", "test"),
     labels=("x",) * 6,

@@ -15,7 +15,7 @@ from sklearn.model_selection import train_test_split
 from tonegap.data.metadata import Metadata, read_metadata
 from tonegap.declared.dataset import read_dataset
 from tonegap.declared.task import read_task, task_ids
-from tonegap.split.partition import Partition, partition
+from tonegap.split.partition import SplitAssignment, partition
 
 pytestmark = pytest.mark.data
 
@@ -50,14 +50,14 @@ SIZES = {
 }
 
 Sets = tuple[set[str], set[str]]
-Split = Callable[[str, int], Partition]
+Split = Callable[[str, int], SplitAssignment]
 
 
 @pytest.fixture(scope="module")
 def split(project: Path, fitzpatrick17k: Metadata) -> Split:
-    made: dict[tuple[str, int], Partition] = {}
+    made: dict[tuple[str, int], SplitAssignment] = {}
 
-    def of(name: str, seed: int) -> Partition:
+    def of(name: str, seed: int) -> SplitAssignment:
         if (name, seed) not in made:
             task = read_task(project, f"fitzpatrick17k/{name}")
             made[name, seed] = partition(task, fitzpatrick17k, seed)
@@ -73,11 +73,11 @@ def table(fitzpatrick17k_root: Path) -> pd.DataFrame:
     return table.assign(fst=table.fitzpatrick_scale, id=table.md5hash)
 
 
-def training(made: Partition) -> set[str]:
+def training(made: SplitAssignment) -> set[str]:
     return {*made.members("train"), *made.members("validation")}
 
 
-def counts_of(made: Partition, part: str, values: tuple[str | None, ...]) -> list[int]:
+def counts_of(made: SplitAssignment, part: str, values: tuple[str | None, ...]) -> list[int]:
     """Images of a partition by value, in the order of the values."""
     counts = Counter(v for v, p in zip(values, made.parts, strict=True) if p == part)
     return [counts[v] for v in sorted(counts, key=lambda v: str(v))]

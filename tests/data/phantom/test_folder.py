@@ -122,7 +122,7 @@ class DeadlyLabel(str):
 
 
 def test_a_worker_that_is_killed_is_one_clear_error(tmp_path):
-    with pytest.raises(EngineError, match="a drawing process was killed"):
+    with pytest.raises(EngineError, match="a process that draws was killed"):
         draw_folder([Sitter("a", DeadlyLabel("psoriasis"), "I")], ["a.jpg"], tmp_path, 32, 2)
 
 

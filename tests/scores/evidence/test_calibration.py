@@ -89,7 +89,7 @@ def test_a_calibrated_model_has_0_in_its_interval_though_its_error_is_never_0():
 def test_answers_that_cannot_vary_have_no_interval_and_worst_and_gap_have_none():
     found = evidence(said([1.0] * 8, [True] * 8)).network_intervals
     assert found["ece", ALL].low is None
-    assert found["ece", ALL].reason == "every draw of images gives the same error"
+    assert found["ece", ALL].reason == "every resample of images gives the same error"
     for score in (WORST, GAP):
         assert found["ece", score].low is None
         assert "see its null" in found["ece", score].reason

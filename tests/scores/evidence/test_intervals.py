@@ -49,7 +49,7 @@ def test_a_score_undefined_in_many_draws_has_no_interval():
     draws[:20, 1] = np.nan
     found = one_seed("balanced_accuracy", [0.5] * 3, draws)
     assert found["VI"].low is None
-    assert found["VI"].reason == "undefined in 20% of the draws: too few such images"
+    assert found["VI"].reason == "undefined in 20% of the resamples: too few such images"
     assert found[WORST].low is None
     assert found[GAP].low is None
     assert 0.2 < found["I"].low < 0.5
