@@ -34,7 +34,7 @@ TRAIN = {
     "forged_success": ("bad-output", "stage.json: the engine keeps a file of its own"),
     "nothing": ("bad-output", "no predictions file"),
     "link": ("bad-output", "notes.json: a link"),
-    "named": ("bad-output", "?[31m??: a link"),
+    "named": ("bad-output", r"\x1b[31m\udcff\udcfe: a link"),
     "pipe": ("bad-output", "notes.json: a special file"),
     "deep": ("bad-output", "nested deeper than 64"),
     "pickled": ("bad-output", "Parquet"),
