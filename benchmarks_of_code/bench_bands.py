@@ -1,4 +1,4 @@
-"""How often equal entries are told apart: `python benchmarks_of_code/bench_bands.py [DRAWS]`.
+"""How often entries equal by construction differ significantly: `python benchmarks_of_code/bench_bands.py [DRAWS]`.
 
 500 test sets are drawn for entries that are equal by construction, of the size of DDI's and of
 Fitzpatrick17k's test split; an image that is hard for one entry is hard for the others too, and training seeds
