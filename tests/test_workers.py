@@ -61,3 +61,40 @@ def test_nobody_outlives_the_one_they_work_for(tmp_path, number, moment_s):
         while any(p.is_running() and p.status() != psutil.STATUS_ZOMBIE for p in left):
             assert time.monotonic() < deadline, left
             time.sleep(0.02)
+
+
+HURRIED = """
+import os, signal, threading, time
+from multiprocessing import util
+from tonegap.workers import map_in_processes
+
+spawn = util.spawnv_passfds
+
+def disturbed(path, args, passed):
+    \"\"\"Another thread takes the signal when the process is there and has no orders yet.\"\"\"
+    started = spawn(path, args, passed)
+    if any(b"spawn_main" in os.fsencode(word) for word in args):
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.05)
+    return started
+
+def interrupted(number, frame):
+    raise KeyboardInterrupt
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, interrupted)
+    # A thread that does not block what the main thread blocks.
+    threading.Thread(target=time.sleep, args=(5,), daemon=True).start()
+    util.spawnv_passfds = disturbed
+    try:
+        list(map_in_processes(time.sleep, [0] * 6, 2, 1))
+    except KeyboardInterrupt:
+        print("interrupted", flush=True)
+"""
+
+
+def test_a_signal_in_the_middle_of_a_launch_waits_until_the_workers_have_their_orders(tmp_path):
+    (tmp_path / "hurried.py").write_text(HURRIED)
+    argv = [sys.executable, str(tmp_path / "hurried.py")]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "interrupted\n", "")

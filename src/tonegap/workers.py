@@ -10,6 +10,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from typing import TypeVar
@@ -17,6 +18,7 @@ from typing import TypeVar
 _PR_SET_PDEATHSIG = 1
 # What a terminal sends to all of its processes: the one that it meant answers for its workers.
 _OF_TERMINALS = (signal.SIGINT, signal.SIGHUP)
+_ANSWERED = (*_OF_TERMINALS, signal.SIGTERM)
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -31,13 +33,11 @@ def map_in_processes(
     """
     # Spawned, not forked: the caller may have threads, whose locks a fork would copy as held.
     context = multiprocessing.get_context("spawn")
-    with (
-        _terminal_signals_blocked()
-    ):  # starts the tracker of semaphores, which unblocks some of them
+    with _signals_held():  # starts the tracker of semaphores, which unblocks some of them
         pool = ProcessPoolExecutor(workers, context, initializer=_tie, initargs=(os.getpid(),))
     others = set(multiprocessing.active_children())
     try:
-        with _terminal_signals_blocked():
+        with _signals_held():
             results = pool.map(call, items, chunksize=per_task)
         yield from results
     except KeyboardInterrupt:
@@ -59,10 +59,23 @@ def _tie(parent: int) -> None:
 
 
 @contextlib.contextmanager
-def _terminal_signals_blocked() -> Iterator[None]:
-    """What is started within is deaf to the terminal's signals: a worker ignores them once it has started."""
+def _signals_held() -> Iterator[None]:
+    """What is started within is deaf to the terminal's signals: a worker ignores them once it has started.
+
+    This process answers its own when all has started: a worker that was handed half of its orders prints a traceback.
+    A blocked signal is not enough for that, as another thread takes it and Python answers in the main one.
+    """
+    came: list[int] = []
+    handlers: dict[int, object] = {}
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _OF_TERMINALS)
+    if threading.current_thread() is threading.main_thread():
+        taken = [n for n in _ANSWERED if callable(signal.getsignal(n))]
+        handlers = {n: signal.signal(n, lambda number, _frame: came.append(number)) for n in taken}
     try:
         yield
     finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)  # type: ignore[arg-type]
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        for number in came[:1]:
+            signal.raise_signal(number)
