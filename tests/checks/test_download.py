@@ -278,9 +278,10 @@ def test_labels_of_no_class_and_shared_patients_are_counted(tmp_path: Path) -> N
         "",
         "",
         tuple(ids),
-        {"label": tuple(cells), "patient": tuple("p" if k % 5 else "" for k in range(20))},
+        {"label": tuple(cells)},
         {"tone": ("I", "VI") * 10},
         False,
+        {"patient": tuple("p" if k % 5 else "" for k in range(20))},
     )
     (tmp_path / "benchmarks" / "mine" / "tasks").mkdir(parents=True)
     (tmp_path / "benchmarks" / "mine" / "tasks" / "t.toml").write_text(
@@ -288,10 +289,9 @@ def test_labels_of_no_class_and_shared_patients_are_counted(tmp_path: Path) -> N
         '[tones]\naxis = "tone"\nscored = ["I", "VI"]\n[split]\nrule = "random-holdout"\n'
         'seeds = [0]\ntest_fraction = 0.5\n[validation]\nrule = "carve"\nstrata = []\n'
     )
-    answer = check_tasks([read_task(tmp_path, "mine/t")], metadata, ids, ["patient"])[0]
+    answer = check_tasks([read_task(tmp_path, "mine/t")], metadata, ids)[0]
     assert answer.reason == ""
     assert answer.no_class == {"maybe": 2}
-    assert answer.n_test == 9  # half of the 18 that take part
-    assert answer.n_grouped is not None
+    assert answer.sizes["test"] == 9  # half of the 18 that take part
     # Only images without a patient (0, 5, 10 and 15) may be alone in the test set.
-    assert 5 <= answer.n_grouped <= 9
+    assert 5 <= answer.leaks["patient"].n_test_images <= 9

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 from records import plain_record
 
-from tonegap.formats.record import Leaks, PartitionId
+from tonegap.formats.record import GroupLeak, Leaks, PartitionId
 from tonegap.report.notes import border_note
 
 
@@ -12,9 +12,11 @@ def table(*records):
     return SimpleNamespace(all_rows=[SimpleNamespace(records=records)])
 
 
-def record(seed, n_copies, n_of_groups=None):
-    parts = {"test": PartitionId(1500, {}, "d" * 64)}
-    return plain_record(seed=seed, partitions=parts, leaks=Leaks(1, n_copies, {}, n_of_groups))
+def record(seed, n_copies, n_of_groups=None, **fields):
+    parts = {"test": PartitionId(1500, {}, "d" * 64), "validation": PartitionId(100, {}, "d" * 64)}
+    groups = {} if n_of_groups is None else {"patient_id": GroupLeak(n_of_groups, 0, 12)}
+    leaks = Leaks(1, n_copies, {}, groups)
+    return plain_record(seed=seed, partitions=parts, leaks=leaks, **fields)
 
 
 def test_copies_across_the_border_are_counted_once_for_seeds_that_share_them():
@@ -24,10 +26,16 @@ def test_copies_across_the_border_are_counted_once_for_seeds_that_share_them():
 
 
 def test_images_of_patients_are_counted_where_the_data_set_says_who_belongs_together():
-    assert border_note(table(record(0, 4, 9), record(2, 4, 9), record(1, 0, 7))) == (
-        "At seed 0, 2 of 1,500 test images 4 have a near-duplicate in training or validation, 9 are of a patient or "
-        "lesion in training or validation; at seed 1 of 1,500 test images 0 have a near-duplicate in training or "
-        "validation, 7 are of a patient or lesion in training or validation."
+    assert border_note(table(record(0, 4, 9), record(2, 4, 9), record(1, 0, 15))) == (
+        "At seed 0, 2 of 1,500 test images 4 have a near-duplicate in training or validation; test images of patients "
+        "in training: 9 (0.6 %), 12 pairs of one patient; at seed 1 of 1,500 test images 0 have a near-duplicate in "
+        "training or validation; test images of patients in training: 15 (1.0 %), 12 pairs of one patient."
+    )
+
+
+def test_images_left_out_for_want_of_a_tone_are_said():
+    assert border_note(table(record(0, 0, n_without_tone=804))).endswith(
+        "; 804 images of unknown tone are left out of the task."
     )
 
 

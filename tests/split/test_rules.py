@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from msgspec import structs
@@ -9,6 +10,7 @@ from msgspec import structs
 from tonegap.data.metadata import Metadata
 from tonegap.declared.split_rules import (
     GroupedHoldout,
+    GroupedKFold,
     RandomHoldout,
     RandomThreeWay,
     ReferenceImages,
@@ -17,12 +19,14 @@ from tonegap.declared.split_rules import (
     ValueHoldout,
 )
 from tonegap.declared.task import Task
-from tonegap.errors import BadRoom, BadSplit
+from tonegap.errors import BadData, BadRoom, BadSplit
 from tonegap.split.labels import spelling
-from tonegap.split.leaks import grouped_test_images
-from tonegap.split.partition import partition
+from tonegap.split.leaks import group_leaks
+from tonegap.split.listed import read_list
+from tonegap.split.partition import new_partition, partition
 from tonegap.split.published import published_parts
 from tonegap.split.rows import SelectedRows, rows_of
+from tonegap.split.unknown import unknown_tones
 
 WriteTask = Callable[..., Task]
 Small = Callable[..., Metadata]
@@ -136,11 +140,11 @@ def test_labels_outside_the_classes_take_no_part(write_task: WriteTask, small: S
     assert rows.ids == ("w", "x", "z")
 
 
-def test_an_unknown_tone_takes_no_part_unless_kept(write_task: WriteTask, small: Small) -> None:
+def test_an_unknown_tone_takes_part_unless_left_out(write_task: WriteTask, small: Small) -> None:
     metadata = small("wxyz", "abab", ["I", None, "VI", "I"])
-    assert rows_of(write_task(), metadata).ids == ("w", "y", "z")
-    keeping = write_task(('scored = ["I", "VI"]', 'scored = ["I", "VI"]\nkeep_unknown = true'))
-    assert rows_of(keeping, metadata).ids == ("w", "x", "y", "z")
+    assert rows_of(write_task(), metadata).ids == ("w", "x", "y", "z")
+    without = write_task(('scored = ["I", "VI"]', 'scored = ["I", "VI"]\nkeep_unknown = false'))
+    assert rows_of(without, metadata).ids == ("w", "y", "z")
 
 
 def test_a_class_without_an_image_is_an_error(write_task: WriteTask, small: Small) -> None:
@@ -246,10 +250,9 @@ class TestLabelsOfOtherSpelling:
         assert spelling(pair[0]) != spelling(pair[1])
 
 
-class TestGroupedHoldout:
-    RULE = GroupedHoldout(
-        seeds=(0,), columns=("patient",), test_fraction=0.2, validation_fraction=0.2
-    )
+class TestGroups:
+    RULE = GroupedHoldout(seeds=(0,), columns=("patient",), test_fraction=0.2)
+    FOLDS = GroupedKFold(seeds=(0,), columns=("patient",), folds=5)
 
     @staticmethod
     def clinic(small: Small, n: int = 100, **more: list[str]) -> Metadata:
@@ -266,17 +269,43 @@ class TestGroupedHoldout:
             sides = {(p, part) for p, part in zip(metadata.columns["patient"], parts, strict=True)}
             assert len(sides) == 50
             # Pairs make up exactly a fifth of 100 images.
-            assert [parts.count(part) for part in ("train", "validation", "test")] == [60, 20, 20]
+            assert [parts.count(part) for part in ("train", "test")] == [80, 20]
 
-    def test_shares_hold_within_the_stratum(self, small: Small) -> None:
+    def test_shares_hold_within_class_and_tone(self, small: Small) -> None:
         metadata = self.clinic(small)
-        parts = published_parts(
-            structs.replace(self.RULE, stratify="label"), rows_from(metadata), 1
-        )
-        labels = metadata.columns["label"]
+        parts = published_parts(self.RULE, rows_from(metadata), 1)
         for label in "ab":
-            held = [p for p, own in zip(parts, labels, strict=True) if own == label]
-            assert (held.count("test"), held.count("validation")) == (10, 10)
+            own = zip(parts, metadata.columns["label"], strict=True)
+            assert [part for part, name in own if name == label].count("test") == 10
+
+    def test_folds_test_on_every_image_once_and_on_no_patient_twice(self, small: Small) -> None:
+        metadata = self.clinic(small)
+        tested: list[str] = []
+        for seed in range(5):
+            parts = published_parts(self.FOLDS, rows_from(metadata), seed)
+            assert parts.count("test") == 20
+            sides = {(p, part) for p, part in zip(metadata.columns["patient"], parts, strict=True)}
+            assert len(sides) == 50
+            tested += [i for i, part in zip(metadata.ids, parts, strict=True) if part == "test"]
+        assert sorted(tested) == sorted(metadata.ids)
+        again = published_parts(self.FOLDS, rows_from(metadata), 5)
+        assert again != published_parts(self.FOLDS, rows_from(metadata), 0)  # another shuffle
+
+    def test_validation_takes_whole_patients_out_of_training(
+        self, write_task: WriteTask, small: Small
+    ) -> None:
+        task = write_task(
+            (
+                TASK_SPLIT,
+                'rule = "grouped-k-fold"\nseeds = [0, 1]\nfolds = 5\ncolumns = ["patient"]',
+            ),
+            ('rule = "carve"', 'rule = "grouped-carve"\ncolumns = ["patient"]'),
+        )
+        metadata = self.clinic(small)
+        made = partition(task, metadata, 1)
+        assert made.sizes == {"train": 60, "validation": 20, "test": 20, "unused": 0}
+        sides = set(zip(metadata.columns["patient"], made.parts, strict=True))
+        assert len(sides) == 50
 
     def test_any_of_several_columns_keeps_images_together(self, small: Small) -> None:
         # One chain: i0 and i1 share a patient, i1 and i2 a lesion; the others are alone.
@@ -298,7 +327,10 @@ class TestGroupedHoldout:
         assert published_parts(self.RULE, rows, 0) == first
         assert published_parts(self.RULE, rows, 1) != first
 
-    def test_the_order_of_rows_moves_no_image(self, small: Small) -> None:
+    @pytest.mark.parametrize("rule", [RULE, FOLDS])
+    def test_the_order_of_rows_moves_no_image(
+        self, rule: GroupedHoldout | GroupedKFold, small: Small
+    ) -> None:
         metadata = self.clinic(small)
         turned = small(
             metadata.ids[::-1],
@@ -306,25 +338,21 @@ class TestGroupedHoldout:
             ["I"] * 100,
             patient=metadata.columns["patient"][::-1],
         )
-        first = published_parts(self.RULE, rows_from(metadata), 3)
-        assert published_parts(self.RULE, rows_from(turned), 3) == first[::-1]
+        first = published_parts(rule, rows_from(metadata), 3)
+        assert published_parts(rule, rows_from(turned), 3) == first[::-1]
 
-    def test_a_task_can_name_it_and_needs_published_validation(
-        self, write_task: WriteTask, small: Small
-    ) -> None:
-        rule = 'rule = "grouped-holdout"\nseeds = [0]\ncolumns = ["patient"]\ntest_fraction = 0.2\n'
-        old = TASK_SPLIT
-        task = write_task(
-            (old, rule + "validation_fraction = 0.2"),
-            ('rule = "carve"\nfraction = 0.25\nstrata = []', 'rule = "published"'),
-        )
-        assert partition(task, self.clinic(small), 0).sizes["test"] == 20
-        assert task.seeded
+    def test_without_groups_it_is_said_what_to_declare(self, small: Small) -> None:
+        rule = structs.replace(self.RULE, columns=())
+        with pytest.raises(BadSplit, match="name the columns of patient or lesion as `groups`"):
+            published_parts(rule, rows_from(self.clinic(small)), 0)
+
+    def test_one_fold_and_published_validation_are_refused(self, write_task: WriteTask) -> None:
+        folds = 'rule = "grouped-k-fold"\nseeds = [0]\nfolds = '
+        with pytest.raises(BadRoom, match=r"split.folds: found 1, wanted 2 or more"):
+            write_task((TASK_SPLIT, f"{folds}1"))
         with pytest.raises(BadRoom, match="belongs to the split rules"):
-            write_task((old, rule + "validation_fraction = 0.2"))
-        with pytest.raises(BadRoom, match="leave nothing to train on"):
             write_task(
-                (old, rule + "validation_fraction = 0.8"),
+                (TASK_SPLIT, f"{folds}5"),
                 ('rule = "carve"\nfraction = 0.25\nstrata = []', 'rule = "published"'),
             )
 
@@ -337,19 +365,97 @@ train = ["pool"]
 test = ["probe"]"""
 
 
-def test_test_images_of_patients_in_training_are_counted(
+def test_images_of_patients_on_both_sides_are_counted_by_column(
     write_task: WriteTask, small: Small
 ) -> None:
     # p1 to p3 in the pool. q0 is of patient 1 too, q1 has p2's lesion, q2 has nobody's, q3 is unused.
+    columns = {
+        "patient": ("1", "2", "3", "1", "", "5", "3"),
+        "lesion": ("", "l2", "", "", "l2", "", ""),
+    }
     metadata = small(
         ["p1", "p2", "p3", "q0", "q1", "q2", "q3"],
         ["a", "b", "a", "a", "b", "a", "c"],
         ["I"] * 7,
         half=["pool"] * 3 + ["probe"] * 4,
-        patient=["1", "2", "3", "1", "", "5", "3"],
-        lesion=["", "l2", "", "", "l2", "", ""],
+        **columns,
     )
     made = partition(write_task(), metadata, 0)
-    assert grouped_test_images(("patient", "lesion"), metadata, made) == 2
-    assert grouped_test_images(("patient",), metadata, made) == 1
-    assert grouped_test_images(("absent",), metadata, made) is None
+    assert group_leaks(metadata, made) == {}
+    leaks = group_leaks(replace(metadata, groups=columns), made)
+    assert {name: (leak.n_test_images, leak.n_pairs) for name, leak in leaks.items()} == {
+        "patient": (1, 1),
+        "lesion": (1, 1),
+    }
+    assert leaks["patient"].text("patient_id", 3, 1) == (
+        "test images of patients in training: 1 (33.3 %), 1 pair of one patient"
+    )
+
+
+def test_a_published_column_of_three_values_is_taken_as_it_is(
+    write_task: WriteTask, eight: Metadata
+) -> None:
+    task = write_task(
+        ('test = ["probe"]', 'validation = ["val"]\ntest = ["probe"]'),
+        ('rule = "carve"\nfraction = 0.25\nstrata = []', 'rule = "published"'),
+    )
+    halves = ("pool", "pool", "val", "val", *("probe",) * 4)
+    made = partition(task, replace(eight, columns={**eight.columns, "half": halves}), 0)
+    assert made.parts == ("train", "train", "validation", "validation", *("test",) * 4)
+
+
+class TestLists:
+    RULE = ((TASK_SPLIT, 'rule = "pinned"\nseeds = [0]'),)
+
+    def test_a_list_is_the_split_and_what_it_lacks_is_unused(
+        self, write_task: WriteTask, eight: Metadata, tmp_path: Path
+    ) -> None:
+        parts = ["train", "train", "train", "train", "test", "test", "test"]
+        lines = [f"{i},{part}" for i, part in zip(eight.ids, parts, strict=False)]
+        path = tmp_path / "list.csv"
+        path.write_text("\n".join(["image_id,partition", *lines]))
+        made = new_partition(write_task(*self.RULE), eight, 0, read_list(path, eight))
+        assert made.sizes == {"train": 3, "validation": 1, "test": 3, "unused": 1}
+
+    @pytest.mark.parametrize(
+        ("text", "said"),
+        [
+            ("image_id,fold\np0,train", "no column 'partition'"),
+            ("image_id,partition\np0,dev", "line 2: partition is 'dev'"),
+            ("image_id,partition\np0,train\np0,test", "line 3: p0 is listed in two partitions"),
+            ("image_id,partition\nx9,train", r"1 of 1 listed ids are none of .*x9"),
+        ],
+    )
+    def test_another_table_is_refused(
+        self, eight: Metadata, tmp_path: Path, text: str, said: str
+    ) -> None:
+        path = tmp_path / "list.csv"
+        path.write_text(text)
+        with pytest.raises(BadData, match=said):
+            read_list(path, eight)
+
+
+class TestUnknownTones:
+    # Of eight a's two have no tone, of eight b's six: 50 % of all images are b, with a tone 2 of 8.
+    LABELS = ("a", "b") * 8
+    TONES = tuple(None if (label == "a") == (i < 4) else "I" for i, label in enumerate(LABELS))
+
+    def test_classes_are_crossed_with_unknown_tone(
+        self, write_task: WriteTask, small: Small
+    ) -> None:
+        ids = [f"i{i:02}" for i in range(16)]
+        metadata = small(ids, self.LABELS, self.TONES, half=["pool", "pool", "probe", "probe"] * 4)
+        kept = unknown_tones(write_task(), metadata)
+        assert kept.by_class == {"a": (6, 2), "b": (2, 6)}
+        assert kept.text == "images of unknown tone: 8 of 16, kept (b 6 of 8, a 2 of 8)"
+        assert kept.moved == "leaving them out would move b from 50.0 to 25.0 % of images"
+
+    def test_dropped_ones_are_counted_and_kept_ones_take_part(
+        self, write_task: WriteTask, small: Small
+    ) -> None:
+        ids = [f"i{i:02}" for i in range(16)]
+        metadata = small(ids, self.LABELS, self.TONES, half=["pool", "pool", "probe", "probe"] * 4)
+        assert partition(write_task(), metadata, 0).sizes["unused"] == 0
+        task = write_task(('scored = ["I", "VI"]', 'scored = ["I", "VI"]\nkeep_unknown = false'))
+        made = partition(task, metadata, 0)
+        assert (made.sizes["unused"], made.n_without_tone) == (8, 8)

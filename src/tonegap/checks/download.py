@@ -103,7 +103,7 @@ def check_data(
         counts=compare_counts(published, metadata) if published else (),
         findings=findings,
         tones=tuple(_tone_rows(metadata, index.paths, findings)),
-        tasks=check_tasks(tasks, metadata, index.paths, dataset.file.groups),
+        tasks=check_tasks(tasks, metadata, index.paths),
     )
 
 

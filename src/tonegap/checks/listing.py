@@ -7,6 +7,7 @@ from tonegap.checks.download import DataCheck, ToneRow
 from tonegap.checks.readiness import Readiness
 from tonegap.data.plain_table import Value, table
 from tonegap.data.published import Count
+from tonegap.split.unknown import UnknownTones
 
 _LABELS = 6
 
@@ -64,8 +65,27 @@ def _json_task(task: Readiness) -> dict[str, Value]:
         "images": task.n_images,
         "reason": task.reason or None,
         "labels_of_no_class": dict(task.no_class),
-        "test_images": task.n_test,
-        "test_images_of_groups_in_training": task.n_grouped,
+        "partitions": dict(task.sizes),
+        "groups": {
+            name: {
+                "test_images_in_training": leak.n_test_images,
+                "validation_images_in_training": leak.n_validation_images,
+                "pairs": leak.n_pairs,
+            }
+            for name, leak in task.leaks.items()
+        },
+        "unknown_tone": _json_unknown(task.unknown),
+    }
+
+
+def _json_unknown(unknown: UnknownTones | None) -> dict[str, Value] | None:
+    if unknown is None:
+        return None
+    return {
+        "images": unknown.n,
+        "kept": unknown.kept,
+        "by_class": {name: n for name, (_, n) in unknown.by_class.items()},
+        "moved": unknown.moved,
     }
 
 
@@ -165,14 +185,17 @@ def _tasks(check: DataCheck) -> Iterator[str]:
 
 
 def _of_task(task: Readiness) -> Iterator[str]:
-    """What a task leaves out by label, and how many test images are of somebody who is trained on."""
+    """What a task leaves out by label, what it does with unknown tones, and what crosses between partitions."""
     if task.no_class:
         labels = ", ".join(f"{label!r} {n:,}" for label, n in list(task.no_class.items())[:_LABELS])
         more = f", … ({len(task.no_class)} labels)" if len(task.no_class) > _LABELS else ""
         yield f"    rows of no class of it: {sum(task.no_class.values()):,} ({labels}{more})"
-    if task.n_grouped is not None:
-        share = f" ({100 * task.n_grouped / task.n_test:.1f} %)" if task.n_test else ""
-        yield f"    test images of a patient or lesion in training: {task.n_grouped:,}{share}"
+    if task.unknown is not None and task.unknown.n:
+        yield f"    {task.unknown.text}"
+        if task.unknown.moved:
+            yield f"      WARNING: {task.unknown.moved}"
+    for name, leak in task.leaks.items():
+        yield f"    {leak.text(name, task.sizes['test'], task.sizes['validation'])}"
 
 
 def _access(check: DataCheck) -> Iterator[str]:

@@ -7,12 +7,14 @@ from dataclasses import dataclass, field
 from tonegap.data.metadata import Metadata, first_three
 from tonegap.declared.task import Task
 from tonegap.errors import ToneGapError
+from tonegap.formats.record import GroupLeak
 from tonegap.scores.rules import ScoringRules
 from tonegap.split.labels import is_label
-from tonegap.split.leaks import grouped_test_images
+from tonegap.split.leaks import group_leaks
 from tonegap.split.partition import partition
 from tonegap.split.parts import SplitAssignment
 from tonegap.split.scorable import check_scorable
+from tonegap.split.unknown import UnknownTones, unknown_tones
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,54 +22,62 @@ class Readiness:
     """Whether a task can be run on all its images; `reason` is "" where it can.
 
     `no_class`: how many rows have each label that none of its classes takes, the most frequent first.
-    `n_test`: test images of its first seed; `n_grouped`: those of a patient or lesion that training or
-    validation has, None where the data set declares no groups.
+    `sizes` are those of its first seed, `leaks` what crosses between them by each of the data set's group columns.
+    `unknown` crosses the classes with unknown tone.
     """
 
     task: str
     n_images: int
     reason: str
     no_class: Mapping[str, int] = field(default_factory=dict)
-    n_test: int = 0
-    n_grouped: int | None = None
+    sizes: Mapping[str, int] = field(default_factory=dict)
+    leaks: Mapping[str, GroupLeak] = field(default_factory=dict)
+    unknown: UnknownTones | None = None
 
 
 def check_tasks(
-    tasks: Sequence[Task],
-    metadata: Metadata,
-    usable: Collection[str],
-    groups: Sequence[str] = (),
+    tasks: Sequence[Task], metadata: Metadata, usable: Collection[str]
 ) -> tuple[Readiness, ...]:
-    """One answer per task; `usable` are the ids whose images are there and decode, `groups` the data set's."""
+    """One answer per task; `usable` are the ids whose images are there and decode."""
     there = frozenset(usable)
-    return tuple(_check(task, metadata, there, groups) for task in tasks)
+    return tuple(_check(task, metadata, there) for task in tasks)
 
 
-def _check(
-    task: Task, metadata: Metadata, usable: frozenset[str], groups: Sequence[str]
-) -> Readiness:
+def _check(task: Task, metadata: Metadata, usable: frozenset[str]) -> Readiness:
     no_class = _no_class(task, metadata)
     try:
         splits = [partition(task, metadata, seed) for seed in _seeds(task)]
         for made in splits:
             _check_scorable(task, made)
     except ToneGapError as e:
-        return Readiness(task.id, 0, str(e), no_class)
+        return Readiness(task.id, 0, str(e), no_class, unknown=_unknown(task, metadata))
     used = {
         i
         for made in splits
         for i, part in zip(made.ids, made.parts, strict=True)
         if part != "unused"
     }
-    n_test, n_grouped = splits[0].sizes["test"], grouped_test_images(groups, metadata, splits[0])
     lost = [image_id for image_id in metadata.ids if image_id in used and image_id not in usable]
-    if not lost:
-        return Readiness(task.id, len(used), "", no_class, n_test, n_grouped)
     reason = (
         f"{len(lost):,} of the {len(used):,} images it uses are missing or broken "
         f"(first: {first_three(lost)})"
     )
-    return Readiness(task.id, len(used), reason, no_class, n_test, n_grouped)
+    return Readiness(
+        task.id,
+        len(used),
+        reason if lost else "",
+        no_class,
+        splits[0].sizes,
+        group_leaks(metadata, splits[0]),
+        _unknown(task, metadata),
+    )
+
+
+def _unknown(task: Task, metadata: Metadata) -> UnknownTones | None:
+    try:
+        return unknown_tones(task, metadata)
+    except ToneGapError:
+        return None  # why not is said already
 
 
 def _seeds(task: Task) -> tuple[int, ...]:

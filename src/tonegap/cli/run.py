@@ -49,6 +49,7 @@ def command(suite: str, check_determinism: bool, options: RunOptions, golden: st
     """  # noqa: D301
     from tonegap.plan.prepare import prepare
     from tonegap.results.settings import read_settings
+    from tonegap.run.explain import data_lines
 
     request = open_request(suite, options)
     read_settings(request.root)  # what the last step needs should not be missed after hours
@@ -56,6 +57,8 @@ def command(suite: str, check_determinism: bool, options: RunOptions, golden: st
         _can_be_golden(request, options, golden)
     _say_numerics(request)
     plan = prepare(request)
+    for line in data_lines(plan):
+        terminal.say(line, err=True)
     request.store.write_matrix(plan.matrix)
     tally = work(request, plan, options)
     say(tally)

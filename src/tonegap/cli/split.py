@@ -34,18 +34,33 @@ if TYPE_CHECKING:
 @click.option(
     "--pin", is_flag=True, help="Write the split's digests to the end of the task's file."
 )
+@click.option(
+    "--from",
+    "listed",
+    type=click.Path(path_type=Path),
+    default=None,
+    help="A published list, image_id,partition, which --pin takes as the split of a task of the rule `pinned`.",
+)
 @suite_root_option
 def command(
-    task: str, seed: int | None, data_root: Path | None, pin: bool, suite_root: Path | None
+    task: str,
+    seed: int | None,
+    data_root: Path | None,
+    pin: bool,
+    listed: Path | None,
+    suite_root: Path | None,
 ) -> None:
     """The partition of every image of TASK as CSV: image_id,partition.
 
     One row per row of the metadata, in its order; a partition is train, validation, test or unused.
     Train and validation together are the published training set. The result is checked against the
-    digests pinned in the task's file.
+    digests pinned in the task's file. Standard error says what images of unknown tone and of shared patients there are.
     """
     from tonegap.declared.root import find_root
+    from tonegap.declared.split_rules import PinnedList
     from tonegap.declared.task import read_task
+    from tonegap.split.leaks import group_leaks, split_lines
+    from tonegap.split.listed import read_list
     from tonegap.split.partition import new_partition, partition
     from tonegap.split.pins import append_pin, pin_name
 
@@ -54,12 +69,23 @@ def command(
     number = asked.seeds[0] if seed is None else seed
     metadata = _metadata(root, asked.dataset_id, data_root)
     key = asked.pin_key(number)
+    if listed and not (pin and isinstance(asked.file.split, PinnedList) and not asked.file.pins):
+        raise BadRequest(
+            f"--from {listed}: a list is the split of a task of the rule `pinned` that has no pin yet, with --pin; "
+            f"{asked.path} is none or has one"
+        )
     if pin and key not in asked.file.pins:
-        made = new_partition(asked, metadata, number)
+        made = new_partition(
+            asked, metadata, number, read_list(listed, metadata) if listed else None
+        )
         append_pin(asked, made, number)
         say(f"pinned {pin_name(asked, key)} in {asked.path}", err=True)
     else:
         made = partition(asked, metadata, number)
+    pairs = zip(made.parts, made.tones, strict=True)
+    n_kept = sum(part != "unused" and tone is None for part, tone in pairs)
+    for line in split_lines(made.sizes, n_kept, made.n_without_tone, group_leaks(metadata, made)):
+        say(line, err=True)
     _write(made.ids, made.parts)
 
 

@@ -6,7 +6,7 @@ Boolean, so that an unknown tone of -1 is averaged and an image id loses its zer
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tonegap.data.table import CsvTable, read_table
@@ -24,7 +24,8 @@ class Metadata:
     """What a metadata CSV says about each image, in the order of the file.
 
     `columns`: canonical name -> cells as text, "" where null. `tones`: axis -> tone or None where
-    unknown. A column or an axis that the file's layout lacks is absent. All align with `ids`.
+    unknown. `groups`: the columns whose equal cells say that images belong together (patient, lesion). A column or
+    an axis that the file's layout lacks is absent. All align with `ids`.
     """
 
     path: Path
@@ -34,6 +35,7 @@ class Metadata:
     columns: Mapping[str, tuple[str, ...]]
     tones: Mapping[str, tuple[str | None, ...]]
     stand_in: bool
+    groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def read_metadata(dataset: Dataset, data_root: Path) -> Metadata:
@@ -78,7 +80,8 @@ def parse_content(dataset: Dataset, path: Path, content: bytes, stand_in: bool =
         if axis.column in columns
     }
     schema = schema_name(dataset.file, table.header)
-    return Metadata(path, sha256_bytes(content), schema, ids, columns, tones, stand_in)
+    groups = {name: columns[name] for name in dataset.file.groups if name in columns}
+    return Metadata(path, sha256_bytes(content), schema, ids, columns, tones, stand_in, groups)
 
 
 def find_metadata(dataset: Dataset, data_root: Path) -> Path:

@@ -79,14 +79,15 @@ class TextHoldout(_SplitRule, frozen=True, tag="text-holdout", kw_only=True):
 
 
 class ValueHoldout(_SplitRule, frozen=True, tag="value-holdout", kw_only=True):
-    """Images whose cell in `column` is one of `train` or of `test`; all others are unused.
+    """Images whose cell in `column` is one of `train`, `validation` or `test`; all others are unused.
 
-    An empty text stands for an empty cell.
+    An empty text stands for an empty cell. A published column is taken as it is.
     """
 
     column: str
     train: tuple[str, ...]
     test: tuple[str, ...]
+    validation: tuple[str, ...] = ()
 
 
 class ReferenceImages(_SplitRule, frozen=True, tag="reference-images", kw_only=True):
@@ -111,16 +112,15 @@ class ReferenceImages(_SplitRule, frozen=True, tag="reference-images", kw_only=T
 
 
 class GroupedHoldout(_SplitRule, frozen=True, tag="grouped-holdout", kw_only=True):
-    """Whole groups are held out: images with an equal cell in any of `columns` (patient, lesion) stay together.
+    """Whole groups are the test set: images with an equal cell in any of `columns` (patient, lesion) stay together.
 
-    Gives the validation images too. Shares are of images, within the values of `stratify` ("" for none), as near
-    as whole groups allow; groups are ranked by SHA-256, so no library decides.
+    `columns`: empty for all `groups` of the data set. The share is one of images, within `strata`, as near as whole
+    groups allow; groups are ranked by SHA-256, so no library decides.
     """
 
-    columns: tuple[str, ...]
     test_fraction: float
-    validation_fraction: float
-    stratify: str = ""
+    strata: tuple[Stratum, ...] = ("tone", "class")
+    columns: tuple[str, ...] = ()
 
     @property
     def seeded(self) -> bool:
@@ -128,8 +128,34 @@ class GroupedHoldout(_SplitRule, frozen=True, tag="grouped-holdout", kw_only=Tru
         return True
 
 
+class GroupedKFold(_SplitRule, frozen=True, tag="grouped-k-fold", kw_only=True):
+    """Whole groups are shared out over `folds`, alike in `strata`; one fold is the test set.
+
+    Seed s tests on fold s modulo `folds` of shuffle s // `folds`: seeds 0 to 4 of five folds test on every image
+    once, seeds 5 to 9 once more after another shuffle. `columns` as in the grouped hold-out.
+    """
+
+    folds: int
+    strata: tuple[Stratum, ...] = ("tone", "class")
+    columns: tuple[str, ...] = ()
+
+    @property
+    def seeded(self) -> bool:
+        """True: every seed tests on another fold."""
+        return True
+
+
+class PinnedList(_SplitRule, frozen=True, tag="pinned", kw_only=True):
+    """A published list of ids is the split; the task's pin holds it, without an id.
+
+    `tonegap split TASK --pin --from LIST` writes the pin; images that the list lacks are unused.
+    """
+
+
 SplitRule = (
     GroupedHoldout
+    | GroupedKFold
+    | PinnedList
     | RandomHoldout
     | RandomThreeWay
     | ToneHoldout
@@ -146,8 +172,16 @@ class Carve(_Rule, frozen=True, tag="carve"):
     strata: tuple[Stratum, ...] = ("tone", "class")
 
 
+class GroupedCarve(_Rule, frozen=True, tag="grouped-carve"):
+    """A share of the published training images in whole groups; `columns` as in the grouped hold-out."""
+
+    fraction: float = 0.1
+    strata: tuple[Stratum, ...] = ("tone", "class")
+    columns: tuple[str, ...] = ()
+
+
 class PublishedValidation(_Rule, frozen=True, tag="published"):
     """The split rule itself gives the validation images."""
 
 
-ValidationRule = Carve | PublishedValidation
+ValidationRule = Carve | GroupedCarve | PublishedValidation

@@ -14,7 +14,10 @@ import msgspec
 from tonegap.declared.dataset import BENCHMARKS
 from tonegap.declared.split_rules import (
     Carve,
+    GroupedCarve,
     GroupedHoldout,
+    GroupedKFold,
+    PinnedList,
     PublishedValidation,
     RandomHoldout,
     RandomThreeWay,
@@ -22,6 +25,7 @@ from tonegap.declared.split_rules import (
     SplitRule,
     ToneHoldout,
     ValidationRule,
+    ValueHoldout,
 )
 from tonegap.declared.toml import read_toml
 from tonegap.errors import BadRoom
@@ -56,11 +60,14 @@ class Labels(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Tones(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The axis of tone annotations, the tones to score, and whether images without one take part."""
+    """The axis of tone annotations, the tones to score, and whether images without one take part.
+
+    With `keep_unknown` they are trained on and count in the scores over all images, in no tone's.
+    """
 
     axis: str
     scored: tuple[str, ...]
-    keep_unknown: bool = False
+    keep_unknown: bool = True
 
 
 class SelectionRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -81,10 +88,12 @@ class LeakRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What of the known leaks a task keeps as published.
 
     `methods_see_duplicates`: methods see training images that have a copy among the validation or test
-    images; otherwise these are withheld from them.
+    images; otherwise these are withheld from them. `methods_see_groups`: the same of training images that belong
+    to a patient or lesion (the data set's `groups`) of a validation or test image.
     """
 
     methods_see_duplicates: bool = False
+    methods_see_groups: bool = False
 
 
 class Pin(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -268,6 +277,8 @@ def _split_problems(file: TaskFile) -> Iterator[str]:
     for where, share in _shares(file):
         if not 0 < share < 1:
             yield f"{where}: {share:g} is no share of images; wanted more than 0 and less than 1"
+    if isinstance(rule, GroupedKFold) and rule.folds < 2:
+        yield f"split.folds: found {rule.folds}, wanted 2 or more"
     yield from _validation_problems(rule, validation)
     for key in file.pins:
         if not (key.isdecimal() if rule.seeded else key == UNSEEDED):
@@ -276,17 +287,16 @@ def _split_problems(file: TaskFile) -> Iterator[str]:
 
 
 def _validation_problems(rule: SplitRule, validation: ValidationRule) -> Iterator[str]:
-    gives_validation = isinstance(rule, RandomThreeWay | GroupedHoldout)
+    if isinstance(rule, PinnedList):  # its list may have validation images or not
+        return
+    gives_validation = isinstance(rule, RandomThreeWay) or (
+        isinstance(rule, ValueHoldout) and bool(rule.validation)
+    )
     if gives_validation != isinstance(validation, PublishedValidation):
         yield (
-            'validation: rule "published" belongs to the split rules "random-three-way" and '
-            '"grouped-holdout", and to no other'
+            'validation: rule "published" belongs to the split rules "random-three-way", "pinned" and '
+            '"value-holdout" with validation, and to no other'
         )
-    if isinstance(rule, GroupedHoldout):
-        if not rule.columns:
-            yield "split.columns: empty, wanted the columns whose equal cells keep images together"
-        if rule.test_fraction + rule.validation_fraction >= 1:
-            yield "split: test_fraction and validation_fraction leave nothing to train on"
 
 
 def _shares(file: TaskFile) -> Iterator[tuple[str, float]]:
@@ -295,10 +305,9 @@ def _shares(file: TaskFile) -> Iterator[tuple[str, float]]:
             yield "split.test_fraction", share
         case RandomThreeWay(held_out_fraction=share):
             yield "split.held_out_fraction", share
-        case GroupedHoldout(test_fraction=test, validation_fraction=validation):
-            yield "split.test_fraction", test
-            yield "split.validation_fraction", validation
-    if isinstance(file.validation, Carve):
+        case GroupedHoldout(test_fraction=share):
+            yield "split.test_fraction", share
+    if isinstance(file.validation, Carve | GroupedCarve):
         yield "validation.fraction", file.validation.fraction
 
 

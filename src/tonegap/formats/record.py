@@ -131,17 +131,52 @@ class CrossFit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     gains: dict[str, ScoreColumns]
 
 
+class GroupLeak(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What crosses between partitions by one group column: images of a patient (of a lesion) on both sides.
+
+    Test images whose patient training or validation has; validation images whose patient training has; pairs of a
+    test image and a training or validation image of one patient.
+    """
+
+    n_test_images: int
+    n_validation_images: int
+    n_pairs: int
+
+    def text(self, column: str, n_test: int, n_validation: int) -> str:
+        """As a clause with shares: `test images of patients in training: 8 (26.7 %), 8 pairs of one patient`.
+
+        Training is all that a stage may look at to train and to select, validation included.
+        """
+        word = group_word(column)
+        text = f"test images of {word}s in training: {_of(self.n_test_images, n_test)}"
+        if self.n_pairs:
+            pairs = "pair" if self.n_pairs == 1 else "pairs"
+            text += f", {self.n_pairs:,} {pairs} of one {word}"
+        if self.n_validation_images:
+            n = _of(self.n_validation_images, n_validation)
+            text += f"; validation images of {word}s in training: {n}"
+        return text
+
+
+def group_word(column: str) -> str:
+    """What a group column is called in a sentence: `patient` for `patient_id`."""
+    return column.removesuffix("_id").replace("_", " ")
+
+
+def _of(n: int, of: int) -> str:
+    return f"{n:,} ({100 * n / of:.1f} %)" if n else "none"
+
+
 class Leaks(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Near-duplicate groups that cross from training or validation into test: groups, test images.
 
-    `n_test_images_of_groups`: test images whose patient or lesion (the data set's `groups`) is in training or
-    validation too; None where the data set declares none.
+    `groups` maps each column of the data set's `groups` (patient, lesion) to what crosses by it.
     """
 
     n_groups: int
     n_test_images: int
     test_images_by_tone: dict[str, int]
-    n_test_images_of_groups: int | None = None
+    groups: dict[str, GroupLeak] = {}
 
 
 class Isolation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -184,6 +219,7 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     `truth_sha256` names the truth that the store keeps; empty: none was kept.
     `numerics` "portable": the stages give the same bytes on every x86 processor with AVX2.
     `cross_fit`: null in records that are older than it, and where nothing was left to choose.
+    `n_without_tone`: images of one of the classes that the task leaves out because nobody knows their tone.
     """
 
     schema: str
@@ -213,6 +249,7 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     truth_sha256: str = ""
     numerics: Literal["portable", "native"] = "native"
     cross_fit: CrossFit | None = None
+    n_without_tone: int = 0
 
 
 def encode_record(record: Record) -> bytes:

@@ -7,6 +7,8 @@ prevent: a result reused although something that made it is different now.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import msgspec
+
 from tonegap.declared.local_files import GivenFile
 from tonegap.declared.plugin import Plugin
 from tonegap.declared.suite import Suite
@@ -244,8 +246,6 @@ def _cell(entry: Entry, where: _Where, chain: list[PlannedStage]) -> CellPlan:
     rules = [view.selection_metric, view.primary_metric, view.published_selection]
     files = (entry.method.plugin.file, entry.baseline.plugin.file)
     control = any(file.control for file in files)
-    n_grouped = view.leaks.n_test_images_of_groups
-    grouped = [] if n_grouped is None else [n_grouped]  # a data set without groups keeps its keys
     key = digest_of(
         {
             "train": chain[-1].key,
@@ -255,8 +255,10 @@ def _cell(entry: Entry, where: _Where, chain: list[PlannedStage]) -> CellPlan:
             "truth": [view.validation.labelled_digest, view.test.labelled_digest],
             "rules": [*rules, view.min_support, view.tones],
             "scoring": where.setting.scoring_sha256,
-            "leaks": [view.leaks.n_groups, view.leaks.test_images_by_tone, *grouped],
-            "audit": [view.n_kin_by_rule, view.methods_see_duplicates],
+            "leaks": msgspec.to_builtins(view.leaks),
+            "audit": [view.n_kin(shown=False), view.n_kin(shown=True)],
+            "units": [view.validation.groups, view.test.groups],
+            "without tone": view.n_without_tone,
             "stand_in": view.data.stand_in,
             "subset": view.data.subset,
         }

@@ -24,7 +24,7 @@ from tonegap.split.load import LoadedData, load_data, task_view
 from tonegap.split.view import TaskView
 from tonegap.store.layout import AUDITS, DRAWN, INDEX
 from tonegap.store.store import Store
-from tonegap.synthetic.withheld import held_out, kin_of
+from tonegap.synthetic.withheld import group_kin, held_out, kin_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +150,7 @@ def _with_kin(view: TaskView, data: LoadedData, request: Request) -> TaskView:
     held = held_out(view.validation, view.test)
     with request.store.writing():
         kin = kin_of(view.train, held, data.index.groups, request.known / AUDITS)
-    return replace(view, kin=kin)
+    return replace(view, kin=group_kin(view.train.ids, view.held_out, data.metadata) | kin)
 
 
 def _load(request: Request, dataset_id: str) -> LoadedData:

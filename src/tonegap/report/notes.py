@@ -61,8 +61,11 @@ def border_note(table: LeaderboardTable) -> str:
     for record in (record for row in table.all_rows for record in row.records):
         leaks, n = record.leaks, record.partitions["test"].n
         said = f"{leaks.n_test_images:,} have a near-duplicate in training or validation"
-        if leaks.n_test_images_of_groups is not None:
-            said += f", {leaks.n_test_images_of_groups:,} are of a patient or lesion in training or validation"
+        for name, leak in leaks.groups.items():
+            n_all = record.partitions
+            said += f"; {leak.text(name, n_all['test'].n, n_all['validation'].n)}"
+        if record.n_without_tone:
+            said += f"; {record.n_without_tone:,} images of unknown tone are left out of the task"
         seeds.setdefault(f"of {n:,} test images {said}", set()).add(record.seed)
     if len(seeds) < 2:
         return "".join(f"{said[:1].upper()}{said[1:]}." for said in seeds)

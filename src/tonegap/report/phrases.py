@@ -6,6 +6,7 @@ The mistake it exists to prevent: an incomplete or levelled-down result that rea
 import math
 from collections import Counter
 
+from tonegap.formats.record import group_word
 from tonegap.formats.repeats import Repeats
 from tonegap.results.board import Leaderboard
 from tonegap.results.claims import RowClaims
@@ -139,10 +140,34 @@ def missing(holes: tuple[Hole, ...], n_runs: int) -> str:
 
 
 def table_title(table: LeaderboardTable) -> str:
+    """The task, that its images are stand-ins or a subset where they are, and that patients are on both sides."""
+    parts = (table_name(table), split_note(table))
+    return " ".join(part for part in parts if part)
+
+
+def table_name(table: LeaderboardTable) -> str:
     """The task, and that its images are stand-ins or a subset where they are."""
     stand_in = table.question is not None and table.question.stand_in
     parts = (table.task, subset_note(table), "[stand-in images]" if stand_in else "")
     return " ".join(part for part in parts if part)
+
+
+def split_note(table: LeaderboardTable) -> str:
+    """`[split by image, not by patient: 39.1 % of test images are of a patient in training]`; empty where none is."""
+    shares: dict[str, list[float]] = {}
+    for record in (record for row in table.all_rows for record in row.records):
+        for column, leak in record.leaks.groups.items():
+            if leak.n_test_images:
+                share = 100 * leak.n_test_images / record.partitions["test"].n
+                shares.setdefault(column, []).append(share)
+    for column, found in shares.items():
+        word = group_word(column)
+        low, high = (f"{end(found):.1f}" for end in (min, max))
+        span = low if low == high else f"{low} to {high}"
+        return (
+            f"[split by image, not by {word}: {span} % of test images are of a {word} in training]"
+        )
+    return ""
 
 
 def subset_note(table: LeaderboardTable) -> str:

@@ -1,5 +1,6 @@
 """The answers that a store kept of a record: its predictions and the truth they were held against."""
 
+import os
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
@@ -115,7 +116,7 @@ def _kept(
         truth = truth_of(record)
         home, key = _home_of(store, record)
         folder = home / stage_unit(key)
-        if truth is None or not key or not (folder.is_symlink() or folder.exists()):
+        if truth is None or not key or not os.path.lexists(folder):
             return None
         try:
             path = find_predictions(folder)

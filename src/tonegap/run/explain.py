@@ -23,7 +23,10 @@ class Miss:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """What a run of the suite would do; `seconds` is the sum for stages of a kind that ran before."""
+    """What a run of the suite would do; `seconds` is the sum for stages of a kind that ran before.
+
+    `data`: what to know of the tasks' images before a number.
+    """
 
     suite: str
     n_cells: int
@@ -32,6 +35,7 @@ class Explanation:
     misses: tuple[Miss, ...]
     seconds: float
     n_without_estimate: int
+    data: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, object]:
         """The same for programs."""
@@ -39,6 +43,7 @@ class Explanation:
             "suite": self.suite,
             "runs": self.n_cells,
             "cached": self.n_cached,
+            "data": list(self.data),
             "not_applicable": [{"run": c, "why": w} for c, w in self.not_applicable],
             "stages": [{"key": m.key, "stage": m.title, "why": m.why} for m in self.misses],
             "estimated_seconds": round(self.seconds, 1),
@@ -48,6 +53,7 @@ class Explanation:
     def lines(self) -> list[str]:
         """The same for a reader."""
         found = [f"{self.suite}: {self.n_cells} runs, {self.n_cached} cached"]
+        found += self.data
         found += [f"not applicable: {cell}: {why}" for cell, why in self.not_applicable]
         found += [f"would run: {miss.title}\n    because {miss.why}" for miss in self.misses]
         if not self.misses:
@@ -94,7 +100,19 @@ def explain(plan: Plan, store: Store) -> Explanation:
         misses=tuple(misses),
         seconds=seconds,
         n_without_estimate=unknown,
+        data=data_lines(plan),
     )
+
+
+def data_lines(plan: Plan) -> tuple[str, ...]:
+    """What to know of the images of each task and seed before a number, each sentence once."""
+    seeds: dict[tuple[str, str], list[str]] = {}
+    for cell in plan.cells:
+        for line in cell.view.lines:
+            said = seeds.setdefault((cell.view.task, line), [])
+            if str(cell.id.seed) not in said:
+                said.append(str(cell.id.seed))
+    return tuple(f"{task}, seed {', '.join(of)}: {line}" for (task, line), of in seeds.items())
 
 
 def why_missing(stage: PlannedStage, last: dict[str, str] | None) -> str:

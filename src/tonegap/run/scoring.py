@@ -81,6 +81,7 @@ def score_cell(store: Store, cell: "CellPlan", finish: Finish) -> Record:
         truth_sha256=truth_sha256,
         numerics=_numerics(marks),
         cross_fit=found.cross_fit,
+        n_without_tone=view.n_without_tone,
     )
 
 
@@ -119,8 +120,8 @@ def _synthetic(store: Store, cell: "CellPlan") -> SyntheticId | None:
         n_by_tone=by_tone,
         sha256=digest_of([sha256_file(file) for file in files]),
         parts={name: part.sha256 for name, part in sorted(lineage.parts.items()) if part.sha256},
-        withheld={} if view.methods_see_duplicates else view.n_kin_by_rule,
-        shown=view.n_kin_by_rule if view.methods_see_duplicates else {},
+        withheld=view.n_kin(shown=False),
+        shown=view.n_kin(shown=True),
         n_sources=audit.n_sources,
         n_unknown=audit.n_unknown,
         n_allowed=audit.n_allowed,

@@ -2,16 +2,20 @@
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 
+from tonegap.formats.record import GroupLeak
+from tonegap.split.labels import is_label
+
 Columns = Mapping[str, Sequence[str]]
+Stratum = tuple[str, ...]
 
 
 def components(columns: Columns, n: int) -> list[int]:
     """For each of n rows the first row that it belongs with: by an equal cell in any column, or through others.
 
-    A blank cell belongs with none.
+    A blank cell and `nan` belong with none.
     """
     parents = list(range(n))
 
@@ -24,42 +28,79 @@ def components(columns: Columns, n: int) -> list[int]:
     for cells in columns.values():
         first: dict[str, int] = {}
         for i, cell in enumerate(cells):
-            if cell.strip():
-                one, other = sorted((root(first.setdefault(cell, i)), root(i)))
+            if is_label(cell):
+                one, other = sorted((root(first.setdefault(cell.strip(), i)), root(i)))
                 parents[other] = one
     return [root(i) for i in range(n)]
 
 
 def held_out(
-    groups: Sequence[int], ids: Sequence[str], strata: Sequence[str], fraction: float, key: str
+    groups: Sequence[int], ids: Sequence[str], strata: Sequence[Stratum], fraction: float, key: str
 ) -> set[int]:
     """The rows of whole groups that make up about `fraction` of the images of each stratum.
 
-    A group's stratum is the commonest of its rows (the first in order, of equally common ones). Groups are ranked
-    by a SHA-256 of `key` and their first id, and taken while that brings the count nearer to the share.
+    Groups are ranked by a SHA-256 of `key` and their first id, and taken while that brings the count nearer to the
+    share. What a stratum lacks or has too much of is made up for in the next one, so that rare ones count together.
     """
-    members: dict[int, list[int]] = defaultdict(list)
-    for i, group in enumerate(groups):
-        members[group].append(i)
-    by_stratum: dict[str, list[list[int]]] = defaultdict(list)
-    for rows in members.values():
-        counts = Counter(strata[i] for i in rows)
-        by_stratum[min(counts, key=lambda s: (-counts[s], s))].append(rows)
     found: set[int] = set()
-    for wholes in by_stratum.values():
-        wanted, taken = Fraction(str(fraction)) * sum(map(len, wholes)), 0
-        for rows in sorted(wholes, key=lambda rows: _rank(key, min(ids[i] for i in rows))):
-            if 2 * (wanted - taken) >= len(rows):
+    owed = Fraction(0)
+    for wholes in _by_stratum(groups, ids, strata, key):
+        owed += Fraction(str(fraction)) * sum(map(len, wholes))
+        for rows in wholes:
+            if 2 * owed >= len(rows):
                 found.update(rows)
-                taken += len(rows)
+                owed -= len(rows)
     return found
 
 
-def shared_with_training(columns: Columns, ids: Sequence[str], parts: Mapping[str, str]) -> int:
-    """How many test images belong with a training or validation image; `parts` maps used ids to their partition."""
-    groups = components(columns, len(ids))
-    seen = {g for i, g in zip(ids, groups, strict=True) if parts.get(i) in {"train", "validation"}}
-    return sum(parts.get(i) == "test" and g in seen for i, g in zip(ids, groups, strict=True))
+def folds(
+    groups: Sequence[int], ids: Sequence[str], strata: Sequence[Stratum], k: int, key: str
+) -> list[int]:
+    """The fold of each row: whole groups, the largest first, go where their stratum has the fewest images.
+
+    Of equal folds the one with the fewest images in all. Groups of one size are ranked as in `held_out`.
+    """
+    found = [0] * len(ids)
+    in_all = [0] * k
+    for wholes in _by_stratum(groups, ids, strata, key):
+        here = [0] * k
+        for rows in sorted(wholes, key=len, reverse=True):
+            fold = min(range(k), key=lambda f: (here[f], in_all[f], f))
+            here[fold] += len(rows)
+            in_all[fold] += len(rows)
+            for i in rows:
+                found[i] = fold
+    return found
+
+
+def _by_stratum(
+    groups: Sequence[int], ids: Sequence[str], strata: Sequence[Stratum], key: str
+) -> Iterator[list[list[int]]]:
+    """The groups of each stratum in the order of their ranks; a group's stratum is the commonest of its rows."""
+    members: dict[int, list[int]] = defaultdict(list)
+    for i, group in enumerate(groups):
+        members[group].append(i)
+    found: dict[Stratum, list[list[int]]] = defaultdict(list)
+    for rows in members.values():
+        counts = Counter(strata[i] for i in rows)
+        found[min(counts, key=lambda s: (-counts[s], s))].append(rows)
+    for _, wholes in sorted(found.items()):
+        yield sorted(wholes, key=lambda rows: _rank(key, min(ids[i] for i in rows)))
+
+
+def group_leak(cells: Sequence[str], parts: Sequence[str]) -> GroupLeak:
+    """What crosses between partitions by equal cells of one column; both align with the rows of the metadata."""
+    images: dict[str, Counter[str]] = defaultdict(Counter)
+    for cell, part in zip(cells, parts, strict=True):
+        if part != "unused" and is_label(cell):
+            images[cell.strip()][part] += 1
+    n_test = n_validation = n_pairs = 0
+    for n in images.values():
+        seen = n["train"] + n["validation"]
+        n_test += n["test"] if seen else 0
+        n_validation += n["validation"] if n["train"] else 0
+        n_pairs += n["test"] * seen
+    return GroupLeak(n_test, n_validation, n_pairs)
 
 
 def _rank(key: str, name: str) -> tuple[bytes, str]:

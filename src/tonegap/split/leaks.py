@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tonegap.data.metadata import Metadata
-from tonegap.split.grouped import shared_with_training
+from tonegap.formats.record import GroupLeak
+from tonegap.split.grouped import group_leak
 from tonegap.split.parts import SplitAssignment
 
 
@@ -48,13 +49,19 @@ def leaked_by_tone(
     return dict(Counter(tone_of[i] for group in crossing for i in group.test))
 
 
-def grouped_test_images(
-    groups: Sequence[str], metadata: Metadata, made: SplitAssignment
-) -> int | None:
-    """How many test images are of a patient or lesion that training or validation has; None without such columns."""
-    there = [column for column in groups if column in metadata.columns]
-    if not there:
-        return None
-    columns = {column: metadata.columns[column] for column in there}
-    used = {i: part for i, part in zip(made.ids, made.parts, strict=True) if part != "unused"}
-    return shared_with_training(columns, metadata.ids, used)
+def split_lines(
+    sizes: Mapping[str, int], n_kept: int, n_without_tone: int, leaks: Mapping[str, GroupLeak]
+) -> list[str]:
+    """What a person should know of a split before a number: images of unknown tone, and patients on both sides.
+
+    `n_kept` images of unknown tone take part, `n_without_tone` of the task's classes do not.
+    """
+    lines = [leak.text(name, sizes["test"], sizes["validation"]) for name, leak in leaks.items()]
+    if n_without_tone:
+        return [f"images of unknown tone: {n_without_tone:,} left out", *lines]
+    return [f"images of unknown tone: {n_kept:,} kept", *lines] if n_kept else lines
+
+
+def group_leaks(metadata: Metadata, made: SplitAssignment) -> dict[str, GroupLeak]:
+    """What crosses between partitions by each group column of the data set; both have the same rows."""
+    return {name: group_leak(cells, made.parts) for name, cells in metadata.groups.items()}

@@ -15,7 +15,8 @@ from tonegap.declared.task import Task
 from tonegap.errors import BadData
 from tonegap.formats.record import DataId, Leaks
 from tonegap.scores.rules import ScoringRules
-from tonegap.split.leaks import crossing_groups, grouped_test_images, leaked_by_tone
+from tonegap.split.grouped import components
+from tonegap.split.leaks import crossing_groups, group_leaks, leaked_by_tone
 from tonegap.split.partition import partition
 from tonegap.split.parts import SplitAssignment
 from tonegap.split.scorable import check_scorable
@@ -25,19 +26,34 @@ from tonegap.split.view import PartitionImages, TaskView
 
 @dataclass(frozen=True, slots=True)
 class LoadedData:
-    """A data set with its metadata, its image index and the lesion masks of its images."""
+    """A data set with its metadata, its image index and the lesion masks of its images.
+
+    `units` numbers what intervals resample together: near-duplicates, and images of one patient or lesion.
+    """
 
     dataset: Dataset
     metadata: Metadata
     index: ImageIndex
     masks: Mapping[str, Path]
+    units: Mapping[str, int]
 
 
 def load_data(dataset: Dataset, data_root: Path, cache_dir: Path, workers: int) -> LoadedData:
     """A data set's metadata and images in a download, or in a folder that was drawn."""
     metadata = read_metadata(dataset, data_root)
     index = index_images(dataset, metadata, data_root, cache_dir, workers)
-    return LoadedData(dataset, metadata, index, mask_paths(dataset, metadata, index))
+    masks = mask_paths(dataset, metadata, index)
+    return LoadedData(dataset, metadata, index, masks, _units(metadata, index))
+
+
+def _units(metadata: Metadata, index: ImageIndex) -> Mapping[str, int]:
+    if not metadata.groups:
+        return index.groups
+    rows = [i for i, image_id in enumerate(metadata.ids) if image_id in index.groups]
+    ids = [metadata.ids[i] for i in rows]
+    columns = {name: [cells[i] for i in rows] for name, cells in metadata.groups.items()}
+    near = [str(index.groups[image_id]) for image_id in ids]
+    return dict(zip(ids, components({"": near, **columns}, len(ids)), strict=True))
 
 
 def task_view(
@@ -70,6 +86,8 @@ def task_view(
         test=rows["test"],
         leaks=_leaks(made, data),
         methods_see_duplicates=task.file.leaks.methods_see_duplicates,
+        methods_see_groups=task.file.leaks.methods_see_groups,
+        n_without_tone=made.n_without_tone,
     )
 
 
@@ -77,8 +95,8 @@ def _leaks(made: SplitAssignment, data: LoadedData) -> Leaks:
     """What crosses from training or validation into test: near-duplicates, and declared groups."""
     crossing = crossing_groups(made, data.index.groups)
     by_tone = {tone or "unknown": n for tone, n in leaked_by_tone(made, crossing).items()}
-    grouped = grouped_test_images(data.dataset.file.groups, data.metadata, made)
-    return Leaks(len(crossing), sum(by_tone.values()), dict(sorted(by_tone.items())), grouped)
+    crossed = group_leaks(data.metadata, made)
+    return Leaks(len(crossing), sum(by_tone.values()), dict(sorted(by_tone.items())), crossed)
 
 
 def _check_scorable(
@@ -106,7 +124,7 @@ def _rows(made: SplitAssignment, part: str, data: LoadedData) -> PartitionImages
         sha256=tuple(index.sha256[image_id] for image_id in ids),
         paths=tuple(index.paths[image_id] for image_id in ids),
         masks=masks if any(masks) else (),
-        groups=tuple(index.groups[image_id] for image_id in ids),
+        groups=tuple(data.units[image_id] for image_id in ids),
     )
 
 

@@ -4,14 +4,15 @@ The mistake it exists to prevent: another release of a library, or another copy 
 that quietly makes another split, so that two numbers in one table come from different test sets.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from tonegap.data.metadata import Metadata
-from tonegap.declared.split_rules import Carve
+from tonegap.declared.split_rules import Carve, GroupedCarve, PinnedList, PublishedValidation
 from tonegap.declared.task import Task
 from tonegap.errors import BadSplit
+from tonegap.split.grouped import held_out
 from tonegap.split.parts import PARTITIONS, SplitAssignment
-from tonegap.split.pins import check_ids, check_pin, pin_name
+from tonegap.split.pins import check_ids, check_pin, pin_name, pinned_parts
 from tonegap.split.published import published_parts
 from tonegap.split.rows import SelectedRows, axis_tones, positive_classes, rows_of
 from tonegap.split.validation import carve
@@ -39,26 +40,33 @@ def partition(task: Task, metadata: Metadata, seed: int) -> SplitAssignment:
     return made
 
 
-def new_partition(task: Task, metadata: Metadata, seed: int) -> SplitAssignment:
-    """The partition of a seed that is to be pinned.
+def new_partition(
+    task: Task, metadata: Metadata, seed: int, listed: Mapping[str, str] | None = None
+) -> SplitAssignment:
+    """The partition of a seed that is to be pinned; `listed` is a published list, image id -> partition.
 
     Raises BadSplit as `partition` does for the first pin that is there: who cannot remake an old
     pin must not add a new one.
     """
     for key in list(task.file.pins)[:1]:
         partition(task, metadata, int(key) if task.seeded else seed)
-    return unchecked_partition(task, metadata, seed)
+    return unchecked_partition(task, metadata, seed, listed)
 
 
-def unchecked_partition(task: Task, metadata: Metadata, seed: int) -> SplitAssignment:
-    """What the task's rules give for a seed, whatever is pinned.
+def unchecked_partition(
+    task: Task, metadata: Metadata, seed: int, listed: Mapping[str, str] | None = None
+) -> SplitAssignment:
+    """What the task's rules give for a seed, whatever is pinned; a split by list without one is that of its pin.
 
     Raises BadSplit if a rule cannot be applied or leaves training, validation or test set empty.
     """
     rows = rows_of(task, metadata)
-    parts = published_parts(task.file.split, rows, seed)
     rule = task.file.validation
-    if isinstance(rule, Carve):
+    if isinstance(task.file.split, PinnedList) and (listed or task.file.pins):
+        parts = _listed_parts(task, rows, listed or pinned_parts(task, metadata, seed))
+    else:
+        parts = published_parts(task.file.split, rows, seed)
+    if not isinstance(rule, PublishedValidation):
         parts = _with_validation(rule, rows, parts, f"{task.id}:{task.pin_key(seed)}")
     made = _spread(task, rows, parts)
     for part, n in made.sizes.items():
@@ -70,15 +78,28 @@ def unchecked_partition(task: Task, metadata: Metadata, seed: int) -> SplitAssig
     return made
 
 
-def _with_validation(rule: Carve, rows: SelectedRows, parts: Sequence[str], key: str) -> list[str]:
+def _listed_parts(task: Task, rows: SelectedRows, listed: Mapping[str, str]) -> list[str]:
+    """The parts as a list has them; what it calls validation is for training where the task carves its own."""
+    parts = [listed.get(image_id, "unused") for image_id in rows.ids]
+    if isinstance(task.file.validation, PublishedValidation):
+        return parts
+    return ["train" if part == "validation" else part for part in parts]
+
+
+def _with_validation(
+    rule: Carve | GroupedCarve, rows: SelectedRows, parts: Sequence[str], key: str
+) -> list[str]:
     """The parts with some of `train` turned into `validation`."""
-    ids = rows.ids
-    of_row = {"tone": [tone or "unknown" for tone in rows.tones], "class": rows.classes}
-    columns = [of_row[name] for name in rule.strata]
     training = [i for i, part in enumerate(parts) if part == "train"]
-    strata = [tuple(column[i] for column in columns) for i in training]
-    kept = carve([ids[i] for i in training], strata, rule.fraction, key)
-    return ["validation" if i in kept else p for i, p in zip(ids, parts, strict=True)]
+    every, all_ids = rows.strata(rule.strata), rows.ids
+    ids, strata = [all_ids[i] for i in training], [every[i] for i in training]
+    if isinstance(rule, Carve):
+        kept = carve(ids, strata, rule.fraction, key)
+    else:
+        groups = rows.groups(rule.columns)
+        own = [groups[i] for i in training]
+        kept = frozenset(ids[i] for i in held_out(own, ids, strata, rule.fraction, key))
+    return ["validation" if i in kept else p for i, p in zip(all_ids, parts, strict=True)]
 
 
 def _spread(task: Task, rows: SelectedRows, parts: Sequence[str]) -> SplitAssignment:
@@ -97,4 +118,5 @@ def _spread(task: Task, rows: SelectedRows, parts: Sequence[str]) -> SplitAssign
         tones=axis_tones(task, metadata),
         classes=classes,
         positive=positive_classes(task, rows, classes),
+        n_without_tone=rows.n_without_tone,
     )

@@ -12,7 +12,8 @@ class SplitAssignment:
 
     `labels` are the task's class names, None where unused. `tones` are those of the task's axis,
     None where unknown. `classes` spells out the task's classes ("all" included), `positive` those
-    that together are the event of sensitivity and specificity.
+    that together are the event of sensitivity and specificity. `n_without_tone`: images of one of the classes that
+    are unused because nobody knows their tone.
     """
 
     ids: tuple[str, ...]
@@ -21,6 +22,7 @@ class SplitAssignment:
     tones: tuple[str | None, ...]
     classes: tuple[str, ...] = ()
     positive: tuple[str, ...] = ()
+    n_without_tone: int = 0
 
     def members(self, part: str) -> tuple[str, ...]:
         """The ids of one partition, in file order."""

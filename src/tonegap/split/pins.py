@@ -51,6 +51,14 @@ def pin_sizes(task: Task, key: str) -> dict[str, int]:
     return {part: codes.count(place) for place, part in enumerate(PARTITIONS)}
 
 
+def pinned_parts(task: Task, metadata: Metadata, seed: int) -> dict[str, str]:
+    """The partition of each id as a seed's pin has it, for metadata that `check_ids` let pass. Raises BadRoom."""
+    key = task.pin_key(seed)
+    codes = _assignment(task, task.file.pins[key], key, len(metadata.ids))
+    places = zip(sorted(metadata.ids), codes, strict=True)
+    return {image_id: PARTITIONS[place] for image_id, place in places}
+
+
 def libraries() -> str:
     """The releases of the libraries that decide a published split."""
     return ", ".join(f"{name} {version(name)}" for name in _DECIDING)

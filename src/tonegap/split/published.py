@@ -6,11 +6,12 @@ They are imported inside the functions, so that tasks without them stay fast.
 """
 
 from collections.abc import Iterable, Sequence
-from fractions import Fraction
 from typing import assert_never
 
 from tonegap.declared.split_rules import (
     GroupedHoldout,
+    GroupedKFold,
+    PinnedList,
     RandomHoldout,
     RandomThreeWay,
     ReferenceImages,
@@ -20,7 +21,7 @@ from tonegap.declared.split_rules import (
     ValueHoldout,
 )
 from tonegap.errors import BadSplit
-from tonegap.split.grouped import components, held_out
+from tonegap.split.grouped import folds, held_out
 from tonegap.split.rows import SelectedRows
 
 
@@ -31,7 +32,17 @@ def published_parts(rule: SplitRule, rows: SelectedRows, seed: int) -> list[str]
     """
     match rule:
         case GroupedHoldout():
-            return _grouped_holdout(rule, rows, seed)
+            strata = rows.strata(rule.strata)
+            groups, key = rows.groups(rule.columns), f"test:{seed}"
+            test = held_out(groups, rows.ids, strata, rule.test_fraction, key)
+            return _parts(len(rows.index), test=test)
+        case GroupedKFold():
+            return _grouped_k_fold(rule, rows, seed)
+        case PinnedList():
+            raise BadSplit(
+                f"{rows.metadata.path}: the split is a published list, and the task has no pin of it yet; "
+                "pin it with `tonegap split TASK --root DIR --pin --from LIST`"
+            )
         case RandomHoldout():
             return _random_holdout(rule, rows, seed)
         case RandomThreeWay():
@@ -57,22 +68,11 @@ def _random_holdout(rule: RandomHoldout, rows: SelectedRows, seed: int) -> list[
     return _parts(len(rows.index), test=test)
 
 
-def _grouped_holdout(rule: GroupedHoldout, rows: SelectedRows, seed: int) -> list[str]:
-    n, ids = len(rows.index), rows.ids
-    groups = components({column: rows.cells(column) for column in rule.columns}, n)
-    strata = rows.cells(rule.stratify) if rule.stratify else ("",) * n
-    test = held_out(groups, ids, strata, rule.test_fraction, f"test:{seed}")
-    left = [i for i in range(n) if i not in test]
-    # The share is of all images, so that 0.2 and 0.2 are as many of each.
-    share = float(Fraction(str(rule.validation_fraction)) * n / len(left)) if left else 0.0
-    validation = held_out(
-        [groups[i] for i in left],
-        [ids[i] for i in left],
-        [strata[i] for i in left],
-        share,
-        f"validation:{seed}",
-    )
-    return _parts(n, test=test, validation=[left[i] for i in validation])
+def _grouped_k_fold(rule: GroupedKFold, rows: SelectedRows, seed: int) -> list[str]:
+    shuffle, tested = divmod(seed, rule.folds)
+    strata = rows.strata(rule.strata)
+    found = folds(rows.groups(rule.columns), rows.ids, strata, rule.folds, f"folds:{shuffle}")
+    return _parts(len(found), test=[i for i, fold in enumerate(found) if fold == tested])
 
 
 def _random_three_way(rule: RandomThreeWay, rows: SelectedRows) -> list[str]:
@@ -126,9 +126,8 @@ def _text_side(cell: str, rule: TextHoldout) -> str:
 
 
 def _value_side(cell: str, rule: ValueHoldout) -> str:
-    if cell in rule.train:
-        return "train"
-    return "test" if cell in rule.test else "unused"
+    sides = {"train": rule.train, "validation": rule.validation, "test": rule.test}
+    return next((side for side, values in sides.items() if cell in values), "unused")
 
 
 def _common_only(sides: list[str], rows: SelectedRows, column: str) -> list[str]:

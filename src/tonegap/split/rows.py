@@ -8,24 +8,50 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tonegap.data.metadata import Metadata, first_three
+from tonegap.declared.split_rules import Stratum
 from tonegap.declared.task import Task
 from tonegap.errors import BadSplit
+from tonegap.split.grouped import components
 from tonegap.split.labels import doubled, is_label, misspelt
 
 
 @dataclass(frozen=True, slots=True)
 class SelectedRows:
-    """Images that take part, in file order: `index` is each one's row in the metadata."""
+    """Images that take part, in file order: `index` is each one's row in the metadata.
+
+    `n_without_tone`: images of a class of the task that take no part because nobody knows their tone.
+    """
 
     metadata: Metadata
     index: tuple[int, ...]
     classes: tuple[str, ...]
     tones: tuple[str | None, ...]
+    n_without_tone: int = 0
 
     @property
     def ids(self) -> tuple[str, ...]:
         """The ids, in file order."""
         return tuple(self.metadata.ids[i] for i in self.index)
+
+    def strata(self, names: Sequence[Stratum]) -> list[tuple[str, ...]]:
+        """What each row has of tone and class, in the order of the names."""
+        of_row = {"tone": [tone or "unknown" for tone in self.tones], "class": self.classes}
+        columns = [of_row[name] for name in names]
+        return [tuple(column[i] for column in columns) for i in range(len(self.index))]
+
+    def groups(self, columns: Sequence[str]) -> list[int]:
+        """For each row a number that images of one group share; of all the data set's groups where no columns.
+
+        Raises BadSplit if a column is missing, or nothing says what belongs together.
+        """
+        named = {column: column_of(self.metadata, column) for column in columns}
+        if not (named or self.metadata.groups):
+            raise BadSplit(
+                f"{self.metadata.path}: the task keeps groups whole, and nothing says which images belong together; "
+                "name the columns of patient or lesion as `groups` in dataset.toml"
+            )
+        every = components(named or self.metadata.groups, len(self.metadata.ids))
+        return [every[i] for i in self.index]
 
     def cells(self, column: str) -> tuple[str, ...]:
         """A metadata column's cells for these rows. Raises BadSplit if there is none."""
@@ -65,15 +91,19 @@ def rows_of(task: Task, metadata: Metadata) -> SelectedRows:
     names = [labels.rename.get(c, c) for c in cells]
     tones = axis_tones(task, metadata)
     declared = frozenset(task.classes)
-    index = tuple(
+    of_class = [
         i
         for i, name in enumerate(names)
-        if cells[i] not in labels.exclude
-        and (name in declared if declared else is_label(name))
-        and (tones[i] is not None or task.file.tones.keep_unknown)
-    )
+        if cells[i] not in labels.exclude and (name in declared if declared else is_label(name))
+    ]
+    keep = task.file.tones.keep_unknown
+    index = tuple(i for i in of_class if keep or tones[i] is not None)
     rows = SelectedRows(
-        metadata, index, tuple(names[i] for i in index), tuple(tones[i] for i in index)
+        metadata,
+        index,
+        tuple(names[i] for i in index),
+        tuple(tones[i] for i in index),
+        len(of_class) - len(index),
     )
     _check_spelling(task, metadata, cells, names)
     _check_classes(task, rows, names)

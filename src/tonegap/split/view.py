@@ -15,6 +15,7 @@ import msgspec
 from tonegap.files import sha256_file, sha256_lines
 from tonegap.formats.record import DataId, Leaks
 from tonegap.formats.truth import PartTruth, TaskTruth
+from tonegap.split.leaks import split_lines
 from tonegap.tones import GROUPS, TYPES
 
 
@@ -22,8 +23,8 @@ from tonegap.tones import GROUPS, TYPES
 class PartitionImages:
     """The images of one partition, aligned: ids, labels, tones, content hashes, files, masks, groups.
 
-    `masks` is empty where no image has one, else None for each image without. `groups` numbers
-    near-duplicate groups across all partitions; empty: not known.
+    `masks` is empty where no image has one, else None for each image without. `groups` numbers what intervals
+    resample together, across all partitions: near-duplicates, and images of one patient or lesion; empty: not known.
     """
 
     ids: tuple[str, ...]
@@ -78,19 +79,24 @@ class PartitionImages:
 
 
 class Kin(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The held-out image that another is a copy of: by which rule, its id and partition."""
+    """The held-out image that another is a copy of, or is of one group with: by which rule, its id and partition.
+
+    `of_group`: not a copy, but of the same patient or lesion.
+    """
 
     rule: str
     image_id: str
     partition: str
+    of_group: bool = False
 
 
 @dataclass(frozen=True)
 class TaskView:
     """One task at one split seed, as the engine holds it (labels of test images included).
 
-    `kin` maps a training image to its copy among the validation or test images; no method sees such an
-    image, unless the task says that methods do.
+    `kin` maps a training image to its copy, or another photograph of its patient, among the validation or test
+    images; no method sees such an image, unless the task says that methods do. `n_without_tone`: images that the
+    task leaves out because nobody knows their tone.
     """
 
     task: str
@@ -109,18 +115,29 @@ class TaskView:
     leaks: Leaks
     kin: Mapping[str, Kin] = field(default_factory=dict)
     methods_see_duplicates: bool = False
+    methods_see_groups: bool = False
+    n_without_tone: int = 0
 
     @cached_property
     def method_train(self) -> PartitionImages:
-        """The training images that a method sees: all but those with a copy that is held out."""
-        if self.methods_see_duplicates or not self.kin:
-            return self.train
-        return self.train.without(self.kin)
+        """The training images that a method sees: all but those with a copy, or a patient, that is held out."""
+        withheld = {i for i, kin in self.kin.items() if not self._is_shown(kin)}
+        return self.train.without(withheld) if withheld else self.train
 
     @property
-    def n_kin_by_rule(self) -> dict[str, int]:
-        """How many training images have a copy that is held out, by the rule that found it."""
-        return dict(sorted(Counter(kin.rule for kin in self.kin.values()).items()))
+    def lines(self) -> list[str]:
+        """What a person should know of the split before a number."""
+        sizes = {name: len(rows.ids) for name, rows in self.partitions.items()}
+        n_kept = sum(rows.tones.count(None) for rows in self.partitions.values())
+        return split_lines(sizes, n_kept, self.n_without_tone, self.leaks.groups)
+
+    def n_kin(self, *, shown: bool) -> dict[str, int]:
+        """How many training images with kin that is held out methods see, or do not see, by the rule that found it."""
+        rules = [kin.rule for kin in self.kin.values() if self._is_shown(kin) == shown]
+        return dict(sorted(Counter(rules).items()))
+
+    def _is_shown(self, kin: Kin) -> bool:
+        return self.methods_see_groups if kin.of_group else self.methods_see_duplicates
 
     @cached_property
     def method_ids(self) -> frozenset[str]:

@@ -52,7 +52,7 @@ def _name(made: Path, key: str, view: TaskView) -> str:
         view.validation.image_digest,
         view.test.image_digest,
         {image_id: kin.image_id for image_id, kin in view.kin.items()},
-        view.methods_see_duplicates,
+        [view.methods_see_duplicates, view.methods_see_groups],
     ]
     return digest_of(compared)
 

@@ -6,24 +6,35 @@ from a held-out image or from a copy of one, learned parts included, or that sho
 image of the data set, for nobody knows what that shows.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from tonegap.data.metadata import Metadata
 from tonegap.files import sha256_file
 from tonegap.formats.lineage import UNKNOWN_SOURCE
 from tonegap.split.view import Kin, PartitionImages
 from tonegap.synthetic.external_set import ExternalSet, SetRow
-from tonegap.synthetic.findings import STRANGER, LeakFinding, descent, is_unknown
+from tonegap.synthetic.findings import (
+    DESCENDS,
+    DESCENDS_COPY,
+    DESCENDS_GROUP,
+    STRANGER,
+    LeakFinding,
+    descent,
+    is_unknown,
+)
 from tonegap.synthetic.likeness import showing
 from tonegap.synthetic.sources import KnownImages
-from tonegap.synthetic.withheld import HeldOut, kin_of
+from tonegap.synthetic.withheld import HeldOut, group_kin, kin_of
 
 DONOR = "the donor is a test image (cgDDI)"
 PAIR = "healthy image and disease make up a test image (cgDDI)"
 PUBLISHED = "dropped by cgDDI's strict rule"
 ANCESTOR = "a source, or an image behind a learned part, is held out"
 COPY = "one of those has a copy that is held out"
+GROUP = "one of those is of a patient or lesion that is held out"
 SHOWS = "the image itself shows a held-out image"
 FOREIGN = "a source, or an image behind a learned part, is no image of the data set"
 OURS = "dropped by tonegap's rule"
@@ -38,7 +49,7 @@ class RealImages:
 
     `parts` maps every real id to its partition, `labels` to its label as the data set spells it; `train` and
     `held` are the images whose file is here, `groups` their near-duplicate groups, `images` the names they go by.
-    `cache_dir` keeps what is found out about them.
+    `cache_dir` keeps what is found out about them, `metadata` says whose they are.
     """
 
     parts: Mapping[str, str]
@@ -48,6 +59,7 @@ class RealImages:
     groups: Mapping[str, int]
     cache_dir: Path
     images: KnownImages
+    metadata: Metadata
 
     @property
     def pictures(self) -> bool:
@@ -91,15 +103,16 @@ def audit_set(made: ExternalSet, truth: RealImages) -> OutsideAudit:
         if (finding := descent(image_id, ids, held_out, kin))
     ]
     shows = _showing(made, truth, ancestors) if truth.pictures else []
-    copies = {f.image_id for f in descends if f.via != f.held_out}
+    rules = Counter(f.rule for f in descends)
     refused = {f.image_id for f in (*descends, *shows, *foreign)}
     kept = tuple(row for row in made.rows if row.image_id not in refused)
     counts = {
         DONOR: len(donor),
         PAIR: len(pair),
         PUBLISHED: len(donor | pair),
-        ANCESTOR: len(descends) - len(copies),
-        COPY: len(copies),
+        ANCESTOR: rules[DESCENDS],
+        COPY: rules[DESCENDS_COPY],
+        GROUP: rules[DESCENDS_GROUP],
         SHOWS: len({f.image_id for f in shows}),
         FOREIGN: len(foreign),
         OURS: len(refused),
@@ -148,10 +161,13 @@ def _plain(label: str) -> str:
 
 
 def _kin(truth: RealImages) -> dict[str, Kin]:
-    """Copies of held-out images, also among images that the task leaves unused."""
+    """Copies of held-out images and images of their patients, also among images that the task leaves unused."""
+    held_out = truth.held_out
+    others = (image_id for image_id in truth.parts if image_id not in held_out)
+    of_groups = group_kin(others, held_out, truth.metadata)
     if truth.pictures:
-        return kin_of(truth.train, truth.held, truth.groups, truth.cache_dir)
-    return {}
+        return of_groups | kin_of(truth.train, truth.held, truth.groups, truth.cache_dir)
+    return of_groups
 
 
 def _showing(

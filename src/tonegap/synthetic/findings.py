@@ -13,6 +13,7 @@ from tonegap.split.view import Kin
 SCHEMA = "tonegap/audit@1"
 DESCENDS = "descends from it"
 DESCENDS_COPY = "descends from a copy of it"
+DESCENDS_GROUP = "descends from an image of the same patient or lesion"
 STRANGER = "source is no image of the data set"
 _NAMED = 3
 
@@ -80,7 +81,8 @@ def descent(
     for ancestor in ancestors:
         if ancestor in kin:
             found = kin[ancestor]
-            return LeakFinding(image_id, DESCENDS_COPY, found.image_id, found.partition, ancestor)
+            rule = DESCENDS_GROUP if found.of_group else DESCENDS_COPY
+            return LeakFinding(image_id, rule, found.image_id, found.partition, ancestor)
     return None
 
 

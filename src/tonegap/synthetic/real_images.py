@@ -51,4 +51,5 @@ def read_truth(
         groups=index.groups,
         cache_dir=store.folder / AUDITS,
         images=KnownImages(metadata.ids, image_names(dataset, metadata)),
+        metadata=metadata,
     )

@@ -1,18 +1,21 @@
-"""Which training images have a copy among the validation or test images: none of them is for a method's eyes.
+"""Which training images have a copy, or a patient, among the validation or test images: no method sees them.
 
 Copies are those of the data set's near-duplicate groups, and crops. The mistake it exists to prevent: a test image that
 reaches training by way of a generator that saw its double.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
 from tonegap.closure import code_digest
+from tonegap.data.metadata import Metadata
 from tonegap.errors import StoreError
 from tonegap.files import digest_of, write_atomic
+from tonegap.formats.record import group_word
+from tonegap.split.labels import is_label
 from tonegap.split.view import Kin, PartitionImages
 from tonegap.store.seals import read_sealed, remove_unit, write_seal
 from tonegap.synthetic.copies import find_copies
@@ -64,6 +67,28 @@ def kin_of(
             found[image_id] = Kin(NEAR_DUPLICATE, *held[first[groups[image_id]]])
     for image_id, kin in _kept_copies(train, held, cache_dir).items():
         found.setdefault(image_id, kin)
+    return found
+
+
+def group_kin(
+    train: Iterable[str], held_out: Mapping[str, str], metadata: Metadata
+) -> dict[str, Kin]:
+    """For each training image of a patient or lesion that is held out: by which column, and one image of that.
+
+    `held_out` maps the ids of validation and test images to their partition.
+    """
+    found: dict[str, Kin] = {}
+    for name, cells in metadata.groups.items():
+        of_image = {i: c.strip() for i, c in zip(metadata.ids, cells, strict=True) if is_label(c)}
+        first: dict[str, str] = {}
+        for image_id in held_out:
+            if image_id in of_image:
+                first.setdefault(of_image[image_id], image_id)
+        for image_id in train:
+            other = first.get(of_image.get(image_id, ""))
+            if other is not None:
+                kin = Kin(f"same {group_word(name)}", other, held_out[other], of_group=True)
+                found.setdefault(image_id, kin)
     return found
 
 

@@ -147,6 +147,15 @@ def test_a_damaged_sheet_is_named(quality, file, content, words):
         sheets_of(quality)
 
 
+def test_a_sheet_that_became_a_link_to_itself_is_damaged_and_not_absent(quality):
+    plan, _ = quality()
+    path = quality.folder(plan) / SHEET
+    path.unlink()
+    path.symlink_to(path)
+    with pytest.raises(StoreError, match="quality"):
+        sheets_of(quality)
+
+
 @pytest.mark.parametrize(
     ("value", "error", "text"),
     [

@@ -3,6 +3,7 @@
 What is no longer there is None, and the card says so.
 """
 
+import os
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -98,7 +99,9 @@ def _record(suite: SuiteRun, stage: str) -> Record | None:
 def _contents(store: Path, stage: str) -> Contents | None:
     """What the files of a generate stage say; None where they are gone. Raises StoreError for changed ones."""
     folder = store / stage_unit(stage)
-    said = damage(store, stage_unit(stage), without=("images",)) if folder.exists() else None
+    said = (
+        damage(store, stage_unit(stage), without=("images",)) if os.path.lexists(folder) else None
+    )
     if said:
         raise StoreError(f"{store}: {said}; {AGAIN}")
     try:

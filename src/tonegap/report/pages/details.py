@@ -3,7 +3,7 @@
 The mistake it exists to prevent: a number whose data, code and circumstances nobody can name.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from tonegap.formats.record import SELECTIONS, Isolation, PartitionId, Record
@@ -110,7 +110,8 @@ def _data_note(seeds: Sequence[int], record: Record) -> DataNote:
         ("Minimum support", f"{record.min_support} images, or a score is undefined"),
         ("Positive classes", ", ".join(record.positive) or "none declared"),
         ("Near-duplicates across the test border", _leaks(leaks.n_groups, leaks.n_test_images)),
-        *_grouped(leaks.n_test_images_of_groups, record),
+        *_grouped(record),
+        ("Images of unknown tone", _unknown(record)),
     )
     lines = tuple(_partition_line(name, part, tones) for name, part in parts)
     return DataNote(_listed(seeds), facts, tones, lines)
@@ -123,13 +124,19 @@ def _tones(parts: Iterable[PartitionId]) -> tuple[str, ...]:
     return (*known, *({_UNKNOWN} & found))
 
 
-def _grouped(n_images: int | None, record: Record) -> tuple[tuple[str, str], ...]:
-    """The line on patients and lesions, where the data set says which images belong together."""
-    if n_images is None:
-        return ()
-    n = record.partitions["test"].n
-    share = f"{n_images:,} ({100 * n_images / n:.1f} %)" if n_images else "none"
-    return (("Test images of a patient or lesion in training", share),)
+def _grouped(record: Record) -> Iterator[tuple[str, str]]:
+    """A line for patients and one for lesions, where the data set says which images belong together."""
+    n_test, n_validation = (record.partitions[name].n for name in ("test", "validation"))
+    for column, leak in record.leaks.groups.items():
+        name, _, text = leak.text(column, n_test, n_validation).partition(": ")
+        yield name.capitalize(), text
+
+
+def _unknown(record: Record) -> str:
+    n_kept = sum(part.n_by_tone.get(_UNKNOWN, 0) for part in record.partitions.values())
+    if record.n_without_tone:
+        return f"{record.n_without_tone:,} left out of the task"
+    return f"{n_kept:,} kept: in the scores over all images, in no tone's" if n_kept else "none"
 
 
 def _leaks(n_groups: int, n_images: int) -> str:

@@ -109,7 +109,7 @@ def entry_page(kept: EntryKept, links: Links, again: Reproduction) -> EntryPage:
     curve, about = _learning(kept)
     return EntryPage(
         title=row.entry.label,
-        task=table_title(table).removesuffix(" [stand-in images]"),
+        task=table_title(table).replace(" [stand-in images]", ""),
         stand_in=kept.question.stand_in,
         images_note=images_note(table) or "",
         marks=tuple((mark, MARKS[mark]) for mark in row.marks),

@@ -10,7 +10,7 @@ from dataclasses import asdict
 
 from tonegap.files import digest_of
 from tonegap.formats.record import EntryId
-from tonegap.report.phrases import table_title
+from tonegap.report.phrases import table_name
 from tonegap.results.board import Leaderboard
 from tonegap.results.claims import Claims
 from tonegap.results.model import LeaderboardTable, Row
@@ -42,7 +42,7 @@ def pair_links(board: Leaderboard, claims: Claims) -> dict[str, str]:
 
 def task_slugs(board: Leaderboard) -> dict[int, str]:
     """The name of each table with claims in addresses, by the id of its claims."""
-    names = slugs([table_title(claims.table) for claims in board.claims])
+    names = slugs([table_name(claims.table) for claims in board.claims])
     return dict(zip(map(id, board.claims), names, strict=True))
 
 

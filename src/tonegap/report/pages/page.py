@@ -115,7 +115,7 @@ def page_table(board: Leaderboard, table: LeaderboardTable, number: int) -> Page
     return PageTable(
         id=f"t{number}",
         table=table,
-        title=table_title(table).removesuffix(" [stand-in images]"),
+        title=table_title(table).replace(" [stand-in images]", ""),
         images_note=images_note(table),
         answer=answer(board, table),
         shared_marks=shared_marks(table),

@@ -1,5 +1,6 @@
 """Which files of a store and a suite root make up the bundle of a suite that ran."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -65,7 +66,7 @@ def _check_stages(store: Path, run: SuiteRun) -> None:
     stages = {s.key for cell in run.cells if cell.record for s in cell.record.stages}
     for key in sorted(stages):
         said = damage(store, stage_unit(key), deep=True, without=_NOT_BUNDLED)
-        if said and (store / stage_unit(key)).exists():
+        if said and os.path.lexists(store / stage_unit(key)):
             raise StoreError(f"{store}: {said}; {AGAIN}")
     truth_of = kept_truths(store)
     for record in (cell.record for cell in run.cells if cell.record and cell.record.truth_sha256):
