@@ -21,6 +21,11 @@ _HALF_WRITTEN = re.compile(r"\..+\.[a-z0-9_]{8}")  # as `tempfile` ends a name
 _NOT_CONTENT = frozenset({"__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".git"})
 
 
+def is_there(path: Path) -> bool:
+    """Whether something has that name, a link that leads nowhere included: that is damage, no absence."""
+    return os.path.lexists(path)
+
+
 def sha256_bytes(content: bytes) -> str:
     """Hex SHA-256 of bytes."""
     return hashlib.sha256(content).hexdigest()

@@ -1,6 +1,5 @@
 """The answers that a store kept of a record: its predictions and the truth they were held against."""
 
-import os
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import TypeVar
 import msgspec
 
 from tonegap.errors import BadOutput, BadPredictions, StoreError
-from tonegap.files import sha256_file
+from tonegap.files import is_there, sha256_file
 from tonegap.formats.record import Record
 from tonegap.formats.truth import TaskTruth, decode_truth, truth_place
 from tonegap.run.outputs import find_predictions
@@ -116,7 +115,7 @@ def _kept(
         truth = truth_of(record)
         home, key = _home_of(store, record)
         folder = home / stage_unit(key)
-        if truth is None or not key or not os.path.lexists(folder):
+        if truth is None or not key or not is_there(folder):
             return None
         try:
             path = find_predictions(folder)

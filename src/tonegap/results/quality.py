@@ -3,7 +3,6 @@
 The mistake it exists to prevent: a set without a sheet that looks like a set without faults.
 """
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from tonegap.errors import StoreError
-from tonegap.files import sha256_bytes
+from tonegap.files import is_there, sha256_bytes
 from tonegap.formats.quality_sheet import SCHEMA, Sheet, decode_sheet
 from tonegap.run.sheet_maker import SHEET, sheet_folder
 from tonegap.store.layout import sheet_unit
@@ -93,7 +92,7 @@ def _read(store: Path, key: str, users: Sequence[_User]) -> SetSheet | None:
     """The sheet of that key; None where neither it nor an entry that would use it is there."""
     path = sheet_folder(store, key) / SHEET
     variants = tuple(sorted({user.variant for user in users}))
-    if os.path.lexists(path):  # a link that leads nowhere is damage, no absence
+    if is_there(path):  # a link that leads nowhere is damage, no absence
         return replace(read_sheet(store, key), variants=variants)
     if not users:
         return None  # the set was never made: the report's list of what is missing says so

@@ -3,7 +3,6 @@
 What is no longer there is None, and the card says so.
 """
 
-import os
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from tonegap.declared.dataset import DatasetFile, dataset_ids, read_dataset
 from tonegap.declared.plugin import PluginFile, plugin_ids, read_plugin
 from tonegap.declared.task import read_task, task_ids
 from tonegap.errors import BadOutput, StoreError
+from tonegap.files import is_there
 from tonegap.formats.lineage import UNKNOWN_SOURCE, read_lineage
 from tonegap.formats.record import Record
 from tonegap.results.quality import SetSheet
@@ -99,9 +99,7 @@ def _record(suite: SuiteRun, stage: str) -> Record | None:
 def _contents(store: Path, stage: str) -> Contents | None:
     """What the files of a generate stage say; None where they are gone. Raises StoreError for changed ones."""
     folder = store / stage_unit(stage)
-    said = (
-        damage(store, stage_unit(stage), without=("images",)) if os.path.lexists(folder) else None
-    )
+    said = damage(store, stage_unit(stage), without=("images",)) if is_there(folder) else None
     if said:
         raise StoreError(f"{store}: {said}; {AGAIN}")
     try:

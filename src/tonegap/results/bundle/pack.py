@@ -1,12 +1,11 @@
 """Which files of a store and a suite root make up the bundle of a suite that ran."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 from tonegap import __version__
 from tonegap.errors import BadRequest, StoreError
-from tonegap.files import sha256_bytes
+from tonegap.files import is_there, sha256_bytes
 from tonegap.formats.matrix import completeness
 from tonegap.results.answers import kept_truths
 from tonegap.results.bundle.archive import (
@@ -66,7 +65,7 @@ def _check_stages(store: Path, run: SuiteRun) -> None:
     stages = {s.key for cell in run.cells if cell.record for s in cell.record.stages}
     for key in sorted(stages):
         said = damage(store, stage_unit(key), deep=True, without=_NOT_BUNDLED)
-        if said and os.path.lexists(store / stage_unit(key)):
+        if said and is_there(store / stage_unit(key)):
             raise StoreError(f"{store}: {said}; {AGAIN}")
     truth_of = kept_truths(store)
     for record in (cell.record for cell in run.cells if cell.record and cell.record.truth_sha256):
