@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 from tiny_rooms import CLINIC, GENERATE_PY
 
-from tonegap.data.decode import read_mask
+from tonegap.data.mask_file import MaskFile, read_mask
 from tonegap.errors import BadData
 from tonegap.formats.job import ImageSpec
 from tonegap.run.inputs import write_inputs
@@ -87,14 +87,14 @@ def test_a_declared_pattern_without_a_single_mask_is_a_hole_of_the_matrix(masked
 def test_a_value_that_is_no_class_is_refused(tmp_path, value):
     Image.new("L", (8, 8), value).save(tmp_path / "m.png")
     with pytest.raises(BadData, match=f"found the value {value} in a mask, wanted 0 to 4"):
-        read_mask(tmp_path / "m.png", None, ImageSpec(8, "crop"))
+        read_mask(MaskFile(tmp_path / "m.png"), None, ImageSpec(8, "crop"))
 
 
 class TestOtherSpellings:
     """Left half background, right half lesion, however it is written."""
 
     def values(self, path, picture=None):
-        found = read_mask(path, picture, ImageSpec(8, "crop"))
+        found = read_mask(MaskFile(path), picture, ImageSpec(8, "crop"))
         return found[0, 0], found[0, 7]
 
     def halves(self, left, right, size=(8, 8)):
@@ -159,10 +159,10 @@ def test_a_picture_in_place_of_a_mask_is_refused(tmp_path, mode):
     with pytest.raises(
         BadData, match=r"not a usable mask: .*; wanted grey, 1-bit or a palette of greys"
     ):
-        read_mask(tmp_path / "m.png", None, ImageSpec(8, "crop"))
+        read_mask(MaskFile(tmp_path / "m.png"), None, ImageSpec(8, "crop"))
 
 
 def test_an_unreadable_mask_is_refused(tmp_path):
     (tmp_path / "m.png").write_text("<html>")
     with pytest.raises(BadData, match="not a usable mask"):
-        read_mask(tmp_path / "m.png", None, ImageSpec(8, "crop"))
+        read_mask(MaskFile(tmp_path / "m.png"), None, ImageSpec(8, "crop"))

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tonegap.data.index import ImageIndex, index_images
-from tonegap.data.masks import mask_paths
+from tonegap.data.mask_file import MaskFile
+from tonegap.data.masks import find_masks
 from tonegap.data.metadata import Metadata, read_metadata
 from tonegap.declared.dataset import Dataset
 from tonegap.declared.task import Task
@@ -30,14 +31,14 @@ class LoadedData:
     dataset: Dataset
     metadata: Metadata
     index: ImageIndex
-    masks: Mapping[str, Path]
+    masks: Mapping[str, MaskFile]
 
 
 def load_data(dataset: Dataset, data_root: Path, cache_dir: Path, workers: int) -> LoadedData:
     """A data set's metadata and images in a download, or in a folder that was drawn."""
     metadata = read_metadata(dataset, data_root)
     index = index_images(dataset, metadata, data_root, cache_dir, workers)
-    return LoadedData(dataset, metadata, index, mask_paths(dataset, metadata, index))
+    return LoadedData(dataset, metadata, index, find_masks(dataset, metadata, index, data_root))
 
 
 def task_view(
