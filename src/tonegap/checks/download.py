@@ -71,7 +71,7 @@ class DataCheck:
 
     @property
     def is_usable(self) -> bool:
-        """Whether every task can be run on it, by methods that need masks too; without tasks, whether there is any image."""
+        """Whether every task can be run on it, by methods that need masks too; without tasks, whether it has images."""
         runs = self.n_usable > 0 and all(not task.reason for task in self.tasks)
         return runs and not (self.masks and self.masks.problems)
 

@@ -5,6 +5,7 @@ from itertools import groupby
 
 from tonegap.checks.download import DataCheck, ToneRow
 from tonegap.checks.readiness import Readiness
+from tonegap.data.masks import MaskCheck
 from tonegap.data.plain_table import Value, table
 from tonegap.data.published import Count
 
@@ -49,8 +50,7 @@ def json_listing(check: DataCheck) -> dict[str, Value]:
             "usable": check.n_usable,
             "digest": check.digest,
         },
-        "masks": check.masks
-        and {"masks": check.masks.n_masks, "showing": dict(check.masks.n_showing)},
+        "masks": _json_masks(check.masks),
         "findings": [
             {"kind": f.kind, "count": f.count, "first": list(f.first), "unusable": f.unusable}
             for f in check.findings
@@ -58,6 +58,10 @@ def json_listing(check: DataCheck) -> dict[str, Value]:
         "tones": [_json_tone(row) for row in check.tones],
         "tasks": [_json_task(task) for task in check.tasks],
     }
+
+
+def _json_masks(masks: MaskCheck | None) -> dict[str, Value] | None:
+    return None if masks is None else {"masks": masks.n_masks, "showing": dict(masks.n_showing)}
 
 
 def _json_task(task: Readiness) -> dict[str, Value]:
@@ -140,7 +144,7 @@ def _masks(check: DataCheck) -> Iterator[str]:
     )
     yield f"  masks: {masks.n_masks:,} of {check.n_usable:,} images ({shown or none})"
     if masks.n_masks and not masks.problems and not masks.n_showing["skin"]:
-        yield "    no mask shows skin, which methods that paint lesions need: is skin what mask_values calls background?"
+        yield "    no mask shows skin, which methods that paint lesions need: does mask_values call it background?"
 
 
 def _tones(check: DataCheck) -> Iterator[str]:

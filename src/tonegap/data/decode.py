@@ -128,7 +128,7 @@ def decode(
 
 
 def decode_pixels(content: bytes) -> Image.Image:
-    """A picture upright, in the mode it is stored in: of a mask, whose values mean kinds. Raises BadPicture as `decode`."""
+    """A picture upright, in the mode it is stored in, for masks, whose values mean kinds. Raises as `decode`."""
     try:
         with _quiet(), Image.open(BytesIO(content), formats=FORMATS) as opened:
             _check_size(opened)

@@ -130,7 +130,7 @@ def _picture_levels(content: bytes) -> tuple[NDArray[np.int64], bool]:
         raise BadPicture(UNSUPPORTED, text)
     if pixels.has_transparency_data:
         pixels = pixels.convert("RGBA")
-        if pixels.getchannel("A").getextrema()[0] < _WHITE:
+        if (np.asarray(pixels)[:, :, 3] < _WHITE).any():
             raise BadPicture(UNSUPPORTED, "transparent pixels; wanted a value at every pixel")
     red, green, blue = np.moveaxis(np.asarray(pixels.convert("RGB")).astype(np.int64), 2, 0)
     grey = (red == green) & (green == blue)

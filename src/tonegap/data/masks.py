@@ -121,7 +121,7 @@ class _Folders:
 
 def _names(folder: Path) -> tuple[frozenset[str], dict[str, str]]:
     try:
-        names = sorted(os.listdir(folder))
+        names = sorted(os.listdir(folder))  # noqa: PTH208 - thousands of names, no Paths
     except OSError:
         return frozenset(), {}
     return frozenset(names), {name_key(name): name for name in names}
