@@ -247,7 +247,8 @@ def test_a_mask_that_a_run_would_refuse_is_named(
     masked = Dataset(clinic.id, clinic.folder, file)
     found = check_data(masked, masked.folder, tmp_path / "cache", 1, []).findings
     assert {f.kind: f.first for f in found}["unusable mask"] == (
-        "a2 (48 × 64 pixels, not in the proportion of its image (64 × 48 when upright))",
+        "a2 (48 × 64 pixels, not in the proportion of its image (64 × 48 when upright); "
+        "mask_stretched = true declares that such masks mean the whole image)",
     )
 
 

@@ -5,7 +5,8 @@ import pytest
 from PIL import Image
 from tiny_rooms import CLINIC, GENERATE_PY
 
-from tonegap.data.decode import read_mask
+from tonegap.data.mask_file import MaskFile, read_mask
+from tonegap.declared.dataset import COLOUR
 from tonegap.errors import BadData
 from tonegap.formats.job import ImageSpec
 from tonegap.run.inputs import write_inputs
@@ -86,15 +87,17 @@ def test_a_declared_pattern_without_a_single_mask_is_a_hole_of_the_matrix(masked
 @pytest.mark.parametrize("value", [5, 254])
 def test_a_value_that_is_no_class_is_refused(tmp_path, value):
     Image.new("L", (8, 8), value).save(tmp_path / "m.png")
-    with pytest.raises(BadData, match=f"found the value {value} in a mask, wanted 0 to 4"):
-        read_mask(tmp_path / "m.png", None, ImageSpec(8, "crop"))
+    with pytest.raises(
+        BadData, match=f"found the value {value} in 100.0 % of its pixels, wanted 0, 1, 2, 3, 4"
+    ):
+        read_mask(MaskFile(tmp_path / "m.png"), None, ImageSpec(8, "crop"))
 
 
 class TestOtherSpellings:
     """Left half background, right half lesion, however it is written."""
 
     def values(self, path, picture=None):
-        found = read_mask(path, picture, ImageSpec(8, "crop"))
+        found = read_mask(MaskFile(path), picture, ImageSpec(8, "crop"))
         return found[0, 0], found[0, 7]
 
     def halves(self, left, right, size=(8, 8)):
@@ -123,7 +126,10 @@ class TestOtherSpellings:
         mask = Image.frombytes("P", (8, 8), self.halves(0, 1).tobytes())
         mask.putpalette([0, 0, 0, 200, 0, 0])
         mask.save(tmp_path / "m.png")
-        with pytest.raises(BadData, match="palette of colours; which of them is the lesion"):
+        with pytest.raises(
+            BadData,
+            match=r"found the value #c80000 in 50.0 % .*; declare what the values mean in mask_values",
+        ):
             self.values(tmp_path / "m.png")
 
     @pytest.mark.parametrize("size", [(40, 32), (20, 16), (13, 10), (81, 65)])
@@ -153,16 +159,80 @@ def test_a_mask_of_another_shape_stops_the_stage_before_it_begins(masked, tmp_pa
         given(masked, tmp_path)
 
 
-@pytest.mark.parametrize("mode", ["RGB", "RGBA", "I;16"])
-def test_a_picture_in_place_of_a_mask_is_refused(tmp_path, mode):
-    Image.new(mode, (8, 8)).save(tmp_path / "m.png")
-    with pytest.raises(
-        BadData, match=r"not a usable mask: .*; wanted grey, 1-bit or a palette of greys"
-    ):
-        read_mask(tmp_path / "m.png", None, ImageSpec(8, "crop"))
+@pytest.mark.parametrize(
+    ("mode", "colour", "said"),
+    [
+        ("RGB", (200, 150, 120), "found the value #c89678"),
+        ("RGBA", (0, 0, 0, 0), "transparent pixels; wanted a value at every pixel"),
+        ("I;16", 700, "found the value 700"),
+    ],
+)
+def test_a_picture_in_place_of_a_mask_is_refused(tmp_path, mode, colour, said):
+    Image.new(mode, (8, 8), colour).save(tmp_path / "m.png")
+    with pytest.raises(BadData, match=f"not a usable mask: {said}"):
+        read_mask(MaskFile(tmp_path / "m.png"), None, ImageSpec(8, "crop"))
 
 
 def test_an_unreadable_mask_is_refused(tmp_path):
     (tmp_path / "m.png").write_text("<html>")
     with pytest.raises(BadData, match="not a usable mask"):
-        read_mask(tmp_path / "m.png", None, ImageSpec(8, "crop"))
+        read_mask(MaskFile(tmp_path / "m.png"), None, ImageSpec(8, "crop"))
+
+
+class TestDeclaredValues:
+    """Left half the first value, right half the second, with meanings as a data set declares them."""
+
+    MEANING = ((0, 0), (255, 4), (COLOUR | 0xFF0000, 1))  # white is skin, red is lesion
+
+    def kinds(self, path, **how):
+        found = read_mask(
+            MaskFile(path, **{"meaning": self.MEANING, **how}), None, ImageSpec(8, "crop")
+        )
+        return found[0, 0], found[0, 7]
+
+    def test_a_colour_and_a_level_have_the_declared_meaning(self, tmp_path):
+        mask = Image.new("RGB", (8, 8), "white")
+        mask.paste((255, 0, 0), (4, 0, 8, 8))
+        mask.save(tmp_path / "m.png")
+        assert self.kinds(tmp_path / "m.png") == (4, 1)
+        mask.quantize(2).save(tmp_path / "p.png")  # a palette in any order
+        assert self.kinds(tmp_path / "p.png") == (4, 1)
+
+    def test_an_array_is_read_by_row_or_by_column_and_as_yes_and_no(self, tmp_path):
+        values = np.repeat([[0, 255]], 4, axis=0).repeat(2, axis=1)  # 4 x 4
+        np.save(tmp_path / "m.npy", values)
+        np.save(tmp_path / "f.npy", np.asfortranarray(values.astype(np.uint8)))
+        assert self.kinds(tmp_path / "m.npy") == self.kinds(tmp_path / "f.npy") == (0, 4)
+        np.save(tmp_path / "b.npy", values > 0)
+        assert self.kinds(tmp_path / "b.npy", meaning=()) == (0, 1)
+
+    @pytest.mark.parametrize(
+        ("array", "said"),
+        [
+            (np.array([[{}]], dtype=object), "an array of Python objects"),
+            (np.full((4, 4), 0.5), "fractions; wanted whole numbers"),
+            (np.zeros(16, np.uint8), r"wanted integers \[h, w\]"),
+            (np.full((4, 4), np.nan), "fractions; wanted whole numbers"),
+        ],
+    )
+    def test_other_arrays_are_refused_and_none_runs_a_program(self, tmp_path, array, said):
+        np.save(tmp_path / "m.npy", array, allow_pickle=True)
+        with pytest.raises(BadData, match=said):
+            self.kinds(tmp_path / "m.npy")
+
+    def test_a_header_that_claims_more_than_the_file_has_is_refused(self, tmp_path):
+        np.save(tmp_path / "m.npy", np.zeros((4, 4), np.uint8))
+        content = (tmp_path / "m.npy").read_bytes().replace(b"(4, 4)", b"(9, 9)")
+        (tmp_path / "m.npy").write_bytes(content)
+        with pytest.raises(BadData, match="cut off or too long"):
+            self.kinds(tmp_path / "m.npy")
+
+    def test_stretched_masks_mean_the_whole_picture(self, tmp_path):
+        # A picture 16 wide and 8 high, its mask saved as 8 x 8: the middle square of the picture is the
+        # middle half of the mask, which holds the values of columns 2 to 5.
+        Image.new("RGB", (16, 8)).save(tmp_path / "x.png")
+        levels = np.repeat([[0, 0, 1, 2, 3, 4, 0, 0]], 8, axis=0).astype(np.uint8)
+        Image.fromarray(levels).save(tmp_path / "m.png")
+        mask = MaskFile(tmp_path / "m.png", stretched=True)
+        found = read_mask(mask, tmp_path / "x.png", ImageSpec(4, "crop"))
+        assert found[0].tolist() == [1, 2, 3, 4]

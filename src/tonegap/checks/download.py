@@ -11,7 +11,7 @@ from pathlib import Path
 from tonegap.checks.readiness import Readiness, check_tasks
 from tonegap.data.index import MISSING, ImageIndex, index_located
 from tonegap.data.locate import Located, locate_images
-from tonegap.data.masks import mask_paths, mask_problems
+from tonegap.data.masks import MaskCheck, check_masks, find_masks
 from tonegap.data.metadata import Metadata, read_metadata
 from tonegap.data.published import Count, compare_counts, compare_rows
 from tonegap.declared.dataset import Dataset
@@ -67,11 +67,13 @@ class DataCheck:
     findings: tuple[DownloadFinding, ...]
     tones: tuple[ToneRow, ...]
     tasks: tuple[Readiness, ...]
+    masks: MaskCheck | None = None
 
     @property
     def is_usable(self) -> bool:
-        """Whether every task can be run on it; without tasks, whether there is any image."""
-        return self.n_usable > 0 and all(not task.reason for task in self.tasks)
+        """Whether every task can be run on it, by methods that need masks too; without tasks, whether it has images."""
+        runs = self.n_usable > 0 and all(not task.reason for task in self.tasks)
+        return runs and not (self.masks and self.masks.problems)
 
 
 def check_data(
@@ -84,12 +86,13 @@ def check_data(
     metadata = read_metadata(dataset, data_root)
     located = locate_images(dataset, metadata, data_root)
     index = index_located(located, dataset.id, metadata, cache_dir, workers)
-    masks = mask_paths(dataset, metadata, index)
+    found_masks = find_masks(dataset, metadata, index, data_root)
+    masks = check_masks(dataset, metadata, index, found_masks)
     findings = (
         *_findings(located, index),
         *_contradictions(dataset, metadata, index),
         *_notes(index),
-        *_masks(masks, index),
+        *_masks(masks),
     )
     published = dataset.file.published
     return DataCheck(
@@ -104,6 +107,7 @@ def check_data(
         findings=findings,
         tones=tuple(_tone_rows(metadata, index.paths, findings)),
         tasks=check_tasks(tasks, metadata, index.paths),
+        masks=masks,
     )
 
 
@@ -140,10 +144,10 @@ def _notes(index: ImageIndex) -> Iterator[DownloadFinding]:
         yield _finding(text, ids, unusable=False)
 
 
-def _masks(masks: Mapping[str, Path], index: ImageIndex) -> Iterator[DownloadFinding]:
+def _masks(masks: MaskCheck | None) -> Iterator[DownloadFinding]:
     """Masks that a method which asks for them would stop at."""
-    texts = {i: f"{i} ({text})" for i, text in mask_problems(masks, index)}
-    if texts:
+    if masks is not None and masks.problems:
+        texts = {i: f"{i} ({text})" for i, text in masks.problems.items()}
         yield _finding(BAD_MASK, texts, unusable=False)
 
 

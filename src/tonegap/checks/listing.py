@@ -5,6 +5,7 @@ from itertools import groupby
 
 from tonegap.checks.download import DataCheck, ToneRow
 from tonegap.checks.readiness import Readiness
+from tonegap.data.masks import MaskCheck
 from tonegap.data.plain_table import Value, table
 from tonegap.data.published import Count
 from tonegap.split.unknown import UnknownTones
@@ -50,6 +51,7 @@ def json_listing(check: DataCheck) -> dict[str, Value]:
             "usable": check.n_usable,
             "digest": check.digest,
         },
+        "masks": _json_masks(check.masks),
         "findings": [
             {"kind": f.kind, "count": f.count, "first": list(f.first), "unusable": f.unusable}
             for f in check.findings
@@ -57,6 +59,10 @@ def json_listing(check: DataCheck) -> dict[str, Value]:
         "tones": [_json_tone(row) for row in check.tones],
         "tasks": [_json_task(task) for task in check.tasks],
     }
+
+
+def _json_masks(masks: MaskCheck | None) -> dict[str, Value] | None:
+    return None if masks is None else {"masks": masks.n_masks, "showing": dict(masks.n_showing)}
 
 
 def _json_task(task: Readiness) -> dict[str, Value]:
@@ -141,9 +147,24 @@ def _images(check: DataCheck) -> Iterator[str]:
         names = " or ".join(check.dataset.file.file_names)
         yield f"No image below {check.data_root} that is named {names}"
     yield f"  usable: {check.n_usable:,} of {len(check.metadata.ids):,}"
+    yield from _masks(check)
     for finding in check.findings:
         more = ", …" if finding.count > len(finding.first) else ""
         yield f"  {finding.kind}: {finding.count:,} (first: {', '.join(finding.first)}{more})"
+
+
+def _masks(check: DataCheck) -> Iterator[str]:
+    """How many images have a mask, and what the masks show."""
+    masks = check.masks
+    if masks is None:
+        return
+    shown = ", ".join(f"{kind} in {n:,}" for kind, n in masks.n_showing.items() if n)
+    none = (
+        f"no file of a name such as {' or '.join(masks.wanted)}" if masks.wanted else "none named"
+    )
+    yield f"  masks: {masks.n_masks:,} of {check.n_usable:,} images ({shown or none})"
+    if masks.n_masks and not masks.problems and not masks.n_showing["skin"]:
+        yield "    no mask shows skin, which methods that paint lesions need: does mask_values call it background?"
 
 
 def _tones(check: DataCheck) -> Iterator[str]:

@@ -1,8 +1,7 @@
 """The one place that opens a picture: upright, 8 bits, on white, for checks, packs, copies and contact sheets alike.
 
 The mistakes it exists to prevent: a check that calls a file good which a run cannot read, a 16-bit picture that
-becomes pure white, colours that no viewer shows, a decoder that starts another
-program, a palette whose order swaps lesion and skin, and a mask of another picture that is stretched over this one.
+becomes pure white, colours that no viewer shows, and a decoder that starts another program.
 """
 
 import contextlib
@@ -29,8 +28,6 @@ MAX_PIXELS = 100_000_000
 MAX_BYTES = 512 << 20
 BACKGROUND = "white"
 Mode = Literal["L", "RGB"]
-_MAX_VALUE = 4  # of a mask: background, lesion, marker, ruler, skin
-_LESION, _WHITE = 1, 255
 
 NOT_AN_IMAGE = "not an image"
 TOO_LARGE = "too large"
@@ -130,14 +127,11 @@ def decode(
     return Decoded(upright, "; ".join(text for text in (note, more) if text))
 
 
-def decode_indices(content: bytes) -> Image.Image:
-    """A mask's picture, upright, mode L, P or 1. Raises BadPicture as `decode`, and for any other mode."""
+def decode_pixels(content: bytes) -> Image.Image:
+    """A picture upright, in the mode it is stored in, for masks, whose values mean kinds. Raises as `decode`."""
     try:
         with _quiet(), Image.open(BytesIO(content), formats=FORMATS) as opened:
             _check_size(opened)
-            if opened.mode not in {"L", "P", "1"}:
-                text = f"{opened.mode} pixels; wanted grey, 1-bit or a palette of greys"
-                raise BadPicture(UNSUPPORTED, text)
             opened.load()
             turn, _note = _orientation(opened)
             return opened.transpose(_TURNS[turn]) if turn in _TURNS else opened.copy()
@@ -260,71 +254,23 @@ def read_image(path: Path, image: ImageSpec) -> NDArray[np.uint8]:
         upright = decode(read_bytes(path), "RGB", image.size_px * 2).image
     except BadPicture as e:
         raise BadData(f"{path}: not a readable image: {e.text}") from None
-    return np.asarray(_square(upright, image, Image.Resampling.BILINEAR))
+    return np.asarray(square(upright, image, Image.Resampling.BILINEAR))
 
 
-def read_mask(path: Path | None, picture: Path | None, image: ImageSpec) -> NDArray[np.uint8]:
-    """Values 0 to 4 `[size, size]` of a mask file, by the geometry; 0 where there is none.
-
-    Raises BadData for a file that is no grey image of those values (or of 0 and 255: lesion or not), and for one
-    of another shape than its `picture`.
-    """
-    if path is None:
-        return np.zeros((image.size_px, image.size_px), np.uint8)
-    try:
-        values = read_mask_file(path, picture)
-    except BadPicture as e:
-        raise BadData(f"{path}: not a usable mask: {e.text}") from None
-    return np.asarray(_square(Image.fromarray(values), image, Image.Resampling.NEAREST))
-
-
-def _square(upright: Image.Image, image: ImageSpec, filter_: Image.Resampling) -> Image.Image:
+def square(
+    upright: Image.Image,
+    image: ImageSpec,
+    filter_: Image.Resampling,
+    shown: tuple[int, int] | None = None,
+) -> Image.Image:
+    """A picture by the geometry; `shown`: width and height that it was stretched from (default: its own)."""
     size = (image.size_px, image.size_px)
     if image.geometry == "stretch":
         return upright.resize(size, filter_)
-    side = min(upright.size)
-    left, top = (upright.width - side) / 2, (upright.height - side) / 2
-    return upright.resize(size, filter_, box=(left, top, left + side, top + side))
-
-
-def read_mask_file(path: Path, picture: Path | None) -> NDArray[np.uint8]:
-    """Values 0 to 4 `[h, w]` of a mask: greys 0 to 4, 1 bit, or black and white (lesion), a palette by its greys.
-
-    Raises BadPicture for anything else, and for one whose sides are not in the proportion of its `picture`.
-    """
-    indices = decode_indices(read_bytes(path))
-    values = _values(indices)
-    if picture is not None:
-        _check_shape(indices.size, upright_size(read_bytes(picture)))
-    return values
-
-
-def _values(indices: Image.Image) -> NDArray[np.uint8]:
-    if indices.mode == "P":
-        # Pixels by colour: what a viewer shows, whatever the order of the palette.
-        colours = np.asarray(indices.convert("RGB"))
-        if (colours != colours[:, :, :1]).any():
-            text = "a palette of colours; which of them is the lesion? Save it as greys 0 to 4"
-            raise BadPicture(UNSUPPORTED, text)
-        values = np.ascontiguousarray(colours[:, :, 0])
-    else:
-        values = np.asarray(indices).astype(np.uint8)
-    found = np.unique(values)
-    if found[-1] <= _MAX_VALUE:
-        return values
-    if set(found.tolist()) <= {0, _WHITE}:
-        return np.where(values == _WHITE, np.uint8(_LESION), np.uint8(0))
-    odd = next(int(v) for v in found if v > _MAX_VALUE)
-    raise BadPicture(
-        UNSUPPORTED, f"found the value {odd} in a mask, wanted 0 to {_MAX_VALUE}, or 0 and {_WHITE}"
+    wide, high = shown or upright.size
+    side = min(wide, high)
+    left, top = (wide - side) / 2, (high - side) / 2
+    x, y = upright.width / wide, upright.height / high
+    return upright.resize(
+        size, filter_, box=(left * x, top * y, (left + side) * x, (top + side) * y)
     )
-
-
-def _check_shape(mask: tuple[int, int], picture: tuple[int, int]) -> None:
-    """One pixel of rounding is what a smaller or larger copy of a mask may be off."""
-    (width, height), (wide, high) = mask, picture
-    if abs(width - height * wide / high) > 1 and abs(height - width * high / wide) > 1:
-        raise BadPicture(
-            UNSUPPORTED,
-            f"{width} × {height} pixels, not in the proportion of its image ({wide} × {high} when upright)",
-        )

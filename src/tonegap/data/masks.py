@@ -1,37 +1,96 @@
-"""Lesion masks beside the images: found by the data set's patterns, and checked."""
+"""Lesion masks beside the images or below the root: found by the data set's patterns, counted and checked."""
 
 import os
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
 
-import msgspec
+import numpy as np
 
-from tonegap.data.decode import BadPicture, read_mask_file
+from tonegap.data.decode import BadPicture
 from tonegap.data.index import ImageIndex
+from tonegap.data.mask_file import KINDS, MaskFile, read_kinds
 from tonegap.data.metadata import Metadata
-from tonegap.data.names import image_names, name_key
-from tonegap.declared.dataset import Dataset
+from tonegap.data.names import expanded, image_names, name_key
+from tonegap.declared.dataset import Dataset, DatasetFile, mask_level
 
 _READERS = 4  # decoding releases the interpreter's lock
 
 
-def mask_paths(dataset: Dataset, metadata: Metadata, index: ImageIndex) -> Mapping[str, Path]:
-    """The mask file of every usable image that has one; patterns are relative to the image folder."""
+@dataclass(frozen=True, slots=True)
+class MaskCheck:
+    """Masks of the usable images: how many there are, how many show each kind, what is wrong with the others.
+
+    `wanted`: the names of the first image's mask.
+    """
+
+    n_masks: int
+    n_showing: Mapping[str, int]
+    problems: Mapping[str, str]
+    wanted: tuple[str, ...]
+
+
+def find_masks(
+    dataset: Dataset, metadata: Metadata, index: ImageIndex, data_root: Path
+) -> Mapping[str, MaskFile]:
+    """The mask of every usable image that has one: relative to the image's folder, else to the root."""
     if not dataset.file.masks:
         return {}
-    patterns = msgspec.structs.replace(dataset.file, file_names=dataset.file.masks)
-    masks = image_names(Dataset(dataset.id, dataset.folder, patterns), metadata)
+    masks = expanded(dataset.file.masks, dataset, metadata)
     images = image_names(dataset, metadata)
+    meaning, folders = _meaning(dataset.file), _Folders()
     found = {}
     for image_id, path in index.paths.items():
-        folder = str(_image_folder(path, images[image_id]))
-        places = (f"{folder}/{name}" for name in masks[image_id])
-        # What cannot be looked at (a link to itself) is a mask all the same: whoever opens it hears why.
-        mask = next((place for place in places if os.path.lexists(place)), None)
-        if mask is not None:
-            found[image_id] = Path(mask)
+        bases = dict.fromkeys((_image_folder(path, images[image_id]), data_root.resolve()))
+        places = (base / name for base in bases for name in masks[image_id])
+        there = next(filter(None, map(folders.entry, places)), None)
+        if there is not None:
+            found[image_id] = MaskFile(there, meaning, dataset.file.mask_stretched)
     return found
+
+
+def check_masks(
+    dataset: Dataset, metadata: Metadata, index: ImageIndex, masks: Mapping[str, MaskFile]
+) -> MaskCheck | None:
+    """What a run would say of the masks; None where the data set declares none. Opens every mask."""
+    if not dataset.file.masks:
+        return None
+    n_showing = dict.fromkeys(KINDS, 0)
+    problems = {}
+    for image_id, kinds, problem in _looked_at(masks, index):
+        for kind in kinds:
+            n_showing[kind] += 1
+        if problem:
+            problems[image_id] = problem
+    names = expanded(dataset.file.masks, dataset, metadata)
+    return MaskCheck(len(masks), n_showing, problems, tuple(next(iter(names.values()), ())))
+
+
+def _looked_at(
+    masks: Mapping[str, MaskFile], index: ImageIndex
+) -> Iterator[tuple[str, tuple[str, ...], str]]:
+    """(image id, kinds that it shows, what is wrong) of every mask."""
+
+    def look(image_id: str) -> tuple[str, tuple[str, ...], str]:
+        try:
+            kinds = np.unique(read_kinds(masks[image_id], index.paths[image_id]))
+        except BadPicture as e:
+            return image_id, (), e.text
+        return image_id, tuple(KINDS[kind] for kind in kinds), ""
+
+    with ThreadPoolExecutor(_READERS) as pool:
+        yield from pool.map(look, masks)
+
+
+def _meaning(file: DatasetFile) -> tuple[tuple[int, int], ...]:
+    return tuple(
+        sorted(
+            (mask_level(value), KINDS.index(kind))
+            for kind, values in file.mask_values.items()
+            for value in values
+        )
+    )
 
 
 def _image_folder(path: Path, names: list[str]) -> Path:
@@ -43,17 +102,26 @@ def _image_folder(path: Path, names: list[str]) -> Path:
     return path.parent
 
 
-def mask_problems(masks: Mapping[str, Path], index: ImageIndex) -> Iterator[tuple[str, str]]:
-    """(image id, what is wrong) for every mask that a run would refuse."""
+@dataclass(slots=True)
+class _Folders:
+    """The entries of folders, each listed once: names match whatever their suffix's case and form of Unicode."""
 
-    def problem(image_id: str) -> str:
-        try:
-            read_mask_file(masks[image_id], index.paths[image_id])
-        except BadPicture as e:
-            return e.text
-        return ""
+    listed: dict[Path, tuple[frozenset[str], dict[str, str]]] = field(default_factory=dict)
 
-    with ThreadPoolExecutor(_READERS) as pool:
-        for image_id, text in zip(masks, pool.map(problem, masks), strict=True):
-            if text:
-                yield image_id, text
+    def entry(self, place: Path) -> Path | None:
+        """The file at a place, under its very name or one alike. What cannot be opened counts: its reader hears why."""
+        if place.parent not in self.listed:
+            self.listed[place.parent] = _names(place.parent)
+        exact, alike = self.listed[place.parent]
+        if place.name in exact:
+            return place
+        name = alike.get(name_key(place.name))
+        return None if name is None else place.with_name(name)
+
+
+def _names(folder: Path) -> tuple[frozenset[str], dict[str, str]]:
+    try:
+        names = sorted(os.listdir(folder))  # noqa: PTH208 - thousands of names, no Paths
+    except OSError:
+        return frozenset(), {}
+    return frozenset(names), {name_key(name): name for name in names}

@@ -1,12 +1,12 @@
 """File names that the metadata gives each image, and which images a file of the disk may be."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from unicodedata import normalize
 
 from tonegap.data.metadata import Metadata
-from tonegap.declared.dataset import PLACEHOLDER, Dataset
+from tonegap.declared.dataset import PLACEHOLDER, Dataset, column_of
 from tonegap.errors import BadData
 
 
@@ -15,13 +15,18 @@ def image_names(dataset: Dataset, metadata: Metadata) -> dict[str, list[str]]:
 
     A pattern over a column that is absent, or empty for the image, gives no name.
     """
+    return expanded(dataset.file.file_names, dataset, metadata)
+
+
+def expanded(patterns: Sequence[str], dataset: Dataset, metadata: Metadata) -> dict[str, list[str]]:
+    """As `image_names`, of these patterns."""
     names: dict[str, list[str]] = {image_id: [] for image_id in metadata.ids}
-    for pattern in dataset.file.file_names:
+    for pattern in patterns:
         columns = PLACEHOLDER.findall(pattern)
-        if not all(column in metadata.columns for column in columns):
+        if not all(column_of(column, dataset.file) in metadata.columns for column in columns):
             continue
         template = PLACEHOLDER.sub("\0", pattern).split("\0")
-        cells = [metadata.columns[column] for column in columns]
+        cells = [_cells(column, dataset, metadata) for column in columns]
         for i, image_id in enumerate(metadata.ids):
             values = [column[i] for column in cells]
             if all(values):
@@ -30,6 +35,14 @@ def image_names(dataset: Dataset, metadata: Metadata) -> dict[str, list[str]]:
                 )
                 names[image_id].append(_safe(name, image_id, metadata.path))
     return names
+
+
+def _cells(placeholder: str, dataset: Dataset, metadata: Metadata) -> Sequence[str]:
+    column = column_of(placeholder, dataset.file)
+    cells = metadata.columns[column]
+    if column == placeholder:
+        return cells
+    return [cell.rpartition(".")[0] or cell for cell in cells]
 
 
 def _safe(name: str, image_id: str, where: Path) -> str:

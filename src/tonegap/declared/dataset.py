@@ -5,8 +5,10 @@ so that the engine treats a user's own folder and a famous download alike.
 """
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Literal
 
 import msgspec
 
@@ -17,6 +19,8 @@ from tonegap.tones import GROUPS, TYPES
 DATASET_FILE = "dataset.toml"
 BENCHMARKS = "benchmarks"
 PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
+COLOUR = 1 << 24  # in a mask's pixel: a colour, and no level
+STEM = ".stem"  # "{file.stem}": the cell of the column `file` without its suffix
 _ID = re.compile(r"[a-z0-9]+([-_][a-z0-9]+)*")
 # What a drawn data set writes, and so what its `columns` may name.
 DRAWN_COLUMNS = ("image_id", "label", "tone", "malignant", "half")
@@ -85,6 +89,9 @@ class PhantomDeclaration(msgspec.Struct, frozen=True, forbid_unknown_fields=True
     halves: dict[str, DrawnHalf]
 
 
+MaskKind = Literal["background", "lesion", "marker", "ruler", "skin"]
+
+
 class DatasetFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`dataset.toml` as written, see benchmarks/README.md.
 
@@ -101,8 +108,12 @@ class DatasetFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     file_names: tuple[str, ...]  # of an image, as patterns over columns: "{md5hash}.jpg"
     columns: dict[str, MetadataColumn]
     tones: dict[str, ToneAxis]
-    # Of masks, relative to the image folder; a drawn data set that declares them gets them drawn.
+    # Of masks, relative to the folder of the image or to the root; a drawn data set that declares them gets them drawn.
     masks: tuple[str, ...] = ()
+    # What a level or colour ("#ff0000") of a mask means; empty: 0 to 4 in this order, or 0 and 255 (lesion).
+    mask_values: dict[MaskKind, tuple[int | str, ...]] = {}
+    # Masks are of other proportions than their images and mean the whole image.
+    mask_stretched: bool = False
     # Folders below the root that hold the images, as patterns ("imgs_part_*"); empty: the one that holds most.
     image_folders: tuple[str, ...] = ()
     # Columns whose equal cells say that images belong together (patient, lesion).
@@ -165,6 +176,7 @@ def dataset_problems(dataset: Dataset) -> list[str]:
         if column not in file.columns:
             known = ", ".join(file.columns) or "none"
             found.append(f"{where}: no column {column!r}; declared are: {known}")
+    found.extend(_mask_problems(file))
     if file.drawn is not None:
         found.extend(f"drawn.{text}" for text in _drawn_problems(file.drawn))
         found.extend(_drawn_names(file))
@@ -177,13 +189,49 @@ def _named_columns(file: DatasetFile) -> list[tuple[str, str]]:
     named += [("groups", column) for column in file.groups]
     named += [(f"tones.{name}", axis.column) for name, axis in file.tones.items()]
     for key, patterns in (("file_names", file.file_names), ("masks", file.masks)):
-        named += [(key, column) for p in patterns for column in PLACEHOLDER.findall(p)]
+        named += [(key, column_of(name, file)) for p in patterns for name in PLACEHOLDER.findall(p)]
     if file.malignant is not None:
         named.append(("malignant", file.malignant.column))
     if file.published is not None:
         counted = (*file.published.distinct, *file.published.counts, *file.published.empty)
         named += [("published", column) for column in counted]
     return named
+
+
+def column_of(placeholder: str, file: DatasetFile) -> str:
+    """The column that a placeholder of a file name is filled from."""
+    return placeholder if placeholder in file.columns else placeholder.removesuffix(STEM)
+
+
+def _mask_problems(file: DatasetFile) -> Iterator[str]:
+    if (file.mask_values or file.mask_stretched) and not file.masks:
+        yield "mask_values or mask_stretched without masks; wanted masks, the patterns of their names"
+    meant: dict[int, str] = {}
+    for kind, values in file.mask_values.items():
+        for value in values:
+            try:
+                level = mask_level(value)
+            except ValueError as e:
+                yield f"mask_values.{kind}: {e}"
+                continue
+            if meant.setdefault(level, kind) != kind:
+                yield f"mask_values: {value!r} is both {meant[level]} and {kind}"
+
+
+def mask_level(value: int | str) -> int:
+    """The number of a mask's pixel for a value as declared: a level, or a colour "#rrggbb". Raises ValueError.
+
+    A colour is 1 << 24 and its red, green and blue; one without hue is its level.
+    """
+    if isinstance(value, int) and 0 <= value <= 65_535:
+        return value
+    digits = re.fullmatch(r"#([0-9A-Fa-f]{6})", str(value))
+    if digits is None:
+        raise ValueError(
+            f"{value!r} is neither a level (0 to 65535) nor a colour such as '#ff0000'"
+        )
+    red, green, blue = bytes.fromhex(digits[1])
+    return red if red == green == blue else COLOUR | int(digits[1], 16)
 
 
 def _drawn_names(file: DatasetFile) -> list[str]:

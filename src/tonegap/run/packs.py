@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tonegap.closure import code_digest
-from tonegap.data.decode import read_image, read_mask
+from tonegap.data.decode import read_image
+from tonegap.data.mask_file import MaskFile, read_mask
 from tonegap.files import digest_of, sync
 from tonegap.formats.job import ImageSpec
 from tonegap.store.layout import pack_unit
@@ -30,6 +31,11 @@ def pixel_code() -> str:
     return code_digest("tonegap.data.decode")
 
 
+def mask_code() -> str:
+    """As `pixel_code`, of masks."""
+    return code_digest("tonegap.data.mask_file")
+
+
 def ensure_pack(
     store: Store, paths: Sequence[Path], sha256: Sequence[str], image: ImageSpec
 ) -> Path:
@@ -41,19 +47,19 @@ def ensure_pack(
 
 def ensure_mask_pack(
     store: Store,
-    paths: Sequence[Path | None],
-    sha256: Sequence[str],
+    masks: Sequence[MaskFile | None],
+    digests: Sequence[str],
     image: ImageSpec,
     pictures: Sequence[Path],
 ) -> Path:
     """The pack of the masks of `pictures` (None: nothing but background). Raises BadData for one that is none."""
-    key = digest_of(["masks", pixel_code(), image.size_px, image.geometry, list(sha256)])
-    shape = (len(paths), image.size_px, image.size_px)
+    key = digest_of(["masks", mask_code(), image.size_px, image.geometry, list(digests)])
+    shape = (len(masks), image.size_px, image.size_px)
     return _ensure(
         store,
         key,
         shape,
-        [partial(read_mask, *both, image) for both in zip(paths, pictures, strict=True)],
+        [partial(read_mask, *both, image) for both in zip(masks, pictures, strict=True)],
     )
 
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tonegap.data.index import ImageIndex, index_images
-from tonegap.data.masks import mask_paths
+from tonegap.data.mask_file import MaskFile
+from tonegap.data.masks import find_masks
 from tonegap.data.metadata import Metadata, read_metadata
 from tonegap.declared.dataset import Dataset
 from tonegap.declared.task import Task
@@ -34,7 +35,7 @@ class LoadedData:
     dataset: Dataset
     metadata: Metadata
     index: ImageIndex
-    masks: Mapping[str, Path]
+    masks: Mapping[str, MaskFile]
     units: Mapping[str, int]
 
 
@@ -42,7 +43,7 @@ def load_data(dataset: Dataset, data_root: Path, cache_dir: Path, workers: int) 
     """A data set's metadata and images in a download, or in a folder that was drawn."""
     metadata = read_metadata(dataset, data_root)
     index = index_images(dataset, metadata, data_root, cache_dir, workers)
-    masks = mask_paths(dataset, metadata, index)
+    masks = find_masks(dataset, metadata, index, data_root)
     return LoadedData(dataset, metadata, index, masks, _units(metadata, index))
 
 

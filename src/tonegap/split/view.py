@@ -12,7 +12,8 @@ from pathlib import Path
 
 import msgspec
 
-from tonegap.files import sha256_file, sha256_lines
+from tonegap.data.mask_file import MaskFile
+from tonegap.files import sha256_lines
 from tonegap.formats.record import DataId, Leaks
 from tonegap.formats.truth import PartTruth, TaskTruth
 from tonegap.split.leaks import split_lines
@@ -32,13 +33,14 @@ class PartitionImages:
     tones: tuple[str | None, ...]
     sha256: tuple[str, ...]
     paths: tuple[Path, ...]
-    masks: tuple[Path | None, ...] = ()
+    masks: tuple[MaskFile | None, ...] = ()
     groups: tuple[int, ...] = ()
 
     @cached_property
     def mask_sha256(self) -> tuple[str, ...]:
-        """Content hash of each mask, empty for none; read when it is first asked for."""
-        return tuple("" if path is None else sha256_file(path) for path in self.masks)
+        """Digest of each mask and of how it is read, empty for none; read when it is first asked for."""
+        pairs = zip(self.masks, self.sha256, strict=True) if self.masks else ()
+        return tuple("" if mask is None else mask.digest(picture) for mask, picture in pairs)
 
     @cached_property
     def labelled_digest(self) -> str:
