@@ -65,10 +65,11 @@ def command(
 
 def _metadata(root: Path, dataset_id: str, data_root: Path | None) -> "Metadata":
     """The metadata of the user's copy, or of the suite's own phantoms. Raises BadRequest."""
-    from tonegap.data.metadata import read_metadata
+    from tonegap.data.metadata import own_root, read_metadata
     from tonegap.declared.dataset import read_dataset
 
     dataset = read_dataset(root, dataset_id)
+    data_root = data_root or own_root(dataset)
     if data_root is None:
         if dataset.file.drawn is None:
             raise BadRequest(

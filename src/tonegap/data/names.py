@@ -1,27 +1,28 @@
 """File names that the metadata gives each image, and which images a file of the disk may be."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from unicodedata import normalize
 
 from tonegap.data.metadata import Metadata
-from tonegap.declared.dataset import PLACEHOLDER, Dataset
+from tonegap.declared.dataset import PLACEHOLDER, Dataset, placed_column
 from tonegap.errors import BadData
 
 
 def image_names(dataset: Dataset, metadata: Metadata) -> dict[str, list[str]]:
     """File names that each image may have, best first, with `/` where a name has folders.
 
-    A pattern over a column that is absent, or empty for the image, gives no name.
+    A pattern over a column that is absent, or empty for the image, gives no name. `{column.stem}` is the cell without
+    its suffix: copies in another format.
     """
     names: dict[str, list[str]] = {image_id: [] for image_id in metadata.ids}
     for pattern in dataset.file.file_names:
-        columns = PLACEHOLDER.findall(pattern)
-        if not all(column in metadata.columns for column in columns):
+        placeholders = PLACEHOLDER.findall(pattern)
+        if not all(placed_column(placed) in metadata.columns for placed in placeholders):
             continue
         template = PLACEHOLDER.sub("\0", pattern).split("\0")
-        cells = [metadata.columns[column] for column in columns]
+        cells = [_cells(metadata, placed) for placed in placeholders]
         for i, image_id in enumerate(metadata.ids):
             values = [column[i] for column in cells]
             if all(values):
@@ -30,6 +31,12 @@ def image_names(dataset: Dataset, metadata: Metadata) -> dict[str, list[str]]:
                 )
                 names[image_id].append(_safe(name, image_id, metadata.path))
     return names
+
+
+def _cells(metadata: Metadata, placed: str) -> Sequence[str]:
+    column = placed_column(placed)
+    cells = metadata.columns[column]
+    return cells if placed == column else [cell[: -len(Path(cell).suffix) or None] for cell in cells]
 
 
 def _safe(name: str, image_id: str, where: Path) -> str:

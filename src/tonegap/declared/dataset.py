@@ -126,6 +126,11 @@ class Dataset:
     file: DatasetFile
 
 
+def placed_column(placeholder: str) -> str:
+    """The column that a placeholder of a pattern names: `img_id` of `{img_id}` and of `{img_id.stem}`."""
+    return placeholder.removesuffix(".stem")
+
+
 def dataset_ids(root: Path) -> list[str]:
     """Sorted ids of the data sets of a suite root: folders that hold `dataset.toml`."""
     return sorted(path.parent.name for path in (root / BENCHMARKS).glob(f"*/{DATASET_FILE}"))
@@ -177,7 +182,7 @@ def _named_columns(file: DatasetFile) -> list[tuple[str, str]]:
     named += [("groups", column) for column in file.groups]
     named += [(f"tones.{name}", axis.column) for name, axis in file.tones.items()]
     for key, patterns in (("file_names", file.file_names), ("masks", file.masks)):
-        named += [(key, column) for p in patterns for column in PLACEHOLDER.findall(p)]
+        named += [(key, placed_column(c)) for p in patterns for c in PLACEHOLDER.findall(p)]
     if file.malignant is not None:
         named.append(("malignant", file.malignant.column))
     if file.published is not None:

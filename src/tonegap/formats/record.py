@@ -183,6 +183,7 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     `truth_sha256` names the truth that the store keeps; empty: none was kept.
     `numerics` "portable": the stages give the same bytes on every x86 processor with AVX2.
+    `not_scored`: test images of tones of which there are too few to score, by tone.
     `cross_fit`: null in records that are older than it, and where nothing was left to choose.
     """
 
@@ -213,6 +214,7 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     truth_sha256: str = ""
     numerics: Literal["portable", "native"] = "native"
     cross_fit: CrossFit | None = None
+    not_scored: dict[str, int] = {}
 
 
 def encode_record(record: Record) -> bytes:

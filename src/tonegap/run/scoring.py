@@ -81,6 +81,7 @@ def score_cell(store: Store, cell: "CellPlan", finish: Finish) -> Record:
         truth_sha256=truth_sha256,
         numerics=_numerics(marks),
         cross_fit=found.cross_fit,
+        not_scored=dict(view.not_scored),
     )
 
 

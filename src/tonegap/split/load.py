@@ -3,6 +3,7 @@
 What the person asked for is handed over as values; no plan and no store is known here.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from tonegap.scores.rules import ScoringRules
 from tonegap.split.leaks import crossing_groups, grouped_test_images, leaked_by_tone
 from tonegap.split.partition import partition
 from tonegap.split.parts import SplitAssignment
+from tonegap.split.rows import axis_tones
 from tonegap.split.scorable import check_scorable
 from tonegap.split.subset import thinned
 from tonegap.split.view import PartitionImages, TaskView
@@ -70,7 +72,17 @@ def task_view(
         test=rows["test"],
         leaks=_leaks(made, data),
         methods_see_duplicates=task.file.leaks.methods_see_duplicates,
+        not_scored=_not_scored(task, made, data.metadata, rows["test"]),
     )
+
+
+def _not_scored(
+    task: Task, made: SplitAssignment, metadata: Metadata, test: PartitionImages
+) -> dict[str, int]:
+    """How many test images have each tone that the task does not score."""
+    tone_of = dict(zip(made.ids, axis_tones(task, metadata), strict=True))
+    counts = Counter(tone_of[image_id] for image_id in test.ids)
+    return {tone: counts[tone] for tone in task.file.tones.not_scored}
 
 
 def _leaks(made: SplitAssignment, data: LoadedData) -> Leaks:

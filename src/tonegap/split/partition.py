@@ -81,6 +81,15 @@ def _with_validation(rule: Carve, rows: SelectedRows, parts: Sequence[str], key:
     return ["validation" if i in kept else p for i, p in zip(ids, parts, strict=True)]
 
 
+def _tones(task: Task, metadata: Metadata, parts: Sequence[str]) -> tuple[str | None, ...]:
+    """Every row's tone; None for a validation or test image of a tone that the task does not score."""
+    hidden = task.file.tones.not_scored
+    return tuple(
+        None if tone in hidden and part in {"validation", "test"} else tone
+        for tone, part in zip(axis_tones(task, metadata), parts, strict=True)
+    )
+
+
 def _spread(task: Task, rows: SelectedRows, parts: Sequence[str]) -> SplitAssignment:
     """The parts of the rows that take part, over all rows of the metadata."""
     metadata = rows.metadata
@@ -94,7 +103,7 @@ def _spread(task: Task, rows: SelectedRows, parts: Sequence[str]) -> SplitAssign
         ids=metadata.ids,
         parts=tuple(all_parts),
         labels=tuple(labels),
-        tones=axis_tones(task, metadata),
+        tones=_tones(task, metadata, all_parts),
         classes=classes,
         positive=positive_classes(task, rows, classes),
     )

@@ -90,7 +90,8 @@ class TaskView:
     """One task at one split seed, as the engine holds it (labels of test images included).
 
     `kin` maps a training image to its copy among the validation or test images; no method sees such an
-    image, unless the task says that methods do.
+    image, unless the task says that methods do. `not_scored`: how many test images have a tone of which there
+    are too few to score; they are in `test` without a tone.
     """
 
     task: str
@@ -109,6 +110,7 @@ class TaskView:
     leaks: Leaks
     kin: Mapping[str, Kin] = field(default_factory=dict)
     methods_see_duplicates: bool = False
+    not_scored: Mapping[str, int] = field(default_factory=dict)
 
     @cached_property
     def method_train(self) -> PartitionImages:
