@@ -74,6 +74,7 @@ def _truth(
 ) -> "RealImages":
     """What the set is compared with, from the user's download or the suite's own phantoms."""
     from tonegap.cli.requests import parse_roots
+    from tonegap.data.metadata import own_root
     from tonegap.declared.dataset import read_dataset
     from tonegap.declared.root import find_root
     from tonegap.declared.task import read_task
@@ -83,7 +84,7 @@ def _truth(
     root = find_root(suite_root)
     task = read_task(root, task_id)
     dataset = read_dataset(root, task.dataset_id)
-    data_root = parse_roots(roots, (dataset.id,)).get(dataset.id)
+    data_root = parse_roots(roots, (dataset.id,)).get(dataset.id) or own_root(dataset)
     if data_root is None and dataset.file.drawn is None:
         raise BadRequest(
             f"{task_id}: pass --root {dataset.id}=DIR, your copy of {dataset.file.title}"

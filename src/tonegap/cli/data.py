@@ -203,12 +203,14 @@ def _cache(store: Path | None, root: Path | None) -> Path:
 
 def _data_root(dataset: Dataset, given: Path | None, cache: Path, workers: int) -> Path:
     """The folder given, the data set's own where it holds the metadata, or one that is drawn now."""
+    from tonegap.data.metadata import own_root
+
     if given is not None:
         if not given.is_dir():
             raise BadRequest(f"{given}: no such folder; wanted the folder of your copy")
         return given
-    if any((dataset.folder / name).is_file() for name in dataset.file.metadata):
-        return dataset.folder
+    if (own := own_root(dataset)) is not None:
+        return own
     if dataset.file.drawn is None:
         raise BadRequest(
             f"{dataset.file.title}: pass --root DIR, the folder of your own copy.\n"
@@ -222,12 +224,12 @@ def _data_root(dataset: Dataset, given: Path | None, cache: Path, workers: int) 
 
 
 def _metadata_at_hand(dataset: Dataset, given: Path | None) -> "Metadata | None":
-    from tonegap.data.metadata import read_metadata
+    from tonegap.data.metadata import own_root, read_metadata
 
     if given is not None:
         return read_metadata(dataset, given)
-    if any((dataset.folder / name).is_file() for name in dataset.file.metadata):
-        return read_metadata(dataset, dataset.folder)
+    if (own := own_root(dataset)) is not None:
+        return read_metadata(dataset, own)
     if dataset.file.drawn is not None:
         from tonegap.data.drawn import drawn_metadata
 

@@ -63,6 +63,7 @@ def command(
     from tonegap.split.listed import read_list
     from tonegap.split.partition import new_partition, partition
     from tonegap.split.pins import append_pin, pin_name
+    from tonegap.split.rows import axis_tones
 
     root = find_root(suite_root)
     asked = read_task(root, task)
@@ -82,7 +83,7 @@ def command(
         say(f"pinned {pin_name(asked, key)} in {asked.path}", err=True)
     else:
         made = partition(asked, metadata, number)
-    pairs = zip(made.parts, made.tones, strict=True)
+    pairs = zip(made.parts, axis_tones(asked, metadata), strict=True)
     n_kept = sum(part != "unused" and tone is None for part, tone in pairs)
     for line in split_lines(made.sizes, n_kept, made.n_without_tone, group_leaks(metadata, made)):
         say(line, err=True)
@@ -91,10 +92,11 @@ def command(
 
 def _metadata(root: Path, dataset_id: str, data_root: Path | None) -> "Metadata":
     """The metadata of the user's copy, or of the suite's own phantoms. Raises BadRequest."""
-    from tonegap.data.metadata import read_metadata
+    from tonegap.data.metadata import own_root, read_metadata
     from tonegap.declared.dataset import read_dataset
 
     dataset = read_dataset(root, dataset_id)
+    data_root = data_root or own_root(dataset)
     if data_root is None:
         if dataset.file.drawn is None:
             raise BadRequest(

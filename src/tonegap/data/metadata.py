@@ -104,6 +104,12 @@ def find_metadata(dataset: Dataset, data_root: Path) -> Path:
     return found[0]
 
 
+def own_root(dataset: Dataset) -> Path | None:
+    """The data set's own folder where its data lie beside its declaration; None where a user brings them."""
+    there = any((dataset.folder / name).is_file() for name in dataset.file.metadata)
+    return dataset.folder if there else None
+
+
 def malignant_flags(dataset: Dataset, metadata: Metadata) -> tuple[bool | None, ...]:
     """Whether each image's lesion is malignant; None where the data set or the row does not say."""
     rule = dataset.file.malignant

@@ -13,7 +13,8 @@ from tonegap.errors import BadData
 def image_names(dataset: Dataset, metadata: Metadata) -> dict[str, list[str]]:
     """File names that each image may have, best first, with `/` where a name has folders.
 
-    A pattern over a column that is absent, or empty for the image, gives no name.
+    A pattern over a column that is absent, or empty for the image, gives no name. `{column.stem}` is the cell without
+    its suffix: copies in another format.
     """
     return expanded(dataset.file.file_names, dataset, metadata)
 

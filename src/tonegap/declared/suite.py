@@ -31,12 +31,13 @@ class EntryRows(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Entries of a suite: every method × baseline × backbone named here.
 
     `backbones` may be empty where the baselines have no such parameter. `variant` names a parameter
-    set that differs from another row of the same three.
+    set that differs from another row of the same three. `tasks`: those of the suite that are asked; empty for all.
     """
 
     methods: tuple[str, ...]
     baselines: tuple[str, ...]
     backbones: tuple[str, ...] = ()
+    tasks: tuple[str, ...] = ()
     variant: str = ""
     method_parameters: dict[str, Parameter] = {}
     baseline_parameters: dict[str, Parameter] = {}
@@ -123,6 +124,12 @@ def _problems(file: SuiteFile) -> list[str]:
         for number, row in enumerate(file.entries)
         for name, values in (("methods", row.methods), ("baselines", row.baselines))
         if not values
+    ]
+    found += [
+        f"entries[{number}].tasks: {task!r} is none of the suite's tasks"
+        for number, row in enumerate(file.entries)
+        for task in row.tasks
+        if task not in file.tasks
     ]
     limits = msgspec.structs.asdict(file.limits)
     found += [

@@ -63,11 +63,14 @@ class Tones(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The axis of tone annotations, the tones to score, and whether images without one take part.
 
     With `keep_unknown` they are trained on and count in the scores over all images, in no tone's.
+    Where `scored` are groups, types count by their group. `not_scored`: tones of which there are too few images;
+    images of them train as any other and are tested in the scores over all images alone.
     """
 
     axis: str
     scored: tuple[str, ...]
     keep_unknown: bool = True
+    not_scored: tuple[str, ...] = ()
 
 
 class SelectionRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -253,6 +256,11 @@ def _tone_problems(file: TaskFile) -> Iterator[str]:
         yield "tones.scored: types and groups are mixed; wanted one of the two kinds"
     elif list(scored) != sorted(set(scored), key=tone_index):
         yield "tones.scored: wanted each tone once, from light to dark"
+    kind = TYPES if scored[0] in TYPES else GROUPS
+    for tone in file.tones.not_scored:
+        if tone not in kind or tone in scored:
+            wanted = ", ".join(t for t in kind if t not in scored) or "none"
+            yield f"tones.not_scored: {tone!r} is no tone left by tones.scored; left are {wanted}"
     for tone in _split_tones(file.split):
         if tone not in TYPES + GROUPS:
             yield f"split: {tone!r} is no skin tone; wanted {', '.join(TYPES + GROUPS)}"

@@ -218,6 +218,7 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     `truth_sha256` names the truth that the store keeps; empty: none was kept.
     `numerics` "portable": the stages give the same bytes on every x86 processor with AVX2.
+    `not_scored`: test images of tones of which there are too few to score, by tone.
     `cross_fit`: null in records that are older than it, and where nothing was left to choose.
     `n_without_tone`: images of one of the classes that the task leaves out because nobody knows their tone.
     """
@@ -250,6 +251,7 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     numerics: Literal["portable", "native"] = "native"
     cross_fit: CrossFit | None = None
     n_without_tone: int = 0
+    not_scored: dict[str, int] = {}
 
 
 def encode_record(record: Record) -> bytes:

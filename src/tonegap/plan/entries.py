@@ -30,7 +30,7 @@ class PluginIdentity:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One entry with every parameter filled in."""
+    """One entry with every parameter filled in; `tasks` are those it is asked, empty for all."""
 
     id: EntryId
     method: PluginIdentity
@@ -38,6 +38,7 @@ class Entry:
     method_parameters: dict[str, Parameter]
     baseline_parameters: dict[str, Parameter]
     files: dict[str, tuple[GivenFile, ...]]
+    tasks: tuple[str, ...] = ()
 
 
 def entries_of(suite: Suite, plugins: Mapping[str, PluginIdentity]) -> tuple[Entry, ...]:
@@ -119,6 +120,7 @@ def _entry(
         method_parameters=filled[method.plugin.label],
         baseline_parameters=baseline_parameters,
         files=files,
+        tasks=row.tasks,
     )
 
 

@@ -124,9 +124,9 @@ def plan_suite(
     known: dict[str, PlannedStage] = {}
     cells: list[CellPlan] = []
     sheets: dict[str, SheetPlan] = {}
-    for (_task, seed), view in views.items():
+    for (task, seed), view in views.items():
         where = _Where(view, seed, setting)
-        for entry in entries:
+        for entry in (e for e in entries if not e.tasks or task in e.tasks):
             chain = _chain(entry, where, known)
             cells.append(_cell(entry, where, chain))
             for stage in chain:
@@ -261,6 +261,7 @@ def _cell(entry: Entry, where: _Where, chain: list[PlannedStage]) -> CellPlan:
             "without tone": view.n_without_tone,
             "stand_in": view.data.stand_in,
             "subset": view.data.subset,
+            **({"not scored": dict(view.not_scored)} if view.not_scored else {}),
         }
     )
     cell = CellId(

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tonegap.closure import code_digest
 from tonegap.data.drawn import ensure_drawn
+from tonegap.data.metadata import own_root
 from tonegap.declared.dataset import Dataset, read_dataset
 from tonegap.declared.local_files import Giver, check_given, given_files
 from tonegap.declared.plugin import fill_parameters, read_plugin
@@ -154,9 +155,9 @@ def _with_kin(view: TaskView, data: LoadedData, request: Request) -> TaskView:
 
 
 def _load(request: Request, dataset_id: str) -> LoadedData:
-    """A data set: drawn if the suite draws it and the user has no root of it, else read from the user's root."""
+    """A data set: from the user's root, else from its own folder where its data lie there, else drawn."""
     dataset = read_dataset(request.root, dataset_id)
-    data_root = request.roots.get(dataset_id)
+    data_root = request.roots.get(dataset_id) or own_root(dataset)
     if data_root is None and dataset.file.drawn is None:
         raise BadRequest(
             f"{request.suite.path}: needs the data set {dataset_id}; pass --root {dataset_id}=DIR. "

@@ -6,8 +6,27 @@ from tonegap.scores.rules import MOST_PROBABLE
 
 def images_note(table: LeaderboardTable) -> str | None:
     """What must be said of images that are not photographs, or not all of them; None for all real ones."""
-    notes = [note for note in (_phantom_note(table), _part_note(table)) if note]
+    notes = [n for n in (_phantom_note(table), _part_note(table), _not_scored_note(table)) if n]
     return " ".join(notes) or None
+
+
+def _not_scored_note(table: LeaderboardTable) -> str | None:
+    """The tones that a reader may look for and the task cannot score."""
+    records = [record for row in table.all_rows for record in row.records]
+    most: dict[str, tuple[int, int]] = {}
+    for record in records:
+        for tone, n in record.not_scored.items():
+            low, high = most.get(tone, (n, n))
+            most[tone] = min(low, n), max(high, n)
+    if not most:
+        return None
+    said = (
+        f"{t} ({low if low == high else f'{low} to {high}'})" for t, (low, high) in most.items()
+    )
+    return (
+        f"Not scorable, for want of test images: {', '.join(said)}. They are in the scores over all images, "
+        "and in no tone's and no gap."
+    )
 
 
 def _part_note(table: LeaderboardTable) -> str | None:

@@ -82,6 +82,7 @@ def score_cell(store: Store, cell: "CellPlan", finish: Finish) -> Record:
         numerics=_numerics(marks),
         cross_fit=found.cross_fit,
         n_without_tone=view.n_without_tone,
+        not_scored=dict(view.not_scored),
     )
 
 

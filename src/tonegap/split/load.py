@@ -3,6 +3,7 @@
 What the person asked for is handed over as values; no plan and no store is known here.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from tonegap.split.grouped import components
 from tonegap.split.leaks import crossing_groups, group_leaks, leaked_by_tone
 from tonegap.split.partition import partition
 from tonegap.split.parts import SplitAssignment
+from tonegap.split.rows import axis_tones
 from tonegap.split.scorable import check_scorable
 from tonegap.split.subset import thinned
 from tonegap.split.view import PartitionImages, TaskView
@@ -89,7 +91,17 @@ def task_view(
         methods_see_duplicates=task.file.leaks.methods_see_duplicates,
         methods_see_groups=task.file.leaks.methods_see_groups,
         n_without_tone=made.n_without_tone,
+        not_scored=_not_scored(task, made, data.metadata, rows["test"]),
     )
+
+
+def _not_scored(
+    task: Task, made: SplitAssignment, metadata: Metadata, test: PartitionImages
+) -> dict[str, int]:
+    """How many test images have each tone that the task does not score."""
+    tone_of = dict(zip(made.ids, axis_tones(task, metadata), strict=True))
+    counts = Counter(tone_of[image_id] for image_id in test.ids)
+    return {tone: counts[tone] for tone in task.file.tones.not_scored}
 
 
 def _leaks(made: SplitAssignment, data: LoadedData) -> Leaks:

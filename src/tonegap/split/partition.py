@@ -102,6 +102,15 @@ def _with_validation(
     return ["validation" if i in kept else p for i, p in zip(all_ids, parts, strict=True)]
 
 
+def _tones(task: Task, metadata: Metadata, parts: Sequence[str]) -> tuple[str | None, ...]:
+    """Every row's tone; None for a test image of a tone that the task does not score."""
+    hidden = task.file.tones.not_scored
+    return tuple(
+        None if tone in hidden and part == "test" else tone
+        for tone, part in zip(axis_tones(task, metadata), parts, strict=True)
+    )
+
+
 def _spread(task: Task, rows: SelectedRows, parts: Sequence[str]) -> SplitAssignment:
     """The parts of the rows that take part, over all rows of the metadata."""
     metadata = rows.metadata
@@ -115,7 +124,7 @@ def _spread(task: Task, rows: SelectedRows, parts: Sequence[str]) -> SplitAssign
         ids=metadata.ids,
         parts=tuple(all_parts),
         labels=tuple(labels),
-        tones=axis_tones(task, metadata),
+        tones=_tones(task, metadata, all_parts),
         classes=classes,
         positive=positive_classes(task, rows, classes),
         n_without_tone=rows.n_without_tone,

@@ -13,6 +13,7 @@ from tonegap.declared.task import Task
 from tonegap.errors import BadSplit
 from tonegap.split.grouped import components
 from tonegap.split.labels import doubled, is_label, misspelt
+from tonegap.tones import GROUPS, tone_group
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,14 +72,20 @@ def column_of(metadata: Metadata, column: str) -> tuple[str, ...]:
 
 
 def axis_tones(task: Task, metadata: Metadata) -> tuple[str | None, ...]:
-    """Every row's tone on the task's axis. Raises BadSplit naming the axes there are."""
+    """Every row's tone on the task's axis, by group where the task scores groups.
+
+    Raises BadSplit naming the axes there are.
+    """
     if task.tone_axis not in metadata.tones:
         known = ", ".join(metadata.tones)
         raise BadSplit(
             f"{metadata.path}: {task.id} needs the tone axis {task.tone_axis!r}, this layout "
             f"({metadata.schema}) has: {known}"
         )
-    return metadata.tones[task.tone_axis]
+    tones = metadata.tones[task.tone_axis]
+    if task.scored_tones[0] not in GROUPS:
+        return tones
+    return tuple(None if tone is None else tone_group(tone) for tone in tones)
 
 
 def rows_of(task: Task, metadata: Metadata) -> SelectedRows:

@@ -98,7 +98,8 @@ class TaskView:
 
     `kin` maps a training image to its copy, or another photograph of its patient, among the validation or test
     images; no method sees such an image, unless the task says that methods do. `n_without_tone`: images that the
-    task leaves out because nobody knows their tone.
+    task leaves out because nobody knows their tone. `not_scored`: how many test
+    images have a tone of which there are too few to score; they are in `test` without a tone.
     """
 
     task: str
@@ -119,6 +120,7 @@ class TaskView:
     methods_see_duplicates: bool = False
     methods_see_groups: bool = False
     n_without_tone: int = 0
+    not_scored: Mapping[str, int] = field(default_factory=dict)
 
     @cached_property
     def method_train(self) -> PartitionImages:
@@ -130,7 +132,8 @@ class TaskView:
     def lines(self) -> list[str]:
         """What a person should know of the split before a number."""
         sizes = {name: len(rows.ids) for name, rows in self.partitions.items()}
-        n_kept = sum(rows.tones.count(None) for rows in self.partitions.values())
+        n_none = sum(rows.tones.count(None) for rows in self.partitions.values())
+        n_kept = n_none - sum(self.not_scored.values())
         return split_lines(sizes, n_kept, self.n_without_tone, self.leaks.groups)
 
     def n_kin(self, *, shown: bool) -> dict[str, int]:
