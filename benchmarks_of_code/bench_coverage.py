@@ -170,7 +170,13 @@ def report(rows):
         (
             table(rows, "method, % covered", of_method, "in", fewest=2),
             table(rows, "these networks, % covered", of_networks, "in"),
-            table(rows, "equal methods, % significantly different", {n: n for n in TESTS}, "told", fewest=2),
+            table(
+                rows,
+                "equal methods, % significantly different",
+                {n: n for n in TESTS},
+                "told",
+                fewest=2,
+            ),
         )
     )
 
