@@ -14,10 +14,12 @@ ASKED = {
     "fitzpatrick17k": (
         "skin-diff-2025 skin-diff-2024 skin-diff-light-only groh-random groh-verified "
         "groh-source-a groh-source-b groh-fst12 groh-fst34 groh-fst56 fairdisco fairdisco-a12 "
-        "fairdisco-a34 fairdisco-a56 patchalign fairquantize"
+        "fairdisco-a34 fairdisco-a56 patchalign fairquantize magic multi-exit"
     ),
     "ddi": "fairdisco patchalign",
     "phantom": "smoke",
+    "pad-ufes-20": "magic patient-folds",
+    "pad-ufes-20-sample": "malignant",
 }
 
 
@@ -30,7 +32,12 @@ def test_the_shipped_tasks_are_there_and_sound(project: Path) -> None:
 def test_a_task_says_whether_its_seed_moves_images(project: Path) -> None:
     seeded = {i for i in task_ids(project) if read_task(project, i).seeded}
     kinds = ("2025", "2024", "light-only")
-    assert seeded == {"ddi/fairdisco", *(f"fitzpatrick17k/skin-diff-{kind}" for kind in kinds)}
+    assert seeded == {
+        "ddi/fairdisco",
+        "pad-ufes-20/patient-folds",
+        "pad-ufes-20-sample/malignant",
+        *(f"fitzpatrick17k/skin-diff-{kind}" for kind in kinds),
+    }
 
 
 def test_an_unknown_task_names_those_of_its_data_set(project: Path) -> None:
@@ -54,6 +61,11 @@ def test_an_unknown_data_set_names_all_tasks(project: Path) -> None:
         ('scored = ["I", "VI"]', 'scored = ["VI", "I"]', "wanted each tone once, from light"),
         ('scored = ["I", "VI"]', 'scored = ["VII"]', "tones.scored: 'VII' is no skin tone"),
         ('scored = ["I", "VI"]', "scored = []", "tones.scored: empty"),
+        (
+            'scored = ["I", "VI"]',
+            'scored = ["I", "VI"]\nnot_scored = ["VI"]',
+            "tones.not_scored: 'VI' is no tone left by tones.scored; left are II, III, IV, V",
+        ),
         ('scored = ["I", "VI"]', 'scored = ["I", "V-VI"]', "types and groups are mixed"),
         ("seeds = [0, 1]", "seeds = []", "split.seeds: wanted at least one seed, each once"),
         ("seeds = [0, 1]", "seeds = [-1]", "split.seeds: a seed is not between 0 and 4294967295"),

@@ -330,3 +330,24 @@ class TestNotApplicable:
             task.read_text().replace('axis = "tone"', 'axis = "tone"\nkeep_unknown = true')
         )
         assert "no training image has one" in planner.plan().cells[0].id.not_applicable
+
+
+def test_an_entry_is_planned_for_the_tasks_that_it_names(planner):
+    two = planner.rooms.root / "benchmarks/clinic/tasks/two.toml"
+    two.with_name("more.toml").write_text(two.read_text())
+    rows = [
+        {"methods": ["none"], "baselines": ["plain"]},
+        {"methods": ["grey"], "baselines": ["plain"], "tasks": ["clinic/more"]},
+    ]
+    planner.rooms.method("none")
+    planner.rooms.suite(tasks=["clinic/two", "clinic/more"], entries=rows)
+    cells = [(cell.id.entry.method, cell.id.task) for cell in planner.plan().cells]
+    assert cells == [
+        ("none", "clinic/two"),
+        ("none", "clinic/more"),
+        ("grey", "clinic/more"),
+    ]
+    rows[1]["tasks"] = ["clinic/other"]
+    planner.rooms.suite(tasks=["clinic/two", "clinic/more"], entries=rows)
+    with pytest.raises(BadRoom, match="'clinic/other' is none of the suite's tasks"):
+        planner.plan()

@@ -459,3 +459,22 @@ class TestUnknownTones:
         task = write_task(('scored = ["I", "VI"]', 'scored = ["I", "VI"]\nkeep_unknown = false'))
         made = partition(task, metadata, 0)
         assert (made.sizes["unused"], made.n_without_tone) == (8, 8)
+
+
+class TestTonesThatCannotBeScored:
+    """Types are scored by group, and a group with too few images is hidden where it would be tested."""
+
+    CHANGES = (('scored = ["I", "VI"]', 'scored = ["I-II", "III-IV"]\nnot_scored = ["V-VI"]'),)
+
+    def test_a_test_image_of_such_a_tone_has_none_and_a_training_image_keeps_it(
+        self, write_task: WriteTask, small: Small
+    ) -> None:
+        metadata = small(
+            ["p0", "p1", "p2", "p3", "q0", "q1", "q2", "q3"],
+            ["a", "b"] * 4,
+            ["I", "II", "VI", "V", "III", "IV", "V", None],
+            half=["pool"] * 4 + ["probe"] * 4,
+        )
+        made = partition(write_task(*self.CHANGES), metadata, 0)
+        assert made.tones[:4] == ("I-II", "I-II", "V-VI", "V-VI")
+        assert made.tones[4:] == ("III-IV", "III-IV", None, None)

@@ -252,6 +252,7 @@ def _tone_problems(file: TaskFile) -> Iterator[str]:
             return
     if not scored:
         yield "tones.scored: empty, wanted at least one tone"
+        return
     if len({tone in TYPES for tone in scored}) > 1:
         yield "tones.scored: types and groups are mixed; wanted one of the two kinds"
     elif list(scored) != sorted(set(scored), key=tone_index):
