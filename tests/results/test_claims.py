@@ -227,3 +227,14 @@ def test_both_kinds_of_interval_are_in_the_data(board_of):
 def test_a_difference_that_no_test_set_of_this_size_shows_is_said_to_be_none():
     assert detectable_text(0.4321) == "43.2"
     assert detectable_text(1.2) == "more than 100: not detectable"
+
+
+def test_of_an_undefined_worst_tone_and_gap_nothing_is_claimed(board_of):
+    """Type VI of every entry is below the minimum support, as its record says; its images are there all the same."""
+    (claims,) = board_of(LEVELS, undefined=("VI",)).claims
+    for row in claims.rows:
+        assert set(row.intervals) == set(row.network_intervals) == {"all"}
+        assert set(row.changes) | set(row.network_changes) <= {"all"}
+        assert (row.parity, row.parity_within, row.detectable) == (None, None, None)
+        assert ("accuracy", "gap") not in {name[:2] for name in row.nulls}
+    assert any(row.changes for row in claims.rows)

@@ -37,9 +37,12 @@ def answers_of(accuracy, seed, n=600):
 
 
 def board_with_answers(make_record, entry, cell, settings):
-    """A function that makes a board of entries by their accuracy; `kept`: those whose answers are there."""
+    """A function that makes a board of entries by their accuracy; `kept`: those whose answers are there.
 
-    def make(levels, kept=None, seeds=(0, 1)):
+    Records say that the tones `undefined` have too few images.
+    """
+
+    def make(levels, kept=None, seeds=(0, 1), undefined=()):
         cells, answers = [], {}
         for i, (name, accuracy) in enumerate(levels.items()):
             for seed in seeds:
@@ -48,6 +51,7 @@ def board_with_answers(make_record, entry, cell, settings):
                 per_tone = {
                     t: float(right[np.arange(600) % 6 == k].mean()) for k, t in enumerate(TONES)
                 }
+                per_tone |= dict.fromkeys(undefined, "too few images (min_support 5)")
                 control = name.endswith("chance")
                 record = make_record(entry(name), seed, per_tone, float(right.mean()), control)
                 cells.append(cell(record))

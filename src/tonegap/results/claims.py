@@ -9,7 +9,7 @@ from tonegap.formats.record import EntryId
 from tonegap.results.answers import Answers
 from tonegap.results.compare import reference_of
 from tonegap.results.model import LeaderboardTable, Row
-from tonegap.results.pairs import TablePairs, table_pairs
+from tonegap.results.pairs import TablePairs, score_of, table_pairs
 from tonegap.results.settings import LeaderboardSettings
 from tonegap.results.truths import contradiction
 from tonegap.scores.evidence.bands import rank_bands
@@ -128,11 +128,17 @@ def table_claims(
     if not evidence:
         return None
     pairs = _against_reference(table, evidence, settings)
-    changes = _changes(pairs, evidence)
+    defined = {row.entry: _defined(table, row) for row in looked_at}
+    changes = _changes(pairs, evidence, defined)
     bands = _bands(table, settings, evidence)
     rows = tuple(
         _row(
-            row, evidence[row.entry], bands, changes, _networks(row.entry, pairs, evidence), metric
+            row,
+            evidence[row.entry],
+            bands,
+            changes,
+            _networks(row.entry, pairs, evidence),
+            table,
         )
         for row in looked_at
         if row.entry in evidence
@@ -193,23 +199,31 @@ def _row(
     bands: Mapping[EntryId, int],
     changes: Mapping[tuple[EntryId, str], Change],
     network_changes: Mapping[str, NetworkChange],
-    metric: str,
+    table: LeaderboardTable,
 ) -> RowClaims:
+    """Of a score that the row does not have, for want of support, there is no claim."""
+    metric, defined = table.ranked[2], _defined(table, row)
+
     def of_metric(found: Mapping[tuple[str, str], Interval]) -> dict[str, Interval]:
-        return {s: found[metric, s] for s in _SCORES if (metric, s) in found}
+        return {s: found[metric, s] for s in _SCORES if s in defined and (metric, s) in found}
 
     return RowClaims(
         row=row,
         band=bands.get(row.entry),
         intervals=of_metric(evidence.intervals),
         changes={s: changes[row.entry, s] for s in _SCORES if (row.entry, s) in changes},
-        parity=evidence.parity,
-        parity_within=evidence.nulls.get((metric, GAP, WITHIN_CLASS)),
-        detectable=evidence.detectable,
+        parity=evidence.parity if GAP in defined else None,
+        parity_within=evidence.nulls.get((metric, GAP, WITHIN_CLASS)) if GAP in defined else None,
+        detectable=evidence.detectable if GAP in defined else None,
         network_intervals=of_metric(evidence.network_intervals),
-        network_changes=network_changes,
+        network_changes={s: c for s, c in network_changes.items() if s in defined},
         seed_spread={tone: v for (m, tone), v in evidence.seed_spread.items() if m == metric},
-        nulls=evidence.nulls,
+        nulls={
+            name: null
+            for name, null in evidence.nulls.items()
+            if (*table.ranked[:2], name[0]) not in row.views
+            or _is_defined(table, row, name[0], name[1])
+        },
         evidence=replace(evidence, scores=None),
     )
 
@@ -230,15 +244,28 @@ def _against_reference(
     return pairs
 
 
+def _defined(table: LeaderboardTable, row: Row) -> frozenset[str]:
+    """Which of a row's scores in the metric that ranks are defined: below the minimum support one is not."""
+    metric = table.ranked[2]
+    return frozenset(s for s in _SCORES if row.views and _is_defined(table, row, metric, s))
+
+
+def _is_defined(table: LeaderboardTable, row: Row, metric: str, score: str) -> bool:
+    return not np.isnan(score_of(row, table, (metric, score)))
+
+
 def _changes(
-    pairs: Mapping[EntryId, EntryId], evidence: Mapping[EntryId, EntryEvidence]
+    pairs: Mapping[EntryId, EntryId],
+    evidence: Mapping[EntryId, EntryEvidence],
+    defined: Mapping[EntryId, frozenset[str]],
 ) -> dict[tuple[EntryId, str], Change]:
     """Each entry against its reference, corrected over the entries of the table and over the scores."""
     found = {
         (entry, score): paired
         for entry, against in pairs.items()
         for score in _SCORES
-        if (paired := compare_entries(evidence[entry].drawn, evidence[against].drawn, score))
+        if score in defined[entry] & defined[against]
+        and (paired := compare_entries(evidence[entry].drawn, evidence[against].drawn, score))
     }
     corrected, times = holm_steps(np.array([paired.p for paired in found.values()]))
     return {

@@ -42,7 +42,7 @@ def table_pairs(
         return None
     names = _names(table, able[0][1])
     rows = tuple(row for row, _ in able)
-    point = np.array([[_score(row, table, name) for name in names] for row in rows])
+    point = np.array([[score_of(row, table, name) for name in names] for row in rows])
     largest = np.array([largest_difference(metric) for metric, _ in names])
     return TablePairs(
         rows, names, point, compare_all(point, [_only(s, names) for _, s in able], largest)
@@ -59,8 +59,8 @@ def _only(scores: EveryScore, names: Sequence[ScoreName]) -> EveryScore:
     return EveryScore(tuple(names), scores.draws[at], scores.images, scores.noise.among(at))
 
 
-def _score(row: Row, table: LeaderboardTable, name: ScoreName) -> float:
-    """What the table says; NaN where that is undefined."""
+def score_of(row: Row, table: LeaderboardTable, name: ScoreName) -> float:
+    """What the table says by the rule and on the axis that rank; NaN where that is undefined."""
     metric, tone = name
     selection, axis, _ = table.ranked
     scores = row.views[selection, axis, metric].scores
