@@ -13,6 +13,7 @@ ENGINE = Path(tonegap.__file__).parent
 # What enters keys, from which module on; and a module that has no business in it.
 ENTRIES = {
     "tonegap.data.decode": "tonegap.plan.plan",
+    "tonegap.data.mask_file": "tonegap.scores.metrics",
     "tonegap.data.drawn": "tonegap.scores.metrics",
     "tonegap.data.near_duplicates": "tonegap.run.scoring",
     "tonegap.data.picture": "tonegap.run.scoring",

@@ -134,4 +134,7 @@ def test_the_card_of_a_drawn_data_set_needs_no_drawing(tonegap: Callable[..., Ra
 def test_an_unknown_data_set_is_one_sentence(tonegap: Callable[..., Ran]) -> None:
     ran = tonegap("data", "check", "isic")
     assert ran.code == 2
-    assert "no data set 'isic'; there are: ddi, fitzpatrick17k, phantom" in ran.err
+    assert (
+        "no data set 'isic'; there are: ddi, fitzpatrick17k, pad-ufes-20, pad-ufes-20-sample, phantom"
+        in ran.err
+    )

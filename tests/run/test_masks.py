@@ -9,6 +9,7 @@ from tonegap.data.mask_file import MaskFile, read_mask
 from tonegap.declared.dataset import COLOUR
 from tonegap.errors import BadData
 from tonegap.formats.job import ImageSpec
+from tonegap.plan import prepare
 from tonegap.run.inputs import write_inputs
 
 N = {"n": {"default": 1, "about": "images"}, "image_size_px": {"default": 16, "about": "side"}}
@@ -82,6 +83,13 @@ def test_a_declared_pattern_without_a_single_mask_is_a_hole_of_the_matrix(masked
     for path in (masked.download / "masks").iterdir():
         path.unlink()
     assert "the data set has none" in masked.plan().cells[0].id.not_applicable
+
+
+def test_the_code_that_reads_masks_is_in_the_keys_of_stages_that_need_them(masked, monkeypatch):
+    before, real = masked.keys(), prepare.code_digest
+    other = {"tonegap.data.mask_file": "x" * 64}
+    monkeypatch.setattr(prepare, "code_digest", lambda module: other.get(module) or real(module))
+    assert masked.keys()["generate"] != before["generate"]
 
 
 @pytest.mark.parametrize("value", [5, 254])

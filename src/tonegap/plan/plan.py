@@ -10,7 +10,6 @@ from dataclasses import dataclass
 import msgspec
 
 from tonegap.declared.local_files import GivenFile
-from tonegap.declared.plugin import Plugin
 from tonegap.declared.suite import Suite
 from tonegap.files import digest_of
 from tonegap.formats.job import CONTRACT_VERSION, ImageSpec, Parameter
@@ -80,6 +79,7 @@ class RunSetting:
     scoring_sha256: str
     decoding_sha256: str
     quality_sha256: str = ""
+    masks_sha256: str = ""
     numerics: Numerics = "native"
     repeat: int = 0
 
@@ -214,7 +214,7 @@ def _ingredients(asked: _Asked, where: _Where, image: ImageSpec) -> dict[str, st
         "image": f"{image.size_px} px {image.geometry}",
         "decoding": where.setting.decoding_sha256,
         **{f"parameters.{key}": repr(value) for key, value in asked.parameters.items()},
-        **_seen(asked.stage, where.view, asked.identity.plugin),
+        **_seen(asked, where),
     }
     if where.setting.repeat:
         found["repeat"] = str(where.setting.repeat)
@@ -224,15 +224,16 @@ def _ingredients(asked: _Asked, where: _Where, image: ImageSpec) -> dict[str, st
     return found
 
 
-def _seen(stage: str, view: TaskView, plugin: Plugin) -> dict[str, str]:
+def _seen(asked: _Asked, where: _Where) -> dict[str, str]:
     """Digests of the rows a stage sees, by partition."""
+    stage, view, plugin = asked.stage, where.view, asked.identity.plugin
     train = view.train if stage == "train" else view.method_train
     seen = {
         "classes": digest_of([view.classes, view.positive, view.axis_tones]),
         "training images": train.labelled_digest,
     }
     if stage != "train" and "masks" in plugin.file.needs:
-        seen["masks"] = digest_of(train.mask_sha256)
+        seen["masks"] = digest_of([where.setting.masks_sha256, train.mask_sha256])
     if stage == "train":
         at_test = "tone_at_test" in plugin.file.needs
         seen["validation images"] = view.validation.labelled_digest

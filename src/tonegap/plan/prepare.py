@@ -73,6 +73,7 @@ def prepare(request: Request) -> Plan:
         scoring_sha256=code_digest("tonegap.run.scoring"),
         decoding_sha256=code_digest("tonegap.data.decode"),
         quality_sha256=quality_digest(),
+        masks_sha256=code_digest("tonegap.data.mask_file"),
         numerics=numerics_of(suite.file.numerics, request.device),
         repeat=request.repeat,
     )
