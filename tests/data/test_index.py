@@ -91,12 +91,14 @@ def test_what_is_kept_is_read_without_pandas(
 ) -> None:
     write_pictures(clinic.folder, ["a1.png", "a2.png"])
     index()
-    pictures, groups = sorted((tmp_path / "cache").iterdir(), key=lambda p: "group" in p.name)
+    (pictures,), (groups,) = (
+        list((tmp_path / "cache").glob(f"{name}-*")) for name in ("images", "duplicates")
+    )
     code = (
         "import sys; from pathlib import Path; from tonegap.data.index import _load_groups; "
         "from tonegap.data.picture_cache import _load; import tonegap.plan.prepare; import tonegap.run.runner; "
         "pictures, groups = map(Path, sys.argv[1:]); "
-        "assert len(_load(pictures, ['path', 'size', 'mtime_ns'])) in (0, 2); "
+        "assert len(_load(pictures, ['path', 'size', 'mtime_ns', 'sha256', 'problem', 'text'])) == 2; "
         "_load_groups(groups, {'a1', 'a2'}); "
         "sys.exit(str({'pandas', 'scipy.ndimage', 'pyarrow.dataset'} & set(sys.modules)))"
     )
