@@ -17,6 +17,26 @@ class Share(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     reason: str | None = None
 
 
+class Agreement(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How far measured tone groups follow those asked for (annotated): Cohen's kappa with its 95 % interval.
+
+    `chance` is the share in the same group that the margins alone give. All null, with a reason, where there are not
+    two groups to tell apart.
+    """
+
+    kappa: float | None
+    low: float | None
+    high: float | None
+    chance: float | None
+    n: int
+    reason: str | None = None
+
+    @property
+    def is_none(self) -> bool:
+        """Whether no agreement beyond chance is shown: the interval does not lie above 0."""
+        return self.low is not None and self.low <= 0
+
+
 class ToneTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Images by tone asked for (rows) and tone measured (columns), and the shares that are as asked.
 
@@ -31,6 +51,7 @@ class ToneTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     same_tone: Share
     same_group: Share
     same_group_by_tone: tuple[Share, ...]
+    agreement: Agreement
 
 
 class SetDistance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

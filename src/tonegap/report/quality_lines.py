@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tonegap.formats.quality_sheet import ALL
+from tonegap.formats.quality_sheet import ALL, Agreement
 from tonegap.report.quality_tables import kernel, share
 from tonegap.results.quality import SetSheet
 
@@ -24,8 +24,9 @@ SUMMARY_HEADER = (
 
 SUMMARY_ABOUT = (
     "Tone group as asked: share of synthetic images whose skin shows it by its individual typology angle (ITA), "
-    "and the same measure on training images beside it. KID: distance to the training images in feature space, "
-    "smaller is nearer. Near: as near to a training image as the nearest 5 % of training images are to "
+    "and the same measure on training images beside it, with Cohen's kappa (κ): no agreement, where its interval does "
+    "not lie above 0, means that the measure does not follow the annotation. KID: distance to the training images in "
+    "feature space, smaller is nearer. Near: as near to a training image as the nearest 5 % of training images are to "
     "another one."
 )
 
@@ -47,7 +48,15 @@ def _line(made: SetSheet) -> SetLine:
     cells = (
         f"{sheet.set.n:,}",
         share(sheet.tones.same_group),
-        share(sheet.real_tones.same_group),
+        f"{share(sheet.real_tones.same_group)}{_kappa(sheet.real_tones.agreement)}",
         *kid,
     )
     return SetLine(made, cells, sheet.no_features or "")
+
+
+def _kappa(found: Agreement) -> str:
+    """κ of the training images, and that it is none where its interval does not lie above 0."""
+    if found.kappa is None:
+        return ""
+    text = f"{found.kappa:.2f}".replace("-", "−")
+    return f" (κ {text}: no agreement)" if found.is_none else f" (κ {text})"

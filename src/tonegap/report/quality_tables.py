@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from tonegap.formats.quality_sheet import (
     ALL,
+    Agreement,
     FeatureScores,
     SetDistance,
     Share,
@@ -112,17 +113,31 @@ def number(value: float) -> str:
     return f"{value:.3g}".replace("-", "−")
 
 
+def agreement(found: Agreement) -> str:
+    """`chance 37.5 %, κ −0.01, 95 % −0.06 to 0.04`; why there is none otherwise."""
+    if found.kappa is None or found.low is None or found.high is None or found.chance is None:
+        return f"agreement undefined: {found.reason}"
+    kappa, low, high = (f"{v:.2f}".replace("-", "−") for v in (found.kappa, found.low, found.high))
+    return f"chance {100 * found.chance:.1f} %, κ {kappa}, 95 % {low} to {high}"
+
+
 def _answer(sheet: Sheet) -> tuple[str, ...]:
     if not sheet.set.n:
         return ("The set has no images.",)
     group = sheet.tones.same_group
     said = [f"{sheet.set.n:,} synthetic images."]
+    if sheet.real_tones.agreement.is_none:
+        said.append(
+            f"On the {sheet.set.n_real:,} training images the measured tone does not follow the annotation "
+            f"({agreement(sheet.real_tones.agreement)}): what this sheet says of tones says nothing of skin tone."
+        )
     if group.value is None:
         said.append("None of them has a tone that was asked for.")
     else:
         said.append(
             f"{share(group)} show the tone group that was asked for; of the {sheet.set.n_real:,} "
-            f"training images, {share(sheet.real_tones.same_group)} show the group they are annotated with."
+            f"training images, {share(sheet.real_tones.same_group)} show the group they are annotated with "
+            f"({agreement(sheet.real_tones.agreement)})."
         )
     if sheet.measured and sheet.measured.memory.near.value is not None:
         near = share(sheet.measured.memory.near)
@@ -156,8 +171,8 @@ def _tones(title: str, table: ToneTable) -> TextTable:
         rows.append((tone, *(f"{n:,}" if n else "·" for n in counts), share(same)))
     about = (
         f"Rows: tone asked for (of training images: annotated); columns: tone by the individual typology "
-        f"angle (ITA) of the skin. In the same group: {share(table.same_group)}; "
-        f"the same tone: {share(table.same_tone)}."
+        f"angle (ITA) of the skin. In the same group: {share(table.same_group)} "
+        f"({agreement(table.agreement)}); the same tone: {share(table.same_tone)}."
     )
     if table.n_without_tone:
         about += f" {table.n_without_tone:,} images without such a tone are left out."

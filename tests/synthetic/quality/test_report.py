@@ -67,7 +67,13 @@ def test_markdown_and_json_say_the_same_beside_it(report):
     (text,) = (report / "quality").glob("*.md")
     (data,) = (report / "quality").glob("*.json")
     sheet = decode_sheet(data.read_bytes())
-    assert f"{sheet.set.n} synthetic images. 0.0 % show the tone group" in text.read_text()
+    said = text.read_text()
+    assert (
+        f"{sheet.set.n} synthetic images. On the 12 training images the measured tone does not follow"
+        in said
+    )
+    assert "κ " in said
+    assert "0.0 % show the tone group" in said
     for name in re.findall(r"\]\(([^)]+\.jpg)\)", text.read_text()):
         assert (text.parent / name).exists()
     (made,) = json.loads((report / "leaderboard.json").read_text())["synthetic_sets"]

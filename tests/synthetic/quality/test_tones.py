@@ -44,6 +44,9 @@ def test_types_of_drawn_images_are_measured_back():
     groups = [tone_group(a) == tone_group(m or "I") for a, m in zip(asked, measured, strict=True)]
     assert sum(groups) >= 57
     assert sum(a == m for a, m in zip(asked, measured, strict=True)) >= 55
+    found = tone_table(asked, measured).agreement
+    assert found.low is not None
+    assert found.low > 0.8
 
 
 def test_a_table_counts_each_tone_asked_for_by_tone_shown():
@@ -72,3 +75,23 @@ def test_without_any_tone_asked_for_the_share_is_undefined():
     table = tone_table((None, None), ("V", "VI"))
     assert table.same_group.value is None
     assert table.same_group.reason == "no image has a tone that was asked for"
+
+
+def test_agreement_is_beside_chance_and_none_where_its_interval_holds_0():
+    # Of five in I-II three are measured so, of five in V-VI four: 7 of 10, and 5 x 4 + 5 x 6 of 100 by the margins.
+    asked, shown = ("I",) * 5 + ("VI",) * 5, ("I", "II", "I", "V", "VI", "I", "VI", "V", "VI", "V")
+    found = tone_table(asked, shown).agreement
+    assert found.chance == 0.5
+    assert found.kappa == pytest.approx(0.4)
+    # Wilson's interval of 7 in 10 is 0.39678 to 0.89221.
+    assert (found.low, found.high) == pytest.approx((-0.20645, 0.78442), abs=1e-4)
+    assert found.is_none
+    sure = tone_table(asked * 4, (*("I",) * 5, *("VI",) * 5) * 4).agreement
+    assert (sure.kappa, sure.high, sure.is_none) == (1, 1, False)
+    assert sure.low == pytest.approx(1 - 2 * 3.8415 / (40 + 3.8415), abs=1e-4)
+
+
+def test_of_one_group_there_is_no_agreement_to_speak_of():
+    found = tone_table(("V", "VI"), ("V", "I")).agreement
+    assert (found.kappa, found.reason) == (None, "fewer than two tone groups")
+    assert not found.is_none

@@ -1,11 +1,14 @@
 """Tones asked for against tones measured: a confusion table, and the share that is as asked. Pure."""
 
+from collections import Counter
 from collections.abc import Sequence
 
-from tonegap.formats.quality_sheet import Share, ToneTable
+from tonegap.formats.quality_sheet import Agreement, Share, ToneTable
+from tonegap.scores.evidence.shares import wilson
 from tonegap.tones import GROUPS, TYPES, tone_group
 
 NO_SKIN = "no skin"
+_Z = 1.959964  # standard errors of a 95 % interval
 
 
 def tone_table(asked: Sequence[str | None], measured: Sequence[str | None]) -> ToneTable:
@@ -32,7 +35,23 @@ def tone_table(asked: Sequence[str | None], measured: Sequence[str | None]) -> T
         same_group_by_tone=tuple(
             _share([_same_group(a, m) for a, m in told if a == row]) for row in rows
         ),
+        agreement=_agreement([(tone_group(a), m and tone_group(m)) for a, m in told]),
     )
+
+
+def _agreement(pairs: Sequence[tuple[str, str | None]]) -> Agreement:
+    """Cohen's kappa of groups; its interval is Wilson's of the share in the same group, the margins held.
+
+    Source: Cohen 1960, Educational and Psychological Measurement 20(1), 37-46.
+    """
+    n = len(pairs)
+    asked, shown = Counter(a for a, _ in pairs), Counter(m for _, m in pairs)
+    if len(asked) < 2:
+        return Agreement(None, None, None, None, n, "fewer than two tone groups")
+    same = sum(a == m for a, m in pairs) / n
+    chance = sum(asked[group] * shown[group] for group in asked) / n**2
+    kappa, low, high = ((share - chance) / (1 - chance) for share in (same, *wilson(same, n, _Z)))
+    return Agreement(kappa, low, high, chance, n)
 
 
 def _same_group(asked: str, measured: str | None) -> bool:
