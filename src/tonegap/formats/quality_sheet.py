@@ -20,8 +20,8 @@ class Share(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Agreement(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How far measured tone groups follow those asked for (annotated): Cohen's kappa with its 95 % interval.
 
-    `chance` is the share in the same group that the margins alone give. All null, with a reason, where there are not
-    two groups to tell apart.
+    `chance` is the share in the same group that the margins alone give. All null, with a reason, where
+    images of one group alone are asked for.
     """
 
     kappa: float | None
