@@ -1,16 +1,21 @@
 """The suites that come with the project: every entry can be spelt out, and a suite can be planned on a download."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from tonegap.data.mask_file import read_mask
+from tonegap.declared.dataset import read_dataset
 from tonegap.declared.suite import read_suite, suite_ids
 from tonegap.engines import open_engine
 from tonegap.files import folder_digest
+from tonegap.formats.job import ImageSpec
 from tonegap.plan.entries import PluginIdentity, entries_of
 from tonegap.run.search.draws import draws_suite, plugins_of, searched
+from tonegap.split.load import load_data
 
 PROJECT = Path(__file__).parents[2]
 SUITES = suite_ids(PROJECT)
@@ -80,3 +85,17 @@ def test_without_images_a_plan_says_what_is_missing(skin_tones, tonegap, tmp_pat
     words = ("ddi", "--suite-root", PROJECT, "--root", bare, "--jobs", 1)
     assert tonegap("plan", *words, "--store", tmp_path / "runs") == 2
     assert "655 images that ddi/fairdisco needs are missing" in tonegap.err
+
+
+def test_ddi_takes_sddis_masks_whatever_their_shape(skin_tones, tmp_path):
+    folder = shutil.copytree(skin_tones, tmp_path / "ddi")
+    image = Image.open(folder / "000002.png").resize((48, 32))
+    image.save(folder / "000002.png")
+    (folder / "masks").mkdir()
+    kinds = np.repeat(np.arange(4, dtype=np.uint8)[None], 4, axis=0)  # columns 0, 1, 2, 3; square
+    np.save(folder / "masks" / "000002.npy", kinds)
+    data = load_data(read_dataset(PROJECT, "ddi"), folder, tmp_path / "cache", 1)
+    ((image_id, mask),) = data.masks.items()
+    assert image_id == "000002.png"
+    found = read_mask(mask, data.index.paths[image_id], ImageSpec(4, "stretch"))
+    assert found.tolist() == kinds.tolist()
