@@ -56,16 +56,26 @@ def first(store):
 
 
 @pytest.fixture(scope="module")
-def scores(first, store):
-    """Accuracy over both seeds by (method, baseline), tone; and which of them are controls."""
+def rows(first, store):
+    """Every score of the suite's report, over both seeds."""
     lines = tonegap("report", "smoke", "--store", store, "--format", "csv").lines
-    rows = [
-        row
-        for row in csv.DictReader(lines)
-        if (row["selection"], row["axis"], row["metric"]) == ("validation", "types", "accuracy")
-    ]
+    rows = [row for row in csv.DictReader(lines) if row["selection"] == "validation"]
     assert {row["seeds_finished"] for row in rows} == {"2"}
     return rows
+
+
+@pytest.fixture(scope="module")
+def scores(rows):
+    """Accuracy on phantom images by tone, entries and controls."""
+    wanted = ("phantom/smoke", "types", "accuracy")
+    return [row for row in rows if (row["task"], row["axis"], row["metric"]) == wanted]
+
+
+@pytest.fixture(scope="module")
+def photographs(rows):
+    """Balanced accuracy on photographs by tone group, entries and controls."""
+    wanted = ("pad-ufes-20-sample/malignant", "groups", "balanced_accuracy")
+    return [row for row in rows if (row["task"], row["axis"], row["metric"]) == wanted]
 
 
 def accuracy(rows, tone, *, control):
@@ -97,7 +107,7 @@ def test_the_same_command_again_runs_nothing_and_is_done_at_once(first, store):
 )
 def test_the_records_are_the_golden_ones(first, store):
     assert (
-        "all 18 records equal the golden ones"
+        "all 26 records equal the golden ones"
         in tonegap("run", "--store", store, "--check-golden").log
     )
 
@@ -109,6 +119,19 @@ def test_every_entry_does_better_than_chance(scores):
 @pytest.mark.parametrize("control", ["none + class-prior", "none + shuffled-labels"])
 def test_a_control_that_cannot_know_is_at_chance(scores, control):
     assert abs(accuracy(scores, "all", control=True)[control] - CHANCE) < 0.06
+
+
+def test_real_skin_has_a_table_of_the_two_groups_that_can_be_scored(photographs):
+    shown = {row["tone"]: row["mean"] != "" for row in photographs if row["method"] == "tone-shift"}
+    assert shown == {"all": True, "worst": True, "gap": True, "I-II": True, "III-IV": True}
+
+
+def test_on_photographs_too_an_entry_does_better_than_chance(photographs):
+    assert accuracy(photographs, "all", control=False)["none + erm"] > 0.6
+
+
+def test_on_photographs_the_control_is_at_chance(photographs):
+    assert accuracy(photographs, "all", control=True) == {"none + class-prior": 0.5}
 
 
 def test_four_entries_or_more_were_trained(scores):
