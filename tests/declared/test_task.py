@@ -14,7 +14,8 @@ ASKED = {
     "fitzpatrick17k": (
         "skin-diff-2025 skin-diff-2024 skin-diff-light-only groh-random groh-verified "
         "groh-source-a groh-source-b groh-fst12 groh-fst34 groh-fst56 fairdisco fairdisco-a12 "
-        "fairdisco-a34 fairdisco-a56 patchalign fairquantize magic multi-exit"
+        "fairdisco-a34 fairdisco-a56 fairdisco-source-a fairdisco-source-b patchalign "
+        "fairquantize magic multi-exit medfair"
     ),
     "ddi": "fairdisco patchalign",
     "phantom": "smoke",

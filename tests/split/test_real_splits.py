@@ -48,10 +48,14 @@ SIZES = {
     "patchalign": (12809, 3203),
     "fairquantize": (13261 + 1658, 1658),
     "magic": (3100, 3100),
+    "medfair": (12809 + 1601, 1602),
+    "fairdisco-source-a": (8151 + 2038, 3752),
+    "fairdisco-source-b": (2978 + 745, 9161),
     "multi-exit": (13263 + 1657, 1657),
 }
 # Those that publish no validation images.
-CARVED = [name for name in SIZES if name not in {"fairquantize", "multi-exit"}]
+PUBLISHED = {"fairquantize", "multi-exit", "medfair", "fairdisco-source-a", "fairdisco-source-b"}
+CARVED = [name for name in SIZES if name not in PUBLISHED]
 
 Sets = tuple[set[str], set[str]]
 Split = Callable[[str, int], SplitAssignment]
@@ -181,6 +185,44 @@ def test_fairquantize_is_two_calls_with_one_random_state(split: Split, table: pd
     assert set(made.members("train")) == set(train.id)
     assert set(made.members("validation")) == set(validation.id)
     assert set(made.members("test")) == set(test.id)
+
+
+def test_medfair_splits_the_sorted_ids_with_two_random_states(
+    split: Split, table: pd.DataFrame
+) -> None:
+    ids = sorted(table.id[table.fst > 0])
+    train, held_out = train_test_split(ids, test_size=0.2, random_state=5)
+    validation, test = train_test_split(held_out, test_size=0.5, random_state=6)
+    made = split("medfair", 0)
+    assert sorted(made.members("train")) == sorted(train)
+    assert sorted(made.members("validation")) == sorted(validation)
+    assert sorted(made.members("test")) == sorted(test)
+    assert counts_of(made, "test", made.labels) == [225, 1377]  # malignant; not
+
+
+@pytest.mark.parametrize(
+    ("name", "train", "test", "n_labels"),
+    [
+        ("fairdisco-source-a", "dermaamin", "atlas", 92),
+        ("fairdisco-source-b", "atlas", "dermaamin", 80),
+    ],
+)
+def test_fairdiscos_sources_share_conditions_that_training_has_five_of(
+    name: str, train: str, test: str, n_labels: int, split: Split, table: pd.DataFrame
+) -> None:
+    known = table[table.fst > 0]
+    one, other = (known[[text in url for url in known.url]] for text in (train, test))
+    enough = one.label.value_counts()
+    labels = {c for c in set(one.label) & set(other.label) if enough[c] >= 5}
+    one = one[one.label.isin(labels)]
+    inner, validation = train_test_split(
+        one, test_size=0.2, random_state=4242, stratify=one["label"]
+    )
+    made = split(name, 0)
+    assert len(labels) == n_labels
+    assert set(made.members("train")) == set(inner.id)
+    assert set(made.members("validation")) == set(validation.id)
+    assert set(made.members("test")) == set(other.id[other.label.isin(labels)])
 
 
 @pytest.mark.parametrize(

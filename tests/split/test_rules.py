@@ -9,6 +9,7 @@ from msgspec import structs
 
 from tonegap.data.metadata import Metadata
 from tonegap.declared.split_rules import (
+    DrawnValidation,
     GroupedHoldout,
     GroupedKFold,
     RandomHoldout,
@@ -85,6 +86,43 @@ def test_random_three_way_halves_what_is_held_out(small: Small) -> None:
     rule = RandomThreeWay(seeds=(0,), held_out_fraction=0.2, random_state=3)
     parts = published_parts(rule, rows_from(metadata), 0)
     assert [parts.count(p) for p in ("train", "validation", "test")] == [16, 2, 2]
+
+
+def test_random_three_way_on_sorted_ids_is_the_same_for_any_order_of_rows(small: Small) -> None:
+    ids = [f"i{n:02}" for n in range(20)]
+    rule = RandomThreeWay(
+        seeds=(0,), held_out_fraction=0.2, random_state=5, halving_state=6, sorted_ids=True
+    )
+    one, other = (
+        dict(
+            zip(
+                order,
+                published_parts(rule, rows_from(small(order, "a" * 20, ["I"] * 20)), 0),
+                strict=True,
+            )
+        )
+        for order in (ids, ids[::-1])
+    )
+    assert one == other
+
+
+def test_text_hold_out_drops_rare_labels_before_it_draws_validation(small: Small) -> None:
+    labels = "a" * 8 + "b" * 3 + "ab"
+    urls = ["one"] * 11 + ["two"] * 2
+    drawn = DrawnValidation(fraction=0.25, random_state=0, stratify="label")
+    rule = TextHoldout(
+        seeds=(0,),
+        column="url",
+        train="one",
+        test="two",
+        common="label",
+        at_least=4,
+        validation=drawn,
+    )
+    metadata = small([f"i{n:02}" for n in range(13)], labels, ["I"] * 13, url=urls)
+    parts = published_parts(rule, rows_from(metadata), 0)
+    assert [parts[:8].count(p) for p in ("train", "validation")] == [6, 2]
+    assert parts[8:] == ["unused"] * 3 + ["test", "unused"]
 
 
 @pytest.mark.parametrize(("joins", "dark_training"), [(True, 2), (False, 0)])

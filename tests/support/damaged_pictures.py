@@ -1,14 +1,33 @@
-"""Picture files of eight formats, damaged at random: bytes changed, cut off, blanked, in the middle or in the EXIF."""
+"""Picture files of nine formats in odd modes, damaged at random, and what every place that reads pictures makes of one.
+
+One in ten is whole. Damage: bytes changed, cut off, blanked, in the middle or in the EXIF; two files grown together;
+no picture at all.
+"""
 
 import io
 from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-FORMS = ("JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP", "AVIF", "PPM")
+from tonegap.data.decode import decode, read_image
+from tonegap.data.picture import read_picture
+from tonegap.errors import BadData
+from tonegap.formats.job import ImageSpec
+from tonegap.synthetic.thumbs import read_thumbs
+
+FORMS = ("JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP", "AVIF", "PPM", "JPEG2000")
 _WITH_EXIF = frozenset({"JPEG", "PNG", "TIFF", "WEBP", "AVIF"})
-_MODES = ("RGB", "L", "RGBA", "P", "1", "CMYK", "I;16", "LA")
+_MODES = ("RGB", "L", "RGBA", "P", "1", "CMYK", "I;16", "LA", "LAB", "YCbCr", "I", "F")
+_NO_PICTURES = (
+    b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n",
+    b"<!doctype html>",
+    b"PK\x03\x04",
+    b"",
+)
+_MOST = 2  # grey levels between a picture decoded to grey at once and by way of RGB
 _ORIENTATION, _MODEL = 0x0112, 0x0110
 
 
@@ -17,7 +36,59 @@ def damaged(n: int, seed: int) -> Iterator[tuple[str, bytes]]:
     rng = np.random.default_rng(seed)
     for i in range(n):
         form = FORMS[i % len(FORMS)]
-        yield form, _damage(_whole(form, i, rng), rng)
+        whole = _whole(form, i, rng)
+        if i % 40 == 39:
+            yield form, _NO_PICTURES[(i // 40) % len(_NO_PICTURES)]
+        elif i % 40 == 19:
+            other = _whole(FORMS[int(rng.integers(0, len(FORMS)))], i, rng)
+            yield form, whole[: int(rng.integers(1, len(whole)))] + other
+        else:
+            yield form, whole if i % 10 == 4 else _damage(whole, rng)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What is made of one file: whether the check takes it, and where another place says otherwise ("" for nowhere)."""
+
+    usable: bool
+    fault: str
+
+
+def read_everywhere(path: Path) -> Seen:
+    """What the check, packs of three sizes and the search for copies make of a file: all take it, to the same pixels,
+    or all refuse it with the same sentence. Whatever is no sentence escapes as the exception that it is.
+    """
+    found = read_picture(path)
+    said = {}
+    for name, read in (
+        ("pack of 8 px", lambda: read_image(path, ImageSpec(8, "crop"))),
+        ("pack of 64 px", lambda: read_image(path, ImageSpec(64, "stretch"))),
+        ("pack of 224 px", lambda: read_image(path, ImageSpec(224, "crop"))),
+        ("copies", lambda: read_thumbs([path], both_views=True)),
+    ):
+        try:
+            read()
+            said[name] = ""
+        except BadData as e:
+            said[name] = str(e)
+    for name, text in said.items():
+        if bool(text) != bool(found.problem) or not text.endswith(found.text):
+            return Seen(not found.problem, f"check says {found.text!r}, {name} {text!r}")
+    return Seen(not found.problem, "" if found.problem else _other_pixels(path.read_bytes()))
+
+
+def _other_pixels(content: bytes) -> str:
+    """Where the grey that is checked is not that of the colours that are trained on."""
+    grey, colours = (decode(content, mode, 128) for mode in ("L", "RGB"))
+    if (grey.image.size, grey.note) != (colours.image.size, colours.note):
+        return f"{grey.image.size} {grey.note!r} in grey, {colours.image.size} {colours.note!r} in colours"
+    rgb = np.asarray(colours.image)
+    whole = ((rgb > 0) & (rgb < 255)).all(
+        axis=-1
+    )  # a JPEG's grey goes on where its colours are clipped
+    of = (np.asarray(image.convert("L")).astype(int) for image in (grey.image, colours.image))
+    most = int((np.abs(np.subtract(*of)) * whole).max())
+    return f"pixels differ by {most} grey levels" if most > _MOST else ""
 
 
 def _whole(form: str, i: int, rng: np.random.Generator) -> bytes:
@@ -42,6 +113,8 @@ def _whole(form: str, i: int, rng: np.random.Generator) -> bytes:
 def _as(picture: Image.Image, mode: str) -> Image.Image:
     if mode == "I;16":
         return Image.fromarray(np.asarray(picture.convert("L")).astype(np.uint16) * 257)
+    if mode == "LAB":  # Pillow converts to it by profiles alone; any three bytes are colours of it
+        return Image.frombytes("LAB", picture.size, picture.tobytes())
     if mode in {"RGBA", "LA"}:
         picture = picture.convert(mode)
         picture.putalpha(Image.linear_gradient("L").resize(picture.size))

@@ -16,6 +16,7 @@ from tonegap.data.metadata import Metadata, read_metadata
 from tonegap.data.published import Count, compare_counts, compare_rows
 from tonegap.declared.dataset import Dataset
 from tonegap.declared.task import Task
+from tonegap.split.exclude import IdList, listed_images
 from tonegap.tones import tone_index
 
 UNKNOWN = "unknown"
@@ -77,9 +78,14 @@ class DataCheck:
 
 
 def check_data(
-    dataset: Dataset, data_root: Path, cache_dir: Path, workers: int, tasks: Sequence[Task]
+    dataset: Dataset,
+    data_root: Path,
+    cache_dir: Path,
+    workers: int,
+    tasks: Sequence[Task],
+    lists: Sequence[IdList] = (),
 ) -> DataCheck:
-    """Everything there is to say about a data root.
+    """Everything there is to say about a data root; of its tasks without the images of `lists`.
 
     Raises BadData where the metadata cannot be read at all, StoreError for an unwritable cache.
     """
@@ -106,7 +112,7 @@ def check_data(
         counts=compare_counts(published, metadata) if published else (),
         findings=findings,
         tones=tuple(_tone_rows(metadata, index.paths, findings)),
-        tasks=check_tasks(tasks, metadata, index.paths),
+        tasks=check_tasks(tasks, metadata, index.paths, listed_images(lists, dataset, metadata)),
         masks=masks,
     )
 

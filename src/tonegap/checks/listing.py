@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
+import msgspec
+
 from tonegap.checks.download import DataCheck, ToneRow
 from tonegap.checks.readiness import Readiness
 from tonegap.data.masks import MaskCheck
@@ -81,6 +83,7 @@ def _json_task(task: Readiness) -> dict[str, Value]:
             for name, leak in task.leaks.items()
         },
         "unknown_tone": _json_unknown(task.unknown),
+        "exclusions": [msgspec.to_builtins(exclusion) for exclusion in task.exclusions],
     }
 
 
@@ -215,6 +218,8 @@ def _of_task(task: Readiness) -> Iterator[str]:
         yield f"    {task.unknown.text}"
         if task.unknown.moved:
             yield f"      WARNING: {task.unknown.moved}"
+    for exclusion in task.exclusions:
+        yield f"    {exclusion.text}"
     for name, leak in task.leaks.items():
         yield f"    {leak.text(name, task.sizes['test'], task.sizes['validation'])}"
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from tonegap.data.metadata import Metadata, first_three
 from tonegap.declared.task import Task
 from tonegap.errors import ToneGapError
-from tonegap.formats.record import GroupLeak
+from tonegap.formats.record import Exclusion, GroupLeak
 from tonegap.scores.rules import ScoringRules
+from tonegap.split.exclude import ListedImages, without_listed
 from tonegap.split.labels import is_label
 from tonegap.split.leaks import group_leaks
 from tonegap.split.partition import partition
@@ -33,22 +34,35 @@ class Readiness:
     sizes: Mapping[str, int] = field(default_factory=dict)
     leaks: Mapping[str, GroupLeak] = field(default_factory=dict)
     unknown: UnknownTones | None = None
+    exclusions: tuple[Exclusion, ...] = ()
 
 
 def check_tasks(
-    tasks: Sequence[Task], metadata: Metadata, usable: Collection[str]
+    tasks: Sequence[Task],
+    metadata: Metadata,
+    usable: Collection[str],
+    lists: Sequence[ListedImages] = (),
 ) -> tuple[Readiness, ...]:
-    """One answer per task; `usable` are the ids whose images are there and decode."""
+    """One answer per task; `usable` are the ids whose images are there and decode, `lists` leave images out."""
     there = frozenset(usable)
-    return tuple(_check(task, metadata, there) for task in tasks)
+    return tuple(_check(task, metadata, there, lists) for task in tasks)
 
 
-def _check(task: Task, metadata: Metadata, usable: frozenset[str]) -> Readiness:
+def _check(
+    task: Task,
+    metadata: Metadata,
+    usable: frozenset[str],
+    lists: Sequence[ListedImages],
+) -> Readiness:
     no_class = _no_class(task, metadata)
+    exclusions: tuple[Exclusion, ...] = ()
+    splits: list[SplitAssignment] = []
     try:
-        splits = [partition(task, metadata, seed) for seed in _seeds(task)]
-        for made in splits:
+        for seed in reversed(_seeds(task)):
+            whole = partition(task, metadata, seed)
+            made, exclusions = without_listed(whole, lists)
             _check_scorable(task, made)
+            splits.insert(0, made)
     except ToneGapError as e:
         return Readiness(task.id, 0, str(e), no_class, unknown=_unknown(task, metadata))
     used = {
@@ -70,6 +84,7 @@ def _check(task: Task, metadata: Metadata, usable: frozenset[str]) -> Readiness:
         splits[0].sizes,
         group_leaks(metadata, splits[0]),
         _unknown(task, metadata),
+        exclusions,
     )
 
 

@@ -46,6 +46,12 @@ def command() -> None:
 @click.option("--task", "task_name", help="Ask about this task alone (default: every task of it).")
 @_workers_option
 @_json_option
+@click.option(
+    "--exclude",
+    multiple=True,
+    metavar="LIST",
+    help="Ask about the tasks without the images of this list of ids.",
+)
 @store_option
 @suite_root_option
 @click.pass_context
@@ -56,6 +62,7 @@ def check_command(  # noqa: PLR0913 - one parameter per option
     task_name: str | None,
     workers: int,
     as_json: bool,
+    exclude: tuple[str, ...],
     store: Path | None,
     suite_root: Path | None,
 ) -> None:
@@ -67,13 +74,16 @@ def check_command(  # noqa: PLR0913 - one parameter per option
     """
     from tonegap.checks.download import check_data
     from tonegap.checks.listing import json_listing, text_listing
+    from tonegap.split.exclude import read_id_list
 
     dataset, root = _find_dataset(dataset_name, suite_root)
     cache = _cache(store, root)
     place = _data_root(dataset, data_root, cache, workers)
     if sys.stderr.isatty():
         say(f"reading the images of {place} …", err=True)
-    found = check_data(dataset, place, cache / "index", workers, _tasks(root, dataset, task_name))
+    tasks = _tasks(root, dataset, task_name)
+    lists = [read_id_list(Path(path), dataset) for path in exclude]
+    found = check_data(dataset, place, cache / "index", workers, tasks, lists)
     if as_json:
         put(json.dumps(json_listing(found), indent=2, ensure_ascii=False) + "\n")
     else:

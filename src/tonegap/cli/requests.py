@@ -16,6 +16,7 @@ from tonegap.store.layout import AUDITS, INDEX
 
 if TYPE_CHECKING:
     from tonegap.plan.prepare import Request
+    from tonegap.split.exclude import IdList
     from tonegap.store.store import Store
 
 
@@ -37,6 +38,7 @@ class RunOptions:
     subset: int | None = None
     verify: bool = False
     numerics: Numerics | None = None
+    exclude: tuple[str, ...] = ()
 
     @property
     def changes(self) -> tuple[str, ...]:
@@ -103,6 +105,12 @@ _OPTIONS = (
         help="Only about N images of each task, sampled by class and tone; reported in tables of their own.",
     ),
     click.option(
+        "--exclude",
+        multiple=True,
+        metavar="[DATASET=]LIST",
+        help="Without the images of a list of ids (mislabelled, duplicate); reported in tables of their own.",
+    ),
+    click.option(
         "--verify",
         is_flag=True,
         help="Hold what is used against its SHA-256, not only against its size and time of change.",
@@ -141,6 +149,7 @@ def open_request(suite_name: str, options: RunOptions, cache: Path | None = None
         named_apart,
         read_suite,
         with_entries,
+        with_exclusions,
         with_numerics,
         with_parameters,
         with_subset,
@@ -155,8 +164,11 @@ def open_request(suite_name: str, options: RunOptions, cache: Path | None = None
     suite = named_apart(suite, declared, options.changes, options.device)
     suite = with_subset(suite, options.subset)
     suite = with_numerics(suite, options.numerics)
-    store, overlay = _open_store(options.store or root / "runs", options.verify, cache)
     wanted = tuple(dict.fromkeys(task.split("/")[0] for task in suite.file.tasks))
+    excluded = read_lists(root, options.exclude, wanted)
+    lists = [(ids.path.name, ids.sha256) for of in excluded.values() for ids in of]
+    suite = with_exclusions(suite, lists)
+    store, overlay = _open_store(options.store or root / "runs", options.verify, cache)
     return Request(
         root=root,
         suite=suite,
@@ -167,6 +179,7 @@ def open_request(suite_name: str, options: RunOptions, cache: Path | None = None
         jobs=options.jobs or _default_jobs(options),
         allow_missing=options.allow_missing,
         cache=overlay,
+        excluded=excluded,
     )
 
 
@@ -194,22 +207,42 @@ def parse_roots(given: tuple[str, ...], wanted: tuple[str, ...]) -> dict[str, Pa
     """Data roots by data set; a bare DIR is that of the suite's only data set. Raises BadRequest."""
     found: dict[str, Path] = {}
     for text in given:
-        name, separator, folder = text.partition("=")
-        if not separator:
-            if len(wanted) != 1:
-                raise BadRequest(
-                    f"--root {text}: say which data set, {' or '.join(wanted)}: --root {wanted[0]}={text}"
-                )
-            name, folder = wanted[0], text
-        if name not in wanted:
-            raise BadRequest(
-                f"--root {text}: the suite has no task on {name!r}; it asks for {', '.join(wanted)}"
-            )
-        path = Path(folder).expanduser()
+        name, path = _of_dataset("--root", text, wanted)
         if not path.is_dir():
             raise BadRequest(f"--root {text}: {path} is no folder")
         found[name] = path
     return found
+
+
+def read_lists(
+    root: Path, given: tuple[str, ...], wanted: tuple[str, ...]
+) -> "dict[str, tuple[IdList, ...]]":
+    """The lists of images to leave out by data set, each once. Raises BadRequest, and BadData for a wrong list."""
+    from tonegap.declared.dataset import read_dataset
+    from tonegap.split.exclude import read_id_list
+
+    found: dict[str, tuple[IdList, ...]] = {}
+    for name, path in (_of_dataset("--exclude", text, wanted) for text in given):
+        ids = read_id_list(path, read_dataset(root, name))
+        if all(ids.sha256 != other.sha256 for other in found.get(name, ())):
+            found[name] = (*found.get(name, ()), ids)
+    return found
+
+
+def _of_dataset(option: str, text: str, wanted: tuple[str, ...]) -> tuple[str, Path]:
+    """`NAME=PATH`, or a bare PATH of the suite's only data set."""
+    name, separator, path = text.partition("=")
+    if not separator:
+        if len(wanted) != 1:
+            raise BadRequest(
+                f"{option} {text}: say which data set, {' or '.join(wanted)}: {option} {wanted[0]}={text}"
+            )
+        name, path = wanted[0], text
+    if name not in wanted:
+        raise BadRequest(
+            f"{option} {text}: the suite has no task on {name!r}; it asks for {', '.join(wanted)}"
+        )
+    return name, Path(path).expanduser()
 
 
 def parse_gpus(options: RunOptions) -> tuple[int, ...]:

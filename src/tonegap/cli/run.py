@@ -93,11 +93,11 @@ def _can_be_golden(request: "Request", options: RunOptions, golden: str) -> None
     from tonegap.run.golden import golden_path, read_golden
 
     file = request.suite.file
-    changed = (options.methods, options.baselines, options.settings, options.subset)
-    if any(changed) or options.numerics:
+    changed = (options.methods, options.baselines, options.settings, options.exclude)
+    if options.subset or any(changed) or options.numerics:
         raise BadRequest(
             f"--{golden}-golden: golden records are those of a suite as its file has it; leave out --method, "
-            "--baseline, --set, --subset and --numerics"
+            "--baseline, --set, --subset, --exclude and --numerics"
         )
     if numerics_of(file.numerics, request.device) != "portable":
         raise BadRequest(

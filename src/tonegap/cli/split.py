@@ -14,6 +14,7 @@ from tonegap.errors import BadRequest
 
 if TYPE_CHECKING:
     from tonegap.data.metadata import Metadata
+    from tonegap.declared.dataset import Dataset
 
 
 @click.command("split")
@@ -41,13 +42,20 @@ if TYPE_CHECKING:
     default=None,
     help="A published list, image_id,partition, which --pin takes as the split of a task of the rule `pinned`.",
 )
+@click.option(
+    "--exclude",
+    multiple=True,
+    metavar="LIST",
+    help="Images of this list of ids become unused; standard error says how many by partition.",
+)
 @suite_root_option
-def command(
+def command(  # noqa: PLR0913 - one parameter per option
     task: str,
     seed: int | None,
     data_root: Path | None,
     pin: bool,
     listed: Path | None,
+    exclude: tuple[str, ...],
     suite_root: Path | None,
 ) -> None:
     """The partition of every image of TASK as CSV: image_id,partition.
@@ -56,9 +64,11 @@ def command(
     Train and validation together are the published training set. The result is checked against the
     digests pinned in the task's file. Standard error says what images of unknown tone and of shared patients there are.
     """
+    from tonegap.declared.dataset import read_dataset
     from tonegap.declared.root import find_root
     from tonegap.declared.split_rules import PinnedList
     from tonegap.declared.task import read_task
+    from tonegap.split.exclude import listed_images, read_id_list, without_listed
     from tonegap.split.leaks import group_leaks, split_lines
     from tonegap.split.listed import read_list
     from tonegap.split.partition import new_partition, partition
@@ -68,12 +78,19 @@ def command(
     root = find_root(suite_root)
     asked = read_task(root, task)
     number = asked.seeds[0] if seed is None else seed
-    metadata = _metadata(root, asked.dataset_id, data_root)
+    dataset = read_dataset(root, asked.dataset_id)
+    metadata = _metadata(dataset, data_root)
+    given = [read_id_list(Path(path), dataset) for path in exclude]
+    lists = listed_images(given, dataset, metadata)
     key = asked.pin_key(number)
     if listed and not (pin and isinstance(asked.file.split, PinnedList) and not asked.file.pins):
         raise BadRequest(
             f"--from {listed}: a list is the split of a task of the rule `pinned` that has no pin yet, with --pin; "
             f"{asked.path} is none or has one"
+        )
+    if pin and lists:
+        raise BadRequest(
+            "--exclude: a pin is of the whole split, and lists are applied after it; leave out --pin or --exclude"
         )
     if pin and key not in asked.file.pins:
         made = new_partition(
@@ -83,6 +100,9 @@ def command(
         say(f"pinned {pin_name(asked, key)} in {asked.path}", err=True)
     else:
         made = partition(asked, metadata, number)
+    made, exclusions = without_listed(made, lists)
+    for exclusion in exclusions:
+        say(exclusion.text, err=True)
     pairs = zip(made.parts, axis_tones(asked, metadata), strict=True)
     n_kept = sum(part != "unused" and tone is None for part, tone in pairs)
     for line in split_lines(made.sizes, n_kept, made.n_without_tone, group_leaks(metadata, made)):
@@ -90,12 +110,10 @@ def command(
     _write(made.ids, made.parts)
 
 
-def _metadata(root: Path, dataset_id: str, data_root: Path | None) -> "Metadata":
+def _metadata(dataset: "Dataset", data_root: Path | None) -> "Metadata":
     """The metadata of the user's copy, or of the suite's own phantoms. Raises BadRequest."""
     from tonegap.data.metadata import own_root, read_metadata
-    from tonegap.declared.dataset import read_dataset
 
-    dataset = read_dataset(root, dataset_id)
     data_root = data_root or own_root(dataset)
     if data_root is None:
         if dataset.file.drawn is None:

@@ -22,15 +22,16 @@ class CsvTable:
     lines: tuple[int, ...]
 
 
-def read_table(path: Path, content: bytes) -> CsvTable:
+def read_table(path: Path, content: bytes, header: Sequence[str] = ()) -> CsvTable:
     """The rows of a comma-separated UTF-8 file (or of another Unicode form with its byte-order mark); CRLF and blank
-    lines are fine.
+    lines are fine. `header`: that of a file without one, whose first line is a row.
 
     Raises BadData for an empty file, another encoding or delimiter, and a row of another length.
     """
     if not content.strip():
         raise BadData(f"{path}: the file is empty; wanted a header and one row per image")
     numbered = _rows(path, decode_text(content, str(path), BadData))
+    numbered = [(0, tuple(header)), *numbered] if header else numbered
     header = numbered[0][1]
     _check_header(path, header)
     if len(numbered) == 1:

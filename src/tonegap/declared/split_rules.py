@@ -29,6 +29,11 @@ class _SplitRule(_Rule, frozen=True, forbid_unknown_fields=True, kw_only=True):
         """Whether the seed moves images, rather than driving the training alone."""
         return False
 
+    @property
+    def gives_validation(self) -> bool:
+        """Whether the rule itself gives the validation images."""
+        return False
+
 
 class RandomHoldout(_SplitRule, frozen=True, tag="random-holdout", kw_only=True):
     """A random share is the test set: scikit-learn's `train_test_split` on rows in file order.
@@ -48,11 +53,22 @@ class RandomHoldout(_SplitRule, frozen=True, tag="random-holdout", kw_only=True)
 
 
 class RandomThreeWay(_SplitRule, frozen=True, tag="random-three-way", kw_only=True):
-    """A random share is held out, then halved into validation and test by the same call."""
+    """A random share is held out, then halved into validation and test by the same call.
+
+    `halving_state`: the random state of the second call, where it is not the first one's. With `sorted_ids` the calls
+    are made on the sorted ids, else on rows in file order.
+    """
 
     held_out_fraction: float
     random_state: int
     stratify: str = ""
+    halving_state: int | None = None
+    sorted_ids: bool = False
+
+    @property
+    def gives_validation(self) -> bool:
+        """True."""
+        return True
 
 
 class ToneHoldout(_SplitRule, frozen=True, tag="tone-holdout", kw_only=True):
@@ -65,17 +81,33 @@ class ToneHoldout(_SplitRule, frozen=True, tag="tone-holdout", kw_only=True):
     common: str = ""
 
 
+class DrawnValidation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A random share of the training images, published as validation images; by scikit-learn's `train_test_split`."""
+
+    fraction: float
+    random_state: int
+    stratify: str = ""
+
+
 class TextHoldout(_SplitRule, frozen=True, tag="text-holdout", kw_only=True):
     """Images whose cell in `column` contains the text `train` are training images, `test` test
     images; an image with neither, an empty cell included, is unused.
 
-    `common` as in the tone hold-out.
+    `common` as in the tone hold-out; a value of it that fewer than `at_least` images to train on have is unused as
+    well. `validation` is drawn from the training images that are left.
     """
 
     column: str
     train: str
     test: str
     common: str = ""
+    at_least: int = 1
+    validation: DrawnValidation | None = None
+
+    @property
+    def gives_validation(self) -> bool:
+        """True where it takes validation images."""
+        return self.validation is not None
 
 
 class ValueHoldout(_SplitRule, frozen=True, tag="value-holdout", kw_only=True):
@@ -88,6 +120,11 @@ class ValueHoldout(_SplitRule, frozen=True, tag="value-holdout", kw_only=True):
     train: tuple[str, ...]
     test: tuple[str, ...]
     validation: tuple[str, ...] = ()
+
+    @property
+    def gives_validation(self) -> bool:
+        """True where values of validation images are named."""
+        return bool(self.validation)
 
 
 class ReferenceImages(_SplitRule, frozen=True, tag="reference-images", kw_only=True):

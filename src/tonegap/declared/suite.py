@@ -199,6 +199,16 @@ def with_subset(suite: Suite, n_images: int | None) -> Suite:
     return replace(suite, id=f"{suite.id}-subset-{n_images}", file=file)
 
 
+def with_exclusions(suite: Suite, lists: Sequence[tuple[str, str]]) -> Suite:
+    """The suite without the images of lists, each (name, SHA-256), under an id of its own; as it is without any."""
+    if not lists:
+        return suite
+    names = ", ".join(name for name, _ in lists)
+    digest = digest_of(sorted(sha256 for _, sha256 in lists))[:8]
+    file = msgspec.structs.replace(suite.file, title=f"{suite.file.title} [without {names}]")
+    return replace(suite, id=f"{suite.id}-without-{digest}", file=file)
+
+
 def named_apart(suite: Suite, declared: Suite, said: Sequence[str], device: str) -> Suite:
     """A suite that the command line changed, under an id of its own; `declared` itself where nothing differs.
 

@@ -14,6 +14,7 @@ import msgspec
 from tonegap.declared.dataset import BENCHMARKS
 from tonegap.declared.split_rules import (
     Carve,
+    DrawnValidation,
     GroupedCarve,
     GroupedHoldout,
     GroupedKFold,
@@ -23,9 +24,9 @@ from tonegap.declared.split_rules import (
     RandomThreeWay,
     ReferenceImages,
     SplitRule,
+    TextHoldout,
     ToneHoldout,
     ValidationRule,
-    ValueHoldout,
 )
 from tonegap.declared.toml import read_toml
 from tonegap.errors import BadRoom
@@ -298,13 +299,10 @@ def _split_problems(file: TaskFile) -> Iterator[str]:
 def _validation_problems(rule: SplitRule, validation: ValidationRule) -> Iterator[str]:
     if isinstance(rule, PinnedList):  # its list may have validation images or not
         return
-    gives_validation = isinstance(rule, RandomThreeWay) or (
-        isinstance(rule, ValueHoldout) and bool(rule.validation)
-    )
-    if gives_validation != isinstance(validation, PublishedValidation):
+    if rule.gives_validation != isinstance(validation, PublishedValidation):
         yield (
-            'validation: rule "published" belongs to the split rules "random-three-way", "pinned" and '
-            '"value-holdout" with validation, and to no other'
+            'validation: rule "published" belongs to the split rules "random-three-way", "pinned", '
+            '"value-holdout" and "text-holdout" with validation, and to no other'
         )
 
 
@@ -316,6 +314,8 @@ def _shares(file: TaskFile) -> Iterator[tuple[str, float]]:
             yield "split.held_out_fraction", share
         case GroupedHoldout(test_fraction=share):
             yield "split.test_fraction", share
+        case TextHoldout(validation=DrawnValidation(fraction=share)):
+            yield "split.validation.fraction", share
     if isinstance(file.validation, Carve | GroupedCarve):
         yield "validation.fraction", file.validation.fraction
 

@@ -61,12 +61,37 @@ class PartitionId(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sha256: str
 
 
+class Exclusion(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A user's list of images to leave out: its file's name and SHA-256, and how many ids it has.
+
+    `n_unknown` of them are none of the data set's. `taken` counts what it took out of each partition; an image on two
+    lists counts in both.
+    """
+
+    name: str
+    sha256: str
+    n_listed: int
+    n_unknown: int
+    taken: dict[str, int]
+
+    @property
+    def text(self) -> str:
+        """`left out by errors.txt: 10 train, 2 test; 1 of 13 listed ids is none of the data set's`."""
+        taken = ", ".join(f"{n:,} {part}" for part, n in self.taken.items()) or "no image in use"
+        verb = "is" if self.n_unknown == 1 else "are"
+        unknown = (
+            f"; {self.n_unknown:,} of {self.n_listed:,} listed ids {verb} none of the data set's"
+        )
+        return f"left out by {self.name}: {taken}{unknown if self.n_unknown else ''}"
+
+
 class DataId(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which data: metadata digest, digest over ids and image contents, and whether they were drawn.
 
     `stand_in` marks phantom images under real metadata: such a result never ranks beside real ones.
     `missing` counts images by partition that the metadata lists and the download lacks. `subset` is to about
-    how many images the task was thinned, null for all of them: such a result never ranks beside full ones.
+    how many images the task was thinned, null for all of them: such a result never ranks beside full ones, nor does
+    one without the images of a user's lists (`exclusions`).
     """
 
     data_set: str
@@ -76,6 +101,7 @@ class DataId(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     drawn: bool
     missing: dict[str, int] = {}
     subset: int | None = None
+    exclusions: tuple[Exclusion, ...] = ()
 
 
 class StageId(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

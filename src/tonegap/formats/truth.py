@@ -62,7 +62,8 @@ def truth_place(task: str, seed: int, data: DataId) -> str:
     may be another picture once the phantom's code was changed.
     """
     drawing = data.images_sha256 if data.drawn and not data.stand_in else ""
-    return digest_of([task, seed, data.stand_in, data.subset, drawing])
+    lists = [exclusion.sha256 for exclusion in data.exclusions]
+    return digest_of([task, seed, data.stand_in, data.subset, drawing, *([lists] if lists else [])])
 
 
 def encode_truth(truth: TaskTruth) -> bytes:

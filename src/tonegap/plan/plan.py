@@ -247,6 +247,7 @@ def _cell(entry: Entry, where: _Where, chain: list[PlannedStage]) -> CellPlan:
     rules = [view.selection_metric, view.primary_metric, view.published_selection]
     files = (entry.method.plugin.file, entry.baseline.plugin.file)
     control = any(file.control for file in files)
+    exclusions = msgspec.to_builtins(view.data.exclusions)
     key = digest_of(
         {
             "train": chain[-1].key,
@@ -263,6 +264,7 @@ def _cell(entry: Entry, where: _Where, chain: list[PlannedStage]) -> CellPlan:
             "stand_in": view.data.stand_in,
             "subset": view.data.subset,
             **({"not scored": dict(view.not_scored)} if view.not_scored else {}),
+            **({"exclusions": exclusions} if exclusions else {}),
         }
     )
     cell = CellId(

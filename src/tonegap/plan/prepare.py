@@ -4,7 +4,7 @@ The thin shell around `plan`: what is read here is handed over as values.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tonegap.closure import code_digest
@@ -21,6 +21,7 @@ from tonegap.files import folder_digest
 from tonegap.numerics import numerics_of
 from tonegap.plan.entries import PluginIdentity, entries_of, image_spec
 from tonegap.plan.plan import Extractor, Plan, RunSetting, plan_suite
+from tonegap.split.exclude import IdList
 from tonegap.split.load import LoadedData, load_data, task_view
 from tonegap.split.view import TaskView
 from tonegap.store.layout import AUDITS, DRAWN, INDEX
@@ -34,7 +35,8 @@ class Request:
 
     `roots` maps data set ids to the user's downloads. `allow_missing` accepts images that the metadata lists
     and the download lacks; records count them. `cache` takes what is learned of images where the store cannot.
-    `repeat` above 0 asks for the same work anew, see `tonegap.scores.repeats`.
+    `repeat` above 0 asks for the same work anew, see `tonegap.scores.repeats`. `excluded` maps data set ids to lists
+    of images that are left out.
     """
 
     root: Path
@@ -47,6 +49,7 @@ class Request:
     allow_missing: bool
     cache: Path | None = None
     repeat: int = 0
+    excluded: Mapping[str, tuple[IdList, ...]] = field(default_factory=dict)
 
     @property
     def known(self) -> Path:
@@ -166,7 +169,8 @@ def _load(request: Request, dataset_id: str) -> LoadedData:
         )
     if data_root is None:
         data_root = _drawn(request, dataset)
-    return load_data(dataset, data_root, request.known / INDEX, request.jobs)
+    excluded = request.excluded.get(dataset_id, ())
+    return load_data(dataset, data_root, request.known / INDEX, request.jobs, excluded)
 
 
 def _view(request: Request, task: Task, seed: int, data: LoadedData) -> TaskView:

@@ -6,8 +6,8 @@ from tonegap.scores.rules import MOST_PROBABLE
 
 def images_note(table: LeaderboardTable) -> str | None:
     """What must be said of images that are not photographs, or not all of them; None for all real ones."""
-    notes = [n for n in (_phantom_note(table), _part_note(table), _not_scored_note(table)) if n]
-    return " ".join(notes) or None
+    notes = (_phantom_note, _part_note, _exclusion_note, _not_scored_note)
+    return " ".join(text for text in (note(table) for note in notes) if text) or None
 
 
 def _not_scored_note(table: LeaderboardTable) -> str | None:
@@ -37,6 +37,15 @@ def _part_note(table: LeaderboardTable) -> str | None:
         f"A subset: about {question.subset:,} of the task's images, sampled by class and tone. "
         "The numbers are not those of the task and rank among themselves alone."
     )
+
+
+def _exclusion_note(table: LeaderboardTable) -> str | None:
+    records = [record for row in table.all_rows for record in row.records]
+    lists = dict.fromkeys(e.text for record in records for e in record.data.exclusions)
+    if not lists:
+        return None
+    said = " | ".join(lists)
+    return f"Images {said}. The numbers are not those of the task and rank among themselves alone."
 
 
 def _phantom_note(table: LeaderboardTable) -> str | None:

@@ -146,9 +146,14 @@ def table_title(table: LeaderboardTable) -> str:
 
 
 def table_name(table: LeaderboardTable) -> str:
-    """The task, and that its images are stand-ins or a subset where they are."""
+    """The task, and that its images are stand-ins, a subset or without those of a list where they are."""
     stand_in = table.question is not None and table.question.stand_in
-    parts = (table.task, subset_note(table), "[stand-in images]" if stand_in else "")
+    parts = (
+        table.task,
+        subset_note(table),
+        exclusion_note(table),
+        "[stand-in images]" if stand_in else "",
+    )
     return " ".join(part for part in parts if part)
 
 
@@ -176,6 +181,12 @@ def subset_note(table: LeaderboardTable) -> str:
     if question is None or question.subset is None:
         return ""
     return f"[subset of {question.subset:,} images]"
+
+
+def exclusion_note(table: LeaderboardTable) -> str:
+    """`[without errors.txt (1a2b3c4d5e6f)]`; empty where no list left images out."""
+    lists = table.question.exclusions if table.question else ()
+    return f"[without {', '.join(lists)}]" if lists else ""
 
 
 def ranking_rule(table: LeaderboardTable) -> str:

@@ -44,6 +44,7 @@ def marks_of(
         "external predictions": submission == "predictions",
         "stand-in": any(r.data.stand_in for r in records),
         "subset": any(r.data.subset is not None for r in records),
+        "excluded": any(r.data.exclusions for r in records),
         "without container": not all(r.circumstances.isolation.contained for r in records),
         # Of a run elsewhere that is a claim, and taking the mark away would be believing it.
         "says: in a container": submission == "bundle"

@@ -18,6 +18,7 @@ MARKS: dict[str, str] = {
     "control": "a control: the others are read against it (chance, or more of the same); never ranked",
     "stand-in": "synthetic phantom images stand in for the real ones; says nothing about real skin",
     "subset": "a part of the task's images was used; not to be read beside full results",
+    "excluded": "without the images of a user's list; not to be read beside full results",
     "without container": "a stage ran as a plain process, not in a container",
     "says: in a container": "by its own word every stage ran in a container; nothing here can check that",
     "tone at test": "the classifier is told the tone of test images",
@@ -202,7 +203,8 @@ class Row:
 class Question:
     """What a table asks, on which data; rows that answer different questions never share a table.
 
-    `subset`: to about how many images the task was thinned; None for all of them.
+    `subset`: to about how many images the task was thinned; None for all of them. `exclusions`: the lists whose images
+    were left out, each by name and the first digits of its SHA-256.
     """
 
     task: str
@@ -217,6 +219,7 @@ class Question:
     published_selection: str
     min_support: int
     subset: int | None
+    exclusions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

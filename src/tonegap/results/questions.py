@@ -74,7 +74,8 @@ def _belongs(cell: Cell, question: Question, of_entry: dict[EntryId, set[Questio
 
 
 def _order(question: Question) -> tuple[bool, bool, str]:
-    return question.stand_in, question.subset is not None, repr(question)
+    part = question.subset is not None or bool(question.exclusions)
+    return question.stand_in, part, repr(question)
 
 
 def question_of(record: Record) -> Question:
@@ -92,6 +93,7 @@ def question_of(record: Record) -> Question:
         published_selection=record.published_selection,
         min_support=record.min_support,
         subset=record.data.subset,
+        exclusions=tuple(f"{e.name} ({e.sha256[:12]})" for e in record.data.exclusions),
     )
 
 

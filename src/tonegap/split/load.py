@@ -15,8 +15,9 @@ from tonegap.data.metadata import Metadata, read_metadata
 from tonegap.declared.dataset import Dataset
 from tonegap.declared.task import Task
 from tonegap.errors import BadData
-from tonegap.formats.record import DataId, Leaks
+from tonegap.formats.record import DataId, Exclusion, Leaks
 from tonegap.scores.rules import ScoringRules
+from tonegap.split.exclude import IdList, ListedImages, listed_images, without_listed
 from tonegap.split.grouped import components
 from tonegap.split.leaks import crossing_groups, group_leaks, leaked_by_tone
 from tonegap.split.partition import partition
@@ -39,14 +40,22 @@ class LoadedData:
     index: ImageIndex
     masks: Mapping[str, MaskFile]
     units: Mapping[str, int]
+    excluded: tuple[ListedImages, ...] = ()
 
 
-def load_data(dataset: Dataset, data_root: Path, cache_dir: Path, workers: int) -> LoadedData:
-    """A data set's metadata and images in a download, or in a folder that was drawn."""
+def load_data(
+    dataset: Dataset,
+    data_root: Path,
+    cache_dir: Path,
+    workers: int,
+    excluded: tuple[IdList, ...] = (),
+) -> LoadedData:
+    """A data set's metadata and images in a download, or in a folder that was drawn; and what is left out of it."""
     metadata = read_metadata(dataset, data_root)
     index = index_images(dataset, metadata, data_root, cache_dir, workers)
     masks = find_masks(dataset, metadata, index, data_root)
-    return LoadedData(dataset, metadata, index, masks, _units(metadata, index))
+    listed = listed_images(excluded, dataset, metadata)
+    return LoadedData(dataset, metadata, index, masks, _units(metadata, index), listed)
 
 
 def _units(metadata: Metadata, index: ImageIndex) -> Mapping[str, int]:
@@ -67,6 +76,7 @@ def task_view(
     Raises BadSplit where the partition is not the pinned one, BadData where images it needs are missing or unreadable.
     """
     whole = partition(task, data.metadata, seed)
+    whole, exclusions = without_listed(whole, data.excluded)
     made = thinned(whole, subset, f"{task.id}:{task.pin_key(seed)}")
     rows = {name: _rows(made, name, data) for name in ("train", "validation", "test")}
     missing = _missing(made, data.index)
@@ -83,7 +93,7 @@ def task_view(
         published_selection=task.published_selection,
         primary_metric=task.primary_metric,
         min_support=task.min_support,
-        data=_data_id(data, missing, None if made is whole else subset),
+        data=_data_id(data, missing, None if made is whole else subset, exclusions),
         train=rows["train"],
         validation=rows["validation"],
         test=rows["test"],
@@ -166,7 +176,9 @@ def _missing_error(
     )
 
 
-def _data_id(data: LoadedData, missing: dict[str, int], subset: int | None) -> DataId:
+def _data_id(
+    data: LoadedData, missing: dict[str, int], subset: int | None, exclusions: tuple[Exclusion, ...]
+) -> DataId:
     return DataId(
         data_set=data.dataset.id,
         metadata_sha256=data.metadata.sha256,
@@ -175,4 +187,5 @@ def _data_id(data: LoadedData, missing: dict[str, int], subset: int | None) -> D
         drawn=data.dataset.file.drawn is not None,
         missing=missing,
         subset=subset,
+        exclusions=exclusions,
     )

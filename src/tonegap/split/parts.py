@@ -1,7 +1,8 @@
 """The partition of a metadata file's images: what a split hands to everything after it."""
 
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Container
+from dataclasses import dataclass, replace
 
 PARTITIONS = ("train", "validation", "test", "unused")
 
@@ -27,6 +28,13 @@ class SplitAssignment:
     def members(self, part: str) -> tuple[str, ...]:
         """The ids of one partition, in file order."""
         return tuple(i for i, p in zip(self.ids, self.parts, strict=True) if p == part)
+
+    def only(self, kept: Container[str]) -> "SplitAssignment":
+        """The same with every image unused whose id is not among those kept."""
+        here = [image_id in kept for image_id in self.ids]
+        parts = tuple(part if h else "unused" for part, h in zip(self.parts, here, strict=True))
+        labels = tuple(label if h else None for label, h in zip(self.labels, here, strict=True))
+        return replace(self, parts=parts, labels=labels)
 
     @property
     def sizes(self) -> dict[str, int]:

@@ -5,6 +5,7 @@ those libraries decide the split, and the pins of a task catch any release that 
 They are imported inside the functions, so that tasks without them stay fast.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import assert_never
 
@@ -51,8 +52,7 @@ def published_parts(rule: SplitRule, rows: SelectedRows, seed: int) -> list[str]
             sides = ["train" if tone in rule.train else "test" for tone in rows.tones]
             return _common_only(sides, rows, rule.common)
         case TextHoldout():
-            sides = [_text_side(cell, rule) for cell in rows.cells(rule.column)]
-            return _common_only(sides, rows, rule.common)
+            return _text_holdout(rule, rows)
         case ValueHoldout():
             return [_value_side(cell, rule) for cell in rows.cells(rule.column)]
         case ReferenceImages():
@@ -63,8 +63,7 @@ def published_parts(rule: SplitRule, rows: SelectedRows, seed: int) -> list[str]
 
 def _random_holdout(rule: RandomHoldout, rows: SelectedRows, seed: int) -> list[str]:
     state = seed if rule.random_state is None else rule.random_state
-    strata = rows.cells(rule.stratify) if rule.stratify else None
-    _, test = _halves(rows, range(len(rows.index)), rule.test_fraction, state, strata)
+    _, test = _halves(rows, range(len(rows.index)), rule.test_fraction, state, rule.stratify)
     return _parts(len(rows.index), test=test)
 
 
@@ -76,12 +75,13 @@ def _grouped_k_fold(rule: GroupedKFold, rows: SelectedRows, seed: int) -> list[s
 
 
 def _random_three_way(rule: RandomThreeWay, rows: SelectedRows) -> list[str]:
-    strata = rows.cells(rule.stratify) if rule.stratify else None
-    n, state = len(rows.index), rule.random_state
-    _, held_out = _halves(rows, range(n), rule.held_out_fraction, state, strata)
-    inner = None if strata is None else [strata[i] for i in held_out]
-    validation, test = _halves(rows, held_out, 0.5, state, inner)
-    return _parts(n, test=test, validation=validation)
+    ids, first = rows.ids, rule.random_state
+    second = first if rule.halving_state is None else rule.halving_state
+    every = range(len(ids))
+    places = sorted(every, key=ids.__getitem__) if rule.sorted_ids else every
+    _, held_out = _halves(rows, places, rule.held_out_fraction, first, rule.stratify)
+    validation, test = _halves(rows, held_out, 0.5, second, rule.stratify)
+    return _parts(len(ids), test=test, validation=validation)
 
 
 def _halves(
@@ -89,18 +89,19 @@ def _halves(
     places: Sequence[int],
     test_fraction: float,
     state: int,
-    strata: Sequence[str] | None,
+    stratify: str,
 ) -> tuple[list[int], list[int]]:
-    """scikit-learn's two halves of `places`, the second one of the fraction's size."""
+    """scikit-learn's two halves of `places`, the second one of the fraction's size; `stratify`: a column, or ""."""
     import numpy as np
     from sklearn.model_selection import train_test_split
 
+    cells = rows.cells(stratify) if stratify else ()
     try:
         first, second = train_test_split(
             np.asarray(places),
             test_size=test_fraction,
             random_state=state,
-            stratify=None if strata is None else np.asarray(strata),
+            stratify=np.asarray([cells[i] for i in places]) if cells else None,
         )
     except ValueError as e:
         raise BadSplit(
@@ -119,6 +120,17 @@ def _parts(n: int, *, test: Iterable[int], validation: Iterable[int] = ()) -> li
     return parts
 
 
+def _text_holdout(rule: TextHoldout, rows: SelectedRows) -> list[str]:
+    sides = [_text_side(cell, rule) for cell in rows.cells(rule.column)]
+    sides = _common_only(sides, rows, rule.common, rule.at_least)
+    if (drawn := rule.validation) is not None:
+        train = [i for i, side in enumerate(sides) if side == "train"]
+        kept = _halves(rows, train, drawn.fraction, drawn.random_state, drawn.stratify)[1]
+        for i in kept:
+            sides[i] = "validation"
+    return sides
+
+
 def _text_side(cell: str, rule: TextHoldout) -> str:
     if rule.train in cell:
         return "train"
@@ -130,13 +142,13 @@ def _value_side(cell: str, rule: ValueHoldout) -> str:
     return next((side for side, values in sides.items() if cell in values), "unused")
 
 
-def _common_only(sides: list[str], rows: SelectedRows, column: str) -> list[str]:
-    """The sides, with images `unused` whose value in the column is found on one side only."""
+def _common_only(sides: list[str], rows: SelectedRows, column: str, at_least: int = 1) -> list[str]:
+    """The sides, with images `unused` whose value in the column is on one side only, or too rare in training."""
     if not column:
         return sides
     cells = rows.cells(column)
-    on = {side: {c for c, s in zip(cells, sides, strict=True) if s == side} for side in set(sides)}
-    common = on.get("train", set()) & on.get("test", set())
+    n = Counter(zip(cells, sides, strict=True))
+    common = {c for c in set(cells) if n[c, "train"] >= at_least and n[c, "test"]}
     return [s if c in common else "unused" for c, s in zip(cells, sides, strict=True)]
 
 

@@ -5,7 +5,6 @@ images. The mistake it exists to prevent: a quick look at the first rows of a fi
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from tonegap.split.parts import SplitAssignment
 from tonegap.split.validation import share_out, take
@@ -32,7 +31,7 @@ def thinned(made: SplitAssignment, n_images: int | None, key: str) -> SplitAssig
         kept.update(_first_of_lost(members, kept, level=0, key=key))
         if part == "train":
             kept.update(_first_of_lost(members, kept, level=1, key=key))
-    return _only(made, kept)
+    return made.only(kept)
 
 
 def _images(made: SplitAssignment) -> dict[str, list[_Image]]:
@@ -56,10 +55,3 @@ def _first_of_lost(members: Sequence[_Image], kept: set[str], level: int, key: s
         if not any(other in kept for _, other in own)
         for image_id in take(own, 1, key)
     ]
-
-
-def _only(made: SplitAssignment, kept: set[str]) -> SplitAssignment:
-    here = [image_id in kept for image_id in made.ids]
-    parts = tuple(part if h else "unused" for part, h in zip(made.parts, here, strict=True))
-    labels = tuple(label if h else None for label, h in zip(made.labels, here, strict=True))
-    return replace(made, parts=parts, labels=labels)

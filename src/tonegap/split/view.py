@@ -134,7 +134,8 @@ class TaskView:
         sizes = {name: len(rows.ids) for name, rows in self.partitions.items()}
         n_none = sum(rows.tones.count(None) for rows in self.partitions.values())
         n_kept = n_none - sum(self.not_scored.values())
-        return split_lines(sizes, n_kept, self.n_without_tone, self.leaks.groups)
+        lines = split_lines(sizes, n_kept, self.n_without_tone, self.leaks.groups)
+        return [*(exclusion.text for exclusion in self.data.exclusions), *lines]
 
     def n_kin(self, *, shown: bool) -> dict[str, int]:
         """How many training images with kin that is held out methods see, or do not see, by the rule that found it."""

@@ -216,8 +216,14 @@ def _again(facts: SetFacts, sheet: Sheet) -> str:
     data = sheet.set.data
     roots = "" if data.drawn else f" --root {data.data_set}=DIR"
     suite, subset = facts.suite or "SUITE", ""
+    if data.exclusions:
+        suite = suite.rpartition("-without-")[0] or suite
+        subset = "".join(f" --exclude {shlex.quote(e.name)}" for e in data.exclusions)
     if data.subset is not None:
-        suite, subset = suite.removesuffix(f"-subset-{data.subset}"), f" --subset {data.subset}"
+        suite, subset = (
+            suite.removesuffix(f"-subset-{data.subset}"),
+            f" --subset {data.subset}{subset}",
+        )
     return (
         f"```console\n$ tonegap run {shlex.quote(suite)}{subset}{roots}\n```\n\n"
         "With `--set` for each parameter above that is not as the suite has it. "

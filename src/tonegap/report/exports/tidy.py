@@ -24,7 +24,7 @@ from tonegap.spreadsheet import safe_cell
 
 INTERVAL_COLUMNS = ("interval_low", "interval_high", "networks_low", "networks_high")
 COLUMNS = (
-    "task", "data_set", "stand_in", "drawn", "subset", "method", "baseline", "backbone", "variant",
+    "task", "data_set", "stand_in", "drawn", "subset", "exclusions", "method", "baseline", "backbone", "variant",
     "control", "marks", "seeds_declared", "seeds_finished", "unranked",
     "selection", "axis", "metric", "larger_is_better", "positive", "threshold", "tone",
     "mean", "low", "high", "n_low", "n_high", "reason",
@@ -168,6 +168,7 @@ def _who(table: LeaderboardTable, row: Row) -> TidyLine:
         _yes(question.stand_in) if question else None,
         _yes(question.drawn) if question else None,
         question.subset if question else None,
+        ";".join(question.exclusions) if question else None,
         entry.method,
         entry.baseline,
         entry.backbone,

@@ -99,6 +99,7 @@ def _tags(record: Record, selected: Selected | None) -> dict[str, str]:
         "stand_in": _value(data.stand_in),
         "drawn": _value(data.drawn),
         "subset": "" if data.subset is None else str(data.subset),
+        "exclusions": ";".join(f"{e.name} {e.sha256}" for e in data.exclusions),
         "metadata_sha256": data.metadata_sha256,
         "images_sha256": data.images_sha256,
         "truth_sha256": record.truth_sha256,

@@ -112,6 +112,7 @@ def _data_note(seeds: Sequence[int], record: Record) -> DataNote:
         ("Near-duplicates across the test border", _leaks(leaks.n_groups, leaks.n_test_images)),
         *_grouped(record),
         ("Images of unknown tone", _unknown(record)),
+        *(("List", f"{e.text} (SHA-256 {e.sha256[:_SHORT]})") for e in data.exclusions),
     )
     lines = tuple(_partition_line(name, part, tones) for name, part in parts)
     return DataNote(_listed(seeds), facts, tones, lines)

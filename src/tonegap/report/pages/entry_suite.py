@@ -119,6 +119,8 @@ def _options(record: Record, setting: StageSetting) -> list[str]:
         found += ["--root", "DIR"]
     if record.data.missing:
         found.append("--allow-missing")
+    for exclusion in record.data.exclusions:
+        found += ["--exclude", one_line(exclusion.name)]
     return found
 
 
@@ -131,6 +133,8 @@ def _remarks(record: Record, given: Given) -> Iterable[str]:
         yield "DIR is the folder with the synthetic phantoms that stand in for the real images (tonegap data phantom)."
     elif not record.data.drawn:
         yield f"DIR is your own download of {record.data.data_set}."
+    for exclusion in record.data.exclusions:
+        yield f"{one_line(exclusion.name)} is a list of ids whose SHA-256 is {exclusion.sha256}."
     for values in (record.method_parameters, record.baseline_parameters):
         for name, value in values.items():
             if public_form(value) == value and value not in given:

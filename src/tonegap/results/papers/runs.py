@@ -59,6 +59,7 @@ def differences(row: PaperRow, record: Record) -> list[str]:
         found.append("synthetic phantoms stand in for the paper's")
     if record.data.subset is not None:
         found.append(f"a subset of {record.data.subset:,} images was used")
+    found += [exclusion.text for exclusion in record.data.exclusions]
     if record.data.missing:
         found.append(f"images are missing: {sum(record.data.missing.values())}")
     found += _other_parameters(row.parameters, record.baseline_parameters)

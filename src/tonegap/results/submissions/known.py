@@ -26,7 +26,7 @@ class KnownRecords:
     cells: tuple[Cell, ...]
 
     def of_task(self, task: str) -> tuple[Record, ...]:
-        """Those of one task, full ones before those on a subset. Raises BadRequest if there is none."""
+        """Those of one task, full ones before those on a part of its images. Raises BadRequest if there is none."""
         found = [record for record in self.records if record.task == task]
         if not found:
             there = ", ".join(sorted({record.task for record in self.records})) or "none"
@@ -34,7 +34,9 @@ class KnownRecords:
                 f"{self.store}: {task} never ran in this store, so nothing here can confirm its truth (there are: "
                 f"{there}); run a suite with it first, one control is enough"
             )
-        return tuple(sorted(found, key=lambda record: record.data.subset is not None))
+        return tuple(
+            sorted(found, key=lambda r: r.data.subset is not None or bool(r.data.exclusions))
+        )
 
     def truth(self, record: Record) -> TaskTruth:
         """The truth that a record was scored against."""
