@@ -30,9 +30,12 @@ _MOST_SEARCHED = 400
 def _grim(r: Reading) -> None:
     """Shares of known numbers of images, and means and spreads of as many test sets (GRIM, GRIMMER)."""
     tested, values = 0, []
+    totals = r.tests.totals or (0, 1)
+    exact = totals[0] == totals[1]
+    whole = {name: totals[0] for name in r.columns("accuracy", by_tone=False) if exact}
     for row, name in product(r.rows, r.columns(*SHARES)):
-        share, n = r.cells[row.name].get(name), r.tests.images.get(name)
-        if share is None or n is None:
+        share, n = r.cells[row.name].get(name), r.tests.images.get(name) or whole.get(name)
+        if share is None or not n:
             continue
         tested += 1
         values.append(min(2 * share.half * n * r.tests.sets, 1.0))
@@ -77,7 +80,7 @@ def _searched(r: Reading) -> None:
     if r.tests.sets != 1 or not r.tests.totals or r.tests.totals[1] > _MOST_SEARCHED or not r.tones:
         return
     rows = [row.name for row in r.rows if r.of_tones(row.name) and r.one(row.name, "accuracy")]
-    if len(rows) < 2:
+    if len(rows) < 2 or r.tests.totals[0] == r.tests.totals[1]:
         return
     low, high = r.tests.totals
     by_tone = [_misfits([r.cells[row][name] for row in rows], high) for name in r.tones]
@@ -295,9 +298,7 @@ def _moments(r: Reading) -> None:
         tones, pqd = r.of_tones(row.name), r.one(row.name, "pqd")
         if not tones or pqd is None or any(t.spread is None for t in tones):
             continue
-        low, high = could.ratio_range(tones, r.tests.sets, r.rng, steps=0)
-        if not low <= pqd.value <= high:
-            low, high = could.ratio_range(tones, r.tests.sets, r.rng)
+        low, high = could.ratio_range(tones, r.tests.sets, r.rng, pqd.value)
         margin = pqd.half + 0.003  # what climbing may leave
         outside = np.isfinite(low) and not low - margin <= pqd.value <= high + margin
         allowed = f"{share_text(low, pqd)} to {share_text(high, pqd)}"

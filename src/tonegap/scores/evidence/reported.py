@@ -19,6 +19,7 @@ from tonegap.arrays import FloatArray, IntArray
 _SLACK = 1e-9
 # Two random fifths of one pool share images: their variance is this share of independent ones'.
 _FINITE_POOL = 0.8
+_STARTS, _STEPS = 200, 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,30 +165,31 @@ def _ratio(rates: FloatArray) -> FloatArray:
 
 
 def ratio_range(
-    tones: Sequence[Rounded], sets: int, rng: np.random.Generator, *, steps: int = 400
+    tones: Sequence[Rounded], sets: int, rng: np.random.Generator, enough: float | None = None
 ) -> tuple[float, float]:
     """The least and the greatest mean over `sets` of lowest over highest accuracy that the tones' spreads allow.
 
-    Found by climbing from 200 starts for either kind of standard deviation; NaN where no accuracies up to 1 have them.
+    Found by climbing from 200 starts for either kind of standard deviation, no further than to `enough`; NaN where no
+    accuracies up to 1 have them.
     """
-    ends = [
-        _climb(tones, sets, sign, scale, rng, steps)
-        for scale in (1.0, np.sqrt((sets - 1) / sets))
-        for sign in (1, -1)
-    ]
-    low, high = [e for e in ends[1::2] if np.isfinite(e)], [e for e in ends[::2] if np.isfinite(e)]
-    return (-max(low), max(high)) if low and high else (np.nan, np.nan)
+    ends = []
+    for sign in (-1, 1):
+        both = (
+            _climb(tones, (sets, sign, scale), rng, None if enough is None else sign * enough)
+            for scale in (1.0, np.sqrt((sets - 1) / sets))
+        )
+        ends.append(sign * max(both))
+    return (ends[0], ends[1]) if np.isfinite(ends).all() else (np.nan, np.nan)
 
 
 def _climb(
     tones: Sequence[Rounded],
-    sets: int,
-    sign: int,
-    scale: float,
+    about: tuple[int, int, float],
     rng: np.random.Generator,
-    steps: int,
+    enough: float | None,
 ) -> float:
-    """The greatest `sign` times the mean ratio; -inf if no start has accuracies up to 1."""
+    """The greatest mean ratio times the sign in `about` (sets, sign, scale of the spread); -inf if none is allowed."""
+    sets, sign, scale = about
     value, half = (
         np.array([getattr(t, name) for t in tones])[:, None] for name in ("value", "half")
     )
@@ -204,10 +206,12 @@ def _climb(
         best: FloatArray = np.where(allowed, sign * ratio.mean(axis=-1), -np.inf)
         return best
 
-    z = rng.normal(size=(200, len(tones), sets + 2))
+    z = rng.normal(size=(_STARTS, len(tones), sets + 2))
     best = score(z)
-    for step in range(steps):
-        tried = z + rng.normal(size=z.shape) * (1 - step / steps) ** 2
+    for step in range(_STEPS):
+        if enough is not None and best.max() >= enough:
+            break
+        tried = z + rng.normal(size=z.shape) * (1 - step / _STEPS) ** 2
         got = score(tried)
         z[got > best] = tried[got > best]
         best = np.maximum(best, got)
