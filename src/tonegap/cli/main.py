@@ -24,6 +24,7 @@ COMMANDS = {
     "repeat": "How far an entry's scores spread from run to run.",
     "report": "Leaderboard and comparison of finished runs.",
     "paper": "A paper's tables, reported against reproduced.",
+    "audit-table": "Can the numbers of anybody's table be, and what does chance give?",
     "bundle": "The results of a suite as one archive that anybody can check.",
     "verify": "Every number of a bundle, computed again.",
     "submit": "External submissions: a bundle that verifies, or predictions with a card.",
@@ -53,7 +54,7 @@ class LazyGroup(click.Group):
         """The command of that name, imported now; None if there is none."""
         if cmd_name not in COMMANDS:
             return None
-        module = importlib.import_module(f"tonegap.cli.{cmd_name}")
+        module = importlib.import_module(f"tonegap.cli.{cmd_name.replace('-', '_')}")
         command: click.Command = module.command
         return command
 

@@ -1,4 +1,4 @@
-"""`tonegap paper`: a paper's tables, reported against reproduced."""
+"""`tonegap paper`: a paper's tables, reported against reproduced, or audited."""
 
 import csv
 import io
@@ -40,6 +40,11 @@ _ENTERED_BEFORE = ("table", "row", "column", "printed")  # the header of files f
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="CSV table,row,column,reported: numbers that the suite does not know. (--printed is the same.)",
 )
+@click.option(
+    "--audit",
+    is_flag=True,
+    help="Can the numbers be, and what does chance give? Without KEY: of every paper.",
+)
 @store_option
 @suite_root_option
 def command(  # noqa: PLR0913 - one parameter per option
@@ -48,6 +53,7 @@ def command(  # noqa: PLR0913 - one parameter per option
     out: Path | None,
     roots: tuple[str, ...],
     reported: Path | None,
+    audit: bool,
     store: Path | None,
     suite_root: Path | None,
 ) -> None:
@@ -55,19 +61,26 @@ def command(  # noqa: PLR0913 - one parameter per option
 
     A cell agrees or differs only if a run had the paper's split, backbone, parameters and rule; else it
     is not comparable, and the reason is given. Without KEY: the papers that are here.
+
+    With --audit: what the numbers can be. Which counts of images give them, whether spreads and ratios agree, what
+    tones of equal accuracy report, and the chance that the best row's lead is luck. No run and no data is needed.
     """
     from tonegap.declared.paper import paper_keys, read_paper
     from tonegap.declared.root import find_root
     from tonegap.report.write import write_text
 
     root = find_root(suite_root)
-    if key is None:
+    if key is None and not audit:
         for name in paper_keys(root):
             say(f"{name:16} {read_paper(root, name).title}")
         return
-    paper = read_paper(root, key)
-    metadata = _metadata(root, paper, roots)
-    text = _text(paper, metadata, store or root / "runs", reported, output)
+    if audit:
+        keys = paper_keys(root) if key is None else [key]
+        text = _audits(root, keys, _entered(reported) if reported else {}, output)
+    else:
+        paper = read_paper(root, key or "")
+        metadata = _metadata(root, paper, roots)
+        text = _text(paper, metadata, store or root / "runs", reported, output)
     if out is None:
         put(text)
     else:
@@ -90,6 +103,19 @@ def _text(
     if output == "csv":
         return as_csv(cells)
     return as_json(paper, cells) if output == "json" else as_markdown(paper, cells)
+
+
+def _audits(
+    root: Path, keys: list[str], entered: dict[tuple[str, str, str], str], output: str
+) -> str:
+    from tonegap.cli.audit_table import audits_as
+    from tonegap.declared.paper import read_paper
+    from tonegap.results.papers.audit import audit_paper
+
+    papers = [(key, read_paper(root, key)) for key in keys]
+    return audits_as(
+        [(key, paper.title, audit_paper(paper, entered)) for key, paper in papers], output
+    )
 
 
 def _metadata(root: Path, paper: "PaperFile", roots: tuple[str, ...]) -> "dict[str, Metadata]":

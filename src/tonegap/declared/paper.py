@@ -84,6 +84,27 @@ class PaperRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     correct: tuple[tuple[int, int], ...] = ()
 
 
+class AssumedSets(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What an audit assumes of the images behind rows of a table (all, if `rows` names none); verdicts name it.
+
+    - `assumed`: the assumption in words; `sets`: how many test sets a cell is the mean of
+    - `images`: test images by column, where known; `totals`: least and most images of one test set, where searched
+    - `training`: images trained on; `unknown`: images of unknown tone that the overall score may hold
+    - `pool`: negative and positive images of each tone, light to dark, of the data set that test sets are drawn from
+    - `cells`: test images of each class by two groups of tones, for Eopp and Eodd
+    """
+
+    assumed: str
+    rows: tuple[str, ...] = ()
+    sets: int = 1
+    images: dict[str, int] = {}
+    totals: tuple[int, int] | None = None
+    training: int = 0
+    unknown: int = 0
+    pool: tuple[tuple[int, int], ...] = ()
+    cells: tuple[tuple[int, int], ...] = ()
+
+
 class PaperTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One table. `kind`: `counts` of a data set's metadata, `stored` results, or `scores` of runs."""
 
@@ -99,6 +120,7 @@ class PaperTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     row_column: str = ""
     column_column: str = ""
     tones: tuple[str, ...] = ()
+    sets: tuple[AssumedSets, ...] = ()
 
 
 class PaperFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -121,7 +143,11 @@ def read_paper(root: Path, key: str) -> PaperFile:
     if key not in paper_keys(root):
         known = ", ".join(paper_keys(root)) or "none"
         raise BadRoom(f"{root / PAPERS}: no paper {key!r}; there are: {known}")
-    path = root / PAPERS / key / "paper.toml"
+    return read_paper_file(root / PAPERS / key / "paper.toml")
+
+
+def read_paper_file(path: Path) -> PaperFile:
+    """The tables of a file in the form of `paper.toml`, wherever it lies. Raises BadRoom for a wrong file."""
     file = read_toml(path, PaperFile)
     for table in file.tables:
         for problem in _problems(table):
@@ -130,7 +156,7 @@ def read_paper(root: Path, key: str) -> PaperFile:
 
 
 def _problems(table: PaperTable) -> list[str]:
-    found = []
+    found = _set_problems(table)
     if table.kind not in KINDS:
         found.append(f"kind is {table.kind!r}, wanted one of {', '.join(KINDS)}")
     units = {table.unit, *(column.unit for column in table.columns if column.unit)}
@@ -143,6 +169,22 @@ def _problems(table: PaperTable) -> list[str]:
         ]
     for row in table.rows:
         found += [f"row {row.name!r}: {text}" for text in _row_problems(row, table)]
+    return found
+
+
+def _set_problems(table: PaperTable) -> list[str]:
+    rows, columns = {row.name for row in table.rows}, {column.name for column in table.columns}
+    found = []
+    for number, tests in enumerate(table.sets, 1):
+        found += [f"sets {number}: no row {name!r}" for name in tests.rows if name not in rows]
+        found += [
+            f"sets {number}: no column {name!r}" for name in tests.images if name not in columns
+        ]
+        numbers = (*tests.images.values(), *(tests.totals or ()), tests.sets)
+        if min(numbers) < 1 or (tests.totals and tests.totals[0] > tests.totals[1]):
+            found.append(
+                f"sets {number}: images, totals and sets are whole numbers from 1, least first"
+            )
     return found
 
 

@@ -1,0 +1,143 @@
+"""`tonegap audit-table`: can the numbers of anybody's table be?"""
+
+import csv
+import io
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from tonegap.cli.terminal import put, say
+from tonegap.errors import BadRequest
+
+if TYPE_CHECKING:
+    from tonegap.declared.paper import AssumedSets, PaperFile
+    from tonegap.results.papers.audit_reading import Finding
+
+
+@click.command("audit-table")
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option("--images", multiple=True, metavar="COLUMN=N", help="Test images behind a column.")
+@click.option(
+    "--total", metavar="N or N-N", help="Images of one test set, where tones' are unknown."
+)
+@click.option(
+    "--sets", type=click.IntRange(1, 100), default=1, help="Test sets that a cell is the mean of."
+)
+@click.option(
+    "--training", type=click.IntRange(1), default=None, help="Images trained on, for several sets."
+)
+@click.option("--unit", type=click.Choice(("percent", "fraction")), default="percent")
+@click.option("--format", "output", type=click.Choice(("md", "csv", "json")), default="md")
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="File to write (default: the terminal)."
+)
+def command(  # noqa: PLR0913 - one parameter per option
+    file: Path,
+    images: tuple[str, ...],
+    total: str | None,
+    sets: int,
+    training: int | None,
+    unit: str,
+    output: str,
+    out: Path | None,
+) -> None:
+    """Whether reported numbers can be, and what chance gives: counts, spreads, ratios, nulls, claims.
+
+    FILE is a CSV, or a TOML in the form of `reports/papers/KEY/paper.toml`. In a CSV the first column names the
+    rows; every other is METRIC or METRIC:TONE, such as `accuracy`, `accuracy:V-VI`, `pqd`, `f1:V-VI`; cells are
+    `82.4`, `82.4±1.5` or empty. What is known of the test images comes with the options, or `sets` in the TOML.
+    """
+    from tonegap.declared.paper import read_paper_file
+    from tonegap.report.write import write_text
+    from tonegap.results.papers.audit import audit_paper
+
+    options = (images, total, training, sets != 1)
+    if file.suffix == ".toml":
+        if any(options):
+            raise BadRequest(
+                f"{file}: a TOML names its test images under tables.sets, not by options"
+            )
+        paper = read_paper_file(file)
+    else:
+        paper = _of_csv(file, unit, _tests(images, total, sets, training))
+    text = audits_as([(file.stem, paper.title, audit_paper(paper))], output)
+    if out is None:
+        put(text)
+    else:
+        write_text(out, text)
+        say(out)
+
+
+def audits_as(audits: "list[tuple[str, str, tuple[Finding, ...]]]", output: str) -> str:
+    """Audits (key, title, findings) as `md`, `csv` or `json`."""
+    from tonegap.results.papers.audit_words import audit_csv, audit_json, audit_markdown
+
+    if output == "md":
+        return "\n".join(audit_markdown(title, found) for _, title, found in audits)
+    by_key = [(key, found) for key, _, found in audits]
+    return audit_csv(by_key) if output == "csv" else audit_json(by_key)
+
+
+def _tests(
+    images: tuple[str, ...], total: str | None, sets: int, training: int | None
+) -> "AssumedSets":
+    from tonegap.declared.paper import AssumedSets
+
+    by_column, totals = {}, None
+    for text in images:
+        name, sign, number = text.rpartition("=")
+        if not sign or not number.isdecimal() or int(number) < 1:
+            raise BadRequest(f"--images {text}: wanted COLUMN=N, such as accuracy:V-VI=43")
+        by_column[name] = int(number)
+    if total is not None:
+        low, _, high = total.partition("-")
+        if not (low.isdecimal() and (high or low).isdecimal() and 0 < int(low) <= int(high or low)):
+            raise BadRequest(
+                f"--total {total}: wanted a number of images, 132, or a range, 120-140"
+            )
+        totals = (int(low), int(high or low))
+    of = "one test set" if sets == 1 else f"the mean of {sets} test sets"
+    known = ", ".join([*images, *([f"{total} in all"] if total else [])]) or "not said"
+    assumed = f"a cell is of {of}, images: {known}; rounded to the last digit"
+    return AssumedSets(assumed, sets=sets, images=by_column, totals=totals, training=training or 0)
+
+
+def _of_csv(path: Path, unit: str, tests: "AssumedSets") -> "PaperFile":
+    """A table's CSV as a paper of one table. Raises BadRequest for another form."""
+    from tonegap.declared.paper import PaperColumn, PaperFile, PaperRow, PaperTable, parse_reported
+    from tonegap.texts import read_text
+
+    try:
+        lines = [
+            line
+            for line in csv.reader(
+                io.StringIO(read_text(path, BadRequest), newline=""), strict=True
+            )
+            if line
+        ]
+    except (OSError, csv.Error) as e:
+        raise BadRequest(f"{path}: cannot be read as CSV: {e}") from None
+    if len(lines) < 2 or len(lines[0]) < 2:
+        raise BadRequest(f"{path}: wanted a header, row,METRIC,METRIC:TONE…, and at least one row")
+    names = [name.strip() for name in lines[0][1:]]
+    unknown = [name for name in tests.images if name not in names]
+    if unknown:
+        raise BadRequest(f"--images {unknown[0]}: {path} has the columns {', '.join(names)}")
+    rows = []
+    for number, line in enumerate(lines[1:], 2):
+        cells = tuple(cell.strip() for cell in line[1:])
+        bad = [cell for cell in cells if cell and parse_reported(cell) is None]
+        if len(cells) != len(names) or bad:
+            found = f"{bad[0]!r}" if bad else f"{len(cells)} numbers"
+            raise BadRequest(
+                f"{path} line {number}: found {found}, wanted {len(names)} numbers such as 82.4 or 82.4±1.5"
+            )
+        rows.append(PaperRow(line[0], cells, not_comparable="a table from elsewhere"))
+    columns = tuple(
+        PaperColumn(n, n.partition(":")[0], n.partition(":")[2] or "all") for n in names
+    )
+    table = PaperTable(
+        "table", path.stem, "scores", str(path.name), unit, columns, tuple(rows), sets=(tests,)
+    )
+    return PaperFile(path.stem, "", "", (table,))

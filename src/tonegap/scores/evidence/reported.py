@@ -1,0 +1,310 @@
+"""What reported numbers can be: counts behind rounded shares, spreads and ratios, from the numbers alone.
+
+The mistake they exist to prevent: a table that is believed, or doubted, without asking which counts give it. Every
+function says what is possible under what it is given; none says why a number is what it is.
+Sources: Brown and Heathers 2017 (GRIM), Social Psychological and Personality Science 8(4); Anaya 2016 (GRIMMER), PeerJ
+Preprints; Fazekas and Kovács 2023 (mlscorecheck), arXiv 2310.12527; Nadeau and Bengio 2003, Machine Learning 52(3).
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import product
+from math import ceil, floor
+
+import numpy as np
+from scipy.special import chdtr, ndtr, stdtr
+
+from tonegap.arrays import FloatArray, IntArray
+
+_SLACK = 1e-9
+# Two random fifths of one pool share images: their variance is this share of independent ones'.
+_FINITE_POOL = 0.8
+_STARTS, _STEPS = 200, 400
+
+
+@dataclass(frozen=True, slots=True)
+class Rounded:
+    """A share as reported, with half of its last digit's unit; `spread` is its standard deviation over test sets."""
+
+    value: float
+    half: float
+    spread: float | None = None
+
+    @property
+    def low(self) -> float:
+        """The smallest share that rounds to it, either way at the edge."""
+        return self.value - self.half - _SLACK
+
+    @property
+    def high(self) -> float:
+        """The largest share that rounds to it."""
+        return self.value + self.half + _SLACK
+
+
+def counts_of(share: Rounded, n: int) -> range:
+    """The numbers of n images whose share rounds to the reported one; empty if there is none (GRIM)."""
+    return range(max(ceil(share.low * n), 0), min(floor(share.high * n), n) + 1)
+
+
+def spread_fits(share: Rounded, n: int, sets: int) -> bool:
+    """Whether `sets` counts out of n have the reported mean and spread, the population's or the sample's (GRIMMER).
+
+    By their sum and sum of squares: whole numbers, alike in parity, the squares no smaller than of even counts.
+    """
+    if share.spread is None:
+        return bool(counts_of(share, n * sets))
+    low, high = max(share.spread - share.half - _SLACK, 0.0), share.spread + share.half + _SLACK
+    for total, divisor in product(counts_of(share, n * sets), (sets, sets - 1)):
+        least = sets * (total // sets) ** 2 + (total % sets) * (2 * (total // sets) + 1)
+        around = total**2 / sets
+        first = max(ceil(around + divisor * (low * n) ** 2 - 1e-6), least)
+        last = floor(around + divisor * (high * n) ** 2 + 1e-6)
+        if first + (first - total) % 2 <= last:
+            return True
+    return False
+
+
+def too_even(share: Rounded, n: float, sets: int) -> float:
+    """How often `sets` random test sets of n images spread as little as reported, or less; 1 without a spread.
+
+    Chi-squared of the variance against p (1 - p) / n, times 0.8 as random fifths of one pool share images.
+    """
+    if share.spread is None or not 0 < share.value < 1:
+        return 1.0
+    expected = _FINITE_POOL * share.value * (1 - share.value) / n
+    return float(chdtr(sets - 1, sets * (share.spread + share.half) ** 2 / expected))
+
+
+@dataclass(frozen=True, slots=True)
+class OneSet:
+    """A single test set that gives a row: images and correct ones by tone."""
+
+    n: tuple[int, ...]
+    k: tuple[int, ...]
+
+
+def one_sets(
+    tones: Sequence[Rounded],
+    totals: Sequence[int],
+    mean: Rounded | None = None,
+    pqd: Rounded | None = None,
+    known: Sequence[int] = (),
+) -> list[OneSet]:
+    """Every single test set of 2 or 3 tones and one of the `totals` that gives the tones' accuracies, mean and PQD.
+
+    `known` are images by tone where they are known.
+    """
+    most = max(totals)
+    sizes = [[n] for n in known] if known else [range(1, most)] * len(tones)
+    able = [
+        np.array([(n, k) for n in ns for k in counts_of(t, n)], dtype=np.int64).reshape(-1, 2)
+        for t, ns in zip(tones, sizes, strict=True)
+    ]
+    by_size: dict[int, list[int]] = {}
+    for n, k in able[-1]:
+        by_size.setdefault(int(n), []).append(int(k))
+    heads = (
+        [np.array(rows) for rows in product(*able[:-1])] if len(tones) == 2 else _pairs(*able[:2])
+    )
+    found = []
+    for head in heads:
+        n_head = int(head[:, 0].sum())
+        for total in totals:
+            for last in by_size.get(total - n_head, ()):
+                n = (*map(int, head[:, 0]), total - n_head)
+                k = (*map(int, head[:, 1]), last)
+                if _fits(n, k, mean, pqd):
+                    found.append(OneSet(n, k))
+    return found
+
+
+def _pairs(first: IntArray, second: IntArray) -> Iterator[IntArray]:
+    for one, other in product(first, second):
+        yield np.stack([one, other])
+
+
+def _fits(n: Sequence[int], k: Sequence[int], mean: Rounded | None, pqd: Rounded | None) -> bool:
+    if mean and not mean.low <= sum(k) / sum(n) <= mean.high:
+        return False
+    if pqd is None:
+        return True
+    shares = [right / images for right, images in zip(k, n, strict=True)]
+    return max(shares) > 0 and pqd.low <= min(shares) / max(shares) <= pqd.high
+
+
+def positives_of(
+    row: OneSet, able: Sequence[Sequence[int]], dpm: Rounded | None, eom: Rounded | None
+) -> dict[tuple[int, ...], tuple[int, ...]]:
+    """Positive images by tone, of those `able` in each, that give a row its DPM and EOM; and those recognised.
+
+    Of two classes: DPM and EOM are means over both of lowest over highest rate by tone.
+    """
+    found = {}
+    for m in product(*able):
+        grids = np.meshgrid(*[np.arange(x + 1.0) for x in m], indexing="ij")
+        hit = np.stack([g.ravel() for g in grids])
+        n, k, positive = (np.array(x, dtype=float)[:, None] for x in (row.n, row.k, m))
+        rejected = k - hit
+        hit = hit[:, ((rejected >= 0) & (rejected <= n - positive)).all(axis=0)]
+        called = hit + n - positive - (k - hit)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            recall = _ratio(hit / positive) + _ratio((k - hit) / (n - positive))
+            rate = _ratio(called / n) + _ratio(1 - called / n)
+        fit = np.ones(hit.shape[1], dtype=bool)
+        for shown, value in ((eom, recall / 2), (dpm, rate / 2)):
+            if shown is not None:
+                fit &= (value >= shown.low) & (value <= shown.high)
+        if fit.any():
+            found[tuple(m)] = tuple(int(x) for x in hit[:, fit.argmax()])
+    return found
+
+
+def _ratio(rates: FloatArray) -> FloatArray:
+    ratio: FloatArray = rates.min(axis=0) / rates.max(axis=0)
+    return ratio
+
+
+def ratio_range(
+    tones: Sequence[Rounded], sets: int, rng: np.random.Generator, enough: float | None = None
+) -> tuple[float, float]:
+    """The least and the greatest mean over `sets` of lowest over highest accuracy that the tones' spreads allow.
+
+    Found by climbing from 200 starts for either kind of standard deviation, no further than to `enough`; NaN where no
+    accuracies up to 1 have them.
+    """
+    ends = []
+    for sign in (-1, 1):
+        both = (
+            _climb(tones, (sets, sign, scale), rng, None if enough is None else sign * enough)
+            for scale in (1.0, np.sqrt((sets - 1) / sets))
+        )
+        ends.append(sign * max(both))
+    return (ends[0], ends[1]) if np.isfinite(ends).all() else (np.nan, np.nan)
+
+
+def _climb(
+    tones: Sequence[Rounded],
+    about: tuple[int, int, float],
+    rng: np.random.Generator,
+    enough: float | None,
+) -> float:
+    """The greatest mean ratio times the sign in `about` (sets, sign, scale of the spread); -inf if none is allowed."""
+    sets, sign, scale = about
+    value, half = (
+        np.array([getattr(t, name) for t in tones])[:, None] for name in ("value", "half")
+    )
+    spread = np.array([t.spread or 0.0 for t in tones])[:, None]
+
+    def score(z: FloatArray) -> FloatArray:
+        shape, shift = z[..., :sets], np.tanh(z[..., sets:])
+        shape = shape - shape.mean(axis=-1, keepdims=True)
+        shape /= shape.std(axis=-1, keepdims=True) + 1e-12
+        sd = np.maximum(spread + half * shift[..., 1:], 0) * scale
+        x = value + half * shift[..., :1] + sd * shape
+        ratio = x.min(axis=1) / x.max(axis=1)
+        allowed = (x.min(axis=(1, 2)) >= 0) & (x.max(axis=(1, 2)) <= 1 + _SLACK)
+        best: FloatArray = np.where(allowed, sign * ratio.mean(axis=-1), -np.inf)
+        return best
+
+    z = rng.normal(size=(_STARTS, len(tones), sets + 2))
+    best = score(z)
+    for step in range(_STEPS):
+        if enough is not None and best.max() >= enough:
+            break
+        tried = z + rng.normal(size=z.shape) * (1 - step / _STEPS) ** 2
+        got = score(tried)
+        z[got > best] = tried[got > best]
+        best = np.maximum(best, got)
+    return float(best.max())
+
+
+def f1_sizes(shown: Sequence[Rounded], most: int) -> list[tuple[int, int]]:
+    """Numbers of positive and negative images, up to `most` of each, that give every F1; smallest sums first."""
+    sizes = [(m, q) for m in range(1, most + 1) for q in range(1, most + 1)]
+    sizes.sort(key=lambda s: (sum(s), abs(s[0] - s[1])))
+    return [size for size in sizes if f1_share(shown, size) == 1]
+
+
+def f1_share(shown: Sequence[Rounded], size: tuple[int, int]) -> float:
+    """The share of the F1 shown that this many positive and negative images can give."""
+    can = f1_values(size)
+    return float(np.mean([bool(((can >= s.low) & (can <= s.high)).any()) for s in shown]))
+
+
+def f1_values(size: tuple[int, int], *, distinct: bool = True) -> FloatArray:
+    """Every F1 of this many positive and negative images, 2 TP / (2 TP + FP + FN), or one for each TP and FP."""
+    hit, wrong = np.meshgrid(np.arange(size[0] + 1), np.arange(size[1] + 1))
+    values: FloatArray = (2 * hit / (size[0] + hit + wrong)).ravel()
+    return np.unique(values) if distinct else values
+
+
+def weighted_range(tones: Sequence[Rounded], n: Sequence[int]) -> tuple[float, float]:
+    """The least and greatest share over all images that shares by tone of n images each allow.
+
+    In whole images, but for a share that no count gives.
+    """
+    low = high = 0.0
+    for share, images in zip(tones, n, strict=True):
+        counts = counts_of(share, images)
+        low += counts[0] if counts else share.low * images
+        high += counts[-1] if counts else share.high * images
+    return low / sum(n), high / sum(n)
+
+
+@dataclass(frozen=True, slots=True)
+class EqualTones:
+    """What equal tones report, [draws] each: gap of means over sets and mean PQD."""
+
+    gap: FloatArray
+    pqd: FloatArray
+
+
+def equal_tones(
+    share: float, n: Sequence[float], sets: int, rng: np.random.Generator, draws: int = 4000
+) -> EqualTones:
+    """Gaps and PQD of tones that share one accuracy, of n images each in every one of `sets` test sets."""
+    size = np.maximum(np.round(n), 1).astype(np.int64)
+    x = rng.binomial(size, share, (draws, sets, len(size))) / size
+    top = np.maximum(x.max(axis=2), 1e-12)
+    return EqualTones(np.ptp(x.mean(axis=1), axis=1), (x.min(axis=2) / top).mean(axis=1))
+
+
+def equal_recall(
+    recall: tuple[float, float],
+    images: Sequence[tuple[float, float]],
+    sets: int,
+    rng: np.random.Generator,
+    draws: int = 2000,
+) -> dict[str, FloatArray]:
+    """DPM and EOM of two classes with the same recall in every tone, [draws]; `images` by tone: negative, positive."""
+    size = np.maximum(np.round(images), 1).astype(np.int64)
+    right = rng.binomial(size, recall, (draws, sets, *size.shape))
+    called = (right[..., 1] + size[:, 0] - right[..., 0]) / size.sum(axis=1)
+    rates = np.stack([called, 1 - called], axis=-1)
+    found = {}
+    for name, x in (("eom", right / size), ("dpm", rates)):
+        found[name] = (x.min(axis=2) / np.maximum(x.max(axis=2), 1e-12)).mean(axis=(1, 2))
+    return found
+
+
+def luck(better: Rounded, other: Rounded, n: float, correlation: float) -> float:
+    """The chance that equal accuracies differ so much on one test set of n images, or more, one-sided.
+
+    `correlation` of being right; normal approximation.
+    """
+    p, q = better.value, other.value
+    shared = 2 * correlation * np.sqrt(p * (1 - p) * q * (1 - q))
+    error = np.sqrt(max((p * (1 - p) + q * (1 - q) - shared) / n, 1e-12))
+    return float(ndtr(-(p - q) / error))
+
+
+def luck_over_sets(better: Rounded, other: Rounded, sets: int, test_to_train: float) -> float:
+    """The same over random splits, by the corrected resampled t of Nadeau and Bengio; NaN without spreads.
+
+    The spreads are taken as the population's, of independent entries.
+    """
+    if better.spread is None or other.spread is None or sets < 2:
+        return float("nan")
+    variance = (better.spread**2 + other.spread**2) * sets / (sets - 1)
+    error = np.sqrt(max((1 / sets + test_to_train) * variance, 1e-18))
+    return float(stdtr(sets - 1, -(better.value - other.value) / error))

@@ -1,0 +1,276 @@
+"""What reported numbers can be, by hand; and the known findings of the papers that are here, unaided."""
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tonegap.cli.main import main
+from tonegap.declared.paper import (
+    AssumedSets,
+    PaperColumn,
+    PaperRow,
+    PaperTable,
+    paper_keys,
+    read_paper,
+)
+from tonegap.results.papers.audit import audit_paper, audit_table
+from tonegap.results.papers.audit_words import audit_tally
+from tonegap.scores.evidence import reported as could
+from tonegap.scores.evidence.reported import OneSet, Rounded
+
+ROOT = Path(__file__).parents[3]
+IMPOSSIBLE = "impossible under named assumptions"
+
+
+def share(percent, spread=None, half=0.05):
+    return Rounded(percent / 100, half / 100, None if spread is None else spread / 100)
+
+
+@pytest.fixture(scope="module")
+def found():
+    """Every finding of a paper, made once."""
+    kept = {}
+
+    def of(key):
+        if key not in kept:
+            kept[key] = audit_paper(read_paper(ROOT, key))
+        return kept[key]
+
+    return of
+
+
+def test_a_share_has_the_counts_that_round_to_it():
+    # 37/43 is 86.0465 %: 86.0, never 86.1.
+    assert list(could.counts_of(share(86.0), 43)) == [37]
+    assert list(could.counts_of(share(86.1), 43)) == []
+    # A tie may be rounded either way: 1/8 is 12.5 %, so 12 or 13.
+    assert (
+        list(could.counts_of(share(12, half=0.5), 8))
+        == list(could.counts_of(share(13, half=0.5), 8))
+        == [1]
+    )
+
+
+def test_a_spread_needs_whole_counts():
+    # 5 sets of 10 images with 8, 8, 8, 8, 9 right: mean 82 %, population's sd 4, sample's 4.47.
+    assert could.spread_fits(share(82.0, 4.0), 10, 5)
+    assert could.spread_fits(share(82.0, 4.5), 10, 5)
+    # Not all five can have 82 %, so they cannot be alike; nor differ by less than one image.
+    assert not could.spread_fits(share(82.0, 0.0), 10, 5)
+    assert not could.spread_fits(share(82.0, 3.0), 10, 5)
+
+
+def test_a_test_set_is_found_from_rounded_shares():
+    # 9/10 and 6/8, 15/18 in all.
+    sets = could.one_sets([share(90.0), share(75.0)], [18], share(83.3), share(83.3))
+    assert OneSet((10, 8), (9, 6)) in sets
+    assert could.one_sets([share(90.0), share(75.0)], [18], share(83.3), share(90.0)) == []
+
+
+def test_positive_images_follow_from_dpm_and_eom():
+    # 10 and 10 images, 4 and 2 positive; recognised 2 of 4 and 2 of 2; rejected 6 of 6 and 7 of 8.
+    # EOM (.5/1 + .875/1) / 2 = .6875; predicted positive .2 and .3: DPM (.2/.3 + .7/.8) / 2 = .77083.
+    row = OneSet((10, 10), (8, 9))
+    every = could.positives_of(row, [range(1, 6)] * 2, Rounded(0.7708, 5e-5), Rounded(0.6875, 5e-5))
+    assert every[4, 2] == (2, 2)
+
+
+def test_a_mean_ratio_lies_within_what_spreads_allow():
+    # Without spreads every set has 80 and 90 %: the ratio is .8889, rounding aside.
+    low, high = could.ratio_range([share(80.0, 0.0), share(90.0, 0.0)], 5, np.random.default_rng(0))
+    assert low == pytest.approx(0.8889, abs=0.002)
+    assert high == pytest.approx(0.8889, abs=0.002)
+    wider = could.ratio_range([share(80.0, 5.0), share(90.0, 5.0)], 5, np.random.default_rng(0))
+    assert wider[0] < low
+    assert wider[1] > high
+
+
+def test_f1_of_one_positive_and_one_negative():
+    # TP 0 or 1, FP 0 or 1: 0, 2/2, 2/3.
+    assert could.f1_values((1, 1)).tolist() == pytest.approx([0, 2 / 3, 1])
+    assert could.f1_sizes([Rounded(0.67, 0.005), Rounded(0.0, 0.005)], 3)[0] == (1, 1)
+
+
+def test_a_lead_of_nothing_is_luck_in_half():
+    assert could.luck(share(80.0), share(80.0), 100, 0.5) == pytest.approx(0.5)
+    # 90 against 80 of 100, independent: sqrt(.09 + .16) / 10 = 5 points, two standard errors.
+    assert could.luck(share(90.0), share(80.0), 100, 0.0) == pytest.approx(0.0228, abs=1e-4)
+    # Five sets, a fifth held out: sqrt((1/5 + 1/4) * 5/4 * (1 + 1)) = 1.0607 points.
+    p = could.luck_over_sets(share(82.12, 1.0), share(80.0, 1.0), 5, 0.25)
+    assert p == pytest.approx(0.058, abs=1e-3)  # t = 2 of 4 degrees of freedom
+
+
+def test_main_rows_of_cgddi_fit_one_split_with_its_malignant_images(found):
+    ours = [f for f in found("cgddi") if f.table == "main"]
+    single = {
+        f.row: f for f in ours if f.test == "one test set" and f.verdict.startswith("improbable")
+    }
+    assert set(single) == {"cgDDI, synthetic alone", "cgDDI, synthetic then real"}
+    assert "45/44/43 images with 40/37/37 right" in single["cgDDI, synthetic alone"].why
+    assert "45/44/43 images with 42/38/40 right" in single["cgDDI, synthetic then real"].why
+    (ratios,) = [f for f in ours if f.test == "DPM and EOM of one test set"]
+    assert "one gives them, 11/10/5, recognised 8/5/3 and 10/7/4" in ratios.why
+
+
+def test_two_cells_of_cgddis_cross_table_are_off_by_a_digit(found):
+    cross = [f for f in found("cgddi") if f.table == "cross"]
+    assert {(f.row, f.column) for f in cross if f.verdict == IMPOSSIBLE} == {
+        ("Mix to F17k, synthetic", "Mean"),
+        ("Mix to DDI, synthetic", "Mean"),
+    }
+    sizes = [f.why for f in cross if f.test == "one test set, searched"]
+    assert "35 of 36 cells fit 43 images (15/17/11 by tone)" in sizes[0]
+    assert "23 of 24 cells fit 113 images (28/45/40 by tone)" in sizes[1]
+
+
+def test_five_folds_of_131_images_do_not_give_two_means(found):
+    folds = [f for f in found("cgddi") if "131 images, as the text" in f.assumed]
+    shares = [f for f in folds if f.test == "counts behind a share" and f.verdict == IMPOSSIBLE]
+    assert [f.row for f in shares] == ["PatchAlign, real", "cgDDI, synthetic then real"]
+
+
+def test_the_pqd_of_patchaligns_resnet_lies_outside_what_its_tones_allow(found):
+    ours = found("patchalign")
+    (pqd,) = [f for f in ours if f.verdict == IMPOSSIBLE]
+    assert (pqd.row, pqd.column) == ("ResNet-18", "PQD")
+    assert "81.9" in pqd.why
+    assert "to 83.4" in pqd.why
+    even = {(f.row, f.column): f.p for f in ours if f.test == "spread too small"}
+    assert even["FairDisCo", "Light"] < 1e-5
+    lead = {f.column: f for f in ours if f.test == "claim of outperformance"}
+    assert "p 0.20 / 0.12 / 0.033" in lead["Mean"].why
+    assert lead["Dark"].verdict == "luck not excluded"
+
+
+def test_fedds_f1_are_those_of_five_and_five_images(found):
+    (f1,) = [f for f in found("fedd") if f.test == "F1 denominators"]
+    assert "all 56 F1 fit 5 positive and 5 negative images, and no smaller number" in f1.why
+
+
+def test_grohs_overall_scores_hold_images_of_unknown_tone(found):
+    ours = {f.row: f.why for f in found("groh-2021") if f.test == "mean of the tones"}
+    assert (
+        "153 images of unknown tone, these have 32.03 % to 33.33 %"
+        in ours["Source A (tested on Atlas Dermatologico)"]
+    )
+    assert (
+        "412 images of unknown tone, these have 16.26 % to 21.12 %"
+        in ours["Source B (tested on DermaAmin)"]
+    )
+    sums = [f.verdict for f in found("groh-2021") if f.test == "sums"]
+    assert sums == ["possible"] * 7
+
+
+def test_scps_eodd_is_what_equal_recall_reports(found):
+    (odds,) = [f for f in found("scp-2024") if f.test == "null of Eodd"]
+    assert odds.verdict == "within what equal tones print"
+    assert "report 0.160" in odds.why
+
+
+def test_nothing_of_fairdiscos_own_numbers_is_impossible(found):
+    assert IMPOSSIBLE not in {f.verdict for f in found("fairdisco")}
+
+
+def test_a_null_is_beside_the_gap_of_equal_tones(found):
+    gap = {f.row: f for f in found("cgddi") if f.table == "main" and f.test == "null of gap"}
+    assert gap["cgDDI, synthetic then real"].verdict == "within what equal tones print"
+    assert gap["FairDisCo, real"].verdict == "beyond what equal tones print"
+
+
+def test_twelve_papers_and_more_can_be_audited():
+    assert len(paper_keys(ROOT)) >= 12
+
+
+def test_a_table_without_numbers_says_so():
+    rows = (PaperRow("a", ("?",), not_comparable="unknown"),)
+    table = PaperTable("t", "", "scores", "", "percent", (PaperColumn("x", "accuracy"),), rows)
+    (only,) = audit_table(table, {})
+    assert only.verdict == "not testable"
+    entered = audit_table(
+        PaperTable(
+            "t",
+            "",
+            "scores",
+            "",
+            "percent",
+            table.columns,
+            rows,
+            sets=(AssumedSets("3 images", images={"x": 3}),),
+        ),
+        {("t", "a", "x"): "50.0"},
+    )
+    assert IMPOSSIBLE in {f.verdict for f in entered}
+    assert audit_tally(entered).startswith("1 ")
+
+
+@pytest.fixture
+def table_file(tmp_path):
+    path = tmp_path / "ours.csv"
+    path.write_text(
+        "row,accuracy,accuracy:I-II,accuracy:V-VI,pqd\nA,86.1,86.7,81.8,94.4\nB,86.0,86.7,81.8,94.4\n"
+    )
+    return path
+
+
+def run(capsys, *arguments):
+    with pytest.raises(SystemExit) as stopped:
+        main(list(map(str, arguments)))
+    return stopped.value.code, capsys.readouterr()
+
+
+def test_anybodys_table_is_audited(table_file, capsys):
+    code, said = run(
+        capsys, "audit-table", table_file, "--images", "accuracy=43", "--format", "json"
+    )
+    assert code == 0
+    (paper,) = json.loads(said.out)["papers"]
+    assert [(f["row"], f["column"]) for f in paper["findings"] if f["verdict"] == IMPOSSIBLE] == [
+        ("A", "accuracy")
+    ]
+    code, said = run(
+        capsys, "audit-table", table_file, "--images", "accuracy=43", "--format", "csv"
+    )
+    assert {line["paper"] for line in csv.DictReader(io.StringIO(said.out))} == {"ours"}
+    code, said = run(capsys, "audit-table", table_file)
+    assert "# Audit of ours" in said.out
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--images", "nothing=3"), "has the columns accuracy"),
+        (("--images", "accuracy"), "wanted COLUMN=N"),
+        (("--total", "many"), "wanted a number of images"),
+    ],
+)
+def test_bad_options_are_one_sentence(table_file, capsys, options, words):
+    code, said = run(capsys, "audit-table", table_file, *options)
+    assert code == 2
+    assert words in said.err
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("row\n", "wanted a header"),
+        ("row,accuracy\nA,about 80\n", "line 2: found 'about 80'"),
+        ("row,a,b\nA,80\n", "line 2"),
+    ],
+)
+def test_a_bad_table_is_one_sentence(tmp_path, capsys, text, words):
+    path = tmp_path / "bad.csv"
+    path.write_text(text)
+    code, said = run(capsys, "audit-table", path)
+    assert code == 2
+    assert words in said.err
+
+
+def test_a_papers_audit_is_shown(capsys):
+    code, said = run(capsys, "paper", "fedd", "--audit", "--suite-root", ROOT)
+    assert code == 0
+    assert "5 positive and 5 negative images" in said.out
+    assert "Assumed: the test images of a tone are as many in every cell." in said.out
