@@ -44,7 +44,9 @@ def _recoloured(stage: Stage, pictures: Pictures, rng: np.random.Generator) -> T
         images = pictures.take(rows)
         pairs = zip(images, drawn, strict=True)
         made = [recolour(image, draw_skin_colour(rng, tone), contrast) for image, tone in pairs]
-        return np.arange(len(rows)), np.stack(made)
+        having = [i for i, image in enumerate(made) if image is not None]
+        chosen = [image for image in made if image is not None]
+        return np.array(having, np.int64), np.stack(chosen) if chosen else images[:0]
 
     return retone
 

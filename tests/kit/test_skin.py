@@ -9,6 +9,7 @@ from tonegap_kit.skin import (
     _ANGLES_DEG,
     coloured_like_skin,
     draw_skin_colour,
+    healthy_colour,
     recolour,
     skin_colour,
 )
@@ -24,6 +25,12 @@ def _skin_with_a_lesion(seed: int = 0) -> np.ndarray:
     lab[16:32, 16:32] += np.array([-12, 18, 4], np.float32)
     lab[:6] = (94, 0, 1)
     return rgb_from_lab(lab)
+
+
+def _dark(contrast: float = 0.5) -> np.ndarray:
+    made = recolour(_skin_with_a_lesion(), DARK, contrast)
+    assert made is not None
+    return made
 
 
 @pytest.mark.parametrize(
@@ -84,18 +91,17 @@ def test_grey_and_blue_do_not_look_like_skin() -> None:
 
 
 def test_recolouring_moves_the_skin_to_the_target() -> None:
-    moved = skin_colour(lab_from_rgb(recolour(_skin_with_a_lesion(), DARK, 0.5)))
+    moved = skin_colour(lab_from_rgb(_dark()))
     assert moved == pytest.approx(DARK, abs=1.5)
 
 
 def test_recolouring_keeps_the_ruler_white() -> None:
-    image = _skin_with_a_lesion()
-    moved = recolour(image, DARK, 0.5)
+    image, moved = _skin_with_a_lesion(), _dark()
     assert np.abs(moved[:4].astype(int) - image[:4]).max() <= 3
 
 
 def test_a_lesion_stays_darker_and_redder_than_its_skin() -> None:
-    lab = lab_from_rgb(recolour(_skin_with_a_lesion(), DARK, 0.5))
+    lab = lab_from_rgb(_dark())
     lesion = lab[20:28, 20:28].reshape(-1, 3).mean(axis=0)
     assert lesion[0] < DARK[0] - 4
     assert lesion[1] > DARK[1] + 6
@@ -104,9 +110,56 @@ def test_a_lesion_stays_darker_and_redder_than_its_skin() -> None:
 def test_contrast_keeps_differences_of_lightness() -> None:
     # The filter leaves (35 + 16) / (72 + 16) = 0.58 of a difference of 12; contrast 1 leaves all.
     for contrast, wanted in ((0.0, 6.95), (1.0, 12.0)):
-        lab = lab_from_rgb(recolour(_skin_with_a_lesion(), DARK, contrast))
+        lab = lab_from_rgb(_dark(contrast))
         lesion, skin = lab[20:28, 20:28, 0].mean(), lab[36:, :, 0].mean()
         assert skin - lesion == pytest.approx(wanted, abs=1)
+
+
+def _cold(skin: tuple[float, float, float]) -> np.ndarray:
+    """A red-brown lesion in the middle of even skin of this colour, L*, a*, b*."""
+    lab = np.full((48, 48, 3), skin, np.float32)
+    lab[16:32, 16:32] = (45, 22, 16)
+    return rgb_from_lab(lab)
+
+
+def test_under_a_cold_light_the_skin_of_the_border_is_recoloured_with_the_lesion() -> None:
+    # Chroma 3.6: grey to the colour rule, which takes the lesion alone.
+    image = _cold((74, 2, 3))
+    assert coloured_like_skin(lab_from_rgb(image))[:9].max() < 0.1
+    made = recolour(image, DARK, 0.5)
+    assert made is not None
+    skin, lesion = lab_from_rgb(made)[2, 2], lab_from_rgb(made)[24, 24]
+    assert skin == pytest.approx(DARK, abs=1)
+    # (35 + 16) / (74 + 16) = 0.567; of the 29 between skin and lesion 0.783 stay.
+    assert skin[0] - lesion[0] == pytest.approx(22.7, abs=0.5)
+
+
+@pytest.mark.parametrize(
+    "border", [(96.0, 0.0, 1.0), (60.0, 3.0, -4.0)], ids=["white cloth", "blue light"]
+)
+def test_where_the_border_shows_no_skin_nothing_is_recoloured(
+    border: tuple[float, float, float],
+) -> None:
+    image = _cold(border)
+    assert healthy_colour(lab_from_rgb(image)) is None
+    assert recolour(image, DARK, 0.5) is None
+
+
+def test_a_border_that_does_not_come_to_the_target_is_not_dark_skin() -> None:
+    # Of the border 38 % are paper and 12 % glare: more than half of it stays lighter by far than what is asked for.
+    lab = np.full((48, 48, 3), (45.0, 14, 14), np.float32)
+    for deep, colour in ((4, (85.0, 12, 12)), (3, (96.0, 0, 1))):
+        lab[:deep], lab[-deep:], lab[:, :deep], lab[:, -deep:] = (colour,) * 4
+    image = rgb_from_lab(lab)
+    assert healthy_colour(lab_from_rgb(image)) == pytest.approx([45, 14, 14], abs=0.5)
+    assert recolour(image, DARK, 0.5) is None
+
+
+def test_a_lesion_that_would_darken_more_than_the_skin_stays_as_it_is() -> None:
+    # The border's skin is darker by far than the middle, which a darker filter darkens more.
+    lab = np.full((48, 48, 3), (85.0, 12, 14), np.float32)
+    lab[:9], lab[-9:], lab[:, :9], lab[:, -9:] = ((48.0, 9, 15),) * 4
+    assert recolour(rgb_from_lab(lab), DARK, 0.0) is None
 
 
 def test_the_kit_and_the_engine_see_the_same_colours_and_types() -> None:

@@ -117,7 +117,9 @@ def distances(toy: Toy) -> Callable[[nn.Module], float]:
     """How far features move under recolouring, in units of their spread between images."""
     images = np.load(toy.folder / "test.npy")
     rng = np.random.default_rng(0)
-    darker = np.stack([recolour(image, draw_skin_colour(rng, "VI"), 0.5) for image in images])
+    made = [recolour(image, draw_skin_colour(rng, "VI"), 0.5) for image in images]
+    darker = np.stack([image for image in made if image is not None])
+    assert len(darker) == len(images)
 
     def distance(network: nn.Module) -> float:
         network.eval()

@@ -1,3 +1,4 @@
+import json
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -57,6 +58,28 @@ def test_the_skin_is_measured_at_the_tone_that_was_asked_for(shifted: Ended, toy
         low, high = ranges[row["tone"]]
         inside.append(low - 6 <= angle <= high + 6)
     assert np.mean(inside) > 0.95
+
+
+def test_an_image_whose_border_shows_no_skin_is_passed_over_and_counted(
+    toy: Toy, run_stage: RunStage, tmp_path: Path
+) -> None:
+    images, training = np.load(toy.folder / "train.npy"), _training(toy.folder)
+    light = {
+        name: row for name, (row, label, tone) in training.items() if label == "red" and tone == "I"
+    }
+    for row in light.values():
+        images[row, :8], images[row, -8:], images[row, :, :8], images[row, :, -8:] = (250,) * 4
+    (tmp_path / "train.csv").write_bytes((toy.folder / "train.csv").read_bytes())
+    np.save(tmp_path / "train.npy", images)
+    ended = run_stage("methods/tone-shift", tmp_path)
+    usual = run_stage("methods/tone-shift", toy.folder)
+    assert not {row["sources"] for row in ended.synthetic} & set(light)
+    assert [row["image_id"] for row in ended.synthetic] == [
+        row["image_id"] for row in usual.synthetic
+    ]
+    notes = json.loads((ended.out / "notes.json").read_text())
+    assert list(notes["skipped"].values()) == [len(light)]
+    assert json.loads((usual.out / "notes.json").read_text()) == {"skipped": {}}
 
 
 def test_every_class_is_filled_in_dark_tones(shifted: Ended, toy: Toy) -> None:

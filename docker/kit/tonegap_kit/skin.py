@@ -1,7 +1,9 @@
 """The colour of the skin in a picture: measured, drawn for a tone, and moved from one to another.
 
 Works without masks, so it guesses what is skin by colour: yellow to red, neither grey nor blue. The
-lesion counts as skin, because it lies in the same skin and darkens with it.
+lesion counts as skin, because it lies in the same skin and darkens with it. Under a cold light healthy skin is
+grey to that rule; the picture's border, where lesions seldom lie, tells. The mistake this prevents: a lesion that is
+browned on skin that stays light, and called dark skin.
 """
 
 import math
@@ -25,6 +27,9 @@ _LIGHTNESS = (18.0, 82.0)
 _HUE_DEG = (-25.0, 105.0)  # from violet-red to yellow: skin, blood, and most lesions
 _CHROMA = (4.0, 9.0)  # below the first a pixel is grey, above the second it is coloured
 _HUE_EDGE_DEG = 20.0
+_SAME, _SIMILAR = (12.0, 20.0), (20.0, 30.0)  # distances in CIELAB from the skin's colour
+_WHITE = 92.0  # L* of paper and gauze, which no skin has
+_OFF_TARGET, _FARTHER = 10.0, 5.0  # L*
 
 
 def draw_skin_colour(rng: np.random.Generator, tone: str) -> Float:
@@ -47,8 +52,35 @@ def skin_colour(lab: Float) -> Float:
     """
     pixels = lab.reshape(-1, 3)
     looks = coloured_like_skin(pixels) > 0.5
-    if looks.mean() > 0.05:
-        pixels = pixels[looks]
+    return _middle(pixels[looks] if looks.mean() > 0.05 else pixels)
+
+
+def healthy_colour(lab: Float) -> Float | None:
+    """L*, a*, b* of the healthy skin in an image [h, w, 3]; None where its border shows none.
+
+    Where the colour rule takes less than half of the border, the border's own colour is that of the skin, if most
+    of it has that colour and it is no white. A colour without yellow (b* at 0 or below) is no skin.
+    """
+    border = lab[is_border(lab)]
+    if (coloured_like_skin(border) > 0.5).mean() >= 0.5:
+        own = skin_colour(lab)
+    else:
+        own = _middle(border)
+        if (_near(border, own, _SAME) > 0.5).mean() < 0.5 or own[0] > _WHITE:
+            return None
+    return own if own[2] > 0 else None
+
+
+def is_border(image: Float) -> NDArray[np.bool_]:
+    """Where an image [h, w, 3] lies within 3/16 of its shorter side from an edge: lesions lie in the middle."""
+    height, width = image.shape[:2]
+    deep = max(1, 3 * min(height, width) // 16)
+    border = np.ones((height, width), bool)
+    border[deep : height - deep, deep : width - deep] = False
+    return border
+
+
+def _middle(pixels: Float) -> Float:
     first = np.median(pixels, axis=0)
     distance = np.abs(pixels - first).sum(axis=1)
     near = pixels[distance <= np.quantile(distance, 0.6)]
@@ -64,22 +96,51 @@ def coloured_like_skin(lab: Float) -> Float:
     return np.asarray(by_hue * _is_coloured(lab), np.float32)
 
 
-def recolour(image: NDArray[np.uint8], target: Float, contrast: float) -> NDArray[np.uint8]:
-    """An image [h, w, 3] whose skin has the colour `target` instead of its own.
+def recolour(image: NDArray[np.uint8], target: Float, contrast: float) -> NDArray[np.uint8] | None:
+    """An image [h, w, 3] whose skin has the colour `target` instead of its own; None where that fails.
 
     A pixel's difference to the skin's colour, in CIELAB, shrinks as behind a darker filter: light scaled
     by g scales L* + 16, a* and b* by the cube root of g (CIELAB's definition), so redness fades on dark
     skin. `contrast` says how much of the differences in L* is kept on top: 0 none, 1 all.
     Grey and blue things brighter than the skin (rulers, scale, markers, cloth) stay as they are.
+
+    It fails where the border shows no skin, does not come to the target, or darkens by 5 L* less than a quarter of
+    the middle: there the lesion would be darkened and the skin left.
     """
     lab = lab_from_rgb(image)
-    own = skin_colour(lab)
+    own = healthy_colour(lab)
+    if own is None:
+        return None
     behind = (target[0] + 16) / (own[0] + 16)
     kept = np.array([behind + contrast * (1 - behind), behind, behind], np.float32)
     moved = target + kept * (lab - own)
     moved[..., 0] = np.clip(moved[..., 0], 0, 100)
-    share = smoothed(np.maximum(coloured_like_skin(lab), _is_shadow(lab, own)))[..., None]
-    return rgb_from_lab(lab + share * (moved - lab))
+    made = lab + smoothed(_skin_share(lab, own))[..., None] * (moved - lab)
+    border, darker = is_border(lab), (lab - made)[..., 0]
+    if np.median(made[border, 0]) > target[0] + _OFF_TARGET:
+        return None
+    if (darker[~border] > np.median(darker[border]) + _FARTHER).mean() > 0.25:
+        return None
+    return rgb_from_lab(made)
+
+
+def _skin_share(lab: Float, own: Float) -> Float:
+    """How much of each colour goes with the skin, 0 to 1: by hue and chroma, where these take the border's skin.
+
+    Skin is what they take or what has the skin's colour. Where they leave out more than 15 % of it, what is near to
+    that colour goes with it too.
+    """
+    looks = coloured_like_skin(lab)
+    skin = is_border(lab) & (np.maximum(looks, _near(lab, own, _SAME)) > 0.5)
+    if looks[skin].mean() < 0.85:
+        looks = np.maximum(looks, _near(lab, own, _SIMILAR))
+    return np.maximum(looks, _is_shadow(lab, own))
+
+
+def _near(lab: Float, own: Float, away: tuple[float, float]) -> Float:
+    """How near each colour [..., 3] is to the skin's: 1 up to the first distance in CIELAB, 0 from the second."""
+    distance = np.sqrt(((lab - own) ** 2).sum(axis=-1))
+    return np.asarray(np.clip((away[1] - distance) / (away[1] - away[0]), 0, 1), np.float32)
 
 
 def _is_shadow(lab: Float, own: Float) -> Float:
