@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from tonegap_kit.command import Stage, main
 from tonegap_kit.determinism import make_deterministic
-from tonegap_kit.diffusion.fitting import open_pipeline
+from tonegap_kit.diffusion.fitting import open_painter
 from tonegap_kit.diffusion.healthy import (
     healthy_prompt,
     paint_healthy,
@@ -58,7 +58,7 @@ def _healthy(
 ) -> Iterator[SyntheticImage]:
     recipe = read_healthy_recipe(stage)
     tones = (*stage.job.tones, None)  # the last is the unknown tone's, whose index is -1
-    painted = paint_healthy(stage, open_pipeline(stage), train, holes, [int(row) for row in rows])
+    painted = paint_healthy(stage, open_painter(stage), train, holes, [int(row) for row in rows])
     for row, image in zip(rows, painted, strict=True):
         yield SyntheticImage(
             image_id=f"healthy-{row}",

@@ -212,11 +212,11 @@ def _healthy(
         )
     # Imported here: filling needs neither torch nor a pipeline.
     from tonegap_kit.determinism import make_deterministic
-    from tonegap_kit.diffusion.fitting import open_pipeline
+    from tonegap_kit.diffusion.fitting import open_painter
     from tonegap_kit.diffusion.healthy import paint_healthy
 
     make_deterministic(stage)
-    return paint_healthy(stage, open_pipeline(stage), train, holes, rows)
+    return paint_healthy(stage, open_painter(stage), train, holes, rows)
 
 
 def _described(

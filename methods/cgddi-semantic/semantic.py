@@ -7,11 +7,18 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 
 from tonegap_kit.command import Stage, main
 from tonegap_kit.determinism import make_deterministic
 from tonegap_kit.diffusion.checkpoint import Keeper
-from tonegap_kit.diffusion.fitting import open_pipeline, read_lora, teach_words
+from tonegap_kit.diffusion.fitting import (
+    at_once,
+    open_painter,
+    open_pipeline,
+    read_lora,
+    teach_words,
+)
 from tonegap_kit.diffusion.healthy import Healthy, paint_all, read_healthy, save_healthy
 from tonegap_kit.diffusion.inversion import (
     Concepts,
@@ -32,6 +39,13 @@ from tonegap_kit.partition import Partition, read_partition
 from tonegap_kit.quota import draw_sources
 from tonegap_kit.synthetic import SyntheticImage, write_synthetic
 
+# By whether marker and ruler are there; the spelling is the released script's.
+_PROPS = {
+    (False, False): "",
+    (False, True): " with a ruler",
+    (True, False): " deliniated with marker",
+    (True, True): " deliniated with marker and a ruler",
+}
 _TOKEN, _LORA = "word", "lora"  # parts of a model are named word-DISEASE and lora-DISEASE
 
 
@@ -62,7 +76,11 @@ def fit(stage: Stage) -> None:
     context = _open_fit(stage)
     diseases = _rows_of_diseases(stage, context.train)
     words = _word_recipe(stage)
-    recipe = replace(read_lora(stage.job), prior_weight=stage.job.real("prior_weight"))
+    recipe = replace(
+        read_lora(stage.job),
+        prior_weight=stage.job.real("prior_weight"),
+        prior_tied=stage.job.text("prior_draws") == "tied",
+    )
     steps = inversion_steps(len(diseases), words) + len(diseases) * recipe.steps.steps
     keeper = Keeper(stage.checkpoints(), stage.job.integer("checkpoint_every"))
     watch = Watch("fit", keeper, Meter(steps))
@@ -123,7 +141,7 @@ def _turned(
             for c, prompt, seed, image in zip(own, prompts, seeds, made, strict=True):
                 yield SyntheticImage(
                     image_id=f"semantic-{c.y}-{job.tones[c.t]}-{c.k}",
-                    image=resized(image, job.size_px),
+                    image=resized(image, job.integer("output_px")),
                     label=job.classes[c.y],
                     tone=job.tones[c.t],
                     sources=(origin.train.ids[origin.healthy.rows[c.healthy]],),
@@ -161,9 +179,13 @@ def _plan(stage: Stage, learned: Sequence[int], n_healthy: int, n_training: int)
 
 def _open_fit(stage: Stage) -> FitContext:
     """The training images and models, with healthy images painted and left for sampling."""
-    train, masks, models = read_partition(stage, "train"), need_masks(stage), open_pipeline(stage)
-    healthy = paint_all(stage, models, train, masks, stage.job.integer("healthy_images"))
+    train, masks = read_partition(stage, "train"), need_masks(stage)
+    # The painter is gone before what learns is read: only one of them needs its memory at a time.
+    healthy = paint_all(
+        stage, open_painter(stage), train, masks, stage.job.integer("healthy_images")
+    )
     save_healthy(stage.out / "model", healthy)
+    models = open_pipeline(stage)
     return FitContext(stage, train, masks, models, healthy)
 
 
@@ -219,7 +241,11 @@ def _examples(context: FitContext, y: int, rows: Sequence[int]) -> Captioned:
         + _props(stage, context.masks[row], (RULER, MARKER))
         for row in rows
     )
-    return _encoded(context, train.pictures.take(np.array(rows)), captions)
+    examples = _encoded(context, train.pictures.take(np.array(rows)), captions)
+    if stage.job.text("lora_draws") == "in-turn":
+        return examples
+    tones = train.t[np.array(rows)]
+    return replace(examples, weights=len(rows) / np.bincount(tones)[tones])
 
 
 def _prior_places(context: FitContext) -> list[int]:
@@ -246,7 +272,8 @@ def _encoded(
     context: FitContext, images: NDArray[np.uint8], captions: tuple[str, ...]
 ) -> Captioned:
     side = context.stage.job.integer("lora_resolution_px") or None
-    encoded = encode_examples(context.models, images, mirror=False, side_px=side)
+    how = Image.Resampling.BILINEAR  # as released for LoRAs; words are resized bicubically
+    encoded = encode_examples(context.models, images, mirror=False, side_px=side, resample=how)
     return Captioned(encoded, torch.arange(len(images)), captions)
 
 
@@ -264,15 +291,15 @@ def _word_recipe(stage: Stage) -> InversionRecipe:
         vectors=1,
         initial_token=job.text("inversion_initial_token"),
         templates=templates,
-        at_once=job.integer("inversion_at_once"),
+        at_once=at_once(job),
     )
 
 
 def _props(stage: Stage, mask: NDArray[np.uint8], kinds: Sequence[int]) -> str:
     """What a caption adds for rulers and markers in the picture."""
-    words = {RULER: " with a ruler", MARKER: " with a marker"}
-    named = stage.job.flag("name_props")
-    return "".join(words[kind] for kind in kinds if named and (mask == kind).any())
+    if not stage.job.flag("name_props"):
+        return ""
+    return _PROPS[tuple(kind in kinds and bool((mask == kind).any()) for kind in (MARKER, RULER))]
 
 
 def _part(kind: str, stage: Stage, y: int) -> str:

@@ -2,17 +2,19 @@
 
 from collections.abc import Iterator, Mapping
 from itertools import groupby
+from pathlib import Path
 
 import numpy as np
 import torch
 
-from finetune import finetune, save_network, with_network
+from augmented import Augmented
+from finetune import finetune, load_network, save_network
 from tonegap_kit.command import Stage, main
 from tonegap_kit.determinism import make_deterministic
 from tonegap_kit.diffusion.checkpoint import Keeper
 from tonegap_kit.diffusion.fitting import open_pipeline
 from tonegap_kit.diffusion.lora import Captioned, CaptionedSides
-from tonegap_kit.diffusion.models import Models
+from tonegap_kit.diffusion.models import Models, dtype_of
 from tonegap_kit.diffusion.noise_loop import Meter, StepRecipe, Watch, encode_examples
 from tonegap_kit.diffusion.sampling import text2img
 from tonegap_kit.diffusion.text2img_plan import from_text, names_tone, read_sampling, worded
@@ -28,22 +30,43 @@ _JOINT = "network"
 def fit(stage: Stage) -> None:
     """Leaves a trained network for each class that has images, or one for all of them."""
     make_deterministic(stage)
-    train, models = read_partition(stage, "train"), open_pipeline(stage)
+    train, models = read_partition(stage, "train"), open_pipeline(stage, "training_precision")
     rows = _rows_of_networks(stage, train)
     prior = _prior(stage, models)
     recipes = {name: _recipe(stage, len(own)) for name, own in rows.items()}
     meter = Meter(sum(recipe.steps for recipe in recipes.values()))
     keeper = Keeper(stage.checkpoints(), stage.job.integer("checkpoint_every"))
-    parts = []
+    kept = dtype_of(stage.job.text("precision"), models.device)
+    trained = False
     for name, own in rows.items():
-        sides = CaptionedSides(
-            _captioned(stage, models, train, own), prior, stage.job.real("prior_weight")
-        )
+        if (path := _saved(keeper, name)).exists():  # by a try that was killed later
+            meter.advance(recipes[name].steps)
+            continue
+        if trained:
+            del models  # before it is read anew: two networks of full precision are 7 GB
+            models = open_pipeline(stage, "training_precision")
+        prior_weight = stage.job.real("prior_weight")
+        sides = CaptionedSides(_captioned(stage, models, train, own), prior, prior_weight)
         watch = Watch(name, keeper, meter)
-        tuned = finetune(models, sides, recipes[name], stage.seed_of(name), watch)
-        path = save_network(stage.out / "model" / f"{name}.safetensors", tuned)
-        parts.append(Part(name, path, tuple(train.ids[row] for row in own)))
-    write_lineage(stage, parts)
+        finetune(models, sides, recipes[name], stage.seed_of(name), watch)
+        save_network(path, models, kept, watch)
+        trained = True
+        del sides
+    write_lineage(stage, [_handed_over(stage, keeper, train, *network) for network in rows.items()])
+
+
+def _saved(keeper: Keeper, name: str) -> Path:
+    """Where a trained network waits for the others: among the checkpoints, which outlive a kill."""
+    return keeper.folder / f"{name}.trained.safetensors"
+
+
+def _handed_over(
+    stage: Stage, keeper: Keeper, train: Partition, name: str, own: np.ndarray
+) -> Part:
+    path = stage.out / "model" / f"{name}.safetensors"
+    path.parent.mkdir(exist_ok=True)
+    _saved(keeper, name).rename(path)
+    return Part(name, path, tuple(train.ids[row] for row in own))
 
 
 def generate(stage: Stage) -> None:
@@ -62,7 +85,8 @@ def _asked(
         name = _JOINT if _JOINT in parts else _name(y)
         if name not in parts:
             raise StageError(f"class {stage.job.classes[y]!r} has no trained network {name!r}")
-        yield from from_text(stage, with_network(models, parts[name].file), list(own), (name,))
+        load_network(models, parts[name].file)
+        yield from from_text(stage, models, list(own), (name,))
 
 
 def _rows_of_networks(stage: Stage, train: Partition) -> dict[str, np.ndarray]:
@@ -99,6 +123,8 @@ def _captioned(stage: Stage, models: Models, train: Partition, rows: np.ndarray)
     prompts = tuple(
         worded(template, stage.job.classes[train.y[row]], tones[train.t[row]]) for row in rows
     )
+    if stage.job.flag("augmentation"):
+        return Captioned(Augmented(models, train.pictures), torch.from_numpy(rows), prompts)
     encoded = encode_examples(models, train.pictures.take(rows), mirror=False)
     return Captioned(encoded, torch.arange(len(rows)), prompts)
 

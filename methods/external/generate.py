@@ -4,7 +4,7 @@ import csv
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -24,13 +24,17 @@ NAME = re.compile(r"(?P<healthy>.+)_with_(?P<disease>.+)_from_(?P<tone>[^_]+)_(?
 
 @dataclass(frozen=True)
 class Row:
-    """One image of the set as it is described; `sources` is None where nobody says."""
+    """One image of the set as it is described; `sources` is None where nobody says.
+
+    `canvas` names the real image whose skin it shows: its tone is that image's.
+    """
 
     path: Path
     label: str
     tone: str
     sources: tuple[str, ...] | None
     prompt: str = ""
+    canvas: str = ""
 
 
 def generate(stage: Stage) -> None:
@@ -40,11 +44,13 @@ def generate(stage: Stage) -> None:
         raise StageError(
             "parameter set is none: give the folder, as `tonegap digest DIR` prints it"
         )
-    real = frozenset(read_partition(stage, "train").ids)
+    train = read_partition(stage, "train")
+    tones = (*stage.job.tones, None)  # the last is the unknown tone's, whose index is -1
+    real = {image_id: tones[t] for image_id, t in zip(train.ids, train.t, strict=True)}
     counts: Counter[str] = Counter()
     images = list(_usable(stage, _rows(stage, folder), real, counts))
     # Sources that are kept all the same are for the engine to judge, which knows what they are.
-    named = real.union(*(image.sources for image, _row in images))
+    named = frozenset(real).union(*(image.sources for image, _row in images))
     write_synthetic(stage, (_with_pixels(image, row) for image, row in images), len(images), named)
     (stage.out / "notes.json").write_text(json.dumps(counts, sort_keys=True) + "\n")
 
@@ -83,21 +89,24 @@ def _named(path: Path) -> Row:
     if match is None:
         return Row(path, "", "", None)
     sources = tuple(dict.fromkeys((match["healthy"], match["donor"])))
-    return Row(path, match["disease"].replace("_", " "), match["tone"], sources)
+    # The tone in the name is the donor's, whose lesion it is; the skin is that of the healthy image.
+    return Row(path, match["disease"].replace("_", " "), "", sources, canvas=match["healthy"])
 
 
 def _usable(
-    stage: Stage, rows: list[Row], real: frozenset[str], counts: Counter[str]
+    stage: Stage, rows: list[Row], real: Mapping[str, str | None], counts: Counter[str]
 ) -> Iterator[tuple[SyntheticImage, Row]]:
     """The rows that this task can use, without their pixels; `counts` says what became of all."""
     labels, tones = _pairs(stage, "labels"), _pairs(stage, "tones")
     drops = stage.job.text("outside_sources") == "drop"
     for number, row in enumerate(rows):
         label, tone = labels.get(row.label, row.label), tones.get(row.tone, row.tone)
+        if row.canvas:
+            tone = real.get(_real_id(row.canvas, real)) or ""
         sources = None if row.sources is None else tuple(_real_id(s, real) for s in row.sources)
         if label not in stage.job.classes:
             counts["left out: label is no class of the task"] += 1
-        elif drops and not real.issuperset(set(sources or ()) - {UNKNOWN_SOURCE}):
+        elif drops and not real.keys() >= set(sources or ()) - {UNKNOWN_SOURCE}:
             counts["left out: a source is no training image shown to methods"] += 1
         else:
             counts["used"] += 1
@@ -125,7 +134,7 @@ def _pairs(stage: Stage, parameter: str) -> dict[str, str]:
     return pairs
 
 
-def _real_id(name: str, real: frozenset[str]) -> str:
+def _real_id(name: str, real: Collection[str]) -> str:
     """The id of the real image: sets often drop the suffix that is part of it."""
     return next((i for i in (name, f"{name}.png", f"{name}.jpg") if i in real), name)
 

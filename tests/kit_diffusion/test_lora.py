@@ -17,7 +17,7 @@ from tonegap_kit.diffusion.lora import (
     save_lora,
     train_lora,
 )
-from tonegap_kit.diffusion.noise_loop import StepRecipe, Watch, encode_examples
+from tonegap_kit.diffusion.noise_loop import StepRecipe, Watch, encode_examples, generator_of
 from tonegap_kit.diffusion.sampling import SamplingRecipe, text2img
 from tonegap_kit.errors import StageError
 
@@ -76,11 +76,36 @@ def test_the_prior_error_is_a_mean_over_its_own_images(models, examples):
     assert 0.5 < (whole - alone) / alone < 2
 
 
+def batch_of(side, number, count):
+    """The captions of one batch."""
+    rng = generator_of(0, side.name, "images", number)
+    return side.draw(side.choose(number, count, rng), rng)[1]
+
+
+def test_a_tied_prior_image_has_the_number_of_its_example(models, examples, monkeypatch):
+    """Of 6 examples and 2 prior images, example i goes with prior image i modulo 2."""
+    prior = Captioned(examples.encoded, torch.tensor([4, 5]), ("a dark photo", "a light photo"))
+    seen = []
+    draw = _Side.draw
+    monkeypatch.setattr(
+        _Side, "draw", lambda s, at, rng: (seen.append(at.tolist()), draw(s, at, rng))[1]
+    )
+    for tied in (True, False):
+        loss = captioned_loss(models, CaptionedSides(examples, prior, 1.0, tied), 3, 0)
+        with torch.no_grad():
+            _ = [loss(number) for number in range(4)]
+    tied, free = seen[:8], seen[8:]
+    pairs = list(zip(tied[::2], tied[1::2], strict=True))
+    assert all(two == [i % 2 for i in one] for one, two in pairs)
+    assert tied[::2] == free[::2]
+    assert tied[1::2] != free[1::2]
+
+
 def test_rows_are_drawn_by_weight(models, examples):
     weighted = replace(examples, weights=np.array([0, 0, 1, 3, 0, 0], float))
     side = _Side(models, weighted, 0, "examples")
     table = side._table
-    drawn = torch.cat([side.draw(i, 4)[1] for i in range(100)])
+    drawn = torch.cat([batch_of(side, i, 4) for i in range(100)])
     counts = [int((drawn == row).all(dim=2).all(dim=1).sum()) for row in table]
     assert counts[0] == counts[1] == counts[4] == counts[5] == 0
     assert counts[2] + counts[3] == 400
@@ -90,7 +115,7 @@ def test_rows_are_drawn_by_weight(models, examples):
 
 def test_without_weights_every_image_is_seen_before_any_is_seen_again(models, examples):
     side = _Side(models, examples, 0, "examples")
-    drawn = torch.cat([side.draw(i, 2)[1] for i in range(3)])
+    drawn = torch.cat([batch_of(side, i, 2) for i in range(3)])
     assert len(torch.unique(drawn.flatten(1), dim=0)) == 6
 
 

@@ -14,9 +14,17 @@ import pytest
 import torch
 from masked_toy import draw_masked
 from safetensors import safe_open
+from safetensors.torch import load_file
 
 from tonegap.declared.plugin import read_plugin
-from tonegap_kit.diffusion.checkpoint import Checkpoint, Keeper, read_checkpoint, write_checkpoint
+from tonegap_kit.diffusion.checkpoint import (
+    Checkpoint,
+    Keeper,
+    drop_checkpoint,
+    read_checkpoint,
+    write_checkpoint,
+    write_tensors,
+)
 from tonegap_kit.diffusion.lora import Captioned, LoraRecipe, train_lora
 from tonegap_kit.diffusion.noise_loop import StepRecipe, Watch, encode_examples, shuffled_rows
 from tonegap_kit.errors import StageError
@@ -147,6 +155,34 @@ def test_a_finished_part_is_not_trained_again(train, tmp_path):
     again = train(3, keeper)
     assert (tmp_path / "lora.safetensors").stat().st_mtime_ns == before
     assert all(torch.equal(learned[name], again[name]) for name in learned)
+
+
+def test_a_part_that_is_saved_elsewhere_leaves_no_last_checkpoint(models, images, tmp_path):
+    examples = Captioned(
+        encode_examples(models, images, mirror=False), torch.arange(6), ("skin",) * 6
+    )
+    recipe = LoraRecipe(StepRecipe(3, 2, 1, 1e-2), rank=2, alpha=2)
+    keeper = Keeper(tmp_path, every=2)
+    train_lora(models, examples, None, recipe, 0, Watch("lora", keeper, keep_last=False))
+    assert done_steps(tmp_path / "lora.safetensors") == 2
+    drop_checkpoint(keeper, "lora")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_tensors_are_written_as_the_library_reads_them(tmp_path):
+    """A transposed one, one without a dimension, an empty one, and half precision."""
+    tensors = {
+        "z": torch.arange(6.0).reshape(2, 3).T,
+        "step": torch.tensor(7.0),
+        "none": torch.empty(0, 4),
+        "half": torch.tensor([1.5, -2], dtype=torch.bfloat16),
+    }
+    write_tensors(tmp_path / "x.safetensors", tensors, {"step": "7"})
+    found = load_file(tmp_path / "x.safetensors")
+    assert found.keys() == tensors.keys()
+    assert all(torch.equal(found[name], tensors[name]) for name in tensors)
+    assert found["half"].dtype == torch.bfloat16
+    assert done_steps(tmp_path / "x.safetensors") == 7
 
 
 def test_a_checkpoint_of_other_weights_is_refused(train, tmp_path):

@@ -8,16 +8,26 @@ import numpy as np
 import pytest
 import torch
 from masked_toy import Made, Workbench, draw_masked
+from PIL import Image
+from programs import importable
 from safetensors.torch import load_file
 from tiny_pipeline import build_pipeline
 
+from tonegap_kit.diffusion.models import open_models
 from tonegap_kit.diffusion.text2img_plan import worded
 from tonegap_kit.errors import StageError
+from tonegap_kit.partition import Pictures
 
 # One dark image of 36, so that both classes are short of it.
 TONES = ("I", "II", "III", "IV", "I", "II", "III", "IV", "VI")
 QUICK = {"sampling_steps": 2, "ratio": 0.2, "targets": ["VI"]}
-TRAINED = QUICK | {"epochs": 1, "batch": 4, "prior_images": 2, "learning_rate": 1e-3}
+TRAINED = QUICK | {
+    "augmentation": False,
+    "epochs": 1,
+    "batch": 4,
+    "prior_images": 2,
+    "learning_rate": 1e-3,
+}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -115,10 +125,58 @@ def test_the_networks_are_trained_and_differ_from_each_other(dream: Dream, pipel
     assert not torch.equal(ends[0][name], ends[1][name])
 
 
+def test_no_checkpoint_stays_beside_a_network_that_is_saved(dream: Dream) -> None:
+    names = [name for name in dream()[0].files() if name.endswith(".safetensors")]
+    assert names == ["model/network-0.safetensors", "model/network-1.safetensors"]
+
+
+def test_a_network_of_an_earlier_try_is_not_trained_again(
+    dream: Dream, bench: Workbench, pipeline: Path
+) -> None:
+    whole = dream()[0].out / "model"
+    # What was kept as the first network is the second one's: that shows that nobody trained it.
+    kept = [("network-0.trained.safetensors", whole / "network-1.safetensors")]
+    again = bench.run("dreambooth", "fit", TRAINED | {"pipeline": pipeline}, kept=kept)
+    model = again.out / "model"
+    wanted = (whole / "network-1.safetensors").read_bytes()
+    assert (model / "network-0.safetensors").read_bytes() == wanted
+    assert (model / "network-1.safetensors").read_bytes() == wanted
+
+
+def test_a_step_sees_each_image_cropped_coloured_and_mirrored_anew(pipeline: Path) -> None:
+    models = open_models(pipeline, torch.device("cpu"))
+    ramp = np.linspace(0, 200, 48).astype(np.uint8)  # dark on the left
+    image = np.broadcast_to(ramp[None, None, :, None], (1, 48, 48, 3)).copy()
+    with importable("methods/dreambooth"):
+        from augmented import Augmented
+
+        drawn = Augmented(models, Pictures((image,)))
+    rows = torch.tensor([0, 0])
+    one, same, other = (drawn.draw(rows, torch.Generator().manual_seed(s)) for s in (1, 1, 2))
+    assert one.shape == (2, *models.latent_shape)
+    assert torch.equal(one, same)
+    assert not torch.equal(one, other)
+    seen = [drawn._change(Image.fromarray(image[0])) for _ in range(200)]
+    mirrored = sum(bool(x[0, 0, 0] > x[0, 0, -1]) for x in seen)
+    assert 70 < mirrored < 130  # a fair coin: 100, with a standard deviation of 7
+    least = min(float(x.min()) for x in seen)
+    assert least == pytest.approx(-1, abs=0.05)
+    # Brightness changes by at most 5 %, and so does contrast; a crop keeps nine tenths or more.
+    most = [float(x.max()) for x in seen]
+    assert max(most) < 200 / 127.5 * 1.05 * 1.05 - 1 + 0.02
+    assert min(most) > 200 / 127.5 * 0.9 * 0.95 * 0.95 - 1 - 0.02
+    assert len(set(most)) > 10
+
+
 def test_a_joint_network_serves_all_classes(dream: Dream) -> None:
     _, made = dream(joint=True)
     assert {row["models"] for row in made.rows} == {"network"}
     assert len({row["label"] for row in made.rows}) == 2
+
+
+def test_the_published_training_sees_other_images_than_the_plain_one(dream: Dream) -> None:
+    name = "model/network-0.safetensors"
+    assert dream(augmentation=True)[0].files()[name] != dream()[0].files()[name]
 
 
 def test_prior_images_change_what_is_learned(dream: Dream) -> None:

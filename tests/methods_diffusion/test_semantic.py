@@ -9,8 +9,13 @@ import numpy as np
 import pytest
 import torch
 from masked_toy import LABELS, TYPES, Made, Workbench, draw_masked
+from programs import importable
 from safetensors.torch import load_file
 from tiny_pipeline import build_pipeline
+
+from tonegap_kit.command import Stage
+from tonegap_kit.job import Job
+from tonegap_kit.masks import MARKER, RULER, SKIN
 
 QUICK = {
     "min_images": 4,
@@ -24,6 +29,7 @@ QUICK = {
     "lora_batch": 2,
     "lora_learning_rate": 1e-2,
     "lora_resolution_px": 0,
+    "output_px": 24,
     "prior_images": 2,
     "sampling_steps": 4,
     "repeats": 1,
@@ -157,6 +163,59 @@ def test_the_published_prior_is_the_lightest_images_alone(fit: Act, bench: Workb
 
     assert set(prior(fit(prior_cumulative=True))) == {"I"}
     assert len(prior(fit())) > 1
+
+
+def test_images_have_the_side_asked_for(fit: Act, sample: Act) -> None:
+    made = sample(fit(), ratio=0.5, sampling_steps=2)
+    assert {made.image(row).shape for row in made.rows} == {(24, 24, 3)}
+
+
+def test_loras_draw_rare_tones_more_often_and_tie_the_prior_unless_told(fit: Act) -> None:
+    name = f"model/lora-{_stem(LABELS[0])}/pytorch_lora_weights.safetensors"
+    loras = [
+        fit(**how).files()[name] for how in ({}, {"lora_draws": "in-turn"}, {"prior_draws": "own"})
+    ]
+    assert len(set(loras)) == 3
+
+
+@pytest.mark.parametrize(
+    ("shown", "said"),
+    [
+        ((SKIN,), ""),
+        ((RULER,), " with a ruler"),
+        ((MARKER,), " deliniated with marker"),
+        ((RULER, MARKER), " deliniated with marker and a ruler"),
+    ],
+)
+def test_captions_name_ruler_and_marker_in_the_published_words(
+    shown: tuple[int, ...], said: str
+) -> None:
+    with importable("methods/cgddi-semantic"):
+        from semantic import _props
+
+        parameters = {"name_props": True}
+        job = Job("fit", "toy", ("a",), (), ("I",), 0, 8, "crop", parameters, "cpu", 1, 9)
+        mask = np.array([[SKIN, *shown]], np.uint8)
+        assert _props(Stage(job, Path(), Path()), mask, (RULER, MARKER)) == said
+        # A healthy image has no marker: what was marked is painted over.
+        ruled = " with a ruler" if RULER in shown else ""
+        assert _props(Stage(job, Path(), Path()), mask, (RULER,)) == ruled
+
+
+def test_one_pipeline_paints_and_another_learns(
+    bench: Workbench, pipeline: Path, tmp_path: Path
+) -> None:
+    painter = build_pipeline(tmp_path / "painter", in_channels=9)
+    both = QUICK | {"pipeline": pipeline, "healthy_pipeline": painter}
+    fitted = bench.run("cgddi-semantic", "fit", both)
+    assert fitted.code == 0, fitted.errors
+    plain = bench.run("cgddi-semantic", "fit", QUICK | {"pipeline": pipeline})
+    ours, theirs = (np.load(made.out / "model" / "healthy.npy") for made in (fitted, plain))
+    assert ours.shape == theirs.shape
+    assert (ours != theirs).any()
+    alone = bench.run("cgddi-semantic", "fit", QUICK | {"pipeline": painter})
+    assert alone.code == 1
+    assert "give a plain Stable Diffusion folder, and these as healthy_pipeline" in alone.errors
 
 
 def test_both_parts_load_into_a_stock_pipeline_by_their_own_names(fit: Act) -> None:

@@ -11,6 +11,15 @@ from masked_toy import Workbench, draw_masked
 from safetensors.torch import load_file
 from tiny_pipeline import build_pipeline
 
+from tonegap.declared.plugin import read_plugin
+from tonegap_kit.command import Stage
+from tonegap_kit.diffusion.fitting import at_once
+from tonegap_kit.diffusion.variants import plan_variants
+from tonegap_kit.job import Job
+from tonegap_kit.partition import Partition, Pictures
+
+ROOT = Path(__file__).parents[2]
+
 # Twelve in turn: seven of a majority tone, three of others, two dark; 24 images, 12 of each label.
 TONES = ("I", "II", "III", "IV", "I", "II", "III", "I", "II", "I", "V", "VI")
 INVERSION = {"inversion_steps": 2, "inversion_batch": 2, "inversion_accumulation": 1}
@@ -188,6 +197,45 @@ def test_what_cannot_be_done_is_said_in_one_sentence(made_by, changed, said):
     assert made.errors.count("\n") == 1
 
 
+@pytest.mark.parametrize("method", ["skin-diff", "skin-diff-2024", "ti-only"])
+def test_captions_for_words_speak_of_no_brightness(method):
+    """The released script left 'dark', 'bright', 'clean' and 'dirty' out of the usual list."""
+    captions = read_plugin(ROOT, "method", method).file.parameters["inversion_templates"].default
+    assert len(set(captions)) == 11
+    words = {word for caption in captions for word in caption.split()}
+    plain = {"a", "the", "of", "one", "photo", "rendering", "cropped", "close-up", "rendition"}
+    assert words == plain | {"{}"}
+
+
+def test_words_learn_one_at_a_time_on_a_gpu_unless_told(bench):
+    def at_once_of(device, told):
+        job = Job(
+            "fit",
+            "toy",
+            ("a",),
+            (),
+            ("I",),
+            0,
+            8,
+            "crop",
+            {"inversion_at_once": told},
+            device,
+            1,
+            9,
+        )
+        return at_once(job)
+
+    assert [at_once_of("cuda", 0), at_once_of("cuda", 7), at_once_of("cpu", 0)] == [1, 7, 0]
+
+
+def test_a_pipeline_for_inpainting_cannot_learn(made_by, bench, tmp_path):
+    painter = build_pipeline(tmp_path / "painter", in_channels=9)
+    made = bench.run("skin-diff", "fit", QUICK | {"pipeline": painter})
+    assert made.code == 1
+    assert "pipeline: its network has 9 input channels, as inpainting weights have" in made.errors
+    assert made.errors.count("\n") == 1
+
+
 def test_a_pipeline_without_a_part_is_refused(made_by, pipeline, tmp_path):
     broken = tmp_path / "broken"
     broken.mkdir()
@@ -206,15 +254,10 @@ def test_a_pipeline_of_pickles_is_refused(made_by, pipeline, tmp_path):
     (pickled / "unet" / "config.json").write_text((pipeline / "unet" / "config.json").read_text())
     torch.save({}, pickled / "unet" / "diffusion_pytorch_model.bin")
     _, made = made_by("img2img-plain", pipeline=pickled)
-    assert "cannot be read as a Stable Diffusion pipeline of safetensors files" in made.errors
+    assert "the weights of unet are pickles (.bin)" in made.errors
 
 
 def test_tones_are_drawn_about_equally(bench):
-    from tonegap_kit.command import Stage
-    from tonegap_kit.diffusion.variants import plan_variants
-    from tonegap_kit.job import Job
-    from tonegap_kit.partition import Partition, Pictures
-
     parameters = {"majority": ["I"], "targets": ["V", "VI"], "per_source": 2, "ratio": 5.0}
     job = Job(
         "generate", "toy", ("a",), (), ("I", "V", "VI"), 0, 8, "crop", parameters, "cpu", 1, 9

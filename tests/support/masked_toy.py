@@ -71,7 +71,10 @@ def draw_masked(folder: Path, n: int = 24, size_px: int = 32, tones: Sequence[st
 
 @dataclass(frozen=True)
 class Workbench:
-    """Runs stages of a method on one input, as often as asked, each in a fresh folder."""
+    """Runs stages of a method on one input, as often as asked, each in a fresh folder.
+
+    `kept` are checkpoints of an earlier try: their names, and where they lie.
+    """
 
     place: Path
     inputs: Path
@@ -84,6 +87,7 @@ class Workbench:
         stage: str,
         parameters: Mapping[str, Any] | None = None,
         model: Path | None = None,
+        kept: Sequence[tuple[str, Path]] = (),
         **job: Any,
     ) -> Made:
         plugin = read_plugin(ROOT, "method", method)
@@ -101,6 +105,8 @@ class Workbench:
         (inputs / "job.json").write_text(json.dumps(document), encoding="utf-8")
         if "resumable" in (plugin.folder / "method.toml").read_text():
             (out / "checkpoints").mkdir()
+            for name, path in kept:
+                (out / "checkpoints" / name).write_bytes(path.read_bytes())
         return self._run(plugin.folder / plugin.file.command[1], stage, inputs, out)
 
     def _run(self, program: Path, stage: str, inputs: Path, out: Path) -> Made:

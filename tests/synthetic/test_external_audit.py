@@ -77,6 +77,14 @@ def test_rows_reach_training_with_what_the_manifest_says(run, made):
     assert (record.synthetic.n, record.synthetic.n_unknown) == (2, 1)
 
 
+def test_a_mapped_lesion_has_the_tone_of_the_skin_and_not_of_its_donor(run, made):
+    """c00 to c03 are training images of I, I, VI, VI; the tone in a released name is the donor's."""
+    picture(900).save(made / "c00_with_folliculitis_from_VI_c03.png")
+    picture(901).save(made / "c02_with_folliculitis_from_I_c01.png")
+    _tally, rows, _notes, _record = run()
+    assert [(r.tone, r.sources) for r in rows] == [("I", ("c00", "c03")), ("VI", ("c02", "c01"))]
+
+
 def test_rows_whose_source_is_a_test_image_are_left_out_and_counted(run, made):
     for k, name in enumerate(("c23", "c22")):
         picture(900 + k).save(made / f"{name}_with_folliculitis_from_56_c21.png")

@@ -4,6 +4,7 @@ A checkpoint is one safetensors file with a step's number, written aside and ren
 always a whole one. Random draws need no place in it: each step draws from a generator of its own number.
 """
 
+import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,12 +13,18 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 from torch import Tensor, nn
 
 from tonegap_kit.errors import StageError
 
 _WEIGHT, _STATE = "weight", "state"
+_KINDS = {
+    torch.float32: "F32",
+    torch.float16: "F16",
+    torch.bfloat16: "BF16",
+    torch.uint8: "U8",
+    torch.int64: "I64",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +34,11 @@ class Keeper:
     folder: Path
     every: int
 
-    def is_due(self, done: int, steps: int) -> bool:
-        """Whether a checkpoint is to be left after `done` of `steps` steps; always after the last."""
-        return done == steps or (self.every > 0 and done % self.every == 0)
+    def is_due(self, done: int, steps: int, keep_last: bool = True) -> bool:
+        """Whether a checkpoint is to be left after `done` of `steps` steps; after the last if it is to be kept."""
+        if done == steps:
+            return keep_last
+        return self.every > 0 and done % self.every == 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +51,35 @@ class Checkpoint:
 
 def write_checkpoint(keeper: Keeper, name: str, checkpoint: Checkpoint) -> None:
     """Leaves a checkpoint in place of the one before it."""
-    flat = {key: value.detach().cpu().contiguous() for key, value in checkpoint.tensors.items()}
     path = _path(keeper, name)
+    write_tensors(path, checkpoint.tensors, {"step": str(checkpoint.step)})
+
+
+def drop_checkpoint(keeper: Keeper, name: str) -> None:
+    """Forgets a part that is saved elsewhere: whatever of it lies here has done its service."""
+    _path(keeper, name).unlink(missing_ok=True)
+
+
+def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
+    """A safetensors file, written aside and renamed, one tensor at a time.
+
+    The library's own writer holds a copy of all of them in memory, which of a network with its moments is 10 GB.
+    """
+    header: dict[str, Any] = {"__metadata__": dict(metadata)}
+    at = 0
+    for key in (ordered := sorted(tensors)):
+        size = tensors[key].numel() * tensors[key].element_size()
+        kind, shape = _KINDS[tensors[key].dtype], list(tensors[key].shape)
+        header[key] = {"dtype": kind, "shape": shape, "data_offsets": [at, at + size]}
+        at += size
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)  # the format wants data that begin at a multiple of 8
     aside = path.with_suffix(".partial")
     with aside.open("wb") as f:
-        f.write(save(flat, metadata={"step": str(checkpoint.step)}))
+        f.write(len(text).to_bytes(8, "little") + text)
+        for key in ordered:
+            flat = tensors[key].detach().cpu().contiguous().reshape(-1)
+            f.write(flat.view(torch.uint8).numpy().data)
         f.flush()
         os.fsync(f.fileno())
     aside.replace(path)

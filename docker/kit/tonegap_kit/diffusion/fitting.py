@@ -30,6 +30,7 @@ from tonegap_kit.job import Job
 from tonegap_kit.lineage import Part
 from tonegap_kit.partition import Partition, read_partition
 
+HEALTHY = "healthy_pipeline"
 Rows = NDArray[np.int64]
 Weights = NDArray[np.float64]
 
@@ -72,9 +73,29 @@ def open_fit(stage: Stage, steps: int) -> FitContext:
     )
 
 
-def open_pipeline(stage: Stage) -> Models:
-    """The models that the parameter `pipeline` names, sparing memory where `save_memory` asks for it."""
-    models = load_models(stage)
+def open_pipeline(stage: Stage, precision: str = "precision") -> Models:
+    """The models that the parameter `pipeline` names, sparing memory where `save_memory` asks for it.
+
+    Raises StageError for a network that was trained to paint, which can neither learn nor start from an image.
+    """
+    models = _opened(stage, "pipeline", precision)
+    latents, found = int(models.vae.config.latent_channels), int(models.unet.config.in_channels)
+    if found != latents:
+        also = f", and these as {HEALTHY}" if HEALTHY in stage.job.parameters else ""
+        raise StageError(
+            f"pipeline: its network has {found} input channels, as inpainting weights have, wanted {latents} to "
+            f"learn and sample with; give a plain Stable Diffusion folder{also}"
+        )
+    return models
+
+
+def open_painter(stage: Stage) -> Models:
+    """The models that paint healthy skin: those of `healthy_pipeline`, or of `pipeline` where that is none."""
+    return _opened(stage, "pipeline" if stage.folder(HEALTHY) is None else HEALTHY, "precision")
+
+
+def _opened(stage: Stage, parameter: str, precision: str) -> Models:
+    models = load_models(stage, parameter, precision)
     if stage.job.flag("save_memory"):
         spare_memory(models)
     return models
@@ -93,8 +114,13 @@ def read_inversion(job: Job) -> InversionRecipe:
         vectors=job.integer("inversion_vectors"),
         initial_token=job.text("inversion_initial_token"),
         templates=job.words("inversion_templates"),
-        at_once=job.integer("inversion_at_once"),
+        at_once=at_once(job),
     )
+
+
+def at_once(job: Job) -> int:
+    """How many words learn side by side: as told, else one on a GPU, whose memory grows with each, and all on a CPU."""
+    return job.integer("inversion_at_once") or (1 if job.device == "cuda" else 0)
 
 
 def read_lora(job: Job) -> LoraRecipe:

@@ -24,7 +24,7 @@ from torch import Tensor
 
 from tonegap_kit.diffusion.models import Models, embed_prompts
 from tonegap_kit.diffusion.noise_loop import (
-    Encoded,
+    Drawn,
     Loss,
     StepRecipe,
     Watch,
@@ -44,7 +44,8 @@ ATTENTION = ("to_k", "to_q", "to_v", "to_out.0")
 class LoraRecipe:
     """How additions of rank `rank`, scaled by alpha / rank, to the layers `targets` are learned.
 
-    `prior_weight` is how much the error on prior images counts beside that on the others.
+    `prior_weight` is how much the error on prior images counts beside that on the others; `prior_tied`: a step's
+    prior images have the numbers of its examples, round and round, instead of draws of their own.
     """
 
     steps: StepRecipe
@@ -52,6 +53,7 @@ class LoraRecipe:
     alpha: int
     targets: tuple[str, ...] = ATTENTION
     prior_weight: float = 1.0
+    prior_tied: bool = False
 
     def __post_init__(self) -> None:
         if self.rank < 1 or self.alpha < 1:
@@ -60,13 +62,13 @@ class LoraRecipe:
 
 @dataclass(frozen=True, slots=True)
 class Captioned:
-    """Training images: `rows` of encoded ones with a caption each; drawn by `weights` if any.
+    """Training images: `rows` of those that `encoded` draws, with a caption each; drawn by `weights` if any.
 
     Without weights, all rows in random order, one round after another; with them, rows are drawn with
     replacement, a row of twice the weight twice as often.
     """
 
-    encoded: Encoded
+    encoded: Drawn
     rows: Tensor
     prompts: tuple[str, ...]
     weights: NDArray[np.float64] | None = None
@@ -90,6 +92,7 @@ class CaptionedSides:
     examples: Captioned
     prior: Captioned | None
     prior_weight: float
+    prior_tied: bool = False
 
 
 def train_lora(
@@ -113,7 +116,7 @@ def train_lora(
         learning = {name: p for name, p in unet.named_parameters() if p.requires_grad}
         for weight in learning.values():
             weight.data = weight.data.float()
-        sides = CaptionedSides(examples, prior, recipe.prior_weight)
+        sides = CaptionedSides(examples, prior, recipe.prior_weight, recipe.prior_tied)
         loss = captioned_loss(models, sides, recipe.steps.batch, seed)
         run_steps(models, learning, recipe.steps, loss, watch)
         found = convert_state_dict_to_diffusers(get_peft_model_state_dict(unet))
@@ -165,7 +168,13 @@ def captioned_loss(models: Models, sides: CaptionedSides, batch: int, seed: int)
     shares = torch.tensor([1.0, sides.prior_weight][: len(drawn_from)], device=models.device)
 
     def loss(number: int) -> Tensor:
-        drawn = [side.draw(number, batch) for side in drawn_from]
+        drawn: list[tuple[Tensor, Tensor]] = []
+        at = torch.empty(0)
+        for side in drawn_from:
+            rng = generator_of(seed, side.name, "images", number)
+            tied = sides.prior_tied and len(drawn) > 0
+            at = at % len(side) if tied else side.choose(number, batch, rng)
+            drawn.append(side.draw(at, rng))
         clean, text = (torch.cat(part) for part in zip(*drawn, strict=True))
         draws = [side.noise(number) for side in drawn_from]
         losses = noise_losses(models, schedule, clean, text, draws)
@@ -178,27 +187,30 @@ class _Side:
     """One kind of training images and what is drawn of it in each batch."""
 
     def __init__(self, models: Models, examples: Captioned, seed: int, name: str) -> None:
-        self._examples, self._seed, self._name = examples, seed, name
+        self._examples, self._seed, self.name = examples, seed, name
         distinct = list(dict.fromkeys(examples.prompts))
         self._table = embed_prompts(models, distinct)
         place = {prompt: i for i, prompt in enumerate(distinct)}
         self._caption = torch.tensor([place[prompt] for prompt in examples.prompts])
 
-    def draw(self, number: int, count: int) -> tuple[Tensor, Tensor]:
-        """Latents and captions [count, ...] of batch `number`."""
-        rng = generator_of(self._seed, self._name, "images", number)
+    def __len__(self) -> int:
+        return len(self._caption)
+
+    def choose(self, number: int, count: int, rng: torch.Generator) -> Tensor:
+        """Which of the images batch `number` has, by their places [count]."""
         weights = self._examples.weights
         if weights is None:
-            at = shuffled_rows(len(self._caption), number * count, count, self._seed, self._name)
-        else:
-            shares = torch.from_numpy(weights)
-            at = torch.multinomial(shares, count, replacement=True, generator=rng)
+            return shuffled_rows(len(self), number * count, count, self._seed, self.name)
+        return torch.multinomial(torch.from_numpy(weights), count, replacement=True, generator=rng)
+
+    def draw(self, at: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Latents and captions [count, ...] of the images at these places."""
         clean = self._examples.encoded.draw(self._examples.rows[at], rng)
         return clean, self._table[self._caption[at].to(self._table.device)]
 
     def noise(self, number: int) -> torch.Generator:
         """What the noise of batch `number` is drawn from."""
-        return generator_of(self._seed, self._name, "noise", number)
+        return generator_of(self._seed, self.name, "noise", number)
 
 
 def _config(recipe: LoraRecipe) -> LoraConfig:

@@ -6,8 +6,9 @@ classes the folder names; the noise schedule and the sampler are the folder's ow
 
 import json
 import os
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,15 @@ from tonegap_kit.errors import StageError
 _PARTS = ("unet", "vae", "text_encoder", "tokenizer", "scheduler")
 _ENCODE_BATCH = 16
 _TEXT_BATCH = 64
+SAMPLERS = {
+    "folder": "",
+    "pndm": "PNDMScheduler",
+    "ddim": "DDIMScheduler",
+    "euler": "EulerDiscreteScheduler",
+    "dpm-solver++": "DPMSolverMultistepScheduler",
+    "unipc": "UniPCMultistepScheduler",
+}
+_WEIGHTS = re.compile(r"(model|diffusion_pytorch_model)(-\d+-of-\d+)?\.safetensors")
 _PRECISIONS = {"full": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
 
@@ -54,7 +64,7 @@ class Models:
     @property
     def image_px(self) -> int:
         """The side of images that the pipeline was trained on."""
-        return int(self.unet.config.sample_size) * self.vae_factor
+        return self.latent_shape[1] * self.vae_factor
 
     @property
     def vae_factor(self) -> int:
@@ -63,8 +73,14 @@ class Models:
 
     @property
     def latent_shape(self) -> tuple[int, int, int]:
-        """Channels, height and width of one image's latents."""
-        side = int(self.unet.config.sample_size)
+        """Channels, height and width of one image's latents. Raises StageError where images are not square."""
+        found = self.unet.config.sample_size
+        sides = set(found if isinstance(found, (list, tuple)) else [found])
+        if len(sides) != 1 or not isinstance(side := sides.pop(), int):
+            raise StageError(
+                f"unet/config.json: sample_size is {found!r}, wanted one number or the same one twice, the side of "
+                f"an image's latents: 64 for images of 512 px"
+            )
         return int(self.vae.config.latent_channels), side, side
 
     def new_sampler(self) -> Any:
@@ -91,10 +107,10 @@ class Latents:
         return self.mean[rows] + self.deviation[rows] * noise
 
 
-def load_models(stage: Stage, parameter: str = "pipeline") -> Models:
-    """The pipeline that a folder parameter names, in the precision that `precision` asks for.
+def load_models(stage: Stage, parameter: str = "pipeline", precision: str = "precision") -> Models:
+    """The pipeline that a folder parameter names, in the precision and with the sampler that parameters ask for.
 
-    `precision` is `auto` (fp16 on a GPU, full on a CPU), `full`, `fp16` or `bf16`. Raises StageError
+    The precision is `auto` (fp16 on a GPU, full on a CPU), `full`, `fp16` or `bf16`. Raises StageError
     if there is no pipeline, or one that cannot be read.
     """
     folder = stage.folder(parameter)
@@ -104,7 +120,21 @@ def load_models(stage: Stage, parameter: str = "pipeline") -> Models:
             f"PATH#sha256=HEX; `tonegap digest PATH` prints one"
         )
     device = device_of(stage.job.device)
-    return open_models(folder, device, _dtype(stage.job.text("precision"), device))
+    models = open_models(folder, device, dtype_of(stage.job.text(precision), device))
+    return with_sampler(models, stage.job.text("sampler"))
+
+
+def with_sampler(models: Models, name: str) -> Models:
+    """The models with another sampler of the same noise schedule; `folder` leaves the pipeline's own.
+
+    Raises StageError for a name that is not in SAMPLERS.
+    """
+    if name not in SAMPLERS:
+        raise StageError(f"sampler is {name!r}, wanted one of {', '.join(SAMPLERS)}")
+    if name == "folder":
+        return models
+    # The config of another sampler is what a stock pipeline hands over: each takes what it knows.
+    return replace(models, scheduler_class=getattr(diffusers, SAMPLERS[name]))
 
 
 def open_models(folder: Path, device: torch.device, dtype: torch.dtype = torch.float32) -> Models:
@@ -115,6 +145,13 @@ def open_models(folder: Path, device: torch.device, dtype: torch.dtype = torch.f
         raise StageError(
             f"{folder}: has no {', '.join(missing)}, wanted a pipeline folder with "
             f"{', '.join(_PARTS)}"
+        )
+    pickled = [part for part in _PARTS[:3] if not any((folder / part).glob("*.safetensors"))]
+    if any(path.suffix == ".bin" for part in pickled for path in (folder / part).iterdir()):
+        raise StageError(
+            f"{folder}: the weights of {', '.join(pickled)} are pickles (.bin), which can run code and are not "
+            f'read; write safetensors once: python -c "from diffusers import StableDiffusionPipeline as P; '
+            f"P.from_pretrained('{folder.name}', use_safetensors=False).save_pretrained('NEW')\""
         )
     try:
         scheduler_class, config = _read_scheduler(folder / "scheduler" / "scheduler_config.json")
@@ -136,22 +173,28 @@ def open_models(folder: Path, device: torch.device, dtype: torch.dtype = torch.f
 
 
 def spare_memory(models: Models) -> None:
-    """Has the parts need less memory and more time: checkpointed gradients, sliced attention, tiled decoding.
+    """Has the parts need less memory and more time: checkpointed gradients, decoding in slices and tiles.
 
-    Training is not changed by it; images may be by a grey level.
+    Training is not changed by it; images may be by a grey level. Attention stays torch's fused one, which
+    needs no more memory than slices of it.
     """
     models.unet.enable_gradient_checkpointing()
-    models.unet.set_attention_slice("auto")
     models.vae.enable_slicing()
     models.vae.enable_tiling()
 
 
-def encode_images(models: Models, images: NDArray[np.uint8], side_px: int | None = None) -> Latents:
+def encode_images(
+    models: Models,
+    images: NDArray[np.uint8],
+    side_px: int | None = None,
+    resample: Image.Resampling = Image.Resampling.BILINEAR,
+) -> Latents:
     """The latents of images `uint8 [n, h, w, 3]`, resized to `side_px`, or else to the pipeline's side."""
     means, deviations = [], []
     with torch.inference_mode():
         for start in range(0, len(images), _ENCODE_BATCH):
-            chunk = as_input(images[start : start + _ENCODE_BATCH], side_px or models.image_px)
+            taken = images[start : start + _ENCODE_BATCH]
+            chunk = as_input(taken, side_px or models.image_px, resample)
             found = models.vae.encode(chunk.to(models.device, models.dtype)).latent_dist
             means.append(found.mean.float().cpu())
             deviations.append(found.std.float().cpu())
@@ -238,20 +281,25 @@ def vector_names(token: str, n: int) -> list[str]:
     return [token, *(f"{token}_{k}" for k in range(1, n))]
 
 
-def as_input(images: NDArray[np.uint8], side: int) -> Tensor:
-    """Images as `float32 [n, 3, side, side]` from -1 to 1, resized bilinearly where they differ."""
+def as_input(
+    images: NDArray[np.uint8], side: int, resample: Image.Resampling = Image.Resampling.BILINEAR
+) -> Tensor:
+    """Images as `float32 [n, 3, side, side]` from -1 to 1, resized where they differ."""
     if images.shape[1:3] != (side, side):
-        images = np.stack([resized(image, side) for image in images])
+        images = np.stack([resized(image, side, resample) for image in images])
     return torch.from_numpy(np.array(images)).permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
-def resized(image: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
-    """An image [side, side, 3], stretched bilinearly."""
-    picture = Image.fromarray(image).resize((side, side), Image.Resampling.BILINEAR)
+def resized(
+    image: NDArray[np.uint8], side: int, resample: Image.Resampling = Image.Resampling.BICUBIC
+) -> NDArray[np.uint8]:
+    """An image [side, side, 3], stretched; bicubic as in the papers' scripts, which leave it to Pillow."""
+    picture = Image.fromarray(image).resize((side, side), resample)
     return np.asarray(picture, np.uint8)
 
 
-def _dtype(precision: str, device: torch.device) -> torch.dtype:
+def dtype_of(precision: str, device: torch.device) -> torch.dtype:
+    """The numbers that `auto`, `full`, `fp16` or `bf16` means on a device. Raises StageError for any other."""
     if precision == "auto":
         precision = "fp16" if device.type == "cuda" else "full"
     if precision not in _PRECISIONS:
@@ -262,9 +310,10 @@ def _dtype(precision: str, device: torch.device) -> torch.dtype:
 
 
 def _weights(kind: Any, folder: Path, device: torch.device, dtype: torch.dtype) -> Any:
-    """A part with its weights; the half-precision files are read where a folder has no others."""
+    """A part with its weights; half-precision files, in shards or whole, are read where a folder has no plain ones."""
     names = [path.name for path in folder.glob("*.safetensors")]
-    halves = bool(names) and all(".fp16." in name for name in names)
+    plain = any(_WEIGHTS.fullmatch(name) for name in names)
+    halves = not plain and any(re.search(r"\.fp16[.-]", name) for name in names)
     part = kind.from_pretrained(
         folder,
         local_files_only=True,
@@ -280,6 +329,8 @@ def _read_scheduler(path: Path) -> tuple[type[Any], dict[str, Any]]:
     found = getattr(diffusers, config.get("_class_name", ""), None)
     if not (isinstance(found, type) and issubclass(found, diffusers.SchedulerMixin)):
         raise ValueError(f"scheduler {config.get('_class_name')!r} is none that diffusers has")
+    if not hasattr(found, "add_noise"):
+        raise ValueError(f"scheduler {found.__name__} is of no Stable Diffusion pipeline")
     return found, config
 
 

@@ -8,13 +8,14 @@ import hashlib
 import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from diffusers import DDPMScheduler
 from numpy.typing import NDArray
+from PIL import Image
 from torch import Tensor, nn
 
 from tonegap_kit.command import progress
@@ -74,6 +75,13 @@ class Encoded:
         return torch.where(coin[:, None, None, None], self.mirrored.draw(rows, noise), found)
 
 
+class Drawn(Protocol):
+    """Images as training sees them: latents of some rows, drawn anew each time."""
+
+    def draw(self, rows: Tensor, rng: torch.Generator) -> Tensor:
+        """Scaled latents [len(rows), c, h, w] in main memory."""
+
+
 class Meter:
     """The progress display of a stage that trains several parts one after another."""
 
@@ -90,29 +98,38 @@ class Meter:
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """Who looks after a run of steps: checkpoints under a name of its own, and the progress display."""
+    """Who looks after a run of steps: checkpoints under a name of its own, and the progress display.
+
+    Without `keep_last` none is left after the last step: what was learned is saved by who asked for it.
+    """
 
     name: str
     keeper: Keeper | None = None
     meter: Meter | None = None
+    keep_last: bool = True
 
     def part(self, name: str | int) -> "Watch":
         """The same for a part of the run."""
-        return Watch(f"{self.name}-{name}", self.keeper, self.meter)
+        return replace(self, name=f"{self.name}-{name}")
 
 
 Loss = Callable[[int], Tensor]  # of batch number 0, 1, 2 …: its draws follow from that number
 
 
 def encode_examples(
-    models: Models, images: NDArray[np.uint8], *, mirror: bool, side_px: int | None = None
+    models: Models,
+    images: NDArray[np.uint8],
+    *,
+    mirror: bool,
+    side_px: int | None = None,
+    resample: Image.Resampling = Image.Resampling.BICUBIC,
 ) -> Encoded:
     """Images encoded once for a whole training run, and once more mirrored if `mirror`.
 
     They are trained on at the pipeline's side, or at `side_px`.
     """
-    mirrored = encode_images(models, images[:, :, ::-1], side_px) if mirror else None
-    return Encoded(encode_images(models, images, side_px), mirrored)
+    mirrored = encode_images(models, images[:, :, ::-1], side_px, resample) if mirror else None
+    return Encoded(encode_images(models, images, side_px, resample), mirrored)
 
 
 def generator_of(seed: int, *purpose: str | int) -> torch.Generator:
@@ -185,7 +202,7 @@ def run_steps(
         value = run.step(done - 1)
         if done % _CHECKED_EVERY == 0 or done == recipe.steps:
             _check_loss(value, done)
-        if keeper is not None and keeper.is_due(done, recipe.steps):
+        if keeper is not None and keeper.is_due(done, recipe.steps, watch.keep_last):
             write_checkpoint(keeper, watch.name, run.checkpoint(done))
         if meter is not None:
             meter.advance()

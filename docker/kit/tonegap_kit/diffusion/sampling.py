@@ -190,14 +190,16 @@ def _sample(
 def stepper(
     sampler: Any, draws: Sequence[torch.Generator]
 ) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
-    """The sampler's step; one that adds noise takes it from each image's own generator."""
-    noisy = "generator" in inspect.signature(sampler.step).parameters
+    """The sampler's step; one that adds noise takes it from each image's own generator.
+
+    Where a sampler has an eta, it is 0, as the stock pipelines call it.
+    """
+    known = inspect.signature(sampler.step).parameters
+    given = {"generator": list(draws), "eta": 0.0}
+    given = {name: value for name, value in given.items() if name in known}
 
     def step(found: Tensor, t: Tensor, x: Tensor) -> Tensor:
-        if noisy:
-            stepped: Tensor = sampler.step(found, t, x, generator=list(draws), return_dict=False)[0]
-        else:
-            stepped = sampler.step(found, t, x, return_dict=False)[0]
+        stepped: Tensor = sampler.step(found, t, x, return_dict=False, **given)[0]
         return stepped
 
     return step

@@ -1,0 +1,152 @@
+"""Pipeline folders as people have them: which files are read, and what is said of those that cannot be."""
+
+import json
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from diffusers import StableDiffusionPipeline, TCDScheduler
+from PIL import Image
+
+from tonegap_kit.diffusion.models import (
+    SAMPLERS,
+    encode_images,
+    open_models,
+    resized,
+    spare_memory,
+    with_sampler,
+)
+from tonegap_kit.diffusion.sampling import SamplingRecipe, img2img, text2img
+from tonegap_kit.errors import StageError
+
+CPU = torch.device("cpu")
+WHOLE = "diffusion_pytorch_model.safetensors"
+
+
+@pytest.fixture
+def folder(pipeline_folder, tmp_path):
+    """A copy of the tiny pipeline that a test may change."""
+    return shutil.copytree(pipeline_folder, tmp_path / "copy")
+
+
+def configured(folder, **changes):
+    path = folder / "unet" / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+    return open_models(folder, CPU)
+
+
+def same_network(folder, other):
+    one, two = (open_models(place, CPU).unet.state_dict() for place in (folder, other))
+    return all(torch.equal(one[name], two[name]) for name in one)
+
+
+def test_a_sample_size_of_the_same_number_twice_is_one_number(folder, models):
+    assert configured(folder, sample_size=[8, 8]).latent_shape == models.latent_shape == (4, 8, 8)
+
+
+@pytest.mark.parametrize("size", [[8, 16], None])
+def test_another_sample_size_is_refused_with_what_to_write(folder, size):
+    found = configured(folder, sample_size=size)
+    with pytest.raises(StageError, match=r"sample_size is (\[8, 16\]|None), wanted one number"):
+        _ = found.image_px
+
+
+def test_half_precision_in_shards_is_read_as_diffusers_writes_it(folder, pipeline_folder):
+    stock = StableDiffusionPipeline.from_pretrained(pipeline_folder)
+    shutil.rmtree(folder / "unet")
+    stock.unet.half().save_pretrained(folder / "unet", variant="fp16", max_shard_size="40KB")
+    names = [path.name for path in (folder / "unet").glob("*.safetensors")]
+    assert len(names) > 1
+    assert all(".fp16-0" in name for name in names)
+    rounded = open_models(pipeline_folder, CPU).unet.half().float().state_dict()
+    read = open_models(folder, CPU).unet.state_dict()
+    assert all(torch.equal(read[name], rounded[name]) for name in read)
+
+
+def test_half_precision_is_read_beside_weights_without_averaging(folder, pipeline_folder):
+    unet = folder / "unet"
+    (unet / WHOLE).rename(unet / "diffusion_pytorch_model.fp16.safetensors")
+    (unet / "diffusion_pytorch_model.non_ema.safetensors").write_bytes(b"never read")
+    assert same_network(folder, pipeline_folder)
+
+
+def test_pickles_are_refused_with_the_command_that_converts_them(folder):
+    (folder / "unet" / WHOLE).unlink()
+    torch.save({}, folder / "unet" / "diffusion_pytorch_model.bin")
+    with pytest.raises(
+        StageError, match=r"weights of unet are pickles .* P\.from_pretrained\('copy'"
+    ):
+        open_models(folder, CPU)
+
+
+def test_a_sampler_of_another_family_is_refused(folder):
+    path = folder / "scheduler" / "scheduler_config.json"
+    path.write_text(json.dumps({"_class_name": "FlowMatchEulerDiscreteScheduler"}))
+    with pytest.raises(
+        StageError, match="FlowMatchEulerDiscreteScheduler is of no Stable Diffusion"
+    ):
+        open_models(folder, CPU)
+
+
+def test_sparing_memory_keeps_the_fused_attention(models):
+    before = {type(one) for one in models.unet.attn_processors.values()}
+    spare_memory(models)
+    assert {type(one) for one in models.unet.attn_processors.values()} == before
+    assert {kind.__name__ for kind in before} == {"AttnProcessor2_0"}
+
+
+@pytest.mark.parametrize("name", [name for name in SAMPLERS if name != "folder"])
+def test_a_sampler_by_name_gives_the_images_of_a_stock_pipeline(plain_folder, name):
+    models = with_sampler(open_models(plain_folder, CPU), name)
+    pipeline = StableDiffusionPipeline.from_pretrained(plain_folder)
+    pipeline.set_progress_bar_config(disable=True)
+    pipeline.scheduler = models.scheduler_class.from_config(pipeline.scheduler.config)
+    draws = [torch.Generator().manual_seed(s) for s in (3, 4)]
+    stock = pipeline(
+        ["skin", "dark"],
+        num_inference_steps=5,
+        guidance_scale=3.0,
+        generator=draws,
+        output_type="np",
+    ).images
+    ours = list(text2img(models, ["skin", "dark"], [3, 4], SamplingRecipe(5, 1.0, 3.0, 2)))
+    assert np.abs(np.stack(ours).astype(int) - (stock * 255).round()).max() <= 1
+
+
+def test_an_unknown_sampler_is_refused(models):
+    with pytest.raises(StageError, match="sampler is 'best', wanted one of folder, pndm"):
+        with_sampler(models, "best")
+
+
+def test_a_sampler_with_an_eta_gets_none_as_in_the_stock_pipelines(
+    plain_folder, images, monkeypatch
+):
+    models, given = replace(open_models(plain_folder, CPU), scheduler_class=TCDScheduler), []
+    step = TCDScheduler.step
+    monkeypatch.setattr(
+        TCDScheduler,
+        "step",
+        lambda self, x, t, s, eta=0.3, generator=None, return_dict=True: (
+            given.append(eta),
+            step(self, x, t, s, eta, generator, return_dict),
+        )[1],
+    )
+    list(
+        img2img(
+            models,
+            encode_images(models, images),
+            [0],
+            ["skin"],
+            [1],
+            SamplingRecipe(4, 0.5, 1.0, 1),
+        )
+    )
+    assert set(given) == {0.0}
+
+
+def test_made_images_are_resized_bicubically():
+    image = np.random.default_rng(0).integers(0, 256, (16, 16, 3), np.uint8)
+    wanted = Image.fromarray(image).resize((8, 8), Image.Resampling.BICUBIC)
+    assert (resized(image, 8) == np.asarray(wanted)).all()
