@@ -94,6 +94,7 @@ def as_pattern(lines: tuple[str, ...]) -> re.Pattern[str]:
         "docs/method-guide.md",
         "docs/submitting.md",
         "docs/standards.md",
+        "docs/python.md",
     ],
 )
 def test_following_the_page_does_what_it_says(name, suite_root):

@@ -4,16 +4,12 @@ import csv
 import io
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from tonegap.cli.options import suite_root_option
 from tonegap.cli.terminal import put, say
 from tonegap.errors import BadRequest
-
-if TYPE_CHECKING:
-    from tonegap.data.metadata import Metadata
 
 
 @click.command("split")
@@ -59,6 +55,7 @@ def command(
     from tonegap.declared.root import find_root
     from tonegap.declared.split_rules import PinnedList
     from tonegap.declared.task import read_task
+    from tonegap.split.frame import metadata_of
     from tonegap.split.leaks import group_leaks, split_lines
     from tonegap.split.listed import read_list
     from tonegap.split.partition import new_partition, partition
@@ -68,7 +65,7 @@ def command(
     root = find_root(suite_root)
     asked = read_task(root, task)
     number = asked.seeds[0] if seed is None else seed
-    metadata = _metadata(root, asked.dataset_id, data_root)
+    metadata = metadata_of(root, asked.dataset_id, data_root)
     key = asked.pin_key(number)
     if listed and not (pin and isinstance(asked.file.split, PinnedList) and not asked.file.pins):
         raise BadRequest(
@@ -88,25 +85,6 @@ def command(
     for line in split_lines(made.sizes, n_kept, made.n_without_tone, group_leaks(metadata, made)):
         say(line, err=True)
     _write(made.ids, made.parts)
-
-
-def _metadata(root: Path, dataset_id: str, data_root: Path | None) -> "Metadata":
-    """The metadata of the user's copy, or of the suite's own phantoms. Raises BadRequest."""
-    from tonegap.data.metadata import own_root, read_metadata
-    from tonegap.declared.dataset import read_dataset
-
-    dataset = read_dataset(root, dataset_id)
-    data_root = data_root or own_root(dataset)
-    if data_root is None:
-        if dataset.file.drawn is None:
-            raise BadRequest(
-                f"{dataset.file.title} is no phantom data set: pass --root DIR, the folder of your own "
-                f"copy.\nLicence: {dataset.file.licence.strip()}\nAccess: {dataset.file.access.strip()}"
-            )
-        from tonegap.data.drawn import drawn_metadata
-
-        return drawn_metadata(dataset)
-    return read_metadata(dataset, data_root)
 
 
 def _write(ids: Sequence[str], parts: Sequence[str]) -> None:
