@@ -20,7 +20,7 @@ MODULES = (
 )
 FOLDERS = (
     *("formats", "scores", "declared", "store", "data", "split", "checks", "synthetic"),
-    *("engines", "plan", "run", "results", "report", "cli"),
+    *("engines", "plan", "run", "results", "report", "api", "metrics", "cli"),
 )
 ORDER = (*MODULES, *FOLDERS, "__main__")
 RANK = {name: rank for rank, name in enumerate(ORDER)}

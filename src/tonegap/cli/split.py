@@ -4,17 +4,12 @@ import csv
 import io
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from tonegap.cli.options import suite_root_option
 from tonegap.cli.terminal import put, say
 from tonegap.errors import BadRequest
-
-if TYPE_CHECKING:
-    from tonegap.data.metadata import Metadata
-    from tonegap.declared.dataset import Dataset
 
 
 @click.command("split")
@@ -69,6 +64,7 @@ def command(  # noqa: PLR0913 - one parameter per option
     from tonegap.declared.split_rules import PinnedList
     from tonegap.declared.task import read_task
     from tonegap.split.exclude import listed_images, read_id_list, without_listed
+    from tonegap.split.frame import metadata_of
     from tonegap.split.leaks import group_leaks, split_lines
     from tonegap.split.listed import read_list
     from tonegap.split.partition import new_partition, partition
@@ -78,8 +74,10 @@ def command(  # noqa: PLR0913 - one parameter per option
     root = find_root(suite_root)
     asked = read_task(root, task)
     number = asked.seeds[0] if seed is None else seed
-    dataset = read_dataset(root, asked.dataset_id)
-    metadata = _metadata(dataset, data_root)
+    metadata, dataset = (
+        metadata_of(root, asked.dataset_id, data_root),
+        read_dataset(root, asked.dataset_id),
+    )
     given = [read_id_list(Path(path), dataset) for path in exclude]
     lists = listed_images(given, dataset, metadata)
     key = asked.pin_key(number)
@@ -108,23 +106,6 @@ def command(  # noqa: PLR0913 - one parameter per option
     for line in split_lines(made.sizes, n_kept, made.n_without_tone, group_leaks(metadata, made)):
         say(line, err=True)
     _write(made.ids, made.parts)
-
-
-def _metadata(dataset: "Dataset", data_root: Path | None) -> "Metadata":
-    """The metadata of the user's copy, or of the suite's own phantoms. Raises BadRequest."""
-    from tonegap.data.metadata import own_root, read_metadata
-
-    data_root = data_root or own_root(dataset)
-    if data_root is None:
-        if dataset.file.drawn is None:
-            raise BadRequest(
-                f"{dataset.file.title} is no phantom data set: pass --root DIR, the folder of your own "
-                f"copy.\nLicence: {dataset.file.licence.strip()}\nAccess: {dataset.file.access.strip()}"
-            )
-        from tonegap.data.drawn import drawn_metadata
-
-        return drawn_metadata(dataset)
-    return read_metadata(dataset, data_root)
 
 
 def _write(ids: Sequence[str], parts: Sequence[str]) -> None:

@@ -6,7 +6,7 @@ The mistake it exists to prevent: a change counted from another backbone, or fro
 from collections.abc import Collection
 
 from tonegap.formats.record import EntryId
-from tonegap.results.model import Comparison, Difference, Scores
+from tonegap.results.model import Comparison, Difference, MeanScores
 from tonegap.results.seeds import difference
 from tonegap.results.settings import Reference
 
@@ -25,7 +25,7 @@ def reference_of(
     return None
 
 
-def compare(own: Scores, reference: Scores) -> Comparison:
+def compare(own: MeanScores, reference: MeanScores) -> Comparison:
     """Change of an entry's scores against the reference's, over the same seeds."""
     overall = difference(own.overall, reference.overall)
     if not (own.worst and own.gap and reference.worst and reference.gap):
@@ -34,7 +34,7 @@ def compare(own: Scores, reference: Scores) -> Comparison:
     return Comparison(overall, worst, gap)
 
 
-def incomparable(own: Scores, reason: str) -> Comparison:
+def incomparable(own: MeanScores, reason: str) -> Comparison:
     """The change where there is nothing to compare with."""
     none = Difference(None, (), reason)
     per_tone = none if own.gap else None

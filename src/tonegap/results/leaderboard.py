@@ -26,9 +26,9 @@ from tonegap.results.model import (
     Hole,
     LeaderboardTable,
     Mean,
+    MeanScores,
     NotApplicable,
     Row,
-    Scores,
     SeedResult,
     View,
 )
@@ -38,7 +38,7 @@ from tonegap.results.seeds import cross_fitted, difference, scores_by_seed, scor
 from tonegap.results.settings import LeaderboardSettings
 
 ViewKey = tuple[str, str, str]
-AllScores = Mapping[ViewKey, Scores]
+AllScores = Mapping[ViewKey, MeanScores]
 _ORACLE = "test-oracle"
 _NO_ORACLE = Difference(None, (), "validation or test-oracle scores are not in the records")
 
@@ -147,7 +147,7 @@ def _all_scores(results: Sequence[SeedResult], frame: _Frame) -> AllScores:
     records = [r.record for r in results if r.record]
     if not records:
         return {}
-    found: dict[ViewKey, Scores] = {}
+    found: dict[ViewKey, MeanScores] = {}
     for selection in SELECTIONS:
         for axis in frame.axes:
             by_seed = scores_by_seed(records, selection, axis.name)

@@ -72,7 +72,7 @@ class Difference:
 
 
 @dataclass(frozen=True, slots=True)
-class Scores:
+class MeanScores:
     """One metric of one entry: all images, each tone, worst tone, gap.
 
     `tones` is aligned with the table's tones of that axis; empty, with `worst` and `gap` None, for
@@ -106,7 +106,7 @@ class View:
     `comparison` is None for the reference itself and for controls.
     """
 
-    scores: Scores
+    scores: MeanScores
     comparison: Comparison | None
     under_test_oracle: Difference
     cross_fitted: Mean

@@ -9,7 +9,7 @@ from functools import cache
 from typing import cast
 
 from tonegap.formats.record import Record, ScoreColumns
-from tonegap.results.model import Axis, Difference, Mean, Scores
+from tonegap.results.model import Axis, Difference, Mean, MeanScores
 from tonegap.scores.tables import ALL, GAP, WORST, metric_named
 
 NOT_SCORED = "the record has no such score"
@@ -66,7 +66,9 @@ def _nothing(n_seeds: int) -> OverSeeds:
     return _zipped([_MISSING] * n_seeds)
 
 
-def scores_over_seeds(found: ScoresBySeed, seeds: Sequence[int], metric: str, axis: Axis) -> Scores:
+def scores_over_seeds(
+    found: ScoresBySeed, seeds: Sequence[int], metric: str, axis: Axis
+) -> MeanScores:
     """One metric's scores over seeds; what was `found` is aligned with `seeds`, one or more."""
     nothing = _nothing(len(seeds))
 
@@ -74,10 +76,10 @@ def scores_over_seeds(found: ScoresBySeed, seeds: Sequence[int], metric: str, ax
         return mean_over_seeds(found.get((metric, tone), nothing), seeds)
 
     if not metric_named(metric).per_tone:
-        return Scores(mean(ALL), (), None, (), None)
+        return MeanScores(mean(ALL), (), None, (), None)
     tones = tuple(mean(tone) for tone in axis.tones)
     worst, gap = _extremes(tones, mean(WORST), mean(GAP), metric_named(metric).larger_is_better)
-    return Scores(mean(ALL), tones, worst, _worst_at(axis.tones, tones, worst), gap)
+    return MeanScores(mean(ALL), tones, worst, _worst_at(axis.tones, tones, worst), gap)
 
 
 def _extremes(

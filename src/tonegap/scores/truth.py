@@ -46,7 +46,7 @@ def read_truth(path: Path) -> Truth:
     twice = [c["values"].as_py() for c in counts if c["counts"].as_py() > 1]
     refuse(where, "images with more than one row", twice)
     labels = _labels(as_text(table["label"], "label", where), ids, where)
-    tones = _tones(table["tone"], ids.to_pylist(), where)
+    tones = tones_of(table["tone"], ids.to_pylist(), where)
     return Truth(tuple(ids.to_pylist()), tuple(labels), tones)
 
 
@@ -84,7 +84,11 @@ def _labels(labels: pa.ChunkedArray, ids: pa.ChunkedArray, where: str) -> list[s
     return found
 
 
-def _tones(column: pa.ChunkedArray, ids: Sequence[str], where: str) -> tuple[str | None, ...]:
+def tones_of(column: pa.ChunkedArray, ids: Sequence[str], where: str) -> tuple[str | None, ...]:
+    """The tones of a column's cells, None where a cell is empty or null.
+
+    Raises BadPredictions for cells that are no tone, and for skin types beside tone groups.
+    """
     cells = ["" if cell is None else str(cell) for cell in column.to_pylist()]
     tones: list[str | None] = []
     bad = []

@@ -9,7 +9,7 @@ from tonegap.report.pages.entry_kept import EntryKept
 from tonegap.report.pages.entry_numbers import Bin, Confusion, EventCounts, Reliability
 from tonegap.report.pages.page import Number
 from tonegap.report.phrases import UNDEFINED, images, metric_label, null_p_text, percent, spread
-from tonegap.results.model import Mean, Scores
+from tonegap.results.model import Mean, MeanScores
 from tonegap.results.nulls import both_nulls
 from tonegap.scores.counts import N_BINS
 from tonegap.scores.evidence.intervals import Interval
@@ -205,7 +205,7 @@ def _tone_cells(
 
 
 def _metric_cells(
-    kept: EntryKept, metric: str, scores: Scores, notes: Footnotes
+    kept: EntryKept, metric: str, scores: MeanScores, notes: Footnotes
 ) -> Iterable[Number]:
     keyed: list[tuple[str, Mean | None]] = [(ALL, scores.overall)]
     keyed += zip(kept.axis.tones, scores.tones, strict=False)

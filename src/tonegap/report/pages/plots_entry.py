@@ -17,7 +17,7 @@ from tonegap.report.pages.charts import (
 from tonegap.report.pages.entry_numbers import Reliability
 from tonegap.report.pages.plots import tone_colour
 from tonegap.report.phrases import UNDEFINED, percent
-from tonegap.results.model import Scores
+from tonegap.results.model import MeanScores
 from tonegap.scores.counts import N_BINS
 from tonegap.scores.evidence.intervals import Interval
 
@@ -27,7 +27,7 @@ _WHOLE = Scale(0.0, 1.0)
 
 
 def interval_chart(
-    said: str, tones: Sequence[str], scores: Scores, intervals: Mapping[str, Interval]
+    said: str, tones: Sequence[str], scores: MeanScores, intervals: Mapping[str, Interval]
 ) -> str:
     """A dot and an interval per tone, the score of all images as a dashed line behind them.
 
@@ -103,7 +103,7 @@ def _ends(interval: Interval) -> tuple[float, float] | tuple[()]:
     return interval.low, interval.high
 
 
-def _spoken(tones: Sequence[str], scores: Scores, intervals: Mapping[str, Interval]) -> str:
+def _spoken(tones: Sequence[str], scores: MeanScores, intervals: Mapping[str, Interval]) -> str:
     parts = []
     for tone, mean in zip(tones, scores.tones, strict=True):
         ends = _ends(intervals[tone]) if tone in intervals else ()

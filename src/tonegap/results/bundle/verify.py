@@ -19,6 +19,7 @@ from tonegap.formats.matrix import Cell, Completeness, Matrix, completeness
 from tonegap.formats.record import CrossFit, Record, ScoreColumns, Selected
 from tonegap.formats.truth import PartTruth, TaskTruth, decode_truth
 from tonegap.lines import one_line
+from tonegap.results.bundle.archive import changed_files, extract, memory_for
 from tonegap.results.bundle.marks import mark_problems
 from tonegap.results.bundle.specs import spec_problems
 from tonegap.run.outputs import find_predictions
@@ -26,7 +27,7 @@ from tonegap.scores.results import results_of, rules_of
 from tonegap.store.layout import stage_unit, suite_unit, truth_unit
 from tonegap.store.read import SuiteRun, read_suites
 from tonegap.synthetic.manifest import read_synthetic
-from tonegap.untrusted import DAMAGE, reason, refused
+from tonegap.untrusted import DAMAGE, bounded_memory, reason, refused
 
 _SAME = 1e-12
 _SHOWN = 3
@@ -59,6 +60,23 @@ def verify_folder(store: Path, suite: str) -> Checked:
         completeness=completeness(run.cells),
         problems=tuple(one_line(problem) for problem in problems),
     )
+
+
+def verified_bundle(path: Path, folder: Path) -> SuiteRun:
+    """The suite of a bundle, put into an empty folder, with every number computed again.
+
+    Raises BadRequest for what is no bundle, a damaged one, or one whose numbers are not those of its predictions.
+    """
+    with refused(str(path)), bounded_memory(memory_for(path)):
+        manifest = extract(path, folder)
+        problems = (
+            *changed_files(manifest, folder),
+            *verify_folder(folder, manifest.suite).problems,
+        )
+    if problems:
+        more = f" and {len(problems) - 1} more problems" if len(problems) > 1 else ""
+        raise BadRequest(f"{path}: does not verify: {problems[0]}{more}; see `tonegap verify`")
+    return read_bundled(folder, manifest.suite)
 
 
 def read_bundled(store: Path, suite: str) -> SuiteRun:

@@ -1,0 +1,166 @@
+"""Arrays, lists, Series and DataFrames of an analysis in memory as the answers that every score is made from.
+
+The mistake it exists to prevent: columns of probabilities in another order than the classes they are taken for.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from tonegap.arrays import FloatArray
+from tonegap.errors import BadPredictions
+from tonegap.scores.evidence.images import TestAnswers
+from tonegap.scores.predictions import parse_predictions
+from tonegap.scores.reading import PROBABILITY, refuse
+from tonegap.scores.truth import tones_of
+
+
+def answers_from_arrays(
+    y_true: Any,
+    proba: Any,
+    tone: Any,
+    groups: Any = None,
+    *,
+    classes: Sequence[object] | None = None,
+    ids: Any = None,
+) -> TestAnswers:
+    """The answers to n images, taken by position: labels, probabilities [n, k], tones, groups; no threshold.
+
+    Each of `y_true`, `tone`, `groups`, `ids` is a list, array or Series of n values, or a DataFrame or dict with one
+    column, as fairlearn's MetricFrame takes them. `proba` is an array or a DataFrame with k columns, or n
+    probabilities of the second of two classes. Labels are compared as text. Class j belongs to column j of `proba`:
+    the DataFrame's own names (without a `p_` that all have), else `classes`, else the labels of `y_true` in order, as
+    scikit-learn's `classes_`. Images without a group are groups of their own; `ids` default to 0, 1, ….
+
+    Raises BadPredictions for lengths that differ, a label without a column, what is no tone, and rows of `proba`
+    that are no distribution.
+    """
+    labels = ["" if is_missing(v) else str(v) for v in values_of(y_true, "y_true")]
+    n = len(labels)
+    if not n:
+        raise BadPredictions("y_true: has no values")
+    names = [str(v) for v in values_of(ids, "ids", n)] if ids is not None else _numbered(n)
+    refuse(
+        "y_true", "images without a label", [i for i, v in zip(names, labels, strict=True) if not v]
+    )
+    p, found = _columns(proba, n)
+    known = _classes(found, classes, y_true, p.shape[1])
+    refuse(
+        "y_true",
+        "labels without a column of proba",
+        sorted({*labels} - {*known}),
+        "name the columns with classes=",
+    )
+    columns = {PROBABILITY + name: p[:, j] for j, name in enumerate(known)}
+    checked = parse_predictions(
+        pa.table({"image_id": pa.array(names, pa.string()), **columns}), known, names, "proba"
+    )
+    cells = ["" if is_missing(v) else str(v) for v in values_of(tone, "tone", n)]
+    return TestAnswers(
+        ids=checked.ids,
+        labels=tuple(labels),
+        tones=tones_of(pa.chunked_array([pa.array(cells, pa.string())]), names, "tone"),
+        units=_units(groups, n),
+        classes=known,
+        p=checked.p[0],
+        epoch=0,
+        threshold=None,
+    )
+
+
+def values_of(given: Any, name: str, n: int | None = None) -> list[object]:
+    """The values of a list, array, Series, or of the one column of a DataFrame or dict, as Python has them.
+
+    Raises BadPredictions for several columns, or another number of values than `n`.
+    """
+    if isinstance(given, Mapping) or hasattr(given, "columns"):
+        if len(given) != 1 if isinstance(given, Mapping) else given.shape[1] != 1:
+            raise BadPredictions(
+                f"{name}: has several columns ({', '.join(map(str, given))}); pass one of them"
+            )
+        given = next(iter(given.values())) if isinstance(given, Mapping) else given.iloc[:, 0]
+    found = given.tolist() if hasattr(given, "tolist") else list(given)
+    if found and isinstance(found[0], list):
+        found = [cell for row in found for cell in row] if len(found[0]) == 1 else found
+    if not isinstance(found, list) or (n is not None and len(found) != n):
+        has = len(found) if isinstance(found, list) else "no list of"
+        raise BadPredictions(
+            f"{name}: has {has} values, y_true has {n}; give one for each image, in the same order"
+        )
+    return found
+
+
+def is_missing(value: object) -> bool:
+    """Whether a value is None, NaN or what pandas writes for a missing one."""
+    return (
+        value is None
+        or type(value).__name__ in {"NAType", "NaTType"}
+        or (isinstance(value, float) and value != value)
+    )
+
+
+def _columns(proba: Any, n: int) -> tuple[FloatArray, tuple[str, ...] | None]:
+    """Probabilities [n, k], and the names of a DataFrame's columns."""
+    names = tuple(map(str, proba.columns)) if hasattr(proba, "columns") else None
+    try:
+        p = np.asarray(proba, dtype=np.float64)
+    except (TypeError, ValueError) as e:
+        raise BadPredictions(f"proba: holds what are no numbers ({e})") from None
+    if p.ndim == 1:
+        p = np.column_stack((1 - p, p))
+    if p.ndim != 2 or len(p) != n or p.shape[1] < 2:
+        shape = " x ".join(map(str, np.shape(proba)))
+        raise BadPredictions(
+            f"proba: has the shape {shape}; wanted a row for each of the {n:,} values of y_true and a column for each "
+            "class, or one number for each: the probability of the second of two classes"
+        )
+    if names and all(name.startswith(PROBABILITY) for name in names):
+        names = tuple(name.removeprefix(PROBABILITY) for name in names)
+    return p, names
+
+
+def _classes(
+    named: tuple[str, ...] | None, given: Sequence[object] | None, y_true: Any, k: int
+) -> tuple[str, ...]:
+    """The class of each column of probabilities."""
+    if given is not None:
+        found = tuple(map(str, given))
+        if named and set(named) == set(found) and named != found:
+            raise BadPredictions(
+                f"classes: has the order {', '.join(found)}, proba's columns {', '.join(named)}; leave classes out"
+            )
+    elif named:
+        found = named
+    else:
+        found = tuple(str(label) for label in _in_order({*values_of(y_true, "y_true")}))
+    if len(found) != k or len(set(found)) != k:
+        raise BadPredictions(
+            f"proba: has {k} columns, and the classes are {len(found)}: {', '.join(found[:8])}; name one for each "
+            "column, in their order, with classes="
+        )
+    return found
+
+
+def _in_order(labels: Iterable[Any]) -> list[object]:
+    """Labels as numbers in order of size, or else as text."""
+    try:
+        return sorted(labels)
+    except TypeError:
+        return sorted(labels, key=str)
+
+
+def _numbered(n: int) -> list[str]:
+    return [str(i) for i in range(n)]
+
+
+def _units(groups: Any, n: int) -> tuple[int, ...]:
+    """A number for each image, the same for those of a group; one of its own where none is known."""
+    if groups is None:
+        return tuple(range(n))
+    number: dict[object, int] = {}
+    keys = [
+        ("alone", i) if is_missing(v) else v for i, v in enumerate(values_of(groups, "groups", n))
+    ]
+    return tuple(number.setdefault(key, len(number)) for key in keys)

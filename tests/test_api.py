@@ -1,0 +1,266 @@
+"""`tonegap.score`, `compare`, `load`, `split` and `metrics`: as typed in Python, against the command line."""
+
+import json
+import subprocess
+import sys
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+from tests.results.bundle.conftest import root, store
+
+import tonegap
+from tonegap.cli.score import command as score_command
+from tonegap.cli.split import command as split_command
+from tonegap.errors import BadPredictions, BadRequest
+from tonegap.results.bundle.pack import pack_suite
+
+__all__ = ["root", "store"]
+
+# Four images, two tones: I is right once of two, VI twice of two.
+LABELS, TONES = ["benign", "malignant", "benign", "malignant"], [1, 1, 6, 6]
+P_MALIGNANT = [0.9, 0.8, 0.1, 0.7]
+
+
+def random_table(n=240):
+    rng = np.random.default_rng(3)
+    p = rng.dirichlet([1, 1, 1], n)
+    return pd.DataFrame(
+        {
+            "image_id": [f"i{i:03}" for i in range(n)],
+            "label": rng.choice(["acne", "malignant", "nevus"], n),
+            "tone": pd.Series(rng.choice([1, 2, 3, 5, 6, None], n), dtype="Int64"),
+            **{f"p_{name}": p[:, j] for j, name in enumerate(("acne", "malignant", "nevus"))},
+        }
+    )
+
+
+def test_score_gives_the_worst_tone_and_the_gap():
+    scores = tonegap.score(LABELS, P_MALIGNANT, TONES)
+    assert scores.tones == ("I", "VI")
+    assert [scores["accuracy", t] for t in ("I", "VI", "all", "worst", "gap")] == [
+        0.5, 1.0, 0.75, 0.5, 0.5
+    ]  # fmt: skip
+    assert scores["pqd", "all"] == 0.5
+
+
+@pytest.mark.parametrize(("tones", "threshold"), [(None, None), ("groups", 0.4)])
+def test_score_agrees_with_the_command_line_to_the_last_digit(tmp_path, tones, threshold):
+    table = random_table()
+    truth, predictions = tmp_path / "t.csv", tmp_path / "p.csv"
+    table[["image_id", "label", "tone"]].to_csv(truth, index=False)
+    table.drop(columns=["label", "tone"]).to_csv(predictions, index=False)
+    options = ["--min-support", "24", "--format", "json"]
+    options += ["--tones", tones] if tones else []
+    options += ["--threshold", str(threshold)] if threshold else []
+    said = CliRunner().invoke(
+        score_command, [str(predictions), "--truth", str(truth), *options], catch_exceptions=False
+    )
+    scores = tonegap.score(
+        table["label"], table.filter(like="p_"), table["tone"],
+        tones=tones, threshold=threshold, min_support=24,
+    )  # fmt: skip
+    found = [(s.metric, s.tone, s.value, s.n, s.reason) for s in scores.table]
+    rows = json.loads(said.stdout)
+    assert found == [tuple(r[k] for k in ("metric", "tone", "value", "n", "reason")) for r in rows]
+    assert any(value is None for _, _, value, _, _ in found)
+
+
+@pytest.mark.parametrize("kind", [list, np.array, pd.Series, lambda v: pd.DataFrame({"x": v})])
+def test_score_takes_what_metric_frame_takes(kind):
+    scores = tonegap.score(
+        kind(LABELS), np.array(P_MALIGNANT), kind(TONES), kind(["a", "a", "b", "c"])
+    )
+    assert scores["accuracy", "gap"] == 0.5
+    assert scores.answers.units == (0, 0, 1, 2)
+
+
+def test_a_dict_of_one_feature_is_taken_and_of_two_refused():
+    assert tonegap.score(LABELS, P_MALIGNANT, {"tone": TONES})["accuracy", "gap"] == 0.5
+    with pytest.raises(BadPredictions, match=r"tone: has several columns \(tone, sex\)"):
+        tonegap.score(LABELS, P_MALIGNANT, {"tone": TONES, "sex": TONES})
+
+
+def test_unknown_tones_count_in_all_alone():
+    for missing in (None, float("nan"), pd.NA):
+        scores = tonegap.score(LABELS, P_MALIGNANT, [1, 1, 6, missing])
+        assert [scores.table.score("accuracy", t).n for t in ("I", "VI", "all")] == [2, 1, 4]
+
+
+def test_columns_of_a_frame_name_the_classes_whatever_their_order():
+    proba = pd.DataFrame({"malignant": P_MALIGNANT, "benign": [1 - p for p in P_MALIGNANT]})
+    assert tonegap.score(LABELS, proba, TONES)["accuracy", "I"] == 0.5
+    with pytest.raises(BadPredictions, match="leave classes out"):
+        tonegap.score(LABELS, proba, TONES, classes=["benign", "malignant"])
+
+
+def test_numbers_are_classes_in_order_of_size():
+    p = np.eye(11)[[2, 10, 2, 10]][:, [2, 10]]
+    scores = tonegap.score([2, 10, 2, 10], p, TONES)
+    assert (scores.rules.classes, scores["accuracy", "all"]) == (("2", "10"), 1.0)
+
+
+@pytest.mark.parametrize(
+    ("changed", "says"),
+    [
+        ({"tone": [1, 1, 6]}, "tone: has 3 values, y_true has 4"),
+        ({"tone": [1, 1, 6, 7]}, "no skin tone"),
+        ({"tone": [1, 1, 6, "V-VI"]}, "mixes skin types"),
+        ({"proba": [[0.5, 0.6]] * 4}, "do not sum to 1"),
+        (
+            {"proba": [[0.2, 0.3, 0.5]] * 4},
+            "has 3 columns, and the classes are 2: benign, malignant",
+        ),
+        ({"y_true": ["benign", None, "benign", "malignant"]}, "images without a label"),
+        ({"groups": ["a"]}, "groups: has 1 values"),
+        ({"proba": ["x"] * 4}, "no numbers"),
+    ],
+)
+def test_what_cannot_be_scored_is_refused(changed, says):
+    given = {"y_true": LABELS, "proba": P_MALIGNANT, "tone": TONES} | changed
+    with pytest.raises(BadPredictions, match=says):
+        tonegap.score(**given)
+
+
+def test_an_undefined_score_is_none_with_a_reason_and_nan_in_frames():
+    scores = tonegap.score(["benign", "malignant", "benign", "benign"], P_MALIGNANT, TONES)
+    assert scores["sensitivity", "worst"] is None
+    assert scores.reason("sensitivity") is None
+    assert scores.reason("sensitivity", "VI") == "VI has 0 malignant images (min_support 1)"
+    assert np.isnan(scores.frame.loc["sensitivity", "VI"])
+    assert ("sensitivity", "VI") not in scores.intervals
+
+
+def test_a_frame_has_every_score_once_with_its_interval():
+    scores = tonegap.score(LABELS * 30, P_MALIGNANT * 30, TONES * 30)
+    long = scores.to_frame().set_index(["metric", "tone"])
+    assert len(long) == len(scores.table.scores)
+    row = long.loc[("accuracy", "I")]
+    assert row["low"] < row["value"] == 0.5 < row["high"]
+    assert scores.frame.loc["accuracy", "gap"] == 0.5
+
+
+def test_groups_widen_intervals():
+    alone = tonegap.score(LABELS * 30, P_MALIGNANT * 30, TONES * 30)
+    patients = [str(i // 12) for i in range(120)]
+    grouped = tonegap.score(LABELS * 30, P_MALIGNANT * 30, TONES * 30, groups=patients)
+    one, other = (s.intervals["accuracy", "all"] for s in (alone, grouped))
+    assert one != other
+
+
+def test_what_is_shown_in_a_notebook_escapes_names():
+    scores = tonegap.score(["<b>", "y", "<b>", "y"], P_MALIGNANT, TONES, positive="<b>")
+    assert "positive: &lt;b&gt;" in scores._repr_html_()
+    assert "<td>0.500</td>" in scores._repr_html_()
+
+
+def test_a_plot_has_a_dot_for_each_tone_and_for_all():
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    ax = tonegap.score(LABELS * 30, P_MALIGNANT * 30, TONES * 30).plot()
+    dots = [line for line in ax.lines if line.get_marker() == "o"]
+    assert [float(line.get_ydata()[0]) for line in dots] == [0.5, 1.0, 0.75]
+    assert [t.get_text() for t in ax.get_xticklabels()] == ["I\n60", "VI\n60", "all\n120"]
+    with pytest.raises(BadRequest, match="no value for each tone"):
+        tonegap.score(LABELS, P_MALIGNANT, TONES).plot("pqd")
+
+
+def test_compare_says_which_differences_are_significant():
+    right = [1.0 if label == "malignant" else 0.0 for label in LABELS * 30]
+    a, b = (tonegap.score(LABELS * 30, p, TONES * 30) for p in (right, P_MALIGNANT * 30))
+    found = tonegap.compare(a, b).set_index("tone")
+    assert found["difference"].to_dict() == {
+        "I": 0.5,
+        "VI": 0.0,
+        "all": 0.25,
+        "worst": 0.5,
+        "gap": -0.5,
+    }
+    assert found.loc["I", "p"] < 0.05 < found.loc["VI", "p"]
+    excludes_0 = (found["low"] > 0) | (found["high"] < 0)
+    assert (excludes_0 == (found["p"] < 0.05)).all()
+
+
+def test_compare_takes_training_runs_and_refuses_other_images():
+    runs = [
+        tonegap.score(LABELS * 30, np.roll(P_MALIGNANT * 30, shift), TONES * 30) for shift in (0, 1)
+    ]
+    once = tonegap.compare(runs[0], runs[1]).set_index("tone").loc["all"]
+    both = tonegap.compare(runs, runs[::-1]).set_index("tone").loc["all"]
+    assert once["difference"] != 0.0
+    assert both["difference"] == 0.0
+    with pytest.raises(BadRequest, match="other images"):
+        tonegap.compare(runs[0], tonegap.score(LABELS, P_MALIGNANT, TONES))
+    with pytest.raises(BadRequest, match="unknown"):
+        tonegap.compare(runs[0], runs[1], "acuracy")
+
+
+def test_load_gives_the_same_of_a_store_and_of_its_bundle(store, root, tmp_path):
+    from tonegap.report.exports.tidy import COLUMNS
+
+    suite_root = __import__("pathlib").Path(__file__).parents[1]
+    pack_suite(root, store.folder, "tiny", tmp_path / "b.zip", allow_incomplete=True)
+    of_store = tonegap.load(store.folder, suite_root=suite_root)
+    of_bundle = tonegap.load(tmp_path / "b.zip", suite_root=suite_root)
+    assert tuple(of_store.columns) == COLUMNS
+    pd.testing.assert_frame_equal(of_store, of_bundle)
+    with pytest.raises(BadRequest, match="not there"):
+        tonegap.load(tmp_path / "none", suite_root=suite_root)
+
+
+def test_split_is_what_the_command_prints():
+    task = "pad-ufes-20-sample/malignant"
+    said = CliRunner().invoke(split_command, [task], catch_exceptions=False).stdout
+    found = tonegap.split(task)
+    assert found[["image_id", "partition"]].to_csv(index=False) == said
+    table = pd.read_csv(
+        "benchmarks/pad-ufes-20-sample/metadata.csv"
+    )  # types as pandas guesses them
+    pd.testing.assert_frame_equal(tonegap.split(task, table), found)
+
+
+def test_worst_tone_is_a_scorer_of_scikit_learn():
+    from sklearn.dummy import DummyClassifier
+    from sklearn.metrics import make_scorer
+    from sklearn.model_selection import cross_val_score
+
+    table = pd.DataFrame({"x": range(8), "y": ["a", "b"] * 4, "tone": [1, 1, 6, 6] * 2})
+    worst = make_scorer(tonegap.metrics.worst_tone, tone=table["tone"])
+    scores = cross_val_score(DummyClassifier(), table[["x"]], table["y"], scoring=worst, cv=2)
+    assert scores.tolist() == [0.5, 0.5]
+
+
+def test_metrics_of_labels_and_probabilities_are_those_of_score():
+    predicted = ["malignant", "malignant", "benign", "malignant"]
+    assert tonegap.metrics.worst_tone(LABELS, predicted, tone=TONES) == 0.5
+    assert tonegap.metrics.tone_gap(LABELS, predicted, tone=TONES) == 0.5
+    assert tonegap.metrics.worst_tone(LABELS, P_MALIGNANT_BOTH, tone=TONES, metric="auc") == 0.0
+    assert np.isnan(
+        tonegap.metrics.worst_tone(["a", "b"], ["a", "b"], tone=[1, 6], metric="sensitivity")
+    )
+    with pytest.raises(BadRequest, match="predict_proba"):
+        tonegap.metrics.worst_tone(LABELS, predicted, tone=TONES, metric="auc")
+
+
+P_MALIGNANT_BOTH = np.column_stack((1 - np.array(P_MALIGNANT), P_MALIGNANT))
+
+
+def test_importing_is_light_and_a_name_that_is_not_there_is_said():
+    code = "import sys, tonegap; print({'numpy', 'pandas', 'torch'} & set(sys.modules))"
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ended.stdout.strip() == "set()"
+    code = "import sys, tonegap; tonegap.score(['a', 'b'], [0, 1], [1, 6]); print('torch' in sys.modules)"
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ended.stdout.strip() == "False"
+    with pytest.raises(AttributeError, match="it has Scores, compare, load"):
+        _ = tonegap.scored
+    assert set(tonegap.__all__) < set(dir(tonegap))
+
+
+def test_scoring_warns_of_nothing():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        _ = tonegap.score(LABELS, P_MALIGNANT, TONES).intervals
