@@ -72,7 +72,9 @@ _TURNS = {
 _SIDEWAYS = (5, 6, 7, 8)
 _LEVELS_16 = 65_535
 _LEAST_16 = 4_096  # a brightest level below: 12 bits or fewer in 16, of which 8 bits keep 16 levels
-logging.getLogger("PIL").addHandler(logging.NullHandler())  # else it writes to the terminal, naming no file
+logging.getLogger("PIL").addHandler(
+    logging.NullHandler()
+)  # else it writes to the terminal, naming no file
 _QUIET = threading.RLock()
 _quiet_depth = 0
 _kept_filters = warnings.catch_warnings()
