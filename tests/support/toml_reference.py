@@ -26,8 +26,9 @@ _FILES = {
 _HEAD = """\
 # Every key of dataset.toml, tasks and suites
 
-Made from the code that reads these files (`python tests/support/toml_reference.py`). A key without a default must be there;
-a key that is not listed is refused, and `tonegap check` names it. How the files work together: [own-data.md](own-data.md).
+Made from the code that reads these files (`python tests/support/toml_reference.py`). A key without a default must be
+there; a key that is not listed is refused, and `tonegap check` names it. How the files work together:
+[own-data.md](own-data.md).
 """
 
 
