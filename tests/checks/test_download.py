@@ -289,6 +289,7 @@ def test_labels_of_no_class_and_shared_patients_are_counted(tmp_path: Path) -> N
         'title = "t"\nabout = "a"\n[labels]\ncolumn = "label"\nclasses = ["no", "yes"]\n'
         '[tones]\naxis = "tone"\nscored = ["I", "VI"]\n[split]\nrule = "random-holdout"\n'
         'seeds = [0]\ntest_fraction = 0.5\n[validation]\nrule = "carve"\nstrata = []\n'
+        "[scores]\nmin_support = 1\n"
     )
     answer = check_tasks([read_task(tmp_path, "mine/t")], metadata, ids)[0]
     assert answer.reason == ""
@@ -296,3 +297,16 @@ def test_labels_of_no_class_and_shared_patients_are_counted(tmp_path: Path) -> N
     assert answer.sizes["test"] == 9  # half of the 18 that take part
     # Only images without a patient (0, 5, 10 and 15) may be alone in the test set.
     assert 5 <= answer.leaks["patient"].n_test_images <= 9
+
+
+def test_labels_are_crossed_with_unknown_tone_where_no_task_asks(
+    check: Callable[[], DataCheck], damaged: Path
+) -> None:
+    # a4, a melanoma, has no tone: of known tone one image in three is malignant, of all one in two.
+    found = check()
+    assert found.unknown["nurse"].by_class == {"melanoma": (1, 1), "wart": (2, 0)}
+    listing = text_listing(found)
+    assert "Labels of unknown tone (nurse)" in listing
+    assert "melanoma       2             1  50.0" in listing
+    assert "WARNING: leaving them out would move malignant from 50.0 to 33.3 % of images" in listing
+    assert json_listing(found)["unknown_tone"]["nurse"]["images"] == 1

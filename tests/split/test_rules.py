@@ -125,6 +125,13 @@ def test_text_hold_out_drops_rare_labels_before_it_draws_validation(small: Small
     assert parts[8:] == ["unused"] * 3 + ["test", "unused"]
 
 
+def test_a_stratum_of_one_is_named(small: Small) -> None:
+    metadata = small([f"i{n}" for n in range(9)], "aaaabbbbc", ["I"] * 9)
+    rule = RandomHoldout(seeds=(0,), test_fraction=0.5, stratify="label", random_state=3)
+    with pytest.raises(BadSplit, match="'c' of label has one image, which cannot be on both sides"):
+        published_parts(rule, rows_from(metadata), 0)
+
+
 @pytest.mark.parametrize(("joins", "dark_training"), [(True, 2), (False, 0)])
 def test_light_references_are_used_nowhere(joins: bool, dark_training: int, small: Small) -> None:
     tones = ["I", "II", "I", "V", "VI", "V", "III"] * 2

@@ -6,7 +6,7 @@ import pytest
 
 from tonegap.errors import BadRequest, BadSplit
 from tonegap.scores.rules import ScoringRules
-from tonegap.split.scorable import check_scorable
+from tonegap.split.scorable import check_scorable, check_support
 
 
 @dataclass(frozen=True)
@@ -57,3 +57,35 @@ def test_accuracy_needs_no_class() -> None:
 def test_the_worst_of_no_known_tone() -> None:
     with pytest.raises(BadSplit, match="validation images: no image has a known tone"):
         check(Part(("no",), (None,)), BOTH, "worst_tone_accuracy")
+
+
+TWO = ScoringRules(("no", "yes"), ("yes",), None, 2, ("I", "VI"))
+PAIRS = Part(("no", "no", "yes", "yes") * 2, ("I",) * 4 + ("VI",) * 4)
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "auc", "sensitivity", "pqd", "eom", "ece"])
+def test_enough_images_of_each_tone_support_every_metric(metric: str) -> None:
+    check_support("clinic/t", TWO, metric, PAIRS)
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "pqd"])
+def test_a_scored_tone_without_support_is_named(metric: str) -> None:
+    part = Part(("no", "yes", "no"), ("I", "I", "VI"))
+    words = (
+        rf"clinic/t: nothing could be ranked by {metric} on .*: VI has 1 image \(min_support 2\)"
+    )
+    with pytest.raises(BadSplit, match=words):
+        check_support("clinic/t", TWO, metric, part)
+
+
+def test_a_scored_tone_without_any_image_is_named() -> None:
+    with pytest.raises(BadSplit, match="VI has 0 images"):
+        check_support("clinic/t", RULES, "accuracy", Part(("no",), ("I",)))
+
+
+@pytest.mark.parametrize(("metric", "kind"), [("sensitivity", "yes"), ("balanced_accuracy", "yes")])
+def test_a_tone_that_lacks_a_class_does_not_support_what_needs_it(metric: str, kind: str) -> None:
+    part = Part(("no", "no", "yes", "yes", "no", "no"), ("I",) * 4 + ("VI",) * 2)
+    check_support("clinic/t", TWO, "accuracy", part)
+    with pytest.raises(BadSplit, match=f"VI has 0 {kind} images"):
+        check_support("clinic/t", TWO, metric, part)

@@ -6,6 +6,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from tonegap.checks.readiness import check_tasks
+from tonegap.data.drawn import drawn_metadata
+from tonegap.data.metadata import own_root, read_metadata
 from tonegap.declared.dataset import dataset_ids, read_dataset
 from tonegap.declared.plugin import FOLDERS, fill_parameters, plugin_ids, read_plugin
 from tonegap.declared.suite import Suite, read_suite, suite_ids
@@ -40,6 +43,8 @@ def check_rooms(root: Path) -> list[RoomProblem]:
             found += _dockerfile(root, kind, name)
     for name in suite_ids(root):
         found += _suite(root, name)
+    for name in dataset_ids(root):
+        found += _unscorable(root, name)
     return sorted(set(found))
 
 
@@ -60,6 +65,23 @@ def _problem(root: Path, message: str) -> RoomProblem:
     if path.is_absolute() and path.is_relative_to(root):
         where = path.relative_to(root).as_posix()
     return RoomProblem(where, text)
+
+
+def _unscorable(root: Path, name: str) -> Iterator[RoomProblem]:
+    """Tasks that could not be scored, of data sets whose rows are at hand: drawn here, or beside their declaration."""
+    try:
+        dataset = read_dataset(root, name)
+        tasks = [read_task(root, t) for t in task_ids(root) if t.startswith(f"{name}/")]
+        own = own_root(dataset)
+        if own is None and dataset.file.drawn is None:
+            return
+        metadata = read_metadata(dataset, own) if own else drawn_metadata(dataset)
+    except ToneGapError:
+        return  # said above, or by `data check`
+    for task, answer in zip(tasks, check_tasks(tasks, metadata, metadata.ids), strict=True):
+        if answer.reason:
+            where = task.path.relative_to(root).as_posix()
+            yield RoomProblem(where, answer.reason.removeprefix(f"{task.id}: "))
 
 
 def _stray(root: Path, kind: str) -> Iterator[RoomProblem]:

@@ -5,7 +5,7 @@ What is lost may be lost unequally, so every finding about images is counted by 
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tonegap.checks.readiness import Readiness, check_tasks
@@ -17,6 +17,7 @@ from tonegap.data.published import Count, compare_counts, compare_rows
 from tonegap.declared.dataset import Dataset
 from tonegap.declared.task import Task
 from tonegap.split.exclude import IdList, listed_images
+from tonegap.split.unknown import UnknownTones, unknown_labels
 from tonegap.tones import tone_index
 
 UNKNOWN = "unknown"
@@ -69,6 +70,7 @@ class DataCheck:
     tones: tuple[ToneRow, ...]
     tasks: tuple[Readiness, ...]
     masks: MaskCheck | None = None
+    unknown: Mapping[str, UnknownTones] = field(default_factory=dict)
 
     @property
     def is_usable(self) -> bool:
@@ -114,6 +116,7 @@ def check_data(
         tones=tuple(_tone_rows(metadata, index.paths, findings)),
         tasks=check_tasks(tasks, metadata, index.paths, listed_images(lists, dataset, metadata)),
         masks=masks,
+        unknown={} if tasks else unknown_labels(dataset, metadata),
     )
 
 

@@ -5,7 +5,7 @@ from itertools import groupby
 
 import msgspec
 
-from tonegap.checks.download import DataCheck, ToneRow
+from tonegap.checks.download import ELSEWHERE, DataCheck, ToneRow
 from tonegap.checks.readiness import Readiness
 from tonegap.data.masks import MaskCheck
 from tonegap.data.plain_table import Value, table
@@ -13,6 +13,7 @@ from tonegap.data.published import Count
 from tonegap.split.unknown import UnknownTones
 
 _LABELS = 6
+_ROWS = 12
 
 
 def text_listing(check: DataCheck) -> str:
@@ -23,6 +24,7 @@ def text_listing(check: DataCheck) -> str:
             *_published(check),
             *_images(check),
             *_tones(check),
+            *_unknown(check),
             *_tasks(check),
             *_access(check),
         ]
@@ -60,6 +62,7 @@ def json_listing(check: DataCheck) -> dict[str, Value]:
         ],
         "tones": [_json_tone(row) for row in check.tones],
         "tasks": [_json_task(task) for task in check.tasks],
+        "unknown_tone": {axis: _json_unknown(found) for axis, found in check.unknown.items()},
     }
 
 
@@ -154,6 +157,8 @@ def _images(check: DataCheck) -> Iterator[str]:
     for finding in check.findings:
         more = ", …" if finding.count > len(finding.first) else ""
         yield f"  {finding.kind}: {finding.count:,} (first: {', '.join(finding.first)}{more})"
+        if finding.kind == ELSEWHERE:
+            yield '    name all their folders in dataset.toml to have them read: image_folders = ["images_part_*"]'
 
 
 def _masks(check: DataCheck) -> Iterator[str]:
@@ -177,6 +182,30 @@ def _tones(check: DataCheck) -> Iterator[str]:
         yield f"By tone ({axis})"
         header = ("tone", "expected", "usable", "%", *kinds)
         yield from table(header, [_tone_cells(row, kinds) for row in rows])
+
+
+def _unknown(check: DataCheck) -> Iterator[str]:
+    """Labels against unknown tone, of a data set without tasks, those with most such images first."""
+    for axis, found in check.unknown.items():
+        if not found.n:
+            continue
+        yield ""
+        yield f"Labels of unknown tone ({axis})"
+        by_label = sorted(found.by_class.items(), key=lambda item: (-item[1][1], item[0]))
+        rows = [
+            (
+                label or "(empty)",
+                f"{known + none:,}",
+                f"{none:,}",
+                f"{100 * none / (known + none):.1f}",
+            )
+            for label, (known, none) in by_label[:_ROWS]
+        ]
+        yield from table(("label", "images", "unknown tone", "%"), rows)
+        if len(by_label) > _ROWS:
+            yield f"  … and {len(by_label) - _ROWS} other labels"
+        if found.moved:
+            yield f"  WARNING: {found.moved}"
 
 
 def _tone_cells(row: ToneRow, kinds: Sequence[str]) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from tonegap.split.labels import is_label
 from tonegap.split.leaks import group_leaks
 from tonegap.split.partition import partition
 from tonegap.split.parts import SplitAssignment
-from tonegap.split.scorable import check_scorable
+from tonegap.split.scorable import check_scorable, check_support, part_of
 from tonegap.split.unknown import UnknownTones, unknown_tones
 
 
@@ -100,21 +100,11 @@ def _seeds(task: Task) -> tuple[int, ...]:
     return task.seeds if task.seeded else task.seeds[:1]
 
 
-@dataclass(frozen=True, slots=True)
-class _Part:
-    labels: tuple[str, ...]
-    tones: tuple[str | None, ...]
-
-
 def _check_scorable(task: Task, made: SplitAssignment) -> None:
     rules = ScoringRules(made.classes, made.positive, None, task.min_support, task.scored_tones)
-    validation, test = (_part(made, name) for name in ("validation", "test"))
+    validation, test = (part_of(made, name) for name in ("validation", "test"))
     check_scorable(task.id, rules, task.selection_metric, validation, test)
-
-
-def _part(made: SplitAssignment, name: str) -> _Part:
-    rows = [i for i, part in enumerate(made.parts) if part == name]
-    return _Part(tuple(made.labels[i] or "" for i in rows), tuple(made.tones[i] for i in rows))
+    check_support(task.id, rules, task.primary_metric, test)
 
 
 def _no_class(task: Task, metadata: Metadata) -> dict[str, int]:

@@ -27,105 +27,106 @@ DRAWN_COLUMNS = ("image_id", "label", "tone", "malignant", "half")
 
 
 class MetadataColumn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One column that a task may use; the key of its table is its canonical name.
+    """One column that a task may use; the key of its table is its canonical name."""
 
-    `names`: other headers it has had in released files. `cells`: canonical cell -> spellings; where
-    given, any other cell is an error (an empty one aside).
-    """
-
-    names: tuple[str, ...] = ()
-    optional: bool = False
+    names: tuple[str, ...] = ()  # other headers it has had in released files
+    optional: bool = False  # whether a layout may lack it
+    # canonical cell to its spellings; where given, any other cell is an error (an empty one aside)
     cells: dict[str, tuple[str, ...]] = {}
 
 
 class Schema(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A historical layout of the metadata: the first whose `headers` are all there names it."""
 
-    name: str
-    headers: tuple[str, ...]
+    name: str  # what to call the layout
+    headers: tuple[str, ...]  # headers that it has
 
 
 class ToneAxis(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One annotation of tone; `unknown` are the cells that mean that nobody could tell."""
+    """One annotation of tone: types 1 to 6 or I to VI, or groups (12 or I-II, 34, 56)."""
 
-    column: str
+    column: str  # the column that has it
+    # cells that mean that nobody could tell; an empty one always does
     unknown: tuple[str, ...] = ()
-    labelled_by: str = ""
+    labelled_by: str = ""  # who annotated, for descriptions
 
 
 class Malignant(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which cells of which column say that a lesion is malignant."""
 
-    column: str
-    values: tuple[str, ...]
+    column: str  # the column that says so
+    values: tuple[str, ...]  # its cells that mean malignant
 
 
 class PublishedCounts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The counts that the source reported; `ids_sha256` is of the sorted ids, one a line."""
+    """The counts that the source reported, for `data check` and `data show`."""
 
-    source: str
-    rows: int
-    distinct: dict[str, int] = {}
-    counts: dict[str, dict[str, int]] = {}
-    empty: dict[str, int] = {}
-    ids_sha256: str = ""
-    order_sha256: str = ""  # of the ids in the order of the released file
+    source: str  # who reported them
+    rows: int  # number of images
+    distinct: dict[str, int] = {}  # column to its number of different cells
+    counts: dict[str, dict[str, int]] = {}  # column to the count of each cell
+    empty: dict[str, int] = {}  # column to its number of empty cells
+    ids_sha256: str = ""  # SHA-256 of the sorted ids, one a line
+    order_sha256: str = ""  # the same of the ids in the order of the released file
 
 
 class DrawnHalf(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A part of a drawn data set with tone shares of its own; shares are weights."""
+    """A part of a data set of phantoms with tone shares of its own."""
 
-    images: int
-    tones: dict[str, float]
+    images: int  # number of images
+    tones: dict[str, float]  # tone to its weight
 
 
 class PhantomDeclaration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A data set that the suite draws itself; `labels` maps each label to whether it is malignant."""
+    """A data set of phantoms that the suite makes itself."""
 
-    seed: int
-    size_px: int
-    id_prefix: str
-    labels: dict[str, bool]
-    halves: dict[str, DrawnHalf]
+    seed: int  # random seed
+    size_px: int  # side of an image in pixels
+    id_prefix: str  # what ids begin with
+    labels: dict[str, bool]  # label to whether it is malignant
+    halves: dict[str, DrawnHalf]  # name to a part with tone shares of its own
 
 
 MaskKind = Literal["background", "lesion", "marker", "ruler", "skin"]
 
 
 class DatasetFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`dataset.toml` as written, see benchmarks/README.md.
+    """`dataset.toml`: how to read a data set's metadata and find its images."""
 
-    `url`, `published_on` (ISO 8601), `labelled_by` and `limitations` are for descriptions; empty: not known.
-    """
-
-    title: str
-    source: str
-    licence: str
-    access: str
-    metadata: tuple[str, ...]  # names that the metadata CSV has had
-    id_column: str
-    label_column: str
-    file_names: tuple[str, ...]  # of an image, as patterns over columns: "{md5hash}.jpg"
-    columns: dict[str, MetadataColumn]
-    tones: dict[str, ToneAxis]
-    # Of masks, relative to the folder of the image or to the root; a drawn data set that declares them gets them drawn.
+    title: str  # its name for people
+    source: str  # who made it, where it is described
+    licence: str  # under what terms it may be used
+    access: str  # how somebody else gets a copy
+    # names that the metadata CSV may have; the first that is there is read
+    metadata: tuple[str, ...]
+    id_column: str  # the column of unique ids, taken as text
+    label_column: str  # the column of labels that cards and checks show
+    # an image's names as patterns over columns, best first: `"{md5hash}.jpg"`; `{file.stem}` is a cell without
+    # suffix
+    file_names: tuple[str, ...]
+    columns: dict[str, MetadataColumn]  # every column that a task may use
+    tones: dict[str, ToneAxis]  # annotations of tone by the name of their axis
+    # names of lesion masks, as `file_names`, below the image's folder or the root; phantoms get them made
     masks: tuple[str, ...] = ()
-    # What a level or colour ("#ff0000") of a mask means; empty: 0 to 4 in this order, or 0 and 255 (lesion).
+    # what a level or a colour (`"#ff0000"`) of a mask means; none: 0 to 4 in the order background, lesion, marker,
+    # ruler, skin, or 0 and 255 (lesion)
     mask_values: dict[MaskKind, tuple[int | str, ...]] = {}
-    # Masks are of other proportions than their images and mean the whole image.
+    # whether masks have other proportions than their images and mean the whole image
     mask_stretched: bool = False
-    # Folders below the root that hold the images, as patterns ("imgs_part_*"); empty: the one that holds most.
+    # folders below the root that hold the images, as patterns (`"imgs_part_*"`); none: the one that holds most
     image_folders: tuple[str, ...] = ()
-    # Columns whose equal cells say that images belong together (patient, lesion).
+    # columns whose equal cells say that images belong together (patient, lesion)
     groups: tuple[str, ...] = ()
+    # names of released layouts, for messages; the first whose headers are all there
     schemas: tuple[Schema, ...] = ()
-    malignant: Malignant | None = None
-    published: PublishedCounts | None = None
+    malignant: Malignant | None = None  # which images are malignant, for cards and checks
+    published: PublishedCounts | None = None  # counts that the source reported
+    # phantoms that the suite makes itself, in place of a download
     drawn: PhantomDeclaration | None = None
     url: str = ""  # of a page or paper about it
-    published_on: str = ""
-    labelled_by: str = ""
-    limitations: tuple[str, ...] = ()
+    published_on: str = ""  # when, as ISO 8601
+    labelled_by: str = ""  # who gave the labels
+    limitations: tuple[str, ...] = ()  # what a reader should know, a sentence each
 
 
 @dataclass(frozen=True, slots=True)

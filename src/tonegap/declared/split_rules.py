@@ -22,7 +22,7 @@ class _SplitRule(_Rule, frozen=True, forbid_unknown_fields=True, kw_only=True):
     A rule without a random state of its own is sampled again for every seed: the task is seeded.
     """
 
-    seeds: tuple[int, ...]
+    seeds: tuple[int, ...]  # the task's usual seeds; the first is the default
 
     @property
     def seeded(self) -> bool:
@@ -36,15 +36,11 @@ class _SplitRule(_Rule, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
 
 class RandomHoldout(_SplitRule, frozen=True, tag="random-holdout", kw_only=True):
-    """A random share is the test set: scikit-learn's `train_test_split` on rows in file order.
+    """A random share is the test set: scikit-learn's `train_test_split` on rows in file order."""
 
-    `stratify` names a metadata column whose values keep their shares ("" for none). `random_state`
-    is the published one; absent, the seed takes its place.
-    """
-
-    test_fraction: float
-    stratify: str = ""
-    random_state: int | None = None
+    test_fraction: float  # share of images to test on
+    stratify: str = ""  # a metadata column whose values keep their shares; empty for none
+    random_state: int | None = None  # the published one; absent, the seed takes its place
 
     @property
     def seeded(self) -> bool:
@@ -53,17 +49,13 @@ class RandomHoldout(_SplitRule, frozen=True, tag="random-holdout", kw_only=True)
 
 
 class RandomThreeWay(_SplitRule, frozen=True, tag="random-three-way", kw_only=True):
-    """A random share is held out, then halved into validation and test by the same call.
+    """A random share is held out, then halved into validation and test by the same call."""
 
-    `halving_state`: the random state of the second call, where it is not the first one's. With `sorted_ids` the calls
-    are made on the sorted ids, else on rows in file order.
-    """
-
-    held_out_fraction: float
-    random_state: int
-    stratify: str = ""
-    halving_state: int | None = None
-    sorted_ids: bool = False
+    held_out_fraction: float  # share of images held out
+    random_state: int  # of the first call
+    stratify: str = ""  # as in the random hold-out
+    halving_state: int | None = None  # of the second call, where it is another
+    sorted_ids: bool = False  # whether the calls are made on sorted ids, not on rows in file order
 
     @property
     def gives_validation(self) -> bool:
@@ -72,36 +64,29 @@ class RandomThreeWay(_SplitRule, frozen=True, tag="random-three-way", kw_only=Tr
 
 
 class ToneHoldout(_SplitRule, frozen=True, tag="tone-holdout", kw_only=True):
-    """Images of the tones in `train` are training images, all others test images.
+    """Images of some tones are training images, all others test images."""
 
-    `common` names a column: images with a value that is found on one side only are unused.
-    """
-
-    train: tuple[str, ...]
-    common: str = ""
+    train: tuple[str, ...]  # the tones to train on
+    common: str = ""  # a column: images with a value that is found on one side only are unused
 
 
 class DrawnValidation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A random share of the training images, published as validation images; by scikit-learn's `train_test_split`."""
 
-    fraction: float
-    random_state: int
-    stratify: str = ""
+    fraction: float  # share of the training images
+    random_state: int  # of the call
+    stratify: str = ""  # as in the random hold-out
 
 
 class TextHoldout(_SplitRule, frozen=True, tag="text-holdout", kw_only=True):
-    """Images whose cell in `column` contains the text `train` are training images, `test` test
-    images; an image with neither, an empty cell included, is unused.
+    """Images whose cell contains a text are training images, those with another text test images; others are unused."""
 
-    `common` as in the tone hold-out; a value of it that fewer than `at_least` images to train on have is unused as
-    well. `validation` is drawn from the training images that are left.
-    """
-
-    column: str
-    train: str
-    test: str
-    common: str = ""
-    at_least: int = 1
+    column: str  # the column to look in
+    train: str  # text of training images
+    test: str  # text of test images
+    common: str = ""  # as in the tone hold-out
+    at_least: int = 1  # a value of `common` that fewer images to train on have is unused as well
+    # validation images, sampled from the training images that are left
     validation: DrawnValidation | None = None
 
     @property
@@ -111,15 +96,12 @@ class TextHoldout(_SplitRule, frozen=True, tag="text-holdout", kw_only=True):
 
 
 class ValueHoldout(_SplitRule, frozen=True, tag="value-holdout", kw_only=True):
-    """Images whose cell in `column` is one of `train`, `validation` or `test`; all others are unused.
+    """A published column is taken as it is; an empty text stands for an empty cell."""
 
-    An empty text stands for an empty cell. A published column is taken as it is.
-    """
-
-    column: str
-    train: tuple[str, ...]
-    test: tuple[str, ...]
-    validation: tuple[str, ...] = ()
+    column: str  # the column
+    train: tuple[str, ...]  # its values of training images
+    test: tuple[str, ...]  # of test images
+    validation: tuple[str, ...] = ()  # of validation images
 
     @property
     def gives_validation(self) -> bool:
@@ -130,17 +112,16 @@ class ValueHoldout(_SplitRule, frozen=True, tag="value-holdout", kw_only=True):
 class ReferenceImages(_SplitRule, frozen=True, tag="reference-images", kw_only=True):
     """A few images of each class, light and dark, are set aside as references; pandas draws them.
 
-    The other light images are training images, the other dark ones test images. The dark references
-    join the training images where `dark_in_training`; light references are always unused. Each draw
-    starts from the seed anew: one per side `within = "class"` (pandas' grouped sample), or one per
-    class and tone `within = "class-and-tone"`.
+    The other light images are training images, the other dark ones test images; light references are always unused.
+    Each draw starts from the seed anew.
     """
 
-    light: tuple[str, ...]
-    dark: tuple[str, ...]
-    references: int
+    light: tuple[str, ...]  # light tones
+    dark: tuple[str, ...]  # dark tones
+    references: int  # images of each draw
+    # one draw per side and class (pandas' grouped sample), or per class and tone
     within: Literal["class", "class-and-tone"]
-    dark_in_training: bool
+    dark_in_training: bool  # whether the dark references join the training images
 
     @property
     def seeded(self) -> bool:
@@ -149,15 +130,14 @@ class ReferenceImages(_SplitRule, frozen=True, tag="reference-images", kw_only=T
 
 
 class GroupedHoldout(_SplitRule, frozen=True, tag="grouped-holdout", kw_only=True):
-    """Whole groups are the test set: images with an equal cell in any of `columns` (patient, lesion) stay together.
+    """Whole groups are the test set: images with an equal cell in a group column (patient, lesion) stay together.
 
-    `columns`: empty for all `groups` of the data set. The share is one of images, within `strata`, as near as whole
-    groups allow; groups are ranked by SHA-256, so no library decides.
+    Groups are ranked by SHA-256, so no library decides.
     """
 
-    test_fraction: float
-    strata: tuple[Stratum, ...] = ("tone", "class")
-    columns: tuple[str, ...] = ()
+    test_fraction: float  # share of images to test on, as near as whole groups allow
+    strata: tuple[Stratum, ...] = ("tone", "class")  # within which the share holds
+    columns: tuple[str, ...] = ()  # group columns; none: all `groups` of the data set
 
     @property
     def seeded(self) -> bool:
@@ -166,15 +146,15 @@ class GroupedHoldout(_SplitRule, frozen=True, tag="grouped-holdout", kw_only=Tru
 
 
 class GroupedKFold(_SplitRule, frozen=True, tag="grouped-k-fold", kw_only=True):
-    """Whole groups are shared out over `folds`, alike in `strata`; one fold is the test set.
+    """Whole groups are shared out over folds; one fold is the test set.
 
     Seed s tests on fold s modulo `folds` of shuffle s // `folds`: seeds 0 to 4 of five folds test on every image
-    once, seeds 5 to 9 once more after another shuffle. `columns` as in the grouped hold-out.
+    once, seeds 5 to 9 once more after another shuffle.
     """
 
-    folds: int
-    strata: tuple[Stratum, ...] = ("tone", "class")
-    columns: tuple[str, ...] = ()
+    folds: int  # number of folds
+    strata: tuple[Stratum, ...] = ("tone", "class")  # in which folds are alike
+    columns: tuple[str, ...] = ()  # as in the grouped hold-out
 
     @property
     def seeded(self) -> bool:
@@ -203,18 +183,19 @@ SplitRule = (
 
 
 class Carve(_Rule, frozen=True, tag="carve"):
-    """A share of the published training images, within strata named from outer to inner."""
+    """A share of the published training images, ranked by SHA-256."""
 
-    fraction: float = 0.1
+    fraction: float = 0.1  # share of the training images
+    # within which the share holds, from outer to inner
     strata: tuple[Stratum, ...] = ("tone", "class")
 
 
 class GroupedCarve(_Rule, frozen=True, tag="grouped-carve"):
-    """A share of the published training images in whole groups; `columns` as in the grouped hold-out."""
+    """A share of the published training images in whole groups."""
 
-    fraction: float = 0.1
-    strata: tuple[Stratum, ...] = ("tone", "class")
-    columns: tuple[str, ...] = ()
+    fraction: float = 0.1  # share of the training images
+    strata: tuple[Stratum, ...] = ("tone", "class")  # within which the share holds
+    columns: tuple[str, ...] = ()  # as in the grouped hold-out
 
 
 class PublishedValidation(_Rule, frozen=True, tag="published"):

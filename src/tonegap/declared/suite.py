@@ -20,56 +20,51 @@ _DEVICE = "cpu"  # what a suite runs on unless the command line says otherwise
 
 
 class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What one stage may take: wall seconds, MiB of memory, MiB of output."""
+    """What one stage may take."""
 
-    timeout_s: int = 24 * 3600
-    memory_mib: int = 16384
-    output_mib: int = 20480
+    timeout_s: int = 24 * 3600  # wall seconds
+    memory_mib: int = 16384  # MiB of memory
+    output_mib: int = 20480  # MiB of output
 
 
 class EntryRows(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Entries of a suite: every method × baseline × backbone named here.
+    """Entries of a suite: every method × baseline × backbone named here."""
 
-    `backbones` may be empty where the baselines have no such parameter. `variant` names a parameter
-    set that differs from another row of the same three. `tasks`: those of the suite that are asked; empty for all.
-    """
-
-    methods: tuple[str, ...]
-    baselines: tuple[str, ...]
+    methods: tuple[str, ...]  # folders of `methods/`
+    baselines: tuple[str, ...]  # folders of `baselines/`
+    # networks; may be empty where the baselines have no such parameter
     backbones: tuple[str, ...] = ()
-    tasks: tuple[str, ...] = ()
-    variant: str = ""
-    method_parameters: dict[str, Parameter] = {}
-    baseline_parameters: dict[str, Parameter] = {}
+    tasks: tuple[str, ...] = ()  # those of the suite that are asked; none: all
+    variant: str = ""  # names a parameter set that differs from another row of the same three
+    method_parameters: dict[str, Parameter] = {}  # parameters of these methods
+    baseline_parameters: dict[str, Parameter] = {}  # parameters of these baselines
 
 
 class QualitySpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What measures a suite's synthetic images: a feature extractor and its parameters."""
 
-    extractor: str
-    parameters: dict[str, Parameter] = {}
+    extractor: str  # a folder of `extractors/`
+    parameters: dict[str, Parameter] = {}  # its parameters
 
 
 class SuiteFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A suite's TOML file.
+    """A suite's TOML file: a list of entries over a list of tasks and seeds."""
 
-    `seeds` is a list, or "published" for each task's own. `parameters` maps `baselines` or `methods`
-    (all that have a parameter of that name) or `baselines/NAME` (one) to values; an entry's own win.
-    Without `quality` a quality sheet has only what needs no features. `subset` thins each task to about so
-    many images; its results rank among themselves alone.
-    `numerics` "portable" gives the same bytes on every x86 processor with AVX2, on one thread of the CPU.
-    """
-
-    title: str
-    about: str
-    tasks: tuple[str, ...]
-    seeds: tuple[int, ...] | Literal["published"]
-    entries: tuple[EntryRows, ...]
+    title: str  # its name for people
+    about: str  # what it compares
+    tasks: tuple[str, ...]  # tasks, as `DATASET/NAME`
+    seeds: tuple[int, ...] | Literal["published"]  # a list, or `"published"` for each task's own
+    entries: tuple[EntryRows, ...]  # what is compared
+    # by `baselines` or `methods` (all that have a parameter of that name) or `baselines/NAME` (one); an entry's own
+    # win
     parameters: dict[str, dict[str, Parameter]] = {}
-    limits: Limits = Limits()
-    threads: int = 1
+    limits: Limits = Limits()  # what one stage may take
+    threads: int = 1  # threads of one stage
+    # `"portable"`: the same bytes on every x86 processor with AVX2, on one thread of the CPU
     numerics: Numerics = "native"
+    # thins each task to about so many images; its results rank among themselves alone
     subset: int | None = None
+    # what measures synthetic images; absent: only what needs no features
     quality: QualitySpec | None = None
 
 

@@ -39,24 +39,25 @@ UNSEEDED = "published"
 class PositiveWhere(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The positive classes are those whose images have this value in another column."""
 
-    column: str
-    value: str
+    column: str  # the other column
+    value: str  # its cell
 
 
 class Labels(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The classes: the cells of a column, renamed.
 
-    `classes` is a list (images of other labels are unused) or "all": every label that an image of the partitions
-    has, sorted; a blank cell and `nan` are none. A label that differs from a class in spelling alone is refused,
-    unless `rename` maps it or `exclude` names it (cells whose images are unused). `positive` (or
-    `positive_where`) names the classes that together are the event of sensitivity and specificity.
+    A label that differs from a class in spelling alone is refused, unless it is renamed or excluded.
     """
 
-    column: str
+    column: str  # the column of labels
+    # a list (images of other labels are unused), or `"all"`: every label of an image in use, sorted; a blank cell
+    # and `nan` are none
     classes: tuple[str, ...] | Literal["all"] = "all"
-    rename: dict[str, str] = {}
-    exclude: tuple[str, ...] = ()
+    rename: dict[str, str] = {}  # cell to the class it counts as
+    exclude: tuple[str, ...] = ()  # cells whose images are unused
+    # the classes that together are the event of sensitivity, specificity and AUC
     positive: tuple[str, ...] = ()
+    # names those classes by another column, in place of `positive`
     positive_where: PositiveWhere | None = None
 
 
@@ -68,69 +69,72 @@ class Tones(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     images of them train as any other and are tested in the scores over all images alone.
     """
 
-    axis: str
+    axis: str  # the data set's tone axis
+    # the tones to score, light to dark; where they are groups, types count by their group
     scored: tuple[str, ...]
+    # whether images of unknown tone train and count in the scores over all images
     keep_unknown: bool = True
+    # tones of which there are too few images to score; they train, and are tested in the scores over all images
+    # alone
     not_scored: tuple[str, ...] = ()
 
 
 class SelectionRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The metric that picks an epoch, and the rule by which the paper did it."""
 
+    # picks an epoch: accuracy, balanced_accuracy, auc or worst_tone_accuracy
     metric: str = "accuracy"
+    # how the paper picked it, for its table
     published: Literal["validation", "last", "test-oracle"] = "validation"
 
 
 class ScoreSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Fewer images than `min_support` leave a score undefined; `primary` is the metric to rank by."""
+    """What leaves a score undefined, and what ranks."""
 
-    min_support: int = 5
-    primary: str = "accuracy"
+    min_support: int = 5  # fewer images, of a tone or of its class, leave a score undefined
+    primary: str = "accuracy"  # the metric to rank by
 
 
 class LeakRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What of the known leaks a task keeps as published.
+    """What of the known leaks a task keeps as published."""
 
-    `methods_see_duplicates`: methods see training images that have a copy among the validation or test
-    images; otherwise these are withheld from them. `methods_see_groups`: the same of training images that belong
-    to a patient or lesion (the data set's `groups`) of a validation or test image.
-    """
-
+    # whether methods see training images that have a copy among the validation or test images
     methods_see_duplicates: bool = False
+    # whether they see training images of a patient or lesion (the data set's `groups`) of a validation or test
+    # image
     methods_see_groups: bool = False
 
 
 class Pin(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The partitions of one seed as they must be.
+    """The partitions of one seed as they must be; `tonegap split --pin` writes it.
 
-    SHA-256 of the sorted ids, one a line: of all rows (`ids`) and of each partition. `assignment`:
-    base64 of zlib of one byte for each sorted id, its partition's place in PARTITIONS. The ids
-    themselves are not stored: they belong to the data set. `made_with`: the libraries that made it.
+    Ids themselves are not stored: they belong to the data set.
     """
 
-    ids: str
-    train: str
-    validation: str
-    test: str
-    unused: str
+    ids: str  # SHA-256 of all sorted ids, one a line
+    train: str  # the same of the training images
+    validation: str  # of the validation images
+    test: str  # of the test images
+    unused: str  # of the images not used
+    # base64 of zlib of one byte for each sorted id: its partition's place in train, validation, test, unused
     assignment: str
-    made_with: str = ""
+    made_with: str = ""  # the libraries that made it
 
 
 class TaskFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A task's TOML file as written, see benchmarks/README.md."""
+    """`tasks/NAME.toml`: one question put to a data set."""
 
-    title: str
-    about: str
-    labels: Labels
-    tones: Tones
-    split: SplitRule
-    validation: ValidationRule
-    paper: str = ""
-    selection: SelectionRule = SelectionRule()
-    scores: ScoreSettings = ScoreSettings()
-    leaks: LeakRules = LeakRules()
-    pins: dict[str, Pin] = {}
+    title: str  # its name for people
+    about: str  # what is asked, and how it differs from the paper's
+    labels: Labels  # the classes
+    tones: Tones  # the tones
+    split: SplitRule  # training and test images; its `rule` names one of those below
+    validation: ValidationRule  # validation images; its `rule` names one of those below
+    paper: str = ""  # the paper whose split it is
+    selection: SelectionRule = SelectionRule()  # how an epoch is picked
+    scores: ScoreSettings = ScoreSettings()  # support and ranking
+    leaks: LeakRules = LeakRules()  # what methods see
+    pins: dict[str, Pin] = {}  # a pin by seed, or `published` where the seed moves no image
 
 
 @dataclass(frozen=True, slots=True)

@@ -97,6 +97,15 @@ def no_counts(tone: str, rules: ScoringRules) -> ToneCounts:
     )
 
 
+def truth_counts(tone: str, y: IntArray, rules: ScoringRules) -> ToneCounts:
+    """Counts of a tone's images [n] as if each were recognised: what a formula divides by is known before training."""
+    positive = event_truth(y, rules)
+    confusion = np.diag(np.bincount(y, minlength=len(rules.classes)))
+    return replace(
+        no_counts(tone, rules), confusion=confusion, events=_two_by_two(positive, positive)
+    )
+
+
 def event_truth(y: IntArray, rules: ScoringRules) -> BoolArray:
     """Whether each image is positive, [n, m]."""
     return np.stack([np.isin(y, event.members) for event in rules.events], axis=-1)

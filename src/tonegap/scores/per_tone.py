@@ -130,7 +130,12 @@ _METRICS = {
 
 def score_tone(metric: str, c: ToneCounts, rules: ScoringRules) -> Outcome:
     """A metric over one tone's counts; undefined below `min_support` or without an event."""
+    return lacking(metric, c, rules) or _METRICS[metric].value(c)
+
+
+def lacking(metric: str, c: ToneCounts, rules: ScoringRules) -> Undefined | None:
+    """Why a metric cannot be had from one tone's counts, whatever is predicted; None where it can."""
     formula = _METRICS[metric]
     if formula.needs_event and not rules.positive:
         return Undefined(NO_EVENT)
-    return shortage(formula.needs(c, rules), rules.min_support) or formula.value(c)
+    return shortage(formula.needs(c, rules), rules.min_support)

@@ -23,7 +23,7 @@ from tonegap.split.leaks import crossing_groups, group_leaks, leaked_by_tone
 from tonegap.split.partition import partition
 from tonegap.split.parts import SplitAssignment
 from tonegap.split.rows import axis_tones
-from tonegap.split.scorable import check_scorable
+from tonegap.split.scorable import check_scorable, check_support, part_of
 from tonegap.split.subset import thinned
 from tonegap.split.view import PartitionImages, TaskView
 
@@ -83,6 +83,9 @@ def task_view(
     if missing and not (allow_missing and all(part.ids for part in rows.values())):
         raise _missing_error(task, made, data, missing)
     _check_scorable(task, made, data, rows)
+    if made is whole:  # of a subset some scores are undefined, and its results say so
+        where = f"{data.metadata.path.parent}: {task.id}"
+        check_support(where, _rules(task, made), task.primary_metric, part_of(made, "test"))
     return TaskView(
         task=task.id,
         split_seed=seed,
@@ -122,12 +125,17 @@ def _leaks(made: SplitAssignment, data: LoadedData) -> Leaks:
     return Leaks(len(crossing), sum(by_tone.values()), dict(sorted(by_tone.items())), crossed)
 
 
+def _rules(task: Task, made: SplitAssignment) -> ScoringRules:
+    return ScoringRules(made.classes, made.positive, None, task.min_support, task.scored_tones)
+
+
 def _check_scorable(
     task: Task, made: SplitAssignment, data: LoadedData, rows: Mapping[str, PartitionImages]
 ) -> None:
-    rules = ScoringRules(made.classes, made.positive, None, task.min_support, task.scored_tones)
     where = f"{data.metadata.path.parent}: {task.id}"
-    check_scorable(where, rules, task.selection_metric, rows["validation"], rows["test"])
+    check_scorable(
+        where, _rules(task, made), task.selection_metric, rows["validation"], rows["test"]
+    )
 
 
 def _rows(made: SplitAssignment, part: str, data: LoadedData) -> PartitionImages:

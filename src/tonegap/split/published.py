@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import assert_never
 
+from tonegap.data.metadata import first_three
 from tonegap.declared.split_rules import (
     GroupedHoldout,
     GroupedKFold,
@@ -104,9 +105,16 @@ def _halves(
             stratify=np.asarray([cells[i] for i in places]) if cells else None,
         )
     except ValueError as e:
+        alone = [repr(cell) for cell, n in Counter(cells[i] for i in places).items() if n == 1]
+        why = (
+            f"{first_three(sorted(alone))} of {stratify} has one image, which cannot be on both sides; leave it out "
+            "(labels.exclude) or stratify by another column"
+            if cells and alone
+            else str(e)
+        )
         raise BadSplit(
             f"{rows.metadata.path}: {len(places)} images cannot be split with a share of "
-            f"{test_fraction:g} held out: {e}"
+            f"{test_fraction:g} held out: {why}"
         ) from None
     return first.tolist(), second.tolist()
 

@@ -4,16 +4,21 @@ The same functions decide that score the predictions afterwards.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
 from tonegap.errors import BadSplit
+from tonegap.scores.counts import truth_counts
 from tonegap.scores.metrics import tones_to_score
+from tonegap.scores.per_tone import lacking
 from tonegap.scores.predictions import Labelled
 from tonegap.scores.rules import ScoringRules
 from tonegap.scores.selection import epoch_values
+from tonegap.scores.tables import metric_named
 from tonegap.scores.undefined import Undefined
+from tonegap.split.parts import SplitAssignment
 
 
 class LabelledImages(Protocol):
@@ -41,6 +46,36 @@ def check_scorable(
                 f"{where}: no epoch can be selected by {metric} on the {name} images: {values.reason}; "
                 "choose another selection.metric, another split or more images"
             )
+
+
+def check_support(where: str, rules: ScoringRules, metric: str, test: LabelledImages) -> None:
+    """Raises BadSplit where a scored tone has too few test images for the metric that ranks: its worst tone and gap
+    would be undefined, and no entry ranked, after everything was trained.
+    """
+    by = (
+        metric if metric_named(metric).per_tone else "accuracy"
+    )  # what compares tones needs images of each
+    place = {name: i for i, name in enumerate(rules.classes)}
+    for tone in rules.tones or ():
+        rows = zip(test.labels, test.tones, strict=True)
+        y = np.array([place[label] for label, other in rows if other == tone], np.int64)
+        if short := lacking(by, truth_counts(tone, y, rules), rules):
+            raise BadSplit(
+                f"{where}: nothing could be ranked by {metric} on the test images: {short.reason}; name the tone in "
+                "tones.not_scored, score groups of tones, lower scores.min_support, or choose another split or metric"
+            )
+
+
+def part_of(made: SplitAssignment, name: str) -> LabelledImages:
+    """Labels and tones of one partition."""
+    rows = [i for i, part in enumerate(made.parts) if part == name]
+    return _Part(tuple(made.labels[i] or "" for i in rows), tuple(made.tones[i] for i in rows))
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    labels: tuple[str, ...]
+    tones: tuple[str | None, ...]
 
 
 def _called_alike(part: LabelledImages, classes: tuple[str, ...]) -> Labelled:

@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 
 import msgspec
 
-from tonegap.data.metadata import Metadata
+from tonegap.data.metadata import Metadata, malignant_flags
+from tonegap.declared.dataset import Dataset
 from tonegap.declared.task import Task
 from tonegap.split.rows import SelectedRows, positive_classes, rows_of
 
@@ -19,13 +20,13 @@ _SHOWN = 6
 
 @dataclass(frozen=True, slots=True)
 class UnknownTones:
-    """How many images of each class have a tone and have none, and whether the task keeps these.
+    """How many images of each class have a tone and have none, and whether the task keeps these; None: no task asks.
 
     `moved`: how leaving them out moves the class balance, in words; "" where it hardly does.
     """
 
     by_class: Mapping[str, tuple[int, int]]
-    kept: bool
+    kept: bool | None
     moved: str
 
     @property
@@ -39,10 +40,10 @@ class UnknownTones:
         without = sorted(self.by_class.items(), key=lambda item: (-item[1][1], item[0]))
         listed = [f"{name} {n:,} of {known + n:,}" for name, (known, n) in without]
         more = ", …" if len(listed) > _SHOWN else ""
-        what = "kept" if self.kept else "left out"
+        what = {True: ", kept", False: ", left out", None: ""}[self.kept]
         n_all = sum(map(sum, self.by_class.values()))
         return (
-            f"images of unknown tone: {self.n:,} of {n_all:,}, {what} "
+            f"images of unknown tone: {self.n:,} of {n_all:,}{what} "
             f"({', '.join(listed[:_SHOWN])}{more})"
         )
 
@@ -50,11 +51,27 @@ class UnknownTones:
 def unknown_tones(task: Task, metadata: Metadata) -> UnknownTones:
     """The classes of a task crossed with unknown tone. Raises BadSplit where its rows cannot be told."""
     every = rows_of(_keeping(task), metadata)
-    counts = Counter(zip(every.classes, (tone is None for tone in every.tones), strict=True))
-    names = sorted(set(every.classes))
-    by_class = {name: (counts[name, False], counts[name, True]) for name in names}
+    by_class = _crossed(every.classes, every.tones)
     kept = task.file.tones.keep_unknown
-    return UnknownTones(by_class, kept, _moved(by_class, kept, _events(task, every, names)))
+    return UnknownTones(by_class, kept, _moved(by_class, kept, _events(task, every, by_class)))
+
+
+def unknown_labels(dataset: Dataset, metadata: Metadata) -> dict[str, UnknownTones]:
+    """The labels of a data set crossed with unknown tone on each of its axes, whatever its tasks ask."""
+    labels = metadata.columns[dataset.file.label_column]
+    flags = ["malignant" if flag else "" for flag in malignant_flags(dataset, metadata)]
+    found = {}
+    for axis, tones in metadata.tones.items():
+        by_label = _crossed(labels, tones)
+        malignant = {name: n for name, n in _crossed(flags, tones).items() if name}
+        found[axis] = UnknownTones(by_label, None, _moved(by_label, None, malignant or by_label))
+    return found
+
+
+def _crossed(names: Sequence[str], tones: Sequence[str | None]) -> dict[str, tuple[int, int]]:
+    """How many images of each name have a tone and have none; names sorted."""
+    counts = Counter(zip(names, (tone is None for tone in tones), strict=True))
+    return {name: (counts[name, False], counts[name, True]) for name in sorted(set(names))}
 
 
 def _keeping(task: Task) -> Task:
@@ -62,26 +79,34 @@ def _keeping(task: Task) -> Task:
     return replace(task, file=msgspec.structs.replace(task.file, tones=tones))
 
 
-def _events(task: Task, rows: SelectedRows, names: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """The classes whose share is looked at: the positive ones together, or each by itself."""
-    positive = positive_classes(task, rows, names)
-    return {" or ".join(positive): positive} if positive else {name: (name,) for name in names}
+def _events(
+    task: Task, rows: SelectedRows, by_class: Mapping[str, tuple[int, int]]
+) -> Mapping[str, tuple[int, int]]:
+    """The classes whose share is looked at, with and without a tone: the positive ones together, or each by itself."""
+    positive = positive_classes(task, rows, list(by_class))
+    if not positive:
+        return by_class
+    known, unknown = (
+        sum(pair) for pair in zip(*(by_class[name] for name in positive), strict=True)
+    )
+    return {" or ".join(positive): (known, unknown)}
 
 
 def _moved(
-    by_class: Mapping[str, tuple[int, int]], kept: bool, events: Mapping[str, tuple[str, ...]]
+    by_class: Mapping[str, tuple[int, int]],
+    kept: bool | None,
+    events: Mapping[str, tuple[int, int]],
 ) -> str:
-    known = sum(with_tone for with_tone, _ in by_class.values())
-    n_all = known + sum(without for _, without in by_class.values())
-    if not known or known == n_all:
+    known, unknown = (sum(pair) for pair in zip(*by_class.values(), strict=True))
+    n_all = known + unknown
+    if not known or not unknown:
         return ""
     moves = []
-    for event, classes in events.items():
-        here = [by_class[name] for name in classes]
-        before, after = sum(map(sum, here)) / n_all, sum(with_tone for with_tone, _ in here) / known
+    for event, (with_tone, without) in events.items():
+        before, after = (with_tone + without) / n_all, with_tone / known
         moves.append((abs(after - before), event, before, after))
     size, event, before, after = max(moves)
     if size < _MOVES:
         return ""
-    verb = "leaving them out would move" if kept else "leaving them out moves"
+    verb = "leaving them out moves" if kept is False else "leaving them out would move"
     return f"{verb} {event} from {100 * before:.1f} to {100 * after:.1f} % of images"

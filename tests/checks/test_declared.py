@@ -1,0 +1,79 @@
+"""`tonegap check` where a data set's rows lie beside its declaration: a task that cannot be scored is a problem."""
+
+from pathlib import Path
+
+import pytest
+
+from tonegap.checks.declared import check_rooms
+
+DATASET = """\
+title = "Own"
+source = "own"
+licence = "none"
+access = "ask"
+metadata = ["rows.csv"]
+id_column = "image_id"
+label_column = "label"
+file_names = ["{image_id}.png"]
+[columns]
+image_id = {}
+label = {}
+tone = {}
+half = {}
+[tones.tone]
+column = "tone"
+"""
+TASK = """\
+title = "T"
+about = "T."
+[labels]
+column = "label"
+classes = ["no", "yes"]
+[tones]
+axis = "tone"
+scored = ["I", "VI"]
+[split]
+rule = "value-holdout"
+seeds = [0]
+column = "half"
+train = ["a"]
+test = ["b"]
+[validation]
+rule = "carve"
+fraction = 0.5
+[scores]
+min_support = 2
+"""
+
+
+def problems(root: Path, tones_of_test: str) -> list[str]:
+    """Of eight training images of both classes and both tones, and test images of the given tones."""
+    folder = root / "benchmarks" / "own"
+    (folder / "tasks").mkdir(parents=True)
+    (folder / "dataset.toml").write_text(DATASET)
+    (folder / "tasks" / "t.toml").write_text(TASK)
+    rows = [("no", "I", "a"), ("yes", "I", "a"), ("no", "VI", "a"), ("yes", "VI", "a")] * 2
+    rows += [("yes", tone, "b") for tone in tones_of_test.split()]
+    lines = [f"i{n},{','.join(row)}" for n, row in enumerate(rows)]
+    (folder / "rows.csv").write_text("\n".join(["image_id,label,tone,half", *lines]) + "\n")
+    return [f"{p.where}: {p.text}" for p in check_rooms(root)]
+
+
+def test_two_test_images_of_each_tone_are_enough(tmp_path: Path) -> None:
+    assert problems(tmp_path, "I I VI VI") == []
+
+
+@pytest.mark.parametrize(
+    ("tones", "words"),
+    [
+        ("I I VI", "VI has 1 image (min_support 2)"),
+        ("I I", "VI has 0 images (min_support 2)"),
+        ("I I VI VI III", "test images have the tones III, which are not among the tones to score"),
+    ],
+)
+def test_a_task_that_cannot_be_scored_is_named_before_anything_runs(
+    tmp_path: Path, tones: str, words: str
+) -> None:
+    (found,) = problems(tmp_path, tones)
+    assert found.startswith("benchmarks/own/tasks/t.toml: ")
+    assert words in found
