@@ -68,7 +68,7 @@ def command(
     root = find_root(suite_root)
     asked = read_task(root, task)
     number = asked.seeds[0] if seed is None else seed
-    metadata = _metadata(root, asked.dataset_id, data_root)
+    metadata = metadata_of(root, asked.dataset_id, data_root)
     key = asked.pin_key(number)
     if listed and not (pin and isinstance(asked.file.split, PinnedList) and not asked.file.pins):
         raise BadRequest(
@@ -90,7 +90,7 @@ def command(
     _write(made.ids, made.parts)
 
 
-def _metadata(root: Path, dataset_id: str, data_root: Path | None) -> "Metadata":
+def metadata_of(root: Path, dataset_id: str, data_root: Path | None) -> "Metadata":
     """The metadata of the user's copy, or of the suite's own phantoms. Raises BadRequest."""
     from tonegap.data.metadata import own_root, read_metadata
     from tonegap.declared.dataset import read_dataset
