@@ -99,7 +99,7 @@ def _tests(
         totals = (int(low), int(high or low))
     of = "one test set" if sets == 1 else f"the mean of {sets} test sets"
     known = ", ".join([*images, *([f"{total} in all"] if total else [])]) or "not said"
-    assumed = f"a cell is of {of}, images: {known}; rounded to the last digit"
+    assumed = f"a cell is of {of}, images: {known}; every image of one of the tones shown; rounded to the last digit"
     return AssumedSets(assumed, sets=sets, images=by_column, totals=totals, training=training or 0)
 
 

@@ -25,6 +25,7 @@ COMMANDS = {
     "report": "Leaderboard and comparison of finished runs.",
     "paper": "A paper's tables, reported against reproduced.",
     "audit-table": "Can the numbers of anybody's table be, and what does chance give?",
+    "power": "How many images show a difference, and what a test set can show.",
     "bundle": "The results of a suite as one archive that anybody can check.",
     "verify": "Every number of a bundle, computed again.",
     "submit": "External submissions: a bundle that verifies, or predictions with a card.",

@@ -7,6 +7,7 @@ from tonegap.report.exports.base import File
 from tonegap.report.grid import GridCell, table_grid
 from tonegap.report.notes import border_note, event_note, images_note
 from tonegap.report.phrases import answer, metric_label, ranking_rule, report_title, table_title
+from tonegap.report.power_text import table_reach
 from tonegap.report.quality_lines import SUMMARY_ABOUT, SUMMARY_HEADER, set_lines
 from tonegap.results.board import Leaderboard
 from tonegap.results.model import MARKS, LeaderboardTable
@@ -51,6 +52,12 @@ def _table_parts(board: Leaderboard, table: LeaderboardTable) -> list[str]:
     if grid.notes:
         parts.append("\n".join(f"{i}. {_text(note)}" for i, note in enumerate(grid.notes, 1)))
     parts.append(_text(border_note(table)))
+    shows = table_reach(table)
+    if shows:
+        parts += [
+            "### What this test set can show",
+            "\n".join(f"- {_text(line)}" for line in shows),
+        ]
     return parts + _claims(board, table) + _sets(board, table)
 
 

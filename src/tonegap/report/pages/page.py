@@ -24,6 +24,7 @@ from tonegap.report.phrases import (
     spread,
     table_title,
 )
+from tonegap.report.power_text import table_reach
 from tonegap.results.board import Leaderboard
 from tonegap.results.model import Difference, LeaderboardTable, Mean, Row
 from tonegap.scores.tables import metric_named
@@ -96,6 +97,7 @@ class PageTable:
     details: tuple[Details, ...]
     n_without_details: int
     data: tuple[DataNote, ...]
+    shows: tuple[str, ...]
     payload: str
 
 
@@ -134,6 +136,7 @@ def page_table(board: Leaderboard, table: LeaderboardTable, number: int) -> Page
         details=tuple(entry_details(row, f"t{number}-entry-{i}") for i, row in enumerate(detailed)),
         n_without_details=len(table.all_rows) - len(detailed),
         data=data_notes(table),
+        shows=table_reach(table),
         payload=table_payload(table, pages),
     )
 

@@ -10,7 +10,7 @@ from tonegap.declared.paper import AssumedSets, PaperFile, PaperTable, parse_rep
 from tonegap.results.papers import audit_chance, audit_counts
 from tonegap.results.papers.audit_reading import IMPOSSIBLE, Finding, read_rows
 
-_UNDECLARED = AssumedSets("nothing is declared of the test images")
+_UNDECLARED = AssumedSets("every image is of one of the tones shown; nothing else is declared")
 
 
 def audit_paper(

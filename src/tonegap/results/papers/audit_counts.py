@@ -135,9 +135,10 @@ def _least_misfits(
 
 def _one_set(r: Reading) -> None:
     """Whether a row said to be a mean of test sets is what one alone gives; or whether one set can have its ratios."""
-    if not (2 <= len(r.tones) <= 3):
+    # Sizes that were found are the likeliest, not the only ones: they contradict nothing.
+    if not (2 <= len(r.tones) <= 3) or (r.sizes and r.tests.sets == 1):
         return
-    known = [r.tests.images.get(name, 0) for name in r.tones] if not r.sizes else list(r.sizes)
+    known = [r.tests.images.get(name, 0) for name in r.tones]
     known = known if all(known) else []
     totals = (sum(known),) if known else _range(r.tests.totals)
     if not totals or totals[-1] > _MOST_SEARCHED:
@@ -148,6 +149,8 @@ def _one_set(r: Reading) -> None:
             continue
         # A single set has no spread: cells are tested by their values.
         mean, pqd = r.one(row.name, "accuracy"), r.one(row.name, "pqd")
+        if known and _others(r, sum(known)):
+            mean = None
         r.fits[row.name] = could.one_sets(tones, totals, mean, pqd, known)
         if r.tests.sets == 1 and not r.fits[row.name] and not _flagged(r, row.name):
             why = f"no test set of {_span(totals)} images gives its accuracies and PQD together"
@@ -347,6 +350,12 @@ def _f1(r: Reading) -> None:
     r.say("F1 denominators", "possible", why, p=p)
 
 
+def _others(r: Reading, n: int) -> int:
+    """Images that the overall score holds beside the n of the tones shown, as far as its own number is known."""
+    whole = r.columns("accuracy", by_tone=False)
+    return max(r.tests.images.get(whole[0], n) - n, 0) if len(whole) == 1 else 0
+
+
 def _weighted(r: Reading) -> None:
     """Whether the score over all images is a mean of those by tone."""
     for row in r.rows if r.tests.sets == 1 else ():
@@ -368,11 +377,14 @@ def _weighted(r: Reading) -> None:
                 )
             continue
         low, high = could.weighted_range(list(shown.values()), n)
+        others = _others(r, sum(n))
+        low, high = (x * sum(n) / (sum(n) + others) for x in (low, high))
+        high += others / (sum(n) + others)
         if mean.low <= high and low <= mean.high:
             continue
         why = f"images of known tone give {share_text(low, mean)} to {share_text(high, mean)}"
-        if r.tests.unknown:
-            right = could.counts_of(mean, sum(n) + r.tests.unknown)
+        right = could.counts_of(mean, sum(n) + r.tests.unknown)
+        if r.tests.unknown and right:
             ends = (right[0] - round(high * sum(n)), right[-1] - round(low * sum(n)))
             of_unknown = [share_text(min(max(e / r.tests.unknown, 0), 1), mean) for e in ends]
             why += f"; with {r.tests.unknown} images of unknown tone, these have {' to '.join(of_unknown)}"

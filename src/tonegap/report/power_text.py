@@ -1,0 +1,104 @@
+"""What a test set can and cannot show, in sentences and as a table; used by `tonegap power` and by each task's page."""
+
+from collections.abc import Sequence
+
+from tonegap.results.model import LeaderboardTable
+from tonegap.scores.evidence.power import (
+    Reach,
+    half_width,
+    images_for_entries,
+    images_for_gap,
+    images_for_two,
+    reach,
+)
+
+CORRELATION = 0.7
+SILENT = "no statement possible"
+_HEADER = ("tone", "images", "95 % half-width", "found if lower by", "two entries differ by")
+
+
+def needed_lines(p: float, difference: float, correlation: float) -> list[tuple[str, str]]:
+    """How many images of each tone show a difference with a chance of 80 %, by question."""
+
+    def gap(tones: int) -> str:
+        n = images_for_gap(p, difference, tones)
+        return "more than 100,000" if n is None else f"about {float(f'{n:.2g}'):,.0f}"
+
+    paired = [f"{images_for_entries(p, difference, correlation, gaps=g):,}" for g in (1, 2)]
+    return [
+        ("two tones, one entry", f"{images_for_two(p, difference):,}"),
+        ("gap of three tones, one of them lower", gap(3)),
+        ("gap of six tones, one of them lower", gap(6)),
+        (f"two entries in one tone, correlation {correlation:g}", paired[0]),
+        (f"difference of two entries' gaps, correlation {correlation:g}", paired[1]),
+    ]
+
+
+def reach_table(found: Sequence[Reach]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Header and a line for each tone."""
+    return _HEADER, [
+        (r.tone, f"{r.n:,}", _points(r.width, "±"), _points(r.lower), _points(r.entries))
+        if not r.silent
+        else (r.tone, f"{r.n:,}", _points(r.width, "±"), SILENT, "")
+        for r in found
+    ]
+
+
+def _points(value: float | None, sign: str = "") -> str:
+    return "–" if value is None or value != value else f"{sign}{100 * value:.0f} points"
+
+
+def reach_sentences(found: Sequence[Reach], p: float) -> list[str]:
+    """What the test images can show at a score of p, and what they cannot."""
+    spoken = [r for r in found if not r.silent]
+    lines = []
+    if spoken:
+        least = max(spoken, key=lambda r: r.width)
+        reaches = f"a 95 % interval reaches ±{100 * least.width:.0f} points in {least.tone} ({least.n:,} images)"
+        lines.append(f"At an accuracy of {100 * p:.0f} %, {reaches}.")
+    lower = [100 * r.lower for r in spoken if r.lower is not None]
+    if lower:
+        below = f"One tone must lie {_between(lower)} points below the others"
+        lines.append(f"{below} for the gap to be found (in four of five such test sets).")
+    if spoken:
+        apart = f"Two entries must differ by {_between([100 * r.entries for r in spoken])} points in a tone"
+        lines.append(
+            f"{apart} to be found significantly different there, if they are right together with correlation "
+            f"{CORRELATION}."
+        )
+    for r in found:
+        if r.silent:
+            images = f"{r.n:,} images, ±{100 * r.width:.0f} points" if r.n else "no image"
+            lines.append(f"{r.tone}: {SILENT} ({images}).")
+    return lines
+
+
+def _between(values: Sequence[float]) -> str:
+    low, high = f"{min(values):.0f}", f"{max(values):.0f}"
+    return low if low == high else f"{low} to {high}"
+
+
+def table_reach(table: LeaderboardTable) -> tuple[str, ...]:
+    """What a leaderboard's test images can show at the best accuracy in it; empty without results.
+
+    Over the tones of the axis that ranks and those that the task does not score.
+    """
+    selection, axis, _ = table.ranked
+    view = (selection, axis, "accuracy")
+    rows = [row for row in table.rows if view in row.views and row.views[view].scores.tones]
+    means = [row.views[view].scores.overall.value for row in rows]
+    values = [value for value in means if value is not None]
+    if not values:
+        return ()
+    p = round(min(max(max(values), 0.5), 0.95), 2)
+    scores = rows[0].views[view].scores
+    n = {tone: mean.n_low for tone, mean in zip(table.tones(axis), scores.tones, strict=True)}
+    others = next((record.not_scored for row in rows for record in row.records), {})
+    found = [*reach(n, p, CORRELATION)]
+    found += [not_scored(tone, count, p) for tone, count in others.items() if tone not in n]
+    return tuple(reach_sentences(found, p))
+
+
+def not_scored(tone: str, n: int, p: float) -> Reach:
+    """A tone that a task does not score, as one that nothing can be said of."""
+    return Reach(tone, n, half_width(p, n), None, float("nan"), silent=True)

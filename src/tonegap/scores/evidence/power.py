@@ -1,0 +1,154 @@
+"""What a test set can show: half-widths, differences that are found, and how many images a difference needs.
+
+The mistake it exists to prevent: a gap of five points sought in forty images of a tone, where only twenty would show.
+A difference is found with a chance of 80 % at the two-sided 5 % level; each tone's images are independent, and a gap
+is tested against that of equal tones. Sources: Fleiss, Levin and Paik 2003, Statistical Methods for Rates and
+Proportions, 4, without continuity correction; Connor 1987, Biometrics 43, on paired proportions.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from math import ceil
+
+import numpy as np
+from scipy.special import ndtri
+from scipy.stats import binom
+
+from tonegap.arrays import FloatArray
+from tonegap.scores.evidence.shares import Seeds, share_interval
+
+POWER, LEVEL = 0.8, 0.95
+# Beyond this half-width an interval holds a coin and a good classifier at once.
+WIDEST = 0.2
+_DRAWS = 4000
+_MOST = 100_000
+_STEPS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """What a tone's test images can show, in fractions.
+
+    - `width`: half-width of the 95 % interval of its score; NaN without images
+    - `lower`: how far it must lie below the other tones for the gap to be found; None if nothing suffices
+    - `entries`: the smallest difference of two entries that is found on it
+    - `silent`: no statement is possible about it
+    """
+
+    tone: str
+    n: int
+    width: float
+    lower: float | None
+    entries: float
+    silent: bool
+
+
+def reach(
+    n_by_tone: Mapping[str, int], p: float, correlation: float, seeds: int = 1, seed_sd: float = 0.0
+) -> tuple[Reach, ...]:
+    """What each tone's test images can show at a score of p; arguments as in the functions below.
+
+    A tone is silent whose interval is wider than ±20 points; the gap is that of the others, and one that it cannot show
+    below them is silent as well.
+    """
+    widths = {tone: half_width(p, n, seeds, seed_sd) for tone, n in n_by_tone.items()}
+    spoken = [tone for tone, width in widths.items() if width <= WIDEST]
+    counts = tuple(n_by_tone[tone] for tone in spoken)
+    found = []
+    for tone, n in n_by_tone.items():
+        lower = lower_by(counts, p, spoken.index(tone)) if tone in spoken else None
+        silent = tone not in spoken or (lower is None and len(spoken) > 1)
+        entries = difference_of_entries(p, n, correlation)
+        found.append(Reach(tone, n, widths[tone], lower, entries, silent))
+    return tuple(found)
+
+
+def half_width(p: float, n: int, seeds: int = 1, seed_sd: float = 0.0) -> float:
+    """The mean half-width of the 95 % interval of a share p of n images, over all samples; NaN without images.
+
+    `seed_sd` is the standard deviation that training adds to the score at one of `seeds` runs.
+    """
+    if n < 1:
+        return float("nan")
+    variance = seed_sd**2 / seeds
+    added = Seeds(variance, variance, np.inf)
+    k = np.arange(n + 1)
+    weight = binom.pmf(k, n, p)
+    kept = k[weight > 1e-9]
+    widths = [np.ptp(share_interval(x / n, n, added, LEVEL)) / 2 for x in kept]
+    return float(np.dot(widths, weight[kept]) / weight[kept].sum())
+
+
+def images_for_two(p: float, difference: float, *, gaps: int = 1) -> int:
+    """Images of each of two tones that show `difference` below p; of twice as many tones for two `gaps`."""
+    low = p - difference
+    return ceil(_factor() * gaps * (p * (1 - p) + low * (1 - low)) / difference**2)
+
+
+def images_for_entries(p: float, difference: float, correlation: float, *, gaps: int = 1) -> int:
+    """Images of a tone that show `difference` of two entries around p, right together with that correlation.
+
+    With `gaps` 2: images of each of two tones that show a difference of two gaps.
+    """
+    return ceil(_factor() * gaps * 2 * p * (1 - p) * (1 - correlation) / difference**2)
+
+
+def difference_of_entries(p: float, n: int, correlation: float) -> float:
+    """The smallest difference of two entries that n images show."""
+    return float(np.sqrt(_factor() * 2 * p * (1 - p) * (1 - correlation) / max(n, 1)))
+
+
+def images_for_gap(p: float, difference: float, tones: int) -> int | None:
+    """Images of each tone that show a gap of one tone that lies `difference` below the others; None beyond 100,000."""
+
+    def enough(n: int) -> bool:
+        return gap_power((n,) * tones, p, 0, difference) >= POWER
+
+    if not enough(_MOST):
+        return None
+    low, high = 1, _MOST
+    while high - low > max(low // 100, 1):
+        middle = int(np.sqrt(low * high))
+        low, high = (low, middle) if enough(middle) else (middle, high)
+    return high
+
+
+@lru_cache(maxsize=4096)
+def gap_power(n: tuple[int, ...], p: float, lower: int, difference: float) -> float:
+    """How often the gap is found if one tone lies `difference` below the others, which have accuracy p.
+
+    At 5 % of the gaps of tones that share the accuracy over all images.
+    """
+    truth = np.full(len(n), p)
+    truth[lower] -= difference
+    pooled = float(np.dot(truth, n) / sum(n))
+    null = np.sort(_gaps(n, np.full(len(n), pooled), 0))
+    return float((_gaps(n, truth, 1) > null[int(LEVEL * _DRAWS)] + 1e-12).mean())
+
+
+def _gaps(n: Sequence[int], p: FloatArray, seed: int) -> FloatArray:
+    x = np.random.default_rng(seed).binomial(n, p, (_DRAWS, len(n))) / np.array(n)
+    gaps: FloatArray = np.ptp(x, axis=1)
+    return gaps
+
+
+def lower_by(n: tuple[int, ...], p: float, tone: int) -> float | None:
+    """The smallest amount by which a tone must lie below the others for the gap to be found; None if none does."""
+    if min(n) < 1 or len(n) < 2:
+        return None
+    return _smallest(lambda x: gap_power(n, p, tone, x), p)
+
+
+def _smallest(power: Callable[[float], float], most: float) -> float | None:
+    if power(most) < POWER:
+        return None
+    low, high = 0.0, most
+    for _ in range(_STEPS):
+        middle = (low + high) / 2
+        low, high = (low, middle) if power(middle) >= POWER else (middle, high)
+    return high
+
+
+def _factor() -> float:
+    return float((ndtri((1 + LEVEL) / 2) + ndtri(POWER)) ** 2)

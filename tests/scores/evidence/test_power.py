@@ -1,0 +1,111 @@
+"""How many images a difference needs, and what a test set can show."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tonegap.cli.main import main
+from tonegap.report.power_text import SILENT, reach_sentences
+from tonegap.scores.evidence.power import (
+    difference_of_entries,
+    gap_power,
+    half_width,
+    images_for_entries,
+    images_for_gap,
+    images_for_two,
+    lower_by,
+    reach,
+)
+from tonegap.scores.evidence.shares import wilson
+
+ROOT = Path(__file__).parents[3]
+
+
+def test_images_for_two_tones_by_hand():
+    # (1.95996 + 0.84162)² = 7.8489; (.85 × .15 + .80 × .20) / .05² = 115: 902.6.
+    assert images_for_two(0.85, 0.05) == 903
+    assert images_for_two(0.85, 0.05, gaps=2) == 1806
+
+
+def test_images_for_two_entries_by_hand():
+    # 7.8489 × 2 × .8 × .2 × (1 - .7) / .05² = 301.4.
+    assert images_for_entries(0.8, 0.05, 0.7) == 302
+    assert difference_of_entries(0.8, 302, 0.7) == pytest.approx(0.05, abs=1e-4)
+
+
+def test_a_half_width_is_the_mean_over_samples():
+    # One image: right or not, each with Wilson's interval of a share of one.
+    low, high = wilson(1.0, 1, 1.959964)
+    assert half_width(0.5, 1) == pytest.approx((high - low) / 2, abs=1e-6)
+    assert np.isnan(half_width(0.5, 0))
+
+
+def test_training_widens_an_interval():
+    # 10,000 images: ±0.8 points; training at 3 points' sd, 4 runs: ±2.9.
+    assert half_width(0.8, 10_000) == pytest.approx(0.0078, abs=1e-4)
+    assert half_width(0.8, 10_000, seeds=4, seed_sd=0.03) == pytest.approx(0.0304, abs=5e-4)
+
+
+def test_equal_tones_are_found_in_one_of_twenty():
+    assert gap_power((300, 300, 300), 0.8, 0, 0.0) == pytest.approx(0.05, abs=0.015)
+
+
+def test_the_images_for_a_gap_give_its_power():
+    n = images_for_gap(0.8, 0.1, 3)
+    assert gap_power((n,) * 3, 0.8, 0, 0.1) >= 0.8
+    assert gap_power((int(n * 0.8),) * 3, 0.8, 0, 0.1) < 0.8
+
+
+def test_what_is_found_is_found_in_four_of_five():
+    counts = (200, 200, 100)
+    found = lower_by(counts, 0.8, 2)
+    assert gap_power(counts, 0.8, 2, found) >= 0.8
+    assert gap_power(counts, 0.8, 2, found - 0.03) < 0.8
+
+
+def test_ten_images_allow_no_statement():
+    found = reach({"I-II": 180, "III-IV": 90, "V": 10}, 0.8, 0.7)
+    assert [r.silent for r in found] == [False, False, True]
+    # The gap is then that of the other two.
+    assert found[0].lower == lower_by((180, 90), 0.8, 0)
+    said = reach_sentences(found, 0.8)
+    assert said[-1] == f"V: {SILENT} (10 images, ±22 points)."
+
+
+def run(capsys, *arguments):
+    with pytest.raises(SystemExit) as stopped:
+        main(list(arguments))
+    return stopped.value.code, capsys.readouterr()
+
+
+def test_the_command_says_what_a_tasks_images_can_show(capsys):
+    code, said = run(capsys, "power", "pad-ufes-20-sample/malignant", "--suite-root", str(ROOT))
+    assert code == 0
+    assert f"V-VI: {SILENT} (no image)." in said.out
+    assert "1,091" in said.out
+
+
+def test_the_command_is_for_programs_too(capsys):
+    code, said = run(
+        capsys, "power", "--n", "light=400", "--n", "dark=8", "--score", "85", "--json"
+    )
+    document = json.loads(said.out)
+    assert code == 0
+    assert [tone["silent"] for tone in document["tones"]] == [False, True]
+    assert document["images_per_tone"]["two tones, one entry"] == "903"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--n", "V"), "wanted TONE=N"),
+        (("phantom/smoke", "--n", "V=3"), "not both"),
+        (("--points", "70", "--score", "60"), "would have none"),
+    ],
+)
+def test_a_bad_request_is_one_sentence(capsys, arguments, words):
+    code, said = run(capsys, "power", *arguments)
+    assert code == 2
+    assert words in said.err
