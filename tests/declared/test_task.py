@@ -16,7 +16,7 @@ ASKED = {
         "groh-source-a groh-source-b groh-fst12 groh-fst34 groh-fst56 fairdisco fairdisco-a12 "
         "fairdisco-a34 fairdisco-a56 patchalign fairquantize magic multi-exit"
     ),
-    "ddi": "fairdisco patchalign",
+    "ddi": "fairdisco joined-diseases patchalign",
     "phantom": "smoke",
     "pad-ufes-20": "magic patient-folds",
     "pad-ufes-20-sample": "malignant",
@@ -34,6 +34,7 @@ def test_a_task_says_whether_its_seed_moves_images(project: Path) -> None:
     kinds = ("2025", "2024", "light-only")
     assert seeded == {
         "ddi/fairdisco",
+        "ddi/joined-diseases",
         "pad-ufes-20/patient-folds",
         "pad-ufes-20-sample/malignant",
         *(f"fitzpatrick17k/skin-diff-{kind}" for kind in kinds),
@@ -41,7 +42,7 @@ def test_a_task_says_whether_its_seed_moves_images(project: Path) -> None:
 
 
 def test_an_unknown_task_names_those_of_its_data_set(project: Path) -> None:
-    with pytest.raises(BadRoom, match="no task 'ddi/fairdiscoo'; there are: ddi/fairdisco, ddi/p"):
+    with pytest.raises(BadRoom, match="no task 'ddi/fairdiscoo'; there are: ddi/fairdisco, ddi/j"):
         read_task(project, "ddi/fairdiscoo")
 
 
