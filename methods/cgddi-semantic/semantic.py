@@ -19,6 +19,7 @@ from tonegap_kit.diffusion.fitting import (
     read_lora,
     teach_words,
 )
+from tonegap_kit.diffusion.given import given_loras, given_words, hand_over_words
 from tonegap_kit.diffusion.healthy import Healthy, paint_all, read_healthy, save_healthy
 from tonegap_kit.diffusion.inversion import (
     Concepts,
@@ -81,10 +82,21 @@ def fit(stage: Stage) -> None:
         prior_weight=stage.job.real("prior_weight"),
         prior_tied=stage.job.text("prior_draws") == "tied",
     )
-    steps = inversion_steps(len(diseases), words) + len(diseases) * recipe.steps.steps
+    tokens = {stage.job.classes[y]: _token(stage, y) for y in diseases}
+    called = {_part(_LORA, stage, y): (stage.job.classes[y], _token(stage, y)) for y in diseases}
+    known, loras = given_words(stage, tokens), given_loras(stage, called)
+    steps = 0 if known else inversion_steps(len(diseases), words)
+    steps += 0 if loras else len(diseases) * recipe.steps.steps
     keeper = Keeper(stage.checkpoints(), stage.job.integer("checkpoint_every"))
     watch = Watch("fit", keeper, Meter(steps))
-    parts = _learn_words(context, diseases, words, watch)
+    add_tokens(context.models, known)
+    if known:
+        parts = _named(stage, diseases, hand_over_words(stage, known))
+    else:
+        parts = _learn_words(context, diseases, words, watch)
+    if loras:
+        write_lineage(stage, [*parts, *loras.values()])
+        return
     kept = context.healthy.take(_prior_places(context))
     prior = _prior(context, kept)
     for y, rows in diseases.items():
@@ -204,6 +216,12 @@ def _rows_of_diseases(stage: Stage, train: Partition) -> dict[int, list[int]]:
             f"no class has min_images ({stage.job.integer('min_images')}) or more images"
         )
     return found
+
+
+def _named(stage: Stage, diseases: Mapping[int, Sequence[int]], given: list[Part]) -> list[Part]:
+    """Given words by the names that this method's parts have."""
+    names = [_part(_TOKEN, stage, y) for y in diseases]
+    return [replace(part, name=name) for name, part in zip(names, given, strict=True)]
 
 
 def _learn_words(

@@ -17,7 +17,7 @@ from tonegap_kit.diffusion.lora import Captioned, CaptionedSides
 from tonegap_kit.diffusion.models import Models, dtype_of
 from tonegap_kit.diffusion.noise_loop import Meter, StepRecipe, Watch, encode_examples
 from tonegap_kit.diffusion.sampling import text2img
-from tonegap_kit.diffusion.text2img_plan import from_text, names_tone, read_sampling, worded
+from tonegap_kit.diffusion.text2img_plan import Asked, from_text, names_tone, read_sampling, worded
 from tonegap_kit.errors import StageError
 from tonegap_kit.lineage import Part, read_parts, write_lineage
 from tonegap_kit.partition import Partition, read_partition
@@ -86,7 +86,7 @@ def _asked(
         if name not in parts:
             raise StageError(f"class {stage.job.classes[y]!r} has no trained network {name!r}")
         load_network(models, parts[name].file)
-        yield from from_text(stage, models, list(own), (name,))
+        yield from from_text(stage, models, list(own), Asked(parts=(name,)))
 
 
 def _rows_of_networks(stage: Stage, train: Partition) -> dict[str, np.ndarray]:

@@ -9,6 +9,7 @@ from tonegap_kit.diffusion.fitting import (
     open_pipeline,
     read_lora,
 )
+from tonegap_kit.diffusion.given import given_lora
 from tonegap_kit.diffusion.variants import VariantModel, write_variants
 from tonegap_kit.lineage import read_parts, write_lineage
 from tonegap_kit.partition import read_partition
@@ -16,10 +17,12 @@ from tonegap_kit.partition import read_partition
 
 def fit(stage: Stage) -> None:
     """Leaves a LoRA learned from all training images of known tone."""
-    recipe = read_lora(stage.job)
-    work = open_fit(stage, recipe.steps.steps)
-    names = {label: label for label in stage.job.classes}
-    write_lineage(stage, [fit_lora(work, recipe, work.rows_of_known_tone(), names, "lora")])
+    recipe, part = read_lora(stage.job), given_lora(stage)
+    if part is None:
+        work = open_fit(stage, recipe.steps.steps)
+        names = {label: label for label in stage.job.classes}
+        part = fit_lora(work, recipe, work.rows_of_known_tone(), names, "lora")
+    write_lineage(stage, [part])
 
 
 def generate(stage: Stage) -> None:

@@ -16,6 +16,7 @@ from tonegap_kit.diffusion.fitting import (
     read_lora,
     teach_words,
 )
+from tonegap_kit.diffusion.given import given_loras, given_words, hand_over_words
 from tonegap_kit.diffusion.inversion import file_stem, inversion_steps
 from tonegap_kit.diffusion.prompts import tokens_of
 from tonegap_kit.diffusion.variants import VariantModel, write_variants
@@ -25,16 +26,20 @@ from tonegap_kit.partition import read_partition
 
 def fit(stage: Stage) -> None:
     """Leaves a word for each condition, then a LoRA for each, its images drawn by how rare their tone is."""
-    job = stage.job
-    words, lora = read_inversion(job), read_lora(job)
-    tokens = tokens_of(job.classes, brackets=True)
-    steps = inversion_steps(len(tokens), words) + len(tokens) * lora.steps.steps
-    work = open_fit(stage, steps)
-    parts = fit_words(work, words, {tokens[label]: _rows_of_word(work, label) for label in tokens})
-    for label, token in tokens.items():
-        rows = np.intersect1d(work.rows_of(label), work.rows_of_known_tone())
-        name, weights = f"lora-{file_stem(token)}", _rarity(work.train.t[rows])
-        parts.append(fit_lora(work, lora, rows, tokens, name, weights))
+    recipe, lora = read_inversion(stage.job), read_lora(stage.job)
+    tokens = tokens_of(stage.job.classes, brackets=True)
+    called = {f"lora-{file_stem(token)}": (label, token) for label, token in tokens.items()}
+    words, loras = given_words(stage, tokens), given_loras(stage, called)
+    parts = [*hand_over_words(stage, words), *loras.values()]
+    if not words or not loras:
+        steps = 0 if words else inversion_steps(len(tokens), recipe)
+        work = open_fit(stage, steps + (0 if loras else len(tokens) * lora.steps.steps), words)
+        if not words:
+            own = {tokens[label]: _rows_of_word(work, label) for label in tokens}
+            parts += fit_words(work, recipe, own)
+        for name, (label, _token) in called.items() if not loras else ():
+            rows = np.intersect1d(work.rows_of(label), work.rows_of_known_tone())
+            parts.append(fit_lora(work, lora, rows, tokens, name, _rarity(work.train.t[rows])))
     write_lineage(stage, parts)
 
 

@@ -12,6 +12,7 @@ from tonegap_kit.diffusion.fitting import (
     read_lora,
     teach_words,
 )
+from tonegap_kit.diffusion.given import given_lora, given_words, hand_over_words
 from tonegap_kit.diffusion.inversion import inversion_steps
 from tonegap_kit.diffusion.prompts import tokens_of
 from tonegap_kit.diffusion.variants import VariantModel, write_variants
@@ -21,11 +22,19 @@ from tonegap_kit.partition import read_partition
 
 def fit(stage: Stage) -> None:
     """Leaves a word for each condition, learned from its images, then a LoRA from captions with all words."""
-    job = stage.job
-    words, lora, tokens = read_inversion(job), read_lora(job), tokens_of(job.classes)
-    work = open_fit(stage, inversion_steps(len(tokens), words) + lora.steps.steps)
-    parts = fit_words(work, words, {tokens[label]: work.rows_of(label) for label in tokens})
-    joint = fit_lora(work, lora, work.rows_of_known_tone(), tokens, "lora")
+    recipe, lora, tokens = (
+        read_inversion(stage.job),
+        read_lora(stage.job),
+        tokens_of(stage.job.classes),
+    )
+    words, joint = given_words(stage, tokens), given_lora(stage)
+    parts = hand_over_words(stage, words)
+    if not words or joint is None:
+        steps = 0 if words else inversion_steps(len(tokens), recipe)
+        work = open_fit(stage, steps + (lora.steps.steps if joint is None else 0), words)
+        rows = {token: work.rows_of(label) for label, token in tokens.items()}
+        parts = parts or fit_words(work, recipe, rows)
+        joint = joint or fit_lora(work, lora, work.rows_of_known_tone(), tokens, "lora")
     write_lineage(stage, [*parts, joint])
 
 

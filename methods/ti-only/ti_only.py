@@ -9,6 +9,7 @@ from tonegap_kit.diffusion.fitting import (
     read_inversion,
     teach_words,
 )
+from tonegap_kit.diffusion.given import given_words, hand_over_words
 from tonegap_kit.diffusion.inversion import inversion_steps
 from tonegap_kit.diffusion.prompts import tokens_of
 from tonegap_kit.diffusion.variants import VariantModel, write_variants
@@ -18,10 +19,13 @@ from tonegap_kit.partition import read_partition
 
 def fit(stage: Stage) -> None:
     """Leaves a word for each condition, learned from its images."""
-    words, tokens = read_inversion(stage.job), tokens_of(stage.job.classes)
-    work = open_fit(stage, inversion_steps(len(tokens), words))
-    rows = {token: work.rows_of(label) for label, token in tokens.items()}
-    write_lineage(stage, fit_words(work, words, rows))
+    recipe, tokens = read_inversion(stage.job), tokens_of(stage.job.classes)
+    parts = hand_over_words(stage, given_words(stage, tokens))
+    if not parts:
+        work = open_fit(stage, inversion_steps(len(tokens), recipe))
+        rows = {token: work.rows_of(label) for label, token in tokens.items()}
+        parts = fit_words(work, recipe, rows)
+    write_lineage(stage, parts)
 
 
 def generate(stage: Stage) -> None:

@@ -17,7 +17,7 @@ ASKED = {
         "fairdisco-a34 fairdisco-a56 fairdisco-source-a fairdisco-source-b patchalign "
         "fairquantize magic multi-exit medfair"
     ),
-    "ddi": "fairdisco patchalign",
+    "ddi": "fairdisco joined-diseases patchalign",
     "phantom": "smoke",
     "pad-ufes-20": "magic patient-folds",
     "pad-ufes-20-sample": "malignant",
@@ -35,6 +35,7 @@ def test_a_task_says_whether_its_seed_moves_images(project: Path) -> None:
     kinds = ("2025", "2024", "light-only")
     assert seeded == {
         "ddi/fairdisco",
+        "ddi/joined-diseases",
         "pad-ufes-20/patient-folds",
         "pad-ufes-20-sample/malignant",
         *(f"fitzpatrick17k/skin-diff-{kind}" for kind in kinds),
@@ -42,7 +43,7 @@ def test_a_task_says_whether_its_seed_moves_images(project: Path) -> None:
 
 
 def test_an_unknown_task_names_those_of_its_data_set(project: Path) -> None:
-    with pytest.raises(BadRoom, match="no task 'ddi/fairdiscoo'; there are: ddi/fairdisco, ddi/p"):
+    with pytest.raises(BadRoom, match="no task 'ddi/fairdiscoo'; there are: ddi/fairdisco, ddi/j"):
         read_task(project, "ddi/fairdiscoo")
 
 

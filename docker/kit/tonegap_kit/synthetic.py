@@ -6,7 +6,7 @@ nothing that looks like a result.
 
 import csv
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -50,7 +50,9 @@ def write_synthetic(
     that of a real image, a source that is no training image, a model that `fit` did not name.
     """
     real = frozenset(real_ids) | {UNKNOWN_SOURCE}
-    known = _Known(real, frozenset(read_parts(stage)), set())
+    parts = read_parts(stage)
+    known = _Known(real, frozenset(parts), set())
+    unknown = {name for name, part in parts.items() if UNKNOWN_SOURCE in part.sources}
     folder = stage.out / "images"
     folder.mkdir(exist_ok=True)
     aside = stage.out / "synthetic.partial"
@@ -59,6 +61,8 @@ def write_synthetic(
         table.writerow(_COLUMNS)
         progress(0, n)
         for made_before, image in enumerate(images):
+            if unknown.intersection(image.models) and UNKNOWN_SOURCE not in image.sources:
+                image = replace(image, sources=(*image.sources, UNKNOWN_SOURCE))
             _check(stage, image, known)
             known.made.add(image.image_id)
             _save(folder, image)

@@ -24,7 +24,7 @@ _HEX = frozenset("0123456789abcdef")
 
 
 class LearnedPart(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A learned part: its file below `model/`, the file's digest, the real ids it was trained on."""
+    """A learned part: its file below `model/`, the file's digest, the real ids it was trained on; "?": nobody says."""
 
     file: str
     sha256: str
@@ -77,7 +77,7 @@ def check_lineage(model: Path, seen: Collection[str]) -> None:
             raise BadOutput(f"{where}: {part.file} has another sha256 than it says")
         if not part.sources:
             raise BadOutput(f"{where}: no sources; it must name every image it was trained on")
-        unknown = [source for source in part.sources if source not in ids]
+        unknown = [s for s in part.sources if s not in ids and s != UNKNOWN_SOURCE]
         if unknown:
             raise BadOutput(
                 f"{where}: sources names {unknown[0]!r}, which is no training image of this job"

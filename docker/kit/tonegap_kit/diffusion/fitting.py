@@ -10,10 +10,12 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from tonegap_kit.command import Stage
 from tonegap_kit.determinism import make_deterministic
 from tonegap_kit.diffusion.checkpoint import Keeper
+from tonegap_kit.diffusion.given import Listed, listed, write_list
 from tonegap_kit.diffusion.inversion import (
     Concepts,
     InversionRecipe,
@@ -58,10 +60,11 @@ class FitContext:
         return tuple(self.train.ids[row] for row in rows)
 
 
-def open_fit(stage: Stage, steps: int) -> FitContext:
-    """A `fit` stage that will do so many steps in all."""
+def open_fit(stage: Stage, steps: int, words: Mapping[str, Tensor] | None = None) -> FitContext:
+    """A `fit` stage that will do so many steps in all; its models know the words that are given."""
     make_deterministic(stage)
     models, train = open_pipeline(stage), read_partition(stage, "train")
+    add_tokens(models, words or {})
     images = train.pictures.take(np.arange(len(train)))
     keeper = Keeper(stage.checkpoints(), stage.job.integer("checkpoint_every"))
     return FitContext(
@@ -156,21 +159,25 @@ def fit_lora(
     weights: Weights | None = None,
 ) -> Part:
     """A LoRA learned from these rows, captioned with the word of their class and their tone."""
-    if len(rows) == 0:
-        raise StageError(f"{name}: no training image of known tone, wanted one or more")
     job, train = work.stage.job, work.train
-    caption = job.text("caption")
-    prompts = tuple(
-        fill_caption(caption, words[job.classes[train.y[row]]], job.tones[train.t[row]])
-        for row in rows
-    )
+    data = listed(work.stage, train) if "lora_data" in job.parameters else None
+    if data is None:
+        if len(rows) == 0:
+            raise StageError(f"{name}: no training image of known tone, wanted one or more")
+        caption = job.text("caption")
+        prompts = (
+            fill_caption(caption, words[job.classes[train.y[row]]], job.tones[train.t[row]])
+            for row in rows
+        )
+        data = Listed(rows, tuple(prompts))
     # The papers mirror images for words only.
     encoded = Encoded(work.encoded.plain, None)
-    examples = Captioned(encoded, torch.from_numpy(rows), prompts, weights)
+    examples = Captioned(encoded, torch.from_numpy(data.rows), data.prompts, weights)
     seed, watch = work.stage.seed_of(name), work.watch.part(name)
     learned = train_lora(work.models, examples, None, recipe, seed, watch)
     path = save_lora(work.stage.out / "model" / name, learned, recipe)
-    return Part(name, path, work.ids(rows))
+    write_list(path.with_name("train_lora.json"), work.stage, train, data)
+    return Part(name, path, work.ids(data.rows))
 
 
 def teach_words(models: Models, parts: Sequence[Part]) -> None:

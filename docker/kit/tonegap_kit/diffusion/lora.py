@@ -11,9 +11,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from diffusers.loaders import StableDiffusionLoraLoaderMixin as Loader
 from diffusers.utils import convert_state_dict_to_diffusers
 from numpy.typing import NDArray
 from peft import LoraConfig
@@ -143,13 +145,15 @@ def merged_lora(models: Models, path: Path | None) -> Iterator[None]:
     if path is None:
         yield
         return
-    unet = models.unet
+    unet, (additions, alphas, metadata) = models.unet, read_additions(path)
     before = {name: weight.clone() for name, weight in unet.state_dict().items() if ".attn" in name}
     try:
-        unet.load_lora_adapter(path.parent, prefix="unet", weight_name=path.name)
-    except (OSError, ValueError, KeyError, SafetensorError) as problem:
+        Loader.load_lora_into_unet(additions, network_alphas=alphas, unet=unet, metadata=metadata)
+    except (ValueError, KeyError, RuntimeError) as problem:
+        unet.unload_lora()
+        said = str(problem).split("size mismatch")[-1].splitlines()[0]
         raise StageError(
-            f"{path}: cannot be read as a LoRA: {str(problem).splitlines()[0]}"
+            f"{path.name}: a LoRA of another network than the pipeline's: {said}"
         ) from None
     unet.fuse_lora()
     unet.unload_lora()
@@ -157,6 +161,28 @@ def merged_lora(models: Models, path: Path | None) -> Iterator[None]:
         yield
     finally:
         unet.load_state_dict(before, strict=False)
+
+
+def read_additions(path: Path) -> tuple[dict[str, Tensor], Any, Any]:
+    """A LoRA's additions, alphas and metadata in any form that diffusers' `load_lora_weights` takes.
+
+    Raises StageError for a file without additions to a denoising network, or with some to the text encoder.
+    """
+    try:
+        found: tuple[dict[str, Tensor], Any, Any] = Loader.lora_state_dict(
+            path.parent, weight_name=path.name, return_lora_metadata=True
+        )
+    except (OSError, ValueError, KeyError, SafetensorError) as problem:
+        raise StageError(
+            f"{path.name}: cannot be read as a LoRA: {str(problem).splitlines()[0]}"
+        ) from None
+    kinds = {name.partition(".")[0] for name in found[0]}
+    if "unet" not in kinds or any(kind.startswith("text_encoder") for kind in kinds):
+        raise StageError(
+            f"{path.name}: a LoRA of {', '.join(sorted(kinds)) or 'nothing'}, wanted one of the denoising network "
+            f"(unet) alone"
+        )
+    return found
 
 
 def captioned_loss(models: Models, sides: CaptionedSides, batch: int, seed: int) -> Loss:

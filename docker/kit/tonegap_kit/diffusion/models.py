@@ -263,11 +263,20 @@ def add_tokens(models: Models, learned: Mapping[str, Tensor]) -> None:
 
     Raises StageError for one that they know already.
     """
+    if not learned:
+        return
     tokenizer, encoder = models.tokenizer, models.text_encoder
     names = [name for token, found in learned.items() for name in vector_names(token, len(found))]
     known = set(tokenizer.get_vocab()) & set(names)
     if known or len(set(names)) < len(names):
         raise StageError(f"placeholder {min(known or names)!r} is a word of the pipeline already")
+    width = encoder.get_input_embeddings().embedding_dim
+    other = next((token for token, found in learned.items() if found.shape[1] != width), None)
+    if other is not None:
+        raise StageError(
+            f"placeholder {other!r} has vectors of {learned[other].shape[1]} numbers, this pipeline's words have "
+            f"{width}: it was learned with another one"
+        )
     tokenizer.add_tokens(names)
     # Not drawn at random from the old rows, as the library would: every new row is set below.
     encoder.resize_token_embeddings(len(tokenizer), mean_resizing=False)

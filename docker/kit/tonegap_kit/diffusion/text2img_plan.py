@@ -1,6 +1,7 @@
 """Images asked for in words: a prompt for each image that a class is short of in a tone."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from tonegap_kit.command import Stage
 from tonegap_kit.diffusion.models import Models, resized
@@ -48,16 +49,23 @@ def read_sampling(stage: Stage) -> SamplingRecipe:
     )
 
 
-def from_text(
-    stage: Stage, models: Models, orders: Sequence[Quota], made_with: tuple[str, ...] = ()
-) -> Iterator[SyntheticImage]:
-    """An image for each one ordered, by the parameter `template`; of unknown tone if that names none.
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """With what images are asked for: words for classes (else their names), learned parts, what they descend from."""
 
-    `made_with` names the learned parts of the models.
-    """
+    words: Mapping[str, str] = field(default_factory=dict)
+    parts: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
+
+
+def from_text(
+    stage: Stage, models: Models, orders: Sequence[Quota], how: Asked
+) -> Iterator[SyntheticImage]:
+    """An image for each one ordered, by the parameter `template`; of unknown tone if that names none."""
     job, template = stage.job, stage.job.text("template")
     asked = [(order.y, job.tones[order.t], k) for order in orders for k in range(order.n)]
-    prompts = [worded(template, job.classes[y], tone) for y, tone, _ in asked]
+    called = [how.words.get(label, label) for label in job.classes]
+    prompts = [worded(template, called[y], tone) for y, tone, _ in asked]
     seeds = [stage.seed_of(f"image {y} {tone} {k}") for y, tone, k in asked]
     made = text2img(models, prompts, seeds, read_sampling(stage))
     for (y, tone, k), prompt, seed, image in zip(asked, prompts, seeds, made, strict=True):
@@ -66,8 +74,8 @@ def from_text(
             image=resized(image, job.size_px),
             label=job.classes[y],
             tone=tone if names_tone(template) else None,
-            sources=(),
+            sources=how.sources,
             prompt=prompt,
             seed=seed,
-            models=made_with,
+            models=how.parts,
         )

@@ -1,0 +1,160 @@
+"""Words and LoRAs that somebody learned elsewhere, in place of a fit: found, checked and handed on.
+
+Nobody says which images they were learned from, so that whatever is made with them descends from the unknown.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from tonegap_kit.command import Stage, say
+from tonegap_kit.diffusion.inversion import save_tokens
+from tonegap_kit.diffusion.lora import FILE, read_additions
+from tonegap_kit.errors import StageError
+from tonegap_kit.lineage import UNKNOWN_SOURCE, Part
+from tonegap_kit.partition import Partition
+from tonegap_kit.weights_file import read_weights
+
+_WORD_FILES = {".safetensors", ".bin", ".pt"}
+_TYPES = ("I", "II", "III", "IV", "V", "VI")
+
+
+def given_words(stage: Stage, tokens: Mapping[str, str]) -> dict[str, Tensor]:
+    """The vectors [v, width] of each placeholder from the folder that `words` names; none where it is `none`.
+
+    `tokens` maps a class to its placeholder. Below the folder lie files as diffusers' textual_inversion.py leaves
+    them, or the seeds' aggregate of all (.pt): a placeholder's name with its vectors. Theirs is ours where it has the
+    same letters, with or without brackets and `-class`, or is the class's own name. Raises StageError naming a class
+    without one.
+    """
+    folder = stage.folder("words")
+    if folder is None:
+        return {}
+    found: dict[str, Tensor] = {}
+    for path in sorted(folder.rglob("*")):
+        if path.suffix in _WORD_FILES and path.name != FILE and path.is_file():
+            for name, vectors in read_weights(path).items():
+                found[_letters(name)] = (
+                    vectors.float() if vectors.dim() > 1 else vectors.float()[None]
+                )
+    learned = {}
+    for label, token in tokens.items():
+        at = next((key for key in (_letters(token), _letters(label)) if key in found), None)
+        if at is None or found[at].dim() != 2:
+            raise StageError(
+                f"words: {folder.name} has none for {label!r} (looked for {token!r} and the class's name), found "
+                f"{', '.join(sorted(found)[:5]) or 'no file of words'}"
+            )
+        learned[token] = found[at]
+    return learned
+
+
+def hand_over_words(stage: Stage, learned: Mapping[str, Tensor]) -> list[Part]:
+    """Given words as parts of this method's model, of unknown origin."""
+    files = save_tokens(stage.out / "model" / "words", learned)
+    return [Part(f"word-{path.stem}", path, (UNKNOWN_SOURCE,)) for path in files.values()]
+
+
+def given_lora(stage: Stage, name: str = "lora") -> Part | None:
+    """The file that `lora` names as a part of this method's model, of unknown origin; None where it is `none`."""
+    path = stage.file("lora")
+    return None if path is None else _handed_over(stage, path, name)
+
+
+def given_loras(stage: Stage, parts: Mapping[str, Sequence[str]]) -> dict[str, Part]:
+    """A part for each name from the folder that `loras` names, of unknown origin; none where it is `none`.
+
+    `parts` maps a part's name to what its class is called: a file of it, or the folder that it lies in, has one of
+    these names, as this suite's `lora-bas-class/` and cgDDI's folders have.
+    """
+    folder = stage.folder("loras")
+    if folder is None:
+        return {}
+    files = sorted(path for path in folder.rglob("*.safetensors") if path.is_file())
+    found = {}
+    for name, called in parts.items():
+        wanted = {_letters(word) for word in called}
+        own = [f for f in files if wanted & {_letters(f.stem), _letters(f.parent.name)}]
+        if len(own) != 1:
+            raise StageError(
+                f"loras: {folder.name} has {len(own)} files for {called[0]!r}, wanted one that is called so or lies in "
+                f"a folder called so"
+            )
+        found[name] = _handed_over(stage, own[0], name)
+    return found
+
+
+def _handed_over(stage: Stage, path: Path, name: str) -> Part:
+    read_additions(path)  # refuses what is no LoRA before hours are spent
+    kept = stage.out / "model" / name / FILE
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    kept.write_bytes(path.read_bytes())
+    return Part(name, kept, (UNKNOWN_SOURCE,))
+
+
+def _letters(name: str) -> str:
+    """A placeholder, a class or a folder by what tells it from others: `<bas-class>` and `lora-bas-class` are `bas`."""
+    plain = "".join(c for c in name.lower() if c.isalnum())
+    return plain.removeprefix("lora").removesuffix("class")
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """The images of a LoRA by a list: their training rows, and a caption each."""
+
+    rows: NDArray[np.int64]
+    prompts: tuple[str, ...]
+
+
+def listed(stage: Stage, train: Partition) -> Listed | None:
+    """The images and captions of the JSON list that `lora_data` names; None where it is `none`.
+
+    Form of the released list of skin-diff: objects with `image_path` and `prompt`. An image is the training image
+    whose id is the file's name, with or without its suffix; one that this method is not shown is left out and counted
+    in the log. Raises StageError for another form, or where nothing is left.
+    """
+    path = stage.file("lora_data")
+    if path is None:
+        return None
+    try:
+        entries = [(str(e["image_path"]), str(e["prompt"])) for e in json.loads(path.read_bytes())]
+    except (OSError, ValueError, KeyError, TypeError) as problem:
+        raise StageError(
+            f"{path.name}: not a JSON list of objects with image_path and prompt: {problem!r}"
+        ) from None
+    row_of = {Path(name).stem: row for row, name in enumerate(train.ids)}
+    known = [(row_of.get(Path(image).stem), prompt) for image, prompt in entries]
+    kept = [(row, prompt) for row, prompt in known if row is not None]
+    if not kept:
+        raise StageError(
+            f"{path.name}: none of its {len(entries)} images is a training image shown here"
+        )
+    if len(kept) < len(entries):
+        say(
+            f"{path.name}: {len(entries) - len(kept)} of {len(entries)} images are not shown here: left out"
+        )
+    return Listed(np.array([row for row, _ in kept]), tuple(prompt for _, prompt in kept))
+
+
+def write_list(path: Path, stage: Stage, train: Partition, data: Listed) -> None:
+    """Leaves the images and captions of a LoRA as the released code of skin-diff reads them.
+
+    `image_path` is an image's id; `skin_type` is 1 to 6, or the name of a group of types.
+    """
+    tones = (*stage.job.tones, "")
+    numbers: dict[str, int | str] = {tone: 1 + i for i, tone in enumerate(_TYPES)}
+    entries = [
+        {
+            "image_path": train.ids[row],
+            "label": stage.job.classes[train.y[row]],
+            "skin_type": numbers.get(tones[train.t[row]], tones[train.t[row]]),
+            "prompt": prompt,
+        }
+        for row, prompt in zip(data.rows, data.prompts, strict=True)
+    ]
+    path.write_text(json.dumps(entries, indent=1) + "\n", encoding="utf-8")

@@ -1,0 +1,314 @@
+"""Words and LoRAs that somebody learned elsewhere: in what forms they are taken, and what becomes of their lineage."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from masked_toy import Made, Workbench, draw_masked
+from safetensors.torch import load_file, save_file
+from tiny_pipeline import WIDTH, build_pipeline
+
+from tonegap.errors import BadOutput
+from tonegap.formats.lineage import check_lineage
+
+TONES = ("I", "II", "III", "IV", "I", "II", "III", "I", "II", "I", "V", "VI")
+QUICK = {
+    "sampling_steps": 4,
+    "per_source": 1,
+    "output_px": 16,
+    "inversion_steps": 2,
+    "inversion_batch": 2,
+    "inversion_accumulation": 1,
+    "lora_steps": 2,
+    "lora_batch": 2,
+    "lora_learning_rate": 1e-1,
+}
+OLD_NAMES = (
+    (".to_out.0.", ".to_out."),
+    (".lora_A.", "_lora.down."),
+    (".lora_B.", "_lora.up."),
+    (".lora.down.", "_lora.down."),
+    (".lora.up.", "_lora.up."),
+    ("attn1.to", "attn1.processor.to"),
+    ("attn2.to", "attn2.processor.to"),
+)
+WORDS = {"bas-class": 1.0, "pso-class": 2.0}
+
+
+@pytest.fixture(scope="module")
+def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    torch.set_num_threads(1)
+    return build_pipeline(tmp_path_factory.mktemp("pipelines") / "tiny")
+
+
+@pytest.fixture(scope="module")
+def made_before() -> dict[str, Made]:
+    return {}
+
+
+@pytest.fixture
+def bench(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Workbench:
+    inputs = draw_masked(tmp_path / "toy", n=24, tones=TONES)
+    (tmp_path / "work").mkdir()
+    return Workbench(tmp_path / "work", inputs, monkeypatch, capsys)
+
+
+@pytest.fixture
+def words(tmp_path: Path) -> Path:
+    """A folder as two runs of diffusers' textual_inversion.py leave it."""
+    for word, value in WORDS.items():
+        folder = tmp_path / "learned" / word
+        folder.mkdir(parents=True)
+        save_file({word: torch.full((1, WIDTH), value)}, folder / "learned_embeds.safetensors")
+    return tmp_path / "learned"
+
+
+@pytest.fixture
+def lora(bench: Workbench, pipeline: Path) -> Path:
+    """The file that a fit of lora-only left."""
+    fitted = bench.run("lora-only", "fit", QUICK | {"pipeline": pipeline})
+    return fitted.out / "model" / "lora" / "pytorch_lora_weights.safetensors"
+
+
+def ids(bench: Workbench) -> list[str]:
+    return [
+        line.split(",")[0] for line in (bench.inputs / "train.csv").read_text().splitlines()[1:]
+    ]
+
+
+def learned(fitted: Made) -> dict[str, torch.Tensor]:
+    files = (fitted.out / "model" / "words").glob("*.safetensors")
+    return {k: v for path in files for k, v in load_file(path).items()}
+
+
+def test_given_words_and_lora_are_handed_on_without_a_pipeline_and_of_unknown_origin(
+    bench: Workbench, words: Path, lora: Path, pipeline: Path
+) -> None:
+    """A fit with both has nothing to learn: it does not even read the pipeline, which is none here."""
+    fitted = bench.run("skin-diff", "fit", QUICK | {"words": words, "lora": lora})
+    assert fitted.code == 0, fitted.errors
+    assert {k: float(v[0, 0]) for k, v in learned(fitted).items()} == WORDS
+    kept = fitted.out / "model" / "lora" / "pytorch_lora_weights.safetensors"
+    assert kept.read_bytes() == lora.read_bytes()
+    parts = json.loads((fitted.out / "model" / "lineage.json").read_text())["parts"]
+    assert set(parts) == {"word-bas-class", "word-pso-class", "lora"}
+    assert all(part["sources"] == ["?"] for part in parts.values())
+    check_lineage(fitted.out / "model", ids(bench))
+    made = bench.run("skin-diff", "generate", QUICK | {"pipeline": pipeline}, fitted.out / "model")
+    assert made.code == 0, made.errors
+    assert made.rows
+    assert all(row["sources"].split()[1:] == ["?"] for row in made.rows)
+
+
+def test_a_source_that_is_neither_an_image_nor_unknown_is_still_refused(
+    bench: Workbench, words: Path
+) -> None:
+    fitted = bench.run("ti-only", "fit", QUICK | {"words": words})
+    path = fitted.out / "model" / "lineage.json"
+    path.write_text(path.read_text().replace('"?"', '"x9"'))
+    with pytest.raises(BadOutput, match="sources names 'x9'"):
+        check_lineage(fitted.out / "model", ids(bench))
+
+
+def test_given_words_leave_the_lora_to_be_learned_with_them(
+    bench: Workbench, words: Path, pipeline: Path
+) -> None:
+    fitted = bench.run("skin-diff", "fit", QUICK | {"pipeline": pipeline, "words": words})
+    assert fitted.code == 0, fitted.errors
+    parts = json.loads((fitted.out / "model" / "lineage.json").read_text())["parts"]
+    assert parts["word-bas-class"]["sources"] == ["?"]
+    assert parts["lora"]["sources"] == sorted(ids(bench))
+
+
+def test_an_aggregate_of_all_words_and_the_names_of_cgddi_are_taken(
+    bench: Workbench, tmp_path: Path
+) -> None:
+    """The seeds' aggregate, with cgDDI's placeholders of whole names for skin-diff's of three letters."""
+    folder = tmp_path / "aggregated"
+    folder.mkdir()
+    table = {
+        "<basal_cell_carcinoma-class>": torch.full((1, WIDTH), 3.0),
+        "<psoriasis-class>": torch.full((WIDTH,), 4.0),
+        "<nevus-class>": torch.full((1, WIDTH), 5.0),
+    }
+    torch.save(table, folder / "aggregated_embeds_SEED=0.pt")
+    fitted = bench.run("ti-only", "fit", QUICK | {"words": folder})
+    assert fitted.code == 0, fitted.errors
+    assert {k: float(v[0, 0]) for k, v in learned(fitted).items()} == {
+        "bas-class": 3.0,
+        "pso-class": 4.0,
+    }
+
+
+def test_a_class_without_a_word_is_named_with_what_was_found(bench: Workbench, words: Path) -> None:
+    (words / "pso-class" / "learned_embeds.safetensors").unlink()
+    fitted = bench.run("ti-only", "fit", QUICK | {"words": words})
+    assert fitted.code == 1
+    assert "words: learned has none for 'psoriasis' (looked for 'pso-class'" in fitted.errors
+    assert fitted.errors.rstrip().endswith("found bas")
+
+
+def test_words_of_another_pipeline_are_refused(
+    bench: Workbench, words: Path, pipeline: Path
+) -> None:
+    for path in words.rglob("*.safetensors"):
+        save_file({k: torch.zeros(1, 1024) for k in load_file(path)}, path)
+    given = QUICK | {"pipeline": pipeline, "words": words, "ratio": 0.2, "targets": ["VI"]}
+    made = bench.run("text2img-plain", "generate", given)
+    assert made.code == 1
+    assert "has vectors of 1024 numbers, this pipeline's words have 16" in made.errors
+
+
+def test_learned_words_can_be_looked_at_by_text(
+    bench: Workbench, words: Path, pipeline: Path
+) -> None:
+    given = QUICK | {"pipeline": pipeline, "ratio": 0.2, "targets": ["VI"]}
+    given = {
+        k: v for k, v in given.items() if k in {"pipeline", "ratio", "targets", "sampling_steps"}
+    }
+    by_name = bench.run("text2img-plain", "generate", given)
+    by_word = bench.run("text2img-plain", "generate", given | {"words": words})
+    assert by_word.code == 0, by_word.errors
+    called = {row["label"]: row["prompt"].split(",")[0] for row in by_word.rows}
+    assert called == {
+        "basal cell carcinoma": "An image of bas-class",
+        "psoriasis": "An image of pso-class",
+    }
+    assert {row["sources"] for row in by_word.rows} == {"?"}
+    assert {row["sources"] for row in by_name.rows} == {""}
+
+
+def test_a_lora_of_old_diffusers_gives_the_images_of_the_new_one(
+    bench: Workbench, lora: Path, pipeline: Path, tmp_path: Path
+) -> None:
+    """cgDDI's were written by diffusers 0.22: other key names, no metadata, alpha equal to the rank."""
+    old = {}
+    for key, value in load_file(lora).items():
+        for new, former in OLD_NAMES:
+            key = key.replace(new, former)
+        old[key] = value
+    save_file(old, tmp_path / "old.safetensors")
+    runs = []
+    for file in (lora, tmp_path / "old.safetensors"):
+        fitted = bench.run("lora-only", "fit", QUICK | {"lora": file})
+        assert fitted.code == 0, fitted.errors
+        given = QUICK | {"pipeline": pipeline, "strength": 1.0}
+        runs.append(bench.run("lora-only", "generate", given, fitted.out / "model"))
+    plain = bench.run(
+        "img2img-plain",
+        "generate",
+        {k: QUICK[k] for k in ("sampling_steps", "per_source", "output_px")}
+        | {"pipeline": pipeline, "strength": 1.0},
+    )
+    one, two, none = (
+        np.stack([made.image(r) for r in made.rows]).astype(int) for made in (*runs, plain)
+    )
+    assert abs(one - two).max() <= 1
+    assert abs(one - none).max() > 2
+
+
+@pytest.mark.parametrize(
+    ("tensors", "said"),
+    [
+        ({"text_encoder.layers.0.q_proj.lora_A.weight": (2, 16)}, "a LoRA of text_encoder, wanted"),
+        (
+            {
+                f"unet.down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_q.lora_{side}.weight": shape
+                for side, shape in (("A", (2, 320)), ("B", (320, 2)))
+            },
+            "a LoRA of another network than the pipeline's",
+        ),
+    ],
+)
+def test_a_lora_that_does_not_fit_is_refused_in_a_sentence(
+    bench: Workbench, pipeline: Path, tmp_path: Path, tensors: dict[str, tuple[int, int]], said: str
+) -> None:
+    save_file(
+        {name: torch.zeros(shape) for name, shape in tensors.items()}, tmp_path / "x.safetensors"
+    )
+    given = {"pipeline": pipeline, "sampling_steps": 2, "ratio": 0.2, "targets": ["VI"]}
+    made = bench.run("text2img-plain", "generate", given | {"lora": tmp_path / "x.safetensors"})
+    assert made.code == 1
+    assert said in made.errors
+    assert made.errors.count("error: ") == 1
+    assert "Traceback" not in made.errors
+
+
+def test_a_folder_has_one_lora_for_each_condition_by_its_name(
+    bench: Workbench, words: Path, lora: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "loras"
+    (folder / "lora-bas-class").mkdir(parents=True)
+    (folder / "lora-bas-class" / "pytorch_lora_weights.safetensors").write_bytes(lora.read_bytes())
+    given = QUICK | {"words": words, "loras": folder}
+    fitted = bench.run("skin-diff-2024", "fit", given)
+    assert fitted.code == 1
+    assert "loras: loras has 0 files for 'psoriasis', wanted one" in fitted.errors
+    (folder / "psoriasis.safetensors").write_bytes(lora.read_bytes())
+    fitted = bench.run("skin-diff-2024", "fit", given)
+    assert fitted.code == 0, fitted.errors
+    parts = json.loads((fitted.out / "model" / "lineage.json").read_text())["parts"]
+    assert set(parts) == {"word-bas-class", "word-pso-class", "lora-bas-class", "lora-pso-class"}
+
+
+def test_the_images_of_a_lora_are_written_and_read_as_a_list(
+    bench: Workbench, pipeline: Path, tmp_path: Path
+) -> None:
+    given = QUICK | {"pipeline": pipeline}
+    fitted = bench.run("lora-only", "fit", given)
+    path = fitted.out / "model" / "lora" / "train_lora.json"
+    entries = json.loads(path.read_text())
+    assert [entry["image_path"] for entry in entries] == ids(bench)
+    assert entries[10] == {
+        "image_path": "t010",
+        "label": "basal cell carcinoma",
+        "skin_type": 5,
+        "prompt": "An image of basal cell carcinoma on the skin of a dark-skinned individual",
+    }
+    again = bench.run("lora-only", "fit", given | {"lora_data": path})
+    weights = "model/lora/pytorch_lora_weights.safetensors"
+    assert again.files()[weights] == fitted.files()[weights]
+    few = tmp_path / "few.json"
+    few.write_text(
+        json.dumps(
+            [
+                {
+                    "image_path": "finalfitz17k/t003.jpg",
+                    "label": "x",
+                    "skin_type": 4,
+                    "prompt": "a photo",
+                },
+                {
+                    "image_path": "finalfitz17k/unknown.jpg",
+                    "label": "x",
+                    "skin_type": 4,
+                    "prompt": "a photo",
+                },
+            ]
+        )
+    )
+    fitted = bench.run("lora-only", "fit", given | {"lora_data": few})
+    parts = json.loads((fitted.out / "model" / "lineage.json").read_text())["parts"]
+    assert parts["lora"]["sources"] == ["t003"]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{}", "none of its 0 images is a training image shown here"),
+        ('[{"prompt": "x"}]', "not a JSON list of objects with image_path and prompt"),
+        ("[", "not a JSON list of objects with image_path and prompt"),
+    ],
+)
+def test_a_list_that_is_none_is_refused(
+    bench: Workbench, pipeline: Path, tmp_path: Path, text: str, said: str
+) -> None:
+    (tmp_path / "list.json").write_text(text)
+    given = QUICK | {"pipeline": pipeline, "lora_data": tmp_path / "list.json"}
+    fitted = bench.run("lora-only", "fit", given)
+    assert fitted.code == 1
+    assert f"list.json: {said}" in fitted.errors
