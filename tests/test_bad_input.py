@@ -588,7 +588,7 @@ class TestWhatIsHarmless:
         for path in place.store.glob("stages/*/*/stage.json"):
             path.unlink()
         assert tonegap(*place.run()) == 0
-        assert "1 stages run, 1 runs finished" in tonegap.err
+        assert "1 stage run, 1 run finished" in tonegap.err
 
     def test_what_a_crash_left_in_work_is_swept(self, place, tonegap):
         left = place.store / "work" / "dead.1" / "out"

@@ -95,6 +95,7 @@ def as_pattern(lines: tuple[str, ...]) -> re.Pattern[str]:
         "docs/submitting.md",
         "docs/standards.md",
         "docs/python.md",
+        "docs/terminal.md",
     ],
 )
 def test_following_the_page_does_what_it_says(name, suite_root):

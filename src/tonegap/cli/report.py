@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from tonegap.cli.complete import suite_names
 from tonegap.cli.options import store_option, suite_root_option
 from tonegap.cli.terminal import put, say
 from tonegap.errors import BadRequest
@@ -18,7 +19,7 @@ FORMATS = ("html", "md", "tex", "csv", "json", "parquet")
 
 
 @click.command("report")
-@click.argument("runs", nargs=-1)
+@click.argument("runs", nargs=-1, shell_complete=suite_names)
 @click.option("--format", "output", type=click.Choice(FORMATS), default="html", show_default=True)
 @click.option(
     "--out",

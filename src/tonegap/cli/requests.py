@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from tonegap.cli.complete import baseline_names, method_names
 from tonegap.cli.options import store_option, suite_root_option
 from tonegap.errors import BadRequest, StoreError
 from tonegap.numerics import Numerics
@@ -37,6 +38,8 @@ class RunOptions:
     subset: int | None = None
     verify: bool = False
     numerics: Numerics | None = None
+    progress: str = "auto"
+    keep: bool = False
 
     @property
     def changes(self) -> tuple[str, ...]:
@@ -79,6 +82,7 @@ _OPTIONS = (
         "methods",
         multiple=True,
         metavar="NAME",
+        shell_complete=method_names,
         help="Also this method, with the baselines of the suite's first entries.",
     ),
     click.option(
@@ -86,6 +90,7 @@ _OPTIONS = (
         "baselines",
         multiple=True,
         metavar="NAME",
+        shell_complete=baseline_names,
         help="Also this baseline, with the methods of the suite's first entries.",
     ),
     click.option(
@@ -112,6 +117,20 @@ _OPTIONS = (
         type=click.Choice(["portable", "native"]),
         default=None,
         help="portable: the same bytes on every x86 processor with AVX2. (Default: the suite's own.)",
+    ),
+    click.option(
+        "--progress",
+        type=click.Choice(["auto", "rich", "plain", "json"]),
+        default="auto",
+        show_default=True,
+        help="How a run shows itself on standard error: bars, lines, or one JSON object per event.",
+    ),
+    click.option(
+        "--keep",
+        "--debug",
+        "keep",
+        is_flag=True,
+        help="Keep the folder of a stage that failed, with its input, and say where it is.",
     ),
 )
 
@@ -149,6 +168,7 @@ def open_request(suite_name: str, options: RunOptions, cache: Path | None = None
     from tonegap.plan.prepare import Request
 
     root = find_root(options.suite_root)
+    _check_device(options)
     declared = read_suite(root, suite_name)
     suite = with_entries(declared, options.methods, options.baselines)
     suite = with_parameters(suite, options.settings)
@@ -168,6 +188,20 @@ def open_request(suite_name: str, options: RunOptions, cache: Path | None = None
         allow_missing=options.allow_missing,
         cache=overlay,
     )
+
+
+def _check_device(options: RunOptions) -> None:
+    """Raises BadRequest for GPUs that this machine does not have; an engine elsewhere has its own."""
+    if options.device != "cuda" or options.engine != "local":
+        return
+    there = sorted(path.name.removeprefix("nvidia") for path in Path("/dev").glob("nvidia[0-9]*"))
+    missing = [str(gpu) for gpu in parse_gpus(options) if str(gpu) not in there]
+    if missing and not Path("/dev/dxg").exists():  # where Windows lends its GPU
+        found = f"GPU {', '.join(there)}" if there else "no GPU"
+        raise BadRequest(
+            f"--device cuda: wanted GPU {', '.join(missing)}, this machine has {found} (see `tonegap doctor`); "
+            "leave --device out to run on the CPU"
+        )
 
 
 def _open_store(folder: Path, deep: bool, cache: Path | None) -> "tuple[Store, Path | None]":
