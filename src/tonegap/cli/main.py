@@ -29,6 +29,7 @@ COMMANDS = {
     "bundle": "The results of a suite as one archive that anybody can check.",
     "verify": "Every number of a bundle, computed again.",
     "log": "What the stages of an entry wrote, and why one failed.",
+    "board": "A static site of one leaderboard from a folder of bundles that verify.",
     "submit": "External submissions: a bundle that verifies, or predictions with a card.",
     "track": "Finished records as runs in MLflow.",
     "score": "The metrics of any predictions file.",

@@ -43,7 +43,28 @@ _SHOWN, _SHOWN_FAILURES, _LAST_LINES = 5, 10, 10
 @click.option(
     "--write-golden", "golden", flag_value="write", help="Write reports/golden/SUITE.json anew."
 )
-def command(suite: str, check_determinism: bool, options: RunOptions, golden: str | None) -> None:
+@click.option(
+    "--junit",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=None,
+    metavar="FILE",
+    help="Write how each run ended as JUnit XML, for CI.",
+)
+@click.option(
+    "--summary",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=None,
+    metavar="FILE",
+    help="Write failures and leaderboard as Markdown, for the summary of a CI step.",
+)
+def command(
+    suite: str,
+    check_determinism: bool,
+    options: RunOptions,
+    golden: str | None,
+    junit: Path | None,
+    summary: Path | None,
+) -> None:
     """Run SUITE and report; without SUITE the embedded smoke suite, which needs no data.
 
     The same command again does exactly what is missing. The last line names the report.
@@ -73,10 +94,32 @@ def command(suite: str, check_determinism: bool, options: RunOptions, golden: st
             f"{request.suite.id}: these results have a name of their own; those of {declared} stay as they are",
             err=True,
         )
+    _write_for_ci(request, plan, junit, summary)
     alike = not check_determinism or _same_twice(request, plan, options)
     terminal.say(_report(request, plan))
     if tally.failures or not alike or (golden and not _is_golden(request, plan, golden)):
         sys.exit(1)
+
+
+def _write_for_ci(
+    request: "Request", plan: "Plan", junit: Path | None, summary: Path | None
+) -> None:
+    """JUnit XML and a summary of this suite's runs, where they were asked for."""
+    if junit is None and summary is None:
+        return
+    from tonegap.report import ci
+    from tonegap.report.write import write_bytes, write_text
+    from tonegap.results.assemble import assemble
+    from tonegap.results.settings import read_settings, titled
+    from tonegap.store.read import read_suites
+
+    store = request.store.folder
+    (run,) = read_suites(store, [plan.matrix.suite])
+    if junit is not None:
+        write_bytes(junit, ci.junit(run))
+    if summary is not None:
+        settings = titled(read_settings(request.root), [plan.matrix.title])
+        write_text(summary, ci.summary(assemble(store, [run], settings), run))
 
 
 def _say_numerics(request: "Request") -> None:

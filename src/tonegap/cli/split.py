@@ -68,9 +68,6 @@ def command(
     root = find_root(suite_root)
     asked = read_task(root, task)
     number = asked.seeds[0] if seed is None else seed
-    if number not in asked.seeds:
-        declared = ", ".join(map(str, asked.seeds))
-        say(f"seed {number} is none of the task's own ({declared}): a split of yours", err=True)
     metadata = metadata_of(root, asked.dataset_id, data_root)
     key = asked.pin_key(number)
     if listed and not (pin and isinstance(asked.file.split, PinnedList) and not asked.file.pins):
@@ -95,6 +92,9 @@ def command(
     n_kept = sum(part != "unused" and tone is None for part, tone in pairs)
     for line in split_lines(made.sizes, n_kept, made.n_without_tone, group_leaks(metadata, made)):
         say(line, err=True)
+    if number not in asked.seeds:
+        declared = ", ".join(map(str, asked.seeds))
+        say(f"seed {number} is none of the task's own ({declared}): a split of yours", err=True)
     _write(made.ids, made.parts)
 
 
