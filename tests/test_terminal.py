@@ -1,6 +1,7 @@
 """What is printed for people is one printable line each, whoever chose the words."""
 
 import io
+import json
 import sys
 
 import pytest
@@ -61,3 +62,51 @@ def test_an_error_about_a_name_is_escaped(tmp_path, capsys):
     assert ended.value.code == 2
     assert "\\x1b[2Jverified.zip" in said
     assert "\x1b" not in said
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        (["rnu"], "no command 'rnu' (did you mean 'run'?)"),
+        (["run", "smok"], "no suite 'smok' (did you mean 'smoke'?)"),
+        (["run", "--method", "tone-shfit"], "no method 'tone-shfit' (did you mean 'tone-shift'?)"),
+        (["split", "ddi/fairdsco"], "no task 'ddi/fairdsco' (did you mean 'ddi/fairdisco'?)"),
+        (["list", "method"], "(did you mean 'methods'?)"),
+        (["data", "show", "dii"], "no data set 'dii' (did you mean 'ddi'?)"),
+        (["plan", "--set", "baselines.epoch=2"], "a parameter 'epoch' (did you mean 'epochs'?)"),
+    ],
+)
+def test_a_name_that_is_not_there_is_met_with_the_near_one(typed, said, capsys, tmp_path):
+    store = ["--store", str(tmp_path)] if typed[0] in ("run", "plan") else []
+    with pytest.raises(SystemExit) as ended:
+        main([*typed, *store])
+    assert ended.value.code == 2
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        (["run", "smo"], "smoke"),
+        (["split", "pad-ufes-20-sample/m"], "pad-ufes-20-sample/malignant"),
+        (["run", "--method", "tone-"], "tone-shift"),
+        (["paper", "fairdi"], "fairdisco"),
+    ],
+)
+def test_a_shell_completes_names(words, found):
+    from click.shell_completion import ShellComplete
+
+    from tonegap.cli.main import cli
+
+    completer = ShellComplete(cli, {}, "tonegap", "_TONEGAP_COMPLETE")
+    assert found in [item.value for item in completer.get_completions(words[:-1], words[-1])]
+
+
+def test_doctor_tells_programs_numbers_not_sentences(capsys):
+    with pytest.raises(SystemExit):
+        main(["doctor", "--json"])
+    found = json.loads(capsys.readouterr().out)
+    assert found["memory_bytes"] > 1 << 28
+    assert isinstance(found["cores"], int)
+    assert set(found["engines"]) == {"local", "docker"}
+    assert set(found["engines"]["local"]["versions"]) >= {"numpy", "torch"}

@@ -1,4 +1,7 @@
-"""Words of others as one line of a terminal. Imports nothing, for every command prints."""
+"""Words of others as one line of a terminal, and small words of our own. Every command imports it, so it is light."""
+
+import difflib
+from collections.abc import Iterable
 
 
 def one_line(text: str) -> str:
@@ -7,3 +10,15 @@ def one_line(text: str) -> str:
     That is every control character, line break, direction mark and lone surrogate; escaped again, it stays the same.
     """
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """` (did you mean 'smoke'?)` where a known name is near the one that was typed, else nothing."""
+    near = difflib.get_close_matches(name, list(known), n=1)
+    return f" (did you mean {near[0]!r}?)" if near else ""
+
+
+def counted(n: int, noun: str) -> str:
+    """`1 stage`, `2 stages`: a number with its noun; a phrase after the noun stays as it is (`1 near-duplicate of`)."""
+    one, space, more = noun.partition(" ")
+    return f"{n:,} {one}{'' if n == 1 else 's'}{space}{more}"

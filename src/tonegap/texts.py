@@ -67,3 +67,14 @@ def _escaped(problem: UnicodeError) -> tuple[str, int]:
     units = text.encode("utf-16-be", "surrogatepass")
     pairs = (units[i : i + 2].hex() for i in range(0, len(units), 2))
     return "".join(f"\\u{pair}" for pair in pairs), problem.end
+
+
+def last_lines(path: Path, n: int) -> list[str]:
+    """The last lines of a log that are not blank, up to `n`; none where it cannot be read. What is no UTF-8 is `�`."""
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, file.seek(0, io.SEEK_END) - (n << 12)))
+            content = file.read()
+    except OSError:
+        return []
+    return [line for line in content.decode(errors="replace").splitlines() if line.strip()][-n:]

@@ -54,4 +54,4 @@ def test_an_archive_with_one_flipped_byte_is_refused_by_name_before_anything_run
     )
     assert not list((tmp_path / "store" / "stages").glob("*/*"))
 
-    assert "1 runs finished" in tonegap.done(*run)
+    assert "1 run finished" in tonegap.done(*run)

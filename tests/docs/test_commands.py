@@ -96,6 +96,7 @@ def as_pattern(lines: tuple[str, ...]) -> re.Pattern[str]:
         "docs/standards.md",
         "docs/claims.md",
         "docs/python.md",
+        "docs/terminal.md",
     ],
 )
 def test_following_the_page_does_what_it_says(name, suite_root):

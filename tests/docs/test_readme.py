@@ -31,3 +31,12 @@ def test_the_citation_names_this_version():
 def test_the_changelog_begins_with_this_version():
     versions = re.findall(r"^## (\d+\.\d+\.\d+)", Page("CHANGELOG.md").text, re.M)
     assert versions[0] == tonegap.__version__
+
+
+def test_the_readmes_bibtex_names_this_version():
+    assert f"version = {{{tonegap.__version__}}}" in README.text
+
+
+def test_security_says_which_version_gets_fixes():
+    minor = ".".join(tonegap.__version__.split(".")[:2])
+    assert f"newest minor version (now {minor})" in Page("SECURITY.md").text

@@ -133,6 +133,56 @@ def test_one_failing_entry_never_stops_the_others(suite, tonegap):
     assert len(records(suite)) == 2
     assert len(list((suite.root / "runs" / "failures").glob("*.json"))) == 2
     assert tonegap.err.count("failed (method-error): baselines/other train: exit code 4") == 2
+    assert "    in: none + other, sixty/two seed 0\n    | no luck\n    log: " in tonegap.err
+    path = re.findall(r"    log: (.+)", tonegap.err)[0]
+    assert Path(path).read_text() == "no luck\n"
+    assert "tonegap log 'none + other'" in tonegap.err
+    assert tonegap("log", "none + other", "--suite-root", suite.root) == 0
+    said = f"== sixty/two seed 0: baselines/other train, method-error: {path}\nno luck\n"
+    assert tonegap.out == said
+    assert tonegap("log", "none + othr", "--suite-root", suite.root) == 2
+    assert "no entry 'none + othr' (did you mean 'none + other'?)" in tonegap.err
+
+
+def test_a_finished_entry_has_logs_too(suite, tonegap):
+    suite.baseline("other", TRAIN_PY + "\nprint('done')\n")
+    run(tonegap, suite)
+    assert tonegap("log", "none + other", "--suite-root", suite.root) == 0
+    assert tonegap.out.splitlines()[-1] == "done"
+
+
+def test_the_folder_of_a_failed_stage_is_kept_where_that_is_asked(suite, tonegap):
+    suite.baseline("other", "print('no luck')\nraise SystemExit(4)\n")
+    run(tonegap, suite)
+    assert not (suite.root / "runs" / "kept").exists()
+    run(tonegap, suite, "--keep")
+    kept = [Path(path) for path in re.findall(r"baselines/other train: kept in (.+)", tonegap.err)]
+    assert len(kept) == 2
+    assert (kept[0] / "in/job.json").exists()
+    assert list((suite.root / "runs" / "work").iterdir()) == []
+
+
+def test_what_cannot_run_here_is_said_before_the_first_stage(suite, tonegap):
+    assert run(tonegap, suite, "--set", "methods.n=-3") == (2, [])
+    assert "methods/grey n: found -3, wanted 0 or more" in tonegap.err
+    if not list(Path("/dev").glob("nvidia[0-9]*")):
+        assert run(tonegap, suite, "--device", "cuda") == (2, [])
+        assert "--device cuda: wanted GPU 0, this machine has no GPU" in tonegap.err
+    suite.baseline("other", TRAIN_PY, command=["python3.99", "train.py"])
+    assert run(tonegap, suite) == (2, [])
+    assert (
+        "baselines/other: command: 'python3.99' is no program on this machine's PATH" in tonegap.err
+    )
+
+
+def test_progress_as_json_is_one_object_an_event(suite, tonegap):
+    run(tonegap, suite, "--progress", "json")
+    events = [json.loads(line) for line in tonegap.err.splitlines() if line.startswith("{")]
+    assert events[0] == {"event": "expect", "stages": 5}
+    assert [e["event"] for e in events].count("start") == 5
+    titles = {e["title"] for e in events if e["event"] == "start"}
+    assert "2 entries, sixty/two seed 0: methods/grey generate" in titles
+    assert "none + plain, sixty/two seed 0: baselines/plain train" in titles
 
 
 def test_changing_one_thing_recomputes_exactly_what_depends_on_it(suite, tonegap):
@@ -140,7 +190,9 @@ def test_changing_one_thing_recomputes_exactly_what_depends_on_it(suite, tonegap
     suite.baseline("other", TRAIN_PY + "\n# changed\n")
     code, ran = run(tonegap, suite)
     assert code == 0
-    assert ran == 2 * ["sixty/two seed 0: baselines/other train"]  # with both methods
+    assert ran == [
+        f"{method} + other, sixty/two seed 0: baselines/other train" for method in ("none", "grey")
+    ]
     suite.method("grey", GENERATE_PY, parameters={"n": {"default": 2, "about": "images"}})
     code, ran = run(tonegap, suite)
     assert code == 0
@@ -186,7 +238,7 @@ def test_two_runs_at_once_share_the_work_and_give_the_same_records(suite, tonega
     assert [process.returncode for process in both] == [0, 0]
     ran = [RAN.findall(text) for text in said]
     assert sorted(title for titles in ran for title in titles) == [
-        f"sixty/two seed {seed}: baselines/plain train" for seed in range(6)
+        f"none + plain, sixty/two seed {seed}: baselines/plain train" for seed in range(6)
     ]
     use(suite, drawn, "alone")
     run(tonegap, suite, "--store", suite.root / "alone")

@@ -43,8 +43,8 @@ def whys(planner):
     return {miss.title: miss.why for miss in explain(planner.plan(), planner.store).misses}
 
 
-GENERATE = "clinic/two seed 0: methods/grey generate"
-TRAIN = "clinic/two seed 0: baselines/plain train"
+GENERATE = "grey + plain, clinic/two seed 0: methods/grey generate"
+TRAIN = "grey + plain, clinic/two seed 0: baselines/plain train"
 
 
 def test_a_new_store_has_run_nothing(planner):
@@ -60,7 +60,7 @@ def test_a_complete_store_has_nothing_to_run(planner, finished):
     finished()
     found = explain(planner.plan(), planner.store)
     assert found.n_cached == 1
-    assert found.lines() == ["tiny: 1 runs, 1 cached", "nothing to run"]
+    assert found.lines() == ["tiny: 1 run, 1 cached", "nothing to run"]
 
 
 def test_a_parameter_is_named_with_both_values(planner, finished):
@@ -107,7 +107,7 @@ def test_cells_whose_stages_are_done_are_only_to_be_scored(planner, finished):
     finished()
     planner.store.record_path(planner.plan().cells[0].id.key).unlink()
     lines = explain(planner.plan(), planner.store).lines()
-    assert lines == ["tiny: 1 runs, 0 cached", "nothing to run; 1 runs to score"]
+    assert lines == ["tiny: 1 run, 0 cached", "nothing to run; 1 run to score"]
 
 
 def test_the_estimate_is_what_the_last_of_the_kind_took(planner, finished):
@@ -132,3 +132,12 @@ def test_a_hole_is_listed_with_its_reason(planner):
 def test_why_missing_without_any_difference(planner):
     stage = planner.stages()["train"]
     assert why_missing(stage, dict(stage.ingredients)) == "its result was removed from the store"
+
+
+def test_a_reason_that_stages_share_is_said_once_and_no_time_is_made_up(planner):
+    assert explain(planner.plan(), planner.store).lines()[1:] == [
+        f"would run: {GENERATE}",
+        f"would run: {TRAIN}",
+        "    because it never ran on this task and seed",
+        "2 stages to run, none of their kind ever ran here, so how long they take is not known",
+    ]

@@ -70,8 +70,8 @@ def test_the_same_again_runs_nothing(planner, run):
 def test_lines_count_stages_and_say_how_each_ended(planner, run):
     run()
     lines = run.said.splitlines()
-    assert lines[0].startswith("[1/2] clinic/two seed 0: methods/grey generate: ")
-    assert lines[1].startswith("[2/2] clinic/two seed 0: baselines/plain train: ")
+    assert lines[0].startswith("[1/2] grey + plain, clinic/two seed 0: methods/grey generate: ")
+    assert lines[1].startswith("[2/2] grey + plain, clinic/two seed 0: baselines/plain train: ")
     assert all(line.endswith(" s") for line in lines)
 
 

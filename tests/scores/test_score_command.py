@@ -260,3 +260,37 @@ def test_without_an_event_there_is_no_threshold(tmp_path):
     assert (row["positive"], row["threshold"]) == ([], None)
     (first, *_) = csv.DictReader(io.StringIO(run(*arguments, "--format", "csv")))
     assert (first["positive"], first["threshold"]) == ("", "")
+
+
+def test_intervals_stand_beside_the_scores_as_in_python(files, tmp_path):
+    import tonegap
+
+    rows = as_intervals(run(*files, "--format", "json", "--intervals"))
+    p = [[1 - value, value] for value in EPOCH_2.values()]
+    scores = tonegap.score(
+        ["benign", "malignant", "benign", "malignant"],
+        p,
+        [1, 2, 5, None],
+        classes=["benign", "malignant"],
+        ids=list(EPOCH_2),
+    )
+    assert rows == {
+        name: (i.low, i.high) for name, i in scores.intervals.items() if i.low is not None
+    }
+    assert rows["accuracy", "all"][0] < 0.75 < rows["accuracy", "all"][1]
+    low, high = rows["accuracy", "all"]
+    assert f"{low:.3f}–{high:.3f}" in run(*files, "--intervals")
+
+
+def as_intervals(output):
+    return {
+        (r["metric"], r["tone"]): (r["low"], r["high"])
+        for r in json.loads(output)
+        if r["low"] is not None
+    }
+
+
+def test_a_table_can_go_to_a_file(files, tmp_path):
+    out = tmp_path / "scores.csv"
+    assert run(*files, "--format", "csv", "--out", str(out)) == f"{out}\n"
+    assert out.read_text() == run(*files, "--format", "csv")

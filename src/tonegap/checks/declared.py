@@ -10,11 +10,18 @@ from tonegap.checks.readiness import check_tasks
 from tonegap.data.drawn import drawn_metadata
 from tonegap.data.metadata import own_root, read_metadata
 from tonegap.declared.dataset import dataset_ids, read_dataset
-from tonegap.declared.plugin import FOLDERS, fill_parameters, plugin_ids, read_plugin
+from tonegap.declared.plugin import (
+    FOLDERS,
+    fill_parameters,
+    missing_program,
+    plugin_ids,
+    read_plugin,
+)
 from tonegap.declared.suite import Suite, read_suite, suite_ids
 from tonegap.declared.task import read_task, task_ids
 from tonegap.errors import BadRoom, ToneGapError
 from tonegap.formats.job import Parameter
+from tonegap.lines import did_you_mean
 from tonegap.texts import read_text
 
 _FROM = re.compile(r"^\s*FROM\s+(?:--\S+\s+)*(\S+)", re.MULTILINE | re.IGNORECASE)
@@ -35,12 +42,15 @@ def check_rooms(root: Path) -> list[RoomProblem]:
     found: list[RoomProblem] = []
     found += _readable(root, dataset_ids(root), functools.partial(read_dataset, root))
     found += _readable(root, task_ids(root), functools.partial(read_task, root))
+    for name in task_ids(root):
+        found += _task(root, name)
     for kind in FOLDERS:
         names = plugin_ids(root, kind)
         found += _readable(root, names, functools.partial(read_plugin, root, kind))
         found += _stray(root, kind)
         for name in names:
             found += _dockerfile(root, kind, name)
+            found += _command(root, kind, name)
     for name in suite_ids(root):
         found += _suite(root, name)
     for name in dataset_ids(root):
@@ -90,6 +100,53 @@ def _stray(root: Path, kind: str) -> Iterator[RoomProblem]:
         if not (folder / f"{kind}.toml").exists() and any(folder.iterdir()):
             where = folder.relative_to(root).as_posix()
             yield RoomProblem(where, f"no {kind}.toml; every folder here is a {kind}")
+
+
+def _task(root: Path, task_id: str) -> Iterator[RoomProblem]:
+    """Columns and the tone axis that a task names and its data set does not declare."""
+    try:
+        task = read_task(root, task_id)
+        dataset = read_dataset(root, task.dataset_id).file
+    except ToneGapError:
+        return  # which is a problem of its own
+    where, file = task.path.relative_to(root).as_posix(), task.file
+    if task.tone_axis not in dataset.tones:
+        known = ", ".join(dataset.tones) or "none"
+        yield RoomProblem(
+            where,
+            f"tones.axis: {task.tone_axis!r} is no tone axis of the data set; there are: {known}",
+        )
+    named = {"labels.column": (file.labels.column,)}
+    if file.labels.positive_where:
+        named["labels.positive_where.column"] = (file.labels.positive_where.column,)
+    for part, rule in (("split", file.split), ("validation", file.validation)):
+        for field in ("column", "columns", "stratify"):
+            value = getattr(rule, field, ())
+            named[f"{part}.{field}"] = (
+                (value,) if isinstance(value, str) and value else tuple(value)
+            )
+    for key, columns in named.items():
+        for column in columns:
+            if column not in dataset.columns:
+                near, known = did_you_mean(column, dataset.columns), ", ".join(dataset.columns)
+                yield RoomProblem(
+                    where,
+                    f"{key}: {column!r} is no column of the data set{near}; there are: {known}",
+                )
+
+
+def _command(root: Path, kind: str, name: str) -> Iterator[RoomProblem]:
+    """A command that is neither on this machine nor in the plug-in's folder and has no image to be in."""
+    try:
+        plugin = read_plugin(root, kind, name)
+    except ToneGapError:
+        return
+    missing = missing_program(plugin)
+    if missing:
+        yield RoomProblem(
+            f"{plugin.label}/{kind}.toml",
+            f"command: {missing!r} is no program on this machine's PATH",
+        )
 
 
 def _has_stages(root: Path, kind: str, name: str) -> bool:

@@ -4,12 +4,13 @@ from pathlib import Path
 
 import click
 
+from tonegap.cli.complete import suite_names
 from tonegap.cli.options import store_option, suite_root_option
 from tonegap.cli.terminal import say
 
 
 @click.command("bundle")
-@click.argument("suite", default="smoke")
+@click.argument("suite", default="smoke", shell_complete=suite_names)
 @click.option(
     "--out",
     type=click.Path(path_type=Path, dir_okay=False),

@@ -7,6 +7,7 @@ import click
 
 from tonegap.cli.options import suite_root_option
 from tonegap.cli.terminal import say
+from tonegap.lines import counted
 
 
 @click.command(name="check")
@@ -19,6 +20,6 @@ def command(suite_root: Path | None) -> None:
     problems = check_rooms(find_root(suite_root))
     for problem in problems:
         say(f"{problem.where}: {problem.text}")
-    say(f"{len(problems)} problems" if problems else "no problems", err=True)
+    say(counted(len(problems), "problem") if problems else "no problems", err=True)
     if problems:
         sys.exit(2)

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tonegap.cli.options import store_option, suite_root_option
+from tonegap.cli.complete import dataset_names
+from tonegap.cli.options import WholeHelp, store_option, suite_root_option
 from tonegap.cli.terminal import put, say, say_page
 from tonegap.declared.dataset import DATASET_FILE, Dataset, read_dataset, read_dataset_folder
 from tonegap.declared.root import find_root, is_root
@@ -35,13 +36,13 @@ _workers_option = click.option(
 _json_option = click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
 
 
-@click.group("data")
+@click.group("data", cls=WholeHelp)
 def command() -> None:
     """Check a download, show a data set, draw phantom images."""
 
 
 @command.command("check")
-@click.argument("dataset_name", metavar="DATASET")
+@click.argument("dataset_name", metavar="DATASET", shell_complete=dataset_names)
 @_root_option
 @click.option("--task", "task_name", help="Ask about this task alone (default: every task of it).")
 @_workers_option
@@ -92,7 +93,7 @@ def check_command(  # noqa: PLR0913 - one parameter per option
 
 
 @command.command("show")
-@click.argument("dataset_name", metavar="DATASET")
+@click.argument("dataset_name", metavar="DATASET", shell_complete=dataset_names)
 @_root_option
 @_json_option
 @suite_root_option

@@ -15,12 +15,13 @@ from tonegap.cli.terminal import put, say
 def command(as_json: bool, suite_root: Path | None) -> None:
     """What stages can rely on here: cores, memory, the sandbox, torch, GPUs."""
     from tonegap.declared.root import find_root
-    from tonegap.engines.probe import probe
+    from tonegap.engines.probe import probe, probe_fields
 
-    findings = probe(find_root(suite_root))
+    root = find_root(suite_root)
     if as_json:
-        put(json.dumps(findings, indent=1) + "\n")
+        put(json.dumps(probe_fields(root), indent=1) + "\n")
         return
+    findings = probe(root)
     width = max(len(name) for name in findings)
     for name, text in findings.items():
         say(f"{name:<{width}}  {text}")

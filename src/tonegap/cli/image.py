@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from tonegap.cli.options import suite_root_option
+from tonegap.cli.options import WholeHelp, suite_root_option
 from tonegap.cli.terminal import put, say
 
 _NAMES = click.argument("names", nargs=-1, metavar="[NAME]...")
@@ -18,7 +18,7 @@ _ENVIRONMENT = click.option(
 _FOLDER = click.argument("folder", type=click.Path(path_type=Path, file_okay=False), required=False)
 
 
-@click.group(name="image")
+@click.group(name="image", cls=WholeHelp)
 def command() -> None:
     """The pinned images in which stages run: build, check, take along.
 

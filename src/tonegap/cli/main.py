@@ -5,6 +5,7 @@ Importing pandas, fairlearn or matplotlib here would make `tonegap --help` take 
 
 import contextlib
 import importlib
+import re
 import sys
 from typing import NoReturn
 
@@ -14,6 +15,7 @@ from tonegap import __version__
 from tonegap.cli.interrupt import INTERRUPTED, end, interruptible
 from tonegap.cli.terminal import say_page
 from tonegap.errors import ToneGapError
+from tonegap.lines import did_you_mean
 from tonegap.numerics import settle
 from tonegap.texts import escape_what_cannot_be_shown
 
@@ -28,6 +30,8 @@ COMMANDS = {
     "power": "How many images show a difference, and what a test set can show.",
     "bundle": "The results of a suite as one archive that anybody can check.",
     "verify": "Every number of a bundle, computed again.",
+    "log": "What the stages of an entry wrote, and why one failed.",
+    "board": "A static site of one leaderboard from a folder of bundles that verify.",
     "submit": "External submissions: a bundle that verifies, or predictions with a card.",
     "track": "Finished records as runs in MLflow.",
     "score": "The metrics of any predictions file.",
@@ -58,6 +62,15 @@ class LazyGroup(click.Group):
         module = importlib.import_module(f"tonegap.cli.{cmd_name.replace('-', '_')}")
         command: click.Command = module.command
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click's, with a near name for one that is not there."""
+        if args and not args[0].startswith("-") and args[0] not in COMMANDS:
+            near = did_you_mean(args[0], COMMANDS)
+            raise click.UsageError(f"no command {args[0]!r}{near}; `tonegap --help` lists them")
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """One line per command from the table, without importing any."""
@@ -102,8 +115,18 @@ def _run(arguments: list[str] | None) -> int:
         say_page(e.format_message())
         return 2
     except (ToneGapError, click.ClickException) as e:
-        text = " ".join(e.format_message().split()) if isinstance(e, click.ClickException) else e
+        text = _in_a_line(e) if isinstance(e, click.ClickException) else e
         say_page(f"error: {text}", err=True)
         return 2
     # Commands return nothing; `--help` and `ctx.exit` make click return their code.
     return code if isinstance(code, int) else 0
+
+
+def _in_a_line(problem: click.ClickException) -> str:
+    """What click says, in one line, with the near one of the choices for a word that is none."""
+    text = " ".join(problem.format_message().split())
+    kind = problem.param.type if isinstance(problem, click.BadParameter) and problem.param else None
+    typed = re.search(r"'([^']*)' is not one of", text)
+    if not (isinstance(kind, click.Choice) and typed):
+        return text
+    return text.removesuffix(".") + did_you_mean(typed[1], map(str, kind.choices))

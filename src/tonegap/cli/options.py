@@ -4,6 +4,17 @@ from pathlib import Path
 
 import click
 
+
+class WholeHelp(click.Group):
+    """A group whose help says the first sentence of each command in full."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """One entry per command."""
+        rows = [(n, self.commands[n].get_short_help_str(1000)) for n in self.list_commands(ctx)]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+
 suite_root_option = click.option(
     "--suite-root",
     type=click.Path(path_type=Path, file_okay=False),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from tonegap.cli.complete import paper_names
 from tonegap.cli.options import store_option, suite_root_option
 from tonegap.cli.terminal import put, say
 from tonegap.errors import BadRequest
@@ -21,7 +22,7 @@ _ENTERED_BEFORE = ("table", "row", "column", "printed")  # the header of files f
 
 
 @click.command("paper")
-@click.argument("key", required=False)
+@click.argument("key", required=False, shell_complete=paper_names)
 @click.option("--format", "output", type=click.Choice(("md", "csv", "json")), default="md")
 @click.option(
     "--out", type=click.Path(path_type=Path), help="File to write (default: the terminal)."

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import click
 
+from tonegap.cli.complete import suite_names
 from tonegap.cli.requests import RunOptions, open_request, run_options
 from tonegap.cli.terminal import put, say_page
 
 
 @click.command(name="plan")
-@click.argument("suite", default="smoke")
+@click.argument("suite", default="smoke", shell_complete=suite_names)
 @run_options
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def command(suite: str, options: RunOptions, as_json: bool) -> None:

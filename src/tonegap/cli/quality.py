@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from tonegap.cli.complete import suite_names
 from tonegap.cli.options import store_option, suite_root_option
 from tonegap.cli.requests import RunOptions, open_request
 from tonegap.cli.terminal import say
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 @click.argument(
     "folder", metavar="SET", type=click.Path(path_type=Path, file_okay=False, exists=True)
 )
-@click.argument("suite", default="smoke")
+@click.argument("suite", default="smoke", shell_complete=suite_names)
 @click.option(
     "--task",
     default=None,

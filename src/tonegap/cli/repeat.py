@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tonegap.cli import terminal
+from tonegap.cli.complete import entry_names, suite_names
 from tonegap.cli.requests import RunOptions, open_request, run_options
 from tonegap.errors import BadRequest
 
@@ -15,8 +16,8 @@ if TYPE_CHECKING:
 
 
 @click.command(name="repeat")
-@click.argument("entry")
-@click.argument("suite", default="smoke")
+@click.argument("entry", shell_complete=entry_names)
+@click.argument("suite", default="smoke", shell_complete=suite_names)
 @click.option(
     "-n", "n_runs", type=click.IntRange(2), default=3, show_default=True, help="Runs of each seed."
 )
@@ -43,7 +44,7 @@ def command(entry: str, suite: str, n_runs: int, options: RunOptions) -> None:
     runs = [_of_entry(prepare(replace(request, repeat=k + 1)), entry) for k in range(n_runs)]
     for plan in runs:
         tally = work(request, plan, options)
-        say(tally)
+        say(tally, plan, request.store.folder)
         if tally.failures:
             sys.exit(1)
     found = [records_of(plan, request.store) for plan in runs]

@@ -1,11 +1,13 @@
 """`tonegap report`: leaderboard and comparison of finished runs."""
 
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from tonegap.cli.complete import suite_names
 from tonegap.cli.options import store_option, suite_root_option
 from tonegap.cli.terminal import put, say
 from tonegap.errors import BadRequest
@@ -18,7 +20,7 @@ FORMATS = ("html", "md", "tex", "csv", "json", "parquet")
 
 
 @click.command("report")
-@click.argument("runs", nargs=-1)
+@click.argument("runs", nargs=-1, shell_complete=suite_names)
 @click.option("--format", "output", type=click.Choice(FORMATS), default="html", show_default=True)
 @click.option(
     "--out",
@@ -51,16 +53,45 @@ def command(  # noqa: PLR0913 (click hands over each option as an argument)
     store: Path | None,
     suite_root: Path | None,
 ) -> None:
-    """The leaderboard of RUNS: names of suites that ran in this store (default: all of them).
+    """The leaderboard of RUNS: names of suites that ran in this store (default: all of them), or bundles.
+
+    A bundle (`….tonegap.zip`) needs no store: it is verified, and --out says where its pages go.
 
     A report is made from records alone; making it again gives the same bytes. A matrix with runs
     missing says so in its title.
     """
     from tonegap.declared.root import find_root
-    from tonegap.report.write import write_board, write_entry
 
     root = find_root(suite_root)
-    board, source = _gather(root, store or root / "runs", runs)
+    bundles = [Path(name) for name in runs if name.endswith(".zip")]
+    with tempfile.TemporaryDirectory(prefix="tonegap-report-") as aside:
+        if bundles:
+            if len(bundles) < len(runs) or (out is None and output == "html"):
+                raise BadRequest(
+                    f"{bundles[0]}: a report of bundles is of bundles alone, and needs --out DIR"
+                )
+            store, runs = _united(bundles, Path(aside)), ()
+        board, source = _gather(root, store or root / "runs", runs)
+        _write(board, source, output, out, entry)
+    if strict and _say_problems(board):
+        ctx.exit(1)
+
+
+def _united(bundles: list[Path], folder: Path) -> Path:
+    """Bundles as one store below an empty folder. Raises BadRequest naming the first that does not verify."""
+    from tonegap.results.bundle.union import unite
+
+    store, united = unite(bundles, folder)
+    for refused in united.refused:
+        raise BadRequest(f"{refused.path}: {refused.why}")
+    return store
+
+
+def _write(
+    board: "Leaderboard", source: "ResultSource", output: str, out: Path | None, entry: str | None
+) -> None:
+    from tonegap.report.write import write_board, write_entry
+
     folder = out or source.store / "report"
     if entry is not None:
         if output != "html" or folder.suffix == ".html":
@@ -73,8 +104,6 @@ def command(  # noqa: PLR0913 (click hands over each option as an argument)
         say(write_board(board, folder, source))
     else:
         _echo_or_write(_rendered(board, output), out)
-    if strict and _say_problems(board):
-        ctx.exit(1)
 
 
 def _gather(root: Path, folder: Path, runs: tuple[str, ...]) -> "tuple[Leaderboard, ResultSource]":

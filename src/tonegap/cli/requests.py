@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from tonegap.cli.complete import baseline_names, method_names
 from tonegap.cli.options import store_option, suite_root_option
 from tonegap.errors import BadRequest, StoreError
 from tonegap.numerics import Numerics
@@ -39,6 +40,8 @@ class RunOptions:
     verify: bool = False
     numerics: Numerics | None = None
     exclude: tuple[str, ...] = ()
+    progress: str = "auto"
+    keep: bool = False
 
     @property
     def changes(self) -> tuple[str, ...]:
@@ -81,6 +84,7 @@ _OPTIONS = (
         "methods",
         multiple=True,
         metavar="NAME",
+        shell_complete=method_names,
         help="Also this method, with the baselines of the suite's first entries.",
     ),
     click.option(
@@ -88,6 +92,7 @@ _OPTIONS = (
         "baselines",
         multiple=True,
         metavar="NAME",
+        shell_complete=baseline_names,
         help="Also this baseline, with the methods of the suite's first entries.",
     ),
     click.option(
@@ -120,6 +125,20 @@ _OPTIONS = (
         type=click.Choice(["portable", "native"]),
         default=None,
         help="portable: the same bytes on every x86 processor with AVX2. (Default: the suite's own.)",
+    ),
+    click.option(
+        "--progress",
+        type=click.Choice(["auto", "rich", "plain", "json"]),
+        default="auto",
+        show_default=True,
+        help="How a run shows itself on standard error: bars, lines, or one JSON object per event.",
+    ),
+    click.option(
+        "--keep",
+        "--debug",
+        "keep",
+        is_flag=True,
+        help="Keep the folder of a stage that failed, with its input, and say where it is.",
     ),
 )
 
@@ -158,6 +177,7 @@ def open_request(suite_name: str, options: RunOptions, cache: Path | None = None
     from tonegap.plan.prepare import Request
 
     root = find_root(options.suite_root)
+    _check_device(options)
     declared = read_suite(root, suite_name)
     suite = with_entries(declared, options.methods, options.baselines)
     suite = with_parameters(suite, options.settings)
@@ -181,6 +201,20 @@ def open_request(suite_name: str, options: RunOptions, cache: Path | None = None
         cache=overlay,
         excluded=excluded,
     )
+
+
+def _check_device(options: RunOptions) -> None:
+    """Raises BadRequest for GPUs that this machine does not have; an engine elsewhere has its own."""
+    if options.device != "cuda" or options.engine != "local":
+        return
+    there = sorted(path.name.removeprefix("nvidia") for path in Path("/dev").glob("nvidia[0-9]*"))
+    missing = [str(gpu) for gpu in parse_gpus(options) if str(gpu) not in there]
+    if missing and not Path("/dev/dxg").exists():  # where Windows lends its GPU
+        found = f"GPU {', '.join(there)}" if there else "no GPU"
+        raise BadRequest(
+            f"--device cuda: wanted GPU {', '.join(missing)}, this machine has {found} (see `tonegap doctor`); "
+            "leave --device out to run on the CPU"
+        )
 
 
 def _open_store(folder: Path, deep: bool, cache: Path | None) -> "tuple[Store, Path | None]":

@@ -2,27 +2,32 @@
 
 import sys
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING
 
 import click
 
 from tonegap.cli import terminal
+from tonegap.cli.complete import suite_names
 from tonegap.cli.interrupt import patient
 from tonegap.cli.requests import RunOptions, open_request, parse_gpus, run_options
 from tonegap.errors import BadRequest
+from tonegap.lines import counted
+from tonegap.texts import last_lines
 
 if TYPE_CHECKING:
+    from tonegap.formats.matrix import CellId, Failure
     from tonegap.plan.plan import Plan
     from tonegap.plan.prepare import Request
     from tonegap.run.runner import RunTally
     from tonegap.run.stages import Workplace
 
 
-_SHOWN = 5
+_SHOWN, _SHOWN_FAILURES, _LAST_LINES = 5, 10, 10
 
 
 @click.command(name="run")
-@click.argument("suite", default="smoke")
+@click.argument("suite", default="smoke", shell_complete=suite_names)
 @click.option(
     "--check-determinism",
     is_flag=True,
@@ -38,7 +43,28 @@ _SHOWN = 5
 @click.option(
     "--write-golden", "golden", flag_value="write", help="Write reports/golden/SUITE.json anew."
 )
-def command(suite: str, check_determinism: bool, options: RunOptions, golden: str | None) -> None:
+@click.option(
+    "--junit",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=None,
+    metavar="FILE",
+    help="Write how each run ended as JUnit XML, for CI.",
+)
+@click.option(
+    "--summary",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=None,
+    metavar="FILE",
+    help="Write failures and leaderboard as Markdown, for the summary of a CI step.",
+)
+def command(
+    suite: str,
+    check_determinism: bool,
+    options: RunOptions,
+    golden: str | None,
+    junit: Path | None,
+    summary: Path | None,
+) -> None:
     """Run SUITE and report; without SUITE the embedded smoke suite, which needs no data.
 
     The same command again does exactly what is missing. The last line names the report.
@@ -61,17 +87,39 @@ def command(suite: str, check_determinism: bool, options: RunOptions, golden: st
         terminal.say(line, err=True)
     request.store.write_matrix(plan.matrix)
     tally = work(request, plan, options)
-    say(tally)
+    say(tally, plan, request.store.folder)
     declared = Path(suite).stem if suite.endswith(".toml") else suite
     if request.suite.id != declared:
         terminal.say(
             f"{request.suite.id}: these results have a name of their own; those of {declared} stay as they are",
             err=True,
         )
+    _write_for_ci(request, plan, junit, summary)
     alike = not check_determinism or _same_twice(request, plan, options)
     terminal.say(_report(request, plan))
     if tally.failures or not alike or (golden and not _is_golden(request, plan, golden)):
         sys.exit(1)
+
+
+def _write_for_ci(
+    request: "Request", plan: "Plan", junit: Path | None, summary: Path | None
+) -> None:
+    """JUnit XML and a summary of this suite's runs, where they were asked for."""
+    if junit is None and summary is None:
+        return
+    from tonegap.report import ci
+    from tonegap.report.write import write_bytes, write_text
+    from tonegap.results.assemble import assemble
+    from tonegap.results.settings import read_settings, titled
+    from tonegap.store.read import read_suites
+
+    store = request.store.folder
+    (run,) = read_suites(store, [plan.matrix.suite])
+    if junit is not None:
+        write_bytes(junit, ci.junit(run))
+    if summary is not None:
+        settings = titled(read_settings(request.root), [plan.matrix.title])
+        write_text(summary, ci.summary(assemble(store, [run], settings), run))
 
 
 def _say_numerics(request: "Request") -> None:
@@ -160,7 +208,8 @@ def _workplace(request: "Request", options: RunOptions) -> "Workplace":
         limits=request.suite.file.limits,
         jobs=request.jobs,
         gpus=parse_gpus(options),
-        progress=open_progress(),
+        progress=open_progress(options.progress),
+        keep=options.keep,
     )
 
 
@@ -175,21 +224,41 @@ def _same_twice(request: "Request", plan: "Plan", options: RunOptions) -> bool:
     return not any(repeated.differs for repeated in found)
 
 
-def say(tally: "RunTally") -> None:
-    """Says on standard error how a run ended, with the first failures."""
+def say(tally: "RunTally", plan: "Plan", store: Path) -> None:
+    """Says on standard error how a run ended, with the first failures: entries, last lines of the log, its place."""
     words = [
-        f"{tally.n_stages} stages run",
-        f"{tally.n_finished} runs finished",
+        f"{counted(tally.n_stages, 'stage')} run",
+        f"{counted(tally.n_finished, 'run')} finished",
         f"{tally.n_cached} cached",
         f"{len(tally.failures)} failed",
     ]
     terminal.say(", ".join(words), err=True)
     for text in tally.mended:
         terminal.say(f"damaged: {text}; it was made again", err=True)
-    for failure in tally.failures[:20]:
-        terminal.say(
-            f"failed ({failure.cause}): {failure.plugin} {failure.stage}: {failure.text}", err=True
-        )
+    cells = {cell.id.key: cell.id for cell in plan.cells}
+    together: dict[tuple[str, ...], list[Failure]] = {}
+    for failure in tally.failures:
+        same = (failure.cause, failure.plugin, failure.stage, failure.text, failure.log)
+        together.setdefault(same, []).append(failure)
+    for failures in list(together.values())[:_SHOWN_FAILURES]:
+        _say_failure(failures[0], [cells[failure.key] for failure in failures], store)
+    if len(together) > _SHOWN_FAILURES:
+        terminal.say(f"and {len(together) - _SHOWN_FAILURES} more failures", err=True)
+
+
+def _say_failure(failure: "Failure", cells: "list[CellId]", store: Path) -> None:
+    """One failure with the runs it ended, and where to read more."""
+    first = cells[0]
+    more = f" and {counted(len(cells) - 1, 'more run')}" if len(cells) > 1 else ""
+    terminal.say(
+        f"failed ({failure.cause}): {failure.plugin} {failure.stage}: {failure.text}", err=True
+    )
+    terminal.say(f"    in: {first.entry.label}, {first.task} seed {first.seed}{more}", err=True)
+    if failure.log:
+        for line in last_lines(store / failure.log, _LAST_LINES):
+            terminal.say(f"    | {line}", err=True)
+        terminal.say(f"    log: {store / failure.log}", err=True)
+        terminal.say(f"    all of it: tonegap log {quote(first.entry.label)}", err=True)
 
 
 def _report(request: "Request", plan: "Plan") -> str:

@@ -1,6 +1,5 @@
 """`tonegap score`: the metrics of any predictions file, made here or not."""
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,10 +10,8 @@ from tonegap.cli.terminal import put, say, say_page
 from tonegap.errors import BadRequest
 
 if TYPE_CHECKING:
-    from rich.table import Table as RichTable
-
     from tonegap.scores.predictions import Labelled, Predictions
-    from tonegap.scores.render import EpochTable, TextGrid
+    from tonegap.scores.render import Ends, EpochTable
     from tonegap.scores.rules import ScoringRules
     from tonegap.scores.tables import ScoreTable
 
@@ -68,6 +65,17 @@ _MEMORY, _MEMORY_PER_BYTE = 400 << 20, 40
     metavar="N|last|all",
     help="Which epoch to score, if the predictions have several.",
 )
+@click.option(
+    "--intervals",
+    is_flag=True,
+    help="With 95 % intervals: test images are resampled, each by itself.",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=None,
+    help="File to write in place of the terminal.",
+)
 def command(  # noqa: PLR0913 (click hands over each option as an argument)
     predictions: Path,
     truth: Path,
@@ -77,16 +85,20 @@ def command(  # noqa: PLR0913 (click hands over each option as an argument)
     tones: str | None,
     min_support: int,
     epoch: str,
+    intervals: bool,
+    out: Path | None,
 ) -> None:
     """Score PREDICTIONS per skin tone, and the gaps between tones.
 
     PREDICTIONS is a CSV or Parquet file with the columns image_id, p_<class> for each class, and
     epoch if there are several. Every image of the truth must be there, and no other.
 
-    A score that cannot be computed is undefined, with the reason: never 0.
+    A score that cannot be computed is undefined, with the reason: never 0. Scores are fractions.
     """
+    from tonegap.report.write import write_text
     from tonegap.scores.metrics import score_table
     from tonegap.scores.predictions import join, read_predictions
+    from tonegap.scores.render import as_csv, as_json
     from tonegap.scores.rules import ScoringRules, default_positive
     from tonegap.scores.truth import read_truth, tones_as
     from tonegap.untrusted import bounded_memory
@@ -100,12 +112,26 @@ def command(  # noqa: PLR0913 (click hands over each option as an argument)
     rules = ScoringRules(images.classes, event, threshold, min_support)
     image_tones = tones_as(images.tones, tones)
     tables: list[EpochTable] = []
+    ends: list[Ends] = []
     for index in _epochs_to_score(predicted, epoch):
         table = score_table(images.p[index], images.y, image_tones, rules)
         tables.append((predicted.epochs[index] if epoch == "all" else None, table))
+        ends.append(_ends(images, index, image_tones, table, rules) if intervals else {})
     if event and not positive and len(images.classes) == 2 and event[0] == images.classes[1]:
         _say_event(images.classes, event[0])
-    _write(tables, output, images, rules)
+    if output == "table":
+        text = _pages(tables, ends, _heading(images, rules))
+    else:
+        text = (as_json if output == "json" else as_csv)(
+            tables, rules, ends if intervals else None
+        ) + "\n"
+    if out is not None:
+        write_text(out, text)
+        say(out)
+    elif output == "table":
+        say_page(text.removesuffix("\n"))
+    else:
+        put(text)
 
 
 def _say_event(classes: Sequence[str], event: str) -> None:
@@ -136,21 +162,34 @@ def _epochs_to_score(predicted: "Predictions", choice: str) -> Sequence[int]:
     return [named[choice]]
 
 
-def _write(
-    tables: "Sequence[EpochTable]", output: str, images: "Labelled", rules: "ScoringRules"
-) -> None:
-    from tonegap.scores.render import as_csv, as_json
+def _ends(
+    images: "Labelled",
+    index: int,
+    tones: Sequence[str | None],
+    table: "ScoreTable",
+    rules: "ScoringRules",
+) -> "Ends":
+    from tonegap.api import Scores
+    from tonegap.scores.evidence.images import TestAnswers
 
-    if output == "json":
-        put(as_json(tables, rules) + "\n")
-    elif output == "csv":
-        put(as_csv(tables, rules) + "\n")
-    else:
-        say(_heading(images, rules))
-        for epoch, table in tables:
-            if epoch is not None:
-                say_page(f"\nepoch {epoch}")
-            _write_page(table)
+    labels = tuple(images.classes[y] for y in images.y)
+    units = tuple(range(len(labels)))
+    answers = TestAnswers(
+        images.ids, labels, tuple(tones), units, images.classes, images.p[index], 0, rules.threshold
+    )
+    found = Scores(table, rules, answers).intervals
+    return {name: (interval.low, interval.high) for name, interval in found.items()}
+
+
+def _pages(tables: "Sequence[EpochTable]", ends: "Sequence[Ends]", heading: str) -> str:
+    """The tables as aligned text, one after the other."""
+    from tonegap.scores.render import as_lines, as_page
+
+    text = f"{heading}\n"
+    for (epoch, table), of in zip(tables, ends, strict=True):
+        named = f"\nepoch {epoch}\n" if epoch is not None else ""
+        text += f"{named}\n{as_lines(as_page(table, of))}\n"
+    return text
 
 
 def _heading(images: "Labelled", rules: "ScoringRules") -> str:
@@ -162,37 +201,3 @@ def _heading(images: "Labelled", rules: "ScoringRules") -> str:
     event = f"positive: {' or '.join(rules.positive)}" if rules.positive else "no positive class"
     called = MOST_PROBABLE if rules.threshold is None else f"from {rules.threshold:g} on"
     return f"{len(images.y):,} images{unknown}; {event}, called by: {called}"
-
-
-def _write_page(table: "ScoreTable") -> None:
-    """A rich table on a terminal, aligned plain text elsewhere."""
-    from tonegap.scores.render import as_lines, as_page
-
-    page = as_page(table)
-    if not sys.stdout.isatty():
-        say_page(f"\n{as_lines(page)}")
-        return
-    from rich.console import Console
-
-    from tonegap.lines import one_line
-
-    # A number cut short by a narrow terminal would be another number; a wrapped line is not.
-    console = Console(width=max(Console().width, 100))
-    for grid in (page.per_tone, page.between):
-        console.print()
-        console.print(_rich(grid))
-    console.print()
-    for note in page.notes:
-        console.print(one_line(note), markup=False, highlight=False)
-
-
-def _rich(grid: "TextGrid") -> "RichTable":
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for column, name in enumerate(grid.header):
-        table.add_column(name, justify="right" if column else "left", no_wrap=True)
-    for row in grid.rows:
-        table.add_row(*(Text(cell, style="dim" if "–" in cell else "") for cell in row))
-    return table

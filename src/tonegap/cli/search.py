@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tonegap.cli import terminal
+from tonegap.cli.complete import suite_names
 from tonegap.cli.requests import RunOptions, open_request, run_options
 from tonegap.run.search.choose import RULES
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @click.command(name="search")
-@click.argument("suite", default="smoke")
+@click.argument("suite", default="smoke", shell_complete=suite_names)
 @run_options
 @click.option(
     "--draws", type=click.IntRange(2), default=8, show_default=True, help="For every baseline."
@@ -50,7 +51,7 @@ def command(
     search = searched(request.suite, plugins, draws, seed)
     plan = prepare(replace(request, suite=draws_suite(request.suite, search, plugins)))
     tally = work(request, plan, options)
-    say(tally)
+    say(tally, plan, request.store.folder)
     found = outcome(request.store, plan, search, rule)
     for line in (line for one in found for line in one.lines()):
         terminal.say(line)

@@ -7,13 +7,14 @@ from pathlib import Path
 
 import click
 
+from tonegap.cli.complete import task_names
 from tonegap.cli.options import suite_root_option
 from tonegap.cli.terminal import put, say
 from tonegap.errors import BadRequest
 
 
 @click.command("split")
-@click.argument("task")
+@click.argument("task", shell_complete=task_names)
 @click.option(
     "--seed",
     type=click.IntRange(0, 2**32 - 1),
@@ -28,7 +29,9 @@ from tonegap.errors import BadRequest
     help="Your copy of the data set; its metadata is enough. Not needed where the suite draws it.",
 )
 @click.option(
-    "--pin", is_flag=True, help="Write the split's digests to the end of the task's file."
+    "--pin",
+    is_flag=True,
+    help="Write the split's digests to the end of the task's file; without --seed those of every declared seed.",
 )
 @click.option(
     "--from",
@@ -96,6 +99,11 @@ def command(  # noqa: PLR0913 - one parameter per option
         )
         append_pin(asked, made, number)
         say(f"pinned {pin_name(asked, key)} in {asked.path}", err=True)
+        others = {asked.pin_key(other): other for other in asked.seeds if seed is None}
+        for other_key, other in others.items():
+            if other_key != key and not listed and other_key not in asked.file.pins:
+                append_pin(asked, new_partition(asked, metadata, other), other)
+                say(f"pinned {pin_name(asked, other_key)} in {asked.path}", err=True)
     else:
         made = partition(asked, metadata, number)
     made, exclusions = without_listed(made, lists)
@@ -105,6 +113,9 @@ def command(  # noqa: PLR0913 - one parameter per option
     n_kept = sum(part != "unused" and tone is None for part, tone in pairs)
     for line in split_lines(made.sizes, n_kept, made.n_without_tone, group_leaks(metadata, made)):
         say(line, err=True)
+    if number not in asked.seeds:
+        declared = ", ".join(map(str, asked.seeds))
+        say(f"seed {number} is none of the task's own ({declared}): a split of yours", err=True)
     _write(made.ids, made.parts)
 
 

@@ -5,14 +5,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tonegap.cli.options import store_option, suite_root_option
+from tonegap.cli.options import WholeHelp, store_option, suite_root_option
 from tonegap.cli.terminal import say
 
 if TYPE_CHECKING:
     from tonegap.formats.submission import Submission
 
 
-@click.group("submit")
+@click.group("submit", cls=WholeHelp)
 def command() -> None:
     """External submissions: a bundle that verifies, or predictions with a card.
 

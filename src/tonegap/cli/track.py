@@ -4,12 +4,13 @@ from pathlib import Path
 
 import click
 
+from tonegap.cli.complete import suite_names
 from tonegap.cli.options import store_option, suite_root_option
 from tonegap.cli.terminal import say
 
 
 @click.command("track")
-@click.argument("runs", nargs=-1)
+@click.argument("runs", nargs=-1, shell_complete=suite_names)
 @click.option(
     "--uri",
     required=True,
@@ -22,7 +23,7 @@ def command(runs: tuple[str, ...], uri: str, store: Path | None, suite_root: Pat
 
     A suite is the experiment tonegap/SUITE, a record one run of it: parameters, the leaderboard's
     metrics, digests as tags. An undefined score is a tag with its reason, never a number. The same command
-    again adds what is new. Needs `pip install 'tonegap[mlflow]'`.
+    again adds what is new. Needs `pip install -e '.[mlflow]'`.
     """
     from tonegap.declared.root import find_root
     from tonegap.report.exports.mlflow_sink import log_runs

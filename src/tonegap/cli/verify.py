@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tonegap.cli.terminal import say
-from tonegap.lines import one_line
+from tonegap.lines import counted, one_line
 
 if TYPE_CHECKING:
     from tonegap.results.bundle.verify import Checked
@@ -39,10 +39,13 @@ def command(ctx: click.Context, bundle: Path) -> None:
         say(note, err=True)
     for problem in (*changed, *found.problems):
         say(problem)
+    again = (
+        f"{counted(found.n_records, 'record')}, {counted(found.n_scores, 'score')} computed again"
+    )
     say(
-        f"{one_line(title)[:_SHOWN]}: {found.n_records} records, {found.n_scores:,} scores computed again"
+        f"{one_line(title)[:_SHOWN]}: {again}"
         + (
-            f"; {len(changed) + len(found.problems)} problems"
+            f"; {counted(len(changed) + len(found.problems), 'problem')}"
             if changed or found.problems
             else (": all as they were" if found.n_records else ": nothing to verify")
         )

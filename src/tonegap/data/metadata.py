@@ -17,6 +17,7 @@ from tonegap.tones import parse_tone
 
 STAND_IN = "stand-in.json"
 HALF_DRAWN = "stand-in.part.json"
+_DEPTH = 3  # folders below a data root
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +94,14 @@ def find_metadata(dataset: Dataset, data_root: Path) -> Path:
     for name in names:
         if (data_root / name).is_file():
             return data_root / name
-    found = sorted(p for name in names for p in data_root.rglob(name) if p.is_file())
+    # Not further down: somebody's home folder would take minutes, and its other files are none of ours.
+    found = sorted(
+        p
+        for depth in range(1, _DEPTH + 1)
+        for name in names
+        for p in data_root.glob("*/" * depth + name)
+        if p.is_file()
+    )
     if len(found) > 1:
         raise BadData(
             f"{data_root}: found {found[0].relative_to(data_root)} and "

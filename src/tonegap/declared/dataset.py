@@ -14,6 +14,7 @@ import msgspec
 
 from tonegap.declared.toml import read_toml
 from tonegap.errors import BadRoom
+from tonegap.lines import did_you_mean
 from tonegap.tones import GROUPS, TYPES
 
 DATASET_FILE = "dataset.toml"
@@ -149,8 +150,10 @@ def read_dataset(root: Path, dataset_id: str) -> Dataset:
     Raises BadRoom for an unknown id (naming those there are) or a file that contradicts itself.
     """
     if dataset_id not in dataset_ids(root):
-        known = ", ".join(dataset_ids(root)) or "none"
-        raise BadRoom(f"{root / BENCHMARKS}: no data set {dataset_id!r}; there are: {known}")
+        known = dataset_ids(root)
+        near = did_you_mean(dataset_id, known)
+        listed = ", ".join(known) or "none"
+        raise BadRoom(f"{root / BENCHMARKS}: no data set {dataset_id!r}{near}; there are: {listed}")
     return read_dataset_folder(root / BENCHMARKS / dataset_id)
 
 

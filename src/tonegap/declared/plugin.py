@@ -2,6 +2,7 @@
 
 import math
 import re
+import shutil
 from pathlib import Path
 from typing import Literal
 
@@ -11,6 +12,7 @@ from tonegap.declared.space import Space, space_problems
 from tonegap.declared.toml import read_toml
 from tonegap.errors import BadRoom
 from tonegap.formats.job import Parameter
+from tonegap.lines import did_you_mean
 
 NEEDS = ("gpu", "masks", "tone_in_training", "tone_at_test")
 STAGES = {"method": ("fit", "generate"), "baseline": ("train",), "extractor": ("features",)}
@@ -80,8 +82,11 @@ def read_plugin(root: Path, kind: str, plugin_id: str) -> Plugin:
     Raises BadRoom for an unknown id (naming those there are) or a file that breaks the contract.
     """
     if plugin_id not in plugin_ids(root, kind):
-        known = ", ".join(plugin_ids(root, kind)) or "none"
-        raise BadRoom(f"{root / FOLDERS[kind]}: no {kind} {plugin_id!r}; there are: {known}")
+        known = plugin_ids(root, kind)
+        raise BadRoom(
+            f"{root / FOLDERS[kind]}: no {kind} {plugin_id!r}{did_you_mean(plugin_id, known)}; there are: "
+            + (", ".join(known) or "none")
+        )
     folder = root / FOLDERS[kind] / plugin_id
     path = folder / f"{kind}.toml"
     file = _with_shared_parameters(path, read_toml(path, PluginFile))
@@ -177,8 +182,10 @@ def fill_parameters(
     specs = plugin.file.parameters
     for name in given:
         if name not in specs:
-            known = ", ".join(sorted(specs)) or "none"
-            raise BadRoom(f"{where}: {plugin.label} has no parameter {name!r}; it has: {known}")
+            known = ", ".join(sorted(specs)) or "no parameter"
+            raise BadRoom(
+                f"{where}: {plugin.label} has no parameter {name!r}{did_you_mean(name, specs)}; it has: {known}"
+            )
     return {
         name: _checked(given[name], spec, f"{where}: {plugin.label} {name}")
         if name in given
@@ -193,7 +200,19 @@ def _checked(value: Parameter, spec: ParameterSpec, where: str) -> Parameter:
         value = float(value)
     if type(value) is not wanted or (isinstance(value, float) and not math.isfinite(value)):
         raise BadRoom(f"{where}: found {value!r}, wanted a value like {spec.default!r}")
+    if isinstance(value, int) and isinstance(spec.default, int) and value < 0 < spec.default:
+        raise BadRoom(
+            f"{where}: found {value}, wanted 0 or more, as its default {spec.default} is a count"
+        )
     if spec.choices and value not in spec.choices:
         choices = ", ".join(repr(c) for c in spec.choices)
         raise BadRoom(f"{where}: found {value!r}, wanted one of {choices}")
     return value
+
+
+def missing_program(plugin: Plugin) -> str:
+    """The program of a plug-in's command where a machine without containers does not have it; "" where it has."""
+    program = plugin.file.command[0] if plugin.file.command else "python"
+    if program == "python" or shutil.which(program) or (plugin.folder / program).is_file():
+        return ""
+    return program

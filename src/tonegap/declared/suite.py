@@ -13,6 +13,7 @@ from tonegap.declared.toml import read_toml
 from tonegap.errors import BadRequest, BadRoom
 from tonegap.files import digest_of
 from tonegap.formats.job import Parameter
+from tonegap.lines import did_you_mean
 from tonegap.numerics import Numerics
 
 SUITES = Path("benchmarks/suites")
@@ -96,8 +97,10 @@ def read_suite(root: Path, name: str) -> Suite:
     elif name in suite_ids(root):
         path = root / SUITES / f"{name}.toml"
     else:
-        known = ", ".join(suite_ids(root)) or "none"
-        raise BadRoom(f"{root / SUITES}: no suite {name!r}; there are: {known}")
+        known = suite_ids(root)
+        raise BadRoom(
+            f"{root / SUITES}: no suite {name!r}{did_you_mean(name, known)}; there are: {', '.join(known) or 'none'}"
+        )
     file = read_toml(path, SuiteFile)
     for problem in _problems(file):
         raise BadRoom(f"{path}: {problem}")

@@ -30,6 +30,7 @@ from tonegap.declared.split_rules import (
 )
 from tonegap.declared.toml import read_toml
 from tonegap.errors import BadRoom
+from tonegap.lines import did_you_mean
 from tonegap.scores.tables import METRIC_NAMES, SELECTION_METRICS
 from tonegap.tones import GROUPS, TYPES, tone_index
 
@@ -215,7 +216,8 @@ def read_task(root: Path, task_id: str) -> Task:
         dataset_id = task_id.split("/")[0]
         near = [other for other in known if other.startswith(f"{dataset_id}/")] or known
         raise BadRoom(
-            f"{root / BENCHMARKS}: no task {task_id!r}; there are: {', '.join(near) or 'none'}"
+            f"{root / BENCHMARKS}: no task {task_id!r}{did_you_mean(task_id, known)}; there are: "
+            + (", ".join(near) or "none")
         )
     dataset_id, name = task_id.split("/")
     path = root / BENCHMARKS / dataset_id / "tasks" / f"{name}.toml"

@@ -14,7 +14,7 @@ import sys
 from collections.abc import Collection
 from pathlib import Path
 
-from tonegap.declared.plugin import Plugin
+from tonegap.declared.plugin import Plugin, missing_program
 from tonegap.declared.suite import Limits
 from tonegap.engines.base import Engine, Environment, RunResult, RunSpec
 from tonegap.engines.images.recipe import added_locks
@@ -40,7 +40,15 @@ class LocalEngine(Engine):
         self._kit = kit
 
     def open(self, store: Path, plugins: Collection[Plugin]) -> None:
-        """Nothing to do: a stage dies with the process that started it."""
+        """Raises EngineError for a plug-in whose program is not on this machine, before any stage has run."""
+        del store  # a stage dies with the process that started it: there is nothing to note
+        for plugin in plugins:
+            program = missing_program(plugin)
+            if program:
+                raise EngineError(
+                    f"{plugin.label}: command: {program!r} is no program on this machine's PATH; install it, "
+                    "or run in containers with --engine docker"
+                )
 
     def environment(self, plugin: Plugin) -> Environment:
         """Digest over the kit, the interpreter and the versions of what kit and plug-in require."""

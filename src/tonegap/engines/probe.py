@@ -36,6 +36,42 @@ def probe(root: Path) -> dict[str, str]:
     }
 
 
+def probe_fields(root: Path) -> dict[str, object]:
+    """The same for programs: numbers in bytes, versions by name, null where something is not there."""
+    from tonegap.engines.docker.daemon import connected, describe
+
+    gpus = sorted(path.name for path in Path("/dev").glob("nvidia[0-9]*"))
+    docker: dict[str, object] = {"ready": False}
+    try:
+        with connected() as client:
+            daemon = describe(client)
+        docker = {"ready": True, "daemon": daemon.label, "rootless": daemon.rootless}
+        docker |= {"enforces": sorted(daemon.enforces), "tells_out_of_memory": daemon.tells_oom}
+    except EngineError as e:
+        docker["reason"] = str(e)
+    versions = {name: _version(name) for name in kit_requirements(root / "docker" / "kit")}
+    return {
+        "cores": len(os.sched_getaffinity(0)),
+        "memory_bytes": psutil.virtual_memory().total,
+        "free_disk_bytes": shutil.disk_usage(root).free,
+        "suite_root": str(root),
+        "sandbox": sandbox_kind(),
+        "portable_numerics": can_be_portable(),
+        "gpus": gpus,
+        "engines": {
+            "local": {"ready": None not in versions.values(), "versions": versions},
+            "docker": docker,
+        },
+    }
+
+
+def _version(name: str) -> str | None:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
 def _portable() -> str:
     if can_be_portable():
         return "the same bytes as on every x86 processor with AVX2 and FMA"
@@ -43,15 +79,11 @@ def _portable() -> str:
 
 
 def _local(root: Path) -> str:
-    missing, found = [], []
-    for name in kit_requirements(root / "docker" / "kit"):
-        try:
-            found.append(f"{name} {importlib.metadata.version(name)}")
-        except importlib.metadata.PackageNotFoundError:
-            missing.append(name)
+    versions = {name: _version(name) for name in kit_requirements(root / "docker" / "kit")}
+    missing = [name for name, version in versions.items() if version is None]
     if missing:
-        return f"cannot run stages: no {', '.join(missing)}; pip install 'tonegap[local]'"
-    return "ready: " + ", ".join(found)
+        return f"cannot run stages: no {', '.join(missing)}; in a clone pip install -e '.[local]'"
+    return "ready: " + ", ".join(f"{name} {version}" for name, version in versions.items())
 
 
 def _gpus() -> str:

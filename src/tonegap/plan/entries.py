@@ -13,6 +13,7 @@ from tonegap.engines.base import Environment
 from tonegap.errors import BadRoom
 from tonegap.formats.job import ImageSpec, Parameter
 from tonegap.formats.record import EntryId
+from tonegap.lines import did_you_mean
 
 DEFAULT_SIZE_PX = 224
 MAX_SIZE_PX = 4096
@@ -72,7 +73,12 @@ def _check_common_parameters(suite: Suite, plugins: Mapping[str, PluginIdentity]
             if name not in known:
                 raise BadRoom(
                     f"{suite.path}: parameters.{label}: no plug-in of this suite has a parameter "
-                    f"{name!r}; there are: {', '.join(sorted(known)) or 'none'}"
+                    f"{name!r}{did_you_mean(name, known)}; "
+                    + (
+                        f"there are: {', '.join(sorted(known))}"
+                        if known
+                        else "they have no parameters"
+                    )
                 )
 
 

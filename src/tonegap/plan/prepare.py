@@ -165,7 +165,7 @@ def _load(request: Request, dataset_id: str) -> LoadedData:
     if data_root is None and dataset.file.drawn is None:
         raise BadRequest(
             f"{request.suite.path}: needs the data set {dataset_id}; pass --root {dataset_id}=DIR. "
-            f"How to get it: {dataset.file.access.strip()} Licence: {dataset.file.licence.strip()}"
+            f"How to get it: {dataset.file.access.strip().rstrip('.')}. Licence: {dataset.file.licence.strip()}"
         )
     if data_root is None:
         data_root = _drawn(request, dataset)

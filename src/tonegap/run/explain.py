@@ -1,12 +1,14 @@
 """A plan against a store: what is cached, what would run, and which ingredient made each miss."""
 
 from dataclasses import dataclass
+from itertools import zip_longest
 
+from tonegap.lines import counted
 from tonegap.plan.plan import Plan, PlannedStage
 from tonegap.run.mending import find_damage
 from tonegap.run.runner import missing_cells, missing_stages
 from tonegap.run.sheets import missing_features
-from tonegap.run.stages import stage_title
+from tonegap.run.stages import stage_titles
 from tonegap.store.store import Store
 
 _DIGEST_LENGTH = 64
@@ -52,18 +54,34 @@ class Explanation:
 
     def lines(self) -> list[str]:
         """The same for a reader."""
-        found = [f"{self.suite}: {self.n_cells} runs, {self.n_cached} cached"]
+        found = [f"{self.suite}: {counted(self.n_cells, 'run')}, {self.n_cached} cached"]
         found += self.data
         found += [f"not applicable: {cell}: {why}" for cell, why in self.not_applicable]
-        found += [f"would run: {miss.title}\n    because {miss.why}" for miss in self.misses]
+        found += self._misses()
         if not self.misses:
             n_to_score = self.n_cells - self.n_cached - len(self.not_applicable)
-            scores = f"; {n_to_score} runs to score" if n_to_score else ""
+            scores = f"; {counted(n_to_score, 'run')} to score" if n_to_score else ""
             return [*found, f"nothing to run{scores}"]
-        cost = f"{len(self.misses)} stages to run, about {self.seconds:.0f} s of work"
+        n_timed = len(self.misses) - self.n_without_estimate
+        cost = [f"about {self.seconds:.0f} s of work"] if n_timed else []
         if self.n_without_estimate:
-            cost += f", and {self.n_without_estimate} of a kind that never ran here"
-        return [*found, cost]
+            which = f"{self.n_without_estimate} of a kind" if n_timed else "none of their kind"
+            verb = (
+                "that never ran here"
+                if n_timed
+                else "ever ran here, so how long they take is not known"
+            )
+            cost.append(f"and {which} {verb}" if cost else f"{which} {verb}")
+        return [*found, f"{counted(len(self.misses), 'stage')} to run, {', '.join(cost)}"]
+
+    def _misses(self) -> list[str]:
+        """Each stage that would run; a reason that several in a row have is said once, after them."""
+        found: list[str] = []
+        for miss, following in zip_longest(self.misses, self.misses[1:]):
+            found.append(f"would run: {miss.title}")
+            if following is None or following.why != miss.why:
+                found.append(f"    because {miss.why}")
+        return found
 
 
 def explain(plan: Plan, store: Store) -> Explanation:
@@ -75,12 +93,13 @@ def explain(plan: Plan, store: Store) -> Explanation:
     stages = [plan.stages[key] for key in keys]
     stages += [stage for stage in missing_features(plan, store) if stage.key not in keys]
     misses, seconds, unknown = [], 0.0, 0
+    titles = stage_titles(plan)
     for stage in stages:
         last = store.last_mark(stage.identity.plugin.label, stage.stage, stage.ingredients)
         misses.append(
             Miss(
                 stage.key,
-                stage_title(stage),
+                titles[stage.key],
                 damage.stages.get(stage.key)
                 or why_missing(stage, last.ingredients if last else None),
             )

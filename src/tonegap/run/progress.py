@@ -1,19 +1,24 @@
-"""How a run shows itself: a live display on a terminal, plain lines elsewhere."""
+"""How a run shows itself: a live display on a terminal, plain lines elsewhere, JSON lines for programs."""
 
+import json
 import sys
 import threading
 from types import TracebackType
 from typing import Protocol, TextIO
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import (
     BarColumn,
-    MofNCompleteColumn,
     Progress,
+    ProgressColumn,
+    Task,
     TaskID,
     TextColumn,
     TimeElapsedColumn,
+    TimeRemainingColumn,
 )
+from rich.table import Column
+from rich.text import Text
 
 from tonegap.lines import one_line
 
@@ -93,22 +98,71 @@ class PlainProgress:
             self._stream.flush()
 
 
+class JsonProgress(PlainProgress):
+    """One JSON object per event: `event`, and what belongs to it."""
+
+    def note(self, text: str) -> None:
+        """`{"event": "note", "text"}`."""
+        self._tell("note", text=text)
+
+    def expect(self, n_stages: int) -> None:
+        """`{"event": "expect", "stages"}`."""
+        self._tell("expect", stages=n_stages)
+
+    def start(self, key: str, title: str) -> None:
+        """`{"event": "start", "key", "title"}`."""
+        self._tell("start", key=key, title=title)
+
+    def step(self, key: str, done: int, total: int) -> None:
+        """`{"event": "step", "key", "done", "total"}`."""
+        self._tell("step", key=key, done=done, total=total)
+
+    def finish(self, key: str, outcome: str) -> None:
+        """`{"event": "finish", "key", "outcome"}`; the outcome is a time or why there is no result."""
+        self._tell("finish", key=key, outcome=outcome)
+
+    def _tell(self, event: str, **said: str | int) -> None:
+        with self._lock:
+            self._stream.write(json.dumps({"event": event, **said}) + "\n")
+            self._stream.flush()
+
+
+class _Count(ProgressColumn):
+    """`3/12`; nothing before a stage has said how much there is."""
+
+    def render(self, task: Task) -> Text:
+        """The cell."""
+        return Text("" if task.total is None else f"{int(task.completed)}/{int(task.total)}")
+
+
 class LiveProgress:
-    """Bars that move: one for the run, one for each stage at work."""
+    """Bars that move: one for the run, one for each stage at work; the name gives way where the terminal is narrow."""
 
     def __init__(self, console: Console) -> None:
         """Draws on `console`."""
         self._bars = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=24),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
+            TextColumn(
+                "{task.description}",
+                table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis"),
+            ),
+            BarColumn(bar_width=24 if console.width >= 90 else 8),
+            _Count(table_column=Column(no_wrap=True, justify="right")),
+            TimeElapsedColumn(table_column=Column(no_wrap=True)),
+            # Left, as measured over all that was done, not over the last seconds alone.
+            TimeRemainingColumn(compact=True, table_column=Column(no_wrap=True)),
             console=console,
             transient=True,
+            expand=True,
+            speed_estimate_period=24 * 3600,
         )
         self._run: TaskID | None = None
         self._tasks: dict[str, TaskID] = {}
         self._titles: dict[str, str] = {}
+
+    @property
+    def shown(self) -> RenderableType:
+        """What is on the terminal now."""
+        return self._bars.get_renderable()
 
     def __enter__(self) -> "LiveProgress":
         self._bars.start()
@@ -148,7 +202,11 @@ class LiveProgress:
         self.note(f"{self._titles[key]}: {outcome}")
 
 
-def open_progress() -> RunProgress:
-    """Bars where standard error is a terminal, plain lines elsewhere."""
+def open_progress(kind: str = "auto") -> RunProgress:
+    """Bars (`rich`), lines (`plain`) or JSON on standard error; `auto`: bars where that is a terminal, else lines."""
     console = Console(stderr=True)
-    return LiveProgress(console) if console.is_terminal else PlainProgress(sys.stderr)
+    if kind == "json":
+        return JsonProgress(sys.stderr)
+    if kind == "rich" or (kind == "auto" and console.is_terminal):
+        return LiveProgress(console)
+    return PlainProgress(sys.stderr)

@@ -88,7 +88,7 @@ class _Run:
     ) -> None:
         self._plan = plan
         self._place = place
-        self._runner = StageRunner(place, plan.stages)
+        self._runner = StageRunner(place, plan)
         self._cells = list(cells)
         self._waiting = dict.fromkeys(stages)
         self._done = {key for cell in cells for key in cell.stages}.difference(stages)

@@ -6,7 +6,7 @@ Two processes on one store never make the same stage at once: the lock dies with
 import contextlib
 import queue
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -17,7 +17,7 @@ from tonegap.errors import BadData, BadOutput, LeakFound, StoreError, ToneGapErr
 from tonegap.files import write_atomic
 from tonegap.formats.lineage import FILE as LINEAGE
 from tonegap.formats.lineage import encode_lineage, read_parts
-from tonegap.plan.plan import PlannedStage
+from tonegap.plan.plan import Plan, PlannedStage
 from tonegap.run import checkpoints
 from tonegap.run.inputs import write_inputs
 from tonegap.run.outputs import check_outputs, keep_declared, lineage_of
@@ -34,7 +34,10 @@ _RETRY_LOCK_S = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Workplace:
-    """Where and how a plan is run: store, engine, limits, slots, display, and the way to stop."""
+    """Where and how a plan is run: store, engine, limits, slots, display, the way to stop.
+
+    With `keep` the folder of a stage that failed stays in the store.
+    """
 
     store: Store
     engine: Engine
@@ -43,6 +46,7 @@ class Workplace:
     gpus: tuple[int, ...]
     progress: RunProgress
     cancelled: threading.Event = field(default_factory=threading.Event)
+    keep: bool = False
 
     @contextlib.contextmanager
     def stopping(self) -> Iterator[None]:
@@ -77,10 +81,11 @@ Outcome = StageFailure | Literal["made", "found", "busy"]
 class StageRunner:
     """Runs stages for a workplace; its methods may be called from several threads."""
 
-    def __init__(self, place: Workplace, stages: Mapping[str, PlannedStage] | None = None) -> None:
-        """Takes the workplace's GPUs as slots; `stages` are those of the plan by key."""
+    def __init__(self, place: Workplace, plan: Plan | None = None) -> None:
+        """Takes the workplace's GPUs as slots; `plan` has the stages and what they are called."""
         self._place = place
-        self._stages = stages or {}
+        self._stages: Mapping[str, PlannedStage] = plan.stages if plan else {}
+        self._titles = stage_titles(plan) if plan else {}
         self._gpus: queue.SimpleQueue[int] = queue.SimpleQueue()
         for gpu in place.gpus:
             self._gpus.put(gpu)
@@ -92,14 +97,17 @@ class StageRunner:
             return StageFailure("cancelled", "stopped before it started", stage)
         with store.try_lock(f"stage-{stage.key}") as mine:
             if store.has_stage(stage.key):
-                progress.start(stage.key, stage_title(stage))
+                progress.start(stage.key, self._title(stage))
                 progress.finish(stage.key, "done by another run")
                 return "found"
             if mine:
-                progress.start(stage.key, stage_title(stage))
+                progress.start(stage.key, self._title(stage))
                 return self._refused(stage) or self._run_locked(stage)
         self._place.cancelled.wait(_RETRY_LOCK_S)
         return "busy"
+
+    def _title(self, stage: PlannedStage) -> str:
+        return self._titles.get(stage.key) or stage_title(stage)
 
     def _refused(self, stage: PlannedStage) -> StageFailure | None:
         """Why nobody may train on what a method made, or None; see `tonegap.synthetic.audit`."""
@@ -131,6 +139,9 @@ class StageRunner:
                 result = self._run_in(folder, stage)
                 if result.cause not in {"ok", "cancelled"} and _said_something(folder / "log.txt"):
                     log = self._place.store.keep_log(stage.key, folder / "log.txt")
+                if self._place.keep and result.cause not in {"ok", "cancelled"}:
+                    kept = self._place.store.keep_work(stage.key, folder)
+                    self._place.progress.note(f"{self._title(stage)}: kept in {kept}")
         except StoreError as e:
             self._place.progress.finish(stage.key, str(e))
             raise  # the next stage would meet the same
@@ -230,12 +241,30 @@ class StageRunner:
         )
 
 
-def stage_title(stage: PlannedStage) -> str:
-    """What a reader calls a stage: `phantom/smoke seed 0: baselines/erm train`."""
-    backbone = stage.parameters.get("backbone")
-    inner = f" ({backbone})" if backbone else ""
+def stage_title(stage: PlannedStage, entries: Sequence[str] = ()) -> str:
+    """What a reader calls a stage, who needs it first: `none + erm, phantom/smoke seed 0: baselines/erm train`.
+
+    One that several entries share says how many: `2 entries, phantom/smoke seed 0: methods/tone-shift generate`.
+    """
+    who = entries[0] if len(entries) == 1 else f"{len(entries)} entries"
     label = stage.identity.plugin.label
-    return f"{stage.view.task} seed {stage.seed}: {label} {stage.stage}{inner}"
+    return (
+        f"{who + ', ' if entries else ''}{stage.view.task} seed {stage.seed}: {label} {stage.stage}"
+    )
+
+
+def stage_titles(plan: Plan) -> dict[str, str]:
+    """The title of every stage of a plan, by its key."""
+    users: dict[str, dict[str, None]] = {}
+    for cell in plan.cells:
+        for key in cell.stages:
+            users.setdefault(key, {})[cell.id.entry.label] = None
+    for sheet in plan.sheets:
+        if sheet.features is not None:
+            users[sheet.features.key] = users.get(sheet.generate.key, {})
+    return {
+        key: stage_title(stage, tuple(users.get(key, ()))) for key, stage in plan.stages.items()
+    }
 
 
 def _cost(result: RunResult) -> tuple[float, float | None, float | None]:

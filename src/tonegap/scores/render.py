@@ -7,7 +7,7 @@ or "–" with a footnote.
 import csv
 import io
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from tonegap.scores.rules import ScoringRules
@@ -35,33 +35,45 @@ class Page:
 
 
 EpochTable = tuple[int | None, ScoreTable]
+# What both ends of a score's interval are, by metric and tone.
+Ends = Mapping[tuple[str, str], tuple[float | None, float | None]]
 
 
-def as_json(tables: Iterable[EpochTable], rules: ScoringRules) -> str:
+def as_json(
+    tables: Iterable[EpochTable], rules: ScoringRules, ends: Sequence[Ends] | None = None
+) -> str:
     """A list of {"metric", "tone", "value", "n", "reason", "positive", "threshold"}, "epoch" first where it is given.
+
+    With `ends`, one for each table, also "low" and "high" of the 95 % interval, null where there is none.
 
     `positive` lists the event's classes, `threshold` is its probability or says that the most probable class decides.
     """
     event = {"positive": rules.positive, "threshold": rules.called}
-    rows = [_record(epoch, score) | event for epoch, table in tables for score in table]
+    rows = [record | event for record in _records(tables, ends)]
     return json.dumps(rows, indent=1, ensure_ascii=False, allow_nan=False)
 
 
-def as_csv(tables: Sequence[EpochTable], rules: ScoringRules) -> str:
+def as_csv(
+    tables: Sequence[EpochTable], rules: ScoringRules, ends: Sequence[Ends] | None = None
+) -> str:
     """The same as CSV with LF, safe in a spreadsheet; undefined is an empty cell, `;` joins classes."""
     event = {"positive": ";".join(rules.positive), "threshold": rules.called}
     text = io.StringIO()
     named = any(epoch is not None for epoch, _ in tables)
-    columns = ("epoch", *_COLUMNS) if named else _COLUMNS
+    columns: tuple[str, ...] = ("epoch", *_COLUMNS) if named else _COLUMNS
+    columns += ("low", "high") if ends else ()
     writer = csv.DictWriter(text, columns, lineterminator="\n")
     writer.writeheader()
-    records = (_record(epoch, score) | event for epoch, table in tables for score in table)
+    records = (record | event for record in _records(tables, ends))
     writer.writerows({name: safe_cell(cell) for name, cell in r.items()} for r in records)
     return text.getvalue().removesuffix("\n")
 
 
-def as_page(table: ScoreTable) -> Page:
-    """The table as two grids; reasons become numbered footnotes, each reason once."""
+def as_page(table: ScoreTable, ends: Ends | None = None) -> Page:
+    """The table as two grids; reasons become numbered footnotes, each reason once.
+
+    With `ends` a line below each metric has the 95 % intervals.
+    """
     notes: dict[str, int] = {}
     columns = (*table.tones, ALL, WORST, GAP)
     images = ["" if c in (WORST, GAP) else f"{table.score('accuracy', c).n:,}" for c in columns]
@@ -70,6 +82,8 @@ def as_page(table: ScoreTable) -> Page:
         if metric.per_tone:
             cells = (_cell(table.score(metric.name, column), notes) for column in columns)
             rows.append((metric.name, *cells))
+            if ends:
+                rows.append(("  95 %", *(_ends(ends.get((metric.name, c))) for c in columns)))
     between = tuple(
         (m.name, _cell(table.score(m.name, ALL), notes)) for m in METRICS if not m.per_tone
     )
@@ -88,6 +102,18 @@ def as_lines(page: Page) -> str:
     return "\n\n".join(parts)
 
 
+def _records(
+    tables: Iterable[EpochTable], ends: Sequence[Ends] | None
+) -> Iterable[dict[str, object]]:
+    for index, (epoch, table) in enumerate(tables):
+        for score in table:
+            record = _record(epoch, score)
+            if ends:
+                low, high = ends[index].get((score.metric, score.tone), (None, None))
+                record |= {"low": low, "high": high}
+            yield record
+
+
 def _record(epoch: int | None, score: Score) -> dict[str, object]:
     record: dict[str, object] = {} if epoch is None else {"epoch": epoch}
     return record | {
@@ -103,6 +129,11 @@ def _cell(score: Score, notes: dict[str, int]) -> str:
     if score.value is not None:
         return f"{score.value:.3f}"
     return f"–[{notes.setdefault(score.reason or '', len(notes) + 1)}]"
+
+
+def _ends(ends: tuple[float | None, float | None] | None) -> str:
+    low, high = ends or (None, None)
+    return "" if low is None or high is None else f"{low:.3f}–{high:.3f}"
 
 
 def _aligned(grid: TextGrid) -> Iterable[str]:

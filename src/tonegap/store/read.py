@@ -15,6 +15,7 @@ import msgspec
 from tonegap.errors import BadRequest, StoreError
 from tonegap.formats.matrix import Cell, CellId, Failure, Matrix
 from tonegap.formats.record import SCHEMA, Record, ScoreColumns, Selected
+from tonegap.lines import did_you_mean
 from tonegap.store.layout import SUITES, failure_unit, record_unit, suite_unit
 from tonegap.store.repeats import read_repeats
 from tonegap.store.seals import read_sealed
@@ -44,7 +45,8 @@ def read_suites(store: Path, names: Sequence[str] = ()) -> tuple[SuiteRun, ...]:
     for name in names:
         if name not in known:
             listed = ", ".join(known)
-            raise BadRequest(f"{store}: no suite {name!r} has run here; there are: {listed}")
+            near = did_you_mean(name, known)
+            raise BadRequest(f"{store}: no suite {name!r} has run here{near}; there are: {listed}")
     pool: _Pool = {}
     paths = [store / suite_unit(name) for name in dict.fromkeys(names or known)]
     return tuple(_read_suite(store, path, pool) for path in paths)

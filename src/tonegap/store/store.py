@@ -24,6 +24,7 @@ from tonegap.store.layout import (
     AUDITS,
     FAILURES,
     FIRST_TRUTHS,
+    KEPT,
     LAST,
     LOCKS,
     PACKS,
@@ -225,6 +226,16 @@ class Store:
         with self.writing():
             shutil.copyfile(log, kept)
         return kept.relative_to(self.folder).as_posix()
+
+    def keep_work(self, key: str, folder: Path) -> Path:
+        """Moves the folder of a failed stage to where no sweep removes it; returns its place."""
+        kept = self.folder / KEPT / key[:16]
+        with self.writing():
+            kept.parent.mkdir(exist_ok=True)
+            if kept.exists():
+                remove_tree(kept)
+            folder.rename(kept)
+        return kept
 
     def drop_log(self, key: str) -> None:
         """Forgets the log of an earlier failure of a stage that is finished now."""

@@ -28,7 +28,7 @@ def test_a_search_prints_choice_and_cost_and_writes_a_suite_that_runs(clinic, tm
         draw = found[row.baselines[0]][0]
         assert set(row.baseline_parameters) == (set() if draw == "draw-0" else drawn)
     assert clinic.tonegap("run", out, *clinic.where) == 0, clinic.tonegap.err
-    assert "1 stages run" in clinic.tonegap.err  # the control's; those of the draws are there
+    assert "1 stage run" in clinic.tonegap.err  # the control's; those of the draws are there
 
 
 def test_the_same_search_again_runs_nothing_and_says_the_same(clinic):

@@ -79,7 +79,7 @@ def test_the_same_set_gives_the_same_bytes(quality):
 
 def test_a_plan_tells_of_a_features_stage_that_would_run(quality):
     titles = [miss.title for miss in explain(quality.plan(), quality.store).misses]
-    assert titles[-1] == "clinic/two seed 0: extractors/means features"
+    assert titles[-1] == "grey + plain, clinic/two seed 0: extractors/means features"
 
 
 def test_another_extractor_is_another_sheet_of_the_same_record(quality):

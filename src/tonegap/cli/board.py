@@ -1,0 +1,53 @@
+"""`tonegap board`: a public leaderboard as a static site, from a folder of bundles."""
+
+import tempfile
+from pathlib import Path
+
+import click
+
+from tonegap.cli.options import suite_root_option
+from tonegap.cli.terminal import say
+from tonegap.lines import counted
+
+
+@click.command("board")
+@click.argument("bundles", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    required=True,
+    help="The folder of the site; any static host serves it as it is.",
+)
+@click.option("--title", default=None, help="Of the site (default: that of the report's settings).")
+@suite_root_option
+@click.pass_context
+def command(
+    ctx: click.Context,
+    bundles: tuple[Path, ...],
+    out: Path,
+    title: str | None,
+    suite_root: Path | None,
+) -> None:
+    """The leaderboard of BUNDLES (files, or folders of *.zip) as a static site with the bundles beside it.
+
+    Every number of every bundle is computed again first. One that does not verify is named, is not on the site, and
+    makes the exit code 1. The same bundles give the same pages. Entries of two bundles that have one name and are not
+    the same work are told by the bundle's file name.
+    """
+    from tonegap.declared.root import find_root
+    from tonegap.report.board_site import write_site
+    from tonegap.results.bundle.union import bundles_below, unite
+
+    root = find_root(suite_root)
+    with tempfile.TemporaryDirectory(prefix="tonegap-board-") as aside:
+        store, united = unite(bundles_below(bundles), Path(aside))
+        for refused in united.refused:
+            say(f"not on the board: {refused.path}: {refused.why}", err=True)
+        if united.taken:
+            page = write_site(root, store, united, out, title)
+            n_records = sum(bundle.n_records for bundle in united.taken)
+            words = f"{counted(len(united.taken), 'bundle')}, {counted(n_records, 'record')}"
+            say(f"{words}, {len(united.refused)} not on the board", err=True)
+            say(page)
+    if united.refused:
+        ctx.exit(1)

@@ -1,0 +1,76 @@
+"""`tonegap log`: what the stages of an entry wrote, and why one failed."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from tonegap.cli.complete import entry_names
+from tonegap.cli.options import store_option, suite_root_option
+from tonegap.cli.terminal import say
+from tonegap.errors import BadRequest
+from tonegap.lines import did_you_mean
+from tonegap.texts import last_lines
+
+if TYPE_CHECKING:
+    from tonegap.formats.matrix import Cell
+
+
+@click.command("log")
+@click.argument("entry", shell_complete=entry_names)
+@click.option("--suite", default=None, help="Only this suite of the store (default: all).")
+@click.option(
+    "--last", type=click.IntRange(1), default=200, show_default=True, help="Lines of each log."
+)
+@store_option
+@suite_root_option
+def command(
+    entry: str, suite: str | None, last: int, store: Path | None, suite_root: Path | None
+) -> None:
+    """The logs of ENTRY, a label as in the report; of failed stages where there are any, else of all.
+
+    \b
+    tonegap log "none + erm (cnn4)"
+    """  # noqa: D301
+    from tonegap.declared.root import find_root
+    from tonegap.store.read import merge_suites, read_suites
+
+    folder = store or find_root(suite_root) / "runs"
+    cells = merge_suites(read_suites(folder, [suite] if suite else []))
+    of_entry = [cell for cell in cells if cell.id.entry.label == entry]
+    if not of_entry:
+        known = dict.fromkeys(cell.id.entry.label for cell in cells)
+        raise BadRequest(
+            f"{folder}: no entry {entry!r}{did_you_mean(entry, known)}; there are: {', '.join(map(repr, known))}"
+        )
+    failed = [cell for cell in of_entry if cell.failure]
+    seen: set[Path] = set()
+    for cell in failed or of_entry:
+        for title, path in _logs(cell, folder):
+            if path not in seen:
+                seen.add(path)
+                say(f"== {cell.id.task} seed {cell.id.seed}: {title}: {path}")
+                for line in last_lines(path, last):
+                    say(line)
+        if cell.failure and not cell.failure.log:
+            said = f"{cell.failure.plugin} {cell.failure.stage}: {cell.failure.text}"
+            say(f"== {cell.id.task} seed {cell.id.seed}: no log ({cell.failure.cause}: {said})")
+    if not seen and not failed:
+        say("no stage of this entry wrote anything", err=True)
+
+
+def _logs(cell: "Cell", folder: Path) -> list[tuple[str, Path]]:
+    """What there is to read of a run: the failed stage's log, or those that its stages left."""
+    from tonegap.store.layout import stage_unit
+
+    if cell.failure:
+        found = [
+            (
+                f"{cell.failure.plugin} {cell.failure.stage}, {cell.failure.cause}",
+                folder / cell.failure.log,
+            )
+        ]
+        return found if cell.failure.log else []
+    stages = cell.record.stages if cell.record else ()
+    named = [(f"{s.plugin} {s.stage}", folder / stage_unit(s.key) / "log.txt") for s in stages]
+    return [(title, path) for title, path in named if path.is_file()]
