@@ -132,9 +132,9 @@ def _of_task(
     name: str, data_root: Path | None, seed: int | None, suite_root: Path | None
 ) -> tuple[dict[str, int], dict[str, int]]:
     """Test images of the tones that a task scores, and of those that it does not."""
-    from tonegap.split.frame import metadata_of
     from tonegap.declared.root import find_root
     from tonegap.declared.task import read_task
+    from tonegap.split.frame import metadata_of
     from tonegap.split.partition import partition
     from tonegap.split.rows import axis_tones
 
