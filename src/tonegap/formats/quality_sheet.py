@@ -40,8 +40,9 @@ class Agreement(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class ToneTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Images by tone asked for (rows) and tone measured (columns), and the shares that are as asked.
 
-    `n_without_tone` images have no tone that was asked for and are in no row. `same_group_by_tone`
-    has a share for each row.
+    `n_without_tone` images have no tone that was asked for and are in no row; `n_not_measurable` show too little skin
+    and are in no share. `same_group_by_tone` has a share for each row. `n_by_mask` images were measured outside
+    their lesion mask, the others in their border; `skin_share` is the median share of skin there.
     """
 
     asked: tuple[str, ...]
@@ -52,6 +53,16 @@ class ToneTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     same_group: Share
     same_group_by_tone: tuple[Share, ...]
     agreement: Agreement
+    n_not_measurable: int
+    n_by_mask: int
+    skin_share: float | None
+
+
+class Looks(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Share of images without a visible lesion, and the median sharpness (null without images)."""
+
+    without_lesion: Share
+    sharpness: float | None
 
 
 class SetDistance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -163,13 +174,21 @@ class SetId(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Sheet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The quality sheet; `measured` is null where there are no features, and `no_features` says why."""
+    """The quality sheet; `measured` is null where there are no features, and `no_features` says why.
+
+    `skipped`: what the method says that it could not make or passed over, by reason. Sharpness was compared at
+    images of `sharpness_px`.
+    """
 
     schema: str
     key: str
     set: SetId
     tones: ToneTable
     real_tones: ToneTable
+    looks: Looks
+    real_looks: Looks
+    sharpness_px: int
+    skipped: dict[str, int]
     extractor: ExtractorId | None
     measured: FeatureScores | None
     no_features: str | None

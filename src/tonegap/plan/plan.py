@@ -156,6 +156,9 @@ def _sheet(
         )
         features = _stage(asked, where, known)
     made_of = [generate.key, features and features.key, where.setting.quality_sha256]
+    if generate.view.method_train.masks:  # real skin is measured outside them
+        masks = generate.view.method_train.mask_sha256
+        made_of.append(digest_of([where.setting.masks_sha256, masks]))
     return SheetPlan(digest_of({"sheet": made_of}), generate, features)
 
 

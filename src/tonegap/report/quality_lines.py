@@ -18,14 +18,16 @@ class SetLine:
 
 
 SUMMARY_HEADER = (
-    "Images", "Tone group as asked", "Training images", "KID, all", "by tone", "Near a training image",
+    "Images", "Tone group as asked", "Training images", "No visible lesion", "KID, all", "by tone",
+    "Near a training image",
 )  # fmt: skip
 
 
 SUMMARY_ABOUT = (
     "Tone group as asked: share of synthetic images whose skin shows it by its individual typology angle (ITA), "
     "and the same measure on training images beside it, with Cohen's kappa (κ): no agreement, where its interval does "
-    "not lie above 0, means that the measure does not follow the annotation. KID: distance to the training images in "
+    "not lie above 0, means that the measure does not follow the annotation. No visible lesion: the middle "
+    "hardly stands out from the border. KID: distance to the training images in "
     "feature space, smaller is nearer. Near: as near to a training image as the nearest 5 % of training images are to "
     "another one."
 )
@@ -49,6 +51,7 @@ def _line(made: SetSheet) -> SetLine:
         f"{sheet.set.n:,}",
         share(sheet.tones.same_group),
         f"{share(sheet.real_tones.same_group)}{_kappa(sheet.real_tones.agreement)}",
+        f"{share(sheet.looks.without_lesion)} (training {share(sheet.real_looks.without_lesion)})",
         *kid,
     )
     return SetLine(made, cells, sheet.no_features or "")

@@ -64,6 +64,7 @@ def quality_page(made: SetSheet, sheet: Sheet) -> QualityPage:
         _tones("Tones of the synthetic images", sheet.tones),
         _tones("Tones of the training images, measured the same way", sheet.real_tones),
     ]
+    tables.append(_looks(sheet))
     if measured:
         random = bool(sheet.extractor and sheet.extractor.random)
         tables += [_distances(measured, random), _diversity(measured), _memory(measured)]
@@ -132,11 +133,12 @@ def _answer(sheet: Sheet) -> tuple[str, ...]:
             f"({agreement(sheet.real_tones.agreement)}): what this sheet says of tones says nothing of skin tone."
         )
     if group.value is None:
-        said.append("None of them has a tone that was asked for.")
+        said.append(f"No share as asked: {group.reason}.")
     else:
         said.append(
-            f"{share(group)} show the tone group that was asked for; of the {sheet.set.n_real:,} "
-            f"training images, {share(sheet.real_tones.same_group)} show the group they are annotated with "
+            f"{share(group)}{_of_measurable(sheet.tones)} show the tone group that was asked for; of the "
+            f"{sheet.set.n_real:,} training images, {share(sheet.real_tones.same_group)}"
+            f"{_of_measurable(sheet.real_tones)} show the group they are annotated with "
             f"({agreement(sheet.real_tones.agreement)})."
         )
     if sheet.measured and sheet.measured.memory.near.value is not None:
@@ -148,8 +150,15 @@ def _answer(sheet: Sheet) -> tuple[str, ...]:
     return tuple(said)
 
 
+def _of_measurable(table: ToneTable) -> str:
+    """` of the 300 that show enough skin to measure`, where some do not."""
+    if not table.n_not_measurable:
+        return ""
+    return f" of the {table.same_group.n:,} that show enough skin to measure ({table.n_not_measurable:,} do not)"
+
+
 def _warnings(sheet: Sheet) -> tuple[str, ...]:
-    found = []
+    found = [f"The method says: {why}: {n:,}." for why, n in sheet.skipped.items()]
     if sheet.no_features:
         found.append(f"No distances, diversity and near copies: {sheet.no_features}.")
     if sheet.extractor and sheet.extractor.random:
@@ -174,9 +183,37 @@ def _tones(title: str, table: ToneTable) -> TextTable:
         f"angle (ITA) of the skin. In the same group: {share(table.same_group)} "
         f"({agreement(table.agreement)}); the same tone: {share(table.same_tone)}."
     )
+    if table.skin_share is not None:
+        masked = (
+            f"outside the lesion by {table.n_by_mask:,} masks, else " if table.n_by_mask else ""
+        )
+        about += (
+            f" Skin is measured {masked}in the picture's border; half of the images show "
+            f"{100 * table.skin_share:.0f} % of skin there or more. Not measurable, and in no share: "
+            f"{table.n_not_measurable:,} with less than 50 %."
+        )
     if table.n_without_tone:
         about += f" {table.n_without_tone:,} images without such a tone are left out."
     return TextTable(title, about, ("Tone", *table.measured, "same group"), tuple(rows))
+
+
+def _looks(sheet: Sheet) -> TextTable:
+    rows = tuple(
+        (
+            what,
+            share(looks.without_lesion),
+            f"{looks.without_lesion.n:,}",
+            _or_sign(looks.sharpness),
+        )
+        for what, looks in (("synthetic", sheet.looks), ("training", sheet.real_looks))
+    )
+    about = (
+        "No visible lesion: the middle stands out from the border by less than 3 in CIELAB; a share above that of the "
+        "training images says that lesions were lost. Sharpness: median standard deviation of the Laplacian at "
+        f"{sheet.sharpness_px} px; blurred images have less than training images."
+    )
+    header = ("Images", "no visible lesion", "of", "sharpness")
+    return TextTable("Lesion and sharpness", about, header, rows)
 
 
 def _distances(measured: FeatureScores, random: bool) -> TextTable:

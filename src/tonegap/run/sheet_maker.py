@@ -5,26 +5,29 @@ The mistake it exists to prevent: a set that nobody looked at.
 
 import json
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
-from tonegap.data.decode import read_image
+from tonegap.data.decode import read_bytes, read_image, upright_size
 from tonegap.files import sha256_bytes, sha256_file, write_atomic
 from tonegap.formats.job import ImageSpec
 from tonegap.formats.quality_sheet import (
     SCHEMA,
     ExtractorId,
     FeatureScores,
+    Looks,
     SetId,
     Sheet,
     SheetPicture,
+    ToneTable,
     encode_sheet,
 )
-from tonegap.run.packs import ensure_pack
+from tonegap.run.packs import ensure_mask_pack, ensure_pack
 from tonegap.split.view import PartitionImages, TaskView
 from tonegap.store.layout import sheet_unit
 from tonegap.store.seals import write_seal
@@ -32,6 +35,7 @@ from tonegap.store.store import Store
 from tonegap.synthetic.manifest import SyntheticRow, image_contents, read_synthetic
 from tonegap.synthetic.quality.features import read_features
 from tonegap.synthetic.quality.fidelity import tone_table
+from tonegap.synthetic.quality.looks import MOST, looks_of
 from tonegap.synthetic.quality.measure import Listed, measure
 from tonegap.synthetic.quality.pictures import (
     ContactCell,
@@ -41,7 +45,7 @@ from tonegap.synthetic.quality.pictures import (
     pair_sheet,
 )
 from tonegap.synthetic.quality.show import shown_images
-from tonegap.synthetic.quality.skin import SIZE_PX, measured_types
+from tonegap.synthetic.quality.skin import SIZE_PX, measured_skin
 
 if TYPE_CHECKING:
     from tonegap.plan.plan import PlannedStage
@@ -49,6 +53,8 @@ if TYPE_CHECKING:
 SHEET, CONTACT, NEAREST = "quality.json", "contact.jpg", "nearest.jpg"
 NO_EXTRACTOR = "no feature extractor was named ([quality] in the suite's file)"
 _MEASURED = ImageSpec(SIZE_PX, "crop")
+_SHARP_PX = 256
+_REASON = 200  # characters that are shown of a method's reason
 _SMALL_PX, _LARGE_PX = 64, 96  # sides of what a contact sheet shows, for six tones and for three
 
 
@@ -157,21 +163,28 @@ class SheetMaker:
     def __init__(self, store: Store) -> None:
         """Takes the store that sheets are kept in."""
         self._store = store
-        self._real: dict[str, tuple[str | None, ...]] = {}
+        self._real: dict[tuple[str, int], tuple[ToneTable, Looks]] = {}
         self._lock = threading.Lock()
 
     def make(self, made: SyntheticSet, found: MeasuredFeatures, key: str) -> Path:
         """Writes the sheet and returns its folder; `quality.json` comes last, whole or not at all."""
         folder = sheet_folder(self._store.folder, key)
         pictures = self._pictures(made, found)
+        side_px = _side_px(made.paths)
+        real_tones, real_looks = self._real_images(made.view.method_train, side_px)
         sheet = Sheet(
             schema=SCHEMA,
             key=key,
             set=made.id,
-            tones=tone_table(made.listed.tones, self._types(made.paths, made.contents)),
-            real_tones=tone_table(
-                made.view.method_train.tones, self._real_types(made.view.method_train)
+            tones=tone_table(
+                made.listed.tones,
+                [measured_skin(image) for image in self._images(made.paths, made.contents)],
             ),
+            real_tones=real_tones,
+            looks=self._looks(made.paths, made.contents, side_px),
+            real_looks=real_looks,
+            sharpness_px=side_px,
+            skipped=_skipped(made.folder / "notes.json"),
             extractor=found.extractor,
             measured=found.measured,
             no_features=found.reason,
@@ -187,17 +200,37 @@ class SheetMaker:
             write_seal(self._store.folder, sheet_unit(key))
         return folder
 
-    def _real_types(self, rows: PartitionImages) -> tuple[str | None, ...]:
+    def _real_images(self, rows: PartitionImages, side_px: int) -> tuple[ToneTable, Looks]:
         with self._lock:
-            if rows.labelled_digest not in self._real:
-                self._real[rows.labelled_digest] = self._types(rows.paths, rows.sha256)
-            return self._real[rows.labelled_digest]
+            key = (rows.labelled_digest, side_px)
+            if key not in self._real:
+                images = self._images(rows.paths, rows.sha256)
+                masks: Iterable[NDArray[np.uint8] | None] = [None] * len(rows.ids)
+                if rows.masks:
+                    pack = ensure_mask_pack(
+                        self._store, rows.masks, rows.mask_sha256, _MEASURED, rows.paths
+                    )
+                    masks = np.load(pack, mmap_mode="r")
+                skins = [measured_skin(*both) for both in zip(images, masks, strict=True)]
+                looks = self._looks(rows.paths, rows.sha256, side_px)
+                self._real[key] = (tone_table(rows.tones, skins), looks)
+            return self._real[key]
 
-    def _types(self, paths: Sequence[Path], contents: Sequence[str]) -> tuple[str | None, ...]:
+    def _looks(self, paths: Sequence[Path], contents: Sequence[str], side_px: int) -> Looks:
+        few = np.linspace(0, len(paths) - 1, min(MOST, len(paths))).astype(np.int64)
+        small = self._images(paths, contents)
+        sharp = self._images(paths, contents, ImageSpec(side_px, "crop"))
+        return looks_of((small[i] for i in few), (sharp[i] for i in few))
+
+    def _images(
+        self, paths: Sequence[Path], contents: Sequence[str], spec: ImageSpec = _MEASURED
+    ) -> NDArray[np.uint8]:
         if not paths:
-            return ()
-        images = np.load(ensure_pack(self._store, paths, contents, _MEASURED), mmap_mode="r")
-        return measured_types(images)
+            return np.empty((0, spec.size_px, spec.size_px, 3), np.uint8)
+        images: NDArray[np.uint8] = np.load(
+            ensure_pack(self._store, paths, contents, spec), mmap_mode="r"
+        )
+        return images
 
     def _pictures(
         self, made: SyntheticSet, found: MeasuredFeatures
@@ -209,6 +242,20 @@ class SheetMaker:
         if found.measured:
             pictures[NEAREST] = _nearest(made, found.measured)
         return pictures
+
+
+def _side_px(paths: Sequence[Path]) -> int:
+    """The side at which sharpness is compared: that of the first synthetic image, at most 256 px."""
+    if not paths:
+        return SIZE_PX
+    return min(*upright_size(read_bytes(paths[0])), _SHARP_PX)
+
+
+def _skipped(notes: Path) -> dict[str, int]:
+    """What a method's notes say that it passed over, by reason; nothing where they say it in another form."""
+    found = json.loads(notes.read_bytes()).get("skipped") if notes.exists() else None
+    pairs = found.items() if isinstance(found, dict) else ()
+    return {why[:_REASON]: n for why, n in pairs if isinstance(n, int) and not isinstance(n, bool)}
 
 
 def _contact(made: SyntheticSet) -> tuple[bytes, str]:

@@ -5,6 +5,7 @@ import shutil
 
 import pytest
 from PIL import Image
+from tiny_rooms import GENERATE_PY
 
 from tonegap.errors import BadRoom
 from tonegap.run.explain import explain
@@ -34,8 +35,17 @@ def test_the_sheet_says_which_features_and_whether_they_are_random(quality):
 def test_grey_images_show_no_skin_whatever_tone_was_asked_for(quality):
     plan, _ = quality()
     table = quality.sheet(plan).tones
-    assert table.same_group.value == 0
+    assert (table.same_group.value, table.n_not_measurable, table.skin_share) == (None, 3, 0)
     assert sum(row[-1] for row in table.counts) == 3
+
+
+def test_what_a_method_passed_over_is_in_the_sheet(quality):
+    told = '\n(Path(sys.argv[5]) / \'notes.json\').write_text(\'{"skipped": {"no skin": 2, "odd": [1]}}\')\n'
+    quality.rooms.method(
+        "grey", GENERATE_PY + told, parameters={"n": {"default": 3, "about": "images"}}
+    )
+    plan, _ = quality()
+    assert quality.sheet(plan).skipped == {"no skin": 2}
 
 
 def test_only_training_images_are_compared_with(quality):
@@ -45,7 +55,7 @@ def test_only_training_images_are_compared_with(quality):
     train = set(plan.sheets[0].generate.view.train.ids)
     assert sheet.set.n_real == len(train) == 12
     assert {pair.real for pair in sheet.measured.memory.nearest} <= train
-    assert sheet.real_tones.same_group.n == 12
+    assert sum(map(sum, sheet.real_tones.counts)) == sheet.real_looks.without_lesion.n == 12
 
 
 def test_pictures_are_beside_the_sheet_under_their_digests(quality):

@@ -2,44 +2,53 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from statistics import median
 
 from tonegap.formats.quality_sheet import Agreement, Share, ToneTable
 from tonegap.scores.evidence.shares import wilson
+from tonegap.synthetic.quality.skin import Skin
 from tonegap.tones import GROUPS, TYPES, tone_group
 
-NO_SKIN = "no skin"
+NOT_MEASURABLE = "not measurable"
+_NONE_ASKED = "no image has a tone that was asked for"
 _Z = 1.959964  # standard errors of a 95 % interval
 
 
-def tone_table(asked: Sequence[str | None], measured: Sequence[str | None]) -> ToneTable:
-    """The table of a set of images.
+def tone_table(asked: Sequence[str | None], shown: Sequence[Skin]) -> ToneTable:
+    """The table of a set of images: tones asked for (annotated) against what their skin shows, row by row.
 
-    `asked` are types or groups (None: none was asked for; such an image is counted and left out),
-    `measured` types (None: no skin). An image without skin is not as asked.
+    `asked` are types or groups (None: none was asked for; such an image is counted and left out). An image whose skin
+    cannot be measured has a column of its own and is in no share.
     """
-    told = [(a, m) for a, m in zip(asked, measured, strict=True) if a is not None]
+    told = [(a, skin.type) for a, skin in zip(asked, shown, strict=True) if a is not None]
     axis = TYPES if any(a in TYPES for a, _ in told) else GROUPS
     rows = tuple(tone for tone in axis if any(a == tone for a, _ in told))
-    columns = (*axis, NO_SKIN)
+    columns = (*axis, NOT_MEASURABLE)
     counts = {row: dict.fromkeys(columns, 0) for row in rows}
     for tone, found in told:
-        shown = found if axis is TYPES or found is None else tone_group(found)
-        counts[tone][shown or NO_SKIN] += 1
+        column = found if axis is TYPES or found is None else tone_group(found)
+        counts[tone][column or NOT_MEASURABLE] += 1
+    pairs = [(a, m) for a, m in told if m is not None]
+    reason = "the skin of no image can be measured" if told else _NONE_ASKED
     return ToneTable(
         asked=rows,
         measured=columns,
         counts=tuple(tuple(counts[row].values()) for row in rows),
         n_without_tone=len(asked) - len(told),
-        same_tone=_share([a == (m and (m if axis is TYPES else tone_group(m))) for a, m in told]),
-        same_group=_share([_same_group(a, m) for a, m in told]),
+        same_tone=_share([a == (m if axis is TYPES else tone_group(m)) for a, m in pairs], reason),
+        same_group=_share([tone_group(a) == tone_group(m) for a, m in pairs], reason),
         same_group_by_tone=tuple(
-            _share([_same_group(a, m) for a, m in told if a == row]) for row in rows
+            _share([tone_group(a) == tone_group(m) for a, m in pairs if a == row], reason)
+            for row in rows
         ),
-        agreement=_agreement([(tone_group(a), m and tone_group(m)) for a, m in told]),
+        agreement=_agreement([(tone_group(a), tone_group(m)) for a, m in pairs]),
+        n_not_measurable=len(told) - len(pairs),
+        n_by_mask=sum(skin.by_mask for skin in shown),
+        skin_share=median(skin.share for skin in shown) if shown else None,
     )
 
 
-def _agreement(pairs: Sequence[tuple[str, str | None]]) -> Agreement:
+def _agreement(pairs: Sequence[tuple[str, str]]) -> Agreement:
     """Cohen's kappa of groups; its interval is Wilson's of the share in the same group, the margins held.
 
     Source: Cohen 1960, Educational and Psychological Measurement 20(1), 37-46.
@@ -54,11 +63,5 @@ def _agreement(pairs: Sequence[tuple[str, str | None]]) -> Agreement:
     return Agreement(kappa, low, high, chance, n)
 
 
-def _same_group(asked: str, measured: str | None) -> bool:
-    return measured is not None and tone_group(asked) == tone_group(measured)
-
-
-def _share(hits: Sequence[bool]) -> Share:
-    if not hits:
-        return Share(None, 0, "no image has a tone that was asked for")
-    return Share(sum(hits) / len(hits), len(hits))
+def _share(hits: Sequence[bool], reason: str) -> Share:
+    return Share(sum(hits) / len(hits), len(hits)) if hits else Share(None, 0, reason)
