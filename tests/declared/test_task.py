@@ -18,6 +18,7 @@ ASKED = {
         "fairquantize magic multi-exit medfair"
     ),
     "ddi": "fairdisco joined-diseases patchalign",
+    "fitzpatrick17k-ddi": "malignant",
     "phantom": "smoke",
     "pad-ufes-20": "magic patient-folds",
     "pad-ufes-20-sample": "malignant",

@@ -150,7 +150,7 @@ def _images(check: DataCheck) -> Iterator[str]:
     if check.folder:
         yield f"Images in {check.folder}"
     else:
-        names = " or ".join(check.dataset.file.file_names)
+        names = " or ".join(check.dataset.file.file_names) or "as its data sets name theirs"
         yield f"No image below {check.data_root} that is named {names}"
     yield f"  usable: {check.n_usable:,} of {len(check.metadata.ids):,}"
     yield from _masks(check)

@@ -7,8 +7,8 @@ that is one of two and was taken in silence.
 
 import os
 import re
-from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections import ChainMap, defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -73,6 +73,9 @@ def locate_images(dataset: Dataset, metadata: Metadata, data_root: Path) -> Loca
     Raises BadData for a name that leads out of its folder, for a root that cannot be read, for declared folders
     without an image, and for phantom images that lie where real ones are expected.
     """
+    if metadata.parts:
+        parts = [locate_images(p.dataset, p.metadata, p.data_root) for p in metadata.parts]
+        return _all_of(parts, data_root.resolve())
     root = data_root.resolve()
     names = Names(image_names(dataset, metadata))
     files = list(_files(root, _mask_folders(dataset)))
@@ -93,6 +96,19 @@ def locate_images(dataset: Dataset, metadata: Metadata, data_root: Path) -> Loca
         extra=_extra(root, files, found, names),
         also=_also(root, hits, chosen, found),
         ambiguous=ambiguous,
+    )
+
+
+def _all_of(parts: Sequence[Located], root: Path) -> Located:
+    """What was located of several data sets, whose ids differ."""
+    return Located(
+        folder=root if any(part.folder for part in parts) else None,
+        paths=dict(ChainMap(*(dict(part.paths) for part in parts))),
+        stamps=dict(ChainMap(*(dict(part.stamps) for part in parts))),
+        elsewhere=dict(ChainMap(*(dict(part.elsewhere) for part in parts))),
+        extra=tuple(path for part in parts for path in part.extra),
+        also=dict(ChainMap(*(dict(part.also) for part in parts))),
+        ambiguous=dict(ChainMap(*(dict(part.ambiguous) for part in parts))),
     )
 
 

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,7 @@ import numpy as np
 from tonegap.data.decode import BadPicture
 from tonegap.data.index import ImageIndex
 from tonegap.data.mask_file import KINDS, MaskFile, read_kinds
-from tonegap.data.metadata import Metadata
+from tonegap.data.metadata import Metadata, MetadataPart
 from tonegap.data.names import expanded, image_names, name_key
 from tonegap.declared.dataset import Dataset, DatasetFile, mask_level
 
@@ -35,6 +35,8 @@ def find_masks(
     dataset: Dataset, metadata: Metadata, index: ImageIndex, data_root: Path
 ) -> Mapping[str, MaskFile]:
     """The mask of every usable image that has one: relative to the image's folder, else to the root."""
+    if metadata.parts:
+        return {i: mask for part in metadata.parts for i, mask in _masks_of(part, index).items()}
     if not dataset.file.masks:
         return {}
     masks = expanded(dataset.file.masks, dataset, metadata)
@@ -48,6 +50,11 @@ def find_masks(
         if there is not None:
             found[image_id] = MaskFile(there, meaning, dataset.file.mask_stretched)
     return found
+
+
+def _masks_of(part: MetadataPart, index: ImageIndex) -> Mapping[str, MaskFile]:
+    own = {i: index.paths[i] for i in part.metadata.ids if i in index.paths}
+    return find_masks(part.dataset, part.metadata, replace(index, paths=own), part.data_root)
 
 
 def check_masks(

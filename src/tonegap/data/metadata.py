@@ -10,9 +10,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tonegap.data.table import CsvTable, read_table
-from tonegap.declared.dataset import Dataset, DatasetFile, MetadataColumn, ToneAxis
+from tonegap.declared.dataset import (
+    DATA_SET,
+    Dataset,
+    DatasetFile,
+    JoinedPart,
+    MetadataColumn,
+    ToneAxis,
+    read_dataset_folder,
+)
 from tonegap.errors import BadData
-from tonegap.files import sha256_bytes
+from tonegap.files import sha256_bytes, sha256_lines
 from tonegap.tones import parse_tone
 
 STAND_IN = "stand-in.json"
@@ -26,7 +34,8 @@ class Metadata:
 
     `columns`: canonical name -> cells as text, "" where null. `tones`: axis -> tone or None where
     unknown. `groups`: the columns whose equal cells say that images belong together (patient, lesion). A column or
-    an axis that the file's layout lacks is absent. All align with `ids`.
+    an axis that the file's layout lacks is absent. All align with `ids`. `parts`: the data sets that a joined one is
+    made of, in the order of their rows.
     """
 
     path: Path
@@ -37,6 +46,16 @@ class Metadata:
     tones: Mapping[str, tuple[str | None, ...]]
     stand_in: bool
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    parts: "tuple[MetadataPart, ...]" = ()
+
+
+@dataclass(frozen=True, slots=True)
+class MetadataPart:
+    """One of the data sets that a joined one is made of, and where its copy lies."""
+
+    dataset: Dataset
+    data_root: Path
+    metadata: Metadata
 
 
 def read_metadata(dataset: Dataset, data_root: Path) -> Metadata:
@@ -45,6 +64,8 @@ def read_metadata(dataset: Dataset, data_root: Path) -> Metadata:
     Raises BadData for an absent file (with licence and access), a layout that is not declared,
     repeated or empty ids, a cell that is no tone, and a half-drawn stand-in.
     """
+    if dataset.file.joined:
+        return _joined(dataset, data_root)
     path = find_metadata(dataset, data_root)
     places = {data_root, path.parent}
     stand_in = any((place / STAND_IN).exists() for place in places)
@@ -54,6 +75,80 @@ def read_metadata(dataset: Dataset, data_root: Path) -> Metadata:
             "run the same `tonegap data phantom` command again"
         )
     return parse_metadata(dataset, path, stand_in)
+
+
+def _joined(dataset: Dataset, data_root: Path) -> Metadata:
+    """The rows of several data sets one after the other, under the names of columns that join them."""
+    parts = [_part(dataset, part.dataset, data_root) for part in dataset.file.joined]
+    names = [of.dataset.id for of in parts]
+    path = data_root / "+".join(names)
+    ids = tuple(image_id for of in parts for image_id in of.metadata.ids)
+    twice = [image_id for image_id, n in Counter(ids).items() if n > 1]
+    if twice:
+        raise BadData(
+            f"{path}: {len(twice)} ids are of two data sets (first: {first_three(twice)})"
+        )
+    pairs = list(zip(dataset.file.joined, parts, strict=True))
+    tones = {
+        axis: tuple(t for part, of in pairs for t in _axis_of(of, part.tones[axis]))
+        for axis in dataset.file.tones
+    }
+    columns = {
+        name: tuple(cell for part, of in pairs for cell in _cells_of(part, of, name))
+        for name in dataset.file.joined[0].columns
+    }
+    columns |= {a.column: tuple(t or "" for t in tones[n]) for n, a in dataset.file.tones.items()}
+    columns[dataset.file.id_column] = ids
+    columns[DATA_SET] = tuple(of.dataset.id for of in parts for _ in of.metadata.ids)
+    return Metadata(
+        path=path,
+        sha256=sha256_lines(f"{of.dataset.id} {of.metadata.sha256}" for of in parts),
+        schema="; ".join(f"{of.dataset.id}: {of.metadata.schema}" for of in parts),
+        ids=ids,
+        columns=columns,
+        tones=tones,
+        stand_in=any(of.metadata.stand_in for of in parts),
+        groups={name: columns[name] for name in dataset.file.groups},
+        parts=tuple(parts),
+    )
+
+
+def _part(dataset: Dataset, name: str, data_root: Path) -> MetadataPart:
+    own = read_dataset_folder(dataset.folder.parent / name)
+    place = data_root / name
+    if not place.is_dir():
+        names = " and ".join(part.dataset for part in dataset.file.joined)
+        raise BadData(
+            f"{data_root}: no folder {name}; {dataset.file.title} joins {names}: wanted a folder of each name "
+            f"(or a link to one) that holds its copy. Access to {name}: {own.file.access.strip()}"
+        )
+    return MetadataPart(own, place, read_metadata(own, place))
+
+
+def _axis_of(of: MetadataPart, axis: str) -> tuple[str | None, ...]:
+    if axis not in of.metadata.tones:
+        raise BadData(
+            f"{of.metadata.path}: no tone axis {axis!r}; there are: {', '.join(of.metadata.tones)}"
+        )
+    return of.metadata.tones[axis]
+
+
+def _cells_of(part: JoinedPart, of: MetadataPart, name: str) -> tuple[str, ...]:
+    """A part's cells of one column, by the names that they have where it is joined."""
+    theirs = part.columns[name]
+    if theirs not in of.metadata.columns:
+        raise BadData(
+            f"{of.metadata.path}: no column {theirs!r}; there are: {', '.join(of.metadata.columns)}"
+        )
+    cells, called = of.metadata.columns[theirs], part.cells.get(name)
+    if called is None:
+        return cells
+    others = sorted(set(cells).difference(called, {""}))
+    if others:
+        raise BadData(
+            f"{of.metadata.path}: {theirs} is {others[0]!r}; the joined data set names {', '.join(called)}"
+        )
+    return tuple(called.get(cell, "") for cell in cells)
 
 
 def parse_metadata(dataset: Dataset, path: Path, stand_in: bool = False) -> Metadata:

@@ -16,6 +16,9 @@ def image_names(dataset: Dataset, metadata: Metadata) -> dict[str, list[str]]:
     A pattern over a column that is absent, or empty for the image, gives no name. `{column.stem}` is the cell without
     its suffix: copies in another format.
     """
+    if metadata.parts:
+        found = (image_names(part.dataset, part.metadata) for part in metadata.parts)
+        return {image_id: names for names_of in found for image_id, names in names_of.items()}
     return expanded(dataset.file.file_names, dataset, metadata)
 
 

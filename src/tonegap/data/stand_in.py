@@ -48,6 +48,8 @@ def recognise_dataset(root: Path, metadata_csv: Path) -> Dataset:
     fitting: list[tuple[int, Dataset]] = []
     for dataset_id in dataset_ids(root):
         dataset = read_dataset(root, dataset_id)
+        if dataset.file.joined:
+            continue  # it has no metadata file of its own
         columns = dataset.file.columns
         present = [n for n, c in columns.items() if not header.isdisjoint((n, *c.names))]
         if all(n in present or columns[n].optional for n in columns):

@@ -19,6 +19,7 @@ from tonegap.tones import GROUPS, TYPES
 
 DATASET_FILE = "dataset.toml"
 BENCHMARKS = "benchmarks"
+DATA_SET = "data_set"  # the column of a joined data set that names where an image is from
 PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
 COLOUR = 1 << 24  # in a mask's pixel: a colour, and no level
 STEM = ".stem"  # "{file.stem}": the cell of the column `file` without its suffix
@@ -88,6 +89,16 @@ class PhantomDeclaration(msgspec.Struct, frozen=True, forbid_unknown_fields=True
     halves: dict[str, DrawnHalf]  # name to a part with tone shares of its own
 
 
+class JoinedPart(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One of the data sets that a joined one is made of; its rows come one after the other's."""
+
+    dataset: str  # its folder in `benchmarks/`, and the folder of its copy below `--root`
+    columns: dict[str, str]  # a column here to its column there
+    tones: dict[str, str]  # a tone axis here to its axis there
+    # a column here to what its cells there are called here; a cell that is not named is an error
+    cells: dict[str, dict[str, str]] = {}
+
+
 MaskKind = Literal["background", "lesion", "marker", "ruler", "skin"]
 
 
@@ -124,6 +135,8 @@ class DatasetFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     published: PublishedCounts | None = None  # counts that the source reported
     # phantoms that the suite makes itself, in place of a download
     drawn: PhantomDeclaration | None = None
+    # data sets that this one joins, in place of metadata and file names of its own; the column `data_set` names them
+    joined: tuple[JoinedPart, ...] = ()
     url: str = ""  # of a page or paper about it
     published_on: str = ""  # when, as ISO 8601
     labelled_by: str = ""  # who gave the labels
@@ -174,7 +187,14 @@ def dataset_problems(dataset: Dataset) -> list[str]:
     found = []
     if not _ID.fullmatch(dataset.id):
         found.append("the folder's name must be lower-case words joined by hyphens")
-    lists = {"metadata": file.metadata, "file_names": file.file_names, "tones": file.tones}
+    own = {"metadata": file.metadata, "file_names": file.file_names}
+    if file.joined:
+        found += [
+            f"{key}: found one beside joined; wanted []" for key, value in own.items() if value
+        ]
+        found += _joined_problems(file)
+        own = {}
+    lists = {**own, "tones": file.tones}
     found += [f"{key}: empty, wanted at least one" for key, value in lists.items() if not value]
     for where, column in _named_columns(file):
         if column not in file.columns:
@@ -185,6 +205,24 @@ def dataset_problems(dataset: Dataset) -> list[str]:
         found.extend(f"drawn.{text}" for text in _drawn_problems(file.drawn))
         found.extend(_drawn_names(file))
     return found
+
+
+def _joined_problems(file: DatasetFile) -> Iterator[str]:
+    """What a part of a joined data set does not say, or says of what is not declared."""
+    given = {DATA_SET, file.id_column, *(axis.column for axis in file.tones.values())}
+    wanted = {"columns": set(file.columns) - given, "tones": set(file.tones)}
+    for part in file.joined:
+        for key, names in wanted.items():
+            said = set(getattr(part, key))
+            if said != names:
+                found, asked = (", ".join(sorted(some)) or "none" for some in (said, names))
+                yield f"joined {part.dataset}: {key}: found {found}; wanted {asked}"
+        for column in set(part.cells).difference(part.columns):
+            yield f"joined {part.dataset}: cells: no column {column!r}"
+    if DATA_SET not in file.columns:
+        yield f"columns: no {DATA_SET!r}, which says where an image of a joined data set is from"
+    if len({part.dataset for part in file.joined}) < max(2, len(file.joined)):
+        yield "joined: wanted two data sets or more, each once"
 
 
 def _named_columns(file: DatasetFile) -> list[tuple[str, str]]:

@@ -91,7 +91,7 @@ class DataId(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     `stand_in` marks phantom images under real metadata: such a result never ranks beside real ones.
     `missing` counts images by partition that the metadata lists and the download lacks. `subset` is to about
     how many images the task was thinned, null for all of them: such a result never ranks beside full ones, nor does
-    one without the images of a user's lists (`exclusions`).
+    one without the images of a user's lists (`exclusions`). `joined`: the data sets that a joined one is made of.
     """
 
     data_set: str
@@ -102,6 +102,7 @@ class DataId(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     missing: dict[str, int] = {}
     subset: int | None = None
     exclusions: tuple[Exclusion, ...] = ()
+    joined: tuple[str, ...] = ()
 
 
 class StageId(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

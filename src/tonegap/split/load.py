@@ -196,4 +196,5 @@ def _data_id(
         missing=missing,
         subset=subset,
         exclusions=exclusions,
+        joined=tuple(part.dataset.id for part in data.metadata.parts),
     )

@@ -99,7 +99,7 @@ def _distribution(dataset: Dataset, file: MetadataFile | None) -> Node:
     common: Node = {"@id": _METADATA, "description": about, "encodingFormat": "text/csv"}
     if file is None:
         # A file object must have a digest; nobody can give that of a copy that is not there.
-        names = list(dataset.file.metadata)
+        names = list(dataset.file.metadata) or [part.dataset for part in dataset.file.joined]
         return {"@type": "cr:FileSet", "name": _METADATA, **common, "includes": names}
     content = {"contentUrl": file.name, "sha256": file.sha256}
     return {"@type": "cr:FileObject", "name": file.name, **common, **content}

@@ -104,7 +104,10 @@ def _data_note(seeds: Sequence[int], record: Record) -> DataNote:
     parts = [(name, record.partitions[name]) for name in _PARTS if name in record.partitions]
     tones = _tones(part for _, part in parts)
     facts = (
-        ("Data set", data.data_set),
+        (
+            "Data set",
+            " ".join([data.data_set, *([f"({' + '.join(data.joined)})"] if data.joined else [])]),
+        ),
         ("Metadata", data.metadata_sha256[:_SHORT]),
         ("Images", data.images_sha256[:_SHORT]),
         ("Minimum support", f"{record.min_support} images, or a score is undefined"),

@@ -131,6 +131,8 @@ def _remarks(record: Record, given: Given) -> Iterable[str]:
         yield f"By its bundle the engine was {claimed!r}; which --engine you take is yours to choose."
     if record.data.stand_in:
         yield "DIR is the folder with the synthetic phantoms that stand in for the real images (tonegap data phantom)."
+    elif record.data.joined:
+        yield f"DIR has your own downloads of {' and '.join(record.data.joined)}, each in a folder of its name."
     elif not record.data.drawn:
         yield f"DIR is your own download of {record.data.data_set}."
     for exclusion in record.data.exclusions:
