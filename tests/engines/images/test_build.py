@@ -11,9 +11,9 @@ from own_engine import build as build_small
 from small_wheel import lock_wheels
 
 from tonegap.declared.plugin import read_plugin
+from tonegap.engines.docker.ask import container_says
 from tonegap.engines.docker.daemon import connected
 from tonegap.engines.images.build import BuildRequest, build_images
-from tonegap.engines.images.client import container_says
 from tonegap.engines.images.inside import ContainerPython, look_inside
 from tonegap.engines.images.resolve import image_of
 from tonegap.engines.images.transport import (

@@ -12,11 +12,10 @@ from pathlib import Path
 from typing import IO
 
 import docker
-from docker.errors import APIError, BuildError, ImageNotFound
+from docker.errors import BuildError, ImageNotFound
 from docker.models.images import Image
-from docker.types import Mount
 
-from tonegap.engines.docker.daemon import BUILD_TIMEOUT_S, UNREACHABLE
+from tonegap.engines.docker.daemon import UNREACHABLE
 from tonegap.engines.images.archive import take_saved, write_docker_archive
 from tonegap.engines.images.layout import Layout
 from tonegap.engines.images.saved import SavedImages
@@ -47,44 +46,6 @@ def pull_image(client: docker.DockerClient, reference: str) -> None:
         client.images.pull(reference)
     except UNREACHABLE as e:
         raise EngineError(f"{reference}: cannot be fetched: {e}") from None
-
-
-def container_says(
-    client: docker.DockerClient,
-    image_id: str,
-    command: Sequence[str],
-    mounts: Sequence[Mount] = (),
-    user: str = "1000:1000",
-    working_dir: str | None = None,
-) -> str:
-    """What a command in a container of an image prints, without network and on a read-only root.
-
-    Raises EngineError with the last line of what was said on the other channel where it fails.
-    """
-    try:
-        container = client.containers.create(
-            image_id, list(command), network_mode="none", read_only=True, mounts=list(mounts),
-            entrypoint=[], cap_drop=["ALL"], security_opt=["no-new-privileges"], user=user,
-            environment={"HOME": "/tmp", "PYTHONHASHSEED": "0"}, working_dir=working_dir,
-            tmpfs={"/tmp": "size=64m"}, labels={"tonegap.role": "look"},
-        )  # fmt: skip
-    except APIError as e:
-        raise EngineError(f"{image_id}: no container can be made of it: {e.explanation}") from None
-    except UNREACHABLE as e:
-        raise EngineError(f"{image_id}: no container can be made of it: {e}") from None
-    try:
-        container.start()
-        code = container.wait(timeout=BUILD_TIMEOUT_S)["StatusCode"]
-        said: bytes = container.logs(stdout=True, stderr=False)
-        complaint = container.logs(stdout=False, stderr=True).decode(errors="replace").strip()
-    except UNREACHABLE as e:
-        raise EngineError(f"{image_id}: cannot be looked into: {e}") from None
-    finally:
-        with suppress(*UNREACHABLE):
-            container.remove(force=True, v=True)
-    if code:
-        raise EngineError(f"inside the image: {next(reversed(complaint.splitlines()), code)}")
-    return said.decode(errors="replace")
 
 
 def load_image(

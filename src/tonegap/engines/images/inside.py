@@ -19,7 +19,7 @@ import docker
 import msgspec
 from docker.types import Mount
 
-from tonegap.engines.images.client import container_says
+from tonegap.engines.docker.ask import container_says
 from tonegap.engines.images.layout import Layout
 from tonegap.errors import EngineError
 from tonegap.formats.image_lock import SITE, BoundEnvironment
