@@ -5,6 +5,10 @@
 # (name server, host name, package sources) and nothing of the moment stays in it. What is in it is
 # written to /etc/tonegap/apt.txt of the image itself.
 set -eu
+command -v mmdebstrap >/dev/null || {
+  echo "mmdebstrap: not found; on Debian or Ubuntu: apt-get install mmdebstrap" >&2
+  exit 1
+}
 export SOURCE_DATE_EPOCH=1767225600 PYTHONHASHSEED=0 LC_ALL=C.UTF-8
 exec mmdebstrap --quiet --variant=minbase \
   --include=python3,ca-certificates \

@@ -1,6 +1,7 @@
 """A run takes a missing image from its archive, and refuses one that is not the lock's to the byte."""
 
 import json
+import shutil
 
 import pytest
 from tiny_rooms import toml
@@ -21,13 +22,15 @@ def suite(tmp_path):
 
 @pytest.fixture
 def archive(tonegap, images, client):
-    """The archive of an image that the engine has no more."""
+    """The archive of an image that neither the engine nor the suite root has any more."""
     tonegap.done("image", "export", tonegap.root / "docker" / "archives", NAME)
     lock = json.loads((tonegap.root / "docker" / "images.lock.json").read_text())
     client.images.remove(lock["images"][NAME]["image_id"], force=True)
-    path = tonegap.root / "docker" / "archives" / "baselines-class-prior.oci.tar"
+    (tonegap.root / "runs" / "images" / "oci").rename(tonegap.root / "aside")
+    path = tonegap.root / "docker" / "archives" / "images.oci.tar"
     yield path
-    tonegap.done("image", "import")
+    shutil.rmtree(tonegap.root / "runs" / "images" / "oci")
+    (tonegap.root / "aside").rename(tonegap.root / "runs" / "images" / "oci")
     path.unlink()
 
 
@@ -49,9 +52,8 @@ def test_an_archive_with_one_flipped_byte_is_refused_by_name_before_anything_run
     refused = tonegap(*run)
     flip(archive, place)
     assert refused.returncode == 2
-    assert (
-        refused.stderr.strip().splitlines()[-1].startswith(f"error: {NAME}: {archive} is refused")
-    )
+    said = refused.stderr.strip().splitlines()[-1]
+    assert said.startswith(f"error: {NAME}: {archive} is refused")
     assert not list((tmp_path / "store" / "stages").glob("*/*"))
 
     assert "1 run finished" in tonegap.done(*run)

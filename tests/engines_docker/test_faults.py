@@ -13,7 +13,7 @@ import docker
 import pytest
 from container_run import build_images, run_suite
 from engine_fixtures import containers
-from one_stage import Work, image_with
+from one_stage import Work, image_with, plugin
 from own_engine import build, forget, import_base, own_engine
 from tiny_rooms import TRAIN_PY, Rooms
 
@@ -35,6 +35,58 @@ import json, sys, time
 if json.load(open(sys.argv[3] + "/job.json"))["time_limit_s"] == 100:
     time.sleep(600)
 {TRAIN_PY}"""
+
+
+# Opens an engine on a store that lies in a file system of this process alone.
+HIDDEN = """\
+import pathlib, sys
+from one_stage import image_with, plugin
+from tonegap.engines.docker.engine import DockerEngine
+from tonegap.errors import EngineError
+from tonegap.store.store import Store
+folder, image = sys.argv[1:]
+try:
+    DockerEngine(lambda _plugin: image_with(image)).open(Store(pathlib.Path(folder)).folder, [plugin("x")])
+except EngineError as e:
+    print(e)
+"""
+
+
+class TestFolders:
+    def test_an_engine_that_sees_the_store_says_nothing(self, engine, tmp_path):
+        engine.open(Store(tmp_path / "store").folder, [plugin("x")])
+        assert not list((tmp_path / "store").glob(".seen-*"))
+
+    def test_an_engine_that_does_not_see_the_store_is_one_sentence(self, image, tmp_path):
+        folder = tmp_path / "hidden"
+        folder.mkdir()
+        command = 'mount -t tmpfs none "$1" && exec "$2" -c "$3" "$1/store" "$4"'
+        done = subprocess.run(
+            [
+                "unshare",
+                "--mount",
+                "sh",
+                "-c",
+                command,
+                "sh",
+                folder,
+                sys.executable,
+                HIDDEN,
+                image,
+            ],
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        said = done.stdout.strip()
+        assert "\n" not in said
+        assert f"does not see this machine's folder {folder}/store" in said
+
+    def test_a_bound_folder_that_the_engine_does_not_see_is_said_too(self, image, tmp_path):
+        engine = DockerEngine(lambda _plugin: image_with(image, tmp_path / "gone"))
+        with pytest.raises(EngineError, match="does not see this machine's folder"):
+            engine.open(Store(tmp_path / "store").folder, [plugin("x")])
 
 
 class TestNotThere:

@@ -3,6 +3,8 @@
 import shutil
 from pathlib import Path
 
+from small_wheel import lock_wheels
+
 PROJECT = Path(__file__).parents[2]
 DOCKERFILE = "ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\nCOPY . /plugin\nWORKDIR /plugin\n"
 BASELINE = """\
@@ -43,4 +45,16 @@ def make_environment(folder, packages=_FAKE):
         write(folder / name / "__init__.py", f"__version__ = {version!r}\n")
         metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
         write(folder / f"{name}-{version}.dist-info" / "METADATA", metadata)
+    return folder
+
+
+def make_small(folder, wheels, root_tar):
+    """As `make_root`, on a root file system that is there already, with locks of tiny wheels in a folder."""
+    make_root(folder)
+    locks = folder / "docker" / "locks"
+    kit = {"numpy": "2.0", "pillow": "11.0", "pyarrow": "17.0", "safetensors": "0.5"}
+    lock_wheels(locks / "kit.txt", wheels, kit)
+    lock_wheels(locks / "torch.txt", wheels, {"torch": "9.1", "torchvision": "8.1"})
+    lock_wheels(locks / "diffusion.txt", wheels, {"diffusers": "1.0"})
+    write(folder / "docker" / "base-local" / "rootfs.sh", f'cp {root_tar} "$1"\n')
     return folder

@@ -171,6 +171,15 @@ def engine_host(product: str) -> Iterator[str]:
 
 def import_base(client: docker.DockerClient) -> str:
     """The id of a small image with this machine's own Python 3 and shell."""
+    data = root_of_python()
+    changes = ["ENV PATH=/usr/bin", "ENV PYTHONPATH=/opt/kit:/opt/site"]
+    # A name keeps it: what has none goes with the first image built on it.
+    said = client.api.import_image_from_data(data, repository=_fresh_name(), changes=changes)
+    return str(docker.utils.json_stream.json.loads(said.splitlines()[-1])["status"])
+
+
+def root_of_python() -> bytes:
+    """A root file system with this machine's own Python 3 and shell, as an archive."""
     data = BytesIO()
     with tarfile.open(fileobj=data, mode="w") as archive:
         for name, target in (("bin", "usr/bin"), ("lib", "usr/lib"), ("lib64", "usr/lib64")):
@@ -179,12 +188,7 @@ def import_base(client: docker.DockerClient) -> str:
         _add(archive, "etc/passwd", b"runner:x:1000:1000::/tmp:/bin/sh\n")
         for path in _files_of_python():
             archive.add(path, path.lstrip("/"), recursive=False)
-    changes = ["ENV PATH=/usr/bin", "ENV PYTHONPATH=/opt/kit:/opt/site"]
-    # A name keeps it: what has none goes with the first image built on it.
-    said = client.api.import_image_from_data(
-        data.getvalue(), repository=_fresh_name(), changes=changes
-    )
-    return str(docker.utils.json_stream.json.loads(said.splitlines()[-1])["status"])
+    return data.getvalue()
 
 
 def _fresh_name() -> str:

@@ -23,7 +23,8 @@ def layer(*members):
 def saved(path, layers, config=None, created="2026"):
     """An archive as an engine saves it: folders per layer, `manifest.json` last."""
     diff_ids = [f"sha256:{sha256_bytes(one)}" for one in layers]
-    spelt = {"created": created, "config": config or {}, "rootfs": {"diff_ids": diff_ids}}
+    spelt = {"architecture": "amd64", "os": "linux", "created": created, "config": config or {}}
+    spelt["rootfs"] = {"diff_ids": diff_ids}
     content = json.dumps(spelt).encode()
     names = [f"{i}/layer.tar" for i in range(len(layers))]
     files = dict(zip(names, layers, strict=True)) | {"config.json": content}

@@ -28,23 +28,39 @@ def command() -> None:
 
 @command.command()
 @_NAMES
-@click.option("--base", metavar="WHAT", help="local, cuda, or NAME@sha256:… (default: as locked).")
+@click.option("--suite", "suites", multiple=True, metavar="SUITE", help="All that a suite needs.")
+@click.option(
+    "--base",
+    metavar="WHAT",
+    help="What torch comes from: wheels, local, cuda, or NAME@sha256:… (default: as locked, else wheels).",
+)
 @_ENVIRONMENT
+@click.option("--pull", is_flag=True, help="Fetch the base of --base cuda from its registry.")
 @click.option("--no-cache", is_flag=True, help="Build from nothing, also what is current.")
 @suite_root_option
-def build(
+def build(  # noqa: PLR0913 (click hands over each option as an argument)
     names: tuple[str, ...],
+    suites: tuple[str, ...],
     base: str | None,
     environment: Path | None,
+    pull: bool,
     no_cache: bool,
     suite_root: Path | None,
 ) -> None:
-    """Build images and the bases they stand on (default: those of all plug-ins), offline."""
-    from tonegap.declared.root import find_root
-    from tonegap.engines.images.build import BuildRequest, build_images
+    """Build images and the bases they stand on (default: those of all plug-ins).
 
-    request = BuildRequest(names, base, environment, no_cache)
-    build_images(find_root(suite_root), request, say)
+    No container engine is needed. Where one answers, it is given what was built.
+    """
+    from tonegap.declared.root import find_root
+    from tonegap.declared.suite import plugins_of, read_suite
+    from tonegap.engines.images.build import BuildRequest, build_images
+    from tonegap.engines.images.transport import load_images
+
+    root = find_root(suite_root)
+    needed = [one for suite in suites for one in plugins_of(read_suite(root, suite))]
+    names += tuple(plugin.label for plugin in needed if plugin.file.stages)
+    lock = build_images(root, BuildRequest(names, base, environment, no_cache, pull), say)
+    load_images(root, names or [name for name in lock.images if "/" in name], say)
 
 
 @command.command(name="list")
@@ -72,7 +88,7 @@ def list_(as_json: bool, suite_root: Path | None) -> None:
 @suite_root_option
 @click.pass_context
 def verify(context: click.Context, names: tuple[str, ...], suite_root: Path | None) -> None:
-    """Do lock, sources and engine agree? Digests every image's content again; exit code 2 if not."""
+    """Do lock, sources and images agree? Reads every byte again, once; exit code 2 if not."""
     from tonegap.declared.root import find_root
     from tonegap.engines.images.verify import verify_images
 
@@ -81,26 +97,17 @@ def verify(context: click.Context, names: tuple[str, ...], suite_root: Path | No
         say(f"error: {problem}", err=True)
     if problems:
         context.exit(2)
-    say("Lock, sources and engine agree.")
+    say("Lock, sources and images agree.")
 
 
 @command.command()
-@click.option(
-    "--write", is_flag=True, help="Write the lock from the engine's images, by their labels."
-)
-@_ENVIRONMENT
 @suite_root_option
-def lock(write: bool, environment: Path | None, suite_root: Path | None) -> None:
-    """Print the lock; with --write, make it anew from images that are on the engine already."""
+def lock(suite_root: Path | None) -> None:
+    """Print the lock."""
     from tonegap.declared.root import find_root
-    from tonegap.engines.images.build import lock_from_engine
     from tonegap.formats.image_lock import encode_lock, read_lock
 
-    root = find_root(suite_root)
-    if write:
-        lock_from_engine(root, environment, say)
-    else:
-        put(encode_lock(read_lock(root)))
+    put(encode_lock(read_lock(find_root(suite_root))))
 
 
 @command.command()
@@ -108,7 +115,10 @@ def lock(write: bool, environment: Path | None, suite_root: Path | None) -> None
 @_NAMES
 @suite_root_option
 def export(folder: Path | None, names: tuple[str, ...], suite_root: Path | None) -> None:
-    """Write an OCI archive per image into FOLDER (default: docker/archives, where runs look)."""
+    """Write images as one OCI archive into FOLDER (default: docker/archives, where runs look).
+
+    Docker and Podman load it, Apptainer opens it: oci-archive:images.oci.tar:NAME.
+    """
     from tonegap.declared.root import find_root
     from tonegap.engines.images.transport import archives_folder, export_images
 
@@ -121,7 +131,7 @@ def export(folder: Path | None, names: tuple[str, ...], suite_root: Path | None)
 @_NAMES
 @suite_root_option
 def import_(folder: Path | None, names: tuple[str, ...], suite_root: Path | None) -> None:
-    """Load the archives in FOLDER; one that is not exactly the lock's is refused."""
+    """Take images from the archive in FOLDER; what is not exactly the lock's is refused."""
     from tonegap.declared.root import find_root
     from tonegap.engines.images.transport import archives_folder, import_images
 

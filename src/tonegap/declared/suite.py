@@ -9,6 +9,7 @@ from typing import Literal
 import msgspec
 
 from tonegap.declared.local_files import absolute, public_form
+from tonegap.declared.plugin import Plugin, read_plugin
 from tonegap.declared.toml import read_toml
 from tonegap.errors import BadRequest, BadRoom
 from tonegap.files import digest_of
@@ -105,6 +106,14 @@ def read_suite(root: Path, name: str) -> Suite:
     for problem in _problems(file):
         raise BadRoom(f"{path}: {problem}")
     return Suite(id=path.stem, path=path, file=file, root=root)
+
+
+def plugins_of(suite: Suite) -> list[Plugin]:
+    """Every plug-in that a suite names, that of its quality sheets included, each once. Raises BadRoom."""
+    named = {("method", one) for row in suite.file.entries for one in row.methods}
+    named |= {("baseline", one) for row in suite.file.entries for one in row.baselines}
+    named |= {("extractor", suite.file.quality.extractor)} if suite.file.quality else set()
+    return [read_plugin(suite.root, kind, plugin_id) for kind, plugin_id in sorted(named)]
 
 
 def _problems(file: SuiteFile) -> list[str]:

@@ -8,8 +8,8 @@ from tonegap.errors import BadRequest
 ENGINES = ("local", "docker")
 
 
-def open_engine(name: str, root: Path) -> Engine:
-    """The engine of that name for a suite root. Raises BadRequest for an unknown name."""
+def open_engine(name: str, root: Path, suite: str = "") -> Engine:
+    """The engine of that name for a suite root; messages name the suite. Raises BadRequest for an unknown name."""
     if name == "local":
         from tonegap.engines.local import LocalEngine
 
@@ -21,7 +21,7 @@ def open_engine(name: str, root: Path) -> Engine:
         from tonegap.engines.images.transport import ensure_present
 
         return DockerEngine(
-            lambda plugin: stage_image(image_of(root, plugin)),
-            lambda client, plugin: ensure_present(client, root, image_of(root, plugin)),
+            lambda plugin: stage_image(image_of(root, plugin, suite)),
+            lambda client, plugin: ensure_present(client, root, image_of(root, plugin, suite)),
         )
     raise BadRequest(f"--engine: found {name!r}, wanted one of {', '.join(ENGINES)}")

@@ -10,7 +10,7 @@ import msgspec
 from tonegap.errors import EngineError
 from tonegap.files import write_atomic
 
-SCHEMA = "tonegap/images@1"
+SCHEMA = "tonegap/images@2"
 SITE = "/opt/site"  # where a bound environment is mounted; already on the images' PYTHONPATH
 
 
@@ -32,8 +32,7 @@ class LockedImage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     `base` is the name of the base's entry, a reference by digest, or "" where there is none.
     `image_id` says what runs; `content_sha256` is what a rebuild must reproduce (docker/README.md).
     `versions` are those seen inside, of Python and of all that is locked; `debian` those of Debian's
-    packages, kept with the lowest image that has a list of them. `archive_sha256` is that of its exported
-    archive, null before an export.
+    packages, kept with the lowest image that has a list of them.
     """
 
     name: str
@@ -47,7 +46,6 @@ class LockedImage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     environment: BoundEnvironment | None = None
     versions: dict[str, str] = {}
     debian: dict[str, str] = {}
-    archive_sha256: str | None = None
 
 
 class ImageLock(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -61,13 +59,9 @@ class ImageLock(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         images = {**self.images, image.name: image}
         return msgspec.structs.replace(self, images=dict(sorted(images.items())))
 
-    def foundation(self, name: str) -> str:
-        """What the image's line of bases ends in: a reference, or the name of a base that has none."""
-        seen = set()
-        while name in self.images and self.images[name].base and name not in seen:
-            seen.add(name)
-            name = self.images[name].base
-        return name
+
+class _Schema(msgspec.Struct, frozen=True):
+    schema: str = ""
 
 
 def lock_path(root: Path) -> Path:
@@ -82,13 +76,18 @@ def read_lock(root: Path) -> ImageLock:
     """
     path = lock_path(root)
     try:
-        lock = msgspec.json.decode(path.read_bytes(), type=ImageLock)
+        content = path.read_bytes()
+        schema = msgspec.json.decode(content, type=_Schema).schema
+        if schema != SCHEMA:
+            raise EngineError(
+                f"{path}: found schema {schema!r}, wanted {SCHEMA!r}; remove it and run "
+                "`tonegap image build`"
+            )
+        lock = msgspec.json.decode(content, type=ImageLock)
     except FileNotFoundError:
         return ImageLock()
     except (OSError, msgspec.MsgspecError) as e:
         raise EngineError(f"{path}: not a lock of images: {e}") from None
-    if lock.schema != SCHEMA:
-        raise EngineError(f"{path}: found schema {lock.schema!r}, wanted {SCHEMA!r}")
     for name, image in lock.images.items():
         if name != image.name:
             raise EngineError(f"{path}: the entry {name!r} holds the image {image.name!r}")

@@ -7,13 +7,14 @@ import tarfile
 
 import pytest
 
-from tonegap.engines.images.context import context_sha256, folder_context, write_context
+from tonegap.engines.images.context import context_sha256, folder_context
+from tonegap.engines.images.tarring import write_files
 from tonegap.errors import EngineError
 
 
 def archived(files):
     out = io.BytesIO()
-    write_context(files, out)
+    write_files(out, files)
     return out.getvalue()
 
 
@@ -35,7 +36,10 @@ def test_the_same_files_give_the_same_bytes_on_another_day(folder):
 def test_members_are_sorted_and_owned_by_root_without_times(folder):
     with tarfile.open(fileobj=io.BytesIO(archived(folder_context(folder, "kit")))) as archive:
         rows = [(m.name, m.mtime, m.uid, m.gid, m.mode) for m in archive]
-    assert rows == [("kit/b.py", 0, 0, 0, 0o644), ("kit/sub/a.py", 0, 0, 0, 0o644)]
+    assert rows == [
+        ("kit", 0, 0, 0, 0o755), ("kit/b.py", 0, 0, 0, 0o644),
+        ("kit/sub", 0, 0, 0, 0o755), ("kit/sub/a.py", 0, 0, 0, 0o644),
+    ]  # fmt: skip
 
 
 def test_the_right_to_execute_is_part_of_a_context(folder):

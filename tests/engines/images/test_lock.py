@@ -6,7 +6,12 @@ from images_root import DOCKERFILE, make_environment, write
 
 from tonegap.declared.plugin import read_plugin
 from tonegap.engines.images.environment import bound_environment
-from tonegap.engines.images.recipe import cache_folder, read_recipe, source_sha256
+from tonegap.engines.images.recipe import (
+    cache_folder,
+    foundation_of,
+    read_recipe,
+    source_sha256,
+)
 from tonegap.engines.images.resolve import image_of
 from tonegap.errors import EngineError
 from tonegap.formats.image_lock import (
@@ -79,11 +84,27 @@ def test_an_entry_under_another_name_is_refused(root, lock):
         read_lock(root)
 
 
-def test_a_line_of_bases_ends_in_its_foundation(lock):
-    assert lock.foundation("baselines/first") == "base-local"
+def test_the_foundation_is_what_the_base_of_plug_ins_stands_on(lock):
+    assert foundation_of(lock) == "base-local"
     pin = "somewhere/torch@sha256:" + "a" * 64
-    pinned = msgspec.structs.replace(lock.images["base-cuda"], base=pin)
-    assert lock.with_image(pinned).foundation("baselines/first") == pin
+    assert (
+        foundation_of(lock.with_image(msgspec.structs.replace(lock.images["base-cuda"], base=pin)))
+        == pin
+    )
+    assert foundation_of(ImageLock()) == ""
+
+
+def test_a_lock_of_an_earlier_kind_says_what_to_do(root, lock):
+    path = lock_path(root)
+    path.write_text(path.read_text().replace("tonegap/images@2", "tonegap/images@1"))
+    with pytest.raises(EngineError, match=r"found schema 'tonegap/images@1'.*tonegap image build"):
+        read_lock(root)
+
+
+def test_a_missing_image_names_the_command_for_its_suite(root):
+    plugin = read_plugin(root, "baseline", "first")
+    with pytest.raises(EngineError, match="run `tonegap image build --suite tiny`"):
+        image_of(root, plugin, "tiny")
 
 
 def test_a_plug_in_gets_its_locked_image_while_nothing_changed(root, lock):

@@ -11,7 +11,7 @@ from tonegap.engines.images.recipe import image_names, pinned_foundation, read_r
 from tonegap.engines.local import kit_requirements, requirements
 
 LOCKS = PROJECT / "docker" / "locks"
-NAMES = ("pip", "kit", "diffusion")
+NAMES = ("kit", "torch", "diffusion")
 _PIN = re.compile(r"^([A-Za-z0-9._-]+)==(\S+)(?: ; .+)? \\$")
 _HASH = re.compile(r"^    --hash=sha256:[0-9a-f]{64}( \\)?$")
 
@@ -43,7 +43,7 @@ def test_the_kit_needs_its_lock_and_torch_and_no_more():
     assert wanted - set(pins(LOCKS / "kit.txt")) == {"torch", "torchvision"}
 
 
-@pytest.mark.parametrize("name", ["kit", "diffusion"])
+@pytest.mark.parametrize("name", NAMES)
 def test_containers_compute_with_the_versions_of_the_local_engine(name):
     inside, local = pins(LOCKS / f"{name}.txt"), pins(PROJECT / "requirements" / "run.txt")
     assert {package: local[package] for package in inside} == inside
@@ -60,9 +60,21 @@ def test_the_diffusion_base_has_what_it_is_for(name):
     assert name in pins(LOCKS / "diffusion.txt")
 
 
-def test_no_lock_of_the_diffusion_base_hides_one_of_the_kit_or_a_torch():
-    both = {*pins(LOCKS / "kit.txt"), "torch", "torchvision"}
-    assert both & set(pins(LOCKS / "diffusion.txt")) == set()
+def test_no_package_is_locked_twice():
+    locked = [package for name in NAMES for package in pins(LOCKS / f"{name}.txt")]
+    assert len(locked) == len(set(locked))
+
+
+def test_torch_is_locked_with_cuda_for_both_kinds_of_machines():
+    pinned = pins(LOCKS / "torch.txt")
+    assert {"torch", "torchvision", "cuda-toolkit", "nvidia-cudnn-cu13"} <= set(pinned)
+    text = (LOCKS / "torch.txt").read_text()
+    markers = [
+        line
+        for line in text.splitlines()
+        if line.startswith("nvidia-") and "platform_machine" in line
+    ]
+    assert all("aarch64" in line and "x86_64" in line for line in markers)
 
 
 def test_the_foundation_is_pinned_by_digest():
@@ -71,5 +83,5 @@ def test_the_foundation_is_pinned_by_digest():
 
 def test_every_image_of_the_project_has_a_recipe():
     names = image_names(PROJECT)
-    assert {"base-local", "base-cuda", "base-diffusion"} < set(names)
+    assert {"base-local", "base-torch", "base-cuda", "base-diffusion"} < set(names)
     assert [read_recipe(PROJECT, name, "base-local").name for name in names] == names

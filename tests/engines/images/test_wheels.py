@@ -1,20 +1,23 @@
 """Wheels are those of the lock, or there are none."""
 
 import pytest
-from small_wheel import locked_wheel
+from small_wheel import lock_wheels, locked_wheel
 
-from tonegap.engines.images.wheels import wheelhouse
+from tonegap.engines.images.wheels import LARGE, Wheel, fetch_wheels, in_layers, install_wheel
 from tonegap.errors import EngineError
 
 
-def test_a_locked_wheel_is_fetched_once_and_kept(tmp_path):
-    lock = locked_wheel(tmp_path, "drawn", "1.0")
-    first = wheelhouse([lock], "3.11", "x86_64", tmp_path / "cache")
-    assert list(first) == ["drawn-1.0-py3-none-any.whl"]
-    first["drawn-1.0-py3-none-any.whl"].with_name("mark").touch()
-    second = wheelhouse([lock], "3.11", "x86_64", tmp_path / "cache")
-    assert second == first
-    assert second["drawn-1.0-py3-none-any.whl"].with_name("mark").exists()
+def fetched(lock, folder):
+    said = []
+    folder.mkdir()
+    return fetch_wheels(lock, "3.11", "amd64", folder, said.append), said
+
+
+def test_the_wheels_of_a_lock_are_fetched_and_named(tmp_path):
+    lock = lock_wheels(tmp_path / "two.txt", tmp_path, {"drawn": "1.0", "shown": "2.0"})
+    wheels, said = fetched(lock, tmp_path / "got")
+    assert [(wheel.name, wheel.version) for wheel in wheels] == [("drawn", "1.0"), ("shown", "2.0")]
+    assert said == [f"fetching {wheel.path.name}" for wheel in wheels]
 
 
 def test_a_wheel_that_is_not_the_locked_one_is_refused(tmp_path):
@@ -23,5 +26,28 @@ def test_a_wheel_that_is_not_the_locked_one_is_refused(tmp_path):
     with pytest.raises(
         EngineError, match=r"requirements.txt: its wheels cannot be fetched: .*HASH"
     ):
-        wheelhouse([lock], "3.11", "x86_64", tmp_path / "cache")
-    assert list((tmp_path / "cache" / "wheels").iterdir()) == []
+        fetched(lock, tmp_path / "got")
+
+
+def test_constraints_of_the_machine_say_nothing_about_a_lock(tmp_path, monkeypatch):
+    (tmp_path / "bound.txt").write_text("drawn==3.0\n")
+    monkeypatch.setenv("PIP_CONSTRAINT", str(tmp_path / "bound.txt"))
+    lock = locked_wheel(tmp_path, "drawn", "1.0")
+    assert [wheel.version for wheel in fetched(lock, tmp_path / "got")[0]] == ["1.0"]
+
+
+def test_a_wheel_is_installed_as_files_below_the_folder(tmp_path):
+    wheels, _ = fetched(locked_wheel(tmp_path, "drawn", "1.0"), tmp_path / "got")
+    install_wheel(wheels[0], tmp_path / "site")
+    assert (tmp_path / "site" / "drawn.py").read_text() == "__version__ = '1.0'\n"
+    assert (tmp_path / "site" / "drawn-1.0.dist-info" / "RECORD").is_file()
+
+
+def test_large_wheels_have_layers_of_their_own_the_largest_lowest(tmp_path):
+    sizes = {"a": 10, "b": LARGE + 1, "c": LARGE + 2, "d": LARGE}
+    wheels = [Wheel(tmp_path, name, "1", size, "") for name, size in sizes.items()]
+    assert [[one.name for one in group] for group in in_layers(wheels)] == [
+        ["c"],
+        ["b"],
+        ["a", "d"],
+    ]

@@ -16,6 +16,7 @@ from docker.models.containers import Container
 from tonegap.declared.plugin import Plugin
 from tonegap.declared.suite import Limits
 from tonegap.engines.base import Engine, Environment, RunResult, RunSpec
+from tonegap.engines.docker.ask import check_sees
 from tonegap.engines.docker.container import (
     OPEN_FILES,
     PROCESSES,
@@ -70,7 +71,9 @@ class DockerEngine(Engine):
             return describe(client)
 
     def open(self, store: Path, plugins: Collection[Plugin]) -> None:
-        """Ends what dead processes left running for this store, brings missing images; see Engine."""
+        """Ends what dead processes left running for this store, brings missing images, and reads a word back
+        from the store through the first of them; see Engine.
+        """
         self._store = _identity(store)
         with connected(BUILD_TIMEOUT_S) as client:
             try:
@@ -81,6 +84,10 @@ class DockerEngine(Engine):
                 ) from None
             for plugin in plugins:
                 self._bring(client, plugin)
+            if plugins:
+                image = self._image(next(iter(plugins)))
+                user = stage_user(self._daemon.rootless).spelled
+                check_sees(client, image.id, store, image.bound, user)
 
     def environment(self, plugin: Plugin) -> Environment:
         """Digest over the content of the plug-in's image and of the packages bound to it."""

@@ -5,19 +5,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import docker
-import msgspec
-
-from tonegap.engines.docker.daemon import BUILD_TIMEOUT_S, connected
-from tonegap.engines.images.archive import contents_of
 from tonegap.engines.images.builder import Builder
 from tonegap.engines.images.environment import bound_environment, own_site_packages
+from tonegap.engines.images.layout import open_layout
 from tonegap.engines.images.recipe import (
     LOCAL_BASE,
     PLUGIN_BASE,
+    WHEELS_BASE,
     cache_folder,
+    foundation_of,
     image_names,
-    locked_names,
+    locked_versions,
     pinned_foundation,
     read_recipe,
 )
@@ -31,72 +29,46 @@ _REFERENCE = re.compile(r"\S+@sha256:[0-9a-f]{64}|sha256:[0-9a-f]{64}")
 
 @dataclass(frozen=True, slots=True)
 class BuildRequest:
-    """What to build: names (none: all plug-ins), the foundation (`local`, `cuda`, a reference, or
-    None for the lock's), a folder of packages to bind (only where the foundation is local), and
-    whether to leave the engine's build cache aside.
+    """What to build: names (none: all plug-ins), the foundation (`wheels`, `local`, `cuda`, a reference,
+    or None for the lock's, else `wheels`), a folder of packages to bind (only where the foundation is
+    local), whether to write anew what is current, and whether a reference may be fetched.
     """
 
     names: tuple[str, ...] = ()
     base: str | None = None
     environment: Path | None = None
     no_cache: bool = False
+    pull: bool = False
 
 
 def build_images(root: Path, request: BuildRequest, say: Say) -> ImageLock:
     """Builds the images asked for and the bases they stand on, and writes the lock.
 
     Raises EngineError for a name or base that there is not, or a build that fails; what was built
-    until then is found again on the engine the next time.
+    until then is found again the next time.
     """
-    before = read_lock(root)
+    before = lock = read_lock(root)
     foundation = _foundation(root, request.base, before)
     names = build_order(root, request.names, foundation)
     environment = environment_for(root, foundation, request.environment, before)
-    lock = before
-    with connected(BUILD_TIMEOUT_S) as client:
-        builder = Builder(root, client, foundation, environment)
+    with (
+        open_layout(cache_folder(root)) as layout,
+        Builder(root, layout, foundation, environment, request.pull) as builder,
+    ):
         for name in names:
             lock = builder.bring(lock, name, request.no_cache, say)
-        return _finish(root, client, before, lock, say)
-
-
-def lock_from_engine(root: Path, environment: Path | None, say: Say) -> ImageLock:
-    """The lock written anew from images that the engine has, found by tag and labels; builds nothing.
-
-    They stand on what the old lock says, without one on the local base.
-    """
-    before = read_lock(root)
-    foundation = before.foundation(PLUGIN_BASE) if PLUGIN_BASE in before.images else LOCAL_BASE
-    bound = environment_for(root, foundation, environment, before)
-    lock = ImageLock()
-    with connected(BUILD_TIMEOUT_S) as client:
-        builder = Builder(root, client, foundation, bound)
-        for name in build_order(root, (), foundation):
-            base = read_recipe(root, name, foundation).base
-            if base in lock.images or base not in image_names(root):
-                lock = builder.find(lock, name, say)
-            else:
-                say(f"{name}: its base {base} is not on this engine")
-        return _finish(root, client, before, lock, say)
-
-
-def _finish(
-    root: Path, client: docker.DockerClient, before: ImageLock, lock: ImageLock, say: Say
-) -> ImageLock:
-    """Digests the content of what is new, says where a rebuild did not reproduce it, writes the lock."""
-    new = [image for image in lock.images.values() if not image.content_sha256]
-    contents = contents_of(client, [image.image_id for image in new])
-    for image in new:
-        image = msgspec.structs.replace(image, content_sha256=contents[image.image_id])
-        lock = lock.with_image(image)
-        old = before.images.get(image.name)
-        if old and old.source_sha256 == image.source_sha256:
-            same = old.content_sha256 == image.content_sha256
-            say(
-                f"{image.name}: {'the same' if same else 'OTHER'} content as before from the same sources"
-            )
-    write_lock(root, lock)
+            _say_whether_same(before, lock, name, say)
+        write_lock(root, lock)
+        layout.prune()
     return lock
+
+
+def _say_whether_same(before: ImageLock, lock: ImageLock, name: str, say: Say) -> None:
+    """Says whether a rebuild of the same sources reproduced their content."""
+    old, new = before.images.get(name), lock.images[name]
+    if old and old.source_sha256 == new.source_sha256 and old.image_id != new.image_id:
+        same = "the same" if old.content_sha256 == new.content_sha256 else "OTHER"
+        say(f"{name}: {same} content as before from the same sources")
 
 
 def build_order(root: Path, names: Sequence[str], foundation: str) -> list[str]:
@@ -117,16 +89,14 @@ def build_order(root: Path, names: Sequence[str], foundation: str) -> list[str]:
 
 
 def _foundation(root: Path, base: str | None, lock: ImageLock) -> str:
-    if base == "local":
-        return LOCAL_BASE
-    if base is None and PLUGIN_BASE in lock.images:
-        return lock.foundation(PLUGIN_BASE)
-    found = pinned_foundation(root) if base in {None, "cuda"} else str(base)
-    if not _REFERENCE.fullmatch(found):
+    named = {"wheels": WHEELS_BASE, "local": LOCAL_BASE, "cuda": pinned_foundation(root)}
+    found = named.get(base, base) if base else foundation_of(lock) or WHEELS_BASE
+    if found not in {WHEELS_BASE, LOCAL_BASE} and not _REFERENCE.fullmatch(str(found)):
         raise EngineError(
-            f"--base: found {found!r}, wanted local, cuda or a reference with a digest (NAME@sha256:…)"
+            f"--base: found {found!r}, wanted wheels, local, cuda or a reference with a digest "
+            "(NAME@sha256:…)"
         )
-    return found
+    return str(found)
 
 
 def environment_for(
@@ -146,7 +116,7 @@ def environment_for(
 def unlocked_needs(root: Path) -> list[str]:
     """What the kit needs and no lock of its image has: torch, from the base or bound."""
     recipe = read_recipe(root, PLUGIN_BASE, LOCAL_BASE)
-    locked = {name for path in recipe.locks for name in locked_names(path)}
+    locked = {name for path in recipe.locks for name in locked_versions(path)}
     return [name for name in kit_requirements(root / "docker" / "kit") if name not in locked]
 
 

@@ -1,31 +1,25 @@
-"""What images need of the container engine: to be found, looked into, built.
+"""What images need of the container engine: to be found, looked into, built, brought and taken.
 
 Images are named by id and never pulled: what is not on the engine is an error that says how to get it.
 """
 
+import os
+import tempfile
+import threading
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import IO
 
 import docker
-import msgspec
 from docker.errors import BuildError, ImageNotFound
 from docker.models.images import Image
-from docker.types import Mount
 
-from tonegap.engines.docker.daemon import BUILD_TIMEOUT_S, UNREACHABLE
+from tonegap.engines.docker.daemon import UNREACHABLE
+from tonegap.engines.images.archive import take_saved, write_docker_archive
+from tonegap.engines.images.layout import Layout
+from tonegap.engines.images.saved import SavedImages
 from tonegap.errors import EngineError
-from tonegap.formats.image_lock import SITE, BoundEnvironment
-
-_INSIDE = Path(__file__).with_name("inside.py")
-
-
-class Inside(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Versions of Python and its packages, and of Debian's, seen inside an image."""
-
-    versions: dict[str, str]
-    debian: dict[str, str]
 
 
 def find_image(client: docker.DockerClient, reference: str) -> Image | None:
@@ -46,45 +40,70 @@ def need_image(client: docker.DockerClient, reference: str, cure: str) -> Image:
     return image
 
 
-def image_platform(image: Image) -> str:
-    """`linux/amd64` and the like."""
-    return f"{image.attrs['Os']}/{image.attrs['Architecture']}"
+def pull_image(client: docker.DockerClient, reference: str) -> None:
+    """Has the engine fetch an image from its registry. Raises EngineError with what it said."""
+    try:
+        client.images.pull(reference)
+    except UNREACHABLE as e:
+        raise EngineError(f"{reference}: cannot be fetched: {e}") from None
 
 
-def look_inside(
-    client: docker.DockerClient,
-    image_id: str,
-    environment: BoundEnvironment | None,
-    modules: Sequence[str],
-    packages: Sequence[str],
-) -> Inside:
-    """What is seen inside an image (with the environment bound), once the modules were imported.
+def load_image(
+    client: docker.DockerClient, layout: Layout, image_id: str, tag: str, base_id: str
+) -> None:
+    """Gives an image of the layout to the engine, and its tag.
 
-    Raises EngineError with the last line of what was said inside.
+    Where the engine has the base, layers of the base are not sent again, if it can do without.
+    Raises EngineError where it does not take it, or has no image of that id then.
     """
-    command = ["python3", "-c", _INSIDE.read_text(encoding="utf-8"), *modules, "--", *packages]
-    mounts = [Mount(SITE, environment.host, type="bind", read_only=True)] if environment else []
-    try:
-        container = client.containers.create(
-            image_id, command, network_mode="none", read_only=True, mounts=mounts, entrypoint=[],
-            cap_drop=["ALL"], security_opt=["no-new-privileges"], user="1000:1000",
-            environment={"HOME": "/tmp"}, tmpfs={"/tmp": "size=64m"}, labels={"tonegap.role": "look"},
-        )  # fmt: skip
-    except UNREACHABLE as e:
-        raise EngineError(f"{image_id}: no container can be made of it: {e}") from None
-    try:
-        container.start()
-        code = container.wait(timeout=BUILD_TIMEOUT_S)["StatusCode"]
-        said = container.logs(stdout=True, stderr=False)
-        complaint = container.logs(stdout=False, stderr=True).decode(errors="replace").strip()
-    except UNREACHABLE as e:
-        raise EngineError(f"{image_id}: cannot be looked into: {e}") from None
-    finally:
+    diff_ids = layout.diff_ids(image_id)
+    if find_image(client, image_id) is None and base_id and find_image(client, base_id):
+        known = set(layout.diff_ids(base_id)) if layout.has(base_id) else set()
         with suppress(*UNREACHABLE):
-            container.remove(force=True, v=True)
-    if code:
-        raise EngineError(f"inside the image: {next(reversed(complaint.splitlines()), code)}")
-    return msgspec.json.decode(said, type=Inside)
+            _load(client, layout, image_id, [one for one in diff_ids if one not in known])
+    try:
+        if find_image(client, image_id) is None:
+            _load(client, layout, image_id, diff_ids)
+        client.images.get(image_id).tag(*tag.split(":"))  # Podman takes no tag within the name
+    except ImageNotFound:
+        raise EngineError(f"{tag}: loaded, but the engine has no image {image_id} now") from None
+    except UNREACHABLE as e:
+        raise EngineError(f"{tag}: the engine does not load it: {e}") from None
+
+
+def _load(client: docker.DockerClient, layout: Layout, image_id: str, sent: Sequence[str]) -> None:
+    """Sends an archive with these layers, which is written while the engine reads it."""
+    reading, writing = os.pipe()
+
+    def write() -> None:
+        # An engine that refuses stops reading; what it says is the error.
+        with suppress(BrokenPipeError), os.fdopen(writing, "wb") as out:
+            write_docker_archive(out, layout, image_id, sent)
+
+    writer = threading.Thread(target=write, daemon=True)
+    writer.start()
+    try:
+        with os.fdopen(reading, "rb") as archive:
+            client.images.load(archive)
+    finally:
+        writer.join()
+
+
+def take_image(client: docker.DockerClient, layout: Layout, image_id: str, name: str) -> None:
+    """Takes an image of the engine into the layout, under a name; what is there already is not written again.
+
+    Raises EngineError where it cannot be saved, or is not what the engine says it is.
+    """
+    with tempfile.TemporaryDirectory(dir=layout.folder, prefix=".part-") as folder:
+        path = Path(folder) / "image.tar"
+        try:
+            with path.open("wb") as out:
+                for chunk in client.images.get(image_id).save(chunk_size=1 << 20):
+                    out.write(chunk)
+        except UNREACHABLE as e:
+            raise EngineError(f"{name}: {image_id} cannot be saved: {e}") from None
+        with closing(SavedImages(path)) as saved:
+            take_saved(layout, saved, image_id, name)
 
 
 def build_image(

@@ -1,45 +1,88 @@
-"""What an image is made from: its base, the files of its build context, its locks.
+"""What an image is made from: its base, the layers written above it, and how a stage is started in it.
 
 Pure but for reading the suite root's files; no engine is asked. The mistake it exists to prevent:
 an image that no longer is what its sources say.
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+import msgspec
+
 from tonegap.declared.plugin import FOLDERS, Plugin, plugin_ids, read_plugin
+from tonegap.declared.toml import read_toml
 from tonegap.engines.images.context import context_sha256, folder_context
+from tonegap.engines.images.dockerfile import named_base, plain_steps, read_dockerfile
 from tonegap.errors import EngineError
 from tonegap.files import digest_of
+from tonegap.formats.image_lock import ImageLock
 
+WHEELS_BASE = "base-torch"
 LOCAL_BASE = "base-local"
 PLUGIN_BASE = "base-cuda"  # of a plug-in whose Dockerfile names no other
-_DEFAULT_BASE = re.compile(r"^ARG\s+BASE_IMAGE(?:=(\S+))?\s*$", re.MULTILINE)
-_FROM = re.compile(r"^FROM\s+(?:--\S+\s+)*(\S+)(?:\s+AS\s+(\S+))?", re.MULTILINE | re.IGNORECASE)
-_LOCK = re.compile(r"\blocks/([a-z0-9-]+\.txt)\b")
-_LOCKED = re.compile(r"^([A-Za-z0-9._-]+)==", re.MULTILINE)
-_COPIES_KIT = re.compile(r"^COPY\s+(?:--\S+\s+)*kit\s", re.MULTILINE)
-_PINNED = re.compile(r"\S+@sha256:[0-9a-f]{64}|scratch")
+OWN_SITE = "/opt/own"  # where a plug-in's own wheels lie
+WRITER = 1  # to be raised where the same sources shall give other layers
+_LOCKED = re.compile(r"^([A-Za-z0-9._-]+)==(\S+)", re.MULTILINE)
+
+
+class BaseFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`docker/base-NAME/image.toml`: what a base adds to the one below it.
+
+    Without `base` it stands on the foundation, and `reference` is the one that `--base cuda` means.
+    `wheels`: folder inside by the name of a lock in docker/locks. `kit`: where the kit lies inside.
+    `user`: the name that user 1000 has and stages run as.
+    """
+
+    base: str = ""
+    reference: str = ""
+    wheels: dict[str, str] = {}
+    kit: str = ""
+    user: str = ""
+    workdir: str = ""
+    env: dict[str, str] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Wheels:
+    """Layers to write: the wheels of a lock, installed into a folder inside."""
+
+    lock: Path
+    folder: str
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """A layer to write: files by their absolute name inside; Python's below `compiled` are compiled."""
+
+    title: str
+    files: dict[str, Path]
+    compiled: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class ImageRecipe:
-    """One image to be: `files` is its build context (name → path), without wheels.
+    """One image to be.
 
-    `base` is the name of another recipe, a reference by digest, or "" for one made from packages.
-    `locks` are the requirements whose wheels the build gets under `wheelhouse/`.
+    `base` is the name of another recipe, a reference by digest, or "" for a root made from packages.
+    `files` is all that it is made from by name; `layers` are written on the base, `env`, `user` and
+    `workdir` added to what its config says. `dockerfile`: an engine has to run the rest, the
+    Dockerfile among `files`.
     """
 
     name: str
     base: str
     files: dict[str, Path]
-    locks: tuple[Path, ...]
+    layers: tuple[Wheels | Files, ...] = ()
+    env: dict[str, str] = field(default_factory=dict)
+    user: str = ""
+    workdir: str = ""
+    dockerfile: bool = False
 
     @property
-    def has_kit(self) -> bool:
-        """Whether the kit is put in here, not in a base."""
-        return any(name.startswith("kit/") for name in self.files)
+    def locks(self) -> list[Path]:
+        """The locks of its wheels."""
+        return [layer.lock for layer in self.layers if isinstance(layer, Wheels)]
 
 
 def image_names(root: Path) -> list[str]:
@@ -47,14 +90,14 @@ def image_names(root: Path) -> list[str]:
     bases = sorted(
         path.name
         for path in (root / "docker").glob("base-*")
-        if (path / "Dockerfile").is_file() or (path / "rootfs.sh").is_file()
+        if (path / "image.toml").is_file() or (path / "rootfs.sh").is_file()
     )
     plugins = [read_plugin(root, kind, name) for kind in FOLDERS for name in plugin_ids(root, kind)]
     return bases + sorted(plugin.label for plugin in plugins if plugin.file.stages)
 
 
 def read_recipe(root: Path, name: str, foundation: str) -> ImageRecipe:
-    """The recipe of an image; `foundation` replaces the pinned reference at the end of its bases.
+    """The recipe of an image; the base of plug-ins stands on the `foundation`.
 
     Raises EngineError for a name that there is not, and for a base that is not pinned.
     """
@@ -62,15 +105,25 @@ def read_recipe(root: Path, name: str, foundation: str) -> ImageRecipe:
         raise EngineError(f"no image {name!r} in {root}; there are: {', '.join(image_names(root))}")
     folder, _, plugin_id = name.partition("/")
     if plugin_id:
-        return _plugin_recipe(root, read_plugin(root, folder.removesuffix("s"), plugin_id))
+        return _plugin_recipe(read_plugin(root, folder.removesuffix("s"), plugin_id))
     if (root / "docker" / name / "rootfs.sh").is_file():
-        return ImageRecipe(name, "", folder_context(root / "docker" / name), ())
+        return ImageRecipe(name, "", folder_context(root / "docker" / name))
     return _base_recipe(root, name, foundation)
 
 
+def foundation_of(lock: ImageLock) -> str:
+    """What the lock's base of plug-ins stands on; "" where it has none."""
+    return lock.images[PLUGIN_BASE].base if PLUGIN_BASE in lock.images else ""
+
+
 def pinned_foundation(root: Path) -> str:
-    """The reference by digest on which base-cuda stands unless told otherwise."""
-    return named_base(read_dockerfile(root / "docker" / PLUGIN_BASE / "Dockerfile"))
+    """The reference by digest that `--base cuda` means."""
+    return read_base(root, PLUGIN_BASE).reference
+
+
+def read_base(root: Path, name: str) -> BaseFile:
+    """What a base's `image.toml` says. Raises BadRoom for a file that breaks its schema."""
+    return read_toml(root / "docker" / name / "image.toml", BaseFile)
 
 
 def source_sha256(root: Path, recipe: ImageRecipe, foundation: str) -> str:
@@ -78,100 +131,72 @@ def source_sha256(root: Path, recipe: ImageRecipe, foundation: str) -> str:
     base = recipe.base
     if base in image_names(root):
         base = source_sha256(root, read_recipe(root, base, foundation), foundation)
-    return digest_of({"context": context_sha256(recipe.files), "base": base})
+    return digest_of({"context": context_sha256(recipe.files), "base": base, "writer": WRITER})
 
 
-def stands_on(root: Path, recipe: ImageRecipe, foundation: str) -> bool:
-    """Whether the line of an image's bases ends in the foundation (not for the foundation itself)."""
-    if recipe.base == foundation:
-        return True
-    return recipe.base in image_names(root) and stands_on(
-        root, read_recipe(root, recipe.base, foundation), foundation
-    )
+def has_kit(root: Path, recipe: ImageRecipe) -> bool:
+    """Whether an image has the kit: it is the base of plug-ins, or stands on it."""
+    while recipe.name != PLUGIN_BASE:
+        if recipe.base not in image_names(root):
+            return False
+        recipe = read_recipe(root, recipe.base, "")
+    return True
 
 
 def added_locks(root: Path, plugin: Plugin) -> list[Path]:
     """What the bases between a plug-in and the kit's put in beside it, as lists of requirements.
 
-    None for a plug-in without a Dockerfile, or on a base of its own. Raises EngineError for a
+    None for a plug-in on the kit's base, or on one of its own. Raises EngineError for a
     Dockerfile that takes what is not pinned.
     """
     found: list[Path] = []
-    path = plugin.folder / "Dockerfile"
-    while path.is_file():
-        text = read_dockerfile(path)
-        found += [root / "docker" / "locks" / lock for lock in _LOCK.findall(text)]
-        base = named_base(text) or PLUGIN_BASE
-        path = root / "docker" / base / "Dockerfile"
-        if base == PLUGIN_BASE:
-            break
+    base = _plugin_recipe(plugin).base
+    while base != PLUGIN_BASE and base in image_names(root):
+        said = read_base(root, base)
+        found += [root / "docker" / "locks" / lock for lock in said.wheels]
+        base = said.base
     return [lock.with_suffix(".in") for lock in dict.fromkeys(found)]
 
 
 def _base_recipe(root: Path, name: str, foundation: str) -> ImageRecipe:
     docker = root / "docker"
-    text = read_dockerfile(docker / name / "Dockerfile")
-    named = named_base(text)
-    base = named if named in image_names(root) else foundation
+    said = read_base(root, name)
+    wheels = [Wheels(docker / "locks" / lock, folder) for lock, folder in said.wheels.items()]
     files = folder_context(docker / name)
-    if _COPIES_KIT.search(text):
-        files |= folder_context(docker / "kit", "kit")
-    locks = _locks(root, *(docker / "locks" / lock for lock in _LOCK.findall(text)))
-    return ImageRecipe(name, base, files | {f"locks/{path.name}": path for path in locks}, locks)
+    files |= {f"locks/{layer.lock.name}": layer.lock for layer in wheels}
+    layers: list[Wheels | Files] = [*wheels]
+    if said.kit:
+        kit = folder_context(docker / "kit")
+        files |= {f"kit/{path}": source for path, source in kit.items()}
+        inside = {f"{said.kit}/{path}": source for path, source in kit.items()}
+        layers.append(Files("the kit", inside, said.kit))
+    base = said.base or foundation
+    return ImageRecipe(name, base, files, tuple(layers), dict(said.env), said.user, said.workdir)
 
 
-def _plugin_recipe(root: Path, plugin: Plugin) -> ImageRecipe:
-    text = read_dockerfile(plugin.folder / "Dockerfile")
+def _plugin_recipe(plugin: Plugin) -> ImageRecipe:
     files = folder_context(plugin.folder)
+    text = read_dockerfile(files.get("Dockerfile"))
     base = named_base(text) or PLUGIN_BASE
+    layers: list[Wheels | Files] = []
+    env: dict[str, str] = {}
     own = plugin.folder / "requirements.txt"
-    return ImageRecipe(plugin.label, base, files, _locks(root, own) if own.is_file() else ())
-
-
-def _locks(root: Path, *locks: Path) -> tuple[Path, ...]:
-    """Locks with that of the installer, which every build that installs needs; none for none."""
-    return (root / "docker" / "locks" / "pip.txt", *dict.fromkeys(locks)) if locks else ()
-
-
-def read_dockerfile(path: Path) -> str:
-    """A Dockerfile's text. Raises EngineError where it is missing or takes what is not pinned."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
-        raise EngineError(f"{path}: missing or no text; every image is built from one") from None
-    for reference in references(text):
-        if not _PINNED.fullmatch(reference):
-            raise EngineError(
-                f"{path}: FROM {reference}: wanted ${{BASE_IMAGE}} or a reference with a digest "
-                "(NAME@sha256:…)"
-            )
-    return text
-
-
-def references(dockerfile: str) -> list[str]:
-    """The images that FROM lines take from elsewhere: neither `${BASE_IMAGE}` nor earlier stages."""
-    stages: set[str] = set()
-    found = []
-    for reference, stage in _FROM.findall(dockerfile):
-        if reference not in {"${BASE_IMAGE}", "$BASE_IMAGE", *stages}:
-            found.append(reference)
-        stages.add(stage)
-    return found
-
-
-def named_base(dockerfile: str) -> str:
-    """The default of `ARG BASE_IMAGE`, "" where it has none; without that line, the last reference."""
-    declared = _DEFAULT_BASE.search(dockerfile)
-    if declared:
-        return declared.group(1) or ""
-    return next(reversed(references(dockerfile)), "")
+    if own.is_file():
+        layers.append(Wheels(own, OWN_SITE))
+        env["PYTHONPATH"] = f"{OWN_SITE}:${{PYTHONPATH}}"
+    steps = plain_steps(text, files)
+    if steps is None:
+        return ImageRecipe(plugin.label, base, files, tuple(layers), env, dockerfile=True)
+    layers += [Files("files", steps.files)] if steps.files else []
+    env |= steps.env
+    return ImageRecipe(plugin.label, base, files, tuple(layers), env, workdir=steps.workdir)
 
 
 def cache_folder(root: Path) -> Path:
-    """Where wheels and the digests of bound environments are kept: beside the results."""
+    """Where images and the digests of bound environments are kept: beside the results."""
     return root / "runs" / "images"
 
 
-def locked_names(lock: Path) -> list[str]:
-    """Names of the packages in a lock."""
-    return _LOCKED.findall(lock.read_text(encoding="utf-8"))
+def locked_versions(lock: Path) -> dict[str, str]:
+    """Version by name of the packages in a lock."""
+    return dict(_LOCKED.findall(lock.read_text(encoding="utf-8")))

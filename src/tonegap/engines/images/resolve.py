@@ -8,7 +8,13 @@ from pathlib import Path
 
 from tonegap.declared.plugin import Plugin
 from tonegap.engines.images.environment import bound_environment
-from tonegap.engines.images.recipe import cache_folder, image_names, read_recipe, source_sha256
+from tonegap.engines.images.recipe import (
+    cache_folder,
+    foundation_of,
+    image_names,
+    read_recipe,
+    source_sha256,
+)
 from tonegap.errors import EngineError
 from tonegap.formats.image_lock import (
     BoundEnvironment,
@@ -19,8 +25,8 @@ from tonegap.formats.image_lock import (
 )
 
 
-def image_of(root: Path, plugin: Plugin) -> LockedImage:
-    """The locked image of a plug-in with stages.
+def image_of(root: Path, plugin: Plugin, suite: str = "") -> LockedImage:
+    """The locked image of a plug-in with stages, for a suite if one is named.
 
     Raises EngineError, with the command that mends it, where there is none or its sources changed:
     its own, those of a base (Dockerfile, locks, kit), or the environment that is bound into it.
@@ -30,7 +36,8 @@ def image_of(root: Path, plugin: Plugin) -> LockedImage:
     lock = read_lock(root)
     reason = stale_reason(root, lock, plugin.label)
     if reason is not None:
-        raise EngineError(f"{plugin.label}: {reason}; run `tonegap image build {plugin.label}`")
+        what = f"--suite {suite}" if suite else plugin.label
+        raise EngineError(f"{plugin.label}: {reason}; run `tonegap image build {what}`")
     return lock.images[plugin.label]
 
 
@@ -42,7 +49,7 @@ def stale_reason(root: Path, lock: ImageLock, name: str) -> str | None:
     image = lock.images.get(name)
     if image is None:
         return f"no image in {lock_path(root)}"
-    foundation = lock.foundation(name)
+    foundation = foundation_of(lock)
     recipe = read_recipe(root, name, foundation)
     if recipe.base != image.base:
         return f"its Dockerfile now stands on {recipe.base}, the image on {image.base}"

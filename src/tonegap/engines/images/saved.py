@@ -1,11 +1,11 @@
-"""Saved images (`docker save`): configs, layers, and a digest over the content of each.
+"""Saved images (`docker save`), and what of an image is its content.
 
 The content digest leaves out what differs between two builds of the same sources: times, and the
 config's moments and labels. It covers each layer's paths, types, modes, owners, links and file
-contents, and what the config says about running. Every layer's bytes are checked against the config's
-diff ids, and the config against the image id: the digest is that of exactly this image.
+contents, and what the config says about running.
 """
 
+import gzip
 import hashlib
 import json
 import posixpath
@@ -13,11 +13,12 @@ import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 from tonegap.errors import EngineError
 from tonegap.files import digest_of, sha256_bytes
 
+_GZIP = b"\x1f\x8b"
 _RUNNING = ("Cmd", "Entrypoint", "Env", "User", "WorkingDir")
 
 
@@ -41,12 +42,11 @@ class SavedImage:
 
 
 class SavedImages:
-    """The images of a saved archive, by id; to be closed. Layers that they share are read once."""
+    """The images of a saved archive, by id; to be closed."""
 
     def __init__(self, path: Path) -> None:
         """Opens an archive. Raises EngineError for anything that is none."""
         self.path = path
-        self._seen: dict[tuple[str, str], str] = {}
         try:
             self._archive = tarfile.open(path)  # noqa: SIM115 -- closed by close()
         except (OSError, tarfile.TarError) as e:
@@ -63,30 +63,13 @@ class SavedImages:
         self._archive.close()
 
     def open_layer(self, name: str) -> IO[bytes]:
-        """A layer's bytes. Raises KeyError for a member that is no file."""
+        """A layer's bytes, unpacked where the engine saves them compressed. Raises KeyError for no file."""
         member = self._archive.extractfile(name)
         if member is None:
             raise KeyError(f"{name}: no file")
-        return member
-
-    def layer_size(self, name: str) -> int:
-        """A layer's size in bytes."""
-        return self._archive.getmember(name).size
-
-    def content_sha256(self, image_id: str) -> str:
-        """Hex SHA-256 over an image's content, see the module.
-
-        Raises EngineError where the archive has no such image, or a layer's bytes are not those of the
-        image's config.
-        """
-        image = self.images.get(image_id)
-        if image is None:
-            raise EngineError(f"{self.path}: found {', '.join(self.images)}, wanted {image_id}")
-        pairs = zip(image.layers, image.diff_ids, strict=True)
-        digests = [self._layer_content(name, diff_id) for name, diff_id in pairs]
-        config = json.loads(image.config).get("config") or {}
-        running = {key: config.get(key) or None for key in _RUNNING}
-        return digest_of({"layers": digests, "config": running})
+        is_packed = member.read(len(_GZIP)) == _GZIP
+        member.seek(0)
+        return cast(IO[bytes], gzip.GzipFile(fileobj=member)) if is_packed else member
 
     def _image(self, entry: dict[str, Any]) -> SavedImage:
         layers = tuple(self._own_member(name) for name in entry["Layers"])
@@ -104,21 +87,23 @@ class SavedImages:
             return posixpath.normpath(posixpath.join(posixpath.dirname(name), member.linkname))
         return name
 
-    def _layer_content(self, name: str, diff_id: str) -> str:
-        """The digest of a layer's content, once its bytes are known to be the config's."""
-        if (name, diff_id) not in self._seen:
-            found = f"sha256:{_digest(self.open_layer(name))}"
-            if found != diff_id:
-                raise EngineError(f"{self.path}: layer {name}: found {found}, wanted {diff_id}")
-            try:
-                with tarfile.open(fileobj=self.open_layer(name), mode="r:") as layer:
-                    self._seen[name, diff_id] = digest_of(sorted(_rows(layer)))
-            except tarfile.TarError as e:
-                raise EngineError(f"{self.path}: layer {name}: no plain tar archive: {e}") from None
-        return self._seen[name, diff_id]
-
     def _bytes(self, name: str) -> bytes:
         return self.open_layer(name).read()
+
+
+def running_of(config: dict[str, Any]) -> dict[str, Any]:
+    """What an image's config says about running."""
+    said = config.get("config") or {}
+    return {key: said.get(key) or None for key in _RUNNING}
+
+
+def layer_content(content: IO[bytes], where: str) -> str:
+    """Hex SHA-256 over what a layer holds, see the module. Raises EngineError for what is no plain archive."""
+    try:
+        with tarfile.open(fileobj=content, mode="r:") as layer:
+            return digest_of(sorted(_rows(layer)))
+    except tarfile.TarError as e:
+        raise EngineError(f"{where}: no plain tar archive: {e}") from None
 
 
 def _digest(content: IO[bytes]) -> str:

@@ -1,132 +1,122 @@
-"""Images as archives in a folder: taken along, kept for years, and refused where a byte differs.
+"""Images as one archive: taken along, kept for years, and refused where a byte differs; and onto an engine.
 
-Registries delete old images; an archive with its digest in the lock does not go away.
+Registries delete old images; an archive whose images the lock names by their ids does not go away.
 """
 
-import tempfile
 from collections.abc import Callable, Sequence
-from contextlib import closing
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import docker
-import msgspec
 
 from tonegap.engines.docker.daemon import BUILD_TIMEOUT_S, connected
-from tonegap.engines.images.archive import load_archive, save_images
-from tonegap.engines.images.builder import image_tag
-from tonegap.engines.images.client import find_image, need_image
-from tonegap.engines.images.oci import write_oci_archive
-from tonegap.engines.images.saved import SavedImages
+from tonegap.engines.images.archive import take_archive, write_oci_archive
+from tonegap.engines.images.builder import short, tag_of
+from tonegap.engines.images.client import find_image, load_image
+from tonegap.engines.images.layout import Layout, layout_folder, open_layout
+from tonegap.engines.images.recipe import cache_folder
 from tonegap.errors import EngineError
-from tonegap.files import sha256_file, write_atomic
-from tonegap.formats.image_lock import (
-    ImageLock,
-    LockedImage,
-    encode_lock,
-    lock_path,
-    read_lock,
-    write_lock,
-)
+from tonegap.files import write_atomic
+from tonegap.formats.image_lock import ImageLock, LockedImage, encode_lock, lock_path, read_lock
 
 Say = Callable[[str], None]
+ARCHIVE = "images.oci.tar"
 
 
-def archive_path(folder: Path, name: str) -> Path:
-    """Where the archive of an image lies in a folder: `baselines-erm.oci.tar`."""
-    return folder / f"{name.replace('/', '-')}.oci.tar"
+def archives_folder(root: Path) -> Path:
+    """Where a run looks for an archive of images."""
+    return root / "docker" / "archives"
 
 
-def export_images(root: Path, folder: Path, names: Sequence[str], say: Say) -> ImageLock:
-    """Writes an archive per image (none named: all of the lock), and its digest into the lock.
+def export_images(root: Path, folder: Path, names: Sequence[str], say: Say) -> Path:
+    """Writes images (none named: all of the lock) as one archive, each blob once, and the lock beside it.
 
-    A copy of the lock goes into the folder too. Raises EngineError for an image that is not on the
-    engine, or a folder that cannot be written.
+    Raises EngineError for an image that is not here, or a folder that cannot be written.
     """
     lock = read_lock(root)
-    with connected(BUILD_TIMEOUT_S) as client:
-        for image in locked_images(lock, root, names):
-            need_image(client, image.image_id, f"run `tonegap image build {image.name}`")
-            path = archive_path(folder, image.name)
-            digest = _export(client, image, path)
-            lock = lock.with_image(msgspec.structs.replace(image, archive_sha256=digest))
-            write_lock(root, lock)
-            say(f"{image.name}: {path}, {path.stat().st_size / 1e6:,.0f} MB, sha256 {digest}")
-    write_atomic(folder / lock_path(root).name, encode_lock(lock))
-    return lock
+    layout = Layout(layout_folder(cache_folder(root)))
+    images = locked_images(lock, root, names)
+    for image in images:
+        if not layout.has(image.image_id):
+            raise EngineError(f"{image.name}: not here; run `tonegap image build {image.name}`")
+    tags = {image.image_id: tag_of(image.name, image.source_sha256) for image in images}
+    path = folder / ARCHIVE
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(prefix=".part-", dir=folder) as aside:
+            with (Path(aside) / ARCHIVE).open("wb") as out:
+                write_oci_archive(out, layout, tags)
+            (Path(aside) / ARCHIVE).replace(path)
+        write_atomic(folder / lock_path(root).name, encode_lock(lock))
+    except OSError as e:
+        raise EngineError(f"{path}: cannot be written: {e.strerror}") from None
+    say(f"{path}: {len(images)} images, {path.stat().st_size / 1e6:,.0f} MB")
+    return path
 
 
 def import_images(root: Path, folder: Path, names: Sequence[str], say: Say) -> None:
-    """Loads the archives of the lock's images (none named: all that the folder has).
+    """Takes the lock's images (none named: all that stages need) from the archive in a folder.
 
-    Raises EngineError naming the image whose archive is missing or not that of the lock.
+    Raises EngineError naming an image that the archive has not exactly as the lock says.
     """
-    lock = read_lock(root)
-    images = locked_images(lock, root, names)
-    if not names:
-        images = [image for image in images if archive_path(folder, image.name).is_file()]
-    if not images:
-        raise EngineError(f"{folder}: no archive of an image that {lock_path(root)} names")
-    with connected(BUILD_TIMEOUT_S) as client:
-        for image in images:
-            if find_image(client, image.image_id) is None:
-                import_image(client, image, folder)
-                say(f"{image.name}: loaded, {image.image_id}")
+    with open_layout(cache_folder(root)) as layout:
+        for image in locked_images(read_lock(root), root, names):
+            if layout.has(image.image_id):
+                say(f"{image.name}: already here, {short(image.image_id)}")
             else:
-                check_archive(image, archive_path(folder, image.name))
-                say(f"{image.name}: already on the engine, {image.image_id}")
+                _import(layout, image, folder)
+                say(f"{image.name}: taken, {short(image.image_id)}")
 
 
-def import_image(client: docker.DockerClient, image: LockedImage, folder: Path) -> None:
-    """Loads one image's archive after checking it. Raises EngineError naming the image."""
-    path = archive_path(folder, image.name)
-    check_archive(image, path)
-    load_archive(client, path, image.image_id, image_tag(image.name, image.source_sha256))
+def _import(layout: Layout, image: LockedImage, folder: Path) -> None:
+    path = folder / ARCHIVE
+    if not path.is_file():
+        raise EngineError(f"{image.name}: no archive {path}; run `tonegap image export`")
+    try:
+        take_archive(layout, path, image.image_id)
+    except EngineError as e:
+        raise EngineError(f"{image.name}: {e}; fetch the archive again") from None
+    found = layout.content_sha256(image.image_id)
+    if found != image.content_sha256:
+        raise EngineError(
+            f"{image.name}: {path} is refused: found content {found}, wanted {image.content_sha256}"
+        )
+
+
+def load_images(root: Path, names: Sequence[str], say: Say) -> None:
+    """Gives the lock's images of these names to the engine, where one answers; else says who will."""
+    lock = read_lock(root)
+    try:
+        with connected(BUILD_TIMEOUT_S) as client:
+            for image in locked_images(lock, root, names):
+                if find_image(client, image.image_id) is None:
+                    say(f"{image.name}: giving it to the engine")
+                    ensure_present(client, root, image)
+    except EngineError as e:
+        say(f"the images are built; a run gives them to the engine, once it can: {e}")
 
 
 def ensure_present(client: docker.DockerClient, root: Path, image: LockedImage) -> None:
-    """Has the image on the engine, from its archive in the suite root's folder if need be.
+    """Has the image on the engine: from the layout, or from an archive in the suite root's folder.
 
     Raises EngineError, naming the image, where neither has it or the archive is not the lock's.
     """
     if find_image(client, image.image_id) is not None:
         return
-    if not archive_path(archives_folder(root), image.name).is_file():
-        raise EngineError(
-            f"{image.name}: its image {image.image_id} is not on this engine; run `tonegap image "
-            f"build {image.name}`, or `tonegap image import DIR` with the folder of its archive"
-        )
-    import_image(client, image, archives_folder(root))
-
-
-def archives_folder(root: Path) -> Path:
-    """Where a run looks for archives of images."""
-    return root / "docker" / "archives"
-
-
-def check_archive(image: LockedImage, path: Path) -> None:
-    """Raises EngineError, naming the image, unless the file is exactly the lock's archive of it.
-
-    Where the lock has no digest of an archive, the image's id and content must be the lock's.
-    """
-    if not path.is_file():
-        raise EngineError(f"{image.name}: no archive {path}; run `tonegap image export`")
-    if image.archive_sha256 is not None:
-        found = sha256_file(path)
-        if found != image.archive_sha256:
+    layout = Layout(layout_folder(cache_folder(root)))
+    if not layout.has(image.image_id):
+        if not (archives_folder(root) / ARCHIVE).is_file():
             raise EngineError(
-                f"{image.name}: {path} is refused: found sha256 {found}, wanted "
-                f"{image.archive_sha256} as locked; fetch the archive again"
+                f"{image.name}: its image {image.image_id} is not here; run `tonegap image build "
+                f"{image.name}`, or `tonegap image import DIR` with the folder of its archive"
             )
-        return
-    try:
-        with closing(SavedImages(path)) as saved:
-            found = saved.content_sha256(image.image_id)
-    except EngineError as e:
-        raise EngineError(f"{image.name}: {path} is refused: {e}") from None
-    if found != image.content_sha256:
-        raise EngineError(
-            f"{image.name}: {path} is refused: found content {found}, wanted {image.content_sha256}"
-        )
+        with open_layout(cache_folder(root)) as layout:
+            _import(layout, image, archives_folder(root))
+    base = read_lock(root).images.get(image.base)
+    if base is not None and layout.has(base.image_id):
+        ensure_present(client, root, base)
+    tag = tag_of(image.name, image.source_sha256)
+    load_image(client, layout, image.image_id, tag, image.base_id)
 
 
 def locked_images(lock: ImageLock, root: Path, names: Sequence[str]) -> list[LockedImage]:
@@ -141,23 +131,3 @@ def locked_images(lock: ImageLock, root: Path, names: Sequence[str]) -> list[Loc
             known = ", ".join(lock.images)
             raise EngineError(f"{lock_path(root)}: no image {name!r}; there are: {known}")
     return [lock.images[name] for name in names or lock.images]
-
-
-def _export(client: docker.DockerClient, image: LockedImage, path: Path) -> str:
-    """Writes one archive, whole or not at all; gives its SHA-256."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".part-", dir=path.parent) as aside:
-            saved_path, archive = Path(aside) / "saved.tar", Path(aside) / "image.oci.tar"
-            save_images(client, [image.image_id], saved_path)
-            with closing(SavedImages(saved_path)) as saved:
-                found = saved.content_sha256(image.image_id)
-                write_oci_archive(saved, saved.images[image.image_id], image.platform, archive)
-            saved_path.unlink()
-            if found != image.content_sha256:
-                raise EngineError(f"{image.name}: the engine's image has not the locked content")
-            digest = sha256_file(archive)
-            archive.replace(path)
-    except OSError as e:
-        raise EngineError(f"{path}: cannot be written: {e.strerror}") from None
-    return digest

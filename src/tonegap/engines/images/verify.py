@@ -1,14 +1,12 @@
-"""Whether lock, sources and engine agree: one sentence per image that does not."""
+"""Whether lock, sources and images agree: one sentence per image that does not."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tonegap.engines.docker.daemon import BUILD_TIMEOUT_S, connected
-from tonegap.engines.images.archive import contents_of
 from tonegap.engines.images.builder import short
-from tonegap.engines.images.client import find_image
-from tonegap.engines.images.recipe import image_names
+from tonegap.engines.images.layout import Layout, layout_folder
+from tonegap.engines.images.recipe import cache_folder, image_names
 from tonegap.engines.images.resolve import stale_reason
 from tonegap.engines.images.transport import locked_images
 from tonegap.errors import EngineError
@@ -32,9 +30,9 @@ class ImageState:
 
 
 def verify_images(root: Path, names: Sequence[str]) -> list[str]:
-    """Every disagreement between the lock, the sources and the engine; none is good.
+    """Every disagreement between the lock, the sources and the images here; none is good. Asks no engine.
 
-    The content of each image is digested again. Raises EngineError where no engine answers.
+    Each blob is read once, however many images have it.
     """
     lock = read_lock(root)
     locked = locked_images(lock, root, names)
@@ -46,48 +44,43 @@ def verify_images(root: Path, names: Sequence[str]) -> list[str]:
         for name in wanted
         if (text := _stale(root, lock, name))
     ]
-    with connected(BUILD_TIMEOUT_S) as client:
-        here = [image for image in locked if find_image(client, image.image_id)]
-        contents = contents_of(client, [image.image_id for image in here])
+    layout = Layout(layout_folder(cache_folder(root)))
+    here = [image for image in locked if layout.blob(image.image_id).is_file()]
     found += [
-        f"{image.name}: {image.image_id} is not on this engine; build it again or import its archive"
+        f"{image.name}: {image.image_id} is not here; build it again or import its archive"
         for image in locked
         if image not in here
     ]
-    return found + [
-        f"{image.name}: found content {contents[image.image_id]}, wanted {image.content_sha256} as locked"
-        for image in here
-        if contents[image.image_id] != image.content_sha256
-    ]
+    parts = {image.name: [image.image_id, *layout.diff_ids(image.image_id)] for image in here}
+    damaged = layout.damaged([digest for one in parts.values() for digest in one])
+    for image in here:
+        why = [damaged[digest] for digest in parts[image.name] if digest in damaged]
+        content = "" if why else layout.content_sha256(image.image_id)
+        if why:
+            found.append(
+                f"{image.name}: {why[0]}; run `tonegap image build --no-cache {image.name}`"
+            )
+        elif content != image.content_sha256:
+            wrong = f"found content {content}, wanted {image.content_sha256} as locked"
+            found.append(f"{image.name}: {wrong}")
+    return found
 
 
 def list_images(root: Path) -> list[ImageState]:
-    """Every image that there is or could be, and how it stands; without an engine, only the sources."""
+    """Every image that there is or could be, and how it stands. Asks no engine."""
     lock = read_lock(root)
-    here = _on_engine(lock)
-    names = dict.fromkeys([*image_names(root), *lock.images])
-    return [_state(root, lock, name, here) for name in names]
+    layout = Layout(layout_folder(cache_folder(root)))
+    return [
+        _state(root, lock, name, layout)
+        for name in {**dict.fromkeys(image_names(root)), **lock.images}
+    ]
 
 
-def _on_engine(lock: ImageLock) -> frozenset[str] | None:
-    """Ids of the lock's images that the engine has; None where no engine answers."""
-    ids = [image.image_id for image in lock.images.values()]
-    try:
-        with connected() as client:
-            return frozenset(image_id for image_id in ids if find_image(client, image_id))
-    except EngineError:
-        return None
-
-
-def _state(root: Path, lock: ImageLock, name: str, here: frozenset[str] | None) -> ImageState:
+def _state(root: Path, lock: ImageLock, name: str, layout: Layout) -> ImageState:
     image = lock.images.get(name)
     if image is None:
         return ImageState(name, "", "", 0, "not built")
-    state = _stale(root, lock, name) or "current"
-    if state == "current" and here is None:
-        state = "current; no engine answers"
-    elif state == "current" and here is not None and image.image_id not in here:
-        state = "not on this engine"
+    state = _stale(root, lock, name) or ("current" if layout.has(image.image_id) else "not here")
     return ImageState(name, image.base, image.image_id, image.size_bytes, state)
 
 

@@ -1,47 +1,54 @@
-"""The wheels of a lock, fetched on the host and checked by hash: builds have no network.
+"""The wheels of a lock: fetched on the host, checked by hash, installed as the files of a layer.
 
-The mistake it exists to prevent: a build that takes whatever an index offers that day.
+The mistake it exists to prevent: an image that takes whatever an index offers that day.
 """
 
-import shutil
+import os
+import re
 import subprocess
 import sys
-import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+from installer import install
+from installer.destinations import SchemeDictionaryDestination
+from installer.exceptions import InstallerError
+from installer.sources import WheelFile
+
 from tonegap.errors import EngineError
-from tonegap.files import digest_of, sha256_file
+from tonegap.files import sha256_file
 
-_GLIBC = range(5, 36)  # manylinux_2_5 (the first) to what Debian 12 and Ubuntu 22.04 have
+LARGE = 40 << 20  # bytes of a wheel that has a layer of its own
+_GLIBC = range(5, 37)  # manylinux_2_5 (the first) to what Debian 12 has
 _MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
+_TOLD = re.compile(r"\s*(?:Downloading|Processing)\s+(?:\S*/)?([^/\s]+\.whl)( \([\d.]+ \w?B\))?")
 
 
-def wheelhouse(locks: Sequence[Path], python: str, machine: str, cache: Path) -> dict[str, Path]:
-    """The wheels of the locks for a Python ("3.11") and a machine ("amd64"), by file name.
+@dataclass(frozen=True, slots=True)
+class Wheel:
+    """A wheel on disk: its package, version, size in bytes, hex SHA-256."""
 
-    Kept in the cache by the locks' content. Raises EngineError with the installer's own words for a
-    wheel that cannot be had, or is not the one that was locked.
+    path: Path
+    name: str
+    version: str
+    size: int
+    sha256: str
+
+
+def fetch_wheels(
+    lock: Path, python: str, machine: str, folder: Path, say: Callable[[str], None]
+) -> list[Wheel]:
+    """The wheels of a lock for a Python ("3.11") and a machine ("amd64"), by name, fetched into a folder.
+
+    Raises EngineError with the installer's own words for a wheel that cannot be had, or is not the one
+    that was locked.
     """
-    key = digest_of([python, machine, [sha256_file(path) for path in locks]])
-    folder = cache / "wheels" / key[:24]
-    if not folder.is_dir():
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        aside = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".part-"))
-        try:
-            for lock in locks:
-                _download(lock, python, machine, aside)
-            aside.replace(folder)
-        finally:
-            shutil.rmtree(aside, ignore_errors=True)
-    return {path.name: path for path in sorted(folder.glob("*.whl"))}
-
-
-def _download(lock: Path, python: str, machine: str, folder: Path) -> None:
     abi = f"cp{python.replace('.', '')}"
     word = _MACHINES.get(machine, machine)
     argv = [
-        *(sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"),
+        *(sys.executable, "-m", "pip", "download", "--disable-pip-version-check"),
+        *("--progress-bar", "off", "--no-input"),
         *("--require-hashes", "--no-deps", "--only-binary", ":all:", "-r", str(lock)),
         *("--python-version", python, "--implementation", "cp", "--dest", str(folder)),
         *(word for tag in (abi, "abi3", "none") for word in ("--abi", tag)),
@@ -49,7 +56,51 @@ def _download(lock: Path, python: str, machine: str, folder: Path) -> None:
         *("--platform", f"manylinux2014_{word}", "--platform", f"manylinux2010_{word}"),
         *("--platform", f"manylinux1_{word}", "--platform", f"linux_{word}"),
     ]
-    done = subprocess.run(argv, capture_output=True, text=True, check=False)
-    if done.returncode:
-        said = " ".join(line.strip() for line in done.stderr.splitlines() if "ERROR" in line)
-        raise EngineError(f"{lock}: its wheels cannot be fetched: {said or done.stderr.strip()}")
+    env = {
+        **os.environ,
+        "PIP_CONSTRAINT": os.devnull,
+    }  # the lock says all, whatever a machine wants
+    complaints = []
+    with subprocess.Popen(
+        argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", env=env
+    ) as running:
+        for line in running.stdout or ():
+            if told := _TOLD.match(line):
+                say(f"fetching {told[1]}{told[2] or ''}")
+            elif "ERROR" in line:
+                complaints.append(line.strip())
+    if running.returncode:
+        said = " ".join(complaints) or f"pip ended with code {running.returncode}"
+        raise EngineError(f"{lock}: its wheels cannot be fetched: {said}")
+    return [_wheel(path) for path in sorted(folder.glob("*.whl"))]
+
+
+def in_layers(wheels: Sequence[Wheel]) -> list[list[Wheel]]:
+    """Wheels by the layer that they share: each large one has its own, the largest lowest; then the rest."""
+    large = sorted((one for one in wheels if one.size > LARGE), key=lambda one: -one.size)
+    small = [one for one in wheels if one.size <= LARGE]
+    return [*([one] for one in large), *([small] if small else [])]
+
+
+def install_wheel(wheel: Wheel, folder: Path) -> None:
+    """Installs a wheel's files into a folder, as `pip install --target` would. Raises EngineError for a bad one."""
+    places = {
+        "purelib": str(folder),
+        "platlib": str(folder),
+        "data": str(folder),
+        "scripts": str(folder / "bin"),
+        "headers": str(folder / "include"),
+    }
+    target = SchemeDictionaryDestination(
+        places, interpreter="/usr/bin/python3", script_kind="posix", overwrite_existing=True
+    )
+    try:
+        with WheelFile.open(wheel.path) as source:
+            install(source, target, {"INSTALLER": b"tonegap\n"})
+    except (InstallerError, ValueError, KeyError) as e:
+        raise EngineError(f"{wheel.path.name}: a wheel that cannot be installed: {e}") from None
+
+
+def _wheel(path: Path) -> Wheel:
+    name, version = path.name.split("-")[:2]
+    return Wheel(path, name.replace("_", "-"), version, path.stat().st_size, sha256_file(path))

@@ -1,0 +1,269 @@
+"""All images of a suite root in one OCI image layout: each blob once, named by its digest.
+
+Layers stay uncompressed, so that a diff id names a blob. What a layer holds is digested once, when it
+comes in. Every change is a new file and then a new index, so a build that is cut short leaves the
+images as they were.
+"""
+
+import fcntl
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+import msgspec
+
+from tonegap.engines.images.saved import layer_content, running_of
+from tonegap.engines.images.tarring import Sink
+from tonegap.errors import EngineError
+from tonegap.files import canonical_json, digest_of, sha256_file, write_atomic
+
+CREATED = "2026-01-01T00:00:00Z"
+REF_NAME = "org.opencontainers.image.ref.name"
+_TYPE = "application/vnd.oci.image"
+_LAYERS = "layers.json"
+
+
+class KnownLayer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A layer of the layout: its diff id, size in bytes, digest of its content, versions of its packages."""
+
+    diff_id: str
+    size: int
+    content: str
+    packages: dict[str, str] = {}
+
+
+class Layout:
+    """The images in a folder; `open_layout` locks it against other builds."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._blobs = folder / "blobs" / "sha256"
+        self._layers = self._read_layers()
+
+    def blob(self, digest: str) -> Path:
+        """Where the blob of a digest (`sha256:…`) lies, or would."""
+        return self._blobs / digest.removeprefix("sha256:")
+
+    # What is there.
+
+    def has(self, image_id: str) -> bool:
+        """Whether an image is here with all its layers."""
+        if not image_id or not self.blob(image_id).is_file():
+            return False
+        return all(self.blob(one).is_file() for one in self.diff_ids(image_id))
+
+    def config(self, image_id: str) -> dict[str, Any]:
+        """An image's config. Raises EngineError where it is not here."""
+        try:
+            config: dict[str, Any] = json.loads(self.blob(image_id).read_bytes())
+        except (OSError, ValueError) as e:
+            raise EngineError(f"{self.folder}: the image {image_id} is not here: {e}") from None
+        return config
+
+    def diff_ids(self, image_id: str) -> list[str]:
+        """The diff ids of an image's layers, lowest first."""
+        ids: list[str] = self.config(image_id)["rootfs"]["diff_ids"]
+        return ids
+
+    def size(self, image_id: str) -> int:
+        """Bytes of an image's layers."""
+        return sum(self.blob(one).stat().st_size for one in self.diff_ids(image_id))
+
+    def content_sha256(self, image_id: str) -> str:
+        """Hex SHA-256 over an image's content (`saved.py`), from its layers' digests."""
+        contents = [self.layer(one).content for one in self.diff_ids(image_id)]
+        return digest_of({"layers": contents, "config": running_of(self.config(image_id))})
+
+    def found(self, labels: Mapping[str, str]) -> str:
+        """The id of an image here that has these labels, "" for none."""
+        for entry in self._index():
+            image_id = str(self._manifest(entry)["config"]["digest"])
+            config = self.config(image_id) if self.has(image_id) else {}
+            if labels.items() <= (config.get("config", {}).get("Labels") or {}).items():
+                return image_id
+        return ""
+
+    def id_of(self, name: str) -> str:
+        """The id of the image that has a name here, "" for none."""
+        for entry in self._index():
+            if entry["annotations"][REF_NAME] == name:
+                return str(self._manifest(entry)["config"]["digest"])
+        return ""
+
+    def layer(self, diff_id: str) -> KnownLayer:
+        """What is known of a layer, digested now where nothing is. Raises EngineError where it is not here."""
+        if diff_id not in self._layers:
+            path = self.blob(diff_id)
+            try:
+                with path.open("rb") as content:
+                    digest = layer_content(content, str(path))
+            except OSError as e:
+                raise EngineError(f"{path}: a layer that cannot be read: {e.strerror}") from None
+            self.keep(diff_id, [KnownLayer(diff_id, path.stat().st_size, digest)])
+        return self._layers[diff_id][0]
+
+    def cached(self, key: str) -> list[KnownLayer]:
+        """The layers that were written for a key (`keep`); none where one is not here any more."""
+        layers = self._layers.get(key, [])
+        return layers if all(self.blob(one.diff_id).is_file() for one in layers) else []
+
+    def damaged(self, digests: Sequence[str]) -> dict[str, str]:
+        """Why a blob is not what its name says, for each of these digests that is not; each read once."""
+        found = {}
+        for digest in dict.fromkeys(digests):
+            path = self.blob(digest)
+            if not path.is_file():
+                found[digest] = f"{path} is missing"
+            elif sha256_file(path) != digest.removeprefix("sha256:"):
+                found[digest] = f"{path} is not what its name says"
+        return found
+
+    # What comes in.
+
+    @contextmanager
+    def incoming(self) -> Iterator[Sink]:
+        """A new blob; it gets its name when it is whole."""
+        self._blobs.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=self.folder, prefix=".part-")
+        path = Path(name)
+        try:
+            with os.fdopen(handle, "wb", buffering=1 << 20) as out:
+                sink = Sink(out)
+                yield sink
+            path.chmod(0o644)
+            path.replace(self.blob(sink.digest))
+        finally:
+            path.unlink(missing_ok=True)
+
+    def put(self, content: bytes) -> str:
+        """Takes a small blob; gives its digest."""
+        with self.incoming() as sink:
+            sink.write(content)
+        return sink.digest
+
+    def keep(self, key: str, layers: list[KnownLayer]) -> None:
+        """Remembers layers by what they were written from, and each by its diff id."""
+        self._layers |= {key: layers, **{one.diff_id: [one] for one in layers}}
+        if os.access(self.folder, os.W_OK):
+            write_atomic(self.folder / _LAYERS, msgspec.json.encode(self._layers))
+
+    def put_image(self, name: str, config: bytes) -> str:
+        """Takes an image whose layers are here under a name, in place of the one that had it; gives its id."""
+        image_id = self.put(config)
+        layers = [self.layer(diff_id) for diff_id in self.diff_ids(image_id)]
+        manifest = canonical_json(
+            {
+                "schemaVersion": 2,
+                "mediaType": f"{_TYPE}.manifest.v1+json",
+                "config": _descriptor("config.v1+json", image_id, len(config)),
+                "layers": [_descriptor("layer.v1.tar", one.diff_id, one.size) for one in layers],
+            }
+        )
+        spelt = json.loads(config)
+        entry = _descriptor("manifest.v1+json", self.put(manifest), len(manifest))
+        entry["platform"] = {"os": spelt["os"], "architecture": spelt["architecture"]}
+        entry["annotations"] = {REF_NAME: name}
+        others = [one for one in self._index() if one["annotations"][REF_NAME] != name]
+        entries = sorted([*others, entry], key=lambda one: str(one["annotations"][REF_NAME]))
+        write_atomic(self.folder / "oci-layout", LAYOUT_FILE)
+        write_atomic(self.folder / "index.json", index_json(entries))
+        return image_id
+
+    def entry(self, image_id: str) -> dict[str, Any]:
+        """The index's entry for an image. Raises EngineError where it has none."""
+        for entry in self._index():
+            if self._manifest(entry)["config"]["digest"] == image_id:
+                return entry
+        raise EngineError(f"{self.folder}: the image {image_id} is not here")
+
+    def prune(self) -> int:
+        """Removes the blobs that no image here has; gives how many bytes that were."""
+        kept = set()
+        for entry in self._index():
+            manifest = self._manifest(entry)
+            parts = [entry, manifest["config"], *manifest["layers"]]
+            kept |= {str(part["digest"]).removeprefix("sha256:") for part in parts}
+        gone = [path for path in self._blobs.glob("*") if path.name not in kept]
+        freed = sum(path.stat().st_size for path in gone)
+        for path in gone:
+            path.unlink()
+        self._layers = {key: layers for key, layers in self._layers.items() if self.cached(key)}
+        return freed
+
+    def _index(self) -> list[dict[str, Any]]:
+        try:
+            entries = json.loads((self.folder / "index.json").read_bytes())["manifests"]
+        except FileNotFoundError:
+            return []
+        except (OSError, ValueError, KeyError) as e:
+            raise EngineError(f"{self.folder}/index.json: no index of images: {e}") from None
+        return [entry for entry in entries if self.blob(entry["digest"]).is_file()]
+
+    def _manifest(self, entry: Mapping[str, Any]) -> dict[str, Any]:
+        manifest: dict[str, Any] = json.loads(self.blob(entry["digest"]).read_bytes())
+        return manifest
+
+    def _read_layers(self) -> dict[str, list[KnownLayer]]:
+        try:
+            content = (self.folder / _LAYERS).read_bytes()
+            return msgspec.json.decode(content, type=dict[str, list[KnownLayer]])
+        except (OSError, msgspec.MsgspecError):
+            return {}  # they are digested again
+
+
+LAYOUT_FILE = canonical_json({"imageLayoutVersion": "1.0.0"})
+
+
+def index_json(entries: Sequence[Mapping[str, Any]]) -> bytes:
+    """An index of these manifests, as `index.json` says it."""
+    return canonical_json({"schemaVersion": 2, "manifests": list(entries)})
+
+
+def layout_folder(cache: Path) -> Path:
+    """Where the images of a suite root lie below its cache."""
+    return cache / "oci"
+
+
+@contextmanager
+def open_layout(cache: Path) -> Iterator[Layout]:
+    """The layout of a suite root, for one build at a time. Raises EngineError while another one writes it."""
+    folder = layout_folder(cache)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / ".lock").open("a") as held:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            for left in folder.glob(".part-*"):  # by a build that was killed
+                shutil.rmtree(left) if left.is_dir() else left.unlink()
+            yield Layout(folder)
+    except BlockingIOError:
+        raise EngineError(
+            f"{folder}: another build writes images there; wait for its end"
+        ) from None
+
+
+def base_config(machine: str) -> dict[str, Any]:
+    """The config of an image with nothing in it, for a machine (`amd64`)."""
+    path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+    running = {"Env": [f"PATH={path}", "LANG=C.UTF-8"], "Cmd": ["python3"]}
+    return {
+        "architecture": machine,
+        "os": "linux",
+        "config": running,
+        "rootfs": {"type": "layers", "diff_ids": []},
+    }
+
+
+def copy_blob(source: IO[bytes], layout: Layout) -> str:
+    """Takes a stream as a blob; gives its digest."""
+    with layout.incoming() as sink:
+        shutil.copyfileobj(source, sink, 1 << 20)
+    return sink.digest
+
+
+def _descriptor(kind: str, digest: str, size: int) -> dict[str, Any]:
+    return {"mediaType": f"{_TYPE}.{kind}", "digest": digest, "size": size}
