@@ -15,7 +15,7 @@ from torch import Tensor
 from tonegap_kit.command import Stage
 from tonegap_kit.determinism import make_deterministic
 from tonegap_kit.diffusion.checkpoint import Keeper
-from tonegap_kit.diffusion.given import Listed, listed, write_list
+from tonegap_kit.diffusion.given import LoraData, listed, write_list
 from tonegap_kit.diffusion.inversion import (
     Concepts,
     InversionRecipe,
@@ -169,7 +169,7 @@ def fit_lora(
             fill_caption(caption, words[job.classes[train.y[row]]], job.tones[train.t[row]])
             for row in rows
         )
-        data = Listed(rows, tuple(prompts))
+        data = LoraData(rows, tuple(prompts))
     # The papers mirror images for words only.
     encoded = Encoded(work.encoded.plain, None)
     examples = Captioned(encoded, torch.from_numpy(data.rows), data.prompts, weights)
