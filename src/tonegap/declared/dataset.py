@@ -14,7 +14,7 @@ import msgspec
 
 from tonegap.declared.toml import read_toml
 from tonegap.errors import BadRoom
-from tonegap.tones import GROUPS, TYPES
+from tonegap.tones import GROUPS, SCALES, TYPES, Scale
 
 DATASET_FILE = "dataset.toml"
 BENCHMARKS = "benchmarks"
@@ -46,9 +46,14 @@ class Schema(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ToneAxis(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One annotation of tone; `unknown` are the cells that mean that nobody could tell."""
+    """One annotation of tone; `unknown` are the cells that mean that nobody could tell.
+
+    `words`: what cells that are no tone of the scale mean on it (`fair = "I-II"`).
+    """
 
     column: str
+    scale: Scale = "fitzpatrick"
+    words: dict[str, str] = {}
     unknown: tuple[str, ...] = ()
     labelled_by: str = ""
 
@@ -176,6 +181,13 @@ def dataset_problems(dataset: Dataset) -> list[str]:
         if column not in file.columns:
             known = ", ".join(file.columns) or "none"
             found.append(f"{where}: no column {column!r}; declared are: {known}")
+    for name, axis in file.tones.items():
+        found += [
+            f"tones.{name}.words: {word!r} is {tone!r}; wanted a tone of the scale {axis.scale}: "
+            f"{', '.join(SCALES[axis.scale])}"
+            for word, tone in axis.words.items()
+            if tone not in SCALES[axis.scale]
+        ]
     found.extend(_mask_problems(file))
     if file.drawn is not None:
         found.extend(f"drawn.{text}" for text in _drawn_problems(file.drawn))

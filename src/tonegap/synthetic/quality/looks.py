@@ -34,7 +34,9 @@ def lesion_contrast(image: NDArray[np.uint8]) -> float:
     second time to the 70 % of it that are nearest. The value is the 95 % quantile of distances to that plane in the
     middle minus the 75 % quantile in the border.
     """
-    lab = _averaged(lab_from_srgb(image))[::2, ::2]  # after averaging, every other pixel says as much
+    lab = _averaged(lab_from_srgb(image))[
+        ::2, ::2
+    ]  # after averaging, every other pixel says as much
     height, width = lab.shape[:2]
     y, x = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
     places = np.stack([np.ones_like(x), x, y], axis=-1).reshape(-1, 3)
