@@ -113,6 +113,21 @@ def test_another_sheet_makes_the_report_anew(quality, report):
     assert "no such weights" in page.read_text()
 
 
+def test_pages_that_a_report_no_longer_lists_are_removed_and_nothing_else(quality, report):
+    folder = report / "quality"
+    (json_of,) = folder.glob("*.json")
+    (folder / "mine.json").write_text('{"schema": "tonegap/quality@1", "key": "0123456789"}')
+    (folder / f"{json_of.stem}-notes.txt").write_text("mine")
+    before = contents(folder)
+    quality.extractor("import sys\nsys.exit('no such weights')\n")
+    plan, _ = quality()
+    publish_suite(quality.rooms.root, quality.store.folder, plan.matrix)
+    left = {path.relative_to(folder).as_posix() for path in contents(folder).keys() & before.keys()}
+    assert left == {"mine.json", f"{json_of.stem}-notes.txt"}
+    assert len(list(folder.glob("*.html"))) == 1
+    assert not (folder / json_of.stem).exists()
+
+
 def test_a_set_without_a_sheet_is_listed_with_that_as_its_reason(quality):
     plan, _ = quality()
     (quality.folder(plan) / SHEET).unlink()
