@@ -1,42 +1,72 @@
 """The words for skin tones, and the only place that turns a cell of a CSV into one.
 
-A tone is data about an image: a Fitzpatrick skin type `I` to `VI`, or a tone group `I-II`,
-`III-IV`, `V-VI` where an annotation is no finer. Unknown is `None`, never a number.
+A tone is data about an image: a Fitzpatrick skin type `I` to `VI` or a tone of the Monk scale `M1` to `M10`, or a tone
+group (`I-II`, `III-IV`, `V-VI`; `M1-3`, `M4-7`, `M8-10`) where an annotation is no finer. Unknown is `None`, never a
+number.
+The scales are two: no tone of one says which of the other it is.
 """
+
+from typing import Literal
+
+Scale = Literal["fitzpatrick", "monk"]
 
 TYPES: tuple[str, ...] = ("I", "II", "III", "IV", "V", "VI")
 GROUPS: tuple[str, ...] = ("I-II", "III-IV", "V-VI")
+# Monk 2019, skintone.google; the scale has no groups of its own: these are light, medium and dark.
+MONK: tuple[str, ...] = tuple(f"M{i}" for i in range(1, 11))
+MONK_GROUPS: tuple[str, ...] = ("M1-3", "M4-7", "M8-10")
 
-_GROUP_OF_TYPE = {t: GROUPS[i // 2] for i, t in enumerate(TYPES)}
+SCALES: dict[Scale, tuple[str, ...]] = {"fitzpatrick": TYPES + GROUPS, "monk": MONK + MONK_GROUPS}
+FINE, COARSE = TYPES + MONK, GROUPS + MONK_GROUPS
+TONES = FINE + COARSE
+
+_GROUP_OF = {t: GROUPS[i // 2] for i, t in enumerate(TYPES)}
+_GROUP_OF |= {t: MONK_GROUPS[(i > 2) + (i > 6)] for i, t in enumerate(MONK)}
 _SPELLINGS = {
-    **{str(i + 1): t for i, t in enumerate(TYPES)},
-    **{t: t for t in TYPES},
-    **{g: g for g in GROUPS},
-    **{f"{2 * i + 1}{2 * i + 2}": g for i, g in enumerate(GROUPS)},  # 12, 34, 56, as DDI writes
+    "fitzpatrick": {
+        **{str(i + 1): t for i, t in enumerate(TYPES)},
+        **{t: t for t in TYPES + GROUPS},
+        **{f"{2 * i + 1}{2 * i + 2}": g for i, g in enumerate(GROUPS)},  # 12, 34, 56, as DDI writes
+    },
+    "monk": {
+        **{f"{prefix}{t[1:]}": t for t in MONK for prefix in ("", "M", "MST", "MST ")},
+        **{g: g for g in MONK_GROUPS},
+    },
 }
 
+_ANY = {t: t for t in TONES} | _SPELLINGS["fitzpatrick"]
 
-def parse_tone(cell: str) -> str | None:
+
+def parse_tone(cell: str, scale: Scale | None = None) -> str | None:
     """The tone a cell names, or None for an empty cell (unknown).
 
     Understands `1` to `6` (also `1.0`, as pandas writes a column with gaps), `I` to `VI`, a group's
-    name, and `12`, `34`, `56`. Raises ValueError for anything else, `0` and `-1` included: an
-    unknown tone is an empty cell, and a number would be counted as a tone.
+    name, and `12`, `34`, `56`; on the scale `monk` `1` to `10`, `M1` to `M10` (also `MST1`) and its groups. Without a
+    scale numbers are Fitzpatrick types and names of either are understood. Raises ValueError for anything else, `0`
+    and `-1` included: an unknown tone is an empty cell, and a number would be counted as a tone.
     """
-    text = cell.strip().removesuffix(".0")
+    text = cell.strip().removesuffix(".0").upper().replace("–", "-")
     if not text:
         return None
-    tone = _SPELLINGS.get(text.upper().replace("–", "-"))
-    if tone is None:
+    known = _SPELLINGS[scale] if scale else _ANY
+    if text not in known:
         raise ValueError(f"{cell!r} is no skin tone")
-    return tone
+    return known[text]
 
 
 def tone_group(tone: str) -> str:
-    """The tone group of a Fitzpatrick type; a group is its own group."""
-    return _GROUP_OF_TYPE.get(tone, tone)
+    """The tone group of a type or a tone of the Monk scale; a group is its own group."""
+    return _GROUP_OF.get(tone, tone)
+
+
+def tones_like(tone: str) -> tuple[str, ...]:
+    """All tones of the same scale that are as fine, from light to dark. Raises ValueError for what is no tone."""
+    for kind in (TYPES, GROUPS, MONK, MONK_GROUPS):
+        if tone in kind:
+            return kind
+    raise ValueError(f"{tone!r} is no skin tone")
 
 
 def tone_index(tone: str) -> int:
-    """Position of a tone from light to dark: 0 to 5 for types, 0 to 2 for groups."""
-    return TYPES.index(tone) if tone in TYPES else GROUPS.index(tone)
+    """Position of a tone from light to dark: 0 to 5 for types, 0 to 2 for groups, 0 to 9 on the Monk scale."""
+    return tones_like(tone).index(tone)

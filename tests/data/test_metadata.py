@@ -1,8 +1,10 @@
 """Metadata files as users have them."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from tonegap.data.metadata import Metadata, malignant_flags, read_metadata
@@ -36,6 +38,20 @@ def test_crlf_and_a_byte_order_mark_change_nothing(
 def test_a_declared_unknown_tone_and_an_empty_cell_are_none(read_rows: Read) -> None:
     metadata = read_rows(HEADER, "a,wart,?,no", "b,wart,,no", "c,wart,III,no")
     assert metadata.tones["nurse"] == (None, None, "III")
+
+
+def test_words_and_numbers_are_read_as_declared(tmp_path: Path, clinic: Dataset) -> None:
+    words = {"fair": "M1-3", "dark": "M9"}
+    axis = msgspec.structs.replace(clinic.file.tones["nurse"], scale="monk", words=words)
+    file = msgspec.structs.replace(clinic.file, tones={"nurse": axis})
+    told = replace(clinic, file=file)
+    (tmp_path / "rows.csv").write_text(
+        f"{HEADER}\na,wart,fair,no\nb,wart,dark,no\nc,wart,10,no\nd,wart,?,no\n"
+    )
+    assert read_metadata(told, tmp_path).tones["nurse"] == ("M1-3", "M9", "M10", None)
+    (tmp_path / "rows.csv").write_text(f"{HEADER}\na,wart,VI,no\n")
+    with pytest.raises(BadData, match=r"skin is 'VI'; wanted .*1 to 10, M1 to M10, fair, dark"):
+        read_metadata(told, tmp_path)
 
 
 @pytest.mark.parametrize("cell", ["0", "-1", "7", "light"])

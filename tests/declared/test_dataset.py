@@ -35,6 +35,11 @@ def test_an_unknown_data_set_names_those_there_are(project: Path) -> None:
         ('column = "second skin"', 'column = "third"', "tones.machine: no column 'third'"),
         ('column = "bad"', 'column = "good"', "malignant: no column 'good'"),
         ('metadata = ["rows.csv"]', "metadata = []", "metadata: empty"),
+        (
+            "[tones.nurse]",
+            '[tones.nurse]\nwords = { fair = "M2" }',
+            "tones.nurse.words: 'fair' is 'M2'; wanted",
+        ),
         ('access = "walk in"', 'acces = "walk in"', "unknown key `acces`"),
         ('access = "walk in"', "", "missing key `access`"),
     ],

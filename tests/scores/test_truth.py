@@ -49,7 +49,7 @@ def test_parquet_with_integer_tones_and_holes_is_read(tmp_path):
     assert read_truth(tmp_path / "t.parquet").tones == ("III", None)
 
 
-WANTED = "; wanted 1 to 6, I to VI, a group such as V-VI, or an empty cell where it is unknown"
+WANTED = "; wanted 1 to 6, I to VI, M1 to M10, a group such as V-VI, or an empty cell where it is unknown"
 
 BAD = {
     "tone 0": (
@@ -66,6 +66,10 @@ BAD = {
     "both axes": (
         HEADER + "a,x,1\nb,x,I-II\nc,x,2\n",
         "mixes skin types (2 rows) and tone groups (1 rows); write one of the two for all images",
+    ),
+    "two scales": (
+        HEADER + "a,x,V\nb,x,M5\n",
+        "mixes Fitzpatrick and Monk tones; write one of the two for all images",
     ),
     "missing columns": (
         "image_id,fitzpatrick\na,1\n",

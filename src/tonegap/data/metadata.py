@@ -290,16 +290,18 @@ def _cells(table: CsvTable, name: str, column: MetadataColumn, position: int) ->
 def _tones(
     table: CsvTable, name: str, axis: ToneAxis, cells: Iterable[str]
 ) -> tuple[str | None, ...]:
-    spelled: dict[str, str | None] = dict.fromkeys(axis.unknown)
+    spelled: dict[str, str | None] = dict.fromkeys(axis.unknown) | axis.words
     tones = []
+    wanted = "1 to 10, M1 to M10" if axis.scale == "monk" else "1 to 6, I to VI"
+    wanted += "".join(f", {word}" for word in axis.words)
     for line, cell in zip(table.lines, cells, strict=True):
         if cell not in spelled:
             try:
-                spelled[cell] = parse_tone(cell)
+                spelled[cell] = parse_tone(cell, axis.scale)
             except ValueError:
                 raise BadData(
                     f"{table.path}: line {line}: {axis.column} is {cell!r}; wanted a skin tone "
-                    f"(1 to 6, I to VI, a group) or, where unknown, an empty cell"
+                    f"({wanted}, a group) or, where unknown, an empty cell"
                     + "".join(f" or {u!r}" for u in axis.unknown)
                     + f" (tone axis {name})"
                 ) from None

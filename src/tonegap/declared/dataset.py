@@ -15,7 +15,7 @@ import msgspec
 from tonegap.declared.toml import read_toml
 from tonegap.errors import BadRoom
 from tonegap.lines import did_you_mean
-from tonegap.tones import GROUPS, TYPES
+from tonegap.tones import GROUPS, SCALES, TYPES, Scale
 
 DATASET_FILE = "dataset.toml"
 BENCHMARKS = "benchmarks"
@@ -45,9 +45,12 @@ class Schema(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ToneAxis(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One annotation of tone: types 1 to 6 or I to VI, or groups (12 or I-II, 34, 56)."""
+    """One annotation of tone: types 1 to 6 or I to VI, groups (12 or I-II, 34, 56), or Monk's 1 to 10."""
 
     column: str  # the column that has it
+    scale: Scale = "fitzpatrick"  # what its cells are
+    # what cells that are no tone of the scale mean on it (`fair = "I-II"`)
+    words: dict[str, str] = {}
     # cells that mean that nobody could tell; an empty one always does
     unknown: tuple[str, ...] = ()
     labelled_by: str = ""  # who annotated, for descriptions
@@ -200,6 +203,13 @@ def dataset_problems(dataset: Dataset) -> list[str]:
         if column not in file.columns:
             known = ", ".join(file.columns) or "none"
             found.append(f"{where}: no column {column!r}; declared are: {known}")
+    for name, axis in file.tones.items():
+        found += [
+            f"tones.{name}.words: {word!r} is {tone!r}; wanted a tone of the scale {axis.scale}: "
+            f"{', '.join(SCALES[axis.scale])}"
+            for word, tone in axis.words.items()
+            if tone not in SCALES[axis.scale]
+        ]
     found.extend(_mask_problems(file))
     if file.drawn is not None:
         found.extend(f"drawn.{text}" for text in _drawn_problems(file.drawn))

@@ -32,7 +32,7 @@ from tonegap.declared.toml import read_toml
 from tonegap.errors import BadRoom
 from tonegap.lines import did_you_mean
 from tonegap.scores.tables import METRIC_NAMES, SELECTION_METRICS
-from tonegap.tones import GROUPS, TYPES, tone_index
+from tonegap.tones import TONES, tone_index, tones_like
 
 UNSEEDED = "published"
 
@@ -254,24 +254,24 @@ def _label_problems(labels: Labels) -> Iterator[str]:
 def _tone_problems(file: TaskFile) -> Iterator[str]:
     scored = file.tones.scored
     for tone in scored:
-        if tone not in TYPES + GROUPS:
-            yield f"tones.scored: {tone!r} is no skin tone; wanted {', '.join(TYPES + GROUPS)}"
+        if tone not in TONES:
+            yield f"tones.scored: {tone!r} is no skin tone; wanted {', '.join(TONES)}"
             return
     if not scored:
         yield "tones.scored: empty, wanted at least one tone"
         return
-    if len({tone in TYPES for tone in scored}) > 1:
-        yield "tones.scored: types and groups are mixed; wanted one of the two kinds"
+    kind = tones_like(scored[0])
+    if not set(scored) <= set(kind):
+        yield "tones.scored: types and groups, or two scales, are mixed; wanted one kind"
     elif list(scored) != sorted(set(scored), key=tone_index):
         yield "tones.scored: wanted each tone once, from light to dark"
-    kind = TYPES if scored[0] in TYPES else GROUPS
     for tone in file.tones.not_scored:
         if tone not in kind or tone in scored:
             wanted = ", ".join(t for t in kind if t not in scored) or "none"
             yield f"tones.not_scored: {tone!r} is no tone left by tones.scored; left are {wanted}"
     for tone in _split_tones(file.split):
-        if tone not in TYPES + GROUPS:
-            yield f"split: {tone!r} is no skin tone; wanted {', '.join(TYPES + GROUPS)}"
+        if tone not in TONES:
+            yield f"split: {tone!r} is no skin tone; wanted {', '.join(TONES)}"
 
 
 def _split_tones(rule: SplitRule) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ from tonegap.arrays import IntArray
 from tonegap.errors import StoreError
 from tonegap.files import digest_of
 from tonegap.formats.record import DataId
-from tonegap.tones import GROUPS, TYPES
+from tonegap.tones import TONES
 
 COLUMNS = ("partition", "image_id", "label", "tone", "unit")
 PARTITIONS = ("validation", "test")
@@ -110,7 +110,7 @@ def _decoded(rows: Iterable[list[str]]) -> TaskTruth:
         name, image_id, label, tone, unit = row
         if name not in parts or not image_id or not label or image_id in seen:
             raise ValueError(f"line {number}: wanted a partition, an id that stands once, a label")
-        if tone and tone not in (*TYPES, *GROUPS):
+        if tone and tone not in TONES:
             raise ValueError(f"line {number}: {tone[:20]!a} is no tone")
         if not _UNIT.fullmatch(unit) or number > MAX_IMAGES:
             raise ValueError(

@@ -43,7 +43,11 @@ SELECTION_CHOICE = {
     "last": "the last one",
     "test-oracle": "picked on test images (never ranked)",
 }
-AXIS_LABEL = {"types": "Fitzpatrick types", "groups": "tone groups"}
+AXIS_LABEL = {
+    "types": "Fitzpatrick types",
+    "groups": "tone groups",
+    "monk": "tones of the Monk scale",
+}
 
 
 def metric_label(name: str) -> str:

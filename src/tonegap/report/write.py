@@ -18,7 +18,7 @@ from tonegap.report.pages.html import render_html
 from tonegap.report.pages.method_write import card_files
 from tonegap.report.pages.pairs_page import compare_files
 from tonegap.report.pages.papers_page import paper_files, paper_lines
-from tonegap.report.pages.quality_write import sheet_files
+from tonegap.report.pages.quality_write import remove_unlisted, sheet_files
 from tonegap.results.answers import Answers
 from tonegap.results.board import Leaderboard
 from tonegap.results.leaderboard import leaderboard
@@ -64,6 +64,7 @@ def write_board(board: Leaderboard, out_dir: Path, source: ResultSource | None =
     for export in TABLES:
         for path, pieces in export(board, source):
             write_pieces(out_dir / path, pieces)
+    remove_unlisted(board.sheets, out_dir)
     _write_all(sheet_files(board.sheets, board.settings, with_cards=source is not None), out_dir)
     if source is not None:
         others = [file for export in BESIDE for file in export(board, source)]

@@ -18,7 +18,7 @@ from tonegap.store.read import SuiteRun
 from tonegap.store.seals import read_sealed
 
 FOLDER = "quality"
-_SHORT = 8
+SHORT = 8  # characters of a sheet's key in the name of its pages
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +109,7 @@ def read_sheet(store: Path, key: str) -> SetSheet:
     }
     method = sheet.set.plugin.rpartition("/")[2]
     task = sheet.set.task.replace("/", "-")
-    page = f"{method}-{task}-seed{sheet.set.seed}-{key[:_SHORT]}"
+    page = f"{method}-{task}-seed{sheet.set.seed}-{key[:SHORT]}"
     return SetSheet(method, (), sheet.set.task, sheet.set.seed, key, sheet, pictures, page)
 
 

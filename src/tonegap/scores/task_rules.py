@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tonegap.scores.rules import ScoringRules
-from tonegap.tones import GROUPS, TYPES, tone_group
+from tonegap.tones import COARSE, FINE, tone_group
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +28,11 @@ def tone_axes(
 ) -> list[tuple[str, tuple[str | None, ...], tuple[str, ...]]]:
     """The axes a test set can be scored on: (name, tone of each image, tones expected).
 
-    Six types pool into three groups; groups cannot be split further.
+    Types, or the tones of the Monk scale, pool into three groups; groups cannot be split further.
     """
     groups = tuple(tone_group(tone) if tone else None for tone in tones)
-    expected = tuple(g for g in GROUPS if g in {tone_group(tone) for tone in scored})
+    expected = tuple(g for g in COARSE if g in {tone_group(tone) for tone in scored})
     axes = [("groups", groups, expected)]
-    if all(tone in TYPES for tone in scored):
+    if all(tone in FINE for tone in scored):
         axes.insert(0, ("types", tuple(tones), tuple(scored)))
     return axes

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from tonegap.errors import BadPredictions, BadRequest
 from tonegap.scores.reading import as_text, printable, read_table, refuse
-from tonegap.tones import GROUPS, TYPES, parse_tone, tone_group
+from tonegap.tones import COARSE, FINE, parse_tone, tone_group, tones_like
 
 _COLUMNS = ("image_id", "label", "tone")
 
@@ -70,7 +70,7 @@ def tones_as(tones: Sequence[str | None], axis: str | None) -> tuple[str | None,
     """
     if axis == "groups":
         return pool_tones(tones)
-    if axis == "types" and any(tone in GROUPS for tone in tones):
+    if axis == "types" and any(tone in COARSE for tone in tones):
         raise BadRequest("the truth has tone groups, and skin types do not follow from them")
     return tuple(tones)
 
@@ -101,15 +101,19 @@ def tones_of(column: pa.ChunkedArray, ids: Sequence[str], where: str) -> tuple[s
         where,
         "cells that are no skin tone",
         bad,
-        "wanted 1 to 6, I to VI, a group such as V-VI, or an empty cell where it is unknown",
+        "wanted 1 to 6, I to VI, M1 to M10, a group such as V-VI, or an empty cell where it is unknown",
     )
     _check_one_axis(tones, where)
     return tuple(tones)
 
 
 def _check_one_axis(tones: Sequence[str | None], where: str) -> None:
-    n_types = sum(tone in TYPES for tone in tones)
-    n_groups = sum(tone in GROUPS for tone in tones)
+    if len({tones_like(tone)[0][0] for tone in tones if tone}) > 1:
+        raise BadPredictions(
+            f"{where}: mixes Fitzpatrick and Monk tones; write one of the two for all images"
+        )
+    n_types = sum(tone in FINE for tone in tones)
+    n_groups = sum(tone in COARSE for tone in tones)
     if n_types and n_groups:
         raise BadPredictions(
             f"{where}: mixes skin types ({n_types:,} rows) and tone groups ({n_groups:,} rows); "

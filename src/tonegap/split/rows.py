@@ -13,7 +13,7 @@ from tonegap.declared.task import Task
 from tonegap.errors import BadSplit
 from tonegap.split.grouped import components
 from tonegap.split.labels import doubled, is_label, misspelt
-from tonegap.tones import GROUPS, tone_group
+from tonegap.tones import COARSE, tone_group
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ def axis_tones(task: Task, metadata: Metadata) -> tuple[str | None, ...]:
             f"({metadata.schema}) has: {known}"
         )
     tones = metadata.tones[task.tone_axis]
-    if task.scored_tones[0] not in GROUPS:
+    if task.scored_tones[0] not in COARSE:
         return tones
     return tuple(None if tone is None else tone_group(tone) for tone in tones)
 

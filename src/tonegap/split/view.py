@@ -17,7 +17,7 @@ from tonegap.files import sha256_lines
 from tonegap.formats.record import DataId, Leaks
 from tonegap.formats.truth import PartTruth, TaskTruth
 from tonegap.split.leaks import split_lines
-from tonegap.tones import GROUPS, TYPES
+from tonegap.tones import GROUPS, MONK, MONK_GROUPS, TYPES
 
 
 @dataclass(frozen=True)
@@ -167,8 +167,10 @@ class TaskView:
 
         Training may hold others than the scored ones, and a task may score groups of types.
         """
-        named = {tone for rows in self.partitions.values() for tone in rows.tones}
-        return TYPES if named.union(self.tones).intersection(TYPES) else GROUPS
+        named = {tone for rows in self.partitions.values() for tone in rows.tones}.union(self.tones)
+        return next(
+            (kind for kind in (TYPES, MONK, GROUPS, MONK_GROUPS) if named & set(kind)), GROUPS
+        )
 
     @property
     def partitions(self) -> dict[str, PartitionImages]:

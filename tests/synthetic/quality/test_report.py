@@ -86,6 +86,24 @@ def test_the_same_sheets_give_the_same_pages(quality, report):
     assert contents(report / "quality") == before
 
 
+def test_a_suite_on_the_monk_scale_is_scored_and_says_that_its_sheets_know_none(quality):
+    root = quality.rooms.root / "benchmarks/clinic"
+    for path, old, new in (
+        (root / "dataset.toml", "[tones.tone]", '[tones.tone]\nscale = "monk"\nwords = { I = "M2", VI = "M9" }'),
+        (root / "tasks/two.toml", '["I", "VI"]', '["M2", "M9"]'),
+    ):  # fmt: skip
+        path.write_text(path.read_text().replace(old, new))
+    plan, tally = quality()
+    assert tally.failures == ()
+    page = publish_suite(quality.rooms.root, quality.store.folder, plan.matrix)
+    (record,) = (quality.store.folder / "records").glob("*.json")
+    assert json.loads(record.read_text())["tones"] == ["M2", "M9"]
+    assert "tones of the Monk scale" in page.read_text()
+    share = quality.sheet(plan).real_tones.same_group
+    assert (share.value, share.n) == (None, 0)
+    assert "tones here are of another scale" in share.reason
+
+
 def test_another_sheet_makes_the_report_anew(quality, report):
     before = (report / "index.html").read_text()
     quality.extractor("import sys\nsys.exit('no such weights')\n")
@@ -93,6 +111,21 @@ def test_another_sheet_makes_the_report_anew(quality, report):
     page = publish_suite(quality.rooms.root, quality.store.folder, plan.matrix)
     assert page.read_text() != before
     assert "no such weights" in page.read_text()
+
+
+def test_pages_that_a_report_no_longer_lists_are_removed_and_nothing_else(quality, report):
+    folder = report / "quality"
+    (json_of,) = folder.glob("*.json")
+    (folder / "mine.json").write_text('{"schema": "tonegap/quality@1", "key": "0123456789"}')
+    (folder / f"{json_of.stem}-notes.txt").write_text("mine")
+    before = contents(folder)
+    quality.extractor("import sys\nsys.exit('no such weights')\n")
+    plan, _ = quality()
+    publish_suite(quality.rooms.root, quality.store.folder, plan.matrix)
+    left = {path.relative_to(folder).as_posix() for path in contents(folder).keys() & before.keys()}
+    assert left == {"mine.json", f"{json_of.stem}-notes.txt"}
+    assert len(list(folder.glob("*.html"))) == 1
+    assert not (folder / json_of.stem).exists()
 
 
 def test_a_set_without_a_sheet_is_listed_with_that_as_its_reason(quality):

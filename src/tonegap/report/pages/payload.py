@@ -25,6 +25,7 @@ from tonegap.report.phrases import (
 )
 from tonegap.results.model import Axis, Difference, LeaderboardTable, Mean, Row, View
 from tonegap.scores.tables import metric_named
+from tonegap.tones import MONK
 
 _MANY_ROWS = 200
 
@@ -157,7 +158,7 @@ def _axis(axis: Axis, table: LeaderboardTable) -> dict[str, object]:
     view = (table.ranked[0], axis.name, per_tone)
     return {
         "name": axis.name,
-        "label": AXIS_LABEL.get(axis.name, axis.name),
+        "label": AXIS_LABEL.get("monk" if set(axis.tones) & set(MONK) else axis.name, axis.name),
         "tones": axis.tones,
         "colours": [tone_colour(tone) for tone in axis.tones],
         "n": [n_of_tone(table, view, i) for i in range(len(axis.tones))],

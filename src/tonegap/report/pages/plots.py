@@ -23,7 +23,7 @@ from tonegap.report.pages.charts import (
 )
 from tonegap.report.phrases import UNDEFINED, metric_label, percent, spread
 from tonegap.results.model import LeaderboardTable, Mean, Row
-from tonegap.tones import TYPES, tone_index
+from tonegap.tones import GROUPS, tone_index, tones_like
 
 PANEL = Size(260, 176)
 
@@ -38,7 +38,8 @@ class Curve:
 
 def tone_colour(tone: str) -> int:
     """Which of the page's six tone colours a tone has, 1 (light) to 6; a group its darker type's."""
-    return tone_index(tone) + 1 if tone in TYPES else 2 * tone_index(tone) + 2
+    n = len(tones_like(tone))
+    return 2 * tone_index(tone) + 2 if n == len(GROUPS) else 1 + 6 * tone_index(tone) // n
 
 
 def panel_scale(table: LeaderboardTable) -> Scale:

@@ -1,15 +1,20 @@
 """Quality sheets as pages: self-contained HTML, Markdown with its pictures, JSON."""
 
 import base64
+import json
 from collections.abc import Sequence
+from pathlib import Path
 
+from tonegap.errors import StoreError
 from tonegap.formats.quality_sheet import encode_sheet
 from tonegap.report.pages.html import render_template
 from tonegap.report.quality_tables import QualityPage, markdown_table, quality_page
-from tonegap.results.quality import FOLDER, SetSheet
+from tonegap.results.quality import FOLDER, SHORT, SetSheet
 from tonegap.results.settings import LeaderboardSettings
+from tonegap.run.sheet_maker import CONTACT, NEAREST
 
 TEMPLATE = "quality.html.j2"
+CARD = "README.md"
 
 
 def sheet_files(
@@ -35,6 +40,41 @@ def sheet_files(
         card = f"{made.page}/README.md" if with_cards else ""
         files[f"{name}.html"] = render_sheet_html(page, settings, report, card).encode()
     return files
+
+
+def remove_unlisted(sheets: Sequence[SetSheet], out_dir: Path) -> None:
+    """Removes the pages of sheets that a report in this folder once wrote and that are not among these.
+
+    A page is known by its JSON: a sheet whose key the file's name ends with. Anything else in the folder stays. Raises
+    StoreError for what cannot be removed.
+    """
+    listed = {made.page for made in sheets}
+    for path in sorted((out_dir / FOLDER).glob("*.json")):
+        if path.stem in listed or not _is_sheet(path):
+            continue
+        name = path.with_suffix("")
+        pictures = [name.with_name(f"{name.name}-{picture}") for picture in (CONTACT, NEAREST)]
+        files = (*pictures, name / CARD, name.with_suffix(".html"), name.with_suffix(".md"), path)
+        try:
+            for file in files:
+                file.unlink(missing_ok=True)
+            if name.is_dir() and not any(name.iterdir()):
+                name.rmdir()
+        except OSError as e:
+            raise StoreError(
+                f"{path}: a sheet of an earlier report; cannot be removed: {e.strerror}"
+            ) from None
+
+
+def _is_sheet(path: Path) -> bool:
+    """Whether a report wrote this file as a sheet's JSON, of this version's form or an earlier one's."""
+    try:
+        said = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return False
+    if not isinstance(said, dict) or not str(said.get("schema")).startswith("tonegap/quality@"):
+        return False
+    return path.stem.endswith(f"-{str(said.get('key'))[:SHORT]}")
 
 
 def render_sheet_html(

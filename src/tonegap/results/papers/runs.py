@@ -14,7 +14,7 @@ from tonegap.results.papers.tables import SCALE, unit_of
 from tonegap.results.papers.verdict import Reproduced
 from tonegap.scores.evidence.entries import EntryEvidence, EvidenceRequest, entry_evidence
 from tonegap.scores.evidence.images import TestAnswers
-from tonegap.tones import GROUPS, TYPES, tone_group
+from tonegap.tones import COARSE, FINE, tone_group
 
 _NO_FILE = ("", "none")
 
@@ -37,7 +37,7 @@ def answered(table: PaperTable, row: PaperRow, runs: Sequence[Run]) -> list[Repr
     found = [_value(column, row, records, table) for column in table.columns]
     if why_not:
         return [Reproduced(c.value, verdict="not comparable", why=why_not) for c in found]
-    evidence = _evidence(runs, {column.tone in GROUPS for column in table.columns})
+    evidence = _evidence(runs, {column.tone in COARSE for column in table.columns})
     pairs = zip(found, table.columns, strict=True)
     return [_with_interval(cell, column, table, evidence) for cell, column in pairs]
 
@@ -126,8 +126,8 @@ def _evidence(runs: Sequence[Run], by_group: Iterable[bool]) -> dict[bool, Entry
     found = {}
     for grouped in by_group:
         tones, seeds = record.tones, answers
-        if grouped and tones[0] in TYPES:
-            tones = tuple(g for g in GROUPS if g in {tone_group(tone) for tone in tones})
+        if grouped and tones[0] in FINE:
+            tones = tuple(g for g in COARSE if g in {tone_group(tone) for tone in tones})
             seeds = [_grouped(seed) for seed in answers]
         asked = EvidenceRequest(record.positive, tones, record.primary_metric)
         found[grouped] = entry_evidence(seeds, asked)
@@ -142,7 +142,7 @@ def _grouped(answers: TestAnswers) -> TestAnswers:
 def _with_interval(
     cell: Reproduced, column: PaperColumn, table: PaperTable, evidence: Mapping[bool, EntryEvidence]
 ) -> Reproduced:
-    of_axis = evidence.get(column.tone in GROUPS)
+    of_axis = evidence.get(column.tone in COARSE)
     interval = of_axis and of_axis.network_intervals.get((column.metric, column.tone))
     if cell.value is None or not interval:
         return cell

@@ -7,7 +7,7 @@ from statistics import median
 from tonegap.formats.quality_sheet import Agreement, Share, ToneTable
 from tonegap.scores.evidence.shares import wilson
 from tonegap.synthetic.quality.skin import Skin
-from tonegap.tones import GROUPS, TYPES, tone_group
+from tonegap.tones import GROUPS, SCALES, TYPES, tone_group
 
 NOT_MEASURABLE = "not measurable"
 _NONE_ASKED = "no image has a tone that was asked for"
@@ -20,7 +20,12 @@ def tone_table(asked: Sequence[str | None], shown: Sequence[Skin]) -> ToneTable:
     `asked` are types or groups (None: none was asked for; such an image is counted and left out). An image whose skin
     cannot be measured has a column of its own and is in no share.
     """
-    told = [(a, skin.type) for a, skin in zip(asked, shown, strict=True) if a is not None]
+    angled = SCALES["fitzpatrick"]
+    told = [
+        (a, skin.type)
+        for a, skin in zip(asked, shown, strict=True)
+        if a is not None and a in angled
+    ]
     axis = TYPES if any(a in TYPES for a, _ in told) else GROUPS
     rows = tuple(tone for tone in axis if any(a == tone for a, _ in told))
     columns = (*axis, NOT_MEASURABLE)
@@ -30,6 +35,8 @@ def tone_table(asked: Sequence[str | None], shown: Sequence[Skin]) -> ToneTable:
         counts[tone][column or NOT_MEASURABLE] += 1
     pairs = [(a, m) for a, m in told if m is not None]
     reason = "the skin of no image can be measured" if told else _NONE_ASKED
+    if not told and any(asked):
+        reason = "the classes of the angle are those of Fitzpatrick types, and tones here are of another scale"
     return ToneTable(
         asked=rows,
         measured=columns,
