@@ -15,13 +15,14 @@ from tonegap.numerics import Numerics
 from tonegap.store.layout import AUDITS, INDEX
 
 if TYPE_CHECKING:
+    from tonegap.engines.base import Engine
     from tonegap.plan.prepare import Request
     from tonegap.store.store import Store
 
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """What was typed; `roots` as `NAME=DIR` or `DIR`, `gpus` as indices."""
+    """What was typed; `roots` as `NAME=DIR` or `DIR`, `gpus` as names."""
 
     suite_root: Path | None
     store: Path | None
@@ -58,10 +59,18 @@ _OPTIONS = (
         metavar="[DATASET=]DIR",
         help="Where your download of a data set lies; may be repeated.",
     ),
-    click.option("--engine", default="local", show_default=True, help="Where stages run."),
+    click.option(
+        "--engine",
+        default="local",
+        show_default=True,
+        help="What stages run in: local (processes) or docker (containers, Docker or Podman).",
+    ),
     click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True),
     click.option(
-        "--gpus", default="0", show_default=True, help="Device slots for --device cuda: 0,1,…"
+        "--gpus",
+        default="0",
+        show_default=True,
+        help="For --device cuda: indices, names (GPU-…, MIG-…), or all; a stage gets one.",
     ),
     click.option(
         "--jobs",
@@ -157,14 +166,15 @@ def open_request(suite_name: str, options: RunOptions, cache: Path | None = None
     suite = with_numerics(suite, options.numerics)
     store, overlay = _open_store(options.store or root / "runs", options.verify, cache)
     wanted = tuple(dict.fromkeys(task.split("/")[0] for task in suite.file.tasks))
+    engine = open_engine(options.engine, root, suite_name)
     return Request(
         root=root,
         suite=suite,
         store=store,
-        engine=open_engine(options.engine, root, suite_name),
+        engine=engine,
         roots=parse_roots(options.roots, wanted),
         device=options.device,
-        jobs=options.jobs or _default_jobs(options),
+        jobs=options.jobs or _default_jobs(options, engine),
         allow_missing=options.allow_missing,
         cache=overlay,
     )
@@ -212,15 +222,25 @@ def parse_roots(given: tuple[str, ...], wanted: tuple[str, ...]) -> dict[str, Pa
     return found
 
 
-def parse_gpus(options: RunOptions) -> tuple[int, ...]:
-    """Device slots of a run: indices of GPUs, none on the CPU. Raises BadRequest."""
+def parse_gpus(options: RunOptions, engine: "Engine") -> tuple[str, ...]:
+    """The GPUs of a run by name, none on the CPU; `all` are those the engine has. Raises BadRequest."""
+    from tonegap.engines.gpus import GPU_NAME
+
     if options.device != "cuda":
         return ()
-    try:
-        return tuple(dict.fromkeys(int(index) for index in options.gpus.split(",")))
-    except ValueError:
-        raise BadRequest(f"--gpus: found {options.gpus!r}, wanted indices like 0,1") from None
+    if options.gpus == "all":
+        found = engine.gpus()
+        if not found:
+            raise BadRequest(f"--gpus: found 'all', and the {engine.name} engine sees no GPU here")
+        return found
+    names = tuple(dict.fromkeys(options.gpus.split(",")))
+    for name in names:
+        if not GPU_NAME.fullmatch(name):
+            raise BadRequest(
+                f"--gpus: found {name!r}, wanted indices like 0,1, names like GPU-… or MIG-…, or all"
+            )
+    return names
 
 
-def _default_jobs(options: RunOptions) -> int:
-    return len(parse_gpus(options)) or len(os.sched_getaffinity(0))
+def _default_jobs(options: RunOptions, engine: "Engine") -> int:
+    return len(parse_gpus(options, engine)) or len(os.sched_getaffinity(0))
