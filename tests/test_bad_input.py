@@ -462,9 +462,9 @@ def an_unknown_engine(place):
     return place.run("--engine", "podmann")
 
 
-@case("--gpus: found 'all', wanted indices like 0,1")
-def gpus_that_are_no_indices(place):
-    return place.run("--device", "cuda", "--gpus", "all")
+@case("--gpus: found 'first', wanted indices like 0,1, names like GPU-… or MIG-…, or all")
+def gpus_that_are_no_names(place):
+    return place.run("--device", "cuda", "--gpus", "first")
 
 
 @case("'Plain' is no name for a baseline; wanted lower-case words joined by hyphens")

@@ -6,7 +6,6 @@ from tonegap.declared.suite import Limits
 from tonegap.engines.docker.container import scratch_mib
 from tonegap.engines.docker.daemon import daemon_of
 from tonegap.engines.docker.folders import stage_user
-from tonegap.engines.docker.gpu import device_requests, probed
 from tonegap.engines.docker.image import stage_image
 from tonegap.engines.ending import judge
 from tonegap.formats.image_lock import BoundEnvironment, LockedImage
@@ -109,9 +108,3 @@ class TestEndings:
 def test_temporary_files_get_half_of_the_memory():
     assert scratch_mib(4096) == 2048
     assert scratch_mib(1) == 1
-
-
-def test_a_command_is_left_as_it_is_where_no_gpu_is_asked_for():
-    assert probed(["python", "train.py"], None) == ["python", "train.py"]
-    assert device_requests(None) == []
-    assert device_requests(2)[0]["DeviceIDs"] == ["2"]

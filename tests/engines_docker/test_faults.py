@@ -112,7 +112,7 @@ class TestNotThere:
         assert result.cause == "ok"
 
     def test_a_gpu_that_is_not_there_is_an_error_and_never_the_cpu(self, engine, work):
-        result = engine.run(work.spec("ok", gpu=0))
+        result = engine.run(work.spec("ok", gpu="0"))
         assert result.cause == "engine-error"
         assert list(work.out.iterdir()) == []
 

@@ -86,6 +86,11 @@ def progress(done: int, total: int) -> None:
     _to_log(f"tonegap-progress {done} {total}")
 
 
+def tell_device(text: str) -> None:
+    """Tells whoever watches the stage which GPU it computes on; it stands in the record."""
+    _to_log(f"tonegap-device {text}")
+
+
 def say(text: str) -> None:
     """A line for the stage's log, at once: a stage that is killed should have told what it did."""
     sys.stdout.write(f"{text}\n")

@@ -10,7 +10,7 @@ import random
 import numpy as np
 import torch
 
-from tonegap_kit.command import Stage
+from tonegap_kit.command import Stage, tell_device
 from tonegap_kit.errors import StageError
 from tonegap_kit.portable import be_portable
 
@@ -29,7 +29,11 @@ def make_deterministic(stage: Stage) -> torch.device:
     torch.backends.cudnn.allow_tf32 = False
     torch.backends.cuda.matmul.allow_tf32 = False
     seed_everything(stage.seed_of("torch"))
-    return device_of(stage.job.device)
+    device = device_of(stage.job.device)
+    if device.type == "cuda":
+        found = torch.cuda.get_device_properties(device)
+        tell_device(f"GPU-{found.uuid} {found.name}, CUDA {torch.version.cuda}")
+    return device
 
 
 def device_of(name: str) -> torch.device:

@@ -16,6 +16,7 @@ from tonegap.numerics import Numerics
 from tonegap.store.layout import AUDITS, INDEX
 
 if TYPE_CHECKING:
+    from tonegap.engines.base import Engine
     from tonegap.plan.prepare import Request
     from tonegap.split.exclude import IdList
     from tonegap.store.store import Store
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """What was typed; `roots` as `NAME=DIR` or `DIR`, `gpus` as indices."""
+    """What was typed; `roots` as `NAME=DIR` or `DIR`, `gpus` as names."""
 
     suite_root: Path | None
     store: Path | None
@@ -63,10 +64,18 @@ _OPTIONS = (
         metavar="[DATASET=]DIR",
         help="Where your download of a data set lies; may be repeated.",
     ),
-    click.option("--engine", default="local", show_default=True, help="Where stages run."),
+    click.option(
+        "--engine",
+        default="local",
+        show_default=True,
+        help="What stages run in: local (processes) or docker (containers, Docker or Podman).",
+    ),
     click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True),
     click.option(
-        "--gpus", default="0", show_default=True, help="Device slots for --device cuda: 0,1,…"
+        "--gpus",
+        default="0",
+        show_default=True,
+        help="For --device cuda: indices, names (GPU-…, MIG-…), or all; a stage gets one.",
     ),
     click.option(
         "--jobs",
@@ -177,7 +186,6 @@ def open_request(suite_name: str, options: RunOptions, cache: Path | None = None
     from tonegap.plan.prepare import Request
 
     root = find_root(options.suite_root)
-    _check_device(options)
     declared = read_suite(root, suite_name)
     suite = with_entries(declared, options.methods, options.baselines)
     suite = with_parameters(suite, options.settings)
@@ -188,32 +196,35 @@ def open_request(suite_name: str, options: RunOptions, cache: Path | None = None
     excluded = read_lists(root, options.exclude, wanted)
     lists = [(ids.path.name, ids.sha256) for of in excluded.values() for ids in of]
     suite = with_exclusions(suite, lists)
+    engine = open_engine(options.engine, root, suite_name)
+    _check_device(options, engine)
     store, overlay = _open_store(options.store or root / "runs", options.verify, cache)
     return Request(
         root=root,
         suite=suite,
         store=store,
-        engine=open_engine(options.engine, root, suite_name),
+        engine=engine,
         roots=parse_roots(options.roots, wanted),
         device=options.device,
-        jobs=options.jobs or _default_jobs(options),
+        jobs=options.jobs or _default_jobs(options, engine),
         allow_missing=options.allow_missing,
         cache=overlay,
         excluded=excluded,
     )
 
 
-def _check_device(options: RunOptions) -> None:
-    """Raises BadRequest for GPUs that this machine does not have; an engine elsewhere has its own."""
-    if options.device != "cuda" or options.engine != "local":
-        return
-    there = sorted(path.name.removeprefix("nvidia") for path in Path("/dev").glob("nvidia[0-9]*"))
-    missing = [str(gpu) for gpu in parse_gpus(options) if str(gpu) not in there]
-    if missing and not Path("/dev/dxg").exists():  # where Windows lends its GPU
+def _check_device(options: RunOptions, engine: "Engine") -> None:
+    """Raises BadRequest for GPUs that this machine does not have; a container engine may be elsewhere."""
+    if options.device != "cuda" or options.engine != "local" or Path("/dev/dxg").exists():
+        return  # /dev/dxg: where Windows lends its GPU
+    there = engine.gpus()
+    asked = () if options.gpus == "all" else parse_gpus(options, engine)
+    missing = [gpu for gpu in asked if gpu.isdecimal() and gpu not in there]
+    if missing or not there:
         found = f"GPU {', '.join(there)}" if there else "no GPU"
         raise BadRequest(
-            f"--device cuda: wanted GPU {', '.join(missing)}, this machine has {found} (see `tonegap doctor`); "
-            "leave --device out to run on the CPU"
+            f"--device cuda: wanted GPU {', '.join(missing or asked) or 'all'}, this machine has {found} (see "
+            "`tonegap doctor`); leave --device out to run on the CPU"
         )
 
 
@@ -279,15 +290,25 @@ def _of_dataset(option: str, text: str, wanted: tuple[str, ...]) -> tuple[str, P
     return name, Path(path).expanduser()
 
 
-def parse_gpus(options: RunOptions) -> tuple[int, ...]:
-    """Device slots of a run: indices of GPUs, none on the CPU. Raises BadRequest."""
+def parse_gpus(options: RunOptions, engine: "Engine") -> tuple[str, ...]:
+    """The GPUs of a run by name, none on the CPU; `all` are those the engine has. Raises BadRequest."""
+    from tonegap.engines.gpus import GPU_NAME
+
     if options.device != "cuda":
         return ()
-    try:
-        return tuple(dict.fromkeys(int(index) for index in options.gpus.split(",")))
-    except ValueError:
-        raise BadRequest(f"--gpus: found {options.gpus!r}, wanted indices like 0,1") from None
+    if options.gpus == "all":
+        found = engine.gpus()
+        if not found:
+            raise BadRequest(f"--gpus: found 'all', and the {engine.name} engine sees no GPU here")
+        return found
+    names = tuple(dict.fromkeys(options.gpus.split(",")))
+    for name in names:
+        if not GPU_NAME.fullmatch(name):
+            raise BadRequest(
+                f"--gpus: found {name!r}, wanted indices like 0,1, names like GPU-… or MIG-…, or all"
+            )
+    return names
 
 
-def _default_jobs(options: RunOptions) -> int:
-    return len(parse_gpus(options)) or len(os.sched_getaffinity(0))
+def _default_jobs(options: RunOptions, engine: "Engine") -> int:
+    return len(parse_gpus(options, engine)) or len(os.sched_getaffinity(0))

@@ -207,7 +207,7 @@ def _workplace(request: "Request", options: RunOptions) -> "Workplace":
         engine=request.engine,
         limits=request.suite.file.limits,
         jobs=request.jobs,
-        gpus=parse_gpus(options),
+        gpus=parse_gpus(options, request.engine),
         progress=open_progress(options.progress),
         keep=options.keep,
     )

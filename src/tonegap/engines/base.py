@@ -8,6 +8,7 @@ from typing import Literal, Protocol
 
 from tonegap.declared.plugin import Plugin
 from tonegap.declared.suite import Limits
+from tonegap.engines.gpus import host_gpus
 from tonegap.formats.record import Isolation
 from tonegap.numerics import Numerics
 
@@ -36,7 +37,8 @@ class Environment:
 class RunSpec:
     """One stage to run: its plug-in, folders (`/in`, `/out`, `TMPDIR`), log file, limits, device.
 
-    `gpu` is the index of the device it was given (None: CPU). `cancelled` is set when the run is being stopped.
+    `gpu` names the device it was given (None: CPU), see `gpus.py`; `on_device` gets what a stage says of it.
+    `cancelled` is set when the run is being stopped.
     `numerics` decides between kernels; see `tonegap.numerics`.
     """
 
@@ -48,9 +50,10 @@ class RunSpec:
     log: Path
     limits: Limits
     threads: int
-    gpu: int | None
+    gpu: str | None
     cancelled: Event
     on_progress: Callable[[int, int], None] = field(default=lambda _done, _total: None)
+    on_device: Callable[[str], None] = field(default=lambda _text: None)
     numerics: Numerics = "native"
 
 
@@ -77,6 +80,10 @@ class Engine(Protocol):
         Ends what dead processes left running for that store. Raises EngineError where no stage
         could run, or an image is not what it should be.
         """
+
+    def gpus(self) -> tuple[str, ...]:
+        """Names of all GPUs that stages here could be given."""
+        return host_gpus()
 
     def environment(self, plugin: Plugin) -> Environment:
         """What the plug-in's stages run in. Raises EngineError where that is not to be had."""

@@ -116,7 +116,7 @@ def _wanted(spec: RunSpec, kind: Kind) -> str:
 
 def _variables(spec: RunSpec, seen: Mounts) -> dict[str, str]:
     """The whole environment of a stage: of the caller's own, where programs and libraries are."""
-    device = "" if spec.gpu is None else str(spec.gpu)
+    device = spec.gpu or ""
     variables = stage_variables(spec.threads, str(seen.tmp_dir), device, spec.numerics)
     variables["PATH"] = os.environ.get("PATH", os.defpath)
     variables["PYTHONPATH"] = str(seen.kit)

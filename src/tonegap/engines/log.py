@@ -19,6 +19,7 @@ CHUNK = 1 << 16
 _TAIL = 1 << 13
 _MOST_STEPS = 100  # progress lines of one chunk that are told: a flood of them must cost nothing
 _WORD = b"tonegap-progress "
+_DEVICE = re.compile(rb"^tonegap-device ([ -~]{1,200})\n", re.MULTILINE)
 _PROGRESS = re.compile(rb"^tonegap-progress (\d{1,9}) (\d{1,9})[ \r]*\n", re.MULTILINE)
 
 
@@ -56,6 +57,8 @@ class LogPump:
             for done, total in _PROGRESS.findall(text)[-_MOST_STEPS:]:
                 self._spec.on_progress(int(done), int(total))
             text = _PROGRESS.sub(b"", text)
+        if told := _DEVICE.search(text):
+            self._spec.on_device(told[1].decode("ascii").strip())
         self._tail = (self._tail + text)[-_TAIL:]
         if self._room > 0:
             _write(log, text[: self._room])

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from tonegap.engines.gpus import host_gpus, identities
+
 Kind = Literal["bubblewrap", "unshare", "none"]
 
 _SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
@@ -82,7 +84,7 @@ def _shared_memory(limit_mib: int) -> list[str]:
     return [*_NO_MOUNTS, "--size", str(size), "--tmpfs", "/dev/shm"]
 
 
-def sandbox_argv(kind: Kind, mounts: Mounts, gpu: int | None, memory_mib: int) -> list[str]:
+def sandbox_argv(kind: Kind, mounts: Mounts, gpu: str | None, memory_mib: int) -> list[str]:
     """The words to put before a stage's command; inside, paths are those of `inside`."""
     if kind == "unshare":
         return ["unshare", "--net", "--"]
@@ -104,7 +106,10 @@ def sandbox_argv(kind: Kind, mounts: Mounts, gpu: int | None, memory_mib: int) -
         argv += ["--ro-bind", prefix, prefix]
     if gpu is not None:
         argv += ["--ro-bind-try", "/sys", "/sys"]
-        for device in (f"nvidia{gpu}", *_GPU_DEVICES):
+        # By index that device alone; of a slice of one only the driver knows which it is.
+        index = identities().get(gpu, gpu)
+        nodes = [index] if index.isdigit() else host_gpus()
+        for device in (*(f"nvidia{node}" for node in nodes), *_GPU_DEVICES):
             argv += ["--dev-bind-try", f"/dev/{device}", f"/dev/{device}"]
     argv += ["--ro-bind", str(mounts.plugin), "/plugin", "--ro-bind", str(mounts.kit), "/kit"]
     argv += ["--ro-bind", str(mounts.in_dir), "/in", "--bind", str(mounts.out_dir), "/out"]

@@ -4,15 +4,15 @@ Two processes on one store never make the same stage at once: the lock dies with
 """
 
 import contextlib
-import queue
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from tonegap.declared.suite import Limits
 from tonegap.engines.base import Engine, RunResult, RunSpec
+from tonegap.engines.gpus import try_gpu
 from tonegap.errors import BadData, BadOutput, LeakFound, StoreError, ToneGapError
 from tonegap.files import write_atomic
 from tonegap.formats.lineage import FILE as LINEAGE
@@ -30,6 +30,7 @@ from tonegap.synthetic.quality.features import read_features
 from tonegap.untrusted import without_folders
 
 _RETRY_LOCK_S = 0.1
+_RETRY_GPU_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ class Workplace:
     engine: Engine
     limits: Limits
     jobs: int
-    gpus: tuple[int, ...]
+    gpus: tuple[str, ...]
     progress: RunProgress
     cancelled: threading.Event = field(default_factory=threading.Event)
     keep: bool = False
@@ -82,13 +83,10 @@ class StageRunner:
     """Runs stages for a workplace; its methods may be called from several threads."""
 
     def __init__(self, place: Workplace, plan: Plan | None = None) -> None:
-        """Takes the workplace's GPUs as slots; `plan` has the stages and what they are called."""
+        """`plan` has the stages and what they are called."""
         self._place = place
         self._stages: Mapping[str, PlannedStage] = plan.stages if plan else {}
         self._titles = stage_titles(plan) if plan else {}
-        self._gpus: queue.SimpleQueue[int] = queue.SimpleQueue()
-        for gpu in place.gpus:
-            self._gpus.put(gpu)
 
     def run(self, stage: PlannedStage) -> Outcome:
         """Runs a stage unless another process has, or is at it. Raises StoreError for a full disk."""
@@ -161,8 +159,9 @@ class StageRunner:
             out.mkdir()
             (folder / "tmp").mkdir()
             checkpoints.put_back(self._place.store, stage, folder, self._place.limits.output_mib)
+        said: list[str] = []
         with self._gpu(stage) as gpu:
-            result = self._place.engine.run(self._spec(folder, stage, gpu))
+            result = self._place.engine.run(self._spec(folder, stage, gpu, said.append))
         if result.cause != "ok":
             checkpoints.keep(self._place.store, folder)
             return result
@@ -176,7 +175,7 @@ class StageRunner:
         with self._place.store.writing():
             if _said_something(folder / "log.txt"):
                 (folder / "log.txt").replace(out / "log.txt")
-        self._place.store.commit_stage(out, self._mark(stage, result))
+        self._place.store.commit_stage(out, self._mark(stage, result, said))
         self._place.store.drop_log(stage.key)
         return result
 
@@ -197,7 +196,9 @@ class StageRunner:
         with self._place.store.writing():
             write_atomic(out / LINEAGE, encode_lineage(found))
 
-    def _spec(self, folder: Path, stage: PlannedStage, gpu: int | None) -> RunSpec:
+    def _spec(
+        self, folder: Path, stage: PlannedStage, gpu: str | None, on_device: Callable[[str], None]
+    ) -> RunSpec:
         progress = self._place.progress
         return RunSpec(
             plugin=stage.identity.plugin,
@@ -211,21 +212,27 @@ class StageRunner:
             gpu=gpu,
             cancelled=self._place.cancelled,
             on_progress=lambda done, total: progress.step(stage.key, done, total),
+            on_device=on_device,
             numerics=stage.numerics,
         )
 
     @contextlib.contextmanager
-    def _gpu(self, stage: PlannedStage) -> Iterator[int | None]:
+    def _gpu(self, stage: PlannedStage) -> Iterator[str | None]:
+        """A GPU of the workplace that no other stage of this machine uses; waits for one."""
         if stage.device != "cuda":
             yield None
             return
-        gpu = self._gpus.get()
-        try:
-            yield gpu
-        finally:
-            self._gpus.put(gpu)
+        while True:
+            for gpu in self._place.gpus:
+                with try_gpu(gpu) as mine:
+                    # A run that is being stopped waits for nobody: its engine ends the stage at once.
+                    if mine or self._place.cancelled.is_set():
+                        yield gpu
+                        return
+            self._place.cancelled.wait(_RETRY_GPU_S)
 
-    def _mark(self, stage: PlannedStage, result: RunResult) -> StageMark:
+    def _mark(self, stage: PlannedStage, result: RunResult, said: Sequence[str]) -> StageMark:
+        gpu = {"gpu": said[-1]} if said and stage.device == "cuda" else {}
         isolation = self._place.engine.isolation(self._place.limits)
         return StageMark(
             key=stage.key,
@@ -233,7 +240,7 @@ class StageRunner:
             plugin=stage.identity.plugin.label,
             ingredients=stage.ingredients,
             environment=stage.identity.environment.digest,
-            versions=stage.identity.environment.versions,
+            versions={**stage.identity.environment.versions, **gpu},
             seconds=result.seconds,
             cpu_seconds=result.cpu_seconds,
             peak_memory_mib=result.peak_memory_mib,

@@ -13,7 +13,7 @@ from docker.types import LogConfig, Mount, Ulimit
 from tonegap.engines.base import RunSpec
 from tonegap.engines.docker.daemon import Daemon
 from tonegap.engines.docker.folders import User
-from tonegap.engines.docker.gpu import device_requests, probed
+from tonegap.engines.docker.gpu import device_requests, gpu_variables, probed
 from tonegap.engines.docker.image import StageImage
 from tonegap.engines.variables import stage_variables
 from tonegap.errors import EngineError
@@ -55,7 +55,7 @@ def create(
         labels=_labels(spec, place),
         # The whole command is the entry point: an image's own would come before it.
         entrypoint=probed(argv, spec.gpu),
-        environment=_environment(spec),
+        environment=_environment(spec, place.daemon),
         hostname="stage",
         working_dir="/plugin",
         healthcheck={"test": ["NONE"]},
@@ -76,16 +76,16 @@ def create(
         nano_cpus=min(spec.threads, place.daemon.n_cpus) * _NANO,
         pids_limit=PROCESSES,
         ulimits=_ulimits((limits.output_mib + 1) * _MIB),
-        device_requests=device_requests(spec.gpu),
+        device_requests=device_requests(spec.gpu, place.daemon),
         # What the stage says is read as it is said; the engine keeps no second copy on its disk.
         log_config=LogConfig(type="none"),
     )
 
 
-def _environment(spec: RunSpec) -> dict[str, str]:
-    """The variables of a stage; the one GPU that it is given has the number 0 inside."""
-    device = "" if spec.gpu is None else "0"
-    return stage_variables(spec.threads, "/tmp", device, spec.numerics)
+def _environment(spec: RunSpec, daemon: Daemon) -> dict[str, str]:
+    """The variables of a stage."""
+    variables = stage_variables(spec.threads, "/tmp", "", spec.numerics)
+    return variables | gpu_variables(spec.gpu, daemon)
 
 
 def scratch_mib(memory_mib: int) -> int:

@@ -5,6 +5,7 @@ as if it were.
 """
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -34,7 +35,8 @@ MEANS = {
 class Daemon:
     """An engine: its product and version, its machine, and which limits it can hold a container to.
 
-    `tells_oom` is false where a container killed for memory is reported as merely killed.
+    `tells_oom` is false where a container killed for memory is reported as merely killed. `devices` are those it
+    knows by name (CDI); Podman has them and does not say.
     """
 
     product: str
@@ -45,6 +47,13 @@ class Daemon:
     seccomp: bool
     tells_oom: bool
     enforces: frozenset[str]
+    devices: frozenset[str] = frozenset()
+
+    @property
+    def release(self) -> tuple[int, int]:
+        """The first two numbers of its version; zeros for one that has none."""
+        numbers = [int(one) for one in re.findall(r"\d+", self.version)[:2]]
+        return (*numbers, 0, 0)[0], (*numbers, 0, 0)[1]
 
     @property
     def label(self) -> str:
@@ -99,6 +108,11 @@ def daemon_of(version: dict[str, Any], info: dict[str, Any]) -> Daemon:
         seccomp="seccomp" in options,
         tells_oom=not is_podman,
         enforces=frozenset(name for name, key in MEANS.items() if info.get(key)),
+        devices=frozenset(
+            str(one["ID"])
+            for one in info.get("DiscoveredDevices") or ()
+            if one.get("Source") == "cdi" and one.get("ID")
+        ),
     )
 
 

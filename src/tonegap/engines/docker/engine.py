@@ -34,6 +34,7 @@ from tonegap.engines.docker.daemon import (
     describe,
 )
 from tonegap.engines.docker.folders import lend, stage_user, take_back
+from tonegap.engines.docker.gpu import known_gpus
 from tonegap.engines.docker.image import StageImage, check_image
 from tonegap.engines.docker.watch import EngineGone, run_to_end
 from tonegap.errors import BadOutput, EngineError
@@ -88,6 +89,10 @@ class DockerEngine(Engine):
                 image = self._image(next(iter(plugins)))
                 user = stage_user(self._daemon.rootless).spelled
                 check_sees(client, image.id, store, image.bound, user)
+
+    def gpus(self) -> tuple[str, ...]:
+        """As Engine says; those that the container engine knows."""
+        return known_gpus(self._daemon)
 
     def environment(self, plugin: Plugin) -> Environment:
         """Digest over the content of the plug-in's image and of the packages bound to it."""

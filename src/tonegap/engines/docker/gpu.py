@@ -1,15 +1,22 @@
 """A GPU for a container, and the proof that it has one.
 
-Engines differ: one refuses a request it cannot serve, another ignores it and the stage runs on the
-CPU. So the proof is a look from inside, before the stage's command.
+Where an engine knows devices by name (CDI), it is asked by name; Docker without CDI by NVIDIA's own hook. Engines
+differ: one refuses a request that it cannot serve, another ignores it and the stage runs on the CPU. So the
+proof is a look from inside, before the stage's command; the kit looks again, with torch.
 """
 
 from collections.abc import Sequence
 
 from docker.types import DeviceRequest
 
+from tonegap.engines.docker.daemon import Daemon
+from tonegap.engines.gpus import host_gpus
+from tonegap.errors import EngineError
+
 NO_GPU_CODE = 97
 NO_GPU_TEXT = "a GPU was asked for and none is visible inside the container"
+_KIND = "nvidia.com/gpu="
+_PODMAN = (5, 4)  # older ones drop what is asked for by name through this socket
 _PROBE = f"""\
 for device in /dev/nvidia[0-9]* /dev/dxg; do
   [ -e "$device" ] && exec "$@"
@@ -19,13 +26,51 @@ exit {NO_GPU_CODE}
 """
 
 
-def device_requests(gpu: int | None) -> list[DeviceRequest]:
-    """What to ask the engine for: that one device, or nothing."""
+def known_gpus(daemon: Daemon) -> tuple[str, ...]:
+    """The GPUs an engine has, each once: by identity where it says those, else by index; else the machine's."""
+    names = {one.removeprefix(_KIND) for one in daemon.devices if one.startswith(_KIND)} - {"all"}
+    by_identity = {name for name in names if name.startswith(("GPU-", "MIG-"))}
+    return tuple(sorted(by_identity or names)) or host_gpus()
+
+
+def by_name(daemon: Daemon) -> bool:
+    """Whether an engine is asked for GPUs by name (CDI)."""
+    return daemon.product == "Podman" or any(one.startswith(_KIND) for one in daemon.devices)
+
+
+def device_requests(gpu: str | None, daemon: Daemon) -> list[DeviceRequest]:
+    """What to ask the engine for: that one device, or nothing.
+
+    Raises EngineError where the engine has no such device, or would drop the request.
+    """
     if gpu is None:
         return []
-    return [DeviceRequest(device_ids=[str(gpu)], capabilities=[["gpu", "compute", "utility"]])]
+    if daemon.product == "Podman" and daemon.release < _PODMAN:
+        raise EngineError(
+            f"{daemon.label} drops requests for a GPU; Podman 5.4 or newer is wanted, with what "
+            "`nvidia-ctk cdi generate` writes, or use Docker"
+        )
+    if not by_name(daemon):
+        hook = [["gpu", "compute", "utility"]]
+        return [DeviceRequest(driver="nvidia", device_ids=[gpu], capabilities=hook)]
+    if daemon.devices and _KIND + gpu not in daemon.devices:
+        listed = ", ".join(sorted(one.removeprefix(_KIND) for one in daemon.devices))
+        raise EngineError(f"--gpus: {daemon.label} has no GPU {gpu}; it has {listed}")
+    return [DeviceRequest(driver="cdi", device_ids=[_KIND + gpu])]
 
 
-def probed(argv: Sequence[str], gpu: int | None) -> list[str]:
+def gpu_variables(gpu: str | None, daemon: Daemon) -> dict[str, str]:
+    """What a container is told: NVIDIA's hook, where it is every container's, gives a CPU stage nothing.
+
+    The one GPU that a stage is given has the number 0 inside.
+    """
+    hooked = gpu is not None and not by_name(daemon)
+    return {
+        "CUDA_VISIBLE_DEVICES": "" if gpu is None else "0",
+        "NVIDIA_VISIBLE_DEVICES": str(gpu) if hooked else "void",
+    }
+
+
+def probed(argv: Sequence[str], gpu: str | None) -> list[str]:
     """The command, started only where a device is visible if one was asked for."""
     return list(argv) if gpu is None else ["/bin/sh", "-c", _PROBE, "probe", *argv]

@@ -1,0 +1,119 @@
+"""GPUs by name: what engines are asked, what stands in the record, and that no two stages share one."""
+
+import pytest
+
+from tonegap.engines.docker.daemon import Daemon, daemon_of
+from tonegap.engines.docker.gpu import device_requests, gpu_variables, known_gpus, probed
+from tonegap.engines.gpus import GPU_NAME, identities, try_gpu
+from tonegap.errors import EngineError
+
+INFORMATION = "Model: \t\t NVIDIA H200\nGPU UUID:   \t GPU-aaaa-1\nDevice Minor: \t 3\n"
+CDI = (
+    "nvidia.com/gpu=0",
+    "nvidia.com/gpu=GPU-aaaa-1",
+    "nvidia.com/gpu=MIG-b",
+    "nvidia.com/gpu=all",
+)
+
+
+def engine(product="Docker", version="28.5.2", devices=()):
+    info = {"NCPU": 4, "MemTotal": 8 << 30}
+    info["DiscoveredDevices"] = [{"Source": "cdi", "ID": one} for one in devices] or None
+    return daemon_of({"Version": version, "Components": [{"Name": f"{product} Engine"}]}, info)
+
+
+def asked(gpu, daemon):
+    (request,) = device_requests(gpu, daemon)
+    return request["Driver"], request["DeviceIDs"], request["Capabilities"]
+
+
+@pytest.mark.parametrize("gpu", ["0", "GPU-aaaa-1", "MIG-b"])
+def test_an_engine_that_lists_devices_is_asked_by_their_names(gpu):
+    assert asked(gpu, engine(devices=CDI)) == ("cdi", [f"nvidia.com/gpu={gpu}"], [])
+
+
+def test_podman_is_asked_by_name_though_it_lists_nothing():
+    assert asked("0", engine("Podman", "5.4.2")) == ("cdi", ["nvidia.com/gpu=0"], [])
+
+
+def test_docker_without_names_is_asked_by_nvidias_hook():
+    hook = ("nvidia", ["0"], [["gpu", "compute", "utility"]])
+    assert asked("0", engine(version="20.10.24")) == hook
+
+
+@pytest.mark.parametrize("version", ["4.3.1", "5.3.9"])
+def test_a_podman_that_drops_requests_is_refused(version):
+    with pytest.raises(EngineError, match=f"Podman {version} drops requests for a GPU"):
+        device_requests("0", engine("Podman", version))
+
+
+def test_a_device_that_the_engine_has_not_is_answered_with_those_it_has():
+    with pytest.raises(EngineError, match=r"has no GPU 7; it has 0, GPU-aaaa-1, MIG-b, all"):
+        device_requests("7", engine(devices=CDI))
+
+
+def test_all_are_those_an_engine_lists_each_once():
+    assert known_gpus(engine(devices=CDI)) == ("GPU-aaaa-1", "MIG-b")
+    assert known_gpus(engine(devices=[CDI[0], CDI[3]])) == ("0",)
+
+
+def test_a_stage_on_the_cpu_asks_for_nothing_and_is_given_nothing():
+    for daemon in (engine(devices=CDI), engine(version="20.10.24")):
+        assert device_requests(None, daemon) == []
+        variables = {"CUDA_VISIBLE_DEVICES": "", "NVIDIA_VISIBLE_DEVICES": "void"}
+        assert gpu_variables(None, daemon) == variables
+    assert probed(["python", "train.py"], None) == ["python", "train.py"]
+
+
+def test_only_the_hook_reads_which_device_a_stage_has_from_a_variable():
+    assert gpu_variables("1", engine(devices=CDI))["NVIDIA_VISIBLE_DEVICES"] == "void"
+    assert gpu_variables("1", engine(version="20.10.24"))["NVIDIA_VISIBLE_DEVICES"] == "1"
+
+
+@pytest.mark.parametrize(
+    ("version", "numbers"),
+    [("5.4.2", (5, 4)), ("28.5.2+dfsg1", (28, 5)), ("5", (5, 0)), ("", (0, 0))],
+)
+def test_a_version_has_two_numbers(version, numbers):
+    daemon = Daemon("Podman", version, 1, 1, False, False, True, frozenset())
+    assert daemon.release == numbers
+
+
+@pytest.mark.parametrize("name", ["0", "12", "0:1", "GPU-8f6d-1a", "MIG-a1-b2"])
+def test_names_of_gpus(name):
+    assert GPU_NAME.fullmatch(name)
+
+
+@pytest.mark.parametrize("name", ["", "all", "-1", "0,1", "gpu0", "GPU-", "../x", "0:"])
+def test_what_is_no_name_of_a_gpu(name):
+    assert not GPU_NAME.fullmatch(name)
+
+
+@pytest.fixture
+def driver(tmp_path):
+    folder = tmp_path / "gpus" / "0000:01:00.0"
+    folder.mkdir(parents=True)
+    (folder / "information").write_text(INFORMATION)
+    return tmp_path / "gpus"
+
+
+def test_the_driver_tells_which_index_an_identity_has(driver):
+    assert identities(driver) == {"GPU-aaaa-1": "3"}
+
+
+def test_a_gpu_in_use_is_nobody_elses_by_whatever_name(driver, tmp_path):
+    with try_gpu("3", driver, tmp_path) as first:
+        assert first
+        for name in ("3", "GPU-aaaa-1"):
+            with try_gpu(name, driver, tmp_path) as second:
+                assert not second
+        with try_gpu("2", driver, tmp_path) as other:
+            assert other
+    with try_gpu("GPU-aaaa-1", driver, tmp_path) as again:
+        assert again
+
+
+def test_a_lock_that_is_a_link_is_refused(driver, tmp_path):
+    (tmp_path / "tonegap-gpu-0.lock").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(EngineError, match="no lock for GPU 0"), try_gpu("0", driver, tmp_path):
+        pass
