@@ -41,7 +41,10 @@ def test_a_task_says_whether_its_seed_moves_images(project: Path) -> None:
 
 
 def test_an_unknown_task_names_those_of_its_data_set(project: Path) -> None:
-    with pytest.raises(BadRoom, match="no task 'ddi/fairdiscoo'; there are: ddi/fairdisco, ddi/p"):
+    with pytest.raises(
+        BadRoom,
+        match=r"no task 'ddi/fairdiscoo' .did you mean 'ddi/fairdisco'..; there are: ddi/fairdisco, ddi/p",
+    ):
         read_task(project, "ddi/fairdiscoo")
 
 

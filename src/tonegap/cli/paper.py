@@ -58,7 +58,7 @@ def command(  # noqa: PLR0913 - one parameter per option
     is not comparable, and the reason is given. Without KEY: the papers that are here.
     """
     from tonegap.declared.paper import paper_keys, read_paper
-    from tonegap.declared.root import find_root
+    from tonegap.declared.root import default_store, find_root
     from tonegap.report.write import write_text
 
     root = find_root(suite_root)
@@ -68,7 +68,7 @@ def command(  # noqa: PLR0913 - one parameter per option
         return
     paper = read_paper(root, key)
     metadata = _metadata(root, paper, roots)
-    text = _text(paper, metadata, store or root / "runs", reported, output)
+    text = _text(paper, metadata, store or default_store(root), reported, output)
     if out is None:
         put(text)
     else:

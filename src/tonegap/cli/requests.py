@@ -155,7 +155,7 @@ def open_request(suite_name: str, options: RunOptions, cache: Path | None = None
 
     `cache`: an empty folder that takes what a store that cannot be written would; for what only looks.
     """
-    from tonegap.declared.root import find_root
+    from tonegap.declared.root import default_store, find_root
     from tonegap.declared.suite import (
         named_apart,
         read_suite,
@@ -175,7 +175,7 @@ def open_request(suite_name: str, options: RunOptions, cache: Path | None = None
     suite = named_apart(suite, declared, options.changes, options.device)
     suite = with_subset(suite, options.subset)
     suite = with_numerics(suite, options.numerics)
-    store, overlay = _open_store(options.store or root / "runs", options.verify, cache)
+    store, overlay = _open_store(options.store or default_store(root), options.verify, cache)
     wanted = tuple(dict.fromkeys(task.split("/")[0] for task in suite.file.tasks))
     return Request(
         root=root,

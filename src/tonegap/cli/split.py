@@ -55,7 +55,7 @@ def command(
     Train and validation together are the published training set. The result is checked against the
     digests pinned in the task's file. Standard error says what images of unknown tone and of shared patients there are.
     """
-    from tonegap.declared.root import find_root
+    from tonegap.declared.root import check_own, find_root
     from tonegap.declared.split_rules import PinnedList
     from tonegap.declared.task import read_task
     from tonegap.split.frame import metadata_of
@@ -66,6 +66,8 @@ def command(
     from tonegap.split.rows import axis_tones
 
     root = find_root(suite_root)
+    if pin:
+        check_own(root, "--pin")
     asked = read_task(root, task)
     number = asked.seeds[0] if seed is None else seed
     metadata = metadata_of(root, asked.dataset_id, data_root)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tonegap.declared.plugin import FOLDERS, Plugin, plugin_ids, read_plugin
+from tonegap.declared.root import default_store
 from tonegap.engines.images.context import context_sha256, folder_context
 from tonegap.errors import EngineError
 from tonegap.files import digest_of
@@ -169,7 +170,7 @@ def named_base(dockerfile: str) -> str:
 
 def cache_folder(root: Path) -> Path:
     """Where wheels and the digests of bound environments are kept: beside the results."""
-    return root / "runs" / "images"
+    return default_store(root) / "images"
 
 
 def locked_names(lock: Path) -> list[str]:
