@@ -74,6 +74,8 @@ def test_only_tonegap_reaches_site_packages():
         pytest.skip("tonegap is installed editable; `tox -e tests` installs the wheel")
     tops = {file.parts[0] for file in installed.files or [] if file.parts[0] != ".."}
     assert {top for top in tops if not top.endswith(".dist-info")} == {"tonegap"}
+    inside = {"/".join(file.parts[1:3]) for file in installed.files or []}
+    assert {"suite_root/benchmarks", "suite_root/methods", "suite_root/docker"} <= inside
 
 
 PRINTS = {"click.echo", "click.secho", "print"}

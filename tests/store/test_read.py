@@ -51,7 +51,10 @@ def test_cells_carry_their_record_failure_or_nothing(shelf, make_record, entry):
 def test_an_unknown_suite_is_refused_with_those_there_are(shelf):
     shelf.suite("smoke")
     shelf.suite("full")
-    with pytest.raises(BadRequest, match=r"no suite 'smok' has run here; there are: full, smoke"):
+    with pytest.raises(
+        BadRequest,
+        match=r"no suite 'smok' has run here .did you mean 'smoke'..; there are: full, smoke",
+    ):
         read_suites(shelf.folder, ["smok"])
 
 

@@ -76,7 +76,7 @@ def _truth(
     from tonegap.cli.requests import parse_roots
     from tonegap.data.metadata import own_root
     from tonegap.declared.dataset import read_dataset
-    from tonegap.declared.root import find_root
+    from tonegap.declared.root import default_store, find_root
     from tonegap.declared.task import read_task
     from tonegap.store.store import Store
     from tonegap.synthetic.real_images import read_truth
@@ -89,7 +89,7 @@ def _truth(
         raise BadRequest(
             f"{task_id}: pass --root {dataset.id}=DIR, your copy of {dataset.file.title}"
         )
-    store = Store(store_folder or root / "runs")
+    store = Store(store_folder or default_store(root))
     return read_truth(task, task.seeds[0] if seed is None else seed, dataset, data_root, store)
 
 

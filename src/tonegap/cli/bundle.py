@@ -36,12 +36,12 @@ def command(
     validation and test images, and no image. `tonegap verify` computes every number in it again. Check
     the data set's licence before you pass its labels on.
     """
-    from tonegap.declared.root import find_root
+    from tonegap.declared.root import default_store, find_root
     from tonegap.results.bundle.pack import pack_suite
 
     root = find_root(suite_root)
     path = out or Path(f"{suite}.tonegap.zip")
     manifest = pack_suite(
-        root, store or root / "runs", suite, path, allow_incomplete=allow_incomplete
+        root, store or default_store(root), suite, path, allow_incomplete=allow_incomplete
     )
     say(f"{path}: {len(manifest.files)} files")

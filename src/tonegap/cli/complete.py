@@ -70,9 +70,11 @@ def _papers(root: Path) -> list[str]:
 
 
 def _entries(root: Path) -> list[str]:
+    from tonegap.declared.root import default_store
     from tonegap.store.read import merge_suites, read_suites
 
-    return list(dict.fromkeys(c.id.entry.label for c in merge_suites(read_suites(root / "runs"))))
+    cells = merge_suites(read_suites(default_store(root)))
+    return list(dict.fromkeys(cell.id.entry.label for cell in cells))
 
 
 suite_names, task_names = _completer(_suites), _completer(_tasks)

@@ -15,7 +15,7 @@ from tonegap.cli.complete import dataset_names
 from tonegap.cli.options import WholeHelp, store_option, suite_root_option
 from tonegap.cli.terminal import put, say, say_page
 from tonegap.declared.dataset import DATASET_FILE, Dataset, read_dataset, read_dataset_folder
-from tonegap.declared.root import find_root, is_root
+from tonegap.declared.root import default_store, find_root, is_root
 from tonegap.errors import BadRequest
 
 if TYPE_CHECKING:
@@ -208,7 +208,7 @@ def _cache(store: Path | None, root: Path | None) -> Path:
     if store is not None:
         return store
     if root is not None:
-        return root / "runs"
+        return default_store(root)
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tonegap"
 
 

@@ -32,10 +32,10 @@ def command(
     \b
     tonegap log "none + erm (cnn4)"
     """  # noqa: D301
-    from tonegap.declared.root import find_root
+    from tonegap.declared.root import default_store, find_root
     from tonegap.store.read import merge_suites, read_suites
 
-    folder = store or find_root(suite_root) / "runs"
+    folder = store or default_store(find_root(suite_root))
     cells = merge_suites(read_suites(folder, [suite] if suite else []))
     of_entry = [cell for cell in cells if cell.id.entry.label == entry]
     if not of_entry:

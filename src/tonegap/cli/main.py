@@ -40,6 +40,7 @@ COMMANDS = {
     "audit": "May a synthetic set made elsewhere be trained on?",
     "data": "Check a download, show a data set, draw phantom images.",
     "list": "Methods, baselines, tasks and suites that are here.",
+    "init": "A suite root of your own, with templates.",
     "new": "A new method or baseline that already passes the contract.",
     "image": "The pinned images in which stages run.",
     "digest": "The value of a parameter that is a local file or folder.",

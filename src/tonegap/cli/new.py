@@ -15,8 +15,10 @@ from tonegap.cli.terminal import say
 def command(kind: str, name: str, suite_root: Path | None) -> None:
     """Make the folder of a new method or baseline that already runs; then change its code."""
     from tonegap.declared.new import new_plugin
-    from tonegap.declared.root import find_root
+    from tonegap.declared.root import check_own, find_root
 
-    folder = new_plugin(find_root(suite_root), kind, name)
+    root = find_root(suite_root)
+    check_own(root, f"new {kind}")
+    folder = new_plugin(root, kind, name)
     say(f"try it beside the smoke suite: tonegap run --{kind} {name}", err=True)
     say(str(folder))

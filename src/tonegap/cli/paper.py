@@ -67,7 +67,7 @@ def command(  # noqa: PLR0913 - one parameter per option
     tones of equal accuracy report, and the chance that the best row's lead is luck. No run and no data is needed.
     """
     from tonegap.declared.paper import paper_keys, read_paper
-    from tonegap.declared.root import find_root
+    from tonegap.declared.root import default_store, find_root
     from tonegap.report.write import write_text
 
     root = find_root(suite_root)
@@ -81,7 +81,7 @@ def command(  # noqa: PLR0913 - one parameter per option
     else:
         paper = read_paper(root, key or "")
         metadata = _metadata(root, paper, roots)
-        text = _text(paper, metadata, store or root / "runs", reported, output)
+        text = _text(paper, metadata, store or default_store(root), reported, output)
     if out is None:
         put(text)
     else:

@@ -60,7 +60,7 @@ def command(  # noqa: PLR0913 (click hands over each option as an argument)
     A report is made from records alone; making it again gives the same bytes. A matrix with runs
     missing says so in its title.
     """
-    from tonegap.declared.root import find_root
+    from tonegap.declared.root import default_store, find_root
 
     root = find_root(suite_root)
     bundles = [Path(name) for name in runs if name.endswith(".zip")]
@@ -71,7 +71,7 @@ def command(  # noqa: PLR0913 (click hands over each option as an argument)
                     f"{bundles[0]}: a report of bundles is of bundles alone, and needs --out DIR"
                 )
             store, runs = _united(bundles, Path(aside)), ()
-        board, source = _gather(root, store or root / "runs", runs)
+        board, source = _gather(root, store or default_store(root), runs)
         _write(board, source, output, out, entry)
     if strict and _say_problems(board):
         ctx.exit(1)

@@ -172,7 +172,7 @@ def open_request(suite_name: str, options: RunOptions, cache: Path | None = None
 
     `cache`: an empty folder that takes what a store that cannot be written would; for what only looks.
     """
-    from tonegap.declared.root import find_root
+    from tonegap.declared.root import default_store, find_root
     from tonegap.declared.suite import (
         named_apart,
         read_suite,
@@ -198,7 +198,7 @@ def open_request(suite_name: str, options: RunOptions, cache: Path | None = None
     suite = with_exclusions(suite, lists)
     engine = open_engine(options.engine, root, suite_name)
     _check_device(options, engine)
-    store, overlay = _open_store(options.store or root / "runs", options.verify, cache)
+    store, overlay = _open_store(options.store or default_store(root), options.verify, cache)
     return Request(
         root=root,
         suite=suite,

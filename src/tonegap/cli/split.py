@@ -63,7 +63,7 @@ def command(  # noqa: PLR0913 - one parameter per option
     digests pinned in the task's file. Standard error says what images of unknown tone and of shared patients there are.
     """
     from tonegap.declared.dataset import read_dataset
-    from tonegap.declared.root import find_root
+    from tonegap.declared.root import check_own, find_root
     from tonegap.declared.split_rules import PinnedList
     from tonegap.declared.task import read_task
     from tonegap.split.exclude import listed_images, read_id_list, without_listed
@@ -75,6 +75,8 @@ def command(  # noqa: PLR0913 - one parameter per option
     from tonegap.split.rows import axis_tones
 
     root = find_root(suite_root)
+    if pin:
+        check_own(root, "--pin")
     asked = read_task(root, task)
     number = asked.seeds[0] if seed is None else seed
     metadata, dataset = (

@@ -34,14 +34,14 @@ def add(
 
     Exit code 1: a bundle that does not verify, each of its cells named; nothing is kept.
     """
-    from tonegap.declared.root import find_root
+    from tonegap.declared.root import default_store, find_root
     from tonegap.formats.submission import Refused
     from tonegap.results.submissions.prepare import prepared
     from tonegap.results.submissions.shelf import shelve
     from tonegap.store.store import Store
 
     root = find_root(suite_root)
-    place = Store(store or root / "runs")
+    place = Store(store or default_store(root))
     with prepared(place, path, root) as found:
         if isinstance(found, Refused):
             for problem in found.problems:
@@ -69,10 +69,10 @@ def _say_places(root: Path, store: Path, made: Path, submission: "Submission") -
 @suite_root_option
 def list_(store: Path | None, suite_root: Path | None) -> None:
     """The submissions of the store, and which of them were changed since they were checked."""
-    from tonegap.declared.root import find_root
+    from tonegap.declared.root import default_store, find_root
     from tonegap.results.submissions.shelf import read_shelf
 
-    for shelved in read_shelf(store or find_root(suite_root) / "runs"):
+    for shelved in read_shelf(store or default_store(find_root(suite_root))):
         found = shelved.submission
         state = f"changed: {'; '.join(shelved.changed)}" if shelved.changed else "as it was checked"
         tasks = ", ".join(sorted(found.tasks))
@@ -85,9 +85,9 @@ def list_(store: Path | None, suite_root: Path | None) -> None:
 @suite_root_option
 def remove(submission: str, store: Path | None, suite_root: Path | None) -> None:
     """Takes SUBMISSION, an id of `tonegap submit list`, out of the store."""
-    from tonegap.declared.root import find_root
+    from tonegap.declared.root import default_store, find_root
     from tonegap.results.submissions.shelf import remove as remove_from
     from tonegap.store.store import Store
 
-    folder = remove_from(Store(store or find_root(suite_root) / "runs"), submission)
+    folder = remove_from(Store(store or default_store(find_root(suite_root))), submission)
     say(f"{folder}: removed")

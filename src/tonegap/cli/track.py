@@ -25,7 +25,7 @@ def command(runs: tuple[str, ...], uri: str, store: Path | None, suite_root: Pat
     metrics, digests as tags. An undefined score is a tag with its reason, never a number. The same command
     again adds what is new. Needs `pip install -e '.[mlflow]'`.
     """
-    from tonegap.declared.root import find_root
+    from tonegap.declared.root import default_store, find_root
     from tonegap.report.exports.mlflow_sink import log_runs
     from tonegap.report.exports.tracking import tracked_runs
     from tonegap.results.settings import read_settings
@@ -33,7 +33,7 @@ def command(runs: tuple[str, ...], uri: str, store: Path | None, suite_root: Pat
 
     root = find_root(suite_root)
     settings = read_settings(root)
-    for suite in read_suites(store or root / "runs", runs):
+    for suite in read_suites(store or default_store(root), runs):
         name = f"tonegap/{suite.matrix.suite}"
         found = tracked_runs(suite, settings.metrics, settings.selection)
         logged = log_runs(uri, name, found)

@@ -3,13 +3,17 @@
 import tomllib
 from pathlib import Path
 
-from tonegap.errors import BadRoom
+from tonegap.errors import BadRequest, BadRoom
+
+# The suite root that a wheel has inside; a clone has none there.
+SHIPPED = Path(__file__).parents[1] / "suite_root"
 
 
 def find_root(start: Path | None = None) -> Path:
     """The suite root: `start` itself if given, else the nearest parent of the current folder that is one.
 
-    A suite root is a folder whose pyproject.toml has a `[tool.tonegap]` table. Raises BadRoom.
+    Without any, the one that is shipped inside an installed tonegap. A suite root is a folder whose pyproject.toml has
+    a `[tool.tonegap]` table. Raises BadRoom.
     """
     if start is not None:
         if not is_root(start):
@@ -21,10 +25,23 @@ def find_root(start: Path | None = None) -> Path:
     for folder in (here, *here.parents):
         if is_root(folder):
             return folder
+    if is_root(SHIPPED):
+        return SHIPPED
     raise BadRoom(
         f"{here}: no suite root here or above; "
         "change into a clone of tonegap or pass --suite-root DIR"
     )
+
+
+def default_store(root: Path) -> Path:
+    """Where results of a suite root are kept: `runs/` in it, or in the current folder for the shipped one."""
+    return (Path.cwd() if root == SHIPPED else root) / "runs"
+
+
+def check_own(root: Path, what: str) -> None:
+    """Raises BadRequest for what would be written into the suite root that is shipped inside tonegap."""
+    if root == SHIPPED:
+        raise BadRequest(f"{what}: needs a suite root of your own; `tonegap init DIR` makes one")
 
 
 def is_root(folder: Path) -> bool:

@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 
 from tonegap.declared.plugin import FOLDERS, Plugin, plugin_ids, read_plugin
+from tonegap.declared.root import default_store
 from tonegap.declared.toml import read_toml
 from tonegap.engines.images.context import context_sha256, folder_context
 from tonegap.engines.images.dockerfile import named_base, plain_steps, read_dockerfile
@@ -194,7 +195,7 @@ def _plugin_recipe(plugin: Plugin) -> ImageRecipe:
 
 def cache_folder(root: Path) -> Path:
     """Where images and the digests of bound environments are kept: beside the results."""
-    return root / "runs" / "images"
+    return default_store(root) / "images"
 
 
 def locked_versions(lock: Path) -> dict[str, str]:
