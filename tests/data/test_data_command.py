@@ -135,6 +135,6 @@ def test_an_unknown_data_set_is_one_sentence(tonegap: Callable[..., Ran]) -> Non
     ran = tonegap("data", "check", "isic")
     assert ran.code == 2
     assert (
-        "no data set 'isic'; there are: ddi, fitzpatrick17k, fitzpatrick17k-ddi, pad-ufes-20, pad-ufes-20-sample, phantom"
-        in ran.err
+        "no data set 'isic'; there are: ddi, fitzpatrick17k, fitzpatrick17k-ddi, pad-ufes-20, "
+        "pad-ufes-20-sample, phantom" in ran.err
     )
