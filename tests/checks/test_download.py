@@ -310,3 +310,11 @@ def test_labels_are_crossed_with_unknown_tone_where_no_task_asks(
     assert "melanoma       2             1  50.0" in listing
     assert "WARNING: leaving them out would move malignant from 50.0 to 33.3 % of images" in listing
     assert json_listing(found)["unknown_tone"]["nurse"]["images"] == 1
+
+
+def test_images_in_several_folders_are_said_to_be_read_by_declaring_these(
+    clinic: Dataset, write_pictures: Write, check: Callable[[], DataCheck]
+) -> None:
+    write_pictures(clinic.folder / "part_1", {"a1.png": 1, "a2.png": 2})
+    write_pictures(clinic.folder / "part_2", {"a3.png": 3})
+    assert 'image_folders = ["part_1", "part_2"]' in text_listing(check())

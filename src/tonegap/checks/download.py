@@ -56,7 +56,7 @@ class ToneRow:
 
 @dataclass(frozen=True, slots=True)
 class DataCheck:
-    """What `tonegap data check` found."""
+    """What `tonegap data check` found. `folders`: those below the root that hold images, where one of them is read."""
 
     dataset: Dataset
     data_root: Path
@@ -71,6 +71,7 @@ class DataCheck:
     tasks: tuple[Readiness, ...]
     masks: MaskCheck | None = None
     unknown: Mapping[str, UnknownTones] = field(default_factory=dict)
+    folders: tuple[str, ...] = ()
 
     @property
     def is_usable(self) -> bool:
@@ -117,7 +118,13 @@ def check_data(
         tasks=check_tasks(tasks, metadata, index.paths, listed_images(lists, dataset, metadata)),
         masks=masks,
         unknown={} if tasks else unknown_labels(dataset, metadata),
+        folders=_folders(located, data_root.resolve()),
     )
+
+
+def _folders(located: Located, root: Path) -> tuple[str, ...]:
+    folders = {*located.elsewhere.values(), *([located.folder] if located.folder else [])}
+    return tuple(sorted(f.relative_to(root).as_posix() for f in folders if f.is_relative_to(root)))
 
 
 def _findings(located: Located, index: ImageIndex) -> Iterator[DownloadFinding]:

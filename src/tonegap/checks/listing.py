@@ -158,7 +158,8 @@ def _images(check: DataCheck) -> Iterator[str]:
         more = ", …" if finding.count > len(finding.first) else ""
         yield f"  {finding.kind}: {finding.count:,} (first: {', '.join(finding.first)}{more})"
         if finding.kind == ELSEWHERE:
-            yield '    name all their folders in dataset.toml to have them read: image_folders = ["images_part_*"]'
+            folders = ", ".join(f'"{name}"' for name in check.folders)
+            yield f"    to have all of them read, say in dataset.toml: image_folders = [{folders}]"
 
 
 def _masks(check: DataCheck) -> Iterator[str]:
