@@ -154,6 +154,7 @@ def test_building_again_builds_nothing(root):
 def test_a_lost_lock_is_found_again_without_writing_a_layer(root):
     before = read_lock(root)
     (root / "docker" / "images.lock.json").unlink()
+    (layout_folder(cache_folder(root)) / "layers.json").unlink()
     lock, said = build(root, *NAMES)
     assert lock == before
     assert not any("building" in line for line in said)

@@ -60,6 +60,7 @@ from tonegap.formats.image_lock import BoundEnvironment, ImageLock, LockedImage
 Say = Callable[[str], None]
 _ID = 1000  # of the user that stages run as
 _ROOT_MAKER = "root from packages"
+_WHEELS = "wheels of "
 _KEPT = ("architecture", "os", "variant", "config", "rootfs", "history")
 _MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
 
@@ -204,10 +205,7 @@ class Builder:
             versions, debian = seen.versions, seen.debian
         else:
             versions, debian = step.base.versions, step.base.debian
-        below = set(self._layout.diff_ids(step.base_id)) if step.base_id else set()
-        for diff_id in self._layout.diff_ids(image_id):
-            if diff_id not in below:
-                versions = {**versions, **self._layout.layer(diff_id).packages}
+        versions = {**versions, **_packages(self._layout.config(image_id))}
         if recipe.name == PLUGIN_BASE and self._foundation != WHEELS_BASE:
             versions = {**versions, **self._proved(step, image_id)}
         return Inside(
@@ -251,7 +249,7 @@ class Builder:
             writer = LayerWriter(self._layout, python, config["architecture"], say)
             for wanted in recipe.layers:
                 if isinstance(wanted, Wheels):
-                    title = f"wheels of {wanted.lock.name}"
+                    title = f"{_WHEELS}{wanted.lock.name}"
                     _put(config, writer.wheels(wanted, no_cache), title)
                 else:
                     _put(config, [writer.files(wanted)], wanted.title)
@@ -324,8 +322,17 @@ def _put(config: dict[str, Any], layers: list[KnownLayer], title: str) -> None:
     for layer in layers:
         config["rootfs"]["diff_ids"].append(layer.diff_id)
         packages = ", ".join(f"{name} {version}" for name, version in layer.packages.items())
-        said = {"created": CREATED, "created_by": title, "comment": packages[:200]}
+        said = {"created": CREATED, "created_by": title, "comment": packages}
         config.setdefault("history", []).append({k: v for k, v in said.items() if v})
+
+
+def _packages(config: dict[str, Any]) -> dict[str, str]:
+    """Version by name of the packages that a config says its layers of wheels hold, higher layers last."""
+    said = [
+        one for one in config.get("history") or () if one.get("created_by", "").startswith(_WHEELS)
+    ]
+    pairs = [pair.split(" ") for one in said for pair in one["comment"].split(", ")]
+    return dict(pairs)
 
 
 def _set_running(config: dict[str, Any], recipe: ImageRecipe) -> None:
