@@ -130,7 +130,7 @@ def test_the_answer_says_how_sure_it_is_and_which_entries_share_its_band(board_o
     board = board_of({**LEVELS, "same+erm": (0.9, 0.9, 0.9, 0.9, 0.86, 0.82)})
     first, second = (row.entry.label for row in board.tables[0].rows[:2])
     text = " ".join(answer(board, board.tables[0]))
-    assert text.startswith(f"{first} has the best worst-tone accuracy")
+    assert f". {first} has the best worst-tone accuracy" in text
     assert f"it is statistically tied with {second}: their order may be" in text
     assert re.search(r"its worst tone is \d+\.\d points higher \(corrected p < 0.001\)", text)
     interval = board.claims[0].rows[0].intervals["worst"]

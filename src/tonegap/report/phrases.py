@@ -8,10 +8,12 @@ from collections import Counter
 
 from tonegap.formats.record import group_word
 from tonegap.formats.repeats import Repeats
+from tonegap.lines import counted
 from tonegap.results.board import Leaderboard
 from tonegap.results.claims import RowClaims
 from tonegap.results.model import MARKS, Hole, LeaderboardTable, Mean, Row, View
 from tonegap.results.ranking import SHRUNKEN
+from tonegap.results.verdict import verdict
 from tonegap.scores.evidence.intervals import ONE_RUN
 from tonegap.scores.evidence.nulls import N_DEALS
 from tonegap.scores.repeats import standard_deviation
@@ -222,13 +224,13 @@ def seeds_done(row: Row) -> str:
 
 
 def answer(board: Leaderboard, table: LeaderboardTable) -> tuple[str, ...]:
-    """What the table says, in sentences: the first names the best entry, or says there is none."""
+    """What the table says, in sentences: first whether any entry is better than the controls, then which is best."""
     ranked = [row for row in table.rows if row.rank is not None]
     if not ranked:
         return ("No entry can be ranked yet; the table says why for each.",)
     first = [row for row in ranked if row.rank == 1]
     view = first[0].views[table.ranked]
-    sentences = [_best(first, view, board, table)]
+    sentences = [*_verdict(board, table), _best(first, view, board, table)]
     if len(first) == 1:
         sure = _claims_of(first[0], table, board)
         sentences += _against_reference(first[0], board, table.ranked, sure)
@@ -244,6 +246,31 @@ def rank_mean(row: Row, table: LeaderboardTable, board: Leaderboard) -> Mean:
     scores = row.views[table.ranked].scores
     worst = scores.worst if board.settings.by_worst(table.ranked[2]) else None
     return worst or scores.overall
+
+
+def _verdict(board: Leaderboard, table: LeaderboardTable) -> list[str]:
+    """Which entries are significantly better than the best control; nothing where no control has a score."""
+    claims = board.claims_of(table)
+    found = verdict(claims, board.settings) if claims else None
+    if found is None:
+        return []
+    what = f"{'worst-tone ' if found.score == WORST else ''}{metric_label(table.ranked[2])}"
+    if not found.n:
+        return [
+            f"No entry is called better than the best control, {found.control}: each was trained once."
+        ]
+    if not found.better:
+        return [
+            f"No entry is significantly better than the best control, {found.control}, in {what}."
+        ]
+    lead, others = found.better[0], len(found.better) - 1
+    more = f"; so {'is' if others == 1 else 'are'} {counted(others, 'other')}" if others else ""
+    ends = points_range(lead.low, lead.high)
+    return [
+        f"{lead.label} is significantly better than the best control, {found.control}, in {what}: "
+        f"{points(lead.difference)} points ({ends}; p {p_text(lead.p)}, corrected for "
+        f"{'1 entry' if found.n == 1 else f'{found.n} entries'}){more}."
+    ]
 
 
 def _best(first: list[Row], view: View, board: Leaderboard, table: LeaderboardTable) -> str:

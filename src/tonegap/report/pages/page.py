@@ -3,8 +3,10 @@
 The mistake it exists to prevent: a page that is empty, or says something else, without its script.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from tonegap.formats.record import EntryId
 from tonegap.report.grid import Footnotes, GridCell
 from tonegap.report.notes import event_note, images_note
 from tonegap.report.pages.charts import Scale
@@ -26,8 +28,10 @@ from tonegap.report.phrases import (
 )
 from tonegap.report.power_text import table_reach
 from tonegap.results.board import Leaderboard
+from tonegap.results.claims import Claims
 from tonegap.results.model import Difference, LeaderboardTable, Mean, Row
-from tonegap.scores.tables import metric_named
+from tonegap.results.verdict import rank_ranges
+from tonegap.scores.tables import WORST, metric_named
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +47,7 @@ class Number:
 
 @dataclass(frozen=True, slots=True)
 class PageRow:
-    """A row of the main view; `href` is its entry's page, if there is one."""
+    """A row of the main view; `href` is its entry's page, if there is one; `ranks` those of its tie group, `1–4`."""
 
     row: Row
     label: str
@@ -53,6 +57,7 @@ class PageRow:
     numbers: tuple[Number, ...]
     strip: str
     href: str = ""
+    ranks: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,10 +112,18 @@ def page_table(board: Leaderboard, table: LeaderboardTable, number: int) -> Page
     scale, notes = strip_scale(table), Footnotes()
     panels = _panels(table, settings.n_plots)
     shown = (*table.rows[: settings.n_rows], *table.controls)
-    frame = RowFrame(table, scale, notes, (*shared_marks(table), "control"))
+    claims = board.claims_of(table)
+    whiskers = worst_whiskers(claims)
+    frame = RowFrame(table, scale, notes, (*shared_marks(table), "control"), whiskers)
+    ranks = rank_ranges(claims)
     pages = {entry: f"{FOLDER}/{name}.html" for entry, name in entry_pages(board, table).items()}
     page_rows = tuple(
-        replace(_page_row(row, frame), href=pages.get(row.entry, "")) for row in shown
+        replace(
+            _page_row(row, frame),
+            href=pages.get(row.entry, ""),
+            ranks=rank_text(ranks.get(row.entry)),
+        )
+        for row in shown
     )
     names = table.tones(table.ranked[1])
     detailed = table.all_rows[: settings.n_details]
@@ -137,14 +150,30 @@ def page_table(board: Leaderboard, table: LeaderboardTable, number: int) -> Page
         n_without_details=len(table.all_rows) - len(detailed),
         data=data_notes(table),
         shows=table_reach(table),
-        payload=table_payload(table, pages),
+        payload=table_payload(table, pages, ranks, whiskers),
     )
+
+
+def worst_whiskers(claims: Claims | None) -> dict[EntryId, tuple[float, float]]:
+    """Both ends of the worst tone's interval of each entry that has one, as its page shows it."""
+    found = {}
+    for row in claims.rows if claims else ():
+        interval = row.shown.get(WORST)
+        if interval and interval.low is not None and interval.high is not None:
+            found[row.row.entry] = interval.low, interval.high
+    return found
+
+
+def rank_text(ranks: tuple[int, int] | None) -> str:
+    """`1–4`; empty for a tie group of one, or none."""
+    return "" if ranks is None or ranks[0] == ranks[1] else f"{ranks[0]}–{ranks[1]}"
 
 
 def _caption(board: Leaderboard, table: LeaderboardTable) -> str:
     return (
-        f"Ranks: by {ranking_rule(table)}. Percent, means over seeds; below, in small, the "
-        f"smallest and largest over seeds. Worst tone and gap are those of the means. Changes "
+        f"Ranks: by {ranking_rule(table)}; below, in small, the ranks of the tie group, whose order may be "
+        "chance. The thin line below the dots is the worst tone's 95 % interval. Percent, means over seeds; "
+        "below, in small, the smallest and largest over seeds. Worst tone and gap are those of the means. Changes "
         f"(Δ) are points against {board.settings.reference.label}. {event_note(table)}"
     )
 
@@ -197,6 +226,7 @@ class RowFrame:
     scale: Scale
     notes: Footnotes
     unsaid: tuple[str, ...]
+    whiskers: Mapping[EntryId, tuple[float, float]]
 
 
 def _page_row(row: Row, frame: RowFrame) -> PageRow:
@@ -213,7 +243,7 @@ def _page_row(row: Row, frame: RowFrame) -> PageRow:
         marks=tuple(mark for mark in row.marks if mark not in frame.unsaid),
         rank=rank,
         numbers=tuple(numbers),
-        strip=strip(row, table, frame.scale),
+        strip=strip(row, table, frame.scale, frame.whiskers.get(row.entry)),
     )
 
 

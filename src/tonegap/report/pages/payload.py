@@ -103,8 +103,16 @@ def _shown(values: Sequence[float | None]) -> Column:
     return column
 
 
-def table_payload(table: LeaderboardTable, pages: Mapping[EntryId, str]) -> str:
-    """The JSON, safe inside a script element; `pages`: where entries have a page of their own."""
+def table_payload(
+    table: LeaderboardTable,
+    pages: Mapping[EntryId, str],
+    ranks: Mapping[EntryId, tuple[int, int]],
+    whiskers: Mapping[EntryId, tuple[float, float]],
+) -> str:
+    """The JSON, safe inside a script element; `pages`: where entries have a page of their own.
+
+    `ranks`: first and last of an entry's tie group; `whiskers`: the worst tone's interval in the view that ranks.
+    """
     reasons = Reasons()
     rows, shared = table.all_rows, shared_marks(table)
     document = {
@@ -112,7 +120,12 @@ def table_payload(table: LeaderboardTable, pages: Mapping[EntryId, str]) -> str:
         "axes": [_axis(axis, table) for axis in table.axes],
         "metrics": [_metric(name) for name in table.metrics],
         "selections": [{"name": s, "label": SELECTION_CHOICE[s]} for s in SELECTIONS],
-        "rows": [_row(row, shared) | _link(pages.get(row.entry)) for row in rows],
+        "rows": [
+            _row(row, shared)
+            | _link(pages.get(row.entry))
+            | _sure(ranks.get(row.entry), whiskers.get(row.entry))
+            for row in rows
+        ],
         "views": {
             "|".join((s, a.name, m)): _view(table, (s, a.name, m), reasons)
             for s in SELECTIONS
@@ -188,6 +201,15 @@ def _row(row: Row, shared: tuple[str, ...]) -> dict[str, object]:
         "control": row.control,
         "why": next((s.hole.text for s in row.seeds if s.hole), None) if not row.views else None,
     }
+
+
+def _sure(ranks: tuple[int, int] | None, whisker: tuple[float, float] | None) -> dict[str, object]:
+    found: dict[str, object] = {}
+    if ranks and ranks[0] != ranks[1]:
+        found["ranks"] = ranks
+    if whisker:
+        found["whisker"] = [tenths(end) for end in whisker]
+    return found
 
 
 def _link(page: str | None) -> dict[str, object]:

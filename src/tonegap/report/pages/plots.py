@@ -138,10 +138,13 @@ def _curves_spoken(curves: Sequence[Curve]) -> str:
     return f"picked, on test images: {', '.join(at)}" if at else "no epoch picked"
 
 
-def strip(row: Row, table: LeaderboardTable, scale: Scale) -> str:
+def strip(
+    row: Row, table: LeaderboardTable, scale: Scale, whisker: tuple[float, float] | None = None
+) -> str:
     """One dot per tone on a line from the worst to the best: the gap at a glance.
 
-    Empty if any tone is undefined, as the gap then is, or off the scale, as a control may be.
+    `whisker` is the worst tone's interval, a thin line below, cut where it leaves the scale. Empty if any tone is
+    undefined, as the gap then is, or off the scale, as a control may be.
     """
     own = _tones(row, table)
     values = [mean.value for mean in own if mean.value is not None]
@@ -154,9 +157,15 @@ def strip(row: Row, table: LeaderboardTable, scale: Scale) -> str:
         for x, name in zip(xs, names, strict=True)
     ]
     line = f'<line x1="{min(xs):.1f}" x2="{max(xs):.1f}" y1="10" y2="10"/>'
+    said, below = _spoken(names, own), ""
+    if whisker:
+        said += f"; worst tone's 95 % interval {percent(whisker[0])} to {percent(whisker[1])}"
+        ends = (6 + 148 * (v - scale.low) / (scale.high - scale.low) for v in whisker)
+        left, right = (min(max(x, 1), 159) for x in ends)
+        below = f'<line class="whisker" x1="{left:.1f}" x2="{right:.1f}" y1="18.5" y2="18.5"/>'
     return (
         f'<svg class="strip" viewBox="0 0 160 20" role="img" '
-        f'aria-label="{escape(_spoken(names, own))}">{line}{"".join(dots)}</svg>'
+        f'aria-label="{escape(said)}">{line}{"".join(dots)}{below}</svg>'
     )
 
 
