@@ -49,7 +49,7 @@ _MEMORY, _MEMORY_PER_BYTE = 400 << 20, 40
 @click.option(
     "--tones",
     type=click.Choice(["types", "groups"]),
-    help="Score six skin types, or pool them to I-II, III-IV, V-VI. Default: as in the truth.",
+    help="Score single tones, or pool them to groups such as V-VI or M8-10. Default: as in the truth.",
 )
 @click.option(
     "--min-support",
