@@ -46,11 +46,15 @@ class Schema(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ToneAxis(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One annotation of tone; `unknown` are the cells that mean that nobody could tell."""
+    """One annotation of tone; `unknown` are the cells that mean that nobody could tell.
+
+    `second` names the axis of another annotation of the same images, that gaps are shown under as well.
+    """
 
     column: str
     unknown: tuple[str, ...] = ()
     labelled_by: str = ""
+    second: str = ""
 
 
 class Malignant(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
