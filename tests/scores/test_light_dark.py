@@ -79,12 +79,14 @@ def independent(y, said, group, k):
 def test_a_thousand_draws_equal_an_independent_computation(monkeypatch):
     monkeypatch.setattr("tonegap.scores.light_dark.N_DEALS", 2)
     rng = np.random.default_rng(0)
-    for _ in range(1000):
+    for draw in range(1000):
         n, k = int(rng.integers(8, 60)), int(rng.integers(2, 7))
         y, said = rng.integers(0, k, n), rng.integers(0, k, n)
         group = rng.permutation(np.arange(n) % 2)
         found = light_dark(y, said, group, k, as_published=True)
         assert found.values == pytest.approx(independent(y, said, group, k), abs=1e-12)
+        if draw % 20:
+            continue
         macro = precision_recall_fscore_support(
             y, said, labels=range(k), average="macro", zero_division=0
         )[:3]
