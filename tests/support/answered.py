@@ -42,11 +42,11 @@ def board_with_answers(make_record, entry, cell, settings):
     Records say that the tones `undefined` have too few images.
     """
 
-    def make(levels, kept=None, seeds=(0, 1), undefined=()):
+    def make(levels, kept=None, seeds=(0, 1), undefined=(), relabel=lambda said: said):
         cells, answers = [], {}
         for i, (name, accuracy) in enumerate(levels.items()):
             for seed in seeds:
-                said = answers_of(accuracy, 10 * i + seed)
+                said = relabel(answers_of(accuracy, 10 * i + seed))
                 right = said.p.argmax(axis=1) == said.y
                 per_tone = {
                     t: float(right[np.arange(600) % 6 == k].mean()) for k, t in enumerate(TONES)

@@ -1,6 +1,8 @@
 """`tonegap score`: the metrics of any predictions file, made here or not."""
 
 from collections.abc import Sequence
+from itertools import product
+from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,10 +12,11 @@ from tonegap.cli.terminal import put, say, say_page
 from tonegap.errors import BadRequest
 
 if TYPE_CHECKING:
+    from tonegap.arrays import FloatArray
     from tonegap.scores.predictions import Labelled, Predictions
     from tonegap.scores.render import Ends, EpochTable
     from tonegap.scores.rules import ScoringRules
-    from tonegap.scores.tables import ScoreTable
+    from tonegap.scores.tables import Score, ScoreTable
 
 # How much more memory reading may take, in bytes: a file that unpacks to more is refused.
 _MEMORY, _MEMORY_PER_BYTE = 400 << 20, 40
@@ -76,6 +79,20 @@ _MEMORY, _MEMORY_PER_BYTE = 400 << 20, 40
     default=None,
     help="File to write in place of the terminal.",
 )
+@click.option(
+    "--more",
+    is_flag=True,
+    help="Also top-k accuracy, log loss, Brier score, sensitivity at a specificity, and light (I-III) against "
+    "dark (IV-VI): Eopp0, Eopp1, Eodd, macro scores, beside their nulls.",
+)
+@click.option(
+    "--specificity", type=click.FloatRange(0, 1), default=0.9, show_default=True, help="For --more."
+)
+@click.option(
+    "--baseline",
+    type=click.Path(path_type=Path),
+    help="For --more: predictions of the same images; gives FATE of accuracy and macro F1 against Eodd.",
+)
 def command(  # noqa: PLR0913 (click hands over each option as an argument)
     predictions: Path,
     truth: Path,
@@ -87,6 +104,9 @@ def command(  # noqa: PLR0913 (click hands over each option as an argument)
     epoch: str,
     intervals: bool,
     out: Path | None,
+    more: bool,
+    specificity: float,
+    baseline: Path | None,
 ) -> None:
     """Score PREDICTIONS per skin tone, and the gaps between tones.
 
@@ -100,6 +120,7 @@ def command(  # noqa: PLR0913 (click hands over each option as an argument)
     from tonegap.scores.predictions import join, read_predictions
     from tonegap.scores.render import as_csv, as_json
     from tonegap.scores.rules import ScoringRules, default_positive
+    from tonegap.scores.tables import ScoreTable
     from tonegap.scores.truth import read_truth, tones_as
     from tonegap.untrusted import bounded_memory
 
@@ -115,6 +136,16 @@ def command(  # noqa: PLR0913 (click hands over each option as an argument)
     ends: list[Ends] = []
     for index in _epochs_to_score(predicted, epoch):
         table = score_table(images.p[index], images.y, image_tones, rules)
+        if more or baseline:
+            found = _more(images.p[index], images, image_tones, rules, specificity)
+            if baseline:
+                other = join(
+                    read_predictions(baseline), answers, where=f"{baseline} against {truth}"
+                )
+                found += _fate(
+                    found, _more(other.p[-1], other, image_tones, rules, specificity), table, other
+                )
+            table = ScoreTable((*table.scores, *found))
         tables.append((predicted.epochs[index] if epoch == "all" else None, table))
         ends.append(_ends(images, index, image_tones, table, rules) if intervals else {})
     if event and not positive and len(images.classes) == 2 and event[0] == images.classes[1]:
@@ -132,6 +163,43 @@ def command(  # noqa: PLR0913 (click hands over each option as an argument)
         say_page(text.removesuffix("\n"))
     else:
         put(text)
+
+
+def _more(
+    p: "FloatArray",
+    images: "Labelled",
+    tones: "Sequence[str | None]",
+    rules: "ScoringRules",
+    specificity: float,
+) -> "list[Score]":
+    from tonegap.scores.further import further_scores, light_dark_scores
+
+    found = further_scores(p, images.y, tones, rules, specificity)
+    return found + light_dark_scores(p, images.y, tones, len(images.classes))
+
+
+def _fate(
+    own: "list[Score]", other: "list[Score]", table: "ScoreTable", baseline: "Labelled"
+) -> "list[Score]":
+    """FATE of accuracy and of macro F1, as published and on defined cells, where all parts are defined."""
+    from tonegap.scores.light_dark import fate
+    from tonegap.scores.tables import ALL, Score
+
+    accuracy = float((baseline.p[-1].argmax(axis=1) == baseline.y).mean())
+    mine, theirs = ({(s.metric, s.tone): s.value for s in of} for of in (own, other))
+    mine["accuracy", ALL], theirs["accuracy", ALL] = table.score("accuracy", ALL).value, accuracy
+    found = []
+    for about, name in product(("published", "defined"), ("accuracy", "macro_f1")):
+        metric = name if name == "accuracy" else f"{name}_{about}"
+        names = ((metric, ALL), (f"eodd_{about}", ALL))
+        parts = [of.get(key) for key in names for of in (mine, theirs)]
+        known = [part for part in parts if part is not None]
+        if len(known) == len(parts):
+            value = fate(*known)
+            undefined = "a score of the baseline is 0" if isnan(value) else None
+            number = None if undefined else value
+            found.append(Score(f"fate_{name}_{about}", ALL, number, len(baseline.y), undefined))
+    return found
 
 
 def _say_event(classes: Sequence[str], event: str) -> None:
@@ -183,12 +251,13 @@ def _ends(
 
 def _pages(tables: "Sequence[EpochTable]", ends: "Sequence[Ends]", heading: str) -> str:
     """The tables as aligned text, one after the other."""
-    from tonegap.scores.render import as_lines, as_page
+    from tonegap.scores.render import as_lines, as_list, as_page
 
     text = f"{heading}\n"
     for (epoch, table), of in zip(tables, ends, strict=True):
         named = f"\nepoch {epoch}\n" if epoch is not None else ""
-        text += f"{named}\n{as_lines(as_page(table, of))}\n"
+        others = "".join(f"{line}\n" for line in as_list(table))
+        text += f"{named}\n{as_lines(as_page(table, of))}\n{others}"
     return text
 
 

@@ -2,6 +2,8 @@
 
     partition,image_id,label,tone,unit      validation rows, then test rows, in the order of the partition
 
+and a column `second_tone` where a second annotation of tones is declared.
+
 With it and the predictions every number of a record can be computed again, without images and without the
 data set. `unit` numbers near-duplicate groups. It never enters a stage.
 """
@@ -22,6 +24,7 @@ from tonegap.formats.record import DataId
 from tonegap.tones import TONES
 
 COLUMNS = ("partition", "image_id", "label", "tone", "unit")
+WITH_SECOND = (*COLUMNS, "second_tone")
 PARTITIONS = ("validation", "test")
 MAX_IMAGES = 1_000_000
 _UNIT = re.compile(r"[0-9]{1,9}")
@@ -29,12 +32,16 @@ _UNIT = re.compile(r"[0-9]{1,9}")
 
 @dataclass(frozen=True, slots=True)
 class PartTruth:
-    """What is known of the images of one partition, aligned: ids, labels, tones (None: unknown), units."""
+    """What is known of the images of one partition, aligned: ids, labels, tones (None: unknown), units.
+
+    `second_tones`: those of a second annotation; empty where there is none.
+    """
 
     ids: tuple[str, ...]
     labels: tuple[str, ...]
     tones: tuple[str | None, ...]
     units: tuple[int, ...]
+    second_tones: tuple[str | None, ...] = ()
 
     def y(self, classes: Iterable[str]) -> IntArray:
         """Class index of each image. Raises KeyError for a label that is none of the classes."""
@@ -70,12 +77,16 @@ def encode_truth(truth: TaskTruth) -> bytes:
     """The file's content; its SHA-256 is its name."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(COLUMNS)
+    twice = any(getattr(truth, name).second_tones for name in PARTITIONS)
+    writer.writerow(WITH_SECOND if twice else COLUMNS)
     for name in PARTITIONS:
         part: PartTruth = getattr(truth, name)
-        for row in zip(part.ids, part.labels, part.tones, part.units, strict=True):
-            image_id, label, tone, unit = row
-            writer.writerow((name, image_id, label, tone or "", unit))
+        second = part.second_tones or (None,) * len(part.ids)
+        for row in zip(part.ids, part.labels, part.tones, part.units, second, strict=True):
+            image_id, label, tone, unit, other = row
+            writer.writerow(
+                (name, image_id, label, tone or "", unit, *([other or ""] if twice else []))
+            )
     return out.getvalue().encode()
 
 
@@ -92,36 +103,42 @@ def decode_truth(content: bytes, sha256: str, where: str) -> TaskTruth:
         )
     try:
         rows = csv.reader(io.StringIO(content.decode(), newline=""), strict=True)
-        if next(rows, None) != list(COLUMNS):
+        header = next(rows, None)
+        if header not in (list(COLUMNS), list(WITH_SECOND)):
             raise ValueError(f"line 1: wanted {','.join(COLUMNS)}")
-        return _decoded(rows)
+        return _decoded(rows, len(header))
     except (ValueError, csv.Error) as e:
         raise StoreError(f"{where}: not a truth: {e}") from None
 
 
-def _decoded(rows: Iterable[list[str]]) -> TaskTruth:
+_Row = tuple[str, str, str | None, int, str | None]
+
+
+def _decoded(rows: Iterable[list[str]], n_columns: int) -> TaskTruth:
     """The rows by partition. Raises ValueError naming the first row that is none."""
-    parts: dict[str, list[tuple[str, str, str | None, int]]] = {name: [] for name in PARTITIONS}
+    parts: dict[str, list[_Row]] = {name: [] for name in PARTITIONS}
     seen: set[str] = set()
     kept: dict[str, str] = {}  # one text for a label or tone that stands in many rows
     for number, row in enumerate(rows, start=2):
-        if len(row) != len(COLUMNS):
-            raise ValueError(f"line {number}: {len(row)} fields, wanted {len(COLUMNS)}")
-        name, image_id, label, tone, unit = row
+        if len(row) != n_columns:
+            raise ValueError(f"line {number}: {len(row)} fields, wanted {n_columns}")
+        name, image_id, label, tone, unit, second = (*row, "")[: len(WITH_SECOND)]
         if name not in parts or not image_id or not label or image_id in seen:
             raise ValueError(f"line {number}: wanted a partition, an id that stands once, a label")
-        if tone and tone not in TONES:
-            raise ValueError(f"line {number}: {tone[:20]!a} is no tone")
+        for text in (tone, second):
+            if text and text not in TONES:
+                raise ValueError(f"line {number}: {text[:20]!a} is no tone")
         if not _UNIT.fullmatch(unit) or number > MAX_IMAGES:
             raise ValueError(
                 f"line {number}: wanted the number of a unit, in {MAX_IMAGES:,} lines at most"
             )
         seen.add(image_id)
-        label, tone = (kept.setdefault(text, text) for text in (label, tone))
-        parts[name].append((image_id, label, tone or None, int(unit)))
-    return TaskTruth(*(_part(parts[name]) for name in PARTITIONS))
+        label, tone, second = (kept.setdefault(text, text) for text in (label, tone, second))
+        parts[name].append((image_id, label, tone or None, int(unit), second or None))
+    twice = n_columns == len(WITH_SECOND)
+    return TaskTruth(*(_part(parts[name], twice=twice) for name in PARTITIONS))
 
 
-def _part(rows: list[tuple[str, str, str | None, int]]) -> PartTruth:
-    columns = tuple(zip(*rows, strict=True)) or ((), (), (), ())
-    return PartTruth(*columns)
+def _part(rows: list[_Row], *, twice: bool) -> PartTruth:
+    ids, labels, tones, units, second = tuple(zip(*rows, strict=True)) or ((), (), (), (), ())
+    return PartTruth(ids, labels, tones, units, second if twice else ())

@@ -11,6 +11,7 @@ from tonegap.results.compare import reference_of
 from tonegap.results.model import LeaderboardTable, Row
 from tonegap.results.pairs import TablePairs, score_of, table_pairs
 from tonegap.results.settings import LeaderboardSettings
+from tonegap.results.tone_labels import ToneLabels, tone_labels
 from tonegap.results.truths import contradiction
 from tonegap.scores.evidence.bands import rank_bands
 from tonegap.scores.evidence.comparing import Paired, compare_entries, compare_networks, holm_steps
@@ -92,7 +93,7 @@ class Claims:
 
     `contradictions`: records whose scores by tone are not those of their own predictions and truth. `n_left`
     rows of a long table were not looked at; `pairs`: None with fewer than two entries. `seeds`: by how much training
-    seeds differ, from all entries with two or more; None without any.
+    seeds differ, from all entries with two or more; None without any. `labels`: gaps under two annotations of tone.
     """
 
     table: LeaderboardTable
@@ -104,6 +105,7 @@ class Claims:
     n_left: int = 0
     pairs: TablePairs | None = None
     seeds: SeedVariance | None = None
+    labels: ToneLabels | None = None
 
 
 def claims_of(
@@ -154,6 +156,11 @@ def table_claims(
         n_left=len(table.all_rows) - len(looked_at),
         pairs=table_pairs(table, evidence),
         seeds=seeds,
+        labels=tone_labels(
+            {row.entry: kept[row.entry] for row in looked_at if not row.control},
+            tones,
+            table.question.positive,
+        ),
     )
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from tonegap.scores.rules import ScoringRules
-from tonegap.scores.tables import ALL, GAP, METRICS, WORST, Score, ScoreTable
+from tonegap.scores.tables import ALL, GAP, METRIC_NAMES, METRICS, WORST, Score, ScoreTable
 from tonegap.spreadsheet import safe_cell
 
 _COLUMNS = ("metric", "tone", "value", "n", "reason", "positive", "threshold")
@@ -112,6 +112,19 @@ def _records(
                 low, high = ends[index].get((score.metric, score.tone), (None, None))
                 record |= {"low": low, "high": high}
             yield record
+
+
+def as_list(table: ScoreTable) -> list[str]:
+    """The scores that are no metric of a leaderboard, a line each, after an empty one; nothing without any."""
+    others = [s for s in table if s.metric not in METRIC_NAMES]
+    if not others:
+        return []
+    width = max(len(s.metric) for s in others)
+    lines = [
+        f"{s.metric:<{width}}  {s.tone:<6}  {'–' if s.value is None else format(s.value, '.4f'):>8}  {s.reason or ''}"
+        for s in others
+    ]
+    return ["", *(line.rstrip() for line in lines)]
 
 
 def _record(epoch: int | None, score: Score) -> dict[str, object]:

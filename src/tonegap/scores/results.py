@@ -108,6 +108,7 @@ def answers_of(path: Path, truth: TaskTruth, record: Record, rule: str) -> TestA
         p=p.copy(),  # not all epochs with it
         epoch=picked.epoch,
         threshold=picked.threshold,
+        second_tones=test.second_tones,
     )
 
 

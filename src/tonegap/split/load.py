@@ -22,7 +22,7 @@ from tonegap.split.grouped import components
 from tonegap.split.leaks import crossing_groups, group_leaks, leaked_by_tone
 from tonegap.split.partition import partition
 from tonegap.split.parts import SplitAssignment
-from tonegap.split.rows import axis_tones
+from tonegap.split.rows import axis_tones, second_tones
 from tonegap.split.scorable import check_scorable, check_support, part_of
 from tonegap.split.subset import thinned
 from tonegap.split.view import PartitionImages, TaskView
@@ -78,7 +78,8 @@ def task_view(
     whole = partition(task, data.metadata, seed)
     whole, exclusions = without_listed(whole, data.excluded)
     made = thinned(whole, subset, f"{task.id}:{task.pin_key(seed)}")
-    rows = {name: _rows(made, name, data) for name in ("train", "validation", "test")}
+    second = second_tones(task, data.dataset, data.metadata)
+    rows = {name: _rows(made, name, data, second) for name in ("train", "validation", "test")}
     missing = _missing(made, data.index)
     if missing and not (allow_missing and all(part.ids for part in rows.values())):
         raise _missing_error(task, made, data, missing)
@@ -138,8 +139,10 @@ def _check_scorable(
     )
 
 
-def _rows(made: SplitAssignment, part: str, data: LoadedData) -> PartitionImages:
-    """The rows of one partition whose image is there, in file order; masks for training alone."""
+def _rows(
+    made: SplitAssignment, part: str, data: LoadedData, second: Mapping[str, str | None]
+) -> PartitionImages:
+    """The rows of one partition whose image is there, in file order; masks for training, second tones for others."""
     index = data.index
     here = [
         i
@@ -156,6 +159,7 @@ def _rows(made: SplitAssignment, part: str, data: LoadedData) -> PartitionImages
         paths=tuple(index.paths[image_id] for image_id in ids),
         masks=masks if any(masks) else (),
         groups=tuple(data.units[image_id] for image_id in ids),
+        second_tones=tuple(second[i] for i in ids) if second and part != "train" else (),
     )
 
 

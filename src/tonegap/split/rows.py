@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tonegap.data.metadata import Metadata, first_three
+from tonegap.declared.dataset import Dataset
 from tonegap.declared.split_rules import Stratum
 from tonegap.declared.task import Task
 from tonegap.errors import BadSplit
@@ -82,7 +83,19 @@ def axis_tones(task: Task, metadata: Metadata) -> tuple[str | None, ...]:
             f"{metadata.path}: {task.id} needs the tone axis {task.tone_axis!r}, this layout "
             f"({metadata.schema}) has: {known}"
         )
-    tones = metadata.tones[task.tone_axis]
+    return _scored_as(task, metadata.tones[task.tone_axis])
+
+
+def second_tones(task: Task, dataset: Dataset, metadata: Metadata) -> dict[str, str | None]:
+    """Every image's tone by the second annotation of the task's axis; empty where this layout has none."""
+    second = dataset.file.tones[task.tone_axis].second
+    if second not in metadata.tones:
+        return {}
+    return dict(zip(metadata.ids, _scored_as(task, metadata.tones[second]), strict=True))
+
+
+def _scored_as(task: Task, tones: tuple[str | None, ...]) -> tuple[str | None, ...]:
+    """Tones by group where the task scores groups."""
     if task.scored_tones[0] not in COARSE:
         return tones
     return tuple(None if tone is None else tone_group(tone) for tone in tones)

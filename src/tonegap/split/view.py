@@ -24,6 +24,7 @@ from tonegap.tones import GROUPS, MONK, MONK_GROUPS, TYPES
 class PartitionImages:
     """The images of one partition, aligned: ids, labels, tones, content hashes, files, masks, groups.
 
+    `second_tones` are those of a second annotation, empty where there is none; no stage sees them.
     `masks` is empty where no image has one, else None for each image without. `groups` numbers what intervals
     resample together, across all partitions: near-duplicates, and images of one patient or lesion; empty: not known.
     """
@@ -35,6 +36,7 @@ class PartitionImages:
     paths: tuple[Path, ...]
     masks: tuple[MaskFile | None, ...] = ()
     groups: tuple[int, ...] = ()
+    second_tones: tuple[str | None, ...] = ()
 
     @cached_property
     def mask_sha256(self) -> tuple[str, ...]:
@@ -70,6 +72,7 @@ class PartitionImages:
             paths=tuple(self.paths[i] for i in kept),
             masks=tuple(self.masks[i] for i in kept) if self.masks else (),
             groups=tuple(self.groups[i] for i in kept) if self.groups else (),
+            second_tones=tuple(self.second_tones[i] for i in kept) if self.second_tones else (),
         )
 
     def n_by_tone(self) -> dict[str, int]:
@@ -184,7 +187,7 @@ def truth_of(view: TaskView) -> TaskTruth:
 
     def part(rows: PartitionImages) -> PartTruth:
         units = tuple(known[group] for group in rows.groups) or tuple(range(len(rows.ids)))
-        return PartTruth(rows.ids, rows.labels, rows.tones, units)
+        return PartTruth(rows.ids, rows.labels, rows.tones, units, rows.second_tones)
 
     return TaskTruth(part(view.validation), part(view.test))
 

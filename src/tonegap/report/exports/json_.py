@@ -167,6 +167,7 @@ def _claims(claims: Claims | None) -> dict[str, Any] | None:
             }
             for row in claims.rows
         ],
+        **({"tone_labels": claims.labels} if claims.labels else {}),
     }
 
 

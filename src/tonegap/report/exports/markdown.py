@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from tonegap.report.claims_text import claim_lines, claims_about, claims_header
 from tonegap.report.exports.base import File
 from tonegap.report.grid import GridCell, table_grid
+from tonegap.report.label_text import label_part
 from tonegap.report.notes import border_note, event_note, images_note
 from tonegap.report.phrases import answer, metric_label, ranking_rule, report_title, table_title
 from tonegap.report.power_text import table_reach
@@ -52,6 +53,12 @@ def _table_parts(board: Leaderboard, table: LeaderboardTable) -> list[str]:
     if grid.notes:
         parts.append("\n".join(f"{i}. {_text(note)}" for i, note in enumerate(grid.notes, 1)))
     parts.append(_text(border_note(table)))
+    labels = label_part(board.claims_of(table))
+    if labels:
+        rule = ["---", *["---:"] * (len(labels.header) - 1)]
+        rows = [labels.header, rule, *(tuple(map(_text, line)) for line in labels.lines)]
+        lines = "\n".join(f"| {' | '.join(row)} |" for row in rows)
+        parts += ["### Gaps and tone labels", lines, _text(labels.about)]
     shows = table_reach(table)
     if shows:
         parts += [

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from tonegap.formats.record import EntryId
 from tonegap.report.grid import Footnotes, GridCell
+from tonegap.report.label_text import LabelPart, label_part
 from tonegap.report.notes import event_note, images_note
 from tonegap.report.pages.charts import Scale
 from tonegap.report.pages.details import DataNote, Details, data_notes, entry_details
@@ -103,6 +104,7 @@ class PageTable:
     n_without_details: int
     data: tuple[DataNote, ...]
     shows: tuple[str, ...]
+    labels: LabelPart | None
     payload: str
 
 
@@ -150,6 +152,7 @@ def page_table(board: Leaderboard, table: LeaderboardTable, number: int) -> Page
         n_without_details=len(table.all_rows) - len(detailed),
         data=data_notes(table),
         shows=table_reach(table),
+        labels=label_part(board.claims_of(table)),
         payload=table_payload(table, pages, ranks, whiskers),
     )
 

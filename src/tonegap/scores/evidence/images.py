@@ -19,8 +19,9 @@ from tonegap.scores.rules import ScoringRules
 class TestAnswers:
     """One cell's answers to the test images at the epoch that one rule picked, aligned [n].
 
-    `labels` are class names, `tones` has None for unknown, `units` numbers near-duplicate groups,
-    `p` [n, k] follows `classes`. `threshold` calls an image positive from that probability on.
+    `labels` are class names, `tones` has None for unknown, `second_tones` those of a second annotation (empty: there
+    is none), `units` numbers near-duplicate groups, `p` [n, k] follows `classes`. `threshold` calls an image positive
+    from that probability on.
     """
 
     __test__ = False  # pytest takes the name for a test class
@@ -33,6 +34,7 @@ class TestAnswers:
     p: FloatArray
     epoch: int
     threshold: float | None
+    second_tones: tuple[str | None, ...] = ()
 
     @property
     def y(self) -> IntArray:

@@ -1,0 +1,123 @@
+"""Scores that some papers report and no table here ranks by, by tone and over all: for `tonegap score --more`."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from tonegap.arrays import BoolArray, FloatArray, IntArray
+from tonegap.scores.counts import event_scores, event_truth
+from tonegap.scores.light_dark import LightDark, light_dark, light_or_dark
+from tonegap.scores.rules import ScoringRules
+from tonegap.scores.tables import ALL, Score
+
+TOP_K = (2, 3)
+_TINY = 1e-15
+_NO_TYPES = "light against dark needs types: III-IV is one tone here"
+
+
+def further_scores(
+    p: FloatArray, y: IntArray, tones: Sequence[str | None], rules: ScoringRules, specificity: float
+) -> list[Score]:
+    """Top-2 and top-3 accuracy, log loss, Brier score, sensitivity at a specificity: of all and of each tone.
+
+    Log loss is the mean of -ln p of the true class (p at least 1e-15), the Brier score the mean squared distance summed
+    over classes: twice scikit-learn's of two classes. Sensitivity is at the lowest threshold, the same for all tones,
+    at which all images together have that specificity or more; undefined without an event.
+    """
+    named = np.array(["" if t is None else t for t in tones], dtype=object)
+    slots = [
+        (ALL, np.ones(len(y), dtype=np.bool_)),
+        *((t, named == t) for t in _tones(tones, rules)),
+    ]
+    rank = (p > p[np.arange(len(y)), y][:, None]).sum(axis=1)
+    loss = -np.log(np.maximum(p[np.arange(len(y)), y], _TINY))
+    brier = ((p - np.eye(p.shape[1])[y]) ** 2).sum(axis=1)
+    of_image = {f"top_{k}_accuracy": (rank < k).astype(float) for k in TOP_K if k < p.shape[1]}
+    found = []
+    for name, values in (of_image | {"log_loss": loss, "brier": brier}).items():
+        found += [_score(name, tone, values[member], rules) for tone, member in slots]
+    return [*found, *_sensitivities(p, y, slots, rules, specificity)]
+
+
+def _tones(tones: Sequence[str | None], rules: ScoringRules) -> tuple[str, ...]:
+    return rules.tones or tuple(sorted({t for t in tones if t}))
+
+
+def _score(name: str, tone: str, values: FloatArray, rules: ScoringRules) -> Score:
+    if len(values) < rules.min_support:
+        return Score(name, tone, None, len(values), f"{tone} has {len(values)} such images")
+    return Score(name, tone, float(values.mean()), len(values), None)
+
+
+def _sensitivities(
+    p: FloatArray,
+    y: IntArray,
+    slots: Sequence[tuple[str, BoolArray]],
+    rules: ScoringRules,
+    specificity: float,
+) -> Iterator[Score]:
+    name = f"sensitivity_at_specificity_{specificity:g}"
+    if not rules.positive:
+        yield from (
+            Score(name, tone, None, 0, "no positive class is declared; pass --positive")
+            for tone, _ in slots
+        )
+        return
+    score, positive = event_scores(p, rules)[:, 0], event_truth(y, rules)[:, 0]
+    threshold = _threshold(score[~positive], specificity)
+    for tone, member in slots:
+        called = (score[member & positive] >= threshold).astype(float)
+        yield _score(name, tone, called, rules)
+
+
+def _threshold(negatives: FloatArray, specificity: float) -> float:
+    """The lowest score that leaves that share of the negative images below it."""
+    ordered = np.sort(negatives)
+    keep = int(np.ceil(specificity * len(ordered) - 1e-9))
+    return -np.inf if keep == 0 else float(np.nextafter(ordered[keep - 1], np.inf))
+
+
+def light_dark_scores(
+    p: FloatArray, y: IntArray, tones: Sequence[str | None], n_classes: int
+) -> list[Score]:
+    """Eopp0, Eopp1, Eodd and macro scores, as published and on defined cells alone, each difference with its null.
+
+    Metrics are named `eopp1_published`, `eopp1_published_null` (mean, low, high of 95 %, p of the null); tone is `all`.
+    """
+    found: list[Score] = []
+    for about, as_published in (("published", True), ("defined", False)):
+        group = light_or_dark(tones, as_published=as_published)
+        if group is None or not {0, 1} <= set(group.tolist()):
+            why = (
+                _NO_TYPES if group is None else "there are no images of light or none of dark skin"
+            )
+            found.append(Score(f"eodd_{about}", ALL, None, 0, why))
+            continue
+        scores = light_dark(y, p.argmax(axis=1), group, n_classes, as_published=as_published)
+        found += _rows(about, scores)
+    return found
+
+
+def _rows(about: str, scores: LightDark) -> Iterator[Score]:
+    n = sum(scores.n)
+    for (metric, tone), value in scores.macro.items():
+        images = {"light": scores.n[0], "dark": scores.n[1], ALL: n}[tone]
+        yield _defined(f"{metric}_{about}", tone, value, images)
+    for metric, value in scores.values.items():
+        yield _defined(f"{metric}_{about}", ALL, value, n)
+        null = scores.nulls[metric]
+        if null is not None:
+            ends = {
+                "null": null.expected,
+                "null_low": null.low,
+                "null_high": null.high,
+                "null_p": null.p,
+            }
+            for what, number in ends.items():
+                yield Score(f"{metric}_{about}_{what}", ALL, number, n, None)
+
+
+def _defined(metric: str, tone: str, value: float, n: int) -> Score:
+    if np.isfinite(value):
+        return Score(metric, tone, value, n, None)
+    return Score(metric, tone, None, n, "no class has images of both")

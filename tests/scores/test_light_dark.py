@@ -1,0 +1,183 @@
+"""Light against dark skin, by hand and against independent computations; and what equal recall gives."""
+
+import csv
+import io
+import json
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from sklearn.metrics import (
+    brier_score_loss,
+    log_loss,
+    multilabel_confusion_matrix,
+    precision_recall_fscore_support,
+    top_k_accuracy_score,
+)
+
+from tonegap.cli.score import command
+from tonegap.scores.further import further_scores
+from tonegap.scores.light_dark import fate, light_dark, light_or_dark
+from tonegap.scores.rules import ScoringRules
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_by_hand():
+    # Light: classes 0 0 1 1, said 0 1 1 1. Dark: 0 0 1 1, said 0 0 0 1.
+    y = np.array([0, 0, 1, 1, 0, 0, 1, 1])
+    said = np.array([0, 1, 1, 1, 0, 0, 0, 1])
+    group = np.array([0] * 4 + [1] * 4)
+    found = light_dark(y, said, group, 2, as_published=True)
+    # TPR light .5, 1; dark 1, .5. FPR light 0, .5; dark .5, 0. TNR light 1, .5; dark .5, 1.
+    assert found.values == pytest.approx({"eopp0": 0.5, "eopp1": 0.5, "eodd": 0.5})
+    assert found.macro["macro_recall", "light"] == pytest.approx(0.75)
+    assert found.macro["macro_precision", "light"] == pytest.approx((1 + 2 / 3) / 2)
+    assert found.n == (4, 4)
+
+
+def test_differences_of_opposite_sign_cancel_in_eodd():
+    # Class 0: TPR light 1, dark 0; FPR light 0, dark 1. Their sum is 0, and so for class 1.
+    y, said = np.array([0, 1, 0, 1]), np.array([0, 1, 1, 0])
+    found = light_dark(y, said, np.array([0, 0, 1, 1]), 2, as_published=True)
+    assert found.values == {"eopp0": 1.0, "eopp1": 1.0, "eodd": 0.0}
+
+
+def test_a_class_without_dark_images_is_0_as_published_and_left_out_else():
+    y, said = np.array([0, 1, 0]), np.array([0, 1, 0])
+    group = np.array([0, 0, 1])
+    assert light_dark(y, said, group, 2, as_published=True).values["eopp1"] == 0.5
+    assert light_dark(y, said, group, 2, as_published=False).values["eopp1"] == 0.0
+
+
+def test_unknown_tones_are_dark_as_published_and_left_out_else():
+    tones = ("I", "III", "IV", None)
+    assert light_or_dark(tones, as_published=True).tolist() == [0, 0, 1, 1]
+    assert light_or_dark(tones, as_published=False).tolist() == [0, 0, 1, -1]
+    assert light_or_dark(("I-II", "III-IV"), as_published=True) is None
+
+
+def independent(y, said, group, k):
+    """As the papers' code has it: confusion matrices of each group, 0 for what is 0/0."""
+    rates = []
+    for g in (0, 1):
+        of = multilabel_confusion_matrix(y[group == g], said[group == g], labels=range(k))
+        tn, fp, fn, tp = of[:, 0, 0], of[:, 0, 1], of[:, 1, 0], of[:, 1, 1]
+        with np.errstate(invalid="ignore", divide="ignore"):
+            parts = (tp / (tp + fn), fp / (fp + tn), tn / (tn + fp))
+        rates.append([np.where(np.isfinite(rate), rate, 0) for rate in parts])
+    tpr, fpr, tnr = (light - dark for light, dark in zip(*rates, strict=True))
+    return {
+        "eopp0": np.abs(tnr).mean(),
+        "eopp1": np.abs(tpr).mean(),
+        "eodd": (np.abs(tpr + fpr) / 2).mean(),
+    }
+
+
+def test_a_thousand_draws_equal_an_independent_computation(monkeypatch):
+    monkeypatch.setattr("tonegap.scores.light_dark.N_DEALS", 2)
+    rng = np.random.default_rng(0)
+    for draw in range(1000):
+        n, k = int(rng.integers(8, 60)), int(rng.integers(2, 7))
+        y, said = rng.integers(0, k, n), rng.integers(0, k, n)
+        group = rng.permutation(np.arange(n) % 2)
+        found = light_dark(y, said, group, k, as_published=True)
+        assert found.values == pytest.approx(independent(y, said, group, k), abs=1e-12)
+        if draw % 20:
+            continue
+        macro = precision_recall_fscore_support(
+            y, said, labels=range(k), average="macro", zero_division=0
+        )[:3]
+        own = [found.macro[f"macro_{m}", "all"] for m in ("precision", "recall", "f1")]
+        assert own == pytest.approx(macro, abs=1e-12)
+
+
+def test_equal_recall_on_the_published_split_has_the_null_that_it_should():
+    table = tomllib.loads((ROOT / "reports/papers/scp-2024/paper.toml").read_text())["tables"][0]
+    cells = np.array(table["sets"][0]["cells"])
+    rng = np.random.default_rng(3)
+    y = np.repeat(np.arange(114), cells.sum(axis=1))
+    group = np.concatenate([np.repeat([0, 1], row) for row in cells])
+    right = rng.random(len(y)) < rng.beta(2, 2, 114)[y]
+    said = np.where(right, y, rng.integers(0, 114, len(y)))
+    found = light_dark(y, said, group, 114, as_published=True)
+    assert found.nulls["eopp1"].expected == pytest.approx(0.28, abs=0.03)
+    assert found.nulls["eodd"].expected == pytest.approx(0.14, abs=0.015)
+    assert found.nulls["eopp1"].low < found.values["eopp1"] < found.nulls["eopp1"].high
+
+
+def test_fate_by_hand():
+    # (0.88 - 0.80) / 0.80 - (0.15 - 0.10) / 0.10
+    assert fate(0.88, 0.80, 0.15, 0.10) == pytest.approx(0.1 - 0.5)
+    assert np.isnan(fate(0.88, 0.80, 0.15, 0.0))
+
+
+def test_further_scores_equal_scikit_learns():
+    rng = np.random.default_rng(1)
+    p, y = rng.dirichlet(np.ones(4), 200), rng.integers(0, 4, 200)
+    tones = tuple(rng.choice(["I", "VI"], 200))
+    rules = ScoringRules(("a", "b", "c", "d"))
+    found = {(s.metric, s.tone): s.value for s in further_scores(p, y, tones, rules, 0.9)}
+    dark = np.array(tones) == "VI"
+    assert found["log_loss", "all"] == pytest.approx(log_loss(y, p))
+    assert found["log_loss", "VI"] == pytest.approx(log_loss(y[dark], p[dark], labels=range(4)))
+    assert found["top_2_accuracy", "all"] == pytest.approx(top_k_accuracy_score(y, p, k=2))
+    two = p[:, :1] / p[:, :2].sum(axis=1, keepdims=True)
+    binary = further_scores(np.hstack((two, 1 - two)), y % 2, tones, ScoringRules(("a", "b")), 0.9)
+    brier = next(s.value for s in binary if (s.metric, s.tone) == ("brier", "all"))
+    assert brier == pytest.approx(2 * brier_score_loss(y % 2, 1 - two[:, 0]))
+    assert found["sensitivity_at_specificity_0.9", "all"] is None
+
+
+def test_sensitivity_at_a_specificity_by_hand():
+    # Negatives .1 .2 .3 .4 .9: 80 % lie below .9, so images above .4 are positive: .5 and .8, not .4.
+    score = np.array([0.1, 0.2, 0.3, 0.4, 0.9, 0.4, 0.5, 0.8])
+    y = np.array([0] * 5 + [1] * 3)
+    tones = ("I",) * 6 + ("VI",) * 2
+    rules = ScoringRules(("benign", "malignant"), ("malignant",))
+    found = {
+        s.tone: s.value
+        for s in further_scores(np.column_stack((1 - score, score)), y, tones, rules, 0.8)
+        if "sens" in s.metric
+    }
+    assert found == {"all": pytest.approx(2 / 3), "I": 0.0, "VI": 1.0}
+
+
+@pytest.fixture
+def files(tmp_path):
+    rng = np.random.default_rng(0)
+    y, tones = np.arange(60) % 3, np.arange(60) // 3 % 6 + 1
+    (tmp_path / "t.csv").write_text(
+        "image_id,label,tone\n"
+        + "".join(f"i{i},{'abc'[c]},{t}\n" for i, (c, t) in enumerate(zip(y, tones, strict=True)))
+    )
+    for name in ("p", "q"):
+        p = rng.dirichlet(np.ones(3), 60)
+        (tmp_path / f"{name}.csv").write_text(
+            "image_id,p_a,p_b,p_c\n"
+            + "".join(f"i{i},{a!r},{b!r},{1 - a - b!r}\n" for i, (a, b, _) in enumerate(p.tolist()))
+        )
+    return [str(tmp_path / "p.csv"), "--truth", str(tmp_path / "t.csv")], str(tmp_path / "q.csv")
+
+
+def test_the_command_gives_each_beside_its_null(files):
+    arguments, baseline = files
+    said = CliRunner().invoke(
+        command, [*arguments, "--more", "--baseline", baseline, "--format", "json"]
+    )
+    found = {(row["metric"], row["tone"]): row["value"] for row in json.loads(said.stdout)}
+    for about in ("published", "defined"):
+        assert 0 <= found[f"eodd_{about}", "all"] <= 1
+        assert found[f"eodd_{about}_null_low", "all"] <= found[f"eodd_{about}_null", "all"]
+        assert (f"fate_macro_f1_{about}", "all") in found
+    assert found["top_2_accuracy", "all"] > found["accuracy", "all"]
+    plain = CliRunner().invoke(command, [*arguments, "--more"]).stdout
+    assert "eopp1_published_null_p" in plain
+    rows = list(
+        csv.DictReader(
+            io.StringIO(CliRunner().invoke(command, [*arguments, "--format", "csv"]).stdout)
+        )
+    )
+    assert not {row["metric"] for row in rows} & {"log_loss", "eodd_published"}
