@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from tonegap.formats.record import SELECTIONS, Isolation, PartitionId, Record
+from tonegap.lines import counted
 from tonegap.report.pages.plots import curve_panel
 from tonegap.results.model import LeaderboardTable, Row
 from tonegap.tones import tone_index
@@ -146,7 +147,8 @@ def _unknown(record: Record) -> str:
 def _leaks(n_groups: int, n_images: int) -> str:
     if not n_groups:
         return "none found"
-    return f"{n_groups:,} sets of near-duplicates, {n_images:,} test images in them"
+    images = f"{n_images:,} test image{'' if n_images == 1 else 's'} in them"
+    return f"{counted(n_groups, 'set of near-duplicates')}, {images}"
 
 
 def _partition_line(name: str, part: PartitionId, tones: Sequence[str]) -> PartitionLine:
