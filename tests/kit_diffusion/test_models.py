@@ -12,6 +12,7 @@ from PIL import Image
 
 from tonegap_kit.diffusion.models import (
     SAMPLERS,
+    accelerate,
     encode_images,
     open_models,
     resized,
@@ -144,6 +145,32 @@ def test_a_sampler_with_an_eta_gets_none_as_in_the_stock_pipelines(
         )
     )
     assert set(given) == {0.0}
+
+
+def test_another_layout_of_pixels_gives_the_same_images(plain_folder):
+    recipe = SamplingRecipe(4, 1.0, 3.0, 2)
+    plain, other = open_models(plain_folder, CPU), open_models(plain_folder, CPU)
+    accelerate(other, ["channels-last"])
+    assert other.unet.conv_in.weight.is_contiguous(memory_format=torch.channels_last)
+    one, two = (
+        np.stack(list(text2img(m, ["skin", "dark"], [1, 2], recipe))) for m in (plain, other)
+    )
+    assert np.abs(one.astype(int) - two).max() <= 1
+
+
+def test_tf32_is_used_where_it_is_asked_for_alone(models, monkeypatch):
+    monkeypatch.setattr(torch.backends.cuda.matmul, "allow_tf32", False)
+    accelerate(models, [])
+    assert not torch.backends.cuda.matmul.allow_tf32
+    accelerate(models, ["tf32"])
+    assert torch.backends.cuda.matmul.allow_tf32
+
+
+def test_unknown_means_are_refused(models):
+    with pytest.raises(
+        StageError, match="acceleration: found 'faster', wanted some of channels-last"
+    ):
+        accelerate(models, ["tf32", "faster"])
 
 
 def test_made_images_are_resized_bicubically():

@@ -33,6 +33,7 @@ COMMANDS = {
     "split": "A task's partitions as CSV.",
     "audit": "May a synthetic set made elsewhere be trained on?",
     "data": "Check a download, show a data set, draw phantom images.",
+    "assets": "Weights that full-size runs need: list, fetch, check.",
     "list": "Methods, baselines, tasks and suites that are here.",
     "new": "A new method or baseline that already passes the contract.",
     "image": "The pinned images in which stages run.",

@@ -15,7 +15,7 @@ from torch import Tensor
 from tonegap_kit.command import Stage
 from tonegap_kit.determinism import make_deterministic
 from tonegap_kit.diffusion.checkpoint import Keeper
-from tonegap_kit.diffusion.given import Listed, listed, write_list
+from tonegap_kit.diffusion.given import LoraData, listed, write_list
 from tonegap_kit.diffusion.inversion import (
     Concepts,
     InversionRecipe,
@@ -24,7 +24,13 @@ from tonegap_kit.diffusion.inversion import (
     save_tokens,
 )
 from tonegap_kit.diffusion.lora import Captioned, LoraRecipe, save_lora, train_lora
-from tonegap_kit.diffusion.models import Models, add_tokens, load_models, spare_memory
+from tonegap_kit.diffusion.models import (
+    Models,
+    accelerate,
+    add_tokens,
+    load_models,
+    spare_memory,
+)
 from tonegap_kit.diffusion.noise_loop import Encoded, Meter, StepRecipe, Watch, encode_examples
 from tonegap_kit.diffusion.prompts import fill_caption
 from tonegap_kit.errors import StageError
@@ -99,6 +105,7 @@ def open_painter(stage: Stage) -> Models:
 
 def _opened(stage: Stage, parameter: str, precision: str) -> Models:
     models = load_models(stage, parameter, precision)
+    accelerate(models, stage.job.words("acceleration"))
     if stage.job.flag("save_memory"):
         spare_memory(models)
     return models
@@ -169,7 +176,7 @@ def fit_lora(
             fill_caption(caption, words[job.classes[train.y[row]]], job.tones[train.t[row]])
             for row in rows
         )
-        data = Listed(rows, tuple(prompts))
+        data = LoraData(rows, tuple(prompts))
     # The papers mirror images for words only.
     encoded = Encoded(work.encoded.plain, None)
     examples = Captioned(encoded, torch.from_numpy(data.rows), data.prompts, weights)

@@ -104,14 +104,14 @@ def _letters(name: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class LoraData:
     """The images of a LoRA by a list: their training rows, and a caption each."""
 
     rows: NDArray[np.int64]
     prompts: tuple[str, ...]
 
 
-def listed(stage: Stage, train: Partition) -> Listed | None:
+def listed(stage: Stage, train: Partition) -> LoraData | None:
     """The images and captions of the JSON list that `lora_data` names; None where it is `none`.
 
     Form of the released list of skin-diff: objects with `image_path` and `prompt`. An image is the training image
@@ -138,10 +138,10 @@ def listed(stage: Stage, train: Partition) -> Listed | None:
         say(
             f"{path.name}: {len(entries) - len(kept)} of {len(entries)} images are not shown here: left out"
         )
-    return Listed(np.array([row for row, _ in kept]), tuple(prompt for _, prompt in kept))
+    return LoraData(np.array([row for row, _ in kept]), tuple(prompt for _, prompt in kept))
 
 
-def write_list(path: Path, stage: Stage, train: Partition, data: Listed) -> None:
+def write_list(path: Path, stage: Stage, train: Partition, data: LoraData) -> None:
     """Leaves the images and captions of a LoRA as the released code of skin-diff reads them.
 
     `image_path` is an image's id; `skin_type` is 1 to 6, or the name of a group of types.
