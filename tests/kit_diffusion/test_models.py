@@ -158,12 +158,19 @@ def test_another_layout_of_pixels_gives_the_same_images(plain_folder):
     assert np.abs(one.astype(int) - two).max() <= 1
 
 
-def test_tf32_is_used_where_it_is_asked_for_alone(models, monkeypatch):
-    monkeypatch.setattr(torch.backends.cuda.matmul, "allow_tf32", False)
-    accelerate(models, [])
-    assert not torch.backends.cuda.matmul.allow_tf32
-    accelerate(models, ["tf32"])
-    assert torch.backends.cuda.matmul.allow_tf32
+def test_tf32_is_used_where_it_is_asked_for_alone(models):
+    places = (torch.backends.cuda.matmul, torch.backends.cudnn)
+    before = [place.allow_tf32 for place in places]
+    try:
+        for place in places:
+            place.allow_tf32 = False
+        accelerate(models, [])
+        assert [place.allow_tf32 for place in places] == [False, False]
+        accelerate(models, ["tf32"])
+        assert [place.allow_tf32 for place in places] == [True, True]
+    finally:
+        for place, was in zip(places, before, strict=True):
+            place.allow_tf32 = was
 
 
 def test_unknown_means_are_refused(models):
