@@ -90,6 +90,7 @@ def as_pattern(lines: tuple[str, ...]) -> re.Pattern[str]:
     "name",
     [
         "docs/tutorial.md",
+        "docs/seeds.md",
         "docs/own-data.md",
         "docs/method-guide.md",
         "docs/submitting.md",

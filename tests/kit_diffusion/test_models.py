@@ -12,6 +12,7 @@ from PIL import Image
 
 from tonegap_kit.diffusion.models import (
     SAMPLERS,
+    accelerate,
     encode_images,
     open_models,
     resized,
@@ -144,6 +145,39 @@ def test_a_sampler_with_an_eta_gets_none_as_in_the_stock_pipelines(
         )
     )
     assert set(given) == {0.0}
+
+
+def test_another_layout_of_pixels_gives_the_same_images(plain_folder):
+    recipe = SamplingRecipe(4, 1.0, 3.0, 2)
+    plain, other = open_models(plain_folder, CPU), open_models(plain_folder, CPU)
+    accelerate(other, ["channels-last"])
+    assert other.unet.conv_in.weight.is_contiguous(memory_format=torch.channels_last)
+    one, two = (
+        np.stack(list(text2img(m, ["skin", "dark"], [1, 2], recipe))) for m in (plain, other)
+    )
+    assert np.abs(one.astype(int) - two).max() <= 1
+
+
+def test_tf32_is_used_where_it_is_asked_for_alone(models):
+    places = (torch.backends.cuda.matmul, torch.backends.cudnn)
+    before = [place.allow_tf32 for place in places]
+    try:
+        for place in places:
+            place.allow_tf32 = False
+        accelerate(models, [])
+        assert [place.allow_tf32 for place in places] == [False, False]
+        accelerate(models, ["tf32"])
+        assert [place.allow_tf32 for place in places] == [True, True]
+    finally:
+        for place, was in zip(places, before, strict=True):
+            place.allow_tf32 = was
+
+
+def test_unknown_means_are_refused(models):
+    with pytest.raises(
+        StageError, match="acceleration: found 'faster', wanted some of channels-last"
+    ):
+        accelerate(models, ["tf32", "faster"])
 
 
 def test_made_images_are_resized_bicubically():

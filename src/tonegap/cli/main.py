@@ -39,6 +39,7 @@ COMMANDS = {
     "split": "A task's partitions as CSV.",
     "audit": "May a synthetic set made elsewhere be trained on?",
     "data": "Check a download, show a data set, draw phantom images.",
+    "assets": "Weights that full-size runs need: list, fetch, check.",
     "list": "Methods, baselines, tasks and suites that are here.",
     "init": "A suite root of your own, with templates.",
     "new": "A new method or baseline that already passes the contract.",

@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from tonegap.declared.assets import assets_folder
 from tonegap.declared.plugin import GIVEN_KINDS, Plugin
 from tonegap.errors import BadRoom
 from tonegap.files import folder_digest, sha256_file
@@ -104,7 +105,11 @@ def check_given(file: GivenFile) -> None:
     """Raises BadRoom unless the file or folder is there with that content."""
     kind = "folder" if file.is_folder else "file"
     if not (file.path.is_dir() if file.is_folder else file.path.is_file()):
-        raise BadRoom(f"{file.path}: no such {kind}, but the parameter {file.parameter} names it")
+        fetched = file.path.is_relative_to(assets_folder())
+        cure = "; `tonegap assets fetch` brings it" if fetched else ""
+        raise BadRoom(
+            f"{file.path}: no such {kind}, but the parameter {file.parameter} names it{cure}"
+        )
     found = given_digest(file.path)
     if found != file.sha256:
         raise BadRoom(

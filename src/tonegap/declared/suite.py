@@ -8,7 +8,8 @@ from typing import Literal
 
 import msgspec
 
-from tonegap.declared.local_files import absolute, public_form
+from tonegap.declared.assets import asset_in, asset_named
+from tonegap.declared.local_files import absolute, public_form, spelled
 from tonegap.declared.plugin import Plugin, read_plugin
 from tonegap.declared.toml import read_toml
 from tonegap.errors import BadRequest, BadRoom
@@ -105,7 +106,34 @@ def read_suite(root: Path, name: str) -> Suite:
     file = read_toml(path, SuiteFile)
     for problem in _problems(file):
         raise BadRoom(f"{path}: {problem}")
-    return Suite(id=path.stem, path=path, file=file, root=root)
+    return Suite(id=path.stem, path=path, file=_with_assets(file, root), root=root)
+
+
+def _with_assets(file: SuiteFile, root: Path) -> SuiteFile:
+    """The file with `asset:NAME` of its parameters as the file of that name in the cache, and its digest."""
+
+    def resolved(values: dict[str, Parameter]) -> dict[str, Parameter]:
+        return {name: asset_or(value, root) for name, value in values.items()}
+
+    rows = tuple(
+        msgspec.structs.replace(
+            row,
+            method_parameters=resolved(row.method_parameters),
+            baseline_parameters=resolved(row.baseline_parameters),
+        )
+        for row in file.entries
+    )
+    parameters = {label: resolved(values) for label, values in file.parameters.items()}
+    return msgspec.structs.replace(file, entries=rows, parameters=parameters)
+
+
+def asset_or(value: Parameter, root: Path) -> Parameter:
+    """The file that `asset:NAME` names, as PATH#sha256=HEX; any other value as it is. Raises BadRoom."""
+    name = asset_in(value)
+    if name is None:
+        return value
+    asset = asset_named(root, name)
+    return spelled(asset.path, asset.sha256)
 
 
 def plugins_of(suite: Suite) -> list[Plugin]:
@@ -187,7 +215,8 @@ def with_parameters(suite: Suite, settings: tuple[str, ...]) -> Suite:
         label, dot, name = left.rpartition(".")
         if not (equals and dot and label.split("/")[0] in {"methods", "baselines"}):
             raise BadRequest(f"--set {setting}: wanted LABEL.NAME=VALUE, as baselines.epochs=2")
-        parameters.setdefault(label, {})[name] = absolute(_value(text), Path.cwd())
+        value = absolute(_value(text), Path.cwd())
+        parameters.setdefault(label, {})[name] = asset_or(value, suite.root)
     return replace(suite, file=msgspec.structs.replace(suite.file, parameters=parameters))
 
 

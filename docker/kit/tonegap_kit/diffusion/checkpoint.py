@@ -68,10 +68,11 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[s
     header: dict[str, Any] = {"__metadata__": dict(metadata)}
     at = 0
     for key in (ordered := sorted(tensors)):
-        size = tensors[key].numel() * tensors[key].element_size()
-        kind, shape = _KINDS[tensors[key].dtype], list(tensors[key].shape)
-        header[key] = {"dtype": kind, "shape": shape, "data_offsets": [at, at + size]}
-        at += size
+        one = tensors[key]
+        end = at + one.numel() * one.element_size()
+        kind, shape = _KINDS[one.dtype], list(one.shape)
+        header[key] = {"dtype": kind, "shape": shape, "data_offsets": [at, end]}
+        at = end
     text = json.dumps(header).encode()
     text += b" " * (-len(text) % 8)  # the format wants data that begin at a multiple of 8
     aside = path.with_suffix(".partial")

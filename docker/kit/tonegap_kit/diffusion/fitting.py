@@ -24,7 +24,13 @@ from tonegap_kit.diffusion.inversion import (
     save_tokens,
 )
 from tonegap_kit.diffusion.lora import Captioned, LoraRecipe, save_lora, train_lora
-from tonegap_kit.diffusion.models import Models, add_tokens, load_models, spare_memory
+from tonegap_kit.diffusion.models import (
+    Models,
+    accelerate,
+    add_tokens,
+    load_models,
+    spare_memory,
+)
 from tonegap_kit.diffusion.noise_loop import Encoded, Meter, StepRecipe, Watch, encode_examples
 from tonegap_kit.diffusion.prompts import fill_caption
 from tonegap_kit.errors import StageError
@@ -99,6 +105,7 @@ def open_painter(stage: Stage) -> Models:
 
 def _opened(stage: Stage, parameter: str, precision: str) -> Models:
     models = load_models(stage, parameter, precision)
+    accelerate(models, stage.job.words("acceleration"))
     if stage.job.flag("save_memory"):
         spare_memory(models)
     return models

@@ -40,6 +40,7 @@ SAMPLERS = {
     "dpm-solver++": "DPMSolverMultistepScheduler",
     "unipc": "UniPCMultistepScheduler",
 }
+ACCELERATION = ("channels-last", "tf32", "compile")
 _WEIGHTS = re.compile(r"(model|diffusion_pytorch_model)(-\d+-of-\d+)?\.safetensors")
 _PRECISIONS = {"full": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
@@ -170,6 +171,26 @@ def open_models(folder: Path, device: torch.device, dtype: torch.dtype = torch.f
             f"{folder}: cannot be read as a Stable Diffusion pipeline of safetensors files: "
             f"{str(problem).splitlines()[0]}"
         ) from None
+
+
+def accelerate(models: Models, means: Sequence[str]) -> None:
+    """Has the parts use means that may change an image's last digits, each named in ACCELERATION.
+
+    `tf32` multiplies full-precision numbers with 10 bits of mantissa, `channels-last` lays pixels out as tensor
+    cores like them, `compile` has torch compile the network, which takes a minute. Raises StageError for any other.
+    """
+    unknown = [name for name in means if name not in ACCELERATION]
+    if unknown:
+        raise StageError(
+            f"acceleration: found {unknown[0]!r}, wanted some of {', '.join(ACCELERATION)}"
+        )
+    if "tf32" in means:
+        torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = True
+    if "channels-last" in means:
+        for part in (models.unet, models.vae):
+            part.to(memory_format=torch.channels_last)
+    if "compile" in means:
+        models.unet.compile()
 
 
 def spare_memory(models: Models) -> None:

@@ -1,0 +1,76 @@
+"""`tonegap assets`: weights that full-size runs need, by name, fetched once for all suites."""
+
+import json
+from pathlib import Path
+
+import click
+
+from tonegap.cli.options import suite_root_option
+from tonegap.cli.terminal import put, say
+from tonegap.declared.assets import Asset, asset_named, read_assets
+from tonegap.declared.root import find_root
+
+
+@click.group("assets")
+def command() -> None:
+    """Weights that full-size runs need: which, where they lie, and to fetch them."""
+
+
+@command.command("list")
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@suite_root_option
+def list_command(as_json: bool, suite_root: Path | None) -> None:
+    """Each asset with its size, whether it is there, and its licence."""
+    from tonegap.data.fetch import state
+
+    found = read_assets(find_root(suite_root))
+    if as_json:
+        rows = [
+            {
+                "name": n,
+                "state": state(a),
+                "path": str(a.path),
+                "size": a.size,
+                "licence": a.licence,
+            }
+            for n, a in found.items()
+        ]
+        put(json.dumps(rows, indent=1) + "\n")
+        return
+    width = max((len(name) for name in found), default=0)
+    for name, asset in found.items():
+        say(f"{name:<{width}}  {asset.size / 1e6:7,.0f} MB  {state(asset):<7}  {asset.about}")
+        say(f"{'':<{width}}  {asset.licence}")
+
+
+@command.command("fetch")
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+@suite_root_option
+def fetch_command(names: tuple[str, ...], suite_root: Path | None) -> None:
+    """Fetch assets (default: all) into the cache; the same command goes on after a stop.
+
+    The cache is ~/.cache/tonegap/assets, or the folder in TONEGAP_ASSETS.
+    """
+    from tonegap.data.fetch import fetch
+
+    for name, asset in _chosen(names, suite_root).items():
+        with click.progressbar(length=asset.size, label=name) as bar:
+            path = fetch(asset, bar.update)
+        say(f"{name}: {path}")
+
+
+@command.command("check")
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+@suite_root_option
+def check_command(names: tuple[str, ...], suite_root: Path | None) -> None:
+    """Hold assets (default: all) against their SHA-256."""
+    from tonegap.data.fetch import check
+
+    for name, asset in _chosen(names, suite_root).items():
+        check(asset)
+        say(f"{name}: as declared")
+
+
+def _chosen(names: tuple[str, ...], suite_root: Path | None) -> dict[str, Asset]:
+    root = find_root(suite_root)
+    return {name: asset_named(root, name) for name in names} if names else read_assets(root)

@@ -1,0 +1,171 @@
+"""Assets: fetched from a server, gone on with after a stop, held against size and digest, and named by suites."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+
+import pytest
+from tiny_rooms import Command, Rooms, rooms, tonegap
+
+from tonegap.declared.assets import asset_named
+from tonegap.declared.suite import read_suite, with_parameters
+from tonegap.errors import BadRoom
+
+__all__ = ["rooms", "tonegap"]
+CONTENT = bytes(range(256)) * 5000
+SHA256 = hashlib.sha256(CONTENT).hexdigest()
+
+
+@dataclass
+class Served:
+    """What the server does and was asked: it stops in the middle of the first answers, as often as told."""
+
+    url: str = ""
+    stops: int = 0
+    content: bytes = CONTENT
+    ranges: list[str | None] = field(default_factory=list)
+
+
+@pytest.fixture
+def served() -> Iterator[Served]:
+    told = Served()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked = self.headers.get("Range")
+            told.ranges.append(asked)
+            begin = int(asked.removeprefix("bytes=").rstrip("-")) if asked else 0
+            if self.path != "/weights.pth":
+                self.send_error(404)
+                return
+            self.send_response(206 if asked else 200)
+            left = told.content[begin:]
+            self.send_header("Content-Length", str(len(left)))
+            self.end_headers()
+            if told.stops:
+                told.stops -= 1
+                left = left[: len(left) // 2]
+            self.wfile.write(left)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = Thread(target=server.serve_forever)
+    thread.start()
+    told.url = f"http://127.0.0.1:{server.server_port}/weights.pth"
+    yield told
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture
+def root(rooms: Rooms, served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A suite root with one asset that lies at the server, and a cache of its own."""
+    monkeypatch.setenv("TONEGAP_ASSETS", str(tmp_path / "cache"))
+    rooms.drawn()
+    declare(rooms, served.url)
+    return rooms.root
+
+
+def declare(rooms: Rooms, url: str, **other: object) -> None:
+    values = {"url": url, "size": len(CONTENT), "sha256": SHA256, "licence": "free"} | other
+    lines = [f"{key} = {json.dumps(value)}" for key, value in values.items()]
+    rooms.write(
+        "benchmarks/assets.toml", "\n".join(["[assets.small]", 'about = "for tests"', *lines, ""])
+    )
+
+
+def test_a_file_is_fetched_once_and_is_then_as_declared(
+    tonegap: Command, root: Path, served: Served
+) -> None:
+    assert tonegap("assets", "fetch", "small", "--suite-root", root) == 0
+    assert asset_named(root, "small").path.read_bytes() == CONTENT
+    assert tonegap("assets", "fetch", "--suite-root", root) == 0
+    assert served.ranges == [None]
+    assert tonegap("assets", "check", "--suite-root", root) == 0
+    assert tonegap.out == "small: as declared\n"
+
+
+def test_the_same_command_goes_on_where_the_connection_ended(
+    tonegap: Command, root: Path, served: Served
+) -> None:
+    served.stops = 1
+    assert tonegap("assets", "fetch", "small", "--suite-root", root) == 2
+    assert "the same command goes on from there" in tonegap.err
+    assert tonegap("assets", "list", "--suite-root", root) == 0
+    assert "partly" in tonegap.out
+    assert tonegap("assets", "fetch", "small", "--suite-root", root) == 0
+    first, second = served.ranges
+    assert first is None
+    # What came before the end is kept but for a piece of 64 KiB at most.
+    begun = int(str(second).removeprefix("bytes=").removesuffix("-"))
+    assert len(CONTENT) // 2 - (64 << 10) <= begun <= len(CONTENT) // 2
+    assert asset_named(root, "small").path.read_bytes() == CONTENT
+
+
+def test_another_file_of_the_same_size_is_refused_and_not_kept(
+    tonegap: Command, root: Path, served: Served
+) -> None:
+    served.content = CONTENT[::-1]
+    assert tonegap("assets", "fetch", "small", "--suite-root", root) == 2
+    assert "this is another file than the one declared" in tonegap.err
+    assert [path for path in (root.parent / "cache").rglob("*") if path.is_file()] == []
+
+
+def test_a_file_that_was_changed_in_the_cache_is_named(tonegap: Command, root: Path) -> None:
+    tonegap("assets", "fetch", "small", "--suite-root", root)
+    asset_named(root, "small").path.write_bytes(CONTENT[::-1])
+    assert tonegap("assets", "check", "small", "--suite-root", root) == 2
+    assert "found sha256" in tonegap.err
+
+
+def test_what_the_address_does_not_have_is_said(
+    tonegap: Command, root: Path, rooms: Rooms, served: Served
+) -> None:
+    declare(rooms, served.url.replace("weights", "others"))
+    assert tonegap("assets", "fetch", "small", "--suite-root", root) == 2
+    assert "404" in tonegap.err
+
+
+def test_a_suite_names_an_asset_and_a_run_without_it_says_how_to_get_it(
+    tonegap: Command, root: Path, rooms: Rooms, tmp_path: Path
+) -> None:
+    weights = {"weights": {"default": "none", "about": "x", "kind": "file"}}
+    rooms.baseline("heavy", parameters=weights)
+    entry = {"methods": ["none"], "baselines": ["heavy"]}
+    rooms.suite(entries=[entry], parameters={"baselines": {"weights": "asset:small"}})
+    wanted = f"{asset_named(root, 'small').path}#sha256={SHA256}"
+    suite = read_suite(root, "tiny")
+    assert suite.file.parameters["baselines"]["weights"] == wanted
+    again = with_parameters(suite, ("baselines/heavy.weights=asset:small",))
+    assert again.file.parameters["baselines/heavy"]["weights"] == wanted
+    words = ("run", "tiny", "--suite-root", root, "--store", tmp_path / "store")
+    assert tonegap(*words) == 2
+    assert "`tonegap assets fetch` brings it" in tonegap.err
+    tonegap("assets", "fetch", "--suite-root", root)
+    assert tonegap("plan", "tiny", "--suite-root", root, "--store", tmp_path / "store") == 0
+
+
+def test_an_unknown_asset_names_those_there_are(root: Path, rooms: Rooms) -> None:
+    rooms.suite(parameters={"baselines": {"weights": "asset:large"}})
+    with pytest.raises(BadRoom, match="no asset 'large'; there are: small"):
+        read_suite(root, "tiny")
+
+
+def test_a_digest_that_is_none_is_refused(root: Path, rooms: Rooms, served: Served) -> None:
+    declare(rooms, served.url, sha256="397923af")
+    with pytest.raises(BadRoom, match="small: wanted a sha256 of 64 digits"):
+        asset_named(root, "small")
+
+
+def test_the_projects_own_assets_are_sound(project: Path) -> None:
+    for name in ("vgg16", "resnet18", "vit-b-16"):
+        asset = asset_named(project, name)
+        # torchvision puts the first digits of a file's digest into its name.
+        assert asset.url.endswith(f"-{asset.sha256[:8]}.pth")
