@@ -70,20 +70,11 @@ def _stray(root: Path, kind: str) -> Iterator[RoomProblem]:
             yield RoomProblem(where, f"no {kind}.toml; every folder here is a {kind}")
 
 
-def _has_stages(root: Path, kind: str, name: str) -> bool:
-    try:
-        return bool(read_plugin(root, kind, name).file.stages)
-    except ToneGapError:
-        return False  # which is a problem of its own
-
-
 def _dockerfile(root: Path, kind: str, name: str) -> Iterator[RoomProblem]:
     """What makes an image that another day builds otherwise."""
     path = root / FOLDERS[kind] / name / "Dockerfile"
     where = path.relative_to(root).as_posix()
     if not path.exists():
-        if _has_stages(root, kind, name):
-            yield RoomProblem(where, "missing; every plug-in with stages has one")
         return
     try:
         text = read_text(path, BadRoom).replace("\\\n", " ")
