@@ -266,7 +266,7 @@ def copy_blob(source: IO[bytes], layout: Layout) -> str:
 
 
 def _ref(name: str) -> str:
-    """An image's name in the index: Apptainer takes a slash for that of a folder."""
+    """An image's name in the index, without a slash: tools take names for paths."""
     return name.replace("/", "-")
 
 
