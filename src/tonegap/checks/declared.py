@@ -161,8 +161,6 @@ def _dockerfile(root: Path, kind: str, name: str) -> Iterator[RoomProblem]:
     path = root / FOLDERS[kind] / name / "Dockerfile"
     where = path.relative_to(root).as_posix()
     if not path.exists():
-        if _has_stages(root, kind, name):
-            yield RoomProblem(where, "missing; every plug-in with stages has one")
         return
     try:
         text = read_text(path, BadRoom).replace("\\\n", " ")

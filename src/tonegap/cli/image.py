@@ -117,7 +117,7 @@ def lock(suite_root: Path | None) -> None:
 def export(folder: Path | None, names: tuple[str, ...], suite_root: Path | None) -> None:
     """Write images as one OCI archive into FOLDER (default: docker/archives, where runs look).
 
-    Docker and Podman load it, Apptainer opens it: oci-archive:images.oci.tar:NAME.
+    Docker and Podman load it; Apptainer opens one of a single image.
     """
     from tonegap.declared.root import find_root
     from tonegap.engines.images.transport import archives_folder, export_images

@@ -331,8 +331,8 @@ def _packages(config: dict[str, Any]) -> dict[str, str]:
     said = [
         one for one in config.get("history") or () if one.get("created_by", "").startswith(_WHEELS)
     ]
-    pairs = [pair.split(" ") for one in said for pair in one["comment"].split(", ")]
-    return dict(pairs)
+    pairs = [pair.split(" ") for one in said for pair in one.get("comment", "").split(", ")]
+    return {pair[0]: pair[1] for pair in pairs if len(pair) == 2}
 
 
 def _set_running(config: dict[str, Any], recipe: ImageRecipe) -> None:

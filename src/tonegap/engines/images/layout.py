@@ -91,7 +91,7 @@ class Layout:
     def id_of(self, name: str) -> str:
         """The id of the image that has a name here, "" for none."""
         for entry in self._index():
-            if entry["annotations"][REF_NAME] == name:
+            if entry["annotations"][REF_NAME] == _ref(name):
                 return str(self._manifest(entry)["config"]["digest"])
         return ""
 
@@ -167,8 +167,8 @@ class Layout:
         spelt = json.loads(config)
         entry = _descriptor("manifest.v1+json", self.put(manifest), len(manifest))
         entry["platform"] = {"os": spelt["os"], "architecture": spelt["architecture"]}
-        entry["annotations"] = {REF_NAME: name}
-        others = [one for one in self._index() if one["annotations"][REF_NAME] != name]
+        entry["annotations"] = {REF_NAME: _ref(name)}
+        others = [one for one in self._index() if one["annotations"][REF_NAME] != _ref(name)]
         entries = sorted([*others, entry], key=lambda one: str(one["annotations"][REF_NAME]))
         write_atomic(self.folder / "oci-layout", LAYOUT_FILE)
         write_atomic(self.folder / "index.json", index_json(entries))
@@ -263,6 +263,11 @@ def copy_blob(source: IO[bytes], layout: Layout) -> str:
     with layout.incoming() as sink:
         shutil.copyfileobj(source, sink, 1 << 20)
     return sink.digest
+
+
+def _ref(name: str) -> str:
+    """An image's name in the index, without a slash: tools take names for paths."""
+    return name.replace("/", "-")
 
 
 def _descriptor(kind: str, digest: str, size: int) -> dict[str, Any]:
