@@ -317,7 +317,8 @@ def _props(stage: Stage, mask: NDArray[np.uint8], kinds: Sequence[int]) -> str:
     """What a caption adds for rulers and markers in the picture."""
     if not stage.job.flag("name_props"):
         return ""
-    return _PROPS[tuple(kind in kinds and bool((mask == kind).any()) for kind in (MARKER, RULER))]
+    marked, ruled = (kind in kinds and bool((mask == kind).any()) for kind in (MARKER, RULER))
+    return _PROPS[marked, ruled]
 
 
 def _part(kind: str, stage: Stage, y: int) -> str:
