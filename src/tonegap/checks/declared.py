@@ -149,13 +149,6 @@ def _command(root: Path, kind: str, name: str) -> Iterator[RoomProblem]:
         )
 
 
-def _has_stages(root: Path, kind: str, name: str) -> bool:
-    try:
-        return bool(read_plugin(root, kind, name).file.stages)
-    except ToneGapError:
-        return False  # which is a problem of its own
-
-
 def _dockerfile(root: Path, kind: str, name: str) -> Iterator[RoomProblem]:
     """What makes an image that another day builds otherwise."""
     path = root / FOLDERS[kind] / name / "Dockerfile"
