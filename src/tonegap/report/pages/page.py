@@ -111,11 +111,12 @@ class PageTable:
 def page_table(board: Leaderboard, table: LeaderboardTable, number: int) -> PageTable:
     """The table as the templates read it; `number` makes its ids unique in the page."""
     settings = board.settings
-    scale, notes = strip_scale(table), Footnotes()
+    notes = Footnotes()
     panels = _panels(table, settings.n_plots)
     shown = (*table.rows[: settings.n_rows], *table.controls)
     claims = board.claims_of(table)
     whiskers = worst_whiskers(claims)
+    scale = strip_scale(table, whiskers)
     frame = RowFrame(table, scale, notes, (*shared_marks(table), "control"), whiskers)
     ranks = rank_ranges(claims)
     pages = {entry: f"{FOLDER}/{name}.html" for entry, name in entry_pages(board, table).items()}

@@ -127,7 +127,7 @@ def table_payload(
             for row in rows
         ],
         "views": {
-            "|".join((s, a.name, m)): _view(table, (s, a.name, m), reasons)
+            "|".join((s, a.name, m)): _view(table, (s, a.name, m), reasons, whiskers)
             for s in SELECTIONS
             for a in table.axes
             for m in table.metrics
@@ -146,12 +146,16 @@ def _json(document: object) -> str:
     return json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
-def _view(table: LeaderboardTable, key: tuple[str, str, str], reasons: Reasons) -> object:
-    """The scale of a view's charts and its columns; packed for a long table."""
+def _view(
+    table: LeaderboardTable,
+    key: tuple[str, str, str],
+    reasons: Reasons,
+    whiskers: Mapping[EntryId, tuple[float, float]],
+) -> object:
+    """The scale of a view's charts, which holds all that is drawn, and its columns; packed for a long table."""
     views = [row.views.get(key) for row in table.all_rows]
-    scale = scale_of(
-        tone.value for view in views[: len(table.rows)] if view for tone in view.scores.tones
-    )
+    ends = [end for both in whiskers.values() for end in both] if key == table.ranked else []
+    scale = scale_of([*(t.value for view in views if view for t in view.scores.tones), *ends])
     found = {"scale": [scale.low, scale.high], **view_columns(views, reasons)}
     if key == table.ranked and table.ranking.believed:
         found["shrunken"] = [_shrunken(row) for row in table.all_rows]

@@ -4,11 +4,11 @@ Panels and curves are charts by matplotlib (`charts`); the strip, a glyph that t
 well, is a few lines of SVG.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
-from tonegap.formats.record import CurvePoint, Record
+from tonegap.formats.record import CurvePoint, EntryId, Record
 from tonegap.report.pages.charts import (
     ACCENT,
     FAINT,
@@ -48,9 +48,10 @@ def panel_scale(table: LeaderboardTable) -> Scale:
     return scale_of(value for mean in means for value in mean.values)
 
 
-def strip_scale(table: LeaderboardTable) -> Scale:
-    """One scale for the strips of all entries of a table."""
-    return scale_of(mean.value for row in table.rows for mean in _tones(row, table))
+def strip_scale(table: LeaderboardTable, whiskers: Mapping[EntryId, tuple[float, float]]) -> Scale:
+    """One scale for the strips of a table, which holds every tone's dot, controls' too, and every interval."""
+    dots = (mean.value for row in table.all_rows for mean in _tones(row, table))
+    return scale_of([*dots, *(end for both in whiskers.values() for end in both)])
 
 
 def tone_panel(row: Row, reference: Row | None, table: LeaderboardTable, scale: Scale) -> str:
