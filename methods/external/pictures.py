@@ -3,6 +3,7 @@
 The mistake it exists to prevent: a decoder that starts another program, and colours that no viewer shows.
 """
 
+import warnings
 from io import BytesIO
 from pathlib import Path
 
@@ -28,10 +29,12 @@ _TURNS = {
 def read_picture(path: Path) -> NDArray[np.uint8]:
     """`uint8 [h, w, 3]` of an image file. Raises StageError for none, or for levels without a known range."""
     try:
-        # From memory: a TIFF that Pillow maps from its path is not turned.
-        with Image.open(BytesIO(path.read_bytes()), formats=FORMATS) as opened:
-            opened.load()
-            return np.asarray(_upright(_plain(opened, path), opened))
+        # From memory: a TIFF that Pillow maps from its path is not turned. What it warns of, it goes on with.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(BytesIO(path.read_bytes()), formats=FORMATS) as opened:
+                opened.load()
+                return np.asarray(_upright(_plain(opened, path), opened))
     except (
         OSError,
         SyntaxError,

@@ -53,12 +53,12 @@ def test_plan_and_report_need_no_writable_store(store, rooms, tmp_path):
     )
     done = unshared(store, "plan", "tiny", *data)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == "tiny: 1 runs, 1 cached\nnothing to run\n"
+    assert done.stdout == "tiny: 1 run, 1 cached\nnothing to run\n"
     # What was never indexed is looked at in a folder that is gone afterwards.
     shutil.rmtree(store / "index")
     before = {p: t for p, t in before.items() if "/index/" not in f"{p}/" and p != str(store)}
     done = unshared(store, "plan", "tiny", *data)
-    assert (done.returncode, done.stdout) == (0, "tiny: 1 runs, 1 cached\nnothing to run\n")
+    assert (done.returncode, done.stdout) == (0, "tiny: 1 run, 1 cached\nnothing to run\n")
     done = unshared(store, "report", "tiny", "--out", tmp_path / "out", *where)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "out/index.html").is_file()

@@ -421,8 +421,9 @@ class TestIsolation:
         for path, text in {
             kit / "requirements.in": "numpy>=2\n",
             tmp_path / "docker/locks/more.in": "# words\npandas\n",
-            tmp_path
-            / "docker/base-more/Dockerfile": "ARG BASE_IMAGE=base-cuda\nCOPY locks/more.txt /\n",
+            tmp_path / "docker/base-more/image.toml": (
+                'base = "base-cuda"\nwheels = { "more.txt" = "/opt/more" }\n'
+            ),
             tmp_path / "plain/Dockerfile": "ARG BASE_IMAGE=base-more\n",
         }.items():
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -295,7 +295,7 @@ class TestRefusals:
 
     def test_a_data_set_without_a_root_and_how_to_get_it(self, planner):
         planner.roots = {}
-        words = "pass --root clinic=DIR. How to get it: walk in Licence: ask the clinic"
+        words = "pass --root clinic=DIR. How to get it: walk in. Licence: ask the clinic"
         self.refused(planner, words, BadRequest)
 
 

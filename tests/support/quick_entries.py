@@ -56,6 +56,7 @@ OWN: Mapping[str, Mapping[str, Any]] = {
     "cgddi-healthy": {"labels": ["folliculitis"], "ratio": 0.5},
     "cgddi-lesion-mapping": {"ratio": 0.5},
     "cgddi-semantic": {"ratio": 0.5},
+    "dreambooth": {"augmentation": False},
 }
 
 

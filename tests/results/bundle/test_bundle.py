@@ -73,7 +73,7 @@ def verify(path, capsys):
 def test_a_bundle_as_it_was_made_verifies(bundle, capsys):
     code, text = verify(bundle, capsys)
     assert not code
-    assert "1 records, " in text
+    assert "1 record, " in text
     missing = "incomplete: 1 of 2 records are missing (first: none + mixup (cnn4), d/t, seed 0)"
     assert text.splitlines()[0] == missing
     assert text.endswith(": all as they were\n")
