@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from tests.results.bundle.conftest import root, store
 
 import tonegap
+from tonegap.cli.audit_table import command as audit_command
 from tonegap.cli.score import command as score_command
 from tonegap.cli.split import command as split_command
 from tonegap.errors import BadPredictions, BadRequest
@@ -255,7 +256,7 @@ def test_importing_is_light_and_a_name_that_is_not_there_is_said():
     code = "import sys, tonegap; tonegap.score(['a', 'b'], [0, 1], [1, 6]); print('torch' in sys.modules)"
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ended.stdout.strip() == "False"
-    with pytest.raises(AttributeError, match="it has Scores, compare, load"):
+    with pytest.raises(AttributeError, match="it has Scores, audit_table, compare, load"):
         _ = tonegap.scored
     assert set(tonegap.__all__) < set(dir(tonegap))
 
@@ -264,3 +265,46 @@ def test_scoring_warns_of_nothing():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         _ = tonegap.score(LABELS, P_MALIGNANT, TONES).intervals
+
+
+def test_audit_table_finds_that_no_count_of_43_images_gives_a_share():
+    # 37 of 43 are 86.05 %, 38 are 88.37 %.
+    table = pd.DataFrame({"accuracy": ["86.05", "86.10"]}, index=["ours", "theirs"])
+    found = tonegap.audit_table(table, images={"accuracy": 43})
+    counts = found[found.test == "counts behind a share"]
+    assert dict(zip(counts.row, counts.verdict, strict=True))["theirs"] == (
+        "impossible under named assumptions"
+    )
+    assert "ours" not in set(counts.row[counts.verdict.str.startswith("impossible")])
+
+
+def test_audit_table_says_what_the_command_line_says(tmp_path):
+    path = tmp_path / "table.csv"
+    path.write_text("row,accuracy,accuracy:VI\nours,86.1,72.7\ntheirs,86.0,\n", encoding="utf-8")
+    arguments = ["audit-table", str(path), "--total", "43", "--format", "json"]
+    said = json.loads(CliRunner().invoke(audit_command, arguments[1:]).output)
+    table = pd.read_csv(path, dtype=str, keep_default_na=False).set_index("row")
+    found = tonegap.audit_table(table, total=43)
+    assert found.verdict.tolist() == [f["verdict"] for f in said["papers"][0]["findings"]]
+    assert found.why.tolist() == [f["why"] for f in said["papers"][0]["findings"]]
+
+
+@pytest.mark.parametrize(
+    ("cells", "words"), [([82.4], "wanted cells as text"), (["much"], "row 'ours': found 'much'")]
+)
+def test_audit_table_names_the_cell_that_is_no_number(cells, words):
+    with pytest.raises(BadRequest, match=words):
+        tonegap.audit_table(pd.DataFrame({"accuracy": cells}, index=["ours"]))
+
+
+def test_power_says_where_no_statement_is_possible():
+    shown = tonegap.power({"I-II": 180, "III-IV": 90, "V": 10}, 0.85).set_index("tone")
+    assert shown.silent.to_dict() == {"I-II": False, "III-IV": False, "V": True}
+    # A paired difference at correlation 0.7: 2.8016 * sqrt(2 * 0.85 * 0.15 * 0.3 / 180).
+    assert shown.entries["I-II"] == pytest.approx(0.0578, abs=1e-4)
+
+
+def test_power_wants_a_fraction_and_whole_numbers():
+    for images, score in (({"I": 10}, 85), ({"I": 1.5}, 0.85)):
+        with pytest.raises(BadRequest, match="wanted"):
+            tonegap.power(images, score)

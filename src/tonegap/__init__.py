@@ -1,6 +1,7 @@
 """tonegap measures how much worse skin-lesion classifiers are on some skin tones, and what closes it.
 
-In Python: `score`, `compare`, `load`, `split` and `metrics`, each imported when it is first used; see docs/python.md.
+In Python: `score`, `compare`, `load`, `split`, `power`, `audit_table` and `metrics`, each imported when it is
+first used; see docs/python.md.
 """
 
 from importlib import import_module
@@ -8,13 +9,13 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from tonegap import metrics as metrics
-    from tonegap.api import Scores, compare, load, score
+    from tonegap.api import Scores, audit_table, compare, load, power, score
     from tonegap.split.frame import split as split  # the folder of that name can be called
 
 __version__ = "0.1.0"
-__all__ = ["Scores", "compare", "load", "metrics", "score", "split"]
+__all__ = ["Scores", "audit_table", "compare", "load", "metrics", "power", "score", "split"]
 
-_HOME = dict.fromkeys(("Scores", "compare", "load", "score"), "tonegap.api")
+_HOME = dict.fromkeys(("Scores", "audit_table", "compare", "load", "power", "score"), "tonegap.api")
 
 
 def __getattr__(name: str) -> object:

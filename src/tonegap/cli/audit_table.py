@@ -82,9 +82,10 @@ def audits_as(audits: "list[tuple[str, str, tuple[Finding, ...]]]", output: str)
 def _tests(
     images: tuple[str, ...], total: str | None, sets: int, training: int | None
 ) -> "AssumedSets":
-    from tonegap.declared.paper import AssumedSets
+    from tonegap.declared.paper import sets_of_cells
 
-    by_column, totals = {}, None
+    by_column: dict[str, int] = {}
+    totals = None
     for text in images:
         name, sign, number = text.rpartition("=")
         if not sign or not number.isdecimal() or int(number) < 1:
@@ -97,15 +98,12 @@ def _tests(
                 f"--total {total}: wanted a number of images, 132, or a range, 120-140"
             )
         totals = (int(low), int(high or low))
-    of = "one test set" if sets == 1 else f"the mean of {sets} test sets"
-    known = ", ".join([*images, *([f"{total} in all"] if total else [])]) or "not said"
-    assumed = f"a cell is of {of}, images: {known}; every image of one of the tones shown; rounded to the last digit"
-    return AssumedSets(assumed, sets=sets, images=by_column, totals=totals, training=training or 0)
+    return sets_of_cells(by_column, totals, sets, training or 0)
 
 
 def _of_csv(path: Path, unit: str, tests: "AssumedSets") -> "PaperFile":
     """A table's CSV as a paper of one table. Raises BadRequest for another form."""
-    from tonegap.declared.paper import PaperColumn, PaperFile, PaperRow, PaperTable, parse_reported
+    from tonegap.declared.paper import paper_of_cells
     from tonegap.texts import read_text
 
     try:
@@ -121,23 +119,8 @@ def _of_csv(path: Path, unit: str, tests: "AssumedSets") -> "PaperFile":
     if len(lines) < 2 or len(lines[0]) < 2:
         raise BadRequest(f"{path}: wanted a header, row,METRIC,METRIC:TONE…, and at least one row")
     names = [name.strip() for name in lines[0][1:]]
-    unknown = [name for name in tests.images if name not in names]
-    if unknown:
-        raise BadRequest(f"--images {unknown[0]}: {path} has the columns {', '.join(names)}")
-    rows = []
-    for number, line in enumerate(lines[1:], 2):
-        cells = tuple(cell.strip() for cell in line[1:])
-        bad = [cell for cell in cells if cell and parse_reported(cell) is None]
-        if len(cells) != len(names) or bad:
-            found = f"{bad[0]!r}" if bad else f"{len(cells)} numbers"
-            raise BadRequest(
-                f"{path} line {number}: found {found}, wanted {len(names)} numbers such as 82.4 or 82.4±1.5"
-            )
-        rows.append(PaperRow(line[0], cells, not_comparable="a table from elsewhere"))
-    columns = tuple(
-        PaperColumn(n, n.partition(":")[0], n.partition(":")[2] or "all") for n in names
+    rows = (
+        (f"{path} line {number}", line[0], [cell.strip() for cell in line[1:]])
+        for number, line in enumerate(lines[1:], 2)
     )
-    table = PaperTable(
-        "table", path.stem, "scores", str(path.name), unit, columns, tuple(rows), sets=(tests,)
-    )
-    return PaperFile(path.stem, "", "", (table,))
+    return paper_of_cells(path.stem, path.name, names, rows, unit, tests)

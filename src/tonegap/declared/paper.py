@@ -4,13 +4,14 @@ The mistake it exists to prevent: a reported number beside a reproduced one that
 """
 
 import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
 from tonegap.declared.toml import read_toml
-from tonegap.errors import BadRoom
+from tonegap.errors import BadRequest, BadRoom
 from tonegap.formats.job import Parameter
 from tonegap.formats.record import SELECTIONS
 from tonegap.scores.tables import METRIC_NAMES
@@ -131,6 +132,55 @@ class PaperFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     about: str
     tables: tuple[PaperTable, ...]
     notes: tuple[str, ...] = ()
+
+
+def sets_of_cells(
+    images: Mapping[str, int], totals: tuple[int, int] | None, sets: int, training: int
+) -> AssumedSets:
+    """What is known of the test images behind anybody's table, with the assumption in words.
+
+    `images` by column, `totals` the least and most of one test set, `sets` the test sets that a cell is the mean of,
+    `training` the images trained on, 0 where that is not known.
+    """
+    of = "one test set" if sets == 1 else f"the mean of {sets} test sets"
+    said = [f"{name}={n}" for name, n in images.items()]
+    if totals:
+        low, high = totals
+        said.append(f"{low if low == high else f'{low}-{high}'} in all")
+    known = ", ".join(said) or "not said"
+    assumed = f"a cell is of {of}, images: {known}; every image of one of the tones shown; rounded to the last digit"
+    return AssumedSets(assumed, sets=sets, images=dict(images), totals=totals, training=training)
+
+
+def paper_of_cells(
+    title: str,
+    source: str,
+    columns: Sequence[str],
+    rows: Iterable[tuple[str, str, Sequence[str]]],
+    unit: str,
+    tests: AssumedSets,
+) -> PaperFile:
+    """Anybody's table as a paper of one table: columns METRIC or METRIC:TONE, rows as (where, name, cells as text).
+
+    Raises BadRequest for a cell that is no number such as 82.4 or 82.4±1.5, naming where, and for images of no column.
+    """
+    unknown = [name for name in tests.images if name not in columns]
+    if unknown:
+        raise BadRequest(f"images of {unknown[0]}: {source} has the columns {', '.join(columns)}")
+    read = []
+    for where, name, cells in rows:
+        bad = [cell for cell in cells if cell and parse_reported(cell) is None]
+        if len(cells) != len(columns) or bad:
+            found = f"{bad[0]!r}" if bad else f"{len(cells)} numbers"
+            raise BadRequest(
+                f"{where}: found {found}, wanted {len(columns)} numbers such as 82.4 or 82.4±1.5"
+            )
+        read.append(PaperRow(name, tuple(cells), not_comparable="a table from elsewhere"))
+    named = tuple(
+        PaperColumn(n, n.partition(":")[0], n.partition(":")[2] or "all") for n in columns
+    )
+    table = PaperTable("table", title, "scores", source, unit, named, tuple(read), sets=(tests,))
+    return PaperFile(title, "", "", (table,))
 
 
 def paper_keys(root: Path) -> list[str]:
