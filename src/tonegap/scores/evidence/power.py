@@ -12,8 +12,7 @@ from functools import lru_cache
 from math import ceil
 
 import numpy as np
-from scipy.special import ndtri
-from scipy.stats import binom
+from scipy.special import gammaln, ndtri, xlog1py, xlogy
 
 from tonegap.arrays import FloatArray
 from tonegap.scores.evidence.shares import Seeds, share_interval
@@ -74,7 +73,8 @@ def half_width(p: float, n: int, seeds: int = 1, seed_sd: float = 0.0) -> float:
     variance = seed_sd**2 / seeds
     added = Seeds(variance, variance, np.inf)
     k = np.arange(n + 1)
-    weight = binom.pmf(k, n, p)
+    ways = gammaln(n + 1) - gammaln(k + 1) - gammaln(n - k + 1)
+    weight = np.exp(ways + xlogy(k, p) + xlog1py(n - k, -p))  # binomial
     kept = k[weight > 1e-9]
     widths = [np.ptp(share_interval(x / n, n, added, LEVEL)) / 2 for x in kept]
     return float(np.dot(widths, weight[kept]) / weight[kept].sum())

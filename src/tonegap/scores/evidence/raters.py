@@ -11,7 +11,6 @@ classes, unrelated to what a classifier gets right, and the same in both annotat
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.optimize import minimize_scalar
 from scipy.special import ndtr, ndtri
 
 from tonegap.arrays import FloatArray, IntArray
@@ -54,6 +53,8 @@ def raters_of(first: IntArray, second: IntArray, n_tones: int) -> Raters | None:
         by_rater = [_seen(share, reliability) for share in margins]
         chances = by_rater[0] @ (_DENSITY[:, None] * by_rater[1].T)
         return -float((table * np.log(np.maximum(chances, 1e-12))).sum())
+
+    from scipy.optimize import minimize_scalar  # half a second that every report would wait for
 
     best = minimize_scalar(unlikely, bounds=(0.02, 0.995), method="bounded")
     known = np.bincount(first[first >= 0], minlength=n_tones) / (first >= 0).sum()
