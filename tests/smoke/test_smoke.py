@@ -98,13 +98,6 @@ def test_the_same_command_again_runs_nothing_and_is_done_at_once(first, store):
     assert min(ran.seconds for ran in again) < AGAIN_S
 
 
-# What is held back of an AVX-512 processor is known to give the same bytes for small networks; whole diffusion stages
-# have not met one yet.
-@pytest.mark.xfail(
-    "avx512f" in Path("/proc/cpuinfo").read_text(encoding="utf-8"),
-    reason="golden records are not proved on processors with AVX-512 yet",
-    strict=False,
-)
 def test_the_records_are_the_golden_ones(first, store):
     assert (
         "all 26 records equal the golden ones"

@@ -54,9 +54,8 @@ class ToneAxis(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     # cells that mean that nobody could tell; an empty one always does
     unknown: tuple[str, ...] = ()
     labelled_by: str = ""  # who annotated, for descriptions
-    second: str = (
-        ""  # the axis of another annotation of the same images, that gaps are shown under as well
-    )
+    # the axis of another annotation of the same images; gaps are shown under it as well
+    second: str = ""
 
 
 class Malignant(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
