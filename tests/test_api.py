@@ -300,11 +300,38 @@ def test_audit_table_names_the_cell_that_is_no_number(cells, words):
 def test_power_says_where_no_statement_is_possible():
     shown = tonegap.power({"I-II": 180, "III-IV": 90, "V": 10}, 0.85).set_index("tone")
     assert shown.silent.to_dict() == {"I-II": False, "III-IV": False, "V": True}
-    # A paired difference at correlation 0.7: 2.8016 * sqrt(2 * 0.85 * 0.15 * 0.3 / 180).
-    assert shown.entries["I-II"] == pytest.approx(0.0578, abs=1e-4)
+    # Connor 1987, solved by bisection: .85 and .78615, both right in .75152, need 180.0 images.
+    assert shown.entries["I-II"] == pytest.approx(0.06385, abs=1e-4)
 
 
 def test_power_wants_a_fraction_and_whole_numbers():
     for images, score in (({"I": 10}, 85), ({"I": 1.5}, 0.85)):
         with pytest.raises(BadRequest, match="wanted"):
             tonegap.power(images, score)
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ({"threshold": "0.5"}, "threshold='0.5': wanted a number"),
+        ({"min_support": 1.5}, "min_support=1.5: wanted a whole number"),
+        ({"tone": None}, "tone: found None; wanted a list"),
+        ({"y_true": [["benign", "x"]] * 4}, "y_true: has 2 columns"),
+    ],
+)
+def test_score_says_what_was_wanted(asked, words):
+    given = {"y_true": LABELS, "proba": P_MALIGNANT, "tone": TONES} | asked
+    with pytest.raises((BadRequest, BadPredictions), match=words):
+        tonegap.score(**given)
+
+
+def test_a_positive_class_may_be_any_collection():
+    one = tonegap.score(LABELS, P_MALIGNANT, TONES, positive=np.array(["benign"]))
+    assert one.rules.positive == ("benign",)
+
+
+def test_compare_wants_scores_by_the_same_rules():
+    one = tonegap.score(LABELS, P_MALIGNANT, TONES)
+    for other in (None, [1], tonegap.score(LABELS, P_MALIGNANT, TONES, min_support=2)):
+        with pytest.raises(BadRequest, match="compare: "):
+            tonegap.compare(one, other)

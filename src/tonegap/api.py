@@ -6,9 +6,10 @@ tonegap loads none of it, and pandas is loaded when a table is asked for.
 
 import html
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -219,12 +220,13 @@ def score(  # noqa: PLR0913 (what a caller may say, by name)
 
     Raises BadPredictions for data and BadRequest for options that cannot be. Formulas and sources: docs/metrics.md.
     """
+    if threshold is not None and not (_is_number(threshold) and 0 <= threshold <= 1):
+        raise BadRequest(f"threshold={threshold!r}: wanted a number from 0 to 1, or None")
+    if not _is_number(min_support) or min_support < 1 or min_support != int(min_support):
+        raise BadRequest(f"min_support={min_support!r}: wanted a whole number of images, 1 or more")
     answers = answers_from_arrays(y_true, proba, tone, groups, classes=classes, ids=ids)
-    event = (
-        (positive,)
-        if isinstance(positive, str) or not isinstance(positive, Sequence)
-        else tuple(positive)
-    )
+    listed = isinstance(positive, Iterable) and not isinstance(positive, str)
+    event = tuple(positive) if listed else (positive,)  # type: ignore[arg-type]
     rules = ScoringRules(
         answers.classes,
         tuple(map(str, event)) or default_positive(answers.classes),
@@ -346,13 +348,20 @@ def power(
     """
     import pandas as pd
 
-    from tonegap.scores.evidence.power import reach
+    from tonegap.scores.evidence.power import MOST_IMAGES, reach
 
     if not 0 < score < 1:
         raise BadRequest(f"power: found the score {score}, wanted a fraction between 0 and 1")
+    if not (0 <= correlation < 1 and seed_sd >= 0 and seeds >= 1):
+        raise BadRequest(
+            f"power: found correlation={correlation}, seeds={seeds}, seed_sd={seed_sd}; wanted a correlation from 0 to "
+            "below 1, a seed or more, and a standard deviation"
+        )
     for tone, n in images.items():
-        if int(n) != n or n < 0:
-            raise BadRequest(f"power: found {n} images of {tone}, wanted a whole number")
+        if not 0 <= n <= MOST_IMAGES or n != int(n):
+            raise BadRequest(
+                f"power: found {n} images of {tone}, wanted a whole number up to {MOST_IMAGES:,}"
+            )
     counts = {str(tone): int(n) for tone, n in images.items()}
     found = [
         (r.tone, r.n, r.width, float("nan") if r.lower is None else r.lower, r.entries, r.silent)
@@ -407,15 +416,24 @@ def audit_table(
     return pd.DataFrame(lines, columns=names).astype({"p": float})
 
 
+def _is_number(value: object) -> bool:
+    """Whether it is a number of Python or numpy that is not NaN."""
+    return isinstance(value, Real) and value == value
+
+
 def _row(cells: Sequence[str], tag: str) -> str:
     return "<tr>" + "".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in cells) + "</tr>"
 
 
 def _runs(side: Scores | Sequence[Scores]) -> list[Scores]:
-    runs = [side] if isinstance(side, Scores) else list(side)
+    runs = [side] if isinstance(side, Scores) else list(side) if isinstance(side, Sequence) else []
+    if any(not isinstance(run, Scores) for run in runs):
+        raise BadRequest(
+            "compare: wanted Scores, as tonegap.score gives, or one for each training run"
+        )
     if not runs:
         raise BadRequest(
-            "compare: found an empty list; wanted Scores, or one for each training run"
+            "compare: found none; wanted Scores, or a list of one for each training run"
         )
     return runs
 
@@ -423,7 +441,16 @@ def _runs(side: Scores | Sequence[Scores]) -> list[Scores]:
 def _images(run: Scores) -> tuple[object, ...]:
     """What two sides must share to be compared row by row."""
     a = run.answers
-    return a.ids, a.labels, a.tones, a.units, a.classes, run.rules.positive, run.tones
+    return (
+        a.ids,
+        a.labels,
+        a.tones,
+        a.units,
+        a.classes,
+        run.rules.positive,
+        run.rules.min_support,
+        run.tones,
+    )
 
 
 def _names(evidence: EntryEvidence, metric: str) -> Iterator[tuple[str, str]]:

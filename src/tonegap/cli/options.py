@@ -1,8 +1,22 @@
 """Options that several commands share."""
 
 from pathlib import Path
+from typing import Any
 
 import click
+
+
+class NumberRange(click.FloatRange):
+    """A range of numbers; `nan`, which lies in every range for Python, is refused."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """The number. Raises click.BadParameter."""
+        number: float = super().convert(value, param, ctx)
+        if number != number:
+            self.fail(f"{value!r} is no number", param, ctx)
+        return number
 
 
 class WholeHelp(click.Group):

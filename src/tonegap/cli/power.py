@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tonegap.cli.options import suite_root_option
+from tonegap.cli.options import NumberRange, suite_root_option
 from tonegap.cli.terminal import put, say
 from tonegap.errors import BadRequest
 
@@ -32,23 +32,23 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--score",
-    type=click.FloatRange(1, 99),
+    type=NumberRange(1, 99),
     default=80.0,
     help="Accuracy (or another share), in percent.",
 )
 @click.option(
     "--points",
-    type=click.FloatRange(0.1, 80),
+    type=NumberRange(0.1, 80),
     default=5.0,
     help="The difference sought, in points.",
 )
 @click.option(
-    "--correlation", type=click.FloatRange(0, 0.99), default=0.7, help="Of two entries being right."
+    "--correlation", type=NumberRange(0, 0.99), default=0.7, help="Of two entries being right."
 )
 @click.option("--seeds", type=click.IntRange(1), default=1, help="Training runs averaged.")
 @click.option(
     "--seed-sd",
-    type=click.FloatRange(0, 50),
+    type=NumberRange(0, 50),
     default=0.0,
     help="Spread of one tone's score over training runs, in points.",
 )
@@ -119,11 +119,17 @@ def _json(needed: list[tuple[str, str]], found: "list[Reach]", p: float, differe
 
 
 def _counts(texts: tuple[str, ...]) -> dict[str, int]:
-    found = {}
+    from tonegap.scores.evidence.power import MOST_IMAGES
+
+    found: dict[str, int] = {}
     for text in texts:
         tone, _, number = text.rpartition("=")
-        if not tone or not number.isdecimal():
-            raise BadRequest(f"--n {text}: wanted TONE=N, such as V-VI=43")
+        if not tone or not number.isdecimal() or int(number) > MOST_IMAGES:
+            raise BadRequest(
+                f"--n {text}: wanted TONE=N, such as V-VI=43, with N up to {MOST_IMAGES:,}"
+            )
+        if tone in found:
+            raise BadRequest(f"--n {text}: {tone} has {found[tone]} images already; name it once")
         found[tone] = int(number)
     return found
 

@@ -81,9 +81,16 @@ def values_of(given: Any, name: str, n: int | None = None) -> list[object]:
                 f"{name}: has several columns ({', '.join(map(str, given))}); pass one of them"
             )
         given = next(iter(given.values())) if isinstance(given, Mapping) else given.iloc[:, 0]
-    found = given.tolist() if hasattr(given, "tolist") else list(given)
+    try:
+        found = given.tolist() if hasattr(given, "tolist") else list(given)
+    except TypeError:
+        raise BadPredictions(
+            f"{name}: found {given!r}; wanted a list, an array or a Series of one value for each image"
+        ) from None
     if found and isinstance(found[0], list):
-        found = [cell for row in found for cell in row] if len(found[0]) == 1 else found
+        if len(found[0]) != 1:
+            raise BadPredictions(f"{name}: has {len(found[0])} columns; pass one of them")
+        found = [cell for row in found for cell in row]
     if not isinstance(found, list) or (n is not None and len(found) != n):
         has = len(found) if isinstance(found, list) else "no list of"
         raise BadPredictions(

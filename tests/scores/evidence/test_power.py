@@ -30,9 +30,22 @@ def test_images_for_two_tones_by_hand():
 
 
 def test_images_for_two_entries_by_hand():
-    # 7.8489 × 2 × .8 × .2 × (1 - .7) / .05² = 301.4.
-    assert images_for_entries(0.8, 0.05, 0.7) == 302
-    assert difference_of_entries(0.8, 302, 0.7) == pytest.approx(0.05, abs=1e-4)
+    # Both right: .8 × .75 + .7 × √(.8 × .2 × .75 × .25) = .72124, one alone: .8 + .75 - 2 × .72124 = .10751;
+    # (1.95996 × √.10751 + .84162 × √(.10751 - .0025))² / .0025 = 335.2.
+    assert images_for_entries(0.8, 0.05, 0.7) == 336
+    assert difference_of_entries(0.8, 336, 0.7) == pytest.approx(0.05, abs=1e-4)
+
+
+def test_near_100_percent_two_entries_cannot_be_right_together_as_often_as_asked():
+    # The lower one is never right alone: of .98 and .88 a tenth of the images tells them apart, no less.
+    # (1.95996 × √.1 + .84162 × √(.1 - .01))² / .01 = 76.1.
+    assert images_for_entries(0.98, 0.1, 0.9) == 77
+    assert np.isnan(difference_of_entries(0.98, 3, 0.7))
+
+
+def test_the_search_for_a_gaps_images_ends():
+    # Two neighbours below 200: the middle of 120 and 122 is 121, not 120 again.
+    assert 60 < images_for_gap(0.85, 0.15, 3) < 250
 
 
 def test_a_half_width_is_the_mean_over_samples():
@@ -101,6 +114,10 @@ def test_the_command_is_for_programs_too(capsys):
     ("arguments", "words"),
     [
         (("--n", "V"), "wanted TONE=N"),
+        (("--n", "V=99999999999"), "N up to 1,000,000"),
+        (("--n", "V=10", "--n", "V=20"), "name it once"),
+        (("--score", "nan"), "is no number"),
+        (("--correlation", "nan"), "is no number"),
         (("phantom/smoke", "--n", "V=3"), "not both"),
         (("--points", "70", "--score", "60"), "would have none"),
     ],

@@ -22,6 +22,7 @@ POWER, LEVEL = 0.8, 0.95
 WIDEST = 0.2
 _DRAWS = 4000
 _MOST = 100_000
+MOST_IMAGES = 1_000_000  # of a tone
 _STEPS = 12
 
 
@@ -31,7 +32,7 @@ class Reach:
 
     - `width`: half-width of the 95 % interval of its score; NaN without images
     - `lower`: how far it must lie below the other tones for the gap to be found; None if nothing suffices
-    - `entries`: the smallest difference of two entries that is found on it
+    - `entries`: how far an entry must lie below another to be found on it; NaN if nothing suffices
     - `silent`: no statement is possible about it
     """
 
@@ -87,16 +88,30 @@ def images_for_two(p: float, difference: float, *, gaps: int = 1) -> int:
 
 
 def images_for_entries(p: float, difference: float, correlation: float, *, gaps: int = 1) -> int:
-    """Images of a tone that show `difference` of two entries around p, right together with that correlation.
+    """Images of a tone that show that an entry lies `difference` below one that scores p, by Connor 1987.
 
-    With `gaps` 2: images of each of two tones that show a difference of two gaps.
+    `correlation`: of both being right; the largest there can be where that is less (two entries near 100 % are hardly
+    ever wrong together). With `gaps` 2: images of each of two tones that show a difference of two gaps.
     """
-    return ceil(_factor() * gaps * 2 * p * (1 - p) * (1 - correlation) / difference**2)
+    low = p - difference
+    both = p * low + min(correlation * np.sqrt(p * (1 - p) * low * (1 - low)), low * (1 - p))
+    discordant = p + low - 2 * both
+    rest = max(discordant - difference**2, 0.0)
+    needed = ndtri((1 + LEVEL) / 2) * np.sqrt(discordant) + ndtri(POWER) * np.sqrt(rest)
+    return ceil(gaps * float(needed / difference) ** 2)
 
 
 def difference_of_entries(p: float, n: int, correlation: float) -> float:
-    """The smallest difference of two entries that n images show."""
-    return float(np.sqrt(_factor() * 2 * p * (1 - p) * (1 - correlation) / max(n, 1)))
+    """The smallest amount that an entry must lie below one that scores p for n images to show it; NaN if none does."""
+    low, high = 0.0, p * (1 - 1e-9)
+    if n < 1 or images_for_entries(p, high, correlation) > n:
+        return float("nan")
+    for _ in range(40):
+        middle = (low + high) / 2
+        low, high = (
+            (low, middle) if images_for_entries(p, middle, correlation) <= n else (middle, high)
+        )
+    return high
 
 
 def images_for_gap(p: float, difference: float, tones: int) -> int | None:
@@ -109,7 +124,7 @@ def images_for_gap(p: float, difference: float, tones: int) -> int | None:
         return None
     low, high = 1, _MOST
     while high - low > max(low // 100, 1):
-        middle = int(np.sqrt(low * high))
+        middle = min(max(int(np.sqrt(low * high)), low + 1), high - 1)
         low, high = (low, middle) if enough(middle) else (middle, high)
     return high
 
