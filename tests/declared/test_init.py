@@ -40,6 +40,7 @@ def test_without_a_root_above_the_shipped_one_is_taken_and_results_stay_here(
     here = tmp_path / "empty"
     here.mkdir()
     monkeypatch.chdir(here)
+    monkeypatch.setattr(roots, "SHIPPED", tmp_path / "nowhere")  # as in a clone
     with pytest.raises(BadRoom, match="no suite root here or above"):
         roots.find_root()
     monkeypatch.setattr(roots, "SHIPPED", rooms.root)
