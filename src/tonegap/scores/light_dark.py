@@ -95,10 +95,9 @@ def _differences(
     tpr, fpr, tnr = _share(hit, true), _share(called - hit, rest), _share(rest - called + hit, rest)
     d_tpr, d_fpr, d_tnr = (np.diff(rate, axis=0)[0] for rate in (tpr, fpr, tnr))
     found = (np.abs(d_tnr), np.abs(d_tpr), np.abs(d_tpr + d_fpr) / 2)
-    whole = (rest, true, np.minimum(true, rest))
     return {
-        name: _mean(x, np.all((of > 0) | as_published, axis=0))
-        for name, x, of in zip(_METRICS, found, whole, strict=True)
+        name: _mean(x, np.logical_or(np.all(of > 0, axis=0), as_published))
+        for name, x, of in zip(_METRICS, found, (rest, true, np.minimum(true, rest)), strict=True)
     }
 
 
@@ -117,19 +116,19 @@ def _macro(
 ) -> dict[tuple[str, str], float]:
     """Macro precision, recall and F1 of light, dark and all; NaN where no class is defined."""
     cells = _cells(y, predicted, group, n_classes)
-    both = (cells[0] > 0).all(axis=0)
-    called_by_both = both & (cells[1] > 0).all(axis=0)
+    both: BoolArray = np.asarray((cells[0] > 0).all(axis=0))
+    called_by_both: BoolArray = both & np.asarray((cells[1] > 0).all(axis=0))
     found = {}
     for name, chosen in (("light", [LIGHT]), ("dark", [DARK]), ("all", [LIGHT, DARK])):
         true, called, hit = (of[chosen].sum(axis=0) for of in cells)
-        there = true + called > 0
+        there: BoolArray = np.asarray(true + called > 0)
         for metric, part, whole, defined in (
             ("macro_precision", hit, called, called_by_both),
             ("macro_recall", hit, true, both),
             ("macro_f1", 2 * hit, true + called, both),
         ):
-            of = there if as_published else defined
-            found[metric, name] = _mean(_share(part, whole), of)
+            counted = there if as_published else defined
+            found[metric, name] = _mean(_share(part, whole), counted)
     return found
 
 
