@@ -246,6 +246,55 @@ def test_metrics_of_labels_and_probabilities_are_those_of_score():
         tonegap.metrics.worst_tone(LABELS, predicted, tone=TONES, metric="auc")
 
 
+def test_a_scorer_of_probabilities_of_two_classes():
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.metrics import make_scorer
+
+    # Of I the larger x is b, of VI the smaller: one line ranks the first right, the second wrong.
+    x, y, tone = np.array([[0], [9], [5], [4]]), ["a", "b", "a", "b"], [1, 1, 6, 6]
+    score = make_scorer(
+        tonegap.metrics.worst_tone, response_method="predict_proba", tone=tone, metric="auc"
+    )
+    assert score(LogisticRegression().fit(x, y), x, y) == 0.0
+    assert tonegap.metrics.worst_tone(y, [0.1, 0.9, 0.3, 0.4], tone=tone, metric="auc") == 1.0
+    assert tonegap.metrics.tone_gap(y, [0.1, 0.9, 0.3, 0.4], tone=tone) == 0.5
+    with pytest.raises(BadRequest, match="predict_proba"):
+        tonegap.metrics.worst_tone([0, 1, 0, 1], [0, 1, 1, 1], tone=tone, metric="auc")
+
+
+def test_tones_are_looked_up_by_index_in_any_order():
+    y = pd.Series(["a", "b", "a", "b"], index=[3, 1, 2, 0])
+    predicted = ["a", "b", "b", "a"]  # right at 3 and 1
+    tone = pd.Series([6, 1, 6, 1], index=[0, 1, 2, 3])
+    assert tonegap.metrics.worst_tone(y, predicted, tone=tone) == 0.0
+    assert tonegap.metrics.tone_gap(y, predicted, tone=tone) == 1.0
+    assert tonegap.metrics.tone_gap(y.to_numpy(), predicted, tone=tone) == 0.0  # by position
+    with pytest.raises(BadRequest, match=r"no value for 1 labels of y_true's index \(3\)"):
+        tonegap.metrics.worst_tone(y, predicted, tone=tone.drop(3))
+    with pytest.raises(BadRequest, match="more than once"):
+        tonegap.metrics.worst_tone(y, predicted, tone=pd.Series([1, 1, 6, 6], index=[0, 0, 1, 2]))
+
+
+@pytest.mark.parametrize("kind", [int, float, bool])
+@pytest.mark.parametrize("of_truth", [int, float, bool])
+def test_labels_are_compared_by_value(kind, of_truth):
+    y, predicted = np.array([0, 1, 0, 1]), np.array([0, 1, 1, 1])
+    found = tonegap.metrics.worst_tone(y.astype(of_truth), predicted.astype(kind), tone=TONES)
+    assert found == 0.5
+    sensitivity = tonegap.metrics.worst_tone(
+        y.astype(of_truth),
+        1 - predicted.astype(kind) if kind is not bool else ~predicted.astype(bool),
+        tone=TONES,
+        metric="sensitivity",
+        positive=0,
+    )
+    assert sensitivity == 0.0
+
+
+def test_a_fold_of_one_class_takes_labels_as_they_are():
+    assert tonegap.metrics.worst_tone([1, 1], np.array([0.0, 1.0]), tone=[1, 6]) == 0.0
+
+
 P_MALIGNANT_BOTH = np.column_stack((1 - np.array(P_MALIGNANT), P_MALIGNANT))
 
 

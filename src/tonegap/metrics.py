@@ -31,9 +31,11 @@ def worst_tone(  # noqa: PLR0913 (what a caller may say, by name)
     """The worst tone's score in a metric, a fraction; NaN where any tone's is undefined.
 
     `y_pred` [n] are predicted labels, or [n, k] probabilities in the order of the labels (`classes`, if `y_true` lacks
-    one). `tone` [n] as in `tonegap.score`; a longer Series is looked up by the index of `y_true`, so that the tones of
-    the whole table do in cross-validation. Images of unknown tone are left out. `metric` is one that each tone has:
-    accuracy, balanced_accuracy, macro_f1, sensitivity, specificity, and auc and ece of probabilities.
+    one), or [n] floats from 0 to 1: probabilities of the second of two classes, as scikit-learn hands them over. Labels
+    are compared by value: 1, 1.0 and True are one. `tone` [n] as in `tonegap.score`: by position, but where both
+    `tone` and `y_true` have an index, by that, so that the tones of the whole table do in cross-validation. Images of
+    unknown tone are left out. `metric` is one that each tone has: accuracy, balanced_accuracy, macro_f1, sensitivity,
+    specificity, and auc and ece of probabilities.
 
         make_scorer(tonegap.metrics.worst_tone, tone=table["tone"])
         make_scorer(tonegap.metrics.worst_tone).set_score_request(tone=True)   # with metadata routing
@@ -75,14 +77,15 @@ def _of_tones(  # noqa: PLR0913 (as above)
         raise BadRequest(
             f"metric {metric!r} has no value for each tone; those that have are {', '.join(of_tones)}"
         )
-    if hasattr(tone, "loc") and hasattr(y_true, "index") and len(tone) != len(y_true):
-        tone = tone.loc[y_true.index]
-    if np.ndim(y_pred) == 1:
+    if hasattr(tone, "loc") and hasattr(y_true, "loc"):
+        tone = _looked_up(tone, y_true.index)
+    if np.ndim(y_pred) == 1 and not _are_probabilities(y_true, y_pred, metric):
         if metric in _OF_PROBABILITIES:
             raise BadRequest(
-                f"metric {metric!r} needs probabilities [n, k]: make_scorer(…, response_method='predict_proba')"
+                f"metric {metric!r} needs probabilities, [n, k] or of the second of two classes: "
+                "make_scorer(…, response_method='predict_proba')"
             )
-        y_pred, classes = _as_probabilities(y_true, y_pred, classes)
+        y_true, y_pred, classes, positive = _as_probabilities(y_true, y_pred, classes, positive)
     answers = answers_from_arrays(y_true, y_pred, tone, classes=classes)
     event = () if positive is None else (str(positive),)
     rules = ScoringRules(
@@ -92,19 +95,55 @@ def _of_tones(  # noqa: PLR0913 (as above)
     return float("nan") if value is None else value
 
 
-def _as_probabilities(y_true: Any, y_pred: Any, classes: Any) -> tuple[Any, tuple[str, ...]]:
-    """Predicted labels as probabilities of 1, and the classes they and `y_true` have, in order."""
+def _looked_up(tone: Any, index: Any) -> Any:
+    """The tones at the labels of an index, in its order."""
+    if tone.index.equals(index):
+        return tone
+    if not tone.index.is_unique:
+        raise BadRequest(
+            "tone: its index has labels more than once, and is not that of y_true; make it unique (reset_index)"
+        )
+    missing = [str(label) for label in index[~index.isin(tone.index)]]
+    if missing:
+        raise BadRequest(
+            f"tone: has no value for {len(missing):,} labels of y_true's index ({', '.join(missing[:3])}); "
+            "give a Series with that index, or an array by position"
+        )
+    return tone.loc[index]
+
+
+def _are_probabilities(y_true: Any, y_pred: Any, metric: str) -> bool:
+    """Whether [n] predictions are floats from 0 to 1; where labels would do, some between that the truth has not."""
+    found = set(values_of(y_pred, "y_pred"))
+    if not all(isinstance(v, float) and 0 <= v <= 1 for v in found):
+        return False
+    between = found - {0.0, 1.0} - set(values_of(y_true, "y_true"))
+    return metric in _OF_PROBABILITIES or bool(between)
+
+
+def _as_probabilities(
+    y_true: Any, y_pred: Any, classes: Any, positive: object
+) -> tuple[Any, Any, tuple[str, ...], object]:
+    """Predicted labels as probabilities of 1; the truth, the classes of both in order, and the event, as text."""
     found = values_of(y_pred, "y_pred")
+    truth = [None if is_missing(v) else v for v in values_of(y_true, "y_true")]
+    labels = [v for v in (*truth, *found) if not is_missing(v)]
+    # 1, 1.0 and True are one label, written as it is found first.
+    written: dict[object, str] = {}
+    for label in (*(() if classes is None else classes), *labels):
+        written.setdefault(label, str(label))
     if classes is None:
-        labels = [v for v in (*values_of(y_true, "y_true"), *found) if not is_missing(v)]
         try:
             classes = sorted(set(labels))
         except TypeError:
             classes = sorted(set(labels), key=str)
-    names = tuple(dict.fromkeys(map(str, classes)))
-    missing = sorted({str(v) for v in found} - set(names))
+    names = tuple(dict.fromkeys(written[v] for v in classes))
+    called = [written.get(v, str(v)) for v in found]
+    missing = sorted(set(called) - set(names))
     if missing:
         raise BadRequest(f"y_pred: has labels that are no class: {', '.join(missing[:3])}")
     p = np.zeros((len(found), max(len(names), 2)))
-    p[np.arange(len(found)), [names.index(str(v)) for v in found]] = 1.0
-    return p, names if len(names) > 1 else (*names, f"not {names[0]}")
+    p[np.arange(len(found)), [names.index(name) for name in called]] = 1.0
+    names = names if len(names) > 1 else (*names, f"not {names[0]}")
+    event = None if positive is None else written.get(positive, str(positive))
+    return [v if v is None else written[v] for v in truth], p, names, event

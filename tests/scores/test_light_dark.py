@@ -18,6 +18,7 @@ from sklearn.metrics import (
 )
 
 from tonegap.cli.score import command
+from tonegap.errors import BadRequest
 from tonegap.scores.further import further_scores
 from tonegap.scores.light_dark import fate, light_dark, light_or_dark
 from tonegap.scores.rules import ScoringRules
@@ -50,6 +51,46 @@ def test_a_class_without_dark_images_is_0_as_published_and_left_out_else():
     group = np.array([0, 0, 1])
     assert light_dark(y, said, group, 2, as_published=True).values["eopp1"] == 0.5
     assert light_dark(y, said, group, 2, as_published=False).values["eopp1"] == 0.0
+
+
+@pytest.fixture
+def light_all_benign():
+    """Labels (0 benign) and groups: of four light images none is malignant, of four dark ones two are."""
+    return np.array([0, 0, 0, 0, 0, 0, 1, 1]), np.array([0] * 4 + [1] * 4)
+
+
+def test_a_perfect_classifier_has_no_difference_on_defined_cells(light_all_benign):
+    y, group = light_all_benign
+    found = light_dark(y, y, group, 2, as_published=False)
+    # TNR of malignant is 1 and 1, TPR of benign 1 and 1; no class has both rates in both groups.
+    assert (found.values["eopp0"], found.values["eopp1"]) == (0.0, 0.0)
+    assert np.isnan(found.values["eodd"])
+    assert found.nulls["eopp0"].high == 0.0
+    # Precision, recall and F1 are of benign alone.
+    assert set(found.macro.values()) == {1.0}
+    published = light_dark(y, y, group, 2, as_published=True)
+    assert (published.values["eopp0"], published.values["eopp1"]) == (0.5, 0.5)
+
+
+def test_all_called_benign_has_no_eodd_from_nothing(light_all_benign):
+    y, group = light_all_benign
+    found = light_dark(y, np.zeros_like(y), group, 2, as_published=False)
+    assert np.isnan(found.values["eodd"])
+    assert found.nulls["eodd"] is None
+    assert (found.values["eopp0"], found.values["eopp1"]) == (0.0, 0.0)
+    assert found.macro["macro_precision", "light"] == 1.0
+    assert found.macro["macro_precision", "dark"] == 0.5
+
+
+def test_light_and_dark_have_one_set_of_classes():
+    # Class 1 has no light image: recall of dark is that of class 0 alone, .5, not (.5 + 0) / 2.
+    y, said = np.array([0, 0, 0, 0, 1]), np.array([0, 0, 0, 1, 0])
+    group = np.array([0, 0, 1, 1, 1])
+    found = light_dark(y, said, group, 2, as_published=False)
+    assert (found.macro["macro_recall", "light"], found.macro["macro_recall", "dark"]) == (1, 0.5)
+    published = light_dark(y, said, group, 2, as_published=True)
+    assert published.macro["macro_recall", "light"] == 1.0  # of the one class that is there
+    assert published.macro["macro_recall", "dark"] == 0.25
 
 
 def test_unknown_tones_are_dark_as_published_and_left_out_else():
@@ -87,11 +128,12 @@ def test_a_thousand_draws_equal_an_independent_computation(monkeypatch):
         assert found.values == pytest.approx(independent(y, said, group, k), abs=1e-12)
         if draw % 20:
             continue
-        macro = precision_recall_fscore_support(
-            y, said, labels=range(k), average="macro", zero_division=0
-        )[:3]
-        own = [found.macro[f"macro_{m}", "all"] for m in ("precision", "recall", "f1")]
-        assert own == pytest.approx(macro, abs=1e-12)
+        for tone, of in (("light", group == 0), ("dark", group == 1), ("all", group >= 0)):
+            macro = precision_recall_fscore_support(
+                y[of], said[of], average="macro", zero_division=0
+            )[:3]
+            own = [found.macro[f"macro_{m}", tone] for m in ("precision", "recall", "f1")]
+            assert own == pytest.approx(macro, abs=1e-12)
 
 
 def test_equal_recall_on_the_published_split_has_the_null_that_it_should():
@@ -145,6 +187,23 @@ def test_sensitivity_at_a_specificity_by_hand():
     assert found == {"all": pytest.approx(2 / 3), "I": 0.0, "VI": 1.0}
 
 
+def test_ties_are_ranked_in_the_order_of_classes():
+    # All three tied: a is first as in argmax, b second, c third.
+    rules = ScoringRules(("a", "b", "c"))
+    p, y = np.full((4, 3), 1 / 3), np.array([0, 1, 2, 2])
+    found = {(s.metric, s.tone): s.value for s in further_scores(p, y, ("I",) * 4, rules, 0.9)}
+    assert found["top_2_accuracy", "all"] == 0.5
+
+
+def test_sensitivity_at_a_specificity_needs_negatives():
+    p, y = np.array([[0.9, 0.1], [0.1, 0.9]]), np.array([1, 1])
+    rules = ScoringRules(("benign", "malignant"), ("malignant",))
+    found = [s for s in further_scores(p, y, ("I", "VI"), rules, 0.9) if "sens" in s.metric]
+    assert [(s.value, s.reason) for s in found] == [
+        (None, "no image is negative, so that no threshold has a specificity")
+    ] * 3
+
+
 @pytest.fixture
 def files(tmp_path):
     rng = np.random.default_rng(0)
@@ -181,3 +240,45 @@ def test_the_command_gives_each_beside_its_null(files):
         )
     )
     assert not {row["metric"] for row in rows} & {"log_loss", "eodd_published"}
+
+
+def scores_of(*arguments):
+    said = CliRunner().invoke(command, [*arguments, "--more", "--format", "json"])
+    assert said.exit_code == 0, said.output
+    return {(row["metric"], row["tone"]): row for row in json.loads(said.stdout)}, said.stderr
+
+
+def test_light_against_dark_goes_by_types_where_tones_are_pooled(files):
+    types, groups = scores_of(*files[0])[0], scores_of(*files[0], "--tones", "groups")[0]
+    assert groups["accuracy", "I-II"]["value"] is not None
+    for about in ("published", "defined"):
+        assert groups[f"eodd_{about}", "all"] == types[f"eodd_{about}", "all"]
+        assert groups[f"eodd_{about}", "all"]["value"] is not None
+
+
+@pytest.mark.parametrize(("epoch", "fate"), [("0", 0.0), ("1", -2 / 3), ("last", -2 / 3)])
+def test_a_baseline_is_of_the_same_epoch(tmp_path, epoch, fate):
+    # Light a b, dark a b. aaba: accuracy 1/4; abaa: 3/4. Eodd of both .5, so FATE is the relative gain.
+    tones = (("i0", "a", 1), ("i1", "b", 1), ("i2", "a", 6), ("i3", "b", 6))
+    (tmp_path / "t.csv").write_text(
+        "image_id,label,tone\n" + "".join(f"{i},{y},{t}\n" for i, y, t in tones)
+    )
+    for name, epochs in (("p", {0: "aaba", 1: "aaba"}), ("q", {0: "aaba", 2: "abaa"})):
+        rows = [
+            f"{at},i{i},{int(c == 'a')},{int(c == 'b')}\n"
+            for at, said in epochs.items()
+            for i, c in enumerate(said)
+        ]
+        (tmp_path / f"{name}.csv").write_text("epoch,image_id,p_a,p_b\n" + "".join(rows))
+    arguments = [str(tmp_path / "p.csv"), "--truth", str(tmp_path / "t.csv"), "--epoch", epoch]
+    found, said = scores_of(*arguments, "--baseline", str(tmp_path / "q.csv"))
+    assert ("--baseline has no epoch 1; its last, 2, is taken" in said) == (epoch == "1")
+    assert found["eodd_published", "all"]["value"] == 0.5
+    for about in ("published", "defined"):
+        assert found[f"fate_accuracy_{about}", "all"]["value"] == pytest.approx(fate)
+
+
+def test_a_specificity_that_is_no_number_is_refused(files):
+    said = CliRunner().invoke(command, [*files[0], "--more", "--specificity", "nan"])
+    assert isinstance(said.exception, BadRequest)
+    assert "--specificity nan" in str(said.exception)

@@ -124,6 +124,8 @@ def command(  # noqa: PLR0913 (click hands over each option as an argument)
     from tonegap.scores.truth import read_truth, tones_as
     from tonegap.untrusted import bounded_memory
 
+    if isnan(specificity):
+        raise BadRequest("--specificity nan: is no share; give a number from 0 to 1")
     read = sum(path.stat().st_size for path in (predictions, truth) if path.is_file())
     with bounded_memory(_MEMORY + _MEMORY_PER_BYTE * read):
         answers = read_truth(truth)
@@ -134,17 +136,19 @@ def command(  # noqa: PLR0913 (click hands over each option as an argument)
     image_tones = tones_as(images.tones, tones)
     tables: list[EpochTable] = []
     ends: list[Ends] = []
+    other = (
+        join(read_predictions(baseline), answers, where=f"{baseline} against {truth}")
+        if baseline
+        else None
+    )
     for index in _epochs_to_score(predicted, epoch):
         table = score_table(images.p[index], images.y, image_tones, rules)
         if more or baseline:
             found = _more(images.p[index], images, image_tones, rules, specificity)
-            if baseline:
-                other = join(
-                    read_predictions(baseline), answers, where=f"{baseline} against {truth}"
-                )
-                found += _fate(
-                    found, _more(other.p[-1], other, image_tones, rules, specificity), table, other
-                )
+            if other:
+                p = other.p[_same_epoch(predicted, index, other, epoch)]
+                theirs = _more(p, other, tones_as(other.tones, tones), rules, specificity)
+                found += _fate(found, theirs, table, float((p.argmax(axis=1) == other.y).mean()))
             table = ScoreTable((*table.scores, *found))
         tables.append((predicted.epochs[index] if epoch == "all" else None, table))
         ends.append(_ends(images, index, image_tones, table, rules) if intervals else {})
@@ -175,20 +179,34 @@ def _more(
     from tonegap.scores.further import further_scores, light_dark_scores
 
     found = further_scores(p, images.y, tones, rules, specificity)
-    return found + light_dark_scores(p, images.y, tones, len(images.classes))
+    return found + light_dark_scores(p, images.y, images.tones, len(images.classes))
+
+
+def _same_epoch(predicted: "Predictions", index: int, other: "Labelled", choice: str) -> int:
+    """Index of the baseline's epoch to compare with: the last for `last`, else the same, else the last, and says so."""
+    epoch = predicted.epochs[index]
+    if choice == "last":
+        return -1
+    if epoch in other.epochs:
+        return other.epochs.index(epoch)
+    say(f"--baseline has no epoch {epoch}; its last, {other.epochs[-1]}, is taken", err=True)
+    return -1
 
 
 def _fate(
-    own: "list[Score]", other: "list[Score]", table: "ScoreTable", baseline: "Labelled"
+    own: "list[Score]", other: "list[Score]", table: "ScoreTable", accuracy: float
 ) -> "list[Score]":
-    """FATE of accuracy and of macro F1, as published and on defined cells, where all parts are defined."""
+    """FATE of accuracy and of macro F1, as published and on defined cells, where all parts are defined.
+
+    `accuracy` is the baseline's.
+    """
     from tonegap.scores.light_dark import fate
     from tonegap.scores.tables import ALL, Score
 
-    accuracy = float((baseline.p[-1].argmax(axis=1) == baseline.y).mean())
     mine, theirs = ({(s.metric, s.tone): s.value for s in of} for of in (own, other))
     mine["accuracy", ALL], theirs["accuracy", ALL] = table.score("accuracy", ALL).value, accuracy
     found = []
+    n = table.score("accuracy", ALL).n
     for about, name in product(("published", "defined"), ("accuracy", "macro_f1")):
         metric = name if name == "accuracy" else f"{name}_{about}"
         names = ((metric, ALL), (f"eodd_{about}", ALL))
@@ -198,7 +216,7 @@ def _fate(
             value = fate(*known)
             undefined = "a score of the baseline is 0" if isnan(value) else None
             number = None if undefined else value
-            found.append(Score(f"fate_{name}_{about}", ALL, number, len(baseline.y), undefined))
+            found.append(Score(f"fate_{name}_{about}", ALL, number, n, undefined))
     return found
 
 

@@ -20,17 +20,20 @@ def further_scores(
 ) -> list[Score]:
     """Top-2 and top-3 accuracy, log loss, Brier score, sensitivity at a specificity: of all and of each tone.
 
-    Log loss is the mean of -ln p of the true class (p at least 1e-15), the Brier score the mean squared distance summed
-    over classes: twice scikit-learn's of two classes. Sensitivity is at the lowest threshold, the same for all tones,
-    at which all images together have that specificity or more; undefined without an event.
+    Classes of the same probability are ranked in their order, as the most probable class is chosen. Log loss is the
+    mean of -ln p of the true class (p at least 1e-15), the Brier score the mean squared distance summed over classes:
+    twice scikit-learn's of two classes. Sensitivity is at the lowest threshold, the same for all tones, at which all
+    images together have that specificity or more; undefined without an event or a negative image.
     """
     named = np.array(["" if t is None else t for t in tones], dtype=object)
     slots = [
         (ALL, np.ones(len(y), dtype=np.bool_)),
         *((t, named == t) for t in _tones(tones, rules)),
     ]
-    rank = (p > p[np.arange(len(y)), y][:, None]).sum(axis=1)
-    loss = -np.log(np.maximum(p[np.arange(len(y)), y], _TINY))
+    own = p[np.arange(len(y)), y][:, None]
+    earlier = np.arange(p.shape[1]) < y[:, None]
+    rank = ((p > own) | ((p == own) & earlier)).sum(axis=1)
+    loss = -np.log(np.maximum(own[:, 0], _TINY))
     brier = ((p - np.eye(p.shape[1])[y]) ** 2).sum(axis=1)
     of_image = {f"top_{k}_accuracy": (rank < k).astype(float) for k in TOP_K if k < p.shape[1]}
     found = []
@@ -57,13 +60,12 @@ def _sensitivities(
     specificity: float,
 ) -> Iterator[Score]:
     name = f"sensitivity_at_specificity_{specificity:g}"
-    if not rules.positive:
-        yield from (
-            Score(name, tone, None, 0, "no positive class is declared; pass --positive")
-            for tone, _ in slots
-        )
-        return
     score, positive = event_scores(p, rules)[:, 0], event_truth(y, rules)[:, 0]
+    why = "no image is negative, so that no threshold has a specificity" if positive.all() else None
+    why = why if rules.positive else "no positive class is declared; pass --positive"
+    if why:
+        yield from (Score(name, tone, None, 0, why) for tone, _ in slots)
+        return
     threshold = _threshold(score[~positive], specificity)
     for tone, member in slots:
         called = (score[member & positive] >= threshold).astype(float)
@@ -120,4 +122,4 @@ def _rows(about: str, scores: LightDark) -> Iterator[Score]:
 def _defined(metric: str, tone: str, value: float, n: int) -> Score:
     if np.isfinite(value):
         return Score(metric, tone, value, n, None)
-    return Score(metric, tone, None, n, "no class has images of both")
+    return Score(metric, tone, None, n, "no class has this rate in both groups")

@@ -1,8 +1,9 @@
 """The metrics of the pruning line: light (types I-III) against dark (IV-VI) skin, beside what equal recall gives.
 
 The mistake they exist to prevent: an Eopp1 of 0.28 taken for unfairness where both groups are recognised alike. As
-published a class without an image of a group has recall 0 there, and images of unknown tone are dark; on defined cells
-alone such classes and images are left out. The null permutes groups within class.
+published a rate that is 0/0 in a group is 0 there, and images of unknown tone are dark; on defined cells alone a class
+counts where both groups' rates are defined, and images of unknown tone are left out. The null permutes groups within
+class, by the same rule.
 Sources: Wu et al. 2022 (FairPrune), arXiv 2203.02110, for Eopp0, Eopp1, Eodd; Xu et al. 2023 (FairAdaBN) for FATE.
 """
 
@@ -24,14 +25,13 @@ _METRICS = ("eopp0", "eopp1", "eodd")
 class LightDark:
     """Eopp0, Eopp1 and Eodd of one set of answers, and each beside its null; `n` images of light and dark skin.
 
-    `macro` has precision, recall and F1 of `light`, `dark` and `all`, means over classes. `n_classes` enter the means.
+    `macro` has precision, recall and F1 of `light`, `dark` and `all`, means over classes.
     """
 
     values: dict[str, float]
     nulls: dict[str, Parity | None]
     macro: dict[tuple[str, str], float]
     n: tuple[int, int]
-    n_classes: int
 
 
 def light_or_dark(tones: Sequence[str | None], *, as_published: bool) -> IntArray | None:
@@ -46,12 +46,15 @@ def light_or_dark(tones: Sequence[str | None], *, as_published: bool) -> IntArra
 def light_dark(
     y: IntArray, predicted: IntArray, group: IntArray, n_classes: int, *, as_published: bool
 ) -> LightDark:
-    """The scores of answers [n] by class and group (-1: in no group); NaN where no class is defined."""
+    """The scores of answers [n] by class and group (-1: in no group); NaN where no class is defined.
+
+    On defined cells (not `as_published`) Eopp0 is over classes of which both groups have negatives, Eopp1 positives,
+    Eodd both; macro scores over those with positives in both, precision where both also predict them. As published
+    the three have all `n_classes`, and macro scores are scikit-learn's: over classes that a group has or predicts.
+    """
     known = group >= 0
     y, predicted, group = y[known], predicted[known], group[known]
-    true = _counted(group, y, n_classes)
-    counted: BoolArray = np.logical_or(np.all(true > 0, axis=0), as_published)
-    values = _differences(y, predicted, group, true, counted)
+    values = _differences(y, predicted, group, n_classes, as_published)
     rng = np.random.default_rng([1, len(y)])
     order = np.argsort(y, kind="stable")
     ends = np.cumsum(np.bincount(y, minlength=n_classes))[:-1]
@@ -59,24 +62,11 @@ def light_dark(
     for deal in drawn:
         dealt = np.empty_like(group)
         dealt[order] = np.concatenate([rng.permutation(p) for p in np.split(group[order], ends)])
-        deal[:] = list(_differences(y, predicted, dealt, true, counted).values())
+        deal[:] = list(_differences(y, predicted, dealt, n_classes, as_published).values())
     nulls = {name: parity(values[name], drawn[:, i]) for i, name in enumerate(_METRICS)}
-    macro = {
-        (metric, name): value
-        for name, chosen in (
-            ("light", group == LIGHT),
-            ("dark", group == DARK),
-            ("all", group >= 0),
-        )
-        for metric, value in _macro(y[chosen], predicted[chosen], n_classes, as_published).items()
-    }
-    return LightDark(
-        values,
-        nulls,
-        macro,
-        (int((group == LIGHT).sum()), int((group == DARK).sum())),
-        int(counted.sum()),
-    )
+    n_light, n_dark = np.bincount(group, minlength=2).tolist()
+    macro = _macro(y, predicted, group, n_classes, as_published)
+    return LightDark(values, nulls, macro, (n_light, n_dark))
 
 
 def _counted(group: IntArray, of: IntArray, n_classes: int) -> FloatArray:
@@ -84,43 +74,61 @@ def _counted(group: IntArray, of: IntArray, n_classes: int) -> FloatArray:
     return np.bincount(group * n_classes + of, minlength=2 * n_classes).reshape(2, -1).astype(float)
 
 
-def _differences(
-    y: IntArray, predicted: IntArray, group: IntArray, true: FloatArray, counted: BoolArray
-) -> dict[str, float]:
-    """Means over the counted classes of |ΔTNR|, |ΔTPR| and |ΔTPR + ΔFPR| / 2."""
-    n_classes = true.shape[1]
+def _cells(
+    y: IntArray, predicted: IntArray, group: IntArray, n_classes: int
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Images of each class, predicted as it, and both, by group, [2, k]."""
     right = y == predicted
-    hit = _counted(group[right], y[right], n_classes)
-    called, rest = _counted(group, predicted, n_classes), true.sum(axis=1, keepdims=True) - true
-    tpr, fpr = _share(hit, true), _share(called - hit, rest)
-    tnr = _share(rest - called + hit, rest)
-    d_tpr, d_fpr, d_tnr = (np.diff(rate, axis=0)[0][counted] for rate in (tpr, fpr, tnr))
-    if not counted.any():
-        return dict.fromkeys(_METRICS, float("nan"))
+    return (
+        _counted(group, y, n_classes),
+        _counted(group, predicted, n_classes),
+        _counted(group[right], y[right], n_classes),
+    )
+
+
+def _differences(
+    y: IntArray, predicted: IntArray, group: IntArray, n_classes: int, as_published: bool
+) -> dict[str, float]:
+    """Means of |ΔTNR|, |ΔTPR| and |ΔTPR + ΔFPR| / 2 over all classes as published, else where both are defined."""
+    true, called, hit = _cells(y, predicted, group, n_classes)
+    rest = true.sum(axis=1, keepdims=True) - true
+    tpr, fpr, tnr = _share(hit, true), _share(called - hit, rest), _share(rest - called + hit, rest)
+    d_tpr, d_fpr, d_tnr = (np.diff(rate, axis=0)[0] for rate in (tpr, fpr, tnr))
     found = (np.abs(d_tnr), np.abs(d_tpr), np.abs(d_tpr + d_fpr) / 2)
-    return {name: float(x.mean()) for name, x in zip(_METRICS, found, strict=True)}
+    return {
+        name: _mean(x, np.logical_or(np.all(of > 0, axis=0), as_published))
+        for name, x, of in zip(_METRICS, found, (rest, true, np.minimum(true, rest)), strict=True)
+    }
 
 
 def _share(part: FloatArray, whole: FloatArray) -> FloatArray:
-    """Part over whole; 0 where there is nothing, as published."""
+    """Part over whole; 0 where there is nothing."""
     share: FloatArray = part / np.maximum(whole, 1)
     return share
 
 
+def _mean(values: FloatArray, of: BoolArray) -> float:
+    return float(values[of].mean()) if of.any() else float("nan")
+
+
 def _macro(
-    y: IntArray, predicted: IntArray, n_classes: int, as_published: bool
-) -> dict[str, float]:
-    """Macro precision, recall and F1; 0 for what is 0/0 as published, else over the classes that have it."""
-    true, called = (np.bincount(x, minlength=n_classes).astype(float) for x in (y, predicted))
-    hit = np.bincount(y[y == predicted], minlength=n_classes).astype(float)
+    y: IntArray, predicted: IntArray, group: IntArray, n_classes: int, as_published: bool
+) -> dict[tuple[str, str], float]:
+    """Macro precision, recall and F1 of light, dark and all; NaN where no class is defined."""
+    cells = _cells(y, predicted, group, n_classes)
+    both: BoolArray = np.asarray((cells[0] > 0).all(axis=0))
+    called_by_both: BoolArray = both & np.asarray((cells[1] > 0).all(axis=0))
     found = {}
-    for name, part, whole in (
-        ("macro_precision", hit, called),
-        ("macro_recall", hit, true),
-        ("macro_f1", 2 * hit, true + called),
-    ):
-        there = np.ones(n_classes, dtype=np.bool_) if as_published else whole > 0
-        found[name] = float(_share(part, whole)[there].mean()) if there.any() else float("nan")
+    for name, chosen in (("light", [LIGHT]), ("dark", [DARK]), ("all", [LIGHT, DARK])):
+        true, called, hit = (of[chosen].sum(axis=0) for of in cells)
+        there: BoolArray = np.asarray(true + called > 0)
+        for metric, part, whole, defined in (
+            ("macro_precision", hit, called, called_by_both),
+            ("macro_recall", hit, true, both),
+            ("macro_f1", 2 * hit, true + called, both),
+        ):
+            counted = there if as_published else defined
+            found[metric, name] = _mean(_share(part, whole), counted)
     return found
 
 
