@@ -258,6 +258,16 @@ class TestLabelsOfOtherSpelling:
         with pytest.raises(BadSplit, match=r"spelling alone: 1 .* beside 'b'; map them"):
             rows_of(write_task(), metadata)
 
+    def test_five_of_seven_are_named_and_the_others_counted(
+        self, write_task: WriteTask, small: Small
+    ) -> None:
+        others = ["B", "b ", " b", "\uff42", "B ", " B", "\uff22"]
+        metadata = small("qrstuvwxy", ["a", "b", *others], ["I"] * 9, half=["pool"] * 9)
+        with pytest.raises(BadSplit) as e:
+            rows_of(write_task(), metadata)
+        assert str(e.value).count(" beside 'b'") == 5
+        assert "1 'B ' beside 'b' and 2 more; map them" in str(e.value)
+
     def test_a_whole_number_may_come_as_a_fraction(
         self, write_task: WriteTask, small: Small
     ) -> None:
@@ -351,6 +361,13 @@ class TestGroups:
         assert made.sizes == {"train": 60, "validation": 20, "test": 20, "unused": 0}
         sides = set(zip(metadata.columns["patient"], made.parts, strict=True))
         assert len(sides) == 50
+
+    def test_a_fold_without_an_image_is_named(self, write_task: WriteTask, small: Small) -> None:
+        # Two patients fill two of five folds.
+        rule = 'rule = "grouped-k-fold"\nseeds = [0]\nfolds = 5\ncolumns = ["patient"]'
+        task = write_task((TASK_SPLIT, rule))
+        with pytest.raises(BadSplit, match=r"task, seed 4 \(fold 5 of 5\) has no test image"):
+            partition(task, self.clinic(small, 4), 4)
 
     def test_any_of_several_columns_keeps_images_together(self, small: Small) -> None:
         # One chain: i0 and i1 share a patient, i1 and i2 a lesion; the others are alone.

@@ -197,6 +197,16 @@ class Task:
         """The metric that a leaderboard ranks by."""
         return self.file.scores.primary
 
+    def at(self, seed: int) -> str:
+        """The id, and where the seed moves images the seed and what fold it tests on, for a message."""
+        rule = self.file.split
+        fold = (
+            f" (fold {seed % rule.folds + 1} of {rule.folds})"
+            if isinstance(rule, GroupedKFold)
+            else ""
+        )
+        return f"{self.id}, seed {seed}{fold}" if self.seeded else self.id
+
     def pin_key(self, seed: int) -> str:
         """The name of the pin that holds for a seed: the seed, or `published` where it moves nothing."""
         return str(seed) if self.seeded else UNSEEDED

@@ -83,11 +83,11 @@ def task_view(
     rows = {name: _rows(made, name, data, second) for name in ("train", "validation", "test")}
     missing = _missing(made, data.index)
     if missing and not (allow_missing and all(part.ids for part in rows.values())):
-        raise _missing_error(task, made, data, missing)
-    _check_scorable(task, made, data, rows)
+        raise _missing_error(task.at(seed), made, data, missing)
+    _check_scorable(task, seed, made, data, rows)
     if made is whole:  # of a subset some scores are undefined, and its results say so
         lost = f" without its {sum(missing.values()):,} missing images" if missing else ""
-        where = f"{data.metadata.path.parent}: {task.id}{lost}"
+        where = f"{data.metadata.path.parent}: {task.at(seed)}{lost}"
         check_support(where, _rules(task, made), task.primary_metric, rows["test"])
     return TaskView(
         task=task.id,
@@ -133,9 +133,13 @@ def _rules(task: Task, made: SplitAssignment) -> ScoringRules:
 
 
 def _check_scorable(
-    task: Task, made: SplitAssignment, data: LoadedData, rows: Mapping[str, PartitionImages]
+    task: Task,
+    seed: int,
+    made: SplitAssignment,
+    data: LoadedData,
+    rows: Mapping[str, PartitionImages],
 ) -> None:
-    where = f"{data.metadata.path.parent}: {task.id}"
+    where = f"{data.metadata.path.parent}: {task.at(seed)}"
     check_scorable(
         where, _rules(task, made), task.selection_metric, rows["validation"], rows["test"]
     )
@@ -174,7 +178,7 @@ def _missing(made: SplitAssignment, index: ImageIndex) -> dict[str, int]:
 
 
 def _missing_error(
-    task: Task, made: SplitAssignment, data: LoadedData, missing: dict[str, int]
+    needed_by: str, made: SplitAssignment, data: LoadedData, missing: dict[str, int]
 ) -> BadData:
     lost = [
         image_id
@@ -183,7 +187,7 @@ def _missing_error(
     ]
     counts = ", ".join(f"{n} {part}" for part, n in missing.items())
     return BadData(
-        f"{data.metadata.path.parent}: {len(lost)} images that {task.id} needs are missing or "
+        f"{data.metadata.path.parent}: {len(lost)} images that {needed_by} needs are missing or "
         f"unreadable ({counts}; first: {', '.join(lost[:3])}); see `tonegap data check "
         f"{data.dataset.id} --root DIR`, or pass --allow-missing to run without them, as long as no "
         "partition is empty"

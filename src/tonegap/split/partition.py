@@ -72,7 +72,7 @@ def unchecked_partition(
     for part, n in made.sizes.items():
         if n == 0 and part != "unused":
             raise BadSplit(
-                f"{metadata.path}: {task.id} has no {part} image; {len(rows.index)} of "
+                f"{metadata.path}: {task.at(seed)} has no {part} image; {len(rows.index)} of "
                 f"{len(metadata.ids)} rows have one of its classes and a tone that it takes"
             )
     return made
