@@ -23,7 +23,7 @@ from tonegap.declared.task import Task
 from tonegap.errors import BadData, BadRoom, BadSplit
 from tonegap.split.labels import spelling
 from tonegap.split.leaks import group_leaks
-from tonegap.split.listed import read_list
+from tonegap.split.listed import left_out, read_list
 from tonegap.split.partition import new_partition, partition
 from tonegap.split.published import published_parts
 from tonegap.split.rows import SelectedRows, rows_of
@@ -478,6 +478,27 @@ class TestLists:
         path.write_text("\n".join(["image_id,partition", *lines]))
         made = new_partition(write_task(*self.RULE), eight, 0, read_list(path, eight))
         assert made.sizes == {"train": 3, "validation": 1, "test": 3, "unused": 1}
+
+    def test_a_list_with_validation_images_is_not_carved_anew(
+        self, write_task: WriteTask, eight: Metadata
+    ) -> None:
+        parts = ("train", "train", "validation", "validation", "test", "test", "test", "test")
+        listed = dict(zip(eight.ids, parts, strict=True))
+        with pytest.raises(BadSplit, match=r"the list puts 2 of its images into validation, and"):
+            new_partition(write_task(*self.RULE), eight, 0, listed)
+        kept = ('rule = "carve"\nfraction = 0.25\nstrata = []', 'rule = "published"')
+        assert new_partition(write_task(*self.RULE, kept), eight, 0, listed).parts == parts
+
+    def test_listed_images_of_no_class_are_counted(
+        self, write_task: WriteTask, eight: Metadata
+    ) -> None:
+        labels = ("a", "b", "c", *eight.columns["label"][3:])
+        other = replace(eight, columns={**eight.columns, "label": labels})
+        listed = dict.fromkeys(eight.ids[:4], "train") | dict.fromkeys(eight.ids[4:7], "test")
+        made = new_partition(write_task(*self.RULE), other, 0, listed)
+        assert left_out(listed, made)[0].endswith(": 1 of 7 are unused (first: p2)")
+        whole = new_partition(write_task(*self.RULE), eight, 0, listed)
+        assert left_out(listed, whole) == []
 
     @pytest.mark.parametrize(
         ("text", "said"),
