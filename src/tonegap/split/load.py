@@ -83,7 +83,7 @@ def task_view(
     rows = {name: _rows(made, name, data, second) for name in ("train", "validation", "test")}
     missing = _missing(made, data.index)
     if missing and not (allow_missing and all(part.ids for part in rows.values())):
-        raise _missing_error(task.at(seed), made, data, missing)
+        raise _missing_error(task, made, data, missing)
     _check_scorable(task, seed, made, data, rows)
     if made is whole:  # of a subset some scores are undefined, and its results say so
         lost = f" without its {sum(missing.values()):,} missing images" if missing else ""
@@ -178,7 +178,7 @@ def _missing(made: SplitAssignment, index: ImageIndex) -> dict[str, int]:
 
 
 def _missing_error(
-    needed_by: str, made: SplitAssignment, data: LoadedData, missing: dict[str, int]
+    task: Task, made: SplitAssignment, data: LoadedData, missing: dict[str, int]
 ) -> BadData:
     lost = [
         image_id
@@ -187,7 +187,7 @@ def _missing_error(
     ]
     counts = ", ".join(f"{n} {part}" for part, n in missing.items())
     return BadData(
-        f"{data.metadata.path.parent}: {len(lost)} images that {needed_by} needs are missing or "
+        f"{data.metadata.path.parent}: {len(lost)} images that {task.id} needs are missing or "
         f"unreadable ({counts}; first: {', '.join(lost[:3])}); see `tonegap data check "
         f"{data.dataset.id} --root DIR`, or pass --allow-missing to run without them, as long as no "
         "partition is empty"
