@@ -252,6 +252,27 @@ def test_a_mask_that_a_run_would_refuse_is_named(
     )
 
 
+def test_every_unusable_mask_is_named(
+    clinic: Dataset, write_pictures: Write, tmp_path: Path
+) -> None:
+    ids = [f"b{i:02}" for i in range(40)]
+    rows = ["picture no,what,skin,bad", *(f"{i},wart,1,no" for i in ids)]
+    (clinic.folder / "rows.csv").write_text("\n".join(rows) + "\n")
+    write_pictures(clinic.folder, [f"{i}.png" for i in ids])
+    (clinic.folder / "masks").mkdir()
+    for image_id in ids[:-1]:
+        (clinic.folder / "masks" / f"{image_id}.png").symlink_to("nowhere.png")
+    file = msgspec.structs.replace(clinic.file, masks=("masks/{picture no}.png",))
+    found = check_data(Dataset(clinic.id, clinic.folder, file), clinic.folder, tmp_path, 1, [])
+    masks = json_listing(found)["masks"]
+    assert isinstance(masks, dict)
+    assert masks["unusable"] == dict.fromkeys(ids[:-1], "No such file or directory")
+    # 39 in all: b00 to b02 come first, then 36, of which 30 are named.
+    text = text_listing(found)
+    assert "and 36 more: b03, b04, " in text
+    assert ", b32, … (--json names all)\n" in text
+
+
 def test_no_image_says_what_names_were_wanted(
     clinic: Dataset, write_pictures: Write, check: Callable[[], DataCheck]
 ) -> None:

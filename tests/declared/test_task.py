@@ -98,6 +98,18 @@ def test_a_contradiction_is_one_sentence(
     assert text in str(e.value)
 
 
+def test_the_worst_tone_may_pick_an_epoch(write_task: WriteTask) -> None:
+    task = write_task(("strata = []", 'strata = []\n[selection]\nmetric = "worst_tone_accuracy"'))
+    assert task.selection_metric == "worst_tone_accuracy"
+
+
+def test_an_unknown_selection_metric_is_said_once(write_task: WriteTask) -> None:
+    with pytest.raises(BadRoom) as e:
+        write_task(("strata = []", 'strata = []\n[selection]\nmetric = "luck"'))
+    assert str(e.value).count("selection.metric") == 1
+    assert "wanted one of accuracy, balanced_accuracy, auc, worst_tone_accuracy" in str(e.value)
+
+
 def test_a_pin_of_a_seed_that_moves_nothing_is_refused(write_task: WriteTask) -> None:
     keys = ("ids", "train", "validation", "test", "unused", "assignment")
     pin = "\n[pins.7]\n" + "\n".join(f'{key} = ""' for key in keys)

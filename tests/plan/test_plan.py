@@ -6,7 +6,7 @@ from hashlib import sha256
 import pytest
 from PIL import Image
 
-from tonegap.errors import BadData, BadRequest, BadRoom
+from tonegap.errors import BadData, BadRequest, BadRoom, BadSplit
 
 STAGES = {"generate", "train", "record"}
 
@@ -291,6 +291,15 @@ class TestRefusals:
         for image_id in planner.plan().cells[0].view.test.ids:
             (planner.download / f"{image_id}.png").unlink()
         with pytest.raises(BadData, match="as long as no partition is empty"):
+            planner.plan(allow_missing=True)
+
+    def test_a_scored_tone_without_a_test_image_even_if_missing_ones_are_allowed(self, planner):
+        test = planner.plan().cells[0].view.test
+        light = [i for i, tone in zip(test.ids, test.tones, strict=True) if tone == "I"]
+        for image_id in light:
+            (planner.download / f"{image_id}.png").unlink()
+        words = rf"clinic/two without its {len(light)} missing images: nothing could be ranked .*: I has 0 images"
+        with pytest.raises(BadSplit, match=words):
             planner.plan(allow_missing=True)
 
     def test_a_data_set_without_a_root_and_how_to_get_it(self, planner):

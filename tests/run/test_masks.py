@@ -85,6 +85,25 @@ def test_a_declared_pattern_without_a_single_mask_is_a_hole_of_the_matrix(masked
     assert "the data set has none" in masked.plan().cells[0].id.not_applicable
 
 
+@pytest.mark.parametrize(
+    ("target", "said"),
+    [
+        ("gone.png", "No such file or directory"),
+        ("c01.png", "Too many levels of symbolic links"),
+        (None, "Is a directory"),
+    ],
+)
+def test_a_link_to_nothing_to_itself_and_a_folder_are_no_masks(masked, target, said):
+    path = masked.download / "masks" / "c01.png"
+    path.unlink()
+    if target:
+        path.symlink_to(target)
+    else:
+        path.mkdir()
+    with pytest.raises(BadData, match=rf"masks/c01\.png: not a usable mask: {said}; replace it"):
+        masked.plan()
+
+
 def test_the_code_that_reads_masks_is_in_the_keys_of_stages_that_need_them(masked, monkeypatch):
     before, real = masked.keys(), prepare.code_digest
     other = {"tonegap.data.mask_file": "x" * 64}

@@ -87,6 +87,23 @@ def test_each_half_needs_half_of_the_support():
     assert reason.startswith("first half of the test images: ")
 
 
+def test_a_half_of_one_image_has_a_score():
+    # b alone is the first half (its digest comes before a's), a alone the second. Epoch 2 is right for both, epoch 1
+    # for neither: each half picks epoch 2 and the other scores 1 by it, 0 by validation's epoch 1.
+    test = images([[0, 0], [1, 1]], ids=("a", "b"), y=(0, 0), tones=("I-II", None))
+    found = cross_fit(test, (0, 1), Selection(0, None), rules())
+    assert (found.epochs, found.n) == ((2, 2), (1, 1))
+    assert gain(found) == (1.0, None)
+
+
+def test_a_half_without_an_image_gives_no_gain():
+    test = images([[1], [0]], ids=("a",), y=(0,), tones=("I-II",))
+    found = cross_fit(test, (0,), Selection(0, None), rules())
+    value, reason = gain(found)
+    assert (found.epochs, found.n, value) == ((), (1, 0), None)
+    assert reason.startswith("the second half of the test images cannot choose an epoch")
+
+
 def test_on_a_flat_curve_nothing_is_gained():
     """15 epochs of 132 images, each right with probability 0.8 whatever the epoch: there is nothing to choose.
 

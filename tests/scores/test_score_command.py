@@ -294,3 +294,16 @@ def test_a_table_can_go_to_a_file(files, tmp_path):
     out = tmp_path / "scores.csv"
     assert run(*files, "--format", "csv", "--out", str(out)) == f"{out}\n"
     assert out.read_text() == run(*files, "--format", "csv")
+
+
+@pytest.mark.parametrize(("tone", "in_tone"), [("II", 1.0), ("", None)])
+def test_one_image_is_scored(tmp_path, tone, in_tone):
+    (tmp_path / "p.csv").write_text("image_id,p_no,p_yes\na,0.2,0.8\n")
+    (tmp_path / "t.csv").write_text(f"image_id,label,tone\na,yes,{tone}\n")
+    files = [str(tmp_path / "p.csv"), "--truth", str(tmp_path / "t.csv")]
+    output = run(*files, "--positive", "yes", "--min-support", "1", "--format", "json")
+    found = as_rows(output)
+    assert found["accuracy", "all"]["value"] == 1.0
+    assert found["accuracy", "all"]["n"] == 1
+    assert found.get(("accuracy", "II"), {"value": None})["value"] == in_tone
+    assert found["auc", "all"]["value"] is None

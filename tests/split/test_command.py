@@ -125,3 +125,20 @@ def test_a_file_that_cannot_be_written_is_a_sentence(
     monkeypatch.setattr("tonegap.split.pins.write_atomic", full)
     assert split(root, "--pin") == 2
     assert "task.toml: cannot be written: No space left on device" in capsys.readouterr().err
+
+
+def test_a_list_is_pinned_and_what_it_names_in_vain_is_counted(
+    root: Path, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    path = root / "benchmarks" / "mine" / "tasks" / "task.toml"
+    text = path.read_text()
+    before, rest = text.split("[split]\n")
+    path.write_text(
+        f'{before}[split]\nrule = "pinned"\nseeds = [0]\n\n[validation]{rest.split("[validation]")[1]}'
+    )
+    rows = ["image_id,partition", "z,train", "y,train", "x,train", "v,test", "u,test", "t,test"]
+    (root / "list.csv").write_text("\n".join(rows))
+    assert split(root, "--pin", "--from", root / "list.csv") == 0
+    said = capfdbinary.readouterr().err.decode()
+    # Image t has the label c, which is no class of the task.
+    assert "asks for: 1 of 6 are unused (first: t)" in said

@@ -23,7 +23,7 @@ from tonegap.declared.task import Task
 from tonegap.errors import BadData, BadRoom, BadSplit
 from tonegap.split.labels import spelling
 from tonegap.split.leaks import group_leaks
-from tonegap.split.listed import read_list
+from tonegap.split.listed import left_out, read_list
 from tonegap.split.partition import new_partition, partition
 from tonegap.split.published import published_parts
 from tonegap.split.rows import SelectedRows, rows_of
@@ -258,6 +258,16 @@ class TestLabelsOfOtherSpelling:
         with pytest.raises(BadSplit, match=r"spelling alone: 1 .* beside 'b'; map them"):
             rows_of(write_task(), metadata)
 
+    def test_five_of_seven_are_named_and_the_others_counted(
+        self, write_task: WriteTask, small: Small
+    ) -> None:
+        others = ["B", "b ", " b", "\uff42", "B ", " B", "\uff22"]
+        metadata = small("qrstuvwxy", ["a", "b", *others], ["I"] * 9, half=["pool"] * 9)
+        with pytest.raises(BadSplit) as e:
+            rows_of(write_task(), metadata)
+        assert str(e.value).count(" beside 'b'") == 5
+        assert "1 'B ' beside 'b' and 2 more; map them" in str(e.value)
+
     def test_a_whole_number_may_come_as_a_fraction(
         self, write_task: WriteTask, small: Small
     ) -> None:
@@ -351,6 +361,13 @@ class TestGroups:
         assert made.sizes == {"train": 60, "validation": 20, "test": 20, "unused": 0}
         sides = set(zip(metadata.columns["patient"], made.parts, strict=True))
         assert len(sides) == 50
+
+    def test_a_fold_without_an_image_is_named(self, write_task: WriteTask, small: Small) -> None:
+        # Two patients fill two of five folds.
+        rule = 'rule = "grouped-k-fold"\nseeds = [0]\nfolds = 5\ncolumns = ["patient"]'
+        task = write_task((TASK_SPLIT, rule))
+        with pytest.raises(BadSplit, match=r"task, seed 4 \(fold 5 of 5\) has no test image"):
+            partition(task, self.clinic(small, 4), 4)
 
     def test_any_of_several_columns_keeps_images_together(self, small: Small) -> None:
         # One chain: i0 and i1 share a patient, i1 and i2 a lesion; the others are alone.
@@ -461,6 +478,27 @@ class TestLists:
         path.write_text("\n".join(["image_id,partition", *lines]))
         made = new_partition(write_task(*self.RULE), eight, 0, read_list(path, eight))
         assert made.sizes == {"train": 3, "validation": 1, "test": 3, "unused": 1}
+
+    def test_a_list_with_validation_images_is_not_carved_anew(
+        self, write_task: WriteTask, eight: Metadata
+    ) -> None:
+        parts = ("train", "train", "validation", "validation", "test", "test", "test", "test")
+        listed = dict(zip(eight.ids, parts, strict=True))
+        with pytest.raises(BadSplit, match=r"the list puts 2 of its images into validation, and"):
+            new_partition(write_task(*self.RULE), eight, 0, listed)
+        kept = ('rule = "carve"\nfraction = 0.25\nstrata = []', 'rule = "published"')
+        assert new_partition(write_task(*self.RULE, kept), eight, 0, listed).parts == parts
+
+    def test_listed_images_of_no_class_are_counted(
+        self, write_task: WriteTask, eight: Metadata
+    ) -> None:
+        labels = ("a", "b", "c", *eight.columns["label"][3:])
+        other = replace(eight, columns={**eight.columns, "label": labels})
+        listed = dict.fromkeys(eight.ids[:4], "train") | dict.fromkeys(eight.ids[4:7], "test")
+        made = new_partition(write_task(*self.RULE), other, 0, listed)
+        assert left_out(listed, made)[0].endswith(": 1 of 7 are unused (first: p2)")
+        whole = new_partition(write_task(*self.RULE), eight, 0, listed)
+        assert left_out(listed, whole) == []
 
     @pytest.mark.parametrize(
         ("text", "said"),

@@ -5,7 +5,7 @@ from itertools import groupby
 
 import msgspec
 
-from tonegap.checks.download import ELSEWHERE, DataCheck, ToneRow
+from tonegap.checks.download import BAD_MASK, ELSEWHERE, DataCheck, ToneRow
 from tonegap.checks.readiness import Readiness
 from tonegap.data.masks import MaskCheck
 from tonegap.data.plain_table import Value, table
@@ -14,6 +14,7 @@ from tonegap.split.unknown import UnknownTones
 
 _LABELS = 6
 _ROWS = 12
+_REST = 30
 
 
 def text_listing(check: DataCheck) -> str:
@@ -67,7 +68,12 @@ def json_listing(check: DataCheck) -> dict[str, Value]:
 
 
 def _json_masks(masks: MaskCheck | None) -> dict[str, Value] | None:
-    return None if masks is None else {"masks": masks.n_masks, "showing": dict(masks.n_showing)}
+    if masks is None:
+        return None
+    unusable: dict[str, Value] = {
+        image_id: masks.problems[image_id] for image_id in sorted(masks.problems)
+    }
+    return {"masks": masks.n_masks, "showing": dict(masks.n_showing), "unusable": unusable}
 
 
 def _json_task(task: Readiness) -> dict[str, Value]:
@@ -157,6 +163,10 @@ def _images(check: DataCheck) -> Iterator[str]:
     for finding in check.findings:
         more = ", …" if finding.count > len(finding.first) else ""
         yield f"  {finding.kind}: {finding.count:,} (first: {', '.join(finding.first)}{more})"
+        rest = sorted(finding.ids)[len(finding.first) :] if finding.kind == BAD_MASK else []
+        if rest:
+            shown, cut = ", ".join(rest[:_REST]), len(rest) > _REST
+            yield f"    and {len(rest):,} more: {shown}{', … (--json names all)' if cut else ''}"
         if finding.kind == ELSEWHERE:
             folders = ", ".join(f'"{name}"' for name in check.folders)
             yield f"    to have all of them read, say in dataset.toml: image_folders = [{folders}]"

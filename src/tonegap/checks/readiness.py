@@ -61,7 +61,7 @@ def _check(
         for seed in reversed(_seeds(task)):
             whole = partition(task, metadata, seed)
             made, exclusions = without_listed(whole, lists)
-            _check_scorable(task, made)
+            _check_scorable(task, seed, made)
             splits.insert(0, made)
     except ToneGapError as e:
         return Readiness(task.id, 0, str(e), no_class, unknown=_unknown(task, metadata))
@@ -100,11 +100,11 @@ def _seeds(task: Task) -> tuple[int, ...]:
     return task.seeds if task.seeded else task.seeds[:1]
 
 
-def _check_scorable(task: Task, made: SplitAssignment) -> None:
+def _check_scorable(task: Task, seed: int, made: SplitAssignment) -> None:
     rules = ScoringRules(made.classes, made.positive, None, task.min_support, task.scored_tones)
     validation, test = (part_of(made, name) for name in ("validation", "test"))
-    check_scorable(task.id, rules, task.selection_metric, validation, test)
-    check_support(task.id, rules, task.primary_metric, test)
+    check_scorable(task.at(seed), rules, task.selection_metric, validation, test)
+    check_support(task.at(seed), rules, task.primary_metric, test)
 
 
 def _no_class(task: Task, metadata: Metadata) -> dict[str, int]:

@@ -69,7 +69,7 @@ def command(  # noqa: PLR0913 - one parameter per option
     from tonegap.split.exclude import listed_images, read_id_list, without_listed
     from tonegap.split.frame import metadata_of
     from tonegap.split.leaks import group_leaks, split_lines
-    from tonegap.split.listed import read_list
+    from tonegap.split.listed import left_out, read_list
     from tonegap.split.partition import new_partition, partition
     from tonegap.split.pins import append_pin, pin_name
     from tonegap.split.rows import axis_tones
@@ -96,11 +96,11 @@ def command(  # noqa: PLR0913 - one parameter per option
             "--exclude: a pin is of the whole split, and lists are applied after it; leave out --pin or --exclude"
         )
     if pin and key not in asked.file.pins:
-        made = new_partition(
-            asked, metadata, number, read_list(listed, metadata) if listed else None
-        )
+        places = read_list(listed, metadata) if listed else {}
+        made = new_partition(asked, metadata, number, places)
         append_pin(asked, made, number)
-        say(f"pinned {pin_name(asked, key)} in {asked.path}", err=True)
+        pinned = f"pinned {pin_name(asked, key)} in {asked.path}"
+        say("\n".join([pinned, *left_out(places, made)]), err=True)
         others = {asked.pin_key(other): other for other in asked.seeds if seed is None}
         for other_key, other in others.items():
             if other_key != key and not listed and other_key not in asked.file.pins:

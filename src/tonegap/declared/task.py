@@ -197,6 +197,16 @@ class Task:
         """The metric that a leaderboard ranks by."""
         return self.file.scores.primary
 
+    def at(self, seed: int) -> str:
+        """The id, and where the seed moves images the seed and what fold it tests on, for a message."""
+        rule = self.file.split
+        fold = (
+            f" (fold {seed % rule.folds + 1} of {rule.folds})"
+            if isinstance(rule, GroupedKFold)
+            else ""
+        )
+        return f"{self.id}, seed {seed}{fold}" if self.seeded else self.id
+
     def pin_key(self, seed: int) -> str:
         """The name of the pin that holds for a seed: the seed, or `published` where it moves nothing."""
         return str(seed) if self.seeded else UNSEEDED
@@ -327,14 +337,11 @@ def _shares(file: TaskFile) -> Iterator[tuple[str, float]]:
 
 
 def _score_problems(file: TaskFile) -> Iterator[str]:
-    for where, name in (
-        ("selection.metric", file.selection.metric),
-        ("scores.primary", file.scores.primary),
-    ):
-        if name not in METRIC_NAMES:
-            yield f"{where}: unknown metric {name!r}; there are: {', '.join(METRIC_NAMES)}"
-    if file.selection.metric in METRIC_NAMES and file.selection.metric not in SELECTION_METRICS:
+    selection, primary = file.selection.metric, file.scores.primary
+    if selection not in SELECTION_METRICS:
         wanted = ", ".join(SELECTION_METRICS)
-        yield f"selection.metric: no epoch is selected by {file.selection.metric!r}; wanted one of {wanted}"
+        yield f"selection.metric: no epoch is selected by {selection!r}; wanted one of {wanted}"
+    if primary not in METRIC_NAMES:
+        yield f"scores.primary: unknown metric {primary!r}; there are: {', '.join(METRIC_NAMES)}"
     if file.scores.min_support < 1:
         yield f"scores.min_support: found {file.scores.min_support}, wanted 1 or more"

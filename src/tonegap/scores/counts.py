@@ -79,7 +79,8 @@ def count_by_tone(
         metrics={"counts": count},
         y_true=y,
         y_pred=np.arange(len(y)),  # fairlearn hands each tone's part back: the rows of its images
-        sensitive_features=np.array([_UNKNOWN if t is None else t for t in tones], dtype=object),
+        # A list: of an array of one image fairlearn makes a number, and refuses it.
+        sensitive_features=[_UNKNOWN if t is None else t for t in tones],
     )
     found = {ALL: frame.overall["counts"], **frame.by_group["counts"]}
     return {tone: replace(c, tone=tone) for tone, c in found.items() if tone != _UNKNOWN}

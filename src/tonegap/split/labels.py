@@ -11,7 +11,7 @@ from unicodedata import normalize
 _BETWEEN = re.compile(r"(?<=\w)[-_\s]+(?=\w)")
 _WHOLE_NUMBER = re.compile(r"([+-]?\d+)\.0*")
 _NO_LABEL = frozenset({"", "nan"})
-_SHOWN = 3
+_SHOWN = 5
 
 
 def is_label(cell: str) -> bool:
@@ -31,7 +31,7 @@ def misspelt(cells: Sequence[str], taken: Collection[str], known: Collection[str
     alike = {spelling(label): label for label in known}
     left = ((c, n) for c, n in Counter(cells).most_common() if c not in taken and is_label(c))
     found = [(c, n, alike[spelling(c)]) for c, n in left if spelling(c) in alike]
-    return ", ".join(f"{n} {label!r} beside {other!r}" for label, n, other in found[:_SHOWN])
+    return _listed([f"{n} {label!r} beside {other!r}" for label, n, other in found], ", ")
 
 
 def doubled(names: Sequence[str]) -> str:
@@ -40,4 +40,9 @@ def doubled(names: Sequence[str]) -> str:
     for name, n in Counter(names).most_common():
         spelled[spelling(name)].append(f"{n} {name!r}")
     several = [found for found in spelled.values() if len(found) > 1]
-    return "; ".join(", ".join(found) for found in several[:_SHOWN])
+    return _listed([", ".join(found) for found in several], "; ")
+
+
+def _listed(found: Sequence[str], between: str) -> str:
+    more = len(found) - _SHOWN
+    return between.join(found[:_SHOWN]) + (f" and {more:,} more" if more > 0 else "")

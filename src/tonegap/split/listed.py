@@ -1,11 +1,12 @@
 """A published list of which image is in which partition, as a CSV with image_id and partition."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from tonegap.data.metadata import Metadata, first_three
 from tonegap.data.table import read_table
 from tonegap.errors import BadData
-from tonegap.split.parts import PARTITIONS
+from tonegap.split.parts import PARTITIONS, SplitAssignment
 
 _COLUMNS = ("image_id", "partition")
 
@@ -38,3 +39,14 @@ def read_list(path: Path, metadata: Metadata) -> dict[str, str]:
             f"(first: {first_three(strangers)}); wanted ids as the metadata spells them"
         )
     return listed
+
+
+def left_out(listed: Mapping[str, str], made: SplitAssignment) -> list[str]:
+    """A line on how many images of a list are unused because the task does not take them; none if it takes all."""
+    lost = [i for i in made.members("unused") if listed.get(i, "unused") != "unused"]
+    if not lost:
+        return []
+    return [
+        f"listed images without a class of the task, or without a tone that it asks for: {len(lost):,} of "
+        f"{len(listed):,} are unused (first: {first_three(lost)})"
+    ]

@@ -23,7 +23,7 @@ from tonegap.split.leaks import crossing_groups, group_leaks, leaked_by_tone
 from tonegap.split.partition import partition
 from tonegap.split.parts import SplitAssignment
 from tonegap.split.rows import axis_tones, second_tones
-from tonegap.split.scorable import check_scorable, check_support, part_of
+from tonegap.split.scorable import check_scorable, check_support
 from tonegap.split.subset import thinned
 from tonegap.split.view import PartitionImages, TaskView
 
@@ -73,7 +73,8 @@ def task_view(
 ) -> TaskView:
     """What one task at one seed puts before the stages, thinned to a subset where one is asked for.
 
-    Raises BadSplit where the partition is not the pinned one, BadData where images it needs are missing or unreadable.
+    Raises BadSplit where the partition is not the pinned one, or the images that are there leave a scored tone without
+    support; BadData where images it needs are missing or unreadable.
     """
     whole = partition(task, data.metadata, seed)
     whole, exclusions = without_listed(whole, data.excluded)
@@ -83,10 +84,11 @@ def task_view(
     missing = _missing(made, data.index)
     if missing and not (allow_missing and all(part.ids for part in rows.values())):
         raise _missing_error(task, made, data, missing)
-    _check_scorable(task, made, data, rows)
+    _check_scorable(task, seed, made, data, rows)
     if made is whole:  # of a subset some scores are undefined, and its results say so
-        where = f"{data.metadata.path.parent}: {task.id}"
-        check_support(where, _rules(task, made), task.primary_metric, part_of(made, "test"))
+        lost = f" without its {sum(missing.values()):,} missing images" if missing else ""
+        where = f"{data.metadata.path.parent}: {task.at(seed)}{lost}"
+        check_support(where, _rules(task, made), task.primary_metric, rows["test"])
     return TaskView(
         task=task.id,
         split_seed=seed,
@@ -131,9 +133,13 @@ def _rules(task: Task, made: SplitAssignment) -> ScoringRules:
 
 
 def _check_scorable(
-    task: Task, made: SplitAssignment, data: LoadedData, rows: Mapping[str, PartitionImages]
+    task: Task,
+    seed: int,
+    made: SplitAssignment,
+    data: LoadedData,
+    rows: Mapping[str, PartitionImages],
 ) -> None:
-    where = f"{data.metadata.path.parent}: {task.id}"
+    where = f"{data.metadata.path.parent}: {task.at(seed)}"
     check_scorable(
         where, _rules(task, made), task.selection_metric, rows["validation"], rows["test"]
     )

@@ -46,8 +46,14 @@ def new_partition(
     """The partition of a seed that is to be pinned; `listed` is a published list, image id -> partition.
 
     Raises BadSplit as `partition` does for the first pin that is there: who cannot remake an old
-    pin must not add a new one.
+    pin must not add a new one. Also for a list with validation images where the task carves its own.
     """
+    n = list((listed or {}).values()).count("validation")
+    if n and not isinstance(task.file.validation, PublishedValidation):
+        raise BadSplit(
+            f"{task.path}: the list puts {n:,} of its images into validation, and the task's validation rule would "
+            'carve others out of training; say `rule = "published"` in [validation] to keep these, or call them train'
+        )
     for key in list(task.file.pins)[:1]:
         partition(task, metadata, int(key) if task.seeded else seed)
     return unchecked_partition(task, metadata, seed, listed)
@@ -72,7 +78,7 @@ def unchecked_partition(
     for part, n in made.sizes.items():
         if n == 0 and part != "unused":
             raise BadSplit(
-                f"{metadata.path}: {task.id} has no {part} image; {len(rows.index)} of "
+                f"{metadata.path}: {task.at(seed)} has no {part} image; {len(rows.index)} of "
                 f"{len(metadata.ids)} rows have one of its classes and a tone that it takes"
             )
     return made

@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 
 from tonegap.data.mask_file import MaskFile
+from tonegap.errors import BadData
 from tonegap.files import sha256_lines
 from tonegap.formats.record import DataId, Leaks
 from tonegap.formats.truth import PartTruth, TaskTruth
@@ -40,9 +41,12 @@ class PartitionImages:
 
     @cached_property
     def mask_sha256(self) -> tuple[str, ...]:
-        """Digest of each mask and of how it is read, empty for none; read when it is first asked for."""
+        """Digest of each mask and of how it is read, empty for none; read when it is first asked for.
+
+        Raises BadData for a mask that cannot be read: a dangling link, a folder.
+        """
         pairs = zip(self.masks, self.sha256, strict=True) if self.masks else ()
-        return tuple("" if mask is None else mask.digest(picture) for mask, picture in pairs)
+        return tuple("" if mask is None else _mask_digest(mask, image) for mask, image in pairs)
 
     @cached_property
     def labelled_digest(self) -> str:
@@ -194,3 +198,13 @@ def truth_of(view: TaskView) -> TaskTruth:
 
 def _groups(view: TaskView) -> tuple[int, ...]:
     return (*view.validation.groups, *view.test.groups)
+
+
+def _mask_digest(mask: MaskFile, picture_sha256: str) -> str:
+    try:
+        return mask.digest(picture_sha256)
+    except OSError as e:
+        raise BadData(
+            f"{mask.path}: not a usable mask: {e.strerror}; replace it or remove it, "
+            "`tonegap data check` names such masks"
+        ) from None
