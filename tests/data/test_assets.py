@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -26,7 +27,10 @@ class Served:
 
     url: str = ""
     stops: int = 0
+    endless: bool = False
+    satisfies: bool = True
     content: bytes = CONTENT
+    sent: int = 0
     ranges: list[str | None] = field(default_factory=list)
 
 
@@ -42,10 +46,20 @@ def served() -> Iterator[Served]:
             if self.path != "/weights.pth":
                 self.send_error(404)
                 return
+            if asked and not told.satisfies:
+                self.send_error(416)
+                return
             self.send_response(206 if asked else 200)
             left = told.content[begin:]
-            self.send_header("Content-Length", str(len(left)))
+            if not told.endless:
+                self.send_header("Content-Length", str(len(left)))
             self.end_headers()
+            with suppress(ConnectionError):
+                while told.endless:
+                    self.wfile.write(left)
+                    told.sent += len(left)
+            if told.endless:
+                return
             if told.stops:
                 told.stops -= 1
                 left = left[: len(left) // 2]
@@ -118,11 +132,15 @@ def test_another_file_of_the_same_size_is_refused_and_not_kept(
     assert [path for path in (root.parent / "cache").rglob("*") if path.is_file()] == []
 
 
-def test_a_file_that_was_changed_in_the_cache_is_named(tonegap: Command, root: Path) -> None:
+def test_a_file_that_was_changed_in_the_cache_is_named_and_fetched_anew(
+    tonegap: Command, root: Path
+) -> None:
     tonegap("assets", "fetch", "small", "--suite-root", root)
     asset_named(root, "small").path.write_bytes(CONTENT[::-1])
     assert tonegap("assets", "check", "small", "--suite-root", root) == 2
-    assert "found sha256" in tonegap.err
+    assert "found sha256" in tonegap.out
+    assert tonegap("assets", "fetch", "small", "--suite-root", root) == 0
+    assert asset_named(root, "small").path.read_bytes() == CONTENT
 
 
 def test_what_the_address_does_not_have_is_said(
@@ -131,6 +149,10 @@ def test_what_the_address_does_not_have_is_said(
     declare(rooms, served.url.replace("weights", "others"))
     assert tonegap("assets", "fetch", "small", "--suite-root", root) == 2
     assert "404" in tonegap.err
+    assert "goes on" not in tonegap.err
+    declare(rooms, "file:///weights.pth")
+    assert tonegap("assets", "fetch", "small", "--suite-root", root) == 2
+    assert "goes on" not in tonegap.err
 
 
 def test_a_suite_names_an_asset_and_a_run_without_it_says_how_to_get_it(
@@ -147,9 +169,71 @@ def test_a_suite_names_an_asset_and_a_run_without_it_says_how_to_get_it(
     assert again.file.parameters["baselines/heavy"]["weights"] == wanted
     words = ("run", "tiny", "--suite-root", root, "--store", tmp_path / "store")
     assert tonegap(*words) == 2
-    assert "`tonegap assets fetch` brings it" in tonegap.err
+    assert "the asset small of 1 MB; `tonegap assets fetch small` brings it" in tonegap.err
+    assert tonegap("plan", *words[1:]) == 2
+    assert "`tonegap assets fetch small` brings it" in tonegap.err
     tonegap("assets", "fetch", "--suite-root", root)
     assert tonegap("plan", "tiny", "--suite-root", root, "--store", tmp_path / "store") == 0
+
+
+def test_a_server_that_sends_without_end_is_stopped_at_the_declared_size(
+    tonegap: Command, root: Path, served: Served
+) -> None:
+    served.endless = True
+    assert tonegap("assets", "fetch", "small", "--suite-root", root) == 2
+    assert f"found more than {len(CONTENT):,} bytes" in tonegap.err
+    assert [path for path in (root.parent / "cache").rglob("*") if path.is_file()] == []
+
+
+def test_half_a_file_that_the_server_cannot_go_on_with_is_begun_anew(
+    tonegap: Command, root: Path, served: Served
+) -> None:
+    path = asset_named(root, "small").path
+    path.parent.mkdir(parents=True)
+    path.with_name(f"{path.name}.part").write_bytes(CONTENT[:7])
+    served.satisfies = False
+    assert tonegap("assets", "fetch", "small", "--suite-root", root) == 0
+    assert served.ranges == ["bytes=7-", None]
+    assert path.read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("damage", ["the cache is a file", "the asset is a folder"])
+def test_a_cache_that_cannot_be_written_is_said_in_a_sentence(
+    tonegap: Command, root: Path, damage: str
+) -> None:
+    if damage == "the cache is a file":
+        (root.parent / "cache").write_text("x")
+    else:
+        asset_named(root, "small").path.mkdir(parents=True)
+    assert tonegap("assets", "fetch", "small", "--suite-root", root) == 2
+    assert "wanted a cache that can be read and written" in tonegap.err
+    assert len(tonegap.err.strip().splitlines()) == 1
+
+
+def test_check_names_every_asset_before_it_ends(
+    tonegap: Command, root: Path, rooms: Rooms, served: Served
+) -> None:
+    text = (root / "benchmarks/assets.toml").read_text()
+    other = text.replace("small", "an_other").replace(SHA256, "0" * 64)
+    rooms.write("benchmarks/assets.toml", other + text)
+    tonegap("assets", "fetch", "small", "--suite-root", root)
+    assert tonegap("assets", "check", "--suite-root", root) == 2
+    assert tonegap.out.startswith("an_other: ")
+    assert tonegap.out.endswith("small: as declared\n")
+    assert "1 of 2 assets not as declared: an_other" in tonegap.err
+    rooms.suite(parameters={"baselines": {"weights": "asset:an_other"}})
+    named = read_suite(root, "tiny").file.parameters["baselines"]["weights"]
+    assert named == f"{asset_named(root, 'an_other').path}#sha256={'0' * 64}"
+
+
+def test_an_asset_given_to_a_parameter_that_is_a_name_is_refused(
+    tonegap: Command, root: Path, rooms: Rooms
+) -> None:
+    rooms.baseline("heavy", parameters={"backbone": {"default": "small-cnn", "about": "x"}})
+    entry = {"methods": ["none"], "baselines": ["heavy"]}
+    rooms.suite(entries=[entry], parameters={"baselines": {"backbone": "asset:small"}})
+    assert tonegap("plan", "tiny", "--suite-root", root) == 2
+    assert "baselines/heavy backbone: found an asset, which is a file (weights.pth)" in tonegap.err
 
 
 def test_an_unknown_asset_names_those_there_are(root: Path, rooms: Rooms) -> None:

@@ -12,7 +12,7 @@ from diffusers import (
 )
 from PIL import Image
 
-from tonegap_kit.diffusion.models import encode_images, open_models
+from tonegap_kit.diffusion.models import decode_latents, encode_images, open_models
 from tonegap_kit.diffusion.sampling import SamplingRecipe, img2img, text2img
 from tonegap_kit.errors import StageError
 
@@ -156,3 +156,9 @@ def test_a_recipe_that_makes_nothing_is_refused(change, said):
 
 def test_the_paper_s_recipe_does_half_of_its_steps():
     assert SamplingRecipe(steps=100, strength=0.5, guidance=2.0, batch=1).done_steps == 50
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_latents_that_are_no_finite_numbers_give_no_black_image(models, number):
+    with pytest.raises(StageError, match="gave images of NaN or infinite numbers"):
+        decode_latents(models, torch.full((1, *models.latent_shape), number))

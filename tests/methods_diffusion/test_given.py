@@ -163,6 +163,32 @@ def test_words_of_another_pipeline_are_refused(
     assert "has vectors of 1024 numbers, this pipeline's words have 16" in made.errors
 
 
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_words_that_are_no_finite_numbers_are_refused_with_their_file(
+    bench: Workbench, words: Path, number: float
+) -> None:
+    path = words / "pso-class" / "learned_embeds.safetensors"
+    save_file({"pso-class": torch.full((1, WIDTH), number)}, path)
+    fitted = bench.run("ti-only", "fit", QUICK | {"words": words})
+    assert fitted.code == 1
+    assert (
+        "words: pso-class/learned_embeds.safetensors has NaN or infinite numbers for 'psoriasis'"
+        in fitted.errors
+    )
+
+
+def test_a_lora_that_is_no_finite_numbers_is_refused_with_its_tensor(
+    bench: Workbench, lora: Path, tmp_path: Path
+) -> None:
+    tensors = load_file(lora)
+    name = sorted(tensors)[0]
+    tensors[name][0, 0] = float("nan")
+    save_file(tensors, tmp_path / "x.safetensors")
+    fitted = bench.run("lora-only", "fit", QUICK | {"lora": tmp_path / "x.safetensors"})
+    assert fitted.code == 1
+    assert f"x.safetensors: {name} has NaN or infinite numbers" in fitted.errors
+
+
 def test_learned_words_can_be_looked_at_by_text(
     bench: Workbench, words: Path, pipeline: Path
 ) -> None:

@@ -9,6 +9,7 @@ from tonegap.cli.options import suite_root_option
 from tonegap.cli.terminal import put, say
 from tonegap.declared.assets import Asset, asset_named, read_assets
 from tonegap.declared.root import find_root
+from tonegap.errors import BadData
 
 
 @click.group("assets")
@@ -63,12 +64,19 @@ def fetch_command(names: tuple[str, ...], suite_root: Path | None) -> None:
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @suite_root_option
 def check_command(names: tuple[str, ...], suite_root: Path | None) -> None:
-    """Hold assets (default: all) against their SHA-256."""
+    """Hold assets (default: all) against their SHA-256; all are named before any that is wrong ends it."""
     from tonegap.data.fetch import check
 
-    for name, asset in _chosen(names, suite_root).items():
-        check(asset)
-        say(f"{name}: as declared")
+    wrong, chosen = [], _chosen(names, suite_root)
+    for name, asset in chosen.items():
+        try:
+            check(asset)
+            say(f"{name}: as declared")
+        except BadData as problem:
+            wrong.append(name)
+            say(f"{name}: {problem}")
+    if wrong:
+        raise BadData(f"{len(wrong)} of {len(chosen)} assets not as declared: {', '.join(wrong)}")
 
 
 def _chosen(names: tuple[str, ...], suite_root: Path | None) -> dict[str, Asset]:

@@ -116,7 +116,7 @@ def _found(request: "Request", made: "SyntheticSet") -> "MeasuredFeatures":
     if extractor is None:
         return MeasuredFeatures()
     for given in extractor.files:
-        check_given(given)
+        check_given(given, request.root)
     file = request.suite.file
     numerics = numerics_of(file.numerics, "cpu")
     place = FeaturesPlace(request.store, request.engine, file.limits, file.threads, numerics)

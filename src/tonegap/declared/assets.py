@@ -13,7 +13,7 @@ from tonegap.declared.toml import read_toml
 from tonegap.errors import BadRoom
 
 ASSETS = Path("benchmarks") / "assets.toml"
-_NAME = re.compile(r"asset:(?P<name>[a-z0-9-]+)")
+_NAME = re.compile(r"asset:(?P<name>[\w.-]+)")
 _HEX = re.compile(r"[0-9a-f]{64}")
 
 

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from tonegap.declared.assets import assets_folder
+from tonegap.declared.assets import assets_folder, read_assets
 from tonegap.declared.plugin import GIVEN_KINDS, Plugin
 from tonegap.errors import BadRoom
 from tonegap.files import folder_digest, sha256_file
@@ -81,10 +81,15 @@ def given_files(
     found: list[GivenFile] = []
     for name, value in parameters.items():
         kind = plugin.file.parameters[name].kind
-        if kind not in GIVEN_KINDS or value in NO_FILE:
-            continue
         where = f"{giver.where}: {plugin.label} {name}"
         match = _FORM.fullmatch(str(value))
+        if kind != "file" and match and Path(match["path"]).is_relative_to(assets_folder()):
+            raise BadRoom(
+                f"{where}: found an asset, which is a file ({Path(match['path']).name}), wanted a {kind}; give "
+                "asset:NAME to a parameter that is a file"
+            )
+        if kind not in GIVEN_KINDS or value in NO_FILE:
+            continue
         if match is None:
             raise BadRoom(
                 f"{where}: found {value!r}, wanted PATH#sha256=HEX "
@@ -101,14 +106,17 @@ def given_files(
     return tuple(found)
 
 
-def check_given(file: GivenFile) -> None:
-    """Raises BadRoom unless the file or folder is there with that content."""
+def check_given(file: GivenFile, root: Path) -> None:
+    """Raises BadRoom unless the file or folder is there with that content; `root` declares what can be fetched."""
     kind = "folder" if file.is_folder else "file"
     if not (file.path.is_dir() if file.is_folder else file.path.is_file()):
-        fetched = file.path.is_relative_to(assets_folder())
-        cure = "; `tonegap assets fetch` brings it" if fetched else ""
+        cures = [
+            f": the asset {name} of {asset.size / 1e6:,.0f} MB; `tonegap assets fetch {name}` brings it"
+            for name, asset in read_assets(root).items()
+            if asset.path == file.path
+        ]
         raise BadRoom(
-            f"{file.path}: no such {kind}, but the parameter {file.parameter} names it{cure}"
+            f"{file.path}: no such {kind}, but the parameter {file.parameter} names it{''.join(cures[:1])}"
         )
     found = given_digest(file.path)
     if found != file.sha256:

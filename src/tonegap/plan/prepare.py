@@ -68,7 +68,7 @@ def prepare(request: Request) -> Plan:
     extractor = read_extractor(request)
     given = {f for entry in entries for files in entry.files.values() for f in files}
     for file in given.union(extractor.files if extractor else ()):
-        check_given(file)
+        check_given(file, request.root)
     tasks = [read_task(request.root, task_id) for task_id in suite.file.tasks]
     setting = RunSetting(
         device=request.device,

@@ -30,15 +30,17 @@ def given_words(stage: Stage, tokens: Mapping[str, str]) -> dict[str, Tensor]:
     `tokens` maps a class to its placeholder. Below the folder lie files as diffusers' textual_inversion.py leaves
     them, or the seeds' aggregate of all (.pt): a placeholder's name with its vectors. Theirs is ours where it has the
     same letters, with or without brackets and `-class`, or is the class's own name. Raises StageError naming a class
-    without one.
+    without one, or one whose numbers are not finite.
     """
     folder = stage.folder("words")
     if folder is None:
         return {}
     found: dict[str, Tensor] = {}
+    files: dict[str, str] = {}
     for path in sorted(folder.rglob("*")):
         if path.suffix in _WORD_FILES and path.name != FILE and path.is_file():
             for name, vectors in read_weights(path).items():
+                files[_letters(name)] = path.relative_to(folder).as_posix()
                 found[_letters(name)] = (
                     vectors.float() if vectors.dim() > 1 else vectors.float()[None]
                 )
@@ -49,6 +51,10 @@ def given_words(stage: Stage, tokens: Mapping[str, str]) -> dict[str, Tensor]:
             raise StageError(
                 f"words: {folder.name} has none for {label!r} (looked for {token!r} and the class's name), found "
                 f"{', '.join(sorted(found)[:5]) or 'no file of words'}"
+            )
+        if not found[at].isfinite().all():
+            raise StageError(
+                f"words: {files[at]} has NaN or infinite numbers for {label!r}, wanted finite ones; learn it again"
             )
         learned[token] = found[at]
     return learned

@@ -166,7 +166,8 @@ def merged_lora(models: Models, path: Path | None) -> Iterator[None]:
 def read_additions(path: Path) -> tuple[dict[str, Tensor], Any, Any]:
     """A LoRA's additions, alphas and metadata in any form that diffusers' `load_lora_weights` takes.
 
-    Raises StageError for a file without additions to a denoising network, or with some to the text encoder.
+    Raises StageError for a file without additions to a denoising network, or with some to the text encoder, or with
+    numbers that are not finite.
     """
     try:
         found: tuple[dict[str, Tensor], Any, Any] = Loader.lora_state_dict(
@@ -182,6 +183,9 @@ def read_additions(path: Path) -> tuple[dict[str, Tensor], Any, Any]:
             f"{path.name}: a LoRA of {', '.join(sorted(kinds)) or 'nothing'}, wanted one of the denoising network "
             f"(unet) alone"
         )
+    broken = next((name for name, value in found[0].items() if not value.isfinite().all()), None)
+    if broken is not None:
+        raise StageError(f"{path.name}: {broken} has NaN or infinite numbers, wanted finite ones")
     return found
 
 

@@ -227,10 +227,15 @@ def encode_images(
 
 
 def decode_latents(models: Models, latents: Tensor) -> NDArray[np.uint8]:
-    """Images `uint8 [n, h, w, 3]` of scaled latents [n, c, h, w]."""
+    """Images `uint8 [n, h, w, 3]` of scaled latents [n, c, h, w]. Raises StageError for one that is not finite."""
     latents = latents.to(models.device, models.dtype) / models.vae.config.scaling_factor
     with torch.inference_mode():
         decoded = models.vae.decode(latents, return_dict=False)[0]
+    if not decoded.isfinite().all():
+        raise StageError(
+            f"sampling in {models.dtype} gave images of NaN or infinite numbers, wanted finite ones; look at the "
+            "weights given, or set precision to full"
+        )
     grey = (decoded.float() / 2 + 0.5).clamp(0, 1).permute(0, 2, 3, 1).cpu().numpy()
     return np.asarray((grey * 255).round(), np.uint8)
 
