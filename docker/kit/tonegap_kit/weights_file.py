@@ -26,7 +26,12 @@ def read_weights(path: Path) -> dict[str, Tensor]:
 def _read_torch(path: Path) -> dict[str, Tensor]:
     try:
         found = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as problem:
+    except pickle.UnpicklingError:  # torch's own words advise to run what the file says
+        raise StageError(
+            f"{path}: cannot be read as weights alone: it is no archive of tensors, or holds code that is not run; "
+            "wanted a state dict, best as safetensors"
+        ) from None
+    except (OSError, RuntimeError, EOFError, ValueError) as problem:
         reason = next(iter(str(problem).splitlines()), type(problem).__name__)
         raise StageError(f"{path}: cannot be read as weights alone: {reason}") from None
     return dict(found) if isinstance(found, dict) else {}

@@ -90,11 +90,16 @@ def list_(as_json: bool, suite_root: Path | None) -> None:
 def verify(context: click.Context, names: tuple[str, ...], suite_root: Path | None) -> None:
     """Do lock, sources and images agree? Reads every byte again, once; exit code 2 if not."""
     from tonegap.declared.root import find_root
-    from tonegap.engines.images.verify import verify_images
+    from tonegap.engines.images.verify import verify_images, without_image
 
-    problems = verify_images(find_root(suite_root), names)
+    root = find_root(suite_root)
+    problems = verify_images(root, names)
     for problem in problems:
         say(f"error: {problem}", err=True)
+    if not names and (others := len(without_image(root))):
+        say(
+            f"{others} plug-in{'s' if others > 1 else ''} with stages not in the lock, not verified"
+        )
     if problems:
         context.exit(2)
     say("Lock, sources and images agree.")

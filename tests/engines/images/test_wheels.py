@@ -22,11 +22,14 @@ def test_the_wheels_of_a_lock_are_fetched_and_named(tmp_path):
 
 def test_a_wheel_that_is_not_the_locked_one_is_refused(tmp_path):
     lock = locked_wheel(tmp_path, "drawn", "1.0")
-    lock.write_text(lock.read_text()[:-8] + "0" * 8)
-    with pytest.raises(
-        EngineError, match=r"requirements.txt: its wheels cannot be fetched: .*HASH"
-    ):
+    text, locked = lock.read_text(), lock.read_text()[-64:]
+    lock.write_text(f"{text[:-64]}{'0' * 64} --hash=sha256:{'1' * 64}")
+    with pytest.raises(EngineError) as caught:
         fetched(lock, tmp_path / "got")
+    assert str(caught.value) == (
+        f"{lock}: its wheels cannot be fetched: drawn-1.0-py3-none-any.whl: found SHA-256 {locked}, "
+        f"wanted {'0' * 64} or one of 1 more as locked"
+    )
 
 
 def test_constraints_of_the_machine_say_nothing_about_a_lock(tmp_path, monkeypatch):

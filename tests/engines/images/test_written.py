@@ -1,9 +1,11 @@
 """Images written for real without any engine: on this machine's own Python, from locks of tiny wheels."""
 
+import io
 import json
 import shutil
 import subprocess
 import tarfile
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -263,6 +265,127 @@ def test_a_suite_names_what_has_to_be_built(copy):
         read_lock(root).images
     )
     assert "a run gives them to the engine" in done.output
+
+
+def damaged(root, name, what):
+    """Breaks a store: the index, or an image's manifest, config or top layer; gives the file and what it held."""
+    layout, image_id = layout_of(root), read_lock(root).images[name].image_id
+    manifest, config, *layers = layout.parts(image_id)
+    blobs = {"manifest": manifest, "config": config, "layer": layers[-1]}
+    path = layout.blob(blobs[what]) if what in blobs else layout.folder / "index.json"
+    held = path.read_bytes()
+    path.write_text("{}" if what in blobs else what)
+    return path, held
+
+
+BROKEN = [
+    "[]", '{"manifests":[{}]}', '{"manifests":5}', '{"manifests":' + "[" * 99999,
+    "manifest", "config", "layer",
+]  # fmt: skip
+
+
+def test_a_broken_store_is_a_sentence_of_verify_and_export(copy, tmp_path):
+    for what in BROKEN:
+        path, held = damaged(copy, "methods/drawn", what)
+        (said,) = verify_images(copy, ["methods/drawn"])
+        with pytest.raises(EngineError) as caught:
+            export_images(copy, tmp_path / "taken", ["methods/drawn"], lambda _said: None)
+        for text in (said, str(caught.value)):
+            assert text.startswith("methods/drawn: "), what
+            assert any(word in text for word in ("is no index", "its name says", "no manifest"))
+        states = {state.name: state.state for state in list_images(copy)}
+        assert states["methods/drawn"] == "not here"
+        path.write_bytes(held)
+    assert verify_images(copy, ["methods/drawn"]) == []
+
+
+@pytest.mark.parametrize("what", ["[]", "layer"])
+def test_a_build_writes_anew_what_is_broken(copy, what):
+    before = read_lock(copy)
+    damaged(copy, "methods/drawn", what)
+    assert build(copy, "methods/drawn")[0] == before
+    assert verify_images(copy, ["methods/drawn"]) == []
+
+
+def test_a_damaged_blob_is_never_written_into_an_archive(copy, tmp_path):
+    layout = layout_of(copy)
+    blob = layout.blob(layout.diff_ids(read_lock(copy).images["methods/drawn"].image_id)[-1])
+    content = blob.read_bytes()
+    blob.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    with pytest.raises(EngineError, match=r"^methods/drawn: .* is not what its name says; run"):
+        export_images(copy, tmp_path / "taken", (), lambda _said: None)
+    assert list((tmp_path / "taken").iterdir()) == []
+
+
+def test_verify_without_names_is_about_what_the_lock_has(root):
+    done = CliRunner().invoke(command, ["verify", "--suite-root", str(root)])
+    assert done.exit_code == 0, done.output
+    assert done.output.splitlines() == [
+        "1 plug-in with stages not in the lock, not verified",
+        "Lock, sources and images agree.",
+    ]
+
+
+@pytest.mark.parametrize("verb", [export_images, import_images])
+def test_an_images_name_or_folder_is_no_folder_for_an_archive(root, verb):
+    for folder in (Path("methods/drawn"), root / "methods" / "drawn"):
+        with pytest.raises(EngineError, match="wanted the folder of an archive"):
+            verb(root, folder, (), lambda _said: None)
+    assert not (root / "methods" / "drawn" / "images.oci.tar").exists()
+
+
+def test_import_takes_what_the_archive_has_and_says_so(root, make, tmp_path):
+    export_images(root, tmp_path / "one", ("methods/drawn",), lambda _said: None)
+    other, said = make("partly"), []
+    shutil.copy(root / "docker/images.lock.json", other / "docker")
+    import_images(other, tmp_path / "one", (), said.append)
+    assert said[0].endswith("images.oci.tar: has 1 of the 6 images of the lock")
+    assert [line.split(":")[0] for line in said[1:]] == ["methods/drawn"]
+    assert verify_images(other, ["methods/drawn"]) == []
+
+
+def forged(path, index):
+    """An archive with another index."""
+    other = path.with_name("other.tar")
+    with tarfile.open(path) as source, tarfile.open(other, "w") as target:
+        for member in source.getmembers():
+            content = source.extractfile(member)
+            if member.name == "index.json":
+                member.size, content = len(index), io.BytesIO(index)
+            target.addfile(member, content)
+    other.replace(path)
+
+
+def test_a_forged_index_is_refused_and_no_name_of_it_is_taken(archive, make, root):
+    other = make("forged")
+    shutil.copy(root / "docker/images.lock.json", other / "docker")
+    with tarfile.open(archive) as files:
+        entries = json.load(files.extractfile("index.json"))["manifests"]
+    for entry in entries:
+        entry["annotations"] = {"org.opencontainers.image.ref.name": "\x1b[31m../../evil"}
+    for index in (
+        b"[]",
+        b'{"manifests":[{"digest":5}]}',
+        b'{"manifests":' + b"[" * 99999,
+        json.dumps({"manifests": entries}).encode(),
+    ):
+        forged(archive, index)
+        for names in ((), ("methods/drawn",)):
+            with pytest.raises(EngineError, match=r" is refused: .*; fetch the archive") as caught:
+                import_images(other, archive.parent, names, lambda _said: None)
+            assert "\x1b" not in str(caught.value)
+    assert [state.state for state in list_images(other) if state.name in NAMES] == ["not here"] * 2
+
+
+@pytest.mark.parametrize("content", [bytes(range(256)), b"", None])
+def test_a_lock_of_wheels_that_is_none_is_one_sentence(copy, content):
+    lock = copy / "docker" / "locks" / "kit.txt"
+    lock.unlink()
+    if content is not None:
+        lock.write_bytes(content)
+    with pytest.raises(EngineError, match=r"kit\.txt: (no lock of wheels|found no package)"):
+        build(copy, "baselines/first")
+    assert any("kit.txt" in text for text in verify_images(copy, ["baselines/first"]))
 
 
 @pytest.fixture

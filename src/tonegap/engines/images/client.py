@@ -74,11 +74,15 @@ def load_image(
 def _load(client: docker.DockerClient, layout: Layout, image_id: str, sent: Sequence[str]) -> None:
     """Sends an archive with these layers, which is written while the engine reads it."""
     reading, writing = os.pipe()
+    damage: list[EngineError] = []
 
     def write() -> None:
         # An engine that refuses stops reading; what it says is the error.
-        with suppress(BrokenPipeError), os.fdopen(writing, "wb") as out:
-            write_docker_archive(out, layout, image_id, sent)
+        try:
+            with suppress(BrokenPipeError), os.fdopen(writing, "wb") as out:
+                write_docker_archive(out, layout, image_id, sent)
+        except EngineError as e:
+            damage.append(e)
 
     writer = threading.Thread(target=write, daemon=True)
     writer.start()
@@ -87,6 +91,8 @@ def _load(client: docker.DockerClient, layout: Layout, image_id: str, sent: Sequ
             client.images.load(archive)
     finally:
         writer.join()
+        if damage:
+            raise damage[0] from None
 
 
 def take_image(client: docker.DockerClient, layout: Layout, image_id: str, name: str) -> None:

@@ -11,16 +11,16 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Annotated, Any
 
 import msgspec
 
 from tonegap.engines.images.saved import layer_content, running_of
 from tonegap.engines.images.tarring import Sink
 from tonegap.errors import EngineError
-from tonegap.files import canonical_json, digest_of, sha256_file, write_atomic
+from tonegap.files import canonical_json, digest_of, sha256_bytes, sha256_file, write_atomic
 
 CREATED = "2026-01-01T00:00:00Z"
 REF_NAME = "org.opencontainers.image.ref.name"
@@ -37,6 +37,56 @@ class KnownLayer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     packages: dict[str, str] = {}
 
 
+Digest = Annotated[str, msgspec.Meta(pattern=r"\Asha256:[0-9a-f]{64}\Z")]
+
+
+class _Part(msgspec.Struct):
+    digest: Digest
+    size: int
+
+
+class _Entry(_Part):
+    annotations: dict[str, str]
+
+
+class Index(msgspec.Struct):
+    """What `index.json` must say; it may say more."""
+
+    manifests: list[_Entry]
+
+
+class Manifest(msgspec.Struct):
+    """What a manifest must say."""
+
+    config: _Part
+    layers: list[_Part]
+
+
+class _Rootfs(msgspec.Struct):
+    diff_ids: list[Digest]
+
+
+class Config(msgspec.Struct):
+    """What an image's config must say."""
+
+    rootfs: _Rootfs
+    os: str
+    architecture: str
+    config: dict[str, Any] | None = None
+
+
+def read_form(content: bytes, form: type) -> dict[str, Any]:
+    """The object in JSON that has this form. Raises ValueError for anything else."""
+    try:
+        said: dict[str, Any] = json.loads(content)
+        msgspec.convert(said, form)
+    except RecursionError:
+        raise ValueError("nested too deep") from None
+    except msgspec.ValidationError as e:
+        raise ValueError(str(e)) from None
+    return said
+
+
 class Layout:
     """The images in a folder; `open_layout` locks it against other builds."""
 
@@ -44,6 +94,8 @@ class Layout:
         self.folder = folder
         self._blobs = folder / "blobs" / "sha256"
         self._layers = self._read_layers()
+        self._manifests: dict[str, dict[str, Any]] = {}
+        self._whole: set[str] = set()  # read through, or written, here
 
     def blob(self, digest: str) -> Path:
         """Where the blob of a digest (`sha256:…`) lies, or would."""
@@ -52,18 +104,27 @@ class Layout:
     # What is there.
 
     def has(self, image_id: str) -> bool:
-        """Whether an image is here with all its layers."""
-        if not image_id or not self.blob(image_id).is_file():
-            return False
-        return all(self.blob(one).is_file() for one in self.diff_ids(image_id))
+        """Whether an image is here with all its layers, each of its size."""
+        return not self.lack(image_id)
+
+    def lack(self, image_id: str) -> str:
+        """Why an image is not here with all its parts, each of its size; "" if it is. Reads no layer."""
+        try:
+            entry = self.entry(image_id)
+            self.config(image_id)
+        except EngineError as e:
+            return str(e)
+        for part in (entry, *self._manifest(entry)["layers"]):
+            path = self.blob(part["digest"])
+            if not path.is_file():
+                return f"{path} is missing"
+            if path.stat().st_size != part["size"]:
+                return f"{path} is not what its name says"
+        return ""
 
     def config(self, image_id: str) -> dict[str, Any]:
-        """An image's config. Raises EngineError where it is not here."""
-        try:
-            config: dict[str, Any] = json.loads(self.blob(image_id).read_bytes())
-        except (OSError, ValueError) as e:
-            raise EngineError(f"{self.folder}: the image {image_id} is not here: {e}") from None
-        return config
+        """An image's config. Raises EngineError where it is not here, or is not what its name says."""
+        return self._small(image_id, Config)
 
     def diff_ids(self, image_id: str) -> list[str]:
         """The diff ids of an image's layers, lowest first."""
@@ -84,20 +145,20 @@ class Layout:
         for entry in self._index():
             image_id = str(self._manifest(entry)["config"]["digest"])
             config = self.config(image_id) if self.has(image_id) else {}
-            if labels.items() <= (config.get("config", {}).get("Labels") or {}).items():
+            if labels.items() <= ((config.get("config") or {}).get("Labels") or {}).items():
                 return image_id
         return ""
 
     def id_of(self, name: str) -> str:
         """The id of the image that has a name here, "" for none."""
         for entry in self._index():
-            if entry["annotations"][REF_NAME] == _ref(name):
+            if entry["annotations"][REF_NAME] == ref_of(name):
                 return str(self._manifest(entry)["config"]["digest"])
         return ""
 
     def layer(self, diff_id: str) -> KnownLayer:
         """What is known of a layer, digested now where nothing is. Raises EngineError where it is not here."""
-        if diff_id not in self._layers:
+        if not self._layers.get(diff_id):
             path = self.blob(diff_id)
             try:
                 with path.open("rb") as content:
@@ -108,20 +169,30 @@ class Layout:
         return self._layers[diff_id][0]
 
     def cached(self, key: str) -> list[KnownLayer]:
-        """The layers that were written for a key (`keep`); none where one is not here any more."""
+        """The layers that were written for a key (`keep`); none where one is not here any more, or is cut."""
         layers = self._layers.get(key, [])
-        return layers if all(self.blob(one.diff_id).is_file() for one in layers) else []
+        paths = [(self.blob(one.diff_id), one.size) for one in layers]
+        here = all(path.is_file() and path.stat().st_size == size for path, size in paths)
+        return layers if here else []
 
     def damaged(self, digests: Sequence[str]) -> dict[str, str]:
         """Why a blob is not what its name says, for each of these digests that is not; each read once."""
         found = {}
         for digest in dict.fromkeys(digests):
+            if digest in self._whole:
+                continue
             path = self.blob(digest)
             if not path.is_file():
                 found[digest] = f"{path} is missing"
             elif sha256_file(path) != digest.removeprefix("sha256:"):
                 found[digest] = f"{path} is not what its name says"
+            else:
+                self._whole.add(digest)
         return found
+
+    def parts(self, image_id: str) -> list[str]:
+        """The digests of all that an image has: manifest, config, layers. Raises EngineError where it is not here."""
+        return [str(self.entry(image_id)["digest"]), image_id, *self.diff_ids(image_id)]
 
     # What comes in.
 
@@ -137,6 +208,7 @@ class Layout:
                 yield sink
             path.chmod(0o644)
             path.replace(self.blob(sink.digest))
+            self._whole.add(sink.digest)
         finally:
             path.unlink(missing_ok=True)
 
@@ -167,19 +239,22 @@ class Layout:
         spelt = json.loads(config)
         entry = _descriptor("manifest.v1+json", self.put(manifest), len(manifest))
         entry["platform"] = {"os": spelt["os"], "architecture": spelt["architecture"]}
-        entry["annotations"] = {REF_NAME: _ref(name)}
-        others = [one for one in self._index() if one["annotations"][REF_NAME] != _ref(name)]
+        entry["annotations"] = {REF_NAME: ref_of(name)}
+        others = [one for one in self._index() if one["annotations"][REF_NAME] != ref_of(name)]
         entries = sorted([*others, entry], key=lambda one: str(one["annotations"][REF_NAME]))
         write_atomic(self.folder / "oci-layout", LAYOUT_FILE)
         write_atomic(self.folder / "index.json", index_json(entries))
         return image_id
 
     def entry(self, image_id: str) -> dict[str, Any]:
-        """The index's entry for an image. Raises EngineError where it has none."""
+        """The index's entry for an image. Raises EngineError where it has none, or is no index."""
+        self._read_index()
         for entry in self._index():
             if self._manifest(entry)["config"]["digest"] == image_id:
                 return entry
-        raise EngineError(f"{self.folder}: the image {image_id} is not here")
+        path = self.blob(image_id)
+        why = f"{path} has no manifest here" if path.is_file() else f"{image_id} is not here"
+        raise EngineError(why)
 
     def prune(self) -> int:
         """Removes the blobs that no image here has; gives how many bytes that were."""
@@ -196,17 +271,47 @@ class Layout:
         return freed
 
     def _index(self) -> list[dict[str, Any]]:
+        """The entries whose manifest is what it says; none of an index that is none: a build writes it anew."""
+        found = []
+        with suppress(EngineError):
+            for entry in self._read_index():
+                with suppress(EngineError):
+                    self._manifest(entry)
+                    found.append(entry)
+        return found
+
+    def _read_index(self) -> list[dict[str, Any]]:
+        """The entries of the index; none where it was not written yet. Raises EngineError for what is no index."""
+        path = self.folder / "index.json"
         try:
-            entries = json.loads((self.folder / "index.json").read_bytes())["manifests"]
+            entries: list[dict[str, Any]] = read_form(path.read_bytes(), Index)["manifests"]
         except FileNotFoundError:
             return []
-        except (OSError, ValueError, KeyError) as e:
-            raise EngineError(f"{self.folder}/index.json: no index of images: {e}") from None
-        return [entry for entry in entries if self.blob(entry["digest"]).is_file()]
+        except (OSError, ValueError) as e:
+            raise EngineError(f"{path} is no index of images: {e}") from None
+        if any(REF_NAME not in entry["annotations"] for entry in entries):
+            raise EngineError(f"{path} is no index of images: one has no name")
+        return entries
 
     def _manifest(self, entry: Mapping[str, Any]) -> dict[str, Any]:
-        manifest: dict[str, Any] = json.loads(self.blob(entry["digest"]).read_bytes())
-        return manifest
+        digest = entry["digest"]
+        if digest not in self._manifests:
+            self._manifests[digest] = self._small(digest, Manifest)
+        return self._manifests[digest]
+
+    def _small(self, digest: str, form: type) -> dict[str, Any]:
+        """A manifest or config. Raises EngineError where it is not here, or not what its name says."""
+        path = self.blob(digest)
+        try:
+            content = path.read_bytes()
+        except OSError:
+            raise EngineError(f"{self.folder}: {digest} is not here") from None
+        try:
+            if sha256_bytes(content) != path.name:
+                raise ValueError("another digest")
+            return read_form(content, form)
+        except ValueError:
+            raise EngineError(f"{path} is not what its name says") from None
 
     def _read_layers(self) -> dict[str, list[KnownLayer]]:
         try:
@@ -265,7 +370,7 @@ def copy_blob(source: IO[bytes], layout: Layout) -> str:
     return sink.digest
 
 
-def _ref(name: str) -> str:
+def ref_of(name: str) -> str:
     """An image's name in the index, without a slash: tools take names for paths."""
     return name.replace("/", "-")
 

@@ -163,6 +163,11 @@ def _base_recipe(root: Path, name: str, foundation: str) -> ImageRecipe:
     docker = root / "docker"
     said = read_base(root, name)
     wheels = [Wheels(docker / "locks" / lock, folder) for lock, folder in said.wheels.items()]
+    for layer in wheels:
+        if not locked_versions(layer.lock):
+            raise EngineError(
+                f"{layer.lock}: found no package, wanted NAME==VERSION --hash=sha256:…"
+            )
     files = folder_context(docker / name)
     files |= {f"locks/{layer.lock.name}": layer.lock for layer in wheels}
     layers: list[Wheels | Files] = [*wheels]
@@ -183,6 +188,7 @@ def _plugin_recipe(plugin: Plugin) -> ImageRecipe:
     env: dict[str, str] = {}
     own = plugin.folder / "requirements.txt"
     if own.is_file():
+        locked_versions(own)
         layers.append(Wheels(own, OWN_SITE))
         env["PYTHONPATH"] = f"{OWN_SITE}:${{PYTHONPATH}}"
     steps = plain_steps(text, files)
@@ -199,5 +205,11 @@ def cache_folder(root: Path) -> Path:
 
 
 def locked_versions(lock: Path) -> dict[str, str]:
-    """Version by name of the packages in a lock."""
-    return dict(_LOCKED.findall(lock.read_text(encoding="utf-8")))
+    """Version by name of the packages in a lock. Raises EngineError for what is no text."""
+    try:
+        return dict(_LOCKED.findall(lock.read_text(encoding="utf-8")))
+    except (OSError, ValueError) as e:
+        why = e.strerror if isinstance(e, OSError) else "no text"
+        raise EngineError(
+            f"{lock}: no lock of wheels ({why}); restore it from the repository"
+        ) from None

@@ -9,12 +9,13 @@ from tempfile import TemporaryDirectory
 
 import docker
 
+from tonegap.declared.plugin import FOLDERS
 from tonegap.engines.docker.daemon import BUILD_TIMEOUT_S, connected
-from tonegap.engines.images.archive import take_archive, write_oci_archive
+from tonegap.engines.images.archive import archive_images, take_archive, write_oci_archive
 from tonegap.engines.images.builder import short, tag_of
 from tonegap.engines.images.client import find_image, load_image
 from tonegap.engines.images.layout import Layout, layout_folder, open_layout
-from tonegap.engines.images.recipe import cache_folder
+from tonegap.engines.images.recipe import cache_folder, image_names
 from tonegap.errors import EngineError
 from tonegap.files import write_atomic
 from tonegap.formats.image_lock import ImageLock, LockedImage, encode_lock, lock_path, read_lock
@@ -31,21 +32,26 @@ def archives_folder(root: Path) -> Path:
 def export_images(root: Path, folder: Path, names: Sequence[str], say: Say) -> Path:
     """Writes images (none named: all of the lock) as one archive, each blob once, and the lock beside it.
 
-    Raises EngineError for an image that is not here, or a folder that cannot be written.
+    Raises EngineError for an image that is not here or damaged, or a folder that cannot be written or
+    is an image's name.
     """
+    _refuse_name(root, folder, "export")
     lock = read_lock(root)
     layout = Layout(layout_folder(cache_folder(root)))
     images = locked_images(lock, root, names)
     for image in images:
-        if not layout.has(image.image_id):
-            raise EngineError(f"{image.name}: not here; run `tonegap image build {image.name}`")
+        if why := layout.lack(image.image_id):
+            raise EngineError(f"{image.name}: {why}; run `tonegap image build {image.name}`")
     tags = {image.image_id: tag_of(image.name, image.source_sha256) for image in images}
     path = folder / ARCHIVE
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(prefix=".part-", dir=folder) as aside:
             with (Path(aside) / ARCHIVE).open("wb") as out:
-                write_oci_archive(out, layout, tags)
+                try:
+                    write_oci_archive(out, layout, tags)
+                except EngineError as e:
+                    raise EngineError(next(iter(damage(layout, images)), str(e))) from None
             (Path(aside) / ARCHIVE).replace(path)
         write_atomic(folder / lock_path(root).name, encode_lock(lock))
     except OSError as e:
@@ -55,12 +61,24 @@ def export_images(root: Path, folder: Path, names: Sequence[str], say: Say) -> P
 
 
 def import_images(root: Path, folder: Path, names: Sequence[str], say: Say) -> None:
-    """Takes the lock's images (none named: all that stages need) from the archive in a folder.
+    """Takes the lock's images (none named: those of them that it has) from the archive in a folder.
 
     Raises EngineError naming an image that the archive has not exactly as the lock says.
     """
+    _refuse_name(root, folder, "import")
+    images = locked_images(read_lock(root), root, names)
+    if not names and (folder / ARCHIVE).is_file():
+        try:
+            held = archive_images(folder / ARCHIVE)
+        except EngineError as e:
+            raise EngineError(f"{e}; fetch the archive again") from None
+        count, images = len(images), [one for one in images if one.image_id in held]
+        if not images:
+            raise EngineError(f"{folder / ARCHIVE}: has none of the {count} images of the lock")
+        if len(images) < count:
+            say(f"{folder / ARCHIVE}: has {len(images)} of the {count} images of the lock")
     with open_layout(cache_folder(root)) as layout:
-        for image in locked_images(read_lock(root), root, names):
+        for image in images:
             if layout.has(image.image_id):
                 say(f"{image.name}: already here, {short(image.image_id)}")
             else:
@@ -73,13 +91,37 @@ def _import(layout: Layout, image: LockedImage, folder: Path) -> None:
     if not path.is_file():
         raise EngineError(f"{image.name}: no archive {path}; run `tonegap image export`")
     try:
-        take_archive(layout, path, image.image_id)
+        take_archive(layout, path, image.image_id, image.name)
     except EngineError as e:
         raise EngineError(f"{image.name}: {e}; fetch the archive again") from None
     found = layout.content_sha256(image.image_id)
     if found != image.content_sha256:
         raise EngineError(
             f"{image.name}: {path} is refused: found content {found}, wanted {image.content_sha256}"
+        )
+
+
+def damage(layout: Layout, images: Sequence[LockedImage]) -> list[str]:
+    """A sentence for each of these images that is not here, or not what its digests say; each blob is read once."""
+    found = {image.name: layout.lack(image.image_id) for image in images}
+    parts = {one.name: layout.parts(one.image_id) for one in images if not found[one.name]}
+    damaged = layout.damaged([digest for one in parts.values() for digest in one])
+    for name, digests in parts.items():
+        found[name] = next((damaged[digest] for digest in digests if digest in damaged), "")
+    return [
+        f"{name}: {why}; run `tonegap image build --no-cache {name}` or import its archive"
+        for name, why in found.items()
+        if why
+    ]
+
+
+def _refuse_name(root: Path, folder: Path, verb: str) -> None:
+    """Raises EngineError where the folder of an archive is an image's name or a plug-in's folder."""
+    known = {*image_names(root), *read_lock(root).images}
+    if folder.as_posix() in known or any((folder / f"{one}.toml").exists() for one in FOLDERS):
+        raise EngineError(
+            f"{folder}: found an image or a plug-in, wanted the folder of an archive; run "
+            f"`tonegap image {verb} FOLDER {folder}`"
         )
 
 

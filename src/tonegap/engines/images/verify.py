@@ -8,7 +8,7 @@ from tonegap.engines.images.builder import short
 from tonegap.engines.images.layout import Layout, layout_folder
 from tonegap.engines.images.recipe import cache_folder, image_names
 from tonegap.engines.images.resolve import stale_reason
-from tonegap.engines.images.transport import locked_images
+from tonegap.engines.images.transport import damage, locked_images
 from tonegap.errors import EngineError
 from tonegap.formats.image_lock import ImageLock, read_lock
 
@@ -30,40 +30,32 @@ class ImageState:
 
 
 def verify_images(root: Path, names: Sequence[str]) -> list[str]:
-    """Every disagreement between the lock, the sources and the images here; none is good. Asks no engine.
+    """Every disagreement between the lock (no names: all of it), the sources and the images here; none is good.
 
-    Each blob is read once, however many images have it.
+    Asks no engine. Each blob is read once, however many images have it.
     """
     lock = read_lock(root)
     locked = locked_images(lock, root, names)
-    wanted = [image.name for image in locked]
-    if not names:
-        wanted += [name for name in image_names(root) if "/" in name and name not in lock.images]
     found = [
-        f"{name}: {text}; run `tonegap image build {name}`"
-        for name in wanted
-        if (text := _stale(root, lock, name))
+        f"{image.name}: {text}; run `tonegap image build {image.name}`"
+        for image in locked
+        if (text := _stale(root, lock, image.name))
     ]
     layout = Layout(layout_folder(cache_folder(root)))
-    here = [image for image in locked if layout.blob(image.image_id).is_file()]
-    found += [
-        f"{image.name}: {image.image_id} is not here; build it again or import its archive"
+    damaged = damage(layout, locked)
+    named = {text.split(":")[0] for text in damaged}
+    return [*found, *damaged] + [
+        f"{image.name}: found content {content}, wanted {image.content_sha256} as locked"
         for image in locked
-        if image not in here
+        if image.name not in named
+        and (content := layout.content_sha256(image.image_id)) != image.content_sha256
     ]
-    parts = {image.name: [image.image_id, *layout.diff_ids(image.image_id)] for image in here}
-    damaged = layout.damaged([digest for one in parts.values() for digest in one])
-    for image in here:
-        why = [damaged[digest] for digest in parts[image.name] if digest in damaged]
-        content = "" if why else layout.content_sha256(image.image_id)
-        if why:
-            found.append(
-                f"{image.name}: {why[0]}; run `tonegap image build --no-cache {image.name}`"
-            )
-        elif content != image.content_sha256:
-            wrong = f"found content {content}, wanted {image.content_sha256} as locked"
-            found.append(f"{image.name}: {wrong}")
-    return found
+
+
+def without_image(root: Path) -> list[str]:
+    """The plug-ins with stages that the lock has no image of."""
+    lock = read_lock(root)
+    return [name for name in image_names(root) if "/" in name and name not in lock.images]
 
 
 def list_images(root: Path) -> list[ImageState]:

@@ -22,6 +22,10 @@ from tonegap.files import sha256_file
 LARGE = 40 << 20  # bytes of a wheel that has a layer of its own
 _GLIBC = range(5, 37)  # manylinux_2_5 (the first) to what Debian 12 has
 _MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
+_HASHES = re.compile(
+    r"^ {4}(?P<what>\S+)(?: from (?P<where>\S+))?.*:\n(?P<wanted>(?: +Expected .*\n)+) +Got +(?P<found>\w+)",
+    re.MULTILINE,
+)
 _TOLD = re.compile(r"\s*(?:Downloading|Processing)\s+(?:\S*/)?([^/\s]+\.whl)( \([\d.]+ \w?B\))?")
 
 
@@ -41,8 +45,8 @@ def fetch_wheels(
 ) -> list[Wheel]:
     """The wheels of a lock for a Python ("3.11") and a machine ("amd64"), by name, fetched into a folder.
 
-    Raises EngineError with the installer's own words for a wheel that cannot be had, or is not the one
-    that was locked.
+    Raises EngineError with the installer's own words for a wheel that cannot be had, and naming one that
+    is not what was locked, with both hashes.
     """
     abi = f"cp{python.replace('.', '')}"
     word = _MACHINES.get(machine, machine)
@@ -60,17 +64,19 @@ def fetch_wheels(
         **os.environ,
         "PIP_CONSTRAINT": os.devnull,
     }  # the lock says all, whatever a machine wants
-    complaints = []
+    complaints, text = [], ""
     with subprocess.Popen(
         argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", env=env
     ) as running:
         for line in running.stdout or ():
+            text += line
             if told := _TOLD.match(line):
                 say(f"fetching {told[1]}{told[2] or ''}")
             elif "ERROR" in line:
                 complaints.append(line.strip())
     if running.returncode:
-        said = " ".join(complaints) or f"pip ended with code {running.returncode}"
+        said = _other_hashes(text) or " ".join(complaints)
+        said = said or f"pip ended with code {running.returncode}"
         raise EngineError(f"{lock}: its wheels cannot be fetched: {said}")
     return [_wheel(path) for path in sorted(folder.glob("*.whl"))]
 
@@ -99,6 +105,17 @@ def install_wheel(wheel: Wheel, folder: Path) -> None:
             install(source, target, {"INSTALLER": b"tonegap\n"})
     except (InstallerError, ValueError, KeyError) as e:
         raise EngineError(f"{wheel.path.name}: a wheel that cannot be installed: {e}") from None
+
+
+def _other_hashes(said: str) -> str:
+    """The wheels that pip refuses for their hash: which, found, wanted; "" for none."""
+    found = []
+    for one in _HASHES.finditer(said):
+        wanted = [line.split()[-1] for line in one["wanted"].splitlines()]
+        more = f" or one of {len(wanted) - 1} more" if len(wanted) > 1 else ""
+        name = (one["where"] or one["what"]).split("#")[0].rsplit("/", 1)[-1]
+        found.append(f"{name}: found SHA-256 {one['found']}, wanted {wanted[0]}{more} as locked")
+    return "; ".join(found)
 
 
 def _wheel(path: Path) -> Wheel:
