@@ -27,7 +27,7 @@ def write_site(
         settings = titled(read_settings(root), [run.matrix.title for run in united.suites])
         if title:
             settings = msgspec.structs.replace(settings, title=title)
-        board = assemble(store, united.suites, settings)
+        board = assemble(store, united.suites, settings, united.contested)
         page = write_board(board, out, ResultSource(root, store, united.suites))
     rows = [
         {
