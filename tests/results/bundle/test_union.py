@@ -192,3 +192,19 @@ def test_the_truth_of_the_own_store_decides(lab, tmp_path, capsys):
     assert "b.zip: d/t: another truth of 3 images than this store's (" in err
     assert "c.zip: d/t: another truth of 3 images than this store's (" in err
     assert ranks(out) == {"of-a": 1}
+
+
+def test_a_withdrawn_bundle_and_its_pages_go_and_foreign_files_stay(lab, tmp_path, capsys):
+    out = tmp_path / "site"
+    lab("a", 1)
+    folder = lab("b", 2)
+    say(capsys, "board", folder, "--out", out)
+    (out / "CNAME").write_text("x")
+    (out / "entries/mine.html").write_text("x")
+    (out / "methods/of-b.baseline.html").write_text("changed by hand")
+    (folder / "b.zip").unlink()
+    say(capsys, "board", folder, "--out", out)
+    left = {p.relative_to(out).as_posix() for p in out.rglob("*") if p.is_file()}
+    assert {p for p in left if "of-b" in p} == {"methods/of-b.baseline.html"}
+    assert "bundles/b.tonegap.zip" not in left
+    assert {"CNAME", "entries/mine.html", "bundles/a.tonegap.zip"} <= left

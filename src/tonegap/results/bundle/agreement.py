@@ -60,7 +60,7 @@ def disagreements(
 ) -> Disagreements:
     """By task: who says otherwise than this store (`own`) or than most bundles, and where no majority is.
 
-    A tie about one image, among those not outvoted, leaves the task contested: who is right cannot be told.
+    A tie about one image, among those not outvoted, leaves the task contested: which is right is open.
     """
     found = Disagreements()
     for task, all_voices in sorted(voices.items()):
@@ -108,8 +108,8 @@ def _vote(task: str, voices: list[Voice], found: Disagreements) -> None:
             f"{_word(v.said[apart[0]])} in {v.path.name}" for v in left if apart[0] in v.said
         )
         found.contested[task] = (
-            f"{task}: bundles disagree on the truth of {len(apart):,} images ({apart[0]}: {each}), and which of them "
-            "is right cannot be told from them: nothing of the task is ranked"
+            f"{task}: bundles disagree on the truth of {len(apart):,} images ({apart[0]}: {each}) and do not show "
+            "which is right: nothing of the task is ranked"
         )
 
 
