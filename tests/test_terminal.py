@@ -110,3 +110,25 @@ def test_doctor_tells_programs_numbers_not_sentences(capsys):
     assert isinstance(found["cores"], int)
     assert set(found["engines"]) == {"local", "docker"}
     assert set(found["engines"]["local"]["versions"]) >= {"numpy", "torch"}
+
+
+def test_every_line_for_people_is_a_note_where_progress_is_json(capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["run", "no-such-suite", "--progress", "json"])
+    assert ended.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    said = json.loads(line)
+    assert (said["event"], said["text"][:6]) == ("note", "error:")
+
+
+def test_a_near_paper_data_set_and_the_quoted_folder_are_named(tmp_path, capsys):
+    for words, near in (
+        (["paper", "fairdisko"], "did you mean 'fairdisco'?"),
+        (["data", "check", "fitz"], "did you mean 'fitzpatrick17k'?"),
+    ):
+        with pytest.raises(SystemExit):
+            main(words)
+        assert near in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main(["init", str(tmp_path / "od d/x")])
+    assert f"cd '{tmp_path}/od d/x' && tonegap check" in capsys.readouterr().err

@@ -13,8 +13,10 @@ def one_line(text: str) -> str:
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """` (did you mean 'smoke'?)` where a known name is near the one that was typed, else nothing."""
-    near = difflib.get_close_matches(name, list(known), n=1)
+    """` (did you mean 'smoke'?)` where a known name is near the one that was typed, or begins with it, else nothing."""
+    names = list(known)
+    begun = [k for k in names if len(name) > 2 and k.startswith(name)]
+    near = difflib.get_close_matches(name, names, n=1) or begun[:1]
     return f" (did you mean {near[0]!r}?)" if near else ""
 
 

@@ -50,3 +50,8 @@ def test_a_name_that_is_taken_is_refused(own_project, tonegap, kind):
     tonegap("new", kind, "my-idea", "--suite-root", own_project.root)
     assert tonegap("new", kind, "my-idea", "--suite-root", own_project.root) == 2
     assert "exists already; choose another name" in tonegap.err
+
+
+def test_a_name_longer_than_a_file_may_have_is_refused(own_project, tonegap, kind):
+    assert tonegap("new", kind, "a" * 300, "--suite-root", own_project.root) == 2
+    assert "300 letters are no name" in tonegap.err

@@ -47,6 +47,9 @@ def test_junit_has_a_case_for_each_run(suite, tonegap, tmp_path):
     assert summary.startswith("**1 run of 3 failed**\n\n- `none + broken`, sixty/two seed 0: ")
     assert "`exit code 4; last line of its log: <no luck>`" in summary
     assert "# INCOMPLETE" in summary
+    (tmp_path / "file").touch()
+    assert tonegap("run", "tiny", *place, "--junit", tmp_path / "file/j.xml") == 2
+    assert "choose another --junit" in tonegap.err
 
 
 def test_the_script_leaves_report_bundle_and_summary_whatever_fails(suite, tmp_path):

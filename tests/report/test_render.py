@@ -306,3 +306,10 @@ def test_without_an_event_that_is_said(board):
     assert "No class is declared positive" in render_markdown(board)
     assert "No class is declared positive" in render_latex(board)
     assert "No class is declared positive" in render_html(board)
+
+
+def test_a_title_cannot_steer_whoever_shows_the_markdown(board):
+    settings = msgspec.structs.replace(board.settings, title="\x1b[31mA\u202eB")
+    text = render_markdown(replace(board, settings=settings))
+    assert r"\\x1b\[31mA\\u202eB" in text
+    assert not {"\x1b", "\u202e"} & {*text}

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from tonegap.cli.options import suite_root_option
+from tonegap.cli.options import store_option, suite_root_option
 from tonegap.cli.terminal import say
 from tonegap.lines import counted
 
@@ -19,6 +19,7 @@ from tonegap.lines import counted
     help="The folder of the site; any static host serves it as it is.",
 )
 @click.option("--title", default=None, help="Of the site (default: that of the report's settings).")
+@store_option
 @suite_root_option
 @click.pass_context
 def command(
@@ -26,28 +27,41 @@ def command(
     bundles: tuple[Path, ...],
     out: Path,
     title: str | None,
+    store: Path | None,
     suite_root: Path | None,
 ) -> None:
     """The leaderboard of BUNDLES (files, or folders of *.zip) as a static site with the bundles beside it.
 
-    Every number of every bundle is computed again first. One that does not verify is named, is not on the site, and
-    makes the exit code 1. The same bundles give the same pages. Entries of two bundles that have one name and are not
-    the same work are told by the bundle's file name.
+    Every number of every bundle is computed again first. One that does not verify, contradicts the plug-ins of the
+    suite root, or has another truth than the store (where the task ran there) or than most bundles, is named, is not on
+    the site, and makes the exit code 1. Where bundles disagree on a truth without a majority, nothing of that task is
+    ranked, and the exit code is 1. The same bundles give the same pages. Entries of two bundles that have one name and
+    are not the same work are told by the bundle's file name.
     """
-    from tonegap.declared.root import find_root
+    from tonegap.declared.root import default_store, find_root
     from tonegap.report.board_site import write_site
     from tonegap.results.bundle.union import bundles_below, unite
+    from tonegap.results.submissions.bundled import unlike_here
+    from tonegap.results.submissions.known import own_truths
 
     root = find_root(suite_root)
+    own = own_truths(store or default_store(root))
     with tempfile.TemporaryDirectory(prefix="tonegap-board-") as aside:
-        store, united = unite(bundles_below(bundles), Path(aside))
+        together, united = unite(
+            bundles_below(bundles),
+            Path(aside),
+            lambda folder, run: unlike_here(folder, run, root, None),
+            own,
+        )
         for refused in united.refused:
             say(f"not on the board: {refused.path}: {refused.why}", err=True)
+        for why in united.contested.values():
+            say(f"not ranked: {why}", err=True)
         if united.taken:
-            page = write_site(root, store, united, out, title)
+            page = write_site(root, together, united, out, title)
             n_records = sum(bundle.n_records for bundle in united.taken)
             words = f"{counted(len(united.taken), 'bundle')}, {counted(n_records, 'record')}"
             say(f"{words}, {len(united.refused)} not on the board", err=True)
             say(page)
-    if united.refused:
+    if united.refused or united.contested:
         ctx.exit(1)

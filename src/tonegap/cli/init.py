@@ -1,6 +1,7 @@
 """`tonegap init`: a suite root of one's own."""
 
 from pathlib import Path
+from shlex import quote
 
 import click
 
@@ -21,4 +22,4 @@ def command(folder: Path, suite_root: Path | None) -> None:
 
     for path in new_root(find_root(suite_root), folder):
         say(folder / path)
-    say(f"its README.md says what is next: cd {folder} && tonegap check", err=True)
+    say(f"its README.md says what is next: cd {quote(str(folder))} && tonegap check", err=True)

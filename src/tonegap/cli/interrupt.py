@@ -16,6 +16,8 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Literal, NoReturn
 
+from tonegap.cli.terminal import note
+
 INTERRUPTED = 130  # as a shell tells Ctrl-C
 SAID = "stopped; what is finished is kept: run the same command again to go on"
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -153,4 +155,4 @@ def _say() -> None:
         handle = sys.stderr.fileno()
         shown = _SHOW_CURSOR if sys.stderr.isatty() else b""
         if select.select([], [handle], [], 0)[1]:
-            os.write(handle, shown + f"{SAID}\n".encode())
+            os.write(handle, shown + f"{note(SAID)}\n".encode())

@@ -13,7 +13,7 @@ import click
 
 from tonegap import __version__
 from tonegap.cli.interrupt import INTERRUPTED, end, interruptible
-from tonegap.cli.terminal import say_page
+from tonegap.cli.terminal import Notes, say_page
 from tonegap.errors import ToneGapError
 from tonegap.lines import did_you_mean
 from tonegap.numerics import settle
@@ -111,6 +111,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
 
 
 def _run(arguments: list[str] | None) -> int:
+    Notes.as_json = False
     try:
         code = cli.main(args=arguments, prog_name="tonegap", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as e:

@@ -11,6 +11,7 @@ import click
 
 from tonegap.cli.complete import baseline_names, method_names
 from tonegap.cli.options import store_option, suite_root_option
+from tonegap.cli.terminal import Notes
 from tonegap.errors import BadRequest, StoreError
 from tonegap.numerics import Numerics
 from tonegap.store.layout import AUDITS, INDEX
@@ -159,6 +160,7 @@ def run_options(function: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(function)
     def with_options(*args: Any, **values: Any) -> Any:
         options = RunOptions(**{name: values.pop(name) for name in names})
+        Notes.as_json = options.progress == "json"
         return function(*args, options=options, **values)
 
     decorated: Callable[..., Any] = with_options

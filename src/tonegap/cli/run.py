@@ -116,10 +116,10 @@ def _write_for_ci(
     store = request.store.folder
     (run,) = read_suites(store, [plan.matrix.suite])
     if junit is not None:
-        write_bytes(junit, ci.junit(run))
+        write_bytes(junit, ci.junit(run), "--junit")
     if summary is not None:
         settings = titled(read_settings(request.root), [plan.matrix.title])
-        write_text(summary, ci.summary(assemble(store, [run], settings), run))
+        write_text(summary, ci.summary(assemble(store, [run], settings), run), "--summary")
 
 
 def _say_numerics(request: "Request") -> None:

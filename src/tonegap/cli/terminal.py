@@ -4,6 +4,7 @@ The mistake it exists to prevent: a name in somebody's file that rewrites the re
 that reads like the suite's verdict.
 """
 
+import json
 import sys
 
 import click
@@ -11,9 +12,21 @@ import click
 from tonegap.lines import one_line
 
 
+class Notes:
+    """Whether lines on standard error are JSON, as a program asked with `--progress json`."""
+
+    as_json = False
+
+
+def note(line: str) -> str:
+    """A line for standard error as it is to be written there: one line, or the event of one."""
+    text = one_line(line)
+    return json.dumps({"event": "note", "text": text}) if Notes.as_json else text
+
+
 def say(line: object = "", *, err: bool = False) -> None:
     """Prints one line; what is no printable character in it is escaped, line breaks included."""
-    click.echo(one_line(str(line)), err=err)
+    click.echo(note(str(line)) if err else one_line(str(line)), err=err)
 
 
 def say_page(text: str, *, err: bool = False) -> None:

@@ -7,16 +7,21 @@ from tonegap.declared.plugin import FOLDERS, PLUGIN_ID
 from tonegap.errors import BadRequest, BadRoom
 
 TEMPLATES = Path("docker/templates")
+_LONGEST = 80
 
 
 def new_plugin(root: Path, kind: str, plugin_id: str) -> Path:
     """The folder of the new plug-in; `{{title}}` in its files has become its name in words.
 
-    Raises BadRequest for a name that is no id, or one that is taken.
+    Raises BadRequest for a name that is no id, one of more than 80 letters, or one that is taken.
     """
     if not PLUGIN_ID.fullmatch(plugin_id):
         raise BadRequest(
             f"{plugin_id!r} is no name for a {kind}; wanted lower-case words joined by hyphens"
+        )
+    if len(plugin_id) > _LONGEST:
+        raise BadRequest(
+            f"{plugin_id[:20]}…: {len(plugin_id)} letters are no name for a {kind}; wanted at most {_LONGEST}"
         )
     target = root / FOLDERS[kind] / plugin_id
     if target.exists():

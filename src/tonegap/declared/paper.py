@@ -14,6 +14,7 @@ from tonegap.declared.toml import read_toml
 from tonegap.errors import BadRequest, BadRoom
 from tonegap.formats.job import Parameter
 from tonegap.formats.record import SELECTIONS
+from tonegap.lines import did_you_mean
 from tonegap.scores.tables import METRIC_NAMES
 
 PAPERS = Path("reports/papers")
@@ -191,8 +192,9 @@ def paper_keys(root: Path) -> list[str]:
 def read_paper(root: Path, key: str) -> PaperFile:
     """The paper of that key. Raises BadRoom for an unknown key (naming those there are) or a wrong file."""
     if key not in paper_keys(root):
-        known = ", ".join(paper_keys(root)) or "none"
-        raise BadRoom(f"{root / PAPERS}: no paper {key!r}; there are: {known}")
+        known = paper_keys(root)
+        near, listed = did_you_mean(key, known), ", ".join(known) or "none"
+        raise BadRoom(f"{root / PAPERS}: no paper {key!r}{near}; there are: {listed}")
     return read_paper_file(root / PAPERS / key / "paper.toml")
 
 

@@ -97,19 +97,21 @@ def _write_all(files: Mapping[str, bytes], out_dir: Path) -> None:
         write_bytes(out_dir / path, content)
 
 
-def write_text(path: Path, text: str) -> None:
+def write_text(path: Path, text: str, option: str = "--out") -> None:
     """Writes a whole UTF-8 file or nothing. Raises StoreError if that cannot be done."""
-    write_bytes(path, text.encode())
+    write_bytes(path, text.encode(), option)
 
 
-def write_bytes(path: Path, content: bytes) -> None:
-    """Writes a whole file or nothing. Raises StoreError if that cannot be done."""
-    write_pieces(path, (content,))
+def write_bytes(path: Path, content: bytes, option: str = "--out") -> None:
+    """Writes a whole file or nothing. Raises StoreError, with the option that named it, if that cannot be done."""
+    write_pieces(path, (content,), option)
 
 
-def write_pieces(path: Path, pieces: Iterable[bytes]) -> None:
+def write_pieces(path: Path, pieces: Iterable[bytes], option: str = "--out") -> None:
     """As `write_bytes`, for a file that comes bit by bit."""
     try:
         write_pieces_atomic(path, pieces)
     except OSError as e:
-        raise StoreError(f"{path}: cannot be written: {e.strerror}; choose another --out") from None
+        raise StoreError(
+            f"{path}: cannot be written: {e.strerror}; choose another {option}"
+        ) from None

@@ -1,7 +1,7 @@
 """All that a report of suites shows, gathered from a store: results, submissions, sheets, claims, alarms."""
 
 import gc
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -34,8 +34,16 @@ def without_cycle_search() -> Iterator[None]:
             gc.enable()
 
 
-def assemble(store: Path, suites: Sequence[SuiteRun], settings: LeaderboardSettings) -> Leaderboard:
+def assemble(
+    store: Path,
+    suites: Sequence[SuiteRun],
+    settings: LeaderboardSettings,
+    contested: Mapping[str, str] | None = None,
+) -> Leaderboard:
     """The leaderboard of suites that ran in a store, beside the external submissions to the same tasks.
+
+    `contested`: for suites of several origins, the tasks on whose truth they disagree, and how: nothing of these is
+    ranked, and it is said in place of what truths say against the first.
 
     Raises StoreError for what is damaged, BadRequest for cells that contradict each other.
     """
@@ -46,9 +54,11 @@ def assemble(store: Path, suites: Sequence[SuiteRun], settings: LeaderboardSetti
     records = [cell.record for cell in cells if cell.record]
     answers = remembered(kept_answers(store, settings.selection))
     board = replace(
-        leaderboard(cells, settings, answers),
+        leaderboard(cells, settings, answers, contested or {}),
         sheets=read_set_sheets(store, suites),
         submissions=shelf,
-        truth_alarms=truth_alarms(records, kept_truths(store), first_truths(store)),
+        truth_alarms=tuple(contested.values())
+        if contested is not None
+        else truth_alarms(records, kept_truths(store), first_truths(store)),
     )
     return with_claims(board, answers)

@@ -5,7 +5,8 @@ missing, undefined, on other data, or picked on the test set.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 from tonegap.formats.matrix import Cell
 from tonegap.formats.record import SELECTIONS, EntryId
@@ -44,11 +45,15 @@ _NO_ORACLE = Difference(None, (), "validation or test-oracle scores are not in t
 
 
 def leaderboard(
-    cells: Sequence[Cell], settings: LeaderboardSettings, answers: Answers | None = None
+    cells: Sequence[Cell],
+    settings: LeaderboardSettings,
+    answers: Answers | None = None,
+    contested: Mapping[str, str] = MappingProxyType({}),
 ) -> Leaderboard:
     """The tables of all cells, one per question, with what is missing from them.
 
     `answers` are what noise is measured by where tones have few images; without them scores rank as measured.
+    `contested`: tasks of which nothing is ranked, and why.
 
     Raises BadRequest if two cells of one entry, task and seed have different content.
     """
@@ -62,7 +67,10 @@ def leaderboard(
         for c in declared
         if c.record is None and c.id.not_applicable is not None
     ]
-    tables = tuple(_table(group, settings, answers) for group in group_by_question(applicable))
+    tables = tuple(
+        _table(group, settings, answers, contested.get(group.task))
+        for group in group_by_question(applicable)
+    )
     return Leaderboard(settings, tables, tuple(holes), tuple(apart), len(applicable))
 
 
@@ -81,7 +89,10 @@ class _Frame:
 
 
 def _table(
-    group: QuestionCells, settings: LeaderboardSettings, answers: Answers | None
+    group: QuestionCells,
+    settings: LeaderboardSettings,
+    answers: Answers | None,
+    unranked: str | None,
 ) -> LeaderboardTable:
     question = group.question
     records = [c.record for c in group.cells if c.record]
@@ -90,6 +101,8 @@ def _table(
     others = tuple(m for m in settings.metrics if m != primary)
     frame = _Frame(axes, (primary, *others), settings)
     rows = _rows(group, frame)
+    if unranked:
+        rows = [row if row.control else replace(row, unranked=unranked) for row in rows]
     tones = next((a.tones for a in axes if a.name == frame.ranked[1]), ())
     asked = RankingRequest(
         question.positive if question else (), frame.ranked, tones, settings, answers

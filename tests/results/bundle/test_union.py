@@ -2,17 +2,23 @@
 
 import json
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.results.bundle.conftest import root, store
+from records import part, plain_record, scored_cell
+from tests.results.bundle.conftest import KEY, root
 from tests.results.bundle.foreign_bundles import write_zip
 
 from tonegap.cli.main import main
 from tonegap.files import sha256_file
+from tonegap.formats.matrix import CellId, Failure, Matrix
+from tonegap.formats.record import EntryId
+from tonegap.formats.truth import TaskTruth
 from tonegap.results.bundle.pack import pack_suite
+from tonegap.store.store import Store
 
-__all__ = ["root", "store"]
+__all__ = ["root"]
 
 PROJECT = Path(__file__).parents[3]
 
@@ -23,6 +29,18 @@ def say(capsys, *words):
         main([*map(str, words), "--suite-root", str(PROJECT)])
     said = capsys.readouterr()
     return ended.value.code, said.out, said.err
+
+
+@pytest.fixture
+def store(tmp_path):
+    """One finished run of a plug-in that is not here, and one that failed."""
+    there = Store(tmp_path / "runs")
+    record = plain_record(entry=EntryId("none", "theirs", "cnn4"))
+    done = scored_cell(there, record, TaskTruth(part("v", 20), part("t", 60)), KEY)
+    failed = CellId(EntryId("none", "mixup", "cnn4"), "d/t", 0, "2" * 64, control=False)
+    there.write_matrix(Matrix("tiny", "A tiny suite", (done, failed)))
+    there.write_failure(Failure(failed.key, "train", "baselines/mixup", "timeout", "1 s", "2025"))
+    return there
 
 
 @pytest.fixture
@@ -93,3 +111,100 @@ def test_a_reviewer_sees_the_pages_of_a_bundle_alone(bundles, tmp_path, capsys):
 def test_a_folder_without_a_bundle_is_refused(tmp_path, capsys):
     code, _, err = say(capsys, "board", tmp_path, "--out", tmp_path / "site")
     assert (code, "no bundle (*.zip) there" in err) == (2, True)
+
+
+@pytest.fixture
+def lab(root, tmp_path):
+    """A bundle of one run by its name; with `turned` the labels of so many test images are exchanged."""
+
+    def make(name, number, turned=0, baseline=None, **changes):
+        there = Store(tmp_path / f"store-{name}")
+        test = part("t", 60)
+        labels = [
+            {"benign": "malignant", "malignant": "benign"}[label] if i < turned else label
+            for i, label in enumerate(test.labels)
+        ]
+        truth = TaskTruth(part("v", 20), replace(test, labels=tuple(labels)))
+        record = plain_record(entry=EntryId("none", baseline or f"of-{name}", "cnn4"), **changes)
+        cell = scored_cell(there, record, truth, f"{number:064x}", number)
+        there.write_matrix(Matrix("tiny", f"Of {name}", (cell,)))
+        folder = tmp_path / "labs"
+        folder.mkdir(exist_ok=True)
+        pack_suite(root, there.folder, "tiny", folder / f"{name}.zip")
+        return folder
+
+    return make
+
+
+def ranks(site):
+    (table,) = json.loads((site / "leaderboard.json").read_text())["tables"]
+    return {row["entry"]["baseline"]: row["rank"] for row in table["rows"]}
+
+
+def test_a_control_that_a_bundle_calls_none_is_refused(lab, tmp_path, capsys):
+    folder = lab("a", 1, baseline="class-prior")
+    code, _, err = say(capsys, "board", folder, "--out", tmp_path / "site")
+    assert code == 1
+    assert "says that it is no control, and baselines/class-prior is one here" in err
+    assert not (tmp_path / "site").exists()
+
+
+def test_the_minority_about_a_truth_is_not_on_the_board(lab, tmp_path, capsys):
+    for name, number, turned in (("a", 1, 3), ("b", 2, 0), ("c", 3, 0)):
+        folder = lab(name, number, turned)
+    code, _, err = say(capsys, "board", folder, "--out", tmp_path / "site")
+    assert code == 1
+    assert "a.zip: d/t: another truth of 3 images than most bundles, b.zip, c.zip (" in err
+    assert sorted(ranks(tmp_path / "site")) == ["of-b", "of-c"]
+    assert None not in ranks(tmp_path / "site").values()
+
+
+def test_a_bundle_twice_has_one_vote(lab, tmp_path, capsys):
+    lab("a", 1, 3)
+    folder = lab("b", 2)
+    (folder / "a2.zip").write_bytes((folder / "a.zip").read_bytes())
+    code, _, err = say(capsys, "board", folder, "--out", tmp_path / "site")
+    assert (code, "not ranked: d/t: bundles disagree" in err) == (1, True)
+    assert set(ranks(tmp_path / "site").values()) == {None}
+
+
+def test_two_that_disagree_have_no_ranks_and_both_are_named(lab, tmp_path, capsys):
+    lab("a", 1)
+    folder = lab("b", 2, 3)
+    code, _, err = say(capsys, "board", folder, "--out", tmp_path / "site")
+    assert code == 1
+    assert "not ranked: d/t: bundles disagree on the truth of 3 images (" in err
+    assert ranks(tmp_path / "site") == {"of-a": None, "of-b": None}
+    text = (tmp_path / "site/leaderboard.md").read_text()
+    assert "**TRUTH ALARM: d/t: bundles disagree" in text
+    assert "in a.zip" in text
+    assert "in b.zip" in text
+    assert "better than" not in text
+    assert "than at first" not in text
+
+
+def test_the_truth_of_the_own_store_decides(lab, tmp_path, capsys):
+    for name, number, turned in (("a", 1, 0), ("b", 2, 3), ("c", 3, 3)):
+        folder = lab(name, number, turned)
+    out = tmp_path / "site"
+    code, _, err = say(capsys, "board", folder, "--out", out, "--store", tmp_path / "store-a")
+    assert code == 1
+    assert "b.zip: d/t: another truth of 3 images than this store's (" in err
+    assert "c.zip: d/t: another truth of 3 images than this store's (" in err
+    assert ranks(out) == {"of-a": 1}
+
+
+def test_a_withdrawn_bundle_and_its_pages_go_and_foreign_files_stay(lab, tmp_path, capsys):
+    out = tmp_path / "site"
+    lab("a", 1)
+    folder = lab("b", 2)
+    say(capsys, "board", folder, "--out", out)
+    (out / "CNAME").write_text("x")
+    (out / "entries/mine.html").write_text("x")
+    (out / "methods/of-b.baseline.html").write_text("changed by hand")
+    (folder / "b.zip").unlink()
+    say(capsys, "board", folder, "--out", out)
+    left = {p.relative_to(out).as_posix() for p in out.rglob("*") if p.is_file()}
+    assert {p for p in left if "of-b" in p} == {"methods/of-b.baseline.html"}
+    assert "bundles/b.tonegap.zip" not in left
+    assert {"CNAME", "entries/mine.html", "bundles/a.tonegap.zip"} <= left

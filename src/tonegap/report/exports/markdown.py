@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from tonegap.lines import one_line
 from tonegap.report.claims_text import claim_lines, claims_about, claims_header
 from tonegap.report.exports.base import File
 from tonegap.report.grid import GridCell, table_grid
@@ -152,7 +153,8 @@ def _legend(board: Leaderboard) -> list[str]:
 
 
 def _text(text: str) -> str:
-    """Text that Markdown leaves as it is, on one line."""
+    """Text that Markdown leaves as it is, on one line; what cannot be printed is escaped, as on a terminal."""
+    text = one_line(" ".join(text.split()))
     for sign in "\\`*_|<>[]":
         text = text.replace(sign, f"\\{sign}")
-    return " ".join(text.split())
+    return text

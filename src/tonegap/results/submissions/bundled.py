@@ -15,6 +15,7 @@ from tonegap.results.bundle.verify import read_bundled, verify_folder
 from tonegap.results.submissions.card import NAME
 from tonegap.results.submissions.declared import contradictions, repeated_runs
 from tonegap.results.submissions.known import KnownRecords, differences
+from tonegap.store.read import SuiteRun
 
 _LONGEST = 80
 
@@ -29,13 +30,17 @@ def open_bundle(
     manifest = extract(path, out)
     found = [*changed_files(manifest, out), *verify_folder(out, manifest.suite).problems]
     if not found:  # else its content is not worth a second look
-        found = list(_foreign(out, manifest.suite, root, known))
+        found = list(unlike_here(out, read_bundled(out, manifest.suite), root, known))
     return manifest, tuple(one_line(problem) for problem in found)
 
 
-def _foreign(folder: Path, suite: str, root: Path, known: KnownRecords) -> Iterator[str]:
-    """The cells that this store cannot set beside its own, each with the reason."""
-    run = read_bundled(folder, suite)
+def unlike_here(
+    folder: Path, run: SuiteRun, root: Path, known: KnownRecords | None
+) -> Iterator[str]:
+    """The cells of an extracted bundle that cannot be set beside those here, each with the reason.
+
+    `known` None: a leaderboard of bundles alone, held against the plug-ins of the suite root and no store.
+    """
     for cell in run.cells:
         if cell.record is None:
             continue
@@ -44,7 +49,7 @@ def _foreign(folder: Path, suite: str, root: Path, known: KnownRecords) -> Itera
         # A name that is none is not looked up.
         found = unfit or [
             *contradictions(root, cell.id, cell.record),
-            *_differences(cell.record, known),
+            *(_differences(cell.record, known) if known else ()),
         ]
         yield from (f"{where}: {problem}" for problem in found)
     yield from repeated_runs(folder, run)

@@ -12,6 +12,7 @@ from tonegap.errors import BadRequest
 from tonegap.formats.matrix import Cell
 from tonegap.formats.record import Record
 from tonegap.formats.truth import TaskTruth, decode_truth
+from tonegap.results.bundle.agreement import Said, said_of, truths_of
 from tonegap.results.questions import question_of
 from tonegap.store.layout import truth_unit
 from tonegap.store.read import read_suites
@@ -53,6 +54,19 @@ def read_known(store: Path) -> KnownRecords:
         if (r := cell.record) and (store / truth_unit(r.truth_sha256)).is_file()
     }
     return KnownRecords(store, tuple(found.values()), cells)
+
+
+def own_truths(store: Path) -> dict[str, Said]:
+    """Label and tone of each image by task, as the suites that ran in a store were scored; none where none ran."""
+    try:
+        known = read_known(store).records
+    except BadRequest:
+        return {}
+    tasks = {record.task for record in known}
+    return {
+        task: said_of(task, truths_of(store, [r for r in known if r.task == task]))[0]
+        for task in sorted(tasks)
+    }
 
 
 def differences(record: Record, known: KnownRecords) -> Iterator[str]:
