@@ -29,12 +29,13 @@ _FORM = re.compile(r"(?P<value>-?\d*\.?\d+)(?:±(?P<spread>\d*\.?\d+))?")
 class Reported:
     """A number as a paper reports it, in the table's unit.
 
-    `half` is half of the last digit's unit: what rounding may hide.
+    `half` is half of the last digit's unit: what rounding may hide; `spread_half` that of the spread.
     """
 
     value: float
     spread: float | None
     half: float
+    spread_half: float | None = None
 
 
 def parse_reported(text: str) -> Reported | None:
@@ -42,11 +43,14 @@ def parse_reported(text: str) -> Reported | None:
     match = _FORM.fullmatch(text)
     if match is None:
         return None
-    _, _, decimals = match["value"].partition(".")
-    spread = match["spread"]
-    return Reported(
-        float(match["value"]), float(spread) if spread else None, 0.5 * 10 ** -len(decimals)
-    )
+    value, spread = match["value"], match["spread"]
+    if spread is None:
+        return Reported(float(value), None, _half(value))
+    return Reported(float(value), float(spread), _half(value), _half(spread))
+
+
+def _half(digits: str) -> float:
+    return 0.5 * 10.0 ** -len(digits.partition(".")[2])
 
 
 class PaperColumn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -64,6 +64,18 @@ def test_a_spread_needs_whole_counts():
     assert not could.spread_fits(share(82.0, 3.0), 10, 5)
 
 
+def test_a_spread_is_rounded_by_its_own_digits(tmp_path, capsys):
+    # 35, 31, 38, 31, 37 of 44: 172/220 = 78.18 %; squares 5960 - 172^2/5 = 43.2: sd sqrt(43.2/4)/44 = 7.47 % of a
+    # sample, sqrt(43.2/5)/44 = 6.680 % of all five: 6.7. To 0.005 no counts have 6.70.
+    assert could.spread_fits(Rounded(0.7818, 5e-5, 0.067, 5e-4), 44, 5)
+    assert not could.spread_fits(Rounded(0.7818, 5e-5, 0.067), 44, 5)
+    path = tmp_path / "sd.csv"
+    path.write_text("row,accuracy:V-VI\nm,78.18±6.7\n")
+    code, said = run(capsys, "audit-table", path, "--sets", "5", "--images", "accuracy:V-VI=44")
+    assert code == 0
+    assert IMPOSSIBLE not in said.out
+
+
 def test_a_test_set_is_found_from_rounded_shares():
     # 9/10 and 6/8, 15/18 in all.
     sets = could.one_sets([share(90.0), share(75.0)], [18], share(83.3), share(83.3))

@@ -131,8 +131,8 @@ def _share(column: PaperColumn, table: PaperTable, text: str) -> Rounded | None:
     if number is None or unit == "images":
         return None
     scale = 100 if unit == "percent" else 1
-    spread = None if number.spread is None else number.spread / scale
-    return Rounded(number.value / scale, number.half / scale, spread)
+    spread, half = (None if x is None else x / scale for x in (number.spread, number.spread_half))
+    return Rounded(number.value / scale, number.half / scale, spread, half)
 
 
 def images_of(r: Reading, row: str) -> dict[str, float]:

@@ -24,11 +24,15 @@ _STARTS, _STEPS = 200, 400
 
 @dataclass(frozen=True, slots=True)
 class Rounded:
-    """A share as reported, with half of its last digit's unit; `spread` is its standard deviation over test sets."""
+    """A share as reported, with half of its last digit's unit; `spread` is its standard deviation over test sets.
+
+    `spread_half` is half of the unit of the spread's own last digit; the share's where it is None.
+    """
 
     value: float
     half: float
     spread: float | None = None
+    spread_half: float | None = None
 
     @property
     def low(self) -> float:
@@ -39,6 +43,14 @@ class Rounded:
     def high(self) -> float:
         """The largest share that rounds to it."""
         return self.value + self.half + _SLACK
+
+    @property
+    def spreads(self) -> tuple[float, float]:
+        """The smallest and the largest standard deviation that round to the spread; 0 and 0 without one."""
+        if self.spread is None:
+            return 0.0, 0.0
+        half = self.half if self.spread_half is None else self.spread_half
+        return max(self.spread - half - _SLACK, 0.0), self.spread + half + _SLACK
 
 
 def counts_of(share: Rounded, n: int) -> range:
@@ -53,7 +65,7 @@ def spread_fits(share: Rounded, n: int, sets: int) -> bool:
     """
     if share.spread is None:
         return bool(counts_of(share, n * sets))
-    low, high = max(share.spread - share.half - _SLACK, 0.0), share.spread + share.half + _SLACK
+    low, high = share.spreads
     for total, divisor in product(counts_of(share, n * sets), (sets, sets - 1)):
         least = sets * (total // sets) ** 2 + (total % sets) * (2 * (total // sets) + 1)
         around = total**2 / sets
@@ -72,7 +84,7 @@ def too_even(share: Rounded, n: float, sets: int) -> float:
     if share.spread is None or not 0 < share.value < 1:
         return 1.0
     expected = _FINITE_POOL * share.value * (1 - share.value) / n
-    return float(chdtr(sets - 1, sets * (share.spread + share.half) ** 2 / expected))
+    return float(chdtr(sets - 1, sets * share.spreads[1] ** 2 / expected))
 
 
 @dataclass(frozen=True, slots=True)
