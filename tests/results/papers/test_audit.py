@@ -251,6 +251,38 @@ def test_anybodys_table_is_audited(table_file, capsys):
     assert "# Audit of ours" in said.out
 
 
+def test_a_gap_and_a_worst_tone_are_no_tones(tmp_path, capsys):
+    # 13/15, 18/22: the PQD is (18/22) / (13/15) = 94.4 %; beside a gap of 4.8 it is not 4.8/86.7.
+    path = tmp_path / "gap.csv"
+    path.write_text(
+        "row,accuracy:I-II,accuracy:V-VI,accuracy:worst,accuracy:gap,pqd\nA,86.7,81.8,81.8,4.8,94.4\n"
+    )
+    code, said = run(capsys, "audit-table", path, "--images", "accuracy:gap=15")
+    assert code == 0
+    assert IMPOSSIBLE not in said.out
+
+
+@pytest.mark.parametrize(
+    ("rows", "unit", "read"),
+    [
+        ("86.7,81.8,0.944", "percent", "pqd read as fraction"),
+        ("0.867,0.818,94.4", "fraction", "pqd read as percent"),
+        ("86.7,81.8,94.4", "percent", None),
+    ],
+)
+def test_ratios_in_the_other_unit_are_read_so_and_said(tmp_path, capsys, rows, unit, read):
+    path = tmp_path / "unit.csv"
+    path.write_text(f"row,accuracy:I-II,accuracy:V-VI,pqd\nA,{rows}\n")
+    code, said = run(capsys, "audit-table", path, "--images", "accuracy:I-II=15", "--unit", unit)
+    assert code == 0
+    assert IMPOSSIBLE not in said.out
+    assert (read or "to the last digit.") in said.out
+    # A PQD that is none in its unit either is still found.
+    path.write_text("row,accuracy:I-II,accuracy:V-VI,pqd\nA,86.7,81.8,0.980\n")
+    _, said = run(capsys, "audit-table", path, "--images", "accuracy:I-II=15")
+    assert IMPOSSIBLE in said.out
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [
