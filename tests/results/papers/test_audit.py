@@ -289,6 +289,7 @@ def test_ratios_in_the_other_unit_are_read_so_and_said(tmp_path, capsys, rows, u
         (("--images", "nothing=3"), "has the columns accuracy"),
         (("--images", "accuracy"), "wanted COLUMN=N"),
         (("--total", "many"), "wanted a number of images"),
+        (("--images", "accuracy=10", "--images", "accuracy=20"), "accuracy has 10 images already"),
     ],
 )
 def test_bad_options_are_one_sentence(table_file, capsys, options, words):
@@ -303,6 +304,8 @@ def test_bad_options_are_one_sentence(table_file, capsys, options, words):
         ("row\n", "wanted a header"),
         ("row,accuracy\nA,about 80\n", "line 2: found 'about 80'"),
         ("row,a,b\nA,80\n", "line 2"),
+        ("row,pqd,accuracy,accuracy\nA,9,80,81\n", "columns 2 and 3 are both named 'accuracy'"),
+        ("row,accuracy\nA,80\nB,8\nA,81\n", "rows 1 and 3 are both named 'A'"),
     ],
 )
 def test_a_bad_table_is_one_sentence(tmp_path, capsys, text, words):
@@ -311,6 +314,18 @@ def test_a_bad_table_is_one_sentence(tmp_path, capsys, text, words):
     code, said = run(capsys, "audit-table", path)
     assert code == 2
     assert words in said.err
+
+
+def test_a_file_with_two_rows_of_one_name_is_one_sentence(tmp_path, capsys):
+    path = tmp_path / "twice.toml"
+    row = 'name = "A", printed = ["80"], not_comparable = "elsewhere"'
+    path.write_text(
+        'title = ""\ncite = ""\nabout = ""\n[[tables]]\nid = "t"\ntitle = ""\nkind = "scores"\nsource = ""\n'
+        f'unit = "percent"\ncolumns = [{{name = "x", metric = "accuracy"}}]\nrows = [{{{row}}}, {{{row}}}]\n'
+    )
+    code, said = run(capsys, "audit-table", path)
+    assert code == 2
+    assert "table t: rows 1 and 2 are both named 'A'" in said.err
 
 
 def test_a_papers_audit_is_shown(capsys):
