@@ -15,7 +15,7 @@ from tonegap.declared.toml import read_toml
 from tonegap.errors import BadRequest, BadRoom
 from tonegap.formats.job import Parameter
 from tonegap.formats.record import SELECTIONS
-from tonegap.scores.tables import METRIC_NAMES
+from tonegap.scores.tables import ALL, GAP, METRIC_NAMES, WORST
 
 PAPERS = Path("reports/papers")
 KINDS = ("counts", "stored", "scores")
@@ -197,8 +197,10 @@ def paper_of_cells(
                 f"{where}: found {found}, wanted {len(columns)} numbers such as 82.4 or 82.4±1.5"
             )
         read.append(PaperRow(name, tuple(cells), not_comparable="a table from elsewhere"))
+    parts = [(n, n.partition(":")[0], n.partition(":")[2] or ALL) for n in columns]
     named = tuple(
-        PaperColumn(n, n.partition(":")[0], n.partition(":")[2] or "all") for n in columns
+        PaperColumn(n, metric, low if (low := tone.lower()) in {ALL, WORST, GAP} else tone)
+        for n, metric, tone in parts
     )
     table = PaperTable("table", title, "scores", source, unit, named, tuple(read), sets=(tests,))
     return PaperFile(title, "", "", (table,))

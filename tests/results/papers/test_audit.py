@@ -284,9 +284,9 @@ def test_a_gap_and_a_worst_tone_are_no_tones(tmp_path, capsys):
     # 13/15, 18/22: the PQD is (18/22) / (13/15) = 94.4 %; beside a gap of 4.8 it is not 4.8/86.7.
     path = tmp_path / "gap.csv"
     path.write_text(
-        "row,accuracy:I-II,accuracy:V-VI,accuracy:worst,accuracy:gap,pqd\nA,86.7,81.8,81.8,4.8,94.4\n"
+        "row,accuracy:I-II,accuracy:V-VI,accuracy:worst,accuracy:Gap,pqd\nA,86.7,81.8,81.8,4.8,94.4\n"
     )
-    code, said = run(capsys, "audit-table", path, "--images", "accuracy:gap=15")
+    code, said = run(capsys, "audit-table", path, "--images", "accuracy:Gap=15")
     assert code == 0
     assert IMPOSSIBLE not in said.out
 
