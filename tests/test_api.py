@@ -346,6 +346,30 @@ def test_audit_table_names_the_cell_that_is_no_number(cells, words):
         tonegap.audit_table(pd.DataFrame({"accuracy": cells}, index=["ours"]))
 
 
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ({"sets": 0}, "sets: found 0, wanted a whole number from 1"),
+        ({"images": {"accuracy": -5}}, "images of accuracy: found -5"),
+        ({"images": {"accuracy": 10.5}}, "images of accuracy: found 10.5"),
+        ({"total": (140, 120)}, "least first"),
+        ({"total": 0}, "total, number 1: found 0"),
+        ({"training": -1}, "training: found -1, wanted a whole number from 0"),
+    ],
+)
+def test_audit_table_wants_whole_numbers_of_images(asked, words):
+    with pytest.raises(BadRequest, match=words):
+        tonegap.audit_table(pd.DataFrame({"accuracy": ["82.4"]}, index=["ours"]), **asked)
+
+
+def test_audit_table_wants_each_name_once():
+    table = pd.DataFrame([["82.4", "82.4"]], columns=["accuracy", "accuracy"], index=["ours"])
+    with pytest.raises(BadRequest, match="columns 1 and 2 are both named 'accuracy'"):
+        tonegap.audit_table(table)
+    with pytest.raises(BadRequest, match="rows 1 and 2 are both named 'ours'"):
+        tonegap.audit_table(pd.DataFrame({"accuracy": ["82.4", "1.0"]}, index=["ours"] * 2))
+
+
 def test_power_says_where_no_statement_is_possible():
     shown = tonegap.power({"I-II": 180, "III-IV": 90, "V": 10}, 0.85).set_index("tone")
     assert shown.silent.to_dict() == {"I-II": False, "III-IV": False, "V": True}

@@ -388,7 +388,8 @@ def audit_table(
     test sets that a cell is the mean of; `training`: images trained on; `unit`: percent or fraction. Columns: row,
     column, test, verdict, why, assumed, p. Sources: docs/claims.md.
 
-    Raises BadRequest for a cell that is no such text, naming it.
+    Raises BadRequest for a cell that is no such text, naming it, for numbers of images that are none, and for two rows
+    or columns of one name.
     """
     import pandas as pd
 

@@ -90,6 +90,10 @@ def _tests(
         name, sign, number = text.rpartition("=")
         if not sign or not number.isdecimal() or int(number) < 1:
             raise BadRequest(f"--images {text}: wanted COLUMN=N, such as accuracy:V-VI=43")
+        if name in by_column:
+            raise BadRequest(
+                f"--images {text}: {name} has {by_column[name]} images already; name a column once"
+            )
         by_column[name] = int(number)
     if total is not None:
         low, _, high = total.partition("-")

@@ -6,6 +6,7 @@ The mistake it exists to prevent: a reported number beside a reproduced one that
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from pathlib import Path
 
 import msgspec
@@ -15,7 +16,7 @@ from tonegap.errors import BadRequest, BadRoom
 from tonegap.formats.job import Parameter
 from tonegap.formats.record import SELECTIONS
 from tonegap.lines import did_you_mean
-from tonegap.scores.tables import METRIC_NAMES
+from tonegap.scores.tables import ALL, GAP, METRIC_NAMES, WORST
 
 PAPERS = Path("reports/papers")
 KINDS = ("counts", "stored", "scores")
@@ -30,12 +31,13 @@ _FORM = re.compile(r"(?P<value>-?\d*\.?\d+)(?:±(?P<spread>\d*\.?\d+))?")
 class Reported:
     """A number as a paper reports it, in the table's unit.
 
-    `half` is half of the last digit's unit: what rounding may hide.
+    `half` is half of the last digit's unit: what rounding may hide; `spread_half` that of the spread.
     """
 
     value: float
     spread: float | None
     half: float
+    spread_half: float | None = None
 
 
 def parse_reported(text: str) -> Reported | None:
@@ -43,11 +45,14 @@ def parse_reported(text: str) -> Reported | None:
     match = _FORM.fullmatch(text)
     if match is None:
         return None
-    _, _, decimals = match["value"].partition(".")
-    spread = match["spread"]
-    return Reported(
-        float(match["value"]), float(spread) if spread else None, 0.5 * 10 ** -len(decimals)
-    )
+    value, spread = match["value"], match["spread"]
+    if spread is None:
+        return Reported(float(value), None, _half(value))
+    return Reported(float(value), float(spread), _half(value), _half(spread))
+
+
+def _half(digits: str) -> float:
+    return 0.5 * 10.0 ** -len(digits.partition(".")[2])
 
 
 class PaperColumn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -141,8 +146,19 @@ def sets_of_cells(
     """What is known of the test images behind anybody's table, with the assumption in words.
 
     `images` by column, `totals` the least and most of one test set, `sets` the test sets that a cell is the mean of,
-    `training` the images trained on, 0 where that is not known.
+    `training` the images trained on, 0 where that is not known. Raises BadRequest for numbers that are none of images.
     """
+    asked: dict[str, tuple[object, int]] = {
+        f"images of {name}": (n, 1) for name, n in images.items()
+    }
+    asked |= {f"total, number {i}": (n, 1) for i, n in enumerate(totals or (), 1)}
+    for what, (n, least) in (asked | {"sets": (sets, 1), "training": (training, 0)}).items():
+        if not isinstance(n, Integral) or isinstance(n, bool) or n < least:
+            raise BadRequest(f"{what}: found {n!r}, wanted a whole number from {least}")
+    if totals is not None and (len(totals) != 2 or totals[0] > totals[1]):
+        raise BadRequest(
+            f"total: found {totals!r}, wanted the least and the most images, least first"
+        )
     of = "one test set" if sets == 1 else f"the mean of {sets} test sets"
     said = [f"{name}={n}" for name, n in images.items()]
     if totals:
@@ -163,8 +179,13 @@ def paper_of_cells(
 ) -> PaperFile:
     """Anybody's table as a paper of one table: columns METRIC or METRIC:TONE, rows as (where, name, cells as text).
 
-    Raises BadRequest for a cell that is no number such as 82.4 or 82.4±1.5, naming where, and for images of no column.
+    Raises BadRequest for a cell that is no number such as 82.4 or 82.4±1.5, naming where, for images of no column, and
+    for two rows or columns of one name.
     """
+    rows = tuple(rows)
+    for what, names in (("column", columns), ("row", [name for _, name, _ in rows])):
+        for twice in _twice(what, names):
+            raise BadRequest(f"{source}: {twice}")
     unknown = [name for name in tests.images if name not in columns]
     if unknown:
         raise BadRequest(f"images of {unknown[0]}: {source} has the columns {', '.join(columns)}")
@@ -177,11 +198,22 @@ def paper_of_cells(
                 f"{where}: found {found}, wanted {len(columns)} numbers such as 82.4 or 82.4±1.5"
             )
         read.append(PaperRow(name, tuple(cells), not_comparable="a table from elsewhere"))
+    parts = [(n, n.partition(":")[0], n.partition(":")[2] or ALL) for n in columns]
     named = tuple(
-        PaperColumn(n, n.partition(":")[0], n.partition(":")[2] or "all") for n in columns
+        PaperColumn(n, metric, low if (low := tone.lower()) in {ALL, WORST, GAP} else tone)
+        for n, metric, tone in parts
     )
     table = PaperTable("table", title, "scores", source, unit, named, tuple(read), sets=(tests,))
     return PaperFile(title, "", "", (table,))
+
+
+def _twice(what: str, names: Sequence[str]) -> list[str]:
+    first: dict[str, int] = {}
+    return [
+        f"{what}s {first[name]} and {number} are both named {name!r}; give each a name of its own"
+        for number, name in enumerate(names, 1)
+        if first.setdefault(name, number) != number
+    ]
 
 
 def paper_keys(root: Path) -> list[str]:
@@ -208,7 +240,8 @@ def read_paper_file(path: Path) -> PaperFile:
 
 
 def _problems(table: PaperTable) -> list[str]:
-    found = _set_problems(table)
+    found = _twice("row", [row.name for row in table.rows]) + _set_problems(table)
+    found += _twice("column", [column.name for column in table.columns])
     if table.kind not in KINDS:
         found.append(f"kind is {table.kind!r}, wanted one of {', '.join(KINDS)}")
     units = {table.unit, *(column.unit for column in table.columns if column.unit)}

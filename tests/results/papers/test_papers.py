@@ -35,6 +35,9 @@ def test_a_reported_number_keeps_what_rounding_hides():
     assert number is not None
     assert (number.value, number.spread) == (82.4, 1.5)
     assert number.half == pytest.approx(0.05)
+    assert number.spread_half == pytest.approx(0.05)
+    coarser = parse_reported("78.18±6.7")
+    assert (coarser.half, coarser.spread_half) == pytest.approx((0.005, 0.05))
     assert parse_reported(".9704").half == pytest.approx(0.00005)
     assert parse_reported("about 80") is None
 

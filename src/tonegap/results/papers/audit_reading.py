@@ -3,15 +3,23 @@
 The mistake it exists to prevent: a verdict without the assumption that it rests on.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+import msgspec
 import numpy as np
 
-from tonegap.declared.paper import AssumedSets, PaperColumn, PaperRow, PaperTable, parse_reported
+from tonegap.declared.paper import (
+    AssumedSets,
+    PaperColumn,
+    PaperRow,
+    PaperTable,
+    Reported,
+    parse_reported,
+)
 from tonegap.scores.evidence.reported import OneSet, Rounded
-from tonegap.scores.tables import ALL
+from tonegap.scores.tables import ALL, GAP, WORST
 
 AuditVerdict = Literal[
     "impossible under named assumptions",
@@ -26,6 +34,7 @@ AuditVerdict = Literal[
 IMPOSSIBLE: AuditVerdict = "impossible under named assumptions"
 IMPROBABLE: AuditVerdict = "improbable under named assumptions"
 SHARES = frozenset({"accuracy", "sensitivity", "specificity"})
+_RATIOS = frozenset({"pqd", "dpm", "eom", "f1", "macro_f1", "auc"})
 RARE, LEVEL = 0.01, 0.05
 
 
@@ -75,11 +84,16 @@ class Reading:
         )
 
     def columns(self, *metrics: str, by_tone: bool | None = None) -> list[str]:
-        """Names of the columns of these metrics; with a tone, without one, or either."""
+        """Names of the columns of these metrics; with a tone, without one, or either.
+
+        The worst tone is none of the tones beside it, and a gap is no score.
+        """
         return [
             c.name
             for c in self.table.columns
-            if c.metric in metrics and (by_tone is None or (c.tone != ALL) == by_tone)
+            if c.metric in metrics
+            and c.tone != GAP
+            and (by_tone is None or ((c.tone != ALL) == by_tone and c.tone != WORST))
         ]
 
     @property
@@ -115,24 +129,40 @@ def read_rows(
 ) -> Reading:
     """The rows that an assumption speaks of, cells as shares; a user's `entered` numbers instead of the file's."""
     rows = tuple(row for row in table.rows if not tests.rows or row.name in tests.rows)
-    cells: dict[str, dict[str, Rounded]] = {}
-    for row in rows:
-        cells[row.name] = {}
-        for column, shown in zip(table.columns, row.printed, strict=True):
-            text = entered.get((table.id, row.name, column.name), shown)
-            share = _share(column, table, text)
-            if share:
-                cells[row.name][column.name] = share
+    cells: dict[str, dict[str, Rounded]] = {row.name: {} for row in rows}
+    for i, column in enumerate(table.columns):
+        numbers = {
+            row.name: number
+            for row in table.rows
+            if (
+                number := parse_reported(
+                    entered.get((table.id, row.name, column.name), row.printed[i])
+                )
+            )
+        }
+        unit = _unit(column, table.unit, [number.value for number in numbers.values()])
+        if unit != (column.unit or table.unit):
+            assumed = f"{tests.assumed}; {column.name} read as {unit}"
+            tests = msgspec.structs.replace(tests, assumed=assumed)
+        for name in cells.keys() & numbers.keys() if unit != "images" else ():
+            cells[name][column.name] = _share(numbers[name], unit)
     return Reading(table, tests, rows, cells, np.random.default_rng(0))
 
 
-def _share(column: PaperColumn, table: PaperTable, text: str) -> Rounded | None:
-    number, unit = parse_reported(text), column.unit or table.unit
-    if number is None or unit == "images":
-        return None
+def _unit(column: PaperColumn, unit: str, values: Sequence[float]) -> str:
+    """A column's unit: as declared, else the table's, but for ratios whose values are all in the other of the two."""
+    some = [value for value in values if value > 0]
+    if column.unit or not some or column.metric not in _RATIOS or column.tone == GAP:
+        return column.unit or unit
+    if unit == "percent" and max(some) <= 1:
+        return "fraction"
+    return "percent" if unit == "fraction" and min(some) > 1 else unit
+
+
+def _share(number: Reported, unit: str) -> Rounded:
     scale = 100 if unit == "percent" else 1
-    spread = None if number.spread is None else number.spread / scale
-    return Rounded(number.value / scale, number.half / scale, spread)
+    spread, half = (None if x is None else x / scale for x in (number.spread, number.spread_half))
+    return Rounded(number.value / scale, number.half / scale, spread, half)
 
 
 def images_of(r: Reading, row: str) -> dict[str, float]:

@@ -19,16 +19,21 @@ from tonegap.arrays import FloatArray, IntArray
 _SLACK = 1e-9
 # Two random fifths of one pool share images: their variance is this share of independent ones'.
 _FINITE_POOL = 0.8
-_STARTS, _STEPS = 200, 400
+# Corners of the grid on which ratios are bounded, and tones that leave it more than two corners a side.
+_GRID, _MOST_TONES = 10_000, 12
 
 
 @dataclass(frozen=True, slots=True)
 class Rounded:
-    """A share as reported, with half of its last digit's unit; `spread` is its standard deviation over test sets."""
+    """A share as reported, with half of its last digit's unit; `spread` is its standard deviation over test sets.
+
+    `spread_half` is half of the unit of the spread's own last digit; the share's where it is None.
+    """
 
     value: float
     half: float
     spread: float | None = None
+    spread_half: float | None = None
 
     @property
     def low(self) -> float:
@@ -39,6 +44,14 @@ class Rounded:
     def high(self) -> float:
         """The largest share that rounds to it."""
         return self.value + self.half + _SLACK
+
+    @property
+    def spreads(self) -> tuple[float, float]:
+        """The smallest and the largest standard deviation that round to the spread; 0 and 0 without one."""
+        if self.spread is None:
+            return 0.0, 0.0
+        half = self.half if self.spread_half is None else self.spread_half
+        return max(self.spread - half - _SLACK, 0.0), self.spread + half + _SLACK
 
 
 def counts_of(share: Rounded, n: int) -> range:
@@ -53,7 +66,7 @@ def spread_fits(share: Rounded, n: int, sets: int) -> bool:
     """
     if share.spread is None:
         return bool(counts_of(share, n * sets))
-    low, high = max(share.spread - share.half - _SLACK, 0.0), share.spread + share.half + _SLACK
+    low, high = share.spreads
     for total, divisor in product(counts_of(share, n * sets), (sets, sets - 1)):
         least = sets * (total // sets) ** 2 + (total % sets) * (2 * (total // sets) + 1)
         around = total**2 / sets
@@ -72,7 +85,7 @@ def too_even(share: Rounded, n: float, sets: int) -> float:
     if share.spread is None or not 0 < share.value < 1:
         return 1.0
     expected = _FINITE_POOL * share.value * (1 - share.value) / n
-    return float(chdtr(sets - 1, sets * (share.spread + share.half) ** 2 / expected))
+    return float(chdtr(sets - 1, sets * share.spreads[1] ** 2 / expected))
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,58 +177,50 @@ def _ratio(rates: FloatArray) -> FloatArray:
     return ratio
 
 
-def ratio_range(
-    tones: Sequence[Rounded], sets: int, rng: np.random.Generator, enough: float | None = None
-) -> tuple[float, float]:
-    """The least and the greatest mean over `sets` of lowest over highest accuracy that the tones' spreads allow.
+def ratio_range(tones: Sequence[Rounded], sets: int) -> tuple[float, float]:
+    """Bounds of the mean over `sets` of lowest over highest accuracy that the tones' means and spreads allow.
 
-    Found by climbing from 200 starts for either kind of standard deviation, no further than to `enough`; NaN where no
-    accuracies up to 1 have them.
+    No accuracies lie beyond them, though some within may not be reached: a linear program over the weights of a grid,
+    for either kind of standard deviation. Whatever the accuracies, moving each to a corner of its cell, the nearer the
+    more often, keeps their means and adds at most a quarter of the cell's width squared to their variances; a corner
+    counts with the least (greatest) ratio of the cells that touch it. NaN of more than twelve tones, and where no
+    accuracies up to 1 have these means and spreads.
     """
-    ends = []
-    for sign in (-1, 1):
-        both = (
-            _climb(tones, (sets, sign, scale), rng, None if enough is None else sign * enough)
-            for scale in (1.0, np.sqrt((sets - 1) / sets))
-        )
-        ends.append(sign * max(both))
-    return (ends[0], ends[1]) if np.isfinite(ends).all() else (np.nan, np.nan)
-
-
-def _climb(
-    tones: Sequence[Rounded],
-    about: tuple[int, int, float],
-    rng: np.random.Generator,
-    enough: float | None,
-) -> float:
-    """The greatest mean ratio times the sign in `about` (sets, sign, scale of the spread); -inf if none is allowed."""
-    sets, sign, scale = about
-    value, half = (
-        np.array([getattr(t, name) for t in tones])[:, None] for name in ("value", "half")
+    if len(tones) > _MOST_TONES:
+        return np.nan, np.nan
+    kinds = [_ratio_bounds(tones, sets, scale) for scale in (1.0, np.sqrt((sets - 1) / sets))]
+    some = [ends for ends in kinds if np.isfinite(ends).all()]
+    return (
+        (min(low for low, _ in some), max(high for _, high in some)) if some else (np.nan, np.nan)
     )
-    spread = np.array([t.spread or 0.0 for t in tones])[:, None]
 
-    def score(z: FloatArray) -> FloatArray:
-        shape, shift = z[..., :sets], np.tanh(z[..., sets:])
-        shape = shape - shape.mean(axis=-1, keepdims=True)
-        shape /= shape.std(axis=-1, keepdims=True) + 1e-12
-        sd = np.maximum(spread + half * shift[..., 1:], 0) * scale
-        x = value + half * shift[..., :1] + sd * shape
-        ratio = x.min(axis=1) / x.max(axis=1)
-        allowed = (x.min(axis=(1, 2)) >= 0) & (x.max(axis=(1, 2)) <= 1 + _SLACK)
-        best: FloatArray = np.where(allowed, sign * ratio.mean(axis=-1), -np.inf)
-        return best
 
-    z = rng.normal(size=(_STARTS, len(tones), sets + 2))
-    best = score(z)
-    for step in range(_STEPS):
-        if enough is not None and best.max() >= enough:
-            break
-        tried = z + rng.normal(size=z.shape) * (1 - step / _STEPS) ** 2
-        got = score(tried)
-        z[got > best] = tried[got > best]
-        best = np.maximum(best, got)
-    return float(best.max())
+def _ratio_bounds(tones: Sequence[Rounded], sets: int, scale: float) -> tuple[float, float]:
+    """The same where `scale` times the reported spread is the standard deviation of the sets themselves."""
+    from scipy.optimize import linprog  # half a second that every report would wait for
+
+    value, half = np.array([(t.value, t.half + _SLACK) for t in tones]).T[..., None]
+    narrow, wide = scale * np.array([t.spreads for t in tones]).T[..., None]
+    # None of so many values is further from its mean.
+    reach = half + wide * np.sqrt(sets - 1)
+    bottom, top = np.maximum(value - reach, 0), np.minimum(value + reach, 1)
+    points = max(int(_GRID ** (1 / len(tones))), 2)
+    cell = np.maximum(top - bottom, 0) / (points - 1)
+    steps = np.meshgrid(*[np.arange(points)] * len(tones), indexing="ij")
+    x = bottom + cell * np.stack([s.ravel() for s in steps])
+    below, above = np.maximum(x - cell, bottom), np.minimum(x + cell, top)
+    least = below.min(axis=0) / np.maximum(above.max(axis=0), _SLACK)
+    most = np.minimum(above.min(axis=0) / np.maximum(below.max(axis=0), _SLACK), 1)
+    z = (x - value) / reach
+    limits = (half / reach, half / reach, (wide**2 + half**2 + cell**2 / 4) / reach**2)
+    about = {
+        "A_ub": np.vstack([z, -z, z**2, -(z**2)]),
+        "b_ub": np.concatenate([*limits, -((narrow / reach) ** 2)]).ravel(),
+        "A_eq": np.ones((1, x.shape[1])),
+        "b_eq": [1],
+    }
+    low, high = (linprog(cost, **about, method="highs") for cost in (least, -most))
+    return (float(low.fun), -float(high.fun)) if low.success and high.success else (np.nan, np.nan)
 
 
 def f1_sizes(shown: Sequence[Rounded], most: int) -> list[tuple[int, int]]:
