@@ -17,6 +17,7 @@ from tonegap.data.published import Count, compare_counts, compare_rows
 from tonegap.declared.dataset import Dataset
 from tonegap.declared.task import Task
 from tonegap.split.exclude import IdList, listed_images
+from tonegap.split.labels import spelling_pairs
 from tonegap.split.unknown import UnknownTones, unknown_labels
 from tonegap.tones import tone_index
 
@@ -56,7 +57,10 @@ class ToneRow:
 
 @dataclass(frozen=True, slots=True)
 class DataCheck:
-    """What `tonegap data check` found. `folders`: those below the root that hold images, where one of them is read."""
+    """What `tonegap data check` found. `folders`: those below the root that hold images, where one of them is read.
+
+    `spelled_groups`: by group column the pairs of ids that differ in spelling alone, where there are any.
+    """
 
     dataset: Dataset
     data_root: Path
@@ -72,6 +76,7 @@ class DataCheck:
     masks: MaskCheck | None = None
     unknown: Mapping[str, UnknownTones] = field(default_factory=dict)
     folders: tuple[str, ...] = ()
+    spelled_groups: Mapping[str, Sequence[tuple[str, str]]] = field(default_factory=dict)
 
     @property
     def is_usable(self) -> bool:
@@ -119,6 +124,11 @@ def check_data(
         masks=masks,
         unknown={} if tasks else unknown_labels(dataset, metadata),
         folders=_folders(located, data_root.resolve()),
+        spelled_groups={
+            column: pairs
+            for column, cells in metadata.groups.items()
+            if (pairs := spelling_pairs(cells))
+        },
     )
 
 

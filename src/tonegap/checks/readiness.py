@@ -23,7 +23,9 @@ class Readiness:
     """Whether a task can be run on all its images; `reason` is "" where it can.
 
     `no_class`: how many rows have each label that none of its classes takes, the most frequent first.
-    `sizes` are those of its first seed, `leaks` what crosses between them by each of the data set's group columns.
+    `sizes` are those of its first seed, `leaks` what crosses between them by each of the data set's group columns,
+    `leak_shares` for each column and each seed that makes a split of its own the share of test images that it says
+    of, in percent.
     `unknown` crosses the classes with unknown tone.
     """
 
@@ -33,6 +35,7 @@ class Readiness:
     no_class: Mapping[str, int] = field(default_factory=dict)
     sizes: Mapping[str, int] = field(default_factory=dict)
     leaks: Mapping[str, GroupLeak] = field(default_factory=dict)
+    leak_shares: Mapping[str, Mapping[int, float]] = field(default_factory=dict)
     unknown: UnknownTones | None = None
     exclusions: tuple[Exclusion, ...] = ()
 
@@ -76,13 +79,24 @@ def _check(
         f"{len(lost):,} of the {len(used):,} images it uses are missing or broken "
         f"(first: {first_three(lost)})"
     )
+    leaks = {
+        seed: group_leaks(metadata, made) for seed, made in zip(_seeds(task), splits, strict=True)
+    }
+    n_test = [made.sizes["test"] for made in splits]
     return Readiness(
         task.id,
         len(used),
         reason if lost else "",
         no_class,
         splits[0].sizes,
-        group_leaks(metadata, splits[0]),
+        leaks[_seeds(task)[0]],
+        {
+            name: {
+                seed: 100 * of[name].n_test_images / n
+                for (seed, of), n in zip(leaks.items(), n_test, strict=True)
+            }
+            for name in metadata.groups
+        },
         _unknown(task, metadata),
         exclusions,
     )
