@@ -3,13 +3,14 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import msgspec
 import numpy as np
 import pytest
 from PIL import Image
 
-from tonegap.checks.download import DataCheck, ToneRow, check_data
+from tonegap.checks.download import DataCheck, ToneRow, _contradictions, check_data
 from tonegap.checks.listing import json_listing, text_listing
 from tonegap.checks.readiness import Readiness, check_tasks
 from tonegap.data.metadata import Metadata, parse_metadata
@@ -17,6 +18,7 @@ from tonegap.data.published import compare_counts, compare_rows
 from tonegap.declared.dataset import Dataset, PublishedCounts
 from tonegap.declared.task import read_task
 from tonegap.formats.record import GroupLeak
+from tonegap.split.exclude import IdList, ListedImages
 from tonegap.split.labels import spelling_pairs
 
 Write = Callable[..., None]
@@ -274,6 +276,25 @@ def test_copies_that_contradict_each_other_are_named(
     assert found["copy with another tone (nurse)"] == ("a2 'VI', its copy a1 'I'",)
 
 
+def test_a_type_in_its_group_and_a_blank_label_are_no_contradiction(
+    clinic: Dataset, write_pictures: Write, tmp_path: Path
+) -> None:
+    # One picture five times: III-IV, III, III-IV again, IV, and one of no tone; its labels are wart, blank or nan.
+    tones = ("III-IV", "III", "III-IV", "IV", None)
+    metadata = Metadata(
+        tmp_path / "m.csv",
+        "",
+        "",
+        ("a", "b", "c", "d", "e"),
+        {clinic.file.label_column: ("wart", "", "nan", "wart", " ")},
+        {"nurse": tones},
+        False,
+    )
+    index = SimpleNamespace(groups=dict.fromkeys("abcde", 0))
+    found = {f.kind: f.first for f in _contradictions(clinic, metadata, index)}
+    assert found == {"copy with another tone (nurse)": ("d 'IV', its copy b 'III'",)}
+
+
 def test_labels_of_no_class_and_shared_patients_are_counted(tmp_path: Path) -> None:
     ids = [f"i{k:02}" for k in range(20)]
     cells = ["yes", "no"] * 9 + ["maybe", "maybe"]
@@ -300,6 +321,15 @@ def test_labels_of_no_class_and_shared_patients_are_counted(tmp_path: Path) -> N
     assert answer.sizes["test"] == 9  # half of the 18 that take part
     # Only images without a patient (0, 5, 10 and 15) may be alone in the test set.
     assert 5 <= answer.leaks["patient"].n_test_images <= 9
+    # Of the classes' 18 images i00 to i17 none has a tone that is unknown, but i00 and i02 ("yes") where blank.
+    blank = replace(metadata, tones={"tone": (None, "VI", None, *metadata.tones["tone"][3:])})
+    keeping = tmp_path / "benchmarks" / "mine" / "tasks" / "t.toml"
+    keeping.write_text(keeping.read_text().replace("[split]", "keep_unknown = true\n[split]"))
+    task = read_task(tmp_path, "mine/t")
+    gone = ListedImages(IdList(tmp_path / "l", "", ("i00", "i01")), frozenset({"i00", "i01"}), ())
+    unknown = check_tasks([task], blank, ids, [gone])[0].unknown
+    assert unknown is not None
+    assert unknown.by_class == {"no": (8, 0), "yes": (7, 1)}
     assert answer.leak_shares["patient"][0] == 100 * answer.leaks["patient"].n_test_images / 9
     assert "4 of 18 images have no patient: leaks among them are not known" in (
         answer.leaks["patient"].text("patient", 9, 2)

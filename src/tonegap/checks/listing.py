@@ -159,6 +159,7 @@ def _images(check: DataCheck) -> Iterator[str]:
     yield f"  usable: {check.n_usable:,} of {len(check.metadata.ids):,}"
     yield from _masks(check)
     yield from _spelled_groups(check)
+    yield from (f"  {line}" for line in check.unknown_names)
     for finding in check.findings:
         more = ", …" if finding.count > len(finding.first) else ""
         yield f"  {finding.kind}: {finding.count:,} (first: {', '.join(finding.first)}{more})"

@@ -67,7 +67,7 @@ def _check(
             _check_scorable(task, made)
             splits.insert(0, made)
     except ToneGapError as e:
-        return Readiness(task.id, 0, str(e), no_class, unknown=_unknown(task, metadata))
+        return Readiness(task.id, 0, str(e), no_class, unknown=_unknown(task, metadata, lists))
     used = {
         i
         for made in splits
@@ -97,14 +97,14 @@ def _check(
             }
             for name in metadata.groups
         },
-        _unknown(task, metadata),
+        _unknown(task, metadata, lists),
         exclusions,
     )
 
 
-def _unknown(task: Task, metadata: Metadata) -> UnknownTones | None:
+def _unknown(task: Task, metadata: Metadata, lists: Sequence[ListedImages]) -> UnknownTones | None:
     try:
-        return unknown_tones(task, metadata)
+        return unknown_tones(task, metadata, frozenset().union(*(images.ids for images in lists)))
     except ToneGapError:
         return None  # why not is said already
 
