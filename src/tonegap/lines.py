@@ -1,7 +1,7 @@
 """Words of others as one line of a terminal, and small words of our own. Every command imports it, so it is light."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 
 def one_line(text: str) -> str:
@@ -24,3 +24,9 @@ def counted(n: int, noun: str) -> str:
     """`1 stage`, `2 stages`: a number with its noun; a phrase after the noun stays as it is (`1 near-duplicate of`)."""
     one, space, more = noun.partition(" ")
     return f"{n:,} {one}{'' if n == 1 else 's'}{space}{more}"
+
+
+def percent_span(shares: Collection[float]) -> str:
+    """`26.7 %`, or `0.0 to 26.7 %` where they differ as shown. Raises ValueError for none."""
+    low, high = (f"{end(shares):.1f}" for end in (min, max))
+    return f"{low} %" if low == high else f"{low} to {high} %"

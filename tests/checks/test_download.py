@@ -1,20 +1,25 @@
 """`tonegap data check`: everything in one listing."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import msgspec
 import numpy as np
 import pytest
 from PIL import Image
 
-from tonegap.checks.download import DataCheck, ToneRow, check_data
+from tonegap.checks.download import DataCheck, ToneRow, _contradictions, check_data
 from tonegap.checks.listing import json_listing, text_listing
-from tonegap.checks.readiness import check_tasks
+from tonegap.checks.readiness import Readiness, check_tasks
 from tonegap.data.metadata import Metadata, parse_metadata
 from tonegap.data.published import compare_counts, compare_rows
 from tonegap.declared.dataset import Dataset, PublishedCounts
 from tonegap.declared.task import read_task
+from tonegap.formats.record import GroupLeak
+from tonegap.split.exclude import IdList, ListedImages
+from tonegap.split.labels import spelling_pairs
 
 Write = Callable[..., None]
 
@@ -292,6 +297,25 @@ def test_copies_that_contradict_each_other_are_named(
     assert found["copy with another tone (nurse)"] == ("a2 'VI', its copy a1 'I'",)
 
 
+def test_a_type_in_its_group_and_a_blank_label_are_no_contradiction(
+    clinic: Dataset, write_pictures: Write, tmp_path: Path
+) -> None:
+    # One picture five times: III-IV, III, III-IV again, IV, and one of no tone; its labels are wart, blank or nan.
+    tones = ("III-IV", "III", "III-IV", "IV", None)
+    metadata = Metadata(
+        tmp_path / "m.csv",
+        "",
+        "",
+        ("a", "b", "c", "d", "e"),
+        {clinic.file.label_column: ("wart", "", "nan", "wart", " ")},
+        {"nurse": tones},
+        False,
+    )
+    index = SimpleNamespace(groups=dict.fromkeys("abcde", 0))
+    found = {f.kind: f.first for f in _contradictions(clinic, metadata, index)}
+    assert found == {"copy with another tone (nurse)": ("d 'IV', its copy b 'III'",)}
+
+
 def test_labels_of_no_class_and_shared_patients_are_counted(tmp_path: Path) -> None:
     ids = [f"i{k:02}" for k in range(20)]
     cells = ["yes", "no"] * 9 + ["maybe", "maybe"]
@@ -318,6 +342,76 @@ def test_labels_of_no_class_and_shared_patients_are_counted(tmp_path: Path) -> N
     assert answer.sizes["test"] == 9  # half of the 18 that take part
     # Only images without a patient (0, 5, 10 and 15) may be alone in the test set.
     assert 5 <= answer.leaks["patient"].n_test_images <= 9
+    # Of the classes' 18 images i00 to i17 none has a tone that is unknown, but i00 and i02 ("yes") where blank.
+    blank = replace(metadata, tones={"tone": (None, "VI", None, *metadata.tones["tone"][3:])})
+    keeping = tmp_path / "benchmarks" / "mine" / "tasks" / "t.toml"
+    keeping.write_text(keeping.read_text().replace("[split]", "keep_unknown = true\n[split]"))
+    task = read_task(tmp_path, "mine/t")
+    gone = ListedImages(IdList(tmp_path / "l", "", ("i00", "i01")), frozenset({"i00", "i01"}), ())
+    unknown = check_tasks([task], blank, ids, [gone])[0].unknown
+    assert unknown is not None
+    assert unknown.by_class == {"no": (8, 0), "yes": (7, 1)}
+    assert answer.leak_shares["patient"][0] == 100 * answer.leaks["patient"].n_test_images / 9
+    assert "4 of 18 images have no patient: leaks among them are not known" in (
+        answer.leaks["patient"].text("patient", 9, 2)
+    )
+
+
+def test_leaks_of_a_task_with_several_seeds_say_the_seed_and_the_range(
+    check: Callable[[], DataCheck], damaged: Path
+) -> None:
+    # Of 10 test images 4 have their patient in training at seed 3, none at seed 5.
+    leak = GroupLeak(4, 0, 4, 0, 40)
+    task = Readiness(
+        "clinic/t",
+        40,
+        "",
+        {},
+        {"test": 10, "validation": 5},
+        {"patient_id": leak},
+        {"patient_id": {3: 40.0, 5: 0.0}},
+    )
+    assert (
+        "    test images of patients in training: 4 (40.0 %), 4 pairs of one patient "
+        "(seed 3; over 2 seeds 0.0 to 40.0 %)"
+    ) in text_listing(replace(check(), tasks=(task,))).splitlines()
+
+
+def test_where_no_patient_is_known_no_leak_is_said_to_be_none() -> None:
+    assert GroupLeak(0, 0, 0, 3, 40).text("patient_id", 10, 5) == (
+        "test images of patients in training: none known; "
+        "3 of 40 images have no patient_id: leaks among them are not known"
+    )
+    assert GroupLeak(0, 0, 0, 0, 40).text("patient_id", 10, 5).endswith("in training: none")
+
+
+def test_group_ids_that_differ_in_spelling_alone_are_paired() -> None:
+    cells = [
+        "P1",
+        "P1",
+        "p1",
+        "12",
+        "12.0",
+        "é",
+        "e\u0301",
+        " P1 ",
+        "nan",
+        "",
+        "P-2",
+        "P_2",
+        "1",
+        "01",
+    ]
+    assert spelling_pairs(cells) == [("P1", "p1"), ("12", "12.0"), ("é", "e\u0301")]
+
+
+def test_spellings_of_group_ids_are_a_warning(
+    check: Callable[[], DataCheck], damaged: Path
+) -> None:
+    found = replace(check(), spelled_groups={"patient_id": [("P1", "p1")]})
+    assert (
+        "  WARNING: patient_id: 1 pair of ids that differ in spelling alone count as two ('P1' and 'p1')"
+    ) in text_listing(found).splitlines()
 
 
 def test_labels_are_crossed_with_unknown_tone_where_no_task_asks(

@@ -1,5 +1,6 @@
 """Declarations of data sets and the contradictions they may hold."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,21 @@ def test_an_unknown_data_set_names_those_there_are(project: Path) -> None:
             '[tones.nurse]\nwords = { fair = "M2" }',
             "tones.nurse.words: 'fair' is 'M2'; wanted",
         ),
+        (
+            "[tones.nurse]",
+            '[tones.nurse]\nwords = { "?" = "I" }',
+            r"tones.nurse: '\?' is both unknown and 'I' in words",
+        ),
+        (
+            "file_names",
+            'masks = ["m.png"]\nmask_values = { lesion = [255], skin = ["#ffffff"] }\nfile_names',
+            r"'#ffffff' is both lesion and skin \(the level 255 is the colour '#ffffff', white\)",
+        ),
+        (
+            "file_names",
+            'masks = ["m.png"]\nmask_values = { scar = [7] }\nfile_names',
+            "mask_values: unknown key 'scar'; wanted background, lesion, marker, ruler, skin",
+        ),
         ('access = "walk in"', 'acces = "walk in"', "unknown key `acces`"),
         ('access = "walk in"', "", "missing key `access`"),
     ],
@@ -50,6 +66,20 @@ def test_a_contradiction_names_its_place(
     change(clinic, old, new)
     with pytest.raises(BadRoom, match=sentence):
         read_dataset_folder(clinic.folder)
+
+
+def test_the_masks_that_the_docs_declare_are_read(clinic: Dataset, project: Path) -> None:
+    text = (project / "docs" / "own-data.md").read_text()
+    (example,) = (b for b in re.findall(r"```toml\n(.*?)```", text, re.S) if "[mask_values]" in b)
+    masks, values = example.replace("{image_id}", "{picture no}").split("[mask_values]")
+    change(clinic, "file_names", f"{masks}\nfile_names")
+    change(clinic, "[tones.nurse]", f"[mask_values]{values}\n[tones.nurse]")
+    file = read_dataset_folder(clinic.folder).file
+    assert file.mask_values == {
+        "lesion": ("#ff0000", 255),
+        "skin": ("#00ff00",),
+        "background": (0,),
+    }
 
 
 DRAWN = """

@@ -6,6 +6,7 @@ from records import plain_record
 
 from tonegap.formats.record import GroupLeak, Leaks, PartitionId
 from tonegap.report.notes import border_note
+from tonegap.report.phrases import split_note
 
 
 def table(*records):
@@ -41,3 +42,23 @@ def test_images_left_out_for_want_of_a_tone_are_said():
 
 def test_nothing_is_said_of_a_table_without_results():
     assert border_note(table()) == ""
+
+
+def leaking(seed, **groups):
+    parts = {"test": PartitionId(200, {}, "d" * 64), "validation": PartitionId(100, {}, "d" * 64)}
+    leaks = {f"{name}_id": GroupLeak(n, 0, n) for name, n in groups.items()}
+    return plain_record(seed=seed, partitions=parts, leaks=Leaks(0, 0, {}, leaks))
+
+
+def test_the_title_names_the_column_that_leaks_most_first_and_seeds_without_a_leak():
+    # Of 200 test images 20 and 0 are of a lesion in training, 78 and 50 of a patient.
+    both = table(leaking(0, lesion=20, patient=78), leaking(1, lesion=0, patient=50))
+    assert split_note(both) == (
+        "[split by image, not by patient or lesion: 25.0 to 39.0 % of test images are of a patient in training, "
+        "0.0 to 10.0 % of a lesion in training]"
+    )
+
+
+def test_the_title_is_silent_on_a_column_that_never_leaks():
+    assert split_note(table(leaking(0, lesion=0, patient=0))) == ""
+    assert "lesion" not in split_note(table(leaking(0, lesion=0, patient=2)))

@@ -9,6 +9,7 @@ from html.parser import HTMLParser
 
 import msgspec
 import pytest
+from records import plain_record
 
 from tonegap.errors import BadRoom
 from tonegap.formats.record import EntryId, SyntheticId
@@ -16,6 +17,7 @@ from tonegap.report.exports.json_ import render_json
 from tonegap.report.exports.latex import render_latex
 from tonegap.report.exports.markdown import render_markdown
 from tonegap.report.exports.tidy import COLUMNS, render_csv, tidy_batches
+from tonegap.report.pages.details import _synthetic
 from tonegap.report.pages.html import render_html
 from tonegap.report.write import RENDERERS, write_report
 from tonegap.results.leaderboard import leaderboard
@@ -242,6 +244,21 @@ def test_a_report_of_records_alone_is_six_files(cells, settings, tmp_path):
     assert names == [
         "index.html",
         *(f"leaderboard.{e}" for e in ("csv", "json", "md", "parquet", "tex")),
+    ]
+
+
+def test_withheld_images_are_said_by_the_rule_that_withheld_them():
+    synthetic = SyntheticId(
+        n=9,
+        n_by_tone={"I": 9},
+        sha256="f" * 64,
+        withheld={"same patient": 2, "near-duplicate": 10},
+        shown={"same lesion": 4},
+        n_allowed=1,
+    )
+    assert _synthetic(plain_record(synthetic=synthetic)).split("; ")[1:] == [
+        "1 descend from training images that are shown beside held-out ones (same lesion 4)",
+        "12 training images withheld, for images that are held out (near-duplicate 10, same patient 2)",
     ]
 
 

@@ -5,11 +5,14 @@ import html
 import io
 import json
 import re
+from dataclasses import replace
+from types import SimpleNamespace
 
 import msgspec
 import pytest
 from answered import LEVELS, board_with_answers
 
+from tonegap.formats.record import GroupLeak
 from tonegap.report.claims_text import claim_lines, claims_about, claims_header, detectable_text
 from tonegap.report.exports.json_ import render_json
 from tonegap.report.exports.markdown import render_markdown
@@ -124,6 +127,20 @@ def test_the_text_of_claims_says_that_p_of_a_gap_is_of_its_row_alone(board_of):
     about = claims_about(board_of({"none+erm": LEVELS["none+erm"]}).claims[0])
     assert "of their row alone, not corrected" in about
     assert "none below 0.0025" in about
+    assert "whole groups of near-duplicates are resampled" in about
+
+
+def test_the_text_of_claims_says_that_patients_are_resampled_where_they_are_declared(board_of):
+    claims = board_of({"none+erm": LEVELS["none+erm"]}).claims[0]
+    record = claims.table.all_rows[0].records[0]
+    groups = {"patient_id": GroupLeak(0, 0, 0)}
+    leaks = msgspec.structs.replace(record.leaks, groups=groups)
+    row = SimpleNamespace(records=(msgspec.structs.replace(record, leaks=leaks),))
+    by_patient = replace(claims, table=SimpleNamespace(all_rows=(row,)))
+    assert (
+        "whole groups of near-duplicates and images of one patient are resampled"
+        in claims_about(by_patient)
+    )
 
 
 def test_the_answer_says_how_sure_it_is_and_which_entries_share_its_band(board_of):

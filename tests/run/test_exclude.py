@@ -3,8 +3,13 @@
 import csv
 import io
 import json
+from types import SimpleNamespace
 
 import pytest
+
+from tonegap.data.metadata import Metadata, MetadataPart
+from tonegap.errors import BadData
+from tonegap.split.exclude import IdList, listed_images
 
 TWO_ENTRIES = [{"methods": ["none", "grey"], "baselines": ["plain"]}]
 
@@ -36,6 +41,47 @@ def test_listed_images_are_unused_and_counted_by_partition(planner, tonegap, tmp
         "left out by errors.txt: 2 train, 1 test; 1 of 5 listed ids is none of the data set's"
         in tonegap.err
     )
+    assert "none of the data set's in errors.txt: nobody\n" in tonegap.err
+
+
+def joined(tmp_path):
+    """Two data sets with an image `1.jpg` each, joined; the second also has `é.jpg`, the first `sub/2.png`."""
+    ids = {"old": ("a1", "a2"), "new": ("b1", "b\u00e9")}
+    names = {"old": ("1.jpg", "sub/2.png"), "new": ("1.jpg", "\u00e9.jpg")}
+    parts = []
+    for name in ids:
+        file = SimpleNamespace(file_names=("{file}",), columns={"file": None})
+        columns = {"file": names[name]}
+        metadata = Metadata(tmp_path / name, "", "", ids[name], columns, {}, False)
+        parts.append(MetadataPart(SimpleNamespace(id=name, file=file), tmp_path / name, metadata))
+    every = ids["old"] + ids["new"]
+    return Metadata(tmp_path / "old+new", "", "", every, {}, {}, False, parts=tuple(parts))
+
+
+@pytest.mark.parametrize(
+    ("name", "image_id"),
+    [
+        ("a1", "a1"),
+        ("be\u0301", "b\u00e9"),  # an id in the other Unicode form
+        ("e\u0301.JPG", "b\u00e9"),  # a file's name with another form and case
+        ("old/imgs/1.jpg", "a1"),  # the folder of the joined data set decides
+        ("new\\1.jpg", "b1"),
+        ("images/sub/2.PNG", "a2"),
+        ("1.jpg", None),  # of two data sets
+        ("2.png", None),  # the name has a folder
+    ],
+)
+def test_files_are_known_by_the_names_that_a_download_has(name, image_id, tmp_path):
+    ids = IdList(tmp_path / "l.txt", "", ("a2", name))
+    (found,) = listed_images([ids], None, joined(tmp_path))
+    assert found.ids == {"a2", *([image_id] if image_id else [])}
+    assert found.unknown == (() if image_id else (name,))
+
+
+def test_a_list_of_nothing_names_its_first_three(tmp_path):
+    ids = IdList(tmp_path / "l.txt", "", ("x", "y", "z", "w"))
+    with pytest.raises(BadData, match=r"none of 4 listed ids .* \(first: x, y, z, …\)"):
+        listed_images([ids], None, joined(tmp_path))
 
 
 def test_a_table_may_name_the_ids_in_the_column_of_the_data_set(planner, tonegap, tmp_path, where):

@@ -450,7 +450,8 @@ def test_images_of_patients_on_both_sides_are_counted_by_column(
         "lesion": (1, 1),
     }
     assert leaks["patient"].text("patient_id", 3, 1) == (
-        "test images of patients in training: 1 (33.3 %), 1 pair of one patient"
+        "test images of patients in training: 1 (33.3 %), 1 pair of one patient; "
+        "1 of 6 images has no patient_id: leaks among them are not known"
     )
 
 

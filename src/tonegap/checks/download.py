@@ -16,9 +16,10 @@ from tonegap.data.metadata import Metadata, read_metadata
 from tonegap.data.published import Count, compare_counts, compare_rows
 from tonegap.declared.dataset import Dataset
 from tonegap.declared.task import Task
-from tonegap.split.exclude import IdList, listed_images
+from tonegap.split.exclude import IdList, listed_images, unknown_names
+from tonegap.split.labels import is_label, spelling_pairs
 from tonegap.split.unknown import UnknownTones, unknown_labels
-from tonegap.tones import tone_index
+from tonegap.tones import tone_group, tone_index
 
 UNKNOWN = "unknown"
 EXTRA = "extra"
@@ -56,7 +57,11 @@ class ToneRow:
 
 @dataclass(frozen=True, slots=True)
 class DataCheck:
-    """What `tonegap data check` found. `folders`: those below the root that hold images, where one of them is read."""
+    """What `tonegap data check` found. `folders`: those below the root that hold images, where one of them is read.
+
+    `spelled_groups`: by group column the pairs of ids that differ in spelling alone, where there are any.
+    `unknown_names`: lines on names of lists that are none of the data set's.
+    """
 
     dataset: Dataset
     data_root: Path
@@ -72,6 +77,8 @@ class DataCheck:
     masks: MaskCheck | None = None
     unknown: Mapping[str, UnknownTones] = field(default_factory=dict)
     folders: tuple[str, ...] = ()
+    spelled_groups: Mapping[str, Sequence[tuple[str, str]]] = field(default_factory=dict)
+    unknown_names: tuple[str, ...] = ()
 
     @property
     def is_usable(self) -> bool:
@@ -93,6 +100,7 @@ def check_data(
     Raises BadData where the metadata cannot be read at all, StoreError for an unwritable cache.
     """
     metadata = read_metadata(dataset, data_root)
+    listed = listed_images(lists, dataset, metadata)
     located = locate_images(dataset, metadata, data_root)
     index = index_located(located, dataset.id, metadata, cache_dir, workers)
     found_masks = find_masks(dataset, metadata, index, data_root)
@@ -115,10 +123,16 @@ def check_data(
         counts=compare_counts(published, metadata) if published else (),
         findings=findings,
         tones=tuple(_tone_rows(metadata, index.paths, findings)),
-        tasks=check_tasks(tasks, metadata, index.paths, listed_images(lists, dataset, metadata)),
+        tasks=check_tasks(tasks, metadata, index.paths, listed),
+        unknown_names=tuple(unknown_names(listed)),
         masks=masks,
         unknown={} if tasks else unknown_labels(dataset, metadata),
         folders=_folders(located, data_root.resolve()),
+        spelled_groups={
+            column: pairs
+            for column, cells in metadata.groups.items()
+            if (pairs := spelling_pairs(cells))
+        },
     )
 
 
@@ -191,18 +205,20 @@ def _contradictions(
     dataset: Dataset, metadata: Metadata, index: ImageIndex
 ) -> Iterator[DownloadFinding]:
     """Copies of one picture that are said to show different things, by label and by tone axis."""
-    said = {
-        "label": dict(zip(metadata.ids, metadata.columns[dataset.file.label_column], strict=True))
-    }
+    labels = zip(metadata.ids, metadata.columns[dataset.file.label_column], strict=True)
+    said = {"label": {i: label for i, label in labels if is_label(label)}}
     for axis, tones in metadata.tones.items():
         named = {i: t for i, t in zip(metadata.ids, tones, strict=True) if t is not None}
         said[f"tone ({axis})"] = named
     for what, of_image in said.items():
+        # A type beside the group that it lies in is no contradiction; the finer one is what others are held against.
+        lies_in = str if what == "label" else tone_group
         first: dict[int, str] = {}
         texts = {}
-        for image_id in sorted(i for i in index.groups if i in of_image):
+        ids = (i for i in index.groups if i in of_image)
+        for image_id in sorted(ids, key=lambda i: (lies_in(of_image[i]) == of_image[i], i)):
             other = first.setdefault(index.groups[image_id], image_id)
-            if of_image[image_id] != of_image[other]:
+            if of_image[image_id] not in (of_image[other], lies_in(of_image[other])):
                 texts[image_id] = (
                     f"{image_id} {of_image[image_id]!r}, its copy {other} {of_image[other]!r}"
                 )

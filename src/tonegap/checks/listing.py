@@ -10,6 +10,7 @@ from tonegap.checks.readiness import Readiness
 from tonegap.data.masks import MaskCheck
 from tonegap.data.plain_table import Value, table
 from tonegap.data.published import Count
+from tonegap.lines import percent_span
 from tonegap.split.unknown import UnknownTones
 
 _LABELS = 6
@@ -56,6 +57,7 @@ def json_listing(check: DataCheck) -> dict[str, Value]:
             "usable": check.n_usable,
             "digest": check.digest,
         },
+        "group_ids_of_one_spelling": {c: len(p) for c, p in check.spelled_groups.items()},
         "masks": _json_masks(check.masks),
         "findings": [
             {"kind": f.kind, "count": f.count, "first": list(f.first), "unusable": f.unusable}
@@ -88,6 +90,8 @@ def _json_task(task: Readiness) -> dict[str, Value]:
                 "test_images_in_training": leak.n_test_images,
                 "validation_images_in_training": leak.n_validation_images,
                 "pairs": leak.n_pairs,
+                "images_without": leak.n_blank,
+                "test_share_by_seed": {str(s): x / 100 for s, x in task.leak_shares[name].items()},
             }
             for name, leak in task.leaks.items()
         },
@@ -160,6 +164,8 @@ def _images(check: DataCheck) -> Iterator[str]:
         yield f"No image below {check.data_root} that is named {names}"
     yield f"  usable: {check.n_usable:,} of {len(check.metadata.ids):,}"
     yield from _masks(check)
+    yield from _spelled_groups(check)
+    yield from (f"  {line}" for line in check.unknown_names)
     for finding in check.findings:
         more = ", …" if finding.count > len(finding.first) else ""
         yield f"  {finding.kind}: {finding.count:,} (first: {', '.join(finding.first)}{more})"
@@ -170,6 +176,15 @@ def _images(check: DataCheck) -> Iterator[str]:
         if finding.kind == ELSEWHERE:
             folders = ", ".join(f'"{name}"' for name in check.folders)
             yield f"    to have all of them read, say in dataset.toml: image_folders = [{folders}]"
+
+
+def _spelled_groups(check: DataCheck) -> Iterator[str]:
+    """Group ids that a person may have meant alike and that count as different groups."""
+    for column, pairs in check.spelled_groups.items():
+        first = ", ".join(f"{one!r} and {other!r}" for one, other in pairs[:3])
+        more = ", …" if len(pairs) > 3 else ""
+        n = "1 pair" if len(pairs) == 1 else f"{len(pairs):,} pairs"
+        yield f"  WARNING: {column}: {n} of ids that differ in spelling alone count as two ({first}{more})"
 
 
 def _masks(check: DataCheck) -> Iterator[str]:
@@ -261,7 +276,15 @@ def _of_task(task: Readiness) -> Iterator[str]:
     for exclusion in task.exclusions:
         yield f"    {exclusion.text}"
     for name, leak in task.leaks.items():
-        yield f"    {leak.text(name, task.sizes['test'], task.sizes['validation'])}"
+        yield f"    {leak.text(name, task.sizes['test'], task.sizes['validation'])}{_over_seeds(task, name)}"
+
+
+def _over_seeds(task: Readiness, name: str) -> str:
+    """Which seed a line is of, and the range over all, where there are several."""
+    shares = task.leak_shares[name]
+    if len(shares) < 2:
+        return ""
+    return f" (seed {next(iter(shares))}; over {len(shares)} seeds {percent_span(shares.values())})"
 
 
 def _access(check: DataCheck) -> Iterator[str]:

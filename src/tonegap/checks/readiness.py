@@ -23,7 +23,9 @@ class Readiness:
     """Whether a task can be run on all its images; `reason` is "" where it can.
 
     `no_class`: how many rows have each label that none of its classes takes, the most frequent first.
-    `sizes` are those of its first seed, `leaks` what crosses between them by each of the data set's group columns.
+    `sizes` are those of its first seed, `leaks` what crosses between them by each of the data set's group columns,
+    `leak_shares` for each column and each seed that makes a split of its own the share of test images that it says
+    of, in percent.
     `unknown` crosses the classes with unknown tone.
     """
 
@@ -33,6 +35,7 @@ class Readiness:
     no_class: Mapping[str, int] = field(default_factory=dict)
     sizes: Mapping[str, int] = field(default_factory=dict)
     leaks: Mapping[str, GroupLeak] = field(default_factory=dict)
+    leak_shares: Mapping[str, Mapping[int, float]] = field(default_factory=dict)
     unknown: UnknownTones | None = None
     exclusions: tuple[Exclusion, ...] = ()
 
@@ -64,7 +67,7 @@ def _check(
             _check_scorable(task, seed, made)
             splits.insert(0, made)
     except ToneGapError as e:
-        return Readiness(task.id, 0, str(e), no_class, unknown=_unknown(task, metadata))
+        return Readiness(task.id, 0, str(e), no_class, unknown=_unknown(task, metadata, lists))
     used = {
         i
         for made in splits
@@ -76,21 +79,32 @@ def _check(
         f"{len(lost):,} of the {len(used):,} images it uses are missing or broken "
         f"(first: {first_three(lost)})"
     )
+    leaks = {
+        seed: group_leaks(metadata, made) for seed, made in zip(_seeds(task), splits, strict=True)
+    }
+    n_test = [made.sizes["test"] for made in splits]
     return Readiness(
         task.id,
         len(used),
         reason if lost else "",
         no_class,
         splits[0].sizes,
-        group_leaks(metadata, splits[0]),
-        _unknown(task, metadata),
+        leaks[_seeds(task)[0]],
+        {
+            name: {
+                seed: 100 * of[name].n_test_images / n
+                for (seed, of), n in zip(leaks.items(), n_test, strict=True)
+            }
+            for name in metadata.groups
+        },
+        _unknown(task, metadata, lists),
         exclusions,
     )
 
 
-def _unknown(task: Task, metadata: Metadata) -> UnknownTones | None:
+def _unknown(task: Task, metadata: Metadata, lists: Sequence[ListedImages]) -> UnknownTones | None:
     try:
-        return unknown_tones(task, metadata)
+        return unknown_tones(task, metadata, frozenset().union(*(images.ids for images in lists)))
     except ToneGapError:
         return None  # why not is said already
 

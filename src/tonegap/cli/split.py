@@ -66,7 +66,7 @@ def command(  # noqa: PLR0913 - one parameter per option
     from tonegap.declared.root import check_own, find_root
     from tonegap.declared.split_rules import PinnedList
     from tonegap.declared.task import read_task
-    from tonegap.split.exclude import listed_images, read_id_list, without_listed
+    from tonegap.split.exclude import listed_images, read_id_list, unknown_names, without_listed
     from tonegap.split.frame import metadata_of
     from tonegap.split.leaks import group_leaks, split_lines
     from tonegap.split.listed import left_out, read_list
@@ -109,8 +109,8 @@ def command(  # noqa: PLR0913 - one parameter per option
     else:
         made = partition(asked, metadata, number)
     made, exclusions = without_listed(made, lists)
-    for exclusion in exclusions:
-        say(exclusion.text, err=True)
+    for line in (*(exclusion.text for exclusion in exclusions), *unknown_names(lists)):
+        say(line, err=True)
     pairs = zip(made.parts, axis_tones(asked, metadata), strict=True)
     n_kept = sum(part != "unused" and tone is None for part, tone in pairs)
     for line in split_lines(made.sizes, n_kept, made.n_without_tone, group_leaks(metadata, made)):

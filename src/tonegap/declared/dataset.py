@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Literal
+from typing import Literal, get_args
 
 import msgspec
 
@@ -105,6 +105,7 @@ class JoinedPart(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 MaskKind = Literal["background", "lesion", "marker", "ruler", "skin"]
+MASK_KINDS: tuple[str, ...] = get_args(MaskKind)
 
 
 class DatasetFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -127,7 +128,7 @@ class DatasetFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     masks: tuple[str, ...] = ()
     # what a level or a colour (`"#ff0000"`) of a mask means; none: 0 to 4 in the order background, lesion, marker,
     # ruler, skin, or 0 and 255 (lesion)
-    mask_values: dict[MaskKind, tuple[int | str, ...]] = {}
+    mask_values: dict[str, tuple[int | str, ...]] = {}
     # whether masks have other proportions than their images and mean the whole image
     mask_stretched: bool = False
     # folders below the root that hold the images, as patterns (`"imgs_part_*"`); none: the one that holds most
@@ -212,6 +213,11 @@ def dataset_problems(dataset: Dataset) -> list[str]:
             for word, tone in axis.words.items()
             if tone not in SCALES[axis.scale]
         ]
+        found += [
+            f"tones.{name}: {word!r} is both unknown and {tone!r} in words; wanted one of these"
+            for word, tone in axis.words.items()
+            if word in axis.unknown or not word
+        ]
     found.extend(_mask_problems(file))
     if file.drawn is not None:
         found.extend(f"drawn.{text}" for text in _drawn_problems(file.drawn))
@@ -262,6 +268,8 @@ def _mask_problems(file: DatasetFile) -> Iterator[str]:
         yield "mask_values or mask_stretched without masks; wanted masks, the patterns of their names"
     meant: dict[int, str] = {}
     for kind, values in file.mask_values.items():
+        if kind not in MASK_KINDS:
+            yield f"mask_values: unknown key {kind!r}; wanted {', '.join(MASK_KINDS)}"
         for value in values:
             try:
                 level = mask_level(value)
@@ -269,7 +277,10 @@ def _mask_problems(file: DatasetFile) -> Iterator[str]:
                 yield f"mask_values.{kind}: {e}"
                 continue
             if meant.setdefault(level, kind) != kind:
-                yield f"mask_values: {value!r} is both {meant[level]} and {kind}"
+                same = f" (the level {level} is the colour '#{level:02x}{level:02x}{level:02x}'"
+                same += f"{', white' if level == 255 else ''})"
+                grey = same if level < COLOUR >> 16 else ""
+                yield f"mask_values: {value!r} is both {meant[level]} and {kind}{grey}"
 
 
 def mask_level(value: int | str) -> int:

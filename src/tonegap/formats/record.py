@@ -162,12 +162,15 @@ class GroupLeak(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What crosses between partitions by one group column: images of a patient (of a lesion) on both sides.
 
     Test images whose patient training or validation has; validation images whose patient training has; pairs of a
-    test image and a training or validation image of one patient.
+    test image and a training or validation image of one patient. Of the `n_used` images of the partitions `n_blank`
+    name no patient: what crosses among them is not known.
     """
 
     n_test_images: int
     n_validation_images: int
     n_pairs: int
+    n_blank: int = 0
+    n_used: int = 0
 
     def text(self, column: str, n_test: int, n_validation: int) -> str:
         """As a clause with shares: `test images of patients in training: 8 (26.7 %), 8 pairs of one patient`.
@@ -175,13 +178,19 @@ class GroupLeak(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Training is all that a stage may look at to train and to select, validation included.
         """
         word = group_word(column)
-        text = f"test images of {word}s in training: {_of(self.n_test_images, n_test)}"
+        found = _of(self.n_test_images, n_test)
+        known = " known" if self.n_blank and not self.n_test_images else ""
+        text = f"test images of {word}s in training: {found}{known}"
         if self.n_pairs:
             pairs = "pair" if self.n_pairs == 1 else "pairs"
             text += f", {self.n_pairs:,} {pairs} of one {word}"
         if self.n_validation_images:
             n = _of(self.n_validation_images, n_validation)
             text += f"; validation images of {word}s in training: {n}"
+        if self.n_blank:
+            verb = "has" if self.n_blank == 1 else "have"
+            of = f"{self.n_blank:,} of {self.n_used:,} images {verb}"
+            text += f"; {of} no {column}: leaks among them are not known"
         return text
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from tonegap.formats.record import group_word
 from tonegap.report.phrases import (
     UNDEFINED,
     metric_label,
@@ -18,7 +19,7 @@ from tonegap.scores.tables import ALL, GAP, WORST
 
 ONE_TRAINING = "one training run"
 _ABOUT = (
-    "95 % intervals of the method, over test images and training runs: whole groups of near-duplicates are resampled "
+    "95 % intervals of the method, over test images and training runs: whole groups of {units} are resampled "
     "within each tone, the same for every entry, 2,000 times; what training seeds add is measured on the seeds of all "
     "entries together. Shares have Wilson's interval, areas under the ROC curve DeLong's on the logit scale; those of "
     "worst tone and gap, both of the mean over seeds, come from inverting a test, since noise alone makes a gap. "
@@ -49,7 +50,10 @@ class ClaimLine:
 
 def claims_about(claims: Claims) -> str:
     """How the intervals are made, and what stands behind a gap."""
-    parts = [_ABOUT]
+    records = (record for row in claims.table.all_rows for record in row.records)
+    columns = dict.fromkeys(column for record in records for column in record.leaks.groups)
+    of_one = "".join(f" and images of one {group_word(column)}" for column in columns)
+    parts = [_ABOUT.format(units=f"near-duplicates{of_one}")]
     if claims.seeds:
         parts.append(
             f"σ̂ is the standard deviation over training seeds in points, pooled over the {claims.seeds.n_entries} "

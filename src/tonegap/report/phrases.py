@@ -8,7 +8,7 @@ from collections import Counter
 
 from tonegap.formats.record import group_word
 from tonegap.formats.repeats import Repeats
-from tonegap.lines import counted
+from tonegap.lines import counted, percent_span
 from tonegap.results.board import Leaderboard
 from tonegap.results.claims import RowClaims
 from tonegap.results.model import MARKS, Hole, LeaderboardTable, Mean, Row, View
@@ -164,21 +164,24 @@ def table_name(table: LeaderboardTable) -> str:
 
 
 def split_note(table: LeaderboardTable) -> str:
-    """`[split by image, not by patient: 39.1 % of test images are of a patient in training]`; empty where none is."""
-    shares: dict[str, list[float]] = {}
+    """`[split by image, not by patient: 39.1 % of test images are of a patient in training]`; empty where none is.
+
+    Of several columns that leak the one with the largest share is first; seeds without a leak count as 0.
+    """
+    shares: dict[str, list[tuple[float, int]]] = {}
     for record in (record for row in table.all_rows for record in row.records):
         for column, leak in record.leaks.groups.items():
-            if leak.n_test_images:
-                share = 100 * leak.n_test_images / record.partitions["test"].n
-                shares.setdefault(column, []).append(share)
-    for column, found in shares.items():
-        word = group_word(column)
-        low, high = (f"{end(found):.1f}" for end in (min, max))
-        span = low if low == high else f"{low} to {high}"
-        return (
-            f"[split by image, not by {word}: {span} % of test images are of a {word} in training]"
-        )
-    return ""
+            share = 100 * leak.n_test_images / record.partitions["test"].n
+            shares.setdefault(column, []).append((share, leak.n_pairs))
+    leaking = [column for column, found in shares.items() if max(found)[0]]
+    leaking.sort(key=lambda column: max(shares[column]), reverse=True)
+    said = [
+        f"{percent_span([share for share, _ in shares[column]])}"
+        f"{' of test images are' if column == leaking[0] else ''} of a {group_word(column)} in training"
+        for column in leaking
+    ]
+    words = " or ".join(map(group_word, leaking))
+    return f"[split by image, not by {words}: {', '.join(said)}]" if said else ""
 
 
 def subset_note(table: LeaderboardTable) -> str:

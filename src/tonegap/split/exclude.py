@@ -5,12 +5,13 @@ result that passes for one on the whole task.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from unicodedata import normalize
 
-from tonegap.data.metadata import Metadata
-from tonegap.data.names import image_names
+from tonegap.data.metadata import Metadata, first_three
+from tonegap.data.names import Names, image_names
 from tonegap.data.table import read_table
 from tonegap.declared.dataset import Dataset
 from tonegap.errors import BadData, BadSplit
@@ -30,11 +31,11 @@ class IdList:
 
 @dataclass(frozen=True, slots=True)
 class ListedImages:
-    """The images of a data set that a list names, and how many of its names are none of the data set's."""
+    """The images of a data set that a list names, and those of its names that are none of the data set's."""
 
     of: IdList
     ids: frozenset[str]
-    n_unknown: int
+    unknown: tuple[str, ...]
 
 
 def read_id_list(path: Path, dataset: Dataset) -> IdList:
@@ -62,26 +63,59 @@ def read_id_list(path: Path, dataset: Dataset) -> IdList:
 def listed_images(
     lists: Sequence[IdList], dataset: Dataset, metadata: Metadata
 ) -> tuple[ListedImages, ...]:
-    """What each list names of a data set; an image may be listed by its id or by its file's name.
+    """What each list names of a data set; an image may be listed by its id or by its file's name or path.
 
+    A file's name is that of the download: the rules by which images are found there hold here.
     Raises BadData for a list of which no image is the data set's.
     """
     if not lists:
         return ()
-    spelled = {i: i for i in metadata.ids}
-    for image_id, names in image_names(dataset, metadata).items():
-        for name in names:
-            spelled.setdefault(name, image_id)
+    spelled: dict[str, str] = {}
+    for image_id in metadata.ids:
+        spelled.setdefault(normalize("NFC", image_id), image_id)
+    spelled.update({i: i for i in metadata.ids})
+    parts = {part.dataset.id: part for part in metadata.parts}
+    files = {name: Names(image_names(p.dataset, p.metadata)) for name, p in parts.items()}
+    files = files or {"": Names(image_names(dataset, metadata))}
     found = []
     for ids in lists:
-        known = frozenset(spelled[name] for name in ids.listed if name in spelled)
+        image_of = {
+            name: spelled.get(name) or spelled.get(normalize("NFC", name)) or _of_file(name, files)
+            for name in ids.listed
+        }
+        known = frozenset(image_id for image_id in image_of.values() if image_id)
+        unknown = tuple(name for name, image_id in image_of.items() if not image_id)
         if not known:
             raise BadData(
-                f"{ids.path}: none of {len(ids.listed):,} listed ids is one of {metadata.path}; wanted ids as "
-                "the metadata spells them, or names of files"
+                f"{ids.path}: none of {len(ids.listed):,} listed ids is one of {metadata.path} (first: "
+                f"{first_three(unknown)}); wanted ids as the metadata spells them, or names of files"
             )
-        found.append(ListedImages(ids, known, sum(name not in spelled for name in ids.listed)))
+        found.append(ListedImages(ids, known, unknown))
     return tuple(found)
+
+
+def _of_file(name: str, files: Mapping[str, Names]) -> str | None:
+    """The one image that a file of this name or path may be, or None; the folder of a joined data set decides."""
+    path = name.replace("\\", "/")
+    named = [data_set for data_set in files if data_set in path.split("/")[:-1]]
+    best = set()
+    for names in (files[data_set] for data_set in named or files):
+        for depth in reversed(names.depths):  # with its folders, where patterns have some
+            tail = "/".join(path.split("/")[-depth - 1 :])
+            if owners := names.owners(tail):
+                first = min(rank for _, rank in owners)
+                best |= {image_id for image_id, rank in owners if rank == first}
+                break
+    return best.pop() if len(best) == 1 else None
+
+
+def unknown_names(lists: Sequence[ListedImages]) -> list[str]:
+    """For each list with names that are none of the data set's a line with the first three."""
+    return [
+        f"none of the data set's in {images.of.path.name}: {first_three(images.unknown)}"
+        for images in lists
+        if images.unknown
+    ]
 
 
 def without_listed(
@@ -98,7 +132,9 @@ def without_listed(
     for images in lists:
         taken = Counter(part for image_id, part in pairs if image_id in images.ids)
         of, counts = images.of, {part: taken[part] for part in PARTITIONS if taken[part]}
-        found.append(Exclusion(of.path.name, of.sha256, len(of.listed), images.n_unknown, counts))
+        found.append(
+            Exclusion(of.path.name, of.sha256, len(of.listed), len(images.unknown), counts)
+        )
     left = made.only(set(made.ids).difference(*(images.ids for images in lists)))
     for part, n in left.sizes.items():
         if n == 0 and part != "unused":

@@ -91,8 +91,9 @@ def _by_stratum(
 def group_leak(cells: Sequence[str], parts: Sequence[str]) -> GroupLeak:
     """What crosses between partitions by equal cells of one column; both align with the rows of the metadata."""
     images: dict[str, Counter[str]] = defaultdict(Counter)
-    for cell, part in zip(cells, parts, strict=True):
-        if part != "unused" and is_label(cell):
+    used = [pair for pair in zip(cells, parts, strict=True) if pair[1] != "unused"]
+    for cell, part in used:
+        if is_label(cell):
             images[cell.strip()][part] += 1
     n_test = n_validation = n_pairs = 0
     for n in images.values():
@@ -100,7 +101,8 @@ def group_leak(cells: Sequence[str], parts: Sequence[str]) -> GroupLeak:
         n_test += n["test"] if seen else 0
         n_validation += n["validation"] if n["train"] else 0
         n_pairs += n["test"] * seen
-    return GroupLeak(n_test, n_validation, n_pairs)
+    n_blank = sum(not is_label(cell) for cell, _ in used)
+    return GroupLeak(n_test, n_validation, n_pairs, n_blank, len(used))
 
 
 def _rank(key: str, name: str) -> tuple[bytes, str]:

@@ -34,6 +34,19 @@ def misspelt(cells: Sequence[str], taken: Collection[str], known: Collection[str
     return _listed([f"{n} {label!r} beside {other!r}" for label, n, other in found], ", ")
 
 
+def spelling_pairs(cells: Sequence[str]) -> list[tuple[str, str]]:
+    """Pairs of ids that differ in spelling alone, each id beside the most frequent one; blanks around are no part.
+
+    Unlike in labels, what stands between letters and digits counts (`P-1` and `P_1` are two ids).
+    """
+    spelled: dict[str, list[str]] = defaultdict(list)
+    for name, _ in Counter(cell.strip() for cell in cells if is_label(cell)).most_common():
+        text = normalize("NFC", name).casefold()
+        number = _WHOLE_NUMBER.fullmatch(text)
+        spelled[number[1] if number else text].append(name)
+    return [(names[0], other) for names in spelled.values() for other in names[1:]]
+
+
 def doubled(names: Sequence[str]) -> str:
     """Classes that differ from each other in spelling alone, in words; "" for none."""
     spelled: dict[str, list[str]] = defaultdict(list)

@@ -4,7 +4,7 @@ The mistake it exists to prevent: a task that is another one without them, becau
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import msgspec
@@ -48,9 +48,19 @@ class UnknownTones:
         )
 
 
-def unknown_tones(task: Task, metadata: Metadata) -> UnknownTones:
-    """The classes of a task crossed with unknown tone. Raises BadSplit where its rows cannot be told."""
+def unknown_tones(task: Task, metadata: Metadata, excluded: Collection[str] = ()) -> UnknownTones:
+    """The classes of a task crossed with unknown tone, without the images of the `excluded` ids.
+
+    Raises BadSplit where its rows cannot be told.
+    """
     every = rows_of(_keeping(task), metadata)
+    left = [i for i, image_id in enumerate(every.ids) if image_id not in excluded]
+    every = replace(
+        every,
+        index=tuple(every.index[i] for i in left),
+        classes=tuple(every.classes[i] for i in left),
+        tones=tuple(every.tones[i] for i in left),
+    )
     by_class = _crossed(every.classes, every.tones)
     kept = task.file.tones.keep_unknown
     return UnknownTones(by_class, kept, _moved(by_class, kept, _events(task, every, by_class)))
@@ -86,9 +96,7 @@ def _events(
     positive = positive_classes(task, rows, list(by_class))
     if not positive:
         return by_class
-    known, unknown = (
-        sum(pair) for pair in zip(*(by_class[name] for name in positive), strict=True)
-    )
+    known, unknown = (sum(by_class[name][i] for name in positive) for i in (0, 1))
     return {" or ".join(positive): (known, unknown)}
 
 
@@ -97,7 +105,7 @@ def _moved(
     kept: bool | None,
     events: Mapping[str, tuple[int, int]],
 ) -> str:
-    known, unknown = (sum(pair) for pair in zip(*by_class.values(), strict=True))
+    known, unknown = (sum(n[i] for n in by_class.values()) for i in (0, 1))
     n_all = known + unknown
     if not known or not unknown:
         return ""

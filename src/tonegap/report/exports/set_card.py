@@ -177,7 +177,7 @@ def _origins(facts: SetFacts, sheet: Sheet) -> Iterator[str]:
         yield f"- training partition: {train.n:,} images, `{train.sha256}` (SHA-256 of its sorted ids, one a line)"
         withheld = record.synthetic.withheld if record.synthetic else {}
         for rule, n in sorted(withheld.items()):
-            yield f"- {n:,} training images were withheld: they have a copy among the held-out ones ({rule})"
+            yield f"- {n:,} training images were withheld for images that are held out ({rule})"
     if contents is None:
         yield f"- {_GONE}"
         return

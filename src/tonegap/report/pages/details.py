@@ -211,15 +211,23 @@ def _synthetic(record: Record) -> str:
         for n, text in (
             (made.n_unknown, "of unknown lineage"),
             (made.n_unnamed, "that do not say what they were made from"),
-            (made.n_allowed, "descend from copies of held-out images, which this task shows"),
+            (
+                made.n_allowed,
+                f"descend from training images that are shown beside held-out ones{_by_rule(made.shown)}",
+            ),
             (
                 sum(made.withheld.values()),
-                "training images withheld, for their copies are held out",
+                f"training images withheld, for images that are held out{_by_rule(made.withheld)}",
             ),
         )
         if n
     ]
     return "; ".join([f"{made.n:,} ({by_tone}), {made.sha256[:_SHORT]}", *origin])
+
+
+def _by_rule(counts: Mapping[str, int]) -> str:
+    """` (near-duplicate 10, same patient 2)`; empty for none."""
+    return f" ({_pairs(counts)})" if counts else ""
 
 
 def _stages(record: Record) -> str:
