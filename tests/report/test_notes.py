@@ -4,12 +4,12 @@ from types import SimpleNamespace
 
 from records import plain_record
 
-from tonegap.formats.record import GroupLeak, Leaks, PartitionId
-from tonegap.report.notes import border_note
+from tonegap.formats.record import EntryId, GroupLeak, Leaks, PartitionId, SyntheticId
+from tonegap.report.notes import border_note, images_note
 
 
 def table(*records):
-    return SimpleNamespace(all_rows=[SimpleNamespace(records=records)])
+    return SimpleNamespace(question=None, all_rows=[SimpleNamespace(records=records)])
 
 
 def record(seed, n_copies, n_of_groups=None, **fields):
@@ -41,3 +41,13 @@ def test_images_left_out_for_want_of_a_tone_are_said():
 
 def test_nothing_is_said_of_a_table_without_results():
     assert border_note(table()) == ""
+
+
+def test_entries_whose_method_made_no_image_are_named_and_no_others():
+    of = EntryId("tone-shift", "erm", "cnn4")
+    made = [SyntheticId(n, {}, "e" * 64) for n in (0, 3, 0)]
+    records = [record(s, 0, entry=of, synthetic=m) for s, m in enumerate(made)]
+    assert images_note(table(record(0, 0), *records)) == (
+        "0 synthetic images were made, and real images alone trained: tone-shift + erm (cnn4) (seed 0, 2)."
+    )
+    assert images_note(table(record(0, 0), records[1])) is None
