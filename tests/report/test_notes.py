@@ -4,13 +4,13 @@ from types import SimpleNamespace
 
 from records import plain_record
 
-from tonegap.formats.record import GroupLeak, Leaks, PartitionId
-from tonegap.report.notes import border_note
+from tonegap.formats.record import EntryId, GroupLeak, Leaks, PartitionId, SyntheticId
+from tonegap.report.notes import border_note, images_note
 from tonegap.report.phrases import split_note
 
 
 def table(*records):
-    return SimpleNamespace(all_rows=[SimpleNamespace(records=records)])
+    return SimpleNamespace(question=None, all_rows=[SimpleNamespace(records=records)])
 
 
 def record(seed, n_copies, n_of_groups=None, **fields):
@@ -62,3 +62,13 @@ def test_the_title_names_the_column_that_leaks_most_first_and_seeds_without_a_le
 def test_the_title_is_silent_on_a_column_that_never_leaks():
     assert split_note(table(leaking(0, lesion=0, patient=0))) == ""
     assert "lesion" not in split_note(table(leaking(0, lesion=0, patient=2)))
+
+
+def test_entries_whose_method_made_no_image_are_named_and_no_others():
+    of = EntryId("tone-shift", "erm", "cnn4")
+    made = [SyntheticId(n, {}, "e" * 64) for n in (0, 3, 0)]
+    records = [record(s, 0, entry=of, synthetic=m) for s, m in enumerate(made)]
+    assert images_note(table(record(0, 0), *records)) == (
+        "0 synthetic images were made, and real images alone trained: tone-shift + erm (cnn4) (seed 0, 2)."
+    )
+    assert images_note(table(record(0, 0), records[1])) is None

@@ -88,6 +88,7 @@ def command(
     request.store.write_matrix(plan.matrix)
     tally = work(request, plan, options)
     say(tally, plan, request.store.folder)
+    _say_empty_sets(plan, request)
     declared = Path(suite).stem if suite.endswith(".toml") else suite
     if request.suite.id != declared:
         terminal.say(
@@ -244,6 +245,24 @@ def say(tally: "RunTally", plan: "Plan", store: Path) -> None:
         _say_failure(failures[0], [cells[failure.key] for failure in failures], store)
     if len(together) > _SHOWN_FAILURES:
         terminal.say(f"and {len(together) - _SHOWN_FAILURES} more failures", err=True)
+
+
+def _say_empty_sets(plan: "Plan", request: "Request") -> None:
+    """Says in a line which methods made no synthetic image, at which seed of which task, if any did."""
+    from tonegap.run.golden import records_of
+
+    empty = dict.fromkeys(
+        f"{record.entry.method}, {record.task} seed {record.seed}"
+        for record in records_of(plan, request.store)
+        if record.synthetic is not None and record.synthetic.n == 0
+    )
+    if empty:
+        more = f" and {len(empty) - _SHOWN} more" if len(empty) > _SHOWN else ""
+        terminal.say(
+            f"0 synthetic images were made: {'; '.join([*empty][:_SHOWN])}{more}: "
+            "what was trained saw real images alone",
+            err=True,
+        )
 
 
 def _say_failure(failure: "Failure", cells: "list[CellId]", store: Path) -> None:

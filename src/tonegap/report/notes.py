@@ -6,7 +6,7 @@ from tonegap.scores.rules import MOST_PROBABLE
 
 def images_note(table: LeaderboardTable) -> str | None:
     """What must be said of images that are not photographs, or not all of them; None for all real ones."""
-    notes = (_phantom_note, _part_note, _exclusion_note, _not_scored_note)
+    notes = (_phantom_note, _part_note, _exclusion_note, _not_scored_note, _empty_note)
     return " ".join(text for text in (note(table) for note in notes) if text) or None
 
 
@@ -27,6 +27,18 @@ def _not_scored_note(table: LeaderboardTable) -> str | None:
         f"Not scorable, for want of test images: {', '.join(said)}. They are in the scores over all images, "
         "and in no tone's and no gap."
     )
+
+
+def _empty_note(table: LeaderboardTable) -> str | None:
+    """The entries, by their seeds, whose method made no synthetic image."""
+    seeds: dict[str, list[int]] = {}
+    for record in (record for row in table.all_rows for record in row.records):
+        if record.synthetic is not None and record.synthetic.n == 0:
+            seeds.setdefault(record.entry.label, []).append(record.seed)
+    if not seeds:
+        return None
+    said = (f"{label} (seed {', '.join(map(str, sorted(of)))})" for label, of in seeds.items())
+    return f"0 synthetic images were made, and real images alone trained: {'; '.join(said)}."
 
 
 def _part_note(table: LeaderboardTable) -> str | None:

@@ -124,7 +124,9 @@ def agreement(found: Agreement) -> str:
 
 def _answer(sheet: Sheet) -> tuple[str, ...]:
     if not sheet.set.n:
-        return ("The set has no images.",)
+        return (
+            "The set has no images: the method made none, and what was trained saw real images alone.",
+        )
     group = sheet.tones.same_group
     said = [f"{sheet.set.n:,} synthetic images."]
     if sheet.real_tones.agreement.is_none:
@@ -329,7 +331,10 @@ def _facts(made: SetSheet, sheet: Sheet) -> tuple[tuple[str, str], ...]:
     by_tone = ", ".join(f"{tone} {n:,}" for tone, n in sheet.set.n_by_tone.items())
     return (
         ("Method", f"{sheet.set.plugin}, {_pairs(sheet.set.parameters)}"),
-        ("Synthetic images", f"{sheet.set.n:,} ({by_tone}), {sheet.set.sha256[:_SHORT]}"),
+        (
+            "Synthetic images",
+            f"{sheet.set.n:,} ({by_tone or 'none were made'}), {sheet.set.sha256[:_SHORT]}",
+        ),
         ("Compared with", f"{sheet.set.n_real:,} training images; no validation or test image"),
         ("Features", features),
         ("Data set", f"{sheet.set.data.data_set}, images {sheet.set.data.images_sha256[:_SHORT]}"),

@@ -16,7 +16,7 @@ from tonegap.engines.images.layout import (
     Config,
     Index,
     Layout,
-    Manifest,
+    OciManifest,
     copy_blob,
     index_json,
     read_form,
@@ -127,7 +127,7 @@ def _names(archive: tarfile.TarFile) -> dict[str, str]:
     """What an archive calls its images, by id. Raises one of `_BROKEN` for a forged or damaged index."""
     found = {}
     for entry in _read(archive, "index.json", Index)["manifests"]:
-        manifest = _read(archive, _name(entry["digest"]), Manifest)
+        manifest = _read(archive, _name(entry["digest"]), OciManifest)
         found[str(manifest["config"]["digest"])] = str(entry["annotations"][REF_NAME])
     return found
 

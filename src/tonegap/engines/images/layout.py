@@ -55,7 +55,7 @@ class Index(msgspec.Struct):
     manifests: list[_Entry]
 
 
-class Manifest(msgspec.Struct):
+class OciManifest(msgspec.Struct):
     """What a manifest must say."""
 
     config: _Part
@@ -296,7 +296,7 @@ class Layout:
     def _manifest(self, entry: Mapping[str, Any]) -> dict[str, Any]:
         digest = entry["digest"]
         if digest not in self._manifests:
-            self._manifests[digest] = self._small(digest, Manifest)
+            self._manifests[digest] = self._small(digest, OciManifest)
         return self._manifests[digest]
 
     def _small(self, digest: str, form: type) -> dict[str, Any]:

@@ -222,7 +222,9 @@ def _synthetic(record: Record) -> str:
         )
         if n
     ]
-    return "; ".join([f"{made.n:,} ({by_tone}), {made.sha256[:_SHORT]}", *origin])
+    return "; ".join(
+        [f"{made.n:,} ({by_tone or 'none were made'}), {made.sha256[:_SHORT]}", *origin]
+    )
 
 
 def _by_rule(counts: Mapping[str, int]) -> str:
