@@ -14,9 +14,9 @@ from tonegap.engines.images.layout import (
     LAYOUT_FILE,
     REF_NAME,
     Config,
+    ImageManifest,
     Index,
     Layout,
-    OciManifest,
     copy_blob,
     index_json,
     read_form,
@@ -127,7 +127,7 @@ def _names(archive: tarfile.TarFile) -> dict[str, str]:
     """What an archive calls its images, by id. Raises one of `_BROKEN` for a forged or damaged index."""
     found = {}
     for entry in _read(archive, "index.json", Index)["manifests"]:
-        manifest = _read(archive, _name(entry["digest"]), OciManifest)
+        manifest = _read(archive, _name(entry["digest"]), ImageManifest)
         found[str(manifest["config"]["digest"])] = str(entry["annotations"][REF_NAME])
     return found
 

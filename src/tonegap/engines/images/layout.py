@@ -55,7 +55,7 @@ class Index(msgspec.Struct):
     manifests: list[_Entry]
 
 
-class OciManifest(msgspec.Struct):
+class ImageManifest(msgspec.Struct):
     """What a manifest must say."""
 
     config: _Part
@@ -179,12 +179,10 @@ class Layout:
         """Why a blob is not what its name says, for each of these digests that is not; each read once."""
         found = {}
         for digest in dict.fromkeys(digests):
-            if digest in self._whole:
-                continue
             path = self.blob(digest)
             if not path.is_file():
                 found[digest] = f"{path} is missing"
-            elif sha256_file(path) != digest.removeprefix("sha256:"):
+            elif digest not in self._whole and sha256_file(path) != digest.removeprefix("sha256:"):
                 found[digest] = f"{path} is not what its name says"
             else:
                 self._whole.add(digest)
@@ -296,7 +294,7 @@ class Layout:
     def _manifest(self, entry: Mapping[str, Any]) -> dict[str, Any]:
         digest = entry["digest"]
         if digest not in self._manifests:
-            self._manifests[digest] = self._small(digest, OciManifest)
+            self._manifests[digest] = self._small(digest, ImageManifest)
         return self._manifests[digest]
 
     def _small(self, digest: str, form: type) -> dict[str, Any]:
