@@ -284,6 +284,8 @@ def _over_seeds(task: Readiness, name: str) -> str:
     shares = task.leak_shares[name]
     if len(shares) < 2:
         return ""
+    if not any(shares.values()):
+        return f" (in none of {len(shares)} seeds)"
     return f" (seed {next(iter(shares))}; over {len(shares)} seeds {percent_span(shares.values())})"
 
 
