@@ -377,6 +377,16 @@ def test_leaks_of_a_task_with_several_seeds_say_the_seed_and_the_range(
     ) in text_listing(replace(check(), tasks=(task,))).splitlines()
 
 
+def test_a_task_that_leaks_at_no_seed_says_so_once(
+    check: Callable[[], DataCheck], damaged: Path
+) -> None:
+    leaks, shares = {"patient_id": GroupLeak(0, 0, 0, 0, 40)}, {"patient_id": {0: 0.0, 1: 0.0}}
+    task = Readiness("clinic/t", 40, "", {}, {"test": 10, "validation": 5}, leaks, shares)
+    assert "    test images of patients in training: none (in none of 2 seeds)" in (
+        text_listing(replace(check(), tasks=(task,))).splitlines()
+    )
+
+
 def test_where_no_patient_is_known_no_leak_is_said_to_be_none() -> None:
     assert GroupLeak(0, 0, 0, 3, 40).text("patient_id", 10, 5) == (
         "test images of patients in training: none known; "
