@@ -86,7 +86,7 @@ def cli() -> None:
     """Which method closes the gap between skin tones, and by how much?
 
     \b
-    tonegap run                      the smoke suite: draws its own images, needs no data
+    tonegap run                          the smoke suite, which needs no data
     tonegap data check NAME --root DIR   is this download what the papers used?
     tonegap score P.csv --truth T.csv    scores per tone for anybody's predictions
 
