@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from tonegap.cli.options import suite_root_option
 from tonegap.cli.terminal import say
 from tonegap.lines import counted, one_line
 
@@ -16,14 +17,23 @@ _SHOWN = 80  # letters of a title
 
 
 @click.command("verify")
-@click.argument("bundle", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.argument("bundle", type=click.Path(path_type=Path, exists=True))
+@suite_root_option
 @click.pass_context
-def command(ctx: click.Context, bundle: Path) -> None:
+def command(ctx: click.Context, bundle: Path, suite_root: Path | None) -> None:
     """Computes every number of BUNDLE again from its predictions; names the cells that differ.
 
+    Of a pack (a folder of `tonegap pack`) the bundle in it, and then every document from that.
     Needs neither the data set nor a GPU. Says first whether all declared records are in it. Exit code 0: all numbers
     in it are as they were; 1: some are not, or there is none; 2: it is no bundle, or a damaged one.
     """
+    documents: list[str] = []
+    if bundle.is_dir():
+        from tonegap.declared.root import find_root
+        from tonegap.report.pack.write import pack_problems
+
+        name, documents = pack_problems(find_root(suite_root), bundle)
+        bundle = bundle / name
     from tonegap.results.bundle.archive import memory_for
     from tonegap.untrusted import bounded_memory, refused
 
@@ -37,7 +47,8 @@ def command(ctx: click.Context, bundle: Path) -> None:
     say(f"{state if found.n_records else 'empty'}: {found.completeness.words}")
     if note:
         say(note, err=True)
-    for problem in (*changed, *found.problems):
+    problems = [*documents, *changed, *found.problems]
+    for problem in problems:
         say(problem)
     again = (
         f"{counted(found.n_records, 'record')}, {counted(found.n_scores, 'score')} computed again"
@@ -45,12 +56,12 @@ def command(ctx: click.Context, bundle: Path) -> None:
     say(
         f"{one_line(title)[:_SHOWN]}: {again}"
         + (
-            f"; {counted(len(changed) + len(found.problems), 'problem')}"
-            if changed or found.problems
+            f"; {counted(len(problems), 'problem')}"
+            if problems
             else (": all as they were" if found.n_records else ": nothing to verify")
         )
     )
-    if changed or found.problems or not found.n_records:
+    if problems or not found.n_records:
         ctx.exit(1)
 
 

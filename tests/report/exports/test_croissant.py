@@ -154,6 +154,31 @@ def test_who_labelled_the_tones_is_said_or_said_to_be_unknown():
     ]
 
 
+MINIMAL = {
+    "rai:dataLimitations",
+    "rai:dataBiases",
+    "rai:personalSensitiveInformation",
+    "rai:dataUseCases",
+    "rai:dataSocialImpact",
+    "rai:hasSyntheticData",
+    "prov:wasDerivedFrom",
+    "prov:wasGeneratedBy",
+}
+
+
+def test_the_fields_that_a_submission_asks_for_are_there():
+    drawn = json.loads(described("phantom", "phantom/smoke"))
+    photographs = json.loads(described("pad-ufes-20-sample", "pad-ufes-20-sample/malignant"))
+    # Of photographs nobody is named who made them, and phantoms come from no data set and show no person.
+    assert MINIMAL - set(photographs) == {"prov:wasGeneratedBy"}
+    assert MINIMAL - set(drawn) == {"prov:wasDerivedFrom", "rai:personalSensitiveInformation"}
+    assert photographs["rai:hasSyntheticData"] is False
+    assert photographs["prov:wasDerivedFrom"] == "https://doi.org/10.17632/zr7vgbcyr2.1"
+    assert photographs["rai:dataBiases"] == [
+        "Tones are not equally frequent (fitspatrick): 1.0 42, 2.0 216, 3.0 95, 4.0 24, 5.0 2, 6.0 1."
+    ]
+
+
 def test_the_same_declaration_gives_the_same_bytes():
     assert described("ddi", "ddi/fairdisco") == described("ddi", "ddi/fairdisco")
 

@@ -87,8 +87,13 @@ def test_the_reader_takes_the_archive_itself(bundle):
 
 
 def test_the_run_names_its_programs_and_what_it_made(opened):
-    (action,) = ROCrate(opened).get_by_type("CreateAction")
+    action, train = ROCrate(opened).get_by_type("CreateAction")
     assert action["name"] == "tonegap run tiny"
+    assert train["name"] == "train of baselines/erm"
+    assert train["instrument"]["name"] == "baselines/erm"
+    left = sorted(one.id for one in train["result"])
+    assert [name.rpartition("/")[2] for name in left] == ["predictions.parquet", "stage.json"]
+    assert all((opened / name).is_file() for name in left)
     assert [one["name"] for one in action["instrument"]] == ["tonegap", "baselines/erm"]
     assert action["instrument"][1]["softwareVersion"] == f"environment {'e' * 64}"
     assert [one.id for one in action["result"]] == [f"records/{KEY}.json"]
@@ -145,6 +150,7 @@ def origin(**changes):
         "version": "1",
         "finished": "2025-01-01T00:00:00+00:00",
         "software": (),
+        "stages": (),
         "licences": {},
         "n_records": 1,
         "n_holes": 0,

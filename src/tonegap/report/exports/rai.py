@@ -8,22 +8,46 @@ from collections.abc import Iterator
 from tonegap.declared.dataset import Dataset
 from tonegap.declared.task import Task
 
+_IMPACT = (
+    "Scores by skin tone show whom a classifier serves worse. A tone is an annotation of an image, not a person's "
+    "race or ethnicity; neither labels nor scores are fit for the care of a patient."
+)
 _TONES_ARE_LABELS = (
     "Tones are annotations with an error of their own; a score per tone inherits it."
 )
 
 
-def rai_fields(dataset: Dataset, task: Task | None) -> dict[str, str | list[str]]:
-    """The fields by name, `rai:` before each."""
+def rai_fields(dataset: Dataset, task: Task | None) -> dict[str, str | list[str] | bool]:
+    """The fields by name, `rai:` or `prov:` before each."""
     limits = [*(f"{_sentence(text)}" for text in dataset.file.limitations), *_task_limits(task)]
-    found: dict[str, str | list[str]] = {
+    found: dict[str, str | list[str] | bool] = {
         "rai:dataCollection": _collection(dataset),
         "rai:dataAnnotationProtocol": list(_annotations(dataset, task)),
         "rai:dataLimitations": [*limits, _TONES_ARE_LABELS],
         "rai:dataUseCases": list(_uses(task)),
         "rai:personalSensitiveInformation": list(_sensitive(dataset)),
+        "rai:dataBiases": list(_biases(dataset)),
+        "rai:dataSocialImpact": _IMPACT,
+        "rai:hasSyntheticData": dataset.file.drawn is not None,
+        "prov:wasDerivedFrom": ""
+        if dataset.file.drawn
+        else dataset.file.url or dataset.file.source.strip(),
+        "prov:wasGeneratedBy": "tonegap data phantom" if dataset.file.drawn else "",
     }
-    return {name: value for name, value in found.items() if value}
+    return {name: value for name, value in found.items() if value or value is False}
+
+
+def _biases(dataset: Dataset) -> Iterator[str]:
+    """How images are spread over tones, by the counts that the source reported or the suite draws."""
+    file = dataset.file
+    counts = file.published.counts if file.published else {}
+    for name, axis in sorted(file.tones.items()):
+        if axis.column in counts:
+            listed = ", ".join(f"{tone} {n:,}" for tone, n in counts[axis.column].items())
+            yield f"Tones are not equally frequent ({name}): {listed}."
+    for name, half in file.drawn.halves.items() if file.drawn else ():
+        listed = ", ".join(f"{tone} {weight:g}" for tone, weight in half.tones.items())
+        yield f"Weights of tones among the {half.images:,} images of {name}: {listed}."
 
 
 def _collection(dataset: Dataset) -> str:

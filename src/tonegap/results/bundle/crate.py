@@ -18,6 +18,7 @@ from tonegap.errors import BadRequest
 CRATE = "ro-crate-metadata.json"
 _CONTEXT = "https://w3id.org/ro/crate/1.2/context"
 _CONFORMS = "https://w3id.org/ro/crate/1.2"
+_PROFILE = "https://w3id.org/ro/wfrun/process/0.5"  # Process Run Crate: each stage is an action
 _ROOT, _RUN = "./", "#run"
 _KINDS = {
     ".json": ("application/json", "JSON"),
@@ -55,6 +56,16 @@ class Software:
 
 
 @dataclass(frozen=True, slots=True)
+class Process:
+    """A stage that ran: its key, name (`train`), program, and when the first run it led to was finished."""
+
+    key: str
+    stage: str
+    software: Software
+    finished: str
+
+
+@dataclass(frozen=True, slots=True)
 class Origin:
     """Where the files of a bundle come from.
 
@@ -67,6 +78,7 @@ class Origin:
     version: str
     finished: str
     software: tuple[Software, ...]
+    stages: tuple[Process, ...]
     licences: Mapping[str, str]
     n_records: int
     n_holes: int
@@ -97,6 +109,13 @@ def crate(origin: Origin, digests: Mapping[str, str], manifest: str) -> bytes:
         _descriptor(),
         _root_of(origin, [manifest, *names]),
         _run(origin, names),
+        *_stages(origin, names),
+        {
+            "@id": _PROFILE,
+            "@type": "CreativeWork",
+            "name": "Process Run Crate",
+            "version": "0.5",
+        },
         *(_licence(name, text) for name, text in sorted(origin.licences.items())),
         *_programs(origin),
         {**_file(manifest, ""), "description": "The SHA-256 of every other file of the bundle"},
@@ -140,6 +159,24 @@ def _descriptor() -> Node:
     }
 
 
+def _stages(origin: Origin, names: Iterable[str]) -> Iterator[Node]:
+    """An action for each stage; its results are the files of it that the bundle has, if any."""
+    left: dict[str, list[str]] = {}
+    for name in names:
+        if name.startswith("stages/"):
+            left.setdefault(name.split("/")[-2], []).append(name)
+    for one in origin.stages:
+        yield {
+            "@id": f"#stage-{one.key}",
+            "@type": "CreateAction",
+            "name": f"{one.stage} of {one.software.label}",
+            "endTime": one.finished,
+            "actionStatus": {"@id": "http://schema.org/CompletedActionStatus"},
+            "instrument": {"@id": one.software.id},
+            "result": [{"@id": quote(name)} for name in left.get(one.key, ())],
+        }
+
+
 def _root_of(origin: Origin, names: Iterable[str]) -> Node:
     holes = f", {origin.n_holes} declared runs without one" if origin.n_holes else ""
     about = (
@@ -157,7 +194,8 @@ def _root_of(origin: Origin, names: Iterable[str]) -> Node:
         **date,
         **({"license": terms} if terms else {}),
         "hasPart": [{"@id": quote(name)} for name in names],
-        "mentions": {"@id": _RUN},
+        "conformsTo": {"@id": _PROFILE},
+        "mentions": [{"@id": _RUN}, *({"@id": f"#stage-{s.key}"} for s in origin.stages)],
     }
 
 

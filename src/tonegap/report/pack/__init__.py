@@ -1,0 +1,1 @@
+"""The paperwork of a submission, filled in from results."""

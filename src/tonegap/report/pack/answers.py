@@ -1,0 +1,391 @@
+"""What the results of a suite answer to the items of reporting checklists, each with a link to where it stands.
+
+Links are relative to the pack's folder. An answer that the results do not give is empty; nothing is made up.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+from tonegap.declared.dataset import Dataset, read_dataset
+from tonegap.declared.task import Task, read_task
+from tonegap.formats.record import Record
+from tonegap.report.claims_text import claims_about
+from tonegap.report.notes import event_note, images_note
+from tonegap.report.pages.names import card_name, entry_pages
+from tonegap.report.phrases import SELECTION_MEANING, answer, metric_label, split_note, table_name
+from tonegap.report.power_text import table_reach
+from tonegap.results.board import Leaderboard
+from tonegap.results.model import MARKS, LeaderboardTable
+from tonegap.scores.tables import metric_named
+from tonegap.store.source import ResultSource
+
+REPORT = "report"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A sentence or more, and the file of the pack where what it says can be looked up."""
+
+    text: str
+    link: str
+
+
+@dataclass(frozen=True)
+class Reported:
+    """What answers are taken from: a report's board with its pages, the source of its results, the bundle's name."""
+
+    board: Leaderboard
+    source: ResultSource
+    bundle: str
+
+    @cached_property
+    def tables(self) -> list[LeaderboardTable]:
+        """The tables that have a result."""
+        return [table for table in self.board.tables if table.question is not None]
+
+    @cached_property
+    def tasks(self) -> dict[str, Task]:
+        """The declared tasks by id."""
+        return {table.task: read_task(self.source.root, table.task) for table in self.tables}
+
+    @cached_property
+    def datasets(self) -> list[Dataset]:
+        """The data sets of the tasks, each once."""
+        names = dict.fromkeys(task.dataset_id for task in self.tasks.values())
+        return [read_dataset(self.source.root, name) for name in names]
+
+    @cached_property
+    def records(self) -> list[Record]:
+        """All records."""
+        return [record for table in self.tables for record in _records(table)]
+
+    @property
+    def suite(self) -> str:
+        """The suite's name."""
+        return self.source.suites[0].matrix.suite
+
+    def entries(self, table: LeaderboardTable) -> list[tuple[str, str]]:
+        """(label, page) of the entries of a table that have a page."""
+        pages = entry_pages(self.board, table)
+        return [
+            (row.entry.label, f"{REPORT}/entries/{pages[row.entry]}.html")
+            for row in table.all_rows
+            if row.entry in pages
+        ]
+
+
+def _records(table: LeaderboardTable) -> Iterator[Record]:
+    return (record for row in table.all_rows for record in row.records)
+
+
+def answers_of(results: Reported) -> dict[str, list[Answer]]:
+    """Every answer by its name; an empty list where the results give none."""
+    return {name: list(find(results)) for name, find in ANSWERS.items()}
+
+
+def _page(path: str = "index.html") -> str:
+    return f"{REPORT}/{path}"
+
+
+def _croissant(task_id: str) -> str:
+    return _page(f"croissant/{task_id.replace('/', '-')}.json")
+
+
+def _by_task(
+    say: Callable[[Reported, LeaderboardTable], str | None], page: str = "index.html"
+) -> "Find":
+    """An answer of one sentence or more for each task, with the task named."""
+
+    def find(results: Reported) -> Iterator[Answer]:
+        for table in results.tables:
+            said = say(results, table)
+            if said:
+                yield Answer(f"{table_name(table)}: {said}", _page(page))
+
+    return find
+
+
+def _by_dataset(say: Callable[[Dataset], str]) -> "Find":
+    def find(results: Reported) -> Iterator[Answer]:
+        for dataset in results.datasets:
+            task = next(t for t in results.tasks.values() if t.dataset_id == dataset.id)
+            if text := say(dataset):
+                yield Answer(f"{dataset.file.title}: {text}", _croissant(task.id))
+
+    return find
+
+
+def _once(say: Callable[[Reported], str], link: str | None = None) -> "Find":
+    def find(results: Reported) -> Iterator[Answer]:
+        if text := say(results):
+            yield Answer(text, link or results.bundle)
+
+    return find
+
+
+def _question(results: Reported, table: LeaderboardTable) -> str:
+    return results.tasks[table.task].file.about.strip()
+
+
+def _labels(results: Reported, table: LeaderboardTable) -> str:
+    classes = table.question.classes if table.question else ()
+    by = next(
+        d for d in results.datasets if d.id == results.tasks[table.task].dataset_id
+    ).file.labelled_by
+    return f"classes {', '.join(classes)}; {event_note(table)} Labelled by: {by or 'not declared'}."
+
+
+def _counts(_: Reported, table: LeaderboardTable) -> str:
+    """Images by partition and tone of the first run of each seed."""
+    seen: dict[int, Record] = {}
+    for record in _records(table):
+        seen.setdefault(record.seed, record)
+    said = []
+    for seed, record in sorted(seen.items()):
+        parts = (
+            f"{name} {part.n:,} ({', '.join(f'{tone} {n:,}' for tone, n in part.n_by_tone.items())})"
+            for name, part in record.partitions.items()
+        )
+        said.append(f"seed {seed}: {'; '.join(parts)}")
+    return ". ".join(said) + "."
+
+
+def _eligibility(_: Reported, table: LeaderboardTable) -> str:
+    record = next(_records(table))
+    left = [exclusion.text for exclusion in record.data.exclusions]
+    if record.n_without_tone:
+        left.append(
+            f"{record.n_without_tone:,} images of the classes left out, as their tone is unknown"
+        )
+    note = images_note(table)
+    return f"{'; '.join(left) or 'all images of the declared classes'}.{f' {note}' if note else ''}"
+
+
+def _missing(_: Reported, table: LeaderboardTable) -> str:
+    lost: dict[str, int] = {}
+    for record in _records(table):
+        for part, n in record.data.missing.items():
+            lost[part] = max(n, lost.get(part, 0))
+    unknown = max(
+        sum(part.n_by_tone.get("unknown", 0) for part in r.partitions.values())
+        for r in _records(table)
+    )
+    files = ", ".join(f"{n:,} {part}" for part, n in lost.items() if n) or "none"
+    return f"image files missing: {files}; images in use whose tone is unknown: {unknown:,} (in no score of a tone)."
+
+
+def _undefined(_: Reported, table: LeaderboardTable) -> str:
+    support = table.question.min_support if table.question else 0
+    return f"scores of fewer than {support} test images (for rates, of either kind) are undefined and shown as such."
+
+
+def _partitions(results: Reported, table: LeaderboardTable) -> str:
+    file = results.tasks[table.task].file
+    pinned = f"pinned by SHA-256 for {len(file.pins)} of its seeds" if file.pins else "not pinned"
+    paper = f"; as in {file.paper}" if file.paper else ""
+    return f"split rule {type(file.split).__struct_config__.tag}, {pinned}{paper}. {file.title}."
+
+
+def _leaks(_: Reported, table: LeaderboardTable) -> str:
+    record = max(_records(table), key=lambda r: r.leaks.n_test_images)
+    n = {name: part.n for name, part in record.partitions.items()}
+    groups = [
+        leak.text(column, n["test"], n.get("validation", 0))
+        for column, leak in record.leaks.groups.items()
+    ]
+    copies = f"test images with a near-duplicate in training or validation: {record.leaks.n_test_images:,}"
+    return ". ".join([copies, *groups, *filter(None, [split_note(table)])]) + "."
+
+
+def _preparation(_: Reported, table: LeaderboardTable) -> str:
+    sizes = sorted(
+        {
+            f"{p['image_size_px']} px, {p.get('geometry', '')}"
+            for p in (record.baseline_parameters for record in _records(table))
+            if "image_size_px" in p
+        }
+    )
+    said = f"images made square at {'; '.join(sizes)}; " if sizes else ""
+    return f"{said}the same for every tone; orientation by EXIF applied."
+
+
+def _predictors(_: Reported, table: LeaderboardTable) -> str:
+    told = sorted({r.entry.label for r in _records(table) if r.tone_at_test})
+    tone = (
+        f"the tone is told to {', '.join(told)} at test time"
+        if told
+        else "the tone is never told at test time"
+    )
+    return f"the image alone; {tone}."
+
+
+def _models(results: Reported) -> Iterator[Answer]:
+    for table in results.tables:
+        for label, page in results.entries(table):
+            yield Answer(f"{table_name(table)}: {label}", page)
+
+
+def _parameters(results: Reported) -> Iterator[Answer]:
+    ids = {("method", row.entry.method) for table in results.tables for row in table.all_rows}
+    ids |= {("baseline", row.entry.baseline) for table in results.tables for row in table.all_rows}
+    for kind, name in sorted(ids):
+        yield Answer(
+            f"{name}: every parameter with its value, default and source",
+            _page(f"methods/{card_name(kind, name)}.html"),
+        )
+
+
+def _synthetic(results: Reported) -> Iterator[Answer]:
+    for made in results.board.sheets:
+        if made.sheet is not None and made.page:
+            yield Answer(
+                f"{made.label}, {made.task}, seed {made.seed}: tones shown, copies, distances",
+                _page(f"quality/{made.page}.html"),
+            )
+
+
+def _selection(_: Reported, table: LeaderboardTable) -> str:
+    rule, metric = table.ranked[0], table.question.selection_metric if table.question else ""
+    return f"{SELECTION_MEANING[rule]}, by {metric_label(metric)}; thresholds likewise. {event_note(table)}"
+
+
+def _metrics(results: Reported) -> str:
+    found = (metric_named(name) for name in results.board.settings.metrics)
+    return "; ".join(f"{metric_label(m.name)}: {m.meaning} ({m.source})" for m in found) + "."
+
+
+def _uncertainty(results: Reported, table: LeaderboardTable) -> str | None:
+    claims = results.board.claims_of(table)
+    return claims_about(claims) if claims else None
+
+
+def _errors(results: Reported) -> Iterator[Answer]:
+    for table in results.tables:
+        for label, page in results.entries(table):
+            yield Answer(
+                f"{table_name(table)}: {label}: confusion matrices by tone, calibration", page
+            )
+
+
+def _seeds(_: Reported, table: LeaderboardTable) -> str:
+    said = (f"{row.entry.label} {len(row.records)} of {len(row.seeds)}" for row in table.all_rows)
+    return f"finished runs of declared seeds: {'; '.join(said)}. Ranges over seeds stand below each score."
+
+
+def _comparators(results: Reported) -> str:
+    controls = sorted({row.entry.label for table in results.tables for row in table.controls})
+    reference = results.board.settings.reference.label
+    return f"changes are counted from {reference}; controls, never ranked: {', '.join(controls) or 'none'}."
+
+
+def _software(results: Reported) -> str:
+    versions = {f"{n} {v}" for r in results.records for n, v in r.circumstances.versions.items()}
+    engines = {
+        f"engine {r.circumstances.isolation.engine} {r.circumstances.isolation.version}".strip()
+        + ("" if r.circumstances.isolation.contained else " (without container)")
+        for r in results.records
+    }
+    numerics = {f"{r.numerics} numerics" for r in results.records}
+    return ", ".join([*sorted(versions), *sorted(engines), *sorted(numerics)]) + "."
+
+
+def _cost(results: Reported) -> str:
+    stages = {
+        stage.key: cost
+        for record in results.records
+        for stage, cost in zip(record.stages, record.circumstances.costs, strict=False)
+    }
+    hours = sum(cost.seconds for cost in stages.values()) / 3600
+    memory = max((cost.peak_memory_mib or 0 for cost in stages.values()), default=0)
+    machines = {", ".join(map(" ".join, r.circumstances.hardware.items())) for r in results.records}
+    return (
+        f"{len(stages)} stages, {hours:.2f} hours in all, at most {memory:,.0f} MiB in one; on "
+        + "; ".join(sorted(machines))
+        + "."
+    )
+
+
+def _limitations(results: Reported) -> Iterator[Answer]:
+    yield from _by_dataset(lambda d: "; ".join(d.file.limitations))(results)
+    used = {mark for table in results.tables for row in table.all_rows for mark in row.marks}
+    for mark in sorted(used):
+        yield Answer(f"Mark “{mark}”: {MARKS[mark]}.", _page())
+    yield Answer(results.board.settings.tone_note, _page())
+
+
+def _tone_labels(results: Reported) -> Iterator[Answer]:
+    for table in results.tables:
+        claims = results.board.claims_of(table)
+        if claims and claims.labels:
+            yield Answer(f"{table_name(table)}: gaps under a second annotation of tone", _page())
+
+
+def _tones(dataset: Dataset) -> str:
+    axes = (
+        f"{name}: {axis.labelled_by}"
+        for name, axis in dataset.file.tones.items()
+        if axis.labelled_by
+    )
+    return "; ".join(axes)
+
+
+Find = Callable[[Reported], Iterable[Answer]]
+ANSWERS: dict[str, Find] = {
+    "question": _by_task(_question),
+    "design": _once(
+        lambda _: (
+            "retrospective: images and labels are older than this study; nobody was examined for it."
+        )
+    ),
+    "data": _by_dataset(
+        lambda d: f"{d.file.source.strip()}{f' ({d.file.url})' if d.file.url else ''}"
+    ),
+    "eligibility": _by_task(_eligibility),
+    "labels": _by_task(_labels),
+    "tones": _by_dataset(_tones),
+    "tone_labels": _tone_labels,
+    "preparation": _by_task(_preparation),
+    "predictors": _by_task(_predictors),
+    "sample_size": _by_task(_counts),
+    "power": _by_task(lambda _, table: " ".join(table_reach(table))),
+    "missing": _by_task(_missing),
+    "undefined": _by_task(_undefined),
+    "partitions": _by_task(_partitions),
+    "leaks": _by_task(_leaks),
+    "models": _models,
+    "parameters": _parameters,
+    "synthetic": _synthetic,
+    "selection": _by_task(_selection),
+    "metrics": _once(_metrics, _page()),
+    "uncertainty": _by_task(_uncertainty),
+    "results": _by_task(lambda r, table: " ".join(answer(r.board, table))),
+    "tone_scores": _once(
+        lambda _: (
+            "every entry's score, count and 95 % interval by tone, its gap beside the null gap: statistics.md."
+        ),
+        "statistics.md",
+    ),
+    "comparators": _once(_comparators, _page()),
+    "errors": _errors,
+    "seeds": _by_task(_seeds),
+    "software": _once(_software),
+    "cost": _once(_cost),
+    "protocol": _once(
+        lambda r: (
+            f"the declared matrix suites/{r.suite}.json and the folders below specs/, both in the bundle."
+        )
+    ),
+    "access": _by_dataset(lambda d: f"{d.file.access.strip()}; {d.file.licence.strip()}"),
+    "code": _once(
+        lambda _: (
+            "tonegap, Apache License 2.0; versions and digests of every stage are in the records."
+        )
+    ),
+    "reproduce": _once(
+        lambda r: (
+            f"tonegap verify {r.bundle} computes every number again, tonegap run {r.suite} makes them anew."
+        )
+    ),
+    "limitations": _limitations,
+}

@@ -1,0 +1,188 @@
+"""The paperwork of a submission: filled from results, every link leads somewhere, and a changed number is found."""
+
+import json
+import re
+import shutil
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from damages import call
+from tiny_rooms import LEADERBOARD, Rooms, tonegap
+
+from tonegap.declared.checklist import read_checklists
+from tonegap.errors import BadRoom
+from tonegap.report.pack.answers import ANSWERS
+
+__all__ = ["tonegap"]
+
+ROOT = Path(__file__).parents[2]
+CHECKLIST = """\
+title = "Tiny list"
+cite = "Nobody 2025, arXiv 2501.00001"
+about = "Four items."
+items = [
+  { id = "1", topic = "who trains", answers = ["models"] },
+  { id = "2", topic = "second annotation", answers = ["tone_labels"] },
+  { id = "3", topic = "funding", author = "who paid" },
+  { id = "4", topic = "treatment", none = "no one is treated" },
+]
+"""
+LINK = re.compile(r"\]\(([^)]+)\)")
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A suite root and a pack of a suite that ran in it."""
+    folder = tmp_path_factory.mktemp("made")
+    rooms = Rooms(folder / "root")
+    rooms.drawn()
+    rooms.method("none")
+    rooms.baseline("plain", paper="Somebody 2024, doi 10.1000/182, A_B & C")
+    rooms.suite(entries=[{"methods": ["none"], "baselines": ["plain"]}])
+    rooms.write("reports/leaderboard.toml", LEADERBOARD.replace("n_details = 0", "n_details = 9"))
+    rooms.write("reports/checklists/tiny.toml", CHECKLIST)
+    place = ("--suite-root", rooms.root, "--store", folder / "runs")
+    assert call(["run", "tiny", *place])[0] == 0
+    said = call(["pack", "tiny", *place, "--out", folder / "pack"])
+    assert said == (
+        0,
+        f"{folder / 'pack/README.md'}: 1 items filled, 2 left to the author, 1 not applicable\n",
+    )
+    shutil.rmtree(folder / "runs")
+    return rooms, folder / "pack"
+
+
+@pytest.fixture
+def suite(made):
+    return made[0]
+
+
+@pytest.fixture
+def pack(made, tmp_path):
+    return shutil.copytree(made[1], tmp_path / "pack")
+
+
+def test_items_are_filled_left_to_the_author_or_do_not_apply(pack):
+    text = (pack / "tiny.md").read_text(encoding="utf-8")
+    parts = dict(part.split("\n\n", 1) for part in text.split("\n## ")[1:])
+    filled = parts["1: who trains"]
+    assert "none + plain" in filled
+    assert re.search(r"\(report/entries/[\w-]+\.html\)", filled)
+    assert (
+        parts["2: second annotation"].strip()
+        == "*Author must write*: the results say nothing of it."
+    )
+    assert parts["3: funding"].strip() == "*Author must write*: who paid."
+    assert parts["4: treatment"].strip() == "*Not applicable*: no one is treated."
+
+
+def test_every_link_of_a_pack_leads_to_what_is_in_it(pack):
+    documents = sorted(pack.glob("*.md"))
+    links = [(page, link) for page in documents for link in LINK.findall(page.read_text("utf-8"))]
+    assert {page.name for page in documents} == {
+        "README.md",
+        "artifact.md",
+        "statistics.md",
+        "tiny.md",
+    }
+    assert len(links) > 8
+    assert [(page.name, link) for page, link in links if not (pack / link).exists()] == []
+
+
+def test_works_that_were_used_are_references(pack):
+    text = (pack / "references.bib").read_text(encoding="utf-8")
+    assert "doi = {10.1000/182}," in text
+    assert r"note = {Somebody 2024, doi 10.1000/182, A\_B \& C}" in text
+    assert "eprint = {2501.00001}," in text
+
+
+def test_a_deposit_names_no_author(pack):
+    said = json.loads((pack / ".zenodo.json").read_bytes())
+    assert said["creators"] == []
+    assert said["upload_type"] == "dataset"
+
+
+def test_a_pack_as_it_was_made_verifies(suite, pack, tonegap):
+    assert tonegap("verify", pack, "--suite-root", suite.root) == 0, tonegap.out
+    assert ": all as they were" in tonegap.out
+
+
+@pytest.mark.parametrize("name", ["statistics.md", "tiny.md", "report/leaderboard.csv"])
+def test_a_changed_number_is_found(suite, pack, tonegap, name):
+    path = pack / name
+    text = path.read_text(encoding="utf-8")
+    digit = re.search(r"\d", text)
+    path.write_text(
+        text[: digit.start()] + str((int(digit[0]) + 1) % 10) + text[digit.end() :],
+        encoding="utf-8",
+    )
+    assert tonegap("verify", pack, "--suite-root", suite.root) == 1
+    assert f"{name}: not what the bundle gives" in tonegap.out
+
+
+def test_a_file_that_is_gone_and_one_that_is_new_are_named(suite, pack, tonegap):
+    (pack / "artifact.md").unlink()
+    (pack / "more.md").touch()
+    assert tonegap("verify", pack, "--suite-root", suite.root) == 1
+    assert "artifact.md: missing" in tonegap.out
+    assert "more.md: not part of the pack" in tonegap.out
+
+
+def test_a_pack_is_made_of_a_bundle_alone(suite, pack, tonegap, tmp_path):
+    bundle = pack / "tiny.tonegap.zip"
+    where = ("--suite-root", suite.root, "--out", tmp_path / "again")
+    assert tonegap("pack", bundle, *where) == 0, tonegap.err
+    for path in pack.rglob("*"):
+        if path.is_file():
+            assert (tmp_path / "again" / path.relative_to(pack)).read_bytes() == path.read_bytes()
+
+
+def test_a_folder_with_files_is_left_alone(suite, pack, tonegap):
+    (pack / "mine.md").write_text("mine")
+    where = ("--suite-root", suite.root, "--out", pack)
+    assert tonegap("pack", pack / "tiny.tonegap.zip", *where) == 2
+    assert "found files, wanted a new or empty folder; choose another --out" in tonegap.err
+    assert (pack / "mine.md").read_text() == "mine"
+
+
+def test_a_folder_that_is_no_pack_is_refused(tonegap, tmp_path):
+    assert tonegap("verify", tmp_path) == 2
+    assert "no pack.json; wanted a folder that `tonegap pack` made" in tonegap.err
+
+
+def test_a_pack_that_names_a_bundle_elsewhere_is_refused(suite, pack, tonegap):
+    said = json.loads((pack / "pack.json").read_bytes())
+    (pack / "pack.json").write_text(json.dumps(said | {"bundle": "../pack/tiny.tonegap.zip"}))
+    assert tonegap("verify", pack, "--suite-root", suite.root) == 2
+    assert "no bundle '../pack/tiny.tonegap.zip' beside it" in tonegap.err
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        (
+            ', answers = ["models"]',
+            "",
+            "item 1: found nothing; wanted one of answers, author, none",
+        ),
+        ('none = "no', 'author = "x", none = "no', "item 4: found author and none; wanted one of"),
+        ('["models"]', '["model"]', "item 1: no answer 'model'; there are: access, code"),
+    ],
+)
+def test_an_item_is_answered_in_one_way_that_is_there(tmp_path, old, new, said):
+    path = tmp_path / "reports/checklists/tiny.toml"
+    path.parent.mkdir(parents=True)
+    path.write_text(CHECKLIST.replace(old, new))
+    with pytest.raises(BadRoom, match=re.escape(said)):
+        read_checklists(tmp_path, frozenset(ANSWERS))
+
+
+def test_the_checklists_of_the_suite_ask_for_every_answer_and_number_no_item_twice():
+    found = read_checklists(ROOT, frozenset(ANSWERS))
+    assert sorted(found) == ["claim", "clear-derm", "miccai", "stard-ai", "tripod-ai"]
+    assert {name for one in found.values() for item in one.items for name in item.answers} == set(
+        ANSWERS
+    )
+    for one in found.values():
+        assert [n for n in Counter(item.id for item in one.items).values() if n > 1] == []
