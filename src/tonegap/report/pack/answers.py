@@ -32,7 +32,7 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Reported:
+class PackSource:
     """What answers are taken from: a report's board with its pages, the source of its results, the bundle's name."""
 
     board: Leaderboard
@@ -79,7 +79,7 @@ def _records(table: LeaderboardTable) -> Iterator[Record]:
     return (record for row in table.all_rows for record in row.records)
 
 
-def answers_of(results: Reported) -> dict[str, list[Answer]]:
+def answers_of(results: PackSource) -> dict[str, list[Answer]]:
     """Every answer by its name; an empty list where the results give none."""
     return {name: list(find(results)) for name, find in ANSWERS.items()}
 
@@ -93,11 +93,11 @@ def _croissant(task_id: str) -> str:
 
 
 def _by_task(
-    say: Callable[[Reported, LeaderboardTable], str | None], page: str = "index.html"
+    say: Callable[[PackSource, LeaderboardTable], str | None], page: str = "index.html"
 ) -> "Find":
     """An answer of one sentence or more for each task, with the task named."""
 
-    def find(results: Reported) -> Iterator[Answer]:
+    def find(results: PackSource) -> Iterator[Answer]:
         for table in results.tables:
             said = say(results, table)
             if said:
@@ -107,7 +107,7 @@ def _by_task(
 
 
 def _by_dataset(say: Callable[[Dataset], str]) -> "Find":
-    def find(results: Reported) -> Iterator[Answer]:
+    def find(results: PackSource) -> Iterator[Answer]:
         for dataset in results.datasets:
             task = next(t for t in results.tasks.values() if t.dataset_id == dataset.id)
             if text := say(dataset):
@@ -116,19 +116,19 @@ def _by_dataset(say: Callable[[Dataset], str]) -> "Find":
     return find
 
 
-def _once(say: Callable[[Reported], str], link: str | None = None) -> "Find":
-    def find(results: Reported) -> Iterator[Answer]:
+def _once(say: Callable[[PackSource], str], link: str | None = None) -> "Find":
+    def find(results: PackSource) -> Iterator[Answer]:
         if text := say(results):
             yield Answer(text, link or results.bundle)
 
     return find
 
 
-def _question(results: Reported, table: LeaderboardTable) -> str:
+def _question(results: PackSource, table: LeaderboardTable) -> str:
     return results.tasks[table.task].file.about.strip()
 
 
-def _labels(results: Reported, table: LeaderboardTable) -> str:
+def _labels(results: PackSource, table: LeaderboardTable) -> str:
     classes = table.question.classes if table.question else ()
     by = next(
         d for d in results.datasets if d.id == results.tasks[table.task].dataset_id
@@ -136,7 +136,7 @@ def _labels(results: Reported, table: LeaderboardTable) -> str:
     return f"classes {', '.join(classes)}; {event_note(table)} Labelled by: {by or 'not declared'}."
 
 
-def _counts(_: Reported, table: LeaderboardTable) -> str:
+def _counts(_: PackSource, table: LeaderboardTable) -> str:
     """Images by partition and tone of the first run of each seed."""
     seen: dict[int, Record] = {}
     for record in _records(table):
@@ -151,7 +151,7 @@ def _counts(_: Reported, table: LeaderboardTable) -> str:
     return ". ".join(said) + "."
 
 
-def _eligibility(_: Reported, table: LeaderboardTable) -> str:
+def _eligibility(_: PackSource, table: LeaderboardTable) -> str:
     record = next(_records(table))
     left = [exclusion.text for exclusion in record.data.exclusions]
     if record.n_without_tone:
@@ -162,7 +162,7 @@ def _eligibility(_: Reported, table: LeaderboardTable) -> str:
     return f"{'; '.join(left) or 'all images of the declared classes'}.{f' {note}' if note else ''}"
 
 
-def _missing(_: Reported, table: LeaderboardTable) -> str:
+def _missing(_: PackSource, table: LeaderboardTable) -> str:
     lost: dict[str, int] = {}
     for record in _records(table):
         for part, n in record.data.missing.items():
@@ -175,19 +175,19 @@ def _missing(_: Reported, table: LeaderboardTable) -> str:
     return f"image files missing: {files}; images in use whose tone is unknown: {unknown:,} (in no score of a tone)."
 
 
-def _undefined(_: Reported, table: LeaderboardTable) -> str:
+def _undefined(_: PackSource, table: LeaderboardTable) -> str:
     support = table.question.min_support if table.question else 0
     return f"scores of fewer than {support} test images (for rates, of either kind) are undefined and shown as such."
 
 
-def _partitions(results: Reported, table: LeaderboardTable) -> str:
+def _partitions(results: PackSource, table: LeaderboardTable) -> str:
     file = results.tasks[table.task].file
     pinned = f"pinned by SHA-256 for {len(file.pins)} of its seeds" if file.pins else "not pinned"
     paper = f"; as in {file.paper}" if file.paper else ""
     return f"split rule {type(file.split).__struct_config__.tag}, {pinned}{paper}. {file.title}."
 
 
-def _leaks(_: Reported, table: LeaderboardTable) -> str:
+def _leaks(_: PackSource, table: LeaderboardTable) -> str:
     record = max(_records(table), key=lambda r: r.leaks.n_test_images)
     n = {name: part.n for name, part in record.partitions.items()}
     groups = [
@@ -198,7 +198,7 @@ def _leaks(_: Reported, table: LeaderboardTable) -> str:
     return ". ".join([copies, *groups, *filter(None, [split_note(table)])]) + "."
 
 
-def _preparation(_: Reported, table: LeaderboardTable) -> str:
+def _preparation(_: PackSource, table: LeaderboardTable) -> str:
     sizes = sorted(
         {
             f"{p['image_size_px']} px, {p.get('geometry', '')}"
@@ -210,7 +210,7 @@ def _preparation(_: Reported, table: LeaderboardTable) -> str:
     return f"{said}the same for every tone; orientation by EXIF applied."
 
 
-def _predictors(_: Reported, table: LeaderboardTable) -> str:
+def _predictors(_: PackSource, table: LeaderboardTable) -> str:
     told = sorted({r.entry.label for r in _records(table) if r.tone_at_test})
     tone = (
         f"the tone is told to {', '.join(told)} at test time"
@@ -220,13 +220,13 @@ def _predictors(_: Reported, table: LeaderboardTable) -> str:
     return f"the image alone; {tone}."
 
 
-def _models(results: Reported) -> Iterator[Answer]:
+def _models(results: PackSource) -> Iterator[Answer]:
     for table in results.tables:
         for label, page in results.entries(table):
             yield Answer(f"{table_name(table)}: {label}", page)
 
 
-def _parameters(results: Reported) -> Iterator[Answer]:
+def _parameters(results: PackSource) -> Iterator[Answer]:
     ids = {("method", row.entry.method) for table in results.tables for row in table.all_rows}
     ids |= {("baseline", row.entry.baseline) for table in results.tables for row in table.all_rows}
     for kind, name in sorted(ids):
@@ -236,7 +236,7 @@ def _parameters(results: Reported) -> Iterator[Answer]:
         )
 
 
-def _synthetic(results: Reported) -> Iterator[Answer]:
+def _synthetic(results: PackSource) -> Iterator[Answer]:
     for made in results.board.sheets:
         if made.sheet is not None and made.page:
             yield Answer(
@@ -245,22 +245,22 @@ def _synthetic(results: Reported) -> Iterator[Answer]:
             )
 
 
-def _selection(_: Reported, table: LeaderboardTable) -> str:
+def _selection(_: PackSource, table: LeaderboardTable) -> str:
     rule, metric = table.ranked[0], table.question.selection_metric if table.question else ""
     return f"{SELECTION_MEANING[rule]}, by {metric_label(metric)}; thresholds likewise. {event_note(table)}"
 
 
-def _metrics(results: Reported) -> str:
+def _metrics(results: PackSource) -> str:
     found = (metric_named(name) for name in results.board.settings.metrics)
     return "; ".join(f"{metric_label(m.name)}: {m.meaning} ({m.source})" for m in found) + "."
 
 
-def _uncertainty(results: Reported, table: LeaderboardTable) -> str | None:
+def _uncertainty(results: PackSource, table: LeaderboardTable) -> str | None:
     claims = results.board.claims_of(table)
     return claims_about(claims) if claims else None
 
 
-def _errors(results: Reported) -> Iterator[Answer]:
+def _errors(results: PackSource) -> Iterator[Answer]:
     for table in results.tables:
         for label, page in results.entries(table):
             yield Answer(
@@ -268,18 +268,18 @@ def _errors(results: Reported) -> Iterator[Answer]:
             )
 
 
-def _seeds(_: Reported, table: LeaderboardTable) -> str:
+def _seeds(_: PackSource, table: LeaderboardTable) -> str:
     said = (f"{row.entry.label} {len(row.records)} of {len(row.seeds)}" for row in table.all_rows)
     return f"finished runs of declared seeds: {'; '.join(said)}. Ranges over seeds stand below each score."
 
 
-def _comparators(results: Reported) -> str:
+def _comparators(results: PackSource) -> str:
     controls = sorted({row.entry.label for table in results.tables for row in table.controls})
     reference = results.board.settings.reference.label
     return f"changes are counted from {reference}; controls, never ranked: {', '.join(controls) or 'none'}."
 
 
-def _software(results: Reported) -> str:
+def _software(results: PackSource) -> str:
     versions = {f"{n} {v}" for r in results.records for n, v in r.circumstances.versions.items()}
     engines = {
         f"engine {r.circumstances.isolation.engine} {r.circumstances.isolation.version}".strip()
@@ -290,7 +290,7 @@ def _software(results: Reported) -> str:
     return ", ".join([*sorted(versions), *sorted(engines), *sorted(numerics)]) + "."
 
 
-def _cost(results: Reported) -> str:
+def _cost(results: PackSource) -> str:
     stages = {
         stage.key: cost
         for record in results.records
@@ -306,7 +306,7 @@ def _cost(results: Reported) -> str:
     )
 
 
-def _limitations(results: Reported) -> Iterator[Answer]:
+def _limitations(results: PackSource) -> Iterator[Answer]:
     yield from _by_dataset(lambda d: "; ".join(d.file.limitations))(results)
     used = {mark for table in results.tables for row in table.all_rows for mark in row.marks}
     for mark in sorted(used):
@@ -314,7 +314,7 @@ def _limitations(results: Reported) -> Iterator[Answer]:
     yield Answer(results.board.settings.tone_note, _page())
 
 
-def _tone_labels(results: Reported) -> Iterator[Answer]:
+def _tone_labels(results: PackSource) -> Iterator[Answer]:
     for table in results.tables:
         claims = results.board.claims_of(table)
         if claims and claims.labels:
@@ -330,7 +330,7 @@ def _tones(dataset: Dataset) -> str:
     return "; ".join(axes)
 
 
-Find = Callable[[Reported], Iterable[Answer]]
+Find = Callable[[PackSource], Iterable[Answer]]
 ANSWERS: dict[str, Find] = {
     "question": _by_task(_question),
     "design": _once(

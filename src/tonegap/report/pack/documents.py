@@ -11,13 +11,13 @@ from tonegap.declared.plugin import read_plugin
 from tonegap.lines import one_line
 from tonegap.report.claims_text import claim_lines, claims_about, claims_header
 from tonegap.report.grid import table_grid
-from tonegap.report.pack.answers import ANSWERS, REPORT, Answer, Reported, answers_of
+from tonegap.report.pack.answers import ANSWERS, REPORT, Answer, PackSource, answers_of
 from tonegap.report.phrases import answer, table_name
 
 _FILLED, _AUTHOR, _NONE = "filled", "author must write", "not applicable"
 
 
-def documents(results: Reported) -> tuple[dict[str, bytes], str]:
+def documents(results: PackSource) -> tuple[dict[str, bytes], str]:
     """Each document by its path in the pack, and in words how many items of checklists are filled.
 
     Raises BadRoom for a wrong checklist or folder of the suite root.
@@ -69,7 +69,7 @@ def _checklist(checklist: Checklist, known: Mapping[str, list[Answer]]) -> str:
 
 
 def _index(
-    results: Reported, checklists: Mapping[str, Checklist], states: Mapping[str, list[str]]
+    results: PackSource, checklists: Mapping[str, Checklist], states: Mapping[str, list[str]]
 ) -> str:
     rows = [
         (
@@ -97,7 +97,7 @@ def _index(
     )
 
 
-def _statistics(results: Reported) -> str:
+def _statistics(results: PackSource) -> str:
     parts = ["# Statistics"]
     for table in results.tables:
         parts += [
@@ -116,7 +116,7 @@ def _statistics(results: Reported) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _artifact(results: Reported, known: Mapping[str, list[Answer]]) -> str:
+def _artifact(results: PackSource, known: Mapping[str, list[Answer]]) -> str:
     def said(*names: str) -> str:
         return "\n".join(f"- {markdown_text(one.text)}" for name in names for one in known[name])
 
@@ -157,7 +157,7 @@ _DOI = re.compile(r"(?:doi[: ]|doi\.org/)(10\.\S+?)(?=[,;)\s]|\.?$)")
 _ARXIV = re.compile(r"arXiv[: ](\d{4}\.\d{4,5})")
 
 
-def _references(results: Reported, checklists: Mapping[str, Checklist]) -> Iterator[str]:
+def _references(results: PackSource, checklists: Mapping[str, Checklist]) -> Iterator[str]:
     """An entry of BibTeX for each work that data sets, tasks, plug-ins and checklists name, and for tonegap."""
     yield (
         f"@software{{tonegap,\n  title = {{tonegap}},\n  author = {{{{The tonegap contributors}}}},\n"
@@ -171,7 +171,7 @@ def _references(results: Reported, checklists: Mapping[str, Checklist]) -> Itera
         yield f"@misc{{used{number},{doi}{arxiv}\n  note = {{{note}}}\n}}\n"
 
 
-def _works(results: Reported, checklists: Mapping[str, Checklist]) -> Iterator[str]:
+def _works(results: PackSource, checklists: Mapping[str, Checklist]) -> Iterator[str]:
     yield from (d.file.source.strip() for d in results.datasets if d.file.drawn is None)
     yield from (task.file.paper for task in results.tasks.values() if task.file.paper)
     entries = {row.entry for table in results.tables for row in table.all_rows}
@@ -184,7 +184,7 @@ def _works(results: Reported, checklists: Mapping[str, Checklist]) -> Iterator[s
     yield from (checklist.cite for checklist in checklists.values())
 
 
-def _zenodo(results: Reported) -> str:
+def _zenodo(results: PackSource) -> str:
     said = {
         "title": f"Results of the tonegap suite {results.suite}",
         "upload_type": "dataset",

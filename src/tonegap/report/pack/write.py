@@ -11,7 +11,7 @@ import msgspec
 from tonegap import __version__
 from tonegap.errors import BadRequest
 from tonegap.files import sha256_file
-from tonegap.report.pack.answers import REPORT, Reported
+from tonegap.report.pack.answers import REPORT, PackSource
 from tonegap.report.pack.documents import documents
 from tonegap.report.write import write_board, write_bytes
 from tonegap.results.assemble import assemble
@@ -71,7 +71,7 @@ def _fill(root: Path, bundle: Path, folder: Path) -> str:
         settings = titled(read_settings(root), [suite.matrix.title for suite in suites])
         board, source = assemble(store, suites, settings), ResultSource(root, store, suites)
         write_board(board, folder / REPORT, source)
-        made, said = documents(Reported(replace(board, site=True), source, bundle.name))
+        made, said = documents(PackSource(replace(board, site=True), source, bundle.name))
     for path, content in made.items():
         write_bytes(folder / path, content)
     return said
