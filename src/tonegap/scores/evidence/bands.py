@@ -42,14 +42,14 @@ def _told_from_first(
     if able[:1] != [0]:
         return apart
     lead = left[0].point[score] - np.array([left[i].point[score] for i in able])
-    largest = _largest_leads([_noise(left[i], score, i) for i in able])
+    largest = _largest_leads([method_noise(left[i], score, i) for i in able])
     as_large = (largest[:, None] >= np.abs(lead) - 1e-12).sum(axis=0)
     behind = lead > 0 if larger_is_better else lead < 0
     apart[able] = behind & ((1 + as_large) / (1 + len(largest)) < ALPHA)
     return apart
 
 
-def _noise(drawn: ResampledScores, score: str, i: int) -> FloatArray:
+def method_noise(drawn: ResampledScores, score: str, i: int) -> FloatArray:
     """What images and seeds move an entry's score by in each draw, as far as Student's t has it, [draws].
 
     What images do is drawn alike for all entries; what seeds do is each entry's own.
