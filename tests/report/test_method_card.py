@@ -9,8 +9,8 @@ import pytest
 from tonegap.declared.paper import PaperColumn, PaperFile, PaperRow, PaperTable
 from tonegap.declared.plugin import ParameterSpec, PluginFile
 from tonegap.formats.record import StageCost, StageId
-from tonegap.report.pages.method_card import PluginFacts, cards_of, method_card
-from tonegap.report.pages.method_write import card_files
+from tonegap.report.pages.plugin_page import PluginFacts, cards_of, method_card
+from tonegap.report.pages.plugin_write import card_files
 from tonegap.results.leaderboard import leaderboard
 from tonegap.store.source import ResultSource
 

@@ -5,9 +5,9 @@ from pathlib import Path
 from tonegap.declared.paper import PaperFile
 from tonegap.declared.plugin import FOLDERS, plugin_ids, read_plugin
 from tonegap.errors import BadRoom
-from tonegap.report.pages.html import render_template
-from tonegap.report.pages.method_card import PluginCard, PluginFacts, cards_of, method_card
-from tonegap.report.pages.names import CARDS, card_name
+from tonegap.report.pages.links import CARDS, card_name
+from tonegap.report.pages.plugin_page import PluginCard, PluginFacts, cards_of, method_card
+from tonegap.report.pages.templates import render_template
 from tonegap.results.board import Leaderboard
 from tonegap.store.source import ResultSource
 

@@ -12,8 +12,8 @@ from tonegap.declared.paper import PaperFile, PaperRow, PaperTable
 from tonegap.declared.plugin import FOLDERS, PluginFile
 from tonegap.formats.job import Parameter
 from tonegap.formats.record import EntryId, Record, StageCost
-from tonegap.report.pages.names import FOLDER, entry_pages
-from tonegap.report.pages.papers_page import FOLDER as PAPERS
+from tonegap.report.pages.links import ENTRIES, entry_pages
+from tonegap.report.pages.paper_page import FOLDER as PAPERS
 from tonegap.report.phrases import UNDEFINED, metric_label, percent, rank_mean, table_title
 from tonegap.results.board import Leaderboard
 from tonegap.results.model import LeaderboardTable, Row
@@ -221,7 +221,7 @@ def _entries(
             task=table_title(table),
             rank=rank,
             score=f"{score} ({metric_label(table.ranked[2])})",
-            href=f"../{FOLDER}/{name}.html" if name else "",
+            href=f"../{ENTRIES}/{name}.html" if name else "",
         )
 
 
