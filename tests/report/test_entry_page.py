@@ -23,7 +23,7 @@ from tonegap.report.pages.entry_page import (
 from tonegap.report.pages.entry_suite import StageSetting, reproduction
 from tonegap.report.pages.leaderboard_page import render_html
 from tonegap.report.pages.links import entry_pages, page_name
-from tonegap.report.pages.plugin_write import card_files
+from tonegap.report.pages.plugin_page import card_files
 from tonegap.report.write import write_board, write_entry
 from tonegap.results.answers import kept_answers, kept_epochs
 from tonegap.store.read import read_suites

@@ -17,7 +17,7 @@ from tonegap.report.pages.compare_page import compare_files
 from tonegap.report.pages.entry_page import entry_files, files_of, rows_named
 from tonegap.report.pages.leaderboard_page import render_html
 from tonegap.report.pages.paper_page import paper_files, paper_lines
-from tonegap.report.pages.plugin_write import card_files
+from tonegap.report.pages.plugin_page import card_files
 from tonegap.report.pages.quality_page import remove_unlisted, sheet_files
 from tonegap.results.answers import Answers
 from tonegap.results.board import Leaderboard

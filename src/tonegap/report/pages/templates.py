@@ -25,6 +25,7 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "points": phrases.points,
     "record_curves": record_curves,
     "small_label": phrases.small_label,
+    "spelled": phrases.spelled,
     "spread": phrases.spread,
     "tone_colour": tone_colour,
     "thousands": "{:,}".format,
