@@ -22,6 +22,7 @@ from tonegap.formats.record import (
     StageCost,
     StageId,
 )
+from tonegap.report.pages.templates import render_template
 from tonegap.results.settings import LeaderboardSettings, Reference
 from tonegap.tones import GROUPS
 
@@ -183,3 +184,16 @@ def settings() -> LeaderboardSettings:
         tone_note="Tone labels are annotations with an error of their own.",
         templates={p.name: p.read_text("utf-8") for p in (ROOT / "reports/templates").glob("*.j2")},
     )
+
+
+@pytest.fixture
+def macro(settings: LeaderboardSettings) -> Callable[..., str]:
+    """Renders a call of a macro, as `x.NAME(…)`, of one of the templates."""
+
+    def render(template: str, call: str, **values: object) -> str:
+        source = f'{{% import "{template}" as x %}}{{{{ {call} }}}}'
+        templates = {**settings.templates, "one.html.j2": source}
+        own = msgspec.structs.replace(settings, templates=templates)
+        return render_template(own, "one.html.j2", values)
+
+    return render

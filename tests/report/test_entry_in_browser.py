@@ -8,8 +8,8 @@ import pytest
 from browser import CHROMIUM, FLAGS, NEEDS_BROWSER
 from two_entries import board_of, fill_two_entries
 
-from tonegap.report.pages.entry_write import entry_files
-from tonegap.report.pages.html import render_html
+from tonegap.report.pages.entry_page import entry_files
+from tonegap.report.pages.leaderboard_page import render_html
 
 pytestmark = NEEDS_BROWSER
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tonegap.formats.record import CurvePoint
-from tonegap.report.pages.entry_numbers import (
+from tonegap.report.pages.entry_evidence import (
     Bin,
     EventCounts,
     Reliability,

@@ -12,14 +12,18 @@ from tonegap.cli.report import command
 from tonegap.declared.suite import read_suite
 from tonegap.errors import BadRequest
 from tonegap.formats.record import EntryId, decode_record, encode_record
-from tonegap.report.pages.entry_kept import Readers, entry_kept
-from tonegap.report.pages.entry_nulls import nulls_table
+from tonegap.report.pages.entry_evidence import Readers, entry_kept
+from tonegap.report.pages.entry_page import (
+    entry_files,
+    files_of,
+    gap_sentence,
+    null_rows,
+    rows_named,
+)
 from tonegap.report.pages.entry_suite import StageSetting, reproduction
-from tonegap.report.pages.entry_tables import gap_sentence, metrics_table, tone_table
-from tonegap.report.pages.entry_write import entry_files, files_of, rows_named
-from tonegap.report.pages.html import render_html
-from tonegap.report.pages.method_write import card_files
-from tonegap.report.pages.names import entry_pages, page_name
+from tonegap.report.pages.leaderboard_page import render_html
+from tonegap.report.pages.links import entry_pages, page_name
+from tonegap.report.pages.plugin_page import card_files
 from tonegap.report.write import write_board, write_entry
 from tonegap.results.answers import kept_answers, kept_epochs
 from tonegap.store.read import read_suites
@@ -62,6 +66,18 @@ def kept_of(board, source, label="none + erm (cnn4)"):
 def html_of(files, word):
     (path,) = [path for path in files if word in path and path.endswith(".html")]
     return files[path].decode()
+
+
+def rows_of(page, label):
+    """The rows of the table of that label: its header, and the cells of each row by its name."""
+    table = page.partition(f'aria-label="{label}"')[2].partition("</table>")[0]
+    cells = [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row) for row in table.split("<tr>")[1:]]
+    return cells[0], {name: own for name, *own in cells[1:]}
+
+
+@pytest.fixture(scope="module")
+def page(files):
+    return html_of(files, "erm")
 
 
 def test_every_row_with_a_page_is_linked_and_every_link_of_the_index_leads_somewhere(
@@ -113,9 +129,9 @@ def test_the_same_store_gives_the_same_bytes(files, source):
     assert entry_files(board_of(source), source) == files
 
 
-def test_scores_of_the_page_are_those_of_the_table(kept):
+def test_scores_of_the_page_are_those_of_the_table(kept, page):
     scores = kept.row.views[kept.table.ranked].scores
-    shown = {name: cells[2].text for name, cells in tone_table(kept).rows}
+    shown = {name: cells[2] for name, cells in rows_of(page, "Scores by tone")[1].items()}
     assert shown["I-II"] == f"{100 * scores.tones[0].value:.1f}"
     assert shown["gap"] == f"{100 * scores.gap.value:.1f}"
 
@@ -138,12 +154,11 @@ def test_curves_of_the_page_are_those_of_the_records(kept):
     assert [curve.points for curve in kept.said.curves] == [r.curve for r in kept.row.records]
 
 
-def test_images_and_positives_stand_beside_each_tone(kept):
-    table = tone_table(kept)
-    assert table.header[:3] == ("", "images", "positive")
-    cells = {name: [cell.text for cell in cells[:2]] for name, cells in table.rows}
-    assert cells["V-VI"] == ["40", "20"]
-    assert cells["all images"] == ["80", "40"]
+def test_images_and_positives_stand_beside_each_tone(page):
+    header, cells = rows_of(page, "Scores by tone")
+    assert header[:3] == ["", "images", "positive"]
+    assert cells["V-VI"][:2] == ["40", "20"]
+    assert cells["all images"][:2] == ["80", "40"]
 
 
 def test_every_interval_holds_the_score_it_belongs_to(kept):
@@ -157,11 +172,10 @@ def test_every_interval_holds_the_score_it_belongs_to(kept):
             assert interval.low - 1e-9 <= mean.value <= interval.high + 1e-9, (metric, tone)
 
 
-def test_a_metric_that_compares_tones_has_no_interval(kept):
-    rows = dict(metrics_table(kept).rows)
-    assert rows["PQD"][0].text
-    assert rows["PQD"][0].small == ""
-    assert rows["accuracy"][0].small
+def test_a_metric_that_compares_tones_has_no_interval(page):
+    _, rows = rows_of(page, "Every metric")
+    assert re.fullmatch(r"[\d.]+", rows["PQD"][0])
+    assert re.fullmatch(r"[\d.]+<small>[\d.]+ to [\d.]+</small>", rows["accuracy"][0])
 
 
 def test_an_undefined_score_is_a_sign_with_its_reason(tmp_path):
@@ -274,10 +288,11 @@ def test_the_gap_stands_beside_the_null_gap(kept):
     )
 
 
-def test_scores_that_compare_tones_stand_beside_their_nulls(kept):
-    rows = {name: [cell.text for cell in cells] for name, cells in nulls_table(kept).rows}
+def test_scores_that_compare_tones_stand_beside_their_nulls(kept, page):
+    _, rows = rows_of(page, "Null values")
+    assert list(rows) == [name for name, *_ in null_rows(kept)]
     found = kept.claims.nulls["pqd", "all", "tones permuted"]
-    assert rows["PQD"][1] == f"{100 * found.expected:.1f}"
+    assert rows["PQD"][1].startswith(f"{100 * found.expected:.1f}<small>")
     assert "" not in rows["PQD"]
     assert rows["ECE, all, of a calibrated model"][3:] == ["", ""]
 

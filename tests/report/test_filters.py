@@ -7,8 +7,8 @@ import pytest
 from answered import LEVELS, board_with_answers
 from browser import NEEDS_BROWSER, asked
 
-from tonegap.report.pages.html import render_html
-from tonegap.report.pages.pairs_page import compare_files
+from tonegap.report.pages.compare_page import compare_files
+from tonegap.report.pages.leaderboard_page import render_html
 from tonegap.results.leaderboard import leaderboard
 
 pytestmark = NEEDS_BROWSER

@@ -1,5 +1,6 @@
 """A method's card: what its folder says, what it did here, and what is said when the folder is gone."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,8 +10,8 @@ import pytest
 from tonegap.declared.paper import PaperColumn, PaperFile, PaperRow, PaperTable
 from tonegap.declared.plugin import ParameterSpec, PluginFile
 from tonegap.formats.record import StageCost, StageId
-from tonegap.report.pages.method_card import PluginFacts, cards_of, method_card
-from tonegap.report.pages.method_write import card_files
+from tonegap.report.pages.plugin_page import card_files, card_values, cards_of
+from tonegap.report.pages.templates import render_template
 from tonegap.results.leaderboard import leaderboard
 from tonegap.store.source import ResultSource
 
@@ -56,7 +57,15 @@ def board(make_record, entry, cell, settings):
 
 
 def card_of(board, file=SHIFT, papers=None, kind="method", plugin="tone-shift"):
-    return method_card(board, kind, plugin, PluginFacts(file, "", papers or {}))
+    return card_values(board, kind, plugin, file, papers or {})
+
+
+def rows_of(board, values, title):
+    """The cells of each row of a card's table below a heading."""
+    page = render_template(board.settings, "method.html.j2", values | {"missing": ""})
+    table = page.partition(f">{title}</h2>")[2].partition("<tbody>")[2].partition("</tbody>")[0]
+    texts = re.sub(r"</?(code|a)[^>]*>", "", table)
+    return [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row) for row in texts.split("<tr>")[1:]]
 
 
 def test_every_method_and_baseline_of_a_report_has_a_card(board):
@@ -70,41 +79,36 @@ def test_every_method_and_baseline_of_a_report_has_a_card(board):
 
 def test_what_the_folder_says_is_on_the_card(board):
     card = card_of(board)
-    assert (card.title, card.about) == ("Tone shift", "Recolours.")
-    facts = dict(card.facts)
+    assert (card["title"], card["about"]) == ("Tone shift", "Recolours.")
+    facts = dict(card["facts"])
     assert facts["Folder"] == "methods/tone-shift"
     assert facts["Needs"] == "the tones of training images, lesion masks"
     assert facts["Paper"] == "Someone 2020"
 
 
 def test_a_parameter_shows_its_default_and_other_values_that_ran(board):
-    ratio, order = card_of(board).parameters
-    assert (ratio.name, ratio.default, ratio.used, ratio.source) == (
-        "ratio",
-        "0.5",
-        "0.75",
-        "the paper: 0.5",
-    )
-    assert (order.used, order.choices) == ("", "rgb, bgr")
+    ratio, order = rows_of(board, card_of(board), "Parameters")
+    assert ratio == ["ratio", "0.5", "0.75", "how many", "the paper: 0.5"]
+    assert order == ["order", "rgb", "", "of the channels (rgb, bgr)", ""]
 
 
 def test_what_published_code_does_stands_apart(board):
-    assert [line.name for line in card_of(board).as_published] == ["swapped"]
+    assert [name for name, _, _ in card_of(board)["as_published"]] == ["swapped"]
 
 
 def test_a_stage_that_entries_share_is_counted_once(board):
-    (cost,) = card_of(board).costs
     # Keys a, b and c took 10, 12 and 14 s; a was used twice.
-    assert (cost.stage, cost.runs, cost.seconds, cost.memory) == ("generate", "3", "12", "100")
+    assert rows_of(board, card_of(board), "Cost") == [["generate", "3", "12", "100"]]
 
 
 def test_entries_stand_with_their_rank_and_the_score_that_ranks(board):
-    lines = card_of(board).entries
-    assert [(e.label, e.rank, e.score) for e in lines] == [
-        ("tone-shift + erm (resnet18)", "1", "70.0 (accuracy)"),
-        ("tone-shift + mixup (resnet18)", "1", "70.0 (accuracy)"),
+    card = card_of(board)
+    task = "phantom/smoke"
+    assert rows_of(board, card, "In this report") == [
+        ["tone-shift + erm (resnet18)", task, "1", "70.0 (accuracy)"],
+        ["tone-shift + mixup (resnet18)", task, "1", "70.0 (accuracy)"],
     ]
-    assert all(e.href.startswith("../entries/tone-shift-") for e in lines)
+    assert all(href.startswith("../entries/tone-shift-") for _, _, href in card["entries"])
 
 
 def test_reported_numbers_are_those_of_rows_that_name_the_method(board):
@@ -116,17 +120,22 @@ def test_reported_numbers_are_those_of_rows_that_name_the_method(board):
     )
     table = PaperTable("one", "Table 1", "scores", "p. 3", "percent", columns, rows)
     papers = {"someone-2020": PaperFile("Someone", "cite", "about", (table,))}
-    (line,) = card_of(board, papers=papers).reported
-    assert (line.paper, line.table, line.row) == ("Someone", "Table 1", "ours")
-    assert line.reported == (("Accuracy", "81.0"), ("Dark", "not known"))
-    (line,) = card_of(board, papers=papers, kind="baseline", plugin="erm").reported
-    assert line.row == "base"
+    (line,) = card_of(board, papers=papers)["reported"]
+    assert line == (
+        "../papers/someone-2020.html",
+        "Someone",
+        "Table 1",
+        "ours",
+        [("Accuracy", "81.0"), ("Dark", "not known")],
+    )
+    (line,) = card_of(board, papers=papers, kind="baseline", plugin="erm")["reported"]
+    assert line[3] == "base"
 
 
 def test_a_plug_in_that_is_gone_keeps_what_it_did(board):
-    card = method_card(board, "method", "tone-shift", PluginFacts(None, "It is gone.", {}))
-    assert (card.missing, card.parameters) == ("It is gone.", ())
-    assert len(card.entries) == 2
+    card = card_of(board, file=None)
+    assert (card["title"], card["parameters"]) == ("tone-shift", [])
+    assert len(card["entries"]) == 2
 
 
 def test_the_card_of_a_plug_in_without_a_folder_says_so(board, tmp_path):

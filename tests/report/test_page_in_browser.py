@@ -5,7 +5,7 @@ import re
 import pytest
 from browser import NEEDS_BROWSER, dom_of
 
-from tonegap.report.pages.html import render_html
+from tonegap.report.pages.leaderboard_page import render_html
 from tonegap.results.leaderboard import leaderboard
 
 pytestmark = NEEDS_BROWSER

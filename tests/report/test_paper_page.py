@@ -8,8 +8,8 @@ import msgspec
 import pytest
 
 from tonegap.declared.paper import paper_keys, read_paper
-from tonegap.report.pages.html import render_html
-from tonegap.report.pages.papers_page import ComparedPaper, paper_files, paper_lines
+from tonegap.report.pages.leaderboard_page import render_html
+from tonegap.report.pages.paper_page import ComparedPaper, paper_files, paper_lines
 from tonegap.results.leaderboard import leaderboard
 from tonegap.results.papers.compare import Sources, paper_cells
 from tonegap.results.papers.runs import Run

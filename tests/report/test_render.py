@@ -9,7 +9,6 @@ from html.parser import HTMLParser
 
 import msgspec
 import pytest
-from records import plain_record
 
 from tonegap.errors import BadRoom
 from tonegap.formats.record import EntryId, SyntheticId
@@ -17,8 +16,8 @@ from tonegap.report.exports.json_ import render_json
 from tonegap.report.exports.latex import render_latex
 from tonegap.report.exports.markdown import render_markdown
 from tonegap.report.exports.tidy import COLUMNS, render_csv, tidy_batches
-from tonegap.report.pages.details import _synthetic
-from tonegap.report.pages.html import render_html
+from tonegap.report.pages.leaderboard_page import render_html
+from tonegap.report.pages.record_facts import synthetic_text
 from tonegap.report.write import RENDERERS, write_report
 from tonegap.results.leaderboard import leaderboard
 from tonegap.spreadsheet import safe_cell
@@ -256,7 +255,7 @@ def test_withheld_images_are_said_by_the_rule_that_withheld_them():
         shown={"same lesion": 4},
         n_allowed=1,
     )
-    assert _synthetic(plain_record(synthetic=synthetic)).split("; ")[1:] == [
+    assert synthetic_text(synthetic).split("; ")[1:] == [
         "1 descend from training images that are shown beside held-out ones (same lesion 4)",
         "12 training images withheld, for images that are held out (near-duplicate 10, same patient 2)",
     ]

@@ -17,7 +17,7 @@ from tonegap.report.claims_text import claim_lines, claims_about, claims_header,
 from tonegap.report.exports.json_ import render_json
 from tonegap.report.exports.markdown import render_markdown
 from tonegap.report.exports.tidy import render_csv
-from tonegap.report.pages.html import render_html
+from tonegap.report.pages.leaderboard_page import render_html
 from tonegap.report.phrases import answer, p_text, percent, report_title
 
 

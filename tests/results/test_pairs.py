@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from answered import LEVELS, board_with_answers
 
-from tonegap.report.pages.html import render_html
-from tonegap.report.pages.names import pair_links, slugs
-from tonegap.report.pages.pairs_page import compare_files
+from tonegap.report.pages.compare_page import compare_files
+from tonegap.report.pages.leaderboard_page import render_html
+from tonegap.report.pages.links import pair_links, slugs
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from tonegap.formats.record import EntryId
 from tonegap.formats.truth import PartTruth, TaskTruth, decode_truth, encode_truth
 from tonegap.report.exports.json_ import render_json
 from tonegap.report.exports.markdown import render_markdown
-from tonegap.report.pages.html import render_html
+from tonegap.report.pages.leaderboard_page import render_html
 from tonegap.results.tone_labels import AGREED, FIRST, SECOND, tone_labels
 from tonegap.scores.evidence.images import tone_indices
 from tonegap.scores.evidence.raters import raters_of

@@ -84,7 +84,7 @@ def _write(request: "Request", task: "Task", seed: int, folder: Path, out: Path)
     """Makes the sheet and its pages, and returns the page."""
     from tonegap.files import digest_of
     from tonegap.plan.prepare import quality_digest, view_at
-    from tonegap.report.pages.quality_write import sheet_files
+    from tonegap.report.pages.quality_page import sheet_files
     from tonegap.report.write import write_bytes
     from tonegap.results.quality import FOLDER, read_sheet
     from tonegap.results.settings import read_settings

@@ -9,7 +9,7 @@ import msgspec
 from tonegap import __version__
 from tonegap.errors import StoreError
 from tonegap.files import sha256_file
-from tonegap.report.pages.html import render_template
+from tonegap.report.pages.templates import render_template
 from tonegap.report.write import PAGE_NAME, write_board, write_bytes, write_text
 from tonegap.results.assemble import assemble, without_cycle_search
 from tonegap.results.bundle.union import UnitedBundles

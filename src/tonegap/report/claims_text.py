@@ -137,13 +137,16 @@ def seeds_note(n_seeds: int) -> str:
     return {1: " (these networks)", 2: " (two seeds)"}.get(n_seeds, "")
 
 
-def interval_text(interval: Interval | None) -> str:
-    """`54.1 to 62.0` in percent; – where there is none, or none with a width: that is no certainty."""
+def interval_words(interval: Interval | None) -> str:
+    """`54.1 to 62.0` in percent; empty where there is none, or none with a width: that is no certainty."""
     if interval is None or interval.low is None or interval.high is None:
-        return UNDEFINED
-    if interval.low >= interval.high:
-        return UNDEFINED
-    return percent_range(interval.low, interval.high)
+        return ""
+    return percent_range(interval.low, interval.high) if interval.low < interval.high else ""
+
+
+def interval_text(interval: Interval | None) -> str:
+    """As `interval_words`, with – where there is none."""
+    return interval_words(interval) or UNDEFINED
 
 
 def detectable_text(difference: float) -> str:

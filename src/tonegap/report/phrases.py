@@ -3,9 +3,12 @@
 The mistake it exists to prevent: an incomplete or levelled-down result that reads like a win.
 """
 
+import json
 import math
+import re
 from collections import Counter
 
+from tonegap.formats.job import Parameter
 from tonegap.formats.record import group_word
 from tonegap.formats.repeats import Repeats
 from tonegap.lines import counted, percent_span
@@ -26,6 +29,7 @@ SHRUNKEN_LABEL = "of the worst tone, shrunken"
 _CERTAIN = 0.001
 _LEAST_P = 1 / (N_DEALS + 1) + 1e-12
 _NAMED = 4
+_DIGEST = re.compile(r"(#sha256=[0-9a-f]{12})[0-9a-f]+")
 _LABELS = {
     "macro_f1": "macro F1",
     "auc": "ROC-AUC",
@@ -426,3 +430,9 @@ def spread_words(repeats: Repeats, name: str) -> str:
     if found is None:
         return f"undefined in one of {repeats.n} runs"
     return f"{100 * found:.1f} points (standard deviation of {repeats.n} runs)"
+
+
+def spelled(value: Parameter) -> str:
+    """A parameter's value as a suite file has it, without the quotes of a text; long digests are cut."""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return _DIGEST.sub(r"\1…", text)

@@ -22,7 +22,7 @@ def publish_suite(root: Path, store: Path, matrix: Matrix) -> Path:
     page = out / "index.html"
     if page.exists() and stamp.exists() and stamp.read_text(encoding="utf-8") == made_from:
         return page
-    # matplotlib and the templates: not for a run that changed nothing.
+    # the templates: not for a run that changed nothing.
     from tonegap.report.write import write_board, write_text
     from tonegap.results.assemble import assemble
     from tonegap.results.settings import read_settings, titled

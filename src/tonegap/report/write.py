@@ -13,12 +13,12 @@ from tonegap.report.exports.json_ import render_json
 from tonegap.report.exports.latex import render_latex
 from tonegap.report.exports.markdown import render_markdown
 from tonegap.report.exports.tidy import render_csv
-from tonegap.report.pages.entry_write import entry_files, files_of, rows_named
-from tonegap.report.pages.html import render_html
-from tonegap.report.pages.method_write import card_files
-from tonegap.report.pages.pairs_page import compare_files
-from tonegap.report.pages.papers_page import paper_files, paper_lines
-from tonegap.report.pages.quality_write import remove_unlisted, sheet_files
+from tonegap.report.pages.compare_page import compare_files
+from tonegap.report.pages.entry_page import entry_files, files_of, rows_named
+from tonegap.report.pages.leaderboard_page import render_html
+from tonegap.report.pages.paper_page import paper_files, paper_lines
+from tonegap.report.pages.plugin_page import card_files
+from tonegap.report.pages.quality_page import remove_unlisted, sheet_files
 from tonegap.results.answers import Answers
 from tonegap.results.board import Leaderboard
 from tonegap.results.leaderboard import leaderboard

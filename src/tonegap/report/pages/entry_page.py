@@ -1,278 +1,366 @@
-"""One entry on one task as a page: scores by tone with intervals, confusion matrices, calibration, how to run it.
+"""Writes one entry on one task as a page: scores by tone with intervals, confusion, calibration, how to run it.
 
-The mistake it exists to prevent: a rank that nobody looks behind.
+Beside `entries/NAME.html` lies `entries/NAME.toml`, the suite file that runs it again. The mistake it exists to
+prevent: a rank that nobody looks behind.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import difflib
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
+from tonegap.errors import BadRequest
+from tonegap.formats.record import Record
+from tonegap.report.claims_text import detectable_text, interval_words, seeds_note
 from tonegap.report.notes import images_note
-from tonegap.report.pages.details import SeedLine, seed_lines
-from tonegap.report.pages.entry_facts import (
-    SeedFacts,
-    StageLine,
-    circumstances,
-    seed_facts,
-    stage_lines,
+from tonegap.report.pages.entry_evidence import (
+    Confusion,
+    EntryKept,
+    Readers,
+    Reliability,
+    entry_kept,
 )
-from tonegap.report.pages.entry_kept import EntryKept
-from tonegap.report.pages.entry_nulls import nulls_table
-from tonegap.report.pages.entry_suite import Reproduction
-from tonegap.report.pages.entry_tables import (
-    ConfusionMatrix,
-    ScoreRows,
-    bins_table,
-    calibration_errors,
-    event_table,
-    frequent_confusions,
-    gap_sentence,
-    interval_words,
-    matrices,
-    metrics_table,
-    tone_table,
+from tonegap.report.pages.entry_suite import Given, Reproduction, given_paths, reproduction
+from tonegap.report.pages.links import (
+    CARDS,
+    COMPARE,
+    ENTRIES,
+    card_name,
+    entry_pages,
+    page_name,
+    pair_links,
 )
-from tonegap.report.pages.names import CARDS, card_name, pair_links
-from tonegap.report.pages.names import PAGE as COMPARE
-from tonegap.report.pages.plots import curve_chart, curve_panel
-from tonegap.report.pages.plots_entry import WIDE, interval_chart, reliability_chart
-from tonegap.report.phrases import metric_label, percent, ranking_rule, table_title
-from tonegap.results.model import MARKS
+from tonegap.report.pages.record_facts import Facts, cost_of, facts_of
+from tonegap.report.pages.templates import render_template
+from tonegap.report.phrases import (
+    UNDEFINED,
+    metric_label,
+    null_p_text,
+    percent,
+    ranking_rule,
+    spread_words,
+    table_title,
+)
+from tonegap.results.answers import kept_answers, kept_epochs
+from tonegap.results.board import Leaderboard
+from tonegap.results.model import MARKS, LeaderboardTable, Mean, MeanScores, Row
+from tonegap.results.nulls import both_nulls
 from tonegap.results.quality import FOLDER as QUALITY
-from tonegap.results.quality import SetSheet
-from tonegap.scores.tables import ALL, GAP, WORST
+from tonegap.scores.counts import N_BINS
+from tonegap.scores.evidence.intervals import Interval
+from tonegap.scores.evidence.parity import Parity
+from tonegap.scores.repeats import standard_deviation
+from tonegap.scores.tables import ALL, GAP, WORST, metric_named
+from tonegap.store.source import ResultSource
+
+_TEMPLATE = "entry.html.j2"
+MATRIX_UP_TO = 12  # classes; of more the most frequent confusions are listed
+N_CONFUSIONS = 10
 
 
-@dataclass(frozen=True, slots=True)
-class Links:
-    """Where the page may lead: paths from its folder; empty where there is no such page."""
-
-    report: str
-    method: str
-    baseline: str
-    compared: str
-    sets: tuple[tuple[str, str], ...]
+def entry_files(board: Leaderboard, source: ResultSource) -> dict[str, bytes]:
+    """Contents by path of every entry that has a page. Raises StoreError, BadRoom for a wrong template."""
+    paged = [(table, entry_pages(board, table)) for table in board.tables]
+    rows = [(table, row) for table, pages in paged for row in table.all_rows if row.entry in pages]
+    return files_of(board, rows, source, lambda _: True)
 
 
-@dataclass(frozen=True, slots=True)
-class Confused:
-    """The confusion matrices by tone, or with many classes the most frequent confusions."""
-
-    events: ScoreRows
-    threshold: str
-    matrices: tuple[ConfusionMatrix, ...]
-    frequent: tuple[tuple[str, ...], ...]
-    min_support: int
-
-
-@dataclass(frozen=True, slots=True)
-class Calibration:
-    """Accuracy over confidence by tone: chart, bins as text, calibration error by tone."""
-
-    chart: str
-    tones: tuple[str, ...]
-    bins: tuple[tuple[str, ...], ...]
-    errors: tuple[tuple[str, str], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class EntryPage:
-    """An entry's page as the template reads it."""
-
-    title: str
-    task: str
-    stand_in: bool
-    images_note: str
-    marks: tuple[tuple[str, str], ...]
-    answer: tuple[str, ...]
-    kept: bool
-    tone_chart: str
-    tones: ScoreRows
-    gap: str
-    metrics: ScoreRows
-    nulls: ScoreRows
-    confused: Confused | None
-    calibration: Calibration | None
-    curve: str
-    curve_about: str
-    seeds: tuple[SeedLine, ...]
-    stages: tuple[StageLine, ...]
-    seed_facts: tuple[SeedFacts, ...]
-    facts: tuple[tuple[str, str], ...]
-    links: Links
-    again: Reproduction
-
-
-def entry_page(kept: EntryKept, links: Links, again: Reproduction) -> EntryPage:
-    """The page of a row that has a record."""
-    row, table = kept.row, kept.table
-    said = kept.said
-    curve, about = _learning(kept)
-    return EntryPage(
-        title=row.entry.label,
-        task=table_title(table).replace(" [stand-in images]", ""),
-        stand_in=kept.question.stand_in,
-        images_note=images_note(table) or "",
-        marks=tuple((mark, MARKS[mark]) for mark in row.marks),
-        answer=_answer(kept),
-        kept=said is not None,
-        tone_chart=_tone_chart(kept),
-        tones=tone_table(kept),
-        gap=gap_sentence(kept),
-        metrics=metrics_table(kept),
-        nulls=nulls_table(kept),
-        confused=_confused(kept),
-        calibration=_calibration(kept),
-        curve=curve,
-        curve_about=about,
-        seeds=seed_lines(row),
-        stages=stage_lines(kept),
-        seed_facts=seed_facts(kept),
-        facts=circumstances(kept),
-        links=links,
-        again=again,
+def files_of(
+    board: Leaderboard,
+    rows: Iterable[tuple[LeaderboardTable, Row]],
+    source: ResultSource,
+    is_there: Callable[[str], bool],
+) -> dict[str, bytes]:
+    """The files of some rows that have a record each; `is_there`: whether the report has a page of that path."""
+    readers = Readers(
+        kept_answers(source.store, board.settings.selection), kept_epochs(source.store), source
     )
+    files: dict[str, bytes] = {}
+    given: Given | None = None
+    for table, row in rows:
+        given = given_paths(source.root) if given is None else given
+        name, kept = page_name(table, row), entry_kept(board, table, row, readers)
+        again = reproduction(row, f"{name}.toml", kept.setting, given)
+        values = _values(kept, again, is_there) | {"name": name}
+        page = render_template(board.settings, _TEMPLATE, values)
+        files[f"{ENTRIES}/{name}.html"] = page.encode()
+        if again.suite:
+            files[f"{ENTRIES}/{name}.toml"] = again.suite.encode()
+    return files
 
 
-def links_of(kept: EntryKept, sheets: Sequence[SetSheet], is_there: Callable[[str], bool]) -> Links:
-    """Where the page leads, of what is there: paths below the report."""
+def rows_named(board: Leaderboard, label: str) -> list[tuple[LeaderboardTable, Row]]:
+    """Every row of that label with a result, one for each task that has it; spaces and case do not matter.
+
+    Raises BadRequest where there is none, naming the labels most like it, or saying why it has no result.
+    """
+
+    def plain(label: str) -> str:
+        return "".join(label.lower().split())
+
+    rows = [(table, row) for table in board.tables for row in table.all_rows]
+    found = [(table, row) for table, row in rows if plain(row.entry.label) == plain(label)]
+    if not found:
+        labels = dict.fromkeys(row.entry.label for _, row in rows)
+        near = difflib.get_close_matches(label, labels, n=3, cutoff=0.4)
+        known = f"most like it: {', '.join(near)}" if near else f"there are {len(labels)}"
+        raise BadRequest(f"--entry {label}: no entry of that label in this report; {known}")
+    finished = [(table, row) for table, row in found if row.records]
+    if not finished:
+        why = next(seed.hole.text for seed in found[0][1].seeds if seed.hole)
+        raise BadRequest(f"--entry {label}: no seed of it has a result: {why}")
+    return finished
+
+
+def _values(
+    kept: EntryKept, again: Reproduction, is_there: Callable[[str], bool]
+) -> dict[str, object]:
+    """What the template reads."""
+    row, table = kept.row, kept.table
+    selection, axis, metric = table.ranked
+    view = {m: row.views[key] for m in table.metrics if (key := (selection, axis, m)) in row.views}
+    classes, said = kept.question.classes, kept.said
+    many = len(classes) > MATRIX_UP_TO
+    found = said.reliabilities if said else ()
+    return {
+        "kept": kept,
+        "said": said,
+        "intervals": said.intervals if said else {},
+        "stamps": kept.board.stamps,
+        "title": row.entry.label,
+        "task": table_title(table).replace(" [stand-in images]", ""),
+        "images_note": images_note(table),
+        "marks": {mark: MARKS[mark] for mark in row.marks},
+        "answer": _answer(kept),
+        "metric": metric,
+        "scores": row.views[table.ranked].scores,
+        "by_metric": {name: view[name].scores for name in view},
+        "per_tone": [name for name in view if metric_named(name).per_tone],
+        "gap": gap_sentence(kept),
+        "nulls": null_rows(kept),
+        "many_classes": many,
+        "frequent": frequent_confusions(said.confusions, classes) if said and many else (),
+        "reliabilities": found,
+        "bins": bins_table(found, kept.question.min_support),
+        "calibration_errors": calibration_errors(kept),
+        "n_bins": N_BINS,
+        "facts": circumstances(kept),
+        "digests": lambda key, record: digests(kept, key, record),
+        "links": _links(kept, is_there),
+        "again": again,
+        "keyed": lambda of: _by_tone(kept, of),
+        "intervals_of": lambda name: _intervals(kept, name),
+        "seeds_note": seeds_note,
+    }
+
+
+def _intervals(kept: EntryKept, metric: str) -> dict[str, Interval]:
+    """The intervals of one metric, by tone, `all`, `worst` or `gap`."""
+    found = kept.said.intervals.items() if kept.said else ()
+    return {score: interval for (name, score), interval in found if name == metric}
+
+
+def _by_tone(kept: EntryKept, scores: MeanScores) -> list[tuple[str, Mean | None]]:
+    """Each tone of the axis that ranks, and its score; None for a metric that compares the tones."""
+    means = scores.tones or (None,) * len(kept.axis.tones)
+    return list(zip(kept.axis.tones, means, strict=True))
+
+
+def _links(kept: EntryKept, is_there: Callable[[str], bool]) -> dict[str, object]:
+    """Where the page leads, of what is there: paths from its folder, empty where there is no such page."""
     entry = kept.row.entry
     stages = {stage.key for record in kept.row.records for stage in record.stages}
+    claims = kept.board.claims_of(kept.table)
+    pair = pair_links(kept.board, claims).get(entry.label) if claims else None
 
     def link(path: str) -> str:
         return f"../{path}" if is_there(path) else ""
 
     sets = [
         (link(f"{QUALITY}/{made.page}.html"), f"{made.label}, seed {made.seed}")
-        for made in sheets
+        for made in kept.board.sheets
         if made.page and made.sheet and made.sheet.set.stage in stages
     ]
-    return Links(
-        report=link("index.html"),
-        method=link(f"{CARDS}/{card_name('method', entry.method)}.html"),
-        baseline=link(f"{CARDS}/{card_name('baseline', entry.baseline)}.html"),
-        compared=_compared(kept) if is_there(COMPARE) else "",
-        sets=tuple((path.removesuffix(".html"), label) for path, label in sets if path),
-    )
+    return {
+        "report": link("index.html"),
+        "method": link(f"{CARDS}/{card_name('method', entry.method)}.html"),
+        "baseline": link(f"{CARDS}/{card_name('baseline', entry.baseline)}.html"),
+        "compared": f"../{pair}" if pair and is_there(COMPARE) else "",
+        "sets": [(path.removesuffix(".html"), label) for path, label in sets if path],
+    }
 
 
-def _compared(kept: EntryKept) -> str:
-    """Where the entry is compared with its reference; empty where it is not."""
-    claims = kept.board.claims_of(kept.table)
-    links = pair_links(kept.board, claims) if claims else {}
-    found = links.get(kept.row.entry.label)
-    return f"../{found}" if found else ""
-
-
-def _answer(kept: EntryKept) -> tuple[str, ...]:
+def _answer(kept: EntryKept) -> list[str]:
     """Rank, worst tone and gap in sentences, or why there is none of them."""
-    row, table, board = kept.row, kept.table, kept.board
-    metric = metric_label(table.ranked[2])
+    row, table = kept.row, kept.table
+    metric = table.ranked[2]
     scores = row.views[table.ranked].scores
+
+    def sentence(what: str, mean: Mean, score: str) -> str:
+        between = interval_words(kept.said.intervals.get((metric, score)) if kept.said else None)
+        ends = f" (95 % interval {between})" if between else ""
+        return f"The {what} is {percent(mean.value)}{ends}."
+
     found = [_place(kept)]
     if scores.worst is None or scores.gap is None:
-        return (*found, _sentence(metric, percent(scores.overall.value), kept, ALL))
+        return [*found, sentence(metric_label(metric), scores.overall, ALL)]
     if scores.worst.value is None:
-        return (*found, f"Its worst tone and gap are undefined: {scores.worst.reason}.")
-    at = "/".join(scores.worst_at)
-    found.append(
-        _sentence(f"{metric} of the worst tone ({at})", percent(scores.worst.value), kept, WORST)
-    )
-    found.append(_sentence("gap between tones", percent(scores.gap.value), kept, GAP))
+        return [*found, f"Its worst tone and gap are undefined: {scores.worst.reason}."]
+    worst = f"{metric_label(metric)} of the worst tone ({'/'.join(scores.worst_at)})"
+    found += [
+        sentence(worst, scores.worst, WORST),
+        sentence("gap between tones", scores.gap, GAP),
+    ]
     if "levelling down" in row.marks:
-        reference = board.settings.reference.label
+        reference = kept.board.settings.reference.label
         found.append(
             f"The gap is smaller than with {reference}, and so is the worst tone's score: levelling down."
         )
-    return tuple(found)
+    return found
 
 
 def _place(kept: EntryKept) -> str:
-    row, table = kept.row, kept.table
-    ranked = [other for other in table.rows if other.rank is not None]
-    rule = ranking_rule(table)
-    if row.rank is not None:
-        group = kept.claims.band if kept.claims else None
-        within = [r for r in _tie_groups(kept) if r == group] if group is not None else []
-        tied = (
-            f", in a tie group of {len(within)} that are statistically tied with its best"
-            if len(within) > 1
-            else ""
-        )
-        return f"Rank {row.rank} of {len(ranked)}{tied}, by {rule}."
-    return (
-        f"A control, never ranked (ranks go by {rule})."
-        if row.control
-        else f"Not ranked: {row.unranked}."
-    )
+    row, table, rule = kept.row, kept.table, ranking_rule(kept.table)
+    if row.rank is None:
+        control = f"A control, never ranked (ranks go by {rule})."
+        return control if row.control else f"Not ranked: {row.unranked}."
+    claims, group = kept.board.claims_of(table), kept.claims.band if kept.claims else None
+    n = sum(r.band == group for r in claims.rows) if claims and group is not None else 0
+    tied = f", in a tie group of {n} that are statistically tied with its best" if n > 1 else ""
+    n_ranked = sum(other.rank is not None for other in table.rows)
+    return f"Rank {row.rank} of {n_ranked}{tied}, by {rule}."
 
 
-def _tie_groups(kept: EntryKept) -> list[int]:
-    claims = kept.board.claims_of(kept.table)
-    return [r.band for r in claims.rows if r.band is not None] if claims else []
-
-
-def _sentence(what: str, value: str, kept: EntryKept, score: str) -> str:
-    """`The gap between tones is 26.7 (95 % interval 18.0 to 34.0).`"""
-    metric = kept.table.ranked[2]
-    found = kept.said.intervals.get((metric, score)) if kept.said else None
-    between = interval_words(found)
-    return (
-        f"The {what} is {value} (95 % interval {between})."
-        if between
-        else f"The {what} is {value}."
-    )
-
-
-def _tone_chart(kept: EntryKept) -> str:
-    scores, metric = kept.row.views[kept.table.ranked].scores, kept.table.ranked[2]
-    if not scores.tones:
+def gap_sentence(kept: EntryKept) -> str:
+    """The null gap beside the gap, and the minimum detectable difference of such a test set."""
+    claims = kept.claims
+    parity, within = both_nulls(claims.nulls, kept.table.ranked[2], GAP) if claims else (None, None)
+    if claims is None or parity is None:
         return ""
-    found = kept.said.intervals if kept.said else {}
-    of_metric = {tone: found[metric, tone] for tone in kept.axis.tones if (metric, tone) in found}
-    return interval_chart(f"{metric_label(metric)} by tone", kept.axis.tones, scores, of_metric)
-
-
-def _confused(kept: EntryKept) -> Confused | None:
-    if kept.said is None:
-        return None
-    classes, support = kept.question.classes, kept.question.min_support
-    many = not matrices(kept.said.confusions, classes, support)
-    thresholds = [record.scores[kept.table.ranked[0]].threshold for record in kept.row.records]
-    return Confused(
-        events=event_table(kept.said.events, support),
-        threshold=", ".join("–" if t is None else f"{t:.3f}" for t in thresholds),
-        matrices=matrices(kept.said.confusions, classes, support),
-        frequent=frequent_confusions(kept.said.confusions, classes) if many else (),
-        min_support=support,
+    text = (
+        f"The null gap, with tone labels permuted among the images, is {percent(parity.expected)} on average; "
+        f"a gap as large as this has p {null_p_text(parity.p)}"
     )
+    if within:
+        text += f" (permuted within class: {percent(within.expected)}, p {null_p_text(within.p)}), uncorrected"
+    if claims.detectable is None:
+        return f"{text}."
+    shown = detectable_text(claims.detectable)
+    return f"{text}. The minimum detectable difference between two tones on such a test set, in points: {shown}."
 
 
-def _calibration(kept: EntryKept) -> Calibration | None:
-    if kept.said is None:
-        return None
-    found = kept.said.reliabilities
-    errors = calibration_errors(kept)
-    return Calibration(
-        chart=reliability_chart("Accuracy over confidence", found, kept.question.min_support),
-        tones=tuple(each.tone for each in found),
-        bins=bins_table(found, kept.question.min_support),
-        errors=tuple(
-            (tone, errors.get(tone, "not among the report's metrics"))
-            for tone in (e.tone for e in found)
-        ),
-    )
+def null_rows(kept: EntryKept) -> list[tuple[str, Mean, Parity, Parity | None]]:
+    """Gaps, scores that compare tones and calibration errors, by the rule and on the axis that rank.
+
+    A name, the score, its null and that within class; none without answers.
+    """
+    selection, axis, _ = kept.table.ranked
+    found: list[tuple[str, str, str, Mean]] = []
+    for metric in kept.table.metrics:
+        view, label = kept.row.views.get((selection, axis, metric)), metric_label(metric)
+        if view is None:
+            continue
+        if view.scores.gap is None:
+            found.append((label, metric, ALL, view.scores.overall))
+            continue
+        found.append((f"{label}, gap", metric, GAP, view.scores.gap))
+        if metric == "ece":
+            means = [(ALL, view.scores.overall)]
+            means += zip(kept.axis.tones, view.scores.tones, strict=False)
+            found += [(f"{label}, {t}, of a calibrated model", metric, t, m) for t, m in means]
+    nulls = kept.claims.nulls if kept.claims else {}
+    both = [(name, mean, *both_nulls(nulls, m, score)) for name, m, score, mean in found]
+    return [(name, mean, n, w) for name, mean, n, w in both if n and mean.value is not None]
 
 
-def _learning(kept: EntryKept) -> tuple[str, str]:
-    """The curve and what it shows; of the selection metric where only the record has one."""
-    row = kept.row
-    if kept.said and kept.said.curves:
-        metric = metric_label(kept.table.ranked[2])
-        said = f"{metric} by epoch on validation and test images"
-        return curve_chart(kept.said.curves, said, WIDE), said
-    if any(record.curve for record in row.records):
-        metric = metric_label(row.records[0].selection_metric)
-        return curve_panel(
-            row.records, row.entry.label
-        ), f"{metric}, which picks the epoch, by epoch on validation and test images"
-    return "", ""
+def frequent_confusions(
+    found: Sequence[Confusion], classes: Sequence[str]
+) -> tuple[tuple[str, ...], ...]:
+    """Rows of tone, true class, predicted class, images, images of the true class."""
+    rows: list[tuple[str, ...]] = []
+    for one in found:
+        cells = ((-n, i, j) for i, row in enumerate(one.counts) for j, n in enumerate(row))
+        rows += [
+            (one.tone, classes[i], classes[j], f"{-n:,}", f"{sum(one.counts[i]):,}")
+            for n, i, j in sorted(cell for cell in cells if cell[0] and cell[1] != cell[2])[
+                :N_CONFUSIONS
+            ]
+        ]
+    return tuple(rows)
+
+
+def bins_table(found: Sequence[Reliability], min_support: int) -> tuple[tuple[str, ...], ...]:
+    """Rows of a bin and, for each tone, the accuracy (– with too few images) and the number of images."""
+    rows = []
+    for i in range(N_BINS):
+        of_tones = [next((b for b in tone.bins if b.index == i), None) for tone in found]
+        if any(of_tones):
+            cells = [
+                f"{percent(b.accuracy) if b.n >= min_support else UNDEFINED} (n {b.n:,})"
+                if b
+                else "n 0"
+                for b in of_tones
+            ]
+            rows.append((f"{100 * i / N_BINS:.0f} to {100 * (i + 1) / N_BINS:.0f}", *cells))
+    return tuple(rows)
+
+
+def calibration_errors(kept: EntryKept) -> list[tuple[str, str]]:
+    """Each tone of the calibration's axis, and its calibration error or that the report has none."""
+    tones = tuple(each.tone for each in kept.said.reliabilities) if kept.said else ()
+    axis = next((a for a in kept.table.axes if set(a.tones) == set(tones)), None)
+    view = kept.row.views.get((kept.table.ranked[0], axis.name, "ece")) if axis else None
+    if axis is None or view is None:
+        return [(tone, "not among the report's metrics") for tone in tones]
+    errors = dict(zip(axis.tones, view.scores.tones, strict=True))
+    return [(tone, percent(errors[tone].value)) for tone in tones]
+
+
+def circumstances(kept: EntryKept) -> Facts:
+    """Parameters, isolation, hardware and versions, those that differ between seeds beside each other."""
+    records = kept.row.records
+    facts = (pair for pair in facts_of(records) if pair[0] != "Stages")  # a table of their own
+    return (*_submitted(kept), *facts, ("Cost, all seeds", cost_of(records)), *_repeated(kept))
+
+
+def _submitted(kept: EntryKept) -> Iterator[tuple[str, str]]:
+    """Whose result an external submission is: its stages have keys `ID:KEY`."""
+    keys = {stage.key for record in kept.row.records for stage in record.stages}
+    ids = {key.rpartition(":")[0] for key in keys}
+    for shelved in kept.board.submissions:
+        if shelved.id in ids:
+            card = shelved.submission
+            named = {"Authors": card.authors, "Their paper": card.paper, "Their code": card.code}
+            yield from ((name, text) for name, text in named.items() if text)
+            yield "How it came here", f"{shelved.id}: {card.about}"
+
+
+def _repeated(kept: EntryKept) -> Iterator[tuple[str, str]]:
+    """How far the first metric spreads from run to run, beside its spread over seeds; nothing without repeats."""
+    selection, _, metric = kept.table.ranked
+    name, label = f"{selection}: {metric}, {ALL}", metric_label(metric)
+    seeds = [s for s in kept.row.seeds if s.repeats and name in s.repeats.scores]
+    for seed in seeds:
+        if seed.repeats:
+            yield f"{label} from run to run, seed {seed.seed}", spread_words(seed.repeats, name)
+    values = kept.row.views[kept.table.ranked].scores.overall.values
+    over = standard_deviation(values) if seeds else None
+    if over is not None:
+        words = f"{100 * over:.1f} points (standard deviation of {len(values)} seeds)"
+        yield f"{label} from seed to seed", words
+
+
+def digests(kept: EntryKept, key: str, record: Record) -> Iterator[tuple[str, str]]:
+    """The digests behind one seed in full, with their names."""
+    yield from (("Record", key), ("Predictions", record.predictions_sha256))
+    if record.truth_sha256:
+        yield "Truth", record.truth_sha256
+    yield from (("Metadata", record.data.metadata_sha256), ("Images", record.data.images_sha256))
+    for name, part in record.partitions.items():
+        yield f"Ids, {name} ({part.n:,})", part.sha256
+    if record.synthetic:
+        yield f"Synthetic images ({record.synthetic.n:,})", record.synthetic.sha256
+    for stage in record.stages:
+        yield f"Stage, {stage.stage}", stage.key
+        yield f"Image or environment, {stage.stage}", stage.environment
+        code = kept.marks[stage.key].ingredients.get("plug-in") if stage.key in kept.marks else None
+        if code:
+            yield f"Code, {stage.plugin}", code

@@ -12,8 +12,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from tonegap.formats.record import SELECTIONS, EntryId
-from tonegap.report.pages.charts import scale_of
-from tonegap.report.pages.plots import tone_colour
+from tonegap.report.pages.charts import scale_of, tone_colour
 from tonegap.report.phrases import (
     AXIS_LABEL,
     SELECTION_CHOICE,

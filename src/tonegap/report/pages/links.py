@@ -15,13 +15,11 @@ from tonegap.results.board import Leaderboard
 from tonegap.results.claims import Claims
 from tonegap.results.model import LeaderboardTable, Row
 
-FOLDER = "entries"
+ENTRIES = "entries"
 CARDS = "methods"
+COMPARE = "compare.html"
 _DIGITS = 10
 _MAX_SLUG = 90
-
-
-PAGE = "compare.html"
 
 
 def pair_links(board: Leaderboard, claims: Claims) -> dict[str, str]:
@@ -36,7 +34,7 @@ def pair_links(board: Leaderboard, claims: Claims) -> dict[str, str]:
         alike = [r for r in references if r.entry.backbone == row.entry.backbone]
         other = (*alike, *references, rows[0])[0]
         if other is not row:
-            found[row.entry.label] = f"{PAGE}#{place}/{names[row.entry]}/{names[other.entry]}"
+            found[row.entry.label] = f"{COMPARE}#{place}/{names[row.entry]}/{names[other.entry]}"
     return found
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from tonegap.declared.paper import PaperTable, paper_keys, read_paper
-from tonegap.report.pages.html import render_template
+from tonegap.report.pages.templates import render_template
 from tonegap.results.board import Leaderboard
 from tonegap.results.papers.compare import ComparedPaper, Sources, paper_cells
 from tonegap.results.papers.kept_runs import runs_for

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from tonegap.arrays import FloatArray
-from tonegap.report.pages.html import render_template
-from tonegap.report.pages.names import FOLDER, PAGE, entry_pages, labels, slugs, task_slugs
-from tonegap.report.pages.payload import script_json
+from tonegap.report.pages.leaderboard_views import script_json
+from tonegap.report.pages.links import COMPARE, ENTRIES, entry_pages, labels, slugs, task_slugs
+from tonegap.report.pages.templates import render_template
 from tonegap.report.phrases import (
     UNDEFINED,
     metric_label,
@@ -73,7 +73,7 @@ def compare_files(board: Leaderboard) -> dict[str, bytes]:
     if not parts:
         return {}
     values = {"title": board.settings.title, "parts": parts, "stamps": board.stamps}
-    return {PAGE: render_template(board.settings, _TEMPLATE, values).encode()}
+    return {COMPARE: render_template(board.settings, _TEMPLATE, values).encode()}
 
 
 def _parts(board: Leaderboard) -> Iterator[ComparePart]:
@@ -166,7 +166,7 @@ def _entries(board: Leaderboard, claims: Claims, rows: Sequence[Row]) -> list[Ma
             "label": row.entry.label,
             "rank": row.rank,
             "tie_group": tie_groups.get(row.entry),
-            "page": f"{FOLDER}/{pages[row.entry]}.html" if row.entry in pages else None,
+            "page": f"{ENTRIES}/{pages[row.entry]}.html" if row.entry in pages else None,
             "reference": "reference" in row.marks,
         }
         for name, row in zip(slugs(labels(rows)), rows, strict=True)

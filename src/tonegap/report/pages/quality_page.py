@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tonegap.errors import StoreError
 from tonegap.formats.quality_sheet import encode_sheet
-from tonegap.report.pages.html import render_template
+from tonegap.report.pages.templates import render_template
 from tonegap.report.quality_tables import QualityPage, markdown_table, quality_page
 from tonegap.results.quality import FOLDER, SHORT, SetSheet
 from tonegap.results.settings import LeaderboardSettings

@@ -1,0 +1,131 @@
+"""Says in words what records rest on: data, partitions, parameters, stages, machines, costs.
+
+The mistake it exists to prevent: a number whose data, code and circumstances nobody can name.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from tonegap.formats.record import Record, SyntheticId
+from tonegap.lines import counted
+from tonegap.results.model import LeaderboardTable
+from tonegap.tones import tone_index
+
+_SHORT = 12
+_UNKNOWN = "unknown"
+_PARTS = ("train", "validation", "test", "unused")
+Facts = tuple[tuple[str, str], ...]
+
+
+def same_data(table: LeaderboardTable) -> list[tuple[list[int], Record]]:
+    """The seeds of a table that ran on the same data and partitions, with a record of one of them."""
+    seeds: dict[str, list[int]] = {}
+    example: dict[str, Record] = {}
+    for record in (record for row in table.all_rows for record in row.records):
+        parts = sorted((name, part.sha256) for name, part in record.partitions.items())
+        key = repr((record.data, parts))
+        example.setdefault(key, record)
+        if record.seed not in seeds.setdefault(key, []):
+            seeds[key].append(record.seed)
+    return [(sorted(seeds[key]), record) for key, record in example.items()]
+
+
+def data_facts(record: Record) -> tuple[Facts, tuple[str, ...], tuple[str, ...]]:
+    """What a record ran on as (name, text), the names of its partitions, and their tones, unknown last."""
+    data, leaks = record.data, record.leaks
+    names = tuple(name for name in _PARTS if name in record.partitions)
+    tones = {tone for name in names for tone in record.partitions[name].n_by_tone}
+    known = sorted(tones - {_UNKNOWN}, key=lambda tone: (tone_index(tone), tone))
+    n_kept = sum(record.partitions[name].n_by_tone.get(_UNKNOWN, 0) for name in record.partitions)
+    unknown = f"{n_kept:,} kept: in the scores over all images, in no tone's" if n_kept else "none"
+    if record.n_without_tone:
+        unknown = f"{record.n_without_tone:,} left out of the task"
+    across = "none found"
+    if leaks.n_groups:
+        images = f"{leaks.n_test_images:,} test image{'' if leaks.n_test_images == 1 else 's'}"
+        across = f"{counted(leaks.n_groups, 'set of near-duplicates')}, {images} in them"
+    n_test, n_validation = (record.partitions[name].n for name in ("test", "validation"))
+    grouped = [
+        leak.text(column, n_test, n_validation).partition(": ")
+        for column, leak in leaks.groups.items()
+    ]
+    joined = f" ({' + '.join(data.joined)})" if data.joined else ""
+    facts = (
+        ("Data set", f"{data.data_set}{joined}"),
+        ("Metadata", data.metadata_sha256[:_SHORT]),
+        ("Images", data.images_sha256[:_SHORT]),
+        ("Minimum support", f"{record.min_support} images, or a score is undefined"),
+        ("Positive classes", ", ".join(record.positive) or "none declared"),
+        ("Near-duplicates across the test border", across),
+        *((name.capitalize(), text) for name, _, text in grouped),
+        ("Images of unknown tone", unknown),
+        *(("List", f"{e.text} (SHA-256 {e.sha256[:_SHORT]})") for e in data.exclusions),
+    )
+    return facts, names, (*known, *({_UNKNOWN} & tones))
+
+
+def facts_of(records: Sequence[Record]) -> Facts:
+    """What was in force, values that differ between seeds separated by semicolons."""
+
+    def each(texts: Iterable[str]) -> str:
+        return "; ".join(dict.fromkeys(text for text in texts if text))
+
+    where = [record.circumstances for record in records]
+    isolation = (
+        f"{c.isolation.engine}: {'contained' if c.isolation.contained else 'not contained'}, "
+        f"network {c.isolation.network}, files {c.isolation.files}"
+        f"{f', limits {_pairs(c.isolation.limits)}' if c.isolation.limits else ''}"
+        for c in where
+    )
+    stages = (
+        ", ".join(
+            f"{s.stage} of {s.plugin} (key {s.key[:_SHORT]}, environment {s.environment[:_SHORT]})"
+            for s in record.stages
+        )
+        for record in records
+    )
+    found = (
+        ("Parameters of the method", each(_pairs(r.method_parameters) for r in records)),
+        ("Parameters of the baseline", each(_pairs(r.baseline_parameters) for r in records)),
+        ("Synthetic images", each(synthetic_text(r.synthetic) for r in records if r.synthetic)),
+        ("Stages", each(stages)),
+        ("Isolation", each(isolation)),
+        ("Hardware", each(_pairs(c.hardware) for c in where)),
+        ("Versions", each(_pairs(c.versions) for c in where)),
+    )
+    return tuple((name, text) for name, text in found if text)
+
+
+def synthetic_text(made: SyntheticId) -> str:
+    """How many synthetic images by tone, and what is known of what they were made from."""
+
+    def by_rule(counts: Mapping[str, int]) -> str:
+        return f" ({_pairs(counts)})" if counts else ""
+
+    by_tone = ", ".join(f"{tone} {n:,}" for tone, n in made.n_by_tone.items() if n)
+    shown = f"descend from training images that are shown beside held-out ones{by_rule(made.shown)}"
+    withheld = f"training images withheld, for images that are held out{by_rule(made.withheld)}"
+    origin = (
+        (made.n_unknown, "of unknown lineage"),
+        (made.n_unnamed, "that do not say what they were made from"),
+        (made.n_allowed, shown),
+        (sum(made.withheld.values()), withheld),
+    )
+    number = f"{made.n:,} ({by_tone or 'none were made'}), {made.sha256[:_SHORT]}"
+    return "; ".join([number, *(f"{n:,} {text}" for n, text in origin if n)])
+
+
+def cost_of(records: Sequence[Record]) -> str:
+    """Total over seeds: wall and processor time, and the highest peak of memory."""
+    costs = [cost for record in records for cost in record.circumstances.costs]
+    if not costs:
+        return "not measured"
+    cpu = [cost.cpu_seconds for cost in costs]
+    peaks = [cost.peak_memory_mib for cost in costs if cost.peak_memory_mib is not None]
+    known = [seconds for seconds in cpu if seconds is not None]
+    cpu_text = f"{sum(known):,.0f} s of processor" if len(known) == len(cpu) else "processor –"
+    memory = f"{max(peaks):,.0f} MiB at most" if peaks else "memory –"
+    return f"{sum(cost.seconds for cost in costs):,.0f} s, {cpu_text}, {memory}"
+
+
+def _pairs(values: Mapping[str, object]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in sorted(values.items()))
