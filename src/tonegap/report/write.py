@@ -13,6 +13,7 @@ from tonegap.report.exports.json_ import render_json
 from tonegap.report.exports.latex import render_latex
 from tonegap.report.exports.markdown import render_markdown
 from tonegap.report.exports.tidy import render_csv
+from tonegap.report.pages.across_page import across_files
 from tonegap.report.pages.compare_page import compare_files
 from tonegap.report.pages.entry_page import entry_files, files_of, rows_named
 from tonegap.report.pages.leaderboard_page import render_html
@@ -72,7 +73,9 @@ def write_board(board: Leaderboard, out_dir: Path, source: ResultSource | None =
         board = replace(board, site=True, papers=paper_lines(source), beside=beside)
         for path, pieces in others:
             write_pieces(out_dir / path, pieces)
-        _write_all(compare_files(board) | paper_files(board), out_dir)
+        all_tasks = across_files(board)
+        board = replace(board, beside=(*beside, *all_tasks))
+        _write_all(compare_files(board) | paper_files(board) | all_tasks, out_dir)
         _write_all(entry_files(board, source) | card_files(board, source), out_dir)
     page = out_dir / PAGE_NAME
     write_text(page, render_html(board))

@@ -18,6 +18,7 @@ from tonegap.results.model import LeaderboardTable, Row
 ENTRIES = "entries"
 CARDS = "methods"
 COMPARE = "compare.html"
+ACROSS = "across.html"
 _DIGITS = 10
 _MAX_SLUG = 90
 
