@@ -21,6 +21,10 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "images": lambda ends: phrases.images(*ends),
     "interval": interval_words,
     "json": lambda value: json.dumps(value, ensure_ascii=False),
+    "md": phrases.markdown_text,
+    "md_cell": lambda cell: (
+        phrases.markdown_text(cell.text) + (f" ({cell.note})" if cell.note else "")
+    ),
     "metric_label": phrases.metric_label,
     "null_p_text": phrases.null_p_text,
     "p_text": phrases.p_text,
