@@ -82,17 +82,6 @@ def quality_page(made: SetSheet, sheet: Sheet) -> QualityPage:
     )
 
 
-def markdown_table(table: TextTable) -> str:
-    """Its header and rows as Markdown."""
-    rule = ["---", *["---:"] * (len(table.header) - 1)]
-    rows = [table.header, rule, *table.rows]
-    return "\n".join(f"| {' | '.join(_barred(text) for text in row)} |" for row in rows)
-
-
-def _barred(text: str) -> str:
-    return text.replace("|", "\\|")
-
-
 def share(value: Share) -> str:
     """A share in percent; – where it is undefined."""
     return UNDEFINED if value.value is None else f"{percent(value.value)} %"

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import re
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -11,12 +12,15 @@ from tests.synthetic.quality.conftest import QualityRun
 from tiny_rooms import Rooms
 
 from tonegap.formats.quality_sheet import Memory, Share
-from tonegap.report.exports.set_card import set_card
-from tonegap.report.exports.sets import DescribedPart, set_facts
+from tonegap.report.exports import set_card as cards
+from tonegap.report.exports.set_card import DescribedPart, set_facts
 from tonegap.report.publish import publish_suite
 from tonegap.results.quality import read_set_sheets
+from tonegap.results.settings import read_settings
 from tonegap.store.read import read_suites
 from tonegap.store.source import ResultSource
+
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +40,10 @@ def facts(ran):
     suites = read_suites(quality.store.folder)
     (made,) = read_set_sheets(quality.store.folder, suites)
     return set_facts(ResultSource(quality.rooms.root, quality.store.folder, suites), made)
+
+
+def set_card(facts):
+    return cards.set_card(facts, read_settings(ROOT))
 
 
 def section(card, title):

@@ -6,8 +6,7 @@ from tonegap.declared.dataset import read_dataset
 from tonegap.declared.task import read_task, task_ids
 from tonegap.report.exports.base import File
 from tonegap.report.exports.croissant import croissant
-from tonegap.report.exports.set_card import card_path, set_card
-from tonegap.report.exports.sets import set_facts
+from tonegap.report.exports.set_card import card_path, set_card, set_facts
 from tonegap.results.board import Leaderboard
 from tonegap.store.source import ResultSource
 
@@ -26,4 +25,4 @@ def files(board: Leaderboard, source: ResultSource | None) -> Iterator[File]:
         yield f"croissant/{task_id.replace('/', '-')}.json", [croissant(dataset, task)]
     for made in board.sheets:
         if made.sheet is not None and made.page:
-            yield card_path(made), [set_card(set_facts(source, made)).encode()]
+            yield card_path(made), [set_card(set_facts(source, made), board.settings).encode()]

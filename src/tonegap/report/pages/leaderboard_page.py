@@ -17,6 +17,7 @@ from tonegap.report.pages.record_facts import cost_of, data_facts, facts_of, sam
 from tonegap.report.pages.templates import render_template
 from tonegap.report.phrases import (
     answer,
+    marks_used,
     metric_label,
     missing,
     n_of_tone,
@@ -30,7 +31,7 @@ from tonegap.report.power_text import table_reach
 from tonegap.report.quality_lines import SUMMARY_ABOUT, SUMMARY_HEADER, set_lines
 from tonegap.results.board import Leaderboard
 from tonegap.results.claims import Claims
-from tonegap.results.model import MARKS, LeaderboardTable
+from tonegap.results.model import LeaderboardTable
 from tonegap.results.verdict import rank_ranges
 from tonegap.scores.tables import WORST, metric_named
 
@@ -42,14 +43,13 @@ def render_html(board: Leaderboard) -> str:
 
     Raises BadRoom if a template is missing or wrong.
     """
-    used = {mark for table in board.tables for row in table.all_rows for mark in row.marks}
     values = {
         "board": board,
         "title": report_title(board),
         "missing": missing(board.holes, board.n_cells) if board.holes else "",
         "tables": [_table(board, table, i) for i, table in enumerate(board.tables, 1)],
         "metrics": [metric_named(name) for name in board.settings.metrics],
-        "marks": {mark: meaning for mark, meaning in MARKS.items() if mark in used},
+        "marks": marks_used(board),
         "sets_header": SUMMARY_HEADER,
         "sets_about": SUMMARY_ABOUT,
         "compare": COMPARE if board.site and any(c.pairs for c in board.claims) else "",

@@ -8,12 +8,11 @@ from pathlib import Path
 from tonegap.errors import StoreError
 from tonegap.formats.quality_sheet import encode_sheet
 from tonegap.report.pages.templates import render_template
-from tonegap.report.quality_tables import QualityPage, markdown_table, quality_page
+from tonegap.report.quality_tables import quality_page
 from tonegap.results.quality import FOLDER, SHORT, SetSheet
 from tonegap.results.settings import LeaderboardSettings
 from tonegap.run.sheet_maker import CONTACT, NEAREST
 
-TEMPLATE = "quality.html.j2"
 CARD = "README.md"
 
 
@@ -36,9 +35,16 @@ def sheet_files(
         page, name = quality_page(made, made.sheet), f"{FOLDER}/{made.page}"
         files |= {f"{name}-{picture.file}": picture.content for picture in page.pictures}
         files[f"{name}.json"] = encode_sheet(made.sheet)
-        files[f"{name}.md"] = render_sheet_markdown(page, made.page).encode()
-        card = f"{made.page}/README.md" if with_cards else ""
-        files[f"{name}.html"] = render_sheet_html(page, settings, report, card).encode()
+        values = {
+            "page": page,
+            "name": made.page,
+            "pictures": [(p, base64.b64encode(p.content).decode()) for p in page.pictures],
+            "report": report,
+            "card": f"{made.page}/README.md" if with_cards else "",
+        }
+        for end in ("md", "html"):
+            content = render_template(settings, f"quality.{end}.j2", values)
+            files[f"{name}.{end}"] = content.encode()
     return files
 
 
@@ -75,30 +81,3 @@ def _is_sheet(path: Path) -> bool:
     if not isinstance(said, dict) or not str(said.get("schema")).startswith("tonegap/quality@"):
         return False
     return path.stem.endswith(f"-{str(said.get('key'))[:SHORT]}")
-
-
-def render_sheet_html(
-    page: QualityPage, settings: LeaderboardSettings, report: str, card: str = ""
-) -> str:
-    """The page with its pictures inside; the same sheet gives the same text."""
-    pictures = [(p, base64.b64encode(p.content).decode()) for p in page.pictures]
-    shown = {"page": page, "pictures": pictures, "report": report, "card": card}
-    return render_template(settings, TEMPLATE, shown)
-
-
-def render_sheet_markdown(page: QualityPage, name: str) -> str:
-    """The same as Markdown; pictures are files beside it."""
-    parts = [f"# {page.title}", " ".join(page.answer)]
-    parts += [f"**{warning}**" for warning in page.warnings]
-    for table in page.tables:
-        parts += [f"## {table.title}", table.about, markdown_table(table)]
-        if table.notes:
-            parts.append("\n".join(f"{i}. {note}" for i, note in enumerate(table.notes, 1)))
-    for picture in page.pictures:
-        parts += [
-            f"## {picture.title}",
-            picture.caption,
-            f"![{picture.title}]({name}-{picture.file})",
-        ]
-    facts = "\n".join(f"- {title}: {text}" for title, text in page.facts)
-    return "\n\n".join([*parts, "## Evidence", facts]) + "\n"

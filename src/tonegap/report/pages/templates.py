@@ -1,5 +1,6 @@
 """Renders a page from the templates of a suite root: they read the model through the filters here."""
 
+import json
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -9,14 +10,21 @@ from tonegap.report import phrases
 from tonegap.report.claims_text import interval_words
 from tonegap.report.grid import Footnotes
 from tonegap.report.pages.charts import Frame, record_curves, scale_of, tone_colour
+from tonegap.report.quality_tables import share
 from tonegap.results.settings import LeaderboardSettings
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
 FILTERS: Mapping[str, Callable[..., Any]] = {
+    "barred": lambda text: text.replace("|", "\\|"),
     "images": lambda ends: phrases.images(*ends),
     "interval": interval_words,
+    "json": lambda value: json.dumps(value, ensure_ascii=False),
+    "md": phrases.markdown_text,
+    "md_cell": lambda cell: (
+        phrases.markdown_text(cell.text) + (f" ({cell.note})" if cell.note else "")
+    ),
     "metric_label": phrases.metric_label,
     "null_p_text": phrases.null_p_text,
     "p_text": phrases.p_text,
@@ -25,6 +33,7 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "points": phrases.points,
     "ranked_name": lambda table: phrases.metric_label(table.ranked[2]),
     "record_curves": record_curves,
+    "share": share,
     "small_label": phrases.small_label,
     "spelled": phrases.spelled,
     "spread": phrases.spread,
@@ -44,7 +53,7 @@ def render_template(settings: LeaderboardSettings, name: str, values: Mapping[st
 
     try:
         template = _environment(tuple(settings.templates.items())).get_template(name)
-        return template.render(values) + "\n"
+        return template.render(values).rstrip("\n") + "\n"
     except jinja2.TemplateError as e:
         raise BadRoom(f"reports/templates: {name}: {type(e).__name__}: {e}") from None
 
