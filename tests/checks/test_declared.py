@@ -3,57 +3,24 @@
 from pathlib import Path
 
 import pytest
+from tiny_rooms import CLINIC, TASK
 
 from tonegap.checks.declared import check_rooms
 
-DATASET = """\
-title = "Own"
-source = "own"
-licence = "none"
-access = "ask"
-metadata = ["rows.csv"]
-id_column = "image_id"
-label_column = "label"
-file_names = ["{image_id}.png"]
-[columns]
-image_id = {}
-label = {}
-tone = {}
-half = {}
-[tones.tone]
-column = "tone"
-"""
-TASK = """\
-title = "T"
-about = "T."
-[labels]
-column = "label"
-classes = ["no", "yes"]
-[tones]
-axis = "tone"
-scored = ["I", "VI"]
-[split]
-rule = "value-holdout"
-seeds = [0]
-column = "half"
-train = ["a"]
-test = ["b"]
-[validation]
-rule = "carve"
-fraction = 0.5
-[scores]
-min_support = 2
-"""
+TWO = TASK.replace("min_support = 1", "min_support = 2").replace(
+    "fraction = 0.25", "fraction = 0.5"
+)
+BCC, WART = "basal cell carcinoma", "folliculitis"
 
 
 def problems(root: Path, tones_of_test: str) -> list[str]:
     """Of eight training images of both classes and both tones, and test images of the given tones."""
     folder = root / "benchmarks" / "own"
     (folder / "tasks").mkdir(parents=True)
-    (folder / "dataset.toml").write_text(DATASET)
-    (folder / "tasks" / "t.toml").write_text(TASK)
-    rows = [("no", "I", "a"), ("yes", "I", "a"), ("no", "VI", "a"), ("yes", "VI", "a")] * 2
-    rows += [("yes", tone, "b") for tone in tones_of_test.split()]
+    (folder / "dataset.toml").write_text(CLINIC)
+    (folder / "tasks" / "t.toml").write_text(TWO)
+    rows = [(label, tone, "pool") for label in (BCC, WART) for tone in ("I", "VI")] * 2
+    rows += [(BCC, tone, "probe") for tone in tones_of_test.split()]
     lines = [f"i{n},{','.join(row)}" for n, row in enumerate(rows)]
     (folder / "rows.csv").write_text("\n".join(["image_id,label,tone,half", *lines]) + "\n")
     return [f"{p.where}: {p.text}" for p in check_rooms(root)]

@@ -3,9 +3,11 @@
 import csv
 import io
 import json
+import re
 from types import SimpleNamespace
 
 import pytest
+from tiny_rooms import TASK
 
 from tonegap.data.metadata import Metadata, MetadataPart
 from tonegap.errors import BadData
@@ -42,6 +44,33 @@ def test_listed_images_are_unused_and_counted_by_partition(planner, tonegap, tmp
         in tonegap.err
     )
     assert "none of the data set's in errors.txt: nobody\n" in tonegap.err
+
+
+def test_plan_and_run_name_what_a_list_names_in_vain(planner, tonegap, tmp_path, where):
+    errors = listing(tmp_path / "errors.txt", parts_of(planner)["train"][0], "nobody", "nothing")
+    assert tonegap("plan", "tiny", *where, "--exclude", errors) == 0, tonegap.err
+    named = "clinic/two, seed 0: none of the data set's in errors.txt: nobody, nothing\n"
+    assert named in tonegap.out
+    store = ("--store", planner.store.folder, "--jobs", 1)
+    assert tonegap("run", "tiny", *where, *store, "--exclude", errors) == 0, tonegap.err
+    assert named in tonegap.err
+
+
+def test_an_image_of_unknown_tone_that_is_left_out_is_not_counted(
+    planner, tonegap, tmp_path, where
+):
+    one, other, third = parts_of(planner)["train"][:3]
+    task = TASK.replace('axis = "tone"', 'axis = "tone"\nkeep_unknown = false')
+    planner.rooms.write("benchmarks/clinic/tasks/two.toml", task)
+    rows = planner.download / "rows.csv"
+    text = re.sub(rf"(?m)^({one}|{other}),(.*?),\w+,", r"\1,\2,,", rows.read_text())
+    rows.write_text(text)
+    errors = listing(tmp_path / "errors.txt", one, third)
+    for command, said in (("split", "clinic/two"), ("plan", "tiny")):
+        assert tonegap(command, said, *where) == 0, tonegap.err
+        assert "images of unknown tone: 2 left out" in tonegap.out + tonegap.err
+        assert tonegap(command, said, *where, "--exclude", errors) == 0, tonegap.err
+        assert "images of unknown tone: 1 left out" in tonegap.out + tonegap.err
 
 
 def joined(tmp_path):

@@ -4,30 +4,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tiny_rooms import CLINIC
 
 from tonegap.cli.main import main
 from tonegap.declared.task import Task
 
 WriteTask = Callable[..., Task]
-DATASET = """\
-title = "Mine"
-source = "a test"
-licence = "CC0"
-access = "ask me"
-metadata = ["metadata.csv"]
-id_column = "image_id"
-label_column = "label"
-file_names = ["{image_id}.png"]
-
-[columns]
-image_id = {}
-label = {}
-tone = {}
-half = {}
-
-[tones.tone]
-column = "tone"
-"""
 METADATA = """\
 image_id,label,tone,half
 z,a,I,pool
@@ -44,9 +26,9 @@ t,c,VI,probe
 def root(tmp_path: Path, write_task: WriteTask) -> Path:
     """A suite root with one data set and one task; its metadata lies in `copy`."""
     write_task()
-    (tmp_path / "benchmarks" / "mine" / "dataset.toml").write_text(DATASET)
+    (tmp_path / "benchmarks" / "mine" / "dataset.toml").write_text(CLINIC)
     (tmp_path / "copy").mkdir()
-    (tmp_path / "copy" / "metadata.csv").write_text(METADATA)
+    (tmp_path / "copy" / "rows.csv").write_text(METADATA)
     return tmp_path
 
 
@@ -98,7 +80,7 @@ def test_a_moved_image_ends_with_code_two_and_a_sentence(
 ) -> None:
     split(root, "--pin")
     capsys.readouterr()
-    (root / "copy" / "metadata.csv").write_text(METADATA.replace("u,b,VI,probe", "u,b,VI,spare"))
+    (root / "copy" / "rows.csv").write_text(METADATA.replace("u,b,VI,probe", "u,b,VI,spare"))
     assert split(root) == 2
     said = capsys.readouterr()
     assert said.out == ""
@@ -112,8 +94,8 @@ def test_without_a_root_it_says_how_to_get_the_data(
     assert tonegap("split", "mine/task", "--suite-root", root) == 2
     said = capsys.readouterr().err
     assert "pass --root DIR" in said
-    assert "Licence: CC0" in said
-    assert "Access: ask me" in said
+    assert "Licence: ask the clinic" in said
+    assert "Access: walk in" in said
 
 
 def test_a_file_that_cannot_be_written_is_a_sentence(

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from tiny_rooms import CLINIC
 
 from tonegap.data.metadata import Metadata, read_metadata
 from tonegap.declared.dataset import read_dataset
@@ -14,22 +15,12 @@ from tonegap.split.load import load_data, task_view
 from tonegap.split.partition import partition
 from tonegap.split.view import TaskView
 
-OWN = """\
-title = "{name}"
-source = "own"
-licence = "none"
-access = "ask {name}"
-metadata = ["rows.csv"]
-id_column = "{id}"
-label_column = "{label}"
-file_names = ["{{{id}}}.png"]
-[columns]
-{id} = {{}}
-{label} = {{}}
-skin = {{}}
-[tones.nurse]
-column = "skin"
-"""
+OTHER = (
+    CLINIC.replace("image_id", "file")
+    .replace('"label"', '"bad"')
+    .replace("label = {}", "bad = {}")
+    .replace("tones.tone", "tones.nurse")
+)
 JOINED = """\
 title = "Both"
 source = "own"
@@ -48,9 +39,9 @@ tone = {}
 column = "tone"
 [[joined]]
 dataset = "one"
-columns = { malignant = "disease" }
+columns = { malignant = "label" }
 cells.malignant = { melanoma = "yes", wart = "no" }
-tones = { tone = "nurse" }
+tones = { tone = "tone" }
 [[joined]]
 dataset = "two"
 columns = { malignant = "bad" }
@@ -83,11 +74,10 @@ min_support = 1
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """A suite root with data sets `one` (types, a disease) and `two` (groups, yes or no), and one that joins them."""
+    """A suite root with data sets `one` (types) and `two` (groups, other columns), and one that joins them."""
     folder = tmp_path / "benchmarks"
-    for name, columns in (("one", ("a", "disease")), ("two", ("file", "bad"))):
+    for name, text in (("one", CLINIC), ("two", OTHER)):
         (folder / name).mkdir(parents=True)
-        text = OWN.format(name=name, id=columns[0], label=columns[1])
         (folder / name / "dataset.toml").write_text(text)
     (folder / "both" / "tasks").mkdir(parents=True)
     (folder / "both" / "dataset.toml").write_text(JOINED)
@@ -101,10 +91,10 @@ def copies(tmp_path: Path) -> Path:
     rng = np.random.default_rng(1)
     rows = {
         "one": [
-            "a,disease,skin",
-            *(f"x{n},{'melanoma' if n % 2 else 'wart'},{n % 6 + 1}" for n in range(1, 9)),
+            "image_id,label,tone,half",
+            *(f"x{n},{'melanoma' if n % 2 else 'wart'},{n % 6 + 1}," for n in range(1, 9)),
         ],
-        "two": ["file,bad,skin", "y1,no,12", "y2,yes,12", "y3,no,56", "y4,yes,56"],
+        "two": ["file,bad,tone,half", "y1,no,12,", "y2,yes,12,", "y3,no,56,", "y4,yes,56,"],
     }
     for name, lines in rows.items():
         folder = tmp_path / "copies" / name / "images"
@@ -143,7 +133,7 @@ def test_a_copy_in_the_other_data_set_is_a_leak(root: Path, copies: Path) -> Non
 def test_a_cell_that_is_not_named_is_refused(root: Path, copies: Path) -> None:
     path = root / "benchmarks" / "both" / "dataset.toml"
     path.write_text(path.read_text().replace(', wart = "no"', ""))
-    with pytest.raises(BadData, match="disease is 'wart'; the joined data set names melanoma"):
+    with pytest.raises(BadData, match="label is 'wart'; the joined data set names melanoma"):
         read_metadata(read_dataset(root, "both"), copies)
 
 
@@ -156,7 +146,7 @@ def test_ids_of_both_are_refused(root: Path, copies: Path) -> None:
 
 def test_a_copy_that_is_not_there_is_named_with_access(root: Path, copies: Path) -> None:
     (copies / "two").rename(copies / "three")
-    with pytest.raises(BadData, match=r"no folder two; Both joins one and two: .*: ask two"):
+    with pytest.raises(BadData, match=r"no folder two; Both joins one and two: .*: walk in"):
         read_metadata(read_dataset(root, "both"), copies)
 
 
@@ -169,7 +159,7 @@ def test_a_copy_that_is_not_there_is_named_with_access(root: Path, copies: Path)
             "columns = {}",
             "two: columns: found none; wanted malig",
         ),
-        ('tones = { tone = "nurse" }', "tones = {}", "one: tones: found none; wanted tone"),
+        ('tones = { tone = "tone" }', "tones = {}", "one: tones: found none; wanted tone"),
         ("data_set = {}\n", "", "columns: no 'data_set'"),
         ('dataset = "two"', 'dataset = "one"', "joined: wanted two data sets or more, each once"),
     ],

@@ -47,17 +47,28 @@ def list_command(as_json: bool, suite_root: Path | None) -> None:
 @command.command("fetch")
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @suite_root_option
-def fetch_command(names: tuple[str, ...], suite_root: Path | None) -> None:
+@click.pass_context
+def fetch_command(ctx: click.Context, names: tuple[str, ...], suite_root: Path | None) -> None:
     """Fetch assets (default: all) into the cache; the same command goes on after a stop.
 
-    The cache is ~/.cache/tonegap/assets, or the folder in TONEGAP_ASSETS.
+    The cache is ~/.cache/tonegap/assets, or the folder in TONEGAP_ASSETS. Where one cannot be fetched the others are,
+    and the exit code is 1.
     """
     from tonegap.data.fetch import fetch
 
-    for name, asset in _chosen(names, suite_root).items():
-        with click.progressbar(length=asset.size, label=name) as bar:
-            path = fetch(asset, bar.update)
-        say(f"{name}: {path}")
+    failed, chosen = [], _chosen(names, suite_root)
+    for name, asset in chosen.items():
+        try:
+            with click.progressbar(length=asset.size, label=name) as bar:
+                path = fetch(asset, bar.update)
+            say(f"{name}: {path}")
+        except BadData as problem:
+            failed.append(name)
+            say(f"error: {name}: {problem}", err=True)
+    if len(chosen) > 1 and failed:
+        say(f"{len(failed)} of {len(chosen)} assets not fetched: {', '.join(failed)}", err=True)
+    if failed:
+        ctx.exit(1)
 
 
 @command.command("check")

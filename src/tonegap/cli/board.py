@@ -40,19 +40,13 @@ def command(
     """
     from tonegap.declared.root import default_store, find_root
     from tonegap.report.board_site import write_site
-    from tonegap.results.bundle.union import bundles_below, unite
-    from tonegap.results.submissions.bundled import unlike_here
-    from tonegap.results.submissions.known import own_truths
+    from tonegap.results.bundle.union import bundles_below
+    from tonegap.results.submissions.bundled import united_with
 
     root = find_root(suite_root)
-    own = own_truths(store or default_store(root))
+    own = store or default_store(root)
     with tempfile.TemporaryDirectory(prefix="tonegap-board-") as aside:
-        together, united = unite(
-            bundles_below(bundles),
-            Path(aside),
-            lambda folder, run: unlike_here(folder, run, root, None),
-            own,
-        )
+        together, united = united_with(root, own, bundles_below(bundles), Path(aside))
         for refused in united.refused:
             say(f"not on the board: {refused.path}: {refused.why}", err=True)
         for why in united.contested.values():

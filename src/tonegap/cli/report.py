@@ -1,6 +1,7 @@
 """`tonegap report`: leaderboard and comparison of finished runs."""
 
 import tempfile
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -55,7 +56,8 @@ def command(  # noqa: PLR0913 (click hands over each option as an argument)
 ) -> None:
     """The leaderboard of RUNS: names of suites that ran in this store (default: all of them), or bundles.
 
-    A bundle (`….tonegap.zip`) needs no store: it is verified, and --out says where its pages go.
+    A bundle (`….tonegap.zip`) needs no store, and --out says where its pages go. It is verified and held against the
+    plug-ins of the suite root and the truth of the store, where the task ran there, as `tonegap board` does.
 
     A report is made from records alone; making it again gives the same bytes. A matrix with runs
     missing says so in its title.
@@ -64,27 +66,34 @@ def command(  # noqa: PLR0913 (click hands over each option as an argument)
 
     root = find_root(suite_root)
     bundles = [Path(name) for name in runs if name.endswith(".zip")]
+    contested: Mapping[str, str] | None = None
     with tempfile.TemporaryDirectory(prefix="tonegap-report-") as aside:
         if bundles:
             if len(bundles) < len(runs) or (out is None and output == "html"):
                 raise BadRequest(
                     f"{bundles[0]}: a report of bundles is of bundles alone, and needs --out DIR"
                 )
-            store, runs = _united(bundles, Path(aside)), ()
-        board, source = _gather(root, store or default_store(root), runs)
+            own = store or default_store(root)
+            (store, contested), runs = _united(root, own, bundles, Path(aside)), ()
+        board, source = _gather(root, store or default_store(root), runs, contested)
         _write(board, source, output, out, entry)
     if strict and _say_problems(board):
         ctx.exit(1)
 
 
-def _united(bundles: list[Path], folder: Path) -> Path:
-    """Bundles as one store below an empty folder. Raises BadRequest naming the first that does not verify."""
-    from tonegap.results.bundle.union import unite
+def _united(
+    root: Path, own: Path, bundles: list[Path], folder: Path
+) -> tuple[Path, Mapping[str, str]]:
+    """Bundles as one store below an empty folder, and the tasks on whose truth they disagree.
 
-    store, united = unite(bundles, folder)
+    Raises BadRequest naming the first that would not be on a board.
+    """
+    from tonegap.results.submissions.bundled import united_with
+
+    store, united = united_with(root, own, bundles, folder)
     for refused in united.refused:
         raise BadRequest(f"{refused.path}: {refused.why}")
-    return store
+    return store, united.contested
 
 
 def _write(
@@ -106,7 +115,9 @@ def _write(
         _echo_or_write(_rendered(board, output), out)
 
 
-def _gather(root: Path, folder: Path, runs: tuple[str, ...]) -> "tuple[Leaderboard, ResultSource]":
+def _gather(
+    root: Path, folder: Path, runs: tuple[str, ...], contested: Mapping[str, str] | None
+) -> "tuple[Leaderboard, ResultSource]":
     """The leaderboard of the named suites of a store, and where its pages find the rest."""
     from tonegap.results.assemble import assemble, without_cycle_search
     from tonegap.results.settings import read_settings, titled
@@ -116,7 +127,8 @@ def _gather(root: Path, folder: Path, runs: tuple[str, ...]) -> "tuple[Leaderboa
     with without_cycle_search():
         suites = read_suites(folder, runs)
         settings = titled(read_settings(root), [suite.matrix.title for suite in suites])
-        return assemble(folder, suites, settings), ResultSource(root, folder, suites)
+        board = assemble(folder, suites, settings, contested)
+        return board, ResultSource(root, folder, suites)
 
 
 def _rendered(board: "Leaderboard", output: str) -> str | bytes:

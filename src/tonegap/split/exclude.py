@@ -6,7 +6,7 @@ result that passes for one on the whole task.
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from unicodedata import normalize
 
@@ -135,7 +135,8 @@ def without_listed(
         found.append(
             Exclusion(of.path.name, of.sha256, len(of.listed), len(images.unknown), counts)
         )
-    left = made.only(set(made.ids).difference(*(images.ids for images in lists)))
+    kept = set(made.ids).difference(*(images.ids for images in lists))
+    left = replace(made.only(kept), without_tone=tuple(i for i in made.without_tone if i in kept))
     for part, n in left.sizes.items():
         if n == 0 and part != "unused":
             where = " and ".join(str(images.of.path) for images in lists)

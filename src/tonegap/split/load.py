@@ -17,7 +17,13 @@ from tonegap.declared.task import Task
 from tonegap.errors import BadData
 from tonegap.formats.record import DataId, Exclusion, Leaks
 from tonegap.scores.rules import ScoringRules
-from tonegap.split.exclude import IdList, ListedImages, listed_images, without_listed
+from tonegap.split.exclude import (
+    IdList,
+    ListedImages,
+    listed_images,
+    unknown_names,
+    without_listed,
+)
 from tonegap.split.grouped import components
 from tonegap.split.leaks import crossing_groups, group_leaks, leaked_by_tone
 from tonegap.split.partition import partition
@@ -108,6 +114,7 @@ def task_view(
         methods_see_groups=task.file.leaks.methods_see_groups,
         n_without_tone=made.n_without_tone,
         not_scored=_not_scored(task, made, data.metadata, rows["test"]),
+        unknown_listed=tuple(unknown_names(data.excluded)),
     )
 
 

@@ -133,5 +133,5 @@ def _spread(task: Task, rows: SelectedRows, parts: Sequence[str]) -> SplitAssign
         tones=_tones(task, metadata, all_parts),
         classes=classes,
         positive=positive_classes(task, rows, classes),
-        n_without_tone=rows.n_without_tone,
+        without_tone=rows.without_tone,
     )

@@ -13,7 +13,7 @@ class SplitAssignment:
 
     `labels` are the task's class names, None where unused. `tones` are those of the task's axis,
     None where unknown. `classes` spells out the task's classes ("all" included), `positive` those
-    that together are the event of sensitivity and specificity. `n_without_tone`: images of one of the classes that
+    that together are the event of sensitivity and specificity. `without_tone`: images of one of the classes that
     are unused because nobody knows their tone.
     """
 
@@ -23,7 +23,7 @@ class SplitAssignment:
     tones: tuple[str | None, ...]
     classes: tuple[str, ...] = ()
     positive: tuple[str, ...] = ()
-    n_without_tone: int = 0
+    without_tone: tuple[str, ...] = ()
 
     def members(self, part: str) -> tuple[str, ...]:
         """The ids of one partition, in file order."""
@@ -35,6 +35,11 @@ class SplitAssignment:
         parts = tuple(part if h else "unused" for part, h in zip(self.parts, here, strict=True))
         labels = tuple(label if h else None for label, h in zip(self.labels, here, strict=True))
         return replace(self, parts=parts, labels=labels)
+
+    @property
+    def n_without_tone(self) -> int:
+        """How many images of the classes are unused because nobody knows their tone."""
+        return len(self.without_tone)
 
     @property
     def sizes(self) -> dict[str, int]:

@@ -21,14 +21,14 @@ from tonegap.tones import COARSE, tone_group
 class SelectedRows:
     """Images that take part, in file order: `index` is each one's row in the metadata.
 
-    `n_without_tone`: images of a class of the task that take no part because nobody knows their tone.
+    `without_tone`: images of a class of the task that take no part because nobody knows their tone.
     """
 
     metadata: Metadata
     index: tuple[int, ...]
     classes: tuple[str, ...]
     tones: tuple[str | None, ...]
-    n_without_tone: int = 0
+    without_tone: tuple[str, ...] = ()
 
     @property
     def ids(self) -> tuple[str, ...]:
@@ -123,7 +123,7 @@ def rows_of(task: Task, metadata: Metadata) -> SelectedRows:
         index,
         tuple(names[i] for i in index),
         tuple(tones[i] for i in index),
-        len(of_class) - len(index),
+        tuple(metadata.ids[i] for i in of_class if not keep and tones[i] is None),
     )
     _check_spelling(task, metadata, cells, names)
     _check_classes(task, rows, names)

@@ -106,7 +106,8 @@ class TaskView:
     `kin` maps a training image to its copy, or another photograph of its patient, among the validation or test
     images; no method sees such an image, unless the task says that methods do. `n_without_tone`: images that the
     task leaves out because nobody knows their tone. `not_scored`: how many test
-    images have a tone of which there are too few to score; they are in `test` without a tone.
+    images have a tone of which there are too few to score; they are in `test` without a tone. `unknown_listed`: lines
+    on names of lists of images to leave out that are none of the data set's.
     """
 
     task: str
@@ -128,6 +129,7 @@ class TaskView:
     methods_see_groups: bool = False
     n_without_tone: int = 0
     not_scored: Mapping[str, int] = field(default_factory=dict)
+    unknown_listed: tuple[str, ...] = ()
 
     @cached_property
     def method_train(self) -> PartitionImages:
@@ -142,7 +144,8 @@ class TaskView:
         n_none = sum(rows.tones.count(None) for rows in self.partitions.values())
         n_kept = n_none - sum(self.not_scored.values())
         lines = split_lines(sizes, n_kept, self.n_without_tone, self.leaks.groups)
-        return [*(exclusion.text for exclusion in self.data.exclusions), *lines]
+        exclusions = (exclusion.text for exclusion in self.data.exclusions)
+        return [*exclusions, *self.unknown_listed, *lines]
 
     def n_kin(self, *, shown: bool) -> dict[str, int]:
         """How many training images with kin that is held out methods see, or do not see, by the rule that found it."""

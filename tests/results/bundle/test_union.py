@@ -149,6 +149,33 @@ def test_a_control_that_a_bundle_calls_none_is_refused(lab, tmp_path, capsys):
     assert not (tmp_path / "site").exists()
 
 
+def test_a_report_of_a_bundle_refuses_what_a_board_refuses(lab, tmp_path, capsys):
+    folder = lab("a", 1, baseline="class-prior")
+    code, _, err = say(capsys, "report", folder / "a.zip", "--out", tmp_path / "pages")
+    assert code == 2
+    assert "says that it is no control, and baselines/class-prior is one here" in err
+    assert not (tmp_path / "pages").exists()
+
+
+def test_a_report_of_bundles_that_disagree_ranks_nothing(lab, tmp_path, capsys):
+    lab("a", 1)
+    folder = lab("b", 2, 3)
+    out = tmp_path / "pages"
+    words = ("report", folder / "a.zip", folder / "b.zip", "--out", out, "--strict")
+    code, _, err = say(capsys, *words)
+    assert (code, "truth alarm: d/t: bundles disagree on the truth of 3 images" in err) == (1, True)
+    assert ranks(out) == {"of-a": None, "of-b": None}
+
+
+def test_a_report_of_a_bundle_goes_by_the_truth_of_the_own_store(lab, tmp_path, capsys):
+    lab("a", 1)
+    bundle = lab("b", 2, 3) / "b.zip"
+    own = ("--store", tmp_path / "store-a")
+    code, _, err = say(capsys, "report", bundle, "--format", "md", *own)
+    assert code == 2
+    assert "b.zip: d/t: another truth of 3 images than this store's (" in err
+
+
 def test_the_minority_about_a_truth_is_not_on_the_board(lab, tmp_path, capsys):
     for name, number, turned in (("a", 1, 3), ("b", 2, 0), ("c", 3, 0)):
         folder = lab(name, number, turned)

@@ -3,7 +3,7 @@
 The mistake it exists to prevent: a stranger's numbers ranked for what only a file of the stranger's says.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tonegap.errors import BadRequest
@@ -11,10 +11,11 @@ from tonegap.formats.matrix import CellId
 from tonegap.formats.record import Record
 from tonegap.lines import one_line
 from tonegap.results.bundle.archive import Manifest, changed_files, extract
+from tonegap.results.bundle.union import UnitedBundles, unite
 from tonegap.results.bundle.verify import read_bundled, verify_folder
 from tonegap.results.submissions.card import NAME
 from tonegap.results.submissions.declared import contradictions, repeated_runs
-from tonegap.results.submissions.known import KnownRecords, differences
+from tonegap.results.submissions.known import KnownRecords, differences, own_truths
 from tonegap.store.read import SuiteRun
 
 _LONGEST = 80
@@ -32,6 +33,17 @@ def open_bundle(
     if not found:  # else its content is not worth a second look
         found = list(unlike_here(out, read_bundled(out, manifest.suite), root, known))
     return manifest, tuple(one_line(problem) for problem in found)
+
+
+def united_with(
+    root: Path, store: Path, bundles: Sequence[Path], folder: Path
+) -> tuple[Path, UnitedBundles]:
+    """Bundles in one store below an empty folder, held against a suite root's plug-ins and a store's truths.
+
+    Those that contradict them are refused. Raises BadRequest and StoreError as `unite` does.
+    """
+    own = own_truths(store)
+    return unite(bundles, folder, lambda aside, run: unlike_here(aside, run, root, None), own)
 
 
 def unlike_here(
