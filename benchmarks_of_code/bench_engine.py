@@ -43,20 +43,20 @@ def planning():
 
 def plan_complete() -> None:
     """Prints stages planned, seconds, peak MiB; in a process of its own, for the memory."""
-    from tonegap.plan.plan import RunSetting, plan_suite
+    from tonegap.plan.plan import Declared, RunSetting, plan_suite
     from tonegap.run.explain import explain
     from tonegap.store.store import Store
 
     suite, entries = synthetic_suite()
     with tempfile.TemporaryDirectory() as folder:
         store = Store(Path(folder))
-        setting = RunSetting("cpu", 1, "scoring")
-        first = plan_suite(suite, entries, synthetic_views(), setting)
+        declared = Declared(suite, (), entries, None, RunSetting("cpu", 1, "scoring", "decoding"))
+        first = plan_suite(declared, synthetic_views())
         finish(first, store)
         n_stages = len(first.stages)
         del first
         began = time.perf_counter()
-        plan = plan_suite(suite, entries, synthetic_views(), setting)
+        plan = plan_suite(declared, synthetic_views())
         found = explain(plan, store)
         seconds = time.perf_counter() - began
     if found.misses or found.n_cached != found.n_cells:

@@ -9,12 +9,12 @@ from PIL import Image
 
 from tonegap.data.mask_file import read_mask
 from tonegap.declared.dataset import read_dataset
-from tonegap.declared.suite import read_suite, suite_ids
+from tonegap.declared.suite import plugins_of, read_suite, suite_ids
 from tonegap.engines import open_engine
 from tonegap.files import folder_digest
 from tonegap.formats.job import ImageSpec
 from tonegap.plan.entries import PluginIdentity, entries_of
-from tonegap.run.search.draws import draws_suite, plugins_of, searched
+from tonegap.run.search.draws import draws_suite, searched
 from tonegap.split.load import load_data
 
 PROJECT = Path(__file__).parents[2]
@@ -24,8 +24,8 @@ SUITES = suite_ids(PROJECT)
 def identities(suite):
     environment = open_engine("local", PROJECT).environment
     return {
-        label: PluginIdentity(plugin, folder_digest(plugin.folder), environment(plugin))
-        for label, plugin in plugins_of(PROJECT, suite).items()
+        plugin.label: PluginIdentity(plugin, folder_digest(plugin.folder), environment(plugin))
+        for plugin in plugins_of(suite)
     }
 
 
@@ -54,7 +54,7 @@ def test_every_suite_spells_out_its_entries(name):
 @pytest.mark.parametrize("name", SUITES)
 def test_the_baselines_of_every_suite_can_be_searched(name):
     suite = read_suite(PROJECT, name)
-    plugins = plugins_of(PROJECT, suite)
+    plugins = {plugin.label: plugin for plugin in plugins_of(suite)}
     search = searched(suite, plugins, 3, 0)
     assert {len(draws) for draws in search.draws.values()} == {3}
     assert entries_of(draws_suite(suite, search, plugins), identities(suite))
@@ -64,8 +64,8 @@ def test_the_leaderboard_suite_has_one_recipe():
     suite = read_suite(PROJECT, "leaderboard")
     shared = suite.file.parameters["baselines"]
     for entry in entries_of(suite, identities(suite)):
-        has_recipe = "backbone" in entry.baseline_parameters
-        recipe = {name: entry.baseline_parameters.get(name) for name in shared}
+        has_recipe = "backbone" in entry.baseline.parameters
+        recipe = {name: entry.baseline.parameters.get(name) for name in shared}
         assert not has_recipe or recipe == shared, entry.id.label
 
 

@@ -83,7 +83,7 @@ def command(  # noqa: PLR0913 (click hands over each option as an argument)
 def _write(request: "Request", task: "Task", seed: int, folder: Path, out: Path) -> Path:
     """Makes the sheet and its pages, and returns the page."""
     from tonegap.files import digest_of
-    from tonegap.plan.prepare import quality_digest, view_at
+    from tonegap.plan.prepare import quality_digest, task_views
     from tonegap.report.pages.quality_page import sheet_files
     from tonegap.report.write import write_bytes
     from tonegap.results.quality import FOLDER, read_sheet
@@ -91,7 +91,8 @@ def _write(request: "Request", task: "Task", seed: int, folder: Path, out: Path)
     from tonegap.run.foreign_set import foreign_set
     from tonegap.run.sheet_maker import SheetMaker
 
-    made = foreign_set(folder, view_at(request, task, seed), seed)
+    view = task_views(request, [(task, seed)], watched=True)[task.id, seed]
+    made = foreign_set(folder, view, seed)
     found = _found(request, made)
     key = digest_of(
         {"sheet": [made.id.stage, repr(found.extractor), task.id, seed, quality_digest()]}
@@ -112,7 +113,7 @@ def _found(request: "Request", made: "SyntheticSet") -> "MeasuredFeatures":
     from tonegap.run.foreign_set import FeaturesPlace, foreign_features
     from tonegap.run.sheet_maker import MeasuredFeatures
 
-    extractor = read_extractor(request)
+    extractor = read_extractor(request.suite, request.engine)
     if extractor is None:
         return MeasuredFeatures()
     for given in extractor.files:

@@ -42,12 +42,13 @@ def command(
     distance to the best of both (trade-off). The same command again does exactly what is missing.
     """
     from tonegap.cli.run import say, work
+    from tonegap.declared.suite import plugins_of
     from tonegap.plan.prepare import prepare
-    from tonegap.run.search.draws import draws_suite, plugins_of, searched
+    from tonegap.run.search.draws import draws_suite, searched
     from tonegap.run.search.outcome import outcome
 
     request = open_request(suite, options)
-    plugins = plugins_of(request.root, request.suite)
+    plugins = {plugin.label: plugin for plugin in plugins_of(request.suite)}
     search = searched(request.suite, plugins, draws, seed)
     plan = prepare(replace(request, suite=draws_suite(request.suite, search, plugins)))
     tally = work(request, plan, options)

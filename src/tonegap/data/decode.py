@@ -118,41 +118,42 @@ def decode(
     """
     if not content:
         raise BadPicture(NOT_AN_IMAGE, "the file is empty")
-    try:
-        with _quiet(), Image.open(BytesIO(content), formats=formats) as opened:
-            _check_size(opened)
-            opened.draft(mode, (least_px, least_px))
-            opened.load()
-            turn, note = _orientation(opened)
-            plain, more = _plain(opened, mode)
-            upright = plain.transpose(_TURNS[turn]) if turn in _TURNS else plain.copy()
-    except DAMAGE as e:
-        raise _explained(e, content) from None
+    with _opened(content, formats) as opened:
+        _check_size(opened)
+        opened.draft(mode, (least_px, least_px))
+        opened.load()
+        turn, note = _orientation(opened)
+        plain, more = _plain(opened, mode)
+        upright = plain.transpose(_TURNS[turn]) if turn in _TURNS else plain.copy()
     return Decoded(upright, "; ".join(text for text in (note, more) if text))
 
 
 def decode_pixels(content: bytes) -> Image.Image:
     """A picture upright, in the mode it is stored in, for masks, whose values mean kinds. Raises as `decode`."""
-    try:
-        with _quiet(), Image.open(BytesIO(content), formats=FORMATS) as opened:
-            _check_size(opened)
-            opened.load()
-            turn, _note = _orientation(opened)
-            return opened.transpose(_TURNS[turn]) if turn in _TURNS else opened.copy()
-    except DAMAGE as e:
-        raise _explained(e, content) from None
+    with _opened(content, FORMATS) as opened:
+        _check_size(opened)
+        opened.load()
+        turn, _note = _orientation(opened)
+        return opened.transpose(_TURNS[turn]) if turn in _TURNS else opened.copy()
 
 
 def upright_size(content: bytes, formats: tuple[str, ...] = FORMATS) -> tuple[int, int]:
     """Width and height of a picture once it is turned upright, from its header. Raises BadPicture."""
+    with _opened(content, formats) as opened:
+        width, height = opened.size
+        # Pillow gives the size of a TIFF as it is once turned.
+        sideways = opened.format != "TIFF" and _orientation(opened)[0] in _SIDEWAYS
+    return (height, width) if sideways else (width, height)
+
+
+@contextlib.contextmanager
+def _opened(content: bytes, formats: tuple[str, ...]) -> Iterator[Image.Image]:
+    """A file's content as a picture. Raises BadPicture for whatever Pillow says of it while it is used."""
     try:
         with _quiet(), Image.open(BytesIO(content), formats=formats) as opened:
-            width, height = opened.size
-            # Pillow gives the size of a TIFF as it is once turned.
-            sideways = opened.format != "TIFF" and _orientation(opened)[0] in _SIDEWAYS
+            yield opened
     except DAMAGE as e:
         raise _explained(e, content) from None
-    return (height, width) if sideways else (width, height)
 
 
 @contextlib.contextmanager

@@ -8,8 +8,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
-from tonegap.data.table import CsvTable, read_table
+from tonegap.data.table import CsvTable, read_content, read_table
 from tonegap.declared.dataset import (
     DATA_SET,
     Dataset,
@@ -90,7 +91,11 @@ def _joined(dataset: Dataset, data_root: Path) -> Metadata:
         )
     pairs = list(zip(dataset.file.joined, parts, strict=True))
     tones = {
-        axis: tuple(t for part, of in pairs for t in _axis_of(of, part.tones[axis]))
+        axis: tuple(
+            t
+            for part, of in pairs
+            for t in _named(of, "tone axis", of.metadata.tones, part.tones[axis])
+        )
         for axis in dataset.file.tones
     }
     columns = {
@@ -125,22 +130,22 @@ def _part(dataset: Dataset, name: str, data_root: Path) -> MetadataPart:
     return MetadataPart(own, place, read_metadata(own, place))
 
 
-def _axis_of(of: MetadataPart, axis: str) -> tuple[str | None, ...]:
-    if axis not in of.metadata.tones:
-        raise BadData(
-            f"{of.metadata.path}: no tone axis {axis!r}; there are: {', '.join(of.metadata.tones)}"
-        )
-    return of.metadata.tones[axis]
+T = TypeVar("T")
+
+
+def _named(
+    of: MetadataPart, what: str, there: Mapping[str, tuple[T, ...]], name: str
+) -> tuple[T, ...]:
+    """A column or tone axis of a part. Raises BadData naming those there are."""
+    if name not in there:
+        raise BadData(f"{of.metadata.path}: no {what} {name!r}; there are: {', '.join(there)}")
+    return there[name]
 
 
 def _cells_of(part: JoinedPart, of: MetadataPart, name: str) -> tuple[str, ...]:
     """A part's cells of one column, by the names that they have where it is joined."""
     theirs = part.columns[name]
-    if theirs not in of.metadata.columns:
-        raise BadData(
-            f"{of.metadata.path}: no column {theirs!r}; there are: {', '.join(of.metadata.columns)}"
-        )
-    cells, called = of.metadata.columns[theirs], part.cells.get(name)
+    cells, called = _named(of, "column", of.metadata.columns, theirs), part.cells.get(name)
     if called is None:
         return cells
     others = sorted(set(cells).difference(called, {""}))
@@ -153,11 +158,7 @@ def _cells_of(part: JoinedPart, of: MetadataPart, name: str) -> tuple[str, ...]:
 
 def parse_metadata(dataset: Dataset, path: Path, stand_in: bool = False) -> Metadata:
     """The metadata that one CSV file holds. Raises BadData."""
-    try:
-        content = path.read_bytes()
-    except OSError as e:
-        raise BadData(f"{path}: cannot be read: {e.strerror}") from None
-    return parse_content(dataset, path, content, stand_in)
+    return parse_content(dataset, path, read_content(path), stand_in)
 
 
 def parse_content(dataset: Dataset, path: Path, content: bytes, stand_in: bool = False) -> Metadata:
@@ -175,9 +176,18 @@ def parse_content(dataset: Dataset, path: Path, content: bytes, stand_in: bool =
         for name, axis in dataset.file.tones.items()
         if axis.column in columns
     }
-    schema = schema_name(dataset.file, table.header)
+    schemas = (s.name for s in dataset.file.schemas if set(s.headers).issubset(table.header))
     groups = {name: columns[name] for name in dataset.file.groups if name in columns}
-    return Metadata(path, sha256_bytes(content), schema, ids, columns, tones, stand_in, groups)
+    return Metadata(
+        path,
+        sha256_bytes(content),
+        next(schemas, "as declared"),
+        ids,
+        columns,
+        tones,
+        stand_in,
+        groups,
+    )
 
 
 def find_metadata(dataset: Dataset, data_root: Path) -> Path:
@@ -203,7 +213,11 @@ def find_metadata(dataset: Dataset, data_root: Path) -> Path:
             f"{found[1].relative_to(data_root)}; wanted one, name its folder with --root"
         )
     if not found:
-        raise BadData(f"{data_root}: {absence(dataset)}")
+        file = dataset.file
+        raise BadData(
+            f"{data_root}: no {' or '.join(names)} here or below, so no {file.title}.\n"
+            f"Licence: {file.licence.strip()}\nAccess: {file.access.strip()}"
+        )
     return found[0]
 
 
@@ -219,16 +233,6 @@ def malignant_flags(dataset: Dataset, metadata: Metadata) -> tuple[bool | None, 
     if rule is None or rule.column not in metadata.columns:
         return (None,) * len(metadata.ids)
     return tuple(cell in rule.values if cell else None for cell in metadata.columns[rule.column])
-
-
-def absence(dataset: Dataset) -> str:
-    """What is missing where there is no data, under what licence it is and how to get it."""
-    file = dataset.file
-    wanted = " or ".join(file.metadata)
-    return (
-        f"no {wanted} here or below, so no {file.title}.\n"
-        f"Licence: {file.licence.strip()}\nAccess: {file.access.strip()}"
-    )
 
 
 def column_positions(file: DatasetFile, table: CsvTable) -> dict[str, int]:
@@ -251,14 +255,6 @@ def column_positions(file: DatasetFile, table: CsvTable) -> dict[str, int]:
             f"{table.path}: no column {names}{more}; found {', '.join(h or '(unnamed)' for h in table.header)}"
         )
     return position
-
-
-def schema_name(file: DatasetFile, header: Sequence[str]) -> str:
-    """The name of the first declared layout whose headers are all there, else "as declared"."""
-    for schema in file.schemas:
-        if set(schema.headers).issubset(header):
-            return schema.name
-    return "as declared"
 
 
 def _check_ids(table: CsvTable, column: str, ids: Sequence[str]) -> None:

@@ -5,10 +5,12 @@ alone confuse smooth skin with smooth skin.
 """
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tonegap.data.groups import joined_rows
 from tonegap.data.picture import THUMBNAIL_PX, PictureFacts
 
 # Of 64 bits. A copy of half the size, another encoding or a quarter less light differs by 0 to 6.
@@ -27,14 +29,12 @@ def duplicate_groups(pictures: Sequence[PictureFacts]) -> list[int]:
     Pictures with equal SHA-256 are one group; so are those that are alike within both thresholds,
     directly or through others.
     """
-    parents = list(range(len(pictures)))
     first: dict[str, int] = {}
-    for i, picture in enumerate(pictures):
-        _join(parents, first.setdefault(picture.sha256, i), i)
-    distinct = [i for i in sorted(first.values()) if pictures[i].grey]
-    for one, other in _near_pairs([pictures[i] for i in distinct]):
-        _join(parents, distinct[one], distinct[other])
-    return [_root(parents, i) for i in range(len(pictures))]
+    same = [(first.setdefault(picture.sha256, i), i) for i, picture in enumerate(pictures)]
+    distinct = [i for i in first.values() if pictures[i].grey]
+    near = _near_pairs([pictures[i] for i in distinct])
+    alike = ((distinct[one], distinct[other]) for one, other in near)
+    return joined_rows(len(pictures), chain(same, alike))
 
 
 def _near_pairs(pictures: Sequence[PictureFacts]) -> Iterator[tuple[int, int]]:
@@ -70,16 +70,3 @@ def _verified(
         left = pixels[a][:, :, ::-1] if mirror else pixels[a]
         alike = np.einsum("nij,nij->n", left, pixels[b]) >= MIN_CORRELATION
         yield from zip(a[alike].tolist(), b[alike].tolist(), strict=True)
-
-
-def _root(parents: list[int], i: int) -> int:
-    while parents[i] != i:
-        parents[i] = parents[parents[i]]
-        i = parents[i]
-    return i
-
-
-def _join(parents: list[int], one: int, other: int) -> None:
-    """Puts both into one group, named by its first member."""
-    a, b = sorted((_root(parents, one), _root(parents, other)))
-    parents[b] = a

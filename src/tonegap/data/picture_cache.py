@@ -6,6 +6,7 @@ saving: where it is damaged it is made again.
 
 from collections.abc import Iterable, Mapping
 from concurrent.futures.process import BrokenProcessPool
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 
@@ -37,6 +38,7 @@ _SCHEMA = pa.schema(
         ("note", pa.string()),
     ]
 )
+_OF_PICTURE = tuple(_SCHEMA.names[3:])  # the fields of PictureFacts
 _PER_TASK = 32  # files that a worker process is handed at a time
 
 
@@ -82,7 +84,7 @@ def _load(kept: Path, columns: Iterable[str]) -> dict[str, tuple[Stamp, PictureF
     try:
         # `read_table` imports pandas. `select` raises KeyError for a column that is not there.
         table = pq.ParquetFile(kept).read(list(columns)).select(list(columns))
-        names = [n for n in table.column_names if n not in {"path", "size", "mtime_ns"}]
+        names = [n for n in table.column_names if n in _OF_PICTURE]
         values = [table[n].to_pylist() for n in names]
         pictures = [
             PictureFacts(**dict(zip(names, r, strict=True))) for r in zip(*values, strict=True)
@@ -95,22 +97,8 @@ def _load(kept: Path, columns: Iterable[str]) -> dict[str, tuple[Stamp, PictureF
 
 def _save(kept: Path, known: Mapping[str, tuple[Stamp, PictureFacts]]) -> None:
     """Keeps everything but files that could not be read: those may be readable next time."""
-    rows = [
-        (
-            str(path),
-            stamp.size,
-            stamp.mtime_ns,
-            p.sha256,
-            p.problem,
-            p.text,
-            p.hash,
-            p.flipped,
-            p.grey,
-            p.note,
-        )
-        for path, (stamp, p) in sorted(known.items())
-        if p.problem != UNREADABLE
-    ]
+    there = [(path, *both) for path, both in sorted(known.items()) if both[1].problem != UNREADABLE]
+    rows = [(path, *stamp, *map(partial(getattr, p), _OF_PICTURE)) for path, stamp, p in there]
     columns = list(zip(*rows, strict=True)) or [()] * len(_SCHEMA.names)
     table = pa.table([list(c) for c in columns], schema=_SCHEMA)
     buffer = BytesIO()

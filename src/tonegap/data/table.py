@@ -22,6 +22,14 @@ class CsvTable:
     lines: tuple[int, ...]
 
 
+def read_content(path: Path) -> bytes:
+    """A file's content. Raises BadData where it cannot be read."""
+    try:
+        return path.read_bytes()
+    except OSError as e:
+        raise BadData(f"{path}: cannot be read: {e.strerror}") from None
+
+
 def read_table(path: Path, content: bytes, header: Sequence[str] = ()) -> CsvTable:
     """The rows of a comma-separated UTF-8 file (or of another Unicode form with its byte-order mark); CRLF and blank
     lines are fine. `header`: that of a file without one, whose first line is a row.
@@ -33,7 +41,9 @@ def read_table(path: Path, content: bytes, header: Sequence[str] = ()) -> CsvTab
     numbered = _rows(path, decode_text(content, str(path), BadData))
     numbered = [(0, tuple(header)), *numbered] if header else numbered
     header = numbered[0][1]
-    _check_header(path, header)
+    for sign, name in _DELIMITERS.items() if len(header) == 1 else ():
+        if sign in header[0]:
+            raise BadData(f"{path}: the columns are separated by {name}; wanted commas")
     if len(numbered) == 1:
         raise BadData(f"{path}: found a header and no row; wanted one row per image")
     for line, row in numbered:
@@ -51,11 +61,3 @@ def _rows(path: Path, text: str) -> list[tuple[int, tuple[str, ...]]]:
         return [(reader.line_num, tuple(row)) for row in reader if row]
     except csv.Error as e:
         raise BadData(f"{path}: line {reader.line_num}: not valid CSV: {e}") from None
-
-
-def _check_header(path: Path, header: Sequence[str]) -> None:
-    if len(header) > 1:
-        return
-    for sign, name in _DELIMITERS.items():
-        if sign in header[0]:
-            raise BadData(f"{path}: the columns are separated by {name}; wanted commas")

@@ -12,9 +12,8 @@ from typing import Literal, get_args
 
 import msgspec
 
-from tonegap.declared.toml import read_toml
+from tonegap.declared.toml import check_known, read_toml
 from tonegap.errors import BadRoom
-from tonegap.lines import did_you_mean
 from tonegap.tones import GROUPS, SCALES, TYPES, Scale
 
 DATASET_FILE = "dataset.toml"
@@ -168,11 +167,7 @@ def read_dataset(root: Path, dataset_id: str) -> Dataset:
 
     Raises BadRoom for an unknown id (naming those there are) or a file that contradicts itself.
     """
-    if dataset_id not in dataset_ids(root):
-        known = dataset_ids(root)
-        near = did_you_mean(dataset_id, known)
-        listed = ", ".join(known) or "none"
-        raise BadRoom(f"{root / BENCHMARKS}: no data set {dataset_id!r}{near}; there are: {listed}")
+    check_known(root / BENCHMARKS, "data set", dataset_id, dataset_ids(root))
     return read_dataset_folder(root / BENCHMARKS / dataset_id)
 
 
@@ -181,48 +176,46 @@ def read_dataset_folder(folder: Path) -> Dataset:
     path = folder / DATASET_FILE
     file = read_toml(path, DatasetFile)
     dataset = Dataset(id=folder.resolve().name, folder=folder, file=file)
-    problems = dataset_problems(dataset)
-    if problems:
-        raise BadRoom(f"{path}: {problems[0]}")
+    for problem in dataset_problems(dataset):
+        raise BadRoom(f"{path}: {problem}")
     return dataset
 
 
-def dataset_problems(dataset: Dataset) -> list[str]:
+def dataset_problems(dataset: Dataset) -> Iterator[str]:
     """Every contradiction inside a data set's declaration, one sentence each."""
     file = dataset.file
-    found = []
     if not _ID.fullmatch(dataset.id):
-        found.append("the folder's name must be lower-case words joined by hyphens")
+        yield "the folder's name must be lower-case words joined by hyphens"
     own = {"metadata": file.metadata, "file_names": file.file_names}
     if file.joined:
-        found += [
-            f"{key}: found one beside joined; wanted []" for key, value in own.items() if value
-        ]
-        found += _joined_problems(file)
+        for key in (key for key, value in own.items() if value):
+            yield f"{key}: found one beside joined; wanted []"
+        yield from _joined_problems(file)
         own = {}
-    lists = {**own, "tones": file.tones}
-    found += [f"{key}: empty, wanted at least one" for key, value in lists.items() if not value]
+    for key in (key for key, value in {**own, "tones": file.tones}.items() if not value):
+        yield f"{key}: empty, wanted at least one"
     for where, column in _named_columns(file):
         if column not in file.columns:
             known = ", ".join(file.columns) or "none"
-            found.append(f"{where}: no column {column!r}; declared are: {known}")
-    for name, axis in file.tones.items():
-        found += [
-            f"tones.{name}.words: {word!r} is {tone!r}; wanted a tone of the scale {axis.scale}: "
-            f"{', '.join(SCALES[axis.scale])}"
-            for word, tone in axis.words.items()
-            if tone not in SCALES[axis.scale]
-        ]
-        found += [
-            f"tones.{name}: {word!r} is both unknown and {tone!r} in words; wanted one of these"
-            for word, tone in axis.words.items()
-            if word in axis.unknown or not word
-        ]
-    found.extend(_mask_problems(file))
+            yield f"{where}: no column {column!r}; declared are: {known}"
+    yield from _tone_problems(file)
+    yield from _mask_problems(file)
     if file.drawn is not None:
-        found.extend(f"drawn.{text}" for text in _drawn_problems(file.drawn))
-        found.extend(_drawn_names(file))
-    return found
+        yield from (f"drawn.{text}" for text in _drawn_problems(file.drawn))
+        yield from _drawn_names(file)
+
+
+def _tone_problems(file: DatasetFile) -> Iterator[str]:
+    for name, axis in file.tones.items():
+        scale = SCALES[axis.scale]
+        for word in (word for word, tone in axis.words.items() if tone not in scale):
+            yield (
+                f"tones.{name}.words: {word!r} is {axis.words[word]!r}; wanted a tone of the scale {axis.scale}: "
+                f"{', '.join(scale)}"
+            )
+        for word in (word for word in axis.words if word in axis.unknown or not word):
+            tone = axis.words[word]
+            yield f"tones.{name}: {word!r} is both unknown and {tone!r} in words; wanted one of these"
 
 
 def _joined_problems(file: DatasetFile) -> Iterator[str]:
@@ -299,36 +292,25 @@ def mask_level(value: int | str) -> int:
     return red if red == green == blue else COLOUR | int(digits[1], 16)
 
 
-def _drawn_names(file: DatasetFile) -> list[str]:
+def _drawn_names(file: DatasetFile) -> Iterator[str]:
     """What a drawn data set declares and the drawing would not write."""
-    found = [
-        f"columns: {name!r} is never drawn; drawn are {', '.join(DRAWN_COLUMNS)}"
-        for name in file.columns
-        if name not in DRAWN_COLUMNS
-    ]
+    for name in (name for name in file.columns if name not in DRAWN_COLUMNS):
+        yield f"columns: {name!r} is never drawn; drawn are {', '.join(DRAWN_COLUMNS)}"
     for pattern in file.masks if file.file_names else ():
         wanted = f"masks/{PurePosixPath(file.file_names[0]).with_suffix('.png')}"
         if pattern != wanted:
-            found.append(f"masks: {pattern!r} is never drawn; the drawing writes {wanted!r}")
-    return found
+            yield f"masks: {pattern!r} is never drawn; the drawing writes {wanted!r}"
 
 
-def _drawn_problems(drawn: PhantomDeclaration) -> list[str]:
-    found = []
+def _drawn_problems(drawn: PhantomDeclaration) -> Iterator[str]:
     if not 16 <= drawn.size_px <= 2048:
-        found.append(f"size_px: {drawn.size_px}; wanted 16 to 2048")
-    if not drawn.labels:
-        found.append("labels: empty, wanted at least one")
-    if not drawn.halves:
-        found.append("halves: empty, wanted at least one")
+        yield f"size_px: {drawn.size_px}; wanted 16 to 2048"
+    for key in ("labels", "halves"):
+        if not getattr(drawn, key):
+            yield f"{key}: empty, wanted at least one"
     for name, half in drawn.halves.items():
-        unknown = [tone for tone in half.tones if tone not in TYPES + GROUPS]
-        if unknown:
-            found.append(f"halves.{name}.tones: {unknown[0]!r} is no skin tone")
-        if (
-            half.images < 1
-            or min(half.tones.values(), default=0) < 0
-            or not any(half.tones.values())
-        ):
-            found.append(f"halves.{name}: wanted images >= 1 and tone shares >= 0, not all 0")
-    return found
+        for tone in [tone for tone in half.tones if tone not in TYPES + GROUPS][:1]:
+            yield f"halves.{name}.tones: {tone!r} is no skin tone"
+        shares = half.tones.values()
+        if half.images < 1 or min(shares, default=0) < 0 or not any(shares):
+            yield f"halves.{name}: wanted images >= 1 and tone shares >= 0, not all 0"

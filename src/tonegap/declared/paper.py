@@ -4,18 +4,17 @@ The mistake it exists to prevent: a reported number beside a reproduced one that
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Integral
 from pathlib import Path
 
 import msgspec
 
-from tonegap.declared.toml import read_toml
+from tonegap.declared.toml import check_known, read_toml
 from tonegap.errors import BadRequest, BadRoom
 from tonegap.formats.job import Parameter
 from tonegap.formats.record import SELECTIONS
-from tonegap.lines import did_you_mean
 from tonegap.scores.tables import ALL, GAP, METRIC_NAMES, WORST
 
 PAPERS = Path("reports/papers")
@@ -223,10 +222,7 @@ def paper_keys(root: Path) -> list[str]:
 
 def read_paper(root: Path, key: str) -> PaperFile:
     """The paper of that key. Raises BadRoom for an unknown key (naming those there are) or a wrong file."""
-    if key not in paper_keys(root):
-        known = paper_keys(root)
-        near, listed = did_you_mean(key, known), ", ".join(known) or "none"
-        raise BadRoom(f"{root / PAPERS}: no paper {key!r}{near}; there are: {listed}")
+    check_known(root / PAPERS, "paper", key, paper_keys(root))
     return read_paper_file(root / PAPERS / key / "paper.toml")
 
 
@@ -239,53 +235,41 @@ def read_paper_file(path: Path) -> PaperFile:
     return file
 
 
-def _problems(table: PaperTable) -> list[str]:
-    found = _twice("row", [row.name for row in table.rows]) + _set_problems(table)
-    found += _twice("column", [column.name for column in table.columns])
+def _problems(table: PaperTable) -> Iterator[str]:
+    yield from _twice("row", [row.name for row in table.rows])
+    yield from _set_problems(table)
+    yield from _twice("column", [column.name for column in table.columns])
     if table.kind not in KINDS:
-        found.append(f"kind is {table.kind!r}, wanted one of {', '.join(KINDS)}")
+        yield f"kind is {table.kind!r}, wanted one of {', '.join(KINDS)}"
     units = {table.unit, *(column.unit for column in table.columns if column.unit)}
-    found += [f"unit {u!r} is none of {', '.join(UNITS)}" for u in sorted(units - {*UNITS})]
+    for unit in sorted(units - {*UNITS}):
+        yield f"unit {unit!r} is none of {', '.join(UNITS)}"
     if table.kind != "counts" and not all(row.not_comparable for row in table.rows):
-        found += [
-            f"column {c.name!r}: metric {c.metric!r} is not known"
-            for c in table.columns
-            if c.metric not in METRIC_NAMES
-        ]
+        for column in (c for c in table.columns if c.metric not in METRIC_NAMES):
+            yield f"column {column.name!r}: metric {column.metric!r} is not known"
     for row in table.rows:
-        found += [f"row {row.name!r}: {text}" for text in _row_problems(row, table)]
-    return found
+        yield from (f"row {row.name!r}: {text}" for text in _row_problems(row, table))
 
 
-def _set_problems(table: PaperTable) -> list[str]:
+def _set_problems(table: PaperTable) -> Iterator[str]:
     rows, columns = {row.name for row in table.rows}, {column.name for column in table.columns}
-    found = []
     for number, tests in enumerate(table.sets, 1):
-        found += [f"sets {number}: no row {name!r}" for name in tests.rows if name not in rows]
-        found += [
-            f"sets {number}: no column {name!r}" for name in tests.images if name not in columns
-        ]
+        for kind, names, known in (("row", tests.rows, rows), ("column", tests.images, columns)):
+            yield from (f"sets {number}: no {kind} {name!r}" for name in names if name not in known)
         numbers = (*tests.images.values(), *(tests.totals or ()), tests.sets)
         if min(numbers) < 1 or (tests.totals and tests.totals[0] > tests.totals[1]):
-            found.append(
-                f"sets {number}: images, totals and sets are whole numbers from 1, least first"
-            )
-    return found
+            yield f"sets {number}: images, totals and sets are whole numbers from 1, least first"
 
 
-def _row_problems(row: PaperRow, table: PaperTable) -> list[str]:
-    found = []
+def _row_problems(row: PaperRow, table: PaperTable) -> Iterator[str]:
     if len(row.printed) != len(table.columns):
-        found.append(f"printed: {len(row.printed)} numbers for {len(table.columns)} columns")
-    found += [
-        f"printed: {text!r} is no number (12.3 or 12.3±0.4, {UNKNOWN!r} for not known)"
-        for text in row.printed
-        if text not in {"", UNKNOWN} and parse_reported(text) is None
-    ]
+        yield f"printed: {len(row.printed)} numbers for {len(table.columns)} columns"
+    for text in row.printed:
+        if text not in {"", UNKNOWN} and parse_reported(text) is None:
+            yield f"printed: {text!r} is no number (12.3 or 12.3±0.4, {UNKNOWN!r} for not known)"
     if row.selection not in SELECTIONS:
-        found.append(f"selection is {row.selection!r}, wanted one of {', '.join(SELECTIONS)}")
+        yield f"selection is {row.selection!r}, wanted one of {', '.join(SELECTIONS)}"
     if table.kind == "stored" and not len(row.images) == len(row.correct) == len(table.tones):
-        found.append(f"wanted images and correct ones of {len(table.tones)} tones")
+        yield f"wanted images and correct ones of {len(table.tones)} tones"
     if table.kind == "scores" and not ((row.task and row.baseline) or row.not_comparable):
-        found.append("neither task and baseline nor not_comparable: what is it held against?")
-    return found
+        yield "neither task and baseline nor not_comparable: what is it held against?"

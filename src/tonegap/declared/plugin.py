@@ -3,13 +3,14 @@
 import math
 import re
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
 import msgspec
 
 from tonegap.declared.space import Space, space_problems
-from tonegap.declared.toml import read_toml
+from tonegap.declared.toml import check_known, read_toml
 from tonegap.errors import BadRoom
 from tonegap.formats.job import Parameter
 from tonegap.lines import did_you_mean
@@ -81,18 +82,12 @@ def read_plugin(root: Path, kind: str, plugin_id: str) -> Plugin:
 
     Raises BadRoom for an unknown id (naming those there are) or a file that breaks the contract.
     """
-    if plugin_id not in plugin_ids(root, kind):
-        known = plugin_ids(root, kind)
-        raise BadRoom(
-            f"{root / FOLDERS[kind]}: no {kind} {plugin_id!r}{did_you_mean(plugin_id, known)}; there are: "
-            + (", ".join(known) or "none")
-        )
+    check_known(root / FOLDERS[kind], kind, plugin_id, plugin_ids(root, kind))
     folder = root / FOLDERS[kind] / plugin_id
     path = folder / f"{kind}.toml"
     file = _with_shared_parameters(path, read_toml(path, PluginFile))
-    problems = _problems(kind, plugin_id, file)
-    if problems:
-        raise BadRoom(f"{path}: {problems[0]}")
+    for problem in _problems(kind, plugin_id, file):
+        raise BadRoom(f"{path}: {problem}")
     return Plugin(id=plugin_id, kind=kind, folder=folder, file=file)
 
 
@@ -122,54 +117,38 @@ def plugin_ids(root: Path, kind: str) -> list[str]:
     return sorted(path.parent.name for path in (root / FOLDERS[kind]).glob(f"*/{kind}.toml"))
 
 
-def _problems(kind: str, plugin_id: str, file: PluginFile) -> list[str]:
-    found = []
+def _problems(kind: str, plugin_id: str, file: PluginFile) -> Iterator[str]:
     if not PLUGIN_ID.fullmatch(plugin_id):
-        found.append("the folder's name must be lower-case words joined by hyphens")
-    found += [
-        f"stages: unknown value {stage!r}; a {kind} has {', '.join(STAGES[kind])}"
-        for stage in file.stages
-        if stage not in STAGES[kind]
-    ]
+        yield "the folder's name must be lower-case words joined by hyphens"
+    for stage in (stage for stage in file.stages if stage not in STAGES[kind]):
+        yield f"stages: unknown value {stage!r}; a {kind} has {', '.join(STAGES[kind])}"
     if kind != "method" and file.stages != STAGES[kind]:
-        found.append(f'stages: a {kind} has exactly ["{STAGES[kind][0]}"]')
+        yield f'stages: a {kind} has exactly ["{STAGES[kind][0]}"]'
     if "fit" in file.stages and "generate" not in file.stages:
-        found.append('stages: "fit" without "generate" makes nothing')
+        yield 'stages: "fit" without "generate" makes nothing'
     if file.stages and not file.command:
-        found.append("command: missing, but there are stages to run")
+        yield "command: missing, but there are stages to run"
     if kind != "method" and file.made_from != "images":
-        found.append(f"made_from: a {kind} makes no images")
-    found += [
-        f"needs: unknown value {need!r}; known values are {', '.join(NEEDS)}"
-        for need in file.needs
-        if need not in NEEDS
-    ]
+        yield f"made_from: a {kind} makes no images"
+    for need in (need for need in file.needs if need not in NEEDS):
+        yield f"needs: unknown value {need!r}; known values are {', '.join(NEEDS)}"
+    yield from _parameter_problems(file)
+
+
+def _parameter_problems(file: PluginFile) -> Iterator[str]:
     for name, spec in file.parameters.items():
-        found.extend(f"parameters.{name}: {text}" for text in _parameter_problems(spec))
-    return found + _search_problems(file)
-
-
-def _search_problems(file: PluginFile) -> list[str]:
-    found = []
+        if spec.kind not in PARAMETER_KINDS:
+            known = ", ".join(f'"{kind}"' for kind in PARAMETER_KINDS)
+            yield f"parameters.{name}: kind: unknown value {spec.kind!r}; known values are {known}"
+        if spec.choices and spec.default not in spec.choices:
+            yield f"parameters.{name}: default {spec.default!r} is not among its choices"
     for name, space in file.search.items():
-        spec = file.parameters.get(name)
-        texts = (
-            ["no such parameter"]
-            if spec is None
-            else space_problems(space, spec.default, spec.choices)
-        )
-        found += [f"search.{name}: {text}" for text in texts]
-    return found
-
-
-def _parameter_problems(spec: ParameterSpec) -> list[str]:
-    found = []
-    if spec.kind not in PARAMETER_KINDS:
-        known = ", ".join(f'"{kind}"' for kind in PARAMETER_KINDS)
-        found.append(f"kind: unknown value {spec.kind!r}; known values are {known}")
-    if spec.choices and spec.default not in spec.choices:
-        found.append(f"default {spec.default!r} is not among its choices")
-    return found
+        wanted = file.parameters.get(name)
+        if wanted is None:
+            yield f"search.{name}: no such parameter"
+        else:
+            texts = space_problems(space, wanted.default, wanted.choices)
+            yield from (f"search.{name}: {text}" for text in texts)
 
 
 def fill_parameters(

@@ -27,12 +27,15 @@ class _SplitRule(_Rule, frozen=True, forbid_unknown_fields=True, kw_only=True):
     @property
     def seeded(self) -> bool:
         """Whether the seed moves images, rather than driving the training alone."""
-        return False
+        if isinstance(self, RandomHoldout):
+            return self.random_state is None
+        return isinstance(self, ReferenceImages | GroupedHoldout | GroupedKFold)
 
     @property
     def gives_validation(self) -> bool:
-        """Whether the rule itself gives the validation images."""
-        return False
+        """Whether the rule itself gives the validation images: always, or where its table names some."""
+        named = isinstance(self, TextHoldout | ValueHoldout) and bool(self.validation)
+        return named or isinstance(self, RandomThreeWay)
 
 
 class RandomHoldout(_SplitRule, frozen=True, tag="random-holdout", kw_only=True):
@@ -41,11 +44,6 @@ class RandomHoldout(_SplitRule, frozen=True, tag="random-holdout", kw_only=True)
     test_fraction: float  # share of images to test on
     stratify: str = ""  # a metadata column whose values keep their shares; empty for none
     random_state: int | None = None  # the published one; absent, the seed takes its place
-
-    @property
-    def seeded(self) -> bool:
-        """True where no random state is declared."""
-        return self.random_state is None
 
 
 class RandomThreeWay(_SplitRule, frozen=True, tag="random-three-way", kw_only=True):
@@ -56,11 +54,6 @@ class RandomThreeWay(_SplitRule, frozen=True, tag="random-three-way", kw_only=Tr
     stratify: str = ""  # as in the random hold-out
     halving_state: int | None = None  # of the second call, where it is another
     sorted_ids: bool = False  # whether the calls are made on sorted ids, not on rows in file order
-
-    @property
-    def gives_validation(self) -> bool:
-        """True."""
-        return True
 
 
 class ToneHoldout(_SplitRule, frozen=True, tag="tone-holdout", kw_only=True):
@@ -89,11 +82,6 @@ class TextHoldout(_SplitRule, frozen=True, tag="text-holdout", kw_only=True):
     # validation images, sampled from the training images that are left
     validation: DrawnValidation | None = None
 
-    @property
-    def gives_validation(self) -> bool:
-        """True where it takes validation images."""
-        return self.validation is not None
-
 
 class ValueHoldout(_SplitRule, frozen=True, tag="value-holdout", kw_only=True):
     """A published column is taken as it is; an empty text stands for an empty cell."""
@@ -102,11 +90,6 @@ class ValueHoldout(_SplitRule, frozen=True, tag="value-holdout", kw_only=True):
     train: tuple[str, ...]  # its values of training images
     test: tuple[str, ...]  # of test images
     validation: tuple[str, ...] = ()  # of validation images
-
-    @property
-    def gives_validation(self) -> bool:
-        """True where values of validation images are named."""
-        return bool(self.validation)
 
 
 class ReferenceImages(_SplitRule, frozen=True, tag="reference-images", kw_only=True):
@@ -123,11 +106,6 @@ class ReferenceImages(_SplitRule, frozen=True, tag="reference-images", kw_only=T
     within: Literal["class", "class-and-tone"]
     dark_in_training: bool  # whether the dark references join the training images
 
-    @property
-    def seeded(self) -> bool:
-        """True: every seed draws other references."""
-        return True
-
 
 class GroupedHoldout(_SplitRule, frozen=True, tag="grouped-holdout", kw_only=True):
     """Whole groups are the test set: images with an equal cell in a group column (patient, lesion) stay together.
@@ -138,11 +116,6 @@ class GroupedHoldout(_SplitRule, frozen=True, tag="grouped-holdout", kw_only=Tru
     test_fraction: float  # share of images to test on, as near as whole groups allow
     strata: tuple[Stratum, ...] = ("tone", "class")  # within which the share holds
     columns: tuple[str, ...] = ()  # group columns; none: all `groups` of the data set
-
-    @property
-    def seeded(self) -> bool:
-        """True: every seed holds out other groups."""
-        return True
 
 
 class GroupedKFold(_SplitRule, frozen=True, tag="grouped-k-fold", kw_only=True):
@@ -155,11 +128,6 @@ class GroupedKFold(_SplitRule, frozen=True, tag="grouped-k-fold", kw_only=True):
     folds: int  # number of folds
     strata: tuple[Stratum, ...] = ("tone", "class")  # in which folds are alike
     columns: tuple[str, ...] = ()  # as in the grouped hold-out
-
-    @property
-    def seeded(self) -> bool:
-        """True: every seed tests on another fold."""
-        return True
 
 
 class PinnedList(_SplitRule, frozen=True, tag="pinned", kw_only=True):

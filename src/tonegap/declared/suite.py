@@ -1,7 +1,7 @@
 """A suite: a list of entries over a list of tasks and seeds, `benchmarks/suites/NAME.toml`."""
 
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -11,11 +11,10 @@ import msgspec
 from tonegap.declared.assets import asset_in, asset_named
 from tonegap.declared.local_files import absolute, public_form, spelled
 from tonegap.declared.plugin import Plugin, read_plugin
-from tonegap.declared.toml import read_toml
+from tonegap.declared.toml import check_known, read_toml
 from tonegap.errors import BadRequest, BadRoom
 from tonegap.files import digest_of
 from tonegap.formats.job import Parameter
-from tonegap.lines import did_you_mean
 from tonegap.numerics import Numerics
 
 SUITES = Path("benchmarks/suites")
@@ -94,15 +93,10 @@ def read_suite(root: Path, name: str) -> Suite:
 
     Raises BadRoom for an unknown id (naming those there are) or a wrong file.
     """
-    if name.endswith(".toml"):
-        path = Path(name)
-    elif name in suite_ids(root):
+    path = Path(name)
+    if not name.endswith(".toml"):
+        check_known(root / SUITES, "suite", name, suite_ids(root))
         path = root / SUITES / f"{name}.toml"
-    else:
-        known = suite_ids(root)
-        raise BadRoom(
-            f"{root / SUITES}: no suite {name!r}{did_you_mean(name, known)}; there are: {', '.join(known) or 'none'}"
-        )
     file = read_toml(path, SuiteFile)
     for problem in _problems(file):
         raise BadRoom(f"{path}: {problem}")
@@ -144,52 +138,43 @@ def plugins_of(suite: Suite) -> list[Plugin]:
     return [read_plugin(suite.root, kind, plugin_id) for kind, plugin_id in sorted(named)]
 
 
-def _problems(file: SuiteFile) -> list[str]:
-    found = [
-        f"{name}: empty; a suite needs at least one"
-        for name, values in (
-            ("tasks", file.tasks),
-            ("seeds", file.seeds),
-            ("entries", file.entries),
-        )
-        if not values
-    ]
-    found += [
+def _problems(file: SuiteFile) -> Iterator[str]:
+    sections = ("tasks", "seeds", "entries")
+    yield from (f"{n}: empty; a suite needs at least one" for n in sections if not getattr(file, n))
+    yield from (
         f"entries[{number}].{name}: empty; an entry needs at least one"
         for number, row in enumerate(file.entries)
-        for name, values in (("methods", row.methods), ("baselines", row.baselines))
-        if not values
-    ]
-    found += [
+        for name in ("methods", "baselines")
+        if not getattr(row, name)
+    )
+    yield from (
         f"entries[{number}].tasks: {task!r} is none of the suite's tasks"
         for number, row in enumerate(file.entries)
         for task in row.tasks
         if task not in file.tasks
-    ]
-    limits = msgspec.structs.asdict(file.limits)
-    found += [
-        f"{name}: found {value}, wanted 1 or more"
-        for name, value in {"threads": file.threads, "subset": file.subset, **limits}.items()
-        if value is not None and value < 1
-    ]
+    )
+    counts = {"threads": file.threads, "subset": file.subset}
+    for name, value in (counts | msgspec.structs.asdict(file.limits)).items():
+        if value is not None and value < 1:
+            yield f"{name}: found {value}, wanted 1 or more"
     if file.numerics == "portable" and file.threads > 1:
-        found.append(
+        yield (
             f'threads: found {file.threads}; numerics = "portable" holds on one thread alone: leave threads out, '
             'or say numerics = "native"'
         )
     if isinstance(file.seeds, tuple) and any(not 0 <= seed < 2**32 for seed in file.seeds):
-        found.append("seeds: a seed is not between 0 and 4294967295")
-    found += [
+        yield "seeds: a seed is not between 0 and 4294967295"
+    lists = {"tasks": file.tasks, "seeds": file.seeds}
+    yield from (
         f"{name}: a value is listed twice"
-        for name, values in (("tasks", file.tasks), ("seeds", file.seeds))
+        for name, values in lists.items()
         if isinstance(values, tuple) and len(set(values)) < len(values)
-    ]
-    found += [
+    )
+    yield from (
         f"parameters: {key!r} is neither methods, baselines nor one of theirs"
         for key in file.parameters
         if key.split("/")[0] not in {"methods", "baselines"}
-    ]
-    return found
+    )
 
 
 def with_entries(suite: Suite, methods: tuple[str, ...], baselines: tuple[str, ...]) -> Suite:
@@ -230,9 +215,14 @@ def with_subset(suite: Suite, n_images: int | None) -> Suite:
         return suite
     if n_images < 1:
         raise BadRequest(f"--subset {n_images}: wanted 1 image or more")
-    title = f"{suite.file.title} [subset of {n_images:,} images]"
-    file = msgspec.structs.replace(suite.file, subset=n_images, title=title)
-    return replace(suite, id=f"{suite.id}-subset-{n_images}", file=file)
+    file = msgspec.structs.replace(suite.file, subset=n_images)
+    return _renamed(suite, f"subset-{n_images}", f"subset of {n_images:,} images", file)
+
+
+def _renamed(suite: Suite, suffix: str, said: str, file: SuiteFile) -> Suite:
+    """A suite whose file was changed under an id of its own, with what was changed in its title."""
+    file = msgspec.structs.replace(file, title=f"{suite.file.title} [{said}]")
+    return replace(suite, id=f"{suite.id}-{suffix}", file=file)
 
 
 def with_exclusions(suite: Suite, lists: Sequence[tuple[str, str]]) -> Suite:
@@ -241,8 +231,7 @@ def with_exclusions(suite: Suite, lists: Sequence[tuple[str, str]]) -> Suite:
         return suite
     names = ", ".join(name for name, _ in lists)
     digest = digest_of(sorted(sha256 for _, sha256 in lists))[:8]
-    file = msgspec.structs.replace(suite.file, title=f"{suite.file.title} [without {names}]")
-    return replace(suite, id=f"{suite.id}-without-{digest}", file=file)
+    return _renamed(suite, f"without-{digest}", f"without {names}", suite.file)
 
 
 def named_apart(suite: Suite, declared: Suite, said: Sequence[str], device: str) -> Suite:
@@ -254,7 +243,6 @@ def named_apart(suite: Suite, declared: Suite, said: Sequence[str], device: str)
     if suite.file == declared.file and device == _DEVICE:
         return declared
     said = [*map(_public, said), *([] if device == _DEVICE else [f"--device {device}"])]
-    title = f"{suite.file.title} [with {' '.join(said)}]"
     if suite.file == declared.file:
         name = f"on-{device}"
     else:
@@ -263,8 +251,7 @@ def named_apart(suite: Suite, declared: Suite, said: Sequence[str], device: str)
             for label, of in suite.file.parameters.items()
         }
         name = f"with-{digest_of([msgspec.to_builtins(suite.file.entries), values, device])[:8]}"
-    file = msgspec.structs.replace(suite.file, title=title)
-    return replace(suite, id=f"{suite.id}-{name}", file=file)
+    return _renamed(suite, name, f"with {' '.join(said)}", suite.file)
 
 
 def _public(option: str) -> str:
@@ -280,11 +267,10 @@ def with_numerics(suite: Suite, numerics: Numerics | None) -> Suite:
     """
     if numerics in {None, suite.file.numerics}:
         return suite
-    title = f"{suite.file.title} [{numerics} numerics]"
-    file = msgspec.structs.replace(suite.file, numerics=numerics, title=title)
+    file = msgspec.structs.replace(suite.file, numerics=numerics)
     for problem in _problems(file):
         raise BadRequest(f"--numerics {numerics}: {suite.path}: {problem}")
-    return replace(suite, id=f"{suite.id}-{numerics}", file=file)
+    return _renamed(suite, str(numerics), f"{numerics} numerics", file)
 
 
 def _value(text: str) -> Parameter:

@@ -28,9 +28,8 @@ from tonegap.declared.split_rules import (
     ToneHoldout,
     ValidationRule,
 )
-from tonegap.declared.toml import read_toml
+from tonegap.declared.toml import check_known, read_toml
 from tonegap.errors import BadRoom
-from tonegap.lines import did_you_mean
 from tonegap.scores.tables import METRIC_NAMES, SELECTION_METRICS
 from tonegap.tones import TONES, tone_index, tones_like
 
@@ -221,15 +220,10 @@ def task_ids(root: Path) -> list[str]:
 
 def read_task(root: Path, task_id: str) -> Task:
     """The task of that id. Raises BadRoom for an unknown id (naming those near it) or a wrong file."""
-    known = task_ids(root)
-    if task_id not in known:
-        dataset_id = task_id.split("/")[0]
-        near = [other for other in known if other.startswith(f"{dataset_id}/")] or known
-        raise BadRoom(
-            f"{root / BENCHMARKS}: no task {task_id!r}{did_you_mean(task_id, known)}; there are: "
-            + (", ".join(near) or "none")
-        )
-    dataset_id, name = task_id.split("/")
+    known, dataset_id = task_ids(root), task_id.split("/")[0]
+    near = [other for other in known if other.startswith(f"{dataset_id}/")]
+    check_known(root / BENCHMARKS, "task", task_id, known, near)
+    name = task_id.split("/")[1]
     path = root / BENCHMARKS / dataset_id / "tasks" / f"{name}.toml"
     file = read_toml(path, TaskFile)
     for problem in task_problems(file):

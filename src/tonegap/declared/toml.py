@@ -4,12 +4,14 @@ The mistake it exists to prevent: a misspelt key that is silently ignored.
 """
 
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
 
 import msgspec
 
 from tonegap.errors import BadRoom
+from tonegap.lines import did_you_mean
 from tonegap.texts import read_text
 
 S = TypeVar("S", bound=msgspec.Struct)
@@ -33,6 +35,16 @@ def read_toml(path: Path, kind: type[S]) -> S:
         return msgspec.convert(raw, kind)
     except msgspec.ValidationError as e:
         raise BadRoom(f"{path}: {_say(str(e), kind)}") from None
+
+
+def check_known(
+    folder: Path, kind: str, name: str, known: Sequence[str], shown: Sequence[str] = ()
+) -> None:
+    """Raises BadRoom where there is no `kind` of that name below a folder, with those there are (or `shown`)."""
+    if name not in known:
+        there = ", ".join(shown or known) or "none"
+        near = did_you_mean(name, known)
+        raise BadRoom(f"{folder}: no {kind} {name!r}{near}; there are: {there}")
 
 
 def _say(message: str, kind: type[msgspec.Struct]) -> str:

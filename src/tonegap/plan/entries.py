@@ -3,7 +3,7 @@
 The mistake it exists to prevent: a parameter that is misspelt, or reaches no plug-in, and silently changes nothing.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from tonegap.declared.local_files import GivenFile, Giver, given_files
@@ -30,15 +30,27 @@ class PluginIdentity:
 
 
 @dataclass(frozen=True, slots=True)
+class FilledPlugin:
+    """A plug-in with every parameter filled in, the local files that they name, and how its images are prepared."""
+
+    identity: PluginIdentity
+    parameters: dict[str, Parameter]
+    files: tuple[GivenFile, ...]
+    image: ImageSpec
+
+    @property
+    def plugin(self) -> Plugin:
+        """The plug-in itself."""
+        return self.identity.plugin
+
+
+@dataclass(frozen=True, slots=True)
 class Entry:
     """One entry with every parameter filled in; `tasks` are those it is asked, empty for all."""
 
     id: EntryId
-    method: PluginIdentity
-    baseline: PluginIdentity
-    method_parameters: dict[str, Parameter]
-    baseline_parameters: dict[str, Parameter]
-    files: dict[str, tuple[GivenFile, ...]]
+    method: FilledPlugin
+    baseline: FilledPlugin
     tasks: tuple[str, ...] = ()
 
 
@@ -66,80 +78,50 @@ def _check_common_parameters(suite: Suite, plugins: Mapping[str, PluginIdentity]
         known = {
             name
             for key, identity in plugins.items()
-            if key == label or key.split("/")[0] == label
+            if label in {key, key.split("/")[0]}
             for name in identity.plugin.file.parameters
         }
         for name in values:
             if name not in known:
+                there = ", ".join(sorted(known))
                 raise BadRoom(
                     f"{suite.path}: parameters.{label}: no plug-in of this suite has a parameter "
                     f"{name!r}{did_you_mean(name, known)}; "
-                    + (
-                        f"there are: {', '.join(sorted(known))}"
-                        if known
-                        else "they have no parameters"
-                    )
+                    + (f"there are: {there}" if known else "they have no parameters")
                 )
 
 
 def _entries_of_row(
     suite: Suite, row: EntryRows, plugins: Mapping[str, PluginIdentity]
-) -> list[Entry]:
-    entries = []
+) -> Iterator[Entry]:
     for method_id in row.methods:
-        method = plugins[f"methods/{method_id}"]
         for baseline_id in row.baselines:
             baseline = plugins[f"baselines/{baseline_id}"]
             has_backbone = "backbone" in baseline.plugin.file.parameters
             for backbone in (row.backbones or ("",)) if has_backbone else ("",):
-                own: dict[str, Parameter] = {"backbone": backbone} if backbone else {}
-                own = {**row.baseline_parameters, **own}
-                entries.append(_entry(suite, row, method, baseline, own))
-    return entries
+                own = row.baseline_parameters | ({"backbone": backbone} if backbone else {})
+                made = _in_suite(suite, plugins[f"methods/{method_id}"], row.method_parameters)
+                trained = _in_suite(suite, baseline, own)
+                named = str(trained.parameters.get("backbone", ""))
+                entry_id = EntryId(method_id, baseline_id, named, row.variant)
+                yield Entry(entry_id, made, trained, row.tasks)
 
 
-def _entry(
-    suite: Suite,
-    row: EntryRows,
-    method: PluginIdentity,
-    baseline: PluginIdentity,
-    own: dict[str, Parameter],
-) -> Entry:
-    filled, files = {}, {}
-    giver = Giver(str(suite.path), suite.root)
-    for identity, given in ((method, row.method_parameters), (baseline, own)):
-        plugin = identity.plugin
-        values = _fill(suite, identity, given)
-        image_spec(plugin, values, str(suite.path))
-        files[plugin.label] = given_files(plugin, values, giver)
-        filled[plugin.label] = values | {f.parameter: f.public for f in files[plugin.label]}
-    baseline_parameters = filled[baseline.plugin.label]
-    return Entry(
-        id=EntryId(
-            method=method.plugin.id,
-            baseline=baseline.plugin.id,
-            backbone=str(baseline_parameters.get("backbone", "")),
-            variant=row.variant,
-        ),
-        method=method,
-        baseline=baseline,
-        method_parameters=filled[method.plugin.label],
-        baseline_parameters=baseline_parameters,
-        files=files,
-        tasks=row.tasks,
-    )
-
-
-def _fill(
-    suite: Suite, identity: PluginIdentity, own: dict[str, Parameter]
-) -> dict[str, Parameter]:
+def _in_suite(suite: Suite, identity: PluginIdentity, own: Mapping[str, Parameter]) -> FilledPlugin:
     """Defaults, then the suite's for all plug-ins of the kind, then for this one, then the row's."""
-    plugin = identity.plugin
-    common = suite.file.parameters.get(plugin.label.split("/")[0], {})
-    given = {name: value for name, value in common.items() if name in plugin.file.parameters}
-    given |= suite.file.parameters.get(plugin.label, {})
-    given |= own
-    return fill_parameters(plugin, given, str(suite.path))
+    label, declared = identity.plugin.label, suite.file.parameters
+    common = declared.get(label.split("/")[0], {})
+    given = {name: v for name, v in common.items() if name in identity.plugin.file.parameters}
+    return filled(suite, identity, {**given, **declared.get(label, {}), **own})
+
+
+def filled(suite: Suite, identity: PluginIdentity, given: Mapping[str, Parameter]) -> FilledPlugin:
+    """A plug-in of a suite with these parameters, the defaults for the rest. Raises BadRoom for wrong ones."""
+    plugin, where = identity.plugin, str(suite.path)
+    values = fill_parameters(plugin, dict(given), where)
+    image = image_spec(plugin, values, where)
+    files = given_files(plugin, values, Giver(where, suite.root))
+    return FilledPlugin(identity, values | {f.parameter: f.public for f in files}, files, image)
 
 
 def image_spec(plugin: Plugin, parameters: Mapping[str, Parameter], where: str) -> ImageSpec:

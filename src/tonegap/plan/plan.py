@@ -4,18 +4,19 @@ A key is the digest of named ingredients, so that a cache miss can say which of 
 prevent: a result reused although something that made it is different now.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
 
 from tonegap.declared.local_files import GivenFile
 from tonegap.declared.suite import Suite
+from tonegap.declared.task import Task
 from tonegap.files import digest_of
 from tonegap.formats.job import CONTRACT_VERSION, ImageSpec, Parameter
 from tonegap.formats.matrix import CellId, Matrix
 from tonegap.numerics import Numerics
-from tonegap.plan.entries import Entry, PluginIdentity, image_spec
+from tonegap.plan.entries import Entry, FilledPlugin, PluginIdentity
 from tonegap.split.view import TaskView
 
 
@@ -85,181 +86,149 @@ class RunSetting:
 
 
 @dataclass(frozen=True, slots=True)
-class Extractor:
-    """What turns images into features for quality sheets, with every parameter filled in."""
+class Declared:
+    """What a suite declares, all of it read: tasks, entries and feature extractor with every parameter filled in.
 
-    identity: PluginIdentity
-    parameters: dict[str, Parameter]
-    files: tuple[GivenFile, ...]
+    `extractor` is None where the suite names none: quality sheets then have no features.
+    """
+
+    suite: Suite
+    tasks: tuple[Task, ...]
+    entries: tuple[Entry, ...]
+    extractor: FilledPlugin | None
+    setting: RunSetting
+
+
+def plan_suite(declared: Declared, views: Mapping[tuple[str, int], TaskView]) -> Plan:
+    """The plan of a suite; `views` maps every (task, seed) of it, in the suite's order."""
+    stages: dict[
+        str, PlannedStage
+    ] = {}  # by what they are made of: one object for all cells that share it
+    cells: list[CellPlan] = []
+    sheets: dict[str, SheetPlan] = {}
+    for (task, seed), view in views.items():
+        question = _Question(view, seed, declared.setting, stages)
+        for entry in (e for e in declared.entries if not e.tasks or task in e.tasks):
+            chain: list[PlannedStage] = []
+            for part in (entry.method, entry.baseline):
+                for name in part.plugin.file.stages:
+                    # A baseline's train stage needs what the method generated, not the model behind it.
+                    chain.append(question.stage(part, name, chain[-1:]))
+            cells.append(_cell(entry, question, chain))
+            for stage in chain:
+                if stage.stage == "generate" and not cells[-1].id.not_applicable:
+                    sheets[stage.key] = _sheet(stage, declared.extractor, question)
+    matrix = Matrix(
+        suite=declared.suite.id,
+        title=declared.suite.file.title,
+        cells=tuple(cell.id for cell in cells),
+        sheets={key: sheet.key for key, sheet in sheets.items()},
+    )
+    by_key = {stage.key: stage for stage in stages.values()}
+    return Plan(matrix, tuple(cells), by_key, tuple(sheets.values()))
 
 
 @dataclass(frozen=True, slots=True)
-class _Where:
-    """What all stages of a cell have in common."""
+class _Question:
+    """One task at one seed, with the stages of the whole plan that are known so far."""
 
     view: TaskView
     seed: int
     setting: RunSetting
+    known: dict[str, PlannedStage]
 
+    def stage(
+        self, part: FilledPlugin, name: str, upstream: Sequence[PlannedStage]
+    ) -> PlannedStage:
+        """The stage of a plug-in, one object for all cells that share it."""
+        setting, label = self.setting, f"{part.plugin.label} {name}"
+        ingredients = self._ingredients(part, name, upstream)
+        text = "\n".join([label, *(f"{key}={value}" for key, value in ingredients.items())])
+        if text not in self.known:
+            self.known[text] = PlannedStage(
+                key=digest_of([label, ingredients]),
+                stage=name,
+                identity=part.identity,
+                parameters=part.parameters,
+                seed=self.seed,
+                device=setting.device,
+                threads=setting.threads,
+                numerics=setting.numerics,
+                image=part.image,
+                view=self.view,
+                files=part.files,
+                upstream=tuple(stage.key for stage in upstream),
+                ingredients=ingredients,
+            )
+        return self.known[text]
 
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """What one stage of a cell has of its own."""
-
-    stage: str
-    identity: PluginIdentity
-    parameters: dict[str, Parameter]
-    files: tuple[GivenFile, ...]
-    upstream: tuple[PlannedStage, ...]
-
-
-def plan_suite(
-    suite: Suite,
-    entries: tuple[Entry, ...],
-    views: Mapping[tuple[str, int], TaskView],
-    setting: RunSetting,
-    extractor: Extractor | None = None,
-) -> Plan:
-    """The plan of a suite; `views` maps every (task, seed) of it, in the suite's order."""
-    known: dict[str, PlannedStage] = {}
-    cells: list[CellPlan] = []
-    sheets: dict[str, SheetPlan] = {}
-    for (task, seed), view in views.items():
-        where = _Where(view, seed, setting)
-        for entry in (e for e in entries if not e.tasks or task in e.tasks):
-            chain = _chain(entry, where, known)
-            cells.append(_cell(entry, where, chain))
-            for stage in chain:
-                if stage.stage == "generate" and not cells[-1].id.not_applicable:
-                    sheets[stage.key] = _sheet(stage, extractor, where, known)
-    matrix = Matrix(
-        suite=suite.id,
-        title=suite.file.title,
-        cells=tuple(cell.id for cell in cells),
-        sheets={key: sheet.key for key, sheet in sheets.items()},
-    )
-    stages = {stage.key: stage for stage in known.values()}
-    return Plan(matrix, tuple(cells), stages, tuple(sheets.values()))
+    def _ingredients(
+        self, part: FilledPlugin, name: str, upstream: Sequence[PlannedStage]
+    ) -> dict[str, str]:
+        """All that can change what a stage leaves, by name; of rows what it sees, by partition."""
+        view, setting, needs = self.view, self.setting, part.plugin.file.needs
+        train = view.train if name == "train" else view.method_train
+        found = {
+            "contract": str(CONTRACT_VERSION),
+            "plug-in": part.identity.folder_sha256,
+            "environment": part.identity.environment.digest,
+            "task": view.task,
+            "seed": str(self.seed),
+            "device": setting.device,
+            "threads": str(setting.threads),
+            "numerics": setting.numerics,
+            "image": f"{part.image.size_px} px {part.image.geometry}",
+            "decoding": setting.decoding_sha256,
+            **{f"parameters.{key}": repr(value) for key, value in part.parameters.items()},
+            "classes": digest_of([view.classes, view.positive, view.axis_tones]),
+            "training images": train.labelled_digest,
+        }
+        if name == "train":
+            at_test = "tone_at_test" in needs
+            found["validation images"] = view.validation.labelled_digest
+            found["test images"] = view.test.toned_digest if at_test else view.test.image_digest
+        elif "masks" in needs:
+            found["masks"] = digest_of([setting.masks_sha256, train.mask_sha256])
+        if setting.repeat:
+            found["repeat"] = str(setting.repeat)
+        for stage in upstream:
+            found["upstream"] = stage.key
+            found["upstream.plugin"] = stage.identity.plugin.label
+        return found
 
 
 def _sheet(
-    generate: PlannedStage,
-    extractor: Extractor | None,
-    where: _Where,
-    known: dict[str, PlannedStage],
+    generate: PlannedStage, extractor: FilledPlugin | None, question: _Question
 ) -> SheetPlan:
     """The sheet of what a stage generates; its features are a stage of their own behind it."""
-    features = None
-    if extractor:
-        asked = _Asked(
-            "features", extractor.identity, extractor.parameters, extractor.files, (generate,)
-        )
-        features = _stage(asked, where, known)
-    made_of = [generate.key, features and features.key, where.setting.quality_sha256]
-    if generate.view.method_train.masks:  # real skin is measured outside them
-        masks = generate.view.method_train.mask_sha256
-        made_of.append(digest_of([where.setting.masks_sha256, masks]))
+    features = question.stage(extractor, "features", [generate]) if extractor else None
+    setting, train = question.setting, generate.view.method_train
+    made_of = [generate.key, features and features.key, setting.quality_sha256]
+    if train.masks:  # real skin is measured outside them
+        made_of.append(digest_of([setting.masks_sha256, train.mask_sha256]))
     return SheetPlan(digest_of({"sheet": made_of}), generate, features)
 
 
-def _chain(entry: Entry, where: _Where, known: dict[str, PlannedStage]) -> list[PlannedStage]:
-    """The stages of one cell in order: the method's, then the baseline's."""
-    chain: list[PlannedStage] = []
-    for identity, parameters in (
-        (entry.method, entry.method_parameters),
-        (entry.baseline, entry.baseline_parameters),
-    ):
-        files = entry.files[identity.plugin.label]
-        for name in identity.plugin.file.stages:
-            # A baseline's train stage needs what the method generated, not the model behind it.
-            asked = _Asked(name, identity, parameters, files, tuple(chain[-1:]))
-            chain.append(_stage(asked, where, known))
-    return chain
-
-
-def _stage(asked: _Asked, where: _Where, known: dict[str, PlannedStage]) -> PlannedStage:
-    """The stage, one object for all cells that share it; `known` holds those there are."""
-    plugin = asked.identity.plugin
-    image = image_spec(plugin, asked.parameters, where.view.task)
-    ingredients = _ingredients(asked, where, image)
-    name = f"{plugin.label} {asked.stage}"
-    text = "\n".join([name, *(f"{key}={value}" for key, value in ingredients.items())])
-    if text not in known:
-        known[text] = PlannedStage(
-            key=digest_of([name, ingredients]),
-            stage=asked.stage,
-            identity=asked.identity,
-            parameters=asked.parameters,
-            seed=where.seed,
-            device=where.setting.device,
-            threads=where.setting.threads,
-            numerics=where.setting.numerics,
-            image=image,
-            view=where.view,
-            files=asked.files,
-            upstream=tuple(stage.key for stage in asked.upstream),
-            ingredients=ingredients,
-        )
-    return known[text]
-
-
-def _ingredients(asked: _Asked, where: _Where, image: ImageSpec) -> dict[str, str]:
-    """All that can change what a stage leaves, by name."""
-    found = {
-        "contract": str(CONTRACT_VERSION),
-        "plug-in": asked.identity.folder_sha256,
-        "environment": asked.identity.environment.digest,
-        "task": where.view.task,
-        "seed": str(where.seed),
-        "device": where.setting.device,
-        "threads": str(where.setting.threads),
-        "numerics": where.setting.numerics,
-        "image": f"{image.size_px} px {image.geometry}",
-        "decoding": where.setting.decoding_sha256,
-        **{f"parameters.{key}": repr(value) for key, value in asked.parameters.items()},
-        **_seen(asked, where),
-    }
-    if where.setting.repeat:
-        found["repeat"] = str(where.setting.repeat)
-    for stage in asked.upstream:
-        found["upstream"] = stage.key
-        found["upstream.plugin"] = stage.identity.plugin.label
-    return found
-
-
-def _seen(asked: _Asked, where: _Where) -> dict[str, str]:
-    """Digests of the rows a stage sees, by partition."""
-    stage, view, plugin = asked.stage, where.view, asked.identity.plugin
-    train = view.train if stage == "train" else view.method_train
-    seen = {
-        "classes": digest_of([view.classes, view.positive, view.axis_tones]),
-        "training images": train.labelled_digest,
-    }
-    if stage != "train" and "masks" in plugin.file.needs:
-        seen["masks"] = digest_of([where.setting.masks_sha256, train.mask_sha256])
-    if stage == "train":
-        at_test = "tone_at_test" in plugin.file.needs
-        seen["validation images"] = view.validation.labelled_digest
-        seen["test images"] = view.test.toned_digest if at_test else view.test.image_digest
-    return seen
-
-
-def _cell(entry: Entry, where: _Where, chain: list[PlannedStage]) -> CellPlan:
+def _cell(entry: Entry, question: _Question, chain: Sequence[PlannedStage]) -> CellPlan:
     """The cell and its record's key: the last stage's plus all that scoring depends on."""
-    view = where.view
-    rules = [view.selection_metric, view.primary_metric, view.published_selection]
-    files = (entry.method.plugin.file, entry.baseline.plugin.file)
-    control = any(file.control for file in files)
+    view = question.view
+    control = entry.method.plugin.file.control or entry.baseline.plugin.file.control
     exclusions = msgspec.to_builtins(view.data.exclusions)
     key = digest_of(
         {
             "train": chain[-1].key,
             "entry": entry.id.label,
             "control": control,
-            "method parameters": entry.method_parameters,  # of a method without stages, too
+            "method parameters": entry.method.parameters,  # of a method without stages, too
             "truth": [view.validation.labelled_digest, view.test.labelled_digest],
-            "rules": [*rules, view.min_support, view.tones],
-            "scoring": where.setting.scoring_sha256,
+            "rules": [
+                view.selection_metric,
+                view.primary_metric,
+                view.published_selection,
+                view.min_support,
+                view.tones,
+            ],
+            "scoring": question.setting.scoring_sha256,
             "leaks": msgspec.to_builtins(view.leaks),
             "audit": [view.n_kin(shown=False), view.n_kin(shown=True)],
             "units": [view.validation.groups, view.test.groups],
@@ -270,22 +239,15 @@ def _cell(entry: Entry, where: _Where, chain: list[PlannedStage]) -> CellPlan:
             **({"exclusions": exclusions} if exclusions else {}),
         }
     )
-    cell = CellId(
-        entry=entry.id,
-        task=view.task,
-        seed=where.seed,
-        key=key,
-        control=control,
-        not_applicable=_not_applicable(entry, view, where.setting),
-    )
+    why_not = _not_applicable(entry, view, question.setting)
+    cell = CellId(entry.id, view.task, question.seed, key, control, why_not)
     return CellPlan(cell, entry, view, tuple(stage.key for stage in chain))
 
 
 def _not_applicable(entry: Entry, view: TaskView, setting: RunSetting) -> str | None:
     """Why an entry cannot be asked this question, or None."""
-    for identity in (entry.method, entry.baseline):
-        needs = identity.plugin.file.needs
-        label = identity.plugin.label
+    for part in (entry.method, entry.baseline):
+        needs, label = part.plugin.file.needs, part.plugin.label
         if "masks" in needs and not view.has_masks:
             return f"{label} needs lesion masks; the data set has none"
         if "gpu" in needs and setting.device != "cuda":

@@ -1,26 +1,26 @@
-"""Reads all that a plan needs: suite, plug-ins, data sets, partitions, image contents; then plans.
+"""From a request to a plan in three hand-overs: what is declared, what one task and seed has, the plan.
 
-The thin shell around `plan`: what is read here is handed over as values.
+Everything is read here and handed over as values; `tonegap.plan.plan` reads nothing.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tonegap.closure import code_digest
 from tonegap.data.drawn import ensure_drawn
 from tonegap.data.metadata import own_root
-from tonegap.declared.dataset import Dataset, read_dataset
-from tonegap.declared.local_files import Giver, check_given, given_files
-from tonegap.declared.plugin import fill_parameters, read_plugin
-from tonegap.declared.suite import Suite
+from tonegap.declared.dataset import read_dataset
+from tonegap.declared.local_files import check_given
+from tonegap.declared.plugin import Plugin, read_plugin
+from tonegap.declared.suite import Suite, plugins_of
 from tonegap.declared.task import Task, read_task
 from tonegap.engines.base import Engine
 from tonegap.errors import BadRequest, StoreError
 from tonegap.files import folder_digest
 from tonegap.numerics import numerics_of
-from tonegap.plan.entries import PluginIdentity, entries_of, image_spec
-from tonegap.plan.plan import Extractor, Plan, RunSetting, plan_suite
+from tonegap.plan.entries import FilledPlugin, PluginIdentity, entries_of, filled
+from tonegap.plan.plan import Declared, Plan, RunSetting, plan_suite
 from tonegap.split.exclude import IdList
 from tonegap.split.load import LoadedData, load_data, task_view
 from tonegap.split.view import TaskView
@@ -62,14 +62,23 @@ def prepare(request: Request) -> Plan:
 
     Raises ToneGapError for anything in the suite folders or the data that makes it impossible; nothing has run by then.
     """
-    suite = request.suite
-    plugins = _plugins(request)
+    declared = read_declared(request)
+    seeds = request.suite.file.seeds
+    asked = [(t, s) for t in declared.tasks for s in (t.seeds if seeds == "published" else seeds)]
+    watched = any(entry.method.plugin.file.stages for entry in declared.entries)
+    return plan_suite(declared, task_views(request, asked, watched=watched))
+
+
+def read_declared(request: Request) -> Declared:
+    """What the suite of a request declares. Raises BadRoom for what is not as it must be, local files included."""
+    suite, engine = request.suite, request.engine
+    plugins = {p.label: _identity(p, engine) for p in plugins_of(suite) if p.kind != "extractor"}
     entries = entries_of(suite, plugins)
-    extractor = read_extractor(request)
-    given = {f for entry in entries for files in entry.files.values() for f in files}
-    for file in given.union(extractor.files if extractor else ()):
+    extractor = read_extractor(suite, engine)
+    parts = {id(part): part for entry in entries for part in (entry.method, entry.baseline)}
+    every = [*parts.values(), *([extractor] if extractor else [])]
+    for file in {file for part in every for file in part.files}:
         check_given(file, request.root)
-    tasks = [read_task(request.root, task_id) for task_id in suite.file.tasks]
     setting = RunSetting(
         device=request.device,
         threads=suite.file.threads,
@@ -80,43 +89,21 @@ def prepare(request: Request) -> Plan:
         numerics=numerics_of(suite.file.numerics, request.device),
         repeat=request.repeat,
     )
-    watched = any(entry.method.plugin.file.stages for entry in entries)
-    views = _views(request, tasks, watched=watched)
-    return plan_suite(suite, entries, views, setting, extractor)
+    tasks = tuple(read_task(request.root, task_id) for task_id in suite.file.tasks)
+    return Declared(suite, tasks, entries, extractor, setting)
 
 
-def seeds_of(suite: Suite, task: Task) -> tuple[int, ...]:
-    """The seeds a suite runs a task at."""
-    return task.seeds if suite.file.seeds == "published" else suite.file.seeds
+def _identity(plugin: Plugin, engine: Engine) -> PluginIdentity:
+    return PluginIdentity(plugin, folder_digest(plugin.folder), engine.environment(plugin))
 
 
-def _plugins(request: Request) -> dict[str, PluginIdentity]:
-    wanted = {
-        (kind, plugin_id)
-        for row in request.suite.file.entries
-        for kind, ids in (("method", row.methods), ("baseline", row.baselines))
-        for plugin_id in ids
-    }
-    found = {}
-    for kind, plugin_id in sorted(wanted):
-        plugin = read_plugin(request.root, kind, plugin_id)
-        environment = request.engine.environment(plugin)
-        found[plugin.label] = PluginIdentity(plugin, folder_digest(plugin.folder), environment)
-    return found
-
-
-def read_extractor(request: Request) -> Extractor | None:
-    """The suite's feature extractor, if it names one."""
-    suite, quality = request.suite, request.suite.file.quality
+def read_extractor(suite: Suite, engine: Engine) -> FilledPlugin | None:
+    """The suite's feature extractor with its parameters, if it names one. Raises BadRoom."""
+    quality = suite.file.quality
     if quality is None:
         return None
-    plugin = read_plugin(request.root, "extractor", quality.extractor)
-    values = fill_parameters(plugin, quality.parameters, str(suite.path))
-    image_spec(plugin, values, str(suite.path))
-    files = given_files(plugin, values, Giver(str(suite.path), suite.root))
-    environment = request.engine.environment(plugin)
-    identity = PluginIdentity(plugin, folder_digest(plugin.folder), environment)
-    return Extractor(identity, values | {f.parameter: f.public for f in files}, files)
+    plugin = read_plugin(suite.root, "extractor", quality.extractor)
+    return filled(suite, _identity(plugin, engine), quality.parameters)
 
 
 def quality_digest() -> str:
@@ -124,42 +111,37 @@ def quality_digest() -> str:
     return code_digest("tonegap.run.sheet_maker")
 
 
-def _views(
-    request: Request, tasks: Sequence[Task], *, watched: bool
+def task_views(
+    request: Request, asked: Iterable[tuple[Task, int]], *, watched: bool
 ) -> dict[tuple[str, int], TaskView]:
-    """Every task at every seed; where methods are to be watched, with the copies of held-out images."""
-    loaded = {
-        dataset_id: _load(request, dataset_id)
-        for dataset_id in dict.fromkeys(task.dataset_id for task in tasks)
-    }
+    """What each task has at each of these seeds, by (task, seed); one object for seeds that move no image.
+
+    Where methods are `watched`, with the training images that have a copy or a patient that is held out. Raises
+    BadRequest where a data set is not at hand, and as `task_view` does.
+    """
+    pairs = list(asked)
+    data = {name: _load(request, name) for name in dict.fromkeys(t.dataset_id for t, _ in pairs)}
     made: dict[tuple[str, str], TaskView] = {}
-    views = {}
-    for task in tasks:
-        for seed in seeds_of(request.suite, task):
-            same = (task.id, task.pin_key(seed))
-            if same not in made:
-                data = loaded[task.dataset_id]
-                view = _view(request, task, seed, data)
-                made[same] = _with_kin(view, data, request) if watched else view
-            views[task.id, seed] = made[same]
-    return views
-
-
-def view_at(request: Request, task: Task, seed: int) -> TaskView:
-    """One task at one seed, with the copies of held-out images; raises as `prepare` does."""
-    data = _load(request, task.dataset_id)
-    return _with_kin(_view(request, task, seed, data), data, request)
-
-
-def _with_kin(view: TaskView, data: LoadedData, request: Request) -> TaskView:
-    held = held_out(view.validation, view.test)
-    with request.store.writing():
-        kin = kin_of(view.train, held, data.index.groups, request.known / AUDITS)
-    return replace(view, kin=group_kin(view.train.ids, view.held_out, data.metadata) | kin)
+    for task, seed in pairs:
+        same = (task.id, task.pin_key(seed))
+        if same not in made:
+            of, subset = data[task.dataset_id], request.suite.file.subset
+            view = task_view(task, seed, of, subset=subset, allow_missing=request.allow_missing)
+            if watched:
+                held = held_out(view.validation, view.test)
+                with request.store.writing():
+                    kin = kin_of(view.train, held, of.index.groups, request.known / AUDITS)
+                of_groups = group_kin(view.train.ids, view.held_out, of.metadata)
+                view = replace(view, kin=of_groups | kin)
+            made[same] = view
+    return {(task.id, seed): made[task.id, task.pin_key(seed)] for task, seed in pairs}
 
 
 def _load(request: Request, dataset_id: str) -> LoadedData:
-    """A data set: from the user's root, else from its own folder where its data lie there, else drawn."""
+    """A data set: from the user's root, else from its own folder where its data lie there, else drawn.
+
+    It is drawn in the store, unless its images are not there and cannot be drawn there.
+    """
     dataset = read_dataset(request.root, dataset_id)
     data_root = request.roots.get(dataset_id) or own_root(dataset)
     if data_root is None and dataset.file.drawn is None:
@@ -168,22 +150,11 @@ def _load(request: Request, dataset_id: str) -> LoadedData:
             f"How to get it: {dataset.file.access.strip().rstrip('.')}. Licence: {dataset.file.licence.strip()}"
         )
     if data_root is None:
-        data_root = _drawn(request, dataset)
+        try:
+            data_root = ensure_drawn(dataset, request.store.folder / DRAWN, request.jobs)
+        except StoreError:
+            if request.cache is None:
+                raise
+            data_root = ensure_drawn(dataset, request.cache / DRAWN, request.jobs)
     excluded = request.excluded.get(dataset_id, ())
     return load_data(dataset, data_root, request.known / INDEX, request.jobs, excluded)
-
-
-def _view(request: Request, task: Task, seed: int, data: LoadedData) -> TaskView:
-    """One task at one seed, as the request wants it; raises as `task_view` does."""
-    subset, allow_missing = request.suite.file.subset, request.allow_missing
-    return task_view(task, seed, data, subset=subset, allow_missing=allow_missing)
-
-
-def _drawn(request: Request, dataset: Dataset) -> Path:
-    """The images that the suite draws, in the store unless they are not there and cannot be drawn there."""
-    try:
-        return ensure_drawn(dataset, request.store.folder / DRAWN, request.jobs)
-    except StoreError:
-        if request.cache is None:
-            raise
-        return ensure_drawn(dataset, request.cache / DRAWN, request.jobs)

@@ -13,8 +13,8 @@ from tonegap.errors import BadData, BadOutput, EngineError
 from tonegap.files import digest_of, folder_digest, sha256_file
 from tonegap.formats.quality_sheet import SetId
 from tonegap.numerics import Numerics
-from tonegap.plan.entries import image_spec
-from tonegap.plan.plan import Extractor, PlannedStage
+from tonegap.plan.entries import FilledPlugin
+from tonegap.plan.plan import PlannedStage
 from tonegap.run.inputs import write_inputs, write_synthetic
 from tonegap.run.outputs import check_image, check_outputs
 from tonegap.run.sheet_maker import MeasuredFeatures, SyntheticSet, measured_by, n_by_tone
@@ -68,7 +68,7 @@ def foreign_set(folder: Path, view: TaskView, seed: int) -> SyntheticSet:
 
 
 def foreign_features(
-    made: SyntheticSet, extractor: Extractor, place: FeaturesPlace
+    made: SyntheticSet, extractor: FilledPlugin, place: FeaturesPlace
 ) -> MeasuredFeatures:
     """What an extractor says of a foreign set. Raises EngineError or BadOutput where it fails."""
     if not made.rows:
@@ -103,7 +103,7 @@ def foreign_features(
         return measured_by(stage, out, made)
 
 
-def _stage(made: SyntheticSet, extractor: Extractor, place: FeaturesPlace) -> PlannedStage:
+def _stage(made: SyntheticSet, extractor: FilledPlugin, place: FeaturesPlace) -> PlannedStage:
     plugin = extractor.identity.plugin
     return PlannedStage(
         key=digest_of([made.id.stage, plugin.label]),
@@ -114,7 +114,7 @@ def _stage(made: SyntheticSet, extractor: Extractor, place: FeaturesPlace) -> Pl
         device="cpu",
         threads=place.threads,
         numerics=place.numerics,
-        image=image_spec(plugin, extractor.parameters, plugin.label),
+        image=extractor.image,
         view=made.view,
         files=extractor.files,
         upstream=(),

@@ -12,7 +12,7 @@ from unicodedata import normalize
 
 from tonegap.data.metadata import Metadata, first_three
 from tonegap.data.names import Names, image_names
-from tonegap.data.table import read_table
+from tonegap.data.table import read_content, read_table
 from tonegap.declared.dataset import Dataset
 from tonegap.errors import BadData, BadSplit
 from tonegap.files import sha256_bytes
@@ -43,10 +43,7 @@ def read_id_list(path: Path, dataset: Dataset) -> IdList:
 
     Raises BadData for a file that cannot be read, and for a table without such a column.
     """
-    try:
-        content = path.read_bytes()
-    except OSError as e:
-        raise BadData(f"{path}: cannot be read: {e.strerror}") from None
+    content = read_content(path)
     wanted = ("image_id", dataset.file.id_column)
     table = read_table(path, content, wanted[:1] if b"," not in content.split(b"\n", 1)[0] else ())
     here = [table.header.index(name) for name in wanted if name in table.header]

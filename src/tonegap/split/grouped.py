@@ -1,12 +1,13 @@
 """Images that belong together (of a patient, of a lesion): found by columns, kept on one side, counted where not."""
 
-import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 
+from tonegap.data.groups import joined_rows
 from tonegap.formats.record import GroupLeak
 from tonegap.split.labels import is_label
+from tonegap.split.validation import ranked
 
 Columns = Mapping[str, Sequence[str]]
 Stratum = tuple[str, ...]
@@ -17,21 +18,11 @@ def components(columns: Columns, n: int) -> list[int]:
 
     A blank cell and `nan` belong with none.
     """
-    parents = list(range(n))
-
-    def root(i: int) -> int:
-        while parents[i] != i:
-            parents[i] = parents[parents[i]]
-            i = parents[i]
-        return i
-
+    pairs = []
     for cells in columns.values():
         first: dict[str, int] = {}
-        for i, cell in enumerate(cells):
-            if is_label(cell):
-                one, other = sorted((root(first.setdefault(cell.strip(), i)), root(i)))
-                parents[other] = one
-    return [root(i) for i in range(n)]
+        pairs += [(first.setdefault(c.strip(), i), i) for i, c in enumerate(cells) if is_label(c)]
+    return joined_rows(n, pairs)
 
 
 def held_out(
@@ -85,7 +76,7 @@ def _by_stratum(
         counts = Counter(strata[i] for i in rows)
         found[min(counts, key=lambda s: (-counts[s], s))].append(rows)
     for _, wholes in sorted(found.items()):
-        yield sorted(wholes, key=lambda rows: _rank(key, min(ids[i] for i in rows)))
+        yield sorted(wholes, key=lambda rows: ranked(key, min(ids[i] for i in rows)))
 
 
 def group_leak(cells: Sequence[str], parts: Sequence[str]) -> GroupLeak:
@@ -103,7 +94,3 @@ def group_leak(cells: Sequence[str], parts: Sequence[str]) -> GroupLeak:
         n_pairs += n["test"] * seen
     n_blank = sum(not is_label(cell) for cell, _ in used)
     return GroupLeak(n_test, n_validation, n_pairs, n_blank, len(used))
-
-
-def _rank(key: str, name: str) -> tuple[bytes, str]:
-    return hashlib.sha256(f"{key}:{name}".encode()).digest(), name

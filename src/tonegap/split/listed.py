@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tonegap.data.metadata import Metadata, first_three
-from tonegap.data.table import read_table
+from tonegap.data.table import read_content, read_table
 from tonegap.errors import BadData
 from tonegap.split.parts import PARTITIONS, SplitAssignment
 
@@ -13,10 +13,7 @@ _COLUMNS = ("image_id", "partition")
 
 def read_list(path: Path, metadata: Metadata) -> dict[str, str]:
     """The partition of each listed image. Raises BadData for another table, and for ids that the metadata lacks."""
-    try:
-        table = read_table(path, path.read_bytes())
-    except OSError as e:
-        raise BadData(f"{path}: cannot be read: {e.strerror}") from None
+    table = read_table(path, read_content(path))
     missing = [name for name in _COLUMNS if name not in table.header]
     if missing:
         found = ", ".join(table.header)

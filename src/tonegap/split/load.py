@@ -15,7 +15,7 @@ from tonegap.data.metadata import Metadata, read_metadata
 from tonegap.declared.dataset import Dataset
 from tonegap.declared.task import Task
 from tonegap.errors import BadData
-from tonegap.formats.record import DataId, Exclusion, Leaks
+from tonegap.formats.record import DataId, Leaks
 from tonegap.scores.rules import ScoringRules
 from tonegap.split.exclude import (
     IdList,
@@ -27,7 +27,7 @@ from tonegap.split.exclude import (
 from tonegap.split.grouped import components
 from tonegap.split.leaks import crossing_groups, group_leaks, leaked_by_tone
 from tonegap.split.partition import partition
-from tonegap.split.parts import SplitAssignment
+from tonegap.split.parts import PARTITIONS, SplitAssignment
 from tonegap.split.rows import axis_tones, second_tones
 from tonegap.split.scorable import check_scorable, check_support
 from tonegap.split.subset import thinned
@@ -82,19 +82,29 @@ def task_view(
     Raises BadSplit where the partition is not the pinned one, or the images that are there leave a scored tone without
     support; BadData where images it needs are missing or unreadable.
     """
-    whole = partition(task, data.metadata, seed)
-    whole, exclusions = without_listed(whole, data.excluded)
+    whole, exclusions = without_listed(partition(task, data.metadata, seed), data.excluded)
     made = thinned(whole, subset, f"{task.id}:{task.pin_key(seed)}")
     second = second_tones(task, data.dataset, data.metadata)
-    rows = {name: _rows(made, name, data, second) for name in ("train", "validation", "test")}
-    missing = _missing(made, data.index)
-    if missing and not (allow_missing and all(part.ids for part in rows.values())):
-        raise _missing_error(task, made, data, missing)
-    _check_scorable(task, seed, made, data, rows)
+    train, validation, test = (_rows(made, name, data, second) for name in PARTITIONS[:3])
+    used = [pair for pair in zip(made.ids, made.parts, strict=True) if pair[1] != "unused"]
+    lost = [(image_id, part) for image_id, part in used if image_id not in data.index.sha256]
+    missing = dict(sorted(Counter(part for _, part in lost).items()))
+    if lost and not (allow_missing and train.ids and validation.ids and test.ids):
+        counts = ", ".join(f"{n} {part}" for part, n in missing.items())
+        raise BadData(
+            f"{data.metadata.path.parent}: {len(lost)} images that {task.id} needs are missing or "
+            f"unreadable ({counts}; first: {', '.join(i for i, _ in lost[:3])}); see `tonegap data check "
+            f"{data.dataset.id} --root DIR`, or pass --allow-missing to run without them, as long as no "
+            "partition is empty"
+        )
+    where = f"{data.metadata.path.parent}: {task.at(seed)}"
+    rules = ScoringRules(made.classes, made.positive, None, task.min_support, task.scored_tones)
+    check_scorable(where, rules, task.selection_metric, validation, test)
     if made is whole:  # of a subset some scores are undefined, and its results say so
-        lost = f" without its {sum(missing.values()):,} missing images" if missing else ""
-        where = f"{data.metadata.path.parent}: {task.at(seed)}{lost}"
-        check_support(where, _rules(task, made), task.primary_metric, rows["test"])
+        without = f" without its {len(lost):,} missing images" if lost else ""
+        check_support(f"{where}{without}", rules, task.primary_metric, test)
+    tone_of = dict(zip(made.ids, axis_tones(task, data.metadata), strict=True))
+    n_of_tone = Counter(tone_of[image_id] for image_id in test.ids)
     return TaskView(
         task=task.id,
         split_seed=seed,
@@ -105,26 +115,27 @@ def task_view(
         published_selection=task.published_selection,
         primary_metric=task.primary_metric,
         min_support=task.min_support,
-        data=_data_id(data, missing, None if made is whole else subset, exclusions),
-        train=rows["train"],
-        validation=rows["validation"],
-        test=rows["test"],
+        data=DataId(
+            data_set=data.dataset.id,
+            metadata_sha256=data.metadata.sha256,
+            images_sha256=data.index.digest,
+            stand_in=data.metadata.stand_in,
+            drawn=data.dataset.file.drawn is not None,
+            missing=missing,
+            subset=None if made is whole else subset,
+            exclusions=exclusions,
+            joined=tuple(part.dataset.id for part in data.metadata.parts),
+        ),
+        train=train,
+        validation=validation,
+        test=test,
         leaks=_leaks(made, data),
         methods_see_duplicates=task.file.leaks.methods_see_duplicates,
         methods_see_groups=task.file.leaks.methods_see_groups,
         n_without_tone=made.n_without_tone,
-        not_scored=_not_scored(task, made, data.metadata, rows["test"]),
+        not_scored={tone: n_of_tone[tone] for tone in task.file.tones.not_scored},
         unknown_listed=tuple(unknown_names(data.excluded)),
     )
-
-
-def _not_scored(
-    task: Task, made: SplitAssignment, metadata: Metadata, test: PartitionImages
-) -> dict[str, int]:
-    """How many test images have each tone that the task does not score."""
-    tone_of = dict(zip(made.ids, axis_tones(task, metadata), strict=True))
-    counts = Counter(tone_of[image_id] for image_id in test.ids)
-    return {tone: counts[tone] for tone in task.file.tones.not_scored}
 
 
 def _leaks(made: SplitAssignment, data: LoadedData) -> Leaks:
@@ -133,23 +144,6 @@ def _leaks(made: SplitAssignment, data: LoadedData) -> Leaks:
     by_tone = {tone or "unknown": n for tone, n in leaked_by_tone(made, crossing).items()}
     crossed = group_leaks(data.metadata, made)
     return Leaks(len(crossing), sum(by_tone.values()), dict(sorted(by_tone.items())), crossed)
-
-
-def _rules(task: Task, made: SplitAssignment) -> ScoringRules:
-    return ScoringRules(made.classes, made.positive, None, task.min_support, task.scored_tones)
-
-
-def _check_scorable(
-    task: Task,
-    seed: int,
-    made: SplitAssignment,
-    data: LoadedData,
-    rows: Mapping[str, PartitionImages],
-) -> None:
-    where = f"{data.metadata.path.parent}: {task.at(seed)}"
-    check_scorable(
-        where, _rules(task, made), task.selection_metric, rows["validation"], rows["test"]
-    )
 
 
 def _rows(
@@ -173,45 +167,4 @@ def _rows(
         masks=masks if any(masks) else (),
         groups=tuple(data.units[image_id] for image_id in ids),
         second_tones=tuple(second[i] for i in ids) if second and part != "train" else (),
-    )
-
-
-def _missing(made: SplitAssignment, index: ImageIndex) -> dict[str, int]:
-    counts: dict[str, int] = {}
-    for image_id, part in zip(made.ids, made.parts, strict=True):
-        if part != "unused" and image_id not in index.sha256:
-            counts[part] = counts.get(part, 0) + 1
-    return dict(sorted(counts.items()))
-
-
-def _missing_error(
-    task: Task, made: SplitAssignment, data: LoadedData, missing: dict[str, int]
-) -> BadData:
-    lost = [
-        image_id
-        for image_id, part in zip(made.ids, made.parts, strict=True)
-        if part != "unused" and image_id not in data.index.sha256
-    ]
-    counts = ", ".join(f"{n} {part}" for part, n in missing.items())
-    return BadData(
-        f"{data.metadata.path.parent}: {len(lost)} images that {task.id} needs are missing or "
-        f"unreadable ({counts}; first: {', '.join(lost[:3])}); see `tonegap data check "
-        f"{data.dataset.id} --root DIR`, or pass --allow-missing to run without them, as long as no "
-        "partition is empty"
-    )
-
-
-def _data_id(
-    data: LoadedData, missing: dict[str, int], subset: int | None, exclusions: tuple[Exclusion, ...]
-) -> DataId:
-    return DataId(
-        data_set=data.dataset.id,
-        metadata_sha256=data.metadata.sha256,
-        images_sha256=data.index.digest,
-        stand_in=data.metadata.stand_in,
-        drawn=data.dataset.file.drawn is not None,
-        missing=missing,
-        subset=subset,
-        exclusions=exclusions,
-        joined=tuple(part.dataset.id for part in data.metadata.parts),
     )

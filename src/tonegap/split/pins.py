@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Sequence
 from importlib.metadata import version
 
-from tonegap.data.metadata import Metadata
+from tonegap.data.metadata import Metadata, first_three
 from tonegap.declared.task import Pin, Task
 from tonegap.errors import BadRequest, BadRoom, BadSplit
 from tonegap.files import sha256_lines, write_atomic
@@ -30,10 +30,7 @@ def pin_of(made: SplitAssignment) -> Pin:
     }
     return Pin(
         ids=sha256_lines(ids),
-        train=digests["train"],
-        validation=digests["validation"],
-        test=digests["test"],
-        unused=digests["unused"],
+        **digests,
         assignment=base64.b64encode(zlib.compress(codes, 9)).decode(),
         made_with=libraries(),
     )
@@ -41,20 +38,14 @@ def pin_of(made: SplitAssignment) -> Pin:
 
 def pin_sizes(task: Task, key: str) -> dict[str, int]:
     """The number of images that a pin puts into each partition. Raises BadRoom if it is damaged."""
-    pin = task.file.pins[key]
-    try:
-        codes = _unpacked(pin, _MOST)
-    except (ValueError, zlib.error) as e:
-        raise BadRoom(
-            f"{task.path}: pins.{key}.assignment is damaged ({e}); take the file from its source"
-        ) from None
+    codes = _unpacked(task, key, _MOST)
     return {part: codes.count(place) for place, part in enumerate(PARTITIONS)}
 
 
 def pinned_parts(task: Task, metadata: Metadata, seed: int) -> dict[str, str]:
     """The partition of each id as a seed's pin has it, for metadata that `check_ids` let pass. Raises BadRoom."""
     key = task.pin_key(seed)
-    codes = _assignment(task, task.file.pins[key], key, len(metadata.ids))
+    codes = _assignment(task, key, len(metadata.ids))
     places = zip(sorted(metadata.ids), codes, strict=True)
     return {image_id: PARTITIONS[place] for image_id, place in places}
 
@@ -67,9 +58,17 @@ def libraries() -> str:
 def check_ids(task: Task, metadata: Metadata, seed: int) -> None:
     """Nothing, if the metadata has the ids that a seed's pin was made for; BadSplit otherwise."""
     key = task.pin_key(seed)
-    pin = task.file.pins[key]
-    if pin.ids != sha256_lines(sorted(metadata.ids)):
-        raise BadSplit(_other_rows(task, metadata, pin, key))
+    if task.file.pins[key].ids != sha256_lines(sorted(metadata.ids)):
+        try:
+            wanted = f"{len(_unpacked(task, key, _MOST)):,}"
+        except BadRoom:
+            wanted = "others"
+        raise BadSplit(
+            f"{metadata.path}: the metadata has other rows than {task.id}, {pin_name(task, key)}, is "
+            f"pinned for (found {len(metadata.ids):,} ids, wanted {wanted}); compare it with "
+            f"`tonegap data check {task.dataset_id} --root {shlex.quote(str(metadata.path.parent))}` and take the file "
+            f"that its owner published, or, if the data set was changed on purpose, {_PIN_AGAIN}"
+        )
 
 
 def check_pin(task: Task, metadata: Metadata, made: SplitAssignment, seed: int) -> None:
@@ -81,15 +80,19 @@ def check_pin(task: Task, metadata: Metadata, made: SplitAssignment, seed: int) 
     key = task.pin_key(seed)
     pin, found = task.file.pins[key], pin_of(made)
     ids, codes = _by_id(made)
-    pinned = _assignment(task, pin, key, len(ids))
+    pinned = _assignment(task, key, len(ids))
     moved = [i for i, (old, new) in enumerate(zip(pinned, codes, strict=True)) if old != new]
     if moved:
-        raise BadSplit(
-            _moved(task, metadata, key, [_move(ids[i], pinned[i], codes[i]) for i in moved])
-        )
+        moves = [f"{ids[i]} {PARTITIONS[pinned[i]]} -> {PARTITIONS[codes[i]]}" for i in moved]
+        raise BadSplit(_moved(task, metadata, key, moves))
     for part in PARTITIONS:
         if getattr(pin, part) != getattr(found, part):
-            raise BadRoom(_not_its_own(task, made, key, part))
+            first = ", ".join(sorted(made.members(part))[:3]) or "none"
+            raise BadRoom(
+                f"{task.path}: pins.{key}.{part} is not the digest of the ids that its own assignment "
+                f"lists (first: {first}); the pin was edited: take the file from its source, or "
+                f"{_PIN_AGAIN}"
+            )
 
 
 def append_pin(task: Task, made: SplitAssignment, seed: int) -> None:
@@ -122,14 +125,9 @@ def _by_id(made: SplitAssignment) -> tuple[list[str], bytes]:
     return [i for i, _ in pairs], bytes(place[part] for _, part in pairs)
 
 
-def _assignment(task: Task, pin: Pin, key: str, n: int) -> bytes:
+def _assignment(task: Task, key: str, n: int) -> bytes:
     """The pinned codes of `n` sorted ids. Raises BadRoom if they are damaged."""
-    try:
-        codes = _unpacked(pin, n + 1)
-    except (ValueError, zlib.error) as e:
-        raise BadRoom(
-            f"{task.path}: pins.{key}.assignment is damaged ({e}); take the file from its source"
-        ) from None
+    codes = _unpacked(task, key, n + 1)
     if len(codes) != n or max(codes) >= len(PARTITIONS):
         raise BadRoom(
             f"{task.path}: pins.{key}.assignment is damaged; wanted {n} codes from 0 to "
@@ -138,13 +136,14 @@ def _assignment(task: Task, pin: Pin, key: str, n: int) -> bytes:
     return codes
 
 
-def _unpacked(pin: Pin, limit: int) -> bytes:
-    content = base64.b64decode(pin.assignment, validate=True)
-    return zlib.decompressobj().decompress(content, limit)
-
-
-def _move(image_id: str, old: int, new: int) -> str:
-    return f"{image_id} {PARTITIONS[old]} -> {PARTITIONS[new]}"
+def _unpacked(task: Task, key: str, limit: int) -> bytes:
+    try:
+        content = base64.b64decode(task.file.pins[key].assignment, validate=True)
+        return zlib.decompressobj().decompress(content, limit)
+    except (ValueError, zlib.error) as e:
+        raise BadRoom(
+            f"{task.path}: pins.{key}.assignment is damaged ({e}); take the file from its source"
+        ) from None
 
 
 def pin_name(task: Task, key: str) -> str:
@@ -153,7 +152,6 @@ def pin_name(task: Task, key: str) -> str:
 
 
 def _moved(task: Task, metadata: Metadata, key: str, moves: Sequence[str]) -> str:
-    first = ", ".join(moves[:3]) + (", …" if len(moves) > 3 else "")
     n = "1 image is" if len(moves) == 1 else f"{len(moves):,} images are"
     made_with, here = task.file.pins[key].made_with, libraries()
     if made_with == here:
@@ -164,32 +162,5 @@ def _moved(task: Task, metadata: Metadata, key: str, moves: Sequence[str]) -> st
         cure = f"install the releases of the pin ({made_with or 'it does not name them'})"
     return (
         f"{task.id}, {pin_name(task, key)}: {n} not where the pin in {task.path} has them "
-        f"({first}), with {here}; {cure}; or, if the task was changed on purpose, {_PIN_AGAIN}"
-    )
-
-
-def _other_rows(task: Task, metadata: Metadata, pin: Pin, key: str) -> str:
-    wanted = _count(pin)
-    return (
-        f"{metadata.path}: the metadata has other rows than {task.id}, {pin_name(task, key)}, is "
-        f"pinned for (found {len(metadata.ids):,} ids, wanted {wanted}); compare it with "
-        f"`tonegap data check {task.dataset_id} --root {shlex.quote(str(metadata.path.parent))}` and take the file "
-        f"that its owner published, or, if the data set was changed on purpose, {_PIN_AGAIN}"
-    )
-
-
-def _count(pin: Pin) -> str:
-    """The number of rows a pin was made for, in words for a message."""
-    try:
-        return f"{len(_unpacked(pin, _MOST)):,}"
-    except (ValueError, zlib.error):
-        return "others"
-
-
-def _not_its_own(task: Task, made: SplitAssignment, key: str, part: str) -> str:
-    first = ", ".join(sorted(made.members(part))[:3]) or "none"
-    return (
-        f"{task.path}: pins.{key}.{part} is not the digest of the ids that its own assignment "
-        f"lists (first: {first}); the pin was edited: take the file from its source, or "
-        f"{_PIN_AGAIN}"
+        f"({first_three(moves)}), with {here}; {cure}; or, if the task was changed on purpose, {_PIN_AGAIN}"
     )

@@ -32,23 +32,34 @@ def published_parts(rule: SplitRule, rows: SelectedRows, seed: int) -> list[str]
 
     Raises BadSplit where the rule cannot be applied: a column is missing, a stratum is too small.
     """
+    every = range(len(rows.index))
     match rule:
         case GroupedHoldout():
-            strata = rows.strata(rule.strata)
             groups, key = rows.groups(rule.columns), f"test:{seed}"
+            strata = rows.strata(rule.strata)
             test = held_out(groups, rows.ids, strata, rule.test_fraction, key)
-            return _parts(len(rows.index), test=test)
+            return _parts(len(every), test=test)
         case GroupedKFold():
-            return _grouped_k_fold(rule, rows, seed)
+            shuffle, tested = divmod(seed, rule.folds)
+            groups, key = rows.groups(rule.columns), f"folds:{shuffle}"
+            found = folds(groups, rows.ids, rows.strata(rule.strata), rule.folds, key)
+            return _parts(len(every), test=[i for i in every if found[i] == tested])
         case PinnedList():
             raise BadSplit(
                 f"{rows.metadata.path}: the split is a published list, and the task has no pin of it yet; "
                 "pin it with `tonegap split TASK --root DIR --pin --from LIST`"
             )
         case RandomHoldout():
-            return _random_holdout(rule, rows, seed)
+            state = seed if rule.random_state is None else rule.random_state
+            _, drawn = _halves(rows, every, rule.test_fraction, state, rule.stratify)
+            return _parts(len(every), test=drawn)
         case RandomThreeWay():
-            return _random_three_way(rule, rows)
+            first, second = rule.random_state, rule.halving_state
+            places = sorted(every, key=rows.ids.__getitem__) if rule.sorted_ids else every
+            _, rest = _halves(rows, places, rule.held_out_fraction, first, rule.stratify)
+            second = first if second is None else second
+            validation, drawn = _halves(rows, rest, 0.5, second, rule.stratify)
+            return _parts(len(every), test=drawn, validation=validation)
         case ToneHoldout():
             sides = ["train" if tone in rule.train else "test" for tone in rows.tones]
             return _common_only(sides, rows, rule.common)
@@ -60,29 +71,6 @@ def published_parts(rule: SplitRule, rows: SelectedRows, seed: int) -> list[str]
             return _reference_images(rule, rows, seed)
         case _:
             assert_never(rule)
-
-
-def _random_holdout(rule: RandomHoldout, rows: SelectedRows, seed: int) -> list[str]:
-    state = seed if rule.random_state is None else rule.random_state
-    _, test = _halves(rows, range(len(rows.index)), rule.test_fraction, state, rule.stratify)
-    return _parts(len(rows.index), test=test)
-
-
-def _grouped_k_fold(rule: GroupedKFold, rows: SelectedRows, seed: int) -> list[str]:
-    shuffle, tested = divmod(seed, rule.folds)
-    strata = rows.strata(rule.strata)
-    found = folds(rows.groups(rule.columns), rows.ids, strata, rule.folds, f"folds:{shuffle}")
-    return _parts(len(found), test=[i for i, fold in enumerate(found) if fold == tested])
-
-
-def _random_three_way(rule: RandomThreeWay, rows: SelectedRows) -> list[str]:
-    ids, first = rows.ids, rule.random_state
-    second = first if rule.halving_state is None else rule.halving_state
-    every = range(len(ids))
-    places = sorted(every, key=ids.__getitem__) if rule.sorted_ids else every
-    _, held_out = _halves(rows, places, rule.held_out_fraction, first, rule.stratify)
-    validation, test = _halves(rows, held_out, 0.5, second, rule.stratify)
-    return _parts(len(ids), test=test, validation=validation)
 
 
 def _halves(

@@ -4,12 +4,12 @@ The same functions decide that score the predictions afterwards.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
 from tonegap.errors import BadSplit
+from tonegap.formats.truth import PartTruth
 from tonegap.scores.counts import truth_counts
 from tonegap.scores.metrics import tones_to_score
 from tonegap.scores.per_tone import lacking
@@ -66,16 +66,11 @@ def check_support(where: str, rules: ScoringRules, metric: str, test: LabelledIm
             )
 
 
-def part_of(made: SplitAssignment, name: str) -> LabelledImages:
-    """Labels and tones of one partition."""
+def part_of(made: SplitAssignment, name: str) -> PartTruth:
+    """What is known of the images of one partition before any of them is looked at."""
     rows = [i for i, part in enumerate(made.parts) if part == name]
-    return _Part(tuple(made.labels[i] or "" for i in rows), tuple(made.tones[i] for i in rows))
-
-
-@dataclass(frozen=True, slots=True)
-class _Part:
-    labels: tuple[str, ...]
-    tones: tuple[str | None, ...]
+    labels, tones = (made.labels[i] or "" for i in rows), (made.tones[i] for i in rows)
+    return PartTruth(tuple(made.ids[i] for i in rows), tuple(labels), tuple(tones), ())
 
 
 def _called_alike(part: LabelledImages, classes: tuple[str, ...]) -> Labelled:

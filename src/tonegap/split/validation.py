@@ -8,6 +8,7 @@ validation set picked the epoch on the test set; this is what makes that unneces
 import hashlib
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
+from functools import partial
 
 
 def carve(
@@ -26,8 +27,7 @@ def carve(
 def take(images: Sequence[tuple[tuple[str, ...], str]], count: int, key: str) -> list[str]:
     """The ids of `count` of the images, each given with its strata from outer to inner; see `carve`."""
     if not images or not images[0][0]:
-        ranked = sorted((_rank(key, image_id), image_id) for _, image_id in images)
-        return [image_id for _, image_id in ranked[:count]]
+        return sorted((image_id for _, image_id in images), key=partial(ranked, key))[:count]
     inner: dict[str, list[tuple[tuple[str, ...], str]]] = {}
     for (outer, *rest), image_id in images:
         inner.setdefault(outer, []).append((tuple(rest), image_id))
@@ -42,11 +42,12 @@ def share_out(sizes: Mapping[str, int], total: int, key: str) -> dict[str, int]:
     """
     n = sum(sizes.values())
     counts = {name: total * size // n for name, size in sizes.items()}
-    by_remainder = sorted(sizes, key=lambda s: (-(total * sizes[s] % n), _rank(key, s), s))
+    by_remainder = sorted(sizes, key=lambda s: (-(total * sizes[s] % n), ranked(key, s)))
     for name in by_remainder[: total - sum(counts.values())]:
         counts[name] += 1
     return counts
 
 
-def _rank(key: str, name: str) -> bytes:
-    return hashlib.sha256(f"{key}:{name}".encode()).digest()
+def ranked(key: str, name: str) -> tuple[bytes, str]:
+    """What names are sorted by: a SHA-256 of key and name, so that no library decides their order."""
+    return hashlib.sha256(f"{key}:{name}".encode()).digest(), name

@@ -6,7 +6,7 @@ change when what the stage sees does.
 
 from collections import Counter
 from collections.abc import Container, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
 
@@ -68,23 +68,14 @@ class PartitionImages:
     def without(self, dropped: Container[str]) -> "PartitionImages":
         """The rows whose id is not among those dropped, in the same order."""
         kept = [i for i, image_id in enumerate(self.ids) if image_id not in dropped]
+        columns = {f.name: getattr(self, f.name) for f in fields(self)}
         return PartitionImages(
-            ids=tuple(self.ids[i] for i in kept),
-            labels=tuple(self.labels[i] for i in kept),
-            tones=tuple(self.tones[i] for i in kept),
-            sha256=tuple(self.sha256[i] for i in kept),
-            paths=tuple(self.paths[i] for i in kept),
-            masks=tuple(self.masks[i] for i in kept) if self.masks else (),
-            groups=tuple(self.groups[i] for i in kept) if self.groups else (),
-            second_tones=tuple(self.second_tones[i] for i in kept) if self.second_tones else (),
+            **{name: tuple(of[i] for i in kept) if of else () for name, of in columns.items()}
         )
 
     def n_by_tone(self) -> dict[str, int]:
         """Counts by tone in the order met from light to dark; `unknown` last."""
-        counts: dict[str, int] = {}
-        for tone in self.tones:
-            counts[tone or "unknown"] = counts.get(tone or "unknown", 0) + 1
-        return dict(sorted(counts.items()))
+        return dict(sorted(Counter(tone or "unknown" for tone in self.tones).items()))
 
 
 class Kin(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -190,17 +181,14 @@ class TaskView:
 
 def truth_of(view: TaskView) -> TaskTruth:
     """What the predictions of a task at a seed are held against."""
-    known = {group: unit for unit, group in enumerate(dict.fromkeys(_groups(view)))}
+    groups = (*view.validation.groups, *view.test.groups)
+    known = {group: unit for unit, group in enumerate(dict.fromkeys(groups))}
 
     def part(rows: PartitionImages) -> PartTruth:
         units = tuple(known[group] for group in rows.groups) or tuple(range(len(rows.ids)))
         return PartTruth(rows.ids, rows.labels, rows.tones, units, rows.second_tones)
 
     return TaskTruth(part(view.validation), part(view.test))
-
-
-def _groups(view: TaskView) -> tuple[int, ...]:
-    return (*view.validation.groups, *view.test.groups)
 
 
 def _mask_digest(mask: MaskFile, picture_sha256: str) -> str:

@@ -3,15 +3,19 @@
 import pytest
 
 from tonegap.declared.plugin import read_plugin
-from tonegap.declared.suite import read_suite
+from tonegap.declared.suite import plugins_of, read_suite
 from tonegap.declared.suite_toml import suite_toml
 from tonegap.errors import BadRequest, BadRoom
-from tonegap.run.search.draws import draws_suite, plugins_of, searched, tuned_suite
+from tonegap.run.search.draws import draws_suite, searched, tuned_suite
+
+
+def labelled(suite):
+    return {plugin.label: plugin for plugin in plugins_of(suite)}
 
 
 def found(clinic, n_draws=6, seed=0):
     suite = read_suite(clinic.rooms.root, "tiny")
-    return searched(suite, plugins_of(clinic.rooms.root, suite), n_draws, seed).draws
+    return searched(suite, labelled(suite), n_draws, seed).draws
 
 
 def test_every_baseline_but_controls_gets_the_same_number_of_draws(clinic):
@@ -84,7 +88,7 @@ def test_a_suites_parameter_of_what_no_draw_uses_is_left_out_and_a_misspelt_one_
     given = {"baselines": {"rate": 0.2, "raet": 1}, "baselines/chance": {}, "methods": {}}
     clinic.suite(parameters=given)
     suite = read_suite(clinic.rooms.root, "tiny")
-    plugins = plugins_of(clinic.rooms.root, suite)
+    plugins = labelled(suite)
     made = draws_suite(suite, searched(suite, plugins, 2, 0), plugins)
     assert made.file.parameters["baselines"] == {"rate": 0.2, "raet": 1}
     assert {row.variant for row in made.file.entries} == {"draw-0", "draw-1"}

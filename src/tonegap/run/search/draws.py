@@ -6,12 +6,11 @@ The mistake it exists to prevent: one baseline tuned with more draws than anothe
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import msgspec
 import numpy as np
 
-from tonegap.declared.plugin import Plugin, read_plugin
+from tonegap.declared.plugin import Plugin
 from tonegap.declared.space import draw_from
 from tonegap.declared.suite import EntryRows, Suite
 from tonegap.errors import BadRequest
@@ -26,15 +25,6 @@ class Search:
     """The values of every draw by baseline, draw 0 without any: the suite's own parameters."""
 
     draws: Mapping[str, tuple[Values, ...]]
-
-
-def plugins_of(root: Path, suite: Suite) -> dict[str, Plugin]:
-    """Every method and baseline of a suite by its label. Raises BadRoom for one that is not there."""
-    rows = suite.file.entries
-    wanted = {("method", name) for row in rows for name in row.methods}
-    wanted |= {("baseline", name) for row in rows for name in row.baselines}
-    found = [read_plugin(root, kind, name) for kind, name in sorted(wanted)]
-    return {plugin.label: plugin for plugin in found}
 
 
 def searched(suite: Suite, plugins: Plugins, n_draws: int, seed: int) -> Search:
