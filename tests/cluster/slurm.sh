@@ -67,9 +67,11 @@ SchedulerParameters=sched_interval=1,defer
 KillWait=5
 PreemptType=preempt/partition_prio
 PreemptMode=CANCEL
-NodeName=$(hostname -s) NodeAddr=127.0.0.1 CPUs=$(nproc) RealMemory=$(($(awk '/MemTotal/ {print $2}' /proc/meminfo) / 1024 - 64)) Gres=gpu:2 State=UNKNOWN
+SlurmdParameters=config_overrides
+NodeName=$(hostname -s) NodeAddr=127.0.0.1 CPUs=8 RealMemory=$(($(awk '/MemTotal/ {print $2}' /proc/meminfo) / 1024 - 64)) Gres=gpu:2 State=UNKNOWN
 PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE State=UP PriorityTier=1
 PartitionName=urgent Nodes=ALL MaxTime=INFINITE State=UP PriorityTier=10
+PartitionName=apart Nodes=ALL MaxTime=INFINITE State=UP PriorityTier=20
 CONF
   munged --socket "$SLURM_FOLDER/munge/socket" --pid-file "$SLURM_FOLDER/munged.pid" \
     --log-file "$SLURM_FOLDER/munged.log" --seed-file "$SLURM_FOLDER/munged.seed" --force 2>/dev/null

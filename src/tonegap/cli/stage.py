@@ -1,6 +1,7 @@
 """`tonegap stage`: single stages, for those who run them: nodes of a cluster, workflows."""
 
 import os
+import sys
 from pathlib import Path
 
 import click
@@ -9,7 +10,7 @@ from tonegap.cli import terminal
 from tonegap.cli.interrupt import patient
 from tonegap.cli.options import store_option, suite_root_option
 from tonegap.cli.requests import RunOptions, open_request, run_options
-from tonegap.errors import BadRequest, ToneGapError
+from tonegap.errors import BadRequest
 from tonegap.lines import counted
 
 _ENDING_S = 20.0  # below what Slurm gives a job between TERM and KILL
@@ -54,7 +55,8 @@ def make(suite: str, key: str, options: RunOptions) -> None:
     with patient(request.engine.ending_s):
         failed = make_stage(plan, key, workplace(request, options))
     if failed:
-        raise ToneGapError(f"{failed.cause}: {failed.text}")
+        terminal.say(f"failed ({failed.cause}): {failed.text}", err=True)
+        sys.exit(1)
 
 
 @command.command(name="cancel")

@@ -24,6 +24,7 @@ from tonegap.files import folder_digest, write_atomic
 from tonegap.formats.record import Isolation
 from tonegap.formats.stage_job import EndedJob, JobArray, StageJob, read_job
 
+_TERM_S = 1.0
 ARRAY = "array.json"
 BEGUN, ENDED = ".begun", ".ended"  # of a stage, in place of .json
 
@@ -64,6 +65,11 @@ def _run(job: StageJob, cancelled: threading.Event) -> EndedJob:
         isolation = nothing if result.cause == "engine-error" else engine.isolation(limits)
     except (ToneGapError, OSError) as e:
         result, isolation = RunResult("engine-error", str(e), 0.0, None, None), nothing
+    # Slurm sends TERM to the stage's own processes, too, and maybe first; why it did the queue knows.
+    if result.cause == "killed":
+        cancelled.wait(_TERM_S)
+    if result.cause != "ok" and cancelled.is_set():
+        result = replace(result, cause="cancelled")
     if result.cause == "engine-error":
         result = replace(result, text=f"on node {platform.node()}: {result.text}")
     how = (result.cause, result.text, result.seconds, result.cpu_seconds, result.peak_memory_mib)

@@ -134,6 +134,7 @@ class Cluster:
         except EngineError as e:
             for one in laid:
                 self._forget(one)
+                del self._waiting[one.stage.key]
                 self._ready.append((one.stage.key, "busy"))
             if not others:
                 raise
@@ -250,9 +251,12 @@ class Cluster:
         if again and one.job.tries < _MOST_TRIES:
             self._tries[one.stage.key] = one.job.tries + 1
             title = self._runner.title(one.stage)
-            self._place.progress.note(f"{title}: {_WHY.get(state, _SILENT)}; submitted again")
+            self._place.progress.note(
+                f"{title}: its job {_WHY.get(state, _SILENT)}; submitted again"
+            )
             return RunResult("cancelled", "", 0.0, None, None)
-        said = last_lines(one.file.parent / f"{one.task[1]}.out", 1)
+        unsaid = state in {"", "FAILED", "COMPLETED"}
+        said = last_lines(one.file.parent / f"{one.task[1]}.out", 1) if unsaid else []
         more = f"; its output ends: {said[0]}" if said else ""
         often = f", {one.job.tries + 1} times" if again else ""
         cause = {"TIMEOUT": "timeout", "OUT_OF_MEMORY": "oom"}.get(state, "killed")
