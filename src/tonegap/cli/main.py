@@ -45,10 +45,13 @@ COMMANDS = {
     "init": "A suite root of your own, with templates.",
     "new": "A new method or baseline that already passes the contract.",
     "image": "The pinned images in which stages run.",
+    "stage": "Single stages, as jobs of a cluster and workflows run them.",
     "digest": "The value of a parameter that is a local file or folder.",
     "check": "Every problem of the suite root at once.",
     "doctor": "What this machine can enforce.",
 }
+
+HIDDEN = frozenset({"stage"})  # for programs
 
 
 class LazyGroup(click.Group):
@@ -78,7 +81,7 @@ class LazyGroup(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """One line per command from the table, without importing any."""
         with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+            formatter.write_dl([row for row in COMMANDS.items() if row[0] not in HIDDEN])
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

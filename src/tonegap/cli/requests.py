@@ -44,6 +44,7 @@ class RunOptions:
     exclude: tuple[str, ...] = ()
     progress: str = "auto"
     keep: bool = False
+    place: str = "here"
 
     @property
     def changes(self) -> tuple[str, ...]:
@@ -71,6 +72,13 @@ _OPTIONS = (
         show_default=True,
         help="What stages run in: local (processes) or docker (containers, Docker or Podman).",
     ),
+    click.option(
+        "--place",
+        type=click.Choice(["here", "slurm"]),
+        default="here",
+        show_default=True,
+        help="Where stages run: this machine, or as jobs of a Slurm cluster (docs/cluster.md).",
+    ),
     click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True),
     click.option(
         "--gpus",
@@ -82,7 +90,7 @@ _OPTIONS = (
         "--jobs",
         type=click.IntRange(1),
         default=None,
-        help="Stages at once (default: one per core, or per GPU).",
+        help="Stages at once (default: one per core, or per GPU; on a cluster as many as it gives).",
     ),
     click.option(
         "--allow-missing",
@@ -217,7 +225,11 @@ def open_request(suite_name: str, options: RunOptions, cache: Path | None = None
 
 def _check_device(options: RunOptions, engine: "Engine") -> None:
     """Raises BadRequest for GPUs that this machine does not have; a container engine may be elsewhere."""
-    if options.device != "cuda" or options.engine != "local" or Path("/dev/dxg").exists():
+    if options.place == "slurm" and options.engine == "docker":
+        raise BadRequest("--place slurm: found --engine docker, wanted local, bwrap or apptainer")
+    if options.place == "slurm" or options.device != "cuda" or options.engine != "local":
+        return  # nodes have GPUs of their own
+    if Path("/dev/dxg").exists():
         return  # /dev/dxg: where Windows lends its GPU
     there = engine.gpus()
     asked = () if options.gpus == "all" else parse_gpus(options, engine)

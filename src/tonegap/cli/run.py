@@ -77,6 +77,8 @@ def command(
     from tonegap.results.settings import read_settings
     from tonegap.run.explain import data_lines
 
+    if check_determinism and options.place == "slurm":
+        raise BadRequest("--check-determinism runs stages on this machine; leave --place out")
     request = open_request(suite, options)
     read_settings(request.root)  # what the last step needs should not be missed after hours
     if golden:
@@ -196,21 +198,26 @@ def work(request: "Request", plan: "Plan", options: RunOptions) -> "RunTally":
     from tonegap.run.runner import run_plan
 
     with patient(request.engine.ending_s):
-        return run_plan(plan, _workplace(request, options))
+        return run_plan(plan, workplace(request, options))
 
 
-def _workplace(request: "Request", options: RunOptions) -> "Workplace":
+def workplace(request: "Request", options: RunOptions) -> "Workplace":
+    """Where and how the stages of a request run."""
+    from tonegap.engines.slurm import Slurm, read_site
     from tonegap.run.progress import open_progress
     from tonegap.run.stages import Workplace
 
+    slurm = Slurm(read_site(), options.jobs or 0) if options.place == "slurm" else None
     return Workplace(
         store=request.store,
         engine=request.engine,
         limits=request.suite.file.limits,
         jobs=request.jobs,
-        gpus=parse_gpus(options, request.engine),
+        gpus=() if slurm else parse_gpus(options, request.engine),
         progress=open_progress(options.progress),
         keep=options.keep,
+        slurm=slurm,
+        root=request.root,
     )
 
 
@@ -219,7 +226,7 @@ def _same_twice(request: "Request", plan: "Plan", options: RunOptions) -> bool:
     from tonegap.run.determinism import check_determinism
 
     with patient(request.engine.ending_s):
-        found = check_determinism(plan, _workplace(request, options))
+        found = check_determinism(plan, workplace(request, options))
     for repeated in found:
         terminal.say(repeated.sentence, err=True)
     return not any(repeated.differs for repeated in found)

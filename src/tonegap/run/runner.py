@@ -6,21 +6,21 @@ failure that is only a line in a log.
 
 import platform
 from collections.abc import Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from tonegap import __version__
 from tonegap.declared.plugin import Plugin
-from tonegap.errors import BadOutput, BadPredictions, LeakFound, ToneGapError
+from tonegap.errors import BadOutput, BadPredictions, BadRequest, LeakFound, ToneGapError
 from tonegap.formats.matrix import Failure
 from tonegap.formats.record import encode_record
 from tonegap.plan.plan import CellPlan, Plan, PlannedStage
 from tonegap.run import checkpoints
 from tonegap.run.mending import mend
+from tonegap.run.places import Place, open_place
 from tonegap.run.sheets import make_sheets, missing_features, missing_sheets
-from tonegap.run.stages import Outcome, StageFailure, StageRunner, Workplace
+from tonegap.run.stages import Outcome, StageFailure, StageRunner, Workplace, stage_title
 from tonegap.store.store import Store
 from tonegap.untrusted import without_folders
 
@@ -67,9 +67,9 @@ def run_plan(plan: Plan, place: Workplace) -> RunTally:
     n_applicable = sum(1 for cell in plan.cells if not cell.id.not_applicable)
     with place.progress:
         place.progress.expect(len(stages) + len(features))
-        run = _Run(plan, place, cells, stages)
+        run = _Run(plan, place, cells, [*stages, *(features if place.slurm else ())])
         run.work()
-        make_sheets(sheets, place)
+        make_sheets(sheets, place, run.failed)
     done = (n_applicable - len(cells), run.n_finished, run.n_stages)
     return RunTally(*done, tuple(run.failures), tuple(dict.fromkeys(place.store.mended)))
 
@@ -78,6 +78,25 @@ def _plugins_of(plan: Plan, stages: Sequence[str]) -> list[Plugin]:
     """The plug-ins that have one of these stages, each once."""
     plugins = [plan.stages[key].identity.plugin for key in stages]
     return list({plugin.label: plugin for plugin in plugins}.values())
+
+
+def make_stage(plan: Plan, key: str, place: Workplace) -> StageFailure | None:
+    """Runs one stage of a plan unless it is there; why it is not, or None. Those before it have to be there.
+
+    Raises BadRequest where one is not, and what the engine does where it cannot run stages.
+    """
+    stage = plan.stages[key]
+    missing = [up for up in stage.upstream if not place.store.has_stage(up)]
+    if missing:
+        raise BadRequest(f"{stage_title(stage)}: stage {missing[0]} before it is not in the store")
+    if not place.store.has_stage(key):
+        place.engine.open(place.store.folder, [stage.identity.plugin])
+    with place.progress, place.stopping():
+        place.progress.expect(1)
+        runner = StageRunner(place, plan)
+        while (outcome := runner.run(stage)) == "busy":
+            pass
+    return outcome if isinstance(outcome, StageFailure) else None
 
 
 class _Run:
@@ -91,56 +110,55 @@ class _Run:
         self._runner = StageRunner(place, plan)
         self._cells = list(cells)
         self._waiting = dict.fromkeys(stages)
+        self._running: set[str] = set()
         self._done = {key for cell in cells for key in cell.stages}.difference(stages)
-        self._failed: dict[str, StageFailure] = {}
+        self.failed: dict[str, StageFailure] = {}
         self.failures: list[Failure] = []
         self.n_finished = 0
         self.n_stages = 0
 
     def work(self) -> None:
         """Raises KeyboardInterrupt where the run is stopped: its cells have no record then, and no failure."""
-        with ThreadPoolExecutor(self._place.jobs) as pool, self._place.stopping():
-            self._work(pool)
-
-    def _work(self, pool: ThreadPoolExecutor) -> None:
-        running: dict[Future[Outcome], str] = {}
-        self._start_ready(pool, running)
-        self._settle_cells()
-        while running:
-            done, _ = wait(running, return_when=FIRST_COMPLETED)
-            for future in done:
-                self._take(running.pop(future), future.result())
-            self._place.check_going()
-            self._start_ready(pool, running)
+        with open_place(self._place, self._runner) as place, self._place.stopping():
+            self._start_ready(place)
             self._settle_cells()
+            while self._running:
+                for key, outcome in place.poll():
+                    self._running.discard(key)
+                    self._take(key, outcome)
+                self._place.check_going()
+                self._start_ready(place)
+                self._settle_cells()
 
-    def _start_ready(self, pool: ThreadPoolExecutor, running: dict[Future[Outcome], str]) -> None:
+    def _start_ready(self, place: Place) -> None:
         """Hands over every stage whose upstream is finished; drops those whose upstream failed."""
-        unfinished = {*self._waiting, *running.values()}
+        unfinished, ready = {*self._waiting, *self._running}, []
         for key in list(self._waiting):
             stage = self._plan.stages[key]
-            failed = next((self._failed[up] for up in stage.upstream if up in self._failed), None)
+            failed = next((self.failed[up] for up in stage.upstream if up in self.failed), None)
             if failed is not None:
-                self._failed[key] = failed
+                self.failed[key] = failed
                 del self._waiting[key]
             elif not unfinished.intersection(stage.upstream):
                 del self._waiting[key]
-                running[pool.submit(self._runner.run, stage)] = key
+                self._running.add(key)
+                ready.append(stage)
+        place.submit(ready)
 
     def _take(self, key: str, outcome: Outcome) -> None:
         if isinstance(outcome, StageFailure):
-            self._failed[key] = outcome
+            self.failed[key] = outcome
         elif outcome == "busy":
             self._waiting[key] = None  # behind all others: two runs share the work
         else:
             self._done.add(key)
-            self.n_stages += outcome == "made"
+            self.n_stages += outcome == "made" and self._plan.stages[key].stage != "features"
 
     def _settle_cells(self) -> None:
         """Scores the cells whose stages are all finished; writes down why others cannot be."""
         remaining = []
         for cell in self._cells:
-            failed = next((self._failed[key] for key in cell.stages if key in self._failed), None)
+            failed = next((self.failed[key] for key in cell.stages if key in self.failed), None)
             if failed is not None:
                 self._fail(cell, failed)
             elif self._done.issuperset(cell.stages):

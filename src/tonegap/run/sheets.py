@@ -4,7 +4,7 @@ A sheet is evidence beside a record, never part of it: where it cannot be made t
 the sheet (or the run's log) says why.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
@@ -22,9 +22,10 @@ from tonegap.run.sheet_maker import (
     sheet_folder,
     stage_set,
 )
-from tonegap.run.stages import StageFailure, StageRunner, Workplace
+from tonegap.run.stages import Outcome, StageFailure, StageRunner, Workplace
 from tonegap.store.store import Store
 
+Run = Callable[[PlannedStage], Outcome]
 _NO_IMAGES = "the set has no images"
 
 
@@ -48,22 +49,37 @@ def _is_done(planned: SheetPlan, store: Store) -> bool:
     return sheet.measured is not None or planned.features is None or sheet.set.n == 0
 
 
-def make_sheets(sheets: Sequence[SheetPlan], place: Workplace) -> None:
-    """Makes the sheets whose sets are there; never raises for what a set or an extractor does."""
+def make_sheets(
+    sheets: Sequence[SheetPlan], place: Workplace, failed: Mapping[str, StageFailure]
+) -> None:
+    """Makes the sheets whose sets are there; never raises for what a set or an extractor does.
+
+    `failed` are stages by key that are not run again.
+    """
     runner, maker = StageRunner(place), SheetMaker(place.store)
+
+    def features(stage: PlannedStage) -> Outcome:
+        if stage.key in failed:
+            return failed[stage.key]
+        if place.slurm is not None and place.store.has_stage(stage.key):
+            return "found"
+        while (outcome := runner.run(stage)) == "busy":
+            pass
+        return outcome
+
     ready = [sheet for sheet in sheets if place.store.has_stage(sheet.generate.key)]
     with ThreadPoolExecutor(place.jobs) as pool, place.stopping():
-        list(pool.map(partial(_make, place, runner, maker), ready))
+        list(pool.map(partial(_make, place, features, maker), ready))
 
 
-def _make(place: Workplace, runner: StageRunner, maker: "SheetMaker", planned: SheetPlan) -> None:
+def _make(place: Workplace, run: Run, maker: "SheetMaker", planned: SheetPlan) -> None:
     if place.cancelled.is_set():
         return
     generate = planned.generate
     try:
         place.store.check_stage(generate.key)
         made = stage_set(place.store, generate)
-        found = _features(place, runner, planned, made)
+        found = _features(place, run, planned, made)
         if place.cancelled.is_set():
             return
         maker.make(made, found, planned.key)
@@ -75,7 +91,7 @@ def _make(place: Workplace, runner: StageRunner, maker: "SheetMaker", planned: S
 
 
 def _features(
-    place: Workplace, runner: StageRunner, planned: SheetPlan, made: SyntheticSet
+    place: Workplace, run: Run, planned: SheetPlan, made: SyntheticSet
 ) -> MeasuredFeatures:
     """Runs the features stage if it has not, and measures by what it left."""
     stage = planned.features
@@ -83,9 +99,7 @@ def _features(
         return MeasuredFeatures()
     if not made.rows:
         return MeasuredFeatures(reason=_NO_IMAGES)
-    outcome = runner.run(stage)
-    while outcome == "busy":
-        outcome = runner.run(stage)
+    outcome = run(stage)
     if isinstance(outcome, StageFailure):
         return MeasuredFeatures(
             reason=f"features of {stage.identity.plugin.label}: {outcome.cause}: {outcome.text}"

@@ -13,10 +13,12 @@ from typing import Literal
 from tonegap.declared.suite import Limits
 from tonegap.engines.base import Engine, RunResult, RunSpec
 from tonegap.engines.gpus import try_gpu
+from tonegap.engines.slurm import Slurm
 from tonegap.errors import BadData, BadOutput, LeakFound, StoreError, ToneGapError
 from tonegap.files import write_atomic
 from tonegap.formats.lineage import FILE as LINEAGE
 from tonegap.formats.lineage import encode_lineage, read_parts
+from tonegap.formats.record import Isolation
 from tonegap.plan.plan import Plan, PlannedStage
 from tonegap.run import checkpoints
 from tonegap.run.inputs import write_inputs
@@ -37,7 +39,8 @@ _RETRY_GPU_S = 0.5
 class Workplace:
     """Where and how a plan is run: store, engine, limits, slots, display, the way to stop.
 
-    With `keep` the folder of a stage that failed stays in the store.
+    With `keep` the folder of a stage that failed stays in the store. With `slurm` stages are jobs of that cluster, and
+    `root` is the suite root.
     """
 
     store: Store
@@ -48,6 +51,8 @@ class Workplace:
     progress: RunProgress
     cancelled: threading.Event = field(default_factory=threading.Event)
     keep: bool = False
+    slurm: Slurm | None = None
+    root: Path = Path()
 
     @contextlib.contextmanager
     def stopping(self) -> Iterator[None]:
@@ -75,6 +80,15 @@ class StageFailure:
     log: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a stage ended, what was in force while it ran, and what it says of its GPU."""
+
+    result: RunResult
+    isolation: Isolation
+    device: str = ""
+
+
 # `made` here and now; `found`: another process made it; `busy`: one is at it, ask again.
 Outcome = StageFailure | Literal["made", "found", "busy"]
 
@@ -95,34 +109,37 @@ class StageRunner:
             return StageFailure("cancelled", "stopped before it started", stage)
         with store.try_lock(f"stage-{stage.key}") as mine:
             if store.has_stage(stage.key):
-                progress.start(stage.key, self._title(stage))
+                progress.start(stage.key, self.title(stage))
                 progress.finish(stage.key, "done by another run")
                 return "found"
             if mine:
-                progress.start(stage.key, self._title(stage))
-                return self._refused(stage) or self._run_locked(stage)
+                progress.start(stage.key, self.title(stage))
+                refused = self.refused(stage)
+                if refused:
+                    progress.finish(stage.key, f"{refused.cause}: {refused.text}")
+                return refused or self._run_locked(stage)
         self._place.cancelled.wait(_RETRY_LOCK_S)
         return "busy"
 
-    def _title(self, stage: PlannedStage) -> str:
+    def title(self, stage: PlannedStage) -> str:
+        """What a reader calls a stage of the plan."""
         return self._titles.get(stage.key) or stage_title(stage)
 
-    def _refused(self, stage: PlannedStage) -> StageFailure | None:
+    def refused(self, stage: PlannedStage) -> StageFailure | None:
         """Why nobody may train on what a method made, or None; see `tonegap.synthetic.audit`."""
         if stage.stage != "train" or not stage.upstream:
             return None
         try:
             found = audited(self._place.store, stage.upstream[0], stage.view)
         except (BadOutput, BadData) as e:
-            cause, text = "engine-error", self._words(e)
+            cause, text = "engine-error", self.words(e)
         else:
             if not found.refused:
                 return None
             cause, text = "leak", found.text
-        self._place.progress.finish(stage.key, f"{cause}: {text}")
         return StageFailure(cause, text, self._made_by(stage))
 
-    def _words(self, error: Exception) -> str:
+    def words(self, error: Exception | str) -> str:
         """What an error says, without the folders of this machine: it goes into reports and bundles."""
         return without_folders(_sentence(error), self._place.store.folder)
 
@@ -131,37 +148,57 @@ class StageRunner:
         return self._stages.get(stage.upstream[0], stage)
 
     def _run_locked(self, stage: PlannedStage) -> Outcome:
+        def run(folder: Path) -> Ended:
+            self.lay_out(stage, folder)
+            said: list[str] = []
+            with self._gpu(stage) as gpu:
+                result = self._place.engine.run(self._spec(folder, stage, gpu, said.append))
+            isolation = self._place.engine.isolation(self._place.limits)
+            return Ended(result, isolation, said[-1] if said else "")
+
+        return self.conclude(stage, self._place.store.work_folder(stage.key[:16]), run)
+
+    def lay_out(self, stage: PlannedStage, folder: Path) -> None:
+        """Fills a work folder with what the stage is given, checkpoints of an earlier try included."""
+        with self._place.store.writing():
+            write_inputs(self._place.store, stage, self._place.limits.timeout_s, folder / "in")
+            (folder / "out").mkdir()
+            (folder / "tmp").mkdir()
+            checkpoints.put_back(self._place.store, stage, folder, self._place.limits.output_mib)
+
+    def conclude(
+        self,
+        stage: PlannedStage,
+        work: contextlib.AbstractContextManager[Path],
+        run: Callable[[Path], Ended],
+    ) -> Outcome:
+        """Runs a stage in a work folder, checks and commits what it left there, and tells how it went.
+
+        `run` says how the stage ended: here and now, or as a job that has. Raises StoreError for a full disk.
+        """
         log = ""
         try:
-            with self._place.store.work_folder(stage.key[:16]) as folder:
-                result = self._run_in(folder, stage)
+            with work as folder:
+                result = self._settled(stage, folder, run(folder))
                 if result.cause not in {"ok", "cancelled"} and _said_something(folder / "log.txt"):
                     log = self._place.store.keep_log(stage.key, folder / "log.txt")
                 if self._place.keep and result.cause not in {"ok", "cancelled"}:
                     kept = self._place.store.keep_work(stage.key, folder)
-                    self._place.progress.note(f"{self._title(stage)}: kept in {kept}")
+                    self._place.progress.note(f"{self.title(stage)}: kept in {kept}")
         except StoreError as e:
             self._place.progress.finish(stage.key, str(e))
             raise  # the next stage would meet the same
         except (ToneGapError, OSError) as e:
-            result = RunResult("engine-error", self._words(e), 0.0, None, None)
+            result = RunResult("engine-error", self.words(e), 0.0, None, None)
         if result.cause == "ok":
             self._place.progress.finish(stage.key, f"{result.seconds:.1f} s")
             return "made"
         self._place.progress.finish(stage.key, f"{result.cause}: {result.text}")
         return StageFailure(result.cause, result.text, stage, log)
 
-    def _run_in(self, folder: Path, stage: PlannedStage) -> RunResult:
-        """Runs the stage in a work folder and commits what it left, if that is valid."""
-        out = folder / "out"
-        with self._place.store.writing():
-            write_inputs(self._place.store, stage, self._place.limits.timeout_s, folder / "in")
-            out.mkdir()
-            (folder / "tmp").mkdir()
-            checkpoints.put_back(self._place.store, stage, folder, self._place.limits.output_mib)
-        said: list[str] = []
-        with self._gpu(stage) as gpu:
-            result = self._place.engine.run(self._spec(folder, stage, gpu, said.append))
+    def _settled(self, stage: PlannedStage, folder: Path, ended: Ended) -> RunResult:
+        """How a stage ended, after what it left was committed if that is valid."""
+        result, out = ended.result, folder / "out"
         if result.cause != "ok":
             checkpoints.keep(self._place.store, folder)
             return result
@@ -175,7 +212,7 @@ class StageRunner:
         with self._place.store.writing():
             if _said_something(folder / "log.txt"):
                 (folder / "log.txt").replace(out / "log.txt")
-        self._place.store.commit_stage(out, self._mark(stage, result, said))
+        self._place.store.commit_stage(out, _mark(stage, ended))
         self._place.store.drop_log(stage.key)
         return result
 
@@ -231,21 +268,21 @@ class StageRunner:
                         return
             self._place.cancelled.wait(_RETRY_GPU_S)
 
-    def _mark(self, stage: PlannedStage, result: RunResult, said: Sequence[str]) -> StageMark:
-        gpu = {"gpu": said[-1]} if said and stage.device == "cuda" else {}
-        isolation = self._place.engine.isolation(self._place.limits)
-        return StageMark(
-            key=stage.key,
-            stage=stage.stage,
-            plugin=stage.identity.plugin.label,
-            ingredients=stage.ingredients,
-            environment=stage.identity.environment.digest,
-            versions={**stage.identity.environment.versions, **gpu},
-            seconds=result.seconds,
-            cpu_seconds=result.cpu_seconds,
-            peak_memory_mib=result.peak_memory_mib,
-            isolation=isolation,
-        )
+
+def _mark(stage: PlannedStage, ended: Ended) -> StageMark:
+    gpu = {"gpu": ended.device} if ended.device and stage.device == "cuda" else {}
+    return StageMark(
+        key=stage.key,
+        stage=stage.stage,
+        plugin=stage.identity.plugin.label,
+        ingredients=stage.ingredients,
+        environment=stage.identity.environment.digest,
+        versions={**stage.identity.environment.versions, **gpu},
+        seconds=ended.result.seconds,
+        cpu_seconds=ended.result.cpu_seconds,
+        peak_memory_mib=ended.result.peak_memory_mib,
+        isolation=ended.isolation,
+    )
 
 
 def stage_title(stage: PlannedStage, entries: Sequence[str] = ()) -> str:
@@ -283,7 +320,7 @@ def _said_something(log: Path) -> bool:
     return log.is_file() and not log.is_symlink() and log.stat().st_size > 0
 
 
-def _sentence(error: Exception) -> str:
+def _sentence(error: Exception | str) -> str:
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename or 'the store'}: {error.strerror}"
     return str(error)

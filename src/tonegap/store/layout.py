@@ -16,6 +16,7 @@ given/             copies of local folders that lie on another disk
 index/, drawn/     what is known of images, and images that were drawn here
 seals/             what each of these was when it was written, see `tonegap.store.seals`
 locks/, work/      who is at what; unfinished work
+jobs/ARRAY/        stages that were submitted to a cluster together, and how those ended that have
 kept/KEY           the folder of a stage that failed under `--keep`
 """
 
@@ -24,7 +25,7 @@ FIRST_TRUTHS = f"{TRUTHS}/first"
 LAST, REPEATS, AUDITS, CHECKPOINTS = "last", "repeats", "audits", "checkpoints"
 DETERMINISM, SUBMISSIONS, PACKS, GIVEN = "determinism", "submissions", "packs", "given"
 INDEX, DRAWN, SEALS, LOCKS, WORK = "index", "drawn", "seals", "locks", "work"
-KEPT = "kept"
+KEPT, JOBS = "kept", "jobs"
 
 
 def stage_unit(key: str) -> str:

@@ -24,6 +24,7 @@ from tonegap.store.layout import (
     AUDITS,
     FAILURES,
     FIRST_TRUTHS,
+    JOBS,
     KEPT,
     LAST,
     LOCKS,
@@ -46,7 +47,8 @@ from tonegap.store.marks import StageMark, first_truth, read_mark
 from tonegap.untrusted import remove_tree
 
 SCHEMA = b'{"schema":"tonegap/store@1"}\n'
-_FOLDERS = (STAGES, PACKS, RECORDS, FAILURES, SUITES, LAST, TRUTHS, LOCKS, WORK)
+_JOB = ".job"  # in a work folder: the array that it was laid out for
+_FOLDERS = (STAGES, PACKS, RECORDS, FAILURES, SUITES, LAST, TRUTHS, LOCKS, WORK, JOBS)
 # Where single files are written.
 _RESULTS = (RECORDS, FAILURES, SUITES, LAST, TRUTHS, FIRST_TRUTHS, REPEATS, AUDITS)
 
@@ -296,6 +298,13 @@ class Store:
             remove_tree(folder)
             lock.close()
 
+    def job_folder(self, prefix: str, array: str) -> Path:
+        """A folder for a job, in place of a process: kept until `jobs/ARRAY/` is gone, see `is_dead`."""
+        with self.lock("work"), self.writing():
+            folder = Path(tempfile.mkdtemp(prefix=f"{prefix}.", dir=self.folder / WORK))
+            (folder / _JOB).write_text(array, encoding="ascii")
+        return folder
+
     def sweep(self) -> int:
         """Removes what crashed processes left in `work/`, and half-written files; returns how many folders of work."""
         seal_folders = (Path(path) for path, _, _ in os.walk(self.folder / SEALS))
@@ -313,7 +322,9 @@ class Store:
 
 
 def is_dead(folder: Path) -> bool:
-    """Whether no process holds the lock of a work folder."""
+    """Whether no process holds the lock of a work folder; one of a job: whether nothing of its array is left."""
+    with contextlib.suppress(OSError):
+        return not (folder.parents[1] / JOBS / (folder / _JOB).read_text("ascii")).is_dir()
     try:
         with (folder / ".lock").open() as f:
             fcntl.flock(f, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,0 +1,119 @@
+"""A stage on a node of a cluster: the same engine, limits and watch as anywhere; leaves how it ended.
+
+The mistake it exists to prevent: a queue's word for a result. What a stage left counts, and only `KEY.ended` says how
+it ended.
+"""
+
+import os
+import platform
+import signal
+import threading
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import msgspec
+
+from tonegap.declared.plugin import FOLDERS, read_plugin
+from tonegap.declared.suite import Limits
+from tonegap.engines import open_engine
+from tonegap.engines.base import Engine, RunResult, RunSpec
+from tonegap.engines.gpus import identities
+from tonegap.errors import BadRequest, EngineError, ToneGapError
+from tonegap.files import folder_digest, write_atomic
+from tonegap.formats.record import Isolation
+from tonegap.formats.stage_job import EndedJob, JobArray, StageJob, read_job
+
+_TERM_S = 1.0
+ARRAY = "array.json"
+BEGUN, ENDED = ".begun", ".ended"  # of a stage, in place of .json
+
+
+def run_jobs(paths: Sequence[Path]) -> None:
+    """Runs the stages of these files in turn and writes beside each how it ended; what has ended is left alone.
+
+    TERM ends the one at work and leaves the others. Raises BadRequest for a file that is none.
+    """
+    cancelled = threading.Event()
+    signal.signal(signal.SIGTERM, lambda _number, _frame: cancelled.set())
+    for path in paths:
+        if cancelled.is_set():
+            return
+        if path.with_suffix(ENDED).exists():
+            continue
+        job = read_job(path)
+        path.with_suffix(BEGUN).touch()
+        write_atomic(path.with_suffix(ENDED), msgspec.json.encode(_run(job, cancelled)))
+
+
+def task_of(folder: Path, index: str) -> list[Path]:
+    """The files of the stages that a task of an array runs. Raises BadRequest where there is no such task."""
+    try:
+        array = msgspec.json.decode((folder / ARRAY).read_bytes(), type=JobArray)
+        return [folder / f"{key}.json" for key in array.tasks[int(index)]]
+    except (OSError, msgspec.DecodeError, ValueError, IndexError) as e:
+        raise BadRequest(f"{folder}: no task {index!r} of an array: {e}") from None
+
+
+def _run(job: StageJob, cancelled: threading.Event) -> EndedJob:
+    said: list[str] = []
+    limits = Limits(job.timeout_s, job.memory_mib, job.output_mib)
+    nothing = Isolation(job.engine, False, "", "", {})
+    try:
+        engine = open_engine(job.engine, Path(job.root))
+        result = _checked(engine, job, limits, cancelled, said)
+        isolation = nothing if result.cause == "engine-error" else engine.isolation(limits)
+    except (ToneGapError, OSError) as e:
+        result, isolation = RunResult("engine-error", str(e), 0.0, None, None), nothing
+    # Slurm sends TERM to the stage's own processes, too, and maybe first; why it did the queue knows.
+    if result.cause == "killed":
+        cancelled.wait(_TERM_S)
+    if result.cause != "ok" and cancelled.is_set():
+        result = replace(result, cause="cancelled")
+    if result.cause == "engine-error":
+        result = replace(result, text=f"on node {platform.node()}: {result.text}")
+    how = (result.cause, result.text, result.seconds, result.cpu_seconds, result.peak_memory_mib)
+    return EndedJob(*how, isolation, said[-1] if said else "", platform.node())
+
+
+def _checked(
+    engine: Engine, job: StageJob, limits: Limits, cancelled: threading.Event, said: list[str]
+) -> RunResult:
+    """How the stage ended. Raises EngineError where it would not be the stage that was planned."""
+    kinds = {folder: kind for kind, folder in FOLDERS.items()}
+    folder, name = job.plugin.split("/")
+    plugin = read_plugin(Path(job.root), kinds[folder], name)
+    if folder_digest(plugin.folder) != job.plugin_sha256:
+        raise EngineError(f"{plugin.folder}: changed since the stage was planned; run again")
+    if engine.environment(plugin).digest != job.environment:
+        raise EngineError(
+            "has other packages than the machine where the stage was planned; tonegap has to be the same there"
+        )
+    work = Path(job.work)
+    spec = RunSpec(
+        plugin=plugin,
+        stage=job.stage,
+        in_dir=work / "in",
+        out_dir=work / "out",
+        tmp_dir=work / "tmp",
+        log=work / "log.txt",
+        limits=limits,
+        threads=job.threads,
+        gpu=_gpu() if job.device == "cuda" else None,
+        cancelled=cancelled,
+        on_device=said.append,
+        numerics=job.numerics,
+    )
+    return engine.run(spec)
+
+
+def _gpu() -> str:
+    """The GPU that Slurm gave this job: by identity where the driver tells it, as CUDA may count from 0 in a job.
+
+    Raises EngineError where it gave none.
+    """
+    given = os.environ.get("SLURM_JOB_GPUS") or os.environ.get("CUDA_VISIBLE_DEVICES") or ""
+    first = given.split(",")[0]
+    if not first:
+        raise EngineError("Slurm gave the job no GPU; say in slurm.toml how one is asked for (gpu)")
+    return {index: identity for identity, index in identities().items()}.get(first, first)

@@ -1,0 +1,132 @@
+"""Slurm by its own three commands: submit (`sbatch`), poll (`squeue`), cancel (`scancel`). No accounting is needed.
+
+One `squeue` tells of all jobs, those that ended minutes ago included, however many there are; `sacct` is never asked.
+"""
+
+import getpass
+import os
+import subprocess
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from math import ceil
+from pathlib import Path
+from shlex import quote
+
+import msgspec
+
+from tonegap.declared.toml import read_toml
+from tonegap.errors import BadRequest, EngineError
+
+PREFIX = "tonegap-"
+_OWN_MIB = 512  # of tonegap itself, beside the stage
+_OWN_MINUTES = 2  # so that the stage's own limit, which says what it was, comes first
+_ANSWER_S = 60
+AGAIN = frozenset({"PREEMPTED", "NODE_FAIL", "BOOT_FAIL"})
+OVER = AGAIN | {"CANCELLED", "COMPLETED", "DEADLINE", "FAILED", "OUT_OF_MEMORY", "TIMEOUT"}
+Task = tuple[str, int]  # an array's name and a task's index in it
+
+
+class Site(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`slurm.toml` of a user: what their cluster wants. No part of a key or a record.
+
+    `sbatch`: words for every job (partition, account, qos). `gpu`: how one GPU is asked for. `setup`: lines of shell
+    before tonegap starts (modules). `pack`: stages that one task runs in turn. `array`: tasks of an array at most.
+    `poll_s`: seconds between two looks at the queue. `gone_s`: how long a job may be gone without having said how it
+    ended, as shared file systems are late.
+    """
+
+    sbatch: tuple[str, ...] = ()
+    gpu: tuple[str, ...] = ("--gpus=1",)
+    setup: tuple[str, ...] = ()
+    pack: int = 1
+    array: int = 1000
+    poll_s: float = 15.0
+    gone_s: float = 60.0
+
+
+def read_site() -> Site:
+    """The user's own settings; those of TONEGAP_SLURM, or of ~/.config/tonegap/slurm.toml, or none. Raises BadRoom."""
+    named = os.environ.get("TONEGAP_SLURM")
+    config = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
+    path = Path(named) if named else config / "tonegap" / "slurm.toml"
+    site = read_toml(path, Site) if named or path.exists() else Site()
+    if min(site.pack, site.array, site.poll_s, site.gone_s) <= 0:
+        raise BadRequest(f"{path}: pack, array, poll_s and gone_s: wanted numbers above 0")
+    return site
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """What each task of an array needs: threads, a device, minutes and MiB of one stage."""
+
+    threads: int
+    device: str
+    timeout_s: int
+    memory_mib: int
+
+
+@dataclass(frozen=True, slots=True)
+class Slurm:
+    """The cluster that `sbatch` reaches from here; `at_once` bounds the running tasks of an array, 0 does not."""
+
+    site: Site
+    at_once: int = 0
+
+    def submit(self, name: str, tasks: int, need: Need, folder: Path) -> str:
+        """Queues an array of tasks, each of which runs its stages of the folder; gives the job's id.
+
+        Raises EngineError with what Slurm said where it takes none.
+        """
+        minutes = ceil(need.timeout_s * self.site.pack / 60) + _OWN_MINUTES
+        throttle = f"%{self.at_once}" if self.at_once else ""
+        argv = [
+            *("sbatch", "--parsable", f"--job-name={PREFIX}{name}", "--no-requeue", "--nodes=1"),
+            *("--ntasks=1", f"--cpus-per-task={need.threads}", f"--time={minutes}"),
+            *(f"--mem={need.memory_mib + _OWN_MIB}M", f"--array=0-{tasks - 1}{throttle}"),
+            *(f"--output={folder}/%a.out", f"--chdir={folder}"),
+            *(self.site.gpu if need.device == "cuda" else ()),
+            *self.site.sbatch,
+        ]
+        # The program takes the place of the shell: a signal for the job is one for it.
+        start = f"exec {quote(sys.executable)} -m tonegap stage run --array {quote(str(folder))}"
+        return (
+            _ask(argv, "\n".join(["#!/bin/sh", *self.site.setup, start, ""])).split(";")[0].strip()
+        )
+
+    def poll(self) -> dict[Task, str] | None:
+        """The state of every task of tonegap's that Slurm remembers; None where it does not answer now."""
+        try:
+            said = _ask(
+                ["squeue", "-h", "-r", "-t", "all", "-u", getpass.getuser(), "-o", "%j|%K|%T"]
+            )
+        except EngineError:
+            return None
+        rows = (line.split("|") for line in said.splitlines() if line.startswith(PREFIX))
+        return {
+            (row[0].removeprefix(PREFIX), int(row[1])): row[2] for row in rows if row[1].isdigit()
+        }
+
+    def cancel(self, names: Iterable[str]) -> None:
+        """Ends these arrays. Raises EngineError where Slurm does not answer."""
+        wanted = ",".join(PREFIX + name for name in names)
+        if wanted:
+            _ask(["scancel", "--user", getpass.getuser(), f"--name={wanted}"])
+
+
+def _ask(argv: Sequence[str], given: str = "") -> str:
+    """What a command of Slurm's prints. Raises EngineError with its last line where it fails."""
+    try:
+        done = subprocess.run(
+            argv, input=given, capture_output=True, text=True, timeout=_ANSWER_S, check=False
+        )
+    except FileNotFoundError:
+        raise EngineError(
+            f"--place slurm: {argv[0]} is not on this machine's PATH; run on a login node of the cluster"
+        ) from None
+    except (OSError, subprocess.TimeoutExpired) as e:
+        raise EngineError(f"{argv[0]}: {e}") from None
+    if done.returncode:
+        lines = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
+        raise EngineError(f"{argv[0]} refused: {lines[-1]}; site settings are in slurm.toml")
+    return done.stdout
