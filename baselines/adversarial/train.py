@@ -5,12 +5,12 @@ from functools import partial
 
 import torch
 from torch import Tensor, nn
-from torch.autograd.function import FunctionCtx
 
 from tonegap_kit.backbones import Classifier
 from tonegap_kit.baseline import TrainingHooks, draw_named, read_training_data, train_classifier
 from tonegap_kit.command import Stage, main
 from tonegap_kit.tone_heads import (
+    Reversed,
     TwoHeads,
     positive,
     tone_cross_entropy,
@@ -18,21 +18,6 @@ from tonegap_kit.tone_heads import (
     two_heads,
 )
 from tonegap_kit.training import Batch, n_steps, read_recipe, weighted_cross_entropy
-
-
-class Reversed(torch.autograd.Function):
-    """Features as they are; on the way back their gradient, times -strength."""
-
-    @staticmethod
-    def forward(ctx: FunctionCtx, z: Tensor, strength: float) -> Tensor:
-        """The features unchanged."""
-        ctx.strength = strength  # type: ignore[attr-defined]
-        return z.view_as(z)
-
-    @staticmethod
-    def backward(ctx: FunctionCtx, gradient: Tensor) -> tuple[Tensor, None]:
-        """The gradient turned round."""
-        return -ctx.strength * gradient, None  # type: ignore[attr-defined]
 
 
 class AgainstTone:

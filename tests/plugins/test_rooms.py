@@ -36,4 +36,4 @@ def test_those_that_need_tones_say_so() -> None:
     assert needs["resample"] == needs["reweight"] == ("tone_in_training",)
     assert needs["erm"] == ()
     told = {name for name, needed in needs.items() if "tone_at_test" in needed}
-    assert told == {"attribute-aware"}
+    assert told == {"attribute-aware", "fairadabn"}

@@ -56,6 +56,24 @@ class TrainingData:
 
 
 @dataclass(frozen=True, slots=True)
+class Trained:
+    """A network after plain training, and what it was trained with, for a repair of it.
+
+    `held_out`: inputs of the rows of `TrainingData.held_out`. `order`: the rows of one more epoch.
+    """
+
+    network: nn.Module
+    examples: Examples
+    held_out: Source
+    recipe: Recipe
+    order: Order
+
+
+# The networks that predict, one after the other, each with its loss.
+Repair = Callable[[Trained], Iterator[tuple[nn.Module, float]]]
+
+
+@dataclass(frozen=True, slots=True)
 class TrainingHooks:
     """What makes a baseline; what is left out is as in plain training.
 
@@ -66,7 +84,8 @@ class TrainingHooks:
     epoch. `score`: class scores of held-out inputs, by the rows of `TrainingData.held_out` that they are.
     `augment`: done to training images after the job's augmentation. `as_images`: the loss or the score needs
     images, so features are never computed once in their place. `notes`: what to note of the trained
-    network, given the held-out inputs.
+    network, given the held-out inputs. `repair`: what is done to the network after its epochs; the networks that it
+    gives are the epochs that are kept, in place of those of training.
     """
 
     draw: Weights | None = None
@@ -80,6 +99,7 @@ class TrainingHooks:
     augment: Augmentation | None = None
     as_images: bool = False
     notes: Callable[[nn.Module, Source], Mapping[str, object]] | None = None
+    repair: Repair | None = None
 
 
 def read_training_data(stage: Stage) -> TrainingData:
@@ -116,13 +136,27 @@ def train_classifier(stage: Stage, data: TrainingData, hooks: TrainingHooks) -> 
     rule = Rule(hooks.loss, hooks.score, hooks.after_step, hooks.after_epoch)
     published = read_published(stage.job)
     untrained = predict(network, fed.held_out, recipe, hooks.score) if published.is_late else None
-    epochs = train_epochs(network, examples, fed.held_out, recipe, _order(stage, data, hooks), rule)
+    order = _order(stage, data, hooks)
+    if hooks.repair is None:
+        epochs = train_epochs(network, examples, fed.held_out, recipe, order, rule)
+    else:
+        trained = Trained(network, examples, fed.held_out, recipe, order)
+        epochs = _repaired(trained, rule, hooks.repair)
     epochs = as_published(epochs, untrained, _labels_seen(stage, data), published)
     notes = _leave(stage, data, recipe, epochs)
     if hooks.notes is not None:
         network.eval()
         notes |= hooks.notes(network, fed.held_out)
     write_notes(stage.out, notes)
+
+
+def _repaired(trained: Trained, rule: Rule, repair: Repair) -> Iterator[Epoch]:
+    """Trains the network, and gives what a repair makes of it, counted from 1."""
+    network, recipe = trained.network, trained.recipe
+    for epoch in train_epochs(network, trained.examples, NoRows(), recipe, trained.order, rule):
+        say(f"before the repair, epoch {epoch.number}: loss {epoch.loss:.4f}")
+    for number, (made, loss) in enumerate(repair(trained), start=1):
+        yield Epoch(number, loss, predict(made, trained.held_out, recipe, rule.score))
 
 
 def train_on_features(
@@ -221,7 +255,7 @@ def _leave(
         kept[epoch.number] = epoch.p
         losses.append(round(epoch.loss, 6))
         say(f"epoch {epoch.number}: loss {epoch.loss:.4f}")
-        progress(epoch.number, recipe.epochs)
+        progress(epoch.number, max(recipe.epochs, epoch.number))
     write_predictions(stage.out, data.held_out.ids, stage.job.classes, kept)
     n_synthetic = len(data.train) - data.n_real
     n_before = 0 if data.before is None else len(data.before)

@@ -9,6 +9,7 @@ from typing import Protocol
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import FunctionCtx
 from torch.nn import functional
 
 from tonegap_kit.backbones import Classifier, head_named
@@ -38,6 +39,21 @@ class TwoHeads(nn.Module):
         """What the tone head makes of a batch, [b, tones]."""
         scores: Tensor = self.tone_head(self.trunk(x))
         return scores
+
+
+class Reversed(torch.autograd.Function):
+    """Features as they are; on the way back their gradient, times -strength."""
+
+    @staticmethod
+    def forward(ctx: FunctionCtx, z: Tensor, strength: float) -> Tensor:
+        """The features unchanged."""
+        ctx.strength = strength  # type: ignore[attr-defined]
+        return z.view_as(z)
+
+    @staticmethod
+    def backward(ctx: FunctionCtx, gradient: Tensor) -> tuple[Tensor, None]:
+        """The gradient turned round."""
+        return -ctx.strength * gradient, None  # type: ignore[attr-defined]
 
 
 def two_heads(
