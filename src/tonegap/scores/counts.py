@@ -114,7 +114,7 @@ def count_once(
     slots = np.concatenate((tone[known], np.full(len(y), n_tones)))
     at = columns[rows] + (slots * width)[:, None]
     sums = np.bincount(at.ravel(), values[rows].ravel(), (n_tones + 1) * width).astype(np.float64)
-    areas = _areas(tone, n_tones, said, np.ones((len(y), 1)), with_auc)
+    areas = _areas(tone, n_tones, said, None, with_auc)
     return _as_counts(sums.reshape(1, n_tones + 1, width), said, areas)
 
 
@@ -170,8 +170,7 @@ def roc_auc(score: FloatArray, positive: BoolArray) -> float:
     NaN without a positive or without a negative. Source: the Mann-Whitney form of the area under
     the ROC curve, Hanley and McNeil 1982.
     """
-    once = np.ones((len(score), 1))
-    return float(_area(score, np.flatnonzero(positive), np.flatnonzero(~positive), once)[0])
+    return float(_area(score, positive, ~positive, None)[0])
 
 
 def _counted(y: IntArray, said: Answers) -> tuple[IntArray, FloatArray, int]:
@@ -205,11 +204,11 @@ def _as_counts(sums: FloatArray, said: Answers, auc: FloatArray) -> Counts:
 
 
 def _areas(
-    tone: IntArray, n_tones: int, said: Answers, by_image: FloatArray, wanted: bool
+    tone: IntArray, n_tones: int, said: Answers, by_image: FloatArray | None, wanted: bool
 ) -> FloatArray:
-    """Weighted areas under the ROC curve, [draws, slots, m], NaN unless wanted; `by_image` [n, draws] are weights."""
-    m = said.positive.shape[1]
-    found = np.full((by_image.shape[1], n_tones + 1, m), np.nan)
+    """Areas under the ROC curve, [draws, slots, m], NaN unless wanted; `by_image` as in `_area`."""
+    m, n_draws = said.positive.shape[1], 1 if by_image is None else by_image.shape[1]
+    found = np.full((n_draws, n_tones + 1, m), np.nan)
     for slot in range(n_tones + 1) if wanted else ():
         rows = np.flatnonzero(tone == slot) if slot < n_tones else np.arange(len(tone))
         for j in range(m):
@@ -219,14 +218,25 @@ def _areas(
 
 
 def _area(
-    score: FloatArray, positives: IntArray, negatives: IntArray, by_image: FloatArray
+    score: FloatArray,
+    positives: IntArray | BoolArray,
+    negatives: IntArray | BoolArray,
+    by_image: FloatArray | None,
 ) -> FloatArray:
-    """Share of weighted (positive, negative) pairs in the right order, ties half, [draws]; the two are rows."""
-    negatives = negatives[np.argsort(score[negatives], kind="stable")]
-    below = np.zeros((len(negatives) + 1, by_image.shape[1]))
-    np.cumsum(by_image[negatives], axis=0, out=below[1:])
-    first, last = (np.searchsorted(score[negatives], score[positives], side) for side in _SIDES)
-    weights = by_image[positives]
+    """Share of (positive, negative) pairs in the right order, ties half, [draws].
+
+    `by_image` [n, draws] are weights, and the two are rows; without them there is one draw that has every image once.
+    """
+    ours, theirs = score[positives], score[negatives]
+    if by_image is None:
+        ours, theirs = np.sort(ours), np.sort(theirs)
+        below, weights = np.arange(len(theirs) + 1.0)[:, None], np.ones((len(ours), 1))
+    else:
+        order = np.argsort(theirs)
+        theirs = theirs[order]
+        below, weights = np.zeros((len(order) + 1, by_image.shape[1])), by_image[positives]
+        np.cumsum(by_image[negatives[order]], axis=0, out=below[1:])
+    first, last = (np.searchsorted(theirs, ours, side) for side in _SIDES)
     ordered = _summed_product(below[first], weights)
     tied = first < last
     if tied.any():
