@@ -47,7 +47,7 @@ class Setting:
         self.ids = tuple(map(str, range(len(self.tone))))
         units = np.arange(len(self.tone))
         self.images = TestImages(self.ids, 0 * units, self.tone, units, self.names)
-        self.weights = draw_weights([self.images], N_DRAWS)[0]
+        self.weights = draw_weights((self.images,), N_DRAWS)[0]
 
     def equal_entries(self, n_entries, rng):
         """Which images each entry is right for, [entries, n]: the same chance, which differs by image."""

@@ -12,13 +12,12 @@ import numpy as np
 from fairlearn.metrics import MetricFrame
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score
 
+from tonegap.scores import counts
 from tonegap.scores.evidence.draws import draw_weights
 from tonegap.scores.evidence.entries import EvidenceRequest, entry_evidence
 from tonegap.scores.evidence.images import TestAnswers, TestImages, tone_indices
-from tonegap.scores.evidence.images import answers as images_answers
 from tonegap.scores.evidence.pairs import compare_all
-from tonegap.scores.evidence.replicates import replicates
-from tonegap.scores.evidence.tally import tally
+from tonegap.scores.formulas import metric_values
 from tonegap.scores.rules import ScoringRules
 
 TONE_COUNTS = {"I": 598, "II": 923, "III": 688, "IV": 571, "V": 309, "VI": 114}
@@ -73,10 +72,11 @@ def our_seconds(answers):
     rules = ScoringRules(CLASSES, (), None, 1, tuple(TONE_COUNTS))
     tones = tone_indices(answers.tones, tuple(TONE_COUNTS))
     images = TestImages(answers.ids, answers.y, tones, np.array(answers.units), tuple(TONE_COUNTS))
-    said = images_answers(answers.p, answers.y, rules)
+    said = counts.answers(answers.p, answers.y, rules)
     start = time.process_time()
-    weights = draw_weights([images], N_DRAWS)[0]
-    replicates(tally(images, said, weights, with_auc=False), has_event=False)
+    weights = draw_weights((images,), N_DRAWS)[0]
+    drawn = counts.count_draws(images.y, tones, len(TONE_COUNTS), said, weights, with_auc=False)
+    metric_values(drawn, has_event=False)
     return (time.process_time() - start) / N_DRAWS
 
 

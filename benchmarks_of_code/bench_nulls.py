@@ -9,10 +9,10 @@ import sys
 
 import numpy as np
 
-from tonegap.scores.evidence.images import TestImages, answers
+from tonegap.scores.counts import answers, count_once
+from tonegap.scores.evidence.images import TestImages
 from tonegap.scores.evidence.nulls import OVER_ALL, WITHIN_CLASS, tone_nulls
-from tonegap.scores.evidence.replicates import replicates
-from tonegap.scores.evidence.tally import tally
+from tonegap.scores.formulas import metric_values
 from tonegap.scores.rules import ScoringRules
 from tonegap.scores.tables import ALL, GAP
 
@@ -33,7 +33,7 @@ def one_set(n, mix, rng):
     ids = tuple(map(str, range(len(y))))
     images = TestImages(ids, y, tone, np.arange(len(y)), tones)
     said = answers(p, y, ScoringRules(CLASSES, (), None, 1, tones))
-    point = replicates(tally(images, said, np.ones((1, len(y))), with_auc=False), has_event=False)
+    point = metric_values(count_once(y, tone, len(n), said, with_auc=False), has_event=False)
     return tone_nulls([(images, said)], [point], has_event=False, with_auc=False)
 
 

@@ -1,6 +1,6 @@
 """The command `tonegap`: a table of commands, each imported only when it is called.
 
-Importing pandas, fairlearn or matplotlib here would make `tonegap --help` take seconds.
+Importing pandas, pyarrow or matplotlib here would make `tonegap --help` take seconds.
 """
 
 import contextlib

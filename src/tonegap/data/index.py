@@ -12,6 +12,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from tonegap.caches import kept_or_made
 from tonegap.closure import code_digest
 from tonegap.data.locate import Located, locate_images
 from tonegap.data.metadata import Metadata
@@ -85,10 +86,13 @@ def index_located(
     of_id = {i: pictures[str(located.paths[i])] for i in wanted if i in located.paths}
     good = {i: picture for i, picture in sorted(of_id.items()) if not picture.problem}
     digest = sha256_lines(f"{i} {picture.sha256}" for i, picture in good.items())
-    groups = _load_groups(_groups_path(cache_dir, digest), good)
-    if groups is None:
-        groups = _make_groups(located, good, kept, light)
-        _save_groups(_groups_path(cache_dir, digest), groups)
+    place = _groups_path(cache_dir, digest)
+    groups = kept_or_made(
+        lambda: _load_groups(place, good),
+        lambda: _make_groups(located, good, kept, light),
+        lambda made: _save_groups(place, made),
+        pa.ArrowException,
+    )
     return ImageIndex(
         paths={i: located.paths[i] for i in good},
         sha256={i: picture.sha256 for i, picture in good.items()},
@@ -135,11 +139,8 @@ def _make_groups(
 
 
 def _load_groups(path: Path, good: Collection[str]) -> dict[str, int] | None:
-    try:
-        table = pq.ParquetFile(path).read()  # `read_table` imports pandas
-        groups = dict(zip(table["image_id"].to_pylist(), table["group"].to_pylist(), strict=True))
-    except (OSError, pa.ArrowException, KeyError):
-        return None
+    table = pq.ParquetFile(path).read()  # `read_table` imports pandas
+    groups = dict(zip(table["image_id"].to_pylist(), table["group"].to_pylist(), strict=True))
     return groups if groups.keys() == set(good) else None
 
 

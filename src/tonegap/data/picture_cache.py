@@ -13,6 +13,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from tonegap.caches import read_kept
 from tonegap.data.decode import UNREADABLE
 from tonegap.data.locate import Stamp
 from tonegap.data.picture import PictureFacts, read_picture
@@ -81,7 +82,8 @@ def _look_at(paths: list[str], workers: int) -> list[PictureFacts]:
 
 def _load(kept: Path, columns: Iterable[str]) -> dict[str, tuple[Stamp, PictureFacts]]:
     """What is kept, {} where there is nothing or nothing readable."""
-    try:
+
+    def read() -> dict[str, tuple[Stamp, PictureFacts]]:
         # `read_table` imports pandas. `select` raises KeyError for a column that is not there.
         table = pq.ParquetFile(kept).read(list(columns)).select(list(columns))
         names = [n for n in table.column_names if n in _OF_PICTURE]
@@ -91,8 +93,8 @@ def _load(kept: Path, columns: Iterable[str]) -> dict[str, tuple[Stamp, PictureF
         ]
         stamps = map(Stamp, table["size"].to_pylist(), table["mtime_ns"].to_pylist())
         return dict(zip(table["path"].to_pylist(), zip(stamps, pictures, strict=True), strict=True))
-    except (OSError, pa.ArrowException, KeyError):
-        return {}
+
+    return read_kept(read, pa.ArrowException) or {}
 
 
 def _save(kept: Path, known: Mapping[str, tuple[Stamp, PictureFacts]]) -> None:

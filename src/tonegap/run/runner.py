@@ -168,7 +168,7 @@ class _Run:
         self._cells = remaining
 
     def _score(self, cell: CellPlan) -> None:
-        # fairlearn takes a second to import: not for a run that has nothing to do.
+        # Takes a while to import: not for a run that has nothing to do.
         from tonegap.run.scoring import Finish, score_cell
 
         if self._place.store.record_path(cell.id.key).exists():

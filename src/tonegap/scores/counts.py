@@ -1,110 +1,83 @@
-"""Predictions of one epoch into what is counted for each tone; every metric follows from that.
+"""Predictions into what is counted of each tone; every metric is a formula over that (`formulas`).
 
-fairlearn's MetricFrame splits the images by tone. It is asked for one object per tone instead of
-one number per metric: each metric costs it tens of milliseconds, and its own 0.0 and NaN for tones
-without positives look like results.
+Counts have a leading axis of draws: one for the scores of a record, thousands for resampled images. Everything but
+the area under the ROC curve is a sum over images, so the counts of all draws are one sparse product.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
 
 import numpy as np
 
 from tonegap.arrays import BoolArray, FloatArray, IntArray
 from tonegap.scores.rules import ScoringRules
-from tonegap.scores.tables import ALL
 
 N_BINS = 15
-# MetricFrame refuses missing tones. These images count in `all`, and in no tone.
-_UNKNOWN = "unknown"
+_SIDES: tuple[Literal["left", "right"], ...] = ("left", "right")
 
 
 @dataclass(frozen=True, eq=False)
-class ToneCounts:
-    """What is counted over the images of one tone (or of all).
+class Answers:
+    """What one entry said of each image.
 
-    With k classes and m events:
-
-    - `tone`: its name
-    - `confusion` [k, k]: images by true class (row) and most probable class (column)
-    - `events` [m, 2, 2]: images by being positive (row) and being predicted positive (column)
-    - `auc` [m]: area under the ROC curve; NaN without a positive or without a negative
-    - `bins` [2, 15]: summed confidence, and number of correct images, by bin of the confidence
+    With k classes and m events: `predicted` [n], `confidence` [n] of it, and for each event whether
+    the image is positive, is predicted positive, and with which probability, [n, m].
     """
 
-    tone: str
-    confusion: IntArray
-    events: IntArray
-    auc: FloatArray
-    bins: FloatArray
-
-    @property
-    def n(self) -> int:
-        """Number of images."""
-        return int(self.confusion.sum())
-
-
-@dataclass(frozen=True, eq=False)
-class _Decisions:
-    """What is known of each image: classes [n], confidence [n]; per event [n, m]."""
-
     n_classes: int
-    y: IntArray
     predicted: IntArray
     confidence: FloatArray
     positive: BoolArray
     called: BoolArray
     score: FloatArray
 
+    @property
+    def bins(self) -> IntArray:
+        """The bin of each confidence, [n]: bin m holds ((m - 1) / 15, m / 15], as in Guo et al. 2017."""
+        return np.digitize(self.confidence, np.arange(1, N_BINS) / N_BINS, right=True)
 
-def count_by_tone(
-    p: FloatArray, y: IntArray, tones: Sequence[str | None], rules: ScoringRules
-) -> dict[str, ToneCounts]:
-    """Counts of `all` images and of each tone among them.
+    def among(self, rows: IntArray) -> "Answers":
+        """What was said of some of the images."""
+        p, c = self.predicted[rows], self.confidence[rows]
+        events = self.positive[rows], self.called[rows], self.score[rows]
+        return Answers(self.n_classes, p, c, *events)
 
-    `p` is [n, k], `y` [n] indexes classes; an image of unknown tone counts in `all` only. The first
-    class wins where probabilities tie.
+
+@dataclass(frozen=True, eq=False)
+class Counts:
+    """Counts by draw and slot: each tone, then all images. k classes, m events, b bins.
+
+    `true`, `called`, `right` [draws, slots, k]: images of the class, predicted as it, and both.
+    `events` [draws, slots, m, 2, 2]: images by being positive and by being predicted positive.
+    `bins` [draws, slots, 2, b]: summed confidence and number of correct images.
+    `auc` [draws, slots, m]: NaN where a side is missing.
     """
-    if not len(y):
-        return {}
-    decisions = _decide(p, y, rules)
 
-    def count(_labels: IntArray, rows: IntArray) -> ToneCounts:
-        return _count(decisions, rows)
+    true: FloatArray
+    called: FloatArray
+    right: FloatArray
+    events: FloatArray
+    bins: FloatArray
+    auc: FloatArray
 
-    # A second to import, which planning a run that has nothing to do need not wait for.
-    from fairlearn.metrics import MetricFrame
+    @cached_property
+    def n(self) -> FloatArray:
+        """Images, [draws, slots]."""
+        n: FloatArray = self.true.sum(axis=-1)
+        return n
 
-    frame = MetricFrame(
-        metrics={"counts": count},
-        y_true=y,
-        y_pred=np.arange(len(y)),  # fairlearn hands each tone's part back: the rows of its images
-        # A list: of an array of one image fairlearn makes a number, and refuses it.
-        sensitive_features=[_UNKNOWN if t is None else t for t in tones],
-    )
-    found = {ALL: frame.overall["counts"], **frame.by_group["counts"]}
-    return {tone: replace(c, tone=tone) for tone, c in found.items() if tone != _UNKNOWN}
+    @cached_property
+    def rates(self) -> FloatArray:
+        """False and true positive rate of each event, [draws, slots, m, 2]; NaN where a side is missing."""
+        rates: FloatArray = self.events[..., 1] / self.events.sum(axis=-1)
+        return rates
 
-
-def no_counts(tone: str, rules: ScoringRules) -> ToneCounts:
-    """Counts of a tone without images."""
-    k, m = len(rules.classes), len(rules.events)
-    return ToneCounts(
-        tone=tone,
-        confusion=np.zeros((k, k), dtype=np.int64),
-        events=np.zeros((m, 2, 2), dtype=np.int64),
-        auc=np.full(m, np.nan),
-        bins=np.zeros((2, N_BINS)),
-    )
-
-
-def truth_counts(tone: str, y: IntArray, rules: ScoringRules) -> ToneCounts:
-    """Counts of a tone's images [n] as if each were recognised: what a formula divides by is known before training."""
-    positive = event_truth(y, rules)
-    confusion = np.diag(np.bincount(y, minlength=len(rules.classes)))
-    return replace(
-        no_counts(tone, rules), confusion=confusion, events=_two_by_two(positive, positive)
-    )
+    @property
+    def distances(self) -> FloatArray:
+        """Correct images minus summed confidence of each bin, [draws, slots, b]."""
+        distances: FloatArray = self.bins[..., 1, :] - self.bins[..., 0, :]
+        return distances
 
 
 def event_truth(y: IntArray, rules: ScoringRules) -> BoolArray:
@@ -120,59 +93,161 @@ def event_scores(p: FloatArray, rules: ScoringRules) -> FloatArray:
     return scores
 
 
+def answers(p: FloatArray, y: IntArray, rules: ScoringRules) -> Answers:
+    """An entry's answers from its probabilities `p` [n, k]; the first class wins a tie."""
+    predicted = p.argmax(axis=1)
+    score = event_scores(p, rules)
+    called = event_truth(predicted, rules)
+    if rules.threshold is not None:
+        called = score >= rules.threshold
+    return Answers(p.shape[1], predicted, p.max(axis=1), event_truth(y, rules), called, score)
+
+
+def count_once(
+    y: IntArray, tone: IntArray, n_tones: int, said: Answers, with_auc: bool = True
+) -> Counts:
+    """The counts of one draw that has every image once; `tone` [n] numbers tones, -1 is unknown and counts in all."""
+    columns, values, width = _counted(y, said)
+    known = np.flatnonzero(tone >= 0)
+    # All images are summed in their own order, not tone by tone: the same images give the same last digits.
+    rows = np.concatenate((known, np.arange(len(y))))
+    slots = np.concatenate((tone[known], np.full(len(y), n_tones)))
+    at = columns[rows] + (slots * width)[:, None]
+    sums = np.bincount(at.ravel(), values[rows].ravel(), (n_tones + 1) * width).astype(np.float64)
+    areas = _areas(tone, n_tones, said, None, with_auc)
+    return _as_counts(sums.reshape(1, n_tones + 1, width), said, areas)
+
+
+def count_draws(
+    y: IntArray,
+    tone: IntArray,
+    n_tones: int,
+    said: Answers,
+    weights: FloatArray,
+    with_auc: bool = True,
+) -> Counts:
+    """The counts of draws in which images count `weights` [draws, n] times; `tone` as in `count_once`.
+
+    The areas cost most by far; without them `auc` is all NaN.
+    """
+    from scipy.sparse import csr_matrix  # not needed where each image counts once
+
+    columns, values, width = _counted(y, said)
+    slots, n_slots = np.where(tone < 0, n_tones, tone), n_tones + 1
+    at = columns + (slots * width)[:, None]
+    rows = np.repeat(np.arange(len(y)), columns.shape[1])
+    matrix = csr_matrix((values.ravel(), (rows, at.ravel())), shape=(len(y), n_slots * width))
+    by_image = np.ascontiguousarray(weights.T)
+    # Draws stay next to each other in memory: every sum over slots or classes then runs along them.
+    sums = (matrix.T @ by_image).T.reshape(len(weights), n_slots, width)
+    # The last slot held images of unknown tone; now it holds all.
+    sums[:, -1] = sums.sum(axis=1)
+    return _as_counts(sums, said, _areas(tone, n_tones, said, by_image, with_auc))
+
+
+def count_classes(
+    y: IntArray, predicted: IntArray, slots: IntArray, n_slots: int, n_classes: int
+) -> Counts:
+    """The counts of classes alone; `predicted` and `slots` (-1: in none) are [n], or [draws, n] where they differ."""
+    draws = max(np.atleast_2d(predicted).shape[0], np.atleast_2d(slots).shape[0])
+    predicted, slots, y = (np.broadcast_to(x, (draws, len(y))) for x in (predicted, slots, y))
+    cells = np.arange(draws)[:, None] * n_slots + slots
+
+    def counted(of: IntArray, chosen: BoolArray) -> FloatArray:
+        at = (cells * n_classes + of)[chosen]
+        found = np.bincount(at, minlength=draws * n_slots * n_classes).astype(np.float64)
+        return found.reshape(draws, n_slots, n_classes)
+
+    there = slots >= 0
+    none = np.empty((draws, n_slots, 0))
+    classes = counted(y, there), counted(predicted, there), counted(y, there & (predicted == y))
+    return Counts(*classes, none, none, none)
+
+
 def roc_auc(score: FloatArray, positive: BoolArray) -> float:
     """Share of (positive, negative) pairs in which the positive scores higher; a tie counts half.
 
     NaN without a positive or without a negative. Source: the Mann-Whitney form of the area under
     the ROC curve, Hanley and McNeil 1982.
     """
-    positives = np.sort(score[positive])
-    negatives = np.sort(score[~positive])
-    n_pairs = positives.size * negatives.size
-    if not n_pairs:
-        return float("nan")
-    below = np.searchsorted(negatives, positives, side="left").sum()
-    not_above = np.searchsorted(negatives, positives, side="right").sum()
-    return float(below + not_above) / (2 * n_pairs)
+    return float(_area(score, positive, ~positive, None)[0])
 
 
-def _decide(p: FloatArray, y: IntArray, rules: ScoringRules) -> _Decisions:
-    predicted = p.argmax(axis=1)
-    score = event_scores(p, rules)
-    called = _called_positive(predicted, score, rules)
-    return _Decisions(p.shape[1], y, predicted, p.max(axis=1), event_truth(y, rules), called, score)
+def _counted(y: IntArray, said: Answers) -> tuple[IntArray, FloatArray, int]:
+    """Columns and values [n, c] of what an image adds to, and the number of columns: classes 3k, events 4m, bins 2b."""
+    k, m, bins = said.n_classes, said.positive.shape[1], said.bins
+    cells = 3 * k + 4 * np.arange(m) + 2 * said.positive + said.called
+    first = 3 * k + 4 * m
+    columns = np.column_stack(
+        (y, k + said.predicted, 2 * k + y, cells, first + bins, first + N_BINS + bins)
+    )
+    values = np.ones(columns.shape)
+    values[:, 2] = values[:, -1] = y == said.predicted
+    values[:, -2] = said.confidence
+    return columns, values, first + 2 * N_BINS
 
 
-def _called_positive(predicted: IntArray, score: FloatArray, rules: ScoringRules) -> BoolArray:
-    if rules.threshold is None:
-        return event_truth(predicted, rules)
-    return score >= rules.threshold
-
-
-def _count(d: _Decisions, rows: IntArray) -> ToneCounts:
-    positive, score = d.positive[rows], d.score[rows]
-    y, predicted = d.y[rows], d.predicted[rows]
-    cells = np.bincount(y * d.n_classes + predicted, minlength=d.n_classes**2)
-    return ToneCounts(
-        tone="",
-        confusion=cells.reshape(d.n_classes, d.n_classes),
-        events=_two_by_two(positive, d.called[rows]),
-        auc=np.array([roc_auc(score[:, j], positive[:, j]) for j in range(score.shape[1])]),
-        bins=_confidence_bins(d.confidence[rows], y == predicted),
+def _as_counts(sums: FloatArray, said: Answers, auc: FloatArray) -> Counts:
+    """Sums by draw, slot and column of `_counted` as counts."""
+    k, m = said.n_classes, said.positive.shape[1]
+    classes, events, bins = np.split(sums, (3 * k, 3 * k + 4 * m), axis=-1)
+    true, called, right = np.split(classes, 3, axis=-1)
+    shape = sums.shape[:2]
+    return Counts(
+        true,
+        called,
+        right,
+        events.reshape(*shape, m, 2, 2),
+        bins.reshape(*shape, 2, N_BINS),
+        auc,
     )
 
 
-def _two_by_two(positive: BoolArray, called: BoolArray) -> IntArray:
-    true_positives = (positive & called).sum(axis=0)
-    missed = positive.sum(axis=0) - true_positives
-    false_alarms = called.sum(axis=0) - true_positives
-    rest = len(positive) - true_positives - missed - false_alarms
-    cells = np.stack([rest, false_alarms, missed, true_positives], axis=-1)
-    return cells.reshape(-1, 2, 2)
+def _areas(
+    tone: IntArray, n_tones: int, said: Answers, by_image: FloatArray | None, wanted: bool
+) -> FloatArray:
+    """Areas under the ROC curve, [draws, slots, m], NaN unless wanted; `by_image` as in `_area`."""
+    m, n_draws = said.positive.shape[1], 1 if by_image is None else by_image.shape[1]
+    found = np.full((n_draws, n_tones + 1, m), np.nan)
+    for slot in range(n_tones + 1) if wanted else ():
+        rows = np.flatnonzero(tone == slot) if slot < n_tones else np.arange(len(tone))
+        for j in range(m):
+            positive = said.positive[rows, j]
+            found[:, slot, j] = _area(said.score[:, j], rows[positive], rows[~positive], by_image)
+    return found
 
 
-def _confidence_bins(confidence: FloatArray, correct: BoolArray) -> FloatArray:
-    # Bin m holds ((m - 1) / 15, m / 15], as in Guo et al. 2017.
-    inner_edges = np.arange(1, N_BINS) / N_BINS
-    bins = np.digitize(confidence, inner_edges, right=True)
-    return np.stack([np.bincount(bins, weights=w, minlength=N_BINS) for w in (confidence, correct)])
+def _area(
+    score: FloatArray,
+    positives: IntArray | BoolArray,
+    negatives: IntArray | BoolArray,
+    by_image: FloatArray | None,
+) -> FloatArray:
+    """Share of (positive, negative) pairs in the right order, ties half, [draws].
+
+    `by_image` [n, draws] are weights, and the two are rows; without them there is one draw that has every image once.
+    """
+    ours, theirs = score[positives], score[negatives]
+    if by_image is None:
+        ours, theirs = np.sort(ours), np.sort(theirs)
+        below, weights = np.arange(len(theirs) + 1.0)[:, None], np.ones((len(ours), 1))
+    else:
+        order = np.argsort(theirs)
+        theirs = theirs[order]
+        below, weights = np.zeros((len(order) + 1, by_image.shape[1])), by_image[positives]
+        np.cumsum(by_image[negatives[order]], axis=0, out=below[1:])
+    first, last = (np.searchsorted(theirs, ours, side) for side in _SIDES)
+    ordered = _summed_product(below[first], weights)
+    tied = first < last
+    if tied.any():
+        more = below[last[tied]] - below[first[tied]]
+        ordered += _summed_product(more, weights[tied]) / 2
+    pairs = weights.sum(axis=0) * below[-1]
+    shares: FloatArray = np.divide(ordered, pairs, out=np.full(len(pairs), np.nan), where=pairs > 0)
+    return shares
+
+
+def _summed_product(one: FloatArray, other: FloatArray) -> FloatArray:
+    """Sums over rows of the products, [draws]; overwrites the first. Of whole numbers: exact in any order."""
+    found: FloatArray = np.multiply(one, other, out=one).sum(axis=0)
+    return found

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from tonegap.arrays import BoolArray, FloatArray, IntArray
+from tonegap.scores.counts import Counts, count_classes
 from tonegap.scores.evidence.parity import Parity, parity
 from tonegap.tones import GROUPS, TYPES
 
 LIGHT, DARK = 0, 1
 N_DEALS = 400
-_METRICS = ("eopp0", "eopp1", "eodd")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,50 +54,33 @@ def light_dark(
     """
     known = group >= 0
     y, predicted, group = y[known], predicted[known], group[known]
-    values = _differences(y, predicted, group, n_classes, as_published)
+    classes = count_classes(y, predicted, group, 2, n_classes)
+    values = {name: float(v[0]) for name, v in _differences(classes, as_published).items()}
     rng = np.random.default_rng([1, len(y)])
     order = np.argsort(y, kind="stable")
     ends = np.cumsum(np.bincount(y, minlength=n_classes))[:-1]
-    drawn = np.empty((N_DEALS, len(_METRICS)))
-    for deal in drawn:
-        dealt = np.empty_like(group)
-        dealt[order] = np.concatenate([rng.permutation(p) for p in np.split(group[order], ends)])
-        deal[:] = list(_differences(y, predicted, dealt, n_classes, as_published).values())
-    nulls = {name: parity(values[name], drawn[:, i]) for i, name in enumerate(_METRICS)}
+    dealt = np.empty((N_DEALS, len(group)), dtype=np.int64)
+    for deal in dealt:
+        deal[order] = np.concatenate([rng.permutation(p) for p in np.split(group[order], ends)])
+    drawn = _differences(count_classes(y, predicted, dealt, 2, n_classes), as_published)
+    nulls = {name: parity(values[name], drawn[name]) for name in values}
     n_light, n_dark = np.bincount(group, minlength=2).tolist()
-    macro = _macro(y, predicted, group, n_classes, as_published)
-    return LightDark(values, nulls, macro, (n_light, n_dark))
+    return LightDark(values, nulls, _macro(classes, as_published), (n_light, n_dark))
 
 
-def _counted(group: IntArray, of: IntArray, n_classes: int) -> FloatArray:
-    """Images by group and class, [2, k]."""
-    return np.bincount(group * n_classes + of, minlength=2 * n_classes).reshape(2, -1).astype(float)
-
-
-def _cells(
-    y: IntArray, predicted: IntArray, group: IntArray, n_classes: int
-) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Images of each class, predicted as it, and both, by group, [2, k]."""
-    right = y == predicted
-    return (
-        _counted(group, y, n_classes),
-        _counted(group, predicted, n_classes),
-        _counted(group[right], y[right], n_classes),
-    )
-
-
-def _differences(
-    y: IntArray, predicted: IntArray, group: IntArray, n_classes: int, as_published: bool
-) -> dict[str, float]:
-    """Means of |ΔTNR|, |ΔTPR| and |ΔTPR + ΔFPR| / 2 over all classes as published, else where both are defined."""
-    true, called, hit = _cells(y, predicted, group, n_classes)
-    rest = true.sum(axis=1, keepdims=True) - true
-    tpr, fpr, tnr = _share(hit, true), _share(called - hit, rest), _share(rest - called + hit, rest)
-    d_tpr, d_fpr, d_tnr = (np.diff(rate, axis=0)[0] for rate in (tpr, fpr, tnr))
-    found = (np.abs(d_tnr), np.abs(d_tpr), np.abs(d_tpr + d_fpr) / 2)
+def _differences(c: Counts, as_published: bool) -> dict[str, FloatArray]:
+    """Means [draws] of |ΔTNR|, |ΔTPR|, |ΔTPR + ΔFPR| / 2 over all classes as published, else where both are defined."""
+    rest = c.true.sum(axis=-1, keepdims=True) - c.true
+    rates = (c.right, c.true), (c.called - c.right, rest), (rest - c.called + c.right, rest)
+    d_tpr, d_fpr, d_tnr = (np.diff(_share(*rate), axis=1)[:, 0] for rate in rates)
+    found = {
+        "eopp0": (np.abs(d_tnr), rest),
+        "eopp1": (np.abs(d_tpr), c.true),
+        "eodd": (np.abs(d_tpr + d_fpr) / 2, np.minimum(c.true, rest)),
+    }
     return {
-        name: _mean(x, np.logical_or(np.all(of > 0, axis=0), as_published))
-        for name, x, of in zip(_METRICS, found, (rest, true, np.minimum(true, rest)), strict=True)
+        name: _mean(x, np.logical_or(np.all(of > 0, axis=1), as_published))
+        for name, (x, of) in found.items()
     }
 
 
@@ -107,20 +90,21 @@ def _share(part: FloatArray, whole: FloatArray) -> FloatArray:
     return share
 
 
-def _mean(values: FloatArray, of: BoolArray) -> float:
-    return float(values[of].mean()) if of.any() else float("nan")
+def _mean(values: FloatArray, of: BoolArray) -> FloatArray:
+    """The mean over the classes chosen, [draws]; NaN without any."""
+    n = of.sum(axis=-1)
+    with np.errstate(invalid="ignore"):
+        mean: FloatArray = np.where(of, values, 0).sum(axis=-1) / n
+    return mean
 
 
-def _macro(
-    y: IntArray, predicted: IntArray, group: IntArray, n_classes: int, as_published: bool
-) -> dict[tuple[str, str], float]:
+def _macro(c: Counts, as_published: bool) -> dict[tuple[str, str], float]:
     """Macro precision, recall and F1 of light, dark and all; NaN where no class is defined."""
-    cells = _cells(y, predicted, group, n_classes)
-    both: BoolArray = np.asarray((cells[0] > 0).all(axis=0))
-    called_by_both: BoolArray = both & np.asarray((cells[1] > 0).all(axis=0))
+    both: BoolArray = np.asarray((c.true > 0).all(axis=1))
+    called_by_both: BoolArray = both & np.asarray((c.called > 0).all(axis=1))
     found = {}
     for name, chosen in (("light", [LIGHT]), ("dark", [DARK]), ("all", [LIGHT, DARK])):
-        true, called, hit = (of[chosen].sum(axis=0) for of in cells)
+        true, called, hit = (of[:, chosen].sum(axis=1) for of in (c.true, c.called, c.right))
         there: BoolArray = np.asarray(true + called > 0)
         for metric, part, whole, defined in (
             ("macro_precision", hit, called, called_by_both),
@@ -128,7 +112,7 @@ def _macro(
             ("macro_f1", 2 * hit, true + called, both),
         ):
             counted = there if as_published else defined
-            found[metric, name] = _mean(_share(part, whole), counted)
+            found[metric, name] = float(_mean(_share(part, whole), counted)[0])
     return found
 
 

@@ -2,20 +2,26 @@
 
 The mistake it exists to prevent: an undefined score that counts as 0, or silently drops out of a
 gap. A gap over the tones that happen to be defined would reward a test set with holes, so one
-undefined tone makes `worst` and `gap` undefined.
+undefined tone makes `worst` and `gap` undefined. A score is looked at only where everything that its formula
+divides by reaches `min_support`.
 """
 
 from collections.abc import Iterator, Sequence
 
+import numpy as np
+
 from tonegap.arrays import FloatArray, IntArray
 from tonegap.errors import BadRequest
-from tonegap.scores.between import fewer_than_two, score_between
-from tonegap.scores.counts import ToneCounts, count_by_tone, no_counts
-from tonegap.scores.per_tone import score_tone
+from tonegap.scores.by_fairlearn import check_by_fairlearn
+from tonegap.scores.counts import Counts, answers, count_once
+from tonegap.scores.evidence.images import tone_indices
+from tonegap.scores.formulas import gap, metric_values
 from tonegap.scores.rules import ScoringRules
-from tonegap.scores.tables import ALL, GAP, METRICS, WORST, Metric, Score, ScoreTable
-from tonegap.scores.undefined import Outcome, Undefined, over_tones
+from tonegap.scores.tables import ALL, GAP, METRICS, WORST, Metric, Score, ScoreTable, metric_named
+from tonegap.scores.undefined import Support, Undefined, name_some, over_tones, shortage
 from tonegap.tones import tone_index
+
+NO_EVENT = "no positive class is declared; pass --positive"
 
 
 def score_table(
@@ -28,17 +34,17 @@ def score_table(
     among `rules.tones`.
     """
     scored = tones_to_score(tones, rules)
-    counts = count_by_tone(p, y, tones, rules)
-    whole = counts.get(ALL) or no_counts(ALL, rules)
-    each = [counts.get(tone) or no_counts(tone, rules) for tone in scored]
-    rows: list[Score] = []
+    tone = tone_indices(tones, scored)
+    said = answers(p, y, rules)
+    counts = count_once(y, tone, len(scored), said)
+    values = metric_values(counts, bool(rules.positive), between=len(scored) > 1)
+    check_by_fairlearn(values, y, tone, said)
+    found: list[Score] = []
     for metric in METRICS:
-        if metric.per_tone:
-            rows += _per_tone_scores(metric, whole, each, rules)
-        else:
-            n = sum(c.n for c in each)
-            rows.append(_as_score(metric, ALL, score_between(metric.name, each, rules), n))
-    return ScoreTable(tuple(rows))
+        own = values[metric.name][0] if metric.name in values else np.full(len(scored) + 1, np.nan)
+        scores = _of_tones if metric.per_tone else _between_tones
+        found += scores(metric, own, scored, counts, rules)
+    return ScoreTable(tuple(found))
 
 
 def tones_to_score(
@@ -60,53 +66,107 @@ def tones_to_score(
     return rules.tones
 
 
-def _per_tone_scores(
-    metric: Metric, whole: ToneCounts, each: Sequence[ToneCounts], rules: ScoringRules
+def lacking(metric: str, tone: str, y: IntArray, rules: ScoringRules) -> Undefined | None:
+    """Why a metric cannot be had from a tone's images of these classes [n], whatever is predicted; None if it can."""
+    as_if_known = np.eye(len(rules.classes))[y]
+    of_no_tone = np.full(len(y), -1)
+    counts = count_once(y, of_no_tone, 0, answers(as_if_known, y, rules))
+    return _lacking(metric_named(metric), counts, 0, tone, rules)
+
+
+def _of_tones(
+    metric: Metric,
+    values: FloatArray,
+    tones: Sequence[str],
+    counts: Counts,
+    rules: ScoringRules,
 ) -> Iterator[Score]:
-    outcomes = {c.tone: score_tone(metric.name, c, rules) for c in each}
-    for c in each:
-        yield _as_score(metric, c.tone, outcomes[c.tone], c.n)
-    yield _as_score(metric, ALL, score_tone(metric.name, whole, rules), whole.n)
-    n_known = sum(c.n for c in each)
-    worst, n_worst = _worst(metric, outcomes, {c.tone: c.n for c in each})
-    yield _as_score(metric, WORST, worst, n_worst)
-    yield _as_score(metric, GAP, fewer_than_two(each) or tone_gap(outcomes), n_known)
+    """Scores of each tone, all, worst and gap; `values` [slots]."""
+    n = counts.n[0].astype(int).tolist()
+    lack = [_lacking(metric, counts, i, t, rules) for i, t in enumerate((*tones, ALL))]
+    for tone, value, images, why in zip((*tones, ALL), values, n, lack, strict=True):
+        yield _score(metric, tone, why, value, images)
+    n_known = sum(n[:-1])
+    holes = {tone: why.reason for tone, why in zip(tones, lack, strict=False) if why}
+    if not tones:
+        yield _score(metric, WORST, Undefined("no image has a known tone"), np.nan, 0)
+    elif holes:
+        yield _score(metric, WORST, over_tones(holes), np.nan, n_known)
+    else:
+        at = int(values[:-1].argmin() if metric.larger_is_better else values[:-1].argmax())
+        yield _score(metric, WORST, None, float(values[at]), n[at])
+    why = _fewer_than_two(tones) or (over_tones(holes) if holes else None)
+    yield _score(metric, GAP, why, np.nan if why else float(gap(values[:-1])), n_known)
 
 
-def _worst(
-    metric: Metric, outcomes: dict[str, Outcome], n_images: dict[str, int]
-) -> tuple[Outcome, int]:
-    """The worst tone's score and its images; with any tone undefined, undefined and all images."""
-    if not outcomes:
-        return Undefined("no image has a known tone"), 0
-    values = _all_defined(outcomes)
-    if isinstance(values, Undefined):
-        return values, sum(n_images.values())
-    pick = min if metric.larger_is_better else max
-    tone = pick(values, key=lambda t: values[t])
-    return values[tone], n_images[tone]
+def _between_tones(
+    metric: Metric,
+    values: FloatArray,
+    tones: Sequence[str],
+    counts: Counts,
+    rules: ScoringRules,
+) -> Iterator[Score]:
+    """The one score of a metric that compares tones, listed under `all`: needs what it divides by in every tone."""
+    why = _fewer_than_two(tones)
+    if why is None:
+        needs = [s for i, t in enumerate(tones) for s in _supports(metric, counts, i, t, rules)]
+        why = shortage(needs, rules.min_support) or _zero_ratio(metric.name, counts, rules)
+    yield _score(metric, ALL, why, values[0], int(counts.n[0, :-1].sum()))
 
 
-def tone_gap(outcomes: dict[str, Outcome]) -> Outcome:
-    """Largest minus smallest score over tones, in the score's unit; 0 means parity.
-
-    Undefined if any tone is. Source: the "between groups" difference of fairlearn's MetricFrame,
-    without its skipping of NaN.
-    """
-    values = _all_defined(outcomes)
-    if isinstance(values, Undefined):
-        return values
-    return max(values.values()) - min(values.values())
+def _score(metric: Metric, tone: str, why: Undefined | None, value: float, n: int) -> Score:
+    return Score(metric.name, tone, None if why else float(value), n, why.reason if why else None)
 
 
-def _all_defined(outcomes: dict[str, Outcome]) -> dict[str, float] | Undefined:
-    values = {tone: v for tone, v in outcomes.items() if not isinstance(v, Undefined)}
-    if len(values) == len(outcomes):
-        return values
-    return over_tones({t: v.reason for t, v in outcomes.items() if isinstance(v, Undefined)})
+def _lacking(
+    metric: Metric, counts: Counts, slot: int, tone: str, rules: ScoringRules
+) -> Undefined | None:
+    if metric.needs_event and not rules.positive:
+        return Undefined(NO_EVENT)
+    return shortage(_supports(metric, counts, slot, tone, rules), rules.min_support)
 
 
-def _as_score(metric: Metric, tone: str, outcome: Outcome, n: int) -> Score:
-    if isinstance(outcome, Undefined):
-        return Score(metric.name, tone, None, n, outcome.reason)
-    return Score(metric.name, tone, outcome, n, None)
+def _supports(
+    metric: Metric, counts: Counts, slot: int, tone: str, rules: ScoringRules
+) -> list[Support]:
+    """What a metric divides by in one slot."""
+    if metric.needs == "images":
+        return [Support(tone, "", int(counts.n[0, slot]))]
+    if metric.needs == "classes":
+        of_class = zip(rules.classes, counts.true[0, slot].tolist(), strict=True)
+        return [Support(tone, name, int(n)) for name, n in of_class]
+    negative, positive = counts.events[0, slot].sum(axis=-1).astype(int).T.tolist()
+    sides = {
+        "positives": [
+            (event.positive_name, n) for event, n in zip(rules.events, positive, strict=True)
+        ],
+        "negatives": [
+            (event.negative_name, n) for event, n in zip(rules.events, negative, strict=True)
+        ],
+    }
+    wanted = ("positives", "negatives") if metric.needs == "sides" else (metric.needs,)
+    return [Support(tone, name, n) for side in wanted for name, n in sides[side]]
+
+
+def _zero_ratio(metric: str, counts: Counts, rules: ScoringRules) -> Undefined | None:
+    """Undefined where the highest of the rates that a ratio compares is 0 in all tones."""
+    if metric in {"pqd", "nar"} and not counts.right[0, :-1].any():
+        return Undefined("no tone has a correct image, so the ratio is 0/0")
+    if metric not in {"dpm", "eom"}:
+        return None
+    rates = counts.called if metric == "dpm" else counts.right
+    most = rates[0, :-1].max(axis=0).tolist()
+    absent = [name for name, n in zip(rules.classes, most, strict=True) if not n]
+    if not absent:
+        return None
+    verb = "is" if len(absent) == 1 else "are"
+    never = "never predicted" if metric == "dpm" else "never recognised"
+    return Undefined(f"{name_some(absent)} {verb} {never} in any tone, so the ratio is 0/0")
+
+
+def _fewer_than_two(tones: Sequence[str]) -> Undefined | None:
+    """Undefined if there are not two tones to compare."""
+    if len(tones) >= 2:
+        return None
+    found = f"only {tones[0]}" if tones else "none"
+    return Undefined(f"comparing needs images of two tones or more, and there is {found}")

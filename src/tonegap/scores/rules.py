@@ -6,6 +6,7 @@ The mistake it exists to prevent: a score whose positive class was guessed somew
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from tonegap.errors import BadRequest
 
@@ -55,7 +56,7 @@ class ScoringRules:
             return None
         return MOST_PROBABLE if self.threshold is None else self.threshold
 
-    @property
+    @cached_property
     def events(self) -> tuple[Event, ...]:
         """The declared event alone, or else every class against the rest."""
         if self.positive:

@@ -12,9 +12,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tonegap.arrays import BoolArray, FloatArray
+from tonegap.arrays import FloatArray
 from tonegap.errors import BadRequest
-from tonegap.scores.counts import event_scores, event_truth, roc_auc
+from tonegap.scores.counts import count_classes, event_scores, event_truth, roc_auc
+from tonegap.scores.evidence.images import tone_indices
+from tonegap.scores.formulas import accuracy, balanced_accuracy, worst
 from tonegap.scores.predictions import Labelled
 from tonegap.scores.rules import ScoringRules
 from tonegap.scores.tables import ALL, SELECTION_METRICS
@@ -80,15 +82,23 @@ def epoch_values(images: Labelled, metric: str, rules: ScoringRules) -> FloatArr
         raise BadRequest(f"selection metric {metric!r} is none of {', '.join(SELECTION_METRICS)}")
     if metric == "auc":
         return _aucs(images, rules)
-    parts = _parts(images, metric)
-    lacking = shortage([Support(ALL, name, int(part.sum())) for name, part in parts.items()], 1)
-    if lacking or not parts:
-        return lacking or Undefined("no image has a known tone")
-    correct = images.p.argmax(axis=2) == images.y
-    shares = np.stack([correct[:, part].mean(axis=1) for part in parts.values()])
-    worst_or_mean = np.min if metric == "worst_tone_accuracy" else np.mean
-    values: FloatArray = worst_or_mean(shares, axis=0)
-    return values
+    predicted, k = images.p.argmax(axis=2), len(images.classes)
+    if metric == "worst_tone_accuracy":
+        tones = sorted({tone for tone in images.tones if tone})
+        if not tones:
+            return Undefined("no image has a known tone")
+        slots = tone_indices(images.tones, tones)
+        by_tone = accuracy(count_classes(images.y, predicted, slots, len(tones), k))
+        return worst(by_tone, larger_is_better=True)
+    counts = count_classes(images.y, predicted, np.zeros_like(images.y), 1, k)
+    of_class = zip(images.classes, counts.true[0, 0].tolist(), strict=True)
+    supports = [Support(ALL, "", len(images.y))]
+    if metric == "balanced_accuracy":
+        supports = [Support(ALL, name, int(n)) for name, n in of_class]
+    lacking = shortage(supports, 1)
+    if lacking:
+        return lacking
+    return (accuracy if metric == "accuracy" else balanced_accuracy)(counts)[:, 0]
 
 
 def youden_threshold(images: Labelled, epoch_index: int, rules: ScoringRules) -> float | None:
@@ -112,16 +122,6 @@ def youden_threshold(images: Labelled, epoch_index: int, rules: ScoringRules) ->
     j = called * n_negative - alarms * n_positive
     best = thresholds[j == j.max()]
     return float(best[np.abs(best - 0.5).argmin()])
-
-
-def _parts(images: Labelled, metric: str) -> dict[str, BoolArray]:
-    """The images whose accuracies make up the metric, by name: all, each class, or each tone."""
-    if metric == "accuracy":
-        return {"": np.ones(len(images.y), dtype=np.bool_)}
-    if metric == "balanced_accuracy":
-        return {name: images.y == j for j, name in enumerate(images.classes)}
-    tones = np.array([tone or "" for tone in images.tones])
-    return {str(tone): tones == tone for tone in np.unique(tones) if tone}
 
 
 def _aucs(images: Labelled, rules: ScoringRules) -> FloatArray | Undefined:

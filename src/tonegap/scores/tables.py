@@ -56,120 +56,72 @@ class Metric:
     """What a reader has to know of a metric.
 
     `per_tone`: it has a value for each tone, and so a worst tone and a gap. Otherwise it compares
-    the tones itself and has one value, listed under `all`.
+    the tones itself and has one value, listed under `all`. `needs` says of what it divides by in each tone: its
+    "images", those of all "classes", the "positives" or "negatives" of every event, or both "sides".
     """
 
     name: str
     larger_is_better: bool
     per_tone: bool
+    needs: str
     meaning: str
     source: str
 
+    @property
+    def needs_event(self) -> bool:
+        """Whether there is none without a positive class."""
+        return self.name in {"sensitivity", "specificity"}
+
 
 _FAIRDISCO = "Du et al. 2022 (FairDisCo), arXiv 2208.10013"
+_DIFFERENCE = "fairlearn 0.15, function of the same name"
+_LARGER, _SMALLER, _OF_TONES, _BETWEEN = True, False, True, False
 
 METRICS: tuple[Metric, ...] = (
-    Metric(
-        "accuracy",
-        larger_is_better=True,
-        per_tone=True,
-        meaning="share of images whose most probable class is the true one",
-        source="scikit-learn, accuracy_score",
-    ),
-    Metric(
-        "balanced_accuracy",
-        larger_is_better=True,
-        per_tone=True,
-        meaning="mean over all classes of the share of the class that is recognised",
-        source="scikit-learn, balanced_accuracy_score",
-    ),
-    Metric(
-        "macro_f1",
-        larger_is_better=True,
-        per_tone=True,
-        meaning="mean over all classes of 2TP / (2TP + FP + FN)",
-        source="scikit-learn, f1_score with average='macro'",
-    ),
-    Metric(
-        "auc",
-        larger_is_better=True,
-        per_tone=True,
-        meaning="probability that a positive image scores above a negative one (no "
-        "event: mean of each class against the rest)",
-        source="Hanley and McNeil 1982",
-    ),
-    Metric(
-        "ece",
-        larger_is_better=False,
-        per_tone=True,
-        meaning="mean distance of confidence from accuracy, in 15 equal bins of the confidence",
-        source="Guo et al. 2017, arXiv 1706.04599",
-    ),
-    Metric(
-        "sensitivity",
-        larger_is_better=True,
-        per_tone=True,
-        meaning="share of the positive images that are predicted positive",
-        source="fairlearn 0.15, true_positive_rate",
-    ),
-    Metric(
-        "specificity",
-        larger_is_better=True,
-        per_tone=True,
-        meaning="share of the negative images that are predicted negative",
-        source="fairlearn 0.15, true_negative_rate",
-    ),
-    Metric(
-        "pqd",
-        larger_is_better=True,
-        per_tone=False,
-        meaning="lowest accuracy of a tone over the highest",
-        source=_FAIRDISCO,
-    ),
-    Metric(
-        "dpm",
-        larger_is_better=True,
-        per_tone=False,
-        meaning="lowest over highest rate, by tone, of predicting a class; mean over classes",
-        source=_FAIRDISCO,
-    ),
-    Metric(
-        "eom",
-        larger_is_better=True,
-        per_tone=False,
-        meaning="lowest over highest recall of a class by tone; mean over classes",
-        source=_FAIRDISCO,
-    ),
-    Metric(
-        "nar",
-        larger_is_better=False,
-        per_tone=False,
-        meaning="highest minus lowest accuracy of a tone, over the mean accuracy of the tones",
-        source="Pakzad et al. 2022 (CIRCLe)",
-    ),
-    Metric(
-        "demographic_parity_difference",
-        larger_is_better=False,
-        per_tone=False,
-        meaning="largest difference between tones in the rate of positive calls",
-        source="fairlearn 0.15, function of the same name",
-    ),
-    Metric(
-        "equal_opportunity_difference",
-        larger_is_better=False,
-        per_tone=False,
-        meaning="largest difference between tones in sensitivity",
-        source="fairlearn 0.15, function of the same name",
-    ),
-    Metric(
-        "equalized_odds_difference",
-        larger_is_better=False,
-        per_tone=False,
-        meaning="largest difference between tones in sensitivity or in false positive "
-        "rate, the larger",
-        source="fairlearn 0.15, function of the same name with agg='worst_case'",
-    ),
-)
+    Metric("accuracy", _LARGER, _OF_TONES, "images",
+           "share of images whose most probable class is the true one",
+           "scikit-learn, accuracy_score"),
+    Metric("balanced_accuracy", _LARGER, _OF_TONES, "classes",
+           "mean over all classes of the share of the class that is recognised",
+           "scikit-learn, balanced_accuracy_score"),
+    Metric("macro_f1", _LARGER, _OF_TONES, "classes",
+           "mean over all classes of 2TP / (2TP + FP + FN)",
+           "scikit-learn, f1_score with average='macro'"),
+    Metric("auc", _LARGER, _OF_TONES, "sides",
+           "probability that a positive image scores above a negative one (no "
+           "event: mean of each class against the rest)",
+           "Hanley and McNeil 1982"),
+    Metric("ece", _SMALLER, _OF_TONES, "images",
+           "mean distance of confidence from accuracy, in 15 equal bins of the confidence",
+           "Guo et al. 2017, arXiv 1706.04599"),
+    Metric("sensitivity", _LARGER, _OF_TONES, "positives",
+           "share of the positive images that are predicted positive",
+           "fairlearn 0.15, true_positive_rate"),
+    Metric("specificity", _LARGER, _OF_TONES, "negatives",
+           "share of the negative images that are predicted negative",
+           "fairlearn 0.15, true_negative_rate"),
+    Metric("pqd", _LARGER, _BETWEEN, "images",
+           "lowest accuracy of a tone over the highest",
+           _FAIRDISCO),
+    Metric("dpm", _LARGER, _BETWEEN, "images",
+           "lowest over highest rate, by tone, of predicting a class; mean over classes",
+           _FAIRDISCO),
+    Metric("eom", _LARGER, _BETWEEN, "classes",
+           "lowest over highest recall of a class by tone; mean over classes",
+           _FAIRDISCO),
+    Metric("nar", _SMALLER, _BETWEEN, "images",
+           "highest minus lowest accuracy of a tone, over the mean accuracy of the tones",
+           "Pakzad et al. 2022 (CIRCLe)"),
+    Metric("demographic_parity_difference", _SMALLER, _BETWEEN, "images",
+           "largest difference between tones in the rate of positive calls",
+           _DIFFERENCE),
+    Metric("equal_opportunity_difference", _SMALLER, _BETWEEN, "positives",
+           "largest difference between tones in sensitivity",
+           _DIFFERENCE),
+    Metric("equalized_odds_difference", _SMALLER, _BETWEEN, "sides",
+           "largest difference between tones in sensitivity or in false positive rate, the larger",
+           _DIFFERENCE + " with agg='worst_case'"),
+)  # fmt: skip
 SELECTION_METRICS = ("accuracy", "balanced_accuracy", "auc", "worst_tone_accuracy")
 # What rests on the event: its probability, or whether an image is predicted positive.
 OF_CALLS = frozenset(

@@ -15,9 +15,6 @@ class Undefined:
     reason: str
 
 
-Outcome = float | Undefined
-
-
 @dataclass(frozen=True)
 class Support:
     """How many images of a kind a tone has; a formula divides by it. `kind` "" means any image."""

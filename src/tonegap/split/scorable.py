@@ -10,9 +10,7 @@ import numpy as np
 
 from tonegap.errors import BadSplit
 from tonegap.formats.truth import PartTruth
-from tonegap.scores.counts import truth_counts
-from tonegap.scores.metrics import tones_to_score
-from tonegap.scores.per_tone import lacking
+from tonegap.scores.metrics import lacking, tones_to_score
 from tonegap.scores.predictions import Labelled
 from tonegap.scores.rules import ScoringRules
 from tonegap.scores.selection import epoch_values
@@ -59,7 +57,7 @@ def check_support(where: str, rules: ScoringRules, metric: str, test: LabelledIm
     for tone in rules.tones or ():
         rows = zip(test.labels, test.tones, strict=True)
         y = np.array([place[label] for label, other in rows if other == tone], np.int64)
-        if short := lacking(by, truth_counts(tone, y, rules), rules):
+        if short := lacking(by, tone, y, rules):
             raise BadSplit(
                 f"{where}: nothing could be ranked by {metric} on the test images: {short.reason}; name the tone in "
                 "tones.not_scored, score groups of tones, lower scores.min_support, or choose another split or metric"

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import msgspec
 
+from tonegap.caches import kept_or_made
 from tonegap.closure import code_digest
-from tonegap.errors import StoreError
 from tonegap.files import digest_of
 from tonegap.formats.lineage import SyntheticLineage, read_lineage
 from tonegap.split.view import TaskView
@@ -32,15 +32,11 @@ def audited(store: Store, key: str, view: TaskView) -> Audit:
     name = _name(made, key, view)
     unit = f"{AUDITS}/{name}.json"
     with store.lock(f"audit-{name}"):
-        try:
-            content = read_sealed(store.folder, unit)
-            if content is not None:
-                return msgspec.json.decode(content, type=Audit)
-        except (StoreError, msgspec.DecodeError, UnicodeDecodeError):
-            pass  # damaged: made again
-        found = _audit(made, view)
-        store.keep(unit, msgspec.json.encode(found, order="sorted"))
-    return found
+        return kept_or_made(
+            lambda: msgspec.json.decode(read_sealed(store.folder, unit) or b"", type=Audit),
+            lambda: _audit(made, view),
+            lambda found: store.keep(unit, msgspec.json.encode(found, order="sorted")),
+        )
 
 
 def _name(made: Path, key: str, view: TaskView) -> str:

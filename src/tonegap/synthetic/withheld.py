@@ -10,9 +10,9 @@ from pathlib import Path
 
 import msgspec
 
+from tonegap.caches import kept_or_made
 from tonegap.closure import code_digest
 from tonegap.data.metadata import Metadata
-from tonegap.errors import StoreError
 from tonegap.files import digest_of, write_atomic
 from tonegap.formats.record import group_word
 from tonegap.split.labels import is_label
@@ -99,20 +99,20 @@ def _kept_copies(train: PartitionImages, held: HeldOut, cache_dir: Path) -> dict
         *map(list, (train.sha256, train.ids, held.sha256, held.ids)),
     ]
     name = f"kin-{digest_of(rule)[:32]}.json"
-    try:
-        content = read_sealed(cache_dir, name)
-        if content is not None:
-            return msgspec.json.decode(content, type=dict[str, Kin])
-    except (StoreError, msgspec.DecodeError, UnicodeDecodeError):
-        pass  # damaged: made again
-    mine = read_thumbs(train.paths, both_views=False)
-    others = read_thumbs(held.paths, both_views=True)
-    found = {
-        train.ids[copy.mine]: Kin(copy.kind, *held[copy.other])
-        for copy in find_copies(mine, others)
-    }
-    if (cache_dir / name).is_dir():
-        remove_unit(cache_dir, name)
-    write_atomic(cache_dir / name, msgspec.json.encode(found, order="sorted"))
-    write_seal(cache_dir, name)
-    return found
+
+    def search() -> dict[str, Kin]:
+        mine = read_thumbs(train.paths, both_views=False)
+        others = read_thumbs(held.paths, both_views=True)
+        copies = find_copies(mine, others)
+        return {train.ids[copy.mine]: Kin(copy.kind, *held[copy.other]) for copy in copies}
+
+    def keep(found: dict[str, Kin]) -> None:
+        if (cache_dir / name).is_dir():
+            remove_unit(cache_dir, name)
+        write_atomic(cache_dir / name, msgspec.json.encode(found, order="sorted"))
+        write_seal(cache_dir, name)
+
+    def read() -> dict[str, Kin]:
+        return msgspec.json.decode(read_sealed(cache_dir, name) or b"", type=dict[str, Kin])
+
+    return kept_or_made(read, search, keep)

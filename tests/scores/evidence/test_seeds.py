@@ -3,18 +3,14 @@
 import numpy as np
 import pytest
 
-from tonegap.scores.evidence.measured import SampledMetric
-from tonegap.scores.evidence.replicates import Replicates
-from tonegap.scores.evidence.seeds import SeedMean, pooled, seed_mean
+from tonegap.scores.evidence.seeds import SampledMetric, SeedMean, pooled, seed_mean
 
 
 def seeds_of(*points, spread=0.0):
     """Seeds of one score; the draws of the first are `spread` above and below, those of the others the other way."""
     swing = spread * np.array([1.0, -1.0])
     return [
-        SampledMetric(
-            Replicates(None, np.array([p])), Replicates(None, p + (swing if i == 0 else -swing))
-        )
+        SampledMetric(np.array([[p]]), (p + (swing if i == 0 else -swing))[:, None])
         for i, p in enumerate(points)
     ]
 

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from tonegap.scores.counts import Answers
 from tonegap.scores.evidence.delong import auc_variance, placements
-from tonegap.scores.evidence.images import Answers, TestImages
+from tonegap.scores.evidence.images import TestImages
 from tonegap.scores.evidence.shares import (
     Seeds,
     area_interval,

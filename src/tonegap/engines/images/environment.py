@@ -16,6 +16,7 @@ from pathlib import Path
 
 import msgspec
 
+from tonegap.caches import read_kept
 from tonegap.errors import EngineError
 from tonegap.files import sha256_bytes, sha256_file, sha256_lines, write_atomic
 from tonegap.formats.image_lock import BoundEnvironment
@@ -40,7 +41,8 @@ def bound_environment(folder: Path, packages: Collection[str], cache: Path) -> B
         )
     folder = folder.resolve()
     kept = cache / f"environment-{sha256_bytes(str(folder).encode())[:16]}.json"
-    seen = _digests(folder, _read_seen(kept))
+    before = read_kept(lambda: msgspec.json.decode(kept.read_bytes(), type=Seen))
+    seen = _digests(folder, before or {})
     write_atomic(kept, msgspec.json.encode(seen))
     digest = sha256_lines(f"{name}\0{row[-1]}" for name, row in sorted(seen.items()))
     return BoundEnvironment(str(folder), digest, package_versions(folder, packages))
@@ -52,13 +54,6 @@ def package_versions(folder: Path, names: Collection[str]) -> dict[str, str]:
         d.metadata["Name"]: d.version for d in importlib.metadata.distributions(path=[str(folder)])
     }
     return {name: found[name] for name in sorted(names) if name in found}
-
-
-def _read_seen(path: Path) -> Seen:
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=Seen)
-    except (OSError, msgspec.MsgspecError):
-        return {}
 
 
 def _digests(folder: Path, before: Seen) -> Seen:

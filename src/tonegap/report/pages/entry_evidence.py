@@ -16,13 +16,12 @@ from tonegap.results.answers import Answers, Epochs
 from tonegap.results.board import Leaderboard
 from tonegap.results.claims import RowClaims
 from tonegap.results.model import Axis, LeaderboardTable, Question, Row
-from tonegap.scores.counts import N_BINS
+from tonegap.scores.counts import N_BINS, answers, count_once
 from tonegap.scores.evidence.entries import EvidenceRequest
-from tonegap.scores.evidence.images import TestAnswers, TestImages, answers, tone_indices
+from tonegap.scores.evidence.images import TestAnswers, tone_indices
 from tonegap.scores.evidence.intervals import Interval
-from tonegap.scores.evidence.replicates import replicates
 from tonegap.scores.evidence.table import shown_intervals
-from tonegap.scores.evidence.tally import tally
+from tonegap.scores.formulas import metric_values
 from tonegap.scores.predictions import Labelled
 from tonegap.scores.results import rules_of
 from tonegap.scores.rules import ScoringRules
@@ -205,9 +204,9 @@ def reliabilities(seeds: Sequence[TestAnswers], axis: Axis) -> tuple[Reliability
     """Confidence against accuracy of each tone, in the bins of the calibration error."""
     sums = {name: np.zeros((3, N_BINS)) for name in axis.tones}
     for seed in seeds:
-        confidence, right = seed.p.max(axis=1), seed.p.argmax(axis=1) == seed.y
-        at = np.digitize(confidence, np.arange(1, N_BINS) / N_BINS, right=True)
-        weights = (np.ones(len(at)), confidence, right.astype(np.float64))
+        said = answers(seed.p, seed.y, ScoringRules(seed.classes))
+        at, right = said.bins, said.predicted == seed.y
+        weights = (np.ones(len(at)), said.confidence, right.astype(np.float64))
         for name, member in _members(seed, axis).items():
             if name != ALL:
                 sums[name] += [np.bincount(at[member], w[member], N_BINS) for w in weights]
@@ -253,13 +252,12 @@ def _by_epoch(
         values = epoch_values(images, metric, rules.plain)
         return [None] * n if isinstance(values, Undefined) else [float(v) for v in values]
     tone = tone_indices(images.tones, rules.tones)
-    of = TestImages(images.ids, images.y, tone, np.arange(len(images.ids)), rules.tones)
     found = []
     for epoch in range(n):
         threshold = youden_threshold(validation, epoch, rules.plain)
         scoring = ScoringRules(rules.classes, rules.positive, threshold, 1, rules.tones)
         said = answers(images.p[epoch], images.y, scoring)
-        counts = tally(of, said, np.ones((1, len(of))), with_auc=False)
-        value = float(replicates(counts, bool(rules.positive))[metric].all[0])
+        counts = count_once(images.y, tone, len(rules.tones), said)
+        value = float(metric_values(counts, bool(rules.positive))[metric][0, -1])
         found.append(value if np.isfinite(value) else None)
     return found

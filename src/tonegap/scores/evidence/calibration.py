@@ -13,13 +13,13 @@ import numpy as np
 from scipy.sparse import csr_matrix
 
 from tonegap.arrays import BoolArray, FloatArray, IntArray
-from tonegap.scores.counts import N_BINS
+from tonegap.scores.counts import N_BINS, Answers
 from tonegap.scores.evidence.draws import union_of
-from tonegap.scores.evidence.images import Answers, TestImages
+from tonegap.scores.evidence.images import TestImages
 from tonegap.scores.evidence.intervals import LEVEL, Interval
 from tonegap.scores.evidence.nulls import CALIBRATED, N_DEALS, NullName
 from tonegap.scores.evidence.parity import Parity, parity
-from tonegap.scores.evidence.replicates import Replicates
+from tonegap.scores.formulas import calibration_error
 from tonegap.scores.tables import ALL, GAP, WORST
 
 _HALVINGS = 14
@@ -28,11 +28,11 @@ _BIASED = "of small sets the worst calibration error, and so the gap, lies too h
 
 
 def calibrated_nulls(
-    seeds: Sequence[tuple[TestImages, Answers]], points: Sequence[Replicates]
+    seeds: Sequence[tuple[TestImages, Answers]], points: Sequence[FloatArray]
 ) -> dict[NullName, Parity]:
     """The measured error of all images and of each tone beside that of a calibrated model: means over seeds.
 
-    Its answers have the same probabilities, and are right as often as those say. `points`: as measured, one draw.
+    Its answers have the same probabilities, and are right as often as those say. `points` [1, slots]: as measured.
     """
     images = tuple(images for images, _ in seeds)
     drawn = [
@@ -42,8 +42,7 @@ def calibrated_nulls(
     null = np.mean(drawn, axis=0)
     found = {}
     for slot, name in enumerate((*images[0].tones, ALL)):
-        values = [p.all if p.tones is None or name == ALL else p.tones[:, slot] for p in points]
-        at_parity = parity(float(np.mean(values)), null[:, slot])
+        at_parity = parity(float(np.mean([p[0, slot] for p in points])), null[:, slot])
         if at_parity:
             found["ece", name, CALIBRATED] = at_parity
     return found
@@ -63,18 +62,14 @@ def _chances(images: tuple[TestImages, ...]) -> tuple[tuple[FloatArray, IntArray
 def _errors(images: TestImages, said: Answers, right: BoolArray) -> FloatArray:
     """The calibration error of each tone and of all images if `right` [draws, n], [draws, slots]."""
     n_slots = len(images.tones) + 1
-    bins = np.digitize(said.confidence, np.arange(1, N_BINS) / N_BINS, right=True)
-    rows = np.arange(len(images))
-    at = csr_matrix(
-        (np.ones(len(rows)), (rows, images.slots * N_BINS + bins)), (len(rows), n_slots * N_BINS)
-    )
+    rows, bins = np.arange(len(images)), images.slots * N_BINS + said.bins
+    at = csr_matrix((np.ones(len(rows)), (rows, bins)), (len(rows), n_slots * N_BINS))
     sums = ((right - said.confidence) @ at).reshape(len(right), n_slots, N_BINS)
     n = np.bincount(images.slots, minlength=n_slots).astype(np.float64)
     # The last slot held images of unknown tone; now it holds all.
     sums[:, -1], n[-1] = sums.sum(axis=1), len(images)
     with np.errstate(invalid="ignore", divide="ignore"):
-        errors: FloatArray = np.abs(sums).sum(axis=-1) / n
-    return errors
+        return calibration_error(sums, n)
 
 
 def ece_intervals(
@@ -86,7 +81,7 @@ def ece_intervals(
 ) -> dict[str, Interval]:
     """The interval of the mean error over seeds, of each tone and of all images; none of worst tone and gap.
 
-    Of each seed, signed distances of accuracy from confidence by bin that add up to the error (`Tally.offsets`): as
+    Of each seed, signed distances of accuracy from confidence by bin that add up to the error: as
     measured [slots, bins], and in draws [draws, slots, bins]. `extra` noise of a slot's error [draws]: what training
     seeds add.
     """

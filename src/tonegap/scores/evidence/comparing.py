@@ -11,8 +11,8 @@ import numpy as np
 from scipy.special import stdtr, stdtrit
 
 from tonegap.arrays import FloatArray
+from tonegap.scores.evidence.draws import variance_over
 from tonegap.scores.evidence.intervals import LEVEL
-from tonegap.scores.evidence.measured import variance_over
 
 ALPHA = 1 - LEVEL
 

@@ -9,8 +9,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from tonegap.arrays import BoolArray, FloatArray
+from tonegap.scores.counts import Answers
 from tonegap.scores.evidence.draws import union_of
-from tonegap.scores.evidence.images import Answers, TestImages
+from tonegap.scores.evidence.images import TestImages
 
 
 def auc_variance(images: Sequence[TestImages], said: Sequence[Answers]) -> FloatArray:

@@ -75,14 +75,15 @@ def _joined_units(images: Sequence[IntArray], units: Sequence[IntArray], n_image
     return found
 
 
-def draw_weights(seeds: Sequence[TestImages], n_draws: int) -> tuple[FloatArray, ...]:
+@lru_cache(maxsize=8)
+def draw_weights(seeds: tuple[TestImages, ...], n_draws: int) -> tuple[FloatArray, ...]:
     """How often each image counts in each draw, [draws, n] of each seed.
 
     Whole units are drawn from those of all seeds together, each from the stratum of units with the same tones:
     at seeds with one test set every draw has as many units of each tone as that set. The draws follow from the
     images alone. Seeds with the same images share an array.
     """
-    union = union_of(tuple(seeds))
+    union = union_of(seeds)
     rng = np.random.default_rng(list(union.digest[:16]))
     counts = np.zeros((len(union.names), n_draws))
     for members in union.strata:
@@ -93,6 +94,20 @@ def draw_weights(seeds: Sequence[TestImages], n_draws: int) -> tuple[FloatArray,
     made: dict[bytes, FloatArray] = {}
     for own in union.members:
         if own.tobytes() not in made:
-            # Draws next to each other in memory, as `tally` reads them.
+            # Draws next to each other in memory, as `count_draws` reads them.
             made[own.tobytes()] = counts[own].T
     return tuple(made[own.tobytes()] for own in union.members)
+
+
+def variance_over(draws: FloatArray, axis: int) -> FloatArray:
+    """The variance of draws along an axis, of those that are defined."""
+    defined = np.isfinite(draws)
+    variance: FloatArray
+    if defined.all():
+        variance = draws.var(axis=axis)
+        return variance
+    n = np.maximum(defined.sum(axis=axis, keepdims=True), 1)
+    mean = np.where(defined, draws, 0).sum(axis=axis, keepdims=True) / n
+    squares = np.where(defined, (draws - mean) ** 2, 0).sum(axis=axis, keepdims=True)
+    variance = (squares / n).squeeze(axis)
+    return variance

@@ -11,10 +11,11 @@ from functools import lru_cache
 import numpy as np
 
 from tonegap.arrays import BoolArray, FloatArray
+from tonegap.scores.counts import Answers, Counts, answers, count_draws, count_once
 from tonegap.scores.evidence.calibration import calibrated_nulls, ece_intervals
 from tonegap.scores.evidence.comparing import ResampledScores
 from tonegap.scores.evidence.delong import auc_variance
-from tonegap.scores.evidence.draws import draw_weights
+from tonegap.scores.evidence.draws import draw_weights, variance_over
 from tonegap.scores.evidence.every_score import (
     EveryScore,
     OneScore,
@@ -22,7 +23,7 @@ from tonegap.scores.evidence.every_score import (
     noise_of,
     scores_of,
 )
-from tonegap.scores.evidence.images import Answers, TestAnswers, TestImages, answers, tone_indices
+from tonegap.scores.evidence.images import TestAnswers, TestImages, images_of
 from tonegap.scores.evidence.intervals import (
     Interval,
     added_by,
@@ -32,12 +33,17 @@ from tonegap.scores.evidence.intervals import (
     seeds_noise,
     unknown,
 )
-from tonegap.scores.evidence.measured import SampledMetric, variance_over
 from tonegap.scores.evidence.nulls import OVER_ALL, NullName, tone_nulls
 from tonegap.scores.evidence.parity import Parity, detectable
-from tonegap.scores.evidence.replicates import replicates
-from tonegap.scores.evidence.seeds import SeedMean, SeedVariance, pooled, seed_mean, units_behind
-from tonegap.scores.evidence.tally import Tally, tally
+from tonegap.scores.evidence.seeds import (
+    SampledMetric,
+    SeedMean,
+    SeedVariance,
+    pooled,
+    seed_mean,
+    units_behind,
+)
+from tonegap.scores.formulas import metric_values
 from tonegap.scores.rules import ScoringRules
 from tonegap.scores.tables import ALL, GAP, WORST, largest_difference, metric_named
 
@@ -191,30 +197,23 @@ class _Seed:
     weights: FloatArray
     metrics: dict[str, SampledMetric]
 
-    def tallies(self, with_auc: bool) -> tuple[Tally, Tally]:
+    def counts(self, with_auc: bool) -> tuple[Counts, Counts]:
         """What is counted as measured, each image once, and in each draw."""
-        once = np.ones((1, len(self.images)))
-        as_measured, drawn = (
-            tally(self.images, self.said, w, with_auc) for w in (once, self.weights)
-        )
-        return as_measured, drawn
+        images = self.images.y, self.images.tone, len(self.images.tones), self.said
+        return count_once(*images, with_auc), count_draws(*images, self.weights, with_auc)
 
     def offsets(self) -> tuple[FloatArray, FloatArray]:
-        """`Tally.offsets` as measured and in each draw."""
-        as_measured, drawn = self.tallies(with_auc=False)
-        return as_measured.offsets[0], drawn.offsets
+        """Signed distances by bin that the calibration error adds up: as measured [slots, b], and [draws, slots, b]."""
+        with np.errstate(invalid="ignore", divide="ignore"):
+            once, drawn = (c.distances / c.n[..., None] for c in self.counts(with_auc=False))
+        return once[0], drawn
 
 
 def _measure_all(seeds: Sequence[TestAnswers], asked: EvidenceRequest, n_draws: int) -> list[_Seed]:
     """Every seed, with draws of the images of all seeds together."""
-    images = [_images(seed, asked) for seed in seeds]
-    weights = _weights(tuple(images), n_draws)
+    images = tuple(images_of(seed, asked.tones) for seed in seeds)
+    weights = draw_weights(images, n_draws)
     return [_measure(*each, asked) for each in zip(seeds, images, weights, strict=True)]
-
-
-def _images(seed: TestAnswers, asked: EvidenceRequest) -> TestImages:
-    tone = tone_indices(seed.tones, asked.tones)
-    return TestImages(seed.ids, seed.y, tone, np.array(seed.units), asked.tones)
 
 
 def _measure(
@@ -223,7 +222,9 @@ def _measure(
     rules = ScoringRules(seed.classes, asked.positive, seed.threshold, 1, asked.tones)
     said = answers(seed.p, images.y, rules)
     found = _Seed(images, said, weights, {})
-    once, drawn = (replicates(t, bool(asked.positive)) for t in found.tallies(_with_auc(asked)))
+    once, drawn = (
+        metric_values(counts, bool(asked.positive)) for counts in found.counts(_with_auc(asked))
+    )
     return replace(found, metrics={name: SampledMetric(once[name], drawn[name]) for name in once})
 
 
@@ -284,11 +285,6 @@ def _fewest(metric: str, behind: Sequence[Mapping[str, FloatArray]]) -> FloatArr
     """Groups of near-duplicates behind a metric at the seed with the fewest, [slots]."""
     fewest: FloatArray = np.min([n.get(metric, n["accuracy"][-1:]) for n in behind], axis=0)
     return fewest
-
-
-@lru_cache(maxsize=8)
-def _weights(images: tuple[TestImages, ...], n_draws: int) -> tuple[FloatArray, ...]:
-    return draw_weights(images, n_draws)
 
 
 def _drawn(

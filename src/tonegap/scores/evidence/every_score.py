@@ -7,10 +7,11 @@ import numpy as np
 
 from tonegap.arrays import FloatArray
 from tonegap.scores.evidence.comparing import Noise, SeedNoise
+from tonegap.scores.evidence.draws import variance_over
 from tonegap.scores.evidence.intervals import added_by, extreme_draws
-from tonegap.scores.evidence.measured import variance_over
 from tonegap.scores.evidence.seeds import SeedMean, SeedVariance
 from tonegap.scores.evidence.shares import Seeds
+from tonegap.scores.formulas import gap, worst
 from tonegap.scores.tables import ALL, GAP, WORST, metric_named
 
 # A metric, and a tone, `all`, `worst` or `gap`.
@@ -113,7 +114,4 @@ def extreme_points(metric: str, mean: SeedMean) -> dict[str, float]:
     """Worst tone and gap of the mean over seeds, as measured."""
     tones = mean.point[:-1]
     larger = metric_named(metric).larger_is_better
-    return {
-        WORST: float(tones.min() if larger else tones.max()),
-        GAP: float(tones.max() - tones.min()),
-    }
+    return {WORST: float(worst(tones, larger)), GAP: float(gap(tones))}

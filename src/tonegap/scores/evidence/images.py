@@ -10,9 +10,7 @@ from hashlib import sha256
 
 import numpy as np
 
-from tonegap.arrays import BoolArray, FloatArray, IntArray
-from tonegap.scores.counts import event_scores, event_truth
-from tonegap.scores.rules import ScoringRules
+from tonegap.arrays import FloatArray, IntArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,27 +93,8 @@ def tone_indices(names: Sequence[str | None], tones: Sequence[str]) -> IntArray:
     return np.array([index.get(name or "", -1) for name in names], dtype=np.int64)
 
 
-@dataclass(frozen=True, eq=False)
-class Answers:
-    """What one entry said of each image.
-
-    With k classes and m events: `predicted` [n], `confidence` [n] of it, and for each event whether
-    the image is positive, is predicted positive, and with which probability, [n, m].
-    """
-
-    n_classes: int
-    predicted: IntArray
-    confidence: FloatArray
-    positive: BoolArray
-    called: BoolArray
-    score: FloatArray
-
-
-def answers(p: FloatArray, y: IntArray, rules: ScoringRules) -> Answers:
-    """An entry's answers from its probabilities `p` [n, k]; the first class wins a tie."""
-    predicted = p.argmax(axis=1)
-    score = event_scores(p, rules)
-    called = event_truth(predicted, rules)
-    if rules.threshold is not None:
-        called = score >= rules.threshold
-    return Answers(p.shape[1], predicted, p.max(axis=1), event_truth(y, rules), called, score)
+def images_of(seed: TestAnswers, tones: tuple[str, ...]) -> TestImages:
+    """The images of a seed's answers, on these tones."""
+    return TestImages(
+        seed.ids, seed.y, tone_indices(seed.tones, tones), np.array(seed.units), tones
+    )

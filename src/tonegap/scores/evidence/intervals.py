@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from tonegap.arrays import BoolArray, FloatArray
+from tonegap.scores.evidence.draws import variance_over
 from tonegap.scores.evidence.extremes import Sample, gap_interval, worst_interval
-from tonegap.scores.evidence.measured import variance_over
 from tonegap.scores.evidence.seeds import SeedMean, SeedVariance
 from tonegap.scores.evidence.shares import (
     Seeds,
@@ -23,6 +23,7 @@ from tonegap.scores.evidence.shares import (
     student,
     worth_of_means,
 )
+from tonegap.scores.formulas import gap, worst
 from tonegap.scores.tables import ALL, GAP, WORST, metric_named
 
 LEVEL = 0.95
@@ -119,11 +120,7 @@ def extreme_draws(metric: str, mean: SeedMean, variance: Sequence[float]) -> dic
     """Worst tone and gap of the mean over seeds in each draw, with noise of such variance on each tone, [draws]."""
     tones = mean.draws[:, :-1]
     tones = tones + seeds_noise(tones.shape, variance)
-    larger = metric_named(metric).larger_is_better
-    return {
-        WORST: tones.min(axis=1) if larger else tones.max(axis=1),
-        GAP: tones.max(axis=1) - tones.min(axis=1),
-    }
+    return {WORST: worst(tones, metric_named(metric).larger_is_better), GAP: gap(tones)}
 
 
 def sample_of(mean: SeedMean, added: Sequence[Seeds], defined: BoolArray | None = None) -> Sample:

@@ -8,18 +8,17 @@ Source: the permutation test, Fisher 1935; Good 2005, Permutation, Parametric an
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from functools import lru_cache
 
 import numpy as np
 
 from tonegap.arrays import FloatArray, IntArray
-from tonegap.scores.counts import N_BINS
+from tonegap.scores.counts import N_BINS, Answers, Counts, count_draws
 from tonegap.scores.evidence.draws import Union, union_of
-from tonegap.scores.evidence.images import Answers, TestImages
+from tonegap.scores.evidence.images import TestImages
 from tonegap.scores.evidence.parity import Parity, parity
-from tonegap.scores.evidence.replicates import Replicates, replicates
-from tonegap.scores.evidence.tally import Tally, tally
+from tonegap.scores.formulas import gap, metric_values
 from tonegap.scores.tables import ALL, GAP, metric_named
 
 OVER_ALL, WITHIN_CLASS, CALIBRATED = "tones permuted", "tones permuted within class", "calibrated"
@@ -30,14 +29,14 @@ N_DEALS = 400
 
 def tone_nulls(
     seeds: Sequence[tuple[TestImages, Answers]],
-    points: Sequence[Mapping[str, Replicates]],
+    points: Sequence[Mapping[str, FloatArray]],
     *,
     has_event: bool,
     with_auc: bool,
 ) -> dict[NullName, Parity]:
     """Gaps of all metrics by tone, and all metrics that compare tones, beside their nulls.
 
-    `points` are the measured scores of each seed, one draw each. Without `with_auc` there is none for areas under
+    `points` [1, slots] are the measured scores of each seed by metric. Without `with_auc` there is none for areas under
     the ROC curve, which take as long as all else. A score that most permutations leave undefined has none.
     """
     tested_on = tuple(images for images, _ in seeds)
@@ -66,16 +65,15 @@ def _is_ratio(metric: str) -> bool:
 
 
 def _by_name(
-    seeds: Sequence[Mapping[str, Replicates]],
+    seeds: Sequence[Mapping[str, FloatArray]],
 ) -> Iterator[tuple[tuple[str, str], FloatArray]]:
     """Each gap of the mean over seeds, and the mean of each score that compares tones, as tables have them, [draws]."""
     for metric in seeds[0]:
-        of_seeds = [seed[metric] for seed in seeds]
-        by_tone = [values.tones for values in of_seeds if values.tones is not None]
-        if by_tone:
-            yield (metric, GAP), np.ptp(np.mean(by_tone, axis=0), axis=1)
+        mean = np.mean([seed[metric] for seed in seeds], axis=0)
+        if metric_named(metric).per_tone:
+            yield (metric, GAP), gap(mean[:, :-1])
         else:
-            yield (metric, ALL), np.mean([values.all for values in of_seeds], axis=0)
+            yield (metric, ALL), mean[:, 0]
 
 
 def permuted_tones(
@@ -126,38 +124,29 @@ def _of_units(union: Union, seeds: Sequence[TestImages]) -> tuple[IntArray, IntA
 
 def _scores(
     images: TestImages, said: Answers, dealt: IntArray, has_event: bool, with_auc: bool
-) -> dict[str, Replicates]:
+) -> dict[str, FloatArray]:
     """Every metric with the tones of each deal [deals, n] instead of the true ones; areas are NaN unless wanted."""
     n_deals, n_tones = len(dealt), len(images.tones)
-    counts = (_tally if with_auc else _tally_of_kinds)(images, said, dealt)
+    counts = (_counted if with_auc else _counted_by_kind)(images, said, dealt)
 
     def by_tone(values: FloatArray) -> FloatArray:
         """[deals x tones, 1, …] into [deals, slots, …] with all images of known tone as the last slot."""
         tones = values.reshape(n_deals, n_tones, *values.shape[2:])
         return np.concatenate([tones, tones.sum(axis=1, keepdims=True)], axis=1)
 
-    return replicates(
-        Tally(
-            true=by_tone(counts.true),
-            called=by_tone(counts.called),
-            right=by_tone(counts.right),
-            events=by_tone(counts.events),
-            bins=by_tone(counts.bins),
-            auc=by_tone(counts.auc),
-        ),
-        has_event,
-    )
+    slots = Counts(*(by_tone(getattr(counts, field.name)) for field in fields(Counts)))
+    return metric_values(slots, has_event)
 
 
-def _tally(images: TestImages, said: Answers, dealt: IntArray) -> Tally:
+def _counted(images: TestImages, said: Answers, dealt: IntArray) -> Counts:
     """The counts of each tone in each deal, as one slot of [deals x tones]."""
-    n_tones = len(images.tones)
+    n_tones, n = len(images.tones), len(images)
     member = dealt.T[:, :, None] == np.arange(n_tones)
-    weights = member.astype(np.float64).reshape(len(images), len(dealt) * n_tones).T
-    return tally(_toneless(images, np.arange(len(images))), said, weights)
+    weights = member.astype(np.float64).reshape(n, len(dealt) * n_tones).T
+    return count_draws(images.y, np.full(n, -1), 0, said, weights)
 
 
-def _tally_of_kinds(images: TestImages, said: Answers, dealt: IntArray) -> Tally:
+def _counted_by_kind(images: TestImages, said: Answers, dealt: IntArray) -> Counts:
     """The same without areas, from how many images of each kind a tone gets: a tenth of the time.
 
     Images of a kind have the same class and were called the same.
@@ -176,21 +165,9 @@ def _tally_of_kinds(images: TestImages, said: Answers, dealt: IntArray) -> Tally
         added = np.bincount(at, weights, n_cells * n_columns)
         return added.astype(np.float64).reshape(n_cells, n_columns)
 
-    bins = np.digitize(said.confidence, np.arange(1, N_BINS) / N_BINS, right=True)
     right = (said.predicted == images.y).astype(np.float64)
-    sums = [summed(bins, N_BINS, values) for values in (said.confidence, right)]
-    kinds = Answers(
-        said.n_classes,
-        said.predicted[first],
-        said.confidence[first],
-        said.positive[first],
-        said.called[first],
-        said.score[first],
-    )
-    counts = tally(_toneless(images, first), kinds, summed(kind, len(first)), with_auc=False)
+    sums = [summed(said.bins, N_BINS, values) for values in (said.confidence, right)]
+    kinds = said.among(first)
+    none, weights = np.full(len(first), -1), summed(kind, len(first))
+    counts = count_draws(images.y[first], none, 0, kinds, weights, with_auc=False)
     return replace(counts, bins=np.stack(sums, axis=1)[:, None])
-
-
-def _toneless(images: TestImages, at: IntArray) -> TestImages:
-    ids = tuple(images.ids[i] for i in at)
-    return TestImages(ids, images.y[at], np.full(len(at), -1), images.unit[at], ())

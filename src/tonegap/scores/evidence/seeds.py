@@ -13,10 +13,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from tonegap.arrays import BoolArray, FloatArray
-from tonegap.scores.evidence.images import Answers, TestImages
-from tonegap.scores.evidence.measured import SampledMetric, variance_over
-from tonegap.scores.evidence.replicates import Replicates
+from tonegap.scores.counts import Answers
+from tonegap.scores.evidence.draws import variance_over
+from tonegap.scores.evidence.images import TestImages
 from tonegap.scores.evidence.shares import Seeds
+
+
+@dataclass(frozen=True, eq=False)
+class SampledMetric:
+    """One metric at one seed by slot: `point` [1, slots] as measured, every image once; `draws` [draws, slots]."""
+
+    point: FloatArray
+    draws: FloatArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,8 +49,8 @@ def seed_mean(
     seeds: Sequence[SampledMetric], n: FloatArray, variance: FloatArray | None = None
 ) -> SeedMean:
     """A metric's mean over what each seed measured, in the same draws of images."""
-    points = np.stack([by_slot(s.point)[0] for s in seeds])
-    draws = [by_slot(s.draws) for s in seeds]
+    points = np.stack([s.point[0] for s in seeds])
+    draws = [np.asfortranarray(s.draws) for s in seeds]
     mean = draws[0] if len(draws) == 1 else sum(draws[1:], draws[0]) / len(draws)
     excess = between = None
     if len(seeds) > 1:
@@ -52,13 +60,6 @@ def seed_mean(
         between = points.var(axis=0, ddof=1)
         excess = between - unbiased(within, n)
     return SeedMean(points.mean(axis=0), mean, n, len(seeds), excess, between, variance)
-
-
-def by_slot(values: Replicates) -> FloatArray:
-    """Tones and all, or all alone, [draws, slots]."""
-    if values.tones is None:
-        return values.all[:, None]
-    return np.asfortranarray(np.column_stack((values.tones, values.all)))
 
 
 def unbiased(variance: FloatArray, n: FloatArray) -> FloatArray:

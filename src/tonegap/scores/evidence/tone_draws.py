@@ -1,15 +1,14 @@
 """How much chance there is in each tone's score of each entry, on the same draws of the test images."""
 
 from collections.abc import Sequence
-from functools import lru_cache
 
 import numpy as np
 
 from tonegap.arrays import FloatArray
+from tonegap.scores.counts import answers, count_draws
 from tonegap.scores.evidence.draws import draw_weights
-from tonegap.scores.evidence.images import TestAnswers, TestImages, answers, tone_indices
-from tonegap.scores.evidence.replicates import replicates
-from tonegap.scores.evidence.tally import tally
+from tonegap.scores.evidence.images import TestAnswers, TestImages, images_of
+from tonegap.scores.formulas import metric_values
 from tonegap.scores.rules import ScoringRules
 
 N_DRAWS = 400
@@ -28,20 +27,19 @@ def tone_draws(
     replacement vary too little, by (n - 1) / n, they are moved away from their middle by that much. None for a
     metric without a score of each tone.
     """
-    images = tuple(
-        TestImages(s.ids, s.y, tone_indices(s.tones, tones), np.array(s.units), tones)
-        for s in seeds
-    )
+    images = tuple(images_of(seed, tones) for seed in seeds)
     found = []
-    for seed, of_seed, weights in zip(seeds, images, _weights(images, n_draws), strict=True):
+    for seed, of_seed, weights in zip(seeds, images, draw_weights(images, n_draws), strict=True):
         rules = ScoringRules(seed.classes, positive, seed.threshold, 1, tones)
         said = answers(seed.p, of_seed.y, rules)
-        counted = tally(of_seed, said, weights, metric == "auc")
-        drawn = replicates(counted, bool(positive), between=False).get(metric)
-        if drawn is None or drawn.tones is None:
+        counts = count_draws(
+            of_seed.y, of_seed.tone, len(tones), said, weights, with_auc=metric == "auc"
+        )
+        drawn = metric_values(counts, bool(positive), between=False).get(metric)
+        if drawn is None:
             return None
-        middle = drawn.tones.mean(axis=0)
-        found.append(middle + _widened(of_seed) * (drawn.tones - middle))
+        middle = drawn[:, :-1].mean(axis=0)
+        found.append(middle + _widened(of_seed) * (drawn[:, :-1] - middle))
     draws: FloatArray = np.mean(found, axis=0)
     return draws
 
@@ -54,8 +52,3 @@ def _widened(images: TestImages) -> FloatArray:
     n = np.array(units)
     factor: FloatArray = np.sqrt(n / (n - 1))
     return factor
-
-
-@lru_cache(maxsize=8)
-def _weights(images: tuple[TestImages, ...], n_draws: int) -> tuple[FloatArray, ...]:
-    return draw_weights(images, n_draws)
