@@ -18,6 +18,7 @@ from tonegap.report.exports.markdown import render_markdown
 from tonegap.report.exports.tidy import COLUMNS, render_csv, tidy_batches
 from tonegap.report.pages.leaderboard_page import render_html
 from tonegap.report.pages.record_facts import synthetic_text
+from tonegap.report.pages.templates import render_template
 from tonegap.report.write import RENDERERS, write_report
 from tonegap.results.leaderboard import leaderboard
 from tonegap.spreadsheet import safe_cell
@@ -329,3 +330,11 @@ def test_a_title_cannot_steer_whoever_shows_the_markdown(board):
     text = render_markdown(replace(board, settings=settings))
     assert r"\\x1b\[31mA\\u202eB" in text
     assert not {"\x1b", "\u202e"} & {*text}
+
+
+def test_what_nobody_would_see_of_a_name_is_spelled(settings):
+    settings = msgspec.structs.replace(
+        settings, templates={"x.html.j2": "<title>{{ title }}</title>\n\t"}
+    )
+    page = render_template(settings, "x.html.j2", {"title": "a\x1b[2J\u202eb\x85<c>"})
+    assert page == "<title>a\\u001b[2J\\u202eb\\u0085&lt;c&gt;</title>\n\t\n"

@@ -74,7 +74,10 @@ def test_entries_at_chance_are_counted(make_record, entry, cell, said):
         cell(make_record(entry("bad+erm"), 0, {"I": 0.2, "VI": 0.2})),
         cell(make_record(entry("none+prior"), 0, {"I": 0.25, "VI": 0.25}, control=True)),
     ]
-    assert "1 of 2 ranked entries does no better than the best control, none + prior" in said(cells)
+    assert (
+        "By the numbers alone, 1 of 2 ranked entries is not ahead of the best control, none + prior"
+        in said(cells)
+    )
 
 
 def test_the_title_of_an_incomplete_matrix_says_what_is_missing(

@@ -422,10 +422,11 @@ def _above_controls(ranked: list[Row], table: LeaderboardTable, board: Leaderboa
             ", as measured"  # what is shrunken is shrunken towards entries, and controls are none
         )
     if below:
-        n = len(below)
-        does = "does" if n == 1 else "do"
-        return [f"{n} of {len(ranked)} ranked entries {does} no better than {best}."]
-    return [f"Every ranked entry does better than {best}."]
+        verb = "is" if len(below) == 1 else "are"
+        return [
+            f"By the numbers alone, {len(below)} of {len(ranked)} ranked entries {verb} not ahead of {best}."
+        ]
+    return [f"By the numbers alone, every ranked entry is ahead of {best}."]
 
 
 def spread_words(repeats: Repeats, name: str) -> str:

@@ -1,6 +1,7 @@
 """Renders a page from the templates of a suite root: they read the model through the filters here."""
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -45,15 +46,23 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "whole": lambda value: phrases.UNDEFINED if value is None else f"{value:,.0f}",
     "sentence": lambda text: text[:1].upper() + text[1:],
 }
+# Control characters but tab and line break, direction marks, lone surrogates: names of others may have them.
+_UNSEEN = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)
 
 
 def render_template(settings: LeaderboardSettings, name: str, values: Mapping[str, object]) -> str:
-    """A page from the templates in the settings. Raises BadRoom if one is missing or wrong."""
+    """A page from the templates in the settings; what nobody would see is spelled by its code.
+
+    Raises BadRoom if a template is missing or wrong.
+    """
     import jinja2
 
     try:
         template = _environment(tuple(settings.templates.items())).get_template(name)
-        return template.render(values).rstrip("\n") + "\n"
+        page: str = template.render(values).rstrip("\n") + "\n"
+        return _UNSEEN.sub(lambda c: f"\\u{ord(c[0]):04x}", page)
     except jinja2.TemplateError as e:
         raise BadRoom(f"reports/templates: {name}: {type(e).__name__}: {e}") from None
 
