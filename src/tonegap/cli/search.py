@@ -9,6 +9,7 @@ import click
 
 from tonegap.cli import terminal
 from tonegap.cli.complete import suite_names
+from tonegap.cli.options import FILE
 from tonegap.cli.requests import RunOptions, open_request, run_options
 from tonegap.run.search.choose import RULES
 
@@ -25,13 +26,7 @@ if TYPE_CHECKING:
 )
 @click.option("--rule", type=click.Choice(RULES), default="overall", show_default=True)
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the draws.")
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path, dir_okay=False),
-    default=None,
-    metavar="FILE.toml",
-    help="Writes SUITE with the chosen values.",
-)
+@click.option("--out", type=FILE, metavar="FILE.toml", help="Writes SUITE with the chosen values.")
 def command(
     suite: str, options: RunOptions, draws: int, rule: str, seed: int, out: Path | None
 ) -> None:
