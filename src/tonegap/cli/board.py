@@ -38,12 +38,10 @@ def command(
     are not the same work are told by the bundle's file name.
     """
     from tonegap.report.board_site import write_site
-    from tonegap.results.bundle.union import bundles_below
-    from tonegap.results.submissions.bundled import united_with
+    from tonegap.results.bundle.unite import bundles_below, unite
 
-    own = store
     with tempfile.TemporaryDirectory(prefix="tonegap-board-") as aside:
-        together, united = united_with(root, own, bundles_below(bundles), Path(aside))
+        together, united = unite(bundles_below(bundles), Path(aside), root, store)
         for refused in united.refused:
             say(f"not on the board: {refused.path}: {refused.why}", err=True)
         for why in united.contested.values():

@@ -67,7 +67,7 @@ def command(  # noqa: PLR0913 - one parameter per option
     from tonegap.cli.audit_table import audits_as
     from tonegap.results.papers.audit import audit_paper
     from tonegap.results.papers.compare import Sources, paper_cells
-    from tonegap.results.papers.kept_runs import runs_for
+    from tonegap.results.papers.runs import runs_for
     from tonegap.results.papers.words import as_csv, as_json, as_markdown
 
     if key is None and not audit:

@@ -62,6 +62,7 @@ def command(  # noqa: PLR0913 (click hands over each option as an argument)
     """
     from tonegap.report.phrases import missing
     from tonegap.results.assemble import assemble, without_cycle_search
+    from tonegap.results.bundle.unite import unite
     from tonegap.results.settings import read_settings, titled
 
     bundles = [Path(name) for name in runs if name.endswith(".zip")]
@@ -72,7 +73,10 @@ def command(  # noqa: PLR0913 (click hands over each option as an argument)
                 raise BadRequest(
                     f"{bundles[0]}: a report of bundles is of bundles alone, and needs --out DIR"
                 )
-            (store, contested), runs = _united(root, store, bundles, Path(aside)), ()
+            store, united = unite(bundles, Path(aside), root, store)
+            for refused in united.refused:
+                raise BadRequest(f"{refused.path}: {refused.why}")
+            runs, contested = (), united.contested
         with without_cycle_search():
             suites = read_suites(store, runs)
             settings = titled(read_settings(root), [suite.matrix.title for suite in suites])
@@ -85,21 +89,6 @@ def command(  # noqa: PLR0913 (click hands over each option as an argument)
             say(f"incomplete: {missing(board.holes, board.n_cells)}", err=True)
         if board.holes or board.stamps:
             ctx.exit(1)
-
-
-def _united(
-    root: Path, own: Path, bundles: list[Path], folder: Path
-) -> tuple[Path, Mapping[str, str]]:
-    """Bundles as one store below an empty folder, and the tasks on whose truth they disagree.
-
-    Raises BadRequest naming the first that would not be on a board.
-    """
-    from tonegap.results.submissions.bundled import united_with
-
-    store, united = united_with(root, own, bundles, folder)
-    for refused in united.refused:
-        raise BadRequest(f"{refused.path}: {refused.why}")
-    return store, united.contested
 
 
 def _write(

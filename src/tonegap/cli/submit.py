@@ -33,7 +33,7 @@ def add(ctx: click.Context, path: Path, check: bool, store: Path, root: Path) ->
     """
     from tonegap.formats.submission import Refused
     from tonegap.results.submissions.prepare import prepared
-    from tonegap.results.submissions.shelf import shelve
+    from tonegap.results.submissions.stored import store_submission
     from tonegap.store.store import Store
 
     place = Store(store)
@@ -47,7 +47,7 @@ def add(ctx: click.Context, path: Path, check: bool, store: Path, root: Path) ->
         say(f"{submission.title}: {submission.about}")
         _say_places(root, place.folder, made, submission)
         if not check:
-            say(f"{path}: kept as {shelve(place, made, submission)}")
+            say(f"{path}: kept as {store_submission(place, made, submission)}")
 
 
 def _say_places(root: Path, store: Path, made: Path, submission: "Submission") -> None:
@@ -63,9 +63,9 @@ def _say_places(root: Path, store: Path, made: Path, submission: "Submission") -
 @stored
 def list_(store: Path) -> None:
     """The submissions of the store, and which of them were changed since they were checked."""
-    from tonegap.results.submissions.shelf import read_shelf
+    from tonegap.results.submissions.stored import read_submissions
 
-    for shelved in read_shelf(store):
+    for shelved in read_submissions(store):
         found = shelved.submission
         state = f"changed: {'; '.join(shelved.changed)}" if shelved.changed else "as it was checked"
         tasks = ", ".join(sorted(found.tasks))
@@ -77,7 +77,7 @@ def list_(store: Path) -> None:
 @stored
 def remove(submission: str, store: Path) -> None:
     """Takes SUBMISSION, an id of `tonegap submit list`, out of the store."""
-    from tonegap.results.submissions.shelf import remove as remove_from
+    from tonegap.results.submissions.stored import remove as remove_from
     from tonegap.store.store import Store
 
     folder = remove_from(Store(store), submission)

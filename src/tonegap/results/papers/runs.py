@@ -5,11 +5,13 @@ The mistake it exists to prevent: "agrees" for a run with another backbone, spli
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
-from tonegap.declared.paper import PaperColumn, PaperRow, PaperTable
+from tonegap.declared.paper import PaperColumn, PaperFile, PaperRow, PaperTable
 from tonegap.formats.job import Parameter
 from tonegap.formats.matrix import Cell
 from tonegap.formats.record import Record, ScoreColumns
+from tonegap.results.answers import kept_answers
 from tonegap.results.papers.tables import SCALE, unit_of
 from tonegap.results.papers.verdict import Reproduced
 from tonegap.scores.evidence.entries import EntryEvidence, EvidenceRequest, entry_evidence
@@ -25,6 +27,20 @@ class Run:
 
     cell: Cell
     answers: TestAnswers | None
+
+
+def runs_for(paper: PaperFile, cells: Sequence[Cell], store: Path) -> dict[str, list[Run]]:
+    """The cells that a row of the paper asks for, by selection rule.
+
+    Raises StoreError for damaged predictions or truth.
+    """
+    rows = [row for table in paper.tables if table.kind == "scores" for row in table.rows]
+    found: dict[str, list[Run]] = {}
+    for rule in sorted({row.selection for row in rows}):
+        own = [cell for cell in cells if any(matches(r, cell) for r in rows if r.selection == rule)]
+        answers = kept_answers(store, rule)
+        found[rule] = [Run(cell, answers(cell.record) if cell.record else None) for cell in own]
+    return found
 
 
 def answered(table: PaperTable, row: PaperRow, runs: Sequence[Run]) -> list[Reproduced]:
