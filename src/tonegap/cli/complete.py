@@ -12,7 +12,6 @@ import click
 
 from tonegap.declared.root import default_store, find_root
 from tonegap.errors import ToneGapError
-from tonegap.store.read import merge_suites, read_suites
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -40,6 +39,8 @@ def _completer(module: str, function: str, *more: str) -> Completer:
 
 def entries_of(root: Path) -> list[str]:
     """The labels of all entries in the store of a suite root. Raises ToneGapError where nothing ran."""
+    from tonegap.store.read import merge_suites, read_suites
+
     cells = merge_suites(read_suites(default_store(root)))
     return list(dict.fromkeys(cell.id.entry.label for cell in cells))
 

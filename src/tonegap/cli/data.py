@@ -77,7 +77,9 @@ def check_command(  # noqa: PLR0913 - one parameter per option
     from tonegap.checks.listing import json_listing, text_listing
 
     dataset, root = _find_dataset(dataset_name, suite_root)
-    cache = _cache(store, root)
+    # Where the index of images is kept: the store of runs, or the user's cache folder.
+    users = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tonegap"
+    cache = store or (default_store(root) if root else users)
     place = _data_root(dataset, data_root, cache, workers)
     if sys.stderr.isatty():
         say(f"reading the images of {place} …", err=True)
@@ -182,15 +184,6 @@ def _find_dataset(name: str, suite_root: Path | None) -> tuple[Dataset, Path | N
         return read_dataset(root, name), root
     parent = folder.resolve().parent.parent
     return read_dataset_folder(folder), parent if is_root(parent) else None
-
-
-def _cache(store: Path | None, root: Path | None) -> Path:
-    """Where the index of images is kept: the store of runs, or the user's cache folder."""
-    if store is not None:
-        return store
-    if root is not None:
-        return default_store(root)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tonegap"
 
 
 def _data_root(dataset: Dataset, given: Path | None, cache: Path, workers: int) -> Path:

@@ -12,11 +12,10 @@ from tonegap.cli.complete import suite_names
 from tonegap.cli.options import PATH, placed
 from tonegap.cli.terminal import deliver, say
 from tonegap.errors import BadRequest
-from tonegap.store.read import read_suites
-from tonegap.store.source import ResultSource
 
 if TYPE_CHECKING:
     from tonegap.results.board import Leaderboard
+    from tonegap.store.source import ResultSource
 
 FORMATS = ("html", "md", "tex", "csv", "json", "parquet")
 
@@ -64,6 +63,8 @@ def command(  # noqa: PLR0913 (click hands over each option as an argument)
     from tonegap.results.assemble import assemble, without_cycle_search
     from tonegap.results.bundle.unite import unite
     from tonegap.results.settings import read_settings, titled
+    from tonegap.store.read import read_suites
+    from tonegap.store.source import ResultSource
 
     bundles = [Path(name) for name in runs if name.endswith(".zip")]
     contested: Mapping[str, str] | None = None
@@ -92,7 +93,7 @@ def command(  # noqa: PLR0913 (click hands over each option as an argument)
 
 
 def _write(
-    board: "Leaderboard", source: ResultSource, output: str, out: Path | None, entry: str | None
+    board: "Leaderboard", source: "ResultSource", output: str, out: Path | None, entry: str | None
 ) -> None:
     """Writes the pages, or one document, and says where they are."""
     from tonegap.report.exports.parquet import render_parquet

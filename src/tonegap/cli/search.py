@@ -3,7 +3,6 @@
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
@@ -12,10 +11,6 @@ from tonegap.cli.complete import suite_names
 from tonegap.cli.options import FILE
 from tonegap.cli.requests import RunOptions, open_request, run_options
 from tonegap.run.search.choose import RULES
-
-if TYPE_CHECKING:
-    from tonegap.declared.suite import Suite
-    from tonegap.run.search.outcome import BaselineOutcome
 
 
 @click.command(name="search")
@@ -37,8 +32,9 @@ def command(
     distance to the best of both (trade-off). The same command again does exactly what is missing.
     """
     from tonegap.cli.run import say, work
+    from tonegap.declared.suite_toml import suite_toml
     from tonegap.plan.prepare import prepare
-    from tonegap.run.search.draws import draws_suite, plugins_of, searched
+    from tonegap.run.search.draws import draws_suite, plugins_of, searched, tuned_suite
     from tonegap.run.search.outcome import outcome
 
     request = open_request(suite, options)
@@ -52,16 +48,9 @@ def command(
         terminal.say(line)
     if out:
         said = f"Chosen by `tonegap search {suite} --draws {draws} --rule {rule} --seed {seed}`."
-        terminal.say(_write(out, request.suite, found, said))
+        tuned = tuned_suite(request.suite, {one.baseline: one.values for one in found})
+        text = "\n".join([said, *(line for one in found for line in one.lines())])
+        out.write_text(suite_toml(tuned.file, text), encoding="utf-8")
+        terminal.say(out)
     if tally.failures:
         sys.exit(1)
-
-
-def _write(out: Path, suite: "Suite", found: "tuple[BaselineOutcome, ...]", said: str) -> Path:
-    from tonegap.declared.suite_toml import suite_toml
-    from tonegap.run.search.draws import tuned_suite
-
-    tuned = tuned_suite(suite, {one.baseline: one.values for one in found})
-    lines = [said, *(line for one in found for line in one.lines())]
-    out.write_text(suite_toml(tuned.file, "\n".join(lines)), encoding="utf-8")
-    return out

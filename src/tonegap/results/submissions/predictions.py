@@ -175,20 +175,15 @@ def _write(scored: Scored, key: str, out: Path) -> None:
 
 def _score(folder: Path, card: SubmissionCard, item: SeedFile, known: KnownRecords) -> Scored:
     path = folder / item.file
-    ids = frozenset(_ids(path))
+    table = read_table(path)
+    if "image_id" not in table.column_names:
+        raise BadPredictions(f"{path}: has no column image_id; see docs/submitting.md")
+    ids: frozenset[str] = frozenset(table["image_id"].unique().to_pylist())
     ours, truth = _asked(card, item.seed, ids, known)
     with_validation = not ids.isdisjoint(truth.validation.ids)
     if not with_validation:
         truth = TaskTruth(PartTruth((), (), (), ()), truth.test)
     return Scored(_record(card, item, path, ours, truth), truth, path)
-
-
-def _ids(path: Path) -> list[str]:
-    table = read_table(path)
-    if "image_id" not in table.column_names:
-        raise BadPredictions(f"{path}: has no column image_id; see docs/submitting.md")
-    found: list[str] = table["image_id"].unique().to_pylist()
-    return found
 
 
 def _asked(

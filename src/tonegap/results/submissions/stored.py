@@ -45,7 +45,13 @@ def store_submission(store: Store, made: Path, submission: Submission) -> str:
 
     Raises BadRequest if it, or one with the same predictions, is there already.
     """
-    _refuse_twice(store.folder, submission)
+    ours = _predictions(submission)
+    for other in read_submissions(store.folder):
+        if other.id == submission.id or ours & _predictions(other.submission):
+            raise BadRequest(
+                f"{store.folder / SUBMISSIONS}: {other.id} ({other.submission.title}) has the same predictions; "
+                f"`tonegap submit remove {other.id}` takes it away"
+            )
     target = store.folder / SUBMISSIONS / submission.id
     with store.writing():
         target.parent.mkdir(exist_ok=True)
@@ -53,19 +59,8 @@ def store_submission(store: Store, made: Path, submission: Submission) -> str:
     return submission.id
 
 
-def _refuse_twice(store: Path, submission: Submission) -> None:
-    ours = _predictions(submission)
-    for other in read_submissions(store):
-        if other.id == submission.id or ours & _predictions(other.submission):
-            raise BadRequest(
-                f"{store / SUBMISSIONS}: {other.id} ({other.submission.title}) has the same predictions; "
-                f"`tonegap submit remove {other.id}` takes it away"
-            )
-
-
 def _predictions(submission: Submission) -> frozenset[str]:
-    found = {sha for path, sha in submission.files.items() if "/predictions." in path}
-    return frozenset(found)
+    return frozenset(sha for path, sha in submission.files.items() if "/predictions." in path)
 
 
 def read_submissions(store: Path) -> tuple[StoredSubmission, ...]:
