@@ -1,14 +1,12 @@
 """`tonegap assets`: weights that full-size runs need, by name, fetched once for all suites."""
 
-import json
 from pathlib import Path
 
 import click
 
-from tonegap.cli.options import suite_root_option
-from tonegap.cli.terminal import put, say
+from tonegap.cli.options import json_option, rooted
+from tonegap.cli.terminal import put_json, say
 from tonegap.declared.assets import Asset, asset_named, read_assets
-from tonegap.declared.root import find_root
 from tonegap.errors import BadData
 
 
@@ -18,25 +16,17 @@ def command() -> None:
 
 
 @command.command("list")
-@click.option("--json", "as_json", is_flag=True, help="For programs.")
-@suite_root_option
-def list_command(as_json: bool, suite_root: Path | None) -> None:
+@json_option
+@rooted
+def list_command(as_json: bool, root: Path) -> None:
     """Each asset with its size, whether it is there, and its licence."""
     from tonegap.data.fetch import state
 
-    found = read_assets(find_root(suite_root))
+    found = read_assets(root)
     if as_json:
-        rows = [
-            {
-                "name": n,
-                "state": state(a),
-                "path": str(a.path),
-                "size": a.size,
-                "licence": a.licence,
-            }
-            for n, a in found.items()
-        ]
-        put(json.dumps(rows, indent=1) + "\n")
+        facts = ((n, state(a), str(a.path), a.size, a.licence) for n, a in found.items())
+        keys = ("name", "state", "path", "size", "licence")
+        put_json([dict(zip(keys, of, strict=True)) for of in facts], ascii_only=True)
         return
     width = max((len(name) for name in found), default=0)
     for name, asset in found.items():
@@ -46,9 +36,9 @@ def list_command(as_json: bool, suite_root: Path | None) -> None:
 
 @command.command("fetch")
 @click.argument("names", nargs=-1, metavar="[NAME]...")
-@suite_root_option
+@rooted
 @click.pass_context
-def fetch_command(ctx: click.Context, names: tuple[str, ...], suite_root: Path | None) -> None:
+def fetch_command(ctx: click.Context, names: tuple[str, ...], root: Path) -> None:
     """Fetch assets (default: all) into the cache; the same command goes on after a stop.
 
     The cache is ~/.cache/tonegap/assets, or the folder in TONEGAP_ASSETS. Where one cannot be fetched the others are,
@@ -56,7 +46,7 @@ def fetch_command(ctx: click.Context, names: tuple[str, ...], suite_root: Path |
     """
     from tonegap.data.fetch import fetch
 
-    failed, chosen = [], _chosen(names, suite_root)
+    failed, chosen = [], _chosen(names, root)
     for name, asset in chosen.items():
         try:
             with click.progressbar(length=asset.size, label=name) as bar:
@@ -73,12 +63,12 @@ def fetch_command(ctx: click.Context, names: tuple[str, ...], suite_root: Path |
 
 @command.command("check")
 @click.argument("names", nargs=-1, metavar="[NAME]...")
-@suite_root_option
-def check_command(names: tuple[str, ...], suite_root: Path | None) -> None:
+@rooted
+def check_command(names: tuple[str, ...], root: Path) -> None:
     """Hold assets (default: all) against their SHA-256; all are named before any that is wrong ends it."""
     from tonegap.data.fetch import check
 
-    wrong, chosen = [], _chosen(names, suite_root)
+    wrong, chosen = [], _chosen(names, root)
     for name, asset in chosen.items():
         try:
             check(asset)
@@ -90,6 +80,5 @@ def check_command(names: tuple[str, ...], suite_root: Path | None) -> None:
         raise BadData(f"{len(wrong)} of {len(chosen)} assets not as declared: {', '.join(wrong)}")
 
 
-def _chosen(names: tuple[str, ...], suite_root: Path | None) -> dict[str, Asset]:
-    root = find_root(suite_root)
+def _chosen(names: tuple[str, ...], root: Path) -> dict[str, Asset]:
     return {name: asset_named(root, name) for name in names} if names else read_assets(root)

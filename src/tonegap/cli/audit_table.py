@@ -7,16 +7,24 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tonegap.cli.terminal import put, say
+from tonegap.cli.options import A_FILE, PATH
+from tonegap.cli.terminal import deliver
+from tonegap.declared.paper import (
+    AssumedSets,
+    PaperFile,
+    paper_of_cells,
+    read_paper_file,
+    sets_of_cells,
+)
 from tonegap.errors import BadRequest
+from tonegap.texts import read_text
 
 if TYPE_CHECKING:
-    from tonegap.declared.paper import AssumedSets, PaperFile
     from tonegap.results.papers.audit_reading import Finding
 
 
 @click.command("audit-table")
-@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.argument("file", type=A_FILE)
 @click.option("--images", multiple=True, metavar="COLUMN=N", help="Test images behind a column.")
 @click.option(
     "--total", metavar="N or N-N", help="Images of one test set, where tones' are unknown."
@@ -24,14 +32,10 @@ if TYPE_CHECKING:
 @click.option(
     "--sets", type=click.IntRange(1, 100), default=1, help="Test sets that a cell is the mean of."
 )
-@click.option(
-    "--training", type=click.IntRange(1), default=None, help="Images trained on, for several sets."
-)
+@click.option("--training", type=click.IntRange(1), help="Images trained on, for several sets.")
 @click.option("--unit", type=click.Choice(("percent", "fraction")), default="percent")
 @click.option("--format", "output", type=click.Choice(("md", "csv", "json")), default="md")
-@click.option(
-    "--out", type=click.Path(path_type=Path), help="File to write (default: the terminal)."
-)
+@click.option("--out", type=PATH, help="File to write (default: the terminal).")
 def command(  # noqa: PLR0913 - one parameter per option
     file: Path,
     images: tuple[str, ...],
@@ -48,8 +52,6 @@ def command(  # noqa: PLR0913 - one parameter per option
     rows; every other is METRIC or METRIC:TONE, such as `accuracy`, `accuracy:V-VI`, `pqd`, `f1:V-VI`; cells are
     `82.4`, `82.4±1.5` or empty. What is known of the test images comes with the options, or `sets` in the TOML.
     """
-    from tonegap.declared.paper import read_paper_file
-    from tonegap.report.write import write_text
     from tonegap.results.papers.audit import audit_paper
 
     options = (images, total, training, sets != 1)
@@ -62,11 +64,7 @@ def command(  # noqa: PLR0913 - one parameter per option
     else:
         paper = _of_csv(file, unit, _tests(images, total, sets, training))
     text = audits_as([(file.stem, paper.title, audit_paper(paper))], output)
-    if out is None:
-        put(text)
-    else:
-        write_text(out, text)
-        say(out)
+    deliver(text, out)
 
 
 def audits_as(audits: "list[tuple[str, str, tuple[Finding, ...]]]", output: str) -> str:
@@ -81,9 +79,7 @@ def audits_as(audits: "list[tuple[str, str, tuple[Finding, ...]]]", output: str)
 
 def _tests(
     images: tuple[str, ...], total: str | None, sets: int, training: int | None
-) -> "AssumedSets":
-    from tonegap.declared.paper import sets_of_cells
-
+) -> AssumedSets:
     by_column: dict[str, int] = {}
     totals = None
     for text in images:
@@ -105,19 +101,11 @@ def _tests(
     return sets_of_cells(by_column, totals, sets, training or 0)
 
 
-def _of_csv(path: Path, unit: str, tests: "AssumedSets") -> "PaperFile":
+def _of_csv(path: Path, unit: str, tests: AssumedSets) -> PaperFile:
     """A table's CSV as a paper of one table. Raises BadRequest for another form."""
-    from tonegap.declared.paper import paper_of_cells
-    from tonegap.texts import read_text
-
     try:
-        lines = [
-            line
-            for line in csv.reader(
-                io.StringIO(read_text(path, BadRequest), newline=""), strict=True
-            )
-            if line
-        ]
+        content = io.StringIO(read_text(path, BadRequest), newline="")
+        lines = [line for line in csv.reader(content, strict=True) if line]
     except (OSError, csv.Error) as e:
         raise BadRequest(f"{path}: cannot be read as CSV: {e}") from None
     if len(lines) < 2 or len(lines[0]) < 2:

@@ -5,30 +5,29 @@ from pathlib import Path
 
 import click
 
-from tonegap.cli.options import store_option, suite_root_option
+from tonegap.cli.options import FOLDER, PATH, placed
 from tonegap.cli.terminal import say
 from tonegap.lines import counted
 
 
 @click.command("board")
-@click.argument("bundles", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("bundles", nargs=-1, required=True, type=PATH)
 @click.option(
     "--out",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=FOLDER,
     required=True,
     help="The folder of the site; any static host serves it as it is.",
 )
-@click.option("--title", default=None, help="Of the site (default: that of the report's settings).")
-@store_option
-@suite_root_option
+@click.option("--title", help="Of the site (default: that of the report's settings).")
+@placed
 @click.pass_context
 def command(
     ctx: click.Context,
     bundles: tuple[Path, ...],
     out: Path,
     title: str | None,
-    store: Path | None,
-    suite_root: Path | None,
+    store: Path,
+    root: Path,
 ) -> None:
     """The leaderboard of BUNDLES (files, or folders of *.zip) as a static site with the bundles beside it.
 
@@ -38,15 +37,11 @@ def command(
     ranked, and the exit code is 1. The same bundles give the same pages. Entries of two bundles that have one name and
     are not the same work are told by the bundle's file name.
     """
-    from tonegap.declared.root import default_store, find_root
     from tonegap.report.board_site import write_site
-    from tonegap.results.bundle.union import bundles_below
-    from tonegap.results.submissions.bundled import united_with
+    from tonegap.results.bundle.unite import bundles_below, unite
 
-    root = find_root(suite_root)
-    own = store or default_store(root)
     with tempfile.TemporaryDirectory(prefix="tonegap-board-") as aside:
-        together, united = united_with(root, own, bundles_below(bundles), Path(aside))
+        together, united = unite(bundles_below(bundles), Path(aside), root, store)
         for refused in united.refused:
             say(f"not on the board: {refused.path}: {refused.why}", err=True)
         for why in united.contested.values():

@@ -5,30 +5,25 @@ from pathlib import Path
 import click
 
 from tonegap.cli.complete import suite_names
-from tonegap.cli.options import store_option, suite_root_option
+from tonegap.cli.options import FILE, placed
 from tonegap.cli.terminal import say
 
 
 @click.command("bundle")
 @click.argument("suite", default="smoke", shell_complete=suite_names)
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="The archive to write (default: SUITE.tonegap.zip here).",
-)
+@click.option("--out", type=FILE, help="The archive to write (default: SUITE.tonegap.zip here).")
 @click.option(
     "--allow-incomplete",
     is_flag=True,
     help="Bundle a suite of which records are missing; `tonegap verify` says how many.",
 )
-@store_option
-@suite_root_option
+@placed
 def command(
     suite: str,
     out: Path | None,
     allow_incomplete: bool,
-    store: Path | None,
-    suite_root: Path | None,
+    store: Path,
+    root: Path,
 ) -> None:
     """Writes the results of SUITE as one archive: records, predictions, truth, lineages, specs.
 
@@ -36,12 +31,8 @@ def command(
     validation and test images, and no image. `tonegap verify` computes every number in it again. Check
     the data set's licence before you pass its labels on.
     """
-    from tonegap.declared.root import default_store, find_root
     from tonegap.results.bundle.pack import pack_suite
 
-    root = find_root(suite_root)
     path = out or Path(f"{suite}.tonegap.zip")
-    manifest = pack_suite(
-        root, store or default_store(root), suite, path, allow_incomplete=allow_incomplete
-    )
+    manifest = pack_suite(root, store, suite, path, allow_incomplete=allow_incomplete)
     say(f"{path}: {len(manifest.files)} files")

@@ -3,12 +3,14 @@
 eval "$(_TONEGAP_COMPLETE=bash_source tonegap)"        bash; `zsh_source`, `fish_source` likewise
 """
 
-from collections.abc import Callable, Iterable
+import importlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from tonegap.declared.root import default_store, find_root
 from tonegap.errors import ToneGapError
 
 if TYPE_CHECKING:
@@ -17,66 +19,36 @@ if TYPE_CHECKING:
 Completer = Callable[[click.Context, click.Parameter, str], "list[CompletionItem]"]
 
 
-def _completer(names: Callable[[Path], Iterable[str]]) -> Completer:
-    """Completes by the names that a suite root gives; nothing where there is none."""
+def _completer(module: str, function: str, *more: str) -> Completer:
+    """Completes by the names that a function of that module gives of a suite root; nothing where there is none."""
 
     def complete(ctx: click.Context, param: click.Parameter, typed: str) -> "list[CompletionItem]":
         from click.shell_completion import CompletionItem
-
-        from tonegap.declared.root import find_root
 
         del param
         given = ctx.params.get("suite_root")
         try:
             root = find_root(Path(given) if given else None)
-            return [CompletionItem(name) for name in names(root) if name.startswith(typed)]
+            names = getattr(importlib.import_module(f"tonegap.{module}"), function)(root, *more)
+            return [CompletionItem(name) for name in names if name.startswith(typed)]
         except ToneGapError:
             return []
 
     return complete
 
 
-def _suites(root: Path) -> list[str]:
-    from tonegap.declared.suite import suite_ids
-
-    return suite_ids(root)
-
-
-def _tasks(root: Path) -> list[str]:
-    from tonegap.declared.task import task_ids
-
-    return task_ids(root)
-
-
-def _plugins(kind: str) -> Callable[[Path], list[str]]:
-    def found(root: Path) -> list[str]:
-        from tonegap.declared.plugin import plugin_ids
-
-        return plugin_ids(root, kind)
-
-    return found
-
-
-def _datasets(root: Path) -> list[str]:
-    from tonegap.declared.dataset import dataset_ids
-
-    return dataset_ids(root)
-
-
-def _papers(root: Path) -> list[str]:
-    from tonegap.declared.paper import paper_keys
-
-    return paper_keys(root)
-
-
-def _entries(root: Path) -> list[str]:
-    from tonegap.declared.root import default_store
+def entries_of(root: Path) -> list[str]:
+    """The labels of all entries in the store of a suite root. Raises ToneGapError where nothing ran."""
     from tonegap.store.read import merge_suites, read_suites
 
     cells = merge_suites(read_suites(default_store(root)))
     return list(dict.fromkeys(cell.id.entry.label for cell in cells))
 
 
-suite_names, task_names = _completer(_suites), _completer(_tasks)
-method_names, baseline_names = _completer(_plugins("method")), _completer(_plugins("baseline"))
-dataset_names, paper_names, entry_names = map(_completer, (_datasets, _papers, _entries))
+suite_names = _completer("declared.suite", "suite_ids")
+task_names = _completer("declared.task", "task_ids")
+method_names = _completer("declared.plugin", "plugin_ids", "method")
+baseline_names = _completer("declared.plugin", "plugin_ids", "baseline")
+dataset_names = _completer("declared.dataset", "dataset_ids")
+paper_names = _completer("declared.paper", "paper_keys")
+entry_names = _completer("cli.complete", "entries_of")

@@ -7,25 +7,25 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from tonegap.cli.complete import dataset_names
-from tonegap.cli.options import WholeHelp, store_option, suite_root_option
+from tonegap.cli.options import FILE, FOLDER, WholeHelp, rooted, store_option, suite_root_option
 from tonegap.cli.terminal import put, say, say_page
+from tonegap.data.card import json_card, make_card, text_card
+from tonegap.data.drawn import draw_plain, drawn_metadata, ensure_drawn
+from tonegap.data.metadata import own_root, parse_metadata, read_metadata
 from tonegap.declared.dataset import DATASET_FILE, Dataset, read_dataset, read_dataset_folder
 from tonegap.declared.root import default_store, find_root, is_root
+from tonegap.declared.task import Task, read_task, task_ids
 from tonegap.errors import BadRequest
-
-if TYPE_CHECKING:
-    from tonegap.data.metadata import Metadata
-    from tonegap.declared.task import Task
-
-_FOLDER = click.Path(path_type=Path, file_okay=False)
+from tonegap.report.exports.croissant import croissant
+from tonegap.report.exports.own_copy import metadata_file
+from tonegap.split.exclude import read_id_list
 
 _root_option = click.option(
-    "--root", "data_root", type=_FOLDER, help="Folder of your own copy: metadata CSV and images."
+    "--root", "data_root", type=FOLDER, help="Folder of your own copy: metadata CSV and images."
 )
 _workers_option = click.option(
     "--workers",
@@ -75,10 +75,11 @@ def check_command(  # noqa: PLR0913 - one parameter per option
     """
     from tonegap.checks.download import check_data
     from tonegap.checks.listing import json_listing, text_listing
-    from tonegap.split.exclude import read_id_list
 
     dataset, root = _find_dataset(dataset_name, suite_root)
-    cache = _cache(store, root)
+    # Where the index of images is kept: the store of runs, or the user's cache folder.
+    users = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tonegap"
+    cache = store or (default_store(root) if root else users)
     place = _data_root(dataset, data_root, cache, workers)
     if sys.stderr.isatty():
         say(f"reading the images of {place} …", err=True)
@@ -105,10 +106,14 @@ def show_command(
     Without --root the counts are the published ones, or those of the declaration where the suite
     draws the data set itself.
     """
-    from tonegap.data.card import json_card, make_card, text_card
-
     dataset, _ = _find_dataset(dataset_name, suite_root)
-    card = make_card(dataset, _metadata_at_hand(dataset, data_root))
+    at = data_root or own_root(dataset)
+    metadata = None
+    if at is not None:
+        metadata = read_metadata(dataset, at)
+    elif dataset.file.drawn is not None:
+        metadata = drawn_metadata(dataset)
+    card = make_card(dataset, metadata)
     if as_json:
         put(json.dumps(json_card(card), indent=2, ensure_ascii=False) + "\n")
     else:
@@ -125,16 +130,11 @@ def croissant_command(name: str, data_root: Path | None, suite_root: Path | None
     It holds no image, id or cell. With --root it names your metadata file and its SHA-256, so that
     tools can read the records from a copy beside it.
     """
-    from tonegap.report.exports.croissant import croissant
-
     is_task = "/" in name and not (Path(name) / DATASET_FILE).is_file()
     dataset, root = _find_dataset(name.partition("/")[0] if is_task else name, suite_root)
     asked = _tasks(root, dataset, name)[0] if is_task else None
     file = None
     if data_root is not None:
-        from tonegap.data.metadata import read_metadata
-        from tonegap.report.exports.own_copy import metadata_file
-
         file = metadata_file(dataset, read_metadata(dataset, data_root), asked)
     put(croissant(dataset, asked, file))
 
@@ -142,21 +142,16 @@ def croissant_command(name: str, data_root: Path | None, suite_root: Path | None
 @command.command("phantom")
 @click.option(
     "--like",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=FILE,
     help="Metadata CSV of a data set: draw a phantom stand-in for each of its rows.",
 )
 @click.option("--n", "images", type=click.IntRange(1), help="Draw this many images of no data set.")
-@click.option("--out", type=_FOLDER, required=True, help="Folder to draw into.")
+@click.option("--out", type=FOLDER, required=True, help="Folder to draw into.")
 @click.option("--size", "size_px", type=click.IntRange(16, 2048), default=96, show_default=True)
 @_workers_option
-@suite_root_option
+@rooted
 def phantom_command(
-    like: Path | None,
-    images: int | None,
-    out: Path,
-    size_px: int,
-    workers: int,
-    suite_root: Path | None,
+    like: Path | None, images: int | None, out: Path, size_px: int, workers: int, root: Path
 ) -> None:
     """Draw skin: stand-ins for real metadata (--like), or a set of its own (--n).
 
@@ -164,32 +159,20 @@ def phantom_command(
     """
     if (like is None) == (images is None):
         raise BadRequest("tonegap data phantom: pass either --like CSV or --n COUNT")
-    root = find_root(suite_root)
     if like is not None:
-        _draw_like(root, like, out, size_px, workers)
+        from tonegap.data.stand_in import draw_stand_ins, recognise_dataset
+
+        dataset = recognise_dataset(root, like)
+        n = len(parse_metadata(dataset, like).ids)
+        with _progress(f"{dataset.file.title}: {n:,} stand-ins", n) as tell:
+            draw_stand_ins(dataset, like, out, size_px, workers, tell)
+        said = f"phantom stand-ins for {dataset.file.title}"
     else:
-        _draw_plain(root, images or 0, out, size_px, workers)
-
-
-def _draw_like(root: Path, like: Path, out: Path, size_px: int, workers: int) -> None:
-    from tonegap.data.metadata import parse_metadata
-    from tonegap.data.stand_in import draw_stand_ins, recognise_dataset
-
-    dataset = recognise_dataset(root, like)
-    n = len(parse_metadata(dataset, like).ids)
-    with _progress(f"{dataset.file.title}: {n:,} stand-ins", n) as tell:
-        draw_stand_ins(dataset, like, out, size_px, workers, tell)
-    say(f"{out}: {n:,} phantom stand-ins for {dataset.file.title}, {size_px} px", err=True)
-    say(f"tonegap data check {dataset.id} --root {shlex.quote(str(out))}")
-
-
-def _draw_plain(root: Path, images: int, out: Path, size_px: int, workers: int) -> None:
-    from tonegap.data.drawn import draw_plain
-
-    dataset = read_dataset(root, "phantom")
-    with _progress(f"{images:,} images", images) as tell:
-        draw_plain(dataset, images, out, size_px, workers, tell)
-    say(f"{out}: {images:,} synthetic phantom images, {size_px} px", err=True)
+        dataset, n = read_dataset(root, "phantom"), images or 0
+        with _progress(f"{n:,} images", n) as tell:
+            draw_plain(dataset, n, out, size_px, workers, tell)
+        said = "synthetic phantom images"
+    say(f"{out}: {n:,} {said}, {size_px} px", err=True)
     say(f"tonegap data check {dataset.id} --root {shlex.quote(str(out))}")
 
 
@@ -203,19 +186,8 @@ def _find_dataset(name: str, suite_root: Path | None) -> tuple[Dataset, Path | N
     return read_dataset_folder(folder), parent if is_root(parent) else None
 
 
-def _cache(store: Path | None, root: Path | None) -> Path:
-    """Where the index of images is kept: the store of runs, or the user's cache folder."""
-    if store is not None:
-        return store
-    if root is not None:
-        return default_store(root)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tonegap"
-
-
 def _data_root(dataset: Dataset, given: Path | None, cache: Path, workers: int) -> Path:
     """The folder given, the data set's own where it holds the metadata, or one that is drawn now."""
-    from tonegap.data.metadata import own_root
-
     if given is not None:
         if not given.is_dir():
             raise BadRequest(f"{given}: no such folder; wanted the folder of your copy")
@@ -227,31 +199,13 @@ def _data_root(dataset: Dataset, given: Path | None, cache: Path, workers: int) 
             f"{dataset.file.title}: pass --root DIR, the folder of your own copy.\n"
             f"Licence: {dataset.file.licence.strip()}\nAccess: {dataset.file.access.strip()}"
         )
-    from tonegap.data.drawn import ensure_drawn
-
     n = sum(half.images for half in dataset.file.drawn.halves.values())
     with _progress(f"{dataset.file.title}: {n:,} images", n) as tell:
         return ensure_drawn(dataset, cache / "drawn", workers, tell)
 
 
-def _metadata_at_hand(dataset: Dataset, given: Path | None) -> "Metadata | None":
-    from tonegap.data.metadata import own_root, read_metadata
-
-    if given is not None:
-        return read_metadata(dataset, given)
-    if (own := own_root(dataset)) is not None:
-        return read_metadata(dataset, own)
-    if dataset.file.drawn is not None:
-        from tonegap.data.drawn import drawn_metadata
-
-        return drawn_metadata(dataset)
-    return None
-
-
-def _tasks(root: Path | None, dataset: Dataset, wanted: str | None) -> "list[Task]":
+def _tasks(root: Path | None, dataset: Dataset, wanted: str | None) -> list[Task]:
     """The task asked for, else all of the data set."""
-    from tonegap.declared.task import read_task, task_ids
-
     if root is None:
         if wanted is not None:
             raise BadRequest(

@@ -4,11 +4,12 @@ from pathlib import Path
 
 import click
 
+from tonegap.cli.options import A_PATH
 from tonegap.cli.terminal import say
 
 
 @click.command("digest")
-@click.argument("path", type=click.Path(path_type=Path, exists=True))
+@click.argument("path", type=A_PATH)
 def command(path: Path) -> None:
     """Print PATH#sha256=HEX, as a parameter of a suite that is a local file or folder wants it.
 

@@ -5,21 +5,20 @@ from shlex import quote
 
 import click
 
-from tonegap.cli.options import suite_root_option
+from tonegap.cli.options import FOLDER, rooted
 from tonegap.cli.terminal import say
 
 
 @click.command("init")
-@click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
-@suite_root_option
-def command(folder: Path, suite_root: Path | None) -> None:
+@click.argument("folder", type=FOLDER)
+@rooted
+def command(folder: Path, root: Path) -> None:
     """Make a suite root in FOLDER: all that tonegap ships, with templates of a data set, a task, a suite and a method.
 
     Prints the files that are there to be changed. Needs no clone of tonegap.
     """
     from tonegap.declared.init import new_root
-    from tonegap.declared.root import find_root
 
-    for path in new_root(find_root(suite_root), folder):
+    for path in new_root(root, folder):
         say(folder / path)
     say(f"its README.md says what is next: cd {quote(str(folder))} && tonegap check", err=True)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tonegap.cli.complete import entry_names
-from tonegap.cli.options import store_option, suite_root_option
+from tonegap.cli.options import stored
 from tonegap.cli.terminal import say
 from tonegap.errors import BadRequest
 from tonegap.lines import did_you_mean
@@ -18,24 +18,20 @@ if TYPE_CHECKING:
 
 @click.command("log")
 @click.argument("entry", shell_complete=entry_names)
-@click.option("--suite", default=None, help="Only this suite of the store (default: all).")
+@click.option("--suite", help="Only this suite of the store (default: all).")
 @click.option(
     "--last", type=click.IntRange(1), default=200, show_default=True, help="Lines of each log."
 )
-@store_option
-@suite_root_option
-def command(
-    entry: str, suite: str | None, last: int, store: Path | None, suite_root: Path | None
-) -> None:
+@stored
+def command(entry: str, suite: str | None, last: int, store: Path) -> None:
     """The logs of ENTRY, a label as in the report; of failed stages where there are any, else of all.
 
     \b
     tonegap log "none + erm (cnn4)"
     """  # noqa: D301
-    from tonegap.declared.root import default_store, find_root
     from tonegap.store.read import merge_suites, read_suites
 
-    folder = store or default_store(find_root(suite_root))
+    folder = store
     cells = merge_suites(read_suites(folder, [suite] if suite else []))
     of_entry = [cell for cell in cells if cell.id.entry.label == entry]
     if not of_entry:

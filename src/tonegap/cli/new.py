@@ -4,20 +4,19 @@ from pathlib import Path
 
 import click
 
-from tonegap.cli.options import suite_root_option
+from tonegap.cli.options import rooted
 from tonegap.cli.terminal import say
 
 
 @click.command(name="new")
 @click.argument("kind", type=click.Choice(["method", "baseline"]))
 @click.argument("name")
-@suite_root_option
-def command(kind: str, name: str, suite_root: Path | None) -> None:
+@rooted
+def command(kind: str, name: str, root: Path) -> None:
     """Make the folder of a new method or baseline that already runs; then change its code."""
     from tonegap.declared.new import new_plugin
-    from tonegap.declared.root import check_own, find_root
+    from tonegap.declared.root import check_own
 
-    root = find_root(suite_root)
     check_own(root, f"new {kind}")
     folder = new_plugin(root, kind, name)
     say(f"try it beside the smoke suite: tonegap run --{kind} {name}", err=True)

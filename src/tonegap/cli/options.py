@@ -1,9 +1,21 @@
 """Options that several commands share."""
 
+import functools
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
+
+from tonegap.declared.root import default_store, find_root
+
+PATH = click.Path(path_type=Path)
+FILE = click.Path(path_type=Path, dir_okay=False)
+FOLDER = click.Path(path_type=Path, file_okay=False)
+A_PATH = click.Path(path_type=Path, exists=True)
+A_FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
+A_FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
+SEED = click.IntRange(0, 2**32 - 1)
 
 
 class NumberRange(click.FloatRange):
@@ -29,16 +41,36 @@ class WholeHelp(click.Group):
             formatter.write_dl(rows)
 
 
+json_option = click.option("--json", "as_json", is_flag=True, help="For programs.")
 suite_root_option = click.option(
     "--suite-root",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=None,
+    type=FOLDER,
     help="Folder with benchmarks/, methods/, baselines/ (default: the nearest parent that is one, or the shipped).",
 )
-
 store_option = click.option(
     "--store",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=None,
+    type=FOLDER,
     help="Where results are kept (default: runs/ in the suite root; here for the shipped one).",
 )
+
+
+def _with_places(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """A decorator that adds --suite-root, and --store where it is asked for, and hands over what they name."""
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(function)
+        def placed(
+            *args: Any, suite_root: Path | None, store: Path | None = None, **values: Any
+        ) -> Any:
+            root = find_root(suite_root)
+            places = {"root": root, "store": store or default_store(root)}
+            return function(*args, **{name: places[name] for name in names}, **values)
+
+        decorated: Callable[..., Any] = suite_root_option(placed)
+        return store_option(decorated) if "store" in names else decorated
+
+    return decorate
+
+
+# What a command gets: `root`, `store`, or both.
+rooted, stored, placed = _with_places("root"), _with_places("store"), _with_places("root", "store")

@@ -3,19 +3,20 @@
 import csv
 import io
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from tonegap.cli.complete import paper_names
-from tonegap.cli.options import store_option, suite_root_option
-from tonegap.cli.terminal import put, say
+from tonegap.cli.options import A_FILE, PATH, placed
+from tonegap.cli.requests import parse_roots
+from tonegap.cli.terminal import deliver, say
+from tonegap.data.metadata import read_metadata
+from tonegap.declared.dataset import read_dataset
+from tonegap.declared.paper import paper_keys, parse_reported, read_paper
 from tonegap.errors import BadRequest
-
-if TYPE_CHECKING:
-    from tonegap.data.metadata import Metadata
-    from tonegap.declared.paper import PaperFile
-    from tonegap.results.papers.runs import Run
+from tonegap.store.layout import SUITES
+from tonegap.store.read import merge_suites, read_suites
+from tonegap.texts import read_text
 
 _ENTERED = ("table", "row", "column", "reported")
 _ENTERED_BEFORE = ("table", "row", "column", "printed")  # the header of files from before 0.1.0
@@ -24,9 +25,7 @@ _ENTERED_BEFORE = ("table", "row", "column", "printed")  # the header of files f
 @click.command("paper")
 @click.argument("key", required=False, shell_complete=paper_names)
 @click.option("--format", "output", type=click.Choice(("md", "csv", "json")), default="md")
-@click.option(
-    "--out", type=click.Path(path_type=Path), help="File to write (default: the terminal)."
-)
+@click.option("--out", type=PATH, help="File to write (default: the terminal).")
 @click.option(
     "--root",
     "roots",
@@ -38,7 +37,7 @@ _ENTERED_BEFORE = ("table", "row", "column", "printed")  # the header of files f
     "--reported",
     "--printed",
     "reported",
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    type=A_FILE,
     help="CSV table,row,column,reported: numbers that the suite does not know. (--printed is the same.)",
 )
 @click.option(
@@ -46,8 +45,7 @@ _ENTERED_BEFORE = ("table", "row", "column", "printed")  # the header of files f
     is_flag=True,
     help="Can the numbers be, and what does chance give? Without KEY: of every paper.",
 )
-@store_option
-@suite_root_option
+@placed
 def command(  # noqa: PLR0913 - one parameter per option
     key: str | None,
     output: str,
@@ -55,8 +53,8 @@ def command(  # noqa: PLR0913 - one parameter per option
     roots: tuple[str, ...],
     reported: Path | None,
     audit: bool,
-    store: Path | None,
-    suite_root: Path | None,
+    store: Path,
+    root: Path,
 ) -> None:
     """The tables of the paper KEY: reported number, reproduced number, its interval, and a verdict.
 
@@ -66,87 +64,43 @@ def command(  # noqa: PLR0913 - one parameter per option
     With --audit: what the numbers can be. Which counts of images give them, whether spreads and ratios agree, what
     tones of equal accuracy report, and the chance that the best row's lead is luck. No run and no data is needed.
     """
-    from tonegap.declared.paper import paper_keys, read_paper
-    from tonegap.declared.root import default_store, find_root
-    from tonegap.report.write import write_text
+    from tonegap.cli.audit_table import audits_as
+    from tonegap.results.papers.audit import audit_paper
+    from tonegap.results.papers.compare import Sources, paper_cells
+    from tonegap.results.papers.runs import runs_for
+    from tonegap.results.papers.words import as_csv, as_json, as_markdown
 
-    root = find_root(suite_root)
     if key is None and not audit:
         for name in paper_keys(root):
             say(f"{name:16} {read_paper(root, name).title}")
         return
     if audit:
         keys = paper_keys(root) if key is None else [key]
-        text = _audits(root, keys, _entered(reported) if reported else {}, output)
-    else:
-        paper = read_paper(root, key or "")
-        metadata = _metadata(root, paper, roots)
-        text = _text(paper, metadata, store or default_store(root), reported, output)
-    if out is None:
-        put(text)
-    else:
-        write_text(out, text)
-        say(out)
-
-
-def _text(
-    paper: "PaperFile",
-    metadata: "dict[str, Metadata]",
-    store: Path,
-    reported: Path | None,
-    output: str,
-) -> str:
-    from tonegap.results.papers.compare import Sources, paper_cells
-    from tonegap.results.papers.words import as_csv, as_json, as_markdown
-
-    entered = _entered(reported) if reported else {}
-    cells = paper_cells(paper, Sources(metadata, _runs(paper, store), entered))
-    if output == "csv":
-        return as_csv(cells)
-    return as_json(paper, cells) if output == "json" else as_markdown(paper, cells)
-
-
-def _audits(
-    root: Path, keys: list[str], entered: dict[tuple[str, str, str], str], output: str
-) -> str:
-    from tonegap.cli.audit_table import audits_as
-    from tonegap.declared.paper import read_paper
-    from tonegap.results.papers.audit import audit_paper
-
-    papers = [(key, read_paper(root, key)) for key in keys]
-    return audits_as(
-        [(key, paper.title, audit_paper(paper, entered)) for key, paper in papers], output
-    )
-
-
-def _metadata(root: Path, paper: "PaperFile", roots: tuple[str, ...]) -> "dict[str, Metadata]":
-    """The metadata of the data sets that were given and that a table of the paper counts."""
-    from tonegap.cli.requests import parse_roots
-    from tonegap.data.metadata import read_metadata
-    from tonegap.declared.dataset import read_dataset
-
+        entered = _entered(reported) if reported else {}
+        papers = [(name, read_paper(root, name)) for name in keys]
+        audits = [(name, paper.title, audit_paper(paper, entered)) for name, paper in papers]
+        deliver(audits_as(audits, output), out)
+        return
+    paper = read_paper(root, key or "")
     wanted = {table.data_set for table in paper.tables if table.kind == "counts"}
     if roots and not wanted:
         raise BadRequest(f"--root {roots[0]}: no table of this paper is counted from metadata")
-    given = parse_roots(roots, tuple(sorted(wanted)))
-    return {name: read_metadata(read_dataset(root, name), folder) for name, folder in given.items()}
-
-
-def _runs(paper: "PaperFile", store: Path) -> "dict[str, list[Run]]":
-    """The runs of this store that a row of the paper asks for, by selection rule."""
-    from tonegap.results.papers.kept_runs import runs_for
-    from tonegap.store.layout import SUITES
-    from tonegap.store.read import merge_suites, read_suites
-
-    cells = merge_suites(read_suites(store)) if any((store / SUITES).glob("*.json")) else ()
-    return runs_for(paper, cells, store)
+    folders = parse_roots(roots, tuple(sorted(wanted)))
+    metadata = {name: read_metadata(read_dataset(root, name), at) for name, at in folders.items()}
+    entered = _entered(reported) if reported else {}
+    ran = read_suites(store) if any((store / SUITES).glob("*.json")) else ()
+    runs = runs_for(paper, merge_suites(ran), store)
+    cells = paper_cells(paper, Sources(metadata, runs, entered))
+    texts = {
+        "md": lambda: as_markdown(paper, cells),
+        "csv": lambda: as_csv(cells),
+        "json": lambda: as_json(paper, cells),
+    }
+    deliver(texts[output](), out)
 
 
 def _entered(path: Path) -> dict[tuple[str, str, str], str]:
     """The reported numbers of a user's CSV. Raises BadRequest for another form."""
-    from tonegap.declared.paper import parse_reported
-    from tonegap.texts import read_text
-
     try:
         reader = csv.DictReader(io.StringIO(read_text(path, BadRequest), newline=""), strict=True)
         columns = tuple(reader.fieldnames or ())

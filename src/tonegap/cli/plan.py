@@ -1,20 +1,20 @@
 """`tonegap plan`: what a run would do, without doing it."""
 
-import json
 import tempfile
 from pathlib import Path
 
 import click
 
 from tonegap.cli.complete import suite_names
+from tonegap.cli.options import json_option
 from tonegap.cli.requests import RunOptions, open_request, run_options
-from tonegap.cli.terminal import put, say_page
+from tonegap.cli.terminal import put_json, say_page
 
 
 @click.command(name="plan")
 @click.argument("suite", default="smoke", shell_complete=suite_names)
 @run_options
-@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@json_option
 def command(suite: str, options: RunOptions, as_json: bool) -> None:
     """What `tonegap run SUITE` would do: stages to run, what is cached, and why each miss is one.
 
@@ -27,7 +27,7 @@ def command(suite: str, options: RunOptions, as_json: bool) -> None:
         request = open_request(suite, options, Path(cache))
         explained = explain(prepare(request), request.store)
     if as_json:
-        put(json.dumps(explained.as_json(), indent=1) + "\n")
+        put_json(explained.as_json(), ascii_only=True)
         return
     for line in explained.lines():
         say_page(line)

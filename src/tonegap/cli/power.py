@@ -1,32 +1,23 @@
 """`tonegap power`: how many images show a difference, and what a test set can show."""
 
-import json
 from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-from tonegap.cli.options import NumberRange, suite_root_option
-from tonegap.cli.terminal import put, say
+from tonegap.cli.options import PATH, SEED, NumberRange, json_option, rooted
+from tonegap.cli.terminal import put_json, say
+from tonegap.declared.task import read_task
 from tonegap.errors import BadRequest
-
-if TYPE_CHECKING:
-    from tonegap.scores.evidence.power import Reach
 
 
 @click.command("power")
 @click.argument("task", required=False)
 @click.option(
-    "--root",
-    "data_root",
-    type=click.Path(path_type=Path),
-    help="Your copy of TASK's data set; its metadata is enough.",
+    "--root", "data_root", type=PATH, help="Your copy of TASK's data set; its metadata is enough."
 )
-@click.option(
-    "--seed", type=click.IntRange(0, 2**32 - 1), help="Seed of TASK's split (default: its first)."
-)
+@click.option("--seed", type=SEED, help="Seed of TASK's split (default: its first).")
 @click.option(
     "--n", "counts", multiple=True, metavar="TONE=N", help="Test images of a tone, instead of TASK."
 )
@@ -37,10 +28,7 @@ if TYPE_CHECKING:
     help="Accuracy (or another share), in percent.",
 )
 @click.option(
-    "--points",
-    type=NumberRange(0.1, 80),
-    default=5.0,
-    help="The difference sought, in points.",
+    "--points", type=NumberRange(0.1, 80), default=5.0, help="The difference sought, in points."
 )
 @click.option(
     "--correlation", type=NumberRange(0, 0.99), default=0.7, help="Of two entries being right."
@@ -52,8 +40,8 @@ if TYPE_CHECKING:
     default=0.0,
     help="Spread of one tone's score over training runs, in points.",
 )
-@click.option("--json", "as_json", is_flag=True, help="For programs.")
-@suite_root_option
+@json_option
+@rooted
 def command(  # noqa: PLR0913 - one parameter per option
     task: str | None,
     data_root: Path | None,
@@ -65,7 +53,7 @@ def command(  # noqa: PLR0913 - one parameter per option
     seeds: int,
     seed_sd: float,
     as_json: bool,
-    suite_root: Path | None,
+    root: Path,
 ) -> None:
     """Images of each tone that show a difference, found with a chance of 80 % at the 5 % level.
 
@@ -83,11 +71,19 @@ def command(  # noqa: PLR0913 - one parameter per option
     if task and counts:
         raise BadRequest("wanted TASK or --n TONE=N, not both")
     needed = needed_lines(p, points / 100, correlation)
-    n, others = _of_task(task, data_root, seed, suite_root) if task else (_counts(counts), {})
+    n, others = _of_task(root, task, data_root, seed) if task else (_counts(counts), {})
     found = [*reach(n, p, correlation, seeds, seed_sd / 100)] if n else []
     found += [not_scored(tone, images, p) for tone, images in others.items()]
     if as_json:
-        put(_json(needed, found, p, points / 100))
+        tones = [{k: None if v != v else v for k, v in asdict(r).items()} for r in found]
+        document = {
+            "schema": "tonegap/power@1",
+            "score": p,
+            "difference": points / 100,
+            "images_per_tone": dict(needed),
+            "tones": tones,
+        }
+        put_json(document)
         return
     say(
         f"Images of each tone that show {points:g} points at {score:g} %, found in four of five test sets:"
@@ -104,18 +100,6 @@ def command(  # noqa: PLR0913 - one parameter per option
         say("")
         for sentence in reach_sentences(found, p):
             say(sentence)
-
-
-def _json(needed: list[tuple[str, str]], found: "list[Reach]", p: float, difference: float) -> str:
-    tones = [{k: None if v != v else v for k, v in asdict(r).items()} for r in found]
-    document = {
-        "schema": "tonegap/power@1",
-        "score": p,
-        "difference": difference,
-        "images_per_tone": dict(needed),
-        "tones": tones,
-    }
-    return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
 
 
 def _counts(texts: tuple[str, ...]) -> dict[str, int]:
@@ -135,16 +119,13 @@ def _counts(texts: tuple[str, ...]) -> dict[str, int]:
 
 
 def _of_task(
-    name: str, data_root: Path | None, seed: int | None, suite_root: Path | None
+    root: Path, name: str, data_root: Path | None, seed: int | None
 ) -> tuple[dict[str, int], dict[str, int]]:
     """Test images of the tones that a task scores, and of those that it does not."""
-    from tonegap.declared.root import find_root
-    from tonegap.declared.task import read_task
     from tonegap.split.frame import metadata_of
     from tonegap.split.partition import partition
     from tonegap.split.rows import axis_tones
 
-    root = find_root(suite_root)
     task = read_task(root, name)
     metadata = metadata_of(root, task.dataset_id, data_root)
     made = partition(task, metadata, task.seeds[0] if seed is None else seed)

@@ -6,13 +6,17 @@ from typing import TYPE_CHECKING
 import click
 
 from tonegap.cli.complete import suite_names
-from tonegap.cli.options import store_option, suite_root_option
+from tonegap.cli.interrupt import patient
+from tonegap.cli.options import FOLDER, placed
 from tonegap.cli.requests import RunOptions, open_request
 from tonegap.cli.terminal import say
+from tonegap.declared.task import read_task
 from tonegap.errors import BadRequest, ToneGapError
+from tonegap.files import digest_of
+from tonegap.numerics import numerics_of
+from tonegap.results.settings import read_settings
 
 if TYPE_CHECKING:
-    from tonegap.declared.task import Task
     from tonegap.plan.prepare import Request
     from tonegap.run.sheet_maker import MeasuredFeatures, SyntheticSet
 
@@ -23,15 +27,10 @@ if TYPE_CHECKING:
 )
 @click.argument("suite", default="smoke", shell_complete=suite_names)
 @click.option(
-    "--task",
-    default=None,
-    help="Compare with this task's training images (default: the suite's first).",
+    "--task", help="Compare with this task's training images (default: the suite's first)."
 )
 @click.option(
-    "--seed",
-    type=click.IntRange(0),
-    default=None,
-    help="Seed of the split (default: the task's first).",
+    "--seed", type=click.IntRange(0), help="Seed of the split (default: the task's first)."
 )
 @click.option(
     "--root",
@@ -41,14 +40,8 @@ if TYPE_CHECKING:
     help="Where your download of the data set lies.",
 )
 @click.option("--engine", default="local", show_default=True, help="Where the extractor runs.")
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=None,
-    help="Folder for the pages (default: SET-quality beside SET).",
-)
-@store_option
-@suite_root_option
+@click.option("--out", type=FOLDER, help="Folder for the pages (default: SET-quality beside SET).")
+@placed
 def command(  # noqa: PLR0913 (click hands over each option as an argument)
     folder: Path,
     suite: str,
@@ -57,18 +50,23 @@ def command(  # noqa: PLR0913 (click hands over each option as an argument)
     roots: tuple[str, ...],
     engine: str,
     out: Path | None,
-    store: Path | None,
-    suite_root: Path | None,
+    store: Path,
+    root: Path,
 ) -> None:
     """The quality sheet of SET, a folder with synthetic.csv and images/, measured as SUITE says.
 
     The set is compared with the training images of a task, never with test images. Without a
     feature extractor in the suite ([quality]) the sheet has tones and a contact sheet.
     """
-    from tonegap.declared.task import read_task
+    from tonegap.plan.prepare import quality_digest, task_views
+    from tonegap.report.pages.quality_page import sheet_files
+    from tonegap.report.write import write_bytes
+    from tonegap.results.quality import FOLDER, read_sheet
+    from tonegap.run.foreign_set import foreign_set
+    from tonegap.run.sheet_maker import SheetMaker
 
     options = RunOptions(
-        suite_root=suite_root, store=store, roots=roots, engine=engine, device="cpu", gpus="0", jobs=1,
+        suite_root=root, store=store, roots=roots, engine=engine, device="cpu", gpus="0", jobs=1,
         allow_missing=False, methods=(), baselines=(), settings=(),
     )  # fmt: skip
     request = open_request(suite, options)
@@ -77,38 +75,22 @@ def command(  # noqa: PLR0913 (click hands over each option as an argument)
         known = ", ".join(request.suite.file.tasks)
         raise BadRequest(f"--task {task}: no task of the suite {suite}; there are: {known}")
     target = out or folder.resolve().with_name(f"{folder.resolve().name}-quality")
-    say(_write(request, asked, asked.seeds[0] if seed is None else seed, folder, target))
-
-
-def _write(request: "Request", task: "Task", seed: int, folder: Path, out: Path) -> Path:
-    """Makes the sheet and its pages, and returns the page."""
-    from tonegap.files import digest_of
-    from tonegap.plan.prepare import quality_digest, task_views
-    from tonegap.report.pages.quality_page import sheet_files
-    from tonegap.report.write import write_bytes
-    from tonegap.results.quality import FOLDER, read_sheet
-    from tonegap.results.settings import read_settings
-    from tonegap.run.foreign_set import foreign_set
-    from tonegap.run.sheet_maker import SheetMaker
-
-    view = task_views(request, [(task, seed)], watched=True)[task.id, seed]
-    made = foreign_set(folder, view, seed)
+    number = asked.seeds[0] if seed is None else seed
+    view = task_views(request, [(asked, number)], watched=True)[asked.id, number]
+    made = foreign_set(folder, view, number)
     found = _found(request, made)
-    key = digest_of(
-        {"sheet": [made.id.stage, repr(found.extractor), task.id, seed, quality_digest()]}
-    )
+    parts = [made.id.stage, repr(found.extractor), asked.id, number, quality_digest()]
+    key = digest_of({"sheet": parts})
     SheetMaker(request.store).make(made, found, key)
     sheet = read_sheet(request.store.folder, key)
     for path, content in sheet_files([sheet], read_settings(request.root), report="").items():
-        write_bytes(out / Path(path).relative_to(FOLDER), content)
-    return out / f"{sheet.page}.html"
+        write_bytes(target / Path(path).relative_to(FOLDER), content)
+    say(target / f"{sheet.page}.html")
 
 
 def _found(request: "Request", made: "SyntheticSet") -> "MeasuredFeatures":
     """What the suite's extractor says; an extractor that fails costs its numbers, not the sheet."""
-    from tonegap.cli.interrupt import patient
     from tonegap.declared.local_files import check_given
-    from tonegap.numerics import numerics_of
     from tonegap.plan.prepare import read_extractor
     from tonegap.run.foreign_set import FeaturesPlace, foreign_features
     from tonegap.run.sheet_maker import MeasuredFeatures

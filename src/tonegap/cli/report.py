@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 from tonegap.cli.complete import suite_names
-from tonegap.cli.options import store_option, suite_root_option
-from tonegap.cli.terminal import put, say
+from tonegap.cli.options import PATH, placed
+from tonegap.cli.terminal import deliver, say
 from tonegap.errors import BadRequest
 
 if TYPE_CHECKING:
@@ -25,15 +25,13 @@ FORMATS = ("html", "md", "tex", "csv", "json", "parquet")
 @click.option("--format", "output", type=click.Choice(FORMATS), default="html", show_default=True)
 @click.option(
     "--out",
-    type=click.Path(path_type=Path),
-    default=None,
+    type=PATH,
     help="File to write (default: the terminal); html: a folder for all formats "
     "(default: report/ in the store) or one file .html.",
 )
 @click.option(
     "--entry",
     metavar="LABEL",
-    default=None,
     help="Only the page of this entry, as for one that the report has no page of.",
 )
 @click.option(
@@ -41,8 +39,7 @@ FORMATS = ("html", "md", "tex", "csv", "json", "parquet")
     is_flag=True,
     help="Exit with 1 if a declared run has no record, or something is wrong with a control or the truth.",
 )
-@store_option
-@suite_root_option
+@placed
 @click.pass_context
 def command(  # noqa: PLR0913 (click hands over each option as an argument)
     ctx: click.Context,
@@ -51,8 +48,8 @@ def command(  # noqa: PLR0913 (click hands over each option as an argument)
     out: Path | None,
     entry: str | None,
     strict: bool,
-    store: Path | None,
-    suite_root: Path | None,
+    root: Path,
+    store: Path,
 ) -> None:
     """The leaderboard of RUNS: names of suites that ran in this store (default: all of them), or bundles.
 
@@ -62,9 +59,13 @@ def command(  # noqa: PLR0913 (click hands over each option as an argument)
     A report is made from records alone; making it again gives the same bytes. A matrix with runs
     missing says so in its title.
     """
-    from tonegap.declared.root import default_store, find_root
+    from tonegap.report.phrases import missing
+    from tonegap.results.assemble import assemble, without_cycle_search
+    from tonegap.results.bundle.unite import unite
+    from tonegap.results.settings import read_settings, titled
+    from tonegap.store.read import read_suites
+    from tonegap.store.source import ResultSource
 
-    root = find_root(suite_root)
     bundles = [Path(name) for name in runs if name.endswith(".zip")]
     contested: Mapping[str, str] | None = None
     with tempfile.TemporaryDirectory(prefix="tonegap-report-") as aside:
@@ -73,33 +74,31 @@ def command(  # noqa: PLR0913 (click hands over each option as an argument)
                 raise BadRequest(
                     f"{bundles[0]}: a report of bundles is of bundles alone, and needs --out DIR"
                 )
-            own = store or default_store(root)
-            (store, contested), runs = _united(root, own, bundles, Path(aside)), ()
-        board, source = _gather(root, store or default_store(root), runs, contested)
-        _write(board, source, output, out, entry)
-    if strict and _say_problems(board):
-        ctx.exit(1)
-
-
-def _united(
-    root: Path, own: Path, bundles: list[Path], folder: Path
-) -> tuple[Path, Mapping[str, str]]:
-    """Bundles as one store below an empty folder, and the tasks on whose truth they disagree.
-
-    Raises BadRequest naming the first that would not be on a board.
-    """
-    from tonegap.results.submissions.bundled import united_with
-
-    store, united = united_with(root, own, bundles, folder)
-    for refused in united.refused:
-        raise BadRequest(f"{refused.path}: {refused.why}")
-    return store, united.contested
+            store, united = unite(bundles, Path(aside), root, store)
+            for refused in united.refused:
+                raise BadRequest(f"{refused.path}: {refused.why}")
+            runs, contested = (), united.contested
+        with without_cycle_search():
+            suites = read_suites(store, runs)
+            settings = titled(read_settings(root), [suite.matrix.title for suite in suites])
+            board = assemble(store, suites, settings, contested)
+        _write(board, ResultSource(root, store, suites), output, out, entry)
+    if strict:
+        for kind, alarm in board.stamps:
+            say(f"{kind.lower()}: {alarm}", err=True)
+        if board.holes:
+            say(f"incomplete: {missing(board.holes, board.n_cells)}", err=True)
+        if board.holes or board.stamps:
+            ctx.exit(1)
 
 
 def _write(
     board: "Leaderboard", source: "ResultSource", output: str, out: Path | None, entry: str | None
 ) -> None:
-    from tonegap.report.write import write_board, write_entry
+    """Writes the pages, or one document, and says where they are."""
+    from tonegap.report.exports.parquet import render_parquet
+    from tonegap.report.write import RENDERERS, write_board, write_entry
+    from tonegap.results.quality import without_pages
 
     folder = out or source.store / "report"
     if entry is not None:
@@ -112,54 +111,8 @@ def _write(
     elif output == "html" and (out is None or out.suffix != ".html"):
         say(write_board(board, folder, source))
     else:
-        _echo_or_write(_rendered(board, output), out)
-
-
-def _gather(
-    root: Path, folder: Path, runs: tuple[str, ...], contested: Mapping[str, str] | None
-) -> "tuple[Leaderboard, ResultSource]":
-    """The leaderboard of the named suites of a store, and where its pages find the rest."""
-    from tonegap.results.assemble import assemble, without_cycle_search
-    from tonegap.results.settings import read_settings, titled
-    from tonegap.store.read import read_suites
-    from tonegap.store.source import ResultSource
-
-    with without_cycle_search():
-        suites = read_suites(folder, runs)
-        settings = titled(read_settings(root), [suite.matrix.title for suite in suites])
-        board = assemble(folder, suites, settings, contested)
-        return board, ResultSource(root, folder, suites)
-
-
-def _rendered(board: "Leaderboard", output: str) -> str | bytes:
-    """A report of one file."""
-    from tonegap.report.exports.parquet import render_parquet
-    from tonegap.report.write import RENDERERS
-    from tonegap.results.quality import without_pages
-
-    board = replace(board, sheets=without_pages(board.sheets))
-    return render_parquet(board) if output == "parquet" else RENDERERS[output](board)
-
-
-def _say_problems(board: "Leaderboard") -> bool:
-    """Says on standard error what is wrong with a report, and whether anything is."""
-    from tonegap.report.phrases import missing
-
-    for kind, alarm in board.stamps:
-        say(f"{kind.lower()}: {alarm}", err=True)
-    if board.holes:
-        say(f"incomplete: {missing(board.holes, board.n_cells)}", err=True)
-    return bool(board.holes or board.stamps)
-
-
-def _echo_or_write(rendered: str | bytes, out: Path | None) -> None:
-    """To the terminal, or to a file, whose name is then what the terminal shows."""
-    from tonegap.report.write import write_bytes
-
-    if out is None and isinstance(rendered, bytes):
-        raise BadRequest("--format parquet: not for a terminal; name a file with --out FILE")
-    if out is None:
-        put(rendered)
-    else:
-        write_bytes(out, rendered.encode() if isinstance(rendered, str) else rendered)
-        say(out)
+        alone = replace(board, sheets=without_pages(board.sheets))
+        found = render_parquet(alone) if output == "parquet" else RENDERERS[output](alone)
+        if out is None and isinstance(found, bytes):
+            raise BadRequest("--format parquet: not for a terminal; name a file with --out FILE")
+        deliver(found, out)

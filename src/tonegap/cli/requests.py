@@ -12,15 +12,17 @@ import click
 from tonegap.cli.complete import baseline_names, method_names
 from tonegap.cli.options import store_option, suite_root_option
 from tonegap.cli.terminal import Notes
+from tonegap.declared.dataset import read_dataset
+from tonegap.declared.root import default_store, find_root
 from tonegap.errors import BadRequest, StoreError
 from tonegap.numerics import Numerics
+from tonegap.split.exclude import IdList, read_id_list
 from tonegap.store.layout import AUDITS, INDEX
+from tonegap.store.store import Store
 
 if TYPE_CHECKING:
     from tonegap.engines.base import Engine
     from tonegap.plan.prepare import Request
-    from tonegap.split.exclude import IdList
-    from tonegap.store.store import Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +125,6 @@ _OPTIONS = (
     click.option(
         "--subset",
         type=int,
-        default=None,
         metavar="N",
         help="Only about N images of each task, sampled by class and tone; reported in tables of their own.",
     ),
@@ -141,7 +142,6 @@ _OPTIONS = (
     click.option(
         "--numerics",
         type=click.Choice(["portable", "native"]),
-        default=None,
         help="portable: the same bytes on every x86 processor with AVX2. (Default: the suite's own.)",
     ),
     click.option(
@@ -182,30 +182,20 @@ def open_request(suite_name: str, options: RunOptions, cache: Path | None = None
 
     `cache`: an empty folder that takes what a store that cannot be written would; for what only looks.
     """
-    from tonegap.declared.root import default_store, find_root
-    from tonegap.declared.suite import (
-        named_apart,
-        read_suite,
-        with_entries,
-        with_exclusions,
-        with_numerics,
-        with_parameters,
-        with_subset,
-    )
+    from tonegap.declared import suite as suites
     from tonegap.engines import open_engine
     from tonegap.plan.prepare import Request
 
     root = find_root(options.suite_root)
-    declared = read_suite(root, suite_name)
-    suite = with_entries(declared, options.methods, options.baselines)
-    suite = with_parameters(suite, options.settings)
-    suite = named_apart(suite, declared, options.changes, options.device)
-    suite = with_subset(suite, options.subset)
-    suite = with_numerics(suite, options.numerics)
+    declared = suites.read_suite(root, suite_name)
+    suite = suites.with_entries(declared, options.methods, options.baselines)
+    suite = suites.with_parameters(suite, options.settings)
+    suite = suites.named_apart(suite, declared, options.changes, options.device)
+    suite = suites.with_numerics(suites.with_subset(suite, options.subset), options.numerics)
     wanted = tuple(dict.fromkeys(task.split("/")[0] for task in suite.file.tasks))
     excluded = read_lists(root, options.exclude, wanted)
     lists = [(ids.path.name, ids.sha256) for of in excluded.values() for ids in of]
-    suite = with_exclusions(suite, lists)
+    suite = suites.with_exclusions(suite, lists)
     engine = open_engine(options.engine, root, suite_name)
     _check_device(options, engine)
     store, overlay = _open_store(options.store or default_store(root), options.verify, cache)
@@ -216,7 +206,7 @@ def open_request(suite_name: str, options: RunOptions, cache: Path | None = None
         engine=engine,
         roots=parse_roots(options.roots, wanted),
         device=options.device,
-        jobs=options.jobs or _default_jobs(options, engine),
+        jobs=options.jobs or len(parse_gpus(options, engine)) or len(os.sched_getaffinity(0)),
         allow_missing=options.allow_missing,
         cache=overlay,
         excluded=excluded,
@@ -242,13 +232,11 @@ def _check_device(options: RunOptions, engine: "Engine") -> None:
         )
 
 
-def _open_store(folder: Path, deep: bool, cache: Path | None) -> "tuple[Store, Path | None]":
+def _open_store(folder: Path, deep: bool, cache: Path | None) -> tuple[Store, Path | None]:
     """The store, and where what is learned of images is kept instead of in it.
 
     With a `cache` a store that cannot be written will do: `cache` gets links to what is known there. Raises StoreError.
     """
-    from tonegap.store.store import Store
-
     try:
         return Store(folder, deep=deep), None
     except StoreError:
@@ -275,11 +263,8 @@ def parse_roots(given: tuple[str, ...], wanted: tuple[str, ...]) -> dict[str, Pa
 
 def read_lists(
     root: Path, given: tuple[str, ...], wanted: tuple[str, ...]
-) -> "dict[str, tuple[IdList, ...]]":
+) -> dict[str, tuple[IdList, ...]]:
     """The lists of images to leave out by data set, each once. Raises BadRequest, and BadData for a wrong list."""
-    from tonegap.declared.dataset import read_dataset
-    from tonegap.split.exclude import read_id_list
-
     found: dict[str, tuple[IdList, ...]] = {}
     for name, path in (_of_dataset("--exclude", text, wanted) for text in given):
         ids = read_id_list(path, read_dataset(root, name))
@@ -322,7 +307,3 @@ def parse_gpus(options: RunOptions, engine: "Engine") -> tuple[str, ...]:
                 f"--gpus: found {name!r}, wanted indices like 0,1, names like GPU-… or MIG-…, or all"
             )
     return names
-
-
-def _default_jobs(options: RunOptions, engine: "Engine") -> int:
-    return len(parse_gpus(options, engine)) or len(os.sched_getaffinity(0))

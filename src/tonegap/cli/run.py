@@ -10,13 +10,17 @@ import click
 from tonegap.cli import terminal
 from tonegap.cli.complete import suite_names
 from tonegap.cli.interrupt import patient
+from tonegap.cli.options import FILE
 from tonegap.cli.requests import RunOptions, open_request, parse_gpus, run_options
 from tonegap.errors import BadRequest
+from tonegap.formats.matrix import CellId, Failure
 from tonegap.lines import counted
+from tonegap.numerics import numerics_of
+from tonegap.results.settings import read_settings, titled
+from tonegap.store.read import read_suites
 from tonegap.texts import last_lines
 
 if TYPE_CHECKING:
-    from tonegap.formats.matrix import CellId, Failure
     from tonegap.plan.plan import Plan
     from tonegap.plan.prepare import Request
     from tonegap.run.runner import RunTally
@@ -44,16 +48,11 @@ _SHOWN, _SHOWN_FAILURES, _LAST_LINES = 5, 10, 10
     "--write-golden", "golden", flag_value="write", help="Write reports/golden/SUITE.json anew."
 )
 @click.option(
-    "--junit",
-    type=click.Path(path_type=Path, dir_okay=False),
-    default=None,
-    metavar="FILE",
-    help="Write how each run ended as JUnit XML, for CI.",
+    "--junit", type=FILE, metavar="FILE", help="Write how each run ended as JUnit XML, for CI."
 )
 @click.option(
     "--summary",
-    type=click.Path(path_type=Path, dir_okay=False),
-    default=None,
+    type=FILE,
     metavar="FILE",
     help="Write failures and leaderboard as Markdown, for the summary of a CI step.",
 )
@@ -74,7 +73,7 @@ def command(
     tonegap run skin-diff --root ~/fitzpatrick17k
     """  # noqa: D301
     from tonegap.plan.prepare import prepare
-    from tonegap.results.settings import read_settings
+    from tonegap.report.publish import publish_suite
     from tonegap.run.explain import data_lines
 
     if check_determinism and options.place == "slurm":
@@ -83,7 +82,13 @@ def command(
     read_settings(request.root)  # what the last step needs should not be missed after hours
     if golden:
         _can_be_golden(request, options, golden)
-    _say_numerics(request)
+    wanted = request.suite.file.numerics
+    if numerics_of(wanted, request.device) != wanted:
+        terminal.say(
+            "numerics are native here: portable ones need the CPU, x86 with AVX2 and FMA; scores may differ from "
+            "those of other machines",
+            err=True,
+        )
     plan = prepare(request)
     for line in data_lines(plan):
         terminal.say(line, err=True)
@@ -99,7 +104,7 @@ def command(
         )
     _write_for_ci(request, plan, junit, summary)
     alike = not check_determinism or _same_twice(request, plan, options)
-    terminal.say(_report(request, plan))
+    terminal.say(publish_suite(request.root, request.store.folder, plan.matrix))
     if tally.failures or not alike or (golden and not _is_golden(request, plan, golden)):
         sys.exit(1)
 
@@ -113,8 +118,6 @@ def _write_for_ci(
     from tonegap.report import ci
     from tonegap.report.write import write_bytes, write_text
     from tonegap.results.assemble import assemble
-    from tonegap.results.settings import read_settings, titled
-    from tonegap.store.read import read_suites
 
     store = request.store.folder
     (run,) = read_suites(store, [plan.matrix.suite])
@@ -125,22 +128,8 @@ def _write_for_ci(
         write_text(summary, ci.summary(assemble(store, [run], settings), run), "--summary")
 
 
-def _say_numerics(request: "Request") -> None:
-    """Says where a suite wants portable numerics and this machine or device cannot give them."""
-    from tonegap.numerics import numerics_of
-
-    wanted = request.suite.file.numerics
-    if numerics_of(wanted, request.device) != wanted:
-        terminal.say(
-            "numerics are native here: portable ones need the CPU, x86 with AVX2 and FMA; scores may differ from "
-            "those of other machines",
-            err=True,
-        )
-
-
 def _can_be_golden(request: "Request", options: RunOptions, golden: str) -> None:
     """Raises BadRequest, before hours of work, where there is nothing to compare with or nothing to write."""
-    from tonegap.numerics import numerics_of
     from tonegap.run.golden import golden_path, read_golden
 
     file = request.suite.file
@@ -234,13 +223,9 @@ def _same_twice(request: "Request", plan: "Plan", options: RunOptions) -> bool:
 
 def say(tally: "RunTally", plan: "Plan", store: Path) -> None:
     """Says on standard error how a run ended, with the first failures: entries, last lines of the log, its place."""
-    words = [
-        f"{counted(tally.n_stages, 'stage')} run",
-        f"{counted(tally.n_finished, 'run')} finished",
-        f"{tally.n_cached} cached",
-        f"{len(tally.failures)} failed",
-    ]
-    terminal.say(", ".join(words), err=True)
+    stages, finished = counted(tally.n_stages, "stage"), counted(tally.n_finished, "run")
+    ended = f"{tally.n_cached} cached, {len(tally.failures)} failed"
+    terminal.say(f"{stages} run, {finished} finished, {ended}", err=True)
     for text in tally.mended:
         terminal.say(f"damaged: {text}; it was made again", err=True)
     cells = {cell.id.key: cell.id for cell in plan.cells}
@@ -272,7 +257,7 @@ def _say_empty_sets(plan: "Plan", request: "Request") -> None:
         )
 
 
-def _say_failure(failure: "Failure", cells: "list[CellId]", store: Path) -> None:
+def _say_failure(failure: Failure, cells: list[CellId], store: Path) -> None:
     """One failure with the runs it ended, and where to read more."""
     first = cells[0]
     more = f" and {counted(len(cells) - 1, 'more run')}" if len(cells) > 1 else ""
@@ -285,10 +270,3 @@ def _say_failure(failure: "Failure", cells: "list[CellId]", store: Path) -> None
             terminal.say(f"    | {line}", err=True)
         terminal.say(f"    log: {store / failure.log}", err=True)
         terminal.say(f"    all of it: tonegap log {quote(first.entry.label)}", err=True)
-
-
-def _report(request: "Request", plan: "Plan") -> str:
-    """Writes the suite's report and returns its path."""
-    from tonegap.report.publish import publish_suite
-
-    return str(publish_suite(request.root, request.store.folder, plan.matrix))

@@ -8,25 +8,27 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tonegap.cli.terminal import put, say, say_page
+from tonegap.cli.options import FILE, PATH
+from tonegap.cli.terminal import deliver, say, say_page
 from tonegap.errors import BadRequest
+from tonegap.scores.render import Ends, EpochTable, as_csv, as_json, as_lines, as_list, as_page
+from tonegap.scores.rules import MOST_PROBABLE, ScoringRules, default_positive
+from tonegap.scores.tables import ALL, Score, ScoreTable
+from tonegap.untrusted import bounded_memory
 
 if TYPE_CHECKING:
     from tonegap.arrays import FloatArray
     from tonegap.scores.predictions import Labelled, Predictions
-    from tonegap.scores.render import Ends, EpochTable
-    from tonegap.scores.rules import ScoringRules
-    from tonegap.scores.tables import Score, ScoreTable
 
 # How much more memory reading may take, in bytes: a file that unpacks to more is refused.
 _MEMORY, _MEMORY_PER_BYTE = 400 << 20, 40
 
 
 @click.command("score")
-@click.argument("predictions", type=click.Path(path_type=Path))
+@click.argument("predictions", type=PATH)
 @click.option(
     "--truth",
-    type=click.Path(path_type=Path),
+    type=PATH,
     required=True,
     help="CSV or Parquet with image_id, label, tone (1 to 6, a group's name, or empty).",
 )
@@ -73,12 +75,7 @@ _MEMORY, _MEMORY_PER_BYTE = 400 << 20, 40
     is_flag=True,
     help="With 95 % intervals: test images are resampled, each by itself.",
 )
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path, dir_okay=False),
-    default=None,
-    help="File to write in place of the terminal.",
-)
+@click.option("--out", type=FILE, help="File to write in place of the terminal.")
 @click.option(
     "--more",
     is_flag=True,
@@ -90,7 +87,7 @@ _MEMORY, _MEMORY_PER_BYTE = 400 << 20, 40
 )
 @click.option(
     "--baseline",
-    type=click.Path(path_type=Path),
+    type=PATH,
     help="For --more: predictions of the same images; gives FATE of accuracy and macro F1 against Eodd.",
 )
 def command(  # noqa: PLR0913 (click hands over each option as an argument)
@@ -115,14 +112,9 @@ def command(  # noqa: PLR0913 (click hands over each option as an argument)
 
     A score that cannot be computed is undefined, with the reason: never 0. Scores are fractions.
     """
-    from tonegap.report.write import write_text
     from tonegap.scores.metrics import score_table
     from tonegap.scores.predictions import join, read_predictions
-    from tonegap.scores.render import as_csv, as_json
-    from tonegap.scores.rules import ScoringRules, default_positive
-    from tonegap.scores.tables import ScoreTable
     from tonegap.scores.truth import read_truth, tones_as
-    from tonegap.untrusted import bounded_memory
 
     if isnan(specificity):
         raise BadRequest("--specificity nan: is no share; give a number from 0 to 1")
@@ -152,30 +144,30 @@ def command(  # noqa: PLR0913 (click hands over each option as an argument)
             table = ScoreTable((*table.scores, *found))
         tables.append((predicted.epochs[index] if epoch == "all" else None, table))
         ends.append(_ends(images, index, image_tones, table, rules) if intervals else {})
-    if event and not positive and len(images.classes) == 2 and event[0] == images.classes[1]:
-        _say_event(images.classes, event[0])
+    if event and not positive and event == images.classes[1:] != ("malignant",):
+        say(
+            f"the event is {event[0]!r}, the second of the two classes; --positive {images.classes[0]} or "
+            f"--positive {event[0]} says which one is meant",
+            err=True,
+        )
     if output == "table":
-        text = _pages(tables, ends, _heading(images, rules))
+        text = _pages(tables, ends, images, rules)
     else:
-        text = (as_json if output == "json" else as_csv)(
-            tables, rules, ends if intervals else None
-        ) + "\n"
-    if out is not None:
-        write_text(out, text)
-        say(out)
-    elif output == "table":
+        render = as_json if output == "json" else as_csv
+        text = render(tables, rules, ends if intervals else None) + "\n"
+    if out is None and output == "table":
         say_page(text.removesuffix("\n"))
     else:
-        put(text)
+        deliver(text, out)
 
 
 def _more(
     p: "FloatArray",
     images: "Labelled",
-    tones: "Sequence[str | None]",
-    rules: "ScoringRules",
+    tones: Sequence[str | None],
+    rules: ScoringRules,
     specificity: float,
-) -> "list[Score]":
+) -> list[Score]:
     from tonegap.scores.further import further_scores, light_dark_scores
 
     found = further_scores(p, images.y, tones, rules, specificity)
@@ -193,15 +185,12 @@ def _same_epoch(predicted: "Predictions", index: int, other: "Labelled", choice:
     return -1
 
 
-def _fate(
-    own: "list[Score]", other: "list[Score]", table: "ScoreTable", accuracy: float
-) -> "list[Score]":
+def _fate(own: list[Score], other: list[Score], table: ScoreTable, accuracy: float) -> list[Score]:
     """FATE of accuracy and of macro F1, as published and on defined cells, where all parts are defined.
 
     `accuracy` is the baseline's.
     """
     from tonegap.scores.light_dark import fate
-    from tonegap.scores.tables import ALL, Score
 
     mine, theirs = ({(s.metric, s.tone): s.value for s in of} for of in (own, other))
     mine["accuracy", ALL], theirs["accuracy", ALL] = table.score("accuracy", ALL).value, accuracy
@@ -218,16 +207,6 @@ def _fate(
             number = None if undefined else value
             found.append(Score(f"fate_{name}_{about}", ALL, number, n, undefined))
     return found
-
-
-def _say_event(classes: Sequence[str], event: str) -> None:
-    """Says on standard error which class was taken for the event, as nobody named one."""
-    if event != "malignant":
-        say(
-            f"the event is {event!r}, the second of the two classes; --positive {classes[0]} or --positive {event} "
-            "says which one is meant",
-            err=True,
-        )
 
 
 def _epochs_to_score(predicted: "Predictions", choice: str) -> Sequence[int]:
@@ -252,9 +231,9 @@ def _ends(
     images: "Labelled",
     index: int,
     tones: Sequence[str | None],
-    table: "ScoreTable",
-    rules: "ScoringRules",
-) -> "Ends":
+    table: ScoreTable,
+    rules: ScoringRules,
+) -> Ends:
     from tonegap.api import Scores
     from tonegap.scores.evidence.images import TestAnswers
 
@@ -267,24 +246,17 @@ def _ends(
     return {name: (interval.low, interval.high) for name, interval in found.items()}
 
 
-def _pages(tables: "Sequence[EpochTable]", ends: "Sequence[Ends]", heading: str) -> str:
-    """The tables as aligned text, one after the other."""
-    from tonegap.scores.render import as_lines, as_list, as_page
-
-    text = f"{heading}\n"
+def _pages(
+    tables: Sequence[EpochTable], ends: Sequence[Ends], images: "Labelled", rules: ScoringRules
+) -> str:
+    """What was scored and by which rules, in one line; then the tables as aligned text, one after the other."""
+    n_unknown = sum(tone is None for tone in images.tones)
+    unknown = f", {n_unknown:,} of unknown tone (in all only)" if n_unknown else ""
+    event = f"positive: {' or '.join(rules.positive)}" if rules.positive else "no positive class"
+    called = MOST_PROBABLE if rules.threshold is None else f"from {rules.threshold:g} on"
+    text = f"{len(images.y):,} images{unknown}; {event}, called by: {called}\n"
     for (epoch, table), of in zip(tables, ends, strict=True):
         named = f"\nepoch {epoch}\n" if epoch is not None else ""
         others = "".join(f"{line}\n" for line in as_list(table))
         text += f"{named}\n{as_lines(as_page(table, of))}\n{others}"
     return text
-
-
-def _heading(images: "Labelled", rules: "ScoringRules") -> str:
-    """What was scored and by which rules, in one line."""
-    from tonegap.scores.rules import MOST_PROBABLE
-
-    n_unknown = sum(tone is None for tone in images.tones)
-    unknown = f", {n_unknown:,} of unknown tone (in all only)" if n_unknown else ""
-    event = f"positive: {' or '.join(rules.positive)}" if rules.positive else "no positive class"
-    called = MOST_PROBABLE if rules.threshold is None else f"from {rules.threshold:g} on"
-    return f"{len(images.y):,} images{unknown}; {event}, called by: {called}"

@@ -3,18 +3,14 @@
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from tonegap.cli import terminal
 from tonegap.cli.complete import suite_names
+from tonegap.cli.options import FILE
 from tonegap.cli.requests import RunOptions, open_request, run_options
 from tonegap.run.search.choose import RULES
-
-if TYPE_CHECKING:
-    from tonegap.declared.suite import Suite
-    from tonegap.run.search.outcome import BaselineOutcome
 
 
 @click.command(name="search")
@@ -25,13 +21,7 @@ if TYPE_CHECKING:
 )
 @click.option("--rule", type=click.Choice(RULES), default="overall", show_default=True)
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the draws.")
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path, dir_okay=False),
-    default=None,
-    metavar="FILE.toml",
-    help="Writes SUITE with the chosen values.",
-)
+@click.option("--out", type=FILE, metavar="FILE.toml", help="Writes SUITE with the chosen values.")
 def command(
     suite: str, options: RunOptions, draws: int, rule: str, seed: int, out: Path | None
 ) -> None:
@@ -43,8 +33,9 @@ def command(
     """
     from tonegap.cli.run import say, work
     from tonegap.declared.suite import plugins_of
+    from tonegap.declared.suite_toml import suite_toml
     from tonegap.plan.prepare import prepare
-    from tonegap.run.search.draws import draws_suite, searched
+    from tonegap.run.search.draws import draws_suite, searched, tuned_suite
     from tonegap.run.search.outcome import outcome
 
     request = open_request(suite, options)
@@ -58,16 +49,9 @@ def command(
         terminal.say(line)
     if out:
         said = f"Chosen by `tonegap search {suite} --draws {draws} --rule {rule} --seed {seed}`."
-        terminal.say(_write(out, request.suite, found, said))
+        tuned = tuned_suite(request.suite, {one.baseline: one.values for one in found})
+        text = "\n".join([said, *(line for one in found for line in one.lines())])
+        out.write_text(suite_toml(tuned.file, text), encoding="utf-8")
+        terminal.say(out)
     if tally.failures:
         sys.exit(1)
-
-
-def _write(out: Path, suite: "Suite", found: "tuple[BaselineOutcome, ...]", said: str) -> Path:
-    from tonegap.declared.suite_toml import suite_toml
-    from tonegap.run.search.draws import tuned_suite
-
-    tuned = tuned_suite(suite, {one.baseline: one.values for one in found})
-    lines = [said, *(line for one in found for line in one.lines())]
-    out.write_text(suite_toml(tuned.file, "\n".join(lines)), encoding="utf-8")
-    return out

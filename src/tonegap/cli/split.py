@@ -2,30 +2,36 @@
 
 import csv
 import io
-from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
 from tonegap.cli.complete import task_names
-from tonegap.cli.options import suite_root_option
+from tonegap.cli.options import PATH, SEED, rooted
 from tonegap.cli.terminal import put, say
+from tonegap.declared.dataset import read_dataset
+from tonegap.declared.root import check_own
+from tonegap.declared.split_rules import PinnedList
+from tonegap.declared.task import read_task
 from tonegap.errors import BadRequest
+from tonegap.split.exclude import listed_images, read_id_list, unknown_names, without_listed
+from tonegap.split.frame import metadata_of
+from tonegap.split.leaks import group_leaks, split_lines
+from tonegap.split.listed import left_out, read_list
+from tonegap.split.partition import new_partition, partition
+from tonegap.split.pins import append_pin, pin_name
+from tonegap.split.rows import axis_tones
 
 
 @click.command("split")
 @click.argument("task", shell_complete=task_names)
 @click.option(
-    "--seed",
-    type=click.IntRange(0, 2**32 - 1),
-    default=None,
-    help="Seed of the split (default: the first that the task declares).",
+    "--seed", type=SEED, help="Seed of the split (default: the first that the task declares)."
 )
 @click.option(
     "--root",
     "data_root",
-    type=click.Path(path_type=Path),
-    default=None,
+    type=PATH,
     help="Your copy of the data set; its metadata is enough. Not needed where the suite draws it.",
 )
 @click.option(
@@ -36,8 +42,7 @@ from tonegap.errors import BadRequest
 @click.option(
     "--from",
     "listed",
-    type=click.Path(path_type=Path),
-    default=None,
+    type=PATH,
     help="A published list, image_id,partition, which --pin takes as the split of a task of the rule `pinned`.",
 )
 @click.option(
@@ -46,7 +51,7 @@ from tonegap.errors import BadRequest
     metavar="LIST",
     help="Images of this list of ids become unused; standard error says how many by partition.",
 )
-@suite_root_option
+@rooted
 def command(  # noqa: PLR0913 - one parameter per option
     task: str,
     seed: int | None,
@@ -54,7 +59,7 @@ def command(  # noqa: PLR0913 - one parameter per option
     pin: bool,
     listed: Path | None,
     exclude: tuple[str, ...],
-    suite_root: Path | None,
+    root: Path,
 ) -> None:
     """The partition of every image of TASK as CSV: image_id,partition.
 
@@ -62,27 +67,12 @@ def command(  # noqa: PLR0913 - one parameter per option
     Train and validation together are the published training set. The result is checked against the
     digests pinned in the task's file. Standard error says what images of unknown tone and of shared patients there are.
     """
-    from tonegap.declared.dataset import read_dataset
-    from tonegap.declared.root import check_own, find_root
-    from tonegap.declared.split_rules import PinnedList
-    from tonegap.declared.task import read_task
-    from tonegap.split.exclude import listed_images, read_id_list, unknown_names, without_listed
-    from tonegap.split.frame import metadata_of
-    from tonegap.split.leaks import group_leaks, split_lines
-    from tonegap.split.listed import left_out, read_list
-    from tonegap.split.partition import new_partition, partition
-    from tonegap.split.pins import append_pin, pin_name
-    from tonegap.split.rows import axis_tones
-
-    root = find_root(suite_root)
     if pin:
         check_own(root, "--pin")
     asked = read_task(root, task)
     number = asked.seeds[0] if seed is None else seed
-    metadata, dataset = (
-        metadata_of(root, asked.dataset_id, data_root),
-        read_dataset(root, asked.dataset_id),
-    )
+    metadata = metadata_of(root, asked.dataset_id, data_root)
+    dataset = read_dataset(root, asked.dataset_id)
     given = [read_id_list(Path(path), dataset) for path in exclude]
     lists = listed_images(given, dataset, metadata)
     key = asked.pin_key(number)
@@ -118,13 +108,8 @@ def command(  # noqa: PLR0913 - one parameter per option
     if number not in asked.seeds:
         declared = ", ".join(map(str, asked.seeds))
         say(f"seed {number} is none of the task's own ({declared}): a split of yours", err=True)
-    _write(made.ids, made.parts)
-
-
-def _write(ids: Sequence[str], parts: Sequence[str]) -> None:
-    """Writes the CSV to standard output, with LF whatever the platform."""
     text = io.StringIO()
-    rows = csv.writer(text, lineterminator="\n")
-    rows.writerow(("image_id", "partition"))
-    rows.writerows(zip(ids, parts, strict=True))
+    table = csv.writer(text, lineterminator="\n")  # whatever the platform
+    table.writerow(("image_id", "partition"))
+    table.writerows(zip(made.ids, made.parts, strict=True))
     put(text.getvalue().encode())

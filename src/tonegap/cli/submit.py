@@ -1,15 +1,16 @@
 """`tonegap submit`: external submissions, into the leaderboards of a store."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-from tonegap.cli.options import WholeHelp, store_option, suite_root_option
+from tonegap.cli.options import A_PATH, WholeHelp, placed, stored
 from tonegap.cli.terminal import say
-
-if TYPE_CHECKING:
-    from tonegap.formats.submission import Submission
+from tonegap.formats.submission import Refused
+from tonegap.results.settings import read_settings
+from tonegap.results.submissions.stored import read_submissions, store_submission
+from tonegap.results.submissions.stored import remove as remove_from
+from tonegap.store.store import Store
 
 
 @click.group("submit", cls=WholeHelp)
@@ -22,26 +23,19 @@ def command() -> None:
 
 
 @command.command("add")
-@click.argument("path", type=click.Path(path_type=Path, exists=True))
+@click.argument("path", type=A_PATH)
 @click.option("--check", is_flag=True, help="Only say what would happen.")
-@store_option
-@suite_root_option
+@placed
 @click.pass_context
-def add(
-    ctx: click.Context, path: Path, check: bool, store: Path | None, suite_root: Path | None
-) -> None:
+def add(ctx: click.Context, path: Path, check: bool, store: Path, root: Path) -> None:
     """Checks PATH, a bundle or a folder with card.toml and predictions, and keeps it in the store.
 
     Exit code 1: a bundle that does not verify, each of its cells named; nothing is kept.
     """
-    from tonegap.declared.root import default_store, find_root
-    from tonegap.formats.submission import Refused
+    from tonegap.report.place import places
     from tonegap.results.submissions.prepare import prepared
-    from tonegap.results.submissions.shelf import shelve
-    from tonegap.store.store import Store
 
-    root = find_root(suite_root)
-    place = Store(store or default_store(root))
+    place = Store(store)
     with prepared(place, path, root) as found:
         if isinstance(found, Refused):
             for problem in found.problems:
@@ -50,44 +44,31 @@ def add(
             ctx.exit(1)
         made, submission = found
         say(f"{submission.title}: {submission.about}")
-        _say_places(root, place.folder, made, submission)
+        for line in places(place.folder, made, submission, read_settings(root)):
+            say(line)
         if not check:
-            say(f"{path}: kept as {shelve(place, made, submission)}")
-
-
-def _say_places(root: Path, store: Path, made: Path, submission: "Submission") -> None:
-    """One line for each entry: where it stands among what is in the store."""
-    from tonegap.report.place import places
-    from tonegap.results.settings import read_settings
-
-    for line in places(store, made, submission, read_settings(root)):
-        say(line)
+            say(f"{path}: kept as {store_submission(place, made, submission)}")
 
 
 @command.command("list")
-@store_option
-@suite_root_option
-def list_(store: Path | None, suite_root: Path | None) -> None:
+@stored
+def list_(store: Path) -> None:
     """The submissions of the store, and which of them were changed since they were checked."""
-    from tonegap.declared.root import default_store, find_root
-    from tonegap.results.submissions.shelf import read_shelf
-
-    for shelved in read_shelf(store or default_store(find_root(suite_root))):
-        found = shelved.submission
-        state = f"changed: {'; '.join(shelved.changed)}" if shelved.changed else "as it was checked"
+    for stored_one in read_submissions(store):
+        found = stored_one.submission
+        state = (
+            f"changed: {'; '.join(stored_one.changed)}"
+            if stored_one.changed
+            else "as it was checked"
+        )
         tasks = ", ".join(sorted(found.tasks))
-        say(f"{shelved.id}  {found.kind}  {found.title}  {tasks}  {state}")
+        say(f"{stored_one.id}  {found.kind}  {found.title}  {tasks}  {state}")
 
 
 @command.command("remove")
 @click.argument("submission")
-@store_option
-@suite_root_option
-def remove(submission: str, store: Path | None, suite_root: Path | None) -> None:
+@stored
+def remove(submission: str, store: Path) -> None:
     """Takes SUBMISSION, an id of `tonegap submit list`, out of the store."""
-    from tonegap.declared.root import default_store, find_root
-    from tonegap.results.submissions.shelf import remove as remove_from
-    from tonegap.store.store import Store
-
-    folder = remove_from(Store(store or default_store(find_root(suite_root))), submission)
+    folder = remove_from(Store(store), submission)
     say(f"{folder}: removed")

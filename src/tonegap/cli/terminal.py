@@ -6,6 +6,7 @@ that reads like the suite's verdict.
 
 import json
 import sys
+from pathlib import Path
 
 import click
 
@@ -44,3 +45,29 @@ def put(document: str | bytes) -> None:
         say_page(document.removesuffix("\n"))
     else:
         click.echo(document, nl=False)
+
+
+def put_json(value: object, *, ascii_only: bool = False) -> None:
+    """Writes a value as JSON for a program; with `ascii_only` other letters are escapes."""
+    put(json.dumps(value, indent=1, ensure_ascii=ascii_only) + "\n")
+
+
+def deliver(document: str | bytes, out: Path | None) -> None:
+    """Writes a document to the terminal, or into a file, of which the terminal then shows the name.
+
+    Raises StoreError where the file cannot be written.
+    """
+    if out is None:
+        put(document)
+        return
+    from tonegap.report.write import write_bytes
+
+    write_bytes(out, document.encode() if isinstance(document, str) else document)
+    say(out)
+
+
+def say_columns(rows: list[tuple[str, str]]) -> None:
+    """Prints a line for each name and what is said of it, the names padded to one width."""
+    width = max((len(name) for name, _ in rows), default=0)
+    for name, text in rows:
+        say(f"{name:<{width}}  {text}")

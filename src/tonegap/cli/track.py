@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from tonegap.cli.complete import suite_names
-from tonegap.cli.options import store_option, suite_root_option
+from tonegap.cli.options import placed
 from tonegap.cli.terminal import say
 
 
@@ -16,24 +16,21 @@ from tonegap.cli.terminal import say
     required=True,
     help="MLflow tracking URI: http://HOST:PORT, sqlite:///FILE or file:DIR.",
 )
-@store_option
-@suite_root_option
-def command(runs: tuple[str, ...], uri: str, store: Path | None, suite_root: Path | None) -> None:
+@placed
+def command(runs: tuple[str, ...], uri: str, store: Path, root: Path) -> None:
     """The records of RUNS in MLflow: names of suites that ran in this store (default: all of them).
 
     A suite is the experiment tonegap/SUITE, a record one run of it: parameters, the leaderboard's
     metrics, digests as tags. An undefined score is a tag with its reason, never a number. The same command
     again adds what is new. Needs `pip install -e '.[mlflow]'`.
     """
-    from tonegap.declared.root import default_store, find_root
     from tonegap.report.exports.mlflow_sink import log_runs
     from tonegap.report.exports.tracking import tracked_runs
     from tonegap.results.settings import read_settings
     from tonegap.store.read import read_suites
 
-    root = find_root(suite_root)
     settings = read_settings(root)
-    for suite in read_suites(store or default_store(root), runs):
+    for suite in read_suites(store, runs):
         name = f"tonegap/{suite.matrix.suite}"
         found = tracked_runs(suite, settings.metrics, settings.selection)
         logged = log_runs(uri, name, found)

@@ -2,16 +2,15 @@
 
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from tonegap.cli.options import suite_root_option
 from tonegap.cli.terminal import say
 from tonegap.lines import counted, one_line
-
-if TYPE_CHECKING:
-    from tonegap.results.bundle.verify import Checked
+from tonegap.results.bundle.archive import changed_files, extract, memory_for
+from tonegap.results.bundle.crate import CRATE
+from tonegap.untrusted import bounded_memory, refused
 
 _SHOWN = 80  # letters of a title
 
@@ -27,6 +26,8 @@ def command(ctx: click.Context, bundle: Path, suite_root: Path | None) -> None:
     Needs neither the data set nor a GPU. Says first whether all declared records are in it. Exit code 0: all numbers
     in it are as they were; 1: some are not, or there is none; 2: it is no bundle, or a damaged one.
     """
+    from tonegap.results.bundle.verify import verify_folder
+
     documents: list[str] = []
     if bundle.is_dir():
         from tonegap.declared.root import find_root
@@ -34,48 +35,30 @@ def command(ctx: click.Context, bundle: Path, suite_root: Path | None) -> None:
 
         name, documents = pack_problems(find_root(suite_root), bundle)
         bundle = bundle / name
-    from tonegap.results.bundle.archive import memory_for
-    from tonegap.untrusted import bounded_memory, refused
-
     with (
         tempfile.TemporaryDirectory(prefix="tonegap-bundle-") as name,
         refused(str(bundle)),
         bounded_memory(memory_for(bundle)),
     ):
-        title, found, changed, note = _check(bundle, Path(name))
+        manifest = extract(bundle, Path(name))
+        changed = changed_files(manifest, Path(name))
+        found = verify_folder(Path(name), manifest.suite)
     state = "incomplete" if found.completeness.missing else "complete"
     say(f"{state if found.n_records else 'empty'}: {found.completeness.words}")
-    if note:
-        say(note, err=True)
-    problems = [*documents, *changed, *found.problems]
+    if CRATE not in manifest.files:
+        say(
+            f"{bundle}: no {CRATE}: it was written by a tonegap before these were; all else is "
+            "checked, and `tonegap bundle` writes one now",
+            err=True,
+        )
+    problems = (*documents, *changed, *found.problems)
     for problem in problems:
         say(problem)
-    again = (
-        f"{counted(found.n_records, 'record')}, {counted(found.n_scores, 'score')} computed again"
-    )
-    say(
-        f"{one_line(title)[:_SHOWN]}: {again}"
-        + (
-            f"; {counted(len(problems), 'problem')}"
-            if problems
-            else (": all as they were" if found.n_records else ": nothing to verify")
-        )
-    )
+    if problems:
+        end = f"; {counted(len(problems), 'problem')}"
+    else:
+        end = ": all as they were" if found.n_records else ": nothing to verify"
+    numbers = f"{counted(found.n_records, 'record')}, {counted(found.n_scores, 'score')}"
+    say(f"{one_line(manifest.title)[:_SHOWN]}: {numbers} computed again{end}")
     if problems or not found.n_records:
         ctx.exit(1)
-
-
-def _check(bundle: Path, folder: Path) -> "tuple[str, Checked, list[str], str]":
-    """Title, what was computed, what is wrong with the files, and a note that is no problem."""
-    from tonegap.results.bundle.archive import changed_files, extract
-    from tonegap.results.bundle.crate import CRATE
-    from tonegap.results.bundle.verify import verify_folder
-
-    manifest = extract(bundle, folder)
-    changed, note = changed_files(manifest, folder), ""
-    if CRATE not in manifest.files:
-        note = (
-            f"{bundle}: no {CRATE}: it was written by a tonegap before these were; all else is "
-            "checked, and `tonegap bundle` writes one now"
-        )
-    return manifest.title, verify_folder(folder, manifest.suite), changed, note

@@ -12,7 +12,7 @@ from tonegap.files import sha256_file
 from tonegap.report.pages.templates import render_template
 from tonegap.report.write import PAGE_NAME, write_board, write_bytes, write_text
 from tonegap.results.assemble import assemble, without_cycle_search
-from tonegap.results.bundle.union import UnitedBundles
+from tonegap.results.bundle.unite import UnitedBundles
 from tonegap.results.settings import read_settings, titled
 from tonegap.store.source import ResultSource
 

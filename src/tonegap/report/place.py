@@ -15,7 +15,13 @@ from tonegap.results.leaderboard import leaderboard
 from tonegap.results.model import LeaderboardTable, Row
 from tonegap.results.ranking import SHRUNKEN
 from tonegap.results.settings import LeaderboardSettings
-from tonegap.results.submissions.shelf import Shelved, cells_of, cells_on, new_cells, read_shelf
+from tonegap.results.submissions.stored import (
+    StoredSubmission,
+    cells_of,
+    new_cells,
+    read_submissions,
+    submitted_cells,
+)
 from tonegap.scores.evidence.images import TestAnswers
 from tonegap.store.read import merge_suites, read_suites
 
@@ -28,15 +34,15 @@ def places(
     Raises BadRequest where all of it is in the store already.
     """
     here = merge_suites(read_suites(store))
-    sent = cells_of(made, Shelved(submission.id, submission, ()))
+    sent = cells_of(made, StoredSubmission(submission.id, submission, ()))
     there = new_cells(sent, here)
     if not there:
         raise BadRequest(
             f"{submission.title}: every prediction in it is this store's own, byte for byte: "
             f"{_known_as(sent, here)}there is nothing to add"
         )
-    shelf = [shelved for shelved in read_shelf(store) if shelved.id != submission.id]
-    cells = (*here, *cells_on(store, shelf, here), *there)
+    shelf = [shelved for shelved in read_submissions(store) if shelved.id != submission.id]
+    cells = (*here, *submitted_cells(store, shelf, here), *there)
     board = leaderboard(cells, settings, _answers(store, made, submission, settings))
     names = {cell.id.entry for cell in there}
     for table in board.tables:

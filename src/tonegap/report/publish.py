@@ -38,7 +38,7 @@ def publish_suite(root: Path, store: Path, matrix: Matrix) -> Path:
 
 def _digest(root: Path, store: Path, matrix: Matrix) -> str:
     """Digest of all that the report is made from: cells and what is there for each, submissions, settings, code."""
-    from tonegap.results.submissions.shelf import read_shelf
+    from tonegap.results.submissions.stored import read_submissions
 
     found = []
     for cell in matrix.cells:
@@ -54,7 +54,7 @@ def _digest(root: Path, store: Path, matrix: Matrix) -> str:
         [
             [matrix.suite, matrix.title, [repr(cell) for cell in matrix.cells]],
             found,
-            [[s.id, s.changed] for s in read_shelf(store)],
+            [[s.id, s.changed] for s in read_submissions(store)],
             [[p.name, sha256_file(p)] for p in _plain(store / FIRST_TRUTHS)],
             folder_digest(root / "reports"),
             [[p.as_posix(), sha256_file(root / p)] for p in _rooms(matrix) if (root / p).is_file()],

@@ -14,7 +14,7 @@ from tonegap.arrays import FloatArray
 from tonegap.formats.record import EntryId
 from tonegap.results.board import Leaderboard
 from tonegap.results.claims import Claims, RowClaims
-from tonegap.results.compare import reference_of
+from tonegap.results.comparable import reference_of
 from tonegap.results.model import LeaderboardTable
 from tonegap.scores.evidence.bands import method_noise
 from tonegap.scores.tables import ALL, WORST, metric_named

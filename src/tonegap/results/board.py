@@ -10,7 +10,7 @@ from tonegap.results.quality import SetSheet
 from tonegap.results.settings import LeaderboardSettings
 
 if TYPE_CHECKING:
-    from tonegap.results.submissions.shelf import Shelved
+    from tonegap.results.submissions.stored import StoredSubmission
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Leaderboard:
     n_cells: int
     sheets: tuple[SetSheet, ...] = ()
     claims: tuple[Claims, ...] = ()
-    submissions: "tuple[Shelved, ...]" = ()
+    submissions: "tuple[StoredSubmission, ...]" = ()
     truth_alarms: tuple[str, ...] = ()
     site: bool = False
     papers: tuple[ComparedPaper, ...] = ()

@@ -7,7 +7,7 @@ import numpy as np
 
 from tonegap.formats.record import EntryId
 from tonegap.results.answers import Answers
-from tonegap.results.compare import reference_of
+from tonegap.results.comparable import reference_of
 from tonegap.results.model import LeaderboardTable, Row
 from tonegap.results.pairs import TablePairs, score_of, table_pairs
 from tonegap.results.settings import LeaderboardSettings

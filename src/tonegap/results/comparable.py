@@ -1,14 +1,19 @@
-"""Whether the records of a table may stand beside each other, and what must be said about them.
+"""Whether the records of a table may stand beside each other, what must be said of them, and changes of an entry.
 
-The mistake it exists to prevent: a mean over seeds, or a rank, across different data or settings.
+The mistake it exists to prevent: a mean over seeds, a rank or a change across different data, settings or backbones.
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from tonegap.formats.matrix import Cell
-from tonegap.formats.record import EntryId, Record, SyntheticId
-from tonegap.results.model import Hole, SeedResult
+from tonegap.formats.record import EntryId, Record
+from tonegap.results.model import Comparison, Difference, Hole, MeanScores, SeedResult
+from tonegap.results.seeds import difference
+from tonegap.results.settings import Reference
+
+# Differences below this come from the order of additions, not from images.
+ROUNDING = 1e-9
 
 
 def cells_by_entry(cells: Sequence[Cell]) -> dict[EntryId, list[Cell]]:
@@ -50,7 +55,9 @@ def marks_of(
         "says: in a container": submission == "bundle"
         and all(r.circumstances.isolation.contained for r in records),
         "tone at test": any(r.tone_at_test for r in records),
-        "origin unknown": any(r.synthetic and _unknown(r.synthetic) for r in records),
+        "origin unknown": any(
+            r.synthetic and r.synthetic.n_unknown + r.synthetic.n_unnamed for r in records
+        ),
         "incomplete seeds": len(records) < len(seeds),
         "other data": elsewhere,
         "mixed": len({_recipe(r) for r in records}) > 1,
@@ -58,18 +65,14 @@ def marks_of(
     return tuple(mark for mark, holds in found.items() if holds)
 
 
-def _unknown(made: SyntheticId) -> int:
-    """Of how many synthetic images nobody says what they were made from."""
-    return made.n_unknown + made.n_unnamed
-
-
 def other_data(seeds: Mapping[EntryId, Sequence[SeedResult]]) -> set[EntryId]:
     """Entries that at some seed saw other images or partitions than most entries did."""
     by_seed: dict[int, dict[EntryId, str]] = {}
     for entry, results in seeds.items():
         for result in results:
-            if result.record:
-                by_seed.setdefault(result.seed, {})[entry] = _data(result.record)
+            if record := result.record:
+                parts = sorted((name, part.sha256) for name, part in record.partitions.items())
+                by_seed.setdefault(result.seed, {})[entry] = repr((record.data, parts))
     found: set[EntryId] = set()
     for of_entry in by_seed.values():
         # The order of appearance breaks a tie.
@@ -92,19 +95,15 @@ def other_seeds(cells: Mapping[EntryId, Sequence[Cell]]) -> dict[EntryId, str]:
         return {}
     usual = max(counted, key=lambda found: (counted[found], len(found), found))
     return {
-        entry: f"its seeds ({_listed(own)}) are not those of the others ({_listed(usual)})"
+        entry: f"its seeds ({listed(own)}) are not those of the others ({listed(usual)})"
         for entry, own in seeds.items()
         if own != usual and not cells[entry][0].id.control
     }
 
 
-def _listed(seeds: Sequence[int]) -> str:
-    return ", ".join(map(str, seeds))
-
-
-def _data(record: Record) -> str:
-    parts = sorted((name, part.sha256) for name, part in record.partitions.items())
-    return repr((record.data, parts))
+def listed(seeds: Sequence[int]) -> str:
+    """Seeds as people read them; `none` where there is none."""
+    return ", ".join(map(str, seeds)) or "none"
 
 
 def _recipe(record: Record) -> str:
@@ -114,3 +113,30 @@ def _recipe(record: Record) -> str:
         sorted(record.baseline_parameters.items()),
     )
     return repr((parameters, stages))
+
+
+def reference_of(
+    entry: EntryId, reference: Reference, others: Collection[EntryId]
+) -> EntryId | None:
+    """The reference for an entry among `others`: its own backbone and variant, else no variant."""
+    for variant in (entry.variant, ""):
+        wanted = EntryId(reference.method, reference.baseline, entry.backbone, variant)
+        if wanted in others:
+            return wanted
+    return None
+
+
+def compare(own: MeanScores, reference: MeanScores) -> Comparison:
+    """Change of an entry's scores against the reference's, over the same seeds."""
+    overall = difference(own.overall, reference.overall)
+    if not (own.worst and own.gap and reference.worst and reference.gap):
+        return Comparison(overall, None, None)
+    worst, gap = difference(own.worst, reference.worst), difference(own.gap, reference.gap)
+    return Comparison(overall, worst, gap)
+
+
+def incomparable(own: MeanScores, reason: str) -> Comparison:
+    """The change where there is nothing to compare with."""
+    none = Difference(None, (), reason)
+    per_tone = none if own.gap else None
+    return Comparison(none, per_tone, per_tone)

@@ -14,12 +14,15 @@ from tonegap.results.answers import Answers
 from tonegap.results.board import Leaderboard
 from tonegap.results.comparable import (
     cells_by_entry,
+    compare,
+    incomparable,
+    listed,
     marks_of,
     other_data,
     other_seeds,
+    reference_of,
     seed_results,
 )
-from tonegap.results.compare import compare, incomparable, reference_of
 from tonegap.results.model import (
     Axis,
     Comparison,
@@ -40,6 +43,7 @@ from tonegap.results.settings import LeaderboardSettings
 
 ViewKey = tuple[str, str, str]
 AllScores = Mapping[ViewKey, MeanScores]
+Gains = Mapping[tuple[str, str], Mean]
 _ORACLE = "test-oracle"
 _NO_ORACLE = Difference(None, (), "validation or test-oracle scores are not in the records")
 
@@ -107,6 +111,11 @@ def _table(
     asked = RankingRequest(
         question.positive if question else (), frame.ranked, tones, settings, answers
     )
+    # What guessing every class equally often scores, where that needs no look at the data.
+    chance = {}
+    if question:
+        chance = dict.fromkeys(("accuracy", "balanced_accuracy"), 1 / len(question.classes))
+        chance["auc"] = 0.5
     ranked, ranking = rank_rows([row for row in rows if not row.control], asked)
     return LeaderboardTable(
         task=group.task,
@@ -116,7 +125,7 @@ def _table(
         ranked=frame.ranked,
         rows=ranked,
         controls=tuple(row for row in rows if row.control),
-        chance=_chance(len(question.classes)) if question else {},
+        chance=chance,
         ranking=ranking,
     )
 
@@ -124,7 +133,9 @@ def _table(
 def _rows(group: QuestionCells, frame: _Frame) -> list[Row]:
     by_entry = cells_by_entry(group.cells)
     seeds = {entry: seed_results(cells) for entry, cells in by_entry.items()}
-    scores = {entry: _all_scores(results, frame) for entry, results in seeds.items()}
+    found = {entry: _all_scores(results, frame) for entry, results in seeds.items()}
+    scores = {entry: own for entry, (own, _) in found.items()}
+    gains = {entry: of for entry, (_, of) in found.items()}
     elsewhere, other = other_data(seeds), other_seeds(by_entry)
     reference = frame.settings.reference
     rows = []
@@ -132,8 +143,7 @@ def _rows(group: QuestionCells, frame: _Frame) -> list[Row]:
         against = reference_of(entry, reference, scores.keys())
         control = cells[0].id.control
         why_not = _why_incomparable(entry, against, seeds, elsewhere)
-        gains = _gains(seeds[entry], frame)
-        views = _views(scores, gains, entry, entry if control else against, why_not)
+        views = _views(scores, gains[entry], entry, entry if control else against, why_not)
         marks = marks_of(seeds[entry], control, entry in elsewhere, cells[0].submission)
         marks += ("other seeds",) if entry in other else ()
         if entry == against:
@@ -142,24 +152,17 @@ def _rows(group: QuestionCells, frame: _Frame) -> list[Row]:
     return rows
 
 
-def _gains(results: Sequence[SeedResult], frame: _Frame) -> Mapping[tuple[str, str], Mean]:
-    """The cross-fitted gain of each axis and metric."""
+def _all_scores(results: Sequence[SeedResult], frame: _Frame) -> tuple[AllScores, Gains]:
+    """The scores of an entry's seeds in every view, and the cross-fitted gain of each axis and metric."""
     seeds = [r.seed for r in results if r.record]
     records = [r.record for r in results if r.record]
     if not records:
-        return {}
-    return {
+        return {}, {}
+    gains = {
         (axis.name, metric): mean
         for axis in frame.axes
         for metric, mean in cross_fitted(records, axis.name, frame.metrics, seeds).items()
     }
-
-
-def _all_scores(results: Sequence[SeedResult], frame: _Frame) -> AllScores:
-    seeds = [r.seed for r in results if r.record]
-    records = [r.record for r in results if r.record]
-    if not records:
-        return {}
     found: dict[ViewKey, MeanScores] = {}
     for selection in SELECTIONS:
         for axis in frame.axes:
@@ -167,12 +170,12 @@ def _all_scores(results: Sequence[SeedResult], frame: _Frame) -> AllScores:
             for metric in frame.metrics:
                 key = selection, axis.name, metric
                 found[key] = scores_over_seeds(by_seed, seeds, metric, axis)
-    return found
+    return found, gains
 
 
 def _views(
     scores: Mapping[EntryId, AllScores],
-    gains: Mapping[tuple[str, str], Mean],
+    gains: Gains,
     entry: EntryId,
     against: EntryId | None,
     why_not: str | None,
@@ -187,7 +190,11 @@ def _views(
             comparison = incomparable(own[key], why_not)
         elif entry != against:
             comparison = compare(own[key], reference[key])
-        return View(own[key], comparison, _under_oracle(own, key), gains[key[1:]])
+        oracle, validation = (own.get((rule, *key[1:])) for rule in (_ORACLE, "validation"))
+        gap = _NO_ORACLE
+        if oracle and validation:
+            gap = difference(oracle.overall, validation.overall)
+        return View(own[key], comparison, gap, gains[key[1:]])
 
     return {key: view(key) for key in own}
 
@@ -206,21 +213,4 @@ def _why_incomparable(
     mine, theirs = ([r.seed for r in seeds[e] if r.record] for e in (entry, against))
     if mine == theirs:
         return None
-    return f"finished seeds ({_listed(mine)}) are not those of the reference ({_listed(theirs)})"
-
-
-def _listed(seeds: Sequence[int]) -> str:
-    return ", ".join(map(str, seeds)) or "none"
-
-
-def _under_oracle(own: AllScores, key: ViewKey) -> Difference:
-    oracle = own.get((_ORACLE, *key[1:]))
-    validation = own.get(("validation", *key[1:]))
-    if not (oracle and validation):
-        return _NO_ORACLE
-    return difference(oracle.overall, validation.overall)
-
-
-def _chance(n_classes: int) -> dict[str, float]:
-    """What guessing every class equally often scores, where that needs no look at the data."""
-    return {"accuracy": 1 / n_classes, "balanced_accuracy": 1 / n_classes, "auc": 0.5}
+    return f"finished seeds ({listed(mine)}) are not those of the reference ({listed(theirs)})"

@@ -6,11 +6,10 @@ word said of a difference that luck makes.
 
 from dataclasses import replace
 
-from tonegap.formats.record import EntryId
 from tonegap.results.answers import Answers
 from tonegap.results.board import Leaderboard
 from tonegap.results.claims import Claims, RowClaims, claims_of
-from tonegap.results.model import LeaderboardTable, Row
+from tonegap.results.model import LeaderboardTable
 from tonegap.scores.evidence.comparing import ALPHA
 from tonegap.scores.tables import GAP, WORST, metric_named
 
@@ -54,11 +53,10 @@ def _marked(claims: Claims) -> Claims:
     down = {row.row.entry for row in claims.rows if levels_down(row, claims.table)}
     if not down:
         return claims
-    rows = {row.entry: _mark(row, down) for row in claims.table.rows}
+    rows = {
+        row.entry: replace(row, marks=(*row.marks, MARK)) if row.entry in down else row
+        for row in claims.table.rows
+    }
     table = replace(claims.table, rows=tuple(rows.values()))
     told = tuple(replace(r, row=rows.get(r.row.entry, r.row)) for r in claims.rows)
     return replace(claims, table=table, rows=told)
-
-
-def _mark(row: Row, down: set[EntryId]) -> Row:
-    return replace(row, marks=(*row.marks, MARK)) if row.entry in down else row

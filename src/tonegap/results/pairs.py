@@ -1,6 +1,6 @@
 """The entries of a table against each other, in every metric that the report shows."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,23 +40,17 @@ def table_pairs(
     able = [(row, scores) for row, scores in found if scores and row.rank is not None]
     if len(able) < 2:
         return None
-    names = _names(table, able[0][1])
+    # The scores of the table's metrics, in its order.
+    known = able[0][1].names
+    names = tuple(name for metric in table.metrics for name in known if name[0] == metric)
     rows = tuple(row for row, _ in able)
     point = np.array([[score_of(row, table, name) for name in names] for row in rows])
     largest = np.array([largest_difference(metric) for metric, _ in names])
-    return TablePairs(
-        rows, names, point, compare_all(point, [_only(s, names) for _, s in able], largest)
-    )
-
-
-def _names(table: LeaderboardTable, scores: EveryScore) -> tuple[ScoreName, ...]:
-    """The scores of the table's metrics, in its order."""
-    return tuple(name for metric in table.metrics for name in scores.names if name[0] == metric)
-
-
-def _only(scores: EveryScore, names: Sequence[ScoreName]) -> EveryScore:
-    at = [scores.names.index(name) for name in names]
-    return EveryScore(tuple(names), scores.draws[at], scores.images, scores.noise.among(at))
+    own = []
+    for _, scores in able:
+        at = [scores.names.index(name) for name in names]
+        own.append(EveryScore(names, scores.draws[at], scores.images, scores.noise.among(at)))
+    return TablePairs(rows, names, point, compare_all(point, own, largest))
 
 
 def score_of(row: Row, table: LeaderboardTable, name: ScoreName) -> float:

@@ -11,6 +11,7 @@ import msgspec
 
 from tonegap.errors import StoreError
 from tonegap.files import is_there, sha256_bytes
+from tonegap.formats.matrix import CellId
 from tonegap.formats.quality_sheet import SCHEMA, Sheet, decode_sheet
 from tonegap.run.sheet_maker import SHEET, sheet_folder
 from tonegap.store.layout import sheet_unit
@@ -52,11 +53,25 @@ def read_set_sheets(store: Path, suites: Sequence[SuiteRun]) -> tuple[SetSheet, 
     """
     found: dict[str, SetSheet] = {}
     for suite in suites:
-        entries = _entries_by_stage(suite)
-        for stage, key in suite.matrix.sheets.items():
-            made = _read(store, key, entries.get(stage, []))
-            if made:
-                found[key] = made
+        users: dict[
+            str, list[CellId]
+        ] = {}  # which runs use the set of a generate stage, by its key
+        for cell in suite.cells:
+            for stage in cell.record.stages if cell.record else ():
+                users.setdefault(stage.key, []).append(cell.id)
+        for made_by, key in suite.matrix.sheets.items():
+            own = users.get(made_by, [])
+            variants = tuple(sorted({user.entry.variant for user in own}))
+            if is_there(
+                sheet_folder(store, key) / SHEET
+            ):  # a link to nowhere is damage, no absence
+                found[key] = replace(read_sheet(store, key), variants=variants)
+            elif (
+                own
+            ):  # else the set was never made, which the report's list of what is missing says
+                one = own[0]
+                method = one.entry.method
+                found[key] = SetSheet(method, variants, one.task, one.seed, key, None, {}, "")
     return tuple(
         sorted(found.values(), key=lambda s: (s.task, s.method, s.variants, s.seed, s.key))
     )
@@ -67,54 +82,10 @@ def without_pages(sheets: Sequence[SetSheet]) -> tuple[SetSheet, ...]:
     return tuple(replace(sheet, page="") for sheet in sheets)
 
 
-@dataclass(frozen=True, slots=True)
-class _User:
-    """An entry's method and variant, and the task and seed, that a generate stage was run for."""
-
-    method: str
-    variant: str
-    task: str
-    seed: int
-
-
-def _entries_by_stage(suite: SuiteRun) -> dict[str, list[_User]]:
-    """Which entries use the set of a generate stage, by that stage's key."""
-    users: dict[str, list[_User]] = {}
-    for cell in suite.cells:
-        for stage in cell.record.stages if cell.record else ():
-            entry = cell.id.entry
-            user = _User(entry.method, entry.variant, cell.id.task, cell.id.seed)
-            users.setdefault(stage.key, []).append(user)
-    return users
-
-
-def _read(store: Path, key: str, users: Sequence[_User]) -> SetSheet | None:
-    """The sheet of that key; None where neither it nor an entry that would use it is there."""
-    path = sheet_folder(store, key) / SHEET
-    variants = tuple(sorted({user.variant for user in users}))
-    if is_there(path):  # a link that leads nowhere is damage, no absence
-        return replace(read_sheet(store, key), variants=variants)
-    if not users:
-        return None  # the set was never made: the report's list of what is missing says so
-    one = users[0]
-    return SetSheet(one.method, variants, one.task, one.seed, key, None, {}, "")
-
-
 def read_sheet(store: Path, key: str) -> SetSheet:
     """The sheet of that key with its pictures. Raises StoreError where it is absent or damaged."""
     folder = sheet_folder(store, key)
-    sheet = _decode(store, key)
-    pictures = {
-        picture.file: _picture(folder / picture.file, picture.sha256) for picture in sheet.pictures
-    }
-    method = sheet.set.plugin.rpartition("/")[2]
-    task = sheet.set.task.replace("/", "-")
-    page = f"{method}-{task}-seed{sheet.set.seed}-{key[:SHORT]}"
-    return SetSheet(method, (), sheet.set.task, sheet.set.seed, key, sheet, pictures, page)
-
-
-def _decode(store: Path, key: str) -> Sheet:
-    path = sheet_folder(store, key) / SHEET
+    path = folder / SHEET
     try:
         content = read_sealed(store, sheet_unit(key), SHEET)
         if content is None:
@@ -126,7 +97,13 @@ def _decode(store: Path, key: str) -> Sheet:
         raise StoreError(
             f"{path}: found schema {sheet.schema!r}, wanted {SCHEMA!r}; remove it and run again"
         )
-    return sheet
+    pictures = {
+        picture.file: _picture(folder / picture.file, picture.sha256) for picture in sheet.pictures
+    }
+    method = sheet.set.plugin.rpartition("/")[2]
+    task = sheet.set.task.replace("/", "-")
+    page = f"{method}-{task}-seed{sheet.set.seed}-{key[:SHORT]}"
+    return SetSheet(method, (), sheet.set.task, sheet.set.seed, key, sheet, pictures, page)
 
 
 def _picture(path: Path, sha256: str) -> bytes:

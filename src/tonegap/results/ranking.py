@@ -12,7 +12,7 @@ import numpy as np
 
 from tonegap.arrays import FloatArray
 from tonegap.results.answers import Answers
-from tonegap.results.compare import ROUNDING
+from tonegap.results.comparable import ROUNDING
 from tonegap.results.model import MARKS, Ranking, Row, Shrunken
 from tonegap.results.settings import LeaderboardSettings
 from tonegap.results.shrinkage import noise_by_tone, shrink
@@ -61,8 +61,11 @@ def rank_rows(rows: Sequence[Row], asked: RankingRequest) -> tuple[tuple[Row, ..
         able = [(place, row) for (place, _), row in zip(able, shrunken, strict=True)]
     own = [place for place, row in able if OTHERS not in row.marks]
     ranked = [replace(r, rank=own.index(p) + 1) for p, r in able if OTHERS not in r.marks]
-    given = [(place, row) for place, row in able if OTHERS in row.marks]
-    unable += [replace(row, unranked=_would_be(place, own)) for place, row in given]
+    for place, row in able:
+        if OTHERS in row.marks:
+            rank = f"rank {1 + sum(other < place for other in own)} of {len(own) + 1}"
+            why = f"predictions made elsewhere: by its score it would be {rank}"
+            unable.append(replace(row, unranked=why))
     return (*ranked, *sorted(unable, key=lambda row: row.entry)), ranking
 
 
@@ -70,12 +73,6 @@ def _place(score: float, asked: RankingRequest) -> int:
     """Where a score stands: a smaller number is better, and a difference of rounding alone is a tie."""
     better = 1 if metric_named(asked.view[2]).larger_is_better else -1
     return -better * round(score / ROUNDING)
-
-
-def _would_be(place: int, ranked: Sequence[int]) -> str:
-    """Why external predictions have no rank, and which it would be."""
-    rank = 1 + sum(other < place for other in ranked)
-    return f"predictions made elsewhere: by its score it would be rank {rank} of {len(ranked) + 1}"
 
 
 def _measured(row: Row, asked: RankingRequest) -> tuple[float | None, str | None]:
@@ -115,16 +112,15 @@ def _shrunken(rows: Sequence[Row], asked: RankingRequest) -> tuple[list[Row], Ra
     made = [
         replace(
             row,
-            shrunken=Shrunken(tuple(own.tolist()), float(worst(own)), _at(own, worst(own), asked)),
+            shrunken=Shrunken(
+                tuple(own.tolist()),
+                float(worst(own)),
+                tuple(t for t, y in zip(asked.tones, own.tolist(), strict=True) if y == worst(own)),
+            ),
         )
         for row, own in zip(rows, shrunken, strict=True)
     ]
     return made, Ranking(SHRUNKEN if few else WORST, few, tuple(found.believed.tolist()))
-
-
-def _at(scores: FloatArray, worst: float, asked: RankingRequest) -> tuple[str, ...]:
-    pairs = zip(asked.tones, scores.tolist(), strict=True)
-    return tuple(tone for tone, score in pairs if score == worst)
 
 
 def _few_images(rows: Sequence[Row], asked: RankingRequest) -> str:
@@ -144,8 +140,11 @@ def _noise(rows: Sequence[Row], asked: RankingRequest) -> FloatArray | str:
         return "one entry alone has nothing to be shrunk towards"
     if len(asked.tones) < 2:
         return "there is one tone only"
-    said = [_said(row, asked.answers) for row in rows[: asked.settings.n_compared]]
-    kept = [seeds for seeds in said if seeds]
+    kept: list[list[TestAnswers]] = []
+    for row in rows[: asked.settings.n_compared] if asked.answers else ():
+        every = [said for r in row.records if asked.answers and (said := asked.answers(r))]
+        if every and len(every) == len(row.records):
+            kept.append(every)
     alike = [seeds for seeds in kept if [s.ids for s in seeds] == [s.ids for s in kept[0]]]
     if len(alike) < 2:
         return "fewer than two entries kept their predictions, and how much of a score is noise is not known"
@@ -153,11 +152,3 @@ def _noise(rows: Sequence[Row], asked: RankingRequest) -> FloatArray | str:
     draws = [drawn for drawn in found if drawn is not None]
     noise = noise_by_tone(draws) if draws else None
     return "it is undefined in too many resamples of so few images" if noise is None else noise
-
-
-def _said(row: Row, answers: Answers | None) -> list[TestAnswers]:
-    """What a row's entry said at every seed; none where one was not kept."""
-    if answers is None:
-        return []
-    found = [said for record in row.records if (said := answers(record)) is not None]
-    return found if len(found) == len(row.records) else []

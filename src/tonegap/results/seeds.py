@@ -31,7 +31,8 @@ def scores_by_seed(records: Sequence[Record], selection: str, axis: str) -> Scor
 
     What a record lacks is undefined there.
     """
-    tables = [_table(record, selection, axis) for record in records]
+    selected = [record.scores.get(selection) for record in records]
+    tables = [(of.tables.get(axis) if of else None) or _EMPTY for of in selected]
     first = tables[0]
     if all((t.metric, t.tone) == (first.metric, first.tone) for t in tables):
         columns = (
@@ -45,11 +46,6 @@ def scores_by_seed(records: Sequence[Record], selection: str, axis: str) -> Scor
     ]
     names = dict.fromkeys(name for scores in each for name in scores)
     return {name: _zipped([scores.get(name, _MISSING) for scores in each]) for name in names}
-
-
-def _table(record: Record, selection: str, axis: str) -> ScoreColumns:
-    selected = record.scores.get(selection)
-    return (selected.tables.get(axis) if selected else None) or _EMPTY
 
 
 def _names(table: ScoreColumns) -> Iterator[tuple[str, str]]:
@@ -79,7 +75,9 @@ def scores_over_seeds(
         return MeanScores(mean(ALL), (), None, (), None)
     tones = tuple(mean(tone) for tone in axis.tones)
     worst, gap = _extremes(tones, mean(WORST), mean(GAP), metric_named(metric).larger_is_better)
-    return MeanScores(mean(ALL), tones, worst, _worst_at(axis.tones, tones, worst), gap)
+    pairs = zip(axis.tones, tones, strict=True) if worst.value is not None else ()
+    worst_at = tuple(name for name, own in pairs if own.value == worst.value)
+    return MeanScores(mean(ALL), tones, worst, worst_at, gap)
 
 
 def _extremes(
@@ -143,13 +141,6 @@ def _reason(
         return reason
     more = f" (and {len(why) - 1} more seeds)" if len(why) > 1 else ""
     return f"seed {seed}{more}: {reason}"
-
-
-def _worst_at(names: Sequence[str], tones: Sequence[Mean], worst: Mean) -> tuple[str, ...]:
-    """The tones whose mean is the worst one, light to dark."""
-    if worst.value is None:
-        return ()
-    return tuple(name for name, mean in zip(names, tones, strict=True) if mean.value == worst.value)
 
 
 def difference(a: Mean, b: Mean) -> Difference:

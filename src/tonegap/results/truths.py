@@ -4,7 +4,7 @@ The mistake it exists to prevent: two tones exchanged somewhere between the meta
 number is then defined, plausible, and wrong.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -14,9 +14,21 @@ from tonegap.scores.evidence.images import TestAnswers
 from tonegap.scores.task_rules import tone_axes
 from tonegap.store.layout import first_truth_unit
 
-Known = Mapping[str, tuple[str, str | None]]  # image id -> label, tone
+Said = dict[str, tuple[str, str | None]]  # image id -> label, tone
 _TOLERANCE = 1e-9
 _METRIC = "accuracy"
+
+
+def said_of(truths: Iterable[TaskTruth]) -> tuple[Said, str | None]:
+    """Label and tone of every image of validation and test parts, and the first image of which two truths differ."""
+    said: Said = {}
+    twice: list[str] = []
+    for truth in truths:
+        for part in (truth.validation, truth.test):
+            for image, label, tone in zip(part.ids, part.labels, part.tones, strict=True):
+                if said.setdefault(image, (label, tone)) != (label, tone):
+                    twice.append(image)
+    return said, next(iter(twice), None)
 
 
 def truth_alarms(
@@ -30,7 +42,7 @@ def truth_alarms(
     none against that of the first record; each truth once.
     """
     seen: set[tuple[str, str]] = set()
-    usual: dict[str, Known] = {}
+    usual: dict[str, Said] = {}
     found: dict[str, None] = {}
     for record in records:
         if (record.task, record.truth_sha256) in seen:
@@ -39,28 +51,16 @@ def truth_alarms(
         truth, first = truth_of(record), first_of(record)
         if truth is None:
             continue
-        own = _known(truth)
-        against = _known(first) if first else usual.setdefault(_place(record), own)
+        place = truth_place(record.task, record.seed, record.data)
+        own, _ = said_of([truth])
+        against = said_of([first])[0] if first else usual.setdefault(place, own)
         where = f"{record.task}, seed {record.seed}, as {record.entry.label} was scored"
-        cure = f" (if on purpose, remove {first_truth_unit(_place(record))})" if first else ""
+        cure = f" (if on purpose, remove {first_truth_unit(place)})" if first else ""
         found.update(dict.fromkeys(f"{where}: {text}{cure}" for text in _differences(against, own)))
     return tuple(found)
 
 
-def _place(record: Record) -> str:
-    return truth_place(record.task, record.seed, record.data)
-
-
-def _known(truth: TaskTruth) -> Known:
-    parts = (truth.validation, truth.test)
-    return {
-        image_id: (label, tone)
-        for part in parts
-        for image_id, label, tone in zip(part.ids, part.labels, part.tones, strict=True)
-    }
-
-
-def _differences(first: Known, own: Known) -> Iterator[str]:
+def _differences(first: Said, own: Said) -> Iterator[str]:
     both = [image_id for image_id in own if image_id in first]
     labels = [i for i in both if own[i][0] != first[i][0]]
     if labels:

@@ -8,7 +8,7 @@ import numpy as np
 from tonegap.formats.record import EntryId
 from tonegap.results.claims import Claims, RowClaims
 from tonegap.results.settings import LeaderboardSettings
-from tonegap.scores.evidence.comparing import Paired, compare_entries, holm_steps
+from tonegap.scores.evidence.comparing import compare_entries, holm_steps
 from tonegap.scores.evidence.intervals import LEVEL
 from tonegap.scores.tables import ALL, WORST, metric_named
 
@@ -48,8 +48,12 @@ def verdict(claims: Claims, settings: LeaderboardSettings) -> Verdict | None:
     if not (controls and ranked):
         return None
     best = (max if larger else min)(controls, key=lambda row: _point(row, score) or 0.0)
-    paired = [(row, _against(row, best, score)) for row in ranked]
-    able = [(row, found) for row, found in paired if found is not None]
+    control, able = best.evidence.drawn, []
+    for row in ranked:
+        own = row.evidence.drawn
+        found = compare_entries(own, control, score) if own.images == control.images else None
+        if found is not None:
+            able.append((row, found))
     p, times = holm_steps(np.array([found.p for _, found in able]))
     leads = []
     for (row, found), corrected, n_times in zip(able, p.tolist(), times.tolist(), strict=True):
@@ -79,8 +83,3 @@ def rank_ranges(claims: Claims | None) -> Mapping[EntryId, tuple[int, int]]:
 def _point(row: RowClaims, score: str) -> float | None:
     point = row.evidence.drawn.point.get(score)
     return point if point is not None and np.isfinite(point) else None
-
-
-def _against(row: RowClaims, control: RowClaims, score: str) -> Paired | None:
-    one, other = row.evidence.drawn, control.evidence.drawn
-    return compare_entries(one, other, score) if one.images == other.images else None

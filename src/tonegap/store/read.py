@@ -48,8 +48,14 @@ def read_suites(store: Path, names: Sequence[str] = ()) -> tuple[SuiteRun, ...]:
             near = did_you_mean(name, known)
             raise BadRequest(f"{store}: no suite {name!r} has run here{near}; there are: {listed}")
     pool: _Pool = {}
-    paths = [store / suite_unit(name) for name in dict.fromkeys(names or known)]
-    return tuple(_read_suite(store, path, pool) for path in paths)
+    found = []
+    for name in dict.fromkeys(names or known):
+        path, content = store / suite_unit(name), read_sealed(store, suite_unit(name))
+        if content is None:
+            raise StoreError(f"{path}: gone while it was read; run the same command again")
+        matrix = _decode(content, Matrix, path)
+        found.append(SuiteRun(matrix, tuple(_read_cell(store, c, pool) for c in matrix.cells)))
+    return tuple(found)
 
 
 def merge_suites(suites: Sequence[SuiteRun]) -> tuple[Cell, ...]:
@@ -67,27 +73,18 @@ def merge_suites(suites: Sequence[SuiteRun]) -> tuple[Cell, ...]:
         for cell in suite.cells:
             kept = cell
             if (cell.id.task, cell.id.entry) in twice:
-                kept = _as_variant(cell, suite.matrix.suite)
+                named = f"suite {suite.matrix.suite}"
+                variant = ", ".join(filter(None, (cell.id.entry.variant, named)))
+                entry = msgspec.structs.replace(cell.id.entry, variant=variant)
+                kept = msgspec.structs.replace(
+                    cell, id=msgspec.structs.replace(cell.id, entry=entry)
+                )
             found.setdefault(_place(kept), kept)
     return tuple(found.values())
 
 
 def _place(cell: Cell) -> tuple[str, object, int]:
     return cell.id.task, cell.id.entry, cell.id.seed
-
-
-def _as_variant(cell: Cell, suite: str) -> Cell:
-    variant = ", ".join(filter(None, (cell.id.entry.variant, f"suite {suite}")))
-    entry = msgspec.structs.replace(cell.id.entry, variant=variant)
-    return msgspec.structs.replace(cell, id=msgspec.structs.replace(cell.id, entry=entry))
-
-
-def _read_suite(store: Path, path: Path, pool: _Pool) -> SuiteRun:
-    content = read_sealed(store, suite_unit(path.stem))
-    if content is None:
-        raise StoreError(f"{path}: gone while it was read; run the same command again")
-    matrix = _decode(content, Matrix, path)
-    return SuiteRun(matrix, tuple(_read_cell(store, cell, pool) for cell in matrix.cells))
 
 
 def _read_cell(store: Path, cell: CellId, pool: _Pool) -> Cell:

@@ -18,7 +18,7 @@ from tonegap.scores.repeats import standard_deviation
 from tonegap.store.source import ResultSource
 
 if TYPE_CHECKING:
-    from tonegap.results.submissions.shelf import Shelved
+    from tonegap.results.submissions.stored import StoredSubmission
 
 SCHEMA = "tonegap/leaderboard@1"
 
@@ -87,7 +87,7 @@ def _foot(board: Leaderboard) -> dict[str, Any]:
     }
 
 
-def _submission(shelved: "Shelved") -> dict[str, Any]:
+def _submission(shelved: "StoredSubmission") -> dict[str, Any]:
     found = shelved.submission
     return {
         "id": shelved.id,

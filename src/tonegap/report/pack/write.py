@@ -16,7 +16,7 @@ from tonegap.report.pack.documents import documents
 from tonegap.report.write import write_board, write_bytes
 from tonegap.results.assemble import assemble
 from tonegap.results.bundle.pack import pack_suite
-from tonegap.results.bundle.union import unite
+from tonegap.results.bundle.unite import unite
 from tonegap.results.settings import read_settings, titled
 from tonegap.store.read import read_suites
 from tonegap.store.source import ResultSource
@@ -64,7 +64,7 @@ def write_pack(root: Path, store: Path, what: str, folder: Path) -> str:
 def _fill(root: Path, bundle: Path, folder: Path) -> str:
     """Writes the report and the documents of a bundle; returns how many items are filled."""
     with tempfile.TemporaryDirectory(prefix="tonegap-pack-") as aside:
-        store, united = unite([bundle], Path(aside))
+        store, united = unite([bundle], Path(aside), root, Path(aside) / "own")
         for refused in united.refused:
             raise BadRequest(f"{refused.path}: {refused.why}")
         suites = read_suites(store)

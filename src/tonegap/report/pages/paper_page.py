@@ -9,7 +9,7 @@ from tonegap.declared.paper import PaperTable, paper_keys, read_paper
 from tonegap.report.pages.templates import render_template
 from tonegap.results.board import Leaderboard
 from tonegap.results.papers.compare import ComparedPaper, Sources, paper_cells
-from tonegap.results.papers.kept_runs import runs_for
+from tonegap.results.papers.runs import runs_for
 from tonegap.results.papers.verdict import PaperCell
 from tonegap.results.papers.words import reproduced_text, tally
 from tonegap.results.settings import LeaderboardSettings

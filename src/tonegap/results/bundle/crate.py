@@ -19,6 +19,7 @@ CRATE = "ro-crate-metadata.json"
 _CONTEXT = "https://w3id.org/ro/crate/1.2/context"
 _CONFORMS = "https://w3id.org/ro/crate/1.2"
 _PROFILE = "https://w3id.org/ro/wfrun/process/0.5"  # Process Run Crate: each stage is an action
+_COMPLETED = {"@id": "http://schema.org/CompletedActionStatus"}
 _ROOT, _RUN = "./", "#run"
 _KINDS = {
     ".json": ("application/json", "JSON"),
@@ -104,25 +105,64 @@ def crate(origin: Origin, digests: Mapping[str, str], manifest: str) -> bytes:
     The same bundle gives the same bytes.
     """
     names = sorted(digests)
-    parts = [_file(name, digests[name]) for name in names]
-    graph = [
-        _descriptor(),
-        _root_of(origin, [manifest, *names]),
-        _run(origin, names),
-        *_stages(origin, names),
+    holes = f", {origin.n_holes} declared runs without one" if origin.n_holes else ""
+    about = (
+        f"Results of the suite {origin.suite} of tonegap: {origin.n_records} records{holes}, with the "
+        "predictions and the truth that every number in them follows from. `tonegap verify` computes them "
+        "again. It holds no image. Authors: not known to the program that wrote this."
+    )
+    licences = [
         {
-            "@id": _PROFILE,
+            "@id": f"#licence-{data_set}",
             "@type": "CreativeWork",
-            "name": "Process Run Crate",
-            "version": "0.5",
+            "name": f"Terms of the data set {data_set}, whose ids and labels are in here",
+            "description": text,
+        }
+        for data_set, text in sorted(origin.licences.items())
+    ]
+    root: Node = {
+        "@id": _ROOT,
+        "@type": "Dataset",
+        "name": origin.title,
+        "description": about,
+        **({"datePublished": origin.finished} if origin.finished else {}),
+        **({"license": _named(node["@id"] for node in licences)} if licences else {}),
+        "hasPart": _named(quote(name) for name in (manifest, *names)),
+        "conformsTo": {"@id": _PROFILE},
+        "mentions": _named([_RUN, *(f"#stage-{one.key}" for one in origin.stages)]),
+    }
+    run: Node = {
+        "@id": _RUN,
+        "@type": "CreateAction",
+        "name": f"tonegap run {origin.suite}",
+        **({"endTime": origin.finished} if origin.finished else {}),
+        "actionStatus": _COMPLETED,
+        "instrument": _named(["#tonegap", *(one.id for one in origin.software)]),
+        "object": _named(quote(n) for n in names if n.startswith(("specs/", "suites/"))),
+        "result": _named(quote(n) for n in names if n.startswith("records/")),
+    }
+    graph = [
+        {
+            "@id": CRATE,
+            "@type": "CreativeWork",
+            "about": {"@id": _ROOT},
+            "conformsTo": {"@id": _CONFORMS},
         },
-        *(_licence(name, text) for name, text in sorted(origin.licences.items())),
+        root,
+        run,
+        *_stages(origin, names),
+        {"@id": _PROFILE, "@type": "CreativeWork", "name": "Process Run Crate", "version": "0.5"},
+        *licences,
         *_programs(origin),
         {**_file(manifest, ""), "description": "The SHA-256 of every other file of the bundle"},
-        *parts,
+        *(_file(name, digests[name]) for name in names),
     ]
     text = json.dumps({"@context": _CONTEXT, "@graph": graph}, indent=1, ensure_ascii=False)
     return (text + "\n").encode()
+
+
+def _named(ids: Iterable[str]) -> list[Node]:
+    return [{"@id": one} for one in ids]
 
 
 def crate_problems(content: bytes, digests: Mapping[str, str], manifest: str) -> list[str]:
@@ -150,15 +190,6 @@ def crate_problems(content: bytes, digests: Mapping[str, str], manifest: str) ->
     return found
 
 
-def _descriptor() -> Node:
-    return {
-        "@id": CRATE,
-        "@type": "CreativeWork",
-        "about": {"@id": _ROOT},
-        "conformsTo": {"@id": _CONFORMS},
-    }
-
-
 def _stages(origin: Origin, names: Iterable[str]) -> Iterator[Node]:
     """An action for each stage; its results are the files of it that the bundle has, if any."""
     left: dict[str, list[str]] = {}
@@ -171,48 +202,10 @@ def _stages(origin: Origin, names: Iterable[str]) -> Iterator[Node]:
             "@type": "CreateAction",
             "name": f"{one.stage} of {one.software.label}",
             "endTime": one.finished,
-            "actionStatus": {"@id": "http://schema.org/CompletedActionStatus"},
+            "actionStatus": _COMPLETED,
             "instrument": {"@id": one.software.id},
-            "result": [{"@id": quote(name)} for name in left.get(one.key, ())],
+            "result": _named(quote(name) for name in left.get(one.key, ())),
         }
-
-
-def _root_of(origin: Origin, names: Iterable[str]) -> Node:
-    holes = f", {origin.n_holes} declared runs without one" if origin.n_holes else ""
-    about = (
-        f"Results of the suite {origin.suite} of tonegap: {origin.n_records} records{holes}, with the "
-        "predictions and the truth that every number in them follows from. `tonegap verify` computes them "
-        "again. It holds no image. Authors: not known to the program that wrote this."
-    )
-    date = {"datePublished": origin.finished} if origin.finished else {}
-    terms = [{"@id": _licence_id(name)} for name in sorted(origin.licences)]
-    return {
-        "@id": _ROOT,
-        "@type": "Dataset",
-        "name": origin.title,
-        "description": about,
-        **date,
-        **({"license": terms} if terms else {}),
-        "hasPart": [{"@id": quote(name)} for name in names],
-        "conformsTo": {"@id": _PROFILE},
-        "mentions": [{"@id": _RUN}, *({"@id": f"#stage-{s.key}"} for s in origin.stages)],
-    }
-
-
-def _run(origin: Origin, names: Iterable[str]) -> Node:
-    specs = [{"@id": quote(n)} for n in names if n.startswith(("specs/", "suites/"))]
-    made = [{"@id": quote(n)} for n in names if n.startswith("records/")]
-    end = {"endTime": origin.finished} if origin.finished else {}
-    return {
-        "@id": _RUN,
-        "@type": "CreateAction",
-        "name": f"tonegap run {origin.suite}",
-        **end,
-        "actionStatus": {"@id": "http://schema.org/CompletedActionStatus"},
-        "instrument": [{"@id": "#tonegap"}, *({"@id": s.id} for s in origin.software)],
-        "object": specs,
-        "result": made,
-    }
 
 
 def _programs(origin: Origin) -> Iterator[Node]:
@@ -231,19 +224,6 @@ def _programs(origin: Origin) -> Iterator[Node]:
             "identifier": one.label,
             "softwareVersion": f"environment {one.environment}",
         }
-
-
-def _licence(data_set: str, text: str) -> Node:
-    return {
-        "@id": _licence_id(data_set),
-        "@type": "CreativeWork",
-        "name": f"Terms of the data set {data_set}, whose ids and labels are in here",
-        "description": text,
-    }
-
-
-def _licence_id(data_set: str) -> str:
-    return f"#licence-{data_set}"
 
 
 def _file(name: str, sha256: str) -> Node:

@@ -1,12 +1,16 @@
-"""Which files of a store and a suite root make up the bundle of a suite that ran."""
+"""Which files of a store and a suite root make up the bundle of a suite that ran, and what its crate says of it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from tonegap import __version__
+from tonegap.declared.dataset import dataset_ids, read_dataset
+from tonegap.declared.plugin import FOLDERS, PluginFile
+from tonegap.declared.toml import read_toml
 from tonegap.errors import BadRequest, StoreError
 from tonegap.files import is_there, sha256_bytes
 from tonegap.formats.matrix import completeness
+from tonegap.formats.record import Record
 from tonegap.results.answers import kept_truths
 from tonegap.results.bundle.archive import (
     MANIFEST,
@@ -16,8 +20,7 @@ from tonegap.results.bundle.archive import (
     digests,
     write_archive,
 )
-from tonegap.results.bundle.crate import CRATE, crate
-from tonegap.results.bundle.origin import origin_of
+from tonegap.results.bundle.crate import CRATE, Origin, Process, Software, crate
 from tonegap.store.layout import failure_unit, record_unit, stage_unit, suite_unit, truth_unit
 from tonegap.store.read import SuiteRun, read_suites
 from tonegap.store.seals import AGAIN, damage
@@ -53,7 +56,7 @@ def pack_suite(
     sources: dict[str, Content] = {p.relative_to(store).as_posix(): p for p in _results(store, run)}
     sources |= {f"specs/{p.relative_to(root).as_posix()}": p for p in _specs(root, run)}
     files = digests(sources)
-    sources[CRATE] = described = crate(origin_of(root, run), files, MANIFEST)
+    sources[CRATE] = described = crate(_origin(root, run), files, MANIFEST)
     files[CRATE] = sha256_bytes(described)
     manifest = Manifest(SCHEMA, suite, run.matrix.title, f"tonegap {__version__}", files)
     write_archive(out, manifest, sources)
@@ -96,3 +99,49 @@ def _specs(root: Path, run: SuiteRun) -> Iterator[Path]:
     names += [f"methods/{cell.entry.method}/method.toml" for cell in cells]
     names += [f"baselines/{cell.entry.baseline}/baseline.toml" for cell in cells]
     return (root / name for name in dict.fromkeys(names) if (root / name).is_file())
+
+
+def _origin(root: Path, run: SuiteRun) -> Origin:
+    """What is known of a suite's run; folders that are gone are named without title and terms.
+
+    Raises BadRoom for a folder that is there and wrong.
+    """
+    records = [cell.record for cell in run.cells if cell.record]
+    holes = [c for c in run.cells if not c.record and c.id.not_applicable is None]
+    named = sorted({cell.id.task.partition("/")[0] for cell in run.cells})
+    known = set(dataset_ids(root))
+    # A plug-in that ran in two environments is there twice.
+    used = sorted({(stage.plugin, stage.environment) for r in records for stage in r.stages})
+    software = tuple(Software(label, digest, _title(root, label)) for label, digest in used)
+    return Origin(
+        suite=run.matrix.suite,
+        title=run.matrix.title,
+        version=__version__,
+        finished=max((r.circumstances.finished for r in records), default=""),
+        software=software,
+        stages=_stages(records, software),
+        licences={d: read_dataset(root, d).file.licence.strip() for d in named if d in known},
+        n_records=len(records),
+        n_holes=len(holes),
+    )
+
+
+def _stages(records: Iterable[Record], software: Iterable[Software]) -> tuple[Process, ...]:
+    """Every stage once, with the time of the first run that it led to."""
+    programs = {(one.label, one.environment): one for one in software}
+    found: dict[str, Process] = {}
+    for record in sorted(records, key=lambda r: r.circumstances.finished):
+        for stage in record.stages:
+            program = programs[stage.plugin, stage.environment]
+            process = Process(stage.key, stage.stage, program, record.circumstances.finished)
+            found.setdefault(stage.key, process)
+    return tuple(found[key] for key in sorted(found))
+
+
+def _title(root: Path, label: str) -> str:
+    folder, _, _name = label.partition("/")
+    for kind, place in FOLDERS.items():
+        path = root / label / f"{kind}.toml"
+        if place == folder and path.is_file():
+            return read_toml(path, PluginFile).title
+    return ""

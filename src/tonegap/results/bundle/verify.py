@@ -1,7 +1,8 @@
 """Every number of a bundle computed again from its predictions and truth; what differs is named.
 
 What it cannot tell: whether the predictions come from the classifier that the record names. That takes the
-data and a run. Nor can it tell what only the record says: where the stages ran, with which parameters, how long.
+data and a run. Nor can it tell what only the record says: where the stages ran, how long. A stage's key is the digest
+of its ingredients (`stage.json`), so a record's seed, parameters and plug-ins must be what its stages were made from.
 """
 
 import re
@@ -12,19 +13,21 @@ from pathlib import Path
 
 import msgspec
 
+from tonegap.declared.plugin import FOLDERS, PLUGIN_ID
+from tonegap.declared.toml import read_toml
 from tonegap.errors import BadRequest, StoreError, ToneGapError
 from tonegap.files import digest_of, sha256_file, sha256_lines
+from tonegap.formats.job import DEVICES
 from tonegap.formats.lineage import FILE as LINEAGE
-from tonegap.formats.matrix import Cell, Completeness, Matrix, completeness
-from tonegap.formats.record import CrossFit, Record, ScoreColumns, Selected
+from tonegap.formats.matrix import Cell, CellId, Completeness, Matrix, completeness
+from tonegap.formats.record import CrossFit, Record, ScoreColumns, Selected, StageId
 from tonegap.formats.truth import PartTruth, TaskTruth, decode_truth
 from tonegap.lines import one_line
-from tonegap.results.bundle.archive import changed_files, extract, memory_for
-from tonegap.results.bundle.marks import mark_problems
-from tonegap.results.bundle.specs import spec_problems
+from tonegap.results.bundle.archive import Manifest, changed_files, extract, memory_for
 from tonegap.run.outputs import find_predictions
 from tonegap.scores.results import results_of, rules_of
 from tonegap.store.layout import stage_unit, suite_unit, truth_unit
+from tonegap.store.marks import StageMark
 from tonegap.store.read import SuiteRun, read_suites
 from tonegap.synthetic.manifest import read_synthetic
 from tonegap.untrusted import DAMAGE, bounded_memory, reason, refused
@@ -54,12 +57,23 @@ def verify_folder(store: Path, suite: str) -> Checked:
     problems = [problem for cell in run.cells for problem in _cell_problems(store, cell)]
     if not records:
         problems.append("no run has a record, so there is nothing to check")
+    tables = [t for r in records for s in r.scores.values() for t in s.tables.values()]
     return Checked(
         n_records=len(records),
-        n_scores=sum(_n_scores(record) for record in records),
+        n_scores=sum(len(table.value) for table in tables),
         completeness=completeness(run.cells),
         problems=tuple(one_line(problem) for problem in problems),
     )
+
+
+def open_bundle(path: Path, folder: Path) -> tuple[Manifest, tuple[str, ...]]:
+    """Extracts a bundle into an empty folder; what it says of itself, and every problem of it, one sentence each.
+
+    Raises BadRequest for what is no bundle, ToneGapError where a file in it is damaged.
+    """
+    manifest = extract(path, folder)
+    problems = verify_folder(folder, manifest.suite).problems
+    return manifest, (*changed_files(manifest, folder), *problems)
 
 
 def verified_bundle(path: Path, folder: Path) -> SuiteRun:
@@ -68,11 +82,7 @@ def verified_bundle(path: Path, folder: Path) -> SuiteRun:
     Raises BadRequest for what is no bundle, a damaged one, or one whose numbers are not those of its predictions.
     """
     with refused(str(path)), bounded_memory(memory_for(path)):
-        manifest = extract(path, folder)
-        problems = (
-            *changed_files(manifest, folder),
-            *verify_folder(folder, manifest.suite).problems,
-        )
+        manifest, problems = open_bundle(path, folder)
     if problems:
         more = f" and {len(problems) - 1} more problems" if len(problems) > 1 else ""
         raise BadRequest(f"{path}: does not verify: {problems[0]}{more}; see `tonegap verify`")
@@ -105,8 +115,46 @@ def read_bundled(store: Path, suite: str) -> SuiteRun:
         return run
 
 
-def _n_scores(record: Record) -> int:
-    return sum(len(t.value) for s in record.scores.values() for t in s.tables.values())
+class PluginClaims(msgspec.Struct):
+    """The keys of a plug-in's file that decide a mark; others may be those of another version."""
+
+    control: bool = False
+    needs: tuple[str, ...] = ()
+
+
+def claim_problems(
+    cell: CellId, record: Record, found: Mapping[str, PluginClaims | None], *, here: bool
+) -> Iterator[str]:
+    """What matrix and plug-ins have against a record's marks; nothing of a plug-in that is None.
+
+    `found`: the plug-ins of the entry by label, those of the suite root (`here`) or of the bundle itself.
+    """
+    said = {label: file for label, file in found.items() if file is not None}
+    if cell.control != record.control:
+        yield "the matrix and the record differ about whether it is a control"
+    controls = [label for label, file in said.items() if file.control]
+    if controls and not record.control:
+        one = controls[0]
+        is_one = "is one here" if here else "that came along says that it is one"
+        yield f"says that it is no control, and {'' if here else 'the file of '}{one} {is_one}"
+    if record.control and not controls and len(said) == len(found):
+        by = "here" if here else "by the files that came along"
+        yield f"says that it is a control, and neither {' nor '.join(said)} is one {by}"
+    label = f"{FOLDERS['baseline']}/{record.entry.baseline}"
+    baseline = said.get(label)
+    if baseline and record.tone_at_test != ("tone_at_test" in baseline.needs):
+        which = f"{label} here" if here else f"the file of {label} that came along"
+        yield f"says otherwise than {which} whether it is told the tone of test images"
+
+
+def _spec_problems(store: Path, cell: CellId, record: Record) -> Iterator[str]:
+    """What the plug-ins' files in the bundle itself have against a record. Raises BadRoom for one that is none."""
+    found: dict[str, PluginClaims | None] = {}
+    for kind, name in (("method", record.entry.method), ("baseline", record.entry.baseline)):
+        path = store / "specs" / FOLDERS[kind] / name / f"{kind}.toml"
+        there = PLUGIN_ID.fullmatch(name) and path.is_file()
+        found[f"{FOLDERS[kind]}/{name}"] = read_toml(path, PluginClaims) if there else None
+    yield from claim_problems(cell, record, found, here=False)
 
 
 def _cell_problems(store: Path, cell: Cell) -> Iterator[str]:
@@ -115,7 +163,7 @@ def _cell_problems(store: Path, cell: Cell) -> Iterator[str]:
     where = f"{cell.id.entry.label}, {cell.id.task}, seed {cell.id.seed}"
     try:
         for problem in (
-            *spec_problems(store, cell.id, cell.record),
+            *_spec_problems(store, cell.id, cell.record),
             *_record_problems(store, cell.record),
         ):
             yield f"{where}: {problem}"
@@ -131,10 +179,10 @@ def _record_problems(store: Path, record: Record) -> Iterator[str]:
     if not keys or not all(_KEY.fullmatch(key) for key in (sha256, *keys)):
         yield "names no stage, or a stage or truth by what is no key"
         return
-    yield from mark_problems(store, record)
+    yield from _mark_problems(store, record)
     path = store / truth_unit(sha256)
     truth = decode_truth(path.read_bytes(), sha256, truth_unit(sha256))
-    predictions = find_predictions(_stage(store, keys[-1]))
+    predictions = find_predictions(store / stage_unit(keys[-1]))
     found = sha256_file(predictions)
     if found != record.predictions_sha256:
         yield (
@@ -154,8 +202,62 @@ def _record_problems(store: Path, record: Record) -> Iterator[str]:
         yield from _cross_fit_problems(record.cross_fit, results.cross_fit)
 
 
-def _stage(store: Path, key: str) -> Path:
-    return store / stage_unit(key)
+def _mark_problems(store: Path, record: Record) -> Iterator[str]:
+    """What the marks of a record's stages have against it. Raises BadRequest for a mark that is none."""
+    entry = record.entry
+    parameters = {
+        f"methods/{entry.method}": record.method_parameters,
+        f"baselines/{entry.baseline}": record.baseline_parameters,
+    }
+    if str(record.baseline_parameters.get("backbone", "")) != entry.backbone:
+        yield "its backbone is not that of its parameters"
+    if [stage.stage for stage in record.stages][-1:] != ["train"]:
+        yield "its last stage does not train"
+    upstream = ""
+    for stage in record.stages:
+        mark = _read_mark(store, stage.key)
+        if stage.plugin not in parameters:
+            yield f"its stage {stage.stage} is of {stage.plugin}, no part of its entry"
+            return
+        yield from _own_problems(mark, stage)
+        made_from = {"task": record.task, "seed": str(record.seed), "upstream": upstream}
+        own = parameters[stage.plugin].items()
+        made_from |= {f"parameters.{name}": repr(value) for name, value in own}
+        for name, value in made_from.items():
+            if mark.ingredients.get(name, "") != value:
+                yield f"its stage {stage.stage} was made with another {name} than the record says"
+        known = {name for name in mark.ingredients if name.startswith("parameters.")}
+        if known - made_from.keys():
+            yield f"its stage {stage.stage} has parameters that the record leaves out"
+        upstream = stage.key
+    if mark.isolation != record.circumstances.isolation:
+        yield "the record and its last stage differ about how they were isolated"
+
+
+def _read_mark(store: Path, key: str) -> StageMark:
+    """The mark of a stage in a bundle. Raises BadRequest where there is none that can be read."""
+    where = f"{stage_unit(key)}/stage.json"
+    with refused(where):
+        content = (store / where).read_bytes()
+        if len(content) > 1 << 20:
+            raise BadRequest(f"{where}: more than 1 MiB")
+        return msgspec.json.decode(content, type=StageMark)
+
+
+def _own_problems(mark: StageMark, stage: StageId) -> Iterator[str]:
+    found = mark.ingredients
+    if digest_of([f"{mark.plugin} {mark.stage}", found]) != mark.key:
+        yield f"the key of its stage {stage.stage} does not follow from what it was made from"
+    said = (mark.key, mark.stage, mark.plugin, mark.environment)
+    if said != (stage.key, stage.stage, stage.plugin, stage.environment):
+        yield f"the mark of its stage {stage.stage} is that of another"
+    if found.get("environment", "") != mark.environment:
+        yield f"its stage {stage.stage} names two environments"
+    device, threads = found.get("device", ""), found.get("threads", "")
+    if device not in DEVICES or not (
+        threads.isascii() and threads.isdecimal() and len(threads) < 6
+    ):
+        yield f"its stage {stage.stage} ran on {one_line(device)[:20]!r} with {one_line(threads)[:20]!r} threads"
 
 
 def _partition_problems(record: Record, truth: TaskTruth) -> Iterator[str]:
@@ -184,7 +286,7 @@ def _synthetic_problems(store: Path, record: Record) -> Iterator[str]:
         yield "names synthetic images without the stage that made them, or the stage without them"
     if not made or record.synthetic is None:
         return
-    folder = _stage(store, made[-1].key)
+    folder = store / stage_unit(made[-1].key)
     rows = read_synthetic(folder)
     digest = digest_of([sha256_file(folder / name) for name in ("synthetic.csv", LINEAGE)])
     if record.synthetic.sha256 != digest:

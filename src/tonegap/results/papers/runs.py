@@ -5,11 +5,13 @@ The mistake it exists to prevent: "agrees" for a run with another backbone, spli
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
-from tonegap.declared.paper import PaperColumn, PaperRow, PaperTable
+from tonegap.declared.paper import PaperColumn, PaperFile, PaperRow, PaperTable
 from tonegap.formats.job import Parameter
 from tonegap.formats.matrix import Cell
-from tonegap.formats.record import Record, ScoreColumns
+from tonegap.formats.record import Record
+from tonegap.results.answers import kept_answers
 from tonegap.results.papers.tables import SCALE, unit_of
 from tonegap.results.papers.verdict import Reproduced
 from tonegap.scores.evidence.entries import EntryEvidence, EvidenceRequest, entry_evidence
@@ -25,6 +27,20 @@ class Run:
 
     cell: Cell
     answers: TestAnswers | None
+
+
+def runs_for(paper: PaperFile, cells: Sequence[Cell], store: Path) -> dict[str, list[Run]]:
+    """The cells that a row of the paper asks for, by selection rule.
+
+    Raises StoreError for damaged predictions or truth.
+    """
+    rows = [row for table in paper.tables if table.kind == "scores" for row in table.rows]
+    found: dict[str, list[Run]] = {}
+    for rule in sorted({row.selection for row in rows}):
+        own = [cell for cell in cells if any(matches(r, cell) for r in rows if r.selection == rule)]
+        answers = kept_answers(store, rule)
+        found[rule] = [Run(cell, answers(cell.record) if cell.record else None) for cell in own]
+    return found
 
 
 def answered(table: PaperTable, row: PaperRow, runs: Sequence[Run]) -> list[Reproduced]:
@@ -96,25 +112,16 @@ def _value(
     """The mean over seeds of one score."""
     values = []
     for record in records:
-        scores = _table_with(column.tone, record.scores[row.selection].tables.values())
-        value = None if scores is None else _score(scores, column)
+        # The table, of all axes, that has the tone; the first for `all`, `worst` and `gap`.
+        tables = record.scores[row.selection].tables.values()
+        scores = next((table for table in tables if column.tone in table.tone), None)
+        found = zip(scores.metric, scores.tone, scores.value, strict=True) if scores else ()
+        wanted = (column.metric, column.tone)
+        value = next((v for metric, tone, v in found if (metric, tone) == wanted), None)
         if value is None:
             return Reproduced(verdict="not comparable", why=f"undefined at seed {record.seed}")
         values.append(value)
     return Reproduced(SCALE[unit_of(column, table)] * sum(values) / len(values))
-
-
-def _table_with(tone: str, tables: Iterable[ScoreColumns]) -> ScoreColumns | None:
-    """The score table, of all axes, that has a tone; the first for `all`, `worst` and `gap`."""
-    return next((t for t in tables if tone in t.tone), None)
-
-
-def _score(scores: ScoreColumns, column: PaperColumn) -> float | None:
-    wanted = (column.metric, column.tone)
-    for i, found in enumerate(zip(scores.metric, scores.tone, strict=True)):
-        if found == wanted:
-            return scores.value[i]
-    return None
 
 
 def _evidence(runs: Sequence[Run], by_group: Iterable[bool]) -> dict[bool, EntryEvidence]:
@@ -128,15 +135,13 @@ def _evidence(runs: Sequence[Run], by_group: Iterable[bool]) -> dict[bool, Entry
         tones, seeds = record.tones, answers
         if grouped and tones[0] in FINE:
             tones = tuple(g for g in COARSE if g in {tone_group(tone) for tone in tones})
-            seeds = [_grouped(seed) for seed in answers]
+            seeds = [
+                replace(s, tones=tuple(tone_group(t) if t else None for t in s.tones))
+                for s in answers
+            ]
         asked = EvidenceRequest(record.positive, tones, record.primary_metric)
         found[grouped] = entry_evidence(seeds, asked)
     return found
-
-
-def _grouped(answers: TestAnswers) -> TestAnswers:
-    tones = tuple(tone_group(tone) if tone else None for tone in answers.tones)
-    return replace(answers, tones=tones)
 
 
 def _with_interval(

@@ -67,15 +67,11 @@ def tally(cells: Sequence[PaperCell]) -> str:
         done = f"{of_runs.count('agrees')} of {n} reproduced by a run"
         parts.append(done if n else "none that a run here can answer")
     shown = [(verdict, n) for verdict, n in counts.most_common() if verdict != "agrees"]
-    parts += [f"{n} {_of(verdict, n)}" for verdict, n in shown]
+    for verdict, n in shown:  # `differ` of several cells; verdicts without a verb stay as they are
+        first, _, rest = verdict.partition(" ")
+        verb = first.removesuffix("s") if n > 1 and first in {"agrees", "differs"} else first
+        parts.append(f"{n} {verb} {rest}".rstrip())
     return f"{sum(counts.values())} reported numbers: {', '.join(parts)}."
-
-
-def _of(verdict: str, n: int) -> str:
-    """`differ` of several cells; verdicts without a verb stay as they are."""
-    first, _, rest = verdict.partition(" ")
-    verb = first.removesuffix("s") if n > 1 and first in {"agrees", "differs"} else first
-    return f"{verb} {rest}".rstrip()
 
 
 def _lines(table: PaperTable, cells: Sequence[PaperCell]) -> list[str]:

@@ -11,12 +11,17 @@ from tonegap.files import write_atomic
 from tonegap.formats.submission import FILE, SCHEMA, Refused, Submission
 from tonegap.lines import one_line
 from tonegap.results.bundle.archive import memory_for
-from tonegap.results.submissions.bundled import open_bundle
-from tonegap.results.submissions.card import SubmissionCard, read_card
-from tonegap.results.submissions.declared import not_here, repeated_runs, seed_remarks
-from tonegap.results.submissions.known import KnownRecords, read_known
-from tonegap.results.submissions.predicted import SUITE, lay_out
-from tonegap.results.submissions.shelf import file_digests
+from tonegap.results.bundle.verify import open_bundle, read_bundled
+from tonegap.results.submissions.checks import (
+    KnownRecords,
+    not_here,
+    read_known,
+    repeated_runs,
+    seed_remarks,
+    unlike_here,
+)
+from tonegap.results.submissions.predictions import SUITE, lay_out, read_card
+from tonegap.results.submissions.stored import file_digests
 from tonegap.store.read import read_suites
 from tonegap.store.store import Store
 from tonegap.untrusted import bounded_memory, refused
@@ -32,10 +37,11 @@ def prepared(store: Store, path: Path, root: Path) -> Iterator[tuple[Path, Submi
     BadPredictions for a path, a card or a file that is not as it must be.
     """
     known = read_known(store.folder)
+    files = [p for p in path.iterdir() if p.is_file()] if path.is_dir() else [path]
     with store.work_folder("submission") as work:
         out = work / "made"
         out.mkdir()
-        with refused(str(path)), bounded_memory(_memory_for(path)):
+        with refused(str(path)), bounded_memory(sum(map(memory_for, files))):
             found = (
                 _from_card(path, known, out)
                 if path.is_dir()
@@ -50,10 +56,15 @@ def prepared(store: Store, path: Path, root: Path) -> Iterator[tuple[Path, Submi
 
 
 def _from_card(path: Path, known: KnownRecords, out: Path) -> Submission:
+    """A card's folder laid out as a store, with what the card says of how its predictions were made."""
     card = read_card(path)
     cells = lay_out(path, card, known, out)
     for problem in repeated_runs(out, *read_suites(out, [SUITE])):
         raise BadRequest(f"{path}: {problem}; leave one of them out")
+    uses = {"labels": card.test_labels_used, "tones": card.test_tones_used}
+    used = " and ".join(word for word, was in uses.items() if was) or "no label or tone"
+    about = [f"split: {card.split}", f"epoch by {card.selection}"]
+    about += [f"by the card {used} of test images used", *([card.notes] if card.notes else [])]
     return Submission(
         schema=SCHEMA,
         kind="predictions",
@@ -64,26 +75,17 @@ def _from_card(path: Path, known: KnownRecords, out: Path) -> Submission:
         authors=card.authors,
         paper=card.paper,
         code=card.code,
-        about="; ".join([*_about(card), *seed_remarks(cells, known.cells)]),
+        about="; ".join([*about, *seed_remarks(cells, known.cells)]),
     )
 
 
-def _about(card: SubmissionCard) -> Iterator[str]:
-    """What the card says of how its predictions were made."""
-    yield f"split: {card.split}"
-    yield f"epoch by {card.selection}"
-    uses = {"labels": card.test_labels_used, "tones": card.test_tones_used}
-    used = " and ".join(word for word, was in uses.items() if was)
-    yield f"by the card {used or 'no label or tone'} of test images used"
-    if card.notes:
-        yield card.notes
-
-
 def _from_bundle(path: Path, root: Path, known: KnownRecords, out: Path) -> Submission | Refused:
-    manifest, problems = open_bundle(path, root, known, out)
+    manifest, problems = open_bundle(path, out)
+    run = read_bundled(out, manifest.suite)
+    if not problems:  # else its content is not worth a second look
+        problems = tuple(unlike_here(out, run, root, known))
     if problems:
-        return Refused(problems)
-    (run,) = read_suites(out, [manifest.suite])
+        return Refused(tuple(one_line(problem) for problem in problems))
     cells = tuple(cell.id for cell in run.cells if cell.record)
     records = [cell.record for cell in run.cells if cell.record]
     return Submission(
@@ -104,9 +106,3 @@ def _from_bundle(path: Path, root: Path, known: KnownRecords, out: Path) -> Subm
             ]
         ),
     )
-
-
-def _memory_for(path: Path) -> int:
-    """As for a bundle, over all files of a folder."""
-    files = [path] if path.is_file() else [p for p in path.iterdir() if p.is_file()]
-    return sum(map(memory_for, files))

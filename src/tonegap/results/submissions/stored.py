@@ -23,7 +23,7 @@ _SHOWN = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Shelved:
+class StoredSubmission:
     """A submission of a store; `changed`: what is no longer as it was checked, one sentence each."""
 
     id: str
@@ -40,12 +40,18 @@ def file_digests(folder: Path) -> dict[str, str]:
     }
 
 
-def shelve(store: Store, made: Path, submission: Submission) -> str:
+def store_submission(store: Store, made: Path, submission: Submission) -> str:
     """Puts a prepared folder among the submissions of a store; returns its id.
 
     Raises BadRequest if it, or one with the same predictions, is there already.
     """
-    _refuse_twice(store.folder, submission)
+    ours = _predictions(submission)
+    for other in read_submissions(store.folder):
+        if other.id == submission.id or ours & _predictions(other.submission):
+            raise BadRequest(
+                f"{store.folder / SUBMISSIONS}: {other.id} ({other.submission.title}) has the same predictions; "
+                f"`tonegap submit remove {other.id}` takes it away"
+            )
     target = store.folder / SUBMISSIONS / submission.id
     with store.writing():
         target.parent.mkdir(exist_ok=True)
@@ -53,34 +59,23 @@ def shelve(store: Store, made: Path, submission: Submission) -> str:
     return submission.id
 
 
-def _refuse_twice(store: Path, submission: Submission) -> None:
-    ours = _predictions(submission)
-    for other in read_shelf(store):
-        if other.id == submission.id or ours & _predictions(other.submission):
-            raise BadRequest(
-                f"{store / SUBMISSIONS}: {other.id} ({other.submission.title}) has the same predictions; "
-                f"`tonegap submit remove {other.id}` takes it away"
-            )
-
-
 def _predictions(submission: Submission) -> frozenset[str]:
-    found = {sha for path, sha in submission.files.items() if "/predictions." in path}
-    return frozenset(found)
+    return frozenset(sha for path, sha in submission.files.items() if "/predictions." in path)
 
 
-def read_shelf(store: Path) -> tuple[Shelved, ...]:
+def read_submissions(store: Path) -> tuple[StoredSubmission, ...]:
     """Every submission of a store by id. Raises StoreError for one that cannot be read at all."""
     paths = sorted((store / SUBMISSIONS).glob(f"*/{FILE}"))
-    return tuple(_shelved(path) for path in paths)
+    return tuple(_read(path) for path in paths)
 
 
-def _shelved(path: Path) -> Shelved:
+def _read(path: Path) -> StoredSubmission:
     name = path.parent.name
     try:
         submission = msgspec.json.decode(path.read_bytes(), type=Submission)
     except (OSError, msgspec.DecodeError) as e:
         raise StoreError(f"{path}: damaged ({e}); `tonegap submit remove {name}`") from None
-    return Shelved(name, submission, tuple(_changes(path.parent, submission)))
+    return StoredSubmission(name, submission, tuple(_changes(path.parent, submission)))
 
 
 def _changes(folder: Path, submission: Submission) -> Iterator[str]:
@@ -99,7 +94,7 @@ def remove(store: Store, name: str) -> Path:
     """Removes a submission; returns where it was. Raises BadRequest if there is none of that id."""
     folder = store.folder / SUBMISSIONS / name
     if name not in {path.parent.name for path in (store.folder / SUBMISSIONS).glob(f"*/{FILE}")}:
-        there = ", ".join(s.id for s in read_shelf(store.folder)) or "none"
+        there = ", ".join(s.id for s in read_submissions(store.folder)) or "none"
         raise BadRequest(
             f"{store.folder / SUBMISSIONS}: no submission {name!r}; there are: {there}"
         )
@@ -108,7 +103,9 @@ def remove(store: Store, name: str) -> Path:
     return folder
 
 
-def cells_on(store: Path, shelf: Sequence[Shelved], own: Sequence[Cell]) -> tuple[Cell, ...]:
+def submitted_cells(
+    store: Path, submissions: Sequence[StoredSubmission], own: Sequence[Cell]
+) -> tuple[Cell, ...]:
     """The cells of submissions to the tasks of a store's own cells, under entries of their own.
 
     One that was changed since it was checked has holes instead of results. An entry whose every prediction is this
@@ -117,8 +114,8 @@ def cells_on(store: Path, shelf: Sequence[Shelved], own: Sequence[Cell]) -> tupl
     tasks = {cell.id.task for cell in own}
     cells = [
         cell
-        for shelved in shelf
-        for cell in cells_of(store / SUBMISSIONS / shelved.id, shelved)
+        for stored in submissions
+        for cell in cells_of(store / SUBMISSIONS / stored.id, stored)
         if cell.id.task in tasks
     ]
     return new_cells(cells, own)
@@ -135,28 +132,28 @@ def new_cells(cells: Sequence[Cell], own: Sequence[Cell]) -> tuple[Cell, ...]:
     return tuple(cell for cell in cells if (cell.id.task, cell.id.entry) in new)
 
 
-def cells_of(folder: Path, shelved: Shelved) -> tuple[Cell, ...]:
+def cells_of(folder: Path, stored: StoredSubmission) -> tuple[Cell, ...]:
     """The cells of one submission in a folder."""
-    kind = shelved.submission.kind
-    if shelved.changed:
-        return tuple(_hole(cell, shelved) for cell in shelved.submission.cells)
-    (run,) = read_suites(folder, [shelved.submission.suite])
+    kind = stored.submission.kind
+    if stored.changed:
+        return tuple(_hole(cell, stored) for cell in stored.submission.cells)
+    (run,) = read_suites(folder, [stored.submission.suite])
     return tuple(
-        Cell(_named(cell.id, shelved.id), _placed(cell.record, shelved.id), None, kind)
+        Cell(_named(cell.id, stored.id), _placed(cell.record, stored.id), None, kind)
         for cell in run.cells
         if cell.record
     )
 
 
-def _hole(cell: CellId, shelved: Shelved) -> Cell:
-    named = _named(cell, shelved.id)
-    more = f" and {len(shelved.changed) - _SHOWN} more" if len(shelved.changed) > _SHOWN else ""
+def _hole(cell: CellId, stored: StoredSubmission) -> Cell:
+    named = _named(cell, stored.id)
+    more = f" and {len(stored.changed) - _SHOWN} more" if len(stored.changed) > _SHOWN else ""
     text = (
-        f"no longer what was checked when it was added: {'; '.join(shelved.changed[:_SHOWN])}{more}; "
-        f"`tonegap submit remove {shelved.id}`"
+        f"no longer what was checked when it was added: {'; '.join(stored.changed[:_SHOWN])}{more}; "
+        f"`tonegap submit remove {stored.id}`"
     )
-    failure = Failure(named.key, "submission", shelved.id, "changed", text, "")
-    return Cell(named, None, failure, shelved.submission.kind)
+    failure = Failure(named.key, "submission", stored.id, "changed", text, "")
+    return Cell(named, None, failure, stored.submission.kind)
 
 
 def _named(cell: CellId, name: str) -> CellId:

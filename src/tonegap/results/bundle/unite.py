@@ -1,10 +1,12 @@
 """Verified bundles side by side as one store, so that one leaderboard can be made of them.
 
-The mistake it exists to prevent: a record of one bundle that stands under another's name, or replaces it.
+Each is held against the plug-ins and truths here, and against the others' truths. The mistakes it exists to prevent: a
+record of one bundle that stands under another's name, or replaces it; labels of a bundle's own beside the task's.
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,10 +14,12 @@ import msgspec
 
 from tonegap.errors import BadRequest, ToneGapError
 from tonegap.files import sha256_file
-from tonegap.formats.matrix import completeness
+from tonegap.formats.matrix import Cell, completeness
 from tonegap.lines import one_line
-from tonegap.results.bundle.agreement import Said, Voice, disagreements, said_of, truths_of
+from tonegap.results.answers import kept_truths
 from tonegap.results.bundle.verify import verified_bundle
+from tonegap.results.submissions.checks import own_truths, unlike_here
+from tonegap.results.truths import Said, said_of
 from tonegap.store.layout import FAILURES, RECORDS, STAGES, SUITES, TRUTHS, suite_unit
 from tonegap.store.read import SuiteRun, read_suites
 
@@ -69,27 +73,41 @@ def bundles_below(places: Iterable[Path]) -> tuple[Path, ...]:
     return tuple(dict.fromkeys(found))
 
 
+@dataclass(frozen=True, slots=True)
+class _Voice:
+    """What one bundle says of a task's images; `keys` are its records', the same ones have one vote together."""
+
+    path: Path
+    said: Said
+    keys: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Disagreements:
+    """Why a bundle is outvoted, and why a task has no ranks, a sentence each."""
+
+    outvoted: dict[Path, str] = field(default_factory=dict)
+    contested: dict[str, str] = field(default_factory=dict)
+
+
 def unite(
-    bundles: Sequence[Path],
-    folder: Path,
-    problems: Callable[[Path, SuiteRun], Iterable[str]] = lambda _folder, _run: (),
-    own: Mapping[str, Said] | None = None,
+    bundles: Sequence[Path], folder: Path, root: Path, own: Path
 ) -> tuple[Path, UnitedBundles]:
     """The bundles, each verified first, in a store below an empty folder; a suite is named after its bundle's file.
 
-    One that does not verify, has a problem (`problems` gets it extracted), has another content than an earlier one
-    under the same key, or another truth than this store (`own`, by task) or most bundles, is refused.
+    One that does not verify, contradicts the plug-ins of the suite root, has another content than an earlier one
+    under the same key, or another truth than the store `own` (where the task ran there) or most bundles, is refused.
     """
     opened: list[tuple[Path, Path, SuiteRun]] = []
     refused: list[RefusedBundle] = []
-    voices: dict[str, list[Voice]] = {}
+    voices: dict[str, list[_Voice]] = {}
     for number, path in enumerate(bundles):
         aside = folder / f"bundle-{number}"
         aside.mkdir()
         try:
             run = verified_bundle(path, aside)
             heard, twice = _voices(path, aside, run)
-            found = [*twice, *problems(aside, run)]
+            found = [*twice, *unlike_here(aside, run, root, None)]
         except ToneGapError as e:
             found = [str(e).removeprefix(f"{path}: ")]
         if found:
@@ -99,7 +117,7 @@ def unite(
         opened.append((path, aside, run))
         for task, voice in heard.items():
             voices.setdefault(task, []).append(voice)
-    apart = disagreements(voices, own)
+    apart = _disagreements(voices, own_truths(own))
     taken: list[BoardBundle] = []
     store = folder / "store"
     (store / SUITES).mkdir(parents=True)
@@ -120,16 +138,20 @@ def unite(
     return store, UnitedBundles(suites, tuple(taken), tuple(refused), apart.contested)
 
 
-def _voices(path: Path, folder: Path, run: SuiteRun) -> tuple[dict[str, Voice], list[str]]:
+def _voices(path: Path, folder: Path, run: SuiteRun) -> tuple[dict[str, _Voice], list[str]]:
     """What a bundle says of each task's images, and what of it in two ways."""
-    cells = [cell for cell in run.cells if cell.record]
+    of_task: dict[str, list[Cell]] = {}
+    for cell in run.cells:
+        if cell.record:
+            of_task.setdefault(cell.id.task, []).append(cell)
+    truth_of = kept_truths(folder)
     found, problems = {}, []
-    for task in sorted({cell.id.task for cell in cells}):
-        of_task = [cell for cell in cells if cell.id.task == task]
-        records = [cell.record for cell in of_task if cell.record]
-        said, twice = said_of(task, truths_of(folder, records))
-        problems += twice
-        found[task] = Voice(path, said, frozenset(cell.id.key for cell in of_task))
+    for task, cells in sorted(of_task.items()):
+        records = {cell.record.truth_sha256: cell.record for cell in cells if cell.record}
+        said, twice = said_of(truth for r in records.values() if (truth := truth_of(r)))
+        if twice is not None:
+            problems.append(f"{task}: two truths in it differ about {twice}")
+        found[task] = _Voice(path, said, frozenset(cell.id.key for cell in cells))
     return found, problems
 
 
@@ -160,3 +182,67 @@ def _not_new(folder: Path, store: Path, owners: Mapping[Path, Path]) -> str | No
         if target.exists() and source.read_bytes() != target.read_bytes():
             return f"{source.relative_to(folder)}: {owners[target].name} has that key with another content"
     return None
+
+
+def _disagreements(voices: Mapping[str, list[_Voice]], own: Mapping[str, Said]) -> _Disagreements:
+    """By task: who says otherwise than this store (`own`) or than most bundles, and where no majority is.
+
+    A tie about one image, among those not outvoted, leaves the task contested: which is right is open.
+    """
+    found = _Disagreements()
+    for task, all_voices in sorted(voices.items()):
+        ours = own.get(task, {})
+        left = []
+        for voice in all_voices:
+            other = [i for i, told in voice.said.items() if ours.get(i, told) != told]
+            if other:
+                how = _in_words(other[0], voice.said, ours)
+                found.outvoted[voice.path] = (
+                    f"{task}: another truth of {len(other):,} images than this store's ({how})"
+                )
+            else:
+                left.append(voice)
+        _vote(task, left, found)
+    return found
+
+
+def _vote(task: str, voices: list[_Voice], found: _Disagreements) -> None:
+    voters = list({v.keys: v for v in voices}.values())
+    votes: dict[str, Counter[tuple[str, str | None]]] = {}
+    for voice in voters:
+        for image, told in voice.said.items():
+            votes.setdefault(image, Counter())[told] += 1
+    settled = {
+        image: value
+        for image, told in votes.items()
+        for value, n in told.most_common(1)
+        if 2 * n > told.total()
+    }
+    left = []
+    for voice in voices:
+        other = [i for i, told in voice.said.items() if settled.get(i, told) != told]
+        if not other:
+            left.append(voice)
+            continue
+        with_it = [v.path.name for v in voices if v.said.get(other[0]) == settled[other[0]]]
+        how = _in_words(other[0], voice.said, settled)
+        found.outvoted[voice.path] = (
+            f"{task}: another truth of {len(other):,} images than most bundles, {', '.join(with_it)} ({how})"
+        )
+    apart = [image for image in votes if len({v.said[image] for v in left if image in v.said}) > 1]
+    if apart:
+        each = ", ".join(
+            f"{_word(v.said[apart[0]])} in {v.path.name}" for v in left if apart[0] in v.said
+        )
+        found.contested[task] = (
+            f"{task}: bundles disagree on the truth of {len(apart):,} images ({apart[0]}: {each}) and do not show "
+            "which is right: nothing of the task is ranked"
+        )
+
+
+def _in_words(image: str, said: Said, wanted: Said) -> str:
+    return f"{image}: {_word(said[image])}, there {_word(wanted[image])}"
+
+
+def _word(told: tuple[str, str | None]) -> str:
+    return f"{told[0]}, tone {told[1] or 'unknown'}"

@@ -1,0 +1,254 @@
+"""What speaks against ranking an external result beside this store's own, a sentence each.
+
+It is held against what the store knows of its tasks (a record and a truth for each seed), against the plug-ins of the
+suite root, and its seeds against each other. The mistakes it exists to prevent: numbers that answer another question,
+or were scored against another truth, ranked beside ours; a control that ranks because somebody's file says that it is
+none; one lucky seed beside means over several.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+
+from tonegap.arrays import FloatArray
+from tonegap.declared.plugin import Plugin, fill_parameters, plugin_ids, read_plugin
+from tonegap.errors import BadRequest, StoreError, ToneGapError
+from tonegap.formats.job import Parameter
+from tonegap.formats.matrix import Cell, CellId
+from tonegap.formats.record import Record
+from tonegap.formats.truth import TaskTruth
+from tonegap.plan.entries import image_spec
+from tonegap.results.answers import kept_truths
+from tonegap.results.bundle.verify import PluginClaims, claim_problems
+from tonegap.results.questions import question_of
+from tonegap.results.truths import Said, said_of
+from tonegap.run.outputs import find_predictions
+from tonegap.scores.predictions import read_predictions
+from tonegap.store.layout import stage_unit, truth_unit
+from tonegap.store.read import SuiteRun, read_suites
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")  # of a method, baseline or backbone
+_ALIKE = 1e-3  # probabilities that differ by less everywhere are one training run's
+_SHOWN = 3
+_LONGEST = 80
+_KINDS = ("method", "baseline")
+
+
+@dataclass(frozen=True, slots=True)
+class KnownRecords:
+    """The records of a store that name a truth, one for each task, seed, question and truth; and all of its cells."""
+
+    store: Path
+    records: tuple[Record, ...]
+    cells: tuple[Cell, ...]
+
+    def of_task(self, task: str) -> tuple[Record, ...]:
+        """Those of one task, full ones before those on a part of its images. Raises BadRequest if there is none."""
+        found = [record for record in self.records if record.task == task]
+        if not found:
+            there = ", ".join(sorted({record.task for record in self.records})) or "none"
+            raise BadRequest(
+                f"{self.store}: {task} never ran in this store, so nothing here can confirm its truth (there are: "
+                f"{there}); run a suite with it first, one control is enough"
+            )
+        return tuple(
+            sorted(found, key=lambda r: r.data.subset is not None or bool(r.data.exclusions))
+        )
+
+    def truth(self, record: Record) -> TaskTruth:
+        """The truth that a record was scored against. Raises StoreError where it is damaged or gone."""
+        truth = kept_truths(self.store)(record)
+        if truth is None:
+            raise StoreError(f"{self.store / truth_unit(record.truth_sha256)}: gone; run again")
+        return truth
+
+
+def read_known(store: Path) -> KnownRecords:
+    """What the suites that ran in a store know. Raises BadRequest if none ran."""
+    cells = tuple(cell for run in read_suites(store) for cell in run.cells)
+    found = {
+        (r.task, r.seed, question_of(r), r.truth_sha256): r
+        for cell in cells
+        if (r := cell.record) and (store / truth_unit(r.truth_sha256)).is_file()
+    }
+    return KnownRecords(store, tuple(found.values()), cells)
+
+
+def own_truths(store: Path) -> dict[str, Said]:
+    """Label and tone of each image by task, as the suites that ran in a store were scored; none where none ran."""
+    try:
+        known = read_known(store)
+    except BadRequest:
+        return {}
+    truths: dict[str, dict[str, TaskTruth]] = {}
+    for record in known.records:
+        of_task = truths.setdefault(record.task, {})
+        if record.truth_sha256 not in of_task:
+            of_task[record.truth_sha256] = known.truth(record)
+    return {task: said_of(of.values())[0] for task, of in sorted(truths.items())}
+
+
+def _differences(record: Record, known: KnownRecords) -> Iterator[str]:
+    """What makes an external record answer another question, or use other data, than this store's own."""
+    ours = [r for r in known.of_task(record.task) if question_of(r) == question_of(record)]
+    if not ours:
+        asked, here = question_of(record), question_of(known.of_task(record.task)[0])
+        names = [n for n in here.__slots__ if getattr(asked, n) != getattr(here, n)]
+        listed = ", ".join(f"{n} is {getattr(asked, n)}, here {getattr(here, n)}" for n in names)
+        yield f"answers another question: {listed}"
+        return
+    same_seed = [r for r in ours if r.seed == record.seed]
+    candidates = same_seed or ours
+    if record.truth_sha256 not in {r.truth_sha256 for r in candidates}:
+        yield (
+            f"scored against the truth {record.truth_sha256[:12]}…, and this store has "
+            f"{candidates[0].truth_sha256[:12]}…: labels, tones or images of the test set differ"
+        )
+    theirs = (record.data, record.partitions, record.leaks)
+    if same_seed and all((r.data, r.partitions, r.leaks) != theirs for r in same_seed):
+        yield "ran on other images, metadata, partitions or near-duplicates than this store's own results of that seed"
+
+
+def unlike_here(
+    folder: Path, run: SuiteRun, root: Path, known: KnownRecords | None
+) -> Iterator[str]:
+    """The cells of an extracted bundle that cannot be set beside those here, each with the reason.
+
+    `known` None: a leaderboard of bundles alone, held against the plug-ins of the suite root and no store.
+    """
+    for cell in run.cells:
+        if cell.record is None:
+            continue
+        where = f"{cell.id.entry.label}, {cell.id.task}, seed {cell.id.seed}"
+        found = list(_unfit_names(cell.id))
+        if not found:  # a name that is none is not looked up
+            found += _contradictions(root, cell.id, cell.record)
+            try:
+                found += _differences(cell.record, known) if known else ()
+            except BadRequest as e:
+                found.append(str(e))
+        yield from (f"{where}: {problem}" for problem in found)
+    yield from repeated_runs(folder, run)
+
+
+def _unfit_names(cell: CellId) -> Iterator[str]:
+    """What in a cell is no name for a row."""
+    entry = cell.entry
+    for name in (entry.method, entry.baseline, entry.backbone):
+        if name and not NAME.fullmatch(name):
+            yield f"{name[:_LONGEST]!r} is no name of a method, baseline or backbone"
+    if len(entry.variant) > _LONGEST or not entry.variant.isprintable():
+        yield f"the variant {entry.variant[:_LONGEST]!r} is no short line"
+    if not 0 <= cell.seed < 2**32:
+        yield f"{cell.seed} is no seed"
+
+
+def _contradictions(root: Path, cell: CellId, record: Record) -> Iterator[str]:
+    """What a record says otherwise than the plug-ins here; nothing of a plug-in that is not here."""
+    method, baseline = (
+        read_plugin(root, kind, name) if name in plugin_ids(root, kind) else None
+        for kind, name in zip(_KINDS, (record.entry.method, record.entry.baseline), strict=True)
+    )
+    known = [plugin for plugin in (method, baseline) if plugin is not None]
+    claims: dict[str, PluginClaims | None] = dict.fromkeys(
+        (f"methods/{record.entry.method}", f"baselines/{record.entry.baseline}")
+    )
+    claims |= {p.label: PluginClaims(p.file.control, tuple(p.file.needs)) for p in known}
+    yield from claim_problems(cell, record, claims, here=True)
+    parameters = ((method, record.method_parameters), (baseline, record.baseline_parameters))
+    for plugin, values in parameters:
+        if plugin is not None:
+            yield from _parameter_problems(plugin, values)
+    wanted = [
+        (stage, plugin.label) for plugin in known for stage in plugin.file.stages
+    ]  # in order: the method's, then the baseline's
+    found = [(s.stage, s.plugin) for s in record.stages if s.plugin in {p.label for p in known}]
+    if wanted != found:
+        said, here = (
+            ", ".join(f"{stage} of {plugin}" for stage, plugin in stages) or "none"
+            for stages in (found, wanted)
+        )
+        yield f"has the stages {said}, and here they are {here}"
+
+
+def _parameter_problems(plugin: Plugin, values: dict[str, Parameter]) -> Iterator[str]:
+    missing = sorted(plugin.file.parameters.keys() - values.keys())
+    if missing:
+        more = f" and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
+        yield f"does not say {', '.join(missing[:_SHOWN])}{more}, which {plugin.label} has here"
+    try:
+        image_spec(plugin, fill_parameters(plugin, dict(values), "parameters"), "parameters")
+    except ToneGapError as e:
+        yield str(e)
+
+
+def not_here(root: Path, records: Sequence[Record]) -> list[str]:
+    """The plug-ins of records that this suite root lacks: what they do, and whether one is a control, is a claim."""
+    there = {kind: set(plugin_ids(root, kind)) for kind in _KINDS}
+    named = [(f"methods/{r.entry.method}", r.entry.method in there["method"]) for r in records]
+    named += [
+        (f"baselines/{r.entry.baseline}", r.entry.baseline in there["baseline"]) for r in records
+    ]
+    return sorted({label for label, here in named if not here})
+
+
+def seed_remarks(cells: Sequence[CellId], own: Sequence[Cell]) -> Iterator[str]:
+    """How the seeds of each entry differ from those that this store's own entries have, one sentence each.
+
+    The usual seeds are those of most entries that are no controls; of equally many sets the larger.
+    """
+    seeds: dict[tuple[str, str], list[int]] = {}
+    for cell in cells:
+        seeds.setdefault((cell.task, cell.entry.label), []).append(cell.seed)
+    for (task, label), found in seeds.items():
+        declared = {cell.id.seed for cell in own if cell.id.task == task}
+        usual = _usual_seeds([cell.id for cell in own if cell.id.task == task])
+        odd, missing = sorted({*found} - declared), sorted(usual - {*found})
+        if odd:
+            yield f"{label}, {task}: seed {', '.join(map(str, odd))} is declared by no suite here"
+        if missing:
+            yield (
+                f"{label}, {task}: seed {', '.join(map(str, missing))}, which the entries here have, is not in it"
+            )
+
+
+def _usual_seeds(cells: Sequence[CellId]) -> frozenset[int]:
+    of_entry: dict[object, set[int]] = {}
+    ranked = [cell for cell in cells if not cell.control] or list(cells)
+    for cell in ranked:
+        of_entry.setdefault(cell.entry, set()).add(cell.seed)
+    counted = Counter(frozenset(seeds) for seeds in of_entry.values())
+    return max(counted, key=lambda s: (counted[s], len(s), sorted(s)), default=frozenset())
+
+
+def repeated_runs(folder: Path, run: SuiteRun) -> Iterator[str]:
+    """Entries whose predictions are the same at two seeds: one training run under two names.
+
+    `folder` is laid out as a store. Controls are left out: what never learns may well say the same twice.
+    Raises ToneGapError where a truth or predictions are damaged.
+    """
+    groups: dict[tuple[str, str, str], list[Record]] = {}
+    for cell in run.cells:
+        if cell.record and not cell.record.control:
+            record = cell.record
+            groups.setdefault((record.task, record.entry.label, record.truth_sha256), []).append(
+                record
+            )
+    truth_of = kept_truths(folder)
+    for (task, label, _truth), records in groups.items():
+        said: list[
+            tuple[int, FloatArray]
+        ] = []  # probabilities [n, k] of the last epoch, in the order of the truth
+        for record in records if len(records) > 1 else ():
+            if truth := truth_of(record):
+                path = find_predictions(folder / stage_unit(record.stages[-1].key))
+                p = read_predictions(path, record.classes, truth.ids).p[-1]
+                said.append((record.seed, p.copy()))
+        for (seed, p), (other, q) in combinations(said, 2):
+            if p.shape == q.shape and np.abs(p - q).max(initial=0.0) < _ALIKE:
+                yield f"{label}, {task}: seeds {seed} and {other} have the same predictions: one training run"
