@@ -35,11 +35,23 @@ def keep_times(path, change):
 
 
 class TestAFile:
-    def test_what_was_written_is_sound_and_what_has_no_seal_is_not_known(self, store):
+    def test_what_was_written_is_sound(self, store):
         sealed(store)
         assert damage(store.folder, "records/a.json") is None
+
+    def test_what_lost_its_seal_among_others_is_named_and_never_read(self, store):
+        sealed(store)
+        (store.folder / "records/b.json").write_bytes(b"anything")
+        assert damage(store.folder, "records/b.json") == "records/b.json is not what was written"
+        with pytest.raises(StoreError, match=r"b\.json: is not what was written there"):
+            read_sealed(store.folder, "records/b.json")
+        assert read_sealed(store.folder, "records/c.json") is None
+
+    def test_nothing_is_known_where_nothing_is_sealed(self, store):
+        (store.folder / "records").mkdir(parents=True, exist_ok=True)
         (store.folder / "records/b.json").write_bytes(b"anything")
         assert damage(store.folder, "records/b.json") is None
+        assert read_sealed(store.folder, "records/b.json") == b"anything"
 
     def test_an_edit_is_named_and_never_read(self, store):
         sealed(store).write_bytes(b"0.95")

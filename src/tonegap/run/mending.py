@@ -3,7 +3,7 @@
 The mistake it exists to prevent: a run that builds on, or reports, what was damaged or edited on the disk.
 """
 
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 import msgspec
@@ -56,10 +56,10 @@ def _stage_damage(store: Store, key: str) -> str | None:
     return said if said and store.has_stage(key) else None
 
 
-def _record_damage(store: Store, cell: CellPlan, sealed: Container[str]) -> str | None:
-    """What is wrong with a record; one that an earlier version left without a seal must at least be the cell's."""
+def _record_damage(store: Store, cell: CellPlan, sealed: Collection[str]) -> str | None:
+    """What is wrong with a record; those that an earlier version left without seals must at least be the cell's."""
     unit = record_unit(cell.id.key)
-    if unit in sealed:
+    if sealed:
         return store.damage(unit)
     try:
         record = decode_record(store.record_path(cell.id.key).read_bytes())

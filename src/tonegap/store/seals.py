@@ -18,7 +18,7 @@ import msgspec
 
 from tonegap.errors import StoreError
 from tonegap.files import sha256_bytes, sha256_file, sha256_lines, write_pieces_atomic
-from tonegap.store.layout import SEALS
+from tonegap.store.layout import RECORDS, SEALS
 from tonegap.untrusted import remove_tree
 
 _FREE = frozenset({"log.txt"})  # entries of a folder that decide nothing
@@ -146,12 +146,16 @@ def _path(store: Path, unit: str) -> str:
 
 
 def _read(store: Path, unit: str) -> dict[str, Seal] | None:
-    """The seals of a unit's entries; None if it has none, and what fits nothing where they are damaged."""
+    """The seals of a unit's entries, None if it has none, and what fits nothing where they are damaged.
+
+    A record without one among records that have one lost it: nothing else says that its numbers are those measured.
+    """
     try:
         with open(_path(store, unit), "rb", buffering=0) as f:  # noqa: PTH123
             return _DECODER.decode(f.read())
     except FileNotFoundError:
-        return None
+        lost = unit.startswith(f"{RECORDS}/") and sealed_units(store, RECORDS)
+        return _BROKEN if lost and os.path.lexists(f"{store}/{unit}") else None
     except (OSError, msgspec.DecodeError, UnicodeDecodeError):
         return _BROKEN
 

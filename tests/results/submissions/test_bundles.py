@@ -55,7 +55,10 @@ def test_a_bundle_of_nothing_new_is_told_so(tonegap, send_bundle, truth):
 def test_a_result_of_the_store_under_another_name_is_not_confirmed(tonegap, send_bundle, truth):
     code, text = tonegap("submit", "add", send_bundle(truth, theirs=1))
     assert code
-    assert "what it calls none + theirs (cnn4) is none + erm (cnn4) here" in text
+    assert (
+        "what it calls none + theirs (cnn4) has the predictions of none + erm (cnn4) in runs"
+        in text
+    )
     assert "confirmed" not in text
 
 

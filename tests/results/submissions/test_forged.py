@@ -5,16 +5,19 @@ import re
 import shlex
 
 import msgspec
+import numpy as np
 import pytest
 from records import ROOT, plain_record, scored_cell
 from tests.results.bundle.foreign_bundles import contents, fitted, write_zip
 from tests.results.submissions.test_bundles import rows
 
+from tonegap.cli.main import main
 from tonegap.formats.matrix import Matrix
-from tonegap.formats.record import EntryId, Isolation
+from tonegap.formats.record import DataId, EntryId, Isolation
 from tonegap.report.pages.entry_suite import StageSetting, reproduction
 from tonegap.results.bundle.pack import pack_suite
 from tonegap.results.model import Row, SeedResult
+from tonegap.results.submissions.checks import are_alike
 from tonegap.store.store import Store
 
 
@@ -119,6 +122,74 @@ def test_one_run_under_two_seeds_is_refused(tonegap, forge, truth):
     assert (
         "none + theirs (cnn4), d/t: seeds 0 and 7 have the same predictions: one training run"
         in text
+    )
+
+
+def board(capsys, tmp_path, *bundles):
+    """Exit code and standard error of a board of bundles."""
+    words = [*bundles, "--out", tmp_path / "site", "--suite-root", ROOT, "--store", tmp_path / "no"]
+    with pytest.raises(SystemExit) as ended:
+        main(["board", *map(str, words)])
+    return ended.value.code, capsys.readouterr().err
+
+
+def moved(path, name):
+    return path.rename(path.with_name(name))
+
+
+def test_an_entry_with_another_s_predictions_is_not_on_a_board(
+    forge, send_bundle, truth, tmp_path, capsys
+):
+    first = moved(send_bundle(truth, mine=3, other=4), "first.zip")
+    again = moved(forge(truth, {0: 3}), "again.zip")
+    code, said = board(capsys, tmp_path, first, again)
+    assert code == 1
+    assert (
+        "again.zip: d/t, seed 0: what it calls none + theirs (cnn4) has the predictions of" in said
+    )
+    assert "none + mine (cnn4) in first.zip" in said
+
+
+def test_a_control_s_predictions_under_another_name_are_not_on_a_board(
+    forge, send_bundle, truth, tmp_path, capsys
+):
+    named = moved(send_bundle(truth, amplify=3), "named.zip")
+    control = moved(forge(truth, {0: 3}, control=True), "control.zip")
+    code, said = board(capsys, tmp_path, named, control)
+    assert code == 1
+    assert "named.zip: d/t, seed 0: what it calls none + amplify (cnn4) has the predictions" in said
+    assert "1 bundle, 1 record, 1 not on the board" in said
+
+
+def test_predictions_that_were_touched_here_and_there_are_still_one_run_s():
+    rng = np.random.default_rng(0)
+    p = rng.random((3, 60, 1)) * 0.9
+    p = np.concatenate([p, 1 - p], axis=2)
+    touched = p.copy()
+    touched[-1, :20] = touched[-1, :20, ::-1]  # a third of the last epoch
+    other = np.random.default_rng(1).random((3, 60, 1)) * 0.9
+    assert are_alike(p, touched)
+    assert are_alike(p, p + 5e-4)
+    assert not are_alike(p, np.concatenate([other, 1 - other], axis=2))
+
+
+def test_two_classifiers_that_are_sure_of_most_images_are_not_one_run():
+    sure = np.tile([0.9999, 0.0001], (3, 100, 1))
+    p, q = sure.copy(), sure.copy()
+    p[:, :20], q[:, :20] = [0.7, 0.3], [0.6, 0.4]  # 80 of 100 images alike
+    assert not are_alike(p, q)
+    assert are_alike(sure, sure.copy())
+    assert not are_alike(sure, sure[:, :50])
+
+
+def test_phantoms_that_a_record_calls_photographs_do_not_verify(forge, truth, capsys):
+    data = DataId("phantom", "a" * 64, "b" * 64, stand_in=False, drawn=False)
+    sent = forge(truth, {0: 9}, task="phantom/smoke", data=data)
+    with pytest.raises(SystemExit) as ended:
+        main(["verify", str(sent)])
+    assert ended.value.code == 1
+    assert "says that its images are no phantoms, and phantom/dataset.toml that came along" in (
+        capsys.readouterr().out
     )
 
 

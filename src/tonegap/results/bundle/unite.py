@@ -15,10 +15,11 @@ import msgspec
 from tonegap.errors import BadRequest, ToneGapError
 from tonegap.files import sha256_file
 from tonegap.formats.matrix import Cell, completeness
+from tonegap.formats.record import Record
 from tonegap.lines import one_line
 from tonegap.results.answers import kept_truths
 from tonegap.results.bundle.verify import verified_bundle
-from tonegap.results.submissions.checks import own_truths, unlike_here
+from tonegap.results.submissions.checks import own_truths, renamed, unlike_here
 from tonegap.results.truths import Said, said_of
 from tonegap.store.layout import FAILURES, RECORDS, STAGES, SUITES, TRUTHS, suite_unit
 from tonegap.store.read import SuiteRun, read_suites
@@ -117,6 +118,11 @@ def unite(
         opened.append((path, aside, run))
         for task, voice in heard.items():
             voices.setdefault(task, []).append(voice)
+    everything = [(path, aside, _records(run)) for path, aside, run in opened]
+    for path, of in renamed(everything):
+        refused.append(RefusedBundle(path, one_line(of)))
+        opened = [one for one in opened if one[0] != path]
+        voices = {task: [v for v in all_ if v.path != path] for task, all_ in voices.items()}
     apart = _disagreements(voices, own_truths(own))
     taken: list[BoardBundle] = []
     store = folder / "store"
@@ -153,6 +159,10 @@ def _voices(path: Path, folder: Path, run: SuiteRun) -> tuple[dict[str, _Voice],
             problems.append(f"{task}: two truths in it differ about {twice}")
         found[task] = _Voice(path, said, frozenset(cell.id.key for cell in cells))
     return found, problems
+
+
+def _records(run: SuiteRun) -> list[Record]:
+    return [cell.record for cell in run.cells if cell.record]
 
 
 def _named(run: SuiteRun, path: Path, names: set[str]) -> BoardBundle:

@@ -10,15 +10,18 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
+from tonegap.declared.dataset import BENCHMARKS, DATASET_FILE
 from tonegap.declared.plugin import FOLDERS, PLUGIN_ID
 from tonegap.declared.toml import read_toml
 from tonegap.errors import BadRequest, StoreError, ToneGapError
 from tonegap.files import digest_of, sha256_file, sha256_lines
 from tonegap.formats.job import DEVICES
 from tonegap.formats.lineage import FILE as LINEAGE
+from tonegap.formats.lineage import UNKNOWN_SOURCE, read_lineage
 from tonegap.formats.matrix import Cell, CellId, Completeness, Matrix, completeness
 from tonegap.formats.record import CrossFit, Record, ScoreColumns, Selected, StageId
 from tonegap.formats.truth import PartTruth, TaskTruth, decode_truth
@@ -29,6 +32,7 @@ from tonegap.scores.results import results_of, rules_of
 from tonegap.store.layout import stage_unit, suite_unit, truth_unit
 from tonegap.store.marks import StageMark
 from tonegap.store.read import SuiteRun, read_suites
+from tonegap.synthetic.findings import is_unknown
 from tonegap.synthetic.manifest import read_synthetic
 from tonegap.untrusted import DAMAGE, bounded_memory, reason, refused
 
@@ -120,6 +124,21 @@ class PluginClaims(msgspec.Struct):
 
     control: bool = False
     needs: tuple[str, ...] = ()
+    made_from: str = ""
+
+
+class DataClaims(msgspec.Struct):
+    """The key of a data set's file that decides a mark: whether its images are phantoms."""
+
+    drawn: dict[str, Any] | None = None
+
+
+def data_problems(record: Record, found: DataClaims, *, here: bool) -> Iterator[str]:
+    """What a data set's file, of the suite root (`here`) or of the bundle itself, has against a record's marks."""
+    if record.data.drawn != (found.drawn is not None):
+        claim = "no phantoms" if found.drawn is not None else "phantoms"
+        which = "here" if here else "that came along"
+        yield f"says that its images are {claim}, and {record.data.data_set}/dataset.toml {which} says otherwise"
 
 
 def claim_problems(
@@ -155,6 +174,10 @@ def _spec_problems(store: Path, cell: CellId, record: Record) -> Iterator[str]:
         there = PLUGIN_ID.fullmatch(name) and path.is_file()
         found[f"{FOLDERS[kind]}/{name}"] = read_toml(path, PluginClaims) if there else None
     yield from claim_problems(cell, record, found, here=False)
+    name = record.task.partition("/")[0]
+    path = store / "specs" / BENCHMARKS / name / DATASET_FILE
+    if PLUGIN_ID.fullmatch(name) and path.is_file():
+        yield from data_problems(record, read_toml(path, DataClaims), here=False)
 
 
 def _cell_problems(store: Path, cell: Cell) -> Iterator[str]:
@@ -198,6 +221,8 @@ def _record_problems(store: Path, record: Record) -> Iterator[str]:
         yield from _selected_problems(rule, record.scores.get(rule), selected)
     if results.curve != record.curve:
         yield "the curve over epochs is another"
+    if results.cross_fit and record.cross_fit is None:
+        yield "does not have the cross-fitted gain, which its predictions give"
     if record.cross_fit and results.cross_fit:
         yield from _cross_fit_problems(record.cross_fit, results.cross_fit)
 
@@ -294,6 +319,17 @@ def _synthetic_problems(store: Path, record: Record) -> Iterator[str]:
     by_tone = _by_tone(row.tone for row in rows)
     if record.synthetic.n != len(rows) or not _same_counts(record.synthetic.n_by_tone, by_tone):
         yield "the record counts the synthetic images otherwise than its stage lists them"
+    lineage = read_lineage(folder)
+    ancestors = [lineage.ancestors(i) for i in range(len(lineage.sources))]
+    named = {one for found in ancestors for one in found if one != UNKNOWN_SOURCE}
+    unknown = sum(1 for sources in lineage.sources if is_unknown(sources))
+    method = store / "specs" / FOLDERS["method"] / record.entry.method / "method.toml"
+    from_text = method.is_file() and read_toml(method, PluginClaims).made_from == "text"
+    unnamed = 0 if from_text else sum(not found for found in ancestors)
+    said = record.synthetic
+    # Copies of held-out images that a task shows to methods are ancestors, and no training images.
+    if said.n_sources > len(named) or (said.n_unknown, said.n_unnamed) != (unknown, unnamed):
+        yield "the record counts what the synthetic images were made from otherwise than their lineage does"
 
 
 def _selected_problems(rule: str, said: Selected | None, found: Selected) -> Iterator[str]:

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from tonegap.arrays import FloatArray
+from tonegap.declared.dataset import dataset_ids, read_dataset
 from tonegap.declared.plugin import Plugin, fill_parameters, plugin_ids, read_plugin
 from tonegap.errors import BadRequest, StoreError, ToneGapError
 from tonegap.formats.job import Parameter
@@ -24,7 +25,12 @@ from tonegap.formats.record import Record
 from tonegap.formats.truth import TaskTruth
 from tonegap.plan.entries import image_spec
 from tonegap.results.answers import kept_truths
-from tonegap.results.bundle.verify import PluginClaims, claim_problems
+from tonegap.results.bundle.verify import (
+    DataClaims,
+    PluginClaims,
+    claim_problems,
+    data_problems,
+)
 from tonegap.results.questions import question_of
 from tonegap.results.truths import Said, said_of
 from tonegap.run.outputs import find_predictions
@@ -33,7 +39,8 @@ from tonegap.store.layout import stage_unit, truth_unit
 from tonegap.store.read import SuiteRun, read_suites
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")  # of a method, baseline or backbone
-_ALIKE = 1e-3  # probabilities that differ by less everywhere are one training run's
+_ALIKE = 1e-3  # probabilities of one training run differ by less
+_SURE, _FEW, _SOME = 0.99, 10, 256
 _SHOWN = 3
 _LONGEST = 80
 _KINDS = ("method", "baseline")
@@ -160,6 +167,10 @@ def _contradictions(root: Path, cell: CellId, record: Record) -> Iterator[str]:
     )
     claims |= {p.label: PluginClaims(p.file.control, tuple(p.file.needs)) for p in known}
     yield from claim_problems(cell, record, claims, here=True)
+    name = record.task.partition("/")[0]
+    if name in dataset_ids(root):
+        drawn = read_dataset(root, name).file.drawn
+        yield from data_problems(record, DataClaims(None if drawn is None else {}), here=True)
     parameters = ((method, record.method_parameters), (baseline, record.baseline_parameters))
     for plugin, values in parameters:
         if plugin is not None:
@@ -227,7 +238,7 @@ def _usual_seeds(cells: Sequence[CellId]) -> frozenset[int]:
 
 
 def repeated_runs(folder: Path, run: SuiteRun) -> Iterator[str]:
-    """Entries whose predictions are the same at two seeds: one training run under two names.
+    """Entries whose predictions are alike at two seeds: one training run under two names.
 
     `folder` is laid out as a store. Controls are left out: what never learns may well say the same twice.
     Raises ToneGapError where a truth or predictions are damaged.
@@ -239,16 +250,75 @@ def repeated_runs(folder: Path, run: SuiteRun) -> Iterator[str]:
             groups.setdefault((record.task, record.entry.label, record.truth_sha256), []).append(
                 record
             )
-    truth_of = kept_truths(folder)
     for (task, label, _truth), records in groups.items():
-        said: list[
-            tuple[int, FloatArray]
-        ] = []  # probabilities [n, k] of the last epoch, in the order of the truth
-        for record in records if len(records) > 1 else ():
-            if truth := truth_of(record):
-                path = find_predictions(folder / stage_unit(record.stages[-1].key))
-                p = read_predictions(path, record.classes, truth.ids).p[-1]
-                said.append((record.seed, p.copy()))
+        said = [(r.seed, fingerprint(folder, r)) for r in (records if len(records) > 1 else ())]
         for (seed, p), (other, q) in combinations(said, 2):
-            if p.shape == q.shape and np.abs(p - q).max(initial=0.0) < _ALIKE:
+            if are_alike(p, q):
                 yield f"{label}, {task}: seeds {seed} and {other} have the same predictions: one training run"
+
+
+def fingerprint(folder: Path, record: Record) -> FloatArray | None:
+    """Probabilities [epochs, n, k] of some epochs, the last among them, and of some images; None without a truth.
+
+    Equal for equal predictions. Raises ToneGapError where a truth or predictions are damaged.
+    """
+    truth = kept_truths(folder)(record)
+    if truth is None:
+        return None
+    path = find_predictions(folder / stage_unit(record.stages[-1].key))
+    p = read_predictions(path, record.classes, truth.ids).p
+    epochs = sorted({len(p) // 2, (3 * len(p)) // 4, len(p) - 1})
+    some: FloatArray = p[epochs, :: -(-p.shape[1] // _SOME)].copy()
+    return some
+
+
+def are_alike(p: FloatArray | None, q: FloatArray | None) -> bool:
+    """Whether two fingerprints are one training run's: most images alike in most epochs.
+
+    Images that either is sure of do not count: two good classifiers agree about these. Of fewer than ten others all
+    images must be alike.
+    """
+    if p is None or q is None or p.shape != q.shape:
+        return False
+    near = np.abs(p - q).max(axis=2) < _ALIKE
+    unsure = np.minimum(p.max(axis=2), q.max(axis=2)) < _SURE
+    few = unsure.sum(axis=1) < _FEW
+    share = (near & unsure).sum(axis=1) / np.maximum(unsure.sum(axis=1), 1)
+    alike = np.where(few, near.all(axis=1), share > 0.5)
+    return bool(alike.mean() > 0.5)
+
+
+def renamed(opened: Sequence[tuple[Path, Path, Sequence[Record]]]) -> Iterator[tuple[Path, str]]:
+    """Bundles (file, folder, records) with a training run that another, or their own control, has under another name.
+
+    Each once, with the reason. Of two entries the one of the later bundle is taken for the copy, of an entry and a
+    control the entry. A method that made no image leaves what its baseline alone gives, so that is no copy.
+    """
+    runs: dict[tuple[str, int, str], list[tuple[Path, Record, FloatArray | None]]] = {}
+    for path, folder, records in opened:
+        for record in records:
+            where = (record.task, record.seed, record.truth_sha256)
+            runs.setdefault(where, []).append((path, record, fingerprint(folder, record)))
+    told: set[Path] = set()
+    for (task, seed, _), found in runs.items():
+        for (path, one, p), (other_path, other, q) in combinations(found, 2):
+            if _who(one) == _who(other) or (one.control and other.control):
+                continue
+            empty = any(r.synthetic is not None and r.synthetic.n == 0 for r in (one, other))
+            if empty or (path == other_path and not (one.control or other.control)):
+                continue
+            if are_alike(p, q):
+                copy, of = ((path, one), (other_path, other)) if other.control else (
+                    (other_path, other), (path, one)
+                )  # fmt: skip
+                if copy[0] not in told:
+                    told.add(copy[0])
+                    yield (
+                        copy[0],
+                        f"{task}, seed {seed}: what it calls {copy[1].entry.label} has the predictions of "
+                        f"{of[1].entry.label} in {of[0].name}",
+                    )
+
+
+def _who(record: Record) -> tuple[str, str, str]:
+    return record.entry.method, record.entry.baseline, record.entry.backbone

@@ -16,6 +16,7 @@ from tonegap.results.submissions.checks import (
     KnownRecords,
     not_here,
     read_known,
+    renamed,
     repeated_runs,
     seed_remarks,
     unlike_here,
@@ -84,6 +85,11 @@ def _from_bundle(path: Path, root: Path, known: KnownRecords, out: Path) -> Subm
     run = read_bundled(out, manifest.suite)
     if not problems:  # else its content is not worth a second look
         problems = tuple(unlike_here(out, run, root, known))
+    if not problems:
+        theirs = [cell.record for cell in run.cells if cell.record]
+        ours = [cell.record for cell in known.cells if cell.record]
+        both = [(known.store, known.store, ours), (path, out, theirs)]
+        problems = tuple(why for place, why in renamed(both) if place == path)
     if problems:
         return Refused(tuple(one_line(problem) for problem in problems))
     cells = tuple(cell.id for cell in run.cells if cell.record)
