@@ -18,6 +18,12 @@ RunStage = Callable[..., Ended]
 QUICK = {
     "sam": ({}, 4),
     "resample-tone": ({}, 4),
+    "fairmoe": ({}, 4),
+    "laftr": ({"learning_rate": 0.003, "epochs": 5}, 5),
+    "cfair": ({"learning_rate": 0.003, "epochs": 5}, 5),
+    "lnl": ({"learning_rate": 0.003, "epochs": 5}, 5),
+    "odr": ({"epochs": 5}, 5),
+    "entangle": ({}, 4),
     "domain-ind": ({"mitigate_by": "light-dark", "epochs": 6}, 6),
     "multi-exit": ({"confidence": 0.9, "epochs": 5}, 5),
     "fairquantize": ({"rounds": 2, "retrain_epochs": 1, "saliency_images": 4}, 2),
