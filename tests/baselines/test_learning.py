@@ -24,6 +24,8 @@ QUICK = {
     "lnl": ({"learning_rate": 0.003, "epochs": 5}, 5),
     "odr": ({"epochs": 5}, 5),
     "entangle": ({}, 4),
+    "dfr": ({"subsets": 2, "steps": 200}, 1),
+    "bmft": ({"body_epochs": 1, "head_epochs": 2, "body_rate": 0.001, "head_rate": 0.01}, 2),
     "domain-ind": ({"mitigate_by": "light-dark", "epochs": 6}, 6),
     "multi-exit": ({"confidence": 0.9, "epochs": 5}, 5),
     "fairquantize": ({"rounds": 2, "retrain_epochs": 1, "saliency_images": 4}, 2),
