@@ -67,15 +67,20 @@ def importance(network: nn.Module, trained: Trained, order: Tensor, loss: Loss) 
     return {name: value / len(batches) for name, value in total.items()}
 
 
-def mask_of(of_bias: Weights, of_prediction: Weights, percentile: float) -> Weights:
-    """Which weights may move: those whose ratio of importance, scaled to [0, 1] by layer, is above a percentile.
+def ratios(of_bias: Weights, of_prediction: Weights) -> Weights:
+    """Importance to the difference over importance to the prediction, each scaled to [0, 1] in its layer.
 
     Source: Xue et al. 2024, the ratio as in their code.
     """
-    ratio = {
+    return {
         name: _scaled(value) / (_scaled(of_prediction[name]) + 1e-10)
         for name, value in of_bias.items()
     }
+
+
+def mask_of(of_bias: Weights, of_prediction: Weights, percentile: float) -> Weights:
+    """Which weights may move: those whose ratio of importance is above a percentile of all."""
+    ratio = ratios(of_bias, of_prediction)
     flat = torch.cat([value.flatten() for value in ratio.values()]).sort().values
     limit = flat[min(len(flat) - 1, int(percentile / 100 * len(flat)))]
     return {name: value > limit for name, value in ratio.items()}
