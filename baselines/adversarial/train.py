@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from tonegap_kit.backbones import Classifier
 from tonegap_kit.baseline import TrainingHooks, draw_named, read_training_data, train_classifier
 from tonegap_kit.command import Stage, main
+from tonegap_kit.told_groups import told_groups
 from tonegap_kit.tone_heads import (
     Reversed,
     TwoHeads,
@@ -56,7 +57,8 @@ def build(stage: Stage, classifier: Classifier) -> TwoHeads:
 
 def train(stage: Stage) -> None:
     """Leaves the predictions of the class head, and notes how well the adversary did."""
-    data, job = read_training_data(stage), stage.job
+    stage, data = told_groups(stage, read_training_data(stage))
+    job = stage.job
     steps = n_steps(read_recipe(job), data.epoch_rows or len(data.train))
     hooks = TrainingHooks(
         draw=draw_named(job.text("sampler"), data.train.y),

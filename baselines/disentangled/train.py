@@ -7,6 +7,7 @@ from torch import Tensor
 
 from tonegap_kit.baseline import TrainingHooks, draw_named, read_training_data, train_classifier
 from tonegap_kit.command import Stage, main
+from tonegap_kit.told_groups import told_groups
 from tonegap_kit.tone_heads import TwoHeads, disentangling, tone_head_notes, two_heads
 from tonegap_kit.training import Batch
 
@@ -18,7 +19,7 @@ def loss(alpha: float, model: TwoHeads, batch: Batch) -> Tensor:
 
 def train(stage: Stage) -> None:
     """Leaves the predictions of the class head, and notes how well the tone head did."""
-    data = read_training_data(stage)
+    stage, data = told_groups(stage, read_training_data(stage))
     hooks = TrainingHooks(
         draw=draw_named(stage.job.text("sampler"), data.train.y),
         build=two_heads,

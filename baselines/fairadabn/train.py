@@ -113,8 +113,11 @@ def score(t: Tensor, model: FairAdaBN, x: Tensor, rows: Tensor) -> Tensor:
 def train(stage: Stage) -> None:
     """Leaves the predictions of a classifier that is told every image's group."""
     stage, data = told_groups(stage, read_training_data(stage))
+    known = data.train.t != UNKNOWN
+    if not known.any():
+        raise StageError("train.csv: no training image has a tone, but this baseline needs them")
     hooks = TrainingHooks(
-        draw=(data.train.t != UNKNOWN).astype("float64"),
+        draw=known.astype("float64"),
         build=build,
         loss=partial(loss, stage.job.real("alpha")),
         score=partial(score, torch.from_numpy(data.held_out.t)),

@@ -10,6 +10,7 @@ from torch.nn import functional
 from tonegap_kit.backbones import Classifier
 from tonegap_kit.baseline import TrainingHooks, draw_named, read_training_data, train_classifier
 from tonegap_kit.command import Stage, main
+from tonegap_kit.told_groups import told_groups
 from tonegap_kit.tone_heads import TwoHeads, disentangling, tone_head_notes, two_heads
 from tonegap_kit.training import Batch
 
@@ -66,7 +67,8 @@ def contrast(projections: Tensor, y: Tensor, temperature: float) -> Tensor:
 
 def train(stage: Stage) -> None:
     """Leaves the predictions of the class head, and notes how well the tone head did."""
-    data, job = read_training_data(stage), stage.job
+    stage, data = told_groups(stage, read_training_data(stage))
+    job = stage.job
     weights = Weights(job.real("alpha"), job.real("beta"), job.real("temperature"))
     hooks = TrainingHooks(
         draw=draw_named(job.text("sampler"), data.train.y),

@@ -10,6 +10,7 @@ from tonegap_kit.errors import StageError
 from tonegap_kit.job import Job
 from tonegap_kit.partition import UNKNOWN
 from tonegap_kit.sources import Source
+from tonegap_kit.told_groups import told_groups
 from tonegap_kit.training import Batch
 
 
@@ -58,7 +59,8 @@ def parts_of(data: TrainingData, job: Job) -> tuple[Tensor, list[str]]:
 
 def train(stage: Stage) -> None:
     """Leaves predictions, and notes what each part weighed in the end; rows of unknown tone are not drawn."""
-    data, job = read_training_data(stage), stage.job
+    stage, data = told_groups(stage, read_training_data(stage))
+    job = stage.job
     parts, names = parts_of(data, job)
     worst = WorstCase(parts, job.real("step"), job.real("adjustment"))
     known = parts != UNKNOWN

@@ -1,6 +1,7 @@
 """The toy of `tests/plugins`, and the modules and stages that losses are tested with."""
 
 import runpy
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,9 @@ def _one_thread() -> None:
     torch.manual_seed(0)
 
 
+@cache
 def plugin(name: str) -> dict[str, Any]:
-    """What the program of a baseline defines."""
+    """What the program of a baseline defines; the same classes each time it is asked."""
     with importable(ROOT / "baselines" / name):
         return runpy.run_path(str(ROOT / "baselines" / name / "train.py"))
 

@@ -73,7 +73,8 @@ def two_heads(
 
 def n_tone_outputs(stage: Stage) -> int:
     """How many outputs a tone head has: as many as the task has tones, unless `tone_outputs` says more."""
-    asked, n_tones = stage.job.integer("tone_outputs"), len(stage.job.tones)
+    asked = stage.job.integer("tone_outputs") if "tone_outputs" in stage.job.parameters else 0
+    n_tones = len(stage.job.tones)
     if asked and asked < n_tones:
         raise StageError(
             f"tone_outputs is {asked}, wanted 0 or at least the {n_tones} tones of the task"
@@ -102,6 +103,24 @@ def disentangling(model: TwoHeads, z: Tensor, batch: Batch, alpha: float) -> Ten
     return of_class + alpha * confusion(model.tone_head(z)) + of_tone
 
 
+def adversary_by_class(stage: Stage) -> MakeHead:
+    """Makes a tone head of one hidden layer, `adversary_hidden` wide, with outputs for the tones of each class."""
+    hidden, n_classes = positive(stage, "adversary_hidden"), len(stage.job.classes)
+
+    def made(width: int, n_tones: int) -> nn.Module:
+        return nn.Sequential(
+            nn.Linear(width, hidden), nn.ReLU(), nn.Linear(hidden, n_classes * n_tones)
+        )
+
+    return made
+
+
+def of_own_class(tone_scores: Tensor, y: Tensor, n_classes: int) -> Tensor:
+    """Tone scores [b, tones] of each row at the outputs of its class, of those of all classes [b, classes * tones]."""
+    by_class = tone_scores.view(len(y), n_classes, -1)
+    return by_class[torch.arange(len(y), device=y.device), y]
+
+
 def confusion(tone_scores: Tensor) -> Tensor:
     """Mean over rows and tones of -log p(tone): least where the tone head holds all tones for as likely.
 
@@ -110,6 +129,17 @@ def confusion(tone_scores: Tensor) -> Tensor:
     Source: L_conf of Du et al. 2022 (FairDisCo), after Alvi et al. 2018.
     """
     return -functional.log_softmax(tone_scores.float(), dim=1).mean()
+
+
+def negative_entropy(tone_head: nn.Module, z: Tensor) -> Tensor:
+    """Mean over rows of the sum of q log q, of what a tone head says of features [b, d]; its gradient is theirs alone.
+
+    Least where all tones are as likely. Needs no tone.
+    """
+    fixed = {name: p.detach() for name, p in tone_head.named_parameters()}
+    scores = torch.func.functional_call(tone_head, fixed, (z,)).float()
+    log_q = functional.log_softmax(scores, dim=1)
+    return (log_q.exp() * log_q).sum(dim=1).mean()
 
 
 def tone_cross_entropy(tone_scores: Tensor, t: Tensor) -> Tensor:
