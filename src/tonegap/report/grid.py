@@ -55,9 +55,13 @@ class Footnotes:
             return GridCell(text)
         return self.undefined(value.reason or "no reason given")
 
+    def number(self, reason: str) -> int:
+        """The number of a reason, from 1."""
+        return self.numbers.setdefault(reason, len(self.numbers) + 1)
+
     def undefined(self, reason: str) -> GridCell:
         """The sign for undefined with the number of its reason."""
-        return GridCell(UNDEFINED, self.numbers.setdefault(reason, len(self.numbers) + 1))
+        return GridCell(UNDEFINED, self.number(reason))
 
 
 def table_grid(board: Leaderboard, table: LeaderboardTable) -> ReportGrid:
