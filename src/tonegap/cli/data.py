@@ -133,7 +133,7 @@ def croissant_command(name: str, data_root: Path | None, suite_root: Path | None
     file = None
     if data_root is not None:
         from tonegap.data.metadata import read_metadata
-        from tonegap.report.exports.own_copy import metadata_file
+        from tonegap.report.exports.croissant import metadata_file
 
         file = metadata_file(dataset, read_metadata(dataset, data_root), asked)
     put(croissant(dataset, asked, file))

@@ -11,40 +11,30 @@ from tonegap.declared.task import Task
 _TONES_ARE_LABELS = (
     "Tones are annotations with an error of their own; a score per tone inherits it."
 )
+_SYNTHETIC = "Synthetic phantoms made by the suite itself; no person is shown."
+_USE = "Measuring how scores of a classifier differ between skin tones. Not for diagnosis."
+_PHOTOGRAPHS = (
+    "Photographs of people's skin with diagnosis and skin tone; none is part of this description."
+)
 
 
 def rai_fields(dataset: Dataset, task: Task | None) -> dict[str, str | list[str]]:
     """The fields by name, `rai:` before each."""
-    limits = [*(f"{_sentence(text)}" for text in dataset.file.limitations), *_task_limits(task)]
+    file = dataset.file
+    limits = [*map(_sentence, file.limitations), *_task_limits(task), _TONES_ARE_LABELS]
+    protocol = [f"Labels: {_sentence(file.labelled_by)}"] if file.labelled_by else []
+    for name, axis in sorted(file.tones.items()):
+        if task is None or name == task.tone_axis:
+            by = axis.labelled_by or "who labelled them is not declared"
+            protocol.append(f"Tones ({name}): {_sentence(by)}")
     found: dict[str, str | list[str]] = {
-        "rai:dataCollection": _collection(dataset),
-        "rai:dataAnnotationProtocol": list(_annotations(dataset, task)),
-        "rai:dataLimitations": [*limits, _TONES_ARE_LABELS],
-        "rai:dataUseCases": list(_uses(task)),
-        "rai:personalSensitiveInformation": list(_sensitive(dataset)),
+        "rai:dataCollection": _SYNTHETIC if file.drawn else "",
+        "rai:dataAnnotationProtocol": protocol,
+        "rai:dataLimitations": limits,
+        "rai:dataUseCases": [_USE] if task else [],
+        "rai:personalSensitiveInformation": [_PHOTOGRAPHS] if file.drawn is None else [],
     }
     return {name: value for name, value in found.items() if value}
-
-
-def _collection(dataset: Dataset) -> str:
-    return (
-        "Synthetic phantoms made by the suite itself; no person is shown."
-        if dataset.file.drawn
-        else ""
-    )
-
-
-def _annotations(dataset: Dataset, task: Task | None) -> Iterator[str]:
-    if dataset.file.labelled_by:
-        yield f"Labels: {_sentence(dataset.file.labelled_by)}"
-    for name, axis in sorted(dataset.file.tones.items()):
-        if task is None or name == task.tone_axis:
-            by = (
-                _sentence(axis.labelled_by)
-                if axis.labelled_by
-                else "who labelled them is not declared."
-            )
-            yield f"Tones ({name}): {by}"
 
 
 def _task_limits(task: Task | None) -> Iterator[str]:
@@ -60,16 +50,6 @@ def _task_limits(task: Task | None) -> Iterator[str]:
     )
     if task.file.leaks.methods_see_duplicates:
         yield "As published, methods see training images that have a copy among the held-out ones."
-
-
-def _uses(task: Task | None) -> Iterator[str]:
-    if task is not None:
-        yield "Measuring how scores of a classifier differ between skin tones. Not for diagnosis."
-
-
-def _sensitive(dataset: Dataset) -> Iterator[str]:
-    if dataset.file.drawn is None:
-        yield "Photographs of people's skin with diagnosis and skin tone; none is part of this description."
 
 
 def _sentence(text: str) -> str:
