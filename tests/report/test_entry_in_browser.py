@@ -6,9 +6,10 @@ import subprocess
 
 import pytest
 from browser import CHROMIUM, FLAGS, NEEDS_BROWSER
+from report_files import contents
 from two_entries import board_of, fill_two_entries
 
-from tonegap.report.pages.entry_page import entry_files
+from tonegap.report.pages import entry_page
 from tonegap.report.pages.leaderboard_page import render_html
 
 pytestmark = NEEDS_BROWSER
@@ -29,7 +30,7 @@ document.title = JSON.stringify(answer);
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
     source = fill_two_entries(tmp_path_factory.mktemp("store"))
-    files = entry_files(board_of(source), source)
+    files = contents(entry_page.files(board_of(source), source))
     (path,) = [path for path in files if "mixup" in path and path.endswith(".html")]
     return files[path].decode()
 

@@ -85,7 +85,7 @@ def _write(request: "Request", task: "Task", seed: int, folder: Path, out: Path)
     from tonegap.files import digest_of
     from tonegap.plan.prepare import quality_digest, view_at
     from tonegap.report.pages.quality_page import sheet_files
-    from tonegap.report.write import write_bytes
+    from tonegap.report.write import write_pieces
     from tonegap.results.quality import FOLDER, read_sheet
     from tonegap.results.settings import read_settings
     from tonegap.run.foreign_set import foreign_set
@@ -98,8 +98,8 @@ def _write(request: "Request", task: "Task", seed: int, folder: Path, out: Path)
     )
     SheetMaker(request.store).make(made, found, key)
     sheet = read_sheet(request.store.folder, key)
-    for path, content in sheet_files([sheet], read_settings(request.root), report="").items():
-        write_bytes(out / Path(path).relative_to(FOLDER), content)
+    for path, pieces in sheet_files(sheet, read_settings(request.root), report=""):
+        write_pieces(out / Path(path).relative_to(FOLDER), pieces)
     return out / f"{sheet.page}.html"
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from tonegap.arrays import FloatArray
+from tonegap.report.exports.base import File
 from tonegap.report.pages.leaderboard_views import script_json
 from tonegap.report.pages.links import COMPARE, ENTRIES, entry_pages, labels, slugs, task_slugs
 from tonegap.report.pages.templates import render_template
@@ -24,21 +25,21 @@ from tonegap.results.pairs import TablePairs
 from tonegap.scores.evidence.comparing import ALPHA
 from tonegap.scores.evidence.intervals import ONE_RUN
 from tonegap.scores.tables import ALL, WORST, metric_named
+from tonegap.store.source import ResultSource
 
 _TEMPLATE = "compare.html.j2"
 _P_UNITS = 10_000
 
 
-def compare_files(board: Leaderboard) -> dict[str, bytes]:
+def files(board: Leaderboard, source: ResultSource | None) -> Iterator[File]:  # noqa: ARG001
     """`compare.html`; nothing where no table has two entries with kept answers.
 
     Raises BadRoom if a template is missing or wrong.
     """
     parts = list(_parts(board))
-    if not parts:
-        return {}
-    values = {"title": board.settings.title, "parts": parts, "stamps": board.stamps}
-    return {COMPARE: render_template(board.settings, _TEMPLATE, values).encode()}
+    if parts:
+        values = {"title": board.settings.title, "parts": parts, "stamps": board.stamps}
+        yield COMPARE, [render_template(board.settings, _TEMPLATE, values).encode()]
 
 
 def _parts(board: Leaderboard) -> Iterator[dict[str, object]]:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from tonegap.errors import BadRequest
 from tonegap.formats.record import Record
 from tonegap.report.claims_text import detectable_text, interval_words, seeds_note
+from tonegap.report.exports.base import File
 from tonegap.report.notes import images_note
 from tonegap.report.pages.entry_evidence import (
     Confusion,
@@ -56,11 +57,16 @@ MATRIX_UP_TO = 12  # classes; of more the most frequent confusions are listed
 N_CONFUSIONS = 10
 
 
-def entry_files(board: Leaderboard, source: ResultSource) -> dict[str, bytes]:
-    """Contents by path of every entry that has a page. Raises StoreError, BadRoom for a wrong template."""
+def files(board: Leaderboard, source: ResultSource | None) -> Iterator[File]:
+    """The pages of all entries that have one; none without a source.
+
+    Raises StoreError for damaged files, BadRoom for a wrong template.
+    """
+    if source is None:
+        return
     paged = [(table, entry_pages(board, table)) for table in board.tables]
     rows = [(table, row) for table, pages in paged for row in table.all_rows if row.entry in pages]
-    return files_of(board, rows, source, lambda _: True)
+    yield from files_of(board, rows, source, lambda _: True)
 
 
 def files_of(
@@ -68,12 +74,11 @@ def files_of(
     rows: Iterable[tuple[LeaderboardTable, Row]],
     source: ResultSource,
     is_there: Callable[[str], bool],
-) -> dict[str, bytes]:
+) -> Iterator[File]:
     """The files of some rows that have a record each; `is_there`: whether the report has a page of that path."""
     readers = Readers(
         kept_answers(source.store, board.settings.selection), kept_epochs(source.store), source
     )
-    files: dict[str, bytes] = {}
     given: Given | None = None
     for table, row in rows:
         given = given_paths(source.root) if given is None else given
@@ -81,10 +86,9 @@ def files_of(
         again = reproduction(row, f"{name}.toml", kept.setting, given)
         values = _values(kept, again, is_there) | {"name": name}
         page = render_template(board.settings, _TEMPLATE, values)
-        files[f"{ENTRIES}/{name}.html"] = page.encode()
+        yield f"{ENTRIES}/{name}.html", [page.encode()]
         if again.suite:
-            files[f"{ENTRIES}/{name}.toml"] = again.suite.encode()
-    return files
+            yield f"{ENTRIES}/{name}.toml", [again.suite.encode()]
 
 
 def rows_named(board: Leaderboard, label: str) -> list[tuple[LeaderboardTable, Row]]:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from tonegap.declared.paper import PaperTable, paper_keys, read_paper
+from tonegap.report.exports.base import File
 from tonegap.report.grid import Footnotes
 from tonegap.report.pages.templates import render_template
 from tonegap.results.board import Leaderboard
@@ -53,9 +54,10 @@ def paper_lines(source: ResultSource) -> tuple[ComparedPaper, ...]:
     return tuple(found)
 
 
-def paper_files(board: Leaderboard) -> dict[str, bytes]:
+def files(board: Leaderboard, source: ResultSource | None) -> Iterator[File]:  # noqa: ARG001
     """A page for each paper of the board. Raises BadRoom if a template is missing or wrong."""
-    return {f"{FOLDER}/{p.key}.html": _page(p, board.settings).encode() for p in board.papers}
+    for compared in board.papers:
+        yield f"{FOLDER}/{compared.key}.html", [_page(compared, board.settings).encode()]
 
 
 def _page(compared: ComparedPaper, settings: LeaderboardSettings) -> str:
