@@ -8,7 +8,6 @@ import difflib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from tonegap.errors import BadRequest
-from tonegap.formats.record import Record
 from tonegap.report.claims_text import detectable_text, interval_words, seeds_note
 from tonegap.report.exports.base import File
 from tonegap.report.notes import images_note
@@ -147,7 +146,6 @@ def _values(
         "calibration_errors": calibration_errors(kept),
         "n_bins": N_BINS,
         "facts": circumstances(kept),
-        "digests": lambda key, record: digests(kept, key, record),
         "links": _links(kept, is_there),
         "again": again,
         "keyed": lambda of: _by_tone(kept, of),
@@ -350,21 +348,3 @@ def _repeated(kept: EntryKept) -> Iterator[tuple[str, str]]:
     if over is not None:
         words = f"{100 * over:.1f} points (standard deviation of {len(values)} seeds)"
         yield f"{label} from seed to seed", words
-
-
-def digests(kept: EntryKept, key: str, record: Record) -> Iterator[tuple[str, str]]:
-    """The digests behind one seed in full, with their names."""
-    yield from (("Record", key), ("Predictions", record.predictions_sha256))
-    if record.truth_sha256:
-        yield "Truth", record.truth_sha256
-    yield from (("Metadata", record.data.metadata_sha256), ("Images", record.data.images_sha256))
-    for name, part in record.partitions.items():
-        yield f"Ids, {name} ({part.n:,})", part.sha256
-    if record.synthetic:
-        yield f"Synthetic images ({record.synthetic.n:,})", record.synthetic.sha256
-    for stage in record.stages:
-        yield f"Stage, {stage.stage}", stage.key
-        yield f"Image or environment, {stage.stage}", stage.environment
-        code = kept.marks[stage.key].ingredients.get("plug-in") if stage.key in kept.marks else None
-        if code:
-            yield f"Code, {stage.plugin}", code
