@@ -9,7 +9,7 @@ import pytest
 from tonegap.errors import StoreError
 from tonegap.formats.quality_sheet import SetDistance, decode_sheet
 from tonegap.report.publish import publish_suite
-from tonegap.report.quality_lines import set_lines
+from tonegap.report.quality_tables import set_lines
 from tonegap.report.quality_tables import kernel
 from tonegap.results.quality import read_set_sheets, without_pages
 from tonegap.run.sheet_maker import SHEET

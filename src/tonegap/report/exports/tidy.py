@@ -118,18 +118,8 @@ def _lines(table: LeaderboardTable, row: Row, claims: RowClaims | None) -> Itera
             of = view.scores.worst
             shrunken = row.shrunken.worst, None, None, of.n_low, of.n_high, None
             rank = _rank(table, row, ranks, SHRUNKEN)
-            yield (
-                *who,
-                *where,
-                SHRUNKEN,
-                *shrunken,
-                None,
-                None,
-                None,
-                *rank,
-                *no_interval,
-                *no_null,
-            )
+            rest = (*[None] * 3, *rank, *no_interval, *no_null)
+            yield (*who, *where, SHRUNKEN, *shrunken, *rest)
 
 
 def _intervals(claims: RowClaims | None, tone: str) -> TidyLine:

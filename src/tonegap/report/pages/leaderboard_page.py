@@ -28,7 +28,7 @@ from tonegap.report.phrases import (
     table_title,
 )
 from tonegap.report.power_text import table_reach
-from tonegap.report.quality_lines import SUMMARY_ABOUT, SUMMARY_HEADER, set_lines
+from tonegap.report.quality_tables import SUMMARY_ABOUT, SUMMARY_HEADER, set_lines
 from tonegap.results.board import Leaderboard
 from tonegap.results.claims import Claims
 from tonegap.results.model import LeaderboardTable
