@@ -15,6 +15,7 @@ from tonegap.report.phrases import (
     points,
     seeds_done,
     shrunken_text,
+    spread,
 )
 from tonegap.results.board import Leaderboard
 from tonegap.results.model import Difference, LeaderboardTable, Mean, Row
@@ -114,7 +115,7 @@ def _numbers(row: Row, table: LeaderboardTable, notes: Footnotes) -> list[GridCe
         cells += [GridCell(shrunken_text(row))] if table.ranking.believed else []
         cells += [
             notes.cell(scores.gap, percent(scores.gap.value)),
-            GridCell(_range(scores.gap)),
+            GridCell(spread(scores.gap).replace(" to ", "–")),
         ]
     cells.append(notes.cell(scores.overall, percent(scores.overall.value)))
     cells += [notes.cell(tone, percent(tone.value)) for tone in scores.tones]
@@ -124,10 +125,6 @@ def _numbers(row: Row, table: LeaderboardTable, notes: Footnotes) -> list[GridCe
     cells += [notes.cell(c, points(c.value) if c else "") for c in changes]
     choices = (view.under_test_oracle, view.cross_fitted)
     return [*cells, *(notes.cell(choice, points(choice.value)) for choice in choices)]
-
-
-def _range(mean: Mean) -> str:
-    return "" if mean.low is None else f"{percent(mean.low)}–{percent(mean.high)}"
 
 
 def _blanks(row: Row, table: LeaderboardTable, notes: Footnotes) -> list[GridCell]:

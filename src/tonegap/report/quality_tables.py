@@ -36,24 +36,13 @@ class TextTable:
 
 
 @dataclass(frozen=True, slots=True)
-class PagePicture:
-    """A picture of a sheet: title, caption, file and content."""
-
-    title: str
-    caption: str
-    file: str
-    content: bytes
-
-
-@dataclass(frozen=True, slots=True)
 class QualityPage:
-    """A sheet as the templates read it."""
+    """A sheet as the templates read it, beside its pictures."""
 
     title: str
     answer: tuple[str, ...]
     warnings: tuple[str, ...]
     tables: tuple[TextTable, ...]
-    pictures: tuple[PagePicture, ...]
     facts: tuple[tuple[str, str], ...]
 
 
@@ -68,16 +57,11 @@ def quality_page(made: SetSheet, sheet: Sheet) -> QualityPage:
     if measured:
         random = bool(sheet.extractor and sheet.extractor.random)
         tables += [_distances(measured, random), _diversity(measured), _memory(measured)]
-    titles = {"contact.jpg": "Contact sheet", "nearest.jpg": "Nearest to a training image"}
     return QualityPage(
         title=f"{made.label} on {made.task}, seed {made.seed}",
         answer=_answer(sheet),
         warnings=_warnings(sheet),
         tables=tuple(tables),
-        pictures=tuple(
-            PagePicture(titles.get(p.file, p.file), p.caption, p.file, made.pictures[p.file])
-            for p in sheet.pictures
-        ),
         facts=_facts(made, sheet),
     )
 

@@ -1,12 +1,11 @@
 """A report as files: the page and the same tables in every other format beside it."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from tonegap.errors import StoreError
 from tonegap.files import write_pieces_atomic
-from tonegap.formats.matrix import Cell
 from tonegap.report.exports import described, json_, latex, markdown, parquet
 from tonegap.report.exports.base import Export
 from tonegap.report.exports.json_ import render_json
@@ -15,12 +14,7 @@ from tonegap.report.exports.markdown import render_markdown
 from tonegap.report.exports.tidy import render_csv
 from tonegap.report.pages import compare_page, entry_page, paper_page, plugin_page, quality_page
 from tonegap.report.pages.leaderboard_page import render_html
-from tonegap.results.answers import Answers
 from tonegap.results.board import Leaderboard
-from tonegap.results.leaderboard import leaderboard
-from tonegap.results.levelling import with_claims
-from tonegap.results.quality import SetSheet
-from tonegap.results.settings import LeaderboardSettings
 from tonegap.store.source import ResultSource
 
 RENDERERS: Mapping[str, Callable[[Leaderboard], str]] = {
@@ -48,27 +42,12 @@ PAGES: tuple[Export, ...] = (
 PAGE_NAME = "index.html"
 
 
-def write_report(
-    cells: Sequence[Cell],
-    settings: LeaderboardSettings,
-    out_dir: Path,
-    sheets: tuple[SetSheet, ...] = (),
-    answers: Answers | None = None,
-    source: ResultSource | None = None,
-) -> Path:
+def write_board(board: Leaderboard, out_dir: Path, source: ResultSource | None = None) -> Path:
     """Writes `index.html`, `leaderboard.{md,tex,csv,json,parquet}` and `quality/`; returns the page's path.
 
     With a `source` also the pages that need more than records. Each file is whole or not there; the page comes
-    last. Raises StoreError if the folder cannot be written, BadRoom for a wrong template, BadRequest for cells
-    that contradict each other.
+    last. Raises StoreError if the folder cannot be written, BadRoom for a wrong template.
     """
-    board = replace(leaderboard(cells, settings, answers), sheets=sheets)
-    board = board if answers is None else with_claims(board, answers)
-    return write_board(board, out_dir, source)
-
-
-def write_board(board: Leaderboard, out_dir: Path, source: ResultSource | None = None) -> Path:
-    """As `write_report`, for a leaderboard that is there already."""
     quality_page.remove_unlisted(board.sheets, out_dir)
     _write(TABLES, board, source, out_dir)
     if source is not None:

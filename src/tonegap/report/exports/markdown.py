@@ -2,10 +2,9 @@
 
 from collections.abc import Iterator
 
-from tonegap.report.claims_text import claim_lines, claims_about, claims_header
+from tonegap.report.claims_text import claim_lines, claims_about, claims_header, label_part
 from tonegap.report.exports.base import File
 from tonegap.report.grid import table_grid
-from tonegap.report.label_text import label_part
 from tonegap.report.notes import border_note, event_note, images_note
 from tonegap.report.pages.templates import render_template
 from tonegap.report.phrases import (

@@ -6,9 +6,8 @@ The mistake it exists to prevent: a page that is empty, or says something else, 
 from collections.abc import Mapping
 
 from tonegap.formats.record import EntryId
-from tonegap.report.claims_text import claim_lines, claims_about, claims_header
+from tonegap.report.claims_text import claim_lines, claims_about, claims_header, label_part
 from tonegap.report.grid import Footnotes
-from tonegap.report.label_text import label_part
 from tonegap.report.notes import event_note, images_note
 from tonegap.report.pages.charts import panel_scale, strip_scale, tone_scores
 from tonegap.report.pages.leaderboard_views import table_payload

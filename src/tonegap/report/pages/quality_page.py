@@ -17,6 +17,7 @@ from tonegap.run.sheet_maker import CONTACT, NEAREST
 from tonegap.store.source import ResultSource
 
 CARD = "README.md"
+_TITLES = {CONTACT: "Contact sheet", NEAREST: "Nearest to a training image"}
 
 
 def files(board: Leaderboard, source: ResultSource | None) -> Iterator[File]:
@@ -35,13 +36,15 @@ def sheet_files(
     if made.sheet is None or not made.page:
         return
     page, name = quality_page(made, made.sheet), f"{FOLDER}/{made.page}"
-    for picture in page.pictures:
-        yield f"{name}-{picture.file}", [picture.content]
+    for picture in made.sheet.pictures:
+        yield f"{name}-{picture.file}", [made.pictures[picture.file]]
     yield f"{name}.json", [encode_sheet(made.sheet)]
     values = {
         "page": page,
         "name": made.page,
-        "pictures": [(p, base64.b64encode(p.content).decode()) for p in page.pictures],
+        "pictures": made.sheet.pictures,
+        "titles": _TITLES,
+        "base64": lambda file: base64.b64encode(made.pictures[file]).decode(),
         "report": report,
         "card": f"{made.page}/{CARD}" if has_card else "",
     }
