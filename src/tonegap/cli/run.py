@@ -282,6 +282,6 @@ def _say_failure(failure: "Failure", cells: "list[CellId]", store: Path) -> None
 
 def _report(request: "Request", plan: "Plan") -> str:
     """Writes the suite's report and returns its path."""
-    from tonegap.report.publish import publish_suite
+    from tonegap.report.suite_report import publish_suite
 
     return str(publish_suite(request.root, request.store.folder, plan.matrix))

@@ -57,7 +57,7 @@ def add(
 
 def _say_places(root: Path, store: Path, made: Path, submission: "Submission") -> None:
     """One line for each entry: where it stands among what is in the store."""
-    from tonegap.report.place import places
+    from tonegap.report.submission_ranks import places
     from tonegap.results.settings import read_settings
 
     for line in places(store, made, submission, read_settings(root)):

@@ -26,8 +26,8 @@ def command(runs: tuple[str, ...], uri: str, store: Path | None, suite_root: Pat
     again adds what is new. Needs `pip install -e '.[mlflow]'`.
     """
     from tonegap.declared.root import default_store, find_root
-    from tonegap.report.exports.mlflow_sink import log_runs
-    from tonegap.report.exports.tracking import tracked_runs
+    from tonegap.report.exports.mlflow_runs import log_runs
+    from tonegap.report.exports.tracked_runs import tracked_runs
     from tonegap.results.settings import read_settings
     from tonegap.store.read import read_suites
 

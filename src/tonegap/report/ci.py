@@ -1,4 +1,4 @@
-"""How a run ended, for CI: JUnit XML, and Markdown for the summary of a step."""
+"""Says how a run ended, for CI: as JUnit XML, and as Markdown for the summary of a step."""
 
 from collections.abc import Iterator
 from xml.etree import ElementTree as ET

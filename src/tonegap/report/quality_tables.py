@@ -1,4 +1,4 @@
-"""A quality sheet as titles, sentences, tables of text and pictures, and as a line of a report, alike in every format.
+"""Turns a quality sheet into titles, sentences and tables of text, and into a line of a report, for every format.
 
 The mistake it exists to prevent: a distance without its n, its features and its error beside it.
 """
@@ -17,8 +17,8 @@ from tonegap.formats.quality_sheet import (
     ToneTable,
     Vendi,
 )
-from tonegap.report.grid import Footnotes
 from tonegap.report.phrases import UNDEFINED, percent
+from tonegap.report.text_table import Footnotes
 from tonegap.results.quality import SetSheet
 
 _SHORT = 12

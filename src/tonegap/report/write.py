@@ -1,4 +1,4 @@
-"""A report as files: the page and the same tables in every other format beside it."""
+"""Writes a report as files: the page, and the same tables in every other format beside it."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
@@ -6,11 +6,11 @@ from pathlib import Path
 
 from tonegap.errors import StoreError
 from tonegap.files import write_pieces_atomic
-from tonegap.report.exports import described, json_, latex, markdown, parquet
-from tonegap.report.exports.base import Export
+from tonegap.report.exports import json_, latex, markdown, other_tools, parquet
 from tonegap.report.exports.json_ import render_json
 from tonegap.report.exports.latex import render_latex
 from tonegap.report.exports.markdown import render_markdown
+from tonegap.report.exports.protocol import Export
 from tonegap.report.exports.tidy import render_csv
 from tonegap.report.pages import compare_page, entry_page, paper_page, plugin_page, quality_page
 from tonegap.report.pages.leaderboard_page import render_html
@@ -32,7 +32,7 @@ TABLES: tuple[Export, ...] = (
     parquet.files,
     quality_page.files,
 )
-BESIDE: tuple[Export, ...] = (described.files,)
+BESIDE: tuple[Export, ...] = (other_tools.files,)
 PAGES: tuple[Export, ...] = (
     compare_page.files,
     paper_page.files,

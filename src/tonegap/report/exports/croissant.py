@@ -1,4 +1,4 @@
-"""A data set or a task of it as Croissant 1.1 (JSON-LD): columns, classes and pinned splits, without any row.
+"""Describes a data set or a task of it as Croissant 1.1 (JSON-LD): columns, classes, pinned splits, and no row.
 
 The mistake it exists to prevent: a description that passes on what a licence forbids. Ids, cells and images
 stay with their owner; of a split there are sizes and digests.
@@ -15,7 +15,7 @@ from tonegap.data.table import read_table
 from tonegap.declared.dataset import Dataset, DatasetFile, MetadataColumn
 from tonegap.declared.task import Task
 from tonegap.errors import BadRequest
-from tonegap.report.exports.rai import rai_fields
+from tonegap.report.exports.responsible_ai import rai_fields
 from tonegap.split.pins import check_ids, pin_sizes
 
 VERSION = "http://mlcommons.org/croissant/1.1"

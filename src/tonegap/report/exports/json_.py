@@ -1,4 +1,4 @@
-"""A leaderboard as JSON, with the evidence behind each seed (keys, digests, isolation, costs)."""
+"""Writes a leaderboard as JSON, with the evidence behind each seed (keys, digests, isolation, costs)."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from tonegap.formats.record import Record
-from tonegap.report.exports.base import File
+from tonegap.report.exports.protocol import File
 from tonegap.report.phrases import answer, missing, report_title
 from tonegap.results.board import Leaderboard
 from tonegap.results.claims import Claims

@@ -1,12 +1,12 @@
-"""A leaderboard as LaTeX tables (booktabs), one `table*` per task."""
+"""Writes a leaderboard as LaTeX tables (booktabs), one `table*` per task."""
 
 import unicodedata
 from collections.abc import Iterator
 
-from tonegap.report.exports.base import File
-from tonegap.report.grid import GridCell, table_grid
-from tonegap.report.notes import border_note, event_note, images_note
+from tonegap.report.exports.protocol import File
 from tonegap.report.phrases import ranking_rule, report_title, table_title
+from tonegap.report.table_notes import border_note, event_note, images_note
+from tonegap.report.text_table import GridCell, table_grid
 from tonegap.results.board import Leaderboard
 from tonegap.results.model import LeaderboardTable
 from tonegap.store.source import ResultSource

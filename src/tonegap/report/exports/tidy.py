@@ -1,4 +1,4 @@
-"""A leaderboard as a tidy CSV: one line per entry × task × selection × axis × metric × tone.
+"""Writes a leaderboard as a tidy CSV: one line per entry × task × selection × axis × metric × tone.
 
 Scores are fractions, means over seeds; an empty `mean` has its `reason`. `low` and `high` are the range over seeds, in
 which the worst tone and the gap of the means need not lie. `interval_…`: the 95 % interval of the method, `networks_…`

@@ -1,13 +1,13 @@
-"""The page that compares any two entries of a table: data for its script, and a matrix to read without it."""
+"""Writes the page that compares any two entries of a table: data for its script, and a matrix to read without it."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
 from tonegap.arrays import FloatArray
-from tonegap.report.exports.base import File
+from tonegap.report.exports.protocol import File
 from tonegap.report.pages.leaderboard_views import script_json
-from tonegap.report.pages.links import COMPARE, ENTRIES, entry_pages, labels, slugs, task_slugs
+from tonegap.report.pages.links import COMPARE, ENTRIES, entry_pages, slugs, task_slugs
 from tonegap.report.pages.templates import render_template
 from tonegap.report.phrases import (
     UNDEFINED,
@@ -129,7 +129,7 @@ def _entries(board: Leaderboard, claims: Claims, rows: Sequence[Row]) -> list[Ma
             "page": f"{ENTRIES}/{pages[row.entry]}.html" if row.entry in pages else None,
             "reference": "reference" in row.marks,
         }
-        for name, row in zip(slugs(labels(rows)), rows, strict=True)
+        for name, row in zip(slugs([row.entry.label for row in rows]), rows, strict=True)
     ]
 
 

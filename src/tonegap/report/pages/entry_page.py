@@ -9,8 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from tonegap.errors import BadRequest
 from tonegap.report.claims_text import detectable_text, interval_words, seeds_note
-from tonegap.report.exports.base import File
-from tonegap.report.notes import images_note
+from tonegap.report.exports.protocol import File
 from tonegap.report.pages.entry_evidence import (
     Confusion,
     EntryKept,
@@ -39,6 +38,7 @@ from tonegap.report.phrases import (
     spread_words,
     table_title,
 )
+from tonegap.report.table_notes import images_note
 from tonegap.results.answers import kept_answers, kept_epochs
 from tonegap.results.board import Leaderboard
 from tonegap.results.model import MARKS, LeaderboardTable, Mean, MeanScores, Row

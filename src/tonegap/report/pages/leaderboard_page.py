@@ -7,8 +7,6 @@ from collections.abc import Mapping
 
 from tonegap.formats.record import EntryId
 from tonegap.report.claims_text import claim_lines, claims_about, claims_header, label_part
-from tonegap.report.grid import Footnotes
-from tonegap.report.notes import event_note, images_note
 from tonegap.report.pages.charts import panel_scale, strip_scale, tone_scores
 from tonegap.report.pages.leaderboard_views import table_payload
 from tonegap.report.pages.links import COMPARE, ENTRIES, entry_pages, pair_links
@@ -28,6 +26,8 @@ from tonegap.report.phrases import (
 )
 from tonegap.report.power_text import table_reach
 from tonegap.report.quality_tables import SUMMARY_ABOUT, SUMMARY_HEADER, set_lines
+from tonegap.report.table_notes import event_note, images_note
+from tonegap.report.text_table import Footnotes
 from tonegap.results.board import Leaderboard
 from tonegap.results.claims import Claims
 from tonegap.results.model import LeaderboardTable

@@ -1,4 +1,4 @@
-"""Every view of a table as compact JSON: what the page's script shows when a reader asks for it.
+"""Packs every view of a table as compact JSON, which the page's script shows when a reader asks for it.
 
 A score is the number that the page shows, in tenths of a percent; an undefined one is the number of its reason,
 as text; null does not apply. The views of a long table are packed, and unpacked one by one.

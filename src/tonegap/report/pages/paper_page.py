@@ -1,12 +1,12 @@
-"""A page for each paper: its tables, with what the runs of this report reproduce beside every reported number."""
+"""Writes a page for each paper: its tables, with what this report's runs reproduce beside every reported number."""
 
 import re
 from collections.abc import Iterator, Sequence
 
 from tonegap.declared.paper import PaperTable, paper_keys, read_paper
-from tonegap.report.exports.base import File
-from tonegap.report.grid import Footnotes
+from tonegap.report.exports.protocol import File
 from tonegap.report.pages.templates import render_template
+from tonegap.report.text_table import Footnotes
 from tonegap.results.board import Leaderboard
 from tonegap.results.papers.compare import ComparedPaper, Sources, paper_cells
 from tonegap.results.papers.kept_runs import runs_for

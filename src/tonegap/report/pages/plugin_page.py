@@ -10,7 +10,7 @@ from tonegap.declared.paper import PaperFile, PaperRow
 from tonegap.declared.plugin import FOLDERS, ParameterSpec, PluginFile, plugin_ids, read_plugin
 from tonegap.errors import BadRoom
 from tonegap.formats.record import EntryId, Record, StageCost
-from tonegap.report.exports.base import File
+from tonegap.report.exports.protocol import File
 from tonegap.report.pages.links import CARDS, ENTRIES, card_name, entry_pages
 from tonegap.report.pages.paper_page import FOLDER as PAPERS
 from tonegap.report.pages.templates import render_template

@@ -1,4 +1,4 @@
-"""Quality sheets as pages: self-contained HTML, Markdown with its pictures, JSON."""
+"""Writes quality sheets as pages: self-contained HTML, Markdown with its pictures, JSON."""
 
 import base64
 import json
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tonegap.errors import StoreError
 from tonegap.formats.quality_sheet import encode_sheet
-from tonegap.report.exports.base import File
+from tonegap.report.exports.protocol import File
 from tonegap.report.pages.templates import render_template
 from tonegap.report.quality_tables import quality_page
 from tonegap.results.board import Leaderboard

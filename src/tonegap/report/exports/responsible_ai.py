@@ -1,4 +1,4 @@
-"""The responsible-AI fields of Croissant, from what a data set's and a task's files say; nothing is made up.
+"""Fills the responsible-AI fields of Croissant from a data set's and a task's files; nothing is made up.
 
 A field that nothing is known for is absent.
 """

@@ -1,4 +1,4 @@
-"""A table as rows of text with footnotes, for the formats that have no more than that.
+"""Turns a table into rows of text with footnotes, for the formats that have no more than that.
 
 The mistake it exists to prevent: an empty cell that leaves the reader to guess why.
 """

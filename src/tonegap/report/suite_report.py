@@ -1,4 +1,4 @@
-"""A suite's report where `tonegap run` says it is; made again only when something it shows changed."""
+"""Writes a suite's report where `tonegap run` says it is, again only when something that it shows changed."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What an export is: a function `files(board, source)` of each module here that adds files to a report.
+"""Declares what an export is: a function `files(board, source)` that adds files to a report.
 
 Pages have it, too. A new format is a module with such a function, and its name in one of the lists of `report/write`.
 """

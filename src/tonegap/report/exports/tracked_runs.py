@@ -1,4 +1,4 @@
-"""Records as the runs of an experiment tracker: parameters, metrics and tags as it takes them.
+"""Turns records into the runs of an experiment tracker: parameters, metrics and tags as it takes them.
 
 The mistake it exists to prevent: an undefined score that reaches a tracker as 0, or is missing there
 without a word.
