@@ -15,7 +15,7 @@ from tonegap.report.pages.leaderboard_page import render_html
 pytestmark = NEEDS_BROWSER
 
 ASK = """
-const dots = [...document.querySelectorAll(".chart use")].map(dot => getComputedStyle(dot).fill);
+const dots = [...document.querySelectorAll(".chart circle")].map(dot => getComputedStyle(dot).fill);
 const answer = {
   dots: [...new Set(dots)],
   ink: getComputedStyle(document.body).color,
