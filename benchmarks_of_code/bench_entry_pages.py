@@ -28,11 +28,11 @@ def main() -> int:
     source = ResultSource(ROOT, store, suites)
     pages = [(table, entry_pages(board, table)) for table in board.tables]
     rows = [(table, row) for table, named in pages for row in table.all_rows if row.entry in named]
-    files_of(board, rows[:1], source, lambda _: True)
+    list(files_of(board, rows[:1], source, lambda _: True))
     seconds = []
     for table, row in rows:
         start = time.perf_counter()
-        files_of(board, [(table, row)], source, lambda _: True)
+        list(files_of(board, [(table, row)], source, lambda _: True))
         seconds.append(time.perf_counter() - start)
         sys.stdout.write(f"{seconds[-1]:.2f} s  {row.entry.label}, {table.task}\n")
     return int(max(seconds) > MOST_SECONDS)

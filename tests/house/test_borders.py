@@ -15,7 +15,7 @@ ENGINE = sorted((ROOT / "src").rglob("*.py"))
 KIT = sorted((ROOT / "docker" / "kit").rglob("*.py"))
 
 # What an extra brings, and the one file that asks for it.
-_EXTRAS = {"mlflow": "mlflow_sink.py"}
+_EXTRAS = {"mlflow": "mlflow_runs.py"}
 # Ids that are words of the language or of the code as well.
 _WORDS = {"none", "phantom"}
 

@@ -6,15 +6,16 @@ import subprocess
 
 import pytest
 from browser import CHROMIUM, FLAGS, NEEDS_BROWSER
+from report_files import contents
 from two_entries import board_of, fill_two_entries
 
-from tonegap.report.pages.entry_page import entry_files
+from tonegap.report.pages import entry_page
 from tonegap.report.pages.leaderboard_page import render_html
 
 pytestmark = NEEDS_BROWSER
 
 ASK = """
-const dots = [...document.querySelectorAll(".chart use")].map(dot => getComputedStyle(dot).fill);
+const dots = [...document.querySelectorAll(".chart circle")].map(dot => getComputedStyle(dot).fill);
 const answer = {
   dots: [...new Set(dots)],
   ink: getComputedStyle(document.body).color,
@@ -29,7 +30,7 @@ document.title = JSON.stringify(answer);
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
     source = fill_two_entries(tmp_path_factory.mktemp("store"))
-    files = entry_files(board_of(source), source)
+    files = contents(entry_page.files(board_of(source), source))
     (path,) = [path for path in files if "mixup" in path and path.endswith(".html")]
     return files[path].decode()
 

@@ -6,24 +6,19 @@ from dataclasses import replace
 import msgspec
 import pytest
 from click.testing import CliRunner
+from report_files import contents
 from two_entries import ROOT, board_of, fill_two_entries
 
 from tonegap.cli.report import command
 from tonegap.declared.suite import read_suite
 from tonegap.errors import BadRequest
 from tonegap.formats.record import EntryId, decode_record, encode_record
+from tonegap.report.pages import entry_page, plugin_page
 from tonegap.report.pages.entry_evidence import Readers, entry_kept
-from tonegap.report.pages.entry_page import (
-    entry_files,
-    files_of,
-    gap_sentence,
-    null_rows,
-    rows_named,
-)
+from tonegap.report.pages.entry_page import files_of, gap_sentence, null_rows, rows_named
 from tonegap.report.pages.entry_suite import StageSetting, reproduction
 from tonegap.report.pages.leaderboard_page import render_html
 from tonegap.report.pages.links import entry_pages, page_name
-from tonegap.report.pages.plugin_page import card_files
 from tonegap.report.write import write_board, write_entry
 from tonegap.results.answers import kept_answers, kept_epochs
 from tonegap.store.read import read_suites
@@ -43,7 +38,7 @@ def board(source):
 
 @pytest.fixture(scope="module")
 def files(board, source):
-    return entry_files(board, source)
+    return contents(entry_page.files(board, source))
 
 
 @pytest.fixture(scope="module")
@@ -126,7 +121,7 @@ def test_entries_whose_words_are_the_same_have_names_of_their_own(board):
 
 
 def test_the_same_store_gives_the_same_bytes(files, source):
-    assert entry_files(board_of(source), source) == files
+    assert contents(entry_page.files(board_of(source), source)) == files
 
 
 def test_scores_of_the_page_are_those_of_the_table(kept, page):
@@ -187,7 +182,7 @@ def test_an_undefined_score_is_a_sign_with_its_reason(tmp_path):
     source = ResultSource(ROOT, tmp_path, read_suites(tmp_path))
     board = board_of(source)
     rows = rows_named(board, "none + erm (cnn4)")
-    page = html_of(files_of(board, rows, source, lambda _: True), "erm")
+    page = html_of(contents(files_of(board, rows, source, lambda _: True)), "erm")
     assert 'title="V-VI has 0 images">–<sup>' in page
     assert re.search(r'<li id="tones-note-1">V-VI has 0 images</li>', page)
 
@@ -215,7 +210,7 @@ def test_without_kept_answers_the_page_says_so_and_shows_what_the_record_has(boa
     bare = replace(board, claims=())
     source = ResultSource(ROOT, tmp_path, ())
     page = html_of(
-        files_of(bare, rows_named(bare, "none+erm(cnn4)"), source, lambda _: True), "erm"
+        contents(files_of(bare, rows_named(bare, "none+erm(cnn4)"), source, lambda _: True)), "erm"
     )
     assert "The store has no predictions of this entry" in page
     assert "Confusion matrices" not in page
@@ -225,9 +220,9 @@ def test_without_kept_answers_the_page_says_so_and_shows_what_the_record_has(boa
 
 def test_what_a_control_says_against_the_report_stamps_its_pages(board, source):
     stamped = replace(board, truth_alarms=("tones III and VI are swapped",))
-    page = html_of(entry_files(stamped, source), "mixup")
+    page = html_of(contents(entry_page.files(stamped, source)), "mixup")
     assert "<strong>TRUTH ALARM:</strong> tones III and VI are swapped. No other number" in page
-    for card in card_files(stamped, source).values():
+    for card in contents(plugin_page.files(stamped, source)).values():
         assert b"tones III and VI are swapped" in card
 
 

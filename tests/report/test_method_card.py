@@ -6,11 +6,13 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from report_files import contents
 
 from tonegap.declared.paper import PaperColumn, PaperFile, PaperRow, PaperTable
 from tonegap.declared.plugin import ParameterSpec, PluginFile
 from tonegap.formats.record import StageCost, StageId
-from tonegap.report.pages.plugin_page import card_files, card_values, cards_of
+from tonegap.report.pages import plugin_page
+from tonegap.report.pages.plugin_page import card_values, cards_of
 from tonegap.report.pages.templates import render_template
 from tonegap.results.leaderboard import leaderboard
 from tonegap.store.source import ResultSource
@@ -143,7 +145,7 @@ def test_the_card_of_a_plug_in_without_a_folder_says_so(board, tmp_path):
     folder = tmp_path / "methods" / "none"
     folder.mkdir(parents=True)
     (folder / "method.toml").write_text("title = 1\n")
-    files = card_files(board, ResultSource(tmp_path, tmp_path, ()))
+    files = contents(plugin_page.files(board, ResultSource(tmp_path, tmp_path, ())))
     assert (
         b"methods/tone-shift is not in this suite: removed, or part of an external submission."
         in files["methods/tone-shift.html"]
@@ -155,10 +157,12 @@ def test_the_card_of_a_plug_in_without_a_folder_says_so(board, tmp_path):
 
 def test_a_method_and_a_baseline_of_one_name_have_a_card_each(make_record, entry, cell, settings):
     cells = [cell(make_record(entry("mixup+mixup"), 0, TONES))]
-    files = card_files(leaderboard(cells, settings), ResultSource(ROOT, ROOT, ()))
+    files = contents(plugin_page.files(leaderboard(cells, settings), ResultSource(ROOT, ROOT, ())))
     assert set(files) == {"methods/mixup.html", "methods/mixup.baseline.html"}
 
 
 def test_the_same_board_gives_the_same_bytes(board):
-    first, again = (card_files(board, ResultSource(ROOT, ROOT, ())) for _ in range(2))
+    first, again = (
+        contents(plugin_page.files(board, ResultSource(ROOT, ROOT, ()))) for _ in range(2)
+    )
     assert first == again

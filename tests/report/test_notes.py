@@ -5,8 +5,8 @@ from types import SimpleNamespace
 from records import plain_record
 
 from tonegap.formats.record import EntryId, GroupLeak, Leaks, PartitionId, SyntheticId
-from tonegap.report.notes import border_note, images_note
 from tonegap.report.phrases import split_note
+from tonegap.report.table_notes import border_note, images_note
 
 
 def table(*records):

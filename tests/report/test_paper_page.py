@@ -6,10 +6,12 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from report_files import contents
 
 from tonegap.declared.paper import paper_keys, read_paper
+from tonegap.report.pages import paper_page
 from tonegap.report.pages.leaderboard_page import render_html
-from tonegap.report.pages.paper_page import ComparedPaper, paper_files, paper_lines
+from tonegap.report.pages.paper_page import ComparedPaper, paper_lines
 from tonegap.results.leaderboard import leaderboard
 from tonegap.results.papers.compare import Sources, paper_cells
 from tonegap.results.papers.runs import Run
@@ -26,12 +28,12 @@ def board(make_record, entry, cell, settings, tmp_path):
 
 
 def test_every_paper_of_the_suite_has_a_page(board):
-    files = paper_files(board)
+    files = contents(paper_page.files(board, None))
     assert sorted(files) == [f"papers/{key}.html" for key in paper_keys(ROOT)]
 
 
 def test_a_cell_shows_reported_reproduced_and_verdict(board):
-    page = paper_files(board)["papers/fairdisco.html"].decode()
+    page = contents(paper_page.files(board, None))["papers/fairdisco.html"].decode()
     cell = re.search(r"S37 .seed 123.</th><td(.*?)</td>", page).group(1)
     # 38 images of I-II, 47 of III-IV, 47 of V-VI; right are 30, 34 and 41, 105 of 132: 79.545 %.
     assert cell == (
@@ -45,14 +47,14 @@ def test_a_cell_shows_reported_reproduced_and_verdict(board):
 
 
 def test_a_cell_without_an_answer_says_why_below(board):
-    page = paper_files(board)["papers/fairdisco.html"].decode()
+    page = contents(paper_page.files(board, None))["papers/fairdisco.html"].decode()
     number = re.search(r'not run<sup><a href="#table-ddi-note-(\d)">', page).group(1)
     reason = re.search(rf'<li id="table-ddi-note-{number}">(.*?)</li>', page).group(1)
     assert reason == "not run: no run of ddi/fairdisco in this store"
 
 
 def test_a_number_that_nobody_could_read_is_said_to_be_unknown(board):
-    page = paper_files(board)["papers/skin-diff-2024.html"].decode()
+    page = contents(paper_page.files(board, None))["papers/skin-diff-2024.html"].decode()
     assert 'class="reported-value-unknown">?' in page
 
 
@@ -74,13 +76,17 @@ def test_a_run_with_other_parameters_is_not_comparable_on_the_page_either(
     paper = read_paper(ROOT, "fairdisco")
     cells = paper_cells(paper, Sources(runs={"test-oracle": [run]}))
     told = replace(board, papers=(ComparedPaper("fairdisco", paper, cells),))
-    part = paper_files(told)["papers/fairdisco.html"].decode().partition('id="table-ddi"')[2]
+    part = (
+        contents(paper_page.files(told, None))["papers/fairdisco.html"]
+        .decode()
+        .partition('id="table-ddi"')[2]
+    )
     assert 'class="not-comparable"' in part
     assert "epochs is 8, the paper&#39;s is 15" in part
 
 
 def test_pages_load_nothing(board):
-    for path, content in paper_files(board).items():
+    for path, content in contents(paper_page.files(board, None)).items():
         page = content.decode()
         assert not re.search(r"<(link|img|iframe|object|script)[^>]+(src|href)=", page), path
         assert page.count("<h1>") == 1

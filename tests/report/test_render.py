@@ -19,7 +19,7 @@ from tonegap.report.exports.tidy import COLUMNS, render_csv, tidy_batches
 from tonegap.report.pages.leaderboard_page import render_html
 from tonegap.report.pages.record_facts import synthetic_text
 from tonegap.report.pages.templates import render_template
-from tonegap.report.write import RENDERERS, write_report
+from tonegap.report.write import RENDERERS, write_board
 from tonegap.results.leaderboard import leaderboard
 from tonegap.spreadsheet import safe_cell
 
@@ -238,7 +238,7 @@ def test_a_primary_metric_between_tones_ranks_by_its_one_value(cells, settings):
 
 
 def test_a_report_of_records_alone_is_six_files(cells, settings, tmp_path):
-    page = write_report(cells, settings, tmp_path / "report")
+    page = write_board(leaderboard(cells, settings), tmp_path / "report")
     assert page == tmp_path / "report" / "index.html"
     names = sorted(p.name for p in page.parent.iterdir())
     assert names == [

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from answered import board_with_answers
 
-from tonegap.report.pages.across_page import across_files
+from tonegap.report.pages.across_page import files
 from tonegap.results.across import MIN_DATA_SETS, across
 
 # Far enough apart that no draw changes the order: high beats middle beats low in the worst tone.
@@ -123,9 +123,11 @@ def test_a_rank_test_wants_six_data_sets(board_of):
 
 def test_the_page_shows_rates_and_reasons(board_of):
     tasks = {"a/t": entries(LOW, HIGH, MIDDLE), "b/t": entries(LOW, HIGH, MIDDLE)}
-    page = across_files(board_of(tasks))["across.html"].decode()
+    ((path, (content,)),) = files(board_of(tasks), None)
+    page = content.decode()
+    assert path == "across.html"
     text = re.sub(r"<[^>]+>", " ", page)
     assert re.search(r"good \+ erm \(resnet18\)\s+100\.0\s+the same in every draw", text)
     assert "No rank test over 2 data sets: it takes six" in text
     assert page.count("<svg") == 2
-    assert across_files(board_of({"a/t": entries(LOW, HIGH, MIDDLE)})) == {}
+    assert list(files(board_of({"a/t": entries(LOW, HIGH, MIDDLE)}), None)) == []

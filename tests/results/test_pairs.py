@@ -8,8 +8,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from answered import LEVELS, board_with_answers
+from report_files import contents
 
-from tonegap.report.pages.compare_page import compare_files
+from tonegap.report.pages import compare_page
 from tonegap.report.pages.leaderboard_page import render_html
 from tonegap.report.pages.links import pair_links, slugs
 
@@ -25,7 +26,7 @@ def board(board_of):
 
 
 def page_of(board):
-    return compare_files(board)["compare.html"].decode()
+    return contents(compare_page.files(board, None))["compare.html"].decode()
 
 
 def payload_of(board):
@@ -104,7 +105,7 @@ def test_a_narrow_interval_is_not_shown_without_width(board):
 
 def test_one_entry_alone_has_no_page(board_of):
     alone = board_of({"none+erm": LEVELS["none+erm"], "none+chance": LEVELS["none+chance"]})
-    assert compare_files(alone) == {}
+    assert contents(compare_page.files(alone, None)) == {}
 
 
 def test_the_claims_link_each_entry_to_its_comparison_with_the_reference(board):

@@ -20,8 +20,7 @@ from tonegap.declared.dataset import DATASET_FILE, Dataset, read_dataset, read_d
 from tonegap.declared.root import default_store, find_root, is_root
 from tonegap.declared.task import Task, read_task, task_ids
 from tonegap.errors import BadRequest
-from tonegap.report.exports.croissant import croissant
-from tonegap.report.exports.own_copy import metadata_file
+from tonegap.report.exports.croissant import croissant, metadata_file
 from tonegap.split.exclude import read_id_list
 
 _root_option = click.option(

@@ -60,7 +60,7 @@ def command(  # noqa: PLR0913 (click hands over each option as an argument)
     """
     from tonegap.plan.prepare import quality_digest, task_views
     from tonegap.report.pages.quality_page import sheet_files
-    from tonegap.report.write import write_bytes
+    from tonegap.report.write import write_pieces
     from tonegap.results.quality import FOLDER, read_sheet
     from tonegap.run.foreign_set import foreign_set
     from tonegap.run.sheet_maker import SheetMaker
@@ -83,8 +83,8 @@ def command(  # noqa: PLR0913 (click hands over each option as an argument)
     key = digest_of({"sheet": parts})
     SheetMaker(request.store).make(made, found, key)
     sheet = read_sheet(request.store.folder, key)
-    for path, content in sheet_files([sheet], read_settings(request.root), report="").items():
-        write_bytes(target / Path(path).relative_to(FOLDER), content)
+    for path, pieces in sheet_files(sheet, read_settings(request.root), report=""):
+        write_pieces(target / Path(path).relative_to(FOLDER), pieces)
     say(target / f"{sheet.page}.html")
 
 

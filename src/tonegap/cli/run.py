@@ -73,7 +73,7 @@ def command(
     tonegap run skin-diff --root ~/fitzpatrick17k
     """  # noqa: D301
     from tonegap.plan.prepare import prepare
-    from tonegap.report.publish import publish_suite
+    from tonegap.report.suite_report import publish_suite
     from tonegap.run.explain import data_lines
 
     if check_determinism and options.place == "slurm":

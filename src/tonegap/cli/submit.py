@@ -32,7 +32,7 @@ def add(ctx: click.Context, path: Path, check: bool, store: Path, root: Path) ->
 
     Exit code 1: a bundle that does not verify, each of its cells named; nothing is kept.
     """
-    from tonegap.report.place import places
+    from tonegap.report.submission_ranks import places
     from tonegap.results.submissions.prepare import prepared
 
     place = Store(store)

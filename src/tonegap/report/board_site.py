@@ -1,4 +1,4 @@
-"""A static site of one leaderboard: its pages, the bundles it was made of, and a page that lists them."""
+"""Writes a static site of one leaderboard: its pages, the bundles it was made of, and a page that lists them."""
 
 import json
 import tempfile

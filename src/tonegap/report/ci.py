@@ -1,9 +1,8 @@
-"""How a run ended, for CI: JUnit XML, and Markdown for the summary of a step."""
+"""Says how a run ended, for CI: as JUnit XML, and as Markdown for the summary of a step."""
 
 from collections.abc import Iterator
 from xml.etree import ElementTree as ET
 
-from tonegap.formats.matrix import Cell
 from tonegap.lines import counted, one_line
 from tonegap.report.exports.markdown import render_markdown
 from tonegap.results.board import Leaderboard
@@ -18,9 +17,12 @@ def junit(run: SuiteRun) -> bytes:
     A failed one has a `failure` with its cause, one that was never run or cannot be asked is `skipped`. `time` is what
     the stages of a record took in seconds, when they ran.
     """
-    suite = ET.Element("testsuite", name=run.matrix.suite, tests=str(len(run.cells)))
-    for name, n in (("failures", _n_failed(run)), ("skipped", _n_skipped(run)), ("errors", 0)):
-        suite.set(name, str(n))
+    failures = sum(cell.failure is not None and cell.record is None for cell in run.cells)
+    skipped = sum(cell.record is None and cell.failure is None for cell in run.cells)
+    counts = {"tests": len(run.cells), "failures": failures, "skipped": skipped, "errors": 0}
+    suite = ET.Element(
+        "testsuite", {"name": run.matrix.suite, **{k: str(n) for k, n in counts.items()}}
+    )
     for cell in run.cells:
         place = f"{cell.id.task} seed {cell.id.seed}"
         case = ET.SubElement(suite, "testcase", classname=cell.id.entry.label, name=place)
@@ -50,28 +52,15 @@ def summary(board: Leaderboard, run: SuiteRun) -> str:
 
 
 def _failures(run: SuiteRun) -> Iterator[str]:
-    failed = [cell for cell in run.cells if cell.failure and not cell.record]
+    failed = [(cell.id, cell.failure) for cell in run.cells if cell.failure and not cell.record]
     if failed:
         yield f"**{counted(len(failed), 'run')} of {len(run.cells)} failed**\n\n"
-    for cell in failed:
-        yield f"- {_code(cell.id.entry.label)}, {cell.id.task} seed {cell.id.seed}: {_why(cell)}\n"
-    if failed:
+        for run_id, failure in failed:
+            why = f"{failure.cause}: {_code(failure.text)}"
+            yield f"- {_code(run_id.entry.label)}, {run_id.task} seed {run_id.seed}: {why}\n"
         yield "\n"
-
-
-def _why(cell: Cell) -> str:
-    failed = cell.failure
-    return f"{failed.cause}: {_code(failed.text)}" if failed else ""
 
 
 def _code(text: str) -> str:
     """A text of others as code, which Markdown shows as it is."""
     return "`" + one_line(text).replace("`", "'") + "`"
-
-
-def _n_failed(run: SuiteRun) -> int:
-    return sum(cell.failure is not None and cell.record is None for cell in run.cells)
-
-
-def _n_skipped(run: SuiteRun) -> int:
-    return sum(cell.record is None and cell.failure is None for cell in run.cells)

@@ -1,4 +1,4 @@
-"""Writes a table's intervals, changes and nulls as text, the same in every format."""
+"""Writes a table's intervals, changes and nulls, and its gaps under two annotations of tone, as text of all formats."""
 
 from dataclasses import dataclass
 
@@ -14,6 +14,7 @@ from tonegap.report.phrases import (
     points_range,
 )
 from tonegap.results.claims import Claims, RowClaims
+from tonegap.results.tone_labels import AGREED, FIRST, SECOND, LabelledGap, LabelRow
 from tonegap.scores.evidence.intervals import ONE_RUN, Interval
 from tonegap.scores.tables import ALL, GAP, WORST
 
@@ -36,6 +37,15 @@ _NULLS = (
 _ONCE = (
     "Of an entry that was trained once the intervals are of these networks on all such images: "
     f"{ONE_RUN}, so it has no p and is not called better."
+)
+
+_LABEL_HEADER = (
+    "Entry",
+    "gap, these labels",
+    "gap, second labels",
+    "gap where both agree",
+    "gap between true tones",
+    "rank by worst tone: these; second",
 )
 
 
@@ -182,3 +192,44 @@ def _seeds(row: RowClaims) -> str:
     if not of_tones:
         return percent(known[ALL])
     return f"{percent(known[ALL])}; {percent(min(of_tones))} to {percent(max(of_tones))}"
+
+
+@dataclass(frozen=True, slots=True)
+class LabelPart:
+    """A table of gaps under two annotations: header, lines, what must be said of it."""
+
+    header: tuple[str, ...]
+    lines: tuple[tuple[str, ...], ...]
+    about: str
+
+
+def label_part(claims: Claims | None) -> LabelPart | None:
+    """The gaps of accuracy of a table's entries under two annotations; None where there is one annotation."""
+    if claims is None or claims.labels is None:
+        return None
+    found = claims.labels
+    moved = [row.entry.label for row in found.rows if row.moves]
+    rank = "No rank changes with the labels."
+    if moved:
+        rank = f"Another rank under the second labels: {', '.join(moved)}."
+    raters = found.raters
+    about = (
+        f"Gaps of accuracy with 95 % intervals. Two annotations of {raters.n:,} test images agree on the tone group in "
+        f"{100 * raters.alike:.0f} %, on the tone scored here in {found.n_agreed:,} images; the reliability of one is "
+        f"{raters.reliability:.2f}, ±0.10. True tones are groups (I-II, III-IV, V-VI): their gap is that by these "
+        f"labels, corrected for label errors that are alike in all classes. {rank}"
+    )
+    return LabelPart(_LABEL_HEADER, tuple(_label_line(row) for row in found.rows), about)
+
+
+def _label_line(row: LabelRow) -> tuple[str, ...]:
+    gaps = [_label_gap(row.gaps.get(name)) for name in (FIRST, SECOND, AGREED)]
+    true = UNDEFINED
+    if row.true:
+        true = f"{percent(row.true[0])} ({percent_range(row.true[1], row.true[2])})"
+    ranks = [str(row.gaps[n].rank) if n in row.gaps else UNDEFINED for n in (FIRST, SECOND)]
+    return (row.entry.label, *gaps, true, f"{ranks[0]}; {ranks[1]}{' moves' if row.moves else ''}")
+
+
+def _label_gap(found: LabelledGap | None) -> str:
+    return UNDEFINED if found is None else f"{percent(found.gap)} ({interval_text(found.interval)})"

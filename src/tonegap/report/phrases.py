@@ -1,4 +1,4 @@
-"""The words of a report, the same in every format: numbers, titles, what a table says in a sentence.
+"""Holds the words of a report, the same in every format: numbers, titles, what a table says in a sentence.
 
 The mistake it exists to prevent: an incomplete or levelled-down result that reads like a win.
 """

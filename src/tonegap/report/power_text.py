@@ -1,4 +1,4 @@
-"""What a test set can and cannot show, in sentences and as a table; used by `tonegap power` and by each task's page."""
+"""Says what a test set can and cannot show, in sentences and as a table, for `tonegap power` and each task's page."""
 
 from collections.abc import Sequence
 

@@ -1,10 +1,10 @@
-"""A quality sheet as titles, sentences, tables of text and pictures, the same in every format.
+"""Turns a quality sheet into titles, sentences and tables of text, and into a line of a report, for every format.
 
 The mistake it exists to prevent: a distance without its n, its features and its error beside it.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tonegap.formats.quality_sheet import (
@@ -17,8 +17,8 @@ from tonegap.formats.quality_sheet import (
     ToneTable,
     Vendi,
 )
-from tonegap.report.grid import Footnotes
 from tonegap.report.phrases import UNDEFINED, percent
+from tonegap.report.text_table import Footnotes
 from tonegap.results.quality import SetSheet
 
 _SHORT = 12
@@ -36,24 +36,13 @@ class TextTable:
 
 
 @dataclass(frozen=True, slots=True)
-class PagePicture:
-    """A picture of a sheet: title, caption, file and content."""
-
-    title: str
-    caption: str
-    file: str
-    content: bytes
-
-
-@dataclass(frozen=True, slots=True)
 class QualityPage:
-    """A sheet as the templates read it."""
+    """A sheet as the templates read it, beside its pictures."""
 
     title: str
     answer: tuple[str, ...]
     warnings: tuple[str, ...]
     tables: tuple[TextTable, ...]
-    pictures: tuple[PagePicture, ...]
     facts: tuple[tuple[str, str], ...]
 
 
@@ -68,16 +57,11 @@ def quality_page(made: SetSheet, sheet: Sheet) -> QualityPage:
     if measured:
         random = bool(sheet.extractor and sheet.extractor.random)
         tables += [_distances(measured, random), _diversity(measured), _memory(measured)]
-    titles = {"contact.jpg": "Contact sheet", "nearest.jpg": "Nearest to a training image"}
     return QualityPage(
         title=f"{made.label} on {made.task}, seed {made.seed}",
         answer=_answer(sheet),
         warnings=_warnings(sheet),
         tables=tuple(tables),
-        pictures=tuple(
-            PagePicture(titles.get(p.file, p.file), p.caption, p.file, made.pictures[p.file])
-            for p in sheet.pictures
-        ),
         facts=_facts(made, sheet),
     )
 
@@ -333,3 +317,60 @@ def _facts(made: SetSheet, sheet: Sheet) -> tuple[tuple[str, str], ...]:
 
 def _pairs(values: Mapping[str, object]) -> str:
     return ", ".join(f"{name} {value}" for name, value in sorted(values.items())) or "no parameters"
+
+
+@dataclass(frozen=True, slots=True)
+class SetLine:
+    """A set in a report's own page: a row of its summary; `why` instead of numbers without a sheet."""
+
+    made: SetSheet
+    cells: tuple[str, ...]
+    why: str
+
+
+SUMMARY_HEADER = (
+    "Images", "Tone group as asked", "Training images", "No visible lesion", "KID, all", "by tone",
+    "Near a training image",
+)  # fmt: skip
+
+
+SUMMARY_ABOUT = (
+    "Tone group as asked: share of synthetic images whose skin shows it by its individual typology angle (ITA), "
+    "and the same measure on training images beside it, with Cohen's kappa (κ): no agreement, where its interval does "
+    "not lie above 0, means that the measure does not follow the annotation. No visible lesion: the middle "
+    "hardly stands out from the border. KID: distance to the training images in "
+    "feature space, smaller is nearer. Near: as near to a training image as the nearest 5 % of training images are to "
+    "another one."
+)
+
+
+def set_lines(sheets: Sequence[SetSheet], task: str) -> tuple[SetLine, ...]:
+    """The sets of a task, a line each."""
+    return tuple(_line(made) for made in sheets if made.task == task)
+
+
+def _line(made: SetSheet) -> SetLine:
+    sheet = made.sheet
+    if sheet is None:
+        return SetLine(made, (), "no quality sheet was made; the run's log says why")
+    measured = sheet.measured
+    kid = ("", "", "")
+    if measured:
+        by_tone = "; ".join(f"{d.tone} {kernel(d)}" for d in measured.kid if d.tone != ALL)
+        kid = (kernel(measured.kid[0]), by_tone, share(measured.memory.near))
+    cells = (
+        f"{sheet.set.n:,}",
+        share(sheet.tones.same_group),
+        f"{share(sheet.real_tones.same_group)}{_kappa(sheet.real_tones.agreement)}",
+        f"{share(sheet.looks.without_lesion)} (training {share(sheet.real_looks.without_lesion)})",
+        *kid,
+    )
+    return SetLine(made, cells, sheet.no_features or "")
+
+
+def _kappa(found: Agreement) -> str:
+    """κ of the training images, and that it is none where its interval does not lie above 0."""
+    if found.kappa is None:
+        return ""
+    text = f"{found.kappa:.2f}".replace("-", "−")
+    return f" (κ {text}: no agreement)" if found.is_none else f" (κ {text})"

@@ -1,31 +1,27 @@
-"""A report as files: the page and the same tables in every other format beside it."""
+"""Writes a report as files: the page, and the same tables in every other format beside it."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from tonegap.errors import StoreError
 from tonegap.files import write_pieces_atomic
-from tonegap.formats.matrix import Cell
-from tonegap.report.exports import described, json_, latex, markdown, parquet
-from tonegap.report.exports.base import Export
+from tonegap.report.exports import json_, latex, markdown, other_tools, parquet
 from tonegap.report.exports.json_ import render_json
 from tonegap.report.exports.latex import render_latex
 from tonegap.report.exports.markdown import render_markdown
+from tonegap.report.exports.protocol import Export
 from tonegap.report.exports.tidy import render_csv
-from tonegap.report.pages.across_page import across_files
-from tonegap.report.pages.compare_page import compare_files
-from tonegap.report.pages.entry_page import entry_files, files_of, rows_named
+from tonegap.report.pages import (
+    across_page,
+    compare_page,
+    entry_page,
+    paper_page,
+    plugin_page,
+    quality_page,
+)
 from tonegap.report.pages.leaderboard_page import render_html
-from tonegap.report.pages.paper_page import paper_files, paper_lines
-from tonegap.report.pages.plugin_page import card_files
-from tonegap.report.pages.quality_page import remove_unlisted, sheet_files
-from tonegap.results.answers import Answers
 from tonegap.results.board import Leaderboard
-from tonegap.results.leaderboard import leaderboard
-from tonegap.results.levelling import with_claims
-from tonegap.results.quality import SetSheet
-from tonegap.results.settings import LeaderboardSettings
 from tonegap.store.source import ResultSource
 
 RENDERERS: Mapping[str, Callable[[Leaderboard], str]] = {
@@ -35,51 +31,52 @@ RENDERERS: Mapping[str, Callable[[Leaderboard], str]] = {
     "csv": render_csv,
     "json": render_json,
 }
-# The leaderboard in every format but the page's; and what other tools read, which the page names.
-TABLES: tuple[Export, ...] = (markdown.files, latex.files, json_.files, parquet.files)
-BESIDE: tuple[Export, ...] = (described.files,)
+# What needs no more than the board; what the first page names: what other tools read, and all tasks; other pages.
+TABLES: tuple[Export, ...] = (
+    markdown.files,
+    latex.files,
+    json_.files,
+    parquet.files,
+    quality_page.files,
+)
+BESIDE: tuple[Export, ...] = (other_tools.files, across_page.files)
+PAGES: tuple[Export, ...] = (
+    compare_page.files,
+    paper_page.files,
+    entry_page.files,
+    plugin_page.files,
+)
 PAGE_NAME = "index.html"
 
 
-def write_report(
-    cells: Sequence[Cell],
-    settings: LeaderboardSettings,
-    out_dir: Path,
-    sheets: tuple[SetSheet, ...] = (),
-    answers: Answers | None = None,
-    source: ResultSource | None = None,
-) -> Path:
+def write_board(board: Leaderboard, out_dir: Path, source: ResultSource | None = None) -> Path:
     """Writes `index.html`, `leaderboard.{md,tex,csv,json,parquet}` and `quality/`; returns the page's path.
 
     With a `source` also the pages that need more than records. Each file is whole or not there; the page comes
-    last. Raises StoreError if the folder cannot be written, BadRoom for a wrong template, BadRequest for cells
-    that contradict each other.
+    last. Raises StoreError if the folder cannot be written, BadRoom for a wrong template.
     """
-    board = replace(leaderboard(cells, settings, answers), sheets=sheets)
-    board = board if answers is None else with_claims(board, answers)
-    return write_board(board, out_dir, source)
-
-
-def write_board(board: Leaderboard, out_dir: Path, source: ResultSource | None = None) -> Path:
-    """As `write_report`, for a leaderboard that is there already."""
-    for export in TABLES:
-        for path, pieces in export(board, source):
-            write_pieces(out_dir / path, pieces)
-    remove_unlisted(board.sheets, out_dir)
-    _write_all(sheet_files(board.sheets, board.settings, with_cards=source is not None), out_dir)
+    quality_page.remove_unlisted(board.sheets, out_dir)
+    _write(TABLES, board, source, out_dir)
     if source is not None:
-        others = [file for export in BESIDE for file in export(board, source)]
-        beside = tuple(path for path, _ in others)
-        board = replace(board, site=True, papers=paper_lines(source), beside=beside)
-        for path, pieces in others:
-            write_pieces(out_dir / path, pieces)
-        all_tasks = across_files(board)
-        board = replace(board, beside=(*beside, *all_tasks))
-        _write_all(compare_files(board) | paper_files(board) | all_tasks, out_dir)
-        _write_all(entry_files(board, source) | card_files(board, source), out_dir)
+        beside = _write(BESIDE, board, source, out_dir)
+        papers = paper_page.paper_lines(source)
+        board = replace(board, site=True, papers=papers, beside=beside)
+        _write(PAGES, board, source, out_dir)
     page = out_dir / PAGE_NAME
     write_text(page, render_html(board))
     return page
+
+
+def _write(
+    exports: Iterable[Export], board: Leaderboard, source: ResultSource | None, out_dir: Path
+) -> tuple[str, ...]:
+    """Writes the files of exports; their paths below the folder."""
+    written = []
+    for export in exports:
+        for path, pieces in export(board, source):
+            write_pieces(out_dir / path, pieces)
+            written.append(path)
+    return tuple(written)
 
 
 def write_entry(board: Leaderboard, label: str, out_dir: Path, source: ResultSource) -> list[Path]:
@@ -88,16 +85,12 @@ def write_entry(board: Leaderboard, label: str, out_dir: Path, source: ResultSou
     It links to what is in that folder already. Raises BadRequest where there is no such entry, StoreError if
     the folder cannot be written.
     """
-    rows = rows_named(board, label)
-    files = files_of(board, rows, source, lambda path: (out_dir / path).exists())
-    for path, content in files.items():
-        write_bytes(out_dir / path, content)
-    return [out_dir / path for path in files if path.endswith(".html")]
-
-
-def _write_all(files: Mapping[str, bytes], out_dir: Path) -> None:
-    for path, content in files.items():
-        write_bytes(out_dir / path, content)
+    rows = entry_page.rows_named(board, label)
+    written = []
+    for path, pieces in entry_page.files_of(board, rows, source, lambda p: (out_dir / p).exists()):
+        write_pieces(out_dir / path, pieces)
+        written.append(out_dir / path)
+    return [path for path in written if path.suffix == ".html"]
 
 
 def write_text(path: Path, text: str, option: str = "--out") -> None:

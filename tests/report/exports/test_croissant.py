@@ -13,8 +13,7 @@ from tonegap.declared.dataset import dataset_ids, read_dataset
 from tonegap.declared.root import find_root
 from tonegap.declared.task import read_task, task_ids
 from tonegap.files import sha256_file, sha256_lines
-from tonegap.report.exports.croissant import croissant
-from tonegap.report.exports.own_copy import metadata_file
+from tonegap.report.exports.croissant import croissant, metadata_file
 from tonegap.split.partition import partition
 
 # What the reader's own libraries warn of.

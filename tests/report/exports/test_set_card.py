@@ -14,7 +14,7 @@ from tiny_rooms import Rooms
 from tonegap.formats.quality_sheet import Memory, Share
 from tonegap.report.exports import set_card as cards
 from tonegap.report.exports.set_card import DescribedPart, set_facts
-from tonegap.report.publish import publish_suite
+from tonegap.report.suite_report import publish_suite
 from tonegap.results.quality import read_set_sheets
 from tonegap.results.settings import read_settings
 from tonegap.store.read import read_suites

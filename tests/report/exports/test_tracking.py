@@ -9,7 +9,7 @@ import pytest
 from tests.results.bundle.conftest import KEY, change_record, root, store
 
 from tonegap.formats.record import ScoreColumns, Selected
-from tonegap.report.exports.tracking import KEY_TAG, tracked_runs
+from tonegap.report.exports.tracked_runs import KEY_TAG, tracked_runs
 from tonegap.store.read import read_suites
 
 __all__ = ["root", "store"]

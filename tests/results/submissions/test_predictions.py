@@ -5,7 +5,7 @@ import json
 import pytest
 from tests.results.submissions.conftest import ROOT
 
-from tonegap.report.publish import publish_suite
+from tonegap.report.suite_report import publish_suite
 from tonegap.store.read import read_suites
 
 

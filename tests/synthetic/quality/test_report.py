@@ -8,9 +8,8 @@ import pytest
 
 from tonegap.errors import StoreError
 from tonegap.formats.quality_sheet import SetDistance, decode_sheet
-from tonegap.report.publish import publish_suite
-from tonegap.report.quality_lines import set_lines
-from tonegap.report.quality_tables import kernel
+from tonegap.report.quality_tables import kernel, set_lines
+from tonegap.report.suite_report import publish_suite
 from tonegap.results.quality import read_set_sheets, without_pages
 from tonegap.run.sheet_maker import SHEET
 from tonegap.store.read import read_suites

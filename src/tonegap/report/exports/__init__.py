@@ -1,1 +1,1 @@
-"""What this suite knows, in the formats that other tools read: Croissant, data set cards, RO-Crate, MLflow."""
+"""Writes what a report knows in formats that other tools read; each module has `files(board, source)`."""

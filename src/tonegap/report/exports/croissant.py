@@ -1,19 +1,22 @@
-"""A data set or a task of it as Croissant 1.1 (JSON-LD): columns, classes and pinned splits, without any row.
+"""Describes a data set or a task of it as Croissant 1.1 (JSON-LD): columns, classes, pinned splits, and no row.
 
 The mistake it exists to prevent: a description that passes on what a licence forbids. Ids, cells and images
 stay with their owner; of a split there are sizes and digests.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from tonegap import __version__
+from tonegap.data.metadata import Metadata, column_positions
+from tonegap.data.table import read_table
 from tonegap.declared.dataset import Dataset, DatasetFile, MetadataColumn
-from tonegap.declared.task import Pin, Task
-from tonegap.report.exports.rai import rai_fields
-from tonegap.split.pins import pin_sizes
+from tonegap.declared.task import Task
+from tonegap.errors import BadRequest
+from tonegap.report.exports.responsible_ai import rai_fields
+from tonegap.split.pins import check_ids, pin_sizes
 
 VERSION = "http://mlcommons.org/croissant/1.1"
 RAI_VERSION = "http://mlcommons.org/croissant/RAI/1.0"
@@ -107,21 +110,19 @@ def _distribution(dataset: Dataset, file: MetadataFile | None) -> Node:
 
 
 def _images(dataset: Dataset, task: Task | None, file: MetadataFile | None) -> Node:
-    columns = _columns(dataset, task)
-    fields = [
-        _field("images", name, _TEXT, about)
-        | {"source": _source(file, column), **_equivalent(name)}
-        for name, (column, about) in columns.items()
-        if file is None or column in file.headers
-    ]
-    return {
-        "@type": "cr:RecordSet",
-        "@id": "images",
-        "name": "images",
-        "description": "One record per image, cells as the metadata CSV has them.",
-        "key": {"@id": "images/image_id"},
-        "field": fields,
-    }
+    fields = []
+    for name, (column, about) in _columns(dataset, task).items():
+        if file is None:
+            source = {"fileSet": {"@id": _METADATA}, "extract": {"column": column}}
+        elif column in file.headers:
+            header = file.headers[column]
+            source = {"fileObject": {"@id": _METADATA}, "extract": {"column": header}}
+        else:
+            continue
+        same = {"equivalentProperty": "sc:identifier"} if name == "image_id" else {}
+        fields.append(_field("images", name, _TEXT, about) | {"source": source, **same})
+    about = "One record per image, cells as the metadata CSV has them."
+    return _record_set("images", about, {"@id": "images/image_id"}, fields)
 
 
 def _columns(dataset: Dataset, task: Task | None) -> dict[str, tuple[str, str]]:
@@ -149,19 +150,13 @@ def _also(about: str, named: DatasetFile, column: str) -> str:
     return f"{about} Other releases call the column {others}." if others else about
 
 
-def _equivalent(name: str) -> Node:
-    return {"equivalentProperty": "sc:identifier"} if name == "image_id" else {}
-
-
-def _source(file: MetadataFile | None, column: str) -> Node:
-    if file is None:
-        return {"fileSet": {"@id": _METADATA}, "extract": {"column": column}}
-    return {"fileObject": {"@id": _METADATA}, "extract": {"column": file.headers[column]}}
-
-
 def _splits(task: Task) -> list[Node]:
     """Size and digest of each partition of each pin; none where nothing is pinned."""
-    rows = [row for key, pin in task.file.pins.items() for row in _split_rows(task, key, pin)]
+    rows = [
+        {"name": part, "seed": key, "images": n, "ids_sha256": getattr(pin, part)}
+        for key, pin in task.file.pins.items()
+        for part, n in pin_sizes(task, key).items()
+    ]
     if not rows:
         return []
     about = (
@@ -175,64 +170,52 @@ def _splits(task: Task) -> list[Node]:
         _field("splits", "ids_sha256", _TEXT, "SHA-256 of its sorted image ids, each ended by LF."),
     ]
     keys = [{"@id": "splits/name"}, {"@id": "splits/seed"}]
-    return [
-        {
-            "@type": "cr:RecordSet",
-            "@id": "splits",
-            "name": "splits",
-            "dataType": "cr:Split",
-            "description": about,
-            "key": keys,
-            "field": fields,
-            "data": rows,
-        }
-    ]
-
-
-def _split_rows(task: Task, key: str, pin: Pin) -> list[Node]:
-    return [
-        {
-            "splits/name": part,
-            "splits/seed": key,
-            "splits/images": n,
-            "splits/ids_sha256": getattr(pin, part),
-        }
-        for part, n in pin_sizes(task, key).items()
-    ]
+    return [_record_set("splits", about, keys, fields, "cr:Split", rows)]
 
 
 def _classes(task: Task) -> list[Node]:
     """The classes with the labels that are renamed to them; none where a task takes every label."""
-    if not task.classes:
-        return []
-    rename = task.file.labels.rename
+    renamed: dict[str, list[str]] = {}
+    for old, new in task.file.labels.rename.items():
+        renamed.setdefault(new, []).append(old)
     rows = [
         {
-            "classes/name": name,
-            "classes/positive": name in task.positive,
-            "classes/labels": ", ".join(
-                [old for old, new in rename.items() if new == name] or [name]
-            ),
+            "name": name,
+            "positive": name in task.positive,
+            "labels": ", ".join(renamed.get(name, [name])),
         }
         for name in task.classes
     ]
+    if not rows:
+        return []
     fields = [
         _field("classes", "name", _TEXT, "The class."),
         _field("classes", "positive", _BOOLEAN, "Whether it is part of the event of sensitivity."),
         _field("classes", "labels", _TEXT, "Cells of the label column that are this class."),
     ]
-    return [
-        {
-            "@type": "cr:RecordSet",
-            "@id": "classes",
-            "name": "classes",
-            "dataType": "sc:Enumeration",
-            "description": "The classes of the task; images of other labels are unused.",
-            "key": {"@id": "classes/name"},
-            "field": fields,
-            "data": rows,
-        }
-    ]
+    about = "The classes of the task; images of other labels are unused."
+    key = {"@id": "classes/name"}
+    return [_record_set("classes", about, key, fields, "sc:Enumeration", rows)]
+
+
+def _record_set(
+    name: str,
+    about: str,
+    key: object,
+    fields: Sequence[Node],
+    data_type: str = "",
+    rows: Sequence[Node] = (),
+) -> Node:
+    return {
+        "@type": "cr:RecordSet",
+        "@id": name,
+        "name": name,
+        **({"dataType": data_type} if data_type else {}),
+        "description": about,
+        "key": key,
+        "field": fields,
+        **({"data": [{f"{name}/{n}": v for n, v in row.items()} for row in rows]} if rows else {}),
+    }
 
 
 def _field(of: str, name: str, data_type: str, about: str) -> Node:
@@ -243,3 +226,21 @@ def _field(of: str, name: str, data_type: str, about: str) -> Node:
         "description": about,
         "dataType": data_type,
     }
+
+
+def metadata_file(dataset: Dataset, metadata: Metadata, task: Task | None) -> MetadataFile:
+    """A user's own metadata CSV as a description names it.
+
+    Raises BadSplit where a task's pins are of other ids than it has, BadRequest for data sets that are joined.
+    """
+    if metadata.parts:
+        names = " and ".join(part.dataset.id for part in metadata.parts)
+        raise BadRequest(
+            f"{dataset.id}: has no metadata file of its own; describe {names}, each with its --root"
+        )
+    if task is not None:
+        for key in task.file.pins:
+            check_ids(task, metadata, int(key) if task.seeded else task.seeds[0])
+    table = read_table(metadata.path, metadata.path.read_bytes())
+    headers = {name: table.header[i] for name, i in column_positions(dataset.file, table).items()}
+    return MetadataFile(metadata.path.name, metadata.sha256, headers)

@@ -1,26 +1,27 @@
-"""A leaderboard as JSON, with the evidence behind each seed (keys, digests, isolation, costs)."""
+"""Writes a leaderboard as JSON, with the evidence behind each seed (keys, digests, isolation, costs)."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
 from tonegap.formats.record import Record
-from tonegap.formats.repeats import Repeats
-from tonegap.report.exports.base import File
+from tonegap.report.exports.protocol import File
 from tonegap.report.phrases import answer, missing, report_title
 from tonegap.results.board import Leaderboard
-from tonegap.results.claims import Change, Claims
+from tonegap.results.claims import Claims
 from tonegap.results.model import Difference, LeaderboardTable, Mean, Row, SeedResult, View
 from tonegap.results.nulls import nulls_listed
-from tonegap.results.quality import SetSheet
 from tonegap.scores.repeats import standard_deviation
 from tonegap.store.source import ResultSource
 
-if TYPE_CHECKING:
-    from tonegap.results.submissions.stored import StoredSubmission
-
 SCHEMA = "tonegap/leaderboard@1"
+# Members that are written as they are.
+_SUBMISSION = ("kind", "title", "authors", "paper", "code", "about")
+_HOLE = ("entry", "task", "seed", "cause", "text")
+_SET = ("method", "variants", "task", "seed", "sheet")
+_RECORD = ("predictions_sha256", "numerics", "data", "partitions", "synthetic", "leaks", "stages")
+_WHERE = ("isolation", "hardware", "versions", "costs")
 
 
 def files(board: Leaderboard, source: ResultSource | None) -> Iterator[File]:  # noqa: ARG001
@@ -35,8 +36,33 @@ def render_json(board: Leaderboard) -> str:
 
 def json_pieces(board: Leaderboard) -> Iterator[bytes]:
     """The JSON text bit by bit, for a file: that of 2,000 rows has 200 MB."""
+    settings = msgspec.to_builtins(board.settings)
+    del settings["templates"]
+    head = {
+        "schema": SCHEMA,
+        "title": report_title(board),
+        "complete": not board.holes,
+        "missing": missing(board.holes, board.n_cells) if board.holes else None,
+        "alarms": board.alarms,
+        "truth_alarms": board.truth_alarms,
+        "submissions": [
+            {
+                "id": shelved.id,
+                **{name: getattr(shelved.submission, name) for name in _SUBMISSION},
+                "changed": shelved.changed,
+            }
+            for shelved in board.submissions
+        ],
+        "n_cells": board.n_cells,
+        "settings": settings,
+    }
+    foot = {
+        "holes": [{name: getattr(hole, name) for name in _HOLE} for hole in board.holes],
+        "not_applicable": board.not_applicable,
+        "synthetic_sets": [{name: getattr(s, name) for name in _SET} for s in board.sheets],
+    }
     tables = (_table(board, table) for table in board.tables)
-    yield from _object(_head(board), {"tables": _joined(tables)}, _foot(board))
+    yield from _object(head, {"tables": _joined(tables)}, foot)
     yield b"\n"
 
 
@@ -60,69 +86,10 @@ def _joined(items: Iterable[Iterable[bytes]]) -> Iterator[bytes]:
         yield from pieces
 
 
-def _head(board: Leaderboard) -> dict[str, Any]:
-    settings = msgspec.to_builtins(board.settings)
-    del settings["templates"]
-    return {
-        "schema": SCHEMA,
-        "title": report_title(board),
-        "complete": not board.holes,
-        "missing": missing(board.holes, board.n_cells) if board.holes else None,
-        "alarms": board.alarms,
-        "truth_alarms": board.truth_alarms,
-        "submissions": [_submission(shelved) for shelved in board.submissions],
-        "n_cells": board.n_cells,
-        "settings": settings,
-    }
-
-
-def _foot(board: Leaderboard) -> dict[str, Any]:
-    return {
-        "holes": [
-            {"entry": h.entry, "task": h.task, "seed": h.seed, "cause": h.cause, "text": h.text}
-            for h in board.holes
-        ],
-        "not_applicable": board.not_applicable,
-        "synthetic_sets": [_set(made) for made in board.sheets],
-    }
-
-
-def _submission(shelved: "StoredSubmission") -> dict[str, Any]:
-    found = shelved.submission
-    return {
-        "id": shelved.id,
-        "kind": found.kind,
-        "title": found.title,
-        "authors": found.authors,
-        "paper": found.paper,
-        "code": found.code,
-        "about": found.about,
-        "changed": shelved.changed,
-    }
-
-
-def _set(made: SetSheet) -> dict[str, Any]:
-    return {
-        "method": made.method,
-        "variants": made.variants,
-        "task": made.task,
-        "seed": made.seed,
-        "sheet": made.sheet,
-    }
-
-
 def _table(board: Leaderboard, table: LeaderboardTable) -> Iterator[bytes]:
-    lists = {
-        name: _joined([msgspec.json.encode(_row(row))] for row in rows)
-        for name, rows in (("rows", table.rows), ("controls", table.controls))
-    }
-    claims = {"claims": _claims(board.claims_of(table))}
-    yield from _object(_about(board, table), lists, claims)
-
-
-def _about(board: Leaderboard, table: LeaderboardTable) -> dict[str, Any]:
     selection, axis, metric = table.ranked
-    return {
+    ranking = table.ranking
+    about = {
         "task": table.task,
         "question": table.question,
         "answer": answer(board, table),
@@ -132,12 +99,17 @@ def _about(board: Leaderboard, table: LeaderboardTable) -> dict[str, Any]:
             "selection": selection,
             "axis": axis,
             "metric": metric,
-            "by": table.ranking.by,
-            "because": table.ranking.why,
-            "believed": dict(zip(table.tones(axis), table.ranking.believed, strict=False)),
+            "by": ranking.by,
+            "because": ranking.why,
+            "believed": dict(zip(table.tones(axis), ranking.believed, strict=False)),
         },
         "chance": table.chance,
     }
+    lists = {
+        name: _joined([msgspec.json.encode(_row(row))] for row in rows)
+        for name, rows in (("rows", table.rows), ("controls", table.controls))
+    }
+    yield from _object(about, lists, {"claims": _claims(board.claims_of(table))})
 
 
 def _claims(claims: Claims | None) -> dict[str, Any] | None:
@@ -159,32 +131,28 @@ def _claims(claims: Claims | None) -> dict[str, Any] | None:
                 "intervals": row.intervals,
                 "network_intervals": row.network_intervals,
                 "seed_spread": row.seed_spread,
-                "changes": {score: _change(change) for score, change in row.changes.items()},
+                "changes": {
+                    score: {
+                        "difference": c.paired.difference,
+                        "low": c.low,
+                        "high": c.high,
+                        "p": c.p,
+                        "by_itself": {n: getattr(c.paired, n) for n in ("low", "high", "p")},
+                    }
+                    for score, c in row.changes.items()
+                },
                 "network_changes": row.network_changes,
                 "null_gap": row.parity,
                 "nulls": nulls_listed(row),
-                "minimum_detectable_difference": _detectable(row.detectable),
+                # None also where a test set shows no difference that there can be.
+                "minimum_detectable_difference": row.detectable
+                if row.detectable is not None and row.detectable < 1
+                else None,
             }
             for row in claims.rows
         ],
         **({"tone_labels": claims.labels} if claims.labels else {}),
     }
-
-
-def _change(change: Change) -> dict[str, Any]:
-    own = change.paired
-    return {
-        "difference": own.difference,
-        "low": change.low,
-        "high": change.high,
-        "p": change.p,
-        "by_itself": {"low": own.low, "high": own.high, "p": own.p},
-    }
-
-
-def _detectable(difference: float | None) -> float | None:
-    """None also where a test set shows no difference that there can be."""
-    return None if difference is None or difference >= 1 else difference
 
 
 def _row(row: Row) -> dict[str, Any]:
@@ -236,40 +204,26 @@ def _difference(difference: Difference) -> dict[str, Any]:
 
 
 def _seed(result: SeedResult) -> dict[str, Any]:
-    evidence = _evidence(result.record) if result.record else None
-    cause = result.hole.cause if result.hole else None
+    repeats = result.repeats
     return {
         "seed": result.seed,
         "key": result.key,
-        "missing": cause,
-        "evidence": evidence,
-        "repeats": result.repeats and _repeats(result.repeats),
-    }
-
-
-def _repeats(repeats: Repeats) -> dict[str, Any]:
-    return {
-        "n": repeats.n,
-        "identical": repeats.are_identical,
-        "scores": repeats.scores,
-        "spread": {name: standard_deviation(values) for name, values in repeats.scores.items()},
+        "missing": result.hole.cause if result.hole else None,
+        "evidence": _evidence(result.record) if result.record else None,
+        "repeats": repeats
+        and {
+            "n": repeats.n,
+            "identical": repeats.are_identical,
+            "scores": repeats.scores,
+            "spread": {name: standard_deviation(values) for name, values in repeats.scores.items()},
+        },
     }
 
 
 def _evidence(record: Record) -> dict[str, Any]:
-    where = record.circumstances
     return {
-        "predictions_sha256": record.predictions_sha256,
-        "numerics": record.numerics,
-        "data": record.data,
-        "partitions": record.partitions,
-        "synthetic": record.synthetic,
-        "leaks": record.leaks,
-        "stages": record.stages,
+        **{name: getattr(record, name) for name in _RECORD},
         "epochs": {name: selected.epoch for name, selected in record.scores.items()},
         "thresholds": {name: selected.threshold for name, selected in record.scores.items()},
-        "isolation": where.isolation,
-        "hardware": where.hardware,
-        "versions": where.versions,
-        "costs": where.costs,
+        **{name: getattr(record.circumstances, name) for name in _WHERE},
     }

@@ -1,12 +1,12 @@
-"""A leaderboard as LaTeX tables (booktabs), one `table*` per task."""
+"""Writes a leaderboard as LaTeX tables (booktabs), one `table*` per task."""
 
 import unicodedata
 from collections.abc import Iterator
 
-from tonegap.report.exports.base import File
-from tonegap.report.grid import GridCell, ReportGrid, table_grid
-from tonegap.report.notes import border_note, event_note, images_note
+from tonegap.report.exports.protocol import File
 from tonegap.report.phrases import ranking_rule, report_title, table_title
+from tonegap.report.table_notes import border_note, event_note, images_note
+from tonegap.report.text_table import GridCell, table_grid
 from tonegap.results.board import Leaderboard
 from tonegap.results.model import LeaderboardTable
 from tonegap.store.source import ResultSource
@@ -57,18 +57,20 @@ def render_latex(board: Leaderboard) -> str:
 
 
 def _table(board: Leaderboard, table: LeaderboardTable) -> str:
-    grid = table_grid(board, table)
+    grid, note = table_grid(board, table), images_note(table)
+    incomplete = f"{report_title(board)}. " if board.holes or board.stamps else ""
+    caption = (
+        f"{incomplete}{table_title(table)}: ranked by {ranking_rule(table)}. Scores in "
+        f"percent, means over seeds; changes against {board.settings.reference.label}. {event_note(table)} "
+        f"{border_note(table)} {note + ' ' if note else ''}{board.settings.tone_note}"
+    )
+    controls = r"\multicolumn{%d}{l}{\emph{Controls: to read the others against}} \\"
     blocks = [_rows(grid.rows)]
-    if grid.controls:
-        span = len(grid.header)
-        blocks.append(
-            rf"\multicolumn{{{span}}}{{l}}{{\emph{{Controls: to read the others against}}}} \\"
-        )
-        blocks.append(_rows(grid.controls))
+    blocks += [controls % len(grid.header), _rows(grid.controls)] if grid.controls else []
     lines = [
         r"\begin{table*}",
         r"\centering",
-        rf"\caption{{{_text(_caption(board, table))}}}",
+        rf"\caption{{{_text(caption)}}}",
         r"\resizebox{\linewidth}{!}{%",
         rf"\begin{{tabular}}{{ll{'r' * (len(grid.header) - 2)}}}",
         r"\toprule",
@@ -77,36 +79,20 @@ def _table(board: Leaderboard, table: LeaderboardTable) -> str:
         "\n\\midrule\n".join(block for block in blocks if block),
         r"\bottomrule",
         r"\end{tabular}}",
-        *_notes(grid),
+        *(
+            rf"\\[2pt]\parbox{{\linewidth}}{{\footnotesize $^{{{i}}}$ {_text(reason)}}}"
+            for i, reason in enumerate(grid.notes, 1)
+        ),
         r"\end{table*}",
     ]
     return "\n".join(lines)
 
 
-def _caption(board: Leaderboard, table: LeaderboardTable) -> str:
-    incomplete = f"{report_title(board)}. " if board.holes or board.stamps else ""
-    note = images_note(table)
-    return (
-        f"{incomplete}{table_title(table)}: ranked by {ranking_rule(table)}. Scores in "
-        f"percent, means over seeds; changes against {board.settings.reference.label}. {event_note(table)} "
-        f"{border_note(table)} {note + ' ' if note else ''}{board.settings.tone_note}"
-    )
-
-
 def _rows(rows: tuple[tuple[GridCell, ...], ...]) -> str:
-    return "\n".join(" & ".join(_cell(cell) for cell in row) + r" \\" for row in rows)
+    def cell(one: GridCell) -> str:
+        return _text(one.text) + ("" if one.note is None else f"$^{{{one.note}}}$")
 
-
-def _cell(cell: GridCell) -> str:
-    note = "" if cell.note is None else f"$^{{{cell.note}}}$"
-    return _text(cell.text) + note
-
-
-def _notes(grid: ReportGrid) -> list[str]:
-    return [
-        rf"\\[2pt]\parbox{{\linewidth}}{{\footnotesize $^{{{i}}}$ {_text(note)}}}"
-        for i, note in enumerate(grid.notes, 1)
-    ]
+    return "\n".join(" & ".join(map(cell, row)) + r" \\" for row in rows)
 
 
 def _text(text: str) -> str:

@@ -2,11 +2,8 @@
 
 from collections.abc import Iterator
 
-from tonegap.report.claims_text import claim_lines, claims_about, claims_header
-from tonegap.report.exports.base import File
-from tonegap.report.grid import table_grid
-from tonegap.report.label_text import label_part
-from tonegap.report.notes import border_note, event_note, images_note
+from tonegap.report.claims_text import claim_lines, claims_about, claims_header, label_part
+from tonegap.report.exports.protocol import File
 from tonegap.report.pages.templates import render_template
 from tonegap.report.phrases import (
     answer,
@@ -17,7 +14,9 @@ from tonegap.report.phrases import (
     table_title,
 )
 from tonegap.report.power_text import table_reach
-from tonegap.report.quality_lines import SUMMARY_ABOUT, SUMMARY_HEADER, set_lines
+from tonegap.report.quality_tables import SUMMARY_ABOUT, SUMMARY_HEADER, set_lines
+from tonegap.report.table_notes import border_note, event_note, images_note
+from tonegap.report.text_table import table_grid
 from tonegap.results.board import Leaderboard
 from tonegap.results.model import LeaderboardTable
 from tonegap.scores.tables import metric_named

@@ -1,4 +1,4 @@
-"""The lines of the tidy CSV as a Parquet file with typed columns."""
+"""Writes the lines of the tidy CSV as a Parquet file with typed columns."""
 
 import io
 from collections.abc import Iterator
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pyarrow as pa
 import pyarrow.parquet
 
-from tonegap.report.exports.base import File
+from tonegap.report.exports.protocol import File
 from tonegap.report.exports.tidy import COLUMNS, INTERVAL_COLUMNS, Batch, csv_pieces, tidy_batches
 from tonegap.report.phrases import missing, report_title
 from tonegap.results.board import Leaderboard

@@ -1,4 +1,4 @@
-"""A leaderboard as a tidy CSV: one line per entry × task × selection × axis × metric × tone.
+"""Writes a leaderboard as a tidy CSV: one line per entry × task × selection × axis × metric × tone.
 
 Scores are fractions, means over seeds; an empty `mean` has its `reason`. `low` and `high` are the range over seeds, in
 which the worst tone and the gap of the means need not lie. `interval_…`: the 95 % interval of the method, `networks_…`
@@ -118,18 +118,8 @@ def _lines(table: LeaderboardTable, row: Row, claims: RowClaims | None) -> Itera
             of = view.scores.worst
             shrunken = row.shrunken.worst, None, None, of.n_low, of.n_high, None
             rank = _rank(table, row, ranks, SHRUNKEN)
-            yield (
-                *who,
-                *where,
-                SHRUNKEN,
-                *shrunken,
-                None,
-                None,
-                None,
-                *rank,
-                *no_interval,
-                *no_null,
-            )
+            rest = (*[None] * 3, *rank, *no_interval, *no_null)
+            yield (*who, *where, SHRUNKEN, *shrunken, *rest)
 
 
 def _intervals(claims: RowClaims | None, tone: str) -> TidyLine:

@@ -11,10 +11,10 @@ from tonegap.declared.dataset import Dataset, read_dataset
 from tonegap.declared.task import Task, read_task
 from tonegap.formats.record import Record
 from tonegap.report.claims_text import claims_about
-from tonegap.report.notes import event_note, images_note
 from tonegap.report.pages.links import card_name, entry_pages
 from tonegap.report.phrases import SELECTION_MEANING, answer, metric_label, split_note, table_name
 from tonegap.report.power_text import table_reach
+from tonegap.report.table_notes import event_note, images_note
 from tonegap.results.board import Leaderboard
 from tonegap.results.model import MARKS, LeaderboardTable
 from tonegap.scores.tables import metric_named

@@ -1,13 +1,13 @@
-"""The page that compares any two entries of a table: data for its script, and a matrix to read without it."""
+"""Writes the page that compares any two entries of a table: data for its script, and a matrix to read without it."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from tonegap.arrays import FloatArray
+from tonegap.report.exports.protocol import File
 from tonegap.report.pages.leaderboard_views import script_json
-from tonegap.report.pages.links import COMPARE, ENTRIES, entry_pages, labels, slugs, task_slugs
+from tonegap.report.pages.links import COMPARE, ENTRIES, entry_pages, slugs, task_slugs
 from tonegap.report.pages.templates import render_template
 from tonegap.report.phrases import (
     UNDEFINED,
@@ -25,111 +25,71 @@ from tonegap.results.pairs import TablePairs
 from tonegap.scores.evidence.comparing import ALPHA
 from tonegap.scores.evidence.intervals import ONE_RUN
 from tonegap.scores.tables import ALL, WORST, metric_named
+from tonegap.store.source import ResultSource
 
 _TEMPLATE = "compare.html.j2"
 _P_UNITS = 10_000
 
 
-@dataclass(frozen=True, slots=True)
-class PairCell:
-    """The row's entry minus the column's; `significant`: the two are significantly different. Empty on the diagonal."""
-
-    text: str
-    title: str
-    significant: bool
-
-
-@dataclass(frozen=True, slots=True)
-class MatrixRow:
-    """One entry against all; `number` names it in the header."""
-
-    number: int
-    label: str
-    tie_group: int | None
-    cells: tuple[PairCell, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class ComparePart:
-    """A table's part of the page; p is corrected for `n_tests`, `n_left` entries are not in it."""
-
-    id: str
-    title: str
-    score: str
-    n_pairs: int
-    n_significant: int
-    n_tests: int
-    n_left: int
-    matrix: tuple[MatrixRow, ...]
-    payload: str
-
-
-def compare_files(board: Leaderboard) -> dict[str, bytes]:
+def files(board: Leaderboard, source: ResultSource | None) -> Iterator[File]:  # noqa: ARG001
     """`compare.html`; nothing where no table has two entries with kept answers.
 
     Raises BadRoom if a template is missing or wrong.
     """
     parts = list(_parts(board))
-    if not parts:
-        return {}
-    values = {"title": board.settings.title, "parts": parts, "stamps": board.stamps}
-    return {COMPARE: render_template(board.settings, _TEMPLATE, values).encode()}
+    if parts:
+        values = {"title": board.settings.title, "parts": parts, "stamps": board.stamps}
+        yield COMPARE, [render_template(board.settings, _TEMPLATE, values).encode()]
 
 
-def _parts(board: Leaderboard) -> Iterator[ComparePart]:
+def _parts(board: Leaderboard) -> Iterator[dict[str, object]]:
+    """What the template reads of each table with pairs; p is corrected for `n_tests`, `n_left` entries are left out."""
     places = task_slugs(board)
     for claims in board.claims:
-        if claims.pairs is not None:
-            yield _part(board, claims, claims.pairs, places[id(claims)])
+        pairs, metric = claims.pairs, claims.table.ranked[2]
+        if pairs is None:
+            continue
+        tone = WORST if board.settings.by_worst(metric) else ALL
+        at = pairs.names.index((metric, tone))
+        significant = pairs.pairs.p[:, at] < ALPHA
+        of = "of the worst tone" if tone == WORST else "over all images"
+        yield {
+            "id": places[id(claims)],
+            "title": table_title(claims.table),
+            "score": f"{metric_label(metric)} {of}",
+            "n_pairs": len(significant),
+            "n_significant": int(significant.sum()),
+            "n_tests": int(np.isfinite(pairs.pairs.p).sum()),
+            "n_left": len(claims.table.rows) - len(pairs.rows),
+            "rows": pairs.rows,
+            "tie_groups": {row.row.entry: row.band for row in claims.rows},
+            "matrix": _matrix(pairs, at),
+            "payload": script_json(_document(board, claims, pairs)),
+        }
 
 
-def _part(board: Leaderboard, claims: Claims, pairs: TablePairs, place: str) -> ComparePart:
-    metric = claims.table.ranked[2]
-    tone = WORST if board.settings.by_worst(metric) else ALL
-    at = pairs.names.index((metric, tone))
-    significant = pairs.pairs.p[:, at] < ALPHA
-    of = "of the worst tone" if tone == WORST else "over all images"
-    return ComparePart(
-        id=place,
-        title=table_title(claims.table),
-        score=f"{metric_label(metric)} {of}",
-        n_pairs=len(significant),
-        n_significant=int(significant.sum()),
-        n_tests=int(np.isfinite(pairs.pairs.p).sum()),
-        n_left=len(claims.table.rows) - len(pairs.rows),
-        matrix=_matrix(claims, pairs, at),
-        payload=script_json(_document(board, claims, pairs)),
-    )
+def _matrix(table: TablePairs, at: int) -> list[list[tuple[str, str, bool]]]:
+    """For each entry against each: the row's minus the column's, a title, whether the two are significantly different.
 
+    Empty on the diagonal.
+    """
 
-def _matrix(claims: Claims, pairs: TablePairs, at: int) -> tuple[MatrixRow, ...]:
-    tie_groups = {row.row.entry: row.band for row in claims.rows}
-    return tuple(
-        MatrixRow(
-            number=i + 1,
-            label=row.entry.label,
-            tie_group=tie_groups.get(row.entry),
-            cells=tuple(_cell(pairs, i, j, at) for j in range(len(pairs.rows))),
-        )
-        for i, row in enumerate(pairs.rows)
-    )
+    def cell(one: int, other: int) -> tuple[str, str, bool]:
+        if one == other:
+            return "", "", False
+        sign = 1 if one < other else -1
+        pair = table.index(min(one, other), max(one, other))
+        difference, p = sign * float(found.difference[pair, at]), float(found.p[pair, at])
+        names = f"{table.rows[one].entry.label} − {table.rows[other].entry.label}"
+        if np.isnan(difference):
+            return UNDEFINED, f"{names}: undefined", False
+        if np.isnan(p):
+            return points(difference), f"{names}: {ONE_RUN}", False
+        ends = sorted((sign * float(found.low[pair, at]), sign * float(found.high[pair, at])))
+        return points(difference), f"{names}: {points_range(*ends)}, p {p_text(p)}", p < ALPHA
 
-
-def _cell(table: TablePairs, one: int, other: int, at: int) -> PairCell:
-    if one == other:
-        return PairCell("", "", significant=False)
-    sign = 1 if one < other else -1
-    pair = table.index(min(one, other), max(one, other))
-    found = table.pairs
-    difference, p = sign * float(found.difference[pair, at]), float(found.p[pair, at])
-    names = f"{table.rows[one].entry.label} − {table.rows[other].entry.label}"
-    if np.isnan(difference):
-        return PairCell(UNDEFINED, f"{names}: undefined", significant=False)
-    if np.isnan(p):
-        return PairCell(points(difference), f"{names}: {ONE_RUN}", significant=False)
-    ends = sorted((sign * float(found.low[pair, at]), sign * float(found.high[pair, at])))
-    title = f"{names}: {points_range(*ends)}, p {p_text(p)}"
-    return PairCell(points(difference), title, significant=p < ALPHA)
+    found, n = table.pairs, range(len(table.rows))
+    return [[cell(one, other) for other in n] for one in n]
 
 
 def _document(board: Leaderboard, claims: Claims, pairs: TablePairs) -> dict[str, object]:
@@ -169,7 +129,7 @@ def _entries(board: Leaderboard, claims: Claims, rows: Sequence[Row]) -> list[Ma
             "page": f"{ENTRIES}/{pages[row.entry]}.html" if row.entry in pages else None,
             "reference": "reference" in row.marks,
         }
-        for name, row in zip(slugs(labels(rows)), rows, strict=True)
+        for name, row in zip(slugs([row.entry.label for row in rows]), rows, strict=True)
     ]
 
 

@@ -8,9 +8,8 @@ import difflib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from tonegap.errors import BadRequest
-from tonegap.formats.record import Record
 from tonegap.report.claims_text import detectable_text, interval_words, seeds_note
-from tonegap.report.notes import images_note
+from tonegap.report.exports.protocol import File
 from tonegap.report.pages.entry_evidence import (
     Confusion,
     EntryKept,
@@ -39,6 +38,7 @@ from tonegap.report.phrases import (
     spread_words,
     table_title,
 )
+from tonegap.report.table_notes import images_note
 from tonegap.results.answers import kept_answers, kept_epochs
 from tonegap.results.board import Leaderboard
 from tonegap.results.model import MARKS, LeaderboardTable, Mean, MeanScores, Row
@@ -56,11 +56,16 @@ MATRIX_UP_TO = 12  # classes; of more the most frequent confusions are listed
 N_CONFUSIONS = 10
 
 
-def entry_files(board: Leaderboard, source: ResultSource) -> dict[str, bytes]:
-    """Contents by path of every entry that has a page. Raises StoreError, BadRoom for a wrong template."""
+def files(board: Leaderboard, source: ResultSource | None) -> Iterator[File]:
+    """The pages of all entries that have one; none without a source.
+
+    Raises StoreError for damaged files, BadRoom for a wrong template.
+    """
+    if source is None:
+        return
     paged = [(table, entry_pages(board, table)) for table in board.tables]
     rows = [(table, row) for table, pages in paged for row in table.all_rows if row.entry in pages]
-    return files_of(board, rows, source, lambda _: True)
+    yield from files_of(board, rows, source, lambda _: True)
 
 
 def files_of(
@@ -68,12 +73,11 @@ def files_of(
     rows: Iterable[tuple[LeaderboardTable, Row]],
     source: ResultSource,
     is_there: Callable[[str], bool],
-) -> dict[str, bytes]:
+) -> Iterator[File]:
     """The files of some rows that have a record each; `is_there`: whether the report has a page of that path."""
     readers = Readers(
         kept_answers(source.store, board.settings.selection), kept_epochs(source.store), source
     )
-    files: dict[str, bytes] = {}
     given: Given | None = None
     for table, row in rows:
         given = given_paths(source.root) if given is None else given
@@ -81,10 +85,9 @@ def files_of(
         again = reproduction(row, f"{name}.toml", kept.setting, given)
         values = _values(kept, again, is_there) | {"name": name}
         page = render_template(board.settings, _TEMPLATE, values)
-        files[f"{ENTRIES}/{name}.html"] = page.encode()
+        yield f"{ENTRIES}/{name}.html", [page.encode()]
         if again.suite:
-            files[f"{ENTRIES}/{name}.toml"] = again.suite.encode()
-    return files
+            yield f"{ENTRIES}/{name}.toml", [again.suite.encode()]
 
 
 def rows_named(board: Leaderboard, label: str) -> list[tuple[LeaderboardTable, Row]]:
@@ -143,7 +146,6 @@ def _values(
         "calibration_errors": calibration_errors(kept),
         "n_bins": N_BINS,
         "facts": circumstances(kept),
-        "digests": lambda key, record: digests(kept, key, record),
         "links": _links(kept, is_there),
         "again": again,
         "keyed": lambda of: _by_tone(kept, of),
@@ -346,21 +348,3 @@ def _repeated(kept: EntryKept) -> Iterator[tuple[str, str]]:
     if over is not None:
         words = f"{100 * over:.1f} points (standard deviation of {len(values)} seeds)"
         yield f"{label} from seed to seed", words
-
-
-def digests(kept: EntryKept, key: str, record: Record) -> Iterator[tuple[str, str]]:
-    """The digests behind one seed in full, with their names."""
-    yield from (("Record", key), ("Predictions", record.predictions_sha256))
-    if record.truth_sha256:
-        yield "Truth", record.truth_sha256
-    yield from (("Metadata", record.data.metadata_sha256), ("Images", record.data.images_sha256))
-    for name, part in record.partitions.items():
-        yield f"Ids, {name} ({part.n:,})", part.sha256
-    if record.synthetic:
-        yield f"Synthetic images ({record.synthetic.n:,})", record.synthetic.sha256
-    for stage in record.stages:
-        yield f"Stage, {stage.stage}", stage.key
-        yield f"Image or environment, {stage.stage}", stage.environment
-        code = kept.marks[stage.key].ingredients.get("plug-in") if stage.key in kept.marks else None
-        if code:
-            yield f"Code, {stage.plugin}", code

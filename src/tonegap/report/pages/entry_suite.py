@@ -1,4 +1,4 @@
-"""An entry as a suite file of its own: what `tonegap run` takes to make the same records again.
+"""Writes an entry as a suite file of its own: what `tonegap run` takes to make the same records again.
 
 Every parameter is spelled as the records have it, so that neither a changed default nor a `--set` that
 somebody typed is lost.

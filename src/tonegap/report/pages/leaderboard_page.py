@@ -6,10 +6,7 @@ The mistake it exists to prevent: a page that is empty, or says something else, 
 from collections.abc import Mapping
 
 from tonegap.formats.record import EntryId
-from tonegap.report.claims_text import claim_lines, claims_about, claims_header
-from tonegap.report.grid import Footnotes
-from tonegap.report.label_text import label_part
-from tonegap.report.notes import event_note, images_note
+from tonegap.report.claims_text import claim_lines, claims_about, claims_header, label_part
 from tonegap.report.pages.charts import panel_scale, strip_scale, tone_scores
 from tonegap.report.pages.leaderboard_views import table_payload
 from tonegap.report.pages.links import COMPARE, ENTRIES, entry_pages, pair_links
@@ -28,7 +25,9 @@ from tonegap.report.phrases import (
     table_title,
 )
 from tonegap.report.power_text import table_reach
-from tonegap.report.quality_lines import SUMMARY_ABOUT, SUMMARY_HEADER, set_lines
+from tonegap.report.quality_tables import SUMMARY_ABOUT, SUMMARY_HEADER, set_lines
+from tonegap.report.table_notes import event_note, images_note
+from tonegap.report.text_table import Footnotes
 from tonegap.results.board import Leaderboard
 from tonegap.results.claims import Claims
 from tonegap.results.model import LeaderboardTable

@@ -1,4 +1,4 @@
-"""Every view of a table as compact JSON: what the page's script shows when a reader asks for it.
+"""Packs every view of a table as compact JSON, which the page's script shows when a reader asks for it.
 
 A score is the number that the page shows, in tenths of a percent; an undefined one is the number of its reason,
 as text; null does not apply. The views of a long table are packed, and unpacked one by one.
@@ -112,19 +112,42 @@ def table_payload(
 
     `ranks`: first and last of an entry's tie group; `whiskers`: the worst tone's interval in the view that ranks.
     """
-    reasons = Reasons()
-    rows, shared = table.all_rows, shared_marks(table)
+    reasons, shared = Reasons(), shared_marks(table)
+
+    def row_document(row: Row) -> dict[str, object]:
+        page, of_group = pages.get(row.entry), ranks.get(row.entry)
+        whisker = whiskers.get(row.entry)
+        return {
+            "method": row.entry.method,
+            "baseline": row.entry.baseline,
+            "backbone": row.entry.backbone,
+            "small": small_label(row),
+            "full": row.entry.label,
+            "marks": [mark for mark in row.marks if mark not in shared],
+            "rank": row.rank,
+            "unranked": row.unranked,
+            "control": row.control,
+            "why": None if row.views else next((s.hole.text for s in row.seeds if s.hole), None),
+            **({"page": page} if page else {}),
+            **({"ranks": of_group} if of_group and of_group[0] != of_group[1] else {}),
+            **({"whisker": [tenths(end) for end in whisker]} if whisker else {}),
+        }
+
+    metrics = [metric_named(name) for name in table.metrics]
     document = {
         "ranked": "|".join(table.ranked),
         "axes": [_axis(axis, table) for axis in table.axes],
-        "metrics": [_metric(name) for name in table.metrics],
-        "selections": [{"name": s, "label": SELECTION_CHOICE[s]} for s in SELECTIONS],
-        "rows": [
-            _row(row, shared)
-            | _link(pages.get(row.entry))
-            | _sure(ranks.get(row.entry), whiskers.get(row.entry))
-            for row in rows
+        "metrics": [
+            {
+                "name": metric.name,
+                "label": metric_label(metric.name),
+                "larger": metric.larger_is_better,
+                "perTone": metric.per_tone,
+            }
+            for metric in metrics
         ],
+        "selections": [{"name": s, "label": SELECTION_CHOICE[s]} for s in SELECTIONS],
+        "rows": [row_document(row) for row in table.all_rows],
         "views": {
             "|".join((s, a.name, m)): _view(table, (s, a.name, m), reasons, whiskers)
             for s in SELECTIONS
@@ -157,16 +180,14 @@ def _view(
     scale = scale_of([*(t.value for view in views if view for t in view.scores.tones), *ends])
     found = {"scale": [scale.low, scale.high], **view_columns(views, reasons)}
     if key == table.ranked and table.ranking.believed:
-        found["shrunken"] = [_shrunken(row) for row in table.all_rows]
+        # The shrunken worst tone's score and its name.
+        found["shrunken"] = [
+            (tenths(row.shrunken.worst), "/".join(row.shrunken.worst_at)) if row.shrunken else None
+            for row in table.all_rows
+        ]
     if len(views) <= _MANY_ROWS:
         return found
     return base64.b64encode(zlib.compress(_json(found).encode(), 6)).decode()
-
-
-def _shrunken(row: Row) -> tuple[int, str] | None:
-    """The shrunken worst tone's score and its name, of a row of the view that ranks."""
-    found = row.shrunken
-    return (tenths(found.worst), "/".join(found.worst_at)) if found else None
 
 
 def _axis(axis: Axis, table: LeaderboardTable) -> dict[str, object]:
@@ -179,41 +200,3 @@ def _axis(axis: Axis, table: LeaderboardTable) -> dict[str, object]:
         "colours": [tone_colour(tone) for tone in axis.tones],
         "n": [n_of_tone(table, view, i) for i in range(len(axis.tones))],
     }
-
-
-def _metric(name: str) -> dict[str, object]:
-    metric = metric_named(name)
-    return {
-        "name": name,
-        "label": metric_label(name),
-        "larger": metric.larger_is_better,
-        "perTone": metric.per_tone,
-    }
-
-
-def _row(row: Row, shared: tuple[str, ...]) -> dict[str, object]:
-    return {
-        "method": row.entry.method,
-        "baseline": row.entry.baseline,
-        "backbone": row.entry.backbone,
-        "small": small_label(row),
-        "full": row.entry.label,
-        "marks": [mark for mark in row.marks if mark not in shared],
-        "rank": row.rank,
-        "unranked": row.unranked,
-        "control": row.control,
-        "why": next((s.hole.text for s in row.seeds if s.hole), None) if not row.views else None,
-    }
-
-
-def _sure(ranks: tuple[int, int] | None, whisker: tuple[float, float] | None) -> dict[str, object]:
-    found: dict[str, object] = {}
-    if ranks and ranks[0] != ranks[1]:
-        found["ranks"] = ranks
-    if whisker:
-        found["whisker"] = [tenths(end) for end in whisker]
-    return found
-
-
-def _link(page: str | None) -> dict[str, object]:
-    return {"page": page} if page else {}

@@ -1,4 +1,4 @@
-"""Which rows of a report have a page of their own, and what it is called.
+"""Decides which rows of a report have a page of their own, and names the pages.
 
 The mistake it exists to prevent: two entries on one page, or a link to a page that is not there.
 """
@@ -28,7 +28,9 @@ def pair_links(board: Leaderboard, claims: Claims) -> dict[str, str]:
     if claims.pairs is None or not board.site:
         return {}
     place, rows = task_slugs(board)[id(claims)], claims.pairs.rows
-    names = dict(zip((row.entry for row in rows), slugs(labels(rows)), strict=True))
+    names = dict(
+        zip((row.entry for row in rows), slugs([row.entry.label for row in rows]), strict=True)
+    )
     references = [row for row in rows if "reference" in row.marks]
     found = {}
     for row in rows:
@@ -54,11 +56,6 @@ def slugs(labels: Sequence[str]) -> list[str]:
         seen[name] += 1
         found.append(name if seen[name] == 1 else f"{name}--{seen[name]}")
     return found
-
-
-def labels(rows: Sequence[Row]) -> list[str]:
-    """The entries of rows as people read them."""
-    return [row.entry.label for row in rows]
 
 
 def entry_pages(board: Leaderboard, table: LeaderboardTable) -> dict[EntryId, str]:

@@ -1,12 +1,12 @@
-"""A page for each paper: its tables, with what the runs of this report reproduce beside every reported number."""
+"""Writes a page for each paper: its tables, with what this report's runs reproduce beside every reported number."""
 
 import re
-from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from tonegap.declared.paper import PaperTable, paper_keys, read_paper
+from tonegap.report.exports.protocol import File
 from tonegap.report.pages.templates import render_template
+from tonegap.report.text_table import Footnotes
 from tonegap.results.board import Leaderboard
 from tonegap.results.papers.compare import ComparedPaper, Sources, paper_cells
 from tonegap.results.papers.runs import runs_for
@@ -18,7 +18,6 @@ from tonegap.store.source import ResultSource
 
 FOLDER = "papers"
 _TEMPLATE = "paper.html.j2"
-_WORD = re.compile("[a-z]+")
 _ARXIV = re.compile(r"arXiv (\d{4}\.\d{4,5})")
 VERDICTS = {
     "agrees": "reproduced by a run: the reported value, as far as it was rounded or with twice its standard deviation, "
@@ -41,38 +40,6 @@ _ABOUT = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class PaperNumber:
-    """A cell of a paper's table as the page shows it; `note` numbers the reason below, `style` its look."""
-
-    reported: str
-    reproduced: str
-    verdict: str
-    style: str
-    note: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class PaperLine:
-    """A row of a paper's table."""
-
-    name: str
-    numbers: tuple[PaperNumber, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class PaperPart:
-    """A paper's table; `notes` are what its authors or readers found about it, `reasons` ours for each verdict."""
-
-    id: str
-    table: PaperTable
-    about: str
-    columns: tuple[str, ...]
-    lines: tuple[PaperLine, ...]
-    reasons: tuple[str, ...]
-    tally: str
-
-
 def paper_lines(source: ResultSource) -> tuple[ComparedPaper, ...]:
     """Every paper of the suite root beside the reported runs.
 
@@ -87,19 +54,22 @@ def paper_lines(source: ResultSource) -> tuple[ComparedPaper, ...]:
     return tuple(found)
 
 
-def paper_files(board: Leaderboard) -> dict[str, bytes]:
+def files(board: Leaderboard, source: ResultSource | None) -> Iterator[File]:  # noqa: ARG001
     """A page for each paper of the board. Raises BadRoom if a template is missing or wrong."""
-    return {f"{FOLDER}/{p.key}.html": _page(p, board.settings).encode() for p in board.papers}
+    for compared in board.papers:
+        yield f"{FOLDER}/{compared.key}.html", [_page(compared, board.settings).encode()]
 
 
 def _page(compared: ComparedPaper, settings: LeaderboardSettings) -> str:
-    used: Counter[str] = Counter(cell.verdict for cell in compared.cells if cell.verdict)
+    used = {cell.verdict for cell in compared.cells}
     values = {
         "report": settings.title,
         "compared": compared,
         "cite": list(_linked(compared.paper.cite)),
         "parts": [_part(table, compared.cells) for table in compared.paper.tables],
-        "verdicts": [(name, meaning) for name, meaning in VERDICTS.items() if used[name]],
+        "verdicts": {name: meaning for name, meaning in VERDICTS.items() if name in used},
+        "reproduced": reproduced_text,
+        "style": _style,
     }
     return render_template(settings, _TEMPLATE, values)
 
@@ -114,25 +84,20 @@ def _linked(cite: str) -> Iterator[tuple[str, str]]:
     yield cite[at:], ""
 
 
-def _part(table: PaperTable, cells: Sequence[PaperCell]) -> PaperPart:
+def _part(table: PaperTable, cells: Sequence[PaperCell]) -> dict[str, object]:
+    """What the template reads of a table; `notes` numbers our reasons for verdicts as the page comes to them."""
     own = [cell for cell in cells if cell.table == table.id]
-    by_place = {(cell.row, cell.column): cell for cell in own}
-    columns = tuple(column.name for column in table.columns)
-    reasons: dict[str, int] = {}
-    lines = tuple(
-        PaperLine(row.name, tuple(_number(by_place[row.name, name], reasons) for name in columns))
-        for row in table.rows
-    )
-    return PaperPart(
-        f"table-{table.id}", table, _ABOUT[table.kind], columns, lines, tuple(reasons), tally(own)
-    )
+    return {
+        "id": f"table-{table.id}",
+        "table": table,
+        "about": _ABOUT[table.kind],
+        "tally": tally(own),
+        "cells": {(cell.row, cell.column): cell for cell in own},
+        "notes": Footnotes(),
+    }
 
 
-def _number(cell: PaperCell, reasons: dict[str, int]) -> PaperNumber:
-    note = None
-    if cell.reported and cell.why:
-        text = f"{cell.verdict}: {cell.why}"
-        note = reasons.setdefault(text, len(reasons) + 1)
-    names = ["-".join(_WORD.findall(cell.verdict))]
-    names += ["differs"] if cell.verdict.startswith("differs ") else []
-    return PaperNumber(cell.reported, reproduced_text(cell), cell.verdict, " ".join(names), note)
+def _style(verdict: str) -> str:
+    """The classes of a cell with that verdict."""
+    name = "-".join(re.findall("[a-z]+", verdict))
+    return f"{name} differs" if verdict.startswith("differs ") else name

@@ -10,6 +10,7 @@ from tonegap.declared.paper import PaperFile, PaperRow
 from tonegap.declared.plugin import FOLDERS, ParameterSpec, PluginFile, plugin_ids, read_plugin
 from tonegap.errors import BadRoom
 from tonegap.formats.record import EntryId, Record, StageCost
+from tonegap.report.exports.protocol import File
 from tonegap.report.pages.links import CARDS, ENTRIES, card_name, entry_pages
 from tonegap.report.pages.paper_page import FOLDER as PAPERS
 from tonegap.report.pages.templates import render_template
@@ -26,16 +27,16 @@ _NEEDS = {
 }
 
 
-def card_files(board: Leaderboard, source: ResultSource) -> dict[str, bytes]:
-    """Contents by path of the card of every method and baseline. Raises BadRoom for a wrong template."""
+def files(board: Leaderboard, source: ResultSource | None) -> Iterator[File]:
+    """The card of every method and baseline; none without a source. Raises BadRoom for a wrong template."""
+    if source is None:
+        return
     papers = {compared.key: compared.paper for compared in board.papers}
-    files = {}
     for kind, plugin_id in cards_of(board):
         file, missing = _declared(source.root, kind, plugin_id)
         values = card_values(board, kind, plugin_id, file, papers) | {"missing": missing}
         page = render_template(board.settings, _TEMPLATE, values)
-        files[f"{CARDS}/{card_name(kind, plugin_id)}.html"] = page.encode()
-    return files
+        yield f"{CARDS}/{card_name(kind, plugin_id)}.html", [page.encode()]
 
 
 def cards_of(board: Leaderboard) -> tuple[tuple[str, str], ...]:

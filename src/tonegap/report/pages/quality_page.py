@@ -1,51 +1,55 @@
-"""Quality sheets as pages: self-contained HTML, Markdown with its pictures, JSON."""
+"""Writes quality sheets as pages: self-contained HTML, Markdown with its pictures, JSON."""
 
 import base64
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tonegap.errors import StoreError
 from tonegap.formats.quality_sheet import encode_sheet
+from tonegap.report.exports.protocol import File
 from tonegap.report.pages.templates import render_template
 from tonegap.report.quality_tables import quality_page
+from tonegap.results.board import Leaderboard
 from tonegap.results.quality import FOLDER, SHORT, SetSheet
 from tonegap.results.settings import LeaderboardSettings
 from tonegap.run.sheet_maker import CONTACT, NEAREST
+from tonegap.store.source import ResultSource
 
 CARD = "README.md"
+_TITLES = {CONTACT: "Contact sheet", NEAREST: "Nearest to a training image"}
+
+
+def files(board: Leaderboard, source: ResultSource | None) -> Iterator[File]:
+    """The pages of every set of the board that has a sheet; with a source they link its card, `NAME/README.md`."""
+    for made in board.sheets:
+        yield from sheet_files(made, board.settings, "../index.html", has_card=source is not None)
 
 
 def sheet_files(
-    sheets: Sequence[SetSheet],
-    settings: LeaderboardSettings,
-    report: str = "../index.html",
-    *,
-    with_cards: bool = False,
-) -> dict[str, bytes]:
-    """Contents by path: `quality/NAME.{json,md,html}` and pictures of every set with a sheet.
+    made: SetSheet, settings: LeaderboardSettings, report: str, *, has_card: bool = False
+) -> Iterator[File]:
+    """`quality/NAME.{json,md,html}` and pictures of a set; nothing for one without a sheet.
 
-    `report` is the page they link back to; empty for none. `with_cards`: they link the card of their set,
-    `NAME/README.md`, too. Raises BadRoom for a wrong template.
+    `report` is the page they link back to; empty for none. Raises BadRoom for a wrong template.
     """
-    files: dict[str, bytes] = {}
-    for made in sheets:
-        if made.sheet is None or not made.page:
-            continue
-        page, name = quality_page(made, made.sheet), f"{FOLDER}/{made.page}"
-        files |= {f"{name}-{picture.file}": picture.content for picture in page.pictures}
-        files[f"{name}.json"] = encode_sheet(made.sheet)
-        values = {
-            "page": page,
-            "name": made.page,
-            "pictures": [(p, base64.b64encode(p.content).decode()) for p in page.pictures],
-            "report": report,
-            "card": f"{made.page}/README.md" if with_cards else "",
-        }
-        for end in ("md", "html"):
-            content = render_template(settings, f"quality.{end}.j2", values)
-            files[f"{name}.{end}"] = content.encode()
-    return files
+    if made.sheet is None or not made.page:
+        return
+    page, name = quality_page(made, made.sheet), f"{FOLDER}/{made.page}"
+    for picture in made.sheet.pictures:
+        yield f"{name}-{picture.file}", [made.pictures[picture.file]]
+    yield f"{name}.json", [encode_sheet(made.sheet)]
+    values = {
+        "page": page,
+        "name": made.page,
+        "pictures": made.sheet.pictures,
+        "titles": _TITLES,
+        "base64": lambda file: base64.b64encode(made.pictures[file]).decode(),
+        "report": report,
+        "card": f"{made.page}/{CARD}" if has_card else "",
+    }
+    for end in ("md", "html"):
+        yield f"{name}.{end}", [render_template(settings, f"quality.{end}.j2", values).encode()]
 
 
 def remove_unlisted(sheets: Sequence[SetSheet], out_dir: Path) -> None:

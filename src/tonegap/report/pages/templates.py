@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from tonegap.errors import BadRoom
 from tonegap.report import phrases
 from tonegap.report.claims_text import interval_words
-from tonegap.report.grid import Footnotes
 from tonegap.report.pages.charts import Frame, record_curves, scale_of, tone_colour
 from tonegap.report.quality_tables import share
+from tonegap.report.text_table import Footnotes
 from tonegap.results.settings import LeaderboardSettings
 
 if TYPE_CHECKING:

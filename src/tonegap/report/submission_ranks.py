@@ -1,4 +1,4 @@
-"""Where a submission stands among the results of a store, one line for each of its entries."""
+"""Says where a submission ranks among the results of a store, one line for each of its entries."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A suite's report where `tonegap run` says it is; made again only when something it shows changed."""
+"""Writes a suite's report where `tonegap run` says it is, again only when something that it shows changed."""
 
 from pathlib import Path
 
@@ -40,47 +40,36 @@ def _digest(root: Path, store: Path, matrix: Matrix) -> str:
     """Digest of all that the report is made from: cells and what is there for each, submissions, settings, code."""
     from tonegap.results.submissions.stored import read_submissions
 
-    found = []
+    results, declared = [], set()
     for cell in matrix.cells:
         for folder in (RECORDS, FAILURES):
             path = store / folder / f"{cell.key}.json"
             if path.is_file():
-                found.append([folder, sha256_file(path)])
+                results.append([folder, sha256_file(path)])
+        dataset, _, task = cell.task.partition("/")
+        declared |= {
+            f"benchmarks/{dataset}/dataset.toml",
+            f"benchmarks/{dataset}/tasks/{task}.toml",
+            f"methods/{cell.entry.method}/method.toml",
+            f"baselines/{cell.entry.baseline}/baseline.toml",
+        }
     for key in matrix.sheets.values():
         sheet = sheet_folder(store, key) / SHEET
         if sheet.is_file():
-            found.append([key, sha256_file(sheet)])
+            results.append([key, sha256_file(sheet)])
+    # Parameters that plug-ins share, and suites, which say where local files lie.
+    shared = ("methods/*.toml", "baselines/*.toml", "benchmarks/suites/*.toml")
+    files = sorted(path for pattern in shared for path in root.glob(pattern))
+    files += [root / path for path in sorted(declared) if (root / path).is_file()]
+    truths = sorted(path for path in (store / FIRST_TRUTHS).glob("*") if path.is_file())
     return digest_of(
         [
             [matrix.suite, matrix.title, [repr(cell) for cell in matrix.cells]],
-            found,
+            results,
             [[s.id, s.changed] for s in read_submissions(store)],
-            [[p.name, sha256_file(p)] for p in _plain(store / FIRST_TRUTHS)],
+            [[path.name, sha256_file(path)] for path in truths],
             folder_digest(root / "reports"),
-            [[p.as_posix(), sha256_file(root / p)] for p in _rooms(matrix) if (root / p).is_file()],
-            [[p.name, sha256_file(p)] for p in _shared(root)],
+            [[path.relative_to(root).as_posix(), sha256_file(path)] for path in files],
             folder_digest(Path(tonegap.__path__[0])),
         ]
     )
-
-
-def _plain(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.glob("*") if path.is_file())
-
-
-def _rooms(matrix: Matrix) -> list[Path]:
-    """What declares the suite's data sets, tasks and plug-ins, relative to the suite root."""
-    found = set()
-    for cell in matrix.cells:
-        dataset, _, task = cell.task.partition("/")
-        found.add(Path("benchmarks", dataset, "dataset.toml"))
-        found.add(Path("benchmarks", dataset, "tasks", f"{task}.toml"))
-        found.add(Path("methods", cell.entry.method, "method.toml"))
-        found.add(Path("baselines", cell.entry.baseline, "baseline.toml"))
-    return sorted(found)
-
-
-def _shared(root: Path) -> list[Path]:
-    """Parameters that plug-ins share, and suites, which say where local files lie."""
-    patterns = ("methods/*.toml", "baselines/*.toml", "benchmarks/suites/*.toml")
-    return sorted(path for pattern in patterns for path in root.glob(pattern))

@@ -1,4 +1,4 @@
-"""A table as rows of text with footnotes, for the formats that have no more than that.
+"""Turns a table into rows of text with footnotes, for the formats that have no more than that.
 
 The mistake it exists to prevent: an empty cell that leaves the reader to guess why.
 """
@@ -15,6 +15,7 @@ from tonegap.report.phrases import (
     points,
     seeds_done,
     shrunken_text,
+    spread,
 )
 from tonegap.results.board import Leaderboard
 from tonegap.results.model import Difference, LeaderboardTable, Mean, Row
@@ -55,9 +56,13 @@ class Footnotes:
             return GridCell(text)
         return self.undefined(value.reason or "no reason given")
 
+    def number(self, reason: str) -> int:
+        """The number of a reason, from 1."""
+        return self.numbers.setdefault(reason, len(self.numbers) + 1)
+
     def undefined(self, reason: str) -> GridCell:
         """The sign for undefined with the number of its reason."""
-        return GridCell(UNDEFINED, self.numbers.setdefault(reason, len(self.numbers) + 1))
+        return GridCell(UNDEFINED, self.number(reason))
 
 
 def table_grid(board: Leaderboard, table: LeaderboardTable) -> ReportGrid:
@@ -110,7 +115,7 @@ def _numbers(row: Row, table: LeaderboardTable, notes: Footnotes) -> list[GridCe
         cells += [GridCell(shrunken_text(row))] if table.ranking.believed else []
         cells += [
             notes.cell(scores.gap, percent(scores.gap.value)),
-            GridCell(_range(scores.gap)),
+            GridCell(spread(scores.gap).replace(" to ", "–")),
         ]
     cells.append(notes.cell(scores.overall, percent(scores.overall.value)))
     cells += [notes.cell(tone, percent(tone.value)) for tone in scores.tones]
@@ -120,10 +125,6 @@ def _numbers(row: Row, table: LeaderboardTable, notes: Footnotes) -> list[GridCe
     cells += [notes.cell(c, points(c.value) if c else "") for c in changes]
     choices = (view.under_test_oracle, view.cross_fitted)
     return [*cells, *(notes.cell(choice, points(choice.value)) for choice in choices)]
-
-
-def _range(mean: Mean) -> str:
-    return "" if mean.low is None else f"{percent(mean.low)}–{percent(mean.high)}"
 
 
 def _blanks(row: Row, table: LeaderboardTable, notes: Footnotes) -> list[GridCell]:

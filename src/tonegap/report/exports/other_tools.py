@@ -1,11 +1,11 @@
-"""The files of a report that other tools read: Croissant for each task, a card for each synthetic set."""
+"""Adds the files that other tools read to a report: Croissant for each task, a card for each synthetic set."""
 
 from collections.abc import Iterator
 
 from tonegap.declared.dataset import read_dataset
 from tonegap.declared.task import read_task, task_ids
-from tonegap.report.exports.base import File
 from tonegap.report.exports.croissant import croissant
+from tonegap.report.exports.protocol import File
 from tonegap.report.exports.set_card import card_path, set_card, set_facts
 from tonegap.results.board import Leaderboard
 from tonegap.store.source import ResultSource

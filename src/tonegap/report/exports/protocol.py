@@ -1,6 +1,6 @@
-"""What an export is: a function `files(board, source)` of each module here that adds files to a report.
+"""Declares what an export is: a function `files(board, source)` that adds files to a report.
 
-A new format is a module with such a function, and its name in one of the two lists of `report/write`.
+Pages have it, too. A new format is a module with such a function, and its name in one of the lists of `report/write`.
 """
 
 from collections.abc import Iterable

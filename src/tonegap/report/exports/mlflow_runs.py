@@ -1,4 +1,4 @@
-"""Runs into an MLflow tracking store, each once: a run that is there under its key is left alone.
+"""Logs runs into an MLflow tracking store, each once: a run that is there under its key is left alone.
 
 MLflow is imported when it is asked for and nowhere else: that takes seconds.
 """
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tonegap.errors import BadRequest
-from tonegap.report.exports.tracking import KEY_TAG, TrackedRun
+from tonegap.report.exports.tracked_runs import KEY_TAG, TrackedRun
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -43,18 +43,15 @@ def log_runs(uri: str, experiment: str, runs: Sequence[TrackedRun]) -> Logged:
             "tonegap track: MLflow is not installed here; pip install 'tonegap[mlflow]'"
         ) from None
     try:
-        return _log_missing(MlflowClient(tracking_uri=uri), experiment, runs)
+        client = MlflowClient(tracking_uri=uri)
+        found = client.get_experiment_by_name(experiment)
+        place = found.experiment_id if found else client.create_experiment(experiment)
+        finished = _finished_keys(client, place)
+        missing = [run for run in runs if run.key not in finished]
+        for run in missing:
+            _log(client, place, run)
     except MlflowException as e:
         raise BadRequest(f"{uri}: MLflow refuses: {' '.join(str(e).split())}") from None
-
-
-def _log_missing(client: "MlflowClient", experiment: str, runs: Sequence[TrackedRun]) -> Logged:
-    found = client.get_experiment_by_name(experiment)
-    place = found.experiment_id if found else client.create_experiment(experiment)
-    finished = _finished_keys(client, place)
-    missing = [run for run in runs if run.key not in finished]
-    for run in missing:
-        _log(client, place, run)
     return Logged(len(missing), len(runs) - len(missing))
 
 

@@ -1,4 +1,4 @@
-"""Records as the runs of an experiment tracker: parameters, metrics and tags as it takes them.
+"""Turns records into the runs of an experiment tracker: parameters, metrics and tags as it takes them.
 
 The mistake it exists to prevent: an undefined score that reaches a tracker as 0, or is missing there
 without a word.
@@ -35,23 +35,26 @@ class TrackedRun:
 
 def tracked_runs(suite: SuiteRun, metrics: Sequence[str], rule: str) -> tuple[TrackedRun, ...]:
     """The suite's records as runs, in its order, with these metrics of the epoch that a rule picked."""
-    return tuple(
-        _run(cell.id.key, cell.record, metrics, rule) for cell in suite.cells if cell.record
-    )
-
-
-def _run(key: str, record: Record, metrics: Sequence[str], rule: str) -> TrackedRun:
-    selected = record.scores.get(rule)
-    values, undefined = _scores(selected, metrics) if selected else ({}, {})
-    return TrackedRun(
-        key=key,
-        name=f"{record.entry.label}, {record.task}, seed {record.seed}",
-        params=dict(_params(record, rule)),
-        metrics=values,
-        tags={KEY_TAG: key, **_tags(record, selected), **undefined},
-        finished_ms=_milliseconds(record.circumstances.finished),
-        seconds=sum(cost.seconds for cost in record.circumstances.costs),
-    )
+    found = []
+    for key, record in ((cell.id.key, cell.record) for cell in suite.cells):
+        if record is None:
+            continue
+        selected, finished = record.scores.get(rule), record.circumstances.finished
+        values, undefined = _scores(selected, metrics) if selected else ({}, {})
+        found.append(
+            TrackedRun(
+                key=key,
+                name=f"{record.entry.label}, {record.task}, seed {record.seed}",
+                params=dict(_params(record, rule)),
+                metrics=values,
+                tags={KEY_TAG: key, **_tags(record, selected), **undefined},
+                finished_ms=round(datetime.fromisoformat(finished).timestamp() * 1000)
+                if finished
+                else None,
+                seconds=sum(cost.seconds for cost in record.circumstances.costs),
+            )
+        )
+    return tuple(found)
 
 
 def _params(record: Record, rule: str) -> Iterator[tuple[str, str]]:
@@ -111,7 +114,3 @@ def _tags(record: Record, selected: Selected | None) -> dict[str, str]:
         **{f"stage.{stage.stage}": stage.key for stage in record.stages},
     }
     return {f"tonegap.{name}": value for name, value in found.items() if value}
-
-
-def _milliseconds(finished: str) -> int | None:
-    return round(datetime.fromisoformat(finished).timestamp() * 1000) if finished else None

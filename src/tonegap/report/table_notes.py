@@ -1,4 +1,4 @@
-"""What must be said of a table before its numbers are read: its images, and its event."""
+"""Says what a reader must know of a table before its numbers: which images, which event, which leaks."""
 
 from tonegap.results.model import LeaderboardTable
 from tonegap.scores.rules import MOST_PROBABLE
