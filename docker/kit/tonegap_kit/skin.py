@@ -106,9 +106,9 @@ def recolour(image: NDArray[np.uint8], target: Float, contrast: float) -> NDArra
     Grey and blue things brighter than the skin (rulers, scale, markers, cloth) stay as they are.
 
     It fails where the border shows no skin, skin that is darker than the target, or does not come to the target;
-    where it darkens by 5 L* less than a quarter of the middle, or 15 % of the picture by 5 L* more than its skin (crusts
-    and scales lighter than it); where 15 % of the border are violet ink or cloth, which stay. There the lesion would
-    be darkened and what is around it left.
+    where it darkens by 5 L* less than a quarter of the middle, or 15 % of the picture by 5 L* more than its skin
+    (crusts and scales lighter than it); where 15 % of the border are violet ink or cloth, which stay. There the lesion
+    would be darkened and what is around it left.
     """
     lab = lab_from_rgb(image)
     own = healthy_colour(lab)
