@@ -20,7 +20,7 @@ from tonegap.declared.dataset import (
     read_dataset_folder,
 )
 from tonegap.errors import BadData
-from tonegap.files import sha256_bytes, sha256_lines
+from tonegap.files import sha256_bytes, sha256_lines, status_of
 from tonegap.tones import parse_tone
 
 STAND_IN = "stand-in.json"
@@ -154,6 +154,7 @@ def _cells_of(part: JoinedPart, of: MetadataPart, name: str) -> tuple[str, ...]:
 def parse_metadata(dataset: Dataset, path: Path, stand_in: bool = False) -> Metadata:
     """The metadata that one CSV file holds. Raises BadData."""
     try:
+        status_of(path)
         content = path.read_bytes()
     except OSError as e:
         raise BadData(f"{path}: cannot be read: {e.strerror}") from None

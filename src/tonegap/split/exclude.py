@@ -15,7 +15,7 @@ from tonegap.data.names import Names, image_names
 from tonegap.data.table import read_table
 from tonegap.declared.dataset import Dataset
 from tonegap.errors import BadData, BadSplit
-from tonegap.files import sha256_bytes
+from tonegap.files import sha256_bytes, status_of
 from tonegap.formats.record import Exclusion
 from tonegap.split.parts import PARTITIONS, SplitAssignment
 
@@ -44,6 +44,7 @@ def read_id_list(path: Path, dataset: Dataset) -> IdList:
     Raises BadData for a file that cannot be read, and for a table without such a column.
     """
     try:
+        status_of(path)
         content = path.read_bytes()
     except OSError as e:
         raise BadData(f"{path}: cannot be read: {e.strerror}") from None

@@ -6,6 +6,7 @@ from pathlib import Path
 from tonegap.data.metadata import Metadata, first_three
 from tonegap.data.table import read_table
 from tonegap.errors import BadData
+from tonegap.files import status_of
 from tonegap.split.parts import PARTITIONS, SplitAssignment
 
 _COLUMNS = ("image_id", "partition")
@@ -14,6 +15,7 @@ _COLUMNS = ("image_id", "partition")
 def read_list(path: Path, metadata: Metadata) -> dict[str, str]:
     """The partition of each listed image. Raises BadData for another table, and for ids that the metadata lacks."""
     try:
+        status_of(path)
         table = read_table(path, path.read_bytes())
     except OSError as e:
         raise BadData(f"{path}: cannot be read: {e.strerror}") from None
