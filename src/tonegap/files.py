@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import re
+import stat
 import tempfile
 import time
 from collections.abc import Iterable
@@ -26,13 +27,26 @@ def is_there(path: Path) -> bool:
     return os.path.lexists(path)
 
 
+def status_of(path: Path) -> os.stat_result:
+    """The status of a file or folder, to be asked for before a user's file is opened.
+
+    Raises OSError where there is none, and for a pipe, a socket or a device: reading those waits, or never ends.
+    """
+    status = path.stat()
+    if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
+        kind = {stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket"}.get(stat.S_IFMT(status.st_mode))
+        raise OSError(errno.EINVAL, f"it is {kind or 'a device'}, wanted a file", str(path))
+    return status
+
+
 def sha256_bytes(content: bytes) -> str:
     """Hex SHA-256 of bytes."""
     return hashlib.sha256(content).hexdigest()
 
 
 def sha256_file(path: Path) -> str:
-    """Hex SHA-256 of a file's content."""
+    """Hex SHA-256 of a file's content. Raises OSError, as `status_of` does."""
+    status_of(path)
     with path.open("rb") as f:
         return hashlib.file_digest(f, "sha256").hexdigest()
 

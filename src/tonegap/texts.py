@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 from tonegap.errors import ToneGapError
+from tonegap.files import status_of
 
 MAX_BYTES = 256 << 20
 _MARKS = (
@@ -25,7 +26,7 @@ _ESCAPE = "tonegap-escape"
 def read_text(path: Path, error: type[ToneGapError], most: int = MAX_BYTES) -> str:
     """The text of a file, without a byte-order mark. Raises FileNotFoundError for none, else `error`."""
     try:
-        size = path.stat().st_size
+        size = status_of(path).st_size
         if size > most:
             raise error(f"{path}: {size:,} bytes; at most {most >> 20} MiB are read")
         content = path.read_bytes()

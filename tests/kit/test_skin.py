@@ -162,6 +162,28 @@ def test_a_lesion_that_would_darken_more_than_the_skin_stays_as_it_is() -> None:
     assert recolour(rgb_from_lab(lab), DARK, 0.0) is None
 
 
+def test_skin_that_is_darker_than_the_target_is_not_made_lighter() -> None:
+    assert recolour(_cold((30, 9, 14)), DARK, 0.5) is None  # DARK has an L* of 35
+
+
+def test_a_border_of_violet_ink_stays_and_so_does_the_lesion() -> None:
+    # A frame of 4 px is (48² - 40²) of the (48² - 30²) px of the border: 50 %; of 1 px: 13 %.
+    for deep, fails in ((4, True), (1, False)):
+        lab = lab_from_rgb(_cold((70, 12, 16)))
+        for side in (np.s_[:deep], np.s_[-deep:], np.s_[:, :deep], np.s_[:, -deep:]):
+            lab[side] = (35, 14, -20)
+        assert (recolour(rgb_from_lab(lab), DARK, 0.5) is None) == fails
+
+
+def test_crusts_that_would_darken_more_than_the_skin_are_passed_over() -> None:
+    # (35 + 16) / (60 + 16) = 0.67 of a difference of 30 stay without contrast: 10 L* more than the skin loses.
+    lab = np.full((48, 48, 3), (60.0, 12, 16), np.float32)
+    lab[:18, 10:34] = (90, 12, 20)  # 432 of 2,304 px, 19 %; 216 of the middle's 900, 24 %
+    assert recolour(rgb_from_lab(lab), DARK, 0.0) is None
+    lab[:6] = (60, 12, 16)  # 288 px, 12.5 %
+    assert recolour(rgb_from_lab(lab), DARK, 0.0) is not None
+
+
 def test_the_kit_and_the_engine_see_the_same_colours_and_types() -> None:
     # Two sides of the contract cannot share code; that they agree is what makes a tone measurable.
     rgb = np.random.default_rng(0).integers(0, 256, (500, 3), dtype=np.uint8)

@@ -6,11 +6,13 @@ holds for the same kind of processor, and for all with AVX2 where the suite asks
 
 import os
 import random
+from typing import Any
 
 import numpy as np
 import torch
 
 from tonegap_kit.command import Stage, tell_device
+from tonegap_kit.eager import without_compiler
 from tonegap_kit.errors import StageError
 from tonegap_kit.portable import be_portable
 
@@ -23,8 +25,13 @@ def make_deterministic(stage: Stage) -> torch.device:
     # Read by cuBLAS when the first CUDA context is made, so it comes before anything else.
     os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"
     be_portable()
+    without_compiler()
     torch.set_num_threads(stage.job.threads)
-    torch.use_deterministic_algorithms(True)
+    # What torch.use_deterministic_algorithms(True) does, without loading the compiler.
+    torch.set_deterministic_debug_mode("error")
+    # Every new tensor would be filled with NaN first: a tenth of a small network's training.
+    checks: Any = torch.utils.deterministic
+    checks.fill_uninitialized_memory = False
     torch.backends.cudnn.benchmark = False
     torch.backends.cudnn.allow_tf32 = False
     torch.backends.cuda.matmul.allow_tf32 = False

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -22,17 +23,26 @@ def write_predictions(
     """
     numbers = np.repeat(np.array(sorted(epochs), dtype=np.int32), len(ids))
     p = np.concatenate([epochs[number] for number in sorted(epochs)]).astype(np.float32)
-    columns: dict[str, pa.Array] = {
-        "epoch": pa.array(numbers),
-        "image_id": pa.array(list(ids) * len(epochs), pa.string()),
+    texts = [name.encode() for name in ids] * len(epochs)
+    ends = np.cumsum([0, *map(len, texts)], dtype=np.int32)
+    columns = {
+        "epoch": _column(pa.int32(), numbers),
+        "image_id": _column(pa.string(), ends, b"".join(texts)),
     }
-    columns |= {f"p_{label}": pa.array(p[:, i]) for i, label in enumerate(classes)}
+    columns |= {f"p_{label}": _column(pa.float32(), p[:, i]) for i, label in enumerate(classes)}
     path = out / "predictions.parquet"
     aside = path.with_suffix(".partial")
     pq.write_table(
         pa.table(columns), aside, compression="zstd", use_dictionary=["epoch", "image_id"]
     )
     aside.replace(path)
+
+
+def _column(kind: pa.DataType, values: NDArray[Any], *more: bytes) -> pa.Array:
+    """A column from its buffers; `pa.array` would import pandas, which takes as long as an epoch of a small network."""
+    n = len(values) - len(more)
+    buffers = [None, pa.py_buffer(np.ascontiguousarray(values)), *map(pa.py_buffer, more)]
+    return pa.Array.from_buffers(kind, n, buffers)
 
 
 def write_notes(out: Path, notes: Mapping[str, object]) -> None:

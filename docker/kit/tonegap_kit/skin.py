@@ -27,6 +27,7 @@ _LIGHTNESS = (18.0, 82.0)
 _HUE_DEG = (-25.0, 105.0)  # from violet-red to yellow: skin, blood, and most lesions
 _CHROMA = (4.0, 9.0)  # below the first a pixel is grey, above the second it is coloured
 _HUE_EDGE_DEG = 20.0
+_VIOLET_DEG = (-75.0, -25.0)
 _SAME, _SIMILAR = (12.0, 20.0), (20.0, 30.0)  # distances in CIELAB from the skin's colour
 _WHITE = 92.0  # L* of paper and gauze, which no skin has
 _OFF_TARGET, _FARTHER = 10.0, 5.0  # L*
@@ -104,12 +105,14 @@ def recolour(image: NDArray[np.uint8], target: Float, contrast: float) -> NDArra
     skin. `contrast` says how much of the differences in L* is kept on top: 0 none, 1 all.
     Grey and blue things brighter than the skin (rulers, scale, markers, cloth) stay as they are.
 
-    It fails where the border shows no skin, does not come to the target, or darkens by 5 L* less than a quarter of
-    the middle: there the lesion would be darkened and the skin left.
+    It fails where the border shows no skin, skin that is darker than the target, or does not come to the target;
+    where it darkens by 5 L* less than a quarter of the middle, or 15 % of the picture by 5 L* more than its skin
+    (crusts and scales lighter than it); where 15 % of the border are violet ink or cloth, which stay. There the lesion
+    would be darkened and what is around it left.
     """
     lab = lab_from_rgb(image)
     own = healthy_colour(lab)
-    if own is None:
+    if own is None or own[0] < target[0] or _is_ink(lab, own)[is_border(lab)].mean() > 0.15:
         return None
     behind = (target[0] + 16) / (own[0] + 16)
     kept = np.array([behind + contrast * (1 - behind), behind, behind], np.float32)
@@ -120,6 +123,8 @@ def recolour(image: NDArray[np.uint8], target: Float, contrast: float) -> NDArra
     if np.median(made[border, 0]) > target[0] + _OFF_TARGET:
         return None
     if (darker[~border] > np.median(darker[border]) + _FARTHER).mean() > 0.25:
+        return None
+    if (darker > own[0] - target[0] + _FARTHER).mean() > 0.15:
         return None
     return rgb_from_lab(made)
 
@@ -147,6 +152,14 @@ def _is_shadow(lab: Float, own: Float) -> Float:
     """How much each colour is a dark grey, 0 to 1: hair or shadow, which goes with the skin below."""
     dark = np.clip((own[0] - 5 - lab[..., 0]) / 15, 0, 1)
     return np.asarray(dark * (1 - _is_coloured(lab)), np.float32)
+
+
+def _is_ink(lab: Float, own: Float) -> NDArray[np.bool_]:
+    """Which colours are violet and darker than the skin: a surgeon's marker, or cloth of that colour."""
+    hue = np.degrees(np.arctan2(lab[..., 2], lab[..., 1]))
+    violet = (hue > _VIOLET_DEG[0]) & (hue < _VIOLET_DEG[1])
+    violet &= np.hypot(lab[..., 1], lab[..., 2]) > _CHROMA[1]
+    return np.asarray(violet & (lab[..., 0] < own[0]))
 
 
 def _is_coloured(lab: Float) -> Float:

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from tonegap.errors import BadData
+from tonegap.files import status_of
 from tonegap.formats.job import ImageSpec
 
 # No EPS (it starts Ghostscript), no stubs that call what a program registered, no video or scientific containers.
@@ -99,7 +100,7 @@ class Decoded:
 def read_bytes(path: Path, most: int = MAX_BYTES) -> bytes:
     """A file's content. Raises BadPicture for one of more than `most` bytes, unread, and for an unreadable one."""
     try:
-        size = path.stat().st_size
+        size = status_of(path).st_size
         if size > most:
             raise BadPicture(TOO_LARGE, f"{size:,} bytes, more than {most >> 20} MiB")
         return path.read_bytes()

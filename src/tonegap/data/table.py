@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tonegap.errors import BadData
+from tonegap.files import status_of
 from tonegap.texts import decode_text
 
 _DELIMITERS = {";": "semicolons", "\t": "tabs", "|": "bars"}
@@ -25,6 +26,7 @@ class CsvTable:
 def read_content(path: Path) -> bytes:
     """A file's content. Raises BadData where it cannot be read."""
     try:
+        status_of(path)
         return path.read_bytes()
     except OSError as e:
         raise BadData(f"{path}: cannot be read: {e.strerror}") from None

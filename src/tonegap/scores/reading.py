@@ -19,6 +19,7 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from tonegap.errors import BadPredictions
+from tonegap.files import status_of
 
 MAX_CSV_BYTES = 2 << 30
 MAX_CELLS = 250_000_000
@@ -44,6 +45,7 @@ def read_table(path: Path, is_wanted: Wanted = lambda _name: True) -> pa.Table:
     empty, not UTF-8, too large or unpacks to far more than it is, or has repeated columns or ragged rows.
     """
     try:
+        status_of(path)
         with path.open("rb") as file:
             is_parquet = file.read(4) == b"PAR1"
             table = _read_parquet(file, path, is_wanted) if is_parquet else _read_csv(file, path)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from tonegap.errors import BadOutput
+from tonegap.files import status_of
 from tonegap.formats.lineage import read_lineage
 from tonegap.tones import parse_tone
 
@@ -52,7 +53,7 @@ def read_synthetic(out: Path) -> tuple[SyntheticRow, ...]:
     """The rows of a generate stage's `synthetic.csv`. Raises BadOutput."""
     path = out / "synthetic.csv"
     try:
-        if path.stat().st_size > _MAX_CSV_BYTES:
+        if status_of(path).st_size > _MAX_CSV_BYTES:
             raise BadOutput("synthetic.csv: more than 256 MiB")
         with _long_fields(), path.open(encoding="utf-8-sig", newline="") as f:
             reader = csv.DictReader(f)
