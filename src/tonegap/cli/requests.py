@@ -70,7 +70,8 @@ _OPTIONS = (
         "--engine",
         default="local",
         show_default=True,
-        help="What stages run in: local (processes) or docker (containers, Docker or Podman).",
+        help="What stages run in: local (processes), docker (containers, Docker or Podman), bwrap or apptainer (the "
+        "same images without a daemon).",
     ),
     click.option(
         "--place",
