@@ -162,6 +162,25 @@ _OPTIONS = (
 )
 
 
+def spelled(options: RunOptions, root: Path, store: Path) -> list[str]:
+    """The words that ask for the same work from any folder: what decides what is done, not where or how it shows."""
+    words = ["--suite-root", str(root), "--store", str(store)]
+    for text in options.roots:
+        name, separator, path = text.rpartition("=")
+        words += ["--root", f"{name}{separator}{Path(path).expanduser().resolve()}"]
+    words += ["--engine", options.engine, "--device", options.device]
+    for name, values in (
+        ("--method", options.methods),
+        ("--baseline", options.baselines),
+        ("--set", options.settings),
+        ("--exclude", options.exclude),
+        ("--subset", () if options.subset is None else (str(options.subset),)),
+        ("--numerics", (options.numerics,) if options.numerics else ()),
+    ):
+        words += [word for value in values for word in (name, value)]
+    return [*words, *(["--allow-missing"] if options.allow_missing else [])]
+
+
 def run_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Adds the options and hands them over as one `options` argument."""
     names = tuple(RunOptions.__dataclass_fields__)

@@ -85,14 +85,14 @@ class LocalEngine(Engine):
         ]
         sandbox = sandbox_argv(kind, mounts, spec.gpu, spec.limits.memory_mib)
         io = ("--in", str(seen.in_dir), "--out", str(seen.out_dir))
-        walled = kind == "bubblewrap"
+        boxed = kind == "bubblewrap"
         try:
-            if not walled:
+            if not boxed:
                 unlink_inputs(spec.in_dir)
         except OSError as e:
             return RunResult("engine-error", f"{NOT_STARTED}: {e}", 0.0, None, None)
         argv = [*sandbox, *command, spec.stage, *io]
-        return launched(argv, spec, _variables(spec, seen), spec.plugin.folder, stay=not walled)
+        return launched(argv, spec, _variables(spec, seen), spec.plugin.folder, stay=not boxed)
 
 
 def launched(
