@@ -15,6 +15,6 @@ lock run pyproject.toml --extra diffusion "$@"
 # One file of it is read (CLIP's vocabulary): what it depends on is not installed.
 lock fullsize --group fullsize --no-deps "$@"
 # The others agree with it, so that they can be installed on top.
-for name in test lint tox; do
+for name in test lint tox snakemake; do
   lock "$name" --group "$name" --constraint requirements/run.txt "$@"
 done

@@ -4,31 +4,15 @@ import os
 import signal
 import subprocess
 from dataclasses import dataclass
-from pathlib import Path
 
-import msgspec
 import pytest
-from slurm_here import Cluster, queue, slurm, wait_for
+from slurm_here import Cluster, queue, records, slurm, wait_for
 from tiny_rooms import TRAIN_PY
 
-from tonegap.formats.record import decode_record
 from tonegap.formats.stage_job import read_job
 from tonegap.store.store import Store
 
 SLOW_PY = "import time\ntime.sleep(60)\n"
-
-
-def records(store: Path) -> dict[str, bytes]:
-    """Records by key without their circumstances (moments, seconds, memory)."""
-    found = {}
-    for path in sorted((store / "records").glob("*.json")):
-        record = decode_record(path.read_bytes())
-        rest = msgspec.to_builtins(record)
-        rest.pop("circumstances")
-        for stage in rest.get("stages", ()):
-            stage.pop("log", None)
-        found[path.stem] = msgspec.json.encode(rest, order="sorted")
-    return found
 
 
 @pytest.mark.usefixtures("out_of_time")
@@ -189,7 +173,6 @@ def test_a_job_out_of_slurms_time_is_one_sentence(out_of_time):
 # The first try stays; the second finds what the first left.
 RESUMES_PY = """\
 import sys, time
-from pathlib import Path
 mark = Path(sys.argv[5]) / "checkpoints" / "begun"
 if not mark.exists():
     mark.touch()

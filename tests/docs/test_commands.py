@@ -98,6 +98,7 @@ def as_pattern(lines: tuple[str, ...]) -> re.Pattern[str]:
         "docs/claims.md",
         "docs/python.md",
         "docs/terminal.md",
+        "docs/cluster.md",
     ],
 )
 def test_following_the_page_does_what_it_says(name, suite_root):

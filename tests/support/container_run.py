@@ -16,7 +16,7 @@ from tonegap.declared.plugin import Plugin
 from tonegap.declared.suite import read_suite
 from tonegap.engines.base import Environment
 from tonegap.engines.docker.engine import DockerEngine
-from tonegap.engines.docker.image import StageImage
+from tonegap.engines.images.resolve import StageImage
 from tonegap.plan.prepare import Request, prepare
 from tonegap.run.progress import PlainProgress
 from tonegap.run.runner import RunTally, run_plan

@@ -8,7 +8,7 @@ import msgspec
 from tonegap.declared.plugin import Plugin, PluginFile
 from tonegap.declared.suite import Limits
 from tonegap.engines.base import Environment, RunSpec
-from tonegap.engines.docker.image import StageImage
+from tonegap.engines.images.resolve import StageImage
 
 
 def image_with(image_id, bound=None):

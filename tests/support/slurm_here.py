@@ -9,11 +9,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import msgspec
 import pytest
 from planner import Planner
 from tiny_rooms import Rooms
 
 from tonegap.declared.suite import Limits
+from tonegap.formats.record import decode_record
 
 # Seconds of site settings are those of a cluster in which nothing is late.
 SITE = "poll_s = 0.3\ngone_s = 1.0\n"
@@ -27,6 +29,17 @@ def slurm(*words: str) -> str:
 def queue() -> list[str]:
     """The jobs of the test at hand that Slurm still has, one line each."""
     return slurm("squeue", "-h", "-r", "-p", "main,urgent", "-o", "%A %j %T").splitlines()
+
+
+def records(store: Path) -> dict[str, bytes]:
+    """Records by key without their circumstances (moments, seconds, memory)."""
+    found = {}
+    for path in sorted((store / "records").glob("*.json")):
+        record = decode_record(path.read_bytes())
+        rest = msgspec.to_builtins(record)
+        rest.pop("circumstances")
+        found[path.stem] = msgspec.json.encode(rest, order="sorted")
+    return found
 
 
 def wait_for(condition: Callable[[], object], seconds: float = 30) -> None:
@@ -77,7 +90,7 @@ class Cluster:
     def says(self, *words: str, code: int = 0, **where: str) -> str:
         """What a run says on standard error, after it ended with the code."""
         process = self.run(*words, **where)
-        _, said = process.communicate(timeout=120)
+        _, said = process.communicate(timeout=240)
         assert process.returncode == code, said
         return said
 

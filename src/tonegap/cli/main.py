@@ -45,6 +45,7 @@ COMMANDS = {
     "init": "A suite root of your own, with templates.",
     "new": "A new method or baseline that already passes the contract.",
     "image": "The pinned images in which stages run.",
+    "export": "A suite as a Snakemake workflow.",
     "stage": "Single stages, as jobs of a cluster and workflows run them.",
     "digest": "The value of a parameter that is a local file or folder.",
     "check": "Every problem of the suite root at once.",

@@ -72,7 +72,8 @@ _OPTIONS = (
         "--engine",
         default="local",
         show_default=True,
-        help="What stages run in: local (processes) or docker (containers, Docker or Podman).",
+        help="What stages run in: local (processes), docker (containers, Docker or Podman), bwrap or apptainer (the "
+        "same images without a daemon).",
     ),
     click.option(
         "--place",
@@ -159,6 +160,25 @@ _OPTIONS = (
         help="Keep the folder of a stage that failed, with its input, and say where it is.",
     ),
 )
+
+
+def spelled(options: RunOptions, root: Path, store: Path) -> list[str]:
+    """The words that ask for the same work from any folder: what decides what is done, not where or how it shows."""
+    words = ["--suite-root", str(root), "--store", str(store)]
+    for text in options.roots:
+        name, separator, path = text.rpartition("=")
+        words += ["--root", f"{name}{separator}{Path(path).expanduser().resolve()}"]
+    words += ["--engine", options.engine, "--device", options.device]
+    for name, values in (
+        ("--method", options.methods),
+        ("--baseline", options.baselines),
+        ("--set", options.settings),
+        ("--exclude", options.exclude),
+        ("--subset", () if options.subset is None else (str(options.subset),)),
+        ("--numerics", (options.numerics,) if options.numerics else ()),
+    ):
+        words += [word for value in values for word in (name, value)]
+    return [*words, *(["--allow-missing"] if options.allow_missing else [])]
 
 
 def run_options(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -11,7 +11,7 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from tonegap.declared.plugin import Plugin, missing_program
@@ -26,6 +26,7 @@ from tonegap.errors import EngineError
 from tonegap.files import digest_of, folder_digest
 from tonegap.formats.record import Isolation
 
+NOT_STARTED = "the stage cannot be started"
 _OPEN_FILES = 4096
 _MIB = 1 << 20
 
@@ -82,36 +83,37 @@ class LocalEngine(Engine):
         command = [
             sys.executable if word == "python" else word for word in spec.plugin.file.command
         ]
-        argv = [
-            *(sys.executable, "-I", "-S", str(Path(__file__).with_name("launch.py"))),
-            _wanted(spec, kind),
-            "--",
-            *sandbox_argv(kind, mounts, spec.gpu, spec.limits.memory_mib),
-            *(*command, spec.stage, "--in", str(seen.in_dir), "--out", str(seen.out_dir)),
-        ]
+        sandbox = sandbox_argv(kind, mounts, spec.gpu, spec.limits.memory_mib)
+        io = ("--in", str(seen.in_dir), "--out", str(seen.out_dir))
+        boxed = kind == "bubblewrap"
         try:
-            if kind != "bubblewrap":
+            if not boxed:
                 unlink_inputs(spec.in_dir)
-            process = subprocess.Popen(
-                argv,
-                cwd=spec.plugin.folder,
-                env=_variables(spec, seen),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
         except OSError as e:
-            return RunResult("engine-error", f"the stage cannot be started: {e}", 0.0, None, None)
-        return watch(process, spec)
+            return RunResult("engine-error", f"{NOT_STARTED}: {e}", 0.0, None, None)
+        argv = [*sandbox, *command, spec.stage, *io]
+        return launched(argv, spec, _variables(spec, seen), spec.plugin.folder, stay=not boxed)
 
 
-def _wanted(spec: RunSpec, kind: Kind) -> str:
-    """What `launch` is to set; it stays where no sandbox ends what a stage leaves running."""
+def launched(
+    argv: Sequence[str], spec: RunSpec, env: Mapping[str, str], folder: Path, *, stay: bool
+) -> RunResult:
+    """Runs a command in a folder with a stage's limits, in a process group of its own, and watches it to its end.
+
+    `stay`: no sandbox ends what the stage leaves running, so `launch` does.
+    """
     # A file may grow just over the limit on all output, so that the watch sees which limit it was.
     fsize = (spec.limits.output_mib + 1) * _MIB
-    stay = int(kind != "bubblewrap")
-    return f"parent={os.getpid()},fsize={fsize},nofile={_OPEN_FILES},stay={stay}"
+    wanted = f"parent={os.getpid()},fsize={fsize},nofile={_OPEN_FILES},stay={int(stay)}"
+    launch = (sys.executable, "-I", "-S", str(Path(__file__).with_name("launch.py")), wanted, "--")
+    try:
+        process = subprocess.Popen(
+            [*launch, *argv], cwd=folder, env=env, start_new_session=True,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+    except OSError as e:
+        return RunResult("engine-error", f"{NOT_STARTED}: {e}", 0.0, None, None)
+    return watch(process, spec)
 
 
 def _variables(spec: RunSpec, seen: Mounts) -> dict[str, str]:

@@ -120,8 +120,8 @@ def _held_to(enforces: frozenset[str]) -> str:
 
 def _tried(root: Path, rootless: bool) -> str:
     """What a container of some image from the lock found, trying its sandbox."""
-    from tonegap.engines.docker.image import stage_image
     from tonegap.engines.docker.trial import try_sandbox
+    from tonegap.engines.images.resolve import stage_image
     from tonegap.formats.image_lock import read_lock
 
     images = read_lock(root).images

@@ -38,7 +38,7 @@ class Mounts:
 @functools.cache
 def sandbox_kind() -> Kind:
     """The strongest way that works on this machine, found by trying it."""
-    if _works([*_bubblewrap(), "--ro-bind", "/", "/", "--proc", "/proc", "true"], "bwrap"):
+    if _works([*bubblewrap(), "--ro-bind", "/", "/", "--proc", "/proc", "true"], "bwrap"):
         return "bubblewrap"
     if _works(["unshare", "--net", "true"], "unshare"):
         return "unshare"
@@ -54,28 +54,19 @@ def _works(argv: list[str], program: str) -> bool:
         return False
 
 
-def _bubblewrap() -> list[str]:
+def bubblewrap() -> list[str]:
+    """The words that begin every use of it: namespaces of its own, none outlives its starter."""
     return ["bwrap", "--unshare-all", "--die-with-parent", "--new-session"]
 
 
 @functools.cache
 def mounts_nothing() -> bool:
     """Whether a stage in bubblewrap can be kept from mounting file systems in memory (0.8 on)."""
-    options = [
-        *_bubblewrap(),
-        *_NO_MOUNTS,
-        "--ro-bind",
-        "/",
-        "/",
-        "--size",
-        "4096",
-        "--tmpfs",
-        "/tmp",
-    ]
-    return _works([*options, "true"], "bwrap")
+    options = ["--ro-bind", "/", "/", "--size", "4096", "--tmpfs", "/tmp", "true"]
+    return _works([*bubblewrap(), *_NO_MOUNTS, *options], "bwrap")
 
 
-def _shared_memory(limit_mib: int) -> list[str]:
+def shared_memory(limit_mib: int) -> list[str]:
     """A `/dev/shm` of its own: the watch sees all that is in it, closed and deleted files too."""
     if not mounts_nothing():
         return ["--tmpfs", "/dev/shm"]
@@ -90,8 +81,8 @@ def sandbox_argv(kind: Kind, mounts: Mounts, gpu: str | None, memory_mib: int) -
         return ["unshare", "--net", "--"]
     if kind == "none":
         return []
-    argv = [*_bubblewrap(), "--cap-drop", "ALL", "--proc", "/proc", "--dev", "/dev"]
-    argv += _shared_memory(memory_mib)
+    argv = [*bubblewrap(), "--cap-drop", "ALL", "--proc", "/proc", "--dev", "/dev"]
+    argv += shared_memory(memory_mib)
     # No tmpfs: that would be memory without a limit. First, for an interpreter may lie below it.
     argv += ["--bind", str(mounts.tmp_dir), "/tmp"]
     for folder in _SYSTEM:

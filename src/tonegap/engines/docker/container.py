@@ -7,14 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import docker
+from docker.errors import NotFound
 from docker.models.containers import Container
+from docker.models.images import Image
 from docker.types import LogConfig, Mount, Ulimit
 
 from tonegap.engines.base import RunSpec
 from tonegap.engines.docker.daemon import Daemon
 from tonegap.engines.docker.folders import User
 from tonegap.engines.docker.gpu import device_requests, gpu_variables, probed
-from tonegap.engines.docker.image import StageImage
+from tonegap.engines.images.resolve import StageImage
 from tonegap.engines.variables import stage_variables
 from tonegap.errors import EngineError
 from tonegap.formats.image_lock import SITE
@@ -125,3 +127,25 @@ def _mount(source: Path, target: str, read_only: bool) -> Mount:
     if not source.is_dir():
         raise EngineError(f"{source}: no such folder, and {target} of the container is to be it")
     return Mount(target, str(source.resolve()), type="bind", read_only=read_only)
+
+
+def check_image(client: docker.DockerClient, image: StageImage) -> None:
+    """Checks that the engine has the image and that a stage may run in it; never fetches it.
+
+    Raises EngineError where it is absent, or keeps folders that could be written past every limit.
+    """
+    try:
+        found: Image = client.images.get(image.id)
+    except NotFound:
+        raise EngineError(
+            f"the engine does not have the image of {image.name} ({image.id[:19]}…); run "
+            f"`tonegap image build {image.name}` or `tonegap image import` its archive"
+        ) from None
+    if found.id != image.id:
+        raise EngineError(f"the image of {image.name}: asked for {image.id}, found {found.id}")
+    volumes = (found.attrs.get("Config") or {}).get("Volumes") or {}
+    if volumes:
+        raise EngineError(
+            f"the image of {image.name} declares VOLUME {', '.join(sorted(volumes))}; a stage "
+            "writes to /out alone, so take that line out of its Dockerfile"
+        )

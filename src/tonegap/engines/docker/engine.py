@@ -23,6 +23,7 @@ from tonegap.engines.docker.container import (
     STORE_LABEL,
     WORK_LABEL,
     Placement,
+    check_image,
     create,
     scratch_mib,
 )
@@ -35,8 +36,8 @@ from tonegap.engines.docker.daemon import (
 )
 from tonegap.engines.docker.folders import lend, stage_user, take_back
 from tonegap.engines.docker.gpu import known_gpus
-from tonegap.engines.docker.image import StageImage, check_image
 from tonegap.engines.docker.watch import EngineGone, run_to_end
+from tonegap.engines.images.resolve import StageImage
 from tonegap.errors import BadOutput, EngineError
 from tonegap.files import digest_of
 from tonegap.formats.record import Isolation

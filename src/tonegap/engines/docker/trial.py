@@ -12,7 +12,7 @@ from tonegap.declared.suite import Limits
 from tonegap.engines.base import RunSpec
 from tonegap.engines.docker.container import PROCESSES
 from tonegap.engines.docker.engine import DockerEngine
-from tonegap.engines.docker.image import StageImage
+from tonegap.engines.images.resolve import StageImage
 
 _MEMORY_MIB = 128
 _HELD = "every restriction held"

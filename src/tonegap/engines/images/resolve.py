@@ -4,9 +4,11 @@ Asks no engine. The mistake it exists to prevent: a run in an image of yesterday
 """
 
 import functools
+from dataclasses import dataclass
 from pathlib import Path
 
 from tonegap.declared.plugin import Plugin
+from tonegap.engines.base import Environment
 from tonegap.engines.images.environment import bound_environment
 from tonegap.engines.images.recipe import (
     cache_folder,
@@ -16,6 +18,7 @@ from tonegap.engines.images.recipe import (
     source_sha256,
 )
 from tonegap.errors import EngineError
+from tonegap.files import digest_of
 from tonegap.formats.image_lock import (
     BoundEnvironment,
     ImageLock,
@@ -23,6 +26,39 @@ from tonegap.formats.image_lock import (
     lock_path,
     read_lock,
 )
+
+
+@dataclass(frozen=True, slots=True)
+class StageImage:
+    """What a plug-in's stages run in: an image by id, what keys and records say of it.
+
+    `bound` is a host folder of packages that belongs to it, mounted read-only; None for a whole image.
+    """
+
+    name: str
+    id: str
+    environment: Environment
+    bound: Path | None
+
+
+def stage_image(locked: LockedImage) -> StageImage:
+    """The image that a lock's entry names.
+
+    The environment's digest covers contents, not the id: an image built again from the same
+    sources has another id and the same content, and its results stay valid.
+    """
+    contents = {"image": locked.content_sha256}
+    versions = {"image": locked.image_id, "image content": locked.content_sha256}
+    if locked.environment is not None:
+        contents["bound packages"] = locked.environment.sha256
+        versions |= locked.environment.versions
+        versions["bound packages"] = locked.environment.sha256
+    return StageImage(
+        name=locked.name,
+        id=locked.image_id,
+        environment=Environment(digest_of(contents), {**locked.versions, **versions}),
+        bound=None if locked.environment is None else Path(locked.environment.host),
+    )
 
 
 def image_of(root: Path, plugin: Plugin, suite: str = "") -> LockedImage:

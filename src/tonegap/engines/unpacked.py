@@ -1,0 +1,178 @@
+"""Engines that run a pinned image without a daemon: `bwrap` and `apptainer`, on the image's unpacked layers.
+
+For machines of others, clusters above all: nothing is installed by root, stages run as the caller. An image is unpacked
+once for each content, beside the layout, under a lock. The watch over limits is that of the local engine.
+"""
+
+import fcntl
+import os
+import shutil
+import tarfile
+from collections.abc import Callable, Collection
+from pathlib import Path
+
+from tonegap.declared.plugin import Plugin
+from tonegap.declared.suite import Limits
+from tonegap.engines.base import Engine, Environment, RunResult, RunSpec
+from tonegap.engines.images.layout import Layout
+from tonegap.engines.images.resolve import StageImage
+from tonegap.engines.local import launched
+from tonegap.engines.sandbox import bubblewrap, mounts_nothing, sandbox_kind, shared_memory
+from tonegap.engines.variables import stage_variables
+from tonegap.errors import EngineError
+from tonegap.files import digest_of
+from tonegap.formats.image_lock import SITE
+from tonegap.formats.record import Isolation
+from tonegap.untrusted import remove_tree
+
+_MOUNTED = ("in", "out", "tmp", "proc", "dev", "sys", SITE.lstrip("/"))
+_HIDES = ".wh."  # how a layer says that a name of a lower one is gone
+_HIDES_ALL = ".wh..wh..opq"
+
+
+class UnpackedEngine(Engine):
+    """Runs stages on the unpacked root of their image, by bubblewrap or Apptainer."""
+
+    def __init__(self, name: str, image_of: Callable[[Plugin], StageImage], layout: Layout) -> None:
+        """`name` is bwrap or apptainer. `image_of` gives a plug-in's image, or raises EngineError."""
+        self.name = name
+        self._image_of = image_of
+        self._layout = layout
+
+    def open(self, store: Path, plugins: Collection[Plugin]) -> None:
+        """Unpacks the images that are missing; see Engine."""
+        del store  # a stage dies with the process that started it: there is nothing to note
+        if self.name == "bwrap" and sandbox_kind() != "bubblewrap":
+            raise EngineError(
+                "--engine bwrap: bubblewrap does not work here; install it, or take another engine"
+            )
+        if self.name == "apptainer" and shutil.which("apptainer") is None:
+            raise EngineError("--engine apptainer: it is not on this machine's PATH")
+        for plugin in plugins:
+            self._root(self._image_of(plugin))
+
+    def environment(self, plugin: Plugin) -> Environment:
+        """As of the docker engine: the same image gives the same keys."""
+        return (
+            self._image_of(plugin).environment
+            if plugin.file.stages
+            else Environment(digest_of({}), {})
+        )
+
+    def isolation(self, limits: Limits) -> Isolation:
+        """What is in force; memory and output are watched, as in the local engine."""
+        unseen = "" if mounts_nothing() else "; not seen: file systems that it mounts"
+        return Isolation(
+            engine=self.name,
+            contained=True,
+            network="none",
+            files="the image and /in read-only, /out, /tmp; nothing else of the host",
+            limits={
+                "time": f"{limits.timeout_s} s, enforced",
+                "memory": f"{limits.memory_mib} MiB, watched{unseen}",
+                "output": f"{limits.output_mib} MiB, watched",
+                "user": "the caller",
+            },
+        )
+
+    def run(self, spec: RunSpec) -> RunResult:
+        """Runs one stage; see Engine."""
+        try:
+            image = self._image_of(spec.plugin)
+            root, config = self._root(image), self._layout.config(image.id).get("config") or {}
+            if spec.gpu is not None and self.name == "bwrap":
+                raise EngineError(
+                    "--engine bwrap: brings no driver of a GPU into an image; take apptainer or docker"
+                )
+        except EngineError as e:
+            return RunResult("engine-error", str(e), 0.0, None, None)
+        own = dict(one.split("=", 1) for one in config.get("Env") or ())
+        gpu = "" if spec.gpu is None else spec.gpu
+        env = own | stage_variables(spec.threads, "/tmp", gpu, spec.numerics)
+        folder = config.get("WorkingDir") or "/plugin"
+        binds = [
+            (spec.in_dir, "/in", True),
+            (spec.out_dir, "/out", False),
+            (spec.tmp_dir, "/tmp", False),
+        ]
+        if image.bound is not None:
+            binds.append((image.bound, SITE, True))
+        command = [*spec.plugin.file.command, spec.stage, "--in", "/in", "--out", "/out"]
+        if self.name == "bwrap":
+            argv = bwrap_argv(root, binds, folder, spec.limits.memory_mib)
+        else:
+            argv = apptainer_argv(root, binds, folder, gpu)
+            env = {f"APPTAINERENV_{name}": value for name, value in env.items()}
+            env |= {
+                name: os.environ[name] for name in ("PATH", "HOME", "USER") if name in os.environ
+            }
+        return launched([*argv, *command], spec, env, spec.tmp_dir, stay=self.name != "bwrap")
+
+    def _root(self, image: StageImage) -> Path:
+        """The folder of an image's unpacked layers, made where it is missing. Raises EngineError."""
+        target = self._layout.folder.parent / "roots" / image.id.removeprefix("sha256:")
+        if target.is_dir():
+            return target
+        if why := self._layout.lack(image.id):
+            raise EngineError(f"{image.name}: {why}; run `tonegap image build {image.name}`")
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with (target.parent / f".{target.name}.lock").open("w") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                if not target.is_dir():
+                    part = target.with_name(f".{target.name}.part")
+                    remove_tree(part)
+                    part.mkdir()
+                    for diff_id in self._layout.diff_ids(image.id):
+                        unpack_layer(self._layout.blob(diff_id), part)
+                    for name in _MOUNTED:
+                        (part / name).mkdir(parents=True, exist_ok=True)
+                    part.rename(target)
+        except (OSError, tarfile.TarError) as e:
+            raise EngineError(f"{image.name}: cannot be unpacked to {target}: {e}") from None
+        return target
+
+
+def bwrap_argv(
+    root: Path, binds: Collection[tuple[Path, str, bool]], folder: str, memory_mib: int
+) -> list[str]:
+    """The words before a stage's command that put it into an unpacked image, as a user of no rights, off the network.
+
+    `binds`: a host folder, its place inside, whether it is read-only there.
+    """
+    argv = [*bubblewrap(), "--unshare-user", "--uid", "1000", "--gid", "1000", "--cap-drop", "ALL"]
+    argv += ["--hostname", "stage", "--ro-bind", str(root), "/", "--proc", "/proc", "--dev", "/dev"]
+    argv += shared_memory(memory_mib)
+    for source, target, read_only in binds:
+        argv += ["--ro-bind" if read_only else "--bind", str(source.resolve()), target]
+    return [*argv, "--remount-ro", "/dev", "--chdir", folder, "--"]
+
+
+def apptainer_argv(
+    root: Path, binds: Collection[tuple[Path, str, bool]], folder: str, gpu: str
+) -> list[str]:
+    """The same for Apptainer, which brings the driver of a GPU (`--nv`); variables come as APPTAINERENV_NAME."""
+    argv = ["apptainer", "--quiet", "exec", "--containall", "--cleanenv", "--no-home", "--no-privs"]
+    argv += ["--net", "--network", "none", "--pwd", folder, *(["--nv"] if gpu else [])]
+    for source, target, read_only in binds:
+        argv += ["--bind", f"{source.resolve()}:{target}{':ro' if read_only else ''}"]
+    return [*argv, str(root)]
+
+
+def unpack_layer(layer: Path, folder: Path) -> None:
+    """Puts a layer's files over what is there. Raises tarfile.TarError for a path that leads out of the folder."""
+    with tarfile.open(layer, "r:") as archive:
+        for member in archive:
+            path = folder / os.path.normpath(member.name.lstrip("/"))
+            if path.name == _HIDES_ALL:
+                for hidden in path.parent.iterdir():
+                    remove_tree(hidden) if hidden.is_dir() else hidden.unlink()
+            elif path.name.startswith(_HIDES):
+                hidden = path.with_name(path.name.removeprefix(_HIDES))
+                remove_tree(hidden) if hidden.is_dir() else hidden.unlink(missing_ok=True)
+            elif not member.isdev():
+                if (path.is_symlink() or path.exists()) and not (path.is_dir() and member.isdir()):
+                    remove_tree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+                archive.extract(member, folder, filter="tar")
+                if member.isdir():
+                    path.chmod(0o755)  # so that the caller can remove it again

@@ -1,0 +1,155 @@
+"""A pinned image run by bubblewrap on its unpacked layers: the walls of a container, without a daemon."""
+
+import io
+import json
+import os
+import tarfile
+from pathlib import Path
+
+import pytest
+from one_stage import Work, image_with
+from own_engine import root_of_python
+
+from tonegap.engines.images.layout import Layout, base_config
+from tonegap.engines.sandbox import sandbox_kind
+from tonegap.engines.unpacked import UnpackedEngine, apptainer_argv, unpack_layer
+from tonegap.errors import EngineError
+
+# Says in one line what it found; `bytes` writes what it was given.
+STAGE_PY = """\
+import os, pathlib, socket, sys
+def refused(action):
+    try:
+        action()
+    except OSError:
+        return True
+    return False
+what, out = sys.argv[1], pathlib.Path("/out")
+walls = {
+    "network": refused(lambda: socket.create_connection(("192.0.2.1", 80), timeout=2)),
+    "root": refused(lambda: pathlib.Path("/x").touch()),
+    "in": refused(lambda: pathlib.Path("/in/x").touch()),
+    "user": os.getuid() == 1000,
+    "home": not pathlib.Path("/root").exists(),
+}
+(out / "walls").write_text(" ".join(name for name, held in walls.items() if held))
+(out / "seen").write_text(f"{os.getcwd()} {os.environ['OWN']} {os.environ['TMPDIR']} {len(os.environ)}")
+pathlib.Path("/tmp/x").write_text("x")
+if what == "hungry":
+    held = bytearray(300 << 20)
+    import time; time.sleep(30)
+"""
+
+
+def layer(files: dict[str, bytes]) -> bytes:
+    data = io.BytesIO()
+    with tarfile.open(fileobj=data, mode="w") as archive:
+        for name, content in files.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    return data.getvalue()
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Layout, str]:
+    """An image of two layers: this machine's Python, and a stage."""
+    layout = Layout(tmp_path_factory.mktemp("images") / "oci")
+    layout.folder.mkdir()
+    config = base_config("amd64")
+    config["config"] = {"Env": ["PATH=/usr/bin", "OWN=1"], "WorkingDir": "/plugin"}
+    layers = (root_of_python(), layer({"plugin/stage.py": STAGE_PY.encode()}))
+    config["rootfs"]["diff_ids"] = [layout.put(one) for one in layers]
+    return layout, layout.put_image("plain", json.dumps(config).encode())
+
+
+@pytest.fixture
+def run(made, tmp_path):
+    """Runs the stage of the image; what it left is in `run.work.out`."""
+    if sandbox_kind() != "bubblewrap":
+        pytest.skip("needs bubblewrap")
+    layout, image_id = made
+    engine = UnpackedEngine("bwrap", lambda _plugin: image_with(image_id), layout)
+
+    def run(mode: str = "look", **fields: object):
+        return engine.run(run.work.spec(mode, **fields))
+
+    run.work, run.engine = Work(tmp_path / "work"), engine
+    return run
+
+
+def test_every_wall_holds(run):
+    result = run()
+    assert (result.cause, result.text) == ("ok", "")
+    assert (run.work.out / "walls").read_text() == "network root in user home"
+
+
+def test_a_stage_has_the_variables_of_its_image_and_of_every_stage_and_no_others(run):
+    run()
+    folder, own, temporary, n = (run.work.out / "seen").read_text().split()
+    assert (folder, own, temporary) == ("/plugin", "1", "/tmp")
+    assert int(n) < 25
+    assert (run.work.folder / "tmp" / "x").read_text() == "x"
+
+
+def test_too_much_memory_is_told_as_anywhere(run):
+    result = run("hungry", memory_mib=100)
+    assert result.cause == "oom"
+    assert "its limit is 100" in result.text
+
+
+def test_a_gpu_is_refused_with_what_to_take(run):
+    result = run(gpu="0")
+    assert result.cause == "engine-error"
+    assert "take apptainer or docker" in result.text
+
+
+def test_an_image_is_unpacked_once(run, made):
+    run()
+    (root,) = (made[0].folder.parent / "roots").glob("[0-9a-f]*")
+    before = (root / "plugin" / "stage.py").stat().st_ino
+    run()
+    assert (root / "plugin" / "stage.py").stat().st_ino == before
+
+
+def test_an_image_that_is_not_here_names_the_command(made, tmp_path):
+    engine = UnpackedEngine("bwrap", lambda _plugin: image_with("sha256:" + "0" * 64), made[0])
+    result = engine.run(Work(tmp_path / "work").spec("look"))
+    assert result.cause == "engine-error"
+    assert result.text.endswith("run `tonegap image build baselines/plain`")
+
+
+def test_a_layer_takes_away_what_it_says_is_gone(tmp_path):
+    below, above = tmp_path / "below.tar", tmp_path / "above.tar"
+    below.write_bytes(layer({"a/one": b"1", "a/two": b"2", "b/three": b"3"}))
+    above.write_bytes(layer({"a/.wh.one": b"", "b/.wh..wh..opq": b"", "b/four": b"4"}))
+    root = tmp_path / "root"
+    root.mkdir()
+    unpack_layer(below, root)
+    unpack_layer(above, root)
+    found = sorted(path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file())
+    assert found == ["a/two", "b/four"]
+
+
+def test_a_layer_that_leads_out_of_its_folder_is_refused(tmp_path):
+    path = tmp_path / "layer.tar"
+    path.write_bytes(layer({"../out": b"x"}))
+    (tmp_path / "root").mkdir()
+    with pytest.raises(tarfile.TarError):
+        unpack_layer(path, tmp_path / "root")
+    assert not (tmp_path / "out").exists()
+
+
+def test_apptainer_is_asked_for_the_same_walls():
+    binds = [(Path("/work/in"), "/in", True), (Path("/work/out"), "/out", False)]
+    assert apptainer_argv(Path("/roots/a"), binds, "/plugin", "0") == [
+        *("apptainer", "--quiet", "exec", "--containall", "--cleanenv", "--no-home", "--no-privs"),
+        *("--net", "--network", "none", "--pwd", "/plugin", "--nv"),
+        *("--bind", "/work/in:/in:ro", "--bind", "/work/out:/out", "/roots/a"),
+    ]
+
+
+def test_what_is_not_installed_is_said_before_any_stage(made, monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", os.fspath(tmp_path))
+    with pytest.raises(EngineError, match="not on this machine's PATH"):
+        UnpackedEngine("apptainer", lambda _plugin: image_with(made[1]), made[0]).open(tmp_path, [])
