@@ -14,7 +14,7 @@ from tonegap.cli.terminal import put, say
 from tonegap.errors import BadRequest
 
 if TYPE_CHECKING:
-    from tonegap.synthetic.external_audit import OutsideAudit, RealImages
+    from tonegap.synthetic.external_audit import ExternalAudit, RealImages
     from tonegap.synthetic.external_set import ExternalSet
 
 _SHOWN = 20
@@ -93,7 +93,7 @@ def _truth(
     return read_truth(task, task.seeds[0] if seed is None else seed, dataset, data_root, store)
 
 
-def _write(path: Path, found: "OutsideAudit") -> None:
+def _write(path: Path, found: "ExternalAudit") -> None:
     """Writes the rows that are left, in the columns of synthetic.csv."""
     from tonegap.files import write_atomic
     from tonegap.synthetic.external_set import COLUMNS
@@ -112,7 +112,7 @@ def _write(path: Path, found: "OutsideAudit") -> None:
         raise BadRequest(f"--out {path}: cannot be written: {e.strerror}") from None
 
 
-def _lines(described: "ExternalSet", truth: "RealImages", found: "OutsideAudit") -> list[str]:
+def _lines(described: "ExternalSet", truth: "RealImages", found: "ExternalAudit") -> list[str]:
     n = Counter(truth.held_out.values())
     lines = [
         f"{described.folder}: {len(described.rows)} images, described by {described.described_by}",
@@ -129,7 +129,7 @@ def _lines(described: "ExternalSet", truth: "RealImages", found: "OutsideAudit")
     return lines
 
 
-def _json(described: "ExternalSet", truth: "RealImages", found: "OutsideAudit") -> str:
+def _json(described: "ExternalSet", truth: "RealImages", found: "ExternalAudit") -> str:
     document = {
         "schema": "tonegap/outside-audit@1",
         "images": len(described.rows),

@@ -14,10 +14,10 @@ from tonegap.lines import counted
 @suite_root_option
 def command(suite_root: Path | None) -> None:
     """Every problem of data sets, tasks, plug-ins, Dockerfiles and suites; exit code 2 if there is one."""
-    from tonegap.checks.declared import check_rooms
+    from tonegap.checks.declared import check_declared
     from tonegap.declared.root import find_root
 
-    problems = check_rooms(find_root(suite_root))
+    problems = check_declared(find_root(suite_root))
     for problem in problems:
         say(f"{problem.where}: {problem.text}")
     say(counted(len(problems), "problem") if problems else "no problems", err=True)

@@ -88,11 +88,11 @@ def _write(request: "Request", task: "Task", seed: int, folder: Path, out: Path)
     from tonegap.report.write import write_bytes
     from tonegap.results.quality import FOLDER, read_sheet
     from tonegap.results.settings import read_settings
-    from tonegap.run.foreign_set import foreign_set
+    from tonegap.run.external_set import external_set
     from tonegap.run.sheet_maker import SheetMaker
 
     view = task_views(request, [(task, seed)], watched=True)[task.id, seed]
-    made = foreign_set(folder, view, seed)
+    made = external_set(folder, view, seed)
     found = _found(request, made)
     key = digest_of(
         {"sheet": [made.id.stage, repr(found.extractor), task.id, seed, quality_digest()]}
@@ -107,23 +107,23 @@ def _write(request: "Request", task: "Task", seed: int, folder: Path, out: Path)
 def _found(request: "Request", made: "SyntheticSet") -> "MeasuredFeatures":
     """What the suite's extractor says; an extractor that fails costs its numbers, not the sheet."""
     from tonegap.cli.interrupt import patient
-    from tonegap.declared.local_files import check_given
+    from tonegap.declared.local_files import check_local_file
     from tonegap.numerics import numerics_of
     from tonegap.plan.prepare import read_extractor
-    from tonegap.run.foreign_set import FeaturesPlace, foreign_features
+    from tonegap.run.external_set import FeaturesPlace, external_features
     from tonegap.run.sheet_maker import MeasuredFeatures
 
     extractor = read_extractor(request.suite, request.engine)
     if extractor is None:
         return MeasuredFeatures()
     for given in extractor.files:
-        check_given(given, request.root)
+        check_local_file(given, request.root)
     file = request.suite.file
     numerics = numerics_of(file.numerics, "cpu")
     place = FeaturesPlace(request.store, request.engine, file.limits, file.threads, numerics)
     try:
         with patient(request.engine.ending_s):
-            return foreign_features(made, extractor, place)
+            return external_features(made, extractor, place)
     except ToneGapError as e:
         say(f"no features: {e}", err=True)
         return MeasuredFeatures(reason=str(e))

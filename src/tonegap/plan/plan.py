@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from tonegap.declared.local_files import GivenFile
+from tonegap.declared.local_files import LocalFile
 from tonegap.declared.suite import Suite
 from tonegap.declared.task import Task
 from tonegap.files import digest_of
@@ -34,7 +34,7 @@ class PlannedStage:
     numerics: Numerics
     image: ImageSpec
     view: TaskView
-    files: tuple[GivenFile, ...]
+    files: tuple[LocalFile, ...]
     upstream: tuple[str, ...]
     ingredients: dict[str, str]
 

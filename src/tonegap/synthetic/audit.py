@@ -10,17 +10,15 @@ from pathlib import Path
 import msgspec
 
 from tonegap.closure import code_digest
-from tonegap.errors import StoreError
 from tonegap.files import digest_of
 from tonegap.formats.lineage import SyntheticLineage, read_lineage
 from tonegap.split.view import TaskView
 from tonegap.store.layout import AUDITS
-from tonegap.store.seals import read_sealed
 from tonegap.store.store import Store
 from tonegap.synthetic.findings import SCHEMA, Audit, LeakFinding, descent, is_unknown
 from tonegap.synthetic.likeness import showing
 from tonegap.synthetic.manifest import read_synthetic
-from tonegap.synthetic.withheld import held_out
+from tonegap.synthetic.withheld import held_out, read_kept
 
 
 def audited(store: Store, key: str, view: TaskView) -> Audit:
@@ -32,14 +30,10 @@ def audited(store: Store, key: str, view: TaskView) -> Audit:
     name = _name(made, key, view)
     unit = f"{AUDITS}/{name}.json"
     with store.lock(f"audit-{name}"):
-        try:
-            content = read_sealed(store.folder, unit)
-            if content is not None:
-                return msgspec.json.decode(content, type=Audit)
-        except (StoreError, msgspec.DecodeError, UnicodeDecodeError):
-            pass  # damaged: made again
-        found = _audit(made, view)
-        store.keep(unit, msgspec.json.encode(found, order="sorted"))
+        found = read_kept(store.folder, unit, Audit)
+        if found is None:
+            found = _audit(made, view)
+            store.keep(unit, msgspec.json.encode(found, order="sorted"))
     return found
 
 

@@ -7,7 +7,7 @@ block in their fine structure: one strong edge that both happen to have is one b
 import numpy as np
 from numpy.typing import NDArray
 
-from tonegap.synthetic.copies_windows import Candidates, Grey
+from tonegap.synthetic.copies_windows import Candidates, Grey, joined
 from tonegap.synthetic.thumbs import SIDE
 
 _COARSE, _FINE = 16, 32
@@ -28,22 +28,10 @@ def texture(mine: Grey, others: Grey, pairs: Candidates) -> tuple[Candidates, Gr
     """
     if not len(pairs):
         return pairs, np.empty(0, np.float32)
-    kept, likeness = [], []
-    for start in range(0, len(pairs), _AT_ONCE):
-        rows = np.zeros(len(pairs), bool)
-        rows[start : start + _AT_ONCE] = True
-        part, values = _texture(mine, others, pairs.take(rows))
-        kept.append(part)
-        likeness.append(values)
-    return (
-        Candidates(
-            np.concatenate([part.mine for part in kept]),
-            np.concatenate([part.other for part in kept]),
-            np.concatenate([part.mirrored for part in kept]),
-            np.concatenate([part.box for part in kept]),
-        ),
-        np.concatenate(likeness),
-    )
+    chunk = np.arange(len(pairs)) // _AT_ONCE
+    parts = [_texture(mine, others, pairs.take(chunk == k)) for k in range(chunk[-1] + 1)]
+    kept, likeness = zip(*parts, strict=True)
+    return joined(kept), np.concatenate(likeness)
 
 
 def _texture(mine: Grey, others: Grey, pairs: Candidates) -> tuple[Candidates, Grey]:

@@ -6,8 +6,9 @@ picture with hundreds of windows at once. What this finds are candidates, never 
 
 import functools
 import os
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,6 +47,12 @@ class Candidates:
         return Candidates(self.mine[rows], self.other[rows], self.mirrored[rows], self.box[rows])
 
 
+def joined(parts: Sequence[Candidates]) -> Candidates:
+    """All pairs of one or more lists in their order."""
+    columns = ([getattr(part, f.name) for part in parts] for f in fields(Candidates))
+    return Candidates(*map(np.concatenate, columns))
+
+
 def candidates(mine: Grey, others: Grey) -> Candidates:
     """For each of `mine` [n, 64, 64] the windows of `others` [m, 64, 64] that look most like it."""
     found = [
@@ -55,12 +62,7 @@ def candidates(mine: Grey, others: Grey) -> Candidates:
     if not found or not len(others):
         none = np.empty(0, np.int64)
         return Candidates(none, none, none.astype(bool), np.empty((0, 4), np.float32))
-    return Candidates(
-        np.concatenate([part.mine for part in found]),
-        np.concatenate([part.other for part in found]),
-        np.concatenate([part.mirrored for part in found]),
-        np.concatenate([part.box for part in found]),
-    )
+    return joined(found)
 
 
 def _candidates(mine: Grey, others: Grey, first: int) -> Candidates:

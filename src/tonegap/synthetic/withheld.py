@@ -4,9 +4,11 @@ Copies are those of the data set's near-duplicate groups, and crops. The mistake
 reaches training by way of a generator that saw its double.
 """
 
+import contextlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
@@ -92,6 +94,17 @@ def group_kin(
     return found
 
 
+T = TypeVar("T")
+
+
+def read_kept(folder: Path, unit: str, kind: type[T]) -> T | None:
+    """What was found out before, kept as sealed JSON; None where there is nothing, or it is damaged."""
+    with contextlib.suppress(StoreError, msgspec.DecodeError, UnicodeDecodeError):
+        content = read_sealed(folder, unit)
+        return None if content is None else msgspec.json.decode(content, type=kind)
+    return None
+
+
 def _kept_copies(train: PartitionImages, held: HeldOut, cache_dir: Path) -> dict[str, Kin]:
     """What the search finds among these images, from the cache where it was made before."""
     rule = [
@@ -99,12 +112,9 @@ def _kept_copies(train: PartitionImages, held: HeldOut, cache_dir: Path) -> dict
         *map(list, (train.sha256, train.ids, held.sha256, held.ids)),
     ]
     name = f"kin-{digest_of(rule)[:32]}.json"
-    try:
-        content = read_sealed(cache_dir, name)
-        if content is not None:
-            return msgspec.json.decode(content, type=dict[str, Kin])
-    except (StoreError, msgspec.DecodeError, UnicodeDecodeError):
-        pass  # damaged: made again
+    kept = read_kept(cache_dir, name, dict[str, Kin])
+    if kept is not None:
+        return kept
     mine = read_thumbs(train.paths, both_views=False)
     others = read_thumbs(held.paths, both_views=True)
     found = {

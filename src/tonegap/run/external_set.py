@@ -34,7 +34,7 @@ class FeaturesPlace:
     numerics: Numerics
 
 
-def foreign_set(folder: Path, view: TaskView, seed: int) -> SyntheticSet:
+def external_set(folder: Path, view: TaskView, seed: int) -> SyntheticSet:
     """The set in a folder, for a task at a seed.
 
     Raises BadData for a manifest or an image that breaks the contract of a generate stage.
@@ -67,7 +67,7 @@ def foreign_set(folder: Path, view: TaskView, seed: int) -> SyntheticSet:
     )
 
 
-def foreign_features(
+def external_features(
     made: SyntheticSet, extractor: FilledPlugin, place: FeaturesPlace
 ) -> MeasuredFeatures:
     """What an extractor says of a foreign set. Raises EngineError or BadOutput where it fails."""
