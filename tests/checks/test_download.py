@@ -18,7 +18,7 @@ from tonegap.data.published import compare_counts, compare_rows
 from tonegap.declared.dataset import Dataset, PublishedCounts
 from tonegap.declared.task import read_task
 from tonegap.formats.record import GroupLeak
-from tonegap.split.exclude import IdList, ListedImages
+from tonegap.split.id_lists import IdList, ListedImages
 from tonegap.split.labels import spelling_pairs
 
 Write = Callable[..., None]

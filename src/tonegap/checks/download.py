@@ -16,7 +16,7 @@ from tonegap.data.metadata import Metadata, read_metadata
 from tonegap.data.published import Count, compare_counts, compare_rows
 from tonegap.declared.dataset import Dataset
 from tonegap.declared.task import Task
-from tonegap.split.exclude import IdList, listed_images, unknown_names
+from tonegap.split.id_lists import IdList, listed_images, unknown_names
 from tonegap.split.labels import is_label, spelling_pairs
 from tonegap.split.unknown import UnknownTones, unknown_labels
 from tonegap.tones import tone_group, tone_index

@@ -8,9 +8,8 @@ import msgspec
 from tonegap.checks.download import BAD_MASK, ELSEWHERE, DataCheck, ToneRow
 from tonegap.checks.readiness import Readiness
 from tonegap.data.masks import MaskCheck
-from tonegap.data.plain_table import Value, table
 from tonegap.data.published import Count
-from tonegap.lines import percent_span
+from tonegap.lines import Value, percent_span, table
 from tonegap.split.unknown import UnknownTones
 
 _LABELS = 6

@@ -75,7 +75,7 @@ def check_command(  # noqa: PLR0913 - one parameter per option
     """
     from tonegap.checks.download import check_data
     from tonegap.checks.listing import json_listing, text_listing
-    from tonegap.split.exclude import read_id_list
+    from tonegap.split.id_lists import read_id_list
 
     dataset, root = _find_dataset(dataset_name, suite_root)
     cache = _cache(store, root)

@@ -17,8 +17,8 @@ def command(folder: Path, suite_root: Path | None) -> None:
 
     Prints the files that are there to be changed. Needs no clone of tonegap.
     """
-    from tonegap.declared.init import new_root
     from tonegap.declared.root import find_root
+    from tonegap.declared.templates import new_root
 
     for path in new_root(find_root(suite_root), folder):
         say(folder / path)

@@ -14,8 +14,8 @@ from tonegap.cli.terminal import say
 @suite_root_option
 def command(kind: str, name: str, suite_root: Path | None) -> None:
     """Make the folder of a new method or baseline that already runs; then change its code."""
-    from tonegap.declared.new import new_plugin
     from tonegap.declared.root import check_own, find_root
+    from tonegap.declared.templates import new_plugin
 
     root = find_root(suite_root)
     check_own(root, f"new {kind}")

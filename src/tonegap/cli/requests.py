@@ -19,7 +19,7 @@ from tonegap.store.layout import AUDITS, INDEX
 if TYPE_CHECKING:
     from tonegap.engines.base import Engine
     from tonegap.plan.prepare import Request
-    from tonegap.split.exclude import IdList
+    from tonegap.split.id_lists import IdList
     from tonegap.store.store import Store
 
 
@@ -266,7 +266,7 @@ def read_lists(
 ) -> "dict[str, tuple[IdList, ...]]":
     """The lists of images to leave out by data set, each once. Raises BadRequest, and BadData for a wrong list."""
     from tonegap.declared.dataset import read_dataset
-    from tonegap.split.exclude import read_id_list
+    from tonegap.split.id_lists import read_id_list
 
     found: dict[str, tuple[IdList, ...]] = {}
     for name, path in (_of_dataset("--exclude", text, wanted) for text in given):

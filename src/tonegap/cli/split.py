@@ -66,10 +66,16 @@ def command(  # noqa: PLR0913 - one parameter per option
     from tonegap.declared.root import check_own, find_root
     from tonegap.declared.split_rules import PinnedList
     from tonegap.declared.task import read_task
-    from tonegap.split.exclude import listed_images, read_id_list, unknown_names, without_listed
     from tonegap.split.frame import metadata_of
+    from tonegap.split.id_lists import (
+        left_out,
+        listed_images,
+        read_id_list,
+        read_list,
+        unknown_names,
+        without_listed,
+    )
     from tonegap.split.leaks import group_leaks, split_lines
-    from tonegap.split.listed import left_out, read_list
     from tonegap.split.partition import new_partition, partition
     from tonegap.split.pins import append_pin, pin_name
     from tonegap.split.rows import axis_tones

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tonegap.data.metadata import Metadata, malignant_flags
-from tonegap.data.plain_table import Value, table
 from tonegap.declared.dataset import Dataset
+from tonegap.lines import Value, table
 from tonegap.tones import tone_index
 
 _SHOWN = 12  # labels in the text; the JSON has all

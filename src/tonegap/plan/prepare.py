@@ -21,7 +21,7 @@ from tonegap.files import folder_digest
 from tonegap.numerics import numerics_of
 from tonegap.plan.entries import FilledPlugin, PluginIdentity, entries_of, filled
 from tonegap.plan.plan import Declared, Plan, RunSetting, plan_suite
-from tonegap.split.exclude import IdList
+from tonegap.split.id_lists import IdList
 from tonegap.split.load import LoadedData, load_data, task_view
 from tonegap.split.view import TaskView
 from tonegap.store.layout import AUDITS, DRAWN, INDEX

@@ -43,8 +43,8 @@ from tonegap.synthetic.quality.pictures import (
     Thumb,
     contact_sheet,
     pair_sheet,
+    shown_images,
 )
-from tonegap.synthetic.quality.show import shown_images
 from tonegap.synthetic.quality.skin import SIZE_PX, measured_skin
 
 if TYPE_CHECKING:

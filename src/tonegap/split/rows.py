@@ -165,7 +165,7 @@ def positive_classes(task: Task, rows: SelectedRows, classes: Sequence[str]) -> 
     """
     where = task.file.labels.positive_where
     if where is None:
-        return tuple(c for c in classes if c in task.positive)
+        return tuple(c for c in classes if c in task.file.labels.positive)
     said = set(zip(rows.classes, (c == where.value for c in rows.cells(where.column)), strict=True))
     both = sorted(c for c in classes if {(c, True), (c, False)} <= said)
     if both:

@@ -101,7 +101,6 @@ class TaskView:
     """
 
     task: str
-    split_seed: int
     classes: tuple[str, ...]
     positive: tuple[str, ...]
     tones: tuple[str, ...]

@@ -208,7 +208,7 @@ def _classes(task: Task) -> list[Node]:
     rows = [
         {
             "classes/name": name,
-            "classes/positive": name in task.positive,
+            "classes/positive": name in task.file.labels.positive,
             "classes/labels": ", ".join(
                 [old for old, new in rename.items() if new == name] or [name]
             ),
