@@ -27,7 +27,7 @@ from tonegap.split.leaks import group_leaks
 from tonegap.split.partition import new_partition, partition
 from tonegap.split.published import published_parts
 from tonegap.split.rows import SelectedRows, rows_of
-from tonegap.split.unknown import unknown_tones
+from tonegap.split.unknown_tones import unknown_tones
 
 WriteTask = Callable[..., Task]
 Small = Callable[..., Metadata]

@@ -1,4 +1,4 @@
-"""Every problem of a suite root at once, so that nobody mends a file ten times in a row."""
+"""Lists every problem of a suite root at once, so that nobody mends a file ten times in a row."""
 
 import re
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""What a check of a data root found, as text for a person and as plain values for a program."""
+"""Shows what a check of a data root found, as text for a person and as plain values for a program."""
 
 from collections.abc import Iterator, Sequence
 from itertools import groupby
@@ -8,9 +8,9 @@ import msgspec
 from tonegap.checks.download import BAD_MASK, ELSEWHERE, DataCheck, ToneRow
 from tonegap.checks.readiness import Readiness
 from tonegap.data.masks import MaskCheck
-from tonegap.data.published import Count
+from tonegap.data.published_counts import Count
 from tonegap.lines import Value, percent_span, table
-from tonegap.split.unknown import UnknownTones
+from tonegap.split.unknown_tones import UnknownTones
 
 _LABELS = 6
 _ROWS = 12

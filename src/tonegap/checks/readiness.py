@@ -1,4 +1,4 @@
-"""Which tasks can be run on a data root as it is, and why the others cannot."""
+"""Says which tasks can be run on a data root as it is, and why the others cannot."""
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
@@ -15,7 +15,7 @@ from tonegap.split.leaks import group_leaks
 from tonegap.split.partition import partition
 from tonegap.split.parts import SplitAssignment
 from tonegap.split.scorable import check_scorable, check_support, part_of
-from tonegap.split.unknown import UnknownTones, unknown_tones
+from tonegap.split.unknown_tones import UnknownTones, unknown_tones
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,5 @@
 """`tonegap split`: a task's partition as CSV, from the metadata alone."""
 
-import csv
-import io
-from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -66,6 +63,7 @@ def command(  # noqa: PLR0913 - one parameter per option
     from tonegap.declared.root import check_own, find_root
     from tonegap.declared.split_rules import PinnedList
     from tonegap.declared.task import read_task
+    from tonegap.files import csv_bytes
     from tonegap.split.frame import metadata_of
     from tonegap.split.id_lists import (
         left_out,
@@ -124,13 +122,4 @@ def command(  # noqa: PLR0913 - one parameter per option
     if number not in asked.seeds:
         declared = ", ".join(map(str, asked.seeds))
         say(f"seed {number} is none of the task's own ({declared}): a split of yours", err=True)
-    _write(made.ids, made.parts)
-
-
-def _write(ids: Sequence[str], parts: Sequence[str]) -> None:
-    """Writes the CSV to standard output, with LF whatever the platform."""
-    text = io.StringIO()
-    rows = csv.writer(text, lineterminator="\n")
-    rows.writerow(("image_id", "partition"))
-    rows.writerows(zip(ids, parts, strict=True))
-    put(text.getvalue().encode())
+    put(csv_bytes(("image_id", "partition"), zip(made.ids, made.parts, strict=True)))

@@ -1,4 +1,4 @@
-"""The images of a data root: where each is, what its content hashes to, which are near-duplicates.
+"""Indexes the images of a data root: where each is, the hash of its content, and its near-duplicates.
 
 Everything later (leak checks, bootstrap groups, content keys of stages) rests on this one pass over
 the files, and a second pass over unchanged files costs under a second.

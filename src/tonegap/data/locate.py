@@ -1,4 +1,4 @@
-"""Which file of a download is which image: names expanded from the metadata, met with the disk.
+"""Finds the file of each image in a download: names expanded from the metadata, matched with the disk.
 
 A download may keep its images in any one folder below the root, or in those that `image_folders` declares. The
 mistakes it exists to prevent: a missing photograph replaced by the mask or thumbnail that has its name, and a file
@@ -14,8 +14,8 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import NamedTuple
 
+from tonegap.data.image_names import Names, image_names
 from tonegap.data.metadata import STAND_IN, Metadata
-from tonegap.data.names import Names, image_names
 from tonegap.declared.dataset import Dataset
 from tonegap.errors import BadData
 

@@ -1,4 +1,4 @@
-"""What is made from templates, ready to run: a method, a baseline, a suite root of one's own."""
+"""Makes a method, a baseline or a suite root of one's own from templates, ready to run."""
 
 import shutil
 from pathlib import Path

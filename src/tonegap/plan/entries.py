@@ -1,4 +1,4 @@
-"""A suite's rows as entries: every method × baseline × backbone with every parameter filled in. Pure.
+"""Spells out the entries of a suite: every method × baseline × backbone with every parameter filled in. Pure.
 
 The mistake it exists to prevent: a parameter that is misspelt, or reaches no plug-in, and silently changes nothing.
 """

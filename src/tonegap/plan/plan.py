@@ -1,4 +1,4 @@
-"""A suite as cells and stages with content keys. Pure: everything it needs was read before.
+"""Plans a suite as runs and stages with content keys. Pure: everything it needs was read before.
 
 A key is the digest of named ingredients, so that a cache miss can say which of them changed. The mistake it exists to
 prevent: a result reused although something that made it is different now.

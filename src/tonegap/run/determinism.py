@@ -1,4 +1,4 @@
-"""A stage of each plug-in run a second time, and what it left compared byte for byte with the first.
+"""Runs a stage of each plug-in a second time and compares what it leaves byte for byte with the first.
 
 The mistake it exists to prevent: a method that draws from the clock, from the order of a set or of threads, whose
 result nobody can make again.

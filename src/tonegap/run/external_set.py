@@ -1,4 +1,4 @@
-"""A synthetic set made elsewhere, a folder with `synthetic.csv` and `images/`, on its way to a sheet.
+"""Measures a synthetic set made elsewhere, a folder with `synthetic.csv` and `images/`, for its quality sheet.
 
 It is only looked at: to be trained on it enters a suite, where its ancestors are audited.
 """

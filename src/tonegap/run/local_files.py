@@ -1,4 +1,4 @@
-"""Files of the host into a stage's `/in/files`: linked where the disk allows it, copied once where not.
+"""Puts files of the host into a stage's `/in/files`: links them where the disk allows it, copies them once where not.
 
 The mistake it exists to prevent: gigabytes of weights copied for every stage that reads them.
 """

@@ -1,4 +1,4 @@
-"""Images decoded and resized once into `packs/KEY.npy`, shared read-only by every stage that sees them.
+"""Decodes and resizes images once into `packs/KEY.npy`, which every stage that sees them shares, read-only.
 
 `uint8 [n, size, size, 3]`, row i for image i; masks alike, without the last axis. Keyed by contents
 and order, so that a changed image is another pack.

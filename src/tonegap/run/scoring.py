@@ -1,4 +1,4 @@
-"""A finished train stage and the truth into a record: the only place where test labels meet predictions."""
+"""Makes a record from a finished train stage and the truth: the only place where test labels meet predictions."""
 
 from collections import Counter
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""A synthetic set as a quality sheet with its pictures: measures tones, draws, writes.
+"""Makes the quality sheet of a synthetic set and its pictures.
 
 The mistake it exists to prevent: a set that nobody looked at.
 """

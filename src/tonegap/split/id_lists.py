@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from unicodedata import normalize
 
+from tonegap.data.csv_table import read_content, read_table
+from tonegap.data.image_names import Names, image_names
 from tonegap.data.metadata import Metadata, first_three
-from tonegap.data.names import Names, image_names
-from tonegap.data.table import read_content, read_table
 from tonegap.declared.dataset import Dataset
 from tonegap.errors import BadData, BadSplit
 from tonegap.files import sha256_bytes

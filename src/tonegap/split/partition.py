@@ -1,4 +1,4 @@
-"""A task, a metadata file and a seed into the partition of every image, checked against its pin.
+"""Makes the partition of every image from a task, a metadata file and a seed, and checks it against its pin.
 
 The mistake it exists to prevent: another release of a library, or another copy of a metadata file,
 that quietly makes another split, so that two numbers in one table come from different test sets.

@@ -1,4 +1,4 @@
-"""Lays a picture on the window that it may be a copy of, and says how alike the two are in detail.
+"""Aligns a picture with the window that it may be a copy of and measures how alike the two are in detail.
 
 The window is moved and stretched until the two agree best (Gauss-Newton on its place and size), then compared block by
 block in their fine structure: one strong edge that both happen to have is one block of sixteen.

@@ -1,4 +1,4 @@
-"""Which pairs of pictures may show the same: every picture against every window of every other, coarsely.
+"""Finds candidate pairs of copies: compares every picture with every window of every other, coarsely.
 
 All windows of a 16 × 16 copy, from half its side up, are made into 8 × 8 values; a product of matrices then compares a
 picture with hundreds of windows at once. What this finds are candidates, never a verdict.

@@ -1,4 +1,4 @@
-"""The audit of a synthetic set made elsewhere: which of its rows may be used for one task and seed, and why not.
+"""Audits a synthetic set made elsewhere: says which of its rows may be used for one task and seed, and why not.
 
 Two rules side by side. The published one of cgDDI drops an image whose donor is a test image, and one whose healthy
 image and disease reconstruct a test image (`hectorcarrion/phd_thesis`, chapter 5). Ours drops every image that descends
@@ -26,7 +26,7 @@ from tonegap.synthetic.findings import (
     is_unknown,
 )
 from tonegap.synthetic.likeness import showing
-from tonegap.synthetic.sources import KnownImages
+from tonegap.synthetic.source_names import KnownImages
 from tonegap.synthetic.withheld import HeldOut, group_kin, kin_of
 
 DONOR = "the donor is a test image (cgDDI)"

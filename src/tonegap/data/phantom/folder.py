@@ -1,4 +1,4 @@
-"""Many sitters turned into a folder of image files, by one process or several.
+"""Draws many sitters into a folder of image files, with one process or several.
 
 The mistake it exists to prevent: a data set whose bytes depend on the machine's load. Each file
 depends on its own sitter alone and appears whole or not at all, so a run that was cut off goes on

@@ -1,7 +1,7 @@
 """A user's own metadata CSV as a description names it: its digest, and its headers for our columns."""
 
+from tonegap.data.csv_table import read_table
 from tonegap.data.metadata import Metadata, column_positions
-from tonegap.data.table import read_table
 from tonegap.declared.dataset import Dataset
 from tonegap.declared.task import Task
 from tonegap.errors import BadRequest

@@ -1,4 +1,4 @@
-"""Finished draws into validation scores and costs, read from predictions and truth; no test row is scored."""
+"""Reads validation scores and costs of finished draws from predictions and truth; no test row is scored."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Features of real and synthetic images into the numbers of a sheet. Pure."""
+"""Computes the numbers of a quality sheet from features of real and synthetic images. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Images of unknown tone, crossed with the classes of a task.
+"""Counts images of unknown tone for each class of a task.
 
 The mistake it exists to prevent: a task that is another one without them, because tone is missing by diagnosis.
 """
