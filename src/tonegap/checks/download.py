@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tonegap.checks.readiness import Readiness, check_tasks
-from tonegap.data.index import MISSING, ImageIndex, index_located
+from tonegap.data.index import MISSING, ImageIndex, index_images
 from tonegap.data.locate import Located, locate_images
 from tonegap.data.masks import MaskCheck, check_masks, find_masks
 from tonegap.data.metadata import Metadata, read_metadata
@@ -102,7 +102,7 @@ def check_data(
     metadata = read_metadata(dataset, data_root)
     listed = listed_images(lists, dataset, metadata)
     located = locate_images(dataset, metadata, data_root)
-    index = index_located(located, dataset.id, metadata, cache_dir, workers)
+    index = index_images(dataset, metadata, data_root, cache_dir, workers, located=located)
     found_masks = find_masks(dataset, metadata, index, data_root)
     masks = check_masks(dataset, metadata, index, found_masks)
     findings = (

@@ -118,15 +118,16 @@ def rows_of(task: Task, metadata: Metadata) -> SelectedRows:
     ]
     keep = task.file.tones.keep_unknown
     index = tuple(i for i in of_class if keep or tones[i] is not None)
-    rows = SelectedRows(
-        metadata,
-        index,
-        tuple(names[i] for i in index),
-        tuple(tones[i] for i in index),
-        len(of_class) - len(index),
-    )
+    classes, of_rows = tuple(names[i] for i in index), tuple(tones[i] for i in index)
+    rows = SelectedRows(metadata, index, classes, of_rows, len(of_class) - len(index))
     _check_spelling(task, metadata, cells, names)
-    _check_classes(task, rows, names)
+    missing = sorted(set(task.classes).difference(rows.classes))
+    if missing:
+        raise BadSplit(
+            f"{metadata.path}: no image that takes part in {task.id} is "
+            f"{' or '.join(repr(m) for m in missing[:3])}; {labels.column} has: "
+            f"{first_three(sorted(set(names)))}"
+        )
     return rows
 
 
@@ -145,16 +146,6 @@ def _check_spelling(
         raise BadSplit(
             f"{metadata.path}: {labels.column} has labels of {task.id} that differ in spelling alone: {found}; "
             "map them with labels.rename (or `cells` of the column in dataset.toml), or name them in labels.exclude"
-        )
-
-
-def _check_classes(task: Task, rows: SelectedRows, names: Sequence[str]) -> None:
-    missing = sorted(set(task.classes).difference(rows.classes))
-    if missing:
-        raise BadSplit(
-            f"{rows.metadata.path}: no image that takes part in {task.id} is "
-            f"{' or '.join(repr(m) for m in missing[:3])}; {task.file.labels.column} has: "
-            f"{first_three(sorted(set(names)))}"
         )
 
 

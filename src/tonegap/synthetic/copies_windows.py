@@ -112,27 +112,32 @@ def _best_window(values: Grey, others: Grey) -> NDArray[np.int64]:
 
 def _values(pictures: Grey) -> Grey:
     """[n, 64] of whole pictures, each of mean 0 and length 1."""
-    cells = SIDE // _CELLS
-    small = pictures.reshape(-1, _CELLS, cells, _CELLS, cells).mean((2, 4))
-    return _unit(small.reshape(len(pictures), -1))
+    return unit(pooled(pictures, SIDE // _CELLS).reshape(len(pictures), -1))
+
+
+def pooled(pictures: Grey, by: int) -> Grey:
+    """Pictures [n, side, side] averaged over squares of `by` pixels."""
+    n, side = len(pictures), pictures.shape[1] // by
+    small: Grey = pictures.reshape(n, side, by, side, by).mean((2, 4))
+    return small
 
 
 def _window_values(pictures: Grey) -> Grey:
     """[n, windows, 64] of every window of some pictures, each of mean 0 and length 1."""
-    cells = SIDE // _GRID
-    small = pictures.reshape(-1, _GRID, cells, _GRID, cells).mean((2, 4))
+    small = pooled(pictures, SIDE // _GRID)
     found = [
         (_axis(width, y) @ small @ _axis(width, x).T).reshape(len(small), -1)
         for width, x, y in _places()
     ]
-    return _unit(np.stack(found, axis=1))
+    return unit(np.stack(found, axis=1))
 
 
-def _unit(values: Grey) -> Grey:
+def unit(values: Grey) -> Grey:
+    """Values [..., n], each row of mean 0 and length 1."""
     values = values - values.mean(-1, keepdims=True)
     length = np.linalg.norm(values, axis=-1, keepdims=True)
-    unit: Grey = values / np.maximum(length, np.float32(1e-3))
-    return unit
+    found: Grey = values / np.maximum(length, np.float32(1e-3))
+    return found
 
 
 @functools.cache
