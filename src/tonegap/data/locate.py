@@ -78,7 +78,9 @@ def locate_images(dataset: Dataset, metadata: Metadata, data_root: Path) -> Loca
         return _all_of(parts, data_root.resolve())
     root = data_root.resolve()
     names = Names(image_names(dataset, metadata))
-    files = list(_files(root, _mask_folders(dataset)))
+    # Folders of declared masks are no places of images: masks often have the names of the images.
+    masks = {pattern.split("/")[0] for pattern in dataset.file.masks if "/" in pattern}
+    files = list(_files(root, frozenset(masks)))
     hits = _all_hits(files, names)
     declared = dataset.file.image_folders
     chosen = _declared(hits, declared, data_root) if declared else _fullest(hits)
@@ -222,11 +224,6 @@ def _extra(
         and path.lower().endswith(IMAGE_SUFFIXES)
         and not any(names.owners(_cut(path, depth)[1]) for depth in names.depths)
     )
-
-
-def _mask_folders(dataset: Dataset) -> frozenset[str]:
-    """Names of folders that hold masks: those often have the names of the images."""
-    return frozenset(pattern.split("/")[0] for pattern in dataset.file.masks if "/" in pattern)
 
 
 def _files(root: Path, skipped: frozenset[str]) -> Iterator[tuple[str, Stamp]]:
