@@ -119,7 +119,6 @@ def synthetic_views():
     n = N_IMAGES
     view = TaskView(
         task="data/task",
-        split_seed=0,
         classes=("a", "b"),
         positive=("a",),
         tones=("I", "VI"),

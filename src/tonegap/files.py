@@ -4,8 +4,10 @@ The mistake it exists to prevent: a file cut short by a crash that is later read
 """
 
 import contextlib
+import csv
 import errno
 import hashlib
+import io
 import json
 import os
 import re
@@ -83,6 +85,13 @@ def canonical_json(value: Any) -> bytes:
         value, sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=False
     )
     return text.encode()
+
+
+def csv_bytes(header: Iterable[str], rows: Iterable[Iterable[Any]]) -> bytes:
+    """A table as UTF-8 CSV with LF line ends, quoted only where CSV needs it."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows((header, *rows))
+    return text.getvalue().encode()
 
 
 def digest_of(value: Any) -> str:

@@ -1,7 +1,10 @@
 """Words of others as one line of a terminal, and small words of our own. Every command imports it, so it is light."""
 
 import difflib
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
+
+# What a listing in JSON may hold.
+Value = str | int | float | bool | None | list["Value"] | dict[str, "Value"]
 
 
 def one_line(text: str) -> str:
@@ -30,3 +33,14 @@ def percent_span(shares: Collection[float]) -> str:
     """`26.7 %`, or `0.0 to 26.7 %` where they differ as shown. Raises ValueError for none."""
     low, high = (f"{end(shares):.1f}" for end in (min, max))
     return f"{low} %" if low == high else f"{low} to {high} %"
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """Lines of a table, indented by two: the first column to the left, the others to the right."""
+    widths = [max(len(row[i]) for row in (header, *rows)) for i in range(len(header))]
+    return [
+        "  "
+        + row[0].ljust(widths[0])
+        + "".join(f"  {c:>{w}}" for c, w in zip(row[1:], widths[1:], strict=True))
+        for row in (header, *rows)
+    ]

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from tiny_rooms import CLINIC, TASK
 
-from tonegap.checks.declared import check_rooms
+from tonegap.checks.declared import check_declared
 
 TWO = TASK.replace("min_support = 1", "min_support = 2").replace(
     "fraction = 0.25", "fraction = 0.5"
@@ -23,7 +23,7 @@ def problems(root: Path, tones_of_test: str) -> list[str]:
     rows += [(BCC, tone, "probe") for tone in tones_of_test.split()]
     lines = [f"i{n},{','.join(row)}" for n, row in enumerate(rows)]
     (folder / "rows.csv").write_text("\n".join(["image_id,label,tone,half", *lines]) + "\n")
-    return [f"{p.where}: {p.text}" for p in check_rooms(root)]
+    return [f"{p.where}: {p.text}" for p in check_declared(root)]
 
 
 def test_two_test_images_of_each_tone_are_enough(tmp_path: Path) -> None:

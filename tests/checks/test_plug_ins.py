@@ -2,7 +2,7 @@
 
 from tiny_rooms import CLINIC, TASK, rooms
 
-from tonegap.checks.declared import check_rooms
+from tonegap.checks.declared import check_declared
 
 __all__ = ["rooms"]
 
@@ -10,7 +10,7 @@ __all__ = ["rooms"]
 def problems(rooms, task=TASK):
     rooms.write("benchmarks/clinic/dataset.toml", CLINIC)
     rooms.write("benchmarks/clinic/tasks/two.toml", task)
-    return [f"{p.where}: {p.text}" for p in check_rooms(rooms.root)]
+    return [f"{p.where}: {p.text}" for p in check_declared(rooms.root)]
 
 
 def test_a_good_task_has_no_problem(rooms):

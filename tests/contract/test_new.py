@@ -5,7 +5,7 @@ import csv
 import pytest
 from quick_entries import assert_same_bytes_twice
 
-from tonegap.checks.declared import check_rooms
+from tonegap.checks.declared import check_declared
 from tonegap.declared.plugin import read_plugin
 
 pytestmark = pytest.mark.parametrize("kind", ["method", "baseline"])
@@ -23,7 +23,7 @@ def test_it_has_no_problem_and_no_placeholder_left(own_project, tonegap, kind):
     tonegap("new", kind, "my-idea", "--suite-root", own_project.root)
     folder = own_project.root / f"{kind}s" / "my-idea"
     assert "{{" not in "".join(path.read_text() for path in folder.iterdir())
-    places = {problem.where for problem in check_rooms(own_project.root)}
+    places = {problem.where for problem in check_declared(own_project.root)}
     assert not any("my-idea" in place for place in places)
 
 

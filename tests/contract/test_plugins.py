@@ -5,7 +5,7 @@ from quick_entries import assert_same_bytes_twice, left_by, stages_of
 from stages_here import StagesHere, loads_torch
 from tiny_rooms import PROJECT
 
-from tonegap.checks.declared import check_rooms
+from tonegap.checks.declared import check_declared
 from tonegap.declared.plugin import plugin_ids, read_plugin
 from tonegap.engines import open_engine
 from tonegap.store.store import Store
@@ -24,7 +24,7 @@ TRAINED = next(name for name in BASELINES if loads_torch(read_plugin(PROJECT, "b
 
 
 def test_the_rooms_of_the_project_have_no_problem():
-    assert check_rooms(PROJECT) == []
+    assert check_declared(PROJECT) == []
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -21,9 +21,9 @@ Index = Callable[..., ImageIndex]
 
 @pytest.fixture
 def index(clinic: Dataset, tmp_path: Path) -> Index:
-    def _index(workers: int = 1, ids: list[str] | None = None, cache: str = "cache") -> ImageIndex:
+    def _index(workers: int = 1, cache: str = "cache") -> ImageIndex:
         metadata = read_metadata(clinic, clinic.folder)
-        return index_images(clinic, metadata, clinic.folder, tmp_path / cache, workers, ids)
+        return index_images(clinic, metadata, clinic.folder, tmp_path / cache, workers)
 
     return _index
 
@@ -130,15 +130,6 @@ def test_an_unwritable_cache_is_one_sentence(
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(StoreError, match="the index of images cannot be written"):
         index(cache="file")
-
-
-def test_a_subset_of_ids_is_indexed_alone(
-    clinic: Dataset, write_pictures: Write, index: Index
-) -> None:
-    write_pictures(clinic.folder, ["a1.png", "a2.png", "a3.png"])
-    found = index(ids=["a3", "a4"])
-    assert set(found.paths) == {"a3"}
-    assert [p.image_id for p in found.problems] == ["a4"]
 
 
 def test_the_digest_does_not_depend_on_order_or_folder(

@@ -10,7 +10,7 @@ from PIL import Image
 from tonegap.checks.download import check_data
 from tonegap.data.locate import locate_images
 from tonegap.data.metadata import own_root, read_metadata
-from tonegap.data.published import compare_counts
+from tonegap.data.published_counts import compare_counts
 from tonegap.declared.dataset import Dataset, read_dataset
 from tonegap.declared.task import read_task
 

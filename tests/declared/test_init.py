@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from tiny_rooms import rooms, tonegap
 
-from tonegap.checks.declared import check_rooms
+from tonegap.checks.declared import check_declared
 from tonegap.declared import root as roots
 from tonegap.errors import BadRequest, BadRoom
 
@@ -21,7 +21,7 @@ def test_init_makes_a_root_without_problems_whose_templates_fit(tonegap, tmp_pat
     made = [Path(line).relative_to(tmp_path / "mine").as_posix() for line in tonegap.out.split()]
     assert "benchmarks/my-images/dataset.toml" in made
     assert "methods/my-method/generate.py" in made
-    assert check_rooms(tmp_path / "mine") == []
+    assert check_declared(tmp_path / "mine") == []
     monkeypatch.chdir(tmp_path / "mine")
     assert tonegap("data", "phantom", "--n", 300, "--size", 32, "--out", tmp_path / "images") == 0
     words = ("split", "my-images/malignant", "--root", tmp_path / "images", "--pin")

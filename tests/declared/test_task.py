@@ -100,7 +100,7 @@ def test_a_contradiction_is_one_sentence(
 
 def test_the_worst_tone_may_pick_an_epoch(write_task: WriteTask) -> None:
     task = write_task(("strata = []", 'strata = []\n[selection]\nmetric = "worst_tone_accuracy"'))
-    assert task.selection_metric == "worst_tone_accuracy"
+    assert task.file.selection.metric == "worst_tone_accuracy"
 
 
 def test_an_unknown_selection_metric_is_said_once(write_task: WriteTask) -> None:

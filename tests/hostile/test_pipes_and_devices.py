@@ -15,7 +15,7 @@ from tonegap.declared.root import find_root
 from tonegap.errors import BadData, BadOutput, BadPredictions, BadRoom, ToneGapError
 from tonegap.files import sha256_file
 from tonegap.scores.reading import read_table
-from tonegap.split.exclude import read_id_list
+from tonegap.split.id_lists import read_id_list
 from tonegap.synthetic.manifest import read_synthetic
 from tonegap.texts import read_text
 

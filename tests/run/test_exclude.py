@@ -11,7 +11,7 @@ from tiny_rooms import TASK
 
 from tonegap.data.metadata import Metadata, MetadataPart
 from tonegap.errors import BadData
-from tonegap.split.exclude import IdList, listed_images
+from tonegap.split.id_lists import IdList, listed_images
 
 TWO_ENTRIES = [{"methods": ["none", "grey"], "baselines": ["plain"]}]
 

@@ -5,7 +5,7 @@ from hashlib import sha256
 
 import pytest
 
-from tonegap.declared.local_files import given_digest
+from tonegap.declared.local_files import local_digest
 from tonegap.declared.suite import read_suite, with_parameters
 from tonegap.errors import BadRoom
 from tonegap.run import local_files
@@ -34,22 +34,22 @@ def test_the_digest_of_a_folder_is_over_its_relative_paths_and_contents(pipeline
         f"index.json\0{sha256(b'{}').hexdigest()}\n",
         f"unet/weights\0{sha256(b'1234').hexdigest()}\n",
     ]
-    assert given_digest(pipeline) == sha256("".join(lines).encode()).hexdigest()
+    assert local_digest(pipeline) == sha256("".join(lines).encode()).hexdigest()
 
 
 def test_a_relative_path_starts_from_the_suite_root_and_the_stage_finds_the_folder(
     planner, pipeline, tmp_path, monkeypatch
 ):
     monkeypatch.chdir(tmp_path)
-    give(planner, "models/tiny", given_digest(pipeline))
+    give(planner, "models/tiny", local_digest(pipeline))
     stage = planner.stages()["train"]
     write_inputs(planner.store, stage, 60, tmp_path / "in")
     assert (tmp_path / "in" / "files" / "tiny" / "unet" / "weights").read_bytes() == b"1234"
-    assert stage.parameters["pipeline"] == f"tiny#sha256={given_digest(pipeline)}"
+    assert stage.parameters["pipeline"] == f"tiny#sha256={local_digest(pipeline)}"
 
 
 def test_a_folder_on_another_disk_is_copied_once(planner, pipeline, tmp_path, monkeypatch):
-    give(planner, "models/tiny", given_digest(pipeline))
+    give(planner, "models/tiny", local_digest(pipeline))
     stage = planner.stages()["train"]
     link = os.link
 
@@ -69,7 +69,7 @@ def test_a_folder_on_another_disk_is_copied_once(planner, pipeline, tmp_path, mo
 def test_links_inside_come_as_plain_files(planner, pipeline, tmp_path):
     (tmp_path / "blob").write_bytes(b"blob")
     (pipeline / "linked").symlink_to(tmp_path / "blob")
-    give(planner, "models/tiny", given_digest(pipeline))
+    give(planner, "models/tiny", local_digest(pipeline))
     write_inputs(planner.store, planner.stages()["train"], 60, tmp_path / "in")
     found = tmp_path / "in" / "files" / "tiny" / "linked"
     assert found.read_bytes() == b"blob"
@@ -77,7 +77,7 @@ def test_links_inside_come_as_plain_files(planner, pipeline, tmp_path):
 
 
 def test_other_content_is_refused(planner, pipeline):
-    give(planner, "models/tiny", given_digest(pipeline))
+    give(planner, "models/tiny", local_digest(pipeline))
     (pipeline / "unet" / "weights").write_bytes(b"4321")
     with pytest.raises(BadRoom, match="another folder than the one asked for"):
         planner.plan()
@@ -103,6 +103,6 @@ def test_a_relative_path_on_the_command_line_starts_from_the_current_folder(
 
 def test_digest_prints_what_a_suite_wants(tonegap, pipeline):
     assert tonegap("digest", pipeline) == 0
-    assert tonegap.out == f"{pipeline}#sha256={given_digest(pipeline)}\n"
+    assert tonegap.out == f"{pipeline}#sha256={local_digest(pipeline)}\n"
     assert tonegap("digest", pipeline / "index.json") == 0
     assert tonegap.out.endswith(f"#sha256={sha256(b'{}').hexdigest()}\n")

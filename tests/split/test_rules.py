@@ -21,13 +21,13 @@ from tonegap.declared.split_rules import (
 )
 from tonegap.declared.task import Task
 from tonegap.errors import BadData, BadRoom, BadSplit
+from tonegap.split.id_lists import left_out, read_list
 from tonegap.split.labels import spelling
 from tonegap.split.leaks import group_leaks
-from tonegap.split.listed import left_out, read_list
 from tonegap.split.partition import new_partition, partition
 from tonegap.split.published import published_parts
 from tonegap.split.rows import SelectedRows, rows_of
-from tonegap.split.unknown import unknown_tones
+from tonegap.split.unknown_tones import unknown_tones
 
 WriteTask = Callable[..., Task]
 Small = Callable[..., Metadata]

@@ -7,7 +7,7 @@ import shutil
 import pytest
 from faces import CHANGES, picture
 
-from tonegap.synthetic.sources import KnownImages
+from tonegap.synthetic.source_names import KnownImages
 
 
 @pytest.fixture

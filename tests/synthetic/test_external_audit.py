@@ -8,7 +8,7 @@ import pytest
 from faces import picture
 from tiny_rooms import PROJECT
 
-from tonegap.declared.local_files import given_digest
+from tonegap.declared.local_files import local_digest
 from tonegap.declared.suite import Limits, read_suite
 from tonegap.engines import open_engine
 from tonegap.formats.record import decode_record
@@ -38,7 +38,7 @@ def run(rooms, download, made, tmp_path):
     """Runs the set as method `external`: the tally, the rows it left and its notes, the record if any."""
 
     def go(**parameters):
-        value = f"made elsewhere#sha256={given_digest(made)}"
+        value = f"made elsewhere#sha256={local_digest(made)}"
         entry = {
             "methods": ["external"],
             "baselines": ["plain"],

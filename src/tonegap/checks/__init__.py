@@ -1,1 +1,1 @@
-"""Is this download, and are these folders, as they must be?"""
+"""Checks a download, and the folders of a suite root."""

@@ -1,15 +1,16 @@
-"""Every problem of a suite root at once, so that nobody mends a file ten times in a row."""
+"""Lists every problem of a suite root at once, so that nobody mends a file ten times in a row."""
 
-import functools
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from tonegap.checks.readiness import check_tasks
 from tonegap.data.drawn import drawn_metadata
 from tonegap.data.metadata import own_root, read_metadata
-from tonegap.declared.dataset import dataset_ids, read_dataset
+from tonegap.declared.dataset import Dataset, DatasetFile, dataset_ids, read_dataset
 from tonegap.declared.plugin import (
     FOLDERS,
     fill_parameters,
@@ -18,193 +19,144 @@ from tonegap.declared.plugin import (
     read_plugin,
 )
 from tonegap.declared.suite import Suite, read_suite, suite_ids
-from tonegap.declared.task import read_task, task_ids
+from tonegap.declared.task import Task, read_task, task_ids
 from tonegap.errors import BadRoom, ToneGapError
 from tonegap.formats.job import Parameter
 from tonegap.lines import did_you_mean
 from tonegap.texts import read_text
 
+T = TypeVar("T")
 _FROM = re.compile(r"^\s*FROM\s+(?:--\S+\s+)*(\S+)", re.MULTILINE | re.IGNORECASE)
 _PIP = re.compile(r"\bpip3?\s+install\b(?!.*--require-hashes)", re.IGNORECASE)
 _CLONE = re.compile(r"\bgit\s+clone\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class RoomProblem:
+class DeclaredProblem:
     """What is wrong, and where: a path below the suite root."""
 
     where: str
     text: str
 
 
-def check_rooms(root: Path) -> list[RoomProblem]:
-    """All problems of data sets, tasks, plug-ins, Dockerfiles and suites, sorted by place."""
-    found: list[RoomProblem] = []
-    found += _readable(root, dataset_ids(root), functools.partial(read_dataset, root))
-    found += _readable(root, task_ids(root), functools.partial(read_task, root))
-    for name in task_ids(root):
-        found += _task(root, name)
-    for kind in FOLDERS:
-        names = plugin_ids(root, kind)
-        found += _readable(root, names, functools.partial(read_plugin, root, kind))
-        found += _stray(root, kind)
-        for name in names:
-            found += _dockerfile(root, kind, name)
-            found += _command(root, kind, name)
-    for name in suite_ids(root):
-        found += _suite(root, name)
-    for name in dataset_ids(root):
-        found += _unscorable(root, name)
-    return sorted(set(found))
+@dataclass(slots=True)
+class _Listing:
+    """The problems of a suite root found so far."""
 
+    root: Path
+    found: set[DeclaredProblem] = field(default_factory=set)
 
-def _readable(root: Path, names: list[str], read: Callable[[str], object]) -> list[RoomProblem]:
-    found = []
-    for name in names:
+    def say(self, path: Path, text: str) -> None:
+        where = path.relative_to(self.root) if path.is_relative_to(self.root) else path
+        self.found.add(DeclaredProblem(where.as_posix(), text))
+
+    def tried(self, call: Callable[[], T], at: Path | None = None) -> T | None:
+        """What a call gives; None, and a problem at the file that the error names (or `at`), where it raises."""
         try:
-            read(name)
+            return call()
         except ToneGapError as e:
-            found.append(_problem(root, str(e)))
-    return found
+            where, _, text = str(e).partition(": ")
+            self.say(at or Path(where), str(e).removeprefix(f"{at}: ") if at else text)
+        return None
 
 
-def _problem(root: Path, message: str) -> RoomProblem:
-    """An error's sentence as a problem; errors begin with the path of their file."""
-    where, _, text = message.partition(": ")
-    path = Path(where)
-    if path.is_absolute() and path.is_relative_to(root):
-        where = path.relative_to(root).as_posix()
-    return RoomProblem(where, text)
+def check_declared(root: Path) -> list[DeclaredProblem]:
+    """All problems of data sets, tasks, plug-ins, Dockerfiles and suites, sorted by place."""
+    listing = _Listing(root)
+    read = {n: listing.tried(partial(read_dataset, root, n)) for n in dataset_ids(root)}
+    tasks = [t for n in task_ids(root) if (t := listing.tried(partial(read_task, root, n)))]
+    for task in tasks:
+        if dataset := read.get(task.dataset_id):
+            for text in _undeclared_names(task, dataset.file):
+                listing.say(task.path, text)
+    for kind in FOLDERS:
+        _check_plugins(listing, kind)
+    for name in suite_ids(root):
+        if suite := listing.tried(partial(read_suite, root, name)):
+            for check in _suite_checks(root, suite):
+                listing.tried(check, suite.path)
+    for dataset in filter(None, read.values()):
+        own = [task for task in tasks if task.dataset_id == dataset.id]
+        for task, reason in _unscorable(dataset, own):
+            listing.say(task.path, reason)
+    return sorted(listing.found)
 
 
-def _unscorable(root: Path, name: str) -> Iterator[RoomProblem]:
+def _unscorable(dataset: Dataset, tasks: list[Task]) -> Iterator[tuple[Task, str]]:
     """Tasks that could not be scored, of data sets whose rows are at hand: drawn here, or beside their declaration."""
+    own = own_root(dataset)
+    if own is None and dataset.file.drawn is None:
+        return
     try:
-        dataset = read_dataset(root, name)
-        tasks = [read_task(root, t) for t in task_ids(root) if t.startswith(f"{name}/")]
-        own = own_root(dataset)
-        if own is None and dataset.file.drawn is None:
-            return
         metadata = read_metadata(dataset, own) if own else drawn_metadata(dataset)
     except ToneGapError:
-        return  # said above, or by `data check`
+        return  # said by `data check`
     for task, answer in zip(tasks, check_tasks(tasks, metadata, metadata.ids), strict=True):
         if answer.reason:
-            where = task.path.relative_to(root).as_posix()
-            yield RoomProblem(where, answer.reason.removeprefix(f"{task.id}: "))
+            yield task, answer.reason.removeprefix(f"{task.id}: ")
 
 
-def _stray(root: Path, kind: str) -> Iterator[RoomProblem]:
-    """Folders that look like a plug-in but lack its file."""
-    for folder in sorted((root / FOLDERS[kind]).glob("*/")):
-        if not (folder / f"{kind}.toml").exists() and any(folder.iterdir()):
-            where = folder.relative_to(root).as_posix()
-            yield RoomProblem(where, f"no {kind}.toml; every folder here is a {kind}")
-
-
-def _task(root: Path, task_id: str) -> Iterator[RoomProblem]:
+def _undeclared_names(task: Task, dataset: DatasetFile) -> Iterator[str]:
     """Columns and the tone axis that a task names and its data set does not declare."""
-    try:
-        task = read_task(root, task_id)
-        dataset = read_dataset(root, task.dataset_id).file
-    except ToneGapError:
-        return  # which is a problem of its own
-    where, file = task.path.relative_to(root).as_posix(), task.file
+    file = task.file
     if task.tone_axis not in dataset.tones:
         known = ", ".join(dataset.tones) or "none"
-        yield RoomProblem(
-            where,
-            f"tones.axis: {task.tone_axis!r} is no tone axis of the data set; there are: {known}",
-        )
-    named = {"labels.column": (file.labels.column,)}
+        yield f"tones.axis: {task.tone_axis!r} is no tone axis of the data set; there are: {known}"
+    named = [("labels.column", file.labels.column)]
     if file.labels.positive_where:
-        named["labels.positive_where.column"] = (file.labels.positive_where.column,)
+        named.append(("labels.positive_where.column", file.labels.positive_where.column))
     for part, rule in (("split", file.split), ("validation", file.validation)):
-        for field in ("column", "columns", "stratify"):
-            value = getattr(rule, field, ())
-            named[f"{part}.{field}"] = (
-                (value,) if isinstance(value, str) and value else tuple(value)
-            )
-    for key, columns in named.items():
-        for column in columns:
-            if column not in dataset.columns:
-                near, known = did_you_mean(column, dataset.columns), ", ".join(dataset.columns)
-                yield RoomProblem(
-                    where,
-                    f"{key}: {column!r} is no column of the data set{near}; there are: {known}",
-                )
+        for key in ("column", "columns", "stratify"):
+            value = getattr(rule, key, ())
+            columns = (value,) if isinstance(value, str) else value
+            named += [(f"{part}.{key}", column) for column in columns if column]
+    for key, column in named:
+        if column not in dataset.columns:
+            near, known = did_you_mean(column, dataset.columns), ", ".join(dataset.columns)
+            yield f"{key}: {column!r} is no column of the data set{near}; there are: {known}"
 
 
-def _command(root: Path, kind: str, name: str) -> Iterator[RoomProblem]:
-    """A command that is neither on this machine nor in the plug-in's folder and has no image to be in."""
-    try:
-        plugin = read_plugin(root, kind, name)
-    except ToneGapError:
-        return
-    missing = missing_program(plugin)
-    if missing:
-        yield RoomProblem(
-            f"{plugin.label}/{kind}.toml",
-            f"command: {missing!r} is no program on this machine's PATH",
-        )
+def _check_plugins(listing: _Listing, kind: str) -> None:
+    """Plug-ins that cannot be read, whose command is nowhere, or whose image another day builds otherwise."""
+    place = listing.root / FOLDERS[kind]
+    for folder in sorted(place.glob("*/")):
+        if not (folder / f"{kind}.toml").exists() and any(folder.iterdir()):
+            listing.say(folder, f"no {kind}.toml; every folder here is a {kind}")
+    for name in plugin_ids(listing.root, kind):
+        plugin = listing.tried(partial(read_plugin, listing.root, kind, name))
+        if plugin and (missing := missing_program(plugin)):
+            said = f"command: {missing!r} is no program on this machine's PATH"
+            listing.say(place / name / f"{kind}.toml", said)
+        path = place / name / "Dockerfile"
+        text = listing.tried(partial(read_text, path, BadRoom), path) if path.exists() else None
+        for problem in _unpinned((text or "").replace("\\\n", " ")):
+            listing.say(path, problem)
 
 
-def _dockerfile(root: Path, kind: str, name: str) -> Iterator[RoomProblem]:
-    """What makes an image that another day builds otherwise."""
-    path = root / FOLDERS[kind] / name / "Dockerfile"
-    where = path.relative_to(root).as_posix()
-    if not path.exists():
-        return
-    try:
-        text = read_text(path, BadRoom).replace("\\\n", " ")
-    except BadRoom as e:
-        yield RoomProblem(where, str(e))
-        return
-    for base in _FROM.findall(text):
+def _unpinned(dockerfile: str) -> Iterator[str]:
+    for base in _FROM.findall(dockerfile):
         if "@sha256:" not in base and base != "${BASE_IMAGE}":
-            yield RoomProblem(where, f"FROM {base}: wanted a digest (@sha256:…) or ${{BASE_IMAGE}}")
-    if _PIP.search(text):
-        yield RoomProblem(where, "pip install without --require-hashes")
-    if _CLONE.search(text):
-        yield RoomProblem(where, "git clone: copy pinned files into the folder instead")
-
-
-def _suite(root: Path, name: str) -> list[RoomProblem]:
-    """A suite's problems: its file, and every task, plug-in and parameter that it names."""
-    try:
-        suite = read_suite(root, name)
-    except ToneGapError as e:
-        return [_problem(root, str(e))]
-    found = []
-    for check in _suite_checks(root, suite):
-        try:
-            check()
-        except ToneGapError as e:
-            where = suite.path.relative_to(root).as_posix()
-            found.append(RoomProblem(where, str(e).removeprefix(f"{suite.path}: ")))
-    return found
+            yield f"FROM {base}: wanted a digest (@sha256:…) or ${{BASE_IMAGE}}"
+    if _PIP.search(dockerfile):
+        yield "pip install without --require-hashes"
+    if _CLONE.search(dockerfile):
+        yield "git clone: copy pinned files into the folder instead"
 
 
 def _suite_checks(root: Path, suite: Suite) -> Iterator[Callable[[], object]]:
-    where = str(suite.path)
-    for task_id in suite.file.tasks:
-        yield functools.partial(read_task, root, task_id)
-    for row in suite.file.entries:
-        for plugin_id in row.methods:
-            yield functools.partial(
-                _fill, root, f"methods/{plugin_id}", row.method_parameters, where
-            )
-        for plugin_id in row.baselines:
-            yield functools.partial(
-                _fill, root, f"baselines/{plugin_id}", row.baseline_parameters, where
-            )
-    if suite.file.quality:
-        quality = suite.file.quality
-        label = f"{FOLDERS['extractor']}/{quality.extractor}"
-        yield functools.partial(_fill, root, label, quality.parameters, where)
-    for label, values in suite.file.parameters.items():
-        if "/" in label:
-            yield functools.partial(_fill, root, label, values, where)
+    """One check for every task, plug-in and parameter that a suite names."""
+    file = suite.file
+    for task_id in file.tasks:
+        yield partial(read_task, root, task_id)
+    asked: list[tuple[str, dict[str, Parameter]]] = []
+    for row in file.entries:
+        asked += [(f"methods/{name}", row.method_parameters) for name in row.methods]
+        asked += [(f"baselines/{name}", row.baseline_parameters) for name in row.baselines]
+    if file.quality:
+        asked.append((f"{FOLDERS['extractor']}/{file.quality.extractor}", file.quality.parameters))
+    asked += [(label, values) for label, values in file.parameters.items() if "/" in label]
+    for label, values in asked:
+        yield partial(_fill, root, label, values, str(suite.path))
 
 
 def _fill(root: Path, label: str, values: dict[str, Parameter], where: str) -> None:

@@ -1,4 +1,4 @@
-"""A user's download held against what the papers used: everything in one listing.
+"""Compares a user's download with what the papers used: every finding in one listing.
 
 What is lost may be lost unequally, so every finding about images is counted by tone as well.
 """
@@ -9,16 +9,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tonegap.checks.readiness import Readiness, check_tasks
-from tonegap.data.index import MISSING, ImageIndex, index_located
+from tonegap.data.index import MISSING, ImageIndex, index_images
 from tonegap.data.locate import Located, locate_images
 from tonegap.data.masks import MaskCheck, check_masks, find_masks
 from tonegap.data.metadata import Metadata, read_metadata
-from tonegap.data.published import Count, compare_counts, compare_rows
+from tonegap.data.published_counts import Count, compare_counts, compare_rows
 from tonegap.declared.dataset import Dataset
 from tonegap.declared.task import Task
-from tonegap.split.exclude import IdList, listed_images, unknown_names
+from tonegap.split.id_lists import IdList, listed_images, unknown_names
 from tonegap.split.labels import is_label, spelling_pairs
-from tonegap.split.unknown import UnknownTones, unknown_labels
+from tonegap.split.unknown_tones import UnknownTones, unknown_labels
 from tonegap.tones import tone_group, tone_index
 
 UNKNOWN = "unknown"
@@ -102,7 +102,7 @@ def check_data(
     metadata = read_metadata(dataset, data_root)
     listed = listed_images(lists, dataset, metadata)
     located = locate_images(dataset, metadata, data_root)
-    index = index_located(located, dataset.id, metadata, cache_dir, workers)
+    index = index_images(dataset, metadata, data_root, cache_dir, workers, located=located)
     found_masks = find_masks(dataset, metadata, index, data_root)
     masks = check_masks(dataset, metadata, index, found_masks)
     findings = (
@@ -148,20 +148,16 @@ def _findings(located: Located, index: ImageIndex) -> Iterator[DownloadFinding]:
     for kind, texts in by_kind.items():
         named = {i: i if kind == MISSING else f"{i} ({text})" for i, text in texts.items()}
         yield _finding(kind, named, unusable=True)
-    if located.elsewhere:
-        texts = {i: f"{i} ({folder})" for i, folder in located.elsewhere.items()}
-        yield _finding(ELSEWHERE, texts, unusable=False)
-    if located.also:
-        texts = {i: f"{i} ({folder})" for i, folder in located.also.items()}
-        yield _finding(ALSO, texts, unusable=False)
+    for kind, folders in ((ELSEWHERE, located.elsewhere), (ALSO, located.also)):
+        if folders:
+            texts = {i: f"{i} ({folder})" for i, folder in folders.items()}
+            yield _finding(kind, texts, unusable=False)
     if located.extra:
         first = tuple(path.name for path in located.extra[:3])
         yield DownloadFinding(EXTRA, len(located.extra), first, frozenset(), unusable=False)
-    copies, near = _copies(index)
-    if copies:
-        yield _finding(DUPLICATE, copies, unusable=False)
-    if near:
-        yield _finding(NEAR_DUPLICATE, near, unusable=False)
+    for kind, texts in zip((DUPLICATE, NEAR_DUPLICATE), _copies(index), strict=True):
+        if texts:
+            yield _finding(kind, texts, unusable=False)
 
 
 def _notes(index: ImageIndex) -> Iterator[DownloadFinding]:

@@ -1,17 +1,14 @@
-"""What a check of a data root found, as text for a person and as plain values for a program."""
+"""Shows what a check of a data root found, as text for a person and as plain values for a program."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import groupby
 
 import msgspec
 
-from tonegap.checks.download import BAD_MASK, ELSEWHERE, DataCheck, ToneRow
+from tonegap.checks.download import BAD_MASK, ELSEWHERE, DataCheck
 from tonegap.checks.readiness import Readiness
-from tonegap.data.masks import MaskCheck
-from tonegap.data.plain_table import Value, table
-from tonegap.data.published import Count
-from tonegap.lines import percent_span
-from tonegap.split.unknown import UnknownTones
+from tonegap.lines import Value, percent_span, table
+from tonegap.split.unknown_tones import UnknownTones
 
 _LABELS = 6
 _ROWS = 12
@@ -20,17 +17,11 @@ _REST = 30
 
 def text_listing(check: DataCheck) -> str:
     """The listing as lines of text, ended by the verdict on each task."""
-    return "\n".join(
-        [
-            *_head(check),
-            *_published(check),
-            *_images(check),
-            *_tones(check),
-            *_unknown(check),
-            *_tasks(check),
-            *_access(check),
-        ]
-    )
+    parts = (_head, _published, _images, _tones, _unknown, _tasks)
+    lines = [line for part in parts for line in part(check)]
+    if check.n_usable == 0:
+        lines += ["", f"How to get the images: {check.dataset.file.access.strip()}"]
+    return "\n".join(lines)
 
 
 def json_listing(check: DataCheck) -> dict[str, Value]:
@@ -58,24 +49,31 @@ def json_listing(check: DataCheck) -> dict[str, Value]:
             "digest": check.digest,
         },
         "group_ids_of_one_spelling": {c: len(p) for c, p in check.spelled_groups.items()},
-        "masks": _json_masks(check.masks),
+        "masks": None
+        if check.masks is None
+        else {
+            "masks": check.masks.n_masks,
+            "showing": dict(check.masks.n_showing),
+            "unusable": dict(sorted(check.masks.problems.items())),
+        },
         "findings": [
             {"kind": f.kind, "count": f.count, "first": list(f.first), "unusable": f.unusable}
             for f in check.findings
         ],
-        "tones": [_json_tone(row) for row in check.tones],
+        "tones": [
+            {
+                "axis": row.axis,
+                "tone": row.tone,
+                "expected": row.expected,
+                "usable": row.usable,
+                "share": row.usable / row.expected,
+                "findings": dict(row.findings),
+            }
+            for row in check.tones
+        ],
         "tasks": [_json_task(task) for task in check.tasks],
         "unknown_tone": {axis: _json_unknown(found) for axis, found in check.unknown.items()},
     }
-
-
-def _json_masks(masks: MaskCheck | None) -> dict[str, Value] | None:
-    if masks is None:
-        return None
-    unusable: dict[str, Value] = {
-        image_id: masks.problems[image_id] for image_id in sorted(masks.problems)
-    }
-    return {"masks": masks.n_masks, "showing": dict(masks.n_showing), "unusable": unusable}
 
 
 def _json_task(task: Readiness) -> dict[str, Value]:
@@ -111,17 +109,6 @@ def _json_unknown(unknown: UnknownTones | None) -> dict[str, Value] | None:
     }
 
 
-def _json_tone(row: ToneRow) -> dict[str, Value]:
-    return {
-        "axis": row.axis,
-        "tone": row.tone,
-        "expected": row.expected,
-        "usable": row.usable,
-        "share": row.usable / row.expected,
-        "findings": dict(row.findings),
-    }
-
-
 def _head(check: DataCheck) -> Iterator[str]:
     file, metadata = check.dataset.file, check.metadata
     yield f"{file.title}: {metadata.path}"
@@ -141,18 +128,14 @@ def _published(check: DataCheck) -> Iterator[str]:
     yield ""
     yield f"Metadata against the published counts ({published.source})"
     for column in dict.fromkeys(c.column for c in check.counts):
-        yield from _column_counts(column, [c for c in check.counts if c.column == column])
+        counts, name = [c for c in check.counts if c.column == column], column or "all"
+        for c in (c for c in counts if not c.agrees):
+            yield f"  {name}: {c.value}: published {c.published:,}, found {c.found:,}  <-- differs"
+        if all(c.agrees for c in counts):
+            found = ", ".join(f"{c.value} {c.found:,}" for c in counts)
+            yield f"  {name}: as published ({found})"
     if check.rows:
         yield f"  the rows are {check.rows}"
-
-
-def _column_counts(column: str, counts: Sequence[Count]) -> Iterator[str]:
-    name = column or "all"
-    wrong = [c for c in counts if not c.agrees]
-    for c in wrong:
-        yield f"  {name}: {c.value}: published {c.published:,}, found {c.found:,}  <-- differs"
-    if not wrong:
-        yield f"  {name}: as published ({', '.join(f'{c.value} {c.found:,}' for c in counts)})"
 
 
 def _images(check: DataCheck) -> Iterator[str]:
@@ -207,7 +190,18 @@ def _tones(check: DataCheck) -> Iterator[str]:
         yield ""
         yield f"By tone ({axis})"
         header = ("tone", "expected", "usable", "%", *kinds)
-        yield from table(header, [_tone_cells(row, kinds) for row in rows])
+        cells = [
+            (
+                row.tone,
+                f"{row.expected:,}",
+                f"{row.usable:,}",
+                # Rounded down: 2,946 of 2,947 is not 100.0.
+                f"{row.usable * 1000 // row.expected / 10:.1f}",
+                *(f"{row.findings[kind]:,}" for kind in kinds),
+            )
+            for row in rows
+        ]
+        yield from table(header, cells)
 
 
 def _unknown(check: DataCheck) -> Iterator[str]:
@@ -232,18 +226,6 @@ def _unknown(check: DataCheck) -> Iterator[str]:
             yield f"  … and {len(by_label) - _ROWS} other labels"
         if found.moved:
             yield f"  WARNING: {found.moved}"
-
-
-def _tone_cells(row: ToneRow, kinds: Sequence[str]) -> tuple[str, ...]:
-    # Rounded down: 2,946 of 2,947 is not 100.0.
-    share = f"{row.usable * 1000 // row.expected / 10:.1f}"
-    return (
-        row.tone,
-        f"{row.expected:,}",
-        f"{row.usable:,}",
-        share,
-        *(f"{row.findings[kind]:,}" for kind in kinds),
-    )
 
 
 def _tasks(check: DataCheck) -> Iterator[str]:
@@ -287,10 +269,3 @@ def _over_seeds(task: Readiness, name: str) -> str:
     if not any(shares.values()):
         return f" (in none of {len(shares)} seeds)"
     return f" (seed {next(iter(shares))}; over {len(shares)} seeds {percent_span(shares.values())})"
-
-
-def _access(check: DataCheck) -> Iterator[str]:
-    """How to get the images, where there is none."""
-    if check.n_usable == 0:
-        yield ""
-        yield f"How to get the images: {check.dataset.file.access.strip()}"

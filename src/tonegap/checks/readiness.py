@@ -1,4 +1,4 @@
-"""Which tasks can be run on a data root as it is, and why the others cannot."""
+"""Says which tasks can be run on a data root as it is, and why the others cannot."""
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
@@ -9,13 +9,13 @@ from tonegap.declared.task import Task
 from tonegap.errors import ToneGapError
 from tonegap.formats.record import Exclusion, GroupLeak
 from tonegap.scores.rules import ScoringRules
-from tonegap.split.exclude import ListedImages, without_listed
+from tonegap.split.id_lists import ListedImages, without_listed
 from tonegap.split.labels import is_label
 from tonegap.split.leaks import group_leaks
 from tonegap.split.partition import partition
 from tonegap.split.parts import SplitAssignment
 from tonegap.split.scorable import check_scorable, check_support, part_of
-from tonegap.split.unknown import UnknownTones, unknown_tones
+from tonegap.split.unknown_tones import UnknownTones, unknown_tones
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,10 +115,12 @@ def _seeds(task: Task) -> tuple[int, ...]:
 
 
 def _check_scorable(task: Task, seed: int, made: SplitAssignment) -> None:
-    rules = ScoringRules(made.classes, made.positive, None, task.min_support, task.scored_tones)
+    rules = ScoringRules(
+        made.classes, made.positive, None, task.file.scores.min_support, task.scored_tones
+    )
     validation, test = (part_of(made, name) for name in ("validation", "test"))
-    check_scorable(task.at(seed), rules, task.selection_metric, validation, test)
-    check_support(task.at(seed), rules, task.primary_metric, test)
+    check_scorable(task.at(seed), rules, task.file.selection.metric, validation, test)
+    check_support(task.at(seed), rules, task.file.scores.primary, test)
 
 
 def _no_class(task: Task, metadata: Metadata) -> dict[str, int]:

@@ -20,7 +20,7 @@ from tonegap.store.store import Store
 from tonegap.synthetic.external_set import COLUMNS, read_set
 
 if TYPE_CHECKING:
-    from tonegap.synthetic.external_audit import OutsideAudit
+    from tonegap.synthetic.external_audit import ExternalAudit
 
 _SHOWN = 20
 
@@ -95,7 +95,7 @@ def command(  # noqa: PLR0913 (click hands over each option as an argument)
         click.get_current_context().exit(1)
 
 
-def _write(path: Path, found: "OutsideAudit") -> None:
+def _write(path: Path, found: "ExternalAudit") -> None:
     """Writes the rows that are left, in the columns of synthetic.csv."""
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")

@@ -14,9 +14,9 @@ from tonegap.lines import counted
 @rooted
 def command(root: Path) -> None:
     """Every problem of data sets, tasks, plug-ins, Dockerfiles and suites; exit code 2 if there is one."""
-    from tonegap.checks.declared import check_rooms
+    from tonegap.checks.declared import check_declared
 
-    problems = check_rooms(root)
+    problems = check_declared(root)
     for problem in problems:
         say(f"{problem.where}: {problem.text}")
     say(counted(len(problems), "problem") if problems else "no problems", err=True)

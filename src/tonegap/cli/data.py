@@ -21,7 +21,7 @@ from tonegap.declared.root import default_store, find_root, is_root
 from tonegap.declared.task import Task, read_task, task_ids
 from tonegap.errors import BadRequest
 from tonegap.report.exports.croissant import croissant, metadata_file
-from tonegap.split.exclude import read_id_list
+from tonegap.split.id_lists import read_id_list
 
 _root_option = click.option(
     "--root", "data_root", type=FOLDER, help="Folder of your own copy: metadata CSV and images."

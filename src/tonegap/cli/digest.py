@@ -15,6 +15,6 @@ def command(path: Path) -> None:
 
     A folder's digest covers the relative paths and contents of its files; caches are left out.
     """
-    from tonegap.declared.local_files import given_digest, spelled
+    from tonegap.declared.local_files import local_digest, spelled
 
-    say(spelled(path, given_digest(path)))
+    say(spelled(path, local_digest(path)))

@@ -17,7 +17,7 @@ def command(folder: Path, root: Path) -> None:
 
     Prints the files that are there to be changed. Needs no clone of tonegap.
     """
-    from tonegap.declared.init import new_root
+    from tonegap.declared.templates import new_root
 
     for path in new_root(root, folder):
         say(folder / path)

@@ -14,8 +14,8 @@ from tonegap.cli.terminal import say
 @rooted
 def command(kind: str, name: str, root: Path) -> None:
     """Make the folder of a new method or baseline that already runs; then change its code."""
-    from tonegap.declared.new import new_plugin
     from tonegap.declared.root import check_own
+    from tonegap.declared.templates import new_plugin
 
     check_own(root, f"new {kind}")
     folder = new_plugin(root, kind, name)

@@ -62,7 +62,7 @@ def command(  # noqa: PLR0913 (click hands over each option as an argument)
     from tonegap.report.pages.quality_page import sheet_files
     from tonegap.report.write import write_pieces
     from tonegap.results.quality import FOLDER, read_sheet
-    from tonegap.run.foreign_set import foreign_set
+    from tonegap.run.external_set import external_set
     from tonegap.run.sheet_maker import SheetMaker
 
     options = RunOptions(
@@ -77,7 +77,7 @@ def command(  # noqa: PLR0913 (click hands over each option as an argument)
     target = out or folder.resolve().with_name(f"{folder.resolve().name}-quality")
     number = asked.seeds[0] if seed is None else seed
     view = task_views(request, [(asked, number)], watched=True)[asked.id, number]
-    made = foreign_set(folder, view, number)
+    made = external_set(folder, view, number)
     found = _found(request, made)
     parts = [made.id.stage, repr(found.extractor), asked.id, number, quality_digest()]
     key = digest_of({"sheet": parts})
@@ -90,22 +90,22 @@ def command(  # noqa: PLR0913 (click hands over each option as an argument)
 
 def _found(request: "Request", made: "SyntheticSet") -> "MeasuredFeatures":
     """What the suite's extractor says; an extractor that fails costs its numbers, not the sheet."""
-    from tonegap.declared.local_files import check_given
+    from tonegap.declared.local_files import check_local_file
     from tonegap.plan.prepare import read_extractor
-    from tonegap.run.foreign_set import FeaturesPlace, foreign_features
+    from tonegap.run.external_set import FeaturesPlace, external_features
     from tonegap.run.sheet_maker import MeasuredFeatures
 
     extractor = read_extractor(request.suite, request.engine)
     if extractor is None:
         return MeasuredFeatures()
     for given in extractor.files:
-        check_given(given, request.root)
+        check_local_file(given, request.root)
     file = request.suite.file
     numerics = numerics_of(file.numerics, "cpu")
     place = FeaturesPlace(request.store, request.engine, file.limits, file.threads, numerics)
     try:
         with patient(request.engine.ending_s):
-            return foreign_features(made, extractor, place)
+            return external_features(made, extractor, place)
     except ToneGapError as e:
         say(f"no features: {e}", err=True)
         return MeasuredFeatures(reason=str(e))

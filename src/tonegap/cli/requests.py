@@ -16,7 +16,7 @@ from tonegap.declared.dataset import read_dataset
 from tonegap.declared.root import default_store, find_root
 from tonegap.errors import BadRequest, StoreError
 from tonegap.numerics import Numerics
-from tonegap.split.exclude import IdList, read_id_list
+from tonegap.split.id_lists import IdList, read_id_list
 from tonegap.store.layout import AUDITS, INDEX
 from tonegap.store.store import Store
 

@@ -1,7 +1,5 @@
 """`tonegap split`: a task's partition as CSV, from the metadata alone."""
 
-import csv
-import io
 from pathlib import Path
 
 import click
@@ -14,10 +12,17 @@ from tonegap.declared.root import check_own
 from tonegap.declared.split_rules import PinnedList
 from tonegap.declared.task import read_task
 from tonegap.errors import BadRequest
-from tonegap.split.exclude import listed_images, read_id_list, unknown_names, without_listed
+from tonegap.files import csv_bytes
 from tonegap.split.frame import metadata_of
+from tonegap.split.id_lists import (
+    left_out,
+    listed_images,
+    read_id_list,
+    read_list,
+    unknown_names,
+    without_listed,
+)
 from tonegap.split.leaks import group_leaks, split_lines
-from tonegap.split.listed import left_out, read_list
 from tonegap.split.partition import new_partition, partition
 from tonegap.split.pins import append_pin, pin_name
 from tonegap.split.rows import axis_tones
@@ -108,8 +113,4 @@ def command(  # noqa: PLR0913 - one parameter per option
     if number not in asked.seeds:
         declared = ", ".join(map(str, asked.seeds))
         say(f"seed {number} is none of the task's own ({declared}): a split of yours", err=True)
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")  # whatever the platform
-    table.writerow(("image_id", "partition"))
-    table.writerows(zip(made.ids, made.parts, strict=True))
-    put(text.getvalue().encode())
+    put(csv_bytes(("image_id", "partition"), zip(made.ids, made.parts, strict=True)))

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tonegap.data.metadata import Metadata, malignant_flags
-from tonegap.data.plain_table import Value, table
 from tonegap.declared.dataset import Dataset
+from tonegap.lines import Value, table
 from tonegap.tones import tone_index
 
 _SHOWN = 12  # labels in the text; the JSON has all
@@ -44,17 +44,10 @@ def make_card(dataset: Dataset, metadata: Metadata | None) -> DatasetCard:
 def text_card(card: DatasetCard) -> str:
     """The card as lines of text."""
     file = card.dataset.file
-    lines = [
-        f"{file.title} ({card.dataset.id})",
-        *(
-            ["  STAND-IN: the images are synthetic phantoms, not photographs"]
-            if card.stand_in
-            else []
-        ),
-        f"  source: {file.source.strip()}",
-        f"  licence: {file.licence.strip()}",
-        f"  access: {file.access.strip()}",
-    ]
+    lines = [f"{file.title} ({card.dataset.id})"]
+    if card.stand_in:
+        lines.append("  STAND-IN: the images are synthetic phantoms, not photographs")
+    lines += [f"  {key}: {getattr(file, key).strip()}" for key in ("source", "licence", "access")]
     if card.n_images is None:
         return "\n".join([*lines, *_published_lines(card)])
     malignant = "" if card.n_malignant is None else f", {card.n_malignant:,} of them malignant"

@@ -4,9 +4,7 @@ Which image gets which label and tone follows from hashes of the declared seed, 
 random numbers, so that ids and splits stay the same whatever is installed.
 """
 
-import csv
 import fcntl
-import io
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass, fields
@@ -16,11 +14,11 @@ from pathlib import Path
 import msgspec
 
 from tonegap.closure import code_digest
+from tonegap.data.image_names import image_names
 from tonegap.data.metadata import Metadata, parse_content
-from tonegap.data.names import image_names
 from tonegap.declared.dataset import Dataset, PhantomDeclaration
 from tonegap.errors import BadRequest, BadRoom, StoreError
-from tonegap.files import canonical_json, digest_of, sha256_bytes, write_atomic
+from tonegap.files import canonical_json, csv_bytes, digest_of, sha256_bytes, write_atomic
 from tonegap.tones import tone_index
 
 BEGUN = "drawing.json"
@@ -196,11 +194,7 @@ def _declaration(dataset: Dataset) -> PhantomDeclaration:
 
 
 def _csv(rows: list[DrawnRow]) -> bytes:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(f.name for f in fields(DrawnRow))
-    writer.writerows(astuple(row) for row in rows)
-    return text.getvalue().encode()
+    return csv_bytes((f.name for f in fields(DrawnRow)), map(astuple, rows))
 
 
 @contextmanager

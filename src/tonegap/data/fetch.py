@@ -1,4 +1,4 @@
-"""A file from an address that is known by size and digest: fetched once, gone on with where it stopped.
+"""Fetches a file that is known by size and digest once, and resumes where it stopped.
 
 The mistake it exists to prevent: half a file, or another one, under the name of the right one.
 """

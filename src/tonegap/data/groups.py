@@ -1,4 +1,4 @@
-"""Which rows belong together, directly or through others: by pairs, found in any order."""
+"""Joins rows that belong together, directly or through others."""
 
 from collections.abc import Iterable
 

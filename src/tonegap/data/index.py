@@ -1,4 +1,4 @@
-"""The images of a data root: where each is, what its content hashes to, which are near-duplicates.
+"""Indexes the images of a data root: where each is, the hash of its content, and its near-duplicates.
 
 Everything later (leak checks, bootstrap groups, content keys of stages) rests on this one pass over
 the files, and a second pass over unchanged files costs under a second.
@@ -59,31 +59,18 @@ def index_images(
     data_root: Path,
     cache_dir: Path,
     workers: int,
-    ids: Collection[str] | None = None,
+    located: Located | None = None,
 ) -> ImageIndex:
-    """The index of a data root's images, of `ids` alone if given.
+    """The index of a data root's images; `located` where they have been located already.
 
     Raises BadData where the root cannot be read, StoreError where the cache cannot be written.
     """
-    located = locate_images(dataset, metadata, data_root)
-    return index_located(located, dataset.id, metadata, cache_dir, workers, ids)
-
-
-def index_located(
-    located: Located,
-    dataset_id: str,
-    metadata: Metadata,
-    cache_dir: Path,
-    workers: int,
-    ids: Collection[str] | None = None,
-) -> ImageIndex:
-    """As `index_images`, for images that have been located already."""
-    chosen = None if ids is None else frozenset(ids)
-    wanted = [i for i in metadata.ids if chosen is None or i in chosen]
-    stamps = {str(located.paths[i]): located.stamps[i] for i in wanted if i in located.paths}
-    kept = cache_dir / _kept_name(dataset_id, located.folder)
+    located = located or locate_images(dataset, metadata, data_root)
+    there = [i for i in metadata.ids if i in located.paths]
+    stamps = {str(located.paths[i]): located.stamps[i] for i in there}
+    kept = cache_dir / _kept_name(dataset.id, located.folder)
     pictures, light = read_pictures(stamps, kept, workers) if stamps else ({}, True)
-    of_id = {i: pictures[str(located.paths[i])] for i in wanted if i in located.paths}
+    of_id = {i: pictures[str(located.paths[i])] for i in there}
     good = {i: picture for i, picture in sorted(of_id.items()) if not picture.problem}
     digest = sha256_lines(f"{i} {picture.sha256}" for i, picture in good.items())
     place = _groups_path(cache_dir, digest)
@@ -97,7 +84,7 @@ def index_located(
         paths={i: located.paths[i] for i in good},
         sha256={i: picture.sha256 for i, picture in good.items()},
         groups=groups,
-        problems=tuple(p for i in wanted for p in _problems(i, of_id.get(i), located)),
+        problems=tuple(p for i in metadata.ids for p in _problems(i, of_id.get(i), located)),
         notes={i: picture.note for i, picture in good.items() if picture.note},
         digest=digest,
     )

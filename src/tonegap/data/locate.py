@@ -1,4 +1,4 @@
-"""Which file of a download is which image: names expanded from the metadata, met with the disk.
+"""Finds the file of each image in a download: names expanded from the metadata, matched with the disk.
 
 A download may keep its images in any one folder below the root, or in those that `image_folders` declares. The
 mistakes it exists to prevent: a missing photograph replaced by the mask or thumbnail that has its name, and a file
@@ -14,8 +14,8 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import NamedTuple
 
+from tonegap.data.image_names import Names, image_names
 from tonegap.data.metadata import STAND_IN, Metadata
-from tonegap.data.names import Names, image_names
 from tonegap.declared.dataset import Dataset
 from tonegap.errors import BadData
 
@@ -78,7 +78,9 @@ def locate_images(dataset: Dataset, metadata: Metadata, data_root: Path) -> Loca
         return _all_of(parts, data_root.resolve())
     root = data_root.resolve()
     names = Names(image_names(dataset, metadata))
-    files = list(_files(root, _mask_folders(dataset)))
+    # Folders of declared masks are no places of images: masks often have the names of the images.
+    masks = {pattern.split("/")[0] for pattern in dataset.file.masks if "/" in pattern}
+    files = list(_files(root, frozenset(masks)))
     hits = _all_hits(files, names)
     declared = dataset.file.image_folders
     chosen = _declared(hits, declared, data_root) if declared else _fullest(hits)
@@ -222,11 +224,6 @@ def _extra(
         and path.lower().endswith(IMAGE_SUFFIXES)
         and not any(names.owners(_cut(path, depth)[1]) for depth in names.depths)
     )
-
-
-def _mask_folders(dataset: Dataset) -> frozenset[str]:
-    """Names of folders that hold masks: those often have the names of the images."""
-    return frozenset(pattern.split("/")[0] for pattern in dataset.file.masks if "/" in pattern)
 
 
 def _files(root: Path, skipped: frozenset[str]) -> Iterator[tuple[str, Stamp]]:

@@ -1,4 +1,4 @@
-"""One mask file as kinds of pixels, by what the data set declares of its values.
+"""Reads one mask file as kinds of pixels, by what the data set declares of its values.
 
 The mistakes it exists to prevent: a palette whose order swaps lesion and skin, a mask of another picture that is
 stretched over this one, a white skin that becomes a lesion, and an array whose file runs a program.

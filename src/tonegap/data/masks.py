@@ -1,4 +1,4 @@
-"""Lesion masks beside the images or below the root: found by the data set's patterns, counted and checked."""
+"""Finds lesion masks beside the images or below the root by the data set's patterns, counts and checks them."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from tonegap.data.decode import BadPicture
+from tonegap.data.image_names import expanded, image_names, name_key
 from tonegap.data.index import ImageIndex
 from tonegap.data.mask_file import KINDS, MaskFile, read_kinds
 from tonegap.data.metadata import Metadata, MetadataPart
-from tonegap.data.names import expanded, image_names, name_key
 from tonegap.declared.dataset import Dataset, DatasetFile, mask_level
 
 _READERS = 4  # decoding releases the interpreter's lock

@@ -1,4 +1,4 @@
-"""A metadata CSV as columns of text, whatever historical layout it has.
+"""Reads a metadata CSV as columns of text, whatever historical layout it has.
 
 The mistake it exists to prevent: a cell that a CSV reader quietly turned into a number, a NaN or a
 Boolean, so that an unknown tone of -1 is averaged and an image id loses its zeros.
@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-from tonegap.data.table import CsvTable, read_content, read_table
+from tonegap.data.csv_table import CsvTable, read_content, read_table
 from tonegap.declared.dataset import (
     DATA_SET,
     Dataset,

@@ -1,4 +1,4 @@
-"""Which images are copies of each other: candidates by perceptual hash, verified on the pixels.
+"""Finds images that are copies of each other: candidates by perceptual hash, verified on the pixels.
 
 A copy may be re-encoded, resized, brighter, darker or mirrored. Both thresholds must hold: hashes
 alone confuse smooth skin with smooth skin.

@@ -1,4 +1,4 @@
-"""One image file read once: its hash, whether it decodes, and a small grey copy to compare.
+"""Reads one image file once: its hash, whether it decodes, and a small grey copy to compare.
 
 The mistakes it exists to prevent: an HTML error page or half a download that counts as an image, and
 a file that asks for gigabytes of pixels.

@@ -1,4 +1,4 @@
-"""What was learned from image files before, kept as Parquet, so that each is decoded once.
+"""Keeps what was learned from image files as Parquet, so that each file is decoded once.
 
 A file counts as seen while its path, size and time of change are the same. The kept file is only a
 saving: where it is damaged it is made again.

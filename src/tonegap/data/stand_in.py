@@ -4,12 +4,15 @@ The mistake it exists to prevent: a phantom image that is later taken for a phot
 marked from the first image on, and marked as complete by its last file.
 """
 
-import json
-from dataclasses import asdict, dataclass
+import contextlib
 from pathlib import Path
 
+import msgspec
+
 from tonegap.closure import code_digest
+from tonegap.data.csv_table import read_table
 from tonegap.data.drawn import IMAGES, Progress
+from tonegap.data.image_names import image_names
 from tonegap.data.metadata import (
     HALF_DRAWN,
     STAND_IN,
@@ -17,17 +20,14 @@ from tonegap.data.metadata import (
     malignant_flags,
     parse_metadata,
 )
-from tonegap.data.names import image_names
 from tonegap.data.phantom.draw import Sitter
 from tonegap.data.phantom.folder import draw_folder
-from tonegap.data.table import read_table
 from tonegap.declared.dataset import Dataset, dataset_ids, read_dataset
 from tonegap.errors import BadData, BadRequest, StoreError
 from tonegap.files import write_atomic
 
 
-@dataclass(frozen=True, slots=True)
-class StandIn:
+class StandIn(msgspec.Struct, frozen=True):
     """What `stand-in.json` says: whose rows were drawn, how large, how many, by which code."""
 
     dataset: str
@@ -76,14 +76,8 @@ def draw_stand_ins(
     The tone is the first declared axis, unknown ones are drawn as any; the metadata is copied byte
     for byte. Raises BadRequest where `out` holds anything else, StoreError where it takes no more.
     """
-    metadata = parse_metadata(dataset, metadata_csv)
-    mark = StandIn(
-        dataset.id,
-        metadata.sha256,
-        len(metadata.ids),
-        size_px,
-        code_digest("tonegap.data.stand_in"),
-    )
+    metadata, code = parse_metadata(dataset, metadata_csv), code_digest("tonegap.data.stand_in")
+    mark = StandIn(dataset.id, metadata.sha256, len(metadata.ids), size_px, code)
     _check_out(out, mark)
     if (out / STAND_IN).exists():
         return mark
@@ -123,8 +117,10 @@ def _check_out(out: Path, mark: StandIn) -> None:
         return
     for name in (STAND_IN, HALF_DRAWN):
         if (out / name).exists():
-            there = _read_mark(out / name)
-            if there == asdict(mark):
+            there: dict[str, object] = {}
+            with contextlib.suppress(OSError, msgspec.DecodeError, UnicodeDecodeError):
+                there = msgspec.json.decode((out / name).read_bytes(), type=dict[str, object])
+            if there == msgspec.to_builtins(mark):
                 return
             raise BadRequest(
                 f"{out / name}: other stand-ins are here ({_differing(there, mark)}); "
@@ -133,20 +129,12 @@ def _check_out(out: Path, mark: StandIn) -> None:
     raise BadRequest(f"{out}: the folder is not empty; choose another with --out")
 
 
-def _read_mark(path: Path) -> dict[str, object]:
-    try:
-        mark = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return mark if isinstance(mark, dict) else {}
-
-
 def _differing(there: dict[str, object], mark: StandIn) -> str:
-    wanted = asdict(mark)
+    wanted = msgspec.to_builtins(mark)
     return ", ".join(
         f"{k} {there.get(k)!r}, wanted {v!r}" for k, v in wanted.items() if there.get(k) != v
     )
 
 
 def _json(mark: StandIn) -> bytes:
-    return json.dumps(asdict(mark), indent=2).encode() + b"\n"
+    return msgspec.json.format(msgspec.json.encode(mark)) + b"\n"

@@ -18,7 +18,7 @@ _FORM = re.compile(r"(?P<path>.+)#sha256=(?P<sha256>[0-9a-f]{64})")
 
 
 @dataclass(frozen=True, slots=True)
-class GivenFile:
+class LocalFile:
     """A local file, or a folder: the parameter it is for, where it lies, its digest."""
 
     parameter: str
@@ -32,20 +32,12 @@ class GivenFile:
         return spelled(Path(self.path.name), self.sha256)
 
 
-@dataclass(frozen=True, slots=True)
-class Giver:
-    """Who gives: how an error names it, and the folder that its relative paths start from."""
-
-    where: str
-    base: Path
-
-
 def spelled(path: Path, sha256: str) -> str:
     """The value of a parameter that is a file or folder: `PATH#sha256=HEX`."""
     return f"{path}#sha256={sha256}"
 
 
-def given_digest(path: Path) -> str:
+def local_digest(path: Path) -> str:
     """SHA-256 of a file's content, or of a folder's tree: relative paths and contents, no caches.
 
     Raises BadRoom where there is neither.
@@ -71,17 +63,17 @@ def public_form(value: Parameter) -> str | None:
     return None if match is None else spelled(Path(Path(match["path"]).name), match["sha256"])
 
 
-def given_files(
-    plugin: Plugin, parameters: dict[str, Parameter], giver: Giver
-) -> tuple[GivenFile, ...]:
-    """The files and folders that a plug-in's filled parameters name.
+def local_files(
+    plugin: Plugin, parameters: dict[str, Parameter], said_by: str, base: Path
+) -> tuple[LocalFile, ...]:
+    """The files and folders that a plug-in's filled parameters name; relative paths start from `base`.
 
     Raises BadRoom for a value of another form, and for two of one name: the stage sees them in one folder.
     """
-    found: list[GivenFile] = []
+    found: list[LocalFile] = []
     for name, value in parameters.items():
         kind = plugin.file.parameters[name].kind
-        where = f"{giver.where}: {plugin.label} {name}"
+        where = f"{said_by}: {plugin.label} {name}"
         match = _FORM.fullmatch(str(value))
         if kind != "file" and match and Path(match["path"]).is_relative_to(assets_folder()):
             raise BadRoom(
@@ -95,18 +87,17 @@ def given_files(
                 f"{where}: found {value!r}, wanted PATH#sha256=HEX "
                 "(`tonegap digest PATH` prints it), or none"
             )
-        path = giver.base / Path(match["path"]).expanduser()
-        for other in found:
-            if other.path.name == path.name:
-                raise BadRoom(
-                    f"{where}: a {kind} named {path.name} is given as {other.parameter} already; "
-                    "rename one of the two"
-                )
-        found.append(GivenFile(name, path, match["sha256"], kind == "folder"))
+        path = base / Path(match["path"]).expanduser()
+        for other in (other for other in found if other.path.name == path.name):
+            raise BadRoom(
+                f"{where}: a {kind} named {path.name} is given as {other.parameter} already; "
+                "rename one of the two"
+            )
+        found.append(LocalFile(name, path, match["sha256"], kind == "folder"))
     return tuple(found)
 
 
-def check_given(file: GivenFile, root: Path) -> None:
+def check_local_file(file: LocalFile, root: Path) -> None:
     """Raises BadRoom unless the file or folder is there with that content; `root` declares what can be fetched."""
     kind = "folder" if file.is_folder else "file"
     if not (file.path.is_dir() if file.is_folder else file.path.is_file()):
@@ -118,7 +109,7 @@ def check_given(file: GivenFile, root: Path) -> None:
         raise BadRoom(
             f"{file.path}: no such {kind}, but the parameter {file.parameter} names it{''.join(cures[:1])}"
         )
-    found = given_digest(file.path)
+    found = local_digest(file.path)
     if found != file.sha256:
         raise BadRoom(
             f"{file.path}: found sha256 {found[:12]}…, wanted {file.sha256[:12]}… "

@@ -1,4 +1,4 @@
-"""A suite as the TOML file that spells it."""
+"""Writes a suite as a TOML file."""
 
 import json
 from collections.abc import Mapping

@@ -152,11 +152,6 @@ class Task:
         return () if self.file.labels.classes == "all" else self.file.labels.classes
 
     @property
-    def positive(self) -> tuple[str, ...]:
-        """The positive classes that are declared by name; see a Partition's `positive` for all."""
-        return self.file.labels.positive
-
-    @property
     def tone_axis(self) -> str:
         """The metadata's tone axis that this task uses."""
         return self.file.tones.axis
@@ -175,26 +170,6 @@ class Task:
     def seeded(self) -> bool:
         """Whether the seed decides the split; otherwise it drives the training alone."""
         return self.file.split.seeded
-
-    @property
-    def selection_metric(self) -> str:
-        """The metric that picks an epoch."""
-        return self.file.selection.metric
-
-    @property
-    def published_selection(self) -> str:
-        """How the paper picked the epoch: `validation`, `last` or `test-oracle`."""
-        return self.file.selection.published
-
-    @property
-    def min_support(self) -> int:
-        """Fewer images than this leave a score undefined."""
-        return self.file.scores.min_support
-
-    @property
-    def primary_metric(self) -> str:
-        """The metric that a leaderboard ranks by."""
-        return self.file.scores.primary
 
     def at(self, seed: int) -> str:
         """The id, and where the seed moves images the seed and what fold it tests on, for a message."""

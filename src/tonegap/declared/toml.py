@@ -1,4 +1,4 @@
-"""A TOML file as a checked frozen struct; every mistake names the file, the key and the cure.
+"""Reads a TOML file as a checked frozen struct; every mistake names the file, the key and the cure.
 
 The mistake it exists to prevent: a misspelt key that is silently ignored.
 """

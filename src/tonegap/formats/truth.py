@@ -19,7 +19,7 @@ import numpy as np
 
 from tonegap.arrays import IntArray
 from tonegap.errors import StoreError
-from tonegap.files import digest_of
+from tonegap.files import csv_bytes, digest_of
 from tonegap.formats.record import DataId
 from tonegap.tones import TONES
 
@@ -75,19 +75,22 @@ def truth_place(task: str, seed: int, data: DataId) -> str:
 
 def encode_truth(truth: TaskTruth) -> bytes:
     """The file's content; its SHA-256 is its name."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    twice = any(getattr(truth, name).second_tones for name in PARTITIONS)
-    writer.writerow(WITH_SECOND if twice else COLUMNS)
-    for name in PARTITIONS:
-        part: PartTruth = getattr(truth, name)
-        second = part.second_tones or (None,) * len(part.ids)
-        for row in zip(part.ids, part.labels, part.tones, part.units, second, strict=True):
-            image_id, label, tone, unit, other = row
-            writer.writerow(
-                (name, image_id, label, tone or "", unit, *([other or ""] if twice else []))
-            )
-    return out.getvalue().encode()
+    parts: dict[str, PartTruth] = {name: getattr(truth, name) for name in PARTITIONS}
+    twice = any(part.second_tones for part in parts.values())
+    columns = WITH_SECOND if twice else COLUMNS
+    rows = (
+        (name, image_id, label, tone or "", unit, other or "")[: len(columns)]
+        for name, part in parts.items()
+        for image_id, label, tone, unit, other in zip(
+            part.ids,
+            part.labels,
+            part.tones,
+            part.units,
+            part.second_tones or (None,) * len(part.ids),
+            strict=True,
+        )
+    )
+    return csv_bytes(columns, rows)
 
 
 def decode_truth(content: bytes, sha256: str, where: str) -> TaskTruth:

@@ -1,1 +1,1 @@
-"""What is declared and what is there, as stages with keys."""
+"""Plans a suite: what it declares and what each task and seed has, as stages with keys."""

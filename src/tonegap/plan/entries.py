@@ -1,4 +1,4 @@
-"""A suite's rows as entries: every method × baseline × backbone with every parameter filled in. Pure.
+"""Spells out the entries of a suite: every method × baseline × backbone with every parameter filled in. Pure.
 
 The mistake it exists to prevent: a parameter that is misspelt, or reaches no plug-in, and silently changes nothing.
 """
@@ -6,7 +6,7 @@ The mistake it exists to prevent: a parameter that is misspelt, or reaches no pl
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from tonegap.declared.local_files import GivenFile, Giver, given_files
+from tonegap.declared.local_files import LocalFile, local_files
 from tonegap.declared.plugin import Plugin, fill_parameters
 from tonegap.declared.suite import EntryRows, Suite
 from tonegap.engines.base import Environment
@@ -35,7 +35,7 @@ class FilledPlugin:
 
     identity: PluginIdentity
     parameters: dict[str, Parameter]
-    files: tuple[GivenFile, ...]
+    files: tuple[LocalFile, ...]
     image: ImageSpec
 
     @property
@@ -120,7 +120,7 @@ def filled(suite: Suite, identity: PluginIdentity, given: Mapping[str, Parameter
     plugin, where = identity.plugin, str(suite.path)
     values = fill_parameters(plugin, dict(given), where)
     image = image_spec(plugin, values, where)
-    files = given_files(plugin, values, Giver(where, suite.root))
+    files = local_files(plugin, values, where, suite.root)
     return FilledPlugin(identity, values | {f.parameter: f.public for f in files}, files, image)
 
 

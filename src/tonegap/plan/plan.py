@@ -1,4 +1,4 @@
-"""A suite as cells and stages with content keys. Pure: everything it needs was read before.
+"""Plans a suite as runs and stages with content keys. Pure: everything it needs was read before.
 
 A key is the digest of named ingredients, so that a cache miss can say which of them changed. The mistake it exists to
 prevent: a result reused although something that made it is different now.
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from tonegap.declared.local_files import GivenFile
+from tonegap.declared.local_files import LocalFile
 from tonegap.declared.suite import Suite
 from tonegap.declared.task import Task
 from tonegap.files import digest_of
@@ -34,7 +34,7 @@ class PlannedStage:
     numerics: Numerics
     image: ImageSpec
     view: TaskView
-    files: tuple[GivenFile, ...]
+    files: tuple[LocalFile, ...]
     upstream: tuple[str, ...]
     ingredients: dict[str, str]
 

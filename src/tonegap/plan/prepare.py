@@ -11,7 +11,7 @@ from tonegap.closure import code_digest
 from tonegap.data.drawn import ensure_drawn
 from tonegap.data.metadata import own_root
 from tonegap.declared.dataset import read_dataset
-from tonegap.declared.local_files import check_given
+from tonegap.declared.local_files import check_local_file
 from tonegap.declared.plugin import Plugin, read_plugin
 from tonegap.declared.suite import Suite, plugins_of
 from tonegap.declared.task import Task, read_task
@@ -21,7 +21,7 @@ from tonegap.files import folder_digest
 from tonegap.numerics import numerics_of
 from tonegap.plan.entries import FilledPlugin, PluginIdentity, entries_of, filled
 from tonegap.plan.plan import Declared, Plan, RunSetting, plan_suite
-from tonegap.split.exclude import IdList
+from tonegap.split.id_lists import IdList
 from tonegap.split.load import LoadedData, load_data, task_view
 from tonegap.split.view import TaskView
 from tonegap.store.layout import AUDITS, DRAWN, INDEX
@@ -78,7 +78,7 @@ def read_declared(request: Request) -> Declared:
     parts = {id(part): part for entry in entries for part in (entry.method, entry.baseline)}
     every = [*parts.values(), *([extractor] if extractor else [])]
     for file in {file for part in every for file in part.files}:
-        check_given(file, request.root)
+        check_local_file(file, request.root)
     setting = RunSetting(
         device=request.device,
         threads=suite.file.threads,

@@ -1,4 +1,4 @@
-"""What an unfinished try of a resumable stage leaves for the next: `checkpoints/KEY/` in the store.
+"""Keeps the checkpoints of a resumable stage that did not end well for its next try: `checkpoints/KEY/` in the store.
 
 Kept under the stage's whole key, so that a changed stage never sees another's. The mistakes it exists to prevent: hours
 of fitting lost to a machine that was switched off, and a result made half by one method and half by another.

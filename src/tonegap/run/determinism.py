@@ -1,4 +1,4 @@
-"""A stage of each plug-in run a second time, and what it left compared byte for byte with the first.
+"""Runs a stage of each plug-in a second time and compares what it leaves byte for byte with the first.
 
 The mistake it exists to prevent: a method that draws from the clock, from the order of a set or of threads, whose
 result nobody can make again.
@@ -13,15 +13,13 @@ import msgspec
 from tonegap.engines.base import RunSpec
 from tonegap.errors import ToneGapError
 from tonegap.files import sha256_file, write_atomic
-from tonegap.formats.lineage import FILE as LINEAGE
 from tonegap.plan.plan import Plan, PlannedStage
 from tonegap.run.inputs import write_inputs
-from tonegap.run.outputs import keep_declared
+from tonegap.run.outputs import ENGINES_OWN, keep_declared
 from tonegap.run.stages import Workplace
 from tonegap.store.layout import DETERMINISM
 
 SCHEMA = "tonegap/determinism@1"
-_ENGINES_OWN = ("stage.json", "log.txt", LINEAGE)
 
 
 class Repeated(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -140,17 +138,14 @@ def first_difference(first: Path, second: Path) -> str:
         if name not in one:
             return f"{name} is there the second time only"
         if sha256_file(one[name]) != sha256_file(other[name]):
-            n = sum(1 for n in one.keys() & other.keys() if n > name and _differ(one[n], other[n]))
+            later = (n for n in one.keys() & other.keys() if n > name)
+            n = sum(sha256_file(one[n]) != sha256_file(other[n]) for n in later)
             more = f"; {n} more differ" if n else ""
             return f"{name} has other bytes the second time{more}"
     return ""
 
 
-def _differ(one: Path, other: Path) -> bool:
-    return sha256_file(one) != sha256_file(other)
-
-
 def _files(folder: Path) -> dict[str, Path]:
     """The files below a stage's folder that the stage itself left, by path."""
     found = {p.relative_to(folder).as_posix(): p for p in folder.rglob("*") if p.is_file()}
-    return {name: path for name, path in found.items() if name not in _ENGINES_OWN}
+    return {name: path for name, path in found.items() if name not in ENGINES_OWN}

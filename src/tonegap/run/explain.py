@@ -1,11 +1,11 @@
-"""A plan against a store: what is cached, what would run, and which ingredient made each miss."""
+"""Holds a plan against a store: says what is cached, what would run, and which ingredient made each miss."""
 
 from dataclasses import dataclass
 from itertools import zip_longest
 
 from tonegap.lines import counted
 from tonegap.plan.plan import Plan, PlannedStage
-from tonegap.run.mending import find_damage
+from tonegap.run.damage import find_damage
 from tonegap.run.runner import missing_cells, missing_stages
 from tonegap.run.sheets import missing_features
 from tonegap.run.stages import stage_titles
@@ -96,14 +96,8 @@ def explain(plan: Plan, store: Store) -> Explanation:
     titles = stage_titles(plan)
     for stage in stages:
         last = store.last_mark(stage.identity.plugin.label, stage.stage, stage.ingredients)
-        misses.append(
-            Miss(
-                stage.key,
-                titles[stage.key],
-                damage.stages.get(stage.key)
-                or why_missing(stage, last.ingredients if last else None),
-            )
-        )
+        why = damage.stages.get(stage.key) or why_missing(stage, last.ingredients if last else None)
+        misses.append(Miss(stage.key, titles[stage.key], why))
         seconds += last.seconds if last else 0.0
         unknown += last is None
     holes = tuple(

@@ -4,7 +4,7 @@ Predictions by digest and the main scores, not whole records. The mistake it exi
 no machine gives any more, and nobody notices.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -12,7 +12,7 @@ import msgspec
 from tonegap.errors import BadRequest, StoreError
 from tonegap.files import write_atomic
 from tonegap.formats.golden import SCHEMA, Golden, GoldenCell
-from tonegap.formats.record import EntryId, Record, decode_record
+from tonegap.formats.record import Record, decode_record
 from tonegap.plan.plan import Plan
 from tonegap.scores.main_scores import main_scores
 from tonegap.store.store import Store
@@ -68,15 +68,13 @@ def records_of(plan: Plan, store: Store) -> list[Record]:
 
 def differences(golden: Golden, found: Golden) -> list[str]:
     """One sentence for each cell that differs, is missing or is new; nothing if all are equal."""
-    wanted = {_place(cell): cell for cell in golden.cells}
-    here = {_place(cell): cell for cell in found.cells}
-    lines = []
-    for place in [*wanted, *(place for place in here if place not in wanted)]:
-        text = _difference(wanted.get(place), here.get(place))
-        if text:
-            entry, task, seed = place
-            lines.append(f"{entry.label} on {task}, seed {seed}: {text}")
-    return lines
+    wanted, here = ({(c.entry, c.task, c.seed): c for c in of.cells} for of in (golden, found))
+    pairs = {place: (wanted.get(place), here.get(place)) for place in wanted | here}
+    return [
+        f"{entry.label} on {task}, seed {seed}: {text}"
+        for (entry, task, seed), pair in pairs.items()
+        if (text := _difference(*pair))
+    ]
 
 
 def other_versions(golden: Golden, found: Golden) -> str:
@@ -88,10 +86,6 @@ def other_versions(golden: Golden, found: Golden) -> str:
     )
 
 
-def _place(cell: GoldenCell) -> tuple[EntryId, str, int]:
-    return cell.entry, cell.task, cell.seed
-
-
 def _difference(wanted: GoldenCell | None, here: GoldenCell | None) -> str:
     if wanted is None:
         return "is not among the golden records"
@@ -99,21 +93,15 @@ def _difference(wanted: GoldenCell | None, here: GoldenCell | None) -> str:
         return "has no record"
     found = []
     if wanted.predictions_sha256 != here.predictions_sha256:
-        digests = here.predictions_sha256[:12], wanted.predictions_sha256[:12]
-        found.append("other predictions ({} instead of {})".format(*digests))
-    found += _other_scores(wanted.scores, here.scores)
-    return "; ".join(found)
-
-
-def _other_scores(
-    wanted: Mapping[str, float | None], here: Mapping[str, float | None]
-) -> list[str]:
-    names = [*wanted, *(name for name in here if name not in wanted)]
-    return [
-        f"{name} is {here.get(name)} instead of {wanted.get(name)}"
-        for name in names
-        if name not in wanted or name not in here or wanted[name] != here[name]
+        now, then = here.predictions_sha256[:12], wanted.predictions_sha256[:12]
+        found.append(f"other predictions ({now} instead of {then})")
+    found += [
+        f"{name} is {here.scores.get(name)} instead of {wanted.scores.get(name)}"
+        for name in wanted.scores | here.scores
+        if not (name in wanted.scores and name in here.scores)
+        or wanted.scores[name] != here.scores[name]
     ]
+    return "; ".join(found)
 
 
 def _versions(records: Sequence[Record]) -> dict[str, str]:

@@ -3,14 +3,13 @@
 The mistake it exists to prevent: a test label, or another partition's image, within a stage's reach.
 """
 
-import csv
-import io
 import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import msgspec
 
+from tonegap.files import csv_bytes
 from tonegap.formats.job import CONTRACT_VERSION, Job
 from tonegap.plan.plan import PlannedStage
 from tonegap.run.local_files import give, link
@@ -23,7 +22,21 @@ from tonegap.synthetic.manifest import image_contents, read_synthetic
 def write_inputs(store: Store, stage: PlannedStage, time_limit_s: int, folder: Path) -> None:
     """Fills `folder` with the job, manifests and images of a stage."""
     folder.mkdir(parents=True)
-    _write_job(stage, time_limit_s, folder)
+    job = Job(
+        contract=CONTRACT_VERSION,
+        stage=stage.stage,
+        task=stage.view.task,
+        classes=stage.view.classes,
+        positive=stage.view.positive,
+        tones=stage.view.axis_tones,
+        seed=stage.seed,
+        image=stage.image,
+        parameters=stage.parameters,
+        device=stage.device,
+        threads=stage.threads,
+        time_limit_s=time_limit_s,
+    )
+    (folder / "job.json").write_bytes(msgspec.json.encode(job, order="sorted"))
     trains = stage.stage == "train"
     rows = stage.view.train if trains else stage.view.method_train
     _write_rows(store, stage, "train", rows, folder)
@@ -44,25 +57,6 @@ def write_inputs(store: Store, stage: PlannedStage, time_limit_s: int, folder: P
             store.check_stage(key)
             model = store.stage_folder(key) / "model"
             shutil.copytree(model, folder / "model", copy_function=link)
-
-
-def _write_job(stage: PlannedStage, time_limit_s: int, folder: Path) -> None:
-    view = stage.view
-    job = Job(
-        contract=CONTRACT_VERSION,
-        stage=stage.stage,
-        task=view.task,
-        classes=view.classes,
-        positive=view.positive,
-        tones=view.axis_tones,
-        seed=stage.seed,
-        image=stage.image,
-        parameters=stage.parameters,
-        device=stage.device,
-        threads=stage.threads,
-        time_limit_s=time_limit_s,
-    )
-    (folder / "job.json").write_bytes(msgspec.json.encode(job, order="sorted"))
 
 
 def _write_rows(
@@ -102,8 +96,4 @@ def write_synthetic(store: Store, stage: PlannedStage, made: Path, key: str, fol
 
 def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Writes UTF-8 CSV with LF line ends, quoted only where CSV needs it."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(rows)
-    path.write_bytes(text.getvalue().encode())
+    path.write_bytes(csv_bytes(header, rows))

@@ -1,4 +1,4 @@
-"""Files of the host into a stage's `/in/files`: linked where the disk allows it, copied once where not.
+"""Puts files of the host into a stage's `/in/files`: links them where the disk allows it, copies them once where not.
 
 The mistake it exists to prevent: gigabytes of weights copied for every stage that reads them.
 """
@@ -7,14 +7,14 @@ import os
 import shutil
 from pathlib import Path
 
-from tonegap.declared.local_files import GivenFile
+from tonegap.declared.local_files import LocalFile
 from tonegap.files import content_files, sync, sync_tree
 from tonegap.store.layout import GIVEN
 from tonegap.store.seals import write_seal
 from tonegap.store.store import Store
 
 
-def give(store: Store, file: GivenFile, target: Path) -> None:
+def give(store: Store, file: LocalFile, target: Path) -> None:
     """Puts a given file or folder at `target`; what it links to comes as plain files."""
     target.parent.mkdir(exist_ok=True)
     if not file.is_folder:

@@ -32,7 +32,7 @@ _DECLARED = {
     "train": ("predictions.parquet", "predictions.csv"),
     "features": ("train.npy", "synthetic.npy"),
 }
-_ENGINES_OWN = ("stage.json", "log.txt", lineage.FILE)
+ENGINES_OWN = ("stage.json", "log.txt", lineage.FILE)
 
 
 def check_outputs(
@@ -125,7 +125,7 @@ def _check_notes(path: Path) -> None:
 def _check_kinds(out: Path) -> None:
     if not is_plain_folder(out):
         raise BadOutput("/out was removed or replaced by something else; it must stay a folder")
-    for name in _ENGINES_OWN:
+    for name in ENGINES_OWN:
         if (out / name).exists():
             raise BadOutput(f"{name}: the engine keeps a file of its own under that name")
     for path, status in walk(out):
@@ -146,7 +146,11 @@ def _check_synthetic(stage: "PlannedStage", out: Path, parts: Mapping[str, Learn
     taken: set[str] = set()
     for number, row in enumerate(rows, start=2):
         where = f"synthetic.csv line {number}"
-        _check_row(stage, row, where)
+        if row.label not in stage.view.classes:
+            raise BadOutput(f"{where}: label {row.label!r} is not a class of {stage.view.task}")
+        if row.tone is not None and row.tone not in stage.view.axis_tones:
+            tones = ", ".join(stage.view.axis_tones)
+            raise BadOutput(f"{where}: tone {row.tone!r} is not one of the task's ({tones})")
         _check_ancestors(stage, row, where, parts)
         if row.image_id in taken:
             raise BadOutput(f"{where}: image_id {row.image_id!r} stands twice")
@@ -154,14 +158,6 @@ def _check_synthetic(stage: "PlannedStage", out: Path, parts: Mapping[str, Learn
             raise BadOutput(f"{where}: image_id {row.image_id!r} is that of a real image")
         taken.add(row.image_id)
         check_image(out / "images" / row.file, f"images/{row.file}")
-
-
-def _check_row(stage: "PlannedStage", row: SyntheticRow, where: str) -> None:
-    if row.label not in stage.view.classes:
-        raise BadOutput(f"{where}: label {row.label!r} is not a class of {stage.view.task}")
-    if row.tone is not None and row.tone not in stage.view.axis_tones:
-        tones = ", ".join(stage.view.axis_tones)
-        raise BadOutput(f"{where}: tone {row.tone!r} is not one of the task's ({tones})")
 
 
 def _check_ancestors(

@@ -1,9 +1,10 @@
-"""Images decoded and resized once into `packs/KEY.npy`, shared read-only by every stage that sees them.
+"""Decodes and resizes images once into `packs/KEY.npy`, which every stage that sees them shares, read-only.
 
 `uint8 [n, size, size, 3]`, row i for image i; masks alike, without the last axis. Keyed by contents
 and order, so that a changed image is another pack.
 """
 
+import operator
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -26,21 +27,13 @@ _AT_ONCE = 256  # images decoded ahead of the file
 _Reader = Callable[[], NDArray[np.uint8]]
 
 
-def pixel_code() -> str:
-    """The digest of the code by which the bytes of a file become the pixels of a pack."""
-    return code_digest("tonegap.data.decode")
-
-
-def mask_code() -> str:
-    """As `pixel_code`, of masks."""
-    return code_digest("tonegap.data.mask_file")
-
-
 def ensure_pack(
     store: Store, paths: Sequence[Path], sha256: Sequence[str], image: ImageSpec
 ) -> Path:
     """The pack of these images in this order; made if absent. Raises BadData for an unreadable image."""
-    key = digest_of([pixel_code(), image.size_px, image.geometry, list(sha256)])
+    key = digest_of(
+        [code_digest("tonegap.data.decode"), image.size_px, image.geometry, list(sha256)]
+    )
     shape = (len(paths), image.size_px, image.size_px, 3)
     return _ensure(store, key, shape, [partial(read_image, path, image) for path in paths])
 
@@ -53,14 +46,18 @@ def ensure_mask_pack(
     pictures: Sequence[Path],
 ) -> Path:
     """The pack of the masks of `pictures` (None: nothing but background). Raises BadData for one that is none."""
-    key = digest_of(["masks", mask_code(), image.size_px, image.geometry, list(digests)])
-    shape = (len(masks), image.size_px, image.size_px)
-    return _ensure(
-        store,
-        key,
-        shape,
-        [partial(read_mask, *both, image) for both in zip(masks, pictures, strict=True)],
+    key = digest_of(
+        [
+            "masks",
+            code_digest("tonegap.data.mask_file"),
+            image.size_px,
+            image.geometry,
+            list(digests),
+        ]
     )
+    shape = (len(masks), image.size_px, image.size_px)
+    readers = [partial(read_mask, *both, image) for both in zip(masks, pictures, strict=True)]
+    return _ensure(store, key, shape, readers)
 
 
 def _ensure(store: Store, key: str, shape: tuple[int, ...], readers: Sequence[_Reader]) -> Path:
@@ -91,10 +88,6 @@ def _write(path: Path, shape: tuple[int, ...], readers: Sequence[_Reader]) -> No
         )
         # Decoding and resizing release the interpreter's lock, so threads use every core.
         for start in range(0, len(readers), _AT_ONCE):
-            for array in pool.map(_call, readers[start : start + _AT_ONCE]):
+            for array in pool.map(operator.call, readers[start : start + _AT_ONCE]):
                 f.write(np.ascontiguousarray(array).data)
     path.chmod(0o444)
-
-
-def _call(read: _Reader) -> NDArray[np.uint8]:
-    return read()

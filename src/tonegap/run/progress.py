@@ -3,8 +3,7 @@
 import json
 import sys
 import threading
-from types import TracebackType
-from typing import Protocol, TextIO
+from typing import Self, TextIO
 
 from rich.console import Console, RenderableType
 from rich.progress import (
@@ -23,16 +22,15 @@ from rich.text import Text
 from tonegap.lines import one_line
 
 
-class RunProgress(Protocol):
-    """What the runner tells while it works; may be called from several threads."""
+class RunProgress:
+    """What the runner tells while it works; may be called from several threads. This one says nothing."""
 
-    def __enter__(self) -> "RunProgress": ...
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None: ...
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_raised: object) -> None:
+        return None
+
     def note(self, text: str) -> None:
         """Says one line."""
 
@@ -49,8 +47,8 @@ class RunProgress(Protocol):
         """A stage ended; `outcome` is a short text."""
 
 
-class PlainProgress:
-    """One line per event, for logs and CI."""
+class PlainProgress(RunProgress):
+    """One line per event, for logs and CI: notes, and each stage when it ends."""
 
     def __init__(self, stream: TextIO) -> None:
         """Writes to `stream`."""
@@ -60,22 +58,10 @@ class PlainProgress:
         self._n_stages = 0
         self._done = 0
 
-    def __enter__(self) -> "PlainProgress":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        return None
-
     def note(self, text: str) -> None:
         """Says one line."""
         with self._lock:
-            self._stream.write(one_line(text) + "\n")
-            self._stream.flush()
+            self._write(text)
 
     def expect(self, n_stages: int) -> None:
         """Tells how many stages there are to run."""
@@ -85,21 +71,26 @@ class PlainProgress:
         """A stage starts; the line comes when it ends."""
         self._titles[key] = title
 
-    def step(self, key: str, done: int, total: int) -> None:
-        """Says nothing: a log wants results."""
-
     def finish(self, key: str, outcome: str) -> None:
         """One line: count, outcome, title."""
         width = len(str(self._n_stages))
         with self._lock:
             self._done += 1
             count = f"[{self._done:>{width}}/{self._n_stages}]"
-            self._stream.write(one_line(f"{count} {self._titles[key]}: {outcome}") + "\n")
-            self._stream.flush()
+            self._write(f"{count} {self._titles[key]}: {outcome}")
+
+    def _write(self, text: str) -> None:
+        self._stream.write(one_line(text) + "\n")
+        self._stream.flush()
 
 
-class JsonProgress(PlainProgress):
+class JsonProgress(RunProgress):
     """One JSON object per event: `event`, and what belongs to it."""
+
+    def __init__(self, stream: TextIO) -> None:
+        """Writes to `stream`."""
+        self._stream = stream
+        self._lock = threading.Lock()
 
     def note(self, text: str) -> None:
         """`{"event": "note", "text"}`."""
@@ -135,7 +126,7 @@ class _Count(ProgressColumn):
         return Text("" if task.total is None else f"{int(task.completed)}/{int(task.total)}")
 
 
-class LiveProgress:
+class LiveProgress(RunProgress):
     """Bars that move: one for the run, one for each stage at work; the name gives way where the terminal is narrow."""
 
     def __init__(self, console: Console) -> None:
@@ -164,16 +155,11 @@ class LiveProgress:
         """What is on the terminal now."""
         return self._bars.get_renderable()
 
-    def __enter__(self) -> "LiveProgress":
+    def __enter__(self) -> Self:
         self._bars.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_raised: object) -> None:
         self._bars.stop()
 
     def note(self, text: str) -> None:

@@ -17,7 +17,7 @@ from tonegap.formats.matrix import Failure
 from tonegap.formats.record import encode_record
 from tonegap.plan.plan import CellPlan, Plan, PlannedStage
 from tonegap.run import checkpoints
-from tonegap.run.mending import mend
+from tonegap.run.damage import mend
 from tonegap.run.places import Place, open_place
 from tonegap.run.sheets import make_sheets, missing_features, missing_sheets
 from tonegap.run.stages import Outcome, StageFailure, StageRunner, Workplace, stage_title

@@ -1,5 +1,6 @@
-"""A finished train stage and the truth into a record: the only place where test labels meet predictions."""
+"""Makes a record from a finished train stage and the truth: the only place where test labels meet predictions."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +24,7 @@ from tonegap.numerics import Numerics
 from tonegap.run.outputs import find_predictions
 from tonegap.scores.results import results_of
 from tonegap.scores.task_rules import Rules
-from tonegap.split.view import PartitionImages, TaskView, truth_of
+from tonegap.split.view import PartitionImages, truth_of
 from tonegap.store.marks import StageMark
 from tonegap.store.store import Store
 from tonegap.synthetic.audit import audited
@@ -50,7 +51,9 @@ def score_cell(store: Store, cell: "CellPlan", finish: Finish) -> Record:
     view, marks = cell.view, _marks(store, cell)
     path = find_predictions(store.stage_folder(cell.stages[-1]))
     truth = truth_of(view)
-    found = results_of(path, truth, _rules(view))
+    metric = view.selection_metric
+    rules = Rules(view.classes, view.positive, view.tones, view.min_support, metric)
+    found = results_of(path, truth, rules)
     truth_sha256 = store.keep_truth(encode_truth(truth))
     store.remember_truth(truth_place(view.task, cell.id.seed, view.data), truth_sha256)
     return Record(
@@ -93,10 +96,6 @@ def _marks(store: Store, cell: "CellPlan") -> list[StageMark]:
     return [store.read_mark(key) for key in cell.stages]
 
 
-def _rules(view: TaskView) -> Rules:
-    return Rules(view.classes, view.positive, view.tones, view.min_support, view.selection_metric)
-
-
 def _partition(rows: PartitionImages) -> PartitionId:
     return PartitionId(len(rows.ids), rows.n_by_tone(), sha256_lines(sorted(rows.ids)))
 
@@ -110,10 +109,7 @@ def _synthetic(store: Store, cell: "CellPlan") -> SyntheticId | None:
     if audit.refused:
         raise LeakFound(audit.text)
     lineage = read_lineage(made)
-    counts: dict[str, int] = {}
-    for row in read_synthetic(made):
-        counts[row.tone or "unknown"] = counts.get(row.tone or "unknown", 0) + 1
-    by_tone = dict(sorted(counts.items()))
+    by_tone = dict(sorted(Counter(row.tone or "unknown" for row in read_synthetic(made)).items()))
     files = (made / "synthetic.csv", made / LINEAGE)
     from_text = cell.entry.method.plugin.file.made_from == "text"
     return SyntheticId(

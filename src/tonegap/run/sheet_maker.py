@@ -1,4 +1,4 @@
-"""A synthetic set as a quality sheet with its pictures: measures tones, draws, writes.
+"""Makes the quality sheet of a synthetic set and its pictures.
 
 The mistake it exists to prevent: a set that nobody looked at.
 """
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from tonegap.data.decode import read_bytes, read_image, upright_size
 from tonegap.files import sha256_bytes, sha256_file, write_atomic
-from tonegap.formats.job import ImageSpec
+from tonegap.formats.job import ImageSpec, Parameter
 from tonegap.formats.quality_sheet import (
     SCHEMA,
     ExtractorId,
@@ -43,8 +43,8 @@ from tonegap.synthetic.quality.pictures import (
     Thumb,
     contact_sheet,
     pair_sheet,
+    shown_images,
 )
-from tonegap.synthetic.quality.show import shown_images
 from tonegap.synthetic.quality.skin import SIZE_PX, measured_skin
 
 if TYPE_CHECKING:
@@ -109,31 +109,41 @@ def listed(rows: PartitionImages) -> Listed:
 
 def stage_set(store: Store, generate: "PlannedStage") -> SyntheticSet:
     """What a finished generate stage left. Raises BadOutput."""
-    folder, view = store.stage_folder(generate.key), generate.view
-    rows = read_synthetic(folder)
-    return SyntheticSet(
-        id=SetId(
-            plugin=generate.identity.plugin.label,
-            parameters=generate.parameters,
-            task=view.task,
-            seed=generate.seed,
-            stage=generate.key,
-            sha256=sha256_file(folder / "synthetic.csv"),
-            n=len(rows),
-            n_by_tone=n_by_tone(rows, view.axis_tones),
-            n_real=len(view.method_train.ids),
-            data=view.data,
-        ),
-        folder=folder,
-        rows=rows,
-        view=view,
+    return synthetic_set(
+        store.stage_folder(generate.key),
+        generate.view,
+        plugin=generate.identity.plugin.label,
+        parameters=generate.parameters,
+        seed=generate.seed,
+        key=generate.key,
     )
 
 
-def n_by_tone(rows: Sequence[SyntheticRow], tones: Sequence[str]) -> dict[str, int]:
-    """Counts by tone asked for, light to dark, unknown last."""
-    asked = [row.tone or "unknown" for row in rows]
-    return {tone: asked.count(tone) for tone in (*tones, "unknown") if tone in asked}
+def synthetic_set(
+    folder: Path,
+    view: TaskView,
+    *,
+    plugin: str,
+    parameters: dict[str, Parameter],
+    seed: int,
+    key: str,
+) -> SyntheticSet:
+    """The set in a folder, for a task at a seed; `key` names its content. Raises BadOutput for a wrong manifest."""
+    rows = read_synthetic(folder)
+    asked = [row.tone or "unknown" for row in rows]  # counted light to dark, unknown last
+    set_id = SetId(
+        plugin=plugin,
+        parameters=parameters,
+        task=view.task,
+        seed=seed,
+        stage=key,
+        sha256=sha256_file(folder / "synthetic.csv"),
+        n=len(rows),
+        n_by_tone={t: asked.count(t) for t in (*view.axis_tones, "unknown") if t in asked},
+        n_real=len(view.method_train.ids),
+        data=view.data,
+    )
+    return SyntheticSet(set_id, folder, rows, view)
 
 
 def measured_by(stage: "PlannedStage", folder: Path, made: SyntheticSet) -> MeasuredFeatures:

@@ -1,4 +1,4 @@
-"""Which quality sheets a plan lacks, and the making of them: features behind the contract, then numbers.
+"""Says which quality sheets a plan lacks and makes them: features behind the contract, then numbers.
 
 A sheet is evidence beside a record, never part of it: where it cannot be made the entry stands, and
 the sheet (or the run's log) says why.

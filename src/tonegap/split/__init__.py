@@ -1,4 +1,4 @@
-"""Published split rules, validation carving and pins; as `tonegap.split(task, metadata)` the partition itself."""
+"""Published split rules, validation hold-outs and pins; as `tonegap.split(task, metadata)` the partition itself."""
 
 import sys
 from types import ModuleType

@@ -1,4 +1,4 @@
-"""A task's partition for Python: from a folder, or from metadata that were read already, to a DataFrame."""
+"""Gives a task's partition to Python as a DataFrame, from a folder or from metadata that were read already."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""Images that belong together (of a patient, of a lesion): found by columns, kept on one side, counted where not."""
+"""Finds images that belong together (of a patient, of a lesion), keeps them on one side, counts where they are not."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence

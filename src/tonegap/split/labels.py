@@ -1,4 +1,4 @@
-"""Labels that differ from a class in spelling alone, and labels that no class takes.
+"""Finds labels that differ from a class in spelling alone.
 
 The mistake it exists to prevent: "YES" and "yes " beside the class "yes", lost in silence or made classes of their own.
 """

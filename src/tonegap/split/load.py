@@ -17,14 +17,14 @@ from tonegap.declared.task import Task
 from tonegap.errors import BadData
 from tonegap.formats.record import DataId, Leaks
 from tonegap.scores.rules import ScoringRules
-from tonegap.split.exclude import (
+from tonegap.split.grouped import components
+from tonegap.split.id_lists import (
     IdList,
     ListedImages,
     listed_images,
     unknown_names,
     without_listed,
 )
-from tonegap.split.grouped import components
 from tonegap.split.leaks import crossing_groups, group_leaks, leaked_by_tone
 from tonegap.split.partition import partition
 from tonegap.split.parts import PARTITIONS, SplitAssignment
@@ -98,23 +98,24 @@ def task_view(
             "partition is empty"
         )
     where = f"{data.metadata.path.parent}: {task.at(seed)}"
-    rules = ScoringRules(made.classes, made.positive, None, task.min_support, task.scored_tones)
-    check_scorable(where, rules, task.selection_metric, validation, test)
+    rules = ScoringRules(
+        made.classes, made.positive, None, task.file.scores.min_support, task.scored_tones
+    )
+    check_scorable(where, rules, task.file.selection.metric, validation, test)
     if made is whole:  # of a subset some scores are undefined, and its results say so
         without = f" without its {len(lost):,} missing images" if lost else ""
-        check_support(f"{where}{without}", rules, task.primary_metric, test)
+        check_support(f"{where}{without}", rules, task.file.scores.primary, test)
     tone_of = dict(zip(made.ids, axis_tones(task, data.metadata), strict=True))
     n_of_tone = Counter(tone_of[image_id] for image_id in test.ids)
     return TaskView(
         task=task.id,
-        split_seed=seed,
         classes=made.classes,
         positive=made.positive,
         tones=task.scored_tones,
-        selection_metric=task.selection_metric,
-        published_selection=task.published_selection,
-        primary_metric=task.primary_metric,
-        min_support=task.min_support,
+        selection_metric=task.file.selection.metric,
+        published_selection=task.file.selection.published,
+        primary_metric=task.file.scores.primary,
+        min_support=task.file.scores.min_support,
         data=DataId(
             data_set=data.dataset.id,
             metadata_sha256=data.metadata.sha256,

@@ -1,4 +1,4 @@
-"""A task, a metadata file and a seed into the partition of every image, checked against its pin.
+"""Makes the partition of every image from a task, a metadata file and a seed, and checks it against its pin.
 
 The mistake it exists to prevent: another release of a library, or another copy of a metadata file,
 that quietly makes another split, so that two numbers in one table come from different test sets.
@@ -69,7 +69,12 @@ def unchecked_partition(
     rows = rows_of(task, metadata)
     rule = task.file.validation
     if isinstance(task.file.split, PinnedList) and (listed or task.file.pins):
-        parts = _listed_parts(task, rows, listed or pinned_parts(task, metadata, seed))
+        listed = listed or pinned_parts(task, metadata, seed)
+        parts = [listed.get(image_id, "unused") for image_id in rows.ids]
+        if not isinstance(
+            rule, PublishedValidation
+        ):  # whoever carves trains on what a list validates on
+            parts = ["train" if part == "validation" else part for part in parts]
     else:
         parts = published_parts(task.file.split, rows, seed)
     if not isinstance(rule, PublishedValidation):
@@ -82,14 +87,6 @@ def unchecked_partition(
                 f"{len(metadata.ids)} rows have one of its classes and a tone that it takes"
             )
     return made
-
-
-def _listed_parts(task: Task, rows: SelectedRows, listed: Mapping[str, str]) -> list[str]:
-    """The parts as a list has them; what it calls validation is for training where the task carves its own."""
-    parts = [listed.get(image_id, "unused") for image_id in rows.ids]
-    if isinstance(task.file.validation, PublishedValidation):
-        return parts
-    return ["train" if part == "validation" else part for part in parts]
 
 
 def _with_validation(
@@ -108,15 +105,6 @@ def _with_validation(
     return ["validation" if i in kept else p for i, p in zip(all_ids, parts, strict=True)]
 
 
-def _tones(task: Task, metadata: Metadata, parts: Sequence[str]) -> tuple[str | None, ...]:
-    """Every row's tone; None for a test image of a tone that the task does not score."""
-    hidden = task.file.tones.not_scored
-    return tuple(
-        None if tone in hidden and part == "test" else tone
-        for tone, part in zip(axis_tones(task, metadata), parts, strict=True)
-    )
-
-
 def _spread(task: Task, rows: SelectedRows, parts: Sequence[str]) -> SplitAssignment:
     """The parts of the rows that take part, over all rows of the metadata."""
     metadata = rows.metadata
@@ -125,12 +113,14 @@ def _spread(task: Task, rows: SelectedRows, parts: Sequence[str]) -> SplitAssign
     for i, part, name in zip(rows.index, parts, rows.classes, strict=True):
         if part != "unused":
             all_parts[i], labels[i] = part, name
+    hidden = task.file.tones.not_scored  # a test image of such a tone counts in no tone
+    tones = zip(axis_tones(task, metadata), all_parts, strict=True)
     classes = task.classes or tuple(sorted({name for name in labels if name is not None}))
     return SplitAssignment(
         ids=metadata.ids,
         parts=tuple(all_parts),
         labels=tuple(labels),
-        tones=_tones(task, metadata, all_parts),
+        tones=tuple(None if t in hidden and part == "test" else t for t, part in tones),
         classes=classes,
         positive=positive_classes(task, rows, classes),
         without_tone=rows.without_tone,

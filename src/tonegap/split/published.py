@@ -1,4 +1,4 @@
-"""A split rule applied to rows: which of them the paper trained on and tested on.
+"""Applies a split rule to rows: says which of them the paper trained on and tested on.
 
 Where a paper called scikit-learn or pandas, the same call is made here, on rows in file order:
 those libraries decide the split, and the pins of a task catch any release that decides otherwise.

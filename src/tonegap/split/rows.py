@@ -126,7 +126,13 @@ def rows_of(task: Task, metadata: Metadata) -> SelectedRows:
         tuple(metadata.ids[i] for i in of_class if not keep and tones[i] is None),
     )
     _check_spelling(task, metadata, cells, names)
-    _check_classes(task, rows, names)
+    missing = sorted(set(task.classes).difference(rows.classes))
+    if missing:
+        raise BadSplit(
+            f"{metadata.path}: no image that takes part in {task.id} is "
+            f"{' or '.join(repr(m) for m in missing[:3])}; {labels.column} has: "
+            f"{first_three(sorted(set(names)))}"
+        )
     return rows
 
 
@@ -148,16 +154,6 @@ def _check_spelling(
         )
 
 
-def _check_classes(task: Task, rows: SelectedRows, names: Sequence[str]) -> None:
-    missing = sorted(set(task.classes).difference(rows.classes))
-    if missing:
-        raise BadSplit(
-            f"{rows.metadata.path}: no image that takes part in {task.id} is "
-            f"{' or '.join(repr(m) for m in missing[:3])}; {task.file.labels.column} has: "
-            f"{first_three(sorted(set(names)))}"
-        )
-
-
 def positive_classes(task: Task, rows: SelectedRows, classes: Sequence[str]) -> tuple[str, ...]:
     """The classes that together are the event of sensitivity and specificity, in class order.
 
@@ -165,7 +161,7 @@ def positive_classes(task: Task, rows: SelectedRows, classes: Sequence[str]) -> 
     """
     where = task.file.labels.positive_where
     if where is None:
-        return tuple(c for c in classes if c in task.positive)
+        return tuple(c for c in classes if c in task.file.labels.positive)
     said = set(zip(rows.classes, (c == where.value for c in rows.cells(where.column)), strict=True))
     both = sorted(c for c in classes if {(c, True), (c, False)} <= said)
     if both:

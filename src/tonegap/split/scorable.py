@@ -1,4 +1,4 @@
-"""Whether the images of a task can be scored at all, asked before anything is trained.
+"""Checks that the images of a task can be scored, before anything is trained.
 
 The same functions decide that score the predictions afterwards.
 """

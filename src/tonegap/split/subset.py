@@ -1,4 +1,4 @@
-"""A partition thinned to a subset of its images, for a first look or a slow machine.
+"""Subsamples a partition, for a first look or a slow machine.
 
 Every part is thinned alike, by tone and class, from the ids alone: all entries and seeds of one split meet the same
 images. The mistake it exists to prevent: a quick look at the first rows of a file, which are all of one disease.

@@ -1,4 +1,4 @@
-"""What one task and seed put before the stages: partitions with labels, tones and content hashes.
+"""The images of one task at one seed: partitions with labels, tones and content hashes.
 
 Made once per task and split, shared by every entry. The mistake it exists to prevent: a stage's key that does not
 change when what the stage sees does.
@@ -102,7 +102,6 @@ class TaskView:
     """
 
     task: str
-    split_seed: int
     classes: tuple[str, ...]
     positive: tuple[str, ...]
     tones: tuple[str, ...]

@@ -1,1 +1,1 @@
-"""Whether a synthetic set descends from, or shows, an image that training must not see."""
+"""Synthetic sets: their manifest, withheld copies, audit and quality."""

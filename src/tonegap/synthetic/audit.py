@@ -1,4 +1,4 @@
-"""The audit inside a run: between a method's `generate` stage and whoever trains on what it made.
+"""Audits a synthetic set inside a run, after the `generate` stage and before anybody trains on it.
 
 Kept under the stage's key and all that it was compared with, so that a synthetic set that was made for one split is
 looked at again when another split comes.

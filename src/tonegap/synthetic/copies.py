@@ -1,4 +1,4 @@
-"""Which pictures are copies of others: re-encoded, resized, brighter or darker, mirrored, or cropped.
+"""Finds pictures that are copies of others: re-encoded, resized, brighter or darker, mirrored, or cropped.
 
 On drawn 64 px images this finds 95 in 100 crops of 50 to 100 % of the side, half of them mirrored, saved as JPEG of
 quality 70, and takes none of 810,000 pairs of different phantoms for copies. What a model painted anew over a picture

@@ -1,4 +1,4 @@
-"""Lays a picture on the window that it may be a copy of, and says how alike the two are in detail.
+"""Aligns a picture with the window that it may be a copy of and measures how alike the two are in detail.
 
 The window is moved and stretched until the two agree best (Gauss-Newton on its place and size), then compared block by
 block in their fine structure: one strong edge that both happen to have is one block of sixteen.
@@ -7,7 +7,7 @@ block in their fine structure: one strong edge that both happen to have is one b
 import numpy as np
 from numpy.typing import NDArray
 
-from tonegap.synthetic.copies_windows import Candidates, Grey
+from tonegap.synthetic.copies_windows import Candidates, Grey, joined, pooled, unit
 from tonegap.synthetic.thumbs import SIDE
 
 _COARSE, _FINE = 16, 32
@@ -28,44 +28,26 @@ def texture(mine: Grey, others: Grey, pairs: Candidates) -> tuple[Candidates, Gr
     """
     if not len(pairs):
         return pairs, np.empty(0, np.float32)
-    kept, likeness = [], []
-    for start in range(0, len(pairs), _AT_ONCE):
-        rows = np.zeros(len(pairs), bool)
-        rows[start : start + _AT_ONCE] = True
-        part, values = _texture(mine, others, pairs.take(rows))
-        kept.append(part)
-        likeness.append(values)
-    return (
-        Candidates(
-            np.concatenate([part.mine for part in kept]),
-            np.concatenate([part.other for part in kept]),
-            np.concatenate([part.mirrored for part in kept]),
-            np.concatenate([part.box for part in kept]),
-        ),
-        np.concatenate(likeness),
-    )
+    chunk = np.arange(len(pairs)) // _AT_ONCE
+    parts = [_texture(mine, others, pairs.take(chunk == k)) for k in range(chunk[-1] + 1)]
+    kept, likeness = zip(*parts, strict=True)
+    return joined(kept), np.concatenate(likeness)
 
 
 def _texture(mine: Grey, others: Grey, pairs: Candidates) -> tuple[Candidates, Grey]:
     pictures = np.where(
         pairs.mirrored[:, None, None], mine[pairs.mine][:, :, ::-1], mine[pairs.mine]
     )
-    windows = _pooled(others[pairs.other], 2)
+    windows = pooled(others[pairs.other], 2)
     alike, box = _fit(
-        _pooled(pictures, SIDE // _COARSE), windows, pairs.box / np.float32(2), _COARSE_STEPS
+        pooled(pictures, SIDE // _COARSE), windows, pairs.box / np.float32(2), _COARSE_STEPS
     )
     likely = alike >= _STILL_LIKELY
-    pictures, windows = _pooled(pictures[likely], SIDE // _FINE), others[pairs.other[likely]]
+    pictures, windows = pooled(pictures[likely], SIDE // _FINE), others[pairs.other[likely]]
     _alike, box = _fit(pictures, windows, box[likely] * np.float32(2), _FINE_STEPS)
     kept = pairs.take(likely)
     moved = Candidates(kept.mine, kept.other, kept.mirrored, box)
     return moved, _blockwise(pictures, _sample(windows, box, _FINE))
-
-
-def _pooled(pictures: Grey, by: int) -> Grey:
-    n, side = len(pictures), pictures.shape[1] // by
-    pooled: Grey = pictures.reshape(n, side, by, side, by).mean((2, 4))
-    return pooled
 
 
 def _fit(pictures: Grey, windows: Grey, box: Grey, steps: int) -> tuple[Grey, Grey]:
@@ -134,10 +116,7 @@ def _hats(start: Grey, size: Grey, px: int, side: int) -> Grey:
 
 def _unit(pictures: Grey) -> Grey:
     """[n, pixels], each of mean 0 and length 1."""
-    flat = pictures.reshape(len(pictures), pictures.shape[1] * pictures.shape[2])
-    flat = flat - flat.mean(1, keepdims=True)
-    unit: Grey = flat / np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), np.float32(1e-3))
-    return unit
+    return unit(pictures.reshape(len(pictures), pictures.shape[1] * pictures.shape[2]))
 
 
 def _dot(one: Grey, other: Grey) -> Grey:

@@ -1,4 +1,4 @@
-"""Which pairs of pictures may show the same: every picture against every window of every other, coarsely.
+"""Finds candidate pairs of copies: compares every picture with every window of every other, coarsely.
 
 All windows of a 16 × 16 copy, from half its side up, are made into 8 × 8 values; a product of matrices then compares a
 picture with hundreds of windows at once. What this finds are candidates, never a verdict.
@@ -6,8 +6,9 @@ picture with hundreds of windows at once. What this finds are candidates, never 
 
 import functools
 import os
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,6 +47,12 @@ class Candidates:
         return Candidates(self.mine[rows], self.other[rows], self.mirrored[rows], self.box[rows])
 
 
+def joined(parts: Sequence[Candidates]) -> Candidates:
+    """All pairs of one or more lists in their order."""
+    columns = ([getattr(part, f.name) for part in parts] for f in fields(Candidates))
+    return Candidates(*map(np.concatenate, columns))
+
+
 def candidates(mine: Grey, others: Grey) -> Candidates:
     """For each of `mine` [n, 64, 64] the windows of `others` [m, 64, 64] that look most like it."""
     found = [
@@ -55,12 +62,7 @@ def candidates(mine: Grey, others: Grey) -> Candidates:
     if not found or not len(others):
         none = np.empty(0, np.int64)
         return Candidates(none, none, none.astype(bool), np.empty((0, 4), np.float32))
-    return Candidates(
-        np.concatenate([part.mine for part in found]),
-        np.concatenate([part.other for part in found]),
-        np.concatenate([part.mirrored for part in found]),
-        np.concatenate([part.box for part in found]),
-    )
+    return joined(found)
 
 
 def _candidates(mine: Grey, others: Grey, first: int) -> Candidates:
@@ -110,27 +112,32 @@ def _best_window(values: Grey, others: Grey) -> NDArray[np.int64]:
 
 def _values(pictures: Grey) -> Grey:
     """[n, 64] of whole pictures, each of mean 0 and length 1."""
-    cells = SIDE // _CELLS
-    small = pictures.reshape(-1, _CELLS, cells, _CELLS, cells).mean((2, 4))
-    return _unit(small.reshape(len(pictures), -1))
+    return unit(pooled(pictures, SIDE // _CELLS).reshape(len(pictures), -1))
+
+
+def pooled(pictures: Grey, by: int) -> Grey:
+    """Pictures [n, side, side] averaged over squares of `by` pixels."""
+    n, side = len(pictures), pictures.shape[1] // by
+    small: Grey = pictures.reshape(n, side, by, side, by).mean((2, 4))
+    return small
 
 
 def _window_values(pictures: Grey) -> Grey:
     """[n, windows, 64] of every window of some pictures, each of mean 0 and length 1."""
-    cells = SIDE // _GRID
-    small = pictures.reshape(-1, _GRID, cells, _GRID, cells).mean((2, 4))
+    small = pooled(pictures, SIDE // _GRID)
     found = [
         (_axis(width, y) @ small @ _axis(width, x).T).reshape(len(small), -1)
         for width, x, y in _places()
     ]
-    return _unit(np.stack(found, axis=1))
+    return unit(np.stack(found, axis=1))
 
 
-def _unit(values: Grey) -> Grey:
+def unit(values: Grey) -> Grey:
+    """Values [..., n], each row of mean 0 and length 1."""
     values = values - values.mean(-1, keepdims=True)
     length = np.linalg.norm(values, axis=-1, keepdims=True)
-    unit: Grey = values / np.maximum(length, np.float32(1e-3))
-    return unit
+    found: Grey = values / np.maximum(length, np.float32(1e-3))
+    return found
 
 
 @functools.cache

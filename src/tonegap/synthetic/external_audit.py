@@ -1,4 +1,4 @@
-"""The audit of a synthetic set made elsewhere: which of its rows may be used for one task and seed, and why not.
+"""Audits a synthetic set made elsewhere: says which of its rows may be used for one task and seed, and why not.
 
 Two rules side by side. The published one of cgDDI drops an image whose donor is a test image, and one whose healthy
 image and disease reconstruct a test image (`hectorcarrion/phd_thesis`, chapter 5). Ours drops every image that descends
@@ -26,7 +26,7 @@ from tonegap.synthetic.findings import (
     is_unknown,
 )
 from tonegap.synthetic.likeness import showing
-from tonegap.synthetic.sources import KnownImages
+from tonegap.synthetic.source_names import KnownImages
 from tonegap.synthetic.withheld import HeldOut, group_kin, kin_of
 
 DONOR = "the donor is a test image (cgDDI)"
@@ -73,7 +73,7 @@ class RealImages:
 
 
 @dataclass(frozen=True, slots=True)
-class OutsideAudit:
+class ExternalAudit:
     """How many rows each rule drops, in order; what is refused; the rows that are left; sources nobody knows.
 
     `sources`: the ids behind each row, as the data set spells them.
@@ -86,7 +86,7 @@ class OutsideAudit:
     sources: Mapping[str, tuple[str, ...]]
 
 
-def audit_set(made: ExternalSet, truth: RealImages) -> OutsideAudit:
+def audit_set(made: ExternalSet, truth: RealImages) -> ExternalAudit:
     """The audit of a set against the images of a task."""
     named = {row.image_id: truth.images.resolve(_names(made, row)) for row in made.rows}
     ancestors = {image_id: ids for image_id, (ids, _strangers) in named.items()}
@@ -121,7 +121,7 @@ def audit_set(made: ExternalSet, truth: RealImages) -> OutsideAudit:
     }
     strangers = sorted({name for _ids, names in named.values() for name in names})
     own = {row.image_id: _own(truth, row) for row in kept}
-    return OutsideAudit(counts, (*descends, *shows, *foreign), kept, tuple(strangers), own)
+    return ExternalAudit(counts, (*descends, *shows, *foreign), kept, tuple(strangers), own)
 
 
 def _names(made: ExternalSet, row: SetRow) -> list[str]:

@@ -1,4 +1,4 @@
-"""A synthetic set made elsewhere: a folder of images, and what is said of them by a CSV file or by their names.
+"""Reads a synthetic set made elsewhere: a folder of images, described by a CSV file or by their names.
 
 Understood are the columns of `synthetic.csv` (see docker/CONTRACT.md; `file` is enough, `sources` is what the audit is
 about) and the names of the released cgDDI images, `<healthy>_with_<disease>_from_<tone>_<donor>.png`.

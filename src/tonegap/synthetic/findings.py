@@ -1,4 +1,4 @@
-"""What an audit found of a synthetic set: who descends from, or shows, an image that is held out. Pure.
+"""The findings of an audit: synthetic images that descend from, or show, an image that is held out. Pure.
 
 Followed: the sources of each image, those of every learned part it was made with, and the near-duplicates of both.
 """

@@ -1,4 +1,4 @@
-"""Which synthetic images show a held-out image, seen on their pixels alone."""
+"""Finds synthetic images that show a held-out image, by their pixels alone."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

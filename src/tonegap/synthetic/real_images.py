@@ -6,9 +6,9 @@ Metadata alone will do: then only names are followed.
 from pathlib import Path
 
 from tonegap.data.drawn import ensure_drawn
+from tonegap.data.image_names import image_names
 from tonegap.data.index import index_images
 from tonegap.data.metadata import read_metadata
-from tonegap.data.names import image_names
 from tonegap.declared.dataset import Dataset
 from tonegap.declared.task import Task
 from tonegap.split.partition import partition
@@ -16,7 +16,7 @@ from tonegap.split.view import PartitionImages
 from tonegap.store.layout import AUDITS, DRAWN, INDEX
 from tonegap.store.store import Store
 from tonegap.synthetic.external_audit import HELD_OUT, RealImages
-from tonegap.synthetic.sources import KnownImages
+from tonegap.synthetic.source_names import KnownImages
 from tonegap.synthetic.withheld import HeldOut
 
 

@@ -1,4 +1,4 @@
-"""Which training images have a copy, or a patient, among the validation or test images: no method sees them.
+"""Finds training images with a copy or a patient among the validation or test images: methods do not see them.
 
 Copies are those of the data set's near-duplicate groups, and crops. The mistake it exists to prevent: a test image that
 reaches training by way of a generator that saw its double.

@@ -11,10 +11,11 @@ from tonegap.synthetic.quality.distance import (
     frechet_reason,
     kernel_distance,
     kernel_reason,
+    mean_pairwise_distance,
+    nearest_rows,
     thinned,
+    vendi_score,
 )
-from tonegap.synthetic.quality.diversity import mean_pairwise_distance, vendi_score
-from tonegap.synthetic.quality.nearest import nearest_rows
 
 
 @pytest.fixture

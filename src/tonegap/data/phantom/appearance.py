@@ -1,4 +1,4 @@
-"""A condition's name turned into the numbers that its lesions are drawn from.
+"""Turns a condition's name into the numbers that its lesions are drawn from.
 
 The numbers are caricatures of textbook descriptions, good enough that classes differ in shape and
 colour; nothing about a disease can be learned from them. A label that nobody drew by hand gets an

@@ -1,6 +1,6 @@
 """How hard the phantoms are: every number that was tuned so that a gap exists to be measured."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from tonegap.errors import BadRequest
 from tonegap.tones import TYPES
@@ -36,19 +36,11 @@ class Difficulty:
                 f"difficulty: contrast is {self.contrast}; wanted {len(TYPES)} numbers from 0 to 2, "
                 "one for each skin type I to VI"
             )
-        for name in (
-            "overlap",
-            "hair_share",
-            "vignette_share",
-            "marker_share",
-            "ruler_share",
-            "backdrop_share",
-        ):
-            if not 0 <= getattr(self, name) <= 1:
-                raise BadRequest(f"difficulty: {name} is {getattr(self, name)}; wanted 0 to 1")
-        for name in ("atypical", "noise", "blur", "marks"):
-            if not 0 <= getattr(self, name) <= 100:
-                raise BadRequest(f"difficulty: {name} is {getattr(self, name)}; wanted 0 to 100")
+        for field in fields(self)[1:]:
+            most = 1 if field.name == "overlap" or field.name.endswith("_share") else 100
+            if not 0 <= getattr(self, field.name) <= most:
+                found = getattr(self, field.name)
+                raise BadRequest(f"difficulty: {field.name} is {found}; wanted 0 to {most}")
 
 
 DEFAULT = Difficulty(

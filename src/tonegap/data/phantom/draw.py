@@ -1,4 +1,4 @@
-"""One image's id, label and tone turned into a photograph-like picture and its mask.
+"""Draws a photograph-like picture and its mask from an image's id, label and tone.
 
 A picture depends on its own id, label, tone, size and difficulty alone, never on the pictures drawn
 before it, so that any number of workers draw the same data set in any order.

@@ -1,4 +1,4 @@
-"""Many sitters turned into a folder of image files, by one process or several.
+"""Draws many sitters into a folder of image files, with one process or several.
 
 The mistake it exists to prevent: a data set whose bytes depend on the machine's load. Each file
 depends on its own sitter alone and appears whole or not at all, so a run that was cut off goes on
@@ -76,7 +76,11 @@ def draw_folder(  # noqa: PLR0913 - what to draw, where, how large, how; no two 
     ]
     done = 0
     with _failures_named(out):
-        for n in _finished(parts, workers):
+        alone = workers == 1
+        counts = (
+            map(_draw_chunk, parts) if alone else map_in_processes(_draw_chunk, parts, workers, 1)
+        )
+        for n in counts:
             done += n
             if on_progress is not None:
                 on_progress(done)
@@ -135,39 +139,21 @@ def _check(
         )
 
 
-def _finished(parts: list[_Chunk], workers: int) -> Iterator[int]:
-    """Draws the chunks, and yields how many pictures each had as it is finished."""
-    if workers == 1:
-        yield from map(_draw_chunk, parts)
-        return
-    yield from map_in_processes(_draw_chunk, parts, workers, 1)
-
-
 def _draw_chunk(part: _Chunk) -> int:
+    """Draws what is not there yet, and says how many pictures the chunk has."""
     for sitter, name in zip(part.sitters, part.names, strict=True):
-        _draw_file(sitter, name, part)
+        files = part.files(name)
+        wanted = [path for path in files if not (path.is_file() and path.stat().st_size > 0)]
+        if wanted:
+            rgb, classes = draw(sitter, part.size_px, part.difficulty)
+        for path in wanted:
+            write_atomic(path, _encoded(rgb if path == part.out / name else classes, path.suffix))
     return len(part.sitters)
-
-
-def _draw_file(sitter: Sitter, name: str, part: _Chunk) -> None:
-    wanted = [path for path in part.files(name) if not _is_there(path)]
-    if not wanted:
-        return
-    rgb, classes = draw(sitter, part.size_px, part.difficulty)
-    for path in wanted:
-        write_atomic(path, _encoded(rgb if path == part.out / name else classes, path.suffix))
-
-
-def _is_there(path: Path) -> bool:
-    return path.is_file() and path.stat().st_size > 0
 
 
 def _encoded(pixels: NDArray[np.uint8], suffix: str) -> bytes:
     """The bytes of an image file; `pixels` is [h, w, 3] or [h, w]."""
-    stream = BytesIO()
-    form = _FORMATS[suffix.lower()]
-    if form == "JPEG":
-        Image.fromarray(pixels).save(stream, form, quality=_JPEG_QUALITY)
-    else:
-        Image.fromarray(pixels).save(stream, form)
+    stream, form = BytesIO(), _FORMATS[suffix.lower()]
+    options = {"quality": _JPEG_QUALITY} if form == "JPEG" else {}
+    Image.fromarray(pixels).save(stream, form, **options)
     return stream.getvalue()

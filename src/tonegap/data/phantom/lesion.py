@@ -1,4 +1,4 @@
-"""An appearance turned into lesions: where they are, and how they change the skin's colour.
+"""Draws lesions of an appearance: where they are, and how they change the skin's colour.
 
 Every lesion is a chain of discs; a round one has one disc, a winding track many. All else follows
 from the reach of a pixel: its distance to the nearest disc in units of that disc's radius, 0 in the

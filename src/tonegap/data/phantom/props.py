@@ -1,4 +1,4 @@
-"""What lies on or beside the skin in clinical photographs and means nothing for the class."""
+"""Draws what lies on or beside the skin in clinical photographs and means nothing for the class."""
 
 from dataclasses import dataclass
 

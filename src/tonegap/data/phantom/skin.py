@@ -1,4 +1,4 @@
-"""A skin type turned into a picture of bare skin in CIELAB, and the light it is seen in.
+"""Draws bare skin of a skin type in CIELAB, and the light it is seen in.
 
 The types are ranges of the individual typology angle (ITA) with gaps between them, so that the tone of a picture can
 be measured back: light and marks move single pixels, and the median hardly ever out of the type's range.

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from tonegap import __version__
+from tonegap.data.csv_table import read_table
 from tonegap.data.metadata import Metadata, column_positions
-from tonegap.data.table import read_table
 from tonegap.declared.dataset import Dataset, DatasetFile, MetadataColumn
 from tonegap.declared.task import Task
 from tonegap.errors import BadRequest
@@ -181,7 +181,7 @@ def _classes(task: Task) -> list[Node]:
     rows = [
         {
             "name": name,
-            "positive": name in task.positive,
+            "positive": name in task.file.labels.positive,
             "labels": ", ".join(renamed.get(name, [name])),
         }
         for name in task.classes

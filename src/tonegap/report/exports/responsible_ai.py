@@ -68,7 +68,7 @@ def _task_limits(task: Task | None) -> Iterator[str]:
     else:
         yield "Images of unknown tone are left out."
     yield (
-        f"A score of a tone with fewer than {task.min_support} test images (for rates, of either kind) "
+        f"A score of a tone with fewer than {task.file.scores.min_support} test images (for rates, of either kind) "
         "is undefined."
     )
     if task.file.leaks.methods_see_duplicates:

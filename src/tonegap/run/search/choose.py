@@ -1,4 +1,4 @@
-"""Which draw of a baseline is taken, by its scores on validation images alone.
+"""Chooses a draw of a baseline by its scores on validation images alone.
 
 The mistake it exists to prevent: a test label that has a say in a hyper-parameter.
 """

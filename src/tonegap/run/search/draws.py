@@ -1,4 +1,4 @@
-"""A suite into the suite of its draws, and the suite of what was chosen.
+"""Makes the suite of all draws, and the suite of what was chosen.
 
 The mistake it exists to prevent: one baseline tuned with more draws than another, or on other draws each time.
 """

@@ -1,4 +1,4 @@
-"""Finished draws into validation scores and costs, read from predictions and truth; no test row is scored."""
+"""Reads validation scores and costs of finished draws from predictions and truth; no test row is scored."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -59,7 +59,6 @@ def cost_of(store: Store, cells: Sequence[CellPlan]) -> Cost:
     """The cost of all finished stages behind some cells, each counted once."""
     keys = dict.fromkeys(key for cell in cells for key in cell.stages)
     marks = [store.read_mark(key) for key in keys if store.has_stage(key)]
-    cpu = [mark.cpu_seconds for mark in marks]
-    known = [value for value in cpu if value is not None]
-    total = sum(known) if len(known) == len(cpu) else None
+    known = [mark.cpu_seconds for mark in marks if mark.cpu_seconds is not None]
+    total = sum(known) if len(known) == len(marks) else None
     return Cost(len(marks), sum(mark.seconds for mark in marks), total)

@@ -46,17 +46,14 @@ def outcome(store: Store, plan: Plan, search: Search, rule: str) -> tuple[Baseli
     finished = store.finished_records()
     found = []
     for name, draws in search.draws.items():
-        cells = [[c for c in plan.cells if _is(c, name, number)] for number in range(len(draws))]
+        of_baseline = [c for c in plan.cells if c.id.entry.baseline == name]
+        variants = map(draw_name, range(len(draws)))
+        cells = [[c for c in of_baseline if c.id.entry.variant == variant] for variant in variants]
         scores = tuple(_mean(store, own, finished) for own in cells)
         number = choose(scores, rule, name)
         cost = cost_of(store, [cell for own in cells for cell in own])
         found.append(BaselineOutcome(name, number, draws[number], scores, cost))
     return tuple(found)
-
-
-def _is(cell: CellPlan, baseline: str, number: int) -> bool:
-    entry = cell.id.entry
-    return entry.baseline == baseline and entry.variant == draw_name(number)
 
 
 def _mean(

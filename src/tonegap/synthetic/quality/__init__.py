@@ -1,1 +1,1 @@
-"""What is known of a synthetic set before anybody trains on it: tones, distances, copies, a picture."""
+"""Measures the quality of a synthetic set before anybody trains on it: tones, distances, copies, contact sheets."""

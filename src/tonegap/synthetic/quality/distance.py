@@ -1,4 +1,4 @@
-"""How far two sets of images are apart in feature space: Fréchet and kernel distance. Pure.
+"""Distances in feature space: between two sets, within one, and to the nearest image. Pure.
 
 The mistake it exists to prevent: a number that says how few images there are, read as quality.
 """
@@ -6,6 +6,7 @@ The mistake it exists to prevent: a number that says how few images there are, r
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tonegap.synthetic.quality.features import Array
 
@@ -115,3 +116,64 @@ def _discrepancy(
 ) -> float:
     a, b = int(n[0]), int(n[1])
     return float(real / (a * (a - 1)) + made / (b * (b - 1)) - 2 * between / (a * b))
+
+
+_MOST_PAIRED = 2000  # of a set whose images are held against each other
+
+
+def mean_pairwise_distance(x: Array) -> float | None:
+    """Mean Euclidean distance between two images of features [n, d]; None for fewer than two.
+
+    Does not depend on n but for chance. Source: as the mean distance within clusters of Ojha et al. 2021,
+    arXiv 2104.06820, with the distance in feature space instead of LPIPS.
+    """
+    if len(x) < 2:
+        return None
+    x = thinned(x, _MOST_PAIRED)
+    squares = (x * x).sum(axis=1)
+    squared = squares[:, None] + squares[None] - 2 * (x @ x.T)
+    np.fill_diagonal(squared, 0)  # what rounding leaves there would have a root
+    return float(np.sqrt(np.maximum(squared, 0)).sum() / (len(x) * (len(x) - 1)))
+
+
+def vendi_score(x: Array, middle: Array) -> float | None:
+    """The effective number of different images in features [n, d], 1 to n; None without any.
+
+    Exponential of the entropy of the eigenvalues of K / n, where K is the cosine similarity after
+    subtracting `middle` [d] (of the real images: raw activations all point one way). It grows with
+    n, so only sets of one size can be compared.
+
+    Source: Friedman and Dieng 2023, arXiv 2210.02410, equation 2.
+    """
+    x = x - middle
+    lengths = np.sqrt((x * x).sum(axis=1))
+    x = x[lengths > 0] / lengths[lengths > 0, None]
+    if not len(x):
+        return None
+    # Both products have the same eigenvalues but for zeros.
+    gram = x.T @ x if x.shape[1] < len(x) else x @ x.T
+    shares = np.linalg.eigvalsh(gram / len(x))
+    shares = shares[shares > 1e-12]
+    return float(np.exp(-(shares * np.log(shares)).sum()))
+
+
+_AT_ONCE = 1024
+
+
+def nearest_rows(of: Array, among: Array, is_same: bool) -> tuple[NDArray[np.int64], Array]:
+    """Index of and distance to the row of `among` [m, d] that is nearest to each row of `of` [n, d].
+
+    `is_same`: both are one set, and a row is not its own neighbour.
+    """
+    squares = (among * among).sum(axis=1)
+    found = np.empty(len(of), np.int64)
+    for start in range(0, len(of), _AT_ONCE):
+        rows = of[start : start + _AT_ONCE]
+        # The square of the row itself moves no minimum.
+        squared = squares[None] - 2 * (rows @ among.T)
+        if is_same:
+            squared[np.arange(len(rows)), np.arange(start, start + len(rows))] = np.inf
+        found[start : start + len(rows)] = squared.argmin(axis=1)
+    # Anew by subtraction: in the form above equal rows would not be 0 apart.
+    away = of - among[found]
+    return found, np.sqrt((away * away).sum(axis=1))

@@ -1,4 +1,4 @@
-"""What a features stage left, as checked arrays. The code behind it may be a stranger's.
+"""Reads what a features stage left as checked arrays. The code behind it may be a stranger's.
 
 The mistake it exists to prevent: row i of the features belonging to another image than row i of
 the manifest.

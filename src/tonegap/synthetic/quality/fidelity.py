@@ -1,4 +1,4 @@
-"""Tones asked for against tones measured: a confusion table, and the share that is as asked. Pure."""
+"""Compares tones asked for with tones measured: a confusion matrix, and the share that is as asked. Pure."""
 
 from collections import Counter
 from collections.abc import Sequence

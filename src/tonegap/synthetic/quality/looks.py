@@ -1,4 +1,4 @@
-"""How a picture looks whatever its tone: whether a lesion is to be seen in it, and how sharp it is. Pure.
+"""Measures whether a lesion can be seen in a picture, and how sharp it is, whatever its tone. Pure.
 
 The mistake it exists to prevent: a set of smooth, empty skin whose tones are as asked.
 """

@@ -1,4 +1,4 @@
-"""Features of real and synthetic images into the numbers of a sheet. Pure."""
+"""Computes the numbers of a quality sheet from features of real and synthetic images. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,11 +22,12 @@ from tonegap.synthetic.quality.distance import (
     frechet_reason,
     kernel_distance,
     kernel_reason,
+    mean_pairwise_distance,
+    nearest_rows,
     thinned,
+    vendi_score,
 )
-from tonegap.synthetic.quality.diversity import mean_pairwise_distance, vendi_score
 from tonegap.synthetic.quality.features import Array, Features
-from tonegap.synthetic.quality.nearest import nearest_rows
 
 N_PAIRS = 5
 _QUANTILE = 0.05

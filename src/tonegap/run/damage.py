@@ -1,4 +1,4 @@
-"""What of a plan's finished work is no longer as it was written: found before a run, taken away, and so made again.
+"""Finds finished work of a plan that was damaged or edited on the disk, discards it, and so has it made again.
 
 The mistake it exists to prevent: a run that builds on, or reports, what was damaged or edited on the disk.
 """

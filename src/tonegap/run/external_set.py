@@ -1,4 +1,4 @@
-"""A synthetic set made elsewhere, a folder with `synthetic.csv` and `images/`, on its way to a sheet.
+"""Measures a synthetic set made elsewhere, a folder with `synthetic.csv` and `images/`, for its quality sheet.
 
 It is only looked at: to be trained on it enters a suite, where its ancestors are audited.
 """
@@ -10,17 +10,15 @@ from pathlib import Path
 from tonegap.declared.suite import Limits
 from tonegap.engines.base import Engine, RunSpec
 from tonegap.errors import BadData, BadOutput, EngineError
-from tonegap.files import digest_of, folder_digest, sha256_file
-from tonegap.formats.quality_sheet import SetId
+from tonegap.files import digest_of, folder_digest
 from tonegap.numerics import Numerics
 from tonegap.plan.entries import FilledPlugin
 from tonegap.plan.plan import PlannedStage
 from tonegap.run.inputs import write_inputs, write_synthetic
 from tonegap.run.outputs import check_image, check_outputs
-from tonegap.run.sheet_maker import MeasuredFeatures, SyntheticSet, measured_by, n_by_tone
+from tonegap.run.sheet_maker import MeasuredFeatures, SyntheticSet, measured_by, synthetic_set
 from tonegap.split.view import TaskView
 from tonegap.store.store import Store
-from tonegap.synthetic.manifest import read_synthetic
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,40 +32,25 @@ class FeaturesPlace:
     numerics: Numerics
 
 
-def foreign_set(folder: Path, view: TaskView, seed: int) -> SyntheticSet:
+def external_set(folder: Path, view: TaskView, seed: int) -> SyntheticSet:
     """The set in a folder, for a task at a seed.
 
     Raises BadData for a manifest or an image that breaks the contract of a generate stage.
     """
     try:
-        rows = read_synthetic(folder)
-        for row in rows:
+        name, key = folder.resolve().name, folder_digest(folder)
+        made = synthetic_set(folder, view, plugin=name, parameters={}, seed=seed, key=key)
+        for row in made.rows:
             check_image(folder / "images" / row.file, f"images/{row.file}")
     except BadOutput as e:
         raise BadData(f"{folder}: {e}; see `generate` in docker/CONTRACT.md") from None
-    for row in rows:
+    for row in made.rows:
         if row.label not in view.classes:
             raise BadData(f"{folder}/synthetic.csv: {row.label!r} is no class of {view.task}")
-    return SyntheticSet(
-        id=SetId(
-            plugin=folder.resolve().name,
-            parameters={},
-            task=view.task,
-            seed=seed,
-            stage=folder_digest(folder),
-            sha256=sha256_file(folder / "synthetic.csv"),
-            n=len(rows),
-            n_by_tone=n_by_tone(rows, view.axis_tones),
-            n_real=len(view.method_train.ids),
-            data=view.data,
-        ),
-        folder=folder,
-        rows=rows,
-        view=view,
-    )
+    return made
 
 
-def foreign_features(
+def external_features(
     made: SyntheticSet, extractor: FilledPlugin, place: FeaturesPlace
 ) -> MeasuredFeatures:
     """What an extractor says of a foreign set. Raises EngineError or BadOutput where it fails."""

@@ -1,4 +1,4 @@
-"""Images of unknown tone, crossed with the classes of a task.
+"""Counts images of unknown tone for each class of a task.
 
 The mistake it exists to prevent: a task that is another one without them, because tone is missing by diagnosis.
 """
@@ -53,7 +53,9 @@ def unknown_tones(task: Task, metadata: Metadata, excluded: Collection[str] = ()
 
     Raises BadSplit where its rows cannot be told.
     """
-    every = rows_of(_keeping(task), metadata)
+    keeping = msgspec.structs.replace(task.file.tones, keep_unknown=True)
+    file = msgspec.structs.replace(task.file, tones=keeping)
+    every = rows_of(replace(task, file=file), metadata)
     left = [i for i, image_id in enumerate(every.ids) if image_id not in excluded]
     every = replace(
         every,
@@ -82,11 +84,6 @@ def _crossed(names: Sequence[str], tones: Sequence[str | None]) -> dict[str, tup
     """How many images of each name have a tone and have none; names sorted."""
     counts = Counter(zip(names, (tone is None for tone in tones), strict=True))
     return {name: (counts[name, False], counts[name, True]) for name in sorted(set(names))}
-
-
-def _keeping(task: Task) -> Task:
-    tones = msgspec.structs.replace(task.file.tones, keep_unknown=True)
-    return replace(task, file=msgspec.structs.replace(task.file, tones=tones))
 
 
 def _events(

@@ -1,4 +1,4 @@
-"""File names that the metadata gives each image, and which images a file of the disk may be."""
+"""Expands the file names that the metadata gives each image, and finds the images that a file may be."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,7 @@
-"""Images that a user's lists leave out of a published split: mislabelled ones, duplicates, images off topic.
+"""Lists of ids from a CSV: a published partition, and images that a user leaves out of one.
 
-The split stays the published one; listed images are unused afterwards. The mistake it exists to prevent: a cleaned
-result that passes for one on the whole task.
+The split stays the published one; images that are left out are unused afterwards. The mistake it exists to prevent: a
+cleaned result that passes for one on the whole task.
 """
 
 from collections import Counter
@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from unicodedata import normalize
 
+from tonegap.data.csv_table import read_content, read_table
+from tonegap.data.image_names import Names, image_names
 from tonegap.data.metadata import Metadata, first_three
-from tonegap.data.names import Names, image_names
-from tonegap.data.table import read_content, read_table
 from tonegap.declared.dataset import Dataset
 from tonegap.errors import BadData, BadSplit
 from tonegap.files import sha256_bytes
@@ -139,3 +139,44 @@ def without_listed(
             where = " and ".join(str(images.of.path) for images in lists)
             raise BadSplit(f"{where}: without the listed images there is no {part} image left")
     return left, tuple(found)
+
+
+_COLUMNS = ("image_id", "partition")
+
+
+def read_list(path: Path, metadata: Metadata) -> dict[str, str]:
+    """The partition of each listed image. Raises BadData for another table, and for ids that the metadata lacks."""
+    table = read_table(path, read_content(path))
+    missing = [name for name in _COLUMNS if name not in table.header]
+    if missing:
+        found = ", ".join(table.header)
+        raise BadData(f"{path}: no column {missing[0]!r}; found {found}, wanted image_id,partition")
+    image, part = (table.header.index(name) for name in _COLUMNS)
+    listed: dict[str, str] = {}
+    for line, row in zip(table.lines, table.rows, strict=True):
+        if row[part] not in PARTITIONS:
+            raise BadData(
+                f"{path}: line {line}: partition is {row[part]!r}; wanted one of {', '.join(PARTITIONS)}"
+            )
+        if listed.setdefault(row[image], row[part]) != row[part]:
+            raise BadData(
+                f"{path}: line {line}: {row[image]} is listed in two partitions; wanted one"
+            )
+    strangers = sorted(set(listed).difference(metadata.ids))
+    if strangers:
+        raise BadData(
+            f"{path}: {len(strangers):,} of {len(listed):,} listed ids are none of {metadata.path} "
+            f"(first: {first_three(strangers)}); wanted ids as the metadata spells them"
+        )
+    return listed
+
+
+def left_out(listed: Mapping[str, str], made: SplitAssignment) -> list[str]:
+    """A line on how many images of a list are unused because the task does not take them; none if it takes all."""
+    lost = [i for i in made.members("unused") if listed.get(i, "unused") != "unused"]
+    if not lost:
+        return []
+    return [
+        f"listed images without a class of the task, or without a tone that it asks for: {len(lost):,} of "
+        f"{len(listed):,} are unused (first: {first_three(lost)})"
+    ]

@@ -1,4 +1,4 @@
-"""Names that others give to the real images behind theirs, as ids of the data set.
+"""Resolves the names that others give to real images to ids of the data set.
 
 The mistake it exists to prevent: a test image spelled `images/p00001.png` that passes for a stranger.
 """

@@ -1,4 +1,4 @@
-"""A CSV file as rows of text: no cell is ever turned into a number, a NaN or a Boolean."""
+"""Reads a CSV file as rows of text: no cell is ever turned into a number, a NaN or a Boolean."""
 
 import csv
 import io

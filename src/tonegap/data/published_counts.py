@@ -1,4 +1,4 @@
-"""A metadata file held against the counts that its source printed."""
+"""Compares a metadata file with the counts that its source reported."""
 
 from collections import Counter
 from collections.abc import Iterator
