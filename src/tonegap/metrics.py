@@ -12,7 +12,7 @@ from tonegap.errors import BadRequest
 from tonegap.scores.from_arrays import answers_from_arrays, is_missing, values_of
 from tonegap.scores.metrics import score_table
 from tonegap.scores.rules import ScoringRules, default_positive
-from tonegap.scores.tables import GAP, METRICS, WORST
+from tonegap.scores.tables import GAP, WORST, check_per_tone
 
 # What rests on probabilities, and so not on labels alone.
 _OF_PROBABILITIES = ("auc", "ece")
@@ -72,11 +72,7 @@ def _of_tones(  # noqa: PLR0913 (as above)
     min_support: int,
     classes: Any,
 ) -> float:
-    of_tones = [m.name for m in METRICS if m.per_tone]
-    if metric not in of_tones:
-        raise BadRequest(
-            f"metric {metric!r} has no value for each tone; those that have are {', '.join(of_tones)}"
-        )
+    check_per_tone(metric)
     if hasattr(tone, "loc") and hasattr(y_true, "loc"):
         tone = _looked_up(tone, y_true.index)
     if np.ndim(y_pred) == 1 and not _are_probabilities(y_true, y_pred, metric):

@@ -255,7 +255,7 @@ def _ends(
     table: "ScoreTable",
     rules: "ScoringRules",
 ) -> "Ends":
-    from tonegap.api import Scores
+    from tonegap.api.scores import Scores
     from tonegap.scores.evidence.images import TestAnswers
 
     labels = tuple(images.classes[y] for y in images.y)
