@@ -15,7 +15,18 @@ ENGINE = ROOT / "src" / "tonegap"
 
 # Bottom to top.
 MODULES = (
-    *("errors", "lines", "texts", "spreadsheet", "files", "caches", "closure", "tones", "arrays", "colour"),
+    *(
+        "errors",
+        "lines",
+        "texts",
+        "spreadsheet",
+        "files",
+        "caches",
+        "closure",
+        "tones",
+        "arrays",
+        "colour",
+    ),
     *("untrusted", "numerics", "workers"),
 )
 FOLDERS = (

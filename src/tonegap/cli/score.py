@@ -176,7 +176,7 @@ def _more(
     rules: "ScoringRules",
     specificity: float,
 ) -> "list[Score]":
-    from tonegap.scores.further import further_scores, light_dark_scores
+    from tonegap.scores.other_metrics import further_scores, light_dark_scores
 
     found = further_scores(p, images.y, tones, rules, specificity)
     return found + light_dark_scores(p, images.y, images.tones, len(images.classes))
@@ -200,7 +200,7 @@ def _fate(
 
     `accuracy` is the baseline's.
     """
-    from tonegap.scores.light_dark import fate
+    from tonegap.scores.eopp_eodd import fate
     from tonegap.scores.tables import ALL, Score
 
     mine, theirs = ({(s.metric, s.tone): s.value for s in of} for of in (own, other))

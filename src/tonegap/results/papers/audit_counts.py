@@ -21,8 +21,8 @@ from tonegap.results.papers.audit_reading import (
     images_of,
     share_text,
 )
-from tonegap.scores.evidence import reported as could
-from tonegap.scores.evidence.reported import Rounded
+from tonegap.scores.evidence import grim as could
+from tonegap.scores.evidence.grim import Rounded
 
 _MOST_SEARCHED = 400
 

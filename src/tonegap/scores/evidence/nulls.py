@@ -15,7 +15,7 @@ import numpy as np
 
 from tonegap.arrays import FloatArray, IntArray
 from tonegap.scores.counts import N_BINS, Answers, Counts, count_draws
-from tonegap.scores.evidence.draws import Union, union_of
+from tonegap.scores.evidence.bootstrap import Union, union_of
 from tonegap.scores.evidence.images import TestImages
 from tonegap.scores.evidence.parity import Parity, parity
 from tonegap.scores.formulas import gap, metric_values

@@ -14,9 +14,9 @@ import numpy as np
 
 from tonegap.arrays import BoolArray, FloatArray
 from tonegap.scores.counts import Answers
-from tonegap.scores.evidence.draws import variance_over
+from tonegap.scores.evidence.bootstrap import variance_over
 from tonegap.scores.evidence.images import TestImages
-from tonegap.scores.evidence.shares import Seeds
+from tonegap.scores.evidence.proportions import Seeds
 
 
 @dataclass(frozen=True, eq=False)

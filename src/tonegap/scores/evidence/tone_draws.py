@@ -6,7 +6,7 @@ import numpy as np
 
 from tonegap.arrays import FloatArray
 from tonegap.scores.counts import answers, count_draws
-from tonegap.scores.evidence.draws import draw_weights
+from tonegap.scores.evidence.bootstrap import draw_weights
 from tonegap.scores.evidence.images import TestAnswers, TestImages, images_of
 from tonegap.scores.formulas import metric_values
 from tonegap.scores.rules import ScoringRules
