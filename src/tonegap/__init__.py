@@ -9,19 +9,13 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from tonegap import metrics as metrics
-    from tonegap.api.claims import audit_table, power
-    from tonegap.api.results import load
-    from tonegap.api.scores import Scores, compare, score
+    from tonegap.api import Scores, audit_table, compare, load, power, score
     from tonegap.split.frame import split as split  # the folder of that name can be called
 
 __version__ = "0.1.0"
 __all__ = ["Scores", "audit_table", "compare", "load", "metrics", "power", "score", "split"]
 
-_HOME = {
-    **dict.fromkeys(("Scores", "compare", "score"), "tonegap.api.scores"),
-    **dict.fromkeys(("audit_table", "power"), "tonegap.api.claims"),
-    "load": "tonegap.api.results",
-}
+_HOME = dict.fromkeys(("Scores", "audit_table", "compare", "load", "power", "score"), "tonegap.api")
 
 
 def __getattr__(name: str) -> object:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tonegap.errors import BadRequest
-from tonegap.scores.from_arrays import answers_from_arrays, is_missing, values_of
+from tonegap.scores.from_arrays import answers_from_arrays, in_order, is_missing, values_of
 from tonegap.scores.metrics import score_table
 from tonegap.scores.rules import ScoringRules, default_positive
 from tonegap.scores.tables import GAP, WORST, check_per_tone
@@ -128,11 +128,7 @@ def _as_probabilities(
     written: dict[object, str] = {}
     for label in (*(() if classes is None else classes), *labels):
         written.setdefault(label, str(label))
-    if classes is None:
-        try:
-            classes = sorted(set(labels))
-        except TypeError:
-            classes = sorted(set(labels), key=str)
+    classes = in_order(set(labels)) if classes is None else classes
     names = tuple(dict.fromkeys(written[v] for v in classes))
     called = [written.get(v, str(v)) for v in found]
     missing = sorted(set(called) - set(names))
