@@ -11,6 +11,7 @@ import sys
 import numpy as np
 
 from tonegap.scores.evidence.bands import rank_bands
+from tonegap.scores.evidence.bootstrap import draw_weights
 from tonegap.scores.evidence.comparing import (
     ALPHA,
     Noise,
@@ -19,7 +20,6 @@ from tonegap.scores.evidence.comparing import (
     compare_entries,
     holm_steps,
 )
-from tonegap.scores.evidence.draws import draw_weights
 from tonegap.scores.evidence.entries import N_DRAWS, EvidenceRequest, entry_evidence
 from tonegap.scores.evidence.images import TestAnswers, TestImages
 from tonegap.scores.tables import ALL, GAP, WORST

@@ -13,7 +13,7 @@ from fairlearn.metrics import MetricFrame
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score
 
 from tonegap.scores import counts
-from tonegap.scores.evidence.draws import draw_weights
+from tonegap.scores.evidence.bootstrap import draw_weights
 from tonegap.scores.evidence.entries import EvidenceRequest, entry_evidence
 from tonegap.scores.evidence.images import TestAnswers, TestImages, tone_indices
 from tonegap.scores.evidence.pairs import compare_all

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tonegap.scores.light_dark import light_dark
+from tonegap.scores.eopp_eodd import light_dark
 
 PAPER = Path(__file__).parents[1] / "reports/papers/scp-2024/paper.toml"
 

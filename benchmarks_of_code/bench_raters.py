@@ -9,8 +9,8 @@ import sys
 
 import numpy as np
 
-from tonegap.scores.evidence.extremes import Sample, gap_interval
 from tonegap.scores.evidence.raters import corrected_gap, raters_of
+from tonegap.scores.evidence.worst_and_gap import Sample, gap_interval
 
 RELIABILITY = 0.856
 PAIRS, TYPES = (0.484, 0.380, 0.136), (0.184, 0.300, 0.207, 0.174, 0.096, 0.039)

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from tonegap.errors import BadRequest
-from tonegap.scores.from_arrays import answers_from_arrays, is_missing, values_of
+from tonegap.scores.from_arrays import answers_from_arrays, in_order, is_missing, values_of
 from tonegap.scores.metrics import score_table
 from tonegap.scores.rules import ScoringRules, default_positive
-from tonegap.scores.tables import GAP, METRICS, WORST
+from tonegap.scores.tables import GAP, WORST, check_per_tone
 
 # What rests on probabilities, and so not on labels alone.
 _OF_PROBABILITIES = ("auc", "ece")
@@ -72,11 +72,7 @@ def _of_tones(  # noqa: PLR0913 (as above)
     min_support: int,
     classes: Any,
 ) -> float:
-    of_tones = [m.name for m in METRICS if m.per_tone]
-    if metric not in of_tones:
-        raise BadRequest(
-            f"metric {metric!r} has no value for each tone; those that have are {', '.join(of_tones)}"
-        )
+    check_per_tone(metric)
     if hasattr(tone, "loc") and hasattr(y_true, "loc"):
         tone = _looked_up(tone, y_true.index)
     if np.ndim(y_pred) == 1 and not _are_probabilities(y_true, y_pred, metric):
@@ -132,11 +128,7 @@ def _as_probabilities(
     written: dict[object, str] = {}
     for label in (*(() if classes is None else classes), *labels):
         written.setdefault(label, str(label))
-    if classes is None:
-        try:
-            classes = sorted(set(labels))
-        except TypeError:
-            classes = sorted(set(labels), key=str)
+    classes = in_order(set(labels)) if classes is None else classes
     names = tuple(dict.fromkeys(written[v] for v in classes))
     called = [written.get(v, str(v)) for v in found]
     missing = sorted(set(called) - set(names))

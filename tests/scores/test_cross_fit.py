@@ -4,8 +4,7 @@ import numpy as np
 from records import plain_record
 
 from tonegap.formats.record import decode_record, encode_record
-from tonegap.scores.cross_fit import cross_fit
-from tonegap.scores.halves import first_half
+from tonegap.scores.cross_fit import cross_fit, first_half
 from tonegap.scores.predictions import Labelled
 from tonegap.scores.selection import Selection, select
 from tonegap.scores.task_rules import Rules

@@ -5,7 +5,7 @@ import pytest
 from fairlearn.metrics import MetricFrame, true_negative_rate, true_positive_rate
 
 from tonegap.scores.counts import answers, count_classes, count_draws, count_once
-from tonegap.scores.evidence.draws import draw_weights
+from tonegap.scores.evidence.bootstrap import draw_weights
 from tonegap.scores.evidence.images import TestImages, tone_indices
 from tonegap.scores.formulas import gap, metric_values, worst
 from tonegap.scores.metrics import score_table

@@ -10,7 +10,8 @@ import pytest
 
 from tonegap.errors import BadPredictions
 from tonegap.scores import reading
-from tonegap.scores.predictions import Truth, join, parse_predictions, read_predictions
+from tonegap.scores.predictions import join, parse_predictions, read_predictions
+from tonegap.scores.truth import Truth
 
 GOOD = "image_id,p_benign,p_malignant\n000001,0.25,0.75\n000002,1,0\n"
 

@@ -168,7 +168,7 @@ def _more(
     rules: ScoringRules,
     specificity: float,
 ) -> list[Score]:
-    from tonegap.scores.further import further_scores, light_dark_scores
+    from tonegap.scores.other_metrics import further_scores, light_dark_scores
 
     found = further_scores(p, images.y, tones, rules, specificity)
     return found + light_dark_scores(p, images.y, images.tones, len(images.classes))
@@ -190,7 +190,7 @@ def _fate(own: list[Score], other: list[Score], table: ScoreTable, accuracy: flo
 
     `accuracy` is the baseline's.
     """
-    from tonegap.scores.light_dark import fate
+    from tonegap.scores.eopp_eodd import fate
 
     mine, theirs = ({(s.metric, s.tone): s.value for s in of} for of in (own, other))
     mine["accuracy", ALL], theirs["accuracy", ALL] = table.score("accuracy", ALL).value, accuracy
@@ -234,7 +234,7 @@ def _ends(
     table: ScoreTable,
     rules: ScoringRules,
 ) -> Ends:
-    from tonegap.api import Scores
+    from tonegap.api.scores import Scores
     from tonegap.scores.evidence.images import TestAnswers
 
     labels = tuple(images.classes[y] for y in images.y)

@@ -2,20 +2,21 @@
 
 The best epoch of the test images scores above the one that validation picked even where all epochs are equally
 good: it is the largest of several noisy numbers. Chosen on one half and scored on the other, it is not.
-The mistake it exists to prevent: that luck, sold as a gain.
+The mistakes it exists to prevent: that luck, sold as a gain; a picture in one half and its near-duplicate in the other.
 """
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from tonegap.arrays import BoolArray
 from tonegap.formats.record import CrossFit, ScoreColumns
-from tonegap.scores.halves import first_half
 from tonegap.scores.metrics import score_table
 from tonegap.scores.predictions import Labelled
-from tonegap.scores.rules import ScoringRules
 from tonegap.scores.selection import Selection, epoch_values, select
-from tonegap.scores.tables import ALL, METRICS, Score
+from tonegap.scores.tables import ALL, METRICS, Score, ScoreTable
 from tonegap.scores.task_rules import Rules, tone_axes
 from tonegap.scores.undefined import Undefined
 
@@ -38,7 +39,9 @@ def cross_fit(
         values = epoch_values(part, rules.selection_metric, rules.plain)
         if isinstance(values, Undefined):
             why = f"the {name} half of the test images cannot choose an epoch: {values.reason}"
-            return CrossFit((), n, {axis: _undefined(why) for axis, _, _ in _axes(test, rules)})
+            return CrossFit(
+                (), n, {axis: _undefined(why) for axis, _, _ in tone_axes(test.tones, rules.tones)}
+            )
     chosen = [select(part, rules.selection_metric, rules.plain) for part in parts]
     epochs = tuple(test.epochs[choice.epoch_index] for choice in chosen)
     gains: dict[str, list[list[Score]]] = {}
@@ -51,31 +54,54 @@ def cross_fit(
     return CrossFit(epochs, n, {axis: _mean(*halves) for axis, halves in gains.items()})
 
 
-def _axes(
-    images: Labelled, rules: Rules
-) -> list[tuple[str, tuple[str | None, ...], tuple[str, ...]]]:
-    return tone_axes(images.tones, rules.tones)
+def first_half(images: Labelled, units: Sequence[int]) -> BoolArray:
+    """Which images are in the first of two halves, [n]; the same ids and units give the same halves in any order.
+
+    The images of a unit (near-duplicates) stay together. Units are dealt within each class and tone, in the order
+    of the SHA-256 of their smallest image id, larger units first; a unit goes to the half that has fewer images of
+    its class and tone, then to the one that has fewer images at all. A unit's class and tone are those of that image.
+    """
+    rows_of: dict[int, list[int]] = {}
+    for row, unit in enumerate(units):
+        rows_of.setdefault(unit, []).append(row)
+    strata: dict[tuple[int, str], list[tuple[int, str, list[int]]]] = {}
+    for rows in rows_of.values():
+        named = min(rows, key=lambda row: images.ids[row])
+        stratum = int(images.y[named]), images.tones[named] or ""
+        digest = hashlib.sha256(images.ids[named].encode()).hexdigest()
+        strata.setdefault(stratum, []).append((-len(rows), digest, rows))
+    in_first = np.zeros(len(images.ids), dtype=np.bool_)
+    n_all = [0, 0]
+    for _, dealt in sorted(strata.items()):
+        n_own = [0, 0]
+        for _, _, rows in sorted(dealt):
+            half = min((0, 1), key=lambda h: (n_own[h], n_all[h], h))
+            n_own[half] += len(rows)
+            n_all[half] += len(rows)
+            in_first[rows] = half == 0
+    return in_first
 
 
 def _part(images: Labelled, chosen: BoolArray) -> Labelled:
-    def kept(values: Sequence[str | None]) -> tuple[str | None, ...]:
-        return tuple(value for value, keep in zip(values, chosen, strict=True) if keep)
-
-    ids = tuple(i for i, keep in zip(images.ids, chosen, strict=True) if keep)
-    return replace(
-        images, ids=ids, p=images.p[:, chosen], y=images.y[chosen], tones=kept(images.tones)
-    )
+    rows = np.flatnonzero(chosen)
+    ids, tones = tuple(images.ids[i] for i in rows), tuple(images.tones[i] for i in rows)
+    return replace(images, ids=ids, p=images.p[:, rows], y=images.y[rows], tones=tones)
 
 
 def _overall(images: Labelled, choice: Selection, rules: Rules) -> dict[str, list[Score]]:
     """The scores over all images at a choice, in the order of METRICS, by axis."""
-    support = max(1, -(-rules.min_support // 2))
-    found = {}
-    for axis, tones, scored in _axes(images, rules):
-        of_axis = ScoringRules(rules.classes, rules.positive, choice.threshold, support, scored)
-        table = score_table(images.p[choice.epoch_index], images.y, tones, of_axis)
-        found[axis] = [table.score(metric.name, ALL) for metric in METRICS]
-    return found
+    half = replace(rules, min_support=max(1, -(-rules.min_support // 2)))
+    tables = axis_tables(images, choice, half)
+    return {axis: [t.score(metric.name, ALL) for metric in METRICS] for axis, t in tables.items()}
+
+
+def axis_tables(images: Labelled, choice: Selection, rules: Rules) -> dict[str, ScoreTable]:
+    """The scores at a choice of epoch and threshold on each tone axis."""
+    p, tables = images.p[choice.epoch_index], {}
+    for axis, tones, scored in tone_axes(images.tones, rules.tones):
+        of_axis = rules.on(scored, choice.threshold)
+        tables[axis] = score_table(p, images.y, tones, of_axis)
+    return tables
 
 
 def _minus(picked: Score, usual: Score) -> Score:

@@ -70,9 +70,9 @@ def specificity(c: Counts) -> FloatArray:
     return shares
 
 
-def lowest_over_highest(rates: FloatArray, axis: int = 1) -> FloatArray:
-    """The lowest over the highest rate along an axis of tones; NaN where all are 0."""
-    ratio: FloatArray = rates.min(axis=axis) / rates.max(axis=axis)
+def lowest_over_highest(rates: FloatArray, axis: int = 1, least: float = 0.0) -> FloatArray:
+    """The lowest over the highest rate, `least` at least, along an axis of tones; NaN where all are 0."""
+    ratio: FloatArray = rates.min(axis=axis) / np.maximum(rates.max(axis=axis), least)
     return ratio
 
 

@@ -41,7 +41,11 @@ def answers_from_arrays(
     n = len(labels)
     if not n:
         raise BadPredictions("y_true: has no values")
-    names = [str(v) for v in values_of(ids, "ids", n)] if ids is not None else _numbered(n)
+    names = (
+        [str(v) for v in values_of(ids, "ids", n)]
+        if ids is not None
+        else [str(i) for i in range(n)]
+    )
     refuse(
         "y_true", "images without a label", [i for i, v in zip(names, labels, strict=True) if not v]
     )
@@ -141,7 +145,7 @@ def _classes(
     elif named:
         found = named
     else:
-        found = tuple(str(label) for label in _in_order({*values_of(y_true, "y_true")}))
+        found = tuple(map(str, in_order({*values_of(y_true, "y_true")})))
     if len(found) != k or len(set(found)) != k:
         raise BadPredictions(
             f"proba: has {k} columns, and the classes are {len(found)}: {', '.join(found[:8])}; name one for each "
@@ -150,16 +154,12 @@ def _classes(
     return found
 
 
-def _in_order(labels: Iterable[Any]) -> list[object]:
+def in_order(labels: Iterable[Any]) -> list[Any]:
     """Labels as numbers in order of size, or else as text."""
     try:
         return sorted(labels)
     except TypeError:
         return sorted(labels, key=str)
-
-
-def _numbered(n: int) -> list[str]:
-    return [str(i) for i in range(n)]
 
 
 def _units(groups: Any, n: int) -> tuple[int, ...]:

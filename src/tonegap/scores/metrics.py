@@ -136,16 +136,12 @@ def _supports(
         of_class = zip(rules.classes, counts.true[0, slot].tolist(), strict=True)
         return [Support(tone, name, int(n)) for name, n in of_class]
     negative, positive = counts.events[0, slot].sum(axis=-1).astype(int).T.tolist()
-    sides = {
-        "positives": [
-            (event.positive_name, n) for event, n in zip(rules.events, positive, strict=True)
-        ],
-        "negatives": [
-            (event.negative_name, n) for event, n in zip(rules.events, negative, strict=True)
-        ],
-    }
-    wanted = ("positives", "negatives") if metric.needs == "sides" else (metric.needs,)
-    return [Support(tone, name, n) for side in wanted for name, n in sides[side]]
+    found: list[tuple[str, int]] = []
+    if metric.needs in {"positives", "sides"}:
+        found += zip((event.positive_name for event in rules.events), positive, strict=True)
+    if metric.needs in {"negatives", "sides"}:
+        found += zip((event.negative_name for event in rules.events), negative, strict=True)
+    return [Support(tone, name, n) for name, n in found]
 
 
 def _zero_ratio(metric: str, counts: Counts, rules: ScoringRules) -> Undefined | None:

@@ -14,18 +14,8 @@ import pyarrow.compute as pc
 
 from tonegap.arrays import BoolArray, FloatArray, IntArray
 from tonegap.errors import BadPredictions
-from tonegap.scores.reading import PROBABILITY, as_text, printable, read_table, refuse
-from tonegap.scores.truth import Truth, check_ids, read_truth
-
-__all__ = [
-    "Labelled",
-    "Predictions",
-    "Truth",
-    "join",
-    "parse_predictions",
-    "read_predictions",
-    "read_truth",
-]
+from tonegap.scores.reading import PROBABILITY, as_text, is_number, printable, read_table, refuse
+from tonegap.scores.truth import Truth, check_ids
 
 SUM_TOLERANCE = 1e-4
 _NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
@@ -164,8 +154,9 @@ def _epochs(table: pa.Table, where: str) -> IntArray:
         raise BadPredictions(
             f"{where}: column epoch holds {column.type}, and it must hold integers"
         )
-    cells = _rows_in_words(column.filter(pa.array(bad)), np.flatnonzero(bad))
-    refuse(where, "epochs that are no integers", cells)
+    cells = zip(column.filter(pa.array(bad)).to_pylist(), np.flatnonzero(bad), strict=True)
+    named = [f"{cell!a} in row {row + 1}" for cell, row in cells]
+    refuse(where, "epochs that are no integers", named)
     epochs: IntArray = pc.cast(column, pa.int64()).to_numpy()
     return epochs
 
@@ -176,11 +167,6 @@ def _unlike(column: pa.ChunkedArray, pattern: str) -> BoolArray:
         pc.match_substring_regex(pc.fill_null(column, ""), pattern)
     ).to_numpy()
     return unlike
-
-
-def _rows_in_words(cells: pa.ChunkedArray, rows: IntArray) -> list[str]:
-    pairs = zip(cells.to_pylist(), rows, strict=True)
-    return [f"{cell!a} in row {row + 1}" for cell, row in pairs]
 
 
 def _probabilities(
@@ -209,7 +195,7 @@ def _numbers(column: pa.ChunkedArray, name: str, ids: pa.ChunkedArray, where: st
         pairs = zip(ids.filter(bad).to_pylist(), column.filter(bad).to_pylist(), strict=True)
         refuse(where, f"cells of {name} that are no numbers", [f"{c!a} of {i}" for i, c in pairs])
         column = text
-    elif not (pa.types.is_floating(column.type) or pa.types.is_integer(column.type)):
+    elif not is_number(column.type):
         raise BadPredictions(
             f"{where}: column {name} holds {column.type}, and it must hold numbers"
         )
@@ -237,17 +223,10 @@ def _grid_order(
     repeated: list[str] = wanted.take(pa.array(np.unique(twice))).to_pylist()
     refuse(where, "images with more than one row in an epoch", repeated, _ONE_ROW)
     if len(cell) < len(epochs) * len(wanted):
-        _refuse_missing(epochs, epoch, image.to_numpy(), wanted, where)
+        first = int(np.flatnonzero(np.bincount(epoch) < len(wanted))[0])  # incomplete epoch
+        present = np.zeros(len(wanted), dtype=np.bool_)
+        present[image.to_numpy()[epoch == first]] = True
+        missing = wanted.filter(pa.array(~present)).to_pylist()
+        within = f" in epoch {epochs[first]}" if len(epochs) > 1 else ""
+        refuse(where, f"images without a row{within}, of {len(wanted):,}", missing, _ONE_ROW)
     return epochs, order
-
-
-def _refuse_missing(
-    epochs: IntArray, epoch: IntArray, image: IntArray, wanted: pa.Array, where: str
-) -> None:
-    """Raises BadPredictions naming the images that the first incomplete epoch lacks."""
-    first = int(np.flatnonzero(np.bincount(epoch) < len(wanted))[0])
-    present = np.zeros(len(wanted), dtype=np.bool_)
-    present[image[epoch == first]] = True
-    missing = wanted.filter(pa.array(~present)).to_pylist()
-    within = f" in epoch {epochs[first]}" if len(epochs) > 1 else ""
-    refuse(where, f"images without a row{within}, of {len(wanted):,}", missing, _ONE_ROW)

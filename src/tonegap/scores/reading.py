@@ -84,8 +84,8 @@ def as_text(column: pa.ChunkedArray, name: str, where: str) -> pa.ChunkedArray:
 
     An id that was ever a number has lost its zeros, so it cannot be joined on.
     """
-    stored = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
-    if not (pa.types.is_string(stored) or pa.types.is_large_string(stored)):
+    if not _is_text(column.type):
+        stored = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
         raise BadPredictions(
             f"{where}: column {name} holds {stored}, and it must hold text; write it as strings"
         )
@@ -100,10 +100,17 @@ def _read_parquet(file: BinaryIO, path: Path, is_wanted: Wanted) -> pa.Table:
         schema = metadata.schema.to_arrow_schema()
         _check_columns(schema.names, path)
         names = [name for name in schema.names if is_wanted(name)]
-        _check_types([schema.field(name) for name in names], path)
-        _check_cells(metadata.num_rows, len(names), path)
+        kinds = {name: schema.field(name).type for name in names}
+        # Cells of other types have no bound on their size.
+        other = [f"{n} holds {k}" for n, k in kinds.items() if not (_is_text(k) or is_number(k))]
+        refuse(str(path), "columns of neither texts nor numbers", other)
+        if metadata.num_rows * len(names) > MAX_CELLS:
+            raise BadPredictions(
+                f"{path}: has {metadata.num_rows:,} rows of {len(names):,} columns, and at most {MAX_CELLS:,} "
+                f"cells are read; keep fewer epochs"
+            )
         _check_unpacked(metadata, size, path)
-        texts = [name for name in names if _is_text(schema.field(name).type)]
+        texts = [name for name, kind in kinds.items() if _is_text(kind)]
         # A text that a file holds once for a million rows stays one text until its size is known.
         parquet = pyarrow.parquet.ParquetFile(file, read_dictionary=texts, metadata=metadata)
         return _spelled_out(parquet.read(columns=names, use_threads=False), size, path)
@@ -113,15 +120,8 @@ def _read_parquet(file: BinaryIO, path: Path, is_wanted: Wanted) -> pa.Table:
         raise BadPredictions(f"{path}: is a damaged Parquet file ({one_line(str(e))})") from e
 
 
-def _check_types(fields: Sequence[pa.Field], path: Path) -> None:
-    """Raises BadPredictions for columns that are neither texts nor numbers: their cells have no bound on their size."""
-    other = [
-        f"{f.name} holds {f.type}" for f in fields if not (_is_text(f.type) or _is_number(f.type))
-    ]
-    refuse(str(path), "columns of neither texts nor numbers", other)
-
-
-def _is_number(kind: pa.DataType) -> bool:
+def is_number(kind: pa.DataType) -> bool:
+    """Whether a column of that type holds numbers."""
     return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind))
 
 
@@ -225,35 +225,24 @@ def _check_columns(names: Sequence[str], path: Path) -> None:
     refuse(str(path), "several columns of one name", repeated)
 
 
-def _check_cells(n_rows: int, n_columns: int, path: Path) -> None:
-    if n_rows * n_columns > MAX_CELLS:
-        raise BadPredictions(
-            f"{path}: has {n_rows:,} rows of {n_columns:,} columns, and at most {MAX_CELLS:,} "
-            f"cells are read; keep fewer epochs"
-        )
-
-
 def _parse_csv(file: BinaryIO, types: dict[str, pa.DataType], path: Path) -> pa.Table:
     ragged: list[Any] = []
+
+    def keep(row: Any) -> str:
+        ragged.append(row)
+        return "skip"
+
     file.seek(0)
     table = pyarrow.csv.read_csv(
         file,
         # Threads would lose the row numbers that errors name.
         read_options=pyarrow.csv.ReadOptions(use_threads=False, block_size=1 << 24),
-        parse_options=pyarrow.csv.ParseOptions(invalid_row_handler=_collect_into(ragged)),
+        parse_options=pyarrow.csv.ParseOptions(invalid_row_handler=keep),
         convert_options=pyarrow.csv.ConvertOptions(column_types=types),
     )
     lines = [f"line {row.number} has {row.actual_columns}" for row in ragged]
     refuse(str(path), f"lines without the header's {len(types)} cells", lines)
     return table
-
-
-def _collect_into(ragged: list[Any]) -> Callable[[Any], str]:
-    def keep(row: Any) -> str:
-        ragged.append(row)
-        return "skip"
-
-    return keep
 
 
 def _not_csv(message: str, path: Path) -> BadPredictions:

@@ -4,15 +4,13 @@ The mistake it exists to prevent: an undefined score printed as a number. It is 
 or "–" with a footnote.
 """
 
-import csv
-import io
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from tonegap.scores.rules import ScoringRules
 from tonegap.scores.tables import ALL, GAP, METRIC_NAMES, METRICS, WORST, Score, ScoreTable
-from tonegap.spreadsheet import safe_cell
+from tonegap.spreadsheet import safe_csv
 
 _COLUMNS = ("metric", "tone", "value", "n", "reason", "positive", "threshold")
 
@@ -58,15 +56,12 @@ def as_csv(
 ) -> str:
     """The same as CSV with LF, safe in a spreadsheet; undefined is an empty cell, `;` joins classes."""
     event = {"positive": ";".join(rules.positive), "threshold": rules.called}
-    text = io.StringIO()
     named = any(epoch is not None for epoch, _ in tables)
     columns: tuple[str, ...] = ("epoch", *_COLUMNS) if named else _COLUMNS
     columns += ("low", "high") if ends else ()
-    writer = csv.DictWriter(text, columns, lineterminator="\n")
-    writer.writeheader()
     records = (record | event for record in _records(tables, ends))
-    writer.writerows({name: safe_cell(cell) for name, cell in r.items()} for r in records)
-    return text.getvalue().removesuffix("\n")
+    rows = ([record.get(name) for name in columns] for record in records)
+    return safe_csv(columns, rows).removesuffix("\n")
 
 
 def as_page(table: ScoreTable, ends: Ends | None = None) -> Page:
@@ -107,7 +102,8 @@ def _records(
 ) -> Iterable[dict[str, object]]:
     for index, (epoch, table) in enumerate(tables):
         for score in table:
-            record = _record(epoch, score)
+            record: dict[str, object] = {} if epoch is None else {"epoch": epoch}
+            record |= asdict(score)
             if ends:
                 low, high = ends[index].get((score.metric, score.tone), (None, None))
                 record |= {"low": low, "high": high}
@@ -125,17 +121,6 @@ def as_list(table: ScoreTable) -> list[str]:
         for s in others
     ]
     return ["", *(line.rstrip() for line in lines)]
-
-
-def _record(epoch: int | None, score: Score) -> dict[str, object]:
-    record: dict[str, object] = {} if epoch is None else {"epoch": epoch}
-    return record | {
-        "metric": score.metric,
-        "tone": score.tone,
-        "value": score.value,
-        "n": score.n,
-        "reason": score.reason,
-    }
 
 
 def _cell(score: Score, notes: dict[str, int]) -> str:

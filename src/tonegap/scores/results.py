@@ -10,14 +10,12 @@ from pathlib import Path
 from tonegap.errors import BadPredictions
 from tonegap.formats.record import SELECTIONS, CrossFit, CurvePoint, Record, ScoreColumns, Selected
 from tonegap.formats.truth import PartTruth, TaskTruth
-from tonegap.scores.cross_fit import cross_fit
+from tonegap.scores.cross_fit import axis_tables, cross_fit
 from tonegap.scores.evidence.images import TestAnswers
-from tonegap.scores.metrics import score_table
 from tonegap.scores.predictions import Labelled, Predictions, read_predictions
-from tonegap.scores.rules import ScoringRules
 from tonegap.scores.selection import Selection, epoch_values, select_by
 from tonegap.scores.tables import ScoreTable
-from tonegap.scores.task_rules import Rules, tone_axes
+from tonegap.scores.task_rules import Rules
 from tonegap.scores.undefined import Undefined
 
 
@@ -125,13 +123,7 @@ def columns_of(table: ScoreTable) -> ScoreColumns:
 
 def _scored(test: Labelled, choice: Selection, rules: Rules) -> Selected:
     """The test scores at a choice of epoch and threshold, on each tone axis."""
-    p = test.p[choice.epoch_index]
-    tables = {}
-    for axis, tones, scored in tone_axes(test.tones, rules.tones):
-        of_axis = ScoringRules(
-            rules.classes, rules.positive, choice.threshold, rules.min_support, scored
-        )
-        tables[axis] = columns_of(score_table(p, test.y, tones, of_axis))
+    tables = {axis: columns_of(t) for axis, t in axis_tables(test, choice, rules).items()}
     return Selected(test.epochs[choice.epoch_index], choice.threshold, tables)
 
 
@@ -140,14 +132,9 @@ def _curve(validation: Labelled, test: Labelled, rules: Rules) -> tuple[CurvePoi
     lines: list[Sequence[float | None]] = []
     for images in (validation, test):
         values = epoch_values(images, rules.selection_metric, rules.plain)
-        if isinstance(values, Undefined):
-            lines.append([None] * len(images.epochs))
-        else:
-            lines.append([float(value) for value in values])
-    rows = zip(validation.epochs, *lines, strict=True)
-    return tuple(
-        CurvePoint(epoch, on_validation, on_test) for epoch, on_validation, on_test in rows
-    )
+        n = len(images.epochs)
+        lines.append([None] * n if isinstance(values, Undefined) else values.tolist())
+    return tuple(CurvePoint(*row) for row in zip(validation.epochs, *lines, strict=True))
 
 
 def _labelled(predictions: Predictions, rows: slice, truth: PartTruth) -> Labelled:

@@ -3,7 +3,6 @@
 The mistake it exists to prevent: a score whose positive class was guessed somewhere on the way.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -41,13 +40,23 @@ class ScoringRules:
     tones: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
-        _check_classes(self.classes, self.positive)
+        classes, threshold = self.classes, self.threshold
+        if len(classes) < 2:
+            raise BadRequest(f"a score needs two classes or more, there is {len(classes)}")
+        unknown = [name for name in self.positive if name not in classes]
+        if unknown:
+            known = ", ".join(classes[:10]) + (", …" if len(classes) > 10 else "")
+            raise BadRequest(f"positive class {unknown[0]!r} is none of the classes ({known})")
+        if set(self.positive) == set(classes):
+            raise BadRequest("every class is declared positive; leave at least one as negative")
         if self.min_support < 1:
             raise BadRequest(
                 f"min_support is {self.min_support}; it counts images and must be 1 or more"
             )
-        if self.threshold is not None:
-            _check_threshold(self.threshold, self.positive)
+        if threshold is not None and not 0 <= threshold <= 1:
+            raise BadRequest(f"threshold {threshold:g} is no probability; give one from 0 to 1")
+        if threshold is not None and not self.positive:
+            raise BadRequest("a threshold needs a positive class, and none is declared")
 
     @property
     def called(self) -> float | str | None:
@@ -59,17 +68,14 @@ class ScoringRules:
     @cached_property
     def events(self) -> tuple[Event, ...]:
         """The declared event alone, or else every class against the rest."""
-        if self.positive:
-            return (self._declared_event(),)
-        return tuple(Event((i,), c, f"non-{c}") for i, c in enumerate(self.classes))
-
-    def _declared_event(self) -> Event:
+        if not self.positive:
+            return tuple(Event((i,), c, f"non-{c}") for i, c in enumerate(self.classes))
         members = tuple(i for i, c in enumerate(self.classes) if c in self.positive)
         if len(members) > 1:
-            return Event(members, "positive", "negative")
+            return (Event(members, "positive", "negative"),)
         name = self.classes[members[0]]
         rest = [c for c in self.classes if c != name]
-        return Event(members, name, rest[0] if len(rest) == 1 else f"non-{name}")
+        return (Event(members, name, rest[0] if len(rest) == 1 else f"non-{name}"),)
 
 
 def default_positive(classes: Sequence[str]) -> tuple[str, ...]:
@@ -77,21 +83,3 @@ def default_positive(classes: Sequence[str]) -> tuple[str, ...]:
     if _USUAL_EVENT in classes:
         return (_USUAL_EVENT,)
     return (classes[1],) if len(classes) == 2 else ()
-
-
-def _check_classes(classes: tuple[str, ...], positive: tuple[str, ...]) -> None:
-    if len(classes) < 2:
-        raise BadRequest(f"a score needs two classes or more, there is {len(classes)}")
-    for name in positive:
-        if name not in classes:
-            known = ", ".join(classes[:10]) + (", …" if len(classes) > 10 else "")
-            raise BadRequest(f"positive class {name!r} is none of the classes ({known})")
-    if set(positive) == set(classes):
-        raise BadRequest("every class is declared positive; leave at least one as negative")
-
-
-def _check_threshold(threshold: float, positive: tuple[str, ...]) -> None:
-    if not (math.isfinite(threshold) and 0 <= threshold <= 1):
-        raise BadRequest(f"threshold {threshold:g} is no probability; give one from 0 to 1")
-    if not positive:
-        raise BadRequest("a threshold needs a positive class, and none is declared")

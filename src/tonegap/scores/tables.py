@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
+from tonegap.errors import BadRequest
+
 ALL = "all"
 WORST = "worst"
 GAP = "gap"
@@ -141,6 +143,15 @@ _METRIC_NAMED = {metric.name: metric for metric in METRICS}
 def metric_named(name: str) -> Metric:
     """The metric of that name; KeyError if there is none."""
     return _METRIC_NAMED[name]
+
+
+def check_per_tone(name: str) -> None:
+    """Raises BadRequest for a metric that has no value for each tone, or is none."""
+    per_tone = [metric.name for metric in METRICS if metric.per_tone]
+    if name not in per_tone:
+        raise BadRequest(
+            f"metric {name!r} has no value for each tone; those that have are {', '.join(per_tone)}"
+        )
 
 
 def largest_difference(name: str) -> float:

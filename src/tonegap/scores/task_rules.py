@@ -20,7 +20,11 @@ class Rules:
     @property
     def plain(self) -> ScoringRules:
         """On the task's own tones, without a threshold."""
-        return ScoringRules(self.classes, self.positive, None, self.min_support, self.tones)
+        return self.on(self.tones, None)
+
+    def on(self, tones: tuple[str, ...], threshold: float | None) -> ScoringRules:
+        """On the tones of an axis, at a threshold."""
+        return ScoringRules(self.classes, self.positive, threshold, self.min_support, tones)
 
 
 def tone_axes(

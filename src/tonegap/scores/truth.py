@@ -45,9 +45,13 @@ def read_truth(path: Path) -> Truth:
     counts = pc.value_counts(ids)
     twice = [c["values"].as_py() for c in counts if c["counts"].as_py() > 1]
     refuse(where, "images with more than one row", twice)
-    labels = _labels(as_text(table["label"], "label", where), ids, where)
-    tones = tones_of(table["tone"], ids.to_pylist(), where)
-    return Truth(tuple(ids.to_pylist()), tuple(labels), tones)
+    named = ids.to_pylist()
+    labels = pc.fill_null(as_text(table["label"], "label", where), "").to_pylist()
+    pairs = list(zip(named, labels, strict=True))
+    refuse(where, "images without a label", [i for i, label in pairs if not label])
+    spaced = [f"{label!a} of {i}" for i, label in pairs if label != label.strip()]
+    refuse(where, "labels with spaces around them", spaced, "remove them")
+    return Truth(tuple(named), tuple(labels), tones_of(table["tone"], named, where))
 
 
 def check_ids(ids: pa.ChunkedArray, where: str) -> None:
@@ -75,15 +79,6 @@ def tones_as(tones: Sequence[str | None], axis: str | None) -> tuple[str | None,
     return tuple(tones)
 
 
-def _labels(labels: pa.ChunkedArray, ids: pa.ChunkedArray, where: str) -> list[str]:
-    found: list[str] = pc.fill_null(labels, "").to_pylist()
-    pairs = list(zip(ids.to_pylist(), found, strict=True))
-    refuse(where, "images without a label", [i for i, label in pairs if not label])
-    spaced = [f"{label!a} of {i}" for i, label in pairs if label != label.strip()]
-    refuse(where, "labels with spaces around them", spaced, "remove them")
-    return found
-
-
 def tones_of(column: pa.ChunkedArray, ids: Sequence[str], where: str) -> tuple[str | None, ...]:
     """The tones of a column's cells, None where a cell is empty or null.
 
@@ -103,11 +98,6 @@ def tones_of(column: pa.ChunkedArray, ids: Sequence[str], where: str) -> tuple[s
         bad,
         "wanted 1 to 6, I to VI, M1 to M10, a group such as V-VI, or an empty cell where it is unknown",
     )
-    _check_one_axis(tones, where)
-    return tuple(tones)
-
-
-def _check_one_axis(tones: Sequence[str | None], where: str) -> None:
     if len({tones_like(tone)[0][0] for tone in tones if tone}) > 1:
         raise BadPredictions(
             f"{where}: mixes Fitzpatrick and Monk tones; write one of the two for all images"
@@ -119,3 +109,4 @@ def _check_one_axis(tones: Sequence[str | None], where: str) -> None:
             f"{where}: mixes skin types ({n_types:,} rows) and tone groups ({n_groups:,} rows); "
             f"write one of the two for all images"
         )
+    return tuple(tones)

@@ -8,8 +8,9 @@ from tonegap.formats.matrix import Cell, CellId
 from tonegap.formats.record import SELECTIONS, EntryId, Selected
 from tonegap.scores.evidence.images import TestAnswers
 from tonegap.scores.metrics import score_table
-from tonegap.scores.results import columns_of, tone_axes
+from tonegap.scores.results import columns_of
 from tonegap.scores.rules import ScoringRules
+from tonegap.scores.task_rules import tone_axes
 from tonegap.tones import TYPES
 
 

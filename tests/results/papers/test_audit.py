@@ -19,8 +19,8 @@ from tonegap.declared.paper import (
 )
 from tonegap.results.papers.audit import audit_paper, audit_table
 from tonegap.results.papers.audit_words import audit_tally
-from tonegap.scores.evidence import reported as could
-from tonegap.scores.evidence.reported import OneSet, Rounded
+from tonegap.scores.evidence import grim as could
+from tonegap.scores.evidence.grim import OneSet, Rounded
 
 ROOT = Path(__file__).parents[3]
 IMPOSSIBLE = "impossible under named assumptions"

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from tonegap.scores.evidence.extremes import Sample, gap_interval, worst_interval
 from tonegap.scores.evidence.intervals import intervals_of, more_by_student
+from tonegap.scores.evidence.proportions import Seeds
 from tonegap.scores.evidence.seeds import SeedMean
-from tonegap.scores.evidence.shares import Seeds
+from tonegap.scores.evidence.worst_and_gap import Sample, gap_interval, worst_interval
 from tonegap.scores.tables import ALL, GAP, WORST
 
 

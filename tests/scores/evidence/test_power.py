@@ -18,7 +18,7 @@ from tonegap.scores.evidence.power import (
     lower_by,
     reach,
 )
-from tonegap.scores.evidence.shares import wilson
+from tonegap.scores.evidence.proportions import wilson
 
 ROOT = Path(__file__).parents[3]
 

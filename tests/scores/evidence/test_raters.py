@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from tonegap.scores.evidence.extremes import Sample
 from tonegap.scores.evidence.raters import Raters, corrected, corrected_gap, mixture, raters_of
+from tonegap.scores.evidence.worst_and_gap import Sample
 
 MARGINS = (0.5, 0.3, 0.2)
 

@@ -17,7 +17,8 @@ from tonegap.results.papers.audit_reading import (
     images_of,
     share_text,
 )
-from tonegap.scores.evidence import reported as could
+from tonegap.scores.evidence import grim as could
+from tonegap.scores.evidence.parity import parity
 
 _RECALLS = (0.5, 0.65, 0.8)
 _CORRELATIONS = (0.0, 0.5, 0.8)
@@ -84,20 +85,18 @@ def _beside(
     at: str,
 ) -> None:
     """Says where a score lies among those of equal tones."""
-    sign = -1 if name in _RATIOS else 1
-    beyond = sign * null >= sign * value - 1e-12
-    p = (1 + int(beyond.sum())) / (1 + len(null))
-    low, high = np.quantile(null, (0.025, 0.975))
-    scale, unit = (100, " points") if name == "gap" else (1, "")
-    digits = 1 if name == "gap" else 3
-    why = (
-        f"{name} {scale * value:.{digits}f}{unit}; equal tones at {at} report {scale * null.mean():.{digits}f} "
-        f"({scale * low:.{digits}f} to {scale * high:.{digits}f}), p {chance_text(p)}"
+    alike = parity(value, null, larger_is_alike=name in _RATIOS)
+    if alike is None:
+        return
+    scale, unit, digits = (100, " points", 1) if name == "gap" else (1, "", 3)
+    shown = (f"{scale * x:.{digits}f}" for x in (value, alike.expected, alike.low, alike.high))
+    why = "{} {}{}; equal tones at {} report {} ({} to {}), p {}".format(
+        name, next(shown), unit, at, *shown, chance_text(alike.p)
     )
     verdict: AuditVerdict = (
-        "within what equal tones print" if p >= LEVEL else "beyond what equal tones print"
+        "within what equal tones print" if alike.p >= LEVEL else "beyond what equal tones print"
     )
-    r.say(f"null of {name}", verdict, why, row, p=p)
+    r.say(f"null of {name}", verdict, why, row, p=alike.p)
 
 
 def _odds(r: Reading) -> None:

@@ -21,8 +21,8 @@ from tonegap.results.papers.audit_reading import (
     images_of,
     share_text,
 )
-from tonegap.scores.evidence import reported as could
-from tonegap.scores.evidence.reported import Rounded
+from tonegap.scores.evidence import grim as could
+from tonegap.scores.evidence.grim import Rounded
 
 _MOST_SEARCHED = 400
 
@@ -140,7 +140,8 @@ def _one_set(r: Reading) -> None:
         return
     known = [r.tests.images.get(name, 0) for name in r.tones]
     known = known if all(known) else []
-    totals = (sum(known),) if known else _range(r.tests.totals)
+    first, last = r.tests.totals or (1, 0)
+    totals = (sum(known),) if known else tuple(range(first, last + 1))
     if not totals or totals[-1] > _MOST_SEARCHED:
         return
     for row in r.rows:
@@ -259,10 +260,6 @@ def _usual(pool: tuple[int, int], n: int) -> range:
     """The numbers of positive images among n drawn from a pool, but for one chance in ten thousand to each side."""
     low, high = hypergeom.ppf((1e-4, 1 - 1e-4), sum(pool), pool[1], min(n, sum(pool)))
     return range(max(int(low), 1), min(int(high), n - 1) + 1)
-
-
-def _range(totals: tuple[int, int] | None) -> tuple[int, ...]:
-    return tuple(range(totals[0], totals[1] + 1)) if totals else ()
 
 
 def _span(totals: Sequence[int]) -> str:

@@ -18,7 +18,7 @@ from tonegap.declared.paper import (
     Reported,
     parse_reported,
 )
-from tonegap.scores.evidence.reported import OneSet, Rounded
+from tonegap.scores.evidence.grim import OneSet, Rounded
 from tonegap.scores.tables import ALL, GAP, WORST
 
 AuditVerdict = Literal[

@@ -1,14 +1,12 @@
 """The findings of an audit as text for a terminal, Markdown, CSV and JSON."""
 
-import csv
-import io
 import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, fields
 
 from tonegap.results.papers.audit_reading import Finding
-from tonegap.spreadsheet import safe_cell
+from tonegap.spreadsheet import safe_csv
 
 _ABOUT = (
     "A verdict holds under the assumptions named; it says what numbers can be, nothing of how they came to be. "
@@ -42,15 +40,9 @@ def finding_text(f: Finding) -> str:
 
 def audit_csv(audits: Sequence[tuple[str, Sequence[Finding]]]) -> str:
     """One line for each finding of each paper, under a header."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
     names = [field.name for field in fields(Finding)]
-    writer.writerow(["paper", *names])
-    for key, findings in audits:
-        for f in findings:
-            values = ("" if (v := getattr(f, name)) is None else str(v) for name in names)
-            writer.writerow([safe_cell(text) for text in (key, *values)])
-    return out.getvalue()
+    rows = ((key, *(getattr(f, name) for name in names)) for key, found in audits for f in found)
+    return safe_csv(["paper", *names], rows)
 
 
 def audit_json(audits: Sequence[tuple[str, Sequence[Finding]]]) -> str:

@@ -14,7 +14,8 @@ from scipy.sparse import csr_matrix
 
 from tonegap.arrays import BoolArray, FloatArray, IntArray
 from tonegap.scores.counts import N_BINS, Answers
-from tonegap.scores.evidence.draws import union_of
+from tonegap.scores.evidence.bisection import bisected
+from tonegap.scores.evidence.bootstrap import union_of
 from tonegap.scores.evidence.images import TestImages
 from tonegap.scores.evidence.intervals import LEVEL, Interval
 from tonegap.scores.evidence.nulls import CALIBRATED, N_DEALS, NullName
@@ -120,17 +121,15 @@ def _interval(
         each: FloatArray = np.abs(distances, out=distances).sum(axis=0) / len(point) + more
         return each
 
-    def edge(kept: float, far: float, share: bool) -> float:
-        """The last value from `kept` on towards `far` at which errors as large, or small, are likely."""
-        for _ in range(_HALVINGS):
-            middle = (kept + far) / 2
-            as_far = drawn(middle) >= found if share else drawn(middle) <= found
-            kept, far = (middle, far) if as_far.mean() > tail else (kept, middle)
-        return kept
+    def as_large(error: float) -> bool:
+        return bool((drawn(error) >= found).mean() > tail)
+
+    def as_small(error: float) -> bool:
+        return bool((drawn(error) <= found).mean() > tail)
 
     reach = found + 5 * float(np.sqrt(variance.sum(axis=1).max() + more.var()))
-    low = 0.0 if p_calibrated > tail else edge(found, 0.0, share=True)
-    return Interval(low, min(1.0, max(found, edge(low, reach, share=False))))
+    low = 0.0 if p_calibrated > tail else bisected(as_large, found, 0.0, _HALVINGS)
+    return Interval(low, min(1.0, max(found, bisected(as_small, low, reach, _HALVINGS))))
 
 
 def _centres(point: FloatArray, variance: FloatArray) -> Callable[[float], FloatArray]:

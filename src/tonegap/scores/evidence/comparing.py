@@ -11,7 +11,7 @@ import numpy as np
 from scipy.special import stdtr, stdtrit
 
 from tonegap.arrays import FloatArray
-from tonegap.scores.evidence.draws import variance_over
+from tonegap.scores.evidence.bootstrap import variance_over
 from tonegap.scores.evidence.intervals import LEVEL
 
 ALPHA = 1 - LEVEL
@@ -19,7 +19,7 @@ ALPHA = 1 - LEVEL
 
 @dataclass(frozen=True, eq=False)
 class SeedNoise:
-    """What training seeds add to means over them, arrays [scores]; the parts as in `shares.Seeds`."""
+    """What training seeds add to means over them, arrays [scores]; the parts as in `proportions.Seeds`."""
 
     variance: FloatArray
     between: FloatArray

@@ -10,7 +10,7 @@ import numpy as np
 
 from tonegap.arrays import BoolArray, FloatArray
 from tonegap.scores.counts import Answers
-from tonegap.scores.evidence.draws import union_of
+from tonegap.scores.evidence.bootstrap import union_of
 from tonegap.scores.evidence.images import TestImages
 
 

@@ -12,10 +12,10 @@ import numpy as np
 
 from tonegap.arrays import BoolArray, FloatArray
 from tonegap.scores.counts import Answers, Counts, answers, count_draws, count_once
+from tonegap.scores.evidence.bootstrap import draw_weights, variance_over
 from tonegap.scores.evidence.calibration import calibrated_nulls, ece_intervals
 from tonegap.scores.evidence.comparing import ResampledScores
 from tonegap.scores.evidence.delong import auc_variance
-from tonegap.scores.evidence.draws import draw_weights, variance_over
 from tonegap.scores.evidence.every_score import (
     EveryScore,
     OneScore,

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from tonegap.arrays import FloatArray
+from tonegap.scores.evidence.bootstrap import variance_over
 from tonegap.scores.evidence.comparing import Noise, SeedNoise
-from tonegap.scores.evidence.draws import variance_over
 from tonegap.scores.evidence.intervals import added_by, extreme_draws
+from tonegap.scores.evidence.proportions import Seeds
 from tonegap.scores.evidence.seeds import SeedMean, SeedVariance
-from tonegap.scores.evidence.shares import Seeds
 from tonegap.scores.formulas import gap, worst
 from tonegap.scores.tables import ALL, GAP, WORST, metric_named
 

@@ -79,13 +79,6 @@ class TestImages:
         slots: IntArray = np.where(self.tone < 0, len(self.tones), self.tone)
         return slots
 
-    @property
-    def fewest_units(self) -> int:
-        """How many near-duplicate groups the tone with the fewest has; tones without images left out."""
-        tones = range(len(self.tones))
-        counted = [len(np.unique(self.unit[self.tone == tone])) for tone in tones]
-        return min((n for n in counted if n), default=len(np.unique(self.unit)))
-
 
 def tone_indices(names: Sequence[str | None], tones: Sequence[str]) -> IntArray:
     """Index of each name among `tones`, -1 for one that is not there, [n]."""

@@ -1,8 +1,8 @@
 """Intervals of every score of an entry: of its networks, and of its method.
 
 Networks: the uncertainty of the mean over seeds on all such images. Method: that over other training runs
-as well. Scores between 0 and 1 have intervals made for few images (`shares`), the worst tone and the gap come
-from inverting a test (`extremes`).
+as well. Scores between 0 and 1 have intervals made for few images (`proportions`), the worst tone and the gap come
+from inverting a test (`worst_and_gap`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,10 +11,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from tonegap.arrays import BoolArray, FloatArray
-from tonegap.scores.evidence.draws import variance_over
-from tonegap.scores.evidence.extremes import Sample, gap_interval, worst_interval
-from tonegap.scores.evidence.seeds import SeedMean, SeedVariance
-from tonegap.scores.evidence.shares import (
+from tonegap.scores.evidence.bootstrap import variance_over
+from tonegap.scores.evidence.proportions import (
     Seeds,
     area_interval,
     effective_n,
@@ -23,6 +21,8 @@ from tonegap.scores.evidence.shares import (
     student,
     worth_of_means,
 )
+from tonegap.scores.evidence.seeds import SeedMean, SeedVariance
+from tonegap.scores.evidence.worst_and_gap import Sample, gap_interval, worst_interval
 from tonegap.scores.formulas import gap, worst
 from tonegap.scores.tables import ALL, GAP, WORST, metric_named
 

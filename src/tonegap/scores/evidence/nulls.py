@@ -15,7 +15,7 @@ import numpy as np
 
 from tonegap.arrays import FloatArray, IntArray
 from tonegap.scores.counts import N_BINS, Answers, Counts, count_draws
-from tonegap.scores.evidence.draws import Union, union_of
+from tonegap.scores.evidence.bootstrap import Union, union_of
 from tonegap.scores.evidence.images import TestImages
 from tonegap.scores.evidence.parity import Parity, parity
 from tonegap.scores.formulas import gap, metric_values
@@ -51,17 +51,14 @@ def tone_nulls(
         for (metric, tone), values in _by_name(drawn):
             if metric == "auc" and not with_auc:
                 continue
-            at_parity = parity(
-                float(observed[metric, tone][0]), values, larger_is_alike=_is_ratio(metric)
-            )
+            of = metric_named(metric)
+            is_ratio = (
+                not of.per_tone and of.larger_is_better
+            )  # the larger the more alike tones are
+            at_parity = parity(float(observed[metric, tone][0]), values, larger_is_alike=is_ratio)
             if at_parity:
                 found[metric, tone, kind] = at_parity
     return found
-
-
-def _is_ratio(metric: str) -> bool:
-    """Whether a score that compares tones is the larger the more alike they are."""
-    return not metric_named(metric).per_tone and metric_named(metric).larger_is_better
 
 
 def _by_name(

@@ -6,7 +6,7 @@ is tested against that of equal tones. Sources: Fleiss, Levin and Paik 2003, Sta
 Proportions, 4, without continuity correction; Connor 1987, Biometrics 43, on paired proportions.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from math import ceil
@@ -15,7 +15,8 @@ import numpy as np
 from scipy.special import gammaln, ndtri, xlog1py, xlogy
 
 from tonegap.arrays import FloatArray
-from tonegap.scores.evidence.shares import Seeds, share_interval
+from tonegap.scores.evidence.bisection import bisected
+from tonegap.scores.evidence.proportions import Seeds, share_interval
 
 POWER, LEVEL = 0.8, 0.95
 # Beyond this half-width an interval holds a coin and a good classifier at once.
@@ -84,7 +85,8 @@ def half_width(p: float, n: int, seeds: int = 1, seed_sd: float = 0.0) -> float:
 def images_for_two(p: float, difference: float, *, gaps: int = 1) -> int:
     """Images of each of two tones that show `difference` below p; of twice as many tones for two `gaps`."""
     low = p - difference
-    return ceil(_factor() * gaps * (p * (1 - p) + low * (1 - low)) / difference**2)
+    factor = float((ndtri((1 + LEVEL) / 2) + ndtri(POWER)) ** 2)
+    return ceil(factor * gaps * (p * (1 - p) + low * (1 - low)) / difference**2)
 
 
 def images_for_entries(p: float, difference: float, correlation: float, *, gaps: int = 1) -> int:
@@ -103,15 +105,10 @@ def images_for_entries(p: float, difference: float, correlation: float, *, gaps:
 
 def difference_of_entries(p: float, n: int, correlation: float) -> float:
     """The smallest amount that an entry must lie below one that scores p for n images to show it; NaN if none does."""
-    low, high = 0.0, p * (1 - 1e-9)
-    if n < 1 or images_for_entries(p, high, correlation) > n:
+    most = p * (1 - 1e-9)
+    if n < 1 or images_for_entries(p, most, correlation) > n:
         return float("nan")
-    for _ in range(40):
-        middle = (low + high) / 2
-        low, high = (
-            (low, middle) if images_for_entries(p, middle, correlation) <= n else (middle, high)
-        )
-    return high
+    return bisected(lambda x: images_for_entries(p, x, correlation) <= n, most, 0.0, 40)
 
 
 def images_for_gap(p: float, difference: float, tones: int) -> int | None:
@@ -152,18 +149,8 @@ def lower_by(n: tuple[int, ...], p: float, tone: int) -> float | None:
     """The smallest amount by which a tone must lie below the others for the gap to be found; None if none does."""
     if min(n) < 1 or len(n) < 2:
         return None
-    return _smallest(lambda x: gap_power(n, p, tone, x), p)
 
+    def found(difference: float) -> bool:
+        return gap_power(n, p, tone, difference) >= POWER
 
-def _smallest(power: Callable[[float], float], most: float) -> float | None:
-    if power(most) < POWER:
-        return None
-    low, high = 0.0, most
-    for _ in range(_STEPS):
-        middle = (low + high) / 2
-        low, high = (low, middle) if power(middle) >= POWER else (middle, high)
-    return high
-
-
-def _factor() -> float:
-    return float((ndtri((1 + LEVEL) / 2) + ndtri(POWER)) ** 2)
+    return bisected(found, p, 0.0, _STEPS) if found(p) else None

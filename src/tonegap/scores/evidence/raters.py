@@ -14,7 +14,7 @@ import numpy as np
 from scipy.special import ndtr, ndtri
 
 from tonegap.arrays import FloatArray, IntArray
-from tonegap.scores.evidence.extremes import Sample, gap_interval
+from tonegap.scores.evidence.worst_and_gap import Sample, gap_interval
 
 FEWEST = 100  # images with both labels that a reliability is estimated from
 _WITHIN = 0.10  # the reliability is known to so much, to each side

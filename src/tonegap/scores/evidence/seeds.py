@@ -14,9 +14,9 @@ import numpy as np
 
 from tonegap.arrays import BoolArray, FloatArray
 from tonegap.scores.counts import Answers
-from tonegap.scores.evidence.draws import variance_over
+from tonegap.scores.evidence.bootstrap import variance_over
 from tonegap.scores.evidence.images import TestImages
-from tonegap.scores.evidence.shares import Seeds
+from tonegap.scores.evidence.proportions import Seeds
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,13 +123,13 @@ def units_behind(images: TestImages, said: Answers) -> dict[str, FloatArray]:
 
     Of a mean over classes: as many as images of one class would have to be for the mean's variance.
     """
-    every = _units(images, np.ones(len(images), dtype=np.bool_))
-    classes = np.stack([_units(images, images.y == c) for c in range(said.n_classes)])
+    every = units_of(images)
+    classes = np.stack([units_of(images, images.y == c) for c in range(said.n_classes)])
     with np.errstate(divide="ignore"):
         mean_of_classes = len(classes) ** 2 / (1 / classes).sum(axis=0)
     sides = np.stack(
         [
-            _units(images, said.positive[:, j] == side)
+            units_of(images, said.positive[:, j] == side)
             for j in range(said.positive.shape[1])
             for side in (True, False)
         ]
@@ -145,7 +145,8 @@ def units_behind(images: TestImages, said: Answers) -> dict[str, FloatArray]:
     }
 
 
-def _units(images: TestImages, chosen: BoolArray) -> FloatArray:
-    """Groups of near-duplicates among the chosen images of each slot, [slots]."""
+def units_of(images: TestImages, chosen: BoolArray | None = None) -> FloatArray:
+    """Groups of near-duplicates among the images, or those chosen, of each slot, [slots]."""
+    chosen = np.ones(len(images), dtype=np.bool_) if chosen is None else chosen
     members = [chosen & (images.tone == t) for t in range(len(images.tones))]
     return np.array([float(len(np.unique(images.unit[m]))) for m in (*members, chosen)])

@@ -6,8 +6,9 @@ import numpy as np
 
 from tonegap.arrays import FloatArray
 from tonegap.scores.counts import answers, count_draws
-from tonegap.scores.evidence.draws import draw_weights
-from tonegap.scores.evidence.images import TestAnswers, TestImages, images_of
+from tonegap.scores.evidence.bootstrap import draw_weights
+from tonegap.scores.evidence.images import TestAnswers, images_of
+from tonegap.scores.evidence.seeds import unbiased, units_of
 from tonegap.scores.formulas import metric_values
 from tonegap.scores.rules import ScoringRules
 
@@ -38,17 +39,8 @@ def tone_draws(
         drawn = metric_values(counts, bool(positive), between=False).get(metric)
         if drawn is None:
             return None
-        middle = drawn[:, :-1].mean(axis=0)
-        found.append(middle + _widened(of_seed) * (drawn[:, :-1] - middle))
+        middle, n = drawn[:, :-1].mean(axis=0), units_of(of_seed)[:-1]
+        wider = np.sqrt(unbiased(np.ones(len(tones)), n))
+        found.append(middle + wider * (drawn[:, :-1] - middle))
     draws: FloatArray = np.mean(found, axis=0)
     return draws
-
-
-def _widened(images: TestImages) -> FloatArray:
-    """By how much draws of each tone are moved away from their middle, [tones]."""
-    units = [
-        max(len(set(images.unit[images.tone == t].tolist())), 2) for t in range(len(images.tones))
-    ]
-    n = np.array(units)
-    factor: FloatArray = np.sqrt(n / (n - 1))
-    return factor

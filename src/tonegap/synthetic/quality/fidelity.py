@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from statistics import median
 
 from tonegap.formats.quality_sheet import Agreement, Share, ToneTable
-from tonegap.scores.evidence.shares import wilson
+from tonegap.scores.evidence.proportions import wilson
 from tonegap.synthetic.quality.skin import Skin
 from tonegap.tones import GROUPS, SCALES, TYPES, tone_group
 

@@ -17,6 +17,7 @@ from functools import cached_property
 import numpy as np
 
 from tonegap.arrays import BoolArray, FloatArray
+from tonegap.scores.evidence.bisection import bisected
 
 _STEPS, _HALVINGS = 16, 10  # the ends are found to 1/16,000 of the range
 _GRID = 81
@@ -177,14 +178,7 @@ def _edge(far: float, near: float, keeps: Callable[[float], bool]) -> float:
     first = next((i for i, place in enumerate(places[:-1]) if keeps(place)), _STEPS)
     if first == 0:
         return far
-    outside, inside = places[first - 1], places[first]
-    for _ in range(_HALVINGS):
-        middle = (outside + inside) / 2
-        if keeps(middle):
-            inside = middle
-        else:
-            outside = middle
-    return float(inside)
+    return bisected(keeps, places[first], places[first - 1], _HALVINGS)
 
 
 def _centre_of_worst(sample: Sample, lowest: float) -> FloatArray:

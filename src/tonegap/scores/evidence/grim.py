@@ -15,6 +15,7 @@ import numpy as np
 from scipy.special import chdtr, ndtr, stdtr
 
 from tonegap.arrays import FloatArray, IntArray
+from tonegap.scores.formulas import gap, lowest_over_highest
 
 _SLACK = 1e-9
 # Two random fifths of one pool share images: their variance is this share of independent ones'.
@@ -161,8 +162,10 @@ def positives_of(
         hit = hit[:, ((rejected >= 0) & (rejected <= n - positive)).all(axis=0)]
         called = hit + n - positive - (k - hit)
         with np.errstate(invalid="ignore", divide="ignore"):
-            recall = _ratio(hit / positive) + _ratio((k - hit) / (n - positive))
-            rate = _ratio(called / n) + _ratio(1 - called / n)
+            recall = sum(
+                lowest_over_highest(x, 0) for x in (hit / positive, (k - hit) / (n - positive))
+            )
+            rate = sum(lowest_over_highest(x, 0) for x in (called / n, 1 - called / n))
         fit = np.ones(hit.shape[1], dtype=bool)
         for shown, value in ((eom, recall / 2), (dpm, rate / 2)):
             if shown is not None:
@@ -170,11 +173,6 @@ def positives_of(
         if fit.any():
             found[tuple(m)] = tuple(int(x) for x in hit[:, fit.argmax()])
     return found
-
-
-def _ratio(rates: FloatArray) -> FloatArray:
-    ratio: FloatArray = rates.min(axis=0) / rates.max(axis=0)
-    return ratio
 
 
 def ratio_range(tones: Sequence[Rounded], sets: int) -> tuple[float, float]:
@@ -270,8 +268,7 @@ def equal_tones(
     """Gaps and PQD of tones that share one accuracy, of n images each in every one of `sets` test sets."""
     size = np.maximum(np.round(n), 1).astype(np.int64)
     x = rng.binomial(size, share, (draws, sets, len(size))) / size
-    top = np.maximum(x.max(axis=2), 1e-12)
-    return EqualTones(np.ptp(x.mean(axis=1), axis=1), (x.min(axis=2) / top).mean(axis=1))
+    return EqualTones(gap(x.mean(axis=1)), lowest_over_highest(x, 2, least=1e-12).mean(axis=1))
 
 
 def equal_recall(
@@ -288,7 +285,7 @@ def equal_recall(
     rates = np.stack([called, 1 - called], axis=-1)
     found = {}
     for name, x in (("eom", right / size), ("dpm", rates)):
-        found[name] = (x.min(axis=2) / np.maximum(x.max(axis=2), 1e-12)).mean(axis=(1, 2))
+        found[name] = lowest_over_highest(x, 2, least=1e-12).mean(axis=(1, 2))
     return found
 
 

@@ -6,7 +6,7 @@ import pytest
 from tonegap.scores.counts import Answers
 from tonegap.scores.evidence.delong import auc_variance, placements
 from tonegap.scores.evidence.images import TestImages
-from tonegap.scores.evidence.shares import (
+from tonegap.scores.evidence.proportions import (
     Seeds,
     area_interval,
     effective_n,

@@ -6,7 +6,7 @@ import numpy as np
 
 from tonegap.arrays import BoolArray, FloatArray, IntArray
 from tonegap.scores.counts import event_scores, event_truth
-from tonegap.scores.light_dark import LightDark, light_dark, light_or_dark
+from tonegap.scores.eopp_eodd import LightDark, light_dark, light_or_dark
 from tonegap.scores.rules import ScoringRules
 from tonegap.scores.tables import ALL, Score
 

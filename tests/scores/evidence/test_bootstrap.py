@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tonegap.scores.evidence.draws import draw_weights, union_of
+from tonegap.scores.evidence.bootstrap import draw_weights, union_of
 from tonegap.scores.evidence.images import TestImages
 
 

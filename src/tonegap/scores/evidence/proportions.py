@@ -7,13 +7,13 @@ Survey Sampling, on design effects, and Korn and Graubard 1998, Survey Methodolo
 Newcombe 2006, Statistics in Medicine 25(4), method 5, and Hanley and McNeil 1982 for areas at 0 and 1.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import expit, logit, ndtri, stdtrit
 
 from tonegap.arrays import FloatArray
+from tonegap.scores.evidence.bisection import bisected
 
 _HALVINGS = 50
 
@@ -117,28 +117,18 @@ def area_interval(
 
 
 def _newcombe(area: float, n: float, seeds: Seeds, level: float) -> tuple[float, float]:
-    def beyond(value: float) -> bool:
+    def within(value: float) -> bool:
         images = hanley_mcneil(value, (n, n))
         t = student(satterthwaite(images, np.inf, seeds), level)
-        return bool(abs(area - value) > t * np.sqrt(images + seeds.variance))
+        return bool(abs(area - value) <= t * np.sqrt(images + seeds.variance))
 
-    return _edge(0.0, area, beyond), _edge(1.0, area, beyond)
+    low, high = (
+        end if within(end) else bisected(within, area, end, _HALVINGS) for end in (0.0, 1.0)
+    )
+    return low, high
 
 
 def hanley_mcneil(area: float, sides: tuple[float, float]) -> float:
     """The variance of an area, from nothing but itself and the numbers of images (method 5 of Newcombe)."""
     more = (sum(sides) / 2 - 1) * ((1 - area) / (2 - area) + area / (1 + area))
     return area * (1 - area) * (1 + more) / (sides[0] * sides[1])
-
-
-def _edge(far: float, near: float, beyond: Callable[[float], bool]) -> float:
-    """Where between `near` and `far` values begin to lie beyond; `far` if they do not."""
-    if not beyond(far):
-        return far
-    for _ in range(_HALVINGS):
-        middle = (far + near) / 2
-        if beyond(middle):
-            far = middle
-        else:
-            near = middle
-    return near

@@ -19,8 +19,8 @@ from sklearn.metrics import (
 
 from tonegap.cli.score import command
 from tonegap.errors import BadRequest
-from tonegap.scores.further import further_scores
-from tonegap.scores.light_dark import fate, light_dark, light_or_dark
+from tonegap.scores.eopp_eodd import fate, light_dark, light_or_dark
+from tonegap.scores.other_metrics import further_scores
 from tonegap.scores.rules import ScoringRules
 
 ROOT = Path(__file__).parents[2]
@@ -118,7 +118,7 @@ def independent(y, said, group, k):
 
 
 def test_a_thousand_draws_equal_an_independent_computation(monkeypatch):
-    monkeypatch.setattr("tonegap.scores.light_dark.N_DEALS", 2)
+    monkeypatch.setattr("tonegap.scores.eopp_eodd.N_DEALS", 2)
     rng = np.random.default_rng(0)
     for draw in range(1000):
         n, k = int(rng.integers(8, 60)), int(rng.integers(2, 7))

@@ -1,16 +1,10 @@
-"""tonegap in Python: scores of predictions in memory, their intervals, results of a store, two classifiers compared.
-
-The same formulas as the command line. Everything here is reached as `tonegap.score`, `tonegap.load`, …; importing
-tonegap loads none of it, and pandas is loaded when a table is asked for.
-"""
+"""`tonegap.score`, `tonegap.compare`: scores of predictions in memory with intervals, and two classifiers compared."""
 
 import html
-import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from numbers import Real
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tonegap.errors import BadRequest
@@ -28,8 +22,8 @@ from tonegap.scores.tables import (
     GAP,
     METRICS,
     WORST,
-    Score,
     ScoreTable,
+    check_per_tone,
     largest_difference,
     metric_named,
 )
@@ -78,21 +72,12 @@ class Scores:
         if not self.tones:
             return {}
         shown = entry_evidence([self.answers], self._asked("accuracy")).shown
-        return {
-            (s.metric, s.tone): shown[s.metric, s.tone]
-            for s in self.table
-            if s.value is not None and (s.metric, s.tone) in shown
-        }
+        defined = ((s.metric, s.tone) for s in self.table if s.value is not None)
+        return {name: shown[name] for name in defined if name in shown}
 
     def _asked(self, ranked: str, *, compared: bool = False) -> EvidenceRequest:
-        return EvidenceRequest(
-            self.rules.positive,
-            self.tones,
-            ranked,
-            everything=not compared,
-            compared=compared,
-            nulls=False,
-        )
+        event, everything = self.rules.positive, not compared
+        return EvidenceRequest(event, self.tones, ranked, everything, compared, nulls=False)
 
     @property
     def frame(self) -> "pd.DataFrame":
@@ -100,22 +85,23 @@ class Scores:
         import pandas as pd
 
         columns = [*self.tones, ALL, WORST, GAP]
-        rows = {m.name: [self._value(m.name, tone) for tone in columns] for m in METRICS}
-        return pd.DataFrame.from_dict(
-            rows, orient="index", columns=columns, dtype=float
-        ).rename_axis("metric")
+        value = {(s.metric, s.tone): s.value for s in self.table}
+        rows = {m.name: [value.get((m.name, tone)) for tone in columns] for m in METRICS}
+        frame = pd.DataFrame.from_dict(rows, orient="index", columns=columns, dtype=float)
+        return frame.rename_axis("metric")
 
     def to_frame(self, intervals: bool = True) -> "pd.DataFrame":
         """One row per score: metric, tone, value, low, high, n, reason; without `low` and `high` unless `intervals`."""
         import pandas as pd
 
-        found = pd.DataFrame(
-            [
-                (s.metric, s.tone, s.value, *self._ends(s, intervals), s.n, s.reason)
-                for s in self.table
-            ],
-            columns=["metric", "tone", "value", "low", "high", "n", "reason"],
-        ).astype({"value": float, "low": float, "high": float})
+        ends = self.intervals if intervals else {}
+        of = [ends.get((s.metric, s.tone), _NO_INTERVAL) for s in self.table]
+        rows = [
+            (s.metric, s.tone, s.value, i.low, i.high, s.n, s.reason)
+            for s, i in zip(self.table, of, strict=True)
+        ]
+        columns = ["metric", "tone", "value", "low", "high", "n", "reason"]
+        found = pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(columns[2:5], float))
         return found if intervals else found.drop(columns=["low", "high"])
 
     def plot(self, metric: str = "accuracy", ax: "Axes | None" = None) -> "Axes":
@@ -125,25 +111,17 @@ class Scores:
         """
         import matplotlib.pyplot as plt
 
-        per_tone = [m.name for m in METRICS if m.per_tone]
-        if metric not in per_tone:
-            raise BadRequest(
-                f"metric {metric!r} has no value for each tone; those that have are {', '.join(per_tone)}"
-            )
+        check_per_tone(metric)
         ax = ax or plt.subplots(figsize=(6, 3.2))[1]
         places = [*self.tones, ALL]
         for place, tone in enumerate(places):
-            score, found = (
-                self.table.score(metric, tone),
-                self.intervals.get((metric, tone), _NO_INTERVAL),
-            )
-            if score.value is None:
+            value, found = self[metric, tone], self.intervals.get((metric, tone), _NO_INTERVAL)
+            if value is None:
                 continue
             if found.low is not None and found.high is not None:
-                ax.plot(
-                    [place, place], [found.low, found.high], color="0.55", linewidth=1.5, zorder=1
-                )
-            ax.plot(place, score.value, "o", color="0.25" if tone == ALL else "C0", zorder=2)
+                ends = [found.low, found.high]
+                ax.plot([place, place], ends, color="0.55", linewidth=1.5, zorder=1)
+            ax.plot(place, value, "o", color="0.25" if tone == ALL else "C0", zorder=2)
         ax.set_xticks(
             range(len(places)), [f"{t}\n{self.table.score(metric, t).n:,}" for t in places]
         )
@@ -151,18 +129,6 @@ class Scores:
         ax.set_ylabel(metric.replace("_", " "))
         ax.margins(x=0.08)
         return ax
-
-    def _value(self, metric: str, tone: str) -> float | None:
-        try:
-            return self[metric, tone]
-        except KeyError:
-            return None
-
-    def _ends(self, score: Score, wanted: bool) -> tuple[float | None, float | None]:
-        found = (
-            self.intervals.get((score.metric, score.tone), _NO_INTERVAL) if wanted else _NO_INTERVAL
-        )
-        return found.low, found.high
 
     def __repr__(self) -> str:
         """The table as aligned text."""
@@ -268,11 +234,10 @@ def compare(
                     f"compare: {side} was scored on other images, labels, tones, groups or rules than a; "
                     "score both on the same rows, in the same order"
                 )
-    found = table_evidence(
-        {side: [run.answers for run in runs] for side, runs in sides.items()},
-        first._asked(metric, compared=True),
-    )
-    rows = [_difference(name, sides, found) for name in _names(found["a"], metric)]
+    answers = {side: [run.answers for run in runs] for side, runs in sides.items()}
+    found = table_evidence(answers, first._asked(metric, compared=True))
+    tones = (*first.tones, ALL, WORST, GAP) if metric_named(metric).per_tone else (ALL,)
+    rows = [_difference((metric, tone), sides, found) for tone in tones]
     p, times = holm_steps(np.array([np.nan if d is None else d.p for *_, d in rows]))
     ends = [
         (None, None) if d is None else d.at_level_of(t)
@@ -285,136 +250,6 @@ def compare(
     return pd.DataFrame(lines, columns=["tone", "a", "b", "difference", "low", "high", "p"]).astype(
         {"low": float, "high": float}
     )
-
-
-def load(place: str | Path, *suites: str, suite_root: str | Path | None = None) -> "pd.DataFrame":
-    """The leaderboard of a store (`runs/`) or of a bundle (`….tonegap.zip`) as a long table, one row per score.
-
-    `suites` names those of a store (default: all). Columns and their types are those of `leaderboard.parquet`,
-    described in docs/python.md; scores are fractions, NaN where undefined, with `reason`. `suite_root` has the report's
-    settings (default: as on the command line). A bundle is verified first.
-
-    Raises BadRequest where there is no such place, nothing has run there, or the bundle's numbers are not those of its
-    predictions; StoreError for what is damaged.
-    """
-    import io
-
-    import pyarrow.parquet
-
-    from tonegap.declared.root import find_root
-    from tonegap.report.exports.parquet import render_parquet
-    from tonegap.results.assemble import assemble, without_cycle_search
-    from tonegap.results.bundle.verify import verified_bundle
-    from tonegap.results.settings import read_settings, titled
-    from tonegap.store.read import SuiteRun, read_suites
-
-    path, root = Path(place), find_root(None if suite_root is None else Path(suite_root))
-    with tempfile.TemporaryDirectory(prefix="tonegap-bundle-") as aside, without_cycle_search():
-        if path.is_file():
-            folder = Path(aside)
-            runs: tuple[SuiteRun, ...] = (verified_bundle(path, folder),)
-        elif path.is_dir():
-            folder, runs = path, read_suites(path, suites)
-        else:
-            raise BadRequest(
-                f"{path}: not there; wanted a store (a folder, runs/) or a bundle (….tonegap.zip)"
-            )
-        board = assemble(
-            folder, runs, titled(read_settings(root), [run.matrix.title for run in runs])
-        )
-        frame: pd.DataFrame = pyarrow.parquet.read_table(
-            io.BytesIO(render_parquet(board))
-        ).to_pandas()
-    return frame
-
-
-def power(
-    images: Mapping[str, int],
-    score: float = 0.85,
-    *,
-    correlation: float = 0.7,
-    seeds: int = 1,
-    seed_sd: float = 0.0,
-) -> "pd.DataFrame":
-    """What a test set with these images of each tone can show, one row per tone, as `tonegap power`.
-
-    Columns: tone, images; half_width, that of the 95 % interval of a score of `score`; lower, how far the tone must
-    lie below the others for the gap to be found; entries, how far two entries must differ on it, right together with
-    `correlation`; silent, where no statement is possible. All are fractions, found with a chance of 80 % at the 5 %
-    level; NaN where nothing suffices. `seed_sd`: what training adds to a score of one of `seeds` runs. Source:
-    docs/claims.md.
-
-    Raises BadRequest for a score outside 0 to 1 or a tone without a whole number of images.
-    """
-    import pandas as pd
-
-    from tonegap.scores.evidence.power import MOST_IMAGES, reach
-
-    if not 0 < score < 1:
-        raise BadRequest(f"power: found the score {score}, wanted a fraction between 0 and 1")
-    if not (0 <= correlation < 1 and seed_sd >= 0 and seeds >= 1):
-        raise BadRequest(
-            f"power: found correlation={correlation}, seeds={seeds}, seed_sd={seed_sd}; wanted a correlation from 0 to "
-            "below 1, a seed or more, and a standard deviation"
-        )
-    for tone, n in images.items():
-        if not 0 <= n <= MOST_IMAGES or n != int(n):
-            raise BadRequest(
-                f"power: found {n} images of {tone}, wanted a whole number up to {MOST_IMAGES:,}"
-            )
-    counts = {str(tone): int(n) for tone, n in images.items()}
-    found = [
-        (r.tone, r.n, r.width, float("nan") if r.lower is None else r.lower, r.entries, r.silent)
-        for r in reach(counts, score, correlation, seeds, seed_sd)
-    ]
-    names = ["tone", "images", "half_width", "lower", "entries", "silent"]
-    return pd.DataFrame(found, columns=names)
-
-
-def audit_table(
-    table: "pd.DataFrame",
-    *,
-    images: Mapping[str, int] | None = None,
-    total: int | tuple[int, int] | None = None,
-    sets: int = 1,
-    training: int = 0,
-    unit: str = "percent",
-) -> "pd.DataFrame":
-    """What the numbers of anybody's table can be, one row per finding, as `tonegap audit-table`.
-
-    The index of `table` names its rows, its columns are METRIC or METRIC:TONE (`accuracy:V-VI`), its cells texts as
-    they were printed (`"82.0"`, `"82.4±1.5"`, `""`): a number would have lost its last 0, which says how it was
-    rounded. `images`: test images behind a column; `total`: of one test set, or the least and most of them; `sets`:
-    test sets that a cell is the mean of; `training`: images trained on; `unit`: percent or fraction. Columns: row,
-    column, test, verdict, why, assumed, p. Sources: docs/claims.md.
-
-    Raises BadRequest for a cell that is no such text, naming it, for numbers of images that are none, and for two rows
-    or columns of one name.
-    """
-    import pandas as pd
-
-    from tonegap.declared.paper import paper_of_cells, sets_of_cells
-    from tonegap.results.papers.audit import audit_paper
-
-    if unit not in ("percent", "fraction"):
-        raise BadRequest(f"audit_table: found the unit {unit!r}, wanted percent or fraction")
-    cells = table.to_numpy(dtype=object)
-    numbers = [cell for cell in cells.flat if not isinstance(cell, str)]
-    if numbers:
-        raise BadRequest(
-            f"audit_table: found {numbers[0]!r}, wanted cells as text as they were printed, such as '82.0' or ''"
-        )
-    totals = None if total is None else total if isinstance(total, tuple) else (total, total)
-    rows = (
-        (f"row {name!r}", str(name), [cell.strip() for cell in line])
-        for name, line in zip(table.index, cells, strict=True)
-    )
-    known = sets_of_cells(images or {}, totals, sets, training)
-    columns = [str(name) for name in table.columns]
-    found = audit_paper(paper_of_cells("table", "the table", columns, rows, unit, known))
-    lines = [(f.row, f.column, f.test, f.verdict, f.why, f.assumed, f.p) for f in found]
-    names = ["row", "column", "test", "verdict", "why", "assumed", "p"]
-    return pd.DataFrame(lines, columns=names).astype({"p": float})
 
 
 def _is_number(value: object) -> bool:
@@ -441,23 +276,9 @@ def _runs(side: Scores | Sequence[Scores]) -> list[Scores]:
 
 def _images(run: Scores) -> tuple[object, ...]:
     """What two sides must share to be compared row by row."""
-    a = run.answers
-    return (
-        a.ids,
-        a.labels,
-        a.tones,
-        a.units,
-        a.classes,
-        run.rules.positive,
-        run.rules.min_support,
-        run.tones,
-    )
-
-
-def _names(evidence: EntryEvidence, metric: str) -> Iterator[tuple[str, str]]:
-    """The metric's scores: tones light to dark, all, worst, gap; all alone where it compares tones."""
-    tones = (*evidence.asked.tones, ALL, WORST, GAP) if metric_named(metric).per_tone else (ALL,)
-    return ((metric, tone) for tone in tones)
+    a, rules = run.answers, run.rules
+    images = a.ids, a.labels, a.tones, a.units, a.classes
+    return (*images, rules.positive, rules.min_support, run.tones)
 
 
 def _difference(
@@ -476,14 +297,8 @@ def _difference(
         noise.append(scores.noise.among([at]))
     if any(each.seeds is None for each in noise):
         noise = [Noise(each.n) for each in noise]
-    largest = largest_difference(name[0])
-    one, other = means
-    return (
-        name[1],
-        one,
-        other,
-        paired(one - other, draws[0] - draws[1], noise[0], noise[1], largest),
-    )
+    (one, other), drawn, largest = means, draws[0] - draws[1], largest_difference(name[0])
+    return name[1], one, other, paired(one - other, drawn, noise[0], noise[1], largest)
 
 
 def _mean(evidence: EntryEvidence, metric: str, tone: str) -> float:

@@ -1,0 +1,98 @@
+"""`tonegap.power` and `tonegap.audit_table`: what a test set can show, and what reported numbers can be."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from tonegap.errors import BadRequest
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def power(
+    images: Mapping[str, int],
+    score: float = 0.85,
+    *,
+    correlation: float = 0.7,
+    seeds: int = 1,
+    seed_sd: float = 0.0,
+) -> "pd.DataFrame":
+    """What a test set with these images of each tone can show, one row per tone, as `tonegap power`.
+
+    Columns: tone, images; half_width, that of the 95 % interval of a score of `score`; lower, how far the tone must
+    lie below the others for the gap to be found; entries, how far two entries must differ on it, right together with
+    `correlation`; silent, where no statement is possible. All are fractions, found with a chance of 80 % at the 5 %
+    level; NaN where nothing suffices. `seed_sd`: what training adds to a score of one of `seeds` runs. Source:
+    docs/claims.md.
+
+    Raises BadRequest for a score outside 0 to 1 or a tone without a whole number of images.
+    """
+    import pandas as pd
+
+    from tonegap.scores.evidence.power import MOST_IMAGES, reach
+
+    if not 0 < score < 1:
+        raise BadRequest(f"power: found the score {score}, wanted a fraction between 0 and 1")
+    if not (0 <= correlation < 1 and seed_sd >= 0 and seeds >= 1):
+        raise BadRequest(
+            f"power: found correlation={correlation}, seeds={seeds}, seed_sd={seed_sd}; wanted a correlation from 0 to "
+            "below 1, a seed or more, and a standard deviation"
+        )
+    for tone, n in images.items():
+        if not 0 <= n <= MOST_IMAGES or n != int(n):
+            raise BadRequest(
+                f"power: found {n} images of {tone}, wanted a whole number up to {MOST_IMAGES:,}"
+            )
+    counts = {str(tone): int(n) for tone, n in images.items()}
+    found = [
+        (r.tone, r.n, r.width, float("nan") if r.lower is None else r.lower, r.entries, r.silent)
+        for r in reach(counts, score, correlation, seeds, seed_sd)
+    ]
+    names = ["tone", "images", "half_width", "lower", "entries", "silent"]
+    return pd.DataFrame(found, columns=names)
+
+
+def audit_table(
+    table: "pd.DataFrame",
+    *,
+    images: Mapping[str, int] | None = None,
+    total: int | tuple[int, int] | None = None,
+    sets: int = 1,
+    training: int = 0,
+    unit: str = "percent",
+) -> "pd.DataFrame":
+    """What the numbers of anybody's table can be, one row per finding, as `tonegap audit-table`.
+
+    The index of `table` names its rows, its columns are METRIC or METRIC:TONE (`accuracy:V-VI`), its cells texts as
+    they were printed (`"82.0"`, `"82.4±1.5"`, `""`): a number would have lost its last 0, which says how it was
+    rounded. `images`: test images behind a column; `total`: of one test set, or the least and most of them; `sets`:
+    test sets that a cell is the mean of; `training`: images trained on; `unit`: percent or fraction. Columns: row,
+    column, test, verdict, why, assumed, p. Sources: docs/claims.md.
+
+    Raises BadRequest for a cell that is no such text, naming it, for numbers of images that are none, and for two rows
+    or columns of one name.
+    """
+    import pandas as pd
+
+    from tonegap.declared.paper import paper_of_cells, sets_of_cells
+    from tonegap.results.papers.audit import audit_paper
+
+    if unit not in ("percent", "fraction"):
+        raise BadRequest(f"audit_table: found the unit {unit!r}, wanted percent or fraction")
+    cells = table.to_numpy(dtype=object)
+    numbers = [cell for cell in cells.flat if not isinstance(cell, str)]
+    if numbers:
+        raise BadRequest(
+            f"audit_table: found {numbers[0]!r}, wanted cells as text as they were printed, such as '82.0' or ''"
+        )
+    totals = None if total is None else total if isinstance(total, tuple) else (total, total)
+    rows = (
+        (f"row {name!r}", str(name), [cell.strip() for cell in line])
+        for name, line in zip(table.index, cells, strict=True)
+    )
+    known = sets_of_cells(images or {}, totals, sets, training)
+    columns = [str(name) for name in table.columns]
+    found = audit_paper(paper_of_cells("table", "the table", columns, rows, unit, known))
+    lines = [(f.row, f.column, f.test, f.verdict, f.why, f.assumed, f.p) for f in found]
+    names = ["row", "column", "test", "verdict", "why", "assumed", "p"]
+    return pd.DataFrame(lines, columns=names).astype({"p": float})
