@@ -32,7 +32,7 @@ def command(entry: str, suite: str, n_runs: int, options: RunOptions) -> None:
     \b
     tonegap repeat "none + erm (cnn4)" -n 3
     """  # noqa: D301
-    from tonegap.cli.run import say, work
+    from tonegap.cli.run import work
     from tonegap.plan.prepare import prepare
     from tonegap.report.phrases import spread_words
     from tonegap.run.golden import records_of
@@ -43,9 +43,7 @@ def command(entry: str, suite: str, n_runs: int, options: RunOptions) -> None:
     own = _of_entry(prepare(request), entry)
     runs = [_of_entry(prepare(replace(request, repeat=k + 1)), entry) for k in range(n_runs)]
     for plan in runs:
-        tally = work(request, plan, options)
-        say(tally, plan, request.store.folder)
-        if tally.failures:
+        if work(request, plan, options).failures:
             sys.exit(1)
     found = [records_of(plan, request.store) for plan in runs]
     for cell, records in zip(own.cells, zip(*found, strict=True), strict=True):

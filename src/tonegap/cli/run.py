@@ -94,7 +94,6 @@ def command(
         terminal.say(line, err=True)
     request.store.write_matrix(plan.matrix)
     tally = work(request, plan, options)
-    say(tally, plan, request.store.folder)
     _say_empty_sets(plan, request)
     declared = Path(suite).stem if suite.endswith(".toml") else suite
     if request.suite.id != declared:
@@ -183,11 +182,30 @@ def _is_golden(request: "Request", plan: "Plan", golden: str) -> bool:
 
 
 def work(request: "Request", plan: "Plan", options: RunOptions) -> "RunTally":
-    """How the stages and cells of a plan ended; what is finished stays."""
+    """Runs a plan, says on standard error how that ended, and returns it; what is finished stays.
+
+    Of the first failures: entries, last lines of the log, its place.
+    """
     from tonegap.run.runner import run_plan
 
     with patient(request.engine.ending_s):
-        return run_plan(plan, workplace(request, options))
+        tally = run_plan(plan, workplace(request, options))
+    stages, finished = counted(tally.n_stages, "stage"), counted(tally.n_finished, "run")
+    ended = f"{tally.n_cached} cached, {len(tally.failures)} failed"
+    terminal.say(f"{stages} run, {finished} finished, {ended}", err=True)
+    for text in tally.mended:
+        terminal.say(f"damaged: {text}; it was made again", err=True)
+    cells = {cell.id.key: cell.id for cell in plan.cells}
+    together: dict[tuple[str, ...], list[Failure]] = {}
+    for failure in tally.failures:
+        same = (failure.cause, failure.plugin, failure.stage, failure.text, failure.log)
+        together.setdefault(same, []).append(failure)
+    for failures in list(together.values())[:_SHOWN_FAILURES]:
+        ended_by = [cells[failure.key] for failure in failures]
+        _say_failure(failures[0], ended_by, request.store.folder)
+    if len(together) > _SHOWN_FAILURES:
+        terminal.say(f"and {len(together) - _SHOWN_FAILURES} more failures", err=True)
+    return tally
 
 
 def workplace(request: "Request", options: RunOptions) -> "Workplace":
@@ -219,24 +237,6 @@ def _same_twice(request: "Request", plan: "Plan", options: RunOptions) -> bool:
     for repeated in found:
         terminal.say(repeated.sentence, err=True)
     return not any(repeated.differs for repeated in found)
-
-
-def say(tally: "RunTally", plan: "Plan", store: Path) -> None:
-    """Says on standard error how a run ended, with the first failures: entries, last lines of the log, its place."""
-    stages, finished = counted(tally.n_stages, "stage"), counted(tally.n_finished, "run")
-    ended = f"{tally.n_cached} cached, {len(tally.failures)} failed"
-    terminal.say(f"{stages} run, {finished} finished, {ended}", err=True)
-    for text in tally.mended:
-        terminal.say(f"damaged: {text}; it was made again", err=True)
-    cells = {cell.id.key: cell.id for cell in plan.cells}
-    together: dict[tuple[str, ...], list[Failure]] = {}
-    for failure in tally.failures:
-        same = (failure.cause, failure.plugin, failure.stage, failure.text, failure.log)
-        together.setdefault(same, []).append(failure)
-    for failures in list(together.values())[:_SHOWN_FAILURES]:
-        _say_failure(failures[0], [cells[failure.key] for failure in failures], store)
-    if len(together) > _SHOWN_FAILURES:
-        terminal.say(f"and {len(together) - _SHOWN_FAILURES} more failures", err=True)
 
 
 def _say_empty_sets(plan: "Plan", request: "Request") -> None:

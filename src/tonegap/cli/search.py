@@ -31,7 +31,7 @@ def command(
     images alone: the selection metric (overall), the worst tone's accuracy (worst), or the least
     distance to the best of both (trade-off). The same command again does exactly what is missing.
     """
-    from tonegap.cli.run import say, work
+    from tonegap.cli.run import work
     from tonegap.declared.suite import plugins_of
     from tonegap.declared.suite_toml import suite_toml
     from tonegap.plan.prepare import prepare
@@ -43,7 +43,6 @@ def command(
     search = searched(request.suite, plugins, draws, seed)
     plan = prepare(replace(request, suite=draws_suite(request.suite, search, plugins)))
     tally = work(request, plan, options)
-    say(tally, plan, request.store.folder)
     found = outcome(request.store, plan, search, rule)
     for line in (line for one in found for line in one.lines()):
         terminal.say(line)

@@ -49,14 +49,14 @@ def assemble(
     """
     own = merge_suites(suites)
     tasks = {cell.id.task for cell in own}
-    shelf = tuple(s for s in read_submissions(store) if not tasks.isdisjoint(s.submission.tasks))
-    cells = own + submitted_cells(store, shelf, own)
+    sent = tuple(s for s in read_submissions(store) if not tasks.isdisjoint(s.submission.tasks))
+    cells = own + submitted_cells(store, sent, own)
     records = [cell.record for cell in cells if cell.record]
     answers = remembered(kept_answers(store, settings.selection))
     board = replace(
         leaderboard(cells, settings, answers, contested or {}),
         sheets=read_set_sheets(store, suites),
-        submissions=shelf,
+        submissions=sent,
         truth_alarms=tuple(contested.values())
         if contested is not None
         else truth_alarms(records, kept_truths(store), first_truths(store)),

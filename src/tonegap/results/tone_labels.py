@@ -71,7 +71,10 @@ def tone_labels(
         name: _gaps(table_evidence(_relabelled(able, name), asked, _N_DRAWS))
         for name in (FIRST, SECOND, AGREED)
     }
-    by_group = table_evidence(_in_groups(able), replace(asked, tones=GROUPS), _N_DRAWS)
+    in_groups = {
+        e: [replace(s, tones=tuple(_grouped(s)[0])) for s in seeds] for e, seeds in able.items()
+    }
+    by_group = table_evidence(in_groups, replace(asked, tones=GROUPS), _N_DRAWS)
     rows = []
     for entry in able:
         gaps = {name: of[entry] for name, of in found.items() if entry in of}
@@ -101,14 +104,6 @@ def _grouped(said: TestAnswers) -> list[list[str | None]]:
     return [
         [None if t is None else tone_group(t) for t in of] for of in (said.tones, said.second_tones)
     ]
-
-
-def _in_groups(
-    entries: Mapping[EntryId, Sequence[TestAnswers]],
-) -> dict[EntryId, list[TestAnswers]]:
-    return {
-        e: [replace(s, tones=tuple(_grouped(s)[0])) for s in seeds] for e, seeds in entries.items()
-    }
 
 
 def _gaps(evidence: Mapping[EntryId, EntryEvidence]) -> dict[EntryId, LabelledGap]:

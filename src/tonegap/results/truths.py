@@ -89,13 +89,16 @@ def _tones_in_words(
 
 def contradiction(record: Record, said: TestAnswers, rule: str) -> str | None:
     """What a record's scores by tone have against its own predictions and truth; None if they agree."""
+    right = said.p.argmax(axis=1) == said.y
     for axis, tones, scored in tone_axes(said.tones, record.tones):
         table = record.scores[rule].tables.get(axis)
         if table is None:
             continue
         columns = zip(table.metric, table.tone, table.value, table.n, strict=True)
         written = {t: (v, n) for m, t, v, n in columns if m == _METRIC and t in scored}
-        computed = _accuracies(said, tones, scored)
+        index = np.array([scored.index(t) if t in scored else -1 for t in tones])
+        parts = ((tone, right[index == i]) for i, tone in enumerate(scored))
+        computed = {t: (float(p.mean()) if len(p) else None, len(p)) for t, p in parts}
         wrong = [t for t in scored if t in written and not _same(written[t], computed[t])]
         if wrong:
             return _in_words(record, wrong, written, computed)
@@ -103,15 +106,6 @@ def contradiction(record: Record, said: TestAnswers, rule: str) -> str | None:
 
 
 Score = tuple[float | None, int]
-
-
-def _accuracies(
-    said: TestAnswers, tones: Sequence[str | None], scored: Sequence[str]
-) -> dict[str, Score]:
-    right = said.p.argmax(axis=1) == said.y
-    index = np.array([scored.index(t) if t in scored else -1 for t in tones])
-    parts = {tone: right[index == i] for i, tone in enumerate(scored)}
-    return {tone: (float(p.mean()) if len(p) else None, len(p)) for tone, p in parts.items()}
 
 
 def _same(written: Score, computed: Score) -> bool:

@@ -76,8 +76,8 @@ def open_bundle(path: Path, folder: Path) -> tuple[Manifest, tuple[str, ...]]:
     Raises BadRequest for what is no bundle, ToneGapError where a file in it is damaged.
     """
     manifest = extract(path, folder)
-    problems = verify_folder(folder, manifest.suite).problems
-    return manifest, (*changed_files(manifest, folder), *problems)
+    changed = changed_files(manifest, folder)
+    return manifest, (*changed, *verify_folder(folder, manifest.suite).problems)
 
 
 def verified_bundle(path: Path, folder: Path) -> SuiteRun:

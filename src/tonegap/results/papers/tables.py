@@ -35,20 +35,20 @@ def counted(table: PaperTable, metadata: Metadata | None) -> Iterator[list[Repro
 
 def rescored(table: PaperTable, row: PaperRow) -> list[Reproduced]:
     """The cells of a row of stored results, scored here from its counts of images."""
-    scores = _score(table, row)
-    return [_cell(scores, column, table) for column in table.columns]
+    table_of_scores, found = _score(table, row), []
+    for column in table.columns:
+        score = table_of_scores.score(column.metric, column.tone)
+        if score.value is None:
+            why = f"undefined: {score.reason}"
+            found.append(Reproduced(verdict="not comparable", why=why))
+        else:
+            found.append(Reproduced(SCALE[unit_of(column, table)] * score.value))
+    return found
 
 
 def unit_of(column: PaperColumn, table: PaperTable) -> str:
     """The unit of a column: its own or the table's."""
     return column.unit or table.unit
-
-
-def _cell(scores: ScoreTable, column: PaperColumn, table: PaperTable) -> Reproduced:
-    score = scores.score(column.metric, column.tone)
-    if score.value is None:
-        return Reproduced(verdict="not comparable", why=f"undefined: {score.reason}")
-    return Reproduced(SCALE[unit_of(column, table)] * score.value)
 
 
 def _score(table: PaperTable, row: PaperRow) -> ScoreTable:

@@ -1,4 +1,4 @@
-"""What somebody sent, checked, as a folder that can go on the shelf whole."""
+"""What somebody sent, checked, as a folder that can be put into a store whole."""
 
 import contextlib
 from collections.abc import Iterator
@@ -32,7 +32,7 @@ _LONGEST = 300  # letters of a title
 
 @contextlib.contextmanager
 def prepared(store: Store, path: Path, root: Path) -> Iterator[tuple[Path, Submission] | Refused]:
-    """A bundle or a card's folder, checked, as a folder ready to be shelved; gone after the block.
+    """A bundle or a card's folder, checked, as a folder ready to be stored; gone after the block.
 
     Refused where a bundle does not verify, or cannot be set beside this store's results. Raises BadRequest or
     BadPredictions for a path, a card or a file that is not as it must be.
