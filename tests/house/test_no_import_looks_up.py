@@ -18,9 +18,9 @@ MODULES = (
     *(
         "errors",
         "lines",
+        "files",
         "texts",
         "spreadsheet",
-        "files",
         "caches",
         "closure",
         "tones",

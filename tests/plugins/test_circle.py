@@ -118,8 +118,12 @@ def distances(toy: Toy) -> Callable[[nn.Module], float]:
     images = np.load(toy.folder / "test.npy")
     rng = np.random.default_rng(0)
     made = [recolour(image, draw_skin_colour(rng, "VI"), 0.5) for image in images]
+    # Skin that is darker than the target already is passed over.
+    images = np.stack(
+        [image for image, other in zip(images, made, strict=True) if other is not None]
+    )
     darker = np.stack([image for image in made if image is not None])
-    assert len(darker) == len(images)
+    assert len(darker) > 30
 
     def distance(network: nn.Module) -> float:
         network.eval()
