@@ -114,8 +114,8 @@ def bounded_memory(n_bytes: int) -> Iterator[None]:
     The last bound behind limits that are read from a file's own words: those may lie. The limit is the whole
     process's, so it is for commands that do one thing, not for the threads of a runner.
     """
-    import pyarrow as pa
     import fairlearn.metrics  # noqa: F401 - what scores are made with, before its code counts against the limit
+    import pyarrow as pa
     import scipy.sparse.csgraph  # noqa: F401
     import scipy.special  # noqa: F401
 
