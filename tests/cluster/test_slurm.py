@@ -85,6 +85,14 @@ class TestFailures:
         assert run.returncode == 1
         assert "changed since the stage was planned; run again" in said
 
+    def test_a_job_that_slurm_will_never_start_is_said(self, cluster, limits):
+        limits()
+        cluster.settings('sbatch = ["--partition=short"]\n')  # of a minute at most
+        run = cluster.run()
+        assert run.stderr is not None
+        assert run.stderr.readline().startswith("job ")
+        assert "Slurm holds jobs (PartitionTimeLimit); change slurm.toml" in run.stderr.readline()
+
     def test_what_slurm_refuses_ends_the_run_with_its_words(self, cluster, limits):
         limits()
         cluster.settings('sbatch = ["--partition=nowhere"]\n')

@@ -28,7 +28,7 @@ def slurm(*words: str) -> str:
 
 def queue() -> list[str]:
     """The jobs of the test at hand that Slurm still has, one line each."""
-    return slurm("squeue", "-h", "-r", "-p", "main,urgent", "-o", "%A %j %T").splitlines()
+    return slurm("squeue", "-h", "-r", "-p", "main,urgent,short", "-o", "%A %j %T").splitlines()
 
 
 def records(store: Path) -> dict[str, bytes]:
@@ -129,7 +129,7 @@ def cluster(planner: Planner, tmp_path: Path) -> Iterator[Cluster]:
     for process in made.started:
         process.kill()
         process.communicate()
-    subprocess.run(["scancel", "--user", "root", "--partition", "main"], check=False)
+    subprocess.run(["scancel", "--user", "root", "--partition", "main,short"], check=False)
     wait_for(lambda: not queue())
 
 
