@@ -242,6 +242,8 @@ class Cluster:
                 result = RunResult(left.cause, self._runner.words(left.text), *how)  # type: ignore[arg-type]
                 return Ended(result, left.isolation, left.device)
         if one.file.name not in names:  # another run has concluded it, or `tonegap stage cancel`
+            if state == "CANCELLED":
+                return Ended(self._lost(one, state, begun=True), _NOTHING)
             return Ended(RunResult("cancelled", "", 0.0, None, None), _NOTHING)
         if state is None or (state and state not in OVER):
             one.gone_since = None
@@ -251,9 +253,9 @@ class Cluster:
         if now - one.gone_since < self._slurm.site.gone_s:
             return None
         begun = one.file.with_suffix(BEGUN).name in names
-        return Ended(self._lost(one, state, begun), _NOTHING)
+        return Ended(self._lost(one, state, begun=begun), _NOTHING)
 
-    def _lost(self, one: _Waiting, state: str, begun: bool) -> RunResult:
+    def _lost(self, one: _Waiting, state: str, *, begun: bool) -> RunResult:
         """What became of a stage whose job is over and says nothing; "cancelled": it is to be submitted again."""
         again = state in AGAIN or not state or (not begun and state != "CANCELLED")
         if again and one.job.tries < _MOST_TRIES:
