@@ -181,6 +181,7 @@ def test_a_job_out_of_slurms_time_is_one_sentence(out_of_time):
 # The first try stays; the second finds what the first left.
 RESUMES_PY = """\
 import sys, time
+from pathlib import Path
 mark = Path(sys.argv[5]) / "checkpoints" / "begun"
 if not mark.exists():
     mark.touch()
