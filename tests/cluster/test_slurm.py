@@ -129,6 +129,12 @@ class TestController:
         assert "1 job ended" in end.communicate(timeout=30)[1]
         assert cluster.left() == []
 
+    def test_what_a_person_ends_while_the_run_waits_is_not_submitted_again(self, cluster, at_work):
+        assert "1 job ended" in cluster.start("stage", "cancel").communicate(timeout=60)[1]
+        assert at_work.failed() == [
+            "failed (killed): baselines/plain train: its Slurm job was cancelled (scancel)"
+        ]
+
     @pytest.mark.usefixtures("at_work")
     def test_a_sweep_leaves_the_work_of_a_job_alone(self, cluster):
         assert Store(cluster.store).sweep() == 0
