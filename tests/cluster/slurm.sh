@@ -71,6 +71,7 @@ SlurmdParameters=config_overrides
 NodeName=$(hostname -s) NodeAddr=127.0.0.1 CPUs=8 RealMemory=$(($(awk '/MemTotal/ {print $2}' /proc/meminfo) / 1024 - 64)) Gres=gpu:2 State=UNKNOWN
 PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE State=UP PriorityTier=1
 PartitionName=urgent Nodes=ALL MaxTime=INFINITE State=UP PriorityTier=10
+PartitionName=short Nodes=ALL MaxTime=1 State=UP PriorityTier=1
 PartitionName=apart Nodes=ALL MaxTime=INFINITE State=UP PriorityTier=20
 CONF
   munged --socket "$SLURM_FOLDER/munge/socket" --pid-file "$SLURM_FOLDER/munged.pid" \

@@ -85,6 +85,14 @@ class TestFailures:
         assert run.returncode == 1
         assert "changed since the stage was planned; run again" in said
 
+    def test_a_job_that_slurm_will_never_start_is_said(self, cluster, limits):
+        limits()
+        cluster.settings('sbatch = ["--partition=short"]\n')  # of a minute at most
+        run = cluster.run()
+        assert run.stderr is not None
+        assert run.stderr.readline().startswith("job ")
+        assert "Slurm holds jobs (PartitionTimeLimit); change slurm.toml" in run.stderr.readline()
+
     def test_what_slurm_refuses_ends_the_run_with_its_words(self, cluster, limits):
         limits()
         cluster.settings('sbatch = ["--partition=nowhere"]\n')
@@ -120,6 +128,12 @@ class TestController:
         end = cluster.start("stage", "cancel")
         assert "1 job ended" in end.communicate(timeout=30)[1]
         assert cluster.left() == []
+
+    def test_what_a_person_ends_while_the_run_waits_is_not_submitted_again(self, cluster, at_work):
+        assert "1 job ended" in cluster.start("stage", "cancel").communicate(timeout=60)[1]
+        assert at_work.failed() == [
+            "failed (killed): baselines/plain train: its Slurm job was cancelled (scancel)"
+        ]
 
     @pytest.mark.usefixtures("at_work")
     def test_a_sweep_leaves_the_work_of_a_job_alone(self, cluster):
@@ -173,6 +187,7 @@ def test_a_job_out_of_slurms_time_is_one_sentence(out_of_time):
 # The first try stays; the second finds what the first left.
 RESUMES_PY = """\
 import sys, time
+from pathlib import Path
 mark = Path(sys.argv[5]) / "checkpoints" / "begun"
 if not mark.exists():
     mark.touch()

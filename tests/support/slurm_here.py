@@ -28,7 +28,7 @@ def slurm(*words: str) -> str:
 
 def queue() -> list[str]:
     """The jobs of the test at hand that Slurm still has, one line each."""
-    return slurm("squeue", "-h", "-r", "-p", "main,urgent", "-o", "%A %j %T").splitlines()
+    return slurm("squeue", "-h", "-r", "-p", "main,urgent,short", "-o", "%A %j %T").splitlines()
 
 
 def records(store: Path) -> dict[str, bytes]:
@@ -42,7 +42,7 @@ def records(store: Path) -> dict[str, bytes]:
     return found
 
 
-def wait_for(condition: Callable[[], object], seconds: float = 30) -> None:
+def wait_for(condition: Callable[[], object], seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, f"it never happened; the queue: {queue()}"
@@ -129,7 +129,8 @@ def cluster(planner: Planner, tmp_path: Path) -> Iterator[Cluster]:
     for process in made.started:
         process.kill()
         process.communicate()
-    subprocess.run(["scancel", "--user", "root", "--partition", "main"], check=False)
+    for partition in ("main", "short"):
+        subprocess.run(["scancel", "--user", "root", "--partition", partition], check=False)
     wait_for(lambda: not queue())
 
 

@@ -84,7 +84,7 @@ def _checked(
     folder, name = job.plugin.split("/")
     plugin = read_plugin(Path(job.root), kinds[folder], name)
     if folder_digest(plugin.folder) != job.plugin_sha256:
-        raise EngineError(f"{plugin.folder}: changed since the stage was planned; run again")
+        raise EngineError(f"{plugin.label}: changed since the stage was planned; run again")
     if engine.environment(plugin).digest != job.environment:
         raise EngineError(
             "has other packages than the machine where the stage was planned; tonegap has to be the same there"

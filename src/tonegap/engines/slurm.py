@@ -24,6 +24,20 @@ _OWN_MINUTES = 2  # so that the stage's own limit, which says what it was, comes
 _ANSWER_S = 60
 AGAIN = frozenset({"PREEMPTED", "NODE_FAIL", "BOOT_FAIL"})
 OVER = AGAIN | {"CANCELLED", "COMPLETED", "DEADLINE", "FAILED", "OUT_OF_MEMORY", "TIMEOUT"}
+# Why Slurm holds a job that will not start unless somebody changes something.
+HOLDS = frozenset(
+    {
+        *(
+            "PartitionTimeLimit",
+            "PartitionNodeLimit",
+            "PartitionDown",
+            "BadConstraints",
+            "InvalidQOS",
+        ),
+        *("InvalidAccount", "JobHeldUser", "JobHeldAdmin", "AssocMaxWallDurationPerJobLimit"),
+        *("QOSMaxWallDurationPerJobLimit", "QOSMaxMemoryPerJob", "QOSMaxCpuPerJobLimit"),
+    }
+)
 Task = tuple[str, int]  # an array's name and a task's index in it
 
 
@@ -94,18 +108,15 @@ class Slurm:
             _ask(argv, "\n".join(["#!/bin/sh", *self.site.setup, start, ""])).split(";")[0].strip()
         )
 
-    def poll(self) -> dict[Task, str] | None:
-        """The state of every task of tonegap's that Slurm remembers; None where it does not answer now."""
+    def poll(self) -> dict[Task, tuple[str, str]] | None:
+        """State and reason of every task of tonegap's that Slurm remembers; None where it does not answer now."""
+        look = ("squeue", "-h", "-r", "-t", "all", "-u", getpass.getuser(), "-o", "%j|%K|%T|%r")
         try:
-            said = _ask(
-                ["squeue", "-h", "-r", "-t", "all", "-u", getpass.getuser(), "-o", "%j|%K|%T"]
-            )
+            rows = [line.split("|") for line in _ask(look).splitlines() if line.startswith(PREFIX)]
         except EngineError:
             return None
-        rows = (line.split("|") for line in said.splitlines() if line.startswith(PREFIX))
-        return {
-            (row[0].removeprefix(PREFIX), int(row[1])): row[2] for row in rows if row[1].isdigit()
-        }
+        tasks = [row for row in rows if row[1].isdigit()]
+        return {(row[0].removeprefix(PREFIX), int(row[1])): (row[2], row[3]) for row in tasks}
 
     def cancel(self, names: Iterable[str]) -> None:
         """Ends these arrays. Raises EngineError where Slurm does not answer."""

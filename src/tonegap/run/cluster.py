@@ -9,7 +9,7 @@ import contextlib
 import os
 import secrets
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -20,7 +20,7 @@ import msgspec
 
 from tonegap.engines.base import RunResult
 from tonegap.engines.job import ARRAY, BEGUN, ENDED
-from tonegap.engines.slurm import AGAIN, OVER, Need, Slurm, Task
+from tonegap.engines.slurm import AGAIN, HOLDS, OVER, Need, Slurm, Task
 from tonegap.errors import EngineError, StoreError, ToneGapError
 from tonegap.files import write_atomic
 from tonegap.formats.record import Isolation
@@ -29,11 +29,12 @@ from tonegap.lines import counted
 from tonegap.plan.plan import PlannedStage
 from tonegap.run import checkpoints
 from tonegap.run.stages import Ended, Outcome, StageFailure, StageRunner, Workplace
-from tonegap.store.layout import JOBS
+from tonegap.store.layout import JOBS, WORK
 from tonegap.texts import last_lines
 from tonegap.untrusted import remove_tree
 
 T = TypeVar("T")
+States = Mapping[Task, tuple[str, str]]
 _MOST_TRIES = 2  # again, after the first
 _THREADS = 8
 _DEAF_S = 600.0  # after so long without an answer of Slurm's it is said
@@ -63,6 +64,7 @@ class Cluster:
         self._tries: dict[str, int] = {}
         self._pool = ThreadPoolExecutor(_THREADS)
         self._heard = time.monotonic()
+        self._holds: set[str] = set()
 
     def __enter__(self) -> "Cluster":
         return self
@@ -214,26 +216,34 @@ class Cluster:
             self._waiting.pop(key, None)
         return ready
 
-    def _listen(self, states: dict[Task, str] | None) -> None:
+    def _listen(self, states: States | None) -> None:
         now = time.monotonic()
         if states is not None:
             self._heard = now
+            tasks = {one.task for one in self._waiting.values()}
+            reasons = {why for task, (_, why) in states.items() if task in tasks and why in HOLDS}
+            for reason in sorted(reasons - self._holds):
+                self._place.progress.note(
+                    f"Slurm holds jobs ({reason}); change slurm.toml or the suite's limits, `tonegap stage cancel`, "
+                    "and run again"
+                )
+            self._holds |= reasons
         elif now - self._heard > _DEAF_S:
             self._heard = now
             self._place.progress.note("Slurm does not answer; what its jobs leave is still taken")
 
-    def _ended(
-        self, one: _Waiting, names: frozenset[str], states: dict[Task, str] | None
-    ) -> Ended | None:
+    def _ended(self, one: _Waiting, names: frozenset[str], states: States | None) -> Ended | None:
         """How a stage ended, None while it has not or nobody knows yet."""
-        state = None if states is None else states.get(one.task, "")
+        state = None if states is None else states.get(one.task, ("", ""))[0]
         if one.file.with_suffix(ENDED).name in names:
             left = msgspec.json.decode(one.file.with_suffix(ENDED).read_bytes(), type=EndedJob)
             if left.cause != "cancelled":
                 how = (left.seconds, left.cpu_seconds, left.peak_memory_mib)
-                result = RunResult(left.cause, left.text, *how)  # type: ignore[arg-type]
+                result = RunResult(left.cause, self._runner.words(left.text), *how)  # type: ignore[arg-type]
                 return Ended(result, left.isolation, left.device)
         if one.file.name not in names:  # another run has concluded it, or `tonegap stage cancel`
+            if state == "CANCELLED":
+                return Ended(self._lost(one, state, begun=True), _NOTHING)
             return Ended(RunResult("cancelled", "", 0.0, None, None), _NOTHING)
         if state is None or (state and state not in OVER):
             one.gone_since = None
@@ -243,9 +253,9 @@ class Cluster:
         if now - one.gone_since < self._slurm.site.gone_s:
             return None
         begun = one.file.with_suffix(BEGUN).name in names
-        return Ended(self._lost(one, state, begun), _NOTHING)
+        return Ended(self._lost(one, state, begun=begun), _NOTHING)
 
-    def _lost(self, one: _Waiting, state: str, begun: bool) -> RunResult:
+    def _lost(self, one: _Waiting, state: str, *, begun: bool) -> RunResult:
         """What became of a stage whose job is over and says nothing; "cancelled": it is to be submitted again."""
         again = state in AGAIN or not state or (not begun and state != "CANCELLED")
         if again and one.job.tries < _MOST_TRIES:
@@ -287,12 +297,15 @@ class Cluster:
     def _folder(self, one: _Waiting) -> Iterator[Path]:
         """The work folder of a stage, gone afterwards, with all that was submitted when nothing of it is left."""
         try:
-            yield Path(one.job.work)
+            yield self._work(one)
         finally:
             self._forget(one)
 
+    def _work(self, one: _Waiting) -> Path:
+        return self._place.store.folder / WORK / Path(one.job.work).name
+
     def _forget(self, one: _Waiting) -> None:
-        remove_tree(Path(one.job.work))
+        remove_tree(self._work(one))
         for suffix in (BEGUN, ENDED, ".json"):
             one.file.with_suffix(suffix).unlink(missing_ok=True)
         folder = one.file.parent
@@ -331,11 +344,13 @@ def cancel_jobs(store: Path, slurm: Slurm) -> int:
     arrays = sorted((store / JOBS).glob("*"))
     slurm.cancel(path.name for path in arrays)
     wanted = {path.name for path in arrays}
-    while any(name in wanted and s not in OVER for (name, _), s in (slurm.poll() or {}).items()):
+    while any(
+        name in wanted and s not in OVER for (name, _), (s, _) in (slurm.poll() or {}).items()
+    ):
         time.sleep(min(slurm.site.poll_s, 1.0))
     for path in arrays:
         for file in path.glob("?" * 64 + ".json"):
             with contextlib.suppress(ToneGapError):
-                remove_tree(Path(read_job(file).work))
+                remove_tree(store / WORK / Path(read_job(file).work).name)
         remove_tree(path)
     return len(arrays)

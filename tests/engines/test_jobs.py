@@ -1,0 +1,132 @@
+"""What a node of a cluster does with a stage, and what a user's `slurm.toml` may say; without any cluster."""
+
+from pathlib import Path
+
+import msgspec
+import pytest
+from tiny_rooms import Rooms
+
+from tonegap.declared.plugin import read_plugin
+from tonegap.engines import open_engine
+from tonegap.engines.job import run_jobs, task_of
+from tonegap.engines.slurm import Site, read_site
+from tonegap.errors import BadRequest, BadRoom
+from tonegap.files import folder_digest
+from tonegap.formats.stage_job import SCHEMA, EndedJob, JobArray, StageJob, read_job
+
+
+@pytest.fixture
+def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StageJob:
+    """A stage that is laid out and says where it is."""
+    monkeypatch.setattr("signal.signal", lambda *_: None)  # TERM belongs to the tests' own process
+    rooms = Rooms(tmp_path / "root")
+    folder = rooms.baseline("plain", "import sys\nopen(sys.argv[5] + '/left', 'w').write('x')\n")
+    for name in ("in", "out", "tmp"):
+        (tmp_path / "work" / name).mkdir(parents=True)
+    plugin = read_plugin(rooms.root, "baseline", "plain")
+    return StageJob(
+        schema=SCHEMA,
+        key="0" * 64,
+        root=str(rooms.root),
+        engine="local",
+        plugin="baselines/plain",
+        plugin_sha256=folder_digest(folder),
+        environment=open_engine("local", rooms.root).environment(plugin).digest,
+        stage="train",
+        work=str(tmp_path / "work"),
+        timeout_s=30,
+        memory_mib=512,
+        output_mib=10,
+        threads=1,
+        device="cpu",
+        numerics="native",
+    )
+
+
+def ended(job: StageJob, folder: Path) -> EndedJob:
+    path = folder / f"{job.key}.json"
+    path.write_bytes(msgspec.json.encode(job))
+    run_jobs([path])
+    return msgspec.json.decode(path.with_suffix(".ended").read_bytes(), type=EndedJob)
+
+
+def test_a_stage_leaves_how_it_ended_and_what_was_in_force(job, tmp_path):
+    found = ended(job, tmp_path)
+    assert (found.cause, found.text) == ("ok", "")
+    assert found.isolation.engine == "local"
+    assert (tmp_path / "work" / "out" / "left").read_text() == "x"
+
+
+def test_what_has_ended_is_not_run_again(job, tmp_path):
+    (tmp_path / f"{job.key}.ended").write_text("before")
+    path = tmp_path / f"{job.key}.json"
+    path.write_bytes(msgspec.json.encode(job))
+    run_jobs([path])
+    assert (tmp_path / f"{job.key}.ended").read_text() == "before"
+    assert not (tmp_path / "work" / "out" / "left").exists()
+
+
+@pytest.mark.parametrize(
+    ("field", "said"),
+    [
+        ("plugin_sha256", "changed since the stage was planned"),
+        ("environment", "has other packages"),
+    ],
+)
+def test_a_stage_that_is_not_the_planned_one_is_refused(job, tmp_path, field, said):
+    found = ended(msgspec.structs.replace(job, **{field: "other"}), tmp_path)
+    assert found.cause == "engine-error"
+    assert found.text.startswith("on node ")
+    assert said in found.text
+    assert not (tmp_path / "work" / "out" / "left").exists()
+
+
+def test_a_gpu_that_slurm_did_not_give_is_said(job, tmp_path, monkeypatch):
+    for name in ("SLURM_JOB_GPUS", "CUDA_VISIBLE_DEVICES"):
+        monkeypatch.delenv(name, raising=False)
+    found = ended(msgspec.structs.replace(job, device="cuda"), tmp_path)
+    assert found.cause == "engine-error"
+    assert "Slurm gave the job no GPU; say in slurm.toml how one is asked for (gpu)" in found.text
+
+
+def test_a_task_has_its_own_stages(tmp_path):
+    array = JobArray((("a", "b"), ("c",)))
+    (tmp_path / "array.json").write_bytes(msgspec.json.encode(array))
+    assert task_of(tmp_path, "1") == [tmp_path / "c.json"]
+    for index in ("2", "", "x"):
+        with pytest.raises(BadRequest, match=f"no task '{index}' of an array"):
+            task_of(tmp_path, index)
+
+
+def test_a_file_that_is_no_stage_is_refused(tmp_path):
+    path = tmp_path / "stage.json"
+    path.write_text("{}")
+    with pytest.raises(BadRequest, match="no stage to run"):
+        read_job(path)
+
+
+class TestSite:
+    @pytest.fixture
+    def site(self, tmp_path, monkeypatch):
+        path = tmp_path / "slurm.toml"
+        monkeypatch.setenv("TONEGAP_SLURM", str(path))
+        return path
+
+    def test_it_is_read_from_the_file_that_is_named(self, site):
+        site.write_text('sbatch = ["--account=lab"]\npack = 20\n')
+        assert read_site() == Site(sbatch=("--account=lab",), pack=20)
+
+    def test_without_a_file_every_setting_has_its_default(self, monkeypatch, tmp_path):
+        monkeypatch.delenv("TONEGAP_SLURM", raising=False)
+        monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+        assert read_site() == Site()
+
+    def test_a_setting_that_there_is_not_names_those_there_are(self, site):
+        site.write_text("partition = 'gpu'\n")
+        with pytest.raises(BadRoom, match="unknown key `partition`; known keys are sbatch, gpu"):
+            read_site()
+
+    def test_a_number_that_cannot_be_is_refused(self, site):
+        site.write_text("pack = 0\n")
+        with pytest.raises(BadRequest, match="wanted numbers above 0"):
+            read_site()
