@@ -15,7 +15,7 @@ ENGINE = ROOT / "src" / "tonegap"
 
 # Bottom to top.
 MODULES = (
-    *("errors", "lines", "texts", "spreadsheet", "files", "closure", "tones", "arrays", "colour"),
+    *("errors", "lines", "files", "texts", "spreadsheet", "closure", "tones", "arrays", "colour"),
     *("untrusted", "numerics", "workers"),
 )
 FOLDERS = (
