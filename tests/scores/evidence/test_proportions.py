@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tonegap.scores.counts import Answers
-from tonegap.scores.evidence.delong import auc_variance, placements
+from tonegap.scores.evidence.delong import auc_freedom, auc_variance, placements
 from tonegap.scores.evidence.images import TestImages
 from tonegap.scores.evidence.proportions import (
     Seeds,
@@ -42,22 +42,32 @@ def test_a_share_at_one_seed_is_worth_its_images_and_copies_are_worth_fewer():
 
 def test_tones_say_together_what_images_are_worth_to_a_mean_over_seeds():
     # p (1 - p) of 5 and 10 images: 5 x 0.16 + 10 x 0.09 = 1.7. Variances of means 0.016 and 0.0045 are, of one image,
-    # 5 x 0.016 x 5/4 = 0.1 and 10 x 0.0045 x 10/9 = 0.05: 5 x 0.1 + 10 x 0.05 = 1. Design factor 1 / 1.7 = 0.588235.
-    # 4 + 9 degrees of freedom: (1.959964 / 2.160369)^2 = 0.823076. So 5 / 0.588235 x 0.823076 = 6.99614.
+    # 5 x 0.016 x 5/4 = 0.1 and 10 x 0.0045 x 10/9 = 0.05: 5 x 0.1 + 10 x 0.05 = 1. Two right and two wrong images
+    # more, 4 x 0.25 = 1: design factor 2 / 2.7 = 0.740741. 4 + 9 degrees of freedom: (1.959964 / 2.160369)^2 =
+    # 0.823076. So 5 / 0.740741 x 0.823076 = 5.55576.
+    n = np.array([5.0, 10.0])
+
     def worth(p, variance, n_seeds=4):
-        found = worth_of_means(
-            np.array(p), np.array(variance), np.array([5.0, 10.0]), n_seeds, 0.95
-        )
+        found = worth_of_means(np.array(p), np.array(variance), n, n - 1, n_seeds, 0.95)
         return found.tolist()
 
-    assert worth([0.8, 0.9], [0.016, 0.0045]) == pytest.approx([6.99614, 13.99229], abs=1e-4)
-    # At two seeds an image is worth two at most by what is assumed: the factor is 1/2 instead of 0.1 / 1.7.
+    assert worth([0.8, 0.9], [0.016, 0.0045]) == pytest.approx([5.55576, 11.11153], abs=1e-4)
+    # At two seeds an image is worth two at most by what is assumed: the factor is 1/2 instead of 1.1 / 2.7.
     assert worth([0.8, 0.9], [0.0016, 0.00045], 2)[0] == pytest.approx(10 * 0.823076, abs=1e-4)
-    # A tone whose images are all right is worth what the other says: 0.5 / 0.8 = 0.625; its own variance is 0.
-    assert worth([0.8, 1.0], [0.016, 0.0])[1] == pytest.approx(10 / 0.625 * 0.823076, abs=1e-4)
+    # A tone whose images are all right is worth what the other says: 1.5 / 1.8; its own variance is 0.
+    assert worth([0.8, 1.0], [0.016, 0.0])[1] == pytest.approx(10 / 1.5 * 1.8 * 0.823076, abs=1e-4)
     # Where nothing varies, and where a tone has no score.
     assert worth([1.0, 1.0], [0.0, 0.0]) == [5, 10]
-    assert worth([0.8, np.nan], [0.016, np.nan])[0] == pytest.approx(8 * 0.49833, abs=1e-3)
+    assert worth([0.8, np.nan], [0.016, np.nan])[0] == pytest.approx(6 * 0.49833, abs=1e-3)
+
+
+def test_a_mean_over_classes_of_which_one_has_few_images_is_known_as_well_as_that_one():
+    # 10 images as above with 4 degrees of freedom: 10 x 10 x 0.0045 x 5/4 = 0.5625 of 0.9, design factor 1.5625 / 1.9;
+    # (1.959964 / 2.776445)^2 = 0.498334.
+    found = worth_of_means(
+        np.array([0.9]), np.array([0.0045]), np.array([10.0]), np.array([4.0]), 4, 0.95
+    )
+    assert found == pytest.approx([10 / 1.5625 * 1.9 * 0.498334], abs=1e-4)
 
 
 def test_what_seeds_add_widens_wilsons_interval_on_each_side_by_students_t():
@@ -143,3 +153,25 @@ def test_the_same_image_at_two_seeds_is_one_image_and_two_are_two():
 
 def test_one_positive_image_tells_nothing_of_the_variance():
     assert np.isnan(placements(FOUR, np.array([True, False, False, False]))).all()
+
+
+def test_the_variance_of_an_area_is_known_as_well_as_its_sides_say_it():
+    # Positives 0.9 and 0.4 of 0.5, 0.1, 0.2: placements 1 and 2/3, variance 1/18, over 2 images 1/36. Negatives 1/2, 1,
+    # 1: variance 1/12, over 3 images 1/36. With 1 and 2 degrees of freedom (2/36)^2 / ((1/36)^2 + (1/36)^2 / 2) = 8/3.
+    score, positive = (
+        np.array([0.9, 0.4, 0.5, 0.1, 0.2]),
+        np.array([True, True, False, False, False]),
+    )
+    said = Answers(
+        2, np.zeros(5), np.zeros(5), positive[:, None], positive[:, None], score[:, None]
+    )
+
+    def freedom(units):
+        images = TestImages(
+            tuple("abcde"), positive.astype(int), np.zeros(5, dtype=int), np.array(units), ("I",)
+        )
+        return auc_freedom([images], [said])
+
+    assert freedom([0, 1, 2, 3, 4]) == pytest.approx([8 / 3, 8 / 3])
+    # Two of the negatives are one photograph: 1 degree of freedom, 4 / 2.
+    assert freedom([0, 1, 2, 3, 3]) == pytest.approx([2, 2])

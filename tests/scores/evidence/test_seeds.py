@@ -3,7 +3,15 @@
 import numpy as np
 import pytest
 
-from tonegap.scores.evidence.seeds import SampledMetric, SeedMean, pooled, seed_mean
+from tonegap.scores.counts import Answers
+from tonegap.scores.evidence.images import TestImages
+from tonegap.scores.evidence.seeds import (
+    SampledMetric,
+    SeedMean,
+    class_mean_worth,
+    pooled,
+    seed_mean,
+)
 
 
 def seeds_of(*points, spread=0.0):
@@ -72,3 +80,23 @@ def test_a_score_that_is_undefined_at_an_entry_is_left_out_of_the_mean():
     found = pooled(table(0.0016, float("nan")))
     assert found.variance["pqd"] == pytest.approx([0.0016])
     assert found.df["pqd"] == pytest.approx([1])
+
+
+def test_a_mean_over_classes_is_worth_what_the_recalls_of_all_tones_make_its_variance():
+    # Tones I and VI have 9 images of a and 4 of b each. All 18 of a are right, 5 of 8 of b: 4 in I, 1 in VI. With one
+    # right and one wrong more 19/20 = 0.95 and 6/10 = 0.6. Variance of the mean (0.0475 / 9 + 0.24 / 4) / 4, which is
+    # 0.0013194 + 0.015 = 0.0163194; 0.775 x 0.225 = 0.174375: worth 10.6851 in both tones. Degrees of freedom
+    # 0.0163194^2 / (0.0013194^2 / 8 + 0.015^2 / 3) = 3.5406.
+    # F1: of a 9 x 0.95 = 8.55 right, 9 + 8.55 + 1.6 called or true: 17.1 / 19.15. Of b 4.8 / 6.85. Mean 0.796840.
+    # An image of a that is called b costs (2 / 19.15 - 17.1 / 19.15^2 + 4.8 / 6.85^2) / 2 = 0.080053, one of b called a
+    # (2 / 6.85 - 4.8 / 6.85^2 + 17.1 / 19.15^2) / 2 = 0.118152. Variance 9 x 0.0475 x 0.080053^2 + 4 x 0.24 x
+    # 0.118152^2 = 0.0161411; 0.161886 over it is 10.029.
+    y = np.tile([0] * 9 + [1] * 4, 2)
+    predicted = np.array([0] * 9 + [1] * 4 + [0] * 9 + [1, 0, 0, 0])
+    ids, tone = tuple(map(str, range(26))), np.repeat([0, 1], 13)
+    images, none = TestImages(ids, y, tone, np.arange(26), ("I", "VI")), np.zeros((26, 1))
+    found = class_mean_worth(images, Answers(2, predicted, none, none, none, none))
+    worth, df = found["balanced_accuracy"]
+    assert worth == pytest.approx([10.6851, 10.6851, 21.3702], abs=1e-3)
+    assert df[:2] == pytest.approx([3.5406, 3.5406], abs=1e-3)
+    assert found["macro_f1"][0] == pytest.approx([10.029, 10.029, 20.059], abs=2e-3)

@@ -15,7 +15,7 @@ from tonegap.scores.counts import Answers, Counts, answers, count_draws, count_o
 from tonegap.scores.evidence.bootstrap import draw_weights, variance_over
 from tonegap.scores.evidence.calibration import calibrated_nulls, ece_intervals
 from tonegap.scores.evidence.comparing import ResampledScores
-from tonegap.scores.evidence.delong import auc_variance
+from tonegap.scores.evidence.delong import auc_freedom, auc_variance
 from tonegap.scores.evidence.every_score import (
     EveryScore,
     OneScore,
@@ -39,6 +39,7 @@ from tonegap.scores.evidence.seeds import (
     SampledMetric,
     SeedMean,
     SeedVariance,
+    class_mean_worth,
     pooled,
     seed_mean,
     units_behind,
@@ -136,8 +137,14 @@ def entry_means(
         for name in measured[0].metrics
     }
     if _with_auc(asked):
-        areas = auc_variance([m.images for m in measured], [m.said for m in measured])
-        means["auc"] = replace(means["auc"], variance=areas)
+        images_said = [m.images for m in measured], [m.said for m in measured]
+        means["auc"] = replace(
+            means["auc"], variance=auc_variance(*images_said), df=auc_freedom(*images_said)
+        )
+    alone = [class_mean_worth(m.images, m.said) for m in measured]
+    for name in alone[0]:
+        worth, df = np.mean([of_seed[name] for of_seed in alone], axis=0)
+        means[name] = replace(means[name], alone=worth, df=df)
     images = tuple(m.images.digest for m in measured)
     nulls = _nulls(measured, asked)
     return EntryMeans(means, images, nulls, tuple(replace(m, metrics={}) for m in measured))

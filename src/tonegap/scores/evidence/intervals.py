@@ -88,9 +88,9 @@ def _share(
     defined = np.isfinite(mean.draws[:, slot])
     if not (np.isfinite(p) and n > 0):
         return _lost(defined)
-    if metric == "auc" and mean.variance is not None:
-        df = np.inf if mean.n_seeds == 1 else max(n - 1, 1.0)
-        return Interval(*area_interval(p, float(mean.variance[slot]), n, seeds, level, df))
+    if mean.variance is not None and mean.df is not None:
+        variance, df = float(mean.variance[slot]), float(mean.df[slot])
+        return Interval(*area_interval(p, variance, n, seeds, level, df))
     if metric not in _SHARES and not _enough(defined):
         return _lost(defined)
     return Interval(*share_interval(p, worth, seeds, level))
@@ -98,7 +98,9 @@ def _share(
 
 def _worth(mean: SeedMean, level: float) -> list[float]:
     """How many independent images a score between 0 and 1 is worth, [slots]: tones together, all alone."""
-    p, variance, n = mean.point, variance_over(mean.draws, axis=0), mean.n
+    p, variance = mean.point, variance_over(mean.draws, axis=0)
+    n = mean.n if mean.alone is None else mean.alone
+    df = n - 1 if mean.df is None else mean.df
     if mean.n_seeds == 1:
         return [
             effective_n(*each)
@@ -106,7 +108,9 @@ def _worth(mean: SeedMean, level: float) -> list[float]:
         ]
     found: list[float] = []
     for slots in (slice(None, -1), slice(-1, None)):
-        found += worth_of_means(p[slots], variance[slots], n[slots], mean.n_seeds, level).tolist()
+        found += worth_of_means(
+            p[slots], variance[slots], n[slots], df[slots], mean.n_seeds, level
+        ).tolist()
     return found
 
 
@@ -128,7 +132,9 @@ def sample_of(mean: SeedMean, added: Sequence[Seeds], defined: BoolArray | None 
     drawn, point = mean.draws[:, :-1], mean.point[:-1]
     drawn = drawn if defined is None else drawn[defined]
     noise = np.asfortranarray(drawn - point)
-    sample = Sample(point, noise, mean.n[:-1])
+    # Draws that are all right have no noise where a class has few images; areas have a variance of their own.
+    worth = None if mean.variance is not None else np.array(_worth(mean, LEVEL)[:-1])
+    sample = Sample(point, noise, mean.n[:-1], worth=worth)
     more = more_by_student(sample.variance, added)
     if not more.any():
         return sample
@@ -141,7 +147,8 @@ def more_by_student(images: FloatArray, added: Sequence[Seeds]) -> FloatArray:
     for variance, seeds in zip(images.tolist(), added, strict=True):
         if seeds.between > 0:
             times = student(satterthwaite(variance, np.inf, seeds), LEVEL) / student(np.inf, LEVEL)
-            more.append(times**2 * (variance + seeds.variance) - variance)
+            extra = times**2 * (variance + seeds.variance) - variance
+            more.append(max(extra, 0.0))  # of rounding
         else:
             more.append(0.0)
     return np.array(more)

@@ -16,6 +16,7 @@ from tonegap.arrays import FloatArray
 from tonegap.scores.evidence.bisection import bisected
 
 _HALVINGS = 50
+_MORE = 4 * 0.5 * 0.5  # n p (1 - p) of two right and two wrong images
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,23 +65,28 @@ def effective_n(p: float, variance: float, n: float) -> float:
 
 
 def worth_of_means(
-    p: FloatArray, variance: FloatArray, n: FloatArray, n_seeds: int, level: float
+    p: FloatArray,
+    variance: FloatArray,
+    n: FloatArray,
+    df: FloatArray,
+    n_seeds: int,
+    level: float,
 ) -> FloatArray:
     """How many independent images each mean over seeds is worth, [slots]; all slots say together how much images vary.
 
     n over the design factor: the variance over images against p (1 - p) / n, 1 / seeds at least, as each image was
-    looked at more than once. Ten images of one tone hardly say it, least where nearly all are right. Fewer images in
-    the ratio of the normal's square to Student's, for what they do not know together (Korn and Graubard 1998). Draws
-    with replacement vary too little, by (n - 1) / n.
+    looked at more than once. Ten images of one tone hardly say it, least where nearly all are right: so two right and
+    two wrong images are added that vary as independent ones do (Agresti and Coull 1998). Fewer images in the ratio of
+    the normal's square to Student's, for what they do not know together (Korn and Graubard 1998). Draws with
+    replacement vary too little, by df / (df + 1); `df` is n - 1, or fewer where a class has few images.
     """
     able = np.isfinite(p) & np.isfinite(variance) & (n > 1)
-    images, alone = n[able], float((n * p * (1 - p))[able].sum())
+    alone = float((n * p * (1 - p))[able].sum())
     if alone <= 0:
         return n
-    varies = float((images**3 / (images - 1) * variance[able]).sum())
-    df = float((images - 1).sum())
-    known: float = (student(np.inf, level) / student(df, level)) ** 2
-    worth: FloatArray = n * known / (max(varies / alone, 1 / n_seeds) if varies > 0 else 1.0)
+    varies = float((n**2 * (df + 1) / df * variance)[able].sum())
+    known: float = (student(np.inf, level) / student(float(df[able].sum()), level)) ** 2
+    worth: FloatArray = n * known / max((varies + _MORE) / (alone + _MORE), 1 / n_seeds)
     return worth
 
 
@@ -106,8 +112,8 @@ def area_interval(
 ) -> tuple[float, float]:
     """The interval of an area under the ROC curve, made on the logit scale; `n`: images of the rarer side.
 
-    `df`: degrees of freedom of the variance; of a mean over seeds n - 1, as its images say it. At 0 and 1, or where
-    the variance is not known, Newcombe's, from n images of each side.
+    `df`: degrees of freedom of the variance. At 0 and 1, or where the variance is not known, Newcombe's, from n images
+    of each side.
     """
     if not (0 < area < 1 and variance > 0):
         return _newcombe(area, n, seeds, level)

@@ -34,6 +34,8 @@ class SeedMean:
     `point` [slots] as measured, `draws` [draws, slots] of images. `n` [slots]: groups of near-duplicates that it
     rests on, of the rarer side where there are sides. `between` [slots]: variance over seeds; `excess`: beyond what
     draws explain, below 0 by chance; both None with one seed. `variance` [slots]: over images, if not from draws.
+    `alone` [slots]: how many images it is worth, each looked at once, if not `n`. `df` [slots]: degrees of freedom of
+    its variance over images, if not `n` - 1.
     """
 
     point: FloatArray
@@ -43,11 +45,11 @@ class SeedMean:
     excess: FloatArray | None
     between: FloatArray | None
     variance: FloatArray | None = None
+    alone: FloatArray | None = None
+    df: FloatArray | None = None
 
 
-def seed_mean(
-    seeds: Sequence[SampledMetric], n: FloatArray, variance: FloatArray | None = None
-) -> SeedMean:
+def seed_mean(seeds: Sequence[SampledMetric], n: FloatArray) -> SeedMean:
     """A metric's mean over what each seed measured, in the same draws of images."""
     points = np.stack([s.point[0] for s in seeds])
     draws = [np.asfortranarray(s.draws) for s in seeds]
@@ -59,7 +61,7 @@ def seed_mean(
         )
         between = points.var(axis=0, ddof=1)
         excess = between - unbiased(within, n)
-    return SeedMean(points.mean(axis=0), mean, n, len(seeds), excess, between, variance)
+    return SeedMean(points.mean(axis=0), mean, n, len(seeds), excess, between)
 
 
 def unbiased(variance: FloatArray, n: FloatArray) -> FloatArray:
@@ -123,8 +125,7 @@ def units_behind(images: TestImages, said: Answers) -> dict[str, FloatArray]:
 
     Of a mean over classes: as many as images of one class would have to be for the mean's variance.
     """
-    every = units_of(images)
-    classes = np.stack([units_of(images, images.y == c) for c in range(said.n_classes)])
+    every, classes = units_of(images), _class_units(images, said.n_classes)
     with np.errstate(divide="ignore"):
         mean_of_classes = len(classes) ** 2 / (1 / classes).sum(axis=0)
     sides = np.stack(
@@ -143,6 +144,41 @@ def units_behind(images: TestImages, said: Answers) -> dict[str, FloatArray]:
         "sensitivity": sides[0],
         "specificity": sides[1],
     }
+
+
+def class_mean_worth(images: TestImages, said: Answers) -> dict[str, FloatArray]:
+    """How many images, each looked at once, means over classes are worth at one seed, and its df: [2, slots] by metric.
+
+    Worth is p (1 - p) / variance, `df` that of the variance by Satterthwaite from its classes, n - 1 each.
+
+    The variance is that of the delta method on a confusion matrix: of each class as many images as it has groups,
+    called as in all tones together, with two more, one right and one wrong (Agresti and Caffo 2000, American
+    Statistician 54(4)). So five of five images of a class have some. Next to none where a class has no image.
+    """
+    k = said.n_classes
+    table = np.bincount(images.y * k + said.predicted, minlength=k * k).reshape(k, k)
+    diagonal = np.eye(k)
+    more = diagonal + (1 - diagonal) / max(k - 1, 1)
+    called = (table + more) / (table.sum(axis=1, keepdims=True) + 2)
+    n = np.maximum(_class_units(images, k).T, 1e-9)  # [slots, k]
+    expected = n[..., None] * called
+    right, sums = n * np.diag(called), n + expected.sum(axis=1)
+    of_recall = diagonal / n[:, None] / k
+    of_f1 = 2 * (diagonal / sums[:, None] - (right / sums**2)[:, None]) / k
+    found = {}
+    for name, slope, p in (
+        ("balanced_accuracy", of_recall, np.diag(called).mean()),
+        ("macro_f1", of_f1, (2 * right / sums).mean(axis=1)),
+    ):
+        parts = n * ((slope**2 * called).sum(axis=2) - (slope * called).sum(axis=2) ** 2)
+        variance, df = parts.sum(axis=1), (parts**2 / np.maximum(n - 1, 1)).sum(axis=1)
+        found[name] = np.stack((p * (1 - p) / variance, variance**2 / df))
+    return found
+
+
+def _class_units(images: TestImages, n_classes: int) -> FloatArray:
+    """Groups of near-duplicates of each class in each slot, [classes, slots]."""
+    return np.stack([units_of(images, images.y == c) for c in range(n_classes)])
 
 
 def units_of(images: TestImages, chosen: BoolArray | None = None) -> FloatArray:

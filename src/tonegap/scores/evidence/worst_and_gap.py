@@ -30,14 +30,16 @@ class Sample:
     """Scores by tone [tones], means over seeds, and the noise of each draw of images [draws, tones].
 
     `n`: groups of images behind each tone's score, for scores between 0 and 1: noise is then that of as many images as
-    the draws are worth, at the score that is supposed to be the true one, so five of five right images have some.
-    `seeds` [draws, tones] is what other training seeds would add. The noise of one tone best lies together in memory.
+    `worth` says, at the score that is supposed to be the true one, so five of five right images have some; without
+    `worth` as many as the draws are. `seeds` [draws, tones] is what other training seeds would add. The noise of one
+    tone best lies together in memory.
     """
 
     scores: FloatArray
     noise: FloatArray
     n: FloatArray | None = None
     seeds: FloatArray | None = None
+    worth: FloatArray | None = None
 
     @cached_property
     def variance(self) -> FloatArray:
@@ -46,6 +48,8 @@ class Sample:
         if self.n is not None:
             middle = (self.n * self.scores + 1) / (self.n + 2)
             at_ends = middle * (1 - middle) / self.n
+            if self.worth is not None:
+                variance = self.scores * (1 - self.scores) / self.worth
             variance = np.where(self._varies, variance, at_ends)
         if self.seeds is not None:
             variance = variance + self.seeds.var(axis=0)
@@ -97,6 +101,8 @@ class Sample:
     @cached_property
     def _worth(self) -> FloatArray:
         """How many independent images each tone's score is worth; `n` where nothing was drawn that varies."""
+        if self.worth is not None:
+            return self.worth
         if self.n is None:
             raise ValueError("only of scores between 0 and 1")
         variance = np.maximum(self.noise.var(axis=0), _SMALLEST)
