@@ -19,10 +19,10 @@ from pathlib import Path
 import numpy as np
 from simulated import SETTINGS, Simulation
 
-from tonegap.scores.evidence.bands import rank_bands
 from tonegap.scores.evidence.comparing import ALPHA, compare_entries, holm_steps
 from tonegap.scores.evidence.entries import EvidenceRequest, entry_means, evidence_of
 from tonegap.scores.evidence.seeds import pooled
+from tonegap.scores.evidence.tie_groups import tie_groups
 from tonegap.scores.tables import ALL, GAP, WORST
 
 N_ENTRIES = 6
@@ -84,7 +84,7 @@ def tests_of(found):
             told[f"Holm, {score}"] = holm_steps(np.array(p))[0].min() < ALPHA
     for score in (ALL, WORST):
         ranked = sorted(drawn, key=lambda one: -one.point[score])
-        told[f"bands, {score}"] = max(rank_bands(ranked, score)) > 1
+        told[f"bands, {score}"] = max(tie_groups(ranked, score)) > 1
     return {name: told[name] for name in TESTS if name in told}
 
 

@@ -27,7 +27,7 @@ import pyarrow as pa
 import pyarrow.parquet
 
 from tonegap.files import sha256_file
-from tonegap.formats.matrix import CellId, Matrix
+from tonegap.formats.matrix import Matrix, RunId
 from tonegap.formats.record import (
     Circumstances,
     DataId,
@@ -157,7 +157,7 @@ def record_of(number: int, seed: int, key: str, path: Path, results: Results) ->
     )
 
 
-def write_cell(store: Path, number: int, seed: int, source: Path, results: Results) -> CellId:
+def write_cell(store: Path, number: int, seed: int, source: Path, results: Results) -> RunId:
     """One cell of the store: its predictions and its record."""
     entry = entries()[number]
     key = hashlib.sha256(f"{entry.label} {seed}".encode()).hexdigest()
@@ -167,7 +167,7 @@ def write_cell(store: Path, number: int, seed: int, source: Path, results: Resul
     shutil.copyfile(source, path)
     record = record_of(number, seed, key, path, results)
     (store / "records" / f"{key}.json").write_bytes(encode_record(record))
-    return CellId(entry, TASK, seed, key, record.control)
+    return RunId(entry, TASK, seed, key, record.control)
 
 
 def like_of(number: int) -> int:
@@ -175,7 +175,7 @@ def like_of(number: int) -> int:
     return N_LIKE if number == len(entries()) - 1 else number % N_LIKE
 
 
-def _write_like(task: tuple[Path, int]) -> list[CellId]:
+def _write_like(task: tuple[Path, int]) -> list[RunId]:
     """All cells of the entries that have one set of predictions."""
     store, like = task
     cells = []

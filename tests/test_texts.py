@@ -11,7 +11,7 @@ import pytest
 from tonegap.cli.paper import _entered
 from tonegap.declared.dataset import DatasetFile
 from tonegap.declared.toml import read_toml
-from tonegap.errors import BadData, BadRequest, BadRoom
+from tonegap.errors import BadData, BadRequest, BadSuiteFolder
 from tonegap.synthetic.external_set import read_set
 from tonegap.texts import decode_text, escape_what_cannot_be_shown, read_text
 
@@ -38,15 +38,15 @@ def test_a_mark_says_the_encoding_and_is_no_text(encoding: str) -> None:
     ],
 )
 def test_any_other_encoding_is_one_sentence(content: bytes, words: str) -> None:
-    with pytest.raises(BadRoom, match=words):
-        decode_text(content, "x", BadRoom)
+    with pytest.raises(BadSuiteFolder, match=words):
+        decode_text(content, "x", BadSuiteFolder)
 
 
 def test_a_sparse_text_is_refused_unread(tmp_path: Path) -> None:
     with (tmp_path / "x.toml").open("wb") as f:
         f.truncate(1 << 30)
-    with pytest.raises(BadRoom, match="1,073,741,824 bytes; at most 256 MiB are read"):
-        read_text(tmp_path / "x.toml", BadRoom)
+    with pytest.raises(BadSuiteFolder, match="1,073,741,824 bytes; at most 256 MiB are read"):
+        read_text(tmp_path / "x.toml", BadSuiteFolder)
 
 
 @pytest.mark.parametrize("encoding", MARKED)

@@ -9,7 +9,7 @@ class ToneGapError(Exception):
     """Base of all of them: the request was wrong; nothing was lost."""
 
 
-class BadRoom(ToneGapError):
+class BadSuiteFolder(ToneGapError):
     """A folder or file of the suite root (data set, task, plug-in, suite) is not as it must be."""
 
 

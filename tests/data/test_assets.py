@@ -14,7 +14,7 @@ from tiny_rooms import Command, Rooms, rooms, tonegap
 
 from tonegap.declared.assets import asset_named
 from tonegap.declared.suite import read_suite, with_parameters
-from tonegap.errors import BadRoom
+from tonegap.errors import BadSuiteFolder
 
 __all__ = ["rooms", "tonegap"]
 CONTENT = bytes(range(256)) * 5000
@@ -250,13 +250,13 @@ def test_an_asset_given_to_a_parameter_that_is_a_name_is_refused(
 
 def test_an_unknown_asset_names_those_there_are(root: Path, rooms: Rooms) -> None:
     rooms.suite(parameters={"baselines": {"weights": "asset:large"}})
-    with pytest.raises(BadRoom, match="no asset 'large'; there are: small"):
+    with pytest.raises(BadSuiteFolder, match="no asset 'large'; there are: small"):
         read_suite(root, "tiny")
 
 
 def test_a_digest_that_is_none_is_refused(root: Path, rooms: Rooms, served: Served) -> None:
     declare(rooms, served.url, sha256="397923af")
-    with pytest.raises(BadRoom, match="small: wanted a sha256 of 64 digits"):
+    with pytest.raises(BadSuiteFolder, match="small: wanted a sha256 of 64 digits"):
         asset_named(root, "small")
 
 

@@ -16,7 +16,7 @@ from tonegap.data.drawn import (
 )
 from tonegap.data.metadata import read_metadata
 from tonegap.declared.dataset import Dataset, DrawnHalf, PhantomDeclaration
-from tonegap.errors import BadRequest, BadRoom, StoreError
+from tonegap.errors import BadRequest, BadSuiteFolder, StoreError
 from tonegap.files import folder_digest
 
 SMALL = PhantomDeclaration(
@@ -134,7 +134,7 @@ def test_a_changed_declaration_is_another_folder(small: Dataset, tmp_path: Path)
 
 
 def test_a_data_set_that_is_not_drawn_is_refused(clinic: Dataset, tmp_path: Path) -> None:
-    with pytest.raises(BadRoom, match=r"no table \[drawn\]"):
+    with pytest.raises(BadSuiteFolder, match=r"no table \[drawn\]"):
         ensure_drawn(clinic, tmp_path, workers=1)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tonegap.declared.dataset import Dataset, dataset_ids, read_dataset, read_dataset_folder
-from tonegap.errors import BadRoom
+from tonegap.errors import BadSuiteFolder
 
 
 def change(clinic: Dataset, old: str, new: str) -> None:
@@ -24,7 +24,7 @@ def test_every_declared_data_set_of_the_suite_reads(project: Path) -> None:
 
 
 def test_an_unknown_data_set_names_those_there_are(project: Path) -> None:
-    with pytest.raises(BadRoom, match=r"no data set 'isic'; there are: .*phantom"):
+    with pytest.raises(BadSuiteFolder, match=r"no data set 'isic'; there are: .*phantom"):
         read_dataset(project, "isic")
 
 
@@ -64,7 +64,7 @@ def test_a_contradiction_names_its_place(
     clinic: Dataset, old: str, new: str, sentence: str
 ) -> None:
     change(clinic, old, new)
-    with pytest.raises(BadRoom, match=sentence):
+    with pytest.raises(BadSuiteFolder, match=sentence):
         read_dataset_folder(clinic.folder)
 
 
@@ -111,7 +111,7 @@ def test_a_drawn_data_set_is_checked_as_well(
 ) -> None:
     path = clinic.folder / "dataset.toml"
     path.write_text(path.read_text() + DRAWN.replace(old, new))
-    with pytest.raises(BadRoom, match=sentence):
+    with pytest.raises(BadSuiteFolder, match=sentence):
         read_dataset_folder(clinic.folder)
 
 
@@ -122,5 +122,5 @@ def test_masks_that_the_drawing_would_not_write_are_refused(
     folder.mkdir()
     text = (phantom.folder / "dataset.toml").read_text()
     (folder / "dataset.toml").write_text(text.replace("masks/{image_id}.png", "m/{image_id}.png"))
-    with pytest.raises(BadRoom, match=r"masks: 'm/\{image_id\}\.png' is never drawn"):
+    with pytest.raises(BadSuiteFolder, match=r"masks: 'm/\{image_id\}\.png' is never drawn"):
         read_dataset_folder(folder)

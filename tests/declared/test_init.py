@@ -8,7 +8,7 @@ from tiny_rooms import rooms, tonegap
 
 from tonegap.checks.declared import check_declared
 from tonegap.declared import root as roots
-from tonegap.errors import BadRequest, BadRoom
+from tonegap.errors import BadRequest, BadSuiteFolder
 
 __all__ = ["rooms", "tonegap"]
 
@@ -41,7 +41,7 @@ def test_without_a_root_above_the_shipped_one_is_taken_and_results_stay_here(
     here.mkdir()
     monkeypatch.chdir(here)
     monkeypatch.setattr(roots, "SHIPPED", tmp_path / "nowhere")  # as in a clone
-    with pytest.raises(BadRoom, match="no suite root here or above"):
+    with pytest.raises(BadSuiteFolder, match="no suite root here or above"):
         roots.find_root()
     monkeypatch.setattr(roots, "SHIPPED", rooms.root)
     assert roots.find_root() == rooms.root

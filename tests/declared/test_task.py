@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tonegap.declared.task import Task, read_task, task_ids
-from tonegap.errors import BadRoom
+from tonegap.errors import BadSuiteFolder
 
 WriteTask = Callable[..., Task]
 
@@ -45,12 +45,14 @@ def test_a_task_says_whether_its_seed_moves_images(project: Path) -> None:
 
 def test_an_unknown_task_names_those_of_its_data_set(project: Path) -> None:
     near = r"no task 'ddi/fairdiscoo' \(did you mean 'ddi/fairdisco'\?\); there are: ddi/fairdisco, ddi/j"
-    with pytest.raises(BadRoom, match=near):
+    with pytest.raises(BadSuiteFolder, match=near):
         read_task(project, "ddi/fairdiscoo")
 
 
 def test_an_unknown_data_set_names_all_tasks(project: Path) -> None:
-    with pytest.raises(BadRoom, match=r"no task 'x'; there are: ddi/fairdisco, .*, phantom/smoke"):
+    with pytest.raises(
+        BadSuiteFolder, match=r"no task 'x'; there are: ddi/fairdisco, .*, phantom/smoke"
+    ):
         read_task(project, "x")
 
 
@@ -92,7 +94,7 @@ def test_an_unknown_data_set_names_all_tasks(project: Path) -> None:
 def test_a_contradiction_is_one_sentence(
     old: str, new: str, text: str, write_task: WriteTask
 ) -> None:
-    with pytest.raises(BadRoom) as e:
+    with pytest.raises(BadSuiteFolder) as e:
         write_task((old, new))
     assert "benchmarks/mine/tasks/task.toml: " in str(e.value)
     assert text in str(e.value)
@@ -104,7 +106,7 @@ def test_the_worst_tone_may_pick_an_epoch(write_task: WriteTask) -> None:
 
 
 def test_an_unknown_selection_metric_is_said_once(write_task: WriteTask) -> None:
-    with pytest.raises(BadRoom) as e:
+    with pytest.raises(BadSuiteFolder) as e:
         write_task(("strata = []", 'strata = []\n[selection]\nmetric = "luck"'))
     assert str(e.value).count("selection.metric") == 1
     assert "wanted one of accuracy, balanced_accuracy, auc, worst_tone_accuracy" in str(e.value)
@@ -114,6 +116,6 @@ def test_a_pin_of_a_seed_that_moves_nothing_is_refused(write_task: WriteTask) ->
     keys = ("ids", "train", "validation", "test", "unused", "assignment")
     pin = "\n[pins.7]\n" + "\n".join(f'{key} = ""' for key in keys)
     with pytest.raises(
-        BadRoom, match=r'pins\.7: the name of this pin is wrong; wanted "published"'
+        BadSuiteFolder, match=r'pins\.7: the name of this pin is wrong; wanted "published"'
     ):
         write_task(("strata = []", "strata = []" + pin))

@@ -10,7 +10,7 @@ from tonegap.declared.plugin import read_plugin
 from tonegap.engines import open_engine
 from tonegap.engines.job import run_jobs, task_of
 from tonegap.engines.slurm import Site, read_site
-from tonegap.errors import BadRequest, BadRoom
+from tonegap.errors import BadRequest, BadSuiteFolder
 from tonegap.files import folder_digest
 from tonegap.formats.stage_job import SCHEMA, EndedJob, JobArray, StageJob, read_job
 
@@ -123,7 +123,9 @@ class TestSite:
 
     def test_a_setting_that_there_is_not_names_those_there_are(self, site):
         site.write_text("partition = 'gpu'\n")
-        with pytest.raises(BadRoom, match="unknown key `partition`; known keys are sbatch, gpu"):
+        with pytest.raises(
+            BadSuiteFolder, match="unknown key `partition`; known keys are sbatch, gpu"
+        ):
             read_site()
 
     def test_a_number_that_cannot_be_is_refused(self, site):

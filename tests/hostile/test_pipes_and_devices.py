@@ -12,7 +12,7 @@ from tonegap.data.decode import BadPicture, read_bytes
 from tonegap.data.metadata import parse_metadata
 from tonegap.declared.dataset import read_dataset
 from tonegap.declared.root import find_root
-from tonegap.errors import BadData, BadOutput, BadPredictions, BadRoom, ToneGapError
+from tonegap.errors import BadData, BadOutput, BadPredictions, BadSuiteFolder, ToneGapError
 from tonegap.files import sha256_file
 from tonegap.scores.reading import read_table
 from tonegap.split.id_lists import read_id_list
@@ -41,7 +41,7 @@ def _phantom():
         (BadPicture, read_bytes),
         (BadData, lambda path: parse_metadata(_phantom(), path)),
         (BadData, lambda path: read_id_list(path, _phantom())),
-        (BadRoom, lambda path: read_text(path, BadRoom)),
+        (BadSuiteFolder, lambda path: read_text(path, BadSuiteFolder)),
         (BadPredictions, read_table),
         (BadOutput, lambda path: read_synthetic(path.parent)),
     ],
@@ -60,5 +60,7 @@ def test_a_device_and_a_socket_are_called_what_they_are(tmp_path: Path, monkeypa
     monkeypatch.chdir(tmp_path)  # a socket's path is short
     with socket.socket(socket.AF_UNIX) as here:
         here.bind("s")
-        with pytest.raises(BadRoom, match="s: cannot be read: it is a socket, wanted a file"):
-            read_text(Path("s"), BadRoom)
+        with pytest.raises(
+            BadSuiteFolder, match="s: cannot be read: it is a socket, wanted a file"
+        ):
+            read_text(Path("s"), BadSuiteFolder)

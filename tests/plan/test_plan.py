@@ -6,7 +6,7 @@ from hashlib import sha256
 import pytest
 from PIL import Image
 
-from tonegap.errors import BadData, BadRequest, BadRoom, BadSplit
+from tonegap.errors import BadData, BadRequest, BadSplit, BadSuiteFolder
 
 STAGES = {"generate", "train", "record"}
 
@@ -221,7 +221,7 @@ class TestGivenFiles:
     def test_a_file_that_changed_since_is_refused(self, planner, weights):
         self.give(planner, weights)
         weights.write_bytes(b"9999")
-        with pytest.raises(BadRoom, match="another file than the one asked for"):
+        with pytest.raises(BadSuiteFolder, match="another file than the one asked for"):
             planner.plan()
 
     def test_two_files_of_one_name_are_refused(self, planner, weights, tmp_path):
@@ -230,12 +230,12 @@ class TestGivenFiles:
         other.write_bytes(b"5678")
         digest = sha256(b"5678").hexdigest()
         self.give(planner, weights, more=f"{other}#sha256={digest}")
-        with pytest.raises(BadRoom, match=r"named weights.bin is given as \w+ already"):
+        with pytest.raises(BadSuiteFolder, match=r"named weights.bin is given as \w+ already"):
             planner.plan()
 
 
 class TestRefusals:
-    def refused(self, planner, words, error=BadRoom):
+    def refused(self, planner, words, error=BadSuiteFolder):
         with pytest.raises(error, match=words):
             planner.plan()
 
@@ -358,5 +358,5 @@ def test_an_entry_is_planned_for_the_tasks_that_it_names(planner):
     ]
     rows[1]["tasks"] = ["clinic/other"]
     planner.rooms.suite(tasks=["clinic/two", "clinic/more"], entries=rows)
-    with pytest.raises(BadRoom, match="'clinic/other' is none of the suite's tasks"):
+    with pytest.raises(BadSuiteFolder, match="'clinic/other' is none of the suite's tasks"):
         planner.plan()

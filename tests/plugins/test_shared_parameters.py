@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tonegap.declared.plugin import read_plugin
-from tonegap.errors import BadRoom
+from tonegap.errors import BadSuiteFolder
 
 SHARED = """
 [parameters.epochs]
@@ -60,12 +60,12 @@ def test_without_the_key_nothing_is_shared(root: Path) -> None:
 )
 def test_a_shared_file_lies_beside_the_folders(root: Path, name: str, said: str) -> None:
     _write(root, f'parameters_from = "{name}"\n')
-    with pytest.raises(BadRoom, match=said):
+    with pytest.raises(BadSuiteFolder, match=said):
         read_plugin(root, "baseline", "plain")
 
 
 def test_a_shared_file_holds_parameters_and_nothing_else(root: Path) -> None:
     (root / "baselines" / "shared.toml").write_text(SHARED + 'title = "x"\n[more]\n')
     _write(root, 'parameters_from = "shared.toml"\n')
-    with pytest.raises(BadRoom, match=r"shared\.toml"):
+    with pytest.raises(BadSuiteFolder, match=r"shared\.toml"):
         read_plugin(root, "baseline", "plain")

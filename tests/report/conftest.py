@@ -7,7 +7,7 @@ import msgspec
 import pytest
 from records import plain_record
 
-from tonegap.formats.matrix import Cell, CellId, Failure
+from tonegap.formats.matrix import Failure, RunId, RunOutcome
 from tonegap.formats.record import (
     Circumstances,
     CrossFit,
@@ -146,29 +146,31 @@ def entry() -> Callable[..., EntryId]:
 
 
 @pytest.fixture
-def cell() -> Callable[..., Cell]:
+def cell() -> Callable[..., RunOutcome]:
     """A cell around a record; `changes` replaces fields of the record."""
 
-    def make(record: Record, **changes: object) -> Cell:
+    def make(record: Record, **changes: object) -> RunOutcome:
         record = msgspec.structs.replace(record, **changes)
         key = f"{record.entry.label}/{record.task}/{record.seed}"
-        return Cell(
-            CellId(record.entry, record.task, record.seed, key, record.control), record, None
+        return RunOutcome(
+            RunId(record.entry, record.task, record.seed, key, record.control), record, None
         )
 
     return make
 
 
 @pytest.fixture
-def hole() -> Callable[..., Cell]:
+def hole() -> Callable[..., RunOutcome]:
     """A cell without a record: failed with a cause, or never ran."""
 
-    def make(entry: EntryId, seed: int, cause: str | None = None, control: bool = False) -> Cell:
+    def make(
+        entry: EntryId, seed: int, cause: str | None = None, control: bool = False
+    ) -> RunOutcome:
         key = f"{entry.label}/phantom/smoke/{seed}"
         failure = cause and Failure(
             key, "train", f"baselines/{entry.baseline}", cause, "exit code 3 after 2 s", "2025"
         )
-        return Cell(CellId(entry, "phantom/smoke", seed, key, control), None, failure or None)
+        return RunOutcome(RunId(entry, "phantom/smoke", seed, key, control), None, failure or None)
 
     return make
 

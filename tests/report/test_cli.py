@@ -9,8 +9,8 @@ import pytest
 from click.testing import CliRunner
 
 from tonegap.cli.main import cli
-from tonegap.errors import BadRequest, BadRoom
-from tonegap.formats.matrix import CellId, Matrix
+from tonegap.errors import BadRequest, BadSuiteFolder
+from tonegap.formats.matrix import Matrix, RunId
 from tonegap.formats.record import encode_record
 from tonegap.results.settings import read_settings
 
@@ -24,8 +24,8 @@ def store(tmp_path, make_record, entry):
     for name in ("suites", "records", "failures"):
         (folder / name).mkdir(parents=True)
     record = make_record(entry("none+erm"), 0, {"I": 0.9, "VI": 0.5})
-    done = CellId(record.entry, record.task, 0, "k0", False)
-    missing = CellId(record.entry, record.task, 1, "k1", False)
+    done = RunId(record.entry, record.task, 0, "k0", False)
+    missing = RunId(record.entry, record.task, 1, "k1", False)
     (folder / "records" / "k0.json").write_bytes(encode_record(record))
     for name, cells in (("smoke", (done, missing)), ("done", (done,))):
         matrix = msgspec.json.encode(Matrix(name, f"Suite {name}", cells))
@@ -122,11 +122,11 @@ def test_the_projects_own_settings_can_be_read():
 
 def test_settings_cannot_rank_by_the_test_set(tmp_path):
     text = own_settings().replace('selection = "validation"', 'selection = "test-oracle"')
-    with pytest.raises(BadRoom, match="test-oracle"):
+    with pytest.raises(BadSuiteFolder, match="test-oracle"):
         read_settings(settings_root(tmp_path, text))
 
 
 def test_settings_with_an_unknown_metric_name_the_known_ones(tmp_path):
     text = own_settings().replace('"eom"', '"eoom"')
-    with pytest.raises(BadRoom, match="unknown value 'eoom'; known metrics are accuracy"):
+    with pytest.raises(BadSuiteFolder, match="unknown value 'eoom'; known metrics are accuracy"):
         read_settings(settings_root(tmp_path, text))

@@ -11,7 +11,7 @@ from damages import call
 from tiny_rooms import LEADERBOARD, Rooms, tonegap
 
 from tonegap.declared.checklist import read_checklists
-from tonegap.errors import BadRoom
+from tonegap.errors import BadSuiteFolder
 from tonegap.report.pack.answers import ANSWERS
 
 __all__ = ["tonegap"]
@@ -174,7 +174,7 @@ def test_an_item_is_answered_in_one_way_that_is_there(tmp_path, old, new, said):
     path = tmp_path / "reports/checklists/tiny.toml"
     path.parent.mkdir(parents=True)
     path.write_text(CHECKLIST.replace(old, new))
-    with pytest.raises(BadRoom, match=re.escape(said)):
+    with pytest.raises(BadSuiteFolder, match=re.escape(said)):
         read_checklists(tmp_path, frozenset(ANSWERS))
 
 

@@ -10,7 +10,7 @@ from html.parser import HTMLParser
 import msgspec
 import pytest
 
-from tonegap.errors import BadRoom
+from tonegap.errors import BadSuiteFolder
 from tonegap.formats.record import EntryId, SyntheticId
 from tonegap.report.exports.json_ import render_json
 from tonegap.report.exports.latex import render_latex
@@ -211,7 +211,7 @@ def test_the_tone_labels_error_is_said_once(board):
 def test_a_template_with_an_unknown_name_is_a_clear_error(cells, settings):
     broken = {**settings.templates, "report.html.j2": "{{ nothing_of_that_name }}"}
     board = leaderboard(cells, msgspec.structs.replace(settings, templates=broken))
-    with pytest.raises(BadRoom, match="nothing_of_that_name"):
+    with pytest.raises(BadSuiteFolder, match="nothing_of_that_name"):
         render_html(board)
 
 

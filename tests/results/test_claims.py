@@ -13,7 +13,12 @@ import pytest
 from answered import LEVELS, board_with_answers
 
 from tonegap.formats.record import GroupLeak
-from tonegap.report.claims_text import claim_lines, claims_about, claims_header, detectable_text
+from tonegap.report.claims_text import (
+    claim_lines,
+    claims_about,
+    claims_header,
+    minimum_difference_text,
+)
 from tonegap.report.exports.json_ import render_json
 from tonegap.report.exports.markdown import render_markdown
 from tonegap.report.exports.tidy import render_csv
@@ -32,9 +37,9 @@ def claims_by_label(board):
 
 def test_entries_that_are_tied_share_a_tie_group(board_of):
     rows = claims_by_label(board_of(LEVELS))
-    assert rows["good + erm (resnet18)"].band == rows["same + erm (resnet18)"].band == 1
-    assert rows["none + erm (resnet18)"].band == 2
-    assert rows["none + chance (resnet18)"].band is None
+    assert rows["good + erm (resnet18)"].tie_group == rows["same + erm (resnet18)"].tie_group == 1
+    assert rows["none + erm (resnet18)"].tie_group == 2
+    assert rows["none + chance (resnet18)"].tie_group is None
 
 
 def test_a_real_change_is_told_from_none(board_of):
@@ -51,7 +56,7 @@ def test_a_gap_stands_beside_the_null_gap(board_of):
     alike = rows["good + erm (resnet18)"]
     assert 0.02 < alike.parity.expected < 0.12
     assert alike.intervals["gap"].low == 0
-    assert alike.detectable > 0.05
+    assert alike.minimum_detectable_difference > 0.05
 
 
 def test_a_control_that_knows_something_stamps_every_page(board_of):
@@ -192,7 +197,7 @@ def test_an_entry_trained_once_claims_nothing_of_the_method(board_of):
     assert good.network_changes["worst"].low > 0.1
     assert good.intervals["worst"].low is None
     assert good.network_intervals["worst"].low > 0.6
-    assert {row.band for row in rows.values() if not row.row.control} == {1}
+    assert {row.tie_group for row in rows.values() if not row.row.control} == {1}
     text = " ".join(answer(board, board.tables[0]))
     assert "The worst-tone score of these networks on all such images lies between" in text
     assert (
@@ -242,8 +247,8 @@ def test_both_kinds_of_interval_are_in_the_data(board_of):
 
 
 def test_a_difference_that_no_test_set_of_this_size_shows_is_said_to_be_none():
-    assert detectable_text(0.4321) == "43.2"
-    assert detectable_text(1.2) == "more than 100: not detectable"
+    assert minimum_difference_text(0.4321) == "43.2"
+    assert minimum_difference_text(1.2) == "more than 100: not detectable"
 
 
 def test_of_an_undefined_worst_tone_and_gap_nothing_is_claimed(board_of):
@@ -252,6 +257,10 @@ def test_of_an_undefined_worst_tone_and_gap_nothing_is_claimed(board_of):
     for row in claims.rows:
         assert set(row.intervals) == set(row.network_intervals) == {"all"}
         assert set(row.changes) | set(row.network_changes) <= {"all"}
-        assert (row.parity, row.parity_within, row.detectable) == (None, None, None)
+        assert (row.parity, row.parity_within, row.minimum_detectable_difference) == (
+            None,
+            None,
+            None,
+        )
         assert ("accuracy", "gap") not in {name[:2] for name in row.nulls}
     assert any(row.changes for row in claims.rows)

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from tonegap.errors import BadRequest
-from tonegap.formats.matrix import Cell, CellId
+from tonegap.formats.matrix import RunId, RunOutcome
 from tonegap.results.leaderboard import leaderboard
 
 RANKED = ("validation", "types", "accuracy")
@@ -95,7 +95,7 @@ def test_a_metric_where_smaller_is_better_ranks_the_smallest_first(
     cells = two_seeds("none+erm", LIGHT_DARK, LIGHT_DARK)
     cells += two_seeds("tone-shift+erm", {"I": 0.2, "VI": 0.1}, {"I": 0.2, "VI": 0.1})
     as_ece = [
-        Cell(
+        RunOutcome(
             c.id,
             msgspec.structs.replace(
                 c.record, primary_metric="ece", scores=renamed(c.record.scores, "accuracy", "ece")
@@ -254,8 +254,8 @@ def test_an_entry_that_never_ran_has_a_row_without_scores(make_record, entry, ce
 
 
 def test_cells_that_do_not_apply_are_no_holes(make_record, entry, cell, settings):
-    apart = CellId(entry("masks+erm"), "phantom/smoke", 0, "k", False, "needs masks")
-    cells = [cell(make_record(entry("none+erm"), 0, LIGHT_DARK)), Cell(apart, None, None)]
+    apart = RunId(entry("masks+erm"), "phantom/smoke", 0, "k", False, "needs masks")
+    cells = [cell(make_record(entry("none+erm"), 0, LIGHT_DARK)), RunOutcome(apart, None, None)]
     board = leaderboard(cells, settings)
     assert board.holes == ()
     assert board.n_cells == 1
@@ -333,6 +333,6 @@ def test_a_cell_of_two_suites_counts_once(make_record, entry, cell, hole, settin
 
 def test_a_cell_with_two_contents_is_refused(make_record, entry, cell, settings):
     one = cell(make_record(entry("none+erm"), 0, LIGHT_DARK))
-    two = Cell(msgspec.structs.replace(one.id, key="another"), one.record, None)
+    two = RunOutcome(msgspec.structs.replace(one.id, key="another"), one.record, None)
     with pytest.raises(BadRequest, match="two runs with different content"):
         leaderboard([one, two], settings)

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from click.testing import CliRunner
-from records import part, plain_record, scored_cell
+from records import part, plain_record, scored_run
 
 from tonegap.cli.main import cli
 from tonegap.formats.matrix import Matrix
@@ -42,7 +42,7 @@ def swapped(truth):
 def run(store, suite, baseline, truth, number):
     """A suite of one entry that ran in a store against that truth."""
     record = plain_record(entry=EntryId("none", baseline, "cnn4"), tones=TYPES)
-    cell = scored_cell(store, record, truth, f"{number:064x}", number)
+    cell = scored_run(store, record, truth, f"{number:064x}", number)
     store.write_matrix(Matrix(suite, f"Suite {suite}", (cell,)))
     return store.record_path(cell.key)
 
@@ -151,6 +151,6 @@ def test_the_images_of_another_drawing_are_others(store, truth):
     for number, (drawing, scored_on) in enumerate((("a", truth), ("b", swapped(truth)))):
         data = DataId("d", "m" * 64, drawing * 64, stand_in=False, drawn=True)
         record = plain_record(tones=TYPES, data=data)
-        cell = scored_cell(store, record, scored_on, f"{number:064x}", number)
+        cell = scored_run(store, record, scored_on, f"{number:064x}", number)
         store.write_matrix(Matrix("one", "Suite one", (cell,)))
     assert stamps(store)["truth_alarms"] == []

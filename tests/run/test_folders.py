@@ -7,7 +7,7 @@ import pytest
 
 from tonegap.declared.local_files import local_digest
 from tonegap.declared.suite import read_suite, with_parameters
-from tonegap.errors import BadRoom
+from tonegap.errors import BadSuiteFolder
 from tonegap.run import local_files
 from tonegap.run.inputs import write_inputs
 
@@ -79,13 +79,13 @@ def test_links_inside_come_as_plain_files(planner, pipeline, tmp_path):
 def test_other_content_is_refused(planner, pipeline):
     give(planner, "models/tiny", local_digest(pipeline))
     (pipeline / "unet" / "weights").write_bytes(b"4321")
-    with pytest.raises(BadRoom, match="another folder than the one asked for"):
+    with pytest.raises(BadSuiteFolder, match="another folder than the one asked for"):
         planner.plan()
 
 
 def test_a_file_where_a_folder_is_wanted_is_refused(planner, pipeline):
     give(planner, "models/tiny/index.json", sha256(b"{}").hexdigest())
-    with pytest.raises(BadRoom, match="no such folder"):
+    with pytest.raises(BadSuiteFolder, match="no such folder"):
         planner.plan()
 
 

@@ -10,7 +10,7 @@ import pytest
 from tonegap import numerics
 from tonegap.declared.suite import read_suite, with_numerics
 from tonegap.engines.variables import stage_variables
-from tonegap.errors import BadRoom
+from tonegap.errors import BadSuiteFolder
 
 PORTABLE = {
     "TONEGAP_NUMERICS": "portable",
@@ -82,7 +82,7 @@ def test_only_a_cpu_with_the_right_kernels_is_portable(processor, flags, device,
 def test_several_threads_are_not_portable(rooms):
     path = rooms.suite(numerics="portable", threads=2)
     with pytest.raises(
-        BadRoom, match='threads: found 2; numerics = "portable" holds on one thread'
+        BadSuiteFolder, match='threads: found 2; numerics = "portable" holds on one thread'
     ):
         read_suite(rooms.root, str(path))
 

@@ -10,7 +10,7 @@ from tiny_rooms import CLINIC
 from tonegap.data.metadata import Metadata, read_metadata
 from tonegap.declared.dataset import read_dataset
 from tonegap.declared.task import read_task
-from tonegap.errors import BadData, BadRoom
+from tonegap.errors import BadData, BadSuiteFolder
 from tonegap.split.load import load_data, task_view
 from tonegap.split.partition import partition
 from tonegap.split.view import TaskView
@@ -169,7 +169,7 @@ def test_a_declaration_that_joins_too_little_is_one_sentence(
 ) -> None:
     path = root / "benchmarks" / "both" / "dataset.toml"
     path.write_text(path.read_text().replace(old, new, 1))
-    with pytest.raises(BadRoom, match=words):
+    with pytest.raises(BadSuiteFolder, match=words):
         read_dataset(root, "both")
 
 

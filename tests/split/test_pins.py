@@ -11,7 +11,7 @@ import pytest
 
 from tonegap.data.metadata import Metadata
 from tonegap.declared.task import Pin, Task, read_task, task_ids
-from tonegap.errors import BadRoom, BadSplit
+from tonegap.errors import BadSplit, BadSuiteFolder
 from tonegap.files import sha256_lines
 from tonegap.split.partition import new_partition, partition, unchecked_partition
 from tonegap.split.pins import append_pin, libraries, pin_of
@@ -134,7 +134,9 @@ def test_other_rows_are_counted(write_task: WriteTask, eight: Metadata) -> None:
 
 def test_a_pin_that_was_edited_names_ids(write_task: WriteTask, eight: Metadata) -> None:
     task = with_pin(pinned(write_task(), eight), "published", test="0" * 64)
-    with pytest.raises(BadRoom, match=r"pins.published.test is not .* \(first: q0, q1, q2\)"):
+    with pytest.raises(
+        BadSuiteFolder, match=r"pins.published.test is not .* \(first: q0, q1, q2\)"
+    ):
         partition(task, eight, 0)
 
 
@@ -145,7 +147,7 @@ def test_a_damaged_assignment_is_an_error(
     assignment: str, write_task: WriteTask, eight: Metadata
 ) -> None:
     task = with_pin(pinned(write_task(), eight), "published", assignment=assignment)
-    with pytest.raises(BadRoom, match=r"pins\.published\.assignment is damaged"):
+    with pytest.raises(BadSuiteFolder, match=r"pins\.published\.assignment is damaged"):
         partition(task, eight, 0)
 
 

@@ -20,7 +20,7 @@ from tonegap.declared.split_rules import (
     ValueHoldout,
 )
 from tonegap.declared.task import Task
-from tonegap.errors import BadData, BadRoom, BadSplit
+from tonegap.errors import BadData, BadSplit, BadSuiteFolder
 from tonegap.split.id_lists import left_out, read_list
 from tonegap.split.labels import spelling
 from tonegap.split.leaks import group_leaks
@@ -410,9 +410,9 @@ class TestGroups:
 
     def test_one_fold_and_published_validation_are_refused(self, write_task: WriteTask) -> None:
         folds = 'rule = "grouped-k-fold"\nseeds = [0]\nfolds = '
-        with pytest.raises(BadRoom, match=r"split.folds: found 1, wanted 2 or more"):
+        with pytest.raises(BadSuiteFolder, match=r"split.folds: found 1, wanted 2 or more"):
             write_task((TASK_SPLIT, f"{folds}1"))
-        with pytest.raises(BadRoom, match="belongs to the split rules"):
+        with pytest.raises(BadSuiteFolder, match="belongs to the split rules"):
             write_task(
                 (TASK_SPLIT, f"{folds}5"),
                 ('rule = "carve"\nfraction = 0.25\nstrata = []', 'rule = "published"'),

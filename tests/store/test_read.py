@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from tonegap.errors import BadRequest, StoreError
-from tonegap.formats.matrix import CellId, Failure, Matrix
+from tonegap.formats.matrix import Failure, Matrix, RunId
 from tonegap.formats.record import encode_record
 from tonegap.store.read import merge_suites, read_suites
 
@@ -25,12 +25,12 @@ class Shelf:
 
     def keep(self, record, key):
         (self.folder / "records" / f"{key}.json").write_bytes(encode_record(record))
-        return CellId(record.entry, record.task, record.seed, key, record.control)
+        return RunId(record.entry, record.task, record.seed, key, record.control)
 
     def fail(self, record, key, cause):
         failure = Failure(key, "train", "baselines/erm", cause, "exit code 1", "2025")
         (self.folder / "failures" / f"{key}.json").write_bytes(msgspec.json.encode(failure))
-        return CellId(record.entry, record.task, record.seed, key, record.control)
+        return RunId(record.entry, record.task, record.seed, key, record.control)
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def shelf(tmp_path):
 def test_cells_carry_their_record_failure_or_nothing(shelf, make_record, entry):
     done, failed, never = (make_record(entry("none+erm"), seed, TONES) for seed in range(3))
     ids = shelf.keep(done, "k0"), shelf.fail(failed, "k1", "timeout")
-    shelf.suite("smoke", *ids, CellId(never.entry, never.task, 2, "k2", False))
+    shelf.suite("smoke", *ids, RunId(never.entry, never.task, 2, "k2", False))
     (run,) = read_suites(shelf.folder)
     assert run.cells[0].record == done
     assert run.cells[1].failure.cause == "timeout"

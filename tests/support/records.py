@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from tonegap.declared.plugin import fill_parameters, plugin_ids, read_plugin
 from tonegap.files import digest_of, sha256_file, sha256_lines
 from tonegap.formats.job import Parameter
-from tonegap.formats.matrix import CellId, Matrix
+from tonegap.formats.matrix import Matrix, RunId
 from tonegap.formats.record import (
     SCHEMA,
     Circumstances,
@@ -108,9 +108,9 @@ def train_mark(record: Record, number: int) -> StageMark:
     return StageMark(key, "train", plugin, ingredients, environment, {}, 1.0, None, None, isolation)
 
 
-def scored_cell(
+def scored_run(
     store: Store, record: Record, truth: TaskTruth, key: str, predictions_seed: int = 0
-) -> CellId:
+) -> RunId:
     """A cell of a store with predictions at random, scored as a run scores them; `record` says the rest."""
     mark = train_mark(record, predictions_seed)
     folder = store.stage_folder(mark.key)
@@ -133,7 +133,7 @@ def scored_cell(
         cross_fit=results.cross_fit,
     )
     store.remember_truth(truth_place(record.task, record.seed, record.data), record.truth_sha256)
-    cell = CellId(record.entry, record.task, record.seed, key, record.control)
+    cell = RunId(record.entry, record.task, record.seed, key, record.control)
     store.write_record(key, encode_record(record))
     return cell
 
@@ -157,7 +157,7 @@ def scored_store(
     """A store in which a suite ran: baselines by name, each with predictions drawn from its number."""
     store = Store(folder)
     cells = [
-        scored_cell(
+        scored_run(
             store,
             plain_record(
                 entry=EntryId("none", baseline, "cnn4"), baseline_parameters=_parameters(baseline)

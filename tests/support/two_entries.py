@@ -3,7 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
-from records import part, plain_record, scored_cell
+from records import part, plain_record, scored_run
 
 from tonegap.formats.matrix import Matrix
 from tonegap.formats.record import EntryId
@@ -31,7 +31,7 @@ def fill_two_entries(folder: Path) -> ResultSource:
                 baseline_parameters={"backbone": "cnn4", "epochs": 3},
             )
             key = f"{10 * number + seed:064x}"
-            cells.append(scored_cell(store, record, TRUTH, key, 10 * number + seed))
+            cells.append(scored_run(store, record, TRUTH, key, 10 * number + seed))
     store.write_matrix(Matrix("tiny", "A tiny suite", tuple(cells)))
     return ResultSource(ROOT, folder, read_suites(folder))
 

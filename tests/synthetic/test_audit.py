@@ -8,7 +8,7 @@ from faces import CHANGES, picture
 
 from tonegap.declared.suite import Limits, read_suite
 from tonegap.engines import open_engine
-from tonegap.formats.matrix import Cell
+from tonegap.formats.matrix import RunOutcome
 from tonegap.formats.record import decode_record
 from tonegap.plan.prepare import Request, prepare
 from tonegap.results.comparable import marks_of, seed_results
@@ -159,7 +159,7 @@ def test_sources_that_nobody_knows_are_counted_in_the_record(trial):
 
 def test_images_that_name_no_source_are_counted_unless_they_come_from_text(trial):
     def marks():
-        cell = Cell(trial.plan.cells[0].id, trial.record, None)
+        cell = RunOutcome(trial.plan.cells[0].id, trial.record, None)
         return marks_of(seed_results([cell]), control=False, elsewhere=False)
 
     copier(trial.rooms, sources='""')

@@ -20,7 +20,7 @@ from tonegap.declared.plugin import (
 )
 from tonegap.declared.suite import Suite, read_suite, suite_ids
 from tonegap.declared.task import Task, read_task, task_ids
-from tonegap.errors import BadRoom, ToneGapError
+from tonegap.errors import BadSuiteFolder, ToneGapError
 from tonegap.formats.job import Parameter
 from tonegap.lines import did_you_mean
 from tonegap.texts import read_text
@@ -128,7 +128,9 @@ def _check_plugins(listing: _Listing, kind: str) -> None:
             said = f"command: {missing!r} is no program on this machine's PATH"
             listing.say(place / name / f"{kind}.toml", said)
         path = place / name / "Dockerfile"
-        text = listing.tried(partial(read_text, path, BadRoom), path) if path.exists() else None
+        text = (
+            listing.tried(partial(read_text, path, BadSuiteFolder), path) if path.exists() else None
+        )
         for problem in _unpinned((text or "").replace("\\\n", " ")):
             listing.say(path, problem)
 

@@ -13,7 +13,7 @@ from tonegap.lines import did_you_mean
 from tonegap.texts import last_lines
 
 if TYPE_CHECKING:
-    from tonegap.formats.matrix import Cell
+    from tonegap.formats.matrix import RunOutcome
 
 
 @click.command("log")
@@ -55,7 +55,7 @@ def command(entry: str, suite: str | None, last: int, store: Path) -> None:
         say("no stage of this entry wrote anything", err=True)
 
 
-def _logs(cell: "Cell", folder: Path) -> list[tuple[str, Path]]:
+def _logs(cell: "RunOutcome", folder: Path) -> list[tuple[str, Path]]:
     """What there is to read of a run: the failed stage's log, or those that its stages left."""
     from tonegap.store.layout import stage_unit
 

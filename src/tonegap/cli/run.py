@@ -13,7 +13,7 @@ from tonegap.cli.interrupt import patient
 from tonegap.cli.options import FILE
 from tonegap.cli.requests import RunOptions, open_request, parse_gpus, run_options
 from tonegap.errors import BadRequest
-from tonegap.formats.matrix import CellId, Failure
+from tonegap.formats.matrix import Failure, RunId
 from tonegap.lines import counted
 from tonegap.numerics import numerics_of
 from tonegap.results.settings import read_settings, titled
@@ -257,7 +257,7 @@ def _say_empty_sets(plan: "Plan", request: "Request") -> None:
         )
 
 
-def _say_failure(failure: Failure, cells: list[CellId], store: Path) -> None:
+def _say_failure(failure: Failure, cells: list[RunId], store: Path) -> None:
     """One failure with the runs it ended, and where to read more."""
     first = cells[0]
     more = f" and {counted(len(cells) - 1, 'more run')}" if len(cells) > 1 else ""

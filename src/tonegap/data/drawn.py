@@ -17,7 +17,7 @@ from tonegap.closure import code_digest
 from tonegap.data.image_names import image_names
 from tonegap.data.metadata import Metadata, parse_content
 from tonegap.declared.dataset import Dataset, PhantomDeclaration
-from tonegap.errors import BadRequest, BadRoom, StoreError
+from tonegap.errors import BadRequest, BadSuiteFolder, StoreError
 from tonegap.files import canonical_json, csv_bytes, digest_of, sha256_bytes, write_atomic
 from tonegap.tones import tone_index
 
@@ -44,7 +44,7 @@ def ensure_drawn(
     """The data root of a drawn data set, drawn now unless it is there and complete.
 
     The folder's name holds a digest of the declaration and of the drawing code: change one, and it
-    is another folder. A second process waits for the first. Raises BadRoom where the data set is not
+    is another folder. A second process waits for the first. Raises BadSuiteFolder where the data set is not
     drawn, StoreError where `cache_dir` takes no more.
     """
     drawn = _declaration(dataset)
@@ -189,7 +189,9 @@ def drawing_code() -> str:
 
 def _declaration(dataset: Dataset) -> PhantomDeclaration:
     if dataset.file.drawn is None:
-        raise BadRoom(f"{dataset.folder / 'dataset.toml'}: no table [drawn], so nothing to draw")
+        raise BadSuiteFolder(
+            f"{dataset.folder / 'dataset.toml'}: no table [drawn], so nothing to draw"
+        )
     return dataset.file.drawn
 
 

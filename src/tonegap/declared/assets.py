@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from tonegap.declared.toml import read_toml
-from tonegap.errors import BadRoom
+from tonegap.errors import BadSuiteFolder
 
 ASSETS = Path("benchmarks") / "assets.toml"
 _NAME = re.compile(r"asset:(?P<name>[\w.-]+)")
@@ -46,22 +46,24 @@ def assets_folder() -> Path:
 
 
 def read_assets(root: Path) -> dict[str, Asset]:
-    """The assets of a suite root by name; none where it declares none. Raises BadRoom for a wrong file."""
+    """The assets of a suite root by name; none where it declares none. Raises BadSuiteFolder for a wrong file."""
     path = root / ASSETS
     if not path.is_file():
         return {}
     found = read_toml(path, AssetsFile).assets
     for name, asset in found.items():
         if not _HEX.fullmatch(asset.sha256) or asset.size < 1:
-            raise BadRoom(f"{path}: {name}: wanted a sha256 of 64 digits and a size of 1 or more")
+            raise BadSuiteFolder(
+                f"{path}: {name}: wanted a sha256 of 64 digits and a size of 1 or more"
+            )
     return found
 
 
 def asset_named(root: Path, name: str) -> Asset:
-    """The asset of that name. Raises BadRoom naming those there are."""
+    """The asset of that name. Raises BadSuiteFolder naming those there are."""
     known = read_assets(root)
     if name not in known:
-        raise BadRoom(
+        raise BadSuiteFolder(
             f"{root / ASSETS}: no asset {name!r}; there are: {', '.join(known) or 'none'}"
         )
     return known[name]

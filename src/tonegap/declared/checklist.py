@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 
 from tonegap.declared.toml import read_toml
-from tonegap.errors import BadRoom
+from tonegap.errors import BadSuiteFolder
 
 FOLDER = "reports/checklists"
 
@@ -33,13 +33,13 @@ class Checklist(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def read_checklists(root: Path, known: frozenset[str]) -> dict[str, Checklist]:
     """The checklists of a suite root by file name without suffix, sorted.
 
-    Raises BadRoom for a wrong file, an item that is answered in no way or in two, or by an answer that is not `known`.
+    Raises BadSuiteFolder for a wrong file, an item answered in no way or in two, or by an answer that is not `known`.
     """
     found = {}
     for path in sorted((root / FOLDER).glob("*.toml")):
         found[path.stem] = read_toml(path, Checklist)
         for problem in _problems(found[path.stem], known):
-            raise BadRoom(f"{path}: {problem}")
+            raise BadSuiteFolder(f"{path}: {problem}")
     return found
 
 

@@ -13,7 +13,7 @@ from typing import Literal, get_args
 import msgspec
 
 from tonegap.declared.toml import check_known, read_toml
-from tonegap.errors import BadRoom
+from tonegap.errors import BadSuiteFolder
 from tonegap.tones import GROUPS, SCALES, TYPES, Scale
 
 DATASET_FILE = "dataset.toml"
@@ -165,19 +165,19 @@ def dataset_ids(root: Path) -> list[str]:
 def read_dataset(root: Path, dataset_id: str) -> Dataset:
     """The data set of a suite root.
 
-    Raises BadRoom for an unknown id (naming those there are) or a file that contradicts itself.
+    Raises BadSuiteFolder for an unknown id (naming those there are) or a file that contradicts itself.
     """
     check_known(root / BENCHMARKS, "data set", dataset_id, dataset_ids(root))
     return read_dataset_folder(root / BENCHMARKS / dataset_id)
 
 
 def read_dataset_folder(folder: Path) -> Dataset:
-    """The data set that a folder declares, inside a suite root or not. Raises BadRoom."""
+    """The data set that a folder declares, inside a suite root or not. Raises BadSuiteFolder."""
     path = folder / DATASET_FILE
     file = read_toml(path, DatasetFile)
     dataset = Dataset(id=folder.resolve().name, folder=folder, file=file)
     for problem in dataset_problems(dataset):
-        raise BadRoom(f"{path}: {problem}")
+        raise BadSuiteFolder(f"{path}: {problem}")
     return dataset
 
 

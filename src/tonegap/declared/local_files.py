@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tonegap.declared.assets import assets_folder, read_assets
 from tonegap.declared.plugin import GIVEN_KINDS, Plugin
-from tonegap.errors import BadRoom
+from tonegap.errors import BadSuiteFolder
 from tonegap.files import folder_digest, sha256_file
 from tonegap.formats.job import Parameter
 
@@ -40,13 +40,13 @@ def spelled(path: Path, sha256: str) -> str:
 def local_digest(path: Path) -> str:
     """SHA-256 of a file's content, or of a folder's tree: relative paths and contents, no caches.
 
-    Raises BadRoom where there is neither.
+    Raises BadSuiteFolder where there is neither.
     """
     if path.is_file():
         return sha256_file(path)
     if path.is_dir():
         return folder_digest(path)
-    raise BadRoom(f"{path}: no such file or folder")
+    raise BadSuiteFolder(f"{path}: no such file or folder")
 
 
 def absolute(value: Parameter, base: Path) -> Parameter:
@@ -68,7 +68,7 @@ def local_files(
 ) -> tuple[LocalFile, ...]:
     """The files and folders that a plug-in's filled parameters name; relative paths start from `base`.
 
-    Raises BadRoom for a value of another form, and for two of one name: the stage sees them in one folder.
+    Raises BadSuiteFolder for a value of another form, and for two of one name: the stage sees them in one folder.
     """
     found: list[LocalFile] = []
     for name, value in parameters.items():
@@ -76,20 +76,20 @@ def local_files(
         where = f"{said_by}: {plugin.label} {name}"
         match = _FORM.fullmatch(str(value))
         if kind != "file" and match and Path(match["path"]).is_relative_to(assets_folder()):
-            raise BadRoom(
+            raise BadSuiteFolder(
                 f"{where}: found an asset, which is a file ({Path(match['path']).name}), wanted a {kind}; give "
                 "asset:NAME to a parameter that is a file"
             )
         if kind not in GIVEN_KINDS or value in NO_FILE:
             continue
         if match is None:
-            raise BadRoom(
+            raise BadSuiteFolder(
                 f"{where}: found {value!r}, wanted PATH#sha256=HEX "
                 "(`tonegap digest PATH` prints it), or none"
             )
         path = base / Path(match["path"]).expanduser()
         for other in (other for other in found if other.path.name == path.name):
-            raise BadRoom(
+            raise BadSuiteFolder(
                 f"{where}: a {kind} named {path.name} is given as {other.parameter} already; "
                 "rename one of the two"
             )
@@ -98,7 +98,7 @@ def local_files(
 
 
 def check_local_file(file: LocalFile, root: Path) -> None:
-    """Raises BadRoom unless the file or folder is there with that content; `root` declares what can be fetched."""
+    """Raises BadSuiteFolder unless the file or folder is there with that content; `root` says what can be fetched."""
     kind = "folder" if file.is_folder else "file"
     if not (file.path.is_dir() if file.is_folder else file.path.is_file()):
         cures = [
@@ -106,12 +106,12 @@ def check_local_file(file: LocalFile, root: Path) -> None:
             for name, asset in read_assets(root).items()
             if asset.path == file.path
         ]
-        raise BadRoom(
+        raise BadSuiteFolder(
             f"{file.path}: no such {kind}, but the parameter {file.parameter} names it{''.join(cures[:1])}"
         )
     found = local_digest(file.path)
     if found != file.sha256:
-        raise BadRoom(
+        raise BadSuiteFolder(
             f"{file.path}: found sha256 {found[:12]}…, wanted {file.sha256[:12]}… "
             f"(parameter {file.parameter}): this is another {kind} than the one asked for"
         )

@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from tonegap.declared.toml import check_known, read_toml
-from tonegap.errors import BadRequest, BadRoom
+from tonegap.errors import BadRequest, BadSuiteFolder
 from tonegap.formats.job import Parameter
 from tonegap.formats.record import SELECTIONS
 from tonegap.scores.tables import ALL, GAP, METRIC_NAMES, WORST
@@ -221,17 +221,17 @@ def paper_keys(root: Path) -> list[str]:
 
 
 def read_paper(root: Path, key: str) -> PaperFile:
-    """The paper of that key. Raises BadRoom for an unknown key (naming those there are) or a wrong file."""
+    """The paper of that key. Raises BadSuiteFolder for an unknown key (naming those there are) or a wrong file."""
     check_known(root / PAPERS, "paper", key, paper_keys(root))
     return read_paper_file(root / PAPERS / key / "paper.toml")
 
 
 def read_paper_file(path: Path) -> PaperFile:
-    """The tables of a file in the form of `paper.toml`, wherever it lies. Raises BadRoom for a wrong file."""
+    """The tables of a file in the form of `paper.toml`, wherever it lies. Raises BadSuiteFolder for a wrong file."""
     file = read_toml(path, PaperFile)
     for table in file.tables:
         for problem in _problems(table):
-            raise BadRoom(f"{path}: table {table.id}: {problem}")
+            raise BadSuiteFolder(f"{path}: table {table.id}: {problem}")
     return file
 
 

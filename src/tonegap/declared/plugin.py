@@ -11,7 +11,7 @@ import msgspec
 
 from tonegap.declared.space import Space, space_problems
 from tonegap.declared.toml import check_known, read_toml
-from tonegap.errors import BadRoom
+from tonegap.errors import BadSuiteFolder
 from tonegap.formats.job import Parameter
 from tonegap.lines import did_you_mean
 
@@ -80,14 +80,14 @@ class Plugin(msgspec.Struct, frozen=True):
 def read_plugin(root: Path, kind: str, plugin_id: str) -> Plugin:
     """The plug-in of a suite root; `kind` is a key of FOLDERS.
 
-    Raises BadRoom for an unknown id (naming those there are) or a file that breaks the contract.
+    Raises BadSuiteFolder for an unknown id (naming those there are) or a file that breaks the contract.
     """
     check_known(root / FOLDERS[kind], kind, plugin_id, plugin_ids(root, kind))
     folder = root / FOLDERS[kind] / plugin_id
     path = folder / f"{kind}.toml"
     file = _with_shared_parameters(path, read_toml(path, PluginFile))
     for problem in _problems(kind, plugin_id, file):
-        raise BadRoom(f"{path}: {problem}")
+        raise BadSuiteFolder(f"{path}: {problem}")
     return Plugin(id=plugin_id, kind=kind, folder=folder, file=file)
 
 
@@ -100,7 +100,7 @@ def _with_shared_parameters(path: Path, file: PluginFile) -> PluginFile:
     if not file.parameters_from:
         return file
     if Path(file.parameters_from).name != file.parameters_from:
-        raise BadRoom(
+        raise BadSuiteFolder(
             f"{path}: parameters_from: found {file.parameters_from!r}, wanted the name of a file in "
             f"{path.parents[1]}"
         )
@@ -156,13 +156,13 @@ def fill_parameters(
 ) -> dict[str, Parameter]:
     """Every parameter of a plug-in with its value: those given, the defaults for the rest.
 
-    Raises BadRoom naming `where` for an unknown name, a wrong type or a value not among the choices.
+    Raises BadSuiteFolder naming `where` for an unknown name, a wrong type or a value not among the choices.
     """
     specs = plugin.file.parameters
     for name in given:
         if name not in specs:
             known = ", ".join(sorted(specs)) or "no parameter"
-            raise BadRoom(
+            raise BadSuiteFolder(
                 f"{where}: {plugin.label} has no parameter {name!r}{did_you_mean(name, specs)}; it has: {known}"
             )
     return {
@@ -178,14 +178,14 @@ def _checked(value: Parameter, spec: ParameterSpec, where: str) -> Parameter:
     if wanted is float and type(value) is int:
         value = float(value)
     if type(value) is not wanted or (isinstance(value, float) and not math.isfinite(value)):
-        raise BadRoom(f"{where}: found {value!r}, wanted a value like {spec.default!r}")
+        raise BadSuiteFolder(f"{where}: found {value!r}, wanted a value like {spec.default!r}")
     if isinstance(value, int) and isinstance(spec.default, int) and value < 0 < spec.default:
-        raise BadRoom(
+        raise BadSuiteFolder(
             f"{where}: found {value}, wanted 0 or more, as its default {spec.default} is a count"
         )
     if spec.choices and value not in spec.choices:
         choices = ", ".join(repr(c) for c in spec.choices)
-        raise BadRoom(f"{where}: found {value!r}, wanted one of {choices}")
+        raise BadSuiteFolder(f"{where}: found {value!r}, wanted one of {choices}")
     return value
 
 

@@ -3,7 +3,7 @@
 import tomllib
 from pathlib import Path
 
-from tonegap.errors import BadRequest, BadRoom
+from tonegap.errors import BadRequest, BadSuiteFolder
 
 # The suite root that a wheel has inside; a clone has none there.
 SHIPPED = Path(__file__).parents[1] / "suite_root"
@@ -13,11 +13,11 @@ def find_root(start: Path | None = None) -> Path:
     """The suite root: `start` itself if given, else the nearest parent of the current folder that is one.
 
     Without any, the one that is shipped inside an installed tonegap. A suite root is a folder whose pyproject.toml has
-    a `[tool.tonegap]` table. Raises BadRoom.
+    a `[tool.tonegap]` table. Raises BadSuiteFolder.
     """
     if start is not None:
         if not is_root(start):
-            raise BadRoom(
+            raise BadSuiteFolder(
                 f"{start}: not a suite root; wanted a folder whose pyproject.toml has [tool.tonegap]"
             )
         return start.resolve()
@@ -27,7 +27,7 @@ def find_root(start: Path | None = None) -> Path:
             return folder
     if is_root(SHIPPED):
         return SHIPPED
-    raise BadRoom(
+    raise BadSuiteFolder(
         f"{here}: no suite root here or above; "
         "change into a clone of tonegap or pass --suite-root DIR"
     )

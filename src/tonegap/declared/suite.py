@@ -12,7 +12,7 @@ from tonegap.declared.assets import asset_in, asset_named
 from tonegap.declared.local_files import absolute, public_form, spelled
 from tonegap.declared.plugin import Plugin, read_plugin
 from tonegap.declared.toml import check_known, read_toml
-from tonegap.errors import BadRequest, BadRoom
+from tonegap.errors import BadRequest, BadSuiteFolder
 from tonegap.files import digest_of
 from tonegap.formats.job import Parameter
 from tonegap.numerics import Numerics
@@ -91,7 +91,7 @@ def suite_ids(root: Path) -> list[str]:
 def read_suite(root: Path, name: str) -> Suite:
     """The suite of that id, or the one at a path that ends in `.toml`.
 
-    Raises BadRoom for an unknown id (naming those there are) or a wrong file.
+    Raises BadSuiteFolder for an unknown id (naming those there are) or a wrong file.
     """
     path = Path(name)
     if not name.endswith(".toml"):
@@ -99,7 +99,7 @@ def read_suite(root: Path, name: str) -> Suite:
         path = root / SUITES / f"{name}.toml"
     file = read_toml(path, SuiteFile)
     for problem in _problems(file):
-        raise BadRoom(f"{path}: {problem}")
+        raise BadSuiteFolder(f"{path}: {problem}")
     return Suite(id=path.stem, path=path, file=_with_assets(file, root), root=root)
 
 
@@ -122,7 +122,7 @@ def _with_assets(file: SuiteFile, root: Path) -> SuiteFile:
 
 
 def asset_or(value: Parameter, root: Path) -> Parameter:
-    """The file that `asset:NAME` names, as PATH#sha256=HEX; any other value as it is. Raises BadRoom."""
+    """The file that `asset:NAME` names, as PATH#sha256=HEX; any other value as it is. Raises BadSuiteFolder."""
     name = asset_in(value)
     if name is None:
         return value
@@ -131,7 +131,7 @@ def asset_or(value: Parameter, root: Path) -> Parameter:
 
 
 def plugins_of(suite: Suite) -> list[Plugin]:
-    """Every plug-in that a suite names, that of its quality sheets included, each once. Raises BadRoom."""
+    """Every plug-in that a suite names, that of its quality sheets included, each once. Raises BadSuiteFolder."""
     named = {("method", one) for row in suite.file.entries for one in row.methods}
     named |= {("baseline", one) for row in suite.file.entries for one in row.baselines}
     named |= {("extractor", suite.file.quality.extractor)} if suite.file.quality else set()

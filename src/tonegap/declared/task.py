@@ -29,7 +29,7 @@ from tonegap.declared.split_rules import (
     ValidationRule,
 )
 from tonegap.declared.toml import check_known, read_toml
-from tonegap.errors import BadRoom
+from tonegap.errors import BadSuiteFolder
 from tonegap.scores.tables import METRIC_NAMES, SELECTION_METRICS
 from tonegap.tones import TONES, tone_index, tones_like
 
@@ -194,7 +194,7 @@ def task_ids(root: Path) -> list[str]:
 
 
 def read_task(root: Path, task_id: str) -> Task:
-    """The task of that id. Raises BadRoom for an unknown id (naming those near it) or a wrong file."""
+    """The task of that id. Raises BadSuiteFolder for an unknown id (naming those near it) or a wrong file."""
     known, dataset_id = task_ids(root), task_id.split("/")[0]
     near = [other for other in known if other.startswith(f"{dataset_id}/")]
     check_known(root / BENCHMARKS, "task", task_id, known, near)
@@ -202,7 +202,7 @@ def read_task(root: Path, task_id: str) -> Task:
     path = root / BENCHMARKS / dataset_id / "tasks" / f"{name}.toml"
     file = read_toml(path, TaskFile)
     for problem in task_problems(file):
-        raise BadRoom(f"{path}: {problem}")
+        raise BadSuiteFolder(f"{path}: {problem}")
     return Task(id=task_id, dataset_id=dataset_id, path=path, file=file)
 
 

@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 from tonegap.declared.plugin import FOLDERS, PLUGIN_ID
-from tonegap.errors import BadRequest, BadRoom
+from tonegap.errors import BadRequest, BadSuiteFolder
 
 TEMPLATES = Path("docker/templates")
 _LONGEST = 80
@@ -28,7 +28,7 @@ def new_plugin(root: Path, kind: str, plugin_id: str) -> Path:
         raise BadRequest(f"{target}: exists already; choose another name")
     template = root / TEMPLATES / kind
     if not template.is_dir():
-        raise BadRoom(f"{template}: missing; take it from the source of tonegap")
+        raise BadSuiteFolder(f"{template}: missing; take it from the source of tonegap")
     shutil.copytree(template, target, ignore=shutil.ignore_patterns("__pycache__", ".*"))
     title = plugin_id.replace("-", " ").capitalize()
     for path in target.iterdir():
@@ -49,7 +49,7 @@ def new_root(source: Path, target: Path) -> list[Path]:
     """
     template = source / TEMPLATES / "root"
     if not template.is_dir():
-        raise BadRoom(f"{template}: missing; take it from the source of tonegap")
+        raise BadSuiteFolder(f"{template}: missing; take it from the source of tonegap")
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise BadRequest(f"{target}: holds something already; name an empty folder")
     try:

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import msgspec
 
-from tonegap.errors import BadRoom
+from tonegap.errors import BadSuiteFolder
 from tonegap.lines import did_you_mean
 from tonegap.texts import read_text
 
@@ -20,31 +20,31 @@ S = TypeVar("S", bound=msgspec.Struct)
 def read_toml(path: Path, kind: type[S]) -> S:
     """The struct a TOML file spells.
 
-    Raises BadRoom naming the file and key for a missing file, bad TOML, an unknown key, a missing
+    Raises BadSuiteFolder naming the file and key for a missing file, bad TOML, an unknown key, a missing
     key or a value of the wrong type.
     """
     try:
-        raw = tomllib.loads(read_text(path, BadRoom))
+        raw = tomllib.loads(read_text(path, BadSuiteFolder))
     except FileNotFoundError:
-        raise BadRoom(f"{path}: no such file") from None
+        raise BadSuiteFolder(f"{path}: no such file") from None
     except tomllib.TOMLDecodeError as e:
-        raise BadRoom(f"{path}: not valid TOML: {e}") from None
+        raise BadSuiteFolder(f"{path}: not valid TOML: {e}") from None
     except RecursionError:
-        raise BadRoom(f"{path}: not valid TOML: nested too deep") from None
+        raise BadSuiteFolder(f"{path}: not valid TOML: nested too deep") from None
     try:
         return msgspec.convert(raw, kind)
     except msgspec.ValidationError as e:
-        raise BadRoom(f"{path}: {_say(str(e), kind)}") from None
+        raise BadSuiteFolder(f"{path}: {_say(str(e), kind)}") from None
 
 
 def check_known(
     folder: Path, kind: str, name: str, known: Sequence[str], shown: Sequence[str] = ()
 ) -> None:
-    """Raises BadRoom where there is no `kind` of that name below a folder, with those there are (or `shown`)."""
+    """Raises BadSuiteFolder where there is no `kind` of that name below a folder, with those there are (or `shown`)."""
     if name not in known:
         there = ", ".join(shown or known) or "none"
         near = did_you_mean(name, known)
-        raise BadRoom(f"{folder}: no {kind} {name!r}{near}; there are: {there}")
+        raise BadSuiteFolder(f"{folder}: no {kind} {name!r}{near}; there are: {there}")
 
 
 def _say(message: str, kind: type[msgspec.Struct]) -> str:

@@ -60,7 +60,7 @@ class Site(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def read_site() -> Site:
-    """The user's own settings; those of TONEGAP_SLURM, or of ~/.config/tonegap/slurm.toml, or none. Raises BadRoom."""
+    """The user's own settings: TONEGAP_SLURM, or ~/.config/tonegap/slurm.toml, or none. Raises BadSuiteFolder."""
     named = os.environ.get("TONEGAP_SLURM")
     config = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
     path = Path(named) if named else config / "tonegap" / "slurm.toml"

@@ -10,7 +10,7 @@ from tonegap.formats.record import EntryId
 SCHEMA = "tonegap/golden@1"
 
 
-class GoldenCell(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class GoldenRun(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One entry × task × seed: the digest of its predictions file and its main scores."""
 
     entry: EntryId
@@ -26,4 +26,4 @@ class Golden(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     schema: str
     suite: str
     versions: dict[str, str]
-    cells: tuple[GoldenCell, ...]
+    cells: tuple[GoldenRun, ...]

@@ -12,7 +12,7 @@ from tonegap.formats.record import EntryId, Record
 from tonegap.formats.repeats import Repeats
 
 
-class CellId(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class RunId(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One cell of the matrix and the key its record has once it exists.
 
     `not_applicable` says why an entry cannot be asked this question (it needs masks, say); such a
@@ -35,7 +35,7 @@ class Matrix(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     suite: str
     title: str
-    cells: tuple[CellId, ...]
+    cells: tuple[RunId, ...]
     sheets: dict[str, str] = {}
 
 
@@ -57,7 +57,7 @@ class Completeness:
         return f"{len(self.missing)} of {self.n_declared} records are missing (first: {first})"
 
 
-def completeness(cells: Sequence["Cell"]) -> Completeness:
+def completeness(cells: Sequence["RunOutcome"]) -> Completeness:
     """What is missing of the cells of a matrix; what no entry can be asked is not declared."""
     asked = [cell for cell in cells if cell.record or cell.id.not_applicable is None]
     missing = (cell.id for cell in asked if cell.record is None)
@@ -83,14 +83,14 @@ class Failure(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     log: str = ""
 
 
-class Cell(msgspec.Struct, frozen=True):
+class RunOutcome(msgspec.Struct, frozen=True):
     """A cell with what was found for it: a record, or why there is none (null: it never ran).
 
     `submission` is `bundle` or `predictions` for external submissions, empty for this store's own.
     `repeats`: what running it anew gave.
     """
 
-    id: CellId
+    id: RunId
     record: Record | None
     failure: Failure | None
     submission: str = ""

@@ -12,7 +12,7 @@ from typing import Literal
 import msgspec
 
 from tonegap.files import digest_of
-from tonegap.formats.matrix import CellId
+from tonegap.formats.matrix import RunId
 
 SCHEMA = "tonegap/submission@1"
 FILE = "submission.json"
@@ -28,7 +28,7 @@ class Submission(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     kind: Kind
     title: str
     suite: str
-    cells: tuple[CellId, ...]
+    cells: tuple[RunId, ...]
     files: dict[str, str]
     authors: str = ""
     paper: str = ""

@@ -10,7 +10,7 @@ from tonegap.declared.local_files import LocalFile, local_files
 from tonegap.declared.plugin import Plugin, fill_parameters
 from tonegap.declared.suite import EntryRows, Suite
 from tonegap.engines.base import Environment
-from tonegap.errors import BadRoom
+from tonegap.errors import BadSuiteFolder
 from tonegap.formats.job import ImageSpec, Parameter
 from tonegap.formats.record import EntryId
 from tonegap.lines import did_you_mean
@@ -57,14 +57,14 @@ class Entry:
 def entries_of(suite: Suite, plugins: Mapping[str, PluginIdentity]) -> tuple[Entry, ...]:
     """Every entry a suite declares, in its order; `plugins` maps `methods/NAME`, `baselines/NAME`.
 
-    Raises BadRoom for two entries of one name (give one a `variant`) and for wrong parameters.
+    Raises BadSuiteFolder for two entries of one name (give one a `variant`) and for wrong parameters.
     """
     _check_common_parameters(suite, plugins)
     found: dict[EntryId, Entry] = {}
     for row in suite.file.entries:
         for entry in _entries_of_row(suite, row, plugins):
             if entry.id in found:
-                raise BadRoom(
+                raise BadSuiteFolder(
                     f"{suite.path}: entry {entry.id.label} is declared twice; "
                     "give one of them a `variant`"
                 )
@@ -73,7 +73,7 @@ def entries_of(suite: Suite, plugins: Mapping[str, PluginIdentity]) -> tuple[Ent
 
 
 def _check_common_parameters(suite: Suite, plugins: Mapping[str, PluginIdentity]) -> None:
-    """Raises BadRoom for a parameter that no plug-in of the suite has: it would change nothing."""
+    """Raises BadSuiteFolder for a parameter that no plug-in of the suite has: it would change nothing."""
     for label, values in suite.file.parameters.items():
         known = {
             name
@@ -84,7 +84,7 @@ def _check_common_parameters(suite: Suite, plugins: Mapping[str, PluginIdentity]
         for name in values:
             if name not in known:
                 there = ", ".join(sorted(known))
-                raise BadRoom(
+                raise BadSuiteFolder(
                     f"{suite.path}: parameters.{label}: no plug-in of this suite has a parameter "
                     f"{name!r}{did_you_mean(name, known)}; "
                     + (f"there are: {there}" if known else "they have no parameters")
@@ -116,7 +116,7 @@ def _in_suite(suite: Suite, identity: PluginIdentity, own: Mapping[str, Paramete
 
 
 def filled(suite: Suite, identity: PluginIdentity, given: Mapping[str, Parameter]) -> FilledPlugin:
-    """A plug-in of a suite with these parameters, the defaults for the rest. Raises BadRoom for wrong ones."""
+    """A plug-in of a suite with these parameters, the defaults for the rest. Raises BadSuiteFolder for wrong ones."""
     plugin, where = identity.plugin, str(suite.path)
     values = fill_parameters(plugin, dict(given), where)
     image = image_spec(plugin, values, where)
@@ -125,14 +125,16 @@ def filled(suite: Suite, identity: PluginIdentity, given: Mapping[str, Parameter
 
 
 def image_spec(plugin: Plugin, parameters: Mapping[str, Parameter], where: str) -> ImageSpec:
-    """How a plug-in's images are prepared. Raises BadRoom for a size or geometry that is none."""
+    """How a plug-in's images are prepared. Raises BadSuiteFolder for a size or geometry that is none."""
     size_px = parameters.get("image_size_px", DEFAULT_SIZE_PX)
     if not isinstance(size_px, int) or not 8 <= size_px <= MAX_SIZE_PX:
-        raise BadRoom(
+        raise BadSuiteFolder(
             f"{where}: {plugin.label} image_size_px: found {size_px!r}, wanted 8 to {MAX_SIZE_PX}"
         )
     geometry = parameters.get("geometry", GEOMETRIES[0])
     if geometry not in GEOMETRIES:
         wanted = " or ".join(GEOMETRIES)
-        raise BadRoom(f"{where}: {plugin.label} geometry: found {geometry!r}, wanted {wanted}")
+        raise BadSuiteFolder(
+            f"{where}: {plugin.label} geometry: found {geometry!r}, wanted {wanted}"
+        )
     return ImageSpec(size_px, str(geometry))

@@ -14,7 +14,7 @@ from tonegap.declared.suite import Suite
 from tonegap.declared.task import Task
 from tonegap.files import digest_of
 from tonegap.formats.job import CONTRACT_VERSION, ImageSpec, Parameter
-from tonegap.formats.matrix import CellId, Matrix
+from tonegap.formats.matrix import Matrix, RunId
 from tonegap.numerics import Numerics
 from tonegap.plan.entries import Entry, FilledPlugin, PluginIdentity
 from tonegap.split.view import TaskView
@@ -40,10 +40,10 @@ class PlannedStage:
 
 
 @dataclass(frozen=True, slots=True)
-class CellPlan:
+class PlannedRun:
     """One cell: its id (with the record's key), entry, view, and stages in order of need."""
 
-    id: CellId
+    id: RunId
     entry: Entry
     view: TaskView
     stages: tuple[str, ...]
@@ -66,7 +66,7 @@ class Plan:
     """All of a suite: its declared matrix, cells, stages by key, and sheets of its synthetic sets."""
 
     matrix: Matrix
-    cells: tuple[CellPlan, ...]
+    cells: tuple[PlannedRun, ...]
     stages: Mapping[str, PlannedStage]
     sheets: tuple[SheetPlan, ...] = ()
 
@@ -104,7 +104,7 @@ def plan_suite(declared: Declared, views: Mapping[tuple[str, int], TaskView]) ->
     stages: dict[
         str, PlannedStage
     ] = {}  # by what they are made of: one object for all cells that share it
-    cells: list[CellPlan] = []
+    cells: list[PlannedRun] = []
     sheets: dict[str, SheetPlan] = {}
     for (task, seed), view in views.items():
         question = _Question(view, seed, declared.setting, stages)
@@ -209,7 +209,7 @@ def _sheet(
     return SheetPlan(digest_of({"sheet": made_of}), generate, features)
 
 
-def _cell(entry: Entry, question: _Question, chain: Sequence[PlannedStage]) -> CellPlan:
+def _cell(entry: Entry, question: _Question, chain: Sequence[PlannedStage]) -> PlannedRun:
     """The cell and its record's key: the last stage's plus all that scoring depends on."""
     view = question.view
     control = entry.method.plugin.file.control or entry.baseline.plugin.file.control
@@ -240,8 +240,8 @@ def _cell(entry: Entry, question: _Question, chain: Sequence[PlannedStage]) -> C
         }
     )
     why_not = _not_applicable(entry, view, question.setting)
-    cell = CellId(entry.id, view.task, question.seed, key, control, why_not)
-    return CellPlan(cell, entry, view, tuple(stage.key for stage in chain))
+    cell = RunId(entry.id, view.task, question.seed, key, control, why_not)
+    return PlannedRun(cell, entry, view, tuple(stage.key for stage in chain))
 
 
 def _not_applicable(entry: Entry, view: TaskView, setting: RunSetting) -> str | None:

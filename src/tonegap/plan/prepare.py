@@ -70,7 +70,7 @@ def prepare(request: Request) -> Plan:
 
 
 def read_declared(request: Request) -> Declared:
-    """What the suite of a request declares. Raises BadRoom for what is not as it must be, local files included."""
+    """What the suite of a request declares. Raises BadSuiteFolder for what is not as it must be, local files too."""
     suite, engine = request.suite, request.engine
     plugins = {p.label: _identity(p, engine) for p in plugins_of(suite) if p.kind != "extractor"}
     entries = entries_of(suite, plugins)
@@ -98,7 +98,7 @@ def _identity(plugin: Plugin, engine: Engine) -> PluginIdentity:
 
 
 def read_extractor(suite: Suite, engine: Engine) -> FilledPlugin | None:
-    """The suite's feature extractor with its parameters, if it names one. Raises BadRoom."""
+    """The suite's feature extractor with its parameters, if it names one. Raises BadSuiteFolder."""
     quality = suite.file.quality
     if quality is None:
         return None

@@ -28,7 +28,7 @@ def write_site(
 
     `store` is what the bundles were united in. Returns the first page. The same bundles give the same files. What an
     earlier board wrote there and this one lacks is removed.
-    Raises StoreError if the folder cannot be written, BadRoom for wrong settings or templates.
+    Raises StoreError if the folder cannot be written, BadSuiteFolder for wrong settings or templates.
     """
     with without_cycle_search():
         settings = titled(read_settings(root), [run.matrix.title for run in united.suites])

@@ -121,7 +121,9 @@ def _has_gap(claims: Claims) -> bool:
 
 
 def _cells(row: RowClaims, *, gap: bool) -> tuple[str, ...]:
-    tie_group = "" if row.band is None else ONE_TRAINING if row.trained_once else str(row.band)
+    tie_group = (
+        "" if row.tie_group is None else ONE_TRAINING if row.trained_once else str(row.tie_group)
+    )
     if not gap:
         return (tie_group, _interval(row, ALL), *_change(row, ALL), _seeds(row))
     return (
@@ -129,7 +131,7 @@ def _cells(row: RowClaims, *, gap: bool) -> tuple[str, ...]:
         _interval(row, WORST),
         _interval(row, GAP),
         _parity(row),
-        UNDEFINED if row.detectable is None else detectable_text(row.detectable),
+        minimum_difference_text(row.minimum_detectable_difference),
         _interval(row, ALL),
         *_change(row, WORST),
         *_change(row, GAP),
@@ -159,8 +161,10 @@ def interval_text(interval: Interval | None) -> str:
     return interval_words(interval) or UNDEFINED
 
 
-def detectable_text(difference: float) -> str:
-    """The minimum detectable difference in points; or that no difference is detectable."""
+def minimum_difference_text(difference: float | None) -> str:
+    """The minimum detectable difference in points, or that none is detectable; a dash where it is undefined."""
+    if difference is None:
+        return UNDEFINED
     return percent(difference) if difference < 1 else "more than 100: not detectable"
 
 

@@ -308,7 +308,7 @@ def _best(first: list[Row], view: View, board: Leaderboard, table: LeaderboardTa
 def _claims_of(row: Row, table: LeaderboardTable, board: Leaderboard) -> RowClaims | None:
     claims = board.claims_of(table)
     found = (r for r in claims.rows if r.row.entry == row.entry) if claims else iter(())
-    return next((r for r in found if r.band is not None), None)
+    return next((r for r in found if r.tie_group is not None), None)
 
 
 def _ties(sure: RowClaims, table: LeaderboardTable, board: Leaderboard) -> list[str]:
@@ -326,8 +326,8 @@ def _ties(sure: RowClaims, table: LeaderboardTable, board: Leaderboard) -> list[
     if sure.trained_once:
         return [*found, f"{ONE_RUN.capitalize()}, so no entry is called better than another."]
     claims = board.claims_of(table)
-    others = [r for r in claims.rows if r.band is not None and r is not sure] if claims else []
-    tied = [r.row.entry.label for r in others if r.band == sure.band]
+    others = [r for r in claims.rows if r.tie_group is not None and r is not sure] if claims else []
+    tied = [r.row.entry.label for r in others if r.tie_group == sure.tie_group]
     if tied:
         named = _named(tied)
         return [

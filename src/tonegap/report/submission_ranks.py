@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 
 from tonegap.errors import BadRequest
-from tonegap.formats.matrix import Cell
+from tonegap.formats.matrix import RunOutcome
 from tonegap.formats.record import Record
 from tonegap.formats.submission import Submission
 from tonegap.report.phrases import percent, ranking_rule
@@ -18,9 +18,9 @@ from tonegap.results.settings import LeaderboardSettings
 from tonegap.results.submissions.stored import (
     StoredSubmission,
     cells_of,
-    new_cells,
+    new_runs,
     read_submissions,
-    submitted_cells,
+    submitted_runs,
 )
 from tonegap.scores.evidence.images import TestAnswers
 from tonegap.store.read import merge_suites, read_suites
@@ -35,14 +35,14 @@ def places(
     """
     here = merge_suites(read_suites(store))
     sent = cells_of(made, StoredSubmission(submission.id, submission, ()))
-    there = new_cells(sent, here)
+    there = new_runs(sent, here)
     if not there:
         raise BadRequest(
             f"{submission.title}: every prediction in it is this store's own, byte for byte: "
             f"{_known_as(sent, here)}there is nothing to add"
         )
     shelf = [shelved for shelved in read_submissions(store) if shelved.id != submission.id]
-    cells = (*here, *submitted_cells(store, shelf, here), *there)
+    cells = (*here, *submitted_runs(store, shelf, here), *there)
     board = leaderboard(cells, settings, _answers(store, made, submission, settings))
     names = {cell.id.entry for cell in there}
     for table in board.tables:
@@ -69,7 +69,7 @@ def _answers(
     return remembered(answers)
 
 
-def _known_as(sent: Sequence[Cell], own: Sequence[Cell]) -> str:
+def _known_as(sent: Sequence[RunOutcome], own: Sequence[RunOutcome]) -> str:
     """Whose predictions of this store's own were sent, if under another name; else that they are confirmed."""
     ours = [(cell.record.predictions_sha256, cell.id.entry) for cell in own if cell.record]
     names: dict[str, str] = {}

@@ -14,7 +14,7 @@ _STAMP = "made-from"
 def publish_suite(root: Path, store: Path, matrix: Matrix) -> Path:
     """Writes the report of a suite that ran in this store and returns its page.
 
-    Raises StoreError for a damaged record or a folder that cannot be written, BadRoom for wrong settings.
+    Raises StoreError for a damaged record or a folder that cannot be written, BadSuiteFolder for wrong settings.
     """
     out = store / "report" / matrix.suite
     stamp = out / _STAMP

@@ -53,7 +53,7 @@ def write_board(board: Leaderboard, out_dir: Path, source: ResultSource | None =
     """Writes `index.html`, `leaderboard.{md,tex,csv,json,parquet}` and `quality/`; returns the page's path.
 
     With a `source` also the pages that need more than records. Each file is whole or not there; the page comes
-    last. Raises StoreError if the folder cannot be written, BadRoom for a wrong template.
+    last. Raises StoreError if the folder cannot be written, BadSuiteFolder for a wrong template.
     """
     quality_page.remove_unlisted(board.sheets, out_dir)
     _write(TABLES, board, source, out_dir)

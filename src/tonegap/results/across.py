@@ -16,7 +16,7 @@ from tonegap.results.board import Leaderboard
 from tonegap.results.claims import Claims, RowClaims
 from tonegap.results.comparable import reference_of
 from tonegap.results.model import LeaderboardTable
-from tonegap.scores.evidence.bands import method_noise
+from tonegap.scores.evidence.tie_groups import method_noise
 from tonegap.scores.tables import ALL, WORST, metric_named
 
 MIN_DATA_SETS = 6  # fewer carry no rank test: Demšar 2006, JMLR 7, asks for more than five

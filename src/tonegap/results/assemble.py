@@ -12,7 +12,7 @@ from tonegap.results.leaderboard import leaderboard
 from tonegap.results.levelling import with_claims
 from tonegap.results.quality import read_set_sheets
 from tonegap.results.settings import LeaderboardSettings
-from tonegap.results.submissions.stored import read_submissions, submitted_cells
+from tonegap.results.submissions.stored import read_submissions, submitted_runs
 from tonegap.results.truths import truth_alarms
 from tonegap.store.read import SuiteRun, merge_suites
 
@@ -50,7 +50,7 @@ def assemble(
     own = merge_suites(suites)
     tasks = {cell.id.task for cell in own}
     sent = tuple(s for s in read_submissions(store) if not tasks.isdisjoint(s.submission.tasks))
-    cells = own + submitted_cells(store, sent, own)
+    cells = own + submitted_runs(store, sent, own)
     records = [cell.record for cell in cells if cell.record]
     answers = remembered(kept_answers(store, settings.selection))
     board = replace(

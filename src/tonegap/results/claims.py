@@ -13,7 +13,6 @@ from tonegap.results.pairs import TablePairs, score_of, table_pairs
 from tonegap.results.settings import LeaderboardSettings
 from tonegap.results.tone_labels import ToneLabels, tone_labels
 from tonegap.results.truths import contradiction
-from tonegap.scores.evidence.bands import rank_bands
 from tonegap.scores.evidence.comparing import Paired, compare_entries, compare_networks, holm_steps
 from tonegap.scores.evidence.entries import EntryEvidence, EvidenceRequest
 from tonegap.scores.evidence.images import TestAnswers
@@ -22,6 +21,7 @@ from tonegap.scores.evidence.nulls import WITHIN_CLASS, NullName
 from tonegap.scores.evidence.parity import Parity
 from tonegap.scores.evidence.seeds import SeedVariance
 from tonegap.scores.evidence.table import pooled_evidence, table_evidence
+from tonegap.scores.evidence.tie_groups import tie_groups
 from tonegap.scores.tables import ALL, GAP, WORST, metric_named
 
 _SCORES = (ALL, WORST, GAP)
@@ -54,7 +54,7 @@ class NetworkChange:
 class RowClaims:
     """What the test images say of one row, in the metric that ranks.
 
-    `band` is the tie group of a ranked row: its entries are statistically tied with its best; None for one that is not
+    `tie_group` numbers the entries that are statistically tied with the best among them; None for a row that is not
     ranked. `intervals` (of the method, over images and training seeds), `network_intervals` (of the networks that were
     trained) and `changes` have `all`, and `worst` and `gap` where the metric has them; `network_changes` are the
     networks' differences. Of an entry that was trained once there is no interval of the method and no change.
@@ -64,12 +64,12 @@ class RowClaims:
     """
 
     row: Row
-    band: int | None
+    tie_group: int | None
     intervals: Mapping[str, Interval]
     changes: Mapping[str, Change]
     parity: Parity | None
     parity_within: Parity | None
-    detectable: float | None
+    minimum_detectable_difference: float | None
     network_intervals: Mapping[str, Interval]
     network_changes: Mapping[str, NetworkChange]
     seed_spread: Mapping[str, float | None]
@@ -132,12 +132,12 @@ def table_claims(
     pairs = _against_reference(table, evidence, settings)
     defined = {row.entry: _defined(table, row) for row in looked_at}
     changes = _changes(pairs, evidence, defined)
-    bands = _bands(table, settings, evidence)
+    groups = _tie_groups(table, settings, evidence)
     rows = tuple(
         _row(
             row,
             evidence[row.entry],
-            bands,
+            groups,
             changes,
             _networks(row.entry, pairs, evidence),
             table,
@@ -203,7 +203,7 @@ def _contradictions(
 def _row(
     row: Row,
     evidence: EntryEvidence,
-    bands: Mapping[EntryId, int],
+    groups: Mapping[EntryId, int],
     changes: Mapping[tuple[EntryId, str], Change],
     network_changes: Mapping[str, NetworkChange],
     table: LeaderboardTable,
@@ -216,12 +216,14 @@ def _row(
 
     return RowClaims(
         row=row,
-        band=bands.get(row.entry),
+        tie_group=groups.get(row.entry),
         intervals=of_metric(evidence.intervals),
         changes={s: changes[row.entry, s] for s in _SCORES if (row.entry, s) in changes},
         parity=evidence.parity if GAP in defined else None,
         parity_within=evidence.nulls.get((metric, GAP, WITHIN_CLASS)) if GAP in defined else None,
-        detectable=evidence.detectable if GAP in defined else None,
+        minimum_detectable_difference=evidence.minimum_detectable_difference
+        if GAP in defined
+        else None,
         network_intervals=of_metric(evidence.network_intervals),
         network_changes={s: c for s, c in network_changes.items() if s in defined},
         seed_spread={tone: v for (m, tone), v in evidence.seed_spread.items() if m == metric},
@@ -292,17 +294,17 @@ def _networks(
     return {s: NetworkChange(p.difference, p.low, p.high) for s, p in found.items() if p}
 
 
-def _bands(
+def _tie_groups(
     table: LeaderboardTable,
     settings: LeaderboardSettings,
     evidence: Mapping[EntryId, EntryEvidence],
 ) -> dict[EntryId, int]:
-    """Bands of the ranked rows that kept answers, by the score that ranks."""
+    """Tie groups of the ranked rows that kept answers, by the score that ranks."""
     score = WORST if settings.by_worst(table.ranked[2]) else ALL
     ranked = [r.entry for r in table.rows if r.rank is not None and r.entry in evidence]
     larger = metric_named(table.ranked[2]).larger_is_better
-    bands = rank_bands([evidence[entry].drawn for entry in ranked], score, larger)
-    return dict(zip(ranked, bands, strict=True))
+    groups = tie_groups([evidence[entry].drawn for entry in ranked], score, larger)
+    return dict(zip(ranked, groups, strict=True))
 
 
 def _positives(answers: TestAnswers, asked: EvidenceRequest) -> dict[str, int]:

@@ -6,7 +6,7 @@ The mistake it exists to prevent: a mean over seeds, a rank or a change across d
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 
-from tonegap.formats.matrix import Cell
+from tonegap.formats.matrix import RunOutcome
 from tonegap.formats.record import EntryId, Record
 from tonegap.results.model import Comparison, Difference, Hole, MeanScores, SeedResult
 from tonegap.results.seeds import difference
@@ -16,15 +16,15 @@ from tonegap.results.settings import Reference
 ROUNDING = 1e-9
 
 
-def cells_by_entry(cells: Sequence[Cell]) -> dict[EntryId, list[Cell]]:
+def runs_by_entry(cells: Sequence[RunOutcome]) -> dict[EntryId, list[RunOutcome]]:
     """The cells of each entry by seed; entries in order of appearance."""
-    found: dict[EntryId, list[Cell]] = {}
+    found: dict[EntryId, list[RunOutcome]] = {}
     for cell in cells:
         found.setdefault(cell.id.entry, []).append(cell)
     return {entry: sorted(own, key=lambda c: c.id.seed) for entry, own in found.items()}
 
 
-def seed_results(cells: Sequence[Cell]) -> tuple[SeedResult, ...]:
+def seed_results(cells: Sequence[RunOutcome]) -> tuple[SeedResult, ...]:
     """What became of each seed."""
     return tuple(
         SeedResult(
@@ -81,7 +81,7 @@ def other_data(seeds: Mapping[EntryId, Sequence[SeedResult]]) -> set[EntryId]:
     return found
 
 
-def other_seeds(cells: Mapping[EntryId, Sequence[Cell]]) -> dict[EntryId, str]:
+def other_seeds(cells: Mapping[EntryId, Sequence[RunOutcome]]) -> dict[EntryId, str]:
     """Entries whose declared seeds are not those of most of this store's own entries, and why they have no rank.
 
     One of several seeds may be the lucky one, and a seed of somebody's choice more so. Of equally many the more

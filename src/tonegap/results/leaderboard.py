@@ -8,12 +8,11 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
-from tonegap.formats.matrix import Cell
+from tonegap.formats.matrix import RunOutcome
 from tonegap.formats.record import SELECTIONS, EntryId
 from tonegap.results.answers import Answers
 from tonegap.results.board import Leaderboard
 from tonegap.results.comparable import (
-    cells_by_entry,
     compare,
     incomparable,
     listed,
@@ -21,6 +20,7 @@ from tonegap.results.comparable import (
     other_data,
     other_seeds,
     reference_of,
+    runs_by_entry,
     seed_results,
 )
 from tonegap.results.model import (
@@ -36,7 +36,7 @@ from tonegap.results.model import (
     SeedResult,
     View,
 )
-from tonegap.results.questions import QuestionCells, axes_of, group_by_question, unique_cells
+from tonegap.results.questions import QuestionRuns, axes_of, group_by_question, unique_runs
 from tonegap.results.ranking import RankingRequest, rank_rows
 from tonegap.results.seeds import cross_fitted, difference, scores_by_seed, scores_over_seeds
 from tonegap.results.settings import LeaderboardSettings
@@ -49,7 +49,7 @@ _NO_ORACLE = Difference(None, (), "validation or test-oracle scores are not in t
 
 
 def leaderboard(
-    cells: Sequence[Cell],
+    cells: Sequence[RunOutcome],
     settings: LeaderboardSettings,
     answers: Answers | None = None,
     contested: Mapping[str, str] = MappingProxyType({}),
@@ -61,7 +61,7 @@ def leaderboard(
 
     Raises BadRequest if two cells of one entry, task and seed have different content.
     """
-    declared = unique_cells(cells)
+    declared = unique_runs(cells)
     applicable = [c for c in declared if c.record or c.id.not_applicable is None]
     holes = [
         Hole(c.id.entry, c.id.task, c.id.seed, c.failure) for c in applicable if c.record is None
@@ -93,7 +93,7 @@ class _Frame:
 
 
 def _table(
-    group: QuestionCells,
+    group: QuestionRuns,
     settings: LeaderboardSettings,
     answers: Answers | None,
     unranked: str | None,
@@ -130,8 +130,8 @@ def _table(
     )
 
 
-def _rows(group: QuestionCells, frame: _Frame) -> list[Row]:
-    by_entry = cells_by_entry(group.cells)
+def _rows(group: QuestionRuns, frame: _Frame) -> list[Row]:
+    by_entry = runs_by_entry(group.cells)
     seeds = {entry: seed_results(cells) for entry, cells in by_entry.items()}
     found = {entry: _all_scores(results, frame) for entry, results in seeds.items()}
     scores = {entry: own for entry, (own, _) in found.items()}

@@ -11,7 +11,7 @@ import msgspec
 
 from tonegap.errors import StoreError
 from tonegap.files import is_there, sha256_bytes
-from tonegap.formats.matrix import CellId
+from tonegap.formats.matrix import RunId
 from tonegap.formats.quality_sheet import SCHEMA, Sheet, decode_sheet
 from tonegap.run.sheet_maker import SHEET, sheet_folder
 from tonegap.store.layout import sheet_unit
@@ -53,9 +53,7 @@ def read_set_sheets(store: Path, suites: Sequence[SuiteRun]) -> tuple[SetSheet, 
     """
     found: dict[str, SetSheet] = {}
     for suite in suites:
-        users: dict[
-            str, list[CellId]
-        ] = {}  # which runs use the set of a generate stage, by its key
+        users: dict[str, list[RunId]] = {}  # which runs use the set of a generate stage, by its key
         for cell in suite.cells:
             for stage in cell.record.stages if cell.record else ():
                 users.setdefault(stage.key, []).append(cell.id)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tonegap.errors import BadRequest
-from tonegap.formats.matrix import Cell
+from tonegap.formats.matrix import RunOutcome
 from tonegap.formats.record import EntryId, Record
 from tonegap.results.model import Axis, Question
 from tonegap.scores.tables import ALL, GAP, WORST
@@ -16,20 +16,20 @@ from tonegap.tones import tone_index
 
 
 @dataclass(frozen=True, slots=True)
-class QuestionCells:
+class QuestionRuns:
     """A question (None: no cell of the task has a record yet) and its cells, holes included."""
 
     task: str
     question: Question | None
-    cells: tuple[Cell, ...]
+    cells: tuple[RunOutcome, ...]
 
 
-def unique_cells(cells: Sequence[Cell]) -> list[Cell]:
+def unique_runs(cells: Sequence[RunOutcome]) -> list[RunOutcome]:
     """Each cell once, though several suites may declare it.
 
     Raises BadRequest if a cell is there twice with different keys: whose score would it have?
     """
-    found: dict[tuple[str, EntryId, int], Cell] = {}
+    found: dict[tuple[str, EntryId, int], RunOutcome] = {}
     for cell in cells:
         known = found.setdefault((cell.id.task, cell.id.entry, cell.id.seed), cell)
         if known.id.key != cell.id.key:
@@ -40,34 +40,34 @@ def unique_cells(cells: Sequence[Cell]) -> list[Cell]:
     return list(found.values())
 
 
-def group_by_question(cells: Sequence[Cell]) -> list[QuestionCells]:
+def group_by_question(cells: Sequence[RunOutcome]) -> list[QuestionRuns]:
     """The cells of each question, tasks in order of appearance, real images before stand-ins, full results
     before those on a subset.
 
     A cell without a record belongs to its entry's question; if that is unknown, to every question
     of the task, since each of their tables may lack it.
     """
-    by_task: dict[str, list[Cell]] = {}
+    by_task: dict[str, list[RunOutcome]] = {}
     for cell in cells:
         by_task.setdefault(cell.id.task, []).append(cell)
     return [group for task, own in by_task.items() for group in _split_task(task, own)]
 
 
-def _split_task(task: str, cells: list[Cell]) -> list[QuestionCells]:
+def _split_task(task: str, cells: list[RunOutcome]) -> list[QuestionRuns]:
     of_entry: dict[EntryId, set[Question]] = {}
     for cell in cells:
         if cell.record:
             of_entry.setdefault(cell.id.entry, set()).add(question_of(cell.record))
     questions = sorted(set().union(*of_entry.values()), key=_order)
     if not questions:
-        return [QuestionCells(task, None, tuple(cells))]
+        return [QuestionRuns(task, None, tuple(cells))]
     return [
-        QuestionCells(task, question, tuple(c for c in cells if _belongs(c, question, of_entry)))
+        QuestionRuns(task, question, tuple(c for c in cells if _belongs(c, question, of_entry)))
         for question in questions
     ]
 
 
-def _belongs(cell: Cell, question: Question, of_entry: dict[EntryId, set[Question]]) -> bool:
+def _belongs(cell: RunOutcome, question: Question, of_entry: dict[EntryId, set[Question]]) -> bool:
     if cell.record:
         return question_of(cell.record) == question
     return question in of_entry.get(cell.id.entry, {question})

@@ -11,7 +11,7 @@ from typing import Literal
 import msgspec
 
 from tonegap.declared.toml import read_toml
-from tonegap.errors import BadRoom
+from tonegap.errors import BadSuiteFolder
 from tonegap.scores.tables import METRIC_NAMES, metric_named
 
 SETTINGS = Path("reports/leaderboard.toml")
@@ -55,17 +55,19 @@ class LeaderboardSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=Tru
 
 
 def read_settings(root: Path) -> LeaderboardSettings:
-    """The settings of a suite root with its templates. Raises BadRoom naming file and key."""
+    """The settings of a suite root with its templates. Raises BadSuiteFolder naming file and key."""
     path = root / SETTINGS
     settings = read_toml(path, LeaderboardSettings)
     if settings.templates:
-        raise BadRoom(f"{path}: templates: put them into {root / TEMPLATES}, one file each")
+        raise BadSuiteFolder(f"{path}: templates: put them into {root / TEMPLATES}, one file each")
     unknown = [name for name in settings.metrics if name not in METRIC_NAMES]
     if unknown or not settings.metrics:
         found = f"unknown value {unknown[0]!r}" if unknown else "empty"
-        raise BadRoom(f"{path}: metrics: {found}; known metrics are {', '.join(METRIC_NAMES)}")
+        raise BadSuiteFolder(
+            f"{path}: metrics: {found}; known metrics are {', '.join(METRIC_NAMES)}"
+        )
     if settings.min_rank_support < 0:
-        raise BadRoom(
+        raise BadSuiteFolder(
             f"{path}: min_rank_support: found {settings.min_rank_support}, wanted a number of images, 0 or more"
         )
     return msgspec.structs.replace(settings, templates=_read_templates(root / TEMPLATES))
@@ -82,7 +84,7 @@ def _read_templates(folder: Path) -> dict[str, str]:
     try:
         found = {p.name: p.read_text(encoding="utf-8") for p in sorted(folder.glob("*.j2"))}
     except (OSError, UnicodeDecodeError) as e:
-        raise BadRoom(f"{folder}: a template cannot be read ({e})") from None
+        raise BadSuiteFolder(f"{folder}: a template cannot be read ({e})") from None
     if not found:
-        raise BadRoom(f"{folder}: no template (*.j2) there; the page of a report needs them")
+        raise BadSuiteFolder(f"{folder}: no template (*.j2) there; the page of a report needs them")
     return found

@@ -44,7 +44,7 @@ def verdict(claims: Claims, settings: LeaderboardSettings) -> Verdict | None:
     score = WORST if settings.by_worst(metric) else ALL
     larger = metric_named(metric).larger_is_better
     controls = [row for row in claims.rows if row.row.control and _point(row, score) is not None]
-    ranked = [row for row in claims.rows if row.band is not None]
+    ranked = [row for row in claims.rows if row.tie_group is not None]
     if not (controls and ranked):
         return None
     best = (max if larger else min)(controls, key=lambda row: _point(row, score) or 0.0)
@@ -70,8 +70,8 @@ def rank_ranges(claims: Claims | None) -> Mapping[EntryId, tuple[int, int]]:
     """
     groups: dict[int, list[RowClaims]] = {}
     for row in claims.rows if claims else ():
-        if row.band is not None and row.row.rank is not None and not row.trained_once:
-            groups.setdefault(row.band, []).append(row)
+        if row.tie_group is not None and row.row.rank is not None and not row.trained_once:
+            groups.setdefault(row.tie_group, []).append(row)
     return {
         row.row.entry: (min(ranks), max(ranks))
         for rows in groups.values()

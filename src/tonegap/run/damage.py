@@ -10,7 +10,7 @@ import msgspec
 
 from tonegap.formats.record import SCHEMA, decode_record
 from tonegap.formats.truth import encode_truth
-from tonegap.plan.plan import CellPlan, Plan, PlannedStage
+from tonegap.plan.plan import Plan, PlannedRun, PlannedStage
 from tonegap.split.view import truth_of
 from tonegap.store import seals
 from tonegap.store.layout import record_unit, sheet_unit, stage_unit
@@ -56,7 +56,7 @@ def _stage_damage(store: Store, key: str) -> str | None:
     return said if said and store.has_stage(key) else None
 
 
-def _record_damage(store: Store, cell: CellPlan, sealed: Collection[str]) -> str | None:
+def _record_damage(store: Store, cell: PlannedRun, sealed: Collection[str]) -> str | None:
     """What is wrong with a record; those that an earlier version left without seals must at least be the cell's."""
     unit = record_unit(cell.id.key)
     if sealed:
@@ -71,7 +71,7 @@ def _record_damage(store: Store, cell: CellPlan, sealed: Collection[str]) -> str
 
 
 def _needed(
-    plan: Plan, store: Store, waiting: Iterable[CellPlan], damaged: Mapping[str, str]
+    plan: Plan, store: Store, waiting: Iterable[PlannedRun], damaged: Mapping[str, str]
 ) -> list[str]:
     """The finished stages that missing ones read."""
     keys = {key for cell in waiting if not cell.id.not_applicable for key in cell.stages}

@@ -6,7 +6,7 @@ from itertools import zip_longest
 from tonegap.lines import counted
 from tonegap.plan.plan import Plan, PlannedStage
 from tonegap.run.damage import find_damage
-from tonegap.run.runner import missing_cells, missing_stages
+from tonegap.run.runner import missing_runs, missing_stages
 from tonegap.run.sheets import missing_features
 from tonegap.run.stages import stage_titles
 from tonegap.store.store import Store
@@ -87,7 +87,7 @@ class Explanation:
 def explain(plan: Plan, store: Store) -> Explanation:
     """What a run would do with this store as it is."""
     damage = find_damage(plan, store)
-    missing = {cell.id.key for cell in missing_cells(plan, store)}
+    missing = {cell.id.key for cell in missing_runs(plan, store)}
     cells = [c for c in plan.cells if c.id.key in missing or c.id.key in damage.records]
     keys = dict.fromkeys((*missing_stages(cells, store), *damage.stages))
     stages = [plan.stages[key] for key in keys]

@@ -11,7 +11,7 @@ import msgspec
 
 from tonegap.errors import BadRequest, StoreError
 from tonegap.files import write_atomic
-from tonegap.formats.golden import SCHEMA, Golden, GoldenCell
+from tonegap.formats.golden import SCHEMA, Golden, GoldenRun
 from tonegap.formats.record import Record, decode_record
 from tonegap.plan.plan import Plan
 from tonegap.scores.main_scores import main_scores
@@ -52,7 +52,7 @@ def write_golden(path: Path, golden: Golden) -> None:
 def golden_of(suite: str, records: Sequence[Record]) -> Golden:
     """The golden records of a suite's records, in their order."""
     cells = [
-        GoldenCell(r.entry, r.task, r.seed, r.predictions_sha256, main_scores(r)) for r in records
+        GoldenRun(r.entry, r.task, r.seed, r.predictions_sha256, main_scores(r)) for r in records
     ]
     return Golden(SCHEMA, suite, _versions(records), tuple(cells))
 
@@ -86,7 +86,7 @@ def other_versions(golden: Golden, found: Golden) -> str:
     )
 
 
-def _difference(wanted: GoldenCell | None, here: GoldenCell | None) -> str:
+def _difference(wanted: GoldenRun | None, here: GoldenRun | None) -> str:
     if wanted is None:
         return "is not among the golden records"
     if here is None:

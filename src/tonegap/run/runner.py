@@ -15,7 +15,7 @@ from tonegap.declared.plugin import Plugin
 from tonegap.errors import BadOutput, BadPredictions, BadRequest, LeakFound, ToneGapError
 from tonegap.formats.matrix import Failure
 from tonegap.formats.record import encode_record
-from tonegap.plan.plan import CellPlan, Plan, PlannedStage
+from tonegap.plan.plan import Plan, PlannedRun, PlannedStage
 from tonegap.run import checkpoints
 from tonegap.run.damage import mend
 from tonegap.run.places import Place, open_place
@@ -36,7 +36,7 @@ class RunTally:
     mended: tuple[str, ...] = ()
 
 
-def missing_cells(plan: Plan, store: Store) -> tuple[CellPlan, ...]:
+def missing_runs(plan: Plan, store: Store) -> tuple[PlannedRun, ...]:
     """The cells that have no record yet and can have one."""
     done = store.finished_records()
     return tuple(
@@ -45,7 +45,7 @@ def missing_cells(plan: Plan, store: Store) -> tuple[CellPlan, ...]:
 
 
 def missing_stages(
-    cells: Sequence[CellPlan], store: Store, again: Sequence[PlannedStage] = ()
+    cells: Sequence[PlannedRun], store: Store, again: Sequence[PlannedStage] = ()
 ) -> tuple[str, ...]:
     """Keys of the stages these cells still need, and of those to run `again`, each after those it needs itself."""
     needed = dict.fromkeys(key for cell in cells for key in cell.stages)
@@ -56,7 +56,7 @@ def missing_stages(
 def run_plan(plan: Plan, place: Workplace) -> RunTally:
     """Runs every missing stage, scores every missing cell, and returns what was done."""
     again = mend(plan, place.store)
-    cells = missing_cells(plan, place.store)
+    cells = missing_runs(plan, place.store)
     stages = missing_stages(cells, place.store, again)
     sheets = missing_sheets(plan, place.store)
     features = [stage.key for stage in missing_features(plan, place.store)]
@@ -103,7 +103,7 @@ class _Run:
     """The state of one run; only the main thread changes it."""
 
     def __init__(
-        self, plan: Plan, place: Workplace, cells: Sequence[CellPlan], stages: Sequence[str]
+        self, plan: Plan, place: Workplace, cells: Sequence[PlannedRun], stages: Sequence[str]
     ) -> None:
         self._plan = plan
         self._place = place
@@ -167,7 +167,7 @@ class _Run:
                 remaining.append(cell)
         self._cells = remaining
 
-    def _score(self, cell: CellPlan) -> None:
+    def _score(self, cell: PlannedRun) -> None:
         # Takes a while to import: not for a run that has nothing to do.
         from tonegap.run.scoring import Finish, score_cell
 
@@ -189,7 +189,7 @@ class _Run:
         self._place.store.write_record(cell.id.key, encode_record(record))
         self.n_finished += 1
 
-    def _fail(self, cell: CellPlan, failed: StageFailure) -> None:
+    def _fail(self, cell: PlannedRun, failed: StageFailure) -> None:
         failure = Failure(
             key=cell.id.key,
             stage=failed.stage.stage,

@@ -31,7 +31,7 @@ from tonegap.synthetic.audit import audited
 from tonegap.synthetic.manifest import read_synthetic
 
 if TYPE_CHECKING:
-    from tonegap.plan.plan import CellPlan
+    from tonegap.plan.plan import PlannedRun
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Finish:
     versions: dict[str, str]
 
 
-def score_cell(store: Store, cell: "CellPlan", finish: Finish) -> Record:
+def score_cell(store: Store, cell: "PlannedRun", finish: Finish) -> Record:
     """The record of a cell whose stages are all finished.
 
     Raises BadPredictions for predictions that break the contract, BadRequest where the selection metric is undefined.
@@ -89,7 +89,7 @@ def score_cell(store: Store, cell: "CellPlan", finish: Finish) -> Record:
     )
 
 
-def _marks(store: Store, cell: "CellPlan") -> list[StageMark]:
+def _marks(store: Store, cell: "PlannedRun") -> list[StageMark]:
     """The marks of a cell's stages. Raises StoreError where one of them is no longer what it was."""
     for key in cell.stages:
         store.check_stage(key, without=("images", "model"))
@@ -100,7 +100,7 @@ def _partition(rows: PartitionImages) -> PartitionId:
     return PartitionId(len(rows.ids), rows.n_by_tone(), sha256_lines(sorted(rows.ids)))
 
 
-def _synthetic(store: Store, cell: "CellPlan") -> SyntheticId | None:
+def _synthetic(store: Store, cell: "PlannedRun") -> SyntheticId | None:
     if "generate" not in cell.entry.method.plugin.file.stages:
         return None
     view, key = cell.view, cell.stages[-2]

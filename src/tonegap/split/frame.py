@@ -28,7 +28,7 @@ def split(
     a DataFrame (read it with `dtype=str`, so that no id loses its zeros); None where the data set comes along or is
     made by tonegap. `seed`: default the first that the task declares. `suite_root`: as on the command line.
 
-    Raises BadRoom for an unknown task, BadData for other metadata, BadSplit where the partition is not the pinned one.
+    Raises BadSuiteFolder for an unknown task, BadData for other metadata, BadSplit where a partition is not as pinned.
     """
     import pandas as pd
 

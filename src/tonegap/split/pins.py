@@ -12,7 +12,7 @@ from importlib.metadata import version
 
 from tonegap.data.metadata import Metadata, first_three
 from tonegap.declared.task import Pin, Task
-from tonegap.errors import BadRequest, BadRoom, BadSplit
+from tonegap.errors import BadRequest, BadSplit, BadSuiteFolder
 from tonegap.files import sha256_lines, write_atomic
 from tonegap.split.parts import PARTITIONS, SplitAssignment
 
@@ -37,13 +37,13 @@ def pin_of(made: SplitAssignment) -> Pin:
 
 
 def pin_sizes(task: Task, key: str) -> dict[str, int]:
-    """The number of images that a pin puts into each partition. Raises BadRoom if it is damaged."""
+    """The number of images that a pin puts into each partition. Raises BadSuiteFolder if it is damaged."""
     codes = _unpacked(task, key, _MOST)
     return {part: codes.count(place) for place, part in enumerate(PARTITIONS)}
 
 
 def pinned_parts(task: Task, metadata: Metadata, seed: int) -> dict[str, str]:
-    """The partition of each id as a seed's pin has it, for metadata that `check_ids` let pass. Raises BadRoom."""
+    """The partition of each id as a seed's pin has it, for metadata that `check_ids` passed. Raises BadSuiteFolder."""
     key = task.pin_key(seed)
     codes = _assignment(task, key, len(metadata.ids))
     places = zip(sorted(metadata.ids), codes, strict=True)
@@ -61,7 +61,7 @@ def check_ids(task: Task, metadata: Metadata, seed: int) -> None:
     if task.file.pins[key].ids != sha256_lines(sorted(metadata.ids)):
         try:
             wanted = f"{len(_unpacked(task, key, _MOST)):,}"
-        except BadRoom:
+        except BadSuiteFolder:
             wanted = "others"
         raise BadSplit(
             f"{metadata.path}: the metadata has other rows than {task.id}, {pin_name(task, key)}, is "
@@ -74,7 +74,7 @@ def check_ids(task: Task, metadata: Metadata, seed: int) -> None:
 def check_pin(task: Task, metadata: Metadata, made: SplitAssignment, seed: int) -> None:
     """Nothing, if the partition is the pinned one; for metadata that `check_ids` let pass.
 
-    Raises BadSplit naming the first three images that moved, and from where to where; BadRoom if
+    Raises BadSplit naming the first three images that moved, and from where to where; BadSuiteFolder if
     the pin contradicts itself.
     """
     key = task.pin_key(seed)
@@ -88,7 +88,7 @@ def check_pin(task: Task, metadata: Metadata, made: SplitAssignment, seed: int) 
     for part in PARTITIONS:
         if getattr(pin, part) != getattr(found, part):
             first = ", ".join(sorted(made.members(part))[:3]) or "none"
-            raise BadRoom(
+            raise BadSuiteFolder(
                 f"{task.path}: pins.{key}.{part} is not the digest of the ids that its own assignment "
                 f"lists (first: {first}); the pin was edited: take the file from its source, or "
                 f"{_PIN_AGAIN}"
@@ -126,10 +126,10 @@ def _by_id(made: SplitAssignment) -> tuple[list[str], bytes]:
 
 
 def _assignment(task: Task, key: str, n: int) -> bytes:
-    """The pinned codes of `n` sorted ids. Raises BadRoom if they are damaged."""
+    """The pinned codes of `n` sorted ids. Raises BadSuiteFolder if they are damaged."""
     codes = _unpacked(task, key, n + 1)
     if len(codes) != n or max(codes) >= len(PARTITIONS):
-        raise BadRoom(
+        raise BadSuiteFolder(
             f"{task.path}: pins.{key}.assignment is damaged; wanted {n} codes from 0 to "
             f"{len(PARTITIONS) - 1}; take the file from its source"
         )
@@ -141,7 +141,7 @@ def _unpacked(task: Task, key: str, limit: int) -> bytes:
         content = base64.b64decode(task.file.pins[key].assignment, validate=True)
         return zlib.decompressobj().decompress(content, limit)
     except (ValueError, zlib.error) as e:
-        raise BadRoom(
+        raise BadSuiteFolder(
             f"{task.path}: pins.{key}.assignment is damaged ({e}); take the file from its source"
         ) from None
 

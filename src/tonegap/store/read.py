@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from tonegap.errors import BadRequest, StoreError
-from tonegap.formats.matrix import Cell, CellId, Failure, Matrix
+from tonegap.formats.matrix import Failure, Matrix, RunId, RunOutcome
 from tonegap.formats.record import SCHEMA, Record, ScoreColumns, Selected
 from tonegap.lines import did_you_mean
 from tonegap.store.layout import SUITES, failure_unit, record_unit, suite_unit
@@ -30,7 +30,7 @@ class SuiteRun:
     """A declared matrix and what was found for each of its cells."""
 
     matrix: Matrix
-    cells: tuple[Cell, ...]
+    cells: tuple[RunOutcome, ...]
 
 
 def read_suites(store: Path, names: Sequence[str] = ()) -> tuple[SuiteRun, ...]:
@@ -58,7 +58,7 @@ def read_suites(store: Path, names: Sequence[str] = ()) -> tuple[SuiteRun, ...]:
     return tuple(found)
 
 
-def merge_suites(suites: Sequence[SuiteRun]) -> tuple[Cell, ...]:
+def merge_suites(suites: Sequence[SuiteRun]) -> tuple[RunOutcome, ...]:
     """The cells of all suites together, a cell of several suites once.
 
     Where suites ask the same entry, task and seed with different content, each keeps its own
@@ -68,7 +68,7 @@ def merge_suites(suites: Sequence[SuiteRun]) -> tuple[Cell, ...]:
     several = Counter(place for place, _ in keys)
     # All seeds of such an entry move together, or its mean would be split.
     twice = {(task, entry) for (task, entry, _), n in several.items() if n > 1}
-    found: dict[object, Cell] = {}
+    found: dict[object, RunOutcome] = {}
     for suite in suites:
         for cell in suite.cells:
             kept = cell
@@ -83,24 +83,24 @@ def merge_suites(suites: Sequence[SuiteRun]) -> tuple[Cell, ...]:
     return tuple(found.values())
 
 
-def _place(cell: Cell) -> tuple[str, object, int]:
+def _place(cell: RunOutcome) -> tuple[str, object, int]:
     return cell.id.task, cell.id.entry, cell.id.seed
 
 
-def _read_cell(store: Path, cell: CellId, pool: _Pool) -> Cell:
+def _read_cell(store: Path, cell: RunId, pool: _Pool) -> RunOutcome:
     path = store / record_unit(cell.key)
     content = read_sealed(store, record_unit(cell.key))
     if content is not None:
         record = _decode(content, Record, path)
         _check(record, cell, path)
         repeats = read_repeats(store, cell.key)
-        return Cell(cell, _pooled(record, pool), None, repeats=repeats)
+        return RunOutcome(cell, _pooled(record, pool), None, repeats=repeats)
     path = store / failure_unit(cell.key)
     content = read_sealed(store, failure_unit(cell.key))
-    return Cell(cell, None, None if content is None else _decode(content, Failure, path))
+    return RunOutcome(cell, None, None if content is None else _decode(content, Failure, path))
 
 
-def _check(record: Record, cell: CellId, path: Path) -> None:
+def _check(record: Record, cell: RunId, path: Path) -> None:
     if record.schema != SCHEMA:
         raise StoreError(
             f"{path}: found schema {record.schema!r}, wanted {SCHEMA!r}; remove it and run again"

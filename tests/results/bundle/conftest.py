@@ -2,9 +2,9 @@
 
 import msgspec
 import pytest
-from records import part, plain_record, scored_cell
+from records import part, plain_record, scored_run
 
-from tonegap.formats.matrix import CellId, Failure, Matrix
+from tonegap.formats.matrix import Failure, Matrix, RunId
 from tonegap.formats.record import EntryId, Record, encode_record
 from tonegap.formats.truth import TaskTruth
 from tonegap.store.store import Store
@@ -16,8 +16,8 @@ KEY = "ab" + "0" * 62
 def store(tmp_path):
     store = Store(tmp_path / "runs")
     truth = TaskTruth(part("v", 20), part("t", 60))
-    done = scored_cell(store, plain_record(), truth, KEY)
-    failed = CellId(EntryId("none", "mixup", "cnn4"), "d/t", 0, "2" * 64, control=False)
+    done = scored_run(store, plain_record(), truth, KEY)
+    failed = RunId(EntryId("none", "mixup", "cnn4"), "d/t", 0, "2" * 64, control=False)
     store.write_matrix(Matrix("tiny", "A tiny suite", (done, failed)))
     store.write_failure(Failure(failed.key, "train", "baselines/mixup", "timeout", "1 s", "2025"))
     return store

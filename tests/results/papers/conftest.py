@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from records import CLASSES, plain_record
 
-from tonegap.formats.matrix import Cell, CellId
+from tonegap.formats.matrix import RunId, RunOutcome
 from tonegap.formats.record import SELECTIONS, EntryId, Selected
 from tonegap.scores.evidence.images import TestAnswers
 from tonegap.scores.metrics import score_table
@@ -52,4 +52,6 @@ def record_of(answers):
 def record_and_answers():
     answers = answers_of()
     record = record_of(answers)
-    return Cell(CellId(record.entry, record.task, 0, "key", control=False), record, None), answers
+    return RunOutcome(
+        RunId(record.entry, record.task, 0, "key", control=False), record, None
+    ), answers

@@ -21,7 +21,7 @@ from tonegap.declared.paper import (
     parse_reported,
     read_paper,
 )
-from tonegap.errors import BadRequest, BadRoom
+from tonegap.errors import BadRequest, BadSuiteFolder
 from tonegap.results.papers.compare import Sources, paper_cells
 from tonegap.results.papers.runs import Run, answered, differences
 from tonegap.results.papers.verdict import PaperCell, Reproduced, judge
@@ -154,7 +154,7 @@ def test_a_number_that_a_user_entered_takes_the_unknown_one_s_place():
 
 
 def test_an_unknown_paper_names_those_there_are():
-    with pytest.raises(BadRoom, match="no paper 'nobody'; there are: cgddi, daneshjou-2022"):
+    with pytest.raises(BadSuiteFolder, match="no paper 'nobody'; there are: cgddi, daneshjou-2022"):
         read_paper(ROOT, "nobody")
 
 
@@ -165,7 +165,9 @@ def test_a_row_with_too_few_cells_is_refused(tmp_path):
     (folder / "paper.toml").write_text(
         text.replace('"79.55", "78.95",', '"79.55",'), encoding="utf-8"
     )
-    with pytest.raises(BadRoom, match=r"row 'S37 \(seed 123\)': printed: 6 numbers for 7 columns"):
+    with pytest.raises(
+        BadSuiteFolder, match=r"row 'S37 \(seed 123\)': printed: 6 numbers for 7 columns"
+    ):
         read_paper(tmp_path, "x")
 
 

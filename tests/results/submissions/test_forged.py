@@ -7,7 +7,7 @@ import shlex
 import msgspec
 import numpy as np
 import pytest
-from records import ROOT, plain_record, scored_cell
+from records import ROOT, plain_record, scored_run
 from tests.results.bundle.foreign_bundles import contents, fitted, write_zip
 from tests.results.submissions.test_bundles import rows
 
@@ -29,7 +29,7 @@ def forge(tmp_path):
         there = Store(tmp_path / "forger")
         entry = changes.pop("entry", EntryId("none", "theirs", "cnn4"))
         cells = [
-            scored_cell(
+            scored_run(
                 there,
                 plain_record(entry=entry, seed=seed, **changes),
                 truth,

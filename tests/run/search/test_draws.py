@@ -5,7 +5,7 @@ import pytest
 from tonegap.declared.plugin import read_plugin
 from tonegap.declared.suite import plugins_of, read_suite
 from tonegap.declared.suite_toml import suite_toml
-from tonegap.errors import BadRequest, BadRoom
+from tonegap.errors import BadRequest, BadSuiteFolder
 from tonegap.run.search.draws import draws_suite, searched, tuned_suite
 
 
@@ -80,7 +80,7 @@ def test_shared_spaces_reach_every_baseline_that_takes_the_file(clinic):
 )
 def test_a_wrong_space_is_named(clinic, space, text):
     clinic.rooms.baseline("first", parameters=clinic.parameters, search=space)
-    with pytest.raises(BadRoom, match=text):
+    with pytest.raises(BadSuiteFolder, match=text):
         read_plugin(clinic.rooms.root, "baseline", "first")
 
 

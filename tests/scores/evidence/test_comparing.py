@@ -14,7 +14,7 @@ from tonegap.scores.evidence.comparing import (
 )
 from tonegap.scores.evidence.entries import EvidenceRequest, entry_evidence
 from tonegap.scores.evidence.images import TestAnswers
-from tonegap.scores.evidence.parity import detectable
+from tonegap.scores.evidence.parity import minimum_detectable_difference
 from tonegap.scores.evidence.table import table_evidence
 from tonegap.scores.tables import ALL, GAP, WORST
 
@@ -178,7 +178,9 @@ def test_copies_of_photographs_widen_an_interval():
 
 
 def test_the_detectable_difference_is_2_8_standard_errors_of_the_noisiest_pair():
-    assert detectable(np.array([0.01, 0.03, 0.04]) ** 2) == pytest.approx(2.8 * 0.05)
+    assert minimum_detectable_difference(np.array([0.01, 0.03, 0.04]) ** 2) == pytest.approx(
+        2.8 * 0.05
+    )
 
 
 def test_of_entries_trained_once_networks_are_compared_and_no_method():
@@ -201,4 +203,4 @@ def test_five_images_that_are_all_right_have_intervals_with_a_width():
             assert 0 <= interval.low < interval.high <= 1, name
     # Wilson's of 5 of 5: 5 / (5 + 1.96^2) = 0.566.
     assert entry.network_intervals["accuracy", "VI"].low == pytest.approx(0.566, abs=1e-3)
-    assert entry.detectable > 0.3
+    assert entry.minimum_detectable_difference > 0.3

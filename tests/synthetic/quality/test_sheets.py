@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 from tiny_rooms import GENERATE_PY
 
-from tonegap.errors import BadRoom
+from tonegap.errors import BadSuiteFolder
 from tonegap.run.explain import explain
 from tonegap.run.sheets import missing_sheets
 
@@ -173,5 +173,5 @@ def test_a_failing_method_has_no_sheet(quality):
 )
 def test_an_extractor_that_is_asked_for_wrongly_is_told_before_anything_runs(quality, spec, words):
     quality.suite(quality=spec)
-    with pytest.raises(BadRoom, match=words):
+    with pytest.raises(BadSuiteFolder, match=words):
         quality.plan()

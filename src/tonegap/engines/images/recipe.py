@@ -123,7 +123,7 @@ def pinned_foundation(root: Path) -> str:
 
 
 def read_base(root: Path, name: str) -> BaseFile:
-    """What a base's `image.toml` says. Raises BadRoom for a file that breaks its schema."""
+    """What a base's `image.toml` says. Raises BadSuiteFolder for a file that breaks its schema."""
     return read_toml(root / "docker" / name / "image.toml", BaseFile)
 
 

@@ -62,7 +62,7 @@ def croissant(
     """The description as JSON; equal declarations give equal bytes.
 
     Without a `task` it describes the data set alone. `file` is the metadata at hand; without it, the file
-    is any of the names that the data set declares. Raises BadRoom for a damaged pin.
+    is any of the names that the data set declares. Raises BadSuiteFolder for a damaged pin.
     """
     named = dataset.file
     node: Node = {

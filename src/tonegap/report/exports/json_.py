@@ -127,7 +127,7 @@ def _claims(claims: Claims | None) -> dict[str, Any] | None:
         "rows": [
             {
                 "entry": row.row.entry,
-                "tie_group": row.band,
+                "tie_group": row.tie_group,
                 "intervals": row.intervals,
                 "network_intervals": row.network_intervals,
                 "seed_spread": row.seed_spread,
@@ -145,8 +145,9 @@ def _claims(claims: Claims | None) -> dict[str, Any] | None:
                 "null_gap": row.parity,
                 "nulls": nulls_listed(row),
                 # None also where a test set shows no difference that there can be.
-                "minimum_detectable_difference": row.detectable
-                if row.detectable is not None and row.detectable < 1
+                "minimum_detectable_difference": row.minimum_detectable_difference
+                if row.minimum_detectable_difference is not None
+                and row.minimum_detectable_difference < 1
                 else None,
             }
             for row in claims.rows

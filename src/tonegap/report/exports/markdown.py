@@ -31,7 +31,7 @@ def files(board: Leaderboard, source: ResultSource | None) -> Iterator[File]:  #
 
 
 def render_markdown(board: Leaderboard) -> str:
-    """The whole report; the same board gives the same text. Raises BadRoom for a wrong template."""
+    """The whole report; the same board gives the same text. Raises BadSuiteFolder for a wrong template."""
     values = {
         "board": board,
         "title": report_title(board),

@@ -14,7 +14,7 @@ from tonegap.store.source import ResultSource
 def files(board: Leaderboard, source: ResultSource | None) -> Iterator[File]:
     """`croissant/TASK.json` (`/` as `-`) and `quality/NAME/README.md`; nothing without a source.
 
-    A task that is no longer declared has none. Raises BadRoom for a folder that is wrong.
+    A task that is no longer declared has none. Raises BadSuiteFolder for a folder that is wrong.
     """
     if source is None:
         return

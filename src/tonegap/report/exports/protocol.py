@@ -19,6 +19,6 @@ class Export(Protocol):
     def __call__(self, board: Leaderboard, source: ResultSource | None) -> Iterable[File]:
         """Each file is written before the next is asked for; without a source, those that need no more than the board.
 
-        Raises BadRoom for a folder that is wrong, StoreError for a store that is damaged.
+        Raises BadSuiteFolder for a folder that is wrong, StoreError for a store that is damaged.
         """
         ...

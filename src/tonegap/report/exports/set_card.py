@@ -69,7 +69,7 @@ class SetFacts:
 
 
 def set_facts(source: ResultSource, made: SetSheet) -> SetFacts:
-    """The facts of a set that has a sheet. Raises BadRoom for a folder that is there and wrong."""
+    """The facts of a set that has a sheet. Raises BadSuiteFolder for a folder that is there and wrong."""
     root, stage = source.root, made.sheet.set.stage if made.sheet else ""
     suite = next((s for s in source.suites if made.key in s.matrix.sheets.values()), None)
     dataset, method = made.task.partition("/")[0], made.method

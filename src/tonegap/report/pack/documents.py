@@ -20,7 +20,7 @@ _FILLED, _AUTHOR, _NONE = "filled", "author must write", "not applicable"
 def documents(results: PackSource) -> tuple[dict[str, bytes], str]:
     """Each document by its path in the pack, and in words how many items of checklists are filled.
 
-    Raises BadRoom for a wrong checklist or folder of the suite root.
+    Raises BadSuiteFolder for a wrong checklist or folder of the suite root.
     """
     known = answers_of(results)
     checklists = read_checklists(results.source.root, frozenset(ANSWERS))

@@ -12,7 +12,7 @@ from tonegap.store.source import ResultSource
 
 
 def files(board: Leaderboard, source: ResultSource | None) -> Iterator[File]:  # noqa: ARG001
-    """`across.html`; nothing where no two tasks of one kind share entries. Raises BadRoom for a wrong template."""
+    """`across.html`; nothing where no two tasks of a kind share entries. Raises BadSuiteFolder for a wrong template."""
     groups = across(board)
     if groups:
         values = {"title": report_title(board), "groups": groups, "stamps": board.stamps}

@@ -34,7 +34,7 @@ _P_UNITS = 10_000
 def files(board: Leaderboard, source: ResultSource | None) -> Iterator[File]:  # noqa: ARG001
     """`compare.html`; nothing where no table has two entries with kept answers.
 
-    Raises BadRoom if a template is missing or wrong.
+    Raises BadSuiteFolder if a template is missing or wrong.
     """
     parts = list(_parts(board))
     if parts:
@@ -62,7 +62,7 @@ def _parts(board: Leaderboard) -> Iterator[dict[str, object]]:
             "n_tests": int(np.isfinite(pairs.pairs.p).sum()),
             "n_left": len(claims.table.rows) - len(pairs.rows),
             "rows": pairs.rows,
-            "tie_groups": {row.row.entry: row.band for row in claims.rows},
+            "tie_groups": {row.row.entry: row.tie_group for row in claims.rows},
             "matrix": _matrix(pairs, at),
             "payload": script_json(_document(board, claims, pairs)),
         }
@@ -118,7 +118,7 @@ def _document(board: Leaderboard, claims: Claims, pairs: TablePairs) -> dict[str
 
 
 def _entries(board: Leaderboard, claims: Claims, rows: Sequence[Row]) -> list[Mapping[str, object]]:
-    tie_groups = {row.row.entry: row.band for row in claims.rows}
+    tie_groups = {row.row.entry: row.tie_group for row in claims.rows}
     pages = entry_pages(board, claims.table)
     return [
         {

@@ -8,7 +8,7 @@ import difflib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from tonegap.errors import BadRequest
-from tonegap.report.claims_text import detectable_text, interval_words, seeds_note
+from tonegap.report.claims_text import interval_words, minimum_difference_text, seeds_note
 from tonegap.report.exports.protocol import File
 from tonegap.report.pages.entry_evidence import (
     Confusion,
@@ -59,7 +59,7 @@ N_CONFUSIONS = 10
 def files(board: Leaderboard, source: ResultSource | None) -> Iterator[File]:
     """The pages of all entries that have one; none without a source.
 
-    Raises StoreError for damaged files, BadRoom for a wrong template.
+    Raises StoreError for damaged files, BadSuiteFolder for a wrong template.
     """
     if source is None:
         return
@@ -224,8 +224,8 @@ def _place(kept: EntryKept) -> str:
     if row.rank is None:
         control = f"A control, never ranked (ranks go by {rule})."
         return control if row.control else f"Not ranked: {row.unranked}."
-    claims, group = kept.board.claims_of(table), kept.claims.band if kept.claims else None
-    n = sum(r.band == group for r in claims.rows) if claims and group is not None else 0
+    claims, group = kept.board.claims_of(table), kept.claims.tie_group if kept.claims else None
+    n = sum(r.tie_group == group for r in claims.rows) if claims and group is not None else 0
     tied = f", in a tie group of {n} that are statistically tied with its best" if n > 1 else ""
     n_ranked = sum(other.rank is not None for other in table.rows)
     return f"Rank {row.rank} of {n_ranked}{tied}, by {rule}."
@@ -243,9 +243,9 @@ def gap_sentence(kept: EntryKept) -> str:
     )
     if within:
         text += f" (permuted within class: {percent(within.expected)}, p {null_p_text(within.p)}), uncorrected"
-    if claims.detectable is None:
+    if claims.minimum_detectable_difference is None:
         return f"{text}."
-    shown = detectable_text(claims.detectable)
+    shown = minimum_difference_text(claims.minimum_detectable_difference)
     return f"{text}. The minimum detectable difference between two tones on such a test set, in points: {shown}."
 
 

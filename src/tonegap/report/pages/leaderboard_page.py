@@ -40,7 +40,7 @@ _TEMPLATE = "report.html.j2"
 def render_html(board: Leaderboard) -> str:
     """The page, from the templates in the settings; the same board gives the same text.
 
-    Raises BadRoom if a template is missing or wrong.
+    Raises BadSuiteFolder if a template is missing or wrong.
     """
     values = {
         "board": board,

@@ -43,7 +43,7 @@ _ABOUT = {
 def paper_lines(source: ResultSource) -> tuple[ComparedPaper, ...]:
     """Every paper of the suite root beside the reported runs.
 
-    Raises BadRoom for a paper with a wrong file, StoreError for damaged predictions or truth.
+    Raises BadSuiteFolder for a paper with a wrong file, StoreError for damaged predictions or truth.
     """
     cells = merge_suites(source.suites)
     found = []
@@ -55,7 +55,7 @@ def paper_lines(source: ResultSource) -> tuple[ComparedPaper, ...]:
 
 
 def files(board: Leaderboard, source: ResultSource | None) -> Iterator[File]:  # noqa: ARG001
-    """A page for each paper of the board. Raises BadRoom if a template is missing or wrong."""
+    """A page for each paper of the board. Raises BadSuiteFolder if a template is missing or wrong."""
     for compared in board.papers:
         yield f"{FOLDER}/{compared.key}.html", [_page(compared, board.settings).encode()]
 

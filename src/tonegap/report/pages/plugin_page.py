@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tonegap.declared.paper import PaperFile, PaperRow
 from tonegap.declared.plugin import FOLDERS, ParameterSpec, PluginFile, plugin_ids, read_plugin
-from tonegap.errors import BadRoom
+from tonegap.errors import BadSuiteFolder
 from tonegap.formats.record import EntryId, Record, StageCost
 from tonegap.report.exports.protocol import File
 from tonegap.report.pages.links import CARDS, ENTRIES, card_name, entry_pages
@@ -28,7 +28,7 @@ _NEEDS = {
 
 
 def files(board: Leaderboard, source: ResultSource | None) -> Iterator[File]:
-    """The card of every method and baseline; none without a source. Raises BadRoom for a wrong template."""
+    """The card of every method and baseline; none without a source. Raises BadSuiteFolder for a wrong template."""
     if source is None:
         return
     papers = {compared.key: compared.paper for compared in board.papers}
@@ -97,7 +97,7 @@ def _declared(root: Path, kind: str, plugin_id: str) -> tuple[PluginFile | None,
         return None, f"{where} is not in this suite: removed, or part of an external submission."
     try:
         return read_plugin(root, kind, plugin_id).file, ""
-    except BadRoom as e:
+    except BadSuiteFolder as e:
         why = str(e).replace(f"{root}/", "")
         return None, f"What its folder says of it cannot be read: {why}."
 

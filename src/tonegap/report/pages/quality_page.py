@@ -31,7 +31,7 @@ def sheet_files(
 ) -> Iterator[File]:
     """`quality/NAME.{json,md,html}` and pictures of a set; nothing for one without a sheet.
 
-    `report` is the page they link back to; empty for none. Raises BadRoom for a wrong template.
+    `report` is the page they link back to; empty for none. Raises BadSuiteFolder for a wrong template.
     """
     if made.sheet is None or not made.page:
         return

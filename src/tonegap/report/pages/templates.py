@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from tonegap.errors import BadRoom
+from tonegap.errors import BadSuiteFolder
 from tonegap.report import phrases
 from tonegap.report.claims_text import interval_words
 from tonegap.report.pages.charts import Frame, record_curves, scale_of, tone_colour
@@ -55,7 +55,7 @@ _UNSEEN = re.compile(
 def render_template(settings: LeaderboardSettings, name: str, values: Mapping[str, object]) -> str:
     """A page from the templates in the settings; what nobody would see is spelled by its code.
 
-    Raises BadRoom if a template is missing or wrong.
+    Raises BadSuiteFolder if a template is missing or wrong.
     """
     import jinja2
 
@@ -64,7 +64,7 @@ def render_template(settings: LeaderboardSettings, name: str, values: Mapping[st
         page: str = template.render(values).rstrip("\n") + "\n"
         return _UNSEEN.sub(lambda c: f"\\u{ord(c[0]):04x}", page)
     except jinja2.TemplateError as e:
-        raise BadRoom(f"reports/templates: {name}: {type(e).__name__}: {e}") from None
+        raise BadSuiteFolder(f"reports/templates: {name}: {type(e).__name__}: {e}") from None
 
 
 @lru_cache(maxsize=4)

@@ -104,7 +104,7 @@ def _specs(root: Path, run: SuiteRun) -> Iterator[Path]:
 def _origin(root: Path, run: SuiteRun) -> Origin:
     """What is known of a suite's run; folders that are gone are named without title and terms.
 
-    Raises BadRoom for a folder that is there and wrong.
+    Raises BadSuiteFolder for a folder that is there and wrong.
     """
     records = [cell.record for cell in run.cells if cell.record]
     holes = [c for c in run.cells if not c.record and c.id.not_applicable is None]

@@ -14,7 +14,7 @@ import msgspec
 
 from tonegap.errors import BadRequest, ToneGapError
 from tonegap.files import sha256_file
-from tonegap.formats.matrix import Cell, completeness
+from tonegap.formats.matrix import RunOutcome, completeness
 from tonegap.formats.record import Record
 from tonegap.lines import one_line
 from tonegap.results.answers import kept_truths
@@ -146,7 +146,7 @@ def unite(
 
 def _voices(path: Path, folder: Path, run: SuiteRun) -> tuple[dict[str, _Voice], list[str]]:
     """What a bundle says of each task's images, and what of it in two ways."""
-    of_task: dict[str, list[Cell]] = {}
+    of_task: dict[str, list[RunOutcome]] = {}
     for cell in run.cells:
         if cell.record:
             of_task.setdefault(cell.id.task, []).append(cell)

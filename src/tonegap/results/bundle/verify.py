@@ -22,7 +22,7 @@ from tonegap.files import digest_of, sha256_file, sha256_lines
 from tonegap.formats.job import DEVICES
 from tonegap.formats.lineage import FILE as LINEAGE
 from tonegap.formats.lineage import UNKNOWN_SOURCE, read_lineage
-from tonegap.formats.matrix import Cell, CellId, Completeness, Matrix, completeness
+from tonegap.formats.matrix import Completeness, Matrix, RunId, RunOutcome, completeness
 from tonegap.formats.record import CrossFit, Record, ScoreColumns, Selected, StageId
 from tonegap.formats.truth import PartTruth, TaskTruth, decode_truth
 from tonegap.lines import one_line
@@ -142,7 +142,7 @@ def data_problems(record: Record, found: DataClaims, *, here: bool) -> Iterator[
 
 
 def claim_problems(
-    cell: CellId, record: Record, found: Mapping[str, PluginClaims | None], *, here: bool
+    cell: RunId, record: Record, found: Mapping[str, PluginClaims | None], *, here: bool
 ) -> Iterator[str]:
     """What matrix and plug-ins have against a record's marks; nothing of a plug-in that is None.
 
@@ -166,8 +166,8 @@ def claim_problems(
         yield f"says otherwise than {which} whether it is told the tone of test images"
 
 
-def _spec_problems(store: Path, cell: CellId, record: Record) -> Iterator[str]:
-    """What the plug-ins' files in the bundle itself have against a record. Raises BadRoom for one that is none."""
+def _spec_problems(store: Path, cell: RunId, record: Record) -> Iterator[str]:
+    """What the bundle's own files of plug-ins have against a record. Raises BadSuiteFolder for one that is none."""
     found: dict[str, PluginClaims | None] = {}
     for kind, name in (("method", record.entry.method), ("baseline", record.entry.baseline)):
         path = store / "specs" / FOLDERS[kind] / name / f"{kind}.toml"
@@ -180,7 +180,7 @@ def _spec_problems(store: Path, cell: CellId, record: Record) -> Iterator[str]:
         yield from data_problems(record, read_toml(path, DataClaims), here=False)
 
 
-def _cell_problems(store: Path, cell: Cell) -> Iterator[str]:
+def _cell_problems(store: Path, cell: RunOutcome) -> Iterator[str]:
     if cell.record is None:
         return
     where = f"{cell.id.entry.label}, {cell.id.task}, seed {cell.id.seed}"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tonegap.declared.paper import PaperColumn, PaperFile, PaperRow, PaperTable
 from tonegap.formats.job import Parameter
-from tonegap.formats.matrix import Cell
+from tonegap.formats.matrix import RunOutcome
 from tonegap.formats.record import Record
 from tonegap.results.answers import kept_answers
 from tonegap.results.papers.tables import SCALE, unit_of
@@ -25,11 +25,11 @@ _NO_FILE = ("", "none")
 class Run:
     """One seed's cell and its answers under the row's selection rule (None: not kept)."""
 
-    cell: Cell
+    cell: RunOutcome
     answers: TestAnswers | None
 
 
-def runs_for(paper: PaperFile, cells: Sequence[Cell], store: Path) -> dict[str, list[Run]]:
+def runs_for(paper: PaperFile, cells: Sequence[RunOutcome], store: Path) -> dict[str, list[Run]]:
     """The cells that a row of the paper asks for, by selection rule.
 
     Raises StoreError for damaged predictions or truth.
@@ -58,7 +58,7 @@ def answered(table: PaperTable, row: PaperRow, runs: Sequence[Run]) -> list[Repr
     return [_with_interval(cell, column, table, evidence) for cell, column in pairs]
 
 
-def matches(row: PaperRow, cell: Cell) -> bool:
+def matches(row: PaperRow, cell: RunOutcome) -> bool:
     """Whether a cell is of the row's task and entry, whatever its parameters."""
     entry = cell.id.entry
     return (

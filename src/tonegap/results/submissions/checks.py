@@ -20,7 +20,7 @@ from tonegap.declared.dataset import dataset_ids, read_dataset
 from tonegap.declared.plugin import Plugin, fill_parameters, plugin_ids, read_plugin
 from tonegap.errors import BadRequest, StoreError, ToneGapError
 from tonegap.formats.job import Parameter
-from tonegap.formats.matrix import Cell, CellId
+from tonegap.formats.matrix import RunId, RunOutcome
 from tonegap.formats.record import Record
 from tonegap.formats.truth import TaskTruth
 from tonegap.plan.entries import image_spec
@@ -52,7 +52,7 @@ class KnownRecords:
 
     store: Path
     records: tuple[Record, ...]
-    cells: tuple[Cell, ...]
+    cells: tuple[RunOutcome, ...]
 
     def of_task(self, task: str) -> tuple[Record, ...]:
         """Those of one task, full ones before those on a part of its images. Raises BadRequest if there is none."""
@@ -143,7 +143,7 @@ def unlike_here(
     yield from repeated_runs(folder, run)
 
 
-def _unfit_names(cell: CellId) -> Iterator[str]:
+def _unfit_names(cell: RunId) -> Iterator[str]:
     """What in a cell is no name for a row."""
     entry = cell.entry
     for name in (entry.method, entry.baseline, entry.backbone):
@@ -155,7 +155,7 @@ def _unfit_names(cell: CellId) -> Iterator[str]:
         yield f"{cell.seed} is no seed"
 
 
-def _contradictions(root: Path, cell: CellId, record: Record) -> Iterator[str]:
+def _contradictions(root: Path, cell: RunId, record: Record) -> Iterator[str]:
     """What a record says otherwise than the plug-ins here; nothing of a plug-in that is not here."""
     method, baseline = (
         read_plugin(root, kind, name) if name in plugin_ids(root, kind) else None
@@ -208,7 +208,7 @@ def not_here(root: Path, records: Sequence[Record]) -> list[str]:
     return sorted({label for label, here in named if not here})
 
 
-def seed_remarks(cells: Sequence[CellId], own: Sequence[Cell]) -> Iterator[str]:
+def seed_remarks(cells: Sequence[RunId], own: Sequence[RunOutcome]) -> Iterator[str]:
     """How the seeds of each entry differ from those that this store's own entries have, one sentence each.
 
     The usual seeds are those of most entries that are no controls; of equally many sets the larger.
@@ -228,7 +228,7 @@ def seed_remarks(cells: Sequence[CellId], own: Sequence[Cell]) -> Iterator[str]:
             )
 
 
-def _usual_seeds(cells: Sequence[CellId]) -> frozenset[int]:
+def _usual_seeds(cells: Sequence[RunId]) -> frozenset[int]:
     of_entry: dict[object, set[int]] = {}
     ranked = [cell for cell in cells if not cell.control] or list(cells)
     for cell in ranked:

@@ -12,9 +12,9 @@ from pathlib import Path
 import msgspec
 
 from tonegap.declared.toml import read_toml
-from tonegap.errors import BadPredictions, BadRequest, BadRoom
+from tonegap.errors import BadPredictions, BadRequest, BadSuiteFolder
 from tonegap.files import digest_of, sha256_bytes, sha256_file, write_atomic
-from tonegap.formats.matrix import CellId, Matrix
+from tonegap.formats.matrix import Matrix, RunId
 from tonegap.formats.record import (
     SCHEMA,
     SELECTIONS,
@@ -80,7 +80,7 @@ def read_card(folder: Path) -> SubmissionCard:
     path = folder / CARD
     try:
         card = read_toml(path, SubmissionCard)
-    except BadRoom as e:
+    except BadSuiteFolder as e:
         raise BadRequest(f"{e}; see docs/submitting.md") from None
     for problem in _problems(card):
         raise BadRequest(f"{path}: {problem}; see docs/submitting.md")
@@ -144,7 +144,7 @@ class Scored:
 
 def lay_out(
     folder: Path, card: SubmissionCard, known: KnownRecords, out: Path
-) -> tuple[CellId, ...]:
+) -> tuple[RunId, ...]:
     """Writes a card's records and predictions into `out` as a store; returns their cells.
 
     Raises BadPredictions for a file that does not have exactly the rows that the task asks for, BadRequest for a
@@ -155,7 +155,7 @@ def lay_out(
         scored = _score(folder, card, item, known)
         key = digest_of([scored.record.predictions_sha256, card.task, item.seed])
         _write(scored, key, out)
-        cells.append(CellId(scored.record.entry, card.task, item.seed, key, control=False))
+        cells.append(RunId(scored.record.entry, card.task, item.seed, key, control=False))
     matrix = Matrix(SUITE, card.label, tuple(cells))
     write_atomic(out / suite_unit(SUITE), msgspec.json.encode(matrix, order="sorted"))
     write_atomic(out / CARD, (folder / CARD).read_bytes())

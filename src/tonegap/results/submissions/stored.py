@@ -11,7 +11,7 @@ import msgspec
 
 from tonegap.errors import BadRequest, StoreError
 from tonegap.files import content_files, sha256_file
-from tonegap.formats.matrix import Cell, CellId, Failure
+from tonegap.formats.matrix import Failure, RunId, RunOutcome
 from tonegap.formats.record import Record
 from tonegap.formats.submission import FILE, Submission
 from tonegap.store.layout import SUBMISSIONS
@@ -103,9 +103,9 @@ def remove(store: Store, name: str) -> Path:
     return folder
 
 
-def submitted_cells(
-    store: Path, submissions: Sequence[StoredSubmission], own: Sequence[Cell]
-) -> tuple[Cell, ...]:
+def submitted_runs(
+    store: Path, submissions: Sequence[StoredSubmission], own: Sequence[RunOutcome]
+) -> tuple[RunOutcome, ...]:
     """The cells of submissions to the tasks of a store's own cells, under entries of their own.
 
     One that was changed since it was checked has holes instead of results. An entry whose every prediction is this
@@ -118,10 +118,10 @@ def submitted_cells(
         for cell in cells_of(store / SUBMISSIONS / stored.id, stored)
         if cell.id.task in tasks
     ]
-    return new_cells(cells, own)
+    return new_runs(cells, own)
 
 
-def new_cells(cells: Sequence[Cell], own: Sequence[Cell]) -> tuple[Cell, ...]:
+def new_runs(cells: Sequence[RunOutcome], own: Sequence[RunOutcome]) -> tuple[RunOutcome, ...]:
     """The cells of entries that are not this store's own, byte for byte, at every seed."""
     known = {cell.record.predictions_sha256 for cell in own if cell.record}
     new = {
@@ -132,20 +132,20 @@ def new_cells(cells: Sequence[Cell], own: Sequence[Cell]) -> tuple[Cell, ...]:
     return tuple(cell for cell in cells if (cell.id.task, cell.id.entry) in new)
 
 
-def cells_of(folder: Path, stored: StoredSubmission) -> tuple[Cell, ...]:
+def cells_of(folder: Path, stored: StoredSubmission) -> tuple[RunOutcome, ...]:
     """The cells of one submission in a folder."""
     kind = stored.submission.kind
     if stored.changed:
         return tuple(_hole(cell, stored) for cell in stored.submission.cells)
     (run,) = read_suites(folder, [stored.submission.suite])
     return tuple(
-        Cell(_named(cell.id, stored.id), _placed(cell.record, stored.id), None, kind)
+        RunOutcome(_named(cell.id, stored.id), _placed(cell.record, stored.id), None, kind)
         for cell in run.cells
         if cell.record
     )
 
 
-def _hole(cell: CellId, stored: StoredSubmission) -> Cell:
+def _hole(cell: RunId, stored: StoredSubmission) -> RunOutcome:
     named = _named(cell, stored.id)
     more = f" and {len(stored.changed) - _SHOWN} more" if len(stored.changed) > _SHOWN else ""
     text = (
@@ -153,10 +153,10 @@ def _hole(cell: CellId, stored: StoredSubmission) -> Cell:
         f"`tonegap submit remove {stored.id}`"
     )
     failure = Failure(named.key, "submission", stored.id, "changed", text, "")
-    return Cell(named, None, failure, stored.submission.kind)
+    return RunOutcome(named, None, failure, stored.submission.kind)
 
 
-def _named(cell: CellId, name: str) -> CellId:
+def _named(cell: RunId, name: str) -> RunId:
     """The cell under an entry of its own, so that it never shares a row with another."""
     variant = ", ".join(part for part in (cell.entry.variant, f"submitted {name}") if part)
     return msgspec.structs.replace(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tonegap.errors import BadRequest
-from tonegap.plan.plan import CellPlan
+from tonegap.plan.plan import PlannedRun
 from tonegap.run.outputs import find_predictions
 from tonegap.run.search.choose import ValidationScores
 from tonegap.scores.predictions import Labelled, read_predictions
@@ -28,7 +28,7 @@ class Cost:
     cpu_seconds: float | None
 
 
-def validation_scores(store: Store, cell: CellPlan) -> ValidationScores:
+def validation_scores(store: Store, cell: PlannedRun) -> ValidationScores:
     """The scores on validation images of a finished cell, at the first epoch with the best selection metric.
 
     The worst tone is that of the tones found among these images, from one image on: a search has to choose
@@ -55,7 +55,7 @@ def validation_scores(store: Store, cell: CellPlan) -> ValidationScores:
     return ValidationScores(float(values[epoch]), float(worst[epoch]))
 
 
-def cost_of(store: Store, cells: Sequence[CellPlan]) -> Cost:
+def cost_of(store: Store, cells: Sequence[PlannedRun]) -> Cost:
     """The cost of all finished stages behind some cells, each counted once."""
     keys = dict.fromkeys(key for cell in cells for key in cell.stages)
     marks = [store.read_mark(key) for key in keys if store.has_stage(key)]

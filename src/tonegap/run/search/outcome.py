@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tonegap.plan.plan import CellPlan, Plan
+from tonegap.plan.plan import Plan, PlannedRun
 from tonegap.run.search.choose import ValidationScores, choose, mean_scores
 from tonegap.run.search.draws import Search, Values, draw_name
 from tonegap.run.search.measured import Cost, cost_of, validation_scores
@@ -57,7 +57,7 @@ def outcome(store: Store, plan: Plan, search: Search, rule: str) -> tuple[Baseli
 
 
 def _mean(
-    store: Store, cells: Sequence[CellPlan], finished: frozenset[str]
+    store: Store, cells: Sequence[PlannedRun], finished: frozenset[str]
 ) -> ValidationScores | None:
     """The mean of a draw over tasks and seeds; None unless all that apply are finished."""
     asked = [cell for cell in cells if not cell.id.not_applicable]

@@ -34,7 +34,7 @@ from tonegap.scores.evidence.intervals import (
     unknown,
 )
 from tonegap.scores.evidence.nulls import OVER_ALL, NullName, tone_nulls
-from tonegap.scores.evidence.parity import Parity, detectable
+from tonegap.scores.evidence.parity import Parity, minimum_detectable_difference
 from tonegap.scores.evidence.seeds import (
     SampledMetric,
     SeedMean,
@@ -72,8 +72,8 @@ class EntryEvidence:
     """The uncertainty of an entry's scores on one tone axis.
 
     `intervals` maps (metric, tone | all | worst | gap) to an interval of the mean over seeds. Of the
-    ranked metric: `parity`, its gap beside that of permuted tones, and `detectable`, the smallest difference
-    between two tones that such a test set shows. `nulls`: scores that are not 0, or 1, at parity beside what
+    ranked metric: `parity`, its gap beside that of permuted tones, and `minimum_detectable_difference`, between
+    two tones on such a test set. `nulls`: scores that are not 0, or 1, at parity beside what
     they are then. `scores`: None unless they were asked for.
 
     `intervals` are about the method: test images and training seeds are both in them. `network_intervals` are
@@ -84,7 +84,7 @@ class EntryEvidence:
 
     intervals: Mapping[tuple[str, str], Interval]
     parity: Parity | None
-    detectable: float | None
+    minimum_detectable_difference: float | None
     drawn: ResampledScores
     network_intervals: Mapping[tuple[str, str], Interval]
     seed_spread: Mapping[tuple[str, str], float | None]
@@ -162,7 +162,7 @@ def evidence_of(
         asked=asked,
         intervals=method_intervals(entry, asked, added),
         parity=entry.nulls.get((asked.ranked, GAP, OVER_ALL)),
-        detectable=_detectable(entry, asked, added),
+        minimum_detectable_difference=_minimum_detectable(entry, asked, added),
         drawn=_drawn(asked.ranked, ranked, entry.images, with_seeds=added is not None),
         network_intervals=_intervals(entry, asked, None),
         seed_spread=_spread(entry, asked, added),
@@ -321,7 +321,7 @@ def _spread(
     return found
 
 
-def _detectable(
+def _minimum_detectable(
     entry: EntryMeans, asked: EvidenceRequest, seeds: SeedVariance | None
 ) -> float | None:
     """The smallest difference between two tones that is found; None where one tone's score is undefined."""
@@ -333,4 +333,4 @@ def _detectable(
     if not (defined.any() and np.isfinite(mean.point[:n_tones]).all()):
         return None
     added = added_by(seeds, asked.ranked, mean, n_tones)
-    return detectable(sample_of(mean, added, defined).variance)
+    return minimum_detectable_difference(sample_of(mean, added, defined).variance)

@@ -42,7 +42,7 @@ def parity(score: float, null: FloatArray, *, larger_is_alike: bool = False) -> 
     return Parity(float(null.mean()), p, float(low), float(high))
 
 
-def detectable(variance: FloatArray) -> float:
+def minimum_detectable_difference(variance: FloatArray) -> float:
     """The smallest difference between two tones that is found with a chance of 80 % at the 5 % level.
 
     For the two tones that are hardest to distinguish; `variance` [tones] of their scores. It may be larger than any

@@ -1,9 +1,9 @@
-"""Splits ranked entries into tie groups (`bands` here): entries that are statistically tied with the best of the group.
+"""Splits ranked entries into tie groups: entries that are statistically tied with the best of the group.
 
 The mistake it exists to prevent: the best of ten equal entries found better than the worst of them. It
 was picked for its luck, so its lead is held against the largest lead that luck gives among as many.
 Sources: Tukey 1953, The Problem of Multiple Comparisons, on the range; Romano and Wolf 2005,
-Econometrica 73(4), on taking it from joint draws. `benchmarks_of_code/bench_bands.py` prints how often it errs.
+Econometrica 73(4), on taking it from joint draws. `benchmarks_of_code/bench_tie_groups.py` prints how often it errs.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from tonegap.arrays import BoolArray, FloatArray
 from tonegap.scores.evidence.comparing import ALPHA, ResampledScores, alone, errors_of, is_told
 
 
-def rank_bands(
+def tie_groups(
     ranked: Sequence[ResampledScores], score: str, larger_is_better: bool = True
 ) -> list[int]:
     """The tie group of each entry from best to worst, from 1: entries that its best is not significantly better than.
@@ -24,13 +24,13 @@ def rank_bands(
     of a group, was trained once, or whose score is undefined in its draws, is tied with it. So is one behind
     that is better by this score, where ranks follow another.
     """
-    bands: list[int] = []
-    while len(bands) < len(ranked):
-        left = ranked[len(bands) :]
+    groups: list[int] = []
+    while len(groups) < len(ranked):
+        left = ranked[len(groups) :]
         apart = _told_from_first(left, score, larger_is_better)
         width = int(apart.argmax()) if apart.any() else len(left)
-        bands += [max(bands, default=0) + 1] * width
-    return bands
+        groups += [max(groups, default=0) + 1] * width
+    return groups
 
 
 def _told_from_first(

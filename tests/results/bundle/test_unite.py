@@ -6,13 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from records import part, plain_record, scored_cell
+from records import part, plain_record, scored_run
 from tests.results.bundle.conftest import KEY, root
 from tests.results.bundle.foreign_bundles import write_zip
 
 from tonegap.cli.main import main
 from tonegap.files import sha256_file
-from tonegap.formats.matrix import CellId, Failure, Matrix
+from tonegap.formats.matrix import Failure, Matrix, RunId
 from tonegap.formats.record import EntryId
 from tonegap.formats.truth import TaskTruth
 from tonegap.results.bundle.pack import pack_suite
@@ -36,8 +36,8 @@ def store(tmp_path):
     """One finished run of a plug-in that is not here, and one that failed."""
     there = Store(tmp_path / "runs")
     record = plain_record(entry=EntryId("none", "theirs", "cnn4"))
-    done = scored_cell(there, record, TaskTruth(part("v", 20), part("t", 60)), KEY)
-    failed = CellId(EntryId("none", "mixup", "cnn4"), "d/t", 0, "2" * 64, control=False)
+    done = scored_run(there, record, TaskTruth(part("v", 20), part("t", 60)), KEY)
+    failed = RunId(EntryId("none", "mixup", "cnn4"), "d/t", 0, "2" * 64, control=False)
     there.write_matrix(Matrix("tiny", "A tiny suite", (done, failed)))
     there.write_failure(Failure(failed.key, "train", "baselines/mixup", "timeout", "1 s", "2025"))
     return there
@@ -126,7 +126,7 @@ def lab(root, tmp_path):
         ]
         truth = TaskTruth(part("v", 20), replace(test, labels=tuple(labels)))
         record = plain_record(entry=EntryId("none", baseline or f"of-{name}", "cnn4"), **changes)
-        cell = scored_cell(there, record, truth, f"{number:064x}", number)
+        cell = scored_run(there, record, truth, f"{number:064x}", number)
         there.write_matrix(Matrix("tiny", f"Of {name}", (cell,)))
         folder = tmp_path / "labs"
         folder.mkdir(exist_ok=True)

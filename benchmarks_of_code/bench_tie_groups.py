@@ -1,4 +1,4 @@
-"""How often entries equal by construction differ significantly: `python benchmarks_of_code/bench_bands.py [DRAWS]`.
+"""How often equal entries differ significantly: `python benchmarks_of_code/bench_tie_groups.py [DRAWS]`.
 
 500 test sets are drawn for entries that are equal by construction, of the size of DDI's and of
 Fitzpatrick17k's test split; an image that is hard for one entry is hard for the others too, and training seeds
@@ -10,7 +10,6 @@ import sys
 
 import numpy as np
 
-from tonegap.scores.evidence.bands import rank_bands
 from tonegap.scores.evidence.bootstrap import draw_weights
 from tonegap.scores.evidence.comparing import (
     ALPHA,
@@ -22,6 +21,7 @@ from tonegap.scores.evidence.comparing import (
 )
 from tonegap.scores.evidence.entries import N_DRAWS, EvidenceRequest, entry_evidence
 from tonegap.scores.evidence.images import TestAnswers, TestImages
+from tonegap.scores.evidence.tie_groups import tie_groups
 from tonegap.scores.tables import ALL, GAP, WORST
 
 SIZES = {"DDI": (42, 48, 41), "Fitzpatrick17k": (589, 962, 662, 556, 307, 127)}
@@ -102,9 +102,9 @@ class Setting:
             np.testing.assert_allclose(short.draws[score], full.draws[score])
 
 
-def n_bands(entries, score):
+def n_tie_groups(entries, score):
     """How many bands the entries fall into, ranked as a leaderboard ranks them."""
-    return max(rank_bands(sorted(entries, key=lambda e: -e.point[score]), score))
+    return max(tie_groups(sorted(entries, key=lambda e: -e.point[score]), score))
 
 
 def told_apart(at, rng):
@@ -115,8 +115,8 @@ def told_apart(at, rng):
         p = [compare_entries(e, entries[0], score).p for e in entries[1:]]
         found[score, "9 against a tenth, Holm"] = holm_steps(np.array(p))[0].min() < ALPHA
     for score in (WORST, ALL):
-        found[score, "bands of 2"] = n_bands(entries[:2], score) > 1
-        found[score, "bands of 10"] = n_bands(entries, score) > 1
+        found[score, "bands of 2"] = n_tie_groups(entries[:2], score) > 1
+        found[score, "bands of 10"] = n_tie_groups(entries, score) > 1
     return found
 
 
