@@ -9,6 +9,7 @@ import pytest
 from report_files import contents
 
 from tonegap.declared.paper import PaperColumn, PaperFile, PaperRow, PaperTable
+from tonegap.declared.parity import Compared, Parity, read_parity
 from tonegap.declared.plugin import ParameterSpec, PluginFile
 from tonegap.formats.record import StageCost, StageId
 from tonegap.report.pages import plugin_page
@@ -64,7 +65,9 @@ def card_of(board, file=SHIFT, papers=None, kind="method", plugin="tone-shift"):
 
 def rows_of(board, values, title):
     """The cells of each row of a card's table below a heading."""
-    page = render_template(board.settings, "method.html.j2", values | {"missing": ""})
+    page = render_template(
+        board.settings, "method.html.j2", {"missing": "", "parity": None} | values
+    )
     table = page.partition(f">{title}</h2>")[2].partition("<tbody>")[2].partition("</tbody>")[0]
     texts = re.sub(r"</?(code|a)[^>]*>", "", table)
     return [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row) for row in texts.split("<tr>")[1:]]
@@ -166,3 +169,28 @@ def test_the_same_board_gives_the_same_bytes(board):
         contents(plugin_page.files(board, ResultSource(ROOT, ROOT, ()))) for _ in range(2)
     )
     assert first == again
+
+
+def test_a_card_shows_what_was_compared_with_published_code(board):
+    parity = Parity(
+        "compared",
+        "https://github.com/a/b",
+        "0123456789abcdef",
+        ("theirs counts test images",),
+        (Compared("loss", 0.25, "differs", "the sign"),),
+    )
+    values = card_of(board) | {"missing": "", "parity": parity}
+    page = render_template(board.settings, "method.html.j2", values)
+    assert ">github.com/a/b</a> at commit <code>0123456789ab</code>: computed by both" in page
+    assert rows_of(board, values, "Beside published code") == [
+        ["loss", "differs", "0.25", "the sign"]
+    ]
+    assert "Theirs counts test images." in page
+    without = render_template(board.settings, "method.html.j2", values | {"parity": None})
+    assert "Beside published code" not in without
+
+
+def test_the_certificate_of_a_baseline_is_read_where_there_is_one():
+    assert read_parity(ROOT, "scp").compared
+    assert read_parity(ROOT, "lnl").state == "not compared"
+    assert read_parity(ROOT, "erm") is None

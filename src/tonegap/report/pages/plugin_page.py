@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from tonegap.declared.paper import PaperFile, PaperRow
+from tonegap.declared.parity import read_parity
 from tonegap.declared.plugin import FOLDERS, ParameterSpec, PluginFile, plugin_ids, read_plugin
 from tonegap.errors import BadSuiteFolder
 from tonegap.formats.record import EntryId, Record, StageCost
@@ -34,7 +35,9 @@ def files(board: Leaderboard, source: ResultSource | None) -> Iterator[File]:
     papers = {compared.key: compared.paper for compared in board.papers}
     for kind, plugin_id in cards_of(board):
         file, missing = _declared(source.root, kind, plugin_id)
-        values = card_values(board, kind, plugin_id, file, papers) | {"missing": missing}
+        parity = read_parity(source.root, plugin_id) if kind == "baseline" else None
+        values = card_values(board, kind, plugin_id, file, papers)
+        values |= {"missing": missing, "parity": parity}
         page = render_template(board.settings, _TEMPLATE, values)
         yield f"{CARDS}/{card_name(kind, plugin_id)}.html", [page.encode()]
 
