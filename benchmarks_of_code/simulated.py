@@ -23,12 +23,12 @@ _GRID = np.linspace(0, 6, 601)
 
 @dataclass(frozen=True)
 class Setting:
-    """Images by tone, accuracy by tone, share of malignant images; `pool`: how many test sets all images make."""
+    """Images, accuracy and malignant images by tone; `pool`: how many test sets all images make."""
 
     name: str
     n: tuple[int, ...]
     accuracy: tuple[float, ...]
-    malignant: float
+    malignant: tuple[int, ...]
     pool: int = 1
 
     @property
@@ -37,14 +37,15 @@ class Setting:
 
 
 SETTINGS = {
-    "ddi": Setting("DDI", (49, 45, 38), (0.85, 0.76, 0.85), 0.25),
+    "ddi": Setting("DDI", (49, 45, 38), (0.85, 0.76, 0.85), (12, 11, 10)),
+    "few": Setting("DDI, 5 malignant of V-VI", (45, 44, 43), (0.85, 0.76, 0.85), (11, 10, 5)),
     "f17k": Setting(
         "Fitzpatrick17k",
         (589, 962, 662, 556, 307, 127),
         (0.84, 0.83, 0.80, 0.79, 0.78, 0.74),
-        0.14,
+        (82, 135, 93, 78, 43, 18),
     ),
-    "splits": Setting("DDI, other images by seed", (208, 241, 207), (0.85, 0.76, 0.85), 0.25, pool=5),
+    "splits": Setting("DDI, other images by seed", (208, 241, 207), (0.85, 0.76, 0.85), (52, 60, 52), pool=5),
 }  # fmt: skip
 
 
@@ -81,9 +82,12 @@ class Simulation:
             ("auc", "all"): self.share @ auc @ self.share,
         }
         found |= {("accuracy", "worst"): accuracy.min(), ("accuracy", "gap"): np.ptp(accuracy)}
+        for name in ("worst", "gap"):
+            found["balanced_accuracy", name] = found["accuracy", name]
         found |= {("sensitivity", "all"): accuracy @ self.share, ("ece", "all"): ece_all}
         for i, tone in enumerate(self.setting.tones):
             found["accuracy", tone] = found["sensitivity", tone] = accuracy[i]
+            found["balanced_accuracy", tone] = accuracy[i]  # both classes are called alike
             found["auc", tone], found["ece", tone] = auc[i, i], ece[i]
         return found  # fmt: skip
 
@@ -105,8 +109,8 @@ class Simulation:
     def draw(self, rng):
         """A test set with the answers of every entry at every seed, and the true scores of the first's networks."""
         n, s = len(self.tone), self.setting
-        # As many malignant images of each tone as is usual, in another place each time.
-        places = [np.arange(k) < round(k * s.malignant) for k in s.n]
+        # As many malignant images of each tone each time, in another place.
+        places = [np.arange(k) < of_tone for k, of_tone in zip(s.n, s.malignant, strict=True)]
         y = np.concatenate([rng.permutation(p) for p in places]).astype(np.int64)
         shared = _SHARED * rng.normal(size=n)
         tested = [np.arange(n)] * self.n_seeds

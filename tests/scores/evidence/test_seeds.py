@@ -100,3 +100,11 @@ def test_a_mean_over_classes_is_worth_what_the_recalls_of_all_tones_make_its_var
     assert worth == pytest.approx([10.6851, 10.6851, 21.3702], abs=1e-3)
     assert df[:2] == pytest.approx([3.5406, 3.5406], abs=1e-3)
     assert found["macro_f1"][0] == pytest.approx([10.029, 10.029, 20.059], abs=2e-3)
+
+
+def test_a_mean_over_classes_of_one_call_for_all_is_worth_no_more_than_its_images():
+    # Recalls 0 and 1 hardly vary, and with them a half: 10 images are worth 10.
+    y, none = np.array([0] * 6 + [1] * 4), np.zeros((10, 1))
+    images = TestImages(tuple("abcdefghij"), y, np.zeros(10, dtype=int), np.arange(10), ("I",))
+    said = Answers(2, np.zeros(10, dtype=int), none, none, none, none)
+    assert class_mean_worth(images, said)["balanced_accuracy"][0] == pytest.approx([10, 10])

@@ -149,8 +149,7 @@ def units_behind(images: TestImages, said: Answers) -> dict[str, FloatArray]:
 def class_mean_worth(images: TestImages, said: Answers) -> dict[str, FloatArray]:
     """How many images, each looked at once, means over classes are worth at one seed, and its df: [2, slots] by metric.
 
-    Worth is p (1 - p) / variance, `df` that of the variance by Satterthwaite from its classes, n - 1 each.
-
+    Worth is p (1 - p) / variance, at most all images; `df` that of the variance by Satterthwaite, n - 1 of each class.
     The variance is that of the delta method on a confusion matrix: of each class as many images as it has groups,
     called as in all tones together, with two more, one right and one wrong (Agresti and Caffo 2000, American
     Statistician 54(4)). So five of five images of a class have some. Next to none where a class has no image.
@@ -172,7 +171,8 @@ def class_mean_worth(images: TestImages, said: Answers) -> dict[str, FloatArray]
     ):
         parts = n * ((slope**2 * called).sum(axis=2) - (slope * called).sum(axis=2) ** 2)
         variance, df = parts.sum(axis=1), (parts**2 / np.maximum(n - 1, 1)).sum(axis=1)
-        found[name] = np.stack((p * (1 - p) / variance, variance**2 / df))
+        worth = np.minimum(p * (1 - p) / variance, n.sum(axis=1))
+        found[name] = np.stack((worth, variance**2 / df))
     return found
 
 
