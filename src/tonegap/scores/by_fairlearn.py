@@ -24,7 +24,7 @@ def check_by_fairlearn(
     from sklearn.metrics import accuracy_score
 
     known = tone >= 0
-    if not known.any():
+    if known.sum() < 2:  # MetricFrame takes no single image
         return
     tones = np.unique(tone[known])
     frames = {"accuracy": (accuracy_score, y[known], said.predicted[known])}
