@@ -170,7 +170,7 @@ def test_the_variance_of_an_area_is_known_as_well_as_its_sides_say_it():
         images = TestImages(
             tuple("abcde"), positive.astype(int), np.zeros(5, dtype=int), np.array(units), ("I",)
         )
-        return auc_freedom([images], [said])
+        return auc_freedom(images, said)
 
     assert freedom([0, 1, 2, 3, 4]) == pytest.approx([8 / 3, 8 / 3])
     # Two of the negatives are one photograph: 1 degree of freedom, 4 / 2.

@@ -27,25 +27,24 @@ def auc_variance(images: Sequence[TestImages], said: Sequence[Answers]) -> Float
     return variance
 
 
-def auc_freedom(images: Sequence[TestImages], said: Sequence[Answers]) -> FloatArray:
-    """Degrees of freedom of that variance, [tones and all]: those of its sides, by Satterthwaite; at least 1.
+def auc_freedom(images: TestImages, said: Answers) -> FloatArray:
+    """Degrees of freedom of that variance at one seed, [tones and all]: of its sides, by Satterthwaite; at least 1.
 
-    A side's part has one fewer than it has groups of near-duplicates. Parts are means over seeds, groups those of the
-    seed with the fewest. Six positives beside fifty negatives say about as much as six do.
+    A side has one fewer than groups of near-duplicates. Six positives beside fifty negatives say about what six do.
     """
-    n_tones, m = len(images[0].tones), said[0].positive.shape[1]
+    n_tones, m = len(images.tones), said.positive.shape[1]
     found = np.ones(n_tones + 1)
     for slot in range(n_tones + 1):
-        parts, df = np.zeros(2 * m), np.full(2 * m, np.inf)
-        for i, a in zip(images, said, strict=True):
-            rows = np.flatnonzero(i.tone == slot) if slot < n_tones else np.arange(len(i))
-            for j in range(m):
-                noise = placements(a.score[rows, j], a.positive[rows, j]) ** 2
-                for at, side in ((2 * j, a.positive[rows, j]), (2 * j + 1, ~a.positive[rows, j])):
-                    parts[at] += noise[side].sum() / len(images)
-                    df[at] = min(df[at], len(np.unique(i.unit[rows][side])) - 1.0)
-        if parts.sum() > 0:
-            found[slot] = max(parts.sum() ** 2 / (parts**2 / np.maximum(df, 1)).sum(), 1.0)
+        rows = np.flatnonzero(images.tone == slot) if slot < n_tones else np.arange(len(images))
+        parts, squares = 0.0, 0.0
+        for j in range(m):
+            positive = said.positive[rows, j]
+            noise = placements(said.score[rows, j], positive) ** 2
+            for side in (positive, ~positive):
+                part, n = float(noise[side].sum()), len(np.unique(images.unit[rows][side]))
+                parts, squares = parts + part, squares + part**2 / max(n - 1, 1)
+        if squares > 0:
+            found[slot] = max(parts**2 / squares, 1.0)
     return found
 
 

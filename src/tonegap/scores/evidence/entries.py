@@ -137,10 +137,13 @@ def entry_means(
         for name in measured[0].metrics
     }
     if _with_auc(asked):
-        images_said = [m.images for m in measured], [m.said for m in measured]
-        means["auc"] = replace(
-            means["auc"], variance=auc_variance(*images_said), df=auc_freedom(*images_said)
-        )
+        areas = auc_variance([m.images for m in measured], [m.said for m in measured])
+        # Of a mean over seeds no more than the rarer side says.
+        n, first = means["auc"].n, measured[0]
+        freedom = np.maximum(n - 1, 1)
+        if len(measured) == 1:
+            freedom = auc_freedom(first.images, first.said)
+        means["auc"] = replace(means["auc"], variance=areas, df=freedom)
     alone = [class_mean_worth(m.images, m.said) for m in measured]
     for name in alone[0]:
         worth, df = np.mean([of_seed[name] for of_seed in alone], axis=0)
