@@ -138,7 +138,7 @@ def entry_means(
     }
     if _with_auc(asked):
         areas = auc_variance([m.images for m in measured], [m.said for m in measured])
-        # Of a mean over seeds no more than the rarer side says: 92 % of tones on DDI would be held with both.
+        # Of a mean over seeds no more than the rarer side says.
         n, first = means["auc"].n, measured[0]
         freedom = np.maximum(n - 1, 1)
         if len(measured) == 1:
