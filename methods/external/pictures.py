@@ -14,7 +14,7 @@ from PIL import Image
 from tonegap_kit.errors import StageError
 
 FORMATS = ("JPEG", "PNG", "BMP", "DIB", "GIF", "TIFF", "WEBP", "AVIF", "JPEG2000", "PPM")
-_LEAST_16, _LEVELS_16 = 4_096, 65_535
+_LEAST_16, _LEVELS_16 = 16_384, 65_535
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,

@@ -443,3 +443,13 @@ def test_images_in_several_folders_are_said_to_be_read_by_declaring_these(
     write_pictures(clinic.folder / "part_1", {"a1.png": 1, "a2.png": 2})
     write_pictures(clinic.folder / "part_2", {"a3.png": 3})
     assert 'image_folders = ["part_1", "part_2"]' in text_listing(check())
+
+
+def test_a_folder_of_masks_is_never_proposed_for_images(
+    clinic: Dataset, write_pictures: Write, check: Callable[[], DataCheck]
+) -> None:
+    write_pictures(clinic.folder / "images", {"a1.png": 1, "a2.png": 2})
+    write_pictures(clinic.folder / "masks", {"a1.png": 1, "a2.png": 2, "a3.png": 3})
+    found = check()
+    assert {f.kind: f.first for f in found.findings} == {"missing": ("a3", "a4")}
+    assert "image_folders" not in text_listing(found)

@@ -5,6 +5,7 @@ import random
 import struct
 import threading
 import warnings
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -76,6 +77,97 @@ class TestGrey16:
         assert found.problem == "unsupported pixels"
         assert found.text.startswith("16-bit levels of 1000 to 4095; wanted 0 to 65535")
         assert read_everywhere(path) == Seen(usable=False, fault="")
+
+    def test_of_14_bits_is_refused_like_12(self, tmp_path: Path) -> None:
+        path = written(tmp_path / "x.png", grey((6208, 16_383), np.uint16))
+        assert read_picture(path).text.startswith("16-bit levels of 6208 to 16383; wanted 0")
+
+    def test_whose_white_is_zero_is_turned_over(self, tmp_path: Path) -> None:
+        # White at 0 left; right 0xbfbf, three quarters of the way to black: a quarter of 255 is 64 bright.
+        levels = grey((0, 0xBFBF), np.uint16)
+        path = written(tmp_path / "x.tif", levels, tiffinfo={262: 0})
+        pixels = read_image(path, CROP)
+        assert (int(pixels[0, 0, 0]), int(pixels[0, 7, 0])) == (255, 64)
+        assert read_everywhere(path) == Seen(usable=True, fault="")
+        with pytest.raises(decode.BadPicture, match="16-bit grey whose white is 0"):
+            decode.decode_pixels(path.read_bytes())  # a mask, whose levels are kinds
+
+
+def png16(path: Path, colour: tuple[int, ...]) -> Path:
+    """A PNG of 8 × 8 pixels of a colour, or of grey and alpha, in 16 bits."""
+    kind = {2: 4, 3: 2, 4: 6}[len(colour)]
+    header = struct.pack(">IIBBBBB", 8, 8, 16, kind, 0, 0, 0)
+    rows = (b"\0" + struct.pack(f">{len(colour)}H", *colour) * 8) * 8
+    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(rows)), (b"IEND", b""))
+    parts = (
+        struct.pack(">I", len(c)) + n + c + struct.pack(">I", zlib.crc32(n + c)) for n, c in chunks
+    )
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(parts))
+    return path
+
+
+def tiff16(path: Path, colour: tuple[int, int, int], planes: int = 1) -> Path:
+    """A TIFF of 8 × 8 pixels of a colour in 16 bits, its bands interleaved or in planes."""
+    tags = {256: 8, 257: 8, 258: 16, 259: 1, 262: 2, 277: 3, 278: 8, 284: planes}
+    strips = 1 if planes == 1 else 3
+    depths_at = (
+        8 + 2 + 12 * (len(tags) + 2) + 4
+    )  # three depths, then offsets and sizes of the strips
+    lists_at = depths_at + 6
+    start = lists_at + 8 * strips
+    entries = {tag: struct.pack("<HHIHH", tag, 3, 1, value, 0) for tag, value in tags.items()}
+    entries[258] = struct.pack("<HHII", 258, 3, 3, depths_at)
+    sizes, offsets = [384 // strips] * strips, [start + 384 // strips * i for i in range(strips)]
+    for tag, values, at in ((273, offsets, lists_at), (279, sizes, lists_at + 4 * strips)):
+        entries[tag] = struct.pack("<HHII", tag, 4, strips, at if strips > 1 else values[0])
+    pixels = struct.pack("<3H", *colour) * 64
+    if planes == 2:
+        pixels = b"".join(struct.pack("<H", level) * 64 for level in colour)
+    directory = struct.pack("<H", len(entries)) + b"".join(entries[t] for t in sorted(entries))
+    lists = struct.pack(f"<3H{2 * strips}I", 16, 16, 16, *offsets, *sizes)
+    path.write_bytes(b"II*\0" + struct.pack("<I", 8) + directory + b"\0" * 4 + lists + pixels)
+    return path
+
+
+class TestColour16:
+    @pytest.mark.parametrize("write", [png16, tiff16])
+    def test_of_the_full_range_is_read(
+        self, tmp_path: Path, write: Callable[[Path, tuple[int, ...]], Path]
+    ) -> None:
+        path = write(tmp_path / "x", (0xFFFF, 0x8000, 0x0001))
+        assert read_image(path, CROP)[0, 0].tolist() == [255, 128, 0]  # levels by 256
+        assert read_picture(path).note == "16-bit colour, read in 8 bits"
+        assert read_everywhere(path) == Seen(usable=True, fault="")
+
+    # 255: 8 bits in 16; 4095: 12; 16383: 14. The last two: grey with alpha, and an alpha of 12 bits.
+    @pytest.mark.parametrize(
+        ("write", "colour", "most"),
+        [
+            (png16, (255, 200, 180), 255),
+            (png16, (4095, 3000, 1000), 4095),
+            (tiff16, (4095, 3000, 1000), 4095),
+            (png16, (16_383, 6000, 1000), 16_383),
+            (png16, (4095, 65_535), 4095),
+            (png16, (65_535, 65_535, 65_535, 4095), 4095),
+        ],
+    )
+    def test_of_fewer_bits_is_refused_with_the_cause(
+        self,
+        tmp_path: Path,
+        write: Callable[[Path, tuple[int, ...]], Path],
+        colour: tuple[int, ...],
+        most: int,
+    ) -> None:
+        found = read_picture(path := write(tmp_path / "x", colour))
+        assert found.problem == "unsupported pixels"
+        assert found.text.startswith(f"16-bit colour or alpha of at most {most}; wanted 0 to 65535")
+        assert read_everywhere(path) == Seen(usable=False, fault="")
+        with pytest.raises(decode.BadPicture, match=f"at most {most}"):
+            decode.decode_pixels(path.read_bytes())  # as a mask: else it is black, all background
+
+    def test_in_planes_is_refused(self, tmp_path: Path) -> None:
+        path = tiff16(tmp_path / "x.tif", (0xFFFF, 0x8000, 0x4000), planes=2)
+        assert read_picture(path).text.startswith("16-bit colour in planes of their own; save it")
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
+from PIL.TiffImagePlugin import TiffImageFile
 
 from tonegap.errors import BadData
 from tonegap.files import status_of
@@ -40,6 +41,7 @@ UNSUPPORTED = "unsupported pixels"
 
 BAD_EXIF = "EXIF that cannot be read, taken as upright"
 SCALED = "16-bit grey, scaled to 8 bits"
+HIGH_BYTE = "16-bit colour, read in 8 bits"
 ON_WHITE = "transparent, shown on white"
 
 # What Pillow raises for damaged content.
@@ -72,7 +74,9 @@ _TURNS = {
 }
 _SIDEWAYS = (5, 6, 7, 8)
 _LEVELS_16 = 65_535
-_LEAST_16 = 4_096  # a brightest level below: 12 bits or fewer in 16, of which 8 bits keep 16 levels
+_LEAST_16 = 16_384  # a brightest level below: 14 bits or fewer in 16, of which 8 bits keep a quarter of the levels
+_DEPTHS, _PHOTOMETRIC, _PLANES = 258, 262, 284  # tags of a TIFF
+_SIZE_OF_J2K = b"\xff\x4f\xff\x51"  # start and size marker of a JPEG 2000 codestream
 logging.getLogger("PIL").addHandler(
     logging.NullHandler()
 )  # else it writes to the terminal, naming no file
@@ -114,8 +118,8 @@ def decode(
 ) -> Decoded:
     """The first picture in a file's content; a JPEG at a fraction of its size where both sides stay `least_px`.
 
-    Turned as its EXIF says, 16-bit grey scaled to 8 bits, transparent parts laid on white. Raises BadPicture for
-    content that does not decode whole, is of no known format, too large, or whose levels have no known range.
+    Turned as its EXIF says, 16 bits scaled to 8, transparent parts laid on white. Raises BadPicture for content that
+    does not decode whole, is of no known format, too large, or whose levels have no known range.
     """
     if not content:
         raise BadPicture(NOT_AN_IMAGE, "the file is empty")
@@ -124,9 +128,10 @@ def decode(
         opened.draft(mode, (least_px, least_px))
         opened.load()
         turn, note = _orientation(opened)
+        deep = _check_depth(opened, content)
         plain, more = _plain(opened, mode)
         upright = plain.transpose(_TURNS[turn]) if turn in _TURNS else plain.copy()
-    return Decoded(upright, "; ".join(text for text in (note, more) if text))
+    return Decoded(upright, "; ".join(text for text in (note, deep, more) if text))
 
 
 def decode_pixels(content: bytes) -> Image.Image:
@@ -135,6 +140,9 @@ def decode_pixels(content: bytes) -> Image.Image:
         _check_size(opened)
         opened.load()
         turn, _note = _orientation(opened)
+        _check_depth(opened, content)
+        if _white_is_zero(opened):
+            raise BadPicture(UNSUPPORTED, "16-bit grey whose white is 0; save it with black as 0")
         return opened.transpose(_TURNS[turn]) if turn in _TURNS else opened.copy()
 
 
@@ -211,13 +219,53 @@ def _plain(opened: Image.Image, mode: Mode) -> tuple[Image.Image, str]:
     return (opened if mode == "RGB" else opened.convert("RGB")).convert(mode), ""
 
 
+def _check_depth(opened: Image.Image, content: bytes) -> str:
+    """A note on loaded colour (or grey with alpha) of 16 bits, of which Pillow keeps the high byte; "" on any other.
+
+    Raises BadPicture where levels or alpha use a quarter of the range or less: the high byte would be near black.
+    """
+    bands = opened.getbands()
+    if len(bands) == 1 or _bits(opened, content) != 16:
+        return ""
+    if (
+        isinstance(opened, TiffImageFile) and opened.tag_v2.get(_PLANES) == 2
+    ):  # Pillow takes the bytes for levels
+        raise BadPicture(UNSUPPORTED, "16-bit colour in planes of their own; save it in 8 bits")
+    highest = {band: int(np.asarray(opened.getchannel(band)).max()) for band in bands}
+    alpha = highest.pop("A", 255)
+    for brightest in (max(highest.values()), alpha or 255):
+        if brightest < _LEAST_16 >> 8:
+            text = f"16-bit colour or alpha of at most {brightest << 8 | 255}; wanted 0 to 65535"
+            raise BadPicture(UNSUPPORTED, f"{text}: save it in 8 bits, scaled to its own range")
+    return HIGH_BYTE
+
+
+def _bits(opened: Image.Image, content: bytes) -> int:
+    """The bits of a level as a file declares them, where its format may have more than 8 that Pillow cuts; else 8."""
+    if opened.format == "PNG":
+        return content[24]  # behind the signature and the length, name, width and height of IHDR
+    if isinstance(opened, TiffImageFile):
+        return int(max(opened.tag_v2.get(_DEPTHS, (8,))))
+    start = content.find(_SIZE_OF_J2K) if opened.format == "JPEG2000" else -1
+    return (content[start + 42] & 0x7F) + 1 if start >= 0 else 8
+
+
+def _white_is_zero(opened: Image.Image) -> bool:
+    """Whether it is 16-bit grey with white at 0, which Pillow, unlike in 8 bits, does not turn over."""
+    if not isinstance(opened, TiffImageFile) or not opened.mode.startswith("I;"):
+        return False
+    return bool(opened.tag_v2.get(_PHOTOMETRIC) == 0)
+
+
 def _scaled(opened: Image.Image) -> Image.Image:
-    """16-bit grey as 8-bit grey. Raises BadPicture where the levels use a sixteenth of the range or less."""
+    """16-bit grey as 8-bit grey. Raises BadPicture where the levels use a quarter of the range or less."""
     levels = np.asarray(opened).astype(np.int64)
     brightest = int(levels.max())
     if brightest < _LEAST_16 or int(levels.min()) < 0 or brightest > _LEVELS_16:
         text = f"16-bit levels of {levels.min()} to {brightest}; wanted 0 to 65535"
         raise BadPicture(UNSUPPORTED, f"{text}: save it in 8 bits, scaled to its own range")
+    if _white_is_zero(opened):
+        levels = _LEVELS_16 - levels
     return Image.fromarray(((levels * 255 + _LEVELS_16 // 2) // _LEVELS_16).astype(np.uint8))
 
 

@@ -194,8 +194,8 @@ def _cut(path: str, depth: int) -> tuple[str, str]:
 
 
 def _elsewhere(root: Path, hits: _Hits, found: Mapping[str, object]) -> dict[str, Path]:
-    """Images that only folders hold which are not taken, with the fullest such folder."""
-    emptiest_first = sorted(hits, key=lambda f: len(hits[f]))
+    """Images that only folders hold which are not taken, with the fullest such folder; masks left out."""
+    emptiest_first = sorted((f for f in hits if not _holds_masks(f)), key=lambda f: len(hits[f]))
     return {i: root / f for f in emptiest_first for i in hits[f] if i not in found}
 
 
