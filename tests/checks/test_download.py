@@ -453,3 +453,24 @@ def test_a_folder_of_masks_is_never_proposed_for_images(
     found = check()
     assert {f.kind: f.first for f in found.findings} == {"missing": ("a3", "a4")}
     assert "image_folders" not in text_listing(found)
+
+
+def test_unusable_masks_of_training_images_are_said_of_a_task_and_stop_none(
+    project: Path,
+    phantom: Dataset,
+    phantom_metadata: Metadata,
+    damaged: Path,
+    check: Callable[[], DataCheck],
+) -> None:
+    task = read_task(project, "phantom/smoke")
+    ids = phantom_metadata.ids
+    whole = check_tasks([task], phantom_metadata, ids)[0]
+    # All 2,400 have an unusable mask: of interest are those of training images.
+    answer = check_tasks([task], phantom_metadata, ids, (), ids)[0]
+    assert (answer.reason, answer.n_bad_masks) == ("", whole.sizes["train"])
+    found = replace(check(), tasks=(replace(answer, n_bad_masks=2),))
+    assert (
+        "  phantom/smoke: can be run, but by no method that needs masks: 2 masks of its training images "
+        "cannot be used"
+    ) in text_listing(found).splitlines()
+    assert found.is_usable

@@ -10,6 +10,7 @@ from tonegap.declared.dataset import COLOUR
 from tonegap.errors import BadData
 from tonegap.formats.job import ImageSpec
 from tonegap.plan import prepare
+from tonegap.run.explain import data_lines
 from tonegap.run.inputs import write_inputs
 
 N = {"n": {"default": 1, "about": "images"}, "image_size_px": {"default": 16, "about": "side"}}
@@ -100,8 +101,12 @@ def test_a_link_to_nothing_to_itself_and_a_folder_are_no_masks(masked, target, s
         path.symlink_to(target)
     else:
         path.mkdir()
-    with pytest.raises(BadData, match=rf"masks/c01\.png: not a usable mask: {said}; replace it"):
+    with pytest.raises(BadData, match=rf"masks/c01\.png: not a usable mask: {said}; that is so of"):
         masked.plan()
+    # A method that needs no masks is not stopped: it loses its quality sheet.
+    masked.rooms.method("grey", GENERATE_PY, parameters=N)
+    (line,) = masked.plan().lines
+    assert f"not a usable mask: {said}" in line
 
 
 def test_the_code_that_reads_masks_is_in_the_keys_of_stages_that_need_them(masked, monkeypatch):
@@ -180,10 +185,53 @@ class TestOtherSpellings:
         assert self.values(tmp_path / "m.png", tmp_path / "x.jpg") == (0, 1)
 
 
-def test_a_mask_of_another_shape_stops_the_stage_before_it_begins(masked, tmp_path):
-    Image.new("L", (32, 40), 1).save(masked.download / "masks" / "c01.png")
-    with pytest.raises(BadData, match=r"c01\.png: not a usable mask: 32 × 40 pixels"):
-        given(masked, tmp_path)
+def spoil(planner):
+    """Gives the first training image with a mask one of another shape; its id, and how many masks there are."""
+    ids = planner.plan().cells[0].view.train.ids
+    spoilt = next(i for i in ids if i != "c00")
+    Image.new("L", (32, 40), 1).save(planner.download / "masks" / f"{spoilt}.png")
+    return spoilt, len(ids) - ("c00" in ids)
+
+
+def test_an_unusable_mask_is_refused_by_the_plan_of_a_method_that_needs_masks(masked):
+    spoilt, n = spoil(masked)
+    with pytest.raises(BadData) as refused:
+        masked.plan()
+    said = str(refused.value)
+    assert said.startswith(f"{masked.download}/masks/{spoilt}.png: not a usable mask: 32 × 40")
+    assert f"; that is so of 1 of the {n} masks of clinic/two's training images, and " in said
+    assert "grey needs masks; `tonegap data check clinic --root DIR` names them all" in said
+
+
+def test_an_unusable_mask_of_a_test_image_is_nobodys(masked):
+    test_id = masked.plan().cells[0].view.test.ids[0]
+    Image.new("L", (32, 40), 1).save(masked.download / "masks" / f"{test_id}.png")
+    assert masked.plan().lines == ()
+
+
+def test_where_masks_are_only_measured_beside_the_loss_is_said_before_anything_runs(masked):
+    masked.rooms.method("grey", GENERATE_PY, parameters=N)
+    spoilt, _n = spoil(masked)
+    (said,) = masked.plan().lines
+    assert f"masks/{spoilt}.png: not a usable mask: 32 × 40" in said
+    assert "grey gets no quality sheet, which measures real skin outside masks; " in said
+    assert data_lines(masked.plan())[-1] == said
+
+
+def test_a_suite_that_reads_no_mask_opens_none(masked):
+    masked.suite(method="none")
+    spoil(masked)
+    assert masked.plan().lines == ()
+
+
+def test_run_and_plan_end_with_the_sentence_and_exit_code_2(masked, tonegap):
+    spoil(masked)
+    words = ("tiny", "--root", masked.download, "--suite-root", masked.rooms.root)
+    words += ("--store", masked.store.folder)
+    for command in ("plan", "run"):
+        assert tonegap(command, *words) == 2
+        assert "not a usable mask: 32 × 40 pixels" in tonegap.err
+    assert not list(masked.store.folder.glob("stages/*"))
 
 
 @pytest.mark.parametrize(

@@ -82,9 +82,8 @@ class DataCheck:
 
     @property
     def is_usable(self) -> bool:
-        """Whether every task can be run on it, by methods that need masks too; without tasks, whether it has images."""
-        runs = self.n_usable > 0 and all(not task.reason for task in self.tasks)
-        return runs and not (self.masks and self.masks.problems)
+        """Whether every task can be run on it, by methods that need no masks; without tasks, whether it has images."""
+        return self.n_usable > 0 and all(not task.reason for task in self.tasks)
 
 
 def check_data(
@@ -123,7 +122,9 @@ def check_data(
         counts=compare_counts(published, metadata) if published else (),
         findings=findings,
         tones=tuple(_tone_rows(metadata, index.paths, findings)),
-        tasks=check_tasks(tasks, metadata, index.paths, listed),
+        tasks=check_tasks(
+            tasks, metadata, index.paths, listed, masks.problems if masks is not None else ()
+        ),
         unknown_names=tuple(unknown_names(listed)),
         masks=masks,
         unknown={} if tasks else unknown_labels(dataset, metadata),

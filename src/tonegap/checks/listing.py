@@ -7,7 +7,7 @@ import msgspec
 
 from tonegap.checks.download import BAD_MASK, ELSEWHERE, DataCheck
 from tonegap.checks.readiness import Readiness
-from tonegap.lines import Value, percent_span, table
+from tonegap.lines import Value, counted, percent_span, table
 from tonegap.split.unknown_tones import UnknownTones
 
 _LABELS = 6
@@ -81,6 +81,7 @@ def _json_task(task: Readiness) -> dict[str, Value]:
         "task": task.task,
         "images": task.n_images,
         "reason": task.reason or None,
+        "training_images_with_unusable_mask": task.n_bad_masks,
         "labels_of_no_class": dict(task.no_class),
         "partitions": dict(task.sizes),
         "groups": {
@@ -238,11 +239,18 @@ def _tasks(check: DataCheck) -> Iterator[str]:
         return
     for task in check.tasks:
         yield f"  {task.task}: " + (
-            f"cannot be run: {task.reason}" if task.reason else "can be run"
+            f"cannot be run: {task.reason}" if task.reason else f"can be run{_unmasked(task)}"
         )
         yield from _of_task(task)
     if any(" missing or broken " in task.reason for task in check.tasks):
         yield "  (`tonegap run --allow-missing` runs without the missing images, and says so)"
+
+
+def _unmasked(task: Readiness) -> str:
+    if not task.n_bad_masks:
+        return ""
+    n = counted(task.n_bad_masks, "mask of its training images")
+    return f", but by no method that needs masks: {n} cannot be used"
 
 
 def _of_task(task: Readiness) -> Iterator[str]:

@@ -26,7 +26,7 @@ class Readiness:
     `sizes` are those of its first seed, `leaks` what crosses between them by each of the data set's group columns,
     `leak_shares` for each column and each seed that makes a split of its own the share of test images that it says
     of, in percent.
-    `unknown` crosses the classes with unknown tone.
+    `unknown` crosses the classes with unknown tone. `n_bad_masks` training images have an unusable mask.
     """
 
     task: str
@@ -38,6 +38,7 @@ class Readiness:
     leak_shares: Mapping[str, Mapping[int, float]] = field(default_factory=dict)
     unknown: UnknownTones | None = None
     exclusions: tuple[Exclusion, ...] = ()
+    n_bad_masks: int = 0
 
 
 def check_tasks(
@@ -45,10 +46,14 @@ def check_tasks(
     metadata: Metadata,
     usable: Collection[str],
     lists: Sequence[ListedImages] = (),
+    bad_masks: Collection[str] = (),
 ) -> tuple[Readiness, ...]:
-    """One answer per task; `usable` are the ids whose images are there and decode, `lists` leave images out."""
+    """One answer per task; `usable` are the ids whose images are there and decode, `lists` leave images out.
+
+    `bad_masks`: the ids whose mask a method that needs masks would be refused for.
+    """
     there = frozenset(usable)
-    return tuple(_check(task, metadata, there, lists) for task in tasks)
+    return tuple(_check(task, metadata, there, lists, bad_masks) for task in tasks)
 
 
 def _check(
@@ -56,6 +61,7 @@ def _check(
     metadata: Metadata,
     usable: frozenset[str],
     lists: Sequence[ListedImages],
+    bad_masks: Collection[str],
 ) -> Readiness:
     no_class = _no_class(task, metadata)
     exclusions: tuple[Exclusion, ...] = ()
@@ -73,6 +79,12 @@ def _check(
         for made in splits
         for i, part in zip(made.ids, made.parts, strict=True)
         if part != "unused"
+    }
+    train = {
+        image_id
+        for made in splits
+        for image_id, part in zip(made.ids, made.parts, strict=True)
+        if part == "train"
     }
     lost = [image_id for image_id in metadata.ids if image_id in used and image_id not in usable]
     reason = (
@@ -99,6 +111,7 @@ def _check(
         },
         _unknown(task, metadata, lists),
         exclusions,
+        len(train.intersection(bad_masks)),
     )
 
 

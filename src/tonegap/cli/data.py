@@ -70,7 +70,8 @@ def check_command(  # noqa: PLR0913 - one parameter per option
 
     Lists at once what matches the published counts, which images are missing, broken, duplicate or
     extra, by tone, and which tasks can be run. DATASET is a name of benchmarks/ or a folder with a
-    dataset.toml. Exit code 2 if a task cannot be run on it.
+    dataset.toml. Exit code 2 if a task cannot be run on it. With unusable masks it can,
+    by methods that need none.
     """
     from tonegap.checks.download import check_data
     from tonegap.checks.listing import json_listing, text_listing

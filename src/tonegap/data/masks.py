@@ -1,7 +1,7 @@
 """Finds lesion masks beside the images or below the root by the data set's patterns, counts and checks them."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,6 +15,7 @@ from tonegap.data.mask_file import KINDS, MaskFile, read_kinds
 from tonegap.data.metadata import Metadata, MetadataPart
 from tonegap.declared.dataset import Dataset, DatasetFile, mask_level
 
+Masked = tuple[MaskFile, Path]  # a mask and its picture
 _READERS = 4  # decoding releases the interpreter's lock
 
 
@@ -65,7 +66,8 @@ def check_masks(
         return None
     n_showing = dict.fromkeys(KINDS, 0)
     problems = {}
-    for image_id, kinds, problem in _looked_at(masks, index):
+    looked_at = _looked_at([(mask, index.paths[image_id]) for image_id, mask in masks.items()])
+    for image_id, (kinds, problem) in zip(masks, looked_at, strict=True):
         for kind in kinds:
             n_showing[kind] += 1
         if problem:
@@ -74,20 +76,23 @@ def check_masks(
     return MaskCheck(len(masks), n_showing, problems, tuple(next(iter(names.values()), ())))
 
 
-def _looked_at(
-    masks: Mapping[str, MaskFile], index: ImageIndex
-) -> Iterator[tuple[str, tuple[str, ...], str]]:
-    """(image id, kinds that it shows, what is wrong) of every mask."""
+def unusable_masks(pairs: Sequence[Masked]) -> dict[Masked, str]:
+    """What is wrong with each mask beside its picture that a run would refuse. Opens every one."""
+    looked_at = zip(pairs, _looked_at(pairs), strict=True)
+    return {pair: problem for pair, (_kinds, problem) in looked_at if problem}
 
-    def look(image_id: str) -> tuple[str, tuple[str, ...], str]:
+
+def _looked_at(pairs: Sequence[Masked]) -> Iterator[tuple[tuple[str, ...], str]]:
+    """(kinds that it shows, what is wrong) of every mask."""
+
+    def look(pair: Masked) -> tuple[tuple[str, ...], str]:
         try:
-            kinds = np.unique(read_kinds(masks[image_id], index.paths[image_id]))
+            return tuple(KINDS[kind] for kind in np.unique(read_kinds(*pair))), ""
         except BadPicture as e:
-            return image_id, (), e.text
-        return image_id, tuple(KINDS[kind] for kind in kinds), ""
+            return (), e.text
 
     with ThreadPoolExecutor(_READERS) as pool:
-        yield from pool.map(look, masks)
+        yield from pool.map(look, pairs)
 
 
 def _meaning(file: DatasetFile) -> tuple[tuple[int, int], ...]:

@@ -63,12 +63,16 @@ class SheetPlan:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """All of a suite: its declared matrix, cells, stages by key, and sheets of its synthetic sets."""
+    """All of a suite: its declared matrix, cells, stages by key, and sheets of its synthetic sets.
+
+    `lines`: what a person should know of its data before it runs.
+    """
 
     matrix: Matrix
     cells: tuple[PlannedRun, ...]
     stages: Mapping[str, PlannedStage]
     sheets: tuple[SheetPlan, ...] = ()
+    lines: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

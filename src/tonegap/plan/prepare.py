@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tonegap.closure import code_digest
 from tonegap.data.drawn import ensure_drawn
+from tonegap.data.masks import Masked, unusable_masks
 from tonegap.data.metadata import own_root
 from tonegap.declared.dataset import read_dataset
 from tonegap.declared.local_files import check_local_file
@@ -16,15 +17,15 @@ from tonegap.declared.plugin import Plugin, read_plugin
 from tonegap.declared.suite import Suite, plugins_of
 from tonegap.declared.task import Task, read_task
 from tonegap.engines.base import Engine
-from tonegap.errors import BadRequest, StoreError
+from tonegap.errors import BadData, BadRequest, StoreError
 from tonegap.files import folder_digest
 from tonegap.numerics import numerics_of
 from tonegap.plan.entries import FilledPlugin, PluginIdentity, entries_of, filled
-from tonegap.plan.plan import Declared, Plan, RunSetting, plan_suite
+from tonegap.plan.plan import Declared, Plan, PlannedStage, RunSetting, plan_suite
 from tonegap.split.id_lists import IdList
 from tonegap.split.load import LoadedData, load_data, task_view
 from tonegap.split.view import TaskView
-from tonegap.store.layout import AUDITS, DRAWN, INDEX
+from tonegap.store.layout import AUDITS, DRAWN, INDEX, sheet_unit
 from tonegap.store.store import Store
 from tonegap.synthetic.withheld import group_kin, held_out, kin_of
 
@@ -66,7 +67,48 @@ def prepare(request: Request) -> Plan:
     seeds = request.suite.file.seeds
     asked = [(t, s) for t in declared.tasks for s in (t.seeds if seeds == "published" else seeds)]
     watched = any(entry.method.plugin.file.stages for entry in declared.entries)
-    return plan_suite(declared, task_views(request, asked, watched=watched))
+    plan = plan_suite(declared, task_views(request, asked, watched=watched))
+    return replace(plan, lines=_check_masks(plan, request.store))
+
+
+def _check_masks(plan: Plan, store: Store) -> tuple[str, ...]:
+    """A line for each method whose images get no quality sheet: real skin is measured outside masks that are unusable.
+
+    Opens the masks that stages and sheets to be made will read. Raises BadData where a stage is given unusable ones.
+    """
+    asked = dict.fromkeys(
+        k for cell in plan.cells if not cell.id.not_applicable for k in cell.stages
+    )
+    given = [plan.stages[key] for key in asked if not store.has_stage(key)]
+    given = [s for s in given if s.stage != "train" and "masks" in s.identity.plugin.file.needs]
+    sheets = (s for s in plan.sheets if not (store.folder / sheet_unit(s.key)).exists())
+    measured = [sheet.generate for sheet in sheets]
+    pairs = dict.fromkeys(pair for stage in (*given, *measured) for pair in _masked(stage))
+    problems = unusable_masks(list(pairs)) if pairs else {}
+    refused = filter(None, (_unusable(stage, problems, "needs masks") for stage in given))
+    if said := next(refused, ""):
+        raise BadData(said)
+    what = "gets no quality sheet, which measures real skin outside masks"
+    lines = (_unusable(stage, problems, what) for stage in measured)
+    return tuple(dict.fromkeys(filter(None, lines)))
+
+
+def _masked(stage: PlannedStage) -> list[Masked]:
+    rows = stage.view.method_train
+    return [(mask, path) for mask, path in zip(rows.masks, rows.paths, strict=False) if mask]
+
+
+def _unusable(stage: PlannedStage, problems: Mapping[Masked, str], what: str) -> str:
+    """The sentence on a stage whose training images have unusable masks, "" where they have none."""
+    of = _masked(stage)
+    bad = [pair for pair in of if pair in problems]
+    if not bad:
+        return ""
+    return (
+        f"{bad[0][0].path}: not a usable mask: {problems[bad[0]]}; that is so of {len(bad):,} of the {len(of):,} "
+        f"masks of {stage.view.task}'s training images, and {stage.identity.plugin.label} {what}; `tonegap data "
+        f"check {stage.view.data.data_set} --root DIR` names them all: replace them or take them away"
+    )
 
 
 def read_declared(request: Request) -> Declared:

@@ -173,7 +173,8 @@ def data_lines(plan: Plan) -> tuple[str, ...]:
             said = seeds.setdefault((cell.view.task, line), [])
             if str(cell.id.seed) not in said:
                 said.append(str(cell.id.seed))
-    return tuple(f"{task}, seed {', '.join(of)}: {line}" for (task, line), of in seeds.items())
+    of_views = (f"{task}, seed {', '.join(of)}: {line}" for (task, line), of in seeds.items())
+    return (*of_views, *plan.lines)
 
 
 def why_missing(stage: PlannedStage, last: dict[str, str] | None) -> str:

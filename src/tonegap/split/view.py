@@ -13,7 +13,6 @@ from pathlib import Path
 import msgspec
 
 from tonegap.data.mask_file import MaskFile
-from tonegap.errors import BadData
 from tonegap.files import sha256_lines
 from tonegap.formats.record import DataId, Leaks
 from tonegap.formats.truth import PartTruth, TaskTruth
@@ -43,7 +42,7 @@ class PartitionImages:
     def mask_sha256(self) -> tuple[str, ...]:
         """Digest of each mask and of how it is read, empty for none; read when it is first asked for.
 
-        Raises BadData for a mask that cannot be read: a dangling link, a folder.
+        Of a mask that cannot be read (a dangling link, a folder) it says so: whoever is given it is refused.
         """
         pairs = zip(self.masks, self.sha256, strict=True) if self.masks else ()
         return tuple("" if mask is None else _mask_digest(mask, image) for mask, image in pairs)
@@ -194,7 +193,4 @@ def _mask_digest(mask: MaskFile, picture_sha256: str) -> str:
     try:
         return mask.digest(picture_sha256)
     except OSError as e:
-        raise BadData(
-            f"{mask.path}: not a usable mask: {e.strerror}; replace it or remove it, "
-            "`tonegap data check` names such masks"
-        ) from None
+        return f"unreadable: {e.strerror}"
