@@ -107,7 +107,7 @@ def png16(path: Path, colour: tuple[int, ...]) -> Path:
 
 
 def tiff16(path: Path, colour: tuple[int, int, int], planes: int = 1) -> Path:
-    """A TIFF of 8 × 8 pixels of a colour in 16 bits, its bands interleaved or in planes."""
+    """A TIFF of 8 × 8 pixels of a colour in 16 bits, its channels by pixel or in planes."""
     tags = {256: 8, 257: 8, 258: 16, 259: 1, 262: 2, 277: 3, 278: 8, 284: planes}
     strips = 1 if planes == 1 else 3
     depths_at = (

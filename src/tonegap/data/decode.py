@@ -224,14 +224,13 @@ def _check_depth(opened: Image.Image, content: bytes) -> str:
 
     Raises BadPicture where levels or alpha use a quarter of the range or less: the high byte would be near black.
     """
-    bands = opened.getbands()
-    if len(bands) == 1 or _bits(opened, content) != 16:
+    channels = opened.getbands()
+    if len(channels) == 1 or _bits(opened, content) != 16:
         return ""
-    if (
-        isinstance(opened, TiffImageFile) and opened.tag_v2.get(_PLANES) == 2
-    ):  # Pillow takes the bytes for levels
+    # Of planes Pillow takes each byte for a level.
+    if isinstance(opened, TiffImageFile) and opened.tag_v2.get(_PLANES) == 2:
         raise BadPicture(UNSUPPORTED, "16-bit colour in planes of their own; save it in 8 bits")
-    highest = {band: int(np.asarray(opened.getchannel(band)).max()) for band in bands}
+    highest = {name: int(np.asarray(opened.getchannel(name)).max()) for name in channels}
     alpha = highest.pop("A", 255)
     for brightest in (max(highest.values()), alpha or 255):
         if brightest < _LEAST_16 >> 8:
