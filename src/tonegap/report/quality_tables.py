@@ -357,7 +357,11 @@ def set_lines(sheets: Sequence[SetSheet], task: str) -> tuple[SetLine, ...]:
 def _line(made: SetSheet) -> SetLine:
     sheet = made.sheet
     if sheet is None:
-        return SetLine(made, (), "no quality sheet was made; the run's log says why")
+        return SetLine(
+            made,
+            (),
+            "no quality sheet here: none was made (the run's log says why), or these are of a bundle, which has none",
+        )
     measured = sheet.measured
     kid = ("", "", "")
     if measured:
