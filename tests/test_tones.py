@@ -2,7 +2,7 @@
 
 import pytest
 
-from tonegap.tones import MONK, parse_tone, tone_group, tone_index, tones_like
+from tonegap.tones import MONK, parse_tone, pooled, tone_group, tone_index, tones_like
 
 
 @pytest.mark.parametrize(
@@ -32,3 +32,18 @@ def test_tones_of_the_monk_scale_pool_into_three_groups_from_light_to_dark():
     assert groups == ["M1-3"] * 3 + ["M4-7"] * 4 + ["M8-10"] * 3
     assert [tone_index(tone) for tone in ("M1", "M10", "M8-10", "VI")] == [0, 9, 2, 5]
     assert tones_like("M3") == MONK
+
+
+@pytest.mark.parametrize(
+    ("tone", "among", "found"),
+    [
+        ("V", ("V", "VI"), "V"),
+        ("V", ("I-II", "V-VI"), "V-VI"),
+        ("V-VI", ("V", "VI"), "V-VI"),
+        ("M9", ("M1-3", "M8-10"), "M8-10"),
+        ("V", ("I-II",), "V"),
+        (None, ("I-II",), None),
+    ],
+)
+def test_a_fine_tone_is_its_group_among_groups(tone, among, found):
+    assert pooled(tone, among) == found

@@ -6,6 +6,7 @@ number.
 The scales are two: no tone of one says which of the other it is.
 """
 
+from collections.abc import Collection
 from typing import Literal
 
 Scale = Literal["fitzpatrick", "monk"]
@@ -57,6 +58,14 @@ def parse_tone(cell: str, scale: Scale | None = None) -> str | None:
 def tone_group(tone: str) -> str:
     """The tone group of a type or a tone of the Monk scale; a group is its own group."""
     return _GROUP_OF.get(tone, tone)
+
+
+def pooled(tone: str | None, among: Collection[str]) -> str | None:
+    """A tone as some others name it: a type or a tone of the Monk scale is its group where these are groups."""
+    if tone is None or tone in among:
+        return tone
+    group = tone_group(tone)
+    return group if group in among else tone
 
 
 def tones_like(tone: str) -> tuple[str, ...]:

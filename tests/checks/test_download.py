@@ -13,13 +13,13 @@ from PIL import Image
 from tonegap.checks.download import DataCheck, ToneRow, _contradictions, check_data
 from tonegap.checks.listing import json_listing, text_listing
 from tonegap.checks.readiness import Readiness, check_tasks
-from tonegap.data.metadata import Metadata, parse_metadata
+from tonegap.data.metadata import Metadata, first_three, parse_metadata
 from tonegap.data.published_counts import compare_counts, compare_rows
 from tonegap.declared.dataset import Dataset, PublishedCounts
 from tonegap.declared.task import read_task
 from tonegap.formats.record import GroupLeak
 from tonegap.split.id_lists import IdList, ListedImages
-from tonegap.split.labels import spelling_pairs
+from tonegap.split.labels import saying_nothing, spelling_pairs
 
 Write = Callable[..., None]
 
@@ -46,6 +46,15 @@ def test_every_finding_has_count_and_names(damaged: Path, check: Callable[[], Da
         "same content as another": (1, ("a3 = a1",)),
         "copy with another label": (1, ("a3 'melanoma', its copy a1 'wart'",)),
     }
+
+
+def test_an_id_with_blanks_is_quoted(
+    clinic: Dataset, check: Callable[[], DataCheck], damaged: Path
+) -> None:
+    rows = clinic.folder / "rows.csv"
+    rows.write_text(rows.read_text().replace("a4", "a4 "))
+    assert {f.kind: f.first for f in check().findings}["missing"] == ("'a4 '",)
+    assert first_three(["a b", "c", " d"]) == "a b, c, ' d'"
 
 
 def test_losses_are_counted_by_tone(damaged: Path, check: Callable[[], DataCheck]) -> None:
@@ -357,6 +366,78 @@ def test_labels_of_no_class_and_shared_patients_are_counted(tmp_path: Path) -> N
     )
 
 
+VALUES = (
+    'title = "t"\nabout = "a"\n[labels]\ncolumn = "label"\nclasses = ["no", "yes"]\n'
+    '[tones]\naxis = "tone"\nscored = ["I", "VI"]\n[split]\nrule = "value-holdout"\nseeds = [0]\n'
+    'column = "half"\ntrain = ["pool"]\ntest = ["probe"]\n'
+    '[validation]\nrule = "carve"\nfraction = 0.5\nstrata = []\n[scores]\nmin_support = 1\n'
+)
+
+
+@pytest.fixture
+def of_value(tmp_path: Path) -> Callable[..., Readiness]:
+    """The answer on a task that splits 20 images by value: 8 each of pool and probe, and 4 of the cell that is given.
+
+    Two of each eight, and three of the four, have no tone.
+    """
+    (tmp_path / "benchmarks" / "mine" / "tasks").mkdir(parents=True)
+
+    def answer(cell: str, text: str = VALUES) -> Readiness:
+        (tmp_path / "benchmarks" / "mine" / "tasks" / "t.toml").write_text(text)
+        tones = (("I", "VI", "I", "VI", "I", "VI", None, None) * 2, ("I", None, None, None))
+        metadata = Metadata(
+            tmp_path / "m.csv",
+            "",
+            "",
+            tuple(f"i{k:02}" for k in range(20)),
+            {
+                "label": ("yes", "yes", "no", "no") * 5,
+                "half": ("pool",) * 8 + ("probe",) * 8 + (cell,) * 4,
+            },
+            {"tone": tones[0] + tones[1]},
+            False,
+        )
+        return check_tasks([read_task(tmp_path, "mine/t")], metadata, metadata.ids)[0]
+
+    return answer
+
+
+def test_unknown_tones_are_counted_among_images_in_use(of_value: Callable[..., Readiness]) -> None:
+    answer = of_value("spare")
+    assert answer.reason == ""
+    assert answer.unknown is not None
+    # All four are of each eight's last two, whose label is no.
+    assert answer.unknown.text == "images of unknown tone: 4 of 16, kept (no 4 of 8, yes 0 of 8)"
+    assert answer.unused_values == {"spare": 4}
+    assert answer.unused_lines == ("images that the split by half leaves unused: 4 ('spare' 4)",)
+
+
+def test_unknown_tones_that_a_task_leaves_out_are_counted_still(
+    of_value: Callable[..., Readiness],
+) -> None:
+    leaving = VALUES.replace("[split]", "keep_unknown = false\n[split]")
+    unknown = of_value("probe", leaving).unknown
+    assert unknown is not None
+    assert unknown.text == ("images of unknown tone: 7 of 20, left out (no 6 of 10, yes 1 of 10)")
+
+
+def test_another_spelling_of_a_value_is_counted_and_refused(
+    of_value: Callable[..., Readiness], check: Callable[[], DataCheck], damaged: Path
+) -> None:
+    answer = of_value("Probe")
+    assert "4 'Probe' beside 'probe'" in answer.reason
+    found = replace(check(), tasks=(answer,))
+    line = "    images that the split by half leaves unused: 4 ('Probe' 4)"
+    assert line in text_listing(found).splitlines()
+    (task,) = json_listing(found)["tasks"]
+    assert task["unused_by_split_value"] == {"Probe": 4}
+
+
+def test_a_value_that_no_row_has_is_named(of_value: Callable[..., Readiness]) -> None:
+    more = VALUES.replace('["probe"]', '["probe", "second site"]')
+    assert "no row of the value 'second site' of split.test" in of_value("spare", more).reason
+
+
 def test_leaks_of_a_task_with_several_seeds_say_the_seed_and_the_range(
     check: Callable[[], DataCheck], damaged: Path
 ) -> None:
@@ -413,6 +494,22 @@ def test_group_ids_that_differ_in_spelling_alone_are_paired() -> None:
         "01",
     ]
     assert spelling_pairs(cells) == [("P1", "p1"), ("12", "12.0"), ("é", "e\u0301")]
+
+
+def test_group_ids_that_say_nothing_are_counted_where_they_join_images() -> None:
+    cells = ["unknown", "unknown ", "NA", "None", "-", "-", "-", "nan", "nan", "", "", "P1", "P1"]
+    assert saying_nothing(cells) == {"-": 3, "unknown": 2}
+
+
+def test_group_ids_that_say_nothing_are_a_warning(
+    clinic: Dataset, check: Callable[[], DataCheck], damaged: Path
+) -> None:
+    found = replace(check(), unsaid_groups={"patient_id": {"-": 1200}})
+    assert (
+        "  WARNING: patient_id: '-' joins 1,200 images in one group; where it says that nobody knows, leave the cell "
+        "blank"
+    ) in text_listing(found).splitlines()
+    assert json_listing(found)["group_cells_that_say_nothing"] == {"patient_id": {"-": 1200}}
 
 
 def test_spellings_of_group_ids_are_a_warning(

@@ -74,6 +74,22 @@ def test_an_unknown_data_set_names_all_tasks(project: Path) -> None:
         ),
         ('scored = ["I", "VI"]', 'scored = ["I", "V-VI"]', "types and groups, or two scales"),
         ('scored = ["I", "VI"]', 'scored = ["I", "M9"]', "types and groups, or two scales"),
+        (
+            'test = ["probe"]',
+            'test = ["probe", "pool"]',
+            "split: 'pool' is listed in train and in test; wanted it in one of them",
+        ),
+        (
+            'test = ["probe"]',
+            'test = ["probe"]\nvalidation = ["probe"]',
+            "split: 'probe' is listed in validation and in test",
+        ),
+        (
+            'scored = ["I", "VI"]\n\n[split]\nrule = "value-holdout"\nseeds = [0, 1]\ncolumn = "half"\n'
+            'train = ["pool"]\ntest = ["probe"]',
+            'scored = ["I-II", "V-VI"]\n\n[split]\nrule = "tone-holdout"\nseeds = [0]\ntrain = ["I-II", "II"]',
+            "split: 'II' is no group, and tones.scored are groups; wanted I-II, III-IV, V-VI",
+        ),
         ("seeds = [0, 1]", "seeds = []", "split.seeds: wanted at least one seed, each once"),
         ("seeds = [0, 1]", "seeds = [-1]", "split.seeds: a seed is not between 0 and 4294967295"),
         ("fraction = 0.25", "fraction = 1.5", "validation.fraction: 1.5 is no share of images"),

@@ -9,7 +9,7 @@ import pytest
 from report_files import contents
 
 from tonegap.declared.paper import PaperColumn, PaperFile, PaperRow, PaperTable
-from tonegap.declared.parity import Compared, Parity, read_parity
+from tonegap.declared.parity import Compared, ParityCertificate, read_parity
 from tonegap.declared.plugin import ParameterSpec, PluginFile
 from tonegap.formats.record import StageCost, StageId
 from tonegap.report.pages import plugin_page
@@ -172,7 +172,7 @@ def test_the_same_board_gives_the_same_bytes(board):
 
 
 def test_a_card_shows_what_was_compared_with_published_code(board):
-    parity = Parity(
+    parity = ParityCertificate(
         "compared",
         "https://github.com/a/b",
         "0123456789abcdef",

@@ -13,6 +13,7 @@ from tiny_rooms import LEADERBOARD, Rooms, tonegap
 from tonegap.declared.checklist import read_checklists
 from tonegap.errors import BadSuiteFolder
 from tonegap.report.pack.answers import ANSWERS
+from tonegap.report.pack.documents import _WORK
 
 __all__ = ["tonegap"]
 
@@ -95,12 +96,46 @@ def test_works_that_were_used_are_references(pack):
     assert "doi = {10.1000/182}," in text
     assert r"note = {Somebody 2024, doi 10.1000/182, A\_B \& C}" in text
     assert "eprint = {2501.00001}," in text
+    assert text.count("2501.00001") == 2  # an entry once: its number and its note
+    assert "author = {Somebody}" not in text  # one name is no list of authors
 
 
 def test_a_deposit_names_no_author(pack):
     said = json.loads((pack / ".zenodo.json").read_bytes())
     assert said["creators"] == []
     assert said["upload_type"] == "dataset"
+
+
+@pytest.mark.parametrize(
+    ("work", "authors", "year", "title"),
+    [
+        ("Du et al. 2022, FairDisCo, arXiv 2208.10013", "Du et al.", "2022", "FairDisCo"),
+        (
+            "Wang, Chung and Hamm 2024, From Majority; code",
+            "Wang, Chung and Hamm",
+            "2024",
+            "From Majority",
+        ),
+        ("Ganin et al. 2016, doi 10.1/2", "Ganin et al.", "2016", None),
+    ],
+)
+def test_authors_year_and_title_are_read_where_they_stand(work, authors, year, title):
+    found = _WORK.match(work)
+    assert (found["authors"], found["year"], found["title"]) == (authors, year, title)
+
+
+@pytest.mark.parametrize(
+    "work", ["Groh et al., Evaluating, JAMA 2022;1", "FairDisCo (Du et al. 2022)", "drawn here"]
+)
+def test_what_is_no_reference_of_that_form_stays_a_note(work):
+    assert _WORK.match(work) is None
+
+
+def test_the_name_of_another_version_in_a_pack_is_named(suite, pack, tonegap):
+    said = json.loads((pack / "pack.json").read_bytes())
+    (pack / "pack.json").write_text(json.dumps(said | {"made_by": "tonegap 9.9.9"}))
+    assert tonegap("verify", pack, "--suite-root", suite.root) == 1
+    assert "pack.json: says tonegap 9.9.9; tonegap " in tonegap.out
 
 
 def test_a_pack_as_it_was_made_verifies(suite, pack, tonegap):

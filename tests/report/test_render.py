@@ -297,8 +297,8 @@ def two_class_board(make_record, entry, cell, settings):
 @pytest.mark.parametrize("render", [render_markdown, render_latex, render_html])
 def test_every_page_names_the_event_and_its_threshold(two_class_board, render):
     assert (
-        "Positive: nevus; an image is predicted positive from a threshold on that is picked with the epoch "
-        "(0.410 to 0.520 over entries and seeds)."
+        "Positive: nevus; an image is predicted positive where its probability reaches a threshold, which is picked "
+        "with the epoch (0.410 to 0.520 over entries and seeds)."
     ) in render(two_class_board)
 
 

@@ -127,6 +127,9 @@ def test_a_table_may_name_the_ids_in_the_column_of_the_data_set(planner, tonegap
         ("", "the file is empty"),
         ("nobody\nnothing\n", "none of 2 listed ids is one of"),
         ("a,b\n1,2\n", "no column image_id"),
+        ("a,b,c\n", "found one line of several columns; wanted ids, one per line"),
+        ("image_id\n", "found no id; wanted ids, one per line or in a column image_id"),
+        ("image_id;why\na;x\n", "the columns are separated by semicolons; wanted commas"),
     ],
 )
 def test_a_list_of_nothing_is_one_sentence(content, words, planner, tonegap, tmp_path, where):

@@ -4,7 +4,7 @@ import pytest
 from tiny_rooms import TRAIN_PY
 
 from tonegap.formats.record import Isolation
-from tonegap.run.explain import Cost, explain, why_missing
+from tonegap.run.explain import PlanCost, explain, why_missing
 from tonegap.store.marks import StageMark
 
 
@@ -122,16 +122,16 @@ def test_the_estimate_is_what_the_last_of_the_kind_took(planner, finished):
 @pytest.mark.parametrize(
     ("cost", "words"),
     [
-        (Cost(0.2, disk_bytes=5), "about 1 s of work, 1 MiB of disk"),
+        (PlanCost(0.2, disk_bytes=5), "about 1 s of work, 1 MiB of disk"),
         (
-            Cost(600, 0, 1161.4, 3 * 2**20),
+            PlanCost(600, 0, 1161.4, 3 * 2**20),
             "about 10 min of work, up to 1,161 MiB in one stage, 3 MiB of disk",
         ),
         (
-            Cost(36_000, 18_000, 20_480, 2**31),
+            PlanCost(36_000, 18_000, 20_480, 2**31),
             "about 10.0 h of work, 5.0 GPU hours, up to 20,480 MiB in one stage, 2,048 MiB of disk",
         ),
-        (Cost(60, 60), "about 60 s of work, 0.1 GPU hours, 1 MiB of disk"),
+        (PlanCost(60, 60), "about 60 s of work, 0.1 GPU hours, 1 MiB of disk"),
     ],
 )
 def test_a_cost_is_said_with_its_units_and_is_never_nothing(cost, words):

@@ -109,6 +109,16 @@ def test_a_file_that_cannot_be_written_is_a_sentence(
     assert "task.toml: cannot be written: No space left on device" in capsys.readouterr().err
 
 
+def test_a_value_that_the_split_does_not_take_is_counted(
+    root: Path, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    rows = root / "copy" / "rows.csv"
+    rows.write_text(METADATA + "s,a,I,spare\nr,b,I,spare\nq,c,I,spare\n")  # c is no class
+    assert split(root) == 0
+    said = capfdbinary.readouterr().err.decode()
+    assert said == "images that the split by half leaves unused: 2 ('spare' 2)\n"
+
+
 def test_a_list_is_pinned_and_what_it_names_in_vain_is_counted(
     root: Path, capfdbinary: pytest.CaptureFixture[bytes]
 ) -> None:

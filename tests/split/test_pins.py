@@ -81,6 +81,7 @@ def test_a_moved_image_is_named_with_both_partitions(
     assert text.startswith("mine/task, the published split: 1 image is not where the pin in ")
     assert "(q1 test -> unused)" in text
     assert f", with {libraries()}; compare small.csv with the released file" in text
+    assert "labels, tones, groups and order of rows count" in text
 
 
 def test_other_releases_than_those_of_the_pin_are_named(

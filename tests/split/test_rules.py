@@ -25,7 +25,7 @@ from tonegap.split.id_lists import left_out, read_list
 from tonegap.split.labels import spelling
 from tonegap.split.leaks import group_leaks
 from tonegap.split.partition import new_partition, partition
-from tonegap.split.published import published_parts
+from tonegap.split.published import published_parts, unused_lines, unused_values
 from tonegap.split.rows import SelectedRows, rows_of
 from tonegap.split.unknown_tones import unknown_tones
 
@@ -42,6 +42,62 @@ def test_value_hold_out_leaves_other_values_unused(small: Small) -> None:
     metadata = small("wxyz", "aaaa", ["I"] * 4, qc=["", "1 sure", "2 less", "1 sure"])
     rule = ValueHoldout(seeds=(0,), column="qc", train=("",), test=("1 sure",))
     assert published_parts(rule, rows_from(metadata), 0) == ["train", "test", "unused", "test"]
+
+
+@pytest.mark.parametrize(
+    ("cells", "words"),
+    [
+        (
+            ("Train", "test "),
+            "1 'Train' beside 'train', 1 'test ' beside 'test'; list them in split",
+        ),
+        (("TEST", "TEST"), "2 'TEST' beside 'test'"),
+        ((" ", "other"), "1 ' ' beside ''"),
+    ],
+)
+def test_value_hold_out_refuses_another_spelling(
+    small: Small, cells: tuple[str, str], words: str
+) -> None:
+    rule = ValueHoldout(seeds=(0,), column="half", train=("train", ""), test=("test",))
+    metadata = small("vwxyz", "aaaaa", ["I"] * 5, half=["train", "", "test", *cells])
+    with pytest.raises(BadSplit) as e:
+        published_parts(rule, rows_from(metadata), 0)
+    assert (
+        f"small.csv: half has values that differ in spelling alone from those of the split: {words}"
+        in (str(e.value))
+    )
+
+
+def test_value_hold_out_takes_spellings_that_are_listed(small: Small) -> None:
+    half = ["train", "Train", "test", "TEST"]
+    rule = ValueHoldout(
+        seeds=(0,), column="half", train=("train", "Train"), test=("test",), unused=("TEST", "none")
+    )
+    metadata = small("wxyz", "aaaa", ["I"] * 4, half=half)
+    assert published_parts(rule, rows_from(metadata), 0) == ["train", "train", "test", "unused"]
+
+
+def test_value_hold_out_refuses_a_value_that_no_row_has(small: Small) -> None:
+    rule = ValueHoldout(seeds=(0,), column="half", train=("train",), test=("test", "held out"))
+    metadata = small("xyz", "aaa", ["I"] * 3, half=["train", "test", ""])
+    words = "half has no row of the value 'held out' of split.test; it has: '', 'test', 'train'"
+    with pytest.raises(BadSplit, match=words):
+        published_parts(rule, rows_from(metadata), 0)
+
+
+def test_images_that_a_split_by_value_leaves_unused_are_counted_by_value(
+    write_task: WriteTask, small: Small
+) -> None:
+    # p3 has a class that the task does not take.
+    half = ["pool", "spare", "Spare", "spare", "probe", "spare", "none"]
+    metadata = small(["p0", "p1", "p2", "p3", "q0", "q1", "q2"], "abacbab", ["I"] * 7, half=half)
+    task = write_task()
+    values = unused_values(task, metadata)
+    assert values == {"spare": 2, "Spare": 1, "none": 1}
+    assert unused_lines(task, values) == [
+        "images that the split by half leaves unused: 4 ('spare' 2, 'Spare' 1, 'none' 1)"
+    ]
+    assert unused_lines(task, {}) == []
 
 
 def test_tone_hold_out_tests_all_other_tones_and_the_unknown(small: Small) -> None:
@@ -235,9 +291,10 @@ def test_a_class_that_is_positive_in_part_is_an_error(
 
 
 def test_an_empty_test_set_is_an_error(write_task: WriteTask, eight: Metadata) -> None:
-    task = write_task(('test = ["probe"]', 'test = ["prob"]'))
+    # All that is in the probe is of no class of the task.
+    none = {"label": (*eight.columns["label"][:4], *"cccc")}
     with pytest.raises(BadSplit, match="mine/task has no test image"):
-        partition(task, eight, 0)
+        partition(write_task(), replace(eight, columns={**eight.columns, **none}), 0)
 
 
 def test_labels_are_given_for_used_images_only(write_task: WriteTask, eight: Metadata) -> None:

@@ -12,12 +12,12 @@ from tonegap.checks.readiness import Readiness, check_tasks
 from tonegap.data.index import MISSING, ImageIndex, index_images
 from tonegap.data.locate import Located, locate_images
 from tonegap.data.masks import MaskCheck, check_masks, find_masks
-from tonegap.data.metadata import Metadata, read_metadata
+from tonegap.data.metadata import Metadata, read_metadata, shown_id
 from tonegap.data.published_counts import Count, compare_counts, compare_rows
 from tonegap.declared.dataset import Dataset
 from tonegap.declared.task import Task
 from tonegap.split.id_lists import IdList, listed_images, unknown_names
-from tonegap.split.labels import is_label, spelling_pairs
+from tonegap.split.labels import is_label, saying_nothing, spelling_pairs
 from tonegap.split.unknown_tones import UnknownTones, unknown_labels
 from tonegap.tones import tone_group, tone_index
 
@@ -60,6 +60,7 @@ class DataCheck:
     """What `tonegap data check` found. `folders`: those below the root that hold images, where one of them is read.
 
     `spelled_groups`: by group column the pairs of ids that differ in spelling alone, where there are any.
+    `unsaid_groups`: by group column how many images each cell has that says no more than that nobody knows.
     `unknown_names`: lines on names of lists that are none of the data set's.
     """
 
@@ -78,6 +79,7 @@ class DataCheck:
     unknown: Mapping[str, UnknownTones] = field(default_factory=dict)
     folders: tuple[str, ...] = ()
     spelled_groups: Mapping[str, Sequence[tuple[str, str]]] = field(default_factory=dict)
+    unsaid_groups: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     unknown_names: tuple[str, ...] = ()
 
     @property
@@ -134,6 +136,11 @@ def check_data(
             for column, cells in metadata.groups.items()
             if (pairs := spelling_pairs(cells))
         },
+        unsaid_groups={
+            column: unsaid
+            for column, cells in metadata.groups.items()
+            if (unsaid := saying_nothing(cells))
+        },
     )
 
 
@@ -147,7 +154,10 @@ def _findings(located: Located, index: ImageIndex) -> Iterator[DownloadFinding]:
     for problem in index.problems:
         by_kind[problem.kind][problem.image_id] = problem.text
     for kind, texts in by_kind.items():
-        named = {i: i if kind == MISSING else f"{i} ({text})" for i, text in texts.items()}
+        named = {
+            i: shown_id(i) if kind == MISSING else f"{shown_id(i)} ({text})"
+            for i, text in texts.items()
+        }
         yield _finding(kind, named, unusable=True)
     for kind, folders in ((ELSEWHERE, located.elsewhere), (ALSO, located.also)):
         if folders:

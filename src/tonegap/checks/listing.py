@@ -48,6 +48,7 @@ def json_listing(check: DataCheck) -> dict[str, Value]:
             "usable": check.n_usable,
             "digest": check.digest,
         },
+        "group_cells_that_say_nothing": {c: dict(n) for c, n in check.unsaid_groups.items()},
         "group_ids_of_one_spelling": {c: len(p) for c, p in check.spelled_groups.items()},
         "masks": None
         if check.masks is None
@@ -83,6 +84,7 @@ def _json_task(task: Readiness) -> dict[str, Value]:
         "reason": task.reason or None,
         "training_images_with_unusable_mask": task.n_bad_masks,
         "labels_of_no_class": dict(task.no_class),
+        "unused_by_split_value": dict(task.unused_values),
         "partitions": dict(task.sizes),
         "groups": {
             name: {
@@ -169,6 +171,10 @@ def _spelled_groups(check: DataCheck) -> Iterator[str]:
         more = ", …" if len(pairs) > 3 else ""
         n = "1 pair" if len(pairs) == 1 else f"{len(pairs):,} pairs"
         yield f"  WARNING: {column}: {n} of ids that differ in spelling alone count as two ({first}{more})"
+    for column, cells in check.unsaid_groups.items():
+        for cell, n_images in cells.items():
+            said = f"{cell!r} joins {n_images:,} images in one group"
+            yield f"  WARNING: {column}: {said}; where it says that nobody knows, leave the cell blank"
 
 
 def _masks(check: DataCheck) -> Iterator[str]:
@@ -259,6 +265,7 @@ def _of_task(task: Readiness) -> Iterator[str]:
         labels = ", ".join(f"{label!r} {n:,}" for label, n in list(task.no_class.items())[:_LABELS])
         more = f", … ({len(task.no_class)} labels)" if len(task.no_class) > _LABELS else ""
         yield f"    rows of no class of it: {sum(task.no_class.values()):,} ({labels}{more})"
+    yield from (f"    {line}" for line in task.unused_lines)
     if task.unknown is not None and task.unknown.n:
         yield f"    {task.unknown.text}"
         if task.unknown.moved:

@@ -14,6 +14,7 @@ from tonegap.split.labels import is_label
 from tonegap.split.leaks import group_leaks
 from tonegap.split.partition import partition
 from tonegap.split.parts import SplitAssignment
+from tonegap.split.published import unused_lines, unused_values
 from tonegap.split.scorable import check_scorable, check_support, part_of
 from tonegap.split.unknown_tones import UnknownTones, unknown_tones
 
@@ -26,7 +27,8 @@ class Readiness:
     `sizes` are those of its first seed, `leaks` what crosses between them by each of the data set's group columns,
     `leak_shares` for each column and each seed that makes a split of its own the share of test images that it says
     of, in percent.
-    `unknown` crosses the classes with unknown tone. `n_bad_masks` training images have an unusable mask.
+    `unknown` crosses the classes with unknown tone. `unused_values`: how many images of its classes have each value
+    that a split by value leaves unused; `unused_lines` say so. `n_bad_masks` training images have an unusable mask.
     """
 
     task: str
@@ -38,6 +40,8 @@ class Readiness:
     leak_shares: Mapping[str, Mapping[int, float]] = field(default_factory=dict)
     unknown: UnknownTones | None = None
     exclusions: tuple[Exclusion, ...] = ()
+    unused_values: Mapping[str, int] = field(default_factory=dict)
+    unused_lines: tuple[str, ...] = ()
     n_bad_masks: int = 0
 
 
@@ -64,6 +68,9 @@ def _check(
     bad_masks: Collection[str],
 ) -> Readiness:
     no_class = _no_class(task, metadata)
+    unused = _unused_values(task, metadata)
+    lines = tuple(unused_lines(task, unused))
+    made: SplitAssignment | None = None
     exclusions: tuple[Exclusion, ...] = ()
     splits: list[SplitAssignment] = []
     try:
@@ -73,7 +80,10 @@ def _check(
             _check_scorable(task, seed, made)
             splits.insert(0, made)
     except ToneGapError as e:
-        return Readiness(task.id, 0, str(e), no_class, unknown=_unknown(task, metadata, lists))
+        unknown = _unknown(task, metadata, lists, made)
+        return Readiness(
+            task.id, 0, str(e), no_class, unknown=unknown, unused_values=unused, unused_lines=lines
+        )
     used = {
         i
         for made in splits
@@ -109,15 +119,31 @@ def _check(
             }
             for name in metadata.groups
         },
-        _unknown(task, metadata, lists),
+        _unknown(task, metadata, lists, splits[0]),
         exclusions,
+        unused,
+        lines,
         len(train.intersection(bad_masks)),
     )
 
 
-def _unknown(task: Task, metadata: Metadata, lists: Sequence[ListedImages]) -> UnknownTones | None:
+def _unused_values(task: Task, metadata: Metadata) -> dict[str, int]:
     try:
-        return unknown_tones(task, metadata, frozenset().union(*(images.ids for images in lists)))
+        return unused_values(task, metadata)
+    except ToneGapError:
+        return {}  # why not is said already
+
+
+def _unknown(
+    task: Task,
+    metadata: Metadata,
+    lists: Sequence[ListedImages],
+    made: SplitAssignment | None,
+) -> UnknownTones | None:
+    """Of the images in use, and of those that only lack a tone; of all where no split is made."""
+    unused = set(made.members("unused")).difference(made.without_tone) if made else set()
+    try:
+        return unknown_tones(task, metadata, unused.union(*(images.ids for images in lists)))
     except ToneGapError:
         return None  # why not is said already
 

@@ -25,6 +25,7 @@ from tonegap.split.id_lists import (
 from tonegap.split.leaks import group_leaks, split_lines
 from tonegap.split.partition import new_partition, partition
 from tonegap.split.pins import append_pin, pin_name
+from tonegap.split.published import unused_lines, unused_values
 from tonegap.split.rows import axis_tones
 
 
@@ -104,7 +105,8 @@ def command(  # noqa: PLR0913 - one parameter per option
     else:
         made = partition(asked, metadata, number)
     made, exclusions = without_listed(made, lists)
-    for line in (*(exclusion.text for exclusion in exclusions), *unknown_names(lists)):
+    unused = unused_lines(asked, unused_values(asked, metadata))
+    for line in (*(exclusion.text for exclusion in exclusions), *unknown_names(lists), *unused):
         say(line, err=True)
     pairs = zip(made.parts, axis_tones(asked, metadata), strict=True)
     n_kept = sum(part != "unused" and tone is None for part, tone in pairs)

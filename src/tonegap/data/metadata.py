@@ -307,4 +307,9 @@ def _tones(
 
 def first_three(names: Sequence[str]) -> str:
     """The first three names for a message, and an ellipsis if there are more."""
-    return ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
+    return ", ".join(map(shown_id, names[:3])) + (", …" if len(names) > 3 else "")
+
+
+def shown_id(name: str) -> str:
+    """A name for a message: in quotes where blanks around it, or signs that nobody sees, are part of it."""
+    return name if name and name == name.strip() and name.isprintable() else repr(name)

@@ -19,7 +19,7 @@ class Compared(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     why: str = ""  # where it differs
 
 
-class Parity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class ParityCertificate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What is known of a baseline beside published code, at one commit of it."""
 
     state: Literal["compared", "not compared"]
@@ -29,7 +29,7 @@ class Parity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     compared: tuple[Compared, ...] = ()
 
 
-def read_parity(root: Path, name: str) -> Parity | None:
+def read_parity(root: Path, name: str) -> ParityCertificate | None:
     """The certificate of a baseline of a suite root; None if it has none. Raises BadSuiteFolder for a wrong file."""
     path = root / FOLDER / f"{name}.toml"
-    return read_toml(path, Parity) if path.is_file() else None
+    return read_toml(path, ParityCertificate) if path.is_file() else None

@@ -84,12 +84,23 @@ class TextHoldout(_SplitRule, frozen=True, tag="text-holdout", kw_only=True):
 
 
 class ValueHoldout(_SplitRule, frozen=True, tag="value-holdout", kw_only=True):
-    """A published column is taken as it is; an empty text stands for an empty cell."""
+    """A published column is taken as it is; an empty text stands for an empty cell.
+
+    A cell that differs from one of its values in spelling alone is refused, unless it is listed as well.
+    """
 
     column: str  # the column
     train: tuple[str, ...]  # its values of training images
     test: tuple[str, ...]  # of test images
     validation: tuple[str, ...] = ()  # of validation images
+    # of images left out; so are those of any other value, which are counted
+    unused: tuple[str, ...] = ()
+
+    @property
+    def values(self) -> dict[str, tuple[str, ...]]:
+        """The values by the partition that they name, `unused` last."""
+        named = {"train": self.train, "validation": self.validation, "test": self.test}
+        return {**named, "unused": self.unused}
 
 
 class ReferenceImages(_SplitRule, frozen=True, tag="reference-images", kw_only=True):

@@ -27,11 +27,12 @@ from tonegap.declared.split_rules import (
     TextHoldout,
     ToneHoldout,
     ValidationRule,
+    ValueHoldout,
 )
 from tonegap.declared.toml import check_known, read_toml
 from tonegap.errors import BadSuiteFolder
 from tonegap.scores.tables import METRIC_NAMES, SELECTION_METRICS
-from tonegap.tones import TONES, tone_index, tones_like
+from tonegap.tones import COARSE, TONES, tone_index, tones_like
 
 UNSEEDED = "published"
 
@@ -248,19 +249,23 @@ def _tone_problems(file: TaskFile) -> Iterator[str]:
         if tone not in kind or tone in scored:
             wanted = ", ".join(t for t in kind if t not in scored) or "none"
             yield f"tones.not_scored: {tone!r} is no tone left by tones.scored; left are {wanted}"
-    for tone in _split_tones(file.split):
-        if tone not in TONES:
-            yield f"split: {tone!r} is no skin tone; wanted {', '.join(TONES)}"
+    yield from _split_tone_problems(file.split, kind)
 
 
-def _split_tones(rule: SplitRule) -> tuple[str, ...]:
+def _split_tone_problems(rule: SplitRule, kind: tuple[str, ...]) -> Iterator[str]:
+    """Tones of a split that no image has as the task counts them; `kind`: the tones that are as fine as the scored."""
     match rule:
         case ToneHoldout():
-            return rule.train
+            tones = rule.train
         case ReferenceImages():
-            return rule.light + rule.dark
+            tones = rule.light + rule.dark
         case _:
-            return ()
+            return
+    for tone in tones:
+        if tone not in TONES:
+            yield f"split: {tone!r} is no skin tone; wanted {', '.join(TONES)}"
+        elif kind[0] in COARSE and tone not in kind:
+            yield f"split: {tone!r} is no group, and tones.scored are groups; wanted {', '.join(kind)}"
 
 
 def _split_problems(file: TaskFile) -> Iterator[str]:
@@ -274,11 +279,19 @@ def _split_problems(file: TaskFile) -> Iterator[str]:
             yield f"{where}: {share:g} is no share of images; wanted more than 0 and less than 1"
     if isinstance(rule, GroupedKFold) and rule.folds < 2:
         yield f"split.folds: found {rule.folds}, wanted 2 or more"
+    yield from _value_problems(rule)
     yield from _validation_problems(rule, validation)
     for key in file.pins:
         if not (key.isdecimal() if rule.seeded else key == UNSEEDED):
             wanted = "a seed" if rule.seeded else f'"{UNSEEDED}", for the seed moves no image'
             yield f"pins.{key}: the name of this pin is wrong; wanted {wanted}"
+
+
+def _value_problems(rule: SplitRule) -> Iterator[str]:
+    of = rule.values if isinstance(rule, ValueHoldout) else {}
+    for value in dict.fromkeys(value for values in of.values() for value in values):
+        if len(parts := [part for part, values in of.items() if value in values]) > 1:
+            yield f"split: {value!r} is listed in {' and in '.join(parts)}; wanted it in one of them"
 
 
 def _validation_problems(rule: SplitRule, validation: ValidationRule) -> Iterator[str]:

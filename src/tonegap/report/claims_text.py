@@ -79,8 +79,14 @@ def claims_about(claims: Claims) -> str:
             f"controls) have intervals and tie groups, and p is corrected for them; {claims.n_left:,} have none."
         )
     if claims.positives:
-        listed = ", ".join(f"{tone} {n}" for tone, n in claims.positives.items())
-        parts.append(f"Positive test images by tone: {listed}.")
+        listed = ", ".join(
+            f"{tone} {low if low == high else f'{low} to {high}'}"
+            for tone, (low, high) in claims.positives.items()
+        )
+        seeds = (
+            " (over seeds)" if any(low < high for low, high in claims.positives.values()) else ""
+        )
+        parts.append(f"Positive test images by tone{seeds}: {listed}.")
     if claims.without:
         parts.append(
             f"Without kept predictions, and so without intervals: {', '.join(claims.without)}."

@@ -107,6 +107,11 @@ def _answer(sheet: Sheet) -> tuple[str, ...]:
             f"On the {sheet.set.n_real:,} training images the measured tone does not follow the annotation "
             f"({agreement(sheet.real_tones.agreement)}): what this sheet says of tones says nothing of skin tone."
         )
+    elif sheet.real_tones.agreement.low is None and group.value is not None:
+        said.append(
+            f"Whether the measured tone follows the annotation of these training images is not known "
+            f"({agreement(sheet.real_tones.agreement)}): a share as asked is no evidence of skin tone."
+        )
     if group.value is None:
         said.append(f"No share as asked: {group.reason}.")
     else:
@@ -352,7 +357,11 @@ def set_lines(sheets: Sequence[SetSheet], task: str) -> tuple[SetLine, ...]:
 def _line(made: SetSheet) -> SetLine:
     sheet = made.sheet
     if sheet is None:
-        return SetLine(made, (), "no quality sheet was made; the run's log says why")
+        return SetLine(
+            made,
+            (),
+            "no quality sheet here: none was made (the run's log says why), or these are of a bundle, which has none",
+        )
     measured = sheet.measured
     kid = ("", "", "")
     if measured:

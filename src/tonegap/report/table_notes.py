@@ -86,7 +86,7 @@ def event_note(table: LeaderboardTable) -> str:
     known = [s.threshold for s in selected if s.threshold is not None]
     low, high = (f"{end(known, default=0):.3f}" for end in (min, max))
     between = low if low == high else f"{low} to {high} over entries and seeds"
-    rule = f"from a threshold on that is picked with the epoch ({between})"
+    rule = f"where its probability reaches a threshold, which is picked with the epoch ({between})"
     if not known:
         rule = f"by the {MOST_PROBABLE}"
     return f"Positive: {' or '.join(positive)}; an image is predicted positive {rule}."

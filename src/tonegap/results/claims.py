@@ -99,7 +99,7 @@ class Claims:
     table: LeaderboardTable
     rows: tuple[RowClaims, ...]
     without: tuple[str, ...]
-    positives: Mapping[str, int]
+    positives: Mapping[str, tuple[int, int]]
     alarms: tuple[str, ...]
     contradictions: tuple[str, ...] = ()
     n_left: int = 0
@@ -145,7 +145,7 @@ def table_claims(
         for row in looked_at
         if row.entry in evidence
     )
-    one = next(seeds for seeds in kept.values() if seeds)[0]
+    one = next(of_seeds for of_seeds in kept.values() if of_seeds)
     return Claims(
         table=table,
         rows=rows,
@@ -307,12 +307,16 @@ def _tie_groups(
     return dict(zip(ranked, groups, strict=True))
 
 
-def _positives(answers: TestAnswers, asked: EvidenceRequest) -> dict[str, int]:
-    """How many positive images of each tone stand behind a gap; none without an event."""
+def _positives(seeds: Sequence[TestAnswers], asked: EvidenceRequest) -> dict[str, tuple[int, int]]:
+    """How many positive images of each tone stand behind a gap, fewest and most of a seed; none without an event."""
     if not asked.positive:
         return {}
-    hits = [t for t, y in zip(answers.tones, answers.labels, strict=True) if y in asked.positive]
-    return {tone: hits.count(tone) for tone in asked.tones}
+    hits = [
+        [t for t, y in zip(answers.tones, answers.labels, strict=True) if y in asked.positive]
+        for answers in seeds
+    ]
+    counts = {tone: [found.count(tone) for found in hits] for tone in asked.tones}
+    return {tone: (min(found), max(found)) for tone, found in counts.items()}
 
 
 def _alarms(

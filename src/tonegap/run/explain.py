@@ -18,7 +18,7 @@ _MIB = 2**20
 
 
 @dataclass(frozen=True, slots=True)
-class Cost:
+class PlanCost:
     """What stages took when their kind last ran here: seconds, those of them with a GPU, MiB in memory, bytes on disk.
 
     `peak_memory_mib` is the most of any one; 0 where none was measured.
@@ -68,7 +68,7 @@ class Explanation:
     n_cached: int
     not_applicable: tuple[tuple[str, str], ...]
     misses: tuple[Miss, ...]
-    cost: Cost
+    cost: PlanCost
     n_without_estimate: int
     data: tuple[str, ...] = ()
 
@@ -153,11 +153,11 @@ def explain(plan: Plan, store: Store) -> Explanation:
     )
 
 
-def _cost(marks: Sequence[StageMark], store: Store) -> Cost:
+def _cost(marks: Sequence[StageMark], store: Store) -> PlanCost:
     """The cost of stages that are like these."""
     folders = (store.stage_folder(mark.key) for mark in marks)
     sizes = (p.stat().st_size for folder in folders for p in folder.rglob("*") if p.is_file())
-    return Cost(
+    return PlanCost(
         sum(mark.seconds for mark in marks),
         sum(mark.seconds for mark in marks if mark.ingredients.get("device") == "cuda"),
         max((mark.peak_memory_mib or 0.0 for mark in marks), default=0.0),

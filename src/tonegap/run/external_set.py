@@ -19,6 +19,7 @@ from tonegap.run.outputs import check_image, check_outputs
 from tonegap.run.sheet_maker import MeasuredFeatures, SyntheticSet, measured_by, synthetic_set
 from tonegap.split.view import TaskView
 from tonegap.store.store import Store
+from tonegap.tones import pooled
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,12 @@ def external_set(folder: Path, view: TaskView, seed: int) -> SyntheticSet:
     for row in made.rows:
         if row.label not in view.classes:
             raise BadData(f"{folder}/synthetic.csv: {row.label!r} is no class of {view.task}")
+        if row.tone is not None and pooled(row.tone, view.axis_tones) not in view.axis_tones:
+            wanted = ", ".join(view.axis_tones)
+            raise BadData(
+                f"{folder}/synthetic.csv: {row.image_id} has the tone {row.tone}; wanted one of {view.task}: {wanted}, "
+                "or a blank"
+            )
     return made
 
 

@@ -17,6 +17,7 @@ from tonegap.run.packs import ensure_mask_pack, ensure_pack
 from tonegap.split.view import PartitionImages
 from tonegap.store.store import Store
 from tonegap.synthetic.manifest import image_contents, read_synthetic
+from tonegap.tones import pooled
 
 
 def write_inputs(store: Store, stage: PlannedStage, time_limit_s: int, folder: Path) -> None:
@@ -87,7 +88,9 @@ def write_synthetic(store: Store, stage: PlannedStage, made: Path, key: str, fol
     rows = read_synthetic(made)
     if not rows:
         return
-    cells = ((row.image_id, row.label, row.tone or "", " ".join(row.sources)) for row in rows)
+    tones = [pooled(row.tone, stage.view.axis_tones) or "" for row in rows]
+    named = zip(rows, tones, strict=True)
+    cells = ((row.image_id, row.label, tone, " ".join(row.sources)) for row, tone in named)
     write_csv(folder / "synthetic.csv", ("image_id", "label", "tone", "sources"), cells)
     paths = [made / "images" / row.file for row in rows]
     contents = image_contents(made, key, rows)

@@ -4,6 +4,7 @@ The split stays the published one; images that are left out are unused afterward
 cleaned result that passes for one on the whole task.
 """
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,6 +19,8 @@ from tonegap.errors import BadData, BadSplit
 from tonegap.files import sha256_bytes
 from tonegap.formats.record import Exclusion
 from tonegap.split.parts import PARTITIONS, SplitAssignment
+
+_WANTED = "wanted ids, one per line or in a column image_id"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +48,21 @@ def read_id_list(path: Path, dataset: Dataset) -> IdList:
     """
     content = read_content(path)
     wanted = ("image_id", dataset.file.id_column)
-    table = read_table(path, content, wanted[:1] if b"," not in content.split(b"\n", 1)[0] else ())
+    first, _, others = content.strip().partition(b"\n")
+    cells = re.split(rb"[;\t|]", first.strip(b"\r\xef\xbb\xbf"))
+    is_table = b"," in first or (len(cells) > 1 and any(n.encode() in cells for n in wanted))
+    if b"," in first and not others:
+        raise BadData(f"{path}: found one line of several columns; {_WANTED}")
+    table = read_table(path, content, () if is_table else wanted[:1])
     here = [table.header.index(name) for name in wanted if name in table.header]
     if not here:
         raise BadData(
-            f"{path}: no column {' or '.join(dict.fromkeys(wanted))}; found {', '.join(table.header)}, wanted ids, "
-            "one a line or in such a column"
+            f"{path}: no column {' or '.join(dict.fromkeys(wanted))}; found {', '.join(table.header)}, {_WANTED}"
         )
-    cells = (row[here[0]].strip() for row in table.rows)
-    listed = tuple(dict.fromkeys(cell for cell in cells if cell and cell not in wanted))
+    names = (row[here[0]].strip() for row in table.rows)
+    listed = tuple(dict.fromkeys(name for name in names if name and name not in wanted))
+    if not listed:
+        raise BadData(f"{path}: found no id; {_WANTED}")
     return IdList(path, sha256_bytes(content), listed)
 
 

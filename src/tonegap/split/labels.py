@@ -11,6 +11,25 @@ from unicodedata import normalize
 _BETWEEN = re.compile(r"(?<=\w)[-_\s]+(?=\w)")
 _WHOLE_NUMBER = re.compile(r"([+-]?\d+)\.0*")
 _NO_LABEL = frozenset({"", "nan"})
+_NOT_KNOWN = frozenset(
+    (
+        "unknown",
+        "unspecified",
+        "missing",
+        "na",
+        "n/a",
+        "#n/a",
+        "<na>",
+        "none",
+        "null",
+        "-",
+        "--",
+        "–",
+        "—",
+        "?",
+        "-1",
+    )
+)
 _SHOWN = 5
 
 
@@ -29,7 +48,7 @@ def spelling(label: str) -> str:
 def misspelt(cells: Sequence[str], taken: Collection[str], known: Collection[str]) -> str:
     """The cells that are not `taken` and differ from a `known` label in spelling alone, in words; "" for none."""
     alike = {spelling(label): label for label in known}
-    left = ((c, n) for c, n in Counter(cells).most_common() if c not in taken and is_label(c))
+    left = ((c, n) for c, n in Counter(cells).most_common() if c not in taken)
     found = [(c, n, alike[spelling(c)]) for c, n in left if spelling(c) in alike]
     return _listed([f"{n} {label!r} beside {other!r}" for label, n, other in found], ", ")
 
@@ -45,6 +64,15 @@ def spelling_pairs(cells: Sequence[str]) -> list[tuple[str, str]]:
         number = _WHOLE_NUMBER.fullmatch(text)
         spelled[number[1] if number else text].append(name)
     return [(names[0], other) for names in spelled.values() for other in names[1:]]
+
+
+def saying_nothing(cells: Sequence[str]) -> dict[str, int]:
+    """How many images each group id has that reads as "not known" (`unknown`, `NA`, `-`) and has more than one.
+
+    Blank cells and `nan` are no ids, and make no group.
+    """
+    counts = Counter(cell.strip() for cell in cells)
+    return {c: n for c, n in counts.most_common() if n > 1 and c.casefold() in _NOT_KNOWN}
 
 
 def doubled(names: Sequence[str]) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 from tonegap.data.index import ImageIndex, index_images
 from tonegap.data.mask_file import MaskFile
 from tonegap.data.masks import find_masks
-from tonegap.data.metadata import Metadata, read_metadata
+from tonegap.data.metadata import Metadata, read_metadata, shown_id
 from tonegap.declared.dataset import Dataset
 from tonegap.declared.task import Task
 from tonegap.errors import BadData
@@ -28,6 +28,7 @@ from tonegap.split.id_lists import (
 from tonegap.split.leaks import crossing_groups, group_leaks, leaked_by_tone
 from tonegap.split.partition import partition
 from tonegap.split.parts import PARTITIONS, SplitAssignment
+from tonegap.split.published import unused_lines, unused_values
 from tonegap.split.rows import axis_tones, second_tones
 from tonegap.split.scorable import check_scorable, check_support
 from tonegap.split.subset import thinned
@@ -93,7 +94,7 @@ def task_view(
         counts = ", ".join(f"{n} {part}" for part, n in missing.items())
         raise BadData(
             f"{data.metadata.path.parent}: {len(lost)} images that {task.id} needs are missing or "
-            f"unreadable ({counts}; first: {', '.join(i for i, _ in lost[:3])}); see `tonegap data check "
+            f"unreadable ({counts}; first: {', '.join(shown_id(i) for i, _ in lost[:3])}); see `tonegap data check "
             f"{data.dataset.id} --root DIR`, or pass --allow-missing to run without them, as long as no "
             "partition is empty"
         )
@@ -136,6 +137,7 @@ def task_view(
         n_without_tone=made.n_without_tone,
         not_scored={tone: n_of_tone[tone] for tone in task.file.tones.not_scored},
         unknown_listed=tuple(unknown_names(data.excluded)),
+        unused_lines=tuple(unused_lines(task, unused_values(task, data.metadata))),
     )
 
 

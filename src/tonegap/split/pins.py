@@ -155,9 +155,7 @@ def _moved(task: Task, metadata: Metadata, key: str, moves: Sequence[str]) -> st
     n = "1 image is" if len(moves) == 1 else f"{len(moves):,} images are"
     made_with, here = task.file.pins[key].made_with, libraries()
     if made_with == here:
-        cure = (
-            f"compare {metadata.path} with the released file: labels, tones and order of rows count"
-        )
+        cure = f"compare {metadata.path} with the released file: labels, tones, groups and order of rows count"
     else:
         cure = f"install the releases of the pin ({made_with or 'it does not name them'})"
     return (

@@ -6,10 +6,10 @@ They are imported inside the functions, so that tasks without them stay fast.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import assert_never
 
-from tonegap.data.metadata import first_three
+from tonegap.data.metadata import Metadata, first_three
 from tonegap.declared.split_rules import (
     GroupedHoldout,
     GroupedKFold,
@@ -22,9 +22,13 @@ from tonegap.declared.split_rules import (
     ToneHoldout,
     ValueHoldout,
 )
+from tonegap.declared.task import Task
 from tonegap.errors import BadSplit
 from tonegap.split.grouped import folds, held_out
-from tonegap.split.rows import SelectedRows
+from tonegap.split.labels import misspelt
+from tonegap.split.rows import SelectedRows, column_of, rows_of
+
+_SHOWN = 6  # values that a line names
 
 
 def published_parts(rule: SplitRule, rows: SelectedRows, seed: int) -> list[str]:
@@ -66,7 +70,7 @@ def published_parts(rule: SplitRule, rows: SelectedRows, seed: int) -> list[str]
         case TextHoldout():
             return _text_holdout(rule, rows)
         case ValueHoldout():
-            return [_value_side(cell, rule) for cell in rows.cells(rule.column)]
+            return _value_holdout(rule, rows)
         case ReferenceImages():
             return _reference_images(rule, rows, seed)
         case _:
@@ -133,9 +137,43 @@ def _text_side(cell: str, rule: TextHoldout) -> str:
     return "test" if rule.test in cell else "unused"
 
 
-def _value_side(cell: str, rule: ValueHoldout) -> str:
-    sides = {"train": rule.train, "validation": rule.validation, "test": rule.test}
-    return next((side for side, values in sides.items() if cell in values), "unused")
+def _value_holdout(rule: ValueHoldout, rows: SelectedRows) -> list[str]:
+    part_of = {value: part for part, values in rule.values.items() for value in values}
+    cells, where = rows.cells(rule.column), f"{rows.metadata.path}: {rule.column}"
+    if found := misspelt(cells, part_of, part_of):
+        raise BadSplit(
+            f"{where} has values that differ in spelling alone from those of the split: {found}; list them in "
+            "split.train, split.test or split.unused, or map them with `cells` of the column in dataset.toml"
+        )
+    there = set(column_of(rows.metadata, rule.column))
+    for value, part in part_of.items():
+        if value not in there and part != "unused":
+            raise BadSplit(
+                f"{where} has no row of the value {value!r} of split.{part}; it has: "
+                f"{first_three([repr(cell) for cell in sorted(there)])}"
+            )
+    return [part_of.get(cell, "unused") for cell in cells]
+
+
+def unused_values(task: Task, metadata: Metadata) -> dict[str, int]:
+    """How many images of the task's classes each value has that a split by value puts into no partition.
+
+    The most frequent first; {} for other rules. Raises BadSplit where the rows cannot be told.
+    """
+    if not isinstance(rule := task.file.split, ValueHoldout):
+        return {}
+    in_use = {*rule.train, *rule.validation, *rule.test}
+    cells = rows_of(task, metadata).cells(rule.column)
+    return dict(Counter(cell for cell in cells if cell not in in_use).most_common())
+
+
+def unused_lines(task: Task, values: Mapping[str, int]) -> list[str]:
+    """A line on images that are unused because of their value in the column of a split; none where there are none."""
+    listed = [f"{value!r} {n:,}" for value, n in values.items()]
+    more = f", … ({len(listed)} values)" if len(listed) > _SHOWN else ""
+    column = getattr(task.file.split, "column", "")
+    n_images = f"{sum(values.values()):,} ({', '.join(listed[:_SHOWN])}{more})"
+    return [f"images that the split by {column} leaves unused: {n_images}"] if values else []
 
 
 def _common_only(sides: list[str], rows: SelectedRows, column: str, at_least: int = 1) -> list[str]:

@@ -97,7 +97,8 @@ class TaskView:
     images; no method sees such an image, unless the task says that methods do. `n_without_tone`: images that the
     task leaves out because nobody knows their tone. `not_scored`: how many test
     images have a tone of which there are too few to score; they are in `test` without a tone. `unknown_listed`: lines
-    on names of lists of images to leave out that are none of the data set's.
+    on names of lists of images to leave out that are none of the data set's; `unused_lines`: on values that a split by
+    value leaves unused.
     """
 
     task: str
@@ -119,6 +120,7 @@ class TaskView:
     n_without_tone: int = 0
     not_scored: Mapping[str, int] = field(default_factory=dict)
     unknown_listed: tuple[str, ...] = ()
+    unused_lines: tuple[str, ...] = ()
 
     @cached_property
     def method_train(self) -> PartitionImages:
@@ -134,7 +136,7 @@ class TaskView:
         n_kept = n_none - sum(self.not_scored.values())
         lines = split_lines(sizes, n_kept, self.n_without_tone, self.leaks.groups)
         exclusions = (exclusion.text for exclusion in self.data.exclusions)
-        return [*exclusions, *self.unknown_listed, *lines]
+        return [*exclusions, *self.unknown_listed, *self.unused_lines, *lines]
 
     def n_kin(self, *, shown: bool) -> dict[str, int]:
         """How many training images with kin that is held out methods see, or do not see, by the rule that found it."""

@@ -12,12 +12,13 @@ from tests.results.bundle.foreign_bundles import contents, fitted, write_zip
 from tests.results.submissions.test_bundles import rows
 
 from tonegap.cli.main import main
-from tonegap.formats.matrix import Matrix
+from tonegap.formats.matrix import Matrix, RunId
 from tonegap.formats.record import DataId, EntryId, Isolation
 from tonegap.report.pages.entry_suite import StageSetting, reproduction
 from tonegap.results.bundle.pack import pack_suite
 from tonegap.results.model import Row, SeedResult
-from tonegap.results.submissions.checks import are_alike
+from tonegap.results.submissions.checks import _missing_seeds, are_alike
+from tonegap.store.read import SuiteRun
 from tonegap.store.store import Store
 
 
@@ -182,6 +183,26 @@ def test_two_classifiers_that_are_sure_of_most_images_are_not_one_run():
     assert not are_alike(sure, sure[:, :50])
 
 
+def test_answers_that_were_sharpened_keep_their_order_and_are_one_run_s():
+    rng = np.random.default_rng(2)
+    p = rng.dirichlet((1, 1, 1), size=(3, 80))
+    sharp = p**1.6 / (p**1.6).sum(axis=2, keepdims=True)
+    assert np.abs(p - sharp).max() > 0.1
+    assert are_alike(p, sharp)
+    assert not are_alike(p, rng.dirichlet((1, 1, 1), size=(3, 80)))
+
+
+def test_a_seed_that_the_suite_has_here_and_the_bundle_does_not_declare_is_named():
+    run = SuiteRun(
+        Matrix("smoke", "S", (RunId(EntryId("none", "erm", "cnn4"), "d/t", 0, "k", False),)), ()
+    )
+    assert list(_missing_seeds(ROOT, run)) == [
+        "none + erm (cnn4), d/t: the suite smoke has seed 1 here, and the bundle declares none"
+    ]
+    run = SuiteRun(Matrix("their-own", "S", run.matrix.cells), ())
+    assert list(_missing_seeds(ROOT, run)) == []
+
+
 def test_phantoms_that_a_record_calls_photographs_do_not_verify(forge, truth, capsys):
     data = DataId("phantom", "a" * 64, "b" * 64, stand_in=False, drawn=False)
     sent = forge(truth, {0: 9}, task="phantom/smoke", data=data)
@@ -202,7 +223,7 @@ def test_two_runs_under_two_seeds_are_not_one(tonegap, forge, truth):
 
 def test_an_undeclared_seed_and_a_missing_one_are_named(tonegap, forge, truth):
     text = tonegap("submit", "add", forge(truth, {7: 9}), "--check")[1]
-    assert "none + theirs (cnn4), d/t: seed 7 is declared by no suite here" in text
+    assert "none + theirs (cnn4), d/t: seed 7 is in no suite of this store" in text
     assert "none + theirs (cnn4), d/t: seed 0, which the entries here have, is not in it" in text
     assert "baselines/theirs is not here, so what it does is its own word" in text
 

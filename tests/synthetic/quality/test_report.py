@@ -133,7 +133,7 @@ def test_a_set_without_a_sheet_is_listed_with_that_as_its_reason(quality):
     (made,) = sheets_of(quality)
     assert (made.method, made.sheet) == ("grey", None)
     (line,) = set_lines([made], "clinic/two")
-    assert line.why == "no quality sheet was made; the run's log says why"
+    assert line.why.startswith("no quality sheet here: none was made (the run's log says why), or")
     page = publish_suite(quality.rooms.root, quality.store.folder, plan.matrix)
     assert line.why.replace("'", "&#39;") in page.read_text()
 
@@ -245,3 +245,7 @@ def test_the_command_names_what_is_wrong_with_a_set(quality, tonegap, tmp_path):
     (own / "images" / "x.png").write_bytes((quality.download / "c00.png").read_bytes())
     assert tonegap("quality", own, "tiny", *words) == 2
     assert "'measles' is no class of clinic/two" in tonegap.err
+    label = quality.plan().cells[0].view.classes[0]
+    (own / "synthetic.csv").write_text(rows.replace("measles", label).replace(",V,", ",M9,"))
+    assert tonegap("quality", own, "tiny", *words) == 2
+    assert "synthetic.csv: x has the tone M9; wanted one of clinic/two: " in tonegap.err

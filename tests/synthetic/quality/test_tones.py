@@ -180,3 +180,11 @@ def test_of_one_group_there_is_no_agreement_to_speak_of():
     found = tone_table(("V", "VI"), shown("V", "I")).agreement
     assert (found.kappa, found.reason) == (None, "fewer than two tone groups")
     assert not found.is_none
+
+
+def test_tones_of_another_scale_are_not_images_without_a_tone():
+    found = tone_table(("M9", None, "M1"), shown("V", "V", "I"))
+    assert found.n_without_tone == 1
+    assert found.agreement.reason.startswith(
+        "the classes of the angle are those of Fitzpatrick types"
+    )

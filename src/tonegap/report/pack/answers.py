@@ -12,6 +12,7 @@ from tonegap.declared.task import Task, read_task
 from tonegap.formats.record import Record
 from tonegap.report.claims_text import claims_about
 from tonegap.report.pages.links import card_name, entry_pages
+from tonegap.report.pages.record_facts import synthetic_text
 from tonegap.report.phrases import SELECTION_MEANING, answer, metric_label, split_note, table_name
 from tonegap.report.power_text import table_reach
 from tonegap.report.table_notes import event_note, images_note
@@ -25,10 +26,14 @@ REPORT = "report"
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A sentence or more, and the file of the pack where what it says can be looked up."""
+    """A sentence or more, and the file of the pack where what it says can be looked up.
+
+    `missing`: what the results do not say, so that the author must.
+    """
 
     text: str
     link: str
+    missing: bool = False
 
 
 @dataclass(frozen=True)
@@ -110,8 +115,9 @@ def _by_dataset(say: Callable[[Dataset], str]) -> "Find":
     def find(results: PackSource) -> Iterator[Answer]:
         for dataset in results.datasets:
             task = next(t for t in results.tasks.values() if t.dataset_id == dataset.id)
-            if text := say(dataset):
-                yield Answer(f"{dataset.file.title}: {text}", _croissant(task.id))
+            text = say(dataset)
+            said = f"{dataset.file.title}: {text or 'not declared'}"
+            yield Answer(said, _croissant(task.id), missing=not text)
 
     return find
 
@@ -125,7 +131,9 @@ def _once(say: Callable[[PackSource], str], link: str | None = None) -> "Find":
 
 
 def _question(results: PackSource, table: LeaderboardTable) -> str:
-    return results.tasks[table.task].file.about.strip()
+    seeds = sorted({record.seed for record in _records(table)})
+    about = results.tasks[table.task].file.about.strip()
+    return f"{about} These results are of seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}."
 
 
 def _labels(results: PackSource, table: LeaderboardTable) -> str:
@@ -237,12 +245,16 @@ def _parameters(results: PackSource) -> Iterator[Answer]:
 
 
 def _synthetic(results: PackSource) -> Iterator[Answer]:
-    for made in results.board.sheets:
-        if made.sheet is not None and made.page:
-            yield Answer(
-                f"{made.label}, {made.task}, seed {made.seed}: tones shown, copies, distances",
-                _page(f"quality/{made.page}.html"),
-            )
+    for table in results.tables:
+        pages = dict(results.entries(table))
+        made = [record for record in _records(table) if record.synthetic]
+        if not made:
+            yield Answer(f"{table_name(table)}: no synthetic image was trained on", _page())
+        for record in made:
+            if record.synthetic:
+                label = record.entry.label
+                text = f"{table_name(table)}, {label}, seed {record.seed}: {synthetic_text(record.synthetic)}"
+                yield Answer(text, pages.get(label, _page()))
 
 
 def _selection(_: PackSource, table: LeaderboardTable) -> str:
@@ -333,11 +345,6 @@ def _tones(dataset: Dataset) -> str:
 Find = Callable[[PackSource], Iterable[Answer]]
 ANSWERS: dict[str, Find] = {
     "question": _by_task(_question),
-    "design": _once(
-        lambda _: (
-            "retrospective: images and labels are older than this study; nobody was examined for it."
-        )
-    ),
     "data": _by_dataset(
         lambda d: f"{d.file.source.strip()}{f' ({d.file.url})' if d.file.url else ''}"
     ),
@@ -376,7 +383,11 @@ ANSWERS: dict[str, Find] = {
             f"the declared matrix suites/{r.suite}.json and the folders below specs/, both in the bundle."
         )
     ),
-    "access": _by_dataset(lambda d: f"{d.file.access.strip()}; {d.file.licence.strip()}"),
+    "access": _by_dataset(
+        lambda d: (
+            f"in benchmarks/{d.id} of tonegap: {d.file.access.strip()}; {d.file.licence.strip()}"
+        )
+    ),
     "code": _once(
         lambda _: (
             "tonegap, Apache License 2.0; versions and digests of every stage are in the records."

@@ -51,7 +51,8 @@ def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def _state(item: Item, known: Mapping[str, list[Answer]]) -> str:
     if item.none:
         return _NONE
-    return _FILLED if any(known[name] for name in item.answers) else _AUTHOR
+    found = [one for name in item.answers for one in known[name]]
+    return _FILLED if found and not any(one.missing for one in found) else _AUTHOR
 
 
 def _checklist(checklist: Checklist, known: Mapping[str, list[Answer]]) -> str:
@@ -60,7 +61,11 @@ def _checklist(checklist: Checklist, known: Mapping[str, list[Answer]]) -> str:
         parts.append(f"## {item.id}: {item.topic}")
         found = [one for name in item.answers for one in known[name]]
         if found:
-            parts.append("\n".join(f"- {markdown_text(one.text)} [→]({one.link})" for one in found))
+            lines = [
+                f"- {'*Author must write*: ' if one.missing else ''}{markdown_text(one.text)} [→]({one.link})"
+                for one in found
+            ]
+            parts.append("\n".join(lines))
         elif item.none:
             parts.append(f"*Not applicable*: {item.none}.")
         else:
@@ -79,7 +84,7 @@ def _index(
         for name, one in checklists.items()
     ]
     others = {
-        f"{REPORT}/index.html": "the report: leaderboard, entries, methods, quality sheets, papers' tables",
+        f"{REPORT}/index.html": "the report: leaderboard, entries, methods, papers' tables",
         f"{REPORT}/leaderboard.tex": "the leaderboard as LaTeX",
         "statistics.md": "what to write under statistics, and each table with intervals",
         "artifact.md": "an artifact's appendix: what it is, what it needs, how to check it",
@@ -155,6 +160,11 @@ records are expected. The last makes them anew.
 
 _DOI = re.compile(r"(?:doi[: ]|doi\.org/)(10\.\S+?)(?=[,;)\s]|\.?$)")
 _ARXIV = re.compile(r"arXiv[: ](\d{4}\.\d{4,5})")
+# "Du et al. 2022, FairDisCo, arXiv …": authors, year, and a title where one follows.
+_WORK = re.compile(
+    r"(?P<authors>[\w' -]+(?: et al\.|(?:, [\w' -]+)* and [\w' -]+)) (?P<year>(?:19|20)\d\d)"
+    r"(?:, (?P<title>(?!arXiv|doi)[^,;]+))?(?=[,;]|$)"
+)
 
 
 def _references(results: PackSource, checklists: Mapping[str, Checklist]) -> Iterator[str]:
@@ -163,12 +173,25 @@ def _references(results: PackSource, checklists: Mapping[str, Checklist]) -> Ite
         f"@software{{tonegap,\n  title = {{tonegap}},\n  author = {{{{The tonegap contributors}}}},\n"
         f"  version = {{{__version__}}},\n  license = {{Apache-2.0}}\n}}\n"
     )
-    for number, work in enumerate(dict.fromkeys(_works(results, checklists)), 1):
-        note = re.sub(r"([&%#_$])", r"\\\1", " ".join(work.split()))
-        found = _DOI.search(work), _ARXIV.search(work)
-        doi = f"\n  doi = {{{found[0][1]}}}," if found[0] else ""
-        arxiv = f"\n  eprint = {{{found[1][1]}}},\n  archiveprefix = {{arXiv}}," if found[1] else ""
-        yield f"@misc{{used{number},{doi}{arxiv}\n  note = {{{note}}}\n}}\n"
+    known: set[str] = set()
+    for work in dict.fromkeys(_works(results, checklists)):
+        doi, arxiv = _DOI.search(work), _ARXIV.search(work)
+        name = doi[1] if doi else arxiv[1] if arxiv else work
+        if name in known:
+            continue
+        known.add(name)
+        fields = {"doi": doi[1]} if doi else {}
+        fields |= {"eprint": arxiv[1], "archiveprefix": "arXiv"} if arxiv else {}
+        if told := _WORK.match(work):
+            authors = re.sub(r" et al\.?$", " and others", told["authors"])
+            fields |= {
+                "author": re.sub(r",? (?=and )|, ", " and ", authors).replace("and and", "and")
+            }
+            fields |= {"year": told["year"]}
+            fields |= {"title": told["title"]} if told["title"] else {}
+        fields["note"] = re.sub(r"([&%#_$])", r"\\\1", " ".join(work.split()))
+        listed = "".join(f",\n  {key} = {{{value}}}" for key, value in fields.items())
+        yield f"@misc{{used{len(known)}{listed}\n}}\n"
 
 
 def _works(results: PackSource, checklists: Mapping[str, Checklist]) -> Iterator[str]:

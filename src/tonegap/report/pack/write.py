@@ -110,8 +110,8 @@ def pack_problems(root: Path, folder: Path) -> tuple[str, list[str]]:
         for path in sorted(made.keys() & found.keys())
         if made[path] != found[path]
     ]
-    changed = said.files != found and not problems
-    return name, [
-        *problems,
-        *([f"{PACK}: its digests are not those of the files"] if changed else []),
-    ]
+    if said.files != found and not problems:
+        problems.append(f"{PACK}: its digests are not those of the files")
+    elif other and not problems:
+        problems.append(f"{PACK}: says {said.made_by}; tonegap {__version__} makes the same files")
+    return name, problems

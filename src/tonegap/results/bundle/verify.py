@@ -213,7 +213,7 @@ def _record_problems(store: Path, record: Record) -> Iterator[str]:
             f"{record.predictions_sha256[:12]}…"
         )
     yield from _partition_problems(record, truth)
-    yield from _synthetic_problems(store, record)
+    yield from _synthetic_problems(store, record, truth)
     results = results_of(predictions, truth, rules_of(record))
     for rule in record.scores.keys() - results.scores.keys():
         yield f"scores under {rule}, which is no rule"
@@ -304,7 +304,20 @@ def _same_counts(said: Mapping[str, int], found: Mapping[str, int]) -> bool:
     return all(said.get(tone, 0) == found.get(tone, 0) for tone in {*said, *found})
 
 
-def _synthetic_problems(store: Path, record: Record) -> Iterator[str]:
+class _TaskClaims(msgspec.Struct):
+    """The part of a task's file that says whether methods see copies of held-out images, as published."""
+
+    leaks: dict[str, bool] = {}
+
+
+def _shows_copies(store: Path, task: str) -> bool:
+    path = store / "specs" / BENCHMARKS / f"{task.replace('/', '/tasks/')}.toml"
+    if not all(map(PLUGIN_ID.fullmatch, task.split("/"))) or not path.is_file():
+        return False
+    return any(read_toml(path, _TaskClaims).leaks.values())
+
+
+def _synthetic_problems(store: Path, record: Record, truth: TaskTruth) -> Iterator[str]:
     """What the record says of its synthetic images otherwise than the stage's own list, which the bundle has."""
     made = [stage for stage in record.stages if stage.stage == "generate"]
     if bool(made) != bool(record.synthetic):
@@ -330,6 +343,10 @@ def _synthetic_problems(store: Path, record: Record) -> Iterator[str]:
     # Copies of held-out images that a task shows to methods are ancestors, and no training images.
     if said.n_sources > len(named) or (said.n_unknown, said.n_unnamed) != (unknown, unnamed):
         yield "the record counts what the synthetic images were made from otherwise than their lineage does"
+    held_out = {*truth.validation.ids, *truth.test.ids}
+    descend = sum(not held_out.isdisjoint(found) for found in ancestors)
+    if descend and not _shows_copies(store, record.task):
+        yield f"{descend:,} synthetic images descend from validation or test images"
 
 
 def _selected_problems(rule: str, said: Selected | None, found: Selected) -> Iterator[str]:

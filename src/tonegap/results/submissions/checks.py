@@ -13,11 +13,15 @@ from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 
+import msgspec
 import numpy as np
+from scipy.stats import rankdata
 
-from tonegap.arrays import FloatArray
+from tonegap.arrays import BoolArray, FloatArray
 from tonegap.declared.dataset import dataset_ids, read_dataset
 from tonegap.declared.plugin import Plugin, fill_parameters, plugin_ids, read_plugin
+from tonegap.declared.suite import SUITES
+from tonegap.declared.toml import read_toml
 from tonegap.errors import BadRequest, StoreError, ToneGapError
 from tonegap.formats.job import Parameter
 from tonegap.formats.matrix import RunId, RunOutcome
@@ -41,6 +45,7 @@ from tonegap.store.read import SuiteRun, read_suites
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")  # of a method, baseline or backbone
 _ALIKE = 1e-3  # probabilities of one training run differ by less
 _SURE, _FEW, _SOME = 0.99, 10, 256
+_ORDER = 0.995  # correlation of ranks; two trainings of one recipe stay far below
 _SHOWN = 3
 _LONGEST = 80
 _KINDS = ("method", "baseline")
@@ -140,7 +145,29 @@ def unlike_here(
             except BadRequest as e:
                 found.append(str(e))
         yield from (f"{where}: {problem}" for problem in found)
+    yield from _missing_seeds(root, run)
     yield from repeated_runs(folder, run)
+
+
+class _SuiteSeeds(msgspec.Struct):
+    """The key of a suite's file that says which seeds each of its entries has."""
+
+    seeds: tuple[int, ...] = ()
+
+
+def _missing_seeds(root: Path, run: SuiteRun) -> Iterator[str]:
+    """Entries that a bundle declares without a seed that the suite of that name has here."""
+    path = root / SUITES / f"{run.matrix.suite}.toml"
+    if not NAME.fullmatch(run.matrix.suite) or not path.is_file():
+        return
+    wanted = set(read_toml(path, _SuiteSeeds).seeds)
+    declared: dict[tuple[str, str], set[int]] = {}
+    for cell in run.matrix.cells:
+        declared.setdefault((cell.entry.label, cell.task), set()).add(cell.seed)
+    for (label, task), seeds in declared.items():
+        if missing := sorted(wanted - seeds):
+            named = ", ".join(map(str, missing))
+            yield f"{label}, {task}: the suite {run.matrix.suite} has seed {named} here, and the bundle declares none"
 
 
 def _unfit_names(cell: RunId) -> Iterator[str]:
@@ -221,7 +248,7 @@ def seed_remarks(cells: Sequence[RunId], own: Sequence[RunOutcome]) -> Iterator[
         usual = _usual_seeds([cell.id for cell in own if cell.id.task == task])
         odd, missing = sorted({*found} - declared), sorted(usual - {*found})
         if odd:
-            yield f"{label}, {task}: seed {', '.join(map(str, odd))} is declared by no suite here"
+            yield f"{label}, {task}: seed {', '.join(map(str, odd))} is in no suite of this store"
         if missing:
             yield (
                 f"{label}, {task}: seed {', '.join(map(str, missing))}, which the entries here have, is not in it"
@@ -273,10 +300,10 @@ def fingerprint(folder: Path, record: Record) -> FloatArray | None:
 
 
 def are_alike(p: FloatArray | None, q: FloatArray | None) -> bool:
-    """Whether two fingerprints are one training run's: most images alike in most epochs.
+    """Whether two fingerprints are one training run's: in most epochs most images alike, or all in one order.
 
     Images that either is sure of do not count: two good classifiers agree about these. Of fewer than ten others all
-    images must be alike.
+    images must be alike. The order is that by each class's probability, which sharpened answers keep.
     """
     if p is None or q is None or p.shape != q.shape:
         return False
@@ -284,8 +311,22 @@ def are_alike(p: FloatArray | None, q: FloatArray | None) -> bool:
     unsure = np.minimum(p.max(axis=2), q.max(axis=2)) < _SURE
     few = unsure.sum(axis=1) < _FEW
     share = (near & unsure).sum(axis=1) / np.maximum(unsure.sum(axis=1), 1)
-    alike = np.where(few, near.all(axis=1), share > 0.5)
+    same_order = [_in_one_order(*epoch) for epoch in zip(p, q, unsure, strict=True)]
+    alike = np.where(few, near.all(axis=1), (share > 0.5) | same_order)
     return bool(alike.mean() > 0.5)
+
+
+def _in_one_order(p: FloatArray, q: FloatArray, chosen: BoolArray) -> bool:
+    """Whether images [n, k] are ranked alike by the probability of each class, by Spearman's correlation."""
+    if chosen.sum() < _FEW:
+        return False
+    ranks = [rankdata(x[chosen], axis=0) for x in (p, q)]
+    centred = [r - r.mean(axis=0) for r in ranks]
+    size = np.sqrt((centred[0] ** 2).sum(axis=0) * (centred[1] ** 2).sum(axis=0))
+    able = size > 0
+    return bool(
+        able.any() and ((centred[0] * centred[1]).sum(axis=0)[able] / size[able]).min() > _ORDER
+    )
 
 
 def renamed(opened: Sequence[tuple[Path, Path, Sequence[Record]]]) -> Iterator[tuple[Path, str]]:

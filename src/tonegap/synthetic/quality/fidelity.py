@@ -41,29 +41,33 @@ def tone_table(asked: Sequence[str | None], shown: Sequence[Skin]) -> ToneTable:
         asked=rows,
         measured=columns,
         counts=tuple(tuple(counts[row].values()) for row in rows),
-        n_without_tone=len(asked) - len(told),
+        n_without_tone=sum(a is None for a in asked),
         same_tone=_share([a == (m if axis is TYPES else tone_group(m)) for a, m in pairs], reason),
         same_group=_share([tone_group(a) == tone_group(m) for a, m in pairs], reason),
         same_group_by_tone=tuple(
             _share([tone_group(a) == tone_group(m) for a, m in pairs if a == row], reason)
             for row in rows
         ),
-        agreement=_agreement([(tone_group(a), tone_group(m)) for a, m in pairs]),
+        agreement=_agreement(
+            [(tone_group(a), tone_group(m)) for a, m in pairs], "" if told else reason
+        ),
         n_not_measurable=len(told) - len(pairs),
         n_by_mask=sum(skin.by_mask for skin in shown),
         skin_share=median(skin.share for skin in shown) if shown else None,
     )
 
 
-def _agreement(pairs: Sequence[tuple[str, str]]) -> Agreement:
+def _agreement(pairs: Sequence[tuple[str, str]], why: str) -> Agreement:
     """Cohen's kappa of groups; its interval is Wilson's of the share in the same group, the margins held.
+
+    `why` no image has a tone to compare, if none has.
 
     Source: Cohen 1960, Educational and Psychological Measurement 20(1), 37-46.
     """
     n = len(pairs)
     asked, shown = Counter(a for a, _ in pairs), Counter(m for _, m in pairs)
     if len(asked) < 2:
-        return Agreement(None, None, None, None, n, "fewer than two tone groups")
+        return Agreement(None, None, None, None, n, why or "fewer than two tone groups")
     same = sum(a == m for a, m in pairs) / n
     chance = sum(asked[group] * shown[group] for group in asked) / n**2
     kappa, low, high = ((share - chance) / (1 - chance) for share in (same, *wilson(same, n, _Z)))
