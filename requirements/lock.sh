@@ -15,6 +15,8 @@ lock run pyproject.toml --extra diffusion "$@"
 # One file of it is read (CLIP's vocabulary): what it depends on is not installed.
 lock fullsize --group fullsize --no-deps "$@"
 # The others agree with it, so that they can be installed on top.
-for name in test lint tox snakemake; do
+for name in test lint tox; do
   lock "$name" --group "$name" --constraint requirements/run.txt "$@"
 done
+# In one environment with tox.
+lock snakemake --group snakemake --constraint requirements/run.txt --constraint requirements/tox.txt "$@"

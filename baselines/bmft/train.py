@@ -42,7 +42,7 @@ def difference(p: Tensor, y: Tensor, t: Tensor) -> Tensor:
     Source: equalised odds of Xue et al. 2024, whose code adds both differences before it takes their size.
     """
     parts = [p.sum() * 0]
-    groups = t.unique().tolist()
+    groups = torch.unique(t).tolist()
     for label in range(p.shape[1]):
         for rows in (y == label, y != label):
             rates = [p[rows & (t == g), label].mean() for g in groups if (rows & (t == g)).any()]

@@ -68,7 +68,7 @@ class AgainstTones:
         own = of_own_class(tone_scores[known], y, n_classes)
         losses = functional.cross_entropy(own, t, reduction="none")
         losses = losses * self.balance.of_tone.to(losses)[y, t]
-        return torch.stack([losses[y == label].mean() for label in y.unique().tolist()]).mean()
+        return torch.stack([losses[y == label].mean() for label in torch.unique(y).tolist()]).mean()
 
 
 def build(stage: Stage, classifier: Classifier) -> TwoHeads:

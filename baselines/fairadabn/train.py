@@ -31,7 +31,7 @@ class NormByGroup(nn.Module):
         t = self.told[0]
         order = torch.argsort(t, stable=True)
         sizes = t.bincount(minlength=len(self.norms)).tolist()
-        parts = x[order].split(sizes)
+        parts = torch.split(x[order], sizes)
         of_group = [
             _normed(n, part) for n, part in zip(self.norms, parts, strict=True) if len(part)
         ]
@@ -92,7 +92,7 @@ def disparity(p: Tensor, t: Tensor) -> Tensor:
 
     Source: L_SD of Xu et al. 2023, with probabilities where their code counts decisions.
     """
-    means = [p[t == g].mean(dim=0) for g in t.unique().tolist() if g != UNKNOWN]
+    means = [p[t == g].mean(dim=0) for g in torch.unique(t).tolist() if g != UNKNOWN]
     pairs = [((a - b) ** 2).sum() for i, a in enumerate(means) for b in means[:i]]
     return torch.stack(pairs).mean() if pairs else p.sum() * 0
 

@@ -31,7 +31,7 @@ def error(tone_scores: Tensor, batch: Batch, parts: str, n_classes: int) -> Tens
     p = of_own_class(tone_scores[known], y, n_classes).softmax(dim=1)
     wrong = 1 - p[torch.arange(len(t), device=t.device), t]
     part = t if parts == "tone" else t * n_classes + y
-    return torch.stack([wrong[part == one].mean() for one in part.unique().tolist()]).mean()
+    return torch.stack([wrong[part == one].mean() for one in torch.unique(part).tolist()]).mean()
 
 
 def loss(weight: float, parts: str, model: TwoHeads, batch: Batch) -> Tensor:

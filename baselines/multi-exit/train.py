@@ -1,6 +1,7 @@
 """Multi-exit: classifiers inside the network learn with the last one, and an image leaves where one is sure."""
 
 from functools import partial
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -111,8 +112,9 @@ def loss(first: float, last: float, model: MultiExit, batch: Batch) -> Tensor:
     return ((losses * weights).sum(dim=1) * batch.w).mean()
 
 
-def exit_notes(model: MultiExit, held_out: Source) -> dict[str, object]:
-    """The share of held-out images that leave at each exit; the last is the network's end."""
+def exit_notes(network: nn.Module, held_out: Source) -> dict[str, object]:
+    """The share of held-out images that leave at each exit of a MultiExit; the last is the network's end."""
+    model = cast(MultiExit, network)
     rows = torch.arange(len(held_out))
     with torch.no_grad():
         left = torch.cat(

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
+from functools import partial, reduce
 
 import torch
 from torch import Tensor, nn
@@ -33,7 +33,7 @@ def loss(radius: float, model: nn.Module, batch: Batch) -> Tensor:
         for w, old in zip(weights, kept, strict=True):
             w.copy_(old)
     # Linear in the weights, so that its gradient is the one from there; its value is taken off again.
-    line = sum((w * g).sum() for w, g in zip(weights, there, strict=True))
+    line = reduce(torch.add, [(w * g).sum() for w, g in zip(weights, there, strict=True)])
     return here.detach() + line - line.detach()
 
 

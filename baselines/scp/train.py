@@ -108,7 +108,7 @@ def repair(
 
     def hold(_network: nn.Module) -> None:
         with torch.no_grad():
-            for layer, gone in zip(layers.values(), pruned.split(sizes), strict=True):
+            for layer, gone in zip(layers.values(), torch.split(pruned, sizes), strict=True):
                 here = gone.to(layer.weight.device)
                 layer.weight[here] = 0
                 if layer.bias is not None:
