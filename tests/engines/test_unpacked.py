@@ -141,11 +141,11 @@ def test_a_layer_that_leads_out_of_its_folder_is_refused(tmp_path):
 
 
 def test_apptainer_is_asked_for_the_same_walls():
-    binds = [(Path("/work/in"), "/in", True), (Path("/work/out"), "/out", False)]
+    binds = [(Path("/spool/in"), "/in", True), (Path("/spool/out"), "/out", False)]
     assert apptainer_argv(Path("/roots/a"), binds, "/plugin", "0") == [
         *("apptainer", "--quiet", "exec", "--containall", "--cleanenv", "--no-home", "--no-privs"),
         *("--net", "--network", "none", "--pwd", "/plugin", "--nv"),
-        *("--bind", "/work/in:/in:ro", "--bind", "/work/out:/out", "/roots/a"),
+        *("--bind", "/spool/in:/in:ro", "--bind", "/spool/out:/out", "/roots/a"),
     ]
 
 
