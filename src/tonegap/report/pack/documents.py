@@ -8,10 +8,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from tonegap import __version__
 from tonegap.declared.checklist import Checklist, Item, read_checklists
 from tonegap.declared.plugin import read_plugin
-from tonegap.lines import one_line
 from tonegap.report.claims_text import claim_lines, claims_about, claims_header
 from tonegap.report.pack.answers import ANSWERS, REPORT, Answer, PackSource, answers_of
-from tonegap.report.phrases import answer, table_name
+from tonegap.report.phrases import answer, markdown_text, table_name
 from tonegap.report.text_table import table_grid
 
 _FILLED, _AUTHOR, _NONE = "filled", "author must write", "not applicable"
@@ -34,12 +33,6 @@ def documents(results: PackSource) -> tuple[dict[str, bytes], str]:
     n = Counter(state for found in states.values() for state in found)
     said = f"{n[_FILLED]} items filled, {n[_AUTHOR]} left to the author, {n[_NONE]} not applicable"
     return {path: text.encode() for path, text in texts.items()}, said
-
-
-def markdown_text(text: str) -> str:
-    """Text that Markdown leaves as it is, on one line."""
-    text = one_line(" ".join(text.split()))
-    return re.sub(r"([\\`*_|<>\[\]])", r"\\\1", text)
 
 
 def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
