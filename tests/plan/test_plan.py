@@ -340,6 +340,32 @@ class TestNotApplicable:
         )
         assert "no training image has one" in planner.plan().cells[0].id.not_applicable
 
+    def test_a_need_for_skin_types_where_tones_are_of_the_monk_scale(self, planner):
+        planner.rooms.baseline("picky", needs=["skin_types"])
+        planner.suite(method="none", baseline="picky")
+        assert planner.plan().cells[0].id.not_applicable is None
+        for path in ("benchmarks/clinic/dataset.toml", "benchmarks/clinic/tasks/two.toml"):
+            text = (planner.rooms.root / path).read_text()
+            text = text.replace('column = "tone"', 'column = "tone"\nscale = "monk"')
+            planner.rooms.write(path, text.replace('["I", "VI"]', '["M2", "M9"]'))
+        rows = planner.download / "rows.csv"
+        rows.write_text(rows.read_text().replace(",VI,", ",9,").replace(",I,", ",2,"))
+        assert planner.plan().cells[0].id.not_applicable == (
+            "baselines/picky needs tones of the Fitzpatrick scale; this task's are "
+            "M1, M2, M3, M4, M5, M6, M7, M8, M9, M10"
+        )
+
+    def test_targets_none_of_which_is_a_tone_of_the_task(self, planner):
+        spec = {"default": ["V-VI", "M9"], "about": "the tones to fill"}
+        planner.rooms.method("fills", parameters={"targets": spec})
+        planner.suite(method="fills")
+        assert planner.plan().cells[0].id.not_applicable == (
+            "methods/fills: targets are V-VI, M9, wanted some of this task's tones: I, II, III, IV, V, VI"
+        )
+        entry = {"methods": ["fills"], "baselines": ["plain"]}
+        planner.suite(entries=[entry | {"method_parameters": {"targets": ["M9", "VI"]}}])
+        assert planner.plan().cells[0].id.not_applicable is None
+
 
 def test_an_entry_is_planned_for_the_tasks_that_it_names(planner):
     two = planner.rooms.root / "benchmarks/clinic/tasks/two.toml"

@@ -15,7 +15,7 @@ from tonegap.errors import BadSuiteFolder
 from tonegap.formats.job import Parameter
 from tonegap.lines import did_you_mean
 
-NEEDS = ("gpu", "masks", "tone_in_training", "tone_at_test")
+NEEDS = ("gpu", "masks", "tone_in_training", "tone_at_test", "skin_types")
 STAGES = {"method": ("fit", "generate"), "baseline": ("train",), "extractor": ("features",)}
 FOLDERS = {"method": "methods", "baseline": "baselines", "extractor": "extractors"}
 # Of a parameter: a plain value, or the path of a local file or folder with its digest.

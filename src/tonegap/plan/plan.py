@@ -18,6 +18,7 @@ from tonegap.formats.matrix import Matrix, RunId
 from tonegap.numerics import Numerics
 from tonegap.plan.entries import Entry, FilledPlugin, PluginIdentity
 from tonegap.split.view import TaskView
+from tonegap.tones import SCALES
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,4 +259,11 @@ def _not_applicable(entry: Entry, view: TaskView, setting: RunSetting) -> str | 
             return f"{label} needs a GPU; this run uses the CPU"
         if "tone_in_training" in needs and not any(view.train.tones):
             return f"{label} needs tones in training; no training image has one"
+        tones = ", ".join(view.axis_tones)
+        if "skin_types" in needs and not set(SCALES["fitzpatrick"]).issuperset(view.axis_tones):
+            return f"{label} needs tones of the Fitzpatrick scale; this task's are {tones}"
+        targets = part.parameters.get("targets")
+        if isinstance(targets, list) and not set(view.axis_tones).intersection(targets):
+            asked = ", ".join(map(str, targets)) or "empty"
+            return f"{label}: targets are {asked}, wanted some of this task's tones: {tones}"
     return None
