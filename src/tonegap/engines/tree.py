@@ -36,9 +36,10 @@ class TreeUsage:
         Exact where it is over the limit, see `held_bytes`; the peak has what its processes map as well.
         """
         resident, pids = 0, []
-        for process in processes(self._pid):
+        for pid in _seen(self._pid):
             with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
-                pids.append(process.pid)
+                process = psutil.Process(pid)
+                pids.append(pid)
                 resident += process.memory_info().rss
                 times = process.cpu_times()
                 self._cpu_by_pid[process.pid] = times.user + times.system
@@ -47,8 +48,26 @@ class TreeUsage:
         return held_mib
 
 
+def _seen(pid: int) -> list[int]:
+    """A process and those below it, for a look at what they use.
+
+    The kernel's lists of children cost nothing beside a walk through all processes of the machine, four times a second;
+    one that is started meanwhile may be missing until the next look.
+    """
+    if not Path(
+        f"/proc/{pid}/task/{pid}/children"
+    ).exists():  # gone, or a kernel without such lists
+        return [process.pid for process in processes(pid)]
+    found = [pid]
+    for number in found:
+        with contextlib.suppress(OSError):
+            for thread in os.scandir(f"/proc/{number}/task"):
+                found += map(int, Path(thread.path, "children").read_text(encoding="ascii").split())
+    return found
+
+
 def processes(pid: int) -> list[psutil.Process]:
-    """A process and all below it; none where it is gone."""
+    """A process and all below it, as they are now; none where it is gone."""
     try:
         parent = psutil.Process(pid)
         return [parent, *parent.children(recursive=True)]
@@ -69,9 +88,9 @@ def deleted_bytes(pid: int, device: int) -> int:
     What cannot be seen (another user's processes) counts nothing.
     """
     sizes: dict[int, int] = {}
-    for process in processes(pid):
+    for number in _seen(pid):
         with contextlib.suppress(OSError):
-            for handle in os.scandir(f"/proc/{process.pid}/fd"):
+            for handle in os.scandir(f"/proc/{number}/fd"):
                 with contextlib.suppress(OSError):
                     status = Path(handle.path).stat()
                     if status.st_nlink == 0 and status.st_dev == device:

@@ -3,9 +3,11 @@
 The mistake it exists to prevent: a formula of ours that drifts from what the field means by the name.
 """
 
+from functools import partial
+
 import numpy as np
 
-from tonegap.arrays import FloatArray, IntArray
+from tonegap.arrays import BoolArray, FloatArray, IntArray
 from tonegap.scores.counts import Answers
 from tonegap.scores.formulas import gap
 
@@ -20,29 +22,38 @@ def check_by_fairlearn(
     `values` [draws, slots] by metric, as `metric_values` gives them; `tone` [n] numbers tones, -1 is unknown. Rates are
     compared where one event is declared. Raises ArithmeticError, naming metric and numbers, where they differ.
     """
-    from fairlearn.metrics import MetricFrame, true_negative_rate, true_positive_rate
-    from sklearn.metrics import accuracy_score
+    from fairlearn.metrics import MetricFrame
 
     known = tone >= 0
     if known.sum() < 2:  # MetricFrame takes no single image
         return
     tones = np.unique(tone[known])
-    frames = {"accuracy": (accuracy_score, y[known], said.predicted[known])}
+    shares = {"accuracy": (y == said.predicted, np.ones_like(known))}
     if "sensitivity" in values and said.positive.shape[1] == 1:
-        sides = said.positive[known, 0].astype(int), said.called[known, 0].astype(int)
-        frames |= {"sensitivity": (true_positive_rate, *sides)}
-        frames |= {"specificity": (true_negative_rate, *sides)}
-    for name, (metric, truth, predicted) in frames.items():
+        is_positive, is_called = said.positive[:, 0].astype(bool), said.called[:, 0].astype(bool)
+        shares |= {"sensitivity": (is_called, is_positive)}
+        shares |= {"specificity": (~is_called, ~is_positive)}
+    # Undefined here is 0.0 there.
+    shares = {name: s for name, s in shares.items() if np.isfinite(values[name][0, tones]).all()}
+    rows = np.flatnonzero(known)
+    frame = MetricFrame(
+        metrics={name: partial(_share, right, of) for name, (right, of) in shares.items()},
+        y_true=rows,
+        y_pred=rows,
+        sensitive_features=tone[known],
+    )
+    between = frame.difference()
+    for name in shares:
         ours = values[name][0, tones]
-        if not np.isfinite(ours).all():
-            continue  # undefined here, and 0.0 there
-        frame = MetricFrame(
-            metrics=metric, y_true=truth, y_pred=predicted, sensitive_features=tone[known]
-        )
-        theirs = np.array([*frame.by_group.to_numpy(float), frame.difference()])
+        theirs = np.array([*frame.by_group[name].to_numpy(float), between[name]])
         found = np.array([*ours, gap(ours)])
         if np.abs(theirs - found).max() > _TOLERANCE:
             raise ArithmeticError(
                 f"{name} by tone is {found.tolist()} here and {theirs.tolist()} by fairlearn; wanted the same: please "
                 "report this with the predictions"
             )
+
+
+def _share(right: BoolArray, of: BoolArray, rows: IntArray, _same: IntArray) -> float:
+    """The share of a group's images, given as rows, on which an answer is right, among those that count."""
+    return float(right[rows][of[rows]].mean())
