@@ -21,7 +21,7 @@ class RejectOption:
 
     def __call__(self, score: Floats, t: Indices) -> Floats:
         """The score of each image [n], mirrored at 0.5 where its tone wants the other call."""
-        near = (np.abs(score - 0.5) <= self.margin) & (self.margin > 0)
+        near = (np.abs(score - 0.5) <= self.margin + _SAME) & (self.margin > 0)
         up, down = near & np.isin(t, self.gain), near & np.isin(t, self.lose)
         found = np.where(up, np.maximum(np.maximum(score, 1 - score), 0.5 + _CLEAR), score)
         return np.where(down, np.minimum(np.minimum(score, 1 - score), 0.5 - _CLEAR), found)
