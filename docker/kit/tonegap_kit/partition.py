@@ -52,7 +52,7 @@ class Pictures:
 
 
 @dataclass(frozen=True, slots=True)
-class Manifest:
+class ToldRows:
     """The rows of a partition without their images: ids, class index `y` and tone index `t` [n], or UNKNOWN."""
 
     ids: tuple[str, ...]
@@ -83,7 +83,7 @@ def read_partition(stage: Stage, name: str) -> Partition:
     return Partition(told.ids, told.y, told.t, Pictures((images,)))
 
 
-def read_manifest(stage: Stage, name: str) -> Manifest:
+def read_manifest(stage: Stage, name: str) -> ToldRows:
     """What `NAME.csv` tells of a partition. Raises StageError if it is missing, damaged or does not fit the job."""
     job, path = stage.job, stage.inputs / f"{name}.csv"
     rows = _read_rows(path)
@@ -94,7 +94,7 @@ def read_manifest(stage: Stage, name: str) -> Manifest:
     has_tones = has_labels or "tone" in rows[0]
     y = _codes(path, rows, "label", classes) if has_labels else _unknown(len(rows))
     t = _codes(path, rows, "tone", tones) if has_tones else _unknown(len(rows))
-    return Manifest(tuple(row["image_id"] for row in rows), y, t)
+    return ToldRows(tuple(row["image_id"] for row in rows), y, t)
 
 
 def has_partition(stage: Stage, name: str) -> bool:
