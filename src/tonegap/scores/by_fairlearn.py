@@ -3,6 +3,8 @@
 The mistake it exists to prevent: a formula of ours that drifts from what the field means by the name.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 
 from tonegap.arrays import FloatArray, IntArray
@@ -27,25 +29,30 @@ def check_by_fairlearn(
     if known.sum() < 2:  # MetricFrame takes no single image
         return
     tones = np.unique(tone[known])
-    asked = [({"accuracy": accuracy_score}, y[known], said.predicted[known])]
+    metrics: dict[str, Callable[..., float]] = {"accuracy": accuracy_score}
+    sides: dict[str, IntArray] = {}
     if "sensitivity" in values and said.positive.shape[1] == 1:
-        sides = said.positive[known, 0].astype(int), said.called[known, 0].astype(int)
-        rates = {"sensitivity": true_positive_rate, "specificity": true_negative_rate}
-        asked.append((rates, *sides))
-    for metrics, truth, predicted in asked:
-        # Undefined here is 0.0 there.
-        defined = {n: m for n, m in metrics.items() if np.isfinite(values[n][0, tones]).all()}
-        if not defined:
-            continue
-        if len(tones) == 1:  # what a frame of one group does, in a tenth of the time
-            found_there = {n: [metric(truth, predicted), 0.0] for n, metric in defined.items()}
-        else:
-            frame = MetricFrame(
-                metrics=defined, y_true=truth, y_pred=predicted, sensitive_features=tone[known]
-            )
-            gaps = frame.difference()
-            found_there = {n: [*frame.by_group[n].to_numpy(float), gaps[n]] for n in defined}
-        _compare(values, tones, found_there)
+        sides = {
+            "event": said.positive[known, 0].astype(int),
+            "called": said.called[known, 0].astype(int),
+        }
+        metrics["sensitivity"] = lambda _y, _p, event, called: true_positive_rate(event, called)
+        metrics["specificity"] = lambda _y, _p, event, called: true_negative_rate(event, called)
+    # Undefined here is 0.0 there.
+    metrics = {n: m for n, m in metrics.items() if np.isfinite(values[n][0, tones]).all()}
+    if not metrics:
+        return
+    # One frame for all: it is making one that takes the time.
+    frame = MetricFrame(
+        metrics=metrics,
+        y_true=y[known],
+        y_pred=said.predicted[known],
+        sensitive_features=tone[known],
+        sample_params={name: sides for name in metrics if name != "accuracy"},
+    )
+    gaps = frame.difference()
+    there = {name: [*frame.by_group[name].to_numpy(float), gaps[name]] for name in metrics}
+    _compare(values, tones, there)
 
 
 def _compare(values: dict[str, FloatArray], tones: IntArray, there: dict[str, list[float]]) -> None:
