@@ -97,7 +97,15 @@ def say(line: str) -> None:
 def rooms(folder: Path) -> Path:
     """A suite root beside the project's: the same rooms, and these suites."""
     root = folder / "rooms"
-    for name in ("benchmarks", "methods", "baselines", "extractors", "docker", "reports"):
+    for name in (
+        "benchmarks",
+        "methods",
+        "baselines",
+        "extractors",
+        "postprocessors",
+        "docker",
+        "reports",
+    ):
         shutil.copytree(PROJECT / name, root / name, dirs_exist_ok=True)
     shutil.copy(PROJECT / "pyproject.toml", root)
     smoke = (PROJECT / "benchmarks/suites/smoke.toml").read_text(encoding="utf-8")

@@ -137,7 +137,7 @@ def test_a_plug_in_named_in_code_would_be_found():
 
 @pytest.mark.parametrize("path", [p for p in CODE if p.is_relative_to(ROOT / "src")], ids=relative)
 def test_the_engine_names_no_plug_in_in_a_path_either(path):
-    kinds = {"methods": "method", "baselines": "baseline"}
+    kinds = {"methods": "method", "baselines": "baseline", "postprocessors": "postprocessor"}
     ids = {
         p.name
         for room, kind in kinds.items()

@@ -27,6 +27,7 @@ FOLDERS = (
     "docker",
     "docs",
     "extractors",
+    "postprocessors",
     "integrations",
     "methods",
     "reports",

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from pages import ROOT, Command, Page, commands_of
 
-_ROOMS = ("benchmarks", "methods", "baselines", "extractors", "docker", "reports")
+_ROOMS = ("benchmarks", "methods", "baselines", "extractors", "postprocessors", "docker", "reports")
 _TIME_LIMIT_S = 300
 
 

@@ -21,6 +21,7 @@ _ROOMS = (
     "methods",
     "baselines",
     "extractors",
+    "postprocessors",
     "docker",
     "reports",
     "src",

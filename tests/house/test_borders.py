@@ -31,7 +31,11 @@ def imports(path: Path) -> Iterator[str]:
 
 def plugin_and_dataset_ids() -> set[str]:
     found = [*ROOT.glob("methods/*/method.toml"), *ROOT.glob("baselines/*/baseline.toml")]
-    found += [*ROOT.glob("extractors/*/extractor.toml"), *ROOT.glob("benchmarks/*/dataset.toml")]
+    found += [
+        *ROOT.glob("extractors/*/extractor.toml"),
+        *ROOT.glob("postprocessors/*/postprocessor.toml"),
+        *ROOT.glob("benchmarks/*/dataset.toml"),
+    ]
     return {path.parent.name for path in found} - _WORDS
 
 

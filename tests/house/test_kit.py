@@ -54,7 +54,7 @@ def not_shared(kit: Path, plugins: list[Path]) -> dict[str, set[str]]:
 
 def plugin_folders() -> list[Path]:
     """The folders of all plug-ins that have code."""
-    rooms = (ROOT / name for name in ("methods", "baselines", "extractors"))
+    rooms = (ROOT / name for name in ("methods", "baselines", "extractors", "postprocessors"))
     return sorted({path.parent for room in rooms for path in room.glob("*/*.py")})
 
 

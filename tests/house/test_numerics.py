@@ -6,7 +6,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 STAGES = [
     p
-    for name in ("docker", "baselines", "methods", "extractors")
+    for name in ("docker", "baselines", "methods", "extractors", "postprocessors")
     for p in (ROOT / name).rglob("*.py")
 ]
 _OPTIMISERS = {"Adam", "AdamW"}
@@ -57,6 +57,8 @@ def test_a_plug_in_that_uses_torch_sets_it_up_by_the_kit(tmp_path):
     (tmp_path / "train.py").write_text("import torch\nprint(torch.rand(1))\n")
     assert torch_without_seed(tmp_path)
     folders = [
-        p for name in ("baselines", "methods", "extractors") for p in (ROOT / name).iterdir()
+        p
+        for name in ("baselines", "methods", "extractors", "postprocessors")
+        for p in (ROOT / name).iterdir()
     ]
     assert [p.name for p in folders if p.is_dir() and torch_without_seed(p)] == []

@@ -52,6 +52,15 @@ class Pictures:
 
 
 @dataclass(frozen=True, slots=True)
+class ToldRows:
+    """The rows of a partition without their images: ids, class index `y` and tone index `t` [n], or UNKNOWN."""
+
+    ids: tuple[str, ...]
+    y: NDArray[np.int64]
+    t: NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
 class Partition:
     """Images with ids; `y` is the class index and `t` the tone index of each, or UNKNOWN."""
 
@@ -69,6 +78,13 @@ def read_partition(stage: Stage, name: str) -> Partition:
 
     Raises StageError if a file is missing, damaged, or they do not fit each other or the job.
     """
+    told = read_manifest(stage, name)
+    images = _read_images(stage.inputs / f"{name}.npy", len(told.ids), stage.job)
+    return Partition(told.ids, told.y, told.t, Pictures((images,)))
+
+
+def read_manifest(stage: Stage, name: str) -> ToldRows:
+    """What `NAME.csv` tells of a partition. Raises StageError if it is missing, damaged or does not fit the job."""
     job, path = stage.job, stage.inputs / f"{name}.csv"
     rows = _read_rows(path)
     classes = {label: i for i, label in enumerate(job.classes)}
@@ -78,8 +94,7 @@ def read_partition(stage: Stage, name: str) -> Partition:
     has_tones = has_labels or "tone" in rows[0]
     y = _codes(path, rows, "label", classes) if has_labels else _unknown(len(rows))
     t = _codes(path, rows, "tone", tones) if has_tones else _unknown(len(rows))
-    images = _read_images(stage.inputs / f"{name}.npy", len(rows), job)
-    return Partition(tuple(row["image_id"] for row in rows), y, t, Pictures((images,)))
+    return ToldRows(tuple(row["image_id"] for row in rows), y, t)
 
 
 def has_partition(stage: Stage, name: str) -> bool:

@@ -18,7 +18,7 @@ from tonegap.declared.plugin import (
     plugin_ids,
     read_plugin,
 )
-from tonegap.declared.suite import Suite, read_suite, suite_ids
+from tonegap.declared.suite import NOTHING, Suite, read_suite, suite_ids
 from tonegap.declared.task import Task, read_task, task_ids
 from tonegap.errors import BadSuiteFolder, ToneGapError
 from tonegap.formats.job import Parameter
@@ -154,6 +154,8 @@ def _suite_checks(root: Path, suite: Suite) -> Iterator[Callable[[], object]]:
     for row in file.entries:
         asked += [(f"methods/{name}", row.method_parameters) for name in row.methods]
         asked += [(f"baselines/{name}", row.baseline_parameters) for name in row.baselines]
+        behind = (one for one in row.postprocessors if one != NOTHING)
+        asked += [(f"postprocessors/{name}", row.postprocessor_parameters) for name in behind]
     if file.quality:
         asked.append((f"{FOLDERS['extractor']}/{file.quality.extractor}", file.quality.parameters))
     asked += [(label, values) for label, values in file.parameters.items() if "/" in label]

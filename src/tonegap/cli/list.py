@@ -9,11 +9,14 @@ from tonegap.cli.terminal import put_json, say_columns
 
 
 @click.command(name="list")
-@click.argument("what", type=click.Choice(["methods", "baselines", "tasks", "suites", "datasets"]))
+@click.argument(
+    "what",
+    type=click.Choice(["methods", "baselines", "postprocessors", "tasks", "suites", "datasets"]),
+)
 @json_option
 @rooted
 def command(what: str, as_json: bool, root: Path) -> None:
-    """Methods, baselines, tasks, suites or datasets of the suite root, with their titles."""
+    """Methods, baselines, post-processors, tasks, suites or datasets of the suite root, with their titles."""
     from tonegap.declared.listing import titles
 
     found = titles(root, what)

@@ -9,7 +9,7 @@ from tonegap.declared.task import read_task, task_ids
 
 
 def titles(root: Path, kind: str) -> list[tuple[str, str]]:
-    """(id, title) of every `methods`, `baselines`, `tasks`, `suites` or `datasets`, sorted by id."""
+    """(id, title) of every `methods`, `baselines`, `postprocessors`, `tasks`, `suites` or `datasets`, by id."""
     if kind == "tasks":
         return [(name, read_task(root, name).file.title) for name in task_ids(root)]
     if kind == "suites":

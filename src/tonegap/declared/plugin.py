@@ -1,4 +1,4 @@
-"""A method, a baseline or a feature extractor as its folder declares it."""
+"""A method, a baseline, a feature extractor or a post-processor as its folder declares it."""
 
 import math
 import re
@@ -15,9 +15,14 @@ from tonegap.errors import BadSuiteFolder
 from tonegap.formats.job import Parameter
 from tonegap.lines import did_you_mean
 
-NEEDS = ("gpu", "masks", "tone_in_training", "tone_at_test", "skin_types")
-STAGES = {"method": ("fit", "generate"), "baseline": ("train",), "extractor": ("features",)}
-FOLDERS = {"method": "methods", "baseline": "baselines", "extractor": "extractors"}
+NEEDS = ("gpu", "masks", "tone_in_training", "tone_at_test", "skin_types", "two_classes")
+STAGES = {
+    "method": ("fit", "generate"),
+    "baseline": ("train",),
+    "extractor": ("features",),
+    "postprocessor": ("postprocess",),
+}
+FOLDERS = {kind: f"{kind}s" for kind in STAGES}
 # Of a parameter: a plain value, or the path of a local file or folder with its digest.
 GIVEN_KINDS = ("file", "folder")
 PARAMETER_KINDS = ("value", *GIVEN_KINDS)
@@ -42,7 +47,7 @@ class SharedParameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class PluginFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`method.toml`, `baseline.toml` or `extractor.toml` as written, see docker/CONTRACT.md.
+    """`method.toml`, `baseline.toml`, `extractor.toml` or `postprocessor.toml` as written, see docker/CONTRACT.md.
 
     `parameters_from` names a file of shared parameters beside the folder; own parameters replace those of
     their name. `search` says what a hyper-parameter search may draw for a parameter. `made_from` "text": a method's

@@ -18,6 +18,8 @@ from tonegap.formats.job import Parameter
 from tonegap.numerics import Numerics
 
 SUITES = Path("benchmarks/suites")
+NOTHING = "none"  # in a row's post-processors: the predictions as they are
+_WITH_PARAMETERS = ("methods", "baselines", "postprocessors")
 _DEVICE = "cpu"  # what a suite runs on unless the command line says otherwise
 
 
@@ -30,7 +32,7 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class EntryRows(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Entries of a suite: every method × baseline × backbone named here."""
+    """Entries of a suite: every method × baseline × backbone × post-processor named here."""
 
     methods: tuple[str, ...]  # folders of `methods/`
     baselines: tuple[str, ...]  # folders of `baselines/`
@@ -40,6 +42,9 @@ class EntryRows(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     variant: str = ""  # names a parameter set that differs from another row of the same three
     method_parameters: dict[str, Parameter] = {}  # parameters of these methods
     baseline_parameters: dict[str, Parameter] = {}  # parameters of these baselines
+    # folders of `postprocessors/`; `"none"`: the predictions as they are, as without this key
+    postprocessors: tuple[str, ...] = ()
+    postprocessor_parameters: dict[str, Parameter] = {}  # parameters of these post-processors
 
 
 class QualitySpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -57,8 +62,8 @@ class SuiteFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tasks: tuple[str, ...]  # tasks, as `DATASET/NAME`
     seeds: tuple[int, ...] | Literal["published"]  # a list, or `"published"` for each task's own
     entries: tuple[EntryRows, ...]  # what is compared
-    # by `baselines` or `methods` (all that have a parameter of that name) or `baselines/NAME` (one); an entry's own
-    # win
+    # by `baselines`, `methods` or `postprocessors` (all that have a parameter of that name) or `baselines/NAME` (one);
+    # an entry's own win
     parameters: dict[str, dict[str, Parameter]] = {}
     limits: Limits = Limits()  # what one stage may take
     threads: int = 1  # threads of one stage
@@ -114,6 +119,7 @@ def _with_assets(file: SuiteFile, root: Path) -> SuiteFile:
             row,
             method_parameters=resolved(row.method_parameters),
             baseline_parameters=resolved(row.baseline_parameters),
+            postprocessor_parameters=resolved(row.postprocessor_parameters),
         )
         for row in file.entries
     )
@@ -134,6 +140,12 @@ def plugins_of(suite: Suite) -> list[Plugin]:
     """Every plug-in that a suite names, that of its quality sheets included, each once. Raises BadSuiteFolder."""
     named = {("method", one) for row in suite.file.entries for one in row.methods}
     named |= {("baseline", one) for row in suite.file.entries for one in row.baselines}
+    named |= {
+        ("postprocessor", one)
+        for row in suite.file.entries
+        for one in row.postprocessors
+        if one != NOTHING
+    }
     named |= {("extractor", suite.file.quality.extractor)} if suite.file.quality else set()
     return [read_plugin(suite.root, kind, plugin_id) for kind, plugin_id in sorted(named)]
 
@@ -171,9 +183,9 @@ def _problems(file: SuiteFile) -> Iterator[str]:
         if isinstance(values, tuple) and len(set(values)) < len(values)
     )
     yield from (
-        f"parameters: {key!r} is neither methods, baselines nor one of theirs"
+        f"parameters: {key!r} is none of {', '.join(_WITH_PARAMETERS)} nor one of theirs"
         for key in file.parameters
-        if key.split("/")[0] not in {"methods", "baselines"}
+        if key.split("/")[0] not in _WITH_PARAMETERS
     )
 
 
@@ -191,14 +203,14 @@ def with_entries(suite: Suite, methods: tuple[str, ...], baselines: tuple[str, .
 def with_parameters(suite: Suite, settings: tuple[str, ...]) -> Suite:
     """The suite with parameters set as `LABEL.NAME=VALUE`, VALUE as TOML writes it or plain text.
 
-    LABEL is `baselines`, `methods` or one of theirs (`baselines/NAME`). A relative path of a local file
-    or folder (`PATH#sha256=HEX`) starts from the current folder. Raises BadRequest.
+    LABEL is `baselines`, `methods`, `postprocessors` or one of theirs (`baselines/NAME`). A relative path of a local
+    file or folder (`PATH#sha256=HEX`) starts from the current folder. Raises BadRequest.
     """
     parameters = {label: dict(values) for label, values in suite.file.parameters.items()}
     for setting in settings:
         left, equals, text = setting.partition("=")
         label, dot, name = left.rpartition(".")
-        if not (equals and dot and label.split("/")[0] in {"methods", "baselines"}):
+        if not (equals and dot and label.split("/")[0] in _WITH_PARAMETERS):
             raise BadRequest(f"--set {setting}: wanted LABEL.NAME=VALUE, as baselines.epochs=2")
         value = absolute(_value(text), Path.cwd())
         parameters.setdefault(label, {})[name] = asset_or(value, suite.root)

@@ -37,7 +37,7 @@ def new_plugin(root: Path, kind: str, plugin_id: str) -> Path:
     return target
 
 
-_FOLDERS = ("benchmarks", "methods", "baselines", "extractors", "docker", "reports")
+_FOLDERS = ("benchmarks", *FOLDERS.values(), "docker", "reports")
 # Of a clone: images that were built there, and their lock.
 _OWN = shutil.ignore_patterns("__pycache__", "*.pyc", "archives", "images.lock.json", "golden")
 

@@ -15,20 +15,36 @@ SCHEMA = "tonegap/record@1"
 SELECTIONS = ("validation", "last", "test-oracle")
 
 
-class EntryId(msgspec.Struct, frozen=True, forbid_unknown_fields=True, order=True):
-    """method × baseline × backbone; `variant` tells two parameter sets of the same three apart."""
+class EntryId(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, order=True, omit_defaults=True
+):
+    """method × baseline × backbone × post-processor; `variant` tells two parameter sets of the same four apart.
+
+    An entry without a post-processor is written as before there were any: that field is left out, `variant` never is.
+    """
 
     method: str
     baseline: str
     backbone: str
-    variant: str = ""
+    variant: str = msgspec.field(default_factory=str)  # a factory's value is always written
+    postprocessor: str = ""
+
+    @property
+    def name(self) -> str:
+        """The plug-ins that make it: `tone-shift + erm`, and the post-processor where there is one."""
+        return " + ".join(filter(None, (self.method, self.baseline, self.postprocessor)))
+
+    @property
+    def plugins(self) -> dict[str, str]:
+        """The id of each plug-in that makes it, by kind: two, or three with a post-processor."""
+        found = {"method": self.method, "baseline": self.baseline}
+        return found | ({"postprocessor": self.postprocessor} if self.postprocessor else {})
 
     @property
     def label(self) -> str:
         """As people read it: `tone-shift + erm (resnet18)`."""
         parts = [part for part in (self.backbone, self.variant) if part]
-        inner = f" ({', '.join(parts)})" if parts else ""
-        return f"{self.method} + {self.baseline}{inner}"
+        return f"{self.name} ({', '.join(parts)})" if parts else self.name
 
 
 class ScoreColumns(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -296,6 +312,15 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     cross_fit: CrossFit | None = None
     n_without_tone: int = 0
     not_scored: dict[str, int] = {}
+    postprocessor_parameters: dict[str, Parameter] = {}
+
+    @property
+    def plugin_parameters(self) -> dict[str, dict[str, Parameter]]:
+        """The parameters of each plug-in of its entry, by kind; without a post-processor there are two kinds."""
+        found = {"method": self.method_parameters, "baseline": self.baseline_parameters}
+        if self.entry.postprocessor:
+            found["postprocessor"] = self.postprocessor_parameters
+        return found
 
     def tone_counts(self, part: str) -> dict[str, int]:
         """Images of a partition by tone, `unknown` last: as annotated, also of tones that are not scored."""

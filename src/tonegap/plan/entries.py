@@ -1,4 +1,4 @@
-"""Spells out the entries of a suite: every method × baseline × backbone with every parameter filled in. Pure.
+"""Spells out the entries of a suite: every method × baseline × backbone × post-processor with its parameters. Pure.
 
 The mistake it exists to prevent: a parameter that is misspelt, or reaches no plug-in, and silently changes nothing.
 """
@@ -6,9 +6,11 @@ The mistake it exists to prevent: a parameter that is misspelt, or reaches no pl
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+import msgspec
+
 from tonegap.declared.local_files import LocalFile, local_files
 from tonegap.declared.plugin import Plugin, fill_parameters
-from tonegap.declared.suite import EntryRows, Suite
+from tonegap.declared.suite import NOTHING, EntryRows, Suite
 from tonegap.engines.base import Environment
 from tonegap.errors import BadSuiteFolder
 from tonegap.formats.job import ImageSpec, Parameter
@@ -52,10 +54,17 @@ class Entry:
     method: FilledPlugin
     baseline: FilledPlugin
     tasks: tuple[str, ...] = ()
+    postprocessor: FilledPlugin | None = None
+
+    @property
+    def parts(self) -> tuple[FilledPlugin, ...]:
+        """Its plug-ins in the order of their stages."""
+        every = (self.method, self.baseline, self.postprocessor)
+        return tuple(part for part in every if part is not None)
 
 
 def entries_of(suite: Suite, plugins: Mapping[str, PluginIdentity]) -> tuple[Entry, ...]:
-    """Every entry a suite declares, in its order; `plugins` maps `methods/NAME`, `baselines/NAME`.
+    """Every entry a suite declares, in its order; `plugins` maps `methods/NAME`, `baselines/NAME`, ….
 
     Raises BadSuiteFolder for two entries of one name (give one a `variant`) and for wrong parameters.
     """
@@ -104,7 +113,14 @@ def _entries_of_row(
                 trained = _in_suite(suite, baseline, own)
                 named = str(trained.parameters.get("backbone", ""))
                 entry_id = EntryId(method_id, baseline_id, named, row.variant)
-                yield Entry(entry_id, made, trained, row.tasks)
+                for other in row.postprocessors or (NOTHING,):
+                    if other == NOTHING:
+                        yield Entry(entry_id, made, trained, row.tasks)
+                        continue
+                    identity = plugins[f"postprocessors/{other}"]
+                    behind = _in_suite(suite, identity, row.postprocessor_parameters)
+                    named_so = msgspec.structs.replace(entry_id, postprocessor=other)
+                    yield Entry(named_so, made, trained, row.tasks, behind)
 
 
 def _in_suite(suite: Suite, identity: PluginIdentity, own: Mapping[str, Parameter]) -> FilledPlugin:

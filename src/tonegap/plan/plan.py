@@ -115,7 +115,7 @@ def plan_suite(declared: Declared, views: Mapping[tuple[str, int], TaskView]) ->
         question = _Question(view, seed, declared.setting, stages)
         for entry in (e for e in declared.entries if not e.tasks or task in e.tasks):
             chain: list[PlannedStage] = []
-            for part in (entry.method, entry.baseline):
+            for part in entry.parts:
                 for name in part.plugin.file.stages:
                     # A baseline's train stage needs what the method generated, not the model behind it.
                     chain.append(question.stage(part, name, chain[-1:]))
@@ -172,6 +172,7 @@ class _Question:
     ) -> dict[str, str]:
         """All that can change what a stage leaves, by name; of rows what it sees, by partition."""
         view, setting, needs = self.view, self.setting, part.plugin.file.needs
+        at_test = "tone_at_test" in needs
         train = view.train if name == "train" else view.method_train
         found = {
             "contract": str(CONTRACT_VERSION),
@@ -188,8 +189,12 @@ class _Question:
             "classes": digest_of([view.classes, view.positive, view.axis_tones]),
             "training images": train.labelled_digest,
         }
-        if name == "train":
-            at_test = "tone_at_test" in needs
+        if name == "postprocess":  # sees predictions, and of images their ids
+            for one in ("image", "decoding", "training images"):
+                del found[one]
+            found["validation rows"] = view.validation.told_digest(labels=True)
+            found["test rows"] = view.test.told_digest(tones=at_test)
+        elif name == "train":
             found["validation images"] = view.validation.labelled_digest
             found["test images"] = view.test.toned_digest if at_test else view.test.image_digest
         elif "masks" in needs:
@@ -217,7 +222,7 @@ def _sheet(
 def _cell(entry: Entry, question: _Question, chain: Sequence[PlannedStage]) -> PlannedRun:
     """The cell and its record's key: the last stage's plus all that scoring depends on."""
     view = question.view
-    control = entry.method.plugin.file.control or entry.baseline.plugin.file.control
+    behind, control = entry.postprocessor, any(part.plugin.file.control for part in entry.parts)
     exclusions = msgspec.to_builtins(view.data.exclusions)
     key = digest_of(
         {
@@ -242,6 +247,7 @@ def _cell(entry: Entry, question: _Question, chain: Sequence[PlannedStage]) -> P
             "subset": view.data.subset,
             **({"not scored": dict(view.not_scored)} if view.not_scored else {}),
             **({"exclusions": exclusions} if exclusions else {}),
+            **({"post-processor parameters": behind.parameters} if behind else {}),
         }
     )
     why_not = _not_applicable(entry, view, question.setting)
@@ -253,7 +259,7 @@ def _not_applicable(entry: Entry, view: TaskView, setting: RunSetting) -> str | 
     """Why an entry cannot be asked this question, or None."""
     if entry.method.plugin.file.stages and not view.method_train.ids:
         return f"{entry.method.plugin.label} has nothing to learn from: {view.nothing_shown}"
-    for part in (entry.method, entry.baseline):
+    for part in entry.parts:
         needs, label = part.plugin.file.needs, part.plugin.label
         if "masks" in needs and not view.has_masks:
             return f"{label} needs lesion masks; the data set has none"
@@ -268,4 +274,7 @@ def _not_applicable(entry: Entry, view: TaskView, setting: RunSetting) -> str | 
         if isinstance(targets, list) and not set(view.axis_tones).intersection(targets):
             asked = ", ".join(map(str, targets)) or "empty"
             return f"{label}: targets are {asked}, wanted some of this task's tones: {tones}"
+        if "two_classes" in needs and (len(view.classes), len(view.positive)) != (2, 1):
+            has = f"the task has {len(view.classes)} and {len(view.positive)}"
+            return f"{label} needs two classes, one of them positive; {has}"
     return None

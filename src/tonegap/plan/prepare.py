@@ -117,7 +117,7 @@ def read_declared(request: Request) -> Declared:
     plugins = {p.label: _identity(p, engine) for p in plugins_of(suite) if p.kind != "extractor"}
     entries = entries_of(suite, plugins)
     extractor = read_extractor(suite, engine)
-    parts = {id(part): part for entry in entries for part in (entry.method, entry.baseline)}
+    parts = {id(part): part for entry in entries for part in entry.parts}
     every = [*parts.values(), *([extractor] if extractor else [])]
     for file in {file for part in every for file in part.files}:
         check_local_file(file, request.root)

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import tonegap
+from tonegap.declared.plugin import FOLDERS
 from tonegap.files import digest_of, folder_digest, sha256_file
 from tonegap.formats.matrix import Matrix
 from tonegap.run.sheet_maker import SHEET, sheet_folder
@@ -50,15 +51,14 @@ def _digest(root: Path, store: Path, matrix: Matrix) -> str:
         declared |= {
             f"benchmarks/{dataset}/dataset.toml",
             f"benchmarks/{dataset}/tasks/{task}.toml",
-            f"methods/{cell.entry.method}/method.toml",
-            f"baselines/{cell.entry.baseline}/baseline.toml",
+            *(f"{FOLDERS[kind]}/{one}/{kind}.toml" for kind, one in cell.entry.plugins.items()),
         }
     for key in matrix.sheets.values():
         sheet = sheet_folder(store, key) / SHEET
         if sheet.is_file():
             results.append([key, sha256_file(sheet)])
     # Parameters that plug-ins share, and suites, which say where local files lie.
-    shared = ("methods/*.toml", "baselines/*.toml", "benchmarks/suites/*.toml")
+    shared = (*(f"{folder}/*.toml" for folder in FOLDERS.values()), "benchmarks/suites/*.toml")
     files = sorted(path for pattern in shared for path in root.glob(pattern))
     files += [root / path for path in sorted(declared) if (root / path).is_file()]
     truths = sorted(path for path in (store / FIRST_TRUTHS).glob("*") if path.is_file())

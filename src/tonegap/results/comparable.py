@@ -108,10 +108,7 @@ def listed(seeds: Sequence[int]) -> str:
 
 def _recipe(record: Record) -> str:
     stages = sorted((s.stage, s.plugin, s.environment) for s in record.stages)
-    parameters = (
-        sorted(record.method_parameters.items()),
-        sorted(record.baseline_parameters.items()),
-    )
+    parameters = [sorted(values.items()) for values in record.plugin_parameters.values()]
     return repr((parameters, stages))
 
 

@@ -21,7 +21,7 @@ MARKS: dict[str, str] = {
     "excluded": "without the images of a user's list; not to be read beside full results",
     "without container": "a stage ran as a plain process, not in a container",
     "says: in a container": "by its own word every stage ran in a container; nothing here can check that",
-    "tone at test": "the classifier is told the tone of test images",
+    "tone at test": "the classifier, or what is done with its predictions, is told the tone of test images",
     "incomplete seeds": "a declared seed has no result; shown over the others, not ranked",
     "other data": "ran on other data than most entries of the table; not ranked",
     "other seeds": "its seeds are not those of the others; shown apart from their means, not ranked",

@@ -22,6 +22,7 @@ from tonegap.scores.tables import ALL, WORST, metric_named
 
 SHRUNKEN = "shrunken_worst"
 OTHERS = "external predictions"
+_TOLD = "tone at test"
 _NEVER = ("other data", "mixed")
 
 
@@ -87,6 +88,8 @@ def _measured(row: Row, asked: RankingRequest) -> tuple[float | None, str | None
     for mark in _NEVER:
         if mark in row.marks:
             return None, MARKS[mark].removesuffix("; not ranked")
+    if _TOLD in row.marks and not asked.settings.ranks_told:
+        return None, f"{MARKS[_TOLD]}, and this report ranks without those (ranks_told = false)"
     view = row.views.get(asked.view)
     if view is None:
         return None, "its records have no scores"

@@ -47,6 +47,7 @@ class LeaderboardSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=Tru
     n_plots: int = 12
     n_details: int = 24
     n_compared: int = 40
+    ranks_told: bool = True
     templates: dict[str, str] = {}
 
     def by_worst(self, metric: str) -> bool:

@@ -12,6 +12,7 @@ import msgspec
 from tonegap.files import csv_bytes
 from tonegap.formats.job import CONTRACT_VERSION, Job
 from tonegap.plan.plan import PlannedStage
+from tonegap.run.judged import write_judged
 from tonegap.run.local_files import give, link
 from tonegap.run.packs import ensure_mask_pack, ensure_pack
 from tonegap.split.view import PartitionImages
@@ -38,11 +39,14 @@ def write_inputs(store: Store, stage: PlannedStage, time_limit_s: int, folder: P
         time_limit_s=time_limit_s,
     )
     (folder / "job.json").write_bytes(msgspec.json.encode(job, order="sorted"))
+    for file in stage.files:
+        give(store, file, folder / "files" / file.path.name)
+    if stage.stage == "postprocess":
+        write_judged(store, stage, folder)
+        return
     trains = stage.stage == "train"
     rows = stage.view.train if trains else stage.view.method_train
     _write_rows(store, stage, "train", rows, folder)
-    for file in stage.files:
-        give(store, file, folder / "files" / file.path.name)
     if trains:
         _write_rows(store, stage, "validation", stage.view.validation, folder)
         _write_test(store, stage, folder)

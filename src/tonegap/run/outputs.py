@@ -26,10 +26,12 @@ MAX_SIDE_PX = 4096
 _MAX_NOTES_BYTES = 1 << 16
 _MAX_IMAGE_BYTES = 64 << 20
 _IMAGE_FORMATS = ("PNG", "JPEG")
+PREDICTIONS = ("predictions.parquet", "predictions.csv")
 _DECLARED = {
     "fit": ("model",),
     "generate": ("synthetic.csv", "images"),
-    "train": ("predictions.parquet", "predictions.csv"),
+    "train": PREDICTIONS,
+    "postprocess": PREDICTIONS,
     "features": ("train.npy", "synthetic.npy"),
 }
 ENGINES_OWN = ("stage.json", "log.txt", lineage.FILE)
@@ -51,7 +53,7 @@ def check_outputs(
         lineage.check_lineage(out / "model", stage.view.method_train.ids)
     elif stage.stage == "generate":
         _check_synthetic(stage, out, parts or {})
-    elif stage.stage == "train":
+    elif stage.stage in {"train", "postprocess"}:
         _check_predictions(stage, out)
 
 
@@ -71,12 +73,13 @@ def keep_declared(stage: "PlannedStage", out: Path) -> None:
 
 
 def find_predictions(out: Path) -> Path:
-    """The predictions file of a train stage. Raises BadOutput if there is none, or two."""
-    found = [out / f"predictions{suffix}" for suffix in (".parquet", ".csv")]
-    found = [path for path in found if path.is_file()]
+    """The predictions file of a train or postprocess stage. Raises BadOutput if there is none, or two."""
+    found = [path for name in PREDICTIONS if (path := out / name).is_file()]
     if len(found) != 1:
         what = "both predictions.parquet and predictions.csv" if found else "no predictions file"
-        raise BadOutput(f"{what}; a train stage leaves exactly one, see docker/CONTRACT.md")
+        raise BadOutput(
+            f"{what}; a train or postprocess stage leaves exactly one, see docker/CONTRACT.md"
+        )
     return found[0]
 
 

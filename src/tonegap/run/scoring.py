@@ -1,4 +1,4 @@
-"""Makes a record from a finished train stage and the truth: the only place where test labels meet predictions."""
+"""Makes a record from an entry's last stage and the truth: the only place where test labels meet predictions."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -48,7 +48,7 @@ def score_cell(store: Store, cell: "PlannedRun", finish: Finish) -> Record:
 
     Raises BadPredictions for predictions that break the contract, BadRequest where the selection metric is undefined.
     """
-    view, marks = cell.view, _marks(store, cell)
+    view, marks, behind = cell.view, _marks(store, cell), cell.entry.postprocessor
     path = find_predictions(store.stage_folder(cell.stages[-1]))
     truth = truth_of(view)
     metric = view.selection_metric
@@ -71,10 +71,10 @@ def score_cell(store: Store, cell: "PlannedRun", finish: Finish) -> Record:
         selection_metric=view.selection_metric,
         published_selection=view.published_selection,
         min_support=view.min_support,
-        tone_at_test="tone_at_test" in cell.entry.baseline.plugin.file.needs,
+        tone_at_test=any("tone_at_test" in part.plugin.file.needs for part in cell.entry.parts[1:]),
         data=view.data,
         partitions={name: _partition(rows) for name, rows in view.partitions.items()},
-        synthetic=_synthetic(store, cell),
+        synthetic=_synthetic(store, cell, marks),
         leaks=view.leaks,
         stages=tuple(StageId(m.stage, m.plugin, m.key, m.environment) for m in marks),
         predictions_sha256=sha256_file(path),
@@ -86,6 +86,7 @@ def score_cell(store: Store, cell: "PlannedRun", finish: Finish) -> Record:
         cross_fit=found.cross_fit,
         n_without_tone=view.n_without_tone,
         not_scored=dict(view.not_scored),
+        postprocessor_parameters=behind.parameters if behind else {},
     )
 
 
@@ -100,10 +101,10 @@ def _partition(rows: PartitionImages) -> PartitionId:
     return PartitionId(len(rows.ids), rows.n_by_tone(), sha256_lines(sorted(rows.ids)))
 
 
-def _synthetic(store: Store, cell: "PlannedRun") -> SyntheticId | None:
-    if "generate" not in cell.entry.method.plugin.file.stages:
+def _synthetic(store: Store, cell: "PlannedRun", marks: Sequence[StageMark]) -> SyntheticId | None:
+    view, key = cell.view, next((m.key for m in marks if m.stage == "generate"), None)
+    if key is None:
         return None
-    view, key = cell.view, cell.stages[-2]
     made: Path = store.stage_folder(key)
     audit = audited(store, key, view)
     if audit.refused:

@@ -3,11 +3,11 @@
 The mistake it exists to prevent: a formula of ours that drifts from what the field means by the name.
 """
 
-from functools import partial
+from collections.abc import Callable
 
 import numpy as np
 
-from tonegap.arrays import BoolArray, FloatArray, IntArray
+from tonegap.arrays import FloatArray, IntArray
 from tonegap.scores.counts import Answers
 from tonegap.scores.formulas import gap
 
@@ -22,38 +22,46 @@ def check_by_fairlearn(
     `values` [draws, slots] by metric, as `metric_values` gives them; `tone` [n] numbers tones, -1 is unknown. Rates are
     compared where one event is declared. Raises ArithmeticError, naming metric and numbers, where they differ.
     """
-    from fairlearn.metrics import MetricFrame
+    from fairlearn.metrics import MetricFrame, true_negative_rate, true_positive_rate
+    from sklearn.metrics import accuracy_score
 
     known = tone >= 0
     if known.sum() < 2:  # MetricFrame takes no single image
         return
     tones = np.unique(tone[known])
-    shares = {"accuracy": (y == said.predicted, np.ones_like(known))}
+    metrics: dict[str, Callable[..., float]] = {"accuracy": accuracy_score}
+    sides: dict[str, IntArray] = {}
     if "sensitivity" in values and said.positive.shape[1] == 1:
-        is_positive, is_called = said.positive[:, 0].astype(bool), said.called[:, 0].astype(bool)
-        shares |= {"sensitivity": (is_called, is_positive)}
-        shares |= {"specificity": (~is_called, ~is_positive)}
+        sides = {
+            "event": said.positive[known, 0].astype(int),
+            "called": said.called[known, 0].astype(int),
+        }
+        metrics["sensitivity"] = lambda _y, _p, event, called: true_positive_rate(event, called)
+        metrics["specificity"] = lambda _y, _p, event, called: true_negative_rate(event, called)
     # Undefined here is 0.0 there.
-    shares = {name: s for name, s in shares.items() if np.isfinite(values[name][0, tones]).all()}
-    rows = np.flatnonzero(known)
+    metrics = {n: m for n, m in metrics.items() if np.isfinite(values[n][0, tones]).all()}
+    if not metrics:
+        return
+    # One frame for all: it is making one that takes the time.
     frame = MetricFrame(
-        metrics={name: partial(_share, right, of) for name, (right, of) in shares.items()},
-        y_true=rows,
-        y_pred=rows,
+        metrics=metrics,
+        y_true=y[known],
+        y_pred=said.predicted[known],
         sensitive_features=tone[known],
+        sample_params={name: sides for name in metrics if name != "accuracy"},
     )
-    between = frame.difference()
-    for name in shares:
-        ours = values[name][0, tones]
-        theirs = np.array([*frame.by_group[name].to_numpy(float), between[name]])
+    gaps = frame.difference()
+    there = {name: [*frame.by_group[name].to_numpy(float), gaps[name]] for name in metrics}
+    _compare(values, tones, there)
+
+
+def _compare(values: dict[str, FloatArray], tones: IntArray, there: dict[str, list[float]]) -> None:
+    """Raises ArithmeticError where a metric by tone, or its gap, which comes last, is another there."""
+    for name, numbers in there.items():
+        ours, theirs = values[name][0, tones], np.array(numbers)
         found = np.array([*ours, gap(ours)])
         if np.abs(theirs - found).max() > _TOLERANCE:
             raise ArithmeticError(
                 f"{name} by tone is {found.tolist()} here and {theirs.tolist()} by fairlearn; wanted the same: please "
                 "report this with the predictions"
             )
-
-
-def _share(right: BoolArray, of: BoolArray, rows: IntArray, _same: IntArray) -> float:
-    """The share of a group's images, given as rows, on which an answer is right, among those that count."""
-    return float(right[rows][of[rows]].mean())

@@ -91,18 +91,18 @@ def _part(images: Labelled, chosen: BoolArray) -> Labelled:
 def _overall(images: Labelled, choice: Selection, rules: Rules) -> dict[str, list[Score]]:
     """The scores over all images at a choice, in the order of METRICS, by axis."""
     half = replace(rules, min_support=max(1, -(-rules.min_support // 2)))
-    tables = axis_tables(images, choice, half, shows_tones=False)
+    tables = axis_tables(images, choice, half, held=False)  # nothing of a tone is kept
     return {axis: [t.score(metric.name, ALL) for metric in METRICS] for axis, t in tables.items()}
 
 
 def axis_tables(
-    images: Labelled, choice: Selection, rules: Rules, *, shows_tones: bool = True
+    images: Labelled, choice: Selection, rules: Rules, *, held: bool = True
 ) -> dict[str, ScoreTable]:
-    """The scores at a choice of epoch and threshold on each tone axis; `shows_tones` as in `score_table`."""
+    """The scores at a choice of epoch and threshold on each tone axis, `held` against fairlearn or not."""
     p, tables = images.p[choice.epoch_index], {}
     for axis, tones, scored in tone_axes(images.tones, rules.tones):
         of_axis = rules.on(scored, choice.threshold)
-        tables[axis] = score_table(p, images.y, tones, of_axis, shows_tones=shows_tones)
+        tables[axis] = score_table(p, images.y, tones, of_axis, held=held)
     return tables
 
 

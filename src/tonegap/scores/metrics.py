@@ -30,20 +30,20 @@ def score_table(
     tones: Sequence[str | None],
     rules: ScoringRules,
     *,
-    shows_tones: bool = True,
+    held: bool = True,
 ) -> ScoreTable:
     """Every metric of one epoch's predictions, per tone and between tones, in METRICS' order.
 
     `p` [n, k] are probabilities, `y` [n] indexes `rules.classes`, `tones` [n] has None for unknown.
-    Images of unknown tone count in `all` only. `shows_tones`: whether anybody reads the scores of tones, which are held
-    against fairlearn's then. Raises BadRequest if an image has a tone that is not among `rules.tones`.
+    Images of unknown tone count in `all` only. `held` against fairlearn, which takes most of the time, unless nothing
+    of a tone is kept. Raises BadRequest if an image has a tone that is not among `rules.tones`.
     """
     scored = tones_to_score(tones, rules)
     tone = tone_indices(tones, scored)
     said = answers(p, y, rules)
     counts = count_once(y, tone, len(scored), said)
     values = metric_values(counts, bool(rules.positive), between=len(scored) > 1)
-    if shows_tones:
+    if held:
         check_by_fairlearn(values, y, tone, said)
     found: list[Score] = []
     for metric in METRICS:

@@ -70,8 +70,10 @@ def results_of(path: Path, truth: TaskTruth, rules: Rules) -> Results:
         rule: select_by(rule, validation, test, rules.selection_metric, rules.plain)
         for rule in SELECTIONS
     }
+    # Rules often choose alike.
+    scored = {choice: _scored(test, choice, rules) for choice in set(choices.values())}
     return Results(
-        scores={rule: _scored(test, choice, rules) for rule, choice in choices.items()},
+        scores={rule: scored[choice] for rule, choice in choices.items()},
         curve=_curve(validation, test, rules),
         cross_fit=cross_fit(test, truth.test.units, choices["validation"], rules),
     )

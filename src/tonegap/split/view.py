@@ -64,6 +64,13 @@ class PartitionImages:
         rows = zip(self.ids, self.tones, self.sha256, strict=True)
         return sha256_lines("\0".join((i, t or "", h)) for i, t, h in rows)
 
+    def told_digest(self, *, labels: bool = False, tones: bool = True) -> str:
+        """Digest of ids with what is told of them: what a stage sees of rows whose images it does not get."""
+        rows = zip(self.ids, self.labels, self.tones, strict=True)
+        return sha256_lines(
+            "\0".join((i, y if labels else "", (t or "") if tones else "")) for i, y, t in rows
+        )
+
     def without(self, dropped: Container[str]) -> "PartitionImages":
         """The rows whose id is not among those dropped, in the same order."""
         kept = [i for i, image_id in enumerate(self.ids) if image_id not in dropped]

@@ -59,11 +59,10 @@ def tracked_runs(suite: SuiteRun, metrics: Sequence[str], rule: str) -> tuple[Tr
 
 def _params(record: Record, rule: str) -> Iterator[tuple[str, str]]:
     entry = record.entry
-    yield from (("method", entry.method), ("baseline", entry.baseline))
+    yield from entry.plugins.items()
     yield from (("backbone", entry.backbone), ("variant", entry.variant))
     yield from (("task", record.task), ("seed", str(record.seed)), ("selection", rule))
-    groups = {"method": record.method_parameters, "baseline": record.baseline_parameters}
-    for kind, values in groups.items():
+    for kind, values in record.plugin_parameters.items():
         yield from ((f"{kind}.{name}", _value(v)) for name, v in sorted(values.items()))
 
 

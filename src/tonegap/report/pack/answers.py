@@ -234,8 +234,8 @@ def _models(results: PackSource) -> Iterator[Answer]:
 
 
 def _parameters(results: PackSource) -> Iterator[Answer]:
-    ids = {("method", row.entry.method) for table in results.tables for row in table.all_rows}
-    ids |= {("baseline", row.entry.baseline) for table in results.tables for row in table.all_rows}
+    rows = [row for table in results.tables for row in table.all_rows]
+    ids = {pair for row in rows for pair in row.entry.plugins.items()}
     for kind, name in sorted(ids):
         yield Answer(
             f"{name}: every parameter with its value, default and source",

@@ -3,7 +3,7 @@
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from tonegap import __version__
 from tonegap.declared.checklist import Checklist, Item, read_checklists
@@ -191,9 +191,7 @@ def _works(results: PackSource, checklists: Mapping[str, Checklist]) -> Iterator
     yield from (d.file.source.strip() for d in results.datasets if d.file.drawn is None)
     yield from (task.file.paper for task in results.tasks.values() if task.file.paper)
     entries = {row.entry for table in results.tables for row in table.all_rows}
-    ids: Iterable[tuple[str, str]] = {("method", e.method) for e in entries} | {
-        ("baseline", e.baseline) for e in entries
-    }
+    ids = {pair for entry in entries for pair in entry.plugins.items()}
     for kind, name in sorted(ids):
         if paper := read_plugin(results.source.root, kind, name).file.paper:
             yield paper

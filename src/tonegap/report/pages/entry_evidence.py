@@ -129,7 +129,8 @@ class EntryKept:
     def setting(self) -> StageSetting:
         """Threads and device of the stages that led to the first record."""
         stages = self.row.records[0].stages
-        mark = self.marks.get(stages[-1].key) if stages else None
+        trained = [stage for stage in stages if stage.stage == "train"]
+        mark = self.marks.get(trained[-1].key) if trained else None
         if mark is None:
             return _USUAL
         threads = mark.ingredients.get("threads", "1")

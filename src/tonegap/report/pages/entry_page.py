@@ -168,7 +168,7 @@ def _by_tone(kept: EntryKept, scores: MeanScores) -> list[tuple[str, Mean | None
 
 def _links(kept: EntryKept, is_there: Callable[[str], bool]) -> dict[str, object]:
     """Where the page leads, of what is there: paths from its folder, empty where there is no such page."""
-    entry = kept.row.entry
+    entry, behind = kept.row.entry, kept.row.entry.postprocessor
     stages = {stage.key for record in kept.row.records for stage in record.stages}
     claims = kept.board.claims_of(kept.table)
     pair = pair_links(kept.board, claims).get(entry.label) if claims else None
@@ -185,6 +185,7 @@ def _links(kept: EntryKept, is_there: Callable[[str], bool]) -> dict[str, object
         "report": link("index.html"),
         "method": link(f"{CARDS}/{card_name('method', entry.method)}.html"),
         "baseline": link(f"{CARDS}/{card_name('baseline', entry.baseline)}.html"),
+        "postprocessor": behind and link(f"{CARDS}/{card_name('postprocessor', behind)}.html"),
         "compared": f"../{pair}" if pair and is_there(COMPARE) else "",
         "sets": [(path.removesuffix(".html"), label) for path, label in sets if path],
     }

@@ -49,7 +49,7 @@ def reproduction(row: Row, name: str, setting: StageSetting, given: Given) -> Re
         why = "its predictions were made elsewhere, and only those are here"
         return Reproduction("", "", (), f"no command makes this row again: {why}")
     records = row.records
-    recipes = {repr((r.method_parameters, r.baseline_parameters)) for r in records}
+    recipes = {repr(r.plugin_parameters) for r in records}
     if not records or len(recipes) > 1:
         why = "its seeds ran with different parameters" if records else "it has no result"
         return Reproduction("", "", (), f"no single command makes this row again: {why}")
@@ -86,6 +86,8 @@ def _suite_file(row: Row, record: Record, setting: StageSetting, given: Given) -
         variant=entry.variant,
         method_parameters=_spelled(record.method_parameters, given),
         baseline_parameters=_spelled(baseline, given),
+        postprocessors=(entry.postprocessor,) if entry.postprocessor else (),
+        postprocessor_parameters=_spelled(record.postprocessor_parameters, given),
     )
     return SuiteFile(
         title=f"{entry.label} on {record.task}",
@@ -137,7 +139,7 @@ def _remarks(record: Record, given: Given) -> Iterable[str]:
         yield f"DIR is your own download of {record.data.data_set}."
     for exclusion in record.data.exclusions:
         yield f"{one_line(exclusion.name)} is a list of ids whose SHA-256 is {exclusion.sha256}."
-    for values in (record.method_parameters, record.baseline_parameters):
+    for values in record.plugin_parameters.values():
         for name, value in values.items():
             if public_form(value) == value and value not in given:
                 yield f"The file of {name} is not known here: put its folder before {value!r}."
@@ -147,5 +149,6 @@ def _values(file: SuiteFile) -> Iterable[Parameter]:
     for row in file.entries:
         yield from row.method_parameters.values()
         yield from row.baseline_parameters.values()
+        yield from row.postprocessor_parameters.values()
     for values in file.parameters.values():
         yield from values.values()

@@ -118,8 +118,10 @@ def table_payload(
         page, of_group = pages.get(row.entry), ranks.get(row.entry)
         whisker = whiskers.get(row.entry)
         return {
+            "label": row.entry.name,
             "method": row.entry.method,
             "baseline": row.entry.baseline,
+            **({"postprocessor": row.entry.postprocessor} if row.entry.postprocessor else {}),
             "backbone": row.entry.backbone,
             "small": small_label(row),
             "full": row.entry.label,

@@ -89,5 +89,6 @@ def card_name(kind: str, plugin_id: str) -> str:
     return plugin_id if kind == "method" else f"{plugin_id}.{kind}"
 
 
-def _parts(entry: EntryId) -> tuple[str, str, str, str]:
-    return entry.method, entry.baseline, entry.backbone, entry.variant
+def _parts(entry: EntryId) -> tuple[str, ...]:
+    behind = (entry.postprocessor,) if entry.postprocessor else ()
+    return (entry.method, entry.baseline, entry.backbone, entry.variant, *behind)

@@ -1,4 +1,4 @@
-"""Writes what a method or baseline is, by its own file, and what it did in this report: `methods/NAME.html`.
+"""Writes what a plug-in of an entry is, by its own file, and what it did in this report: `methods/NAME.html`.
 
 The mistake it exists to prevent: a name in a table that stands for settings nobody can look up.
 """
@@ -10,7 +10,7 @@ from tonegap.declared.paper import PaperFile, PaperRow
 from tonegap.declared.parity import read_parity
 from tonegap.declared.plugin import FOLDERS, ParameterSpec, PluginFile, plugin_ids, read_plugin
 from tonegap.errors import BadSuiteFolder
-from tonegap.formats.record import EntryId, Record, StageCost
+from tonegap.formats.record import Record, StageCost
 from tonegap.report.exports.protocol import File
 from tonegap.report.pages.links import CARDS, ENTRIES, card_name, entry_pages
 from tonegap.report.pages.paper_page import FOLDER as PAPERS
@@ -25,11 +25,12 @@ _NEEDS = {
     "masks": "lesion masks",
     "tone_in_training": "the tones of training images",
     "tone_at_test": "the tones of test images",
+    "two_classes": "a task of two classes, one of them positive",
 }
 
 
 def files(board: Leaderboard, source: ResultSource | None) -> Iterator[File]:
-    """The card of every method and baseline; none without a source. Raises BadSuiteFolder for a wrong template."""
+    """The card of every plug-in of entries; none without a source. Raises BadSuiteFolder for a wrong template."""
     if source is None:
         return
     papers = {compared.key: compared.paper for compared in board.papers}
@@ -43,10 +44,11 @@ def files(board: Leaderboard, source: ResultSource | None) -> Iterator[File]:
 
 
 def cards_of(board: Leaderboard) -> tuple[tuple[str, str], ...]:
-    """Kind and id of every method and baseline of a report, methods first, by name."""
+    """Kind and id of every plug-in of a report's entries: methods, then baselines, then post-processors, by name."""
     entries = {row.entry for table in board.tables for row in table.all_rows}
-    found = {(kind, _plugin(entry, kind)) for entry in entries for kind in ("method", "baseline")}
-    return tuple(sorted(found, key=lambda pair: (pair[0] != "method", pair[1])))
+    found = {pair for entry in entries for pair in entry.plugins.items()}
+    kinds = list(FOLDERS)
+    return tuple(sorted(found, key=lambda pair: (kinds.index(pair[0]), pair[1])))
 
 
 def card_values(
@@ -56,7 +58,7 @@ def card_values(
     file: PluginFile | None,
     papers: Mapping[str, PaperFile],
 ) -> dict[str, object]:
-    """What the template reads of a plug-in that entries of this report use; `kind` is "method" or "baseline".
+    """What the template reads of a plug-in that entries of this report use; `kind` is that of an entry's part.
 
     `file` is what its folder declares, None where there is none; `papers` are those of the report by key.
     """
@@ -64,7 +66,7 @@ def card_values(
         (table, row)
         for table in board.tables
         for row in table.all_rows
-        if _plugin(row.entry, kind) == plugin_id
+        if row.entry.plugins.get(kind) == plugin_id
     ]
     records = [record for _, row in rows for record in row.records]
     pages = {id(table): entry_pages(board, table) for table, _ in rows}
@@ -105,10 +107,6 @@ def _declared(root: Path, kind: str, plugin_id: str) -> tuple[PluginFile | None,
         return None, f"What its folder says of it cannot be read: {why}."
 
 
-def _plugin(entry: EntryId, kind: str) -> str:
-    return entry.method if kind == "method" else entry.baseline
-
-
 def _facts(file: PluginFile | None, kind: str, plugin_id: str) -> Iterator[tuple[str, str]]:
     yield "Folder", f"{FOLDERS[kind]}/{plugin_id}"
     if file is None:
@@ -130,8 +128,7 @@ def _parameters(
     """Each parameter, and the values other than its default that ran here."""
     used: dict[str, dict[str, None]] = {}
     for record in records:
-        values = record.method_parameters if kind == "method" else record.baseline_parameters
-        for name, value in values.items():
+        for name, value in record.plugin_parameters[kind].items():
             used.setdefault(name, {})[spelled(value)] = None
     for name, spec in file.parameters.items():
         others = (value for value in used.get(name, {}) if value != spelled(spec.default))
@@ -165,7 +162,7 @@ def _reported(
     for key, paper in papers.items():
         for table in paper.tables:
             for row in table.rows:
-                named = row.method if kind == "method" else row.baseline
+                named = {"method": row.method, "baseline": row.baseline}.get(kind)
                 if (
                     not row.baseline
                     or named != plugin_id

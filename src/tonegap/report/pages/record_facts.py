@@ -87,6 +87,10 @@ def facts_of(records: Sequence[Record]) -> Facts:
     found = (
         ("Parameters of the method", each(_pairs(r.method_parameters) for r in records)),
         ("Parameters of the baseline", each(_pairs(r.baseline_parameters) for r in records)),
+        (
+            "Parameters of the post-processor",
+            each(_pairs(r.postprocessor_parameters) for r in records),
+        ),
         ("Synthetic images", each(synthetic_text(r.synthetic) for r in records if r.synthetic)),
         ("Stages", each(stages)),
         ("Isolation", each(isolation)),

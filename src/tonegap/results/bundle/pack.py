@@ -96,8 +96,8 @@ def _specs(root: Path, run: SuiteRun) -> Iterator[Path]:
     names = [f"benchmarks/suites/{run.matrix.suite}.toml", *_SPECS]
     names += [f"benchmarks/{cell.task.partition('/')[0]}/dataset.toml" for cell in cells]
     names += [f"benchmarks/{cell.task.replace('/', '/tasks/')}.toml" for cell in cells]
-    names += [f"methods/{cell.entry.method}/method.toml" for cell in cells]
-    names += [f"baselines/{cell.entry.baseline}/baseline.toml" for cell in cells]
+    named = {pair for cell in cells for pair in cell.entry.plugins.items()}
+    names += [f"{FOLDERS[kind]}/{one}/{kind}.toml" for kind, one in named]
     return (root / name for name in dict.fromkeys(names) if (root / name).is_file())
 
 

@@ -159,9 +159,11 @@ def claim_problems(
     if record.control and not controls and len(said) == len(found):
         by = "here" if here else "by the files that came along"
         yield f"says that it is a control, and neither {' nor '.join(said)} is one {by}"
-    label = f"{FOLDERS['baseline']}/{record.entry.baseline}"
-    baseline = said.get(label)
-    if baseline and record.tone_at_test != ("tone_at_test" in baseline.needs):
+    seers = [one for one in found if not one.startswith(f"{FOLDERS['method']}/")]
+    told = [one for one in seers if one in said and "tone_at_test" in said[one].needs]
+    known = told or all(one in said for one in seers)
+    if seers and known and record.tone_at_test != bool(told):
+        label = (told or seers)[0]
         which = f"{label} here" if here else f"the file of {label} that came along"
         yield f"says otherwise than {which} whether it is told the tone of test images"
 
@@ -169,7 +171,7 @@ def claim_problems(
 def _spec_problems(store: Path, cell: RunId, record: Record) -> Iterator[str]:
     """What the bundle's own files of plug-ins have against a record. Raises BadSuiteFolder for one that is none."""
     found: dict[str, PluginClaims | None] = {}
-    for kind, name in (("method", record.entry.method), ("baseline", record.entry.baseline)):
+    for kind, name in record.entry.plugins.items():
         path = store / "specs" / FOLDERS[kind] / name / f"{kind}.toml"
         there = PLUGIN_ID.fullmatch(name) and path.is_file()
         found[f"{FOLDERS[kind]}/{name}"] = read_toml(path, PluginClaims) if there else None
@@ -230,14 +232,15 @@ def _record_problems(store: Path, record: Record) -> Iterator[str]:
 def _mark_problems(store: Path, record: Record) -> Iterator[str]:
     """What the marks of a record's stages have against it. Raises BadRequest for a mark that is none."""
     entry = record.entry
-    parameters = {
-        f"methods/{entry.method}": record.method_parameters,
-        f"baselines/{entry.baseline}": record.baseline_parameters,
-    }
+    values = record.plugin_parameters
+    parameters = {f"{FOLDERS[kind]}/{one}": values[kind] for kind, one in entry.plugins.items()}
     if str(record.baseline_parameters.get("backbone", "")) != entry.backbone:
         yield "its backbone is not that of its parameters"
-    if [stage.stage for stage in record.stages][-1:] != ["train"]:
-        yield "its last stage does not train"
+    wanted = ["train", "postprocess"] if entry.postprocessor else ["train"]
+    if [stage.stage for stage in record.stages][-len(wanted) :] != wanted:
+        yield f"its last stage does not {wanted[-1]}"
+    if record.postprocessor_parameters and not entry.postprocessor:
+        yield "has parameters of a post-processor, and no post-processor"
     upstream = ""
     for stage in record.stages:
         mark = _read_mark(store, stage.key)

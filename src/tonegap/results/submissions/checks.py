@@ -19,7 +19,7 @@ from scipy.stats import rankdata
 
 from tonegap.arrays import BoolArray, FloatArray
 from tonegap.declared.dataset import dataset_ids, read_dataset
-from tonegap.declared.plugin import Plugin, fill_parameters, plugin_ids, read_plugin
+from tonegap.declared.plugin import FOLDERS, Plugin, fill_parameters, plugin_ids, read_plugin
 from tonegap.declared.suite import SUITES
 from tonegap.declared.toml import read_toml
 from tonegap.errors import BadRequest, StoreError, ToneGapError
@@ -48,7 +48,6 @@ _SURE, _FEW, _SOME = 0.99, 10, 256
 _ORDER = 0.995  # correlation of ranks; two trainings of one recipe stay far below
 _SHOWN = 3
 _LONGEST = 80
-_KINDS = ("method", "baseline")
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,9 +172,9 @@ def _missing_seeds(root: Path, run: SuiteRun) -> Iterator[str]:
 def _unfit_names(cell: RunId) -> Iterator[str]:
     """What in a cell is no name for a row."""
     entry = cell.entry
-    for name in (entry.method, entry.baseline, entry.backbone):
+    for name in (*entry.plugins.values(), entry.backbone):
         if name and not NAME.fullmatch(name):
-            yield f"{name[:_LONGEST]!r} is no name of a method, baseline or backbone"
+            yield f"{name[:_LONGEST]!r} is no name of a method, baseline, backbone or post-processor"
     if len(entry.variant) > _LONGEST or not entry.variant.isprintable():
         yield f"the variant {entry.variant[:_LONGEST]!r} is no short line"
     if not 0 <= cell.seed < 2**32:
@@ -184,27 +183,21 @@ def _unfit_names(cell: RunId) -> Iterator[str]:
 
 def _contradictions(root: Path, cell: RunId, record: Record) -> Iterator[str]:
     """What a record says otherwise than the plug-ins here; nothing of a plug-in that is not here."""
-    method, baseline = (
-        read_plugin(root, kind, name) if name in plugin_ids(root, kind) else None
-        for kind, name in zip(_KINDS, (record.entry.method, record.entry.baseline), strict=True)
-    )
-    known = [plugin for plugin in (method, baseline) if plugin is not None]
-    claims: dict[str, PluginClaims | None] = dict.fromkeys(
-        (f"methods/{record.entry.method}", f"baselines/{record.entry.baseline}")
-    )
+    named = record.entry.plugins.items()
+    known = [read_plugin(root, kind, one) for kind, one in named if one in plugin_ids(root, kind)]
+    labels = (f"{FOLDERS[kind]}/{one}" for kind, one in named)
+    claims: dict[str, PluginClaims | None] = dict.fromkeys(labels)
     claims |= {p.label: PluginClaims(p.file.control, tuple(p.file.needs)) for p in known}
     yield from claim_problems(cell, record, claims, here=True)
     name = record.task.partition("/")[0]
     if name in dataset_ids(root):
         drawn = read_dataset(root, name).file.drawn
         yield from data_problems(record, DataClaims(None if drawn is None else {}), here=True)
-    parameters = ((method, record.method_parameters), (baseline, record.baseline_parameters))
-    for plugin, values in parameters:
-        if plugin is not None:
-            yield from _parameter_problems(plugin, values)
+    for plugin in known:
+        yield from _parameter_problems(plugin, record.plugin_parameters[plugin.kind])
     wanted = [
         (stage, plugin.label) for plugin in known for stage in plugin.file.stages
-    ]  # in order: the method's, then the baseline's
+    ]  # in order: the method's, the baseline's, the post-processor's
     found = [(s.stage, s.plugin) for s in record.stages if s.plugin in {p.label for p in known}]
     if wanted != found:
         said, here = (
@@ -227,12 +220,9 @@ def _parameter_problems(plugin: Plugin, values: dict[str, Parameter]) -> Iterato
 
 def not_here(root: Path, records: Sequence[Record]) -> list[str]:
     """The plug-ins of records that this suite root lacks: what they do, and whether one is a control, is a claim."""
-    there = {kind: set(plugin_ids(root, kind)) for kind in _KINDS}
-    named = [(f"methods/{r.entry.method}", r.entry.method in there["method"]) for r in records]
-    named += [
-        (f"baselines/{r.entry.baseline}", r.entry.baseline in there["baseline"]) for r in records
-    ]
-    return sorted({label for label, here in named if not here})
+    there = {kind: set(plugin_ids(root, kind)) for kind in FOLDERS}
+    named = {pair for record in records for pair in record.entry.plugins.items()}
+    return sorted(f"{FOLDERS[kind]}/{one}" for kind, one in named if one not in there[kind])
 
 
 def seed_remarks(cells: Sequence[RunId], own: Sequence[RunOutcome]) -> Iterator[str]:
