@@ -1,7 +1,7 @@
 """The command line of a plug-in: `COMMAND STAGE --in DIR --out DIR`, and what a failure looks like.
 
 A plug-in's program ends with `main(train=...)`, `main(fit=..., generate=...)` or
-`main(features=...)`. What its function raises as StageError becomes one line in the log; a bug
+`main(features=..., embed=...)`. What its function raises as StageError becomes one line in the log; a bug
 keeps its traceback. Both end with code 1.
 """
 
@@ -75,9 +75,10 @@ def main(
     fit: StageFunction | None = None,
     generate: StageFunction | None = None,
     features: StageFunction | None = None,
+    embed: StageFunction | None = None,
 ) -> None:
     """Runs the stage that the command line names and ends the process."""
-    given = {"train": train, "fit": fit, "generate": generate, "features": features}
+    given = {"train": train, "fit": fit, "generate": generate, "features": features, "embed": embed}
     sys.exit(_run({name: f for name, f in given.items() if f is not None}, sys.argv[1:]))
 
 

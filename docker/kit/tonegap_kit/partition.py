@@ -15,6 +15,7 @@ from tonegap_kit.command import Stage
 from tonegap_kit.errors import StageError
 from tonegap_kit.job import Job
 
+Codes = NDArray[np.int64]
 UNKNOWN = -1  # index of a tone or label that is not told
 
 
@@ -69,6 +70,17 @@ def read_partition(stage: Stage, name: str) -> Partition:
 
     Raises StageError if a file is missing, damaged, or they do not fit each other or the job.
     """
+    job = stage.job
+    ids, y, t, _ = read_manifest(stage, name)
+    images = _read_images(stage.inputs / f"{name}.npy", len(ids), job)
+    return Partition(ids, y, t, Pictures((images,)))
+
+
+def read_manifest(stage: Stage, name: str) -> tuple[tuple[str, ...], Codes, Codes, Codes | None]:
+    """Of the partition `name`: ids, class and tone index of each (or UNKNOWN), and its row of the feature bank.
+
+    The rows are None where the manifest has none. Raises StageError as `read_partition` does.
+    """
     job, path = stage.job, stage.inputs / f"{name}.csv"
     rows = _read_rows(path)
     classes = {label: i for i, label in enumerate(job.classes)}
@@ -78,8 +90,15 @@ def read_partition(stage: Stage, name: str) -> Partition:
     has_tones = has_labels or "tone" in rows[0]
     y = _codes(path, rows, "label", classes) if has_labels else _unknown(len(rows))
     t = _codes(path, rows, "tone", tones) if has_tones else _unknown(len(rows))
-    images = _read_images(stage.inputs / f"{name}.npy", len(rows), job)
-    return Partition(tuple(row["image_id"] for row in rows), y, t, Pictures((images,)))
+    placed = None
+    if "row" in rows[0]:
+        digits = [row["row"] for row in rows]
+        if not all(map(str.isdecimal, digits)):
+            raise StageError(
+                f"{path}: a row of the feature bank is no whole number, wanted one of each image"
+            )
+        placed = np.array(digits, dtype=np.int64)
+    return tuple(row["image_id"] for row in rows), y, t, placed
 
 
 def has_partition(stage: Stage, name: str) -> bool:

@@ -46,12 +46,21 @@ class FilledPlugin:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One entry with every parameter filled in; `tasks` are those it is asked, empty for all."""
+    """One entry with every parameter filled in; `tasks` are those it is asked, empty for all.
+
+    `extractor`: whose features the baseline trains on; None where it trains on images.
+    """
 
     id: EntryId
     method: FilledPlugin
     baseline: FilledPlugin
     tasks: tuple[str, ...] = ()
+    extractor: FilledPlugin | None = None
+
+    @property
+    def parts(self) -> tuple[FilledPlugin, ...]:
+        """Its plug-ins: method, baseline, and extractor where there is one."""
+        return (self.method, self.baseline, *([self.extractor] if self.extractor else ()))
 
 
 def entries_of(suite: Suite, plugins: Mapping[str, PluginIdentity]) -> tuple[Entry, ...]:
@@ -100,14 +109,34 @@ def _entries_of_row(
             has_backbone = "backbone" in baseline.plugin.file.parameters
             for backbone in (row.backbones or ("",)) if has_backbone else ("",):
                 own = row.baseline_parameters | ({"backbone": backbone} if backbone else {})
-                made = _in_suite(suite, plugins[f"methods/{method_id}"], row.method_parameters)
-                trained = _in_suite(suite, baseline, own)
+                made = in_suite(suite, plugins[f"methods/{method_id}"], row.method_parameters)
+                trained = in_suite(suite, baseline, own)
                 named = str(trained.parameters.get("backbone", ""))
                 entry_id = EntryId(method_id, baseline_id, named, row.variant)
-                yield Entry(entry_id, made, trained, row.tasks)
+                extractor = _extractor(suite, plugins, trained)
+                yield Entry(entry_id, made, trained, row.tasks, extractor)
 
 
-def _in_suite(suite: Suite, identity: PluginIdentity, own: Mapping[str, Parameter]) -> FilledPlugin:
+def _extractor(
+    suite: Suite, plugins: Mapping[str, PluginIdentity], trained: FilledPlugin
+) -> FilledPlugin | None:
+    """Whose features a baseline trains on, None for one on images; its `precision` is the baseline's."""
+    if trained.plugin.file.on == "images":
+        return None
+    label = f"extractors/{trained.parameters['backbone']}"
+    if label not in plugins:
+        raise BadSuiteFolder(
+            f"{suite.path}: {trained.plugin.label} trains on features of {label}, which no row names in `backbones`"
+        )
+    if "embed" not in plugins[label].plugin.file.stages:
+        raise BadSuiteFolder(
+            f"{suite.path}: {label} has no stage embed, so nothing trains on its features"
+        )
+    own = {name: v for name, v in trained.parameters.items() if name == "precision"}
+    return in_suite(suite, plugins[label], own)
+
+
+def in_suite(suite: Suite, identity: PluginIdentity, own: Mapping[str, Parameter]) -> FilledPlugin:
     """Defaults, then the suite's for all plug-ins of the kind, then for this one, then the row's."""
     label, declared = identity.plugin.label, suite.file.parameters
     common = declared.get(label.split("/")[0], {})

@@ -31,6 +31,7 @@ _DECLARED = {
     "generate": ("synthetic.csv", "images"),
     "train": ("predictions.parquet", "predictions.csv"),
     "features": ("train.npy", "synthetic.npy"),
+    "embed": ("bank.npy",),
 }
 ENGINES_OWN = ("stage.json", "log.txt", lineage.FILE)
 

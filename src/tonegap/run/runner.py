@@ -182,7 +182,8 @@ class _Run:
             bad_output = isinstance(e, BadOutput | BadPredictions)
             cause = "bad-output" if bad_output else "engine-error"
             if isinstance(e, LeakFound):
-                stage, cause = self._plan.stages[cell.stages[-2]], "leak"
+                stages = [self._plan.stages[key] for key in cell.stages]
+                stage, cause = next(s for s in stages if s.stage == "generate"), "leak"
             text = without_folders(str(e), self._place.store.folder)
             self._fail(cell, StageFailure(cause, text, stage))
             return

@@ -6,12 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from tonegap.errors import LeakFound
 from tonegap.files import digest_of, sha256_file, sha256_lines
 from tonegap.formats.lineage import FILE as LINEAGE
 from tonegap.formats.lineage import read_lineage
 from tonegap.formats.record import (
     SCHEMA,
+    BankId,
     Circumstances,
     PartitionId,
     Record,
@@ -48,7 +51,7 @@ def score_cell(store: Store, cell: "PlannedRun", finish: Finish) -> Record:
 
     Raises BadPredictions for predictions that break the contract, BadRequest where the selection metric is undefined.
     """
-    view, marks = cell.view, _marks(store, cell)
+    view, marks, part = cell.view, _marks(store, cell), cell.entry.extractor
     path = find_predictions(store.stage_folder(cell.stages[-1]))
     truth = truth_of(view)
     metric = view.selection_metric
@@ -74,7 +77,7 @@ def score_cell(store: Store, cell: "PlannedRun", finish: Finish) -> Record:
         tone_at_test="tone_at_test" in cell.entry.baseline.plugin.file.needs,
         data=view.data,
         partitions={name: _partition(rows) for name, rows in view.partitions.items()},
-        synthetic=_synthetic(store, cell),
+        synthetic=_synthetic(store, cell, marks),
         leaks=view.leaks,
         stages=tuple(StageId(m.stage, m.plugin, m.key, m.environment) for m in marks),
         predictions_sha256=sha256_file(path),
@@ -86,13 +89,15 @@ def score_cell(store: Store, cell: "PlannedRun", finish: Finish) -> Record:
         cross_fit=found.cross_fit,
         n_without_tone=view.n_without_tone,
         not_scored=dict(view.not_scored),
+        exposure=cell.exposure or msgspec.UNSET,
+        bank=BankId(part.plugin.id, part.parameters) if part else msgspec.UNSET,
     )
 
 
 def _marks(store: Store, cell: "PlannedRun") -> list[StageMark]:
     """The marks of a cell's stages. Raises StoreError where one of them is no longer what it was."""
     for key in cell.stages:
-        store.check_stage(key, without=("images", "model"))
+        store.check_stage(key, without=("images", "model", "bank.npy"))
     return [store.read_mark(key) for key in cell.stages]
 
 
@@ -100,10 +105,10 @@ def _partition(rows: PartitionImages) -> PartitionId:
     return PartitionId(len(rows.ids), rows.n_by_tone(), sha256_lines(sorted(rows.ids)))
 
 
-def _synthetic(store: Store, cell: "PlannedRun") -> SyntheticId | None:
+def _synthetic(store: Store, cell: "PlannedRun", marks: Sequence[StageMark]) -> SyntheticId | None:
     if "generate" not in cell.entry.method.plugin.file.stages:
         return None
-    view, key = cell.view, cell.stages[-2]
+    view, key = cell.view, next(mark.key for mark in marks if mark.stage == "generate")
     made: Path = store.stage_folder(key)
     audit = audited(store, key, view)
     if audit.refused:

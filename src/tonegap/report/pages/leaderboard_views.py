@@ -121,6 +121,7 @@ def table_payload(
             "method": row.entry.method,
             "baseline": row.entry.baseline,
             "backbone": row.entry.backbone,
+            "exposure": row.exposure,
             "small": small_label(row),
             "full": row.entry.label,
             "marks": [mark for mark in row.marks if mark not in shared],

@@ -233,19 +233,20 @@ def _mark_problems(store: Path, record: Record) -> Iterator[str]:
     parameters = {
         f"methods/{entry.method}": record.method_parameters,
         f"baselines/{entry.baseline}": record.baseline_parameters,
+        **({f"extractors/{of.extractor}": of.parameters} if (of := record.bank) else {}),
     }
     if str(record.baseline_parameters.get("backbone", "")) != entry.backbone:
         yield "its backbone is not that of its parameters"
     if [stage.stage for stage in record.stages][-1:] != ["train"]:
         yield "its last stage does not train"
-    upstream = ""
+    upstream, banks = "", list[str]()
     for stage in record.stages:
         mark = _read_mark(store, stage.key)
         if stage.plugin not in parameters:
             yield f"its stage {stage.stage} is of {stage.plugin}, no part of its entry"
             return
         yield from _own_problems(mark, stage)
-        made_from = {"task": record.task, "seed": str(record.seed), "upstream": upstream}
+        made_from = _made_from(record, stage, upstream, banks)
         own = parameters[stage.plugin].items()
         made_from |= {f"parameters.{name}": repr(value) for name, value in own}
         for name, value in made_from.items():
@@ -254,9 +255,22 @@ def _mark_problems(store: Path, record: Record) -> Iterator[str]:
         known = {name for name in mark.ingredients if name.startswith("parameters.")}
         if known - made_from.keys():
             yield f"its stage {stage.stage} has parameters that the record leaves out"
-        upstream = stage.key
+        if stage.stage == "embed":
+            banks.append(stage.key)
+        else:
+            upstream = stage.key
     if mark.isolation != record.circumstances.isolation:
         yield "the record and its last stage differ about how they were isolated"
+
+
+def _made_from(
+    record: Record, stage: StageId, upstream: str, banks: list[str]
+) -> dict[str, str]:
+    """What the ingredients of a stage have to say; of embed stages the first is of real images, for every seed."""
+    if stage.stage == "embed":
+        return {"task": "", "seed": "", "upstream": upstream if banks else ""}
+    said = {"task": record.task, "seed": str(record.seed), "upstream": upstream}
+    return said | ({"banks": " ".join(banks)} if stage.stage == "train" else {})
 
 
 def _read_mark(store: Path, key: str) -> StageMark:
