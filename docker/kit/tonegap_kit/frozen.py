@@ -23,7 +23,6 @@ from tonegap_kit.weights_file import read_weights
 
 Images = NDArray[np.uint8]
 Features = NDArray[np.float32]
-GOLDEN = "golden.json"
 N_KEPT = 16  # features of a golden vector that are kept
 # Of the root mean square of a vector. Two machines differ by 1e-5 of it, a wrong normalisation by 0.1 and more.
 TOLERANCE = 2e-3
@@ -52,9 +51,9 @@ class Backbone:
         return np.asarray(found.float().cpu().numpy(), np.float32)
 
 
-def embed(stage: Stage) -> None:
+def embed(stage: Stage, golden: Path) -> None:
     """Leaves `bank.npy`: features [n, d] of `images.csv`, row i for image i, as `precision` says."""
-    backbone, notes = open_backbone(stage)
+    backbone, notes = open_backbone(stage, golden)
     images: Images = np.load(stage.inputs / "images.npy", mmap_mode="r", allow_pickle=False)
     found = _in_batches(stage, backbone, images, len(images), 0)
     if stage.job.text("precision") == "fp16":
@@ -66,9 +65,9 @@ def embed(stage: Stage) -> None:
     _leave(stage, notes | {"dimensions": found.shape[1]})
 
 
-def features(stage: Stage) -> None:
+def features(stage: Stage, golden: Path) -> None:
     """Leaves `train.npy` and `synthetic.npy`, float32 [n, d], for a quality sheet."""
-    backbone, notes = open_backbone(stage)
+    backbone, notes = open_backbone(stage, golden)
     names = [name for name in ("train", "synthetic") if has_partition(stage, name)]
     parts = {name: read_partition(stage, name).pictures for name in names}
     total, done = sum(map(len, parts.values())), 0
@@ -80,8 +79,8 @@ def features(stage: Stage) -> None:
     _leave(stage, notes | {"dimensions": found.shape[1]})
 
 
-def open_backbone(stage: Stage) -> tuple[Backbone, dict[str, Any]]:
-    """The backbone that a stage's parameters name, and notes on it.
+def open_backbone(stage: Stage, golden: Path) -> tuple[Backbone, dict[str, Any]]:
+    """The backbone that a stage's parameters name, and notes on it; `golden`: where its golden vectors are.
 
     Raises StageError for weights that do not fit, and where the golden vectors say that weights or preprocessing are
     others than the backbone's.
@@ -96,7 +95,7 @@ def open_backbone(stage: Stage) -> tuple[Backbone, dict[str, Any]]:
     mean, std = (_of_channels(stage, name, device) for name in ("mean", "std"))
     backbone = Backbone(network, mean, std, crop_px, device)
     weights = job.text("weights").partition("#sha256=")[2] or "none"
-    checked = _check_golden(stage, backbone, weights)
+    checked = _check_golden(stage, backbone, weights, golden)
     return backbone, {"random": weights == "none", "golden": checked}
 
 
@@ -119,27 +118,27 @@ def golden_vectors(backbone: Backbone, size_px: int) -> list[list[float]]:
     return [row.tolist() for row in np.hstack([found[:, :N_KEPT], size]).round(6)]
 
 
-def _check_golden(stage: Stage, backbone: Backbone, weights: str) -> str:
+def _check_golden(stage: Stage, backbone: Backbone, weights: str, golden: Path) -> str:
     """What the golden vectors say: `agree`, or `unchecked` where the stage is told to do without."""
     size_px = stage.job.size_px
-    declared = _declared(Path(GOLDEN)).get(weights)
+    declared = _declared(golden).get(weights)
     if declared is None:
         if stage.job.text("golden") == "unchecked":
             return "unchecked"
         raise StageError(
-            f"{GOLDEN}: no golden vectors for weights {weights[:12]}; here the fixed images give "
+            f"{golden.name}: no golden vectors for weights {weights[:12]}; here the fixed images give "
             f"{json.dumps(golden_vectors(backbone, size_px))}: compare them with the backbone's own code and add "
             "them, or set golden to unchecked, which the stage's notes then say"
         )
     found, wanted = np.array(golden_vectors(backbone, size_px)), np.array(declared, np.float64)
     if found.shape != wanted.shape:
         raise StageError(
-            f"{GOLDEN}: holds {list(wanted.shape)} numbers, wanted {list(found.shape)}"
+            f"{golden.name}: holds {list(wanted.shape)} numbers, wanted {list(found.shape)}"
         )
     off = np.abs(found - wanted).max(axis=1) / wanted[:, -1]
     if off.max() > TOLERANCE:
         raise StageError(
-            f"{GOLDEN}: fixed image {off.argmax() + 1} has features that differ by {off.max():.3f} of their size from "
+            f"{golden.name}: fixed image {off.argmax() + 1} differs by {off.max():.3f} of its features' size from "
             f"those declared for weights {weights[:12]}, wanted at most {TOLERANCE}: mean, std, crop_px or the network "
             "are others than the backbone's; take them back to what its folder declares"
         )
@@ -209,16 +208,37 @@ def _timm(stage: Stage, crop_px: int) -> nn.Module:
     if not timm.is_model(name):
         raise StageError(f"network is {name!r}, which timm {timm.__version__} does not have")
     own = {"img_size": crop_px} if _takes_size(timm.model_entrypoint(name)) else {}
-    given = {"pretrained_cfg_overlay": {"state_dict": tensors}} if tensors else {}
+    network: nn.Module = timm.create_model(name, pretrained=False, num_classes=0, **own)
+    if tensors is None:
+        return network
+    given = {"pretrained_cfg_overlay": {"state_dict": tensors}}
     try:
-        network: nn.Module = timm.create_model(
-            name, pretrained=bool(tensors), num_classes=0, **own, **given
-        )
-    except RuntimeError as problem:
+        torch.manual_seed(_RANDOM_SEED)
+        loaded: nn.Module = timm.create_model(name, pretrained=True, num_classes=0, **own, **given)
+    except (RuntimeError, KeyError, AttributeError) as problem:
         raise StageError(
             f"weights do not fit {name} of timm: {str(problem).splitlines()[0]}"
         ) from None
-    return network
+    _check_loaded(network, loaded, name)
+    return loaded
+
+
+def _check_loaded(random: nn.Module, loaded: nn.Module, name: str) -> None:
+    """Raises StageError where a tensor is still the random one: timm passes over what a file does not have."""
+    before = random.state_dict()
+    same = [
+        key
+        for key, value in loaded.state_dict().items()
+        if value.is_floating_point()
+        and value.numel() > 1
+        and value.std() > 0
+        and torch.equal(value, before[key])
+    ]
+    if same:
+        raise StageError(
+            f"weights do not fit {name} of timm: {len(same)} of {len(before)} tensors are missing (first: "
+            f"{', '.join(same[:3])}); is the prefix right?"
+        )
 
 
 def _takes_size(entrypoint: Callable[..., nn.Module]) -> bool:

@@ -263,9 +263,7 @@ def _mark_problems(store: Path, record: Record) -> Iterator[str]:
         yield "the record and its last stage differ about how they were isolated"
 
 
-def _made_from(
-    record: Record, stage: StageId, upstream: str, banks: list[str]
-) -> dict[str, str]:
+def _made_from(record: Record, stage: StageId, upstream: str, banks: list[str]) -> dict[str, str]:
     """What the ingredients of a stage have to say; of embed stages the first is of real images, for every seed."""
     if stage.stage == "embed":
         return {"task": "", "seed": "", "upstream": upstream if banks else ""}
