@@ -13,8 +13,8 @@ from sklearn.linear_model import LogisticRegression
 
 from tonegap_kit.command import Stage, main
 from tonegap_kit.errors import StageError
-from tonegap_kit.feature_bank import Matrix, read_training_part, scaling
-from tonegap_kit.probes import Asked, labelled
+from tonegap_kit.feature_bank import Matrix, read_training_part, scaled
+from tonegap_kit.probes import HeldOutFeatures, labelled
 
 _CONSTRAINTS = {
     "equalized-odds": EqualizedOdds,
@@ -29,17 +29,17 @@ def share_of_events(model: ExponentiatedGradient, x: Matrix) -> Matrix:
         weight * found.predict(x)
         for weight, found in zip(model.weights_, model.predictors_, strict=True)
     ]
-    return np.clip(np.sum(said, axis=0), 0.0, 1.0)
+    share: Matrix = np.clip(np.sum(said, axis=0), 0.0, 1.0)
+    return share
 
 
 def train(stage: Stage) -> None:
     """Leaves the predictions of one epoch."""
-    job, data, asked = stage.job, read_training_part(stage), Asked(stage)
+    job, data, asked = stage.job, read_training_part(stage), HeldOutFeatures(stage)
     if len(job.classes) != 2:
         raise StageError(f"job.json: {len(job.classes)} classes, wanted a task of two")
     rows = labelled(data, toned=True)
-    mean, spread = scaling(data.x[rows])
-    x, x_asked = ((of - mean) / spread for of in (data.x[rows], asked.x))
+    x, x_asked = (of.astype(np.float64) for of in scaled(data.x[rows], asked.x))
     event = job.classes.index(job.positive[0]) if len(job.positive) == 1 else 1
     penalty = job.real("penalty")
     if penalty <= 0 or job.real("slack") <= 0:

@@ -6,7 +6,7 @@ from tonegap_kit.command import Stage, main
 from tonegap_kit.errors import StageError
 from tonegap_kit.feature_bank import Matrix, read_training_part
 from tonegap_kit.partition import Codes
-from tonegap_kit.probes import Asked, labelled, likeliest
+from tonegap_kit.probes import HeldOutFeatures, labelled, likeliest
 
 
 def drawn_shots(y: Codes, shots: int, rng: np.random.Generator) -> Codes:
@@ -17,20 +17,24 @@ def drawn_shots(y: Codes, shots: int, rng: np.random.Generator) -> Codes:
 
 def nearness(x: Matrix, means: Matrix) -> Matrix:
     """Probabilities [n, k]: softmax of minus the squared distances to the class means [k, d]; 0 for a mean of NaN."""
-    there = ~np.isnan(means).any(axis=1)
-    distance = np.stack([((x - mean) ** 2).sum(axis=1) for mean in np.nan_to_num(means)], axis=1)
+    there = np.isfinite(means[:, 0])
+    here = np.where(
+        there[:, None], means, 0.0
+    )  # whatever stands for the others, `likeliest` leaves out
+    distance = np.stack([((x - mean) ** 2).sum(axis=1) for mean in here], axis=1)
     return likeliest(-distance, there)
 
 
 def train(stage: Stage) -> None:
     """Leaves the predictions of one epoch."""
-    job, data, asked = stage.job, read_training_part(stage), Asked(stage)
+    job, data, asked = stage.job, read_training_part(stage), HeldOutFeatures(stage)
     if job.integer("shots") < 1:
         raise StageError("shots is 0, wanted 1 or more images of each class")
     rows = labelled(data)
     rows = rows[drawn_shots(data.y[rows], job.integer("shots"), stage.rng("shots"))]
-    centre = data.x[rows].mean(axis=0)
-    shots, wanted = (_directions(of - centre) for of in (data.x[rows], asked.x))
+    few = data.x[rows].astype(np.float64)
+    centre = few.mean(axis=0)
+    shots, wanted = (_directions(of - centre) for of in (few, asked.x))
     means = np.full((len(job.classes), shots.shape[1]), np.nan)
     for label in np.unique(data.y[rows]):
         means[label] = shots[data.y[rows] == label].mean(axis=0)

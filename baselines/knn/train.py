@@ -4,9 +4,9 @@ import numpy as np
 
 from tonegap_kit.command import Stage, main, progress
 from tonegap_kit.errors import StageError
-from tonegap_kit.feature_bank import Matrix, read_training_part
+from tonegap_kit.feature_bank import Features, Matrix, read_training_part
 from tonegap_kit.partition import Codes
-from tonegap_kit.probes import Asked, labelled
+from tonegap_kit.probes import HeldOutFeatures, labelled
 
 _AT_ONCE = 512
 
@@ -17,12 +17,13 @@ def votes(near: Matrix, y: Codes, n_classes: int, temperature: float) -> Matrix:
     found = np.zeros((len(near), n_classes))
     for label in range(n_classes):
         found[:, label] = (weight * (y == label)).sum(axis=1)
-    return found / found.sum(axis=1, keepdims=True)
+    shares: Matrix = found / found.sum(axis=1, keepdims=True)
+    return shares
 
 
 def train(stage: Stage) -> None:
     """Leaves predictions; epoch i is the i-th number of neighbours, from the largest to the smallest."""
-    job, data, asked = stage.job, read_training_part(stage), Asked(stage)
+    job, data, asked = stage.job, read_training_part(stage), HeldOutFeatures(stage)
     rows, counts = labelled(data), sorted(set(job.integers("neighbours")), reverse=True)
     if not counts or counts[-1] < 1 or job.real("temperature") <= 0:
         raise StageError(
@@ -33,10 +34,9 @@ def train(stage: Stage) -> None:
     epochs = {i: np.empty((len(wanted), len(job.classes))) for i in range(1, len(counts) + 1)}
     for start in range(0, len(wanted), _AT_ONCE):
         here = slice(start, start + _AT_ONCE)
-        similar = (wanted[here] @ known.T).astype(np.float64)
-        # Equal similarities in order of rows, so that the same bank gives the same neighbours.
-        near = np.argsort(-similar, axis=1, kind="stable")[:, :largest]
-        value = np.take_along_axis(similar, near, axis=1)
+        similar = wanted[here] @ known.T
+        near = _nearest(similar, largest)
+        value = np.take_along_axis(similar, near, axis=1).astype(np.float64)
         for number, count in enumerate(counts, start=1):
             chosen = y[near[:, :count]]
             epochs[number][here] = votes(
@@ -46,9 +46,18 @@ def train(stage: Stage) -> None:
     asked.leave(epochs, {"neighbours": counts, "n_training": len(rows)})
 
 
-def _directions(x: Matrix) -> np.ndarray:
+def _nearest(similar: Features, n: int) -> Codes:
+    """Columns of the n largest of each row, the largest first, equal ones in order of columns."""
+    if n == similar.shape[1]:
+        return np.argsort(-similar, axis=1, kind="stable")
+    chosen = np.sort(np.argpartition(-similar, n - 1, axis=1)[:, :n], axis=1)
+    order = np.argsort(-np.take_along_axis(similar, chosen, axis=1), axis=1, kind="stable")
+    return np.take_along_axis(chosen, order, axis=1)
+
+
+def _directions(x: Features) -> Features:
     length = np.linalg.norm(x, axis=1, keepdims=True)
-    return (x / np.where(length > 0, length, 1.0)).astype(np.float32)
+    return (x / np.where(length > 0, length, 1)).astype(np.float32)
 
 
 if __name__ == "__main__":

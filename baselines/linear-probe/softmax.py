@@ -6,9 +6,8 @@ Importing scikit-learn takes longer than fitting a thousand images; the tests ho
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from tonegap_kit.feature_bank import Matrix
+from tonegap_kit.feature_bank import Features, Matrix
 from tonegap_kit.partition import Codes
 
 _MEMORY = 10
@@ -19,7 +18,7 @@ _HALVINGS = 30
 class Problem:
     """Features `x` float32 [n, d], truth [n, k] of 0 and 1, weight of each image (their sum is 1), and the penalty."""
 
-    x: NDArray[np.float32]
+    x: Features
     truth: Matrix
     weight: Matrix
     penalty: float
@@ -37,14 +36,15 @@ class Problem:
 
     def scores(self, layer: Matrix) -> Matrix:
         """Scores [n, k] of a layer, in double precision."""
-        return (self.x @ layer[:-1].astype(np.float32)).astype(np.float64) + layer[-1]
+        found: Matrix = (self.x @ layer[:-1].astype(np.float32)).astype(np.float64) + layer[-1]
+        return found
 
 
-def problem(x: Matrix, y: Codes, n_classes: int, penalty: float, *, balanced: bool) -> Problem:
+def problem(x: Features, y: Codes, n_classes: int, penalty: float, *, balanced: bool) -> Problem:
     """The problem of features and classes; `balanced`: each class that there is weighs the same."""
     count = np.bincount(y, minlength=n_classes)
     weight = 1 / (count[y] * (count > 0).sum()) if balanced else np.full(len(y), 1 / len(y))
-    return Problem(x.astype(np.float32), np.eye(n_classes)[y], weight, penalty)
+    return Problem(np.asarray(x, np.float32), np.eye(n_classes)[y], weight, penalty)
 
 
 def fit(asked: Problem, start: Matrix, steps: int, tolerance: float) -> tuple[Matrix, int]:

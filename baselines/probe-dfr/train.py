@@ -5,9 +5,9 @@ import numpy as np
 from proximal import fit
 from tonegap_kit.command import Stage, main, progress
 from tonegap_kit.errors import StageError
-from tonegap_kit.feature_bank import Matrix, read_training_part, scaling
+from tonegap_kit.feature_bank import Matrix, read_training_part, scaled
 from tonegap_kit.partition import Codes
-from tonegap_kit.probes import Asked, labelled, likeliest
+from tonegap_kit.probes import HeldOutFeatures, labelled, likeliest
 
 
 def balanced_rows(y: Codes, t: Codes, rng: np.random.Generator) -> Codes:
@@ -20,7 +20,7 @@ def balanced_rows(y: Codes, t: Codes, rng: np.random.Generator) -> Codes:
 
 def train(stage: Stage) -> None:
     """Leaves the predictions of one epoch."""
-    job, data, asked = stage.job, read_training_part(stage), Asked(stage)
+    job, data, asked = stage.job, read_training_part(stage), HeldOutFeatures(stage)
     if job.integer("subsets") < 1 or job.integer("steps") < 1 or job.real("l1") < 0:
         raise StageError(
             "subsets, steps or l1 is too small, wanted 1 or more of each, and l1 of 0 or more"
@@ -30,13 +30,12 @@ def train(stage: Stage) -> None:
         stage.rng("balanced subsets"),
         len(job.classes),
     )
-    mean, spread = scaling(data.x[rows])
-    x, x_asked = ((of - mean) / spread for of in (data.x[rows], asked.x))
+    x, x_asked = scaled(data.x[rows], asked.x)
     scores: Matrix = np.zeros((len(x_asked), n_classes))
     for number in range(job.integer("subsets")):
         drawn = balanced_rows(data.y[rows], data.t[rows], rng)
         layer = fit(x[drawn], data.y[rows][drawn], n_classes, job.real("l1"), job.integer("steps"))
-        scores += (x_asked @ layer[:-1] + layer[-1]) / job.integer("subsets")
+        scores += (x_asked @ layer[:-1].astype(np.float32) + layer[-1]) / job.integer("subsets")
         progress(number + 1, job.integer("subsets"))
     there = np.bincount(data.y[rows], minlength=n_classes) > 0
     asked.leave(

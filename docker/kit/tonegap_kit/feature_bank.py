@@ -14,16 +14,17 @@ from tonegap_kit.errors import StageError
 from tonegap_kit.partition import Codes, has_partition, read_manifest
 
 Matrix = NDArray[np.float64]
+Features = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
 class BankPart:
-    """Images with ids, class and tone index of each (or UNKNOWN), and features `x` float64 [n, d]."""
+    """Images with ids, class and tone index of each (or UNKNOWN), and features `x` float32 [n, d]."""
 
     ids: tuple[str, ...]
     y: Codes
     t: Codes
-    x: Matrix
+    x: Features
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -42,10 +43,10 @@ def read_bank_part(stage: Stage, name: str) -> BankPart:
             raise StageError(
                 f"{path}: holds {len(bank)} rows, wanted {len(ids)}, one for each row of {name}.csv"
             )
-        return BankPart(ids, y, t, np.asarray(bank, np.float64))
+        return BankPart(ids, y, t, np.asarray(bank, np.float32))
     if rows.max() >= len(bank):
         raise StageError(f"{path}: holds {len(bank)} rows, but {name}.csv names row {rows.max()}")
-    return BankPart(ids, y, t, np.asarray(bank[rows], np.float64))
+    return BankPart(ids, y, t, np.asarray(bank[rows], np.float32))
 
 
 def read_training_part(stage: Stage) -> BankPart:
@@ -66,10 +67,18 @@ def read_training_part(stage: Stage) -> BankPart:
     )
 
 
-def scaling(x: Matrix) -> tuple[Matrix, Matrix]:
-    """Mean and standard deviation [d] of features; a feature that is the same everywhere counts with deviation 1."""
-    spread = x.std(axis=0)
-    return x.mean(axis=0), np.where(spread > 0, spread, 1.0)
+def scaled(x: Features, *others: Features) -> tuple[Features, ...]:
+    """All of them less the mean of the first, divided by its deviation; a feature that is the same everywhere is 0.
+
+    Of each feature, over images; means and deviations are added up in double precision.
+    """
+    mean = x.mean(axis=0, dtype=np.float64)
+    spread = x.std(axis=0, dtype=np.float64)
+    centre, rate = (
+        mean.astype(np.float32),
+        np.where(spread > 0, 1 / np.where(spread > 0, spread, 1), 0),
+    )
+    return tuple((of - centre) * rate.astype(np.float32) for of in (x, *others))
 
 
 def _read(path: Path) -> NDArray[np.floating]:

@@ -8,12 +8,12 @@ from numpy.typing import NDArray
 
 from tonegap_kit.command import Stage, progress
 from tonegap_kit.errors import StageError
-from tonegap_kit.feature_bank import BankPart, Matrix, read_bank_part
+from tonegap_kit.feature_bank import BankPart, Features, Matrix, read_bank_part
 from tonegap_kit.partition import UNKNOWN
 from tonegap_kit.predictions import write_notes, write_predictions
 
 
-class Asked:
+class HeldOutFeatures:
     """The validation images, then the test images: `x` [n, d] are their features."""
 
     def __init__(self, stage: Stage) -> None:
@@ -21,7 +21,7 @@ class Asked:
         parts = [read_bank_part(stage, name) for name in ("validation", "test")]
         self._stage = stage
         self._ids = parts[0].ids + parts[1].ids
-        self.x: Matrix = np.concatenate([part.x for part in parts])
+        self.x: Features = np.concatenate([part.x for part in parts])
 
     def leave(self, epochs: Mapping[int, Matrix], notes: Mapping[str, Any]) -> None:
         """Leaves the probabilities [n, k] of every epoch, and notes."""
