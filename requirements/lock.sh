@@ -11,7 +11,7 @@ lock() {
     --no-header --no-annotate "$@" --output-file "requirements/$name.txt" >/dev/null
 }
 
-lock run pyproject.toml --extra diffusion "$@"
+lock run pyproject.toml --extra features "$@"
 # One file of it is read (CLIP's vocabulary): what it depends on is not installed.
 lock fullsize --group fullsize --no-deps "$@"
 # The others agree with it, so that they can be installed on top.

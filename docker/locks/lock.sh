@@ -6,12 +6,13 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 pins() { grep -ho '^[A-Za-z0-9._-]*==' "$@" | tr -d '='; }
-[ $# -gt 0 ] || set -- kit torch diffusion
+[ $# -gt 0 ] || set -- kit torch diffusion features
 for name in "$@"; do
   left_out=()
   case $name in
     kit) below=() ;;
     torch) below=(kit.txt) ;;
+    features) below=(kit.txt torch.txt diffusion.txt) ;;
     *) below=(kit.txt torch.txt) ;;
   esac
   [ ${#below[@]} -eq 0 ] || for package in $(pins "${below[@]}"); do

@@ -1,11 +1,16 @@
 """The extractor on a toy data set: features of the layer and the weights that were asked for."""
 
+import re
+
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
 
+from tonegap.declared.plugin import plugin_ids, read_plugin
 from tonegap_kit.small_net import Cnn4
+
+from .conftest import ROOT
 
 NETWORK = "extractors/network-layer"
 CNN4 = {"network": "cnn4", "image_size_px": 32}
@@ -123,3 +128,32 @@ def test_networks_of_torchvision_have_features(run_stage, inputs, tmp_path, netw
     train, _ = features(ended)
     assert train.shape[0] == 2
     assert np.isfinite(train).all()
+
+
+BACKBONES = {name: read_plugin(ROOT, "extractor", name) for name in plugin_ids(ROOT, "extractor")}
+NEEDING = [
+    n
+    for n, p in BACKBONES.items()
+    if "needs_weights" in p.file.parameters and p.file.parameters["needs_weights"].default
+]
+
+
+@pytest.mark.parametrize("name", NEEDING)
+def test_a_large_backbone_without_its_weights_is_refused(run_here, inputs, name):
+    ended = run_here(f"extractors/{name}", inputs, stage="embed")
+    assert ended.code == 1
+    assert re.search("weights is none|crop_px is", ended.errors)
+
+
+@pytest.mark.parametrize(
+    "name", [n for n in NEEDING if BACKBONES[n].file.parameters["library"].default == "timm"]
+)
+def test_timm_has_the_network_and_takes_the_preprocessing_that_is_pinned(name):
+    import timm
+
+    own = {key: spec.default for key, spec in BACKBONES[name].file.parameters.items()}
+    assert timm.is_model(own["network"].split(".")[0])
+    if "." in own["network"] and name != "dermlip":
+        pinned = timm.get_pretrained_cfg(own["network"])
+        assert list(pinned.mean) == pytest.approx(own["mean"])
+        assert list(pinned.std) == pytest.approx(own["std"])

@@ -163,6 +163,8 @@ class SmallProject:
         own |= {"set": self._small_set()} if "set" in specs else {}
         if "pipeline" in specs:
             own["pipeline"] = spelled(self.pipeline, folder_digest(self.pipeline))
+        if plugin.file.on == "features":
+            del own["backbone"]  # an extractor, and no network of its own
         return own | dict(OWN.get(plugin.id, {}))
 
     def _small_set(self) -> str:

@@ -187,6 +187,11 @@ class Rooms:
         fields = {"command": ["python", "make.py"], "stages": ["generate"]} | fields
         return self._plugin("method", name, {"make.py": code}, fields)
 
+    def extractor(self, name: str, code: str, **fields: object) -> Path:
+        """An extractor whose `embed.py` holds the code."""
+        fields = {"command": ["python", "embed.py"], "stages": ["embed"]} | fields
+        return self._plugin("extractor", name, {"embed.py": code}, fields)
+
     def _plugin(
         self, kind: str, name: str, files: Mapping[str, str], fields: Mapping[str, object]
     ) -> Path:

@@ -1,8 +1,8 @@
 """The command line of a plug-in: `COMMAND STAGE --in DIR --out DIR`, and what a failure looks like.
 
-A plug-in's program ends with `main(train=...)`, `main(fit=..., generate=...)`,
-`main(features=...)` or `main(postprocess=...)`. What its function raises as StageError becomes one
-line in the log; a bug keeps its traceback. Both end with code 1.
+A plug-in's program ends with `main(train=...)`, `main(fit=..., generate=...)`, `main(features=..., embed=...)` or
+`main(postprocess=...)`. What its function raises as StageError becomes one line in the log; a bug keeps
+its traceback. Both end with code 1.
 """
 
 import argparse
@@ -75,10 +75,11 @@ def main(
     fit: StageFunction | None = None,
     generate: StageFunction | None = None,
     features: StageFunction | None = None,
+    embed: StageFunction | None = None,
     postprocess: StageFunction | None = None,
 ) -> None:
     """Runs the stage that the command line names and ends the process."""
-    given = {"train": train, "fit": fit, "generate": generate, "features": features}
+    given = {"train": train, "fit": fit, "generate": generate, "features": features, "embed": embed}
     given["postprocess"] = postprocess
     sys.exit(_run({name: f for name, f in given.items() if f is not None}, sys.argv[1:]))
 

@@ -15,6 +15,7 @@ from tonegap_kit.command import Stage
 from tonegap_kit.errors import StageError
 from tonegap_kit.job import Job
 
+Codes = NDArray[np.int64]
 UNKNOWN = -1  # index of a tone or label that is not told
 
 
@@ -53,11 +54,15 @@ class Pictures:
 
 @dataclass(frozen=True, slots=True)
 class ToldRows:
-    """The rows of a partition without their images: ids, class index `y` and tone index `t` [n], or UNKNOWN."""
+    """The rows of a partition without their images: ids, class index `y` and tone index `t` [n], or UNKNOWN.
+
+    `placed` [n]: the row of each in the feature bank, None where the manifest names none.
+    """
 
     ids: tuple[str, ...]
     y: NDArray[np.int64]
     t: NDArray[np.int64]
+    placed: NDArray[np.int64] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +99,15 @@ def read_manifest(stage: Stage, name: str) -> ToldRows:
     has_tones = has_labels or "tone" in rows[0]
     y = _codes(path, rows, "label", classes) if has_labels else _unknown(len(rows))
     t = _codes(path, rows, "tone", tones) if has_tones else _unknown(len(rows))
-    return ToldRows(tuple(row["image_id"] for row in rows), y, t)
+    placed = None
+    if "row" in rows[0]:
+        digits = [row["row"] for row in rows]
+        if not all(map(str.isdecimal, digits)):
+            raise StageError(
+                f"{path}: a row of the feature bank is no whole number, wanted one of each image"
+            )
+        placed = np.array(digits, dtype=np.int64)
+    return ToldRows(tuple(row["image_id"] for row in rows), y, t, placed)
 
 
 def has_partition(stage: Stage, name: str) -> bool:

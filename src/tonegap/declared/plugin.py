@@ -9,6 +9,7 @@ from typing import Literal
 
 import msgspec
 
+from tonegap.declared.exposure import SeenBy
 from tonegap.declared.space import Space, space_problems
 from tonegap.declared.toml import check_known, read_toml
 from tonegap.errors import BadSuiteFolder
@@ -19,7 +20,7 @@ NEEDS = ("gpu", "masks", "tone_in_training", "tone_at_test", "skin_types", "two_
 STAGES = {
     "method": ("fit", "generate"),
     "baseline": ("train",),
-    "extractor": ("features",),
+    "extractor": ("features", "embed"),
     "postprocessor": ("postprocess",),
 }
 FOLDERS = {kind: f"{kind}s" for kind in STAGES}
@@ -52,6 +53,8 @@ class PluginFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     `parameters_from` names a file of shared parameters beside the folder; own parameters replace those of
     their name. `search` says what a hyper-parameter search may draw for a parameter. `made_from` "text": a method's
     images may come from words alone; of any other one that names no source nobody knows what it was made from.
+    `on` "features": a baseline trains on the features that the extractor named by its parameter `backbone` leaves.
+    `exposure` says by data set whether what it was pretrained on holds images of that set.
     """
 
     title: str
@@ -63,6 +66,8 @@ class PluginFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     control: bool = False
     resumable: bool = False
     made_from: Literal["images", "text"] = "images"
+    on: Literal["images", "features"] = "images"
+    exposure: dict[str, SeenBy] = {}
     parameters_from: str = ""
     parameters: dict[str, ParameterSpec] = {}
     search: dict[str, Space] = {}
@@ -127,7 +132,7 @@ def _problems(kind: str, plugin_id: str, file: PluginFile) -> Iterator[str]:
         yield "the folder's name must be lower-case words joined by hyphens"
     for stage in (stage for stage in file.stages if stage not in STAGES[kind]):
         yield f"stages: unknown value {stage!r}; a {kind} has {', '.join(STAGES[kind])}"
-    if kind != "method" and file.stages != STAGES[kind]:
+    if kind == "baseline" and file.stages != STAGES[kind]:
         yield f'stages: a {kind} has exactly ["{STAGES[kind][0]}"]'
     if "fit" in file.stages and "generate" not in file.stages:
         yield 'stages: "fit" without "generate" makes nothing'
@@ -137,7 +142,20 @@ def _problems(kind: str, plugin_id: str, file: PluginFile) -> Iterator[str]:
         yield f"made_from: a {kind} makes no images"
     for need in (need for need in file.needs if need not in NEEDS):
         yield f"needs: unknown value {need!r}; known values are {', '.join(NEEDS)}"
+    yield from _feature_problems(kind, file)
     yield from _parameter_problems(file)
+
+
+def _feature_problems(kind: str, file: PluginFile) -> Iterator[str]:
+    if kind == "extractor" and not file.stages:
+        yield 'stages: an extractor has "features", "embed" or both'
+    if file.on == "features" and (kind != "baseline" or "backbone" not in file.parameters):
+        yield 'on: "features" is for a baseline with a parameter `backbone`, which names an extractor'
+    for name in (name for name, seen in file.exposure.items() if seen.answer == "no"):
+        yield (
+            f'exposure.{name}: a plug-in may say "yes" or "unknown"; a "no" holds for a file by its digest, '
+            "in benchmarks/exposure.toml"
+        )
 
 
 def _parameter_problems(file: PluginFile) -> Iterator[str]:

@@ -10,7 +10,7 @@ import msgspec
 
 from tonegap.declared.assets import asset_in, asset_named
 from tonegap.declared.local_files import absolute, public_form, spelled
-from tonegap.declared.plugin import Plugin, read_plugin
+from tonegap.declared.plugin import FOLDERS, Plugin, read_plugin
 from tonegap.declared.toml import check_known, read_toml
 from tonegap.errors import BadRequest, BadSuiteFolder
 from tonegap.files import digest_of
@@ -19,7 +19,7 @@ from tonegap.numerics import Numerics
 
 SUITES = Path("benchmarks/suites")
 NOTHING = "none"  # in a row's post-processors: the predictions as they are
-_WITH_PARAMETERS = ("methods", "baselines", "postprocessors")
+_LABELS = tuple(FOLDERS.values())
 _DEVICE = "cpu"  # what a suite runs on unless the command line says otherwise
 
 
@@ -147,7 +147,13 @@ def plugins_of(suite: Suite) -> list[Plugin]:
         if one != NOTHING
     }
     named |= {("extractor", suite.file.quality.extractor)} if suite.file.quality else set()
-    return [read_plugin(suite.root, kind, plugin_id) for kind, plugin_id in sorted(named)]
+    found = {one: read_plugin(suite.root, *one) for one in sorted(named)}
+    for row in suite.file.entries:
+        for plugin in (found["baseline", one] for one in row.baselines):
+            if plugin.file.on == "features":
+                for one in row.backbones or (str(plugin.file.parameters["backbone"].default),):
+                    found["extractor", one] = read_plugin(suite.root, "extractor", one)
+    return [found[one] for one in sorted(found)]
 
 
 def _problems(file: SuiteFile) -> Iterator[str]:
@@ -183,9 +189,9 @@ def _problems(file: SuiteFile) -> Iterator[str]:
         if isinstance(values, tuple) and len(set(values)) < len(values)
     )
     yield from (
-        f"parameters: {key!r} is none of {', '.join(_WITH_PARAMETERS)} nor one of theirs"
+        f"parameters: {key!r} is none of {', '.join(_LABELS)} nor one of theirs"
         for key in file.parameters
-        if key.split("/")[0] not in _WITH_PARAMETERS
+        if key.split("/")[0] not in _LABELS
     )
 
 
@@ -203,14 +209,14 @@ def with_entries(suite: Suite, methods: tuple[str, ...], baselines: tuple[str, .
 def with_parameters(suite: Suite, settings: tuple[str, ...]) -> Suite:
     """The suite with parameters set as `LABEL.NAME=VALUE`, VALUE as TOML writes it or plain text.
 
-    LABEL is `baselines`, `methods`, `postprocessors` or one of theirs (`baselines/NAME`). A relative path of a local
-    file or folder (`PATH#sha256=HEX`) starts from the current folder. Raises BadRequest.
+    LABEL is `baselines`, `methods`, `extractors`, `postprocessors` or one of theirs (`baselines/NAME`). A relative path
+    of a local file or folder (`PATH#sha256=HEX`) starts from the current folder. Raises BadRequest.
     """
     parameters = {label: dict(values) for label, values in suite.file.parameters.items()}
     for setting in settings:
         left, equals, text = setting.partition("=")
         label, dot, name = left.rpartition(".")
-        if not (equals and dot and label.split("/")[0] in _WITH_PARAMETERS):
+        if not (equals and dot and label.split("/")[0] in _LABELS):
             raise BadRequest(f"--set {setting}: wanted LABEL.NAME=VALUE, as baselines.epochs=2")
         value = absolute(_value(text), Path.cwd())
         parameters.setdefault(label, {})[name] = asset_or(value, suite.root)

@@ -129,6 +129,22 @@ class DataId(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return f"without {n:,} {image} missing or unreadable: {of}" if n else ""
 
 
+class Exposure(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Whether a file that a plug-in was given was trained on images of the record's data set, and who says so."""
+
+    plugin: str
+    file: str
+    seen: Literal["no", "yes", "unknown"]
+    source: str
+
+
+class BankId(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The feature bank that a baseline trained on: its extractor with every parameter."""
+
+    extractor: str
+    parameters: dict[str, Parameter]
+
+
 class StageId(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A stage that led here: its plug-in, content key and environment digest."""
 
@@ -281,6 +297,8 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     `not_scored`: test images of tones of which there are too few to score, by tone.
     `cross_fit`: null in records that are older than it, and where nothing was left to choose.
     `n_without_tone`: images of one of the classes that the task leaves out because nobody knows their tone.
+    `exposure`: what is known of each file that was trained elsewhere; absent where there is none. `bank`: absent where
+    the baseline saw images.
     """
 
     schema: str
@@ -313,6 +331,8 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     n_without_tone: int = 0
     not_scored: dict[str, int] = {}
     postprocessor_parameters: dict[str, Parameter] = {}
+    exposure: tuple[Exposure, ...] | msgspec.UnsetType = msgspec.UNSET
+    bank: BankId | msgspec.UnsetType = msgspec.UNSET
 
     @property
     def plugin_parameters(self) -> dict[str, dict[str, Parameter]]:
@@ -330,6 +350,18 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         unknown = counts.pop("unknown", 0) - sum(self.not_scored.values())
         counts |= {tone: n for tone, n in self.not_scored.items() if n}
         return counts | ({"unknown": unknown} if unknown > 0 else {})
+
+    @property
+    def seen(self) -> Literal["no", "yes", "unknown"]:
+        """Whether what the entry was given had seen images of the data set; the worst of what is known.
+
+        Nobody knows of a local file that an older record names without a word on it.
+        """
+        if not self.exposure:
+            values = [value for of in self.plugin_parameters.values() for value in of.values()]
+            return "unknown" if any("#sha256=" in str(value) for value in values) else "no"
+        found = {exposure.seen for exposure in self.exposure}
+        return "yes" if "yes" in found else "unknown" if "unknown" in found else "no"
 
 
 def encode_record(record: Record) -> bytes:

@@ -48,18 +48,22 @@ class FilledPlugin:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One entry with every parameter filled in; `tasks` are those it is asked, empty for all."""
+    """One entry with every parameter filled in; `tasks` are those it is asked, empty for all.
+
+    `extractor`: whose features the baseline trains on; None where it trains on images.
+    """
 
     id: EntryId
     method: FilledPlugin
     baseline: FilledPlugin
     tasks: tuple[str, ...] = ()
     postprocessor: FilledPlugin | None = None
+    extractor: FilledPlugin | None = None
 
     @property
     def parts(self) -> tuple[FilledPlugin, ...]:
-        """Its plug-ins in the order of their stages."""
-        every = (self.method, self.baseline, self.postprocessor)
+        """Its plug-ins: method, baseline, and where there are such post-processor and extractor."""
+        every = (self.method, self.baseline, self.postprocessor, self.extractor)
         return tuple(part for part in every if part is not None)
 
 
@@ -109,21 +113,41 @@ def _entries_of_row(
             has_backbone = "backbone" in baseline.plugin.file.parameters
             for backbone in (row.backbones or ("",)) if has_backbone else ("",):
                 own = row.baseline_parameters | ({"backbone": backbone} if backbone else {})
-                made = _in_suite(suite, plugins[f"methods/{method_id}"], row.method_parameters)
-                trained = _in_suite(suite, baseline, own)
+                made = in_suite(suite, plugins[f"methods/{method_id}"], row.method_parameters)
+                trained = in_suite(suite, baseline, own)
                 named = str(trained.parameters.get("backbone", ""))
                 entry_id = EntryId(method_id, baseline_id, named, row.variant)
+                extractor = _extractor(suite, plugins, trained)
                 for other in row.postprocessors or (NOTHING,):
                     if other == NOTHING:
-                        yield Entry(entry_id, made, trained, row.tasks)
+                        yield Entry(entry_id, made, trained, row.tasks, None, extractor)
                         continue
                     identity = plugins[f"postprocessors/{other}"]
-                    behind = _in_suite(suite, identity, row.postprocessor_parameters)
+                    behind = in_suite(suite, identity, row.postprocessor_parameters)
                     named_so = msgspec.structs.replace(entry_id, postprocessor=other)
-                    yield Entry(named_so, made, trained, row.tasks, behind)
+                    yield Entry(named_so, made, trained, row.tasks, behind, extractor)
 
 
-def _in_suite(suite: Suite, identity: PluginIdentity, own: Mapping[str, Parameter]) -> FilledPlugin:
+def _extractor(
+    suite: Suite, plugins: Mapping[str, PluginIdentity], trained: FilledPlugin
+) -> FilledPlugin | None:
+    """Whose features a baseline trains on, None for one on images; its `precision` is the baseline's."""
+    if trained.plugin.file.on == "images":
+        return None
+    label = f"extractors/{trained.parameters['backbone']}"
+    if label not in plugins:
+        raise BadSuiteFolder(
+            f"{suite.path}: {trained.plugin.label} trains on features of {label}, which no row names in `backbones`"
+        )
+    if "embed" not in plugins[label].plugin.file.stages:
+        raise BadSuiteFolder(
+            f"{suite.path}: {label} has no stage embed, so nothing trains on its features"
+        )
+    own = {name: v for name, v in trained.parameters.items() if name == "precision"}
+    return in_suite(suite, plugins[label], own)
+
+
+def in_suite(suite: Suite, identity: PluginIdentity, own: Mapping[str, Parameter]) -> FilledPlugin:
     """Defaults, then the suite's for all plug-ins of the kind, then for this one, then the row's."""
     label, declared = identity.plugin.label, suite.file.parameters
     common = declared.get(label.split("/")[0], {})

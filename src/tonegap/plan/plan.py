@@ -5,16 +5,18 @@ prevent: a result reused although something that made it is different now.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import msgspec
 
+from tonegap.declared.exposure import Known, exposures_of
 from tonegap.declared.local_files import LocalFile
 from tonegap.declared.suite import Suite
 from tonegap.declared.task import Task
 from tonegap.files import digest_of
 from tonegap.formats.job import CONTRACT_VERSION, ImageSpec, Parameter
 from tonegap.formats.matrix import Matrix, RunId
+from tonegap.formats.record import Exposure
 from tonegap.numerics import Numerics
 from tonegap.plan.entries import Entry, FilledPlugin, PluginIdentity
 from tonegap.split.view import TaskView
@@ -23,7 +25,10 @@ from tonegap.tones import SCALES
 
 @dataclass(frozen=True, slots=True)
 class PlannedStage:
-    """One stage to run: its key, the ingredients behind it, and what it needs from upstream."""
+    """One stage to run: its key, the ingredients behind it, and what it needs from upstream.
+
+    `banks`: of a train stage on features the stages upstream that leave them, the one of real images first.
+    """
 
     key: str
     stage: str
@@ -38,16 +43,23 @@ class PlannedStage:
     files: tuple[LocalFile, ...]
     upstream: tuple[str, ...]
     ingredients: dict[str, str]
+    banks: tuple[str, ...] = ()
+
+    @property
+    def made(self) -> tuple[str, ...]:
+        """The keys upstream that are no feature banks: what a method left."""
+        return tuple(key for key in self.upstream if key not in self.banks)
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedRun:
-    """One cell: its id (with the record's key), entry, view, and stages in order of need."""
+    """One cell: its id (with the record's key), entry, view, stages in order of need, and what its files have seen."""
 
     id: RunId
     entry: Entry
     view: TaskView
     stages: tuple[str, ...]
+    exposure: tuple[Exposure, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +114,7 @@ class Declared:
     entries: tuple[Entry, ...]
     extractor: FilledPlugin | None
     setting: RunSetting
+    exposure: Known = field(default_factory=dict)
 
 
 def plan_suite(declared: Declared, views: Mapping[tuple[str, int], TaskView]) -> Plan:
@@ -115,11 +128,16 @@ def plan_suite(declared: Declared, views: Mapping[tuple[str, int], TaskView]) ->
         question = _Question(view, seed, declared.setting, stages)
         for entry in (e for e in declared.entries if not e.tasks or task in e.tasks):
             chain: list[PlannedStage] = []
-            for part in entry.parts:
-                for name in part.plugin.file.stages:
-                    # A baseline's train stage needs what the method generated, not the model behind it.
-                    chain.append(question.stage(part, name, chain[-1:]))
-            cells.append(_cell(entry, question, chain))
+            for name in entry.method.plugin.file.stages:
+                chain.append(question.stage(entry.method, name, chain[-1:]))
+            # A baseline's train stage needs what the method generated, not the model behind it.
+            made, banks = chain[-1:], question.banks(entry, chain[-1:])
+            for name in entry.baseline.plugin.file.stages:
+                chain += [*banks, question.stage(entry.baseline, name, made, banks)]
+            if entry.postprocessor is not None:
+                for name in entry.postprocessor.plugin.file.stages:
+                    chain.append(question.stage(entry.postprocessor, name, chain[-1:]))
+            cells.append(_cell(entry, question, chain, declared.exposure))
             for stage in chain:
                 if stage.stage == "generate" and not cells[-1].id.not_applicable:
                     sheets[stage.key] = _sheet(stage, declared.extractor, question)
@@ -142,12 +160,27 @@ class _Question:
     setting: RunSetting
     known: dict[str, PlannedStage]
 
+    def banks(self, entry: Entry, made: Sequence[PlannedStage]) -> list[PlannedStage]:
+        """The stages that leave an entry's features: of all real images, and of those that were made."""
+        if entry.extractor is None:
+            return []
+        sets: list[Sequence[PlannedStage]] = [(), made] if made else [()]
+        return [self.stage(entry.extractor, "embed", upstream) for upstream in sets]
+
     def stage(
-        self, part: FilledPlugin, name: str, upstream: Sequence[PlannedStage]
+        self,
+        part: FilledPlugin,
+        name: str,
+        upstream: Sequence[PlannedStage],
+        banks: Sequence[PlannedStage] = (),
     ) -> PlannedStage:
         """The stage of a plug-in, one object for all cells that share it."""
         setting, label = self.setting, f"{part.plugin.label} {name}"
-        ingredients = self._ingredients(part, name, upstream)
+        embeds = name == "embed"
+        ingredients = (
+            self._frozen(part, upstream) if embeds else self._ingredients(part, name, upstream)
+        )
+        ingredients |= {"banks": " ".join(bank.key for bank in banks)} if banks else {}
         text = "\n".join([label, *(f"{key}={value}" for key, value in ingredients.items())])
         if text not in self.known:
             self.known[text] = PlannedStage(
@@ -155,17 +188,45 @@ class _Question:
                 stage=name,
                 identity=part.identity,
                 parameters=part.parameters,
-                seed=self.seed,
+                seed=0 if embeds else self.seed,
                 device=setting.device,
                 threads=setting.threads,
                 numerics=setting.numerics,
                 image=part.image,
                 view=self.view,
                 files=part.files,
-                upstream=tuple(stage.key for stage in upstream),
+                upstream=tuple(stage.key for stage in (*upstream, *banks)),
                 ingredients=ingredients,
+                banks=tuple(stage.key for stage in banks),
             )
         return self.known[text]
+
+    def _frozen(self, part: FilledPlugin, upstream: Sequence[PlannedStage]) -> dict[str, str]:
+        """All that can change what an embed stage leaves: of the task its images alone, so that its seeds share it."""
+        found = self._of_part(part)
+        found["images"] = upstream[0].key if upstream else self.view.unlabelled.image_digest
+        if upstream:
+            found["upstream"] = upstream[0].key
+            found["upstream.plugin"] = upstream[0].identity.plugin.label
+        return found
+
+    def _of_part(self, part: FilledPlugin) -> dict[str, str]:
+        """What a stage's plug-in, its parameters and the run's setting add to its key."""
+        setting = self.setting
+        found = {
+            "contract": str(CONTRACT_VERSION),
+            "plug-in": part.identity.folder_sha256,
+            "environment": part.identity.environment.digest,
+            "device": setting.device,
+            "threads": str(setting.threads),
+            "numerics": setting.numerics,
+            "image": f"{part.image.size_px} px {part.image.geometry}",
+            "decoding": setting.decoding_sha256,
+            **{f"parameters.{key}": repr(value) for key, value in part.parameters.items()},
+        }
+        if setting.repeat:
+            found["repeat"] = str(setting.repeat)
+        return found
 
     def _ingredients(
         self, part: FilledPlugin, name: str, upstream: Sequence[PlannedStage]
@@ -175,17 +236,9 @@ class _Question:
         at_test = "tone_at_test" in needs
         train = view.train if name == "train" else view.method_train
         found = {
-            "contract": str(CONTRACT_VERSION),
-            "plug-in": part.identity.folder_sha256,
-            "environment": part.identity.environment.digest,
+            **self._of_part(part),
             "task": view.task,
             "seed": str(self.seed),
-            "device": setting.device,
-            "threads": str(setting.threads),
-            "numerics": setting.numerics,
-            "image": f"{part.image.size_px} px {part.image.geometry}",
-            "decoding": setting.decoding_sha256,
-            **{f"parameters.{key}": repr(value) for key, value in part.parameters.items()},
             "classes": digest_of([view.classes, view.positive, view.axis_tones]),
             "training images": train.labelled_digest,
         }
@@ -199,8 +252,6 @@ class _Question:
             found["test images"] = view.test.toned_digest if at_test else view.test.image_digest
         elif "masks" in needs:
             found["masks"] = digest_of([setting.masks_sha256, train.mask_sha256])
-        if setting.repeat:
-            found["repeat"] = str(setting.repeat)
         for stage in upstream:
             found["upstream"] = stage.key
             found["upstream.plugin"] = stage.identity.plugin.label
@@ -219,9 +270,13 @@ def _sheet(
     return SheetPlan(digest_of({"sheet": made_of}), generate, features)
 
 
-def _cell(entry: Entry, question: _Question, chain: Sequence[PlannedStage]) -> PlannedRun:
+def _cell(
+    entry: Entry, question: _Question, chain: Sequence[PlannedStage], known: Known
+) -> PlannedRun:
     """The cell and its record's key: the last stage's plus all that scoring depends on."""
     view = question.view
+    files = [(part.plugin, part.files) for part in entry.parts]
+    exposure = exposures_of(files, view.data.joined or (view.data.data_set,), known)
     behind, control = entry.postprocessor, any(part.plugin.file.control for part in entry.parts)
     exclusions = msgspec.to_builtins(view.data.exclusions)
     key = digest_of(
@@ -248,11 +303,12 @@ def _cell(entry: Entry, question: _Question, chain: Sequence[PlannedStage]) -> P
             **({"not scored": dict(view.not_scored)} if view.not_scored else {}),
             **({"exclusions": exclusions} if exclusions else {}),
             **({"post-processor parameters": behind.parameters} if behind else {}),
+            **({"exposure": msgspec.to_builtins(exposure)} if exposure else {}),
         }
     )
     why_not = _not_applicable(entry, view, question.setting)
     cell = RunId(entry.id, view.task, question.seed, key, control, why_not)
-    return PlannedRun(cell, entry, view, tuple(stage.key for stage in chain))
+    return PlannedRun(cell, entry, view, tuple(stage.key for stage in chain), exposure)
 
 
 def _not_applicable(entry: Entry, view: TaskView, setting: RunSetting) -> str | None:
@@ -265,6 +321,8 @@ def _not_applicable(entry: Entry, view: TaskView, setting: RunSetting) -> str | 
             return f"{label} needs lesion masks; the data set has none"
         if "gpu" in needs and setting.device != "cuda":
             return f"{label} needs a GPU; this run uses the CPU"
+        if "two_classes" in needs and len(view.classes) != 2:
+            return f"{label} needs a task of two classes; this one has {len(view.classes)}"
         if "tone_in_training" in needs and not any(view.train.tones):
             return f"{label} needs tones in training; no training image has one"
         tones = ", ".join(view.axis_tones)

@@ -12,6 +12,7 @@ from tonegap.data.drawn import ensure_drawn
 from tonegap.data.masks import Masked, unusable_masks
 from tonegap.data.metadata import own_root
 from tonegap.declared.dataset import read_dataset
+from tonegap.declared.exposure import read_exposure
 from tonegap.declared.local_files import check_local_file
 from tonegap.declared.plugin import Plugin, read_plugin
 from tonegap.declared.suite import Suite, plugins_of
@@ -20,7 +21,7 @@ from tonegap.engines.base import Engine
 from tonegap.errors import BadData, BadRequest, StoreError
 from tonegap.files import folder_digest
 from tonegap.numerics import numerics_of
-from tonegap.plan.entries import FilledPlugin, PluginIdentity, entries_of, filled
+from tonegap.plan.entries import FilledPlugin, PluginIdentity, entries_of, in_suite
 from tonegap.plan.plan import Declared, Plan, PlannedStage, RunSetting, plan_suite
 from tonegap.split.id_lists import IdList
 from tonegap.split.load import LoadedData, load_data, task_view
@@ -114,7 +115,7 @@ def _unusable(stage: PlannedStage, problems: Mapping[Masked, str], what: str) ->
 def read_declared(request: Request) -> Declared:
     """What the suite of a request declares. Raises BadSuiteFolder for what is not as it must be, local files too."""
     suite, engine = request.suite, request.engine
-    plugins = {p.label: _identity(p, engine) for p in plugins_of(suite) if p.kind != "extractor"}
+    plugins = {p.label: _identity(p, engine) for p in plugins_of(suite)}
     entries = entries_of(suite, plugins)
     extractor = read_extractor(suite, engine)
     parts = {id(part): part for entry in entries for part in entry.parts}
@@ -132,7 +133,7 @@ def read_declared(request: Request) -> Declared:
         repeat=request.repeat,
     )
     tasks = tuple(read_task(request.root, task_id) for task_id in suite.file.tasks)
-    return Declared(suite, tasks, entries, extractor, setting)
+    return Declared(suite, tasks, entries, extractor, setting, read_exposure(request.root))
 
 
 def _identity(plugin: Plugin, engine: Engine) -> PluginIdentity:
@@ -145,7 +146,7 @@ def read_extractor(suite: Suite, engine: Engine) -> FilledPlugin | None:
     if quality is None:
         return None
     plugin = read_plugin(suite.root, "extractor", quality.extractor)
-    return filled(suite, _identity(plugin, engine), quality.parameters)
+    return in_suite(suite, _identity(plugin, engine), quality.parameters)
 
 
 def quality_digest() -> str:

@@ -43,6 +43,7 @@ def marks_of(
 ) -> tuple[str, ...]:
     """The marks of a row (keys of MARKS), except those that need another row to tell."""
     records = [s.record for s in seeds if s.record]
+    seen = {r.seen for r in records} | ({"unknown"} if submission == "predictions" else set())
     found = {
         "control": control,
         "submitted bundle": submission == "bundle",
@@ -58,6 +59,8 @@ def marks_of(
         "origin unknown": any(
             r.synthetic and r.synthetic.n_unknown + r.synthetic.n_unnamed for r in records
         ),
+        "seen test data": "yes" in seen,
+        "exposure unknown": "yes" not in seen and "unknown" in seen,
         "incomplete seeds": len(records) < len(seeds),
         "other data": elsewhere,
         "mixed": len({_recipe(r) for r in records}) > 1,

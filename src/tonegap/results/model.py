@@ -29,6 +29,8 @@ MARKS: dict[str, str] = {
     "submitted bundle": "made elsewhere; every number of it was computed again here from its predictions",
     "external predictions": "predictions made elsewhere, scored here; how they were made nobody can check; not ranked",
     "origin unknown": "does not say what its images were made from",
+    "seen test data": "what it was given was trained on images of this data set; its score is no measure of new images",
+    "exposure unknown": "nobody knows whether what it was given was trained on images of this data set",
     "levelling down": "significantly smaller gap than the reference, and significantly worse for the worst tone",
 }
 
@@ -192,6 +194,13 @@ class Row:
     rank: int | None
     unranked: str | None
     shrunken: Shrunken | None = None
+
+    @property
+    def exposure(self) -> str:
+        """Whether what the entry was given has seen images of the data set: `no`, `yes` or `unknown`."""
+        if "seen test data" in self.marks:
+            return "yes"
+        return "unknown" if "exposure unknown" in self.marks else "no"
 
     @property
     def records(self) -> tuple[Record, ...]:

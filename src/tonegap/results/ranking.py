@@ -13,6 +13,7 @@ import numpy as np
 from tonegap.arrays import FloatArray
 from tonegap.results.answers import Answers
 from tonegap.results.comparable import ROUNDING
+from tonegap.results.half_precision import half_checked
 from tonegap.results.model import MARKS, Ranking, Row, Shrunken
 from tonegap.results.settings import LeaderboardSettings
 from tonegap.results.shrinkage import noise_by_tone, shrink
@@ -47,7 +48,12 @@ def rank_rows(rows: Sequence[Row], asked: RankingRequest) -> tuple[tuple[Row, ..
     """
     able: list[tuple[int, Row]] = []
     unable: list[Row] = []
-    for row in rows:
+
+    def place_of(row: Row) -> int | None:
+        score = _measured(row, asked)[0]
+        return None if score is None else _place(score, asked)
+
+    for row in half_checked(rows, place_of):
         score, why = _measured(row, asked)
         if score is None:
             unable.append(replace(row, unranked=why))

@@ -24,13 +24,14 @@ from tonegap.tones import pooled
 def write_inputs(store: Store, stage: PlannedStage, time_limit_s: int, folder: Path) -> None:
     """Fills `folder` with the job, manifests and images of a stage."""
     folder.mkdir(parents=True)
+    embeds = stage.stage == "embed"
     job = Job(
         contract=CONTRACT_VERSION,
         stage=stage.stage,
-        task=stage.view.task,
-        classes=stage.view.classes,
-        positive=stage.view.positive,
-        tones=stage.view.axis_tones,
+        task="" if embeds else stage.view.task,
+        classes=() if embeds else stage.view.classes,
+        positive=() if embeds else stage.view.positive,
+        tones=() if embeds else stage.view.axis_tones,
         seed=stage.seed,
         image=stage.image,
         parameters=stage.parameters,
@@ -44,6 +45,9 @@ def write_inputs(store: Store, stage: PlannedStage, time_limit_s: int, folder: P
     if stage.stage == "postprocess":
         write_judged(store, stage, folder)
         return
+    if embeds:
+        _write_unlabelled(store, stage, folder)
+        return
     trains = stage.stage == "train"
     rows = stage.view.train if trains else stage.view.method_train
     _write_rows(store, stage, "train", rows, folder)
@@ -51,9 +55,10 @@ def write_inputs(store: Store, stage: PlannedStage, time_limit_s: int, folder: P
         _write_rows(store, stage, "validation", stage.view.validation, folder)
         _write_test(store, stage, folder)
     if stage.stage in {"train", "features"}:
-        for key in stage.upstream:
+        for key in stage.made:
             store.check_stage(key)
             write_synthetic(store, stage, store.stage_folder(key), key, folder)
+        _link_banks(store, stage, folder)
     elif "masks" in stage.identity.plugin.file.needs:
         pack = ensure_mask_pack(store, rows.masks, rows.mask_sha256, stage.image, rows.paths)
         link(pack, folder / "train_masks.npy")
@@ -68,8 +73,44 @@ def _write_rows(
     store: Store, stage: PlannedStage, name: str, rows: PartitionImages, folder: Path
 ) -> None:
     cells = zip(rows.ids, rows.labels, (tone or "" for tone in rows.tones), strict=True)
-    write_csv(folder / f"{name}.csv", ("image_id", "label", "tone"), cells)
-    link(ensure_pack(store, rows.paths, rows.sha256, stage.image), folder / f"{name}.npy")
+    _write_manifest(stage, folder / f"{name}.csv", ("image_id", "label", "tone"), cells)
+    if not stage.banks:
+        link(ensure_pack(store, rows.paths, rows.sha256, stage.image), folder / f"{name}.npy")
+
+
+def _write_manifest(
+    stage: PlannedStage, path: Path, header: tuple[str, ...], rows: Iterable[tuple[str, ...]]
+) -> None:
+    """Writes a manifest; of a stage on features each row says which row of the bank is the image's."""
+    if stage.banks:
+        place = {image_id: str(i) for i, image_id in enumerate(stage.view.unlabelled.ids)}
+        header, rows = (*header, "row"), [(*cells, place[cells[0]]) for cells in rows]
+    write_csv(path, header, rows)
+
+
+def _write_unlabelled(store: Store, stage: PlannedStage, folder: Path) -> None:
+    """The images of an embed stage: every one of the task's by id, or a synthetic set as it was made."""
+    if not stage.upstream:
+        rows = stage.view.unlabelled
+        ids, pack = rows.ids, ensure_pack(store, rows.paths, rows.sha256, stage.image)
+    else:
+        (key,) = stage.upstream
+        store.check_stage(key)
+        made = store.stage_folder(key)
+        synthetic = read_synthetic(made)
+        ids = tuple(row.image_id for row in synthetic)
+        paths = [made / "images" / row.file for row in synthetic]
+        pack = ensure_pack(store, paths, image_contents(made, key, synthetic), stage.image)
+    write_csv(folder / "images.csv", ("image_id",), ((image_id,) for image_id in ids))
+    link(pack, folder / "images.npy")
+
+
+def _link_banks(store: Store, stage: PlannedStage, folder: Path) -> None:
+    """The features of the real images, and of the synthetic ones in the order of `synthetic.csv`."""
+    for key, name in zip(stage.banks, ("bank", "synthetic"), strict=False):
+        store.check_stage(key)
+        if name == "bank" or (folder / "synthetic.csv").exists():
+            link(store.stage_folder(key) / "bank.npy", folder / f"{name}.npy")
 
 
 def _write_test(store: Store, stage: PlannedStage, folder: Path) -> None:
@@ -80,7 +121,9 @@ def _write_test(store: Store, stage: PlannedStage, folder: Path) -> None:
         cells: list[tuple[str, ...]] = [(rows.ids[i], rows.tones[i] or "") for i in order]
     else:
         header, cells = ("image_id",), [(rows.ids[i],) for i in order]
-    write_csv(folder / "test.csv", header, cells)
+    _write_manifest(stage, folder / "test.csv", header, cells)
+    if stage.banks:
+        return
     pack = ensure_pack(
         store, [rows.paths[i] for i in order], [rows.sha256[i] for i in order], stage.image
     )
@@ -96,6 +139,8 @@ def write_synthetic(store: Store, stage: PlannedStage, made: Path, key: str, fol
     named = zip(rows, tones, strict=True)
     cells = ((row.image_id, row.label, tone, " ".join(row.sources)) for row, tone in named)
     write_csv(folder / "synthetic.csv", ("image_id", "label", "tone", "sources"), cells)
+    if stage.banks:
+        return
     paths = [made / "images" / row.file for row in rows]
     contents = image_contents(made, key, rows)
     link(ensure_pack(store, paths, contents, stage.image), folder / "synthetic.npy")

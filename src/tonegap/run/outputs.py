@@ -33,6 +33,7 @@ _DECLARED = {
     "train": PREDICTIONS,
     "postprocess": PREDICTIONS,
     "features": ("train.npy", "synthetic.npy"),
+    "embed": ("bank.npy",),
 }
 ENGINES_OWN = ("stage.json", "log.txt", lineage.FILE)
 

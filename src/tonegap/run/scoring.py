@@ -6,12 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from tonegap.errors import LeakFound
 from tonegap.files import digest_of, sha256_file, sha256_lines
 from tonegap.formats.lineage import FILE as LINEAGE
 from tonegap.formats.lineage import read_lineage
 from tonegap.formats.record import (
     SCHEMA,
+    BankId,
     Circumstances,
     PartitionId,
     Record,
@@ -48,7 +51,8 @@ def score_cell(store: Store, cell: "PlannedRun", finish: Finish) -> Record:
 
     Raises BadPredictions for predictions that break the contract, BadRequest where the selection metric is undefined.
     """
-    view, marks, behind = cell.view, _marks(store, cell), cell.entry.postprocessor
+    view, marks = cell.view, _marks(store, cell)
+    part, behind = cell.entry.extractor, cell.entry.postprocessor
     path = find_predictions(store.stage_folder(cell.stages[-1]))
     truth = truth_of(view)
     metric = view.selection_metric
@@ -87,13 +91,15 @@ def score_cell(store: Store, cell: "PlannedRun", finish: Finish) -> Record:
         n_without_tone=view.n_without_tone,
         not_scored=dict(view.not_scored),
         postprocessor_parameters=behind.parameters if behind else {},
+        exposure=cell.exposure or msgspec.UNSET,
+        bank=BankId(part.plugin.id, part.parameters) if part else msgspec.UNSET,
     )
 
 
 def _marks(store: Store, cell: "PlannedRun") -> list[StageMark]:
     """The marks of a cell's stages. Raises StoreError where one of them is no longer what it was."""
     for key in cell.stages:
-        store.check_stage(key, without=("images", "model"))
+        store.check_stage(key, without=("images", "model", "bank.npy"))
     return [store.read_mark(key) for key in cell.stages]
 
 

@@ -28,7 +28,7 @@ from tonegap.store.marks import StageMark
 from tonegap.store.store import Store
 from tonegap.synthetic.audit import audited
 from tonegap.synthetic.manifest import read_synthetic
-from tonegap.synthetic.quality.features import read_features
+from tonegap.synthetic.quality.features import read_bank, read_features
 from tonegap.untrusted import without_folders
 
 _RETRY_LOCK_S = 0.1
@@ -127,10 +127,10 @@ class StageRunner:
 
     def refused(self, stage: PlannedStage) -> StageFailure | None:
         """Why nobody may train on what a method made, or None; see `tonegap.synthetic.audit`."""
-        if stage.stage != "train" or not stage.upstream:
+        if stage.stage != "train" or not stage.made:
             return None
         try:
-            found = audited(self._place.store, stage.upstream[0], stage.view)
+            found = audited(self._place.store, stage.made[0], stage.view)
         except (BadOutput, BadData) as e:
             cause, text = "engine-error", self.words(e)
         else:
@@ -145,7 +145,7 @@ class StageRunner:
 
     def _made_by(self, stage: PlannedStage) -> PlannedStage:
         """The stage before one, whose fault it is."""
-        return self._stages.get(stage.upstream[0], stage)
+        return self._stages.get(stage.made[0], stage)
 
     def _run_locked(self, stage: PlannedStage) -> Outcome:
         def run(folder: Path) -> Ended:
@@ -223,6 +223,8 @@ class StageRunner:
             if stage.stage == "features":
                 made = read_synthetic(self._place.store.stage_folder(stage.upstream[0]))
                 read_features(out, len(stage.view.method_train.ids), len(made))
+            elif stage.stage == "embed":
+                read_bank(out, self._n_embedded(stage))
             keep_declared(stage, out)
             return
         fit = [self._place.store.stage_folder(key) / "model" for key in stage.upstream]
@@ -232,6 +234,11 @@ class StageRunner:
         found = lineage_of(stage, out, parts)
         with self._place.store.writing():
             write_atomic(out / LINEAGE, encode_lineage(found))
+
+    def _n_embedded(self, stage: PlannedStage) -> int:
+        """How many images an embed stage was given."""
+        made = [read_synthetic(self._place.store.stage_folder(key)) for key in stage.upstream]
+        return len(made[0]) if made else len(stage.view.unlabelled.ids)
 
     def _spec(
         self, folder: Path, stage: PlannedStage, gpu: str | None, on_device: Callable[[str], None]
@@ -292,9 +299,8 @@ def stage_title(stage: PlannedStage, entries: Sequence[str] = ()) -> str:
     """
     who = entries[0] if len(entries) == 1 else f"{len(entries)} entries"
     label = stage.identity.plugin.label
-    return (
-        f"{who + ', ' if entries else ''}{stage.view.task} seed {stage.seed}: {label} {stage.stage}"
-    )
+    seed = "" if stage.stage == "embed" else f" seed {stage.seed}"
+    return f"{who + ', ' if entries else ''}{stage.view.task}{seed}: {label} {stage.stage}"
 
 
 def stage_titles(plan: Plan) -> dict[str, str]:

@@ -135,6 +135,14 @@ class TaskView:
         withheld = {i for i, kin in self.kin.items() if not self._is_shown(kin)}
         return self.train.without(withheld) if withheld else self.train
 
+    @cached_property
+    def unlabelled(self) -> PartitionImages:
+        """Every image of the partitions by id, without label and tone: what a frozen network sees."""
+        of = self.partitions.values()
+        rows = sorted(r for p in of for r in zip(p.ids, p.sha256, p.paths, strict=True))
+        ids, sha256, paths = zip(*rows, strict=True)
+        return PartitionImages(ids, ("",) * len(ids), (None,) * len(ids), sha256, paths)
+
     @property
     def lines(self) -> list[str]:
         """What a person should know of the split before a number."""

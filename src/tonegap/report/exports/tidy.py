@@ -25,7 +25,7 @@ from tonegap.spreadsheet import safe_cell
 INTERVAL_COLUMNS = ("interval_low", "interval_high", "networks_low", "networks_high")
 COLUMNS = (
     "task", "data_set", "stand_in", "drawn", "subset", "exclusions", "method", "baseline", "backbone", "variant",
-    "postprocessor", "control", "marks", "seeds_declared", "seeds_finished", "unranked",
+    "postprocessor", "control", "marks", "exposure", "seeds_declared", "seeds_finished", "unranked",
     "selection", "axis", "metric", "larger_is_better", "positive", "threshold", "tone",
     "mean", "low", "high", "n_low", "n_high", "reason",
     "change_from_reference", "under_test_oracle", "cross_fitted_gain", "rank", "ranked_by", "ranked_because",
@@ -166,6 +166,7 @@ def _who(table: LeaderboardTable, row: Row) -> TidyLine:
         entry.postprocessor,
         _yes(row.control),
         ";".join(row.marks),
+        row.exposure,
         len(row.seeds),
         len(row.records),
         row.unranked,

@@ -123,6 +123,7 @@ def table_payload(
             "baseline": row.entry.baseline,
             **({"postprocessor": row.entry.postprocessor} if row.entry.postprocessor else {}),
             "backbone": row.entry.backbone,
+            "exposure": row.exposure,
             "small": small_label(row),
             "full": row.entry.label,
             "marks": [mark for mark in row.marks if mark not in shared],

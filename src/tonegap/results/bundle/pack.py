@@ -32,7 +32,7 @@ _OF_STAGE = (
     "lineage.json",
     "stage.json",
 )
-_NOT_BUNDLED = frozenset({"images", "model"})
+_NOT_BUNDLED = frozenset({"images", "model", "bank.npy"})
 _SPECS = ("pyproject.toml", "reports/leaderboard.toml", "docker/images.lock.json")
 
 
@@ -98,6 +98,8 @@ def _specs(root: Path, run: SuiteRun) -> Iterator[Path]:
     names += [f"benchmarks/{cell.task.replace('/', '/tasks/')}.toml" for cell in cells]
     named = {pair for cell in cells for pair in cell.entry.plugins.items()}
     names += [f"{FOLDERS[kind]}/{one}/{kind}.toml" for kind, one in named]
+    banks = (cell.record.bank for cell in run.cells if cell.record)
+    names += [f"extractors/{bank.extractor}/extractor.toml" for bank in banks if bank]
     return (root / name for name in dict.fromkeys(names) if (root / name).is_file())
 
 

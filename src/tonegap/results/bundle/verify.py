@@ -234,21 +234,17 @@ def _mark_problems(store: Path, record: Record) -> Iterator[str]:
     entry = record.entry
     values = record.plugin_parameters
     parameters = {f"{FOLDERS[kind]}/{one}": values[kind] for kind, one in entry.plugins.items()}
-    if str(record.baseline_parameters.get("backbone", "")) != entry.backbone:
-        yield "its backbone is not that of its parameters"
-    wanted = ["train", "postprocess"] if entry.postprocessor else ["train"]
-    if [stage.stage for stage in record.stages][-len(wanted) :] != wanted:
-        yield f"its last stage does not {wanted[-1]}"
-    if record.postprocessor_parameters and not entry.postprocessor:
-        yield "has parameters of a post-processor, and no post-processor"
-    upstream = ""
+    if record.bank:
+        parameters[f"extractors/{record.bank.extractor}"] = record.bank.parameters
+    yield from _entry_problems(record)
+    upstream, banks = "", list[str]()
     for stage in record.stages:
         mark = _read_mark(store, stage.key)
         if stage.plugin not in parameters:
             yield f"its stage {stage.stage} is of {stage.plugin}, no part of its entry"
             return
         yield from _own_problems(mark, stage)
-        made_from = {"task": record.task, "seed": str(record.seed), "upstream": upstream}
+        made_from = _made_from(record, stage, upstream, banks)
         own = parameters[stage.plugin].items()
         made_from |= {f"parameters.{name}": repr(value) for name, value in own}
         for name, value in made_from.items():
@@ -257,9 +253,32 @@ def _mark_problems(store: Path, record: Record) -> Iterator[str]:
         known = {name for name in mark.ingredients if name.startswith("parameters.")}
         if known - made_from.keys():
             yield f"its stage {stage.stage} has parameters that the record leaves out"
-        upstream = stage.key
+        if stage.stage == "embed":
+            banks.append(stage.key)
+        else:
+            upstream = stage.key
     if mark.isolation != record.circumstances.isolation:
         yield "the record and its last stage differ about how they were isolated"
+
+
+def _entry_problems(record: Record) -> Iterator[str]:
+    """What in a record's parameters and stages is not of its entry."""
+    entry = record.entry
+    if str(record.baseline_parameters.get("backbone", "")) != entry.backbone:
+        yield "its backbone is not that of its parameters"
+    wanted = ["train", "postprocess"] if entry.postprocessor else ["train"]
+    if [stage.stage for stage in record.stages][-len(wanted) :] != wanted:
+        yield f"its last stage does not {wanted[-1]}"
+    if record.postprocessor_parameters and not entry.postprocessor:
+        yield "has parameters of a post-processor, and no post-processor"
+
+
+def _made_from(record: Record, stage: StageId, upstream: str, banks: list[str]) -> dict[str, str]:
+    """What the ingredients of a stage have to say; of embed stages the first is of real images, for every seed."""
+    if stage.stage == "embed":
+        return {"task": "", "seed": "", "upstream": upstream if banks else ""}
+    said = {"task": record.task, "seed": str(record.seed), "upstream": upstream}
+    return said | ({"banks": " ".join(banks)} if stage.stage == "train" else {})
 
 
 def _read_mark(store: Path, key: str) -> StageMark:

@@ -42,7 +42,12 @@ def read_features(folder: Path, n_train: int, n_synthetic: int) -> Features:
     return Features(train, synthetic)
 
 
-def _read(path: Path, n: int) -> Array:
+def read_bank(folder: Path, n: int) -> None:
+    """Checks the feature bank that an embed stage left of n images, float32 or float16. Raises BadOutput."""
+    _read(folder / "bank.npy", n, (np.dtype(np.float32), np.dtype(np.float16)))
+
+
+def _read(path: Path, n: int, kinds: tuple[np.dtype, ...] = (np.dtype(np.float32),)) -> Array:
     try:
         # Mapped first: the header is checked before memory is reserved for the array it announces.
         array = np.load(path, mmap_mode="r", allow_pickle=False)
@@ -51,8 +56,11 @@ def _read(path: Path, n: int) -> Array:
     except (OSError, ValueError, EOFError) as e:
         reason = str(e).replace(str(path), "the file")
         raise BadOutput(f"{path.name}: not an array in numpy's format: {reason}") from None
-    if not isinstance(array, np.ndarray) or array.dtype != np.float32 or array.ndim != 2:
-        raise BadOutput(f"{path.name}: wanted one float32 array with two axes, images and features")
+    if not isinstance(array, np.ndarray) or array.dtype not in kinds or array.ndim != 2:
+        wanted = " or ".join(map(str, kinds))
+        raise BadOutput(
+            f"{path.name}: wanted one {wanted} array with two axes, images and features"
+        )
     if array.shape[0] != n or not 1 <= array.shape[1] <= _MAX_DIMENSIONS:
         raise BadOutput(
             f"{path.name}: found the shape {list(array.shape)}, wanted {n} rows, one for each image, "

@@ -1,0 +1,89 @@
+"""Whether what a network was pretrained on holds images of a data set: `benchmarks/exposure.toml` and plug-ins say so.
+
+The mistake it exists to prevent: a foundation model that has seen the test images, ranked as one that has not; and
+"nobody knows", read as "no".
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
+
+from tonegap.declared.toml import read_toml
+from tonegap.errors import BadSuiteFolder
+from tonegap.formats.record import Exposure
+
+if TYPE_CHECKING:
+    from tonegap.declared.local_files import LocalFile
+    from tonegap.declared.plugin import Plugin
+
+EXPOSURE = Path("benchmarks") / "exposure.toml"
+_WORST = ("no", "unknown", "yes")
+
+
+class SeenBy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Whether images of a data set were among those of a pretraining, and who says so (an address or a reference)."""
+
+    answer: Literal["no", "yes", "unknown"]
+    source: str
+
+
+class PretrainedFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A file or folder of weights by its SHA-256, and what it has seen by data set; of any other nobody knows."""
+
+    about: str
+    sha256: str
+    seen: dict[str, SeenBy]
+
+
+class ExposureFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`benchmarks/exposure.toml` as written."""
+
+    files: dict[str, PretrainedFile]
+
+
+Known = Mapping[str, Mapping[str, SeenBy]]
+
+
+def read_exposure(root: Path) -> Known:
+    """What files of weights have seen, by their SHA-256 and by data set; none where the root declares none.
+
+    Raises BadSuiteFolder for a wrong file, an answer without a source, or a file that stands there twice.
+    """
+    path = root / EXPOSURE
+    if not path.is_file():
+        return {}
+    found: dict[str, Mapping[str, SeenBy]] = {}
+    for name, file in read_toml(path, ExposureFile).files.items():
+        if len(file.sha256) != 64 or file.sha256 in found:
+            raise BadSuiteFolder(f"{path}: {name}: wanted a sha256 of 64 digits that no other has")
+        if not all(seen.source for seen in file.seen.values()):
+            raise BadSuiteFolder(f"{path}: {name}: an answer has no source; say who says so")
+        found[file.sha256] = file.seen
+    return found
+
+
+def exposures_of(
+    parts: Iterable[tuple["Plugin", Sequence["LocalFile"]]], data_sets: Sequence[str], known: Known
+) -> tuple[Exposure, ...]:
+    """What is known of each local file that the plug-ins of an entry were given, worst answer over `data_sets`.
+
+    A plug-in without local files has nothing that was trained elsewhere, and is left out. What a plug-in says of
+    itself counts where it is worse than what is known of the file.
+    """
+    found = []
+    for plugin, files in parts:
+        for file in files:
+            answers = [_answer(plugin, file.sha256, name, known) for name in data_sets]
+            worst = max(answers, key=lambda seen: _WORST.index(seen.answer))
+            found.append(Exposure(plugin.label, file.path.name, worst.answer, worst.source))
+    return tuple(found)
+
+
+def _answer(plugin: "Plugin", sha256: str, data_set: str, known: Known) -> SeenBy:
+    said = [known.get(sha256, {}).get(data_set), plugin.file.exposure.get(data_set)]
+    answers = [seen for seen in said if seen is not None]
+    if not answers:
+        return SeenBy("unknown", "nothing is declared about this file")
+    return max(answers, key=lambda seen: _WORST.index(seen.answer))

@@ -1,0 +1,143 @@
+"""What pretrained files have seen: who says so, what a record carries, and the mark that no rank goes without."""
+
+import csv
+import io
+from pathlib import Path
+
+import msgspec
+import pytest
+from records import plain_record
+
+from tonegap.declared.exposure import SeenBy, exposures_of, read_exposure
+from tonegap.declared.local_files import LocalFile
+from tonegap.declared.plugin import Plugin, PluginFile, plugin_ids, read_plugin
+from tonegap.errors import BadSuiteFolder
+from tonegap.formats.record import Exposure, decode_record, encode_record
+from tonegap.report.exports.latex import render_latex
+from tonegap.report.exports.markdown import render_markdown
+from tonegap.report.exports.tidy import render_csv
+from tonegap.results.comparable import marks_of
+from tonegap.results.leaderboard import leaderboard
+from tonegap.results.model import SeedResult
+
+ROOT = Path(__file__).parents[2]
+FILE = LocalFile("weights", Path("net.pth"), "a" * 64)
+KNOWN = {"a" * 64: {"ddi": SeenBy("no", "older"), "f17k": SeenBy("yes", "its authors")}}
+
+
+def plugin(**exposure):
+    file = PluginFile("t", "a", exposure={k: SeenBy(*v) for k, v in exposure.items()})
+    return Plugin("net", "extractor", Path("/nowhere"), file)
+
+
+def seen(data_sets, known=KNOWN, file=FILE, **exposure):
+    (found,) = exposures_of([(plugin(**exposure), [file])], data_sets, known)
+    return found
+
+
+def test_a_plug_in_without_a_local_file_has_nothing_to_say():
+    assert exposures_of([(plugin(), [])], ["ddi"], KNOWN) == ()
+
+
+def test_a_file_is_known_by_its_digest_and_data_set():
+    assert seen(["ddi"]) == Exposure("extractors/net", "net.pth", "no", "older")
+    assert seen(["f17k"]).seen == "yes"
+
+
+def test_what_nobody_says_anything_about_is_unknown():
+    assert seen(["pad"]).seen == "unknown"
+    other = LocalFile("weights", Path("net.pth"), "b" * 64)
+    assert seen(["ddi"], file=other).seen == "unknown"
+
+
+def test_of_joined_data_sets_and_of_several_answers_the_worst_counts():
+    assert seen(["ddi", "pad"]).seen == "unknown"
+    assert seen(["ddi", "pad", "f17k"]).seen == "yes"
+    assert seen(["ddi"], ddi=("yes", "its card")) == Exposure(
+        "extractors/net", "net.pth", "yes", "its card"
+    )
+    assert seen(["ddi"], ddi=("unknown", "its card")).seen == "unknown"
+
+
+def test_a_record_without_a_word_on_its_files_is_unknown():
+    assert plain_record().seen == "no"
+    assert plain_record(method_parameters={"pipeline": "sd#sha256=" + "1" * 64}).seen == "unknown"
+    assert plain_record(baseline_parameters={"weights": "none"}).seen == "no"
+
+
+def test_a_record_says_what_was_seen_and_one_without_keeps_its_bytes():
+    told = plain_record(exposure=(Exposure("extractors/net", "net.pth", "yes", "its authors"),))
+    assert decode_record(encode_record(told)) == told
+    assert told.seen == "yes"
+    assert b"exposure" not in encode_record(plain_record())
+
+
+@pytest.mark.parametrize(
+    ("answers", "marks"),
+    [
+        ((), set()),
+        (("no",), set()),
+        (("no", "unknown"), {"exposure unknown"}),
+        (("unknown", "yes"), {"seen test data"}),
+    ],
+)
+def test_whatever_is_not_clean_has_a_mark(answers, marks):
+    of = tuple(Exposure("extractors/net", "n", answer, "s") for answer in answers)
+    record = plain_record(exposure=of) if of else plain_record()
+    found = marks_of([SeedResult(0, "k", record, None)], control=False, elsewhere=False)
+    assert set(found) & {"exposure unknown", "seen test data"} == marks
+
+
+def test_predictions_made_elsewhere_are_unknown():
+    found = marks_of([SeedResult(0, "k", plain_record(), None)], False, False, "predictions")
+    assert "exposure unknown" in found
+
+
+def test_the_declared_files_are_those_of_the_project():
+    known = read_exposure(ROOT)
+    assert len(known) >= 5
+    assert all(answer.source for of in known.values() for answer in of.values())
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('[files.a]\nabout = "a"\nsha256 = "12"\nseen = {}\n', "64 digits"),
+        (
+            f'[files.a]\nabout = "a"\nsha256 = "{"a" * 64}"\n[files.a.seen]\nddi = {{ answer = "no", source = "" }}\n',
+            "no source",
+        ),
+        (
+            f'[files.a]\nabout = "a"\nsha256 = "{"a" * 64}"\nseen.ddi = {{ answer = "perhaps", source = "x" }}\n',
+            "answer",
+        ),
+    ],
+)
+def test_a_wrong_declaration_is_refused(text, words, tmp_path):
+    (tmp_path / "benchmarks").mkdir()
+    (tmp_path / "benchmarks" / "exposure.toml").write_text(text)
+    with pytest.raises(BadSuiteFolder, match=words):
+        read_exposure(tmp_path)
+
+
+@pytest.mark.parametrize("name", plugin_ids(ROOT, "extractor"))
+def test_what_an_extractor_says_of_itself_has_a_source(name):
+    assert all(s.source for s in read_plugin(ROOT, "extractor", name).file.exposure.values())
+
+
+def test_no_rank_stands_without_the_mark(make_record, entry, cell, settings):
+    scores = {"I": 0.9, "VI": 0.9}
+    clean = make_record(entry("none+erm"), 0, {t: v - 0.2 for t, v in scores.items()}, 0.7, False)
+    best = make_record(entry("good+erm"), 0, scores, 0.9, False)
+    best = msgspec.structs.replace(best, exposure=(Exposure("p", "f", "unknown", "s"),))
+    board = leaderboard([cell(clean), cell(best)], settings)
+    rows = {row.entry.method: row for row in board.tables[0].rows}
+    assert rows["good"].exposure == "unknown"
+    assert rows["none"].exposure == "no"
+    for text in (render_markdown(board), render_latex(board)):
+        (line,) = {line for line in text.splitlines() if "good + erm" in line and "[" in line}
+        assert "exposure unknown" in line
+    found = {
+        line["method"]: line["exposure"] for line in csv.DictReader(io.StringIO(render_csv(board)))
+    }
+    assert found == {"good": "unknown", "none": "no"}

@@ -1,0 +1,243 @@
+"""A bank of features: one pass for all seeds, without label and tone, and what a baseline on it is given."""
+
+import csv
+import io
+import json
+import re
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tonegap.declared.suite import Limits
+from tonegap.engines import open_engine
+from tonegap.errors import BadOutput, BadSuiteFolder
+from tonegap.formats.record import decode_record
+from tonegap.run.inputs import write_inputs
+from tonegap.run.progress import PlainProgress
+from tonegap.run.runner import run_plan
+from tonegap.run.stages import Workplace
+from tonegap.synthetic.quality.features import read_bank
+
+# Mean colours; the seed and the classes would change them, were they told.
+EMBED_PY = """\
+import json, sys
+from pathlib import Path
+import numpy as np
+
+given, out = Path(sys.argv[3]), Path(sys.argv[5])
+job = json.loads((given / "job.json").read_text())
+images = np.load(given / "images.npy")
+found = images.mean(axis=(1, 2)) + job["seed"] + len(job["classes"])
+np.save(out / "bank.npy", found.astype(np.float32))
+"""
+# Says the class of the nearest training image, so that rows which are mixed up show.
+PROBE_PY = """\
+import csv, json, sys
+from pathlib import Path
+import numpy as np
+
+given, out = Path(sys.argv[3]), Path(sys.argv[5])
+job = json.loads((given / "job.json").read_text())
+bank = np.load(given / "bank.npy")
+rows = {n: list(csv.DictReader((given / f"{n}.csv").open())) for n in ("train", "validation", "test")}
+x = np.array([bank[int(row["row"])] for row in rows["train"]])
+y = [row["label"] for row in rows["train"]]
+if (given / "synthetic.csv").exists():
+    made = list(csv.DictReader((given / "synthetic.csv").open()))
+    assert len(np.load(given / "synthetic.npy")) == len(made)
+with (out / "predictions.csv").open("w") as f:
+    table = csv.writer(f, lineterminator="\\n")
+    table.writerow(["epoch", "image_id", *(f"p_{c}" for c in job["classes"])])
+    for row in rows["validation"] + rows["test"]:
+        near = np.abs(x - bank[int(row["row"])]).sum(axis=1).argmin()
+        table.writerow([1, row["image_id"], *(float(c == y[near]) for c in job["classes"])])
+"""
+BACKBONE = {
+    "backbone": {"default": "colours", "about": "an extractor"},
+    "precision": {"default": "fp32", "about": "of the bank", "choices": ["fp32", "fp16"]},
+}
+PRECISION = {"precision": BACKBONE["precision"]}
+
+
+@pytest.fixture
+def banks(planner):
+    """The planner with an extractor `colours` and a baseline `probe` on it, at two seeds."""
+    planner.rooms.extractor("colours", EMBED_PY, parameters=PRECISION)
+    planner.rooms.baseline("probe", PROBE_PY, on="features", parameters=BACKBONE)
+    entry = {"methods": ["none", "grey"], "baselines": ["probe"], "backbones": ["colours"]}
+    planner.suite(entries=[entry], seeds=[0, 1])
+    return planner
+
+
+def run(planner):
+    place = Workplace(
+        planner.store,
+        open_engine("local", planner.rooms.root),
+        Limits(timeout_s=60, memory_mib=1024, output_mib=20),
+        1,
+        (),
+        PlainProgress(io.StringIO()),
+    )
+    plan = planner.plan()
+    return plan, run_plan(plan, place)
+
+
+def embeds(plan):
+    return [stage for stage in plan.stages.values() if stage.stage == "embed"]
+
+
+def of_real(plan):
+    return next(stage for stage in embeds(plan) if not stage.upstream)
+
+
+def test_seeds_and_entries_share_one_pass_and_each_synthetic_set_has_one(banks):
+    plan = banks.plan()
+    # Two seeds of `grey` make two sets; the real images are the same 24 in all four cells.
+    assert len(embeds(plan)) == 3
+    assert all(of_real(plan).key in cell.stages for cell in plan.cells)
+    assert len(of_real(plan).view.unlabelled.ids) == 24
+
+
+def test_labels_and_tones_do_not_change_a_bank_and_an_image_does(banks):
+    before = of_real(banks.plan()).key
+    path = banks.download / "rows.csv"
+    swapped = {",VI,": ",I,", ",I,": ",VI,", "folliculitis": "basal cell carcinoma"}
+    swapped["basal cell carcinoma"] = "folliculitis"
+    pattern = re.compile("|".join(swapped))
+    path.write_text(pattern.sub(lambda found: swapped[found[0]], path.read_text()))
+    assert of_real(banks.plan()).key == before
+    image_id = of_real(banks.plan()).view.unlabelled.ids[0]
+    Image.new("RGB", (40, 32), (1, 2, 3)).save(banks.download / f"{image_id}.png")
+    assert of_real(banks.plan()).key != before
+
+
+def test_the_precision_is_told_to_the_extractor(banks):
+    row = {"methods": ["none"], "baselines": ["probe"], "backbones": ["colours"]}
+    half = row | {"variant": "half", "baseline_parameters": {"precision": "fp16"}}
+    banks.suite(entries=[row, half])
+    found = [stage.parameters["precision"] for stage in embeds(banks.plan())]
+    assert sorted(found) == ["fp16", "fp32"]
+
+
+def test_an_embed_stage_is_told_ids_and_images_alone(banks, tmp_path):
+    stage = of_real(banks.plan())
+    write_inputs(banks.store, stage, 60, tmp_path / "in")
+    assert sorted(p.name for p in (tmp_path / "in").iterdir()) == [
+        "images.csv",
+        "images.npy",
+        "job.json",
+    ]
+    job = json.loads((tmp_path / "in/job.json").read_text())
+    assert (job["task"], job["classes"], job["positive"], job["tones"], job["seed"]) == (
+        "",
+        [],
+        [],
+        [],
+        0,
+    )
+    lines = (tmp_path / "in/images.csv").read_text().splitlines()
+    assert lines == ["image_id", *sorted(lines[1:])]
+    assert len(lines) == 25
+
+
+def test_a_baseline_on_features_gets_rows_of_the_bank_and_no_image_and_no_test_label(
+    banks, tmp_path
+):
+    view = banks.plan().cells[0].view
+    painted = {image_id: (20 * i, 200 - 20 * i, 5) for i, image_id in enumerate(view.test.ids)}
+    for image_id, colour in painted.items():
+        Image.new("RGB", (40, 32), colour).save(banks.download / f"{image_id}.png")
+    plan, tally = run(banks)
+    assert tally.failures == ()
+    cell = next(c for c in plan.cells if c.id.entry.method == "grey")
+    write_inputs(banks.store, plan.stages[cell.stages[-1]], 60, tmp_path / "in")
+    names = {p.name for p in (tmp_path / "in").iterdir()}
+    assert names == {
+        "job.json", "bank.npy", "synthetic.csv", "synthetic.npy", "test.csv", "train.csv", "validation.csv",
+    }  # fmt: skip
+    with (tmp_path / "in/test.csv").open() as f:
+        rows = list(csv.DictReader(f))
+    assert set(rows[0]) == {"image_id", "row"}
+    bank = np.load(tmp_path / "in/bank.npy")
+    assert {row["image_id"]: tuple(bank[int(row["row"])].tolist()) for row in rows} == painted
+
+
+def test_a_record_names_its_bank_and_the_stages_that_led_to_it(banks):
+    plan, _ = run(banks)
+    made = {}
+    for cell in plan.cells:
+        record = decode_record(banks.store.record_path(cell.id.key).read_bytes())
+        made[record.entry.method] = record
+    assert made["none"].bank.extractor == "colours"
+    assert made["none"].bank.parameters == {"precision": "fp32"}
+    assert [s.stage for s in made["none"].stages] == ["embed", "train"]
+    assert [s.stage for s in made["grey"].stages] == ["generate", "embed", "embed", "train"]
+    assert made["grey"].synthetic.n == 3
+
+
+def test_a_changed_extractor_is_another_bank_and_another_record(banks):
+    before = banks.plan()
+    banks.rooms.extractor("colours", EMBED_PY + "# changed\n", parameters=PRECISION)
+    after = banks.plan()
+    assert of_real(before).key != of_real(after).key
+    assert {c.id.key for c in before.cells}.isdisjoint(c.id.key for c in after.cells)
+
+
+def test_an_entry_on_images_says_nothing_of_banks(planner):
+    plan, _ = run(planner)
+    content = planner.store.record_path(plan.cells[0].id.key).read_bytes()
+    assert b'"bank"' not in content
+    assert b'"exposure"' not in content
+    assert "banks" not in plan.stages[plan.cells[0].stages[-1]].ingredients
+
+
+def test_a_backbone_that_nobody_named_is_refused(banks):
+    entry = {"methods": ["none"], "baselines": ["probe"], "backbones": ["colours"]}
+    banks.suite(entries=[entry], parameters={"baselines/probe": {"backbone": "other"}})
+    assert banks.plan().cells[0].entry.extractor.plugin.id == "colours"  # the row's own wins
+    shutil.rmtree(banks.rooms.root / "extractors/colours")
+    with pytest.raises(BadSuiteFolder, match="colours"):
+        banks.plan()
+
+
+def test_a_task_of_three_classes_is_not_asked_of_what_needs_two(banks):
+    banks.rooms.baseline(
+        "probe", PROBE_PY, on="features", needs=["two_classes"], parameters=BACKBONE
+    )
+    (cell, *_) = banks.plan().cells
+    assert cell.id.not_applicable is None
+    view = replace(cell.view, classes=("a", "b", "c"))
+    from tonegap.plan.plan import _not_applicable
+
+    setting = type("S", (), {"device": "cpu"})()
+    assert "two classes; this one has 3" in _not_applicable(cell.entry, view, setting)
+
+
+@pytest.mark.parametrize(
+    ("array", "words"),
+    [
+        (np.zeros((3, 2)), "wanted one float32 or float16 array"),
+        (np.zeros((2, 2), np.float32), "wanted 3 rows"),
+        (np.full((3, 2), np.inf, np.float16), "no finite number"),
+    ],
+)
+def test_a_bank_that_is_none_is_refused(array, words, tmp_path):
+    np.save(tmp_path / "bank.npy", array)
+    with pytest.raises(BadOutput, match=words):
+        read_bank(tmp_path, 3)
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"on": "features"}, "a parameter `backbone`"),
+        ({"exposure": {"d": {"answer": "no", "source": "me"}}}, "benchmarks/exposure.toml"),
+    ],
+)
+def test_a_declaration_that_cannot_hold_is_refused(planner, fields, words):
+    planner.rooms.baseline("plain", **fields)
+    with pytest.raises(BadSuiteFolder, match=words):
+        planner.plan()
