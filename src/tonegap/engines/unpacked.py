@@ -85,7 +85,7 @@ class UnpackedEngine(Engine):
                     "--engine bwrap: brings no driver of a GPU into an image; take apptainer or docker"
                 )
         except EngineError as e:
-            return RunResult("engine-error", str(e), 0.0, None, None)
+            return RunResult.not_run(str(e))
         own = dict(one.split("=", 1) for one in config.get("Env") or ())
         gpu = "" if spec.gpu is None else spec.gpu
         env = own | stage_variables(spec.threads, "/tmp", gpu, spec.numerics)
