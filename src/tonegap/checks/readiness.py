@@ -13,7 +13,7 @@ from tonegap.split.id_lists import ListedImages, without_listed
 from tonegap.split.labels import is_label
 from tonegap.split.leaks import group_leaks
 from tonegap.split.partition import partition
-from tonegap.split.parts import SplitAssignment
+from tonegap.split.parts import PARTITIONS, SplitAssignment
 from tonegap.split.published import unused_lines, unused_values
 from tonegap.split.scorable import check_scorable, check_support, part_of
 from tonegap.split.unknown_tones import UnknownTones, unknown_tones
@@ -84,18 +84,10 @@ def _check(
         return Readiness(
             task.id, 0, str(e), no_class, unknown=unknown, unused_values=unused, unused_lines=lines
         )
-    used = {
-        i
-        for made in splits
-        for i, part in zip(made.ids, made.parts, strict=True)
-        if part != "unused"
-    }
-    train = {
-        image_id
-        for made in splits
-        for image_id, part in zip(made.ids, made.parts, strict=True)
-        if part == "train"
-    }
+    train, *held_out = (
+        {image_id for made in splits for image_id in made.members(part)} for part in PARTITIONS[:3]
+    )
+    used = train.union(*held_out)
     lost = [image_id for image_id in metadata.ids if image_id in used and image_id not in usable]
     reason = (
         f"{len(lost):,} of the {len(used):,} images it uses are missing or broken "
