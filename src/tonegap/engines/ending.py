@@ -29,7 +29,7 @@ _SHELL_SIGNAL = 128  # an exit code above it is a signal, as shells and containe
 _CRASHES = (signal.SIGSEGV, signal.SIGABRT, signal.SIGILL, signal.SIGBUS, signal.SIGFPE)
 
 
-class Watch(Protocol):
+class StageWatch(Protocol):
     """The watch over one stage at work. `slowest_s`: seconds between two looks at the most."""
 
     slowest_s: float = POLL_S

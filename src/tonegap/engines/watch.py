@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from io import BufferedReader
 
 from tonegap.engines.base import RunResult, RunSpec
-from tonegap.engines.ending import GRACE_S, POLL_S, Ending, Watch, judge, output_over
+from tonegap.engines.ending import GRACE_S, POLL_S, Ending, StageWatch, judge, output_over
 from tonegap.engines.log import CHUNK, LogPump
 from tonegap.engines.tree import TreeUsage, processes, signal_all
 
@@ -27,7 +27,7 @@ def watch(process: "subprocess.Popen[bytes]", spec: RunSpec) -> RunResult:
         raise
 
 
-class _Watch(Watch):
+class _Watch(StageWatch):
     def __init__(self, process: "subprocess.Popen[bytes]", spec: RunSpec) -> None:
         self._process = process
         self.spec = spec

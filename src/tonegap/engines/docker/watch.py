@@ -19,7 +19,7 @@ from tonegap.engines.base import RunResult, RunSpec
 from tonegap.engines.docker.attach import Attached
 from tonegap.engines.docker.daemon import UNREACHABLE
 from tonegap.engines.docker.gpu import NO_GPU_CODE, NO_GPU_TEXT
-from tonegap.engines.ending import GRACE_S, POLL_S, Ending, Watch, judge, output_over
+from tonegap.engines.ending import GRACE_S, POLL_S, Ending, StageWatch, judge, output_over
 from tonegap.engines.log import LogPump
 from tonegap.engines.tree import TreeUsage
 
@@ -52,7 +52,7 @@ def run_to_end(client: docker.DockerClient, container: Container, spec: RunSpec)
         pump.join(GRACE_S)
 
 
-class _Watch(Watch):
+class _Watch(StageWatch):
     slowest_s = 0.2
 
     def __init__(self, container: Container, spec: RunSpec, pump: LogPump) -> None:
