@@ -8,17 +8,11 @@ import torch
 from torch import Tensor, nn
 
 from tonegap_kit.backbones import Classifier
-from tonegap_kit.baseline import (
-    Trained,
-    TrainingData,
-    TrainingHooks,
-    draw_named,
-    read_training_data,
-    train_classifier,
-)
+from tonegap_kit.baseline import Trained, TrainingData, read_training_data
 from tonegap_kit.command import Stage, main, say
 from tonegap_kit.determinism import generator
 from tonegap_kit.errors import StageError
+from tonegap_kit.repairs import train_and_repair
 from tonegap_kit.sampling import cell_balanced, epoch_order
 from tonegap_kit.sources import NoRows, in_batches
 from tonegap_kit.told_groups import told_groups
@@ -157,11 +151,7 @@ def train(stage: Stage) -> None:
         )
     if not 0 <= job.real("masked_percentile") <= 100:
         raise StageError(f"masked_percentile is {job.real('masked_percentile')}, wanted 0 to 100")
-    hooks = TrainingHooks(
-        draw=draw_named(job.text("sampler"), data.train.y),
-        repair=partial(repair, stage, data),
-    )
-    train_classifier(stage, data, hooks)
+    train_and_repair(stage, data, partial(repair, stage, data))
 
 
 if __name__ == "__main__":

@@ -9,17 +9,11 @@ from torch import Tensor, nn
 
 from last_layer import balanced_rows, fit, scaled_layer
 from tonegap_kit.backbones import Classifier
-from tonegap_kit.baseline import (
-    Trained,
-    TrainingData,
-    TrainingHooks,
-    draw_named,
-    read_training_data,
-    train_classifier,
-)
+from tonegap_kit.baseline import Trained, TrainingData, read_training_data
 from tonegap_kit.command import Stage, main, say
 from tonegap_kit.errors import StageError
 from tonegap_kit.partition import UNKNOWN
+from tonegap_kit.repairs import train_and_repair
 from tonegap_kit.sources import ImageSource, Source, in_batches
 from tonegap_kit.told_groups import told_groups
 
@@ -76,11 +70,7 @@ def train(stage: Stage) -> None:
         raise StageError(
             "subsets, steps or l1 is too small, wanted 1 or more of each, and l1 of 0 or more"
         )
-    hooks = TrainingHooks(
-        draw=draw_named(job.text("sampler"), data.train.y),
-        repair=partial(repair, stage, data),
-    )
-    train_classifier(stage, data, hooks)
+    train_and_repair(stage, data, partial(repair, stage, data))
 
 
 if __name__ == "__main__":

@@ -7,16 +7,10 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from tonegap_kit.baseline import (
-    Trained,
-    TrainingData,
-    TrainingHooks,
-    draw_named,
-    read_training_data,
-    train_classifier,
-)
+from tonegap_kit.baseline import Trained, TrainingData, read_training_data
 from tonegap_kit.command import Stage, main, say
 from tonegap_kit.errors import StageError
+from tonegap_kit.repairs import train_and_repair
 from tonegap_kit.told_groups import told_groups
 from tonegap_kit.weight_saliency import Sides, Weights, curvature, matrices, mean_loss, two_sides
 
@@ -86,11 +80,7 @@ def train(stage: Stage) -> None:
         raise StageError(
             f"prune_share is {pruning.share} and rounds {pruning.rounds}, wanted a share in [0, 1) and 1 or more"
         )
-    hooks = TrainingHooks(
-        draw=draw_named(job.text("sampler"), data.train.y),
-        repair=partial(repair, stage, data, pruning),
-    )
-    train_classifier(stage, data, hooks)
+    train_and_repair(stage, data, partial(repair, stage, data, pruning))
 
 
 if __name__ == "__main__":

@@ -1,26 +1,18 @@
 """FairQuantize: weights become powers of two, those first whose change costs the worse-off group least."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from tonegap_kit.baseline import (
-    Trained,
-    TrainingData,
-    TrainingHooks,
-    draw_named,
-    read_training_data,
-    train_classifier,
-)
+from tonegap_kit.baseline import Trained, TrainingData, read_training_data
 from tonegap_kit.command import Stage, main, say
 from tonegap_kit.errors import StageError
-from tonegap_kit.sources import NoRows
+from tonegap_kit.repairs import train_and_repair, train_on
 from tonegap_kit.told_groups import told_groups
-from tonegap_kit.training import Rule, train_epochs
 from tonegap_kit.weight_saliency import Weights, curvature, matrices, two_sides
 
 
@@ -78,7 +70,6 @@ def repair(
             for name, w in matrices(network).items():
                 w.copy_(torch.where(done[name], fixed[name], w))
 
-    recipe = replace(trained.recipe, epochs=how.epochs, schedule="constant")
     for number in range(1, how.rounds + 1):
         worse, others = (
             curvature(network, source, rows, stage.seed_of(f"curvature {number} {side}"))
@@ -95,10 +86,7 @@ def repair(
         say(
             f"round {number}: {share:.0%} of the weights are powers of two, in favour of {sides.name}"
         )
-        rule, loss = Rule(after_step=hold), 0.0
-        for epoch in train_epochs(network, trained.examples, NoRows(), recipe, trained.order, rule):
-            loss = epoch.loss
-        yield network, loss
+        yield network, train_on(trained, how.epochs, hold)
 
 
 def train(stage: Stage) -> None:
@@ -117,9 +105,7 @@ def train(stage: Stage) -> None:
             f"quantised_share is {how.share}, rounds {how.rounds} and retrain_epochs {how.epochs}, wanted a share "
             "in [0, 1] and 1 or more of each"
         )
-    draw = draw_named(job.text("sampler"), data.train.y)
-    hooks = TrainingHooks(draw=draw, repair=partial(repair, stage, data, how))
-    train_classifier(stage, data, hooks)
+    train_and_repair(stage, data, partial(repair, stage, data, how))
 
 
 if __name__ == "__main__":

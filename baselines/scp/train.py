@@ -1,27 +1,20 @@
 """SCP: channels whose maps of the groups lie apart, by the soft nearest neighbour loss, are set to 0."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from tonegap_kit.baseline import (
-    Trained,
-    TrainingData,
-    TrainingHooks,
-    draw_named,
-    read_training_data,
-    train_classifier,
-)
+from tonegap_kit.baseline import Trained, TrainingData, read_training_data
 from tonegap_kit.command import Stage, main, say
 from tonegap_kit.errors import StageError
 from tonegap_kit.partition import UNKNOWN
-from tonegap_kit.sources import NoRows, in_batches
+from tonegap_kit.repairs import train_and_repair, train_on
+from tonegap_kit.sources import in_batches
 from tonegap_kit.told_groups import told_groups
-from tonegap_kit.training import Rule, train_epochs
 from tonegap_kit.weight_saliency import some_rows
 
 _BATCH = 64
@@ -114,7 +107,6 @@ def repair(
                 if layer.bias is not None:
                     layer.bias[here] = 0
 
-    recipe = replace(trained.recipe, epochs=how.epochs, schedule="constant")
     for number in range(1, how.rounds + 1):
         losses = losses_of_channels(trained, layers, rows, how.temperature).masked_fill(
             pruned, torch.inf
@@ -122,10 +114,7 @@ def repair(
         pruned[torch.argsort(losses, stable=True)[:n]] = True
         hold(network)
         say(f"round {number}: {int(pruned.sum())} of {len(pruned)} channels are 0")
-        rule, loss = Rule(after_step=hold), 0.0
-        for epoch in train_epochs(network, trained.examples, NoRows(), recipe, trained.order, rule):
-            loss = epoch.loss
-        yield network, loss
+        yield network, train_on(trained, how.epochs, hold)
 
 
 def train(stage: Stage) -> None:
@@ -146,9 +135,7 @@ def train(stage: Stage) -> None:
         )
     if how.temperature <= 0:
         raise StageError(f"temperature is {how.temperature}, wanted more than 0")
-    draw = draw_named(job.text("sampler"), data.train.y)
-    hooks = TrainingHooks(draw=draw, repair=partial(repair, stage, data, how), as_images=True)
-    train_classifier(stage, data, hooks)
+    train_and_repair(stage, data, partial(repair, stage, data, how), as_images=True)
 
 
 if __name__ == "__main__":

@@ -48,9 +48,8 @@ def torch_without_seed(folder: Path) -> bool:
     text = "".join(path.read_text(encoding="utf-8") for path in folder.glob("*.py"))
     if "import torch" not in text and "from torch" not in text:
         return False
-    return not any(
-        word in text for word in ("make_deterministic(", "train_classifier(", "fit_parts(")
-    )
+    kit = ("make_deterministic(", "train_classifier(", "train_and_repair(", "fit_parts(")
+    return not any(word in text for word in kit)
 
 
 def test_a_plug_in_that_uses_torch_sets_it_up_by_the_kit(tmp_path):

@@ -9,14 +9,13 @@ from tonegap.report.pages.entry_evidence import (
     EventCounts,
     Reliability,
     confusions,
-    epoch_scores,
     event_counts,
     reliabilities,
 )
 from tonegap.results.model import Axis
 from tonegap.scores.evidence.images import TestAnswers
 from tonegap.scores.predictions import Labelled
-from tonegap.scores.results import Rules
+from tonegap.scores.results import Rules, epoch_scores
 
 CLASSES = ("benign", "malignant")
 TYPES = Axis("types", ("I", "VI"))

@@ -2,7 +2,8 @@
 
 import pytest
 
-from tonegap.report.phrases import answer, null_p_text, percent, points, report_title
+from tonegap.report.answer_text import answer
+from tonegap.report.phrases import null_p_text, percent, points, report_title
 from tonegap.results.leaderboard import leaderboard
 
 

@@ -13,6 +13,7 @@ import pytest
 from answered import LEVELS, board_with_answers
 
 from tonegap.formats.record import GroupLeak
+from tonegap.report.answer_text import answer
 from tonegap.report.claims_text import (
     claim_lines,
     claims_about,
@@ -23,7 +24,7 @@ from tonegap.report.exports.json_ import render_json
 from tonegap.report.exports.markdown import render_markdown
 from tonegap.report.exports.tidy import render_csv
 from tonegap.report.pages.leaderboard_page import render_html
-from tonegap.report.phrases import answer, p_text, percent, report_title
+from tonegap.report.phrases import p_text, percent, report_title
 
 
 @pytest.fixture

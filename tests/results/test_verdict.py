@@ -5,8 +5,9 @@ import re
 import pytest
 from answered import LEVELS, board_with_answers
 
+from tonegap.report.answer_text import answer
 from tonegap.report.pages.leaderboard_page import render_html
-from tonegap.report.phrases import answer, percent
+from tonegap.report.phrases import percent
 from tonegap.results.verdict import rank_ranges, verdict
 
 CHANCE = (0.25,) * 6

@@ -12,7 +12,7 @@ from tonegap.scores.rules import ScoringRules
 from tonegap.split.id_lists import ListedImages, without_listed
 from tonegap.split.leaks import group_leaks, n_of_held_out
 from tonegap.split.partition import partition
-from tonegap.split.parts import SplitAssignment
+from tonegap.split.parts import PARTITIONS, SplitAssignment
 from tonegap.split.published import unused_lines, unused_values
 from tonegap.split.scorable import check_scorable, check_support, part_of
 from tonegap.split.unknown_tones import UnknownTones, unknown_tones
@@ -87,18 +87,10 @@ def _check(
             task.id, 0, str(e), no_class, unknown=unknown, unused_values=unused, unused_lines=lines
         )
     lines += tuple(_lacking_classes(splits[0]))
-    used = {
-        i
-        for made in splits
-        for i, part in zip(made.ids, made.parts, strict=True)
-        if part != "unused"
-    }
-    train = {
-        image_id
-        for made in splits
-        for image_id, part in zip(made.ids, made.parts, strict=True)
-        if part == "train"
-    }
+    train, *held_out = (
+        {image_id for made in splits for image_id in made.members(part)} for part in PARTITIONS[:3]
+    )
+    used = train.union(*held_out)
     lost = [image_id for image_id in metadata.ids if image_id in used and image_id not in usable]
     reason = (
         f"{len(lost):,} of the {len(used):,} images it uses are missing or broken "

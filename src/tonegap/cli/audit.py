@@ -1,7 +1,5 @@
 """`tonegap audit`: may a synthetic set that was made elsewhere be trained on, for this task and seed?"""
 
-import csv
-import io
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +13,7 @@ from tonegap.data.metadata import own_root
 from tonegap.declared.dataset import read_dataset
 from tonegap.declared.task import read_task
 from tonegap.errors import BadRequest
-from tonegap.files import write_atomic
+from tonegap.files import csv_bytes, write_atomic
 from tonegap.store.store import Store
 from tonegap.synthetic.external_set import COLUMNS, read_set
 
@@ -97,15 +95,13 @@ def command(  # noqa: PLR0913 (click hands over each option as an argument)
 
 def _write(path: Path, found: "ExternalAudit") -> None:
     """Writes the rows that are left, in the columns of synthetic.csv."""
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow(COLUMNS)
+    rows = []
     for row in found.kept:
         sources = " ".join(found.sources[row.image_id])
         said = {**row.cells, "image_id": row.image_id, "sources": sources}
         said.setdefault("file", row.path.name)
-        table.writerow([said.get(name, "") for name in COLUMNS])
+        rows.append([said.get(name, "") for name in COLUMNS])
     try:
-        write_atomic(path, text.getvalue().encode())
+        write_atomic(path, csv_bytes(COLUMNS, rows))
     except OSError as e:
         raise BadRequest(f"--out {path}: cannot be written: {e.strerror}") from None

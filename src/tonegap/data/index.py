@@ -68,12 +68,15 @@ def index_images(
     located = located or locate_images(dataset, metadata, data_root)
     there = [i for i in metadata.ids if i in located.paths]
     stamps = {str(located.paths[i]): located.stamps[i] for i in there}
-    kept = cache_dir / _kept_name(dataset.id, located.folder)
+    rule, where = code_digest("tonegap.data.picture"), sha256_bytes(str(located.folder).encode())
+    kept = cache_dir / f"images-v{VERSION}-{rule[:12]}-{dataset.id}-{where[:12]}.parquet"
     pictures, light = read_pictures(stamps, kept, workers) if stamps else ({}, True)
     of_id = {i: pictures[str(located.paths[i])] for i in there}
     good = {i: picture for i, picture in sorted(of_id.items()) if not picture.problem}
     digest = sha256_lines(f"{i} {picture.sha256}" for i, picture in good.items())
-    place = _groups_path(cache_dir, digest)
+    # Named by all that decides the groups: contents, rule and thresholds.
+    decides = digest_of([code_digest("tonegap.data.near_duplicates"), digest])
+    place = cache_dir / f"duplicates-{decides[:24]}.parquet"
     groups = kept_or_made(
         lambda: _load_groups(place, good),
         lambda: _make_groups(located, good, kept, light),
@@ -96,19 +99,6 @@ def _problems(image_id: str, picture: PictureFacts | None, located: Located) -> 
     if picture is None:
         return [Problem(image_id, MISSING, "no file of any of its names")]
     return [Problem(image_id, picture.problem, picture.text)] if picture.problem else []
-
-
-def _kept_name(dataset_id: str, folder: Path | None) -> str:
-    where = sha256_bytes(str(folder).encode())[:12]
-    return (
-        f"images-v{VERSION}-{code_digest('tonegap.data.picture')[:12]}-{dataset_id}-{where}.parquet"
-    )
-
-
-def _groups_path(cache_dir: Path, digest: str) -> Path:
-    """Named by all that decides the groups: contents, rule and thresholds."""
-    rule = digest_of([code_digest("tonegap.data.near_duplicates"), digest])
-    return cache_dir / f"duplicates-{rule[:24]}.parquet"
 
 
 def _make_groups(

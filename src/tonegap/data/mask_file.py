@@ -85,18 +85,13 @@ def read_kinds(mask: MaskFile, picture: Path | None) -> NDArray[np.uint8]:
 def _kinds(levels: NDArray[np.int64], meaning: dict[int, int]) -> NDArray[np.uint8]:
     found, places = np.unique(levels, return_inverse=True)
     values = [int(value) for value in found]
-    meaning = meaning or _usual(values)
+    two = set(values) <= {0, _WHITE}
+    meaning = meaning or ({0: 0, _WHITE: LESION} if two else {i: i for i in range(len(KINDS))})
     odd = [value for value in values if value not in meaning]
     if odd:
         raise BadPicture(UNSUPPORTED, _odd(odd, levels, meaning))
     kinds = np.array([meaning[value] for value in values], np.uint8)
     return kinds[places.reshape(levels.shape)]
-
-
-def _usual(values: list[int]) -> dict[int, int]:
-    if set(values) <= {0, _WHITE}:
-        return {0: 0, _WHITE: LESION}
-    return {place: place for place in range(len(KINDS))}
 
 
 def _odd(odd: list[int], levels: NDArray[np.int64], meaning: dict[int, int]) -> str:

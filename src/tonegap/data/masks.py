@@ -12,8 +12,8 @@ from tonegap.data.decode import BadPicture
 from tonegap.data.image_names import expanded, image_names, name_key
 from tonegap.data.index import ImageIndex
 from tonegap.data.mask_file import KINDS, MaskFile, read_kinds
-from tonegap.data.metadata import Metadata, MetadataPart
-from tonegap.declared.dataset import Dataset, DatasetFile, mask_level
+from tonegap.data.metadata import Metadata
+from tonegap.declared.dataset import Dataset, mask_level
 
 Masked = tuple[MaskFile, Path]  # a mask and its picture
 _READERS = 4  # decoding releases the interpreter's lock
@@ -36,14 +36,18 @@ def find_masks(
     dataset: Dataset, metadata: Metadata, index: ImageIndex, data_root: Path
 ) -> Mapping[str, MaskFile]:
     """The mask of every usable image that has one: relative to the image's folder, else to the root."""
-    if metadata.parts:
-        return {i: mask for part in metadata.parts for i, mask in _masks_of(part, index).items()}
-    if not dataset.file.masks:
-        return {}
+    found: dict[str, MaskFile] = {}
+    for part in metadata.parts:
+        own = {i: index.paths[i] for i in part.metadata.ids if i in index.paths}
+        of_part = replace(index, paths=own)
+        found |= find_masks(part.dataset, part.metadata, of_part, part.data_root)
+    if metadata.parts or not dataset.file.masks:
+        return found
     masks = expanded(dataset.file.masks, dataset, metadata)
     images = image_names(dataset, metadata)
-    meaning, folders = _meaning(dataset.file), _Folders()
-    found = {}
+    kinds = dataset.file.mask_values.items()
+    pairs = ((mask_level(value), KINDS.index(kind)) for kind, of in kinds for value in of)
+    meaning, folders = tuple(sorted(pairs)), _Folders()
     for image_id, path in index.paths.items():
         bases = dict.fromkeys((_image_folder(path, images[image_id]), data_root.resolve()))
         places = (base / name for base in bases for name in masks[image_id])
@@ -51,11 +55,6 @@ def find_masks(
         if there is not None:
             found[image_id] = MaskFile(there, meaning, dataset.file.mask_stretched)
     return found
-
-
-def _masks_of(part: MetadataPart, index: ImageIndex) -> Mapping[str, MaskFile]:
-    own = {i: index.paths[i] for i in part.metadata.ids if i in index.paths}
-    return find_masks(part.dataset, part.metadata, replace(index, paths=own), part.data_root)
 
 
 def check_masks(
@@ -93,16 +92,6 @@ def _looked_at(pairs: Sequence[Masked]) -> Iterator[tuple[tuple[str, ...], str]]
 
     with ThreadPoolExecutor(_READERS) as pool:
         yield from pool.map(look, pairs)
-
-
-def _meaning(file: DatasetFile) -> tuple[tuple[int, int], ...]:
-    return tuple(
-        sorted(
-            (mask_level(value), KINDS.index(kind))
-            for kind, values in file.mask_values.items()
-            for value in values
-        )
-    )
 
 
 def _image_folder(path: Path, names: list[str]) -> Path:

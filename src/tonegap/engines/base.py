@@ -67,6 +67,11 @@ class RunResult:
     cpu_seconds: float | None
     peak_memory_mib: float | None
 
+    @classmethod
+    def not_run(cls, text: str, cause: Cause = "engine-error") -> "RunResult":
+        """Of a stage that did not get to run."""
+        return cls(cause, text, 0.0, None, None)
+
 
 class Engine(Protocol):
     """The interface of every engine; one set of contract tests runs against each."""

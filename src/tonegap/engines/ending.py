@@ -1,4 +1,4 @@
-"""Why a stage ends: the limits that every engine watches, and what an exit code means.
+"""Why a stage ends: the watch over its limits, the same under every engine, and what an exit code means.
 
 The mistake it exists to prevent: a stage that ran out of memory or time reported as the method's
 own error.
@@ -8,6 +8,7 @@ import signal
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Protocol
 
 from tonegap.declared.suite import Limits
 from tonegap.engines.base import Cause, RunSpec
@@ -18,16 +19,58 @@ from tonegap.untrusted import is_plain_folder, written_bytes
 Ending = tuple[Cause, str]
 
 GRACE_S = 3.0  # between TERM and KILL
-HURRIED_S = 0.8  # the same where somebody waits for the run to stop
+_HURRIED_S = 0.8  # the same where somebody waits for the run to stop
 REPLACED = "/out or TMPDIR was removed or replaced by something else; both must stay folders"
+POLL_S = 0.02
+_SAMPLE_S = 0.25
 _MIB = 1 << 20
 _NEAR = 0.9
 _SHELL_SIGNAL = 128  # an exit code above it is a signal, as shells and containers write it
 _CRASHES = (signal.SIGSEGV, signal.SIGABRT, signal.SIGILL, signal.SIGBUS, signal.SIGFPE)
 
 
-def time_over(spec: RunSpec, started: float) -> Ending | None:
-    """Why a stage that started then has no time left, or None."""
+class StageWatch(Protocol):
+    """The watch over one stage at work. `slowest_s`: seconds between two looks at the most."""
+
+    slowest_s: float = POLL_S
+    spec: RunSpec
+    started: float
+
+    def ended(self) -> bool:
+        """Whether the stage has ended."""
+
+    def sample(self) -> Ending | None:
+        """Measures its memory and output: why it has to end, or None."""
+
+    def stop(self, grace_s: float) -> None:
+        """Ends all of it: TERM and a grace first where that is due, then KILL."""
+
+    def stopped(self) -> Ending | None:
+        """Waits for the end: why the stage had to be stopped, or None if it ended by itself."""
+        sample_at, poll_s = 0.0, POLL_S
+        while not self.ended():
+            now = time.monotonic()
+            reason = _time_over(self.spec, self.started)
+            if reason is None and now >= sample_at:
+                reason = self.sample()
+                # A folder of very many files takes long to measure; that must not become all we do.
+                sample_at = now + max(_SAMPLE_S, 10 * (time.monotonic() - now))
+            if reason is not None:
+                self.stop({"timeout": GRACE_S, "cancelled": _HURRIED_S}.get(reason[0], 0))
+                return reason
+            time.sleep(poll_s)
+            poll_s = min(poll_s * 1.2, self.slowest_s)
+        return None
+
+    def ended_within(self, seconds: float) -> bool:
+        """Whether the stage has ended, after waiting for that for some seconds at the most."""
+        deadline = time.monotonic() + seconds
+        while not self.ended() and time.monotonic() < deadline:
+            time.sleep(POLL_S)
+        return self.ended()
+
+
+def _time_over(spec: RunSpec, started: float) -> Ending | None:
     if spec.cancelled.is_set():
         return "cancelled", "stopped because the run was cancelled"
     if time.monotonic() - started > spec.limits.timeout_s:

@@ -64,7 +64,7 @@ def _run(job: StageJob, cancelled: threading.Event) -> EndedJob:
         result = _checked(engine, job, limits, cancelled, said)
         isolation = nothing if result.cause == "engine-error" else engine.isolation(limits)
     except (ToneGapError, OSError) as e:
-        result, isolation = RunResult("engine-error", str(e), 0.0, None, None), nothing
+        result, isolation = RunResult.not_run(str(e)), nothing
     # Slurm sends TERM to the stage's own processes, too, and maybe first; why it did the queue knows.
     if result.cause == "killed":
         cancelled.wait(_TERM_S)

@@ -12,7 +12,6 @@ import resource
 import signal
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
@@ -24,7 +23,8 @@ _END = (signal.SIGTERM, signal.SIGHUP)
 
 def main() -> None:
     """Sets what argv[1] wants (`parent=PID,fsize=BYTES,nofile=N,stay=0|1`), then runs the rest."""
-    wanted = {name: int(value) for name, value in _pairs(sys.argv[1])}
+    pairs = (item.partition("=") for item in sys.argv[1].split(","))
+    wanted = {name: int(value) for name, _, value in pairs}
     command = sys.argv[3:]
     _limit(resource.RLIMIT_CORE, 0)
     _limit(resource.RLIMIT_FSIZE, wanted["fsize"])
@@ -33,12 +33,6 @@ def main() -> None:
         sys.exit(_guard(command, wanted["parent"], _END))
     _die_with(wanted["parent"], signal.SIGKILL)
     _become(command)
-
-
-def _pairs(text: str) -> Iterator[tuple[str, str]]:
-    for item in text.split(","):
-        name, _, value = item.partition("=")
-        yield name, value
 
 
 def _limit(kind: int, value: int) -> None:

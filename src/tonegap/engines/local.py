@@ -9,6 +9,8 @@ import functools
 import importlib.metadata
 import os
 import platform
+import shutil
+import stat
 import subprocess
 import sys
 from collections.abc import Collection, Mapping, Sequence
@@ -18,7 +20,6 @@ from tonegap.declared.plugin import Plugin, missing_program
 from tonegap.declared.suite import Limits
 from tonegap.engines.base import Engine, Environment, RunResult, RunSpec
 from tonegap.engines.images.recipe import added_locks
-from tonegap.engines.own_inputs import unlink_inputs
 from tonegap.engines.sandbox import Kind, Mounts, inside, mounts_nothing, sandbox_argv, sandbox_kind
 from tonegap.engines.variables import stage_variables
 from tonegap.engines.watch import watch
@@ -90,7 +91,7 @@ class LocalEngine(Engine):
             if not boxed:
                 unlink_inputs(spec.in_dir)
         except OSError as e:
-            return RunResult("engine-error", f"{NOT_STARTED}: {e}", 0.0, None, None)
+            return RunResult.not_run(f"{NOT_STARTED}: {e}")
         argv = [*sandbox, *command, spec.stage, *io]
         return launched(argv, spec, _variables(spec, seen), spec.plugin.folder, stay=not boxed)
 
@@ -112,8 +113,34 @@ def launched(
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip
     except OSError as e:
-        return RunResult("engine-error", f"{NOT_STARTED}: {e}", 0.0, None, None)
+        return RunResult.not_run(f"{NOT_STARTED}: {e}")
     return watch(process, spec)
+
+
+def unlink_inputs(in_dir: Path) -> None:
+    """Replaces each hard link below `in_dir` by a copy of its file, on disk where that is free.
+
+    A stage that no sandbox keeps from it could change its images in place, and by that the pack of every other entry.
+
+    0.15 s for 300 MiB on a plain disk; nothing where the file system shares blocks between files (btrfs, xfs). Raises
+    OSError where there is no room.
+    """
+    for path in sorted(in_dir.rglob("*")):
+        status = path.lstat()
+        if stat.S_ISREG(status.st_mode) and status.st_nlink > 1:
+            copy = path.with_name(f".{path.name}.copy")
+            _copy(path, copy)
+            copy.chmod(stat.S_IMODE(status.st_mode))
+            copy.replace(path)
+
+
+def _copy(source: Path, target: Path) -> None:
+    try:
+        with source.open("rb") as given, target.open("wb") as made:
+            while os.copy_file_range(given.fileno(), made.fileno(), 1 << 30):
+                pass
+    except OSError:
+        shutil.copyfile(source, target)
 
 
 def _variables(spec: RunSpec, seen: Mounts) -> dict[str, str]:

@@ -3,7 +3,9 @@
 import importlib.metadata
 import os
 import shutil
+from collections.abc import Collection
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -21,26 +23,45 @@ _SANDBOXES = {
 
 def probe(root: Path) -> dict[str, str]:
     """Findings by name, for a reader."""
-    return {
-        "cores": str(len(os.sched_getaffinity(0))),
-        "memory": f"{psutil.virtual_memory().total / 2**30:.1f} GiB",
-        "free disk": f"{shutil.disk_usage(root).free / 2**30:.1f} GiB at {root}",
-        "sandbox of the local engine": _SANDBOXES[sandbox_kind()],
+    found = probe_fields(root)
+    kind, local, docker = found["sandbox"], found["engines"]["local"], found["engines"]["docker"]
+    text = ", ".join(f"{name} {version}" for name, version in local["versions"].items())
+    if not local["ready"]:
+        missing = ", ".join(name for name, version in local["versions"].items() if version is None)
+        text = f"cannot run stages: no {missing}; in a clone pip install -e '.[local]'"
+    portable = "none: no x86 processor with AVX2 and FMA; every run is native"
+    if found["portable_numerics"]:
+        portable = "the same bytes as on every x86 processor with AVX2 and FMA"
+    lines = {
+        "cores": str(found["cores"]),
+        "memory": f"{found['memory_bytes'] / 2**30:.1f} GiB",
+        "free disk": f"{found['free_disk_bytes'] / 2**30:.1f} GiB at {root}",
+        "sandbox of the local engine": _SANDBOXES[kind],
         "memory limit of the local engine": (
-            f"watched{unseen_memory(sandbox_kind())}; a stage over it is killed within 0.25 s"
+            f"watched{unseen_memory(kind)}; a stage over it is killed within 0.25 s"
         ),
-        "local engine": _local(root),
-        "portable numerics": _portable(),
-        "GPU devices": _gpus(),
-        **_containers(root),
+        "local engine": f"ready: {text}" if local["ready"] else text,
+        "portable numerics": portable,
+        "GPU devices": ", ".join(found["gpus"]) or "none",
+    }
+    if not docker["ready"]:
+        return lines | {"docker engine": docker["reason"]}
+    kills = "reported like any other kill"
+    if docker["tells_out_of_memory"]:
+        kills = "distinguished from other kills"
+    return lines | {
+        "docker engine": f"ready: {docker['daemon']}{', rootless' if docker['rootless'] else ''}",
+        "limits of the docker engine": _held_to(docker["enforces"]),
+        "sandbox of the docker engine": _tried(root, docker["rootless"]),
+        "memory kills of the docker engine": kills,
     }
 
 
-def probe_fields(root: Path) -> dict[str, object]:
+def probe_fields(root: Path) -> dict[str, Any]:
     """The same for programs: numbers in bytes, versions by name, null where something is not there."""
+    # Here, as docker-py takes a while to import.
     from tonegap.engines.docker.daemon import connected, describe
 
-    gpus = sorted(path.name for path in Path("/dev").glob("nvidia[0-9]*"))
     docker: dict[str, object] = {"ready": False}
     try:
         with connected() as client:
@@ -57,7 +78,7 @@ def probe_fields(root: Path) -> dict[str, object]:
         "suite_root": str(root),
         "sandbox": sandbox_kind(),
         "portable_numerics": can_be_portable(),
-        "gpus": gpus,
+        "gpus": sorted(path.name for path in Path("/dev").glob("nvidia[0-9]*")),
         "engines": {
             "local": {"ready": None not in versions.values(), "versions": versions},
             "docker": docker,
@@ -72,45 +93,7 @@ def _version(name: str) -> str | None:
         return None
 
 
-def _portable() -> str:
-    if can_be_portable():
-        return "the same bytes as on every x86 processor with AVX2 and FMA"
-    return "none: no x86 processor with AVX2 and FMA; every run is native"
-
-
-def _local(root: Path) -> str:
-    versions = {name: _version(name) for name in kit_requirements(root / "docker" / "kit")}
-    missing = [name for name, version in versions.items() if version is None]
-    if missing:
-        return f"cannot run stages: no {', '.join(missing)}; in a clone pip install -e '.[local]'"
-    return "ready: " + ", ".join(f"{name} {version}" for name, version in versions.items())
-
-
-def _gpus() -> str:
-    devices = sorted(path.name for path in Path("/dev").glob("nvidia[0-9]*"))
-    return ", ".join(devices) or "none"
-
-
-def _containers(root: Path) -> dict[str, str]:
-    """What stages in containers can rely on here; one line where there is no engine of containers."""
-    # Here, as docker-py takes a while to import.
-    from tonegap.engines.docker.daemon import connected, describe
-
-    try:
-        with connected() as client:
-            daemon = describe(client)
-    except EngineError as e:
-        return {"docker engine": str(e)}
-    kills = "distinguished from other kills" if daemon.tells_oom else "reported like any other kill"
-    return {
-        "docker engine": f"ready: {daemon.label}" + (", rootless" if daemon.rootless else ""),
-        "limits of the docker engine": _held_to(daemon.enforces),
-        "sandbox of the docker engine": _tried(root, daemon.rootless),
-        "memory kills of the docker engine": kills,
-    }
-
-
-def _held_to(enforces: frozenset[str]) -> str:
+def _held_to(enforces: Collection[str]) -> str:
     from tonegap.engines.docker.daemon import MEANS
 
     missing = [name for name in MEANS if name not in enforces]

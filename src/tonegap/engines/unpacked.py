@@ -16,8 +16,8 @@ from tonegap.declared.suite import Limits
 from tonegap.engines.base import Engine, Environment, RunResult, RunSpec
 from tonegap.engines.images.layout import Layout
 from tonegap.engines.images.resolve import StageImage
-from tonegap.engines.local import launched
-from tonegap.engines.sandbox import bubblewrap, mounts_nothing, sandbox_kind, shared_memory
+from tonegap.engines.local import launched, unseen_memory
+from tonegap.engines.sandbox import bubblewrap, sandbox_kind, shared_memory
 from tonegap.engines.variables import stage_variables
 from tonegap.errors import EngineError
 from tonegap.files import digest_of
@@ -61,7 +61,6 @@ class UnpackedEngine(Engine):
 
     def isolation(self, limits: Limits) -> Isolation:
         """What is in force; memory and output are watched, as in the local engine."""
-        unseen = "" if mounts_nothing() else "; not seen: file systems that it mounts"
         return Isolation(
             engine=self.name,
             contained=True,
@@ -69,7 +68,7 @@ class UnpackedEngine(Engine):
             files="the image and /in read-only, /out, /tmp; nothing else of the host",
             limits={
                 "time": f"{limits.timeout_s} s, enforced",
-                "memory": f"{limits.memory_mib} MiB, watched{unseen}",
+                "memory": f"{limits.memory_mib} MiB, watched{unseen_memory('bubblewrap')}",
                 "output": f"{limits.output_mib} MiB, watched",
                 "user": "the caller",
             },
@@ -85,7 +84,7 @@ class UnpackedEngine(Engine):
                     "--engine bwrap: brings no driver of a GPU into an image; take apptainer or docker"
                 )
         except EngineError as e:
-            return RunResult("engine-error", str(e), 0.0, None, None)
+            return RunResult.not_run(str(e))
         own = dict(one.split("=", 1) for one in config.get("Env") or ())
         gpu = "" if spec.gpu is None else spec.gpu
         env = own | stage_variables(spec.threads, "/tmp", gpu, spec.numerics)

@@ -1,4 +1,4 @@
-"""Watches one process tree to its end: time, memory, output size, log, cancellation; then says how it ended."""
+"""Watches one process tree to its end, its limits and its log; then says how it ended."""
 
 import contextlib
 import os
@@ -10,12 +10,10 @@ from collections.abc import Iterator
 from io import BufferedReader
 
 from tonegap.engines.base import RunResult, RunSpec
-from tonegap.engines.ending import GRACE_S, HURRIED_S, Ending, judge, output_over, time_over
+from tonegap.engines.ending import GRACE_S, POLL_S, Ending, StageWatch, judge, output_over
 from tonegap.engines.log import CHUNK, LogPump
 from tonegap.engines.tree import TreeUsage, processes, signal_all
 
-_POLL_S = 0.02
-_SAMPLE_S = 0.25
 _CLEAR_S = 1.0
 
 
@@ -29,11 +27,11 @@ def watch(process: "subprocess.Popen[bytes]", spec: RunSpec) -> RunResult:
         raise
 
 
-class _Watch:
+class _Watch(StageWatch):
     def __init__(self, process: "subprocess.Popen[bytes]", spec: RunSpec) -> None:
         self._process = process
-        self._spec = spec
-        self._started = time.monotonic()
+        self.spec = spec
+        self.started = time.monotonic()
         self._tree = TreeUsage(process.pid)
         # A process inherits the peak of the one that forked it: up to there, its own says nothing.
         self._inherited_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
@@ -41,36 +39,20 @@ class _Watch:
         self._pump = LogPump(_pieces(process), spec)
 
     def until_end(self) -> RunResult:
-        stopped = self._wait_or_stop()
+        stopped = self.stopped()
         self._pump.join(GRACE_S)
-        seconds = time.monotonic() - self._started
+        seconds = time.monotonic() - self.started
         status, cpu, rss = self._usage or (0, 0.0, 0.0)
         # A stage may write more than its limit between two looks, or end because it did.
         stopped = stopped or self._output_over(None)
         code, words = os.waitstatus_to_exitcode(status), self._pump.last_line()
-        cause, text = stopped or judge(code, self._tree.peak_mib, self._spec.limits, words)
+        cause, text = stopped or judge(code, self._tree.peak_mib, self.spec.limits, words)
         # A sandbox's first process answers for itself alone; samples of the tree know the rest.
         cpu = max(cpu, self._tree.cpu_seconds)
         peak = max(self._tree.peak_mib, rss if rss > self._inherited_mib else 0.0)
         return RunResult(cause, text, round(seconds, 3), round(cpu, 3), round(peak, 1))
 
-    def _wait_or_stop(self) -> Ending | None:
-        """Returns why the process had to be stopped, or None if it ended by itself."""
-        sample_at = 0.0
-        while not self._ended():
-            now = time.monotonic()
-            sample = now >= sample_at
-            reason = self._limit_reached(sample=sample)
-            if sample:
-                # A folder of very many files takes long to measure; that must not become all we do.
-                sample_at = now + max(_SAMPLE_S, 10 * (time.monotonic() - now))
-            if reason is not None:
-                self.stop({"timeout": GRACE_S, "cancelled": HURRIED_S}.get(reason[0], 0))
-                return reason
-            time.sleep(_POLL_S)
-        return None
-
-    def _ended(self) -> bool:
+    def ended(self) -> bool:
         if self._usage is not None:
             return True
         pid = self._process.pid
@@ -84,37 +66,27 @@ class _Watch:
         self._process.returncode = os.waitstatus_to_exitcode(status)
         return True
 
-    def _limit_reached(self, *, sample: bool) -> Ending | None:
-        reason = time_over(self._spec, self._started)
-        if reason is not None or not sample:
-            return reason
-        limit = self._spec.limits.memory_mib
+    def sample(self) -> Ending | None:
+        limit = self.spec.limits.memory_mib
         held_mib = self._tree.sample(limit)
         if held_mib > limit:
             return "oom", f"used {held_mib:,.0f} MiB of memory; its limit is {limit}"
         return self._output_over(self._process.pid)
 
     def _output_over(self, pid: int | None) -> Ending | None:
-        return output_over(self._spec, (self._spec.out_dir, self._spec.tmp_dir), pid)
+        return output_over(self.spec, (self.spec.out_dir, self.spec.tmp_dir), pid)
 
     def stop(self, grace_s: float) -> None:
-        """Ends the whole tree: TERM and a grace first where that is due, then KILL."""
         # The first process is the sandbox, or `launch`: when it gets TERM, all in it is killed.
         tree = processes(self._process.pid)
         if grace_s:
             signal_all(tree[1:], signal.SIGTERM)
-            self._ended_within(grace_s)
+            self.ended_within(grace_s)
         signal_all(tree[:1], signal.SIGTERM)
-        if not self._ended_within(_CLEAR_S):
+        if not self.ended_within(_CLEAR_S):
             signal_all(processes(self._process.pid), signal.SIGKILL)
-            while not self._ended():
-                time.sleep(_POLL_S)
-
-    def _ended_within(self, seconds: float) -> bool:
-        deadline = time.monotonic() + seconds
-        while not self._ended() and time.monotonic() < deadline:
-            time.sleep(_POLL_S)
-        return self._ended()
+            while not self.ended():
+                time.sleep(POLL_S)
 
 
 def _pieces(process: "subprocess.Popen[bytes]") -> Iterator[tuple[bytes]]:

@@ -28,7 +28,7 @@ def further_scores(
     named = np.array(["" if t is None else t for t in tones], dtype=object)
     slots = [
         (ALL, np.ones(len(y), dtype=np.bool_)),
-        *((t, named == t) for t in _tones(tones, rules)),
+        *((t, named == t) for t in rules.tones or sorted({t for t in tones if t})),
     ]
     own = p[np.arange(len(y)), y][:, None]
     earlier = np.arange(p.shape[1]) < y[:, None]
@@ -40,10 +40,6 @@ def further_scores(
     for name, values in (of_image | {"log_loss": loss, "brier": brier}).items():
         found += [_score(name, tone, values[member], rules) for tone, member in slots]
     return [*found, *_sensitivities(p, y, slots, rules, specificity)]
-
-
-def _tones(tones: Sequence[str | None], rules: ScoringRules) -> tuple[str, ...]:
-    return rules.tones or tuple(sorted({t for t in tones if t}))
 
 
 def _score(name: str, tone: str, values: FloatArray, rules: ScoringRules) -> Score:

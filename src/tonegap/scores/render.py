@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
+from tonegap.lines import table as aligned
 from tonegap.scores.rules import ScoringRules
 from tonegap.scores.tables import ALL, GAP, METRIC_NAMES, METRICS, WORST, Score, ScoreTable
 from tonegap.spreadsheet import safe_csv
@@ -91,7 +92,8 @@ def as_page(table: ScoreTable, ends: Ends | None = None) -> Page:
 
 def as_lines(page: Page) -> str:
     """The page as aligned plain text."""
-    parts = ["\n".join(_aligned(grid)) for grid in (page.per_tone, page.between)]
+    grids = (aligned(grid.header, grid.rows) for grid in (page.per_tone, page.between))
+    parts = ["\n".join(line[2:].rstrip() for line in lines) for lines in grids]
     if page.notes:
         parts.append("\n".join(page.notes))
     return "\n\n".join(parts)
@@ -132,11 +134,3 @@ def _cell(score: Score, notes: dict[str, int]) -> str:
 def _ends(ends: tuple[float | None, float | None] | None) -> str:
     low, high = ends or (None, None)
     return "" if low is None or high is None else f"{low:.3f}–{high:.3f}"
-
-
-def _aligned(grid: TextGrid) -> Iterable[str]:
-    lines = (grid.header, *grid.rows)
-    widths = [max(len(line[i]) for line in lines) for i in range(len(grid.header))]
-    for line in lines:
-        numbers = (cell.rjust(width) for cell, width in zip(line[1:], widths[1:], strict=True))
-        yield "  ".join((line[0].ljust(widths[0]), *numbers)).rstrip()

@@ -3,18 +3,22 @@
 Pure but for reading the predictions file: a run scores with it, and so does whoever checks a record later.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
 
 from tonegap.errors import BadPredictions
 from tonegap.formats.record import SELECTIONS, CrossFit, CurvePoint, Record, ScoreColumns, Selected
 from tonegap.formats.truth import PartTruth, TaskTruth
+from tonegap.scores.counts import answers, count_once
 from tonegap.scores.cross_fit import axis_tables, cross_fit
-from tonegap.scores.evidence.images import TestAnswers
+from tonegap.scores.evidence.images import TestAnswers, tone_indices
+from tonegap.scores.formulas import metric_values
 from tonegap.scores.predictions import Labelled, Predictions, read_predictions
-from tonegap.scores.selection import Selection, epoch_values, select_by
-from tonegap.scores.tables import ScoreTable
+from tonegap.scores.rules import ScoringRules
+from tonegap.scores.selection import Selection, epoch_values, select_by, youden_threshold
+from tonegap.scores.tables import SELECTION_METRICS, ScoreTable
 from tonegap.scores.task_rules import Rules
 from tonegap.scores.undefined import Undefined
 
@@ -74,7 +78,7 @@ def results_of(path: Path, truth: TaskTruth, rules: Rules) -> Results:
     scored = {choice: _scored(test, choice, rules) for choice in set(choices.values())}
     return Results(
         scores={rule: scored[choice] for rule, choice in choices.items()},
-        curve=_curve(validation, test, rules),
+        curve=epoch_scores(validation, test, rules.selection_metric, rules),
         cross_fit=cross_fit(test, truth.test.units, choices["validation"], rules),
     )
 
@@ -129,14 +133,34 @@ def _scored(test: Labelled, choice: Selection, rules: Rules) -> Selected:
     return Selected(test.epochs[choice.epoch_index], choice.threshold, tables)
 
 
-def _curve(validation: Labelled, test: Labelled, rules: Rules) -> tuple[CurvePoint, ...]:
-    """The selection metric of every epoch on validation and on test."""
-    lines: list[Sequence[float | None]] = []
-    for images in (validation, test):
-        values = epoch_values(images, rules.selection_metric, rules.plain)
-        n = len(images.epochs)
-        lines.append([None] * n if isinstance(values, Undefined) else values.tolist())
-    return tuple(CurvePoint(*row) for row in zip(validation.epochs, *lines, strict=True))
+def epoch_scores(
+    validation: Labelled, test: Labelled, metric: str, rules: Rules
+) -> tuple[CurvePoint, ...]:
+    """A metric of all validation and of all test images in every epoch; None where it is undefined.
+
+    A threshold is each epoch's own, from the validation images.
+    """
+    lines = [_by_epoch(images, validation, metric, rules) for images in (validation, test)]
+    return tuple(CurvePoint(*point) for point in zip(test.epochs, *lines, strict=True))
+
+
+def _by_epoch(
+    images: Labelled, validation: Labelled, metric: str, rules: Rules
+) -> list[float | None]:
+    n = len(images.epochs)
+    if metric in SELECTION_METRICS:
+        values = epoch_values(images, metric, rules.plain)
+        return [None] * n if isinstance(values, Undefined) else [float(v) for v in values]
+    tone = tone_indices(images.tones, rules.tones)
+    found = []
+    for epoch in range(n):
+        threshold = youden_threshold(validation, epoch, rules.plain)
+        scoring = ScoringRules(rules.classes, rules.positive, threshold, 1, rules.tones)
+        said = answers(images.p[epoch], images.y, scoring)
+        counts = count_once(images.y, tone, len(rules.tones), said)
+        value = float(metric_values(counts, bool(rules.positive))[metric][0, -1])
+        found.append(value if np.isfinite(value) else None)
+    return found
 
 
 def _labelled(predictions: Predictions, rows: slice, truth: PartTruth) -> Labelled:

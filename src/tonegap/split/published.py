@@ -122,7 +122,10 @@ def _parts(n: int, *, test: Iterable[int], validation: Iterable[int] = ()) -> li
 
 
 def _text_holdout(rule: TextHoldout, rows: SelectedRows) -> list[str]:
-    sides = [_text_side(cell, rule) for cell in rows.cells(rule.column)]
+    sides = [
+        "train" if rule.train in cell else "test" if rule.test in cell else "unused"
+        for cell in rows.cells(rule.column)
+    ]
     sides = _common_only(sides, rows, rule.common, rule.at_least)
     if (drawn := rule.validation) is not None:
         train = [i for i, side in enumerate(sides) if side == "train"]
@@ -130,12 +133,6 @@ def _text_holdout(rule: TextHoldout, rows: SelectedRows) -> list[str]:
         for i in kept:
             sides[i] = "validation"
     return sides
-
-
-def _text_side(cell: str, rule: TextHoldout) -> str:
-    if rule.train in cell:
-        return "train"
-    return "test" if rule.test in cell else "unused"
 
 
 def _value_holdout(rule: ValueHoldout, rows: SelectedRows) -> list[str]:

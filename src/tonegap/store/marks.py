@@ -52,18 +52,15 @@ def first_truth(store: Path, place: str) -> str | None:
     unit = first_truth_unit(place)
     try:
         content = read_sealed(store, unit, cure=_REMOVE)
-        return None if content is None else _digest(content, store / unit)
+        if content is None:
+            return None
+        if found := _SHA256.fullmatch(content):
+            return found[1].decode()
+        # A store of an earlier version left such a file without a seal.
+        raise StoreError(f"{store / unit}: is no SHA-256; {_REMOVE}")
     except StoreError:
         wanted = sealed_sha256(store, unit, "")
         for path in (store / TRUTHS).glob("*.csv"):
             if sha256_bytes(f"{path.stem}\n".encode()) == wanted:
                 return path.stem
         raise
-
-
-def _digest(content: bytes, path: Path) -> str:
-    """The digest in such a file, which a store of an earlier version left without a seal. Raises StoreError."""
-    found = _SHA256.fullmatch(content)
-    if found is None:
-        raise StoreError(f"{path}: is no SHA-256; {_REMOVE}")
-    return found.group(1).decode()

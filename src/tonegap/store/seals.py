@@ -41,7 +41,8 @@ def write_seal(store: Path, unit: str, content: Path | None = None) -> None:
     """Seals a unit as it is now; `content`: where it lies before it is renamed to its place. Raises OSError."""
     path = content or store / unit
     names = (n for n in sorted(os.listdir(path)) if n not in _FREE) if path.is_dir() else ("",)  # noqa: PTH208
-    _write(store, unit, {name: _seal(path / name) for name in names})
+    places = {name: path / name for name in names}
+    _write(store, unit, {n: Seal(_sha256(p), _stamp(str(p))) for n, p in places.items()})
 
 
 def remove_seal(store: Path, unit: str) -> None:
@@ -165,10 +166,6 @@ def _write(store: Path, unit: str, seals: dict[str, Seal]) -> None:
     if path.is_dir() and not path.is_symlink():
         path.rmdir()
     write_pieces_atomic(path, (msgspec.json.encode(seals, order="sorted"),))
-
-
-def _seal(path: Path) -> Seal:
-    return Seal(_sha256(path), _stamp(str(path)))
 
 
 def _stamp(path: str) -> str:

@@ -39,7 +39,8 @@ def find_copies(mine: Thumbs, others: Thumbs) -> list[Copy]:
     for i in np.flatnonzero(likeness >= MIN_TEXTURE):
         one = int(mine.image[some[pairs.mine[i]]])
         other = int(others.image[rest[pairs.other[i]]])
-        kind = _kind(bool(pairs.mirrored[i]), float(pairs.box[i, 2:].min()))
+        kind = "crop" if float(pairs.box[i, 2:].min()) < _WHOLE * SIDE else "copy"
+        kind = f"mirrored {kind}" if pairs.mirrored[i] else kind
         found = Copy(one, other, kind, round(float(likeness[i]), 3))
         if one not in best or best[one].likeness < found.likeness:
             best[one] = found
@@ -49,9 +50,3 @@ def find_copies(mine: Thumbs, others: Thumbs) -> list[Copy]:
 def _with_content(thumbs: Thumbs) -> NDArray[np.int64]:
     spread = thumbs.grey.std(axis=(1, 2))
     return np.flatnonzero(spread >= _FLAT)
-
-
-def _kind(mirrored: bool, window_px: float) -> str:
-    if window_px < _WHOLE * SIDE:
-        return "mirrored crop" if mirrored else "crop"
-    return "mirrored copy" if mirrored else "copy"

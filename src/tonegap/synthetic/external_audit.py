@@ -14,7 +14,7 @@ from pathlib import Path
 from tonegap.data.metadata import Metadata
 from tonegap.files import sha256_file
 from tonegap.formats.lineage import UNKNOWN_SOURCE
-from tonegap.split.view import Kin, PartitionImages
+from tonegap.split.view import PartitionImages
 from tonegap.synthetic.external_set import ExternalSet, SetRow
 from tonegap.synthetic.findings import (
     DESCENDS,
@@ -95,8 +95,12 @@ def audit_set(made: ExternalSet, truth: RealImages) -> ExternalAudit:
     ]
     donor = {row.image_id for row in made.rows if _is_test(truth, row.donor)}
     pair = {row.image_id for row in made.rows if _reconstructs(truth, row)}
-    kin = _kin(truth)
     held_out = truth.held_out
+    # Copies of held-out images and images of their patients, also among images that the task leaves unused.
+    others = (image_id for image_id in truth.parts if image_id not in held_out)
+    kin = group_kin(others, held_out, truth.metadata)
+    if truth.pictures:
+        kin |= kin_of(truth.train, truth.held, truth.groups, truth.cache_dir)
     descends = [
         finding
         for image_id, ids in ancestors.items()
@@ -117,7 +121,9 @@ def audit_set(made: ExternalSet, truth: RealImages) -> ExternalAudit:
         FOREIGN: len(foreign),
         OURS: len(refused),
         KEPT: len(kept),
-        UNKNOWN: sum(1 for row in kept if _names_nothing(made, row)),
+        UNKNOWN: sum(
+            row.sources is None or is_unknown(row.sources) or not _names(made, row) for row in kept
+        ),
     }
     strangers = sorted({name for _ids, names in named.values() for name in names})
     own = {row.image_id: _own(truth, row) for row in kept}
@@ -130,11 +136,6 @@ def _names(made: ExternalSet, row: SetRow) -> list[str]:
     for model in row.models:
         names += made.parts[model].sources
     return names
-
-
-def _names_nothing(made: ExternalSet, row: SetRow) -> bool:
-    """Whether a row says `?`, or neither an image nor a learned part that it was made from."""
-    return row.sources is None or is_unknown(row.sources) or not _names(made, row)
 
 
 def _own(truth: RealImages, row: SetRow) -> tuple[str, ...]:
@@ -158,16 +159,6 @@ def _reconstructs(truth: RealImages, row: SetRow) -> bool:
 
 def _plain(label: str) -> str:
     return label.casefold().replace("_", " ").replace("-", " ")
-
-
-def _kin(truth: RealImages) -> dict[str, Kin]:
-    """Copies of held-out images and images of their patients, also among images that the task leaves unused."""
-    held_out = truth.held_out
-    others = (image_id for image_id in truth.parts if image_id not in held_out)
-    of_groups = group_kin(others, held_out, truth.metadata)
-    if truth.pictures:
-        return of_groups | kin_of(truth.train, truth.held, truth.groups, truth.cache_dir)
-    return of_groups
 
 
 def _showing(

@@ -50,14 +50,21 @@ def create(
     Raises EngineError for a folder to mount that is not there, docker-py's errors for the rest.
     """
     limits, plugin = spec.limits, spec.plugin.file
+    folders = [(spec.in_dir, "/in", True), (spec.out_dir, "/out", False)]
+    folders += [(image.bound, SITE, True)] if image.bound is not None else []
+    variables = stage_variables(spec.threads, "/tmp", "", spec.numerics)
     argv = [*plugin.command, spec.stage, "--in", "/in", "--out", "/out"]
     return client.containers.create(
         image.id,
         name=f"tonegap-{spec.log.parent.name}",
-        labels=_labels(spec, place),
+        labels={  # what a later sweep knows it by
+            STORE_LABEL: place.store,
+            WORK_LABEL: spec.log.parent.name,
+            STAGE_LABEL: f"{spec.plugin.label} {spec.stage}",
+        },
         # The whole command is the entry point: an image's own would come before it.
         entrypoint=probed(argv, spec.gpu),
-        environment=_environment(spec, place.daemon),
+        environment=variables | gpu_variables(spec.gpu, place.daemon),
         hostname="stage",
         working_dir="/plugin",
         healthcheck={"test": ["NONE"]},
@@ -67,7 +74,7 @@ def create(
         cap_drop=["ALL"],
         security_opt=["no-new-privileges"],
         init=True,
-        mounts=_mounts(spec, image),
+        mounts=[_mount(*folder) for folder in folders],
         tmpfs={
             "/tmp": f"rw,exec,nosuid,nodev,mode=1777,size={scratch_mib(limits.memory_mib)}m",
             **dict.fromkeys(_SHUT, "ro,noexec,nosuid,nodev,size=4k"),
@@ -84,42 +91,15 @@ def create(
     )
 
 
-def _environment(spec: RunSpec, daemon: Daemon) -> dict[str, str]:
-    """The variables of a stage."""
-    variables = stage_variables(spec.threads, "/tmp", "", spec.numerics)
-    return variables | gpu_variables(spec.gpu, daemon)
-
-
 def scratch_mib(memory_mib: int) -> int:
     """Size of `/tmp`, and of the memory that loaders share; both count as memory, so half of it."""
     return max(memory_mib // 2, 1)
 
 
-def _labels(spec: RunSpec, place: Placement) -> dict[str, str]:
-    """What a later sweep knows the container by."""
-    return {
-        STORE_LABEL: place.store,
-        WORK_LABEL: spec.log.parent.name,
-        STAGE_LABEL: f"{spec.plugin.label} {spec.stage}",
-    }
-
-
 def _ulimits(file_bytes: int) -> list[Ulimit]:
     """Limits of each process: no core files, the largest file, open files, processes of the user."""
-    limits = {
-        "core": 0,
-        "fsize": file_bytes,
-        "nofile": OPEN_FILES,
-        "nproc": _USER_PROCESSES,
-    }
+    limits = {"core": 0, "fsize": file_bytes, "nofile": OPEN_FILES, "nproc": _USER_PROCESSES}
     return [Ulimit(name=name, soft=value, hard=value) for name, value in limits.items()]
-
-
-def _mounts(spec: RunSpec, image: StageImage) -> list[Mount]:
-    folders = [(spec.in_dir, "/in", True), (spec.out_dir, "/out", False)]
-    if image.bound is not None:
-        folders.append((image.bound, SITE, True))
-    return [_mount(*folder) for folder in folders]
 
 
 def _mount(source: Path, target: str, read_only: bool) -> Mount:

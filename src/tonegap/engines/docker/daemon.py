@@ -67,22 +67,18 @@ def connected(timeout_s: int = TIMEOUT_S) -> Iterator[docker.DockerClient]:
 
     Raises EngineError where none answers.
     """
-    client = _connect(timeout_s)
     try:
-        yield client
-    finally:
-        client.close()
-
-
-def _connect(timeout_s: int) -> docker.DockerClient:
-    try:
-        return docker.from_env(timeout=timeout_s)
+        client = docker.from_env(timeout=timeout_s)
     except UNREACHABLE as e:
         where = os.environ.get("DOCKER_HOST", "Docker's own socket")
         raise EngineError(
             f"no container engine answers at {where} ({_reason(e)}); start Docker or Podman's "
             "service, set DOCKER_HOST, or use --engine local"
         ) from None
+    try:
+        yield client
+    finally:
+        client.close()
 
 
 def describe(client: docker.DockerClient) -> Daemon:

@@ -76,7 +76,9 @@ class DockerEngine(Engine):
         """Ends what dead processes left running for this store, brings missing images, and reads a word back
         from the store through the first of them; see Engine.
         """
-        self._store = _identity(store)
+        made = (store / "store.json").stat().st_mtime_ns
+        # One store among all that an engine may serve, those of other machines included.
+        self._store = digest_of([str(store.resolve()), made])[:16]
         with connected(BUILD_TIMEOUT_S) as client:
             try:
                 _sweep(client, store, self._store)
@@ -138,17 +140,13 @@ class DockerEngine(Engine):
             with connected() as client:
                 return self._run(client, spec)
         except BadOutput as e:
-            return RunResult("bad-output", str(e), 0.0, None, None)
+            return RunResult.not_run(str(e), "bad-output")
         except (EngineError, EngineGone) as e:
-            return RunResult("engine-error", str(e), 0.0, None, None)
+            return RunResult.not_run(str(e))
         except APIError as e:
-            return RunResult(
-                "engine-error", f"the container engine refused: {e.explanation}", 0.0, None, None
-            )
+            return RunResult.not_run(f"the container engine refused: {e.explanation}")
         except UNREACHABLE as e:
-            return RunResult(
-                "engine-error", f"the container engine does not answer: {e}", 0.0, None, None
-            )
+            return RunResult.not_run(f"the container engine does not answer: {e}")
 
     def _run(self, client: docker.DockerClient, spec: RunSpec) -> RunResult:
         image = self._image(spec.plugin)
@@ -166,12 +164,6 @@ class DockerEngine(Engine):
             more = f"; {self._daemon.label} does not say whether it lacked memory"
             return replace(result, text=result.text + more)
         return result
-
-
-def _identity(store: Path) -> str:
-    """Names one store among all that an engine may serve, those of other machines included."""
-    made = (store / "store.json").stat().st_mtime_ns
-    return digest_of([str(store.resolve()), made])[:16]
 
 
 def _sweep(client: docker.DockerClient, store: Path, identity: str) -> None:

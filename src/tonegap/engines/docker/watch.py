@@ -1,4 +1,4 @@
-"""Watches one container to its end: time, output size, log, cancellation; then says how it ended.
+"""Watches one container to its end, its limits and its log; then says how it ended.
 
 The mistake it exists to prevent: an engine that went away, or a kill from outside, reported as the
 method's own error; or a container that outlives the watch.
@@ -19,13 +19,11 @@ from tonegap.engines.base import RunResult, RunSpec
 from tonegap.engines.docker.attach import Attached
 from tonegap.engines.docker.daemon import UNREACHABLE
 from tonegap.engines.docker.gpu import NO_GPU_CODE, NO_GPU_TEXT
-from tonegap.engines.ending import GRACE_S, HURRIED_S, Ending, judge, output_over, time_over
+from tonegap.engines.ending import GRACE_S, POLL_S, Ending, StageWatch, judge, output_over
 from tonegap.engines.log import LogPump
 from tonegap.engines.tree import TreeUsage
 
-_FIRST_POLL_S = 0.02
-_POLL_S = 0.2
-_SAMPLE_S = 0.25
+_AGAIN_S = 0.2
 _DRAIN_S = 20.0
 _AWAY_S = 4.0  # an engine that does not answer for so long is gone; a restart may be shorter
 _END_S = 20.0
@@ -54,53 +52,43 @@ def run_to_end(client: docker.DockerClient, container: Container, spec: RunSpec)
         pump.join(GRACE_S)
 
 
-class _Watch:
+class _Watch(StageWatch):
+    slowest_s = 0.2
+
     def __init__(self, container: Container, spec: RunSpec, pump: LogPump) -> None:
         self._container = container
-        self._spec = spec
+        self.spec = spec
         self._pump = pump
-        self._started = time.monotonic()
+        self.started = time.monotonic()
         self._tree: TreeUsage | None = None
         self._pid: int | None = None
 
     def until_end(self) -> RunResult:
         try:
-            stopped = self._wait_or_stop()
+            stopped = self.stopped()
         except EngineGone:
             self._kill_here()
             raise
-        seconds = time.monotonic() - self._started
+        seconds = time.monotonic() - self.started
         self._pump.join(_DRAIN_S)
-        stopped = stopped or output_over(self._spec, (self._spec.out_dir,), None)
+        stopped = stopped or output_over(self.spec, (self.spec.out_dir,), None)
         cause, text = stopped or self._judge(self._final_state())
         cpu = peak = None
         if self._tree is not None:
             cpu, peak = round(self._tree.cpu_seconds, 3), round(self._tree.peak_mib, 1)
         return RunResult(cause, text, round(seconds, 3), cpu, peak)
 
-    def _wait_or_stop(self) -> Ending | None:
-        """Returns why the container had to be stopped, or None if it ended by itself."""
-        sample_at, poll_s = 0.0, _FIRST_POLL_S
-        while (state := self._state())["Running"]:
-            now = time.monotonic()
-            reason = time_over(self._spec, self._started)
-            if reason is None and now >= sample_at:
-                reason = self._sample(state)
-                sample_at = now + max(_SAMPLE_S, 10 * (time.monotonic() - now))
-            if reason is not None:
-                self._stop({"timeout": GRACE_S, "cancelled": HURRIED_S}.get(reason[0], 0))
-                return reason
-            time.sleep(poll_s)
-            poll_s = min(poll_s * 1.2, _POLL_S)
-        return None
+    def ended(self) -> bool:
+        return not self._state()["Running"]
 
-    def _sample(self, state: State) -> Ending | None:
+    def sample(self) -> Ending | None:
+        state: State = self._container.attrs["State"]
         if self._tree is None and _is_here(state["Pid"], str(self._container.id)):
             self._pid = state["Pid"]
             self._tree = TreeUsage(state["Pid"])
         if self._tree is not None:
-            self._tree.sample(self._spec.limits.memory_mib)
-        return output_over(self._spec, (self._spec.out_dir,), self._pid)
+            self._tree.sample(self.spec.limits.memory_mib)
+        return output_over(self.spec, (self.spec.out_dir,), self._pid)
 
     def _state(self) -> State:
         """What the engine says of the container now. Raises EngineGone when it has said nothing for long."""
@@ -113,19 +101,19 @@ class _Watch:
             except UNREACHABLE as e:
                 if time.monotonic() > deadline:
                     raise EngineGone(f"the container engine stopped answering ({e})") from None
-                time.sleep(_POLL_S)
+                time.sleep(_AGAIN_S)
             else:
                 state: State = self._container.attrs["State"]
                 return state
 
-    def _stop(self, grace_s: float) -> None:
-        """Ends the container: TERM and a grace first where that is due, then KILL; sees it ended."""
+    def stop(self, grace_s: float) -> None:
+        """Raises EngineGone where it does not end."""
         if grace_s:
             self._kill("SIGTERM")
-            if self._ended_within(grace_s):
+            if self.ended_within(grace_s):
                 return
         self._kill("SIGKILL")
-        if not self._ended_within(_END_S):
+        if not self.ended_within(_END_S):
             raise EngineGone(f"its container {self._container.short_id} cannot be ended")
 
     def _kill(self, name: str) -> None:
@@ -141,12 +129,6 @@ class _Watch:
                 with contextlib.suppress(OSError):
                     os.kill(int(process.name), signal.SIGKILL)
 
-    def _ended_within(self, seconds: float) -> bool:
-        deadline = time.monotonic() + seconds
-        while self._state()["Running"] and time.monotonic() < deadline:
-            time.sleep(_FIRST_POLL_S)
-        return not self._state()["Running"]
-
     def _final_state(self) -> State:
         """The state after the end; the flag of a memory kill may come a moment after the exit code."""
         state = self._state()
@@ -154,15 +136,15 @@ class _Watch:
         while state["ExitCode"] == _KILLED and not state["OOMKilled"]:
             if time.monotonic() > deadline:
                 break
-            time.sleep(_FIRST_POLL_S)
+            time.sleep(POLL_S)
             state = self._state()
         return state
 
     def _judge(self, state: State) -> Ending:
         code = state["ExitCode"]
-        if code == NO_GPU_CODE and self._spec.gpu is not None:
+        if code == NO_GPU_CODE and self.spec.gpu is not None:
             return "engine-error", NO_GPU_TEXT
-        limits, words = self._spec.limits, self._pump.last_line()
+        limits, words = self.spec.limits, self._pump.last_line()
         if code != 0 and state["OOMKilled"]:
             how = f"exit code {code}" + (f"; last line of its log: {words}" if words else "")
             return "oom", f"out of memory at its limit of {limits.memory_mib} MiB ({how})"

@@ -57,10 +57,18 @@ def write_oci_archive(out: IO[bytes], layout: Layout, tags: dict[str, str]) -> N
     """
     entries = sorted((layout.entry(one) for one in tags), key=lambda one: str(one["annotations"]))
     blobs = {digest for image_id in tags for digest in layout.parts(image_id)}
+    manifest = [
+        {
+            "Config": _name(image_id),
+            "RepoTags": [tag],
+            "Layers": [_name(diff_id) for diff_id in layout.diff_ids(image_id)],
+        }
+        for image_id, tag in tags.items()
+    ]
     with stream_archive(out) as archive:
         add_bytes(archive, "oci-layout", LAYOUT_FILE)
         add_bytes(archive, "index.json", index_json(entries))
-        add_bytes(archive, "manifest.json", canonical_json(_docker_manifest(layout, tags)))
+        add_bytes(archive, "manifest.json", canonical_json(manifest))
         add_folder(archive, "blobs")
         add_folder(archive, _BLOBS)
         for digest in sorted(blobs):
@@ -151,17 +159,6 @@ def _member(archive: tarfile.TarFile, name: str) -> IO[bytes]:
 
 def _name(digest: str) -> str:
     return f"{_BLOBS}/{digest.removeprefix('sha256:')}"
-
-
-def _docker_manifest(layout: Layout, tags: dict[str, str]) -> list[dict[str, Any]]:
-    return [
-        {
-            "Config": _name(image_id),
-            "RepoTags": [tag],
-            "Layers": [_name(diff_id) for diff_id in layout.diff_ids(image_id)],
-        }
-        for image_id, tag in tags.items()
-    ]
 
 
 class _Hashed:

@@ -106,7 +106,9 @@ def environment_for(
     packages on the local base; nothing on a base that has torch. Raises EngineError.
     """
     if foundation == LOCAL_BASE:
-        found = folder or _locked_folder(lock) or own_site_packages()
+        base = lock.images.get(PLUGIN_BASE)
+        locked = Path(base.environment.host) if base and base.environment else None
+        found = folder or locked or own_site_packages()
         return bound_environment(found, unlocked_needs(root), cache_folder(root))
     if folder is not None:
         raise EngineError(f"--environment: is bound on the local base only, not on {foundation}")
@@ -118,8 +120,3 @@ def unlocked_needs(root: Path) -> list[str]:
     recipe = read_recipe(root, PLUGIN_BASE, LOCAL_BASE)
     locked = {name for path in recipe.locks for name in locked_versions(path)}
     return [name for name in kit_requirements(root / "docker" / "kit") if name not in locked]
-
-
-def _locked_folder(lock: ImageLock) -> Path | None:
-    base = lock.images.get(PLUGIN_BASE)
-    return Path(base.environment.host) if base and base.environment else None

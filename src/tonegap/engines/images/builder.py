@@ -122,7 +122,8 @@ class Builder:
         """The lock with that image current, built if it was not; its base must be current."""
         step = self._step(lock, name)
         old = lock.images.get(name)
-        if old and not no_cache and self._is_current(old, step):
+        same = old and (old.source_sha256, old.base_id) == (step.source_sha256, step.base_id)
+        if old and same and not no_cache and self._layout.has(old.image_id):
             say(f"{name}: current, {short(old.image_id)}")
             return lock.with_image(self._rebound(old, step))
         began = time.monotonic()
@@ -163,10 +164,6 @@ class Builder:
         image_id = str(need_image(self._client, reference, cure).id)
         take_image(self._client, self._layout, image_id, reference)
         return image_id
-
-    def _is_current(self, old: LockedImage, step: Step) -> bool:
-        same = (old.source_sha256, old.base_id) == (step.source_sha256, step.base_id)
-        return same and self._layout.has(old.image_id)
 
     def _rebound(self, old: LockedImage, step: Step) -> LockedImage:
         """The entry with the environment as it is now; proved inside where that is another."""

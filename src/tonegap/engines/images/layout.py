@@ -17,6 +17,7 @@ from typing import IO, Annotated, Any
 
 import msgspec
 
+from tonegap.caches import read_kept
 from tonegap.engines.images.saved import layer_content, running_of
 from tonegap.engines.images.tarring import Sink
 from tonegap.errors import EngineError
@@ -37,6 +38,7 @@ class KnownLayer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     packages: dict[str, str] = {}
 
 
+_DECODER = msgspec.json.Decoder(dict[str, list[KnownLayer]])
 Digest = Annotated[str, msgspec.Meta(pattern=r"\Asha256:[0-9a-f]{64}\Z")]
 
 
@@ -93,7 +95,9 @@ class Layout:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._blobs = folder / "blobs" / "sha256"
-        self._layers = self._read_layers()
+        # Of layers that are not known here the content is digested again.
+        known = read_kept(lambda: _DECODER.decode((folder / _LAYERS).read_bytes()))
+        self._layers = known or {}
         self._manifests: dict[str, dict[str, Any]] = {}
         self._whole: set[str] = set()  # read through, or written, here
 
@@ -310,13 +314,6 @@ class Layout:
             return read_form(content, form)
         except ValueError:
             raise EngineError(f"{path} is not what its name says") from None
-
-    def _read_layers(self) -> dict[str, list[KnownLayer]]:
-        try:
-            content = (self.folder / _LAYERS).read_bytes()
-            return msgspec.json.decode(content, type=dict[str, list[KnownLayer]])
-        except (OSError, msgspec.MsgspecError):
-            return {}  # they are digested again
 
 
 LAYOUT_FILE = canonical_json({"imageLayoutVersion": "1.0.0"})

@@ -20,7 +20,6 @@ from tonegap.engines.images.recipe import (
 from tonegap.errors import EngineError
 from tonegap.files import digest_of
 from tonegap.formats.image_lock import (
-    BoundEnvironment,
     ImageLock,
     LockedImage,
     lock_path,
@@ -100,13 +99,10 @@ def stale_reason(root: Path, lock: ImageLock, name: str) -> str | None:
             return f"{recipe.base} has another environment bound since"
     if source_sha256(root, recipe, foundation) != image.source_sha256:
         return "its sources changed since its image was built"
-    return _stale_environment(root, image.environment)
-
-
-def _stale_environment(root: Path, environment: BoundEnvironment | None) -> str | None:
-    if environment is None or _digest_now(environment.host, root) == environment.sha256:
+    bound = image.environment
+    if bound is None or _digest_now(bound.host, root) == bound.sha256:
         return None
-    return f"the packages bound from {environment.host} changed"
+    return f"the packages bound from {bound.host} changed"
 
 
 @functools.cache

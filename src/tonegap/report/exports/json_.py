@@ -6,8 +6,9 @@ from typing import Any
 import msgspec
 
 from tonegap.formats.record import Record
+from tonegap.report.answer_text import answer
 from tonegap.report.exports.protocol import File
-from tonegap.report.phrases import answer, missing, report_title
+from tonegap.report.phrases import missing, report_title
 from tonegap.results.board import Leaderboard
 from tonegap.results.claims import Claims
 from tonegap.results.model import Difference, LeaderboardTable, Mean, Row, SeedResult, View

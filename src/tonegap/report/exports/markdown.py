@@ -2,17 +2,11 @@
 
 from collections.abc import Iterator
 
+from tonegap.report.answer_text import answer
 from tonegap.report.claims_text import claim_lines, claims_about, claims_header, label_part
 from tonegap.report.exports.protocol import File
 from tonegap.report.pages.templates import render_template
-from tonegap.report.phrases import (
-    answer,
-    marks_used,
-    metric_label,
-    ranking_rule,
-    report_title,
-    table_title,
-)
+from tonegap.report.phrases import marks_used, metric_label, ranking_rule, report_title, table_title
 from tonegap.report.power_text import table_reach
 from tonegap.report.quality_tables import SUMMARY_ABOUT, SUMMARY_HEADER, set_lines
 from tonegap.report.table_notes import border_note, event_note, images_note

@@ -10,10 +10,11 @@ from functools import cached_property
 from tonegap.declared.dataset import Dataset, read_dataset
 from tonegap.declared.task import Task, read_task
 from tonegap.formats.record import Record
+from tonegap.report.answer_text import answer
 from tonegap.report.claims_text import claims_about
 from tonegap.report.pages.links import card_name, entry_pages
 from tonegap.report.pages.record_facts import synthetic_text
-from tonegap.report.phrases import SELECTION_MEANING, answer, metric_label, split_note, table_name
+from tonegap.report.phrases import SELECTION_MEANING, metric_label, split_note, table_name
 from tonegap.report.power_text import table_reach
 from tonegap.report.table_notes import event_note, images_note
 from tonegap.results.board import Leaderboard

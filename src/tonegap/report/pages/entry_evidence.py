@@ -9,26 +9,21 @@ from dataclasses import dataclass
 import numpy as np
 
 from tonegap.arrays import BoolArray
-from tonegap.formats.record import CurvePoint, Record
+from tonegap.formats.record import Record
 from tonegap.report.pages.charts import Curve
 from tonegap.report.pages.entry_suite import StageSetting
 from tonegap.results.answers import Answers, Epochs
 from tonegap.results.board import Leaderboard
 from tonegap.results.claims import RowClaims
 from tonegap.results.model import Axis, LeaderboardTable, Question, Row
-from tonegap.scores.counts import N_BINS, answers, count_once
+from tonegap.scores.counts import N_BINS, answers
 from tonegap.scores.evidence.entries import EvidenceRequest
 from tonegap.scores.evidence.images import TestAnswers, tone_indices
 from tonegap.scores.evidence.intervals import Interval
 from tonegap.scores.evidence.table import shown_intervals
-from tonegap.scores.formulas import metric_values
-from tonegap.scores.predictions import Labelled
-from tonegap.scores.results import rules_of
+from tonegap.scores.results import epoch_scores, rules_of
 from tonegap.scores.rules import ScoringRules
-from tonegap.scores.selection import epoch_values, youden_threshold
-from tonegap.scores.tables import ALL, SELECTION_METRICS
-from tonegap.scores.task_rules import Rules
-from tonegap.scores.undefined import Undefined
+from tonegap.scores.tables import ALL
 from tonegap.store.marks import StageMark
 from tonegap.store.source import ResultSource
 from tonegap.tones import tone_group
@@ -232,33 +227,3 @@ def _curve(record: Record, table: LeaderboardTable, epochs: Epochs) -> Curve | N
         return None
     picked = record.scores[selection].epoch if selection in record.scores else None
     return Curve(epoch_scores(*kept, metric, rules_of(record)), picked)
-
-
-def epoch_scores(
-    validation: Labelled, test: Labelled, metric: str, rules: Rules
-) -> tuple[CurvePoint, ...]:
-    """A metric of all validation and of all test images in every epoch; None where it is undefined.
-
-    A threshold is each epoch's own, from the validation images.
-    """
-    lines = [_by_epoch(images, validation, metric, rules) for images in (validation, test)]
-    return tuple(CurvePoint(*point) for point in zip(test.epochs, *lines, strict=True))
-
-
-def _by_epoch(
-    images: Labelled, validation: Labelled, metric: str, rules: Rules
-) -> list[float | None]:
-    n = len(images.epochs)
-    if metric in SELECTION_METRICS:
-        values = epoch_values(images, metric, rules.plain)
-        return [None] * n if isinstance(values, Undefined) else [float(v) for v in values]
-    tone = tone_indices(images.tones, rules.tones)
-    found = []
-    for epoch in range(n):
-        threshold = youden_threshold(validation, epoch, rules.plain)
-        scoring = ScoringRules(rules.classes, rules.positive, threshold, 1, rules.tones)
-        said = answers(images.p[epoch], images.y, scoring)
-        counts = count_once(images.y, tone, len(rules.tones), said)
-        value = float(metric_values(counts, bool(rules.positive))[metric][0, -1])
-        found.append(value if np.isfinite(value) else None)
-    return found

@@ -6,6 +6,7 @@ The mistake it exists to prevent: a page that is empty, or says something else, 
 from collections.abc import Mapping
 
 from tonegap.formats.record import EntryId
+from tonegap.report.answer_text import answer
 from tonegap.report.claims_text import claim_lines, claims_about, claims_header, label_part
 from tonegap.report.pages.charts import panel_scale, strip_scale, tone_scores
 from tonegap.report.pages.leaderboard_views import table_payload
@@ -13,7 +14,6 @@ from tonegap.report.pages.links import COMPARE, ENTRIES, entry_pages, pair_links
 from tonegap.report.pages.record_facts import cost_of, data_facts, facts_of, same_data
 from tonegap.report.pages.templates import render_template
 from tonegap.report.phrases import (
-    answer,
     marks_used,
     metric_label,
     missing,

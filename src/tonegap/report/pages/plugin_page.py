@@ -11,11 +11,12 @@ from tonegap.declared.parity import read_parity
 from tonegap.declared.plugin import FOLDERS, ParameterSpec, PluginFile, plugin_ids, read_plugin
 from tonegap.errors import BadSuiteFolder
 from tonegap.formats.record import Record, StageCost
+from tonegap.report.answer_text import rank_mean
 from tonegap.report.exports.protocol import File
 from tonegap.report.pages.links import CARDS, ENTRIES, card_name, entry_pages
 from tonegap.report.pages.paper_page import FOLDER as PAPERS
 from tonegap.report.pages.templates import render_template
-from tonegap.report.phrases import rank_mean, spelled, table_title
+from tonegap.report.phrases import spelled, table_title
 from tonegap.results.board import Leaderboard
 from tonegap.store.source import ResultSource
 

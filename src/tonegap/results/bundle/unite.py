@@ -15,7 +15,6 @@ import msgspec
 from tonegap.errors import BadRequest, ToneGapError
 from tonegap.files import sha256_file
 from tonegap.formats.matrix import RunOutcome, completeness
-from tonegap.formats.record import Record
 from tonegap.lines import one_line
 from tonegap.results.answers import kept_truths
 from tonegap.results.bundle.verify import verified_bundle
@@ -118,7 +117,10 @@ def unite(
         opened.append((path, aside, run))
         for task, voice in heard.items():
             voices.setdefault(task, []).append(voice)
-    everything = [(path, aside, _records(run)) for path, aside, run in opened]
+    everything = [
+        (path, aside, [cell.record for cell in run.cells if cell.record])
+        for path, aside, run in opened
+    ]
     for path, of in renamed(everything):
         refused.append(RefusedBundle(path, one_line(of)))
         opened = [one for one in opened if one[0] != path]
@@ -159,10 +161,6 @@ def _voices(path: Path, folder: Path, run: SuiteRun) -> tuple[dict[str, _Voice],
             problems.append(f"{task}: two truths in it differ about {twice}")
         found[task] = _Voice(path, said, frozenset(cell.id.key for cell in cells))
     return found, problems
-
-
-def _records(run: SuiteRun) -> list[Record]:
-    return [cell.record for cell in run.cells if cell.record]
 
 
 def _named(run: SuiteRun, path: Path, names: set[str]) -> BoardBundle:

@@ -1,7 +1,5 @@
 """A compared paper as text for a terminal, Markdown, CSV and JSON."""
 
-import csv
-import io
 import json
 from collections import Counter
 from collections.abc import Sequence
@@ -9,7 +7,7 @@ from dataclasses import asdict
 
 from tonegap.declared.paper import UNKNOWN, PaperFile, PaperTable
 from tonegap.results.papers.verdict import PaperCell, Reproduced, Verdict
-from tonegap.spreadsheet import safe_cell
+from tonegap.spreadsheet import safe_csv
 
 _COLUMNS = (
     "table", "row", "column", "unit", "reported", "reproduced", "low", "high", "verdict", "why", "kind",
@@ -33,15 +31,14 @@ def as_markdown(paper: PaperFile, cells: Sequence[PaperCell]) -> str:
 
 def as_csv(cells: Sequence[PaperCell]) -> str:
     """One line per cell; values in the table's unit, unrounded."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(_COLUMNS)
+    rows = []
     for c in cells:
         r = c.reproduced
         values = ("" if v is None else f"{v:.6g}" for v in (r.value, r.low, r.high))
-        texts = (c.table, c.row, c.column, c.unit, c.reported, *values, c.verdict, c.why, c.kind)
-        writer.writerow([safe_cell(text) for text in texts])
-    return out.getvalue()
+        rows.append(
+            (c.table, c.row, c.column, c.unit, c.reported, *values, c.verdict, c.why, c.kind)
+        )
+    return safe_csv(_COLUMNS, rows)
 
 
 def as_json(paper: PaperFile, cells: Sequence[PaperCell]) -> str:

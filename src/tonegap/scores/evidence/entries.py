@@ -130,7 +130,9 @@ def entry_means(
     seeds: Sequence[TestAnswers], asked: EvidenceRequest, n_draws: int = N_DRAWS
 ) -> EntryMeans:
     """The means of an entry over its seeds, one or more, from its answers at each."""
-    measured = _measure_all(seeds, asked, n_draws)
+    of_seeds = tuple(images_of(seed, asked.tones) for seed in seeds)
+    weights = draw_weights(of_seeds, n_draws)  # of the images of all seeds together
+    measured = [_measure(*each, asked) for each in zip(seeds, of_seeds, weights, strict=True)]
     behind = [units_behind(m.images, m.said) for m in measured]
     means = {
         name: seed_mean([m.metrics[name] for m in measured], _fewest(name, behind))
@@ -217,13 +219,6 @@ class _Seed:
         with np.errstate(invalid="ignore", divide="ignore"):
             once, drawn = (c.distances / c.n[..., None] for c in self.counts(with_auc=False))
         return once[0], drawn
-
-
-def _measure_all(seeds: Sequence[TestAnswers], asked: EvidenceRequest, n_draws: int) -> list[_Seed]:
-    """Every seed, with draws of the images of all seeds together."""
-    images = tuple(images_of(seed, asked.tones) for seed in seeds)
-    weights = draw_weights(images, n_draws)
-    return [_measure(*each, asked) for each in zip(seeds, images, weights, strict=True)]
 
 
 def _measure(

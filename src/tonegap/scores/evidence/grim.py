@@ -6,7 +6,7 @@ Sources: Brown and Heathers 2017 (GRIM), Social Psychological and Personality Sc
 Preprints; Fazekas and Kovács 2023 (mlscorecheck), arXiv 2310.12527; Nadeau and Bengio 2003, Machine Learning 52(3).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 from math import ceil, floor
@@ -14,7 +14,7 @@ from math import ceil, floor
 import numpy as np
 from scipy.special import chdtr, ndtr, stdtr
 
-from tonegap.arrays import FloatArray, IntArray
+from tonegap.arrays import FloatArray
 from tonegap.scores.formulas import gap, lowest_over_highest
 
 _SLACK = 1e-9
@@ -117,9 +117,7 @@ def one_sets(
     by_size: dict[int, list[int]] = {}
     for n, k in able[-1]:
         by_size.setdefault(int(n), []).append(int(k))
-    heads = (
-        [np.array(rows) for rows in product(*able[:-1])] if len(tones) == 2 else _pairs(*able[:2])
-    )
+    heads = (np.array(rows) for rows in product(*able[:-1]))
     found = []
     for head in heads:
         n_head = int(head[:, 0].sum())
@@ -130,11 +128,6 @@ def one_sets(
                 if _fits(n, k, mean, pqd):
                     found.append(OneSet(n, k))
     return found
-
-
-def _pairs(first: IntArray, second: IntArray) -> Iterator[IntArray]:
-    for one, other in product(first, second):
-        yield np.stack([one, other])
 
 
 def _fits(n: Sequence[int], k: Sequence[int], mean: Rounded | None, pqd: Rounded | None) -> bool:

@@ -130,15 +130,12 @@ def gap_interval(sample: Sample, level: float) -> tuple[float, float]:
         return gaps
 
     least = float(np.quantile(drawn(0.0), _SMALLEST_READ))
-    most = found if found > least else least + _half_step(sample)
+    # Half of what one image moves a score by: scores lie on steps, and drawn ones between them.
+    half_step = 0.0 if sample.n is None else 0.5 / float(sample.n.max())
+    most = found if found > least else least + half_step
     low = _edge(0.0, found, lambda value: bool((drawn(value) >= found - slack).mean() > tail))
     far = most + sample.reach if sample.n is None else min(most + sample.reach, 1.0)
     return low, _edge(far, found, lambda value: bool((drawn(value) <= most + slack).mean() > tail))
-
-
-def _half_step(sample: Sample) -> float:
-    """Half of what one image moves a score by: scores lie on steps, and drawn ones between them."""
-    return 0.0 if sample.n is None else 0.5 / float(sample.n.max())
 
 
 def worst_interval(sample: Sample, level: float, larger_is_better: bool) -> tuple[float, float]:
