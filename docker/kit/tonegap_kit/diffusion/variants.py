@@ -4,6 +4,7 @@ A source of a majority tone is asked for in a tone drawn from the targets, one o
 own; a source of any other tone, or of none, is not used.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -19,6 +20,7 @@ from tonegap_kit.diffusion.prompts import fill_caption
 from tonegap_kit.diffusion.sampling import SamplingRecipe, img2img
 from tonegap_kit.errors import StageError
 from tonegap_kit.partition import Partition
+from tonegap_kit.quota import draw_sources, is_three_level, level_counts
 from tonegap_kit.synthetic import SyntheticImage, write_synthetic
 
 
@@ -41,7 +43,7 @@ class VariantModel:
 
 
 def plan_variants(stage: Stage, train: Partition) -> list[Variant]:
-    """All variants wanted, by the parameters `majority`, `targets`, `per_source` and `ratio`.
+    """All variants wanted, by the parameters `majority`, `targets`, `per_source`, `ratio` and `balance`.
 
     Where `ratio` allows fewer, sources are drawn at random; each source used gets all of its variants.
     """
@@ -62,6 +64,9 @@ def plan_variants(stage: Stage, train: Partition) -> list[Variant]:
         )
     rng = stage.rng("variants")
     rows = np.flatnonzero(np.isin(train.t, [*majority, *targets]))
+    if is_three_level(stage):
+        budget = min(int(ratio * len(train)), per_source * len(rows))
+        return _levelled(train, majority, targets, budget, rng)
     # Drawn for every source, used or not, so that a larger ratio only adds variants.
     asked = rng.choice(targets, len(rows))
     tones = np.where(np.isin(train.t[rows], targets), train.t[rows], asked)
@@ -69,6 +74,38 @@ def plan_variants(stage: Stage, train: Partition) -> list[Variant]:
     if len(rows) and not len(used):
         raise StageError(f"ratio {ratio} allows no variant of any source; raise it")
     return [Variant(int(rows[i]), int(tones[i]), k) for i in used for k in range(per_source)]
+
+
+def _levelled(
+    train: Partition,
+    majority: Sequence[int],
+    targets: Sequence[int],
+    budget: int,
+    rng: np.random.Generator,
+) -> list[Variant]:
+    """The budget's variants by `level_counts`, each class's sources in turn: of a majority tone, or of the tone itself."""
+    n_classes, n_tones = int(train.y.max(initial=-1)) + 1, max([*train.t, *targets]) + 1
+    sources, real = {}, np.zeros((n_classes, n_tones), np.int64)
+    for y, t in np.ndindex(real.shape):
+        own = train.y == y
+        real[y, t] = np.sum(own & (train.t == t))
+        if t in targets:
+            sources[y, t] = np.flatnonzero(own & np.isin(train.t, [*majority, t]))
+    can = np.zeros(real.shape, bool)
+    for cell, rows in sources.items():
+        can[cell] = len(rows) > 0
+    made = level_counts(real, can, budget)
+    drawn = [
+        (int(row), int(t))
+        for y, t in np.argwhere(made > 0)
+        for row in draw_sources(sources[y, t], int(made[y, t]), rng)
+    ]
+    seen: Counter[int] = Counter()
+    variants = []
+    for row, t in sorted(drawn):
+        variants.append(Variant(row, t, seen[row]))
+        seen[row] += 1
+    return variants
 
 
 def write_variants(
