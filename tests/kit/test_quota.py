@@ -74,8 +74,10 @@ def test_targets_that_are_no_tones_of_the_task_are_refused(
 
 
 def test_three_levels_raise_the_rarest_tones_first_and_then_their_rarest_classes() -> None:
-    """Tones have 9, 2 and 4 images; 8 more bring the last two to 7: 5 and 3. Within them 2 and 0 become 4 and 3, 1 and 3
-    become 4 and 3."""
+    """Tones have 9, 2 and 4 images; 8 more bring the last two to 7: 5 and 3.
+
+    Within the first of these 2 and 0 become 4 and 3, within the other 1 and 3 become 4 and 3.
+    """
     real = np.array([[5, 2, 1], [4, 0, 3]])
     can = np.array([[False, True, True], [False, True, True]])
     assert level_counts(real, can, 8).tolist() == [[0, 2, 3], [0, 3, 0]]
@@ -88,7 +90,10 @@ def test_three_levels_raise_the_rarest_tones_first_and_then_their_rarest_classes
 
 
 def test_three_levels_fill_a_tone_to_the_most_frequent_one_and_within_the_limit() -> None:
-    """Tones I, V, VI have 12, 2, 0 images: V lacks 10 and VI 12. In V the classes have 2 and 0: 4 and 6 more make 6 each."""
+    """Tones I, V, VI have 12, 2, 0 images: V lacks 10 and VI 12.
+
+    In V the classes have 2 and 0: 4 and 6 more make 6 each.
+    """
     train = _partition({(0, 0): 8, (1, 0): 4, (0, 4): 2, (1, -1): 3})
     whole = QuotaRule((4, 5), 1.0, 99, three_levels=True)
     assert _counts(train, whole) == {(0, 4): 4, (1, 4): 6, (0, 5): 6, (1, 5): 6}

@@ -15,7 +15,6 @@ from tonegap_kit.command import Stage
 from tonegap_kit.errors import StageError
 from tonegap_kit.partition import Partition
 
-
 BALANCES = ("off", "three-level")
 
 

@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tonegap_kit.command import Stage
-from tonegap_kit.diffusion.lora import merged_lora
-from tonegap_kit.diffusion.models import Models, encode_images, resized
+from tonegap_kit.diffusion.flow import FlowModels, images_from_images, with_lora
+from tonegap_kit.diffusion.models import Models, resized
 from tonegap_kit.diffusion.prompts import fill_caption
-from tonegap_kit.diffusion.sampling import SamplingRecipe, img2img
+from tonegap_kit.diffusion.sampling import SamplingRecipe
 from tonegap_kit.errors import StageError
 from tonegap_kit.partition import Partition
 from tonegap_kit.quota import draw_sources, is_three_level, level_counts
@@ -83,7 +83,7 @@ def _levelled(
     budget: int,
     rng: np.random.Generator,
 ) -> list[Variant]:
-    """The budget's variants by `level_counts`, each class's sources in turn: of a majority tone, or of the tone itself."""
+    """Variants by `level_counts`, each class's sources in turn: those of a majority tone, or of the tone itself."""
     n_classes, n_tones = int(train.y.max(initial=-1)) + 1, max([*train.t, *targets]) + 1
     sources, real = {}, np.zeros((n_classes, n_tones), np.int64)
     for y, t in np.ndindex(real.shape):
@@ -109,7 +109,10 @@ def _levelled(
 
 
 def write_variants(
-    stage: Stage, models: Models, train: Partition, variant_models: Mapping[str, VariantModel]
+    stage: Stage,
+    models: Models | FlowModels,
+    train: Partition,
+    variant_models: Mapping[str, VariantModel],
 ) -> None:
     """Leaves the images of all variants wanted, each class painted as its model says."""
     variants, recipe = plan_variants(stage, train), read_sampling(stage)
@@ -162,7 +165,10 @@ class _Asked:
 
 
 def _painted(
-    models: Models, train: Partition, asked: Sequence[_Asked], recipe: SamplingRecipe
+    models: Models | FlowModels,
+    train: Partition,
+    asked: Sequence[_Asked],
+    recipe: SamplingRecipe,
 ) -> Iterator[SyntheticImage]:
     """The images, class by class where each has a LoRA of its own: one is merged at a time."""
     by_lora = sorted(asked, key=lambda one: str(one.variant_model.lora))
@@ -170,11 +176,12 @@ def _painted(
         own = list(group)
         rows = sorted({one.row for one in own})
         # Each source is encoded once, however many variants it has.
-        latents = encode_images(models, train.pictures.take(np.array(rows)))
+        pictures = train.pictures.take(np.array(rows))
         place = {row: i for i, row in enumerate(rows)}
         prompts, seeds = [one.prompt for one in own], [one.seed for one in own]
-        with merged_lora(models, lora):
-            made = img2img(models, latents, [place[one.row] for one in own], prompts, seeds, recipe)
+        with with_lora(models, lora):
+            at = [place[one.row] for one in own]
+            made = images_from_images(models, pictures, at, prompts, seeds, recipe)
             for one, image in zip(own, made, strict=True):
                 yield one.made(image)
 
