@@ -62,8 +62,8 @@ def read_scores(path: Path, sampled: Sequence[Sampled]) -> Tensor:
     """What each image is worth, `float64 [images]`; NaN of one that nobody judged.
 
     An entry has `image`, `sha256` and a `checklist` (a criterion's name, and true, false or null for not judged), whose
-    share of criteria met is its worth. Where no checklist of the file has an answer the numbers `score` count. Raises
-    StageError for another form, and for a file that is about other images.
+    share of criteria met is its worth. Where no checklist of the file has an answer the numbers `score` count.
+    Raises StageError for another form, and for a file that is about other images.
     """
     try:
         found = {str(e["image"]): e for e in json.loads(path.read_bytes())}
@@ -114,9 +114,10 @@ def by_rule(
     """A score for each image `uint8 [n, h, w, 3]` without any network, from photographs of its condition.
 
     Four numbers of an image are compared: size (share of pixels unlike the skin), redness and darkness of these
-    (against the skin, in CIELAB) and texture (mean step in L* between neighbouring pixels). The score is minus the mean distance
-    to the photographs' median, in halves of their middle 80 %, each at most 10; so far is a lesion's colour where
-    there is no lesion. It says how alike an image is to its condition's photographs, not whether it is right.
+    (against the skin, in CIELAB) and texture (mean step in L* between neighbouring pixels). The score is minus the mean
+    distance to the photographs' median, in halves of their middle 80 %, each at most 10; so far is a lesion's
+    colour where there is no lesion. It says how alike an image is to its condition's photographs, not whether it is
+    right.
     """
     measured = {
         label: np.array([_measured(image) for image in photographs[label]])
