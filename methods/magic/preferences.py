@@ -12,11 +12,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from diffusers import DDIMScheduler
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
-from tonegap_kit.diffusion.models import Latents, Models, embed_prompts
+from tonegap_kit.diffusion.models import Latents, Models, embed_prompts, with_sampler
 from tonegap_kit.diffusion.noise_loop import Loss, generator_of, shuffled_rows
 from tonegap_kit.diffusion.sampling import (
     Conditions,
@@ -107,7 +106,7 @@ def chain_of(models: Models, recipe: SamplingRecipe) -> Chain:
 
     Raises StageError for a pipeline that predicts neither noise nor velocity.
     """
-    sampler = DDIMScheduler.from_config(dict(models.scheduler_config))
+    sampler = with_sampler(models, "ddim").new_sampler()
     kind = sampler.config.prediction_type
     if kind not in {"epsilon", "v_prediction"}:
         raise StageError(f"the pipeline predicts {kind!r}, wanted epsilon or v_prediction")
