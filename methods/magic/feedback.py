@@ -5,7 +5,7 @@ image by its SHA-256.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -109,24 +109,27 @@ def _score(entry: Mapping[str, Any]) -> float:
 def by_rule(
     images: NDArray[np.uint8],
     conditions: Sequence[str],
-    photographs: Mapping[str, NDArray[np.uint8]],
+    photographs: Mapping[str, NDArray[np.float64]],
 ) -> list[float]:
-    """A score for each image `uint8 [n, h, w, 3]` without any network, from photographs of its condition.
+    """A score for each image `uint8 [n, h, w, 3]` without any network, from what `measure` says of its condition.
 
-    Four numbers of an image are compared: size (share of pixels unlike the skin), redness and darkness of these
-    (against the skin, in CIELAB) and texture (mean step in L* between neighbouring pixels). The score is minus the mean
-    distance to the photographs' median, in halves of their middle 80 %, each at most 10; so far is a lesion's
-    colour where there is no lesion. It says how alike an image is to its condition's photographs, not whether it is
-    right.
+    The score is minus the mean distance of the image's four numbers to the photographs' median, in halves of their
+    middle 80 %, each at most 10; so far is a lesion's colour where there is no lesion. It says how alike an image is
+    to its condition's photographs, not whether it is right.
     """
-    measured = {
-        label: np.array([_measured(image) for image in photographs[label]])
-        for label in dict.fromkeys(conditions)
-    }
     return [
-        -float(_apart(_measured(image), measured[label]).mean())
-        for image, label in zip(images, conditions, strict=True)
+        -float(_apart(own, photographs[label]).mean())
+        for own, label in zip(measure(images), conditions, strict=True)
     ]
+
+
+def measure(images: Iterable[NDArray[np.uint8]]) -> NDArray[np.float64]:
+    """Size, redness, darkness and texture [n, 4] of images [h, w, 3]; NaN for colours of a lesion that is not there.
+
+    Size is the share of pixels unlike the skin, redness and darkness are theirs against the skin, in CIELAB, and
+    texture is the mean step in L* between neighbouring pixels.
+    """
+    return np.array([_measured(image) for image in images], np.float64)
 
 
 def _apart(value: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -142,7 +145,6 @@ def _apart(value: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[n
 
 
 def _measured(image: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """Size, redness, darkness and texture of an image [h, w, 3]; NaN for the colours of a lesion that is not there."""
     lab = lab_from_rgb(image)
     healthy = healthy_colour(lab)
     apart = lab - (skin_colour(lab) if healthy is None else healthy)

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from feedback import Sampled, by_rule, read_scores, write_form
+from feedback import Sampled, by_rule, measure, read_scores, write_form
 from preferences import PreferenceRecipe, SampledPairs, Wanted, chain_of, pair_loss, sample_pairs
 from tonegap_kit.command import Stage, main
 from tonegap_kit.determinism import make_deterministic
@@ -43,6 +43,7 @@ from tonegap_kit.quota import draw_sources, is_three_level, level_counts
 from tonegap_kit.synthetic import SyntheticImage, write_synthetic
 
 PREFERENCE = "preference"
+_MEASURED = 200  # photographs of a condition that a rule compares with
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +212,7 @@ def _judged(work: FitContext, drawn: Sequence[Conversion], pairs: SampledPairs) 
     """What the sampled images are worth [n, 2]; they are left in `model/samples` with the form to judge them by."""
     stage, job = work.stage, work.stage.job
     folder = stage.out / "model" / "samples"
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     images = np.stack(list(in_decoded_images(work.models, pairs.latents[:, :, -1].flatten(0, 1))))
     sampled = [
         Sampled(
@@ -227,19 +228,22 @@ def _judged(work: FitContext, drawn: Sequence[Conversion], pairs: SampledPairs) 
     given = stage.file("feedback")
     form = folder / "feedback.json"
     if given is None:
-        side = images.shape[1]
         conditions = [one.condition for one in sampled]
         photographs = {
-            label: np.stack(
-                [resized(p, side) for p in work.train.pictures.take(work.rows_of(label))]
-            )
-            for label in dict.fromkeys(conditions)
+            label: _photographs(work, label, images.shape[1]) for label in dict.fromkeys(conditions)
         }
         scores = by_rule(images, conditions, photographs)
         write_form(form, sampled, scores, job.words("checklist"))
     else:
         form.write_bytes(given.read_bytes())
     return read_scores(form, sampled).view(-1, 2)
+
+
+def _photographs(work: FitContext, label: str, side: int) -> NDArray[np.float64]:
+    """What is measured of a condition's photographs at the samples' side; of many, of some spread evenly."""
+    rows = work.rows_of(label)
+    rows = rows[:: -(-len(rows) // _MEASURED)]
+    return measure(resized(work.train.pictures.take(row[None])[0], side) for row in rows)
 
 
 def _saved(path: Path, image: NDArray[np.uint8]) -> str:

@@ -126,11 +126,11 @@ def sample_pairs(
     recipe: SamplingRecipe,
 ) -> SampledPairs:
     """Two samples of each, made from row `row` of `latents`, each from the seed and its number alone."""
-    parts = [
-        _trajectories(models, chain, latents, wanted[start : start + recipe.batch], recipe)
-        for start in range(0, len(wanted), recipe.batch)
-    ]
-    return SampledPairs(tuple(one.prompt for one in wanted), torch.cat(parts))
+    kept = torch.empty((len(wanted), 2, len(chain) + 1, *models.latent_shape))
+    for start in range(0, len(wanted), recipe.batch):
+        at = slice(start, start + recipe.batch)
+        kept[at] = _trajectories(models, chain, latents, wanted[at], recipe)
+    return SampledPairs(tuple(one.prompt for one in wanted), kept)
 
 
 def _trajectories(
@@ -154,9 +154,8 @@ def _trajectories(
             mean = chain.mean(step, x, _predicted(models, chain, step, x, text, recipe.guidance))
             x = (mean + float(chain.spread[k]) * draw_noise(models, draws)).float()
             passed.append(x)
-        steps = torch.stack(passed, dim=1).cpu()
-    # A clone: a tensor made in inference mode may not take part in training.
-    return steps.clone().view(len(wanted), 2, *steps.shape[1:])
+    steps = torch.stack(passed, dim=1).cpu()
+    return steps.view(len(wanted), 2, *steps.shape[1:])
 
 
 def _predicted(

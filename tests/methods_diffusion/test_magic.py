@@ -223,6 +223,22 @@ def test_a_judgement_of_the_same_samples_decides_what_is_learned(
     assert made.files()["model/preference/pytorch_lora_weights.safetensors"] != learned["second"]
 
 
+def test_words_and_a_lora_that_are_given_are_not_learned_and_what_follows_is_of_unknown_origin(
+    bench: Workbench, pipeline: Path
+) -> None:
+    before = fit(bench, pipeline)
+    model = before.out / "model"
+    lora = model / "lora" / "pytorch_lora_weights.safetensors"
+    made = fit(bench, pipeline, words=model / "words", lora=lora)
+    parts = json.loads((made.out / "model" / "lineage.json").read_text())["parts"]
+    assert parts["lora"]["sources"] == parts["word-bas-class"]["sources"] == ["?"]
+    assert parts["preference"]["sources"][0] == "?"
+    # The same start and the same draws: the same images, and the same is learned from them.
+    for name, content in before.files().items():
+        if "samples" in name or name.startswith("model/preference"):
+            assert made.files()[name] == content
+
+
 def test_the_preferred_samples_become_more_probable_than_the_others(pipeline: Path) -> None:
     """What preference training is for, seen on its own pairs: the loss falls below log 2, which is no preference."""
     models = open_models(pipeline, torch.device("cpu"))
@@ -317,24 +333,22 @@ def test_the_rule_measures_a_lesion_against_the_photographs_of_its_condition() -
         image[12 : 12 + side, 12 : 12 + side] = colour
         return image
 
-    own = feedback._measured(skin(8))
+    (own,) = feedback.measure([skin(8)])
     assert own[0] == pytest.approx(64 / 1024)
     assert own[1] > 20  # redder than the skin
     assert own[2] > 20  # darker than the skin
-    photographs = {"psoriasis": np.stack([skin(7), skin(8), skin(9)])}
+    photographs = {"psoriasis": feedback.measure([skin(7), skin(8), skin(9)])}
     like, brown, large, bare = feedback.by_rule(
         np.stack([skin(8), skin(8, (60, 50, 40)), skin(16), skin(0)]),
         ["psoriasis"] * 4,
         photographs,
     )
     assert like == pytest.approx(0, abs=1e-9)  # the median of the photographs
-    # Twice the side: size 12/64 of the picture off, in halves of 0.8 x (81 - 49) / 1024 about their middle.
+    # Twice the side: 192 of 1,024 pixels off, in halves of the photographs' middle 80 %.
     sizes = [(v * v) / 1024 for v in (7, 8, 9)]
     half = (np.percentile(sizes, 90) - np.percentile(sizes, 10)) / 2
-    assert feedback._apart(
-        feedback._measured(skin(16)),
-        np.array([feedback._measured(p) for p in photographs["psoriasis"]]),
-    )[0] == pytest.approx(min((256 - 64) / 1024 / half, 10))
+    far = feedback._apart(feedback.measure([skin(16)])[0], photographs["psoriasis"])
+    assert far[0] == pytest.approx(min((256 - 64) / 1024 / half, 10))
     assert brown < like
     assert large < like
     # No lesion: its two colours are as far as can be, 20 of 40.
