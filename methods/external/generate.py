@@ -18,7 +18,7 @@ from tonegap_kit.partition import read_partition
 from tonegap_kit.synthetic import SyntheticImage, write_synthetic
 
 IMAGES = frozenset({".png", ".jpg", ".jpeg"})
-# The released names of cgDDI, after its notebook `lession_mapping.ipynb`.
+# The released names of cgDDI's mapped images, after its notebook `lession_mapping.ipynb`.
 NAME = re.compile(r"(?P<healthy>.+)_with_(?P<disease>.+)_from_(?P<tone>[^_]+)_(?P<donor>.+)")
 
 
@@ -85,12 +85,34 @@ def _row(stage: Stage, folder: Path, cells: Mapping[str, str]) -> Row:
 
 
 def _named(path: Path) -> Row:
+    told = path.with_suffix(".json")
+    if told.is_file():
+        return _told(path, told)
     match = NAME.fullmatch(path.stem)
     if match is None:
         return Row(path, "", "", None)
     sources = tuple(dict.fromkeys((match["healthy"], match["donor"])))
     # The tone in the name is the donor's, whose lesion it is; the skin is that of the healthy image.
     return Row(path, match["disease"].replace("_", " "), "", sources, canvas=match["healthy"])
+
+
+def _told(path: Path, told: Path) -> Row:
+    """An image of synthetic-derm, with the JSON file that lies beside it in an unpacked shard.
+
+    `md5hash` is the photograph that it was made for. A fine-tuned network descends from all photographs of the
+    condition, which the release does not list: from the unknown as well. Skin stays where the lesion was painted anew.
+    """
+    try:
+        found = json.loads(told.read_bytes())
+        label, source = str(found["label"]), str(found["md5hash"])
+        method, part = str(found["method"]), str(found["submethod"])
+    except (OSError, ValueError, KeyError, TypeError) as problem:
+        raise StageError(
+            f"{told.name}: not what synthetic-derm says of an image (label, md5hash, method, submethod): {problem!r}"
+        ) from None
+    trained = (UNKNOWN_SOURCE,) if method.startswith("finetune") else ()
+    canvas = source if part == "inpaint" else ""
+    return Row(path, label.replace("-", " "), "", (source, *trained), canvas=canvas)
 
 
 def _usable(

@@ -2,7 +2,7 @@
 
 from tonegap_kit.command import Stage, main
 from tonegap_kit.determinism import make_deterministic
-from tonegap_kit.diffusion.fitting import open_pipeline
+from tonegap_kit.diffusion.flow import open_sampled
 from tonegap_kit.diffusion.variants import VariantModel, write_variants
 from tonegap_kit.partition import read_partition
 
@@ -11,7 +11,7 @@ def generate(stage: Stage) -> None:
     """Leaves variants of the training images in the tones asked for."""
     make_deterministic(stage)
     variant_models = {label: VariantModel(label) for label in stage.job.classes}
-    write_variants(stage, open_pipeline(stage), read_partition(stage, "train"), variant_models)
+    write_variants(stage, open_sampled(stage), read_partition(stage, "train"), variant_models)
 
 
 if __name__ == "__main__":

@@ -2,10 +2,9 @@
 
 from tonegap_kit.command import Stage, main
 from tonegap_kit.determinism import make_deterministic
-from tonegap_kit.diffusion.fitting import open_pipeline
+from tonegap_kit.diffusion.flow import open_sampled, with_lora
 from tonegap_kit.diffusion.given import given_words
-from tonegap_kit.diffusion.lora import merged_lora
-from tonegap_kit.diffusion.models import add_tokens
+from tonegap_kit.diffusion.models import Models, add_tokens
 from tonegap_kit.diffusion.prompts import tokens_of
 from tonegap_kit.diffusion.text2img_plan import Asked, from_text
 from tonegap_kit.lineage import UNKNOWN_SOURCE
@@ -17,14 +16,15 @@ from tonegap_kit.synthetic import write_synthetic
 def generate(stage: Stage) -> None:
     """Leaves images for every tone that a class is short of."""
     make_deterministic(stage)
-    train, models = read_partition(stage, "train"), open_pipeline(stage)
+    train, models = read_partition(stage, "train"), open_sampled(stage)
     orders = plan_quotas(train, read_rule(stage, len(train)))
     tokens, lora = tokens_of(stage.job.classes), stage.file("lora")
     words = given_words(stage, tokens)
-    add_tokens(models, words)
+    if isinstance(models, Models):
+        add_tokens(models, words)
     sources = (UNKNOWN_SOURCE,) if words or lora is not None else ()
     how = Asked(tokens if words else {}, sources=sources)
-    with merged_lora(models, lora):
+    with with_lora(models, lora):
         images = from_text(stage, models, orders, how)
         write_synthetic(stage, images, sum(order.n for order in orders), train.ids)
 

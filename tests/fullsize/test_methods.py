@@ -51,6 +51,13 @@ QUICK: dict[str, Any] = {
     "batch": 4,
     "targets": ["VI"],
 }
+PAIRS = {
+    "pairs": 2,
+    "preference_steps": 1,
+    "preference_batch": 1,
+    "preference_accumulation": 1,
+    "lora_rank": 4,
+}
 
 
 @dataclass(frozen=True)
@@ -175,6 +182,7 @@ def test_what_skin_diff_learns_on_sd21_loads_into_stock_diffusers(
     [
         ("ti-only", {"pipeline": "sd15"}, {}),
         ("lora-only", {"pipeline": "sd15"}, {"save_memory": True}),
+        ("magic", {"pipeline": "sd21"}, PAIRS),
         ("skin-diff-2024", {"pipeline": "sd21-v"}, {"inversion_vectors": 2}),
         ("cgddi-semantic", {"pipeline": "sd21", "healthy_pipeline": "inpainting"}, {}),
         ("dreambooth", {"pipeline": "sd15"}, {}),

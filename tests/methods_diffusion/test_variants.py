@@ -257,8 +257,41 @@ def test_a_pipeline_of_pickles_is_refused(made_by, pipeline, tmp_path):
     assert "the weights of unet are pickles (.bin)" in made.errors
 
 
+def test_three_levels_count_tones_first_then_classes_then_sources(bench):
+    """V has 3 images (2 of a, 1 of b), VI has 1 (of b); 8 more bring both tones to 6, and each class of them to 3."""
+    cells = [("a", 0)] * 4 + [("b", 0)] * 2 + [("a", 4), ("a", 4), ("b", 4), ("b", 5)]
+    parameters = {
+        "majority": ["I"],
+        "targets": ["V", "VI"],
+        "per_source": 5,
+        "ratio": 0.8,
+        "balance": "three-level",
+    }
+    tones = ("I", "II", "III", "IV", "V", "VI")
+    job = Job("generate", "toy", ("a", "b"), (), tones, 0, 8, "crop", parameters, "cpu", 1, 9)
+    train = Partition(
+        tuple(map(str, range(10))),
+        np.array(["ab".index(label) for label, _ in cells]),
+        np.array([t for _, t in cells]),
+        Pictures((np.zeros((10, 8, 8, 3), np.uint8),)),
+    )
+    variants = plan_variants(Stage(job, bench.inputs, bench.place), train)
+    made = Counter((cells[v.row][0], v.t) for v in variants)
+    assert made == {("a", 4): 1, ("b", 4): 2, ("a", 5): 3, ("b", 5): 2}
+    # VI of a: three of the four light images of a, each once; a dark source stays dark.
+    assert len({v.row for v in variants if cells[v.row][0] == "a" and v.t == 5}) == 3
+    assert all(v.t == cells[v.row][1] for v in variants if cells[v.row][1] > 3)
+    assert len({(v.row, v.k) for v in variants}) == len(variants)
+
+
 def test_tones_are_drawn_about_equally(bench):
-    parameters = {"majority": ["I"], "targets": ["V", "VI"], "per_source": 2, "ratio": 5.0}
+    parameters = {
+        "majority": ["I"],
+        "targets": ["V", "VI"],
+        "per_source": 2,
+        "ratio": 5.0,
+        "balance": "off",
+    }
     job = Job(
         "generate", "toy", ("a",), (), ("I", "V", "VI"), 0, 8, "crop", parameters, "cpu", 1, 9
     )

@@ -110,6 +110,18 @@ def train_lora(
     With `prior` images, each batch has as many of them, and their mean error counts `prior_weight`
     times: the network is to keep what it makes of them.
     """
+    sides = CaptionedSides(examples, prior, recipe.prior_weight, recipe.prior_tied)
+    loss = captioned_loss(models, sides, recipe.steps.batch, seed)
+    return train_additions(models, loss, recipe, seed, watch)
+
+
+def train_additions(
+    models: Models, loss: Loss, recipe: LoraRecipe, seed: int, watch: Watch
+) -> dict[str, Tensor]:
+    """What additions to the network learn from a loss, by the names that the diffusers library gives them.
+
+    They start at nothing, as LoRA does, and are gone afterwards: the network stays as it is.
+    """
     unet = models.unet
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed % 2**63)
@@ -118,8 +130,6 @@ def train_lora(
         learning = {name: p for name, p in unet.named_parameters() if p.requires_grad}
         for weight in learning.values():
             weight.data = weight.data.float()
-        sides = CaptionedSides(examples, prior, recipe.prior_weight, recipe.prior_tied)
-        loss = captioned_loss(models, sides, recipe.steps.batch, seed)
         run_steps(models, learning, recipe.steps, loss, watch)
         found = convert_state_dict_to_diffusers(get_peft_model_state_dict(unet))
         return {name: value.detach().cpu().clone() for name, value in found.items()}

@@ -37,6 +37,12 @@ SAMPLERS = {
     "unipc": "UniPCMultistepScheduler",
 }
 ACCELERATION = ("channels-last", "tf32", "compile")
+# Rectified flows by the class that a folder names: the classes that sample by text, and from an image.
+FLOWS = {
+    f"{name}{form}Pipeline": (f"{name}Pipeline", f"{name}Img2ImgPipeline")
+    for name in ("StableDiffusion3", "Flux")
+    for form in ("", "Img2Img")
+}
 _WEIGHTS = re.compile(r"(model|diffusion_pytorch_model)(-\d+-of-\d+)?\.safetensors")
 _PRECISIONS = {"full": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
@@ -134,9 +140,23 @@ def with_sampler(models: Models, name: str) -> Models:
     return replace(models, scheduler_class=getattr(diffusers, SAMPLERS[name]))
 
 
+def kind_of(folder: Path) -> str:
+    """The pipeline class that a folder's `model_index.json` names; empty where it names none."""
+    try:
+        index = json.loads((folder / "model_index.json").read_bytes())
+    except (OSError, ValueError):
+        return ""
+    return str(index.get("_class_name", "")) if isinstance(index, dict) else ""
+
+
 def open_models(folder: Path, device: torch.device, dtype: torch.dtype = torch.float32) -> Models:
     """The pipeline in a folder. Raises StageError naming what is missing or cannot be read."""
-    _be_quiet()
+    be_quiet()
+    if kind_of(folder) in FLOWS:
+        raise StageError(
+            f"{folder}: is a rectified flow ({kind_of(folder)}), wanted a Stable Diffusion pipeline; flows can only be "
+            f"asked, by text2img-plain and img2img-plain"
+        )
     missing = [part for part in _PARTS if not (folder / part).is_dir()]
     if missing:
         raise StageError(
@@ -175,6 +195,11 @@ def accelerate(models: Models, means: Sequence[str]) -> None:
     `tf32` multiplies full-precision numbers with 10 bits of mantissa, `channels-last` lays pixels out as tensor
     cores like them, `compile` has torch compile the network, which takes a minute. Raises StageError for any other.
     """
+    accelerate_parts(models.unet, models.vae, means)
+
+
+def accelerate_parts(network: Any, vae: Any, means: Sequence[str]) -> None:
+    """The same for a network of any kind and an autoencoder."""
     unknown = [name for name in means if name not in ACCELERATION]
     if unknown:
         raise StageError(
@@ -183,11 +208,11 @@ def accelerate(models: Models, means: Sequence[str]) -> None:
     if "tf32" in means:
         torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = True
     if "channels-last" in means:
-        for part in (models.unet, models.vae):
+        for part in (network, vae):
             part.to(memory_format=torch.channels_last)
     if "compile" in means:
         torch.use_deterministic_algorithms(True)  # here the compiler's own switch matters too
-        models.unet.compile()
+        network.compile()
 
 
 def spare_memory(models: Models) -> None:
@@ -366,7 +391,8 @@ def _read_scheduler(path: Path) -> tuple[type[Any], dict[str, Any]]:
     return found, config
 
 
-def _be_quiet() -> None:
+def be_quiet() -> None:
+    """Leaves warnings and progress bars of the libraries out of the log."""
     diffusers.utils.logging.set_verbosity_error()
     diffusers.utils.logging.disable_progress_bar()
     transformers.utils.logging.set_verbosity_error()

@@ -44,7 +44,8 @@ def fill_caption(template: str, token: str, tone: str) -> str:
     """The template with `{token}` and, where it asks for them, the tone's words in place of `{tone}`."""
     if "{token}" not in template:
         raise StageError(f"caption is {template!r}, wanted one with {{token}} in it")
-    return template.replace("{token}", token).replace("{tone}", tone_words(tone))
+    words = tone_words(tone) if "{tone}" in template else ""
+    return template.replace("{token}", token).replace("{tone}", words)
 
 
 def _stem(label: str, labels: Sequence[str]) -> str:

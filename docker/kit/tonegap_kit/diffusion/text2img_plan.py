@@ -4,9 +4,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tonegap_kit.command import Stage
+from tonegap_kit.diffusion.flow import FlowModels, images_from_text
 from tonegap_kit.diffusion.models import Models, resized
 from tonegap_kit.diffusion.prompts import tone_words
-from tonegap_kit.diffusion.sampling import SamplingRecipe, text2img
+from tonegap_kit.diffusion.sampling import SamplingRecipe
 from tonegap_kit.errors import StageError
 from tonegap_kit.quota import Quota
 from tonegap_kit.synthetic import SyntheticImage
@@ -59,7 +60,7 @@ class Asked:
 
 
 def from_text(
-    stage: Stage, models: Models, orders: Sequence[Quota], how: Asked
+    stage: Stage, models: Models | FlowModels, orders: Sequence[Quota], how: Asked
 ) -> Iterator[SyntheticImage]:
     """An image for each one ordered, by the parameter `template`; of unknown tone if that names none."""
     job, template = stage.job, stage.job.text("template")
@@ -67,7 +68,7 @@ def from_text(
     called = [how.words.get(label, label) for label in job.classes]
     prompts = [worded(template, called[y], tone) for y, tone, _ in asked]
     seeds = [stage.seed_of(f"image {y} {tone} {k}") for y, tone, k in asked]
-    made = text2img(models, prompts, seeds, read_sampling(stage))
+    made = images_from_text(models, prompts, seeds, read_sampling(stage))
     for (y, tone, k), prompt, seed, image in zip(asked, prompts, seeds, made, strict=True):
         yield SyntheticImage(
             image_id=f"asked-{y}-{tone}-{k}",

@@ -4,6 +4,7 @@ A source of a majority tone is asked for in a tone drawn from the targets, one o
 own; a source of any other tone, or of none, is not used.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -13,12 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tonegap_kit.command import Stage
-from tonegap_kit.diffusion.lora import merged_lora
-from tonegap_kit.diffusion.models import Models, encode_images, resized
+from tonegap_kit.diffusion.flow import FlowModels, images_from_images, with_lora
+from tonegap_kit.diffusion.models import Models, resized
 from tonegap_kit.diffusion.prompts import fill_caption
-from tonegap_kit.diffusion.sampling import SamplingRecipe, img2img
+from tonegap_kit.diffusion.sampling import SamplingRecipe
 from tonegap_kit.errors import StageError
 from tonegap_kit.partition import Partition
+from tonegap_kit.quota import draw_sources, is_three_level, level_counts
 from tonegap_kit.synthetic import SyntheticImage, write_synthetic
 
 
@@ -41,7 +43,7 @@ class VariantModel:
 
 
 def plan_variants(stage: Stage, train: Partition) -> list[Variant]:
-    """All variants wanted, by the parameters `majority`, `targets`, `per_source` and `ratio`.
+    """All variants wanted, by the parameters `majority`, `targets`, `per_source`, `ratio` and `balance`.
 
     Where `ratio` allows fewer, sources are drawn at random; each source used gets all of its variants.
     """
@@ -62,6 +64,9 @@ def plan_variants(stage: Stage, train: Partition) -> list[Variant]:
         )
     rng = stage.rng("variants")
     rows = np.flatnonzero(np.isin(train.t, [*majority, *targets]))
+    if is_three_level(stage):
+        budget = min(int(ratio * len(train)), per_source * len(rows))
+        return _levelled(train, majority, targets, budget, rng)
     # Drawn for every source, used or not, so that a larger ratio only adds variants.
     asked = rng.choice(targets, len(rows))
     tones = np.where(np.isin(train.t[rows], targets), train.t[rows], asked)
@@ -71,8 +76,43 @@ def plan_variants(stage: Stage, train: Partition) -> list[Variant]:
     return [Variant(int(rows[i]), int(tones[i]), k) for i in used for k in range(per_source)]
 
 
+def _levelled(
+    train: Partition,
+    majority: Sequence[int],
+    targets: Sequence[int],
+    budget: int,
+    rng: np.random.Generator,
+) -> list[Variant]:
+    """Variants by `level_counts`, each class's sources in turn: those of a majority tone, or of the tone itself."""
+    n_classes, n_tones = int(train.y.max(initial=-1)) + 1, max([*train.t, *targets]) + 1
+    sources, real = {}, np.zeros((n_classes, n_tones), np.int64)
+    for y, t in np.ndindex(real.shape):
+        own = train.y == y
+        real[y, t] = np.sum(own & (train.t == t))
+        if t in targets:
+            sources[y, t] = np.flatnonzero(own & np.isin(train.t, [*majority, t]))
+    can = np.zeros(real.shape, bool)
+    for cell, rows in sources.items():
+        can[cell] = len(rows) > 0
+    made = level_counts(real, can, budget)
+    drawn = [
+        (int(row), int(t))
+        for y, t in np.argwhere(made > 0)
+        for row in draw_sources(sources[y, t], int(made[y, t]), rng)
+    ]
+    seen: Counter[int] = Counter()
+    variants = []
+    for row, t in sorted(drawn):
+        variants.append(Variant(row, t, seen[row]))
+        seen[row] += 1
+    return variants
+
+
 def write_variants(
-    stage: Stage, models: Models, train: Partition, variant_models: Mapping[str, VariantModel]
+    stage: Stage,
+    models: Models | FlowModels,
+    train: Partition,
+    variant_models: Mapping[str, VariantModel],
 ) -> None:
     """Leaves the images of all variants wanted, each class painted as its model says."""
     variants, recipe = plan_variants(stage, train), read_sampling(stage)
@@ -125,7 +165,10 @@ class _Asked:
 
 
 def _painted(
-    models: Models, train: Partition, asked: Sequence[_Asked], recipe: SamplingRecipe
+    models: Models | FlowModels,
+    train: Partition,
+    asked: Sequence[_Asked],
+    recipe: SamplingRecipe,
 ) -> Iterator[SyntheticImage]:
     """The images, class by class where each has a LoRA of its own: one is merged at a time."""
     by_lora = sorted(asked, key=lambda one: str(one.variant_model.lora))
@@ -133,11 +176,12 @@ def _painted(
         own = list(group)
         rows = sorted({one.row for one in own})
         # Each source is encoded once, however many variants it has.
-        latents = encode_images(models, train.pictures.take(np.array(rows)))
+        pictures = train.pictures.take(np.array(rows))
         place = {row: i for i, row in enumerate(rows)}
         prompts, seeds = [one.prompt for one in own], [one.seed for one in own]
-        with merged_lora(models, lora):
-            made = img2img(models, latents, [place[one.row] for one in own], prompts, seeds, recipe)
+        with with_lora(models, lora):
+            at = [place[one.row] for one in own]
+            made = images_from_images(models, pictures, at, prompts, seeds, recipe)
             for one, image in zip(own, made, strict=True):
                 yield one.made(image)
 
