@@ -84,7 +84,7 @@ def command(  # noqa: PLR0913 - one parameter per option
     if audit:
         keys = paper_keys(root) if key is None else [key]
         papers = [(name, read_paper(root, name)) for name in keys]
-        entered = _entered(reported, [paper for _, paper in papers]) if reported else {}
+        entered = _known(reported, [paper for _, paper in papers]) if reported else {}
         audits = [(name, paper.title, audit_paper(paper, entered)) for name, paper in papers]
         deliver(audits_as(audits, output), out)
         return
@@ -94,7 +94,7 @@ def command(  # noqa: PLR0913 - one parameter per option
         raise BadRequest(f"--root {roots[0]}: no table of this paper is counted from metadata")
     folders = parse_roots(roots, tuple(sorted(wanted)))
     metadata = {name: read_metadata(read_dataset(root, name), at) for name, at in folders.items()}
-    entered = _entered(reported, [paper]) if reported else {}
+    entered = _known(reported, [paper]) if reported else {}
     ran = read_suites(store) if any((store / SUITES).glob("*.json")) else ()
     runs = runs_for(paper, merge_suites(ran), store)
     cells = paper_cells(paper, Sources(metadata, runs, entered))
@@ -106,8 +106,16 @@ def command(  # noqa: PLR0913 - one parameter per option
     deliver(texts[output](), out)
 
 
-def _entered(path: Path, papers: Sequence[PaperFile]) -> dict[tuple[str, str, str], str]:
-    """The reported numbers of a user's CSV. Raises BadRequest for another form, or a cell of none of the papers."""
+def _known(path: Path, papers: Sequence[PaperFile]) -> dict[tuple[str, str, str], str]:
+    """The same where each is a cell of one of the papers. Raises BadRequest for another, with those there are."""
+    found = _entered(path)
+    for named in found:
+        check_cell(papers, named, str(path))
+    return found
+
+
+def _entered(path: Path) -> dict[tuple[str, str, str], str]:
+    """The reported numbers of a user's CSV. Raises BadRequest for another form."""
     try:
         reader = csv.DictReader(io.StringIO(read_text(path, BadRequest), newline=""), strict=True)
         columns = tuple(reader.fieldnames or ())
@@ -123,9 +131,7 @@ def _entered(path: Path, papers: Sequence[PaperFile]) -> dict[tuple[str, str, st
                 raise BadRequest(
                     f"{where}: {columns[-1]} is {cells[columns[-1]]!r}, wanted a number such as 61.2"
                 )
-            named = cells["table"], cells["row"], cells["column"]
-            check_cell(papers, named, where)
-            found[named] = cells[columns[-1]]
+            found[cells["table"], cells["row"], cells["column"]] = cells[columns[-1]]
     except (OSError, csv.Error) as e:
         raise BadRequest(f"{path}: cannot be read as CSV: {e}") from None
     return found
