@@ -6,7 +6,7 @@ Sources: Brown and Heathers 2017 (GRIM), Social Psychological and Personality Sc
 Preprints; Fazekas and Kovács 2023 (mlscorecheck), arXiv 2310.12527; Nadeau and Bengio 2003, Machine Learning 52(3).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 from math import ceil, floor
@@ -112,31 +112,30 @@ def one_sets(
     """
     most = max(totals)
     sizes = [[n] for n in known] if known else [range(1, most)] * len(tones)
-    able = [
-        np.array([(n, k) for n in ns for k in counts_of(t, n)], dtype=np.int64).reshape(-1, 2)
-        for t, ns in zip(tones, sizes, strict=True)
-    ]
+    able = [_able(t, ns) for t, ns in zip(tones, sizes, strict=True)]
     by_size: dict[int, list[int]] = {}
     for n, k in able[-1]:
-        by_size.setdefault(int(n), []).append(int(k))
-    heads = (
-        [np.array(rows) for rows in product(*able[:-1])] if len(tones) == 2 else _pairs(*able[:2])
-    )
+        by_size.setdefault(n, []).append(k)
     found = []
-    for head in heads:
-        n_head = int(head[:, 0].sum())
+    for head in product(*able[:-1]):
+        n_head = sum(n for n, _ in head)
         for total in totals:
             for last in by_size.get(total - n_head, ()):
-                n = (*map(int, head[:, 0]), total - n_head)
-                k = (*map(int, head[:, 1]), last)
-                if _fits(n, k, mean, pqd):
-                    found.append(OneSet(n, k))
+                n_all = (*(n for n, _ in head), total - n_head)
+                k_all = (*(k for _, k in head), last)
+                if _fits(n_all, k_all, mean, pqd):
+                    found.append(OneSet(n_all, k_all))
     return found
 
 
-def _pairs(first: IntArray, second: IntArray) -> Iterator[IntArray]:
-    for one, other in product(first, second):
-        yield np.stack([one, other])
+def _able(share: Rounded, sizes: Sequence[int]) -> list[tuple[int, int]]:
+    """Every (n, count) of these numbers of images whose share rounds to the reported one; as `counts_of`."""
+    n = np.array(sizes, dtype=np.int64)
+    first = np.maximum(np.ceil(share.low * n), 0).astype(np.int64)
+    last = np.minimum(np.floor(share.high * n), n).astype(np.int64)
+    some = np.flatnonzero(first <= last)
+    ends = zip(n[some].tolist(), first[some].tolist(), last[some].tolist(), strict=True)
+    return [(size, k) for size, low, high in ends for k in range(low, high + 1)]
 
 
 def _fits(n: Sequence[int], k: Sequence[int], mean: Rounded | None, pqd: Rounded | None) -> bool:

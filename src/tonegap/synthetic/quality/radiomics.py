@@ -15,7 +15,8 @@ NAMES = (
     "contrast", "dissimilarity", "inverse difference moment", "joint energy", "joint entropy", "correlation",
 )  # fmt: skip
 _LEVELS = 16  # of grey, each 16 values wide, the same for all images
-_BATCH = 256
+_SUMS = 768  # of red, green and blue, from 0 on; a grey is a third of it
+_BATCH = 64
 # Neighbours one pixel to the right, below, and on both diagonals: (first, second) as slices of rows and columns.
 _ALL, _LATER, _EARLIER = slice(None), slice(1, None), slice(None, -1)
 _NEIGHBOURS = (
@@ -36,26 +37,28 @@ def radiomic_features(images: NDArray[np.uint8]) -> Array:
 
 
 def _features(images: NDArray[np.uint8]) -> Array:
-    grey = images.astype(np.float64).mean(axis=-1)
-    levels = (grey * (_LEVELS / 256)).astype(np.int64)
-    return np.column_stack([*_first_order(grey, levels), *_texture(levels)])
+    sums = images[..., 0].astype(np.intp) + images[..., 1] + images[..., 2]
+    return np.column_stack([*_first_order(sums), *_texture(sums // (_SUMS // _LEVELS))])
 
 
-def _first_order(grey: Array, levels: NDArray[np.int64]) -> list[Array]:
-    n = len(grey)
-    flat = grey.reshape(n, -1)
-    away = flat - flat.mean(axis=1, keepdims=True)
-    sd = np.sqrt((away**2).mean(axis=1))
-    some = np.maximum(sd, 1e-9)
-    low, high = np.quantile(flat, [0.1, 0.9], axis=1)
-    shares = _counted(levels.reshape(n, -1), _LEVELS)
-    moments = [(away**power).mean(axis=1) / some**power for power in (3, 4)]
-    return [
-        flat.mean(axis=1), sd, *moments, low, high, _entropy(shares), (shares**2).sum(axis=1)
-    ]  # fmt: skip
+def _first_order(sums: NDArray[np.intp]) -> list[Array]:
+    """Eight numbers of the distribution of greys; a quantile is the least grey that so many pixels do not exceed."""
+    shares = _counted(sums.reshape(len(sums), -1), _SUMS)
+    greys = np.arange(_SUMS) / 3
+    mean, square, cube, fourth = (shares @ greys**power for power in (1, 2, 3, 4))
+    variance = np.maximum(square - mean**2, 0)
+    sd = np.where(variance > 1e-6, np.sqrt(variance), 0)
+    some = np.where(sd > 0, sd, 1)
+    skewness = (cube - 3 * mean * square + 2 * mean**3) / some**3
+    kurtosis = (fourth - 4 * mean * cube + 6 * mean**2 * square - 3 * mean**4) / some**4
+    below = shares.cumsum(axis=1)
+    low, high = ((below < share - 1e-9).sum(axis=1) / 3 for share in (0.1, 0.9))
+    levels = shares.reshape(len(shares), _LEVELS, -1).sum(axis=2)
+    moments = [np.where(sd > 0, moment, 0) for moment in (skewness, kurtosis)]
+    return [mean, sd, *moments, low, high, _entropy(levels), (levels**2).sum(axis=1)]
 
 
-def _texture(levels: NDArray[np.int64]) -> list[Array]:
+def _texture(levels: NDArray[np.intp]) -> list[Array]:
     """Six numbers of the co-occurrence matrix [n, 16, 16] of all four directions at one pixel, either way round."""
     n = len(levels)
     pairs = [
@@ -79,7 +82,7 @@ def _texture(levels: NDArray[np.int64]) -> list[Array]:
     ]
 
 
-def _counted(codes: NDArray[np.int64], n_codes: int) -> Array:
+def _counted(codes: NDArray[np.intp], n_codes: int) -> Array:
     """The share of each code 0 to n_codes - 1 in each row, [n, n_codes]."""
     rows = np.arange(len(codes))[:, None] * n_codes
     counts = np.bincount((codes + rows).ravel(), minlength=len(codes) * n_codes)
