@@ -13,9 +13,11 @@ from tests.results.bundle.conftest import root, store
 
 import tonegap
 from tonegap.cli.audit_table import command as audit_command
+from tonegap.cli.paper import command as paper_command
+from tonegap.cli.power import command as power_command
 from tonegap.cli.score import command as score_command
 from tonegap.cli.split import command as split_command
-from tonegap.errors import BadPredictions, BadRequest
+from tonegap.errors import BadPredictions, BadRequest, BadSuiteFolder
 from tonegap.results.bundle.pack import pack_suite
 
 __all__ = ["root", "store"]
@@ -212,6 +214,12 @@ def test_load_gives_the_same_of_a_store_and_of_its_bundle(store, root, tmp_path)
         tonegap.load(tmp_path / "none", suite_root=suite_root)
 
 
+def test_across_of_a_store_without_two_tasks_is_an_empty_table(store):
+    none = tonegap.across(store.folder, suite_root=__import__("pathlib").Path(__file__).parents[1])
+    assert none.empty
+    assert none["win_rate"].dtype == float
+
+
 def test_split_is_what_the_command_prints():
     task = "pad-ufes-20-sample/malignant"
     said = CliRunner().invoke(split_command, [task], catch_exceptions=False).stdout
@@ -305,7 +313,9 @@ def test_importing_is_light_and_a_name_that_is_not_there_is_said():
     code = "import sys, tonegap; tonegap.score(['a', 'b'], [0, 1], [1, 6]); print('torch' in sys.modules)"
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ended.stdout.strip() == "False"
-    with pytest.raises(AttributeError, match="it has Scores, audit_table, compare, load"):
+    with pytest.raises(
+        AttributeError, match="it has Scores, across, audit_paper, audit_table, compare"
+    ):
         _ = tonegap.scored
     assert set(tonegap.__all__) < set(dir(tonegap))
 
@@ -368,6 +378,26 @@ def test_audit_table_wants_each_name_once():
         tonegap.audit_table(table)
     with pytest.raises(BadRequest, match="rows 1 and 2 are both named 'ours'"):
         tonegap.audit_table(pd.DataFrame({"accuracy": ["82.4", "1.0"]}, index=["ours"] * 2))
+
+
+def test_audit_paper_says_what_the_command_line_says():
+    said = CliRunner().invoke(paper_command, ["daneshjou-2022", "--audit", "--format", "json"])
+    wanted = json.loads(said.output)["papers"][0]["findings"]
+    found = tonegap.audit_paper("daneshjou-2022").astype(object)
+    assert found.where(found.notna(), None).to_dict("records") == wanted
+    with pytest.raises(BadSuiteFolder, match="no paper 'nobody'; there are: cgddi"):
+        tonegap.audit_paper("nobody")
+
+
+def test_power_agrees_with_the_command_line_to_the_last_digit():
+    asked = ["--score", "80", "--n", "I-II=180", "--n", "V=10", "--correlation", "0.5"]
+    said = json.loads(CliRunner().invoke(power_command, [*asked, "--json"]).output)["tones"]
+    found = tonegap.power({"I-II": 180, "V": 10}, 0.8, correlation=0.5)
+    for one, other in zip(found.to_dict("records"), said, strict=True):
+        assert one["half_width"] == other["width"]
+        assert one["entries"] == other["entries"]
+        assert (None if np.isnan(one["lower"]) else one["lower"]) == other["lower"]
+        assert one["silent"] == other["silent"]
 
 
 def test_power_says_where_no_statement_is_possible():

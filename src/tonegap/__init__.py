@@ -1,7 +1,7 @@
 """tonegap measures how much worse skin-lesion classifiers are on some skin tones, and what closes it.
 
-In Python: `score`, `compare`, `load`, `split`, `power`, `audit_table` and `metrics`, each imported when it is
-first used; see docs/python.md.
+In Python: `score`, `compare`, `load`, `across`, `split`, `power`, `audit_table`, `audit_paper`, `pack` and
+`metrics`, each imported when it is first used; see docs/python.md.
 """
 
 from importlib import import_module
@@ -9,13 +9,35 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from tonegap import metrics as metrics
-    from tonegap.api import Scores, audit_table, compare, load, power, score
+    from tonegap.api import (
+        Scores,
+        across,
+        audit_paper,
+        audit_table,
+        compare,
+        load,
+        pack,
+        power,
+        score,
+    )
     from tonegap.split.frame import split as split  # the folder of that name can be called
 
 __version__ = "0.1.0"
-__all__ = ["Scores", "audit_table", "compare", "load", "metrics", "power", "score", "split"]
+__all__ = [
+    "Scores",
+    "across",
+    "audit_paper",
+    "audit_table",
+    "compare",
+    "load",
+    "metrics",
+    "pack",
+    "power",
+    "score",
+    "split",
+]
 
-_HOME = dict.fromkeys(("Scores", "audit_table", "compare", "load", "power", "score"), "tonegap.api")
+_HOME = {name: "tonegap.api" for name in __all__ if name not in ("metrics", "split")}
 
 
 def __getattr__(name: str) -> object:

@@ -10,8 +10,9 @@ import pytest
 from damages import call
 from tiny_rooms import LEADERBOARD, Rooms, tonegap
 
+from tonegap.api import pack as api_pack
 from tonegap.declared.checklist import read_checklists
-from tonegap.errors import BadSuiteFolder
+from tonegap.errors import BadRequest, BadSuiteFolder
 from tonegap.report.pack.answers import ANSWERS
 from tonegap.report.pack.documents import _WORK
 
@@ -52,6 +53,19 @@ def made(tmp_path_factory):
     )
     shutil.rmtree(folder / "runs")
     return rooms, folder / "pack"
+
+
+def test_a_pack_made_in_python_is_the_same_to_the_last_byte(made, tmp_path):
+    rooms, folder = made
+    bundle = next(folder.glob("*.zip"))
+    readme = api_pack(bundle, tmp_path / "own", store=tmp_path, suite_root=rooms.root)
+    assert readme == tmp_path / "own/README.md"
+    files = [path.relative_to(folder) for path in folder.rglob("*") if path.is_file()]
+    assert len(files) > 10
+    for path in files:
+        assert (tmp_path / "own" / path).read_bytes() == (folder / path).read_bytes(), path
+    with pytest.raises(BadRequest, match="found files, wanted a new or empty folder"):
+        api_pack(bundle, tmp_path / "own", suite_root=rooms.root)
 
 
 @pytest.fixture

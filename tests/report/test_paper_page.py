@@ -34,6 +34,7 @@ def test_every_paper_of_the_suite_has_a_page(board):
 
 def test_a_cell_shows_reported_reproduced_and_verdict(board):
     page = contents(paper_page.files(board, None))["papers/fairdisco.html"].decode()
+    page = re.sub(r'<span class="mark.*?</span>', "", page)
     cell = re.search(r"S37 .seed 123.</th><td(.*?)</td>", page).group(1)
     # 38 images of I-II, 47 of III-IV, 47 of V-VI; right are 30, 34 and 41, 105 of 132: 79.545 %.
     assert cell == (
@@ -51,6 +52,31 @@ def test_a_cell_without_an_answer_says_why_below(board):
     number = re.search(r'not run<sup><a href="#table-ddi-note-(\d)">', page).group(1)
     reason = re.search(rf'<li id="table-ddi-note-{number}">(.*?)</li>', page).group(1)
     assert reason == "not run: no run of ddi/fairdisco in this store"
+
+
+def test_an_audits_verdict_marks_its_cell_and_its_sentence_stands_below(board):
+    page = contents(paper_page.files(board, None))["papers/patchalign.html"].decode()
+    part = page.partition('id="table-ddi"')[2].partition("</section>")[0]
+    cell = re.search(r"<td[^>]*>77\.0±1\.9(.*?)</td>", part).group(1)
+    marked = re.search(
+        r'<span class="mark warn">impossible<sup><a href="#(table-ddi-audit-note-\d+)"', cell
+    )
+    sentence = re.search(rf'<li id="{marked.group(1)}">(.*?)</li>', part).group(1)
+    assert sentence.startswith("impossible under named assumptions (PQD from means and spreads): ")
+    assert "Assumed: each cell is the mean of five random fifths of DDI" in sentence
+    assert '<span class="mark">beyond equal tones<sup>' in cell  # the null of PQD stands at the PQD
+    row = re.search(r'<th scope="row">ResNet-18(.*?)</th>', part).group(1)
+    assert '<span class="mark">gap beyond equal tones<sup>' in row
+    assert "1 impossible under named assumptions" in page.partition("<main>")[0]
+    links = set(re.findall(r'href="#([^"]+)"', page))
+    assert links <= set(re.findall(r'id="([^"]+)"', page))
+
+
+def test_a_paper_without_findings_has_no_line_on_them(board):
+    bare = replace(board, papers=tuple(replace(p, findings=()) for p in board.papers))
+    page = contents(paper_page.files(bare, None))["papers/patchalign.html"].decode()
+    assert "by arithmetic alone" not in page
+    assert "<details" not in page
 
 
 def test_a_number_that_nobody_could_read_is_said_to_be_unknown(board):

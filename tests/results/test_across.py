@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 from answered import board_with_answers
 
+from tonegap.api.results import _across_frame
 from tonegap.report.pages.across_page import files
 from tonegap.results.across import MIN_DATA_SETS, across
 
@@ -47,6 +48,24 @@ def test_an_entry_that_beats_all_on_every_task_has_the_win_rate_one(board_of):
     (group,) = across(board_of(tasks))
     assert rates(group) == {"good": (1, 1, 1), "same": (0.5, 0.5, 0.5), "none": (0, 0, 0)}
     assert [row.entry.method for row in group.rows] == ["good", "same", "none"]
+
+
+def test_the_table_in_python_has_a_row_for_each_entry_and_task(board_of):
+    tasks = {"a/t": entries(LOW, HIGH, MIDDLE), "b/t": entries(LOW, HIGH, MIDDLE)}
+    groups = across(board_of(tasks))
+    table = _across_frame(groups)
+    assert len(table) == 6
+    assert not table["phantom"].any()
+    row = table[(table["task"] == "b/t") & (table["entry"] == groups[0].rows[1].entry.label)].iloc[
+        0
+    ]
+    on = groups[0].rows[1].tasks[1]
+    assert [row["overall"], row["score"], row["excess_overall"], row["excess"]] == [
+        on.overall, on.score, on.excess_overall, on.excess
+    ]  # fmt: skip
+    assert [row["win_rate"], row["win_rate_low"], row["win_rate_high"]] == [0.5] * 3
+    assert table["excess"].isna().sum() == 2  # the reference, on both tasks
+    assert table["friedman_p"].isna().all()
 
 
 def test_tasks_of_one_data_set_count_as_one(board_of):

@@ -125,13 +125,28 @@ BAD = {
         "has no column image_id (its columns: <!DOCTYPE html>); "
         "wanted image_id, p_<class>…, and epoch if there are several",
     ),
-    "utf-16": (GOOD.encode("utf-16"), "is not UTF-8 text, and no Parquet file either"),
+    "utf-16": (
+        GOOD.encode("utf-16"),
+        "is not UTF-8 text, and no Parquet file either; it begins as UTF-16 does: save it as UTF-8, or write Parquet",
+    ),
+    "utf-16 without its mark": (
+        GOOD.encode("utf-16-le"),
+        "is neither a CSV nor a Parquet file; it holds NUL, as UTF-16 without its mark does: "
+        "save it as UTF-8, or write Parquet",
+    ),
     "latin-1 id": (
         HEADER.encode() + b"caf\xe9,0,1\n",
-        "is not UTF-8 text; save it as UTF-8",
+        "is not UTF-8 text; save it as UTF-8, or write Parquet",
     ),
-    "an image": (b"\x89PNG\r\n\x1a\n\0\0", "is not UTF-8 text, and no Parquet file either"),
-    "zeros": (b"\0" * 100, "is neither a CSV nor a Parquet file"),
+    "an image": (
+        b"\x89PNG\r\n\x1a\n\0\0",
+        "is not UTF-8 text, and no Parquet file either; save it as UTF-8, or write Parquet",
+    ),
+    "zeros": (
+        b"\0" * 100,
+        "is neither a CSV nor a Parquet file; it holds NUL, as UTF-16 without its mark does: save it as UTF-8, or "
+        "write Parquet",
+    ),
     "damaged parquet": (b"PAR1 and then nothing", "is a damaged Parquet file ("),
     "ragged rows": (
         HEADER + "1,0,1\n2,0\n3,0,1,1\n",
@@ -184,7 +199,10 @@ BAD = {
         "images without a row in epoch 2, of 2 (1: a); "
         "every image needs exactly one row in every epoch",
     ),
-    "a first line without end": (b"a" * (2 << 20), "is neither a CSV nor a Parquet file"),
+    "a first line without end": (
+        b"a" * (2 << 20),
+        "is neither a CSV nor a Parquet file; its first line does not end: save it as UTF-8, or write Parquet",
+    ),
 }
 
 

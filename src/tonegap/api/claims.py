@@ -1,12 +1,15 @@
-"""`tonegap.power` and `tonegap.audit_table`: what a test set can show, and what reported numbers can be."""
+"""`tonegap.power`, `audit_table` and `audit_paper`: what a test set can show, and what reported numbers can be."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tonegap.errors import BadRequest
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from tonegap.results.papers.audit_reading import Finding
 
 
 def power(
@@ -52,6 +55,19 @@ def power(
     return pd.DataFrame(found, columns=names)
 
 
+def audit_paper(key: str, *, suite_root: str | Path | None = None) -> "pd.DataFrame":
+    """What the reported numbers of a paper can be, one row per finding, as `tonegap paper KEY --audit`.
+
+    Columns: table, and those of `audit_table`. Raises BadSuiteFolder for an unknown key, naming those there are.
+    """
+    from tonegap.declared.paper import read_paper
+    from tonegap.declared.root import find_root
+    from tonegap.results.papers import audit
+
+    root = find_root(None if suite_root is None else Path(suite_root))
+    return _frame(audit.audit_paper(read_paper(root, key)))
+
+
 def audit_table(
     table: "pd.DataFrame",
     *,
@@ -72,10 +88,8 @@ def audit_table(
     Raises BadRequest for a cell that is no such text, naming it, for numbers of images that are none, and for two rows
     or columns of one name.
     """
-    import pandas as pd
-
     from tonegap.declared.paper import paper_of_cells, sets_of_cells
-    from tonegap.results.papers.audit import audit_paper
+    from tonegap.results.papers import audit
 
     if unit not in ("percent", "fraction"):
         raise BadRequest(f"audit_table: found the unit {unit!r}, wanted percent or fraction")
@@ -92,7 +106,13 @@ def audit_table(
     )
     known = sets_of_cells(images or {}, totals, sets, training)
     columns = [str(name) for name in table.columns]
-    found = audit_paper(paper_of_cells("table", "the table", columns, rows, unit, known))
-    lines = [(f.row, f.column, f.test, f.verdict, f.why, f.assumed, f.p) for f in found]
-    names = ["row", "column", "test", "verdict", "why", "assumed", "p"]
+    found = audit.audit_paper(paper_of_cells("table", "the table", columns, rows, unit, known))
+    return _frame(found).drop(columns="table")
+
+
+def _frame(found: "Sequence[Finding]") -> "pd.DataFrame":
+    import pandas as pd
+
+    names = ["table", "row", "column", "test", "verdict", "why", "assumed", "p"]
+    lines = [[getattr(f, name) for name in names] for f in found]
     return pd.DataFrame(lines, columns=names).astype({"p": float})

@@ -1,7 +1,10 @@
-"""`tonegap.load`: the leaderboard of a store or a bundle as a table."""
+"""`tonegap.load`, `across` and `pack`: results of a store or a bundle as tables, and the paperwork of a submission."""
 
 import io
 import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import astuple
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,8 +13,13 @@ from tonegap.errors import BadRequest
 if TYPE_CHECKING:
     import pandas as pd
 
+    from tonegap.results.across import Across
+    from tonegap.results.board import Leaderboard
 
-def load(place: str | Path, *suites: str, suite_root: str | Path | None = None) -> "pd.DataFrame":
+Place = str | Path
+
+
+def load(place: Place, *suites: str, suite_root: Place | None = None) -> "pd.DataFrame":
     """The leaderboard of a store (`runs/`) or of a bundle (`….tonegap.zip`) as a long table, one row per score.
 
     `suites` names those of a store (default: all). Columns and their types are those of `leaderboard.parquet`,
@@ -23,8 +31,80 @@ def load(place: str | Path, *suites: str, suite_root: str | Path | None = None) 
     """
     import pyarrow.parquet
 
-    from tonegap.declared.root import find_root
     from tonegap.report.exports.parquet import render_parquet
+
+    with _board(place, suites, suite_root) as board:
+        table = pyarrow.parquet.read_table(io.BytesIO(render_parquet(board)))
+    frame: pd.DataFrame = table.to_pandas()
+    return frame
+
+
+def across(place: Place, *suites: str, suite_root: Place | None = None) -> "pd.DataFrame":
+    """Entries over all tasks of a store or a bundle, as a report's page of all tasks: one row per entry and task.
+
+    Columns: phantom, whether the images are no photographs, which are kept apart; entry, task; overall, over all images
+    in the metric that ranks, and score, the worst tone's; excess_overall and excess, those minus the reference's with
+    the same backbone; on_front, whether no other entry is as good in both and better in one; win_rate with
+    win_rate_low and win_rate_high, of the entry over all tasks, or why not; friedman_p, of the test that entries do not
+    differ. Fractions, NaN where there is none. Empty where no two tasks share entries. `suites`, `suite_root` and
+    errors are as for `load`. Source: docs/metrics.md.
+    """
+    from tonegap.results.across import across as groups_of
+
+    with _board(place, suites, suite_root) as board:
+        return _across_frame(groups_of(board))
+
+
+def _across_frame(groups: "Sequence[Across]") -> "pd.DataFrame":
+    import pandas as pd
+
+    lines = [
+        (
+            group.phantom,
+            row.entry.label,
+            table.task,
+            *astuple(on),
+            *(row.win_rate or (None,) * 3),
+            row.why,
+            group.p,
+        )
+        for group in groups
+        for row in group.rows
+        for table, on in zip(group.tables, row.tasks, strict=True)
+        if on
+    ]
+    numbers = ["overall", "score", "excess_overall", "excess"]
+    rates = ["win_rate", "win_rate_low", "win_rate_high"]
+    columns = ["phantom", "entry", "task", *numbers, "on_front", *rates, "why", "friedman_p"]
+    floats = dict.fromkeys([*numbers, *rates, "friedman_p"], float)
+    return pd.DataFrame(lines, columns=columns).astype(floats)
+
+
+def pack(
+    what: Place, out: Place, *, store: Place | None = None, suite_root: Place | None = None
+) -> Path:
+    """The README.md of a new folder `out` with the paperwork of a submission, as `tonegap pack` writes it.
+
+    `what` is a suite that ran in `store`, or a bundle (`….tonegap.zip`); `store` and `suite_root` are by default those
+    of the command line. `tonegap verify OUT` makes every document again and names what differs.
+
+    Raises BadRequest for a folder that has something in it, a suite that is incomplete or did not run, a bundle that
+    does not verify; StoreError if the folder cannot be written.
+    """
+    from tonegap.declared.root import default_store, find_root
+    from tonegap.report.pack.write import write_pack
+
+    root = find_root(None if suite_root is None else Path(suite_root))
+    write_pack(root, default_store(root) if store is None else Path(store), str(what), Path(out))
+    return Path(out) / "README.md"
+
+
+@contextmanager
+def _board(
+    place: Place, suites: Sequence[str], suite_root: Place | None
+) -> "Iterator[Leaderboard]":
+    """The board of a store or of a bundle, which is unpacked as long as it is used."""
+    from tonegap.declared.root import find_root
     from tonegap.results.assemble import assemble, without_cycle_search
     from tonegap.results.bundle.verify import verified_bundle
     from tonegap.results.settings import read_settings, titled
@@ -41,10 +121,6 @@ def load(place: str | Path, *suites: str, suite_root: str | Path | None = None) 
             raise BadRequest(
                 f"{path}: not there; wanted a store (a folder, runs/) or a bundle (….tonegap.zip)"
             )
-        board = assemble(
+        yield assemble(
             folder, runs, titled(read_settings(root), [run.matrix.title for run in runs])
         )
-        frame: pd.DataFrame = pyarrow.parquet.read_table(
-            io.BytesIO(render_parquet(board))
-        ).to_pandas()
-    return frame

@@ -2,6 +2,7 @@
 
 import csv
 import io
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -12,7 +13,13 @@ from tonegap.cli.requests import parse_roots
 from tonegap.cli.terminal import deliver, say
 from tonegap.data.metadata import read_metadata
 from tonegap.declared.dataset import read_dataset
-from tonegap.declared.paper import paper_keys, parse_reported, read_paper
+from tonegap.declared.paper import (
+    PaperFile,
+    check_cell,
+    paper_keys,
+    parse_reported,
+    read_paper,
+)
 from tonegap.errors import BadRequest
 from tonegap.store.layout import SUITES
 from tonegap.store.read import merge_suites, read_suites
@@ -76,8 +83,8 @@ def command(  # noqa: PLR0913 - one parameter per option
         return
     if audit:
         keys = paper_keys(root) if key is None else [key]
-        entered = _entered(reported) if reported else {}
         papers = [(name, read_paper(root, name)) for name in keys]
+        entered = _known(reported, [paper for _, paper in papers]) if reported else {}
         audits = [(name, paper.title, audit_paper(paper, entered)) for name, paper in papers]
         deliver(audits_as(audits, output), out)
         return
@@ -87,7 +94,7 @@ def command(  # noqa: PLR0913 - one parameter per option
         raise BadRequest(f"--root {roots[0]}: no table of this paper is counted from metadata")
     folders = parse_roots(roots, tuple(sorted(wanted)))
     metadata = {name: read_metadata(read_dataset(root, name), at) for name, at in folders.items()}
-    entered = _entered(reported) if reported else {}
+    entered = _known(reported, [paper]) if reported else {}
     ran = read_suites(store) if any((store / SUITES).glob("*.json")) else ()
     runs = runs_for(paper, merge_suites(ran), store)
     cells = paper_cells(paper, Sources(metadata, runs, entered))
@@ -97,6 +104,14 @@ def command(  # noqa: PLR0913 - one parameter per option
         "json": lambda: as_json(paper, cells),
     }
     deliver(texts[output](), out)
+
+
+def _known(path: Path, papers: Sequence[PaperFile]) -> dict[tuple[str, str, str], str]:
+    """The same where each is a cell of one of the papers. Raises BadRequest for another, with those there are."""
+    found = _entered(path)
+    for named in found:
+        check_cell(papers, named, str(path))
+    return found
 
 
 def _entered(path: Path) -> dict[tuple[str, str, str], str]:

@@ -15,6 +15,7 @@ from tonegap.declared.toml import check_known, read_toml
 from tonegap.errors import BadRequest, BadSuiteFolder
 from tonegap.formats.job import Parameter
 from tonegap.formats.record import SELECTIONS
+from tonegap.lines import did_you_mean
 from tonegap.scores.tables import ALL, GAP, METRIC_NAMES, WORST
 
 PAPERS = Path("reports/papers")
@@ -224,6 +225,29 @@ def read_paper(root: Path, key: str) -> PaperFile:
     """The paper of that key. Raises BadSuiteFolder for an unknown key (naming those there are) or a wrong file."""
     check_known(root / PAPERS, "paper", key, paper_keys(root))
     return read_paper_file(root / PAPERS / key / "paper.toml")
+
+
+def check_cell(papers: Sequence[PaperFile], named: tuple[str, str, str], where: str) -> None:
+    """Whether a (table, row, column) is in one of the papers.
+
+    Raises BadRequest, beginning with `where`, that names the first part that is nowhere and what there is.
+    """
+    wanted, row, column = named
+    tables = [table for paper in papers for table in paper.tables]
+    own = [table for table in tables if table.id == wanted]
+    rows = [line.name for table in own for line in table.rows]
+    columns = [
+        c.name for table in own if row in (r.name for r in table.rows) for c in table.columns
+    ]
+    for kind, name, known, place in (
+        ("table", wanted, [table.id for table in tables], ""),
+        ("row", row, rows, f" in table {wanted!r}"),
+        ("column", column, columns, f" in table {wanted!r}"),
+    ):
+        if name not in known:
+            there = ", ".join(dict.fromkeys(known))
+            near = did_you_mean(name, known)
+            raise BadRequest(f"{where}: no {kind} {name!r}{place}{near}; there are: {there}")
 
 
 def read_paper_file(path: Path) -> PaperFile:

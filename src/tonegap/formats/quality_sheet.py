@@ -80,6 +80,40 @@ class SetDistance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     blocks: tuple[int, int] | None = None
 
 
+class Coverage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How real images of a tone (or `all`) are surrounded by synthetic ones, each with its standard error.
+
+    `density`: synthetic images within the fifth neighbour of a real one, over what is expected of new real images, so
+    1 for those. `coverage`: share of real images that have one there; `expected` what new real images would give.
+    """
+
+    tone: str
+    n_real: int
+    n_synthetic: int
+    density: float | None = None
+    density_error: float | None = None
+    coverage: float | None = None
+    coverage_error: float | None = None
+    expected: float | None = None
+    reason: str | None = None
+
+
+class ProbeGain(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Accuracy of a probe on n held-out training images, trained on the others and with the synthetic set; the gain.
+
+    `low` to `high` holds the gain with 95 %.
+    """
+
+    tone: str
+    n: int
+    alone: float | None = None
+    with_set: float | None = None
+    gain: float | None = None
+    low: float | None = None
+    high: float | None = None
+    reason: str | None = None
+
+
 class CellDiversity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Mean distance between two images of a class and tone, synthetic and real; null below two images."""
 
@@ -139,6 +173,8 @@ class FeatureScores(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     diversity: tuple[CellDiversity, ...]
     vendi: tuple[Vendi, ...]
     memory: Memory
+    coverage: tuple[Coverage, ...] = ()
+    gain: tuple[ProbeGain, ...] = ()
 
 
 class ExtractorId(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -176,8 +212,9 @@ class SetId(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Sheet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The quality sheet; `measured` is null where there are no features, and `no_features` says why.
 
-    `skipped`: what the method says that it could not make or passed over, by reason. Sharpness was compared at
-    images of `sharpness_px`.
+    `radiomic`: Fréchet distances of radiomic features, by tone, the last of two halves of the training images; of
+    sheets from before there were any, none. `skipped`: what the method says that it could not make or passed over, by
+    reason. Sharpness was compared at images of `sharpness_px`.
     """
 
     schema: str
@@ -193,6 +230,7 @@ class Sheet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     measured: FeatureScores | None
     no_features: str | None
     pictures: tuple[SheetPicture, ...]
+    radiomic: tuple[SetDistance, ...] = ()
 
 
 def encode_sheet(sheet: Sheet) -> bytes:

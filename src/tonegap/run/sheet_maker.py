@@ -36,7 +36,7 @@ from tonegap.synthetic.manifest import SyntheticRow, image_contents, read_synthe
 from tonegap.synthetic.quality.features import read_features
 from tonegap.synthetic.quality.fidelity import tone_table
 from tonegap.synthetic.quality.looks import MOST, looks_of
-from tonegap.synthetic.quality.measure import Listed, measure
+from tonegap.synthetic.quality.measure import Listed, measure, radiomic_distances
 from tonegap.synthetic.quality.pictures import (
     ContactCell,
     ShownPair,
@@ -45,6 +45,7 @@ from tonegap.synthetic.quality.pictures import (
     pair_sheet,
     shown_images,
 )
+from tonegap.synthetic.quality.radiomics import radiomic_features
 from tonegap.synthetic.quality.skin import SIZE_PX, measured_skin
 
 if TYPE_CHECKING:
@@ -173,7 +174,7 @@ class SheetMaker:
     def __init__(self, store: Store) -> None:
         """Takes the store that sheets are kept in."""
         self._store = store
-        self._real: dict[object, tuple[ToneTable, Looks]] = {}
+        self._real: dict[object, tuple[ToneTable, Looks, NDArray[np.float64]]] = {}
         self._lock = threading.Lock()
 
     def make(self, made: SyntheticSet, found: MeasuredFeatures, key: str) -> Path:
@@ -181,15 +182,14 @@ class SheetMaker:
         folder = sheet_folder(self._store.folder, key)
         pictures = self._pictures(made, found)
         side_px = _side_px(made.paths)
-        real_tones, real_looks = self._real_images(made.view.method_train, side_px)
+        train = made.view.method_train
+        real_tones, real_looks, real_radiomic = self._real_images(train, side_px)
+        images = self._images(made.paths, made.contents)
         sheet = Sheet(
             schema=SCHEMA,
             key=key,
             set=made.id,
-            tones=tone_table(
-                made.listed.tones,
-                [measured_skin(image) for image in self._images(made.paths, made.contents)],
-            ),
+            tones=tone_table(made.listed.tones, [measured_skin(image) for image in images]),
             real_tones=real_tones,
             looks=self._looks(made.paths, made.contents, side_px),
             real_looks=real_looks,
@@ -202,6 +202,13 @@ class SheetMaker:
                 SheetPicture(name, sha256_bytes(content), caption)
                 for name, (content, caption) in pictures.items()
             ),
+            radiomic=radiomic_distances(
+                real_radiomic,
+                radiomic_features(images),
+                listed(train),
+                made.listed,
+                made.view.axis_tones,
+            ),
         )
         with self._store.writing():
             for name, (content, _caption) in pictures.items():
@@ -210,7 +217,9 @@ class SheetMaker:
             write_seal(self._store.folder, sheet_unit(key))
         return folder
 
-    def _real_images(self, rows: PartitionImages, side_px: int) -> tuple[ToneTable, Looks]:
+    def _real_images(
+        self, rows: PartitionImages, side_px: int
+    ) -> tuple[ToneTable, Looks, NDArray[np.float64]]:
         with self._lock:
             key = (rows.labelled_digest, rows.groups, side_px)
             if key not in self._real:
@@ -223,7 +232,8 @@ class SheetMaker:
                     masks = np.load(pack, mmap_mode="r")
                 skins = [measured_skin(*both) for both in zip(images, masks, strict=True)]
                 looks = self._looks(rows.paths, rows.sha256, side_px)
-                self._real[key] = (tone_table(rows.tones, skins, rows.groups), looks)
+                radiomic = radiomic_features(images)
+                self._real[key] = (tone_table(rows.tones, skins, rows.groups), looks, radiomic)
             return self._real[key]
 
     def _looks(self, paths: Sequence[Path], contents: Sequence[str], side_px: int) -> Looks:

@@ -5,6 +5,7 @@ wrong length are not skipped, and what only looks like a CSV (an error page, a s
 with semicolons) is named for what it is.
 """
 
+import codecs
 import csv
 import io
 from collections import Counter
@@ -31,6 +32,8 @@ FREE_BYTES, UNPACKED_PER_BYTE = 96 << 20, 40
 PROBABILITY = "p_"
 _MAX_HEADER_BYTES = 1 << 20
 _SHOWN = 3
+_UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_CURE = "save it as UTF-8, or write Parquet"
 
 
 Wanted = Callable[[str], bool]
@@ -201,9 +204,17 @@ def _header(line: bytes, path: Path) -> list[str]:
     try:
         text = line.removeprefix(b"\xef\xbb\xbf").decode()
     except UnicodeDecodeError as e:
-        raise BadPredictions(f"{path}: is not UTF-8 text, and no Parquet file either") from e
+        begins = "it begins as UTF-16 does: " if line[:2] in _UTF_16 else ""
+        raise BadPredictions(
+            f"{path}: is not UTF-8 text, and no Parquet file either; {begins}{_CURE}"
+        ) from e
     if "\0" in text or len(line) == _MAX_HEADER_BYTES:
-        raise BadPredictions(f"{path}: is neither a CSV nor a Parquet file")
+        why = (
+            "it holds NUL, as UTF-16 without its mark does"
+            if "\0" in text
+            else "its first line does not end"
+        )
+        raise BadPredictions(f"{path}: is neither a CSV nor a Parquet file; {why}: {_CURE}")
     try:
         names = next(csv.reader([text.rstrip("\r\n")]), [])
     except csv.Error as e:
@@ -247,5 +258,5 @@ def _parse_csv(file: BinaryIO, types: dict[str, pa.DataType], path: Path) -> pa.
 
 def _not_csv(message: str, path: Path) -> BadPredictions:
     if "invalid UTF8" in message:
-        return BadPredictions(f"{path}: is not UTF-8 text; save it as UTF-8")
+        return BadPredictions(f"{path}: is not UTF-8 text; {_CURE}")
     return BadPredictions(f"{path}: is not a readable CSV ({one_line(message)})")

@@ -68,7 +68,9 @@ def read_synthetic(out: Path) -> tuple[SyntheticRow, ...]:
     except FileNotFoundError:
         raise BadOutput("synthetic.csv: absent; a generate stage leaves it and images/") from None
     except (UnicodeDecodeError, csv.Error) as e:
-        raise BadOutput(f"synthetic.csv: not UTF-8 CSV: {e}") from None
+        raise BadOutput(
+            f"synthetic.csv: not UTF-8 CSV: {e}; write it with UTF-8 encoding"
+        ) from None
     except OSError as e:
         raise BadOutput(f"synthetic.csv: cannot be read: {e.strerror}") from None
 

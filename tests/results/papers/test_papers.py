@@ -9,14 +9,17 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 from tonegap.cli.main import main
+from tonegap.cli.paper import command
 from tonegap.data.metadata import read_metadata
 from tonegap.declared.dataset import read_dataset
 from tonegap.declared.paper import (
     PaperColumn,
     PaperRow,
     PaperTable,
+    check_cell,
     paper_keys,
     parse_reported,
     read_paper,
@@ -149,8 +152,33 @@ def test_a_number_that_a_user_entered_takes_the_unknown_one_s_place():
     cells = paper_cells(paper, Sources(entered={("3", "real", "VGG-16"): "61.2"}))
     assert [c.reported for c in cells] == ["61.2", "?"]
     assert [c.verdict for c in cells] == ["not run", "reported value unknown"]
-    with pytest.raises(BadRequest, match="there is no cell 'VGG-19' of 'real'"):
-        paper_cells(paper, Sources(entered={("3", "real", "VGG-19"): "61.2"}))
+
+
+@pytest.mark.parametrize(
+    ("named", "words"),
+    [
+        (("4", "real", "VGG-16"), "here: no table '4'; there are: 3"),
+        (
+            ("3", "rael", "VGG-16"),
+            r"here: no row 'rael' in table '3' \(did you mean 'real'\?\); there are: real, ",
+        ),
+        (
+            ("3", "real", "VGG-19"),
+            r"here: no column 'VGG-19' in table '3' \(did you .*\); there are: VGG-16$",
+        ),
+    ],
+)
+def test_a_cell_that_is_not_there_names_those_that_are(named, words):
+    with pytest.raises(BadRequest, match=words):
+        check_cell([read_paper(ROOT, "skin-diff-2024")], named, "here")
+
+
+@pytest.mark.parametrize("audit", [(), ("--audit",)])
+def test_a_file_of_reported_numbers_is_named(tmp_path, audit):
+    path = tmp_path / "own.csv"
+    path.write_text("table,row,column,reported\n3,real,VGG-16,61.2\n3,real,VGG16,61.2\n")
+    said = CliRunner().invoke(command, ["skin-diff-2024", "--reported", str(path), *audit])
+    assert str(said.exception).startswith(f"{path}: no column 'VGG16' in table '3'")
 
 
 def test_an_unknown_paper_names_those_there_are():

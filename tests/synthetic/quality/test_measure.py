@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tonegap.synthetic.quality.features import Features
-from tonegap.synthetic.quality.measure import Listed, measure
+from tonegap.synthetic.quality.measure import Listed, measure, radiomic_distances
 from tonegap.tones import TYPES
 
 
@@ -81,3 +81,31 @@ def test_few_real_images_give_no_near_copies():
     )
     assert found.memory.near.value is None
     assert found.memory.near.reason == "3 real training images; at least 20 are wanted"
+
+
+def test_radiomic_distances_are_frechet_distances_of_z_scores():
+    # One feature, and one that is the same in all: of 0 and 2, mean 1 and deviation 1; the set's are 3 more.
+    real = np.column_stack([np.tile([0.0, 2.0], 20), np.full(40, 7.0)])
+    made = real + 3
+    tones = ("I-II", "V-VI") * 20
+    of_real, of_made = (listed(prefix, ["x"] * 40, tones) for prefix in ("r", "s"))
+    every, light, halves = radiomic_distances(real, made, of_real, of_made, ["I-II"])
+    assert every.value == pytest.approx(9)
+    assert every.standard_error == pytest.approx(0, abs=1e-9)
+    # Of I-II all are 0: no spread, three deviations of all training images away.
+    assert (light.tone, light.n_real, light.n_synthetic) == ("I-II", 20, 20)
+    assert light.value == pytest.approx(9)
+    assert (halves.tone, halves.value) == ("real halves", pytest.approx(4))
+
+
+def test_a_radiomic_distance_wants_two_images_for_each_feature():
+    rng = np.random.default_rng(0)
+    real, made = rng.normal(size=(40, 14)), rng.normal(size=(27, 14))
+    tones = ("I-II",) * 40
+    found = radiomic_distances(
+        real, made, listed("r", ["x"] * 40, tones), listed("s", ["x"] * 27, tones[:27]), ["I-II"]
+    )
+    assert found[0].value is None
+    assert found[0].reason.startswith("27 synthetic images; at least 28 are wanted")
+    none = radiomic_distances(real[:0], made[:0], listed("r", [], ()), listed("s", [], ()), [])
+    assert [distance.value for distance in none] == [None, None]

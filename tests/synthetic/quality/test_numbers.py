@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 from tonegap.synthetic.quality.distance import (
+    density_and_coverage,
+    expected_coverage,
     frechet_distance,
     frechet_reason,
     kernel_distance,
@@ -167,3 +169,41 @@ class TestNearest:
 def test_thinning_takes_rows_evenly_from_the_first_to_the_last():
     assert thinned(np.arange(9.0), 3).tolist() == [0, 4, 8]
     assert thinned(np.arange(2.0), 3).tolist() == [0, 1]
+
+
+class TestCoverage:
+    def test_it_is_what_plain_loops_count(self, rng):
+        real, made = rng.normal(size=(23, 2)), rng.normal(0.5, 1, size=(31, 2))
+        within = covered = 0
+        for i, x in enumerate(real):
+            others = sorted(math.dist(x, z) for j, z in enumerate(real) if j != i)
+            inside = sum(math.dist(x, z) < others[4] for z in made)
+            within, covered = within + inside, covered + (inside > 0)
+        (density, coverage), errors = density_and_coverage(real, made)
+        assert (density, coverage) == pytest.approx((within / (5 * 31), covered / 23))
+        left = [
+            density_and_coverage(*(np.delete(x, np.s_[i::10], 0) for x in (real, made)))[0]
+            for i in range(10)
+        ]
+        assert errors == pytest.approx(np.sqrt(9 * np.var(left, axis=0)))
+
+    def test_copies_cover_all_and_images_from_elsewhere_nothing(self, rng):
+        real = rng.normal(size=(40, 3))
+        assert density_and_coverage(real, real)[0][1] == 1
+        assert density_and_coverage(real, real + 100)[0].tolist() == [0, 0]
+
+    def test_one_crowded_place_has_density_and_no_coverage(self):
+        real = np.arange(40.0)[:, None]
+        (density, coverage), _ = density_and_coverage(real, np.full((30, 1), 20.2))
+        # Balls reach 3 to either side (5 at the ends): 18 to 23 hold 20.2, of 40.
+        assert coverage == pytest.approx(6 / 40)
+        assert density == pytest.approx(6 / 5)
+
+    def test_new_images_of_the_same_kind_have_the_coverage_expected(self, rng):
+        # 1 - (4/7 · 3/6 · 2/5 · 1/4 · 0/3): of five others all are within the fifth neighbour.
+        assert expected_coverage(5, 3) == 1
+        # 1 - (9·8·7·6·5) / (19·18·17·16·15)
+        assert expected_coverage(10, 10) == pytest.approx(1 - 15120 / 1395360)
+        drawn = [density_and_coverage(*rng.normal(size=(2, 60, 3)))[0] for _ in range(60)]
+        # Each mean is known to about a hundredth.
+        assert np.mean(drawn, axis=0) == pytest.approx([1, expected_coverage(60, 60)], abs=0.04)

@@ -2,15 +2,18 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from tonegap.declared.paper import PaperTable, paper_keys, read_paper
 from tonegap.report.exports.protocol import File
 from tonegap.report.pages.templates import render_template
 from tonegap.report.text_table import Footnotes
 from tonegap.results.board import Leaderboard
+from tonegap.results.papers.audit import audit_paper
+from tonegap.results.papers.audit_reading import AuditVerdict, Finding
+from tonegap.results.papers.audit_words import audit_tally, finding_text
 from tonegap.results.papers.compare import ComparedPaper, Sources, paper_cells
 from tonegap.results.papers.runs import runs_for
-from tonegap.results.papers.verdict import PaperCell
 from tonegap.results.papers.words import reproduced_text, tally
 from tonegap.results.settings import LeaderboardSettings
 from tonegap.store.read import merge_suites
@@ -33,6 +36,26 @@ VERDICTS = {
     "not counted": "nobody said where the data set's metadata is",
     "reported value unknown": "no source that could be read has the number",
 }
+# What a mark in a cell says of an audit's verdict, and whether it warns; other verdicts stand below the table.
+MARKS: dict[AuditVerdict, tuple[str, bool]] = {
+    "impossible under named assumptions": ("impossible", True),
+    "improbable under named assumptions": ("improbable", True),
+    "within what equal tones print": ("as equal tones", False),
+    "beyond what equal tones print": ("beyond equal tones", False),
+    "luck not excluded": ("luck not excluded", False),
+    "luck unlikely": ("luck unlikely", False),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class AuditMark:
+    """An audit's verdict on a cell or a row as a mark of a word or two, and the sentence that it stands for."""
+
+    words: str
+    is_warning: bool
+    note: str
+
+
 _ABOUT = {
     "scores": "In each cell: reported, then reproduced with its 95 % interval, then the verdict.",
     "stored": "In each cell: reported, then recomputed from the authors' counts (no run of ours), then the verdict.",
@@ -50,7 +73,8 @@ def paper_lines(source: ResultSource) -> tuple[ComparedPaper, ...]:
     for key in paper_keys(source.root):
         paper = read_paper(source.root, key)
         runs = runs_for(paper, cells, source.store)
-        found.append(ComparedPaper(key, paper, paper_cells(paper, Sources(runs=runs))))
+        cells_of = paper_cells(paper, Sources(runs=runs))
+        found.append(ComparedPaper(key, paper, cells_of, audit_paper(paper)))
     return tuple(found)
 
 
@@ -66,7 +90,8 @@ def _page(compared: ComparedPaper, settings: LeaderboardSettings) -> str:
         "report": settings.title,
         "compared": compared,
         "cite": list(_linked(compared.paper.cite)),
-        "parts": [_part(table, compared.cells) for table in compared.paper.tables],
+        "parts": [_part(table, compared) for table in compared.paper.tables],
+        "audit": audit_tally(compared.findings),
         "verdicts": {name: meaning for name, meaning in VERDICTS.items() if name in used},
         "reproduced": reproduced_text,
         "style": _style,
@@ -84,9 +109,21 @@ def _linked(cite: str) -> Iterator[tuple[str, str]]:
     yield cite[at:], ""
 
 
-def _part(table: PaperTable, cells: Sequence[PaperCell]) -> dict[str, object]:
+def _part(table: PaperTable, compared: ComparedPaper) -> dict[str, object]:
     """What the template reads of a table; `notes` numbers our reasons for verdicts as the page comes to them."""
-    own = [cell for cell in cells if cell.table == table.id]
+    own = [cell for cell in compared.cells if cell.table == table.id]
+    found = [f for f in compared.findings if f.table == table.id]
+    rows = {row.name for row in table.rows}
+    marks: dict[tuple[str, str], list[AuditMark]] = {}
+    for f in found:
+        if f.row in rows and f.verdict in MARKS:
+            words, is_warning = MARKS[f.verdict]
+            about = f.test.removeprefix("null of ")
+            column = next((c.name for c in table.columns if c.metric == about.lower()), f.column)
+            words = words if column or about == f.test else f"{about} {words}"
+            note = f"{f.verdict} ({f.test}): {f.why}. Assumed: {f.assumed}"
+            marks.setdefault((f.row, column), []).append(AuditMark(words, is_warning, note))
+    of_table = [f for f in found if f.row not in rows or f.verdict not in MARKS]
     return {
         "id": f"table-{table.id}",
         "table": table,
@@ -94,7 +131,17 @@ def _part(table: PaperTable, cells: Sequence[PaperCell]) -> dict[str, object]:
         "tally": tally(own),
         "cells": {(cell.row, cell.column): cell for cell in own},
         "notes": Footnotes(),
+        "audit": audit_tally(found),
+        "marks": marks,
+        "audit_notes": Footnotes(),
+        "findings": [(assumed, list(texts)) for assumed, texts in _by_assumption(of_table)],
     }
+
+
+def _by_assumption(findings: Sequence[Finding]) -> Iterator[tuple[str, Iterator[str]]]:
+    """Each assumption with the sentences of the findings that rest on it."""
+    for assumed in dict.fromkeys(f.assumed for f in findings):
+        yield assumed, (finding_text(f).replace("**", "") for f in findings if f.assumed == assumed)
 
 
 def _style(verdict: str) -> str:

@@ -298,12 +298,13 @@ def _moments(r: Reading) -> None:
         tones, pqd = r.of_tones(row.name), r.one(row.name, "pqd")
         if not tones or pqd is None or any(t.spread is None for t in tones):
             continue
-        low, high = could.ratio_range(tones, r.tests.sets)
         margin = pqd.half + 1e-4  # what the solver may leave
-        outside = np.isfinite(low) and not low - margin <= pqd.value <= high + margin
-        allowed = f"{share_text(low, pqd)} to {share_text(high, pqd)}"
-        why = f"means and standard deviations by tone over {r.tests.sets} sets allow no mean PQD outside {allowed}"
-        if outside:
+        about = pqd.value + margin, pqd.value - margin
+        low, high = could.ratio_range(tones, r.tests.sets, about)
+        if np.isfinite(low) and not low - margin <= pqd.value <= high + margin:
+            ends = (share_text(end, pqd) for end in could.ratio_range(tones, r.tests.sets))
+            allowed = " to ".join(ends)
+            why = f"means and standard deviations by tone over {r.tests.sets} sets allow no mean PQD outside {allowed}"
             r.say("PQD from means and spreads", IMPOSSIBLE, why, row.name, r.columns("pqd")[0])
 
 

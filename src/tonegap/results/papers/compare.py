@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from tonegap.data.metadata import Metadata
 from tonegap.declared.paper import PaperFile, PaperRow, PaperTable
-from tonegap.errors import BadRequest
+from tonegap.results.papers.audit_reading import Finding
 from tonegap.results.papers.runs import Run, answered, matches
 from tonegap.results.papers.tables import counted, rescored, unit_of
 from tonegap.results.papers.verdict import PaperCell, Reproduced, judge
@@ -16,11 +16,12 @@ Entered = Mapping[tuple[str, str, str], str]
 
 @dataclass(frozen=True, slots=True)
 class ComparedPaper:
-    """A paper, and each of its reported numbers beside what was reproduced."""
+    """A paper, each of its reported numbers beside what was reproduced, and what an audit finds of them."""
 
     key: str
     paper: PaperFile
     cells: tuple[PaperCell, ...]
+    findings: tuple[Finding, ...] = ()
 
     @property
     def tally(self) -> str:
@@ -41,18 +42,8 @@ class Sources:
 
 
 def paper_cells(paper: PaperFile, sources: Sources) -> tuple[PaperCell, ...]:
-    """Every cell of every table that the paper filled, in its order.
-
-    Raises BadRequest for an entered number whose cell there is not, or is known already.
-    """
-    cells = tuple(cell for table in paper.tables for cell in _table_cells(table, sources))
-    unknown = set(sources.entered) - {(c.table, c.row, c.column) for c in cells}
-    if unknown:
-        table, row, column = min(unknown)
-        raise BadRequest(
-            f"reported numbers: there is no cell {column!r} of {row!r} in table {table!r}"
-        )
-    return cells
+    """Every cell of every table that the paper filled, in its order."""
+    return tuple(cell for table in paper.tables for cell in _table_cells(table, sources))
 
 
 def _table_cells(table: PaperTable, sources: Sources) -> Iterator[PaperCell]:

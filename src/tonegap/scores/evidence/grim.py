@@ -22,6 +22,8 @@ _SLACK = 1e-9
 _FINITE_POOL = 0.8
 # Corners of the grid on which ratios are bounded, and tones that leave it more than two corners a side.
 _GRID, _MOST_TONES = 10_000, 12
+# A mean ratio is solved to this; columns that a round of solving adds.
+_SOLVED, _COLUMNS = 1e-6, 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,24 +112,30 @@ def one_sets(
     """
     most = max(totals)
     sizes = [[n] for n in known] if known else [range(1, most)] * len(tones)
-    able = [
-        np.array([(n, k) for n in ns for k in counts_of(t, n)], dtype=np.int64).reshape(-1, 2)
-        for t, ns in zip(tones, sizes, strict=True)
-    ]
+    able = [_able(t, ns) for t, ns in zip(tones, sizes, strict=True)]
     by_size: dict[int, list[int]] = {}
     for n, k in able[-1]:
-        by_size.setdefault(int(n), []).append(int(k))
-    heads = (np.array(rows) for rows in product(*able[:-1]))
+        by_size.setdefault(n, []).append(k)
     found = []
-    for head in heads:
-        n_head = int(head[:, 0].sum())
+    for head in product(*able[:-1]):
+        n_head = sum(n for n, _ in head)
         for total in totals:
             for last in by_size.get(total - n_head, ()):
-                n = (*map(int, head[:, 0]), total - n_head)
-                k = (*map(int, head[:, 1]), last)
-                if _fits(n, k, mean, pqd):
-                    found.append(OneSet(n, k))
+                n_all = (*(n for n, _ in head), total - n_head)
+                k_all = (*(k for _, k in head), last)
+                if _fits(n_all, k_all, mean, pqd):
+                    found.append(OneSet(n_all, k_all))
     return found
+
+
+def _able(share: Rounded, sizes: Sequence[int]) -> list[tuple[int, int]]:
+    """Every (n, count) of these numbers of images whose share rounds to the reported one; as `counts_of`."""
+    n = np.array(sizes, dtype=np.int64)
+    first = np.maximum(np.ceil(share.low * n), 0).astype(np.int64)
+    last = np.minimum(np.floor(share.high * n), n).astype(np.int64)
+    some = np.flatnonzero(first <= last)
+    ends = zip(n[some].tolist(), first[some].tolist(), last[some].tolist(), strict=True)
+    return [(size, k) for size, low, high in ends for k in range(low, high + 1)]
 
 
 def _fits(n: Sequence[int], k: Sequence[int], mean: Rounded | None, pqd: Rounded | None) -> bool:
@@ -146,50 +154,67 @@ def positives_of(
 
     Of two classes: DPM and EOM are means over both of lowest over highest rate by tone.
     """
-    found = {}
-    for m in product(*able):
-        grids = np.meshgrid(*[np.arange(x + 1.0) for x in m], indexing="ij")
-        hit = np.stack([g.ravel() for g in grids])
-        n, k, positive = (np.array(x, dtype=float)[:, None] for x in (row.n, row.k, m))
-        rejected = k - hit
-        hit = hit[:, ((rejected >= 0) & (rejected <= n - positive)).all(axis=0)]
-        called = hit + n - positive - (k - hit)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            recall = sum(
-                lowest_over_highest(x, 0) for x in (hit / positive, (k - hit) / (n - positive))
-            )
-            rate = sum(lowest_over_highest(x, 0) for x in (called / n, 1 - called / n))
-        fit = np.ones(hit.shape[1], dtype=bool)
-        for shown, value in ((eom, recall / 2), (dpm, rate / 2)):
-            if shown is not None:
-                fit &= (value >= shown.low) & (value <= shown.high)
-        if fit.any():
-            found[tuple(m)] = tuple(int(x) for x in hit[:, fit.argmax()])
+    *heads, last = (_rates(*tone) for tone in zip(row.n, row.k, able, strict=True))
+    head = np.indices([x.shape[1] for x in heads]).reshape(len(heads), -1)
+    images, hit = (
+        np.stack([x[i, at] for x, at in zip(heads, head, strict=True)]).astype(np.int64)
+        for i in (0, 1)
+    )
+    shown = np.stack([x[2:, at] for x, at in zip(heads, head, strict=True)])
+    least, most = shown.min(axis=0), shown.max(axis=0)
+    found: dict[tuple[int, ...], tuple[int, ...]] = {}
+    for m, h, *rates in last.T.tolist():
+        with np.errstate(invalid="ignore"):
+            ratio = [
+                np.minimum(a, x) / np.maximum(b, x)
+                for a, b, x in zip(least, most, rates, strict=True)
+            ]
+        fit = np.ones(len(least[0]), dtype=bool)
+        for value, (one, other) in ((eom, ratio[:2]), (dpm, ratio[2:])):
+            if value is not None:
+                mean = (one + other) / 2
+                fit &= (mean >= value.low) & (mean <= value.high)
+        for ms, hs in zip(images[:, fit].T.tolist(), hit[:, fit].T.tolist(), strict=True):
+            key, hits = (*ms, int(m)), (*hs, int(h))
+            found[key] = min(found.get(key, hits), hits)
     return found
 
 
-def ratio_range(tones: Sequence[Rounded], sets: int) -> tuple[float, float]:
+def _rates(n: int, k: int, able: Sequence[int]) -> FloatArray:
+    """Positive images and recognised ones that k right of n allow, their recalls and both rates, [6, pairs]."""
+    pairs = [(m, h) for m in able for h in range(max(k - n + m, 0), min(k, m) + 1)]
+    m, h = np.array(pairs, dtype=float).reshape(-1, 2).T
+    called = h + n - m - (k - h)
+    return np.stack([m, h, h / m, (k - h) / (n - m), called / n, 1 - called / n])
+
+
+def ratio_range(
+    tones: Sequence[Rounded], sets: int, about: tuple[float, float] = (-np.inf, np.inf)
+) -> tuple[float, float]:
     """Bounds of the mean over `sets` of lowest over highest accuracy that the tones' means and spreads allow.
 
     No accuracies lie beyond them, though some within may not be reached: a linear program over the weights of a grid,
     for either kind of standard deviation. Whatever the accuracies, moving each to a corner of its cell, the nearer the
     more often, keeps their means and adds at most a quarter of the cell's width squared to their variances; a corner
-    counts with the least (greatest) ratio of the cells that touch it. NaN of more than twelve tones, and where no
-    accuracies up to 1 have these means and spreads.
+    counts with the least (greatest) ratio of the cells that touch it. Solving ends where bounds reach below
+    `about[0]` and above `about[1]`. NaN of more than twelve tones, and where no accuracies up to 1 have these means
+    and spreads.
     """
     if len(tones) > _MOST_TONES:
         return np.nan, np.nan
-    kinds = [_ratio_bounds(tones, sets, scale) for scale in (1.0, np.sqrt((sets - 1) / sets))]
-    some = [ends for ends in kinds if np.isfinite(ends).all()]
-    return (
-        (min(low for low, _ in some), max(high for _, high in some)) if some else (np.nan, np.nan)
-    )
+    found = np.nan, np.nan
+    for scale in (1.0, np.sqrt((sets - 1) / sets)):
+        low, high = _ratio_bounds(tones, sets, scale, about)
+        found = float(np.fmin(found[0], low)), float(np.fmax(found[1], high))
+        if found[0] <= about[0] and about[1] <= found[1]:
+            break
+    return found
 
 
-def _ratio_bounds(tones: Sequence[Rounded], sets: int, scale: float) -> tuple[float, float]:
+def _ratio_bounds(
+    tones: Sequence[Rounded], sets: int, scale: float, about: tuple[float, float]
+) -> tuple[float, float]:
     """The same where `scale` times the reported spread is the standard deviation of the sets themselves."""
-    from scipy.optimize import linprog  # half a second that every report would wait for
-
     value, half = np.array([(t.value, t.half + _SLACK) for t in tones]).T[..., None]
     narrow, wide = scale * np.array([t.spreads for t in tones]).T[..., None]
     # None of so many values is further from its mean.
@@ -197,21 +222,46 @@ def _ratio_bounds(tones: Sequence[Rounded], sets: int, scale: float) -> tuple[fl
     bottom, top = np.maximum(value - reach, 0), np.minimum(value + reach, 1)
     points = max(int(_GRID ** (1 / len(tones))), 2)
     cell = np.maximum(top - bottom, 0) / (points - 1)
-    steps = np.meshgrid(*[np.arange(points)] * len(tones), indexing="ij")
-    x = bottom + cell * np.stack([s.ravel() for s in steps])
+    steps = np.indices([points] * len(tones)).reshape(len(tones), -1)
+    x = bottom + cell * steps
     below, above = np.maximum(x - cell, bottom), np.minimum(x + cell, top)
     least = below.min(axis=0) / np.maximum(above.max(axis=0), _SLACK)
     most = np.minimum(above.min(axis=0) / np.maximum(below.max(axis=0), _SLACK), 1)
     z = (x - value) / reach
     limits = (half / reach, half / reach, (wide**2 + half**2 + cell**2 / 4) / reach**2)
-    about = {
-        "A_ub": np.vstack([z, -z, z**2, -(z**2)]),
-        "b_ub": np.concatenate([*limits, -((narrow / reach) ** 2)]).ravel(),
-        "A_eq": np.ones((1, x.shape[1])),
-        "b_eq": [1],
-    }
-    low, high = (linprog(cost, **about, method="highs") for cost in (least, -most))
-    return (float(low.fun), -float(high.fun)) if low.success and high.success else (np.nan, np.nan)
+    rows = np.vstack([z, -z, z**2, -(z**2)])
+    ends = np.concatenate([*limits, -((narrow / reach) ** 2)]).ravel()
+    first = np.flatnonzero((steps % max((points - 1) // 4, 1) == 0).all(axis=0))
+    low = _least(least, rows, ends, first, about[0])
+    return low, np.nan if np.isnan(low) else -_least(-most, rows, ends, first, -about[1])
+
+
+def _least(
+    cost: FloatArray, rows: FloatArray, ends: FloatArray, first: IntArray, enough: float
+) -> float:
+    """A lower bound of the mean cost of columns whose weighted `rows` stay below `ends`; NaN where no weights do.
+
+    By column generation (Dantzig and Wolfe 1960, Operations Research 8(1)): solved over a few columns, then with those
+    whose reduced cost is below 0. As weights sum to 1, the least reduced cost added is a lower bound of the whole.
+    """
+    from scipy.optimize import linprog  # half a second that every report would wait for
+
+    used = first
+    while True:
+        found = linprog(
+            cost[used], rows[:, used], ends, np.ones((1, len(used))), [1], method="highs"
+        )
+        if not found.success:
+            if len(used) == len(cost):
+                return float("nan")
+            used = np.arange(len(cost))
+            continue
+        reduced = cost - found.ineqlin.marginals @ rows - found.eqlin.marginals[0]
+        worst = min(float(reduced.min()), 0.0)
+        if found.fun <= enough or worst > -_SOLVED or len(used) == len(cost):
+            return float(found.fun) + worst
+        better = np.argsort(reduced, kind="stable")[:_COLUMNS]
+        used = np.union1d(used, better[reduced[better] < 0])
 
 
 def f1_sizes(shown: Sequence[Rounded], most: int) -> list[tuple[int, int]]:

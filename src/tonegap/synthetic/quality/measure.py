@@ -9,17 +9,22 @@ from numpy.typing import NDArray
 from tonegap.formats.quality_sheet import (
     ALL,
     CellDiversity,
+    Coverage,
     FeatureScores,
     Memory,
     Pair,
+    ProbeGain,
     SetDistance,
     Share,
     Vendi,
 )
 from tonegap.synthetic.quality.distance import (
     MIN_IMAGES,
+    density_and_coverage,
+    expected_coverage,
     frechet_distance,
     frechet_reason,
+    jackknifed,
     kernel_distance,
     kernel_reason,
     mean_pairwise_distance,
@@ -28,9 +33,11 @@ from tonegap.synthetic.quality.distance import (
     vendi_score,
 )
 from tonegap.synthetic.quality.features import Array, Features
+from tonegap.synthetic.quality.utility import probe_gains, tone_rows
 
 N_PAIRS = 5
 _QUANTILE = 0.05
+_MOST = 1000  # images of a set whose neighbours are counted; more are thinned out evenly
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +66,69 @@ def measure(features: Features, real: Listed, made: Listed, tones: Sequence[str]
         diversity=_diversity(features, real, made, asked),
         vendi=tuple(_vendi(tone, *pair, features.train) for tone, pair in picked.items()),
         memory=_memory(features, real, made),
+        coverage=tuple(_coverage(tone, *pair) for tone, pair in picked.items()),
+        gain=_gain(features, real, made, tones),
+    )
+
+
+def radiomic_distances(
+    real: Array, made: Array, of_real: Listed, of_made: Listed, tones: Sequence[str]
+) -> tuple[SetDistance, ...]:
+    """Fréchet distances of radiomic features [n, d] and [m, d]: all, each tone asked for, and two halves of the real.
+
+    Features are z-scores of the real images; those that are the same in all of them are left out. Undefined below two
+    images for each feature in either set. Source: Konz, Osuala et al. 2024 (FRD), arXiv 2412.01496.
+    """
+    if len(real):
+        middle, spread = real.mean(axis=0), real.std(axis=0)
+        able = spread > 1e-9
+        real, made = ((rows[:, able] - middle[able]) / spread[able] for rows in (real, made))
+    pairs = {ALL: (real, made)}
+    for tone in (tone for tone in tones if tone in of_made.tones):
+        pairs[tone] = real[_of(of_real, tone)], made[_of(of_made, tone)]
+    pairs["real halves"] = real[::2], real[1::2]
+    return tuple(_radiomic(tone, *pair) for tone, pair in pairs.items())
+
+
+def _radiomic(tone: str, real: Array, made: Array) -> SetDistance:
+    least = 2 * real.shape[1]
+    for rows, what in ((real, "real training"), (made, "synthetic")):
+        if len(rows) < least:
+            why = f"{len(rows)} {what} images; at least {least} are wanted, two for each radiomic feature"
+            return SetDistance(tone, len(real), len(made), None, why)
+    error = jackknifed(len(real), len(made), lambda a, b: frechet_distance(real[a], made[b]))
+    value = frechet_distance(real, made)
+    return SetDistance(tone, len(real), len(made), value, None, float(error))
+
+
+def _coverage(tone: str, real: Array, made: Array) -> Coverage:
+    sizes = len(real), len(made)
+    reason = kernel_reason(*sizes)
+    if reason:
+        return Coverage(tone, *sizes, reason=reason)
+    ours, theirs = thinned(made, _MOST), thinned(real, _MOST)
+    (density, coverage), errors = density_and_coverage(theirs, ours)
+    expected = expected_coverage(len(theirs), len(ours))
+    return Coverage(
+        tone,
+        *sizes,
+        density=float(density),
+        density_error=float(errors[0]),
+        coverage=float(coverage),
+        coverage_error=float(errors[1]),
+        expected=expected,
+    )
+
+
+def _gain(
+    features: Features, real: Listed, made: Listed, tones: Sequence[str]
+) -> tuple[ProbeGain, ...]:
+    row_of = {name: i for i, name in enumerate(real.ids)}
+    sources = made.sources or ((),) * len(made.ids)
+    held_by = [[row_of[name] for name in names if name in row_of] for names in sources]
+    shown = tone_rows(real.tones, [tone for tone in tones if tone in real.tones])
+    return probe_gains(
+        features.train, features.synthetic, (real.labels, made.labels), held_by, shown
     )
 
 
