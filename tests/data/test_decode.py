@@ -92,17 +92,53 @@ class TestGrey16:
         with pytest.raises(decode.BadPicture, match="16-bit grey whose white is 0"):
             decode.decode_pixels(path.read_bytes())  # a mask, whose levels are kinds
 
+    def test_of_12_bits_is_told_by_its_pixels_and_not_by_a_hot_one(self, tmp_path: Path) -> None:
+        pixels = np.asarray(grey((1000, 4095), np.uint16)).copy()
+        pixels[0, 0] = 65_535
+        path = written(tmp_path / "x.png", Image.fromarray(pixels))
+        few = "16-bit levels of 1000 to 4095 but for a few of up to 65535; wanted 0 to 65535: "
+        assert read_picture(path).text.startswith(few)
+        assert read_everywhere(path) == Seen(usable=False, fault="")
 
-def png16(path: Path, colour: tuple[int, ...]) -> Path:
-    """A PNG of 8 × 8 pixels of a colour, or of grey and alpha, in 16 bits."""
-    kind = {2: 4, 3: 2, 4: 6}[len(colour)]
-    header = struct.pack(">IIBBBBB", 8, 8, 16, kind, 0, 0, 0)
-    rows = (b"\0" + struct.pack(f">{len(colour)}H", *colour) * 8) * 8
-    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(rows)), (b"IEND", b""))
+    def test_of_a_transparent_level_shows_white_there(self, tmp_path: Path) -> None:
+        # Left half transparent; right 0x4040 of 0xffff, 64 of 255.
+        rows = (b"\0" + struct.pack(">8H", *[9] * 4, *[0x4040] * 4)) * 8
+        path = png(tmp_path / "x.png", 16, 0, rows, struct.pack(">H", 9))
+        pixels = read_image(path, CROP)
+        assert (int(pixels[0, 0, 0]), int(pixels[0, 7, 0])) == (255, 64)
+        assert (
+            read_picture(path).note == "16-bit grey, scaled to 8 bits; transparent, shown on white"
+        )
+        assert read_everywhere(path) == Seen(usable=True, fault="")
+
+    def test_all_of_it_transparent_is_no_picture(self, tmp_path: Path) -> None:
+        rows = (b"\0" + struct.pack(">8H", *[40_000] * 8)) * 8
+        path = png(tmp_path / "x.png", 16, 0, rows, struct.pack(">H", 40_000))
+        assert read_picture(path).text == "every pixel is transparent"
+
+
+def png(path: Path, bits: int, kind: int, rows: bytes, transparent: bytes = b"") -> Path:
+    """A PNG of 8 × 8 pixels of these rows, and of a transparent level or colour."""
+    header = struct.pack(">IIBBBBB", 8, 8, bits, kind, 0, 0, 0)
+    hidden = ((b"tRNS", transparent),) if transparent else ()
+    chunks = ((b"IHDR", header), *hidden, (b"IDAT", zlib.compress(rows)), (b"IEND", b""))
     parts = (
         struct.pack(">I", len(c)) + n + c + struct.pack(">I", zlib.crc32(n + c)) for n, c in chunks
     )
     path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(parts))
+    return path
+
+
+def png16(path: Path, colour: tuple[int, ...]) -> Path:
+    """A PNG of 8 × 8 pixels of a colour, or of grey and alpha, in 16 bits."""
+    kind = {2: 4, 3: 2, 4: 6}[len(colour)]
+    return png(path, 16, kind, (b"\0" + struct.pack(f">{len(colour)}H", *colour) * 8) * 8)
+
+
+def ppm16(path: Path, colour: tuple[int, ...], top: int = 65_535) -> Path:
+    """A PPM of 8 × 8 pixels of a colour in 16 bits."""
+    head = f"P6\n# a camera of 12 bits\n8 8\n{top}\n".encode()
+    path.write_bytes(head + struct.pack(">3H", *colour) * 64)
     return path
 
 
@@ -165,9 +201,118 @@ class TestColour16:
         with pytest.raises(decode.BadPicture, match=f"at most {most}"):
             decode.decode_pixels(path.read_bytes())  # as a mask: else it is black, all background
 
+    def test_of_a_netpbm_file_is_judged_by_the_level_that_it_declares(self, tmp_path: Path) -> None:
+        # 4095 of 65535 is 15.9 of 255: near black. 1023 of 4095 is 63.7. 4095 of 4095 is white.
+        dark = read_picture(ppm16(tmp_path / "x", (4095, 3000, 1000)))
+        assert dark.text.startswith(
+            "16-bit colour or alpha of at most 4351; wanted 0 to 65535: save"
+        )
+        darker = read_picture(ppm16(tmp_path / "y", (1000, 500, 1), 4095))
+        assert darker.text.startswith("16-bit colour or alpha of at most 1007; wanted 0 to 4095")
+        path = ppm16(tmp_path / "z", (4095, 2048, 0), 4095)
+        assert read_image(path, CROP)[0, 0].tolist() == [255, 128, 0]
+        assert read_everywhere(path) == Seen(usable=True, fault="")
+
+    def test_of_12_bits_is_told_by_its_pixels_and_not_by_a_hot_one(self, tmp_path: Path) -> None:
+        rows = (b"\0" + struct.pack(">3H", 4095, 3000, 1000) * 8) * 8
+        path = png(tmp_path / "x", 16, 2, rows[:1] + b"\xff" * 6 + rows[7:])
+        assert read_picture(path).text.startswith("16-bit colour or alpha of at most 4095; wanted")
+        assert read_everywhere(path) == Seen(usable=False, fault="")
+
+    def test_with_a_transparent_colour_is_refused(self, tmp_path: Path) -> None:
+        # Pillow holds the low bytes of the transparent colour against the high bytes of the pixels.
+        rows = (b"\0" + struct.pack(">3H", 0xFF80, 0x8010, 1) * 8) * 8
+        path = png(tmp_path / "x", 16, 2, rows, struct.pack(">3H", 0xFF80, 0x8010, 1))
+        assert read_picture(path).text.startswith("16-bit colour of which one is transparent; save")
+        assert read_everywhere(path) == Seen(usable=False, fault="")
+
     def test_in_planes_is_refused(self, tmp_path: Path) -> None:
         path = tiff16(tmp_path / "x.tif", (0xFFFF, 0x8000, 0x4000), planes=2)
         assert read_picture(path).text.startswith("16-bit colour in planes of their own; save it")
+
+
+def test_signed_levels_of_8_bits_are_refused(tmp_path: Path) -> None:
+    path = written(tmp_path / "x.tif", grey((10, 250), np.uint8), tiffinfo={339: 2})
+    said = "signed levels have no known range; save it as 8-bit PNG or JPEG"
+    assert read_picture(path).text == said
+    assert read_everywhere(path) == Seen(usable=False, fault="")
+
+
+class TestPages:
+    def tiff(self, path: Path, *pages: tuple[int, dict[int, int]]) -> Path:
+        """A TIFF of pages of one level each, with these tags; the first is half as large."""
+        images = []
+        for size, (level, tags) in zip((8, 16, 16), pages, strict=False):
+            image = Image.new("L", (size, size), level)
+            image.encoderinfo = {"tiffinfo": tags}
+            images.append(image)
+        images[0].save(path, "TIFF", save_all=True, append_images=images[1:], tiffinfo=pages[0][1])
+        return path
+
+    @pytest.mark.parametrize("tags", [{254: 1}, {255: 2}])
+    def test_a_thumbnail_in_front_is_passed_over_and_named(
+        self, tmp_path: Path, tags: dict[int, int]
+    ) -> None:
+        path = self.tiff(tmp_path / "x.tif", (10, tags), (200, {254: 0, 255: 1}))
+        assert set(read_image(path, CROP).ravel().tolist()) == {200}
+        assert read_picture(path).note == "behind a smaller copy of itself in its TIFF"
+        assert decode.upright_size(path.read_bytes()) == (16, 16)
+        assert decode.decode_pixels(path.read_bytes()).size == (16, 16)
+        assert read_everywhere(path) == Seen(usable=True, fault="")
+
+    def test_of_thumbnails_alone_is_refused(self, tmp_path: Path) -> None:
+        path = self.tiff(tmp_path / "x.tif", (10, {254: 1}), (200, {254: 1}))
+        said = "a TIFF whose pages are all marked as smaller copies (thumbnails) or masks; save it"
+        assert read_picture(path).text.startswith(said)
+        assert read_everywhere(path) == Seen(usable=False, fault="")
+
+    def test_of_an_only_page_is_that_page(self, tmp_path: Path) -> None:
+        assert read_picture(self.tiff(tmp_path / "x.tif", (10, {254: 1}))).problem == ""
+
+
+@pytest.mark.parametrize(
+    ("content", "named"),
+    [
+        (b"MM\0+\0\x08\0\0" + bytes(8), "a big-endian BigTIFF, which cannot be read here"),
+        (
+            b"P7\nWIDTH 1\nHEIGHT 1\nDEPTH 3\nMAXVAL 255\nENDHDR\n123",
+            "PAM, which cannot be read here",
+        ),
+        (bytes(4) + b"ftypheic" + bytes(8), "HEIC, which cannot be read here"),
+        (bytes(128) + b"DICM" + bytes(8), "DICOM, which cannot be read here"),
+    ],
+)
+def test_a_picture_of_a_kind_that_is_not_read_is_named(
+    tmp_path: Path, content: bytes, named: str
+) -> None:
+    path = tmp_path / "x"
+    path.write_bytes(content)
+    found = read_picture(path)
+    assert found.problem == "unsupported pixels"
+    assert found.text == f"{named}; save it as 8-bit PNG or JPEG"
+    assert read_everywhere(path) == Seen(usable=False, fault="")
+
+
+def test_a_tiff_of_10_bits_is_called_a_tiff(tmp_path: Path) -> None:
+    path = written(tmp_path / "x.tif", Image.new("L", (8, 8)))
+    entry = struct.pack("<HHI", 258, 3, 1)  # bits of a level, of which there is one
+    path.write_bytes(path.read_bytes().replace(entry + b"\x08", entry + b"\x0a"))
+    said = (
+        "a TIFF that is damaged or of a kind that cannot be read here; save it as 8-bit PNG or JPEG"
+    )
+    assert read_picture(path).text == said
+
+
+def test_a_damaged_tiff_writes_nothing_to_the_terminal(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    noise = np.random.default_rng(5).integers(0, 256, (64, 64), dtype=np.uint8)
+    path = written(tmp_path / "x.tif", Image.fromarray(noise), compression="tiff_adobe_deflate")
+    content = bytearray(path.read_bytes())
+    content[40:90] = bytes(50)
+    path.write_bytes(content)
+    assert read_picture(path).problem == "corrupt"
+    assert capfd.readouterr() == ("", "")
 
 
 @pytest.mark.parametrize(
@@ -205,6 +350,16 @@ class TestTransparency:
         path = written(tmp_path / "x.png", image, transparency=1)
         assert read_image(path, CROP)[7, 7].tolist() == [255, 255, 255]
         assert read_image(path, CROP)[0, 0].tolist() == [0, 0, 0]
+
+    # A level of 2 or 4 bits: 1 of 3 is 85, 1 of 15 is 17.
+    @pytest.mark.parametrize(
+        ("bits", "row", "other"), [(2, b"\x55\xaa", 170), (4, b"\x11" * 2 + b"\x22" * 2, 34)]
+    )
+    def test_a_transparent_level_of_few_bits_is_white(
+        self, tmp_path: Path, bits: int, row: bytes, other: int
+    ) -> None:
+        path = png(tmp_path / "x.png", bits, 0, (b"\0" + row) * 8, struct.pack(">H", 1))
+        assert read_image(path, CROP)[0, :, 0].tolist() == [255] * 4 + [other] * 4
 
     def test_an_opaque_channel_changes_no_pixel(self, tmp_path: Path) -> None:
         rng = np.random.default_rng(2)

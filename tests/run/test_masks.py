@@ -177,6 +177,21 @@ class TestOtherSpellings:
         with pytest.raises(BadData, match=r"not in the proportion of its image \(40 × 32"):
             self.values(tmp_path / "m.png", tmp_path / "x.png")
 
+    @pytest.mark.parametrize(
+        ("size", "said"),
+        [
+            ((1, 2), "not in the proportion of its image"),
+            ((2, 1), "not in the proportion of its image"),
+            ((8, 9), "not in the proportion of its image"),  # a pixel off, and an eighth
+            ((1, 1), "too few for an image of 64 × 64; wanted 8 pixels a side or more"),
+        ],
+    )
+    def test_a_pixel_of_rounding_is_no_other_shape(self, tmp_path, size, said):
+        Image.new("RGB", (64, 64)).save(tmp_path / "x.png")
+        Image.new("L", size).save(tmp_path / "m.png")
+        with pytest.raises(BadData, match=said):
+            self.values(tmp_path / "m.png", tmp_path / "x.png")
+
     def test_the_shape_is_that_of_the_upright_image(self, tmp_path):
         exif = Image.Exif()
         exif[0x0112] = 6
@@ -293,6 +308,35 @@ class TestDeclaredValues:
     def test_other_arrays_are_refused_and_none_runs_a_program(self, tmp_path, array, said):
         np.save(tmp_path / "m.npy", array, allow_pickle=True)
         with pytest.raises(BadData, match=said):
+            self.kinds(tmp_path / "m.npy")
+
+    @pytest.mark.parametrize("sizes", ["(-4, -4)", "(True, 16)", "(4, 4, -1)"])
+    def test_sizes_that_are_none_are_refused(self, tmp_path, sizes):
+        np.save(tmp_path / "m.npy", np.zeros((4, 4), np.uint8))
+        content = (tmp_path / "m.npy").read_bytes()
+        start = content.index(b"(4, 4)")
+        end = start + len(sizes)  # in place of the blanks that fill the header
+        told = content[start + 6 : 127][: 127 - end]
+        (tmp_path / "m.npy").write_bytes(content[:start] + sizes.encode() + told + content[127:])
+        with pytest.raises(
+            BadData, match=rf"an array whose sizes are {sizes[1:-1]}; wanted a height and a width"
+        ):
+            self.kinds(tmp_path / "m.npy")
+
+    def test_half_precision_is_read_without_a_warning(self, tmp_path, recwarn):
+        values = np.repeat([[0, 255]], 4, axis=0).repeat(2, axis=1)
+        np.save(tmp_path / "m.npy", values.astype(np.float16))
+        assert self.kinds(tmp_path / "m.npy") == (0, 4)
+        assert not recwarn.list
+
+    @pytest.mark.parametrize("value", [2**63 + 5, 1 << 24, COLOUR | 0xFF0000, -7])
+    def test_a_value_beyond_all_levels_is_named_as_it_is(self, tmp_path, value):
+        array = np.zeros((4, 4), np.uint64 if value > 0 else np.int64)
+        array[0] = value
+        np.save(tmp_path / "m.npy", array)
+        with pytest.raises(
+            BadData, match=f"found the value {value} in 25.0 % of its pixels, wanted levels of 0"
+        ):
             self.kinds(tmp_path / "m.npy")
 
     def test_a_header_that_claims_more_than_the_file_has_is_refused(self, tmp_path):

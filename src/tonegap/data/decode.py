@@ -5,7 +5,9 @@ becomes pure white, colours that no viewer shows, and a decoder that starts anot
 """
 
 import contextlib
+import ctypes
 import logging
+import re
 import struct
 import threading
 import warnings
@@ -18,7 +20,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError, _imaging
 from PIL.TiffImagePlugin import TiffImageFile
 
 from tonegap.errors import BadData
@@ -43,6 +45,7 @@ BAD_EXIF = "EXIF that cannot be read, taken as upright"
 SCALED = "16-bit grey, scaled to 8 bits"
 HIGH_BYTE = "16-bit colour, read in 8 bits"
 ON_WHITE = "transparent, shown on white"
+NOT_FIRST = "behind a smaller copy of itself in its TIFF"
 
 # What Pillow raises for damaged content.
 DAMAGE = (
@@ -75,11 +78,42 @@ _TURNS = {
 _SIDEWAYS = (5, 6, 7, 8)
 _LEVELS_16 = 65_535
 _LEAST_16 = 16_384  # a brightest level below: 14 bits or fewer in 16, of which 8 bits keep a quarter of the levels
-_DEPTHS, _PHOTOMETRIC, _PLANES = 258, 262, 284  # tags of a TIFF
+_MOST_PIXELS = (
+    0.999  # tell the brightest level: a few hot pixels are as bright as a sensor's file can say
+)
+_DEPTHS, _PHOTOMETRIC, _PLANES, _SIGNS = 258, 262, 284, 339  # tags of a TIFF
+_PAGE_IS, _OLD_PAGE_IS, _INNER_PAGES = 254, 255, 330
 _SIZE_OF_J2K = b"\xff\x4f\xff\x51"  # start and size marker of a JPEG 2000 codestream
+_HEADER = 4096  # bytes of a PPM in which its header is looked for
+_WITH_TOP = (b"P2", b"P3", b"P5", b"P6")
+_WHITE = 255
+_ALL_TRANSPARENT = "every pixel is transparent"
+_AS_8_BITS = "save it as 8-bit PNG or JPEG"
+_TIFF = "a TIFF that is damaged or of a kind that cannot be read here"
+_STARTS = (
+    (b"MM\0\x2b", "a big-endian BigTIFF, which cannot be read here"),
+    *((start, _TIFF) for start in (b"II\x2a\0", b"MM\0\x2a", b"II\x2b\0")),
+    *(
+        (start, f"{name}, which cannot be read here")
+        for start, name in (
+            (b"P7", "PAM"),
+            (b"II\xbc", "JPEG XR"),
+            (b"\xff\x0a", "JPEG XL"),
+            (b"\0\0\0\x0cJXL ", "JPEG XL"),
+            (b"8BPS", "a Photoshop document"),
+            (b"\x76\x2f\x31\x01", "OpenEXR"),
+            (b"SIMPLE  =", "FITS"),
+            (b"\x93NUMPY", "a NumPy array"),
+        )
+    ),
+)
+_HEIF = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1", b"msf1")
 logging.getLogger("PIL").addHandler(
     logging.NullHandler()
 )  # else it writes to the terminal, naming no file
+with contextlib.suppress(AttributeError):  # where Pillow's libtiff shows no functions
+    # So does libtiff: a null handler is its documented way to be silent. What is wrong Pillow raises all the same.
+    ctypes.CDLL(_imaging.__file__).TIFFSetErrorHandler(None)
 _QUIET = threading.RLock()
 _quiet_depth = 0
 _kept_filters = warnings.catch_warnings()
@@ -128,10 +162,12 @@ def decode(
         opened.draft(mode, (least_px, least_px))
         opened.load()
         turn, note = _orientation(opened)
+        page = NOT_FIRST if opened.tell() and isinstance(opened, TiffImageFile) else ""
         deep = _check_depth(opened, content)
+        _scale_transparent(opened, content)
         plain, more = _plain(opened, mode)
         upright = plain.transpose(_TURNS[turn]) if turn in _TURNS else plain.copy()
-    return Decoded(upright, "; ".join(text for text in (note, deep, more) if text))
+    return Decoded(upright, "; ".join(text for text in (note, page, deep, more) if text))
 
 
 def decode_pixels(content: bytes) -> Image.Image:
@@ -160,9 +196,31 @@ def _opened(content: bytes, formats: tuple[str, ...]) -> Iterator[Image.Image]:
     """A file's content as a picture. Raises BadPicture for whatever Pillow says of it while it is used."""
     try:
         with _quiet(), Image.open(BytesIO(content), formats=formats) as opened:
+            if isinstance(opened, TiffImageFile):
+                _turn_to_picture(opened)
             yield opened
     except DAMAGE as e:
         raise _explained(e, content) from None
+
+
+def _turn_to_picture(opened: TiffImageFile) -> None:
+    """To the first page of a TIFF that is no smaller copy and no mask of another. Raises BadPicture where none is."""
+    if not _is_of_another(opened):
+        return
+    for page in range(1, opened.n_frames):
+        opened.seek(page)
+        if not _is_of_another(opened):
+            return
+    if (
+        opened.n_frames > 1 or _INNER_PAGES in opened.tag_v2
+    ):  # alone it is the picture, whatever it says
+        text = "a TIFF whose pages are all marked as smaller copies (thumbnails) or masks"
+        raise BadPicture(UNSUPPORTED, f"{text}; {_AS_8_BITS}")
+
+
+def _is_of_another(opened: TiffImageFile) -> bool:
+    """Whether a page says that it is a smaller copy (1) or a mask (4) of another's picture."""
+    return bool(opened.tag_v2.get(_PAGE_IS, 0) & 5 or opened.tag_v2.get(_OLD_PAGE_IS) == 2)
 
 
 @contextlib.contextmanager
@@ -210,7 +268,7 @@ def _plain(opened: Image.Image, mode: Mode) -> tuple[Image.Image, str]:
         kind = "32-bit integer" if opened.mode == "I" else "floating-point"
         raise BadPicture(UNSUPPORTED, f"{kind} levels have no known range; save it in 8 bits")
     if opened.mode == "I" or opened.mode.startswith("I;"):
-        return _scaled(opened).convert(mode), SCALED
+        return _scaled(opened, mode)
     if opened.has_transparency_data:
         return _on_white(opened, mode)
     if opened.mode == mode:
@@ -223,30 +281,56 @@ def _check_depth(opened: Image.Image, content: bytes) -> str:
     """A note on loaded colour (or grey with alpha) of 16 bits, of which Pillow keeps the high byte; "" on any other.
 
     Raises BadPicture where levels or alpha use a quarter of the range or less: the high byte would be near black.
+    And for signed levels, which Pillow takes for unsigned ones.
     """
+    signed = isinstance(opened, TiffImageFile) and 2 in opened.tag_v2.get(_SIGNS, ())
+    if signed and opened.mode not in {"I", "F"}:  # those are refused as they are
+        raise BadPicture(UNSUPPORTED, f"signed levels have no known range; {_AS_8_BITS}")
     channels = opened.getbands()
-    if len(channels) == 1 or _bits(opened, content) != 16:
+    if len(channels) == 1 or (top := _top(opened, content)) <= _WHITE:
         return ""
     # Of planes Pillow takes each byte for a level.
     if isinstance(opened, TiffImageFile) and opened.tag_v2.get(_PLANES) == 2:
         raise BadPicture(UNSUPPORTED, "16-bit colour in planes of their own; save it in 8 bits")
-    highest = {name: int(np.asarray(opened.getchannel(name)).max()) for name in channels}
-    alpha = highest.pop("A", 255)
-    for brightest in (max(highest.values()), alpha or 255):
+    if opened.format == "PNG" and "transparency" in opened.info:
+        text = "16-bit colour of which one is transparent; save it in 8 bits, with an alpha channel"
+        raise BadPicture(UNSUPPORTED, text)
+    highest = {name: _brightest(np.asarray(opened.getchannel(name))) for name in channels}
+    alpha = highest.pop("A", _WHITE)
+    for brightest in (max(highest.values()), alpha or _WHITE):
         if brightest < _LEAST_16 >> 8:
-            text = f"16-bit colour or alpha of at most {brightest << 8 | 255}; wanted 0 to 65535"
+            most = (brightest + 1) * (top + 1) // 256 - 1
+            text = f"16-bit colour or alpha of at most {most}; wanted 0 to {top}"
             raise BadPicture(UNSUPPORTED, f"{text}: save it in 8 bits, scaled to its own range")
     return HIGH_BYTE
 
 
-def _bits(opened: Image.Image, content: bytes) -> int:
-    """The bits of a level as a file declares them, where its format may have more than 8 that Pillow cuts; else 8."""
+def _brightest(levels: NDArray[np.integer]) -> int:
+    """The brightest level but for one pixel in a thousand, and for one at least."""
+    return int(np.quantile(levels, _MOST_PIXELS, method="lower")) if levels.size else 0
+
+
+def _top(opened: Image.Image, content: bytes) -> int:
+    """The highest level that a file declares, where its format may have more than 8 bits that Pillow cuts; else 255."""
+    if opened.format == "PPM":
+        # Magic, width, height and this, between white space and comments.
+        words = re.sub(rb"#[^\r\n]*", b" ", content[:_HEADER]).split()
+        return int(words[3]) if words[0] in _WITH_TOP else _WHITE
+    bits = 8
     if opened.format == "PNG":
-        return content[24]  # behind the signature and the length, name, width and height of IHDR
-    if isinstance(opened, TiffImageFile):
-        return int(max(opened.tag_v2.get(_DEPTHS, (8,))))
-    start = content.find(_SIZE_OF_J2K) if opened.format == "JPEG2000" else -1
-    return (content[start + 42] & 0x7F) + 1 if start >= 0 else 8
+        bits = content[24]  # behind the signature and the length, name, width and height of IHDR
+    elif isinstance(opened, TiffImageFile):
+        bits = int(max(opened.tag_v2.get(_DEPTHS, (8,))))
+    elif opened.format == "JPEG2000" and (start := content.find(_SIZE_OF_J2K)) >= 0:
+        bits = (content[start + 42] & 0x7F) + 1
+    return (1 << max(bits, 8)) - 1
+
+
+def _scale_transparent(opened: Image.Image, content: bytes) -> None:
+    """Scales the transparent level of a PNG of 2 or 4 bits, of which Pillow scales the levels alone."""
+    level = opened.info.get("transparency")
+    if opened.format == "PNG" and opened.mode == "L" and isinstance(level, int):
+        opened.info["transparency"] = level * (_WHITE // ((1 << content[24]) - 1))
 
 
 def _white_is_zero(opened: Image.Image) -> bool:
@@ -256,16 +340,26 @@ def _white_is_zero(opened: Image.Image) -> bool:
     return bool(opened.tag_v2.get(_PHOTOMETRIC) == 0)
 
 
-def _scaled(opened: Image.Image) -> Image.Image:
-    """16-bit grey as 8-bit grey. Raises BadPicture where the levels use a quarter of the range or less."""
+def _scaled(opened: Image.Image, mode: Mode) -> tuple[Image.Image, str]:
+    """16-bit grey in 8 bits, on white, and a note. Raises BadPicture where the levels use a quarter of the range.
+
+    Judged by what is seen but for one pixel in a thousand.
+    """
     levels = np.asarray(opened).astype(np.int64)
-    brightest = int(levels.max())
-    if brightest < _LEAST_16 or int(levels.min()) < 0 or brightest > _LEVELS_16:
-        text = f"16-bit levels of {levels.min()} to {brightest}; wanted 0 to 65535"
+    seen = levels != opened.info.get("transparency", -1)
+    if not seen.any():
+        raise BadPicture(UNSUPPORTED, _ALL_TRANSPARENT)
+    lowest, brightest, most = levels.min(), _brightest(levels[seen]), levels.max()
+    if brightest < _LEAST_16 or lowest < 0 or most > _LEVELS_16:
+        few = f" but for a few of up to {most}" if most >= _LEAST_16 > brightest else ""
+        at_most = brightest if few else most
+        text = f"16-bit levels of {lowest} to {at_most}{few}; wanted 0 to 65535"
         raise BadPicture(UNSUPPORTED, f"{text}: save it in 8 bits, scaled to its own range")
     if _white_is_zero(opened):
         levels = _LEVELS_16 - levels
-    return Image.fromarray(((levels * 255 + _LEVELS_16 // 2) // _LEVELS_16).astype(np.uint8))
+    levels[~seen] = _LEVELS_16
+    grey = Image.fromarray(((levels * 255 + _LEVELS_16 // 2) // _LEVELS_16).astype(np.uint8))
+    return grey.convert(mode), SCALED if seen.all() else f"{SCALED}; {ON_WHITE}"
 
 
 def _on_white(opened: Image.Image, mode: Mode) -> tuple[Image.Image, str]:
@@ -273,7 +367,7 @@ def _on_white(opened: Image.Image, mode: Mode) -> tuple[Image.Image, str]:
     seen = opened.convert("LA").convert("RGBA") if opened.mode == "La" else opened.convert("RGBA")
     lowest, highest = seen.getchannel("A").getextrema()
     if highest == 0:
-        raise BadPicture(UNSUPPORTED, "every pixel is transparent")
+        raise BadPicture(UNSUPPORTED, _ALL_TRANSPARENT)
     if lowest == 255:
         return seen.convert("RGB").convert(mode), ""
     ground = Image.new("RGBA", seen.size, BACKGROUND)
@@ -285,9 +379,20 @@ def _explained(error: BaseException, content: bytes) -> BadPicture:
     if isinstance(error, Image.DecompressionBombError):
         return BadPicture(TOO_LARGE, "more pixels declared than can be decoded")
     if isinstance(error, UnidentifiedImageError):
+        if known := _unread(content):
+            return BadPicture(UNSUPPORTED, f"{known}; {_AS_8_BITS}")
         return BadPicture(NOT_AN_IMAGE, _what(content))
     text = str(error) or type(error).__name__
     return BadPicture(TRUNCATED if "truncated" in text.lower() else CORRUPT, text)
+
+
+def _unread(content: bytes) -> str:
+    """The kind of picture that Pillow cannot read, or not in FORMATS, by its signature; "" for none that is known."""
+    if content[4:8] == b"ftyp" and content[8:12] in _HEIF:
+        return "HEIC, which cannot be read here"
+    if content[128:132] == b"DICM":
+        return "DICOM, which cannot be read here"
+    return next((name for start, name in _STARTS if content.startswith(start)), "")
 
 
 def _what(content: bytes) -> str:

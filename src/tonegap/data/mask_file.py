@@ -4,6 +4,7 @@ The mistakes it exists to prevent: a palette whose order swaps lesion and skin, 
 stretched over this one, a white skin that becomes a lesion, and an array whose file runs a program.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -31,6 +32,8 @@ LESION, SKIN = KINDS.index("lesion"), KINDS.index("skin")
 _WHITE = 255
 _ARRAY = b"\x93NUMPY"
 _SHOWN = 3
+_ROUNDING = 0.05  # of a copy's proportion: half a pixel of ten
+_LEAST_PX = 8
 _DECLARE = "declare what the values mean in mask_values"
 
 
@@ -96,18 +99,21 @@ def _kinds(levels: NDArray[np.int64], meaning: dict[int, int]) -> NDArray[np.uin
 
 def _odd(odd: list[int], levels: NDArray[np.int64], meaning: dict[int, int]) -> str:
     """What is said of values without a meaning."""
-    share = 100 * np.isin(levels, odd).mean()
-    named = ", ".join(_named(value) for value in odd[:_SHOWN])
-    more = f" and {len(odd) - _SHOWN} more" if len(odd) > _SHOWN else ""
+    found = _found([_named(value) for value in odd], 100 * np.isin(levels, odd).mean())
     wanted = ", ".join(_named(value) for value in meaning)
+    return f"{found}, wanted {wanted}; {_DECLARE}, or save the mask without loss and smoothing"
+
+
+def _found(odd: Sequence[object], share: float) -> str:
+    named = ", ".join(map(str, odd[:_SHOWN]))
+    more = f" and {len(odd) - _SHOWN} more" if len(odd) > _SHOWN else ""
     return (
-        f"found {'values' if odd[1:] else 'the value'} {named}{more} in {share:.1f} % of its pixels, wanted {wanted}; "
-        f"{_DECLARE}, or save the mask without loss and smoothing"
+        f"found {'values' if odd[1:] else 'the value'} {named}{more} in {share:.1f} % of its pixels"
     )
 
 
 def _named(value: int) -> str:
-    return f"#{value ^ COLOUR:06x}" if value & COLOUR and value > 0 else str(value)
+    return f"#{value ^ COLOUR:06x}" if value & COLOUR else str(value)
 
 
 def _picture_levels(content: bytes) -> tuple[NDArray[np.int64], bool]:
@@ -144,6 +150,11 @@ def _array_levels(content: bytes) -> tuple[NDArray[np.int64], bool]:
     if dtype.hasobject:
         text = "an array of Python objects, which can run a program; save it as integers"
         raise BadPicture(UNSUPPORTED, text)
+    if not all(type(n) is int and n >= 0 for n in shape):  # True is an int, and True == 1
+        sizes = ", ".join(map(str, shape))
+        raise BadPicture(
+            UNSUPPORTED, f"an array whose sizes are {sizes}; wanted a height and a width"
+        )
     flat = tuple(n for n in shape if n != 1) if len(shape) == 3 else shape
     if len(flat) != 2 or 0 in flat or dtype.kind not in "biuf":
         raise BadPicture(UNSUPPORTED, f"an array {dtype} {list(shape)}; wanted integers [h, w]")
@@ -153,15 +164,25 @@ def _array_levels(content: bytes) -> tuple[NDArray[np.int64], bool]:
     array = np.frombuffer(body, dtype).reshape(flat, order="F" if by_column else "C")
     if dtype.kind == "f" and not (np.isfinite(array) & (array == np.rint(array))).all():
         raise BadPicture(UNSUPPORTED, "fractions; wanted whole numbers: probabilities are no mask")
-    return np.clip(array, -1, COLOUR - 1).astype(np.int64), dtype.kind == "b"
+    # By Python's integers: the values need not fit a mask's type, nor the bounds the array's.
+    if int(array.min()) < 0 or int(array.max()) >= COLOUR:
+        values = [int(value) for value in np.unique(array)]
+        odd = [value for value in values if not 0 <= value < COLOUR]
+        share = 100 * np.isin(array, np.array(odd, array.dtype)).mean()
+        raise BadPicture(UNSUPPORTED, f"{_found(odd, share)}, wanted levels of 0 to 65535")
+    return array.astype(np.int64), dtype.kind == "b"
 
 
 def _check_shape(mask: tuple[int, ...], picture: tuple[int, int]) -> None:
-    """One pixel of rounding is what a smaller or larger copy of a mask may be off."""
+    """One pixel of rounding is what a smaller or larger copy of a mask may be off, and no more than 5 %."""
     (height, width), (wide, high) = mask, picture
-    if abs(width - height * wide / high) > 1 and abs(height - width * high / wide) > 1:
+    off = min(abs(width - height * wide / high), abs(height - width * high / wide))
+    if off > 1 or abs(width * high / (height * wide) - 1) > _ROUNDING:
         raise BadPicture(
             UNSUPPORTED,
             f"{width} × {height} pixels, not in the proportion of its image ({wide} × {high} when upright); "
             "mask_stretched = true declares that such masks mean the whole image",
         )
+    if min(mask) < _LEAST_PX <= min(picture):
+        text = f"{width} × {height} pixels, too few for an image of {wide} × {high}"
+        raise BadPicture(UNSUPPORTED, f"{text}; wanted {_LEAST_PX} pixels a side or more")
