@@ -92,8 +92,10 @@ def test_rows_whose_source_is_a_test_image_are_left_out_and_counted(run, made):
     _tally, rows, notes, _record = run()
     assert rows == ()
     assert notes == {
-        "left out: a source is no training image shown to methods": 2,
-        "left out: label is no class of the task": 1,
+        "skipped": {
+            "rows left out: a source is no training image shown to methods": 2,
+            "rows left out: label is no class of the task": 1,
+        }
     }
 
 

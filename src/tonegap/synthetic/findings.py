@@ -35,7 +35,7 @@ class LeakFinding(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def sentence(self) -> str:
-        """As a person reads it: `s-1 shows test image t7 (mirrored crop)`, `s-2 descends from a4, a copy of test image t7`."""
+        """As a person reads it: `s-1 shows test image t7 (mirrored crop)`, `s-2 descends from a4, a copy of …`."""
         if not self.held_out:
             return (
                 f"{self.image_id} names the source {self.via!r}, which is no image of the data set"
