@@ -16,9 +16,9 @@ from tonegap.files import digest_of
 from tonegap.formats.job import CONTRACT_VERSION, ImageSpec, Parameter
 from tonegap.formats.matrix import Matrix, RunId
 from tonegap.numerics import Numerics
+from tonegap.plan.applicable import not_applicable
 from tonegap.plan.entries import Entry, FilledPlugin, PluginIdentity
 from tonegap.split.view import TaskView
-from tonegap.tones import SCALES
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,26 +244,6 @@ def _cell(entry: Entry, question: _Question, chain: Sequence[PlannedStage]) -> P
             **({"exclusions": exclusions} if exclusions else {}),
         }
     )
-    why_not = _not_applicable(entry, view, question.setting)
+    why_not = not_applicable(entry, view, question.setting.device)
     cell = RunId(entry.id, view.task, question.seed, key, control, why_not)
     return PlannedRun(cell, entry, view, tuple(stage.key for stage in chain))
-
-
-def _not_applicable(entry: Entry, view: TaskView, setting: RunSetting) -> str | None:
-    """Why an entry cannot be asked this question, or None."""
-    for part in (entry.method, entry.baseline):
-        needs, label = part.plugin.file.needs, part.plugin.label
-        if "masks" in needs and not view.has_masks:
-            return f"{label} needs lesion masks; the data set has none"
-        if "gpu" in needs and setting.device != "cuda":
-            return f"{label} needs a GPU; this run uses the CPU"
-        if "tone_in_training" in needs and not any(view.train.tones):
-            return f"{label} needs tones in training; no training image has one"
-        tones = ", ".join(view.axis_tones)
-        if "skin_types" in needs and not set(SCALES["fitzpatrick"]).issuperset(view.axis_tones):
-            return f"{label} needs tones of the Fitzpatrick scale; this task's are {tones}"
-        targets = part.parameters.get("targets")
-        if isinstance(targets, list) and not set(view.axis_tones).intersection(targets):
-            asked = ", ".join(map(str, targets)) or "empty"
-            return f"{label}: targets are {asked}, wanted some of this task's tones: {tones}"
-    return None

@@ -23,8 +23,10 @@ _TEMPLATE = "method.html.j2"
 _NEEDS = {
     "gpu": "a GPU",
     "masks": "lesion masks",
+    "skin_masks": "skin in them beside the lesion",
     "tone_in_training": "the tones of training images",
     "tone_at_test": "the tones of test images",
+    "skin_types": "tones of the Fitzpatrick scale",
 }
 
 
