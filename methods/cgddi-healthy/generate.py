@@ -14,8 +14,9 @@ from tonegap_kit.diffusion.healthy import (
     read_healthy_recipe,
 )
 from tonegap_kit.errors import StageError
-from tonegap_kit.masks import can_be_healed, lesion_holes, need_masks
+from tonegap_kit.masks import NOT_HEALED, can_be_healed, lesion_holes, need_masks
 from tonegap_kit.partition import Partition, read_partition
+from tonegap_kit.predictions import write_notes
 from tonegap_kit.synthetic import SyntheticImage, write_synthetic
 
 
@@ -25,8 +26,11 @@ def generate(stage: Stage) -> None:
     make_deterministic(stage)
     train, masks = read_partition(stage, "train"), need_masks(stage)
     holes = lesion_holes(masks, stage.job.integer("healthy_dilation_px"))
-    rows = _chosen(stage, can_be_healed(masks, holes), len(train))
+    able = can_be_healed(masks, holes)
+    rows = _chosen(stage, able, len(train))
     write_synthetic(stage, _healthy(stage, train, holes, rows, label), len(rows), train.ids)
+    left = len(train) - len(able)
+    write_notes(stage.out, {"skipped": {NOT_HEALED: left} if left else {}})
 
 
 def _healthy_label(stage: Stage) -> str:

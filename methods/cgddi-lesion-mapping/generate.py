@@ -1,6 +1,5 @@
 """Every lesion on every healthy skin: the lesion of one photograph pasted into another without its own."""
 
-import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from tonegap_kit.errors import StageError
 from tonegap_kit.masks import (
     LESION,
     MARKER,
+    NOT_HEALED,
     SKIN,
     Mask,
     blurred,
@@ -26,6 +26,7 @@ from tonegap_kit.masks import (
     need_masks,
 )
 from tonegap_kit.partition import Partition, read_partition
+from tonegap_kit.predictions import write_notes
 from tonegap_kit.synthetic import SyntheticImage, write_synthetic
 
 
@@ -67,8 +68,12 @@ def generate(stage: Stage) -> None:
         raise StageError("no training image has both a lesion and skin in its mask")
     lesions = {row: cut_out(masks[row], stage.job.integer("lesion_dilation")) for row in rows}
     pairs, tried = place_all(stage, masks, rows, lesions)
+    skipped = {
+        NOT_HEALED: len(masks) - len(rows),
+        "pairs of images passed over: the lesion has no room on the skin": tried - len(pairs),
+    }
     notes = {"pairs_tried": tried, "pairs_placed": len(pairs), "healthy_images": len(rows)}
-    (stage.out / "notes.json").write_text(json.dumps(notes) + "\n", encoding="utf-8")
+    write_notes(stage.out, {**notes, "skipped": {why: n for why, n in skipped.items() if n}})
     images = _mapped(stage, train, holes, lesions, pairs)
     write_synthetic(stage, images, len(pairs), train.ids)
 

@@ -1,7 +1,6 @@
 """A synthetic set made elsewhere, handed over row by row as it is described."""
 
 import csv
-import json
 import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
@@ -15,6 +14,7 @@ from tonegap_kit.command import Stage, main
 from tonegap_kit.errors import StageError
 from tonegap_kit.lineage import UNKNOWN_SOURCE
 from tonegap_kit.partition import read_partition
+from tonegap_kit.predictions import write_notes
 from tonegap_kit.synthetic import SyntheticImage, write_synthetic
 
 IMAGES = frozenset({".png", ".jpg", ".jpeg"})
@@ -38,7 +38,7 @@ class Row:
 
 
 def generate(stage: Stage) -> None:
-    """Leaves the images of the set that this task can use, and counts the others in notes.json."""
+    """Leaves the images of the set that this task can use, and counts the others, by reason, as skipped."""
     folder = stage.folder("set")
     if folder is None:
         raise StageError(
@@ -47,12 +47,13 @@ def generate(stage: Stage) -> None:
     train = read_partition(stage, "train")
     tones = (*stage.job.tones, None)  # the last is the unknown tone's, whose index is -1
     real = {image_id: tones[t] for image_id, t in zip(train.ids, train.t, strict=True)}
-    counts: Counter[str] = Counter()
-    images = list(_usable(stage, _rows(stage, folder), real, counts))
+    used: Counter[str] = Counter()
+    left: Counter[str] = Counter()
+    images = list(_usable(stage, _rows(stage, folder), real, used, left))
     # Sources that are kept all the same are for the engine to judge, which knows what they are.
     named = frozenset(real).union(*(image.sources for image, _row in images))
     write_synthetic(stage, (_with_pixels(image, row) for image, row in images), len(images), named)
-    (stage.out / "notes.json").write_text(json.dumps(counts, sort_keys=True) + "\n")
+    write_notes(stage.out, {**used, "skipped": left})
 
 
 def _rows(stage: Stage, folder: Path) -> list[Row]:
@@ -116,9 +117,13 @@ def _told(path: Path, told: Path) -> Row:
 
 
 def _usable(
-    stage: Stage, rows: list[Row], real: Mapping[str, str | None], counts: Counter[str]
+    stage: Stage,
+    rows: list[Row],
+    real: Mapping[str, str | None],
+    used: Counter[str],
+    left: Counter[str],
 ) -> Iterator[tuple[SyntheticImage, Row]]:
-    """The rows that this task can use, without their pixels; `counts` says what became of all."""
+    """The rows that this task can use, without their pixels; `left` counts the others by reason."""
     labels, tones = _pairs(stage, "labels"), _pairs(stage, "tones")
     drops = stage.job.text("outside_sources") == "drop"
     for number, row in enumerate(rows):
@@ -127,12 +132,12 @@ def _usable(
             tone = real.get(_real_id(row.canvas, real)) or ""
         sources = None if row.sources is None else tuple(_real_id(s, real) for s in row.sources)
         if label not in stage.job.classes:
-            counts["left out: label is no class of the task"] += 1
+            left["rows left out: label is no class of the task"] += 1
         elif drops and not real.keys() >= set(sources or ()) - {UNKNOWN_SOURCE}:
-            counts["left out: a source is no training image shown to methods"] += 1
+            left["rows left out: a source is no training image shown to methods"] += 1
         else:
-            counts["used"] += 1
-            counts["used, sources unknown"] += sources is None or UNKNOWN_SOURCE in sources
+            used["used"] += 1
+            used["used, sources unknown"] += sources is None or UNKNOWN_SOURCE in sources
             yield (
                 SyntheticImage(
                     image_id=f"external-{number}",

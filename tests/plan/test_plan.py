@@ -366,6 +366,28 @@ class TestNotApplicable:
         planner.suite(entries=[entry | {"method_parameters": {"targets": ["M9", "VI"]}}])
         assert planner.plan().cells[0].id.not_applicable is None
 
+    def test_a_required_parameter_that_is_not_given(self, planner):
+        how = {"default": "drawn", "about": "how", "choices": ["drawn", "painted"]}
+        brush = {"default": "none", "about": "what paints", "required": {"how": "painted"}}
+        planner.rooms.method("paints", parameters={"how": how, "brush": brush})
+        entry = {"methods": ["paints"], "baselines": ["plain"]}
+
+        def hole(**given):
+            planner.suite(entries=[entry | {"method_parameters": given}])
+            return planner.plan().cells[0].id.not_applicable
+
+        assert hole() is None
+        assert hole(how="painted") == (
+            "methods/paints needs the parameter brush, which is none: what paints "
+            "(--set methods/paints.brush=…)"
+        )
+        assert hole(how="painted", brush="fine") is None
+        planner.rooms.method("paints", parameters={"brush": brush | {"required": True}})
+        assert "needs the parameter brush" in hole()
+        planner.rooms.method("paints", parameters={"brush": brush})
+        with pytest.raises(BadSuiteFolder, match="brush: required: 'how' is no parameter"):
+            hole()
+
 
 class TestHeldOutPatients:
     @pytest.fixture

@@ -131,6 +131,9 @@ def test_all_pairs_are_tried_when_no_ratio_is_set(bench: Workbench) -> None:
     made = bench.run("cgddi-lesion-mapping", "generate", QUICK | {"ratio": 0.0, "padding_px": 0})
     assert made.notes["pairs_tried"] == made.notes["healthy_images"] ** 2
     assert len(made.rows) == made.notes["pairs_placed"]
+    without_room = made.notes["pairs_tried"] - made.notes["pairs_placed"]
+    (passed_over,) = [n for why, n in made.notes["skipped"].items() if why.startswith("pairs of")]
+    assert passed_over == without_room > 0
 
 
 @pytest.mark.parametrize("published", [False, True])

@@ -86,6 +86,19 @@ def test_a_declared_pattern_without_a_single_mask_is_a_hole_of_the_matrix(masked
     assert "the data set has none" in masked.plan().cells[0].id.not_applicable
 
 
+def test_a_method_that_needs_skin_in_masks_is_not_asked_where_no_mask_shows_any(masked):
+    masked.rooms.method("grey", GENERATE_PY, needs=["masks", "skin_masks"], parameters=N)
+    assert masked.plan().cells[0].id.not_applicable is None
+    for path in (masked.download / "masks").iterdir():
+        values = np.asarray(Image.open(path)).copy()
+        values[values == 4] = 0  # lesion and background, as most data sets have them
+        Image.fromarray(values).save(path)
+    assert masked.plan().cells[0].id.not_applicable == (
+        "methods/grey needs lesion masks that show skin too; no mask of a training image has both (does "
+        "mask_values call the skin background?)"
+    )
+
+
 @pytest.mark.parametrize(
     ("target", "said"),
     [

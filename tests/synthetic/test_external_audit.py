@@ -92,8 +92,10 @@ def test_rows_whose_source_is_a_test_image_are_left_out_and_counted(run, made):
     _tally, rows, notes, _record = run()
     assert rows == ()
     assert notes == {
-        "left out: a source is no training image shown to methods": 2,
-        "left out: label is no class of the task": 1,
+        "skipped": {
+            "rows left out: a source is no training image shown to methods": 2,
+            "rows left out: label is no class of the task": 1,
+        }
     }
 
 
@@ -113,6 +115,9 @@ def test_a_planted_test_image_of_unknown_lineage_is_refused_by_name(run, made):
     assert "external-0 shows test image c19 (mirrored copy)" in tally.failures[0].text
 
 
-def test_without_a_folder_it_says_what_is_missing(run, made):
-    tally, *_ = run(set="none")
-    assert "parameter set is none" in tally.failures[0].text
+def test_without_a_folder_the_plan_says_what_is_missing(rooms, download, made, tonegap):
+    rooms.suite(tasks=["clinic/two"], entries=[{"methods": ["external"], "baselines": ["plain"]}])
+    words = ("--suite-root", rooms.root, "--root", f"clinic={download}")
+    assert tonegap("plan", "tiny", *words) == 0, tonegap.err
+    assert "methods/external needs the parameter set, which is none: the folder, as" in tonegap.out
+    assert "would run" not in tonegap.out

@@ -12,6 +12,7 @@ from tonegap_kit.command import Stage
 from tonegap_kit.errors import StageError
 
 BACKGROUND, LESION, MARKER, RULER, SKIN = range(5)
+NOT_HEALED = "training images passed over: their mask has no lesion, or no skin beside it"
 
 Mask = NDArray[np.bool_]
 

@@ -3,7 +3,7 @@
 import math
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -16,7 +16,15 @@ from tonegap.errors import BadSuiteFolder
 from tonegap.formats.job import Parameter
 from tonegap.lines import did_you_mean
 
-NEEDS = ("gpu", "masks", "tone_in_training", "tone_at_test", "skin_types", "two_classes")
+NEEDS = (
+    "gpu",
+    "masks",
+    "skin_masks",
+    "tone_in_training",
+    "tone_at_test",
+    "skin_types",
+    "two_classes",
+)
 STAGES = {
     "method": ("fit", "generate"),
     "baseline": ("train",),
@@ -31,13 +39,23 @@ PLUGIN_ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 
 class ParameterSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One parameter: its default gives its type; `kind` "file" or "folder" marks a path with a digest."""
+    """One parameter: its default gives its type; `kind` "file" or "folder" marks a path with a digest.
+
+    `required`: nothing can run with the default, or not where other parameters have the values it names.
+    """
 
     default: Parameter
     about: str
     source: str = ""
     choices: tuple[str | int | float, ...] = ()
     kind: str = "value"
+    required: bool | dict[str, Parameter] = False
+
+    def is_lacking(self, name: str, values: Mapping[str, Parameter]) -> bool:
+        """Whether the parameter of that name is at its default among `values` although it is required with these."""
+        others = self.required if isinstance(self.required, dict) else {}
+        asked = bool(self.required) and all(values[key] == value for key, value in others.items())
+        return asked and values[name] in ("", self.default)
 
 
 class SharedParameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -165,6 +183,9 @@ def _parameter_problems(file: PluginFile) -> Iterator[str]:
             yield f"parameters.{name}: kind: unknown value {spec.kind!r}; known values are {known}"
         if spec.choices and spec.default not in spec.choices:
             yield f"parameters.{name}: default {spec.default!r} is not among its choices"
+        for other in spec.required if isinstance(spec.required, dict) else ():
+            if other not in file.parameters:
+                yield f"parameters.{name}: required: {other!r} is no parameter"
     for name, space in file.search.items():
         wanted = file.parameters.get(name)
         if wanted is None:

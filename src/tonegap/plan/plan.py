@@ -18,9 +18,9 @@ from tonegap.formats.job import CONTRACT_VERSION, ImageSpec, Parameter
 from tonegap.formats.matrix import Matrix, RunId
 from tonegap.formats.record import Exposure
 from tonegap.numerics import Numerics
+from tonegap.plan.applicable import not_applicable
 from tonegap.plan.entries import Entry, FilledPlugin, PluginIdentity
 from tonegap.split.view import TaskView
-from tonegap.tones import SCALES
 
 
 @dataclass(frozen=True, slots=True)
@@ -306,33 +306,6 @@ def _cell(
             **({"exposure": msgspec.to_builtins(exposure)} if exposure else {}),
         }
     )
-    why_not = _not_applicable(entry, view, question.setting)
+    why_not = not_applicable(entry, view, question.setting.device)
     cell = RunId(entry.id, view.task, question.seed, key, control, why_not)
     return PlannedRun(cell, entry, view, tuple(stage.key for stage in chain), exposure)
-
-
-def _not_applicable(entry: Entry, view: TaskView, setting: RunSetting) -> str | None:
-    """Why an entry cannot be asked this question, or None."""
-    if entry.method.plugin.file.stages and not view.method_train.ids:
-        return f"{entry.method.plugin.label} has nothing to learn from: {view.nothing_shown}"
-    for part in entry.parts:
-        needs, label = part.plugin.file.needs, part.plugin.label
-        if "masks" in needs and not view.has_masks:
-            return f"{label} needs lesion masks; the data set has none"
-        if "gpu" in needs and setting.device != "cuda":
-            return f"{label} needs a GPU; this run uses the CPU"
-        if "two_classes" in needs and len(view.classes) != 2:
-            return f"{label} needs a task of two classes; this one has {len(view.classes)}"
-        if "tone_in_training" in needs and not any(view.train.tones):
-            return f"{label} needs tones in training; no training image has one"
-        tones = ", ".join(view.axis_tones)
-        if "skin_types" in needs and not set(SCALES["fitzpatrick"]).issuperset(view.axis_tones):
-            return f"{label} needs tones of the Fitzpatrick scale; this task's are {tones}"
-        targets = part.parameters.get("targets")
-        if isinstance(targets, list) and not set(view.axis_tones).intersection(targets):
-            asked = ", ".join(map(str, targets)) or "empty"
-            return f"{label}: targets are {asked}, wanted some of this task's tones: {tones}"
-        if "two_classes" in needs and (len(view.classes), len(view.positive)) != (2, 1):
-            has = f"the task has {len(view.classes)} and {len(view.positive)}"
-            return f"{label} needs two classes, one of them positive; {has}"
-    return None

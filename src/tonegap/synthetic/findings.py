@@ -15,6 +15,12 @@ DESCENDS = "descends from it"
 DESCENDS_COPY = "descends from a copy of it"
 DESCENDS_GROUP = "descends from an image of the same patient or lesion"
 STRANGER = "source is no image of the data set"
+# How an ancestor, and the held-out image that it stands for, are said.
+_THROUGH = {
+    DESCENDS: "{1}",
+    DESCENDS_COPY: "{0}, a copy of {1}",
+    DESCENDS_GROUP: "{0}, another image of the patient or lesion of {1}",
+}
 _NAMED = 3
 
 
@@ -29,15 +35,15 @@ class LeakFinding(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def sentence(self) -> str:
-        """As a person reads it: `s-1 shows test image t7 (mirrored crop)`."""
+        """As a person reads it: `s-1 shows test image t7 (mirrored crop)`, `s-2 descends from a4, a copy of …`."""
         if not self.held_out:
             return (
                 f"{self.image_id} names the source {self.via!r}, which is no image of the data set"
             )
+        held_out = f"{self.partition} image {self.held_out}"
         if self.via:
-            through = "" if self.via == self.held_out else f", by way of {self.via}"
-            return f"{self.image_id} descends from {self.partition} image {self.held_out}{through}"
-        return f"{self.image_id} shows {self.partition} image {self.held_out} ({self.rule})"
+            return f"{self.image_id} descends from {_THROUGH[self.rule].format(self.via, held_out)}"
+        return f"{self.image_id} shows {held_out} ({self.rule})"
 
 
 class Audit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

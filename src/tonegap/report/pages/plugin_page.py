@@ -24,9 +24,11 @@ _TEMPLATE = "method.html.j2"
 _NEEDS = {
     "gpu": "a GPU",
     "masks": "lesion masks",
+    "skin_masks": "skin in them beside the lesion",
     "tone_in_training": "the tones of training images",
     "tone_at_test": "the tones of test images",
     "two_classes": "a task of two classes, one of them positive",
+    "skin_types": "tones of the Fitzpatrick scale",
 }
 
 

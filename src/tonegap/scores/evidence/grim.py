@@ -14,7 +14,7 @@ from math import ceil, floor
 import numpy as np
 from scipy.special import chdtr, ndtr, stdtr
 
-from tonegap.arrays import FloatArray
+from tonegap.arrays import FloatArray, IntArray
 from tonegap.scores.formulas import gap, lowest_over_highest
 
 _SLACK = 1e-9
