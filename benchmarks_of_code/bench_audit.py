@@ -1,7 +1,7 @@
 """How often an audit calls a true table impossible, and finds an impossible cell: `bench_audit.py [TABLES]`.
 
 Tables of true counts, rounded as papers round: one test set with known images, five of one size, one of unknown size
-in several rows, five random fifths of a pool, one with DPM and EOM; a tenth more of two or three sets of one size. Then the same tables with one cell changed to what
+in several rows, five random fifths of a pool, one with DPM and EOM; a tenth more of two or three sets. Then the same tables with one cell changed to what
 no count gives; that is known here by writing down every value there is.
 """
 
