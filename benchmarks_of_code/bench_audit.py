@@ -1,7 +1,7 @@
 """How often an audit calls a true table impossible, and finds an impossible cell: `bench_audit.py [TABLES]`.
 
 Tables of true counts, rounded as papers round: one test set with known images, five of one size, one of unknown size
-in several rows, five random fifths of a pool, one with DPM and EOM. Then the same tables with one cell changed to what
+in several rows, five random fifths of a pool, one with DPM and EOM; a tenth more of two or three sets. Then the same tables with one cell changed to what
 no count gives; that is known here by writing down every value there is.
 """
 
@@ -54,17 +54,22 @@ def spread_of(x, ddof, digits):
     return f"{shown(x.mean(), digits)}±{shown(x.std(ddof=ddof), digits)}"
 
 
-def five_known(rng):
+def five_known(rng, sets=5, most=200):
     n_tones, digits, ddof = 3, int(rng.choice([1, 2])), int(rng.integers(2))
-    n = rng.integers(15, 200, n_tones)
+    n = rng.integers(15, most, n_tones)
     rows = []
     for _ in range(rng.integers(1, 4)):
-        k = np.maximum(rng.binomial(n, rng.uniform(0.5, 0.95, n_tones), (5, n_tones)), 1)
+        k = np.maximum(rng.binomial(n, rng.uniform(0.5, 0.95, n_tones), (sets, n_tones)), 1)
         whole = k.sum(axis=1) / n.sum()
         cells = [spread_of(x, ddof, digits) for x in (whole, *(k / n).T)]
         rows.append([*cells, shown(ratio(k / n), digits)])
     images = {"accuracy": int(n.sum()), **dict(zip(TONES, map(int, n), strict=False))}
-    return table_of(rows, n_tones, AssumedSets("simulated", sets=5, images=images), digits), digits
+    tests = AssumedSets("simulated", sets=sets, images=images)
+    return table_of(rows, n_tones, tests, digits), digits
+
+
+def few_known(rng):
+    return five_known(rng, int(rng.integers(2, 4)), 60)
 
 
 def one_searched(rng):
@@ -114,6 +119,8 @@ KINDS = {
     "five random fifths": (five_fifths, 15),
     "one set with DPM and EOM": (one_with_ratios, 1),
 }
+FEW = "two or three sets, known"
+MORE = {FEW: few_known}
 
 
 def impossible(table):
@@ -189,30 +196,63 @@ def plant_searched(table, digits, rng):
     return None if new in able or float(new) > 100 else changed(table, row, column, new)
 
 
+def spread_cell(table, rng):
+    """A row and a column whose images are known, the mean there, and the spread."""
+    row, column = int(rng.integers(len(table.rows))), int(rng.integers(len(table.sets[0].images)))
+    return (row, column, *table.rows[row].printed[column].split("±"))
+
+
+def plant_spread(table, digits, rng):
+    """A spread of 0.1 to 9 points that no two or three counts have, all of which are written down."""
+    tests = table.sets[0]
+    row, column, mean, _ = spread_cell(table, rng)
+    n = list(tests.images.values())[column]
+    k = np.indices([n + 1] * tests.sets).reshape(tests.sets, -1)
+    k = k[:, np.abs(k.mean(axis=0) / n - float(mean) / 100) <= 0.51 * 10.0 ** (-digits - 2)]
+    spread = round(float(rng.uniform(0.1, 9)), digits)
+    able = 100 * np.concatenate([k.std(axis=0, ddof=ddof) for ddof in (0, 1)]) / n
+    if np.abs(able - spread).min() <= 0.51 * 10.0**-digits:
+        return None
+    return changed(table, row, column, f"{mean}±{spread:.{digits}f}")
+
+
+def plant_wide(table, digits, rng):
+    """A spread beyond that of shares that are all 0 or 100 %."""
+    row, column, mean, _ = spread_cell(table, rng)
+    sets, p = table.sets[0].sets, float(mean) / 100 - 10.0 ** (-digits - 2)
+    widest = 100 * np.sqrt(p * (1 - p) * sets / (sets - 1))
+    return changed(
+        table, row, column, f"{mean}±{widest + 10.0**-digits + rng.uniform(0, 20):.{digits}f}"
+    )
+
+
 PLANTS = {
     ("one set, images known", "a share that no count gives"): plant_count,
     ("one set, images known", "a mean beyond its tones"): plant_mean,
     ("one set, images known", "a PQD of other tones"): plant_pqd,
     ("five sets, images known", "a mean that no counts give"): plant_count,
     ("one set, searched", "a cell that no set of that size gives"): plant_searched,
+    (FEW, "a spread that no counts have"): plant_spread,
+    ("five sets, images known", "a spread beyond all or none"): plant_wide,
 }
 
 
 def main(n_tables):
     rng, start = np.random.default_rng(0), time.process_time()
     total = sum(weight for _, weight in KINDS.values())
-    wrong = 0
-    for name, (draw, weight) in KINDS.items():
-        n = n_tables * weight // total
+    wrong = every = 0
+    kinds = {name: (draw, n_tables * weight // total) for name, (draw, weight) in KINDS.items()}
+    kinds |= {name: (draw, n_tables // 10) for name, draw in MORE.items()}
+    for name, (draw, n) in kinds.items():
         called = sum(bool(impossible(draw(rng)[0])) for _ in range(n))
-        wrong += called
+        wrong, every = wrong + called, every + n
         sys.stdout.write(f"{name:26} {n:6} true tables, {called} called impossible\n")
-    sys.stdout.write(f"{'all':26} {n_tables:6} true tables, {wrong} called impossible\n")
+    sys.stdout.write(f"{'all':26} {every:6} true tables, {wrong} called impossible\n")
     found = planted = 0
     for (kind, about), plant in PLANTS.items():
         hits = n = 0
         while n < max(n_tables // 50, 20):
-            table, digits = KINDS[kind][0](rng)
+            table, digits = kinds[kind][0](rng)
             spoiled = plant(table, digits, rng)
             if spoiled is not None:
                 n += 1

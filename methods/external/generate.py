@@ -1,6 +1,7 @@
 """A synthetic set made elsewhere, handed over row by row as it is described."""
 
 import csv
+import json
 import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping

@@ -15,6 +15,14 @@ def one_line(text: str) -> str:
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
+def markdown_text(text: str) -> str:
+    """Text that Markdown leaves as it is, on one line; what cannot be printed is escaped, as on a terminal."""
+    text = one_line(" ".join(text.split()))
+    for sign in "\\`*_|<>[]":
+        text = text.replace(sign, f"\\{sign}")
+    return text
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """` (did you mean 'smoke'?)` where a known name is near the one that was typed, or begins with it, else nothing."""
     names = list(known)

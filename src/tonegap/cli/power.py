@@ -58,9 +58,16 @@ def command(  # noqa: PLR0913 - one parameter per option
     """Images of each tone that show a difference, found with a chance of 80 % at the 5 % level.
 
     With TASK or --n also what those test images can show: half-widths of intervals, how far a tone must lie below the
-    others, how far two entries must differ; or that no statement is possible.
+    others, how far two entries must differ; or that no statement is possible. With --seed-sd all of it allows for what
+    training adds, else it speaks of training runs that are there.
     """
-    from tonegap.report.power_text import needed_lines, not_scored, reach_sentences, reach_table
+    from tonegap.report.power_text import (
+        needed_lines,
+        not_scored,
+        reach_sentences,
+        reach_table,
+        training_words,
+    )
     from tonegap.scores.evidence.power import reach
 
     p = score / 100
@@ -70,10 +77,10 @@ def command(  # noqa: PLR0913 - one parameter per option
         )
     if task and counts:
         raise BadRequest("wanted TASK or --n TONE=N, not both")
-    needed = needed_lines(p, points / 100, correlation)
+    needed = needed_lines(p, points / 100, correlation, (seed_sd / 100) ** 2 / seeds)
     n, others = _of_task(root, task, data_root, seed) if task else (_counts(counts), {})
     found = [*reach(n, p, correlation, seeds, seed_sd / 100)] if n else []
-    found += [not_scored(tone, images, p) for tone, images in others.items()]
+    found += [not_scored(tone, images, p, seeds, seed_sd / 100) for tone, images in others.items()]
     if as_json:
         tones = [{k: None if v != v else v for k, v in asdict(r).items()} for r in found]
         document = {
@@ -85,8 +92,9 @@ def command(  # noqa: PLR0913 - one parameter per option
         }
         put_json(document)
         return
+    training = training_words(seeds, seed_sd / 100)
     say(
-        f"Images of each tone that show {points:g} points at {score:g} %, found in four of five test sets:"
+        f"Images of each tone that show {points:g} points at {score:g} %, found in four of five test sets, {training}:"
     )
     width = max(len(question) for question, _ in needed)
     for question, images in needed:
@@ -98,7 +106,7 @@ def command(  # noqa: PLR0913 - one parameter per option
         for line in (header, *lines):
             say("  ".join(f"{cell:<{w}}" for cell, w in zip(line, widths, strict=True)).rstrip())
         say("")
-        for sentence in reach_sentences(found, p):
+        for sentence in reach_sentences(found, p, correlation, training):
             say(sentence)
 
 

@@ -11,7 +11,7 @@ from collections import Counter
 from tonegap.formats.job import Parameter
 from tonegap.formats.record import group_word
 from tonegap.formats.repeats import Repeats
-from tonegap.lines import one_line, percent_span
+from tonegap.lines import percent_span
 from tonegap.results.board import Leaderboard
 from tonegap.results.model import MARKS, Hole, LeaderboardTable, Mean, Row
 from tonegap.scores.evidence.nulls import N_DEALS
@@ -245,11 +245,3 @@ def spelled(value: Parameter) -> str:
     """A parameter's value as a suite file has it, without the quotes of a text; long digests are cut."""
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return _DIGEST.sub(r"\1…", text)
-
-
-def markdown_text(text: str) -> str:
-    """Text that Markdown leaves as it is, on one line; what cannot be printed is escaped, as on a terminal."""
-    text = one_line(" ".join(text.split()))
-    for sign in "\\`*_|<>[]":
-        text = text.replace(sign, f"\\{sign}")
-    return text

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from tonegap.lines import counted
 from tonegap.results.model import LeaderboardTable
 from tonegap.scores.evidence.power import (
     Reach,
@@ -17,16 +18,26 @@ SILENT = "no statement possible"
 _HEADER = ("tone", "images", "95 % half-width", "found if lower by", "two entries differ by")
 
 
-def needed_lines(p: float, difference: float, correlation: float) -> list[tuple[str, str]]:
-    """How many images of each tone show a difference with a chance of 80 %, by question."""
+def needed_lines(
+    p: float, difference: float, correlation: float, added: float = 0.0
+) -> list[tuple[str, str]]:
+    """How many images of each tone show a difference with a chance of 80 %, by question.
+
+    `added` is the variance that training adds to a score, as in `tonegap.scores.evidence.power`.
+    """
 
     def gap(tones: int) -> str:
-        n = images_for_gap(p, difference, tones)
+        n = images_for_gap(p, difference, tones, added)
         return "more than 100,000" if n is None else f"about {float(f'{n:.2g}'):,.0f}"
 
-    paired = [f"{images_for_entries(p, difference, correlation, gaps=g):,}" for g in (1, 2)]
+    def exact(n: int | None) -> str:
+        return "no number" if n is None else f"{n:,}"
+
+    paired = [
+        exact(images_for_entries(p, difference, correlation, gaps=g, added=added)) for g in (1, 2)
+    ]
     return [
-        ("two tones, one entry", f"{images_for_two(p, difference):,}"),
+        ("two tones, one entry", exact(images_for_two(p, difference, added=added))),
         ("gap of three tones, one of them lower", gap(3)),
         ("gap of six tones, one of them lower", gap(6)),
         (f"two entries in one tone, correlation {correlation:g}", paired[0]),
@@ -48,27 +59,42 @@ def _points(value: float | None, sign: str = "") -> str:
     return "–" if value is None or value != value else f"{sign}{100 * value:.0f} points"
 
 
-def reach_sentences(found: Sequence[Reach], p: float) -> list[str]:
-    """What the test images can show at a score of p, and what they cannot."""
+def training_words(seeds: int, seed_sd: float) -> str:
+    """The training that a statement allows for, `seed_sd` in fractions; or that it speaks of fixed runs."""
+    if not seed_sd:
+        return "of these training runs alone"
+    runs = "one run" if seeds == 1 else f"{seeds} runs"
+    return f"with other training of {runs}, sd {100 * seed_sd:g} points"
+
+
+def reach_sentences(
+    found: Sequence[Reach], p: float, correlation: float, training: str
+) -> list[str]:
+    """What the test images can show at a score of p, and what they cannot.
+
+    The arguments are those of `reach`; `training` is `training_words` of them.
+    """
     spoken = [r for r in found if not r.silent]
     lines = []
     if spoken:
         least = max(spoken, key=lambda r: r.width)
-        reaches = f"a 95 % interval reaches ±{100 * least.width:.0f} points in {least.tone} ({least.n:,} images)"
+        reaches = f"a 95 % interval reaches ±{100 * least.width:.0f} points in {least.tone} ({counted(least.n, 'image')}), {training}"
         lines.append(f"At an accuracy of {100 * p:.0f} %, {reaches}.")
     lower = [100 * r.lower for r in spoken if r.lower is not None]
     if lower:
         below = f"One tone must lie {_between(lower)} points below the others"
-        lines.append(f"{below} for the gap to be found (in four of five such test sets).")
+        lines.append(
+            f"{below} for the gap to be found (in four of five such test sets), {training}."
+        )
     if spoken:
         apart = f"Two entries must differ by {_between([100 * r.entries for r in spoken])} points in a tone"
         lines.append(
             f"{apart} to be found significantly different there, if they are right together with correlation "
-            f"{CORRELATION}."
+            f"{correlation:g}, {training}."
         )
     for r in found:
         if r.silent:
-            images = f"{r.n:,} images, ±{100 * r.width:.0f} points" if r.n else "no image"
+            images = f"{counted(r.n, 'image')}, ±{100 * r.width:.0f} points" if r.n else "no image"
             lines.append(f"{r.tone}: {SILENT} ({images}).")
     return lines
 
@@ -96,9 +122,9 @@ def table_reach(table: LeaderboardTable) -> tuple[str, ...]:
     others = next((record.not_scored for row in rows for record in row.records), {})
     found = [*reach(n, p, CORRELATION)]
     found += [not_scored(tone, count, p) for tone, count in others.items() if tone not in n]
-    return tuple(reach_sentences(found, p))
+    return tuple(reach_sentences(found, p, CORRELATION, training_words(1, 0.0)))
 
 
-def not_scored(tone: str, n: int, p: float) -> Reach:
+def not_scored(tone: str, n: int, p: float, seeds: int = 1, seed_sd: float = 0.0) -> Reach:
     """A tone that a task does not score, as one that nothing can be said of."""
-    return Reach(tone, n, half_width(p, n), None, float("nan"), silent=True)
+    return Reach(tone, n, half_width(p, n, seeds, seed_sd), None, float("nan"), silent=True)

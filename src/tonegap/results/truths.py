@@ -4,7 +4,7 @@ The mistake it exists to prevent: two tones exchanged somewhere between the meta
 number is then defined, plausible, and wrong.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -19,13 +19,19 @@ _TOLERANCE = 1e-9
 _METRIC = "accuracy"
 
 
-def said_of(truths: Iterable[TaskTruth]) -> tuple[Said, str | None]:
-    """Label and tone of every image of validation and test parts, and the first image of which two truths differ."""
+def said_of(
+    truths: Iterable[TaskTruth], not_scored: Collection[str] = ()
+) -> tuple[Said, str | None]:
+    """Label and tone of every image of validation and test parts, and the first image of which two truths differ.
+
+    Tones that a task does not score (`not_scored`) are unknown in its test parts, so they count as unknown in all.
+    """
     said: Said = {}
     twice: list[str] = []
     for truth in truths:
         for part in (truth.validation, truth.test):
-            for image, label, tone in zip(part.ids, part.labels, part.tones, strict=True):
+            for image, label, known in zip(part.ids, part.labels, part.tones, strict=True):
+                tone = None if known in not_scored else known
                 if said.setdefault(image, (label, tone)) != (label, tone):
                     twice.append(image)
     return said, next(iter(twice), None)

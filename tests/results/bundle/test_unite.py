@@ -235,3 +235,58 @@ def test_a_withdrawn_bundle_and_its_pages_go_and_foreign_files_stay(lab, tmp_pat
     assert {p for p in left if "of-b" in p} == {"methods/of-b.baseline.html"}
     assert "bundles/b.tonegap.zip" not in left
     assert {"CNAME", "entries/mine.html", "bundles/a.tonegap.zip"} <= left
+
+
+def truth_with_a_tone_not_scored(held_out):
+    """Eight images of V, which is not scored: in validation, which keeps it, where `held_out`, else in the test part."""
+    free = part("v", 20), part("t", 60)
+    moved = part("m", 8, ("V",))
+    if held_out:
+        return TaskTruth(joined(free[0], moved), free[1])
+    return TaskTruth(free[0], joined(free[1], replace(moved, tones=(None,) * 8)))
+
+
+def joined(one, two):
+    fields = ("ids", "labels", "tones")
+    rows = {name: getattr(one, name) + getattr(two, name) for name in fields}
+    return replace(one, **rows, units=tuple(range(len(rows["ids"]))))
+
+
+def test_a_tone_that_is_not_scored_is_no_second_truth(root, tmp_path, capsys):
+    folder = tmp_path / "labs"
+    folder.mkdir()
+    for name, hidden in (("named", {"V": 8}), ("unnamed", {})):
+        there = Store(tmp_path / name)
+        cells = tuple(
+            scored_run(
+                there,
+                plain_record(entry=EntryId("none", name, "cnn4"), seed=seed, not_scored=hidden),
+                truth_with_a_tone_not_scored(seed == 0),
+                f"{number:064x}",
+                number,
+            )
+            for seed, number in ((0, 10 + len(name)), (1, 20 + len(name)))
+        )
+        there.write_matrix(Matrix("tiny", name, cells))
+        pack_suite(root, there.folder, "tiny", folder / f"{name}.zip")
+    code, _, err = say(capsys, "board", folder / "named.zip", "--out", tmp_path / "site")
+    assert (code, "0 not on the board" in err) == (0, True)
+    out = tmp_path / "pack"
+    code, _, err = say(capsys, "pack", folder / "unnamed.zip", "--out", out)
+    assert (code, "d/t: two truths in it differ about m0" in err) == (2, True)
+    assert list(out.iterdir()) == []  # so that the next try finds an empty folder
+
+
+def test_bundles_of_other_seeds_agree_on_a_tone_that_is_not_scored(root, tmp_path, capsys):
+    folder = tmp_path / "labs"
+    folder.mkdir()
+    for seed, name in enumerate(("a", "b")):
+        there = Store(tmp_path / name)
+        record = plain_record(entry=EntryId("none", name, "cnn4"), seed=seed, not_scored={"V": 8})
+        truth = truth_with_a_tone_not_scored(seed == 0)
+        cell = scored_run(there, record, truth, f"{seed + 1:064x}", seed)
+        there.write_matrix(Matrix("tiny", name, (cell,)))
+        pack_suite(root, there.folder, "tiny", folder / f"{name}.zip")
+    own = ("--store", tmp_path / "a")
+    code, _, err = say(capsys, "board", folder, "--out", tmp_path / "site", *own)
+    assert (code, "0 not on the board" in err, "disagree" in err) == (0, True, False)

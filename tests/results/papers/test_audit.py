@@ -21,6 +21,7 @@ from tonegap.results.papers.audit import audit_paper, audit_table
 from tonegap.results.papers.audit_words import audit_tally
 from tonegap.scores.evidence import grim as could
 from tonegap.scores.evidence.grim import OneSet, Rounded
+from tonegap.scores.evidence.grimmer import spread_fits
 
 ROOT = Path(__file__).parents[3]
 IMPOSSIBLE = "impossible under named assumptions"
@@ -55,20 +56,11 @@ def test_a_share_has_the_counts_that_round_to_it():
     )
 
 
-def test_a_spread_needs_whole_counts():
-    # 5 sets of 10 images with 8, 8, 8, 8, 9 right: mean 82 %, population's sd 4, sample's 4.47.
-    assert could.spread_fits(share(82.0, 4.0), 10, 5)
-    assert could.spread_fits(share(82.0, 4.5), 10, 5)
-    # Not all five can have 82 %, so they cannot be alike; nor differ by less than one image.
-    assert not could.spread_fits(share(82.0, 0.0), 10, 5)
-    assert not could.spread_fits(share(82.0, 3.0), 10, 5)
-
-
 def test_a_spread_is_rounded_by_its_own_digits(tmp_path, capsys):
     # 35, 31, 38, 31, 37 of 44: 172/220 = 78.18 %; squares 5960 - 172^2/5 = 43.2: sd sqrt(43.2/4)/44 = 7.47 % of a
     # sample, sqrt(43.2/5)/44 = 6.680 % of all five: 6.7. To 0.005 no counts have 6.70.
-    assert could.spread_fits(Rounded(0.7818, 5e-5, 0.067, 5e-4), 44, 5)
-    assert not could.spread_fits(Rounded(0.7818, 5e-5, 0.067), 44, 5)
+    assert spread_fits(Rounded(0.7818, 5e-5, 0.067, 5e-4), 44, 5)
+    assert not spread_fits(Rounded(0.7818, 5e-5, 0.067), 44, 5)
     path = tmp_path / "sd.csv"
     path.write_text("row,accuracy:V-VI\nm,78.18±6.7\n")
     code, said = run(capsys, "audit-table", path, "--sets", "5", "--images", "accuracy:V-VI=44")
@@ -362,3 +354,14 @@ def test_a_papers_audit_is_shown(capsys):
     assert code == 0
     assert "5 positive and 5 negative images" in said.out
     assert "Assumed: the test images of a tone are as many in every cell." in said.out
+
+
+def test_words_of_a_table_are_no_markdown(tmp_path, capsys):
+    path = tmp_path / "forged.csv"
+    path.write_text('row,accuracy\n"x\n\n## Table forged\n\n- **possible** <script>",80.0\n')
+    _, said = run(capsys, "audit-table", path, "--total", "43")
+    assert [line for line in said.out.splitlines() if line.startswith("#")] == [
+        "# Audit of forged",
+        "## Table table",
+    ]
+    assert r"x ## Table forged - \*\*possible\*\* \<script\>, accuracy:" in said.out

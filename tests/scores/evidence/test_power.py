@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tonegap.cli.main import main
-from tonegap.report.power_text import SILENT, reach_sentences
+from tonegap.report.power_text import SILENT, reach_sentences, training_words
 from tonegap.scores.evidence.power import (
     difference_of_entries,
     gap_power,
@@ -61,6 +61,58 @@ def test_training_widens_an_interval():
     assert half_width(0.8, 10_000, seeds=4, seed_sd=0.03) == pytest.approx(0.0304, abs=5e-4)
 
 
+def test_images_for_two_tones_with_training_by_hand():
+    # 7.8489 x 2 x .02² / 4 = .00157 of .05² is training's: 7.8489 x (.85 x .15 + .80 x .20) / .00093 = 2426.
+    assert images_for_two(0.85, 0.05, added=0.02**2 / 4) == 2426
+    assert images_for_two(0.85, 0.05, added=0.02**2) is None
+
+
+def test_no_images_show_entries_that_training_moves_as_far():
+    # (1.95996 + .84162) x √(2 x .02²) = 7.9 points, whatever the images; 9 points are more.
+    assert images_for_entries(0.8, 0.05, 0.7, added=0.02**2) is None
+    n = images_for_entries(0.8, 0.09, 0.7, added=0.02**2)
+    assert difference_of_entries(0.8, n, 0.7, 0.02**2) == pytest.approx(0.09, abs=1e-4)
+
+
+@pytest.mark.parametrize(("seeds", "seed_sd"), [(3, 0.03), (1, 0.02)])
+def test_two_entries_are_found_as_often_as_said_whatever_training_adds(seeds, seed_sd):
+    n, p, rng = 300, 0.8, np.random.default_rng(3)
+    (one, _) = reach({"A": n, "B": n}, p, 0.7, seeds, seed_sd)
+    low = p - one.entries
+    both = p * low + min(0.7 * np.sqrt(p * (1 - p) * low * (1 - low)), low * (1 - p))
+    counts = rng.multinomial(n, [both, p - both, low - both, 1 - p - low + both], 4000)
+    runs = rng.normal(0, seed_sd, (4000, 2, seeds)).mean(axis=2)
+    apart = (counts[:, 1] - counts[:, 2]) / n + runs[:, 0] - runs[:, 1]
+    images = (counts[:, 1] + counts[:, 2]) / n**2 - ((counts[:, 1] - counts[:, 2]) / n) ** 2 / n
+    found = np.abs(apart) > 1.959964 * np.sqrt(images + 2 * seed_sd**2 / seeds)
+    assert found.mean() == pytest.approx(0.8, rel=0.1)
+
+
+@pytest.mark.parametrize(("seeds", "seed_sd"), [(3, 0.03), (1, 0.02)])
+def test_a_lower_tone_is_found_as_often_as_said_whatever_training_adds(seeds, seed_sd):
+    n, p, rng = np.array([300, 300, 150]), 0.8, np.random.default_rng(4)
+    lower = reach(dict(zip("ABC", n.tolist(), strict=True)), p, 0.7, seeds, seed_sd)[2].lower
+    truth = np.array([p, p, p - lower])
+
+    def gaps(accuracy):
+        runs = rng.normal(0, seed_sd, (4000, 3, seeds)).mean(axis=2)
+        return np.ptp(rng.binomial(n, accuracy, (4000, 3)) / n + runs, axis=1)
+
+    equal = np.quantile(gaps(np.full(3, truth @ n / n.sum())), 0.95)
+    assert (gaps(truth) > equal).mean() == pytest.approx(0.8, rel=0.1)
+
+
+def test_every_sentence_names_the_correlation_and_the_training(capsys):
+    words = ("power", "--n", "A=300", "--n", "B=300", "--correlation", "0.99")
+    _, said = run(capsys, *words, "--seeds", "3", "--seed-sd", "2")
+    lines = [line for line in said.out.splitlines() if line.endswith(("points.", "points:"))]
+    assert sum("with other training of 3 runs, sd 2 points" in line for line in lines) == 4
+    assert "correlation 0.99, with other" in lines[-1]
+    _, said = run(capsys, *words)
+    assert said.out.count("of these training runs alone") == 4
+    assert "0.7" not in said.out
+
+
 def test_equal_tones_are_found_in_one_of_twenty():
     assert gap_power((300, 300, 300), 0.8, 0, 0.0) == pytest.approx(0.05, abs=0.015)
 
@@ -83,7 +135,7 @@ def test_ten_images_allow_no_statement():
     assert [r.silent for r in found] == [False, False, True]
     # The gap is then that of the other two.
     assert found[0].lower == lower_by((180, 90), 0.8, 0)
-    said = reach_sentences(found, 0.8)
+    said = reach_sentences(found, 0.8, 0.7, training_words(1, 0.0))
     assert said[-1] == f"V: {SILENT} (10 images, ±22 points)."
 
 

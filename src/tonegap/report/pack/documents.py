@@ -8,10 +8,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from tonegap import __version__
 from tonegap.declared.checklist import Checklist, Item, read_checklists
 from tonegap.declared.plugin import read_plugin
+from tonegap.lines import markdown_text
 from tonegap.report.answer_text import answer
 from tonegap.report.claims_text import claim_lines, claims_about, claims_header
 from tonegap.report.pack.answers import ANSWERS, REPORT, Answer, PackSource, answers_of
-from tonegap.report.phrases import markdown_text, table_name
+from tonegap.report.phrases import table_name
 from tonegap.report.text_table import table_grid
 
 _FILLED, _AUTHOR, _NONE = "filled", "author must write", "not applicable"

@@ -3,6 +3,7 @@
 import shutil
 import tempfile
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -44,21 +45,30 @@ def write_pack(root: Path, store: Path, what: str, folder: Path) -> str:
             f"{folder}: found files, wanted a new or empty folder; choose another --out"
         )
     folder.mkdir(parents=True, exist_ok=True)
-    bundle = folder / (Path(what).name if what.endswith(".zip") else f"{what}{_SUFFIX}")
-    if what.endswith(".zip"):
-        try:
-            shutil.copyfile(what, bundle)
-        except OSError as e:
-            raise BadRequest(
-                f"{what}: cannot be read: {e.strerror}; name a bundle or a suite"
-            ) from None
-    else:
-        pack_suite(root, store, what, bundle)
-    said = _fill(root, bundle, folder)
-    files = {path: sha256_file(folder / path) for path in _files(folder)}
-    made = PackFile(bundle.name, f"tonegap {__version__}", files)
-    write_bytes(folder / PACK, msgspec.json.format(msgspec.json.encode(made), indent=1) + b"\n")
+    with ExitStack() as undo:  # half a pack would stand in the way of the next try
+        undo.callback(_remove_files, folder)
+        bundle = folder / (Path(what).name if what.endswith(".zip") else f"{what}{_SUFFIX}")
+        if what.endswith(".zip"):
+            try:
+                shutil.copyfile(what, bundle)
+            except OSError as e:
+                raise BadRequest(
+                    f"{what}: cannot be read: {e.strerror}; name a bundle or a suite"
+                ) from None
+        else:
+            pack_suite(root, store, what, bundle)
+        said = _fill(root, bundle, folder)
+        files = {path: sha256_file(folder / path) for path in _files(folder)}
+        made = PackFile(bundle.name, f"tonegap {__version__}", files)
+        content = msgspec.json.format(msgspec.json.encode(made), indent=1) + b"\n"
+        write_bytes(folder / PACK, content)
+        undo.pop_all()
     return said
+
+
+def _remove_files(folder: Path) -> None:
+    for path in folder.iterdir():
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def _fill(root: Path, bundle: Path, folder: Path) -> str:

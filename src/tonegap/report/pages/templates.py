@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from tonegap.errors import BadSuiteFolder
+from tonegap.lines import markdown_text
 from tonegap.report import phrases
 from tonegap.report.claims_text import interval_words
 from tonegap.report.pages.charts import Frame, record_curves, scale_of, tone_colour
@@ -22,10 +23,8 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "images": lambda ends: phrases.images(*ends),
     "interval": interval_words,
     "json": lambda value: json.dumps(value, ensure_ascii=False),
-    "md": phrases.markdown_text,
-    "md_cell": lambda cell: (
-        phrases.markdown_text(cell.text) + (f" ({cell.note})" if cell.note else "")
-    ),
+    "md": markdown_text,
+    "md_cell": lambda cell: markdown_text(cell.text) + (f" ({cell.note})" if cell.note else ""),
     "metric_label": phrases.metric_label,
     "null_p_text": phrases.null_p_text,
     "p_text": phrases.p_text,

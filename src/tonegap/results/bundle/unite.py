@@ -156,7 +156,8 @@ def _voices(path: Path, folder: Path, run: SuiteRun) -> tuple[dict[str, _Voice],
     found, problems = {}, []
     for task, cells in sorted(of_task.items()):
         records = {cell.record.truth_sha256: cell.record for cell in cells if cell.record}
-        said, twice = said_of(truth for r in records.values() if (truth := truth_of(r)))
+        hidden = {tone for r in records.values() for tone in r.not_scored}
+        said, twice = said_of((truth for r in records.values() if (truth := truth_of(r))), hidden)
         if twice is not None:
             problems.append(f"{task}: two truths in it differ about {twice}")
         found[task] = _Voice(path, said, frozenset(cell.id.key for cell in cells))

@@ -23,6 +23,7 @@ from tonegap.results.papers.audit_reading import (
 )
 from tonegap.scores.evidence import grim as could
 from tonegap.scores.evidence.grim import Rounded
+from tonegap.scores.evidence.grimmer import spread_fits
 
 _MOST_SEARCHED = 400
 
@@ -63,7 +64,7 @@ def _judge_count(r: Reading, row: str, column: str, share: Rounded, n: int) -> b
             column,
         )
         return False
-    if sets > 1 and not could.spread_fits(share, n, sets):
+    if sets > 1 and not spread_fits(share, n, sets):
         r.say(
             "mean and spread of counts",
             IMPOSSIBLE,

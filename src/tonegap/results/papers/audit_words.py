@@ -3,8 +3,9 @@
 import json
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 
+from tonegap.lines import markdown_text
 from tonegap.results.papers.audit_reading import Finding
 from tonegap.spreadsheet import safe_csv
 
@@ -22,14 +23,21 @@ def audit_tally(findings: Sequence[Finding]) -> str:
 
 def audit_markdown(title: str, findings: Sequence[Finding]) -> str:
     """A heading, then for each table its assumptions and findings in the order of the tests."""
-    parts = [f"# Audit of {title}", audit_tally(findings), _ABOUT]
+    parts = [f"# Audit of {markdown_text(title)}", audit_tally(findings), _ABOUT]
     for table in dict.fromkeys(f.table for f in findings):
         own = [f for f in findings if f.table == table]
-        parts.append(f"## Table {table}")
+        parts.append(f"## Table {markdown_text(table)}")
         for assumed in dict.fromkeys(f.assumed for f in own):
-            parts += [f"Assumed: {assumed}."] if assumed else []
-            parts.append("\n".join(f"- {finding_text(f)}" for f in own if f.assumed == assumed))
+            parts += [f"Assumed: {markdown_text(assumed)}."] if assumed else []
+            lines = (_line(f) for f in own if f.assumed == assumed)
+            parts.append("\n".join(f"- {line}" for line in lines))
     return "\n\n".join(parts) + "\n"
+
+
+def _line(f: Finding) -> str:
+    """A finding in Markdown, with the words of others as they are."""
+    texts = {name: markdown_text(getattr(f, name)) for name in ("row", "column", "why")}
+    return finding_text(replace(f, **texts))
 
 
 def finding_text(f: Finding) -> str:

@@ -97,11 +97,13 @@ def own_truths(store: Path) -> dict[str, Said]:
     except BadRequest:
         return {}
     truths: dict[str, dict[str, TaskTruth]] = {}
+    hidden: dict[str, set[str]] = {}
     for record in known.records:
         of_task = truths.setdefault(record.task, {})
+        hidden.setdefault(record.task, set()).update(record.not_scored)
         if record.truth_sha256 not in of_task:
             of_task[record.truth_sha256] = known.truth(record)
-    return {task: said_of(of.values())[0] for task, of in sorted(truths.items())}
+    return {task: said_of(of.values(), hidden[task])[0] for task, of in sorted(truths.items())}
 
 
 def _differences(record: Record, known: KnownRecords) -> Iterator[str]:

@@ -62,24 +62,6 @@ def counts_of(share: Rounded, n: int) -> range:
     return range(max(ceil(share.low * n), 0), min(floor(share.high * n), n) + 1)
 
 
-def spread_fits(share: Rounded, n: int, sets: int) -> bool:
-    """Whether `sets` counts out of n have the reported mean and spread, the population's or the sample's (GRIMMER).
-
-    By their sum and sum of squares: whole numbers, alike in parity, the squares no smaller than of even counts.
-    """
-    if share.spread is None:
-        return bool(counts_of(share, n * sets))
-    low, high = share.spreads
-    for total, divisor in product(counts_of(share, n * sets), (sets, sets - 1)):
-        least = sets * (total // sets) ** 2 + (total % sets) * (2 * (total // sets) + 1)
-        around = total**2 / sets
-        first = max(ceil(around + divisor * (low * n) ** 2 - 1e-6), least)
-        last = floor(around + divisor * (high * n) ** 2 + 1e-6)
-        if first + (first - total) % 2 <= last:
-            return True
-    return False
-
-
 def too_even(share: Rounded, n: float, sets: int) -> float:
     """How often `sets` random test sets of n images spread as little as reported, or less; 1 without a spread.
 

@@ -2,14 +2,15 @@
 
 The mistake it exists to prevent: a gap of five points sought in forty images of a tone, where only twenty would show.
 A difference is found with a chance of 80 % at the two-sided 5 % level; each tone's images are independent, and a gap
-is tested against that of equal tones. Sources: Fleiss, Levin and Paik 2003, Statistical Methods for Rates and
+is tested against that of equal tones. What training adds is added to all of it: independent of the images, from tone to
+tone and from entry to entry, and as large as it is said to be. Sources: Fleiss, Levin and Paik 2003, Statistical Methods for Rates and
 Proportions, 4, without continuity correction; Connor 1987, Biometrics 43, on paired proportions.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from math import ceil
+from math import ceil, sqrt
 
 import numpy as np
 from scipy.special import gammaln, ndtri, xlog1py, xlogy
@@ -54,13 +55,14 @@ def reach(
     below them is silent as well.
     """
     widths = {tone: half_width(p, n, seeds, seed_sd) for tone, n in n_by_tone.items()}
+    added = seed_sd**2 / seeds
     spoken = [tone for tone, width in widths.items() if width <= WIDEST]
     counts = tuple(n_by_tone[tone] for tone in spoken)
     found = []
     for tone, n in n_by_tone.items():
-        lower = lower_by(counts, p, spoken.index(tone)) if tone in spoken else None
+        lower = lower_by(counts, p, spoken.index(tone), added) if tone in spoken else None
         silent = tone not in spoken or (lower is None and len(spoken) > 1)
-        entries = difference_of_entries(p, n, correlation)
+        entries = difference_of_entries(p, n, correlation, added)
         found.append(Reach(tone, n, widths[tone], lower, entries, silent))
     return tuple(found)
 
@@ -82,40 +84,64 @@ def half_width(p: float, n: int, seeds: int = 1, seed_sd: float = 0.0) -> float:
     return float(np.dot(widths, weight[kept]) / weight[kept].sum())
 
 
-def images_for_two(p: float, difference: float, *, gaps: int = 1) -> int:
-    """Images of each of two tones that show `difference` below p; of twice as many tones for two `gaps`."""
+def images_for_two(p: float, difference: float, *, gaps: int = 1, added: float = 0.0) -> int | None:
+    """Images of each of two tones that show `difference` below p; of twice as many tones for two `gaps`.
+
+    `added` is the variance that training adds to a mean score, here and below; None where no number of images does.
+    """
     low = p - difference
-    factor = float((ndtri((1 + LEVEL) / 2) + ndtri(POWER)) ** 2)
-    return ceil(factor * gaps * (p * (1 - p) + low * (1 - low)) / difference**2)
+    factor = float((ndtri((1 + LEVEL) / 2) + ndtri(POWER)) ** 2) * gaps
+    left = difference**2 - factor * 2 * added
+    return ceil(factor * (p * (1 - p) + low * (1 - low)) / left) if left > 0 else None
 
 
-def images_for_entries(p: float, difference: float, correlation: float, *, gaps: int = 1) -> int:
+def images_for_entries(
+    p: float, difference: float, correlation: float, *, gaps: int = 1, added: float = 0.0
+) -> int | None:
     """Images of a tone that show that an entry lies `difference` below one that scores p, by Connor 1987.
 
     `correlation`: of both being right; the largest there can be where that is less (two entries near 100 % are hardly
-    ever wrong together). With `gaps` 2: images of each of two tones that show a difference of two gaps.
+    ever wrong together). With `gaps` 2: images of each of two tones that show a difference of two gaps. None beyond a
+    million.
     """
+    if _entries_needed(p, difference, correlation, added, MOST_IMAGES) * sqrt(gaps) > difference:
+        return None
+    if not added:
+        return ceil(gaps * (_entries_needed(p, difference, correlation, 0.0, 1) / difference) ** 2)
+
+    def enough(n: float) -> bool:
+        return _entries_needed(p, difference, correlation, added, n) * sqrt(gaps) <= difference
+
+    return ceil(bisected(enough, MOST_IMAGES, 0.0, 60))
+
+
+def _entries_needed(
+    p: float, difference: float, correlation: float, added: float, n: float
+) -> float:
+    """The least difference that n images show at the variance of two entries that differ by `difference`."""
     low = p - difference
-    both = p * low + min(correlation * np.sqrt(p * (1 - p) * low * (1 - low)), low * (1 - p))
+    both = p * low + min(correlation * sqrt(p * (1 - p) * low * (1 - low)), low * (1 - p))
     discordant = p + low - 2 * both
     rest = max(discordant - difference**2, 0.0)
-    needed = ndtri((1 + LEVEL) / 2) * np.sqrt(discordant) + ndtri(POWER) * np.sqrt(rest)
-    return ceil(gaps * float(needed / difference) ** 2)
+    null, here = (sqrt(variance / n + 2 * added) for variance in (discordant, rest))
+    return float(ndtri((1 + LEVEL) / 2) * null + ndtri(POWER) * here)
 
 
-def difference_of_entries(p: float, n: int, correlation: float) -> float:
+def difference_of_entries(p: float, n: int, correlation: float, added: float = 0.0) -> float:
     """The smallest amount that an entry must lie below one that scores p for n images to show it; NaN if none does."""
+
+    def shown(difference: float) -> bool:
+        return _entries_needed(p, difference, correlation, added, n) <= difference
+
     most = p * (1 - 1e-9)
-    if n < 1 or images_for_entries(p, most, correlation) > n:
-        return float("nan")
-    return bisected(lambda x: images_for_entries(p, x, correlation) <= n, most, 0.0, 40)
+    return bisected(shown, most, 0.0, 40) if n > 0 and shown(most) else float("nan")
 
 
-def images_for_gap(p: float, difference: float, tones: int) -> int | None:
+def images_for_gap(p: float, difference: float, tones: int, added: float = 0.0) -> int | None:
     """Images of each tone that show a gap of one tone that lies `difference` below the others; None beyond 100,000."""
 
     def enough(n: int) -> bool:
-        return gap_power((n,) * tones, p, 0, difference) >= POWER
+        return gap_power((n,) * tones, p, 0, difference, added) >= POWER
 
     if not enough(_MOST):
         return None
@@ -127,30 +153,35 @@ def images_for_gap(p: float, difference: float, tones: int) -> int | None:
 
 
 @lru_cache(maxsize=4096)
-def gap_power(n: tuple[int, ...], p: float, lower: int, difference: float) -> float:
+def gap_power(
+    n: tuple[int, ...], p: float, lower: int, difference: float, added: float = 0.0
+) -> float:
     """How often the gap is found if one tone lies `difference` below the others, which have accuracy p.
 
-    At 5 % of the gaps of tones that share the accuracy over all images.
+    At 5 % of the gaps of tones that share the accuracy over all images, trained as often.
     """
     truth = np.full(len(n), p)
     truth[lower] -= difference
     pooled = float(np.dot(truth, n) / sum(n))
-    null = np.sort(_gaps(n, np.full(len(n), pooled), 0))
-    return float((_gaps(n, truth, 1) > null[int(LEVEL * _DRAWS)] + 1e-12).mean())
+    null = np.sort(_gaps(n, np.full(len(n), pooled), added, 0))
+    return float((_gaps(n, truth, added, 1) > null[int(LEVEL * _DRAWS)] + 1e-12).mean())
 
 
-def _gaps(n: Sequence[int], p: FloatArray, seed: int) -> FloatArray:
-    x = np.random.default_rng(seed).binomial(n, p, (_DRAWS, len(n))) / np.array(n)
+def _gaps(n: Sequence[int], p: FloatArray, added: float, seed: int) -> FloatArray:
+    rng = np.random.default_rng(seed)
+    x = rng.binomial(n, p, (_DRAWS, len(n))) / np.array(n)
+    if added:
+        x += rng.normal(0, sqrt(added), x.shape)
     gaps: FloatArray = np.ptp(x, axis=1)
     return gaps
 
 
-def lower_by(n: tuple[int, ...], p: float, tone: int) -> float | None:
+def lower_by(n: tuple[int, ...], p: float, tone: int, added: float = 0.0) -> float | None:
     """The smallest amount by which a tone must lie below the others for the gap to be found; None if none does."""
     if min(n) < 1 or len(n) < 2:
         return None
 
     def found(difference: float) -> bool:
-        return gap_power(n, p, tone, difference) >= POWER
+        return gap_power(n, p, tone, difference, added) >= POWER
 
     return bisected(found, p, 0.0, _STEPS) if found(p) else None
