@@ -79,7 +79,7 @@ def find_predictions(out: Path) -> Path:
     if len(found) != 1:
         what = "both predictions.parquet and predictions.csv" if found else "no predictions file"
         raise BadOutput(
-            f"{what}; a train or postprocess stage leaves exactly one, see docker/CONTRACT.md"
+            f"{what}; a train stage leaves exactly one, and so does a postprocess stage, see docker/CONTRACT.md"
         )
     return found[0]
 
