@@ -61,19 +61,18 @@ def run(root: Path, store_folder: Path) -> str:
     place = Workplace(store, engine, suite.file.limits, 2, (), PlainProgress(io.StringIO()))
     tally = run_plan(plan, place)
     assert not tally.failures, tally.failures[0]
-    here, below = (after - before for after, before in zip(cpu_seconds(), cpu, strict=True))
+    here, last = cpu_seconds() - cpu, {cell.stages[-1] for cell in plan.cells}
+    below = sum(store.read_mark(key).cpu_seconds or 0.0 for key in last)
     return (
         f"{tally.n_finished} records in {time.perf_counter() - began:.1f} s wall; processor: {here:.1f} s here, "
         f"{below:.1f} s in stages; load {os.getloadavg()[0]:.1f}"
     )
 
 
-def cpu_seconds() -> tuple[float, float]:
-    """Processor seconds of this process and of its ended children."""
-    kinds = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
-    used = (resource.getrusage(kind) for kind in kinds)
-    here, below = (one.ru_utime + one.ru_stime for one in used)
-    return here, below
+def cpu_seconds() -> float:
+    """Processor seconds of this process."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
 
 
 def say(line: str) -> None:
