@@ -362,3 +362,13 @@ def test_a_papers_audit_is_shown(capsys):
     assert code == 0
     assert "5 positive and 5 negative images" in said.out
     assert "Assumed: the test images of a tone are as many in every cell." in said.out
+
+
+def test_a_table_of_unknown_metrics_says_which_are_known(tmp_path, capsys):
+    path = tmp_path / "t.csv"
+    path.write_text("row,acuracy\nm,82.0\n")
+    code, said = run(capsys, "audit-table", path)
+    assert code == 0
+    assert (
+        "none that a test here speaks of: accuracy, sensitivity, specificity, pqd, dpm" in said.out
+    )
