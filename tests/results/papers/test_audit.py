@@ -365,3 +365,13 @@ def test_words_of_a_table_are_no_markdown(tmp_path, capsys):
         "## Table table",
     ]
     assert r"x ## Table forged - \*\*possible\*\* \<script\>, accuracy:" in said.out
+
+
+def test_a_table_of_unknown_metrics_says_which_are_known(tmp_path, capsys):
+    path = tmp_path / "t.csv"
+    path.write_text("row,acuracy\nm,82.0\n")
+    code, said = run(capsys, "audit-table", path)
+    assert code == 0
+    assert (
+        "none that a test here speaks of: accuracy, sensitivity, specificity, pqd, dpm" in said.out
+    )

@@ -8,9 +8,11 @@ from collections.abc import Iterator, Mapping
 
 from tonegap.declared.paper import AssumedSets, PaperFile, PaperTable, parse_reported
 from tonegap.results.papers import audit_chance, audit_counts
-from tonegap.results.papers.audit_reading import IMPOSSIBLE, Finding, read_rows
+from tonegap.results.papers.audit_reading import IMPOSSIBLE, SHARES, Finding, read_rows
 
 _UNDECLARED = AssumedSets("every image is of one of the tones shown; nothing else is declared")
+
+_ASKED = (*sorted(SHARES), "pqd", "dpm", "eom", "f1", "eopp1", "eodd")  # and by tone
 
 
 def audit_paper(
@@ -38,7 +40,7 @@ def audit_table(
         found += [f for f in reading.found if (f.row, f.column, f.test) not in said]
     if found:
         return tuple(found)
-    why = "no reported number is known, or none that a test here speaks of"
+    why = f"no reported number is known, or none that a test here speaks of: {', '.join(_ASKED)}"
     return (Finding(table.id, "", "", "all", "not testable", why, ""),)
 
 
