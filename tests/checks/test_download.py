@@ -588,6 +588,29 @@ def test_images_in_several_folders_are_said_to_be_read_by_declaring_these(
     assert 'image_folders = ["part_1", "part_2"]' in text_listing(check())
 
 
+def test_many_folders_are_proposed_by_a_pattern_that_takes_no_other(
+    clinic: Dataset, write_pictures: Write, check: Callable[[], DataCheck]
+) -> None:
+    for i in (1, 2, 3, 4):
+        write_pictures(clinic.folder / f"part_1{i}", {f"a{i}.png": i})
+    assert 'image_folders = ["part_*"]' in text_listing(check())
+    write_pictures(clinic.folder / "part_11" / "masks", {"a1.png": 1})
+    listing = text_listing(check())
+    assert 'image_folders = ["part_11", "part_12", "part_13", …]' in listing
+
+
+def test_a_hidden_name_is_said_to_be_there(
+    clinic: Dataset, write_pictures: Write, check: Callable[[], DataCheck]
+) -> None:
+    rows = "picture no,what,skin,bad\n.a1,wart,1,no\na2,wart,6,no\n.a3,wart,1,no\n"
+    (clinic.folder / "rows.csv").write_text(rows)
+    write_pictures(clinic.folder / "images", {".a1.png": 1, "a2.png": 2})
+    assert {f.kind: f.first for f in check().findings} == {
+        "hidden by the dot in front of its name": (".a1 (.a1.png: rename it)",),
+        "missing": (".a3",),
+    }
+
+
 def test_a_folder_of_masks_is_never_proposed_for_images(
     clinic: Dataset, write_pictures: Write, check: Callable[[], DataCheck]
 ) -> None:

@@ -162,6 +162,32 @@ def test_a_lesion_that_would_darken_more_than_the_skin_stays_as_it_is() -> None:
     assert recolour(rgb_from_lab(lab), DARK, 0.0) is None
 
 
+def test_a_lesion_taken_for_the_skin_does_not_turn_the_skin_blue() -> None:
+    # Of the picture 38² of 48² px (63 %) are lesion, of its border 39 %: b* of the skin would go from 4 to -4.5.
+    lab = np.full((48, 48, 3), (60.0, 12, 4), np.float32)
+    lab[5:43, 5:43] = (54, 20, 22)
+    assert healthy_colour(lab) == pytest.approx([54, 20, 22])
+    assert recolour(rgb_from_lab(lab), np.array([40, 10, 10], np.float32), 0.6) is None
+    lab[5:43, 5:9] = (60, 12, 4)  # 34 × 38 px, 56 %
+    lab[5:13, 9:43] = (60, 12, 4)  # 34 × 30 px, 44 %
+    made = recolour(rgb_from_lab(lab), np.array([40, 10, 10], np.float32), 0.6)
+    assert made is not None
+    assert lab_from_rgb(made)[2, 2, 2] == pytest.approx(10, abs=1)
+
+
+def test_a_small_lesion_that_darkens_more_than_pale_skin_is_passed_over() -> None:
+    # A chroma of 8.3 is skin by 0.86: of the 50 L* to the target the skin loses 43, the lesion all.
+    lab = np.full((48, 48, 3), (80.0, 8, 2), np.float32)
+    lab[18:30, 18:30] = (80, 25, 10)
+    image = rgb_from_lab(lab)
+    assert recolour(image, np.array([30, 9, 12], np.float32), 0.5) is None
+    # 20 L*, of which 2.8 are missing.
+    made = recolour(image, np.array([60, 9, 12], np.float32), 0.5)
+    assert made is not None
+    lost = (lab - lab_from_rgb(made))[..., 0]
+    assert lost[24, 24] - lost[2, 2] == pytest.approx(2.8, abs=0.7)
+
+
 def test_skin_that_is_darker_than_the_target_is_not_made_lighter() -> None:
     assert recolour(_cold((30, 9, 14)), DARK, 0.5) is None  # DARK has an L* of 35
 
@@ -181,6 +207,8 @@ def test_crusts_that_would_darken_more_than_the_skin_are_passed_over() -> None:
     lab[:18, 10:34] = (90, 12, 20)  # 432 of 2,304 px, 19 %; 216 of the middle's 900, 24 %
     assert recolour(rgb_from_lab(lab), DARK, 0.0) is None
     lab[:6] = (60, 12, 16)  # 288 px, 12.5 %
+    assert recolour(rgb_from_lab(lab), DARK, 0.0) is None  # they are all that looks like a lesion
+    lab[20:38, 12:36] = (45, 22, 18)  # 432 px beside the crusts' 216 in the middle
     assert recolour(rgb_from_lab(lab), DARK, 0.0) is not None
 
 

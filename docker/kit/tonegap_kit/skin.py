@@ -31,6 +31,9 @@ _VIOLET_DEG = (-75.0, -25.0)
 _SAME, _SIMILAR = (12.0, 20.0), (20.0, 30.0)  # distances in CIELAB from the skin's colour
 _WHITE = 92.0  # L* of paper and gauze, which no skin has
 _OFF_TARGET, _FARTHER = 10.0, 5.0  # L*
+_LESION_FARTHER = 4.5  # L*, so that with the border's error it is 5 at most
+_YELLOW_LEFT = 1.0  # b*; of healthy skin it is to be above 0
+_LIKE_BORDER = (8.0, 9.0)  # distances in CIELAB from the border's colour
 
 
 def draw_skin_colour(rng: np.random.Generator, tone: str) -> Float:
@@ -108,7 +111,7 @@ def recolour(image: NDArray[np.uint8], target: Float, contrast: float) -> NDArra
     It fails where the border shows no skin, skin that is darker than the target, or does not come to the target;
     where it darkens by 5 L* less than a quarter of the middle, or 15 % of the picture by 5 L* more than its skin
     (crusts and scales lighter than it); where 15 % of the border are violet ink or cloth, which stay. There the lesion
-    would be darkened and what is around it left.
+    would be darkened and what is around it left. It fails as well where what was made shows it: see `_went_wrong`.
     """
     lab = lab_from_rgb(image)
     own = healthy_colour(lab)
@@ -118,15 +121,36 @@ def recolour(image: NDArray[np.uint8], target: Float, contrast: float) -> NDArra
     kept = np.array([behind + contrast * (1 - behind), behind, behind], np.float32)
     moved = target + kept * (lab - own)
     moved[..., 0] = np.clip(moved[..., 0], 0, 100)
-    made = lab + smoothed(_skin_share(lab, own))[..., None] * (moved - lab)
+    goes = _skin_share(lab, own)
+    made = lab + smoothed(goes)[..., None] * (moved - lab)
     border, darker = is_border(lab), (lab - made)[..., 0]
     if np.median(made[border, 0]) > target[0] + _OFF_TARGET:
         return None
     if (darker[~border] > np.median(darker[border]) + _FARTHER).mean() > 0.25:
         return None
-    if (darker > own[0] - target[0] + _FARTHER).mean() > 0.15:
+    if (darker > own[0] - target[0] + _FARTHER).mean() > 0.15 or _went_wrong(lab, made, goes):
         return None
     return rgb_from_lab(made)
+
+
+def _went_wrong(lab: Float, made: Float, goes: Float) -> bool:
+    """Whether the border's skin lost its yellow (a lesion's colour was taken for it) or the lesion darkened more.
+
+    The lesion: what differs from the border in its colour, averaged over 3 by 3 pixels, where it is 1 % of the picture.
+    Both by medians, with a margin, because the border may hold some of the lesion.
+    """
+    border = is_border(lab)
+    skin = border & (goes > 0.5)
+    if skin.any() and np.median(made[skin, 2]) <= _YELLOW_LEFT:
+        return True
+    even = np.stack([smoothed(lab[..., i]) for i in range(3)], axis=-1)
+    lesion = (
+        ~border & (_near(even, _middle(lab[border]), _LIKE_BORDER) < 1) & (even[..., 0] < _WHITE)
+    )
+    darker = (lab - made)[..., 0]
+    return bool(lesion.mean() > 0.01) and bool(
+        np.median(darker[lesion]) > np.median(darker[border]) + _LESION_FARTHER
+    )
 
 
 def _skin_share(lab: Float, own: Float) -> Float:

@@ -6,7 +6,10 @@ What is lost may be lost unequally, so every finding about images is counted by 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from glob import escape
 from pathlib import Path
+from string import digits
 
 from tonegap.checks.readiness import Readiness, check_tasks
 from tonegap.data.index import MISSING, ImageIndex, index_images
@@ -27,6 +30,7 @@ EXTRA = "extra"
 ELSEWHERE = "in another folder only"
 ALSO = "in another folder too, not read there"
 BAD_MASK = "unusable mask"
+_NAMED = 3  # folders; of more a pattern is said
 DUPLICATE = "same content as another"
 NEAR_DUPLICATE = "near-duplicate of another"
 
@@ -58,7 +62,7 @@ class ToneRow:
 
 @dataclass(frozen=True, slots=True)
 class DataCheck:
-    """What `tonegap data check` found. `folders`: those below the root that hold images, where one of them is read.
+    """What `tonegap data check` found. `folders`: those that hold images, where one of them is read, or a pattern.
 
     `spelled_groups`: by group column the pairs of ids that differ in spelling alone, where there are any.
     `unsaid_groups`: by group column how many images each cell has that says no more than that nobody knows.
@@ -147,7 +151,15 @@ def check_data(
 
 def _folders(located: Located, root: Path) -> tuple[str, ...]:
     folders = {*located.elsewhere.values(), *([located.folder] if located.folder else [])}
-    return tuple(sorted(f.relative_to(root).as_posix() for f in folders if f.is_relative_to(root)))
+    named = sorted(f.relative_to(root).as_posix() for f in folders if f.is_relative_to(root))
+    if len(named) <= _NAMED:
+        return tuple(named)
+    start = named[0].rstrip(digits)
+    pattern = f"{escape(start)}*"
+    # It must take no other folder, such as one of masks or of smaller copies.
+    all_folders = (f.relative_to(root).as_posix() for f in root.rglob("*/"))
+    alone = start and {f for f in all_folders if fnmatchcase(f, pattern)} == set(named)
+    return (pattern,) if alone else tuple(named)
 
 
 def _findings(located: Located, index: ImageIndex) -> Iterator[DownloadFinding]:

@@ -13,6 +13,7 @@ from tonegap.split.unknown_tones import UnknownTones
 _LABELS = 6
 _ROWS = 12
 _REST = 30
+_FOLDERS = 3
 
 
 def text_listing(check: DataCheck) -> str:
@@ -160,7 +161,8 @@ def _images(check: DataCheck) -> Iterator[str]:
             shown, cut = ", ".join(rest[:_REST]), len(rest) > _REST
             yield f"    and {len(rest):,} more: {shown}{', … (--json names all)' if cut else ''}"
         if finding.kind == ELSEWHERE:
-            folders = ", ".join(f'"{name}"' for name in check.folders)
+            folders = ", ".join(f'"{name}"' for name in check.folders[:_FOLDERS])
+            folders += ", …" if len(check.folders) > _FOLDERS else ""
             yield f"    to have all of them read, say in dataset.toml: image_folders = [{folders}]"
 
 

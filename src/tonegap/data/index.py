@@ -25,11 +25,12 @@ from tonegap.files import digest_of, sha256_bytes, sha256_lines, write_atomic
 
 MISSING = "missing"
 AMBIGUOUS = "two files of its name"
+HIDDEN = "hidden by the dot in front of its name"
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Why an image cannot be used. `kind` is "missing", "two files of its name" or one of `tonegap.data.decode`."""
+    """Why an image cannot be used. `kind` is one of the above or of `tonegap.data.decode`."""
 
     image_id: str
     kind: str
@@ -96,6 +97,8 @@ def index_images(
 def _problems(image_id: str, picture: PictureFacts | None, located: Located) -> list[Problem]:
     if image_id in located.ambiguous:
         return [Problem(image_id, AMBIGUOUS, located.ambiguous[image_id])]
+    if image_id in located.hidden:
+        return [Problem(image_id, HIDDEN, f"{located.hidden[image_id].name}: rename it")]
     if picture is None:
         return [Problem(image_id, MISSING, "no file of any of its names")]
     return [Problem(image_id, picture.problem, picture.text)] if picture.problem else []

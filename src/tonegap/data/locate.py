@@ -42,7 +42,8 @@ class Located:
 
     `elsewhere`: ids found only in another folder, and that folder; `also`: ids that another folder has too.
     `ambiguous`: ids of which there are two files, and which. `extra`: image files beside the found ones (all
-    of the root, where none is found) that no row names.
+    of the root, where none is found) that no row names. `hidden`: ids whose file is there and is not read, because
+    its name begins with a dot.
     """
 
     folder: Path | None
@@ -52,6 +53,7 @@ class Located:
     extra: tuple[Path, ...]
     also: Mapping[str, Path] = field(default_factory=dict)
     ambiguous: Mapping[str, str] = field(default_factory=dict)
+    hidden: Mapping[str, Path] = field(default_factory=dict)
 
 
 class _Hit(NamedTuple):
@@ -77,7 +79,8 @@ def locate_images(dataset: Dataset, metadata: Metadata, data_root: Path) -> Loca
         parts = [locate_images(p.dataset, p.metadata, p.data_root) for p in metadata.parts]
         return _all_of(parts, data_root.resolve())
     root = data_root.resolve()
-    names = Names(image_names(dataset, metadata))
+    names_of = image_names(dataset, metadata)
+    names = Names(names_of)
     # Folders of declared masks are no places of images: masks often have the names of the images.
     masks = {pattern.split("/")[0] for pattern in dataset.file.masks if "/" in pattern}
     files = list(_files(root, frozenset(masks)))
@@ -86,7 +89,8 @@ def locate_images(dataset: Dataset, metadata: Metadata, data_root: Path) -> Loca
     chosen = _declared(hits, declared, data_root) if declared else _fullest(hits)
     if not chosen:
         images = (root / path for path, _ in files if path.lower().endswith(IMAGE_SUFFIXES))
-        return Located(None, {}, {}, _elsewhere(root, hits, {}), tuple(images))
+        hidden = _hidden(root, names_of, {"", *hits})
+        return Located(None, {}, {}, _elsewhere(root, hits, {}), tuple(images), hidden=hidden)
     for folder in chosen:
         _refuse_hidden_stand_in(root / folder, root, metadata)
     found, ambiguous = _joined(hits, chosen)
@@ -98,6 +102,7 @@ def locate_images(dataset: Dataset, metadata: Metadata, data_root: Path) -> Loca
         extra=_extra(root, files, found, names),
         also=_also(root, hits, chosen, found),
         ambiguous=ambiguous,
+        hidden=_hidden(root, {i: names_of[i] for i in names_of if i not in found}, {"", *hits}),
     )
 
 
@@ -111,7 +116,17 @@ def _all_of(parts: Sequence[Located], root: Path) -> Located:
         extra=tuple(path for part in parts for path in part.extra),
         also=dict(ChainMap(*(dict(part.also) for part in parts))),
         ambiguous=dict(ChainMap(*(dict(part.ambiguous) for part in parts))),
+        hidden=dict(ChainMap(*(dict(part.hidden) for part in parts))),
     )
+
+
+def _hidden(
+    root: Path, names_of: Mapping[str, Iterable[str]], folders: Collection[str]
+) -> dict[str, Path]:
+    """The file of each image that has a hidden name and is there under it, in the root or where images are."""
+    dotted = {i: [n for n in names if "/." in f"/{n}"] for i, names in names_of.items()}
+    places = ((i, root / f / n) for i, names in dotted.items() for n in names for f in folders)
+    return {i: place for i, place in places if place.is_file()}
 
 
 def _all_hits(files: Iterable[tuple[str, Stamp]], names: Names) -> _Hits:
