@@ -12,7 +12,7 @@ from tonegap.checks.readiness import Readiness, check_tasks
 from tonegap.data.index import MISSING, ImageIndex, index_images
 from tonegap.data.locate import Located, locate_images
 from tonegap.data.masks import MaskCheck, check_masks, find_masks
-from tonegap.data.metadata import Metadata, read_metadata, shown_id
+from tonegap.data.metadata import Metadata, misspelt_malignant, read_metadata, shown_id
 from tonegap.data.published_counts import Count, compare_counts, compare_rows
 from tonegap.declared.dataset import Dataset
 from tonegap.declared.task import Task
@@ -61,7 +61,8 @@ class DataCheck:
 
     `spelled_groups`: by group column the pairs of ids that differ in spelling alone, where there are any.
     `unsaid_groups`: by group column how many images each cell has that says no more than that nobody knows.
-    `unknown_names`: lines on names of lists that are none of the data set's.
+    `unknown_names`: lines on names of lists that are none of the data set's. `misspelt_malignant`: a line on cells that
+    count as benign for their spelling; the labels of unknown tone are not counted then.
     """
 
     dataset: Dataset
@@ -81,6 +82,7 @@ class DataCheck:
     spelled_groups: Mapping[str, Sequence[tuple[str, str]]] = field(default_factory=dict)
     unsaid_groups: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     unknown_names: tuple[str, ...] = ()
+    misspelt_malignant: str = ""
 
     @property
     def is_usable(self) -> bool:
@@ -104,6 +106,7 @@ def check_data(
     listed = listed_images(lists, dataset, metadata)
     located = locate_images(dataset, metadata, data_root)
     index = index_images(dataset, metadata, data_root, cache_dir, workers, located=located)
+    misspelt = misspelt_malignant(dataset, metadata)
     found_masks = find_masks(dataset, metadata, index, data_root)
     masks = check_masks(dataset, metadata, index, found_masks)
     findings = (
@@ -129,7 +132,8 @@ def check_data(
         ),
         unknown_names=tuple(unknown_names(listed)),
         masks=masks,
-        unknown={} if tasks else unknown_labels(dataset, metadata),
+        unknown={} if tasks or misspelt else unknown_labels(dataset, metadata),
+        misspelt_malignant=misspelt,
         folders=_folders(located, data_root.resolve()),
         spelled_groups={
             column: pairs
