@@ -175,3 +175,14 @@ def test_a_blank_is_no_label_and_blanks_around_one_are_seen(
     for text in (shown.out, checked):
         starts = [line.strip().partition("  ")[0] for line in text.splitlines()]
         assert [starts.count(label) for label in ("wart", "'wart '", "(empty)")] == [1, 1, 1]
+
+
+def test_tones_and_groups_of_tones_stand_from_light_to_dark(
+    tonegap: Callable[..., Ran], clinic: Dataset
+) -> None:
+    rows = [f"a{i},wart,{tone},no" for i, tone in enumerate(("IV", "V-VI", "III", "I-II"))]
+    folder = _rewritten(clinic, *rows)
+    card = json.loads(tonegap("data", "show", folder, "--json").out)
+    assert list(card["tones"]["nurse"]) == ["I-II", "III", "IV", "V-VI"]
+    listing = json.loads(tonegap("data", "check", folder, "--json", store=True).out)
+    assert [row["tone"] for row in listing["tones"]] == ["I-II", "III", "IV", "V-VI"]

@@ -19,7 +19,7 @@ from tonegap.declared.task import Task
 from tonegap.split.id_lists import IdList, listed_images, unknown_names
 from tonegap.split.labels import is_label, saying_nothing, spelling_pairs
 from tonegap.split.unknown_tones import UnknownTones, unknown_labels
-from tonegap.tones import tone_group, tone_index
+from tonegap.tones import tone_group, tone_order
 
 UNKNOWN = "unknown"
 EXTRA = "extra"
@@ -246,7 +246,7 @@ def _tone_rows(
         expected = Counter(tones)
         present = Counter(of_image[i] for i in usable)
         by_kind = {f.kind: Counter(of_image[i] for i in f.ids) for f in findings if f.ids}
-        known = sorted((t for t in expected if t is not None), key=tone_index)
+        known = sorted((t for t in expected if t is not None), key=tone_order)
         for tone in (*known, *((None,) if None in expected else ())):
             yield ToneRow(
                 axis,

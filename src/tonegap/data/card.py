@@ -8,7 +8,7 @@ from tonegap.data.metadata import Metadata, malignant_flags, shown_label
 from tonegap.declared.dataset import Dataset
 from tonegap.lines import Value, table
 from tonegap.split.labels import is_label
-from tonegap.tones import tone_index
+from tonegap.tones import tone_order
 
 _SHOWN = 12  # labels in the text; the JSON has all
 _UNKNOWN = "unknown"
@@ -101,6 +101,6 @@ def _published_lines(card: DatasetCard) -> list[str]:
 
 def _tone_counts(tones: tuple[str | None, ...]) -> dict[str, int]:
     counts = Counter(tones)
-    known = sorted((t for t in counts if t is not None), key=tone_index)
+    known = sorted((t for t in counts if t is not None), key=tone_order)
     unknown = {_UNKNOWN: counts[None]} if None in counts else {}
     return {**{t: counts[t] for t in known}, **unknown}

@@ -318,7 +318,8 @@ def _tones(
                     f"{table.path}: line {line}: {axis.column} is {cell!r}; wanted a skin tone "
                     f"({wanted}, a group) or, where unknown, an empty cell"
                     + "".join(f" or {u!r}" for u in axis.unknown)
-                    + f" (tone axis {name})"
+                    + f" (tone axis {name}); where {cell!r} says that nobody knows, name it in `unknown` of "
+                    f"[tones.{name}] in dataset.toml"
                 ) from None
         tones.append(spelled[cell])
     return tuple(tones)
