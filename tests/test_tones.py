@@ -2,7 +2,7 @@
 
 import pytest
 
-from tonegap.tones import MONK, parse_tone, pooled, tone_group, tone_index, tones_like
+from tonegap.tones import MONK, parse_tone, pooled, tone_group, tone_index, tone_order, tones_like
 
 
 @pytest.mark.parametrize(
@@ -47,3 +47,21 @@ def test_tones_of_the_monk_scale_pool_into_three_groups_from_light_to_dark():
 )
 def test_a_fine_tone_is_its_group_among_groups(tone, among, found):
     assert pooled(tone, among) == found
+
+
+def test_types_and_groups_side_by_side_go_from_light_to_dark():
+    mixed = ["VI", "I-II", "III", "V-VI", "II", "I", "IV", "III-IV", "V"]
+    assert sorted(mixed, key=tone_order) == [
+        "I",
+        "I-II",
+        "II",
+        "III",
+        "III-IV",
+        "IV",
+        "V",
+        "V-VI",
+        "VI",
+    ]
+    assert sorted(["M8-10", "M3", "M1-3", "M5"], key=tone_order) == ["M1-3", "M3", "M5", "M8-10"]
+    with pytest.raises(ValueError, match="is no skin tone"):
+        tone_order("light")

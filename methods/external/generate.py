@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pictures import read_picture
+from pictures import SUFFIXES, read_picture
 from tonegap_kit.command import Stage, main
 from tonegap_kit.errors import StageError
 from tonegap_kit.lineage import UNKNOWN_SOURCE
@@ -18,7 +18,6 @@ from tonegap_kit.partition import read_partition
 from tonegap_kit.predictions import write_notes
 from tonegap_kit.synthetic import SyntheticImage, write_synthetic
 
-IMAGES = frozenset({".png", ".jpg", ".jpeg"})
 # The released names of cgDDI's mapped images, after its notebook `lession_mapping.ipynb`.
 NAME = re.compile(r"(?P<healthy>.+)_with_(?P<disease>.+)_from_(?P<tone>[^_]+)_(?P<donor>.+)")
 
@@ -65,7 +64,7 @@ def _rows(stage: Stage, folder: Path) -> list[Row]:
                 return [_row(stage, folder, cells) for cells in csv.DictReader(f)]
         except (OSError, UnicodeDecodeError, csv.Error) as problem:
             raise StageError(f"{manifest.name}: cannot be read as UTF-8 CSV: {problem}") from None
-    found = [path for path in sorted(folder.rglob("*")) if path.suffix.lower() in IMAGES]
+    found = [path for path in sorted(folder.rglob("*")) if path.suffix.lower() in SUFFIXES]
     return [_named(path) for path in found if path.is_file()]
 
 

@@ -14,6 +14,12 @@ from PIL import Image
 from tonegap_kit.errors import StageError
 
 FORMATS = ("JPEG", "PNG", "BMP", "DIB", "GIF", "TIFF", "WEBP", "AVIF", "JPEG2000", "PPM")
+# What files of these formats are called.
+SUFFIXES = (
+    *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".bmp", ".dib", ".gif", ".tif", ".tiff"),
+    *(".webp", ".avif", ".avifs", ".jp2", ".j2k", ".jpc", ".jpf", ".jpx", ".j2c"),
+    *(".ppm", ".pgm", ".pbm", ".pnm", ".pfm"),
+)
 _LEAST_16, _LEVELS_16 = 16_384, 65_535
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,

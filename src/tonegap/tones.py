@@ -76,6 +76,19 @@ def tones_like(tone: str) -> tuple[str, ...]:
     raise ValueError(f"{tone!r} is no skin tone")
 
 
+def tone_order(tone: str) -> float:
+    """What tones are sorted by from light to dark where types and groups stand side by side: I, I-II, II, III.
+
+    The mean position, among the types or the tones of the Monk scale, of those that are the tone or lie in its group.
+    Raises ValueError for what is no tone.
+    """
+    fine = TYPES if tone in SCALES["fitzpatrick"] else MONK
+    own = [i for i, one in enumerate(fine) if tone in (one, tone_group(one))]
+    if not own:
+        raise ValueError(f"{tone!r} is no skin tone")
+    return sum(own) / len(own)
+
+
 def tone_index(tone: str) -> int:
     """Position of a tone from light to dark: 0 to 5 for types, 0 to 2 for groups, 0 to 9 on the Monk scale."""
     return tones_like(tone).index(tone)

@@ -44,3 +44,13 @@ def test_a_task_that_cannot_be_scored_is_named_before_anything_runs(
     (found,) = problems(tmp_path, tones)
     assert found.startswith("benchmarks/own/tasks/t.toml: ")
     assert words in found
+
+
+def test_cells_that_count_as_benign_for_their_spelling_are_named(tmp_path: Path) -> None:
+    assert problems(tmp_path, "I I VI VI") == []
+    declared = tmp_path / "benchmarks" / "own" / "dataset.toml"
+    text = declared.read_text()
+    declared.write_text(text + f'\n[malignant]\ncolumn = "label"\nvalues = ["{BCC.title()}"]\n')
+    (found,) = [f"{p.where}: {p.text}" for p in check_declared(tmp_path)]
+    assert found.startswith("benchmarks/own/dataset.toml: ")
+    assert f"those of [malignant]: 8 '{BCC}' beside '{BCC.title()}'" in found

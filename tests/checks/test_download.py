@@ -13,13 +13,13 @@ from PIL import Image
 from tonegap.checks.download import DataCheck, ToneRow, _contradictions, check_data
 from tonegap.checks.listing import json_listing, text_listing
 from tonegap.checks.readiness import Readiness, check_tasks
+from tonegap.data.labels import saying_nothing, spelling_pairs
 from tonegap.data.metadata import Metadata, first_three, parse_metadata
 from tonegap.data.published_counts import compare_counts, compare_rows
 from tonegap.declared.dataset import Dataset, PublishedCounts
 from tonegap.declared.task import read_task
 from tonegap.formats.record import GroupLeak
 from tonegap.split.id_lists import IdList, ListedImages
-from tonegap.split.labels import saying_nothing, spelling_pairs
 
 Write = Callable[..., None]
 

@@ -138,3 +138,51 @@ def test_an_unknown_data_set_is_one_sentence(tonegap: Callable[..., Ran]) -> Non
         "no data set 'isic'; there are: ddi, fitzpatrick17k, fitzpatrick17k-ddi, pad-ufes-20, "
         "pad-ufes-20-sample, phantom" in ran.err
     )
+
+
+def _rewritten(clinic: Dataset, *rows: str) -> Path:
+    """The clinic with these rows, its cells taken as they are."""
+    declared = clinic.folder / "dataset.toml"
+    text = declared.read_text()
+    line = next(line for line in text.splitlines() if line.startswith("bad.cells"))
+    declared.write_text(text.replace(line, "bad = {}"))
+    (metadata,) = clinic.folder.glob("*.csv")
+    metadata.write_text("\n".join(["picture no,what,skin,bad", *rows]) + "\n")
+    return clinic.folder
+
+
+def test_cells_that_count_as_benign_for_their_spelling_are_named(
+    tonegap: Callable[..., Ran], clinic: Dataset
+) -> None:
+    folder = _rewritten(clinic, "a1,wart,1,no", "a2,melanoma,1,Yes", "a3,melanoma,1,yes ")
+    said = "those of [malignant]: 1 'Yes' beside 'yes', 1 'yes ' beside 'yes'; name them in"
+    shown = tonegap("data", "show", folder)
+    assert shown.code == 2
+    assert said in shown.err
+    assert f"WARNING: {folder}" in (checked := tonegap("data", "check", folder, store=True)).out
+    assert said in checked.out
+
+
+def test_a_blank_is_no_label_and_blanks_around_one_are_seen(
+    tonegap: Callable[..., Ran], clinic: Dataset
+) -> None:
+    rows = ["a1,wart,1,no", "a2,wart ,?,no", "a3,,?,no", "a4,wart,1,yes"]
+    folder = _rewritten(clinic, *rows)
+    shown = tonegap("data", "show", folder)
+    assert shown.code == 0, shown.err
+    assert "4 images, 1 of them malignant, 2 labels" in shown.out
+    checked = tonegap("data", "check", folder, store=True).out
+    for text in (shown.out, checked):
+        starts = [line.strip().partition("  ")[0] for line in text.splitlines()]
+        assert [starts.count(label) for label in ("wart", "'wart '", "(empty)")] == [1, 1, 1]
+
+
+def test_tones_and_groups_of_tones_stand_from_light_to_dark(
+    tonegap: Callable[..., Ran], clinic: Dataset
+) -> None:
+    rows = [f"a{i},wart,{tone},no" for i, tone in enumerate(("IV", "V-VI", "III", "I-II"))]
+    folder = _rewritten(clinic, *rows)
+    card = json.loads(tonegap("data", "show", folder, "--json").out)
+    assert list(card["tones"]["nurse"]) == ["I-II", "III", "IV", "V-VI"]
+    listing = json.loads(tonegap("data", "check", folder, "--json", store=True).out)
+    assert [row["tone"] for row in listing["tones"]] == ["I-II", "III", "IV", "V-VI"]

@@ -5,9 +5,11 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from PIL import Image
 
+from tonegap.data.decode import FORMATS
 from tonegap.data.index import index_images
-from tonegap.data.locate import Located, locate_images
+from tonegap.data.locate import IMAGE_SUFFIXES, Located, locate_images
 from tonegap.data.metadata import Metadata, read_metadata
 from tonegap.declared.dataset import Dataset
 from tonegap.errors import BadData
@@ -61,7 +63,14 @@ def test_image_files_that_no_row_names_are_extra(
 ) -> None:
     write_pictures(clinic.folder, ["a1.png", "b1.png"])
     (clinic.folder / "notes.txt").write_text("no image")
-    assert [p.name for p in locate().extra] == ["b1.png"]
+    for name in ("b2.ppm", "b3.JP2"):
+        (clinic.folder / name).write_bytes(b"")
+    assert [p.name for p in locate().extra] == ["b1.png", "b2.ppm", "b3.JP2"]
+
+
+def test_an_image_file_is_what_has_a_name_of_an_accepted_format() -> None:
+    of_formats = {s for s, name in Image.registered_extensions().items() if name in FORMATS}
+    assert set(IMAGE_SUFFIXES) == of_formats
 
 
 def test_no_folder_holds_any_image(locate: Callable[[], Located]) -> None:

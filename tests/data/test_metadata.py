@@ -154,3 +154,11 @@ def test_a_half_drawn_stand_in_is_refused(clinic: Dataset) -> None:
     (clinic.folder / "stand-in.part.json").write_text("{}")
     with pytest.raises(BadData, match="not complete; run the same"):
         read_metadata(clinic, clinic.folder)
+
+
+def test_a_cell_that_is_no_tone_is_told_where_to_name_it(read_rows: Read) -> None:
+    said = (
+        "'none' says that nobody knows, name it in `unknown` of \\[tones.nurse\\] in dataset.toml"
+    )
+    with pytest.raises(BadData, match=said):
+        read_rows(HEADER, "a,wart,none,no")

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tonegap.data.picture import PictureFacts, read_picture
+from tonegap.data.picture import TURNED, PictureFacts, read_picture
 
 Make = Callable[..., Image.Image]
 
@@ -119,3 +119,18 @@ def test_a_blank_image_is_usable_and_has_nothing_to_compare(
 ) -> None:
     found = read(encoded(Image.new("RGB", (50, 50), (200, 180, 170)), "PNG"))
     assert (found.problem, found.grey, found.hash) == ("", b"", 0)
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png", "tif", "webp"])
+@pytest.mark.parametrize(
+    ("orientation", "note"),
+    [(None, ""), (1, ""), (2, TURNED), (3, TURNED), (5, TURNED), (8, TURNED)],
+)
+def test_a_picture_that_its_exif_turns_or_mirrors_is_noted(
+    tmp_path: Path, suffix: str, orientation: int | None, note: str
+) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    shades = Image.linear_gradient("L").resize((60, 40)).convert("RGB")
+    shades.save(tmp_path / f"x.{suffix}", **({} if orientation is None else {"exif": exif}))
+    assert read_picture(tmp_path / f"x.{suffix}").note == note

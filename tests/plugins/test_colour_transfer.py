@@ -1,5 +1,6 @@
 """Colour transfer from real photographs of the tone asked for."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 from masked_toy import Made, Workbench, draw_masked
 
 from tonegap_kit.colour import lab_from_rgb, typology_angle
-from tonegap_kit.colour_transfer import match_histograms, move_statistics
+from tonegap_kit.colour_transfer import darkens_alike, match_histograms, move_statistics
 from tonegap_kit.skin import skin_colour
 
 METHODS = ["reinhard-transfer", "histogram-match"]
@@ -82,3 +83,63 @@ def test_a_tone_without_any_image_is_named(bench: Workbench) -> None:
     made = bench.run(METHODS[0], "generate", {"targets": ["V"]}, tones=tones)
     assert made.code == 1
     assert "tone V has no training image" in made.errors
+
+
+def _spotted(skin: tuple[int, ...], lesion: tuple[int, ...], noise: int) -> np.ndarray:
+    """32 by 32 pixels of skin, 8 by 8 of them in the middle a lesion."""
+    image = np.tile(np.array(skin, np.int64), (32, 32, 1))
+    image[12:20, 12:20] = lesion
+    image += np.random.default_rng(noise).integers(-4, 5, image.shape)
+    return image.clip(0, 255).astype(np.uint8)
+
+
+# A pale lesion on light skin; a strong one beside skin that is hardly darker; and dark skin with a lesion as pale.
+PALE = _spotted((225, 190, 165), (200, 150, 130), 0)
+STRONG = _spotted((205, 165, 140), (40, 25, 20), 1)
+ALIKE = _spotted((110, 72, 50), (95, 56, 38), 2)
+
+
+@pytest.mark.parametrize("transfer", [move_statistics, match_histograms])
+def test_a_lesion_that_darkens_more_than_its_skin_is_seen(
+    transfer: Callable[[np.ndarray, np.ndarray], np.ndarray],
+) -> None:
+    def beyond_the_skin(made: np.ndarray) -> float:
+        darker = (lab_from_rgb(PALE) - lab_from_rgb(made))[..., 0]
+        return float(np.median(darker[12:20, 12:20]) - np.median(darker[:6]))
+
+    browned, even = transfer(PALE, STRONG), transfer(PALE, ALIKE)
+    assert beyond_the_skin(browned) > 20
+    assert not darkens_alike(PALE, browned)
+    assert beyond_the_skin(even) < 5
+    assert darkens_alike(PALE, even)
+
+
+def test_an_image_whose_border_shows_no_skin_is_not_judged_even() -> None:
+    framed = PALE.copy()
+    framed[:6], framed[-6:], framed[:, :6], framed[:, -6:] = (250,) * 4
+    assert not darkens_alike(framed, match_histograms(framed, ALIKE))
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_pairs_that_darken_the_lesion_more_are_passed_over_and_counted(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = draw_masked(tmp_path / "in", n=36, tones=LIGHT)
+    images, real = np.load(folder / "train.npy"), list(_real(folder).values())
+    dark = [i for i, (_label, tone) in enumerate(real) if tone == "VI"]
+    for i in range(len(real)):
+        images[i] = _spotted((225, 190, 165), (200, 150, 130), i)
+    for k, i in enumerate(dark):  # half of them would make the lesion brown
+        images[i] = (STRONG, ALIKE)[k // 2 % 2]
+    np.save(folder / "train.npy", images)
+    made = Workbench(tmp_path, folder, monkeypatch, capsys).run(
+        name, "generate", {"targets": ["VI"]}
+    )
+    assert made.code == 0, made.errors
+    position = {image_id: i for i, image_id in enumerate(_real(folder))}
+    sources = [row["sources"].split() for row in made.rows]
+    assert sources
+    for row, (own, _other) in zip(made.rows, sources, strict=True):
+        assert darkens_alike(images[position[own]], made.image(row))
+    (passed_over, *_unmade) = made.notes["skipped"].values()
+    assert passed_over > 0

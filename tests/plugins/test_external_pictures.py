@@ -10,14 +10,16 @@ from programs import importable
 
 from tonegap.data import decode
 from tonegap.data.decode import BadPicture
+from tonegap.data.locate import IMAGE_SUFFIXES
 from tonegap_kit.errors import StageError
 
 with importable("methods/external"):
-    from pictures import FORMATS, read_picture
+    from pictures import FORMATS, SUFFIXES, read_picture
 
 
 def test_formats_are_the_engines() -> None:
     assert FORMATS == decode.FORMATS
+    assert SUFFIXES == IMAGE_SUFFIXES
 
 
 def test_the_method_and_the_engine_see_the_same_pixels(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from msgspec import structs
 
+from tonegap.data.labels import spelling
 from tonegap.data.metadata import Metadata
 from tonegap.declared.split_rules import (
     DrawnValidation,
@@ -22,7 +23,6 @@ from tonegap.declared.split_rules import (
 from tonegap.declared.task import Task
 from tonegap.errors import BadData, BadSplit, BadSuiteFolder
 from tonegap.split.id_lists import left_out, read_list
-from tonegap.split.labels import spelling
 from tonegap.split.leaks import group_leaks
 from tonegap.split.partition import new_partition, partition
 from tonegap.split.published import published_parts, unused_lines, unused_values

@@ -9,8 +9,8 @@ from typing import TypeVar
 
 from tonegap.checks.readiness import check_tasks
 from tonegap.data.drawn import drawn_metadata
-from tonegap.data.metadata import own_root, read_metadata
-from tonegap.declared.dataset import Dataset, DatasetFile, dataset_ids, read_dataset
+from tonegap.data.metadata import Metadata, misspelt_malignant, own_root, read_metadata
+from tonegap.declared.dataset import DATASET_FILE, Dataset, DatasetFile, dataset_ids, read_dataset
 from tonegap.declared.plugin import (
     FOLDERS,
     fill_parameters,
@@ -76,24 +76,31 @@ def check_declared(root: Path) -> list[DeclaredProblem]:
             for check in _suite_checks(root, suite):
                 listing.tried(check, suite.path)
     for dataset in filter(None, read.values()):
-        own = [task for task in tasks if task.dataset_id == dataset.id]
-        for task, reason in _unscorable(dataset, own):
-            listing.say(task.path, reason)
+        _check_rows(listing, dataset, [task for task in tasks if task.dataset_id == dataset.id])
     return sorted(listing.found)
 
 
-def _unscorable(dataset: Dataset, tasks: list[Task]) -> Iterator[tuple[Task, str]]:
-    """Tasks that could not be scored, of data sets whose rows are at hand: drawn here, or beside their declaration."""
+def _at_hand(dataset: Dataset) -> Metadata | None:
+    """The rows of a data set that is drawn here or lies beside its declaration; None of others and damaged ones."""
     own = own_root(dataset)
     if own is None and dataset.file.drawn is None:
-        return
+        return None
     try:
-        metadata = read_metadata(dataset, own) if own else drawn_metadata(dataset)
+        return read_metadata(dataset, own) if own else drawn_metadata(dataset)
     except ToneGapError:
-        return  # said by `data check`
+        return None  # said by `data check`
+
+
+def _check_rows(listing: _Listing, dataset: Dataset, tasks: list[Task]) -> None:
+    """Tasks that could not be scored on rows at hand, and cells that count as benign for their spelling."""
+    metadata = _at_hand(dataset)
+    if metadata is None:
+        return
     for task, answer in zip(tasks, check_tasks(tasks, metadata, metadata.ids), strict=True):
         if answer.reason:
-            yield task, answer.reason.removeprefix(f"{task.id}: ")
+            listing.say(task.path, answer.reason.removeprefix(f"{task.id}: "))
+    if problem := misspelt_malignant(dataset, metadata):
+        listing.say(dataset.folder / DATASET_FILE, problem)
 
 
 def _undeclared_names(task: Task, dataset: DatasetFile) -> Iterator[str]:

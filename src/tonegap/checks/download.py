@@ -13,17 +13,17 @@ from string import digits
 
 from tonegap.checks.readiness import Readiness, check_tasks
 from tonegap.data.index import MISSING, ImageIndex, index_images
+from tonegap.data.labels import saying_nothing, spelling_pairs
 from tonegap.data.locate import Located, locate_images
 from tonegap.data.masks import MaskCheck, check_masks, find_masks
-from tonegap.data.metadata import Metadata, read_metadata, shown_id
+from tonegap.data.metadata import Metadata, misspelt_malignant, read_metadata, shown_id
 from tonegap.data.published_counts import Count, compare_counts, compare_rows
 from tonegap.declared.dataset import Dataset
 from tonegap.declared.task import Task
 from tonegap.split.id_lists import IdList, listed_images, unknown_names
-from tonegap.split.labels import saying_nothing, spelling_pairs
 from tonegap.split.unknown_tones import UnknownTones, unknown_labels
 from tonegap.texts import is_label
-from tonegap.tones import tone_group, tone_index
+from tonegap.tones import tone_group, tone_order
 
 UNKNOWN = "unknown"
 EXTRA = "extra"
@@ -66,7 +66,8 @@ class DataCheck:
 
     `spelled_groups`: by group column the pairs of ids that differ in spelling alone, where there are any.
     `unsaid_groups`: by group column how many images each cell has that says no more than that nobody knows.
-    `unknown_names`: lines on names of lists that are none of the data set's.
+    `unknown_names`: lines on names of lists that are none of the data set's. `misspelt_malignant`: a line on cells that
+    count as benign for their spelling; the labels of unknown tone are not counted then.
     """
 
     dataset: Dataset
@@ -86,6 +87,7 @@ class DataCheck:
     spelled_groups: Mapping[str, Sequence[tuple[str, str]]] = field(default_factory=dict)
     unsaid_groups: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     unknown_names: tuple[str, ...] = ()
+    misspelt_malignant: str = ""
 
     @property
     def is_usable(self) -> bool:
@@ -109,6 +111,7 @@ def check_data(
     listed = listed_images(lists, dataset, metadata)
     located = locate_images(dataset, metadata, data_root)
     index = index_images(dataset, metadata, data_root, cache_dir, workers, located=located)
+    misspelt = misspelt_malignant(dataset, metadata)
     found_masks = find_masks(dataset, metadata, index, data_root)
     masks = check_masks(dataset, metadata, index, found_masks)
     findings = (
@@ -134,7 +137,8 @@ def check_data(
         ),
         unknown_names=tuple(unknown_names(listed)),
         masks=masks,
-        unknown={} if tasks else unknown_labels(dataset, metadata),
+        unknown={} if tasks or misspelt else unknown_labels(dataset, metadata),
+        misspelt_malignant=misspelt,
         folders=_folders(located, data_root.resolve()),
         spelled_groups={
             column: pairs
@@ -255,7 +259,7 @@ def _tone_rows(
         expected = Counter(tones)
         present = Counter(of_image[i] for i in usable)
         by_kind = {f.kind: Counter(of_image[i] for i in f.ids) for f in findings if f.ids}
-        known = sorted((t for t in expected if t is not None), key=tone_index)
+        known = sorted((t for t in expected if t is not None), key=tone_order)
         for tone in (*known, *((None,) if None in expected else ())):
             yield ToneRow(
                 axis,

@@ -7,6 +7,7 @@ import msgspec
 
 from tonegap.checks.download import BAD_MASK, ELSEWHERE, DataCheck
 from tonegap.checks.readiness import Readiness
+from tonegap.data.metadata import shown_label
 from tonegap.lines import Value, counted, percent_span, table
 from tonegap.split.unknown_tones import UnknownTones
 
@@ -49,6 +50,7 @@ def json_listing(check: DataCheck) -> dict[str, Value]:
             "usable": check.n_usable,
             "digest": check.digest,
         },
+        "misspelt_malignant": check.misspelt_malignant or None,
         "group_cells_that_say_nothing": {c: dict(n) for c, n in check.unsaid_groups.items()},
         "group_ids_of_one_spelling": {c: len(p) for c, p in check.spelled_groups.items()},
         "masks": None
@@ -152,6 +154,8 @@ def _images(check: DataCheck) -> Iterator[str]:
     yield f"  usable: {check.n_usable:,} of {len(check.metadata.ids):,}"
     yield from _masks(check)
     yield from _spelled_groups(check)
+    if check.misspelt_malignant:
+        yield f"  WARNING: {check.misspelt_malignant}"
     yield from (f"  {line}" for line in check.unknown_names)
     for finding in check.findings:
         more = ", …" if finding.count > len(finding.first) else ""
@@ -223,7 +227,7 @@ def _unknown(check: DataCheck) -> Iterator[str]:
         by_label = sorted(found.by_class.items(), key=lambda item: (-item[1][1], item[0]))
         rows = [
             (
-                label or "(empty)",
+                shown_label(label),
                 f"{known + none:,}",
                 f"{none:,}",
                 f"{100 * none / (known + none):.1f}",

@@ -4,10 +4,11 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tonegap.data.metadata import Metadata, malignant_flags
+from tonegap.data.metadata import Metadata, malignant_flags, shown_label
 from tonegap.declared.dataset import Dataset
 from tonegap.lines import Value, table
-from tonegap.tones import tone_index
+from tonegap.texts import is_label
+from tonegap.tones import tone_order
 
 _SHOWN = 12  # labels in the text; the JSON has all
 _UNKNOWN = "unknown"
@@ -26,7 +27,10 @@ class DatasetCard:
 
 
 def make_card(dataset: Dataset, metadata: Metadata | None) -> DatasetCard:
-    """The card; tones from light to dark and unknown last, labels from frequent to rare."""
+    """The card; tones from light to dark and unknown last, labels from frequent to rare.
+
+    Raises BadData as `malignant_flags` does.
+    """
     if metadata is None:
         return DatasetCard(dataset, False, None, None, {}, {})
     flags = malignant_flags(dataset, metadata)
@@ -51,12 +55,16 @@ def text_card(card: DatasetCard) -> str:
     if card.n_images is None:
         return "\n".join([*lines, *_published_lines(card)])
     malignant = "" if card.n_malignant is None else f", {card.n_malignant:,} of them malignant"
-    lines += ["", f"{card.n_images:,} images{malignant}, {len(card.labels)} labels"]
+    n_labels = sum(map(is_label, card.labels))
+    lines += ["", f"{card.n_images:,} images{malignant}, {n_labels} labels"]
     for axis, counts in card.tones.items():
         rows = [(t, f"{n:,}", f"{100 * n / card.n_images:.1f}") for t, n in counts.items()]
         lines += ["", *table((f"tone ({axis})", "images", "%"), rows)]
     shown = list(card.labels.items())[:_SHOWN]
-    lines += ["", *table(("label", "images"), [(label, f"{n:,}") for label, n in shown])]
+    lines += [
+        "",
+        *table(("label", "images"), [(shown_label(label), f"{n:,}") for label, n in shown]),
+    ]
     if len(card.labels) > _SHOWN:
         lines.append(f"  … and {len(card.labels) - _SHOWN} more labels")
     return "\n".join(lines)
@@ -93,6 +101,6 @@ def _published_lines(card: DatasetCard) -> list[str]:
 
 def _tone_counts(tones: tuple[str | None, ...]) -> dict[str, int]:
     counts = Counter(tones)
-    known = sorted((t for t in counts if t is not None), key=tone_index)
+    known = sorted((t for t in counts if t is not None), key=tone_order)
     unknown = {_UNKNOWN: counts[None]} if None in counts else {}
     return {**{t: counts[t] for t in known}, **unknown}

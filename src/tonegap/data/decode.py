@@ -76,6 +76,7 @@ _TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 _SIDEWAYS = (5, 6, 7, 8)
+_EXIF_OF_PNG = (b"eXIf", b"XML:com.adobe.xmp", b"Raw profile type exif")
 _LEVELS_16 = 65_535
 _LEAST_16 = 16_384  # a brightest level below: 14 bits or fewer in 16, of which 8 bits keep a quarter of the levels
 _MOST_PIXELS = (
@@ -189,6 +190,17 @@ def upright_size(content: bytes, formats: tuple[str, ...] = FORMATS) -> tuple[in
         # Pillow gives the size of a TIFF as it is once turned.
         sideways = opened.format != "TIFF" and _orientation(opened)[0] in _SIDEWAYS
     return (height, width) if sideways else (width, height)
+
+
+def is_turned(content: bytes) -> bool:
+    """Whether a picture is stored otherwise than it is read, turned or mirrored as its EXIF says. Raises BadPicture."""
+    with _opened(content, FORMATS) as opened:
+        if isinstance(opened, TiffImageFile):  # Pillow turns it while it loads, and forgets
+            return opened.tag_v2.get(_ORIENTATION) in _TURNS
+        # Pillow decodes a whole PNG to look for EXIF behind its pixels.
+        if opened.format == "PNG" and not any(name in content for name in _EXIF_OF_PNG):
+            return False
+        return _orientation(opened)[0] in _TURNS
 
 
 @contextlib.contextmanager

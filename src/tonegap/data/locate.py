@@ -19,7 +19,12 @@ from tonegap.data.metadata import STAND_IN, Metadata
 from tonegap.declared.dataset import Dataset
 from tonegap.errors import BadData
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".avif")
+# What files of the accepted formats (`tonegap.data.decode`) are called.
+IMAGE_SUFFIXES = (
+    *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".bmp", ".dib", ".gif", ".tif", ".tiff"),
+    *(".webp", ".avif", ".avifs", ".jp2", ".j2k", ".jpc", ".jpf", ".jpx", ".j2c"),
+    *(".ppm", ".pgm", ".pbm", ".pnm", ".pfm"),
+)
 _MASKS = re.compile(
     r"(.*[ _-])?(masks?|segmentations?|ground[ _-]?truths?|annotations?)([ _-].*)?", re.IGNORECASE
 )

@@ -11,11 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from tonegap.data.decode import BadPicture, decode, read_bytes
+from tonegap.data.decode import BadPicture, decode, is_turned, read_bytes
 from tonegap.files import sha256_bytes
 
 THUMBNAIL_PX = 32
 
+TURNED = "turned upright as its EXIF says"
 _FLAT = 1.0  # grey levels; below this spread a picture has nothing to compare
 
 _cosine = np.arange(THUMBNAIL_PX)
@@ -50,18 +51,20 @@ def read_picture(path: Path) -> PictureFacts:
     try:
         # A JPEG is decoded at a fraction of its size: all of the file is read all the same.
         decoded = decode(content, "L", 4 * THUMBNAIL_PX)
+        turned = TURNED if is_turned(content) else ""
     except BadPicture as e:
         return PictureFacts(sha256, e.kind, e.text)
+    note = "; ".join(filter(None, (turned, decoded.note)))
     small = decoded.image.resize((THUMBNAIL_PX,) * 2, Image.Resampling.LANCZOS)
     grey = np.asarray(small, dtype=np.float32)
     if float(grey.std()) < _FLAT:
-        return PictureFacts(sha256, note=decoded.note)
+        return PictureFacts(sha256, note=note)
     return PictureFacts(
         sha256,
         hash=perceptual_hash(grey),
         flipped=perceptual_hash(grey[:, ::-1]),
         grey=grey.astype(np.uint8).tobytes(),
-        note=decoded.note,
+        note=note,
     )
 
 

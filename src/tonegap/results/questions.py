@@ -12,7 +12,7 @@ from tonegap.formats.matrix import RunOutcome
 from tonegap.formats.record import EntryId, Record
 from tonegap.results.model import Axis, Question
 from tonegap.scores.tables import ALL, GAP, WORST
-from tonegap.tones import tone_index
+from tonegap.tones import tone_order
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,7 @@ def axes_of(records: Sequence[Record]) -> tuple[Axis, ...]:
             for axis, table in selected.tables.items():
                 tones.setdefault(axis, set()).update(table.tone)
     axes = [
-        Axis(name, tuple(sorted(found - {ALL, WORST, GAP}, key=tone_index)))
+        Axis(name, tuple(sorted(found - {ALL, WORST, GAP}, key=tone_order)))
         for name, found in tones.items()
     ]
     own = set(records[0].tones)

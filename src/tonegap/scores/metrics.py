@@ -19,7 +19,7 @@ from tonegap.scores.formulas import gap, metric_values
 from tonegap.scores.rules import ScoringRules
 from tonegap.scores.tables import ALL, GAP, METRICS, WORST, Metric, Score, ScoreTable, metric_named
 from tonegap.scores.undefined import Support, Undefined, name_some, over_tones, shortage
-from tonegap.tones import tone_index
+from tonegap.tones import tone_order
 
 NO_EVENT = "no positive class is declared; pass --positive"
 
@@ -60,7 +60,7 @@ def tones_to_score(
 
     Raises BadRequest, its words after `where`, for images of a tone that is not to be scored.
     """
-    found = sorted({tone for tone in tones if tone is not None}, key=tone_index)
+    found = sorted({tone for tone in tones if tone is not None}, key=tone_order)
     if rules.tones is None:
         return tuple(found)
     others = [tone for tone in found if tone not in rules.tones]

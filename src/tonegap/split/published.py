@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import assert_never
 
+from tonegap.data.labels import misspelt
 from tonegap.data.metadata import Metadata, first_three
 from tonegap.declared.split_rules import (
     GroupedHoldout,
@@ -25,7 +26,6 @@ from tonegap.declared.split_rules import (
 from tonegap.declared.task import Task
 from tonegap.errors import BadSplit
 from tonegap.split.grouped import folds, held_out
-from tonegap.split.labels import misspelt
 from tonegap.split.rows import SelectedRows, column_of, rows_of
 
 _SHOWN = 6  # values that a line names

@@ -7,13 +7,13 @@ partition because a filter came after the split instead of before it.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from tonegap.data.labels import doubled, misspelt
 from tonegap.data.metadata import Metadata, first_three
 from tonegap.declared.dataset import Dataset
 from tonegap.declared.split_rules import Stratum
 from tonegap.declared.task import Task
 from tonegap.errors import BadSplit
 from tonegap.split.grouped import components
-from tonegap.split.labels import doubled, misspelt
 from tonegap.texts import is_label
 from tonegap.tones import COARSE, tone_group
 

@@ -11,13 +11,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
+from tonegap.data.locate import IMAGE_SUFFIXES
 from tonegap.errors import BadRequest
 from tonegap.formats.lineage import UNKNOWN_SOURCE, LearnedPart, read_parts
 from tonegap.texts import read_text
 
 COLUMNS = ("image_id", "file", "label", "tone", "prompt", "seed", "sources", "models")
 _NAMES = ("synthetic.csv", "manifest.csv", "metadata.csv")
-_IMAGES = frozenset({".png", ".jpg", ".jpeg"})
 # Source: the notebook `lession_mapping.ipynb` of hectorcarrion/ControllableGenDDI, commit f51900c44f3b.
 _CGDDI = re.compile(r"(?P<healthy>.+)_with_(?P<disease>.+)_from_(?P<tone>[^_]+)_(?P<donor>.+)")
 
@@ -130,7 +130,7 @@ def _file_in(folder: Path, where: str, name: str) -> Path:
 def _named(folder: Path) -> Iterator[SetRow]:
     """The images of a folder, by their names."""
     for path in sorted(folder.rglob("*")):
-        if path.suffix.lower() in _IMAGES and path.is_file():
+        if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file():
             yield _by_name(path, path.relative_to(folder).with_suffix("").as_posix())
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from tonegap.formats.record import Record, SyntheticId
 from tonegap.lines import counted
 from tonegap.results.model import LeaderboardTable
-from tonegap.tones import tone_index
+from tonegap.tones import tone_order
 
 _SHORT = 12
 _UNKNOWN = "unknown"
@@ -35,7 +35,7 @@ def data_facts(record: Record) -> tuple[Facts, tuple[str, ...], tuple[str, ...]]
     names = tuple(name for name in _PARTS if name in record.partitions)
     counts = {name: record.tone_counts(name) for name in names}
     tones = {tone for of in counts.values() for tone in of}
-    known = sorted(tones - {_UNKNOWN}, key=lambda tone: (tone_index(tone), tone))
+    known = sorted(tones - {_UNKNOWN}, key=tone_order)
     n_kept = sum(of.get(_UNKNOWN, 0) for of in counts.values())
     unknown = f"{n_kept:,} kept: in the scores over all images, in no tone's" if n_kept else "none"
     if record.n_without_tone:
