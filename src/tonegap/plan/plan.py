@@ -251,6 +251,8 @@ def _cell(entry: Entry, question: _Question, chain: Sequence[PlannedStage]) -> P
 
 def _not_applicable(entry: Entry, view: TaskView, setting: RunSetting) -> str | None:
     """Why an entry cannot be asked this question, or None."""
+    if entry.method.plugin.file.stages and not view.method_train.ids:
+        return f"{entry.method.plugin.label} has nothing to learn from: {view.nothing_shown}"
     for part in (entry.method, entry.baseline):
         needs, label = part.plugin.file.needs, part.plugin.label
         if "masks" in needs and not view.has_masks:
