@@ -21,6 +21,12 @@ _MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 _ESCAPE = "tonegap-escape"
+_NO_LABEL = frozenset({"", "nan"})
+
+
+def is_label(cell: str) -> bool:
+    """Whether a cell says anything: neither blank nor the `nan` of a table that was saved without it."""
+    return cell.strip().casefold() not in _NO_LABEL
 
 
 def read_text(path: Path, error: type[ToneGapError], most: int = MAX_BYTES) -> str:

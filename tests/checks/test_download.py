@@ -468,6 +468,52 @@ def test_a_task_that_leaks_at_no_seed_says_so_once(
     )
 
 
+def test_how_many_training_images_methods_see_is_said(
+    tmp_path: Path,
+    of_value: Callable[..., Readiness],
+    check: Callable[[], DataCheck],
+    damaged: Path,
+) -> None:
+    seen = of_value("spare")
+    assert seen.n_unseen == 0
+    rows = Metadata(
+        tmp_path / "m.csv",
+        "",
+        "",
+        tuple(f"i{k:02}" for k in range(16)),
+        {"label": ("yes", "no") * 8, "half": ("pool",) * 8 + ("probe",) * 8},
+        {"tone": ("I", "I", "VI", "VI") * 4},
+        False,
+        # Patient 1 is in both halves, with six images of pool; of the others each image is alone, or unknown.
+        {"patient": ("1",) * 6 + ("2", " ") + (" 1", "3") + ("", "nan") * 3},
+    )
+    task = check_tasks([read_task(tmp_path, "mine/t")], rows, rows.ids)[0]
+    n = task.sizes["train"]
+    assert 1 <= task.n_unseen < n
+    line = f"    methods see {n - task.n_unseen} of {n} training images: the others are of patients or lesions held out"
+    assert line in text_listing(replace(check(), tasks=(task,))).splitlines()
+    path = tmp_path / "benchmarks" / "mine" / "tasks" / "t.toml"
+    path.write_text(path.read_text() + "[leaks]\nmethods_see_groups = true\n")
+    assert check_tasks([read_task(tmp_path, "mine/t")], rows, rows.ids)[0].n_unseen == 0
+
+
+def test_a_class_without_a_training_image_is_said(
+    tmp_path: Path, of_value: Callable[..., Readiness]
+) -> None:
+    of_value("spare")
+    rows = Metadata(
+        tmp_path / "m.csv",
+        "",
+        "",
+        tuple(f"i{k:02}" for k in range(16)),
+        {"label": ("no",) * 8 + ("no", "yes") * 4, "half": ("pool",) * 8 + ("probe",) * 8},
+        {"tone": ("I", "I", "VI", "VI") * 4},
+        False,
+    )
+    (task,) = check_tasks([read_task(tmp_path, "mine/t")], rows, rows.ids)
+    assert "no training image is of 'yes': nothing can learn it" in task.unused_lines
+
+
 def test_where_no_patient_is_known_no_leak_is_said_to_be_none() -> None:
     assert GroupLeak(0, 0, 0, 3, 40).text("patient_id", 10, 5) == (
         "test images of patients in training: none known; "

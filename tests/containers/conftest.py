@@ -24,7 +24,17 @@ def product() -> str:
 @pytest.fixture(scope="session")
 def tonegap(tmp_path_factory: pytest.TempPathFactory) -> Program:
     """The command line on a copy of the rooms, so that nobody's lock of images is touched."""
-    root = tmp_path_factory.mktemp("rooms")
+    return copied_rooms(tmp_path_factory.mktemp("rooms"))
+
+
+@pytest.fixture(scope="session")
+def tonegap_cuda(tmp_path_factory: pytest.TempPathFactory) -> Program:
+    """The command line on another copy, for images of other names and ids."""
+    return copied_rooms(tmp_path_factory.mktemp("cuda"))
+
+
+def copied_rooms(root: Path) -> Program:
+    """The command line on a copy of the rooms in a folder."""
     left_out = shutil.ignore_patterns("__pycache__", "*.lock.json", "archives")
     for room in ROOMS:
         shutil.copytree(PROJECT / room, root / room, ignore=left_out)

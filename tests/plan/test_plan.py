@@ -389,6 +389,50 @@ class TestNotApplicable:
             hole()
 
 
+class TestHeldOutPatients:
+    @pytest.fixture
+    def grouped(self, planner):
+        """The labels are patients here, so that each is on both sides."""
+        path = planner.rooms.root / "benchmarks/clinic/dataset.toml"
+        path.write_text(path.read_text().replace("[columns]", 'groups = ["label"]\n\n[columns]', 1))
+        return planner
+
+    def test_a_method_that_would_see_no_training_image_is_not_asked(self, grouped):
+        cell = grouped.plan().cells[0]
+        n = len(cell.view.train.ids)
+        assert cell.id.not_applicable == (
+            f"methods/grey has nothing to learn from: all {n} training images are copies of held-out ones or of their "
+            f"patients (same label {n}); split by group, or let methods see them ([leaks] in the task)"
+        )
+
+    def test_a_copy_of_a_held_out_patient_is_shown_where_both_rules_allow_it(self, grouped):
+        copy, _ = member(grouped, "train")
+        shown, _ = member(grouped, "test")
+        (grouped.download / f"{copy}.png").write_bytes(
+            (grouped.download / f"{shown}.png").read_bytes()
+        )
+        task = grouped.rooms.root / "benchmarks/clinic/tasks/two.toml"
+        text = task.read_text()
+        for rules, seen in (("duplicates", False), ("groups", False), ("both", True)):
+            names = ("duplicates", "groups") if rules == "both" else (rules,)
+            leaks = "".join(f"methods_see_{name} = true\n" for name in names)
+            task.write_text(f"{text}\n[leaks]\n{leaks}")
+            view = grouped.plan().cells[0].view
+            assert (copy in view.method_ids) is seen, rules
+
+    def test_what_crosses_is_counted_among_images_that_are_there(self, grouped):
+        gone = grouped.plan().cells[0].view.test.ids[:3]
+        for image_id in gone:
+            (grouped.download / f"{image_id}.png").unlink()
+        view = grouped.plan(allow_missing=True).cells[0].view
+        leak, n_test = view.leaks.groups["label"], len(view.test.ids)
+        assert (leak.n_test_images, leak.n_used) == (
+            n_test,
+            sum(len(rows.ids) for rows in view.partitions.values()),
+        )
+        assert view.lines[0] == "without 3 images that are missing or unreadable: 3 test"
+
+
 def test_an_entry_is_planned_for_the_tasks_that_it_names(planner):
     two = planner.rooms.root / "benchmarks/clinic/tasks/two.toml"
     two.with_name("more.toml").write_text(two.read_text())

@@ -130,6 +130,30 @@ def test_a_copy_in_the_other_data_set_is_a_leak(root: Path, copies: Path) -> Non
     assert (leaks.n_groups, leaks.n_test_images, leaks.test_images_by_tone) == (1, 1, {"I-II": 1})
 
 
+@pytest.mark.parametrize("declared", [True, False])
+def test_patients_of_two_data_sets_are_strangers(root: Path, copies: Path, declared: bool) -> None:
+    for name in ("one", "two"):
+        path = root / "benchmarks" / name / "dataset.toml"
+        path.write_text(path.read_text().replace("[columns]", 'groups = ["half"]\n[columns]', 1))
+        rows = copies / name / "rows.csv"
+        head, *lines = rows.read_text().splitlines()
+        lines = [f"{line.removesuffix(',')},{7 if i else ' '}" for i, line in enumerate(lines)]
+        rows.write_text("\n".join([head, *lines]) + "\n")
+    path = root / "benchmarks" / "both" / "dataset.toml"
+    text = path.read_text()
+    if declared:
+        text = text.replace("[columns]", 'groups = ["half"]\n[columns]').replace(
+            "image_id = {}", "image_id = {}\nhalf = {}"
+        )
+        text = text.replace("columns = { malignant", 'columns = { half = "half", malignant')
+    path.write_text(text)
+    found = read_metadata(read_dataset(root, "both"), copies)
+    assert found.groups == {"half": ("", *["one: 7"] * 7, "", *["two: 7"] * 3)}
+    assert ("half" in found.columns) is declared
+    crossed = view(root, copies).leaks.groups["half"]
+    assert (crossed.n_test_images, crossed.n_pairs, crossed.n_blank) == (0, 0, 2)
+
+
 def test_a_cell_that_is_not_named_is_refused(root: Path, copies: Path) -> None:
     path = root / "benchmarks" / "both" / "dataset.toml"
     path.write_text(path.read_text().replace(', wart = "no"', ""))

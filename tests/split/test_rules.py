@@ -229,6 +229,17 @@ def test_a_stratum_of_one_image_is_an_error(small: Small) -> None:
         published_parts(rule, rows_from(metadata), 0)
 
 
+@pytest.mark.parametrize("rule", [RandomHoldout, RandomThreeWay])
+def test_a_share_that_leaves_nothing_is_an_error(small: Small, rule: type) -> None:
+    metadata = small("wx", "ab", ["I"] * 2)
+    shares = {RandomHoldout: "test_fraction", RandomThreeWay: "held_out_fraction"}
+    share = {shares[rule]: 0.99, "random_state": 0}
+    with pytest.raises(
+        BadSplit, match=r"images cannot be split with a share of 0.\d+ held out: With n_samples"
+    ):
+        published_parts(rule(seeds=(0,), stratify="", **share), rows_from(metadata), 0)
+
+
 def test_a_missing_column_names_those_there_are(small: Small) -> None:
     metadata = small("wxyz", "aaab", ["I"] * 4)
     with pytest.raises(BadSplit, match="column 'url', this layout \\(small\\) has: label"):

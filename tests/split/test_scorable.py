@@ -89,3 +89,29 @@ def test_a_tone_that_lacks_a_class_does_not_support_what_needs_it(metric: str, k
     check_support("clinic/t", TWO, "accuracy", part)
     with pytest.raises(BadSplit, match=f"VI has 0 {kind} images"):
         check_support("clinic/t", TWO, metric, part)
+
+
+@pytest.mark.parametrize(
+    ("metric", "lack"),
+    [
+        ("equalized_odds_difference", "yes"),
+        ("equal_opportunity_difference", "yes"),
+        ("eom", "yes"),
+        ("sensitivity", "yes"),
+    ],
+)
+def test_a_metric_between_tones_lacks_what_it_divides_by(metric: str, lack: str) -> None:
+    test = Part(("no", "yes", "no"), ("I", "I", "VI"))
+    with pytest.raises(
+        BadSplit, match=f"nothing could be ranked by {metric} .*VI has 0 {lack} images"
+    ):
+        check_support("clinic/t", RULES, metric, test)
+    check_support(
+        "clinic/t", RULES, metric, Part(("no", "yes", "no", "yes"), ("I", "I", "VI", "VI"))
+    )
+
+
+def test_one_tone_has_nothing_to_be_compared_with() -> None:
+    alone = ScoringRules(("no", "yes"), ("yes",), None, 1, ("I",))
+    with pytest.raises(BadSplit, match="ranked by pqd, which compares tones: one tone is scored"):
+        check_support("clinic/t", alone, "pqd", BOTH)

@@ -17,9 +17,10 @@ from tonegap.data.published_counts import Count, compare_counts, compare_rows
 from tonegap.declared.dataset import Dataset
 from tonegap.declared.task import Task
 from tonegap.split.id_lists import IdList, listed_images, unknown_names
-from tonegap.split.labels import is_label, saying_nothing, spelling_pairs
+from tonegap.split.labels import saying_nothing, spelling_pairs
 from tonegap.split.malignant import misspelt_malignant
 from tonegap.split.unknown_tones import UnknownTones, unknown_labels
+from tonegap.texts import is_label
 from tonegap.tones import tone_group, tone_order
 
 UNKNOWN = "unknown"

@@ -278,6 +278,9 @@ def _of_task(task: Readiness) -> Iterator[str]:
         yield f"    {exclusion.text}"
     for name, leak in task.leaks.items():
         yield f"    {leak.text(name, task.sizes['test'], task.sizes['validation'])}{_over_seeds(task, name)}"
+    if task.n_unseen:
+        n, seen = task.sizes["train"], task.sizes["train"] - task.n_unseen
+        yield f"    methods see {seen:,} of {n:,} training images: the others are of patients or lesions held out"
 
 
 def _over_seeds(task: Readiness, name: str) -> str:

@@ -1,7 +1,7 @@
 """Says which tasks can be run on a data root as it is, and why the others cannot."""
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tonegap.data.metadata import Metadata, first_three
@@ -10,13 +10,13 @@ from tonegap.errors import ToneGapError
 from tonegap.formats.record import Exclusion, GroupLeak
 from tonegap.scores.rules import ScoringRules
 from tonegap.split.id_lists import ListedImages, without_listed
-from tonegap.split.labels import is_label
-from tonegap.split.leaks import group_leaks
+from tonegap.split.leaks import group_leaks, n_of_held_out
 from tonegap.split.partition import partition
 from tonegap.split.parts import SplitAssignment
 from tonegap.split.published import unused_lines, unused_values
 from tonegap.split.scorable import check_scorable, check_support, part_of
 from tonegap.split.unknown_tones import UnknownTones, unknown_tones
+from tonegap.texts import is_label
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,8 @@ class Readiness:
     `leak_shares` for each column and each seed that makes a split of its own the share of test images that it says
     of, in percent.
     `unknown` crosses the classes with unknown tone. `unused_values`: how many images of its classes have each value
-    that a split by value leaves unused; `unused_lines` say so. `n_bad_masks` training images have an unusable mask.
+    that a split by value leaves unused; `unused_lines` say so. `n_bad_masks` training images have an unusable
+    mask. `n_unseen` training images of its first seed are of a patient that is held out, so that no method sees them.
     """
 
     task: str
@@ -43,6 +44,7 @@ class Readiness:
     unused_values: Mapping[str, int] = field(default_factory=dict)
     unused_lines: tuple[str, ...] = ()
     n_bad_masks: int = 0
+    n_unseen: int = 0
 
 
 def check_tasks(
@@ -84,6 +86,7 @@ def _check(
         return Readiness(
             task.id, 0, str(e), no_class, unknown=unknown, unused_values=unused, unused_lines=lines
         )
+    lines += tuple(_lacking_classes(splits[0]))
     used = {
         i
         for made in splits
@@ -105,6 +108,7 @@ def _check(
         seed: group_leaks(metadata, made) for seed, made in zip(_seeds(task), splits, strict=True)
     }
     n_test = [made.sizes["test"] for made in splits]
+    unseen = 0 if task.file.leaks.methods_see_groups else n_of_held_out(metadata, splits[0])
     return Readiness(
         task.id,
         len(used),
@@ -124,7 +128,15 @@ def _check(
         unused,
         lines,
         len(train.intersection(bad_masks)),
+        unseen,
     )
+
+
+def _lacking_classes(made: SplitAssignment) -> Iterator[str]:
+    """A line on the classes of which no training image is."""
+    there = {label for label, part in zip(made.labels, made.parts, strict=True) if part == "train"}
+    if lack := [repr(name) for name in made.classes if name not in there]:
+        yield f"no training image is of {first_three(lack)}: nothing can learn it"
 
 
 def _unused_values(task: Task, metadata: Metadata) -> dict[str, int]:

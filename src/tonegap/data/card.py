@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from tonegap.data.metadata import Metadata, malignant_flags, shown_label
 from tonegap.declared.dataset import Dataset
 from tonegap.lines import Value, table
+from tonegap.texts import is_label
 from tonegap.tones import tone_order
 
 _SHOWN = 12  # labels in the text; the JSON has all
@@ -51,7 +52,7 @@ def text_card(card: DatasetCard) -> str:
     if card.n_images is None:
         return "\n".join([*lines, *_published_lines(card)])
     malignant = "" if card.n_malignant is None else f", {card.n_malignant:,} of them malignant"
-    n_labels = sum(1 for label in card.labels if label.strip())
+    n_labels = sum(map(is_label, card.labels))
     lines += ["", f"{card.n_images:,} images{malignant}, {n_labels} labels"]
     for axis, counts in card.tones.items():
         rows = [(t, f"{n:,}", f"{100 * n / card.n_images:.1f}") for t, n in counts.items()]

@@ -22,6 +22,7 @@ from tonegap.declared.dataset import (
 )
 from tonegap.errors import BadData
 from tonegap.files import sha256_bytes, sha256_lines
+from tonegap.texts import is_label
 from tonegap.tones import parse_tone
 
 STAND_IN = "stand-in.json"
@@ -105,6 +106,9 @@ def _joined(dataset: Dataset, data_root: Path) -> Metadata:
     columns |= {a.column: tuple(t or "" for t in tones[n]) for n, a in dataset.file.tones.items()}
     columns[dataset.file.id_column] = ids
     columns[DATA_SET] = tuple(of.dataset.id for of in parts for _ in of.metadata.ids)
+    columns |= {
+        name: _of_data_set(columns[DATA_SET], columns[name]) for name in dataset.file.groups
+    }
     return Metadata(
         path=path,
         sha256=sha256_lines(f"{of.dataset.id} {of.metadata.sha256}" for of in parts),
@@ -113,9 +117,31 @@ def _joined(dataset: Dataset, data_root: Path) -> Metadata:
         columns=columns,
         tones=tones,
         stand_in=any(of.metadata.stand_in for of in parts),
-        groups={name: columns[name] for name in dataset.file.groups},
+        groups={name: columns[name] for name in dataset.file.groups} | _own_groups(dataset, parts),
         parts=tuple(parts),
     )
+
+
+def _of_data_set(names: Sequence[str], cells: Sequence[str]) -> tuple[str, ...]:
+    """Cells that name a group, with their data set: patient 7 of one is not patient 7 of another."""
+    pairs = zip(names, cells, strict=True)
+    return tuple(f"{name}: {cell.strip()}" if is_label(cell) else "" for name, cell in pairs)
+
+
+def _own_groups(dataset: Dataset, parts: Sequence[MetadataPart]) -> dict[str, tuple[str, ...]]:
+    """The groups that data sets declare and the one that joins them does not, blank where a data set has none."""
+    found: dict[str, list[str]] = {}
+    n, start = sum(len(of.metadata.ids) for of in parts), 0
+    for part, of in zip(dataset.file.joined, parts, strict=True):
+        end = start + len(of.metadata.ids)
+        declared = {part.columns[name] for name in dataset.file.groups}
+        for theirs in (name for name in of.metadata.groups if name not in declared):
+            name = f"{of.dataset.id} {theirs}" if theirs in dataset.file.groups else theirs
+            cells = found.setdefault(name, [""] * n)
+            names = [of.dataset.id] * (end - start)
+            cells[start:end] = _of_data_set(names, of.metadata.groups[theirs])
+        start = end
+    return {name: tuple(cells) for name, cells in found.items()}
 
 
 def _part(dataset: Dataset, name: str, data_root: Path) -> MetadataPart:

@@ -104,6 +104,14 @@ class DataId(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     exclusions: tuple[Exclusion, ...] = ()
     joined: tuple[str, ...] = ()
 
+    @property
+    def missing_text(self) -> str:
+        """`without 5 images that are missing or unreadable: 2 test, 3 train`; empty where none is."""
+        n = sum(self.missing.values())
+        of = ", ".join(f"{n:,} {part}" for part, n in self.missing.items() if n)
+        image = "image that is" if n == 1 else "images that are"
+        return f"without {n:,} {image} missing or unreadable: {of}" if n else ""
+
 
 class StageId(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A stage that led here: its plug-in, content key and environment digest."""
@@ -288,6 +296,15 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     cross_fit: CrossFit | None = None
     n_without_tone: int = 0
     not_scored: dict[str, int] = {}
+
+    def tone_counts(self, part: str) -> dict[str, int]:
+        """Images of a partition by tone, `unknown` last: as annotated, also of tones that are not scored."""
+        counts = dict(self.partitions[part].n_by_tone)
+        if part != "test" or not self.not_scored:
+            return counts
+        unknown = counts.pop("unknown", 0) - sum(self.not_scored.values())
+        counts |= {tone: n for tone, n in self.not_scored.items() if n}
+        return counts | ({"unknown": unknown} if unknown > 0 else {})
 
 
 def encode_record(record: Record) -> bytes:

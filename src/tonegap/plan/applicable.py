@@ -17,6 +17,8 @@ from tonegap.tones import SCALES
 
 def not_applicable(entry: Entry, view: TaskView, device: str) -> str | None:
     """Why an entry cannot be asked a task on a device, or None. Opens masks only for a need of skin in them."""
+    if entry.method.plugin.file.stages and not view.method_train.ids:
+        return f"{entry.method.plugin.label} has nothing to learn from: {view.nothing_shown}"
     for part in (entry.method, entry.baseline):
         for why in (_lacks_parameter(part), _lacks(part, view, device), _lacks_tones(part, view)):
             if why:

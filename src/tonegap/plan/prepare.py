@@ -174,7 +174,9 @@ def task_views(
                 with request.store.writing():
                     kin = kin_of(view.train, held, of.index.groups, request.known / AUDITS)
                 of_groups = group_kin(view.train.ids, view.held_out, of.metadata)
-                view = replace(view, kin=of_groups | kin)
+                # Of an image that is both, the reason counts that withholds it.
+                shown = view.methods_see_duplicates
+                view = replace(view, kin=kin | of_groups if shown else of_groups | kin)
             made[same] = view
     return {(task.id, seed): made[task.id, task.pin_key(seed)] for task, seed in pairs}
 

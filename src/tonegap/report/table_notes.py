@@ -6,7 +6,14 @@ from tonegap.scores.rules import MOST_PROBABLE
 
 def images_note(table: LeaderboardTable) -> str | None:
     """What must be said of images that are not photographs, or not all of them; None for all real ones."""
-    notes = (_phantom_note, _part_note, _exclusion_note, _not_scored_note, _empty_note)
+    notes = (
+        _phantom_note,
+        _part_note,
+        _exclusion_note,
+        _missing_note,
+        _not_scored_note,
+        _empty_note,
+    )
     return " ".join(text for text in (note(table) for note in notes) if text) or None
 
 
@@ -58,6 +65,12 @@ def _exclusion_note(table: LeaderboardTable) -> str | None:
         return None
     said = " | ".join(lists)
     return f"Images {said}. The numbers are not those of the task and rank among themselves alone."
+
+
+def _missing_note(table: LeaderboardTable) -> str | None:
+    records = [record for row in table.all_rows for record in row.records]
+    said = " | ".join(dict.fromkeys(filter(None, (r.data.missing_text for r in records))))
+    return f"Run {said}. The numbers are not those of the task." if said else None
 
 
 def _phantom_note(table: LeaderboardTable) -> str | None:

@@ -173,7 +173,7 @@ class SheetMaker:
     def __init__(self, store: Store) -> None:
         """Takes the store that sheets are kept in."""
         self._store = store
-        self._real: dict[tuple[str, int], tuple[ToneTable, Looks]] = {}
+        self._real: dict[object, tuple[ToneTable, Looks]] = {}
         self._lock = threading.Lock()
 
     def make(self, made: SyntheticSet, found: MeasuredFeatures, key: str) -> Path:
@@ -212,7 +212,7 @@ class SheetMaker:
 
     def _real_images(self, rows: PartitionImages, side_px: int) -> tuple[ToneTable, Looks]:
         with self._lock:
-            key = (rows.labelled_digest, side_px)
+            key = (rows.labelled_digest, rows.groups, side_px)
             if key not in self._real:
                 images = self._images(rows.paths, rows.sha256)
                 masks: Iterable[NDArray[np.uint8] | None] = [None] * len(rows.ids)
@@ -223,7 +223,7 @@ class SheetMaker:
                     masks = np.load(pack, mmap_mode="r")
                 skins = [measured_skin(*both) for both in zip(images, masks, strict=True)]
                 looks = self._looks(rows.paths, rows.sha256, side_px)
-                self._real[key] = (tone_table(rows.tones, skins), looks)
+                self._real[key] = (tone_table(rows.tones, skins, rows.groups), looks)
             return self._real[key]
 
     def _looks(self, paths: Sequence[Path], contents: Sequence[str], side_px: int) -> Looks:

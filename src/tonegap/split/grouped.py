@@ -6,8 +6,8 @@ from fractions import Fraction
 
 from tonegap.data.groups import joined_rows
 from tonegap.formats.record import GroupLeak
-from tonegap.split.labels import is_label
 from tonegap.split.validation import ranked
+from tonegap.texts import is_label
 
 Columns = Mapping[str, Sequence[str]]
 Stratum = tuple[str, ...]

@@ -8,9 +8,10 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Sequence
 from unicodedata import normalize
 
+from tonegap.texts import is_label
+
 _BETWEEN = re.compile(r"(?<=\w)[-_\s]+(?=\w)")
 _WHOLE_NUMBER = re.compile(r"([+-]?\d+)\.0*")
-_NO_LABEL = frozenset({"", "nan"})
 _NOT_KNOWN = frozenset(
     (
         "unknown",
@@ -31,11 +32,6 @@ _NOT_KNOWN = frozenset(
     )
 )
 _SHOWN = 5
-
-
-def is_label(cell: str) -> bool:
-    """Whether a cell says anything: neither blank nor the `nan` of a table that was saved without it."""
-    return cell.strip().casefold() not in _NO_LABEL
 
 
 def spelling(label: str) -> str:

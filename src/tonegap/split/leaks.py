@@ -12,6 +12,7 @@ from tonegap.data.metadata import Metadata
 from tonegap.formats.record import GroupLeak
 from tonegap.split.grouped import group_leak
 from tonegap.split.parts import SplitAssignment
+from tonegap.texts import is_label
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,3 +66,16 @@ def split_lines(
 def group_leaks(metadata: Metadata, made: SplitAssignment) -> dict[str, GroupLeak]:
     """What crosses between partitions by each group column of the data set; both have the same rows."""
     return {name: group_leak(cells, made.parts) for name, cells in metadata.groups.items()}
+
+
+def n_of_held_out(metadata: Metadata, made: SplitAssignment) -> int:
+    """How many training images are of a patient, or another group, of which validation or test images are too."""
+    found: set[int] = set()
+    for cells in metadata.groups.values():
+        own = [cell.strip() if is_label(cell) else "" for cell in cells]
+        rows = list(zip(own, made.parts, strict=True))
+        held_out = {cell for cell, part in rows if cell and part in {"validation", "test"}}
+        found.update(
+            i for i, (cell, part) in enumerate(rows) if part == "train" and cell in held_out
+        )
+    return len(found)

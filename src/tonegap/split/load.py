@@ -5,7 +5,7 @@ What the person asked for is handed over as values; no plan and no store is know
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tonegap.data.index import ImageIndex, index_images
@@ -134,7 +134,7 @@ def task_view(
         leaks=_leaks(made, data),
         methods_see_duplicates=task.file.leaks.methods_see_duplicates,
         methods_see_groups=task.file.leaks.methods_see_groups,
-        n_without_tone=made.n_without_tone,
+        n_without_tone=sum(i in data.index.sha256 for i in made.without_tone),
         not_scored={tone: n_of_tone[tone] for tone in task.file.tones.not_scored},
         unknown_listed=tuple(unknown_names(data.excluded)),
         unused_lines=tuple(unused_lines(task, unused_values(task, data.metadata))),
@@ -145,7 +145,10 @@ def _leaks(made: SplitAssignment, data: LoadedData) -> Leaks:
     """What crosses from training or validation into test: near-duplicates, and declared groups."""
     crossing = crossing_groups(made, data.index.groups)
     by_tone = {tone or "unknown": n for tone, n in leaked_by_tone(made, crossing).items()}
-    crossed = group_leaks(data.metadata, made)
+    there = (
+        p if i in data.index.sha256 else "unused" for i, p in zip(made.ids, made.parts, strict=True)
+    )
+    crossed = group_leaks(data.metadata, replace(made, parts=tuple(there)))
     return Leaks(len(crossing), sum(by_tone.values()), dict(sorted(by_tone.items())), crossed)
 
 

@@ -4,10 +4,18 @@ The mistake it exists to prevent: another release of a library, or another copy 
 that quietly makes another split, so that two numbers in one table come from different test sets.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from tonegap.data.metadata import Metadata
-from tonegap.declared.split_rules import Carve, GroupedCarve, PinnedList, PublishedValidation
+from tonegap.declared.split_rules import (
+    Carve,
+    GroupedCarve,
+    GroupedHoldout,
+    GroupedKFold,
+    PinnedList,
+    PublishedValidation,
+)
 from tonegap.declared.task import Task
 from tonegap.errors import BadSplit
 from tonegap.split.grouped import held_out
@@ -84,9 +92,26 @@ def unchecked_partition(
         if n == 0 and part != "unused":
             raise BadSplit(
                 f"{metadata.path}: {task.at(seed)} has no {part} image; {len(rows.index)} of "
-                f"{len(metadata.ids)} rows have one of its classes and a tone that it takes"
+                f"{len(metadata.ids)} rows have one of its classes and a tone that it takes{_of_groups(task, rows)}"
             )
     return made
+
+
+def _of_groups(task: Task, rows: SelectedRows) -> str:
+    """What whole groups have to do with an empty partition: how many there are, and how large."""
+    grouped = (task.file.split, task.file.validation)
+    columns = [
+        r.columns for r in grouped if isinstance(r, GroupedHoldout | GroupedKFold | GroupedCarve)
+    ]
+    if not columns:
+        return ""
+    sizes = Counter(rows.groups(columns[0])).values()
+    return (
+        f", in {len(sizes):,} groups of {min(sizes):,} to {max(sizes):,} images that are kept whole: ask for a larger "
+        "share, fewer folds or no strata"
+        if sizes
+        else ""
+    )
 
 
 def _with_validation(

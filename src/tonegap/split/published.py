@@ -97,11 +97,12 @@ def _halves(
             stratify=np.asarray([cells[i] for i in places]) if cells else None,
         )
     except ValueError as e:
-        alone = [repr(cell) for cell, n in Counter(cells[i] for i in places).items() if n == 1]
+        counts = Counter(cells[i] for i in places) if cells else Counter[str]()
+        alone = [repr(cell) for cell, n in counts.items() if n == 1]
         why = (
             f"{first_three(sorted(alone))} of {stratify} has one image, which cannot be on both sides; leave it out "
             "(labels.exclude) or stratify by another column"
-            if cells and alone
+            if alone
             else str(e)
         )
         raise BadSplit(

@@ -13,7 +13,8 @@ from tonegap.declared.split_rules import Stratum
 from tonegap.declared.task import Task
 from tonegap.errors import BadSplit
 from tonegap.split.grouped import components
-from tonegap.split.labels import doubled, is_label, misspelt
+from tonegap.split.labels import doubled, misspelt
+from tonegap.texts import is_label
 from tonegap.tones import COARSE, tone_group
 
 

@@ -50,14 +50,16 @@ def check_support(where: str, rules: ScoringRules, metric: str, test: LabelledIm
     """Raises BadSplit where a scored tone has too few test images for the metric that ranks: its worst tone and gap
     would be undefined, and no entry ranked, after everything was trained.
     """
-    by = (
-        metric if metric_named(metric).per_tone else "accuracy"
-    )  # what compares tones needs images of each
+    if rules.tones is not None and len(rules.tones) < 2 and not metric_named(metric).per_tone:
+        raise BadSplit(
+            f"{where}: nothing could be ranked by {metric}, which compares tones: one tone is scored; score another or "
+            "rank by a metric of each tone"
+        )
     place = {name: i for i, name in enumerate(rules.classes)}
     for tone in rules.tones or ():
         rows = zip(test.labels, test.tones, strict=True)
         y = np.array([place[label] for label, other in rows if other == tone], np.int64)
-        if short := lacking(by, tone, y, rules):
+        if short := lacking(metric, tone, y, rules):
             raise BadSplit(
                 f"{where}: nothing could be ranked by {metric} on the test images: {short.reason}; name the tone in "
                 "tones.not_scored, score groups of tones, lower scores.min_support, or choose another split or metric"

@@ -136,7 +136,8 @@ class TaskView:
         n_kept = n_none - sum(self.not_scored.values())
         lines = split_lines(sizes, n_kept, self.n_without_tone, self.leaks.groups)
         exclusions = (exclusion.text for exclusion in self.data.exclusions)
-        return [*exclusions, *self.unknown_listed, *self.unused_lines, *lines]
+        missing = filter(None, [self.data.missing_text])
+        return [*exclusions, *missing, *self.unknown_listed, *self.unused_lines, *lines]
 
     def n_kin(self, *, shown: bool) -> dict[str, int]:
         """How many training images with kin that is held out methods see, or do not see, by the rule that found it."""
@@ -145,6 +146,15 @@ class TaskView:
 
     def _is_shown(self, kin: Kin) -> bool:
         return self.methods_see_groups if kin.of_group else self.methods_see_duplicates
+
+    @property
+    def nothing_shown(self) -> str:
+        """Why no method sees a training image, where none does, and what to do."""
+        rules = ", ".join(f"{rule} {n}" for rule, n in self.n_kin(shown=False).items())
+        return (
+            f"all {len(self.train.ids):,} training images are copies of held-out ones or of their patients ({rules}); "
+            "split by group, or let methods see them ([leaks] in the task)"
+        )
 
     @cached_property
     def method_ids(self) -> frozenset[str]:

@@ -15,11 +15,11 @@ from tonegap.closure import code_digest
 from tonegap.data.metadata import Metadata
 from tonegap.files import digest_of, write_atomic
 from tonegap.formats.record import group_word
-from tonegap.split.labels import is_label
 from tonegap.split.view import Kin, PartitionImages
 from tonegap.store.seals import read_sealed, remove_unit, write_seal
 from tonegap.synthetic.copies import find_copies
 from tonegap.synthetic.thumbs import read_thumbs
+from tonegap.texts import is_label
 
 SAME_FILE = "same file"
 NEAR_DUPLICATE = "near-duplicate"

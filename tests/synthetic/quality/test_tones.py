@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from tonegap.data.phantom.draw import Sitter, draw
+from tonegap.scores.evidence.proportions import wilson
 from tonegap.synthetic.quality.fidelity import tone_table
 from tonegap.synthetic.quality.looks import lesion_contrast, looks_of, sharpness
 from tonegap.synthetic.quality.skin import Skin, measured_skin
@@ -168,12 +169,32 @@ def test_agreement_is_beside_chance_and_none_where_its_interval_holds_0():
     found = tone_table(asked, shown(*measured)).agreement
     assert found.chance == 0.5
     assert found.kappa == pytest.approx(0.4)
-    # Wilson's interval of 7 in 10 is 0.39678 to 0.89221.
-    assert (found.low, found.high) == pytest.approx((-0.20645, 0.78442), abs=1e-4)
+    # What each image pulls kappa by: 0.36 where I-II is seen, 0.24 where V-VI is, -0.64 and -0.76 where it is not.
+    worth = 0.7 * 0.3 / ((3 * 0.36**2 + 4 * 0.24**2 + 2 * 0.64**2 + 0.76**2) / 100 * 10 / 9)
+    low, high = wilson(0.7, worth, 2.262157)
+    assert (found.low, found.high) == pytest.approx((2 * low - 1, 2 * high - 1), abs=1e-6)
     assert found.is_none
     sure = tone_table(asked * 4, shown(*("I",) * 5, *("VI",) * 5) * 4).agreement
     assert (sure.kappa, sure.high, sure.is_none) == (1, 1, False)
-    assert sure.low == pytest.approx(1 - 2 * 3.8415 / (40 + 3.8415), abs=1e-4)
+    z = 2.022691  # Student's of 39
+    assert sure.low == pytest.approx(1 - 2 * z**2 / (40 + z**2), abs=1e-4)
+
+
+def test_a_patients_photographs_are_no_evidence_apart():
+    rng = np.random.default_rng(5)
+    follows = {"together": 0, "apart": 0}
+    for _ in range(150):
+        asked, seen = (
+            rng.integers(0, 6, 40),
+            rng.integers(0, 6, 40),
+        )  # of one patient; nothing follows
+        rows = np.repeat(np.arange(40), 6)
+        skins = shown(*(TYPES[t] for t in seen[rows]))
+        for name, units in (("together", rows.tolist()), ("apart", ())):
+            found = tone_table([TYPES[t] for t in asked[rows]], skins, units).agreement
+            follows[name] += not found.is_none
+    assert follows["together"] <= 9  # 3.75 wanted
+    assert follows["apart"] > 15
 
 
 def test_of_one_group_there_is_no_agreement_to_speak_of():

@@ -152,7 +152,7 @@ def _counts(_: PackSource, table: LeaderboardTable) -> str:
     said = []
     for seed, record in sorted(seen.items()):
         parts = (
-            f"{name} {part.n:,} ({', '.join(f'{tone} {n:,}' for tone, n in part.n_by_tone.items())})"
+            f"{name} {part.n:,} ({', '.join(f'{tone} {n:,}' for tone, n in record.tone_counts(name).items())})"
             for name, part in record.partitions.items()
         )
         said.append(f"seed {seed}: {'; '.join(parts)}")
@@ -176,8 +176,7 @@ def _missing(_: PackSource, table: LeaderboardTable) -> str:
         for part, n in record.data.missing.items():
             lost[part] = max(n, lost.get(part, 0))
     unknown = max(
-        sum(part.n_by_tone.get("unknown", 0) for part in r.partitions.values())
-        for r in _records(table)
+        sum(r.tone_counts(name).get("unknown", 0) for name in r.partitions) for r in _records(table)
     )
     files = ", ".join(f"{n:,} {part}" for part, n in lost.items() if n) or "none"
     return f"image files missing: {files}; images in use whose tone is unknown: {unknown:,} (in no score of a tone)."

@@ -33,9 +33,10 @@ def data_facts(record: Record) -> tuple[Facts, tuple[str, ...], tuple[str, ...]]
     """What a record ran on as (name, text), the names of its partitions, and their tones, unknown last."""
     data, leaks = record.data, record.leaks
     names = tuple(name for name in _PARTS if name in record.partitions)
-    tones = {tone for name in names for tone in record.partitions[name].n_by_tone}
+    counts = {name: record.tone_counts(name) for name in names}
+    tones = {tone for of in counts.values() for tone in of}
     known = sorted(tones - {_UNKNOWN}, key=tone_order)
-    n_kept = sum(record.partitions[name].n_by_tone.get(_UNKNOWN, 0) for name in record.partitions)
+    n_kept = sum(of.get(_UNKNOWN, 0) for of in counts.values())
     unknown = f"{n_kept:,} kept: in the scores over all images, in no tone's" if n_kept else "none"
     if record.n_without_tone:
         unknown = f"{record.n_without_tone:,} left out of the task"
