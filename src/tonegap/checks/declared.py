@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from tonegap.checks.readiness import check_tasks
 from tonegap.data.drawn import drawn_metadata
-from tonegap.data.metadata import Metadata, misspelt_malignant, own_root, read_metadata
+from tonegap.data.metadata import Metadata, own_root, read_metadata
 from tonegap.declared.dataset import DATASET_FILE, Dataset, DatasetFile, dataset_ids, read_dataset
 from tonegap.declared.plugin import (
     FOLDERS,
@@ -23,6 +23,7 @@ from tonegap.declared.task import Task, read_task, task_ids
 from tonegap.errors import BadSuiteFolder, ToneGapError
 from tonegap.formats.job import Parameter
 from tonegap.lines import did_you_mean
+from tonegap.split.malignant import misspelt_malignant
 from tonegap.texts import read_text
 
 T = TypeVar("T")

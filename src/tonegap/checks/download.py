@@ -16,11 +16,12 @@ from tonegap.data.index import MISSING, ImageIndex, index_images
 from tonegap.data.labels import saying_nothing, spelling_pairs
 from tonegap.data.locate import Located, locate_images
 from tonegap.data.masks import MaskCheck, check_masks, find_masks
-from tonegap.data.metadata import Metadata, misspelt_malignant, read_metadata, shown_id
+from tonegap.data.metadata import Metadata, read_metadata, shown_id
 from tonegap.data.published_counts import Count, compare_counts, compare_rows
 from tonegap.declared.dataset import Dataset
 from tonegap.declared.task import Task
 from tonegap.split.id_lists import IdList, listed_images, unknown_names
+from tonegap.split.malignant import misspelt_malignant
 from tonegap.split.unknown_tones import UnknownTones, unknown_labels
 from tonegap.texts import is_label
 from tonegap.tones import tone_group, tone_order

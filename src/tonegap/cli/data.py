@@ -19,9 +19,10 @@ from tonegap.data.metadata import own_root, parse_metadata, read_metadata
 from tonegap.declared.dataset import DATASET_FILE, Dataset, read_dataset, read_dataset_folder
 from tonegap.declared.root import default_store, find_root, is_root
 from tonegap.declared.task import Task, read_task, task_ids
-from tonegap.errors import BadRequest
+from tonegap.errors import BadData, BadRequest
 from tonegap.report.exports.croissant import croissant, metadata_file
 from tonegap.split.id_lists import read_id_list
+from tonegap.split.malignant import misspelt_malignant
 
 _root_option = click.option(
     "--root", "data_root", type=FOLDER, help="Folder of your own copy: metadata CSV and images."
@@ -113,6 +114,8 @@ def show_command(
         metadata = read_metadata(dataset, at)
     elif dataset.file.drawn is not None:
         metadata = drawn_metadata(dataset)
+    if metadata is not None and (problem := misspelt_malignant(dataset, metadata)):
+        raise BadData(problem)
     card = make_card(dataset, metadata)
     if as_json:
         put(json.dumps(json_card(card), indent=2, ensure_ascii=False) + "\n")

@@ -27,10 +27,7 @@ class DatasetCard:
 
 
 def make_card(dataset: Dataset, metadata: Metadata | None) -> DatasetCard:
-    """The card; tones from light to dark and unknown last, labels from frequent to rare.
-
-    Raises BadData as `malignant_flags` does.
-    """
+    """The card; tones from light to dark and unknown last, labels from frequent to rare."""
     if metadata is None:
         return DatasetCard(dataset, False, None, None, {}, {})
     flags = malignant_flags(dataset, metadata)

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TypeVar
 
 from tonegap.data.csv_table import CsvTable, read_content, read_table
-from tonegap.data.labels import misspelt
 from tonegap.declared.dataset import (
     DATA_SET,
     Dataset,
@@ -255,29 +254,11 @@ def own_root(dataset: Dataset) -> Path | None:
 
 
 def malignant_flags(dataset: Dataset, metadata: Metadata) -> tuple[bool | None, ...]:
-    """Whether each image's lesion is malignant; None where the data set or the row does not say.
-
-    Raises BadData for cells that a person meant as malignant and that would count as benign.
-    """
+    """Whether each image's lesion is malignant; None where the data set or the row does not say."""
     rule = dataset.file.malignant
     if rule is None or rule.column not in metadata.columns:
         return (None,) * len(metadata.ids)
-    if problem := misspelt_malignant(dataset, metadata):
-        raise BadData(problem)
     return tuple(cell in rule.values if cell else None for cell in metadata.columns[rule.column])
-
-
-def misspelt_malignant(dataset: Dataset, metadata: Metadata) -> str:
-    """The sentence on cells that differ from a value of `[malignant]` in spelling alone; "" where none does."""
-    rule = dataset.file.malignant
-    cells = metadata.columns.get(rule.column, ()) if rule else ()
-    found = misspelt(cells, rule.values, rule.values) if rule else ""
-    if not rule or not found:
-        return ""
-    return (
-        f"{metadata.path}: {rule.column} has values that differ in spelling alone from those of [malignant]: {found}; "
-        "name them in malignant.values of dataset.toml, or map them with `cells` of the column"
-    )
 
 
 def column_positions(file: DatasetFile, table: CsvTable) -> dict[str, int]:
