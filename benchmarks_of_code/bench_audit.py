@@ -1,8 +1,8 @@
 """How often an audit calls a true table impossible, and finds an impossible cell: `bench_audit.py [TABLES]`.
 
 Tables of true counts, rounded as papers round: one test set with known images, five of one size, one of unknown size
-in several rows, five random fifths of a pool, one with DPM and EOM; a tenth more of two or three sets. Then the same tables with one cell changed to what
-no count gives; that is known here by writing down every value there is.
+in several rows, five random fifths of a pool, one with DPM and EOM; a tenth more of two or three sets. Then the same
+tables with one cell changed to what no count gives; that is known here by writing down every value there is.
 """
 
 import sys
@@ -11,9 +11,10 @@ import time
 import numpy as np
 
 from tonegap.declared.paper import AssumedSets, PaperColumn, PaperRow, PaperTable
-from tonegap.results.papers import audit_counts
+from tonegap.results.papers import audit_bounds, audit_counts
 from tonegap.results.papers.audit_reading import IMPOSSIBLE, read_rows
 
+COUNTS = (*audit_bounds.FIRST, *audit_counts.TESTS, *audit_bounds.TESTS)
 POOL = ((159, 49), (167, 74), (159, 48))
 TONES = ("I-II", "III-IV", "V-VI", "a", "b", "c")
 
@@ -125,7 +126,7 @@ MORE = {FEW: few_known}
 
 def impossible(table):
     reading = read_rows(table, table.sets[0], {})
-    for test in audit_counts.TESTS:
+    for test in COUNTS:
         test(reading)
     return [f for f in reading.found if f.verdict == IMPOSSIBLE]
 

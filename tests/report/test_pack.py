@@ -83,7 +83,7 @@ def test_items_are_filled_left_to_the_author_or_do_not_apply(pack):
     parts = dict(part.split("\n\n", 1) for part in text.split("\n## ")[1:])
     filled = parts["1: who trains"]
     assert "none + plain" in filled
-    assert re.search(r"\(report/entries/[\w-]+\.html\)", filled)
+    assert re.search(r"\(report/entries/[\w-]+\.html#tones\)", filled)
     assert (
         parts["2: second annotation"].strip()
         == "*Author must write*: the results say nothing of it."
@@ -102,7 +102,34 @@ def test_every_link_of_a_pack_leads_to_what_is_in_it(pack):
         "tiny.md",
     }
     assert len(links) > 8
-    assert [(page.name, link) for page, link in links if not (pack / link).exists()] == []
+    assert [(page.name, link) for page, link in links if not leads(pack, link)] == []
+    assert sum("#" in link for _, link in links) >= 1
+
+
+def test_every_answer_leads_to_the_place_that_says_it(suite, pack, tonegap, tmp_path):
+    names = sorted(ANSWERS)
+    items = "".join(f'  {{ id = "{n}", topic = "{n}", answers = ["{n}"] }},\n' for n in names)
+    suite.write(
+        "reports/checklists/every.toml", f"{CHECKLIST.partition('items =')[0]}items = [\n{items}]\n"
+    )
+    out = tmp_path / "again"
+    code = tonegap("pack", pack / "tiny.tonegap.zip", "--suite-root", suite.root, "--out", out)
+    (suite.root / "reports/checklists/every.toml").unlink()
+    assert code == 0, tonegap.err
+    links = LINK.findall((out / "every.md").read_text("utf-8"))
+    assert len(links) >= len(names) / 2
+    assert [link for link in links if not leads(out, link)] == []
+    # Bundle and descriptions of data sets as a whole; all others to a section.
+    whole = {link for link in links if "#" not in link}
+    assert {Path(link).suffix for link in whole} <= {".zip", ".json", ".md", ".html"}
+    assert "report/index.html#t1" in links
+
+
+def leads(folder, link):
+    """Whether a file of a pack is there, and has the place in it that a link names."""
+    path, _, place = link.partition("#")
+    there = (folder / path).exists()
+    return there and (not place or f'id="{place}"' in (folder / path).read_text("utf-8"))
 
 
 def test_works_that_were_used_are_references(pack):

@@ -2,13 +2,18 @@
 
 import re
 from dataclasses import replace
+from pathlib import Path
 
+import msgspec
 import pytest
 from answered import board_with_answers
 
 from tonegap.api.results import _across_frame
 from tonegap.report.pages.across_page import files
 from tonegap.results.across import MIN_DATA_SETS, across
+from tonegap.results.settings import read_settings
+
+ROOT = Path(__file__).parents[2]
 
 # Far enough apart that no draw changes the order: high beats middle beats low in the worst tone.
 HIGH, MIDDLE, LOW = (0.95,) * 6, (0.75,) * 6, (0.45,) * 6
@@ -74,6 +79,22 @@ def test_tasks_of_one_data_set_count_as_one(board_of):
     # By task good would have a third; by data set it has a half.
     assert rates(group)["good"][0] == pytest.approx(0.5)
     assert group.n_data_sets == 2
+
+
+def test_data_sets_that_share_images_count_as_one(board_of):
+    up, down = entries(LOW, HIGH, MIDDLE), entries(HIGH, LOW, MIDDLE)
+    board = board_of({"a/t": up, "b/t": down, "b-sample/t": down})
+    settings = msgspec.structs.replace(board.settings, image_sources={"b": "b", "b-sample": "b"})
+    (group,) = across(replace(board, settings=settings))
+    assert rates(group)["good"][0] == pytest.approx(0.5)
+    assert group.n_data_sets == 2
+
+
+def test_a_sample_and_a_joined_data_set_are_no_data_sets_of_their_own():
+    sources = read_settings(ROOT).image_sources
+    assert sources["pad-ufes-20-sample"] == sources["pad-ufes-20"]
+    assert sources["fitzpatrick17k"] == sources["ddi"] == sources["fitzpatrick17k-ddi"]
+    assert "phantom" not in sources
 
 
 def test_equal_entries_have_an_interval_that_says_so(board_of):

@@ -22,6 +22,8 @@ from tonegap.texts import read_text
 if TYPE_CHECKING:
     from tonegap.results.papers.audit_reading import Finding
 
+_SEPARATORS = {";": "semicolons", "\t": "tabs"}
+
 
 @click.command("audit-table")
 @click.argument("file", type=A_FILE)
@@ -92,12 +94,13 @@ def _tests(
             )
         by_column[name] = int(number)
     if total is not None:
-        low, _, high = total.partition("-")
-        if not (low.isdecimal() and (high or low).isdecimal() and 0 < int(low) <= int(high or low)):
+        low, to, high = total.partition("-")
+        high = high if to else low
+        if not (low.isdecimal() and high.isdecimal() and 0 < int(low) <= int(high)):
             raise BadRequest(
                 f"--total {total}: wanted a number of images, 132, or a range, 120-140"
             )
-        totals = (int(low), int(high or low))
+        totals = (int(low), int(high))
     return sets_of_cells(by_column, totals, sets, training or 0)
 
 
@@ -109,7 +112,12 @@ def _of_csv(path: Path, unit: str, tests: AssumedSets) -> PaperFile:
     except (OSError, csv.Error) as e:
         raise BadRequest(f"{path}: cannot be read as CSV: {e}") from None
     if len(lines) < 2 or len(lines[0]) < 2:
-        raise BadRequest(f"{path}: wanted a header, row,METRIC,METRIC:TONE…, and at least one row")
+        first = "".join(lines[0]) if lines else ""
+        other = next((name for sign, name in _SEPARATORS.items() if sign in first), None)
+        found = f"found {other} between fields, " if other else ""
+        raise BadRequest(
+            f"{path}: {found}wanted a header, row,METRIC,METRIC:TONE… with commas, and at least one row"
+        )
     names = [name.strip() for name in lines[0][1:]]
     rows = (
         (f"{path} line {number}", line[0], [cell.strip() for cell in line[1:]])

@@ -142,6 +142,7 @@ class DatasetFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     drawn: PhantomDeclaration | None = None
     # data sets that this one joins, in place of metadata and file names of its own; the column `data_set` names them
     joined: tuple[JoinedPart, ...] = ()
+    part_of: str = ""  # the data set whose images these are some of; both count as one where data sets are counted
     url: str = ""  # of a page or paper about it
     published_on: str = ""  # when, as ISO 8601
     labelled_by: str = ""  # who gave the labels
@@ -160,6 +161,20 @@ class Dataset:
 def dataset_ids(root: Path) -> list[str]:
     """Sorted ids of the data sets of a suite root: folders that hold `dataset.toml`."""
     return sorted(path.parent.name for path in (root / BENCHMARKS).glob(f"*/{DATASET_FILE}"))
+
+
+def image_sources(root: Path) -> dict[str, str]:
+    """Data sets that share images, each with the first by name of those it is linked to; others are left out.
+
+    A part is linked to its whole (`part_of`), and a joined one to its parts. Raises BadSuiteFolder for a wrong file.
+    """
+    sources: dict[str, str] = {}
+    for one in (read_dataset(root, name) for name in dataset_ids(root)):
+        others = (one.file.part_of, *(part.dataset for part in one.file.joined))
+        linked = {sources.get(name, name) for name in (one.id, *filter(None, others))}
+        moved = {name: min(linked) for name, source in sources.items() if source in linked}
+        sources |= moved | dict.fromkeys(linked, min(linked)) if len(linked) > 1 else {}
+    return sources
 
 
 def read_dataset(root: Path, dataset_id: str) -> Dataset:

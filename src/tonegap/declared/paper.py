@@ -24,7 +24,12 @@ UNITS = ("percent", "fraction", "images")
 
 
 UNKNOWN = "?"
-_FORM = re.compile(r"(?P<value>-?\d*\.?\d+)(?:±(?P<spread>\d*\.?\d+))?")
+_NO_TONES = frozenset({ALL, WORST, GAP})
+# What an audit reads beside the suite's own metrics.
+AUDITED = (*METRIC_NAMES, "f1", "eopp0", "eopp1", "eodd")
+_FORM = re.compile(
+    r"(?P<value>-?\d*\.?\d+)\s*%?\s*(?:(?:±|\+/-|\\pm)\s*(?P<spread>\d*\.?\d+)\s*%?)?"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +46,8 @@ class Reported:
 
 
 def parse_reported(text: str) -> Reported | None:
-    """The number in a cell such as `20.2`, `.970` or `82.4±1.5`; None for anything else."""
-    match = _FORM.fullmatch(text)
+    """The number in a cell such as `20.2`, `.970`, `82.4±1.5` or `82.4 % ± 1.5`; None for anything else."""
+    match = _FORM.fullmatch(text.strip().replace("\N{MINUS SIGN}", "-"))
     if match is None:
         return None
     value, spread = match["value"], match["spread"]
@@ -159,6 +164,10 @@ def sets_of_cells(
         raise BadRequest(
             f"total: found {totals!r}, wanted the least and the most images, least first"
         )
+    if training and sets == 1:
+        raise BadRequest(
+            f"training: found {training} with one test set; it is for means of several, say how many with sets"
+        )
     of = "one test set" if sets == 1 else f"the mean of {sets} test sets"
     said = [f"{name}={n}" for name, n in images.items()]
     if totals:
@@ -179,16 +188,25 @@ def paper_of_cells(
 ) -> PaperFile:
     """Anybody's table as a paper of one table: columns METRIC or METRIC:TONE, rows as (where, name, cells as text).
 
-    Raises BadRequest for a cell that is no number such as 82.4 or 82.4±1.5, naming where, for images of no column, and
-    for two rows or columns of one name.
+    Raises BadRequest for a metric that no audit knows, a cell that is no number such as 82.4 or 82.4±1.5, naming where,
+    for images of no column or more of them than the test set has, and for two rows or columns of one name.
     """
     rows = tuple(rows)
-    for what, names in (("column", columns), ("row", [name for _, name, _ in rows])):
-        for twice in _twice(what, names):
-            raise BadRequest(f"{source}: {twice}")
-    unknown = [name for name in tests.images if name not in columns]
-    if unknown:
-        raise BadRequest(f"images of {unknown[0]}: {source} has the columns {', '.join(columns)}")
+    named = tuple(_column(name, source) for name in columns)
+    plain = [f"{c.metric}:{c.tone}" for c in named]
+    same = [*_twice("column", columns), *_twice("column", plain)]
+    for twice in (*same, *_twice("row", [name for _, name, _ in rows])):
+        raise BadRequest(f"{source}: {twice}")
+    images = {}
+    for name, n in tests.images.items():
+        wanted = _column(name, "images")
+        key = f"{wanted.metric}:{wanted.tone}"
+        if key not in plain:
+            raise BadRequest(f"images of {name}: {source} has the columns {', '.join(columns)}")
+        images[columns[plain.index(key)]] = n
+    tests = msgspec.structs.replace(tests, images=images)
+    for problem in _image_problems(named, tests):
+        raise BadRequest(f"{source}: {problem}")
     read = []
     for where, name, cells in rows:
         bad = [cell for cell in cells if cell and parse_reported(cell) is None]
@@ -198,13 +216,41 @@ def paper_of_cells(
                 f"{where}: found {found}, wanted {len(columns)} numbers such as 82.4 or 82.4±1.5"
             )
         read.append(PaperRow(name, tuple(cells), not_comparable="a table from elsewhere"))
-    parts = [(n, n.partition(":")[0], n.partition(":")[2] or ALL) for n in columns]
-    named = tuple(
-        PaperColumn(n, metric, low if (low := tone.lower()) in {ALL, WORST, GAP} else tone)
-        for n, metric, tone in parts
-    )
     table = PaperTable("table", title, "scores", source, unit, named, tuple(read), sets=(tests,))
     return PaperFile(title, "", "", (table,))
+
+
+def _column(name: str, source: str) -> PaperColumn:
+    """The column METRIC or METRIC:TONE, in any letters and blanks. Raises BadRequest for another metric."""
+    written, _, tone = (part.strip() for part in name.partition(":"))
+    metric = re.sub(r"[\s-]+", "_", written.lower())
+    if metric not in AUDITED:
+        near, there = did_you_mean(metric, AUDITED), ", ".join(AUDITED)
+        raise BadRequest(
+            f"{source}: column {name!r}: no metric {written!r}{near}; leave it out or name one of {there}"
+        )
+    low = tone.lower() or ALL
+    return PaperColumn(name, metric, low if low in {ALL, WORST, GAP} else tone)
+
+
+def _image_problems(columns: Sequence[PaperColumn], tests: AssumedSets) -> Iterator[str]:
+    """Images of columns that contradict each other or the total of a test set, one sentence each."""
+    known = {(c.metric, c.tone): n for c in columns if (n := tests.images.get(c.name))}
+    whole = known.get(("accuracy", ALL))
+    low, high = tests.totals or (whole, whole)
+    if whole and low and high and not low <= whole <= high:
+        yield f"{whole} images of accuracy, and {low} to {high} in all; say one of the two"
+    of_tones = [
+        n for (metric, t), n in known.items() if metric == "accuracy" and t not in _NO_TONES
+    ]
+    most = whole or high
+    if most and sum(of_tones) > most:
+        yield f"{sum(of_tones)} images of accuracy by tone, more than the {most} of a test set"
+    for tone in dict.fromkeys(tone for _, tone in known):
+        sides = [known.get((metric, tone), 0) for metric in ("sensitivity", "specificity")]
+        n = known.get(("accuracy", tone), most if tone == ALL else None)
+        if n and sum(sides) > n:
+            yield f"{sides[0]} positive and {sides[1]} negative images of {tone}, more than its {n}"
 
 
 def _twice(what: str, names: Sequence[str]) -> list[str]:
@@ -283,6 +329,9 @@ def _set_problems(table: PaperTable) -> Iterator[str]:
         numbers = (*tests.images.values(), *(tests.totals or ()), tests.sets)
         if min(numbers) < 1 or (tests.totals and tests.totals[0] > tests.totals[1]):
             yield f"sets {number}: images, totals and sets are whole numbers from 1, least first"
+        else:
+            problems = _image_problems(table.columns, tests)
+            yield from (f"sets {number}: {problem}" for problem in problems)
 
 
 def _row_problems(row: PaperRow, table: PaperTable) -> Iterator[str]:

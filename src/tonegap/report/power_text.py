@@ -78,8 +78,9 @@ def reach_sentences(
     lines = []
     if spoken:
         least = max(spoken, key=lambda r: r.width)
-        reaches = f"a 95 % interval reaches ±{100 * least.width:.0f} points in {least.tone} ({counted(least.n, 'image')}), {training}"
-        lines.append(f"At an accuracy of {100 * p:.0f} %, {reaches}.")
+        reaches = f"a 95 % interval reaches ±{100 * least.width:.0f} points in {least.tone}"
+        images = counted(least.n, "image")
+        lines.append(f"At an accuracy of {100 * p:.0f} %, {reaches} ({images}), {training}.")
     lower = [100 * r.lower for r in spoken if r.lower is not None]
     if lower:
         below = f"One tone must lie {_between(lower)} points below the others"

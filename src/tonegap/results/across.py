@@ -57,7 +57,8 @@ class AcrossRow:
 class Across:
     """The tasks of one kind of images and the entries that rank in two of them or more, best win rate first.
 
-    `p`: of Friedman's test that entries do not differ, over data sets; None below six of them or three entries.
+    Data sets that share images (a part, a joined one) count as one. `p`: of Friedman's test that entries do not differ,
+    over data sets; None below six of them or three entries.
     """
 
     phantom: bool
@@ -86,7 +87,8 @@ def _across(board: Leaderboard, claims: Sequence[Claims], phantom: bool) -> Acro
     known = dict.fromkeys(entry for found in rows for entry in found)
     shared = [entry for entry in known if sum(entry in found for found in rows) >= _LEAST]
     everywhere = [entry for entry in shared if all(entry in found for found in rows)]
-    blocks = [one.table.task.partition("/")[0] for one in claims]
+    data_sets = [one.table.task.partition("/")[0] for one in claims]
+    blocks = [board.settings.image_sources.get(name, name) for name in data_sets]
     rates = _win_rates(rows, everywhere, blocks, [_sign(one) for one in claims])
     on = [_on_task(board, one, found) for one, found in zip(claims, rows, strict=True)]
     lines = []

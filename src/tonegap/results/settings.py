@@ -10,6 +10,7 @@ from typing import Literal
 
 import msgspec
 
+from tonegap.declared.dataset import image_sources
 from tonegap.declared.toml import read_toml
 from tonegap.errors import BadSuiteFolder
 from tonegap.scores.tables import METRIC_NAMES, metric_named
@@ -33,7 +34,8 @@ class Reference(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class LeaderboardSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The choices of a report; documented in `reports/leaderboard.toml`.
 
-    `templates` maps a template's file name to its text; it is read from `reports/templates/`.
+    `templates` maps a template's file name to its text; it is read from `reports/templates/`. `image_sources` maps data
+    sets that share images to one of them; it is read from `benchmarks/`.
     """
 
     title: str
@@ -49,6 +51,7 @@ class LeaderboardSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=Tru
     n_compared: int = 40
     ranks_told: bool = True
     templates: dict[str, str] = {}
+    image_sources: dict[str, str] = {}
 
     def by_worst(self, metric: str) -> bool:
         """Whether the worst tone's score ranks (a metric that compares tones has none)."""
@@ -61,6 +64,8 @@ def read_settings(root: Path) -> LeaderboardSettings:
     settings = read_toml(path, LeaderboardSettings)
     if settings.templates:
         raise BadSuiteFolder(f"{path}: templates: put them into {root / TEMPLATES}, one file each")
+    if settings.image_sources:
+        raise BadSuiteFolder(f"{path}: image_sources: say part_of in the data set's dataset.toml")
     unknown = [name for name in settings.metrics if name not in METRIC_NAMES]
     if unknown or not settings.metrics:
         found = f"unknown value {unknown[0]!r}" if unknown else "empty"
@@ -71,7 +76,9 @@ def read_settings(root: Path) -> LeaderboardSettings:
         raise BadSuiteFolder(
             f"{path}: min_rank_support: found {settings.min_rank_support}, wanted a number of images, 0 or more"
         )
-    return msgspec.structs.replace(settings, templates=_read_templates(root / TEMPLATES))
+    return msgspec.structs.replace(
+        settings, templates=_read_templates(root / TEMPLATES), image_sources=image_sources(root)
+    )
 
 
 def titled(settings: LeaderboardSettings, suites: Sequence[str]) -> LeaderboardSettings:

@@ -238,7 +238,7 @@ def test_a_withdrawn_bundle_and_its_pages_go_and_foreign_files_stay(lab, tmp_pat
 
 
 def truth_with_a_tone_not_scored(held_out):
-    """Eight images of V, which is not scored: in validation, which keeps it, where `held_out`, else in the test part."""
+    """Eight images of V, which is not scored: in validation, which keeps it, or in the test part."""
     free = part("v", 20), part("t", 60)
     moved = part("m", 8, ("V",))
     if held_out:

@@ -307,9 +307,31 @@ def test_ratios_in_the_other_unit_are_read_so_and_said(tmp_path, capsys, rows, u
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (("--images", "nothing=3"), "has the columns accuracy"),
+        (("--images", "nothing=3"), "no metric 'nothing'"),
+        (("--images", "accuracy:VI=3"), "has the columns accuracy"),
         (("--images", "accuracy"), "wanted COLUMN=N"),
         (("--total", "many"), "wanted a number of images"),
+        (("--total", "5-"), "wanted a number of images"),
+        (("--training", "500"), "found 500 with one test set"),
+        (
+            ("--total", "100", "--images", "accuracy:I-II=80", "--images", "accuracy:V-VI=80"),
+            "160 images of accuracy by tone, more than the 100",
+        ),
+        (
+            (
+                "--images",
+                "accuracy=100",
+                "--images",
+                "accuracy:I-II=80",
+                "--images",
+                "accuracy:V-VI=80",
+            ),
+            "160 images of accuracy by tone, more than the 100",
+        ),
+        (
+            ("--total", "20", "--images", "accuracy=30"),
+            "30 images of accuracy, and 20 to 20 in all",
+        ),
         (("--images", "accuracy=10", "--images", "accuracy=20"), "accuracy has 10 images already"),
     ],
 )
@@ -324,7 +346,12 @@ def test_bad_options_are_one_sentence(table_file, capsys, options, words):
     [
         ("row\n", "wanted a header"),
         ("row,accuracy\nA,about 80\n", "line 2: found 'about 80'"),
-        ("row,a,b\nA,80\n", "line 2"),
+        ("row,accuracy,pqd\nA,80\n", "line 2"),
+        ("row;accuracy;pqd\nA;80;90\n", "found semicolons between fields"),
+        ("row\taccuracy\nA\t80\n", "found tabs between fields"),
+        ("row,acc\nA,80\n", "column 'acc': no metric 'acc'"),
+        ("row,accuracy,recall:V-VI\nA,80,80\n", "no metric 'recall'"),
+        ("row,accuracy:V,Accuracy : V\nA,80,80\n", "both named 'accuracy:V'"),
         ("row,pqd,accuracy,accuracy\nA,9,80,81\n", "columns 2 and 3 are both named 'accuracy'"),
         ("row,accuracy\nA,80\nB,8\nA,81\n", "rows 1 and 3 are both named 'A'"),
     ],
@@ -365,13 +392,3 @@ def test_words_of_a_table_are_no_markdown(tmp_path, capsys):
         "## Table table",
     ]
     assert r"x ## Table forged - \*\*possible\*\* \<script\>, accuracy:" in said.out
-
-
-def test_a_table_of_unknown_metrics_says_which_are_known(tmp_path, capsys):
-    path = tmp_path / "t.csv"
-    path.write_text("row,acuracy\nm,82.0\n")
-    code, said = run(capsys, "audit-table", path)
-    assert code == 0
-    assert (
-        "none that a test here speaks of: accuracy, sensitivity, specificity, pqd, dpm" in said.out
-    )

@@ -66,6 +66,16 @@ class PackSource:
         """All records."""
         return [record for table in self.tables for record in _records(table)]
 
+    def section(self, table: LeaderboardTable) -> str:
+        """The section of the report's first page that has a table."""
+        return _page(f"index.html#t{self.board.tables.index(table) + 1}")
+
+    @property
+    def first_run(self) -> str:
+        """Where the page of the first entry that has one says what it ran on; the bundle if none has one."""
+        pages = (page for table in self.tables for _, page in self.entries(table))
+        return next((f"{page}#provenance" for page in pages), self.bundle)
+
     @property
     def suite(self) -> str:
         """The suite's name."""
@@ -98,16 +108,14 @@ def _croissant(task_id: str) -> str:
     return _page(f"croissant/{task_id.replace('/', '-')}.json")
 
 
-def _by_task(
-    say: Callable[[PackSource, LeaderboardTable], str | None], page: str = "index.html"
-) -> "Find":
+def _by_task(say: Callable[[PackSource, LeaderboardTable], str | None]) -> "Find":
     """An answer of one sentence or more for each task, with the task named."""
 
     def find(results: PackSource) -> Iterator[Answer]:
         for table in results.tables:
             said = say(results, table)
             if said:
-                yield Answer(f"{table_name(table)}: {said}", _page(page))
+                yield Answer(f"{table_name(table)}: {said}", results.section(table))
 
     return find
 
@@ -123,10 +131,12 @@ def _by_dataset(say: Callable[[Dataset], str]) -> "Find":
     return find
 
 
-def _once(say: Callable[[PackSource], str], link: str | None = None) -> "Find":
+def _once(
+    say: Callable[[PackSource], str], link: Callable[[PackSource], str] | None = None
+) -> "Find":
     def find(results: PackSource) -> Iterator[Answer]:
         if text := say(results):
-            yield Answer(text, link or results.bundle)
+            yield Answer(text, link(results) if link else results.bundle)
 
     return find
 
@@ -231,17 +241,27 @@ def _predictors(_: PackSource, table: LeaderboardTable) -> str:
 def _models(results: PackSource) -> Iterator[Answer]:
     for table in results.tables:
         for label, page in results.entries(table):
-            yield Answer(f"{table_name(table)}: {label}", page)
+            yield Answer(f"{table_name(table)}: {label}", f"{page}#tones")
 
 
 def _parameters(results: PackSource) -> Iterator[Answer]:
     rows = [row for table in results.tables for row in table.all_rows]
     ids = {pair for row in rows for pair in row.entry.plugins.items()}
     for kind, name in sorted(ids):
-        yield Answer(
-            f"{name}: every parameter with its value, default and source",
-            _page(f"methods/{card_name(kind, name)}.html"),
-        )
+        page = _page(f"methods/{card_name(kind, name)}.html")
+        if any(_given(record, kind) for record in results.records if _plugin(record, kind) == name):
+            text = f"{name}: every parameter with its value, default and source"
+            yield Answer(text, f"{page}#parameters")
+        else:
+            yield Answer(f"{name}: has no parameter", page)
+
+
+def _plugin(record: Record, kind: str) -> str:
+    return record.entry.method if kind == "method" else record.entry.baseline
+
+
+def _given(record: Record, kind: str) -> bool:
+    return bool(record.method_parameters if kind == "method" else record.baseline_parameters)
 
 
 def _synthetic(results: PackSource) -> Iterator[Answer]:
@@ -249,12 +269,18 @@ def _synthetic(results: PackSource) -> Iterator[Answer]:
         pages = dict(results.entries(table))
         made = [record for record in _records(table) if record.synthetic]
         if not made:
-            yield Answer(f"{table_name(table)}: no synthetic image was trained on", _page())
+            text = f"{table_name(table)}: no synthetic image was trained on"
+            yield Answer(text, results.section(table))
         for record in made:
             if record.synthetic:
                 label = record.entry.label
-                text = f"{table_name(table)}, {label}, seed {record.seed}: {synthetic_text(record.synthetic)}"
-                yield Answer(text, pages.get(label, _page()))
+                made_of = synthetic_text(record.synthetic)
+                text = (
+                    f"{table_name(table)}, {label}, seed {record.seed}: synthetic images trained on (by tone, SHA-256 "
+                    f"of the set): {made_of}"
+                )
+                page = f"{pages[label]}#provenance" if label in pages else results.section(table)
+                yield Answer(text, page)
 
 
 def _selection(_: PackSource, table: LeaderboardTable) -> str:
@@ -276,7 +302,8 @@ def _errors(results: PackSource) -> Iterator[Answer]:
     for table in results.tables:
         for label, page in results.entries(table):
             yield Answer(
-                f"{table_name(table)}: {label}: confusion matrices by tone, calibration", page
+                f"{table_name(table)}: {label}: confusion matrices by tone, calibration",
+                f"{page}#confusion",
             )
 
 
@@ -330,7 +357,8 @@ def _tone_labels(results: PackSource) -> Iterator[Answer]:
     for table in results.tables:
         claims = results.board.claims_of(table)
         if claims and claims.labels:
-            yield Answer(f"{table_name(table)}: gaps under a second annotation of tone", _page())
+            text = f"{table_name(table)}: gaps under a second annotation of tone"
+            yield Answer(text, results.section(table))
 
 
 def _tones(dataset: Dataset) -> str:
@@ -364,20 +392,20 @@ ANSWERS: dict[str, Find] = {
     "parameters": _parameters,
     "synthetic": _synthetic,
     "selection": _by_task(_selection),
-    "metrics": _once(_metrics, _page()),
+    "metrics": _once(_metrics, lambda r: r.first_run.replace("#provenance", "#metrics")),
     "uncertainty": _by_task(_uncertainty),
     "results": _by_task(lambda r, table: " ".join(answer(r.board, table))),
     "tone_scores": _once(
         lambda _: (
             "every entry's score, count and 95 % interval by tone, its gap beside the null gap: statistics.md."
         ),
-        "statistics.md",
+        lambda _: "statistics.md",
     ),
-    "comparators": _once(_comparators, _page()),
+    "comparators": _once(_comparators, lambda r: r.section(r.tables[0])),
     "errors": _errors,
     "seeds": _by_task(_seeds),
-    "software": _once(_software),
-    "cost": _once(_cost),
+    "software": _once(_software, lambda r: r.first_run),
+    "cost": _once(_cost, lambda r: r.first_run),
     "protocol": _once(
         lambda r: (
             f"the declared matrix suites/{r.suite}.json and the folders below specs/, both in the bundle."

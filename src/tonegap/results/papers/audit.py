@@ -7,9 +7,10 @@ that equal tones or equal entries show as often. A verdict names what was assume
 from collections.abc import Iterator, Mapping
 
 from tonegap.declared.paper import AssumedSets, PaperFile, PaperTable, parse_reported
-from tonegap.results.papers import audit_chance, audit_counts
+from tonegap.results.papers import audit_bounds, audit_chance, audit_counts
 from tonegap.results.papers.audit_reading import IMPOSSIBLE, SHARES, Finding, read_rows
 
+TESTS = (*audit_bounds.FIRST, *audit_counts.TESTS, *audit_bounds.TESTS, *audit_chance.TESTS)
 _UNDECLARED = AssumedSets("every image is of one of the tones shown; nothing else is declared")
 
 _ASKED = (*sorted(SHARES), "pqd", "dpm", "eom", "f1", "eopp1", "eodd")  # and by tone
@@ -34,7 +35,7 @@ def audit_table(
     found: list[Finding] = []
     for tests in table.sets or (_UNDECLARED,):
         reading = read_rows(table, tests, entered)
-        for test in (*audit_counts.TESTS, *audit_chance.TESTS):
+        for test in TESTS:
             test(reading)
         said = {(f.row, f.column, f.test) for f in found if f.row}
         found += [f for f in reading.found if (f.row, f.column, f.test) not in said]

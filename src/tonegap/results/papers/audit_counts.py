@@ -13,6 +13,7 @@ from tonegap.arrays import FloatArray
 from tonegap.results.papers.audit_reading import (
     IMPOSSIBLE,
     IMPROBABLE,
+    MOST_SEARCHED,
     RARE,
     SHARES,
     AuditVerdict,
@@ -24,8 +25,6 @@ from tonegap.results.papers.audit_reading import (
 from tonegap.scores.evidence import grim as could
 from tonegap.scores.evidence.grim import Rounded
 from tonegap.scores.evidence.grimmer import spread_fits
-
-_MOST_SEARCHED = 400
 
 
 def _grim(r: Reading) -> None:
@@ -78,7 +77,7 @@ def _judge_count(r: Reading, row: str, column: str, share: Rounded, n: int) -> b
 
 def _searched(r: Reading) -> None:
     """The sizes of one test set that most cells of several rows fit, where its images are unknown."""
-    if r.tests.sets != 1 or not r.tests.totals or r.tests.totals[1] > _MOST_SEARCHED or not r.tones:
+    if r.tests.sets != 1 or not r.tests.totals or r.tests.totals[1] > MOST_SEARCHED or not r.tones:
         return
     rows = [row.name for row in r.rows if r.of_tones(row.name) and r.one(row.name, "accuracy")]
     if len(rows) < 2 or r.tests.totals[0] == r.tests.totals[1]:
@@ -143,7 +142,7 @@ def _one_set(r: Reading) -> None:
     known = known if all(known) else []
     first, last = r.tests.totals or (1, 0)
     totals = (sum(known),) if known else tuple(range(first, last + 1))
-    if not totals or totals[-1] > _MOST_SEARCHED:
+    if not totals or totals[-1] > MOST_SEARCHED:
         return
     for row in r.rows:
         tones = r.of_tones(row.name)
@@ -154,7 +153,7 @@ def _one_set(r: Reading) -> None:
         if known and _others(r, sum(known)):
             mean = None
         r.fits[row.name] = could.one_sets(tones, totals, mean, pqd, known)
-        if r.tests.sets == 1 and not r.fits[row.name] and not _flagged(r, row.name):
+        if r.tests.sets == 1 and not r.fits[row.name] and not r.flagged(row.name):
             why = f"no test set of {_span(totals)} images gives its accuracies and PQD together"
             r.say("one test set", IMPOSSIBLE, why, row.name)
     fitting = [row for row, sets in r.fits.items() if sets]
@@ -267,33 +266,36 @@ def _span(totals: Sequence[int]) -> str:
     return str(totals[0]) if len(totals) == 1 else f"{totals[0]} to {totals[-1]}"
 
 
-def _flagged(r: Reading, row: str) -> bool:
-    return any(f.row == row and f.verdict == IMPOSSIBLE for f in r.found)
-
-
 def _ratio_of_tones(r: Reading) -> None:
-    """Whether the PQD is the lowest over the highest of the accuracies beside it, in one test set."""
-    for row in r.rows if r.tests.sets == 1 else ():
+    """Whether the PQD is the lowest over the highest of the accuracies beside it, in one test set.
+
+    In each of several it is at most one minus their difference, and so is its mean.
+    """
+    for row in r.rows:
         tones, pqd = r.of_tones(row.name), r.one(row.name, "pqd")
-        if not tones or pqd is None or _flagged(r, row.name):
+        if not tones or pqd is None or r.flagged(row.name):
             continue
         low, high = [], []
         for name, tone in zip(r.tones, tones, strict=True):
             n = r.tests.images.get(name, 0)
+            n *= r.tests.sets
             counts = could.counts_of(tone, n) if n else ()
             low.append(counts[0] / n if counts else max(tone.low, 0.0))
             high.append(counts[-1] / n if counts else tone.high)
-        if max(low) > 0 and not (
-            min(low) / max(high) <= pqd.high and pqd.low <= min(high) / max(low)
-        ):
-            ends = (share_text(min(low) / max(high), pqd), share_text(min(high) / max(low), pqd))
+        if max(low) <= 0:
+            continue
+        one = r.tests.sets == 1
+        least = min(low) / max(high) if one else 0.0
+        most = min(high) / max(low) if one else 1 - max(max(low) - min(high), 0.0)
+        if not least <= pqd.high or not pqd.low <= most:
+            ends = (share_text(least, pqd), share_text(most, pqd))
             why = f"the accuracies by tone give {' to '.join(dict.fromkeys(ends))}"
             r.say("PQD of the tones", IMPOSSIBLE, why, row.name, r.columns("pqd")[0])
 
 
 def _moments(r: Reading) -> None:
     """Whether means and spreads by tone allow the mean PQD."""
-    if r.tests.sets < 3:
+    if r.tests.sets < 2:
         return
     for row in r.rows:
         tones, pqd = r.of_tones(row.name), r.one(row.name, "pqd")
@@ -356,11 +358,11 @@ def _others(r: Reading, n: int) -> int:
 
 
 def _weighted(r: Reading) -> None:
-    """Whether the score over all images is a mean of those by tone."""
-    for row in r.rows if r.tests.sets == 1 else ():
+    """Whether the score over all images is a mean of those by tone; of several sets where each has as many images."""
+    for row in r.rows:
         mean = r.one(row.name, "accuracy")
         shown = {name: c for name in r.tones if (c := r.cells[row.name].get(name))}
-        n = [r.tests.images.get(name, 0) for name in shown]
+        n = [r.tests.images.get(name, 0) * r.tests.sets for name in shown]
         if (
             mean is None
             or len(shown) < 2
@@ -370,22 +372,24 @@ def _weighted(r: Reading) -> None:
         column = r.columns("accuracy", by_tone=False)[0]
         if not all(n):
             low, high = min(s.low for s in shown.values()), max(s.high for s in shown.values())
-            if len(shown) == len(r.tones) and not (low <= mean.high and mean.low <= high):
+            all_shown = r.tests.sets == 1 and len(shown) == len(r.tones)
+            if all_shown and not (low <= mean.high and mean.low <= high):
                 r.say(
                     "mean of the tones", IMPOSSIBLE, "it lies outside all tones", row.name, column
                 )
             continue
         low, high = could.weighted_range(list(shown.values()), n)
-        others = _others(r, sum(n))
+        others = _others(r, sum(n) // r.tests.sets) * r.tests.sets
         low, high = (x * sum(n) / (sum(n) + others) for x in (low, high))
         high += others / (sum(n) + others)
         if mean.low <= high and low <= mean.high:
             continue
         why = f"images of known tone give {share_text(low, mean)} to {share_text(high, mean)}"
-        right = could.counts_of(mean, sum(n) + r.tests.unknown)
-        if r.tests.unknown and right:
+        unknown = r.tests.unknown * r.tests.sets
+        right = could.counts_of(mean, sum(n) + unknown)
+        if unknown and right:
             ends = (right[0] - round(high * sum(n)), right[-1] - round(low * sum(n)))
-            of_unknown = [share_text(min(max(e / r.tests.unknown, 0), 1), mean) for e in ends]
+            of_unknown = [share_text(min(max(e / unknown, 0), 1), mean) for e in ends]
             why += f"; with {r.tests.unknown} images of unknown tone, these have {' to '.join(of_unknown)}"
         r.say("mean of the tones", IMPOSSIBLE, why, row.name, column)
 

@@ -36,6 +36,8 @@ IMPROBABLE: AuditVerdict = "improbable under named assumptions"
 SHARES = frozenset({"accuracy", "sensitivity", "specificity"})
 _RATIOS = frozenset({"pqd", "dpm", "eom", "f1", "macro_f1", "auc"})
 RARE, LEVEL = 0.01, 0.05
+# Images of the largest test set that is searched for.
+MOST_SEARCHED = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +85,15 @@ class Reading:
             Finding(self.table.id, row, column, test, verdict, why, self.tests.assumed, p)
         )
 
-    def columns(self, *metrics: str, by_tone: bool | None = None) -> list[str]:
-        """Names of the columns of these metrics; with a tone, without one, or either.
+    def flagged(self, row: str, column: str = "") -> bool:
+        """Whether something in a row, or in that cell of it, was found impossible."""
+        return any(
+            f.row == row and column in {"", f.column} and f.verdict == IMPOSSIBLE
+            for f in self.found
+        )
+
+    def columns(self, *metrics: str, by_tone: bool | None = None, gaps: bool = False) -> list[str]:
+        """Names of the columns of these metrics; with a tone, without one, or either; with `gaps` also those.
 
         The worst tone is none of the tones beside it, and a gap is no score.
         """
@@ -92,7 +101,7 @@ class Reading:
             c.name
             for c in self.table.columns
             if c.metric in metrics
-            and c.tone != GAP
+            and (gaps or c.tone != GAP)
             and (by_tone is None or ((c.tone != ALL) == by_tone and c.tone != WORST))
         ]
 
@@ -184,4 +193,6 @@ def share_text(value: float, share: Rounded) -> str:
 
 def chance_text(p: float) -> str:
     """A chance as text, with two or three figures that count."""
+    if p < 1e-300:
+        return "below 1e-300"
     return f"{p:.2f}" if p >= 0.095 else f"{p:.3f}" if p >= 0.001 else f"{p:.0e}"

@@ -36,8 +36,8 @@ def audit_markdown(title: str, findings: Sequence[Finding]) -> str:
 
 def _line(f: Finding) -> str:
     """A finding in Markdown, with the words of others as they are."""
-    texts = {name: markdown_text(getattr(f, name)) for name in ("row", "column", "why")}
-    return finding_text(replace(f, **texts))
+    row, column, why = map(markdown_text, (f.row, f.column, f.why))
+    return finding_text(replace(f, row=row, column=column, why=why))
 
 
 def finding_text(f: Finding) -> str:

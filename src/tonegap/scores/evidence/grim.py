@@ -126,7 +126,8 @@ def _fits(n: Sequence[int], k: Sequence[int], mean: Rounded | None, pqd: Rounded
     if pqd is None:
         return True
     shares = [right / images for right, images in zip(k, n, strict=True)]
-    return max(shares) > 0 and pqd.low <= min(shares) / max(shares) <= pqd.high
+    # Without an image right it is 0/0, and any number is printed.
+    return max(shares) == 0 or pqd.low <= min(shares) / max(shares) <= pqd.high
 
 
 def positives_of(
@@ -244,6 +245,16 @@ def _least(
             return float(found.fun) + worst
         better = np.argsort(reduced, kind="stable")[:_COLUMNS]
         used = np.union1d(used, better[reduced[better] < 0])
+
+
+def f1_fits(share: Rounded, n: int) -> bool:
+    """Whether some true positives and errors among n images give this F1, 2 TP / (2 TP + FP + FN)."""
+    if share.low <= 0:
+        return True
+    hit = np.arange(1, n + 1)
+    least, most = (2 * hit * (1 - end) / end for end in (min(share.high, 1.0), share.low))
+    errors = np.ceil(least - _SLACK)
+    return bool(((errors <= most + _SLACK) & (errors <= n - hit)).any())
 
 
 def f1_sizes(shown: Sequence[Rounded], most: int) -> list[tuple[int, int]]:

@@ -2,9 +2,9 @@
 
 The mistake it exists to prevent: a gap of five points sought in forty images of a tone, where only twenty would show.
 A difference is found with a chance of 80 % at the two-sided 5 % level; each tone's images are independent, and a gap
-is tested against that of equal tones. What training adds is added to all of it: independent of the images, from tone to
-tone and from entry to entry, and as large as it is said to be. Sources: Fleiss, Levin and Paik 2003, Statistical Methods for Rates and
-Proportions, 4, without continuity correction; Connor 1987, Biometrics 43, on paired proportions.
+is tested against that of equal tones. What training adds is added to all of it: independent of the images, from tone
+to tone and from entry to entry, and as large as it is said to be. Sources: Fleiss, Levin and Paik 2003, Statistical
+Methods for Rates and Proportions, 4, without continuity correction; Connor 1987, Biometrics 43, on paired proportions.
 """
 
 from collections.abc import Mapping, Sequence
