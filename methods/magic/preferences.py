@@ -197,12 +197,17 @@ def pair_loss(
     """The loss of a draw of pairs by its number: each pair at a step of its own, against the network without additions.
 
     `scores` [n, 2] are what the checklists gave, NaN where nobody judged. Raises StageError where no pair has a
-    better image.
+    better image, or no step of sampling adds noise.
     """
     better = scores.isfinite().all(dim=1) & (scores[:, 0] != scores[:, 1])
     told = torch.nonzero(better).flatten()
     steps = torch.nonzero(chain.spread > 0).flatten()
-    if len(told) == 0 or len(steps) == 0:
+    if len(steps) == 0:
+        raise StageError(
+            f"sampling_steps and strength leave {len(chain.spread)} steps of sampling, of which the last has no noise; "
+            "wanted two or more to learn from"
+        )
+    if len(told) == 0:
         raise StageError(
             f"feedback: none of {len(scores)} pairs has a better image, wanted one or more to learn from"
         )

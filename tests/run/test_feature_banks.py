@@ -9,6 +9,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+
+from tonegap.plan.applicable import not_applicable
 from PIL import Image
 
 from tonegap.declared.suite import Limits
@@ -210,10 +212,9 @@ def test_a_task_of_three_classes_is_not_asked_of_what_needs_two(banks):
     (cell, *_) = banks.plan().cells
     assert cell.id.not_applicable is None
     view = replace(cell.view, classes=("a", "b", "c"))
-    from tonegap.plan.plan import _not_applicable
-
-    setting = type("S", (), {"device": "cpu"})()
-    assert "two classes; this one has 3" in _not_applicable(cell.entry, view, setting)
+    assert not_applicable(cell.entry, view, "cpu") == (
+        "baselines/probe needs two classes, one of them positive; the task has 3 and 1"
+    )
 
 
 @pytest.mark.parametrize(

@@ -57,6 +57,14 @@ OWN: Mapping[str, Mapping[str, Any]] = {
     "cgddi-lesion-mapping": {"ratio": 0.5},
     "cgddi-semantic": {"ratio": 0.5},
     "dreambooth": {"augmentation": False},
+    # One step of sampling is the last, which has no noise to learn from.
+    "magic": {
+        "pairs": 6,
+        "preference_accumulation": 1,
+        "preference_steps": 2,
+        "ratio": 0.5,
+        "strength": 0.9,
+    },
 }
 
 
