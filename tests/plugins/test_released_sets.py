@@ -87,8 +87,10 @@ def test_synthetic_derm_says_label_and_photograph_in_the_file_beside_an_image(
     assert made.notes == {
         "used": 5,
         "used, sources unknown": 3,
-        "left out: label is no class of the task": 1,
-        "left out: a source is no training image shown to methods": 1,
+        "skipped": {
+            "rows left out: label is no class of the task": 1,
+            "rows left out: a source is no training image shown to methods": 1,
+        },
     }
     assert (made.image(made.rows[0]) == np.array(COLOUR)).all()
 
@@ -109,8 +111,10 @@ def test_cgddi_says_canvas_disease_and_donor_in_the_name(bench: Workbench, tmp_p
     # The tone is that of the healthy image, not the donor's in the name.
     assert found == [("basal cell carcinoma", "t005 t001", "VI"), ("psoriasis", "t000 t010", "I")]
     # A disease that is no class, and a healthy image, whose name says no disease.
-    assert made.notes["left out: label is no class of the task"] == 2
-    assert made.notes["left out: a source is no training image shown to methods"] == 1
+    assert made.notes["skipped"]["rows left out: label is no class of the task"] == 2
+    assert (
+        made.notes["skipped"]["rows left out: a source is no training image shown to methods"] == 1
+    )
 
 
 @pytest.mark.parametrize("content", ["[]", "{}", "nothing"])
