@@ -337,6 +337,15 @@ def test_audit_table_finds_that_no_count_of_43_images_gives_a_share():
     assert "ours" not in set(counts.row[counts.verdict.str.startswith("impossible")])
 
 
+def test_audit_table_reads_shares_of_which_none_is_above_1_as_fractions():
+    table = pd.DataFrame({"accuracy": ["0.860"]}, index=["ours"])
+    found = tonegap.audit_table(table, images={"accuracy": 43})
+    assert found.verdict.tolist() == ["possible"]
+    assert "no share is above 1: read as fractions" in found.assumed[0]
+    found = tonegap.audit_table(table, images={"accuracy": 43}, unit="percent")
+    assert found.verdict.tolist()[0] == "impossible under named assumptions"
+
+
 def test_audit_table_says_what_the_command_line_says(tmp_path):
     path = tmp_path / "table.csv"
     path.write_text("row,accuracy,accuracy:VI\nours,86.1,72.7\ntheirs,86.0,\n", encoding="utf-8")

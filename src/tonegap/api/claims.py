@@ -83,15 +83,16 @@ def audit_table(
     total: int | tuple[int, int] | None = None,
     sets: int = 1,
     training: int = 0,
-    unit: str = "percent",
+    unit: str | None = None,
 ) -> "pd.DataFrame":
     """What the numbers of anybody's table can be, one row per finding, as `tonegap audit-table`.
 
     The index of `table` names its rows, its columns are METRIC or METRIC:TONE (`accuracy:V-VI`), its cells texts as
     they were printed (`"82.0"`, `"82.4±1.5"`, `""`): a number would have lost its last 0, which says how it was
     rounded. `images`: test images behind a column; `total`: of one test set, or the least and most of them; `sets`:
-    test sets that a cell is the mean of; `training`: images trained on; `unit`: percent or fraction. Columns: row,
-    column, test, verdict, why, assumed, p. Sources: docs/claims.md.
+    test sets that a cell is the mean of; `training`: images trained on; `unit`: percent or fraction; without
+    it percent, or fraction where no share is above 1, which `assumed` then says. Columns: row, column, test, verdict,
+    why, assumed, p. Sources: docs/claims.md.
 
     Raises BadRequest for what is no DataFrame, a cell that is no such text, naming it, for numbers of images that are
     none, and for two rows or columns of one name.
@@ -101,7 +102,7 @@ def audit_table(
     from tonegap.declared.paper import paper_of_cells, sets_of_cells
     from tonegap.results.papers import audit
 
-    if unit not in ("percent", "fraction"):
+    if unit not in (None, "percent", "fraction"):
         raise BadRequest(f"audit_table: found the unit {unit!r}, wanted percent or fraction")
     if not isinstance(table, pd.DataFrame):
         raise BadRequest(
