@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -182,6 +183,38 @@ def test_the_pqd_of_patchaligns_resnet_lies_outside_what_its_tones_allow(found):
 def test_fedds_f1_are_those_of_five_and_five_images(found):
     (f1,) = [f for f in found("fedd") if f.test == "F1 denominators"]
     assert "all 56 F1 fit 5 positive and 5 negative images, and no smaller number" in f1.why
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        # V-VI has but 1, which one positive and one negative image give.
+        ((), ["I-II", "V-VI"]),
+        (("--images", "f1:I-II=3"), ["V-VI"]),
+        (("--sets", "5"), []),
+    ],
+)
+def test_f1_of_two_tones_are_of_two_test_sets(tmp_path, capsys, options, said):
+    path = tmp_path / "f1.csv"
+    cells = ("0.67,1.00", "0.50,1.00", "0.00,1.00", "1.00,1.00")
+    lines = [f"{name},{row}" for name, row in zip("ABCD", cells, strict=True)]
+    path.write_text("\n".join(["row,f1:I-II,f1:V-VI", *lines]), encoding="utf-8")
+    code, shown = run(capsys, "audit-table", path, "--format", "json", *options)
+    assert code == 0
+    found = json.loads(shown.out)["papers"][0]["findings"]
+    whys = [f["why"] for f in found if f["test"] == "F1 denominators"]
+    assert [why.split(" fit ")[0] for why in whys] == [f"all 4 F1 of {tone}" for tone in said]
+    assert all("1 positive and 1 negative" in why for why in whys if "V-VI" in why)
+
+
+def test_a_mean_of_sets_without_anything_right_warns_of_nothing(tmp_path, capsys):
+    path = tmp_path / "zero.csv"
+    path.write_text("row,accuracy:I-II,accuracy:V-VI,pqd\nours,0.0,0.0,0.0\nB,80.0,70.0,87.5\n")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        code, said = run(capsys, "audit-table", path, "--total", "20", "--sets", "5")
+    assert code == 0
+    assert IMPOSSIBLE not in said.out
 
 
 def test_grohs_overall_scores_hold_images_of_unknown_tone(found):

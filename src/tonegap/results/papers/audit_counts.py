@@ -25,6 +25,7 @@ from tonegap.results.papers.audit_reading import (
 from tonegap.scores.evidence import grim as could
 from tonegap.scores.evidence.grim import Rounded
 from tonegap.scores.evidence.grimmer import spread_fits
+from tonegap.scores.tables import ALL, WORST
 
 
 def _grim(r: Reading) -> None:
@@ -202,7 +203,9 @@ def _chance_of_single(r: Reading, row: str, totals: Sequence[int], draws: int = 
         right = r.rng.binomial(n, share)
         by_tone = right / n
         tones = [_as_reported(x, half) for x in by_tone.mean(axis=0)]
-        ratio = (by_tone.min(axis=1) / by_tone.max(axis=1)).mean()
+        best = by_tone.max(axis=1)
+        # Without anything right a PQD is reported as 0, where it is reported.
+        ratio = np.divide(by_tone.min(axis=1), best, out=np.zeros_like(best), where=best > 0).mean()
         whole = (
             _as_reported(float((right.sum(axis=1) / n.sum(axis=1)).mean()), mean.half)
             if mean
@@ -326,16 +329,24 @@ def _even(r: Reading) -> None:
 
 
 def _f1(r: Reading) -> None:
-    """The smallest test set that gives every F1."""
-    shown = [c for row in r.rows for name in r.columns("f1") if (c := r.cells[row.name].get(name))]
-    if len(shown) < 4:
-        return
+    """The smallest test set of each tone that gives every F1, where its images are not known; a mean is no F1."""
+    exact = r.tests.totals is not None and r.tests.totals[0] == r.tests.totals[1]
+    known = {WORST, *((ALL,) if exact else ())}  # the worst tone is another in each row
+    tones = {c.name: c.tone for c in r.table.columns if c.name not in r.tests.images}
+    for tone in dict.fromkeys(tones.values()) if r.tests.sets == 1 else ():
+        names = [name for name in r.columns("f1") if tones.get(name) == tone]
+        shown = [c for row in r.rows for name in names if (c := r.cells[row.name].get(name))]
+        if len(shown) >= 4 and tone not in known:
+            _f1_of(r, shown, "" if tone == ALL else f" of {tone}")
+
+
+def _f1_of(r: Reading, shown: list[Rounded], of: str) -> None:
     sizes = could.f1_sizes(shown, 24)
     if not sizes:
         r.say(
             "F1 denominators",
             "possible",
-            "no set of up to 24 positive and 24 negative images gives all; more may",
+            f"no set of up to 24 positive and 24 negative images gives all{of}; more may",
         )
         return
     first = sizes[0]
@@ -345,7 +356,7 @@ def _f1(r: Reading) -> None:
     )
     p **= len(shown)
     why = (
-        f"all {len(shown)} F1 fit {first[0]} positive and {first[1]} negative images, and no smaller number; "
+        f"all {len(shown)} F1{of} fit {first[0]} positive and {first[1]} negative images, and no smaller number; "
         f"of {twice[0]} and {twice[1]} images that many would with p {chance_text(p)}"
     )
     r.say("F1 denominators", "possible", why, p=p)
