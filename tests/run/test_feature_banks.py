@@ -9,14 +9,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-
-from tonegap.plan.applicable import not_applicable
 from PIL import Image
 
 from tonegap.declared.suite import Limits
 from tonegap.engines import open_engine
 from tonegap.errors import BadOutput, BadSuiteFolder
 from tonegap.formats.record import decode_record
+from tonegap.plan.applicable import not_applicable
 from tonegap.run.inputs import write_inputs
 from tonegap.run.progress import PlainProgress
 from tonegap.run.runner import run_plan
