@@ -17,7 +17,7 @@ from tonegap.cli.paper import command as paper_command
 from tonegap.cli.power import command as power_command
 from tonegap.cli.score import command as score_command
 from tonegap.cli.split import command as split_command
-from tonegap.errors import BadPredictions, BadRequest, BadSuiteFolder
+from tonegap.errors import BadPredictions, BadRequest, BadSuiteFolder, StoreError
 from tonegap.results.bundle.pack import pack_suite
 
 __all__ = ["root", "store"]
@@ -337,6 +337,15 @@ def test_audit_table_finds_that_no_count_of_43_images_gives_a_share():
     assert "ours" not in set(counts.row[counts.verdict.str.startswith("impossible")])
 
 
+def test_audit_table_reads_shares_of_which_none_is_above_1_as_fractions():
+    table = pd.DataFrame({"accuracy": ["0.860"]}, index=["ours"])
+    found = tonegap.audit_table(table, images={"accuracy": 43})
+    assert found.verdict.tolist() == ["possible"]
+    assert "no share is above 1: read as fractions" in found.assumed[0]
+    found = tonegap.audit_table(table, images={"accuracy": 43}, unit="percent")
+    assert found.verdict.tolist()[0] == "impossible under named assumptions"
+
+
 def test_audit_table_says_what_the_command_line_says(tmp_path):
     path = tmp_path / "table.csv"
     path.write_text("row,accuracy,accuracy:VI\nours,86.1,72.7\ntheirs,86.0,\n", encoding="utf-8")
@@ -405,6 +414,63 @@ def test_power_says_where_no_statement_is_possible():
     assert shown.silent.to_dict() == {"I-II": False, "III-IV": False, "V": True}
     # Connor 1987, solved by bisection: .85 and .78615, both right in .75152, need 180.0 images.
     assert shown.entries["I-II"] == pytest.approx(0.06385, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("images", "asked", "words"),
+    [
+        ([10, 20], {}, "power: found a list, wanted a dict of images"),
+        ("phantom/smoke", {}, "power: found a str, wanted a dict of images"),
+        (None, {}, "power: found a NoneType, wanted a dict of images"),
+        (pd.DataFrame({"I": [100]}), {}, "power: found a DataFrame, wanted a dict of images"),
+        (pd.Series({"I": 100}), {}, r"found a Series, .* \.to_dict\(\)"),
+        ({"I": "100"}, {}, "found '100' images of I, wanted a whole number"),
+        ({"I": None}, {}, "found None images of I, wanted a whole number"),
+        ({"I": 100}, {"score": None}, "found the score None"),
+        ({"I": 100}, {"score": "85"}, "found the score '85'"),
+        ({"I": 100}, {"correlation": None}, "correlation=None"),
+        ({"I": 100}, {"seed_sd": 2}, "seed_sd=2; wanted .* a standard deviation from 0 to 0.5"),
+        ({"I": 100}, {"seeds": 1.5}, "seeds=1.5, .* wanted .* a whole number of seeds"),
+    ],
+)
+def test_power_says_in_one_sentence_what_it_wanted(images, asked, words):
+    with pytest.raises(BadRequest, match=words):
+        tonegap.power(images, **asked)
+
+
+def test_power_takes_the_spread_that_the_command_line_takes_last():
+    assert tonegap.power({"I": np.int64(100)}, seed_sd=0.5, seeds=2).silent.tolist() == [True]
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda table: tonegap.audit_table([table]), "found a list, wanted a pandas DataFrame"),
+        (lambda table: tonegap.audit_table(table.to_dict()), "found a dict, wanted a pandas Data"),
+        (
+            lambda table: tonegap.audit_table(table, images=pd.Series({"accuracy": 43})),
+            "images: found a Series, wanted a dict",
+        ),
+        (lambda table: tonegap.audit_table(table, images=[43]), "images: found a list, wanted a d"),
+        (lambda table: tonegap.audit_paper(None), "found None, wanted a paper's key"),
+        (lambda table: tonegap.across(None), "place: found None, wanted a path"),
+        (lambda table: tonegap.load(3), "place: found 3, wanted a path"),
+        (lambda table: tonegap.load("x", suite_root=3), "suite_root: found 3, wanted a path"),
+        (lambda table: tonegap.pack("smoke", None), "out: found None, wanted a path"),
+    ],
+)
+def test_an_argument_of_another_kind_is_one_sentence(call, words):
+    with pytest.raises(BadRequest, match=words):
+        call(pd.DataFrame({"accuracy": ["82.4"]}, index=["ours"]))
+
+
+def test_a_pack_for_a_place_that_is_no_folder_is_one_sentence(tmp_path):
+    there = tmp_path / "file"
+    there.write_text("kept", encoding="utf-8")
+    for out in (there, there / "below"):
+        with pytest.raises(StoreError, match=f"{out}: cannot be made a folder: .*; choose another"):
+            tonegap.pack("smoke", out)
+    assert there.read_text(encoding="utf-8") == "kept"
 
 
 def test_power_wants_a_fraction_and_whole_numbers():

@@ -2,6 +2,7 @@
 
 import json
 import os
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from tonegap.formats.truth import PartTruth, TaskTruth, decode_truth, encode_tru
 from tonegap.report.exports.json_ import render_json
 from tonegap.report.exports.markdown import render_markdown
 from tonegap.report.pages.leaderboard_page import render_html
-from tonegap.results.tone_labels import AGREED, FIRST, SECOND, tone_labels
+from tonegap.results.tone_labels import AGREED, FIRST, SECOND, TRUE, tone_labels
 from tonegap.scores.evidence.images import tone_indices
 from tonegap.scores.evidence.raters import raters_of
 from tonegap.split.rows import axis_tones, second_tones
@@ -46,7 +47,7 @@ def found():
         DARK: [labelled((0.9, 0.9, 0.9, 0.9, 0.9, 0.5), s) for s in (0, 1)],
         SWAPPED: [labelled((0.9, 0.9, 0.9, 0.9, 0.9, 0.6), s) for s in (2, 3)],
     }
-    return tone_labels(kept, TONES, ())
+    return tone_labels(kept, TONES, (), 5)
 
 
 def test_each_entry_has_a_gap_under_both_and_on_agreed_images(found):
@@ -80,7 +81,7 @@ def test_a_rank_that_changes_with_the_labels_is_marked():
 
     a = misses((tones == "I") & (block % 10 < 4))
     b = misses(np.isin(tones, ("I", "II")) & (block % 10 < 3))
-    labels = tone_labels({DARK: a, SWAPPED: b}, TONES, ())
+    labels = tone_labels({DARK: a, SWAPPED: b}, TONES, (), 5)
     ranks = {row.entry: [row.gaps[n].rank for n in (FIRST, SECOND)] for row in labels.rows}
     assert ranks == {DARK: [2, 1], SWAPPED: [1, 2]}
     assert all(row.moves for row in labels.rows)
@@ -88,7 +89,59 @@ def test_a_rank_that_changes_with_the_labels_is_marked():
 
 
 def test_one_annotation_makes_no_table():
-    assert tone_labels({DARK: [answers_of((0.9,) * 6, 0)]}, TONES, ()) is None
+    assert tone_labels({DARK: [answers_of((0.9,) * 6, 0)]}, TONES, (), 5) is None
+
+
+def few_of_vi(said):
+    """The same with four images of VI by the first annotation, three by the second and where both agree."""
+    first, second = np.array(said.tones, object), np.array(said.second_tones, object)
+    of_vi = np.flatnonzero((first == "VI") & (second == "VI"))
+    first[of_vi[4:]], second[of_vi[3:]] = "V", "V"
+    return replace(said, tones=tuple(first), second_tones=tuple(second))
+
+
+def test_a_choice_of_labels_with_a_tone_of_too_few_images_is_undefined_with_the_reason():
+    kept = {DARK: [few_of_vi(labelled((0.9,) * 5 + (0.5,), s)) for s in (0, 1)]}
+    found = tone_labels(kept, TONES, (), 5)
+    assert found.undefined == {
+        FIRST: "VI has 4 images (min_support 5)",
+        SECOND: "VI has 3 images (min_support 5)",
+        AGREED: "VI has 3 images (min_support 5)",
+    }
+    (row,) = found.rows
+    assert (row.gaps, row.moves) == ({}, False)
+    assert row.true is not None  # groups have enough
+    assert tone_labels(kept, TONES, (), 201).undefined[TRUE].startswith("I-II has 200 images")
+    enough = tone_labels(kept, TONES, (), 4)
+    assert enough.undefined.keys() == {SECOND, AGREED}
+    assert enough.rows[0].gaps[FIRST].rank == 1
+
+
+def test_a_tone_of_one_image_warns_of_nothing():
+    said = [labelled((0.9,) * 6, s) for s in (0, 1)]
+    one = tuple(t if t != "VI" or i == 5 else "V" for i, t in enumerate(said[0].tones))
+    kept = {DARK: [replace(s, tones=one) for s in said]}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert tone_labels(kept, TONES, (), 1).rows[0].gaps[FIRST].rank == 1
+
+
+def test_a_report_says_why_gaps_are_undefined(make_record, entry, cell, settings):
+    def few_of_vi_by_the_second(said):
+        said = twice_labelled(said)
+        return replace(said, second_tones=few_of_vi(said).second_tones)
+
+    made = board_with_answers(make_record, entry, cell, settings)
+    board = made(LEVELS, relabel=few_of_vi_by_the_second)
+    for written in (render_html(board), render_markdown(board).replace("\\", "")):
+        assert "Undefined by the second labels: VI has 3 images (min_support 5)." in written
+        assert "Undefined by these labels" not in written
+        assert "Ranks are not compared." in written
+    found = json.loads(render_json(board))["tables"][0]["claims"]["tone_labels"]
+    assert found["undefined"] == dict.fromkeys(
+        ("second", "agreed"), "VI has 3 images (min_support 5)"
+    )
+    assert all(row["gaps"].keys() == {"first"} for row in found["rows"])
 
 
 def test_a_report_shows_the_gaps_under_both(make_record, entry, cell, settings):

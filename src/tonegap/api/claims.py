@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tonegap.api.given import images_by, is_number, root_of
 from tonegap.errors import BadRequest
 
 if TYPE_CHECKING:
@@ -25,28 +26,34 @@ def power(
     Columns: tone, images; half_width, that of the 95 % interval of a score of `score`; lower, how far the tone must
     lie below the others for the gap to be found; entries, how far two entries must differ on it, right together with
     `correlation`; silent, where no statement is possible. All are fractions, found with a chance of 80 % at the 5 %
-    level; NaN where nothing suffices. `seed_sd`: what training adds to a score of one of `seeds` runs. Source:
-    docs/claims.md.
+    level; NaN where nothing suffices. `seed_sd`: what training adds to a score of one of `seeds` runs, at most 0.5.
+    Source: docs/claims.md.
 
-    Raises BadRequest for a score outside 0 to 1 or a tone without a whole number of images.
+    Raises BadRequest for a number outside its range, images that are no dict, or a tone without a whole number of them.
     """
     import pandas as pd
 
-    from tonegap.scores.evidence.power import MOST_IMAGES, reach
+    from tonegap.scores.evidence.power import MOST_IMAGES, MOST_SPREAD, reach
 
-    if not 0 < score < 1:
-        raise BadRequest(f"power: found the score {score}, wanted a fraction between 0 and 1")
-    if not (0 <= correlation < 1 and seed_sd >= 0 and seeds >= 1):
+    if not (is_number(score) and 0 < score < 1):
+        raise BadRequest(f"power: found the score {score!r}, wanted a fraction between 0 and 1")
+    if not (
+        all(map(is_number, (correlation, seeds, seed_sd)))
+        and (0 <= correlation < 1 and 0 <= seed_sd <= MOST_SPREAD)
+        and (1 <= seeds < float("inf") and seeds == int(seeds))
+    ):
         raise BadRequest(
-            f"power: found correlation={correlation}, seeds={seeds}, seed_sd={seed_sd}; wanted a correlation from 0 to "
-            "below 1, a seed or more, and a standard deviation"
+            f"power: found correlation={correlation!r}, seeds={seeds!r}, seed_sd={seed_sd!r}; wanted a correlation "
+            "from 0 to below 1, a whole number of seeds from 1, and a standard deviation from 0 to "
+            f"{MOST_SPREAD}, as a fraction"
         )
-    for tone, n in images.items():
-        if not 0 <= n <= MOST_IMAGES or n != int(n):
+    counts = {}
+    for tone, n in images_by(images, "power").items():
+        if not (is_number(n) and 0 <= n <= MOST_IMAGES and n == int(n)):
             raise BadRequest(
-                f"power: found {n} images of {tone}, wanted a whole number up to {MOST_IMAGES:,}"
+                f"power: found {n!r} images of {tone}, wanted a whole number up to {MOST_IMAGES:,}"
             )
-    counts = {str(tone): int(n) for tone, n in images.items()}
+        counts[tone] = int(n)
     found = [
         (r.tone, r.n, r.width, float("nan") if r.lower is None else r.lower, r.entries, r.silent)
         for r in reach(counts, score, correlation, seeds, seed_sd)
@@ -58,14 +65,15 @@ def power(
 def audit_paper(key: str, *, suite_root: str | Path | None = None) -> "pd.DataFrame":
     """What the reported numbers of a paper can be, one row per finding, as `tonegap paper KEY --audit`.
 
-    Columns: table, and those of `audit_table`. Raises BadSuiteFolder for an unknown key, naming those there are.
+    Columns: table, and those of `audit_table`. Raises BadSuiteFolder for an unknown key, naming those there are;
+    BadRequest for a key that is no text.
     """
     from tonegap.declared.paper import read_paper
-    from tonegap.declared.root import find_root
     from tonegap.results.papers import audit
 
-    root = find_root(None if suite_root is None else Path(suite_root))
-    return _frame(audit.audit_paper(read_paper(root, key)))
+    if not isinstance(key, str):
+        raise BadRequest(f"audit_paper: found {key!r}, wanted a paper's key such as 'cgddi'")
+    return _frame(audit.audit_paper(read_paper(root_of(suite_root), key)))
 
 
 def audit_table(
@@ -75,24 +83,31 @@ def audit_table(
     total: int | tuple[int, int] | None = None,
     sets: int = 1,
     training: int = 0,
-    unit: str = "percent",
+    unit: str | None = None,
 ) -> "pd.DataFrame":
     """What the numbers of anybody's table can be, one row per finding, as `tonegap audit-table`.
 
     The index of `table` names its rows, its columns are METRIC or METRIC:TONE (`accuracy:V-VI`), its cells texts as
     they were printed (`"82.0"`, `"82.4±1.5"`, `""`): a number would have lost its last 0, which says how it was
     rounded. `images`: test images behind a column; `total`: of one test set, or the least and most of them; `sets`:
-    test sets that a cell is the mean of; `training`: images trained on; `unit`: percent or fraction. Columns: row,
-    column, test, verdict, why, assumed, p. Sources: docs/claims.md.
+    test sets that a cell is the mean of; `training`: images trained on; `unit`: percent or fraction; without
+    it percent, or fraction where no share is above 1, which `assumed` then says. Columns: row, column, test, verdict,
+    why, assumed, p. Sources: docs/claims.md.
 
-    Raises BadRequest for a cell that is no such text, naming it, for numbers of images that are none, and for two rows
-    or columns of one name.
+    Raises BadRequest for what is no DataFrame, a cell that is no such text, naming it, for numbers of images that are
+    none, and for two rows or columns of one name.
     """
+    import pandas as pd
+
     from tonegap.declared.paper import paper_of_cells, sets_of_cells
     from tonegap.results.papers import audit
 
-    if unit not in ("percent", "fraction"):
+    if unit not in (None, "percent", "fraction"):
         raise BadRequest(f"audit_table: found the unit {unit!r}, wanted percent or fraction")
+    if not isinstance(table, pd.DataFrame):
+        raise BadRequest(
+            f"audit_table: found a {type(table).__name__}, wanted a pandas DataFrame whose index names the rows"
+        )
     cells = table.to_numpy(dtype=object)
     numbers = [cell for cell in cells.flat if not isinstance(cell, str)]
     if numbers:
@@ -104,7 +119,8 @@ def audit_table(
         (f"row {name!r}", str(name), [cell.strip() for cell in line])
         for name, line in zip(table.index, cells, strict=True)
     )
-    known = sets_of_cells(images or {}, totals, sets, training)
+    of_column = {} if images is None else images_by(images, "images")
+    known = sets_of_cells(of_column, totals, sets, training)
     columns = [str(name) for name in table.columns]
     found = audit.audit_paper(paper_of_cells("table", "the table", columns, rows, unit, known))
     return _frame(found).drop(columns="table")

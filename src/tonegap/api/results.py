@@ -8,6 +8,7 @@ from dataclasses import astuple
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tonegap.api.given import path_of, root_of
 from tonegap.errors import BadRequest
 
 if TYPE_CHECKING:
@@ -91,12 +92,13 @@ def pack(
     Raises BadRequest for a folder that has something in it, a suite that is incomplete or did not run, a bundle that
     does not verify; StoreError if the folder cannot be written.
     """
-    from tonegap.declared.root import default_store, find_root
+    from tonegap.declared.root import default_store
     from tonegap.report.pack.write import write_pack
 
-    root = find_root(None if suite_root is None else Path(suite_root))
-    write_pack(root, default_store(root) if store is None else Path(store), str(what), Path(out))
-    return Path(out) / "README.md"
+    root, folder = root_of(suite_root), path_of(out, "out")
+    place = default_store(root) if store is None else path_of(store, "store")
+    write_pack(root, place, str(path_of(what, "what")), folder)
+    return folder / "README.md"
 
 
 @contextmanager
@@ -104,13 +106,12 @@ def _board(
     place: Place, suites: Sequence[str], suite_root: Place | None
 ) -> "Iterator[Leaderboard]":
     """The board of a store or of a bundle, which is unpacked as long as it is used."""
-    from tonegap.declared.root import find_root
     from tonegap.results.assemble import assemble, without_cycle_search
     from tonegap.results.bundle.verify import verified_bundle
     from tonegap.results.settings import read_settings, titled
     from tonegap.store.read import SuiteRun, read_suites
 
-    path, root = Path(place), find_root(None if suite_root is None else Path(suite_root))
+    path, root = path_of(place, "place"), root_of(suite_root)
     with tempfile.TemporaryDirectory(prefix="tonegap-bundle-") as aside, without_cycle_search():
         if path.is_file():
             folder = Path(aside)

@@ -35,7 +35,11 @@ _SEPARATORS = {";": "semicolons", "\t": "tabs"}
     "--sets", type=click.IntRange(1, 100), default=1, help="Test sets that a cell is the mean of."
 )
 @click.option("--training", type=click.IntRange(1), help="Images trained on, for several sets.")
-@click.option("--unit", type=click.Choice(("percent", "fraction")), default="percent")
+@click.option(
+    "--unit",
+    type=click.Choice(("percent", "fraction")),
+    help="Of the cells (default: percent, or fraction where no share is above 1).",
+)
 @click.option("--format", "output", type=click.Choice(("md", "csv", "json")), default="md")
 @click.option("--out", type=PATH, help="File to write (default: the terminal).")
 def command(  # noqa: PLR0913 - one parameter per option
@@ -44,7 +48,7 @@ def command(  # noqa: PLR0913 - one parameter per option
     total: str | None,
     sets: int,
     training: int | None,
-    unit: str,
+    unit: str | None,
     output: str,
     out: Path | None,
 ) -> None:
@@ -104,7 +108,7 @@ def _tests(
     return sets_of_cells(by_column, totals, sets, training or 0)
 
 
-def _of_csv(path: Path, unit: str, tests: AssumedSets) -> PaperFile:
+def _of_csv(path: Path, unit: str | None, tests: AssumedSets) -> PaperFile:
     """A table's CSV as a paper of one table. Raises BadRequest for another form."""
     try:
         content = io.StringIO(read_text(path, BadRequest), newline="")

@@ -25,6 +25,8 @@ UNITS = ("percent", "fraction", "images")
 
 UNKNOWN = "?"
 _NO_TONES = frozenset({ALL, WORST, GAP})
+# Scores that are counts of images over images.
+SHARES = frozenset({"accuracy", "sensitivity", "specificity"})
 # What an audit reads beside the suite's own metrics.
 AUDITED = (*METRIC_NAMES, "f1", "eopp0", "eopp1", "eodd")
 _FORM = re.compile(
@@ -183,11 +185,12 @@ def paper_of_cells(
     source: str,
     columns: Sequence[str],
     rows: Iterable[tuple[str, str, Sequence[str]]],
-    unit: str,
+    unit: str | None,
     tests: AssumedSets,
 ) -> PaperFile:
     """Anybody's table as a paper of one table: columns METRIC or METRIC:TONE, rows as (where, name, cells as text).
 
+    Without a `unit` it is percent, or fraction where no share is above 1, which the assumption then says.
     Raises BadRequest for a metric that no audit knows, a cell that is no number such as 82.4 or 82.4±1.5, naming where,
     for images of no column or more of them than the test set has, and for two rows or columns of one name.
     """
@@ -216,8 +219,20 @@ def paper_of_cells(
                 f"{where}: found {found}, wanted {len(columns)} numbers such as 82.4 or 82.4±1.5"
             )
         read.append(PaperRow(name, tuple(cells), not_comparable="a table from elsewhere"))
+    if unit is None and _are_fractions(named, read):
+        unit = "fraction"
+        assumed = f"{tests.assumed}; no share is above 1: read as fractions, say the unit if they are percent"
+        tests = msgspec.structs.replace(tests, assumed=assumed)
+    unit = unit or "percent"
     table = PaperTable("table", title, "scores", source, unit, named, tuple(read), sets=(tests,))
     return PaperFile(title, "", "", (table,))
+
+
+def _are_fractions(columns: Sequence[PaperColumn], rows: Sequence[PaperRow]) -> bool:
+    """Whether some share is above 0 and none above 1; a gap is no share, and ratios say nothing of the rest."""
+    shares = [i for i, c in enumerate(columns) if c.metric in SHARES and c.tone != GAP]
+    found = [n.value for row in rows for i in shares if (n := parse_reported(row.printed[i]))]
+    return bool(found) and max(found) > 0 and all(0 <= value <= 1 for value in found)
 
 
 def _column(name: str, source: str) -> PaperColumn:

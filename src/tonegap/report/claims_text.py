@@ -14,7 +14,7 @@ from tonegap.report.phrases import (
     points_range,
 )
 from tonegap.results.claims import Claims, RowClaims
-from tonegap.results.tone_labels import AGREED, FIRST, SECOND, LabelledGap, LabelRow
+from tonegap.results.tone_labels import AGREED, FIRST, SECOND, TRUE, LabelledGap, LabelRow
 from tonegap.scores.evidence.intervals import ONE_RUN, Interval
 from tonegap.scores.tables import ALL, GAP, WORST
 
@@ -204,6 +204,14 @@ def _seeds(row: RowClaims) -> str:
     return f"{percent(known[ALL])}; {percent(min(of_tones))} to {percent(max(of_tones))}"
 
 
+_LABEL_CHOICES = {
+    FIRST: "by these labels",
+    SECOND: "by the second labels",
+    AGREED: "where both agree",
+    TRUE: "between true tones",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class LabelPart:
     """A table of gaps under two annotations: header, lines, what must be said of it."""
@@ -222,12 +230,17 @@ def label_part(claims: Claims | None) -> LabelPart | None:
     rank = "No rank changes with the labels."
     if moved:
         rank = f"Another rank under the second labels: {', '.join(moved)}."
+    if found.undefined.keys() & {FIRST, SECOND}:
+        rank = "Ranks are not compared."
+    undefined = "".join(
+        f" Undefined {_LABEL_CHOICES[name]}: {why}." for name, why in found.undefined.items()
+    )
     raters = found.raters
     about = (
         f"Gaps of accuracy with 95 % intervals. Two annotations of {raters.n:,} test images agree on the tone group in "
         f"{100 * raters.alike:.0f} %, on the tone scored here in {found.n_agreed:,} images; the reliability of one is "
         f"{raters.reliability:.2f}, ±0.10. True tones are groups (I-II, III-IV, V-VI): their gap is that by these "
-        f"labels, corrected for label errors that are alike in all classes. {rank}"
+        f"labels, corrected for label errors that are alike in all classes. {rank}{undefined}"
     )
     return LabelPart(_LABEL_HEADER, tuple(_label_line(row) for row in found.rows), about)
 

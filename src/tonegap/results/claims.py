@@ -160,6 +160,7 @@ def table_claims(
             {row.entry: kept[row.entry] for row in looked_at if not row.control},
             tones,
             table.question.positive,
+            table.question.min_support,
         ),
     )
 

@@ -3,6 +3,7 @@
 The mistake it exists to prevent: an order of entries that rests on who labelled the tones.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -15,11 +16,12 @@ from tonegap.scores.evidence.intervals import LEVEL, Interval, added_by, sample_
 from tonegap.scores.evidence.raters import Raters, corrected_gap, raters_of
 from tonegap.scores.evidence.table import table_evidence
 from tonegap.scores.tables import GAP
+from tonegap.scores.undefined import Support, Undefined, shortage
 from tonegap.tones import GROUPS, tone_group
 
 _METRIC = "accuracy"
 _N_DRAWS = 1000
-FIRST, SECOND, AGREED = "first", "second", "agreed"
+FIRST, SECOND, AGREED, TRUE = "first", "second", "agreed", "true"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,17 +49,27 @@ class LabelRow:
 
 @dataclass(frozen=True, slots=True)
 class ToneLabels:
-    """What two annotations make of a table: images that both labelled, share alike, reliability of one; the rows."""
+    """What two annotations make of a table: images that both labelled, share alike, reliability of one; the rows.
+
+    `undefined`: why no row has a gap under a choice of labels, or a `true` one, where a tone has too few images.
+    """
 
     raters: Raters
     n_agreed: int
     rows: tuple[LabelRow, ...]
+    undefined: Mapping[str, str]
 
 
 def tone_labels(
-    kept: Mapping[EntryId, Sequence[TestAnswers]], tones: tuple[str, ...], positive: tuple[str, ...]
+    kept: Mapping[EntryId, Sequence[TestAnswers]],
+    tones: tuple[str, ...],
+    positive: tuple[str, ...],
+    min_support: int,
 ) -> ToneLabels | None:
-    """The gaps of every entry that kept answers; None where there is no second annotation, or too few such images."""
+    """The gaps of every entry that kept answers; None where there is no second annotation, or too few such images.
+
+    A choice of labels by which a tone has fewer than `min_support` images at any seed gives none, with the reason.
+    """
     able = {e: seeds for e, seeds in kept.items() if seeds and all(s.second_tones for s in seeds)}
     if not able:
         return None
@@ -67,21 +79,38 @@ def tone_labels(
     if raters is None:
         return None
     asked = EvidenceRequest(positive, tones, _METRIC, everything=False, nulls=False)
-    found = {
-        name: _gaps(table_evidence(_relabelled(able, name), asked, _N_DRAWS))
-        for name in (FIRST, SECOND, AGREED)
-    }
+    labelled = {name: _relabelled(able, name) for name in (FIRST, SECOND, AGREED)}
     in_groups = {
         e: [replace(s, tones=tuple(_grouped(s)[0])) for s in seeds] for e, seeds in able.items()
     }
-    by_group = table_evidence(in_groups, replace(asked, tones=GROUPS), _N_DRAWS)
+    short = {name: _shortage(of, tones, min_support) for name, of in labelled.items()}
+    short[TRUE] = _shortage(in_groups, GROUPS, min_support)
+    undefined = {name: why.reason for name, why in short.items() if why}
+    found = {
+        name: _gaps(table_evidence(of, asked, _N_DRAWS))
+        for name, of in labelled.items()
+        if name not in undefined
+    }
+    by_group = {}
+    if TRUE not in undefined:
+        by_group = table_evidence(in_groups, replace(asked, tones=GROUPS), _N_DRAWS)
     rows = []
     for entry in able:
         gaps = {name: of[entry] for name, of in found.items() if entry in of}
         moves = len({gaps[name].rank for name in (FIRST, SECOND) if name in gaps}) > 1
-        rows.append(LabelRow(entry, gaps, _true_gap(by_group[entry], raters), moves))
+        true = _true_gap(by_group[entry], raters) if entry in by_group else None
+        rows.append(LabelRow(entry, gaps, true, moves))
     agreed = sum(a is not None and a == b for a, b in zip(one.tones, one.second_tones, strict=True))
-    return ToneLabels(raters, agreed, tuple(rows))
+    return ToneLabels(raters, agreed, tuple(rows), undefined)
+
+
+def _shortage(
+    entries: Mapping[EntryId, Sequence[TestAnswers]], tones: tuple[str, ...], min_support: int
+) -> Undefined | None:
+    """Why a tone has too few images at the seed that has the fewest of it; None if all have enough."""
+    counts = [Counter(said.tones) for seeds in entries.values() for said in seeds]
+    fewest = (Support(tone, "", min(n[tone] for n in counts)) for tone in tones)
+    return shortage(fewest, min_support)
 
 
 def _relabelled(

@@ -304,6 +304,39 @@ def test_ratios_in_the_other_unit_are_read_so_and_said(tmp_path, capsys, rows, u
     assert IMPOSSIBLE in said.out
 
 
+def of_shares(tmp_path, capsys, row, *options):
+    """Impossible columns of a table of two shares, of 43 and 18 images, and what is said of the unit."""
+    path = tmp_path / "shares.csv"
+    path.write_text(f"row,accuracy,accuracy:I-II\nours,{row}\n")
+    images = ("--images", "accuracy=43", "--images", "accuracy:I-II=18", "--format", "json")
+    code, said = run(capsys, "audit-table", path, *images, *options)
+    assert code == 0
+    found = json.loads(said.out)["papers"][0]["findings"]
+    assert len({f["assumed"] for f in found}) == 1
+    whys = {f["column"]: f["why"] for f in found if f["verdict"] == IMPOSSIBLE}
+    return whys, "read as fractions" in found[0]["assumed"]
+
+
+def test_shares_of_which_none_is_above_1_are_fractions_unless_a_unit_is_said(tmp_path, capsys):
+    # 37/43 = 0.860, 16/18 = 0.889.
+    assert of_shares(tmp_path, capsys, "0.860,0.889") == ({}, True)
+    assert of_shares(tmp_path, capsys, "0.860,0.880")[0].keys() == {"accuracy:I-II"}
+    assert of_shares(tmp_path, capsys, "0.860,0.889", "--unit", "fraction") == ({}, False)
+    whys, said = of_shares(tmp_path, capsys, "0.860,0.889", "--unit", "percent")
+    assert (whys.keys(), said) == ({"accuracy", "accuracy:I-II"}, False)
+    # 0.0 % and 0.00 are the same; 0.9 beside 88.9 is percent.
+    assert of_shares(tmp_path, capsys, "0.0,0.0") == ({}, False)
+    assert of_shares(tmp_path, capsys, "0.9,88.9")[0].keys() == {"accuracy"}
+
+
+def test_percent_said_to_be_fractions_lie_outside_0_to_100_percent(tmp_path, capsys):
+    whys, _ = of_shares(tmp_path, capsys, "86.0,88.9", "--unit", "fraction")
+    assert whys == {
+        "accuracy": "8600 % lies outside 0 to 100 %",
+        "accuracy:I-II": "8890 % lies outside 0 to 100 %",
+    }
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [

@@ -61,6 +61,15 @@ def test_tones_say_together_what_images_are_worth_to_a_mean_over_seeds():
     assert worth([0.8, np.nan], [0.016, np.nan])[0] == pytest.approx(6 * 0.49833, abs=1e-3)
 
 
+def test_a_tone_of_one_image_says_nothing_of_how_much_images_vary():
+    # The first tone has no degree of freedom: the second alone, 0.5 of 0.9, design factor 1.5 / 1.9, 9 degrees of
+    # freedom: (1.959964 / 2.262157)^2 = 0.750672.
+    n = np.array([1.0, 10.0])
+    with np.errstate(all="raise"):
+        found = worth_of_means(np.array([0.5, 0.9]), np.array([0.0, 0.0045]), n, n - 1, 4, 0.95)
+    assert found == pytest.approx(n / 1.5 * 1.9 * 0.750672, abs=1e-4)
+
+
 def test_a_mean_over_classes_of_which_one_has_few_images_is_known_as_well_as_that_one():
     # 10 images as above with 4 degrees of freedom: 10 x 10 x 0.0045 x 5/4 = 0.5625 of 0.9, design factor 1.5625 / 1.9;
     # (1.959964 / 2.776445)^2 = 0.498334.

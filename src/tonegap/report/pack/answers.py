@@ -19,6 +19,7 @@ from tonegap.report.power_text import table_reach
 from tonegap.report.table_notes import event_note, images_note
 from tonegap.results.board import Leaderboard
 from tonegap.results.model import MARKS, LeaderboardTable
+from tonegap.results.tone_labels import SECOND
 from tonegap.scores.tables import metric_named
 from tonegap.store.source import ResultSource
 
@@ -356,7 +357,7 @@ def _limitations(results: PackSource) -> Iterator[Answer]:
 def _tone_labels(results: PackSource) -> Iterator[Answer]:
     for table in results.tables:
         claims = results.board.claims_of(table)
-        if claims and claims.labels:
+        if claims and claims.labels and SECOND not in claims.labels.undefined:
             text = f"{table_name(table)}: gaps under a second annotation of tone"
             yield Answer(text, results.section(table))
 

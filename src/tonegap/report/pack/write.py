@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from tonegap import __version__
-from tonegap.errors import BadRequest
+from tonegap.errors import BadRequest, StoreError
 from tonegap.files import sha256_file
 from tonegap.report.pack.answers import REPORT, PackSource
 from tonegap.report.pack.documents import documents
@@ -40,11 +40,17 @@ def write_pack(root: Path, store: Path, what: str, folder: Path) -> str:
     Raises BadRequest for a folder that has something in it, a suite that is incomplete or did not run, a bundle that
     does not verify; StoreError if the folder cannot be written.
     """
-    if folder.exists() and any(folder.iterdir()):
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        full = any(folder.iterdir())
+    except OSError as e:
+        raise StoreError(
+            f"{folder}: cannot be made a folder: {e.strerror}; choose another --out"
+        ) from None
+    if full:
         raise BadRequest(
             f"{folder}: found files, wanted a new or empty folder; choose another --out"
         )
-    folder.mkdir(parents=True, exist_ok=True)
     with ExitStack() as undo:  # half a pack would stand in the way of the next try
         undo.callback(_remove_files, folder)
         bundle = folder / (Path(what).name if what.endswith(".zip") else f"{what}{_SUFFIX}")

@@ -6,9 +6,9 @@ that equal tones or equal entries show as often. A verdict names what was assume
 
 from collections.abc import Iterator, Mapping
 
-from tonegap.declared.paper import AssumedSets, PaperFile, PaperTable, parse_reported
+from tonegap.declared.paper import SHARES, AssumedSets, PaperFile, PaperTable, parse_reported
 from tonegap.results.papers import audit_bounds, audit_chance, audit_counts
-from tonegap.results.papers.audit_reading import IMPOSSIBLE, SHARES, Finding, read_rows
+from tonegap.results.papers.audit_reading import IMPOSSIBLE, Finding, read_rows
 
 TESTS = (*audit_bounds.FIRST, *audit_counts.TESTS, *audit_bounds.TESTS, *audit_chance.TESTS)
 _UNDECLARED = AssumedSets("every image is of one of the tones shown; nothing else is declared")

@@ -5,10 +5,10 @@ The mistake it exists to prevent: a table checked cell by cell whose cells contr
 
 from collections.abc import Iterator
 
+from tonegap.declared.paper import SHARES
 from tonegap.results.papers.audit_reading import (
     IMPOSSIBLE,
     MOST_SEARCHED,
-    SHARES,
     Reading,
     share_text,
 )

@@ -10,12 +10,12 @@ import numpy as np
 from scipy.stats import hypergeom
 
 from tonegap.arrays import FloatArray
+from tonegap.declared.paper import SHARES
 from tonegap.results.papers.audit_reading import (
     IMPOSSIBLE,
     IMPROBABLE,
     MOST_SEARCHED,
     RARE,
-    SHARES,
     AuditVerdict,
     Reading,
     chance_text,

@@ -25,6 +25,7 @@ WIDEST = 0.2
 _DRAWS = 4000
 _MOST = 100_000
 MOST_IMAGES = 1_000_000  # of a tone
+MOST_SPREAD = 0.5  # of a share, over training runs
 _STEPS = 12
 
 

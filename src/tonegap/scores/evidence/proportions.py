@@ -80,11 +80,11 @@ def worth_of_means(
     the normal's square to Student's, for what they do not know together (Korn and Graubard 1998). Draws with
     replacement vary too little, by df / (df + 1); `df` is n - 1, or fewer where a class has few images.
     """
-    able = np.isfinite(p) & np.isfinite(variance) & (n > 1)
+    able = np.isfinite(p) & np.isfinite(variance) & (n > 1) & (df > 0)
     alone = float((n * p * (1 - p))[able].sum())
     if alone <= 0:
         return n
-    varies = float((n**2 * (df + 1) / df * variance)[able].sum())
+    varies = float((n[able] ** 2 * (df[able] + 1) / df[able] * variance[able]).sum())
     known: float = (student(np.inf, level) / student(float(df[able].sum()), level)) ** 2
     worth: FloatArray = n * known / max((varies + _MORE) / (alone + _MORE), 1 / n_seeds)
     return worth

@@ -1,0 +1,41 @@
+"""Arguments typed in Python: paths, numbers and images by tone, or one sentence on what was wanted.
+
+The mistake it exists to prevent: a traceback from deep inside for an argument of another kind.
+"""
+
+from collections.abc import Mapping
+from numbers import Real
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from tonegap.errors import BadRequest
+
+
+def path_of(value: object, name: str) -> Path:
+    """The path that an argument names. Raises BadRequest for anything but a text or a path."""
+    if not isinstance(value, (str, PathLike)):
+        raise BadRequest(f"{name}: found {value!r}, wanted a path as text or Path")
+    return Path(value)
+
+
+def root_of(suite_root: object) -> Path:
+    """The suite root that an argument names, else that of the command line. Raises BadRequest, BadSuiteFolder."""
+    from tonegap.declared.root import find_root
+
+    return find_root(None if suite_root is None else path_of(suite_root, "suite_root"))
+
+
+def is_number(value: object) -> bool:
+    """Whether it is a number of Python or numpy that is not NaN, and no truth value."""
+    return isinstance(value, Real) and not isinstance(value, bool) and value == value
+
+
+def images_by(images: object, what: str) -> dict[str, Any]:
+    """Images by tone or column as they were given. Raises BadRequest for anything but a mapping."""
+    if not isinstance(images, Mapping):
+        raise BadRequest(
+            f"{what}: found a {type(images).__name__}, wanted a dict of images by name such as "
+            "{'V-VI': 43}; of a pandas Series that is .to_dict()"
+        )
+    return {str(name): n for name, n in images.items()}
