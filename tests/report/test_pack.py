@@ -262,3 +262,61 @@ def test_the_checklists_of_the_suite_ask_for_every_answer_and_number_no_item_twi
     )
     for one in found.values():
         assert [n for n in Counter(item.id for item in one.items).values() if n > 1] == []
+
+
+@pytest.fixture(scope="module")
+def thinned(tmp_path_factory):
+    """A suite root; a folder with stand-ins, runs, and a pack of 20 images by a suite file from elsewhere."""
+    folder = tmp_path_factory.mktemp("thinned")
+    rooms = Rooms(folder / "root")
+    rooms.clinic(folder / "clinic")
+    rooms.method("none")
+    rooms.baseline("plain")
+    own = rooms.suite("own", tasks=["clinic/two"]).rename(folder / "own.toml")
+    rooms.write("reports/leaderboard.toml", LEADERBOARD.replace("n_details = 0", "n_details = 9"))
+    rooms.write("reports/checklists/every.toml", every_answer())
+    csv = next((folder / "clinic").glob("*.csv"))
+    place = ("--suite-root", rooms.root)
+    drawn = ("--like", csv, "--out", folder / "stand-ins", "--size", 16)
+    assert call(["data", "phantom", *drawn, *place])[0] == 0
+    where = (*place, "--store", folder / "runs")
+    asked = ("--subset", 20, "--root", folder / "stand-ins")
+    code, said = call(["run", own, *asked, *where])
+    assert code == 0, said
+    code, said = call(["pack", "own-subset-20", *where, "--out", folder / "pack"])
+    assert code == 0, said
+    return rooms, folder
+
+
+def every_answer():
+    """A checklist with an item for each answer, of its name."""
+    items = "".join(
+        f'  {{ id = "{n}", topic = "{n}", answers = ["{n}"] }},\n' for n in sorted(ANSWERS)
+    )
+    return f"{CHECKLIST.partition('items =')[0]}items = [\n{items}]\n"
+
+
+def answered(pack, name):
+    """What the checklist of every answer says under a name."""
+    text = (pack / "every.md").read_text("utf-8")
+    return text.partition(f"## {name}: {name}\n")[2].partition("\n## ")[0]
+
+
+def test_the_commands_of_a_pack_make_its_records_again(thinned, monkeypatch, tmp_path):
+    rooms, folder = thinned
+    artifact = (folder / "pack/artifact.md").read_text("utf-8")
+    assert "stand in for the real images (tonegap data phantom --like CSV --out DIR" in artifact
+    commands = re.findall(r"^\$ tonegap (run .*)$", artifact, re.MULTILINE)
+    assert [c.split()[2:] for c in commands] == [["--root", "DIR"]]
+    assert commands[0] in answered(folder / "pack", "reproduce")
+    monkeypatch.chdir(folder / "pack")
+    words = commands[0].replace("DIR", str(folder / "stand-ins")).split()
+    code, said = call([*words, "--suite-root", rooms.root, "--store", tmp_path / "again"])
+    assert code == 0, said
+
+    def scores(store):
+        records = sorted((store / "records").glob("*.json"))
+        return [json.loads(path.read_bytes())["scores"] for path in records]
+
+    assert len(scores(folder / "runs")) == 1
+    assert scores(tmp_path / "again") == scores(folder / "runs")

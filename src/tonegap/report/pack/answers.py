@@ -12,6 +12,8 @@ from tonegap.declared.task import Task, read_task
 from tonegap.formats.record import Record
 from tonegap.report.answer_text import answer
 from tonegap.report.claims_text import claims_about
+from tonegap.report.pages.entry_evidence import stage_setting
+from tonegap.report.pages.entry_suite import Reproduction, given_paths, reproduction
 from tonegap.report.pages.links import card_name, entry_pages
 from tonegap.report.pages.record_facts import synthetic_text
 from tonegap.report.phrases import SELECTION_MEANING, metric_label, split_note, table_name
@@ -80,6 +82,20 @@ class PackSource:
     def suite(self) -> str:
         """The suite's name."""
         return self.source.suites[0].matrix.suite
+
+    @cached_property
+    def again(self) -> dict[str, Reproduction]:
+        """How to make each entry that has a page again, by its label and task; commands start from the pack."""
+        given, found = given_paths(self.source.root), {}
+        for table in self.tables:
+            pages = entry_pages(self.board, table)
+            for row in table.all_rows:
+                if row.entry in pages and row.records:
+                    file = f"{REPORT}/entries/{pages[row.entry]}.toml"
+                    setting = stage_setting(row.records[0], self.source.mark)
+                    name = f"{table_name(table)}: {row.entry.label}"
+                    found[name] = reproduction(row, file, setting, given)
+        return found
 
     def entries(self, table: LeaderboardTable) -> list[tuple[str, str]]:
         """(label, page) of the entries of a table that have a page."""
@@ -370,6 +386,14 @@ def _tones(dataset: Dataset) -> str:
     return "; ".join(axes)
 
 
+def _reproduce(results: PackSource) -> Iterator[Answer]:
+    yield Answer(f"tonegap verify {results.bundle} computes every number again.", results.bundle)
+    commands = [again.command for again in results.again.values() if again.command]
+    if commands:
+        text = f"{len(commands)} commands, one for each entry with a page, train and score anew; first: {commands[0]}"
+        yield Answer(text, "artifact.md")
+
+
 Find = Callable[[PackSource], Iterable[Answer]]
 ANSWERS: dict[str, Find] = {
     "question": _by_task(_question),
@@ -421,10 +445,6 @@ ANSWERS: dict[str, Find] = {
             "tonegap, Apache License 2.0; versions and digests of every stage are in the records."
         )
     ),
-    "reproduce": _once(
-        lambda r: (
-            f"tonegap verify {r.bundle} computes every number again, tonegap run {r.suite} makes them anew."
-        )
-    ),
+    "reproduce": _reproduce,
     "limitations": _limitations,
 }
