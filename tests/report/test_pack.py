@@ -320,3 +320,22 @@ def test_the_commands_of_a_pack_make_its_records_again(thinned, monkeypatch, tmp
 
     assert len(scores(folder / "runs")) == 1
     assert scores(tmp_path / "again") == scores(folder / "runs")
+
+
+def test_a_subset_of_stand_ins_is_not_told_as_the_whole_task(thinned, made):
+    pack = thinned[1] / "pack"
+    record = json.loads(next((thinned[1] / "runs/records").glob("*.json")).read_bytes())
+    sizes = {name: part["n"] for name, part in record["partitions"].items() if name != "unused"}
+    assert 0 < sum(sizes.values()) <= 22
+    said = (
+        "What ran is synthetic stand-ins, drawn by tonegap data phantom --like, for the real images; a subset of about "
+        f"20 images: {', '.join(f'{name} {n}' for name, n in sizes.items())} images with seed 0."
+    )
+    question = answered(pack, "question").replace("\\", "")
+    assert said in question
+    assert "As declared, for the whole task on its own images: Pool to train on" in question
+    croissant = json.loads((pack / "report/croissant/clinic-two.json").read_bytes())
+    assert croissant["description"].endswith(said)
+    assert croissant["rai:hasSyntheticData"] is True
+    whole = (made[1] / "report/croissant/sixty-two.json").read_text("utf-8")
+    assert "What ran" not in whole

@@ -18,7 +18,7 @@ from tonegap.report.pages.links import card_name, entry_pages
 from tonegap.report.pages.record_facts import synthetic_text
 from tonegap.report.phrases import SELECTION_MEANING, metric_label, split_note, table_name
 from tonegap.report.power_text import table_reach
-from tonegap.report.table_notes import event_note, images_note
+from tonegap.report.table_notes import event_note, images_note, ran_note
 from tonegap.results.board import Leaderboard
 from tonegap.results.model import MARKS, LeaderboardTable
 from tonegap.scores.tables import metric_named
@@ -160,6 +160,8 @@ def _once(
 def _question(results: PackSource, table: LeaderboardTable) -> str:
     seeds = sorted({record.seed for record in _records(table)})
     about = results.tasks[table.task].file.about.strip()
+    if ran := ran_note(table):
+        about = f"{ran} As declared, for the whole task on its own images: {about}"
     return f"{about} These results are of seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}."
 
 
