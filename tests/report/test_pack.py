@@ -339,3 +339,17 @@ def test_a_subset_of_stand_ins_is_not_told_as_the_whole_task(thinned, made):
     assert croissant["rai:hasSyntheticData"] is True
     whole = (made[1] / "report/croissant/sixty-two.json").read_text("utf-8")
     assert "What ran" not in whole
+
+
+def test_drawn_images_and_stand_ins_are_told_as_synthetic(thinned, suite, pack, tonegap, tmp_path):
+    assert "every image, those trained on too, is synthetic: drawn by tonegap data phantom" in (
+        answered(thinned[1] / "pack", "synthetic")
+    )
+    suite.write("reports/checklists/every.toml", every_answer())
+    out = tmp_path / "again"
+    code = tonegap("pack", pack / "tiny.tonegap.zip", "--suite-root", suite.root, "--out", out)
+    (suite.root / "reports/checklists/every.toml").unlink()
+    assert code == 0, tonegap.err
+    said = answered(out, "synthetic")
+    assert "every image, those trained on too, is synthetic: drawn by tonegap; no method" in said
+    assert "no synthetic image was trained on" not in said

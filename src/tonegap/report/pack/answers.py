@@ -282,13 +282,29 @@ def _given(record: Record, kind: str) -> bool:
     return bool(record.method_parameters if kind == "method" else record.baseline_parameters)
 
 
+def _own_images(table: LeaderboardTable, made: list[Record]) -> str:
+    """What the images of a task are, and that nobody added synthetic ones where that is known."""
+    question = table.question
+    if question is not None and question.drawn:
+        said = "every image, those trained on too, is synthetic: drawn by tonegap"
+    elif question is not None and question.stand_in:
+        said = (
+            "every image, those trained on too, is synthetic: drawn by tonegap data phantom --like "
+            "in place of a real one"
+        )
+    else:
+        said = "the images of the data set are not drawn by tonegap"
+    own = [row.entry.label for row in table.all_rows if "external predictions" in row.marks]
+    if own:
+        return f"{said}; what was trained on is not known of {', '.join(own)}"
+    return said if made else f"{said}; no method added synthetic images"
+
+
 def _synthetic(results: PackSource) -> Iterator[Answer]:
     for table in results.tables:
         pages = dict(results.entries(table))
         made = [record for record in _records(table) if record.synthetic]
-        if not made:
-            text = f"{table_name(table)}: no synthetic image was trained on"
-            yield Answer(text, results.section(table))
+        yield Answer(f"{table_name(table)}: {_own_images(table, made)}", results.section(table))
         for record in made:
             if record.synthetic:
                 label = record.entry.label
