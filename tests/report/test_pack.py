@@ -353,3 +353,17 @@ def test_drawn_images_and_stand_ins_are_told_as_synthetic(thinned, suite, pack, 
     said = answered(out, "synthetic")
     assert "every image, those trained on too, is synthetic: drawn by tonegap; no method" in said
     assert "no synthetic image was trained on" not in said
+
+
+def test_a_tones_interval_is_said_to_be_where_it_is(thinned):
+    pack = thinned[1] / "pack"
+    said = answered(pack, "tone_scores").splitlines()
+    overall = [line for line in said if line.endswith("(statistics.md)")]
+    by_tone = [line for line in said if "95 % interval by tone" in line]
+    assert len(overall) == 1
+    assert "95 % intervals of worst tone, gap and all images" in overall[0]
+    assert len(by_tone) == 1
+    page = re.search(r"\((report/entries/.*\.html)#tones\)$", by_tone[0])[1]
+    section = (pack / page).read_text("utf-8").partition('id="tones"')[2].partition("</section")[0]
+    assert "95 % interval" in section
+    assert re.search(r"<th[^>]*>VI</th>.*?\d to \d", section, re.DOTALL)

@@ -341,6 +341,21 @@ def _errors(results: PackSource) -> Iterator[Answer]:
             )
 
 
+def _tone_scores(results: PackSource) -> Iterator[Answer]:
+    """Where scores by tone stand: all in `statistics.md`, with intervals of each on an entry's page."""
+    for table in results.tables:
+        claims = results.board.claims_of(table)
+        more = (
+            "; 95 % intervals of worst tone, gap and all images, and the gap beside the null gap"
+            if claims
+            else "; without intervals"
+        )
+        yield Answer(f"{table_name(table)}: each entry's score by tone{more}", "statistics.md")
+        own = "score, count and 95 % interval" if claims else "score and count"
+        for label, page in results.entries(table):
+            yield Answer(f"{table_name(table)}: {label}: {own} by tone", f"{page}#tones")
+
+
 def _seeds(_: PackSource, table: LeaderboardTable) -> str:
     said = (f"{row.entry.label} {len(row.records)} of {len(row.seeds)}" for row in table.all_rows)
     return f"finished runs of declared seeds: {'; '.join(said)}. Ranges over seeds stand below each score."
@@ -437,12 +452,7 @@ ANSWERS: dict[str, Find] = {
     "metrics": _once(_metrics, lambda r: r.first_run.replace("#provenance", "#metrics")),
     "uncertainty": _by_task(_uncertainty),
     "results": _by_task(lambda r, table: " ".join(answer(r.board, table))),
-    "tone_scores": _once(
-        lambda _: (
-            "every entry's score, count and 95 % interval by tone, its gap beside the null gap: statistics.md."
-        ),
-        lambda _: "statistics.md",
-    ),
+    "tone_scores": _tone_scores,
     "comparators": _once(_comparators, lambda r: r.section(r.tables[0])),
     "errors": _errors,
     "seeds": _by_task(_seeds),
