@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tonegap.declared.plugin import Plugin
 
 EXPOSURE = Path("benchmarks") / "exposure.toml"
-_WORST = ("no", "unknown", "yes")
+WORST = ("no", "unknown", "yes")
 
 
 class SeenBy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -76,7 +76,7 @@ def exposures_of(
     for plugin, files in parts:
         for file in files:
             answers = [_answer(plugin, file.sha256, name, known) for name in data_sets]
-            worst = max(answers, key=lambda seen: _WORST.index(seen.answer))
+            worst = max(answers, key=lambda seen: WORST.index(seen.answer))
             found.append(Exposure(plugin.label, file.path.name, worst.answer, worst.source))
     return tuple(found)
 
@@ -86,4 +86,4 @@ def _answer(plugin: "Plugin", sha256: str, data_set: str, known: Known) -> SeenB
     answers = [seen for seen in said if seen is not None]
     if not answers:
         return SeenBy("unknown", "nothing is declared about this file")
-    return max(answers, key=lambda seen: _WORST.index(seen.answer))
+    return max(answers, key=lambda seen: WORST.index(seen.answer))
