@@ -108,3 +108,14 @@ def test_a_bundle_brings_the_answers_that_it_is_held_against(
     code, text = verify(tmp_path / "x.zip", capsys)
     assert said in text
     assert bool(code) == ("all as they were" not in text)
+
+
+def test_a_backbone_other_than_that_of_its_bank_is_named(root, tmp_path, capsys):
+    store = Store(tmp_path / "other")
+    record = plain_record(bank=BankId("tiny-vit", {"precision": "fp32"}))
+    done = scored_run(store, record, TaskTruth(part("v", 20), part("t", 60)), KEY)
+    store.write_matrix(Matrix("tiny", "A tiny suite", (done,)))
+    pack_suite(root, store.folder, "tiny", tmp_path / "x.zip")
+    code, text = verify(tmp_path / "x.zip", capsys)
+    assert code == 1
+    assert "its backbone is 'cnn4', and its bank is of another" in text

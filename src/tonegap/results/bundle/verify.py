@@ -40,6 +40,7 @@ from tonegap.untrusted import DAMAGE, bounded_memory, reason, refused
 
 _SAME = 1e-12
 _SHOWN = 3
+_LONGEST = 80
 _KEY = re.compile(r"[0-9a-f]{64}")
 
 
@@ -271,6 +272,8 @@ def _entry_problems(record: Record) -> Iterator[str]:
     entry = record.entry
     if str(record.baseline_parameters.get("backbone", "")) != entry.backbone:
         yield "its backbone is not that of its parameters"
+    if record.bank and record.bank.extractor != entry.backbone:
+        yield f"its backbone is {one_line(entry.backbone)[:_LONGEST]!r}, and its bank is of another"
     wanted = ["train", "postprocess"] if entry.postprocessor else ["train"]
     if [stage.stage for stage in record.stages][-len(wanted) :] != wanted:
         yield f"its last stage does not {wanted[-1]}"
