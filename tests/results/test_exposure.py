@@ -103,6 +103,7 @@ def test_the_declared_files_are_those_of_the_project():
     ("text", "words"),
     [
         ('[files.a]\nabout = "a"\nsha256 = "12"\nseen = {}\n', "64 digits"),
+        (f'[files.a]\nabout = "a"\nsha256 = "{"A" * 64}"\nseen = {{}}\n', "small letters"),
         (
             f'[files.a]\nabout = "a"\nsha256 = "{"a" * 64}"\n[files.a.seen]\nddi = {{ answer = "no", source = "" }}\n',
             "no source",

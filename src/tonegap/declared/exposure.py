@@ -4,7 +4,8 @@ The mistake it exists to prevent: a foundation model that has seen the test imag
 "nobody knows", read as "no".
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -13,12 +14,14 @@ import msgspec
 from tonegap.declared.toml import read_toml
 from tonegap.errors import BadSuiteFolder
 from tonegap.formats.record import Exposure
+from tonegap.lines import did_you_mean
 
 if TYPE_CHECKING:
     from tonegap.declared.local_files import LocalFile
     from tonegap.declared.plugin import Plugin
 
 EXPOSURE = Path("benchmarks") / "exposure.toml"
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 WORST = ("no", "unknown", "yes")
 
 
@@ -56,12 +59,24 @@ def read_exposure(root: Path) -> Known:
         return {}
     found: dict[str, Mapping[str, SeenBy]] = {}
     for name, file in read_toml(path, ExposureFile).files.items():
-        if len(file.sha256) != 64 or file.sha256 in found:
-            raise BadSuiteFolder(f"{path}: {name}: wanted a sha256 of 64 digits that no other has")
+        if not _SHA256.fullmatch(file.sha256) or file.sha256 in found:
+            raise BadSuiteFolder(
+                f"{path}: {name}: wanted a sha256 of 64 digits in small letters that no other has"
+            )
         if not all(seen.source for seen in file.seen.values()):
             raise BadSuiteFolder(f"{path}: {name}: an answer has no source; say who says so")
         found[file.sha256] = file.seen
     return found
+
+
+def unknown_data_sets(seen: Iterable[str], known: Sequence[str]) -> Iterator[str]:
+    """A sentence for each data set of an answer that is not among the `known` ones of a suite root.
+
+    Their answer would be lost, and a lost "yes" reads as if nobody had said it.
+    """
+    for name in sorted({*seen} - {*known}):
+        there = ", ".join(known) or "none"
+        yield f"{name!r} is no data set{did_you_mean(name, known)}; there are: {there}"
 
 
 def exposures_of(
