@@ -84,16 +84,23 @@ def exposures_of(
 ) -> tuple[Exposure, ...]:
     """What is known of each local file that the plug-ins of an entry were given, worst answer over `data_sets`.
 
-    A plug-in without local files has nothing that was trained elsewhere, and is left out. What a plug-in says of
-    itself counts where it is worse than what is known of the file.
+    What a plug-in says of itself counts where it is worse than what is known of the file. Where it was given none, its
+    weights may lie in its folder or image: what it says stands alone, with no file; one that says nothing is left out.
     """
     found = []
     for plugin, files in parts:
         for file in files:
             answers = [_answer(plugin, file.sha256, name, known) for name in data_sets]
-            worst = max(answers, key=lambda seen: WORST.index(seen.answer))
-            found.append(Exposure(plugin.label, file.path.name, worst.answer, worst.source))
+            found.append(_worst(plugin, file.path.name, answers))
+        own = [plugin.file.exposure[name] for name in data_sets if name in plugin.file.exposure]
+        if own and not files:
+            found.append(_worst(plugin, "", own))
     return tuple(found)
+
+
+def _worst(plugin: "Plugin", file: str, answers: Sequence[SeenBy]) -> Exposure:
+    worst = max(answers, key=lambda seen: WORST.index(seen.answer))
+    return Exposure(plugin.label, file, worst.answer, worst.source)
 
 
 def _answer(plugin: "Plugin", sha256: str, data_set: str, known: Known) -> SeenBy:

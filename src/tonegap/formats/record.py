@@ -130,7 +130,10 @@ class DataId(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Exposure(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Whether a file that a plug-in was given was trained on images of the record's data set, and who says so."""
+    """Whether a file that a plug-in was given was trained on images of the record's data set, and who says so.
+
+    `file` is empty where the plug-in speaks of weights in its own folder or image.
+    """
 
     plugin: str
     file: str
