@@ -224,7 +224,7 @@ class StageRunner:
                 made = read_synthetic(self._place.store.stage_folder(stage.upstream[0]))
                 read_features(out, len(stage.view.method_train.ids), len(made))
             elif stage.stage == "embed":
-                read_bank(out, self._n_embedded(stage))
+                read_bank(out, self._n_embedded(stage), stage.parameters.get("precision"))
             keep_declared(stage, out)
             return
         fit = [self._place.store.stage_folder(key) / "model" for key in stage.upstream]
