@@ -225,7 +225,7 @@ class StageRunner:
                 made = read_synthetic(self._place.store.stage_folder(stage.upstream[0]))
                 read_features(out, len(stage.view.method_train.ids), len(made))
             elif stage.stage == "embed":
-                read_bank(out, self._n_embedded(stage))
+                read_bank(out, self._n_embedded(stage), stage.parameters.get("precision"))
             elif stage.stage == "postprocess":
                 check_same_epochs(self._place.store, stage, out)
             keep_declared(stage, out)
