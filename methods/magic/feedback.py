@@ -63,15 +63,23 @@ def read_scores(path: Path, sampled: Sequence[Sampled]) -> Tensor:
 
     An entry has `image`, `sha256` and a `checklist` (a criterion's name, and true, false or null for not judged), whose
     share of criteria met is its worth. Where no checklist of the file has an answer the numbers `score` count.
-    Raises StageError for another form, and for a file that is about other images.
+    Raises StageError for another form, an image that stands twice, and a file that is about other images.
     """
     try:
-        found = {str(e["image"]): e for e in json.loads(path.read_bytes())}
+        found = _by_image(json.loads(path.read_bytes()))
         shares = {name: _share_met(entry) for name, entry in found.items()}
         if np.isnan(list(shares.values())).all():
             shares = {name: _score(entry) for name, entry in found.items()}
         digests = {name: str(entry["sha256"]) for name, entry in found.items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as problem:
+    except (
+        OSError,
+        ArithmeticError,
+        ValueError,
+        LookupError,
+        TypeError,
+        AttributeError,
+        RecursionError,
+    ) as problem:
         raise StageError(
             f"{path.name}: not a JSON list of objects with image, sha256, and checklist or score: {problem!r}"
         ) from None
@@ -91,6 +99,16 @@ def read_scores(path: Path, sampled: Sequence[Sampled]) -> Tensor:
     return torch.tensor(scores, dtype=torch.float64)
 
 
+def _by_image(entries: Sequence[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
+    found: dict[str, Mapping[str, Any]] = {}
+    for entry in entries:
+        name = str(entry["image"])
+        if name in found:
+            raise ValueError(f"{name} stands twice, wanted one judgement of each image")
+        found[name] = entry
+    return found
+
+
 def _share_met(entry: Mapping[str, Any]) -> float:
     answers = list((entry.get("checklist") or {}).values())
     if any(answer not in (True, False, None) for answer in answers):
@@ -100,6 +118,8 @@ def _share_met(entry: Mapping[str, Any]) -> float:
 
 
 def _score(entry: Mapping[str, Any]) -> float:
+    if isinstance(entry["score"], bool):
+        raise ValueError(f"score of {entry['image']} is true or false, wanted a number")
     score = float(entry["score"])
     if not np.isfinite(score):
         raise ValueError(f"score of {entry['image']} is {score}, wanted a finite number")

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from tonegap_kit.errors import StageError
 from tonegap_kit.postprocess import Floats, Indices
 
 _CLEAR = 1e-6  # how far from 0.5 an image comes to lie that was exactly there
@@ -38,8 +39,10 @@ def fit_reject_option(
     """The margin with the smallest gap of call rates among images `by` [n], at no more loss than allowed.
 
     Tones whose rate is below that of all images gain, tones above lose; a tone at it, or without an image in `by`,
-    is left alone. Of equal gaps the smallest margin is taken.
+    is left alone. Of equal gaps the smallest margin is taken. Raises StageError for fewer margins than one.
     """
+    if margins < 1:
+        raise StageError(f"margins: found {margins}, wanted 1 or more widths of the border to try")
     of_all = (score[by] > 0.5).mean() if by.any() else 0.0
     rates = _rates(score, t, by)
     gain = tuple(tone for tone, rate in rates.items() if rate < of_all - _SAME)

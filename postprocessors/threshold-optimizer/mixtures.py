@@ -86,8 +86,10 @@ def fit_mixtures(
     """The mixture of each tone that has both classes, and that of all other images; `n` steps of rates.
 
     Of all images the curve is that of all validation images, at the same rate. Raises StageError where validation
-    images are of one class.
+    images are of one class, and for fewer steps than one.
     """
+    if n < 1:
+        raise StageError(f"grid_size: found {n}, wanted 1 or more steps of rates")
     if positive.all() or not positive.any():
         raise StageError("validation.csv: images of one class alone; a threshold needs both")
     tones = [int(tone) for tone in np.unique(t) if tone >= 0]

@@ -54,3 +54,24 @@ def test_cells_that_count_as_benign_for_their_spelling_are_named(tmp_path: Path)
     (found,) = [f"{p.where}: {p.text}" for p in check_declared(tmp_path)]
     assert found.startswith("benchmarks/own/dataset.toml: ")
     assert f"those of [malignant]: 8 '{BCC}' beside '{BCC.title()}'" in found
+
+
+SEEN = '{ answer = "yes", source = "its authors" }'
+
+
+def test_an_answer_about_a_misspelt_data_set_is_named(tmp_path: Path) -> None:
+    assert problems(tmp_path, "I I VI VI") == []
+    (tmp_path / "benchmarks/exposure.toml").write_text(
+        f'[files.a]\nabout = "a"\nsha256 = "{"a" * 64}"\n[files.a.seen]\nonw = {SEEN}\nown = {SEEN}\n'
+    )
+    folder = tmp_path / "extractors" / "net"
+    folder.mkdir(parents=True)
+    (folder / "extractor.toml").write_text(
+        'title = "N"\nabout = "n"\ncommand = ["python", "f.py"]\nstages = ["features"]\n'
+        f"[exposure]\nowns = {SEEN}\n"
+    )
+    assert [f"{p.where}: {p.text}" for p in check_declared(tmp_path)] == [
+        "benchmarks/exposure.toml: sha256 aaaaaaaaaaaa…: seen: 'onw' is no data set (did you mean 'own'?); "
+        "there are: own",
+        "extractors/net/extractor.toml: exposure: 'owns' is no data set (did you mean 'own'?); there are: own",
+    ]

@@ -4,6 +4,8 @@ import os
 import signal
 import subprocess
 import sys
+import sysconfig
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -13,7 +15,7 @@ import pytest
 
 from tonegap.declared.plugin import Plugin, PluginFile
 from tonegap.declared.suite import Limits
-from tonegap.engines import ending, local
+from tonegap.engines import ending, local, sandbox
 from tonegap.engines.local import LocalEngine
 from tonegap.errors import EngineError
 
@@ -332,6 +334,17 @@ class TestBubblewrap:
         assert "hunter2" not in walled.log
         assert f"cat: {secret}: No such file or directory" in walled.log
         assert {"in", "out", "plugin", "kit"} <= set(walled.log.split())
+
+    def test_labels_that_an_installed_package_holds_cannot_be_seen(self, walled, monkeypatch):
+        # As a wheel has it: the suite root, with metadata of test images, among the packages of the interpreter.
+        site = Path(sysconfig.get_path("purelib"))
+        with tempfile.TemporaryDirectory(prefix="tonegap-", dir=site) as name:
+            monkeypatch.setattr(sandbox, "PACKAGE", Path(name).name)
+            (Path(name) / "metadata.csv").write_text("a1,melanoma\n")
+            walled.command = PYTHON
+            code = f"import os\nprint(os.listdir({name!r}), len(os.listdir({str(site)!r})) > 1)"
+            assert walled(code).cause == "ok"
+        assert walled.log == "[] True\n"
 
     def test_there_is_no_network(self, walled):
         walled.command = PYTHON

@@ -285,6 +285,15 @@ def test_the_preferred_samples_become_more_probable_than_the_others(pipeline: Pa
             [{"image": "00000-a.png", "sha256": "0", "score": float("nan")}],
             "wanted a finite number",
         ),
+        ([{"image": "00000-a.png", "sha256": "0", "score": True}], "is true or false"),
+        ([{"image": "00000-a.png", "sha256": "0", "score": 10**400}], "OverflowError"),
+        (
+            [
+                {"image": "00000-a.png", "sha256": "0", "checklist": {"colour": answer}}
+                for answer in (True, False)
+            ],
+            "00000-a.png stands twice",
+        ),
         ("nothing", "not a JSON list of objects"),
     ],
 )
@@ -296,6 +305,13 @@ def test_judgements_that_cannot_be_used_are_refused(
     path.write_text(json.dumps(entries))
     with pytest.raises(StageError, match=said):
         feedback.read_scores(path, sampled)
+
+
+def test_judgements_nested_beyond_reading_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "feedback.json"
+    path.write_text("[" * 200_000 + "]" * 200_000)
+    with pytest.raises(StageError, match="not a JSON list of objects"):
+        feedback.read_scores(path, [])
 
 
 def test_checklists_are_shares_of_criteria_and_count_before_scores(tmp_path: Path) -> None:

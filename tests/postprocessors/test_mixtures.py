@@ -118,3 +118,10 @@ def test_a_tone_of_one_class_and_unknown_tones_have_the_thresholds_of_all():
 def test_validation_images_of_one_class_are_refused():
     with pytest.raises(StageError, match=r"validation\.csv: images of one class alone"):
         fit_mixtures(np.array([0.1, 0.2]), np.array([True, True]), np.array([0, 1]), *ODDS, 10)
+
+
+@pytest.mark.parametrize("steps", [0, -1])
+def test_no_step_of_rates_is_refused(steps):
+    score, positive = np.array([0.2, 0.8]), np.array([False, True])
+    with pytest.raises(StageError, match=f"grid_size: found {steps}, wanted 1 or more"):
+        fit_mixtures(score, positive, np.array([0, 0]), *ODDS, steps)

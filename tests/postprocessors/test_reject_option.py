@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from programs import importable
 
+from tonegap_kit.errors import StageError
 from tonegap_kit.partition import UNKNOWN
 
 with importable("postprocessors/reject-option"):
@@ -52,3 +53,9 @@ def test_unknown_tones_and_one_tone_alone_are_left_as_they_are():
     assert fitted(1.0, t=np.zeros(6, dtype=int)).margin == 0.0
     option = RejectOption((1,), (0,), 0.5)
     assert option(SCORE, np.full(6, UNKNOWN)).tolist() == SCORE.tolist()
+
+
+@pytest.mark.parametrize("margins", [0, -1])
+def test_no_margin_to_try_is_refused(margins):
+    with pytest.raises(StageError, match=f"margins: found {margins}, wanted 1 or more"):
+        fitted(0.02, margins=margins)

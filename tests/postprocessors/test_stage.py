@@ -57,6 +57,24 @@ def test_every_post_processor_runs_to_a_record_with_the_same_bytes_twice(place, 
     assert len(set(sums)) == len(sums)
 
 
+def test_other_epochs_than_were_given_are_refused(place):
+    # Each epoch more is one more try for the selection.
+    path = place.rooms.root / "docker" / "kit" / "tonegap_kit" / "postprocess.py"
+    text = path.read_text()
+    assert text.count("stage.job.classes, found)") == 1
+    moved = "stage.job.classes, {epoch + 7: p for epoch, p in found.items()})"
+    path.write_text(text.replace("stage.job.classes, found)", moved))
+    plan = declare(place, "temperature")
+    engine = open_engine("local", place.rooms.root)
+    limits = Limits(timeout_s=60, memory_mib=1024, output_mib=50)
+    at = Workplace(place.store, engine, limits, 2, (), PlainProgress(io.StringIO()))
+    (failure,) = run_plan(plan, at).failures
+    assert failure.cause == "bad-output"
+    assert failure.text == (
+        "predictions.parquet: 2 epochs (first: 8, 9); wanted the 2 that were given (first: 1, 2)"
+    )
+
+
 def test_what_a_stage_leaves_is_the_rule_of_each_epoch(place):
     plan = declare(place, "none", "temperature")
     run(place, plan, place.store)

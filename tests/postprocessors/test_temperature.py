@@ -64,3 +64,13 @@ def test_a_tone_with_too_few_images_has_the_rule_of_all():
     same = pooled(fit_temperature)(p, y, t)(*asked)
     assert same[:, 0].tolist() == pytest.approx([5 / 6, 5 / 6], abs=1e-12)
     assert np.array_equal(tone_by_tone(fit_temperature, 4)(p, y, t)(*asked), same)
+
+
+@pytest.mark.parametrize("temperature", [COLDEST, 0.1, HOTTEST])
+def test_no_two_classes_or_images_are_turned_round_but_cold_scores_become_equal(temperature):
+    p = np.array([[0.5, 0.5], [0.2, 0.8], [0.1, 0.9], [0.4, 0.6]])
+    found = tempered(p, temperature)
+    for of, by in ((p[:, 0] - p[:, 1], found[:, 0] - found[:, 1]), (p[:, 1], found[:, 1])):
+        assert (np.subtract.outer(of, of) * np.subtract.outer(by, by) >= 0).all()
+    # (1/4) ** 100 and (1/9) ** 100 beside 1 are nothing to a double.
+    assert (found[1, 1] == found[2, 1]) == (temperature == COLDEST)

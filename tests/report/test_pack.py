@@ -262,3 +262,108 @@ def test_the_checklists_of_the_suite_ask_for_every_answer_and_number_no_item_twi
     )
     for one in found.values():
         assert [n for n in Counter(item.id for item in one.items).values() if n > 1] == []
+
+
+@pytest.fixture(scope="module")
+def thinned(tmp_path_factory):
+    """A suite root; a folder with stand-ins, runs, and a pack of 20 images by a suite file from elsewhere."""
+    folder = tmp_path_factory.mktemp("thinned")
+    rooms = Rooms(folder / "root")
+    rooms.clinic(folder / "clinic")
+    rooms.method("none")
+    rooms.baseline("plain")
+    own = rooms.suite("own", tasks=["clinic/two"]).rename(folder / "own.toml")
+    rooms.write("reports/leaderboard.toml", LEADERBOARD.replace("n_details = 0", "n_details = 9"))
+    rooms.write("reports/checklists/every.toml", every_answer())
+    csv = next((folder / "clinic").glob("*.csv"))
+    place = ("--suite-root", rooms.root)
+    drawn = ("--like", csv, "--out", folder / "stand-ins", "--size", 16)
+    assert call(["data", "phantom", *drawn, *place])[0] == 0
+    where = (*place, "--store", folder / "runs")
+    asked = ("--subset", 20, "--root", folder / "stand-ins")
+    code, said = call(["run", own, *asked, *where])
+    assert code == 0, said
+    code, said = call(["pack", "own-subset-20", *where, "--out", folder / "pack"])
+    assert code == 0, said
+    return rooms, folder
+
+
+def every_answer():
+    """A checklist with an item for each answer, of its name."""
+    items = "".join(
+        f'  {{ id = "{n}", topic = "{n}", answers = ["{n}"] }},\n' for n in sorted(ANSWERS)
+    )
+    return f"{CHECKLIST.partition('items =')[0]}items = [\n{items}]\n"
+
+
+def answered(pack, name):
+    """What the checklist of every answer says under a name."""
+    text = (pack / "every.md").read_text("utf-8")
+    return text.partition(f"## {name}: {name}\n")[2].partition("\n## ")[0]
+
+
+def test_the_commands_of_a_pack_make_its_records_again(thinned, monkeypatch, tmp_path):
+    rooms, folder = thinned
+    artifact = (folder / "pack/artifact.md").read_text("utf-8")
+    assert "stand in for the real images (tonegap data phantom --like CSV --out DIR" in artifact
+    commands = re.findall(r"^\$ tonegap (run .*)$", artifact, re.MULTILINE)
+    assert [c.split()[2:] for c in commands] == [["--root", "DIR"]]
+    assert commands[0] in answered(folder / "pack", "reproduce")
+    monkeypatch.chdir(folder / "pack")
+    words = commands[0].replace("DIR", str(folder / "stand-ins")).split()
+    code, said = call([*words, "--suite-root", rooms.root, "--store", tmp_path / "again"])
+    assert code == 0, said
+
+    def scores(store):
+        records = sorted((store / "records").glob("*.json"))
+        return [json.loads(path.read_bytes())["scores"] for path in records]
+
+    assert len(scores(folder / "runs")) == 1
+    assert scores(tmp_path / "again") == scores(folder / "runs")
+
+
+def test_a_subset_of_stand_ins_is_not_told_as_the_whole_task(thinned, made):
+    pack = thinned[1] / "pack"
+    record = json.loads(next((thinned[1] / "runs/records").glob("*.json")).read_bytes())
+    sizes = {name: part["n"] for name, part in record["partitions"].items() if name != "unused"}
+    assert 0 < sum(sizes.values()) <= 22
+    said = (
+        "What ran is synthetic stand-ins, drawn by tonegap data phantom --like, for the real images; a subset of about "
+        f"20 images: {', '.join(f'{name} {n}' for name, n in sizes.items())} images with seed 0."
+    )
+    question = answered(pack, "question").replace("\\", "")
+    assert said in question
+    assert "As declared, for the whole task on its own images: Pool to train on" in question
+    croissant = json.loads((pack / "report/croissant/clinic-two.json").read_bytes())
+    assert croissant["description"].endswith(said)
+    assert croissant["rai:hasSyntheticData"] is True
+    whole = (made[1] / "report/croissant/sixty-two.json").read_text("utf-8")
+    assert "What ran" not in whole
+
+
+def test_drawn_images_and_stand_ins_are_told_as_synthetic(thinned, suite, pack, tonegap, tmp_path):
+    assert "every image, those trained on too, is synthetic: drawn by tonegap data phantom" in (
+        answered(thinned[1] / "pack", "synthetic")
+    )
+    suite.write("reports/checklists/every.toml", every_answer())
+    out = tmp_path / "again"
+    code = tonegap("pack", pack / "tiny.tonegap.zip", "--suite-root", suite.root, "--out", out)
+    (suite.root / "reports/checklists/every.toml").unlink()
+    assert code == 0, tonegap.err
+    said = answered(out, "synthetic")
+    assert "every image, those trained on too, is synthetic: drawn by tonegap; no method" in said
+    assert "no synthetic image was trained on" not in said
+
+
+def test_a_tones_interval_is_said_to_be_where_it_is(thinned):
+    pack = thinned[1] / "pack"
+    said = answered(pack, "tone_scores").splitlines()
+    overall = [line for line in said if line.endswith("(statistics.md)")]
+    by_tone = [line for line in said if "95 % interval by tone" in line]
+    assert len(overall) == 1
+    assert "95 % intervals of worst tone, gap and all images" in overall[0]
+    assert len(by_tone) == 1
+    page = re.search(r"\((report/entries/.*\.html)#tones\)$", by_tone[0])[1]
+    section = (pack / page).read_text("utf-8").partition('id="tones"')[2].partition("</section")[0]
+    assert "95 % interval" in section
+    assert re.search(r"<th[^>]*>VI</th>.*?\d to \d", section, re.DOTALL)

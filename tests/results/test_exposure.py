@@ -39,6 +39,15 @@ def test_a_plug_in_without_a_local_file_has_nothing_to_say():
     assert exposures_of([(plugin(), [])], ["ddi"], KNOWN) == ()
 
 
+def test_a_plug_in_with_weights_of_its_own_says_what_they_have_seen():
+    own = plugin(ddi=("yes", "its card"), pad=("unknown", "its card"))
+    assert exposures_of([(own, [])], ["ddi", "pad"], KNOWN) == (
+        Exposure("extractors/net", "", "yes", "its card"),
+    )
+    assert exposures_of([(own, [])], ["pad"], KNOWN)[0].seen == "unknown"
+    assert exposures_of([(own, [])], ["f17k"], KNOWN) == ()
+
+
 def test_a_file_is_known_by_its_digest_and_data_set():
     assert seen(["ddi"]) == Exposure("extractors/net", "net.pth", "no", "older")
     assert seen(["f17k"]).seen == "yes"
@@ -103,6 +112,7 @@ def test_the_declared_files_are_those_of_the_project():
     ("text", "words"),
     [
         ('[files.a]\nabout = "a"\nsha256 = "12"\nseen = {}\n', "64 digits"),
+        (f'[files.a]\nabout = "a"\nsha256 = "{"A" * 64}"\nseen = {{}}\n', "small letters"),
         (
             f'[files.a]\nabout = "a"\nsha256 = "{"a" * 64}"\n[files.a.seen]\nddi = {{ answer = "no", source = "" }}\n',
             "no source",

@@ -9,16 +9,17 @@ from tonegap.results.half_precision import half_checked
 from tonegap.results.model import Row, SeedResult
 
 
-def row(baseline, precision, variant=""):
-    entry = EntryId("none", baseline, "net", variant)
+def row(baseline, precision, variant="", post="", k=1):
+    entry = EntryId("none", baseline, "net", variant, post)
     bank = BankId("net", {"precision": precision}) if precision else msgspec.UNSET
-    record = plain_record(entry=entry, bank=bank)
+    told = {"k": k, "precision": precision} if precision else {"k": k}
+    record = plain_record(entry=entry, bank=bank, baseline_parameters=told)
     return Row(entry, False, (SeedResult(0, "k", record, None),), (), {}, None, None)
 
 
 def unranked(places):
-    """Why each row of (baseline, precision) has no rank, given the places of scores."""
-    rows = {key: row(*key, variant="half" if key[1] == "fp16" else "") for key in places}
+    """Why each row of (baseline, precision, and more of `row`) has no rank, given the places of scores."""
+    rows = {key: row(key[0], key[1], f"{i}", *key[2:]) for i, key in enumerate(places)}
     of = {made.entry: places[key] for key, made in rows.items()}
     found = half_checked(list(rows.values()), lambda one: of[one.entry])
     return [made.unranked for made in found]
@@ -26,7 +27,7 @@ def unranked(places):
 
 def test_the_same_order_in_both_keeps_every_rank():
     assert (
-        unranked({("a", "fp32"): 1, ("b", "fp32"): 2, ("a", "fp16"): 3, ("b", "fp16"): 4})
+        unranked({("a", "fp32"): 1, ("b", "fp32"): 3, ("a", "fp16"): 2, ("b", "fp16"): 4})
         == [None] * 4
     )
 
@@ -37,10 +38,40 @@ def test_another_order_or_a_tie_takes_the_ranks_of_half_precision_alone(places):
         {("a", "fp32"): 1, ("b", "fp32"): 2, ("a", "fp16"): places[0], ("b", "fp16"): places[1]}
     )
     assert found[:2] == [None, None]
-    assert all("rank otherwise" in why for why in found[2:])
+    assert all("ranks otherwise" in why for why in found[2:])
 
 
 def test_half_precision_without_its_twin_has_no_rank():
     (why, other) = unranked({("a", "fp16"): 1, ("b", ""): 2})
     assert "not in the table" in why
     assert other is None
+
+
+def test_one_entry_alone_keeps_its_place_among_all_others_or_has_none():
+    # Fifth in single precision, behind one in single precision and one on images.
+    others = {("b", "fp32"): 3, ("c", ""): 4, ("a", "fp32"): 5}
+    assert unranked({("a", "fp16"): 6} | others) == [None] * 4
+    for place in (1, 3, 4):
+        why, *rest = unranked({("a", "fp16"): place} | others)
+        assert "ranks otherwise among the others" in why
+        assert rest == [None] * 3
+
+
+def test_a_twin_has_the_same_post_processor_and_the_same_parameters():
+    whole = {("a", "fp32"): 1, ("a", "fp32", "temperature"): 3, ("a", "fp32", "", 5): 5}
+    half = {("a", "fp16"): 2, ("a", "fp16", "temperature"): 4, ("a", "fp16", "", 5): 6}
+    assert unranked(whole | half) == [None] * 6
+    for strange in (("a", "fp16", "reject-option"), ("a", "fp16", "", 9)):
+        *rest, why = unranked(whole | half | {strange: 7})
+        assert "not in the table" in why
+        assert rest == [None] * 6
+
+
+def test_a_twin_without_a_place_leaves_nothing_to_compare_with():
+    found = unranked({("a", "fp32"): None, ("b", "fp32"): None, ("a", "fp16"): 2, ("b", "fp16"): 1})
+    assert found[:2] == [None, None]
+    assert all("no rank to compare with" in why for why in found[2:])
+
+
+def test_a_row_that_has_no_place_keeps_its_own_reason():
+    assert unranked({("a", "fp16"): None, ("b", ""): 1}) == [None, None]

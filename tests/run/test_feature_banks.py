@@ -9,14 +9,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-
-from tonegap.plan.applicable import not_applicable
 from PIL import Image
 
 from tonegap.declared.suite import Limits
 from tonegap.engines import open_engine
 from tonegap.errors import BadOutput, BadSuiteFolder
 from tonegap.formats.record import decode_record
+from tonegap.plan.applicable import not_applicable
 from tonegap.run.inputs import write_inputs
 from tonegap.run.progress import PlainProgress
 from tonegap.run.runner import run_plan
@@ -218,17 +217,32 @@ def test_a_task_of_three_classes_is_not_asked_of_what_needs_two(banks):
 
 
 @pytest.mark.parametrize(
-    ("array", "words"),
+    ("array", "precision", "words"),
     [
-        (np.zeros((3, 2)), "wanted one float32 or float16 array"),
-        (np.zeros((2, 2), np.float32), "wanted 3 rows"),
-        (np.full((3, 2), np.inf, np.float16), "no finite number"),
+        (np.zeros((3, 2)), None, r"wanted one float32 array .* found float64 \[3, 2\]"),
+        (np.zeros((2, 2), np.float32), "fp32", "wanted 3 rows"),
+        (np.full((3, 2), np.inf, np.float16), "fp16", "no finite number"),
+        (np.zeros((3, 2), np.float16), "fp32", "wanted one float32 .* precision of its parameter"),
+        (np.zeros((3, 2), np.float16), None, "wanted one float32 .* precision of its parameter"),
+        (np.zeros((3, 2), np.float32), "fp16", "wanted one float16 .* precision of its parameter"),
     ],
 )
-def test_a_bank_that_is_none_is_refused(array, words, tmp_path):
+def test_a_bank_that_is_none_is_refused(array, precision, words, tmp_path):
     np.save(tmp_path / "bank.npy", array)
     with pytest.raises(BadOutput, match=words):
-        read_bank(tmp_path, 3)
+        read_bank(tmp_path, 3, precision)
+
+
+def test_a_bank_in_half_precision_that_was_asked_for_in_single_fails_its_entry(banks):
+    half = EMBED_PY.replace("np.float32", "np.float16")
+    banks.rooms.extractor("colours", half, parameters=PRECISION)
+    row = {"methods": ["none"], "baselines": ["probe"], "backbones": ["colours"]}
+    banks.suite(entries=[row])
+    _, tally = run(banks)
+    assert {failure.cause for failure in tally.failures} == {"bad-output"}
+    banks.suite(entries=[row | {"baseline_parameters": {"precision": "fp16"}}])
+    _, tally = run(banks)
+    assert tally.failures == ()
 
 
 @pytest.mark.parametrize(

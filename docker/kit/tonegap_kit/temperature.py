@@ -1,4 +1,7 @@
-"""Temperature scaling: one number that makes probabilities bolder or more careful and changes no order of classes."""
+"""Temperature scaling: one number that makes probabilities bolder or more careful and turns no two classes round.
+
+Very cold, the probabilities of several images round to the same number: ties that can move an area under the curve.
+"""
 
 from collections.abc import Callable
 

@@ -11,6 +11,7 @@ from tonegap.checks.readiness import check_tasks
 from tonegap.data.drawn import drawn_metadata
 from tonegap.data.metadata import Metadata, own_root, read_metadata
 from tonegap.declared.dataset import DATASET_FILE, Dataset, DatasetFile, dataset_ids, read_dataset
+from tonegap.declared.exposure import EXPOSURE, read_exposure, unknown_data_sets
 from tonegap.declared.plugin import (
     FOLDERS,
     fill_parameters,
@@ -70,6 +71,7 @@ def check_declared(root: Path) -> list[DeclaredProblem]:
         if dataset := read.get(task.dataset_id):
             for text in _undeclared_names(task, dataset.file):
                 listing.say(task.path, text)
+    _check_exposure(listing, list(read))
     for kind in FOLDERS:
         _check_plugins(listing, kind)
     for name in suite_ids(root):
@@ -124,9 +126,16 @@ def _undeclared_names(task: Task, dataset: DatasetFile) -> Iterator[str]:
             yield f"{key}: {column!r} is no column of the data set{near}; there are: {known}"
 
 
+def _check_exposure(listing: _Listing, data_sets: list[str]) -> None:
+    """Answers about files of weights that cannot be read, or are about no data set."""
+    for sha256, seen in (listing.tried(partial(read_exposure, listing.root)) or {}).items():
+        for text in unknown_data_sets(seen, data_sets):
+            listing.say(listing.root / EXPOSURE, f"sha256 {sha256[:12]}…: seen: {text}")
+
+
 def _check_plugins(listing: _Listing, kind: str) -> None:
     """Plug-ins that cannot be read, whose command is nowhere, or whose image another day builds otherwise."""
-    place = listing.root / FOLDERS[kind]
+    place, known = listing.root / FOLDERS[kind], dataset_ids(listing.root)
     for folder in sorted(place.glob("*/")):
         if not (folder / f"{kind}.toml").exists() and any(folder.iterdir()):
             listing.say(folder, f"no {kind}.toml; every folder here is a {kind}")
@@ -135,11 +144,13 @@ def _check_plugins(listing: _Listing, kind: str) -> None:
         if plugin and (missing := missing_program(plugin)):
             said = f"command: {missing!r} is no program on this machine's PATH"
             listing.say(place / name / f"{kind}.toml", said)
+        for text in unknown_data_sets(plugin.file.exposure, known) if plugin else ():
+            listing.say(place / name / f"{kind}.toml", f"exposure: {text}")
         path = place / name / "Dockerfile"
-        text = (
+        content = (
             listing.tried(partial(read_text, path, BadSuiteFolder), path) if path.exists() else None
         )
-        for problem in _unpinned((text or "").replace("\\\n", " ")):
+        for problem in _unpinned((content or "").replace("\\\n", " ")):
             listing.say(path, problem)
 
 

@@ -4,7 +4,8 @@ The mistake it exists to prevent: a foundation model that has seen the test imag
 "nobody knows", read as "no".
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -13,13 +14,15 @@ import msgspec
 from tonegap.declared.toml import read_toml
 from tonegap.errors import BadSuiteFolder
 from tonegap.formats.record import Exposure
+from tonegap.lines import did_you_mean
 
 if TYPE_CHECKING:
     from tonegap.declared.local_files import LocalFile
     from tonegap.declared.plugin import Plugin
 
 EXPOSURE = Path("benchmarks") / "exposure.toml"
-_WORST = ("no", "unknown", "yes")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+WORST = ("no", "unknown", "yes")
 
 
 class SeenBy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -56,12 +59,24 @@ def read_exposure(root: Path) -> Known:
         return {}
     found: dict[str, Mapping[str, SeenBy]] = {}
     for name, file in read_toml(path, ExposureFile).files.items():
-        if len(file.sha256) != 64 or file.sha256 in found:
-            raise BadSuiteFolder(f"{path}: {name}: wanted a sha256 of 64 digits that no other has")
+        if not _SHA256.fullmatch(file.sha256) or file.sha256 in found:
+            raise BadSuiteFolder(
+                f"{path}: {name}: wanted a sha256 of 64 digits in small letters that no other has"
+            )
         if not all(seen.source for seen in file.seen.values()):
             raise BadSuiteFolder(f"{path}: {name}: an answer has no source; say who says so")
         found[file.sha256] = file.seen
     return found
+
+
+def unknown_data_sets(seen: Iterable[str], known: Sequence[str]) -> Iterator[str]:
+    """A sentence for each data set of an answer that is not among the `known` ones of a suite root.
+
+    Their answer would be lost, and a lost "yes" reads as if nobody had said it.
+    """
+    for name in sorted({*seen} - {*known}):
+        there = ", ".join(known) or "none"
+        yield f"{name!r} is no data set{did_you_mean(name, known)}; there are: {there}"
 
 
 def exposures_of(
@@ -69,16 +84,23 @@ def exposures_of(
 ) -> tuple[Exposure, ...]:
     """What is known of each local file that the plug-ins of an entry were given, worst answer over `data_sets`.
 
-    A plug-in without local files has nothing that was trained elsewhere, and is left out. What a plug-in says of
-    itself counts where it is worse than what is known of the file.
+    What a plug-in says of itself counts where it is worse than what is known of the file. Where it was given none, its
+    weights may lie in its folder or image: what it says stands alone, with no file; one that says nothing is left out.
     """
     found = []
     for plugin, files in parts:
         for file in files:
             answers = [_answer(plugin, file.sha256, name, known) for name in data_sets]
-            worst = max(answers, key=lambda seen: _WORST.index(seen.answer))
-            found.append(Exposure(plugin.label, file.path.name, worst.answer, worst.source))
+            found.append(_worst(plugin, file.path.name, answers))
+        own = [plugin.file.exposure[name] for name in data_sets if name in plugin.file.exposure]
+        if own and not files:
+            found.append(_worst(plugin, "", own))
     return tuple(found)
+
+
+def _worst(plugin: "Plugin", file: str, answers: Sequence[SeenBy]) -> Exposure:
+    worst = max(answers, key=lambda seen: WORST.index(seen.answer))
+    return Exposure(plugin.label, file, worst.answer, worst.source)
 
 
 def _answer(plugin: "Plugin", sha256: str, data_set: str, known: Known) -> SeenBy:
@@ -86,4 +108,4 @@ def _answer(plugin: "Plugin", sha256: str, data_set: str, known: Known) -> SeenB
     answers = [seen for seen in said if seen is not None]
     if not answers:
         return SeenBy("unknown", "nothing is declared about this file")
-    return max(answers, key=lambda seen: _WORST.index(seen.answer))
+    return max(answers, key=lambda seen: WORST.index(seen.answer))

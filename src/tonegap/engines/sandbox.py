@@ -21,6 +21,7 @@ _SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 _ETC = ("ld.so.cache", "ld.so.conf", "ld.so.conf.d", "alternatives", "passwd", "group", "localtime")
 _NO_MOUNTS = ("--unshare-user", "--disable-userns")
 _SHARED_ROOM = 1 << 30
+PACKAGE = "tonegap"  # its folder in an environment
 _GPU_DEVICES = ("nvidiactl", "nvidia-uvm", "nvidia-uvm-tools", "nvidia-modeset")
 
 
@@ -93,8 +94,8 @@ def sandbox_argv(kind: Kind, mounts: Mounts, gpu: str | None, memory_mib: int) -
             argv += ["--ro-bind", folder, folder]
     for name in _ETC:
         argv += ["--ro-bind-try", f"/etc/{name}", f"/etc/{name}"]
-    for prefix in _interpreter_folders():
-        argv += ["--ro-bind", prefix, prefix]
+    argv += [word for prefix in _interpreter_folders() for word in ("--ro-bind", prefix, prefix)]
+    argv += [word for own in own_packages() for word in ("--tmpfs", own, "--remount-ro", own)]
     if gpu is not None:
         argv += ["--ro-bind-try", "/sys", "/sys"]
         # By index that device alone; of a slice of one only the driver knows which it is.
@@ -113,6 +114,15 @@ def inside(kind: Kind, mounts: Mounts) -> Mounts:
     if kind != "bubblewrap":
         return mounts
     return Mounts(Path("/in"), Path("/out"), Path("/tmp"), Path("/plugin"), Path("/kit"))
+
+
+def own_packages() -> list[str]:
+    """Folders of tonegap among those that a stage sees: a wheel has the suite root in it, labels of test images too."""
+    places = {Path(sysconfig.get_path(name)) for name in ("purelib", "platlib")}
+    seen = (*_interpreter_folders(), *_SYSTEM)
+    found = {str(place / PACKAGE) for place in places if (place / PACKAGE).is_dir()}
+    found.add(str(Path(__file__).resolve().parents[1]))
+    return sorted(own for own in found if any(own.startswith(f"{top}/") for top in seen))
 
 
 def _interpreter_folders() -> list[str]:

@@ -17,7 +17,7 @@ from tonegap.engines.base import Engine, Environment, RunResult, RunSpec
 from tonegap.engines.images.layout import Layout
 from tonegap.engines.images.resolve import StageImage
 from tonegap.engines.local import launched, unseen_memory
-from tonegap.engines.sandbox import bubblewrap, sandbox_kind, shared_memory
+from tonegap.engines.sandbox import PACKAGE, bubblewrap, sandbox_kind, shared_memory
 from tonegap.engines.variables import stage_variables
 from tonegap.errors import EngineError
 from tonegap.files import digest_of
@@ -96,6 +96,12 @@ class UnpackedEngine(Engine):
         ]
         if image.bound is not None:
             binds.append((image.bound, SITE, True))
+            if (
+                image.bound / PACKAGE
+            ).is_dir():  # it has the suite root in it, with labels of test images
+                nothing = spec.tmp_dir / ".nothing"
+                nothing.mkdir(exist_ok=True)
+                binds.append((nothing, f"{SITE}/{PACKAGE}", True))
         command = [*spec.plugin.file.command, spec.stage, "--in", "/in", "--out", "/out"]
         if self.name == "bwrap":
             argv = bwrap_argv(root, binds, folder, spec.limits.memory_mib)

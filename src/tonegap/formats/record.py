@@ -130,7 +130,10 @@ class DataId(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Exposure(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Whether a file that a plug-in was given was trained on images of the record's data set, and who says so."""
+    """Whether a file that a plug-in was given was trained on images of the record's data set, and who says so.
+
+    `file` is empty where the plug-in speaks of weights in its own folder or image.
+    """
 
     plugin: str
     file: str
@@ -355,12 +358,15 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def seen(self) -> Literal["no", "yes", "unknown"]:
         """Whether what the entry was given had seen images of the data set; the worst of what is known.
 
-        Nobody knows of a local file that an older record names without a word on it.
+        Nobody knows of a local file that a record names without a word on it.
         """
-        if not self.exposure:
-            values = [value for of in self.plugin_parameters.values() for value in of.values()]
-            return "unknown" if any("#sha256=" in str(value) for value in values) else "no"
-        found = {exposure.seen for exposure in self.exposure}
+        parameters = [*self.plugin_parameters.values(), self.bank.parameters if self.bank else {}]
+        values = [str(value) for of in parameters for value in of.values()]
+        given = {value.rpartition("#sha256=")[0] for value in values if "#sha256=" in value}
+        said = self.exposure or ()
+        found = {exposure.seen for exposure in said}
+        if given - {exposure.file for exposure in said}:
+            found.add("unknown")
         return "yes" if "yes" in found else "unknown" if "unknown" in found else "no"
 
 

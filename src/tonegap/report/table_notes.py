@@ -105,6 +105,28 @@ def event_note(table: LeaderboardTable) -> str:
     return f"Positive: {' or '.join(positive)}; an image is predicted positive {rule}."
 
 
+def ran_note(table: LeaderboardTable) -> str:
+    """What ran, where it is not the whole task on its own images: stand-ins, a subset, fewer images; else empty."""
+    question, record = (
+        table.question,
+        next((r for row in table.all_rows for r in row.records), None),
+    )
+    if question is None or record is None:
+        return ""
+    part = [f"a subset of about {question.subset:,} images"] if question.subset else []
+    part += [exclusion.text for exclusion in record.data.exclusions]
+    part += [record.data.missing_text] if record.data.missing_text else []
+    images = (
+        ["synthetic stand-ins, drawn by tonegap data phantom --like, for the real images"]
+        if question.stand_in
+        else []
+    )
+    if not part and not images:
+        return ""
+    sizes = (f"{name} {p.n:,}" for name, p in record.partitions.items() if name != "unused")
+    return f"What ran is {'; '.join([*images, *part])}: {', '.join(sizes)} images with seed {record.seed}."
+
+
 def border_note(table: LeaderboardTable) -> str:
     """How many test images have a near-duplicate, or a picture of the same patient, beyond test; empty without results.
 

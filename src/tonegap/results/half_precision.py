@@ -5,35 +5,50 @@ The mistake it exists to prevent: an order of entries that rounding of features 
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from itertools import combinations
 
 import numpy as np
 
+from tonegap.formats.record import EntryId
 from tonegap.results.model import Row
 
-_ALONE = "its features are kept in half precision, and the same entry in single precision is not in the table"
-_OTHERWISE = "its features are kept in half precision, in which these entries rank otherwise than in single precision"
+_HALF = "its features are kept in half precision, "
+_ALONE = _HALF + "and the same entry in single precision is not in the table"
+_UNKNOWN = _HALF + "and the same entry in single precision has no rank to compare with"
+_OTHERWISE = _HALF + "in which it ranks otherwise among the others than in single precision"
 
 
 def half_checked(rows: Sequence[Row], place: Callable[[Row], int | None]) -> list[Row]:
-    """The rows; those on a bank in half precision have no rank unless their order is that in single precision.
+    """The rows; one on a bank in half precision has no rank unless all others stand to it as to its twin.
 
-    `place` is where a row's score stands (None: nowhere). A twin has the same method, baseline and backbone.
+    `place` is where a row stands by what ranks (None: nowhere; such a row is left as it is). A twin is the entry in
+    single precision with the same plug-ins and, but for the precision, the same parameters. Of another row in half
+    precision the place in half is compared with its own, that of its twin with the twin's.
     """
-    half = [row for row in rows if _precision(row) == "fp16"]
-    whole = {_question(row): row for row in rows if _precision(row) == "fp32"}
-    twins = [(row, whole[_question(row)]) for row in half if _question(row) in whole]
-    places = [(place(row), place(twin)) for row, twin in twins]
-    known = [(one, other) for one, other in places if one is not None and other is not None]
-    alike = all(np.sign(a[0] - b[0]) == np.sign(a[1] - b[1]) for a, b in combinations(known, 2))
-    why = {row.entry: _OTHERWISE if _question(row) in whole else _ALONE for row in half}
-    kept = {row.entry for row, _ in twins} if alike else set()
-    return [
-        replace(row, unranked=row.unranked or why[row.entry])
-        if row.entry in why and row.entry not in kept
-        else row
-        for row in rows
-    ]
+    placed = [(row, at) for row in rows if (at := place(row)) is not None]
+    half = [(row, at) for row, at in placed if _precision(row) == "fp16"]
+    twins = {row.entry: _twin(row, rows, place) for row, _ in half}
+    whole = {entry: place(twin) for entry, twin in twins.items() if twin}
+    # Where each row stands, and where it would with every bank in single precision.
+    both = [(row, at, whole.get(row.entry) if row.entry in twins else at) for row, at in placed]
+    why: dict[EntryId, str] = {}
+    for row, at in half:
+        twin, single = twins[row.entry], whole.get(row.entry)
+        if twin is None or single is None:
+            why[row.entry] = _UNKNOWN if twin else _ALONE
+        elif any(
+            np.sign(at - now) != np.sign(single - then)
+            for other, now, then in both
+            if then is not None and other.entry not in {row.entry, twin.entry}
+        ):
+            why[row.entry] = _OTHERWISE
+    return [replace(row, unranked=why[row.entry]) if row.entry in why else row for row in rows]
+
+
+def _twin(row: Row, rows: Sequence[Row], place: Callable[[Row], int | None]) -> Row | None:
+    """The row's entry in single precision, one with a place before one without; None where there is none."""
+    asked = _question(row)
+    found = [other for other in rows if _precision(other) == "fp32" and _question(other) == asked]
+    return min(found, key=lambda other: place(other) is None, default=None)
 
 
 def _precision(row: Row) -> str:
@@ -42,5 +57,10 @@ def _precision(row: Row) -> str:
     return str(banks[0].parameters.get("precision", "")) if banks else ""
 
 
-def _question(row: Row) -> tuple[str, str, str]:
-    return row.entry.method, row.entry.baseline, row.entry.backbone
+def _question(row: Row) -> tuple[object, ...]:
+    """All that an entry is, but for the precision and for the name of its variant."""
+    record, entry = row.records[0], row.entry
+    bank = (record.bank.extractor, record.bank.parameters) if record.bank else ("", {})
+    parameters = (*record.plugin_parameters.values(), bank[1])
+    but = [{k: v for k, v in of.items() if k != "precision"} for of in parameters]
+    return entry.method, entry.baseline, entry.backbone, entry.postprocessor, bank[0], but

@@ -46,14 +46,28 @@ def rank_rows(rows: Sequence[Row], asked: RankingRequest) -> tuple[tuple[Row, ..
 
     The order in which the rows come changes nothing.
     """
+    able, unable, ranking = _by_score(rows, asked)
+    places = {row.entry: place for place, row in able if OTHERS not in row.marks}
+    checked = half_checked(rows, lambda row: places.get(row.entry))
+    if any(one is not other for one, other in zip(checked, rows, strict=True)):
+        return rank_rows(checked, asked)  # what the others rank by may change without them
+    own = [place for place, row in able if OTHERS not in row.marks]
+    ranked = [replace(r, rank=own.index(p) + 1) for p, r in able if OTHERS not in r.marks]
+    for place, row in able:
+        if OTHERS in row.marks:
+            rank = f"rank {1 + sum(other < place for other in own)} of {len(own) + 1}"
+            why = f"predictions made elsewhere: by its score it would be {rank}"
+            unable.append(replace(row, unranked=why))
+    return (*ranked, *sorted(unable, key=lambda row: row.entry)), ranking
+
+
+def _by_score(
+    rows: Sequence[Row], asked: RankingRequest
+) -> tuple[list[tuple[int, Row]], list[Row], Ranking]:
+    """Rows with the place of what ranks them, best first; the rows without any; and what it is."""
     able: list[tuple[int, Row]] = []
     unable: list[Row] = []
-
-    def place_of(row: Row) -> int | None:
-        score = _measured(row, asked)[0]
-        return None if score is None else _place(score, asked)
-
-    for row in half_checked(rows, place_of):
+    for row in rows:
         score, why = _measured(row, asked)
         if score is None:
             unable.append(replace(row, unranked=why))
@@ -66,14 +80,7 @@ def rank_rows(rows: Sequence[Row], asked: RankingRequest) -> tuple[tuple[Row, ..
         able.sort(key=lambda pair: (pair[0], pair[1].entry))
     else:
         able = [(place, row) for (place, _), row in zip(able, shrunken, strict=True)]
-    own = [place for place, row in able if OTHERS not in row.marks]
-    ranked = [replace(r, rank=own.index(p) + 1) for p, r in able if OTHERS not in r.marks]
-    for place, row in able:
-        if OTHERS in row.marks:
-            rank = f"rank {1 + sum(other < place for other in own)} of {len(own) + 1}"
-            why = f"predictions made elsewhere: by its score it would be {rank}"
-            unable.append(replace(row, unranked=why))
-    return (*ranked, *sorted(unable, key=lambda row: row.entry)), ranking
+    return able, unable, ranking
 
 
 def _place(score: float, asked: RankingRequest) -> int:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tonegap.errors import BadOutput
 from tonegap.files import csv_bytes
 from tonegap.plan.plan import PlannedStage
 from tonegap.run.outputs import find_predictions
@@ -38,3 +39,19 @@ def write_judged(store: Store, stage: PlannedStage, folder: Path) -> None:
         (folder / f"{name}.csv").write_bytes(csv_bytes(header, rows))
     np.save(folder / "validation_predictions.npy", found.p[:, :n])
     np.save(folder / "test_predictions.npy", found.p[:, n:])
+
+
+def check_same_epochs(store: Store, stage: PlannedStage, out: Path) -> None:
+    """Raises BadOutput where a post-processor left other epochs than it was given: each more is one more try."""
+    view, ids = stage.view, (*stage.view.validation.ids, *stage.view.test.ids)
+    folders = (store.stage_folder(stage.upstream[-1]), out)
+    given, made = (read_predictions(find_predictions(f), view.classes, ids).epochs for f in folders)
+    if made != given:
+        name, texts = (
+            find_predictions(out).name,
+            (", ".join(map(str, e[:5])) for e in (made, given)),
+        )
+        found, wanted = texts
+        raise BadOutput(
+            f"{name}: {len(made)} epochs (first: {found}); wanted the {len(given)} that were given (first: {wanted})"
+        )

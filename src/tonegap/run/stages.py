@@ -22,6 +22,7 @@ from tonegap.formats.record import Isolation
 from tonegap.plan.plan import Plan, PlannedStage
 from tonegap.run import checkpoints
 from tonegap.run.inputs import write_inputs
+from tonegap.run.judged import check_same_epochs
 from tonegap.run.outputs import check_outputs, keep_declared, lineage_of
 from tonegap.run.progress import RunProgress
 from tonegap.store.marks import StageMark
@@ -224,7 +225,9 @@ class StageRunner:
                 made = read_synthetic(self._place.store.stage_folder(stage.upstream[0]))
                 read_features(out, len(stage.view.method_train.ids), len(made))
             elif stage.stage == "embed":
-                read_bank(out, self._n_embedded(stage))
+                read_bank(out, self._n_embedded(stage), stage.parameters.get("precision"))
+            elif stage.stage == "postprocess":
+                check_same_epochs(self._place.store, stage, out)
             keep_declared(stage, out)
             return
         fit = [self._place.store.stage_folder(key) / "model" for key in stage.upstream]

@@ -17,6 +17,7 @@ from tonegap.engines.docker.daemon import Daemon
 from tonegap.engines.docker.folders import User
 from tonegap.engines.docker.gpu import device_requests, gpu_variables, probed
 from tonegap.engines.images.resolve import StageImage
+from tonegap.engines.sandbox import PACKAGE
 from tonegap.engines.variables import stage_variables
 from tonegap.errors import EngineError
 from tonegap.formats.image_lock import SITE
@@ -52,6 +53,8 @@ def create(
     limits, plugin = spec.limits, spec.plugin.file
     folders = [(spec.in_dir, "/in", True), (spec.out_dir, "/out", False)]
     folders += [(image.bound, SITE, True)] if image.bound is not None else []
+    # An environment has tonegap in it, and that the suite root with labels of test images.
+    own = [f"{SITE}/{PACKAGE}"] if image.bound and (image.bound / PACKAGE).is_dir() else []
     variables = stage_variables(spec.threads, "/tmp", "", spec.numerics)
     argv = [*plugin.command, spec.stage, "--in", "/in", "--out", "/out"]
     return client.containers.create(
@@ -77,7 +80,7 @@ def create(
         mounts=[_mount(*folder) for folder in folders],
         tmpfs={
             "/tmp": f"rw,exec,nosuid,nodev,mode=1777,size={scratch_mib(limits.memory_mib)}m",
-            **dict.fromkeys(_SHUT, "ro,noexec,nosuid,nodev,size=4k"),
+            **dict.fromkeys((*_SHUT, *own), "ro,noexec,nosuid,nodev,size=4k"),
         },
         shm_size=scratch_mib(limits.memory_mib) * _MIB,
         mem_limit=limits.memory_mib * _MIB,

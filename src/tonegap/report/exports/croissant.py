@@ -57,12 +57,18 @@ class MetadataFile:
 
 
 def croissant(
-    dataset: Dataset, task: Task | None = None, file: MetadataFile | None = None
+    dataset: Dataset,
+    task: Task | None = None,
+    file: MetadataFile | None = None,
+    *,
+    ran: str = "",
+    stand_in: bool = False,
 ) -> bytes:
     """The description as JSON; equal declarations give equal bytes.
 
     Without a `task` it describes the data set alone. `file` is the metadata at hand; without it, the file
-    is any of the names that the data set declares. Raises BadSuiteFolder for a damaged pin.
+    is any of the names that the data set declares. `ran` is a sentence on what of the task results are of, and
+    `stand_in` whether they are of phantoms in place of its images. Raises BadSuiteFolder for a damaged pin.
     """
     named = dataset.file
     node: Node = {
@@ -70,13 +76,13 @@ def croissant(
         "@type": "sc:Dataset",
         "conformsTo": [VERSION, RAI_VERSION],
         "name": named.title if task is None else f"{named.title}: {task.file.title} ({task.id})",
-        "description": _about(dataset, task),
+        "description": f"{_about(dataset, task)} {ran}".strip(),
         "license": named.licence.strip(),
         "citeAs": named.source.strip(),
         "version": __version__,
         **({"url": named.url} if named.url else {}),
         **({"datePublished": named.published_on} if named.published_on else {}),
-        **rai_fields(dataset, task),
+        **rai_fields(dataset, task, stand_in=stand_in),
         "distribution": [_distribution(dataset, file)],
         "recordSet": [
             _images(dataset, task, file),

@@ -7,6 +7,7 @@ from tonegap.declared.task import read_task, task_ids
 from tonegap.report.exports.croissant import croissant
 from tonegap.report.exports.protocol import File
 from tonegap.report.exports.set_card import card_path, set_card, set_facts
+from tonegap.report.table_notes import ran_note
 from tonegap.results.board import Leaderboard
 from tonegap.store.source import ResultSource
 
@@ -22,7 +23,13 @@ def files(board: Leaderboard, source: ResultSource | None) -> Iterator[File]:
     for task_id in sorted(asked.intersection(task_ids(source.root))):
         task = read_task(source.root, task_id)
         dataset = read_dataset(source.root, task.dataset_id)
-        yield f"croissant/{task_id.replace('/', '-')}.json", [croissant(dataset, task)]
+        tables = [table for table in board.tables if table.task == task_id]
+        ran = " ".join(dict.fromkeys(filter(None, map(ran_note, tables))))
+        stand_in = any(table.question is not None and table.question.stand_in for table in tables)
+        yield (
+            f"croissant/{task_id.replace('/', '-')}.json",
+            [croissant(dataset, task, ran=ran, stand_in=stand_in)],
+        )
     for made in board.sheets:
         if made.sheet is not None and made.page:
             yield card_path(made), [set_card(set_facts(source, made), board.settings).encode()]

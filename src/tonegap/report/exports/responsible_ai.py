@@ -23,8 +23,8 @@ _IMPACT = (
 _Fields = dict[str, str | list[str] | bool]
 
 
-def rai_fields(dataset: Dataset, task: Task | None) -> _Fields:
-    """The fields by name, `rai:` or `prov:` before each."""
+def rai_fields(dataset: Dataset, task: Task | None, *, stand_in: bool = False) -> _Fields:
+    """The fields by name, `rai:` or `prov:` before each; `stand_in`: phantoms took the place of its images."""
     file = dataset.file
     limits = [*map(_sentence, file.limitations), *_task_limits(task), _TONES_ARE_LABELS]
     protocol = [f"Labels: {_sentence(file.labelled_by)}"] if file.labelled_by else []
@@ -40,7 +40,7 @@ def rai_fields(dataset: Dataset, task: Task | None) -> _Fields:
         "rai:personalSensitiveInformation": [_PHOTOGRAPHS] if file.drawn is None else [],
         "rai:dataBiases": list(_biases(dataset)),
         "rai:dataSocialImpact": _IMPACT,
-        "rai:hasSyntheticData": file.drawn is not None,
+        "rai:hasSyntheticData": file.drawn is not None or stand_in,
         "prov:wasDerivedFrom": "" if file.drawn else file.url or file.source.strip(),
         "prov:wasGeneratedBy": "tonegap data phantom" if file.drawn else "",
     }

@@ -12,11 +12,13 @@ from tonegap.declared.task import Task, read_task
 from tonegap.formats.record import Record
 from tonegap.report.answer_text import answer
 from tonegap.report.claims_text import claims_about
+from tonegap.report.pages.entry_evidence import stage_setting
+from tonegap.report.pages.entry_suite import Reproduction, given_paths, reproduction
 from tonegap.report.pages.links import card_name, entry_pages
 from tonegap.report.pages.record_facts import synthetic_text
 from tonegap.report.phrases import SELECTION_MEANING, metric_label, split_note, table_name
 from tonegap.report.power_text import table_reach
-from tonegap.report.table_notes import event_note, images_note
+from tonegap.report.table_notes import event_note, images_note, ran_note
 from tonegap.results.board import Leaderboard
 from tonegap.results.model import MARKS, LeaderboardTable
 from tonegap.results.tone_labels import SECOND
@@ -82,6 +84,20 @@ class PackSource:
         """The suite's name."""
         return self.source.suites[0].matrix.suite
 
+    @cached_property
+    def again(self) -> dict[str, Reproduction]:
+        """How to make each entry that has a page again, by its label and task; commands start from the pack."""
+        given, found = given_paths(self.source.root), {}
+        for table in self.tables:
+            pages = entry_pages(self.board, table)
+            for row in table.all_rows:
+                if row.entry in pages and row.records:
+                    file = f"{REPORT}/entries/{pages[row.entry]}.toml"
+                    setting = stage_setting(row.records[0], self.source.mark)
+                    name = f"{table_name(table)}: {row.entry.label}"
+                    found[name] = reproduction(row, file, setting, given)
+        return found
+
     def entries(self, table: LeaderboardTable) -> list[tuple[str, str]]:
         """(label, page) of the entries of a table that have a page."""
         pages = entry_pages(self.board, table)
@@ -145,6 +161,8 @@ def _once(
 def _question(results: PackSource, table: LeaderboardTable) -> str:
     seeds = sorted({record.seed for record in _records(table)})
     about = results.tasks[table.task].file.about.strip()
+    if ran := ran_note(table):
+        about = f"{ran} As declared, for the whole task on its own images: {about}"
     return f"{about} These results are of seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}."
 
 
@@ -265,13 +283,29 @@ def _given(record: Record, kind: str) -> bool:
     return bool(record.method_parameters if kind == "method" else record.baseline_parameters)
 
 
+def _own_images(table: LeaderboardTable, made: list[Record]) -> str:
+    """What the images of a task are, and that nobody added synthetic ones where that is known."""
+    question = table.question
+    if question is not None and question.drawn:
+        said = "every image, those trained on too, is synthetic: drawn by tonegap"
+    elif question is not None and question.stand_in:
+        said = (
+            "every image, those trained on too, is synthetic: drawn by tonegap data phantom --like "
+            "in place of a real one"
+        )
+    else:
+        said = "the images of the data set are not drawn by tonegap"
+    own = [row.entry.label for row in table.all_rows if "external predictions" in row.marks]
+    if own:
+        return f"{said}; what was trained on is not known of {', '.join(own)}"
+    return said if made else f"{said}; no method added synthetic images"
+
+
 def _synthetic(results: PackSource) -> Iterator[Answer]:
     for table in results.tables:
         pages = dict(results.entries(table))
         made = [record for record in _records(table) if record.synthetic]
-        if not made:
-            text = f"{table_name(table)}: no synthetic image was trained on"
-            yield Answer(text, results.section(table))
+        yield Answer(f"{table_name(table)}: {_own_images(table, made)}", results.section(table))
         for record in made:
             if record.synthetic:
                 label = record.entry.label
@@ -306,6 +340,21 @@ def _errors(results: PackSource) -> Iterator[Answer]:
                 f"{table_name(table)}: {label}: confusion matrices by tone, calibration",
                 f"{page}#confusion",
             )
+
+
+def _tone_scores(results: PackSource) -> Iterator[Answer]:
+    """Where scores by tone stand: all in `statistics.md`, with intervals of each on an entry's page."""
+    for table in results.tables:
+        claims = results.board.claims_of(table)
+        more = (
+            "; 95 % intervals of worst tone, gap and all images, and the gap beside the null gap"
+            if claims
+            else "; without intervals"
+        )
+        yield Answer(f"{table_name(table)}: each entry's score by tone{more}", "statistics.md")
+        own = "score, count and 95 % interval" if claims else "score and count"
+        for label, page in results.entries(table):
+            yield Answer(f"{table_name(table)}: {label}: {own} by tone", f"{page}#tones")
 
 
 def _seeds(_: PackSource, table: LeaderboardTable) -> str:
@@ -371,6 +420,14 @@ def _tones(dataset: Dataset) -> str:
     return "; ".join(axes)
 
 
+def _reproduce(results: PackSource) -> Iterator[Answer]:
+    yield Answer(f"tonegap verify {results.bundle} computes every number again.", results.bundle)
+    commands = [again.command for again in results.again.values() if again.command]
+    if commands:
+        text = f"{len(commands)} commands, one for each entry with a page, train and score anew; first: {commands[0]}"
+        yield Answer(text, "artifact.md")
+
+
 Find = Callable[[PackSource], Iterable[Answer]]
 ANSWERS: dict[str, Find] = {
     "question": _by_task(_question),
@@ -396,12 +453,7 @@ ANSWERS: dict[str, Find] = {
     "metrics": _once(_metrics, lambda r: r.first_run.replace("#provenance", "#metrics")),
     "uncertainty": _by_task(_uncertainty),
     "results": _by_task(lambda r, table: " ".join(answer(r.board, table))),
-    "tone_scores": _once(
-        lambda _: (
-            "every entry's score, count and 95 % interval by tone, its gap beside the null gap: statistics.md."
-        ),
-        lambda _: "statistics.md",
-    ),
+    "tone_scores": _tone_scores,
     "comparators": _once(_comparators, lambda r: r.section(r.tables[0])),
     "errors": _errors,
     "seeds": _by_task(_seeds),
@@ -422,10 +474,6 @@ ANSWERS: dict[str, Find] = {
             "tonegap, Apache License 2.0; versions and digests of every stage are in the records."
         )
     ),
-    "reproduce": _once(
-        lambda r: (
-            f"tonegap verify {r.bundle} computes every number again, tonegap run {r.suite} makes them anew."
-        )
-    ),
+    "reproduce": _reproduce,
     "limitations": _limitations,
 }

@@ -137,11 +137,12 @@ The results of the suite `{results.suite}` of tonegap {__version__} as a bundle 
 ```console
 $ tonegap verify {results.bundle}
 $ tonegap report {results.bundle} --out pages
-$ tonegap run {results.suite}
 ```
 
 The first computes every number again from the predictions; it needs no data set and no GPU. {len(results.records):,}
-records are expected. The last makes them anew.
+records are expected.
+
+{_anew(results)}
 
 ## What is expected
 
@@ -151,6 +152,27 @@ records are expected. The last makes them anew.
 
 {said("limitations")}
 """
+
+
+def _anew(results: PackSource) -> str:
+    """The commands that train and score each entry again, and what a reader has to add to them."""
+    found = results.again
+    commands = [again.command for again in found.values() if again.command]
+    remarks = dict.fromkeys(remark for again in found.values() for remark in again.remarks)
+    lost = [f"{name}: {again.why_not}" for name, again in found.items() if again.why_not]
+    n_without = sum(len(table.all_rows) for table in results.tables) - len(found)
+    if n_without:
+        lost.append(
+            f"{n_without} entries have no page here, so no command; the records in the bundle say how they ran"
+        )
+    listed = "\n".join(f"$ {command}" for command in commands)
+    parts = [
+        f"These train and score each entry anew, from this folder:\n\n```console\n{listed}\n```"
+        if commands
+        else "",
+        "\n".join(f"- {markdown_text(line)}" for line in (*remarks, *lost)),
+    ]
+    return "\n\n".join(filter(None, parts))
 
 
 _DOI = re.compile(r"(?:doi[: ]|doi\.org/)(10\.\S+?)(?=[,;)\s]|\.?$)")

@@ -3,7 +3,7 @@
 Answers of several seeds are counted together: each image once per seed.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -123,14 +123,18 @@ class EntryKept:
     @property
     def setting(self) -> StageSetting:
         """Threads and device of the stages that led to the first record."""
-        stages = self.row.records[0].stages
-        trained = [stage for stage in stages if stage.stage == "train"]
-        mark = self.marks.get(trained[-1].key) if trained else None
-        if mark is None:
-            return _USUAL
-        threads = mark.ingredients.get("threads", "1")
-        device = mark.ingredients.get("device", "cpu")
-        return StageSetting(int(threads) if threads.isdecimal() else 1, device)
+        return stage_setting(self.row.records[0], self.marks.get)
+
+
+def stage_setting(record: Record, mark_of: Callable[[str], StageMark | None]) -> StageSetting:
+    """Threads and device of the last training stage of a record; one thread of the CPU where its mark is gone."""
+    trained = [stage for stage in record.stages if stage.stage == "train"]
+    mark = mark_of(trained[-1].key) if trained else None
+    if mark is None:
+        return _USUAL
+    threads = mark.ingredients.get("threads", "1")
+    device = mark.ingredients.get("device", "cpu")
+    return StageSetting(int(threads) if threads.isdecimal() else 1, device)
 
 
 def entry_kept(

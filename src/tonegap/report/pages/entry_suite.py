@@ -132,7 +132,10 @@ def _remarks(record: Record, given: Given) -> Iterable[str]:
         claimed = one_line(engine.removeprefix("says: "))
         yield f"By its bundle the engine was {claimed!r}; which --engine you take is yours to choose."
     if record.data.stand_in:
-        yield "DIR is the folder with the synthetic phantoms that stand in for the real images (tonegap data phantom)."
+        yield (
+            "DIR is the folder with the synthetic phantoms that stand in for the real images "
+            "(tonegap data phantom --like CSV --out DIR, where CSV is the metadata)."
+        )
     elif record.data.joined:
         yield f"DIR has your own downloads of {' and '.join(record.data.joined)}, each in a folder of its name."
     elif not record.data.drawn:

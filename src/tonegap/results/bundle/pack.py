@@ -33,7 +33,12 @@ _OF_STAGE = (
     "stage.json",
 )
 _NOT_BUNDLED = frozenset({"images", "model", "bank.npy"})
-_SPECS = ("pyproject.toml", "reports/leaderboard.toml", "docker/images.lock.json")
+_SPECS = (
+    "pyproject.toml",
+    "reports/leaderboard.toml",
+    "docker/images.lock.json",
+    "benchmarks/exposure.toml",
+)
 
 
 def pack_suite(

@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from tonegap.declared.dataset import BENCHMARKS, DATASET_FILE
+from tonegap.declared.exposure import SeenBy, read_exposure
 from tonegap.declared.plugin import FOLDERS, PLUGIN_ID
 from tonegap.declared.toml import read_toml
 from tonegap.errors import BadRequest, StoreError, ToneGapError
@@ -27,6 +28,7 @@ from tonegap.formats.record import CrossFit, Record, ScoreColumns, Selected, Sta
 from tonegap.formats.truth import PartTruth, TaskTruth, decode_truth
 from tonegap.lines import one_line
 from tonegap.results.bundle.archive import Manifest, changed_files, extract, memory_for
+from tonegap.results.bundle.exposure import exposure_problems, parameters_by_label
 from tonegap.run.outputs import find_predictions
 from tonegap.scores.results import results_of, rules_of
 from tonegap.store.layout import stage_unit, suite_unit, truth_unit
@@ -38,6 +40,7 @@ from tonegap.untrusted import DAMAGE, bounded_memory, reason, refused
 
 _SAME = 1e-12
 _SHOWN = 3
+_LONGEST = 80
 _KEY = re.compile(r"[0-9a-f]{64}")
 
 
@@ -125,6 +128,7 @@ class PluginClaims(msgspec.Struct):
     control: bool = False
     needs: tuple[str, ...] = ()
     made_from: str = ""
+    exposure: dict[str, SeenBy] = {}
 
 
 class DataClaims(msgspec.Struct):
@@ -176,6 +180,12 @@ def _spec_problems(store: Path, cell: RunId, record: Record) -> Iterator[str]:
         there = PLUGIN_ID.fullmatch(name) and path.is_file()
         found[f"{FOLDERS[kind]}/{name}"] = read_toml(path, PluginClaims) if there else None
     yield from claim_problems(cell, record, found, here=False)
+    own = {label: file.exposure for label, file in found.items() if file}
+    if record.bank and PLUGIN_ID.fullmatch(record.bank.extractor):
+        path = store / "specs/extractors" / record.bank.extractor / "extractor.toml"
+        if path.is_file():
+            own[f"extractors/{record.bank.extractor}"] = read_toml(path, PluginClaims).exposure
+    yield from exposure_problems(record, own, read_exposure(store / "specs"), here=False)
     name = record.task.partition("/")[0]
     path = store / "specs" / BENCHMARKS / name / DATASET_FILE
     if PLUGIN_ID.fullmatch(name) and path.is_file():
@@ -231,11 +241,7 @@ def _record_problems(store: Path, record: Record) -> Iterator[str]:
 
 def _mark_problems(store: Path, record: Record) -> Iterator[str]:
     """What the marks of a record's stages have against it. Raises BadRequest for a mark that is none."""
-    entry = record.entry
-    values = record.plugin_parameters
-    parameters = {f"{FOLDERS[kind]}/{one}": values[kind] for kind, one in entry.plugins.items()}
-    if record.bank:
-        parameters[f"extractors/{record.bank.extractor}"] = record.bank.parameters
+    parameters = parameters_by_label(record)
     yield from _entry_problems(record)
     upstream, banks = "", list[str]()
     for stage in record.stages:
@@ -266,6 +272,8 @@ def _entry_problems(record: Record) -> Iterator[str]:
     entry = record.entry
     if str(record.baseline_parameters.get("backbone", "")) != entry.backbone:
         yield "its backbone is not that of its parameters"
+    if record.bank and record.bank.extractor != entry.backbone:
+        yield f"its backbone is {one_line(entry.backbone)[:_LONGEST]!r}, and its bank is of another"
     wanted = ["train", "postprocess"] if entry.postprocessor else ["train"]
     if [stage.stage for stage in record.stages][-len(wanted) :] != wanted:
         yield f"its last stage does not {wanted[-1]}"

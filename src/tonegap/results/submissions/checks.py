@@ -19,6 +19,7 @@ from scipy.stats import rankdata
 
 from tonegap.arrays import BoolArray, FloatArray
 from tonegap.declared.dataset import dataset_ids, read_dataset
+from tonegap.declared.exposure import read_exposure
 from tonegap.declared.plugin import FOLDERS, Plugin, fill_parameters, plugin_ids, read_plugin
 from tonegap.declared.suite import SUITES
 from tonegap.declared.toml import read_toml
@@ -29,6 +30,7 @@ from tonegap.formats.record import Record
 from tonegap.formats.truth import TaskTruth
 from tonegap.plan.entries import image_spec
 from tonegap.results.answers import kept_truths
+from tonegap.results.bundle.exposure import exposure_problems
 from tonegap.results.bundle.verify import (
     DataClaims,
     PluginClaims,
@@ -191,6 +193,11 @@ def _contradictions(root: Path, cell: RunId, record: Record) -> Iterator[str]:
     claims: dict[str, PluginClaims | None] = dict.fromkeys(labels)
     claims |= {p.label: PluginClaims(p.file.control, tuple(p.file.needs)) for p in known}
     yield from claim_problems(cell, record, claims, here=True)
+    own = {plugin.label: plugin.file.exposure for plugin in known}
+    if record.bank and record.bank.extractor in plugin_ids(root, "extractor"):
+        extractor = read_plugin(root, "extractor", record.bank.extractor)
+        own[extractor.label] = extractor.file.exposure
+    yield from exposure_problems(record, own, read_exposure(root), here=True)
     name = record.task.partition("/")[0]
     if name in dataset_ids(root):
         drawn = read_dataset(root, name).file.drawn

@@ -14,6 +14,7 @@ from tonegap.errors import BadOutput
 
 Array = NDArray[np.float64]
 NAMES = ("train", "synthetic")
+_SINGLE = np.dtype(np.float32)
 _MAX_DIMENSIONS = 65_536
 _LARGEST = 1e9  # beyond it sums of cubes lose what they are to tell
 
@@ -42,12 +43,15 @@ def read_features(folder: Path, n_train: int, n_synthetic: int) -> Features:
     return Features(train, synthetic)
 
 
-def read_bank(folder: Path, n: int) -> None:
-    """Checks the feature bank that an embed stage left of n images, float32 or float16. Raises BadOutput."""
-    _read(folder / "bank.npy", n, (np.dtype(np.float32), np.dtype(np.float16)))
+def read_bank(folder: Path, n: int, precision: object) -> None:
+    """Checks the feature bank that an embed stage left of n images: float16 where `precision` is fp16, else float32.
+
+    Raises BadOutput.
+    """
+    _read(folder / "bank.npy", n, np.dtype(np.float16) if precision == "fp16" else _SINGLE)
 
 
-def _read(path: Path, n: int, kinds: tuple[np.dtype, ...] = (np.dtype(np.float32),)) -> Array:
+def _read(path: Path, n: int, kind: np.dtype = _SINGLE) -> Array:
     try:
         # Mapped first: the header is checked before memory is reserved for the array it announces.
         array = np.load(path, mmap_mode="r", allow_pickle=False)
@@ -56,10 +60,11 @@ def _read(path: Path, n: int, kinds: tuple[np.dtype, ...] = (np.dtype(np.float32
     except (OSError, ValueError, EOFError) as e:
         reason = str(e).replace(str(path), "the file")
         raise BadOutput(f"{path.name}: not an array in numpy's format: {reason}") from None
-    if not isinstance(array, np.ndarray) or array.dtype not in kinds or array.ndim != 2:
-        wanted = " or ".join(map(str, kinds))
+    if not isinstance(array, np.ndarray) or array.dtype != kind or array.ndim != 2:
+        found = f"{array.dtype} {list(array.shape)}" if isinstance(array, np.ndarray) else "several"
+        also = "; a bank has the precision of its parameter" if path.name == "bank.npy" else ""
         raise BadOutput(
-            f"{path.name}: wanted one {wanted} array with two axes, images and features"
+            f"{path.name}: wanted one {kind} array with two axes, images and features, found {found}{also}"
         )
     if array.shape[0] != n or not 1 <= array.shape[1] <= _MAX_DIMENSIONS:
         raise BadOutput(

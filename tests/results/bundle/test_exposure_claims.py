@@ -1,0 +1,121 @@
+"""A record's word on what its files had seen is held against what plug-ins and digests are declared to be."""
+
+import msgspec
+import pytest
+from records import part, plain_record, scored_run
+from tests.results.bundle.test_bundle import verify
+
+from tonegap.declared.exposure import SeenBy
+from tonegap.formats.matrix import Matrix
+from tonegap.formats.record import BankId, EntryId, Exposure
+from tonegap.formats.truth import TaskTruth
+from tonegap.results.bundle.exposure import exposure_problems
+from tonegap.results.bundle.pack import pack_suite
+from tonegap.store.store import Store
+
+SHA = "a" * 64
+WEIGHTS = {"weights": f"net.pth#sha256={SHA}"}
+KEY = "cd" + "0" * 62
+NO = {SHA: {"d": SeenBy("no", "older")}}
+YES = {SHA: {"d": SeenBy("yes", "its authors")}}
+TOML = (
+    f'[files.a]\nabout = "a"\nsha256 = "{SHA}"\n[files.a.seen.d]\nanswer = "ANSWER"\nsource = "s"\n'
+)
+
+
+def of_images(*answers):
+    told = tuple(Exposure("baselines/erm", "net.pth", answer, "s") for answer in answers)
+    values = {"backbone": "cnn4", **WEIGHTS}
+    return plain_record(
+        baseline_parameters=values, **({"exposure": told} if answers != (None,) else {})
+    )
+
+
+def of_a_bank(answer):
+    told = {"exposure": (Exposure("extractors/net", "net.pth", answer, "s"),)} if answer else {}
+    return plain_record(
+        entry=EntryId("none", "erm", "net"),
+        bank=BankId("net", {"precision": "fp32", **WEIGHTS}),
+        **told,
+    )
+
+
+def problems(record, own=None, known=None, *, here=False):
+    return list(exposure_problems(record, own or {}, known or {}, here=here))
+
+
+def test_a_no_needs_an_answer_for_its_digest_among_the_files_that_came_along():
+    assert not problems(of_a_bank("no"), known=NO)
+    (said,) = problems(of_a_bank("no"))
+    assert said == (
+        "says 'no' of whether net.pth of extractors/net was trained on images of d; "
+        "by the files that came along it is 'unknown'"
+    )
+    assert not problems(of_a_bank("no"), here=True)  # not every file is known everywhere
+    assert len(problems(of_a_bank("no"), known=YES, here=True)) == 1
+
+
+def test_silence_on_the_file_of_a_bank_is_named_and_unknown():
+    assert "says nothing of whether net.pth" in problems(of_a_bank(None), known=NO)[0]
+    assert of_a_bank(None).seen == "unknown"
+    assert of_images("no").seen == "no"
+    other = Exposure("baselines/erm", "other.pth", "no", "s")
+    assert msgspec.structs.replace(of_images("no"), exposure=(other,)).seen == "unknown"
+
+
+def test_an_older_record_without_a_word_is_unknown_and_holds_until_somebody_says_yes():
+    assert of_images(None).seen == "unknown"
+    assert not problems(of_images(None), known=NO)
+    assert len(problems(of_images(None), known=YES)) == 1
+
+
+def test_what_a_plug_in_says_of_itself_counts():
+    own = {"extractors/net": {"d": SeenBy("yes", "its card")}}
+    assert len(problems(of_a_bank("unknown"), own, here=True)) == 1
+    assert not problems(of_a_bank("yes"), own, here=True)
+    assert (
+        "what comes with methods/none"
+        in problems(plain_record(), {"methods/none": {"d": SeenBy("yes", "its card")}})[0]
+    )
+
+
+def test_the_worst_of_joined_data_sets_counts():
+    record = of_a_bank("no")
+    joined = msgspec.structs.replace(record.data, joined=("d", "e"))
+    (said,) = problems(msgspec.structs.replace(record, data=joined), known=NO)
+    assert "images of e" in said
+
+
+@pytest.mark.parametrize(
+    ("answer", "declared", "said"),
+    [
+        ("no", "no", "all as they were"),
+        ("no", "yes", "it is 'yes'"),
+        ("unknown", "unknown", "all as they were"),
+        ("no", "", "it is 'unknown'"),
+    ],
+)
+def test_a_bundle_brings_the_answers_that_it_is_held_against(
+    root, tmp_path, capsys, answer, declared, said
+):
+    store = Store(tmp_path / "other")
+    truth = TaskTruth(part("v", 20), part("t", 60))
+    done = scored_run(store, of_images(answer), truth, KEY)
+    store.write_matrix(Matrix("tiny", "A tiny suite", (done,)))
+    if declared:
+        (root / "benchmarks/exposure.toml").write_text(TOML.replace("ANSWER", declared))
+    pack_suite(root, store.folder, "tiny", tmp_path / "x.zip")
+    code, text = verify(tmp_path / "x.zip", capsys)
+    assert said in text
+    assert bool(code) == ("all as they were" not in text)
+
+
+def test_a_backbone_other_than_that_of_its_bank_is_named(root, tmp_path, capsys):
+    store = Store(tmp_path / "other")
+    record = plain_record(bank=BankId("tiny-vit", {"precision": "fp32"}))
+    done = scored_run(store, record, TaskTruth(part("v", 20), part("t", 60)), KEY)
+    store.write_matrix(Matrix("tiny", "A tiny suite", (done,)))
+    pack_suite(root, store.folder, "tiny", tmp_path / "x.zip")
+    code, text = verify(tmp_path / "x.zip", capsys)
+    assert code == 1
+    assert "its backbone is 'cnn4', and its bank is of another" in text
