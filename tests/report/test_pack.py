@@ -119,9 +119,9 @@ def test_every_answer_leads_to_the_place_that_says_it(suite, pack, tonegap, tmp_
     links = LINK.findall((out / "every.md").read_text("utf-8"))
     assert len(links) >= len(names) / 2
     assert [link for link in links if not leads(out, link)] == []
-    # Bundle and descriptions of data sets as a whole; all others to a section.
+    # Bundle, descriptions of data sets and suite files as a whole; all others to a section.
     whole = {link for link in links if "#" not in link}
-    assert {Path(link).suffix for link in whole} <= {".zip", ".json", ".md", ".html"}
+    assert {Path(link).suffix for link in whole} <= {".zip", ".json", ".md", ".html", ".toml"}
     assert "report/index.html#t1" in links
 
 
@@ -367,3 +367,34 @@ def test_a_tones_interval_is_said_to_be_where_it_is(thinned):
     section = (pack / page).read_text("utf-8").partition('id="tones"')[2].partition("</section")[0]
     assert "95 % interval" in section
     assert re.search(r"<th[^>]*>VI</th>.*?\d to \d", section, re.DOTALL)
+
+
+def test_an_answer_is_one_to_the_question_that_is_asked(thinned):
+    pack = thinned[1] / "pack"
+    labels = answered(pack, "labels")
+    assert "positive: basal cell carcinoma. Labelled by: not declared." in labels
+    assert "threshold" not in labels
+    assert labels.strip().startswith("- *Author must write*: ")
+    assert "Mark “reference”" not in answered(pack, "limitations")
+    assert "Mark “stand-in”" in answered(pack, "limitations")
+    assert "no weights of a model" in answered(pack, "code")
+    assert "a subset of about 20 images" in answered(pack, "eligibility")
+    values = re.search(
+        r"every value that it ran with \[→\]\((.*\.toml)\)", answered(pack, "parameters")
+    )
+    assert 'baselines = ["plain"]' in (pack / values[1]).read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("name", "items"),
+    [
+        ("tripod-ai", ["8b", "9c", "13", "20b", "21", "22"]),
+        ("stard-ai", ["12b", "15", "20", "21b"]),
+        ("claim", ["17", "30", "36"]),
+        ("miccai", ["code 4", "results 1"]),
+        ("clear-derm", ["application: code"]),
+    ],
+)
+def test_what_no_record_answers_is_the_authors(name, items):
+    found = {item.id: item for item in read_checklists(ROOT, frozenset(ANSWERS))[name].items}
+    assert [item for item in items if found[item].answers or not found[item].author] == []
