@@ -14,7 +14,7 @@ from tonegap.api import pack as api_pack
 from tonegap.declared.checklist import read_checklists
 from tonegap.errors import BadRequest, BadSuiteFolder
 from tonegap.report.pack.answers import ANSWERS
-from tonegap.report.pack.documents import _WORK
+from tonegap.report.pack.documents import _WORK, _told
 
 __all__ = ["tonegap"]
 
@@ -119,9 +119,9 @@ def test_every_answer_leads_to_the_place_that_says_it(suite, pack, tonegap, tmp_
     links = LINK.findall((out / "every.md").read_text("utf-8"))
     assert len(links) >= len(names) / 2
     assert [link for link in links if not leads(out, link)] == []
-    # Bundle and descriptions of data sets as a whole; all others to a section.
+    # Bundle, descriptions of data sets and suite files as a whole; all others to a section.
     whole = {link for link in links if "#" not in link}
-    assert {Path(link).suffix for link in whole} <= {".zip", ".json", ".md", ".html"}
+    assert {Path(link).suffix for link in whole} <= {".zip", ".json", ".md", ".html", ".toml"}
     assert "report/index.html#t1" in links
 
 
@@ -271,10 +271,11 @@ def thinned(tmp_path_factory):
     rooms = Rooms(folder / "root")
     rooms.clinic(folder / "clinic")
     rooms.method("none")
-    rooms.baseline("plain")
+    rooms.baseline("plain", paper="a loss of arXiv 2501.00001")
     own = rooms.suite("own", tasks=["clinic/two"]).rename(folder / "own.toml")
     rooms.write("reports/leaderboard.toml", LEADERBOARD.replace("n_details = 0", "n_details = 9"))
-    rooms.write("reports/checklists/every.toml", every_answer())
+    checklist = every_answer().replace("Nobody 2025", "Nobody and Someone 2025, Titles")
+    rooms.write("reports/checklists/every.toml", checklist)
     csv = next((folder / "clinic").glob("*.csv"))
     place = ("--suite-root", rooms.root)
     drawn = ("--like", csv, "--out", folder / "stand-ins", "--size", 16)
@@ -367,3 +368,78 @@ def test_a_tones_interval_is_said_to_be_where_it_is(thinned):
     section = (pack / page).read_text("utf-8").partition('id="tones"')[2].partition("</section")[0]
     assert "95 % interval" in section
     assert re.search(r"<th[^>]*>VI</th>.*?\d to \d", section, re.DOTALL)
+
+
+def test_an_answer_is_one_to_the_question_that_is_asked(thinned):
+    pack = thinned[1] / "pack"
+    labels = answered(pack, "labels")
+    assert "positive: basal cell carcinoma. Labelled by: not declared." in labels
+    assert "threshold" not in labels
+    assert labels.strip().startswith("- *Author must write*: ")
+    assert "Mark “reference”" not in answered(pack, "limitations")
+    assert "Mark “stand-in”" in answered(pack, "limitations")
+    assert "no weights of a model" in answered(pack, "code")
+    assert "a subset of about 20 images" in answered(pack, "eligibility")
+    values = re.search(
+        r"every value that it ran with \[→\]\((.*\.toml)\)", answered(pack, "parameters")
+    )
+    assert 'baselines = ["plain"]' in (pack / values[1]).read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("name", "items"),
+    [
+        ("tripod-ai", ["8b", "9c", "13", "20b", "21", "22"]),
+        ("stard-ai", ["12b", "15", "20", "21b"]),
+        ("claim", ["17", "30", "36"]),
+        ("miccai", ["code 4", "results 1"]),
+        ("clear-derm", ["application: code"]),
+    ],
+)
+def test_what_no_record_answers_is_the_authors(name, items):
+    found = {item.id: item for item in read_checklists(ROOT, frozenset(ANSWERS))[name].items}
+    assert [item for item in items if found[item].answers or not found[item].author] == []
+
+
+@pytest.mark.parametrize(
+    ("work", "author", "year", "title"),
+    [
+        (
+            "Du et al., FairDisCo, arXiv 2208.10013; split of a/b",
+            "Du and others",
+            "2022",
+            "FairDisCo",
+        ),
+        ("Zong et al., MEDFAIR, ICLR 2023; rule of c", "Zong and others", "2023", "MEDFAIR"),
+        (
+            "Wang, Chung and Hamm, From Majority, arXiv 2010.18375; split",
+            "Wang and Chung and Hamm",
+            "2020",
+            "From Majority",
+        ),
+        (
+            "D et al., Disparities on a diverse, curated image set, Science Advances 8(31), eabq6147, 2022; columns: x",
+            "D and others",
+            "2022",
+            "Disparities on a diverse, curated image set",
+        ),
+    ],
+)
+def test_a_year_that_follows_the_title_is_read(work, author, year, title):
+    assert _told(work) == {"author": author, "year": year, "title": title}
+
+
+def test_the_checklists_of_the_suite_cite_works_with_author_title_and_year():
+    for one in read_checklists(ROOT, frozenset(ANSWERS)).values():
+        assert _told(one.cite).keys() == {"author", "year", "title"}, one.cite
+
+
+def test_what_metrics_rest_on_is_a_reference(pack):
+    assert "author = {Pedregosa and others}" in (pack / "references.bib").read_text("utf-8")
+
+
+def test_of_two_mentions_of_a_work_the_one_that_says_more_is_kept(thinned):
+    text = (thinned[1] / "pack/references.bib").read_text("utf-8")
+    entries = [one for one in text.split("@misc") if "eprint = {2501.00001}" in one]
+    assert len(entries) == 1
+    assert "author = {Nobody and Someone},\n  year = {2025},\n  title = {Titles}" in entries[0]

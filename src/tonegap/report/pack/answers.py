@@ -26,6 +26,7 @@ from tonegap.scores.tables import metric_named
 from tonegap.store.source import ResultSource
 
 REPORT = "report"
+_ROLES = {"reference", "control"}  # marks that limit nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,12 +167,19 @@ def _question(results: PackSource, table: LeaderboardTable) -> str:
     return f"{about} These results are of seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}."
 
 
-def _labels(results: PackSource, table: LeaderboardTable) -> str:
-    classes = table.question.classes if table.question else ()
-    by = next(
-        d for d in results.datasets if d.id == results.tasks[table.task].dataset_id
-    ).file.labelled_by
-    return f"classes {', '.join(classes)}; {event_note(table)} Labelled by: {by or 'not declared'}."
+def _labels(results: PackSource) -> Iterator[Answer]:
+    """The classes, which of them are the event, and who labelled images; missing where that is not declared."""
+    for table in results.tables:
+        question = table.question
+        classes, positive = (question.classes, question.positive) if question else ((), ())
+        task = results.tasks[table.task]
+        by = next(d for d in results.datasets if d.id == task.dataset_id).file.labelled_by
+        said = (
+            f"{table_name(table)}: classes {', '.join(classes)}; "
+            f"positive: {' or '.join(positive) or 'none declared'}. "
+            f"Labelled by: {by or 'not declared'}."
+        )
+        yield Answer(said, results.section(table), missing=not by)
 
 
 def _counts(_: PackSource, table: LeaderboardTable) -> str:
@@ -196,8 +204,11 @@ def _eligibility(_: PackSource, table: LeaderboardTable) -> str:
         left.append(
             f"{record.n_without_tone:,} images of the classes left out, as their tone is unknown"
         )
-    note = images_note(table)
-    return f"{'; '.join(left) or 'all images of the declared classes'}.{f' {note}' if note else ''}"
+    ran = ran_note(table)
+    if not left and not ran:
+        left.append("all images of the declared classes")
+    said = f"{'; '.join(left)}." if left else ""
+    return " ".join(filter(None, [said, images_note(table), ran]))
 
 
 def _missing(_: PackSource, table: LeaderboardTable) -> str:
@@ -269,10 +280,15 @@ def _parameters(results: PackSource) -> Iterator[Answer]:
     for kind, name in sorted(ids):
         page = _page(f"methods/{card_name(kind, name)}.html")
         if any(_given(record, kind) for record in results.records if _plugin(record, kind) == name):
-            text = f"{name}: every parameter with its value, default and source"
+            text = f"{name}: its parameters with meaning, default, source, and other values of entries here"
             yield Answer(text, f"{page}#parameters")
         else:
             yield Answer(f"{name}: has no parameter", page)
+    for table in results.tables:
+        for label, page in results.entries(table):
+            name = f"{table_name(table)}: {label}"
+            if name in results.again and results.again[name].suite:
+                yield Answer(f"{name}: every value that it ran with", f"{page[:-5]}.toml")
 
 
 def _plugin(record: Record, kind: str) -> str:
@@ -398,7 +414,7 @@ def _cost(results: PackSource) -> str:
 def _limitations(results: PackSource) -> Iterator[Answer]:
     yield from _by_dataset(lambda d: "; ".join(d.file.limitations))(results)
     used = {mark for table in results.tables for row in table.all_rows for mark in row.marks}
-    for mark in sorted(used):
+    for mark in sorted(used - _ROLES):
         yield Answer(f"Mark “{mark}”: {MARKS[mark]}.", _page())
     yield Answer(results.board.settings.tone_note, _page())
 
@@ -435,7 +451,7 @@ ANSWERS: dict[str, Find] = {
         lambda d: f"{d.file.source.strip()}{f' ({d.file.url})' if d.file.url else ''}"
     ),
     "eligibility": _by_task(_eligibility),
-    "labels": _by_task(_labels),
+    "labels": _labels,
     "tones": _by_dataset(_tones),
     "tone_labels": _tone_labels,
     "preparation": _by_task(_preparation),
@@ -471,7 +487,8 @@ ANSWERS: dict[str, Find] = {
     ),
     "code": _once(
         lambda _: (
-            "tonegap, Apache License 2.0; versions and digests of every stage are in the records."
+            "tonegap, Apache License 2.0; versions and digests of every stage are in the records. The bundle has "
+            "predictions, and no weights of a model."
         )
     ),
     "reproduce": _reproduce,
