@@ -2,10 +2,12 @@
 
 import csv
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
 import pytest
+from answered import board_with_answers
 from records import plain_record
 
 from tonegap.declared.exposure import SeenBy, exposures_of, read_exposure
@@ -13,9 +15,12 @@ from tonegap.declared.local_files import LocalFile
 from tonegap.declared.plugin import Plugin, PluginFile, plugin_ids, read_plugin
 from tonegap.errors import BadSuiteFolder
 from tonegap.formats.record import Exposure, decode_record, encode_record
+from tonegap.report.answer_text import answer
 from tonegap.report.exports.latex import render_latex
 from tonegap.report.exports.markdown import render_markdown
 from tonegap.report.exports.tidy import render_csv
+from tonegap.report.pages.across_page import files as across_files
+from tonegap.report.pages.compare_page import files as compare_files
 from tonegap.results.comparable import marks_of
 from tonegap.results.leaderboard import leaderboard
 from tonegap.results.model import SeedResult
@@ -151,3 +156,45 @@ def test_no_rank_stands_without_the_mark(make_record, entry, cell, settings):
         line["method"]: line["exposure"] for line in csv.DictReader(io.StringIO(render_csv(board)))
     }
     assert found == {"good": "unknown", "none": "no"}
+
+
+def test_an_entry_is_named_with_its_mark_in_sentences_and_on_the_pages_of_pairs_and_tasks(
+    make_record, entry, cell, settings
+):
+    levels = {"none+erm": (0.45,) * 6, "good+erm": (0.95,) * 6}
+    board = board_with_answers(make_record, entry, cell, settings)(levels)
+    (claims,) = board.claims
+    claims = replace(claims, table=unknown_of(claims.table, "good"))
+    pairs = replace(claims.pairs, rows=tuple(unknown(r, "good") for r in claims.pairs.rows))
+    other = replace(claims, table=replace(claims.table, task="phantom/other"))
+    both = replace(
+        board,
+        tables=(claims.table, other.table),
+        claims=(replace(claims, pairs=pairs), replace(other, pairs=pairs)),
+        site=True,
+    )
+    name = "good + erm (resnet18) (exposure unknown)"
+    lone = [
+        replace(r, row=replace(r.row, control=True), tie_group=None)
+        if r.row.entry.method == "none"
+        else r
+        for r in both.claims[0].rows
+    ]
+    judged = replace(both, claims=(replace(both.claims[0], rows=tuple(lone)), both.claims[1]))
+    said = answer(judged, judged.tables[0])
+    assert any(sentence.startswith(f"{name} is significantly better") for sentence in said)
+    assert any(sentence.startswith(f"{name} has the best") for sentence in said)
+    for files in (across_files, compare_files):
+        ((_, (content,)),) = files(both, None)
+        page = content.decode()
+        assert name in page
+        assert "none + erm (resnet18) (exposure" not in page
+
+
+def unknown(row, method):
+    marks = (*row.marks, "exposure unknown") if row.entry.method == method else row.marks
+    return replace(row, marks=marks)
+
+
+def unknown_of(table, method):
+    return replace(table, rows=tuple(unknown(row, method) for row in table.rows))

@@ -6,6 +6,7 @@ The mistake it exists to prevent: a levelled-down or chance result that reads li
 from tonegap.lines import counted
 from tonegap.report.phrases import (
     metric_label,
+    named,
     p_text,
     percent,
     percent_range,
@@ -65,10 +66,11 @@ def _verdict(board: Leaderboard, table: LeaderboardTable) -> list[str]:
             f"No entry is significantly better than the best control, {found.control}, in {what}."
         ]
     lead, others = found.better[0], len(found.better) - 1
+    label = next((named(r) for r in table.rows if r.entry.label == lead.label), lead.label)
     more = f"; so {'is' if others == 1 else 'are'} {counted(others, 'other')}" if others else ""
     ends = points_range(lead.low, lead.high)
     return [
-        f"{lead.label} is significantly better than the best control, {found.control}, in {what}: "
+        f"{label} is significantly better than the best control, {found.control}, in {what}: "
         f"{points(lead.difference)} points ({ends}; p {p_text(lead.p)}, corrected for "
         f"{'1 entry' if found.n == 1 else f'{found.n} entries'}){more}."
     ]
@@ -76,7 +78,7 @@ def _verdict(board: Leaderboard, table: LeaderboardTable) -> list[str]:
 
 def _best(first: list[Row], view: View, board: Leaderboard, table: LeaderboardTable) -> str:
     metric = table.ranked[2]
-    names = " and ".join(row.entry.label for row in first)
+    names = " and ".join(map(named, first))
     verb = "share" if len(first) > 1 else "has"
     scores, label = view.scores, metric_label(metric)
     if not (board.settings.by_worst(metric) and scores.worst):

@@ -7,9 +7,10 @@ import json
 import math
 import re
 from collections import Counter
+from collections.abc import Iterable
 
 from tonegap.formats.job import Parameter
-from tonegap.formats.record import group_word
+from tonegap.formats.record import EntryId, group_word
 from tonegap.formats.repeats import Repeats
 from tonegap.lines import percent_span
 from tonegap.results.board import Leaderboard
@@ -209,6 +210,18 @@ def small_label(row: Row) -> str:
     """What goes below method and baseline: `resnet18, 2 seeds`."""
     seeds = "1 seed" if (len(row.records), len(row.seeds)) == (1, 1) else f"{seeds_done(row)} seeds"
     return ", ".join(part for part in (row.entry.backbone, row.entry.variant, seeds) if part)
+
+
+def named(row: Row) -> str:
+    """An entry as people read it, with the mark of one that is not known to be clean: `… (vit) (exposure unknown)`."""
+    return named_among(row.entry, [row])
+
+
+def named_among(entry: EntryId, rows: Iterable[Row]) -> str:
+    """The same of an entry that has several rows (of several tasks); the worst of them counts."""
+    found = {mark for row in rows if row.entry == entry for mark in row.marks}
+    mark = next((m for m in ("seen test data", "exposure unknown") if m in found), "")
+    return f"{entry.label} ({mark})" if mark else entry.label
 
 
 def shared_marks(table: LeaderboardTable) -> tuple[str, ...]:

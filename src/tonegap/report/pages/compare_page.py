@@ -12,6 +12,7 @@ from tonegap.report.pages.templates import render_template
 from tonegap.report.phrases import (
     UNDEFINED,
     metric_label,
+    named,
     p_text,
     points,
     points_range,
@@ -123,7 +124,7 @@ def _entries(board: Leaderboard, claims: Claims, rows: Sequence[Row]) -> list[Ma
     return [
         {
             "id": name,
-            "label": row.entry.label,
+            "label": named(row),
             "rank": row.rank,
             "tie_group": tie_groups.get(row.entry),
             "page": f"{ENTRIES}/{pages[row.entry]}.html" if row.entry in pages else None,

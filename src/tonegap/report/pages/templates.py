@@ -26,6 +26,10 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "md": markdown_text,
     "md_cell": lambda cell: markdown_text(cell.text) + (f" ({cell.note})" if cell.note else ""),
     "metric_label": phrases.metric_label,
+    "named": phrases.named,
+    "named_in": lambda entry, tables: phrases.named_among(
+        entry, [row for table in tables for row in table.all_rows]
+    ),
     "null_p_text": phrases.null_p_text,
     "p_text": phrases.p_text,
     "percent": phrases.percent,
