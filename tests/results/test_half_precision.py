@@ -6,6 +6,7 @@ from records import plain_record
 
 from tonegap.formats.record import BankId, EntryId
 from tonegap.results.half_precision import half_checked
+from tonegap.results.leaderboard import leaderboard
 from tonegap.results.model import Row, SeedResult
 
 
@@ -75,3 +76,19 @@ def test_a_twin_without_a_place_leaves_nothing_to_compare_with():
 
 def test_a_row_that_has_no_place_keeps_its_own_reason():
     assert unranked({("a", "fp16"): None, ("b", ""): 1}) == [None, None]
+
+
+def test_what_is_unranked_frees_its_rank_in_the_table(make_record, entry, cell, settings):
+    def told(name, precision, score, variant=""):
+        bank = BankId("net", {"precision": precision})
+        named = entry(name, variant=variant)
+        return cell(make_record(named, 0, {"I": score, "VI": score}, score), bank=bank)
+
+    def ranks(half):
+        whole = [told("none+a", "fp32", 0.5), told("none+b", "fp32", 0.7)]
+        cells = [*whole, told("none+a", "fp16", half, "half")]
+        rows = leaderboard(cells, settings, None).tables[0].rows
+        return {(row.entry.baseline, row.entry.variant): row.rank for row in rows}
+
+    assert ranks(0.6) == {("b", ""): 1, ("a", "half"): 2, ("a", ""): 3}
+    assert ranks(0.8) == {("b", ""): 1, ("a", ""): 2, ("a", "half"): None}
