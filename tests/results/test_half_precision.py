@@ -3,6 +3,7 @@
 import msgspec
 import pytest
 from records import plain_record
+from tests.results.test_ranking import said
 
 from tonegap.formats.record import BankId, EntryId
 from tonegap.results.half_precision import half_checked
@@ -92,3 +93,23 @@ def test_what_is_unranked_frees_its_rank_in_the_table(make_record, entry, cell, 
 
     assert ranks(0.6) == {("b", ""): 1, ("a", "half"): 2, ("a", ""): 3}
     assert ranks(0.8) == {("b", ""): 1, ("a", ""): 2, ("a", "half"): None}
+
+
+def test_places_are_those_of_what_ranks(make_record, entry, cell, settings):
+    """As measured three have .3 on their worst tone; shrunken, "b" lies between the twin and its half."""
+    few = msgspec.structs.replace(settings, min_rank_support=100)
+    right = {"": (5, 3), "b": (7, 3), "half": (8, 3), "c": (9, 8)}
+
+    def placed(half):
+        cells = []
+        for name, (light, dark) in right.items():
+            own = entry(f"none+{name if name in 'bc' and name else 'a'}", variant=name)
+            bank = BankId("net", {"precision": half if name == "half" else "fp32"})
+            tones = {"I": light / 10, "VI": dark / 10}
+            cells.append(cell(make_record(own, 0, tones, (light + dark) / 20), bank=bank))
+        board = leaderboard(cells, few, lambda record: said(right[record.entry.variant]))
+        assert board.tables[0].ranking.by == "shrunken_worst"
+        return {row.entry.variant: row.rank for row in board.tables[0].rows}
+
+    assert placed("fp32") == {"c": 1, "half": 2, "b": 3, "": 4}
+    assert placed("fp16") == {"c": 1, "b": 2, "": 3, "half": None}
