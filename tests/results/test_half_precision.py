@@ -3,9 +3,11 @@
 import msgspec
 import pytest
 from records import plain_record
+from tests.results.test_ranking import said
 
 from tonegap.formats.record import BankId, EntryId
 from tonegap.results.half_precision import half_checked
+from tonegap.results.leaderboard import leaderboard
 from tonegap.results.model import Row, SeedResult
 
 
@@ -75,3 +77,39 @@ def test_a_twin_without_a_place_leaves_nothing_to_compare_with():
 
 def test_a_row_that_has_no_place_keeps_its_own_reason():
     assert unranked({("a", "fp16"): None, ("b", ""): 1}) == [None, None]
+
+
+def test_what_is_unranked_frees_its_rank_in_the_table(make_record, entry, cell, settings):
+    def told(name, precision, score, variant=""):
+        bank = BankId("net", {"precision": precision})
+        named = entry(name, variant=variant)
+        return cell(make_record(named, 0, {"I": score, "VI": score}, score), bank=bank)
+
+    def ranks(half):
+        whole = [told("none+a", "fp32", 0.5), told("none+b", "fp32", 0.7)]
+        cells = [*whole, told("none+a", "fp16", half, "half")]
+        rows = leaderboard(cells, settings, None).tables[0].rows
+        return {(row.entry.baseline, row.entry.variant): row.rank for row in rows}
+
+    assert ranks(0.6) == {("b", ""): 1, ("a", "half"): 2, ("a", ""): 3}
+    assert ranks(0.8) == {("b", ""): 1, ("a", ""): 2, ("a", "half"): None}
+
+
+def test_places_are_those_of_what_ranks(make_record, entry, cell, settings):
+    """As measured three have .3 on their worst tone; shrunken, "b" lies between the twin and its half."""
+    few = msgspec.structs.replace(settings, min_rank_support=100)
+    right = {"": (5, 3), "b": (7, 3), "half": (8, 3), "c": (9, 8)}
+
+    def placed(half):
+        cells = []
+        for name, (light, dark) in right.items():
+            own = entry(f"none+{name if name in 'bc' and name else 'a'}", variant=name)
+            bank = BankId("net", {"precision": half if name == "half" else "fp32"})
+            tones = {"I": light / 10, "VI": dark / 10}
+            cells.append(cell(make_record(own, 0, tones, (light + dark) / 20), bank=bank))
+        board = leaderboard(cells, few, lambda record: said(right[record.entry.variant]))
+        assert board.tables[0].ranking.by == "shrunken_worst"
+        return {row.entry.variant: row.rank for row in board.tables[0].rows}
+
+    assert placed("fp32") == {"c": 1, "half": 2, "b": 3, "": 4}
+    assert placed("fp16") == {"c": 1, "b": 2, "": 3, "half": None}

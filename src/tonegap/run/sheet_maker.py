@@ -6,7 +6,7 @@ The mistake it exists to prevent: a set that nobody looked at.
 import json
 import threading
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -61,12 +61,16 @@ _SMALL_PX, _LARGE_PX = 64, 96  # sides of what a contact sheet shows, for six to
 
 @dataclass(frozen=True, slots=True)
 class SyntheticSet:
-    """A synthetic set in a folder (`synthetic.csv`, `images/`), and the task it was made for."""
+    """A synthetic set in a folder (`synthetic.csv`, `images/`), and the task it was made for.
+
+    `from_text`: by a method that works from text, without anything fitted to the task's images.
+    """
 
     id: SetId
     folder: Path
     rows: tuple[SyntheticRow, ...]
     view: TaskView
+    from_text: bool = False
 
     @property
     def paths(self) -> tuple[Path, ...]:
@@ -86,6 +90,7 @@ class SyntheticSet:
             labels=tuple(row.label for row in self.rows),
             tones=tuple(row.tone for row in self.rows),
             sources=tuple(row.sources for row in self.rows),
+            from_text=self.from_text,
         )
 
 
@@ -110,14 +115,16 @@ def listed(rows: PartitionImages) -> Listed:
 
 def stage_set(store: Store, generate: "PlannedStage") -> SyntheticSet:
     """What a finished generate stage left. Raises BadOutput."""
-    return synthetic_set(
+    plugin = generate.identity.plugin
+    made = synthetic_set(
         store.stage_folder(generate.key),
         generate.view,
-        plugin=generate.identity.plugin.label,
+        plugin=plugin.label,
         parameters=generate.parameters,
         seed=generate.seed,
         key=generate.key,
     )
+    return replace(made, from_text=plugin.file.made_from == "text" and not generate.upstream)
 
 
 def synthetic_set(

@@ -1,5 +1,7 @@
 """The numbers of a sheet from features of a few images, worked out by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -81,6 +83,32 @@ def test_few_real_images_give_no_near_copies():
     )
     assert found.memory.near.value is None
     assert found.memory.near.reason == "3 real training images; at least 20 are wanted"
+
+
+@pytest.mark.parametrize(
+    ("first", "from_text", "unknown"),
+    [
+        ((), False, 1),
+        (("?",), False, 1),
+        (("r1", "?"), True, 1),
+        ((), True, 0),
+        (("r1",), False, 0),
+    ],
+)
+def test_a_gain_is_undefined_where_an_image_may_be_a_copy_of_a_held_out_one(
+    first, from_text, unknown
+):
+    train = np.arange(40.0)[:, None]
+    real = listed("r", ["a"] * 20 + ["b"] * 20, ["I"] * 20 + ["VI"] * 20)
+    sources = [first, *((f"r{i}",) for i in range(1, 40))]
+    made = replace(listed("m", real.labels, real.tones, sources), from_text=from_text)
+    found = {gain.tone: gain for gain in measure(Features(train, train), real, made, TYPES).gain}
+    assert [gain.n for gain in found.values()] == [40, 20, 20]
+    for gain in found.values():
+        assert (gain.gain is None) == bool(unknown)
+        assert not unknown or gain.reason == (
+            "where 1 of the 40 images come from is not known; they may be copies of held-out ones"
+        )
 
 
 def test_radiomic_distances_are_frechet_distances_of_z_scores():

@@ -2,6 +2,7 @@
 
 import io
 import shutil
+from dataclasses import replace
 
 import pytest
 from PIL import Image
@@ -9,6 +10,7 @@ from tiny_rooms import GENERATE_PY
 
 from tonegap.errors import BadSuiteFolder
 from tonegap.run.explain import explain
+from tonegap.run.sheet_maker import stage_set
 from tonegap.run.sheets import missing_sheets
 
 
@@ -30,6 +32,17 @@ def test_the_sheet_says_which_features_and_whether_they_are_random(quality):
     extractor = quality.sheet(plan).extractor
     assert (extractor.plugin, extractor.random) == ("extractors/means", True)
     assert extractor.parameters == {"image_size_px": 16}
+
+
+@pytest.mark.parametrize("made_from", ["images", "text"])
+def test_a_set_is_from_text_where_its_method_says_so_and_fits_nothing(quality, made_from):
+    own = {"parameters": {"n": {"default": 3, "about": "images"}}, "made_from": made_from}
+    quality.rooms.method("grey", GENERATE_PY, **own)
+    plan, _ = quality()
+    generate = plan.sheets[0].generate
+    assert stage_set(quality.store, generate).listed.from_text == (made_from == "text")
+    fitted = replace(generate, upstream=("0" * 64,))
+    assert not stage_set(quality.store, fitted).listed.from_text
 
 
 def test_grey_images_show_no_skin_whatever_tone_was_asked_for(quality):

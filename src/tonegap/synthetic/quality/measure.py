@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from tonegap.formats.lineage import UNKNOWN_SOURCE
 from tonegap.formats.quality_sheet import (
     ALL,
     CellDiversity,
@@ -42,12 +43,16 @@ _MOST = 1000  # images of a set whose neighbours are counted; more are thinned o
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """What is known of images, row by row; `sources` are the real ids each was made from."""
+    """What is known of images, row by row; `sources` are the real ids each was made from.
+
+    `from_text`: made by what learned from no image of the task, so that a row without sources has none.
+    """
 
     ids: tuple[str, ...]
     labels: tuple[str, ...]
     tones: tuple[str | None, ...]
     sources: tuple[tuple[str, ...], ...] = ()
+    from_text: bool = False
 
 
 def measure(features: Features, real: Listed, made: Listed, tones: Sequence[str]) -> FeatureScores:
@@ -127,6 +132,11 @@ def _gain(
     sources = made.sources or ((),) * len(made.ids)
     held_by = [[row_of[name] for name in names if name in row_of] for names in sources]
     shown = tone_rows(real.tones, [tone for tone in tones if tone in real.tones])
+    strange = sum(UNKNOWN_SOURCE in of or not (of or made.from_text) for of in sources)
+    if strange:
+        of_all = f"{strange} of the {len(sources)} images"
+        why = f"where {of_all} come from is not known; they may be copies of held-out ones"
+        return tuple(ProbeGain(tone, int(rows.sum()), reason=why) for tone, rows in shown.items())
     return probe_gains(
         features.train, features.synthetic, (real.labels, made.labels), held_by, shown
     )
