@@ -32,10 +32,11 @@ def is_number(value: object) -> bool:
 
 
 def images_by(images: object, what: str) -> dict[str, Any]:
-    """Images by tone or column as they were given. Raises BadRequest for anything but a mapping."""
+    """Images by tone or column, given as a mapping or a pandas Series. Raises BadRequest for anything else."""
+    if type(images).__name__ == "Series" and hasattr(images, "to_dict"):
+        images = images.to_dict()
     if not isinstance(images, Mapping):
         raise BadRequest(
-            f"{what}: found a {type(images).__name__}, wanted a dict of images by name such as "
-            "{'V-VI': 43}; of a pandas Series that is .to_dict()"
+            f"{what}: found a {type(images).__name__}, wanted a dict of images by name such as {{'V-VI': 43}}"
         )
     return {str(name): n for name, n in images.items()}
