@@ -14,7 +14,7 @@ from tonegap.errors import EngineError
 
 LOCAL = "base-local"
 ALL = (
-    "base-cuda", "base-diffusion", "base-local", "base-torch",
+    "base-cuda", "base-diffusion", "base-features", "base-local", "base-torch",
     "baselines/first", "baselines/second", "methods/drawn",
 )  # fmt: skip
 PIN = "somewhere/python@sha256:" + "a" * 64
@@ -64,7 +64,12 @@ def test_a_torch_of_wheels_changes_what_stands_on_it(root, path):
 
 @pytest.mark.parametrize("path", ["docker/base-diffusion/image.toml", "docker/locks/diffusion.txt"])
 def test_what_base_diffusion_adds_changes_only_what_stands_on_it(root, path):
-    assert changed(root, path) == {"base-diffusion", "methods/drawn"}
+    assert changed(root, path) == {"base-diffusion", "base-features", "methods/drawn"}
+
+
+@pytest.mark.parametrize("path", ["docker/base-features/image.toml", "docker/locks/features.txt"])
+def test_what_base_features_adds_changes_nothing_else(root, path):
+    assert changed(root, path) == {"base-features"}
 
 
 def test_the_root_file_system_changes_every_image(root):
