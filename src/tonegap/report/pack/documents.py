@@ -11,7 +11,8 @@ from tonegap.declared.plugin import read_plugin
 from tonegap.lines import markdown_text
 from tonegap.report.answer_text import answer
 from tonegap.report.claims_text import claim_lines, claims_about, claims_header
-from tonegap.report.pack.answers import ANSWERS, REPORT, Answer, PackSource, answers_of
+from tonegap.report.pack.answers import ANSWERS, answers_of
+from tonegap.report.pack.source import REPORT, Answer, PackSource
 from tonegap.report.phrases import table_name
 from tonegap.report.text_table import table_grid
 from tonegap.scores.tables import metric_named

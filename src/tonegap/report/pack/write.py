@@ -12,8 +12,8 @@ import msgspec
 from tonegap import __version__
 from tonegap.errors import BadRequest, StoreError
 from tonegap.files import sha256_file
-from tonegap.report.pack.answers import REPORT, PackSource
 from tonegap.report.pack.documents import documents
+from tonegap.report.pack.source import REPORT, PackSource
 from tonegap.report.write import write_board, write_bytes
 from tonegap.results.assemble import assemble
 from tonegap.results.bundle.pack import pack_suite
