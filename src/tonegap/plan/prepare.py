@@ -30,6 +30,9 @@ from tonegap.store.layout import AUDITS, DRAWN, INDEX, sheet_unit
 from tonegap.store.store import Store
 from tonegap.synthetic.withheld import group_kin, held_out, kin_of
 
+# Of what writes the input of a stage: the folders whose results have digests of their own in its key.
+HANDED_OVER = ("tonegap.plan.", "tonegap.store.", "tonegap.split.", "tonegap.declared.")
+
 
 @dataclass(frozen=True, slots=True)
 class Request:
@@ -126,7 +129,7 @@ def read_declared(request: Request) -> Declared:
         device=request.device,
         threads=suite.file.threads,
         scoring_sha256=code_digest("tonegap.run.scoring"),
-        decoding_sha256=code_digest("tonegap.data.decode"),
+        inputs_sha256=inputs_digest(),
         quality_sha256=quality_digest(),
         masks_sha256=code_digest("tonegap.data.mask_file"),
         numerics=numerics_of(suite.file.numerics, request.device),
@@ -147,6 +150,11 @@ def read_extractor(suite: Suite, engine: Engine) -> FilledPlugin | None:
         return None
     plugin = read_plugin(suite.root, "extractor", quality.extractor)
     return in_suite(suite, _identity(plugin, engine), quality.parameters)
+
+
+def inputs_digest() -> str:
+    """Covers the code that writes what a stage sees. What plan, split and store hand to it has digests of its own."""
+    return code_digest("tonegap.run.inputs", but=HANDED_OVER)
 
 
 def quality_digest() -> str:
