@@ -13,6 +13,7 @@ from tonegap.report.claims_text import interval_words
 from tonegap.report.pages.charts import Frame, record_curves, scale_of, tone_colour
 from tonegap.report.quality_tables import share
 from tonegap.report.text_table import Footnotes
+from tonegap.results.board import Leaderboard
 from tonegap.results.settings import LeaderboardSettings
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 FILTERS: Mapping[str, Callable[..., Any]] = {
     "barred": lambda text: text.replace("|", "\\|"),
+    "decimal_names": lambda board: "\n".join(decimal_names(board)),
     "images": lambda ends: phrases.images(*ends),
     "interval": interval_words,
     "json": lambda value: json.dumps(value, ensure_ascii=False),
@@ -49,10 +51,18 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "whole": lambda value: phrases.UNDEFINED if value is None else f"{value:,.0f}",
     "sentence": lambda text: text[:1].upper() + text[1:],
 }
+_DECIMAL = re.compile(r"\d\.\d")
 # Control characters but tab and line break, direction marks, lone surrogates: names of others may have them.
 _UNSEEN = re.compile(
     r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
 )
+
+
+def decimal_names(board: Leaderboard) -> list[str]:
+    """Names of entries and of their parts that have a decimal number in them, longest first: no page takes it for a score."""
+    entries = {row.entry for table in board.tables for row in table.all_rows}
+    names = {n for e in entries for n in (e.label, e.name, e.variant, e.backbone)}
+    return sorted((n for n in names if _DECIMAL.search(n)), key=lambda n: (-len(n), n))
 
 
 def render_template(settings: LeaderboardSettings, name: str, values: Mapping[str, object]) -> str:
