@@ -31,7 +31,7 @@ from tonegap.report.pages.links import (
     pair_links,
 )
 from tonegap.report.pages.missed import N_SHOWN, Gallery
-from tonegap.report.pages.record_facts import Facts, cost_of, facts_of
+from tonegap.report.pages.record_facts import Facts, cost_of, facts_of, parameter_rows
 from tonegap.report.pages.templates import render_template
 from tonegap.report.phrases import (
     UNDEFINED,
@@ -89,7 +89,10 @@ def files_of(
         given = given_paths(source.root) if given is None else given
         name, kept = page_name(table, row), entry_kept(board, table, row, readers)
         again = reproduction(row, f"{name}.toml", kept.setting, given)
-        values = _values(kept, again, is_there) | {"name": name, "bibtex": _bibtex(kept, source.root)}
+        values = _values(kept, again, is_there) | {
+            "name": name,
+            "bibtex": _bibtex(kept, source.root),
+        }
         if kept.said:
             values["shown"] = gallery.shown(row.records[0].data, kept.said.missed)
         page = render_template(board.settings, _TEMPLATE, values)
@@ -155,6 +158,7 @@ def _values(
         "n_bins": N_BINS,
         "n_shown": N_SHOWN,
         "facts": circumstances(kept),
+        "parameters": parameter_rows(row.records),
         "links": _links(kept, is_there),
         "again": again,
         "keyed": lambda of: _by_tone(kept, of),
@@ -337,9 +341,10 @@ def calibration_errors(kept: EntryKept) -> list[tuple[str, str]]:
 
 
 def circumstances(kept: EntryKept) -> Facts:
-    """Parameters, isolation, hardware and versions, those that differ between seeds beside each other."""
+    """Isolation, hardware and versions, those that differ between seeds beside each other."""
     records = kept.row.records
-    facts = (pair for pair in facts_of(records) if pair[0] != "Stages")  # a table of their own
+    # Stages and parameters have tables of their own.
+    facts = (pair for pair in facts_of(records) if not pair[0].startswith(("Stages", "Parameters")))
     return (*_submitted(kept), *facts, ("Cost, all seeds", cost_of(records)), *_repeated(kept))
 
 

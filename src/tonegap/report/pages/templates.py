@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -37,6 +38,7 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "percent": phrases.percent,
     "percent_range": lambda ends: phrases.percent_range(*ends),
     "points": phrases.points,
+    "quoted": shlex.quote,
     "ranked_name": lambda table: phrases.metric_label(table.ranked[2]),
     "record_curves": record_curves,
     "share": share,
@@ -59,7 +61,7 @@ _UNSEEN = re.compile(
 
 
 def decimal_names(board: Leaderboard) -> list[str]:
-    """Names of entries and of their parts that have a decimal number in them, longest first: no page takes it for a score."""
+    """Names of entries and of their parts with a decimal number in them, which is no score; longest first."""
     entries = {row.entry for table in board.tables for row in table.all_rows}
     names = {n for e in entries for n in (e.label, e.name, e.variant, e.backbone)}
     return sorted((n for n in names if _DECIMAL.search(n)), key=lambda n: (-len(n), n))
