@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from answered import LEVELS, board_with_answers
 from axe import LOOKS, NEEDS_AXE, findings
-from two_entries import ROOT, board_of, fill_two_entries
+from two_entries import board_of, fill_with_photographs
 
 from tonegap.report.pages import across_page
 from tonegap.report.pages.leaderboard_page import render_html
@@ -20,11 +20,10 @@ FAULTY = """<!doctype html><html lang="en"><head><title>x</title></head><body><m
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory):
-    """A report of two entries with two seeds and kept predictions, on a data set that is declared nowhere."""
-    source = fill_two_entries(tmp_path_factory.mktemp("store"))
+    """A report of two entries with two seeds, kept predictions and pictures of what they miss."""
+    source = fill_with_photographs(tmp_path_factory.mktemp("store"))
     out = tmp_path_factory.mktemp("report")
-    papers = replace(source, root=ROOT)
-    write_board(board_of(source), out, papers)
+    write_board(board_of(source), out, source)
     return out
 
 

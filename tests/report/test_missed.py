@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from report_files import contents
-from two_entries import TRUTH, board_of, fill_two_entries
+from two_entries import TRUTH, board_of, fill_two_entries, fill_with_photographs
 
 from tonegap.data.metadata import read_metadata
 from tonegap.declared.dataset import read_dataset
@@ -101,6 +101,24 @@ def test_without_images_or_leave_to_show_them_there_are_none_and_a_reason(
     assert shown.pictures == {}
     assert why in shown.why
     assert shown.named == (fields["data_set"] in (SAMPLE, "phantom", "pad-ufes-20"))
+
+
+@pytest.fixture
+def photographs(tmp_path):
+    """The page of an entry on photographs of the project."""
+    source = fill_with_photographs(tmp_path)
+    files = contents(entry_page.files(board_of(source), source))
+    return next(c for path, c in files.items() if "erm" in path and path.endswith(".html")).decode()
+
+
+def test_a_page_with_leave_has_pictures_with_classes_source_and_licence(photographs):
+    part = photographs.partition('<h2 id="missed">')[2].partition("</section>")[0]
+    assert part.count("<img ") == 2 * N_SHOWN
+    assert part.count('src="data:image/jpeg;base64,') == 2 * N_SHOWN
+    assert "taken for" in part
+    assert "licence: CC BY 4.0" in part
+    assert "Ids alone" not in part
+    assert len(photographs) < 300_000
 
 
 def test_a_page_without_leave_has_ids_and_seeds_and_neither_pictures_nor_labels(tmp_path):

@@ -54,7 +54,7 @@ class MissedOfTone:
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class ShownImages:
     """What a page may show of test images: pictures as base64 JPEG by id, or none and `why`.
 
     `licence` and `source` are said beside pictures; `named`: whether true and predicted classes may stand there, too.
@@ -116,14 +116,14 @@ class Gallery:
         self._folder = lru_cache(maxsize=None)(self._find)
         self._picture = lru_cache(maxsize=None)(_picture)
 
-    def shown(self, data: DataId, missed: Sequence[MissedOfTone]) -> Shown:
+    def shown(self, data: DataId, missed: Sequence[MissedOfTone]) -> ShownImages:
         """What a page may show of these images. Raises BadSuiteFolder for a wrong `dataset.toml`."""
         paths, why, dataset = self._folder(data.data_set, data.metadata_sha256, data.stand_in)
         licence = dataset.file.licence.strip() if dataset else ""
         source = " ".join(dataset.file.source.split()) if dataset else ""
         ids = [image.image_id for of in missed for image in of.images]
         found = {i: self._picture(paths[i]) for i in ids if i in paths}
-        return Shown({i: p for i, p in found.items() if p}, why, licence, source)
+        return ShownImages({i: p for i, p in found.items() if p}, why, licence, source)
 
     def _find(
         self, data_set: str, metadata_sha256: str, stand_in: bool
