@@ -147,6 +147,20 @@ class TestInABrowser:
         assert sum(b.startswith("CSV of the table") for b in buttons) == n_tables
         assert command.startswith("tonegap run none-mixup-cnn4-d-t-")
 
+    def test_a_text_that_cannot_be_copied_is_selected_for_the_reader(self, page, tmp_path):
+        # A click by a script is no reader's, so the browser refuses both ways to its clipboard.
+        script = """
+            const pre = document.querySelector("pre"), button = pre.previousElementSibling.querySelector("button");
+            button.click();
+            setTimeout(() => { document.title = JSON.stringify([button.textContent, String(getSelection())]); }, 500);
+        """
+        text = '<pre data-copy="the command">tonegap run one.toml</pre></main>'
+        page = page.replace("</main>", text).replace("</body>", f"<script>{script}</script></body>")
+        dom = dom_of(page, tmp_path, "", "--virtual-time-budget=3000")
+        title = re.search(r"<title>(.*?)</title>", dom, re.DOTALL).group(1)
+        said = json.loads(html.unescape(title))
+        assert said in (["Selected: press Ctrl+C", "tonegap run one.toml"], ["Copied", ""])
+
 
 def test_arxiv_numbers_and_dois_are_links():
     cite = (
