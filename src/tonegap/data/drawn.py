@@ -48,11 +48,16 @@ def ensure_drawn(
     drawn, StoreError where `cache_dir` takes no more.
     """
     drawn = _declaration(dataset)
-    root = cache_dir / f"{dataset.id}-{drawing_digest(dataset)[:16]}"
+    root = drawn_folder(dataset, cache_dir)
     if not (root / COMPLETE).exists():
         with _alone(cache_dir, root.name):
             draw_dataset(dataset, drawn, root, workers, on_progress)
     return root
+
+
+def drawn_folder(dataset: Dataset, cache_dir: Path) -> Path:
+    """Where a drawn data set lies below `cache_dir`, or would: `complete.json` in it says that it is whole."""
+    return cache_dir / f"{dataset.id}-{drawing_digest(dataset)[:16]}"
 
 
 def draw_dataset(

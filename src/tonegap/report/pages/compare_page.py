@@ -39,7 +39,8 @@ def files(board: Leaderboard, source: ResultSource | None) -> Iterator[File]:  #
     """
     parts = list(_parts(board))
     if parts:
-        values = {"title": board.settings.title, "parts": parts, "stamps": board.stamps}
+        values = {"board": board, "title": board.settings.title, "parts": parts}
+        values |= {"stamps": board.stamps}
         yield COMPARE, [render_template(board.settings, _TEMPLATE, values).encode()]
 
 

@@ -7,12 +7,15 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from tonegap.formats.record import Record, SyntheticId
 from tonegap.lines import counted
+from tonegap.report.phrases import spelled
 from tonegap.results.model import LeaderboardTable
 from tonegap.tones import tone_order
 
 _SHORT = 12
 _UNKNOWN = "unknown"
 _PARTS = ("train", "validation", "test", "unused")
+# Kinds of plug-ins as people read them.
+NAMES = {"method": "method", "baseline": "baseline", "postprocessor": "post-processor"}
 Facts = tuple[tuple[str, str], ...]
 
 
@@ -85,11 +88,9 @@ def facts_of(records: Sequence[Record]) -> Facts:
         for record in records
     )
     found = (
-        ("Parameters of the method", each(_pairs(r.method_parameters) for r in records)),
-        ("Parameters of the baseline", each(_pairs(r.baseline_parameters) for r in records)),
-        (
-            "Parameters of the post-processor",
-            each(_pairs(r.postprocessor_parameters) for r in records),
+        *(
+            (f"Parameters of the {NAMES[kind]}", each(_written(r, kind) for r in records))
+            for kind in NAMES
         ),
         ("Synthetic images", each(synthetic_text(r.synthetic) for r in records if r.synthetic)),
         ("Stages", each(stages)),
@@ -98,6 +99,21 @@ def facts_of(records: Sequence[Record]) -> Facts:
         ("Versions", each(_pairs(c.versions) for c in where)),
     )
     return tuple((name, text) for name, text in found if text)
+
+
+def parameter_rows(records: Sequence[Record]) -> list[tuple[str, str, str]]:
+    """Kind of plug-in, parameter, and its values as a suite file has them, several where seeds differ."""
+    found: dict[tuple[str, str], dict[str, None]] = {}
+    for record in records:
+        for kind, name in NAMES.items():
+            for parameter, value in sorted(record.plugin_parameters.get(kind, {}).items()):
+                found.setdefault((name, parameter), {})[spelled(value)] = None
+    return [(*key, "; ".join(values)) for key, values in found.items()]
+
+
+def _written(record: Record, kind: str) -> str:
+    values = record.plugin_parameters.get(kind, {})
+    return ", ".join(f"{name} {spelled(value)}" for name, value in sorted(values.items()))
 
 
 def synthetic_text(made: SyntheticId) -> str:
