@@ -119,10 +119,9 @@ def _ties(sure: RowClaims, table: LeaderboardTable, board: Leaderboard) -> list[
     others = [r for r in claims.rows if r.tie_group is not None and r is not sure] if claims else []
     tied = [named(r.row) for r in others if r.tie_group == sure.tie_group]
     if tied:
-        named = _named(tied)
         return [
             *found,
-            f"By its lead alone it is statistically tied with {named}: their order may be chance.",
+            f"By its lead alone it is statistically tied with {_named(tied)}: their order may be chance.",
         ]
     if others:
         found.append(
