@@ -6,7 +6,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from averaging import Patience, WeightMean, flat_stretch, refresh_batch_statistics
+from averaging import (
+    Patience,
+    WeightMean,
+    counted_as_published,
+    flat_stretch,
+    refresh_batch_statistics,
+)
 from tonegap_kit.baseline import (
     TrainingData,
     TrainingHooks,
@@ -30,6 +36,7 @@ class Swad:
         job = stage.job
         self.mean = WeightMean()
         self._losses: list[float] = []
+        self._published = job.text("stretch") == "published"
         self._final: nn.Module | None = None
         self._patience = Patience(
             job.integer("optimum_patience"), job.integer("overfit_patience"), job.real("tolerance")
@@ -46,6 +53,8 @@ class Swad:
         epoch, device = number - 1, next(network.parameters()).device
         self.mean.close_epoch(epoch)
         self._losses.append(self._validation_loss(network, device))
+        if self._published:
+            return self._counted(network, device)
         stretch = flat_stretch(self._losses, self._patience)
         if stretch is None:
             self.mean.forget(epoch - self._patience.optimum + 2, 0)
@@ -58,6 +67,14 @@ class Swad:
         refresh_batch_statistics(averaged, self._batches(device))
         if stretch[1] < epoch:
             self._final = averaged
+        return averaged
+
+    def _counted(self, network: nn.Module, device: torch.device) -> nn.Module:
+        """The mean that published code would give if training ended after this epoch."""
+        epochs = counted_as_published(self._losses, self._patience)
+        say(f"weights are averaged over epochs {', '.join(str(epoch + 1) for epoch in epochs)}")
+        averaged = self.mean.counted(network, epochs)
+        refresh_batch_statistics(averaged, self._batches(device))
         return averaged
 
     def _validation_loss(self, network: nn.Module, device: torch.device) -> float:
