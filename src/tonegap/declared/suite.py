@@ -195,14 +195,22 @@ def _problems(file: SuiteFile) -> Iterator[str]:
     )
 
 
-def with_entries(suite: Suite, methods: tuple[str, ...], baselines: tuple[str, ...]) -> Suite:
-    """The suite and, beside its first entries, the same with other methods or other baselines."""
+def with_entries(
+    suite: Suite,
+    methods: tuple[str, ...],
+    baselines: tuple[str, ...],
+    postprocessors: tuple[str, ...] = (),
+) -> Suite:
+    """The suite and, beside its first entries, the same with other methods, baselines or post-processors."""
     first = suite.file.entries[0]
     rows = suite.file.entries
     if methods:
         rows += (msgspec.structs.replace(first, methods=methods, method_parameters={}),)
     if baselines:
         rows += (msgspec.structs.replace(first, baselines=baselines, baseline_parameters={}),)
+    if postprocessors:
+        given = {"postprocessors": postprocessors, "postprocessor_parameters": {}}
+        rows += (msgspec.structs.replace(first, **given),)
     return replace(suite, file=msgspec.structs.replace(suite.file, entries=rows))
 
 
