@@ -15,6 +15,7 @@ from tonegap.declared.toml import check_known, read_toml
 from tonegap.errors import BadRequest, BadSuiteFolder
 from tonegap.files import digest_of
 from tonegap.formats.job import Parameter
+from tonegap.lines import did_you_mean
 from tonegap.numerics import Numerics
 
 SUITES = Path("benchmarks/suites")
@@ -193,6 +194,25 @@ def _problems(file: SuiteFile) -> Iterator[str]:
         for key in file.parameters
         if key.split("/")[0] not in _LABELS
     )
+
+
+def check_common_parameters(suite: Suite, plugins: Sequence[Plugin]) -> None:
+    """Raises BadSuiteFolder for a parameter that none of a suite's plug-ins has: it would change nothing."""
+    for label, values in suite.file.parameters.items():
+        known = {
+            name
+            for plugin in plugins
+            if label in {plugin.label, plugin.label.split("/")[0]}
+            for name in plugin.file.parameters
+        }
+        for name in values:
+            if name not in known:
+                there = ", ".join(sorted(known))
+                raise BadSuiteFolder(
+                    f"{suite.path}: parameters.{label}: no plug-in of this suite has a parameter "
+                    f"{name!r}{did_you_mean(name, known)}; "
+                    + (f"there are: {there}" if known else "they have no parameters")
+                )
 
 
 def with_entries(
