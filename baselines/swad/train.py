@@ -25,6 +25,7 @@ from tonegap_kit.partition import UNKNOWN, pick
 from tonegap_kit.sources import ImageSource, in_batches
 from tonegap_kit.training import predict, read_recipe
 from tonegap_kit.training_images import centre_crop
+from tonegap_kit.views import viewer
 
 _BATCH = 256
 
@@ -42,6 +43,7 @@ class Swad:
             job.integer("optimum_patience"), job.integer("overfit_patience"), job.real("tolerance")
         )
         self._share, self._recipe = centre_crop(stage), read_recipe(job)
+        self._view = viewer(stage)
         self._validation = pick(data.held_out, (data.held_out.y != UNKNOWN).nonzero()[0])
         order = stage.rng("statistics").permutation(len(data.train))
         self._seen = pick(data.train, order[: job.integer("statistics_images")])
@@ -78,13 +80,13 @@ class Swad:
         return averaged
 
     def _validation_loss(self, network: nn.Module, device: torch.device) -> float:
-        source = ImageSource(self._validation.pictures, self._share, device)
+        source = ImageSource(self._validation.pictures, self._share, device, view=self._view)
         p = predict(network, source, self._recipe)
         of_truth = p[np.arange(len(p)), self._validation.y]
         return float(-np.log(of_truth.clip(1e-12)).mean())
 
     def _batches(self, device: torch.device) -> Iterator[Tensor]:
-        source = ImageSource(self._seen.pictures, self._share, device)
+        source = ImageSource(self._seen.pictures, self._share, device, view=self._view)
         return (source.take(rows) for rows in in_batches(torch.arange(len(source)), _BATCH))
 
 
