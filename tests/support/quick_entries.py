@@ -123,6 +123,7 @@ class SmallProject:
         engine: Engine | None = None,
         postprocessor: str | None = None,
         backbones: Sequence[str] = (),
+        given: Mapping[str, Any] | None = None,
     ) -> Plan:
         """The plan of an entry that ran to a record; stages that load torch ran in this process."""
         asked = {"method": method, "baseline": baseline}
@@ -136,7 +137,11 @@ class SmallProject:
         self.rooms.suite(
             tasks=["clinic/two"],
             entries=[{f"{kind}s": [name] for kind, name in asked.items()} | networks],
-            parameters={p.label: own for p in plugins if (own := self.quick(p))},
+            parameters={
+                p.label: own
+                for p in plugins
+                if (own := self.quick(p) | (dict(given or {}) if p.kind == "baseline" else {}))
+            },
             **measured,
         )
         engine = engine or StagesHere(self.root / "docker" / "kit")
