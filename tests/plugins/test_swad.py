@@ -162,3 +162,18 @@ def test_predictions_are_those_of_averaged_weights_once_the_stretch_has_begun(
     assert abs(averaged.probabilities(2) - plain.probabilities(2)).max() > 0.01
     losses = [(e.out / "notes.json").read_text() for e in (averaged, plain)]
     assert losses[0] == losses[1]
+
+
+def test_the_published_stretch_is_another_mean_of_the_same_training(
+    toy: Toy, run_here: RunStage
+) -> None:
+    # It begins at the first epoch; published code then leaves that one out, and the paper's stretch holds both.
+    changes = {"epochs": 2, "optimum_patience": 1, "overfit_patience": 1, "tolerance": 100.0}
+    paper, published = (
+        run_here("baselines/swad", toy.folder, changes | {"stretch": name})
+        for name in ("paper", "published")
+    )
+    assert paper.code == published.code == 0, published.errors
+    assert abs(paper.probabilities(2) - published.probabilities(2)).max() > 1e-4
+    losses = [(e.out / "notes.json").read_text() for e in (paper, published)]
+    assert losses[0] == losses[1]

@@ -448,3 +448,18 @@ def test_patchalign_takes_text_vectors_from_a_file(
     given = {"epochs": 1, "text_vectors": "texts.npy#sha256=0"}
     ended = run_here("baselines/patchalign", tmp_path / "in", given)
     assert ended.code == 0, ended.errors
+
+
+def test_a_floor_of_the_contrast_moves_the_loss_and_one_below_0_is_refused(
+    toy: Toy, run_here: RunStage
+) -> None:
+    losses = []
+    for floor in (0.0, 1e-5):
+        ended = run_here("baselines/fairdisco", toy.folder, {"epochs": 1, "contrast_floor": floor})
+        assert ended.code == 0, ended.errors
+        losses.append(json.loads((ended.out / "notes.json").read_text())["loss"][0])
+    assert losses[0] != losses[1]
+    assert losses[0] == pytest.approx(losses[1], rel=0.05)
+    ended = run_here("baselines/fairdisco", toy.folder, {"epochs": 1, "contrast_floor": -1.0})
+    assert ended.code != 0
+    assert "contrast_floor is -1.0, wanted 0 or more" in ended.errors
