@@ -61,7 +61,9 @@ def write_inputs(store: Store, stage: PlannedStage, time_limit_s: int, folder: P
             write_synthetic(store, stage, store.stage_folder(key), key, folder)
         _link_banks(store, stage, folder)
     elif "masks" in stage.identity.plugin.file.needs:
-        pack = ensure_mask_pack(store, rows.masks, rows.mask_sha256, stage.image, rows.paths)
+        pack = ensure_mask_pack(
+            store, rows.masks, rows.mask_sha256, stored(stage.image), rows.paths
+        )
         link(pack, folder / "train_masks.npy")
     if stage.stage == "generate":
         for key in stage.upstream:
