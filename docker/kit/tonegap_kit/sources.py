@@ -12,6 +12,7 @@ from torch import Tensor
 
 from tonegap_kit.augment import Augmentation
 from tonegap_kit.partition import Pictures
+from tonegap_kit.views import Viewer
 
 # Mean and standard deviation of ImageNet's red, green and blue, which all of the papers normalise by.
 MEAN = (0.485, 0.456, 0.406)
@@ -29,13 +30,17 @@ class Source(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ImageSource:
-    """Images that are normalised, and augmented if they are to be, when they are asked for."""
+    """Images that are normalised, and augmented if they are to be, when they are asked for.
+
+    `rng`: what draws come from; None: nothing is drawn. `view`: how stored pictures become views; None: as they are.
+    """
 
     pictures: Pictures
     centre_crop: float
     device: torch.device
     augmentation: Augmentation | None = None
     rng: torch.Generator | None = None
+    view: Viewer | None = None
 
     def __len__(self) -> int:
         return len(self.pictures)
@@ -43,6 +48,10 @@ class ImageSource:
     def take(self, rows: Tensor) -> Tensor:
         """Images `float32 [b, 3, s, s]` with about zero mean and unit spread."""
         images = torch.from_numpy(self.pictures.take(rows.numpy())).to(self.device)
+        if self.view is not None:
+            told = self.pictures.aspects(rows.numpy())
+            aspect = None if told is None else torch.from_numpy(told)
+            images = self.view.shown(images, aspect, self.rng)
         if self.augmentation is not None and self.rng is not None:
             images = self.augmentation(images, self.rng)
         return normalise(centre(images, self.centre_crop))

@@ -43,7 +43,7 @@ COMMANDS = {
     "assets": "Weights that full-size runs need: list, fetch, check.",
     "list": "Methods, baselines, tasks and suites that are here.",
     "init": "A suite root of your own, with templates.",
-    "new": "A new method or baseline that already passes the contract.",
+    "new": "A new method, baseline, post-processor or extractor that already passes the contract.",
     "image": "The pinned images in which stages run.",
     "export": "A suite as a Snakemake workflow.",
     "stage": "Single stages, as jobs of a cluster and workflows run them.",

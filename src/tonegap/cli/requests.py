@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tonegap.cli.complete import baseline_names, method_names
+from tonegap.cli.complete import baseline_names, method_names, postprocessor_names
 from tonegap.cli.options import store_option, suite_root_option
 from tonegap.cli.terminal import Notes
 from tonegap.declared.dataset import read_dataset
@@ -44,6 +44,7 @@ class RunOptions:
     verify: bool = False
     numerics: Numerics | None = None
     exclude: tuple[str, ...] = ()
+    postprocessors: tuple[str, ...] = ()
     progress: str = "auto"
     keep: bool = False
     place: str = "here"
@@ -54,6 +55,7 @@ class RunOptions:
         return (
             *(f"--method {name}" for name in self.methods),
             *(f"--baseline {name}" for name in self.baselines),
+            *(f"--postprocessor {name}" for name in self.postprocessors),
             *(f"--set {setting}" for setting in self.settings),
         )
 
@@ -117,6 +119,14 @@ _OPTIONS = (
         help="Also this baseline, with the methods of the suite's first entries.",
     ),
     click.option(
+        "--postprocessor",
+        "postprocessors",
+        multiple=True,
+        metavar="NAME",
+        shell_complete=postprocessor_names,
+        help="Also this post-processor, behind the suite's first entries.",
+    ),
+    click.option(
         "--set",
         "settings",
         multiple=True,
@@ -172,6 +182,7 @@ def spelled(options: RunOptions, root: Path, store: Path) -> list[str]:
     for name, values in (
         ("--method", options.methods),
         ("--baseline", options.baselines),
+        ("--postprocessor", options.postprocessors),
         ("--set", options.settings),
         ("--exclude", options.exclude),
         ("--subset", () if options.subset is None else (str(options.subset),)),
@@ -208,7 +219,9 @@ def open_request(suite_name: str, options: RunOptions, cache: Path | None = None
 
     root = find_root(options.suite_root)
     declared = suites.read_suite(root, suite_name)
-    suite = suites.with_entries(declared, options.methods, options.baselines)
+    suite = suites.with_entries(
+        declared, options.methods, options.baselines, options.postprocessors
+    )
     suite = suites.with_parameters(suite, options.settings)
     suite = suites.named_apart(suite, declared, options.changes, options.device)
     suite = suites.with_numerics(suites.with_subset(suite, options.subset), options.numerics)

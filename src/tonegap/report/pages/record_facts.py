@@ -52,7 +52,8 @@ def data_facts(record: Record) -> tuple[Facts, tuple[str, ...], tuple[str, ...]]
         leak.text(column, n_test, n_validation).partition(": ")
         for column, leak in leaks.groups.items()
     ]
-    joined = f" ({' + '.join(data.joined)})" if data.joined else ""
+    tested = f"; tested on {' + '.join(data.tested)}" if data.tested else ""
+    joined = f" ({' + '.join(data.joined)}{tested})" if data.joined else ""
     facts = (
         ("Data set", f"{data.data_set}{joined}"),
         ("Metadata", data.metadata_sha256[:_SHORT]),
@@ -93,6 +94,7 @@ def facts_of(records: Sequence[Record]) -> Facts:
             for kind in NAMES
         ),
         ("Synthetic images", each(synthetic_text(r.synthetic) for r in records if r.synthetic)),
+        ("Pretraining saw test data", each(e.text for r in records for e in r.exposure or ())),
         ("Stages", each(stages)),
         ("Isolation", each(isolation)),
         ("Hardware", each(_pairs(c.hardware) for c in where)),
