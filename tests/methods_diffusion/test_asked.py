@@ -13,10 +13,13 @@ from programs import importable
 from safetensors.torch import load_file
 from tiny_pipeline import build_pipeline
 
+from tonegap.declared.plugin import read_plugin
 from tonegap_kit.diffusion.models import open_models
 from tonegap_kit.diffusion.text2img_plan import worded
 from tonegap_kit.errors import StageError
 from tonegap_kit.partition import Pictures
+
+ROOT = Path(__file__).parents[2]
 
 # One dark image of 36, so that both classes are short of it.
 TONES = ("I", "II", "III", "IV", "I", "II", "III", "IV", "VI")
@@ -69,6 +72,16 @@ def test_a_template_is_filled_with_the_words_for_type_and_group() -> None:
     assert filled == "An image of psoriasis on a very dark-skinned individual, a dark skin"
     with pytest.raises(StageError, match=r"wanted one with \{label\} in it"):
         worded("An image", "psoriasis", "VI")
+
+
+def test_without_the_tone_the_prompt_is_the_published_one() -> None:
+    asked = "An image of {label}, a skin disease"
+    assert (
+        worded(asked, "basal cell carcinoma", "")
+        == "An image of basal cell carcinoma, a skin disease"
+    )
+    own = read_plugin(ROOT, "method", "dreambooth").file.parameters["template"].default
+    assert str(own).startswith(asked)
 
 
 def test_zero_shot_images_have_words_and_no_source(bench: Workbench, pipeline: Path) -> None:
