@@ -1,7 +1,7 @@
 """What the phantom probe makes of the sets that diffusion methods left in a store of the smoke suite.
 
-For each set: how many images it takes for the class asked for, which for healthy skin, and what it takes each class for,
-beside the contrast and the sharpness of the quality sheet. Run it as
+For each set: how many images it takes for the class asked for, which for healthy skin, and what it takes each class
+for, beside the contrast and the sharpness of the quality sheet. Run it as
 `PYTHONPATH=src:docker/kit:benchmarks/phantom/models/training python benchmarks_of_code/bench_phantom_sets.py STORE`.
 """
 
@@ -18,7 +18,9 @@ from PIL import Image
 
 from tonegap.synthetic.quality.looks import looks_of
 
-PROBE = Path(__file__).parents[1] / "benchmarks" / "phantom" / "models" / "phantom-probe.safetensors"
+PROBE = (
+    Path(__file__).parents[1] / "benchmarks" / "phantom" / "models" / "phantom-probe.safetensors"
+)
 
 
 def main() -> None:
