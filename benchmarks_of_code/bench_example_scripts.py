@@ -120,7 +120,7 @@ def main(pipeline: Path, scripts: Path, rounds: int) -> None:
         bench = bench_.open_bench(pipeline, "cpu", work)
         shared = ["--pretrained_model_name_or_path", str(pipeline), "--seed", "0"]
         shared += ["--resolution", str(bench.models.image_px), "--train_batch_size", "4"]
-        shared += ["--max_train_steps", str(STEPS), "--learning_rate", "1e-4", "--report_to", "all"]
+        shared += ["--max_train_steps", str(STEPS), "--learning_rate", "1e-4"]
         shared += ["--output_dir", str(work / "out"), "--checkpointing_steps", "100000"]
         captioned = write_images(bench, work / "captioned")
         plain = write_images(bench, work / "plain")

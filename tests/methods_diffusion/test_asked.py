@@ -1,6 +1,8 @@
 """Methods that ask for images in words: zero-shot and DreamBooth."""
 
+import gc
 import json
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,7 +16,9 @@ from safetensors.torch import load_file
 from tiny_pipeline import build_pipeline
 
 from tonegap.declared.plugin import read_plugin
+from tonegap_kit.diffusion.lora import Captioned, CaptionedSides
 from tonegap_kit.diffusion.models import open_models
+from tonegap_kit.diffusion.noise_loop import StepRecipe, Watch, encode_examples
 from tonegap_kit.diffusion.text2img_plan import worded
 from tonegap_kit.errors import StageError
 from tonegap_kit.partition import Pictures
@@ -141,6 +145,30 @@ def test_the_networks_are_trained_and_differ_from_each_other(dream: Dream, pipel
 def test_no_checkpoint_stays_beside_a_network_that_is_saved(dream: Dream) -> None:
     names = [name for name in dream()[0].files() if name.endswith(".safetensors")]
     assert names == ["model/network-0.safetensors", "model/network-1.safetensors"]
+
+
+def test_nothing_of_a_trained_network_is_left_when_the_next_is_read(
+    pipeline: Path, tmp_path: Path
+) -> None:
+    """Two at once would be 20 GB at full size; what only a cycle of references holds would stay for a while."""
+    with importable("methods/dreambooth"):
+        from finetune import finetune, save_network
+    models = open_models(pipeline, torch.device("cpu"))
+    side = models.image_px
+    encoded = encode_examples(models, np.zeros((2, side, side, 3), np.uint8), mirror=False)
+    sides = CaptionedSides(Captioned(encoded, torch.arange(2), ("a", "b")), None, 1.0)
+    gc.collect()
+    gc.disable()
+    try:
+        finetune(models, sides, StepRecipe(1, 2, 1, 1e-4), 0, Watch("network"))
+        save_network(tmp_path / "network.safetensors", models, torch.float32, Watch("network"))
+        held = [weakref.ref(part) for part in (models.unet, models.vae, models.text_encoder)]
+        held += [weakref.ref(p) for p in models.unet.parameters()]
+        del models, sides
+        assert [ref for ref in held if ref() is not None] == []
+        assert [o for o in gc.get_objects() if type(o) is torch.optim.AdamW] == []
+    finally:
+        gc.enable()
 
 
 def test_a_network_of_an_earlier_try_is_not_trained_again(
