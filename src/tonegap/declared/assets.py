@@ -19,7 +19,7 @@ _NAME = re.compile(r"asset:(?P<name>[\w.-]+)")
 _HEX = re.compile(r"[0-9a-f]{64}")
 
 
-class Pin(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class PinnedFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A file of an asset that is a folder: its size in bytes and SHA-256."""
 
     size: int
@@ -38,7 +38,7 @@ class Asset(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     size: int = 0
     sha256: str = ""
     folder: str = ""
-    files: dict[str, Pin] = {}
+    files: dict[str, PinnedFile] = {}
 
     @property
     def path(self) -> Path:
