@@ -243,6 +243,7 @@ def open_request(suite_name: str, options: RunOptions, cache: Path | None = None
         allow_missing=options.allow_missing,
         cache=overlay,
         excluded=excluded,
+        only_looks=cache is not None,
     )
 
 
