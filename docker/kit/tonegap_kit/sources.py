@@ -5,6 +5,7 @@ channels-last layout, which is how the images lie on disk and what convolutions 
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Protocol
 
 import torch
@@ -110,12 +111,15 @@ def centre(images: Tensor, share: float) -> Tensor:
 
 def normalise(images: Tensor) -> Tensor:
     """Images [b, s, s, 3] of 0 to 255 as `float32 [b, 3, s, s]` by ImageNet's mean and deviation."""
-    scale, shift = _scale_and_shift(images.device)
-    # One plane of numbers as large as an image: three numbers for each pixel would be six times slower.
-    scale, shift = (v.expand(images.shape[1:]).contiguous() for v in (scale, shift))
+    scale, shift = _scale_and_shift(images.shape[1:], images.device)
     return images.float().mul_(scale).add_(shift).permute(0, 3, 1, 2)
 
 
-def _scale_and_shift(device: torch.device) -> tuple[Tensor, Tensor]:
+@lru_cache(maxsize=4)
+def _scale_and_shift(shape: torch.Size, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Factor and summand of each number of an image [s, s, 3], which is the same shape for every batch."""
     deviation = torch.tensor(DEVIATION, device=device)
-    return 1 / (255 * deviation), -torch.tensor(MEAN, device=device) / deviation
+    of_channel = 1 / (255 * deviation), -torch.tensor(MEAN, device=device) / deviation
+    # As large as an image: three numbers for each pixel would be six times slower.
+    scale, shift = (v.expand(shape).contiguous() for v in of_channel)
+    return scale, shift
