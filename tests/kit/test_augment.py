@@ -104,6 +104,26 @@ def test_the_middle_of_256_is_224() -> None:
     assert kept[0, -1, -1].tolist() == [11, 11, 0]
 
 
+@pytest.mark.parametrize(("side", "seen"), [(16, 14), (73, 64), (9, 4)])
+def test_leaving_out_what_is_not_seen_changes_no_bit_of_the_rest(side: int, seen: int) -> None:
+    images = _numbered(5, side)
+    start = (side - seen) // 2
+    middle = slice(start, start + seen)
+    whole = crop_rotate_flip(images, generator(2))[:, middle, middle]
+    assert torch.equal(crop_rotate_flip(images, generator(2), seen), whole)
+
+
+@pytest.mark.parametrize("share", [1.0, 0.5])
+def test_a_source_shows_the_middle_of_what_its_augmentation_made(share: float) -> None:
+    part = _numbered(3, 16).numpy()
+    for augment in (flip_shift, crop_rotate_flip):
+        source = ImageSource(Pictures((part,)), share, CPU, augment, generator(5))
+        made = augment(torch.from_numpy(part), generator(5))
+        # Pixel by pixel, whichever way they lie in memory.
+        expected = normalise(centre(made, share).contiguous())
+        assert torch.equal(source.take(torch.arange(3)), expected)
+
+
 def test_a_source_gives_the_rows_that_were_asked_for() -> None:
     part = np.arange(4, dtype=np.uint8)[:, None, None, None] * np.ones((1, 4, 4, 3), np.uint8)
     source = ImageSource(Pictures((part,)), 1.0, CPU)

@@ -11,7 +11,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from tonegap_kit.augment import Augmentation
+from tonegap_kit.augment import Augmentation, crop_rotate_flip
 from tonegap_kit.partition import Pictures
 
 # Mean and standard deviation of ImageNet's red, green and blue, which all of the papers normalise by.
@@ -44,9 +44,12 @@ class ImageSource:
     def take(self, rows: Tensor) -> Tensor:
         """Images `float32 [b, 3, s, s]` with about zero mean and unit spread."""
         images = torch.from_numpy(self.pictures.take(rows.numpy())).to(self.device)
-        if self.augmentation is not None and self.rng is not None:
-            images = self.augmentation(images, self.rng)
-        return normalise(centre(images, self.centre_crop))
+        if self.augmentation is None or self.rng is None:
+            return normalise(centre(images, self.centre_crop))
+        if self.augmentation is crop_rotate_flip:  # it can leave out what the network does not see
+            seen = input_size(images.shape[1], self.centre_crop)
+            return normalise(crop_rotate_flip(images, self.rng, seen))
+        return normalise(centre(self.augmentation(images, self.rng), self.centre_crop))
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,15 +114,20 @@ def centre(images: Tensor, share: float) -> Tensor:
 
 def normalise(images: Tensor) -> Tensor:
     """Images [b, s, s, 3] of 0 to 255 as `float32 [b, 3, s, s]` by ImageNet's mean and deviation."""
-    scale, shift = _scale_and_shift(images.shape[1:], images.device)
-    return images.float().mul_(scale).add_(shift).permute(0, 3, 1, 2)
+    planes = images.float().permute(0, 3, 1, 2)
+    # What is multiplied lies in memory as the images do: colour by colour, or pixel by pixel.
+    by_colour = planes.is_contiguous()
+    scale, shift = _scale_and_shift(images.shape[1:], images.device, by_colour)
+    return planes.mul_(scale).add_(shift)
 
 
 @lru_cache(maxsize=4)
-def _scale_and_shift(shape: torch.Size, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Factor and summand of each number of an image [s, s, 3], which is the same shape for every batch."""
+def _scale_and_shift(
+    shape: torch.Size, device: torch.device, by_colour: bool
+) -> tuple[Tensor, Tensor]:
+    """Factor and summand of each number of an image of this shape [s, s, 3], as [3, s, s]."""
     deviation = torch.tensor(DEVIATION, device=device)
     of_channel = 1 / (255 * deviation), -torch.tensor(MEAN, device=device) / deviation
     # As large as an image: three numbers for each pixel would be six times slower.
-    scale, shift = (v.expand(shape).contiguous() for v in of_channel)
-    return scale, shift
+    scale, shift = (v.expand(shape).contiguous().permute(2, 0, 1) for v in of_channel)
+    return (scale.contiguous(), shift.contiguous()) if by_colour else (scale, shift)
