@@ -5,6 +5,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from tone_transfer import Images, Rows, ToneTransfer, tone_transfer_named
+from tonegap_kit.augment import centre
 from tonegap_kit.backbones import Classifier
 from tonegap_kit.baseline import (
     TrainingData,
@@ -15,7 +16,7 @@ from tonegap_kit.baseline import (
 )
 from tonegap_kit.command import Stage, main
 from tonegap_kit.determinism import device_of, generator
-from tonegap_kit.sources import centre, normalise
+from tonegap_kit.sources import normalise
 from tonegap_kit.training import Batch
 from tonegap_kit.training_images import centre_crop
 from tonegap_kit.views import viewer

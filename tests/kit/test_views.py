@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from tonegap_kit.augment import crop_rotate_flip
+from tonegap_kit.augment import crop_rotate_flip, input_size
 from tonegap_kit.determinism import generator
 from tonegap_kit.errors import StageError
 from tonegap_kit.partition import Partition, Pictures, join, pick
-from tonegap_kit.sources import ImageSource, input_size
+from tonegap_kit.sources import ImageSource
 from tonegap_kit.views import Viewer, viewer
 
 CPU = torch.device("cpu")

@@ -87,19 +87,36 @@ def _mirrored(position: Tensor, side: int) -> Tensor:
     return torch.where(inside > side - 1, 2 * (side - 1) - inside, inside)
 
 
+def input_size(size_px: int, centre_crop: float) -> int:
+    """Side in pixels of what the network sees of an image: 224 of 256 for a crop of 0.875."""
+    return max(1, round(size_px * centre_crop))
+
+
+def centre(images: Tensor, share: float) -> Tensor:
+    """The middle of images [b, s, s, 3], `share` of their side."""
+    side = images.shape[1]
+    kept = input_size(side, share)
+    if kept == side:
+        return images
+    start = (side - kept) // 2
+    return images[:, start : start + kept, start : start + kept]
+
+
 def crop_rotate_flip(
     images: Tensor,
     rng: torch.Generator,
     px: int = 0,
     interpolation: str = "bilinear",
     aspect: Tensor | None = None,
+    seen: int | None = None,
 ) -> Tensor:
     """A random crop resized to the whole, rotated by up to 15 degrees and flipped, or not.
 
     The papers do these one after the other; here they are one affine map, so a pixel is interpolated
     once. What the rotation brings in from outside of the crop is black, as with theirs. `px`: side of the result, 0 for
     that of the images. `aspect` [n]: width over height of frames that were squeezed to these squares; crops are drawn
-    as in the frame, so that their shape is squeezed too.
+    as in the frame, so that their shape is squeezed too. Of the result only the middle `seen` pixels of each side are
+    made; None: all.
 
     Source: Groh et al. 2021 (`train.py`), used again by skin-diff and FairDisCo.
     """
@@ -108,12 +125,13 @@ def crop_rotate_flip(
     angle = (torch.rand(n, generator=rng) * 2 - 1) * math.radians(ROTATION_DEG)
     flip = torch.where(torch.rand(n, generator=rng) < 0.5, -1.0, 1.0)
     maps = _Maps(size, centre, angle, flip)
-    turned = torch.empty(n, 3, side, side, device=images.device)
+    seen = side if seen is None else seen
+    turned = torch.empty(n, 3, seen, seen, device=images.device)
     # A few images at a time stay in the processor's cache, which makes it three times as fast.
     at_once = n if images.is_cuda else max(1, _CACHED_PIXELS // side**2)
     for start in range(0, n, at_once):
         part = slice(start, start + at_once)
-        grid, inside = maps.of(part, side, images.device)
+        grid, inside = maps.of(part, side, seen, images.device)
         picture = functional.grid_sample(
             images[part].permute(0, 3, 1, 2).float(),
             grid,
@@ -136,12 +154,13 @@ class _Maps:
     angle: Tensor
     flip: Tensor
 
-    def of(self, part: slice, side: int, device: torch.device) -> tuple[Tensor, Tensor]:
-        """Where each pixel of these images comes from, [n, side, side, 2], and whether that is in the crop.
+    def of(self, part: slice, side: int, seen: int, device: torch.device) -> tuple[Tensor, Tensor]:
+        """Where each of the middle pixels comes from, [n, seen, seen, 2], and whether that is in the crop.
 
         From the result's coordinates, -1 to 1, to the crop's: undo the flip, then the rotation.
         """
-        along = ((torch.arange(side) + 0.5) * 2 / side - 1).to(device)
+        first = (side - seen) // 2
+        along = ((torch.arange(side) + 0.5) * 2 / side - 1)[first : first + seen].to(device)
         cos, sin, flip = (
             v[part, None].to(device) for v in (self.angle.cos(), self.angle.sin(), self.flip)
         )

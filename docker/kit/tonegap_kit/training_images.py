@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from tonegap_kit.augment import Augmentation
+from tonegap_kit.augment import Augmentation, input_size
 from tonegap_kit.backbones import Classifier
 from tonegap_kit.command import Stage, say
 from tonegap_kit.determinism import generator
@@ -22,7 +22,6 @@ from tonegap_kit.sources import (
     TensorSource,
     ViewSource,
     in_batches,
-    input_size,
 )
 from tonegap_kit.views import viewer
 

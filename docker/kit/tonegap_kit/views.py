@@ -12,7 +12,13 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from tonegap_kit.augment import INTERPOLATIONS, augmentation_named, crop_rotate_flip
+from tonegap_kit.augment import (
+    INTERPOLATIONS,
+    augmentation_named,
+    centre,
+    crop_rotate_flip,
+    input_size,
+)
 from tonegap_kit.command import Stage
 from tonegap_kit.errors import StageError
 
@@ -33,19 +39,29 @@ class Viewer:
         """Whether two views of a picture may differ."""
         return self.augmentation != "none"
 
-    def shown(self, images: Tensor, aspect: Tensor | None, rng: torch.Generator | None) -> Tensor:
-        """A training view of each picture, drawn from `rng`; the one that is predicted where there is no `rng`."""
-        return self.still(images, aspect) if rng is None else self.random(images, aspect, rng)
+    def shown(
+        self, images: Tensor, aspect: Tensor | None, rng: torch.Generator | None, share: float = 1.0
+    ) -> Tensor:
+        """The middle of a training view of each picture, drawn from `rng`; without, of the view that is predicted.
 
-    def random(self, images: Tensor, aspect: Tensor | None, rng: torch.Generator) -> Tensor:
+        `share`: of the view's side that the network sees.
+        """
+        if rng is None:
+            return centre(self.still(images, aspect), share)
+        return self.random(images, aspect, rng, share)
+
+    def random(
+        self, images: Tensor, aspect: Tensor | None, rng: torch.Generator, share: float = 1.0
+    ) -> Tensor:
         """A training view of each picture [b, s, s, 3].
 
         `aspect` [b]: width over height of the frames that were squeezed to these squares, None where none was.
         """
-        if self.augmentation == _CROPPED:
-            return crop_rotate_flip(images, rng, self.px, self.interpolation, aspect)
+        if self.augmentation == _CROPPED:  # it can leave out what the network does not see
+            seen = input_size(self.px or images.shape[1], share)
+            return crop_rotate_flip(images, rng, self.px, self.interpolation, aspect, seen)
         augment, still = augmentation_named(self.augmentation), self.still(images, aspect)
-        return still if augment is None else augment(still, rng)
+        return centre(still if augment is None else augment(still, rng), share)
 
     def still(self, images: Tensor, aspect: Tensor | None) -> Tensor:
         """The whole of each picture, of a frame its centre square, resized with antialiasing to `px`."""
