@@ -30,12 +30,13 @@ _LAYERS = "layers.json"
 
 
 class KnownLayer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A layer of the layout: its diff id, size in bytes, digest of its content, versions of its packages."""
+    """A layer of the layout: diff id, size in bytes, digest of its content; its wheels' versions and hex SHA-256."""
 
     diff_id: str
     size: int
     content: str
     packages: dict[str, str] = {}
+    hashes: dict[str, str] = {}
 
 
 _DECODER = msgspec.json.Decoder(dict[str, list[KnownLayer]])
