@@ -16,7 +16,7 @@ import sys
 _KNOW = ("asyncio", "multiprocessing.util", "subprocess", "psutil", "platformdirs", "pytest")
 _MODULES = ("fcntl", "resource", "pwd", "grp", "termios", "tty", "pty", "syslog")
 _OF_OS = (
-    *("fork", "geteuid", "getuid", "getegid", "getgid", "killpg", "getpgid", "setsid", "mkfifo"),
+    *("fork", "geteuid", "getegid", "getgid", "killpg", "getpgid", "setsid", "mkfifo"),
     *("sched_getaffinity", "sched_setaffinity", "posix_fadvise", "fchown", "statvfs", "sync"),
     *("O_NOFOLLOW", "O_CLOEXEC", "O_DIRECTORY", "O_NONBLOCK"),
 )
@@ -35,7 +35,8 @@ def take_away() -> None:
         sys.modules[name] = None  # type: ignore[assignment]
     for module, names in ((os, _OF_OS), (signal, _OF_SIGNAL)):
         for name in names:
-            delattr(module, name)
+            if hasattr(module, name):
+                delattr(module, name)
     exists = pathlib.Path.exists
     pathlib.Path.exists = lambda self, **more: (  # type: ignore[method-assign]
         not self.as_posix().startswith("/proc") and exists(self, **more)
