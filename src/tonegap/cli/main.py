@@ -22,7 +22,7 @@ from tonegap.texts import escape_what_cannot_be_shown
 COMMANDS = {
     "run": "Run a suite and report: the main job (default: the smoke suite).",
     "plan": "What a run would do: stages, what is cached, why not.",
-    "search": "Random search of hyper-parameters: equal draws for every baseline, chosen on validation images.",
+    "search": "Random search of hyper-parameters: an equal budget for every baseline, chosen on validation images.",
     "repeat": "How far an entry's scores spread from run to run.",
     "report": "Leaderboard and comparison of finished runs.",
     "paper": "A paper's tables, reported against reproduced.",
