@@ -59,7 +59,7 @@ class Tools(msgspec.Struct, frozen=True):
     components: tuple[Component, ...]
 
 
-class Metadata(msgspec.Struct, frozen=True):
+class BillMetadata(msgspec.Struct, frozen=True):
     """What the bill is of. No moment is in it: the same image has the same bill."""
 
     tools: Tools
@@ -80,7 +80,7 @@ class Bill(msgspec.Struct, frozen=True, rename="camel"):
     spec_version: Literal["1.6"]
     serial_number: str
     version: int
-    metadata: Metadata
+    metadata: BillMetadata
     components: tuple[Component, ...]
     dependencies: tuple[Dependency, ...]
 

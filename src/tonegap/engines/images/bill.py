@@ -20,12 +20,12 @@ from tonegap.engines.images.wheels import plain_name
 from tonegap.errors import EngineError
 from tonegap.formats.cyclonedx import (
     Bill,
+    BillMetadata,
     Component,
     Dependency,
     Hash,
     LicenceExpression,
     LicenceName,
-    Metadata,
     Named,
     Property,
     Tools,
@@ -70,7 +70,7 @@ def bill_of(root: Path, name: str) -> Bill:
         spec_version="1.6",
         serial_number=f"urn:uuid:{uuid.uuid5(_NAMESPACE, f'{name} {image.image_id}')}",
         version=1,
-        metadata=Metadata(Tools((writer,)), whole),
+        metadata=BillMetadata(Tools((writer,)), whole),
         components=parts,
         dependencies=(Dependency(image.image_id, tuple(one.bom_ref for one in parts)),),
     )
