@@ -18,7 +18,7 @@ _MODULES = ("fcntl", "resource", "pwd", "grp", "termios", "tty", "pty", "syslog"
 _OF_OS = (
     *("fork", "geteuid", "getegid", "getgid", "killpg", "getpgid", "setsid", "mkfifo"),
     *("sched_getaffinity", "sched_setaffinity", "posix_fadvise", "fchown", "statvfs", "sync"),
-    *("O_NOFOLLOW", "O_CLOEXEC", "O_DIRECTORY", "O_NONBLOCK"),
+    *("O_NOFOLLOW", "O_CLOEXEC", "O_DIRECTORY"),
 )
 _OF_SIGNAL = (
     *("SIGHUP", "SIGKILL", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGCHLD", "SIGALRM", "SIGBUS"),
