@@ -1,7 +1,6 @@
 """The options of `run` and `plan` as one value, and the request they spell."""
 
 import functools
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ from tonegap.cli.terminal import Notes
 from tonegap.declared.dataset import read_dataset
 from tonegap.declared.root import default_store, find_root
 from tonegap.errors import BadRequest, StoreError
-from tonegap.numerics import Numerics
+from tonegap.numerics import Numerics, cores
 from tonegap.split.id_lists import IdList, read_id_list
 from tonegap.store.layout import AUDITS, INDEX
 from tonegap.store.store import Store
@@ -239,7 +238,7 @@ def open_request(suite_name: str, options: RunOptions, cache: Path | None = None
         engine=engine,
         roots=parse_roots(options.roots, wanted),
         device=options.device,
-        jobs=options.jobs or len(parse_gpus(options, engine)) or len(os.sched_getaffinity(0)),
+        jobs=options.jobs or len(parse_gpus(options, engine)) or cores(),
         allow_missing=options.allow_missing,
         cache=overlay,
         excluded=excluded,

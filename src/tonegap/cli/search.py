@@ -1,4 +1,4 @@
-"""`tonegap search`: hyper-parameters by equal draws for every baseline, chosen on validation images."""
+"""`tonegap search`: hyper-parameters under an equal budget for every baseline, chosen on validation images."""
 
 import sys
 from dataclasses import replace

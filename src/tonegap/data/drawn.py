@@ -4,7 +4,6 @@ Which image gets which label and tone follows from hashes of the declared seed, 
 random numbers, so that ids and splits stay the same whatever is installed.
 """
 
-import fcntl
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass, fields
@@ -18,7 +17,14 @@ from tonegap.data.image_names import image_names
 from tonegap.data.metadata import Metadata, parse_content
 from tonegap.declared.dataset import Dataset, PhantomDeclaration
 from tonegap.errors import BadRequest, BadSuiteFolder, StoreError
-from tonegap.files import canonical_json, csv_bytes, digest_of, sha256_bytes, write_atomic
+from tonegap.files import (
+    canonical_json,
+    csv_bytes,
+    digest_of,
+    sha256_bytes,
+    take_lock,
+    write_atomic,
+)
 from tonegap.tones import tone_index
 
 BEGUN = "drawing.json"
@@ -213,5 +219,5 @@ def _alone(folder: Path, name: str) -> Iterator[None]:
     except OSError as e:
         raise StoreError(f"{folder}: cannot be written: {e.strerror}") from None
     with lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        take_lock(lock, wait=True)
         yield

@@ -1,7 +1,6 @@
 """What this machine can enforce, found by trying; nothing is assumed."""
 
 import importlib.metadata
-import os
 import shutil
 from collections.abc import Collection
 from pathlib import Path
@@ -12,7 +11,7 @@ import psutil
 from tonegap.engines.local import kit_requirements, unseen_memory
 from tonegap.engines.sandbox import sandbox_kind
 from tonegap.errors import EngineError
-from tonegap.numerics import can_be_portable
+from tonegap.numerics import can_be_portable, cores
 
 _SANDBOXES = {
     "bubblewrap": "bubblewrap: no network, an allow-list of folders, read-only",
@@ -72,7 +71,7 @@ def probe_fields(root: Path) -> dict[str, Any]:
         docker["reason"] = str(e)
     versions = {name: _version(name) for name in kit_requirements(root / "docker" / "kit")}
     return {
-        "cores": len(os.sched_getaffinity(0)),
+        "cores": cores(),
         "memory_bytes": psutil.virtual_memory().total,
         "free_disk_bytes": shutil.disk_usage(root).free,
         "suite_root": str(root),

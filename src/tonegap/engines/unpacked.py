@@ -4,7 +4,6 @@ For machines of others, clusters above all: nothing is installed by root, stages
 once for each content, beside the layout, under a lock. The watch over limits is that of the local engine.
 """
 
-import fcntl
 import os
 import shutil
 import tarfile
@@ -20,7 +19,7 @@ from tonegap.engines.local import launched, unseen_memory
 from tonegap.engines.sandbox import PACKAGE, bubblewrap, sandbox_kind, shared_memory
 from tonegap.engines.variables import stage_variables
 from tonegap.errors import EngineError
-from tonegap.files import digest_of
+from tonegap.files import digest_of, take_lock
 from tonegap.formats.image_lock import SITE
 from tonegap.formats.record import Isolation
 from tonegap.untrusted import remove_tree
@@ -123,7 +122,7 @@ class UnpackedEngine(Engine):
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             with (target.parent / f".{target.name}.lock").open("w") as lock:
-                fcntl.flock(lock, fcntl.LOCK_EX)
+                take_lock(lock, wait=True)
                 if not target.is_dir():
                     part = target.with_name(f".{target.name}.part")
                     remove_tree(part)
