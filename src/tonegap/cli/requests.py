@@ -216,7 +216,7 @@ def open_request(suite_name: str, options: RunOptions, cache: Path | None = None
     excluded = read_lists(root, options.exclude, wanted)
     lists = [(ids.path.name, ids.sha256) for of in excluded.values() for ids in of]
     suite = suites.with_exclusions(suite, lists)
-    engine = open_engine(options.engine, root, suite_name)
+    engine = open_engine(options.engine, root, suite_name, options.place == "here")
     _check_device(options, engine)
     store, overlay = _open_store(options.store or default_store(root), options.verify, cache)
     return Request(

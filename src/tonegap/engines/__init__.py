@@ -8,8 +8,11 @@ from tonegap.errors import BadRequest
 ENGINES = ("local", "docker", "bwrap", "apptainer")
 
 
-def open_engine(name: str, root: Path, suite: str = "") -> Engine:
-    """The engine of that name for a suite root; messages name the suite. Raises BadRequest for an unknown name."""
+def open_engine(name: str, root: Path, suite: str = "", here: bool = True) -> Engine:
+    """The engine of that name for a suite root; messages name the suite. Raises BadRequest for an unknown name.
+
+    `here`: its stages run on this machine, which has to have the program; not so on a login node.
+    """
     if name not in ENGINES:
         raise BadRequest(f"--engine: found {name!r}, wanted one of {', '.join(ENGINES)}")
     if name == "local":
@@ -31,4 +34,6 @@ def open_engine(name: str, root: Path, suite: str = "") -> Engine:
     from tonegap.engines.unpacked import UnpackedEngine
 
     layout = Layout(layout_folder(cache_folder(root)))
-    return UnpackedEngine(name, lambda plugin: stage_image(image_of(root, plugin, suite)), layout)
+    return UnpackedEngine(
+        name, lambda plugin: stage_image(image_of(root, plugin, suite)), layout, here
+    )

@@ -3,6 +3,7 @@
 import importlib.metadata
 import os
 import shutil
+import subprocess
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ def probe(root: Path) -> dict[str, str]:
     """Findings by name, for a reader."""
     found = probe_fields(root)
     kind, local, docker = found["sandbox"], found["engines"]["local"], found["engines"]["docker"]
+    apptainer = found["engines"]["apptainer"]["version"]
     text = ", ".join(f"{name} {version}" for name, version in local["versions"].items())
     if not local["ready"]:
         missing = ", ".join(name for name, version in local["versions"].items() if version is None)
@@ -43,6 +45,7 @@ def probe(root: Path) -> dict[str, str]:
         "local engine": f"ready: {text}" if local["ready"] else text,
         "portable numerics": portable,
         "GPU devices": ", ".join(found["gpus"]) or "none",
+        "apptainer engine": f"ready: Apptainer {apptainer}" if apptainer else "not on the PATH",
     }
     if not docker["ready"]:
         return lines | {"docker engine": docker["reason"]}
@@ -70,6 +73,7 @@ def probe_fields(root: Path) -> dict[str, Any]:
         docker |= {"enforces": sorted(daemon.enforces), "tells_out_of_memory": daemon.tells_oom}
     except EngineError as e:
         docker["reason"] = str(e)
+    apptainer = _apptainer()
     versions = {name: _version(name) for name in kit_requirements(root / "docker" / "kit")}
     return {
         "cores": len(os.sched_getaffinity(0)),
@@ -82,6 +86,7 @@ def probe_fields(root: Path) -> dict[str, Any]:
         "engines": {
             "local": {"ready": None not in versions.values(), "versions": versions},
             "docker": docker,
+            "apptainer": {"ready": apptainer is not None, "version": apptainer},
         },
     }
 
@@ -91,6 +96,17 @@ def _version(name: str) -> str | None:
         return importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
         return None
+
+
+def _apptainer() -> str | None:
+    """The version of Apptainer, None where there is none that starts."""
+    try:
+        done = subprocess.run(
+            ["apptainer", "version"], capture_output=True, text=True, timeout=20, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() or None
 
 
 def _held_to(enforces: Collection[str]) -> str:

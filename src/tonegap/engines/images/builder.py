@@ -39,7 +39,7 @@ from tonegap.engines.images.inside import (
     root_python,
 )
 from tonegap.engines.images.layers import LayerWriter
-from tonegap.engines.images.layout import CREATED, KnownLayer, Layout, base_config
+from tonegap.engines.images.layout import BASE_LABEL, CREATED, KnownLayer, Layout, base_config
 from tonegap.engines.images.recipe import (
     PLUGIN_BASE,
     WHEELS_BASE,
@@ -84,7 +84,7 @@ class Step:
         return {
             "tonegap.image": self.recipe.name,
             "tonegap.source": self.source_sha256,
-            "tonegap.base": self.base_id,
+            BASE_LABEL: self.base_id,
         }
 
 

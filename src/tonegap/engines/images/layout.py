@@ -25,6 +25,7 @@ from tonegap.files import canonical_json, digest_of, sha256_bytes, sha256_file, 
 
 CREATED = "2026-01-01T00:00:00Z"
 REF_NAME = "org.opencontainers.image.ref.name"
+BASE_LABEL = "tonegap.base"  # the id of the image that one stands on
 _TYPE = "application/vnd.oci.image"
 _LAYERS = "layers.json"
 
