@@ -56,9 +56,11 @@ def test_the_records_are_those_of_this_machine_also_after_a_killed_controller(tm
 
 def _kill_in_the_middle(made: Cluster, run: "subprocess.Popen[str]") -> None:
     """Kills the controller when one stage is in the store and others are at work."""
-    wait_for(lambda: list(made.store.glob("stages/*/*/stage.json")))
-    run.send_signal(signal.SIGKILL)
-    run.communicate()
+    try:
+        wait_for(lambda: list(made.store.glob("stages/*/*/stage.json")), seconds=240)
+    finally:
+        run.send_signal(signal.SIGKILL)
+        run.communicate()
     assert len(records(made.store)) < 3
     assert list(made.store.glob("jobs/*/*.begun"))
 

@@ -87,7 +87,11 @@ class UnpackedEngine(Engine):
         """
         boxed = self.name == "bwrap"
         unseen = unseen_memory("bubblewrap") if boxed else "; not seen: file systems that it mounts"
-        host = "nothing else of the host" if boxed else "of the host /etc/resolv.conf"
+        host = (
+            "nothing else of the host"
+            if boxed
+            else "of the host /etc/resolv.conf and the caller's name"
+        )
         return Isolation(
             engine=self.name,
             contained=True,
