@@ -73,6 +73,7 @@ def test_each_stage_names_its_image_and_the_walls_around_it(tonegap, stores):
     assert {mark["plugin"] for mark in found} == NEEDED
     for mark in found:
         assert mark["isolation"]["engine"] == "apptainer"
+        assert mark["isolation"]["version"].startswith("Apptainer 1.")
         assert mark["isolation"]["network"] == "none"
         assert mark["versions"]["image"] == lock[mark["plugin"]]["image_id"]
 

@@ -3,7 +3,6 @@
 import importlib.metadata
 import os
 import shutil
-import subprocess
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 import psutil
 
 from tonegap.engines.local import kit_requirements, unseen_memory
-from tonegap.engines.sandbox import sandbox_kind
+from tonegap.engines.sandbox import apptainer_version, sandbox_kind
 from tonegap.errors import EngineError
 from tonegap.numerics import can_be_portable
 
@@ -45,7 +44,7 @@ def probe(root: Path) -> dict[str, str]:
         "local engine": f"ready: {text}" if local["ready"] else text,
         "portable numerics": portable,
         "GPU devices": ", ".join(found["gpus"]) or "none",
-        "apptainer engine": f"ready: Apptainer {apptainer}" if apptainer else "not on the PATH",
+        "apptainer engine": f"ready: {apptainer}" if apptainer else "not on the PATH",
     }
     if not docker["ready"]:
         return lines | {"docker engine": docker["reason"]}
@@ -73,7 +72,7 @@ def probe_fields(root: Path) -> dict[str, Any]:
         docker |= {"enforces": sorted(daemon.enforces), "tells_out_of_memory": daemon.tells_oom}
     except EngineError as e:
         docker["reason"] = str(e)
-    apptainer = _apptainer()
+    apptainer = apptainer_version()
     versions = {name: _version(name) for name in kit_requirements(root / "docker" / "kit")}
     return {
         "cores": len(os.sched_getaffinity(0)),
@@ -86,7 +85,7 @@ def probe_fields(root: Path) -> dict[str, Any]:
         "engines": {
             "local": {"ready": None not in versions.values(), "versions": versions},
             "docker": docker,
-            "apptainer": {"ready": apptainer is not None, "version": apptainer},
+            "apptainer": {"ready": bool(apptainer), "version": apptainer or None},
         },
     }
 
@@ -96,17 +95,6 @@ def _version(name: str) -> str | None:
         return importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
         return None
-
-
-def _apptainer() -> str | None:
-    """The version of Apptainer, None where there is none that starts."""
-    try:
-        done = subprocess.run(
-            ["apptainer", "version"], capture_output=True, text=True, timeout=20, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout.strip() or None
 
 
 def _held_to(enforces: Collection[str]) -> str:

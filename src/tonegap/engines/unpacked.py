@@ -17,7 +17,13 @@ from tonegap.engines.base import Engine, Environment, RunResult, RunSpec
 from tonegap.engines.images.layout import BASE_LABEL, Layout
 from tonegap.engines.images.resolve import StageImage
 from tonegap.engines.local import launched, unseen_memory
-from tonegap.engines.sandbox import PACKAGE, bubblewrap, sandbox_kind, shared_memory
+from tonegap.engines.sandbox import (
+    PACKAGE,
+    apptainer_version,
+    bubblewrap,
+    sandbox_kind,
+    shared_memory,
+)
 from tonegap.engines.variables import stage_variables
 from tonegap.errors import EngineError
 from tonegap.files import digest_of
@@ -39,15 +45,18 @@ class UnpackedEngine(Engine):
         image_of: Callable[[Plugin], StageImage],
         layout: Layout,
         here: bool = True,
+        say: Callable[[str], None] = lambda _: None,
     ) -> None:
         """`name` is bwrap or apptainer. `image_of` gives a plug-in's image, or raises EngineError.
 
-        `here`: stages run on this machine, not on nodes that have the program where this one has not.
+        `here`: stages run on this machine, not on nodes that have the program where this one has not. `say` is told
+        what takes a while.
         """
         self.name = name
         self._image_of = image_of
         self._layout = layout
         self._here = here
+        self._say = say
 
     def open(self, store: Path, plugins: Collection[Plugin]) -> None:
         """Unpacks the images that are missing; see Engine."""
@@ -94,6 +103,7 @@ class UnpackedEngine(Engine):
         )
         return Isolation(
             engine=self.name,
+            version="" if boxed else apptainer_version(),
             contained=True,
             network="none",
             files=f"the image and /in read-only, /out, /tmp; {host}",
@@ -152,6 +162,7 @@ class UnpackedEngine(Engine):
             return target
         if why := self._layout.lack(image.id):
             raise EngineError(f"{image.name}: {why}; run `tonegap image build {image.name}`")
+        self._say(f"{image.name}: unpacking its image, {self._layout.size(image.id) / 1e6:,.0f} MB")
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             return self._unpacked(image.id)

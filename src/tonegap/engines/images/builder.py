@@ -46,7 +46,7 @@ from tonegap.engines.images.recipe import (
     ImageRecipe,
     Wheels,
     has_kit,
-    image_names,
+    is_image,
     locked_versions,
     read_recipe,
     source_sha256,
@@ -214,7 +214,7 @@ class Builder:
         own = {name for lock in step.recipe.locks for name in locked_versions(lock)}
         modules = [n for n in kit_requirements(self._root / "docker" / "kit") if n not in own]
         try:
-            if self._foundation in image_names(self._root):
+            if is_image(self._root, self._foundation):
                 with root_python(self._layout, self._layout.diff_ids(image_id)) as python:
                     return look_inside(python, step.environment, modules, modules).versions
             load_image(self._client, self._layout, image_id, image_tag(step), step.base_id)
