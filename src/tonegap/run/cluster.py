@@ -71,7 +71,7 @@ class Cluster:
         return self
 
     def _clear(self) -> None:
-        """Removes what is left of stages that are in the store: their run was killed between committing and removing."""
+        """Removes what is left of stages that are in the store: of a run that was killed just after committing them."""
         store = self._place.store
         for file in self._jobs.glob("*/" + "?" * 64 + ".json"):
             with store.try_lock(f"stage-{file.stem}") as mine, contextlib.suppress(ToneGapError):
