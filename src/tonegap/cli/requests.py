@@ -11,6 +11,7 @@ import click
 from tonegap.cli.complete import baseline_names, method_names, postprocessor_names
 from tonegap.cli.options import store_option, suite_root_option
 from tonegap.cli.terminal import Notes
+from tonegap.cli.terminal import say as say_line
 from tonegap.declared.dataset import read_dataset
 from tonegap.declared.root import default_store, find_root
 from tonegap.errors import BadRequest, StoreError
@@ -228,7 +229,8 @@ def open_request(suite_name: str, options: RunOptions, cache: Path | None = None
     excluded = read_lists(root, options.exclude, wanted)
     lists = [(ids.path.name, ids.sha256) for of in excluded.values() for ids in of]
     suite = suites.with_exclusions(suite, lists)
-    engine = open_engine(options.engine, root, suite_name)
+    say, here = functools.partial(say_line, err=True), options.place == "here"
+    engine = open_engine(options.engine, root, suite_name, here, say)
     _check_device(options, engine)
     store, overlay = _open_store(options.store or default_store(root), options.verify, cache)
     return Request(

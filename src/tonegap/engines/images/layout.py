@@ -31,6 +31,7 @@ from tonegap.files import (
 
 CREATED = "2026-01-01T00:00:00Z"
 REF_NAME = "org.opencontainers.image.ref.name"
+BASE_LABEL = "tonegap.base"  # the id of the image that one stands on
 _TYPE = "application/vnd.oci.image"
 _LAYERS = "layers.json"
 
