@@ -6,9 +6,9 @@ import pytest
 
 from tonegap.formats.record import CurvePoint
 from tonegap.report.pages.charts import Curve, Frame, Scale, scale_of
-from tonegap.report.pages.entry_evidence import Bin, Reliability
 from tonegap.results.model import Mean, MeanScores
 from tonegap.scores.evidence.intervals import Interval
+from tonegap.scores.evidence.tone_counts import Bin, Reliability
 
 
 def mean_of(value, low=None, high=None):

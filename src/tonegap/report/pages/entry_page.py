@@ -10,13 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from tonegap.errors import BadRequest
 from tonegap.report.claims_text import interval_words, minimum_difference_text, seeds_note
 from tonegap.report.exports.protocol import File
-from tonegap.report.pages.entry_evidence import (
-    Confusion,
-    EntryKept,
-    Readers,
-    Reliability,
-    entry_kept,
-)
+from tonegap.report.pages.entry_evidence import EntryKept, Readers, entry_kept
 from tonegap.report.pages.entry_suite import Given, Reproduction, given_paths, reproduction
 from tonegap.report.pages.links import (
     CARDS,
@@ -44,11 +38,11 @@ from tonegap.results.board import Leaderboard
 from tonegap.results.model import MARKS, LeaderboardTable, Mean, MeanScores, Row
 from tonegap.results.nulls import both_nulls
 from tonegap.results.quality import FOLDER as QUALITY
-from tonegap.scores.counts import N_BINS
 from tonegap.scores.evidence.intervals import Interval
 from tonegap.scores.evidence.parity import Parity
+from tonegap.scores.evidence.tone_counts import Confusion, Reliability
 from tonegap.scores.repeats import standard_deviation
-from tonegap.scores.tables import ALL, GAP, WORST, metric_named
+from tonegap.scores.tables import ALL, GAP, N_BINS, WORST, metric_named
 from tonegap.store.source import ResultSource
 
 _TEMPLATE = "entry.html.j2"
