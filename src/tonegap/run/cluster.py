@@ -85,7 +85,7 @@ class Cluster:
         groups: dict[tuple[int, str], list[PlannedStage]] = {}
         site, limits = self._slurm.site, self._place.limits
         # One run at a time, so that what is laid out and not queued is known to be of one that was killed.
-        with self._place.store.lock("jobs") if stages else contextlib.nullcontext():
+        with self._place.store.lock(JOBS) if stages else contextlib.nullcontext():
             for folder in self._jobs.iterdir() if stages else ():
                 if not (folder / ARRAY).exists():
                     remove_tree(folder)
