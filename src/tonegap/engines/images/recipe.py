@@ -207,7 +207,9 @@ def locked_versions(lock: Path) -> dict[str, str]:
     """Version by name of the packages in a lock. Raises EngineError for what is no text or no pins."""
     try:
         lines = lock.read_text(encoding="utf-8").splitlines()
-        pins = [_pin(line.split(" --hash")[0].rstrip(" \\")) for line in lines if line[:1].isalnum()]
+        pins = [
+            _pin(line.split(" --hash")[0].rstrip(" \\")) for line in lines if line[:1].isalnum()
+        ]
     except (OSError, ValueError) as e:
         why = e.strerror if isinstance(e, OSError) else "no text"
         why = str(e).splitlines()[0] if isinstance(e, InvalidRequirement) else why

@@ -16,10 +16,12 @@ from tonegap.report.pages.links import (
     CARDS,
     COMPARE,
     ENTRIES,
+    SETS,
     card_name,
     entry_pages,
     page_name,
     pair_links,
+    sheet_page,
 )
 from tonegap.report.pages.record_facts import Facts, cost_of, facts_of
 from tonegap.report.pages.templates import render_template
@@ -37,7 +39,6 @@ from tonegap.results.answers import kept_answers, kept_epochs
 from tonegap.results.board import Leaderboard
 from tonegap.results.model import MARKS, LeaderboardTable, Mean, MeanScores, Row
 from tonegap.results.nulls import both_nulls
-from tonegap.results.quality import FOLDER as QUALITY
 from tonegap.scores.evidence.intervals import Interval
 from tonegap.scores.evidence.parity import Parity
 from tonegap.scores.evidence.tone_counts import Confusion, Reliability
@@ -171,9 +172,9 @@ def _links(kept: EntryKept, is_there: Callable[[str], bool]) -> dict[str, object
         return f"../{path}" if is_there(path) else ""
 
     sets = [
-        (link(f"{QUALITY}/{made.page}.html"), f"{made.label}, seed {made.seed}")
+        (link(f"{SETS}/{sheet_page(made)}.html"), f"{made.label}, seed {made.seed}")
         for made in kept.board.sheets
-        if made.page and made.sheet and made.sheet.set.stage in stages
+        if made.sheet and made.sheet.set.stage in stages
     ]
     return {
         "report": link("index.html"),
