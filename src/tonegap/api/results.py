@@ -8,7 +8,7 @@ from dataclasses import astuple
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tonegap.api.given import path_of, root_of
+from tonegap.api.argument_checks import path_of, root_of
 from tonegap.errors import BadRequest
 
 if TYPE_CHECKING:

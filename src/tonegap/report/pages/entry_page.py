@@ -23,7 +23,7 @@ from tonegap.report.pages.links import (
     pair_links,
     sheet_page,
 )
-from tonegap.report.pages.record_facts import Facts, cost_of, facts_of
+from tonegap.report.pages.record_summary import Facts, cost_of, facts_of
 from tonegap.report.pages.templates import render_template
 from tonegap.report.phrases import (
     UNDEFINED,
