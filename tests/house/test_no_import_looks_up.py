@@ -119,3 +119,25 @@ def test_a_file_in_a_folder_of_no_place_would_be_found(tmp_path):
 def test_the_modules_at_the_bottom_are_in_order(tmp_path):
     (tmp_path / "errors.py").write_text("from tonegap.texts import read_text\n")
     assert looking_up(tmp_path) == ["errors.py:1: errors imports texts, which is above it"]
+
+
+def test_the_list_for_newcomers_is_the_list_of_this_test():
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    listed = [
+        line.split("/ ")[0] for line in text.split("```")[3].splitlines() if line[:1].isalpha()
+    ]
+    assert listed == [name for name in FOLDERS if (ENGINE / name).is_dir()]
+    within = {path.name for name in listed for path in (ENGINE / name).iterdir() if path.is_dir()}
+    assert {name for name in within - {"__pycache__"} if f"{name}/" not in text} == set()
+
+
+def test_the_table_for_newcomers_names_every_folder_of_the_project():
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    said = {"requirements", "tests"}  # in the sections below the table
+    folders = {
+        path.name
+        for path in ROOT.iterdir()
+        if path.name[0] != "." and (path / "README.md").exists()
+    } - said
+    table = text.split("## Where things are")[1].split("The folders of the engine")[0]
+    assert {name for name in folders if f"`{name}/" not in table} == set()
