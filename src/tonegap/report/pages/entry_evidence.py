@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from tonegap.formats.record import Record
 from tonegap.report.pages.charts import Curve
 from tonegap.report.pages.entry_suite import StageSetting
-from tonegap.results.answers import Answers, Epochs
+from tonegap.results.answers import AnswersOf, Epochs
 from tonegap.results.board import Leaderboard
 from tonegap.results.claims import RowClaims
 from tonegap.results.model import Axis, LeaderboardTable, Question, Row
@@ -36,13 +36,13 @@ _USUAL = StageSetting(1, "cpu")
 class Readers:
     """Where a page's evidence comes from: answers and epochs of a record, marks of stages."""
 
-    answers: Answers
+    answers: AnswersOf
     epochs: Epochs
     source: ResultSource
 
 
 @dataclass(frozen=True, eq=False)
-class Said:
+class AnswerSums:
     """What an entry's answers add up to.
 
     `intervals`: those that a page shows. `positives`: positive test images by tone, one seed after another.
@@ -65,7 +65,7 @@ class EntryKept:
     question: Question
     row: Row
     claims: RowClaims | None
-    said: Said | None
+    said: AnswerSums | None
     marks: Mapping[str, StageMark]
 
     @property
@@ -114,7 +114,7 @@ def entry_kept(
             intervals = shown_intervals(seeds, asked, among)
         curves = (_curve(record, table, readers.epochs) for record in row.records)
         by_seed = [event_counts([of_seed], axis.tones, question.positive) for of_seed in seeds]
-        said = Said(
+        said = AnswerSums(
             intervals=intervals,
             positives={
                 c[0].tone: tuple(e.hits + e.misses for e in c) for c in zip(*by_seed, strict=True)
