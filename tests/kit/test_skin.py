@@ -77,7 +77,7 @@ def test_a_drawn_skin_lies_in_the_range_of_its_tone(tone: str, low: float, high:
 
 
 def test_a_tone_without_an_angle_is_refused() -> None:
-    with pytest.raises(StageError, match="tone 'light' has no typology angle"):
+    with pytest.raises(StageError, match="tone 'light' has no individual typology angle"):
         draw_skin_colour(np.random.default_rng(0), "light")
 
 

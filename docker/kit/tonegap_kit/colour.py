@@ -1,4 +1,4 @@
-"""sRGB to CIELAB and back, for whole images, and the typology angle of a colour.
+"""sRGB to CIELAB and back, for whole images, and the individual typology angle of a colour.
 
 Formulas: IEC 61966-2-1 (sRGB) and CIE 15 (CIELAB), for the white point D65 and the 2 degree observer.
 """

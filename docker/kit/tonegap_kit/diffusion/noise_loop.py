@@ -76,7 +76,7 @@ class Encoded:
 
 
 class Drawn(Protocol):
-    """Images as training sees them: latents of some rows, drawn anew each time."""
+    """Images as training sees them: latents of some rows, sampled each time."""
 
     def draw(self, rows: Tensor, rng: torch.Generator) -> Tensor:
         """Scaled latents [len(rows), c, h, w] in main memory."""
