@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 
 from tonegap import colour as phantom_colour
+from tonegap.colour import typology_angle
 from tonegap.data.phantom import skin as phantom_skin
-from tonegap_kit.colour import lab_from_rgb, rgb_from_lab, typology_angle
+from tonegap_kit.colour import lab_from_rgb, rgb_from_lab
 from tonegap_kit.errors import StageError
 from tonegap_kit.skin import (
     _ANGLES_DEG,
@@ -52,10 +53,6 @@ def test_every_colour_survives_the_way_to_lab_and_back() -> None:
     step = np.arange(0, 256, 15, dtype=np.uint8)
     rgb = np.stack(np.meshgrid(step, step, step), axis=-1)
     assert np.array_equal(rgb_from_lab(lab_from_rgb(rgb)), rgb)
-
-
-def test_the_typology_angle_is_45_degrees_where_lightness_exceeds_50_by_b() -> None:
-    assert typology_angle(np.array([65.0, 9, 15], np.float32)) == pytest.approx(45)
 
 
 @pytest.mark.parametrize(
