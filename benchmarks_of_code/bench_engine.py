@@ -50,7 +50,7 @@ def plan_complete() -> None:
     suite, entries = synthetic_suite()
     with tempfile.TemporaryDirectory() as folder:
         store = Store(Path(folder))
-        declared = Declared(suite, (), entries, None, RunSetting("cpu", 1, "scoring", "decoding"))
+        declared = Declared(suite, (), entries, None, RunSetting("cpu", 1, "scoring", "inputs"))
         first = plan_suite(declared, synthetic_views())
         finish(first, store)
         n_stages = len(first.stages)

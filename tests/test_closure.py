@@ -1,13 +1,18 @@
 """Digests of code: every module of a closure changes its key, and no other does."""
 
 import ast
+import json
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 import tonegap
 from tonegap.closure import Package, code_digest, imported
+from tonegap.plan.prepare import HANDED_OVER
 
 ENGINE = Path(tonegap.__file__).parent
 # A wheel has the suite folders inside, which are data to the engine.
@@ -24,7 +29,9 @@ ENTRIES = {
     "tonegap.synthetic.audit": "tonegap.scores.metrics",
     "tonegap.run.scoring": "tonegap.engines.local",
     "tonegap.run.sheet_maker": "tonegap.run.scoring",
+    "tonegap.run.inputs": "tonegap.run.scoring",
 }
+BUT = {"tonegap.run.inputs": HANDED_OVER}
 
 
 @pytest.fixture(scope="module")
@@ -37,37 +44,109 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("entry", ENTRIES)
 def test_a_byte_in_any_module_of_a_closure_changes_its_digest(copy: Path, entry: str) -> None:
-    before = Package(copy).digest([entry])
-    for module in Package(copy).closure([entry]):
+    but = BUT.get(entry, ())
+    before = Package(copy).digest([entry], but)
+    for module in Package(copy).closure([entry], but):
         path = Package(copy).file_of(module)
         content = path.read_bytes()
         path.write_bytes(content + b"#")
-        assert Package(copy).digest([entry]) != before, module
+        assert Package(copy).digest([entry], but) != before, module
         path.write_bytes(content)
-    assert Package(copy).digest([entry]) == before
+    assert Package(copy).digest([entry], but) == before
 
 
 @pytest.mark.parametrize(("entry", "outside"), ENTRIES.items())
 def test_a_byte_in_a_module_outside_changes_nothing(copy: Path, entry: str, outside: str) -> None:
-    before = Package(copy).digest([entry])
+    but = BUT.get(entry, ())
+    before = Package(copy).digest([entry], but)
     path = Package(copy).file_of(outside)
     content = path.read_bytes()
     path.write_bytes(content + b"#")
     try:
-        assert Package(copy).digest([entry]) == before
+        assert Package(copy).digest([entry], but) == before
     finally:
         path.write_bytes(content)
 
 
+# Of the outermost package it has the version of tonegap: a release does not make everything anew.
+@pytest.mark.parametrize("package", ["tonegap", "tonegap.split", "tonegap.data"])
+def test_a_byte_in_a_package_that_modules_lie_in_changes_no_digest(
+    copy: Path, package: str
+) -> None:
+    before = [Package(copy).digest([entry], BUT.get(entry, ())) for entry in ENTRIES]
+    path = Package(copy).file_of(package)
+    content = path.read_bytes()
+    path.write_bytes(content + b"#")
+    try:
+        assert [Package(copy).digest([entry], BUT.get(entry, ())) for entry in ENTRIES] == before
+    finally:
+        path.write_bytes(content)
+
+
+def test_what_a_stage_sees_is_written_by_code_that_is_in_its_key() -> None:
+    closure = Package(ENGINE).closure(["tonegap.run.inputs"], HANDED_OVER)
+    assert {"tonegap.data.decode", "tonegap.synthetic.manifest", "tonegap.tones"} < set(closure)
+
+
+def test_the_code_that_scores_has_no_phantom_nor_a_data_set_in_it() -> None:
+    closure = Package(ENGINE).closure(["tonegap.run.scoring"])
+    assert [name for name in closure if "phantom" in name or name == "tonegap.split.frame"] == []
+
+
+SUITE = """\
+title = "One entry"
+about = "What its stages are called."
+tasks = ["pad-ufes-20-sample/malignant"]
+seeds = [0]
+
+[[entries]]
+methods = ["tone-shift"]
+baselines = ["erm"]
+backbones = ["cnn4"]
+"""
+
+
+def stage_keys(engine: Path, folder: Path) -> set[str]:
+    """Keys of the stages that a suite would run, planned by a copy of the engine in a process of its own."""
+    (folder / "one.toml").write_text(SUITE, encoding="utf-8")
+    program = "import sys; from tonegap.cli.main import main; sys.exit(main())"
+    where = ["--store", str(folder / "runs"), "--suite-root", str(ENGINE.parents[1])]
+    done = subprocess.run(
+        [sys.executable, "-B", "-c", program, "plan", "one.toml", "--json", *where],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": str(engine.parent)},
+    )
+    return {stage["key"] for stage in json.loads(done.stdout)["stages"]}
+
+
+def test_a_release_keeps_keys_and_a_change_of_what_stages_see_does_not(tmp_path: Path) -> None:
+    engine = tmp_path / "copy" / "tonegap"
+    shutil.copytree(ENGINE, engine, ignore=shutil.ignore_patterns("__pycache__", "suite_root"))
+    before = stage_keys(engine, tmp_path)
+    assert len(before) >= 2
+
+    version = engine / "__init__.py"
+    version.write_text(version.read_text().replace('"0.1.0"', '"0.1.1"'))
+    assert stage_keys(engine, tmp_path) == before
+
+    writer = engine / "run" / "inputs.py"
+    writer.write_text(writer.read_text() + "#")
+    assert stage_keys(engine, tmp_path) & before == set()
+
+
 @pytest.mark.parametrize("entry", ENTRIES)
 def test_a_digest_does_not_depend_on_where_the_package_lies(copy: Path, entry: str) -> None:
-    assert Package(copy).digest([entry]) == code_digest(entry)
+    but = BUT.get(entry, ())
+    assert Package(copy).digest([entry], but) == code_digest(entry, but=but)
 
 
 @pytest.mark.parametrize("entry", ENTRIES)
 def test_no_closure_reaches_the_command_line_the_engines_or_the_report(entry: str) -> None:
     above = ("tonegap.cli", "tonegap.engines", "tonegap.report", "tonegap.results", "tonegap.plan")
-    found = Package(ENGINE).closure([entry])
+    found = Package(ENGINE).closure([entry], BUT.get(entry, ()))
     assert [name for name in found if name.startswith(above)] == []
 
 
@@ -91,8 +170,11 @@ def test_a_module_that_is_not_there_is_an_error() -> None:
 @pytest.mark.parametrize(
     ("source", "names"),
     [
-        ("from tonegap.a import b as c, d\n", {"tonegap.a", "tonegap.a.b", "tonegap.a.d"}),
-        ("from tonegap.a import (\n    b,  # why (so)\n    c,\n)\n", {"tonegap.a", "tonegap.a.b"}),
+        ("from tonegap.a import b as c, d\n", {"tonegap.a.b", "tonegap.a.d"}),
+        (
+            "from tonegap.a import (\n    b,  # why (so)\n    c,\n)\n",
+            {"tonegap.a.b", "tonegap.a.c"},
+        ),
         ("def f():\n    import tonegap.a as x\n", {"tonegap.a"}),
         ("import numpy\nfrom collections import abc\n", set()),
         ("if TYPE_CHECKING:\n    from tonegap.a import b\n\nx = 1\n", set()),
@@ -118,7 +200,7 @@ def by_tree(source: str) -> set[str]:
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0
-            found |= {str(node.module), *(f"{node.module}.{alias.name}" for alias in node.names)}
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
     return {name for name in found if name.split(".")[0] == "tonegap"}
 
 

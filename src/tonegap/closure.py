@@ -1,7 +1,8 @@
 """The digest of the code that decides something: a module and all that it imports, however far down.
 
 A list of sources that is kept by hand forgets one, and what was made by its old formula stays in use. Names in the
-digest are those of modules, so the same code has the same digest wherever it is installed.
+digest are those of modules, so the same code has the same digest wherever it is installed. A package that a module
+merely lies in is not among them: it decides nothing, and the outermost has the version of tonegap.
 """
 
 import functools
@@ -17,7 +18,7 @@ _PACKAGE = "tonegap"
 # One import of the package, wherever it stands: `from A import B, C` or `import A`. Expressions, because a syntax
 # tree of each file takes ten times as long, on every plan; a test compares them with the tree.
 _IMPORT = re.compile(
-    rf"^[ \t]*(?:from ({_PACKAGE}[\w.]*) import (\([^)]*\)|[^\n(]+)|import ({_PACKAGE}[^\n]*))",
+    rf"^[ \t]*(?:from ({_PACKAGE}[\w.]*) import (\((?:[^)#]|#[^\n]*)*\)|[^\n(]+)|import ({_PACKAGE}[^\n]*))",
     re.MULTILINE,
 )
 _NAME = re.compile(r"([\w.]+)(?: as \w+)?")
@@ -27,9 +28,12 @@ _NEVER_RUNS = re.compile(r"^if TYPE_CHECKING:\n(?:[ \t]+[^\n]*\n|\n)+", re.MULTI
 
 
 @functools.cache
-def code_digest(*modules: str) -> str:
-    """Hex SHA-256 over the names and contents of these modules and of all that they import of tonegap."""
-    return _own().digest(modules)
+def code_digest(*modules: str, but: tuple[str, ...] = ()) -> str:
+    """Hex SHA-256 over the names and contents of these modules and of all that they import of tonegap.
+
+    `but`: folders that are not followed, as what they hand over is in the key by itself.
+    """
+    return _own().digest(modules, but)
 
 
 @functools.cache
@@ -51,14 +55,14 @@ class Package:
         self._files = dict(_files(str(folder)))
         self._read: dict[str, _Module] = {}
 
-    def digest(self, modules: Iterable[str]) -> str:
+    def digest(self, modules: Iterable[str], but: tuple[str, ...] = ()) -> str:
         """Hex SHA-256 over the names and contents of the closure of these modules."""
         return sha256_lines(
-            f"{name}\0{self._module(name).sha256}" for name in self.closure(modules)
+            f"{name}\0{self._module(name).sha256}" for name in self.closure(modules, but)
         )
 
-    def closure(self, modules: Iterable[str]) -> list[str]:
-        """The names of these modules, of the packages they lie in and of all they import, sorted.
+    def closure(self, modules: Iterable[str], but: tuple[str, ...] = ()) -> list[str]:
+        """The names of these modules and of all that they import, sorted; nothing from the folders `but`.
 
         Imports within functions count. Raises KeyError for a module that is not there.
         """
@@ -67,11 +71,10 @@ class Package:
         for name in waiting:
             self._files[name]
         while waiting:
-            # Of `from A import b`, `A.b` may be a function: then it is no module. Packages run, too.
-            for name in _with_packages(waiting.pop()):
-                if name not in found and name in self._files:
-                    found.add(name)
-                    waiting += self._module(name).imported
+            name = waiting.pop()
+            if name not in found and not name.startswith(but):
+                found.add(name)
+                waiting += self._module(name).imported
         return sorted(found)
 
     def file_of(self, module: str) -> Path:
@@ -81,17 +84,23 @@ class Package:
     def _module(self, name: str) -> _Module:
         if name not in self._read:
             content = self.file_of(name).read_bytes()
-            self._read[name] = _Module(sha256_bytes(content), tuple(imported(content.decode())))
+            needed = tuple(filter(None, map(self._home, imported(content.decode()))))
+            self._read[name] = _Module(sha256_bytes(content), needed)
         return self._read[name]
+
+    def _home(self, name: str) -> str | None:
+        """The module of that name, or the one that has it: of `from A import b`, `A.b` may be a function."""
+        if name in self._files:
+            return name
+        outer = name.rpartition(".")[0]
+        return outer if outer in self._files else None
 
 
 def imported(source: str) -> Iterator[str]:
-    """Dotted names of the package that a source may import: `from A import B` may mean `A.B`."""
+    """Dotted names that a source imports of the package, `A.B` for `from A import B`: a module or what one has."""
     if "TYPE_CHECKING" in source:
         source = _NEVER_RUNS.sub("", source)
     for first, names, modules in _IMPORT.findall(source):
-        if first:
-            yield first
         for name in _NAME.findall(_COMMENT.sub("", names or modules)):
             yield f"{first}.{name}" if first else name
 
@@ -110,9 +119,3 @@ def _files(folder: str) -> Iterator[tuple[str, str]]:
 
 def _dotted(parts: Sequence[str]) -> str:
     return ".".join(parts)
-
-
-@functools.cache
-def _with_packages(name: str) -> tuple[str, ...]:
-    parts = name.split(".")
-    return tuple(_dotted(parts[: i + 1]) for i in range(len(parts)))

@@ -46,6 +46,7 @@ class ExposureFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     files: dict[str, PretrainedFile]
 
 
+_SILENT = SeenBy("unknown", "it says nothing of the data set that is tested on")
 Known = Mapping[str, Mapping[str, SeenBy]]
 
 
@@ -80,32 +81,51 @@ def unknown_data_sets(seen: Iterable[str], known: Sequence[str]) -> Iterator[str
 
 
 def exposures_of(
-    parts: Iterable[tuple["Plugin", Sequence["LocalFile"]]], data_sets: Sequence[str], known: Known
+    parts: Iterable[tuple["Plugin", Sequence["LocalFile"]]],
+    data_sets: Sequence[str],
+    known: Known,
+    trained_on: Sequence[str] = (),
 ) -> tuple[Exposure, ...]:
     """What is known of each local file that the plug-ins of an entry were given, worst answer over `data_sets`.
 
-    What a plug-in says of itself counts where it is worse than what is known of the file. Where it was given none, its
+    `data_sets` are those that test images are of; of others that are `trained_on` the answer stands beside it. What a
+    plug-in says of itself counts where it is worse than what is known of the file. Where it was given none, its
     weights may lie in its folder or image: what it says stands alone, with no file; one that says nothing is left out.
     """
     found = []
     for plugin, files in parts:
         for file in files:
-            answers = [_answer(plugin, file.sha256, name, known) for name in data_sets]
-            found.append(_worst(plugin, file.path.name, answers))
-        own = [plugin.file.exposure[name] for name in data_sets if name in plugin.file.exposure]
-        if own and not files:
-            found.append(_worst(plugin, "", own))
+            tested, trained = (
+                [_answer(plugin, file.sha256, name, known) for name in names]
+                for names in (data_sets, trained_on)
+            )
+            found.append(_exposure(plugin, file.path.name, tested, trained))
+        own, others = (
+            [plugin.file.exposure[name] for name in names if name in plugin.file.exposure]
+            for names in (data_sets, trained_on)
+        )
+        if (own or others) and not files:
+            found.append(_exposure(plugin, "", own or [_SILENT], others))
     return tuple(found)
 
 
-def _worst(plugin: "Plugin", file: str, answers: Sequence[SeenBy]) -> Exposure:
-    worst = max(answers, key=lambda seen: WORST.index(seen.answer))
-    return Exposure(plugin.label, file, worst.answer, worst.source)
+def _exposure(
+    plugin: "Plugin", file: str, tested: Sequence[SeenBy], trained: Sequence[SeenBy]
+) -> Exposure:
+    worst = max(tested, key=_badness)
+    if not trained:
+        return Exposure(plugin.label, file, worst.answer, worst.source)
+    other = max(trained, key=_badness)
+    return Exposure(plugin.label, file, worst.answer, worst.source, other.answer, other.source)
+
+
+def _badness(seen: SeenBy) -> int:
+    return WORST.index(seen.answer)
 
 
 def _answer(plugin: "Plugin", sha256: str, data_set: str, known: Known) -> SeenBy:
     said = [known.get(sha256, {}).get(data_set), plugin.file.exposure.get(data_set)]
     answers = [seen for seen in said if seen is not None]
-    if not answers:
-        return SeenBy("unknown", "nothing is declared about this file")
-    return max(answers, key=lambda seen: WORST.index(seen.answer))
+    return max(
+        answers, key=_badness, default=SeenBy("unknown", "nothing is declared about this file")
+    )

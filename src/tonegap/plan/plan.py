@@ -95,7 +95,7 @@ class RunSetting:
     device: str
     threads: int
     scoring_sha256: str
-    decoding_sha256: str
+    inputs_sha256: str
     quality_sha256: str = ""
     masks_sha256: str = ""
     numerics: Numerics = "native"
@@ -221,7 +221,7 @@ class _Question:
             "threads": str(setting.threads),
             "numerics": setting.numerics,
             "image": f"{part.image.size_px} px {part.image.geometry}",
-            "decoding": setting.decoding_sha256,
+            "inputs": setting.inputs_sha256,
             **{f"parameters.{key}": repr(value) for key, value in part.parameters.items()},
         }
         if setting.repeat:
@@ -243,7 +243,7 @@ class _Question:
             "training images": train.labelled_digest,
         }
         if name == "postprocess":  # sees predictions, and of images their ids
-            for one in ("image", "decoding", "training images"):
+            for one in ("image", "training images"):
                 del found[one]
             found["validation rows"] = view.validation.told_digest(labels=True)
             found["test rows"] = view.test.told_digest(tones=at_test)
@@ -276,7 +276,7 @@ def _cell(
     """The cell and its record's key: the last stage's plus all that scoring depends on."""
     view = question.view
     files = [(part.plugin, part.files) for part in entry.parts]
-    exposure = exposures_of(files, view.data.joined or (view.data.data_set,), known)
+    exposure = exposures_of(files, view.data.asked, known, view.data.trained_on)
     behind, control = entry.postprocessor, any(part.plugin.file.control for part in entry.parts)
     exclusions = msgspec.to_builtins(view.data.exclusions)
     key = digest_of(

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from tonegap.formats.record import Record
 from tonegap.report.pages.charts import Curve
 from tonegap.report.pages.entry_suite import StageSetting
+from tonegap.report.pages.missed import MissedOfTone, missed_images
 from tonegap.results.answers import AnswersOf, Epochs
 from tonegap.results.board import Leaderboard
 from tonegap.results.claims import RowClaims
@@ -54,6 +55,7 @@ class AnswerSums:
     events: tuple[EventCounts, ...]
     reliabilities: tuple[Reliability, ...]
     curves: tuple[Curve, ...]
+    missed: tuple[MissedOfTone, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,6 +125,7 @@ def entry_kept(
             events=event_counts(seeds, axis.tones, question.positive),
             reliabilities=reliabilities(seeds, coarse.tones),
             curves=tuple(curve for curve in curves if curve),
+            missed=missed_images(seeds, axis.tones),
         )
     return EntryKept(board, table, question, row, of_row, said, marks)
 

@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping
 
 from tonegap.declared.exposure import WORST, Known, SeenBy
 from tonegap.declared.plugin import FOLDERS
+from tonegap.declared.split_rules import SplitRule
+from tonegap.declared.task import tested_data_sets
 from tonegap.formats.job import Parameter
 from tonegap.formats.record import Record
 
@@ -23,6 +25,15 @@ def parameters_by_label(record: Record) -> dict[str, Mapping[str, Parameter]]:
     return dict(found)
 
 
+def half_problems(record: Record, rule: SplitRule, *, here: bool) -> Iterator[str]:
+    """What a task's split has against the data sets that a record says are tested on: they decide its mark."""
+    found = tested_data_sets(rule, record.data.joined)
+    if record.data.tested and set(record.data.tested) != set(found):
+        which = "here" if here else "that came along"
+        said, wanted = ", ".join(record.data.tested), ", ".join(found) or "all that are joined"
+        yield f"says that its test images are of {said}; by the task {which} they are of {wanted}"
+
+
 def exposure_problems(record: Record, own: Own, known: Known, *, here: bool) -> Iterator[str]:
     """What is declared in the suite root (`here`) or in the bundle itself against what a record says was not seen.
 
@@ -31,21 +42,26 @@ def exposure_problems(record: Record, own: Own, known: Known, *, here: bool) -> 
     """
     where = "what is declared here" if here else "the files that came along"
     said = record.exposure or ()
-    data_sets = record.data.joined or (record.data.data_set,)
     for label, parameters in parameters_by_label(record).items():
         forms = (str(value).rpartition("#sha256=") for value in parameters.values())
         files = [(name, sha256) for name, mark, sha256 in forms if mark]
         for name, sha256 in files or [("", "")]:
-            told = [one.seen for one in said if one.plugin == label and one.file in (name, "")]
+            mine = [one for one in said if one.plugin == label and one.file in (name, "")]
+            told = [one.seen for one in mine]
             if files and not told and (record.exposure or record.bank):
                 yield f"says nothing of whether {name} of {label} was trained on the data set's images"
                 continue
-            claim = max(told, key=WORST.index, default="unknown" if files else "no")
-            for data_set in data_sets:
+            silent = "unknown" if files else "no"
+            claim = max(told, key=WORST.index, default=silent)
+            trained = [one.in_training for one in mine if one.in_training]
+            of_trained = max(trained, key=WORST.index, default=silent)
+            claims = dict.fromkeys(record.data.asked, claim)
+            claims |= dict.fromkeys(record.data.trained_on, of_trained)
+            for data_set, claim in claims.items():
                 sources = (known.get(sha256, {}), own.get(label, {}))
                 answers = [of[data_set].answer for of in sources if data_set in of]
-                silent = "unknown" if files and not here else "no"
-                found = max(answers, key=WORST.index, default=silent)
+                unsaid = "unknown" if files and not here else "no"
+                found = max(answers, key=WORST.index, default=unsaid)
                 if WORST.index(claim) < WORST.index(found):
                     yield (
                         f"says {claim!r} of whether {name or 'what'} {'of' if name else 'comes with'} {label} was "

@@ -13,7 +13,7 @@ from tonegap.scores.counts import answers
 from tonegap.scores.evidence.images import TestAnswers, tone_indices
 from tonegap.scores.rules import ScoringRules
 from tonegap.scores.tables import ALL, N_BINS
-from tonegap.tones import tone_group
+from tonegap.tones import pooled
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +108,6 @@ def reliabilities(seeds: Sequence[TestAnswers], tones: Sequence[str]) -> tuple[R
 
 def _members(seed: TestAnswers, tones: Sequence[str]) -> dict[str, BoolArray]:
     """Which images belong to `all` and to each of `tones`; types pool into groups."""
-    pooled = [t if t is None or t in tones else tone_group(t) for t in seed.tones]
-    tone = tone_indices(pooled, tones)
+    tone = tone_indices([pooled(t, tones) for t in seed.tones], tones)
     found = {ALL: np.ones(len(tone), dtype=np.bool_)}
     return found | {name: tone == i for i, name in enumerate(tones)}
