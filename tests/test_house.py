@@ -5,6 +5,7 @@ What an import or a word may cross is in tests/house; here: purity, weight, pins
 
 import ast
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -38,7 +39,23 @@ PURE = sorted(
         *(ENGINE / path for path in PURE_FILES),
     }
 )
-IMPURE = {"os", "sys", "time", "datetime", "random", "subprocess", "tempfile", "shutil", "socket"}
+IMPURE = {
+    *("os", "sys", "time", "datetime", "random", "subprocess", "tempfile", "shutil", "socket"),
+    *("platform", "getpass", "uuid", "secrets", "locale", "multiprocessing"),
+}
+_READERS = (
+    "read_text",
+    "read_bytes",
+    "open",
+    "exists",
+    "is_file",
+    "is_dir",
+    "iterdir",
+    "glob",
+    "rglob",
+)
+_RANDOM = ("np.random", "numpy.random")
+_SEEDED = {"Generator", "default_rng", "RandomState", "SeedSequence", "PCG64", "Philox"}
 HEAVY = {
     "torch",
     "torchvision",
@@ -54,6 +71,14 @@ HEAVY = {
 HOLE_FILLERS = ("zero_division", "nan_to_num", "nanmax", "nanmin", "nanmean", "fillna")
 
 
+_UNSEEDED = {
+    f"{of}{name}({seed})"
+    for of in ("np.random.", "numpy.random.", "")
+    for name in ("default_rng", "RandomState")
+    for seed in ("", "None")
+}
+
+
 def relative(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
@@ -63,17 +88,27 @@ def impurities(source: str) -> Iterator[str]:
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             yield from (a.name for a in node.names if a.name.split(".")[0] in IMPURE)
-        elif isinstance(node, ast.ImportFrom) and str(node.module).split(".")[0] in IMPURE:
-            yield str(node.module)
-        elif isinstance(node, ast.Attribute) and ast.unparse(node.value) == "np.random":
-            if node.attr not in {"Generator", "default_rng", "RandomState"}:
+        elif isinstance(node, ast.ImportFrom):
+            if str(node.module).split(".")[0] in IMPURE:
+                yield str(node.module)
+            elif node.module == "numpy.random":
+                yield from (alias.name for alias in node.names if alias.name not in _SEEDED)
+        elif isinstance(node, ast.Attribute) and ast.unparse(node.value) in _RANDOM:
+            if node.attr not in _SEEDED:
                 yield ast.unparse(node)
-        elif isinstance(node, ast.Call) and ast.unparse(node.func) in {"open", "print", "input"}:
-            yield ast.unparse(node.func)
-        elif isinstance(node, ast.Call) and ast.unparse(node) in {
-            f"np.random.{name}()" for name in ("default_rng", "RandomState")
-        }:
+        elif isinstance(node, ast.Call) and _is_impure(node):
             yield ast.unparse(node)
+
+
+def _is_impure(call: ast.Call) -> bool:
+    """Whether a call reads what nobody handed over, prints, or draws without a seed."""
+    if ast.unparse(call.func) in {"open", "print", "input"} or ast.unparse(call) in _UNSEEDED:
+        return True
+    if not isinstance(call.func, ast.Attribute):
+        return False
+    of = ast.unparse(call.func.value)
+    reads = call.func.attr in _READERS and re.match(r"(?:\w+\.)?Path\(['\"]", of)
+    return bool(reads or (of.split(".")[-1] == "Path" and call.func.attr in {"cwd", "home"}))
 
 
 def fillers(source: str) -> Iterator[str]:
@@ -84,11 +119,31 @@ def fillers(source: str) -> Iterator[str]:
             yield str(name)
 
 
+# Calls whose texts are compared with names: an id within one is an id.
+_COMPARING = {
+    *("startswith", "endswith", "removeprefix", "removesuffix", "compile", "match", "fullmatch"),
+    *("search", "findall", "finditer", "sub", "split", "fnmatch"),
+}
+
+
 def named_plugins(source: str, ids: set[str]) -> set[str]:
-    """Ids of plug-ins or data sets that stand in code as a text of their own, or in a path."""
-    texts = {n.value for n in ast.walk(ast.parse(source)) if isinstance(n, ast.Constant)}
-    words = {part for text in texts if isinstance(text, str) for part in text.split("/")}
+    """Ids of plug-ins or data sets that stand in code as a text of their own, in a path, or in what names are
+    compared with: a pattern, a start or end, the key of a dictionary.
+    """
+    words: set[str] = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            words.update(node.value.split("/"))
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] in _COMPARING:
+            inner = (part.value for one in node.args for part in ast.walk(one) if _is_text(part))
+            words.update(word for text in inner for word in re.split(r"[^A-Za-z0-9-]+", text))
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) == "dict":
+            words.update(str(one.arg) for one in node.keywords)
     return ids & words
+
+
+def _is_text(node: ast.AST) -> bool:
+    return isinstance(node, ast.Constant) and isinstance(node.value, str)
 
 
 @pytest.mark.parametrize("path", PURE, ids=relative)
@@ -107,6 +162,14 @@ def test_what_decides_a_number_is_pure(path):
         "x = np.random.rand(3)",
         "x = np.random.default_rng().normal()",
         "open('x')",
+        "import platform\nplatform.node()",
+        "x = Path('/etc/hostname').read_text()",
+        "x = pathlib.Path('x').exists()",
+        "x = Path.home()",
+        "import numpy\nx = numpy.random.rand(3)",
+        "from numpy.random import rand",
+        "x = numpy.random.default_rng(None).normal()",
+        "x = default_rng().normal()",
     ],
 )
 def test_an_impure_module_would_be_found(line):
@@ -132,7 +195,11 @@ def test_a_plug_in_named_in_code_would_be_found():
     ids = {"erm", "tone-shift"}
     assert named_plugins("if name == 'erm': pass", ids) == {"erm"}
     assert named_plugins("path = 'methods/tone-shift'", ids) == {"tone-shift"}
+    assert named_plugins("x.startswith('erm ') or x.endswith('tone-shift.epochs')", ids) == ids
+    assert named_plugins("re.compile('^(erm|swad)$')", ids) == {"erm"}
+    assert named_plugins("rates = dict(erm=1, other=2)", ids) == {"erm"}
     assert named_plugins("term = 'determined'", ids) == set()
+    assert named_plugins("text = 'what erm does'", ids) == set()
 
 
 @pytest.mark.parametrize("path", [p for p in CODE if p.is_relative_to(ROOT / "src")], ids=relative)

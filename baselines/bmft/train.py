@@ -24,7 +24,7 @@ from tonegap_kit.training import (
     train_epochs,
     weighted_cross_entropy,
 )
-from tonegap_kit.weight_saliency import Weights, matrices
+from tonegap_kit.weight_saliency import ByWeight, matrices
 
 
 def difference(p: Tensor, y: Tensor, t: Tensor) -> Tensor:
@@ -46,7 +46,7 @@ def difference(p: Tensor, y: Tensor, t: Tensor) -> Tensor:
     return torch.stack(parts).sum() / p.shape[1]
 
 
-def importance(network: nn.Module, trained: Trained, order: Tensor, loss: Loss) -> Weights:
+def importance(network: nn.Module, trained: Trained, order: Tensor, loss: Loss) -> ByWeight:
     """Mean over batches of the squared gradient of a loss, for each matrix weight."""
     network.eval()
     weights = matrices(network)
@@ -61,7 +61,7 @@ def importance(network: nn.Module, trained: Trained, order: Tensor, loss: Loss) 
     return {name: value / len(batches) for name, value in total.items()}
 
 
-def ratios(of_bias: Weights, of_prediction: Weights) -> Weights:
+def ratios(of_bias: ByWeight, of_prediction: ByWeight) -> ByWeight:
     """Importance to the difference over importance to the prediction, each scaled to [0, 1] in its layer.
 
     Source: Xue et al. 2024, the ratio as in their code.
@@ -72,7 +72,7 @@ def ratios(of_bias: Weights, of_prediction: Weights) -> Weights:
     }
 
 
-def mask_of(of_bias: Weights, of_prediction: Weights, percentile: float) -> Weights:
+def mask_of(of_bias: ByWeight, of_prediction: ByWeight, percentile: float) -> ByWeight:
     """Which weights may move: those whose ratio of importance is above a percentile of all."""
     ratio = ratios(of_bias, of_prediction)
     flat = torch.cat([value.flatten() for value in ratio.values()]).sort().values

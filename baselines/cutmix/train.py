@@ -3,11 +3,12 @@
 import torch
 from torch import Tensor, nn
 
+from patching import patch
 from tonegap_kit.baseline import TrainingHooks, draw_named, read_training_data, train_classifier
 from tonegap_kit.command import Stage, main
 from tonegap_kit.determinism import generator
 from tonegap_kit.errors import StageError
-from tonegap_kit.mixing import draw_share, mixed_cross_entropy, patch
+from tonegap_kit.mixing import draw_share, mixed_cross_entropy
 from tonegap_kit.training import Batch, cross_entropy
 
 

@@ -12,7 +12,7 @@ from tonegap_kit.command import Stage, main, say
 from tonegap_kit.errors import StageError
 from tonegap_kit.repairs import train_and_repair
 from tonegap_kit.told_groups import told_groups
-from tonegap_kit.weight_saliency import Sides, Weights, curvature, matrices, mean_loss, two_sides
+from tonegap_kit.weight_saliency import ByWeight, Sides, curvature, matrices, mean_loss, two_sides
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ def saliency(weight: Tensor, of_worse: Tensor, of_others: Tensor, beta: float) -
     return weight**2 / 2 * (of_worse - beta * of_others)
 
 
-def prune(network: nn.Module, pruned: Weights, worth: Weights, n: int) -> None:
+def prune(network: nn.Module, pruned: ByWeight, worth: ByWeight, n: int) -> None:
     """Sets weights to 0, those of least worth over all layers first, until n are; `pruned` are 1 where they are."""
     flat = torch.cat([value.flatten() for value in worth.values()])
     done = torch.cat([value.flatten() for value in pruned.values()]).bool()

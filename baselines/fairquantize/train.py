@@ -13,7 +13,7 @@ from tonegap_kit.command import Stage, main, say
 from tonegap_kit.errors import StageError
 from tonegap_kit.repairs import train_and_repair, train_on
 from tonegap_kit.told_groups import told_groups
-from tonegap_kit.weight_saliency import Weights, curvature, matrices, two_sides
+from tonegap_kit.weight_saliency import ByWeight, curvature, matrices, two_sides
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ def repair(
     network, source = trained.network, trained.examples.source
     sides = two_sides(stage, data, trained)
     done = {name: torch.zeros_like(w, dtype=torch.bool) for name, w in matrices(network).items()}
-    fixed: Weights = {name: w.detach().clone() for name, w in matrices(network).items()}
+    fixed: ByWeight = {name: w.detach().clone() for name, w in matrices(network).items()}
 
     def hold(_network: nn.Module) -> None:
         with torch.no_grad():

@@ -6,8 +6,9 @@ import numpy as np
 
 from softmax import fit, problem
 from tonegap_kit.command import Stage, main, progress
+from tonegap_kit.errors import StageError
 from tonegap_kit.feature_bank import read_training_part, scaled
-from tonegap_kit.probes import HeldOutFeatures, labelled, likeliest, positive_numbers
+from tonegap_kit.probes import HeldOutFeatures, labelled, likeliest
 
 
 def train(stage: Stage) -> None:
@@ -27,6 +28,19 @@ def train(stage: Stage) -> None:
         n_steps.append(taken)
         progress(number, len(penalties))
     asked.leave(epochs, {"penalties": penalties, "steps": n_steps, "n_training": len(rows)})
+
+
+def positive_numbers(stage: Stage, name: str) -> tuple[float, ...]:
+    """The parameter `name`, a list of numbers above 0 that are all different. Raises StageError for anything else."""
+    values = stage.job.parameters.get(name)
+    if (
+        not isinstance(values, list)
+        or not values
+        or not all(type(value) in {int, float} and value > 0 for value in values)
+        or len(set(values)) < len(values)
+    ):
+        raise StageError(f"{name} is {values!r}, wanted a list of different numbers above 0")
+    return tuple(float(value) for value in values)
 
 
 if __name__ == "__main__":

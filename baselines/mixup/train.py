@@ -2,10 +2,11 @@
 
 from torch import Tensor, nn
 
+from blending import blend
 from tonegap_kit.baseline import TrainingHooks, draw_named, read_training_data, train_classifier
 from tonegap_kit.command import Stage, main
 from tonegap_kit.determinism import generator
-from tonegap_kit.mixing import blend, draw_share, mixed_cross_entropy
+from tonegap_kit.mixing import draw_share, mixed_cross_entropy
 from tonegap_kit.training import Batch
 
 

@@ -1,4 +1,4 @@
-"""Resampling by tone: every tone of the training images is drawn equally often, whatever its classes."""
+"""Resampling by tone: every tone of the training images is sampled equally often, whatever its classes."""
 
 import numpy as np
 

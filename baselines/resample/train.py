@@ -1,4 +1,4 @@
-"""Resampling: every (tone, class) cell of the training images is drawn equally often."""
+"""Resampling: every (tone, class) cell of the training images is sampled equally often."""
 
 from tonegap_kit.baseline import TrainingHooks, read_training_data, train_classifier
 from tonegap_kit.command import Stage, main

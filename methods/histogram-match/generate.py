@@ -1,6 +1,7 @@
 """Colour transfer by histograms: a lighter image whose channels are distributed as those of a darker one."""
 
-from tonegap_kit.colour_transfer import match_histograms, write_transferred
+from histograms import match_histograms
+from tonegap_kit.colour_transfer import write_transferred
 from tonegap_kit.command import Stage, main
 
 

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn.functional import logsigmoid
 
 from tonegap_kit.diffusion.models import Latents, Models, embed_prompts, with_sampler
-from tonegap_kit.diffusion.noise_loop import Loss, generator_of, shuffled_rows
+from tonegap_kit.diffusion.noise_loop import LossOfBatch, generator_of, shuffled_rows
 from tonegap_kit.diffusion.sampling import (
     Conditions,
     SamplingRecipe,
@@ -193,7 +193,7 @@ def pair_loss(
     scores: Tensor,
     recipe: PreferenceRecipe,
     seed: int,
-) -> Loss:
+) -> LossOfBatch:
     """The loss of a draw of pairs by its number: each pair at a step of its own, against the network without additions.
 
     `scores` [n, 2] are what the checklists gave, NaN where nobody judged. Raises StageError where no pair has a

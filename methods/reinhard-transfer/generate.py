@@ -1,6 +1,7 @@
 """Colour transfer by statistics: a lighter image with the colours' mean and deviation of a darker one."""
 
-from tonegap_kit.colour_transfer import move_statistics, write_transferred
+from statistics_transfer import move_statistics
+from tonegap_kit.colour_transfer import write_transferred
 from tonegap_kit.command import Stage, main
 
 

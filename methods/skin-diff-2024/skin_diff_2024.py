@@ -25,7 +25,7 @@ from tonegap_kit.partition import read_partition
 
 
 def fit(stage: Stage) -> None:
-    """Leaves a word for each condition, then a LoRA for each, its images drawn by how rare their tone is."""
+    """Leaves a word for each condition, then a LoRA for each, its images sampled by how rare their tone is."""
     recipe, lora = read_inversion(stage.job), read_lora(stage.job)
     tokens = tokens_of(stage.job.classes, brackets=True)
     called = {f"lora-{file_stem(token)}": (label, token) for label, token in tokens.items()}

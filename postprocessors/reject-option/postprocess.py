@@ -5,9 +5,9 @@ import numpy as np
 from reject_option import fit_reject_option
 from tonegap_kit.command import Stage, main
 from tonegap_kit.postprocess import (
+    Adjustment,
     Floats,
     Indices,
-    Rule,
     adjust_predictions,
     of_two,
     positive_index,
@@ -19,7 +19,7 @@ def postprocess(stage: Stage) -> None:
     job, positive = stage.job, positive_index(stage.job)
     margins, allowed_loss = job.integer("margins"), job.real("allowed_loss")
 
-    def fit(p: Floats, y: Indices, t: Indices) -> Rule:
+    def fit(p: Floats, y: Indices, t: Indices) -> Adjustment:
         events = y == positive
         by = events if job.text("rate") == "sensitivity" else np.ones_like(events)
         changed = fit_reject_option(p[:, positive], events, t, by, margins, allowed_loss)

@@ -27,17 +27,17 @@ class Counts:
 
     @property
     def false_rate(self) -> Floats:
-        """Share of negative images that are called positive."""
+        """Share of negative images that are predicted positive."""
         return self.false_alarms / self.n_negative
 
     @property
     def true_rate(self) -> Floats:
-        """Share of positive images that are called positive."""
+        """Share of positive images that are predicted positive."""
         return self.true_alarms / self.n_positive
 
     @property
     def call_rate(self) -> Floats:
-        """Share of all images that are called positive."""
+        """Share of all images that are predicted positive."""
         return (self.true_alarms + self.false_alarms) / (self.n_negative + self.n_positive)
 
     def objective(self, name: str) -> Floats:

@@ -5,9 +5,9 @@ import numpy as np
 from mixtures import fit_mixtures
 from tonegap_kit.command import Stage, main
 from tonegap_kit.postprocess import (
+    Adjustment,
     Floats,
     Indices,
-    Rule,
     adjust_predictions,
     of_two,
     positive_index,
@@ -20,7 +20,7 @@ def postprocess(stage: Stage) -> None:
     wanted = job.text("constraint"), job.text("objective"), job.integer("grid_size")
     drawn = job.text("calls") == "drawn"
 
-    def fit(p: Floats, y: Indices, t: Indices) -> Rule:
+    def fit(p: Floats, y: Indices, t: Indices) -> Adjustment:
         of_tone, of_all = fit_mixtures(p[:, positive], y == positive, t, *wanted)
 
         def rule(asked: Floats, tones: Indices) -> Floats:

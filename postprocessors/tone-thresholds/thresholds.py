@@ -4,12 +4,12 @@ from collections.abc import Callable
 
 import numpy as np
 
-from tonegap_kit.postprocess import LEAST, Floats, Indices, Rule, tone_by_tone
+from tonegap_kit.postprocess import LEAST, Adjustment, Floats, Indices, tone_by_tone
 
 _BETTER = 1e-12
 
 
-def fit_tones(p: Floats, y: Indices, t: Indices, rounds: int, least: int) -> Rule:
+def fit_tones(p: Floats, y: Indices, t: Indices, rounds: int, least: int) -> Adjustment:
     """The rule of weights of each tone's own with at least `least` images, and of all images for every other.
 
     A class that a tone lacks keeps the weight that it has among all images: that nobody of a tone had it here says

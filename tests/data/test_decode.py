@@ -5,13 +5,13 @@ import random
 import struct
 import threading
 import warnings
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from damaged_pictures import Seen, damaged, read_everywhere
+from odd_pictures import odd_pictures, png, png16, ppm16, tiff16, tiff_pages
 from PIL import Image, ImageCms
 
 from tonegap.data import decode
@@ -51,6 +51,11 @@ def test_every_place_says_the_same_of_a_damaged_file(
     record_property("still read", usable)
     assert differing == []
     assert 0.1 * n < usable < 0.9 * n  # else the damage tests nothing
+
+
+def test_every_place_says_the_same_of_odd_pictures(tmp_path: Path) -> None:
+    faults = {path.name: read_everywhere(path).fault for path in odd_pictures(tmp_path)}
+    assert {name: fault for name, fault in faults.items() if fault} == {}
 
 
 class TestGrey16:
@@ -115,54 +120,6 @@ class TestGrey16:
         rows = (b"\0" + struct.pack(">8H", *[40_000] * 8)) * 8
         path = png(tmp_path / "x.png", 16, 0, rows, struct.pack(">H", 40_000))
         assert read_picture(path).text == "every pixel is transparent"
-
-
-def png(path: Path, bits: int, kind: int, rows: bytes, transparent: bytes = b"") -> Path:
-    """A PNG of 8 × 8 pixels of these rows, and of a transparent level or colour."""
-    header = struct.pack(">IIBBBBB", 8, 8, bits, kind, 0, 0, 0)
-    hidden = ((b"tRNS", transparent),) if transparent else ()
-    chunks = ((b"IHDR", header), *hidden, (b"IDAT", zlib.compress(rows)), (b"IEND", b""))
-    parts = (
-        struct.pack(">I", len(c)) + n + c + struct.pack(">I", zlib.crc32(n + c)) for n, c in chunks
-    )
-    path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(parts))
-    return path
-
-
-def png16(path: Path, colour: tuple[int, ...]) -> Path:
-    """A PNG of 8 × 8 pixels of a colour, or of grey and alpha, in 16 bits."""
-    kind = {2: 4, 3: 2, 4: 6}[len(colour)]
-    return png(path, 16, kind, (b"\0" + struct.pack(f">{len(colour)}H", *colour) * 8) * 8)
-
-
-def ppm16(path: Path, colour: tuple[int, ...], top: int = 65_535) -> Path:
-    """A PPM of 8 × 8 pixels of a colour in 16 bits."""
-    head = f"P6\n# a camera of 12 bits\n8 8\n{top}\n".encode()
-    path.write_bytes(head + struct.pack(">3H", *colour) * 64)
-    return path
-
-
-def tiff16(path: Path, colour: tuple[int, int, int], planes: int = 1) -> Path:
-    """A TIFF of 8 × 8 pixels of a colour in 16 bits, its channels by pixel or in planes."""
-    tags = {256: 8, 257: 8, 258: 16, 259: 1, 262: 2, 277: 3, 278: 8, 284: planes}
-    strips = 1 if planes == 1 else 3
-    depths_at = (
-        8 + 2 + 12 * (len(tags) + 2) + 4
-    )  # three depths, then offsets and sizes of the strips
-    lists_at = depths_at + 6
-    start = lists_at + 8 * strips
-    entries = {tag: struct.pack("<HHIHH", tag, 3, 1, value, 0) for tag, value in tags.items()}
-    entries[258] = struct.pack("<HHII", 258, 3, 3, depths_at)
-    sizes, offsets = [384 // strips] * strips, [start + 384 // strips * i for i in range(strips)]
-    for tag, values, at in ((273, offsets, lists_at), (279, sizes, lists_at + 4 * strips)):
-        entries[tag] = struct.pack("<HHII", tag, 4, strips, at if strips > 1 else values[0])
-    pixels = struct.pack("<3H", *colour) * 64
-    if planes == 2:
-        pixels = b"".join(struct.pack("<H", level) * 64 for level in colour)
-    directory = struct.pack("<H", len(entries)) + b"".join(entries[t] for t in sorted(entries))
-    lists = struct.pack(f"<3H{2 * strips}I", 16, 16, 16, *offsets, *sizes)
-    path.write_bytes(b"II*\0" + struct.pack("<I", 8) + directory + b"\0" * 4 + lists + pixels)
-    return path
 
 
 class TestColour16:
@@ -239,21 +196,11 @@ def test_signed_levels_of_8_bits_are_refused(tmp_path: Path) -> None:
 
 
 class TestPages:
-    def tiff(self, path: Path, *pages: tuple[int, dict[int, int]]) -> Path:
-        """A TIFF of pages of one level each, with these tags; the first is half as large."""
-        images = []
-        for size, (level, tags) in zip((8, 16, 16), pages, strict=False):
-            image = Image.new("L", (size, size), level)
-            image.encoderinfo = {"tiffinfo": tags}
-            images.append(image)
-        images[0].save(path, "TIFF", save_all=True, append_images=images[1:], tiffinfo=pages[0][1])
-        return path
-
     @pytest.mark.parametrize("tags", [{254: 1}, {255: 2}])
     def test_a_thumbnail_in_front_is_passed_over_and_named(
         self, tmp_path: Path, tags: dict[int, int]
     ) -> None:
-        path = self.tiff(tmp_path / "x.tif", (10, tags), (200, {254: 0, 255: 1}))
+        path = tiff_pages(tmp_path / "x.tif", (10, tags), (200, {254: 0, 255: 1}))
         assert set(read_image(path, CROP).ravel().tolist()) == {200}
         assert read_picture(path).note == "behind a smaller copy of itself in its TIFF"
         assert decode.upright_size(path.read_bytes()) == (16, 16)
@@ -261,13 +208,13 @@ class TestPages:
         assert read_everywhere(path) == Seen(usable=True, fault="")
 
     def test_of_thumbnails_alone_is_refused(self, tmp_path: Path) -> None:
-        path = self.tiff(tmp_path / "x.tif", (10, {254: 1}), (200, {254: 1}))
+        path = tiff_pages(tmp_path / "x.tif", (10, {254: 1}), (200, {254: 1}))
         said = "a TIFF whose pages are all marked as smaller copies (thumbnails) or masks; save it"
         assert read_picture(path).text.startswith(said)
         assert read_everywhere(path) == Seen(usable=False, fault="")
 
     def test_of_an_only_page_is_that_page(self, tmp_path: Path) -> None:
-        assert read_picture(self.tiff(tmp_path / "x.tif", (10, {254: 1}))).problem == ""
+        assert read_picture(tiff_pages(tmp_path / "x.tif", (10, {254: 1}))).problem == ""
 
 
 @pytest.mark.parametrize(

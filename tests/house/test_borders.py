@@ -27,6 +27,17 @@ def imports(path: Path) -> Iterator[str]:
             yield from (alias.name.split(".")[0] for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.level == 0:
             yield str(node.module).split(".")[0]
+        elif isinstance(node, ast.Call) and (name := named_import(node)):
+            yield name.split(".")[0]
+
+
+def named_import(call: ast.Call) -> str:
+    """What a call such as `importlib.import_module("torch.nn")` imports, "" for another call or a name it computes."""
+    function = ast.unparse(call.func).split(".")[-1]
+    first = call.args[0] if call.args else None
+    is_import = function in {"import_module", "__import__", "find_spec", "resolve_name"}
+    is_text = isinstance(first, ast.Constant) and isinstance(first.value, str)
+    return first.value if is_import and is_text else ""
 
 
 def plugin_and_dataset_ids() -> set[str]:
@@ -43,6 +54,20 @@ def test_the_engine_never_imports_what_only_stages_need():
     heavy = {"torch", "torchvision", "safetensors", "diffusers", "transformers", "tonegap_kit"}
     found = {path.name: heavy.intersection(imports(path)) for path in ENGINE}
     assert {name: names for name, names in found.items() if names} == {}
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import torch.nn",
+        "def f():\n    from torch import nn",
+        'load = lambda: importlib.import_module("torch.nn")',
+        '__import__("torch")',
+    ],
+)
+def test_an_import_in_any_form_would_be_found(tmp_path, code):
+    (tmp_path / "x.py").write_text(code)
+    assert list(imports(tmp_path / "x.py")) == ["torch"]
 
 
 def test_the_engine_imports_only_what_is_declared():

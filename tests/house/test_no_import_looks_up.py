@@ -48,10 +48,24 @@ def imported(path: Path, own: tuple[str, ...]) -> Iterator[tuple[int, str]]:
             if node.level:
                 module = ".".join([*own[: len(own) - node.level], *filter(None, [module])])
             names = [f"{module}.{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith(_BY_NAME):
+            names = [start for argument in node.args if (start := _start(argument))]
+        elif isinstance(node, ast.Attribute) and ast.unparse(node.value) == "tonegap":
+            names = [f"tonegap.{node.attr}"]
         for name in names:
             top, *below = name.split(".")
-            if top == "tonegap" and below and not below[0].startswith("__version"):
+            if top == "tonegap" and any(below[:1]) and below[0] not in _OF_THE_PACKAGE:
                 yield node.lineno, below[0]
+
+
+_OF_THE_PACKAGE = {"__version__", "__path__", "__file__", "__name__", "__doc__"}
+_BY_NAME = ("import_module", "__import__")
+
+
+def _start(argument: ast.expr) -> str:
+    """The text of an argument, of an f-string its first piece."""
+    first = argument.values[0] if isinstance(argument, ast.JoinedStr) else argument
+    return str(first.value) if isinstance(first, ast.Constant) else ""
 
 
 def looking_up(engine: Path) -> list[str]:
@@ -91,6 +105,9 @@ def test_the_list_is_what_there_is():
         "import tonegap.report.phrases",
         "from ..report import phrases",
         "def f():\n    from tonegap.report.phrases import said",
+        'import importlib\nimportlib.import_module("tonegap.report.phrases")',
+        'from importlib import import_module\nimport_module(f"tonegap.report.{name}")',
+        "import tonegap\nsaid = tonegap.report.phrases",
         "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import tonegap.report",
     ],
 )
@@ -119,3 +136,25 @@ def test_a_file_in_a_folder_of_no_place_would_be_found(tmp_path):
 def test_the_modules_at_the_bottom_are_in_order(tmp_path):
     (tmp_path / "errors.py").write_text("from tonegap.texts import read_text\n")
     assert looking_up(tmp_path) == ["errors.py:1: errors imports texts, which is above it"]
+
+
+def test_the_list_for_newcomers_is_the_list_of_this_test():
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    listed = [
+        line.split("/ ")[0] for line in text.split("```")[3].splitlines() if line[:1].isalpha()
+    ]
+    assert listed == [name for name in FOLDERS if (ENGINE / name).is_dir()]
+    within = {path.name for name in listed for path in (ENGINE / name).iterdir() if path.is_dir()}
+    assert {name for name in within - {"__pycache__"} if f"{name}/" not in text} == set()
+
+
+def test_the_table_for_newcomers_names_every_folder_of_the_project():
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    said = {"requirements", "tests"}  # in the sections below the table
+    folders = {
+        path.name
+        for path in ROOT.iterdir()
+        if path.name[0] != "." and (path / "README.md").exists()
+    } - said
+    table = text.split("## Where things are")[1].split("The folders of the engine")[0]
+    assert {name for name in folders if f"`{name}/" not in table} == set()

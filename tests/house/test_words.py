@@ -28,7 +28,8 @@ RETIRED = {
     r"last words": "last line of its log",
     r"(?<!individual )typology angle": "individual typology angle (ITA)",
     r"printed (?:numbers?|values?|cells?|tables?|against|beside|in papers)": "reported",
-    r"(?<!make )(?<!no )(?<!less )(?<!take )(?<!takes )rooms?": "suite folders, plug-in folders",
+    r"(?<!make )(?<!no )(?<!less )(?<!take )(?<!takes )(?<!has )(?<!have )(?<!had )(?<!without )"
+    "rooms?": "suite folders, plug-in folders",
     r"cells? (?:missing|finished|to score|has a record)": "runs (entry, task, seed)",
     r"\d cells, \d|declared cells?|another cell s record": "runs (entry, task, seed)",
     r"drawn (?:images?|stand-ins?|skin|pictures?)|drawings": "synthetic phantom; sampled; plotted",
@@ -58,8 +59,11 @@ def retired(text: str) -> list[str]:
 def pages() -> list[Path]:
     """What a user or a newcomer reads. Decisions tell history and the changelog names old words, so neither is here."""
     found = [*(ROOT / "src" / "tonegap").rglob("*.py"), *(ROOT / "reports/templates").iterdir()]
-    found += [*(ROOT / "docs").glob("*.md"), *ROOT.glob("*/README.md")]
-    return sorted([*found, ROOT / "README.md", ROOT / "CONTRIBUTING.md"])
+    found += [*(ROOT / "docs").glob("*.md"), *ROOT.glob("*/README.md"), ROOT / "docker/CONTRACT.md"]
+    found += (ROOT / "docker" / "kit").rglob("*.py")
+    for kind in ("methods", "baselines", "postprocessors", "extractors"):
+        found += [path for end in ("py", "toml", "md") for path in ROOT.glob(f"{kind}/*/*.{end}")]
+    return sorted({*found, ROOT / "README.md", ROOT / "CONTRIBUTING.md"})
 
 
 def excepted(path: str, found: str) -> bool:
@@ -93,7 +97,12 @@ def test_a_retired_word_would_be_found(line):
 
 @pytest.mark.parametrize(
     "line",
-    ["make room or choose another place", "its individual typology angle (ITA)", "rooms/check.py"],
+    [
+        "make room or choose another place",
+        "a lesion that has room on it",
+        "its individual typology angle (ITA)",
+        "rooms/check.py",
+    ],
 )
 def test_a_word_that_only_looks_like_one_is_not_found(line):
     assert retired(line) == []

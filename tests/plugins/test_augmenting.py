@@ -6,15 +6,21 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
+from programs import importable
 from torch import nn
 
 from tonegap_kit.augment import random_operations
 from tonegap_kit.determinism import generator
 from tonegap_kit.errors import StageError
-from tonegap_kit.mixing import Mixed, blend, draw_share, mixed_cross_entropy, patch
+from tonegap_kit.mixing import Mixed, draw_share, mixed_cross_entropy
 from tonegap_kit.training import Batch
 
 from .conftest import Ended, Toy
+
+with importable("baselines/mixup"):
+    from blending import blend
+with importable("baselines/cutmix"):
+    from patching import patch
 
 RunStage = Callable[..., Ended]
 

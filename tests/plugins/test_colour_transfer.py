@@ -6,10 +6,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 from masked_toy import Made, Workbench, draw_masked
+from programs import importable
 
-from tonegap_kit.colour import lab_from_rgb, typology_angle
-from tonegap_kit.colour_transfer import darkens_alike, match_histograms, move_statistics
+from tonegap.colour import typology_angle
+from tonegap_kit.colour import lab_from_rgb
+from tonegap_kit.colour_transfer import darkens_alike
 from tonegap_kit.skin import skin_colour
+
+with importable("methods/reinhard-transfer"):
+    from statistics_transfer import move_statistics
+with importable("methods/histogram-match"):
+    from histograms import match_histograms
 
 METHODS = ["reinhard-transfer", "histogram-match"]
 # Without V and with a single VI, so that there is something to fill and one image to take colours from.

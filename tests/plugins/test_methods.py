@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tonegap_kit.colour import lab_from_rgb, typology_angle
+from tonegap.colour import typology_angle
+from tonegap_kit.colour import lab_from_rgb
 from tonegap_kit.skin import skin_colour
 
 from .conftest import Ended, Toy, draw_toy

@@ -5,10 +5,10 @@ import re
 import pytest
 
 from tonegap.formats.record import CurvePoint
-from tonegap.report.pages.charts import Curve, Frame, Scale, scale_of
-from tonegap.report.pages.entry_evidence import Bin, Reliability
+from tonegap.report.pages.charts import AxisScale, Curve, Frame, scale_of
 from tonegap.results.model import Mean, MeanScores
 from tonegap.scores.evidence.intervals import Interval
+from tonegap.scores.evidence.tone_counts import Bin, Reliability
 
 
 def mean_of(value, low=None, high=None):
@@ -31,15 +31,15 @@ def intervals(macro):
 
 
 def test_a_frame_places_the_ends_of_its_axes_at_its_margins():
-    frame = Frame(260, 176, (-0.5, 5.5), Scale(0.4, 0.8))
+    frame = Frame(260, 176, (-0.5, 5.5), AxisScale(0.4, 0.8))
     assert (frame.x(-0.5), frame.x(5.5)) == ("30.00", "252.00")
     assert (frame.y(0.4), frame.y(0.8), frame.y(0.6)) == ("152.00", "10.00", "81.00")
-    second = Frame(250, 250, (0, 1), Scale(0, 1), right=14, start=250)
+    second = Frame(250, 250, (0, 1), AxisScale(0, 1), right=14, start=250)
     assert (second.x(0), second.x(1, -6)) == ("280.00", "480.00")
 
 
 def test_a_line_breaks_where_a_value_is_undefined():
-    frame = Frame(138, 134, (0, 4), Scale(0.0, 1.0))
+    frame = Frame(138, 134, (0, 4), AxisScale(0.0, 1.0))
     assert frame.path(range(3), [0.1, 0.2, 0.3]).count("M") == 1
     broken = frame.path(range(4), [0.1, None, 0.3, 0.4])
     assert broken == "M30.00 100.00 M80.00 80.00 L105.00 70.00"
@@ -65,9 +65,9 @@ def test_a_chart_brings_no_style_colour_or_address_of_its_own(intervals):
 
 
 def test_a_scale_holds_all_values_in_full_tens():
-    assert scale_of([0.42, None, 0.78]) == Scale(0.4, 0.8)
-    assert scale_of([None]) == Scale(0.0, 1.0)
-    assert [round(tick, 2) for tick in Scale(0.4, 0.8).ticks] == [0.4, 0.5, 0.6, 0.7, 0.8]
+    assert scale_of([0.42, None, 0.78]) == AxisScale(0.4, 0.8)
+    assert scale_of([None]) == AxisScale(0.0, 1.0)
+    assert [round(tick, 2) for tick in AxisScale(0.4, 0.8).ticks] == [0.4, 0.5, 0.6, 0.7, 0.8]
 
 
 def test_a_learning_curve_names_the_picked_epoch_and_its_test_score(macro):
@@ -97,7 +97,7 @@ def test_a_strip_is_drawn_only_where_every_tone_is_on_the_scale(macro):
     def strip(*values):
         means = [mean_of(value) for value in values]
         call = "x.strip(('I-II', 'V-VI'), means, scale, (0.3, 0.7))"
-        return macro("charts.html.j2", call, means=means, scale=Scale(0.4, 0.8)).strip()
+        return macro("charts.html.j2", call, means=means, scale=AxisScale(0.4, 0.8)).strip()
 
     # 148 pixels hold 40 points; the whisker's lower end is cut at the edge.
     assert '<circle cx="43.0" cy="10" r="5" class="t2"/>' in strip(0.5, 0.8)

@@ -3,10 +3,10 @@
 import re
 
 from tonegap.report.claims_text import interval_words
-from tonegap.report.pages.entry_evidence import Bin, Confusion, EventCounts, Reliability
 from tonegap.report.pages.entry_page import N_CONFUSIONS, bins_table, frequent_confusions
 from tonegap.report.text_table import Footnotes
 from tonegap.scores.evidence.intervals import Interval
+from tonegap.scores.evidence.tone_counts import Bin, Confusion, EventCounts, Reliability
 
 TWO = ("benign", "malignant")
 

@@ -17,7 +17,7 @@ from tonegap.report.exports.latex import render_latex
 from tonegap.report.exports.markdown import render_markdown
 from tonegap.report.exports.tidy import COLUMNS, render_csv, tidy_batches
 from tonegap.report.pages.leaderboard_page import render_html
-from tonegap.report.pages.record_facts import synthetic_text
+from tonegap.report.pages.record_summary import synthetic_text
 from tonegap.report.pages.templates import render_template
 from tonegap.report.write import RENDERERS, write_board
 from tonegap.results.leaderboard import leaderboard

@@ -23,7 +23,7 @@ INTERPOLATIONS = ("bilinear", "bicubic")
 ROTATION_DEG = 15.0
 _CACHED_PIXELS = 65536
 _STRONGEST = 30  # magnitude of torchvision's RandAugment
-_CROP_TRIES = 10  # as torchvision: candidates that do not fit into the image are drawn again
+_CROP_TRIES = 10  # as torchvision: candidates that do not fit into the image are sampled again
 
 
 def augmentation_named(name: str) -> Augmentation | None:

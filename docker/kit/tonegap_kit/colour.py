@@ -1,4 +1,4 @@
-"""sRGB to CIELAB and back, for whole images, and the typology angle of a colour.
+"""sRGB to CIELAB and back, for whole images.
 
 Formulas: IEC 61966-2-1 (sRGB) and CIE 15 (CIELAB), for the white point D65 and the 2 degree observer.
 """
@@ -48,11 +48,3 @@ def rgb_from_lab(lab: Float) -> NDArray[np.uint8]:
     linear = np.clip(xyz.astype(np.float32) @ _XYZ_TO_RGB.T, 0, 1)
     value = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
     return np.asarray(np.round(value * 255), np.uint8)
-
-
-def typology_angle(lab: Float) -> Float:
-    """Individual typology angle (ITA) in degrees of colours [..., 3]; large is light skin.
-
-    Source: arctan((L* - 50) / b*), Chardon, Cretois and Hourseau 1991.
-    """
-    return np.degrees(np.arctan2(lab[..., 0] - 50, lab[..., 2])).astype(np.float32)

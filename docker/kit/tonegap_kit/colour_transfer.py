@@ -1,6 +1,6 @@
-"""The colours of a whole picture moved towards those of another one: two published forms without training.
+"""The colours of a whole picture moved towards those of another one, by a published form without training.
 
-Neither knows what is skin: rulers, cloth and the lesion take part in both pictures' colours. A pair of pictures that
+None knows what is skin: rulers, cloth and the lesion take part in both pictures' colours. A pair of pictures that
 would darken the lesion more than the skin around it is passed over. The mistake this prevents: a browned lesion on skin
 that stays light, called dark skin.
 """
@@ -23,11 +23,6 @@ from tonegap_kit.synthetic import SyntheticImage, write_synthetic
 Picture = NDArray[np.uint8]
 Transfer = Callable[[Picture, Picture], Picture]  # an image, and the one whose colours it takes
 
-_RGB_TO_LMS = np.array(
-    [[0.3811, 0.5783, 0.0402], [0.1967, 0.7244, 0.0782], [0.0241, 0.1288, 0.8444]]
-)
-_LMS_TO_OPPONENT = np.diag([3**-0.5, 6**-0.5, 2**-0.5]) @ [[1, 1, 1], [1, 1, -2], [1, -1, 0]]
-_DARKEST = 1 / 255  # a logarithm of black is not to be had
 _FARTHER = 5.0  # L* that anything may darken more than the skin
 _MOST = 0.05  # of the picture's middle, which does so all the same
 _TRIES = 40  # pairs for one image
@@ -54,29 +49,6 @@ def write_transferred(stage: Stage, transfer: Transfer) -> None:
     write_notes(stage.out, {"skipped": {why: n for why, n in skipped.items() if n}})
 
 
-def move_statistics(image: Picture, reference: Picture) -> Picture:
-    """The image with mean and deviation of the reference in each plane of the opponent space l, alpha, beta.
-
-    Source: Reinhard, Ashikhmin, Gooch and Shirley 2001, Color transfer between images, IEEE CG&A 21(5),
-    equations 1 to 11.
-    """
-    own, other = _opponent(image), _opponent(reference)
-    axes = (0, 1)
-    spread = other.std(axes) / np.maximum(own.std(axes), 1e-6)
-    moved = (own - own.mean(axes)) * spread + other.mean(axes)
-    lms = 10 ** (moved @ np.linalg.inv(_LMS_TO_OPPONENT).T)
-    return _bytes(lms @ np.linalg.inv(_RGB_TO_LMS).T)
-
-
-def match_histograms(image: Picture, reference: Picture) -> Picture:
-    """The image with each of red, green and blue mapped to the value of the same rank in the reference.
-
-    Source: histogram specification, Gonzalez and Woods, Digital Image Processing, section 3.3.2.
-    """
-    planes = [_specified(image[..., c], reference[..., c]) for c in range(3)]
-    return np.stack(planes, axis=-1)
-
-
 def darkens_alike(image: Picture, made: Picture) -> bool:
     """Whether what lies in the middle of an image [h, w, 3] darkened with the skin at its border.
 
@@ -89,22 +61,6 @@ def darkens_alike(image: Picture, made: Picture) -> bool:
     if healthy_colour(lab) is None:
         return False
     return bool((darker[~border] > np.median(darker[border]) + _FARTHER).mean() <= _MOST)
-
-
-def _specified(plane: Picture, reference: Picture) -> Picture:
-    shares = [np.bincount(p.ravel(), minlength=256).cumsum() / p.size for p in (plane, reference)]
-    # The smallest value of the reference that at least as large a share of it does not exceed.
-    table = np.searchsorted(shares[1], shares[0] - 1e-12).clip(0, 255).astype(np.uint8)
-    return table[plane]
-
-
-def _opponent(image: Picture) -> NDArray[np.float64]:
-    lms = np.maximum(image / 255.0, _DARKEST) @ _RGB_TO_LMS.T
-    return np.asarray(np.log10(lms) @ _LMS_TO_OPPONENT.T)
-
-
-def _bytes(rgb: NDArray[np.float64]) -> Picture:
-    return np.asarray(np.round(np.clip(rgb, 0, 1) * 255), np.uint8)
 
 
 @dataclass(frozen=True, slots=True)

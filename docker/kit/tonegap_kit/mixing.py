@@ -44,39 +44,6 @@ def _gamma(alpha: float, rng: torch.Generator) -> float:
             return float(max(d * v * second ** (1 / alpha), 1e-300))
 
 
-def blend(x: Tensor, share: float, rng: torch.Generator) -> Mixed:
-    """Whole images, each faded into another one.
-
-    Source: Zhang et al. 2018 (mixup), one share for a batch as in their algorithm.
-    """
-    other = torch.randperm(len(x), generator=rng).to(x.device)
-    return Mixed(share * x + (1 - share) * x[other], other, share)
-
-
-def patch(x: Tensor, share: float, rng: torch.Generator) -> Mixed:
-    """Images with a rectangle from another one, of about 1 - `share` of the area.
-
-    The rectangle's centre is anywhere in the image, and what lies outside is cut off: the share of the result
-    is that of the pixels that stayed.
-
-    Source: Yun et al. 2019 (CutMix), one rectangle for a batch as in their algorithm.
-    """
-    other = torch.randperm(len(x), generator=rng).to(x.device)
-    height, width = x.shape[2:]
-    rows = _interval(height, share, rng)
-    columns = _interval(width, share, rng)
-    mixed = x.clone()
-    mixed[:, :, rows, columns] = x[other][:, :, rows, columns]
-    cut = (rows.stop - rows.start) * (columns.stop - columns.start)
-    return Mixed(mixed, other, 1 - cut / (height * width))
-
-
-def _interval(side: int, share: float, rng: torch.Generator) -> slice:
-    length = int(side * math.sqrt(1 - share))
-    centre = int(torch.randint(side, (), generator=rng))
-    return slice(max(centre - length // 2, 0), min(centre + length // 2, side))
-
-
 def mixed_cross_entropy(model: nn.Module, batch: Batch, mixed: Mixed) -> Tensor:
     """Mean of share * (loss for the own class) + (1 - share) * (loss for the other's), rows' weights in both."""
     scores = model(mixed.x)

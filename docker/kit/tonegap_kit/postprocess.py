@@ -18,9 +18,9 @@ from tonegap_kit.predictions import write_notes, write_predictions
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
 # Probabilities [n, classes] and tone indices [n] to new probabilities [n, classes].
-Rule = Callable[[Floats, Indices], Floats]
+Adjustment = Callable[[Floats, Indices], Floats]
 # Probabilities, class indices and tone indices of validation images to a rule.
-Fit = Callable[[Floats, Indices, Indices], Rule]
+Fit = Callable[[Floats, Indices, Indices], Adjustment]
 
 LEAST = 1e-12  # a smaller probability counts as this one where its logarithm is taken
 
@@ -48,7 +48,7 @@ def tone_by_tone(fit: Callable[[Floats, Indices], Callable[[Floats], Floats]], l
     The rule of all images is also that of images whose tone is unknown.
     """
 
-    def fit_each(p: Floats, y: Indices, t: Indices) -> Rule:
+    def fit_each(p: Floats, y: Indices, t: Indices) -> Adjustment:
         numbers, counts = np.unique(t[t != UNKNOWN], return_counts=True)
         of_all = fit(p, y)
         of_tone = {int(k): fit(p[t == k], y[t == k]) for k in numbers[counts >= least]}
@@ -67,7 +67,7 @@ def tone_by_tone(fit: Callable[[Floats, Indices], Callable[[Floats], Floats]], l
 def pooled(fit: Callable[[Floats, Indices], Callable[[Floats], Floats]]) -> Fit:
     """One rule for all images, whatever their tone."""
 
-    def fit_all(p: Floats, y: Indices, t: Indices) -> Rule:
+    def fit_all(p: Floats, y: Indices, t: Indices) -> Adjustment:
         del t
         of_all = fit(p, y)
         return lambda asked, _tones: of_all(asked)

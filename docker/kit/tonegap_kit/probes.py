@@ -42,19 +42,6 @@ def labelled(part: BankPart, *, toned: bool = False) -> NDArray[np.int64]:
     return rows
 
 
-def positive_numbers(stage: Stage, name: str) -> tuple[float, ...]:
-    """The parameter `name`, a list of numbers above 0 that are all different. Raises StageError for anything else."""
-    values = stage.job.parameters.get(name)
-    if (
-        not isinstance(values, list)
-        or not values
-        or not all(type(value) in {int, float} and value > 0 for value in values)
-        or len(set(values)) < len(values)
-    ):
-        raise StageError(f"{name} is {values!r}, wanted a list of different numbers above 0")
-    return tuple(float(value) for value in values)
-
-
 def likeliest(scores: Matrix, there: NDArray[np.bool_]) -> Matrix:
     """Probabilities [n, k], the softmax of scores [n, k]; 0 for a class that no training image has (`there` [k])."""
     scores = np.where(there, scores, -np.inf)

@@ -41,7 +41,9 @@ def draw_skin_colour(rng: np.random.Generator, tone: str) -> Float:
     types: Sequence[str] = _GROUPS.get(tone, (tone,))
     skin_type = types[int(rng.integers(len(types)))]
     if skin_type not in _ANGLES_DEG:
-        raise StageError(f"tone {tone!r} has no typology angle, wanted I to VI or a tone group")
+        raise StageError(
+            f"tone {tone!r} has no individual typology angle, wanted I to VI or a tone group"
+        )
     angle = math.radians(rng.uniform(*_ANGLES_DEG[skin_type]))
     yellow = rng.uniform(9, 16) if skin_type in _DARK else rng.uniform(13, 19)
     lightness = np.clip(50 + yellow * math.tan(angle), *_LIGHTNESS)

@@ -19,7 +19,7 @@ from tonegap_kit.told_groups import worst_group
 from tonegap_kit.training import Examples
 
 _BATCH = 256
-Weights = dict[str, Tensor]
+ByWeight = dict[str, Tensor]
 
 
 def learned(network: nn.Module) -> dict[str, nn.Parameter]:
@@ -32,7 +32,7 @@ def matrices(network: nn.Module) -> dict[str, nn.Parameter]:
     return {name: p for name, p in learned(network).items() if p.dim() > 1}
 
 
-def curvature(network: nn.Module, source: Source, rows: Tensor, seed: int) -> Weights:
+def curvature(network: nn.Module, source: Source, rows: Tensor, seed: int) -> ByWeight:
     """The diagonal of the loss's Gauss-Newton matrix, mean over these images, one number for each matrix weight.
 
     Of cross-entropy it is the mean over classes c, drawn from what the network says of the image, of the squared

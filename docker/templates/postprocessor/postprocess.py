@@ -6,7 +6,7 @@ A rule that reads tones says so by `needs = ["tone_at_test"]` in the TOML file; 
 from functools import partial
 
 from tonegap_kit.command import Stage, main
-from tonegap_kit.postprocess import LEAST, Floats, Indices, Rule, adjust_predictions
+from tonegap_kit.postprocess import LEAST, Adjustment, Floats, Indices, adjust_predictions
 
 
 def postprocess(stage: Stage) -> None:
@@ -14,7 +14,7 @@ def postprocess(stage: Stage) -> None:
     adjust_predictions(stage, partial(fit, stage.job.real("strength")))
 
 
-def fit(strength: float, p: Floats, y: Indices, t: Indices) -> Rule:
+def fit(strength: float, p: Floats, y: Indices, t: Indices) -> Adjustment:
     """The rule for probabilities `p` [n, classes], classes `y` [n] and tones `t` [n] of validation images."""
     del t  # the rule is that of all images; `tonegap_kit.postprocess.tone_by_tone` makes one for each tone
     met = (y[:, None] == range(p.shape[1])).mean(axis=0)

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tonegap.api.given import images_by, is_number, root_of
+from tonegap.api.argument_checks import images_by, is_number, root_of
 from tonegap.errors import BadRequest
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from dataclasses import astuple
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tonegap.api.given import path_of, root_of
+from tonegap.api.argument_checks import path_of, root_of
 from tonegap.errors import BadRequest
 
 if TYPE_CHECKING:
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from tonegap.results.across import Across
     from tonegap.results.board import Leaderboard
 
-Place = str | Path
+StorePlace = str | Path
 
 
-def load(place: Place, *suites: str, suite_root: Place | None = None) -> "pd.DataFrame":
+def load(place: StorePlace, *suites: str, suite_root: StorePlace | None = None) -> "pd.DataFrame":
     """The leaderboard of a store (`runs/`) or of a bundle (`….tonegap.zip`) as a long table, one row per score.
 
     `suites` names those of a store (default: all). Columns and their types are those of `leaderboard.parquet`,
@@ -40,7 +40,7 @@ def load(place: Place, *suites: str, suite_root: Place | None = None) -> "pd.Dat
     return frame
 
 
-def across(place: Place, *suites: str, suite_root: Place | None = None) -> "pd.DataFrame":
+def across(place: StorePlace, *suites: str, suite_root: StorePlace | None = None) -> "pd.DataFrame":
     """Entries over all tasks of a store or a bundle, as a report's page of all tasks: one row per entry and task.
 
     Columns: phantom, whether the images are no photographs, which are kept apart; entry, task; overall, over all images
@@ -82,7 +82,11 @@ def _across_frame(groups: "Sequence[Across]") -> "pd.DataFrame":
 
 
 def pack(
-    what: Place, out: Place, *, store: Place | None = None, suite_root: Place | None = None
+    what: StorePlace,
+    out: StorePlace,
+    *,
+    store: StorePlace | None = None,
+    suite_root: StorePlace | None = None,
 ) -> Path:
     """The README.md of a new folder `out` with the paperwork of a submission, as `tonegap pack` writes it.
 
@@ -103,7 +107,7 @@ def pack(
 
 @contextmanager
 def _board(
-    place: Place, suites: Sequence[str], suite_root: Place | None
+    place: StorePlace, suites: Sequence[str], suite_root: StorePlace | None
 ) -> "Iterator[Leaderboard]":
     """The board of a store or of a bundle, which is unpacked as long as it is used."""
     from tonegap.results.assemble import assemble, without_cycle_search

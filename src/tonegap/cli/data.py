@@ -23,6 +23,7 @@ from tonegap.errors import BadData, BadRequest
 from tonegap.report.exports.croissant import croissant, metadata_file
 from tonegap.split.id_lists import read_id_list
 from tonegap.split.malignant import misspelt_malignant
+from tonegap.store.layout import DRAWN, INDEX
 
 _root_option = click.option(
     "--root", "data_root", type=FOLDER, help="Folder of your own copy: metadata CSV and images."
@@ -86,7 +87,7 @@ def check_command(  # noqa: PLR0913 - one parameter per option
         say(f"reading the images of {place} …", err=True)
     tasks = _tasks(root, dataset, task_name)
     lists = [read_id_list(Path(path), dataset) for path in exclude]
-    found = check_data(dataset, place, cache / "index", workers, tasks, lists)
+    found = check_data(dataset, place, cache / INDEX, workers, tasks, lists)
     if as_json:
         put(json.dumps(json_listing(found), indent=2, ensure_ascii=False) + "\n")
     else:
@@ -204,7 +205,7 @@ def _data_root(dataset: Dataset, given: Path | None, cache: Path, workers: int) 
         )
     n = sum(half.images for half in dataset.file.drawn.halves.values())
     with _progress(f"{dataset.file.title}: {n:,} images", n) as tell:
-        return ensure_drawn(dataset, cache / "drawn", workers, tell)
+        return ensure_drawn(dataset, cache / DRAWN, workers, tell)
 
 
 def _tasks(root: Path | None, dataset: Dataset, wanted: str | None) -> list[Task]:

@@ -63,9 +63,10 @@ def command(  # noqa: PLR0913 (click hands over each option as an argument)
     feature extractor in the suite ([quality]) the sheet has tones and a contact sheet.
     """
     from tonegap.plan.prepare import quality_digest, task_views
+    from tonegap.report.pages.links import SETS, sheet_page
     from tonegap.report.pages.quality_page import sheet_files
     from tonegap.report.write import write_pieces
-    from tonegap.results.quality import FOLDER, read_sheet
+    from tonegap.results.quality import read_sheet
     from tonegap.run.external_set import external_set
     from tonegap.run.sheet_maker import SheetMaker
 
@@ -89,8 +90,8 @@ def command(  # noqa: PLR0913 (click hands over each option as an argument)
         SheetMaker(request.store).make(made, found, key)
     sheet = read_sheet(request.store.folder, key)
     for path, pieces in sheet_files(sheet, read_settings(request.root), report=""):
-        write_pieces(target / Path(path).relative_to(FOLDER), pieces)
-    say(target / f"{sheet.page}.html")
+        write_pieces(target / Path(path).relative_to(SETS), pieces)
+    say(target / f"{sheet_page(sheet)}.html")
 
 
 def _found(request: "Request", made: "SyntheticSet") -> "MeasuredFeatures":

@@ -2,7 +2,6 @@
 
 import tempfile
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -98,7 +97,6 @@ def _write(
     """Writes the pages, or one document, and says where they are."""
     from tonegap.report.exports.parquet import render_parquet
     from tonegap.report.write import RENDERERS, write_board, write_entry
-    from tonegap.results.quality import without_pages
 
     folder = out or source.store / "report"
     if entry is not None:
@@ -111,8 +109,7 @@ def _write(
     elif output == "html" and (out is None or out.suffix != ".html"):
         say(write_board(board, folder, source))
     else:
-        alone = replace(board, sheets=without_pages(board.sheets))
-        found = render_parquet(alone) if output == "parquet" else RENDERERS[output](alone)
+        found = render_parquet(board) if output == "parquet" else RENDERERS[output](board)
         if out is None and isinstance(found, bytes):
             raise BadRequest("--format parquet: not for a terminal; name a file with --out FILE")
         deliver(found, out)

@@ -1,12 +1,17 @@
-"""Writes a suite as a TOML file."""
+"""Writes a suite as a TOML file. The mistake it exists to prevent: a file that TOML readers refuse."""
 
 import json
+import math
+import re
 from collections.abc import Mapping
 
 import msgspec
 
 from tonegap.declared.suite import SuiteFile
 
+# TOML takes these as escapes alone: JSON escapes some of them itself.
+_CONTROL = re.compile("[\x00-\x08\x0a-\x1f\x7f]")
+_BARE = re.compile("[A-Za-z0-9_-]+")
 _TABLES = ("parameters", "limits", "quality")
 
 
@@ -15,7 +20,7 @@ def suite_toml(file: SuiteFile, comment: str) -> str:
     fields = msgspec.to_builtins(file)
     tables = {name: fields.pop(name) for name in _TABLES}
     entries = fields.pop("entries")
-    lines = [f"# {line}" for line in comment.splitlines()]
+    lines = [_CONTROL.sub(" ", f"# {line}") for line in comment.splitlines()]
     lines += _lines(fields)
     for entry in entries:
         lines += [
@@ -24,7 +29,7 @@ def suite_toml(file: SuiteFile, comment: str) -> str:
             *_lines({name: value for name, value in entry.items() if value}),
         ]
     for label, values in tables["parameters"].items():
-        lines += ["", f"[parameters.{json.dumps(label)}]", *_lines(values)]
+        lines += ["", f"[parameters.{_text(label)}]", *_lines(values)]
     lines += ["", "[limits]", *_lines(tables["limits"])]
     if tables["quality"]:
         lines += ["", "[quality]", *_lines(tables["quality"])]
@@ -32,13 +37,26 @@ def suite_toml(file: SuiteFile, comment: str) -> str:
 
 
 def _lines(fields: Mapping[str, object]) -> list[str]:
-    return [f"{name} = {_value(value)}" for name, value in fields.items() if value is not None]
+    return [
+        f"{_key(name)} = {_value(value)}" for name, value in fields.items() if value is not None
+    ]
 
 
 def _value(value: object) -> str:
-    """Texts, numbers and lists as JSON has them, which TOML reads; tables in one line."""
+    """Texts, numbers and lists as JSON has them, but for what TOML writes otherwise; tables in one line."""
     if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{json.dumps(k)} = {_value(v)}" for k, v in value.items()) + "}"
+        return "{" + ", ".join(f"{_text(k)} = {_value(v)}" for k, v in value.items()) + "}"
     if isinstance(value, list | tuple):
         return "[" + ", ".join(_value(item) for item in value) + "]"
-    return json.dumps(value, ensure_ascii=False)
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)  # inf, -inf or nan
+    return _text(value) if isinstance(value, str) else json.dumps(value)
+
+
+def _key(name: str) -> str:
+    return name if _BARE.fullmatch(name) else _text(name)
+
+
+def _text(text: str) -> str:
+    quoted = json.dumps(text, ensure_ascii=False)
+    return _CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", quoted)

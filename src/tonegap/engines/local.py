@@ -20,7 +20,14 @@ from tonegap.declared.plugin import Plugin, missing_program
 from tonegap.declared.suite import Limits
 from tonegap.engines.base import Engine, Environment, RunResult, RunSpec
 from tonegap.engines.images.recipe import added_locks
-from tonegap.engines.sandbox import Kind, Mounts, inside, mounts_nothing, sandbox_argv, sandbox_kind
+from tonegap.engines.sandbox import (
+    Mounts,
+    SandboxKind,
+    inside,
+    mounts_nothing,
+    sandbox_argv,
+    sandbox_kind,
+)
 from tonegap.engines.variables import stage_variables
 from tonegap.engines.watch import watch
 from tonegap.errors import EngineError
@@ -169,7 +176,7 @@ def _environment(kit: Path, wanted: tuple[tuple[str, str], ...]) -> Environment:
     return Environment(digest_of({"kit": folder_digest(kit), "versions": versions}), versions)
 
 
-def unseen_memory(kind: Kind) -> str:
+def unseen_memory(kind: SandboxKind) -> str:
     """Which memory of a stage the watch cannot see, as words after "watched"."""
     if kind != "bubblewrap":
         return "; not seen: files left closed in /dev/shm"

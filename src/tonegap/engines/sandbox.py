@@ -15,7 +15,7 @@ from typing import Literal
 
 from tonegap.engines.gpus import host_gpus, identities
 
-Kind = Literal["bubblewrap", "unshare", "none"]
+SandboxKind = Literal["bubblewrap", "unshare", "none"]
 
 _SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 _ETC = ("ld.so.cache", "ld.so.conf", "ld.so.conf.d", "alternatives", "passwd", "group", "localtime")
@@ -37,7 +37,7 @@ class Mounts:
 
 
 @functools.cache
-def sandbox_kind() -> Kind:
+def sandbox_kind() -> SandboxKind:
     """The strongest way that works on this machine, found by trying it."""
     if _works([*bubblewrap(), "--ro-bind", "/", "/", "--proc", "/proc", "true"], "bwrap"):
         return "bubblewrap"
@@ -88,7 +88,7 @@ def shared_memory(limit_mib: int) -> list[str]:
     return [*_NO_MOUNTS, "--size", str(size), "--tmpfs", "/dev/shm"]
 
 
-def sandbox_argv(kind: Kind, mounts: Mounts, gpu: str | None, memory_mib: int) -> list[str]:
+def sandbox_argv(kind: SandboxKind, mounts: Mounts, gpu: str | None, memory_mib: int) -> list[str]:
     """The words to put before a stage's command; inside, paths are those of `inside`."""
     if kind == "unshare":
         return ["unshare", "--net", "--"]
@@ -121,7 +121,7 @@ def sandbox_argv(kind: Kind, mounts: Mounts, gpu: str | None, memory_mib: int) -
     return [*argv, "--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/plugin", "--"]
 
 
-def inside(kind: Kind, mounts: Mounts) -> Mounts:
+def inside(kind: SandboxKind, mounts: Mounts) -> Mounts:
     """The same folders as the stage sees them."""
     if kind != "bubblewrap":
         return mounts

@@ -38,7 +38,7 @@ HOLDS = frozenset(
         *("QOSMaxWallDurationPerJobLimit", "QOSMaxMemoryPerJob", "QOSMaxCpuPerJobLimit"),
     }
 )
-Task = tuple[str, int]  # an array's name and a task's index in it
+ArrayTask = tuple[str, int]  # an array's name and a task's index in it
 
 
 class Site(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -108,7 +108,7 @@ class Slurm:
             _ask(argv, "\n".join(["#!/bin/sh", *self.site.setup, start, ""])).split(";")[0].strip()
         )
 
-    def poll(self) -> dict[Task, tuple[str, str]] | None:
+    def poll(self) -> dict[ArrayTask, tuple[str, str]] | None:
         """State and reason of every task of tonegap's that Slurm remembers; None where it does not answer now."""
         look = ("squeue", "-h", "-r", "-t", "all", "-u", getpass.getuser(), "-o", "%j|%K|%T|%r")
         try:

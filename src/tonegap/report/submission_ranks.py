@@ -10,7 +10,7 @@ from tonegap.formats.matrix import RunOutcome
 from tonegap.formats.record import Record
 from tonegap.formats.submission import Submission
 from tonegap.report.phrases import percent, ranking_rule
-from tonegap.results.answers import Answers, kept_answers, remembered
+from tonegap.results.answers import AnswersOf, kept_answers, remembered
 from tonegap.results.leaderboard import leaderboard
 from tonegap.results.model import LeaderboardTable, Row
 from tonegap.results.ranking import SHRUNKEN
@@ -54,7 +54,7 @@ def places(
 
 def _answers(
     store: Path, made: Path, submission: Submission, settings: LeaderboardSettings
-) -> Answers:
+) -> AnswersOf:
     """What entries of the store said of each image, and those of a submission that is not in it yet."""
     kept, sent = (kept_answers(folder, settings.selection) for folder in (store, made))
     prefix = f"{submission.id}:"

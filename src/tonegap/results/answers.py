@@ -19,13 +19,13 @@ from tonegap.store.layout import SUBMISSIONS, stage_unit, truth_unit
 from tonegap.store.marks import first_truth
 from tonegap.store.seals import AGAIN, read_sealed
 
-Answers = Callable[[Record], TestAnswers | None]
+AnswersOf = Callable[[Record], TestAnswers | None]
 Truths = Callable[[Record], TaskTruth | None]
 Epochs = Callable[[Record], tuple[Labelled, Labelled] | None]
 T = TypeVar("T")
 
 
-def kept_answers(store: Path, rule: str) -> Answers:
+def kept_answers(store: Path, rule: str) -> AnswersOf:
     """A function that gives a record's answers at the epoch that a rule picked.
 
     It gives None for a record whose predictions or truth are no longer, or never were, in this store, and
@@ -36,7 +36,7 @@ def kept_answers(store: Path, rule: str) -> Answers:
     return lambda record: kept(record) if rule in record.scores else None
 
 
-def remembered(answers: Answers) -> Answers:
+def remembered(answers: AnswersOf) -> AnswersOf:
     """The same answers, each read once for as long as the function lives."""
     found: dict[tuple[object, ...], TestAnswers | None] = {}
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from tonegap.formats.record import EntryId
-from tonegap.results.answers import Answers
+from tonegap.results.answers import AnswersOf
 from tonegap.results.comparable import reference_of
 from tonegap.results.model import LeaderboardTable, Row
 from tonegap.results.pairs import TablePairs, score_of, table_pairs
@@ -109,7 +109,7 @@ class Claims:
 
 
 def claims_of(
-    tables: Iterable[LeaderboardTable], settings: LeaderboardSettings, answers: Answers
+    tables: Iterable[LeaderboardTable], settings: LeaderboardSettings, answers: AnswersOf
 ) -> tuple[Claims, ...]:
     """The claims of every table that has any."""
     found = (table_claims(table, settings, answers) for table in tables)
@@ -117,7 +117,7 @@ def claims_of(
 
 
 def table_claims(
-    table: LeaderboardTable, settings: LeaderboardSettings, answers: Answers
+    table: LeaderboardTable, settings: LeaderboardSettings, answers: AnswersOf
 ) -> Claims | None:
     """The claims of one table; None where no row kept its answers."""
     if table.question is None:
@@ -184,7 +184,7 @@ def _looked_at(table: LeaderboardTable, n_compared: int) -> tuple[Row, ...]:
     return (*first, *references, *table.controls[:n_compared])
 
 
-def _kept(row: Row, answers: Answers) -> list[TestAnswers]:
+def _kept(row: Row, answers: AnswersOf) -> list[TestAnswers]:
     """The answers of every seed of a row; none if a seed lacks a record or kept none."""
     found = [answers(s.record) if s.record else None for s in row.seeds]
     complete = [a for a in found if a is not None]

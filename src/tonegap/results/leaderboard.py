@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 from tonegap.formats.matrix import RunOutcome
 from tonegap.formats.record import SELECTIONS, EntryId
-from tonegap.results.answers import Answers
+from tonegap.results.answers import AnswersOf
 from tonegap.results.board import Leaderboard
 from tonegap.results.comparable import (
     compare,
@@ -51,7 +51,7 @@ _NO_ORACLE = Difference(None, (), "validation or test-oracle scores are not in t
 def leaderboard(
     cells: Sequence[RunOutcome],
     settings: LeaderboardSettings,
-    answers: Answers | None = None,
+    answers: AnswersOf | None = None,
     contested: Mapping[str, str] = MappingProxyType({}),
 ) -> Leaderboard:
     """The tables of all cells, one per question, with what is missing from them.
@@ -95,7 +95,7 @@ class _Frame:
 def _table(
     group: QuestionRuns,
     settings: LeaderboardSettings,
-    answers: Answers | None,
+    answers: AnswersOf | None,
     unranked: str | None,
 ) -> LeaderboardTable:
     question = group.question

@@ -6,7 +6,7 @@ word said of a difference that luck makes.
 
 from dataclasses import replace
 
-from tonegap.results.answers import Answers
+from tonegap.results.answers import AnswersOf
 from tonegap.results.board import Leaderboard
 from tonegap.results.claims import Claims, RowClaims, claims_of
 from tonegap.results.model import LeaderboardTable
@@ -16,7 +16,7 @@ from tonegap.scores.tables import GAP, WORST, metric_named
 MARK = "levelling down"
 
 
-def with_claims(board: Leaderboard, answers: Answers) -> Leaderboard:
+def with_claims(board: Leaderboard, answers: AnswersOf) -> Leaderboard:
     """The board with intervals and comparisons from the answers that were kept, and the marks that rest on them."""
     claims = claims_of(board.tables, board.settings, answers)
     marked = {id(c.table): _marked(c) for c in claims}

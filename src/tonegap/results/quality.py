@@ -1,4 +1,4 @@
-"""The quality sheets of a store as a report shows them: which set, what was found, which pictures.
+"""The quality sheets of a store: which set, what was found, which pictures.
 
 The mistake it exists to prevent: a set without a sheet that looks like a set without faults.
 """
@@ -18,16 +18,12 @@ from tonegap.store.layout import sheet_unit
 from tonegap.store.read import SuiteRun
 from tonegap.store.seals import read_sealed
 
-FOLDER = "quality"
-SHORT = 8  # characters of a sheet's key in the name of its pages
-
 
 @dataclass(frozen=True, slots=True)
 class SetSheet:
     """One synthetic set of a suite and its sheet; without one, only that there is none.
 
-    `variants` are those of the entries that train on it. `page` is the name, without suffix, of its
-    pages below the report; empty where the report is a single file.
+    `variants` are those of the entries that train on it.
     """
 
     method: str
@@ -37,7 +33,6 @@ class SetSheet:
     key: str
     sheet: Sheet | None
     pictures: dict[str, bytes]
-    page: str
 
     @property
     def label(self) -> str:
@@ -69,15 +64,10 @@ def read_set_sheets(store: Path, suites: Sequence[SuiteRun]) -> tuple[SetSheet, 
             ):  # else the set was never made, which the report's list of what is missing says
                 one = own[0]
                 method = one.entry.method
-                found[key] = SetSheet(method, variants, one.task, one.seed, key, None, {}, "")
+                found[key] = SetSheet(method, variants, one.task, one.seed, key, None, {})
     return tuple(
         sorted(found.values(), key=lambda s: (s.task, s.method, s.variants, s.seed, s.key))
     )
-
-
-def without_pages(sheets: Sequence[SetSheet]) -> tuple[SetSheet, ...]:
-    """The same for a report that is one file."""
-    return tuple(replace(sheet, page="") for sheet in sheets)
 
 
 def read_sheet(store: Path, key: str) -> SetSheet:
@@ -99,9 +89,7 @@ def read_sheet(store: Path, key: str) -> SetSheet:
         picture.file: _picture(folder / picture.file, picture.sha256) for picture in sheet.pictures
     }
     method = sheet.set.plugin.rpartition("/")[2]
-    task = sheet.set.task.replace("/", "-")
-    page = f"{method}-{task}-seed{sheet.set.seed}-{key[:SHORT]}"
-    return SetSheet(method, (), sheet.set.task, sheet.set.seed, key, sheet, pictures, page)
+    return SetSheet(method, (), sheet.set.task, sheet.set.seed, key, sheet, pictures)
 
 
 def _picture(path: Path, sha256: str) -> bytes:

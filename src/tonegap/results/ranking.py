@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from tonegap.arrays import FloatArray
-from tonegap.results.answers import Answers
+from tonegap.results.answers import AnswersOf
 from tonegap.results.comparable import ROUNDING
 from tonegap.results.half_precision import half_checked
 from tonegap.results.model import MARKS, Ranking, Row, Shrunken
@@ -38,7 +38,7 @@ class RankingRequest:
     view: tuple[str, str, str]
     tones: tuple[str, ...]
     settings: LeaderboardSettings
-    answers: Answers | None
+    answers: AnswersOf | None
 
 
 def rank_rows(rows: Sequence[Row], asked: RankingRequest) -> tuple[tuple[Row, ...], Ranking]:

@@ -111,10 +111,10 @@ def contradiction(record: Record, said: TestAnswers, rule: str) -> str | None:
     return None
 
 
-Score = tuple[float | None, int]
+SupportedScore = tuple[float | None, int]
 
 
-def _same(written: Score, computed: Score) -> bool:
+def _same(written: SupportedScore, computed: SupportedScore) -> bool:
     """Whether they agree; a score that has too few images to be written down has none to compare."""
     if written[0] is None or computed[0] is None:
         return True
@@ -124,8 +124,8 @@ def _same(written: Score, computed: Score) -> bool:
 def _in_words(
     record: Record,
     wrong: Sequence[str],
-    written: Mapping[str, Score],
-    computed: Mapping[str, Score],
+    written: Mapping[str, SupportedScore],
+    computed: Mapping[str, SupportedScore],
 ) -> str:
     where = f"{record.entry.label}, {record.task}, seed {record.seed}"
     if len(wrong) == 2:

@@ -20,7 +20,7 @@ import msgspec
 
 from tonegap.engines.base import RunResult
 from tonegap.engines.job import ARRAY, BEGUN, ENDED
-from tonegap.engines.slurm import AGAIN, HOLDS, OVER, Need, Slurm, Task
+from tonegap.engines.slurm import AGAIN, HOLDS, OVER, ArrayTask, Need, Slurm
 from tonegap.errors import EngineError, StoreError, ToneGapError
 from tonegap.files import write_atomic
 from tonegap.formats.record import Isolation
@@ -34,7 +34,7 @@ from tonegap.texts import last_lines
 from tonegap.untrusted import remove_tree
 
 T = TypeVar("T")
-States = Mapping[Task, tuple[str, str]]
+States = Mapping[ArrayTask, tuple[str, str]]
 _MOST_TRIES = 2  # again, after the first
 _THREADS = 8
 _DEAF_S = 600.0  # after so long without an answer of Slurm's it is said
@@ -47,7 +47,7 @@ class _Waiting:
 
     stage: PlannedStage
     file: Path
-    task: Task
+    task: ArrayTask
     job: StageJob
     gone_since: float | None = None
 
@@ -94,7 +94,7 @@ class Cluster:
         groups: dict[tuple[int, str], list[PlannedStage]] = {}
         site, limits = self._slurm.site, self._place.limits
         # One run at a time, so that what is laid out and not queued is known to be of one that was killed.
-        with self._place.store.lock("jobs") if stages else contextlib.nullcontext():
+        with self._place.store.lock(JOBS) if stages else contextlib.nullcontext():
             for folder in self._jobs.iterdir() if stages else ():
                 if not (folder / ARRAY).exists():
                     remove_tree(folder)

@@ -14,6 +14,7 @@ from tonegap.engines.base import RunSpec
 from tonegap.errors import ToneGapError
 from tonegap.files import sha256_file, write_atomic
 from tonegap.plan.plan import Plan, PlannedStage
+from tonegap.run import checkpoints
 from tonegap.run.inputs import write_inputs
 from tonegap.run.outputs import ENGINES_OWN, keep_declared
 from tonegap.run.stages import Workplace
@@ -104,7 +105,7 @@ def _second(stage: PlannedStage, place: Workplace) -> str:
             for path in (out, folder / "tmp"):
                 path.mkdir()
             if stage.identity.plugin.file.resumable:
-                (out / "checkpoints").mkdir()  # empty: the second run starts from nothing
+                (out / checkpoints.FOLDER).mkdir()  # empty: the second run starts from nothing
         result = place.engine.run(
             RunSpec(
                 plugin=stage.identity.plugin,

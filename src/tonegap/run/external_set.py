@@ -21,6 +21,7 @@ from tonegap.run.inputs import write_csv, write_inputs, write_synthetic
 from tonegap.run.outputs import check_image, check_outputs
 from tonegap.run.sheet_maker import MeasuredFeatures, SyntheticSet, measured_by, synthetic_set
 from tonegap.split.view import TaskView
+from tonegap.store.layout import SHEETS
 from tonegap.store.store import Store
 from tonegap.synthetic.external_set import read_set
 from tonegap.synthetic.manifest import SYNTHETIC_COLUMNS, read_synthetic
@@ -93,7 +94,7 @@ def external_features(
     if not made.rows:
         return MeasuredFeatures(reason="the set has no images")
     stage = _stage(made, extractor, place)
-    with place.store.work_folder("quality") as folder:
+    with place.store.work_folder(SHEETS) as folder:
         given, out = folder / "in", folder / "out"
         write_inputs(place.store, stage, place.limits.timeout_s, given)
         write_synthetic(place.store, stage, made.folder, made.id.stage, given)

@@ -46,7 +46,7 @@ def _kept(store: Store, source: Path, sha256: str) -> Path:
         if said:
             store.discard(unit, said)
         if not kept.exists():
-            with store.work_folder("given") as folder, store.writing():
+            with store.work_folder(GIVEN) as folder, store.writing():
                 for path in content_files(source):
                     place = folder / "tree" / path.relative_to(source)
                     place.parent.mkdir(parents=True, exist_ok=True)

@@ -25,7 +25,7 @@ from tonegap.run.sheet_maker import (
 from tonegap.run.stages import Outcome, StageFailure, StageRunner, Workplace
 from tonegap.store.store import Store
 
-Run = Callable[[PlannedStage], Outcome]
+RunStage = Callable[[PlannedStage], Outcome]
 _NO_IMAGES = "the set has no images"
 
 
@@ -72,7 +72,7 @@ def make_sheets(
         list(pool.map(partial(_make, place, features, maker), ready))
 
 
-def _make(place: Workplace, run: Run, maker: "SheetMaker", planned: SheetPlan) -> None:
+def _make(place: Workplace, run: RunStage, maker: "SheetMaker", planned: SheetPlan) -> None:
     if place.cancelled.is_set():
         return
     generate = planned.generate
@@ -91,7 +91,7 @@ def _make(place: Workplace, run: Run, maker: "SheetMaker", planned: SheetPlan) -
 
 
 def _features(
-    place: Workplace, run: Run, planned: SheetPlan, made: SyntheticSet
+    place: Workplace, run: RunStage, planned: SheetPlan, made: SyntheticSet
 ) -> MeasuredFeatures:
     """Runs the features stage if it has not, and measures by what it left."""
     stage = planned.features

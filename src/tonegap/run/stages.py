@@ -22,8 +22,8 @@ from tonegap.formats.record import Isolation
 from tonegap.plan.plan import Plan, PlannedStage
 from tonegap.run import checkpoints
 from tonegap.run.inputs import write_inputs
-from tonegap.run.judged import check_same_epochs
 from tonegap.run.outputs import check_outputs, keep_declared, lineage_of
+from tonegap.run.postprocess_inputs import check_same_epochs
 from tonegap.run.progress import RunProgress
 from tonegap.store.marks import StageMark
 from tonegap.store.store import Store

@@ -12,8 +12,8 @@ import numpy as np
 
 from tonegap.arrays import BoolArray, FloatArray, IntArray
 from tonegap.scores.rules import ScoringRules
+from tonegap.scores.tables import N_BINS
 
-N_BINS = 15
 _SIDES: tuple[Literal["left", "right"], ...] = ("left", "right")
 
 
@@ -34,7 +34,7 @@ class Answers:
 
     @property
     def bins(self) -> IntArray:
-        """The bin of each confidence, [n]: bin m holds ((m - 1) / 15, m / 15], as in Guo et al. 2017."""
+        """The bin of each confidence, [n]: bin m of N holds ((m - 1) / N, m / N], as in Guo et al. 2017."""
         return np.digitize(self.confidence, np.arange(1, N_BINS) / N_BINS, right=True)
 
     def among(self, rows: IntArray) -> "Answers":

@@ -44,7 +44,7 @@ def auc(c: Counts) -> FloatArray:
 
 
 def ece(c: Counts) -> FloatArray:
-    """Expected calibration error of the most probable class, 15 equal bins, [draws, slots]."""
+    """Expected calibration error of the most probable class, `N_BINS` equal bins, [draws, slots]."""
     return calibration_error(c.distances, c.n)
 
 

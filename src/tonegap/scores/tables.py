@@ -75,6 +75,7 @@ class Metric:
         return self.name in {"sensitivity", "specificity"}
 
 
+N_BINS = 15  # of the calibration error; said here alone
 _FAIRDISCO = "Du et al. 2022 (FairDisCo), arXiv 2208.10013"
 _DIFFERENCE = "fairlearn 0.15, function of the same name"
 _LARGER, _SMALLER, _OF_TONES, _BETWEEN = True, False, True, False
@@ -94,7 +95,7 @@ METRICS: tuple[Metric, ...] = (
            "event: mean of each class against the rest)",
            "Hanley and McNeil 1982"),
     Metric("ece", _SMALLER, _OF_TONES, "images",
-           "mean distance of confidence from accuracy, in 15 equal bins of the confidence",
+           f"mean distance of confidence from accuracy, in {N_BINS} equal bins of the confidence",
            "Guo et al. 2017, arXiv 1706.04599"),
     Metric("sensitivity", _LARGER, _OF_TONES, "positives",
            "share of the positive images that are predicted positive",

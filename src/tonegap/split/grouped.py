@@ -10,7 +10,7 @@ from tonegap.split.validation import ranked
 from tonegap.texts import is_label
 
 Columns = Mapping[str, Sequence[str]]
-Stratum = tuple[str, ...]
+StratumValues = tuple[str, ...]
 
 
 def components(columns: Columns, n: int) -> list[int]:
@@ -26,7 +26,11 @@ def components(columns: Columns, n: int) -> list[int]:
 
 
 def held_out(
-    groups: Sequence[int], ids: Sequence[str], strata: Sequence[Stratum], fraction: float, key: str
+    groups: Sequence[int],
+    ids: Sequence[str],
+    strata: Sequence[StratumValues],
+    fraction: float,
+    key: str,
 ) -> set[int]:
     """The rows of whole groups that make up about `fraction` of the images of each stratum.
 
@@ -45,7 +49,7 @@ def held_out(
 
 
 def folds(
-    groups: Sequence[int], ids: Sequence[str], strata: Sequence[Stratum], k: int, key: str
+    groups: Sequence[int], ids: Sequence[str], strata: Sequence[StratumValues], k: int, key: str
 ) -> list[int]:
     """The fold of each row: whole groups, the largest first, go where their stratum has the fewest images.
 
@@ -65,13 +69,13 @@ def folds(
 
 
 def _by_stratum(
-    groups: Sequence[int], ids: Sequence[str], strata: Sequence[Stratum], key: str
+    groups: Sequence[int], ids: Sequence[str], strata: Sequence[StratumValues], key: str
 ) -> Iterator[list[list[int]]]:
     """The groups of each stratum in the order of their ranks; a group's stratum is the commonest of its rows."""
     members: dict[int, list[int]] = defaultdict(list)
     for i, group in enumerate(groups):
         members[group].append(i)
-    found: dict[Stratum, list[list[int]]] = defaultdict(list)
+    found: dict[StratumValues, list[list[int]]] = defaultdict(list)
     for rows in members.values():
         counts = Counter(strata[i] for i in rows)
         found[min(counts, key=lambda s: (-counts[s], s))].append(rows)

@@ -25,7 +25,7 @@ FIRST_TRUTHS = f"{TRUTHS}/first"
 LAST, REPEATS, AUDITS, CHECKPOINTS = "last", "repeats", "audits", "checkpoints"
 DETERMINISM, SUBMISSIONS, PACKS, GIVEN = "determinism", "submissions", "packs", "given"
 INDEX, DRAWN, SEALS, LOCKS, WORK = "index", "drawn", "seals", "locks", "work"
-KEPT, JOBS = "kept", "jobs"
+KEPT, JOBS, SHEETS = "kept", "jobs", "quality"
 
 
 def stage_unit(key: str) -> str:
@@ -60,7 +60,7 @@ def first_truth_unit(place: str) -> str:
 
 def sheet_unit(key: str) -> str:
     """The folder of the quality sheet of that key."""
-    return f"quality/{key}"
+    return f"{SHEETS}/{key}"
 
 
 def pack_unit(key: str) -> str:

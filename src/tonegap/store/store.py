@@ -119,7 +119,7 @@ class Store:
     def keep(self, unit: str, content: bytes) -> Path:
         """Writes a file of the store and seals it; returns its path. Raises StoreError."""
         path = self.folder / unit
-        with self.lock("seals"), self.writing():
+        with self.lock(SEALS), self.writing():
             if path.is_symlink() or path.is_dir():
                 seals.remove_unit(self.folder, unit)
             write_atomic(path, content)
@@ -290,7 +290,7 @@ class Store:
     def work_folder(self, prefix: str) -> Iterator[Path]:
         """A folder of this block's own, gone afterwards; locked, so that a sweep leaves it alone."""
         # Made and locked in one go as a sweep sees it: a folder without a lock is a dead one.
-        with self.lock("work"), self.writing():
+        with self.lock(WORK), self.writing():
             folder = Path(tempfile.mkdtemp(prefix=f"{prefix}.", dir=self.folder / WORK))
             lock = (folder / ".lock").open("w")
             take_lock(lock, wait=True)
@@ -302,7 +302,7 @@ class Store:
 
     def job_folder(self, prefix: str, array: str) -> Path:
         """A folder for a job, in place of a process: kept until `jobs/ARRAY/` is gone, see `is_dead`."""
-        with self.lock("work"), self.writing():
+        with self.lock(WORK), self.writing():
             folder = Path(tempfile.mkdtemp(prefix=f"{prefix}.", dir=self.folder / WORK))
             (folder / _JOB).write_text(array, encoding="ascii")
         return folder
@@ -319,7 +319,7 @@ class Store:
 
     def dead(self) -> list[Path]:
         """The folders in `work/` that crashed processes left."""
-        with self.lock("work"):
+        with self.lock(WORK):
             return [path for path in (self.folder / WORK).iterdir() if is_dead(path)]
 
 

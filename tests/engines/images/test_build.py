@@ -11,10 +11,10 @@ from own_engine import build as build_small
 from small_wheel import lock_wheels
 
 from tonegap.declared.plugin import read_plugin
-from tonegap.engines.docker.ask import container_says
+from tonegap.engines.docker.container_output import container_says
 from tonegap.engines.docker.daemon import connected
 from tonegap.engines.images.build import BuildRequest, build_images
-from tonegap.engines.images.inside import ContainerPython, look_inside
+from tonegap.engines.images.image_contents import ContainerPython, look_inside
 from tonegap.engines.images.resolve import image_of
 from tonegap.engines.images.transport import (
     archives_folder,

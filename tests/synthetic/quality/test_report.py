@@ -9,9 +9,12 @@ import pytest
 
 from tonegap.errors import StoreError
 from tonegap.formats.quality_sheet import SetDistance, decode_sheet
+from tonegap.report.pages.leaderboard_page import render_html
 from tonegap.report.quality_tables import kernel, set_lines
 from tonegap.report.suite_report import publish_suite
-from tonegap.results.quality import read_set_sheets, without_pages
+from tonegap.results.assemble import assemble
+from tonegap.results.quality import read_set_sheets
+from tonegap.results.settings import read_settings
 from tonegap.run.sheet_maker import SHEET
 from tonegap.store.read import read_suites
 
@@ -148,8 +151,14 @@ def test_a_set_that_was_never_made_is_not_listed(quality):
 
 
 def test_a_report_in_one_file_has_no_links_to_pages(quality):
-    quality()
-    assert [made.page for made in without_pages(sheets_of(quality))] == [""]
+    plan, _ = quality()
+    store = quality.store.folder
+    suites = [suite for suite in read_suites(store) if suite.matrix.suite == plan.matrix.suite]
+    board = assemble(store, suites, read_settings(quality.rooms.root))
+    assert len(board.sheets) == 1
+    page = render_html(board)
+    assert ">grey</th>" in page
+    assert "quality/" not in page
 
 
 def test_variants_of_the_entries_that_use_a_set_are_named(quality):

@@ -88,8 +88,8 @@ def given_loras(stage: Stage, parts: Mapping[str, Sequence[str]]) -> dict[str, P
         own = [f for f in files if wanted & {_letters(f.stem), _letters(f.parent.name)}]
         if len(own) != 1:
             raise StageError(
-                f"loras: {folder.name} has {len(own)} files for {called[0]!r}, wanted one that is called so or lies in "
-                f"a folder called so"
+                f"loras: {folder.name} has {len(own)} files for {called[0]!r}, wanted one of that name or in "
+                "a folder of that name"
             )
         found[name] = _handed_over(stage, own[0], name)
     return found

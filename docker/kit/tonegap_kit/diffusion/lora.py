@@ -27,7 +27,7 @@ from torch import Tensor
 from tonegap_kit.diffusion.models import Models, embed_prompts
 from tonegap_kit.diffusion.noise_loop import (
     Drawn,
-    Loss,
+    LossOfBatch,
     StepRecipe,
     Watch,
     generator_of,
@@ -116,7 +116,7 @@ def train_lora(
 
 
 def train_additions(
-    models: Models, loss: Loss, recipe: LoraRecipe, seed: int, watch: Watch
+    models: Models, loss: LossOfBatch, recipe: LoraRecipe, seed: int, watch: Watch
 ) -> dict[str, Tensor]:
     """What additions to the network learn from a loss, by the names that the diffusers library gives them.
 
@@ -199,7 +199,7 @@ def read_additions(path: Path) -> tuple[dict[str, Tensor], Any, Any]:
     return found
 
 
-def captioned_loss(models: Models, sides: CaptionedSides, batch: int, seed: int) -> Loss:
+def captioned_loss(models: Models, sides: CaptionedSides, batch: int, seed: int) -> LossOfBatch:
     """The error on `batch` examples, and on as many prior images where there are any, by the batch's number."""
     schedule = models.noise_schedule()
     drawn_from = [_Side(models, sides.examples, seed, "examples")]

@@ -76,7 +76,7 @@ class Encoded:
 
 
 class Drawn(Protocol):
-    """Images as training sees them: latents of some rows, drawn anew each time."""
+    """Images as training sees them: latents of some rows, sampled each time."""
 
     def draw(self, rows: Tensor, rng: torch.Generator) -> Tensor:
         """Scaled latents [len(rows), c, h, w] in main memory."""
@@ -113,7 +113,9 @@ class Watch:
         return replace(self, name=f"{self.name}-{name}")
 
 
-Loss = Callable[[int], Tensor]  # of batch number 0, 1, 2 …: its draws follow from that number
+LossOfBatch = Callable[
+    [int], Tensor
+]  # of batch number 0, 1, 2 …: its draws follow from that number
 
 
 def encode_examples(
@@ -186,7 +188,7 @@ def run_steps(
     models: Models,
     learning: Mapping[str, nn.Parameter],
     recipe: StepRecipe,
-    loss: Loss,
+    loss: LossOfBatch,
     watch: Watch,
 ) -> None:
     """Trains the weights that learn, going on from the last checkpoint if there is one.
@@ -236,7 +238,11 @@ class _Run:
     """A training that is under way: weights, what the optimiser remembers, the scale of gradients."""
 
     def __init__(
-        self, models: Models, learning: Mapping[str, nn.Parameter], recipe: StepRecipe, loss: Loss
+        self,
+        models: Models,
+        learning: Mapping[str, nn.Parameter],
+        recipe: StepRecipe,
+        loss: LossOfBatch,
     ) -> None:
         self._models, self._learning, self._recipe, self._loss = models, learning, recipe, loss
         self._optimiser = make_optimiser(list(learning.values()), recipe)

@@ -26,7 +26,7 @@ _BRACKETED = "<{}>"
 def tokens_of(labels: Sequence[str], *, brackets: bool = False) -> dict[str, str]:
     """The placeholder of each label: its first three letters and `-class`, as `bas-class`.
 
-    Where two labels begin alike, both take as many letters as tell them apart. With `brackets`, as
+    Where two labels begin alike, both take as many letters as distinguish them. With `brackets`, as
     `<bas-class>`.
     """
     form = _BRACKETED if brackets else "{}"

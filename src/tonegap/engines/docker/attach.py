@@ -20,7 +20,7 @@ _ERROR = 2  # the channel of standard error
 # What reading a response raises, or taking its socket, that another thread closes at this very moment.
 _CLOSED_MEANWHILE = (AttributeError, ValueError)
 
-Piece = tuple[bytes, bytes]  # standard output, standard error
+StreamPiece = tuple[bytes, bytes]  # standard output, standard error
 
 
 class Attached:
@@ -40,7 +40,7 @@ class Attached:
         except requests.HTTPError as e:
             raise create_api_error_from_http_exception(e) from None
 
-    def pieces(self) -> Iterator[Piece]:
+    def pieces(self) -> Iterator[StreamPiece]:
         """What came on each channel, until the container ends or the engine goes away."""
         # What urllib3 and the socket raise then is not worth distinguishing: the output is over.
         with contextlib.suppress(*UNREACHABLE, HTTPError, *_CLOSED_MEANWHILE):
@@ -51,7 +51,7 @@ class Attached:
 
     def close(self) -> None:
         """Stops listening, also for a thread that waits for more."""
-        nothing: Iterator[Piece] = iter(())
+        nothing: Iterator[StreamPiece] = iter(())
         with contextlib.suppress(*UNREACHABLE, *_CLOSED_MEANWHILE):
             CancellableStream(nothing, self._response).close()
         with contextlib.suppress(*UNREACHABLE, *_CLOSED_MEANWHILE):

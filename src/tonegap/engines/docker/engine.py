@@ -16,7 +16,6 @@ from docker.models.containers import Container
 from tonegap.declared.plugin import Plugin
 from tonegap.declared.suite import Limits
 from tonegap.engines.base import Engine, Environment, RunResult, RunSpec
-from tonegap.engines.docker.ask import check_sees
 from tonegap.engines.docker.container import (
     OPEN_FILES,
     PROCESSES,
@@ -27,6 +26,7 @@ from tonegap.engines.docker.container import (
     create,
     scratch_mib,
 )
+from tonegap.engines.docker.container_output import check_sees
 from tonegap.engines.docker.daemon import (
     BUILD_TIMEOUT_S,
     UNREACHABLE,

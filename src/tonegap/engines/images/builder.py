@@ -31,7 +31,7 @@ from tonegap.engines.images.client import (
     take_image,
 )
 from tonegap.engines.images.dockerfile import references
-from tonegap.engines.images.inside import (
+from tonegap.engines.images.image_contents import (
     ContainerPython,
     ImagePython,
     Inside,

@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 
 import msgspec
 
-from tonegap.engines.images.inside import ImagePython, build_of
+from tonegap.engines.images.image_contents import ImagePython, build_of
 from tonegap.engines.images.layout import KnownLayer, Layout
 from tonegap.engines.images.recipe import WRITER, Files, Wheels
 from tonegap.engines.images.tarring import write_files

@@ -4,11 +4,11 @@ Pure but for reading the suite root's files; no engine is asked. The mistake it 
 an image that no longer is what its sources say.
 """
 
-import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
+from packaging.requirements import InvalidRequirement, Requirement
 
 from tonegap.declared.plugin import FOLDERS, Plugin, plugin_ids, read_plugin
 from tonegap.declared.root import default_store
@@ -24,7 +24,6 @@ LOCAL_BASE = "base-local"
 PLUGIN_BASE = "base-cuda"  # of a plug-in whose Dockerfile names no other
 OWN_SITE = "/opt/own"  # where a plug-in's own wheels lie
 WRITER = 1  # to be raised where the same sources shall give other layers
-_LOCKED = re.compile(r"^([A-Za-z0-9._-]+)==(\S+)", re.MULTILINE)
 
 
 class BaseFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -214,11 +213,24 @@ def cache_folder(root: Path) -> Path:
 
 
 def locked_versions(lock: Path) -> dict[str, str]:
-    """Version by name of the packages in a lock. Raises EngineError for what is no text."""
+    """Version by name of the packages in a lock. Raises EngineError for what is no text or no pins."""
     try:
-        return dict(_LOCKED.findall(lock.read_text(encoding="utf-8")))
+        lines = lock.read_text(encoding="utf-8").splitlines()
+        pins = [
+            _pin(line.split(" --hash")[0].rstrip(" \\")) for line in lines if line[:1].isalnum()
+        ]
     except (OSError, ValueError) as e:
         why = e.strerror if isinstance(e, OSError) else "no text"
+        why = str(e).splitlines()[0] if isinstance(e, InvalidRequirement) else why
         raise EngineError(
             f"{lock}: no lock of wheels ({why}); restore it from the repository"
         ) from None
+    return dict(pins)
+
+
+def _pin(line: str) -> tuple[str, str]:
+    wanted = Requirement(line)
+    found = [one.version for one in wanted.specifier if one.operator == "=="]
+    if len(found) != 1:
+        raise InvalidRequirement(f"{line!r} pins no version")
+    return wanted.name, found[0]

@@ -31,5 +31,5 @@ def files(board: Leaderboard, source: ResultSource | None) -> Iterator[File]:
             [croissant(dataset, task, ran=ran, stand_in=stand_in)],
         )
     for made in board.sheets:
-        if made.sheet is not None and made.page:
+        if made.sheet is not None:
             yield card_path(made), [set_card(set_facts(source, made), board.settings).encode()]

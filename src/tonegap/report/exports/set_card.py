@@ -18,6 +18,7 @@ from tonegap.files import is_there
 from tonegap.formats.lineage import UNKNOWN_SOURCE, read_lineage
 from tonegap.formats.quality_sheet import Sheet
 from tonegap.formats.record import Record
+from tonegap.report.pages.links import SETS, sheet_page
 from tonegap.report.pages.templates import render_template
 from tonegap.report.quality_tables import quality_page
 from tonegap.results.quality import SetSheet
@@ -154,4 +155,4 @@ def _command(suite: str, sheet: Sheet) -> str:
 
 def card_path(made: SetSheet) -> str:
     """Where the card lies below a report."""
-    return f"quality/{made.page}/README.md"
+    return f"{SETS}/{sheet_page(made)}/README.md"

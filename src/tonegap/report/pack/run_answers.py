@@ -15,7 +15,7 @@ from tonegap.report.pack.source import (
     report_page,
 )
 from tonegap.report.pages.links import card_name
-from tonegap.report.pages.record_facts import synthetic_text
+from tonegap.report.pages.record_summary import synthetic_text
 from tonegap.report.phrases import SELECTION_MEANING, metric_label, table_name
 from tonegap.report.table_notes import event_note
 from tonegap.results.model import LeaderboardTable

@@ -13,7 +13,7 @@ _HIDES = 2.5  # pixels apart on a strip
 
 
 @dataclass(frozen=True, slots=True)
-class Scale:
+class AxisScale:
     """The ends of an axis of scores, as fractions."""
 
     low: float
@@ -49,7 +49,7 @@ class Frame:
     width: int
     height: int
     ends: tuple[float, float]
-    scale: Scale
+    scale: AxisScale
     left: int = 30
     right: int = 8
     top: int = 10
@@ -91,23 +91,25 @@ def record_curves(records: Sequence[Record]) -> tuple[Curve, ...]:
     return tuple(Curve(r.curve, p) for r, p in zip(records, picked, strict=True) if r.curve)
 
 
-def scale_of(values: Iterable[float | None]) -> Scale:
+def scale_of(values: Iterable[float | None]) -> AxisScale:
     """A scale that holds all values, widened to full tens; 0 to 1 without any."""
     tens = [value * 10 for value in values if value is not None]
     if not tens:
-        return Scale(0.0, 1.0)
+        return AxisScale(0.0, 1.0)
     low = math.floor(min(tens) + 1e-9)
     high = max(math.ceil(max(tens) - 1e-9), low + 1)
-    return Scale(low / 10, high / 10)
+    return AxisScale(low / 10, high / 10)
 
 
-def panel_scale(table: LeaderboardTable) -> Scale:
+def panel_scale(table: LeaderboardTable) -> AxisScale:
     """One scale for the panels of all entries of a table, each seed's scores included."""
     means = [mean for row in table.rows for mean in tone_scores(row, table)]
     return scale_of(value for mean in means for value in mean.values)
 
 
-def strip_scale(table: LeaderboardTable, whiskers: Mapping[EntryId, tuple[float, float]]) -> Scale:
+def strip_scale(
+    table: LeaderboardTable, whiskers: Mapping[EntryId, tuple[float, float]]
+) -> AxisScale:
     """One scale for the strips of a table, which holds every tone's dot, controls' too, and every interval."""
     dots = (mean.value for row in table.all_rows for mean in tone_scores(row, table))
     return scale_of([*dots, *(end for both in whiskers.values() for end in both)])

@@ -13,25 +13,21 @@ from tonegap.declared.plugin import plugin_ids, read_plugin
 from tonegap.errors import BadRequest, BadSuiteFolder
 from tonegap.report.claims_text import interval_words, minimum_difference_text, seeds_note
 from tonegap.report.exports.protocol import File
-from tonegap.report.pages.entry_evidence import (
-    Confusion,
-    EntryKept,
-    Readers,
-    Reliability,
-    entry_kept,
-)
+from tonegap.report.pages.entry_evidence import EntryKept, Readers, entry_kept
 from tonegap.report.pages.entry_suite import Given, Reproduction, given_paths, reproduction
 from tonegap.report.pages.links import (
     CARDS,
     COMPARE,
     ENTRIES,
+    SETS,
     card_name,
     entry_pages,
     page_name,
     pair_links,
+    sheet_page,
 )
 from tonegap.report.pages.missed import N_SHOWN, Gallery
-from tonegap.report.pages.record_facts import Facts, cost_of, facts_of, parameter_rows
+from tonegap.report.pages.record_summary import Facts, cost_of, facts_of, parameter_rows
 from tonegap.report.pages.templates import render_template
 from tonegap.report.phrases import (
     UNDEFINED,
@@ -48,12 +44,11 @@ from tonegap.results.answers import kept_answers, kept_epochs
 from tonegap.results.board import Leaderboard
 from tonegap.results.model import MARKS, LeaderboardTable, Mean, MeanScores, Row
 from tonegap.results.nulls import both_nulls
-from tonegap.results.quality import FOLDER as QUALITY
-from tonegap.scores.counts import N_BINS
 from tonegap.scores.evidence.intervals import Interval
 from tonegap.scores.evidence.parity import Parity
+from tonegap.scores.evidence.tone_counts import Confusion, Reliability
 from tonegap.scores.repeats import standard_deviation
-from tonegap.scores.tables import ALL, GAP, WORST, metric_named
+from tonegap.scores.tables import ALL, GAP, N_BINS, WORST, metric_named
 from tonegap.store.source import ResultSource
 
 _TEMPLATE = "entry.html.j2"
@@ -190,9 +185,9 @@ def _links(kept: EntryKept, is_there: Callable[[str], bool]) -> dict[str, object
         return f"../{path}" if is_there(path) else ""
 
     sets = [
-        (link(f"{QUALITY}/{made.page}.html"), f"{made.label}, seed {made.seed}")
+        (link(f"{SETS}/{sheet_page(made)}.html"), f"{made.label}, seed {made.seed}")
         for made in kept.board.sheets
-        if made.page and made.sheet and made.sheet.set.stage in stages
+        if made.sheet and made.sheet.set.stage in stages
     ]
     return {
         "report": link("index.html"),

@@ -11,7 +11,7 @@ from tonegap.report.claims_text import claim_lines, claims_about, claims_header,
 from tonegap.report.pages.charts import panel_scale, strip_scale, tone_scores
 from tonegap.report.pages.leaderboard_views import table_payload
 from tonegap.report.pages.links import COMPARE, ENTRIES, entry_pages, pair_links
-from tonegap.report.pages.record_facts import cost_of, data_facts, facts_of, same_data
+from tonegap.report.pages.record_summary import cost_of, data_facts, facts_of, same_data
 from tonegap.report.pages.templates import render_template
 from tonegap.report.phrases import (
     marks_used,

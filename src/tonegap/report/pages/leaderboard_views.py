@@ -29,8 +29,8 @@ from tonegap.tones import MONK
 _MANY_ROWS = 200
 
 
-Value = int | str | None
-Column = list[Value]
+Cell = int | str | None
+Column = list[Cell]
 _Item = Mean | Difference | None
 
 

@@ -14,13 +14,24 @@ from tonegap.report.phrases import table_name
 from tonegap.results.board import Leaderboard
 from tonegap.results.claims import Claims
 from tonegap.results.model import LeaderboardTable, Row
+from tonegap.results.quality import SetSheet
 
 ENTRIES = "entries"
 CARDS = "methods"
 COMPARE = "compare.html"
 ACROSS = "across.html"
+SETS = "quality"
+KEY_DIGITS = 8  # of a sheet's key in the name of its pages
 _DIGITS = 10
 _MAX_SLUG = 90
+
+
+def sheet_page(made: SetSheet) -> str:
+    """The name, without suffix, of the pages of a set's sheet; "" where it has none."""
+    if made.sheet is None:
+        return ""
+    task = made.task.replace("/", "-")
+    return f"{made.method}-{task}-seed{made.seed}-{made.key[:KEY_DIGITS]}"
 
 
 def pair_links(board: Leaderboard, claims: Claims) -> dict[str, str]:

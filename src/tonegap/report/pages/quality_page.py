@@ -8,10 +8,11 @@ from pathlib import Path
 from tonegap.errors import StoreError
 from tonegap.formats.quality_sheet import encode_sheet
 from tonegap.report.exports.protocol import File
+from tonegap.report.pages.links import KEY_DIGITS, SETS, sheet_page
 from tonegap.report.pages.templates import render_template
 from tonegap.report.quality_tables import quality_page
 from tonegap.results.board import Leaderboard
-from tonegap.results.quality import FOLDER, SHORT, SetSheet
+from tonegap.results.quality import SetSheet
 from tonegap.results.settings import LeaderboardSettings
 from tonegap.run.sheet_maker import CONTACT, NEAREST
 from tonegap.store.source import ResultSource
@@ -33,20 +34,21 @@ def sheet_files(
 
     `report` is the page they link back to; empty for none. Raises BadSuiteFolder for a wrong template.
     """
-    if made.sheet is None or not made.page:
+    if made.sheet is None:
         return
-    page, name = quality_page(made, made.sheet), f"{FOLDER}/{made.page}"
+    page, own = quality_page(made, made.sheet), sheet_page(made)
+    name = f"{SETS}/{own}"
     for picture in made.sheet.pictures:
         yield f"{name}-{picture.file}", [made.pictures[picture.file]]
     yield f"{name}.json", [encode_sheet(made.sheet)]
     values = {
         "page": page,
-        "name": made.page,
+        "name": own,
         "pictures": made.sheet.pictures,
         "titles": _TITLES,
         "base64": lambda file: base64.b64encode(made.pictures[file]).decode(),
         "report": report,
-        "card": f"{made.page}/{CARD}" if has_card else "",
+        "card": f"{own}/{CARD}" if has_card else "",
     }
     for end in ("md", "html"):
         yield f"{name}.{end}", [render_template(settings, f"quality.{end}.j2", values).encode()]
@@ -58,8 +60,8 @@ def remove_unlisted(sheets: Sequence[SetSheet], out_dir: Path) -> None:
     A page is known by its JSON: a sheet whose key the file's name ends with. Anything else in the folder stays. Raises
     StoreError for what cannot be removed.
     """
-    listed = {made.page for made in sheets}
-    for path in sorted((out_dir / FOLDER).glob("*.json")):
+    listed = {sheet_page(made) for made in sheets}
+    for path in sorted((out_dir / SETS).glob("*.json")):
         if path.stem in listed or not _is_sheet(path):
             continue
         name = path.with_suffix("")
@@ -84,4 +86,4 @@ def _is_sheet(path: Path) -> bool:
         return False
     if not isinstance(said, dict) or not str(said.get("schema")).startswith("tonegap/quality@"):
         return False
-    return path.stem.endswith(f"-{str(said.get('key'))[:SHORT]}")
+    return path.stem.endswith(f"-{str(said.get('key'))[:KEY_DIGITS]}")

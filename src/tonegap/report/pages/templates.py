@@ -12,6 +12,7 @@ from tonegap.lines import markdown_text
 from tonegap.report import phrases
 from tonegap.report.claims_text import interval_words
 from tonegap.report.pages.charts import Frame, record_curves, scale_of, tone_colour
+from tonegap.report.pages.links import sheet_page
 from tonegap.report.quality_tables import share
 from tonegap.report.text_table import Footnotes
 from tonegap.results.board import Leaderboard
@@ -42,6 +43,7 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "ranked_name": lambda table: phrases.metric_label(table.ranked[2]),
     "record_curves": record_curves,
     "share": share,
+    "sheet_page": sheet_page,
     "small_label": phrases.small_label,
     "spelled": phrases.spelled,
     "spread": phrases.spread,

@@ -21,6 +21,7 @@ from tonegap.errors import BadRequest
 from tonegap.files import sha256_bytes, sha256_file
 from tonegap.lines import one_line
 from tonegap.results.bundle.crate import CRATE, crate_problems
+from tonegap.store.layout import FAILURES, RECORDS, STAGES, SUITES, TRUTHS
 from tonegap.untrusted import MAX_DEPTH, reason, refused
 
 SCHEMA = "tonegap/bundle@1"
@@ -34,11 +35,11 @@ _MAX_NAME = 255
 _MOST = {
     MANIFEST: 48 * _MIB,
     CRATE: 48 * _MIB,
-    "suites": 32 * _MIB,
-    "records": 8 * _MIB,
-    "failures": 1 * _MIB,
-    "truth": 64 * _MIB,
-    "stages": 2048 * _MIB,
+    SUITES: 32 * _MIB,
+    RECORDS: 8 * _MIB,
+    FAILURES: 1 * _MIB,
+    TRUTHS: 64 * _MIB,
+    STAGES: 2048 * _MIB,
 }
 _MOST_ELSEWHERE = 4 * _MIB
 # A member larger than this may unpack to so many times its compressed size: tables of numbers reach a third of it.

@@ -14,6 +14,7 @@ from urllib.parse import quote
 import msgspec
 
 from tonegap.errors import BadRequest
+from tonegap.store.layout import AUDITS, FAILURES, RECORDS, STAGES, SUITES, TRUTHS
 
 CRATE = "ro-crate-metadata.json"
 _CONTEXT = "https://w3id.org/ro/crate/1.2/context"
@@ -31,12 +32,12 @@ _KINDS = {
 _UNKNOWN_KIND = ("application/octet-stream", "bytes")
 # What a file of a folder is, in a sentence.
 _ABOUT = {
-    "records": "What one entry, task and seed measured, and on what evidence",
-    "failures": "Why an entry has no result for a task and seed",
-    "suites": "The declared matrix: every run that should have a record",
-    "truth": "Class, tone and near-duplicate group of validation and test images, by id",
-    "stages": "What a stage left",
-    "audits": "What an audit of a synthetic set found",
+    RECORDS: "What one entry, task and seed measured, and on what evidence",
+    FAILURES: "Why an entry has no result for a task and seed",
+    SUITES: "The declared matrix: every run that should have a record",
+    TRUTHS: "Class, tone and near-duplicate group of validation and test images, by id",
+    STAGES: "What a stage left",
+    AUDITS: "What an audit of a synthetic set found",
     "specs": "A folder of the suite as it was when the bundle was made",
 }
 Node = dict[str, Any]
@@ -138,8 +139,8 @@ def crate(origin: Origin, digests: Mapping[str, str], manifest: str) -> bytes:
         **({"endTime": origin.finished} if origin.finished else {}),
         "actionStatus": _COMPLETED,
         "instrument": _named(["#tonegap", *(one.id for one in origin.software)]),
-        "object": _named(quote(n) for n in names if n.startswith(("specs/", "suites/"))),
-        "result": _named(quote(n) for n in names if n.startswith("records/")),
+        "object": _named(quote(n) for n in names if n.startswith(("specs/", f"{SUITES}/"))),
+        "result": _named(quote(n) for n in names if n.startswith(f"{RECORDS}/")),
     }
     graph = [
         {
@@ -194,7 +195,7 @@ def _stages(origin: Origin, names: Iterable[str]) -> Iterator[Node]:
     """An action for each stage; its results are the files of it that the bundle has, if any."""
     left: dict[str, list[str]] = {}
     for name in names:
-        if name.startswith("stages/"):
+        if name.startswith(f"{STAGES}/"):
             left.setdefault(name.split("/")[-2], []).append(name)
     for one in origin.stages:
         yield {

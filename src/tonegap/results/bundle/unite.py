@@ -20,10 +20,10 @@ from tonegap.results.answers import kept_truths
 from tonegap.results.bundle.verify import verified_bundle
 from tonegap.results.submissions.checks import own_truths, renamed, unlike_here
 from tonegap.results.truths import Said, said_of
-from tonegap.store.layout import FAILURES, RECORDS, STAGES, SUITES, TRUTHS, suite_unit
+from tonegap.store.layout import AUDITS, FAILURES, RECORDS, STAGES, SUITES, TRUTHS, suite_unit
 from tonegap.store.read import SuiteRun, read_suites
 
-_TAKEN = (STAGES, RECORDS, FAILURES, TRUTHS, "audits")
+_TAKEN = (STAGES, RECORDS, FAILURES, TRUTHS, AUDITS)
 _PLAIN = re.compile(r"[^A-Za-z0-9_-]+")
 
 

@@ -11,7 +11,7 @@ from typing import Literal
 
 from tonegap.declared.paper import UNKNOWN, parse_reported
 
-Verdict = Literal[
+CellVerdict = Literal[
     "agrees",
     "differs",
     "not comparable",
@@ -25,7 +25,7 @@ Verdict = Literal[
     "",
 ]
 # What agrees, differs and has no value, by the kind of table.
-_WORDS: dict[str, tuple[Verdict, Verdict, Verdict]] = {
+_WORDS: dict[str, tuple[CellVerdict, CellVerdict, CellVerdict]] = {
     "scores": ("agrees", "differs", "not run"),
     "stored": (
         "recomputed from the authors' counts",
@@ -49,7 +49,7 @@ class Reproduced:
     value: float | None = None
     low: float | None = None
     high: float | None = None
-    verdict: Verdict = ""
+    verdict: CellVerdict = ""
     why: str = ""
 
 
@@ -66,12 +66,12 @@ class PaperCell:
     unit: str
     reported: str
     reproduced: Reproduced
-    verdict: Verdict
+    verdict: CellVerdict
     why: str
     kind: str = "scores"
 
 
-def judge(reported: str, reproduced: Reproduced, kind: str = "scores") -> tuple[Verdict, str]:
+def judge(reported: str, reproduced: Reproduced, kind: str = "scores") -> tuple[CellVerdict, str]:
     """The verdict on one cell of a kind of table and why; "" for a cell that the paper left empty."""
     agrees, differs, nothing = _WORDS[kind]
     if not reported:

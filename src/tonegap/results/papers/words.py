@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from tonegap.declared.paper import UNKNOWN, PaperFile, PaperTable
-from tonegap.results.papers.verdict import PaperCell, Reproduced, Verdict
+from tonegap.results.papers.verdict import CellVerdict, PaperCell, Reproduced
 from tonegap.spreadsheet import safe_csv
 
 _COLUMNS = (
     "table", "row", "column", "unit", "reported", "reproduced", "low", "high", "verdict", "why", "kind",
 )  # fmt: skip
 
-_ANSWERABLE: tuple[Verdict, ...] = ("agrees", "differs", "not run")
+_ANSWERABLE: tuple[CellVerdict, ...] = ("agrees", "differs", "not run")
 
 
 def as_markdown(paper: PaperFile, cells: Sequence[PaperCell]) -> str:

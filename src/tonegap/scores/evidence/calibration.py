@@ -13,7 +13,7 @@ import numpy as np
 from scipy.sparse import csr_matrix
 
 from tonegap.arrays import BoolArray, FloatArray, IntArray
-from tonegap.scores.counts import N_BINS, Answers
+from tonegap.scores.counts import Answers
 from tonegap.scores.evidence.bisection import bisected
 from tonegap.scores.evidence.bootstrap import union_of
 from tonegap.scores.evidence.images import TestImages
@@ -21,7 +21,7 @@ from tonegap.scores.evidence.intervals import LEVEL, Interval
 from tonegap.scores.evidence.nulls import CALIBRATED, N_DEALS, NullName
 from tonegap.scores.evidence.parity import Parity, parity
 from tonegap.scores.formulas import calibration_error
-from tonegap.scores.tables import ALL, GAP, WORST
+from tonegap.scores.tables import ALL, GAP, N_BINS, WORST
 
 _HALVINGS = 14
 _SMALLEST = 1e-12

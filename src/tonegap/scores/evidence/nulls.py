@@ -14,12 +14,12 @@ from functools import lru_cache
 import numpy as np
 
 from tonegap.arrays import FloatArray, IntArray
-from tonegap.scores.counts import N_BINS, Answers, Counts, count_draws
+from tonegap.scores.counts import Answers, Counts, count_draws
 from tonegap.scores.evidence.bootstrap import Union, union_of
 from tonegap.scores.evidence.images import TestImages
 from tonegap.scores.evidence.parity import Parity, parity
 from tonegap.scores.formulas import gap, metric_values
-from tonegap.scores.tables import ALL, GAP, metric_named
+from tonegap.scores.tables import ALL, GAP, N_BINS, metric_named
 
 OVER_ALL, WITHIN_CLASS, CALIBRATED = "tones permuted", "tones permuted within class", "calibrated"
 # A metric, `all`, a tone or `gap`, and what is assumed: OVER_ALL, WITHIN_CLASS or CALIBRATED.

@@ -19,12 +19,12 @@ import docker
 import msgspec
 from docker.types import Mount
 
-from tonegap.engines.docker.ask import container_says
+from tonegap.engines.docker.container_output import container_says
 from tonegap.engines.images.layout import Layout
 from tonegap.errors import EngineError
 from tonegap.formats.image_lock import SITE, BoundEnvironment
 
-_LOOK = Path(__file__).with_name("look.py").read_text(encoding="utf-8")
+_LOOK = Path(__file__).with_name("probe_in_image.py").read_text(encoding="utf-8")
 # Sources below a folder that is the current one, under the names that they will have inside.
 _COMPILE = """\
 import compileall, py_compile, sys
