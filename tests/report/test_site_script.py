@@ -94,6 +94,35 @@ class TestInABrowser:
         assert why.startswith("No ranks here: entries are ranked by accuracy, epoch picked on")
         assert back
 
+    def test_sentences_lists_and_names_of_classes_are_read_right(self, page, tmp_path):
+        said = [
+            "The minimum detectable difference is 36.9. Percent; III-IV 19.2.",
+            "One tone must lie 34 to 35 points below; it reaches ±17 points, 1 point. 95 % interval.",
+            "At an accuracy of 72 %, Positive: by 12.5; version 1.2.3 of 5 images",
+            "+3.2 points, −49.6 to +56.0",
+        ]
+        found = asked(
+            page, f"return {json.dumps(said)}.map(t => tonegapPage.fractions(t));", tmp_path
+        )
+        assert found == [
+            "The minimum detectable difference is 0.369. Fractions; III-IV 0.192.",
+            "One tone must lie 0.34 to 0.35 below; it reaches ±0.17, 0.01. 95 % interval.",
+            "At an accuracy of 0.72, Positive: by 12.5; version 1.2.3 of 5 images",
+            "+0.032, −0.496 to +0.560",
+        ]
+
+    def test_a_change_with_its_interval_is_no_formula_in_csv(self, page, tmp_path):
+        table = (
+            '<div class="scroll" aria-label="x"><table id="odd"><tr><th>a</th><th>strip</th></tr>'
+            "<tr><td>−0.3 (−3 to +2)</td><td></td></tr><tr><td>＝1+118</td><td></td></tr></table></div>"
+        )
+        text = asked(
+            page.replace("</main>", f"{table}</main>"),
+            'return tonegapPage.csv(document.querySelector("#odd"));',
+            tmp_path,
+        )
+        assert text == "a\n−0.3 (−3 to +2)\n'＝1+118\n"
+
     def test_a_table_as_csv_has_its_numbers_and_its_small_print_in_columns(self, page, tmp_path):
         text = asked(
             page,

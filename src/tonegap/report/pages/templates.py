@@ -63,9 +63,10 @@ _UNSEEN = re.compile(
 
 
 def decimal_names(board: Leaderboard) -> list[str]:
-    """Names of entries and of their parts with a decimal number in them, which is no score; longest first."""
+    """Names of entries, their parts and classes with a decimal number in them, which is no score; longest first."""
     entries = {row.entry for table in board.tables for row in table.all_rows}
     names = {n for e in entries for n in (e.label, e.name, e.variant, e.backbone)}
+    names |= {n for table in board.tables if table.question for n in table.question.classes}
     return sorted((n for n in names if _DECIMAL.search(n)), key=lambda n: (-len(n), n))
 
 
