@@ -12,6 +12,12 @@ from tonegap.tones import tone_order
 
 _SHORT = 12
 _UNKNOWN = "unknown"
+_KINDS = {
+    "method": "method",
+    "baseline": "baseline",
+    "postprocessor": "post-processor",
+    "extractor": "extractor",
+}
 _PARTS = ("train", "validation", "test", "unused")
 Facts = tuple[tuple[str, str], ...]
 
@@ -71,6 +77,7 @@ def facts_of(records: Sequence[Record]) -> Facts:
         return "; ".join(dict.fromkeys(text for text in texts if text))
 
     where = [record.circumstances for record in records]
+    parameters = [record.plugin_parameters for record in records]
     isolation = (
         f"{c.isolation.engine}: {'contained' if c.isolation.contained else 'not contained'}, "
         f"network {c.isolation.network}, files {c.isolation.files}"
@@ -85,11 +92,9 @@ def facts_of(records: Sequence[Record]) -> Facts:
         for record in records
     )
     found = (
-        ("Parameters of the method", each(_pairs(r.method_parameters) for r in records)),
-        ("Parameters of the baseline", each(_pairs(r.baseline_parameters) for r in records)),
-        (
-            "Parameters of the post-processor",
-            each(_pairs(r.postprocessor_parameters) for r in records),
+        *(
+            (f"Parameters of the {kind}", each(_pairs(of.get(name, {})) for of in parameters))
+            for name, kind in _KINDS.items()
         ),
         ("Synthetic images", each(synthetic_text(r.synthetic) for r in records if r.synthetic)),
         ("Stages", each(stages)),

@@ -16,11 +16,8 @@ Own = Mapping[str, Mapping[str, SeenBy]]
 
 def parameters_by_label(record: Record) -> dict[str, Mapping[str, Parameter]]:
     """The parameters of each plug-in that made a record, its bank's extractor too, by label (`methods/none`)."""
-    values, plugins = record.plugin_parameters, record.entry.plugins
-    found = {f"{FOLDERS[kind]}/{one}": values[kind] for kind, one in plugins.items()}
-    if record.bank:
-        found[f"extractors/{record.bank.extractor}"] = record.bank.parameters
-    return dict(found)
+    values = record.plugin_parameters
+    return {f"{FOLDERS[kind]}/{one}": values[kind] for kind, one in record.plugins.items()}
 
 
 def exposure_problems(record: Record, own: Own, known: Known, *, here: bool) -> Iterator[str]:
