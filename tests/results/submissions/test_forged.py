@@ -11,10 +11,11 @@ from records import ROOT, plain_record, scored_run
 from tests.results.bundle.foreign_bundles import contents, fitted, write_zip
 from tests.results.submissions.test_bundles import rows
 
+from tonegap.api.results import _board as open_board
 from tonegap.cli.main import main
 from tonegap.declared.plugin import fill_parameters, plugin_ids, read_plugin
 from tonegap.formats.matrix import Matrix, RunId
-from tonegap.formats.record import BankId, DataId, EntryId, Isolation, StageId
+from tonegap.formats.record import BankId, DataId, EntryId, Exposure, Isolation, StageId
 from tonegap.report.pages.entry_suite import StageSetting, reproduction
 from tonegap.results.bundle.pack import pack_suite
 from tonegap.results.model import Row, SeedResult
@@ -419,3 +420,28 @@ def test_an_extractor_that_leaves_out_its_parameters_is_named():
 def test_an_extractor_that_is_not_here_is_named():
     assert not_here(ROOT, [of_a_bank()]) == []
     assert not_here(ROOT, [of_a_bank("dermfm-own")]) == ["extractors/dermfm-own"]
+
+
+def declaring(bundle, sha256):
+    """The bundle with a "no" of its own about a file among what came along."""
+    files = contents(bundle)
+    name = "specs/benchmarks/exposure.toml"
+    own = f'\n[files.mine]\nabout = "m"\nsha256 = "{sha256}"\n[files.mine.seen.d]\n'
+    files[name] += f'{own}answer = "no"\nsource = "trust me"\n'.encode()
+    return write_zip(bundle, fitted(files))
+
+
+def test_a_stranger_s_no_about_a_file_is_unknown_among_submissions_and_on_a_board(
+    tonegap, forge, truth
+):
+    sha256 = "ab" * 32
+    values = {"backbone": "cnn4", "weights": f"net.pth#sha256={sha256}"}
+    told = (Exposure("baselines/theirs", "net.pth", "no", "trust me"),)
+    sent = declaring(forge(truth, {0: 9}, baseline_parameters=values, exposure=told), sha256)
+    code, text = tonegap("submit", "add", sent)
+    assert code == 0, text
+    (row,) = [row for label, row in rows(tonegap).items() if "theirs" in label]
+    assert "exposure unknown" in row["marks"]
+    with open_board(sent, (), ROOT) as board:
+        (alone,) = board.tables[0].all_rows
+    assert alone.exposure == "unknown"

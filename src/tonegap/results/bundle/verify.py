@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from tonegap.declared.dataset import BENCHMARKS, DATASET_FILE
-from tonegap.declared.exposure import SeenBy, read_exposure
+from tonegap.declared.exposure import SeenBy, own_exposure, read_exposure
 from tonegap.declared.plugin import FOLDERS, PLUGIN_ID
 from tonegap.declared.toml import read_toml
 from tonegap.errors import BadRequest, StoreError, ToneGapError
@@ -184,7 +184,9 @@ def _spec_problems(store: Path, cell: RunId, record: Record) -> Iterator[str]:
         path = store / "specs" / FOLDERS[kind] / name / f"{kind}.toml"
         there = PLUGIN_ID.fullmatch(name) and path.is_file()
         found[f"{FOLDERS[kind]}/{name}"] = read_toml(path, PluginClaims) if there else None
-    own = {label: file.exposure for label, file in found.items() if file}
+    own = {
+        label: own_exposure(label, file.exposure if file else {}) for label, file in found.items()
+    }
     entry = {f"{FOLDERS[kind]}/{name}" for kind, name in record.entry.plugins.items()}
     of_entry = {label: file for label, file in found.items() if label in entry}
     yield from claim_problems(cell, record, of_entry, here=False)

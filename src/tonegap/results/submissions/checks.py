@@ -19,7 +19,7 @@ from scipy.stats import rankdata
 
 from tonegap.arrays import BoolArray, FloatArray
 from tonegap.declared.dataset import dataset_ids, read_dataset
-from tonegap.declared.exposure import read_exposure
+from tonegap.declared.exposure import own_exposure, read_exposure
 from tonegap.declared.plugin import FOLDERS, Plugin, fill_parameters, plugin_ids, read_plugin
 from tonegap.declared.suite import SUITES
 from tonegap.declared.toml import read_toml
@@ -196,7 +196,10 @@ def _contradictions(root: Path, cell: RunId, record: Record) -> Iterator[str]:
         p.label: PluginClaims(p.file.control, tuple(p.file.needs), on=p.file.on) for p in known
     }
     yield from claim_problems(cell, record, claims, here=True)
-    own = {plugin.label: plugin.file.exposure for plugin in there}
+    own = {
+        one.label: own_exposure(one.label, one.file.exposure, holds_weights=one.holds_weights)
+        for one in there
+    }
     yield from exposure_problems(record, own, read_exposure(root), here=True)
     name = record.task.partition("/")[0]
     if name in dataset_ids(root):
