@@ -4,7 +4,6 @@ The mistake it exists to prevent: a model that has seen the test images, or of w
 says that it has not.
 """
 
-import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -98,7 +97,7 @@ def keep_declared(root: Path, records: Iterable[Record], place: Path) -> None:
     for name in (EXPOSURE, *extractors):
         if (root / name).is_file():
             (place / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(root / name, place / name)
+            (place / name).write_bytes((root / name).read_bytes())
 
 
 def _files(parameters: Mapping[str, Parameter]) -> list[tuple[str, str]]:
