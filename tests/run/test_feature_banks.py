@@ -19,6 +19,7 @@ from tonegap.errors import BadOutput, BadSuiteFolder
 from tonegap.files import sha256_file
 from tonegap.formats.record import BankId, decode_record
 from tonegap.plan.applicable import not_applicable
+from tonegap.report.exports.json_ import render_json
 from tonegap.report.pages.entry_suite import StageSetting, given_paths, reproduction
 from tonegap.report.pages.record_facts import facts_of
 from tonegap.results.assemble import assemble
@@ -267,13 +268,12 @@ def test_a_declaration_that_cannot_hold_is_refused(planner, fields, words):
         planner.plan()
 
 
-def rows_of_a_run(planner):
+def board_of_a_run(planner):
     plan, tally = run(planner)
     assert tally.failures == ()
     folder = planner.store.folder
     planner.store.write_matrix(plan.matrix)
-    (table,) = assemble(folder, read_suites(folder), read_settings(planner.rooms.root)).tables
-    return table.all_rows
+    return assemble(folder, read_suites(folder), read_settings(planner.rooms.root))
 
 
 def test_the_suite_that_an_entry_s_page_writes_has_its_extractor_s_parameters_and_finds_all_done(
@@ -287,7 +287,11 @@ def test_the_suite_that_an_entry_s_page_writes_has_its_extractor_s_parameters_an
     given = {"golden": "unchecked", "weights": f"{net}#sha256={sha256_file(net)}"}
     row = {"methods": ["none"], "baselines": ["probe"], "backbones": ["colours"]}
     banks.suite(entries=[row], seeds=[0, 1], parameters={"extractors/colours": given})
-    (found,) = rows_of_a_run(banks)
+    board = board_of_a_run(banks)
+    (found,) = board.tables[0].all_rows
+    (told,) = json.loads(render_json(board))["tables"][0]["rows"]
+    shown = told["seeds"][0]["evidence"]
+    assert shown["bank"]["parameters"]["golden"] == "unchecked"
     root = banks.rooms.root
     assert {"golden unchecked", "exposure unknown"} <= {*found.marks}
     assert "golden unchecked" in dict(facts_of(found.records))["Parameters of the extractor"]
@@ -303,7 +307,9 @@ def test_the_suite_that_an_entry_s_page_writes_has_its_extractor_s_parameters_an
 
 
 def test_seeds_whose_extractors_differ_are_mixed_and_have_no_single_command(banks):
-    row = next(row for row in rows_of_a_run(banks) if row.entry.method == "none")
+    row = next(
+        row for row in board_of_a_run(banks).tables[0].all_rows if row.entry.method == "none"
+    )
     first, second = row.seeds
     other = BankId("colours", {"precision": "fp32", "weights": "none"})
     second = replace(second, record=msgspec.structs.replace(second.record, bank=other))
