@@ -2,8 +2,9 @@
 
 The other loops encode images and captions in every step (training) or take one source at a time
 (sampling), as published; each ratio has a bound beside it: what is left if everything but the
-denoising network cost nothing. Seconds of this process alone count, so that other work on the machine
-does not. Run it as `PYTHONPATH=docker/kit python benchmarks_of_code/bench_diffusion.py PIPELINE_FOLDER [cpu|cuda]`.
+denoising network cost nothing. Seconds of this process alone count, and rounds of the loops take turns, so that other
+work on the machine weighs on all alike: a ratio is the median over rounds, with their range. Run it as
+`PYTHONPATH=docker/kit python benchmarks_of_code/bench_diffusion.py PIPELINE_FOLDER [cpu|cuda]`.
 """
 
 import sys
@@ -11,6 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import median
 
 import numpy as np
 import torch
@@ -38,7 +40,7 @@ from tonegap_kit.diffusion.models import (
 from tonegap_kit.diffusion.noise_loop import StepRecipe, Watch, autocast, encode_examples
 from tonegap_kit.diffusion.sampling import SamplingRecipe, img2img
 
-BATCH, STEPS, ROUNDS = 4, 6, 3
+BATCH, STEPS, ROUNDS = 4, 6, 5
 N_IMAGES, PER_SOURCE, N_TOKENS = 20, 5, 7
 PROMPT = "An image of psoriasis on the skin of a very dark-skinned individual"
 SAMPLING = SamplingRecipe(steps=20, strength=0.5, guidance=2.0, batch=20)
@@ -54,20 +56,44 @@ class Bench:
     images: np.ndarray
     work: Path
 
-    def seconds(self, run: Callable[[], object]) -> float:
-        """The shortest of some runs."""
-        best = float("inf")
-        for _ in range(ROUNDS):
-            start = self._now()
-            run()
-            best = min(best, self._now() - start)
-        return best
+    def seconds(self, *runs: Callable[[], object]) -> list[list[float]]:
+        """The seconds of each run in each round; rounds take turns, after one that does not count."""
+        taken: list[list[float]] = [[] for _ in runs]
+        for turn in range(ROUNDS + 1):
+            for own, run in zip(taken, runs, strict=True):
+                start = self._now()
+                run()
+                own += [self._now() - start] if turn else []
+        return taken
 
     def _now(self) -> float:
         if self.models.device.type == "cuda":
             torch.cuda.synchronize()
             return time.perf_counter()
         return time.process_time()
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """How many times as fast one loop is as another: the median of rounds, the least and the most of them."""
+
+    median: float
+    least: float
+    most: float
+
+    def __str__(self) -> str:
+        return f"{self.median:.2f} ({self.least:.2f} to {self.most:.2f})"
+
+
+def ratio(slow: list[float], fast: list[float]) -> Ratio:
+    """The ratio of seconds, round by round."""
+    found = sorted(a / b for a, b in zip(slow, fast, strict=True))
+    return Ratio(median(found), found[0], found[-1])
+
+
+def bound(whole: list[float], spared: list[float], times: int = 1) -> float:
+    """The ratio if what can be spared, so often in each run, cost nothing."""
+    return median(whole) / (median(whole) - times * median(spared))
 
 
 def open_bench(folder: Path, device: str, work: Path) -> Bench:
@@ -80,7 +106,7 @@ def open_bench(folder: Path, device: str, work: Path) -> Bench:
     return Bench(folder, models, images, work)
 
 
-def inversion(bench: Bench) -> tuple[float, float, float]:
+def inversion(bench: Bench) -> tuple[Ratio, Ratio, float]:
     """Ratio of steps per second alone and side by side, and the bound, for textual inversion."""
     words = tuple(f"new{k}-class" for k in range(N_TOKENS))
     encoded = encode_examples(bench.models, bench.images, mirror=True)
@@ -93,25 +119,35 @@ def inversion(bench: Bench) -> tuple[float, float, float]:
         own = Concepts(encoded, {word: rows[word] for word in words[:n]})
         return lambda: learn_tokens(bench.models, own, recipe, 0, Watch("bench"))
 
-    other = bench.seconds(lambda: _published_inversion(bench))
-    alone, joint = bench.seconds(kit(1)), bench.seconds(kit(N_TOKENS)) / N_TOKENS
     # Gradients of a word flow through the text encoder: captions have to be encoded anew.
-    return other / alone, other / joint, other / (other - STEPS * _encoding(bench, text=False))
+    other, alone, joint, spared = bench.seconds(
+        lambda: _published_inversion(bench), kit(1), kit(N_TOKENS), lambda: _encoded_now(bench)
+    )
+    each = [seconds / N_TOKENS for seconds in joint]
+    return ratio(other, alone), ratio(other, each), bound(other, spared, STEPS)
 
 
-def lora(bench: Bench) -> tuple[float, float]:
+def lora(bench: Bench) -> tuple[Ratio, float]:
     """Ratio of steps per second and its bound, for LoRA."""
     encoded = encode_examples(bench.models, bench.images, mirror=False)
     examples = Captioned(encoded, torch.arange(32), (PROMPT,) * 32)
     recipe = LoraRecipe(STEP_RECIPE, rank=8, alpha=8)
-    other = bench.seconds(lambda: _published_lora(bench))
-    ours = bench.seconds(
-        lambda: train_lora(bench.models, examples, None, recipe, 0, Watch("bench"))
+    ids = token_ids(bench.models, [PROMPT] * BATCH)
+
+    def encode() -> None:
+        _encoded_now(bench)
+        with torch.no_grad():
+            encode_ids(bench.models, ids)
+
+    other, ours, spared = bench.seconds(
+        lambda: _published_lora(bench),
+        lambda: train_lora(bench.models, examples, None, recipe, 0, Watch("bench")),
+        encode,
     )
-    return other / ours, other / (other - STEPS * _encoding(bench, text=True))
+    return ratio(other, ours), bound(other, spared, STEPS)
 
 
-def sampling(bench: Bench, per_source: int) -> tuple[float, float, float]:
+def sampling(bench: Bench, per_source: int) -> tuple[Ratio, float, float]:
     """Ratio of images per second, its bound, and the largest difference of images in grey levels."""
     recipe = LoraRecipe(replace(STEP_RECIPE, steps=1), rank=8, alpha=8)
     encoded = encode_examples(bench.models, bench.images[:4], mirror=False)
@@ -127,10 +163,11 @@ def sampling(bench: Bench, per_source: int) -> tuple[float, float, float]:
             latents = encode_images(bench.models, bench.images[:sources])
             return list(img2img(bench.models, latents, rows, [PROMPT] * n, seeds, SAMPLING))
 
-    other = bench.seconds(
-        lambda: [_notebook(bench, pipeline, i, per_source) for i in range(sources)]
+    other, ours, network = bench.seconds(
+        lambda: [_notebook(bench, pipeline, i, per_source) for i in range(sources)],
+        kit,
+        _denoising(bench, n),
     )
-    ours = bench.seconds(kit)
     stock = [
         image
         for i in range(sources)
@@ -138,7 +175,7 @@ def sampling(bench: Bench, per_source: int) -> tuple[float, float, float]:
     ]
     pairs = zip(kit(), stock, strict=True)
     difference = max(float(abs(a - (b * 255).round()).max()) for a, b in pairs)
-    return other / ours, other / _denoising(bench, n), difference
+    return ratio(other, ours), median(other) / median(network), difference
 
 
 def _published_inversion(bench: Bench) -> None:
@@ -209,16 +246,6 @@ def _error(
     return torch.nn.functional.mse_loss(found.float(), noise.float())
 
 
-def _encoding(bench: Bench, *, text: bool) -> float:
-    """Seconds that encoding takes in a step of the other loop."""
-    images = bench.seconds(lambda: _encoded_now(bench))
-    if not text:
-        return images
-    with torch.no_grad():
-        ids = token_ids(bench.models, [PROMPT] * BATCH)
-        return images + bench.seconds(lambda: encode_ids(bench.models, ids))
-
-
 def _stock(bench: Bench, lora_file: Path) -> StableDiffusionImg2ImgPipeline:
     pipeline = StableDiffusionImg2ImgPipeline.from_pretrained(
         bench.folder, dtype=bench.models.dtype
@@ -251,14 +278,18 @@ def _notebook(
     )
 
 
-def _denoising(bench: Bench, n: int) -> float:
-    """Seconds of the denoising network alone for n images, in the kit's batches."""
+def _denoising(bench: Bench, n: int) -> Callable[[], object]:
+    """The denoising network alone for n images, in the kit's batches."""
     models, rows = bench.models, 2 * min(n, SAMPLING.batch)
     x = torch.randn((rows, *models.latent_shape)).to(models.device, models.dtype)
     text = encode_ids(models, token_ids(models, [PROMPT])).expand(rows, -1, -1)
-    with torch.inference_mode():
-        step = bench.seconds(lambda: models.unet(x, 500, text))
-    return step * SAMPLING.done_steps * n * 2 / rows
+
+    def run() -> None:
+        with torch.inference_mode():
+            for _ in range(SAMPLING.done_steps * n * 2 // rows):
+                models.unet(x, 500, text)
+
+    return run
 
 
 def main() -> None:
@@ -268,16 +299,16 @@ def main() -> None:
     folder, device = Path(sys.argv[1]), (sys.argv[2:] or ["cpu"])[0]
     with tempfile.TemporaryDirectory() as work:
         bench = open_bench(folder, device, Path(work))
-        ratio, bound = lora(bench)
-        _tell(f"LoRA: {ratio:.2f} times the steps per second (bound {bound:.2f})")
-        alone, joint, bound = inversion(bench)
-        _tell(f"word: {alone:.2f} times the steps per second (bound {bound:.2f})")
-        _tell(f"{N_TOKENS} words side by side: {joint:.2f} times the steps per second of each")
+        found, most = lora(bench)
+        _tell(f"LoRA: {found} times the steps per second, bound {most:.2f}")
+        alone, joint, most = inversion(bench)
+        _tell(f"word: {alone} times the steps per second, bound {most:.2f}")
+        _tell(f"{N_TOKENS} words side by side: {joint} times the steps per second of each")
         for per_source in (PER_SOURCE, 1):
-            ratio, bound, difference = sampling(bench, per_source)
+            found, most, difference = sampling(bench, per_source)
             _tell(
-                f"sampling, {per_source} images of a source: {ratio:.2f} times the images per second "
-                f"(bound {bound:.2f}), largest difference {difference:.0f} grey levels"
+                f"sampling, {per_source} images of a source: {found} times the images per second, "
+                f"bound {most:.2f}, largest difference {difference:.0f} grey levels"
             )
 
 

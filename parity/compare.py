@@ -7,11 +7,15 @@ at the pinned commit and never shipped; `.cuda()` does nothing. What it prints i
 """
 
 import ast
+import contextlib
+import copy
+import io
 import re
 import runpy
 import subprocess
 import sys
 import tomllib
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -49,6 +53,7 @@ def theirs(clones: Path, name: str, file: str, wanted: set[str]) -> dict[str, An
         "baseline": object,
         "BaseNet": object,
     }
+    space |= {"Module": nn.Module, "copy": copy, "deepcopy": copy.deepcopy, "deque": deque}
     space |= dict.fromkeys(("Optional", "Tuple", "List", "Dict", "DataLoader", "dataset"), Any)
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef):  # annotations are theirs to resolve
@@ -230,6 +235,146 @@ def entangle(clones: Path) -> Found:
     return {"within a tone": within, "across tones": across}
 
 
+def fairdisco(clones: Path) -> Found:
+    """The confusion loss, and the contrastive loss without and with the constants of their code."""
+    file, names = "Models/models_losses.py", {"Confusion_Loss", "Supervised_Contrastive_Loss"}
+    code, our = theirs(clones, "fairdisco", file, names), ours("fairdisco")
+    confusion, contrastive = code["Confusion_Loss"](), code["Supervised_Contrastive_Loss"](0.1)
+    from tonegap_kit.tone_heads import confusion as our_confusion
+
+    heads, bare, same, gradient = 0.0, 0.0, 0.0, 0.0
+    for draw in range(100):
+        scores, y = torch.randn(32, 6), torch.randint(0, 4, (32,))
+        heads = max(heads, abs(our_confusion(scores).item() - confusion(scores, None).item()))
+        found, slopes = [], []
+        for call in (
+            lambda z, y=y: contrastive(z, y),
+            lambda z, y=y: our["contrast"](z, y, 0.1),
+            lambda z, y=y: our["contrast"](z, y, 0.1, 1e-5),
+        ):
+            z = torch.randn(32, 128, generator=torch.Generator().manual_seed(draw)).requires_grad_()
+            found.append(call(z))
+            slopes.append(torch.autograd.grad(found[-1], z)[0])
+        bare = max(bare, abs(found[0].item() - found[1].item()))
+        same = max(same, abs(found[0].item() - found[2].item()))
+        apart = (slopes[0] - slopes[2]).norm() / slopes[0].norm()
+        gradient = max(gradient, apart.item())
+    return {
+        "confusion loss": heads,
+        "contrastive loss of random features": bare,
+        "the same with contrast_floor = 1e-5": same,
+        "its gradient with contrast_floor = 1e-5, relative": gradient,
+    }
+
+
+def patchalign(clones: Path) -> Found:
+    """Both parts of the transport, and the gradient of the Gromov part without and with `detach_plan`."""
+    names = {
+        "cos_batch_torch",
+        "cost_matrix_batch_torch",
+        "batch_trace",
+        "IPOT_torch_batch_uniform",
+        "IPOT_distance_torch_batch_uniform",
+        "GW_distance",
+        "GW_torch_batch",
+        "GW_distance_uniform",
+    }
+    code = theirs(clones, "patchalign", "Masked_GOT_NewSinkhorn.py", names)
+    sys.path.insert(0, str(ROOT / "baselines" / "patchalign"))
+    our = runpy.run_path(str(ROOT / "baselines" / "patchalign" / "transport.py"))
+    value, plain, detached = 0.0, 0.0, 0.0
+    for _ in range(20):
+        x, y, mask = torch.randn(2, 49, 64), torch.randn(2, 30, 64), torch.rand(2, 49, 30)
+        x.requires_grad_()
+        their = code["GW_distance_uniform"](x.transpose(2, 1), y.transpose(2, 1), mask)
+        wanted = torch.autograd.grad(their.sum(), x)[0]
+        for detach in (False, True):
+            found = our["gromov_wasserstein"](x, y, mask, detach_plan=detach)
+            slope = torch.autograd.grad(found.sum(), x)[0]
+            value = max(value, (found - their.flatten()).abs().max().item())
+            apart = ((slope - wanted).norm() / wanted.norm()).item()
+            if detach:
+                detached = max(detached, apart)
+            else:
+                plain = max(plain, apart)
+    return {
+        "value of the Gromov part": value,
+        "its gradient by the patches, relative": plain,
+        "the same with detach_plan = true": detached,
+    }
+
+
+def group_dro(clones: Path) -> Found:
+    """Weights of three tones over 300 steps, two of which a batch often lacks, by adjustment and `absent`."""
+    code = theirs(clones, "group-dro", "models/GroupDRO/utils.py", {"LossComputer"})
+    from tonegap_kit.training import Batch
+
+    worst = ours("group-dro")["WorstCase"]
+    parts = torch.tensor([0] * 90 + [1] * 8 + [2] * 2)
+    counts = parts.bincount()
+    told = SimpleNamespace(sens_classes=3, group_counts=lambda: (None, counts))
+    found = {}
+    for said, adjustment, grows in (
+        (" over 300 steps, adjustment 0", 0.0, False),
+        (', adjustment 2, absent = "keeps"', 2.0, False),
+        (', adjustment 2, absent = "grows"', 2.0, True),
+    ):
+        their = code["LossComputer"](
+            nn.CrossEntropyLoss(reduction="none"),
+            True,
+            told,
+            alpha=0.2,
+            adj=np.full(3, adjustment) if adjustment else None,
+        )
+        our, apart = worst(parts, 0.01, adjustment, absent_grow=grows), 0.0
+        for _ in range(300):
+            rows = torch.randint(0, 100, (16,))
+            scores, y = torch.randn(16, 2), torch.randint(0, 2, (16,))
+            # Theirs scores accuracy by one column of scores and by nothing that the loss reads.
+            group_loss, n = their.compute_group_avg(their.criterion(scores, y), parts[rows])
+            their.compute_robust_loss(group_loss, n)
+            our(nn.Identity(), Batch(scores, y, parts[rows], torch.ones(16), rows))
+            apart = max(apart, (our.q - their.adv_probs.double()).abs().max().item())
+        found[f"weight of a tone{said}"] = apart
+    return found
+
+
+def swad(clones: Path) -> Found:
+    """How much each evaluation weighs in the mean, on 1,600 curves of 20 losses and four pairs of windows."""
+    names = {"AveragedModel", "SWADBase", "LossValley"}
+    code = theirs(clones, "swad", "models/SWAD/utils.py", names)
+    folder = ROOT / "baselines" / "swad"
+    sys.path.insert(0, str(folder))
+    our = runpy.run_path(str(folder / "averaging.py"))
+    rng, n, other, apart = np.random.default_rng(0), 20, 0, 0.0
+    for draw in range(1600):
+        optimum, overfit = ((3, 6), (3, 3), (3, 2), (3, 9))[draw % 4]
+        losses = (1 / np.arange(1, n + 1) + 0.02 * np.arange(n) + rng.normal(0, 0.1, n)).clip(0.01)
+        valley = code["LossValley"](optimum, overfit, 0.2)
+        for epoch, loss in enumerate(losses):
+            network = nn.Linear(n, 1, bias=False)  # whose weights name the epoch
+            network.weight.data = functional.one_hot(torch.tensor([epoch]), n).float()
+            segment = code["AveragedModel"](network)
+            segment.update_parameters(network, step=epoch)
+            with contextlib.redirect_stdout(io.StringIO()):
+                valley.update_and_evaluate(segment, float(loss))
+        with contextlib.redirect_stdout(io.StringIO()):
+            wanted = next(valley.get_final_model().parameters()).detach().flatten()
+        patience = our["Patience"](optimum, overfit, 1.2)
+        counted = torch.tensor(our["counted_as_published"](losses.tolist(), patience))
+        share = counted.bincount(minlength=n) / len(counted)
+        apart = max(apart, (share - wanted).abs().max().item())
+        stretch = our["flat_stretch"](losses.tolist(), patience)
+        if stretch is not None:
+            paper = torch.zeros(n)
+            paper[stretch[0] : stretch[1] + 1] = 1 / (stretch[1] - stretch[0] + 1)
+            other += bool((paper - wanted).abs().max() > 1e-6)
+    return {
+        'loss curves of 1,600 with another mean, stretch = "paper"': float(other),
+        'share of an evaluation in the mean, stretch = "published"': apart,
+    }
+
+
 COMPARISONS: dict[str, Callable[[Path], Found]] = {
     "scp": scp,
     "fairquantize": fairquantize,
@@ -240,6 +385,10 @@ COMPARISONS: dict[str, Callable[[Path], Found]] = {
     "sam": sam,
     "domain-ind": domain_ind,
     "entangle": entangle,
+    "fairdisco": fairdisco,
+    "patchalign": patchalign,
+    "group-dro": group_dro,
+    "swad": swad,
 }
 
 

@@ -2,12 +2,34 @@
 
 A test that skips itself because data or a program is absent proves nothing, and a run of such tests
 is green all the same. `skipif` is another matter: there the test has no meaning.
+
+Elsewhere than on Linux, tests of what works there run: score, split, verify, report and the Python API. All
+others, and those of them that are marked `linux`, have no meaning there.
 """
 
 import os
+import sys
 from collections.abc import Generator
+from pathlib import Path
 
 import pytest
+
+# Files and folders whose tests hold on any system, but for those marked `linux`; the second lot writes stores, whose
+# locks Windows lacks.
+ANYWHERE = ("scores", "split", "test_api.py", "test_tones.py")
+WITH_STORES = ("results", "report", "cli/test_other_systems.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skips what needs Linux on another system, or where one is imitated (`support/other_system.py`)."""
+    if sys.platform == "linux" and hasattr(os, "fork"):
+        return
+    here = Path(__file__).parent
+    meant = ANYWHERE + (WITH_STORES if hasattr(os, "fork") else ())
+    for item in items:
+        name = item.path.relative_to(here).as_posix()
+        if item.get_closest_marker("linux") or not name.startswith(meant):
+            item.add_marker(pytest.mark.skipif(True, reason="needs Linux"))
 
 
 @pytest.hookimpl(wrapper=True)

@@ -201,6 +201,7 @@ def test_compare_takes_training_runs_and_refuses_other_images():
         tonegap.compare(runs[0], runs[1], "acuracy")
 
 
+@pytest.mark.linux  # makes a store, whose locks Windows lacks
 def test_load_gives_the_same_of_a_store_and_of_its_bundle(store, root, tmp_path):
     from tonegap.report.exports.tidy import COLUMNS
 
@@ -214,6 +215,7 @@ def test_load_gives_the_same_of_a_store_and_of_its_bundle(store, root, tmp_path)
         tonegap.load(tmp_path / "none", suite_root=suite_root)
 
 
+@pytest.mark.linux  # makes a store, whose locks Windows lacks
 def test_across_of_a_store_without_two_tasks_is_an_empty_table(store):
     none = tonegap.across(store.folder, suite_root=__import__("pathlib").Path(__file__).parents[1])
     assert none.empty

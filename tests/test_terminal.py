@@ -108,7 +108,7 @@ def test_doctor_tells_programs_numbers_not_sentences(capsys):
     found = json.loads(capsys.readouterr().out)
     assert found["memory_bytes"] > 1 << 28
     assert isinstance(found["cores"], int)
-    assert set(found["engines"]) == {"local", "docker"}
+    assert set(found["engines"]) == {"local", "docker", "apptainer"}
     assert set(found["engines"]["local"]["versions"]) >= {"numpy", "torch"}
 
 

@@ -4,8 +4,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from tone_transfer import Images, ToneTransfer, tone_transfer_named
-from tonegap_kit.augment import augmentation_named
+from tone_transfer import Images, Rows, ToneTransfer, tone_transfer_named
+from tonegap_kit.augment import centre
 from tonegap_kit.backbones import Classifier
 from tonegap_kit.baseline import (
     TrainingData,
@@ -16,9 +16,10 @@ from tonegap_kit.baseline import (
 )
 from tonegap_kit.command import Stage, main
 from tonegap_kit.determinism import device_of, generator
-from tonegap_kit.sources import centre, normalise
+from tonegap_kit.sources import normalise
 from tonegap_kit.training import Batch
 from tonegap_kit.training_images import centre_crop
+from tonegap_kit.views import viewer
 
 
 class Narrow(nn.Module):
@@ -46,29 +47,31 @@ class Circle:
 
     def __init__(self, stage: Stage, data: TrainingData, retone: ToneTransfer) -> None:
         self._data, self._retone, self._share = data, retone, centre_crop(stage)
-        self._augment = augmentation_named(stage.job.text("augmentation"))
+        self._view = viewer(stage)
         self._strength = stage.job.real("regularisation")
         self._seeds = stage.rng("both alike")
 
     def loss(self, network: Narrow, batch: Batch) -> Tensor:
         """Mean weighted cross-entropy plus the regularisation times the mean squared difference of features."""
-        images = self._data.train.pictures.take(batch.rows.numpy())
+        rows = batch.rows.numpy()
+        images = self._data.train.pictures.take(rows)
         seed = int(self._seeds.integers(2**62))
-        features = network.features(self._seen(images, seed, batch.y.device))
+        features = network.features(self._seen(images, rows, seed, batch.y.device))
         losses = functional.cross_entropy(network.head(features), batch.y, reduction="none")
         loss = (losses * batch.w).mean()
-        places, retoned = self._retone(batch.rows.numpy())
+        places, retoned = self._retone(rows)
         if not len(places):
             return loss
         images[places] = retoned
-        other = network.features(self._seen(images, seed, batch.y.device)[places])
+        other = network.features(self._seen(images, rows, seed, batch.y.device)[places])
         return loss + self._strength * functional.mse_loss(features[places], other)
 
-    def _seen(self, images: Images, seed: int, device: torch.device) -> Tensor:
-        """The images as the network sees them; the same seed moves and turns them alike."""
+    def _seen(self, images: Images, rows: Rows, seed: int, device: torch.device) -> Tensor:
+        """The images of these rows as the network sees them; the same seed moves and turns them alike."""
+        told = self._data.train.pictures.aspects(rows)
+        aspect = None if told is None else torch.from_numpy(told)
         pictures = torch.from_numpy(images.copy()).to(device)
-        if self._augment is not None:
-            pictures = self._augment(pictures, generator(seed))
+        pictures = self._view.random(pictures, aspect, generator(seed))
         return normalise(centre(pictures, self._share))
 
 

@@ -18,15 +18,19 @@ class WorstCase:
     """The loss, with the weights `q` of the parts that it is taken over: tones, or tones by class.
 
     After each step, q of a part is multiplied by exp(step * (its mean loss + adjustment / sqrt(its images)))
-    and all q are scaled to sum to 1. A part without a row in the batch keeps its q, before scaling.
+    and all q are scaled to sum to 1. A part without a row in the batch keeps its q, before scaling; where
+    `absent_grow`, it has loss 0 and its q is multiplied by exp(step * adjustment / sqrt(its images)), as in published
+    code.
 
     Source: Sagawa et al. 2020 (arXiv 1911.08731), algorithm 1 and section 3.3, on whole batches as in its code.
     """
 
-    def __init__(self, parts: Tensor, step: float, adjustment: float) -> None:
+    def __init__(
+        self, parts: Tensor, step: float, adjustment: float, *, absent_grow: bool = False
+    ) -> None:
         """`parts [n]`: the part of each training row, from 0; UNKNOWN for one that is in none."""
         n_images = parts[parts != UNKNOWN].bincount()
-        self.parts, self.step = parts, step
+        self.parts, self.step, self.absent_grow = parts, step, absent_grow
         self.extra = adjustment / n_images.clamp(min=1).double().sqrt()
         self.q = (n_images > 0).double() / (n_images > 0).sum()
 
@@ -42,7 +46,7 @@ class WorstCase:
 
     def _weigh(self, means: Tensor, present: Tensor) -> None:
         raised = self.q * torch.exp(self.step * (means + self.extra))
-        self.q = torch.where(present, raised, self.q)
+        self.q = raised if self.absent_grow else torch.where(present, raised, self.q)
         self.q = self.q / self.q.sum()
 
 
@@ -62,7 +66,8 @@ def train(stage: Stage) -> None:
     stage, data = told_groups(stage, read_training_data(stage))
     job = stage.job
     parts, names = parts_of(data, job)
-    worst = WorstCase(parts, job.real("step"), job.real("adjustment"))
+    grow = job.text("absent") == "grows"
+    worst = WorstCase(parts, job.real("step"), job.real("adjustment"), absent_grow=grow)
     known = parts != UNKNOWN
     n_images = parts.clamp(min=0).bincount(weights=known.double())[parts.clamp(min=0)]
     draw = known / n_images.clamp(min=1) if job.text("draw") == "parts" else known.double()

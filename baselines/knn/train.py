@@ -48,9 +48,11 @@ def train(stage: Stage) -> None:
 
 def _nearest(similar: Features, n: int) -> Codes:
     """Columns of the n largest of each row, the largest first, equal ones in order of columns."""
-    if n == similar.shape[1]:
-        return np.argsort(-similar, axis=1, kind="stable")
-    chosen = np.sort(np.argpartition(-similar, n - 1, axis=1)[:, :n], axis=1)
+    least = np.partition(similar, -n, axis=1)[:, -n, None]
+    equal, above = similar == least, similar > least
+    # What a partition does with equal ones is up to the processor: here the first of them are taken.
+    missing = n - above.sum(axis=1, keepdims=True)
+    chosen = np.nonzero(above | (equal & (equal.cumsum(axis=1) <= missing)))[1].reshape(-1, n)
     order = np.argsort(-np.take_along_axis(similar, chosen, axis=1), axis=1, kind="stable")
     return np.take_along_axis(chosen, order, axis=1)
 

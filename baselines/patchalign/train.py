@@ -25,12 +25,13 @@ from transport import graph_transport
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """Of the confusion loss, the transport loss and the graph part in it; and the transport's steps."""
+    """Of the confusion loss, the transport loss and the graph part in it; the transport's steps and last plan."""
 
     alpha: float
     transport: float
     graph_share: float
     steps: int
+    detach_plan: bool
 
 
 class PatchAlign(nn.Module):
@@ -84,7 +85,14 @@ def loss(weights: Weights, model: PatchAlign, batch: Batch) -> Tensor:
     confused = confusion(model.tone_head(seen).mean(dim=1))
     of_tone = tone_cross_entropy(model.tone_head(z.detach()).mean(dim=1), batch.t)
     texts = model.texts.expand(len(z), -1, -1)
-    moved = graph_transport(model.to_texts(seen), texts, mask, weights.graph_share, weights.steps)
+    moved = graph_transport(
+        model.to_texts(seen),
+        texts,
+        mask,
+        weights.graph_share,
+        weights.steps,
+        detach_plan=weights.detach_plan,
+    )
     return of_class + weights.alpha * confused + of_tone + weights.transport * moved
 
 
@@ -112,7 +120,11 @@ def train(stage: Stage) -> None:
     """Leaves the predictions of the class head, and notes how well the tone head did."""
     data, job = read_training_data(stage), stage.job
     weights = Weights(
-        job.real("alpha"), job.real("transport"), job.real("graph_share"), positive(stage, "steps")
+        job.real("alpha"),
+        job.real("transport"),
+        job.real("graph_share"),
+        positive(stage, "steps"),
+        job.flag("detach_plan"),
     )
     hooks = TrainingHooks(
         draw=draw_named(job.text("sampler"), data.train.y),

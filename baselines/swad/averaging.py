@@ -49,6 +49,40 @@ def _beginning(losses: Sequence[float], optimum: int) -> int | None:
     return None
 
 
+def counted_as_published(losses: Sequence[float], patience: Patience) -> list[int]:
+    """The evaluations, from 0, whose weights published code averages, each as often as it counts.
+
+    Before a beginning is found it is the last evaluation alone. It departs from algorithm 1 in three ways. The mean
+    starts with the evaluation that the stretch begins with, and the next one takes its place. Where `overfit` is above
+    `optimum`, evaluations before the beginning count too, back to the last loss above the limit, and some may count
+    again later. An evaluation counts when it is the oldest of the last `overfit`.
+
+    Source: `LossValley` of Cha et al.'s code and of MEDFAIR's, read at the commits that `parity/swad.toml` names.
+    """
+    begin, late = _beginning(losses, patience.optimum), patience.overfit
+    if begin is None:
+        return [len(losses) - 1]
+    found_at = begin + patience.optimum - 1
+    limit = patience.tolerance * sum(losses[begin : found_at + 1]) / patience.optimum
+    counted = [*range(begin + 1, begin + 1 + patience.optimum - late)]
+    if late > patience.optimum:
+        recent = range(max(0, found_at + 1 - late), found_at + 1)[: late - patience.optimum + 1]
+        high = [place for place, i in enumerate(recent) if losses[i] > limit]
+        counted += recent[(high[-1] + 1 if high else 0) + 1 :]
+    for now in range(found_at + 1, len(losses)):
+        oldest = max(0, now + 1 - late)
+        if oldest < begin:
+            continue
+        if min(losses[oldest : now + 1]) > limit:
+            return counted or [begin]
+        counted.append(oldest)
+    for i in range(max(0, len(losses) - late) + 1, len(losses)):
+        if min(losses[i:]) > limit:
+            break
+        counted.append(i)
+    return counted or [begin]
+
+
 @dataclass(frozen=True, slots=True)
 class _Piece:
     """The sum of the weights after so many steps, up to and including the epoch `last`, from 0."""
@@ -98,6 +132,18 @@ class WeightMean:
         with torch.no_grad():
             for name, weight in _learned(mean).items():
                 weight.copy_(whole.total[name] / whole.steps)
+        return mean
+
+    def counted(self, network: nn.Module, epochs: Sequence[int]) -> nn.Module:
+        """A copy of the network with the mean of the means over these epochs, from 0, each as often as it is named."""
+        by_epoch = {piece.last: piece for piece in self._pieces}
+        mean = copy.deepcopy(network)
+        with torch.no_grad():
+            for name, weight in _learned(mean).items():
+                weight.zero_()
+                for epoch in epochs:
+                    piece = by_epoch[epoch]
+                    weight += piece.total[name] / (piece.steps * len(epochs))
         return mean
 
 

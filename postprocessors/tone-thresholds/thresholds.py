@@ -4,28 +4,40 @@ from collections.abc import Callable
 
 import numpy as np
 
-from tonegap_kit.postprocess import LEAST, Floats, Indices
+from tonegap_kit.postprocess import LEAST, Floats, Indices, Rule, tone_by_tone
 
 _BETTER = 1e-12
 
 
-def fit_weights(p: Floats, y: Indices, rounds: int) -> Callable[[Floats], Floats]:
+def fit_tones(p: Floats, y: Indices, t: Indices, rounds: int, least: int) -> Rule:
+    """The rule of weights of each tone's own with at least `least` images, and of all images for every other.
+
+    A class that a tone lacks keeps the weight that it has among all images: that nobody of a tone had it here says
+    nothing of the next one. A tone of one class has the rule of all images.
+    """
+    of_all = class_weights(p, y, rounds, np.ones(p.shape[1]))
+    return tone_by_tone(lambda own, labels: fit_weights(own, labels, rounds, of_all), least)(
+        p, y, t
+    )
+
+
+def fit_weights(p: Floats, y: Indices, rounds: int, base: Floats) -> Callable[[Floats], Floats]:
     """The rule that weights classes as `class_weights` says."""
-    weights = class_weights(p, y, rounds)
+    weights = class_weights(p, y, rounds, base)
     return lambda asked: _shares(np.maximum(asked, LEAST) * weights)
 
 
-def class_weights(p: Floats, y: Indices, rounds: int) -> Floats:
-    """A weight for each class [k], geometric mean 1, for probabilities [n, k] of images of classes `y` [n].
+def class_weights(p: Floats, y: Indices, rounds: int, base: Floats) -> Floats:
+    """A weight for each class [k] for probabilities [n, k] of images of classes `y` [n]; of an absent class its `base`.
 
-    Balanced accuracy, over the classes that there are, is raised one class after the other, from equal weights; of
-    equally good weights the one nearest to the present one is taken.
+    Balanced accuracy among the classes that there are is raised one class after the other, from equal weights; of
+    equally good weights the one nearest to the present one is taken. Their geometric mean is that of their `base`.
     """
-    p, weights = np.maximum(p, LEAST), np.ones(p.shape[1])
-    counts = np.bincount(y, minlength=p.shape[1])
-    worth = np.divide(1.0, counts, out=np.zeros(len(counts)), where=counts > 0)[y]
+    there, y = np.unique(y, return_inverse=True)
+    p, weights = np.maximum(p[:, there], LEAST), np.ones(len(there))
+    worth = (1.0 / np.bincount(y))[y]
     best = _score(p * weights, y, worth)
-    for _ in range(rounds):
+    for _ in range(rounds if len(there) > 1 else 0):
         before = best
         for own in range(len(weights)):
             found, score = _best_weight(p, y, worth, weights, own)
@@ -33,8 +45,9 @@ def class_weights(p: Floats, y: Indices, rounds: int) -> Floats:
                 weights[own], best = found, score
         if best <= before + _BETTER:
             break
-    centred: Floats = weights / np.exp(np.log(weights).mean())
-    return centred
+    every = base.copy()
+    every[there] = weights * np.exp((np.log(base[there]) - np.log(weights)).mean())
+    return every
 
 
 def _best_weight(

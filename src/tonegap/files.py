@@ -16,7 +16,7 @@ import tempfile
 import time
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 _CHUNK = 1 << 20
 _SYNC_EACH = 1000
@@ -106,7 +106,9 @@ def write_atomic(path: Path, content: bytes) -> None:
 
 
 def sync(path: Path) -> None:
-    """Returns when the disk has a file's content, or a folder's names. Raises OSError."""
+    """Returns when the disk has a file's content, or a folder's names; at once on Windows. Raises OSError."""
+    if not hasattr(os, "O_DIRECTORY"):
+        return
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -115,6 +117,17 @@ def sync(path: Path) -> None:
             raise
     finally:
         os.close(handle)
+
+
+def take_lock(file: IO[str] | int, *, wait: bool) -> bool:
+    """Whether this process has the lock of an open file, until it closes it or dies; waits for it if `wait`."""
+    import fcntl  # not on Windows, where nothing is locked that works there
+
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except BlockingIOError:
+        return False
+    return True
 
 
 def sync_tree(folder: Path) -> None:

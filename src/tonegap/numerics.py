@@ -37,6 +37,13 @@ def can_be_portable() -> bool:
     return platform.machine().lower() in _X86 and {"avx2", "fma"} <= _flags()
 
 
+def cores() -> int:
+    """How many processors this process may use, as far as the system says."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def numerics_of(wanted: Numerics, device: str) -> Numerics:
     """What a stage on this machine and device has when a suite wants it; no GPU is portable."""
     return (

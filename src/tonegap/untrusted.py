@@ -9,7 +9,6 @@ import contextlib
 import csv
 import os
 import re
-import resource
 import shutil
 import stat
 import uuid
@@ -123,6 +122,8 @@ def bounded_memory(n_bytes: int) -> Iterator[None]:
     if not taken.exists():  # no Linux, where this limit is not kept either
         yield
         return
+    import resource
+
     soft, hard = resource.getrlimit(resource.RLIMIT_AS)
     pages = int(taken.read_text(encoding="ascii").split()[0])
     most = pages * resource.getpagesize() + n_bytes
@@ -162,7 +163,8 @@ def _last_part(match: re.Match[str]) -> str:
 def written_bytes(folder: Path) -> int:
     """Bytes that a folder's content takes or will take: holes count, and so does what is empty."""
     return sum(
-        max(status.st_size, status.st_blocks * 512, _LEAST_BYTES) for _path, status in walk(folder)
+        max(status.st_size, getattr(status, "st_blocks", 0) * 512, _LEAST_BYTES)
+        for _path, status in walk(folder)
     )
 
 

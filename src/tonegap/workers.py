@@ -17,7 +17,7 @@ from typing import TypeVar
 
 _PR_SET_PDEATHSIG = 1
 # What a terminal sends to all of its processes: the one that it meant answers for its workers.
-_OF_TERMINALS = (signal.SIGINT, signal.SIGHUP)
+_OF_TERMINALS = (signal.SIGINT, getattr(signal, "SIGHUP", signal.SIGINT))
 _ANSWERED = (*_OF_TERMINALS, signal.SIGTERM)
 
 T = TypeVar("T")
@@ -67,7 +67,8 @@ def _signals_held() -> Iterator[None]:
     """
     came: list[int] = []
     handlers: dict[int, object] = {}
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _OF_TERMINALS)
+    masks = hasattr(signal, "pthread_sigmask")  # not on Windows
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _OF_TERMINALS) if masks else set()
     if threading.current_thread() is threading.main_thread():
         taken = [n for n in _ANSWERED if callable(signal.getsignal(n))]
         handlers = {n: signal.signal(n, lambda number, _frame: came.append(number)) for n in taken}
@@ -76,6 +77,7 @@ def _signals_held() -> Iterator[None]:
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)  # type: ignore[arg-type]
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        if masks:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         for number in came[:1]:
             signal.raise_signal(number)

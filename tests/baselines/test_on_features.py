@@ -178,6 +178,16 @@ def test_neighbours_vote_by_hand():
     assert np.allclose(votes(near, y, 3, 0.1), [[against / (1 + against), 1 / (1 + against), 0]])
 
 
+@pytest.mark.parametrize("n", [1, 20, 1000, 2000])
+def test_of_equally_near_images_the_first_ones_vote(n):
+    similar = np.repeat(np.float32([[0.9, 0.5]]), 1000, axis=1)
+    similar = np.concatenate([similar, similar[:, ::-1]])
+    found = module("knn", "train.py")["_nearest"](similar, n)
+    near_first = np.arange(n)
+    assert found[0].tolist() == near_first.tolist()
+    assert found[1].tolist() == ((near_first + 1000) % 2000).tolist()
+
+
 def test_the_nearest_class_mean_by_hand():
     nearness = module("few-shot", "train.py")["nearness"]
     means = np.array([[1.0, 0.0], [np.nan, np.nan], [0.0, 1.0]])

@@ -294,6 +294,8 @@ def test_no_image_says_what_names_were_wanted(
     text = text_listing(check())
     assert "that is named {picture no}.png or {picture no}.jpg or {other name}" in text
     assert "  extra: 1 (first: IMG_1.png)" in text.splitlines()
+    names = "looked for a1.png or a1.jpg, found IMG_1.png"
+    assert f"  {names}: see file_names in dataset.toml" in text.splitlines()
 
 
 def test_copies_that_contradict_each_other_are_named(

@@ -1,12 +1,13 @@
 """The embedded suite, cut down, as jobs of a real Slurm and on this machine; and as a workflow of Snakemake's."""
 
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from slurm_here import Cluster, records
+from slurm_here import Cluster, records, wait_for
 from tiny_rooms import PROJECT
 
 SUITE = """\
@@ -35,19 +36,33 @@ output_mib = 1000
 """
 
 
-def test_the_records_are_those_of_this_machine(tmp_path):
+def test_the_records_are_those_of_this_machine_also_after_a_killed_controller(tmp_path):
     suite = tmp_path / "cut.toml"
     suite.write_text(SUITE)
+    options = ("--subset", "60", "--numerics", "portable")
     found = []
     for place in ("slurm", "here"):
         made = Cluster(PROJECT, tmp_path / place, tmp_path / "slurm.toml")
         made.settings()
-        said = made.says("--subset", "60", "--numerics", "portable", suite=str(suite), place=place)
-        assert "4 stages run, 3 runs finished, 0 cached, 0 failed" in said
+        if place == "slurm":
+            _kill_in_the_middle(made, made.run(*options, suite=str(suite)))
+        said = made.says(*options, suite=str(suite), place=place)
+        assert "0 failed" in said
         found.append(records(made.store))
         assert made.left() == []
     assert len(found[0]) == 3
     assert found[0] == found[1]
+
+
+def _kill_in_the_middle(made: Cluster, run: "subprocess.Popen[str]") -> None:
+    """Kills the controller when one stage is in the store and others are at work."""
+    try:
+        wait_for(lambda: list(made.store.glob("stages/*/*/stage.json")), seconds=240)
+    finally:
+        run.send_signal(signal.SIGKILL)
+        run.communicate()
+    assert len(records(made.store)) < 3
+    assert list(made.store.glob("jobs/*/*.begun"))
 
 
 def test_snakemake_runs_the_workflow_and_a_run_then_finds_all_done(planner, cluster, limits):

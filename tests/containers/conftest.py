@@ -1,18 +1,12 @@
 """The real rooms in containers: a copy of them, an engine, the command line, the images."""
 
-import shutil
 from pathlib import Path
 
 import pytest
 from engine_fixtures import client, host, nothing_left
-from images_root import PROJECT
-from real_rooms import SMALL, Program, marks
-
-from tonegap.declared.plugin import FOLDERS
+from real_rooms import SMALL, Program, copied_rooms, marks
 
 __all__ = ["client", "host", "nothing_left"]
-
-ROOMS = ("benchmarks", "docker", "reports", *FOLDERS.values())
 
 
 @pytest.fixture(scope="session")
@@ -31,15 +25,6 @@ def tonegap(tmp_path_factory: pytest.TempPathFactory) -> Program:
 def tonegap_cuda(tmp_path_factory: pytest.TempPathFactory) -> Program:
     """The command line on another copy, for images of other names and ids."""
     return copied_rooms(tmp_path_factory.mktemp("cuda"))
-
-
-def copied_rooms(root: Path) -> Program:
-    """The command line on a copy of the rooms in a folder."""
-    left_out = shutil.ignore_patterns("__pycache__", "*.lock.json", "archives")
-    for room in ROOMS:
-        shutil.copytree(PROJECT / room, root / room, ignore=left_out)
-    shutil.copy(PROJECT / "pyproject.toml", root)
-    return Program(root)
 
 
 @pytest.fixture(scope="session")

@@ -12,9 +12,10 @@ from threading import Thread
 import pytest
 from tiny_rooms import Command, Rooms, rooms, tonegap
 
-from tonegap.declared.assets import asset_named
+from tonegap.declared.assets import Asset, asset_named
 from tonegap.declared.suite import read_suite, with_parameters
 from tonegap.errors import BadSuiteFolder
+from tonegap.files import folder_digest
 
 __all__ = ["rooms", "tonegap"]
 CONTENT = bytes(range(256)) * 5000
@@ -30,6 +31,7 @@ class Served:
     endless: bool = False
     satisfies: bool = True
     content: bytes = CONTENT
+    paths: set[str] = field(default_factory=lambda: {"/weights.pth"})
     sent: int = 0
     ranges: list[str | None] = field(default_factory=list)
 
@@ -43,7 +45,7 @@ def served() -> Iterator[Served]:
             asked = self.headers.get("Range")
             told.ranges.append(asked)
             begin = int(asked.removeprefix("bytes=").rstrip("-")) if asked else 0
-            if self.path != "/weights.pth":
+            if self.path not in told.paths:
                 self.send_error(404)
                 return
             if asked and not told.satisfies:
@@ -170,10 +172,12 @@ def test_a_suite_names_an_asset_and_a_run_without_it_says_how_to_get_it(
     words = ("run", "tiny", "--suite-root", root, "--store", tmp_path / "store")
     assert tonegap(*words) == 2
     assert "the asset small of 1 MB; `tonegap assets fetch small` brings it" in tonegap.err
-    assert tonegap("plan", *words[1:]) == 2
-    assert "`tonegap assets fetch small` brings it" in tonegap.err
+    assert tonegap("plan", *words[1:]) == 0
+    needed = "not here, and a run needs it: the asset small of 1 MB; `tonegap assets fetch small` brings it"
+    assert tonegap.out.splitlines()[1] == needed
     tonegap("assets", "fetch", "--suite-root", root)
-    assert tonegap("plan", "tiny", "--suite-root", root, "--store", tmp_path / "store") == 0
+    assert tonegap("plan", *words[1:]) == 0
+    assert "not here" not in tonegap.out
 
 
 def test_a_server_that_sends_without_end_is_stopped_at_the_declared_size(
@@ -260,8 +264,106 @@ def test_a_digest_that_is_none_is_refused(root: Path, rooms: Rooms, served: Serv
         asset_named(root, "small")
 
 
+FOLDER = """\
+[assets.pair]
+about = "for tests"
+licence = "free"
+url = "{url}"
+folder = "pipeline"
+
+[assets.pair.files]
+"unet/config.json" = {{ size = {size}, sha256 = "{sha256}" }}
+"weights.pth" = {{ size = {size}, sha256 = "{sha256}" }}
+"""
+
+
+@pytest.fixture
+def pair(root: Path, rooms: Rooms, served: Served) -> Asset:
+    """An asset that is a folder of two files, both with the server's content."""
+    served.paths.add("/unet/config.json")
+    url = served.url.removesuffix("/weights.pth")
+    filled = FOLDER.format(url=url, size=len(CONTENT), sha256=SHA256)
+    rooms.write("benchmarks/assets.toml", filled)
+    return asset_named(root, "pair")
+
+
+def test_a_folder_is_fetched_file_by_file_and_has_the_digest_that_was_known_before(
+    tonegap: Command, root: Path, served: Served, pair: Asset
+) -> None:
+    assert pair.size == 2 * len(CONTENT)
+    served.stops = 1
+    assert tonegap("assets", "fetch", "pair", "--suite-root", root) == 1
+    assert tonegap("assets", "list", "--suite-root", root) == 0
+    assert "3 MB  partly" in tonegap.out
+    assert tonegap("assets", "fetch", "pair", "--suite-root", root) == 0
+    assert len(served.ranges) == 3
+    assert pair.path.name == "pipeline"
+    assert folder_digest(pair.path) == pair.sha256
+    assert tonegap("assets", "check", "--suite-root", root) == 0
+
+
+def test_a_file_of_a_folder_that_changed_or_is_a_strangers_is_named(
+    tonegap: Command, root: Path, pair: Asset
+) -> None:
+    tonegap("assets", "fetch", "--suite-root", root)
+    (pair.path / "notes.txt").write_text("x")
+    assert tonegap("assets", "check", "--suite-root", root) == 2
+    assert "notes.txt: is no file of this asset; remove it" in tonegap.out
+    (pair.path / "unet" / "config.json").write_bytes(CONTENT[::-1])
+    assert tonegap("assets", "check", "--suite-root", root) == 2
+    assert "config.json: found sha256" in tonegap.out
+
+
+def test_a_parameter_that_is_a_folder_takes_it_and_one_that_is_a_file_does_not(
+    tonegap: Command, root: Path, rooms: Rooms, pair: Asset, tmp_path: Path
+) -> None:
+    kinds = {
+        name: {"default": "none", "about": "x", "kind": kind}
+        for name, kind in (("pipeline", "folder"), ("weights", "file"))
+    }
+    rooms.baseline("heavy", parameters=kinds)
+    entry = {"methods": ["none"], "baselines": ["heavy"]}
+    rooms.suite(entries=[entry], parameters={"baselines": {"pipeline": "asset:pair"}})
+    words = ("tiny", "--suite-root", root, "--store", tmp_path / "store")
+    assert tonegap("plan", *words) == 0
+    assert "the asset pair of 3 MB; `tonegap assets fetch pair` brings it" in tonegap.out
+    pair.path.mkdir(parents=True)  # a fetch that was stopped leaves a folder that is not whole
+    assert tonegap("run", *words) == 2
+    assert "`tonegap assets fetch pair` brings it" in tonegap.err
+    tonegap("assets", "fetch", "--suite-root", root)
+    assert tonegap("plan", *words) == 0
+    assert "not here" not in tonegap.out
+    rooms.suite(entries=[entry], parameters={"baselines": {"weights": "asset:pair"}})
+    assert tonegap("plan", *words) == 2
+    said = "baselines/heavy weights: found an asset, which is a folder (pipeline), wanted a file"
+    assert said in tonegap.err
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (('folder = "pipeline"\n', ""), "wanted `folder`, a name, and `files`"),
+        (('"weights.pth"', '"../weights.pth"'), "wanted `folder`, a name, and `files`"),
+        ((SHA256, "12"), "wanted a sha256 of 64 digits"),
+    ],
+)
+def test_a_folder_that_is_declared_wrongly_is_refused(
+    root: Path, pair: Asset, change: tuple[str, str], said: str
+) -> None:
+    path = root / "benchmarks" / "assets.toml"
+    path.write_text(path.read_text().replace(*change))
+    with pytest.raises(BadSuiteFolder, match=said):
+        asset_named(root, "pair")
+
+
 def test_the_projects_own_assets_are_sound(project: Path) -> None:
     for name in ("vgg16", "resnet18", "vit-b-16"):
         asset = asset_named(project, name)
         # torchvision puts the first digits of a file's digest into its name.
         assert asset.url.endswith(f"-{asset.sha256[:8]}.pth")
+    pipeline = asset_named(project, "sd21-base")
+    assert {Path(name).parent.name for name in pipeline.files} == {
+        "scheduler", "text_encoder", "tokenizer", "unet", "vae",
+    }  # fmt: skip
+    # An address that names a revision gives the same files tomorrow.
+    assert len(pipeline.url.rpartition("/resolve/")[2]) == 40

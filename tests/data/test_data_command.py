@@ -114,6 +114,7 @@ def test_the_card_shows_published_counts_without_a_copy(tonegap: Callable[..., R
     assert ran.code == 0
     assert "16,577 images as published" in ran.out
     assert "CC BY-NC-SA 3.0" in ran.out
+    assert "  url: https://arxiv.org/abs/2104.09957\n" in ran.out
 
 
 def test_the_card_of_a_copy_counts_tones_and_labels(

@@ -60,7 +60,11 @@ def test_an_unknown_data_set_names_all_tasks(project: Path) -> None:
     ("old", "new", "text"),
     [
         ('column = "half"', 'colum = "half"', "unknown key `colum` at `$.split`"),
-        ('"value-holdout"', '"by-magic"', "Invalid value 'by-magic' at `$.split.rule`"),
+        (
+            '"value-holdout"',
+            '"by-magic"',
+            "Invalid value 'by-magic' at `$.split.rule`; there are: grouped-holdout, ",
+        ),
         ('positive = ["b"]', 'positive = ["c"]', "labels.positive: 'c' is none of the classes"),
         ('classes = ["a", "b"]', 'classes = ["b"]', "labels.classes: found 1, wanted two or more"),
         ('["a", "b"]', '["a", "b", "a"]', "labels.classes: a class is listed twice"),

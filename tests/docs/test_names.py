@@ -1,5 +1,6 @@
 """Names that pages use are there: commands and their options, files, tasks, plug-ins, metrics."""
 
+import ast
 import re
 import shlex
 from collections.abc import Iterator
@@ -67,9 +68,35 @@ def test_every_command_and_option_exists(page):
 
 @by_page
 def test_every_file_that_is_named_is_there(page):
-    paths = [word for word in page.words_of_code if word.split("/")[0] in _ROOMS and "/" in word]
+    words = [word.partition("::")[0] for word in page.words_of_code]
+    paths = [word for word in words if word.split("/")[0] in _ROOMS and "/" in word]
     missing = [path for path in paths if not is_there(page, path)]
     assert missing == []
+
+
+@by_page
+def test_every_test_that_is_named_is_there(page):
+    named = [word.partition("::") for word in page.words_of_code if word.startswith("tests/")]
+    missing = [f"{path}::{test}" for path, sign, test in named if sign and not has_test(path, test)]
+    assert missing == []
+
+
+def has_test(path: str, test: str) -> bool:
+    code = ast.parse((ROOT / path).read_text(encoding="utf-8"))
+    return any(isinstance(node, ast.FunctionDef) and node.name == test for node in code.body)
+
+
+def test_a_test_that_is_not_there_is_seen():
+    assert has_test("tests/docs/test_names.py", "test_a_test_that_is_not_there_is_seen")
+    assert not has_test("tests/docs/test_names.py", "test_a_test_that_is_not_there")
+
+
+def test_what_is_said_to_equal_released_code_has_a_test_in_each_row():
+    text = Page("docs/diffusion-methods.md").text
+    section = text.split("## Equal to the released scripts")[1].split("\n## ")[0]
+    rows = [line.split("|")[3] for line in section.splitlines() if line.startswith("| ")][1:]
+    assert len(rows) > 20
+    assert [row for row in rows if "`tests/" not in row or "::test_" not in row] == []
 
 
 def is_there(page: Page, path: str) -> bool:

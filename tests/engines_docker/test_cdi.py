@@ -5,11 +5,12 @@ specification has nvidia.com/gpu=0, =1 and =GPU-aaaa (as 0), each a device node 
 """
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import docker
 import pytest
-from one_stage import image_with, plugin
+from one_stage import Work, image_with, plugin
 from own_engine import forget, import_base
 
 from tonegap.engines.docker.daemon import describe
@@ -48,10 +49,11 @@ def image(client):
 
 
 @pytest.fixture
-def see(host, image, work):
+def see(host, image, tmp_path):
     """What a stage that is given a GPU sees, or why it did not run."""
 
     def run(gpu):
+        work = Work(tmp_path / str(gpu))
         spec = replace(work.spec("ok", gpu=gpu), plugin=plugin("python", "-c", LOOK))
         result = DockerEngine(lambda _plugin: image_with(image)).run(spec)
         return work.log.read_text().strip() if result.cause == "ok" else result.text
@@ -66,8 +68,15 @@ def test_a_stage_sees_the_one_device_that_it_was_given(see, gpu, node):
     assert see(gpu) == f"{node} 0 void"
 
 
+def test_two_stages_at_once_have_one_device_each(see):
+    with ThreadPoolExecutor(2) as pool:
+        found = list(pool.map(see, ["0", "1"]))
+    assert found == ["/dev/nvidia0 0 void", "/dev/nvidia1 0 void"]
+
+
 def test_a_device_that_is_not_there_is_named(see):
-    assert "nvidia.com/gpu=7" in see("7") or "has no GPU 7; it has 0, 1" in see("7")
+    said = see("7")
+    assert "nvidia.com/gpu=7" in said or "has no GPU 7; it has 0, 1" in said
 
 
 def test_a_stage_on_the_cpu_sees_no_device(see):

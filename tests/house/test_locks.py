@@ -70,3 +70,10 @@ def test_the_local_engine_installs_what_the_kit_asks_for():
     core = project()["project"]
     declared = [*core["dependencies"], *core["optional-dependencies"]["local"]]
     assert wanted <= {Requirement(text).name for text in declared}
+
+
+def test_the_constraint_for_machines_without_a_gpu_refuses_the_build_that_is_locked():
+    lines = (ROOT / "requirements" / "no-cuda.txt").read_text(encoding="utf-8").splitlines()
+    (text,) = [line for line in lines if not line.startswith("#")]
+    refused = Requirement(text)
+    assert not refused.specifier.contains(pins_of("run")[refused.name])

@@ -4,11 +4,18 @@ import numpy as np
 import pytest
 import torch
 
-from tonegap_kit.augment import Augmentation, augmentation_named, crop_rotate_flip, flip_shift
+from tonegap_kit.augment import (
+    Augmentation,
+    augmentation_named,
+    centre,
+    crop_rotate_flip,
+    flip_shift,
+    input_size,
+)
 from tonegap_kit.determinism import generator
 from tonegap_kit.errors import StageError
 from tonegap_kit.partition import Pictures
-from tonegap_kit.sources import ImageSource, TensorSource, centre, in_batches, input_size, normalise
+from tonegap_kit.sources import ImageSource, TensorSource, in_batches, normalise
 
 CPU = torch.device("cpu")
 
@@ -102,6 +109,26 @@ def test_the_middle_of_256_is_224() -> None:
     kept = centre(_numbered(1, 16), 0.5)
     assert kept[0, 0, 0].tolist() == [4, 4, 0]
     assert kept[0, -1, -1].tolist() == [11, 11, 0]
+
+
+@pytest.mark.parametrize(("side", "seen"), [(16, 14), (73, 64), (9, 4)])
+def test_leaving_out_what_is_not_seen_changes_no_bit_of_the_rest(side: int, seen: int) -> None:
+    images = _numbered(5, side)
+    start = (side - seen) // 2
+    middle = slice(start, start + seen)
+    whole = crop_rotate_flip(images, generator(2))[:, middle, middle]
+    assert torch.equal(crop_rotate_flip(images, generator(2), seen=seen), whole)
+
+
+@pytest.mark.parametrize("share", [1.0, 0.5])
+def test_a_source_shows_the_middle_of_what_its_augmentation_made(share: float) -> None:
+    part = _numbered(3, 16).numpy()
+    for augment in (flip_shift, crop_rotate_flip):
+        source = ImageSource(Pictures((part,)), share, CPU, augment, generator(5))
+        made = augment(torch.from_numpy(part), generator(5))
+        # Pixel by pixel, whichever way they lie in memory.
+        expected = normalise(centre(made, share).contiguous())
+        assert torch.equal(source.take(torch.arange(3)), expected)
 
 
 def test_a_source_gives_the_rows_that_were_asked_for() -> None:

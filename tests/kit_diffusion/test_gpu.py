@@ -69,7 +69,7 @@ def test_the_parts_are_faster_than_the_papers_loops_at_full_size(tmp_path, capsy
     }
     with capsys.disabled():
         bench_diffusion._tell(f"full size: {faster}")
-    assert min(faster.values()) > 1
+    assert min(found.median for found in faster.values()) > 1
 
 
 def full_size(place):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from diffusers import StableDiffusionPipeline
+from torch.utils.data import WeightedRandomSampler
 
 from tonegap_kit.diffusion.lora import (
     Captioned,
@@ -111,6 +112,15 @@ def test_rows_are_drawn_by_weight(models, examples):
     assert counts[2] + counts[3] == 400
     # 3 of 4 draws: 300, with a standard deviation of 8.7.
     assert 260 < counts[3] < 340
+
+
+def test_weighted_rows_are_those_of_torch_s_own_sampler_from_the_same_generator(models, examples):
+    weights = np.array([1, 2, 3, 4, 5, 6], float)
+    side = _Side(models, replace(examples, weights=weights), 0, "examples")
+    for number in range(5):
+        rng, same = (generator_of(0, "examples", "images", number) for _ in range(2))
+        released = WeightedRandomSampler(weights.tolist(), 16, replacement=True, generator=same)
+        assert side.choose(number, 16, rng).tolist() == list(released)
 
 
 def test_without_weights_every_image_is_seen_before_any_is_seen_again(models, examples):

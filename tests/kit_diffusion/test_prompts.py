@@ -3,7 +3,7 @@
 import pytest
 
 from tonegap_kit.diffusion.models import spell_out
-from tonegap_kit.diffusion.prompts import fill_caption, tokens_of
+from tonegap_kit.diffusion.prompts import fill_caption, tokens_of, tone_words
 from tonegap_kit.errors import StageError
 
 CAPTION = "An image of {token} on the skin of {tone} individual"
@@ -26,6 +26,15 @@ def test_labels_that_begin_alike_get_placeholders_of_their_own():
 def test_the_paper_s_caption_of_type_six():
     filled = fill_caption(CAPTION, "bas-class", "VI")
     assert filled == "An image of bas-class on the skin of a very dark-skinned individual"
+
+
+@pytest.mark.parametrize(
+    ("tone", "words"),
+    [("I", "a very light-skinned"), ("II", "a light-skinned"), ("V", "a dark-skinned"),
+     ("VI", "a very dark-skinned")],
+)  # fmt: skip
+def test_the_four_tones_that_the_paper_names_have_its_words(tone, words):
+    assert tone_words(tone) == words
 
 
 def test_a_caption_without_a_tone_names_none():

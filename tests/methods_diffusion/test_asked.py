@@ -1,6 +1,8 @@
 """Methods that ask for images in words: zero-shot and DreamBooth."""
 
+import gc
 import json
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,10 +15,15 @@ from programs import importable
 from safetensors.torch import load_file
 from tiny_pipeline import build_pipeline
 
+from tonegap.declared.plugin import read_plugin
+from tonegap_kit.diffusion.lora import Captioned, CaptionedSides
 from tonegap_kit.diffusion.models import open_models
+from tonegap_kit.diffusion.noise_loop import StepRecipe, Watch, encode_examples
 from tonegap_kit.diffusion.text2img_plan import worded
 from tonegap_kit.errors import StageError
 from tonegap_kit.partition import Pictures
+
+ROOT = Path(__file__).parents[2]
 
 # One dark image of 36, so that both classes are short of it.
 TONES = ("I", "II", "III", "IV", "I", "II", "III", "IV", "VI")
@@ -69,6 +76,16 @@ def test_a_template_is_filled_with_the_words_for_type_and_group() -> None:
     assert filled == "An image of psoriasis on a very dark-skinned individual, a dark skin"
     with pytest.raises(StageError, match=r"wanted one with \{label\} in it"):
         worded("An image", "psoriasis", "VI")
+
+
+def test_without_the_tone_the_prompt_is_the_published_one() -> None:
+    asked = "An image of {label}, a skin disease"
+    assert (
+        worded(asked, "basal cell carcinoma", "")
+        == "An image of basal cell carcinoma, a skin disease"
+    )
+    own = read_plugin(ROOT, "method", "dreambooth").file.parameters["template"].default
+    assert str(own).startswith(asked)
 
 
 def test_zero_shot_images_have_words_and_no_source(bench: Workbench, pipeline: Path) -> None:
@@ -128,6 +145,30 @@ def test_the_networks_are_trained_and_differ_from_each_other(dream: Dream, pipel
 def test_no_checkpoint_stays_beside_a_network_that_is_saved(dream: Dream) -> None:
     names = [name for name in dream()[0].files() if name.endswith(".safetensors")]
     assert names == ["model/network-0.safetensors", "model/network-1.safetensors"]
+
+
+def test_nothing_of_a_trained_network_is_left_when_the_next_is_read(
+    pipeline: Path, tmp_path: Path
+) -> None:
+    """Two at once would be 20 GB at full size; what only a cycle of references holds would stay for a while."""
+    with importable("methods/dreambooth"):
+        from finetune import finetune, save_network
+    models = open_models(pipeline, torch.device("cpu"))
+    side = models.image_px
+    encoded = encode_examples(models, np.zeros((2, side, side, 3), np.uint8), mirror=False)
+    sides = CaptionedSides(Captioned(encoded, torch.arange(2), ("a", "b")), None, 1.0)
+    gc.collect()
+    gc.disable()
+    try:
+        finetune(models, sides, StepRecipe(1, 2, 1, 1e-4), 0, Watch("network"))
+        save_network(tmp_path / "network.safetensors", models, torch.float32, Watch("network"))
+        held = [weakref.ref(part) for part in (models.unet, models.vae, models.text_encoder)]
+        held += [weakref.ref(p) for p in models.unet.parameters()]
+        del models, sides
+        assert [ref for ref in held if ref() is not None] == []
+        assert [o for o in gc.get_objects() if type(o) is torch.optim.AdamW] == []
+    finally:
+        gc.enable()
 
 
 def test_a_network_of_an_earlier_try_is_not_trained_again(

@@ -197,6 +197,23 @@ def test_what_cannot_be_done_is_said_in_one_sentence(made_by, changed, said):
     assert made.errors.count("\n") == 1
 
 
+def test_captions_for_words_are_the_eleven_of_the_released_script():
+    captions = read_plugin(ROOT, "method", "skin-diff").file.parameters["inversion_templates"]
+    assert captions.default == [
+        "a photo of a {}",
+        "a rendering of a {}",
+        "a cropped photo of the {}",
+        "the photo of a {}",
+        "a close-up photo of a {}",
+        "a cropped photo of a {}",
+        "a photo of the {}",
+        "a photo of one {}",
+        "a close-up photo of the {}",
+        "a rendition of the {}",
+        "a rendition of a {}",
+    ]
+
+
 @pytest.mark.parametrize("method", ["skin-diff", "skin-diff-2024", "ti-only"])
 def test_captions_for_words_speak_of_no_brightness(method):
     """The released script left 'dark', 'bright', 'clean' and 'dirty' out of the usual list."""

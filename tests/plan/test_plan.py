@@ -277,7 +277,7 @@ class TestRefusals:
     def test_an_unknown_geometry(self, planner):
         spec = {"default": "squeeze", "about": "how images become square"}
         planner.rooms.baseline("plain", parameters={"geometry": spec})
-        self.refused(planner, "geometry: found 'squeeze', wanted crop or stretch")
+        self.refused(planner, "geometry: found 'squeeze', wanted crop, stretch, frame")
 
     def test_missing_images_unless_they_are_allowed(self, planner):
         image_id, _row = member(planner, "test")

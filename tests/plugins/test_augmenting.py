@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from tonegap_kit.augment import in_turn, random_operations
+from tonegap_kit.augment import random_operations
 from tonegap_kit.determinism import generator
 from tonegap_kit.errors import StageError
 from tonegap_kit.mixing import Mixed, blend, draw_share, mixed_cross_entropy, patch
@@ -133,16 +133,3 @@ def test_each_image_of_a_batch_gets_operations_of_its_own() -> None:
 def test_operations_that_cannot_be_are_refused(operations: int, magnitude: int) -> None:
     with pytest.raises(StageError, match="wanted 1 or more and 0 to 30"):
         random_operations(operations, magnitude)
-
-
-def test_augmentations_are_done_one_after_the_other() -> None:
-    def brighter(images: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
-        return images + 1
-
-    def doubled(images: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
-        return images * 2
-
-    both = in_turn(brighter, None, doubled)
-    assert both is not None
-    assert both(torch.ones(1), generator(0)).item() == 4
-    assert in_turn(None, None) is None

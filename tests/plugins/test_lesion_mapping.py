@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from masked_toy import Workbench, draw_masked
 from programs import importable
+from scipy.ndimage import binary_erosion
 
 from tonegap_kit.errors import StageError
 from tonegap_kit.masks import LESION, SKIN
@@ -78,6 +79,21 @@ def test_as_published_a_smaller_padding_is_tried_where_the_first_has_no_room() -
     rng = np.random.default_rng(0)
     assert METHOD.place(valid, lesion, METHOD.Rule(4, False), rng) is None
     assert METHOD.place(valid, lesion, METHOD.Rule(4, True), rng) == (4, 4)
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "padding"), [(1, 1, 0), (3, 4, 2), (4, 3, 1), (5, 5, 0)]
+)
+def test_published_corners_are_those_of_an_erosion(height: int, width: int, padding: int) -> None:
+    """The released notebook erodes by the box, then by its padding, and takes centres that are left for corners."""
+    valid = np.random.default_rng(height).random((30, 26)) < 0.99
+    area = binary_erosion(valid, np.ones((height, width)), border_value=1)
+    if padding:
+        area = binary_erosion(area, np.ones((2 * padding, 2 * padding)), border_value=1)
+    corners = np.argwhere(area[: 30 - height + 1, : 26 - width + 1])
+    found = METHOD.published_corners(valid, _lesion(30, 2, 3, height, width), padding)
+    assert found.tolist() == corners.tolist()
+    assert 0 < len(found) <= valid.sum()
 
 
 def test_the_lesion_lands_where_it_was_moved_and_all_else_stays_skin() -> None:

@@ -74,6 +74,41 @@ def test_the_gradient_reaches_both_sets_and_the_mask():
         assert given.grad.abs().sum() > 0
 
 
+def test_a_constant_last_plan_leaves_the_value_and_takes_its_part_of_the_gradient():
+    # A pair that is 0.9 apart and a point: half of the mass pairs differ by 0.81, so 0.405 as without the option.
+    point = torch.tensor([[[1.0, 0], [1, 0]]])
+    values, reached = [], []
+    for detach in (False, True):
+        torch.manual_seed(0)
+        x, start = torch.rand(1, 3, 4).requires_grad_(), torch.rand(1, 3, 2).requires_grad_()
+        found = gromov_wasserstein(x, torch.rand(1, 2, 4), start, detach_plan=detach)
+        found.sum().backward()
+        values.append(found.item())
+        reached.append((x.grad, start.grad))
+        assert gromov_wasserstein(AXES, point, FREE, detach_plan=detach).item() == pytest.approx(
+            0.405
+        )
+    assert values[0] == values[1]
+    assert not torch.allclose(reached[0][0], reached[1][0], rtol=0.01)
+    assert not torch.allclose(reached[0][1], reached[1][1], rtol=0.01)
+
+
+def test_the_gradient_of_a_constant_plan_is_that_of_the_weighted_cost():
+    # Without a plan to differentiate, the loss is sum(plan * (fixed - 2 Cx plan' Cy)); its gradient by the last plan,
+    # which the cost holds, is -2 Cx plan Cy where the plan as a weight is a constant, and twice that otherwise.
+    torch.manual_seed(1)
+    x, y, start = torch.rand(1, 3, 4), torch.rand(1, 2, 4), torch.rand(1, 3, 2).requires_grad_()
+    within_x, within_y = cosine_cost(x, x), cosine_cost(y, y)
+    fixed = within_x.square().mean(dim=2)[:, :, None] + within_y.square().mean(dim=2)[:, None, :]
+    plan = torch.full((1, 3, 2), 1 / 6)
+    for _ in range(5):
+        plan = transport_plan(fixed - 2 * within_x @ plan @ within_y, start, 0.1, 20)
+    by_plan = -2 * within_x @ plan.detach() @ within_y
+    (wanted,) = torch.autograd.grad((by_plan * plan).sum(), start)
+    (found,) = torch.autograd.grad(gromov_wasserstein(x, y, start, detach_plan=True).sum(), start)
+    assert torch.allclose(found, wanted, rtol=1e-4, atol=1e-9)
+
+
 def test_gradients_stay_finite_where_hardly_any_mass_may_move_and_vectors_vanish():
     torch.manual_seed(0)
     x = (torch.randn(4, 64, 16) * (torch.rand(4, 64, 1) > 0.5)).requires_grad_()

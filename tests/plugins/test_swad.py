@@ -13,7 +13,13 @@ from tonegap_kit.errors import StageError
 from .conftest import Ended, Toy
 
 with importable("baselines/swad"):
-    from averaging import Patience, WeightMean, flat_stretch, refresh_batch_statistics
+    from averaging import (
+        Patience,
+        WeightMean,
+        counted_as_published,
+        flat_stretch,
+        refresh_batch_statistics,
+    )
 
 RunStage = Callable[..., Ended]
 PATIENCE = Patience(optimum=3, overfit=2, tolerance=1.2)
@@ -42,6 +48,41 @@ def test_the_stretch_lies_where_the_loss_has_fallen_and_not_yet_risen(
     losses: list[float], stretch: tuple[int, int] | None
 ) -> None:
     assert flat_stretch(losses, PATIENCE) == stretch
+
+
+@pytest.mark.parametrize(
+    ("losses", "overfit", "counted"),
+    [
+        ([5, 4, 3], 2, [2]),  # it still falls: the last alone
+        # It begins at 2 and its mean of three is 3.1: the limit is 3.72. With windows of 3 and 2 the third counts at
+        # once; at the end the window's second counts as well.
+        ([5, 4, 3, 3, 3.3], 2, [3, 4]),
+        # Equal windows: nothing but what stands at the beginning, until it is the oldest of the last three; the first
+        # of the mean is overwritten, so the beginning counts once, by its second coming.
+        ([5, 4, 3, 3, 3.3], 3, [3, 4]),
+        ([5, 4, 3, 3, 3.3, 3.2], 3, [3, 4, 5]),
+        # The last two are above the limit: dead, and nothing more counts.
+        ([5, 4, 3, 3, 3.3, 4, 4, 3], 2, [3, 4]),
+        # A wider window goes back before the beginning: of the first three the second is the last above 3.72, and what
+        # follows the third counts at once: nothing. At the end all but the oldest of the last five count.
+        ([5, 4, 3, 3, 3.3], 5, [1, 2, 3, 4]),
+    ],
+)
+def test_what_published_code_averages(
+    losses: list[float], overfit: int, counted: list[int]
+) -> None:
+    assert counted_as_published(losses, Patience(3, overfit, 1.2)) == counted
+
+
+def test_an_epoch_that_is_counted_twice_weighs_twice() -> None:
+    mean, network = WeightMean(), _line(0)
+    for epoch, weights in enumerate([[1.0, 3.0], [8.0]]):
+        for weight in weights:
+            nn.init.constant_(network.weight, weight)
+            mean.add(network)
+        mean.close_epoch(epoch)
+    # Means 2 and 8 of the epochs, the first twice.
+    assert mean.counted(network, [0, 1, 0]).weight.item() == pytest.approx(4)
 
 
 def test_the_mean_is_that_of_the_weights_after_each_step_of_the_stretch() -> None:
@@ -120,4 +161,19 @@ def test_predictions_are_those_of_averaged_weights_once_the_stretch_has_begun(
     # Training itself is the same: only what predicts differs.
     assert abs(averaged.probabilities(2) - plain.probabilities(2)).max() > 0.01
     losses = [(e.out / "notes.json").read_text() for e in (averaged, plain)]
+    assert losses[0] == losses[1]
+
+
+def test_the_published_stretch_is_another_mean_of_the_same_training(
+    toy: Toy, run_here: RunStage
+) -> None:
+    # It begins at the first epoch; published code then leaves that one out, and the paper's stretch holds both.
+    changes = {"epochs": 2, "optimum_patience": 1, "overfit_patience": 1, "tolerance": 100.0}
+    paper, published = (
+        run_here("baselines/swad", toy.folder, changes | {"stretch": name})
+        for name in ("paper", "published")
+    )
+    assert paper.code == published.code == 0, published.errors
+    assert abs(paper.probabilities(2) - published.probabilities(2)).max() > 1e-4
+    losses = [(e.out / "notes.json").read_text() for e in (paper, published)]
     assert losses[0] == losses[1]

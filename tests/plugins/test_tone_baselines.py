@@ -272,6 +272,20 @@ def test_the_contrastive_loss_of_three_images_is_worked_out_by_hand() -> None:
     assert contrast(projections, torch.tensor([0, 1, 2]), 1.0).item() == 0
 
 
+def test_the_contrastive_loss_with_a_floor_is_worked_out_by_hand() -> None:
+    contrast = _plugin("fairdisco")["contrast"]
+    projections = torch.tensor([[2.0, 0], [5, 0], [0, 1]])
+    # The largest exponential of a row is 1, so e is 1.25 within the pair and exp(-1) + 0.25 of the rival; the
+    # denominator has 0.25 once more, and so has the number of pairs, 2.
+    rival = math.exp(-1) + 0.25
+    each = math.log((1.25 + rival + 0.25) / 1.25)
+    found = contrast(projections, torch.tensor([0, 0, 1]), 1.0, 0.25)
+    assert found.item() == pytest.approx(2 * each / 2.25)
+    # Without a rival the denominator is still larger than the exponential.
+    alone = contrast(projections[:2], torch.tensor([0, 0]), 1.0, 0.25)
+    assert alone.item() == pytest.approx(2 * math.log(1.5 / 1.25) / 2.25)
+
+
 def test_images_of_the_same_class_are_no_rivals_in_the_contrastive_loss() -> None:
     contrast = _plugin("fairdisco")["contrast"]
     projections = torch.tensor([[1.0, 0], [1, 0], [-1, 0]])
@@ -318,6 +332,19 @@ def test_a_tone_that_a_batch_lacks_keeps_its_weight_and_one_without_images_has_n
     worst(nn.Identity(), _batch(torch.zeros(1, 2), [0], [0]))
     # The first tone's mean loss is log 2: 2/3, 1/3 and 1/3 before they are scaled to sum to 1.
     assert worst.q.tolist() == pytest.approx([0.5, 0.25, 0, 0.25])
+
+
+def test_a_tone_that_a_batch_lacks_grows_by_its_adjustment_where_it_is_asked_for() -> None:
+    worst = _plugin("group-dro")["WorstCase"](
+        torch.tensor([0, 1, 3]), 1.0, math.log(2), absent_grow=True
+    )
+    worst(nn.Identity(), _batch(torch.zeros(1, 2), [0], [0]))
+    # The first tone's loss is log 2 and its adjustment too: times 4. The others' loss is 0: times 2. One without images
+    # has no weight.
+    assert worst.q.tolist() == pytest.approx([0.5, 0.25, 0, 0.25])
+    keeps = _plugin("group-dro")["WorstCase"](torch.tensor([0, 1, 3]), 1.0, math.log(2))
+    keeps(nn.Identity(), _batch(torch.zeros(1, 2), [0], [0]))
+    assert keeps.q.tolist() == pytest.approx([4 / 6, 1 / 6, 0, 1 / 6])
 
 
 def test_the_adjustment_weighs_rare_tones_up() -> None:
@@ -421,3 +448,18 @@ def test_patchalign_takes_text_vectors_from_a_file(
     given = {"epochs": 1, "text_vectors": "texts.npy#sha256=0"}
     ended = run_here("baselines/patchalign", tmp_path / "in", given)
     assert ended.code == 0, ended.errors
+
+
+def test_a_floor_of_the_contrast_moves_the_loss_and_one_below_0_is_refused(
+    toy: Toy, run_here: RunStage
+) -> None:
+    losses = []
+    for floor in (0.0, 1e-5):
+        ended = run_here("baselines/fairdisco", toy.folder, {"epochs": 1, "contrast_floor": floor})
+        assert ended.code == 0, ended.errors
+        losses.append(json.loads((ended.out / "notes.json").read_text())["loss"][0])
+    assert losses[0] != losses[1]
+    assert losses[0] == pytest.approx(losses[1], rel=0.05)
+    ended = run_here("baselines/fairdisco", toy.folder, {"epochs": 1, "contrast_floor": -1.0})
+    assert ended.code != 0
+    assert "contrast_floor is -1.0, wanted 0 or more" in ended.errors

@@ -47,7 +47,9 @@ def test_a_line_breaks_where_a_value_is_undefined():
 
 def test_the_label_is_what_a_screen_reader_says(intervals):
     label = re.search(r'aria-label="([^"]*)"', intervals).group(1)
-    assert label == "six &amp; &#34;seven&#34;: I-II 70.0 (60.0 to 80.0), III-IV –, V-VI 50.0"
+    assert (
+        label == "six &amp; &#34;seven&#34; by tone: I-II 70.0 (60.0 to 80.0), III-IV –, V-VI 50.0"
+    )
 
 
 def test_an_undefined_tone_has_a_sign_and_no_dot(intervals):
@@ -57,7 +59,7 @@ def test_an_undefined_tone_has_a_sign_and_no_dot(intervals):
 
 
 def test_a_chart_brings_no_style_colour_or_address_of_its_own(intervals):
-    assert intervals.startswith('<svg class="chart" viewBox="0 0 460 240" role="img" ')
+    assert intervals.startswith('<svg class="chart" viewBox="0 0 460 264" role="img" ')
     for foreign in ("http", "xmlns", "<style", "style=", "fill=", "stroke=", "url(", " id="):
         assert foreign not in intervals
 
@@ -71,7 +73,9 @@ def test_a_scale_holds_all_values_in_full_tens():
 def test_a_learning_curve_names_the_picked_epoch_and_its_test_score(macro):
     points = tuple(CurvePoint(i, 0.5, 0.1 * i) for i in (1, 2, 3))
     found = (Curve(points, picked=2), Curve(points, picked=None))
-    drawn = macro("charts.html.j2", "x.curves('accuracy', found, 260, 176)", found=found)
+    drawn = macro(
+        "charts.html.j2", "x.curves('accuracy', 'accuracy', found, 260, 176)", found=found
+    )
     assert 'aria-label="accuracy; picked, on test images: epoch 2: 20.0"' in drawn
     assert drawn.count('<circle class="test"') == 1
     assert drawn.count('<path class="test"') == drawn.count('<path class="dashed"') == 2

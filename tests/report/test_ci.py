@@ -9,6 +9,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 import yaml
+from tests.conftest import ANYWHERE, WITH_STORES
 from tests.docs.test_names import unknown_part
 from tiny_rooms import TRAIN_PY, rooms, tonegap
 
@@ -83,6 +84,14 @@ def test_jobs_for_other_hosts_call_what_there_is(name):
         steps = yaml.safe_load(text)["runs"]["steps"]
         assert all("shell" in step for step in steps if "run" in step)
         assert not any("inputs." in step.get("run", "") for step in steps)  # never code
+
+
+def test_the_job_for_other_systems_runs_what_is_not_skipped_there():
+    text = (ROOT / ".github/workflows/other-systems.yml").read_text()
+    (job,) = yaml.safe_load(text)["jobs"].values()
+    words = " ".join(step.get("run", "") for step in job["steps"]).split()
+    named = {word.removeprefix("tests/") for word in words if word.startswith("tests/")}
+    assert named == {*ANYWHERE, *WITH_STORES}
 
 
 def test_the_workflow_of_the_page_is_yaml_with_inputs_that_exist():

@@ -90,7 +90,9 @@ def test_every_link_of_an_entrys_page_leads_somewhere(report):
     for path in [*report.glob("entries/*.html"), *report.glob("methods/*.html")]:
         links = re.findall(r'href="([^"#]+)"', path.read_text("utf-8"))
         assert links
-        assert [link for link in links if not (path.parent / link).is_file()] == []
+        outside = [link for link in links if link.startswith("https://arxiv.org/abs/")]
+        inside = [link for link in links if link not in outside]
+        assert [link for link in inside if not (path.parent / link).is_file()] == []
 
 
 def test_only_the_first_rows_have_a_page(board):
@@ -226,13 +228,13 @@ def test_what_a_control_says_against_the_report_stamps_its_pages(board, source):
         assert b"tones III and VI are swapped" in card
 
 
-def test_the_page_loads_nothing_from_anywhere_and_runs_nothing(files):
+def test_the_page_loads_nothing_from_anywhere(files):
     for path, content in files.items():
         if path.endswith(".html"):
             page = content.decode()
             assert "http:" not in page
             assert "https:" not in page
-            assert "<script" not in page
+            assert "src=" not in page
             assert "default-src 'none'" in page
 
 

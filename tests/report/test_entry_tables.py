@@ -66,6 +66,6 @@ def test_a_bin_says_how_many_images_it_has_even_where_they_are_too_few():
     light = Reliability("I-II", (Bin(9, 8, 0.65, 0.5), Bin(14, 2, 0.97, 1.0)))
     dark = Reliability("V-VI", (Bin(9, 5, 0.65, 0.8),))
     assert bins_table([light, dark], 5) == (
-        ("60 to 67", "50.0 (n 8)", "80.0 (n 5)"),
-        ("93 to 100", "– (n 2)", "n 0"),
+        ("60 to 67 %", "50.0 (n 8)", "80.0 (n 5)"),
+        ("93 to 100 %", "– (n 2)", "n 0"),
     )

@@ -85,7 +85,7 @@ def test_every_method_and_baseline_of_a_report_has_a_card(board):
 def test_what_the_folder_says_is_on_the_card(board):
     card = card_of(board)
     assert (card["title"], card["about"]) == ("Tone shift", "Recolours.")
-    facts = dict(card["facts"])
+    facts = {name: "".join(text for text, _ in pieces) for name, pieces in card["facts"]}
     assert facts["Folder"] == "methods/tone-shift"
     assert facts["Needs"] == "the tones of training images, lesion masks"
     assert facts["Paper"] == "Someone 2020"

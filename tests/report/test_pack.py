@@ -14,7 +14,7 @@ from tonegap.api import pack as api_pack
 from tonegap.declared.checklist import read_checklists
 from tonegap.errors import BadRequest, BadSuiteFolder
 from tonegap.report.pack.answers import ANSWERS
-from tonegap.report.pack.documents import _WORK, _told
+from tonegap.report.references import WORK, _told
 
 __all__ = ["tonegap"]
 
@@ -161,7 +161,7 @@ def test_a_deposit_names_no_author(pack):
     ],
 )
 def test_authors_year_and_title_are_read_where_they_stand(work, authors, year, title):
-    found = _WORK.match(work)
+    found = WORK.match(work)
     assert (found["authors"], found["year"], found["title"]) == (authors, year, title)
 
 
@@ -169,7 +169,7 @@ def test_authors_year_and_title_are_read_where_they_stand(work, authors, year, t
     "work", ["Groh et al., Evaluating, JAMA 2022;1", "FairDisCo (Du et al. 2022)", "drawn here"]
 )
 def test_what_is_no_reference_of_that_form_stays_a_note(work):
-    assert _WORK.match(work) is None
+    assert WORK.match(work) is None
 
 
 def test_the_name_of_another_version_in_a_pack_is_named(suite, pack, tonegap):

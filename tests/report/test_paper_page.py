@@ -76,7 +76,7 @@ def test_a_paper_without_findings_has_no_line_on_them(board):
     bare = replace(board, papers=tuple(replace(p, findings=()) for p in board.papers))
     page = contents(paper_page.files(bare, None))["papers/patchalign.html"].decode()
     assert "by arithmetic alone" not in page
-    assert "<details" not in page
+    assert '<details class="audit"' not in page
 
 
 def test_a_number_that_nobody_could_read_is_said_to_be_unknown(board):

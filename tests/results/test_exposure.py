@@ -120,6 +120,24 @@ def test_of_joined_data_sets_and_of_several_answers_the_worst_counts():
     assert seen(["ddi"], ddi=("unknown", "its card")).seen == "unknown"
 
 
+def test_where_one_data_set_is_trained_on_and_another_tested_the_tested_one_decides():
+    (found,) = exposures_of([(plugin(), [FILE])], ["ddi"], KNOWN, ["f17k"])
+    assert found == Exposure("extractors/net", "net.pth", "no", "older", "yes", "its authors")
+    assert found.text == (
+        "net.pth of extractors/net: no (older); training images: yes (its authors)"
+    )
+    assert plain_record(exposure=(found,)).seen == "no"
+    (turned,) = exposures_of([(plugin(), [FILE])], ["f17k"], KNOWN, ["ddi"])
+    assert plain_record(exposure=(turned,)).seen == "yes"
+    assert turned.in_training == "no"
+
+
+def test_weights_of_its_own_that_a_plug_in_speaks_of_for_training_alone_are_unknown_for_the_test():
+    own = plugin(f17k=("yes", "its card"))
+    (found,) = exposures_of([(own, [])], ["ddi"], KNOWN, ["f17k"])
+    assert (found.seen, found.in_training) == ("unknown", "yes")
+
+
 def test_a_record_without_a_word_on_its_files_is_unknown():
     assert plain_record().seen == "no"
     assert plain_record(method_parameters={"pipeline": "sd#sha256=" + "1" * 64}).seen == "unknown"

@@ -120,6 +120,29 @@ def test_test_rows_are_sorted_by_id_and_their_images_with_them(planner, lay_out)
     assert_images(planner, ids, pixels)
 
 
+def test_frames_are_squeezed_and_told_with_their_shape(planner, lay_out):
+    planner.rooms.baseline("plain", parameters={"geometry": {"default": "frame", "about": "how"}})
+    planner.suite(method="none")
+    (planner.download / "c00.png").unlink()
+    Image.new("RGB", (48, 16)).save(planner.download / "c00.png")
+    folder = lay_out("train")
+    assert json.loads((folder / "job.json").read_text())["image"]["geometry"] == "frame"
+    told = {
+        row["image_id"]: row["aspect"]
+        for part in ("train", "validation", "test")
+        for row in rows_of(folder / f"{part}.csv")
+    }
+    # All are 40 px wide and 32 high but the one that was drawn anew.
+    assert told.pop("c00") == "3.000000"
+    assert set(told.values()) == {"1.250000"}
+    assert rows_of(folder / "test.csv")[0].keys() == {"image_id", "aspect"}
+    ids = [row["image_id"] for row in rows_of(folder / "test.csv")]
+    last = Image.open(planner.download / f"{ids[-1]}.png").resize(
+        (224, 224), Image.Resampling.BILINEAR
+    )
+    assert np.array_equal(np.load(folder / "test.npy")[-1], np.asarray(last))
+
+
 def assert_images(planner, ids, pixels):
     assert len(ids) == len(pixels)
     for image_id, array in zip(ids, pixels, strict=True):

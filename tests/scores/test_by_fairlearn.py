@@ -27,20 +27,23 @@ def test_scores_that_agree_pass(scored):
     assert values["accuracy"][0].tolist() == [3 / 5, 3 / 4, 6 / 10]
     assert values["sensitivity"][0].tolist() == [2 / 3, 1 / 2, 3 / 6]
     check_by_fairlearn(values, Y, TONE, said)
+    check_by_fairlearn(values, Y, TONE, said, framed=False)
 
 
+@pytest.mark.parametrize("framed", [True, False])
 @pytest.mark.parametrize("name", ["accuracy", "sensitivity", "specificity"])
-def test_a_score_of_a_tone_that_differs_is_refused(scored, name):
+def test_a_score_of_a_tone_that_differs_is_refused(scored, name, framed):
     values, said = scored
     values[name][0, 1] += 1e-9
     with pytest.raises(ArithmeticError, match=f"{name} by tone is .* and .* by fairlearn"):
-        check_by_fairlearn(values, Y, TONE, said)
+        check_by_fairlearn(values, Y, TONE, said, framed=framed)
 
 
 def test_what_is_undefined_here_is_not_compared(scored):
     values, said = scored
     values["sensitivity"][0, 1] = np.nan  # fairlearn would give 0.0 without positives
     check_by_fairlearn(values, Y, TONE, said)
+    check_by_fairlearn(values, Y, TONE, said, framed=False)
 
 
 def test_no_known_tone_is_nothing_to_compare(scored):

@@ -20,7 +20,7 @@ from sklearn.metrics import (
 from tonegap.cli.score import command
 from tonegap.errors import BadRequest
 from tonegap.scores.eopp_eodd import fate, light_dark, light_or_dark
-from tonegap.scores.other_metrics import further_scores
+from tonegap.scores.other_metrics import fate_scores, further_scores
 from tonegap.scores.rules import ScoringRules
 
 ROOT = Path(__file__).parents[2]
@@ -282,3 +282,50 @@ def test_a_specificity_that_is_no_number_is_refused(files):
     said = CliRunner().invoke(command, [*files[0], "--more", "--specificity", "nan"])
     assert isinstance(said.exception, BadRequest)
     assert "--specificity nan" in str(said.exception)
+
+
+def test_fate_of_two_equally_fair_classifiers_lies_within_its_null():
+    # Both recognise every image with the same chance, so FATE is noise: 95 % of it should lie in the null's range.
+    rng, inside, trials = np.random.default_rng(3), 0, 60
+    for _ in range(trials):
+        y = rng.integers(0, 5, 300)
+        tones = np.where(rng.random(300) < 0.3, "VI", "I").tolist()
+        own, other = (
+            np.eye(5)[np.where(rng.random(300) < 0.7, y, rng.integers(0, 5, 300))] for _ in range(2)
+        )
+        found = {s.metric: s.value for s in fate_scores(own, other, y, tones)}
+        low, high = (found[f"fate_accuracy_published_null_{end}"] for end in ("low", "high"))
+        inside += low <= found["fate_accuracy_published"] <= high
+    assert inside >= 0.88 * trials
+
+
+def test_fate_against_itself_is_0_with_any_groups():
+    y, p = np.array([0, 1, 0, 1, 0, 1]), np.eye(2)[[0, 1, 0, 0, 1, 1]]
+    found = {s.metric: s.value for s in fate_scores(p, p, y, ["I", "I", "II", "IV", "V", "VI"])}
+    assert found["fate_accuracy_published"] == 0
+    assert found["fate_accuracy_published_null"] == 0
+
+
+def test_a_macro_score_of_a_group_stands_beside_what_permuted_groups_give(files):
+    found, _ = scores_of(*files[0])
+    for tone in ("light", "dark"):
+        ends = [
+            found[f"macro_recall_defined_null{end}", tone]["value"] for end in ("_low", "_high")
+        ]
+        assert ends[0] <= found["macro_recall_defined_null", tone]["value"] <= ends[1]
+    assert ("macro_recall_defined_null", "all") not in found
+
+
+def test_a_baseline_of_other_classes_is_refused(files, tmp_path):
+    arguments, baseline = files
+    lines = Path(baseline).read_text().splitlines()
+    wider = tmp_path / "wider.csv"
+    wider.write_text("\n".join([f"{lines[0]},p_d", *(f"{line},0.0" for line in lines[1:])]) + "\n")
+    said = CliRunner().invoke(command, [*arguments, "--more", "--baseline", str(wider)])
+    assert isinstance(said.exception, BadRequest)
+    assert "has the classes a, b, c, d" in str(said.exception)
+
+
+def test_another_scale_has_no_light_and_dark():
+    assert light_or_dark(["M1", "M9", None], as_published=True) is None
+    assert light_or_dark(["I-II", "V-VI", None], as_published=True).tolist() == [0, 1, 1]

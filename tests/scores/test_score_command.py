@@ -4,7 +4,6 @@ import csv
 import io
 import json
 import os
-import pty
 import subprocess
 import sys
 
@@ -145,7 +144,10 @@ def test_each_reason_has_one_footnote(files):
     assert len({note.split(maxsplit=1)[1] for note in notes}) == len(notes)
 
 
+@pytest.mark.linux  # a pseudo-terminal
 def test_a_narrow_terminal_wraps_lines_but_cuts_no_number(files):
+    import pty
+
     ours, theirs = pty.openpty()
     script = "from tonegap.cli.main import main; main()"
     environment = os.environ | {"COLUMNS": "40", "TERM": "dumb"}

@@ -116,6 +116,8 @@ def view(root: Path, copies: Path) -> TaskView:
 def test_one_is_trained_on_and_the_other_tested_on(root: Path, copies: Path) -> None:
     made = view(root, copies)
     assert made.test.ids == ("y1", "y2", "y3", "y4")
+    assert (made.data.joined, made.data.tested) == (("one", "two"), ("two",))
+    assert (made.data.asked, made.data.trained_on) == (("two",), ("one",))
     assert made.test.labels == ("no", "yes", "no", "yes")
     assert made.test.tones == ("I-II", "I-II", "V-VI", "V-VI")
     assert sorted([*made.train.ids, *made.validation.ids]) == [f"x{n}" for n in range(1, 9)]

@@ -27,11 +27,11 @@ NEEDS_BROWSER = [
 ]
 
 
-def dom_of(page: str, folder: Path, address: str = "") -> str:
-    """The document as it stands after its scripts ran; `address` follows the file's name."""
+def dom_of(page: str, folder: Path, address: str = "", *flags: str) -> str:
+    """The document as it stands after its scripts ran; `address` follows the file's name, `flags` are the browser's."""
     path = folder / "page.html"
     path.write_text(page, "utf-8")
-    command = [str(CHROMIUM), *FLAGS, f"--user-data-dir={folder / 'browser'}", "--dump-dom"]
+    command = [str(CHROMIUM), *FLAGS, *flags, f"--user-data-dir={folder / 'browser'}", "--dump-dom"]
     done = subprocess.run(
         [*command, path.as_uri() + address], capture_output=True, check=True, timeout=120
     )

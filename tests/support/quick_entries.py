@@ -3,7 +3,7 @@
 import csv
 import io
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -121,18 +121,27 @@ class SmallProject:
         baseline: str = "plain",
         extractor: str | None = None,
         engine: Engine | None = None,
+        postprocessor: str | None = None,
+        backbones: Sequence[str] = (),
+        given: Mapping[str, Any] | None = None,
     ) -> Plan:
         """The plan of an entry that ran to a record; stages that load torch ran in this process."""
         asked = {"method": method, "baseline": baseline}
+        asked |= {"postprocessor": postprocessor} if postprocessor else {}
         plugins = [read_plugin(self.root, kind, name) for kind, name in asked.items()]
         measured: dict[str, object] = {}
+        networks = {"backbones": list(backbones)} if backbones else {}
         if extractor:
             own = self.quick(read_plugin(self.root, "extractor", extractor))
             measured = {"quality": {"extractor": extractor, "parameters": own}}
         self.rooms.suite(
             tasks=["clinic/two"],
-            entries=[{"methods": [method], "baselines": [baseline]}],
-            parameters={p.label: own for p in plugins if (own := self.quick(p))},
+            entries=[{f"{kind}s": [name] for kind, name in asked.items()} | networks],
+            parameters={
+                p.label: own
+                for p in plugins
+                if (own := self.quick(p) | (dict(given or {}) if p.kind == "baseline" else {}))
+            },
             **measured,
         )
         engine = engine or StagesHere(self.root / "docker" / "kit")

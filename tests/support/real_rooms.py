@@ -7,7 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+from images_root import PROJECT
+
+from tonegap.declared.plugin import FOLDERS
+
 TIME_LIMIT_S = 1800
+ROOMS = ("benchmarks", "docker", "reports", *FOLDERS.values())
 # The whole line is asked about, not how well it learns.
 _FEW = (
     "baselines.epochs=2",
@@ -46,6 +51,15 @@ class Program:
         finished = self(*words)
         assert finished.returncode == 0, finished.stderr
         return finished.stderr
+
+
+def copied_rooms(root: Path) -> Program:
+    """The command line on a copy of the rooms in a folder."""
+    left_out = shutil.ignore_patterns("__pycache__", "*.lock.json", "archives")
+    for room in ROOMS:
+        shutil.copytree(PROJECT / room, root / room, ignore=left_out)
+    shutil.copy(PROJECT / "pyproject.toml", root)
+    return Program(root)
 
 
 def marks(store: Path) -> list[dict]:

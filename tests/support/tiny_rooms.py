@@ -192,6 +192,11 @@ class Rooms:
         fields = {"command": ["python", "embed.py"], "stages": ["embed"]} | fields
         return self._plugin("extractor", name, {"embed.py": code}, fields)
 
+    def postprocessor(self, name: str, code: str = "", **fields: object) -> Path:
+        """A post-processor whose `adjust.py` holds the code."""
+        fields = {"command": ["python", "adjust.py"], "stages": ["postprocess"]} | fields
+        return self._plugin("postprocessor", name, {"adjust.py": code}, fields)
+
     def _plugin(
         self, kind: str, name: str, files: Mapping[str, str], fields: Mapping[str, object]
     ) -> Path:

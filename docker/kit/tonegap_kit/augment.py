@@ -19,6 +19,7 @@ Augmentation = Callable[[Tensor, torch.Generator], Tensor]
 
 CROP_AREA = (0.8, 1.0)  # share of the image that the papers' random crop keeps
 CROP_ASPECT = (3 / 4, 4 / 3)  # the default of torchvision's RandomResizedCrop
+INTERPOLATIONS = ("bilinear", "bicubic")
 ROTATION_DEG = 15.0
 _CACHED_PIXELS = 65536
 _STRONGEST = 30  # magnitude of torchvision's RandAugment
@@ -35,20 +36,6 @@ def augmentation_named(name: str) -> Augmentation | None:
     if name not in known:
         raise StageError(f"augmentation is {name!r}, wanted one of {', '.join(known)}")
     return known[name]
-
-
-def in_turn(*augmentations: Augmentation | None) -> Augmentation | None:
-    """One augmentation after the other, from the same generator; None where there is none."""
-    given = [augmentation for augmentation in augmentations if augmentation is not None]
-    if len(given) < 2:
-        return given[0] if given else None
-
-    def all_of_them(images: Tensor, rng: torch.Generator) -> Tensor:
-        for augmentation in given:
-            images = augmentation(images, rng)
-        return images
-
-    return all_of_them
 
 
 def random_operations(n_operations: int, magnitude: int) -> Augmentation:
@@ -100,31 +87,60 @@ def _mirrored(position: Tensor, side: int) -> Tensor:
     return torch.where(inside > side - 1, 2 * (side - 1) - inside, inside)
 
 
-def crop_rotate_flip(images: Tensor, rng: torch.Generator) -> Tensor:
+def input_size(size_px: int, centre_crop: float) -> int:
+    """Side in pixels of what the network sees of an image: 224 of 256 for a crop of 0.875."""
+    return max(1, round(size_px * centre_crop))
+
+
+def centre(images: Tensor, share: float) -> Tensor:
+    """The middle of images [b, s, s, 3], `share` of their side."""
+    side = images.shape[1]
+    kept = input_size(side, share)
+    if kept == side:
+        return images
+    start = (side - kept) // 2
+    return images[:, start : start + kept, start : start + kept]
+
+
+def crop_rotate_flip(
+    images: Tensor,
+    rng: torch.Generator,
+    px: int = 0,
+    interpolation: str = "bilinear",
+    aspect: Tensor | None = None,
+    seen: int | None = None,
+) -> Tensor:
     """A random crop resized to the whole, rotated by up to 15 degrees and flipped, or not.
 
     The papers do these one after the other; here they are one affine map, so a pixel is interpolated
-    once. What the rotation brings in from outside of the crop is black, as with theirs.
+    once. What the rotation brings in from outside of the crop is black, as with theirs. `px`: side of the result, 0 for
+    that of the images. `aspect` [n]: width over height of frames that were squeezed to these squares; crops are drawn
+    as in the frame, so that their shape is squeezed too. Of the result only the middle `seen` pixels of each side are
+    made; None: all.
 
     Source: Groh et al. 2021 (`train.py`), used again by skin-diff and FairDisCo.
     """
-    n, side = images.shape[:2]
-    size, centre = _random_crops(n, rng)
+    n, side = len(images), px or images.shape[1]
+    size, centre = _random_crops(n, rng, aspect)
     angle = (torch.rand(n, generator=rng) * 2 - 1) * math.radians(ROTATION_DEG)
     flip = torch.where(torch.rand(n, generator=rng) < 0.5, -1.0, 1.0)
     maps = _Maps(size, centre, angle, flip)
-    turned = torch.empty(n, 3, side, side, device=images.device)
+    seen = side if seen is None else seen
+    turned = torch.empty(n, 3, seen, seen, device=images.device)
     # A few images at a time stay in the processor's cache, which makes it three times as fast.
     at_once = n if images.is_cuda else max(1, _CACHED_PIXELS // side**2)
     for start in range(0, n, at_once):
         part = slice(start, start + at_once)
-        grid, inside = maps.of(part, side, images.device)
+        grid, inside = maps.of(part, side, seen, images.device)
         picture = functional.grid_sample(
             images[part].permute(0, 3, 1, 2).float(),
             grid,
+            mode=interpolation,
             padding_mode="border",
             align_corners=False,
         )
+        if interpolation == "bicubic":  # it overshoots at edges
+            picture.clamp_(0, 255)
         torch.mul(picture, inside[:, None], out=turned[part])
     return turned.permute(0, 2, 3, 1)
 
@@ -138,12 +154,13 @@ class _Maps:
     angle: Tensor
     flip: Tensor
 
-    def of(self, part: slice, side: int, device: torch.device) -> tuple[Tensor, Tensor]:
-        """Where each pixel of these images comes from, [n, side, side, 2], and whether that is in the crop.
+    def of(self, part: slice, side: int, seen: int, device: torch.device) -> tuple[Tensor, Tensor]:
+        """Where each of the middle pixels comes from, [n, seen, seen, 2], and whether that is in the crop.
 
         From the result's coordinates, -1 to 1, to the crop's: undo the flip, then the rotation.
         """
-        along = ((torch.arange(side) + 0.5) * 2 / side - 1).to(device)
+        first = (side - seen) // 2
+        along = ((torch.arange(side) + 0.5) * 2 / side - 1)[first : first + seen].to(device)
         cos, sin, flip = (
             v[part, None].to(device) for v in (self.angle.cos(), self.angle.sin(), self.flip)
         )
@@ -155,16 +172,27 @@ class _Maps:
         return torch.stack([columns, rows], dim=3), inside
 
 
-def _random_crops(n: int, rng: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Size and centre, x and y each, [n, 2], of random crops in shares of the image (-1 to 1)."""
+def _random_crops(
+    n: int, rng: torch.Generator, frames: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """Size and centre, x and y each, [n, 2], of random crops in shares of the image (-1 to 1).
+
+    `frames` [n]: width over height of each image; none: squares.
+    """
     area = torch.empty(n, _CROP_TRIES).uniform_(*CROP_AREA, generator=rng)
     low, high = (math.log(aspect) for aspect in CROP_ASPECT)
     aspect = torch.empty(n, _CROP_TRIES).uniform_(low, high, generator=rng).exp()
+    if frames is not None:
+        aspect = aspect / frames[:, None]
     candidates = torch.stack([(area * aspect).sqrt(), (area / aspect).sqrt()], dim=2)
     fits = (candidates <= 1).all(dim=2)
     first = fits.int().argmax(dim=1)
     size = candidates[torch.arange(n), first]
-    # Where no candidate fits, the whole image, as torchvision does for a square one.
-    size = torch.where(fits.any(dim=1)[:, None], size, torch.ones_like(size))
+    # Where no candidate fits, as torchvision: the largest middle part whose aspect is allowed, of a square all.
+    whole = torch.ones_like(size)
+    if frames is not None:
+        low, high = CROP_ASPECT
+        whole = torch.stack([(high / frames).clamp(max=1), (frames / low).clamp(max=1)], dim=1)
+    found = fits.any(dim=1)[:, None]
     centre = (torch.rand(n, 2, generator=rng) * 2 - 1) * (1 - size)
-    return size, centre
+    return torch.where(found, size, whole), torch.where(found, centre, torch.zeros_like(centre))

@@ -14,6 +14,7 @@ import torch
 from tonegap_kit.command import Stage, tell_device
 from tonegap_kit.eager import without_compiler
 from tonegap_kit.errors import StageError
+from tonegap_kit.heap import keep_memory
 from tonegap_kit.portable import be_portable
 
 
@@ -26,6 +27,7 @@ def make_deterministic(stage: Stage) -> torch.device:
     os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"
     be_portable()
     without_compiler()
+    keep_memory()
     torch.set_num_threads(stage.job.threads)
     # What torch.use_deterministic_algorithms(True) does, without loading the compiler.
     torch.set_deterministic_debug_mode("error")

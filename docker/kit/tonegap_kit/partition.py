@@ -23,11 +23,13 @@ UNKNOWN = -1  # index of a tone or label that is not told
 class Pictures:
     """Images `uint8 [n, size, size, 3]` that stay on disk, from one file or several in a row.
 
-    `chosen` are the rows of them that count, in order; None for all.
+    `chosen` are the rows of them that count, in order; None for all. `aspect` [n stored]: width over height of the
+    frame that each was squeezed from; None where they are no squeezed frames.
     """
 
     parts: tuple[NDArray[np.uint8], ...]
     chosen: NDArray[np.int64] | None = None
+    aspect: NDArray[np.float32] | None = None
 
     def __len__(self) -> int:
         return self.n_stored if self.chosen is None else len(self.chosen)
@@ -36,6 +38,12 @@ class Pictures:
     def n_stored(self) -> int:
         """How many images the files hold, chosen or not."""
         return sum(len(part) for part in self.parts)
+
+    def aspects(self, rows: NDArray[np.int64]) -> NDArray[np.float32] | None:
+        """Width over height of the frames of these rows, None where they are no squeezed frames."""
+        if self.aspect is None:
+            return None
+        return self.aspect[rows if self.chosen is None else self.chosen[rows]]
 
     def take(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
         """A copy of the images of these rows, in this order."""
@@ -56,13 +64,15 @@ class Pictures:
 class ToldRows:
     """The rows of a partition without their images: ids, class index `y` and tone index `t` [n], or UNKNOWN.
 
-    `placed` [n]: the row of each in the feature bank, None where the manifest names none.
+    `placed` [n]: the row of each in the feature bank, None where the manifest names none. `aspect` [n]: width over
+    height of the frame that each image was squeezed from, None likewise.
     """
 
     ids: tuple[str, ...]
     y: NDArray[np.int64]
     t: NDArray[np.int64]
     placed: NDArray[np.int64] | None = None
+    aspect: NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +95,9 @@ def read_partition(stage: Stage, name: str) -> Partition:
     """
     told = read_manifest(stage, name)
     images = _read_images(stage.inputs / f"{name}.npy", len(told.ids), stage.job)
-    return Partition(told.ids, told.y, told.t, Pictures((images,)))
+    if stage.job.geometry == "frame" and told.aspect is None:
+        raise StageError(f"{stage.inputs / name}.csv: no column aspect, wanted one of frames")
+    return Partition(told.ids, told.y, told.t, Pictures((images,), aspect=told.aspect))
 
 
 def read_manifest(stage: Stage, name: str) -> ToldRows:
@@ -107,7 +119,18 @@ def read_manifest(stage: Stage, name: str) -> ToldRows:
                 f"{path}: a row of the feature bank is no whole number, wanted one of each image"
             )
         placed = np.array(digits, dtype=np.int64)
-    return ToldRows(tuple(row["image_id"] for row in rows), y, t, placed)
+    ids = tuple(row["image_id"] for row in rows)
+    return ToldRows(ids, y, t, placed, _aspects(path, rows) if "aspect" in rows[0] else None)
+
+
+def _aspects(path: Path, rows: Sequence[Mapping[str, str]]) -> NDArray[np.float32]:
+    try:
+        found = np.array([float(row["aspect"]) for row in rows], np.float32)
+    except (TypeError, ValueError):
+        found = np.zeros(1, np.float32)
+    if not (np.isfinite(found).all() and (found > 0).all()):
+        raise StageError(f"{path}: an aspect is no number above 0, wanted width over height")
+    return found
 
 
 def has_partition(stage: Stage, name: str) -> bool:
@@ -127,12 +150,15 @@ def join(one: Partition, other: Partition) -> Partition:
 
 def _in_a_row(one: Pictures, other: Pictures) -> Pictures:
     parts = one.parts + other.parts
+    aspect = None
+    if one.aspect is not None and other.aspect is not None:
+        aspect = np.concatenate([one.aspect, other.aspect])
     if one.chosen is None and other.chosen is None:
-        return Pictures(parts)
+        return Pictures(parts, aspect=aspect)
     first, second = (
         np.arange(each.n_stored) if each.chosen is None else each.chosen for each in (one, other)
     )
-    return Pictures(parts, np.concatenate([first, one.n_stored + second]))
+    return Pictures(parts, np.concatenate([first, one.n_stored + second]), aspect)
 
 
 def pick(partition: Partition, rows: NDArray[np.int64]) -> Partition:
@@ -143,7 +169,7 @@ def pick(partition: Partition, rows: NDArray[np.int64]) -> Partition:
         ids=tuple(partition.ids[i] for i in rows),
         y=partition.y[rows],
         t=partition.t[rows],
-        pictures=Pictures(pictures.parts, chosen),
+        pictures=Pictures(pictures.parts, chosen, pictures.aspect),
     )
 
 

@@ -7,8 +7,13 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
+
+from tonegap_kit.eager import hidden
+
+# Its clients of remote stores take as long to load as Parquet itself; a stage has no network.
+with hidden("pyarrow._azurefs", "pyarrow._gcsfs", "pyarrow._hdfs", "pyarrow._s3fs"):
+    import pyarrow.parquet as pq
 
 
 def write_predictions(

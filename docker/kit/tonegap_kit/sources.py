@@ -5,13 +5,15 @@ channels-last layout, which is how the images lie on disk and what convolutions 
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from tonegap_kit.augment import Augmentation
+from tonegap_kit.augment import Augmentation, centre
 from tonegap_kit.partition import Pictures
+from tonegap_kit.views import Viewer
 
 # Mean and standard deviation of ImageNet's red, green and blue, which all of the papers normalise by.
 MEAN = (0.485, 0.456, 0.406)
@@ -29,13 +31,17 @@ class Source(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ImageSource:
-    """Images that are normalised, and augmented if they are to be, when they are asked for."""
+    """Images that are normalised, and augmented if they are to be, when they are asked for.
+
+    `rng`: what draws come from; None: nothing is drawn. `view`: how stored pictures become views; None: as they are.
+    """
 
     pictures: Pictures
     centre_crop: float
     device: torch.device
     augmentation: Augmentation | None = None
     rng: torch.Generator | None = None
+    view: Viewer | None = None
 
     def __len__(self) -> int:
         return len(self.pictures)
@@ -43,9 +49,17 @@ class ImageSource:
     def take(self, rows: Tensor) -> Tensor:
         """Images `float32 [b, 3, s, s]` with about zero mean and unit spread."""
         images = torch.from_numpy(self.pictures.take(rows.numpy())).to(self.device)
+        augmented = self.augmentation is not None and self.rng is not None
+        share = 1.0 if augmented else self.centre_crop
+        if self.view is not None:
+            told = self.pictures.aspects(rows.numpy())
+            aspect = None if told is None else torch.from_numpy(told)
+            images = self.view.shown(images, aspect, self.rng, share)
+        else:
+            images = centre(images, share)
         if self.augmentation is not None and self.rng is not None:
-            images = self.augmentation(images, self.rng)
-        return normalise(centre(images, self.centre_crop))
+            images = centre(self.augmentation(images, self.rng), self.centre_crop)
+        return normalise(images)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,27 +109,22 @@ def in_batches(rows: Tensor, size: int) -> list[Tensor]:
     return [rows[start : start + size] for start in range(0, len(rows), size)]
 
 
-def input_size(size_px: int, centre_crop: float) -> int:
-    """Side in pixels of what the network sees of an image: 224 of 256 for a crop of 0.875."""
-    return max(1, round(size_px * centre_crop))
-
-
-def centre(images: Tensor, share: float) -> Tensor:
-    """The middle of images [b, s, s, 3], `share` of their side."""
-    side = images.shape[1]
-    kept = input_size(side, share)
-    start = (side - kept) // 2
-    return images[:, start : start + kept, start : start + kept]
-
-
 def normalise(images: Tensor) -> Tensor:
     """Images [b, s, s, 3] of 0 to 255 as `float32 [b, 3, s, s]` by ImageNet's mean and deviation."""
-    scale, shift = _scale_and_shift(images.device)
-    # One plane of numbers as large as an image: three numbers for each pixel would be six times slower.
-    scale, shift = (v.expand(images.shape[1:]).contiguous() for v in (scale, shift))
-    return images.float().mul_(scale).add_(shift).permute(0, 3, 1, 2)
+    planes = images.float().permute(0, 3, 1, 2)
+    # What is multiplied lies in memory as the images do: colour by colour, or pixel by pixel.
+    by_colour = planes.is_contiguous()
+    scale, shift = _scale_and_shift(images.shape[1:], images.device, by_colour)
+    return planes.mul_(scale).add_(shift)
 
 
-def _scale_and_shift(device: torch.device) -> tuple[Tensor, Tensor]:
+@lru_cache(maxsize=4)
+def _scale_and_shift(
+    shape: torch.Size, device: torch.device, by_colour: bool
+) -> tuple[Tensor, Tensor]:
+    """Factor and summand of each number of an image of this shape [s, s, 3], as [3, s, s]."""
     deviation = torch.tensor(DEVIATION, device=device)
-    return 1 / (255 * deviation), -torch.tensor(MEAN, device=device) / deviation
+    of_channel = 1 / (255 * deviation), -torch.tensor(MEAN, device=device) / deviation
+    # As large as an image: three numbers for each pixel would be six times slower.
+    scale, shift = (v.expand(shape).contiguous().permute(2, 0, 1) for v in of_channel)
+    return (scale.contiguous(), shift.contiguous()) if by_colour else (scale, shift)

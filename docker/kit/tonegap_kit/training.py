@@ -234,7 +234,10 @@ def make_optimiser(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     if recipe.optimiser == "adamw":
         return torch.optim.AdamW(learning, lr=lr, weight_decay=decay, fused=True)
     if recipe.optimiser == "sgd":
-        return torch.optim.SGD(learning, lr=lr, momentum=recipe.momentum, weight_decay=decay)
+        # Not fused: with momentum that rounds otherwise, while `foreach` gives the bytes of the plain loop.
+        return torch.optim.SGD(
+            learning, lr=lr, momentum=recipe.momentum, weight_decay=decay, foreach=True
+        )
     raise StageError(f"optimiser is {recipe.optimiser!r}, wanted adam, adamw or sgd")
 
 

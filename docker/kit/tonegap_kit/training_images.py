@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from tonegap_kit.augment import Augmentation, augmentation_named, in_turn
+from tonegap_kit.augment import Augmentation, input_size
 from tonegap_kit.backbones import Classifier
 from tonegap_kit.command import Stage, say
 from tonegap_kit.determinism import generator
@@ -22,8 +22,8 @@ from tonegap_kit.sources import (
     TensorSource,
     ViewSource,
     in_batches,
-    input_size,
 )
+from tonegap_kit.views import viewer
 
 _FEATURE_BATCH = 256
 
@@ -62,21 +62,21 @@ def centre_crop(stage: Stage) -> float:
 
 def input_px(stage: Stage) -> int:
     """Side in pixels of what the network sees."""
-    return input_size(stage.job.size_px, centre_crop(stage))
+    return input_size(viewer(stage).px or stage.job.size_px, centre_crop(stage))
 
 
 def feed(stage: Stage, images: TrainingImages, model: Classifier, device: torch.device) -> Feed:
     """The images as the model gets it. Raises StageError for fixed views of a model that changes."""
-    share = centre_crop(stage)
-    augmentation = in_turn(augmentation_named(stage.job.text("augmentation")), images.augment)
+    share, view = centre_crop(stage), viewer(stage)
     rng = generator(stage.seed_of("augmentation"))
-    train = ImageSource(images.train, share, device, augmentation, rng)
-    held_out = ImageSource(images.held_out, share, device)
+    train = ImageSource(images.train, share, device, images.augment, rng, view)
+    held_out = ImageSource(images.held_out, share, device, view=view)
     before: Source = NoRows()
     if images.before is not None:
-        before = ImageSource(images.before, share, device, augmentation, rng)
+        before = ImageSource(images.before, share, device, images.augment, rng, view)
     parts = None if images.as_images else _fixed_and_rest(model)
-    n_views = 1 if augmentation is None else _fixed_views(stage, can_be_kept=parts is not None)
+    is_random = view.is_random or images.augment is not None
+    n_views = 1 if not is_random else _fixed_views(stage, can_be_kept=parts is not None)
     if parts is None or n_views == 0:
         return Feed(model, train, before, held_out)
     fixed, rest = parts

@@ -1,7 +1,7 @@
 """Lists every problem of a suite root at once, so that nobody mends a file ten times in a row."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -19,7 +19,14 @@ from tonegap.declared.plugin import (
     plugin_ids,
     read_plugin,
 )
-from tonegap.declared.suite import NOTHING, Suite, read_suite, suite_ids
+from tonegap.declared.suite import (
+    NOTHING,
+    Suite,
+    check_common_parameters,
+    plugins_of,
+    read_suite,
+    suite_ids,
+)
 from tonegap.declared.task import Task, read_task, task_ids
 from tonegap.errors import BadSuiteFolder, ToneGapError
 from tonegap.formats.job import Parameter
@@ -180,6 +187,38 @@ def _suite_checks(root: Path, suite: Suite) -> Iterator[Callable[[], object]]:
     asked += [(label, values) for label, values in file.parameters.items() if "/" in label]
     for label, values in asked:
         yield partial(_fill, root, label, values, str(suite.path))
+    yield partial(_check_common, suite)
+    for row in file.entries:
+        named = (f"postprocessors/{one}" for one in row.postprocessors if one != NOTHING)
+        for label in (*(f"baselines/{one}" for one in row.baselines), *named):
+            yield partial(_check_two_classes, root, suite, label, row.tasks or file.tasks)
+
+
+def _check_common(suite: Suite) -> None:
+    """Parameters for all plug-ins of a kind; nothing where a plug-in cannot be read, which is said of that."""
+    try:
+        plugins = plugins_of(suite)
+    except BadSuiteFolder:
+        return
+    check_common_parameters(suite, plugins)
+
+
+def _check_two_classes(root: Path, suite: Suite, label: str, tasks: Sequence[str]) -> None:
+    """Raises BadSuiteFolder for a plug-in that needs two classes, in a row none of whose tasks has them."""
+    folder, _, plugin_id = label.partition("/")
+    if "two_classes" not in read_plugin(root, folder.removesuffix("s"), plugin_id).file.needs:
+        return
+    counted = {}
+    for task in (read_task(root, task_id) for task_id in tasks):
+        labels = task.file.labels
+        if labels.classes == "all" or labels.positive_where is not None:
+            return  # known by the data set's rows alone
+        counted[task.id] = (len(labels.classes), len(labels.positive))
+    if (2, 1) not in counted.values():
+        has = "; ".join(f"{task} has {n} and {m}" for task, (n, m) in counted.items())
+        raise BadSuiteFolder(
+            f"{suite.path}: {label} needs two classes, one of them positive; {has}"
+        )
 
 
 def _fill(root: Path, label: str, values: dict[str, Parameter], where: str) -> None:

@@ -5,8 +5,9 @@ from itertools import groupby
 
 import msgspec
 
-from tonegap.checks.download import BAD_MASK, ELSEWHERE, DataCheck
+from tonegap.checks.download import BAD_MASK, ELSEWHERE, EXTRA, DataCheck
 from tonegap.checks.readiness import Readiness
+from tonegap.data.image_names import image_names
 from tonegap.data.metadata import shown_label
 from tonegap.lines import Value, counted, percent_span, table
 from tonegap.split.unknown_tones import UnknownTones
@@ -144,6 +145,14 @@ def _published(check: DataCheck) -> Iterator[str]:
         yield f"  the rows are {check.rows}"
 
 
+def _example(check: DataCheck) -> Iterator[str]:
+    """What the first image may be called, and what an image here is called, where there are both."""
+    wanted = next(iter(image_names(check.dataset, check.metadata).values()), [])
+    found = [finding.first[0] for finding in check.findings if finding.kind == EXTRA]
+    if wanted and found:
+        yield f"  looked for {' or '.join(wanted)}, found {found[0]}: see file_names in dataset.toml"
+
+
 def _images(check: DataCheck) -> Iterator[str]:
     yield ""
     if check.folder:
@@ -151,6 +160,7 @@ def _images(check: DataCheck) -> Iterator[str]:
     else:
         names = " or ".join(check.dataset.file.file_names) or "as its data sets name theirs"
         yield f"No image below {check.data_root} that is named {names}"
+        yield from _example(check)
     yield f"  usable: {check.n_usable:,} of {len(check.metadata.ids):,}"
     yield from _masks(check)
     yield from _spelled_groups(check)

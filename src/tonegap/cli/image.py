@@ -108,6 +108,20 @@ def lock(root: Path) -> None:
 
 
 @command.command()
+@click.argument("name")
+@rooted
+def sbom(name: str, root: Path) -> None:
+    """The bill of materials of the image NAME, as CycloneDX 1.6 JSON.
+
+    Debian's packages and Python's with versions, wheels' hashes, and the licences that their own metadata name.
+    """
+    from tonegap.engines.images.bill import bill_of
+    from tonegap.formats.cyclonedx import encode_bill
+
+    put(encode_bill(bill_of(root, name)))
+
+
+@command.command()
 @_FOLDER
 @_NAMES
 @rooted

@@ -20,7 +20,7 @@ from tonegap.cli.terminal import note
 
 INTERRUPTED = 130  # as a shell tells Ctrl-C
 SAID = "stopped; what is finished is kept: run the same command again to go on"
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGINT))
 _MOMENT_S = 0.02
 _SAME_S = 0.2  # `timeout` and others send the same signal twice in a row
 _SHOW_CURSOR = b"\x1b[?25h"
@@ -47,9 +47,10 @@ def interruptible() -> Iterator[None]:
     """Within, the first signal raises KeyboardInterrupt in the main thread; a second ends the process.
 
     So does a watch, in a thread of its own, when the command has not stopped in time. Signals that the caller has this
-    process ignore (`nohup`) stay ignored. Elsewhere than in the main thread nothing changes.
+    process ignore (`nohup`) stay ignored. Elsewhere than in the main thread, and on Windows, nothing changes.
     """
-    if threading.current_thread() is not threading.main_thread():
+    is_main = threading.current_thread() is threading.main_thread()
+    if not (is_main and hasattr(signal, "pthread_kill")):
         yield
         return
     # The system writes each signal's number into the pipe, also while the main thread is busy outside of Python.

@@ -22,7 +22,7 @@ from tonegap.texts import escape_what_cannot_be_shown
 COMMANDS = {
     "run": "Run a suite and report: the main job (default: the smoke suite).",
     "plan": "What a run would do: stages, what is cached, why not.",
-    "search": "Random search of hyper-parameters: equal draws for every baseline, chosen on validation images.",
+    "search": "Random search of hyper-parameters: an equal budget for every baseline, chosen on validation images.",
     "repeat": "How far an entry's scores spread from run to run.",
     "report": "Leaderboard and comparison of finished runs.",
     "paper": "A paper's tables, reported against reproduced.",
@@ -43,7 +43,7 @@ COMMANDS = {
     "assets": "Weights that full-size runs need: list, fetch, check.",
     "list": "Methods, baselines, tasks and suites that are here.",
     "init": "A suite root of your own, with templates.",
-    "new": "A new method or baseline that already passes the contract.",
+    "new": "A new method, baseline, post-processor or extractor that already passes the contract.",
     "image": "The pinned images in which stages run.",
     "export": "A suite as a Snakemake workflow.",
     "stage": "Single stages, as jobs of a cluster and workflows run them.",
@@ -52,6 +52,7 @@ COMMANDS = {
     "doctor": "What this machine can enforce.",
 }
 
+_ANYWHERE = "score, split, verify and report work on this system"
 HIDDEN = frozenset({"stage"})  # for programs
 
 
@@ -125,6 +126,11 @@ def _run(arguments: list[str] | None) -> int:
     except (ToneGapError, click.ClickException) as e:
         text = _in_a_line(e) if isinstance(e, click.ClickException) else e
         say_page(f"error: {text}", err=True)
+        return 2
+    except ModuleNotFoundError as e:
+        if e.name not in {"fcntl", "resource"}:
+            raise
+        say_page(f"error: this command needs Linux or macOS, on Windows WSL; {_ANYWHERE}", err=True)
         return 2
     # Commands return nothing; `--help` and `ctx.exit` make click return their code.
     return code if isinstance(code, int) else 0

@@ -1,13 +1,14 @@
 """`tonegap quality`: the quality sheet of a synthetic set made elsewhere."""
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import click
 
 from tonegap.cli.complete import suite_names
 from tonegap.cli.interrupt import patient
-from tonegap.cli.options import FOLDER, placed
+from tonegap.cli.options import A_FILE, FOLDER, placed
 from tonegap.cli.requests import RunOptions, open_request
 from tonegap.cli.terminal import say
 from tonegap.declared.task import read_task
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     "folder", metavar="SET", type=click.Path(path_type=Path, file_okay=False, exists=True)
 )
 @click.argument("suite", default="smoke", shell_complete=suite_names)
+@click.option("--manifest", type=A_FILE, help="Its CSV file (default: the only one in SET).")
 @click.option(
     "--task", help="Compare with this task's training images (default: the suite's first)."
 )
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
 def command(  # noqa: PLR0913 (click hands over each option as an argument)
     folder: Path,
     suite: str,
+    manifest: Path | None,
     task: str | None,
     seed: int | None,
     roots: tuple[str, ...],
@@ -53,8 +56,9 @@ def command(  # noqa: PLR0913 (click hands over each option as an argument)
     store: Path,
     root: Path,
 ) -> None:
-    """The quality sheet of SET, a folder with synthetic.csv and images/, measured as SUITE says.
+    """The quality sheet of SET, a folder of images that `tonegap audit` can read, measured as SUITE says.
 
+    Its CSV file has the columns `file` and `label`, and `tone` and `sources` where they are known.
     The set is compared with the training images of a task, never with test images. Without a
     feature extractor in the suite ([quality]) the sheet has tones and a contact sheet.
     """
@@ -77,11 +81,12 @@ def command(  # noqa: PLR0913 (click hands over each option as an argument)
     target = out or folder.resolve().with_name(f"{folder.resolve().name}-quality")
     number = asked.seeds[0] if seed is None else seed
     view = task_views(request, [(asked, number)], watched=True)[asked.id, number]
-    made = external_set(folder, view, number)
-    found = _found(request, made)
-    parts = [made.id.stage, repr(found.extractor), asked.id, number, quality_digest()]
-    key = digest_of({"sheet": parts})
-    SheetMaker(request.store).make(made, found, key)
+    with TemporaryDirectory(prefix="tonegap-set-") as aside:
+        made = external_set(folder, view, number, manifest, Path(aside))
+        found = _found(request, made)
+        parts = [made.id.stage, repr(found.extractor), asked.id, number, quality_digest()]
+        key = digest_of({"sheet": [*parts, made.id.sha256]})
+        SheetMaker(request.store).make(made, found, key)
     sheet = read_sheet(request.store.folder, key)
     for path, pieces in sheet_files(sheet, read_settings(request.root), report=""):
         write_pieces(target / Path(path).relative_to(FOLDER), pieces)

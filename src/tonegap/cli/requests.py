@@ -1,7 +1,6 @@
 """The options of `run` and `plan` as one value, and the request they spell."""
 
 import functools
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tonegap.cli.complete import baseline_names, method_names
+from tonegap.cli.complete import baseline_names, method_names, postprocessor_names
 from tonegap.cli.options import store_option, suite_root_option
 from tonegap.cli.terminal import Notes
+from tonegap.cli.terminal import say as say_line
 from tonegap.declared.dataset import read_dataset
 from tonegap.declared.root import default_store, find_root
 from tonegap.errors import BadRequest, StoreError
-from tonegap.numerics import Numerics
+from tonegap.numerics import Numerics, cores
 from tonegap.split.id_lists import IdList, read_id_list
 from tonegap.store.layout import AUDITS, INDEX
 from tonegap.store.store import Store
@@ -44,6 +44,7 @@ class RunOptions:
     verify: bool = False
     numerics: Numerics | None = None
     exclude: tuple[str, ...] = ()
+    postprocessors: tuple[str, ...] = ()
     progress: str = "auto"
     keep: bool = False
     place: str = "here"
@@ -54,6 +55,7 @@ class RunOptions:
         return (
             *(f"--method {name}" for name in self.methods),
             *(f"--baseline {name}" for name in self.baselines),
+            *(f"--postprocessor {name}" for name in self.postprocessors),
             *(f"--set {setting}" for setting in self.settings),
         )
 
@@ -117,6 +119,14 @@ _OPTIONS = (
         help="Also this baseline, with the methods of the suite's first entries.",
     ),
     click.option(
+        "--postprocessor",
+        "postprocessors",
+        multiple=True,
+        metavar="NAME",
+        shell_complete=postprocessor_names,
+        help="Also this post-processor, behind the suite's first entries.",
+    ),
+    click.option(
         "--set",
         "settings",
         multiple=True,
@@ -172,6 +182,7 @@ def spelled(options: RunOptions, root: Path, store: Path) -> list[str]:
     for name, values in (
         ("--method", options.methods),
         ("--baseline", options.baselines),
+        ("--postprocessor", options.postprocessors),
         ("--set", options.settings),
         ("--exclude", options.exclude),
         ("--subset", () if options.subset is None else (str(options.subset),)),
@@ -208,7 +219,9 @@ def open_request(suite_name: str, options: RunOptions, cache: Path | None = None
 
     root = find_root(options.suite_root)
     declared = suites.read_suite(root, suite_name)
-    suite = suites.with_entries(declared, options.methods, options.baselines)
+    suite = suites.with_entries(
+        declared, options.methods, options.baselines, options.postprocessors
+    )
     suite = suites.with_parameters(suite, options.settings)
     suite = suites.named_apart(suite, declared, options.changes, options.device)
     suite = suites.with_numerics(suites.with_subset(suite, options.subset), options.numerics)
@@ -216,7 +229,8 @@ def open_request(suite_name: str, options: RunOptions, cache: Path | None = None
     excluded = read_lists(root, options.exclude, wanted)
     lists = [(ids.path.name, ids.sha256) for of in excluded.values() for ids in of]
     suite = suites.with_exclusions(suite, lists)
-    engine = open_engine(options.engine, root, suite_name)
+    say, here = functools.partial(say_line, err=True), options.place == "here"
+    engine = open_engine(options.engine, root, suite_name, here, say)
     _check_device(options, engine)
     store, overlay = _open_store(options.store or default_store(root), options.verify, cache)
     return Request(
@@ -226,10 +240,11 @@ def open_request(suite_name: str, options: RunOptions, cache: Path | None = None
         engine=engine,
         roots=parse_roots(options.roots, wanted),
         device=options.device,
-        jobs=options.jobs or len(parse_gpus(options, engine)) or len(os.sched_getaffinity(0)),
+        jobs=options.jobs or len(parse_gpus(options, engine)) or cores(),
         allow_missing=options.allow_missing,
         cache=overlay,
         excluded=excluded,
+        only_looks=cache is not None,
     )
 
 

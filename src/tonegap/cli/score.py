@@ -1,7 +1,6 @@
 """`tonegap score`: the metrics of any predictions file, made here or not."""
 
 from collections.abc import Sequence
-from itertools import product
 from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +12,7 @@ from tonegap.cli.terminal import deliver, say, say_page
 from tonegap.errors import BadRequest
 from tonegap.scores.render import Ends, EpochTable, as_csv, as_json, as_lines, as_list, as_page
 from tonegap.scores.rules import MOST_PROBABLE, ScoringRules, default_positive
-from tonegap.scores.tables import ALL, Score, ScoreTable
+from tonegap.scores.tables import Score, ScoreTable
 from tonegap.untrusted import bounded_memory
 
 if TYPE_CHECKING:
@@ -113,6 +112,7 @@ def command(  # noqa: PLR0913 (click hands over each option as an argument)
     A score that cannot be computed is undefined, with the reason: never 0. Scores are fractions.
     """
     from tonegap.scores.metrics import score_table
+    from tonegap.scores.other_metrics import fate_scores
     from tonegap.scores.predictions import join, read_predictions
     from tonegap.scores.truth import read_truth, tones_as
 
@@ -133,14 +133,19 @@ def command(  # noqa: PLR0913 (click hands over each option as an argument)
         if baseline
         else None
     )
+    if other and set(other.classes) != set(images.classes):
+        raise BadRequest(
+            f"{baseline}: has the classes {', '.join(other.classes)}, {predictions} has {', '.join(images.classes)}; "
+            "FATE compares answers to one question: give predictions of the same classes"
+        )
     for index in _epochs_to_score(predicted, epoch):
         table = score_table(images.p[index], images.y, image_tones, rules)
         if more or baseline:
             found = _more(images.p[index], images, image_tones, rules, specificity)
             if other:
-                p = other.p[_same_epoch(predicted, index, other, epoch)]
-                theirs = _more(p, other, tones_as(other.tones, tones), rules, specificity)
-                found += _fate(found, theirs, table, float((p.argmax(axis=1) == other.y).mean()))
+                theirs = other.p[_same_epoch(predicted, index, other, epoch)]
+                order = [other.classes.index(name) for name in images.classes]
+                found += fate_scores(images.p[index], theirs[:, order], images.y, images.tones)
             table = ScoreTable((*table.scores, *found))
         tables.append((predicted.epochs[index] if epoch == "all" else None, table))
         ends.append(_ends(images, index, image_tones, table, rules) if intervals else {})
@@ -183,30 +188,6 @@ def _same_epoch(predicted: "Predictions", index: int, other: "Labelled", choice:
         return other.epochs.index(epoch)
     say(f"--baseline has no epoch {epoch}; its last, {other.epochs[-1]}, is taken", err=True)
     return -1
-
-
-def _fate(own: list[Score], other: list[Score], table: ScoreTable, accuracy: float) -> list[Score]:
-    """FATE of accuracy and of macro F1, as published and on defined cells, where all parts are defined.
-
-    `accuracy` is the baseline's.
-    """
-    from tonegap.scores.eopp_eodd import fate
-
-    mine, theirs = ({(s.metric, s.tone): s.value for s in of} for of in (own, other))
-    mine["accuracy", ALL], theirs["accuracy", ALL] = table.score("accuracy", ALL).value, accuracy
-    found = []
-    n = table.score("accuracy", ALL).n
-    for about, name in product(("published", "defined"), ("accuracy", "macro_f1")):
-        metric = name if name == "accuracy" else f"{name}_{about}"
-        names = ((metric, ALL), (f"eodd_{about}", ALL))
-        parts = [of.get(key) for key in names for of in (mine, theirs)]
-        known = [part for part in parts if part is not None]
-        if len(known) == len(parts):
-            value = fate(*known)
-            undefined = "a score of the baseline is 0" if isnan(value) else None
-            number = None if undefined else value
-            found.append(Score(f"fate_{name}_{about}", ALL, number, n, undefined))
-    return found
 
 
 def _epochs_to_score(predicted: "Predictions", choice: str) -> Sequence[int]:

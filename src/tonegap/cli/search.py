@@ -1,4 +1,4 @@
-"""`tonegap search`: hyper-parameters by equal draws for every baseline, chosen on validation images."""
+"""`tonegap search`: hyper-parameters under an equal budget for every baseline, chosen on validation images."""
 
 import sys
 from dataclasses import replace
@@ -27,8 +27,8 @@ def command(
 ) -> None:
     """Random search of the hyper-parameters of SUITE's baselines, in spaces that they declare.
 
-    Each baseline gets the same number of draws; draw 0 is what the suite says. Choice is by validation
-    images alone: the selection metric (overall), the worst tone's accuracy (worst), or the least
+    Each baseline gets the same number of draws, without post-processors; draw 0 is what the suite says. Choice is by
+    validation images alone: the selection metric (overall), the worst tone's accuracy (worst), or the least
     distance to the best of both (trade-off). The same command again does exactly what is missing.
     """
     from tonegap.cli.run import work
@@ -42,6 +42,10 @@ def command(
     plugins = {plugin.label: plugin for plugin in plugins_of(request.suite)}
     search = searched(request.suite, plugins, draws, seed)
     plan = prepare(replace(request, suite=draws_suite(request.suite, search, plugins)))
+    if any(row.postprocessors for row in request.suite.file.entries):
+        terminal.say(
+            "post-processors are left out of the search, and are in the suite of --out", err=True
+        )
     tally = work(request, plan, options)
     found = outcome(request.store, plan, search, rule)
     for line in (line for one in found for line in one.lines()):

@@ -22,7 +22,7 @@ def command(runs: tuple[str, ...], uri: str, store: Path, root: Path) -> None:
 
     A suite is the experiment tonegap/SUITE, a record one run of it: parameters, the leaderboard's
     metrics, digests as tags. An undefined score is a tag with its reason, never a number. The same command
-    again adds what is new. Needs `pip install -e '.[mlflow]'`.
+    again adds what is new. Needs `pip install 'mlflow-skinny>=3'`.
     """
     from tonegap.report.exports.mlflow_runs import log_runs
     from tonegap.report.exports.tracked_runs import tracked_runs

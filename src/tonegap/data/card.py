@@ -48,7 +48,8 @@ def text_card(card: DatasetCard) -> str:
     lines = [f"{file.title} ({card.dataset.id})"]
     if card.stand_in:
         lines.append("  STAND-IN: the images are synthetic phantoms, not photographs")
-    lines += [f"  {key}: {getattr(file, key).strip()}" for key in ("source", "licence", "access")]
+    said = {key: getattr(file, key).strip() for key in ("source", "url", "licence", "access")}
+    lines += [f"  {key}: {text}" for key, text in said.items() if text]
     if card.n_images is None:
         return "\n".join([*lines, *_published_lines(card)])
     malignant = "" if card.n_malignant is None else f", {card.n_malignant:,} of them malignant"
@@ -74,6 +75,7 @@ def json_card(card: DatasetCard) -> dict[str, Value]:
         "dataset": card.dataset.id,
         "title": file.title,
         "source": file.source.strip(),
+        "url": file.url,
         "licence": file.licence.strip(),
         "access": file.access.strip(),
         "stand_in": card.stand_in,

@@ -4,7 +4,6 @@ Which image gets which label and tone follows from hashes of the declared seed, 
 random numbers, so that ids and splits stay the same whatever is installed.
 """
 
-import fcntl
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass, fields
@@ -18,7 +17,14 @@ from tonegap.data.image_names import image_names
 from tonegap.data.metadata import Metadata, parse_content
 from tonegap.declared.dataset import Dataset, PhantomDeclaration
 from tonegap.errors import BadRequest, BadSuiteFolder, StoreError
-from tonegap.files import canonical_json, csv_bytes, digest_of, sha256_bytes, write_atomic
+from tonegap.files import (
+    canonical_json,
+    csv_bytes,
+    digest_of,
+    sha256_bytes,
+    take_lock,
+    write_atomic,
+)
 from tonegap.tones import tone_index
 
 BEGUN = "drawing.json"
@@ -48,11 +54,16 @@ def ensure_drawn(
     drawn, StoreError where `cache_dir` takes no more.
     """
     drawn = _declaration(dataset)
-    root = cache_dir / f"{dataset.id}-{drawing_digest(dataset)[:16]}"
+    root = drawn_folder(dataset, cache_dir)
     if not (root / COMPLETE).exists():
         with _alone(cache_dir, root.name):
             draw_dataset(dataset, drawn, root, workers, on_progress)
     return root
+
+
+def drawn_folder(dataset: Dataset, cache_dir: Path) -> Path:
+    """Where a drawn data set lies below `cache_dir`, or would: `complete.json` in it says that it is whole."""
+    return cache_dir / f"{dataset.id}-{drawing_digest(dataset)[:16]}"
 
 
 def draw_dataset(
@@ -208,5 +219,5 @@ def _alone(folder: Path, name: str) -> Iterator[None]:
     except OSError as e:
         raise StoreError(f"{folder}: cannot be written: {e.strerror}") from None
     with lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        take_lock(lock, wait=True)
         yield

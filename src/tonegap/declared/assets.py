@@ -5,31 +5,70 @@ The mistake it exists to prevent: weights of the right name that are another fil
 
 import os
 import re
-from pathlib import Path
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
 
 import msgspec
 
 from tonegap.declared.toml import read_toml
 from tonegap.errors import BadSuiteFolder
+from tonegap.files import sha256_lines
 
 ASSETS = Path("benchmarks") / "assets.toml"
 _NAME = re.compile(r"asset:(?P<name>[\w.-]+)")
 _HEX = re.compile(r"[0-9a-f]{64}")
 
 
+class PinnedFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A file of an asset that is a folder: its size in bytes and SHA-256."""
+
+    size: int
+    sha256: str
+
+
 class Asset(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A file: what it is, its licence, address, size in bytes and SHA-256."""
+    """A file or a folder: what it is, its licence, address, size in bytes and SHA-256.
+
+    Of a folder `files` has each file by its path below `url`, and `folder` its name; size and digest follow from them.
+    """
 
     about: str
     licence: str
     url: str
-    size: int
-    sha256: str
+    size: int = 0
+    sha256: str = ""
+    folder: str = ""
+    files: dict[str, PinnedFile] = {}
 
     @property
     def path(self) -> Path:
-        """Where it lies once it is fetched: a folder of its own digest, so that no two files meet."""
-        return assets_folder() / self.sha256[:16] / Path(self.url).name
+        """Where it lies once it is fetched: below a folder of its own digest, so that no two meet."""
+        return assets_folder() / self.sha256[:16] / (self.folder or Path(self.url).name)
+
+    @property
+    def kind(self) -> str:
+        """`file` or `folder`, as parameters call what they take."""
+        return "folder" if self.files else "file"
+
+    @property
+    def pieces(self) -> tuple["Piece", ...]:
+        """The files to fetch: itself, or those of a folder."""
+        if not self.files:
+            return (Piece(self.url, self.path, self.size, self.sha256),)
+        return tuple(
+            Piece(f"{self.url}/{name}", self.path / name, pin.size, pin.sha256)
+            for name, pin in self.files.items()
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One file of an asset: its address, where it lies once it is fetched, its size in bytes and SHA-256."""
+
+    url: str
+    path: Path
+    size: int
+    sha256: str
 
 
 class AssetsFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -50,13 +89,41 @@ def read_assets(root: Path) -> dict[str, Asset]:
     path = root / ASSETS
     if not path.is_file():
         return {}
-    found = read_toml(path, AssetsFile).assets
-    for name, asset in found.items():
-        if not _HEX.fullmatch(asset.sha256) or asset.size < 1:
+    found = {}
+    for name, asset in read_toml(path, AssetsFile).assets.items():
+        found[name] = asset = _summed(asset)
+        pins = asset.files.values() or (asset,)
+        if not all(_HEX.fullmatch(pin.sha256) and pin.size > 0 for pin in pins):
             raise BadSuiteFolder(
                 f"{path}: {name}: wanted a sha256 of 64 digits and a size of 1 or more"
             )
+        names = [asset.folder, *asset.files] if asset.files or asset.folder else []
+        if not all(map(_is_below, names)) or bool(asset.folder) != bool(asset.files):
+            raise BadSuiteFolder(
+                f"{path}: {name}: wanted `folder`, a name, and `files` by their paths below it, or neither of them"
+            )
     return found
+
+
+def _summed(asset: Asset) -> Asset:
+    """A folder with its size and the digest that `tonegap digest` prints of it; a file as it is."""
+    if not asset.files:
+        return asset
+    lines = (f"{name}\0{pin.sha256}" for name, pin in sorted(asset.files.items()))
+    total = sum(pin.size for pin in asset.files.values())
+    return msgspec.structs.replace(asset, size=total, sha256=sha256_lines(lines))
+
+
+def _is_below(name: str) -> bool:
+    path = PurePosixPath(name)
+    return bool(path.parts) and not path.is_absolute() and ".." not in path.parts
+
+
+def asset_at(root: Path, path: Path) -> tuple[str, Asset] | None:
+    """The name and the asset that lies at a path of the cache, None for any other path. Raises BadSuiteFolder."""
+    if not path.is_relative_to(assets_folder()):
+        return None
+    return next(((n, a) for n, a in read_assets(root).items() if a.path == path), None)
 
 
 def asset_named(root: Path, name: str) -> Asset:

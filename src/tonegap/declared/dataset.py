@@ -143,6 +143,8 @@ class DatasetFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     # data sets that this one joins, in place of metadata and file names of its own; the column `data_set` names them
     joined: tuple[JoinedPart, ...] = ()
     part_of: str = ""  # the data set whose images these are some of; both count as one where data sets are counted
+    # whether the licence lets pages of results show small copies of images, `source` and `licence` beside them
+    images_may_be_shown: bool = False
     url: str = ""  # of a page or paper about it
     published_on: str = ""  # when, as ISO 8601
     labelled_by: str = ""  # who gave the labels

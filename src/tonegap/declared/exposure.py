@@ -47,6 +47,7 @@ class ExposureFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     files: dict[str, PretrainedFile]
 
 
+_SILENT = SeenBy("unknown", "it says nothing of the data set that is tested on")
 Known = Mapping[str, Mapping[str, SeenBy]]
 
 
@@ -81,22 +82,33 @@ def unknown_data_sets(seen: Iterable[str], known: Sequence[str]) -> Iterator[str
 
 
 def exposures_of(
-    parts: Iterable[tuple["Plugin", Sequence["LocalFile"]]], data_sets: Sequence[str], known: Known
+    parts: Iterable[tuple["Plugin", Sequence["LocalFile"]]],
+    data_sets: Sequence[str],
+    known: Known,
+    trained_on: Sequence[str] = (),
 ) -> tuple[Exposure, ...]:
     """What is known of each local file that the plug-ins of an entry were given, worst answer over `data_sets`.
 
-    What a plug-in says of itself counts where it is worse than what is known of the file. Where it was given none, or
-    holds weights, what it says of these stands with no file (`own_exposure`); one that says nothing is left out.
+    `data_sets` are those that test images are of; of others that are `trained_on` the answer stands beside it. What a
+    plug-in says of itself counts where it is worse than what is known of the file. Where it was given none, or holds
+    weights, what it says of these stands with no file (`own_exposure`); one that says nothing is left out.
     """
     found = []
     for plugin, files in parts:
         own = own_exposure(plugin.label, plugin.file.exposure, holds_weights=plugin.holds_weights)
         for file in files:
-            said = [a for name in data_sets for a in _of_file(own, file.sha256, name, known)]
-            found.append(_worst(plugin, file.path.name, said))
+            tested, trained = (
+                [answer for name in names for answer in _of_file(own, file.sha256, name, known)]
+                for names in (data_sets, trained_on)
+            )
+            found.append(_exposure(plugin, file.path.name, tested, trained))
         if plugin.holds_weights or not files:
-            said = [answer for name in data_sets for answer in answers(own, "", name, known)]
-            found += [_worst(plugin, "", said)] if said else []
+            tested, trained = (
+                [answer for name in names for answer in answers(own, "", name, known)]
+                for names in (data_sets, trained_on)
+            )
+            if tested or trained:
+                found.append(_exposure(plugin, "", tested or [_SILENT], trained))
     return tuple(found)
 
 
@@ -136,6 +148,15 @@ def _of_file(
     return answers(own, sha256, data_set, known) or (silent,)
 
 
-def _worst(plugin: "Plugin", file: str, said: Sequence[SeenBy]) -> Exposure:
-    worst = max(said, key=lambda seen: WORST.index(seen.answer))
-    return Exposure(plugin.label, file, worst.answer, worst.source)
+def _exposure(
+    plugin: "Plugin", file: str, tested: Sequence[SeenBy], trained: Sequence[SeenBy]
+) -> Exposure:
+    worst = max(tested, key=_badness)
+    if not trained:
+        return Exposure(plugin.label, file, worst.answer, worst.source)
+    other = max(trained, key=_badness)
+    return Exposure(plugin.label, file, worst.answer, worst.source, other.answer, other.source)
+
+
+def _badness(seen: SeenBy) -> int:
+    return WORST.index(seen.answer)

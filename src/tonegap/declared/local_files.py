@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from tonegap.declared.assets import assets_folder, read_assets
+from tonegap.declared.assets import asset_at
 from tonegap.declared.plugin import GIVEN_KINDS, Plugin
 from tonegap.errors import BadSuiteFolder
 from tonegap.files import folder_digest, sha256_file
@@ -75,10 +75,11 @@ def local_files(
         kind = plugin.file.parameters[name].kind
         where = f"{said_by}: {plugin.label} {name}"
         match = _FORM.fullmatch(str(value))
-        if kind != "file" and match and Path(match["path"]).is_relative_to(assets_folder()):
+        asset = asset_at(base, Path(match["path"])) if match else None
+        if asset and kind != asset[1].kind:
             raise BadSuiteFolder(
-                f"{where}: found an asset, which is a file ({Path(match['path']).name}), wanted a {kind}; give "
-                "asset:NAME to a parameter that is a file"
+                f"{where}: found an asset, which is a {asset[1].kind} ({Path(asset[1].path).name}), wanted a {kind}; "
+                f"give asset:{asset[0]} to a parameter that is a {asset[1].kind}"
             )
         if kind not in GIVEN_KINDS or value in NO_FILE:
             continue
@@ -97,17 +98,25 @@ def local_files(
     return tuple(found)
 
 
+def absent_asset(file: LocalFile, root: Path) -> str | None:
+    """What to fetch where a file or folder is an asset of `root` and not there as a whole; None for any other."""
+    found = asset_at(root, file.path)
+    if found is None or all(piece.path.is_file() for piece in found[1].pieces):
+        return None
+    name, asset = found
+    return (
+        f"the asset {name} of {asset.size / 1e6:,.0f} MB; `tonegap assets fetch {name}` brings it"
+    )
+
+
 def check_local_file(file: LocalFile, root: Path) -> None:
     """Raises BadSuiteFolder unless the file or folder is there with that content; `root` says what can be fetched."""
     kind = "folder" if file.is_folder else "file"
-    if not (file.path.is_dir() if file.is_folder else file.path.is_file()):
-        cures = [
-            f": the asset {name} of {asset.size / 1e6:,.0f} MB; `tonegap assets fetch {name}` brings it"
-            for name, asset in read_assets(root).items()
-            if asset.path == file.path
-        ]
+    cure = absent_asset(file, root)
+    if cure or not (file.path.is_dir() if file.is_folder else file.path.is_file()):
         raise BadSuiteFolder(
-            f"{file.path}: no such {kind}, but the parameter {file.parameter} names it{''.join(cures[:1])}"
+            f"{file.path}: no such {kind}, but the parameter {file.parameter} names it"
+            f"{f': {cure}' if cure else ''}"
         )
     found = local_digest(file.path)
     if found != file.sha256:

@@ -35,6 +35,10 @@ FOLDERS = {kind: f"{kind}s" for kind in STAGES}
 # Of a parameter: a plain value, or the path of a local file or folder with its digest.
 GIVEN_KINDS = ("file", "folder")
 PARAMETER_KINDS = ("value", *GIVEN_KINDS)
+_NO_SEARCH = {
+    "postprocessor": ", which is fitted on the very validation images that would choose among its draws; name each "
+    "value in a row of its own, with a `variant`",
+}
 PLUGIN_ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 
@@ -161,6 +165,8 @@ def _problems(kind: str, plugin_id: str, file: PluginFile) -> Iterator[str]:
         yield 'stages: "fit" without "generate" makes nothing'
     if file.stages and not file.command:
         yield "command: missing, but there are stages to run"
+    if kind != "baseline" and file.search:
+        yield f"search: `tonegap search` draws parameters of baselines, and none of a {kind}{_NO_SEARCH.get(kind, '')}"
     if kind != "method" and file.made_from != "images":
         yield f"made_from: a {kind} makes no images"
     for need in (need for need in file.needs if need not in NEEDS):

@@ -15,6 +15,7 @@ from tonegap.declared.toml import check_known, read_toml
 from tonegap.errors import BadRequest, BadSuiteFolder
 from tonegap.files import digest_of
 from tonegap.formats.job import Parameter
+from tonegap.lines import did_you_mean
 from tonegap.numerics import Numerics
 
 SUITES = Path("benchmarks/suites")
@@ -195,14 +196,41 @@ def _problems(file: SuiteFile) -> Iterator[str]:
     )
 
 
-def with_entries(suite: Suite, methods: tuple[str, ...], baselines: tuple[str, ...]) -> Suite:
-    """The suite and, beside its first entries, the same with other methods or other baselines."""
+def check_common_parameters(suite: Suite, plugins: Sequence[Plugin]) -> None:
+    """Raises BadSuiteFolder for a parameter that none of a suite's plug-ins has: it would change nothing."""
+    for label, values in suite.file.parameters.items():
+        known = {
+            name
+            for plugin in plugins
+            if label in {plugin.label, plugin.label.split("/")[0]}
+            for name in plugin.file.parameters
+        }
+        for name in values:
+            if name not in known:
+                there = ", ".join(sorted(known))
+                raise BadSuiteFolder(
+                    f"{suite.path}: parameters.{label}: no plug-in of this suite has a parameter "
+                    f"{name!r}{did_you_mean(name, known)}; "
+                    + (f"there are: {there}" if known else "they have no parameters")
+                )
+
+
+def with_entries(
+    suite: Suite,
+    methods: tuple[str, ...],
+    baselines: tuple[str, ...],
+    postprocessors: tuple[str, ...] = (),
+) -> Suite:
+    """The suite and, beside its first entries, the same with other methods, baselines or post-processors."""
     first = suite.file.entries[0]
     rows = suite.file.entries
     if methods:
         rows += (msgspec.structs.replace(first, methods=methods, method_parameters={}),)
     if baselines:
         rows += (msgspec.structs.replace(first, baselines=baselines, baseline_parameters={}),)
+    if postprocessors:
+        given = {"postprocessors": postprocessors, "postprocessor_parameters": {}}
+        rows += (msgspec.structs.replace(first, **given),)
     return replace(suite, file=msgspec.structs.replace(suite.file, entries=rows))
 
 

@@ -4,14 +4,14 @@ One question put to a data set: which labels, which tones, which split, how an e
 what is scored. The mistake it exists to prevent: a split or a positive class that lives in code.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import msgspec
 
-from tonegap.declared.dataset import BENCHMARKS
+from tonegap.declared.dataset import BENCHMARKS, DATA_SET
 from tonegap.declared.split_rules import (
     Carve,
     DrawnValidation,
@@ -185,6 +185,13 @@ class Task:
     def pin_key(self, seed: int) -> str:
         """The name of the pin that holds for a seed: the seed, or `published` where it moves nothing."""
         return str(seed) if self.seeded else UNSEEDED
+
+
+def tested_data_sets(rule: SplitRule, joined: Sequence[str]) -> tuple[str, ...]:
+    """Those of the joined data sets that test images are of, where the split goes by data set; else none."""
+    if not (isinstance(rule, ValueHoldout) and rule.column == DATA_SET):
+        return ()
+    return tuple(name for name in joined if name in rule.test)
 
 
 def task_ids(root: Path) -> list[str]:

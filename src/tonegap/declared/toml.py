@@ -3,6 +3,7 @@
 The mistake it exists to prevent: a misspelt key that is silently ignored.
 """
 
+import re
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +16,7 @@ from tonegap.lines import did_you_mean
 from tonegap.texts import read_text
 
 S = TypeVar("S", bound=msgspec.Struct)
+_WRONG = re.compile(r"Invalid (?:enum )?value '(.*)' at `\$\.([\w.-]+)`")
 
 
 def read_toml(path: Path, kind: type[S]) -> S:
@@ -57,4 +59,22 @@ def _say(message: str, kind: type[msgspec.Struct]) -> str:
     if "unknown key" in text and "at `$" not in text:
         known = ", ".join(kind.__struct_encode_fields__)
         text += f"; known keys are {known}"
+    if wrong := _WRONG.fullmatch(text):
+        there = _choices(kind, wrong[2])
+        text += did_you_mean(wrong[1], there) + f"; there are: {', '.join(there)}"
     return text
+
+
+def _choices(kind: type[msgspec.Struct], key: str) -> list[str]:
+    """The words that may stand at a key (`split.rule`): names of rules, or a list of values."""
+    from msgspec import inspect
+
+    here: list[inspect.Type] = [inspect.type_info(kind)]
+    tags: list[str] = []
+    for name in key.split("."):
+        inner = [one.types if isinstance(one, inspect.UnionType) else (one,) for one in here]
+        structs = [one for types in inner for one in types if isinstance(one, inspect.StructType)]
+        tags = [str(one.tag) for one in structs if one.tag_field == name]
+        here = [field.type for one in structs for field in one.fields if field.encode_name == name]
+    literals = [one for one in here if isinstance(one, inspect.LiteralType)]
+    return tags + [str(value) for one in literals for value in one.values]

@@ -1,5 +1,6 @@
 """What stages run in: one small interface, several engines behind one contract."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from tonegap.engines.base import Engine
@@ -8,8 +9,18 @@ from tonegap.errors import BadRequest
 ENGINES = ("local", "docker", "bwrap", "apptainer")
 
 
-def open_engine(name: str, root: Path, suite: str = "") -> Engine:
-    """The engine of that name for a suite root; messages name the suite. Raises BadRequest for an unknown name."""
+def open_engine(
+    name: str,
+    root: Path,
+    suite: str = "",
+    here: bool = True,
+    say: Callable[[str], None] = lambda _: None,
+) -> Engine:
+    """The engine of that name for a suite root; messages name the suite. Raises BadRequest for an unknown name.
+
+    `here`: its stages run on this machine, which has to have the program; not so on a login node. `say` is told
+    what takes a while.
+    """
     if name not in ENGINES:
         raise BadRequest(f"--engine: found {name!r}, wanted one of {', '.join(ENGINES)}")
     if name == "local":
@@ -31,4 +42,6 @@ def open_engine(name: str, root: Path, suite: str = "") -> Engine:
     from tonegap.engines.unpacked import UnpackedEngine
 
     layout = Layout(layout_folder(cache_folder(root)))
-    return UnpackedEngine(name, lambda plugin: stage_image(image_of(root, plugin, suite)), layout)
+    return UnpackedEngine(
+        name, lambda plugin: stage_image(image_of(root, plugin, suite)), layout, here, say
+    )

@@ -4,7 +4,6 @@ A name is an index as NVIDIA counts (`0`), a slice of one (`0:1`), or the identi
 (`GPU-…`, `MIG-…`), which stays when cards are moved.
 """
 
-import fcntl
 import os
 import re
 import tempfile
@@ -13,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tonegap.errors import EngineError
+from tonegap.files import take_lock
 
 GPU_NAME = re.compile(r"\d{1,3}(:\d{1,2})?|(GPU|MIG)-[0-9A-Za-z/-]{1,100}")
 _DRIVER = Path("/proc/driver/nvidia/gpus")
@@ -52,11 +52,6 @@ def try_gpu(gpu: str, driver: Path = _DRIVER, folder: Path | None = None) -> Ite
     except OSError as e:
         raise EngineError(f"{path}: no lock for GPU {gpu}: {e.strerror}") from None
     try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-        else:
-            yield True
+        yield take_lock(handle, wait=False)
     finally:
         os.close(handle)

@@ -164,7 +164,7 @@ def _environment(kit: Path, wanted: tuple[tuple[str, str], ...]) -> Environment:
         except importlib.metadata.PackageNotFoundError:
             raise EngineError(
                 f"the local engine runs stages with {sys.executable}, which has no {name}; "
-                f"install tonegap with its extra: pip install 'tonegap[{extra}]'"
+                f"install tonegap with its extra {extra} (in a clone: pip install -e '.[{extra}]')"
             ) from None
     return Environment(digest_of({"kit": folder_digest(kit), "versions": versions}), versions)
 

@@ -1,7 +1,6 @@
 """What this machine can enforce, found by trying; nothing is assumed."""
 
 import importlib.metadata
-import os
 import shutil
 from collections.abc import Collection
 from pathlib import Path
@@ -10,9 +9,9 @@ from typing import Any
 import psutil
 
 from tonegap.engines.local import kit_requirements, unseen_memory
-from tonegap.engines.sandbox import sandbox_kind
+from tonegap.engines.sandbox import apptainer_version, sandbox_kind
 from tonegap.errors import EngineError
-from tonegap.numerics import can_be_portable
+from tonegap.numerics import can_be_portable, cores
 
 _SANDBOXES = {
     "bubblewrap": "bubblewrap: no network, an allow-list of folders, read-only",
@@ -25,6 +24,7 @@ def probe(root: Path) -> dict[str, str]:
     """Findings by name, for a reader."""
     found = probe_fields(root)
     kind, local, docker = found["sandbox"], found["engines"]["local"], found["engines"]["docker"]
+    apptainer = found["engines"]["apptainer"]["version"]
     text = ", ".join(f"{name} {version}" for name, version in local["versions"].items())
     if not local["ready"]:
         missing = ", ".join(name for name, version in local["versions"].items() if version is None)
@@ -43,6 +43,7 @@ def probe(root: Path) -> dict[str, str]:
         "local engine": f"ready: {text}" if local["ready"] else text,
         "portable numerics": portable,
         "GPU devices": ", ".join(found["gpus"]) or "none",
+        "apptainer engine": f"ready: {apptainer}" if apptainer else "not on the PATH",
     }
     if not docker["ready"]:
         return lines | {"docker engine": docker["reason"]}
@@ -70,9 +71,10 @@ def probe_fields(root: Path) -> dict[str, Any]:
         docker |= {"enforces": sorted(daemon.enforces), "tells_out_of_memory": daemon.tells_oom}
     except EngineError as e:
         docker["reason"] = str(e)
+    apptainer = apptainer_version()
     versions = {name: _version(name) for name in kit_requirements(root / "docker" / "kit")}
     return {
-        "cores": len(os.sched_getaffinity(0)),
+        "cores": cores(),
         "memory_bytes": psutil.virtual_memory().total,
         "free_disk_bytes": shutil.disk_usage(root).free,
         "suite_root": str(root),
@@ -82,6 +84,7 @@ def probe_fields(root: Path) -> dict[str, Any]:
         "engines": {
             "local": {"ready": None not in versions.values(), "versions": versions},
             "docker": docker,
+            "apptainer": {"ready": bool(apptainer), "version": apptainer or None},
         },
     }
 

@@ -55,6 +55,18 @@ def _works(argv: list[str], program: str) -> bool:
         return False
 
 
+@functools.cache
+def apptainer_version() -> str:
+    """What this machine's Apptainer calls itself, "Apptainer 1.4.5"; "" where there is none that starts."""
+    try:
+        said = subprocess.run(
+            ["apptainer", "version"], capture_output=True, text=True, timeout=20, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return f"Apptainer {said.stdout.strip()}" if said.stdout.strip() else ""
+
+
 def bubblewrap() -> list[str]:
     """The words that begin every use of it: namespaces of its own, none outlives its starter."""
     return ["bwrap", "--unshare-all", "--die-with-parent", "--new-session"]

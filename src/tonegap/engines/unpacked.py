@@ -4,23 +4,28 @@ For machines of others, clusters above all: nothing is installed by root, stages
 once for each content, beside the layout, under a lock. The watch over limits is that of the local engine.
 """
 
-import fcntl
 import os
 import shutil
 import tarfile
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 from tonegap.declared.plugin import Plugin
 from tonegap.declared.suite import Limits
 from tonegap.engines.base import Engine, Environment, RunResult, RunSpec
-from tonegap.engines.images.layout import Layout
+from tonegap.engines.images.layout import BASE_LABEL, Layout
 from tonegap.engines.images.resolve import StageImage
 from tonegap.engines.local import launched, unseen_memory
-from tonegap.engines.sandbox import PACKAGE, bubblewrap, sandbox_kind, shared_memory
+from tonegap.engines.sandbox import (
+    PACKAGE,
+    apptainer_version,
+    bubblewrap,
+    sandbox_kind,
+    shared_memory,
+)
 from tonegap.engines.variables import stage_variables
 from tonegap.errors import EngineError
-from tonegap.files import digest_of
+from tonegap.files import digest_of, take_lock
 from tonegap.formats.image_lock import SITE
 from tonegap.formats.record import Isolation
 from tonegap.untrusted import remove_tree
@@ -33,42 +38,77 @@ _HIDES_ALL = ".wh..wh..opq"
 class UnpackedEngine(Engine):
     """Runs stages on the unpacked root of their image, by bubblewrap or Apptainer."""
 
-    def __init__(self, name: str, image_of: Callable[[Plugin], StageImage], layout: Layout) -> None:
-        """`name` is bwrap or apptainer. `image_of` gives a plug-in's image, or raises EngineError."""
+    def __init__(
+        self,
+        name: str,
+        image_of: Callable[[Plugin], StageImage],
+        layout: Layout,
+        here: bool = True,
+        say: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        """`name` is bwrap or apptainer. `image_of` gives a plug-in's image, or raises EngineError.
+
+        `here`: stages run on this machine, not on nodes that have the program where this one has not. `say` is told
+        what takes a while.
+        """
         self.name = name
         self._image_of = image_of
         self._layout = layout
+        self._here = here
+        self._say = say
 
     def open(self, store: Path, plugins: Collection[Plugin]) -> None:
         """Unpacks the images that are missing; see Engine."""
         del store  # a stage dies with the process that started it: there is nothing to note
+        if self._here:
+            self._check_program()
+        for plugin in plugins:
+            self._root(self._image_of(plugin))
+
+    def _check_program(self) -> None:
+        """Raises EngineError where this machine has not what starts a stage."""
         if self.name == "bwrap" and sandbox_kind() != "bubblewrap":
             raise EngineError(
                 "--engine bwrap: bubblewrap does not work here; install it, or take another engine"
             )
         if self.name == "apptainer" and shutil.which("apptainer") is None:
-            raise EngineError("--engine apptainer: it is not on this machine's PATH")
-        for plugin in plugins:
-            self._root(self._image_of(plugin))
+            raise EngineError(
+                "--engine apptainer: it is not on this machine's PATH; install Apptainer or load its module, or take "
+                "another engine"
+            )
 
     def environment(self, plugin: Plugin) -> Environment:
         """As of the docker engine: the same image gives the same keys."""
-        return (
-            self._image_of(plugin).environment
-            if plugin.file.stages
-            else Environment(digest_of({}), {})
-        )
+        if not plugin.file.stages:
+            return Environment(digest_of({}), {})
+        try:
+            return self._image_of(plugin).environment
+        except EngineError:
+            if self._here:
+                self._check_program()  # the first thing to know, before anybody builds images for it
+            raise
 
     def isolation(self, limits: Limits) -> Isolation:
-        """What is in force; memory and output are watched, as in the local engine."""
+        """What is in force; memory and output are watched, as in the local engine.
+
+        Apptainer has no way to keep a stage from user namespaces, and brings the host's name servers.
+        """
+        boxed = self.name == "bwrap"
+        unseen = unseen_memory("bubblewrap") if boxed else "; not seen: file systems that it mounts"
+        host = (
+            "nothing else of the host"
+            if boxed
+            else "of the host /etc/resolv.conf and the caller's name"
+        )
         return Isolation(
             engine=self.name,
+            version="" if boxed else apptainer_version(),
             contained=True,
             network="none",
-            files="the image and /in read-only, /out, /tmp; nothing else of the host",
+            files=f"the image and /in read-only, /out, /tmp; {host}",
             limits={
                 "time": f"{limits.timeout_s} s, enforced",
-                "memory": f"{limits.memory_mib} MiB, watched{unseen_memory('bubblewrap')}",
+                "memory": f"{limits.memory_mib} MiB, watched{unseen}",
                 "output": f"{limits.output_mib} MiB, watched",
                 "user": "the caller",
             },
@@ -77,6 +117,7 @@ class UnpackedEngine(Engine):
     def run(self, spec: RunSpec) -> RunResult:
         """Runs one stage; see Engine."""
         try:
+            self._check_program()
             image = self._image_of(spec.plugin)
             root, config = self._root(image), self._layout.config(image.id).get("config") or {}
             if spec.gpu is not None and self.name == "bwrap":
@@ -107,7 +148,7 @@ class UnpackedEngine(Engine):
             argv = bwrap_argv(root, binds, folder, spec.limits.memory_mib)
         else:
             argv = apptainer_argv(root, binds, folder, gpu)
-            env = {f"APPTAINERENV_{name}": value for name, value in env.items()}
+            env = {f"APPTAINERENV_{name}": value for name, value in env.items() if name != "HOME"}
             env |= {
                 name: os.environ[name] for name in ("PATH", "HOME", "USER") if name in os.environ
             }
@@ -115,27 +156,50 @@ class UnpackedEngine(Engine):
 
     def _root(self, image: StageImage) -> Path:
         """The folder of an image's unpacked layers, made where it is missing. Raises EngineError."""
-        target = self._layout.folder.parent / "roots" / image.id.removeprefix("sha256:")
+        target = self._target(image.id)
         if target.is_dir():
             return target
         if why := self._layout.lack(image.id):
             raise EngineError(f"{image.name}: {why}; run `tonegap image build {image.name}`")
+        self._say(f"{image.name}: unpacking its image, {self._layout.size(image.id) / 1e6:,.0f} MB")
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            with (target.parent / f".{target.name}.lock").open("w") as lock:
-                fcntl.flock(lock, fcntl.LOCK_EX)
-                if not target.is_dir():
-                    part = target.with_name(f".{target.name}.part")
-                    remove_tree(part)
-                    part.mkdir()
-                    for diff_id in self._layout.diff_ids(image.id):
-                        unpack_layer(self._layout.blob(diff_id), part)
-                    for name in _MOUNTED:
-                        (part / name).mkdir(parents=True, exist_ok=True)
-                    part.rename(target)
-        except (OSError, tarfile.TarError) as e:
+            return self._unpacked(image.id)
+        except (OSError, tarfile.TarError, shutil.Error) as e:
             raise EngineError(f"{image.name}: cannot be unpacked to {target}: {e}") from None
+
+    def _target(self, image_id: str) -> Path:
+        return self._layout.folder.parent / "roots" / image_id.removeprefix("sha256:")
+
+    def _unpacked(self, image_id: str) -> Path:
+        """An image's root; what its base has are links to the files of the base's root, so it costs its own layers."""
+        target, layers = self._target(image_id), self._layout.diff_ids(image_id)
+        with (target.parent / f".{target.name}.lock").open("w") as lock:
+            take_lock(lock, wait=True)
+            if target.is_dir():
+                return target
+            part = target.with_name(f".{target.name}.part")
+            remove_tree(part)
+            below = self._base(image_id, layers)
+            if below:
+                shutil.copytree(self._unpacked(below), part, symlinks=True, copy_function=os.link)
+                layers = layers[len(self._layout.diff_ids(below)) :]
+            part.mkdir(exist_ok=True)
+            for diff_id in layers:
+                unpack_layer(self._layout.blob(diff_id), part)
+            for name in _MOUNTED:
+                (part / name).mkdir(parents=True, exist_ok=True)
+            part.rename(target)
         return target
+
+    def _base(self, image_id: str, layers: Sequence[str]) -> str:
+        """The image that this one says it stands on, where it is here and has the lowest of its layers; else ""."""
+        labels = (self._layout.config(image_id).get("config") or {}).get("Labels") or {}
+        base = str(labels.get(BASE_LABEL, ""))
+        if not base or base == image_id or not self._layout.has(base):
+            return ""
+        own = self._layout.diff_ids(base)
+        return base if own and own == list(layers[: len(own)]) else ""
 
 
 def bwrap_argv(
@@ -156,9 +220,13 @@ def bwrap_argv(
 def apptainer_argv(
     root: Path, binds: Collection[tuple[Path, str, bool]], folder: str, gpu: str
 ) -> list[str]:
-    """The same for Apptainer, which brings the driver of a GPU (`--nv`); variables come as APPTAINERENV_NAME."""
-    argv = ["apptainer", "--quiet", "exec", "--containall", "--cleanenv", "--no-home", "--no-privs"]
-    argv += ["--net", "--network", "none", "--pwd", folder, *(["--nv"] if gpu else [])]
+    """The same for Apptainer, which brings the driver of a GPU (`--nv`); variables come as APPTAINERENV_NAME.
+
+    HOME is an option's alone to set. Of the host's files /etc/resolv.conf and the caller's line of passwd are there.
+    """
+    argv = ["apptainer", "--quiet", "exec", "--containall", "--cleanenv", "--no-privs", "--no-eval"]
+    argv += ["--no-mount", "bind-paths,home,tmp", "--home", "/tmp", "--net", "--network", "none"]
+    argv += ["--pwd", folder, *(["--nv"] if gpu else [])]
     for source, target, read_only in binds:
         argv += ["--bind", f"{source.resolve()}:{target}{':ro' if read_only else ''}"]
     return [*argv, str(root)]

@@ -8,8 +8,12 @@ DEVICES = ("cpu", "cuda")
 Parameter = str | int | float | bool | list[str | int | float]
 
 
+# The whole picture squeezed to a square, told with its shape: a stage cuts from it as from the picture.
+FRAME = "frame"
+
+
 class ImageSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How the images of a stage were prepared: square of `size_px` by `geometry` (crop, stretch)."""
+    """How the images of a stage were prepared: square of `size_px` by `geometry` (crop, stretch, frame)."""
 
     size_px: int
     geometry: str

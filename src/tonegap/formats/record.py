@@ -107,7 +107,8 @@ class DataId(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     `stand_in` marks phantom images under real metadata: such a result never ranks beside real ones.
     `missing` counts images by partition that the metadata lists and the download lacks. `subset` is to about
     how many images the task was thinned, null for all of them: such a result never ranks beside full ones, nor does
-    one without the images of a user's lists (`exclusions`). `joined`: the data sets that a joined one is made of.
+    one without the images of a user's lists (`exclusions`). `joined`: the data sets that a joined one is made of;
+    `tested`: those of them that all test images are of, where the task says so.
     """
 
     data_set: str
@@ -119,6 +120,17 @@ class DataId(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     subset: int | None = None
     exclusions: tuple[Exclusion, ...] = ()
     joined: tuple[str, ...] = ()
+    tested: tuple[str, ...] = ()
+
+    @property
+    def asked(self) -> tuple[str, ...]:
+        """The data sets that test images are of."""
+        return self.tested or self.joined or (self.data_set,)
+
+    @property
+    def trained_on(self) -> tuple[str, ...]:
+        """The joined data sets that no test image is of."""
+        return tuple(name for name in self.joined if name not in self.asked)
 
     @property
     def missing_text(self) -> str:
@@ -129,16 +141,26 @@ class DataId(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return f"without {n:,} {image} missing or unreadable: {of}" if n else ""
 
 
-class Exposure(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Whether a file that a plug-in was given was trained on images of the record's data set, and who says so.
+class Exposure(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Whether a file that a plug-in was given was trained on images of the data set tested on, and who says so.
 
-    `file` is empty where the plug-in speaks of weights in its own folder or image.
+    `file` is empty where the plug-in speaks of weights in its own folder or image. `in_training`: the same of the data
+    sets that are trained on alone, "" where there is none; it decides no mark.
     """
 
     plugin: str
     file: str
     seen: Literal["no", "yes", "unknown"]
     source: str
+    in_training: Literal["", "no", "yes", "unknown"] = ""
+    training_source: str = ""
+
+    @property
+    def text(self) -> str:
+        """`net.pth of extractors/net: no (who says so); training images: yes (who says so)`."""
+        of = f"{self.file} of {self.plugin}" if self.file else self.plugin
+        more = f"; training images: {self.in_training} ({self.training_source})"
+        return f"{of}: {self.seen} ({self.source}){more if self.in_training else ''}"
 
 
 class BankId(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

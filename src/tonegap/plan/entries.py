@@ -10,16 +10,15 @@ import msgspec
 
 from tonegap.declared.local_files import LocalFile, local_files
 from tonegap.declared.plugin import Plugin, fill_parameters
-from tonegap.declared.suite import NOTHING, EntryRows, Suite
+from tonegap.declared.suite import NOTHING, EntryRows, Suite, check_common_parameters
 from tonegap.engines.base import Environment
 from tonegap.errors import BadSuiteFolder
-from tonegap.formats.job import ImageSpec, Parameter
+from tonegap.formats.job import FRAME, ImageSpec, Parameter
 from tonegap.formats.record import EntryId
-from tonegap.lines import did_you_mean
 
 DEFAULT_SIZE_PX = 224
 MAX_SIZE_PX = 4096
-GEOMETRIES = ("crop", "stretch")
+GEOMETRIES = ("crop", "stretch", FRAME)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +71,7 @@ def entries_of(suite: Suite, plugins: Mapping[str, PluginIdentity]) -> tuple[Ent
 
     Raises BadSuiteFolder for two entries of one name (give one a `variant`) and for wrong parameters.
     """
-    _check_common_parameters(suite, plugins)
+    check_common_parameters(suite, [identity.plugin for identity in plugins.values()])
     found: dict[EntryId, Entry] = {}
     for row in suite.file.entries:
         for entry in _entries_of_row(suite, row, plugins):
@@ -83,25 +82,6 @@ def entries_of(suite: Suite, plugins: Mapping[str, PluginIdentity]) -> tuple[Ent
                 )
             found[entry.id] = entry
     return tuple(found.values())
-
-
-def _check_common_parameters(suite: Suite, plugins: Mapping[str, PluginIdentity]) -> None:
-    """Raises BadSuiteFolder for a parameter that no plug-in of the suite has: it would change nothing."""
-    for label, values in suite.file.parameters.items():
-        known = {
-            name
-            for key, identity in plugins.items()
-            if label in {key, key.split("/")[0]}
-            for name in identity.plugin.file.parameters
-        }
-        for name in values:
-            if name not in known:
-                there = ", ".join(sorted(known))
-                raise BadSuiteFolder(
-                    f"{suite.path}: parameters.{label}: no plug-in of this suite has a parameter "
-                    f"{name!r}{did_you_mean(name, known)}; "
-                    + (f"there are: {there}" if known else "they have no parameters")
-                )
 
 
 def _entries_of_row(
@@ -173,7 +153,7 @@ def image_spec(plugin: Plugin, parameters: Mapping[str, Parameter], where: str) 
         )
     geometry = parameters.get("geometry", GEOMETRIES[0])
     if geometry not in GEOMETRIES:
-        wanted = " or ".join(GEOMETRIES)
+        wanted = ", ".join(GEOMETRIES)
         raise BadSuiteFolder(
             f"{where}: {plugin.label} geometry: found {geometry!r}, wanted {wanted}"
         )

@@ -276,7 +276,7 @@ def _cell(
     """The cell and its record's key: the last stage's plus all that scoring depends on."""
     view = question.view
     files = [(part.plugin, part.files) for part in entry.parts]
-    exposure = exposures_of(files, view.data.joined or (view.data.data_set,), known)
+    exposure = exposures_of(files, view.data.asked, known, view.data.trained_on)
     behind, control = entry.postprocessor, any(part.plugin.file.control for part in entry.parts)
     exclusions = msgspec.to_builtins(view.data.exclusions)
     key = digest_of(

@@ -3,7 +3,7 @@
 Everything is read here and handed over as values; `tonegap.plan.plan` reads nothing.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from tonegap.data.masks import Masked, unusable_masks
 from tonegap.data.metadata import own_root
 from tonegap.declared.dataset import read_dataset
 from tonegap.declared.exposure import read_exposure
-from tonegap.declared.local_files import check_local_file
+from tonegap.declared.local_files import LocalFile, absent_asset, check_local_file
 from tonegap.declared.plugin import Plugin, read_plugin
 from tonegap.declared.suite import Suite, plugins_of
 from tonegap.declared.task import Task, read_task
@@ -21,7 +21,7 @@ from tonegap.engines.base import Engine
 from tonegap.errors import BadData, BadRequest, StoreError
 from tonegap.files import folder_digest
 from tonegap.numerics import numerics_of
-from tonegap.plan.entries import FilledPlugin, PluginIdentity, entries_of, in_suite
+from tonegap.plan.entries import Entry, FilledPlugin, PluginIdentity, entries_of, in_suite
 from tonegap.plan.plan import Declared, Plan, PlannedStage, RunSetting, plan_suite
 from tonegap.split.id_lists import IdList
 from tonegap.split.load import LoadedData, load_data, task_view
@@ -41,7 +41,7 @@ class Request:
     `roots` maps data set ids to the user's downloads. `allow_missing` accepts images that the metadata lists
     and the download lacks; records count them. `cache` takes what is learned of images where the store cannot.
     `repeat` above 0 asks for the same work anew, see `tonegap.scores.repeats`. `excluded` maps data set ids to lists
-    of images that are left out.
+    of images that are left out. With `only_looks` assets that are not fetched are told instead of refused.
     """
 
     root: Path
@@ -55,6 +55,7 @@ class Request:
     cache: Path | None = None
     repeat: int = 0
     excluded: Mapping[str, tuple[IdList, ...]] = field(default_factory=dict)
+    only_looks: bool = False
 
     @property
     def known(self) -> Path:
@@ -72,7 +73,26 @@ def prepare(request: Request) -> Plan:
     asked = [(t, s) for t in declared.tasks for s in (t.seeds if seeds == "published" else seeds)]
     watched = any(entry.method.plugin.file.stages for entry in declared.entries)
     plan = plan_suite(declared, task_views(request, asked, watched=watched))
-    return replace(plan, lines=_check_masks(plan, request.store))
+    return replace(
+        plan, lines=(*_absent_assets(declared, request), *_check_masks(plan, request.store))
+    )
+
+
+def _absent_assets(declared: Declared, request: Request) -> tuple[str, ...]:
+    """A line for each asset that a run would miss."""
+    found = (
+        absent_asset(file, request.root) for file in _given(declared.entries, declared.extractor)
+    )
+    return tuple(
+        f"not here, and a run needs it: {line}" for line in dict.fromkeys(filter(None, found))
+    )
+
+
+def _given(entries: Sequence[Entry], extractor: FilledPlugin | None) -> list[LocalFile]:
+    """The local files and folders of entries and of what measures their images, each once."""
+    parts = {id(part): part for entry in entries for part in entry.parts}
+    every = [*parts.values(), *([extractor] if extractor else [])]
+    return list(dict.fromkeys(file for part in every for file in part.files))
 
 
 def _check_masks(plan: Plan, store: Store) -> tuple[str, ...]:
@@ -121,10 +141,9 @@ def read_declared(request: Request) -> Declared:
     plugins = {p.label: _identity(p, engine) for p in plugins_of(suite)}
     entries = entries_of(suite, plugins)
     extractor = read_extractor(suite, engine)
-    parts = {id(part): part for entry in entries for part in entry.parts}
-    every = [*parts.values(), *([extractor] if extractor else [])]
-    for file in {file for part in every for file in part.files}:
-        check_local_file(file, request.root)
+    for file in _given(entries, extractor):
+        if not (request.only_looks and absent_asset(file, request.root)):
+            check_local_file(file, request.root)
     setting = RunSetting(
         device=request.device,
         threads=suite.file.threads,

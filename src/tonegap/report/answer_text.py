@@ -117,12 +117,11 @@ def _ties(sure: RowClaims, table: LeaderboardTable, board: Leaderboard) -> list[
         return [*found, f"{ONE_RUN.capitalize()}, so no entry is called better than another."]
     claims = board.claims_of(table)
     others = [r for r in claims.rows if r.tie_group is not None and r is not sure] if claims else []
-    tied = [r.row.entry.label for r in others if r.tie_group == sure.tie_group]
+    tied = [named(r.row) for r in others if r.tie_group == sure.tie_group]
     if tied:
-        named = _named(tied)
         return [
             *found,
-            f"By its lead alone it is statistically tied with {named}: their order may be chance.",
+            f"By its lead alone it is statistically tied with {_named(tied)}: their order may be chance.",
         ]
     if others:
         found.append(
@@ -189,7 +188,7 @@ def _overlap_over_seeds(
     if second.low is None or second.high is None:
         return [text + "."]
     disjoint = best.low > second.high or best.high < second.low
-    next_range = f"that of the next entry, {ranked[1].entry.label} ({spread(second)})"
+    next_range = f"that of the next entry, {named(ranked[1])} ({spread(second)})"
     if disjoint:
         return [f"{text} and does not overlap {next_range}."]
     return [f"{text} and overlaps {next_range}: their order may be chance."]
@@ -198,7 +197,7 @@ def _overlap_over_seeds(
 def _above_controls(ranked: list[Row], table: LeaderboardTable, board: Leaderboard) -> list[str]:
     """How many entries do not rise above the best control."""
     scored = [row for row in table.controls if table.ranked in row.views]
-    values = [(rank_mean(row, table, board).value, row.entry.label) for row in scored]
+    values = [(rank_mean(row, table, board).value, named(row)) for row in scored]
     controls = [(value, label) for value, label in values if value is not None]
     if not controls:
         return ["No control has a score, so nothing here can be read against chance."]

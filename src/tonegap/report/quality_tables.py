@@ -46,6 +46,9 @@ class QualityPage:
     facts: tuple[tuple[str, str], ...]
 
 
+KID_TIMES = 1000  # as papers print it
+
+
 def quality_page(made: SetSheet, sheet: Sheet) -> QualityPage:
     """The page of a set's sheet."""
     measured = sheet.measured
@@ -74,11 +77,11 @@ def share(value: Share) -> str:
     return UNDEFINED if value.value is None else f"{percent(value.value)} %"
 
 
-def kernel(distance: SetDistance) -> str:
-    """A kernel distance and its standard error, `0.137 ± 0.050`; – where it is undefined."""
+def kernel(distance: SetDistance, times: int = 1) -> str:
+    """A kernel distance and its standard error, `0.137 ± 0.050`, both `times` as large; – where it is undefined."""
     if distance.value is None:
         return UNDEFINED
-    value, error = distance.value, distance.standard_error or 0
+    value, error = times * distance.value, times * (distance.standard_error or 0)
     if error <= 0:
         return number(value)
     decimals = min(max(1 - math.floor(math.log10(error)), 0), 8)
@@ -206,11 +209,12 @@ def _distances(measured: FeatureScores, random: bool) -> TextTable:
     halves = measured.halves
     rows.append(
         ("training halves", f"{halves.n_real:,}", f"{halves.n_synthetic:,}",
-         _noted(kernel(halves), halves.reason, notes), "", "", "", "", _blocks(halves))
+         _noted(kernel(halves, KID_TIMES), halves.reason, notes), "", "", "", "", _blocks(halves))
     )  # fmt: skip
     about = (
         "KID and FID: distance to the training images of that tone (all: to those of every tone), smaller "
-        "is nearer; KID is unbiased and may be below 0, ± is its standard error from ten blocks. The last "
+        "is nearer; KID is shown times 1,000 as papers print it, is unbiased and may be below 0, ± is its "
+        "standard error from ten blocks. The last "
         "row compares two halves of the training images. Vendi: effective number of different images "
         "among equally many (n) of each."
     )
@@ -219,7 +223,7 @@ def _distances(measured: FeatureScores, random: bool) -> TextTable:
         "Tone",
         "training",
         "synthetic",
-        "KID",
+        "KID × 10³",
         fid_title,
         "Vendi, synthetic",
         "Vendi, training",
@@ -237,7 +241,7 @@ def _distance_row(
         fid.tone,
         f"{fid.n_real:,}",
         f"{fid.n_synthetic:,}",
-        _noted(kernel(kid), kid.reason, notes),
+        _noted(kernel(kid, KID_TIMES), kid.reason, notes),
         _noted(_or_sign(fid.value), fid.reason, notes),
         _noted(_or_sign(vendi.synthetic), undefined, notes),
         _noted(_or_sign(vendi.real), undefined, notes),
@@ -397,7 +401,7 @@ class SetLine:
 
 
 SUMMARY_HEADER = (
-    "Images", "Tone group as asked", "Training images", "No visible lesion", "KID, all", "by tone",
+    "Images", "Tone group as asked", "Training images", "No visible lesion", "KID × 10³, all", "by tone",
     "Near a training image",
 )  # fmt: skip
 
@@ -406,8 +410,9 @@ SUMMARY_ABOUT = (
     "Tone group as asked: share of synthetic images whose skin shows it by its individual typology angle (ITA), "
     "and the same measure on training images beside it, with Cohen's kappa (κ): no agreement, where its interval does "
     "not lie above 0, means that the measure does not follow the annotation. No visible lesion: the middle "
-    "hardly stands out from the border. KID: distance to the training images in "
-    "feature space, smaller is nearer. Near: as near to a training image as the nearest 5 % of training images are to "
+    "hardly stands out from the border. KID × 10³: distance to the training images in "
+    "feature space, times 1,000; smaller is nearer; a set with other shares of tones lies further from all of "
+    "them. Near: as near to a training image as the nearest 5 % of training images are to "
     "another one."
 )
 
@@ -428,8 +433,10 @@ def _line(made: SetSheet) -> SetLine:
     measured = sheet.measured
     kid = ("", "", "")
     if measured:
-        by_tone = "; ".join(f"{d.tone} {kernel(d)}" for d in measured.kid if d.tone != ALL)
-        kid = (kernel(measured.kid[0]), by_tone, share(measured.memory.near))
+        by_tone = "; ".join(
+            f"{d.tone} {kernel(d, KID_TIMES)}" for d in measured.kid if d.tone != ALL
+        )
+        kid = (kernel(measured.kid[0], KID_TIMES), by_tone, share(measured.memory.near))
     cells = (
         f"{sheet.set.n:,}",
         share(sheet.tones.same_group),

@@ -67,7 +67,16 @@ class Cluster:
         self._holds: set[str] = set()
 
     def __enter__(self) -> "Cluster":
+        self._clear()
         return self
+
+    def _clear(self) -> None:
+        """Removes what is left of stages that are in the store: of a run that was killed just after committing them."""
+        store = self._place.store
+        for file in self._jobs.glob("*/" + "?" * 64 + ".json"):
+            with store.try_lock(f"stage-{file.stem}") as mine, contextlib.suppress(ToneGapError):
+                if mine and store.has_stage(file.stem):
+                    self._remove(file, read_job(file))
 
     def __exit__(self, *_: object) -> None:
         self._pool.shutdown(cancel_futures=True)
@@ -297,20 +306,23 @@ class Cluster:
     def _folder(self, one: _Waiting) -> Iterator[Path]:
         """The work folder of a stage, gone afterwards, with all that was submitted when nothing of it is left."""
         try:
-            yield self._work(one)
+            yield self._work(one.job)
         finally:
             self._forget(one)
 
-    def _work(self, one: _Waiting) -> Path:
-        return self._place.store.folder / WORK / Path(one.job.work).name
+    def _work(self, job: StageJob) -> Path:
+        return self._place.store.folder / WORK / Path(job.work).name
 
     def _forget(self, one: _Waiting) -> None:
-        remove_tree(self._work(one))
+        self._remove(one.file, one.job)
+
+    def _remove(self, file: Path, job: StageJob) -> None:
+        """Removes a stage's work folder and files, and its array's folder when nothing else is in it."""
+        remove_tree(self._work(job))
         for suffix in (BEGUN, ENDED, ".json"):
-            one.file.with_suffix(suffix).unlink(missing_ok=True)
-        folder = one.file.parent
-        if not any(folder.glob("?" * 64 + ".json")):
-            remove_tree(folder)
+            file.with_suffix(suffix).unlink(missing_ok=True)
+        if not any(file.parent.glob("?" * 64 + ".json")):
+            remove_tree(file.parent)
 
 
 _SILENT = "left the queue without a word"

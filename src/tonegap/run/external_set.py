@@ -1,8 +1,10 @@
-"""Measures a synthetic set made elsewhere, a folder with `synthetic.csv` and `images/`, for its quality sheet.
+"""Measures a synthetic set made elsewhere, a folder of images with or without a CSV file, for its quality sheet.
 
 It is only looked at: to be trained on it enters a suite, where its ancestors are audited.
 """
 
+import contextlib
+import shutil
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,14 +13,17 @@ from tonegap.declared.suite import Limits
 from tonegap.engines.base import Engine, RunSpec
 from tonegap.errors import BadData, BadOutput, EngineError
 from tonegap.files import digest_of, folder_digest
+from tonegap.formats.lineage import UNKNOWN_SOURCE
 from tonegap.numerics import Numerics
 from tonegap.plan.entries import FilledPlugin
 from tonegap.plan.plan import PlannedStage
-from tonegap.run.inputs import write_inputs, write_synthetic
+from tonegap.run.inputs import write_csv, write_inputs, write_synthetic
 from tonegap.run.outputs import check_image, check_outputs
 from tonegap.run.sheet_maker import MeasuredFeatures, SyntheticSet, measured_by, synthetic_set
 from tonegap.split.view import TaskView
 from tonegap.store.store import Store
+from tonegap.synthetic.external_set import read_set
+from tonegap.synthetic.manifest import SYNTHETIC_COLUMNS, read_synthetic
 from tonegap.tones import pooled
 
 
@@ -33,16 +38,40 @@ class FeaturesPlace:
     numerics: Numerics
 
 
-def external_set(folder: Path, view: TaskView, seed: int) -> SyntheticSet:
-    """The set in a folder, for a task at a seed.
+def laid_out(folder: Path, manifest: Path | None, out: Path) -> Path:
+    """The set in a folder as a generate stage leaves one: the folder itself where it is so, else a copy in `out`.
 
-    Raises BadData for a manifest or an image that breaks the contract of a generate stage.
+    Any other is read as `tonegap audit` reads it. Raises BadRequest where it is no set.
+    """
+    with contextlib.suppress(BadOutput):
+        files = [folder / "images" / row.file for row in read_synthetic(folder)]
+        if manifest is None and all(file.is_file() for file in files):
+            return folder
+    (out / "images").mkdir(parents=True)
+    rows = []
+    for number, row in enumerate(read_set(folder, manifest).rows):
+        name = f"{number:06}{row.path.suffix.lower()}"
+        shutil.copyfile(row.path, out / "images" / name)
+        label, tone, *more = (row.cells.get(key, "") for key in ("label", "tone", "prompt", "seed"))
+        sources = (UNKNOWN_SOURCE,) if row.sources is None else row.sources
+        rows.append([row.image_id, name, label, tone, *more, " ".join(sources)])
+    write_csv(out / "synthetic.csv", SYNTHETIC_COLUMNS, rows)
+    return out
+
+
+def external_set(
+    folder: Path, view: TaskView, seed: int, manifest: Path | None, aside: Path
+) -> SyntheticSet:
+    """The set in a folder, for a task at a seed; laid out in `aside` where it has another form.
+
+    Raises BadRequest where it is no set, BadData for a row or an image that breaks the contract of a generate stage.
     """
     try:
         name, key = folder.resolve().name, folder_digest(folder)
-        made = synthetic_set(folder, view, plugin=name, parameters={}, seed=seed, key=key)
+        place = laid_out(folder, manifest, aside)
+        made = synthetic_set(place, view, plugin=name, parameters={}, seed=seed, key=key)
         for row in made.rows:
-            check_image(folder / "images" / row.file, f"images/{row.file}")
+            check_image(place / "images" / row.file, f"images/{row.file}")
     except BadOutput as e:
         raise BadData(f"{folder}: {e}; see `generate` in docker/CONTRACT.md") from None
     for row in made.rows:

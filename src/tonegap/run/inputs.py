@@ -12,6 +12,7 @@ import msgspec
 from tonegap.files import csv_bytes
 from tonegap.formats.job import CONTRACT_VERSION, Job
 from tonegap.plan.plan import PlannedStage
+from tonegap.run.frames import stored, told_shapes
 from tonegap.run.judged import write_judged
 from tonegap.run.local_files import give, link
 from tonegap.run.packs import ensure_mask_pack, ensure_pack
@@ -60,7 +61,9 @@ def write_inputs(store: Store, stage: PlannedStage, time_limit_s: int, folder: P
             write_synthetic(store, stage, store.stage_folder(key), key, folder)
         _link_banks(store, stage, folder)
     elif "masks" in stage.identity.plugin.file.needs:
-        pack = ensure_mask_pack(store, rows.masks, rows.mask_sha256, stage.image, rows.paths)
+        pack = ensure_mask_pack(
+            store, rows.masks, rows.mask_sha256, stored(stage.image), rows.paths
+        )
         link(pack, folder / "train_masks.npy")
     if stage.stage == "generate":
         for key in stage.upstream:
@@ -73,9 +76,11 @@ def _write_rows(
     store: Store, stage: PlannedStage, name: str, rows: PartitionImages, folder: Path
 ) -> None:
     cells = zip(rows.ids, rows.labels, (tone or "" for tone in rows.tones), strict=True)
-    _write_manifest(stage, folder / f"{name}.csv", ("image_id", "label", "tone"), cells)
+    told = told_shapes(stage.image, ("image_id", "label", "tone"), cells, rows.paths)
+    _write_manifest(stage, folder / f"{name}.csv", *told)
     if not stage.banks:
-        link(ensure_pack(store, rows.paths, rows.sha256, stage.image), folder / f"{name}.npy")
+        pack = ensure_pack(store, rows.paths, rows.sha256, stored(stage.image))
+        link(pack, folder / f"{name}.npy")
 
 
 def _write_manifest(
@@ -92,7 +97,7 @@ def _write_unlabelled(store: Store, stage: PlannedStage, folder: Path) -> None:
     """The images of an embed stage: every one of the task's by id, or a synthetic set as it was made."""
     if not stage.upstream:
         rows = stage.view.unlabelled
-        ids, pack = rows.ids, ensure_pack(store, rows.paths, rows.sha256, stage.image)
+        ids, pack = rows.ids, ensure_pack(store, rows.paths, rows.sha256, stored(stage.image))
     else:
         (key,) = stage.upstream
         store.check_stage(key)
@@ -100,7 +105,8 @@ def _write_unlabelled(store: Store, stage: PlannedStage, folder: Path) -> None:
         synthetic = read_synthetic(made)
         ids = tuple(row.image_id for row in synthetic)
         paths = [made / "images" / row.file for row in synthetic]
-        pack = ensure_pack(store, paths, image_contents(made, key, synthetic), stage.image)
+        contents = image_contents(made, key, synthetic)
+        pack = ensure_pack(store, paths, contents, stored(stage.image))
     write_csv(folder / "images.csv", ("image_id",), ((image_id,) for image_id in ids))
     link(pack, folder / "images.npy")
 
@@ -121,12 +127,11 @@ def _write_test(store: Store, stage: PlannedStage, folder: Path) -> None:
         cells: list[tuple[str, ...]] = [(rows.ids[i], rows.tones[i] or "") for i in order]
     else:
         header, cells = ("image_id",), [(rows.ids[i],) for i in order]
-    _write_manifest(stage, folder / "test.csv", header, cells)
+    paths = [rows.paths[i] for i in order]
+    _write_manifest(stage, folder / "test.csv", *told_shapes(stage.image, header, cells, paths))
     if stage.banks:
         return
-    pack = ensure_pack(
-        store, [rows.paths[i] for i in order], [rows.sha256[i] for i in order], stage.image
-    )
+    pack = ensure_pack(store, paths, [rows.sha256[i] for i in order], stored(stage.image))
     link(pack, folder / "test.npy")
 
 
@@ -138,12 +143,13 @@ def write_synthetic(store: Store, stage: PlannedStage, made: Path, key: str, fol
     tones = [pooled(row.tone, stage.view.axis_tones) or "" for row in rows]
     named = zip(rows, tones, strict=True)
     cells = ((row.image_id, row.label, tone, " ".join(row.sources)) for row, tone in named)
-    write_csv(folder / "synthetic.csv", ("image_id", "label", "tone", "sources"), cells)
+    paths = [made / "images" / row.file for row in rows]
+    header = ("image_id", "label", "tone", "sources")
+    write_csv(folder / "synthetic.csv", *told_shapes(stage.image, header, cells, paths))
     if stage.banks:
         return
-    paths = [made / "images" / row.file for row in rows]
     contents = image_contents(made, key, rows)
-    link(ensure_pack(store, paths, contents, stage.image), folder / "synthetic.npy")
+    link(ensure_pack(store, paths, contents, stored(stage.image)), folder / "synthetic.npy")
 
 
 def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 
 from tonegap.arrays import BoolArray
 from tonegap.formats.record import CrossFit, ScoreColumns
-from tonegap.scores.metrics import score_table
+from tonegap.scores.metrics import Held, score_table
 from tonegap.scores.predictions import Labelled
 from tonegap.scores.selection import Selection, epoch_values, select
 from tonegap.scores.tables import ALL, METRICS, Score, ScoreTable
@@ -91,14 +91,14 @@ def _part(images: Labelled, chosen: BoolArray) -> Labelled:
 def _overall(images: Labelled, choice: Selection, rules: Rules) -> dict[str, list[Score]]:
     """The scores over all images at a choice, in the order of METRICS, by axis."""
     half = replace(rules, min_support=max(1, -(-rules.min_support // 2)))
-    tables = axis_tables(images, choice, half, held=False)  # nothing of a tone is kept
+    tables = axis_tables(images, choice, half, held="not")  # nothing of a tone is kept
     return {axis: [t.score(metric.name, ALL) for metric in METRICS] for axis, t in tables.items()}
 
 
 def axis_tables(
-    images: Labelled, choice: Selection, rules: Rules, *, held: bool = True
+    images: Labelled, choice: Selection, rules: Rules, *, held: Held
 ) -> dict[str, ScoreTable]:
-    """The scores at a choice of epoch and threshold on each tone axis, `held` against fairlearn or not."""
+    """The scores at a choice of epoch and threshold on each tone axis, `held` as `score_table` says."""
     p, tables = images.p[choice.epoch_index], {}
     for axis, tones, scored in tone_axes(images.tones, rules.tones):
         of_axis = rules.on(scored, choice.threshold)

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from tonegap.arrays import BoolArray, FloatArray, IntArray
 from tonegap.scores.counts import Counts, count_classes
@@ -25,20 +26,30 @@ N_DEALS = 400
 class LightDark:
     """Eopp0, Eopp1 and Eodd of one set of answers, and each beside its null; `n` images of light and dark skin.
 
-    `macro` has precision, recall and F1 of `light`, `dark` and `all`, means over classes.
+    `macro` has precision, recall and F1 of `light`, `dark` and `all`, means over classes. `drawn` and `macro_drawn`
+    have the same of each of the permuted groups [draws], which are one for all sets of answers to the same images.
     """
 
     values: dict[str, float]
-    nulls: dict[str, Parity | None]
     macro: dict[tuple[str, str], float]
+    drawn: dict[str, FloatArray]
+    macro_drawn: dict[tuple[str, str], FloatArray]
     n: tuple[int, int]
+
+    @property
+    def nulls(self) -> dict[str, Parity | None]:
+        """Each difference beside what permuted groups give."""
+        return {name: parity(value, self.drawn[name]) for name, value in self.values.items()}
 
 
 def light_or_dark(tones: Sequence[str | None], *, as_published: bool) -> IntArray | None:
-    """0 for light, 1 for dark, -1 for unknown, [n]; unknown is dark `as_published`. None where III-IV is one tone."""
-    if GROUPS[1] in tones:
-        return None
+    """0 for light, 1 for dark, -1 for unknown, [n]; unknown is dark `as_published`.
+
+    None where that is not said of the tones: III-IV is one of them, or another scale's.
+    """
     light = frozenset((*TYPES[:3], GROUPS[0]))
+    if not {t for t in tones if t is not None} <= light | {*TYPES[3:], GROUPS[2]}:
+        return None
     unknown = DARK if as_published else -1
     return np.array([unknown if t is None else LIGHT if t in light else DARK for t in tones])
 
@@ -62,10 +73,16 @@ def light_dark(
     dealt = np.empty((N_DEALS, len(group)), dtype=np.int64)
     for deal in dealt:
         deal[order] = np.concatenate([rng.permutation(p) for p in np.split(group[order], ends)])
-    drawn = _differences(count_classes(y, predicted, dealt, 2, n_classes), as_published)
-    nulls = {name: parity(values[name], drawn[name]) for name in values}
+    permuted = count_classes(y, predicted, dealt, 2, n_classes)
+    macro = {key: float(v[0]) for key, v in _macro(classes, as_published).items()}
     n_light, n_dark = np.bincount(group, minlength=2).tolist()
-    return LightDark(values, nulls, _macro(classes, as_published), (n_light, n_dark))
+    return LightDark(
+        values,
+        macro,
+        _differences(permuted, as_published),
+        _macro(permuted, as_published),
+        (n_light, n_dark),
+    )
 
 
 def _differences(c: Counts, as_published: bool) -> dict[str, FloatArray]:
@@ -98,8 +115,8 @@ def _mean(values: FloatArray, of: BoolArray) -> FloatArray:
     return mean
 
 
-def _macro(c: Counts, as_published: bool) -> dict[tuple[str, str], float]:
-    """Macro precision, recall and F1 of light, dark and all; NaN where no class is defined."""
+def _macro(c: Counts, as_published: bool) -> dict[tuple[str, str], FloatArray]:
+    """Macro precision, recall and F1 of light, dark and all, [draws]; NaN where no class is defined."""
     both: BoolArray = np.asarray((c.true > 0).all(axis=1))
     called_by_both: BoolArray = both & np.asarray((c.called > 0).all(axis=1))
     found = {}
@@ -112,19 +129,26 @@ def _macro(c: Counts, as_published: bool) -> dict[tuple[str, str], float]:
             ("macro_f1", 2 * hit, true + called, both),
         ):
             counted = there if as_published else defined
-            found[metric, name] = float(_mean(_share(part, whole), counted)[0])
+            found[metric, name] = _mean(_share(part, whole), counted)
     return found
 
 
 def fate(
-    score: float, reference: float, unfair: float, unfair_of_reference: float, weight: float = 1.0
-) -> float:
+    score: ArrayLike,
+    reference: ArrayLike,
+    unfair: ArrayLike,
+    unfair_of_reference: ArrayLike,
+    weight: float = 1.0,
+) -> FloatArray:
     """Relative gain of a score less the relative growth of unfairness, times its weight; NaN if a reference is 0.
 
-    Source: Xu et al. 2023 (FairAdaBN).
+    Numbers or arrays of one shape. Source: Xu et al. 2023 (FairAdaBN).
     """
-    if not (reference and unfair_of_reference):
-        return float("nan")
-    return (score - reference) / reference - weight * (
-        unfair - unfair_of_reference
-    ) / unfair_of_reference
+    return _growth(score, reference) - weight * _growth(unfair, unfair_of_reference)
+
+
+def _growth(value: ArrayLike, reference: ArrayLike) -> FloatArray:
+    value, reference = np.asarray(value, dtype=float), np.asarray(reference, dtype=float)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        growth: FloatArray = np.where(reference == 0, np.nan, (value - reference) / reference)
+    return growth

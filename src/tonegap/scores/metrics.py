@@ -7,6 +7,7 @@ divides by reaches `min_support`.
 """
 
 from collections.abc import Iterator, Sequence
+from typing import Literal
 
 import numpy as np
 
@@ -21,6 +22,7 @@ from tonegap.scores.tables import ALL, GAP, METRICS, WORST, Metric, Score, Score
 from tonegap.scores.undefined import Support, Undefined, name_some, over_tones, shortage
 from tonegap.tones import tone_order
 
+Held = Literal["framed", "by tone", "not"]
 NO_EVENT = "no positive class is declared; pass --positive"
 
 
@@ -30,21 +32,22 @@ def score_table(
     tones: Sequence[str | None],
     rules: ScoringRules,
     *,
-    held: bool = True,
+    held: Held = "framed",
 ) -> ScoreTable:
     """Every metric of one epoch's predictions, per tone and between tones, in METRICS' order.
 
     `p` [n, k] are probabilities, `y` [n] indexes `rules.classes`, `tones` [n] has None for unknown.
-    Images of unknown tone count in `all` only. `held` against fairlearn, which takes most of the time, unless nothing
-    of a tone is kept. Raises BadRequest if an image has a tone that is not among `rules.tones`.
+    Images of unknown tone count in `all` only. `held` against fairlearn, which takes most of the time: by its
+    MetricFrame or by its functions; or not, where nothing of a tone is kept. Raises BadRequest if an image has a tone
+    that is not among `rules.tones`.
     """
     scored = tones_to_score(tones, rules)
     tone = tone_indices(tones, scored)
     said = answers(p, y, rules)
     counts = count_once(y, tone, len(scored), said)
     values = metric_values(counts, bool(rules.positive), between=len(scored) > 1)
-    if held:
-        check_by_fairlearn(values, y, tone, said)
+    if held != "not":
+        check_by_fairlearn(values, y, tone, said, framed=held == "framed")
     found: list[Score] = []
     for metric in METRICS:
         own = values[metric.name][0] if metric.name in values else np.full(len(scored) + 1, np.nan)

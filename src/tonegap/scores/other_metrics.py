@@ -6,13 +6,14 @@ import numpy as np
 
 from tonegap.arrays import BoolArray, FloatArray, IntArray
 from tonegap.scores.counts import event_scores, event_truth
-from tonegap.scores.eopp_eodd import LightDark, light_dark, light_or_dark
+from tonegap.scores.eopp_eodd import LightDark, fate, light_dark, light_or_dark
+from tonegap.scores.evidence.parity import Parity, parity
 from tonegap.scores.rules import ScoringRules
 from tonegap.scores.tables import ALL, Score
 
 TOP_K = (2, 3)
 _TINY = 1e-15
-_NO_TYPES = "light against dark needs types: III-IV is one tone here"
+_NO_TYPES = "light against dark needs Fitzpatrick types, one by one"
 
 
 def further_scores(
@@ -98,21 +99,60 @@ def light_dark_scores(
 
 def _rows(about: str, scores: LightDark) -> Iterator[Score]:
     n = sum(scores.n)
+    of_group = {"light": scores.n[0], "dark": scores.n[1], ALL: n}
     for (metric, tone), value in scores.macro.items():
-        images = {"light": scores.n[0], "dark": scores.n[1], ALL: n}[tone]
-        yield _defined(f"{metric}_{about}", tone, value, images)
+        yield _defined(f"{metric}_{about}", tone, value, of_group[tone])
+        if tone != ALL:  # permuted groups are all images, too
+            null = parity(value, scores.macro_drawn[metric, tone], larger_is_alike=True)
+            yield from _null(f"{metric}_{about}", tone, null, of_group[tone])
     for metric, value in scores.values.items():
         yield _defined(f"{metric}_{about}", ALL, value, n)
-        null = scores.nulls[metric]
-        if null is not None:
-            ends = {
-                "null": null.expected,
-                "null_low": null.low,
-                "null_high": null.high,
-                "null_p": null.p,
-            }
-            for what, number in ends.items():
-                yield Score(f"{metric}_{about}_{what}", ALL, number, n, None)
+        yield from _null(f"{metric}_{about}", ALL, scores.nulls[metric], n)
+
+
+def _null(metric: str, tone: str, null: Parity | None, n: int) -> Iterator[Score]:
+    """What permuted groups give: mean, 95 % of them, and the chance of a score as far off; nothing where undefined."""
+    if null is not None:
+        yield Score(f"{metric}_null", tone, null.expected, n, None)
+        yield Score(f"{metric}_null_low", tone, null.low, n, None)
+        yield Score(f"{metric}_null_high", tone, null.high, n, None)
+        yield Score(f"{metric}_null_p", tone, null.p, n, None)
+
+
+def fate_scores(
+    p: FloatArray,
+    baseline: FloatArray,
+    y: IntArray,
+    tones: Sequence[str | None],
+) -> list[Score]:
+    """FATE of accuracy and of macro F1 against a baseline's answers to the same images, each beside its null.
+
+    `p` and `baseline` are probabilities [n, k] of the same classes in one order. The null permutes groups within
+    class, in the same way for both: what FATE is where neither treats the groups differently.
+    """
+    found: list[Score] = []
+    for about, as_published in (("published", True), ("defined", False)):
+        group = light_or_dark(tones, as_published=as_published)
+        if group is None or not {0, 1} <= set(group.tolist()):
+            continue  # `light_dark_scores` says why
+        said = (p.argmax(axis=1), baseline.argmax(axis=1))
+        own, other = (
+            light_dark(y, one, group, p.shape[1], as_published=as_published) for one in said
+        )
+        accuracy = [float((one == y).mean()) for one in said]
+        macro = [of.macro["macro_f1", ALL] for of in (own, other)]
+        n = sum(own.n)
+        for name, pair, images in (("accuracy", accuracy, len(y)), ("macro_f1", macro, n)):
+            metric = f"fate_{name}_{about}"
+            value = float(fate(pair[0], pair[1], own.values["eodd"], other.values["eodd"]))
+            if not np.isfinite(value):
+                why = "a score of the baseline is 0, or no class is defined"
+                found.append(Score(metric, ALL, None, images, why))
+                continue
+            found.append(Score(metric, ALL, value, images, None))
+            drawn = fate(pair[0], pair[1], own.drawn["eodd"], other.drawn["eodd"])
+            found += _null(metric, ALL, parity(value, drawn), images)
+    return found
 
 
 def _defined(metric: str, tone: str, value: float, n: int) -> Score:

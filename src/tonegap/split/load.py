@@ -13,7 +13,7 @@ from tonegap.data.mask_file import MaskFile
 from tonegap.data.masks import find_masks
 from tonegap.data.metadata import Metadata, read_metadata, shown_id
 from tonegap.declared.dataset import Dataset
-from tonegap.declared.task import Task
+from tonegap.declared.task import Task, tested_data_sets
 from tonegap.errors import BadData
 from tonegap.formats.record import DataId, Leaks
 from tonegap.scores.rules import ScoringRules
@@ -108,6 +108,7 @@ def task_view(
         check_support(f"{where}{without}", rules, task.file.scores.primary, test)
     tone_of = dict(zip(made.ids, axis_tones(task, data.metadata), strict=True))
     n_of_tone = Counter(tone_of[image_id] for image_id in test.ids)
+    joined = tuple(part.dataset.id for part in data.metadata.parts)
     return TaskView(
         task=task.id,
         classes=made.classes,
@@ -126,7 +127,8 @@ def task_view(
             missing=missing,
             subset=None if made is whole else subset,
             exclusions=exclusions,
-            joined=tuple(part.dataset.id for part in data.metadata.parts),
+            joined=joined,
+            tested=tested_data_sets(task.file.split, joined),
         ),
         train=train,
         validation=validation,

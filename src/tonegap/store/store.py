@@ -6,7 +6,6 @@ or made twice at once, taken for a result.
 
 import contextlib
 import errno
-import fcntl
 import os
 import shutil
 import tempfile
@@ -17,7 +16,15 @@ from typing import TextIO
 import msgspec
 
 from tonegap.errors import BadOutput, StoreError
-from tonegap.files import clear_abandoned, digest_of, sha256_bytes, sync, sync_tree, write_atomic
+from tonegap.files import (
+    clear_abandoned,
+    digest_of,
+    sha256_bytes,
+    sync,
+    sync_tree,
+    take_lock,
+    write_atomic,
+)
 from tonegap.formats.matrix import Failure, Matrix
 from tonegap.store import seals
 from tonegap.store.layout import (
@@ -266,18 +273,13 @@ class Store:
     def try_lock(self, name: str) -> Iterator[bool]:
         """Whether this process is the one at `name` now; held until the block ends or the process dies."""
         with self._lock_file(name) as f:
-            try:
-                fcntl.flock(f, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                yield False
-                return
-            yield True
+            yield take_lock(f, wait=False)
 
     @contextlib.contextmanager
     def lock(self, name: str) -> Iterator[None]:
         """Waits until this process is the one at `name`."""
         with self._lock_file(name) as f:
-            fcntl.flock(f, fcntl.LOCK_EX)
+            take_lock(f, wait=True)
             yield
 
     def _lock_file(self, name: str) -> TextIO:
@@ -291,7 +293,7 @@ class Store:
         with self.lock("work"), self.writing():
             folder = Path(tempfile.mkdtemp(prefix=f"{prefix}.", dir=self.folder / WORK))
             lock = (folder / ".lock").open("w")
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            take_lock(lock, wait=True)
         try:
             yield folder
         finally:
@@ -327,14 +329,11 @@ def is_dead(folder: Path) -> bool:
         return not (folder.parents[1] / JOBS / (folder / _JOB).read_text("ascii")).is_dir()
     try:
         with (folder / ".lock").open() as f:
-            fcntl.flock(f, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
+            return take_lock(f, wait=False)
     except NotADirectoryError:
         return False  # no folder of ours
     except FileNotFoundError:
         return folder.is_dir()
-    return True
 
 
 def _json(value: msgspec.Struct) -> bytes:

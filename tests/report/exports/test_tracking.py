@@ -183,7 +183,7 @@ def test_without_mlflow_one_sentence_says_what_to_install(store, settled, tmp_pa
     done = track(store, settled, f"file:{tmp_path / 'tracked'}", WITHOUT)
     assert done.returncode == 2
     assert done.stderr == (
-        "error: tonegap track: MLflow is not installed here; pip install 'tonegap[mlflow]'\n"
+        "error: tonegap track: MLflow is not installed here; pip install 'mlflow-skinny>=3'\n"
     )
 
 

@@ -6,10 +6,16 @@ from records import part, plain_record, scored_run
 from tests.results.bundle.test_bundle import verify
 
 from tonegap.declared.exposure import SeenBy, own_exposure
+from tonegap.declared.split_rules import ValueHoldout
 from tonegap.formats.matrix import Matrix
 from tonegap.formats.record import BankId, EntryId, Exposure
 from tonegap.formats.truth import TaskTruth
-from tonegap.results.bundle.exposure import exposure_problems, keep_declared, with_doubts
+from tonegap.results.bundle.exposure import (
+    exposure_problems,
+    half_problems,
+    keep_declared,
+    with_doubts,
+)
 from tonegap.results.bundle.pack import pack_suite
 from tonegap.store.store import Store
 
@@ -137,6 +143,50 @@ def test_the_worst_of_joined_data_sets_counts():
     joined = msgspec.structs.replace(record.data, joined=("d", "e"))
     (said,) = problems(msgspec.structs.replace(record, data=joined), known=NO)
     assert "images of e" in said
+
+
+def of_halves(tested, in_training=""):
+    """A record whose net saw its training half; trained on d and tested on e, if `tested` says so."""
+    told = (Exposure("extractors/net", "net.pth", "no", "older", in_training, "s"),)
+    record = msgspec.structs.replace(of_a_bank("no"), exposure=told)
+    data = msgspec.structs.replace(record.data, joined=("d", "e"), tested=tested)
+    return msgspec.structs.replace(record, data=data)
+
+
+def test_of_joined_data_sets_that_are_tested_on_alone_the_answer_counts():
+    known = {SHA: {"d": SeenBy("yes", "its authors"), "e": SeenBy("no", "older")}}
+    assert not problems(of_halves(("e",), "yes"), known=known)
+    (said,) = problems(of_halves(("e",), "no"), known=known)
+    assert said.startswith("says 'no'")
+    assert "images of d" in said
+    (said,) = problems(of_halves(("d",), "no"), known=known)
+    assert "says 'no' of whether net.pth of extractors/net was trained on images of d" in said
+
+
+def test_a_record_cannot_choose_the_data_set_that_its_mark_is_about():
+    by_set = ValueHoldout(seeds=(0,), column="data_set", train=("d",), test=("e",))
+    by_half = ValueHoldout(seeds=(0,), column="half", train=("d",), test=("e",))
+    assert not list(half_problems(of_halves(("e",)), by_set, here=True))
+    assert not list(half_problems(of_halves(()), by_set, here=True))
+    (said,) = half_problems(of_halves(("d",)), by_set, here=True)
+    assert said == "says that its test images are of d; by the task here they are of e"
+    (said,) = half_problems(of_halves(("e",)), by_half, here=False)
+    assert said.endswith("by the task that came along they are of all that are joined")
+
+
+def test_a_bundle_whose_record_names_a_tested_half_brings_the_task_that_says_so(
+    root, tmp_path, capsys
+):
+    store = Store(tmp_path / "other")
+    record = plain_record()
+    data = msgspec.structs.replace(record.data, joined=("d", "e"), tested=("e",))
+    record = msgspec.structs.replace(record, data=data, task="gone/task")
+    done = scored_run(store, record, TaskTruth(part("v", 20), part("t", 60)), KEY)
+    store.write_matrix(Matrix("tiny", "A tiny suite", (done,)))
+    pack_suite(root, store.folder, "tiny", tmp_path / "x.zip")
+    code, text = verify(tmp_path / "x.zip", capsys)
+    assert code == 1
+    assert "no task came along that says so" in text
 
 
 @pytest.mark.parametrize(

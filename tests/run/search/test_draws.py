@@ -95,6 +95,24 @@ def test_a_suites_parameter_of_what_no_draw_uses_is_left_out_and_a_misspelt_one_
     assert made.id == "tiny-search"
 
 
+def test_post_processors_are_left_out_of_the_draws_and_kept_in_the_tuned_suite(clinic, tmp_path):
+    strength = {"strength": {"default": 0.5, "about": "how much"}}
+    clinic.rooms.postprocessor("mild", parameters=strength)
+    row = {"methods": ["none"], "baselines": ["first"], "postprocessors": ["none", "mild"]}
+    own = {"postprocessor_parameters": {"strength": 1.0}}
+    clinic.suite(entries=[row | own], parameters={"postprocessors": {"strength": 0.25}})
+    suite = read_suite(clinic.rooms.root, "tiny")
+    plugins = labelled(suite)
+    made = draws_suite(suite, searched(suite, plugins, 2, 0), plugins)
+    assert [row.postprocessors for row in made.file.entries] == [(), ()]
+    assert made.file.parameters["postprocessors"] == {}
+    (tuned,) = tuned_suite(suite, {"first": {"rate": 0.5}}).file.entries
+    assert (tuned.postprocessors, tuned.postprocessor_parameters) == (
+        ("none", "mild"),
+        {"strength": 1.0},
+    )
+
+
 def test_a_tuned_suite_has_the_chosen_values_where_a_row_fixes_no_other(clinic, tmp_path):
     fixed = {
         "methods": ["none"],

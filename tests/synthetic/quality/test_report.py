@@ -1,6 +1,7 @@
 """Sheets in a report: a line per set, a page of its own, and a reason where there is none."""
 
 import base64
+import csv
 import json
 import re
 
@@ -204,6 +205,9 @@ def test_a_kernel_distance_has_the_digits_that_its_error_leaves(value, error, te
     assert kernel(SetDistance("all", 30, 30, value, None, error)) == text
 
 
+ORDER = ("sources", "label", "tone")
+
+
 def test_the_command_makes_the_sheet_of_a_set_from_elsewhere(quality, tonegap, tmp_path):
     plan, _ = quality()
     made = quality.store.stage_folder(plan.sheets[0].generate.key)
@@ -225,6 +229,16 @@ def test_the_command_makes_the_sheet_of_a_set_from_elsewhere(quality, tonegap, t
     assert "index.html" not in page.read_text()
     sheet = decode_sheet(page.with_suffix(".json").read_bytes())
     assert sheet.measured == quality.sheet(plan).measured
+    # What `tonegap audit` can read it reads as well: other columns, paths from the folder, no ids.
+    rows = list(csv.DictReader((own / "synthetic.csv").read_text().splitlines()))
+    (own / "synthetic.csv").unlink()
+    lines = [",".join(["images/" + row["file"], *map(row.get, ORDER)]) for row in rows]
+    (own / "list.csv").write_text("\n".join([",".join(["file", *ORDER]), *lines]) + "\n")
+    assert tonegap("quality", own, "tiny", *words) == 0, tonegap.err
+    again = tmp_path / "my-set-quality" / tonegap.out.strip().rpartition("/")[2]
+    assert again.name != page.name
+    other = decode_sheet(again.with_suffix(".json").read_bytes())
+    assert (other.set.n, other.measured.fid) == (sheet.set.n, sheet.measured.fid)
 
 
 def test_the_command_names_what_is_wrong_with_a_set(quality, tonegap, tmp_path):
@@ -239,7 +253,7 @@ def test_the_command_names_what_is_wrong_with_a_set(quality, tonegap, tmp_path):
         tmp_path / "s",
     )
     assert tonegap("quality", own, "tiny", *words) == 2
-    assert f"{own}: synthetic.csv: absent" in tonegap.err
+    assert f"{own}: no images; wanted a folder of PNG or JPEG files, or a CSV file" in tonegap.err
     rows = "image_id,file,label,tone,prompt,seed,sources\nx,x.png,measles,V,,,\n"
     (own / "synthetic.csv").write_text(rows)
     (own / "images" / "x.png").write_bytes((quality.download / "c00.png").read_bytes())

@@ -106,7 +106,13 @@ class DockerEngine(Engine):
     def _image(self, plugin: Plugin) -> StageImage:
         """The plug-in's image, the same for as long as this object lives: a plan and its run agree."""
         if plugin.label not in self._planned:
-            self._planned[plugin.label] = self._image_of(plugin)
+            try:
+                self._planned[plugin.label] = self._image_of(plugin)
+            except EngineError:
+                with (
+                    connected()
+                ):  # where no engine answers, that comes first: images would be of no use
+                    raise
         return self._planned[plugin.label]
 
     def isolation(self, limits: Limits) -> Isolation:

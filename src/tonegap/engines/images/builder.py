@@ -39,14 +39,14 @@ from tonegap.engines.images.inside import (
     root_python,
 )
 from tonegap.engines.images.layers import LayerWriter
-from tonegap.engines.images.layout import CREATED, KnownLayer, Layout, base_config
+from tonegap.engines.images.layout import BASE_LABEL, CREATED, KnownLayer, Layout, base_config
 from tonegap.engines.images.recipe import (
     PLUGIN_BASE,
     WHEELS_BASE,
     ImageRecipe,
     Wheels,
     has_kit,
-    image_names,
+    is_image,
     locked_versions,
     read_recipe,
     source_sha256,
@@ -84,7 +84,7 @@ class Step:
         return {
             "tonegap.image": self.recipe.name,
             "tonegap.source": self.source_sha256,
-            "tonegap.base": self.base_id,
+            BASE_LABEL: self.base_id,
         }
 
 
@@ -214,7 +214,7 @@ class Builder:
         own = {name for lock in step.recipe.locks for name in locked_versions(lock)}
         modules = [n for n in kit_requirements(self._root / "docker" / "kit") if n not in own]
         try:
-            if self._foundation in image_names(self._root):
+            if is_image(self._root, self._foundation):
                 with root_python(self._layout, self._layout.diff_ids(image_id)) as python:
                     return look_inside(python, step.environment, modules, modules).versions
             load_image(self._client, self._layout, image_id, image_tag(step), step.base_id)

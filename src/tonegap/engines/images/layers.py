@@ -15,7 +15,13 @@ from tonegap.engines.images.inside import ImagePython, build_of
 from tonegap.engines.images.layout import KnownLayer, Layout
 from tonegap.engines.images.recipe import WRITER, Files, Wheels
 from tonegap.engines.images.tarring import write_files
-from tonegap.engines.images.wheels import Wheel, fetch_wheels, in_layers, install_wheel
+from tonegap.engines.images.wheels import (
+    Wheel,
+    fetch_wheels,
+    in_layers,
+    install_wheel,
+    plain_name,
+)
 from tonegap.files import digest_of, sha256_file
 
 Say = Callable[[str], None]
@@ -85,7 +91,8 @@ class LayerWriter:
                 install_wheel(wheel, Path(stage, folder.lstrip("/")))
             layer = self._compiled(Path(stage), folder)
         packages = {wheel.name: wheel.version for wheel in group}
-        return msgspec.structs.replace(layer, packages=packages)
+        hashes = {plain_name(wheel.name): wheel.sha256 for wheel in group}
+        return msgspec.structs.replace(layer, packages=packages, hashes=hashes)
 
     def _compiled(self, stage: Path, below: str) -> KnownLayer:
         """The layer of all that lies in a folder of its own, compiled below a name."""

@@ -5,7 +5,6 @@ comes in. Every change is a new file and then a new index, so a build that is cu
 images as they were.
 """
 
-import fcntl
 import json
 import os
 import shutil
@@ -21,21 +20,30 @@ from tonegap.caches import read_kept
 from tonegap.engines.images.saved import layer_content, running_of
 from tonegap.engines.images.tarring import Sink
 from tonegap.errors import EngineError
-from tonegap.files import canonical_json, digest_of, sha256_bytes, sha256_file, write_atomic
+from tonegap.files import (
+    canonical_json,
+    digest_of,
+    sha256_bytes,
+    sha256_file,
+    take_lock,
+    write_atomic,
+)
 
 CREATED = "2026-01-01T00:00:00Z"
 REF_NAME = "org.opencontainers.image.ref.name"
+BASE_LABEL = "tonegap.base"  # the id of the image that one stands on
 _TYPE = "application/vnd.oci.image"
 _LAYERS = "layers.json"
 
 
 class KnownLayer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A layer of the layout: its diff id, size in bytes, digest of its content, versions of its packages."""
+    """A layer of the layout: diff id, size in bytes, digest of its content; its wheels' versions and hex SHA-256."""
 
     diff_id: str
     size: int
     content: str
     packages: dict[str, str] = {}
+    hashes: dict[str, str] = {}
 
 
 _DECODER = msgspec.json.Decoder(dict[str, list[KnownLayer]])
@@ -333,17 +341,13 @@ def layout_folder(cache: Path) -> Path:
 def open_layout(cache: Path) -> Iterator[Layout]:
     """The layout of a suite root, for one build at a time. Raises EngineError while another one writes it."""
     folder = layout_folder(cache)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with (folder / ".lock").open("a") as held:
-            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            for left in folder.glob(".part-*"):  # by a build that was killed
-                shutil.rmtree(left) if left.is_dir() else left.unlink()
-            yield Layout(folder)
-    except BlockingIOError:
-        raise EngineError(
-            f"{folder}: another build writes images there; wait for its end"
-        ) from None
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("a") as held:
+        if not take_lock(held, wait=False):
+            raise EngineError(f"{folder}: another build writes images there; wait for its end")
+        for left in folder.glob(".part-*"):  # by a build that was killed
+            shutil.rmtree(left) if left.is_dir() else left.unlink()
+        yield Layout(folder)
 
 
 def base_config(machine: str) -> dict[str, Any]:

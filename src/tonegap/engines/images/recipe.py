@@ -88,13 +88,22 @@ class ImageRecipe:
 
 def image_names(root: Path) -> list[str]:
     """All names that can be built: the bases, then the plug-ins with stages."""
-    bases = sorted(
-        path.name
-        for path in (root / "docker").glob("base-*")
-        if (path / "image.toml").is_file() or (path / "rootfs.sh").is_file()
-    )
+    bases = sorted(p.name for p in (root / "docker").glob("base-*") if is_image(root, p.name))
     plugins = [read_plugin(root, kind, name) for kind in FOLDERS for name in plugin_ids(root, kind)]
     return bases + sorted(plugin.label for plugin in plugins if plugin.file.stages)
+
+
+def is_image(root: Path, name: str) -> bool:
+    """Whether an image of that name can be built; as `image_names`, and reads that plug-in's file alone."""
+    folder, _, plugin_id = name.partition("/")
+    kind = folder.removesuffix("s")
+    if plugin_id:
+        known = FOLDERS.get(kind) == folder and plugin_id in plugin_ids(root, kind)
+        return known and bool(read_plugin(root, kind, plugin_id).file.stages)
+    base = root / "docker" / name
+    return name.startswith("base-") and any(
+        (base / file).is_file() for file in ("image.toml", "rootfs.sh")
+    )
 
 
 def read_recipe(root: Path, name: str, foundation: str) -> ImageRecipe:
@@ -102,7 +111,7 @@ def read_recipe(root: Path, name: str, foundation: str) -> ImageRecipe:
 
     Raises EngineError for a name that there is not, and for a base that is not pinned.
     """
-    if name not in image_names(root):
+    if not is_image(root, name):
         raise EngineError(f"no image {name!r} in {root}; there are: {', '.join(image_names(root))}")
     folder, _, plugin_id = name.partition("/")
     if plugin_id:
@@ -130,7 +139,7 @@ def read_base(root: Path, name: str) -> BaseFile:
 def source_sha256(root: Path, recipe: ImageRecipe, foundation: str) -> str:
     """Hex SHA-256 over all that an image is made from, its bases' sources included."""
     base = recipe.base
-    if base in image_names(root):
+    if is_image(root, base):
         base = source_sha256(root, read_recipe(root, base, foundation), foundation)
     return digest_of({"context": context_sha256(recipe.files), "base": base, "writer": WRITER})
 
@@ -138,7 +147,7 @@ def source_sha256(root: Path, recipe: ImageRecipe, foundation: str) -> str:
 def has_kit(root: Path, recipe: ImageRecipe) -> bool:
     """Whether an image has the kit: it is the base of plug-ins, or stands on it."""
     while recipe.name != PLUGIN_BASE:
-        if recipe.base not in image_names(root):
+        if not is_image(root, recipe.base):
             return False
         recipe = read_recipe(root, recipe.base, "")
     return True
@@ -152,7 +161,7 @@ def added_locks(root: Path, plugin: Plugin) -> list[Path]:
     """
     found: list[Path] = []
     base = _plugin_recipe(plugin).base
-    while base != PLUGIN_BASE and base in image_names(root):
+    while base != PLUGIN_BASE and is_image(root, base):
         said = read_base(root, base)
         found += [root / "docker" / "locks" / lock for lock in said.wheels]
         base = said.base

@@ -13,7 +13,7 @@ from tonegap.engines.images.environment import bound_environment
 from tonegap.engines.images.recipe import (
     cache_folder,
     foundation_of,
-    image_names,
+    is_image,
     read_recipe,
     source_sha256,
 )
@@ -88,7 +88,7 @@ def stale_reason(root: Path, lock: ImageLock, name: str) -> str | None:
     recipe = read_recipe(root, name, foundation)
     if recipe.base != image.base:
         return f"its Dockerfile now stands on {recipe.base}, the image on {image.base}"
-    if recipe.base in image_names(root):
+    if is_image(root, recipe.base):
         reason = stale_reason(root, lock, recipe.base)
         if reason is not None:
             return f"{recipe.base}: {reason}" if recipe.base not in reason else reason

@@ -118,6 +118,11 @@ def _other_hashes(said: str) -> str:
     return "; ".join(found)
 
 
+def plain_name(package: str) -> str:
+    """A package's name as indices compare it (PEP 503): lower case, one hyphen between its words."""
+    return re.sub(r"[-_.]+", "-", package).lower()
+
+
 def _wheel(path: Path) -> Wheel:
     name, version = path.name.split("-")[:2]
     return Wheel(path, name.replace("_", "-"), version, path.stat().st_size, sha256_file(path))

@@ -40,7 +40,7 @@ def log_runs(uri: str, experiment: str, runs: Sequence[TrackedRun]) -> Logged:
         from mlflow.exceptions import MlflowException
     except ImportError:
         raise BadRequest(
-            "tonegap track: MLflow is not installed here; pip install 'tonegap[mlflow]'"
+            "tonegap track: MLflow is not installed here; pip install 'mlflow-skinny>=3'"
         ) from None
     try:
         client = MlflowClient(tracking_uri=uri)

@@ -14,6 +14,7 @@ from tonegap.report.claims_text import claim_lines, claims_about, claims_header
 from tonegap.report.pack.answers import ANSWERS, answers_of
 from tonegap.report.pack.source import REPORT, Answer, PackSource
 from tonegap.report.phrases import table_name
+from tonegap.report.references import SOFTWARE, WORK, bibtex
 from tonegap.report.text_table import table_grid
 from tonegap.scores.tables import metric_named
 
@@ -177,18 +178,6 @@ def _anew(results: PackSource) -> str:
     return "\n\n".join(filter(None, parts))
 
 
-_DOI = re.compile(r"(?:doi[: ]|doi\.org/)(10\.\S+?)(?=[,;)\s]|\.?$)")
-_ARXIV = re.compile(r"arXiv[: ](\d{4}\.\d{4,5})")
-# "Du et al. 2022, FairDisCo, arXiv …": authors, year, and a title where one follows.
-_WORK = re.compile(
-    r"(?P<authors>[\w' -]+(?: et al\.|(?:, [\w' -]+)* and [\w' -]+)) (?P<year>(?:19|20)\d\d)"
-    r"(?:, (?P<title>(?!arXiv|doi)[^,;]+))?(?=[,;]|$)"
-)
-# "Groh et al., Evaluating …, CVPR Workshops 2021": a title goes on after a comma where a small letter follows.
-_LATER = re.compile(
-    r"(?P<authors>[\w' -]+(?: et al\.|(?:, [\w' -]+)* and [\w' -]+)), "
-    r"(?P<title>(?!arXiv|doi)[^,;]+(?:, (?!arXiv|doi)[a-z][^,;]*)*)(?=[,;])"
-)
 # What metrics and the note on tones name in short.
 _SHORT = {
     "Groh et al. 2021": "Groh et al. 2021, Evaluating Deep Neural Networks Trained on Clinical Images in Dermatology "
@@ -200,44 +189,8 @@ _SHORT = {
 
 def _references(results: PackSource, checklists: Mapping[str, Checklist]) -> Iterator[str]:
     """An entry of BibTeX for each work that data sets, tasks, plug-ins and checklists name, and for tonegap."""
-    yield (
-        f"@software{{tonegap,\n  title = {{tonegap}},\n  author = {{{{The tonegap contributors}}}},\n"
-        f"  version = {{{__version__}}},\n  license = {{Apache-2.0}}\n}}\n"
-    )
-    known: dict[str, dict[str, str]] = {}
-    for work in dict.fromkeys(_works(results, checklists)):
-        doi, arxiv = _DOI.search(work), _ARXIV.search(work)
-        fields = {"doi": doi[1]} if doi else {}
-        fields |= {"eprint": arxiv[1], "archiveprefix": "arXiv"} if arxiv else {}
-        fields |= _told(work)
-        fields["note"] = re.sub(r"([&%#_$])", r"\\\1", " ".join(work.split()))
-        name = doi[1] if doi else arxiv[1] if arxiv else work
-        if len(fields) > len(
-            known.get(name, ())
-        ):  # of two that name one work, the one that says more
-            known[name] = fields
-    for n, fields in enumerate(known.values(), start=1):
-        listed = "".join(f",\n  {key} = {{{value}}}" for key, value in fields.items())
-        yield f"@misc{{used{n}{listed}\n}}\n"
-
-
-def _told(work: str) -> dict[str, str]:
-    """Author, title and year of a work in one of two forms: `A et al. 2022, Title` and `A et al., Title, Venue 2022`.
-
-    An eprint without a year is of the year in its number. Empty for any other form.
-    """
-    found, arxiv = _WORK.match(work) or _LATER.match(work), _ARXIV.search(work)
-    if not found:
-        return {}
-    said = found.groupdict()
-    if "year" not in said:
-        clause = re.sub(r"(arXiv|doi)[: ]\S+", "", work[found.end() :].partition(";")[0])
-        year = re.search(r"\b(?:19|20)\d\d\b", clause)
-        said["year"] = year[0] if year else f"20{arxiv[1][:2]}" if arxiv else None
-    authors = re.sub(r" et al\.?$", " and others", said["authors"])
-    said["authors"] = re.sub(r",? (?=and )|, ", " and ", authors).replace("and and", "and")
-    names = {"authors": "author", "year": "year", "title": "title"}
-    return {names[key]: " ".join(value.split()) for key, value in said.items() if value}
+    yield SOFTWARE
+    yield from bibtex(dict.fromkeys(_works(results, checklists)))
 
 
 def _works(results: PackSource, checklists: Mapping[str, Checklist]) -> Iterator[str]:
@@ -252,7 +205,7 @@ def _works(results: PackSource, checklists: Mapping[str, Checklist]) -> Iterator
     settings = results.board.settings
     sources = [metric_named(name).source for name in settings.metrics]
     named = (re.sub(r" \((\w+)\)(?=,|$)", r", \1", source) for source in sources)
-    yield from (work for work in named if _WORK.match(work))
+    yield from (work for work in named if WORK.match(work))
     cited = " ".join([*sources, settings.tone_note])
     yield from (work for short, work in _SHORT.items() if short in cited)
 

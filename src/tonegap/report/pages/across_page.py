@@ -15,5 +15,6 @@ def files(board: Leaderboard, source: ResultSource | None) -> Iterator[File]:  #
     """`across.html`; nothing where no two tasks of a kind share entries. Raises BadSuiteFolder for a wrong template."""
     groups = across(board)
     if groups:
-        values = {"title": report_title(board), "groups": groups, "stamps": board.stamps}
+        values = {"board": board, "title": report_title(board), "groups": groups}
+        values |= {"stamps": board.stamps}
         yield ACROSS, [render_template(board.settings, "across.html.j2", values).encode()]

@@ -9,6 +9,7 @@ from tonegap.results.model import LeaderboardTable, Mean, Row
 from tonegap.tones import GROUPS, tone_index, tones_like
 
 _MAX_TICKS = 6
+_HIDES = 2.5  # pixels apart on a strip
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,12 @@ class Scale:
         """Pixels along a strip of 160 from its left edge; a value off the scale stands at the edge."""
         x = 6 + 148 * (value - self.low) / (self.high - self.low)
         return f"{min(max(x, 1), 159):.1f}"
+
+    def dots(self, values: Sequence[float]) -> list[tuple[str, int]]:
+        """Pixels of each value's dot on a strip, across and down; one that would hide an earlier dot stands higher."""
+        xs = [6 + 148 * (value - self.low) / (self.high - self.low) for value in values]
+        hidden = (sum(abs(other - x) < _HIDES for other in xs[:i]) for i, x in enumerate(xs))
+        return [(self.along(v), 10 - 3 * n) for v, n in zip(values, hidden, strict=True)]
 
 
 @dataclass(frozen=True, slots=True)

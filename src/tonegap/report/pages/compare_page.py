@@ -39,7 +39,8 @@ def files(board: Leaderboard, source: ResultSource | None) -> Iterator[File]:  #
     """
     parts = list(_parts(board))
     if parts:
-        values = {"title": board.settings.title, "parts": parts, "stamps": board.stamps}
+        values = {"board": board, "title": board.settings.title, "parts": parts}
+        values |= {"stamps": board.stamps}
         yield COMPARE, [render_template(board.settings, _TEMPLATE, values).encode()]
 
 
@@ -81,7 +82,7 @@ def _matrix(table: TablePairs, at: int) -> list[list[tuple[str, str, bool]]]:
         sign = 1 if one < other else -1
         pair = table.index(min(one, other), max(one, other))
         difference, p = sign * float(found.difference[pair, at]), float(found.p[pair, at])
-        names = f"{table.rows[one].entry.label} − {table.rows[other].entry.label}"
+        names = f"{named(table.rows[one])} − {named(table.rows[other])}"
         if np.isnan(difference):
             return UNDEFINED, f"{names}: undefined", False
         if np.isnan(p):

@@ -12,6 +12,7 @@ from tonegap.arrays import BoolArray
 from tonegap.formats.record import Record
 from tonegap.report.pages.charts import Curve
 from tonegap.report.pages.entry_suite import StageSetting
+from tonegap.report.pages.missed import MissedOfTone, missed_images
 from tonegap.results.answers import Answers, Epochs
 from tonegap.results.board import Leaderboard
 from tonegap.results.claims import RowClaims
@@ -26,7 +27,7 @@ from tonegap.scores.rules import ScoringRules
 from tonegap.scores.tables import ALL
 from tonegap.store.marks import StageMark
 from tonegap.store.source import ResultSource
-from tonegap.tones import tone_group
+from tonegap.tones import pooled
 
 # Of a row whose store has no marks any more: what the defaults of a suite are.
 _USUAL = StageSetting(1, "cpu")
@@ -101,6 +102,7 @@ class Said:
     events: tuple[EventCounts, ...]
     reliabilities: tuple[Reliability, ...]
     curves: tuple[Curve, ...]
+    missed: tuple[MissedOfTone, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,6 +172,7 @@ def entry_kept(
             events=event_counts(seeds, axis, question.positive),
             reliabilities=reliabilities(seeds, coarse),
             curves=tuple(curve for curve in curves if curve),
+            missed=missed_images(seeds, axis.tones),
         )
     return EntryKept(board, table, question, row, of_row, said, marks)
 
@@ -219,8 +222,7 @@ def reliabilities(seeds: Sequence[TestAnswers], axis: Axis) -> tuple[Reliability
 
 def _members(seed: TestAnswers, axis: Axis) -> dict[str, BoolArray]:
     """Which images belong to `all` and to each tone of the axis; types pool into groups."""
-    pooled = [t if t is None or t in axis.tones else tone_group(t) for t in seed.tones]
-    tone = tone_indices(pooled, axis.tones)
+    tone = tone_indices([pooled(t, axis.tones) for t in seed.tones], axis.tones)
     found = {ALL: np.ones(len(tone), dtype=np.bool_)}
     return found | {name: tone == i for i, name in enumerate(axis.tones)}
 

@@ -6,8 +6,11 @@ prevent: a rank that nobody looks behind.
 
 import difflib
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
 
-from tonegap.errors import BadRequest
+from tonegap.declared.plugin import plugin_ids, read_plugin
+from tonegap.errors import BadRequest, BadSuiteFolder
 from tonegap.report.claims_text import interval_words, minimum_difference_text, seeds_note
 from tonegap.report.exports.protocol import File
 from tonegap.report.pages.entry_evidence import (
@@ -27,7 +30,8 @@ from tonegap.report.pages.links import (
     page_name,
     pair_links,
 )
-from tonegap.report.pages.record_facts import Facts, cost_of, facts_of
+from tonegap.report.pages.missed import N_SHOWN, Gallery
+from tonegap.report.pages.record_facts import Facts, cost_of, facts_of, parameter_rows
 from tonegap.report.pages.templates import render_template
 from tonegap.report.phrases import (
     UNDEFINED,
@@ -38,6 +42,7 @@ from tonegap.report.phrases import (
     spread_words,
     table_title,
 )
+from tonegap.report.references import SOFTWARE, bibtex
 from tonegap.report.table_notes import images_note
 from tonegap.results.answers import kept_answers, kept_epochs
 from tonegap.results.board import Leaderboard
@@ -79,11 +84,17 @@ def files_of(
         kept_answers(source.store, board.settings.selection), kept_epochs(source.store), source
     )
     given: Given | None = None
+    gallery = Gallery(source.root, source.store)
     for table, row in rows:
         given = given_paths(source.root) if given is None else given
         name, kept = page_name(table, row), entry_kept(board, table, row, readers)
         again = reproduction(row, f"{name}.toml", kept.setting, given)
-        values = _values(kept, again, is_there) | {"name": name}
+        values = _values(kept, again, is_there) | {
+            "name": name,
+            "bibtex": _bibtex(kept, source.root),
+        }
+        if kept.said:
+            values["shown"] = gallery.shown(row.records[0].data, kept.said.missed)
         page = render_template(board.settings, _TEMPLATE, values)
         yield f"{ENTRIES}/{name}.html", [page.encode()]
         if again.suite:
@@ -145,7 +156,9 @@ def _values(
         "bins": bins_table(found, kept.question.min_support),
         "calibration_errors": calibration_errors(kept),
         "n_bins": N_BINS,
+        "n_shown": N_SHOWN,
         "facts": circumstances(kept),
+        "parameters": parameter_rows(row.records),
         "links": _links(kept, is_there),
         "again": again,
         "keyed": lambda of: _by_tone(kept, of),
@@ -189,6 +202,16 @@ def _links(kept: EntryKept, is_there: Callable[[str], bool]) -> dict[str, object
         "compared": f"../{pair}" if pair and is_there(COMPARE) else "",
         "sets": [(path.removesuffix(".html"), label) for path, label in sets if path],
     }
+
+
+def _bibtex(kept: EntryKept, root: Path) -> str:
+    """BibTeX of tonegap and of the papers of the entry's plug-ins that are declared here."""
+    works = []
+    for kind, plugin_id in kept.row.entry.plugins.items():
+        if plugin_id in plugin_ids(root, kind):
+            with suppress(BadSuiteFolder):  # the plug-in's page says what is wrong with it
+                works.append(read_plugin(root, kind, plugin_id).file.paper)
+    return "\n".join([SOFTWARE, *bibtex(filter(None, works))])
 
 
 def _answer(kept: EntryKept) -> list[str]:
@@ -302,7 +325,7 @@ def bins_table(found: Sequence[Reliability], min_support: int) -> tuple[tuple[st
                 else "n 0"
                 for b in of_tones
             ]
-            rows.append((f"{100 * i / N_BINS:.0f} to {100 * (i + 1) / N_BINS:.0f}", *cells))
+            rows.append((f"{100 * i / N_BINS:.0f} to {100 * (i + 1) / N_BINS:.0f} %", *cells))
     return tuple(rows)
 
 
@@ -318,9 +341,10 @@ def calibration_errors(kept: EntryKept) -> list[tuple[str, str]]:
 
 
 def circumstances(kept: EntryKept) -> Facts:
-    """Parameters, isolation, hardware and versions, those that differ between seeds beside each other."""
+    """Isolation, hardware and versions, those that differ between seeds beside each other."""
     records = kept.row.records
-    facts = (pair for pair in facts_of(records) if pair[0] != "Stages")  # a table of their own
+    # Stages and parameters have tables of their own.
+    facts = (pair for pair in facts_of(records) if not pair[0].startswith(("Stages", "Parameters")))
     return (*_submitted(kept), *facts, ("Cost, all seeds", cost_of(records)), *_repeated(kept))
 
 

@@ -115,7 +115,7 @@ def _caption(board: Leaderboard, table: LeaderboardTable) -> str:
         f"Ranks: by {ranking_rule(table)}; below, in small, the ranks of the tie group, whose order may be "
         "chance. The thin line below the dots is the worst tone's 95 % interval. Percent, means over seeds; "
         "below, in small, the smallest and largest over seeds. Worst tone and gap are those of the means. Changes "
-        f"(Δ) are points against {board.settings.reference.label}. {event_note(table)}"
+        f"(Δ) are in points, against {board.settings.reference.label}. {event_note(table)}"
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from tonegap.declared.paper import PaperTable, paper_keys, read_paper
 from tonegap.report.exports.protocol import File
 from tonegap.report.pages.templates import render_template
+from tonegap.report.references import bibtex, linked
 from tonegap.report.text_table import Footnotes
 from tonegap.results.board import Leaderboard
 from tonegap.results.papers.audit import audit_paper
@@ -21,7 +22,6 @@ from tonegap.store.source import ResultSource
 
 FOLDER = "papers"
 _TEMPLATE = "paper.html.j2"
-_ARXIV = re.compile(r"arXiv (\d{4}\.\d{4,5})")
 VERDICTS = {
     "agrees": "reproduced by a run: the reported value, as far as it was rounded or with twice its standard deviation, "
     "meets the reproduced one with its interval",
@@ -89,7 +89,8 @@ def _page(compared: ComparedPaper, settings: LeaderboardSettings) -> str:
     values = {
         "report": settings.title,
         "compared": compared,
-        "cite": list(_linked(compared.paper.cite)),
+        "cite": list(linked(compared.paper.cite)),
+        "bibtex": "".join(bibtex([compared.paper.cite])),
         "parts": [_part(table, compared) for table in compared.paper.tables],
         "audit": audit_tally(compared.findings),
         "verdicts": {name: meaning for name, meaning in VERDICTS.items() if name in used},
@@ -97,16 +98,6 @@ def _page(compared: ComparedPaper, settings: LeaderboardSettings) -> str:
         "style": _style,
     }
     return render_template(settings, _TEMPLATE, values)
-
-
-def _linked(cite: str) -> Iterator[tuple[str, str]]:
-    """A reference in pieces: text, and an address where it names an arXiv paper."""
-    at = 0
-    for match in _ARXIV.finditer(cite):
-        yield cite[at : match.start()], ""
-        yield match.group(), f"https://arxiv.org/abs/{match.group(1)}"
-        at = match.end()
-    yield cite[at:], ""
 
 
 def _part(table: PaperTable, compared: ComparedPaper) -> dict[str, object]:

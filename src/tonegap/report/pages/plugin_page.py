@@ -17,6 +17,7 @@ from tonegap.report.pages.links import CARDS, ENTRIES, card_name, entry_pages
 from tonegap.report.pages.paper_page import FOLDER as PAPERS
 from tonegap.report.pages.templates import render_template
 from tonegap.report.phrases import spelled, table_title
+from tonegap.report.references import bibtex, linked
 from tonegap.results.board import Leaderboard
 from tonegap.store.source import ResultSource
 
@@ -85,7 +86,8 @@ def card_values(
         "id": plugin_id,
         "title": file.title if file else plugin_id,
         "about": file.about if file else "",
-        "facts": list(_facts(file, kind, plugin_id)),
+        "facts": [(n, list(linked(text))) for n, text in _facts(file, kind, plugin_id)],
+        "bibtex": "".join(bibtex([file.paper])) if file and file.paper else "",
         "parameters": [p for p in parameters if not _as_published(*p[:2])],
         "as_published": [p for p in parameters if _as_published(*p[:2])],
         "costs": _costs(records, f"{FOLDERS[kind]}/{plugin_id}"),

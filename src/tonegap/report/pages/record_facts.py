@@ -7,18 +7,20 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from tonegap.formats.record import Record, SyntheticId
 from tonegap.lines import counted
+from tonegap.report.phrases import spelled
 from tonegap.results.model import LeaderboardTable
 from tonegap.tones import tone_order
 
 _SHORT = 12
 _UNKNOWN = "unknown"
-_KINDS = {
+_PARTS = ("train", "validation", "test", "unused")
+# Kinds of plug-ins as people read them.
+NAMES = {
     "method": "method",
     "baseline": "baseline",
     "postprocessor": "post-processor",
     "extractor": "extractor",
 }
-_PARTS = ("train", "validation", "test", "unused")
 Facts = tuple[tuple[str, str], ...]
 
 
@@ -55,7 +57,8 @@ def data_facts(record: Record) -> tuple[Facts, tuple[str, ...], tuple[str, ...]]
         leak.text(column, n_test, n_validation).partition(": ")
         for column, leak in leaks.groups.items()
     ]
-    joined = f" ({' + '.join(data.joined)})" if data.joined else ""
+    tested = f"; tested on {' + '.join(data.tested)}" if data.tested else ""
+    joined = f" ({' + '.join(data.joined)}{tested})" if data.joined else ""
     facts = (
         ("Data set", f"{data.data_set}{joined}"),
         ("Metadata", data.metadata_sha256[:_SHORT]),
@@ -77,7 +80,6 @@ def facts_of(records: Sequence[Record]) -> Facts:
         return "; ".join(dict.fromkeys(text for text in texts if text))
 
     where = [record.circumstances for record in records]
-    parameters = [record.plugin_parameters for record in records]
     isolation = (
         f"{c.isolation.engine}: {'contained' if c.isolation.contained else 'not contained'}, "
         f"network {c.isolation.network}, files {c.isolation.files}"
@@ -93,16 +95,32 @@ def facts_of(records: Sequence[Record]) -> Facts:
     )
     found = (
         *(
-            (f"Parameters of the {kind}", each(_pairs(of.get(name, {})) for of in parameters))
-            for name, kind in _KINDS.items()
+            (f"Parameters of the {NAMES[kind]}", each(_written(r, kind) for r in records))
+            for kind in NAMES
         ),
         ("Synthetic images", each(synthetic_text(r.synthetic) for r in records if r.synthetic)),
+        ("Pretraining saw test data", each(e.text for r in records for e in r.exposure or ())),
         ("Stages", each(stages)),
         ("Isolation", each(isolation)),
         ("Hardware", each(_pairs(c.hardware) for c in where)),
         ("Versions", each(_pairs(c.versions) for c in where)),
     )
     return tuple((name, text) for name, text in found if text)
+
+
+def parameter_rows(records: Sequence[Record]) -> list[tuple[str, str, str]]:
+    """Kind of plug-in, parameter, and its values as a suite file has them, several where seeds differ."""
+    found: dict[tuple[str, str], dict[str, None]] = {}
+    for record in records:
+        for kind, name in NAMES.items():
+            for parameter, value in sorted(record.plugin_parameters.get(kind, {}).items()):
+                found.setdefault((name, parameter), {})[spelled(value)] = None
+    return [(*key, "; ".join(values)) for key, values in found.items()]
+
+
+def _written(record: Record, kind: str) -> str:
+    values = record.plugin_parameters.get(kind, {})
+    return ", ".join(f"{name} {spelled(value)}" for name, value in sorted(values.items()))
 
 
 def synthetic_text(made: SyntheticId) -> str:

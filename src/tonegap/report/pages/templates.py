@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from tonegap.report.claims_text import interval_words
 from tonegap.report.pages.charts import Frame, record_curves, scale_of, tone_colour
 from tonegap.report.quality_tables import share
 from tonegap.report.text_table import Footnotes
+from tonegap.results.board import Leaderboard
 from tonegap.results.settings import LeaderboardSettings
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
 FILTERS: Mapping[str, Callable[..., Any]] = {
     "barred": lambda text: text.replace("|", "\\|"),
+    "decimal_names": lambda board: "\n".join(decimal_names(board)),
     "images": lambda ends: phrases.images(*ends),
     "interval": interval_words,
     "json": lambda value: json.dumps(value, ensure_ascii=False),
@@ -35,6 +38,7 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "percent": phrases.percent,
     "percent_range": lambda ends: phrases.percent_range(*ends),
     "points": phrases.points,
+    "quoted": shlex.quote,
     "ranked_name": lambda table: phrases.metric_label(table.ranked[2]),
     "record_curves": record_curves,
     "share": share,
@@ -49,10 +53,18 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "whole": lambda value: phrases.UNDEFINED if value is None else f"{value:,.0f}",
     "sentence": lambda text: text[:1].upper() + text[1:],
 }
+_DECIMAL = re.compile(r"\d\.\d")
 # Control characters but tab and line break, direction marks, lone surrogates: names of others may have them.
 _UNSEEN = re.compile(
     r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
 )
+
+
+def decimal_names(board: Leaderboard) -> list[str]:
+    """Names of entries and of their parts with a decimal number in them, which is no score; longest first."""
+    entries = {row.entry for table in board.tables for row in table.all_rows}
+    names = {n for e in entries for n in (e.label, e.name, e.variant, e.backbone)}
+    return sorted((n for n in names if _DECIMAL.search(n)), key=lambda n: (-len(n), n))
 
 
 def render_template(settings: LeaderboardSettings, name: str, values: Mapping[str, object]) -> str:

@@ -12,6 +12,8 @@ import msgspec
 
 from tonegap.declared.exposure import EXPOSURE, WORST, Known, SeenBy, answers, read_exposure
 from tonegap.declared.plugin import FOLDERS, plugin_ids
+from tonegap.declared.split_rules import SplitRule
+from tonegap.declared.task import tested_data_sets
 from tonegap.formats.job import Parameter
 from tonegap.formats.matrix import RunOutcome
 from tonegap.formats.record import Exposure, Record
@@ -27,6 +29,15 @@ def parameters_by_label(record: Record) -> dict[str, Mapping[str, Parameter]]:
     return {f"{FOLDERS[kind]}/{one}": values[kind] for kind, one in record.plugins.items()}
 
 
+def half_problems(record: Record, rule: SplitRule, *, here: bool) -> Iterator[str]:
+    """What a task's split has against the data sets that a record says are tested on: they decide its mark."""
+    found = tested_data_sets(rule, record.data.joined)
+    if record.data.tested and set(record.data.tested) != set(found):
+        which = "here" if here else "that came along"
+        said, wanted = ", ".join(record.data.tested), ", ".join(found) or "all that are joined"
+        yield f"says that its test images are of {said}; by the task {which} they are of {wanted}"
+
+
 def exposure_problems(record: Record, own: Own, known: Known, *, here: bool) -> Iterator[str]:
     """What is declared in the suite root (`here`) or in the bundle itself against what a record says was not seen.
 
@@ -35,20 +46,25 @@ def exposure_problems(record: Record, own: Own, known: Known, *, here: bool) -> 
     """
     where = "what is declared here" if here else "the files that came along"
     said = record.exposure or ()
-    data_sets = _data_sets(record)
     for label, parameters in parameters_by_label(record).items():
         files = _files(parameters)
         for name, sha256 in files or [("", "")]:
-            told = [one.seen for one in said if one.plugin == label and one.file in (name, "")]
+            mine = [one for one in said if one.plugin == label and one.file in (name, "")]
+            told = [one.seen for one in mine]
             if files and not told and (record.exposure or record.bank):
                 yield f"says nothing of whether {name} of {label} was trained on the data set's images"
                 continue
-            claim = max(told, key=WORST.index, default="unknown" if files else "no")
-            for data_set in data_sets:
+            silent = "unknown" if files else "no"
+            claim = max(told, key=WORST.index, default=silent)
+            trained = [one.in_training for one in mine if one.in_training]
+            of_trained = max(trained, key=WORST.index, default=silent)
+            claims = dict.fromkeys(record.data.asked, claim)
+            claims |= dict.fromkeys(record.data.trained_on, of_trained)
+            for data_set, claim in claims.items():
                 said_of = answers(own.get(label, {}), sha256, data_set, known)
                 # What the suite root does not know is not refused: `with_doubts` reads it as unknown.
-                silent = "unknown" if files and not here else "no"
-                found = max((one.answer for one in said_of), key=WORST.index, default=silent)
+                unsaid = "unknown" if files and not here else "no"
+                found = max((one.answer for one in said_of), key=WORST.index, default=unsaid)
                 if WORST.index(claim) < WORST.index(found):
                     yield (
                         f"says {claim!r} of whether {name or 'what'} {'of' if name else 'comes with'} {label} was "
@@ -69,7 +85,7 @@ def with_doubts(record: Record, root: Path) -> Record:
         Exposure(label, name, "unknown", "nothing is declared here about this file")
         for label, parameters in parameters_by_label(record).items()
         for name, sha256 in _files(parameters)
-        if any(one not in known.get(sha256, {}) for one in _data_sets(record))
+        if any(one not in known.get(sha256, {}) for one in record.data.asked)
     ]
     if record.bank and record.bank.extractor not in there:
         label = f"extractors/{record.bank.extractor}"
@@ -104,7 +120,3 @@ def _files(parameters: Mapping[str, Parameter]) -> list[tuple[str, str]]:
     """The local files among parameters as (name, SHA-256)."""
     forms = (str(value).rpartition("#sha256=") for value in parameters.values())
     return [(name, sha256) for name, mark, sha256 in forms if mark]
-
-
-def _data_sets(record: Record) -> tuple[str, ...]:
-    return record.data.joined or (record.data.data_set,)

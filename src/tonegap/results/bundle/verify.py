@@ -17,6 +17,7 @@ import msgspec
 from tonegap.declared.dataset import BENCHMARKS, DATASET_FILE
 from tonegap.declared.exposure import SeenBy, own_exposure, read_exposure
 from tonegap.declared.plugin import FOLDERS, PLUGIN_ID
+from tonegap.declared.task import read_task, task_ids
 from tonegap.declared.toml import read_toml
 from tonegap.errors import BadRequest, StoreError, ToneGapError
 from tonegap.files import digest_of, sha256_file, sha256_lines
@@ -28,7 +29,11 @@ from tonegap.formats.record import CrossFit, Record, ScoreColumns, Selected, Sta
 from tonegap.formats.truth import PartTruth, TaskTruth, decode_truth
 from tonegap.lines import one_line
 from tonegap.results.bundle.archive import Manifest, changed_files, extract, memory_for
-from tonegap.results.bundle.exposure import exposure_problems, parameters_by_label
+from tonegap.results.bundle.exposure import (
+    exposure_problems,
+    half_problems,
+    parameters_by_label,
+)
 from tonegap.run.outputs import find_predictions
 from tonegap.scores.results import results_of, rules_of
 from tonegap.store.layout import stage_unit, suite_unit, truth_unit
@@ -191,6 +196,11 @@ def _spec_problems(store: Path, cell: RunId, record: Record) -> Iterator[str]:
     of_entry = {label: file for label, file in found.items() if label in entry}
     yield from claim_problems(cell, record, of_entry, here=False)
     yield from exposure_problems(record, own, read_exposure(store / "specs"), here=False)
+    if record.data.tested and record.task not in task_ids(store / "specs"):
+        yield "says which joined data sets it was tested on, and no task came along that says so"
+    elif record.data.tested:
+        split = read_task(store / "specs", record.task).file.split
+        yield from half_problems(record, split, here=False)
     name = record.task.partition("/")[0]
     path = store / "specs" / BENCHMARKS / name / DATASET_FILE
     if PLUGIN_ID.fullmatch(name) and path.is_file():

@@ -22,6 +22,7 @@ from tonegap.declared.dataset import dataset_ids, read_dataset
 from tonegap.declared.exposure import own_exposure, read_exposure
 from tonegap.declared.plugin import FOLDERS, Plugin, fill_parameters, plugin_ids, read_plugin
 from tonegap.declared.suite import SUITES
+from tonegap.declared.task import read_task, task_ids
 from tonegap.declared.toml import read_toml
 from tonegap.errors import BadRequest, StoreError, ToneGapError
 from tonegap.formats.job import Parameter
@@ -30,7 +31,7 @@ from tonegap.formats.record import Record
 from tonegap.formats.truth import TaskTruth
 from tonegap.plan.entries import image_spec
 from tonegap.results.answers import kept_truths
-from tonegap.results.bundle.exposure import exposure_problems
+from tonegap.results.bundle.exposure import exposure_problems, half_problems
 from tonegap.results.bundle.verify import (
     DataClaims,
     PluginClaims,
@@ -201,6 +202,8 @@ def _contradictions(root: Path, cell: RunId, record: Record) -> Iterator[str]:
         for one in there
     }
     yield from exposure_problems(record, own, read_exposure(root), here=True)
+    if record.data.tested and record.task in task_ids(root):
+        yield from half_problems(record, read_task(root, record.task).file.split, here=True)
     name = record.task.partition("/")[0]
     if name in dataset_ids(root):
         drawn = read_dataset(root, name).file.drawn

@@ -68,7 +68,10 @@ def draw_name(number: int) -> str:
 
 
 def draws_suite(suite: Suite, search: Search, plugins: Plugins) -> Suite:
-    """The suite of all draws: each searched baseline as in its first row, with that row's first method."""
+    """The suite of all draws: each searched baseline as in its first row, with that row's first method.
+
+    Without post-processors: they are fitted on the validation images that choose.
+    """
     rows: list[EntryRows] = []
     for name, draws in search.draws.items():
         row = next(row for row in suite.file.entries if name in row.baselines)
@@ -81,6 +84,8 @@ def draws_suite(suite: Suite, search: Search, plugins: Plugins) -> Suite:
                     backbones=row.backbones[:1],
                     variant=draw_name(number),
                     baseline_parameters={**row.baseline_parameters, **values},
+                    postprocessors=(),
+                    postprocessor_parameters={},
                 )
             )
     parameters = _parameters_for(rows, suite, plugins)

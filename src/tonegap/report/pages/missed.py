@@ -1,0 +1,166 @@
+"""Counts which test images an entry misses, by tone, and shows them where the data set's licence allows it.
+
+An image is missed where the most probable class is not the true one, which is what accuracy counts. The mistake it
+exists to prevent: a photograph on a page that its licence keeps off every page.
+"""
+
+import base64
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from tonegap.data.decode import read_image
+from tonegap.data.drawn import COMPLETE, drawn_folder
+from tonegap.data.locate import locate_images
+from tonegap.data.metadata import own_root, read_metadata
+from tonegap.declared.dataset import Dataset, dataset_ids, read_dataset
+from tonegap.errors import BadData
+from tonegap.formats.job import ImageSpec
+from tonegap.formats.record import DataId
+from tonegap.scores.evidence.images import TestAnswers
+from tonegap.store.layout import DRAWN
+from tonegap.tones import pooled
+
+N_SHOWN = 12  # images of a tone on a page
+UNKNOWN = "unknown tone"
+_THUMB = ImageSpec(64, "crop")
+_QUALITY = 80
+
+
+@dataclass(frozen=True, slots=True)
+class MissedImage:
+    """A test image that was missed in `n_missed` of the `n_seeds` seeds that tested it.
+
+    `predicted`: the classes it was taken for, one seed after another, each once.
+    """
+
+    image_id: str
+    label: str
+    predicted: tuple[str, ...]
+    n_missed: int
+    n_seeds: int
+
+
+@dataclass(frozen=True, slots=True)
+class MissedOfTone:
+    """The missed images of a tone, most often missed first: the first N_SHOWN, of how many, of how many tested."""
+
+    tone: str
+    images: tuple[MissedImage, ...]
+    n_missed: int
+    n_tested: int
+
+
+@dataclass(frozen=True, slots=True)
+class ShownImages:
+    """What a page may show of test images: pictures as base64 JPEG by id, or none and `why`.
+
+    `licence` and `source` are said beside pictures; `named`: whether true and predicted classes may stand there, too.
+    """
+
+    pictures: Mapping[str, str]
+    why: str = ""
+    licence: str = ""
+    source: str = ""
+
+    @property
+    def named(self) -> bool:
+        """Whether the data set's licence lets its images, and so what they show, be passed on."""
+        return bool(self.licence)
+
+
+def missed_images(seeds: Sequence[TestAnswers], scored: Sequence[str]) -> tuple[MissedOfTone, ...]:
+    """Of each scored tone, then of images of no such tone if there are any, what was missed in any seed.
+
+    Images that are missed in a larger share of their seeds come first, then those that more seeds tested, then by
+    the probability of the true class (mean over seeds, smallest first), then by id.
+    """
+    seen: dict[str, list[tuple[bool, float, str]]] = {}
+    about: dict[str, tuple[str, str]] = {}
+    for seed in seeds:
+        predicted = seed.p.argmax(axis=1)
+        for i, (image_id, y) in enumerate(zip(seed.ids, seed.y.tolist(), strict=True)):
+            k = int(predicted[i])
+            seen.setdefault(image_id, []).append((k != y, float(seed.p[i, y]), seed.classes[k]))
+            tone = pooled(seed.tones[i], scored)
+            about[image_id] = tone if tone and tone in scored else UNKNOWN, seed.labels[i]
+    ranked = sorted(seen, key=lambda image_id: (*_order(seen[image_id]), image_id))
+    found = []
+    for tone in (*scored, UNKNOWN):
+        tested = [image_id for image_id in ranked if about[image_id][0] == tone]
+        missed = [image_id for image_id in tested if any(m for m, _, _ in seen[image_id])]
+        if tested:
+            images = tuple(_missed(i, about[i][1], seen[i]) for i in missed[:N_SHOWN])
+            found.append(MissedOfTone(tone, images, len(missed), len(tested)))
+    return tuple(found)
+
+
+def _order(seen: Sequence[tuple[bool, float, str]]) -> tuple[float, int, float]:
+    n = len(seen)
+    return -sum(m for m, _, _ in seen) / n, -n, sum(p for _, p, _ in seen) / n
+
+
+def _missed(image_id: str, label: str, seen: Sequence[tuple[bool, float, str]]) -> MissedImage:
+    wrong = [predicted for missed, _, predicted in seen if missed]
+    return MissedImage(image_id, label, tuple(dict.fromkeys(wrong)), len(wrong), len(seen))
+
+
+class Gallery:
+    """Small copies of test images for the pages of one report; each picture is read once."""
+
+    def __init__(self, root: Path, store: Path) -> None:
+        """Takes the suite root that declares data sets and the store that drawn ones lie in."""
+        self._root, self._store = root, store
+        self._folder = lru_cache(maxsize=None)(self._find)
+        self._picture = lru_cache(maxsize=None)(_picture)
+
+    def shown(self, data: DataId, missed: Sequence[MissedOfTone]) -> ShownImages:
+        """What a page may show of these images. Raises BadSuiteFolder for a wrong `dataset.toml`."""
+        paths, why, dataset = self._folder(data.data_set, data.metadata_sha256, data.stand_in)
+        licence = dataset.file.licence.strip() if dataset else ""
+        source = " ".join(dataset.file.source.split()) if dataset else ""
+        ids = [image.image_id for of in missed for image in of.images]
+        found = {i: self._picture(paths[i]) for i in ids if i in paths}
+        return ShownImages({i: p for i, p in found.items() if p}, why, licence, source)
+
+    def _find(
+        self, data_set: str, metadata_sha256: str, stand_in: bool
+    ) -> tuple[Mapping[str, Path], str, Dataset | None]:
+        """The files of a data set's images, or why there are none, and the data set if its images may be shown."""
+        if data_set not in dataset_ids(self._root):
+            return {}, "the data set is not declared here", None
+        dataset = read_dataset(self._root, data_set)
+        if not dataset.file.images_may_be_shown:
+            return {}, "its declaration does not say that pages may show its images", None
+        folder = self._data_root(dataset)
+        if folder is None or stand_in:
+            return {}, "the images are not beside this report's results", dataset
+        try:
+            metadata = read_metadata(dataset, folder)
+            if metadata.sha256 != metadata_sha256:
+                return {}, "the images at hand are of another version of the data set", dataset
+            return locate_images(dataset, metadata, folder).paths, "", dataset
+        except BadData:
+            return {}, "the images at hand cannot be read", dataset
+
+    def _data_root(self, dataset: Dataset) -> Path | None:
+        """Where the images lie: beside the declaration, or drawn in the store; None where neither is so."""
+        if dataset.file.drawn is None:
+            return own_root(dataset)
+        folder = drawn_folder(dataset, self._store / DRAWN)
+        return folder if (folder / COMPLETE).is_file() else None
+
+
+def _picture(path: Path) -> str:
+    """A small JPEG of an image as base64; "" for one that cannot be read."""
+    from PIL import Image  # not for a report without pictures
+
+    try:
+        pixels = read_image(path, _THUMB)
+    except BadData:
+        return ""
+    content = io.BytesIO()
+    Image.fromarray(pixels).save(content, "JPEG", quality=_QUALITY)
+    return base64.b64encode(content.getvalue()).decode()

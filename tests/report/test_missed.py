@@ -1,0 +1,138 @@
+"""Which test images an entry misses, by tone; pictures only where the data set's declaration allows them."""
+
+import base64
+import io
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from report_files import contents
+from two_entries import TRUTH, board_of, fill_two_entries, fill_with_photographs
+
+from tonegap.data.metadata import read_metadata
+from tonegap.declared.dataset import read_dataset
+from tonegap.formats.record import DataId
+from tonegap.report.pages import entry_page
+from tonegap.report.pages.missed import (
+    N_SHOWN,
+    UNKNOWN,
+    Gallery,
+    MissedImage,
+    MissedOfTone,
+    missed_images,
+)
+from tonegap.scores.evidence.images import TestAnswers
+
+ROOT = Path(__file__).parents[2]
+SAMPLE = "pad-ufes-20-sample"
+
+
+def answers(rows):
+    """Answers of one seed to images, each (id, tone, true class, probability of "b")."""
+    ids, tones, labels, p = zip(*rows, strict=True)
+    both = np.array([[1 - b, b] for b in p])
+    return TestAnswers(ids, labels, tones, tuple(range(len(ids))), ("a", "b"), both, 1, None)
+
+
+def test_an_image_is_counted_in_the_seeds_that_test_it_and_in_those_that_miss_it():
+    first = answers([("w", "I", "a", 0.9), ("x", "II", "a", 0.6), ("y", "V", "b", 0.8)])
+    second = answers([("x", "II", "a", 0.3), ("y", "V", "b", 0.7), ("z", None, "b", 0.2)])
+    light, dark, unknown = missed_images([first, second], ("I-II", "V-VI"))
+    # w: missed in the one seed that tests it; x: in one of two, so after it.
+    assert light == MissedOfTone(
+        "I-II", (MissedImage("w", "a", ("b",), 1, 1), MissedImage("x", "a", ("b",), 1, 2)), 2, 2
+    )
+    assert dark == MissedOfTone("V-VI", (), 0, 1)
+    assert unknown == MissedOfTone(UNKNOWN, (MissedImage("z", "b", ("a",), 1, 1),), 1, 1)
+
+
+def test_of_many_the_surest_errors_are_listed_and_all_are_counted():
+    rows = [(f"i{n:02}", "V-VI", "a", 0.6 + n / 100) for n in range(N_SHOWN + 3)]
+    (dark,) = missed_images([answers(rows)], ("V-VI",))
+    assert (dark.n_missed, dark.n_tested, len(dark.images)) == (N_SHOWN + 3, N_SHOWN + 3, N_SHOWN)
+    assert dark.images[0].image_id == f"i{N_SHOWN + 2}"
+
+
+def missed_of(*ids):
+    images = tuple(MissedImage(i, "benign", ("malignant",), 1, 1) for i in ids)
+    return [MissedOfTone("I-II", images, len(ids), len(ids))]
+
+
+@pytest.fixture
+def sample():
+    """The photographs of the project as a record names them, and the ids of two."""
+    dataset = read_dataset(ROOT, SAMPLE)
+    metadata = read_metadata(dataset, dataset.folder)
+    return DataId(SAMPLE, metadata.sha256, "b" * 64, stand_in=False, drawn=False), metadata.ids[:2]
+
+
+def test_pictures_are_small_copies_with_source_and_licence(sample, tmp_path):
+    data, ids = sample
+    shown = Gallery(ROOT, tmp_path).shown(data, missed_of(*ids, "of-nobody"))
+    assert list(shown.pictures) == list(ids)
+    picture = Image.open(io.BytesIO(base64.b64decode(shown.pictures[ids[0]])))
+    assert (picture.format, picture.size) == ("JPEG", (64, 64))
+    assert shown.licence.startswith("CC BY 4.0")
+    assert "Pacheco" in shown.source
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"metadata_sha256": "0" * 64}, "another version of the data set"),
+        ({"stand_in": True}, "not beside this report"),
+        ({"data_set": "ddi"}, "does not say that pages may show its images"),
+        ({"data_set": "fitzpatrick17k"}, "does not say that pages may show its images"),
+        ({"data_set": "phantom"}, "not beside this report"),
+        ({"data_set": "pad-ufes-20"}, "not beside this report"),
+        ({"data_set": "of-nobody"}, "not declared here"),
+    ],
+)
+def test_without_images_or_leave_to_show_them_there_are_none_and_a_reason(
+    sample, tmp_path, change, why
+):
+    data, ids = sample
+    fields = {"data_set": SAMPLE, "metadata_sha256": data.metadata_sha256, "stand_in": False}
+    fields |= change
+    other = DataId(images_sha256="b" * 64, drawn=False, **fields)
+    shown = Gallery(ROOT, tmp_path).shown(other, missed_of(*ids))
+    assert shown.pictures == {}
+    assert why in shown.why
+    assert shown.named == (fields["data_set"] in (SAMPLE, "phantom", "pad-ufes-20"))
+
+
+@pytest.fixture
+def photographs(tmp_path):
+    """The page of an entry on photographs of the project."""
+    source = fill_with_photographs(tmp_path)
+    files = contents(entry_page.files(board_of(source), source))
+    return next(c for path, c in files.items() if "erm" in path and path.endswith(".html")).decode()
+
+
+def test_a_page_with_leave_has_pictures_with_classes_source_and_licence(photographs):
+    part = photographs.partition('<h2 id="missed">')[2].partition("</section>")[0]
+    assert part.count("<img ") == 2 * N_SHOWN
+    assert part.count('src="data:image/jpeg;base64,') == 2 * N_SHOWN
+    assert "taken for" in part
+    assert "licence: CC BY 4.0" in part
+    assert "Ids alone" not in part
+    assert len(photographs) < 300_000
+
+
+def test_a_page_without_leave_has_ids_and_seeds_and_neither_pictures_nor_labels(tmp_path):
+    source = fill_two_entries(tmp_path)
+    files = contents(entry_page.files(board_of(source), source))
+    page = next(c for path, c in files.items() if "erm" in path and path.endswith(".html")).decode()
+    part = page.partition('<h2 id="missed">')[2].partition("</section>")[0]
+    # 40 test images of each tone, two seeds of answers at random: three in four are missed in one or both.
+    counts = re.findall(r"<h3>(\S+): (\d+) of (\d+) images missed in one seed or more", part)
+    assert [(tone, n) for tone, _, n in counts] == [("I-II", "40"), ("V-VI", "40")]
+    ids = re.findall(r'<th scope="row"><code>(\w+)</code></th>', part)
+    assert len(ids) == 2 * N_SHOWN
+    assert set(ids) <= set(TRUTH.test.ids)
+    assert "Ids alone: the data set is not declared here." in part
+    assert "<img" not in page
+    assert "benign" not in part
+    assert "malignant" not in part
