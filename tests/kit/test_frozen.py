@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 import transformers
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from tonegap_kit.frozen import golden_images
 
@@ -107,6 +107,64 @@ def test_weights_of_another_network_are_refused(run_here, images):
     assert "weights do not fit test_vit" in ended.errors
 
 
+def weights_of(network, **changed):
+    """Its tensors, each away from where it starts; `drop`: those whose names have a word are left out."""
+    torch.manual_seed(7)
+    tensors = network.state_dict()
+    return {
+        name: value + torch.rand_like(value) / 20 if value.is_floating_point() else value
+        for name, value in tensors.items()
+        if not any(word in name for word in changed.get("drop", ()))
+    }
+
+
+OWN = {"weights": "own.safetensors#sha256=" + "7" * 64, "golden": "unchecked"}
+
+
+@pytest.mark.parametrize(
+    ("plugin", "name", "drop", "words"),
+    [
+        (VIT, "test_vit", ["norm", "bias"], "blocks.0.attn.proj.bias, blocks.0.attn.qkv.bias"),
+        (VIT, "test_vit", ["blocks.1."], "12 are missing (first: blocks.1.attn.proj.bias"),
+        (RESNET, "test_resnet", ["running_mean"], "are missing (first: bn1.running_mean"),
+        (RESNET, "test_resnet", ["layer1.0.bn1.running_var"], "1 is missing (first: layer1.0.bn1"),
+    ],
+)
+def test_a_truncated_file_is_refused_and_its_first_tensors_are_named(
+    run_here, images, plugin, name, drop, words
+):
+    import timm
+
+    whole = weights_of(timm.create_model(name))
+    save_file(whole, images / "files" / "own.safetensors")
+    bank(embedded(run_here, images, OWN, plugin))
+    cut = weights_of(timm.create_model(name), drop=drop)
+    assert len(cut) < len(whole)
+    save_file(cut, images / "files" / "own.safetensors")
+    ended = embedded(run_here, images, OWN, plugin)
+    assert ended.code == 1
+    assert words in ended.errors
+    assert not (ended.out / "bank.npy").exists()
+
+
+def test_a_file_of_a_deeper_network_is_refused_and_one_without_a_head_is_not(run_here, images):
+    import timm
+
+    own = weights_of(timm.create_model("test_vit"))
+    blocks = {
+        k.replace("blocks.0.", "blocks.9."): v.clone() for k, v in own.items() if "blocks.0." in k
+    }
+    save_file(own | blocks, images / "files" / "own.safetensors")
+    ended = embedded(run_here, images, OWN)
+    assert ended.code == 1
+    assert "12 are no part of the network (first: blocks.9.attn.proj.bias" in ended.errors
+    bodies = []
+    for given in (own, {k: v for k, v in own.items() if not k.startswith("head.")}):
+        save_file(given, images / "files" / "own.safetensors")
+        bodies.append(bank(embedded(run_here, images, OWN)))
+    assert np.array_equal(*bodies)
+
+
 def test_a_classifier_of_torchvision_gives_what_goes_into_its_last_layer(run_here, images):
     from torchvision.models import resnet18
 
@@ -123,30 +181,94 @@ def test_a_classifier_of_torchvision_gives_what_goes_into_its_last_layer(run_her
     assert np.allclose(found, wanted, rtol=1e-4, atol=1e-4)
 
 
-def test_a_folder_of_transformers_gives_its_pooled_output(run_here, tmp_path):
+@pytest.fixture
+def small_vit(tmp_path):
+    """A folder for an embed stage with five images of 32 px, and what writes weights of a ViT of transformers there."""
     folder = write_images(tmp_path / "given", 32)
-    own = tmp_path / "clip-like"
-    torch.manual_seed(1)
+
+    def write(model, change=lambda tensors: tensors):
+        own = folder / "files" / "own"
+        shutil.rmtree(own, ignore_errors=True)
+        model.eval().save_pretrained(own)
+        path = own / "model.safetensors"
+        save_file(change(load_file(path)), path, metadata={"format": "pt"})
+        x = torch.from_numpy(np.load(folder / "images.npy")).permute(0, 3, 1, 2).float() / 255
+        return folder, (x - 0.5) / 0.5
+
+    return write
+
+
+def vit_config():
     small = {
         "hidden_size": 16,
-        "num_hidden_layers": 1,
+        "num_hidden_layers": 2,
         "num_attention_heads": 2,
         "intermediate_size": 32,
     }
-    config = transformers.ViTConfig(**small, image_size=32, patch_size=8)
-    model = transformers.ViTModel(config).eval()
-    model.save_pretrained(own)
-    shutil.copytree(own, folder / "files" / "own")
-    changes = {
-        "library": "transformers",
-        "weights": "own#sha256=" + "5" * 64,
-        "golden": "unchecked",
-    }
-    found = bank(embedded(run_here, folder, changes, size_px=32))
-    x = torch.from_numpy(np.load(folder / "images.npy")).permute(0, 3, 1, 2).float() / 255
+    torch.manual_seed(1)
+    return transformers.ViTConfig(**small, image_size=32, patch_size=8)
+
+
+FOLDER = {
+    "library": "transformers",
+    "weights": "own#sha256=" + "5" * 64,
+    "golden": "unchecked",
+}
+
+
+def test_a_folder_of_transformers_gives_its_pooled_output(run_here, small_vit):
+    model = transformers.ViTModel(vit_config())
+    folder, x = small_vit(model)
     with torch.inference_mode():
-        wanted = model(pixel_values=(x - 0.5) / 0.5).pooler_output
+        wanted = model(pixel_values=x).pooler_output
+    found = bank(embedded(run_here, folder, FOLDER, size_px=32))
     assert np.allclose(found, wanted, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("classifier", [True, False])
+def test_a_pooler_that_was_never_trained_is_not_used(run_here, small_vit, classifier):
+    if classifier:
+        model = transformers.ViTForImageClassification(vit_config())
+        tower = model.vit
+    else:
+        model = tower = transformers.ViTModel(vit_config(), add_pooling_layer=False)
+    folder, x = small_vit(model)
+    with torch.inference_mode():
+        wanted = tower(pixel_values=x).last_hidden_state[:, 0]
+    found = bank(embedded(run_here, folder, FOLDER, size_px=32))
+    assert np.allclose(found, wanted, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (
+            lambda given: {k: v for k, v in given.items() if "layernorm.weight" not in k},
+            "1 is missing (first: layernorm.weight)",
+        ),
+        (
+            lambda given: given | {"layernorm.more": torch.zeros(2)},
+            "1 is no part of the network (first: layernorm.more)",
+        ),
+        (lambda given: {f"visual.{k}": v for k, v in given.items()}, "are missing (first: "),
+        (lambda given: given | {"layernorm.weight": torch.zeros(3)}, "own: no model of transfor"),
+    ],
+)
+def test_a_folder_of_transformers_whose_weights_do_not_load_is_refused(
+    run_here, small_vit, change, words
+):
+    folder, _ = small_vit(transformers.ViTModel(vit_config()), change)
+    ended = embedded(run_here, folder, FOLDER, size_px=32)
+    assert ended.code == 1
+    assert words in ended.errors
+    assert not (ended.out / "bank.npy").exists()
+
+
+def test_a_prefix_is_none_of_a_folder_of_transformers(run_here, small_vit):
+    folder, _ = small_vit(transformers.ViTModel(vit_config()))
+    ended = embedded(run_here, folder, FOLDER | {"prefix": "visual."}, size_px=32)
+    assert ended.code == 1
+    assert "prefix is 'visual.', but a folder of transformers" in ended.errors
 
 
 @pytest.mark.parametrize(

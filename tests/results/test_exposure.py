@@ -30,9 +30,9 @@ FILE = LocalFile("weights", Path("net.pth"), "a" * 64)
 KNOWN = {"a" * 64: {"ddi": SeenBy("no", "older"), "f17k": SeenBy("yes", "its authors")}}
 
 
-def plugin(**exposure):
+def plugin(kind="extractor", holds_weights=False, **exposure):
     file = PluginFile("t", "a", exposure={k: SeenBy(*v) for k, v in exposure.items()})
-    return Plugin("net", "extractor", Path("/nowhere"), file)
+    return Plugin("net", kind, Path("/nowhere"), file, holds_weights)
 
 
 def seen(data_sets, known=KNOWN, file=FILE, **exposure):
@@ -41,7 +41,54 @@ def seen(data_sets, known=KNOWN, file=FILE, **exposure):
 
 
 def test_a_plug_in_without_a_local_file_has_nothing_to_say():
-    assert exposures_of([(plugin(), [])], ["ddi"], KNOWN) == ()
+    assert exposures_of([(plugin("baseline"), [])], ["ddi"], KNOWN) == ()
+
+
+def test_an_extractor_that_says_nothing_is_unknown_and_a_random_one_says_so():
+    (found,) = exposures_of([(plugin(), [])], ["ddi"], KNOWN)
+    assert (found.plugin, found.file, found.seen) == ("extractors/net", "", "unknown")
+    random = plugin(**{"*": ("no", "a random network")})
+    assert exposures_of([(random, [])], ["ddi", "pad"], KNOWN) == (
+        Exposure("extractors/net", "", "no", "a random network"),
+    )
+    assert seen(["pad"], **{"*": ("no", "a random network")}).seen == "unknown"  # a file of it
+    assert seen(["ddi"], **{"*": ("no", "a random network")}).seen == "no"  # by its digest
+
+
+@pytest.mark.parametrize("kind", ["baseline", "method", "postprocessor"])
+def test_a_plug_in_that_holds_weights_is_unknown_unless_it_says_more(kind):
+    (found,) = exposures_of([(plugin(kind, True), [])], ["ddi"], KNOWN)
+    assert (found.file, found.seen) == ("", "unknown")
+    told = exposures_of([(plugin(kind, True), [FILE])], ["ddi"], KNOWN)
+    assert [(one.file, one.seen) for one in told] == [("net.pth", "no"), ("", "unknown")]
+    own = plugin(kind, True, **{"*": ("no", "its card"), "pad": ("yes", "its card")})
+    assert [exposures_of([(own, [])], [name], KNOWN)[0].seen for name in ("ddi", "pad")] == [
+        "no",
+        "yes",
+    ]
+
+
+@pytest.mark.parametrize("name", ["net.safetensors", "deep/net.pt", "net.pth", "net.bin", "a.npz"])
+def test_weights_anywhere_in_a_folder_are_found(name, tmp_path):
+    folder = tmp_path / "baselines/own"
+    (folder / name).parent.mkdir(parents=True)
+    (folder / "baseline.toml").write_text(
+        'title = "t"\nabout = "a"\ncommand = ["python"]\nstages = ["train"]\n'
+    )
+    assert not read_plugin(tmp_path, "baseline", "own").holds_weights
+    (folder / name).write_bytes(b"")
+    assert read_plugin(tmp_path, "baseline", "own").holds_weights
+
+
+def test_of_the_plug_ins_of_the_project_the_random_extractors_alone_are_clean_without_a_file():
+    kinds = ("method", "baseline", "postprocessor", "extractor")
+    every = [read_plugin(ROOT, kind, one) for kind in kinds for one in plugin_ids(ROOT, kind)]
+    assert not any(one.holds_weights for one in every)
+    told = {one.label: exposures_of([(one, [])], ["phantom"], {}) for one in every}
+    assert not any(of for label, of in told.items() if not label.startswith("extractors/"))
+    clean = {label for label, of in told.items() if of and of[0].seen == "no"}
+    assert clean == {"extractors/tiny-resnet", "extractors/tiny-vit"}
+    assert all(len(of) == 1 for label, of in told.items() if label.startswith("extractors/"))
 
 
 def test_a_plug_in_with_weights_of_its_own_says_what_they_have_seen():
@@ -50,7 +97,7 @@ def test_a_plug_in_with_weights_of_its_own_says_what_they_have_seen():
         Exposure("extractors/net", "", "yes", "its card"),
     )
     assert exposures_of([(own, [])], ["pad"], KNOWN)[0].seen == "unknown"
-    assert exposures_of([(own, [])], ["f17k"], KNOWN) == ()
+    assert exposures_of([(own, [])], ["f17k"], KNOWN)[0].seen == "unknown"
 
 
 def test_a_file_is_known_by_its_digest_and_data_set():

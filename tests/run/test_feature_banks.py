@@ -5,8 +5,10 @@ import io
 import json
 import re
 import shutil
+import tomllib
 from dataclasses import replace
 
+import msgspec
 import numpy as np
 import pytest
 from PIL import Image
@@ -14,12 +16,20 @@ from PIL import Image
 from tonegap.declared.suite import Limits
 from tonegap.engines import open_engine
 from tonegap.errors import BadOutput, BadSuiteFolder
-from tonegap.formats.record import decode_record
+from tonegap.files import sha256_file
+from tonegap.formats.record import BankId, decode_record
 from tonegap.plan.applicable import not_applicable
+from tonegap.report.exports.json_ import render_json
+from tonegap.report.pages.entry_suite import StageSetting, given_paths, reproduction
+from tonegap.report.pages.record_facts import facts_of
+from tonegap.results.assemble import assemble
+from tonegap.results.comparable import marks_of
+from tonegap.results.settings import read_settings
 from tonegap.run.inputs import write_inputs
 from tonegap.run.progress import PlainProgress
 from tonegap.run.runner import run_plan
 from tonegap.run.stages import Workplace
+from tonegap.store.read import read_suites
 from tonegap.synthetic.quality.features import read_bank
 
 # Mean colours; the seed and the classes would change them, were they told.
@@ -256,3 +266,54 @@ def test_a_declaration_that_cannot_hold_is_refused(planner, fields, words):
     planner.rooms.baseline("plain", **fields)
     with pytest.raises(BadSuiteFolder, match=words):
         planner.plan()
+
+
+def board_of_a_run(planner):
+    plan, tally = run(planner)
+    assert tally.failures == ()
+    folder = planner.store.folder
+    planner.store.write_matrix(plan.matrix)
+    return assemble(folder, read_suites(folder), read_settings(planner.rooms.root))
+
+
+def test_the_suite_that_an_entry_s_page_writes_has_its_extractor_s_parameters_and_finds_all_done(
+    banks, tmp_path
+):
+    golden = {"golden": {"default": "required", "about": "g", "choices": ["required", "unchecked"]}}
+    weights = {"weights": {"default": "none", "about": "a file", "kind": "file"}}
+    banks.rooms.extractor("colours", EMBED_PY, parameters=PRECISION | golden | weights)
+    net = tmp_path / "net.bin"
+    net.write_bytes(b"weights")
+    given = {"golden": "unchecked", "weights": f"{net}#sha256={sha256_file(net)}"}
+    row = {"methods": ["none"], "baselines": ["probe"], "backbones": ["colours"]}
+    banks.suite(entries=[row], seeds=[0, 1], parameters={"extractors/colours": given})
+    board = board_of_a_run(banks)
+    (found,) = board.tables[0].all_rows
+    (told,) = json.loads(render_json(board))["tables"][0]["rows"]
+    shown = told["seeds"][0]["evidence"]
+    assert shown["bank"]["parameters"]["golden"] == "unchecked"
+    root = banks.rooms.root
+    assert {"golden unchecked", "exposure unknown"} <= {*found.marks}
+    assert "golden unchecked" in dict(facts_of(found.records))["Parameters of the extractor"]
+    again = reproduction(found, "tiny.toml", StageSetting(1, "cpu"), given_paths(root))
+    assert not any("not known here" in remark for remark in again.remarks)
+    (root / "benchmarks/suites/tiny.toml").write_text(again.suite)
+    assert tomllib.loads(again.suite)["parameters"] == {
+        "extractors/colours": given | {"precision": "fp32"}
+    }
+    plan = banks.plan()
+    assert len(plan.cells) == 2
+    assert all(banks.store.record_path(cell.id.key).is_file() for cell in plan.cells)
+
+
+def test_seeds_whose_extractors_differ_are_mixed_and_have_no_single_command(banks):
+    row = next(
+        row for row in board_of_a_run(banks).tables[0].all_rows if row.entry.method == "none"
+    )
+    first, second = row.seeds
+    other = BankId("colours", {"precision": "fp32", "weights": "none"})
+    second = replace(second, record=msgspec.structs.replace(second.record, bank=other))
+    assert "mixed" not in marks_of(row.seeds, control=False, elsewhere=False)
+    assert "mixed" in marks_of([first, second], control=False, elsewhere=False)
+    mixed = replace(row, seeds=(first, second))
+    assert "different parameters" in reproduction(mixed, "x", StageSetting(1, "cpu"), {}).why_not

@@ -5,7 +5,8 @@ which look like features and score a few points lower.
 """
 
 import json
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -211,33 +212,58 @@ def _timm(stage: Stage, crop_px: int) -> nn.Module:
     network: nn.Module = timm.create_model(name, pretrained=False, num_classes=0, **own)
     if tensors is None:
         return network
-    given = {"pretrained_cfg_overlay": {"state_dict": tensors}}
+
+    def loaded(**overlay: int) -> nn.Module:
+        given = {"pretrained_cfg_overlay": {**overlay, "state_dict": dict(tensors)}}
+        found: nn.Module = timm.create_model(name, pretrained=True, num_classes=0, **own, **given)
+        return found
+
     try:
-        torch.manual_seed(_RANDOM_SEED)
-        loaded: nn.Module = timm.create_model(name, pretrained=True, num_classes=0, **own, **given)
+        try:  # strictly, after timm's own changes of names, as if the file were one without classes
+            return loaded(num_classes=0, label_offset=0)
+        except RuntimeError as problem:
+            missing, unexpected = (_names(str(problem), word) for word in _WORDS)
+            if not missing and not unexpected:
+                raise
+            _check_names(f"{name} of timm", missing, unexpected, _heads(network))
+        return loaded()
     except (RuntimeError, KeyError, AttributeError) as problem:
         raise StageError(
             f"weights do not fit {name} of timm: {str(problem).splitlines()[0]}"
         ) from None
-    _check_loaded(network, loaded, name)
-    return loaded
 
 
-def _check_loaded(random: nn.Module, loaded: nn.Module, name: str) -> None:
-    """Raises StageError where a tensor is still the random one: timm passes over what a file does not have."""
-    before = random.state_dict()
-    same = [
-        key
-        for key, value in loaded.state_dict().items()
-        if value.is_floating_point()
-        and value.numel() > 1
-        and value.std() > 0
-        and torch.equal(value, before[key])
+_WORDS = ("Missing", "Unexpected")  # as torch's strict loading says it
+
+
+def _names(text: str, word: str) -> list[str]:
+    """The names of tensors that torch says are missing or unexpected."""
+    found = re.search(word + r' key\(s\) in state_dict: ((?:"[^"]+"(?:, )?)+)', text)
+    return re.findall(r'"([^"]+)"', found[1]) if found else []
+
+
+def _heads(network: Any) -> tuple[str, ...]:
+    """What the names of the classification head of a network of timm start with."""
+    heads = network.pretrained_cfg.get("classifier") or ()
+    return tuple(f"{head}." for head in ([heads] if isinstance(heads, str) else heads))
+
+
+def _check_names(
+    network: str, missing: Iterable[str], unexpected: Iterable[str], heads: tuple[str, ...]
+) -> None:
+    """Raises StageError for tensors that a file does not have, and for those that the network does not, but its head.
+
+    Both libraries pass over them: what is missing stays random, what is left over is lost.
+    """
+    left_over = [name for name in unexpected if not name.startswith(heads)]
+    said = [
+        f"{counted} {'is' if counted == 1 else 'are'} {what} (first: {', '.join(sorted(names)[:3])})"
+        for names, what in ((list(missing), "missing"), (left_over, "no part of the network"))
+        if (counted := len(names))
     ]
-    if same:
+    if said:
         raise StageError(
-            f"weights do not fit {name} of timm: {len(same)} of {len(before)} tensors are missing (first: "
-            f"{', '.join(same[:3])}); is the prefix right?"
+            f"weights do not fit {network}: of the tensors {', and '.join(said)}; is the prefix right, and the network?"
         )
 
 
@@ -285,6 +311,13 @@ def _torchvision(stage: Stage, crop_px: int) -> nn.Module:
     return _BeforeLast(network, last[-1])
 
 
+_HEADS = (
+    "classifier.",
+    "head.",
+    "pooler.",
+)  # of models of transformers: what a bare tower does not use
+
+
 class _Tower(nn.Module):
     """The image tower of a model of transformers: its image embedding where it has one, else its pooled output."""
 
@@ -308,17 +341,25 @@ class _Tower(nn.Module):
 def _transformers(stage: Stage, crop_px: int) -> nn.Module:
     import transformers
 
-    folder = stage.folder("weights")
+    folder, prefix = stage.folder("weights"), stage.job.text("prefix")
     if folder is None:
         raise StageError("weights is none, wanted a folder of transformers as PATH#sha256=HEX")
-    try:
-        model = transformers.AutoModel.from_pretrained(
-            folder, local_files_only=True, use_safetensors=True
+    if prefix:
+        raise StageError(
+            f"prefix is {prefix!r}, but a folder of transformers has that library's own names; leave prefix empty"
         )
-    except (OSError, ValueError) as problem:
+    try:
+        model, found = transformers.AutoModel.from_pretrained(
+            folder, local_files_only=True, use_safetensors=True, output_loading_info=True
+        )
+    except (OSError, ValueError, RuntimeError) as problem:
         raise StageError(
             f"{folder}: no model of transformers: {str(problem).splitlines()[0]}"
         ) from None
+    missing = set(found["missing_keys"])
+    if missing and all(name.startswith("pooler.") for name in missing):
+        model.pooler, missing = None, set()  # never trained: the first token is the feature
+    _check_names(folder.name, missing, found["unexpected_keys"], _HEADS)
     vision = getattr(model.config, "vision_config", model.config)
     if vision.image_size != crop_px:
         raise StageError(

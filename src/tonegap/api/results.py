@@ -111,6 +111,7 @@ def _board(
 ) -> "Iterator[Leaderboard]":
     """The board of a store or of a bundle, which is unpacked as long as it is used."""
     from tonegap.results.assemble import assemble, without_cycle_search
+    from tonegap.results.bundle.exposure import run_with_doubts
     from tonegap.results.bundle.verify import verified_bundle
     from tonegap.results.settings import read_settings, titled
     from tonegap.store.read import SuiteRun, read_suites
@@ -119,7 +120,7 @@ def _board(
     with tempfile.TemporaryDirectory(prefix="tonegap-bundle-") as aside, without_cycle_search():
         if path.is_file():
             folder = Path(aside)
-            runs: tuple[SuiteRun, ...] = (verified_bundle(path, folder),)
+            runs: tuple[SuiteRun, ...] = (run_with_doubts(verified_bundle(path, folder), root),)
         elif path.is_dir():
             folder, runs = path, read_suites(path, suites)
         else:

@@ -11,7 +11,7 @@ from tonegap.checks.readiness import check_tasks
 from tonegap.data.drawn import drawn_metadata
 from tonegap.data.metadata import Metadata, own_root, read_metadata
 from tonegap.declared.dataset import DATASET_FILE, Dataset, DatasetFile, dataset_ids, read_dataset
-from tonegap.declared.exposure import EXPOSURE, read_exposure, unknown_data_sets
+from tonegap.declared.exposure import ANY, EXPOSURE, read_exposure, unknown_data_sets
 from tonegap.declared.plugin import (
     FOLDERS,
     fill_parameters,
@@ -151,7 +151,7 @@ def _check_plugins(listing: _Listing, kind: str) -> None:
         if plugin and (missing := missing_program(plugin)):
             said = f"command: {missing!r} is no program on this machine's PATH"
             listing.say(place / name / f"{kind}.toml", said)
-        for text in unknown_data_sets(plugin.file.exposure, known) if plugin else ():
+        for text in unknown_data_sets(plugin.file.exposure.keys() - {ANY}, known) if plugin else ():
             listing.say(place / name / f"{kind}.toml", f"exposure: {text}")
         path = place / name / "Dockerfile"
         content = (

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 EXPOSURE = Path("benchmarks") / "exposure.toml"
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 WORST = ("no", "unknown", "yes")
+ANY = "*"  # in a plug-in's `[exposure]`: every other data set, about what comes with the plug-in itself
 
 
 class SeenBy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -89,24 +90,62 @@ def exposures_of(
     """What is known of each local file that the plug-ins of an entry were given, worst answer over `data_sets`.
 
     `data_sets` are those that test images are of; of others that are `trained_on` the answer stands beside it. What a
-    plug-in says of itself counts where it is worse than what is known of the file. Where it was given none, its
-    weights may lie in its folder or image: what it says stands alone, with no file; one that says nothing is left out.
+    plug-in says of itself counts where it is worse than what is known of the file. Where it was given none, or holds
+    weights, what it says of these stands with no file (`own_exposure`); one that says nothing is left out.
     """
     found = []
     for plugin, files in parts:
+        own = own_exposure(plugin.label, plugin.file.exposure, holds_weights=plugin.holds_weights)
         for file in files:
             tested, trained = (
-                [_answer(plugin, file.sha256, name, known) for name in names]
+                [answer for name in names for answer in _of_file(own, file.sha256, name, known)]
                 for names in (data_sets, trained_on)
             )
             found.append(_exposure(plugin, file.path.name, tested, trained))
-        own, others = (
-            [plugin.file.exposure[name] for name in names if name in plugin.file.exposure]
-            for names in (data_sets, trained_on)
-        )
-        if (own or others) and not files:
-            found.append(_exposure(plugin, "", own or [_SILENT], others))
+        if plugin.holds_weights or not files:
+            tested, trained = (
+                [answer for name in names for answer in answers(own, "", name, known)]
+                for names in (data_sets, trained_on)
+            )
+            if tested or trained:
+                found.append(_exposure(plugin, "", tested or [_SILENT], trained))
     return tuple(found)
+
+
+def own_exposure(
+    label: str, said: Mapping[str, SeenBy], *, holds_weights: bool = False
+) -> Mapping[str, SeenBy]:
+    """What a plug-in's `[exposure]` says by data set; unknown for any other if it is an extractor or holds weights.
+
+    An extractor is a trained network unless it says otherwise (`[exposure."*"]`), and its image may hold the weights.
+    """
+    if not holds_weights and not label.startswith("extractors/"):
+        return said
+    return {ANY: SeenBy("unknown", "nothing is declared about the weights that come with it")} | {
+        **said
+    }
+
+
+def answers(
+    own: Mapping[str, SeenBy], sha256: str, data_set: str, known: Known
+) -> tuple[SeenBy, ...]:
+    """What is declared about a file by its digest and by the plug-in that was given it; "" for what comes with that.
+
+    A "no" of a plug-in is about what comes with it, never about a file.
+    """
+    if not sha256:
+        found = own.get(data_set, own.get(ANY))
+        return (found,) if found else ()
+    by_plugin = own.get(data_set)
+    said = (known.get(sha256, {}).get(data_set), by_plugin)
+    return tuple(a for a in said if a and not (a is by_plugin and a.answer == "no"))
+
+
+def _of_file(
+    own: Mapping[str, SeenBy], sha256: str, data_set: str, known: Known
+) -> tuple[SeenBy, ...]:
+    silent = SeenBy("unknown", "nothing is declared about this file")
+    return answers(own, sha256, data_set, known) or (silent,)
 
 
 def _exposure(
@@ -121,11 +160,3 @@ def _exposure(
 
 def _badness(seen: SeenBy) -> int:
     return WORST.index(seen.answer)
-
-
-def _answer(plugin: "Plugin", sha256: str, data_set: str, known: Known) -> SeenBy:
-    said = [known.get(sha256, {}).get(data_set), plugin.file.exposure.get(data_set)]
-    answers = [seen for seen in said if seen is not None]
-    return max(
-        answers, key=_badness, default=SeenBy("unknown", "nothing is declared about this file")
-    )

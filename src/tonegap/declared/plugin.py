@@ -9,7 +9,7 @@ from typing import Literal
 
 import msgspec
 
-from tonegap.declared.exposure import SeenBy
+from tonegap.declared.exposure import ANY, SeenBy
 from tonegap.declared.space import Space, space_problems
 from tonegap.declared.toml import check_known, read_toml
 from tonegap.errors import BadSuiteFolder
@@ -40,6 +40,9 @@ _NO_SEARCH = {
     "value in a row of its own, with a `variant`",
 }
 PLUGIN_ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+
+
+_WEIGHTS = (".safetensors", ".pt", ".pth", ".bin", ".npz")
 
 
 class ParameterSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -76,7 +79,7 @@ class PluginFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     their name. `search` says what a hyper-parameter search may draw for a parameter. `made_from` "text": a method's
     images may come from words alone; of any other one that names no source nobody knows what it was made from.
     `on` "features": a baseline trains on the features that the extractor named by its parameter `backbone` leaves.
-    `exposure` says by data set whether what it was pretrained on holds images of that set.
+    `exposure` says by data set whether what it was pretrained on holds images of that set, under `*` of any other.
     """
 
     title: str
@@ -96,12 +99,13 @@ class PluginFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Plugin(msgspec.Struct, frozen=True):
-    """A plug-in: what its file declares, its id (the folder's name), kind and folder."""
+    """A plug-in: what its file declares, its id (the folder's name), kind, folder, and whether that holds weights."""
 
     id: str
     kind: str
     folder: Path
     file: PluginFile
+    holds_weights: bool = False
 
     @property
     def label(self) -> str:
@@ -120,7 +124,8 @@ def read_plugin(root: Path, kind: str, plugin_id: str) -> Plugin:
     file = _with_shared_parameters(path, read_toml(path, PluginFile))
     for problem in _problems(kind, plugin_id, file):
         raise BadSuiteFolder(f"{path}: {problem}")
-    return Plugin(id=plugin_id, kind=kind, folder=folder, file=file)
+    holds_weights = any(path.suffix in _WEIGHTS for path in folder.rglob("*"))
+    return Plugin(plugin_id, kind, folder, file, holds_weights)
 
 
 def _with_shared_parameters(path: Path, file: PluginFile) -> PluginFile:
@@ -175,11 +180,14 @@ def _feature_problems(kind: str, file: PluginFile) -> Iterator[str]:
         yield 'stages: an extractor has "features", "embed" or both'
     if file.on == "features" and (kind != "baseline" or "backbone" not in file.parameters):
         yield 'on: "features" is for a baseline with a parameter `backbone`, which names an extractor'
-    for name in (name for name, seen in file.exposure.items() if seen.answer == "no"):
-        yield (
-            f'exposure.{name}: a plug-in may say "yes" or "unknown"; a "no" holds for a file by its digest, '
-            "in benchmarks/exposure.toml"
-        )
+    for name, seen in file.exposure.items():
+        if seen.answer == "no" and name != ANY:
+            yield (
+                f'exposure.{name}: a plug-in may say "yes" or "unknown", and "no" in exposure."{ANY}" of what comes '
+                'with it; of a file a "no" holds by its digest, in benchmarks/exposure.toml'
+            )
+        if not seen.source:
+            yield f"exposure.{name}: the answer has no source; say who says so"
 
 
 def _parameter_problems(file: PluginFile) -> Iterator[str]:

@@ -360,12 +360,17 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     bank: BankId | msgspec.UnsetType = msgspec.UNSET
 
     @property
+    def plugins(self) -> dict[str, str]:
+        """The id of each plug-in that made it, by kind: its entry's, and the extractor of its bank."""
+        return self.entry.plugins | ({"extractor": self.bank.extractor} if self.bank else {})
+
+    @property
     def plugin_parameters(self) -> dict[str, dict[str, Parameter]]:
-        """The parameters of each plug-in of its entry, by kind; without a post-processor there are two kinds."""
+        """The parameters of each of its `plugins`, by kind."""
         found = {"method": self.method_parameters, "baseline": self.baseline_parameters}
         if self.entry.postprocessor:
             found["postprocessor"] = self.postprocessor_parameters
-        return found
+        return found | ({"extractor": self.bank.parameters} if self.bank else {})
 
     def tone_counts(self, part: str) -> dict[str, int]:
         """Images of a partition by tone, `unknown` last: as annotated, also of tones that are not scored."""
@@ -382,8 +387,7 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
         Nobody knows of a local file that a record names without a word on it.
         """
-        parameters = [*self.plugin_parameters.values(), self.bank.parameters if self.bank else {}]
-        values = [str(value) for of in parameters for value in of.values()]
+        values = [str(value) for of in self.plugin_parameters.values() for value in of.values()]
         given = {value.rpartition("#sha256=")[0] for value in values if "#sha256=" in value}
         said = self.exposure or ()
         found = {exposure.seen for exposure in said}

@@ -61,6 +61,9 @@ def marks_of(
         ),
         "seen test data": "yes" in seen,
         "exposure unknown": "yes" not in seen and "unknown" in seen,
+        "golden unchecked": any(
+            r.bank and r.bank.parameters.get("golden") == "unchecked" for r in records
+        ),
         "incomplete seeds": len(records) < len(seeds),
         "other data": elsewhere,
         "mixed": len({_recipe(r) for r in records}) > 1,

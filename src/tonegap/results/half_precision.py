@@ -60,7 +60,6 @@ def _precision(row: Row) -> str:
 def _question(row: Row) -> tuple[object, ...]:
     """All that an entry is, but for the precision and for the name of its variant."""
     record, entry = row.records[0], row.entry
-    bank = (record.bank.extractor, record.bank.parameters) if record.bank else ("", {})
-    parameters = (*record.plugin_parameters.values(), bank[1])
+    parameters = record.plugin_parameters.values()
     but = [{k: v for k, v in of.items() if k != "precision"} for of in parameters]
-    return entry.method, entry.baseline, entry.backbone, entry.postprocessor, bank[0], but
+    return record.plugins, entry.backbone, but

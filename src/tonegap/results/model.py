@@ -31,6 +31,7 @@ MARKS: dict[str, str] = {
     "origin unknown": "does not say what its images were made from",
     "seen test data": "what it was given was trained on images of this data set; its score is no measure of new images",
     "exposure unknown": "nobody knows whether what it was given was trained on images of this data set",
+    "golden unchecked": "no golden vectors confirmed the weights and the preprocessing of its features",
     "levelling down": "significantly smaller gap than the reference, and significantly worse for the worst tone",
 }
 

@@ -6,7 +6,7 @@ failures/KEY.json  why a cell has none     suites/NAME.json    declared matrices
 quality/KEY/       the sheet of a synthetic set, and its pictures
 truth/SHA256.csv   what records were scored against
 truth/first/NAME   digest of the first truth of a task at a seed
-submissions/ID/    external submissions, each laid out as a store
+submissions/ID/    external submissions, each laid out as a store; here/ is what this side declared when one came
 last/SLOT.json     ingredients of the newest stage of a kind, to explain a cache miss
 checkpoints/KEY/   what an unfinished try of a resumable stage left
 determinism/KEY.json  how a second run of a stage went
@@ -25,7 +25,7 @@ FIRST_TRUTHS = f"{TRUTHS}/first"
 LAST, REPEATS, AUDITS, CHECKPOINTS = "last", "repeats", "audits", "checkpoints"
 DETERMINISM, SUBMISSIONS, PACKS, GIVEN = "determinism", "submissions", "packs", "given"
 INDEX, DRAWN, SEALS, LOCKS, WORK = "index", "drawn", "seals", "locks", "work"
-KEPT, JOBS, SHEETS = "kept", "jobs", "quality"
+KEPT, JOBS, SHEETS, HERE = "kept", "jobs", "quality", "here"
 
 
 def stage_unit(key: str) -> str:

@@ -5,12 +5,17 @@ import pytest
 from records import part, plain_record, scored_run
 from tests.results.bundle.test_bundle import verify
 
-from tonegap.declared.exposure import SeenBy
+from tonegap.declared.exposure import SeenBy, own_exposure
 from tonegap.declared.split_rules import ValueHoldout
 from tonegap.formats.matrix import Matrix
 from tonegap.formats.record import BankId, EntryId, Exposure
 from tonegap.formats.truth import TaskTruth
-from tonegap.results.bundle.exposure import exposure_problems, half_problems
+from tonegap.results.bundle.exposure import (
+    exposure_problems,
+    half_problems,
+    keep_declared,
+    with_doubts,
+)
 from tonegap.results.bundle.pack import pack_suite
 from tonegap.store.store import Store
 
@@ -52,7 +57,7 @@ def test_a_no_needs_an_answer_for_its_digest_among_the_files_that_came_along():
         "says 'no' of whether net.pth of extractors/net was trained on images of d; "
         "by the files that came along it is 'unknown'"
     )
-    assert not problems(of_a_bank("no"), here=True)  # not every file is known everywhere
+    assert not problems(of_a_bank("no"), here=True)  # read as unknown: `with_doubts`
     assert len(problems(of_a_bank("no"), known=YES, here=True)) == 1
 
 
@@ -78,6 +83,59 @@ def test_what_a_plug_in_says_of_itself_counts():
         "what comes with methods/none"
         in problems(plain_record(), {"methods/none": {"d": SeenBy("yes", "its card")}})[0]
     )
+
+
+def declare(folder, text):
+    (folder / "benchmarks").mkdir(exist_ok=True, parents=True)
+    (folder / "benchmarks/exposure.toml").write_text(text)
+    return folder
+
+
+@pytest.mark.parametrize("record", [of_images("no"), of_a_bank("no")])
+def test_a_stranger_s_no_about_a_file_that_nobody_declared_here_is_unknown(record, tmp_path):
+    assert record.seen == "no"
+    doubted = with_doubts(record, tmp_path)
+    assert doubted.seen == "unknown"
+    assert record.exposure[0] in doubted.exposure
+    assert doubted.exposure[1].source == "nothing is declared here about this file"
+
+
+def test_a_stranger_s_no_holds_where_the_digest_is_declared_for_every_data_set(tmp_path):
+    root = declare(tmp_path, TOML.replace("ANSWER", "no"))
+    record = of_images("no")
+    assert with_doubts(record, root) is record
+    joined = msgspec.structs.replace(record.data, joined=("d", "e"))
+    assert with_doubts(msgspec.structs.replace(record, data=joined), root).seen == "unknown"
+    assert with_doubts(of_a_bank("no"), root).seen == "unknown"  # its extractor is not here
+    (root / "extractors/net").mkdir(parents=True)
+    (root / "extractors/net/extractor.toml").write_text("")
+    assert with_doubts(of_a_bank("no"), root).seen == "no"
+
+
+def test_an_extractor_that_nobody_has_here_is_unknown_without_a_file_too(tmp_path):
+    record = plain_record(entry=EntryId("none", "erm", "net"), bank=BankId("net", {}))
+    assert record.seen == "no"
+    (doubt,) = with_doubts(record, tmp_path).exposure
+    assert (doubt.plugin, doubt.seen) == ("extractors/net", "unknown")
+    own = {"extractors/net": own_exposure("extractors/net", {})}
+    assert "says 'no' of whether what comes with extractors/net" in problems(record, own)[0]
+
+
+def test_a_plug_in_s_own_no_says_nothing_of_a_file():
+    own = {"extractors/net": {"d": SeenBy("no", "me"), "*": SeenBy("no", "me")}}
+    assert "it is 'unknown'" in problems(of_a_bank("no"), own)[0]
+
+
+def test_what_was_declared_when_a_bundle_came_is_kept_and_its_own_folder_of_that_name_is_not(
+    tmp_path,
+):
+    place = declare(tmp_path / "out/here", TOML.replace("ANSWER", "no"))
+    record = of_images("no")
+    assert with_doubts(record, place).seen == "no"
+    keep_declared(tmp_path / "root", [record], place)
+    assert with_doubts(record, place).seen == "unknown"
+    keep_declared(declare(tmp_path / "root", TOML.replace("ANSWER", "no")), [record], place)
+    assert with_doubts(record, place).seen == "no"
 
 
 def test_the_worst_of_joined_data_sets_counts():

@@ -11,13 +11,15 @@ from records import ROOT, plain_record, scored_run
 from tests.results.bundle.foreign_bundles import contents, fitted, write_zip
 from tests.results.submissions.test_bundles import rows
 
+from tonegap.api.results import _board as open_board
 from tonegap.cli.main import main
+from tonegap.declared.plugin import fill_parameters, plugin_ids, read_plugin
 from tonegap.formats.matrix import Matrix, RunId
-from tonegap.formats.record import DataId, EntryId, Isolation
+from tonegap.formats.record import BankId, DataId, EntryId, Exposure, Isolation, StageId
 from tonegap.report.pages.entry_suite import StageSetting, reproduction
 from tonegap.results.bundle.pack import pack_suite
 from tonegap.results.model import Row, SeedResult
-from tonegap.results.submissions.checks import _missing_seeds, are_alike
+from tonegap.results.submissions.checks import _contradictions, _missing_seeds, are_alike, not_here
 from tonegap.store.read import SuiteRun
 from tonegap.store.store import Store
 
@@ -353,3 +355,93 @@ def test_a_stage_without_a_mark_is_named(tonegap, forge, truth, tmp_path):
     code, text = tonegap("submit", "add", write_zip(tmp_path / "x.zip", fitted(files)))
     assert code == 1
     assert "stage.json: damaged, or not what it should be" in text
+
+
+PROBE = EntryId("none", "linear-probe", "tiny-vit")
+
+
+def of_a_bank(extractor="tiny-vit", **changed):
+    """A record of a baseline on features, with every parameter as it is here; `changed` are its extractor's."""
+    probe = read_plugin(ROOT, "baseline", "linear-probe")
+    values = {}
+    if extractor in plugin_ids(ROOT, "extractor"):
+        values = fill_parameters(read_plugin(ROOT, "extractor", extractor), {}, "parameters")
+    stages = (("embed", f"extractors/{extractor}"), ("train", "baselines/linear-probe"))
+    return plain_record(
+        entry=msgspec.structs.replace(PROBE, backbone=extractor),
+        baseline_parameters=fill_parameters(probe, {"backbone": extractor}, "parameters"),
+        bank=BankId(extractor, values | changed),
+        stages=tuple(StageId(stage, label, "a" * 64, "e" * 64) for stage, label in stages),
+    )
+
+
+def said_here(record):
+    return list(_contradictions(ROOT, RunId(record.entry, record.task, 0, "a" * 64, False), record))
+
+
+def test_a_baseline_on_features_without_a_bank_is_refused(tonegap, forge, truth):
+    own = of_a_bank().baseline_parameters
+    sent = forge(truth, {0: 9}, entry=PROBE, baseline_parameters=own)
+    by = "the file of baselines/linear-probe that came along says that it trains on one"
+    assert f"names no bank of features, and {by}" in tonegap("submit", "add", sent)[1]
+    code, text = tonegap("submit", "add", without_plug_ins(sent))
+    assert code == 1
+    assert "names no bank of features, and baselines/linear-probe here says that" in text
+
+
+def test_a_bank_without_the_stage_that_made_it_is_refused(tonegap, forge, truth):
+    whole = of_a_bank()
+    given = {"entry": PROBE, "baseline_parameters": whole.baseline_parameters, "bank": whole.bank}
+    code, text = tonegap("submit", "add", forge(truth, {0: 9}, **given))
+    assert code == 1
+    assert (
+        "its bank is of extractors/tiny-vit, and its stages that leave features are of none" in text
+    )
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"network": "nonsense"}, "extractors/tiny-vit network: found 'nonsense'"),
+        ({"mean": "grey"}, "extractors/tiny-vit mean: found 'grey'"),
+        ({"turbo": 1}, "extractors/tiny-vit has no parameter 'turbo'"),
+    ],
+)
+def test_parameters_that_an_extractor_of_this_suite_cannot_have_are_named(changed, said):
+    assert said_here(of_a_bank()) == []
+    assert said in " ".join(said_here(of_a_bank(**changed)))
+
+
+def test_an_extractor_that_leaves_out_its_parameters_is_named():
+    bare = msgspec.structs.replace(of_a_bank(), bank=BankId("tiny-vit", {}))
+    assert any("which extractors/tiny-vit has here" in problem for problem in said_here(bare))
+
+
+def test_an_extractor_that_is_not_here_is_named():
+    assert not_here(ROOT, [of_a_bank()]) == []
+    assert not_here(ROOT, [of_a_bank("dermfm-own")]) == ["extractors/dermfm-own"]
+
+
+def declaring(bundle, sha256):
+    """The bundle with a "no" of its own about a file among what came along."""
+    files = contents(bundle)
+    name = "specs/benchmarks/exposure.toml"
+    own = f'\n[files.mine]\nabout = "m"\nsha256 = "{sha256}"\n[files.mine.seen.d]\n'
+    files[name] += f'{own}answer = "no"\nsource = "trust me"\n'.encode()
+    return write_zip(bundle, fitted(files))
+
+
+def test_a_stranger_s_no_about_a_file_is_unknown_among_submissions_and_on_a_board(
+    tonegap, forge, truth
+):
+    sha256 = "ab" * 32
+    values = {"backbone": "cnn4", "weights": f"net.pth#sha256={sha256}"}
+    told = (Exposure("baselines/theirs", "net.pth", "no", "trust me"),)
+    sent = declaring(forge(truth, {0: 9}, baseline_parameters=values, exposure=told), sha256)
+    code, text = tonegap("submit", "add", sent)
+    assert code == 0, text
+    (row,) = [row for label, row in rows(tonegap).items() if "theirs" in label]
+    assert "exposure unknown" in row["marks"]
+    with open_board(sent, (), ROOT) as board:
+        (alone,) = board.tables[0].all_rows
+    assert alone.exposure == "unknown"

@@ -225,6 +225,7 @@ def _seed(result: SeedResult) -> dict[str, Any]:
 def _evidence(record: Record) -> dict[str, Any]:
     return {
         **{name: getattr(record, name) for name in _RECORD},
+        **({"bank": record.bank} if record.bank else {}),
         "epochs": {name: selected.epoch for name, selected in record.scores.items()},
         "thresholds": {name: selected.threshold for name, selected in record.scores.items()},
         **{name: getattr(record.circumstances, name) for name in _WHERE},

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tonegap.declared.local_files import public_form
+from tonegap.declared.plugin import FOLDERS
 from tonegap.declared.suite import EntryRows, Limits, SuiteFile, read_suite, suite_ids
 from tonegap.declared.suite_toml import suite_toml
 from tonegap.engines import ENGINES
@@ -79,6 +80,8 @@ def _suite_file(row: Row, record: Record, setting: StageSetting, given: Given) -
     entry = record.entry
     baseline = {n: v for n, v in record.baseline_parameters.items() if n != "backbone"}
     backbones = (entry.backbone,) if entry.backbone else ()
+    bank = record.bank
+    shared = {f"{FOLDERS['extractor']}/{bank.extractor}": bank.parameters} if bank else {}
     rows = EntryRows(
         methods=(entry.method,),
         baselines=(entry.baseline,),
@@ -96,6 +99,7 @@ def _suite_file(row: Row, record: Record, setting: StageSetting, given: Given) -
         seeds=tuple(seed.seed for seed in row.seeds),
         entries=(rows,),
         limits=Limits(),
+        parameters={label: _spelled(values, given) for label, values in shared.items()},
         threads=setting.threads,
         numerics=record.numerics,
         subset=record.data.subset,

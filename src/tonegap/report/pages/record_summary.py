@@ -15,7 +15,12 @@ _SHORT = 12
 _UNKNOWN = "unknown"
 _PARTS = ("train", "validation", "test", "unused")
 # Kinds of plug-ins as people read them.
-NAMES = {"method": "method", "baseline": "baseline", "postprocessor": "post-processor"}
+NAMES = {
+    "method": "method",
+    "baseline": "baseline",
+    "postprocessor": "post-processor",
+    "extractor": "extractor",
+}
 Facts = tuple[tuple[str, str], ...]
 
 

@@ -17,6 +17,7 @@ from tonegap.files import sha256_file
 from tonegap.formats.matrix import RunOutcome, completeness
 from tonegap.lines import one_line
 from tonegap.results.answers import kept_truths
+from tonegap.results.bundle.exposure import run_with_doubts
 from tonegap.results.bundle.verify import verified_bundle
 from tonegap.results.submissions.checks import own_truths, renamed, unlike_here
 from tonegap.results.truths import Said, said_of
@@ -143,7 +144,8 @@ def unite(
         matrix = msgspec.structs.replace(run.matrix, suite=taken[-1].name)
         (store / suite_unit(taken[-1].name)).write_bytes(msgspec.json.encode(matrix))
     suites = read_suites(store, [bundle.name for bundle in taken]) if taken else ()
-    return store, UnitedBundles(suites, tuple(taken), tuple(refused), apart.contested)
+    doubted = tuple(run_with_doubts(run, root) for run in suites)
+    return store, UnitedBundles(doubted, tuple(taken), tuple(refused), apart.contested)
 
 
 def _voices(path: Path, folder: Path, run: SuiteRun) -> tuple[dict[str, _Voice], list[str]]:

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from tonegap.declared.dataset import BENCHMARKS, DATASET_FILE
-from tonegap.declared.exposure import SeenBy, read_exposure
+from tonegap.declared.exposure import SeenBy, own_exposure, read_exposure
 from tonegap.declared.plugin import FOLDERS, PLUGIN_ID
 from tonegap.declared.task import read_task, task_ids
 from tonegap.declared.toml import read_toml
@@ -133,6 +133,7 @@ class PluginClaims(msgspec.Struct):
     control: bool = False
     needs: tuple[str, ...] = ()
     made_from: str = ""
+    on: str = "images"
     exposure: dict[str, SeenBy] = {}
 
 
@@ -158,6 +159,10 @@ def claim_problems(
     `found`: the plug-ins of the entry by label, those of the suite root (`here`) or of the bundle itself.
     """
     said = {label: file for label, file in found.items() if file is not None}
+    trained = f"{FOLDERS['baseline']}/{record.entry.baseline}"
+    if not record.bank and trained in said and said[trained].on == "features":
+        by = f"{trained} here" if here else f"the file of {trained} that came along"
+        yield f"names no bank of features, and {by} says that it trains on one"
     if cell.control != record.control:
         yield "the matrix and the record differ about whether it is a control"
     controls = [label for label, file in said.items() if file.control]
@@ -180,16 +185,16 @@ def claim_problems(
 def _spec_problems(store: Path, cell: RunId, record: Record) -> Iterator[str]:
     """What the bundle's own files of plug-ins have against a record. Raises BadSuiteFolder for one that is none."""
     found: dict[str, PluginClaims | None] = {}
-    for kind, name in record.entry.plugins.items():
+    for kind, name in record.plugins.items():
         path = store / "specs" / FOLDERS[kind] / name / f"{kind}.toml"
         there = PLUGIN_ID.fullmatch(name) and path.is_file()
         found[f"{FOLDERS[kind]}/{name}"] = read_toml(path, PluginClaims) if there else None
-    yield from claim_problems(cell, record, found, here=False)
-    own = {label: file.exposure for label, file in found.items() if file}
-    if record.bank and PLUGIN_ID.fullmatch(record.bank.extractor):
-        path = store / "specs/extractors" / record.bank.extractor / "extractor.toml"
-        if path.is_file():
-            own[f"extractors/{record.bank.extractor}"] = read_toml(path, PluginClaims).exposure
+    own = {
+        label: own_exposure(label, file.exposure if file else {}) for label, file in found.items()
+    }
+    entry = {f"{FOLDERS[kind]}/{name}" for kind, name in record.entry.plugins.items()}
+    of_entry = {label: file for label, file in found.items() if label in entry}
+    yield from claim_problems(cell, record, of_entry, here=False)
     yield from exposure_problems(record, own, read_exposure(store / "specs"), here=False)
     if record.data.tested and record.task not in task_ids(store / "specs"):
         yield "says which joined data sets it was tested on, and no task came along that says so"
@@ -284,6 +289,11 @@ def _entry_problems(record: Record) -> Iterator[str]:
         yield "its backbone is not that of its parameters"
     if record.bank and record.bank.extractor != entry.backbone:
         yield f"its backbone is {one_line(entry.backbone)[:_LONGEST]!r}, and its bank is of another"
+    embeds = {stage.plugin for stage in record.stages if stage.stage == "embed"}
+    extractors = {f"{FOLDERS['extractor']}/{record.bank.extractor}"} if record.bank else set()
+    if embeds != extractors:
+        made, named = (one_line(" and ".join(sorted(of)) or "none") for of in (embeds, extractors))
+        yield f"its bank is of {named}, and its stages that leave features are of {made}"
     wanted = ["train", "postprocess"] if entry.postprocessor else ["train"]
     if [stage.stage for stage in record.stages][-len(wanted) :] != wanted:
         yield f"its last stage does not {wanted[-1]}"

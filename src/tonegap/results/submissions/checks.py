@@ -19,7 +19,7 @@ from scipy.stats import rankdata
 
 from tonegap.arrays import BoolArray, FloatArray
 from tonegap.declared.dataset import dataset_ids, read_dataset
-from tonegap.declared.exposure import read_exposure
+from tonegap.declared.exposure import own_exposure, read_exposure
 from tonegap.declared.plugin import FOLDERS, Plugin, fill_parameters, plugin_ids, read_plugin
 from tonegap.declared.suite import SUITES
 from tonegap.declared.task import read_task, task_ids
@@ -188,16 +188,19 @@ def _unfit_names(cell: RunId) -> Iterator[str]:
 
 def _contradictions(root: Path, cell: RunId, record: Record) -> Iterator[str]:
     """What a record says otherwise than the plug-ins here; nothing of a plug-in that is not here."""
-    named = record.entry.plugins.items()
-    known = [read_plugin(root, kind, one) for kind, one in named if one in plugin_ids(root, kind)]
-    labels = (f"{FOLDERS[kind]}/{one}" for kind, one in named)
+    named = record.plugins.items()
+    there = [read_plugin(root, kind, one) for kind, one in named if one in plugin_ids(root, kind)]
+    known = [plugin for plugin in there if plugin.kind in record.entry.plugins]
+    labels = (f"{FOLDERS[kind]}/{one}" for kind, one in record.entry.plugins.items())
     claims: dict[str, PluginClaims | None] = dict.fromkeys(labels)
-    claims |= {p.label: PluginClaims(p.file.control, tuple(p.file.needs)) for p in known}
+    claims |= {
+        p.label: PluginClaims(p.file.control, tuple(p.file.needs), on=p.file.on) for p in known
+    }
     yield from claim_problems(cell, record, claims, here=True)
-    own = {plugin.label: plugin.file.exposure for plugin in known}
-    if record.bank and record.bank.extractor in plugin_ids(root, "extractor"):
-        extractor = read_plugin(root, "extractor", record.bank.extractor)
-        own[extractor.label] = extractor.file.exposure
+    own = {
+        one.label: own_exposure(one.label, one.file.exposure, holds_weights=one.holds_weights)
+        for one in there
+    }
     yield from exposure_problems(record, own, read_exposure(root), here=True)
     if record.data.tested and record.task in task_ids(root):
         yield from half_problems(record, read_task(root, record.task).file.split, here=True)
@@ -205,7 +208,7 @@ def _contradictions(root: Path, cell: RunId, record: Record) -> Iterator[str]:
     if name in dataset_ids(root):
         drawn = read_dataset(root, name).file.drawn
         yield from data_problems(record, DataClaims(None if drawn is None else {}), here=True)
-    for plugin in known:
+    for plugin in there:
         yield from _parameter_problems(plugin, record.plugin_parameters[plugin.kind])
     wanted = [
         (stage, plugin.label) for plugin in known for stage in plugin.file.stages
@@ -233,7 +236,7 @@ def _parameter_problems(plugin: Plugin, values: dict[str, Parameter]) -> Iterato
 def not_here(root: Path, records: Sequence[Record]) -> list[str]:
     """The plug-ins of records that this suite root lacks: what they do, and whether one is a control, is a claim."""
     there = {kind: set(plugin_ids(root, kind)) for kind in FOLDERS}
-    named = {pair for record in records for pair in record.entry.plugins.items()}
+    named = {pair for record in records for pair in record.plugins.items()}
     return sorted(f"{FOLDERS[kind]}/{one}" for kind, one in named if one not in there[kind])
 
 

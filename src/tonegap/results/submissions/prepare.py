@@ -11,6 +11,7 @@ from tonegap.files import write_atomic
 from tonegap.formats.submission import FILE, SCHEMA, Refused, Submission
 from tonegap.lines import one_line
 from tonegap.results.bundle.archive import memory_for
+from tonegap.results.bundle.exposure import keep_declared
 from tonegap.results.bundle.verify import open_bundle, read_bundled
 from tonegap.results.submissions.checks import (
     KnownRecords,
@@ -23,6 +24,7 @@ from tonegap.results.submissions.checks import (
 )
 from tonegap.results.submissions.predictions import SUITE, lay_out, read_card
 from tonegap.results.submissions.stored import file_digests
+from tonegap.store.layout import HERE
 from tonegap.store.read import read_suites
 from tonegap.store.store import Store
 from tonegap.untrusted import bounded_memory, refused
@@ -92,6 +94,7 @@ def _from_bundle(path: Path, root: Path, known: KnownRecords, out: Path) -> Subm
         problems = tuple(why for place, why in renamed(both) if place == path)
     if problems:
         return Refused(tuple(one_line(problem) for problem in problems))
+    keep_declared(root, (cell.record for cell in run.cells if cell.record), out / HERE)
     cells = tuple(cell.id for cell in run.cells if cell.record)
     records = [cell.record for cell in run.cells if cell.record]
     return Submission(

@@ -14,7 +14,8 @@ from tonegap.files import content_files, sha256_file
 from tonegap.formats.matrix import Failure, RunId, RunOutcome
 from tonegap.formats.record import Record
 from tonegap.formats.submission import FILE, Submission
-from tonegap.store.layout import SUBMISSIONS
+from tonegap.results.bundle.exposure import with_doubts
+from tonegap.store.layout import HERE, SUBMISSIONS
 from tonegap.store.read import read_suites
 from tonegap.store.store import Store
 from tonegap.untrusted import remove_tree
@@ -133,15 +134,15 @@ def new_runs(cells: Sequence[RunOutcome], own: Sequence[RunOutcome]) -> tuple[Ru
 
 
 def cells_of(folder: Path, stored: StoredSubmission) -> tuple[RunOutcome, ...]:
-    """The cells of one submission in a folder."""
+    """The cells of one submission in a folder; what was not declared here when it came is unknown (`with_doubts`)."""
     kind = stored.submission.kind
     if stored.changed:
         return tuple(_hole(cell, stored) for cell in stored.submission.cells)
     (run,) = read_suites(folder, [stored.submission.suite])
     return tuple(
-        RunOutcome(_named(cell.id, stored.id), _placed(cell.record, stored.id), None, kind)
+        RunOutcome(_named(cell.id, stored.id), _placed(record, stored.id), None, kind)
         for cell in run.cells
-        if cell.record
+        if (record := cell.record and with_doubts(cell.record, folder / HERE))
     )
 
 
