@@ -21,7 +21,7 @@ from tonegap.formats.record import BankId, decode_record
 from tonegap.plan.applicable import not_applicable
 from tonegap.report.exports.json_ import render_json
 from tonegap.report.pages.entry_suite import StageSetting, given_paths, reproduction
-from tonegap.report.pages.record_facts import facts_of
+from tonegap.report.pages.record_summary import facts_of
 from tonegap.results.assemble import assemble
 from tonegap.results.comparable import marks_of
 from tonegap.results.settings import read_settings
