@@ -22,7 +22,9 @@ right = torch.tensor([math.sqrt(v) for v in x.tolist()], dtype=torch.float32)
 
 
 def python(code, numerics="portable"):
+    # numpy warns of processor features that it is told to do without and never had; a command run here tells it.
     env = {**os.environ, "PYTHONPATH": str(KIT), "TONEGAP_NUMERICS": numerics}
+    env.pop("NPY_DISABLE_CPU_FEATURES", None)
     done = subprocess.run(
         [sys.executable, "-c", BEGIN + code], env=env, capture_output=True, text=True, check=False
     )
