@@ -12,6 +12,7 @@ import sys
 from collections.abc import Generator
 from pathlib import Path
 
+import numpy as np  # noqa: F401 (before a command says what it may use of the processor: it warns of what is not there)
 import pytest
 
 # Files and folders whose tests hold on any system, but for those marked `linux`; the second lot writes stores, whose
