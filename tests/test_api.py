@@ -4,9 +4,11 @@ import json
 import subprocess
 import sys
 import warnings
+from importlib.util import find_spec
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from click.testing import CliRunner
 from tests.results.bundle.conftest import root, store
@@ -217,7 +219,9 @@ def test_load_gives_the_same_of_a_store_and_of_its_bundle(store, root, tmp_path)
 
 @pytest.mark.linux  # makes a store, whose locks Windows lacks
 def test_across_of_a_store_without_two_tasks_is_an_empty_table(store):
-    none = tonegap.across(store.folder, suite_root=__import__("pathlib").Path(__file__).parents[1])
+    suite_root = __import__("pathlib").Path(__file__).parents[1]
+    with pytest.warns(UserWarning, match="no entry ranks in two tasks .* so the table is empty"):
+        none = tonegap.across(store.folder, suite_root=suite_root)
     assert none.empty
     assert none["win_rate"].dtype == float
 
@@ -488,13 +492,128 @@ def test_power_wants_a_fraction_and_whole_numbers():
         ({"threshold": "0.5"}, "threshold='0.5': wanted a number"),
         ({"min_support": 1.5}, "min_support=1.5: wanted a whole number"),
         ({"tone": None}, "tone: found None; wanted a list"),
-        ({"y_true": [["benign", "x"]] * 4}, "y_true: has 2 columns"),
+        ({"y_true": np.array([["benign", "x"]] * 4)}, "y_true: has 2 columns"),
+        ({"y_true": [["benign", "x"]] * 4}, r"y_true: found \['benign', 'x'\] as value number 1"),
+        ({"y_true": [["benign"]] * 4}, "y_true: found .* as value number 1; wanted one label"),
+        ({"y_true": ["benign", {}, "benign", "malignant"]}, "y_true: found {} as value number 2"),
+        ({"groups": [{"a"}] * 4}, "groups: found {'a'} as value number 1"),
+        ({"y_true": ["benign"] * 4}, "one number for each image, .* classes are 1: benign; name"),
+        (
+            {"proba": pd.DataFrame([[0.5, 0.5]] * 4, columns=["p_1", "p_1"])},
+            "proba: names the class '1' more than once",
+        ),
+        ({"classes": ["a", "a"]}, "classes: names the class 'a' more than once"),
+        ({"classes": 2}, "classes: found 2; wanted a list"),
+        (
+            {"proba": np.ma.masked_array(P_MALIGNANT, [True, False, False, False])},
+            "proba: holds masked numbers",
+        ),
+        ({"proba": [np.ma.masked, 0.5, 0.5, 0.5]}, "proba: holds masked numbers"),
+        ({"proba": np.array(P_MALIGNANT) + 1j}, r"proba: holds complex numbers \(complex128\)"),
+        ({"proba": np.full((4, 2), 0.501, np.float16)}, "do not sum to 1"),
     ],
 )
 def test_score_says_what_was_wanted(asked, words):
     given = {"y_true": LABELS, "proba": P_MALIGNANT, "tone": TONES} | asked
     with pytest.raises((BadRequest, BadPredictions), match=words):
         tonegap.score(**given)
+
+
+def test_nothing_masked_is_taken_as_it_is():
+    proba = np.ma.masked_array(P_MALIGNANT, False)
+    assert tonegap.score(LABELS, proba, TONES)["accuracy", "all"] == 0.75
+
+
+def test_rows_of_float16_are_divided_by_their_sum():
+    # 0.1, 0.2 and 0.7 as float16 sum to 0.99963.
+    p = np.array([[0.1, 0.2, 0.7]] * 4, dtype=np.float16)
+    scores = tonegap.score([0, 1, 2, 2], p, TONES)
+    assert np.abs(scores.answers.p.sum(axis=1) - 1).max() < 1e-15
+    assert scores.answers.p[0] == pytest.approx([0.1, 0.2, 0.7], abs=5e-4)
+
+
+def test_tables_of_pyarrow_and_polars_are_taken():
+    frames = [pa.table]
+    if find_spec("polars"):
+        import polars
+
+        frames.append(polars.DataFrame)
+        with pytest.raises(BadPredictions, match=r"LazyFrame, .* what its \.collect\(\) gives"):
+            tonegap.score(polars.LazyFrame({"y": LABELS}), P_MALIGNANT, TONES)
+        with pytest.raises(BadPredictions, match=r"proba: found a LazyFrame"):
+            tonegap.score(LABELS, polars.LazyFrame({"y": P_MALIGNANT}), TONES)
+    both = {"malignant": P_MALIGNANT, "benign": [1 - p for p in P_MALIGNANT]}
+    for frame in frames:
+        tones = frame({"tone": [1, 1, 6, None]})
+        scores = tonegap.score(frame({"y": LABELS}), frame(both), tones)
+        assert scores.rules.classes == ("malignant", "benign")
+        assert [scores["accuracy", t] for t in ("I", "VI", "all")] == [0.5, 1.0, 0.75]
+        assert scores.table.score("accuracy", "VI").n == 1
+
+
+def test_one_name_in_place_of_two_is_one_sentence():
+    scores = tonegap.score(LABELS, P_MALIGNANT, TONES)
+    for which in ("accuracy", ("accuracy",)):
+        with pytest.raises(BadRequest, match=r"wanted a metric and a tone.*I, VI, all, worst, gap"):
+            _ = scores[which]
+
+
+def test_with_ids_resamples_do_not_depend_on_the_order_of_rows(tmp_path):
+    table = random_table()
+    other = table.sample(frac=1, random_state=1)
+    truth, predictions = tmp_path / "t.csv", tmp_path / "p.csv"
+    table[["image_id", "label", "tone"]].to_csv(truth, index=False)
+    table.drop(columns=["label", "tone"]).to_csv(predictions, index=False)
+    options = [str(predictions), "--truth", str(truth), "--intervals", "--format", "json"]
+    said = json.loads(CliRunner().invoke(score_command, options, catch_exceptions=False).stdout)
+    wanted = pd.DataFrame(said)[["low", "high"]].astype(float)
+
+    def intervals(of, ids):
+        scores = tonegap.score(of["label"], of.filter(like="p_"), of["tone"], ids=ids)
+        return scores.to_frame()[["low", "high"]]
+
+    pd.testing.assert_frame_equal(intervals(table, table["image_id"]), wanted, check_exact=True)
+    shuffled = intervals(other, other["image_id"])
+    pd.testing.assert_frame_equal(shuffled, wanted, rtol=0, atol=1e-12)
+    assert (intervals(other, None) - wanted).abs().max().max() > 1e-3
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ({"seed": "x"}, "seed: found 'x', wanted a whole number"),
+        ({"seed": 1.5}, "seed: found 1.5, wanted a whole number"),
+        ({"seed": True}, "seed: found True"),
+        ({"seed": -1}, "seed: found -1"),
+        ({"task": None}, "task: found None, wanted a task's id"),
+        ({"metadata": 5}, "metadata: found 5, wanted a path"),
+        ({"suite_root": 5}, "suite_root: found 5, wanted a path"),
+    ],
+)
+def test_split_says_what_was_wanted(asked, words):
+    with pytest.raises(BadRequest, match=words):
+        tonegap.split(**{"task": "phantom/smoke"} | asked)
+
+
+def test_a_seed_of_numpy_is_a_seed():
+    task = "phantom/smoke"
+    pd.testing.assert_frame_equal(tonegap.split(task, seed=np.int64(0)), tonegap.split(task))
+
+
+def test_without_a_suite_root_the_argument_of_python_is_named(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for call in (tonegap.split, tonegap.load, tonegap.across):
+        with pytest.raises(BadSuiteFolder, match="or pass suite_root=DIR"):
+            call("phantom/smoke")
+
+
+def test_power_takes_tones_alone_each_once():
+    assert tonegap.power({1: 60, "VI": 40, "M3": 9}).tone.tolist() == ["I", "VI", "M3"]
+    for name in ("Z", "", 0):
+        with pytest.raises(BadRequest, match=f"images of '{name}', which is no skin tone"):
+            tonegap.power({name: 10})
+    with pytest.raises(BadRequest, match="images of I more than once"):
+        tonegap.power({"I": 10, 1: 20})
 
 
 def test_a_positive_class_may_be_any_collection():

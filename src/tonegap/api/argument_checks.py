@@ -21,9 +21,9 @@ def path_of(value: object, name: str) -> Path:
 
 def root_of(suite_root: object) -> Path:
     """The suite root that an argument names, else that of the command line. Raises BadRequest, BadSuiteFolder."""
-    from tonegap.declared.root import find_root
+    from tonegap.split.frame import root_in_python
 
-    return find_root(None if suite_root is None else path_of(suite_root, "suite_root"))
+    return root_in_python(None if suite_root is None else path_of(suite_root, "suite_root"))
 
 
 def is_number(value: object) -> bool:

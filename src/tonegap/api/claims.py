@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from tonegap.api.argument_checks import images_by, is_number, root_of
 from tonegap.errors import BadRequest
+from tonegap.tones import parse_tone
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,10 +27,11 @@ def power(
     Columns: tone, images; half_width, that of the 95 % interval of a score of `score`; lower, how far the tone must
     lie below the others for the gap to be found; entries, how far two entries must differ on it, right together with
     `correlation`; silent, where no statement is possible. All are fractions, found with a chance of 80 % at the 5 %
-    level; NaN where nothing suffices. `seed_sd`: what training adds to a score of one of `seeds` runs, at most 0.5.
-    Source: docs/claims.md.
+    level; NaN where nothing suffices. `images` has tones as in `tonegap.score`, `seed_sd` is what training adds to a
+    score of one of `seeds` runs, at most 0.5. Source: docs/claims.md.
 
-    Raises BadRequest for a number outside its range, images that are no dict, or a tone without a whole number of them.
+    Raises BadRequest for a number outside its range, images that are no dict, what is no tone, or a tone without a
+    whole number of images.
     """
     import pandas as pd
 
@@ -47,8 +49,11 @@ def power(
             "from 0 to below 1, a whole number of seeds from 1, and a standard deviation from 0 to "
             f"{MOST_SPREAD}, as a fraction"
         )
-    counts = {}
-    for tone, n in images_by(images, "power").items():
+    counts: dict[str, int] = {}
+    for name, n in images_by(images, "power").items():
+        tone = _tone(name)
+        if tone in counts:
+            raise BadRequest(f"power: found images of {tone} more than once; add them up")
         if not (is_number(n) and 0 <= n <= MOST_IMAGES and n == int(n)):
             raise BadRequest(
                 f"power: found {n!r} images of {tone}, wanted a whole number up to {MOST_IMAGES:,}"
@@ -60,6 +65,19 @@ def power(
     ]
     names = ["tone", "images", "half_width", "lower", "entries", "silent"]
     return pd.DataFrame(found, columns=names)
+
+
+def _tone(name: str) -> str:
+    try:
+        tone = parse_tone(name)
+    except ValueError:
+        tone = None
+    if tone is None:
+        raise BadRequest(
+            f"power: found images of {name!r}, which is no skin tone; wanted 1 to 6, I to VI, M1 to M10, or a group "
+            "such as V-VI"
+        )
+    return tone
 
 
 def audit_paper(key: str, *, suite_root: str | Path | None = None) -> "pd.DataFrame":

@@ -2,6 +2,7 @@
 
 import io
 import tempfile
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import astuple
@@ -47,13 +48,20 @@ def across(place: StorePlace, *suites: str, suite_root: StorePlace | None = None
     in the metric that ranks, and score, the worst tone's; excess_overall and excess, those minus the reference's with
     the same backbone; on_front, whether no other entry is as good in both and better in one; win_rate with
     win_rate_low and win_rate_high, of the entry over all tasks, or why not; friedman_p, of the test that entries do not
-    differ. Fractions, NaN where there is none. Empty where no two tasks share entries. `suites`, `suite_root` and
-    errors are as for `load`. Source: docs/metrics.md.
+    differ. Fractions, NaN where there is none. Where no entry ranks in two tasks of one kind of images the table is
+    empty, and a UserWarning says so. `suites`, `suite_root` and errors are as for `load`. Source: docs/metrics.md.
     """
     from tonegap.results.across import across as groups_of
 
     with _board(place, suites, suite_root) as board:
-        return _across_frame(groups_of(board))
+        groups = groups_of(board)
+    if not groups:
+        warnings.warn(
+            f"across: {place}: no entry ranks in two tasks of one kind of images (photographs or not), so the table is "
+            "empty",
+            stacklevel=2,
+        )
+    return _across_frame(groups)
 
 
 def _across_frame(groups: "Sequence[Across]") -> "pd.DataFrame":

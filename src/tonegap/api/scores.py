@@ -54,7 +54,15 @@ class Scores:
         return self.table.tones
 
     def __getitem__(self, which: tuple[str, str]) -> float | None:
-        """The score of (metric, tone | "all" | "worst" | "gap"), None if undefined. KeyError if there is none."""
+        """The score of (metric, tone | "all" | "worst" | "gap"), None if undefined.
+
+        Raises KeyError if there is none, BadRequest for what is no pair of a metric and a tone.
+        """
+        if not (isinstance(which, tuple) and len(which) == 2):
+            raise BadRequest(
+                f"scores[{which!r}]: wanted a metric and a tone, such as scores['accuracy', 'worst']; "
+                f"tones are {', '.join([*self.tones, ALL, WORST, GAP])}"
+            )
         return self.table.score(*which).value
 
     def reason(self, metric: str, tone: str = ALL) -> str | None:
@@ -183,6 +191,8 @@ def score(  # noqa: PLR0913 (what a caller may say, by name)
     or several (default: "malignant" if there, else the second of two classes, else none). An image is predicted
     positive from `threshold` on (None: by its most probable class). `tones` "types" or "groups" chooses the axis.
     Whatever a metric divides by must have `min_support` images, or the score is undefined: None with a reason, never 0.
+    `ids` [n] name the images (default: 0, 1, … by position). Resamples are drawn in the order of the ids: rows in
+    another order give the same intervals, but for rounding, with `ids`, and other resamples without.
 
     Raises BadPredictions for data and BadRequest for options that cannot be. Formulas and sources: docs/metrics.md.
     """

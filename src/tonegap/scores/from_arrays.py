@@ -3,7 +3,8 @@
 The mistake it exists to prevent: columns of probabilities in another order than the classes they are taken for.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -29,13 +30,15 @@ def answers_from_arrays(
     """The answers to n images, taken by position: labels, probabilities [n, k], tones, groups; no threshold.
 
     Each of `y_true`, `tone`, `groups`, `ids` is a list, array or Series of n values, or a DataFrame or dict with one
-    column, as fairlearn's MetricFrame takes them. `proba` is an array or a DataFrame with k columns, or n
-    probabilities of the second of two classes. Labels are compared as text. Class j belongs to column j of `proba`:
-    the DataFrame's own names (without a `p_` that all have), else `classes`, else the labels of `y_true` in order, as
-    scikit-learn's `classes_`. Images without a group are groups of their own; `ids` default to 0, 1, ….
+    column (of pandas, polars or pyarrow), as fairlearn's MetricFrame takes them. `proba` is an array or a DataFrame
+    with k columns, or n probabilities of the second of two classes. Labels are compared as text. Class j belongs to
+    column j of `proba`: the DataFrame's own names (without a `p_` that all have), else `classes`, else the labels of
+    `y_true` in order, as scikit-learn's `classes_`. Images without a group are groups of their own; `ids` default to
+    0, 1, …. Rows of float16 that sum to 1 within its precision (2^-10) are divided by their sum; all others are taken
+    as they are.
 
-    Raises BadPredictions for lengths that differ, a label without a column, what is no tone, and rows of `proba`
-    that are no distribution.
+    Raises BadPredictions for lengths that differ, values that are nested, a label without a column, what is no tone,
+    masked or complex numbers, and rows of `proba` that are no distribution.
     """
     labels = ["" if is_missing(v) else str(v) for v in values_of(y_true, "y_true")]
     n = len(labels)
@@ -50,7 +53,7 @@ def answers_from_arrays(
         "y_true", "images without a label", [i for i, v in zip(names, labels, strict=True) if not v]
     )
     p, found = _columns(proba, n)
-    known = _classes(found, classes, y_true, p.shape[1])
+    known = _classes(found, classes, y_true, p.shape[1], np.ndim(proba) == 1)
     refuse(
         "y_true",
         "labels without a column of proba",
@@ -77,30 +80,56 @@ def answers_from_arrays(
 def values_of(given: Any, name: str, n: int | None = None) -> list[object]:
     """The values of a list, array, Series, or of the one column of a DataFrame or dict, as Python has them.
 
-    Raises BadPredictions for several columns, or another number of values than `n`.
+    Raises BadPredictions for several columns, values that are nested, or another number of values than `n`.
     """
+    _check_collected(given, name)
     if isinstance(given, Mapping) or hasattr(given, "columns"):
-        if len(given) != 1 if isinstance(given, Mapping) else given.shape[1] != 1:
-            raise BadPredictions(
-                f"{name}: has several columns ({', '.join(map(str, given))}); pass one of them"
-            )
-        given = next(iter(given.values())) if isinstance(given, Mapping) else given.iloc[:, 0]
+        columns = list(given) if isinstance(given, Mapping) else _column_names(given)
+        if len(columns) != 1:
+            shown = ", ".join(map(str, columns))
+            raise BadPredictions(f"{name}: has several columns ({shown}); pass one of them")
+        given = given[columns[0]]
+    if hasattr(given, "reshape") and np.ndim(given) == 2:
+        if given.shape[1] != 1:
+            raise BadPredictions(f"{name}: has {given.shape[1]} columns; pass one of them")
+        given = given.reshape(-1)
     try:
-        found = given.tolist() if hasattr(given, "tolist") else list(given)
+        to_list = getattr(given, "tolist", None) or getattr(given, "to_pylist", None)
+        found = to_list() if to_list else list(given)
     except TypeError:
         raise BadPredictions(
             f"{name}: found {given!r}; wanted a list, an array or a Series of one value for each image"
         ) from None
-    if found and isinstance(found[0], list):
-        if len(found[0]) != 1:
-            raise BadPredictions(f"{name}: has {len(found[0])} columns; pass one of them")
-        found = [cell for row in found for cell in row]
+    _check_flat(found, name)
     if not isinstance(found, list) or (n is not None and len(found) != n):
         has = len(found) if isinstance(found, list) else "no list of"
         raise BadPredictions(
             f"{name}: has {has} values, y_true has {n}; give one for each image, in the same order"
         )
     return found
+
+
+def _column_names(table: Any) -> list[object]:
+    return list(table.column_names if isinstance(table, pa.Table) else table.columns)
+
+
+def _check_collected(given: Any, name: str) -> None:
+    """Raises BadPredictions for a table that is not computed yet, as the LazyFrame of polars."""
+    if hasattr(type(given), "collect"):
+        raise BadPredictions(
+            f"{name}: found a {type(given).__name__}, which has no values yet; pass what its .collect() gives"
+        )
+
+
+def _check_flat(found: object, name: str) -> None:
+    """Raises BadPredictions for the first value that is a list, a dict or another collection."""
+    for i, value in enumerate(found if isinstance(found, list) else ()):
+        nested = isinstance(value, Iterable) and not isinstance(value, (str, bytes))
+        if nested or not isinstance(value, Hashable):
+            raise BadPredictions(
+                f"{name}: found {str(value)[:40]} as value number {i + 1}; wanted one label or number for each image, "
+                "no lists in a list"
+            )
 
 
 def is_missing(value: object) -> bool:
@@ -114,13 +143,24 @@ def is_missing(value: object) -> bool:
 
 def _columns(proba: Any, n: int) -> tuple[FloatArray, tuple[str, ...] | None]:
     """Probabilities [n, k], and the names of a DataFrame's columns."""
-    names = tuple(map(str, proba.columns)) if hasattr(proba, "columns") else None
+    _check_collected(proba, "proba")
+    names = tuple(map(str, _column_names(proba))) if hasattr(proba, "columns") else None
+    if any(map(np.ma.is_masked, proba if isinstance(proba, (list, tuple)) else [proba])):
+        raise BadPredictions(
+            "proba: holds masked numbers; every image needs a probability of each class: leave the images without one "
+            "out of every argument"
+        )
     try:
-        p = np.asarray(proba, dtype=np.float64)
-    except (TypeError, ValueError) as e:
+        given = np.asarray(proba)
+        if given.dtype.kind == "c":
+            raise BadPredictions(f"proba: holds complex numbers ({given.dtype}); wanted fractions")
+        p = given.astype(np.float64, copy=False)
+    except (TypeError, ValueError, RuntimeError) as e:
         raise BadPredictions(f"proba: holds what are no numbers ({e})") from None
     if p.ndim == 1:
         p = np.column_stack((1 - p, p))
+    elif p.ndim == 2 and given.dtype == np.float16:
+        p = _of_half_precision(p)
     if p.ndim != 2 or len(p) != n or p.shape[1] < 2:
         shape = " x ".join(map(str, np.shape(proba)))
         raise BadPredictions(
@@ -132,12 +172,19 @@ def _columns(proba: Any, n: int) -> tuple[FloatArray, tuple[str, ...] | None]:
     return p, names
 
 
+def _of_half_precision(p: FloatArray) -> FloatArray:
+    """Rows that sum to 1 as closely as float16 can tell, divided by their sum; others as they are."""
+    sums = p.sum(axis=1, keepdims=True)
+    near = np.abs(sums - 1) <= np.finfo(np.float16).eps
+    return p / np.where(near, sums, 1.0)
+
+
 def _classes(
-    named: tuple[str, ...] | None, given: Sequence[object] | None, y_true: Any, k: int
+    named: tuple[str, ...] | None, given: Sequence[object] | None, y_true: Any, k: int, one: bool
 ) -> tuple[str, ...]:
-    """The class of each column of probabilities."""
+    """The class of each column of probabilities; `one`: a number for each image was given, the second class's."""
     if given is not None:
-        found = tuple(map(str, given))
+        found = tuple(map(str, values_of(given, "classes")))
         if named and set(named) == set(found) and named != found:
             raise BadPredictions(
                 f"classes: has the order {', '.join(found)}, proba's columns {', '.join(named)}; leave classes out"
@@ -146,7 +193,18 @@ def _classes(
         found = named
     else:
         found = tuple(map(str, in_order({*values_of(y_true, "y_true")})))
-    if len(found) != k or len(set(found)) != k:
+    twice = [name for name, times in Counter(found).items() if times > 1]
+    if twice:
+        where = "classes" if given is not None else "proba" if named else "y_true"
+        raise BadPredictions(
+            f"{where}: names the class {twice[0]!r} more than once; give each class a name of its own"
+        )
+    if one and len(found) != k:
+        raise BadPredictions(
+            "proba: is one number for each image, the probability of the second of two classes, and the classes are "
+            f"{len(found)}: {', '.join(found[:8])}; name two, in their order, with classes="
+        )
+    if len(found) != k:
         raise BadPredictions(
             f"proba: has {k} columns, and the classes are {len(found)}: {', '.join(found[:8])}; name one for each "
             "column, in their order, with classes="

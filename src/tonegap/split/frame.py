@@ -1,13 +1,15 @@
 """Gives a task's partition to Python as a DataFrame, from a folder or from metadata that were read already."""
 
+from numbers import Integral
+from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tonegap.data.metadata import Metadata, own_root, parse_content, read_metadata
 from tonegap.declared.dataset import Dataset, read_dataset
 from tonegap.declared.root import find_root
 from tonegap.declared.task import read_task
-from tonegap.errors import BadRequest
+from tonegap.errors import BadRequest, BadSuiteFolder
 from tonegap.split.partition import partition
 
 if TYPE_CHECKING:
@@ -28,17 +30,22 @@ def split(
     a DataFrame (read it with `dtype=str`, so that no id loses its zeros); None where the data set comes along or is
     made by tonegap. `seed`: default the first that the task declares. `suite_root`: as on the command line.
 
-    Raises BadSuiteFolder for an unknown task, BadData for other metadata, BadSplit where a partition is not as pinned.
+    Raises BadSuiteFolder for an unknown task, BadData for other metadata, BadSplit where a partition is not as pinned,
+    BadRequest for an argument of another kind.
     """
     import pandas as pd
 
-    root = find_root(None if suite_root is None else Path(suite_root))
+    if not isinstance(task, str):
+        raise BadRequest(f"task: found {task!r}, wanted a task's id such as 'phantom/smoke'")
+    number = None if seed is None else _seed(seed)
+    root = root_in_python(None if suite_root is None else _path(suite_root, "suite_root"))
     asked = read_task(root, task)
     if isinstance(metadata, pd.DataFrame):
         known = _from_frame(read_dataset(root, asked.dataset_id), metadata)
     else:
-        known = metadata_of(root, asked.dataset_id, None if metadata is None else Path(metadata))
-    made = partition(asked, known, asked.seeds[0] if seed is None else seed)
+        folder = None if metadata is None else _path(metadata, "metadata")
+        known = metadata_of(root, asked.dataset_id, folder)
+    made = partition(asked, known, asked.seeds[0] if number is None else number)
     columns = {
         "image_id": made.ids,
         "partition": made.parts,
@@ -46,6 +53,14 @@ def split(
         "tone": made.tones,
     }
     return pd.DataFrame({name: pd.Series(cells, dtype=object) for name, cells in columns.items()})
+
+
+def root_in_python(start: Path | None) -> Path:
+    """The suite root; where there is none, what to pass is said in the words of Python. Raises BadSuiteFolder."""
+    try:
+        return find_root(start)
+    except BadSuiteFolder as e:
+        raise BadSuiteFolder(str(e).replace("--suite-root DIR", "suite_root=DIR")) from None
 
 
 def metadata_of(root: Path, dataset_id: str, data_root: Path | None) -> Metadata:
@@ -62,6 +77,19 @@ def metadata_of(root: Path, dataset_id: str, data_root: Path | None) -> Metadata
     from tonegap.data.drawn import drawn_metadata
 
     return drawn_metadata(dataset)
+
+
+def _seed(seed: Any) -> int:
+    whole = isinstance(seed, Integral) and not isinstance(seed, bool)
+    if not (whole and 0 <= int(seed) < 2**32):
+        raise BadRequest(f"seed: found {seed!r}, wanted a whole number from 0 to {2**32 - 1:,}")
+    return int(seed)
+
+
+def _path(value: object, name: str) -> Path:
+    if not isinstance(value, (str, PathLike)):
+        raise BadRequest(f"{name}: found {str(value)[:40]}, wanted a path as text or Path")
+    return Path(value)
 
 
 def _from_frame(dataset: Dataset, frame: "pd.DataFrame") -> Metadata:
