@@ -225,7 +225,7 @@ def _disentangling(alpha: float, plugin: dict[str, Any]) -> Any:
 
 
 def _fairdisco(alpha: float, plugin: dict[str, Any]) -> Any:
-    return partial(plugin["loss"], plugin["Weights"](alpha, 0.8, 0.1))
+    return partial(plugin["loss"], plugin["Weights"](alpha, 0.8, 0.1, 0.0))
 
 
 def _against(weight: float, plugin: dict[str, Any]) -> Any:
@@ -435,7 +435,7 @@ def test_the_patchalign_loss_of_three_images_is_worked_out_by_hand(
     # other moves all by a cosine cost of 1 - 0.1, a tenth of which counts, and keeps distances within.
     batch = _batch(torch.zeros(3, 1), [0, 1, 0], [0, UNKNOWN, 1])
     # One step: after many, a plan leaves what the mask allows for what is cheap.
-    found = plugin["loss"](plugin["Weights"](0.5, 1.0, 0.9, 1), network, batch)
+    found = plugin["loss"](plugin["Weights"](0.5, 1.0, 0.9, 1, False), network, batch)
     assert found.item() == pytest.approx(math.log(2) + 1.5 * math.log(4) + moved, abs=1e-4)
 
 

@@ -125,7 +125,9 @@ def test_a_link_to_nothing_to_itself_and_a_folder_are_no_masks(masked, target, s
 def test_the_code_that_reads_masks_is_in_the_keys_of_stages_that_need_them(masked, monkeypatch):
     before, real = masked.keys(), prepare.code_digest
     other = {"tonegap.data.mask_file": "x" * 64}
-    monkeypatch.setattr(prepare, "code_digest", lambda module: other.get(module) or real(module))
+    monkeypatch.setattr(
+        prepare, "code_digest", lambda name, **more: other.get(name) or real(name, **more)
+    )
     assert masked.keys()["generate"] != before["generate"]
 
 
