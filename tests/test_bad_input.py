@@ -487,6 +487,16 @@ def an_option_of_another_type(place):
     return place.run("--jobs", "many")
 
 
+@case("No such option.*--epochs.?; a parameter is given as --set baselines.epochs=VALUE")
+def a_parameter_as_an_option(place):
+    return place.run("--epochs", "-3")
+
+
+@case("'cuda:9' is not one of 'cpu', 'cuda'; which GPU is said with --gpus: --device cuda --gpus 9")
+def a_device_with_its_number(place):
+    return place.run("--device", "cuda:9")
+
+
 @case("no command 'rnu' .did you mean 'run'")
 def a_misspelt_command(_place):
     return ["rnu"]

@@ -182,3 +182,29 @@ def test_no_thread_and_no_handle_is_left():
         with interruptible():
             pass
     assert (threading.active_count(), n_handles()) == before
+
+
+LOADING = """
+import os, runpy, signal, sys
+from importlib.abc import MetaPathFinder
+
+class Interrupting(MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name == "tonegap.cli.interrupt":
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, Interrupting())
+"""
+
+
+@pytest.mark.parametrize(
+    "begun",
+    [
+        'runpy.run_module("tonegap", run_name="__main__")',
+        "from tonegap.__main__ import main; main()",
+    ],
+)
+def test_an_interruption_while_the_command_line_loads_is_a_sentence(begun):
+    argv = [sys.executable, "-c", LOADING + begun]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (130, "stopped; run the same command again\n")

@@ -130,3 +130,33 @@ def test_settings_with_an_unknown_metric_name_the_known_ones(tmp_path):
     text = own_settings().replace('"eom"', '"eoom"')
     with pytest.raises(BadSuiteFolder, match="unknown value 'eoom'; known metrics are accuracy"):
         read_settings(settings_root(tmp_path, text))
+
+
+def test_a_folder_of_somebody_elses_files_is_left_alone(store, tmp_path):
+    page = tmp_path / "pages" / "index.html"
+    page.parent.mkdir()
+    page.write_text("mine")
+    with pytest.raises(BadRequest, match=r"found 'index.html' and no earlier report; choose a new"):
+        report(store, "--out", str(page.parent), catch_exceptions=False)
+    assert page.read_text() == "mine"
+    assert list(page.parent.iterdir()) == [page]
+
+
+def test_an_earlier_report_is_replaced(store, tmp_path):
+    (tmp_path / "pages" / ".git").mkdir(parents=True)
+    for _ in range(2):
+        assert report(store, "--out", str(tmp_path / "pages")).exit_code == 0
+
+
+def test_a_bundle_that_is_not_there_is_said_to_be_so(store, tmp_path):
+    with pytest.raises(BadRequest, match=r"x\.ZIP: not there; wanted a bundle"):
+        report(
+            store, str(tmp_path / "x.ZIP"), "--out", str(tmp_path / "out"), catch_exceptions=False
+        )
+
+
+@pytest.mark.parametrize("name", ["EVIL.ZIP", "evil.dat"])
+def test_a_file_of_any_suffix_is_held_to_be_a_bundle(store, tmp_path, name):
+    (tmp_path / name).write_text("no archive")
+    with pytest.raises(BadRequest, match=name):
+        report(store, str(tmp_path / name), "--out", str(tmp_path / "out"), catch_exceptions=False)

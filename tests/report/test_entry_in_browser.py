@@ -81,3 +81,9 @@ def test_a_narrow_window_scrolls_the_leaderboard_s_tables_and_not_its_page(asked
     page = render_html(board_of(fill_two_entries(tmp_path / "store")))
     assert 'class="heard"' in page  # words for a screen reader, placed where their column is
     assert asked("--window-size=500,900", page=page)["wide"] <= 0
+
+
+def test_a_long_word_in_a_title_wraps_in_a_narrow_window(asked, page):
+    long = re.sub(r"<h1>.*?</h1>", f"<h1>{'x' * 150}</h1>", page, count=1, flags=re.DOTALL)
+    assert long != page
+    assert asked("--window-size=500,900", page=long)["wide"] <= 0

@@ -5,12 +5,15 @@ import io
 import re
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from PIL import Image
 from report_files import contents
 from two_entries import TRUTH, board_of, fill_two_entries, fill_with_photographs
 
+from tonegap.data.drawn import ensure_drawn
+from tonegap.data.index import index_images
 from tonegap.data.metadata import read_metadata
 from tonegap.declared.dataset import read_dataset
 from tonegap.formats.record import DataId
@@ -61,11 +64,18 @@ def missed_of(*ids):
 
 
 @pytest.fixture
-def sample():
+def sample(tmp_path):
     """The photographs of the project as a record names them, and the ids of two."""
     dataset = read_dataset(ROOT, SAMPLE)
-    metadata = read_metadata(dataset, dataset.folder)
-    return DataId(SAMPLE, metadata.sha256, "b" * 64, stand_in=False, drawn=False), metadata.ids[:2]
+    return named(dataset, dataset.folder, tmp_path)
+
+
+def named(dataset, folder, cache):
+    """The images in a folder as a record names them, and the ids of two."""
+    metadata = read_metadata(dataset, folder)
+    index = index_images(dataset, metadata, folder, cache / "index", workers=1)
+    drawn = dataset.file.drawn is not None
+    return DataId(dataset.id, metadata.sha256, index.digest, False, drawn), metadata.ids[:2]
 
 
 def test_pictures_are_small_copies_with_source_and_licence(sample, tmp_path):
@@ -82,6 +92,7 @@ def test_pictures_are_small_copies_with_source_and_licence(sample, tmp_path):
     ("change", "why"),
     [
         ({"metadata_sha256": "0" * 64}, "another version of the data set"),
+        ({"images_sha256": "0" * 64}, "another version of the data set"),
         ({"stand_in": True}, "not beside this report"),
         ({"data_set": "ddi"}, "does not say that pages may show its images"),
         ({"data_set": "fitzpatrick17k"}, "does not say that pages may show its images"),
@@ -94,13 +105,46 @@ def test_without_images_or_leave_to_show_them_there_are_none_and_a_reason(
     sample, tmp_path, change, why
 ):
     data, ids = sample
-    fields = {"data_set": SAMPLE, "metadata_sha256": data.metadata_sha256, "stand_in": False}
-    fields |= change
-    other = DataId(images_sha256="b" * 64, drawn=False, **fields)
+    other = msgspec.structs.replace(data, **change)
     shown = Gallery(ROOT, tmp_path).shown(other, missed_of(*ids))
     assert shown.pictures == {}
     assert why in shown.why
-    assert shown.named == (fields["data_set"] in (SAMPLE, "phantom", "pad-ufes-20"))
+    assert shown.named == (other.data_set in (SAMPLE, "phantom", "pad-ufes-20"))
+
+
+@pytest.fixture
+def drawn(tmp_path):
+    """A suite root with a small drawn data set, its store, and the folder of the images in that."""
+    declared = (ROOT / "benchmarks/phantom/dataset.toml").read_text()
+    small = re.sub(r"(?m)^images = \d+", "images = 4", declared).replace(
+        "size_px = 64", "size_px = 16"
+    )
+    home = tmp_path / "root/benchmarks/phantom"
+    home.mkdir(parents=True)
+    (home / "dataset.toml").write_text(small)
+    (tmp_path / "root/pyproject.toml").write_text("[tool.tonegap]\n")
+    store = tmp_path / "runs"
+    folder = ensure_drawn(read_dataset(tmp_path / "root", "phantom"), store / "drawn", workers=1)
+    return tmp_path / "root", store, folder
+
+
+def test_images_drawn_by_other_code_are_shown_while_they_are_those_tested(drawn, tmp_path):
+    root, store, folder = drawn
+    data, ids = named(read_dataset(root, "phantom"), folder, tmp_path)
+    folder.rename(folder.with_name(f"phantom-{'0' * 16}"))
+    assert list(Gallery(root, store).shown(data, missed_of(*ids)).pictures) == list(ids)
+
+
+def test_other_pictures_under_the_same_ids_are_not_shown(drawn, tmp_path):
+    root, store, folder = drawn
+    data, ids = named(read_dataset(root, "phantom"), folder, tmp_path)
+    picture = next((folder / "images").glob(f"{ids[0]}*"))
+    Image.new("RGB", (16, 16), "red").save(picture)
+    shown = Gallery(root, store).shown(data, missed_of(*ids))
+    assert (shown.pictures, shown.why) == (
+        {},
+        "the images at hand are of another version of the data set",
+    )
 
 
 @pytest.fixture

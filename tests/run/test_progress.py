@@ -40,3 +40,18 @@ def test_a_stage_that_has_said_nothing_yet_has_no_count():
 )
 def test_progress_is_as_asked_for(kind, made):
     assert type(open_progress(kind)) is made
+
+
+@pytest.mark.parametrize("kind", [LiveProgress, PlainProgress])
+def test_a_stage_that_was_stopped_does_not_count_as_done(kind):
+    stream = io.StringIO()
+    console = Console(file=stream, force_terminal=True, width=80, color_system=None)
+    with kind(console if kind is LiveProgress else stream) as progress:
+        progress.expect(2)
+        for key, done in (("a", True), ("b", False)):
+            progress.start(key, key)
+            progress.finish(key, "over", done=done)
+        if kind is LiveProgress:
+            console.print(progress.shown)
+    assert "1/2" in stream.getvalue()
+    assert "2/2" not in stream.getvalue()

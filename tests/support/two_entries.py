@@ -5,6 +5,8 @@ from pathlib import Path
 
 from records import part, plain_record, scored_run
 
+from tonegap.data.index import images_digest
+from tonegap.data.locate import locate_images
 from tonegap.data.metadata import read_metadata
 from tonegap.declared.dataset import read_dataset
 from tonegap.formats.matrix import Matrix
@@ -13,6 +15,7 @@ from tonegap.formats.truth import TaskTruth
 from tonegap.results.assemble import assemble
 from tonegap.results.board import Leaderboard
 from tonegap.results.settings import read_settings
+from tonegap.store.layout import INDEX
 from tonegap.store.read import read_suites
 from tonegap.store.source import ResultSource
 from tonegap.store.store import Store
@@ -44,7 +47,9 @@ def fill_with_photographs(folder: Path) -> ResultSource:
     dataset = read_dataset(ROOT, "pad-ufes-20-sample")
     metadata = read_metadata(dataset, dataset.folder)
     test = replace(TRUTH.test, ids=metadata.ids[: len(TRUTH.test.ids)])
-    data = DataId(dataset.id, metadata.sha256, "b" * 64, stand_in=False, drawn=False)
+    located = locate_images(dataset, metadata, dataset.folder)
+    images = images_digest(dataset, metadata, located, folder / INDEX, workers=1)
+    data = DataId(dataset.id, metadata.sha256, images, stand_in=False, drawn=False)
     return fill_two_entries(folder, TaskTruth(TRUTH.validation, test), data=data)
 
 

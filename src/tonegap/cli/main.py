@@ -139,8 +139,22 @@ def _run(arguments: list[str] | None) -> int:
 def _in_a_line(problem: click.ClickException) -> str:
     """What click says, in one line, with the near one of the choices for a word that is none."""
     text = " ".join(problem.format_message().split())
+    context = problem.ctx if isinstance(problem, click.UsageError) else None
+    takes = {parameter.name for parameter in context.command.params} if context else set()
+    if (
+        isinstance(problem, click.NoSuchOption)
+        and not problem.possibilities
+        and "settings" in takes
+    ):
+        name = problem.option_name.lstrip("-").replace("-", "_")
+        return f"{text.removesuffix('.')}; a parameter is given as --set baselines.{name}=VALUE"
     kind = problem.param.type if isinstance(problem, click.BadParameter) and problem.param else None
     typed = re.search(r"'([^']*)' is not one of", text)
     if not (isinstance(kind, click.Choice) and typed):
         return text
+    gpu = typed[1].removeprefix("cuda:")
+    if gpu != typed[1] and "gpus" in takes:
+        return (
+            f"{text.removesuffix('.')}; which GPU is said with --gpus: --device cuda --gpus {gpu}"
+        )
     return text.removesuffix(".") + did_you_mean(typed[1], map(str, kind.choices))

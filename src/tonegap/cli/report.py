@@ -60,12 +60,12 @@ def command(  # noqa: PLR0913 (click hands over each option as an argument)
     """
     from tonegap.report.phrases import missing
     from tonegap.results.assemble import assemble, without_cycle_search
-    from tonegap.results.bundle.unite import unite
+    from tonegap.results.bundle.unite import bundles_below, unite
     from tonegap.results.settings import read_settings, titled
     from tonegap.store.read import read_suites
     from tonegap.store.source import ResultSource
 
-    bundles = [Path(name) for name in runs if name.endswith(".zip")]
+    bundles = [Path(name) for name in runs if _is_bundle(name, store)]
     contested: Mapping[str, str] | None = None
     with tempfile.TemporaryDirectory(prefix="tonegap-report-") as aside:
         if bundles:
@@ -73,7 +73,7 @@ def command(  # noqa: PLR0913 (click hands over each option as an argument)
                 raise BadRequest(
                     f"{bundles[0]}: a report of bundles is of bundles alone, and needs --out DIR"
                 )
-            store, united = unite(bundles, Path(aside), root, store)
+            store, united = unite(bundles_below(bundles), Path(aside), root, store)
             for refused in united.refused:
                 raise BadRequest(f"{refused.path}: {refused.why}")
             runs, contested = (), united.contested
@@ -91,12 +91,22 @@ def command(  # noqa: PLR0913 (click hands over each option as an argument)
             ctx.exit(1)
 
 
+def _is_bundle(name: str, store: Path) -> bool:
+    """Whether a word names a bundle: by its suffix, or a file that is there where the store has no such suite."""
+    from tonegap.store.layout import suite_unit
+
+    path = Path(name)
+    return path.suffix.lower() == ".zip" or (
+        path.is_file() and not (store / suite_unit(name)).is_file()
+    )
+
+
 def _write(
     board: "Leaderboard", source: "ResultSource", output: str, out: Path | None, entry: str | None
 ) -> None:
     """Writes the pages, or one document, and says where they are."""
     from tonegap.report.exports.parquet import render_parquet
-    from tonegap.report.write import RENDERERS, write_board, write_entry
+    from tonegap.report.write import RENDERERS, check_free, write_board, write_entry
 
     folder = out or source.store / "report"
     if entry is not None:
@@ -107,6 +117,8 @@ def _write(
         for page in write_entry(board, entry, folder, source):
             say(page)
     elif output == "html" and (out is None or out.suffix != ".html"):
+        if out is not None:
+            check_free(out)
         say(write_board(board, folder, source))
     else:
         found = render_parquet(board) if output == "parquet" else RENDERERS[output](board)

@@ -67,14 +67,8 @@ def index_images(
     Raises BadData where the root cannot be read, StoreError where the cache cannot be written.
     """
     located = located or locate_images(dataset, metadata, data_root)
-    there = [i for i in metadata.ids if i in located.paths]
-    stamps = {str(located.paths[i]): located.stamps[i] for i in there}
-    rule, where = code_digest("tonegap.data.picture"), sha256_bytes(str(located.folder).encode())
-    kept = cache_dir / f"images-v{VERSION}-{rule[:12]}-{dataset.id}-{where[:12]}.parquet"
-    pictures, light = read_pictures(stamps, kept, workers) if stamps else ({}, True)
-    of_id = {i: pictures[str(located.paths[i])] for i in there}
-    good = {i: picture for i, picture in sorted(of_id.items()) if not picture.problem}
-    digest = sha256_lines(f"{i} {picture.sha256}" for i, picture in good.items())
+    of_id, kept, light = _looked_at(dataset, metadata, located, cache_dir, workers)
+    good, digest = _usable(of_id)
     # Named by all that decides the groups: contents, rule and thresholds.
     decides = digest_of([code_digest("tonegap.data.near_duplicates"), digest])
     place = cache_dir / f"duplicates-{decides[:24]}.parquet"
@@ -92,6 +86,31 @@ def index_images(
         notes={i: picture.note for i, picture in good.items() if picture.note},
         digest=digest,
     )
+
+
+def images_digest(
+    dataset: Dataset, metadata: Metadata, located: Located, cache_dir: Path, workers: int
+) -> str:
+    """The `digest` that `index_images` would give, without near-duplicates. Raises what that raises."""
+    return _usable(_looked_at(dataset, metadata, located, cache_dir, workers)[0])[1]
+
+
+def _looked_at(
+    dataset: Dataset, metadata: Metadata, located: Located, cache_dir: Path, workers: int
+) -> tuple[dict[str, PictureFacts], Path, bool]:
+    """What is known of each image that is there, the file that keeps it, and whether all was known."""
+    there = [i for i in metadata.ids if i in located.paths]
+    stamps = {str(located.paths[i]): located.stamps[i] for i in there}
+    rule, where = code_digest("tonegap.data.picture"), sha256_bytes(str(located.folder).encode())
+    kept = cache_dir / f"images-v{VERSION}-{rule[:12]}-{dataset.id}-{where[:12]}.parquet"
+    pictures, light = read_pictures(stamps, kept, workers) if stamps else ({}, True)
+    return {i: pictures[str(located.paths[i])] for i in there}, kept, light
+
+
+def _usable(of_id: Mapping[str, PictureFacts]) -> tuple[dict[str, PictureFacts], str]:
+    """The images that can be used, sorted by id, and the digest over ids and contents."""
+    good = {i: picture for i, picture in sorted(of_id.items()) if not picture.problem}
+    return good, sha256_lines(f"{i} {picture.sha256}" for i, picture in good.items())
 
 
 def _problems(image_id: str, picture: PictureFacts | None, located: Located) -> list[Problem]:

@@ -1,13 +1,15 @@
 """Writes a report as files: the page, and the same tables in every other format beside it."""
 
+import contextlib
+import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from tonegap.errors import StoreError
+from tonegap.errors import BadRequest, StoreError
 from tonegap.files import write_pieces_atomic
 from tonegap.report.exports import json_, latex, markdown, other_tools, parquet
-from tonegap.report.exports.json_ import render_json
+from tonegap.report.exports.json_ import SCHEMA, render_json
 from tonegap.report.exports.latex import render_latex
 from tonegap.report.exports.markdown import render_markdown
 from tonegap.report.exports.protocol import Export
@@ -21,6 +23,7 @@ from tonegap.report.pages import (
     quality_page,
 )
 from tonegap.report.pages.leaderboard_page import render_html
+from tonegap.report.pages.links import ENTRIES
 from tonegap.results.board import Leaderboard
 from tonegap.store.source import ResultSource
 
@@ -77,6 +80,21 @@ def _write(
             write_pieces(out_dir / path, pieces)
             written.append(path)
     return tuple(written)
+
+
+def check_free(folder: Path) -> None:
+    """Raises BadRequest for a folder with files of somebody's that are no earlier report; hidden ones do not count."""
+    if not folder.is_dir():
+        return
+    there = {path.name for path in folder.iterdir() if not path.name.startswith(".")}
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        made = json.loads((folder / "leaderboard.json").read_bytes()).get("schema")
+        if str(made).startswith(SCHEMA.partition("@")[0]):
+            return
+    if there - {ENTRIES}:  # pages of entries alone were written by `--entry`
+        raise BadRequest(
+            f"{folder}: found {min(there)!r} and no earlier report; choose a new or empty folder with --out"
+        )
 
 
 def write_entry(board: Leaderboard, label: str, out_dir: Path, source: ResultSource) -> list[Path]:

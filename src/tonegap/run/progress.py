@@ -43,8 +43,8 @@ class RunProgress:
     def step(self, key: str, done: int, total: int) -> None:
         """A stage tells how far it is."""
 
-    def finish(self, key: str, outcome: str) -> None:
-        """A stage ended; `outcome` is a short text."""
+    def finish(self, key: str, outcome: str, *, done: bool = True) -> None:
+        """A stage ended; `outcome` is a short text; not `done`: it was stopped, and is still to run."""
 
 
 class PlainProgress(RunProgress):
@@ -71,11 +71,11 @@ class PlainProgress(RunProgress):
         """A stage starts; the line comes when it ends."""
         self._titles[key] = title
 
-    def finish(self, key: str, outcome: str) -> None:
+    def finish(self, key: str, outcome: str, *, done: bool = True) -> None:
         """One line: count, outcome, title."""
         width = len(str(self._n_stages))
         with self._lock:
-            self._done += 1
+            self._done += done
             count = f"[{self._done:>{width}}/{self._n_stages}]"
             self._write(f"{count} {self._titles[key]}: {outcome}")
 
@@ -108,7 +108,7 @@ class JsonProgress(RunProgress):
         """`{"event": "step", "key", "done", "total"}`."""
         self._tell("step", key=key, done=done, total=total)
 
-    def finish(self, key: str, outcome: str) -> None:
+    def finish(self, key: str, outcome: str, *, done: bool = True) -> None:  # noqa: ARG002 - a stage that ended is told either way
         """`{"event": "finish", "key", "outcome"}`; the outcome is a time or why there is no result."""
         self._tell("finish", key=key, outcome=outcome)
 
@@ -180,10 +180,10 @@ class LiveProgress(RunProgress):
         if key in self._tasks:
             self._bars.update(self._tasks[key], completed=done, total=total)
 
-    def finish(self, key: str, outcome: str) -> None:
+    def finish(self, key: str, outcome: str, *, done: bool = True) -> None:
         """Closes a stage's bar and says how it ended."""
         self._bars.remove_task(self._tasks.pop(key))
-        if self._run is not None:
+        if done and self._run is not None:
             self._bars.advance(self._run)
         self.note(f"{self._titles[key]}: {outcome}")
 

@@ -194,7 +194,8 @@ class StageRunner:
         if result.cause == "ok":
             self._place.progress.finish(stage.key, f"{result.seconds:.1f} s")
             return "made"
-        self._place.progress.finish(stage.key, f"{result.cause}: {result.text}")
+        done, words = result.cause != "cancelled", f"{result.cause}: {result.text}"
+        self._place.progress.finish(stage.key, words, done=done)
         return StageFailure(result.cause, result.text, stage, log)
 
     def _settled(self, stage: PlannedStage, folder: Path, ended: Ended) -> RunResult:

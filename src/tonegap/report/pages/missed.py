@@ -13,14 +13,16 @@ from pathlib import Path
 
 from tonegap.data.decode import read_image
 from tonegap.data.drawn import COMPLETE, drawn_folder
+from tonegap.data.index import images_digest
 from tonegap.data.locate import locate_images
 from tonegap.data.metadata import own_root, read_metadata
 from tonegap.declared.dataset import Dataset, dataset_ids, read_dataset
-from tonegap.errors import BadData
+from tonegap.errors import BadData, StoreError
 from tonegap.formats.job import ImageSpec
 from tonegap.formats.record import DataId
+from tonegap.numerics import cores
 from tonegap.scores.evidence.images import TestAnswers
-from tonegap.store.layout import DRAWN
+from tonegap.store.layout import DRAWN, INDEX
 from tonegap.tones import pooled
 
 N_SHOWN = 12  # images of a tone on a page
@@ -118,7 +120,9 @@ class Gallery:
 
     def shown(self, data: DataId, missed: Sequence[MissedOfTone]) -> ShownImages:
         """What a page may show of these images. Raises BadSuiteFolder for a wrong `dataset.toml`."""
-        paths, why, dataset = self._folder(data.data_set, data.metadata_sha256, data.stand_in)
+        paths, why, dataset = self._folder(
+            data.data_set, data.metadata_sha256, data.images_sha256, data.stand_in
+        )
         licence = dataset.file.licence.strip() if dataset else ""
         source = " ".join(dataset.file.source.split()) if dataset else ""
         ids = [image.image_id for of in missed for image in of.images]
@@ -126,7 +130,7 @@ class Gallery:
         return ShownImages({i: p for i, p in found.items() if p}, why, licence, source)
 
     def _find(
-        self, data_set: str, metadata_sha256: str, stand_in: bool
+        self, data_set: str, metadata_sha256: str, images_sha256: str, stand_in: bool
     ) -> tuple[Mapping[str, Path], str, Dataset | None]:
         """The files of a data set's images, or why there are none, and the data set if its images may be shown."""
         if data_set not in dataset_ids(self._root):
@@ -134,23 +138,32 @@ class Gallery:
         dataset = read_dataset(self._root, data_set)
         if not dataset.file.images_may_be_shown:
             return {}, "its declaration does not say that pages may show its images", None
-        folder = self._data_root(dataset)
-        if folder is None or stand_in:
-            return {}, "the images are not beside this report's results", dataset
-        try:
-            metadata = read_metadata(dataset, folder)
-            if metadata.sha256 != metadata_sha256:
-                return {}, "the images at hand are of another version of the data set", dataset
-            return locate_images(dataset, metadata, folder).paths, "", dataset
-        except BadData:
-            return {}, "the images at hand cannot be read", dataset
+        folders = () if stand_in else self._data_roots(dataset)
+        why = "the images are not beside this report's results"
+        for folder in folders:
+            try:
+                metadata = read_metadata(dataset, folder)
+                located = locate_images(dataset, metadata, folder)
+                index = self._store / INDEX
+                found = images_digest(dataset, metadata, located, index, cores())
+            except (BadData, StoreError):
+                why = "the images at hand cannot be read"
+                continue
+            if (metadata.sha256, found) == (metadata_sha256, images_sha256):
+                return located.paths, "", dataset
+            why = "the images at hand are of another version of the data set"
+        return {}, why, dataset
 
-    def _data_root(self, dataset: Dataset) -> Path | None:
-        """Where the images lie: beside the declaration, or drawn in the store; None where neither is so."""
+    def _data_roots(self, dataset: Dataset) -> Sequence[Path]:
+        """Where images lie: beside the declaration, or drawn in the store, by the code of today or of another day."""
         if dataset.file.drawn is None:
-            return own_root(dataset)
-        folder = drawn_folder(dataset, self._store / DRAWN)
-        return folder if (folder / COMPLETE).is_file() else None
+            root = own_root(dataset)
+            return (root,) if root else ()
+        drawn = self._store / DRAWN
+        now = drawn_folder(dataset, drawn)
+        there = {now, *drawn.glob(f"{dataset.id}-{'[0-9a-f]' * 16}")}
+        whole = (folder for folder in there if (folder / COMPLETE).is_file())
+        return sorted(whole, key=lambda folder: (folder != now, folder))
 
 
 def _picture(path: Path) -> str:
