@@ -110,7 +110,7 @@ def stage_keys(engine: Path, folder: Path) -> set[str]:
     """Keys of the stages that a suite would run, planned by a copy of the engine in a process of its own."""
     (folder / "one.toml").write_text(SUITE, encoding="utf-8")
     program = "import sys; from tonegap.cli.main import main; sys.exit(main())"
-    where = ["--store", str(folder / "runs"), "--suite-root", str(ENGINE.parents[1])]
+    where = ["--store", str(folder / "runs"), "--suite-root", str(Path(__file__).parents[1])]
     done = subprocess.run(
         [sys.executable, "-B", "-c", program, "plan", "one.toml", "--json", *where],
         cwd=folder,
