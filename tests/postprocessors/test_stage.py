@@ -8,11 +8,11 @@ import msgspec
 import numpy as np
 
 from tonegap.declared.plugin import plugin_ids
+from tonegap.declared.report_settings import read_settings
 from tonegap.declared.suite import Limits
 from tonegap.engines import open_engine
 from tonegap.formats.record import decode_record
 from tonegap.results.assemble import assemble
-from tonegap.results.settings import read_settings
 from tonegap.run.inputs import write_inputs
 from tonegap.run.outputs import find_predictions
 from tonegap.run.progress import PlainProgress

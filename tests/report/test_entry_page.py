@@ -107,8 +107,8 @@ def test_only_the_first_rows_have_a_page(board):
 
 
 def test_a_report_of_one_file_has_no_links_to_entries(board):
-    assert 'href="entries/' in render_html(board)
-    assert 'href="entries/' not in render_html(replace(board, site=False))
+    assert 'href="entries/' in render_html(board, beside=())
+    assert 'href="entries/' not in render_html(board)
 
 
 def test_entries_whose_words_are_the_same_have_names_of_their_own(board):

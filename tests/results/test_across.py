@@ -9,9 +9,9 @@ import pytest
 from answered import board_with_answers
 
 from tonegap.api.results import _across_frame
+from tonegap.declared.report_settings import read_settings
 from tonegap.report.pages.across_page import files
 from tonegap.results.across import MIN_DATA_SETS, across
-from tonegap.results.settings import read_settings
 
 ROOT = Path(__file__).parents[2]
 

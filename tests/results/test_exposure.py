@@ -236,7 +236,6 @@ def test_an_entry_is_named_with_its_mark_in_sentences_and_on_the_pages_of_pairs_
         board,
         tables=(claims.table, other.table),
         claims=(replace(claims, pairs=pairs), replace(other, pairs=pairs)),
-        site=True,
     )
     name = "good + erm (resnet18) (exposure unknown)"
     lone = [

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tonegap.declared.report_settings import read_settings
 from tonegap.declared.suite import Limits
 from tonegap.engines import open_engine
 from tonegap.errors import BadOutput, BadSuiteFolder
@@ -24,7 +25,6 @@ from tonegap.report.pages.entry_suite import StageSetting, given_paths, reproduc
 from tonegap.report.pages.record_summary import facts_of
 from tonegap.results.assemble import assemble
 from tonegap.results.comparable import marks_of
-from tonegap.results.settings import read_settings
 from tonegap.run.inputs import write_inputs
 from tonegap.run.progress import PlainProgress
 from tonegap.run.runner import run_plan

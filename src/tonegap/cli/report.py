@@ -58,10 +58,10 @@ def command(  # noqa: PLR0913 (click hands over each option as an argument)
     A report is made from records alone; making it again gives the same bytes. A matrix with runs
     missing says so in its title.
     """
+    from tonegap.declared.report_settings import read_settings, titled
     from tonegap.report.phrases import missing
     from tonegap.results.assemble import assemble, without_cycle_search
     from tonegap.results.bundle.unite import bundles_below, unite
-    from tonegap.results.settings import read_settings, titled
     from tonegap.store.read import read_suites
     from tonegap.store.source import ResultSource
 

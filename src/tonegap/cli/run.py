@@ -12,11 +12,11 @@ from tonegap.cli.complete import suite_names
 from tonegap.cli.interrupt import patient
 from tonegap.cli.options import FILE
 from tonegap.cli.requests import RunOptions, open_request, parse_gpus, run_options
+from tonegap.declared.report_settings import read_settings, titled
 from tonegap.errors import BadRequest
 from tonegap.formats.matrix import Failure, RunId
 from tonegap.lines import counted
 from tonegap.numerics import numerics_of
-from tonegap.results.settings import read_settings, titled
 from tonegap.store.read import read_suites
 from tonegap.texts import last_lines
 

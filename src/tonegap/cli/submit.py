@@ -6,8 +6,8 @@ import click
 
 from tonegap.cli.options import A_PATH, WholeHelp, placed, stored
 from tonegap.cli.terminal import say
+from tonegap.declared.report_settings import read_settings
 from tonegap.formats.submission import Refused
-from tonegap.results.settings import read_settings
 from tonegap.results.submissions.stored import read_submissions, store_submission
 from tonegap.results.submissions.stored import remove as remove_from
 from tonegap.store.store import Store

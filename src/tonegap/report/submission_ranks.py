@@ -5,6 +5,7 @@ from pathlib import Path
 
 import msgspec
 
+from tonegap.declared.report_settings import LeaderboardSettings
 from tonegap.errors import BadRequest
 from tonegap.formats.matrix import RunOutcome
 from tonegap.formats.record import Record
@@ -14,7 +15,6 @@ from tonegap.results.answers import AnswersOf, kept_answers, remembered
 from tonegap.results.leaderboard import leaderboard
 from tonegap.results.model import LeaderboardTable, Row
 from tonegap.results.ranking import SHRUNKEN
-from tonegap.results.settings import LeaderboardSettings
 from tonegap.results.submissions.stored import (
     StoredSubmission,
     cells_of,

@@ -24,9 +24,9 @@ def publish_suite(root: Path, store: Path, matrix: Matrix) -> Path:
     if page.exists() and stamp.exists() and stamp.read_text(encoding="utf-8") == made_from:
         return page
     # the templates: not for a run that changed nothing.
+    from tonegap.declared.report_settings import read_settings, titled
     from tonegap.report.write import write_board, write_text
     from tonegap.results.assemble import assemble
-    from tonegap.results.settings import read_settings, titled
     from tonegap.store.read import read_suites
     from tonegap.store.source import ResultSource
 

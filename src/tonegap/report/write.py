@@ -2,7 +2,7 @@
 
 import contextlib
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,6 +25,7 @@ from tonegap.report.pages import (
 from tonegap.report.pages.leaderboard_page import render_html
 from tonegap.report.pages.links import ENTRIES
 from tonegap.results.board import Leaderboard
+from tonegap.results.papers.compare import compared_papers
 from tonegap.store.source import ResultSource
 
 RENDERERS: Mapping[str, Callable[[Leaderboard], str]] = {
@@ -58,15 +59,15 @@ def write_board(board: Leaderboard, out_dir: Path, source: ResultSource | None =
     With a `source` also the pages that need more than records. Each file is whole or not there; the page comes
     last. Raises StoreError if the folder cannot be written, BadSuiteFolder for a wrong template.
     """
+    beside: Sequence[str] | None = None
     quality_page.remove_unlisted(board.sheets, out_dir)
     _write(TABLES, board, source, out_dir)
     if source is not None:
         beside = _write(BESIDE, board, source, out_dir)
-        papers = paper_page.paper_lines(source)
-        board = replace(board, site=True, papers=papers, beside=beside)
+        board = replace(board, papers=compared_papers(source))
         _write(PAGES, board, source, out_dir)
     page = out_dir / PAGE_NAME
-    write_text(page, render_html(board))
+    write_text(page, render_html(board, beside))
     return page
 
 

@@ -6,12 +6,12 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from tonegap.declared.report_settings import LeaderboardSettings
 from tonegap.results.answers import first_truths, kept_answers, kept_truths, remembered
 from tonegap.results.board import Leaderboard
 from tonegap.results.leaderboard import leaderboard
 from tonegap.results.levelling import with_claims
 from tonegap.results.quality import read_set_sheets
-from tonegap.results.settings import LeaderboardSettings
 from tonegap.results.submissions.stored import read_submissions, submitted_runs
 from tonegap.results.truths import truth_alarms
 from tonegap.store.read import SuiteRun, merge_suites

@@ -6,11 +6,11 @@ The mistake it exists to prevent: a mean over seeds, a rank or a change across d
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 
+from tonegap.declared.report_settings import Reference
 from tonegap.formats.matrix import RunOutcome
 from tonegap.formats.record import EntryId, Record
 from tonegap.results.model import Comparison, Difference, Hole, MeanScores, SeedResult
 from tonegap.results.seeds import difference
-from tonegap.results.settings import Reference
 
 # Differences below this come from the order of additions, not from images.
 ROUNDING = 1e-9

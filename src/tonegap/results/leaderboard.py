@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
+from tonegap.declared.report_settings import LeaderboardSettings
 from tonegap.formats.matrix import RunOutcome
 from tonegap.formats.record import SELECTIONS, EntryId
 from tonegap.results.answers import AnswersOf
@@ -39,7 +40,6 @@ from tonegap.results.model import (
 from tonegap.results.questions import QuestionRuns, axes_of, group_by_question, unique_runs
 from tonegap.results.ranking import RankingRequest, rank_rows
 from tonegap.results.seeds import cross_fitted, difference, scores_by_seed, scores_over_seeds
-from tonegap.results.settings import LeaderboardSettings
 
 ViewKey = tuple[str, str, str]
 AllScores = Mapping[ViewKey, MeanScores]

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tonegap.declared.report_settings import LeaderboardSettings
 from tonegap.formats.record import EntryId
 from tonegap.results.claims import Claims, RowClaims
-from tonegap.results.settings import LeaderboardSettings
 from tonegap.scores.evidence.comparing import compare_entries, holm_steps
 from tonegap.scores.evidence.intervals import LEVEL
 from tonegap.scores.tables import ALL, WORST, metric_named

@@ -7,6 +7,7 @@ import re
 
 import pytest
 
+from tonegap.declared.report_settings import read_settings
 from tonegap.errors import StoreError
 from tonegap.formats.quality_sheet import SetDistance, decode_sheet
 from tonegap.report.pages.leaderboard_page import render_html
@@ -14,7 +15,6 @@ from tonegap.report.quality_tables import kernel, set_lines
 from tonegap.report.suite_report import publish_suite
 from tonegap.results.assemble import assemble
 from tonegap.results.quality import read_set_sheets
-from tonegap.results.settings import read_settings
 from tonegap.run.sheet_maker import SHEET
 from tonegap.store.read import read_suites
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tonegap.declared.dataset import DatasetFile, dataset_ids, read_dataset
 from tonegap.declared.plugin import GIVEN_KINDS, PluginFile, plugin_ids, read_plugin
+from tonegap.declared.report_settings import LeaderboardSettings
 from tonegap.declared.task import read_task, task_ids
 from tonegap.errors import BadOutput, StoreError
 from tonegap.files import is_there
@@ -22,7 +23,6 @@ from tonegap.report.pages.links import SETS, sheet_page
 from tonegap.report.pages.templates import render_template
 from tonegap.report.quality_tables import quality_page
 from tonegap.results.quality import SetSheet
-from tonegap.results.settings import LeaderboardSettings
 from tonegap.store.layout import stage_unit
 from tonegap.store.seals import AGAIN, damage
 from tonegap.store.source import ResultSource

@@ -3,7 +3,7 @@
 The mistake it exists to prevent: a page that is empty, or says something else, without its script.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from tonegap.formats.record import EntryId
 from tonegap.report.answer_text import answer
@@ -37,21 +37,25 @@ from tonegap.scores.tables import WORST, metric_named
 _TEMPLATE = "report.html.j2"
 
 
-def render_html(board: Leaderboard) -> str:
+def render_html(board: Leaderboard, beside: Sequence[str] | None = None) -> str:
     """The page, from the templates in the settings; the same board gives the same text.
 
-    Raises BadSuiteFolder if a template is missing or wrong.
+    `beside`: paths of files in its folder that other tools read, which it links as it links the other pages; None for
+    a page that stands alone and links nothing. Raises BadSuiteFolder if a template is missing or wrong.
     """
+    alone = beside is None
     values = {
         "board": board,
         "title": report_title(board),
         "missing": missing(board.holes, board.n_cells) if board.holes else "",
-        "tables": [_table(board, table, i) for i, table in enumerate(board.tables, 1)],
+        "alone": alone,
+        "beside": beside or (),
+        "tables": [_table(board, table, i, alone) for i, table in enumerate(board.tables, 1)],
         "metrics": [metric_named(name) for name in board.settings.metrics],
         "marks": marks_used(board),
         "sets_header": SUMMARY_HEADER,
         "sets_about": SUMMARY_ABOUT,
-        "compare": COMPARE if board.site and any(c.pairs for c in board.claims) else "",
+        "compare": "" if alone or not any(c.pairs for c in board.claims) else COMPARE,
         "cost_of": cost_of,
         "data_facts": data_facts,
         "facts_of": facts_of,
@@ -59,14 +63,17 @@ def render_html(board: Leaderboard) -> str:
     return render_template(board.settings, _TEMPLATE, values)
 
 
-def _table(board: Leaderboard, table: LeaderboardTable, number: int) -> dict[str, object]:
+def _table(
+    board: Leaderboard, table: LeaderboardTable, number: int, alone: bool
+) -> dict[str, object]:
     """What the templates read of a table beside the table; `number` makes its ids unique in the page.
 
     `notes` numbers the reasons of undefined scores as the page comes to them.
     """
     settings, claims = board.settings, board.claims_of(table)
     whiskers, ranks = worst_whiskers(claims), rank_ranges(claims)
-    pages = {e: f"{ENTRIES}/{name}.html" for e, name in entry_pages(board, table).items()}
+    names = {} if alone else entry_pages(board, table)
+    pages = {e: f"{ENTRIES}/{name}.html" for e, name in names.items()}
     shared, tones = shared_marks(table), table.tones(table.ranked[1])
     return {
         "id": f"t{number}",
@@ -94,7 +101,7 @@ def _table(board: Leaderboard, table: LeaderboardTable, number: int) -> dict[str
         "shows": table_reach(table),
         "labels": label_part(claims),
         "claims": claims and (claims_about(claims), claims_header(claims), claim_lines(claims)),
-        "links": pair_links(board, claims) if claims else {},
+        "links": pair_links(board, claims) if claims and not alone else {},
         "sets": set_lines(board.sheets, table.task),
         "payload": table_payload(table, pages, ranks, whiskers),
     }

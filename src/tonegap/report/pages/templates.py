@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from tonegap.declared.report_settings import LeaderboardSettings
 from tonegap.errors import BadSuiteFolder
 from tonegap.lines import markdown_text
 from tonegap.report import phrases
@@ -16,7 +17,6 @@ from tonegap.report.pages.links import sheet_page
 from tonegap.report.quality_tables import share
 from tonegap.report.text_table import Footnotes
 from tonegap.results.board import Leaderboard
-from tonegap.results.settings import LeaderboardSettings
 
 if TYPE_CHECKING:
     from jinja2 import Environment
