@@ -21,10 +21,11 @@ from tonegap.files import sha256_file
 from tonegap.formats.record import BankId, decode_record
 from tonegap.plan.applicable import not_applicable
 from tonegap.report.exports.json_ import render_json
-from tonegap.report.pages.entry_suite import StageSetting, given_paths, reproduction
+from tonegap.report.pages.entry_suite import given_paths, reproduction
 from tonegap.report.pages.record_summary import facts_of
 from tonegap.results.assemble import assemble
 from tonegap.results.comparable import marks_of
+from tonegap.results.entry_answers import StageSetting
 from tonegap.run.inputs import write_inputs
 from tonegap.run.progress import PlainProgress
 from tonegap.run.runner import run_plan

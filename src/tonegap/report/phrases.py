@@ -168,15 +168,10 @@ def split_note(table: LeaderboardTable) -> str:
 
     Of several columns that leak the one with the largest share is first; seeds without a leak count as 0.
     """
-    shares: dict[str, list[tuple[float, int]]] = {}
-    for record in (record for row in table.all_rows for record in row.records):
-        for column, leak in record.leaks.groups.items():
-            share = 100 * leak.n_test_images / record.partitions["test"].n
-            shares.setdefault(column, []).append((share, leak.n_pairs))
-    leaking = [column for column, found in shares.items() if max(found)[0]]
-    leaking.sort(key=lambda column: max(shares[column]), reverse=True)
+    shares = table.leaks()
+    leaking = list(shares)
     said = [
-        f"{percent_span([share for share, _ in shares[column]])}"
+        f"{percent_span(shares[column])}"
         f"{' of test images are' if column == leaking[0] else ''} of a {group_word(column)} in training"
         for column in leaking
     ]

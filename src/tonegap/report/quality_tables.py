@@ -267,9 +267,8 @@ def _diversity(measured: FeatureScores) -> TextTable:
             if cell is None:
                 texts.append("·")
                 continue
-            ratio = cell.synthetic / cell.real if cell.synthetic is not None and cell.real else None
-            counts = f"{cell.n_synthetic:,}/{cell.n_real:,}"
-            texts.append(f"{UNDEFINED if ratio is None else f'{ratio:.2f}'} ({counts})")
+            ratio = UNDEFINED if cell.ratio is None else f"{cell.ratio:.2f}"
+            texts.append(f"{ratio} ({cell.n_synthetic:,}/{cell.n_real:,})")
         rows.append((label, *texts))
     about = (
         "Mean distance between two synthetic images of a class and tone over that between two training "

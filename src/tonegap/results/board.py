@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from tonegap.declared.report_settings import LeaderboardSettings
 from tonegap.results.claims import Claims
-from tonegap.results.model import Hole, LeaderboardTable, NotApplicable
+from tonegap.results.model import Hole, LeaderboardTable, Mean, NotApplicable, Row
 from tonegap.results.papers.compare import ComparedPaper
 from tonegap.results.quality import SetSheet
 
@@ -36,6 +36,12 @@ class Leaderboard:
     def claims_of(self, table: LeaderboardTable) -> Claims | None:
         """The claims of one of the tables, None if it has none."""
         return next((claims for claims in self.claims if claims.table is table), None)
+
+    def rank_mean(self, row: Row, table: LeaderboardTable) -> Mean:
+        """The score of a row of the table that ranks it, as measured."""
+        scores = row.views[table.ranked].scores
+        worst = scores.worst if self.settings.by_worst(table.ranked[2]) else None
+        return worst or scores.overall
 
     @property
     def alarms(self) -> tuple[str, ...]:

@@ -107,6 +107,10 @@ class Claims:
     seeds: SeedVariance | None = None
     labels: ToneLabels | None = None
 
+    def n_tied(self, row: RowClaims) -> int:
+        """How many rows are in the tie group of one of them, itself counted; 0 for a row that is not ranked."""
+        return sum(r.tie_group == row.tie_group for r in self.rows if r.tie_group is not None)
+
 
 def claims_of(
     tables: Iterable[LeaderboardTable], settings: LeaderboardSettings, answers: AnswersOf

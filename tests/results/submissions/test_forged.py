@@ -16,8 +16,9 @@ from tonegap.cli.main import main
 from tonegap.declared.plugin import fill_parameters, plugin_ids, read_plugin
 from tonegap.formats.matrix import Matrix, RunId
 from tonegap.formats.record import BankId, DataId, EntryId, Exposure, Isolation, StageId
-from tonegap.report.pages.entry_suite import StageSetting, reproduction
+from tonegap.report.pages.entry_suite import reproduction
 from tonegap.results.bundle.pack import pack_suite
+from tonegap.results.entry_answers import StageSetting
 from tonegap.results.model import Row, SeedResult
 from tonegap.results.submissions.checks import _contradictions, _missing_seeds, are_alike, not_here
 from tonegap.store.read import SuiteRun

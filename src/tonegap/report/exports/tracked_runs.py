@@ -51,7 +51,7 @@ def tracked_runs(suite: SuiteRun, metrics: Sequence[str], rule: str) -> tuple[Tr
                 finished_ms=round(datetime.fromisoformat(finished).timestamp() * 1000)
                 if finished
                 else None,
-                seconds=sum(cost.seconds for cost in record.circumstances.costs),
+                seconds=record.circumstances.seconds,
             )
         )
     return tuple(found)

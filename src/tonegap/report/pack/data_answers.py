@@ -14,7 +14,7 @@ from tonegap.report.pack.source import (
     report_page,
 )
 from tonegap.report.phrases import split_note, table_name
-from tonegap.report.power_text import table_reach
+from tonegap.report.power_text import reach_note
 from tonegap.report.table_notes import images_note, ran_note
 from tonegap.results.model import MARKS, LeaderboardTable
 from tonegap.results.tone_labels import SECOND
@@ -79,10 +79,7 @@ def _missing(_: PackSource, table: LeaderboardTable) -> str:
     for record in records_of(table):
         for part, n in record.data.missing.items():
             lost[part] = max(n, lost.get(part, 0))
-    unknown = max(
-        sum(r.tone_counts(name).get("unknown", 0) for name in r.partitions)
-        for r in records_of(table)
-    )
+    unknown = max(record.n_unknown_tone for record in records_of(table))
     files = ", ".join(f"{n:,} {part}" for part, n in lost.items() if n) or "none"
     return f"image files missing: {files}; images in use whose tone is unknown: {unknown:,} (in no score of a tone)."
 
@@ -158,7 +155,7 @@ DATA_ANSWERS: dict[str, Find] = {
     "tone_labels": _tone_labels,
     "preparation": by_task(_preparation),
     "sample_size": by_task(_counts),
-    "power": by_task(lambda _, table: " ".join(table_reach(table))),
+    "power": by_task(lambda _, table: " ".join(reach_note(table))),
     "missing": by_task(_missing),
     "undefined": by_task(_undefined),
     "partitions": by_task(_partitions),

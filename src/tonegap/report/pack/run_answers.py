@@ -18,6 +18,7 @@ from tonegap.report.pages.links import card_name
 from tonegap.report.pages.record_summary import synthetic_text
 from tonegap.report.phrases import SELECTION_MEANING, metric_label, table_name
 from tonegap.report.table_notes import event_note
+from tonegap.results.costs import costs_by_key, total_cost
 from tonegap.results.model import LeaderboardTable
 from tonegap.scores.tables import metric_named
 
@@ -160,16 +161,11 @@ def _software(results: PackSource) -> str:
 
 
 def _cost(results: PackSource) -> str:
-    stages = {
-        stage.key: cost
-        for record in results.records
-        for stage, cost in zip(record.stages, record.circumstances.costs, strict=False)
-    }
-    hours = sum(cost.seconds for cost in stages.values()) / 3600
-    memory = max((cost.peak_memory_mib or 0 for cost in stages.values()), default=0)
+    cost = total_cost(list(costs_by_key(results.records).values()))
     machines = {", ".join(map(" ".join, r.circumstances.hardware.items())) for r in results.records}
+    hours, memory = cost.seconds / 3600, cost.peak_memory_mib or 0
     return (
-        f"{len(stages)} stages, {hours:.2f} hours in all, at most {memory:,.0f} MiB in one; on "
+        f"{cost.n_stages} stages, {hours:.2f} hours in all, at most {memory:,.0f} MiB in one; on "
         + "; ".join(sorted(machines))
         + "."
     )

@@ -7,11 +7,11 @@ from functools import cached_property
 from tonegap.declared.dataset import Dataset, read_dataset
 from tonegap.declared.task import Task, read_task
 from tonegap.formats.record import Record
-from tonegap.report.pages.entry_evidence import stage_setting
 from tonegap.report.pages.entry_suite import Reproduction, given_paths, reproduction
 from tonegap.report.pages.links import entry_pages
 from tonegap.report.phrases import table_name
 from tonegap.results.board import Leaderboard
+from tonegap.results.entry_answers import stage_setting
 from tonegap.results.model import LeaderboardTable
 from tonegap.store.source import ResultSource
 

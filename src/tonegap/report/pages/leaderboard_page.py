@@ -24,7 +24,7 @@ from tonegap.report.phrases import (
     shared_marks,
     table_title,
 )
-from tonegap.report.power_text import table_reach
+from tonegap.report.power_text import reach_note
 from tonegap.report.quality_tables import SUMMARY_ABOUT, SUMMARY_HEADER, set_lines
 from tonegap.report.table_notes import event_note, images_note
 from tonegap.report.text_table import Footnotes
@@ -98,7 +98,7 @@ def _table(
         "panel_scale": panel_scale(table),
         "reference": next((row for row in table.rows if "reference" in row.marks), None),
         "data": same_data(table),
-        "shows": table_reach(table),
+        "shows": reach_note(table),
         "labels": label_part(claims),
         "claims": claims and (claims_about(claims), claims_header(claims), claim_lines(claims)),
         "links": pair_links(board, claims) if claims and not alone else {},

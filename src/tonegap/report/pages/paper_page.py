@@ -6,15 +6,15 @@ from dataclasses import dataclass
 
 from tonegap.declared.paper import PaperTable
 from tonegap.declared.report_settings import LeaderboardSettings
+from tonegap.report.audit_text import audit_tally, finding_text
 from tonegap.report.exports.protocol import File
 from tonegap.report.pages.templates import render_template
+from tonegap.report.paper_text import reproduced_text, tally
 from tonegap.report.references import bibtex, linked
 from tonegap.report.text_table import Footnotes
 from tonegap.results.board import Leaderboard
 from tonegap.results.papers.audit_reading import AuditVerdict, Finding
-from tonegap.results.papers.audit_words import audit_tally, finding_text
 from tonegap.results.papers.compare import ComparedPaper
-from tonegap.results.papers.words import reproduced_text, tally
 from tonegap.store.source import ResultSource
 
 FOLDER = "papers"

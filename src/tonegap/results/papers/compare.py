@@ -10,7 +10,6 @@ from tonegap.results.papers.audit_reading import Finding
 from tonegap.results.papers.runs import Run, answered, matches, runs_for
 from tonegap.results.papers.tables import counted, rescored, unit_of
 from tonegap.results.papers.verdict import PaperCell, Reproduced, judge
-from tonegap.results.papers.words import tally
 from tonegap.store.read import merge_suites
 from tonegap.store.source import ResultSource
 
@@ -25,11 +24,6 @@ class ComparedPaper:
     paper: PaperFile
     cells: tuple[PaperCell, ...]
     findings: tuple[Finding, ...] = ()
-
-    @property
-    def tally(self) -> str:
-        """How many cells have which verdict."""
-        return tally(self.cells)
 
 
 @dataclass(frozen=True)

@@ -68,6 +68,11 @@ def reach(
     return tuple(found)
 
 
+def not_scored(tone: str, n: int, p: float, seeds: int = 1, seed_sd: float = 0.0) -> Reach:
+    """A tone that a task does not score, as one that nothing can be said of; arguments as in `reach`."""
+    return Reach(tone, n, half_width(p, n, seeds, seed_sd), None, float("nan"), silent=True)
+
+
 def half_width(p: float, n: int, seeds: int = 1, seed_sd: float = 0.0) -> float:
     """The mean half-width of the 95 % interval of a share p of n images, over all samples; NaN without images.
 
