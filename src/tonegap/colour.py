@@ -70,7 +70,7 @@ def lab_from_srgb(rgb: NDArray[np.uint8]) -> NDArray[np.float64]:
     return np.stack([116 * fy - 16, 500 * (fx - fy), 200 * (fy - fz)], axis=-1)
 
 
-def typology_angle(lab: NDArray[np.float64]) -> NDArray[np.float64]:
+def individual_typology_angle(lab: NDArray[np.float64]) -> NDArray[np.float64]:
     """Individual typology angle (ITA) in degrees of colours [..., 3]; large is light skin.
 
     Source: arctan((L* - 50) / b*), Chardon, Cretois and Hourseau 1991. A colour without yellow

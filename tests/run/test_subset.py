@@ -1,4 +1,4 @@
-"""`--subset`: the same thinned task for every entry, cached and reported apart from the whole one."""
+"""`--subset`: the same subset of a task for every entry, cached and reported apart from the whole one."""
 
 import json
 

@@ -196,7 +196,7 @@ class TestPlantedInTraining:
     def test_a_method_never_sees_the_copies_and_the_record_counts_them(self, trial, planted):
         trial.run("copier")
         view = trial.plan.cells[0].view
-        assert set(view.kin) == set(planted)
+        assert set(view.copies) == set(planted)
         stage = next(s for s in trial.plan.stages.values() if s.stage == "generate")
         lineage = (trial.store.stage_folder(stage.key) / "lineage.json").read_bytes()
         assert not planted.keys() & {s for (s,) in json.loads(lineage)["sources"]}

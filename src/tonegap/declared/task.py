@@ -13,11 +13,10 @@ import msgspec
 
 from tonegap.declared.dataset import BENCHMARKS, DATA_SET
 from tonegap.declared.split_rules import (
-    Carve,
     DrawnValidation,
-    GroupedCarve,
     GroupedHoldout,
     GroupedKFold,
+    GroupedValidationHoldOut,
     PinnedList,
     PublishedValidation,
     RandomHoldout,
@@ -26,6 +25,7 @@ from tonegap.declared.split_rules import (
     SplitRule,
     TextHoldout,
     ToneHoldout,
+    ValidationHoldOut,
     ValidationRule,
     ValueHoldout,
 )
@@ -321,7 +321,7 @@ def _shares(file: TaskFile) -> Iterator[tuple[str, float]]:
             yield "split.test_fraction", share
         case TextHoldout(validation=DrawnValidation(fraction=share)):
             yield "split.validation.fraction", share
-    if isinstance(file.validation, Carve | GroupedCarve):
+    if isinstance(file.validation, ValidationHoldOut | GroupedValidationHoldOut):
         yield "validation.fraction", file.validation.fraction
 
 

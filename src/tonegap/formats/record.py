@@ -106,7 +106,7 @@ class DataId(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     `stand_in` marks phantom images under real metadata: such a result never ranks beside real ones.
     `missing` counts images by partition that the metadata lists and the download lacks. `subset` is to about
-    how many images the task was thinned, null for all of them: such a result never ranks beside full ones, nor does
+    how many images the task was subsampled, null for all of them: such a result never ranks beside full ones, nor does
     one without the images of a user's lists (`exclusions`). `joined`: the data sets that a joined one is made of;
     `tested`: those of them that all test images are of, where the task says so.
     """

@@ -295,7 +295,7 @@ def _cell(
             ],
             "scoring": question.setting.scoring_sha256,
             "leaks": msgspec.to_builtins(view.leaks),
-            "audit": [view.n_kin(shown=False), view.n_kin(shown=True)],
+            "audit": [view.n_copies(shown=False), view.n_copies(shown=True)],
             "units": [view.validation.groups, view.test.groups],
             "without tone": view.n_without_tone,
             "stand_in": view.data.stand_in,

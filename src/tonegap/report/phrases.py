@@ -15,7 +15,7 @@ from tonegap.formats.repeats import Repeats
 from tonegap.lines import percent_span
 from tonegap.results.board import Leaderboard
 from tonegap.results.model import MARKS, Hole, LeaderboardTable, Mean, Row
-from tonegap.scores.evidence.nulls import N_DEALS
+from tonegap.scores.evidence.nulls import N_PERMUTATIONS
 from tonegap.scores.repeats import standard_deviation
 from tonegap.scores.tables import ALL, WORST
 
@@ -24,7 +24,7 @@ UNDER_ORACLE = "under test-oracle"
 SELECTION_GAIN = "selection gain (cross-fitted)"
 SHRUNKEN_LABEL = "of the worst tone, shrunken"
 _CERTAIN = 0.001
-_LEAST_P = 1 / (N_DEALS + 1) + 1e-12
+_LEAST_P = 1 / (N_PERMUTATIONS + 1) + 1e-12
 _DIGEST = re.compile(r"(#sha256=[0-9a-f]{12})[0-9a-f]+")
 _LABELS = {
     "macro_f1": "macro F1",

@@ -41,8 +41,8 @@ def places(
             f"{submission.title}: every prediction in it is this store's own, byte for byte: "
             f"{_known_as(sent, here)}there is nothing to add"
         )
-    shelf = [shelved for shelved in read_submissions(store) if shelved.id != submission.id]
-    cells = (*here, *submitted_runs(store, shelf, here), *there)
+    stored = [submitted for submitted in read_submissions(store) if submitted.id != submission.id]
+    cells = (*here, *submitted_runs(store, stored, here), *there)
     board = leaderboard(cells, settings, _answers(store, made, submission, settings))
     names = {cell.id.entry for cell in there}
     for table in board.tables:

@@ -225,7 +225,7 @@ class Row:
 class Question:
     """What a table asks, on which data; rows that answer different questions never share a table.
 
-    `subset`: to about how many images the task was thinned; None for all of them. `exclusions`: the lists whose images
+    `subset`: to about how many images the task was subsampled; None: all of them. `exclusions`: the lists whose images
     were left out, each by name and the first digits of its SHA-256.
     """
 

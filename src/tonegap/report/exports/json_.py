@@ -48,11 +48,11 @@ def json_pieces(board: Leaderboard) -> Iterator[bytes]:
         "truth_alarms": board.truth_alarms,
         "submissions": [
             {
-                "id": shelved.id,
-                **{name: getattr(shelved.submission, name) for name in _SUBMISSION},
-                "changed": shelved.changed,
+                "id": submitted.id,
+                **{name: getattr(submitted.submission, name) for name in _SUBMISSION},
+                "changed": submitted.changed,
             }
-            for shelved in board.submissions
+            for submitted in board.submissions
         ],
         "n_cells": board.n_cells,
         "settings": settings,

@@ -341,12 +341,12 @@ def _submitted(kept: EntryAnswers) -> Iterator[tuple[str, str]]:
     """Whose result an external submission is: its stages have keys `ID:KEY`."""
     keys = {stage.key for record in kept.row.records for stage in record.stages}
     ids = {key.rpartition(":")[0] for key in keys}
-    for shelved in kept.board.submissions:
-        if shelved.id in ids:
-            card = shelved.submission
+    for submitted in kept.board.submissions:
+        if submitted.id in ids:
+            card = submitted.submission
             named = {"Authors": card.authors, "Their paper": card.paper, "Their code": card.code}
             yield from ((name, text) for name, text in named.items() if text)
-            yield "How it came here", f"{shelved.id}: {card.about}"
+            yield "How it came here", f"{submitted.id}: {card.about}"
 
 
 def _repeated(kept: EntryAnswers) -> Iterator[tuple[str, str]]:
