@@ -105,8 +105,7 @@ def _write(
     board: "Leaderboard", source: "ResultSource", output: str, out: Path | None, entry: str | None
 ) -> None:
     """Writes the pages, or one document, and says where they are."""
-    from tonegap.report.exports.parquet import render_parquet
-    from tonegap.report.write import RENDERERS, check_free, write_board, write_entry
+    from tonegap.report.write import check_free, document, write_board, write_entry
 
     folder = out or source.store / "report"
     if entry is not None:
@@ -121,7 +120,7 @@ def _write(
             check_free(out)
         say(write_board(board, folder, source))
     else:
-        found = render_parquet(board) if output == "parquet" else RENDERERS[output](board)
-        if out is None and isinstance(found, bytes):
+        if out is None and output == "parquet":
             raise BadRequest("--format parquet: not for a terminal; name a file with --out FILE")
-        deliver(found, out)
+        found = document(board, output)
+        deliver(found if output == "parquet" else found.decode(), out)

@@ -2,38 +2,37 @@
 
 import contextlib
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from tonegap.errors import BadRequest, StoreError
 from tonegap.files import write_pieces_atomic
 from tonegap.report.exports import json_, latex, markdown, other_tools, parquet
-from tonegap.report.exports.json_ import SCHEMA, render_json
-from tonegap.report.exports.latex import render_latex
-from tonegap.report.exports.markdown import render_markdown
+from tonegap.report.exports.json_ import SCHEMA
 from tonegap.report.exports.protocol import Export
-from tonegap.report.exports.tidy import render_csv
 from tonegap.report.pages import (
     across_page,
     compare_page,
     entry_page,
+    leaderboard_page,
     paper_page,
     plugin_page,
     quality_page,
 )
-from tonegap.report.pages.leaderboard_page import render_html
 from tonegap.report.pages.links import ENTRIES
 from tonegap.results.board import Leaderboard
 from tonegap.results.papers.compare import compared_papers
 from tonegap.store.source import ResultSource
 
-RENDERERS: Mapping[str, Callable[[Leaderboard], str]] = {
-    "html": render_html,
-    "md": render_markdown,
-    "tex": render_latex,
-    "csv": render_csv,
-    "json": render_json,
+# Documents of one file, by its ending, and the export that writes it as `leaderboard.ENDING`.
+DOCUMENTS: Mapping[str, Export] = {
+    "html": leaderboard_page.files,
+    "md": markdown.files,
+    "tex": latex.files,
+    "csv": parquet.files,
+    "json": json_.files,
+    "parquet": parquet.files,
 }
 # What needs no more than the board; what the first page names: what other tools read, and all tasks; other pages.
 TABLES: tuple[Export, ...] = (
@@ -67,7 +66,7 @@ def write_board(board: Leaderboard, out_dir: Path, source: ResultSource | None =
         board = replace(board, papers=compared_papers(source))
         _write(PAGES, board, source, out_dir)
     page = out_dir / PAGE_NAME
-    write_text(page, render_html(board, beside))
+    write_text(page, leaderboard_page.render_html(board, beside))
     return page
 
 
@@ -81,6 +80,15 @@ def _write(
             write_pieces(out_dir / path, pieces)
             written.append(path)
     return tuple(written)
+
+
+def document(board: Leaderboard, ending: str) -> bytes:
+    """A report as one document of DOCUMENTS; the same board gives the same bytes.
+
+    Raises BadSuiteFolder if a template is missing or wrong.
+    """
+    made = {path: b"".join(pieces) for path, pieces in DOCUMENTS[ending](board, None)}
+    return made[f"leaderboard.{ending}"]
 
 
 def check_free(folder: Path) -> None:

@@ -11,7 +11,8 @@ from tonegap.declared.report_settings import read_settings
 from tonegap.errors import StoreError
 from tonegap.formats.quality_sheet import SetDistance, decode_sheet
 from tonegap.report.pages.leaderboard_page import render_html
-from tonegap.report.quality_tables import kernel, set_lines
+from tonegap.report.quality_tables import kernel
+from tonegap.report.quality_text import set_lines
 from tonegap.report.suite_report import publish_suite
 from tonegap.results.assemble import assemble
 from tonegap.results.quality import read_set_sheets

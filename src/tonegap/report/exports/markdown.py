@@ -8,7 +8,7 @@ from tonegap.report.exports.protocol import File
 from tonegap.report.pages.templates import render_template
 from tonegap.report.phrases import marks_used, metric_label, ranking_rule, report_title, table_title
 from tonegap.report.power_text import reach_note
-from tonegap.report.quality_tables import SUMMARY_ABOUT, SUMMARY_HEADER, set_lines
+from tonegap.report.quality_text import SUMMARY_ABOUT, SUMMARY_HEADER, set_lines
 from tonegap.report.table_notes import border_note, event_note, images_note
 from tonegap.report.text_table import table_grid
 from tonegap.results.board import Leaderboard

@@ -15,7 +15,7 @@ from tonegap.formats.quality_sheet import Sheet
 from tonegap.formats.record import Record
 from tonegap.report.pages.links import SETS, sheet_page
 from tonegap.report.pages.templates import render_template
-from tonegap.report.quality_tables import quality_page
+from tonegap.report.quality_text import quality_page
 from tonegap.results.quality import SetSheet
 from tonegap.store.source import ResultSource
 from tonegap.synthetic.contents import SetContents, set_contents

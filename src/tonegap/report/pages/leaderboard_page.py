@@ -3,11 +3,12 @@
 The mistake it exists to prevent: a page that is empty, or says something else, without its script.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from tonegap.formats.record import EntryId
 from tonegap.report.answer_text import answer
 from tonegap.report.claims_text import claim_lines, claims_about, claims_header, label_part
+from tonegap.report.exports.protocol import File
 from tonegap.report.pages.charts import panel_scale, strip_scale, tone_scores
 from tonegap.report.pages.leaderboard_views import table_payload
 from tonegap.report.pages.links import COMPARE, ENTRIES, entry_pages, pair_links
@@ -25,7 +26,7 @@ from tonegap.report.phrases import (
     table_title,
 )
 from tonegap.report.power_text import reach_note
-from tonegap.report.quality_tables import SUMMARY_ABOUT, SUMMARY_HEADER, set_lines
+from tonegap.report.quality_text import SUMMARY_ABOUT, SUMMARY_HEADER, set_lines
 from tonegap.report.table_notes import event_note, images_note
 from tonegap.report.text_table import Footnotes
 from tonegap.results.board import Leaderboard
@@ -33,8 +34,14 @@ from tonegap.results.claims import Claims
 from tonegap.results.model import LeaderboardTable
 from tonegap.results.verdict import rank_ranges
 from tonegap.scores.tables import WORST, metric_named
+from tonegap.store.source import ResultSource
 
 _TEMPLATE = "report.html.j2"
+
+
+def files(board: Leaderboard, source: ResultSource | None) -> Iterator[File]:  # noqa: ARG001
+    """`leaderboard.html`: the page as one file that stands alone."""
+    yield "leaderboard.html", [render_html(board).encode()]
 
 
 def render_html(board: Leaderboard, beside: Sequence[str] | None = None) -> str:

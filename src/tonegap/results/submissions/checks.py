@@ -31,13 +31,13 @@ from tonegap.formats.record import Record
 from tonegap.formats.truth import TaskTruth
 from tonegap.plan.entries import image_spec
 from tonegap.results.answers import kept_truths
-from tonegap.results.bundle.exposure import exposure_problems, half_problems
-from tonegap.results.bundle.verify import (
+from tonegap.results.bundle.declared_claims import (
     DataClaims,
     PluginClaims,
     claim_problems,
     data_problems,
 )
+from tonegap.results.bundle.exposure import exposure_problems, half_problems
 from tonegap.results.questions import question_of
 from tonegap.results.truths import Said, said_of
 from tonegap.run.outputs import find_predictions
