@@ -1,4 +1,4 @@
-"""CIELAB to sRGB and back, and the individual typology angle (ITA): the only place that knows a colour's formula.
+"""CIELAB to sRGB and back, and the individual typology angle (ITA): the engine has their formulas here alone.
 
 It exists so that skin is drawn, lit and measured in one space. Formulas: CIE 15 (CIELAB) and IEC
 61966-2-1 (sRGB), for the white point D65 and the 2° observer. The pictures' way (Lab to sRGB) is

@@ -13,10 +13,10 @@ import pytest
 from tonegap.cli.report import FORMATS
 from tonegap.errors import BadSuiteFolder
 from tonegap.formats.record import EntryId, SyntheticId
+from tonegap.report.exports.csv_ import COLUMNS, render_csv, tidy_batches
 from tonegap.report.exports.json_ import render_json
 from tonegap.report.exports.latex import render_latex
 from tonegap.report.exports.markdown import render_markdown
-from tonegap.report.exports.tidy import COLUMNS, render_csv, tidy_batches
 from tonegap.report.pages.leaderboard_page import render_html
 from tonegap.report.pages.record_summary import synthetic_text
 from tonegap.report.pages.templates import render_template

@@ -188,6 +188,11 @@ def read_dataset(root: Path, dataset_id: str) -> Dataset:
     return read_dataset_folder(root / BENCHMARKS / dataset_id)
 
 
+def dataset_place(dataset_id: str) -> Path:
+    """Where a data set is declared, below a suite root."""
+    return Path(BENCHMARKS) / dataset_id / DATASET_FILE
+
+
 def read_dataset_folder(folder: Path) -> Dataset:
     """The data set that a folder declares, inside a suite root or not. Raises BadSuiteFolder."""
     path = folder / DATASET_FILE

@@ -25,6 +25,7 @@ SELECTION_GAIN = "selection gain (cross-fitted)"
 SHRUNKEN_LABEL = "of the worst tone, shrunken"
 _CERTAIN = 0.001
 _LEAST_P = 1 / (N_PERMUTATIONS + 1) + 1e-12
+LEAST_P = f"{_LEAST_P:.4f}"
 _DIGEST = re.compile(r"(#sha256=[0-9a-f]{12})[0-9a-f]+")
 _LABELS = {
     "macro_f1": "macro F1",
@@ -68,8 +69,8 @@ def p_text(p: float) -> str:
 
 
 def null_p_text(p: float) -> str:
-    """A p-value out of permutations: `0.034`, or `≤ 0.0025` where none of 400 was as extreme."""
-    return "≤ 0.0025" if p <= _LEAST_P else p_text(p)
+    """A p-value out of permutations: `0.034`, or `≤ ` and LEAST_P where none of them was as extreme."""
+    return f"≤ {LEAST_P}" if p <= _LEAST_P else p_text(p)
 
 
 def tenths(value: float) -> int:

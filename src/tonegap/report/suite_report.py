@@ -3,7 +3,10 @@
 from pathlib import Path
 
 import tonegap
-from tonegap.declared.plugin import FOLDERS
+from tonegap.declared.dataset import dataset_place
+from tonegap.declared.plugin import FOLDERS, plugin_place
+from tonegap.declared.suite import SUITES
+from tonegap.declared.task import task_place
 from tonegap.files import digest_of, folder_digest, sha256_file
 from tonegap.formats.matrix import Matrix
 from tonegap.run.sheet_maker import SHEET, sheet_folder
@@ -47,18 +50,17 @@ def _digest(root: Path, store: Path, matrix: Matrix) -> str:
             path = store / folder / f"{cell.key}.json"
             if path.is_file():
                 results.append([folder, sha256_file(path)])
-        dataset, _, task = cell.task.partition("/")
         declared |= {
-            f"benchmarks/{dataset}/dataset.toml",
-            f"benchmarks/{dataset}/tasks/{task}.toml",
-            *(f"{FOLDERS[kind]}/{one}/{kind}.toml" for kind, one in cell.entry.plugins.items()),
+            dataset_place(cell.task.partition("/")[0]),
+            task_place(cell.task),
+            *(plugin_place(*pair) for pair in cell.entry.plugins.items()),
         }
     for key in matrix.sheets.values():
         sheet = sheet_folder(store, key) / SHEET
         if sheet.is_file():
             results.append([key, sha256_file(sheet)])
     # Parameters that plug-ins share, and suites, which say where local files lie.
-    shared = (*(f"{folder}/*.toml" for folder in FOLDERS.values()), "benchmarks/suites/*.toml")
+    shared = (*(f"{folder}/*.toml" for folder in FOLDERS.values()), f"{SUITES}/*.toml")
     files = sorted(path for pattern in shared for path in root.glob(pattern))
     files += [root / path for path in sorted(declared) if (root / path).is_file()]
     truths = sorted(path for path in (store / FIRST_TRUTHS).glob("*") if path.is_file())

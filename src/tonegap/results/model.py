@@ -275,13 +275,18 @@ class LeaderboardTable:
         """The tones of an axis from light to dark; none for an unknown axis."""
         return next((a.tones for a in self.axes if a.name == axis), ())
 
+    @property
+    def records(self) -> tuple[Record, ...]:
+        """The records of every row, controls too."""
+        return tuple(record for row in self.all_rows for record in row.records)
+
     def leaks(self) -> dict[str, list[float]]:
         """By group column that leaks: each record's percent of test images with one of their group in training.
 
         The column with the largest share is first, of equal shares that with more pairs.
         """
         found: dict[str, list[tuple[float, int]]] = {}
-        for record in (record for row in self.all_rows for record in row.records):
+        for record in self.records:
             for column, leak in record.leaks.groups.items():
                 share = 100 * leak.n_test_images / record.partitions["test"].n
                 found.setdefault(column, []).append((share, leak.n_pairs))

@@ -15,11 +15,11 @@ from numpy.typing import ArrayLike
 
 from tonegap.arrays import BoolArray, FloatArray, IntArray
 from tonegap.scores.counts import Counts, count_classes
+from tonegap.scores.evidence.nulls import N_PERMUTATIONS
 from tonegap.scores.evidence.parity import Parity, parity
 from tonegap.tones import GROUPS, TYPES
 
 LIGHT, DARK = 0, 1
-N_PERMUTATIONS = 400
 
 
 @dataclass(frozen=True, slots=True)

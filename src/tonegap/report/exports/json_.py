@@ -13,6 +13,7 @@ from tonegap.results.board import Leaderboard
 from tonegap.results.claims import Claims
 from tonegap.results.model import Difference, LeaderboardTable, Mean, Row, SeedResult, View
 from tonegap.results.nulls import nulls_listed
+from tonegap.scores.evidence.parity import attainable
 from tonegap.scores.repeats import standard_deviation
 from tonegap.store.source import ResultSource
 
@@ -145,11 +146,7 @@ def _claims(claims: Claims | None) -> dict[str, Any] | None:
                 "network_changes": row.network_changes,
                 "null_gap": row.parity,
                 "nulls": nulls_listed(row),
-                # None also where a test set shows no difference that there can be.
-                "minimum_detectable_difference": row.minimum_detectable_difference
-                if row.minimum_detectable_difference is not None
-                and row.minimum_detectable_difference < 1
-                else None,
+                "minimum_detectable_difference": attainable(row.minimum_detectable_difference),
             }
             for row in claims.rows
         ],

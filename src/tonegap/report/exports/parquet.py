@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import pyarrow as pa
 import pyarrow.parquet
 
+from tonegap.report.exports.csv_ import COLUMNS, INTERVAL_COLUMNS, Batch, csv_pieces, tidy_batches
 from tonegap.report.exports.protocol import File
-from tonegap.report.exports.tidy import COLUMNS, INTERVAL_COLUMNS, Batch, csv_pieces, tidy_batches
 from tonegap.report.phrases import missing, report_title
 from tonegap.results.board import Leaderboard
 from tonegap.results.nulls import NULL_COLUMNS

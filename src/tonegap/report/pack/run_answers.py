@@ -11,7 +11,6 @@ from tonegap.report.pack.source import (
     PackSource,
     by_task,
     once,
-    records_of,
     report_page,
 )
 from tonegap.report.pages.links import card_name
@@ -24,7 +23,7 @@ from tonegap.scores.tables import metric_named
 
 
 def _predictors(_: PackSource, table: LeaderboardTable) -> str:
-    told = sorted({r.entry.label for r in records_of(table) if r.tone_at_test})
+    told = sorted({r.entry.label for r in table.records if r.tone_at_test})
     tone = (
         f"the tone is told to {', '.join(told)} at test time"
         if told
@@ -85,7 +84,7 @@ def _own_images(table: LeaderboardTable, made: list[Record]) -> str:
 def _synthetic(results: PackSource) -> Iterator[Answer]:
     for table in results.tables:
         pages = dict(results.entries(table))
-        made = [record for record in records_of(table) if record.synthetic]
+        made = [record for record in table.records if record.synthetic]
         yield Answer(f"{table_name(table)}: {_own_images(table, made)}", results.section(table))
         for record in made:
             if record.synthetic:

@@ -59,7 +59,7 @@ class PackSource:
     @cached_property
     def records(self) -> list[Record]:
         """All records."""
-        return [record for table in self.tables for record in records_of(table)]
+        return [record for table in self.tables for record in table.records]
 
     def section(self, table: LeaderboardTable) -> str:
         """The section of the report's first page that has a table."""
@@ -98,11 +98,6 @@ class PackSource:
             for row in table.all_rows
             if row.entry in pages
         ]
-
-
-def records_of(table: LeaderboardTable) -> Iterator[Record]:
-    """The records of every row of a table, controls too."""
-    return (record for row in table.all_rows for record in row.records)
 
 
 def report_page(path: str = "index.html") -> str:

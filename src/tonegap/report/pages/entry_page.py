@@ -29,6 +29,7 @@ from tonegap.report.pages.missed import Gallery
 from tonegap.report.pages.record_summary import Facts, cost_of, facts_of, parameter_rows
 from tonegap.report.pages.templates import render_template
 from tonegap.report.phrases import (
+    LEAST_P,
     UNDEFINED,
     metric_label,
     null_p_text,
@@ -46,6 +47,7 @@ from tonegap.results.model import MARKS, LeaderboardTable, Mean, MeanScores, Row
 from tonegap.results.nulls import both_nulls
 from tonegap.scores.evidence.intervals import Interval
 from tonegap.scores.evidence.missed_images import N_LISTED
+from tonegap.scores.evidence.nulls import N_PERMUTATIONS
 from tonegap.scores.evidence.parity import Parity
 from tonegap.scores.evidence.tone_counts import Confusion, Reliability
 from tonegap.scores.tables import ALL, GAP, N_BINS, WORST, metric_named
@@ -151,6 +153,8 @@ def _values(
         "bins": bins_table(found, kept.question.min_support),
         "calibration_errors": calibration_errors(kept),
         "n_bins": N_BINS,
+        "n_permutations": N_PERMUTATIONS,
+        "least_p": LEAST_P,
         "n_listed": N_LISTED,
         "facts": circumstances(kept),
         "parameters": parameter_rows(row.records),

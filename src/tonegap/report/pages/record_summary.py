@@ -29,7 +29,7 @@ def same_data(table: LeaderboardTable) -> list[tuple[list[int], Record]]:
     """The seeds of a table that ran on the same data and partitions, with a record of one of them."""
     seeds: dict[str, list[int]] = {}
     example: dict[str, Record] = {}
-    for record in (record for row in table.all_rows for record in row.records):
+    for record in table.records:
         parts = sorted((name, part.sha256) for name, part in record.partitions.items())
         key = repr((record.data, parts))
         example.setdefault(key, record)

@@ -6,9 +6,9 @@ from typing import Any
 
 import msgspec
 
-from tonegap.declared.dataset import BENCHMARKS, DATASET_FILE
+from tonegap.declared.dataset import dataset_place
 from tonegap.declared.exposure import SeenBy, own_exposure, read_exposure
-from tonegap.declared.plugin import FOLDERS, PLUGIN_ID
+from tonegap.declared.plugin import FOLDERS, PLUGIN_ID, plugin_place
 from tonegap.declared.task import read_task, task_ids
 from tonegap.declared.toml import read_toml
 from tonegap.formats.matrix import RunId
@@ -80,7 +80,7 @@ def spec_problems(store: Path, cell: RunId, record: Record) -> Iterator[str]:
     """What the bundle's own files of plug-ins have against a record. Raises BadSuiteFolder for one that is none."""
     found: dict[str, PluginClaims | None] = {}
     for kind, name in record.plugins.items():
-        path = store / "specs" / FOLDERS[kind] / name / f"{kind}.toml"
+        path = store / "specs" / plugin_place(kind, name)
         there = PLUGIN_ID.fullmatch(name) and path.is_file()
         found[f"{FOLDERS[kind]}/{name}"] = read_toml(path, PluginClaims) if there else None
     own = {
@@ -96,6 +96,6 @@ def spec_problems(store: Path, cell: RunId, record: Record) -> Iterator[str]:
         split = read_task(store / "specs", record.task).file.split
         yield from half_problems(record, split, here=False)
     name = record.task.partition("/")[0]
-    path = store / "specs" / BENCHMARKS / name / DATASET_FILE
+    path = store / "specs" / dataset_place(name)
     if PLUGIN_ID.fullmatch(name) and path.is_file():
         yield from data_problems(record, read_toml(path, DataClaims), here=False)

@@ -4,8 +4,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from tonegap import __version__
-from tonegap.declared.dataset import dataset_ids, read_dataset
-from tonegap.declared.plugin import FOLDERS, PluginFile
+from tonegap.declared.dataset import dataset_ids, dataset_place, read_dataset
+from tonegap.declared.plugin import FOLDERS, PluginFile, plugin_place
+from tonegap.declared.suite import SUITES
+from tonegap.declared.task import task_place
 from tonegap.declared.toml import read_toml
 from tonegap.errors import BadRequest, StoreError
 from tonegap.files import is_there, sha256_bytes
@@ -98,13 +100,13 @@ def _results(store: Path, run: SuiteRun) -> Iterator[Path]:
 def _specs(root: Path, run: SuiteRun) -> Iterator[Path]:
     """The suite's folders: its file, tasks, data sets and plug-ins as they are now."""
     cells = [cell.id for cell in run.cells]
-    names = [f"benchmarks/suites/{run.matrix.suite}.toml", *_SPECS]
-    names += [f"benchmarks/{cell.task.partition('/')[0]}/dataset.toml" for cell in cells]
-    names += [f"benchmarks/{cell.task.replace('/', '/tasks/')}.toml" for cell in cells]
+    names = [SUITES / f"{run.matrix.suite}.toml", *map(Path, _SPECS)]
+    names += [dataset_place(cell.task.partition("/")[0]) for cell in cells]
+    names += [task_place(cell.task) for cell in cells]
     named = {pair for cell in cells for pair in cell.entry.plugins.items()}
-    names += [f"{FOLDERS[kind]}/{one}/{kind}.toml" for kind, one in named]
+    names += [plugin_place(*pair) for pair in named]
     banks = (cell.record.bank for cell in run.cells if cell.record)
-    names += [f"extractors/{bank.extractor}/extractor.toml" for bank in banks if bank]
+    names += [plugin_place("extractor", bank.extractor) for bank in banks if bank]
     return (root / name for name in dict.fromkeys(names) if (root / name).is_file())
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import msgspec
 
-from tonegap.declared.dataset import BENCHMARKS
-from tonegap.declared.plugin import FOLDERS, PLUGIN_ID
+from tonegap.declared.plugin import PLUGIN_ID, plugin_place
+from tonegap.declared.task import task_place
 from tonegap.declared.toml import read_toml
 from tonegap.files import digest_of, sha256_file, sha256_lines
 from tonegap.formats.lineage import FILE as LINEAGE
@@ -89,7 +89,7 @@ class _TaskClaims(msgspec.Struct):
 
 
 def _shows_copies(store: Path, task: str) -> bool:
-    path = store / "specs" / BENCHMARKS / f"{task.replace('/', '/tasks/')}.toml"
+    path = store / "specs" / task_place(task)
     if not all(map(PLUGIN_ID.fullmatch, task.split("/"))) or not path.is_file():
         return False
     return any(read_toml(path, _TaskClaims).leaks.values())
@@ -114,7 +114,7 @@ def _synthetic_problems(store: Path, record: Record, truth: TaskTruth) -> Iterat
     ancestors = [lineage.ancestors(i) for i in range(len(lineage.sources))]
     named = {one for found in ancestors for one in found if one != UNKNOWN_SOURCE}
     unknown = sum(1 for sources in lineage.sources if is_unknown(sources))
-    method = store / "specs" / FOLDERS["method"] / record.entry.method / "method.toml"
+    method = store / "specs" / plugin_place("method", record.entry.method)
     from_text = method.is_file() and read_toml(method, PluginClaims).made_from == "text"
     unnamed = 0 if from_text else sum(not found for found in ancestors)
     said = record.synthetic

@@ -17,9 +17,10 @@ from scipy.special import gammaln, ndtri, xlog1py, xlogy
 
 from tonegap.arrays import FloatArray
 from tonegap.scores.evidence.bisection import bisected
+from tonegap.scores.evidence.intervals import LEVEL
 from tonegap.scores.evidence.proportions import Seeds, share_interval
 
-POWER, LEVEL = 0.8, 0.95
+POWER = 0.8
 # Beyond this half-width an interval holds a coin and a good classifier at once.
 WIDEST = 0.2
 _DRAWS = 4000
