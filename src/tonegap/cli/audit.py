@@ -15,8 +15,7 @@ from tonegap.declared.task import read_task
 from tonegap.errors import BadRequest
 from tonegap.files import csv_bytes, write_atomic
 from tonegap.store.store import Store
-from tonegap.synthetic.external_set import read_set
-from tonegap.synthetic.manifest import ALL_COLUMNS
+from tonegap.synthetic.external_set import COLUMNS, read_set
 
 if TYPE_CHECKING:
     from tonegap.synthetic.external_audit import ExternalAudit
@@ -101,8 +100,8 @@ def _write(path: Path, found: "ExternalAudit") -> None:
         sources = " ".join(found.sources[row.image_id])
         said = {**row.cells, "image_id": row.image_id, "sources": sources}
         said.setdefault("file", row.path.name)
-        rows.append([said.get(name, "") for name in ALL_COLUMNS])
+        rows.append([said.get(name, "") for name in COLUMNS])
     try:
-        write_atomic(path, csv_bytes(ALL_COLUMNS, rows))
+        write_atomic(path, csv_bytes(COLUMNS, rows))
     except OSError as e:
         raise BadRequest(f"--out {path}: cannot be written: {e.strerror}") from None

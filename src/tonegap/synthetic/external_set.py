@@ -9,14 +9,14 @@ import io
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from tonegap.data.locate import IMAGE_SUFFIXES
 from tonegap.errors import BadRequest
 from tonegap.formats.lineage import UNKNOWN_SOURCE, LearnedPart, read_parts
-from tonegap.synthetic.manifest import is_below, long_fields
 from tonegap.texts import read_text
 
+COLUMNS = ("image_id", "file", "label", "tone", "prompt", "seed", "sources", "models")
 _NAMES = ("synthetic.csv", "manifest.csv", "metadata.csv")
 # Source: the notebook `lession_mapping.ipynb` of hectorcarrion/ControllableGenDDI, commit f51900c44f3b.
 _CGDDI = re.compile(r"(?P<healthy>.+)_with_(?P<disease>.+)_from_(?P<tone>[^_]+)_(?P<donor>.+)")
@@ -93,12 +93,11 @@ def _check_ids(folder: Path, rows: tuple[SetRow, ...]) -> None:
 def _listed(folder: Path, manifest: Path) -> Iterator[SetRow]:
     """The rows of a CSV file; paths are relative to the folder, or to its `images/`."""
     try:
-        with long_fields():
-            reader = csv.DictReader(io.StringIO(read_text(manifest, BadRequest), newline=""))
-            rows, names = list(reader), tuple(reader.fieldnames or ())
+        reader = csv.DictReader(io.StringIO(read_text(manifest, BadRequest), newline=""))
+        names = tuple(reader.fieldnames or ())
         if "file" not in names:
             raise BadRequest(f"{manifest}: no column `file`; found {', '.join(names) or 'none'}")
-        for number, cells in enumerate(rows, start=2):
+        for number, cells in enumerate(reader, start=2):
             if None in cells or None in cells.values():
                 raise BadRequest(f"{manifest} line {number}: wanted {len(names)} fields")
             yield _listed_row(folder, f"{manifest} line {number}", cells)
@@ -119,9 +118,10 @@ def _listed_row(folder: Path, where: str, cells: Mapping[str, str]) -> SetRow:
 
 
 def _file_in(folder: Path, where: str, name: str) -> Path:
-    if not is_below(name):
+    below = PurePosixPath(name)
+    if not below.parts or ".." in below.parts or below.is_absolute():
         raise BadRequest(f"{where}: file {name!r} is not a path below {folder}")
-    for place in (folder / name, folder / "images" / name):
+    for place in (folder / below, folder / "images" / below):
         if place.is_file():
             return place
     raise BadRequest(f"{where}: there is no file {name!r} in {folder} or its images/")

@@ -17,7 +17,7 @@ from tonegap.formats.lineage import read_lineage
 from tonegap.tones import parse_tone
 
 SYNTHETIC_COLUMNS = ("image_id", "file", "label", "tone", "prompt", "seed", "sources")
-ALL_COLUMNS = (*SYNTHETIC_COLUMNS, "models")  # the eighth may be absent
+MODELS_COLUMN = "models"  # the eighth, which may be absent
 _MAX_CSV_BYTES = 1 << 28  # read whole, and Python takes many times its size for it
 MAX_IMAGES = 500_000
 _MAX_FIELD = 1 << 24  # a row may name every training image as its source
@@ -39,7 +39,7 @@ class SyntheticRow:
 
 
 @contextlib.contextmanager
-def long_fields() -> Iterator[None]:
+def _long_fields() -> Iterator[None]:
     """Lets the csv module take longer fields; its limit is the whole process's, so it is put back."""
     with _CSV_LIMIT:
         before = csv.field_size_limit(_MAX_FIELD)
@@ -49,25 +49,19 @@ def long_fields() -> Iterator[None]:
             csv.field_size_limit(before)
 
 
-def is_below(name: str) -> bool:
-    """Whether a name in a manifest is a path below the folder it is read in."""
-    path = PurePosixPath(name)
-    return bool(path.parts) and ".." not in path.parts and not path.is_absolute()
-
-
 def read_synthetic(out: Path) -> tuple[SyntheticRow, ...]:
     """The rows of a generate stage's `synthetic.csv`. Raises BadOutput."""
     path = out / "synthetic.csv"
     try:
         if status_of(path).st_size > _MAX_CSV_BYTES:
             raise BadOutput("synthetic.csv: more than 256 MiB")
-        with long_fields(), path.open(encoding="utf-8-sig", newline="") as f:
+        with _long_fields(), path.open(encoding="utf-8-sig", newline="") as f:
             reader = csv.DictReader(f)
             columns = tuple(reader.fieldnames or ())
-            if columns not in (SYNTHETIC_COLUMNS, ALL_COLUMNS):
+            if columns not in (SYNTHETIC_COLUMNS, (*SYNTHETIC_COLUMNS, MODELS_COLUMN)):
                 raise BadOutput(
                     f"synthetic.csv: found columns {reader.fieldnames}, "
-                    f"wanted {','.join(SYNTHETIC_COLUMNS)}, and {ALL_COLUMNS[-1]} or nothing after it"
+                    f"wanted {','.join(SYNTHETIC_COLUMNS)}, and {MODELS_COLUMN} or nothing after it"
                 )
             rows = enumerate(itertools.islice(reader, MAX_IMAGES + 1), start=2)
             return tuple(_row(cells, columns, number) for number, cells in rows)
@@ -89,11 +83,12 @@ def _row(
     if None in texts or None in cells:
         raise BadOutput(f"{where}: wanted {len(columns)} fields")
     image_id, file, label, tone, prompt, seed, sources, models = (
-        text or "" for text in (*texts, "")[: len(ALL_COLUMNS)]
+        text or "" for text in (*texts, "")[: len(SYNTHETIC_COLUMNS) + 1]
     )
     if not image_id:
         raise BadOutput(f"{where}: image_id is empty")
-    if not is_below(file):
+    parts = PurePosixPath(file).parts
+    if not parts or ".." in parts or file.startswith("/"):
         raise BadOutput(f"{where}: file {file!r} is not a path below images/")
     try:
         parsed = parse_tone(tone)

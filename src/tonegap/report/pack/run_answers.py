@@ -17,7 +17,7 @@ from tonegap.report.pages.links import card_name
 from tonegap.report.pages.record_summary import synthetic_text
 from tonegap.report.phrases import SELECTION_MEANING, metric_label, table_name
 from tonegap.report.table_notes import event_note
-from tonegap.results.costs import costs_by_key, total_cost
+from tonegap.results.costs import total_cost
 from tonegap.results.model import LeaderboardTable
 from tonegap.scores.tables import metric_named
 
@@ -160,11 +160,12 @@ def _software(results: PackSource) -> str:
 
 
 def _cost(results: PackSource) -> str:
-    cost = total_cost(list(costs_by_key(results.records).values()))
+    total = total_cost(results.records)
+    peak = total.peak_memory_mib
+    memory = "peak memory not measured" if peak is None else f"at most {peak:,.0f} MiB in one"
     machines = {", ".join(map(" ".join, r.circumstances.hardware.items())) for r in results.records}
-    hours, memory = cost.seconds / 3600, cost.peak_memory_mib or 0
     return (
-        f"{cost.n_stages} stages, {hours:.2f} hours in all, at most {memory:,.0f} MiB in one; on "
+        f"{total.n_stages} stages, {total.seconds / 3600:.2f} hours in all, {memory}; on "
         + "; ".join(sorted(machines))
         + "."
     )

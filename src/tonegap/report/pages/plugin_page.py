@@ -18,7 +18,7 @@ from tonegap.report.pages.templates import render_template
 from tonegap.report.phrases import spelled, table_title
 from tonegap.report.references import bibtex, linked
 from tonegap.results.board import Leaderboard
-from tonegap.results.costs import TotalCost, costs_by_key, total_cost
+from tonegap.results.costs import TotalCost, cost_of_stages, costs_by_key
 from tonegap.store.source import ResultSource
 
 _TEMPLATE = "method.html.j2"
@@ -152,7 +152,7 @@ def _costs(records: Sequence[Record], label: str) -> dict[str, TotalCost]:
     for key, cost in costs_by_key(records).items():
         if key in own:
             found.setdefault(cost.stage, []).append(cost)
-    return {stage: total_cost(costs) for stage, costs in found.items()}
+    return {stage: cost_of_stages(costs) for stage, costs in found.items()}
 
 
 def _reported(

@@ -145,13 +145,13 @@ def synthetic_text(made: SyntheticId) -> str:
 
 def cost_of(records: Sequence[Record]) -> str:
     """Total over seeds: wall and processor time, and the highest peak of memory."""
-    cost = total_cost([cost for record in records for cost in record.circumstances.costs])
-    if not cost.n_stages:
+    total = total_cost(records)
+    if not total.n_stages:
         return "not measured"
-    cpu, peak = cost.cpu_seconds, cost.peak_memory_mib
+    cpu, peak = total.cpu_seconds, total.peak_memory_mib
     cpu_text = "processor –" if cpu is None else f"{cpu:,.0f} s of processor"
     memory = "memory –" if peak is None else f"{peak:,.0f} MiB at most"
-    return f"{cost.seconds:,.0f} s, {cpu_text}, {memory}"
+    return f"{total.seconds:,.0f} s, {cpu_text}, {memory}"
 
 
 def _pairs(values: Mapping[str, object]) -> str:
