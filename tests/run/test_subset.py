@@ -10,7 +10,7 @@ TWO_ENTRIES = [{"methods": ["none", "grey"], "baselines": ["plain"]}]
 
 
 def views(planner):
-    return [cell.view for cell in planner.plan().cells]
+    return [cell.view for cell in planner.plan().runs]
 
 
 def n_images(view):

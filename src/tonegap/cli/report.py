@@ -86,7 +86,7 @@ def command(  # noqa: PLR0913 (click hands over each option as an argument)
         for kind, alarm in board.stamps:
             say(f"{kind.lower()}: {alarm}", err=True)
         if board.holes:
-            say(f"incomplete: {missing(board.holes, board.n_cells)}", err=True)
+            say(f"incomplete: {missing(board.holes, board.n_runs)}", err=True)
         if board.holes or board.stamps:
             ctx.exit(1)
 

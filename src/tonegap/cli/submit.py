@@ -30,7 +30,7 @@ def command() -> None:
 def add(ctx: click.Context, path: Path, check: bool, store: Path, root: Path) -> None:
     """Checks PATH, a bundle or a folder with card.toml and predictions, and keeps it in the store.
 
-    Exit code 1: a bundle that does not verify, each of its cells named; nothing is kept.
+    Exit code 1: a bundle that does not verify, each of its runs named; nothing is kept.
     """
     from tonegap.report.submission_ranks import places
     from tonegap.results.submissions.prepare import prepared

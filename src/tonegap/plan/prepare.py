@@ -100,9 +100,7 @@ def _check_masks(plan: Plan, store: Store) -> tuple[str, ...]:
 
     Opens the masks that stages and sheets to be made will read. Raises BadData where a stage is given unusable ones.
     """
-    asked = dict.fromkeys(
-        k for cell in plan.cells if not cell.id.not_applicable for k in cell.stages
-    )
+    asked = dict.fromkeys(k for run in plan.runs if not run.id.not_applicable for k in run.stages)
     given = [plan.stages[key] for key in asked if not store.has_stage(key)]
     given = [s for s in given if s.stage != "train" and "masks" in s.identity.plugin.file.needs]
     sheets = (s for s in plan.sheets if not (store.folder / sheet_unit(s.key)).exists())

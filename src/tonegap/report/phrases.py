@@ -136,7 +136,7 @@ def report_title(board: Leaderboard) -> str:
     """The title, which says first of all if a control or the truth is wrong, or runs are missing."""
     parts = list(dict.fromkeys(kind for kind, _ in board.stamps))
     if board.holes:
-        parts.append(f"INCOMPLETE: {missing(board.holes, board.n_cells)}")
+        parts.append(f"INCOMPLETE: {missing(board.holes, board.n_runs)}")
     return " – ".join([*parts, board.settings.title])
 
 

@@ -41,19 +41,19 @@ def publish_suite(root: Path, store: Path, matrix: Matrix) -> Path:
 
 
 def _digest(root: Path, store: Path, matrix: Matrix) -> str:
-    """Digest of all that the report is made from: cells and what is there for each, submissions, settings, code."""
+    """Digest of all that the report is made from: runs and what is there for each, submissions, settings, code."""
     from tonegap.results.submissions.stored import read_submissions
 
     results, declared = [], set()
-    for cell in matrix.cells:
+    for run in matrix.runs:
         for folder in (RECORDS, FAILURES):
-            path = store / folder / f"{cell.key}.json"
+            path = store / folder / f"{run.key}.json"
             if path.is_file():
                 results.append([folder, sha256_file(path)])
         declared |= {
-            dataset_place(cell.task.partition("/")[0]),
-            task_place(cell.task),
-            *(plugin_place(*pair) for pair in cell.entry.plugins.items()),
+            dataset_place(run.task.partition("/")[0]),
+            task_place(run.task),
+            *(plugin_place(*pair) for pair in run.entry.plugins.items()),
         }
     for key in matrix.sheets.values():
         sheet = sheet_folder(store, key) / SHEET
@@ -66,7 +66,7 @@ def _digest(root: Path, store: Path, matrix: Matrix) -> str:
     truths = sorted(path for path in (store / FIRST_TRUTHS).glob("*") if path.is_file())
     return digest_of(
         [
-            [matrix.suite, matrix.title, [repr(cell) for cell in matrix.cells]],
+            [matrix.suite, matrix.title, [repr(run) for run in matrix.runs]],
             results,
             [[s.id, s.changed] for s in read_submissions(store)],
             [[path.name, sha256_file(path)] for path in truths],

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class Leaderboard:
     """All tables of a report with what is missing from them.
 
-    `n_cells` counts the declared runs that apply; `sheets` has the synthetic sets, `claims`
+    `n_runs` counts the declared runs that apply; `sheets` has the synthetic sets, `claims`
     the intervals and comparisons of the tables that have any; `papers` are those of the suite root beside
     these runs, where they were compared.
     """
@@ -26,7 +26,7 @@ class Leaderboard:
     tables: tuple[LeaderboardTable, ...]
     holes: tuple[Hole, ...]
     not_applicable: tuple[NotApplicable, ...]
-    n_cells: int
+    n_runs: int
     sheets: tuple[SetSheet, ...] = ()
     claims: tuple[Claims, ...] = ()
     submissions: "tuple[StoredSubmission, ...]" = ()

@@ -202,7 +202,7 @@ def test_a_seed_that_the_suite_has_here_and_the_bundle_does_not_declare_is_named
     assert list(_missing_seeds(ROOT, run)) == [
         "none + erm (cnn4), d/t: the suite smoke has seed 1 here, and the bundle declares none"
     ]
-    run = SuiteRun(Matrix("their-own", "S", run.matrix.cells), ())
+    run = SuiteRun(Matrix("their-own", "S", run.matrix.runs), ())
     assert list(_missing_seeds(ROOT, run)) == []
 
 

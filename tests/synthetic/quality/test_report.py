@@ -269,7 +269,7 @@ def test_the_command_names_what_is_wrong_with_a_set(quality, tonegap, tmp_path):
     (own / "images" / "x.png").write_bytes((quality.download / "c00.png").read_bytes())
     assert tonegap("quality", own, "tiny", *words) == 2
     assert "'measles' is no class of clinic/two" in tonegap.err
-    label = quality.plan().cells[0].view.classes[0]
+    label = quality.plan().runs[0].view.classes[0]
     (own / "synthetic.csv").write_text(rows.replace("measles", label).replace(",V,", ",M9,"))
     assert tonegap("quality", own, "tiny", *words) == 2
     assert "synthetic.csv: x has the tone M9; wanted one of clinic/two: " in tonegap.err

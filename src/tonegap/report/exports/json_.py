@@ -44,7 +44,7 @@ def json_pieces(board: Leaderboard) -> Iterator[bytes]:
         "schema": SCHEMA,
         "title": report_title(board),
         "complete": not board.holes,
-        "missing": missing(board.holes, board.n_cells) if board.holes else None,
+        "missing": missing(board.holes, board.n_runs) if board.holes else None,
         "alarms": board.alarms,
         "truth_alarms": board.truth_alarms,
         "submissions": [
@@ -55,7 +55,7 @@ def json_pieces(board: Leaderboard) -> Iterator[bytes]:
             }
             for submitted in board.submissions
         ],
-        "n_cells": board.n_cells,
+        "n_cells": board.n_runs,
         "settings": settings,
     }
     foot = {

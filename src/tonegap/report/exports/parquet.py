@@ -58,7 +58,7 @@ class TidyParquet:
         about = {
             "schema": SCHEMA,
             "title": report_title(board),
-            "missing": missing(board.holes, board.n_cells) if board.holes else "",
+            "missing": missing(board.holes, board.n_runs) if board.holes else "",
         }
         self._schema = pa.schema([(name, _TYPES.get(name, pa.string())) for name in COLUMNS], about)
         self._out = io.BytesIO()

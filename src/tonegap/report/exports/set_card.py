@@ -43,7 +43,7 @@ def set_facts(source: ResultSource, made: SetSheet) -> SetFacts:
     root, stage = source.root, made.sheet.set.stage if made.sheet else ""
     suite = next((s for s in source.suites if made.key in s.matrix.sheets.values()), None)
     dataset, method = made.task.partition("/")[0], made.method
-    records = [cell.record for cell in suite.cells if cell.record] if suite else []
+    records = [run.record for run in suite.runs if run.record] if suite else []
     return SetFacts(
         made=made,
         suite=suite.matrix.suite if suite else "",

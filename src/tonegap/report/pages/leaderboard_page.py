@@ -54,7 +54,7 @@ def render_html(board: Leaderboard, beside: Sequence[str] | None = None) -> str:
     values = {
         "board": board,
         "title": report_title(board),
-        "missing": missing(board.holes, board.n_cells) if board.holes else "",
+        "missing": missing(board.holes, board.n_runs) if board.holes else "",
         "alone": alone,
         "beside": beside or (),
         "tables": [_table(board, table, i, alone) for i, table in enumerate(board.tables, 1)],

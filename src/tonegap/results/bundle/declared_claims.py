@@ -46,7 +46,7 @@ def data_problems(record: Record, found: DataClaims, *, here: bool) -> Iterator[
 
 
 def claim_problems(
-    cell: RunId, record: Record, found: Mapping[str, PluginClaims | None], *, here: bool
+    run: RunId, record: Record, found: Mapping[str, PluginClaims | None], *, here: bool
 ) -> Iterator[str]:
     """What matrix and plug-ins have against a record's marks; nothing of a plug-in that is None.
 
@@ -57,7 +57,7 @@ def claim_problems(
     if not record.bank and trained in said and said[trained].on == "features":
         by = f"{trained} here" if here else f"the file of {trained} that came along"
         yield f"names no bank of features, and {by} says that it trains on one"
-    if cell.control != record.control:
+    if run.control != record.control:
         yield "the matrix and the record differ about whether it is a control"
     controls = [label for label, file in said.items() if file.control]
     if controls and not record.control:
@@ -76,7 +76,7 @@ def claim_problems(
         yield f"says otherwise than {which} whether it is told the tone of test images"
 
 
-def spec_problems(store: Path, cell: RunId, record: Record) -> Iterator[str]:
+def spec_problems(store: Path, run: RunId, record: Record) -> Iterator[str]:
     """What the bundle's own files of plug-ins have against a record. Raises BadSuiteFolder for one that is none."""
     found: dict[str, PluginClaims | None] = {}
     for kind, name in record.plugins.items():
@@ -88,7 +88,7 @@ def spec_problems(store: Path, cell: RunId, record: Record) -> Iterator[str]:
     }
     entry = {f"{FOLDERS[kind]}/{name}" for kind, name in record.entry.plugins.items()}
     of_entry = {label: file for label, file in found.items() if label in entry}
-    yield from claim_problems(cell, record, of_entry, here=False)
+    yield from claim_problems(run, record, of_entry, here=False)
     yield from exposure_problems(record, own, read_exposure(store / "specs"), here=False)
     if record.data.tested and record.task not in task_ids(store / "specs"):
         yield "says which joined data sets it was tested on, and no task came along that says so"

@@ -35,18 +35,18 @@ class Checked:
 def verify_folder(store: Path, suite: str) -> Checked:
     """Checks a bundle's records in a folder laid out as a store. A bundle without any record is a problem.
 
-    Raises ToneGapError where a file cannot be read as what it is, or a cell names a file outside of the folder.
+    Raises ToneGapError where a file cannot be read as what it is, or a run names a file outside of the folder.
     """
-    run = read_bundled(store, suite)
-    records = [cell.record for cell in run.cells if cell.record]
-    problems = [problem for cell in run.cells for problem in _cell_problems(store, cell)]
+    suite_run = read_bundled(store, suite)
+    records = [run.record for run in suite_run.runs if run.record]
+    problems = [problem for run in suite_run.runs for problem in _run_problems(store, run)]
     if not records:
         problems.append("no run has a record, so there is nothing to check")
     tables = [t for r in records for s in r.scores.values() for t in s.tables.values()]
     return Checked(
         n_records=len(records),
         n_scores=sum(len(table.value) for table in tables),
-        completeness=completeness(run.cells),
+        completeness=completeness(suite_run.runs),
         problems=tuple(one_line(problem) for problem in problems),
     )
 
@@ -86,28 +86,28 @@ def read_bundled(store: Path, suite: str) -> SuiteRun:
                 f"{suite_unit(one_line(suite)[:80])}: missing; the bundle says that it is its suite"
             )
         matrix = msgspec.json.decode(path.read_bytes(), type=Matrix)
-        keys = [cell.key for cell in matrix.cells]
+        keys = [run.key for run in matrix.runs]
         for key in (*keys, *matrix.sheets.keys(), *matrix.sheets.values()):
             if not KEY.fullmatch(key):
                 raise BadRequest(f"{suite_unit(suite)}: {key[:80]!a} is no key of a run or stage")
         if len(set(keys)) < len(keys) or matrix.suite != suite:
             raise BadRequest(f"{suite_unit(suite)}: names a run twice, or another suite")
         try:
-            (run,) = read_suites(store, [suite])
+            (suite_run,) = read_suites(store, [suite])
         except StoreError as e:
             text = str(e).replace(f"{store}/", "").removesuffix("; remove it and run again")
             raise BadRequest(f"{text}; it does not verify") from None
-        return run
+        return suite_run
 
 
-def _cell_problems(store: Path, cell: RunOutcome) -> Iterator[str]:
-    if cell.record is None:
+def _run_problems(store: Path, run: RunOutcome) -> Iterator[str]:
+    if run.record is None:
         return
-    where = f"{cell.id.entry.label}, {cell.id.task}, seed {cell.id.seed}"
+    where = f"{run.id.entry.label}, {run.id.task}, seed {run.id.seed}"
     try:
         for problem in (
-            *spec_problems(store, cell.id, cell.record),
-            *record_problems(store, cell.record),
+            *spec_problems(store, run.id, run.record),
+            *record_problems(store, run.record),
         ):
             yield f"{where}: {problem}"
     except ToneGapError as e:

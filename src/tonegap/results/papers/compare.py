@@ -80,5 +80,5 @@ def _reproduced(table: PaperTable, sources: Sources) -> Iterator[list[Reproduced
 
 def runs_of(row: PaperRow, sources: Sources) -> list[Run]:
     """The runs of a row's task and entry at the row's selection rule, by seed."""
-    found = [run for run in sources.runs.get(row.selection, ()) if matches(row, run.cell)]
-    return sorted(found, key=lambda run: run.cell.id.seed)
+    found = [run for run in sources.runs.get(row.selection, ()) if matches(row, run.outcome)]
+    return sorted(found, key=lambda run: run.outcome.id.seed)
