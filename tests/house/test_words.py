@@ -37,7 +37,7 @@ RETIRED = {
     r"kin": "withheld copies",
     r"shel(?:f|ved)": "submissions",
     r"thinned|carved|carves": "subsample, validation hold-out",
-    r"(?:a|the|one|each|every|another|same|finished|missing|declared) cells? (?:of that (?:record )?key|s record|has a record)": "runs (entry, task, seed)",
+    r"(?:a|the|one|each|same) cells? (?:of that (?:record )?key|s record)": "runs (entry, task, seed)",
     r"images? (?:is|are|were) drawn|drawn anew|drawn by (?:class|tone|how)": "sampled",
 }
 

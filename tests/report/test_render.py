@@ -4,15 +4,18 @@ import csv
 import io
 import json
 import re
+import sys
+import types
 from dataclasses import replace
 from html.parser import HTMLParser
 
+import click
 import msgspec
 import pytest
 
-from tonegap.cli.report import FORMATS
 from tonegap.errors import BadSuiteFolder
 from tonegap.formats.record import EntryId, SyntheticId
+from tonegap.report.exports import FORMATS
 from tonegap.report.exports.csv_ import COLUMNS, render_csv, tidy_batches
 from tonegap.report.exports.json_ import render_json
 from tonegap.report.exports.latex import render_latex
@@ -20,11 +23,11 @@ from tonegap.report.exports.markdown import render_markdown
 from tonegap.report.pages.leaderboard_page import render_html
 from tonegap.report.pages.record_summary import synthetic_text
 from tonegap.report.pages.templates import render_template
-from tonegap.report.write import DOCUMENTS, document, write_board
+from tonegap.report.write import document, write_board
 from tonegap.results.leaderboard import leaderboard
 from tonegap.spreadsheet import safe_cell
 
-TEXTS = tuple(name for name in DOCUMENTS if name != "parquet")
+TEXTS = tuple(name for name in FORMATS if name != "parquet")
 VOID = {"meta", "br", "link", "input", "line", "path", "img"}
 
 
@@ -53,8 +56,13 @@ def text_of(name, board):
     return document(board, name).decode()
 
 
-def test_each_document_is_a_choice_of_the_command():
-    assert tuple(DOCUMENTS) == FORMATS
+def test_a_new_format_is_a_module_and_a_line(board, monkeypatch, tmp_path):
+    monkeypatch.setitem(FORMATS, "count", "exports.counted")
+    module = types.ModuleType("tonegap.report.exports.counted")
+    module.files = lambda b, _source: [("leaderboard.count", [str(len(b.tables)).encode()])]
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    assert document(board, "count") == b"1"
+    assert click.Choice(list(FORMATS)).convert("count", None, None) == "count"
 
 
 @pytest.mark.parametrize("name", TEXTS)
@@ -227,7 +235,7 @@ def test_a_template_with_an_unknown_name_is_a_clear_error(cells, settings):
 
 def test_a_task_without_any_record_has_a_page(entry, hole, settings):
     board = leaderboard([hole(entry("none+erm"), 0, "oom")], settings)
-    for name in DOCUMENTS:
+    for name in FORMATS:
         assert document(board, name)
     assert "No run of this task has a result yet" in render_html(board)
 
@@ -243,7 +251,7 @@ def test_a_primary_metric_between_tones_ranks_by_its_one_value(cells, settings):
     ]
     board = leaderboard(pqd, settings)
     assert [r.rank for r in board.tables[0].rows] == [1, 1, None]
-    for name in DOCUMENTS:
+    for name in FORMATS:
         assert document(board, name)
 
 

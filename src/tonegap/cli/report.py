@@ -11,17 +11,18 @@ from tonegap.cli.complete import suite_names
 from tonegap.cli.options import PATH, placed
 from tonegap.cli.terminal import deliver, say
 from tonegap.errors import BadRequest
+from tonegap.report.exports import FORMATS
 
 if TYPE_CHECKING:
     from tonegap.results.board import Leaderboard
     from tonegap.store.source import ResultSource
 
-FORMATS = ("html", "md", "tex", "csv", "json", "parquet")
-
 
 @click.command("report")
 @click.argument("runs", nargs=-1, shell_complete=suite_names)
-@click.option("--format", "output", type=click.Choice(FORMATS), default="html", show_default=True)
+@click.option(
+    "--format", "output", type=click.Choice(list(FORMATS)), default="html", show_default=True
+)
 @click.option(
     "--out",
     type=PATH,

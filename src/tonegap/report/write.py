@@ -2,13 +2,14 @@
 
 import contextlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 
 from tonegap.errors import BadRequest, StoreError
 from tonegap.files import write_pieces_atomic
-from tonegap.report.exports import json_, latex, markdown, other_tools, parquet
+from tonegap.report.exports import FORMATS, other_tools
 from tonegap.report.exports.json_ import SCHEMA
 from tonegap.report.exports.protocol import Export
 from tonegap.report.pages import (
@@ -25,21 +26,16 @@ from tonegap.results.board import Leaderboard
 from tonegap.results.papers.compare import compared_papers
 from tonegap.store.source import ResultSource
 
-# Documents of one file, by its ending, and the export that writes it as `leaderboard.ENDING`.
-DOCUMENTS: Mapping[str, Export] = {
-    "html": leaderboard_page.files,
-    "md": markdown.files,
-    "tex": latex.files,
-    "csv": parquet.files,
-    "json": json_.files,
-    "parquet": parquet.files,
-}
+
+def export_of(ending: str) -> Export:
+    """The export that writes `leaderboard.ENDING`, for an ending of FORMATS."""
+    export: Export = import_module(f"tonegap.report.{FORMATS[ending]}").files
+    return export
+
+
 # What needs no more than the board; what the first page names: what other tools read, and all tasks; other pages.
 TABLES: tuple[Export, ...] = (
-    markdown.files,
-    latex.files,
-    json_.files,
-    parquet.files,
+    *dict.fromkeys(export_of(ending) for ending in FORMATS if ending != "html"),
     quality_page.files,
 )
 BESIDE: tuple[Export, ...] = (other_tools.files, across_page.files)
@@ -83,11 +79,11 @@ def _write(
 
 
 def document(board: Leaderboard, ending: str) -> bytes:
-    """A report as one document of DOCUMENTS; the same board gives the same bytes.
+    """A report as one document, `ending` one of FORMATS; the same board gives the same bytes.
 
     Raises BadSuiteFolder if a template is missing or wrong.
     """
-    made = {path: b"".join(pieces) for path, pieces in DOCUMENTS[ending](board, None)}
+    made = {path: b"".join(pieces) for path, pieces in export_of(ending)(board, None)}
     return made[f"leaderboard.{ending}"]
 
 
