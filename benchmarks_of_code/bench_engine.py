@@ -59,7 +59,7 @@ def plan_complete() -> None:
         plan = plan_suite(declared, synthetic_views())
         found = explain(plan, store)
         seconds = time.perf_counter() - began
-    if found.misses or found.n_cached != found.n_cells:
+    if found.misses or found.n_cached != found.n_runs:
         raise SystemExit("the suite was not complete")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     sys.stdout.write(f"{n_stages} {seconds} {peak}\n")
@@ -71,8 +71,8 @@ def finish(plan, store) -> None:
     from tonegap.store.seals import write_seal
 
     os.fsync = lambda _handle: None  # what is measured begins afterwards
-    for cell in plan.cells:
-        store.keep(f"records/{cell.id.key}.json", b"{}")
+    for run in plan.runs:
+        store.keep(f"records/{run.id.key}.json", b"{}")
     for key in plan.stages:
         folder = store.stage_folder(key)
         folder.mkdir(parents=True)

@@ -6,13 +6,12 @@ the first, which compiles the templates. Ends with code 1 where that is missed.
 
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 
+from tonegap.declared.report_settings import read_settings
 from tonegap.report.pages.entry_page import files_of
 from tonegap.report.pages.links import entry_pages
 from tonegap.results.assemble import assemble
-from tonegap.results.settings import read_settings
 from tonegap.store.read import read_suites
 from tonegap.store.source import ResultSource
 
@@ -24,7 +23,7 @@ def main() -> int:
     """0 if every page is fast enough."""
     store = Path(sys.argv[1])
     suites = read_suites(store)
-    board = replace(assemble(store, suites, read_settings(ROOT)), site=True)
+    board = assemble(store, suites, read_settings(ROOT))
     source = ResultSource(ROOT, store, suites)
     pages = [(table, entry_pages(board, table)) for table in board.tables]
     rows = [(table, row) for table, named in pages for row in table.all_rows if row.entry in named]

@@ -61,7 +61,7 @@ def run(root: Path, store_folder: Path) -> str:
     place = Workplace(store, engine, suite.file.limits, 2, (), PlainProgress(io.StringIO()))
     tally = run_plan(plan, place)
     assert not tally.failures, tally.failures[0]
-    here, last = cpu_seconds() - cpu, {cell.stages[-1] for cell in plan.cells}
+    here, last = cpu_seconds() - cpu, {run.stages[-1] for run in plan.runs}
     below = sum(store.read_mark(key).cpu_seconds or 0.0 for key in last)
     return (
         f"{tally.n_finished} records in {time.perf_counter() - began:.1f} s wall; processor: {here:.1f} s here, "

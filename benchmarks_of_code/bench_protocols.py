@@ -1,6 +1,6 @@
 """How long three papers' protocols take at full size on two cores: their partitions, seed 0, drawn images, two epochs.
 
-FairDisCo's (ResNet-18, BASE and FairDisCo side by side), PatchAlign's (ViT-B/16, thinned by class and tone to 4,000
+FairDisCo's (ResNet-18, BASE and FairDisCo side by side), PatchAlign's (ViT-B/16, subsampled by class and tone to 4,000
 images) and skin-diff's (VGG-16, frozen but for its head, with and without images of skin-diff by the suite's small
 pipeline). Every image is a drawn stand-in of 64 px for a row of the real metadata, which you bring; weights start at
 random. So the times are what this measures, and no score means anything.
@@ -35,7 +35,7 @@ baselines = ["erm", "fairdisco"]
 backbones = ["resnet18"]
 """,
     "patchalign": """
-title = "PatchAlign's protocol, two epochs, thinned"
+title = "PatchAlign's protocol, two epochs, subsampled"
 about = "How long it takes; scores mean nothing."
 tasks = ["fitzpatrick17k/patchalign"]
 seeds = [0]

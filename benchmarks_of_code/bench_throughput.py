@@ -30,7 +30,7 @@ from torch.nn import functional
 from torchvision import transforms
 
 from tonegap.formats.job import ImageSpec
-from tonegap.run.packs import ensure_pack
+from tonegap.run.decoded_arrays import ensure_pack
 from tonegap.store.store import Store
 from tonegap_kit.augment import augmentation_named
 from tonegap_kit.backbones import BackboneSpec, Classifier, build_classifier

@@ -205,7 +205,7 @@ def test_compare_takes_training_runs_and_refuses_other_images():
 
 @pytest.mark.linux  # makes a store, whose locks Windows lacks
 def test_load_gives_the_same_of_a_store_and_of_its_bundle(store, root, tmp_path):
-    from tonegap.report.exports.tidy import COLUMNS
+    from tonegap.report.exports.csv_ import COLUMNS
 
     suite_root = __import__("pathlib").Path(__file__).parents[1]
     pack_suite(root, store.folder, "tiny", tmp_path / "b.zip", allow_incomplete=True)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tonegap.colour import lab_from_srgb, srgb_from_lab, typology_angle
+from tonegap.colour import individual_typology_angle, lab_from_srgb, srgb_from_lab
 
 
 # L*, a*, b* under D65, from the definition with paper and pencil (white, black) and as published in
@@ -38,4 +38,4 @@ def test_a_colour_beyond_the_display_is_cut_not_wrapped():
 
 def test_typology_angle_is_45_degrees_where_lightness_exceeds_50_by_as_much_as_yellow():
     lab = np.array([[65.0, 8.0, 15.0], [50.0, 8.0, 15.0], [35.0, 8.0, 15.0]])
-    assert typology_angle(lab) == pytest.approx([45, 0, -45])
+    assert individual_typology_angle(lab) == pytest.approx([45, 0, -45])

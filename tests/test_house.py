@@ -31,7 +31,7 @@ PURE_FILES = (
     *("tones.py", "arrays.py", "colour.py", "plan/plan.py", "plan/entries.py"),
     *("split/validation.py", "split/leaks.py", "split/parts.py", "split/published.py"),
     *("report/text_table.py", "report/exports/json_.py", "report/exports/latex.py"),
-    *("report/exports/markdown.py", "report/exports/tidy.py"),
+    *("report/exports/markdown.py", "report/exports/csv_.py"),
 )
 PURE = sorted(
     {

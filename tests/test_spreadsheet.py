@@ -5,9 +5,9 @@ import io
 
 import pytest
 
+from tonegap.report.paper_text import as_csv as papers_csv
+from tonegap.report.score_table import as_csv as score_csv
 from tonegap.results.papers.verdict import PaperCell, Reproduced
-from tonegap.results.papers.words import as_csv as papers_csv
-from tonegap.scores.render import as_csv as score_csv
 from tonegap.scores.rules import ScoringRules
 from tonegap.scores.tables import Score
 from tonegap.spreadsheet import safe_cell

@@ -1,4 +1,4 @@
-"""Control: labels dealt out anew among the training images, so that there is nothing to learn."""
+"""Control: labels permuted among the training images, so that there is nothing to learn."""
 
 from dataclasses import replace
 

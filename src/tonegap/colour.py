@@ -1,4 +1,4 @@
-"""CIELAB to sRGB and back, and the individual typology angle (ITA): the only place that knows a colour's formula.
+"""CIELAB to sRGB and back, and the individual typology angle (ITA): the engine has their formulas here alone.
 
 It exists so that skin is drawn, lit and measured in one space. Formulas: CIE 15 (CIELAB) and IEC
 61966-2-1 (sRGB), for the white point D65 and the 2° observer. The pictures' way (Lab to sRGB) is
@@ -70,7 +70,7 @@ def lab_from_srgb(rgb: NDArray[np.uint8]) -> NDArray[np.float64]:
     return np.stack([116 * fy - 16, 500 * (fx - fy), 200 * (fy - fz)], axis=-1)
 
 
-def typology_angle(lab: NDArray[np.float64]) -> NDArray[np.float64]:
+def individual_typology_angle(lab: NDArray[np.float64]) -> NDArray[np.float64]:
     """Individual typology angle (ITA) in degrees of colours [..., 3]; large is light skin.
 
     Source: arctan((L* - 50) / b*), Chardon, Cretois and Hourseau 1991. A colour without yellow

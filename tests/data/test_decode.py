@@ -18,7 +18,7 @@ from tonegap.data import decode
 from tonegap.data.decode import read_image
 from tonegap.data.picture import read_picture
 from tonegap.formats.job import ImageSpec
-from tonegap.synthetic.thumbs import read_thumbs
+from tonegap.synthetic.thumbnails import read_thumbs
 
 CROP = ImageSpec(8, "crop")
 

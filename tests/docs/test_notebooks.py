@@ -7,7 +7,7 @@ import pytest
 from notebooks import cells_of, run
 from pages import ROOT, Page
 
-from tonegap.report.exports.tidy import COLUMNS
+from tonegap.report.exports.csv_ import COLUMNS
 
 
 @pytest.mark.parametrize("name", ["predictions", "photographs"])

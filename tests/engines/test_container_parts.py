@@ -6,8 +6,8 @@ from tonegap.declared.suite import Limits
 from tonegap.engines.docker.container import scratch_mib
 from tonegap.engines.docker.daemon import daemon_of
 from tonegap.engines.docker.folders import stage_user
-from tonegap.engines.ending import judge
 from tonegap.engines.images.resolve import stage_image
+from tonegap.engines.stage_limits import judge
 from tonegap.formats.image_lock import BoundEnvironment, LockedImage
 
 INFO = {

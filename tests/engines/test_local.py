@@ -15,7 +15,7 @@ import pytest
 
 from tonegap.declared.plugin import Plugin, PluginFile
 from tonegap.declared.suite import Limits
-from tonegap.engines import ending, local, sandbox
+from tonegap.engines import local, sandbox, stage_limits
 from tonegap.engines.local import LocalEngine
 from tonegap.errors import EngineError
 
@@ -76,7 +76,7 @@ class TestEnds:
         assert result.seconds < 3
 
     def test_timeout_of_a_stage_that_does_not_listen(self, stage, monkeypatch):
-        monkeypatch.setattr(ending, "GRACE_S", 0.6)
+        monkeypatch.setattr(stage_limits, "GRACE_S", 0.6)
         result = stage("trap '' TERM; while true; do sleep 0.1; done", timeout_s=1)
         assert result.cause == "timeout"
         assert 1.6 <= result.seconds < 3.5
@@ -194,7 +194,7 @@ class TestNobodyIsLeft:
         wait_for(lambda: not processes_with("62.25"), 3)
 
     def test_after_a_timeout(self, stage, monkeypatch):
-        monkeypatch.setattr(ending, "GRACE_S", 0.3)
+        monkeypatch.setattr(stage_limits, "GRACE_S", 0.3)
         code = "trap '' TERM; setsid sh -c 'trap \"\" TERM; sleep 63.25; sleep 63.25' & sleep 63.25"
         assert stage(code, timeout_s=1).cause == "timeout"
         wait_for(lambda: not processes_with("63.25"), 3)
@@ -227,14 +227,14 @@ class TestNobodyIsLeft:
         wait_for(lambda: not processes_with("66.25"), 2)
 
     def test_after_a_stage_stopped_its_parent(self, stage, monkeypatch):
-        monkeypatch.setattr(ending, "GRACE_S", 0.3)
+        monkeypatch.setattr(stage_limits, "GRACE_S", 0.3)
         code = "setsid sleep 67.25 & kill -STOP $PPID; sleep 67.25"
         assert stage(code, timeout_s=1).cause == "timeout"
         wait_for(lambda: not processes_with("67.25"), 2)
 
     @pytest.mark.parametrize("waits", [True, False])
     def test_after_a_chain_of_processes_that_each_start_the_next(self, stage, monkeypatch, waits):
-        monkeypatch.setattr(ending, "GRACE_S", 0.3)
+        monkeypatch.setattr(stage_limits, "GRACE_S", 0.3)
         stage.command = PYTHON
         code = f"""
 import os, time

@@ -33,6 +33,11 @@ RETIRED = {
     r"cells? (?:missing|finished|to score|has a record)": "runs (entry, task, seed)",
     r"\d cells, \d|declared cells?|another cell s record": "runs (entry, task, seed)",
     r"drawn (?:images?|stand-ins?|skin|pictures?)|drawings": "synthetic phantom; sampled; plotted",
+    r"dealt": "permuted",
+    r"kin": "withheld copies",
+    r"shel(?:f|ved)": "submissions",
+    r"thinned|carved|carves": "subsample, validation hold-out",
+    r"(?:a|the|one|each|same) cells? (?:of that (?:record )?key|s record)": "runs (entry, task, seed)",
     r"images? (?:is|are|were) drawn|drawn anew|drawn by (?:class|tone|how)": "sampled",
 }
 

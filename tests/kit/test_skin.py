@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from tonegap import colour as phantom_colour
-from tonegap.colour import typology_angle
+from tonegap.colour import individual_typology_angle
 from tonegap.data.phantom import skin as phantom_skin
 from tonegap_kit.colour import lab_from_rgb, rgb_from_lab
 from tonegap_kit.errors import StageError
@@ -68,7 +68,7 @@ def test_every_colour_survives_the_way_to_lab_and_back() -> None:
 )
 def test_a_drawn_skin_lies_in_the_range_of_its_tone(tone: str, low: float, high: float) -> None:
     rng = np.random.default_rng(0)
-    angles = [float(typology_angle(draw_skin_colour(rng, tone))) for _ in range(200)]
+    angles = [float(individual_typology_angle(draw_skin_colour(rng, tone))) for _ in range(200)]
     assert low - 0.1 <= min(angles) <= max(angles) <= high + 0.1
     assert max(angles) - min(angles) > 0.6 * (high - low)
 

@@ -19,7 +19,7 @@ def changed(before, after):
 
 def member(planner, part):
     """The first id of a partition, and its row in the metadata."""
-    view = planner.plan().cells[0].view
+    view = planner.plan().runs[0].view
     image_id = view.partitions[part].ids[0]
     lines = (planner.download / "rows.csv").read_text().splitlines()
     return image_id, next(line for line in lines if line.startswith(image_id))
@@ -59,7 +59,7 @@ def test_which_images_belong_together_is_said_by_the_record_and_no_stage(planner
     where = planner.rooms.root / "benchmarks/clinic/dataset.toml"
     text = where.read_text()
     where.write_text(text.replace("\n[columns]", 'groups = ["label"]\n\n[columns]', 1))
-    leak = planner.plan().cells[0].view.leaks.groups["label"]
+    leak = planner.plan().runs[0].view.leaks.groups["label"]
     assert leak.n_test_images
     # Images of one group with a held-out one are withheld from methods, here all of them of a label.
     assert "record" in changed(before, planner.keys())
@@ -172,9 +172,9 @@ def test_a_method_without_stages_still_marks_its_record_as_a_control(planner):
     plan = planner.plan()
     planner.rooms.method("none", control=True)
     again = planner.plan()
-    assert not plan.cells[0].id.control
-    assert again.cells[0].id.control
-    assert plan.cells[0].id.key != again.cells[0].id.key
+    assert not plan.runs[0].id.control
+    assert again.runs[0].id.control
+    assert plan.runs[0].id.key != again.runs[0].id.key
     assert plan.stages.keys() == again.stages.keys()
 
 
@@ -183,7 +183,7 @@ def test_a_stage_that_two_entries_share_is_planned_once(planner):
     planner.suite(entries=[{"methods": ["grey"], "baselines": ["plain", "other"]}])
     plan = planner.plan()
     assert [stage.stage for stage in plan.stages.values()] == ["generate", "train", "train"]
-    assert len(plan.cells) == 2
+    assert len(plan.runs) == 2
 
 
 class TestGivenFiles:
@@ -283,18 +283,18 @@ class TestRefusals:
         image_id, _row = member(planner, "test")
         (planner.download / f"{image_id}.png").unlink()
         self.refused(planner, rf"1 images .*1 test; first: {image_id}\)", BadData)
-        cell = planner.plan(allow_missing=True).cells[0]
+        cell = planner.plan(allow_missing=True).runs[0]
         assert cell.view.data.missing == {"test": 1}
         assert image_id not in cell.view.test.ids
 
     def test_a_partition_without_any_image_even_if_missing_ones_are_allowed(self, planner):
-        for image_id in planner.plan().cells[0].view.test.ids:
+        for image_id in planner.plan().runs[0].view.test.ids:
             (planner.download / f"{image_id}.png").unlink()
         with pytest.raises(BadData, match="as long as no partition is empty"):
             planner.plan(allow_missing=True)
 
     def test_a_scored_tone_without_a_test_image_even_if_missing_ones_are_allowed(self, planner):
-        test = planner.plan().cells[0].view.test
+        test = planner.plan().runs[0].view.test
         light = [i for i, tone in zip(test.ids, test.tones, strict=True) if tone == "I"]
         for image_id in light:
             (planner.download / f"{image_id}.png").unlink()
@@ -316,14 +316,14 @@ class TestNotApplicable:
     def test_an_entry_that_cannot_be_asked_is_a_declared_hole(self, planner, need, why):
         planner.rooms.baseline("picky", needs=[need])
         planner.suite(entries=[{"methods": ["none"], "baselines": ["plain", "picky"]}])
-        holes = [cell.id.not_applicable for cell in planner.plan().cells]
+        holes = [cell.id.not_applicable for cell in planner.plan().runs]
         assert holes[0] is None
         assert why in holes[1]
 
     def test_a_need_for_tones_where_no_training_image_has_one(self, planner):
         planner.rooms.baseline("picky", needs=["tone_in_training"])
         planner.suite(baseline="picky")
-        assert planner.plan().cells[0].id.not_applicable is None
+        assert planner.plan().runs[0].id.not_applicable is None
         path = planner.download / "rows.csv"
         lines = path.read_text().splitlines()
         blank = [
@@ -338,19 +338,19 @@ class TestNotApplicable:
         task.write_text(
             task.read_text().replace('axis = "tone"', 'axis = "tone"\nkeep_unknown = true')
         )
-        assert "no training image has one" in planner.plan().cells[0].id.not_applicable
+        assert "no training image has one" in planner.plan().runs[0].id.not_applicable
 
     def test_a_need_for_skin_types_where_tones_are_of_the_monk_scale(self, planner):
         planner.rooms.baseline("picky", needs=["skin_types"])
         planner.suite(method="none", baseline="picky")
-        assert planner.plan().cells[0].id.not_applicable is None
+        assert planner.plan().runs[0].id.not_applicable is None
         for path in ("benchmarks/clinic/dataset.toml", "benchmarks/clinic/tasks/two.toml"):
             text = (planner.rooms.root / path).read_text()
             text = text.replace('column = "tone"', 'column = "tone"\nscale = "monk"')
             planner.rooms.write(path, text.replace('["I", "VI"]', '["M2", "M9"]'))
         rows = planner.download / "rows.csv"
         rows.write_text(rows.read_text().replace(",VI,", ",9,").replace(",I,", ",2,"))
-        assert planner.plan().cells[0].id.not_applicable == (
+        assert planner.plan().runs[0].id.not_applicable == (
             "baselines/picky needs tones of the Fitzpatrick scale; this task's are "
             "M1, M2, M3, M4, M5, M6, M7, M8, M9, M10"
         )
@@ -359,12 +359,12 @@ class TestNotApplicable:
         spec = {"default": ["V-VI", "M9"], "about": "the tones to fill"}
         planner.rooms.method("fills", parameters={"targets": spec})
         planner.suite(method="fills")
-        assert planner.plan().cells[0].id.not_applicable == (
+        assert planner.plan().runs[0].id.not_applicable == (
             "methods/fills: targets are V-VI, M9, wanted some of this task's tones: I, II, III, IV, V, VI"
         )
         entry = {"methods": ["fills"], "baselines": ["plain"]}
         planner.suite(entries=[entry | {"method_parameters": {"targets": ["M9", "VI"]}}])
-        assert planner.plan().cells[0].id.not_applicable is None
+        assert planner.plan().runs[0].id.not_applicable is None
 
     def test_a_required_parameter_that_is_not_given(self, planner):
         how = {"default": "drawn", "about": "how", "choices": ["drawn", "painted"]}
@@ -374,7 +374,7 @@ class TestNotApplicable:
 
         def hole(**given):
             planner.suite(entries=[entry | {"method_parameters": given}])
-            return planner.plan().cells[0].id.not_applicable
+            return planner.plan().runs[0].id.not_applicable
 
         assert hole() is None
         assert hole(how="painted") == (
@@ -398,7 +398,7 @@ class TestHeldOutPatients:
         return planner
 
     def test_a_method_that_would_see_no_training_image_is_not_asked(self, grouped):
-        cell = grouped.plan().cells[0]
+        cell = grouped.plan().runs[0]
         n = len(cell.view.train.ids)
         assert cell.id.not_applicable == (
             f"methods/grey has nothing to learn from: all {n} training images are copies of held-out ones or of their "
@@ -417,14 +417,14 @@ class TestHeldOutPatients:
             names = ("duplicates", "groups") if rules == "both" else (rules,)
             leaks = "".join(f"methods_see_{name} = true\n" for name in names)
             task.write_text(f"{text}\n[leaks]\n{leaks}")
-            view = grouped.plan().cells[0].view
+            view = grouped.plan().runs[0].view
             assert (copy in view.method_ids) is seen, rules
 
     def test_what_crosses_is_counted_among_images_that_are_there(self, grouped):
-        gone = grouped.plan().cells[0].view.test.ids[:3]
+        gone = grouped.plan().runs[0].view.test.ids[:3]
         for image_id in gone:
             (grouped.download / f"{image_id}.png").unlink()
-        view = grouped.plan(allow_missing=True).cells[0].view
+        view = grouped.plan(allow_missing=True).runs[0].view
         leak, n_test = view.leaks.groups["label"], len(view.test.ids)
         assert (leak.n_test_images, leak.n_used) == (
             n_test,
@@ -442,7 +442,7 @@ def test_an_entry_is_planned_for_the_tasks_that_it_names(planner):
     ]
     planner.rooms.method("none")
     planner.rooms.suite(tasks=["clinic/two", "clinic/more"], entries=rows)
-    cells = [(cell.id.entry.method, cell.id.task) for cell in planner.plan().cells]
+    cells = [(cell.id.entry.method, cell.id.task) for cell in planner.plan().runs]
     assert cells == [
         ("none", "clinic/two"),
         ("none", "clinic/more"),

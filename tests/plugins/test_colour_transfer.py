@@ -8,7 +8,7 @@ import pytest
 from masked_toy import Made, Workbench, draw_masked
 from programs import importable
 
-from tonegap.colour import typology_angle
+from tonegap.colour import individual_typology_angle
 from tonegap_kit.colour import lab_from_rgb
 from tonegap_kit.colour_transfer import darkens_alike
 from tonegap_kit.skin import skin_colour
@@ -41,7 +41,7 @@ def _real(toy: Path) -> dict[str, tuple[str, str]]:
 
 
 def _angle(image: np.ndarray) -> float:
-    return float(typology_angle(skin_colour(lab_from_rgb(image))))
+    return float(individual_typology_angle(skin_colour(lab_from_rgb(image))))
 
 
 def _noise(low: int, high: int, seed: int) -> np.ndarray:

@@ -45,7 +45,7 @@ def test_a_byte_in_patchaligns_transport_changes_the_keys_of_patchalign_and_no_o
                 cell.entry.baseline.plugin.id,
                 plan.stages[key].stage,
             ): key
-            for cell in plan.cells
+            for cell in plan.runs
             for key in cell.stages
         }
 

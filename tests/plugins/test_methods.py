@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tonegap.colour import typology_angle
+from tonegap.colour import individual_typology_angle
 from tonegap_kit.colour import lab_from_rgb
 from tonegap_kit.skin import skin_colour
 
@@ -29,7 +29,7 @@ def _training(folder: Path) -> dict[str, tuple[int, str, str]]:
 
 
 def _angle(image: np.ndarray) -> float:
-    return float(typology_angle(skin_colour(lab_from_rgb(image))))
+    return float(individual_typology_angle(skin_colour(lab_from_rgb(image))))
 
 
 def _image(ended: Ended, row: dict[str, str]) -> np.ndarray:

@@ -8,11 +8,11 @@ import msgspec
 import numpy as np
 
 from tonegap.declared.plugin import plugin_ids
+from tonegap.declared.report_settings import read_settings
 from tonegap.declared.suite import Limits
 from tonegap.engines import open_engine
 from tonegap.formats.record import decode_record
 from tonegap.results.assemble import assemble
-from tonegap.results.settings import read_settings
 from tonegap.run.inputs import write_inputs
 from tonegap.run.outputs import find_predictions
 from tonegap.run.progress import PlainProgress
@@ -37,7 +37,7 @@ def run(place, plan, store):
     limits = Limits(timeout_s=60, memory_mib=1024, output_mib=50)
     tally = run_plan(plan, Workplace(store, engine, limits, 2, (), PlainProgress(io.StringIO())))
     assert not tally.failures, [failure.text for failure in tally.failures]
-    return [decode_record(store.record_path(c.id.key).read_bytes()) for c in plan.cells]
+    return [decode_record(store.record_path(c.id.key).read_bytes()) for c in plan.runs]
 
 
 def test_every_post_processor_runs_to_a_record_with_the_same_bytes_twice(place, tmp_path):
@@ -78,13 +78,13 @@ def test_other_epochs_than_were_given_are_refused(place):
 def test_what_a_stage_leaves_is_the_rule_of_each_epoch(place):
     plan = declare(place, "none", "temperature")
     run(place, plan, place.store)
-    view = plan.cells[0].view
+    view = plan.runs[0].view
     ids = (*view.validation.ids, *view.test.ids)
     before, after = (
         read_predictions(
             find_predictions(place.store.stage_folder(c.stages[-1])), view.classes, ids
         )
-        for c in plan.cells
+        for c in plan.runs
     )
     assert before.epochs == after.epochs == (1, 2)
     y = np.array([view.classes.index(label) for label in view.validation.labels])
@@ -126,10 +126,10 @@ def test_no_label_of_a_test_image_is_in_the_room_and_its_tone_only_where_asked(p
 def test_other_labels_of_test_images_change_no_stage_and_another_validation_label_does(place):
     def keys():
         plan = declare(place, "tone-thresholds")
-        return {s.stage: s.key for s in plan.stages.values()} | {"record": plan.cells[0].id.key}
+        return {s.stage: s.key for s in plan.stages.values()} | {"record": plan.runs[0].id.key}
 
     def relabelled(part):
-        before, view = keys(), place.plan().cells[0].view
+        before, view = keys(), place.plan().runs[0].view
         rows = place.download / "rows.csv"
         text = rows.read_text()
         one = view.partitions[part].ids[0]
@@ -149,14 +149,14 @@ def test_an_entry_without_one_is_planned_and_written_as_before_there_were_any(pl
     place.suite(method="none")
     plain = place.plan()
     with_none = declare(place, "none", "temperature")
-    assert plain.cells[0].id == with_none.cells[0].id
-    assert json.loads(_spelled(plain.cells[0].id.entry)) == {
+    assert plain.runs[0].id == with_none.runs[0].id
+    assert json.loads(_spelled(plain.runs[0].id.entry)) == {
         "method": "none",
         "baseline": "plain",
         "backbone": "",
         "variant": "",
     }
-    assert _spelled(with_none.cells[1].id.entry).endswith('"postprocessor":"temperature"}')
+    assert _spelled(with_none.runs[1].id.entry).endswith('"postprocessor":"temperature"}')
 
 
 def _spelled(entry):
@@ -167,7 +167,7 @@ def test_a_task_of_more_classes_is_not_asked_of_one_for_two(place):
     path = place.rooms.root / "benchmarks/clinic/tasks/two.toml"
     path.write_text(path.read_text().replace('positive = ["basal cell carcinoma"]\n', ""))
     cells = {
-        c.id.entry.postprocessor: c.id for c in declare(place, "temperature", "reject-option").cells
+        c.id.entry.postprocessor: c.id for c in declare(place, "temperature", "reject-option").runs
     }
     assert cells["temperature"].not_applicable is None
     assert cells["reject-option"].not_applicable == (

@@ -7,6 +7,7 @@ import msgspec
 import pytest
 from records import plain_record
 
+from tonegap.declared.report_settings import LeaderboardSettings, Reference
 from tonegap.formats.matrix import Failure, RunId, RunOutcome
 from tonegap.formats.record import (
     Circumstances,
@@ -23,7 +24,6 @@ from tonegap.formats.record import (
     StageId,
 )
 from tonegap.report.pages.templates import render_template
-from tonegap.results.settings import LeaderboardSettings, Reference
 from tonegap.tones import GROUPS
 
 SELECTIONS = ("validation", "last", "test-oracle")

@@ -5,7 +5,8 @@ import re
 import pytest
 
 from tonegap.formats.record import CurvePoint
-from tonegap.report.pages.charts import AxisScale, Curve, Frame, scale_of
+from tonegap.report.pages.charts import AxisScale, Frame, scale_of
+from tonegap.results.entry_answers import Curve
 from tonegap.results.model import Mean, MeanScores
 from tonegap.scores.evidence.intervals import Interval
 from tonegap.scores.evidence.tone_counts import Bin, Reliability

@@ -9,10 +9,10 @@ import pytest
 from click.testing import CliRunner
 
 from tonegap.cli.main import cli
+from tonegap.declared.report_settings import read_settings
 from tonegap.errors import BadRequest, BadSuiteFolder
 from tonegap.formats.matrix import Matrix, RunId
 from tonegap.formats.record import encode_record
-from tonegap.results.settings import read_settings
 
 ROOT = Path(__file__).parents[2]
 

@@ -14,13 +14,13 @@ from tonegap.declared.suite import read_suite
 from tonegap.errors import BadRequest
 from tonegap.formats.record import EntryId, decode_record, encode_record
 from tonegap.report.pages import entry_page, plugin_page
-from tonegap.report.pages.entry_evidence import Readers, entry_kept
 from tonegap.report.pages.entry_page import files_of, gap_sentence, null_rows, rows_named
-from tonegap.report.pages.entry_suite import StageSetting, reproduction
+from tonegap.report.pages.entry_suite import reproduction
 from tonegap.report.pages.leaderboard_page import render_html
 from tonegap.report.pages.links import entry_pages, page_name
 from tonegap.report.write import write_board, write_entry
 from tonegap.results.answers import kept_answers, kept_epochs
+from tonegap.results.entry_answers import Readers, StageSetting, entry_answers
 from tonegap.store.read import read_suites
 from tonegap.store.seals import write_seal
 from tonegap.store.source import ResultSource
@@ -55,7 +55,7 @@ def report(board, source, tmp_path_factory):
 def kept_of(board, source, label="none + erm (cnn4)"):
     ((table, row),) = rows_named(board, label)
     readers = Readers(kept_answers(source.store, "validation"), kept_epochs(source.store), source)
-    return entry_kept(board, table, row, readers)
+    return entry_answers(board, table, row, readers)
 
 
 def html_of(files, word):
@@ -107,8 +107,8 @@ def test_only_the_first_rows_have_a_page(board):
 
 
 def test_a_report_of_one_file_has_no_links_to_entries(board):
-    assert 'href="entries/' in render_html(board)
-    assert 'href="entries/' not in render_html(replace(board, site=False))
+    assert 'href="entries/' in render_html(board, beside=())
+    assert 'href="entries/' not in render_html(board)
 
 
 def test_entries_whose_words_are_the_same_have_names_of_their_own(board):

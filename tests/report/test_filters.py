@@ -161,7 +161,7 @@ def test_a_long_table_shows_its_first_rows_and_sorts_all_of_them(
 @pytest.fixture
 def compare_page(make_record, entry, cell, settings):
     board = board_with_answers(make_record, entry, cell, settings)(LEVELS)
-    return contents(compare_files(replace(board, site=True), None))["compare.html"].decode()
+    return contents(compare_files(board, None))["compare.html"].decode()
 
 
 def test_the_address_of_a_comparison_names_its_entries_and_swapping_turns_the_sign(
@@ -198,7 +198,7 @@ def test_another_task_has_its_own_entries_and_matrix(make_record, entry, cell, s
     board = board_with_answers(make_record, entry, cell, settings)(LEVELS)
     (claims,) = board.claims
     other = replace(claims, table=replace(claims.table, task="phantom/other"))
-    both = replace(board, tables=(claims.table, other.table), claims=(claims, other), site=True)
+    both = replace(board, tables=(claims.table, other.table), claims=(claims, other))
     page = contents(compare_files(both, None))["compare.html"].decode()
     script = """
     const form = document.querySelector(".choose");

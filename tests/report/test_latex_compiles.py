@@ -6,8 +6,8 @@ import subprocess
 import pytest
 
 from tonegap.formats.record import EntryId
+from tonegap.report.exports.csv_ import render_csv
 from tonegap.report.exports.latex import render_latex
-from tonegap.report.exports.tidy import render_csv
 from tonegap.results.leaderboard import leaderboard
 
 DOCUMENT = r"""\documentclass{article}

@@ -1,7 +1,6 @@
 """A method's card: what its folder says, what it did here, and what is said when the folder is gone."""
 
 import re
-from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -56,7 +55,7 @@ def board(make_record, entry, cell, settings):
         for seed, key in enumerate(keys):
             record = make_record(entry(name), seed, {"I": 0.9, "VI": 0.7})
             cells.append(cell(with_stage(record, key * 64, 10.0 + 2 * "abc".index(key))))
-    return replace(leaderboard(cells, settings), site=True)
+    return leaderboard(cells, settings)
 
 
 def card_of(board, file=SHIFT, papers=None, kind="method", plugin="tone-shift"):

@@ -6,7 +6,6 @@ import re
 from pathlib import Path
 
 import msgspec
-import numpy as np
 import pytest
 from PIL import Image
 from report_files import contents
@@ -18,44 +17,11 @@ from tonegap.data.metadata import read_metadata
 from tonegap.declared.dataset import read_dataset
 from tonegap.formats.record import DataId
 from tonegap.report.pages import entry_page
-from tonegap.report.pages.missed import (
-    N_SHOWN,
-    UNKNOWN,
-    Gallery,
-    MissedImage,
-    MissedOfTone,
-    missed_images,
-)
-from tonegap.scores.evidence.images import TestAnswers
+from tonegap.report.pages.missed import Gallery
+from tonegap.scores.evidence.missed_images import N_LISTED, MissedImage, MissedOfTone
 
 ROOT = Path(__file__).parents[2]
 SAMPLE = "pad-ufes-20-sample"
-
-
-def answers(rows):
-    """Answers of one seed to images, each (id, tone, true class, probability of "b")."""
-    ids, tones, labels, p = zip(*rows, strict=True)
-    both = np.array([[1 - b, b] for b in p])
-    return TestAnswers(ids, labels, tones, tuple(range(len(ids))), ("a", "b"), both, 1, None)
-
-
-def test_an_image_is_counted_in_the_seeds_that_test_it_and_in_those_that_miss_it():
-    first = answers([("w", "I", "a", 0.9), ("x", "II", "a", 0.6), ("y", "V", "b", 0.8)])
-    second = answers([("x", "II", "a", 0.3), ("y", "V", "b", 0.7), ("z", None, "b", 0.2)])
-    light, dark, unknown = missed_images([first, second], ("I-II", "V-VI"))
-    # w: missed in the one seed that tests it; x: in one of two, so after it.
-    assert light == MissedOfTone(
-        "I-II", (MissedImage("w", "a", ("b",), 1, 1), MissedImage("x", "a", ("b",), 1, 2)), 2, 2
-    )
-    assert dark == MissedOfTone("V-VI", (), 0, 1)
-    assert unknown == MissedOfTone(UNKNOWN, (MissedImage("z", "b", ("a",), 1, 1),), 1, 1)
-
-
-def test_of_many_the_surest_errors_are_listed_and_all_are_counted():
-    rows = [(f"i{n:02}", "V-VI", "a", 0.6 + n / 100) for n in range(N_SHOWN + 3)]
-    (dark,) = missed_images([answers(rows)], ("V-VI",))
-    assert (dark.n_missed, dark.n_tested, len(dark.images)) == (N_SHOWN + 3, N_SHOWN + 3, N_SHOWN)
-    assert dark.images[0].image_id == f"i{N_SHOWN + 2}"
 
 
 def missed_of(*ids):
@@ -157,8 +123,8 @@ def photographs(tmp_path):
 
 def test_a_page_with_leave_has_pictures_with_classes_source_and_licence(photographs):
     part = photographs.partition('<h2 id="missed">')[2].partition("</section>")[0]
-    assert part.count("<img ") == 2 * N_SHOWN
-    assert part.count('src="data:image/jpeg;base64,') == 2 * N_SHOWN
+    assert part.count("<img ") == 2 * N_LISTED
+    assert part.count('src="data:image/jpeg;base64,') == 2 * N_LISTED
     assert "taken for" in part
     assert "licence: CC BY 4.0" in part
     assert "Ids alone" not in part
@@ -174,7 +140,7 @@ def test_a_page_without_leave_has_ids_and_seeds_and_neither_pictures_nor_labels(
     counts = re.findall(r"<h3>(\S+): (\d+) of (\d+) images missed in one seed or more", part)
     assert [(tone, n) for tone, _, n in counts] == [("I-II", "40"), ("V-VI", "40")]
     ids = re.findall(r'<th scope="row"><code>(\w+)</code></th>', part)
-    assert len(ids) == 2 * N_SHOWN
+    assert len(ids) == 2 * N_LISTED
     assert set(ids) <= set(TRUTH.test.ids)
     assert "Ids alone: the data set is not declared here." in part
     assert "<img" not in page

@@ -11,9 +11,9 @@ from report_files import contents
 from tonegap.declared.paper import paper_keys, read_paper
 from tonegap.report.pages import paper_page
 from tonegap.report.pages.leaderboard_page import render_html
-from tonegap.report.pages.paper_page import ComparedPaper, paper_lines
+from tonegap.report.pages.paper_page import ComparedPaper
 from tonegap.results.leaderboard import leaderboard
-from tonegap.results.papers.compare import Sources, paper_cells
+from tonegap.results.papers.compare import Sources, compared_papers, paper_cells
 from tonegap.results.papers.runs import Run
 from tonegap.store.source import ResultSource
 
@@ -23,8 +23,8 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture
 def board(make_record, entry, cell, settings, tmp_path):
     cells = [cell(make_record(entry("none+erm"), 0, {"I": 0.9, "VI": 0.5}))]
-    papers = paper_lines(ResultSource(ROOT, tmp_path, ()))
-    return replace(leaderboard(cells, settings), papers=papers, site=True)
+    papers = compared_papers(ResultSource(ROOT, tmp_path, ()))
+    return replace(leaderboard(cells, settings), papers=papers)
 
 
 def test_every_paper_of_the_suite_has_a_page(board):

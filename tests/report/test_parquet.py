@@ -7,8 +7,8 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
+from tonegap.report.exports.csv_ import render_csv
 from tonegap.report.exports.parquet import render_parquet
-from tonegap.report.exports.tidy import render_csv
 from tonegap.results.leaderboard import leaderboard
 
 

@@ -4,25 +4,30 @@ import csv
 import io
 import json
 import re
+import sys
+import types
 from dataclasses import replace
 from html.parser import HTMLParser
 
+import click
 import msgspec
 import pytest
 
 from tonegap.errors import BadSuiteFolder
 from tonegap.formats.record import EntryId, SyntheticId
+from tonegap.report.exports import FORMATS
+from tonegap.report.exports.csv_ import COLUMNS, render_csv, tidy_batches
 from tonegap.report.exports.json_ import render_json
 from tonegap.report.exports.latex import render_latex
 from tonegap.report.exports.markdown import render_markdown
-from tonegap.report.exports.tidy import COLUMNS, render_csv, tidy_batches
 from tonegap.report.pages.leaderboard_page import render_html
 from tonegap.report.pages.record_summary import synthetic_text
 from tonegap.report.pages.templates import render_template
-from tonegap.report.write import RENDERERS, write_board
+from tonegap.report.write import document, write_board
 from tonegap.results.leaderboard import leaderboard
 from tonegap.spreadsheet import safe_cell
 
+TEXTS = tuple(name for name in FORMATS if name != "parquet")
 VOID = {"meta", "br", "link", "input", "line", "path", "img"}
 
 
@@ -47,17 +52,30 @@ def board(cells, settings):
     return leaderboard(cells, settings)
 
 
-@pytest.mark.parametrize("name", RENDERERS)
+def text_of(name, board):
+    return document(board, name).decode()
+
+
+def test_a_new_format_is_a_module_and_a_line(board, monkeypatch, tmp_path):
+    monkeypatch.setitem(FORMATS, "count", "exports.counted")
+    module = types.ModuleType("tonegap.report.exports.counted")
+    module.files = lambda b, _source: [("leaderboard.count", [str(len(b.tables)).encode()])]
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    assert document(board, "count") == b"1"
+    assert click.Choice(list(FORMATS)).convert("count", None, None) == "count"
+
+
+@pytest.mark.parametrize("name", TEXTS)
 def test_the_same_cells_give_the_same_bytes(name, cells, settings):
-    first = RENDERERS[name](leaderboard(cells, settings))
-    again = RENDERERS[name](leaderboard(list(cells), settings))
+    first = text_of(name, leaderboard(cells, settings))
+    again = text_of(name, leaderboard(list(cells), settings))
     assert first == again
     assert "2025-01-01" not in first  # no date of the run
 
 
-@pytest.mark.parametrize("name", RENDERERS)
+@pytest.mark.parametrize("name", TEXTS)
 def test_every_format_says_that_the_matrix_is_incomplete(name, board):
-    text = RENDERERS[name](board)
+    text = text_of(name, board)
     if name == "csv":
         assert "2 of 2 seeds missing (1 method-error, 1 never ran)" in text
     else:
@@ -198,8 +216,8 @@ def test_stand_ins_are_marked_in_every_format(make_record, entry, cell, settings
     record = make_record(entry("none+erm"), 0, {"I": 0.5, "VI": 0.5})
     data = msgspec.structs.replace(record.data, stand_in=True, drawn=False)
     board = leaderboard([cell(record, data=data)], settings)
-    for name, render in RENDERERS.items():
-        assert re.search(r"stand.in", render(board), re.IGNORECASE), name
+    for name in TEXTS:
+        assert re.search(r"stand.in", text_of(name, board), re.IGNORECASE), name
     assert json.loads(render_json(board))["tables"][0]["question"]["stand_in"] is True
 
 
@@ -217,8 +235,8 @@ def test_a_template_with_an_unknown_name_is_a_clear_error(cells, settings):
 
 def test_a_task_without_any_record_has_a_page(entry, hole, settings):
     board = leaderboard([hole(entry("none+erm"), 0, "oom")], settings)
-    for render in RENDERERS.values():
-        assert render(board)
+    for name in FORMATS:
+        assert document(board, name)
     assert "No run of this task has a result yet" in render_html(board)
 
 
@@ -233,8 +251,8 @@ def test_a_primary_metric_between_tones_ranks_by_its_one_value(cells, settings):
     ]
     board = leaderboard(pqd, settings)
     assert [r.rank for r in board.tables[0].rows] == [1, 1, None]
-    for render in RENDERERS.values():
-        assert render(board)
+    for name in FORMATS:
+        assert document(board, name)
 
 
 def test_a_report_of_records_alone_is_six_files(cells, settings, tmp_path):
@@ -271,8 +289,8 @@ def test_images_of_unknown_origin_are_marked_in_every_format(
     known = cell(make_record(entry("none+erm"), 0, tones))
     made = cell(make_record(entry("copier+erm"), 0, tones), synthetic=synthetic)
     board = leaderboard([known, made], settings)
-    for name, render in RENDERERS.items():
-        assert "origin unknown" in render(board), name
+    for name in TEXTS:
+        assert "origin unknown" in text_of(name, board), name
     assert [r.entry.method for r in board.tables[0].rows if "origin unknown" in r.marks] == [
         "copier"
     ]

@@ -20,9 +20,9 @@ from tonegap.report.claims_text import (
     claims_header,
     minimum_difference_text,
 )
+from tonegap.report.exports.csv_ import render_csv
 from tonegap.report.exports.json_ import render_json
 from tonegap.report.exports.markdown import render_markdown
-from tonegap.report.exports.tidy import render_csv
 from tonegap.report.pages.leaderboard_page import render_html
 from tonegap.report.phrases import p_text, percent, report_title
 

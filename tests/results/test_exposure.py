@@ -16,9 +16,9 @@ from tonegap.declared.plugin import Plugin, PluginFile, plugin_ids, read_plugin
 from tonegap.errors import BadSuiteFolder
 from tonegap.formats.record import Exposure, decode_record, encode_record
 from tonegap.report.answer_text import answer
+from tonegap.report.exports.csv_ import render_csv
 from tonegap.report.exports.latex import render_latex
 from tonegap.report.exports.markdown import render_markdown
-from tonegap.report.exports.tidy import render_csv
 from tonegap.report.pages.across_page import files as across_files
 from tonegap.report.pages.compare_page import files as compare_files
 from tonegap.results.comparable import marks_of
@@ -236,7 +236,6 @@ def test_an_entry_is_named_with_its_mark_in_sentences_and_on_the_pages_of_pairs_
         board,
         tables=(claims.table, other.table),
         claims=(replace(claims, pairs=pairs), replace(other, pairs=pairs)),
-        site=True,
     )
     name = "good + erm (resnet18) (exposure unknown)"
     lone = [

@@ -258,7 +258,7 @@ def test_cells_that_do_not_apply_are_no_holes(make_record, entry, cell, settings
     cells = [cell(make_record(entry("none+erm"), 0, LIGHT_DARK)), RunOutcome(apart, None, None)]
     board = leaderboard(cells, settings)
     assert board.holes == ()
-    assert board.n_cells == 1
+    assert board.n_runs == 1
     assert [n.why for n in board.not_applicable] == ["needs masks"]
 
 
@@ -327,7 +327,7 @@ def test_a_cell_of_two_suites_counts_once(make_record, entry, cell, hole, settin
     shared = cell(make_record(entry("none+erm"), 0, LIGHT_DARK))
     missing = hole(entry("tone-shift+erm"), 0, "oom")
     board = leaderboard([shared, missing, shared, missing], settings)
-    assert board.n_cells == 2
+    assert board.n_runs == 2
     assert len(board.holes) == 1
 
 

@@ -22,7 +22,7 @@ def board_of(make_record, entry, cell, settings):
 
 @pytest.fixture
 def board(board_of):
-    return replace(board_of(LEVELS), site=True)
+    return board_of(LEVELS)
 
 
 def page_of(board):
@@ -113,8 +113,8 @@ def test_the_claims_link_each_entry_to_its_comparison_with_the_reference(board):
     address = "compare.html#phantom-smoke/good-erm-resnet18/none-erm-resnet18"
     assert links["good + erm (resnet18)"] == address
     assert "none + chance (resnet18)" not in links
-    assert f'href="{address}"' in render_html(board)
-    assert "compare.html" not in render_html(replace(board, site=False))
+    assert f'href="{address}"' in render_html(board, beside=())
+    assert "compare.html" not in render_html(board)
 
 
 def test_labels_that_would_share_an_address_are_numbered():
@@ -124,14 +124,14 @@ def test_labels_that_would_share_an_address_are_numbered():
 def test_the_page_loads_nothing_and_keeps_hostile_text_as_text(board_of):
     name = "</script><img src=x>+erm"
     board = board_of({"none+erm": LEVELS["none+erm"], name: LEVELS["good+erm"]})
-    page = page_of(replace(board, site=True))
+    page = page_of(board)
     assert "<img" not in page
     assert html.escape(name.replace("+", " + ")) in page
     assert not re.search(r"<(link|img|iframe|script)[^>]+(src|href)=", page)
 
 
 def test_of_entries_trained_once_the_page_says_the_difference_and_no_p(board_of):
-    board = replace(board_of(LEVELS, seeds=(0,)), site=True)
+    board = board_of(LEVELS, seeds=(0,))
     page, payload = page_of(board), payload_of(board)
     at = payload["scores"].index("accuracy|worst")
     assert payload["difference"][1][at] > 100

@@ -12,10 +12,10 @@ import pytest
 from answered import board_with_answers
 
 from tonegap.report.answer_text import answer
+from tonegap.report.exports.csv_ import render_csv
 from tonegap.report.exports.json_ import render_json
 from tonegap.report.exports.latex import render_latex
 from tonegap.report.exports.markdown import render_markdown
-from tonegap.report.exports.tidy import render_csv
 from tonegap.report.pages.leaderboard_page import render_html
 from tonegap.report.phrases import ranking_rule
 from tonegap.results.leaderboard import leaderboard

@@ -76,7 +76,7 @@ def test_the_result_of_the_first_run_stays(planner, place):
     planner.rooms.baseline("plain", TRAIN_PY + CLOCK)
     plan = planner.plan()
     run_plan(plan, place)
-    folder = place.store.stage_folder(plan.cells[0].stages[-1])
+    folder = place.store.stage_folder(plan.runs[0].stages[-1])
     before = (folder / "notes.json").read_bytes()
     check_determinism(plan, place)
     assert (folder / "notes.json").read_bytes() == before

@@ -23,7 +23,7 @@ def where(planner):
 
 def parts_of(planner):
     """Ids of each partition that are used, before anything is left out."""
-    view = planner.plan().cells[0].view
+    view = planner.plan().runs[0].view
     return {name: rows.ids for name, rows in view.partitions.items()}
 
 

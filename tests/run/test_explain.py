@@ -18,7 +18,7 @@ def finished(planner):
             with planner.store.work_folder("w") as folder:
                 (folder / "out").mkdir()
                 planner.store.commit_stage(folder / "out", mark_of(stage))
-        for cell in plan.cells:
+        for cell in plan.runs:
             planner.store.write_record(cell.id.key, b"{}")
 
     return finish
@@ -49,7 +49,7 @@ TRAIN = "grey + plain, clinic/two seed 0: baselines/plain train"
 
 def test_a_new_store_has_run_nothing(planner):
     found = explain(planner.plan(), planner.store)
-    assert (found.n_cells, found.n_cached, found.n_without_estimate) == (1, 0, 2)
+    assert (found.n_runs, found.n_cached, found.n_without_estimate) == (1, 0, 2)
     assert [(miss.title, miss.why) for miss in found.misses] == [
         (GENERATE, "it never ran on this task and seed"),
         (TRAIN, "it never ran on this task and seed"),
@@ -80,7 +80,7 @@ def test_a_changed_plug_in_is_named_and_its_own_stage_alone_misses(planner, fini
 
 def test_changed_training_images_are_named(planner, finished):
     finished()
-    view = planner.plan().cells[0].view
+    view = planner.plan().runs[0].view
     (planner.download / f"{view.train.ids[0]}.png").write_bytes(
         (planner.download / f"{view.train.ids[1]}.png").read_bytes()
     )
@@ -89,7 +89,7 @@ def test_changed_training_images_are_named(planner, finished):
 
 def test_a_removed_result_is_said_to_be_removed(planner, finished):
     finished()
-    cell = planner.plan().cells[0]
+    cell = planner.plan().runs[0]
     planner.store.record_path(cell.id.key).unlink()
     (planner.store.stage_folder(cell.stages[1]) / "stage.json").unlink()
     assert whys(planner) == {TRAIN: "its result was removed from the store"}
@@ -105,7 +105,7 @@ def test_a_new_and_a_dropped_parameter_are_named(planner, finished):
 
 def test_cells_whose_stages_are_done_are_only_to_be_scored(planner, finished):
     finished()
-    planner.store.record_path(planner.plan().cells[0].id.key).unlink()
+    planner.store.record_path(planner.plan().runs[0].id.key).unlink()
     lines = explain(planner.plan(), planner.store).lines()
     assert lines == ["tiny: 1 run, 0 cached", "nothing to run; 1 run to score"]
 

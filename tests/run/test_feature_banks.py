@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tonegap.declared.report_settings import read_settings
 from tonegap.declared.suite import Limits
 from tonegap.engines import open_engine
 from tonegap.errors import BadOutput, BadSuiteFolder
@@ -20,11 +21,11 @@ from tonegap.files import sha256_file
 from tonegap.formats.record import BankId, decode_record
 from tonegap.plan.applicable import not_applicable
 from tonegap.report.exports.json_ import render_json
-from tonegap.report.pages.entry_suite import StageSetting, given_paths, reproduction
+from tonegap.report.pages.entry_suite import given_paths, reproduction
 from tonegap.report.pages.record_summary import facts_of
 from tonegap.results.assemble import assemble
 from tonegap.results.comparable import marks_of
-from tonegap.results.settings import read_settings
+from tonegap.results.entry_answers import StageSetting
 from tonegap.run.inputs import write_inputs
 from tonegap.run.progress import PlainProgress
 from tonegap.run.runner import run_plan
@@ -108,7 +109,7 @@ def test_seeds_and_entries_share_one_pass_and_each_synthetic_set_has_one(banks):
     plan = banks.plan()
     # Two seeds of `grey` make two sets; the real images are the same 24 in all four cells.
     assert len(embeds(plan)) == 3
-    assert all(of_real(plan).key in cell.stages for cell in plan.cells)
+    assert all(of_real(plan).key in cell.stages for cell in plan.runs)
     assert len(of_real(plan).view.unlabelled.ids) == 24
 
 
@@ -157,13 +158,13 @@ def test_an_embed_stage_is_told_ids_and_images_alone(banks, tmp_path):
 def test_a_baseline_on_features_gets_rows_of_the_bank_and_no_image_and_no_test_label(
     banks, tmp_path
 ):
-    view = banks.plan().cells[0].view
+    view = banks.plan().runs[0].view
     painted = {image_id: (20 * i, 200 - 20 * i, 5) for i, image_id in enumerate(view.test.ids)}
     for image_id, colour in painted.items():
         Image.new("RGB", (40, 32), colour).save(banks.download / f"{image_id}.png")
     plan, tally = run(banks)
     assert tally.failures == ()
-    cell = next(c for c in plan.cells if c.id.entry.method == "grey")
+    cell = next(c for c in plan.runs if c.id.entry.method == "grey")
     write_inputs(banks.store, plan.stages[cell.stages[-1]], 60, tmp_path / "in")
     names = {p.name for p in (tmp_path / "in").iterdir()}
     assert names == {
@@ -179,7 +180,7 @@ def test_a_baseline_on_features_gets_rows_of_the_bank_and_no_image_and_no_test_l
 def test_a_record_names_its_bank_and_the_stages_that_led_to_it(banks):
     plan, _ = run(banks)
     made = {}
-    for cell in plan.cells:
+    for cell in plan.runs:
         record = decode_record(banks.store.record_path(cell.id.key).read_bytes())
         made[record.entry.method] = record
     assert made["none"].bank.extractor == "colours"
@@ -194,21 +195,21 @@ def test_a_changed_extractor_is_another_bank_and_another_record(banks):
     banks.rooms.extractor("colours", EMBED_PY + "# changed\n", parameters=PRECISION)
     after = banks.plan()
     assert of_real(before).key != of_real(after).key
-    assert {c.id.key for c in before.cells}.isdisjoint(c.id.key for c in after.cells)
+    assert {c.id.key for c in before.runs}.isdisjoint(c.id.key for c in after.runs)
 
 
 def test_an_entry_on_images_says_nothing_of_banks(planner):
     plan, _ = run(planner)
-    content = planner.store.record_path(plan.cells[0].id.key).read_bytes()
+    content = planner.store.record_path(plan.runs[0].id.key).read_bytes()
     assert b'"bank"' not in content
     assert b'"exposure"' not in content
-    assert "banks" not in plan.stages[plan.cells[0].stages[-1]].ingredients
+    assert "banks" not in plan.stages[plan.runs[0].stages[-1]].ingredients
 
 
 def test_a_backbone_that_nobody_named_is_refused(banks):
     entry = {"methods": ["none"], "baselines": ["probe"], "backbones": ["colours"]}
     banks.suite(entries=[entry], parameters={"baselines/probe": {"backbone": "other"}})
-    assert banks.plan().cells[0].entry.extractor.plugin.id == "colours"  # the row's own wins
+    assert banks.plan().runs[0].entry.extractor.plugin.id == "colours"  # the row's own wins
     shutil.rmtree(banks.rooms.root / "extractors/colours")
     with pytest.raises(BadSuiteFolder, match="colours"):
         banks.plan()
@@ -218,7 +219,7 @@ def test_a_task_of_three_classes_is_not_asked_of_what_needs_two(banks):
     banks.rooms.baseline(
         "probe", PROBE_PY, on="features", needs=["two_classes"], parameters=BACKBONE
     )
-    (cell, *_) = banks.plan().cells
+    (cell, *_) = banks.plan().runs
     assert cell.id.not_applicable is None
     view = replace(cell.view, classes=("a", "b", "c"))
     assert not_applicable(cell.entry, view, "cpu") == (
@@ -302,8 +303,8 @@ def test_the_suite_that_an_entry_s_page_writes_has_its_extractor_s_parameters_an
         "extractors/colours": given | {"precision": "fp32"}
     }
     plan = banks.plan()
-    assert len(plan.cells) == 2
-    assert all(banks.store.record_path(cell.id.key).is_file() for cell in plan.cells)
+    assert len(plan.runs) == 2
+    assert all(banks.store.record_path(cell.id.key).is_file() for cell in plan.runs)
 
 
 def test_seeds_whose_extractors_differ_are_mixed_and_have_no_single_command(banks):

@@ -73,7 +73,7 @@ def test_a_train_stage_gets_exactly_what_the_contract_lists(planner, lay_out):
 def test_a_method_gets_no_validation_or_test_image(planner, lay_out):
     folder = lay_out("generate")
     assert names(folder) == ["job.json", "train.csv", "train.npy"]
-    view = planner.plan().cells[0].view
+    view = planner.plan().runs[0].view
     told = (folder / "job.json").read_text() + (folder / "train.csv").read_text()
     assert all(image_id in told for image_id in view.train.ids)
     assert not any(image_id in told for image_id in (*view.validation.ids, *view.test.ids))
@@ -99,7 +99,7 @@ def test_no_label_of_a_test_image_is_anywhere_below_in(planner, lay_out):
     task = planner.rooms.root / "benchmarks/clinic/tasks/two.toml"
     rename = '"SECRET-A" = "basal cell carcinoma"\n"SECRET-B" = "folliculitis"\n'
     task.write_text(task.read_text().replace("[tones]", f"[labels.rename]\n{rename}\n[tones]"))
-    view = planner.plan().cells[0].view
+    view = planner.plan().runs[0].view
     assert set(view.test.labels) == set(secret)  # the engine itself knows them
     folder = lay_out("train")
     for file in folder.rglob("*"):
@@ -112,7 +112,7 @@ def test_test_rows_are_sorted_by_id_and_their_images_with_them(planner, lay_out)
     header, *rows = (planner.download / "rows.csv").read_text().splitlines()
     (planner.download / "rows.csv").write_text("\n".join([header, *reversed(rows)]) + "\n")
     folder = lay_out("train")
-    view = planner.plan().cells[0].view
+    view = planner.plan().runs[0].view
     ids = [row["image_id"] for row in rows_of(folder / "test.csv")]
     assert ids == sorted(view.test.ids)
     assert ids != list(view.test.ids)
@@ -155,7 +155,7 @@ def assert_images(planner, ids, pixels):
 def test_row_i_of_a_manifest_is_image_i(planner, lay_out, part):
     planner.suite(method="none")
     folder = lay_out("train")
-    view = planner.plan().cells[0].view.partitions[part]
+    view = planner.plan().runs[0].view.partitions[part]
     rows = rows_of(folder / f"{part}.csv")
     assert [row["image_id"] for row in rows] == list(view.ids)
     assert [row["label"] for row in rows] == list(view.labels)
@@ -167,7 +167,7 @@ def test_tones_of_test_images_only_where_declared(planner, lay_out):
     planner.rooms.baseline("told", needs=["tone_at_test"])
     planner.suite(method="none", baseline="told")
     rows = rows_of(lay_out("train") / "test.csv")
-    view = planner.plan().cells[0].view
+    view = planner.plan().runs[0].view
     tone_of = dict(zip(view.test.ids, view.test.tones, strict=True))
     assert {row["image_id"]: row["tone"] for row in rows} == tone_of
 

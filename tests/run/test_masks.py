@@ -39,7 +39,7 @@ def given(planner, tmp_path, name="generate"):
 def test_a_method_that_asks_gets_a_mask_for_each_training_image(masked, tmp_path):
     folder = given(masked, tmp_path)
     masks = np.load(folder / "train_masks.npy")
-    ids = masked.plan().cells[0].view.train.ids
+    ids = masked.plan().runs[0].view.train.ids
     assert masks.shape == (len(ids), 16, 16)
     assert masks.dtype == np.uint8
     assert ids[0] == "c00"
@@ -60,7 +60,7 @@ def test_a_train_stage_gets_none(masked, tmp_path):
 
 
 def test_masks_are_no_images_of_the_data_set(masked):
-    view = masked.plan().cells[0].view
+    view = masked.plan().runs[0].view
     assert not any(
         "masks" in path.parts for rows in view.partitions.values() for path in rows.paths
     )
@@ -75,7 +75,7 @@ def test_a_changed_mask_changes_the_method_that_sees_it(masked):
 
 def test_a_mask_of_a_test_image_changes_nothing(masked):
     before = masked.keys()
-    test_id = masked.plan().cells[0].view.test.ids[0]
+    test_id = masked.plan().runs[0].view.test.ids[0]
     Image.new("L", (40, 32), 2).save(masked.download / "masks" / f"{test_id}.png")
     assert masked.keys() == before
 
@@ -83,17 +83,17 @@ def test_a_mask_of_a_test_image_changes_nothing(masked):
 def test_a_declared_pattern_without_a_single_mask_is_a_hole_of_the_matrix(masked):
     for path in (masked.download / "masks").iterdir():
         path.unlink()
-    assert "the data set has none" in masked.plan().cells[0].id.not_applicable
+    assert "the data set has none" in masked.plan().runs[0].id.not_applicable
 
 
 def test_a_method_that_needs_skin_in_masks_is_not_asked_where_no_mask_shows_any(masked):
     masked.rooms.method("grey", GENERATE_PY, needs=["masks", "skin_masks"], parameters=N)
-    assert masked.plan().cells[0].id.not_applicable is None
+    assert masked.plan().runs[0].id.not_applicable is None
     for path in (masked.download / "masks").iterdir():
         values = np.asarray(Image.open(path)).copy()
         values[values == 4] = 0  # lesion and background, as most data sets have them
         Image.fromarray(values).save(path)
-    assert masked.plan().cells[0].id.not_applicable == (
+    assert masked.plan().runs[0].id.not_applicable == (
         "methods/grey needs lesion masks that show skin too; no mask of a training image has both (does "
         "mask_values call the skin background?)"
     )
@@ -217,7 +217,7 @@ class TestOtherSpellings:
 
 def spoil(planner):
     """Gives the first training image with a mask one of another shape; its id, and how many masks there are."""
-    ids = planner.plan().cells[0].view.train.ids
+    ids = planner.plan().runs[0].view.train.ids
     spoilt = next(i for i in ids if i != "c00")
     Image.new("L", (32, 40), 1).save(planner.download / "masks" / f"{spoilt}.png")
     return spoilt, len(ids) - ("c00" in ids)
@@ -234,7 +234,7 @@ def test_an_unusable_mask_is_refused_by_the_plan_of_a_method_that_needs_masks(ma
 
 
 def test_an_unusable_mask_of_a_test_image_is_nobodys(masked):
-    test_id = masked.plan().cells[0].view.test.ids[0]
+    test_id = masked.plan().runs[0].view.test.ids[0]
     Image.new("L", (32, 40), 1).save(masked.download / "masks" / f"{test_id}.png")
     assert masked.plan().lines == ()
 

@@ -46,14 +46,14 @@ def run(planner):
 
 
 def failures(planner, plan):
-    paths = [planner.store.failure_path(cell.id.key) for cell in plan.cells]
+    paths = [planner.store.failure_path(cell.id.key) for cell in plan.runs]
     return [msgspec.json.decode(p.read_bytes(), type=Failure) for p in paths if p.exists()]
 
 
 def test_a_cell_ends_in_a_record_with_its_evidence(planner, run):
     plan, tally = run()
     assert (tally.n_stages, tally.n_finished, tally.n_cached, tally.failures) == (2, 1, 0, ())
-    cell = plan.cells[0]
+    cell = plan.runs[0]
     record = decode_record(planner.store.record_path(cell.id.key).read_bytes())
     assert [stage.key for stage in record.stages] == list(cell.stages)
     assert record.synthetic.n == 3
@@ -102,7 +102,7 @@ def test_a_failure_is_tried_again_and_forgotten_once_it_works(planner, run):
     planner.suite(method="none")
     plan, _tally = run()
     assert len(failures(planner, plan)) == 1
-    assert not planner.store.has_stage(plan.cells[0].stages[0])
+    assert not planner.store.has_stage(plan.runs[0].stages[0])
     _plan, again = run()
     assert len(again.failures) == 1
     planner.rooms.baseline("plain", TRAIN_PY)
@@ -132,7 +132,7 @@ def test_predictions_that_break_the_contract_are_a_failure_of_the_cell(planner, 
 def test_a_damaged_stage_of_a_finished_cell_runs_again_and_its_cell_is_scored_again(planner, run):
     planner.suite(method="none", seeds=[0, 1])
     plan, _tally = run()
-    cell = plan.cells[0]
+    cell = plan.runs[0]
     predictions = planner.store.stage_folder(cell.stages[0]) / "predictions.csv"
     whole, scores = predictions.read_bytes(), numbers(planner, cell)
     predictions.write_bytes(b"")
@@ -216,7 +216,7 @@ def test_two_runners_on_one_store_share_the_work(planner, run):
 def test_a_stage_that_another_run_finished_is_not_run_again(planner, run):
     planner.suite(method="none")
     plan = planner.plan()
-    key = plan.cells[0].stages[0]
+    key = plan.runs[0].stages[0]
     result = []
     with planner.store.try_lock(f"stage-{key}") as mine:
         assert mine
@@ -238,10 +238,10 @@ def test_parallel_stages_of_one_run_all_finish(planner, run):
 def test_records_of_one_job_and_of_two_are_the_same(planner, run, tmp_path):
     planner.suite(seeds=[0, 1])
     plan, _ = run(jobs=1)
-    first = [without_circumstances(planner, cell) for cell in plan.cells]
+    first = [without_circumstances(planner, cell) for cell in plan.runs]
     planner.store = Store(tmp_path / "another")
     plan, _ = run(jobs=2)
-    assert [without_circumstances(planner, cell) for cell in plan.cells] == first
+    assert [without_circumstances(planner, cell) for cell in plan.runs] == first
 
 
 def without_circumstances(planner, cell):

@@ -1,4 +1,4 @@
-"""`--subset`: the same thinned task for every entry, cached and reported apart from the whole one."""
+"""`--subset`: the same subset of a task for every entry, cached and reported apart from the whole one."""
 
 import json
 
@@ -10,7 +10,7 @@ TWO_ENTRIES = [{"methods": ["none", "grey"], "baselines": ["plain"]}]
 
 
 def views(planner):
-    return [cell.view for cell in planner.plan().cells]
+    return [cell.view for cell in planner.plan().runs]
 
 
 def n_images(view):

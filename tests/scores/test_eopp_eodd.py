@@ -118,7 +118,7 @@ def independent(y, said, group, k):
 
 
 def test_a_thousand_draws_equal_an_independent_computation(monkeypatch):
-    monkeypatch.setattr("tonegap.scores.eopp_eodd.N_DEALS", 2)
+    monkeypatch.setattr("tonegap.scores.eopp_eodd.N_PERMUTATIONS", 2)
     rng = np.random.default_rng(0)
     for draw in range(1000):
         n, k = int(rng.integers(8, 60)), int(rng.integers(2, 7))

@@ -1,11 +1,11 @@
-"""A partition thinned to a subset: how many of which images, and that they are always the same."""
+"""A partition subsampled: how many of which images, and that they are always the same."""
 
 from collections import Counter
 
 import pytest
 
 from tonegap.split.parts import SplitAssignment
-from tonegap.split.subset import thinned
+from tonegap.split.subset import subsample
 
 
 def made(rows):
@@ -29,7 +29,7 @@ def hundred():
 
 
 def test_each_cell_keeps_its_share(hundred):
-    assert cells(thinned(hundred, 50, "k")) == {
+    assert cells(subsample(hundred, 50, "k")) == {
         ("train", "I", "a"): 12,
         ("train", "I", "b"): 12,
         ("train", "VI", "a"): 6,
@@ -40,7 +40,7 @@ def test_each_cell_keeps_its_share(hundred):
 
 
 def test_what_is_left_out_is_unused_and_has_no_label(hundred):
-    thin = thinned(hundred, 50, "k")
+    thin = subsample(hundred, 50, "k")
     assert thin.ids == hundred.ids
     assert thin.sizes["unused"] == 60
     pairs = zip(thin.parts, thin.labels, strict=True)
@@ -49,25 +49,25 @@ def test_what_is_left_out_is_unused_and_has_no_label(hundred):
 
 @pytest.mark.parametrize("n_images", [None, 100, 1000])
 def test_no_more_images_than_there_are(hundred, n_images):
-    assert thinned(hundred, n_images, "k") is hundred
+    assert subsample(hundred, n_images, "k") is hundred
 
 
 def test_the_same_key_gives_the_same_images_and_another_does_not(hundred):
-    assert thinned(hundred, 30, "k") == thinned(hundred, 30, "k")
-    assert thinned(hundred, 30, "k") != thinned(hundred, 30, "other")
+    assert subsample(hundred, 30, "k") == subsample(hundred, 30, "k")
+    assert subsample(hundred, 30, "k") != subsample(hundred, 30, "other")
 
 
 def test_the_order_of_rows_changes_nothing(hundred):
     turned = SplitAssignment(*(tuple(reversed(column)) for column in
                          (hundred.ids, hundred.parts, hundred.labels, hundred.tones)))  # fmt: skip
-    parts = thinned(hundred, 30, "k")
-    again = thinned(turned, 30, "k")
+    parts = subsample(hundred, 30, "k")
+    again = subsample(turned, 30, "k")
     for part in ("train", "validation", "test"):
         assert set(parts.members(part)) == set(again.members(part))
 
 
 def test_the_smallest_subset_has_every_tone_of_a_part_and_every_class_to_train_on(hundred):
-    found = cells(thinned(hundred, 1, "k"))
+    found = cells(subsample(hundred, 1, "k"))
     assert {(part, tone) for part, tone, _ in found} == {
         ("train", "I"), ("train", "VI"), ("validation", "I"), ("test", "I"), ("test", "VI"),
     }  # fmt: skip
@@ -78,4 +78,4 @@ def test_the_smallest_subset_has_every_tone_of_a_part_and_every_class_to_train_o
 def test_images_of_unknown_tone_are_a_stratum_of_their_own():
     rows = [("train", "I", "a")] * 30 + [("train", None, "a")] * 10
     rows += [("validation", "I", "a")] * 10 + [("test", "I", "a")] * 10
-    assert cells(thinned(made(rows), 30, "k"))["train", None, "a"] == 5
+    assert cells(subsample(made(rows), 30, "k"))["train", None, "a"] == 5

@@ -5,7 +5,7 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tonegap.split.validation import carve, share_out
+from tonegap.split.validation import hold_out, share_out
 
 IDS = [f"image {n}" for n in range(100)]
 LIGHT_AND_DARK = [("I", "ab"[n % 2]) if n < 90 else ("VI", "ab"[n % 2]) for n in range(100)]
@@ -40,17 +40,17 @@ def test_shares_add_up_and_never_exceed_their_size(sizes: dict[str, int], part: 
 
 
 def test_a_half_image_is_rounded_up() -> None:
-    assert len(carve(IDS[:25], [()] * 25, 0.1, "key")) == 3
-    assert len(carve(IDS[:24], [()] * 24, 0.1, "key")) == 2
+    assert len(hold_out(IDS[:25], [()] * 25, 0.1, "key")) == 3
+    assert len(hold_out(IDS[:24], [()] * 24, 0.1, "key")) == 2
 
 
 def test_a_fraction_is_taken_as_written() -> None:
     # In binary, 0.29 x 100 is 28.999999999999996 and 0.145 x 100 is 14.499999999999998.
-    assert len(carve(IDS, [()] * 100, 0.145, "key")) == 15
+    assert len(hold_out(IDS, [()] * 100, 0.145, "key")) == 15
 
 
 def test_a_rare_tone_gets_its_share() -> None:
-    kept = carve(IDS, LIGHT_AND_DARK, 0.1, "key")
+    kept = hold_out(IDS, LIGHT_AND_DARK, 0.1, "key")
     strata = [s for i, s in zip(IDS, LIGHT_AND_DARK, strict=True) if i in kept]
     assert sum(tone == "I" for tone, _ in strata) == 9
     assert sum(tone == "VI" for tone, _ in strata) == 1
@@ -60,15 +60,15 @@ def test_a_rare_tone_gets_its_share() -> None:
 def test_the_order_of_rows_does_not_matter() -> None:
     rows = list(zip(IDS, LIGHT_AND_DARK, strict=True))
     random.Random(0).shuffle(rows)
-    shuffled = carve([i for i, _ in rows], [s for _, s in rows], 0.1, "key")
-    assert shuffled == carve(IDS, LIGHT_AND_DARK, 0.1, "key")
+    shuffled = hold_out([i for i, _ in rows], [s for _, s in rows], 0.1, "key")
+    assert shuffled == hold_out(IDS, LIGHT_AND_DARK, 0.1, "key")
 
 
 def test_another_key_keeps_other_images() -> None:
-    assert carve(IDS, LIGHT_AND_DARK, 0.1, "key") != carve(IDS, LIGHT_AND_DARK, 0.1, "other")
+    assert hold_out(IDS, LIGHT_AND_DARK, 0.1, "key") != hold_out(IDS, LIGHT_AND_DARK, 0.1, "other")
 
 
 def test_the_images_kept_are_those_of_the_lowest_hashes() -> None:
     # SHA-256 of "k:x" starts with 7064f3, of "k:y" with 80b758, of "k:z" with 7fb0d6.
-    assert carve("xyz", [()] * 3, 0.34, "k") == {"x"}
-    assert carve("xyz", [()] * 3, 0.67, "k") == {"x", "z"}
+    assert hold_out("xyz", [()] * 3, 0.34, "k") == {"x"}
+    assert hold_out("xyz", [()] * 3, 0.67, "k") == {"x", "z"}

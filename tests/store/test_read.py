@@ -43,9 +43,9 @@ def test_cells_carry_their_record_failure_or_nothing(shelf, make_record, entry):
     ids = shelf.keep(done, "k0"), shelf.fail(failed, "k1", "timeout")
     shelf.suite("smoke", *ids, RunId(never.entry, never.task, 2, "k2", False))
     (run,) = read_suites(shelf.folder)
-    assert run.cells[0].record == done
-    assert run.cells[1].failure.cause == "timeout"
-    assert (run.cells[2].record, run.cells[2].failure) == (None, None)
+    assert run.runs[0].record == done
+    assert run.runs[1].failure.cause == "timeout"
+    assert (run.runs[2].record, run.runs[2].failure) == (None, None)
 
 
 def test_an_unknown_suite_is_refused_with_those_there_are(shelf):

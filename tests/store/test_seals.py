@@ -11,7 +11,7 @@ from PIL import Image
 from tonegap.errors import StoreError
 from tonegap.files import sha256_bytes
 from tonegap.formats.job import ImageSpec
-from tonegap.run.packs import ensure_pack
+from tonegap.run.decoded_arrays import ensure_pack
 from tonegap.store import seals
 from tonegap.store.seals import damage, read_sealed, remove_seal, write_seal
 from tonegap.store.store import Store

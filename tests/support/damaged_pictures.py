@@ -16,7 +16,7 @@ from tonegap.data.decode import decode, read_image
 from tonegap.data.picture import read_picture
 from tonegap.errors import BadData
 from tonegap.formats.job import ImageSpec
-from tonegap.synthetic.thumbs import read_thumbs
+from tonegap.synthetic.thumbnails import read_thumbs
 
 FORMS = ("JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP", "AVIF", "PPM", "JPEG2000")
 _WITH_EXIF = frozenset({"JPEG", "PNG", "TIFF", "WEBP", "AVIF"})

@@ -52,7 +52,7 @@ class Planner:
         """Keys of the stages of a suite with one cell by their names, and `record`."""
         plan = self.plan()
         found = {stage.stage: stage.key for stage in plan.stages.values()}
-        return found | {"record": plan.cells[0].id.key}
+        return found | {"record": plan.runs[0].id.key}
 
     def edit(self, old: str, new: str) -> None:
         """Replaces text that is there once in the download's metadata."""

@@ -150,7 +150,7 @@ class SmallProject:
         tally = run_plan(
             plan, Workplace(store, engine, limits, 1, (), PlainProgress(io.StringIO()))
         )
-        (cell,) = plan.cells
+        (cell,) = plan.runs
         assert cell.id.not_applicable is None, cell.id.not_applicable
         assert not tally.failures, [failure.text for failure in tally.failures]
         assert tally.n_finished == 1
@@ -196,7 +196,7 @@ class SmallProject:
 
 def stages_of(plan: Plan) -> list[PlannedStage]:
     """The stages of the plan's only cell, in order."""
-    (cell,) = plan.cells
+    (cell,) = plan.runs
     return [plan.stages[key] for key in cell.stages]
 
 

@@ -9,12 +9,12 @@ from tonegap.data.index import images_digest
 from tonegap.data.locate import locate_images
 from tonegap.data.metadata import read_metadata
 from tonegap.declared.dataset import read_dataset
+from tonegap.declared.report_settings import read_settings
 from tonegap.formats.matrix import Matrix
 from tonegap.formats.record import DataId, EntryId
 from tonegap.formats.truth import TaskTruth
 from tonegap.results.assemble import assemble
 from tonegap.results.board import Leaderboard
-from tonegap.results.settings import read_settings
 from tonegap.store.layout import INDEX
 from tonegap.store.read import read_suites
 from tonegap.store.source import ResultSource

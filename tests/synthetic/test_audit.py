@@ -86,7 +86,7 @@ class Trial:
 
     @property
     def record(self):
-        (cell,) = self.plan.cells
+        (cell,) = self.plan.runs
         return decode_record(self.store.record_path(cell.id.key).read_bytes())
 
 
@@ -126,7 +126,7 @@ def test_a_refused_set_is_not_made_again_and_stays_refused(trial):
 
 def test_a_validation_image_is_refused_as_well(trial):
     carrier(trial.rooms, clean=picture(900))
-    view = trial.run("carrier").plan.cells[0].view
+    view = trial.run("carrier").plan.runs[0].view
     (name, *_) = view.validation.ids
     carrier_folder = trial.rooms.root / "methods" / "carrier" / "planted"
     picture(int(name[1:])).save(carrier_folder / "again.png")
@@ -142,7 +142,7 @@ def test_clean_images_pass_and_the_record_says_what_is_known_of_them(trial):
 def test_copies_of_training_images_are_no_leak(trial):
     copier(trial.rooms)
     found = trial.run("copier").record.synthetic
-    assert found.n == found.n_sources == len(trial.plan.cells[0].view.train.ids)
+    assert found.n == found.n_sources == len(trial.plan.runs[0].view.train.ids)
 
 
 def test_a_test_image_named_as_a_source_is_refused_by_name(trial):
@@ -159,7 +159,7 @@ def test_sources_that_nobody_knows_are_counted_in_the_record(trial):
 
 def test_images_that_name_no_source_are_counted_unless_they_come_from_text(trial):
     def marks():
-        cell = RunOutcome(trial.plan.cells[0].id, trial.record, None)
+        cell = RunOutcome(trial.plan.runs[0].id, trial.record, None)
         return marks_of(seed_results([cell]), control=False, elsewhere=False)
 
     copier(trial.rooms, sources='""')
@@ -191,12 +191,12 @@ class TestPlantedInTraining:
     @pytest.fixture
     def planted(self, trial):
         copier(trial.rooms)
-        return plant(trial.download, trial.run("copier").plan.cells[0].view)
+        return plant(trial.download, trial.run("copier").plan.runs[0].view)
 
     def test_a_method_never_sees_the_copies_and_the_record_counts_them(self, trial, planted):
         trial.run("copier")
-        view = trial.plan.cells[0].view
-        assert set(view.kin) == set(planted)
+        view = trial.plan.runs[0].view
+        assert set(view.copies) == set(planted)
         stage = next(s for s in trial.plan.stages.values() if s.stage == "generate")
         lineage = (trial.store.stage_folder(stage.key) / "lineage.json").read_bytes()
         assert not planted.keys() & {s for (s,) in json.loads(lineage)["sources"]}

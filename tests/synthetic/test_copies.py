@@ -5,7 +5,7 @@ import pytest
 from faces import CHANGES, SIDE, picture
 
 from tonegap.synthetic.copies import Copy, find_copies
-from tonegap.synthetic.thumbs import Thumbs, read_thumbs
+from tonegap.synthetic.thumbnails import Thumbs, read_thumbs
 
 KINDS = {
     "same": "copy",

@@ -52,7 +52,7 @@ def run(rooms, download, made, tmp_path):
         limits, log = Limits(60, 2048, 50), PlainProgress(io.StringIO())
         tally = run_plan(plan, Workplace(store, engine, limits, 1, (), log))
         (key,) = [stage.key for stage in plan.stages.values() if stage.stage == "generate"]
-        left, record = store.stage_folder(key), store.record_path(plan.cells[0].id.key)
+        left, record = store.stage_folder(key), store.record_path(plan.runs[0].id.key)
         if not left.exists():
             return tally, (), {}, None
         rows, notes = read_synthetic(left), json.loads((left / "notes.json").read_text())

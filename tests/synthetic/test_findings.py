@@ -2,11 +2,14 @@
 
 import pytest
 
-from tonegap.split.view import Kin
+from tonegap.split.view import WithheldCopy
 from tonegap.synthetic.findings import descent
 
 HELD_OUT = {"t7": "test"}
-KIN = {"a1": Kin("same group", "t7", "test", of_group=True), "a2": Kin("copy", "t7", "test")}
+COPIES = {
+    "a1": WithheldCopy("same group", "t7", "test", of_group=True),
+    "a2": WithheldCopy("copy", "t7", "test"),
+}
 
 
 @pytest.mark.parametrize(
@@ -18,4 +21,4 @@ KIN = {"a1": Kin("same group", "t7", "test", of_group=True), "a2": Kin("copy", "
     ],
 )
 def test_a_sentence_says_what_the_source_is_to_the_held_out_image(ancestor, said):
-    assert descent("s", [ancestor], HELD_OUT, KIN).sentence == said
+    assert descent("s", [ancestor], HELD_OUT, COPIES).sentence == said

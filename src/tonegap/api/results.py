@@ -118,10 +118,10 @@ def _board(
     place: StorePlace, suites: Sequence[str], suite_root: StorePlace | None
 ) -> "Iterator[Leaderboard]":
     """The board of a store or of a bundle, which is unpacked as long as it is used."""
+    from tonegap.declared.report_settings import read_settings, titled
     from tonegap.results.assemble import assemble, without_cycle_search
     from tonegap.results.bundle.exposure import run_with_doubts
     from tonegap.results.bundle.verify import verified_bundle
-    from tonegap.results.settings import read_settings, titled
     from tonegap.store.read import SuiteRun, read_suites
 
     path, root = path_of(place, "place"), root_of(suite_root)

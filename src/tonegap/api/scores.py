@@ -140,13 +140,13 @@ class Scores:
 
     def __repr__(self) -> str:
         """The table as aligned text."""
-        from tonegap.scores.render import as_lines, as_page
+        from tonegap.report.score_table import as_lines, as_page
 
         return f"{self._heading()}\n{as_lines(as_page(self.table))}"
 
     def _repr_html_(self) -> str:
         """The table as HTML, reasons of undefined scores as footnotes; what notebooks show."""
-        from tonegap.scores.render import as_page
+        from tonegap.report.score_table import as_page
 
         page = as_page(self.table)
         grids = "".join(

@@ -75,7 +75,7 @@ def command(  # noqa: PLR0913 - one parameter per option
 
 def audits_as(audits: "list[tuple[str, str, tuple[Finding, ...]]]", output: str) -> str:
     """Audits (key, title, findings) as `md`, `csv` or `json`."""
-    from tonegap.results.papers.audit_words import audit_csv, audit_json, audit_markdown
+    from tonegap.report.audit_text import audit_csv, audit_json, audit_markdown
 
     if output == "md":
         return "\n".join(audit_markdown(title, found) for _, title, found in audits)

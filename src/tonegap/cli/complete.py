@@ -41,8 +41,8 @@ def entries_of(root: Path) -> list[str]:
     """The labels of all entries in the store of a suite root. Raises ToneGapError where nothing ran."""
     from tonegap.store.read import merge_suites, read_suites
 
-    cells = merge_suites(read_suites(default_store(root)))
-    return list(dict.fromkeys(cell.id.entry.label for cell in cells))
+    runs = merge_suites(read_suites(default_store(root)))
+    return list(dict.fromkeys(run.id.entry.label for run in runs))
 
 
 suite_names = _completer("declared.suite", "suite_ids")

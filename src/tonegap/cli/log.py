@@ -32,41 +32,41 @@ def command(entry: str, suite: str | None, last: int, store: Path) -> None:
     from tonegap.store.read import merge_suites, read_suites
 
     folder = store
-    cells = merge_suites(read_suites(folder, [suite] if suite else []))
-    of_entry = [cell for cell in cells if cell.id.entry.label == entry]
+    runs = merge_suites(read_suites(folder, [suite] if suite else []))
+    of_entry = [run for run in runs if run.id.entry.label == entry]
     if not of_entry:
-        known = dict.fromkeys(cell.id.entry.label for cell in cells)
+        known = dict.fromkeys(run.id.entry.label for run in runs)
         raise BadRequest(
             f"{folder}: no entry {entry!r}{did_you_mean(entry, known)}; there are: {', '.join(map(repr, known))}"
         )
-    failed = [cell for cell in of_entry if cell.failure]
+    failed = [run for run in of_entry if run.failure]
     seen: set[Path] = set()
-    for cell in failed or of_entry:
-        for title, path in _logs(cell, folder):
+    for run in failed or of_entry:
+        for title, path in _logs(run, folder):
             if path not in seen:
                 seen.add(path)
-                say(f"== {cell.id.task} seed {cell.id.seed}: {title}: {path}")
+                say(f"== {run.id.task} seed {run.id.seed}: {title}: {path}")
                 for line in last_lines(path, last):
                     say(line)
-        if cell.failure and not cell.failure.log:
-            said = f"{cell.failure.plugin} {cell.failure.stage}: {cell.failure.text}"
-            say(f"== {cell.id.task} seed {cell.id.seed}: no log ({cell.failure.cause}: {said})")
+        if run.failure and not run.failure.log:
+            said = f"{run.failure.plugin} {run.failure.stage}: {run.failure.text}"
+            say(f"== {run.id.task} seed {run.id.seed}: no log ({run.failure.cause}: {said})")
     if not seen and not failed:
         say("no stage of this entry wrote anything", err=True)
 
 
-def _logs(cell: "RunOutcome", folder: Path) -> list[tuple[str, Path]]:
+def _logs(run: "RunOutcome", folder: Path) -> list[tuple[str, Path]]:
     """What there is to read of a run: the failed stage's log, or those that its stages left."""
     from tonegap.store.layout import stage_unit
 
-    if cell.failure:
+    if run.failure:
         found = [
             (
-                f"{cell.failure.plugin} {cell.failure.stage}, {cell.failure.cause}",
-                folder / cell.failure.log,
+                f"{run.failure.plugin} {run.failure.stage}, {run.failure.cause}",
+                folder / run.failure.log,
             )
         ]
-        return found if cell.failure.log else []
-    stages = cell.record.stages if cell.record else ()
+        return found if run.failure.log else []
+    stages = run.record.stages if run.record else ()
     named = [(f"{s.plugin} {s.stage}", folder / stage_unit(s.key) / "log.txt") for s in stages]
     return [(title, path) for title, path in named if path.is_file()]

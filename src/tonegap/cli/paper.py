@@ -72,10 +72,10 @@ def command(  # noqa: PLR0913 - one parameter per option
     tones of equal accuracy report, and the chance that the best row's lead is luck. No run and no data is needed.
     """
     from tonegap.cli.audit_table import audits_as
+    from tonegap.report.paper_text import as_csv, as_json, as_markdown
     from tonegap.results.papers.audit import audit_paper
     from tonegap.results.papers.compare import Sources, paper_cells
     from tonegap.results.papers.runs import runs_for
-    from tonegap.results.papers.words import as_csv, as_json, as_markdown
 
     if key is None and not audit:
         for name in paper_keys(root):

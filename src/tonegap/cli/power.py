@@ -63,12 +63,11 @@ def command(  # noqa: PLR0913 - one parameter per option
     """
     from tonegap.report.power_text import (
         needed_lines,
-        not_scored,
         reach_sentences,
         reach_table,
         training_words,
     )
-    from tonegap.scores.evidence.power import reach
+    from tonegap.scores.evidence.power import not_scored, reach
 
     p = score / 100
     if points >= score:

@@ -11,11 +11,11 @@ from tonegap.cli.interrupt import patient
 from tonegap.cli.options import A_FILE, FOLDER, placed
 from tonegap.cli.requests import RunOptions, open_request
 from tonegap.cli.terminal import say
+from tonegap.declared.report_settings import read_settings
 from tonegap.declared.task import read_task
 from tonegap.errors import BadRequest, ToneGapError
 from tonegap.files import digest_of
 from tonegap.numerics import numerics_of
-from tonegap.results.settings import read_settings
 
 if TYPE_CHECKING:
     from tonegap.plan.prepare import Request

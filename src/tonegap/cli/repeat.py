@@ -41,27 +41,27 @@ def command(entry: str, suite: str, n_runs: int, options: RunOptions) -> None:
 
     request = open_request(suite, options)
     own = _of_entry(prepare(request), entry)
-    runs = [_of_entry(prepare(replace(request, repeat=k + 1)), entry) for k in range(n_runs)]
-    for plan in runs:
+    plans = [_of_entry(prepare(replace(request, repeat=k + 1)), entry) for k in range(n_runs)]
+    for plan in plans:
         if work(request, plan, options).failures:
             sys.exit(1)
-    found = [records_of(plan, request.store) for plan in runs]
-    for cell, records in zip(own.cells, zip(*found, strict=True), strict=True):
-        repeats = repeats_of(cell.id.key, records)
+    found = [records_of(plan, request.store) for plan in plans]
+    for run, records in zip(own.runs, zip(*found, strict=True), strict=True):
+        repeats = repeats_of(run.id.key, records)
         with request.store.writing():
             write_repeats(request.store.folder, repeats)
-        terminal.say(f"{entry} on {cell.id.task}, seed {cell.id.seed}:")
+        terminal.say(f"{entry} on {run.id.task}, seed {run.id.seed}:")
         for name in repeats.scores:
             terminal.say(f"  {name}: {spread_words(repeats, name)}")
 
 
 def _of_entry(plan: "Plan", label: str) -> "Plan":
-    """The plan's cells of one entry alone. Raises BadRequest for an entry that it has not, or cannot run."""
-    cells = tuple(cell for cell in plan.cells if cell.id.entry.label == label)
-    if not cells:
-        known = ", ".join(dict.fromkeys(repr(cell.id.entry.label) for cell in plan.cells))
+    """The plan's runs of one entry alone. Raises BadRequest for an entry that it has not, or cannot run."""
+    runs = tuple(run for run in plan.runs if run.id.entry.label == label)
+    if not runs:
+        known = ", ".join(dict.fromkeys(repr(run.id.entry.label) for run in plan.runs))
         raise BadRequest(f"no entry {label!r} in the suite {plan.matrix.suite}; there are: {known}")
-    for cell in cells:
-        if cell.id.not_applicable:
-            raise BadRequest(f"{label} on {cell.id.task}: {cell.id.not_applicable}")
-    return replace(plan, cells=cells, sheets=())
+    for run in runs:
+        if run.id.not_applicable:
+            raise BadRequest(f"{label} on {run.id.task}: {run.id.not_applicable}")
+    return replace(plan, runs=runs, sheets=())

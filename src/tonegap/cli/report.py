@@ -11,17 +11,18 @@ from tonegap.cli.complete import suite_names
 from tonegap.cli.options import PATH, placed
 from tonegap.cli.terminal import deliver, say
 from tonegap.errors import BadRequest
+from tonegap.report.exports import FORMATS
 
 if TYPE_CHECKING:
     from tonegap.results.board import Leaderboard
     from tonegap.store.source import ResultSource
 
-FORMATS = ("html", "md", "tex", "csv", "json", "parquet")
-
 
 @click.command("report")
 @click.argument("runs", nargs=-1, shell_complete=suite_names)
-@click.option("--format", "output", type=click.Choice(FORMATS), default="html", show_default=True)
+@click.option(
+    "--format", "output", type=click.Choice(list(FORMATS)), default="html", show_default=True
+)
 @click.option(
     "--out",
     type=PATH,
@@ -58,10 +59,10 @@ def command(  # noqa: PLR0913 (click hands over each option as an argument)
     A report is made from records alone; making it again gives the same bytes. A matrix with runs
     missing says so in its title.
     """
+    from tonegap.declared.report_settings import read_settings, titled
     from tonegap.report.phrases import missing
     from tonegap.results.assemble import assemble, without_cycle_search
     from tonegap.results.bundle.unite import bundles_below, unite
-    from tonegap.results.settings import read_settings, titled
     from tonegap.store.read import read_suites
     from tonegap.store.source import ResultSource
 
@@ -86,7 +87,7 @@ def command(  # noqa: PLR0913 (click hands over each option as an argument)
         for kind, alarm in board.stamps:
             say(f"{kind.lower()}: {alarm}", err=True)
         if board.holes:
-            say(f"incomplete: {missing(board.holes, board.n_cells)}", err=True)
+            say(f"incomplete: {missing(board.holes, board.n_runs)}", err=True)
         if board.holes or board.stamps:
             ctx.exit(1)
 
@@ -105,8 +106,7 @@ def _write(
     board: "Leaderboard", source: "ResultSource", output: str, out: Path | None, entry: str | None
 ) -> None:
     """Writes the pages, or one document, and says where they are."""
-    from tonegap.report.exports.parquet import render_parquet
-    from tonegap.report.write import RENDERERS, check_free, write_board, write_entry
+    from tonegap.report.write import check_free, document, write_board, write_entry
 
     folder = out or source.store / "report"
     if entry is not None:
@@ -121,7 +121,7 @@ def _write(
             check_free(out)
         say(write_board(board, folder, source))
     else:
-        found = render_parquet(board) if output == "parquet" else RENDERERS[output](board)
-        if out is None and isinstance(found, bytes):
+        if out is None and output == "parquet":
             raise BadRequest("--format parquet: not for a terminal; name a file with --out FILE")
-        deliver(found, out)
+        found = document(board, output)
+        deliver(found if output == "parquet" else found.decode(), out)

@@ -12,11 +12,11 @@ from tonegap.cli.complete import suite_names
 from tonegap.cli.interrupt import patient
 from tonegap.cli.options import FILE
 from tonegap.cli.requests import RunOptions, open_request, parse_gpus, run_options
+from tonegap.declared.report_settings import read_settings, titled
 from tonegap.errors import BadRequest
 from tonegap.formats.matrix import Failure, RunId
 from tonegap.lines import counted
 from tonegap.numerics import numerics_of
-from tonegap.results.settings import read_settings, titled
 from tonegap.store.read import read_suites
 from tonegap.texts import last_lines
 
@@ -119,12 +119,14 @@ def _write_for_ci(
     from tonegap.results.assemble import assemble
 
     store = request.store.folder
-    (run,) = read_suites(store, [plan.matrix.suite])
+    (suite_run,) = read_suites(store, [plan.matrix.suite])
     if junit is not None:
-        write_bytes(junit, ci.junit(run), "--junit")
+        write_bytes(junit, ci.junit(suite_run), "--junit")
     if summary is not None:
         settings = titled(read_settings(request.root), [plan.matrix.title])
-        write_text(summary, ci.summary(assemble(store, [run], settings), run), "--summary")
+        write_text(
+            summary, ci.summary(assemble(store, [suite_run], settings), suite_run), "--summary"
+        )
 
 
 def _can_be_golden(request: "Request", options: RunOptions, golden: str) -> None:
@@ -163,7 +165,7 @@ def _is_golden(request: "Request", plan: "Plan", golden: str) -> bool:
     found = golden_of(request.suite.id, records_of(plan, request.store))
     if golden == "write":
         write_golden(path, found)
-        terminal.say(f"wrote {path}: {len(found.cells)} records", err=True)
+        terminal.say(f"wrote {path}: {len(found.runs)} records", err=True)
         return True
     wanted = read_golden(path)
     lines = differences(wanted, found)
@@ -173,9 +175,9 @@ def _is_golden(request: "Request", plan: "Plan", golden: str) -> bool:
     if lines and versions:
         terminal.say(f"other versions may be why: {versions}", err=True)
     terminal.say(
-        f"{len(lines)} of {len(wanted.cells)} golden records differ"
+        f"{len(lines)} of {len(wanted.runs)} golden records differ"
         if lines
-        else f"all {len(found.cells)} records equal the golden ones",
+        else f"all {len(found.runs)} records equal the golden ones",
         err=True,
     )
     return not lines
@@ -195,13 +197,13 @@ def work(request: "Request", plan: "Plan", options: RunOptions) -> "RunTally":
     terminal.say(f"{stages} run, {finished} finished, {ended}", err=True)
     for text in tally.mended:
         terminal.say(f"damaged: {text}; it was made again", err=True)
-    cells = {cell.id.key: cell.id for cell in plan.cells}
+    runs = {run.id.key: run.id for run in plan.runs}
     together: dict[tuple[str, ...], list[Failure]] = {}
     for failure in tally.failures:
         same = (failure.cause, failure.plugin, failure.stage, failure.text, failure.log)
         together.setdefault(same, []).append(failure)
     for failures in list(together.values())[:_SHOWN_FAILURES]:
-        ended_by = [cells[failure.key] for failure in failures]
+        ended_by = [runs[failure.key] for failure in failures]
         _say_failure(failures[0], ended_by, request.store.folder)
     if len(together) > _SHOWN_FAILURES:
         terminal.say(f"and {len(together) - _SHOWN_FAILURES} more failures", err=True)
@@ -257,10 +259,10 @@ def _say_empty_sets(plan: "Plan", request: "Request") -> None:
         )
 
 
-def _say_failure(failure: Failure, cells: list[RunId], store: Path) -> None:
+def _say_failure(failure: Failure, runs: list[RunId], store: Path) -> None:
     """One failure with the runs it ended, and where to read more."""
-    first = cells[0]
-    more = f" and {counted(len(cells) - 1, 'more run')}" if len(cells) > 1 else ""
+    first = runs[0]
+    more = f" and {counted(len(runs) - 1, 'more run')}" if len(runs) > 1 else ""
     terminal.say(
         f"failed ({failure.cause}): {failure.plugin} {failure.stage}: {failure.text}", err=True
     )

@@ -10,7 +10,7 @@ import click
 from tonegap.cli.options import FILE, PATH
 from tonegap.cli.terminal import deliver, say, say_page
 from tonegap.errors import BadRequest
-from tonegap.scores.render import Ends, EpochTable, as_csv, as_json, as_lines, as_list, as_page
+from tonegap.report.score_table import Ends, EpochTable, as_csv, as_json, as_lines, as_list, as_page
 from tonegap.scores.rules import MOST_PROBABLE, ScoringRules, default_positive
 from tonegap.scores.tables import Score, ScoreTable
 from tonegap.untrusted import bounded_memory

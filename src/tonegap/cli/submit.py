@@ -6,8 +6,8 @@ import click
 
 from tonegap.cli.options import A_PATH, WholeHelp, placed, stored
 from tonegap.cli.terminal import say
+from tonegap.declared.report_settings import read_settings
 from tonegap.formats.submission import Refused
-from tonegap.results.settings import read_settings
 from tonegap.results.submissions.stored import read_submissions, store_submission
 from tonegap.results.submissions.stored import remove as remove_from
 from tonegap.store.store import Store
@@ -30,7 +30,7 @@ def command() -> None:
 def add(ctx: click.Context, path: Path, check: bool, store: Path, root: Path) -> None:
     """Checks PATH, a bundle or a folder with card.toml and predictions, and keeps it in the store.
 
-    Exit code 1: a bundle that does not verify, each of its cells named; nothing is kept.
+    Exit code 1: a bundle that does not verify, each of its runs named; nothing is kept.
     """
     from tonegap.report.submission_ranks import places
     from tonegap.results.submissions.prepare import prepared

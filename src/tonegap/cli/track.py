@@ -24,9 +24,9 @@ def command(runs: tuple[str, ...], uri: str, store: Path, root: Path) -> None:
     metrics, digests as tags. An undefined score is a tag with its reason, never a number. The same command
     again adds what is new. Needs `pip install 'mlflow-skinny>=3'`.
     """
+    from tonegap.declared.report_settings import read_settings
     from tonegap.report.exports.mlflow_runs import log_runs
     from tonegap.report.exports.tracked_runs import tracked_runs
-    from tonegap.results.settings import read_settings
     from tonegap.store.read import read_suites
 
     settings = read_settings(root)

@@ -20,7 +20,7 @@ _SHOWN = 80  # letters of a title
 @suite_root_option
 @click.pass_context
 def command(ctx: click.Context, bundle: Path, suite_root: Path | None) -> None:
-    """Computes every number of BUNDLE again from its predictions; names the cells that differ.
+    """Computes every number of BUNDLE again from its predictions; names the runs that differ.
 
     Of a pack (a folder of `tonegap pack`) the bundle in it, and then every document from that.
     Needs neither the data set nor a GPU. Says first whether all declared records are in it. Exit code 0: all numbers

@@ -166,7 +166,7 @@ def dataset_ids(root: Path) -> list[str]:
 
 
 def image_sources(root: Path) -> dict[str, str]:
-    """Data sets that share images, each with the first by name of those it is linked to; others are left out.
+    """Data sets that share images, by name, each with the first of those it is linked to; others are left out.
 
     A part is linked to its whole (`part_of`), and a joined one to its parts. Raises BadSuiteFolder for a wrong file.
     """
@@ -176,7 +176,7 @@ def image_sources(root: Path) -> dict[str, str]:
         linked = {sources.get(name, name) for name in (one.id, *filter(None, others))}
         moved = {name: min(linked) for name, source in sources.items() if source in linked}
         sources |= moved | dict.fromkeys(linked, min(linked)) if len(linked) > 1 else {}
-    return sources
+    return dict(sorted(sources.items()))
 
 
 def read_dataset(root: Path, dataset_id: str) -> Dataset:
@@ -186,6 +186,11 @@ def read_dataset(root: Path, dataset_id: str) -> Dataset:
     """
     check_known(root / BENCHMARKS, "data set", dataset_id, dataset_ids(root))
     return read_dataset_folder(root / BENCHMARKS / dataset_id)
+
+
+def dataset_place(dataset_id: str) -> Path:
+    """Where a data set is declared, below a suite root."""
+    return Path(BENCHMARKS) / dataset_id / DATASET_FILE
 
 
 def read_dataset_folder(folder: Path) -> Dataset:

@@ -113,19 +113,23 @@ class Plugin(msgspec.Struct, frozen=True):
         return f"{FOLDERS[self.kind]}/{self.id}"
 
 
+def plugin_place(kind: str, plugin_id: str) -> Path:
+    """Where a plug-in is declared, below a suite root."""
+    return Path(FOLDERS[kind]) / plugin_id / f"{kind}.toml"
+
+
 def read_plugin(root: Path, kind: str, plugin_id: str) -> Plugin:
     """The plug-in of a suite root; `kind` is a key of FOLDERS.
 
     Raises BadSuiteFolder for an unknown id (naming those there are) or a file that breaks the contract.
     """
     check_known(root / FOLDERS[kind], kind, plugin_id, plugin_ids(root, kind))
-    folder = root / FOLDERS[kind] / plugin_id
-    path = folder / f"{kind}.toml"
+    path = root / plugin_place(kind, plugin_id)
     file = _with_shared_parameters(path, read_toml(path, PluginFile))
     for problem in _problems(kind, plugin_id, file):
         raise BadSuiteFolder(f"{path}: {problem}")
-    holds_weights = any(path.suffix in _WEIGHTS for path in folder.rglob("*"))
-    return Plugin(plugin_id, kind, folder, file, holds_weights)
+    holds_weights = any(one.suffix in _WEIGHTS for one in path.parent.rglob("*"))
+    return Plugin(plugin_id, kind, path.parent, file, holds_weights)
 
 
 def _with_shared_parameters(path: Path, file: PluginFile) -> PluginFile:

@@ -161,7 +161,7 @@ SplitRule = (
 )
 
 
-class Carve(_Rule, frozen=True, tag="carve"):
+class ValidationHoldOut(_Rule, frozen=True, tag="carve"):
     """A share of the published training images, ranked by SHA-256."""
 
     fraction: float = 0.1  # share of the training images
@@ -169,7 +169,7 @@ class Carve(_Rule, frozen=True, tag="carve"):
     strata: tuple[Stratum, ...] = ("tone", "class")
 
 
-class GroupedCarve(_Rule, frozen=True, tag="grouped-carve"):
+class GroupedValidationHoldOut(_Rule, frozen=True, tag="grouped-carve"):
     """A share of the published training images in whole groups."""
 
     fraction: float = 0.1  # share of the training images
@@ -181,4 +181,4 @@ class PublishedValidation(_Rule, frozen=True, tag="published"):
     """The split rule itself gives the validation images."""
 
 
-ValidationRule = Carve | GroupedCarve | PublishedValidation
+ValidationRule = ValidationHoldOut | GroupedValidationHoldOut | PublishedValidation

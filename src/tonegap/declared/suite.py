@@ -70,7 +70,7 @@ class SuiteFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     threads: int = 1  # threads of one stage
     # `"portable"`: the same bytes on every x86 processor with AVX2, on one thread of the CPU
     numerics: Numerics = "native"
-    # thins each task to about so many images; its results rank among themselves alone
+    # samples about so many images of each task; its results rank among themselves alone
     subset: int | None = None
     # what measures synthetic images; absent: only what needs no features
     quality: QualitySpec | None = None
@@ -252,7 +252,7 @@ def with_parameters(suite: Suite, settings: tuple[str, ...]) -> Suite:
 
 
 def with_subset(suite: Suite, n_images: int | None) -> Suite:
-    """The suite with its tasks thinned to about so many images, under an id of its own; None leaves it as it is.
+    """The suite with about so many images of each task, under an id of its own; None leaves it as it is.
 
     The id is another so that its report does not take the place of the whole suite's. Raises BadRequest for
     fewer than one image.

@@ -13,11 +13,10 @@ import msgspec
 
 from tonegap.declared.dataset import BENCHMARKS, DATA_SET
 from tonegap.declared.split_rules import (
-    Carve,
     DrawnValidation,
-    GroupedCarve,
     GroupedHoldout,
     GroupedKFold,
+    GroupedValidationHoldOut,
     PinnedList,
     PublishedValidation,
     RandomHoldout,
@@ -26,6 +25,7 @@ from tonegap.declared.split_rules import (
     SplitRule,
     TextHoldout,
     ToneHoldout,
+    ValidationHoldOut,
     ValidationRule,
     ValueHoldout,
 )
@@ -201,13 +201,18 @@ def task_ids(root: Path) -> list[str]:
     )
 
 
+def task_place(task_id: str) -> Path:
+    """Where a task is declared, below a suite root."""
+    dataset_id, _, name = task_id.partition("/")
+    return Path(BENCHMARKS) / dataset_id / "tasks" / f"{name}.toml"
+
+
 def read_task(root: Path, task_id: str) -> Task:
     """The task of that id. Raises BadSuiteFolder for an unknown id (naming those near it) or a wrong file."""
     known, dataset_id = task_ids(root), task_id.split("/")[0]
     near = [other for other in known if other.startswith(f"{dataset_id}/")]
     check_known(root / BENCHMARKS, "task", task_id, known, near)
-    name = task_id.split("/")[1]
-    path = root / BENCHMARKS / dataset_id / "tasks" / f"{name}.toml"
+    path = root / task_place(task_id)
     file = read_toml(path, TaskFile)
     for problem in task_problems(file):
         raise BadSuiteFolder(f"{path}: {problem}")
@@ -321,7 +326,7 @@ def _shares(file: TaskFile) -> Iterator[tuple[str, float]]:
             yield "split.test_fraction", share
         case TextHoldout(validation=DrawnValidation(fraction=share)):
             yield "split.validation.fraction", share
-    if isinstance(file.validation, Carve | GroupedCarve):
+    if isinstance(file.validation, ValidationHoldOut | GroupedValidationHoldOut):
         yield "validation.fraction", file.validation.fraction
 
 

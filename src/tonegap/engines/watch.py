@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from io import BufferedReader
 
 from tonegap.engines.base import RunResult, RunSpec
-from tonegap.engines.ending import GRACE_S, POLL_S, Ending, StageWatch, judge, output_over
 from tonegap.engines.log import CHUNK, LogPump
+from tonegap.engines.stage_limits import GRACE_S, POLL_S, Ending, StageWatch, judge, output_over
 from tonegap.engines.tree import TreeUsage, processes, signal_all
 
 _CLEAR_S = 1.0

@@ -26,4 +26,4 @@ class Golden(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     schema: str
     suite: str
     versions: dict[str, str]
-    cells: tuple[GoldenRun, ...]
+    runs: tuple[GoldenRun, ...] = msgspec.field(name="cells")

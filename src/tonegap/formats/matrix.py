@@ -1,6 +1,6 @@
-"""The declared matrix of a suite: every cell a table must have, found or not.
+"""The declared matrix of a suite: every run a table must have, found or not.
 
-The mistake it exists to prevent: a table over the cells that happened to finish, read as complete.
+The mistake it exists to prevent: a table over the runs that happened to finish, read as complete.
 """
 
 from collections.abc import Sequence
@@ -13,10 +13,10 @@ from tonegap.formats.repeats import Repeats
 
 
 class RunId(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One cell of the matrix and the key its record has once it exists.
+    """One run of the matrix and the key its record has once it exists.
 
     `not_applicable` says why an entry cannot be asked this question (it needs masks, say); such a
-    cell is declared empty, not missing.
+    run is declared empty, not missing.
     """
 
     entry: EntryId
@@ -35,13 +35,13 @@ class Matrix(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     suite: str
     title: str
-    cells: tuple[RunId, ...]
+    runs: tuple[RunId, ...] = msgspec.field(name="cells")
     sheets: dict[str, str] = {}
 
 
 @dataclass(frozen=True, slots=True)
 class Completeness:
-    """How many records a matrix declares, and the cells that have none, by entry, task and seed."""
+    """How many records a matrix declares, and the runs that have none, by entry, task and seed."""
 
     n_declared: int
     missing: tuple[str, ...]
@@ -57,10 +57,10 @@ class Completeness:
         return f"{len(self.missing)} of {self.n_declared} records are missing (first: {first})"
 
 
-def completeness(cells: Sequence["RunOutcome"]) -> Completeness:
-    """What is missing of the cells of a matrix; what no entry can be asked is not declared."""
-    asked = [cell for cell in cells if cell.record or cell.id.not_applicable is None]
-    missing = (cell.id for cell in asked if cell.record is None)
+def completeness(runs: Sequence["RunOutcome"]) -> Completeness:
+    """What is missing of the runs of a matrix; what no entry can be asked is not declared."""
+    asked = [run for run in runs if run.record or run.id.not_applicable is None]
+    missing = (run.id for run in asked if run.record is None)
     return Completeness(
         len(asked), tuple(f"{i.entry.label}, {i.task}, seed {i.seed}" for i in missing)
     )
@@ -84,7 +84,7 @@ class Failure(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class RunOutcome(msgspec.Struct, frozen=True):
-    """A cell with what was found for it: a record, or why there is none (null: it never ran).
+    """A run with what was found for it: a record, or why there is none (null: it never ran).
 
     `submission` is `bundle` or `predictions` for external submissions, empty for this store's own.
     `repeats`: what running it anew gave.

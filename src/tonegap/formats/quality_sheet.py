@@ -124,6 +124,11 @@ class CellDiversity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     real: float | None
     synthetic: float | None
 
+    @property
+    def ratio(self) -> float | None:
+        """Synthetic over real; None where either is undefined or the real images are all alike."""
+        return self.synthetic / self.real if self.synthetic is not None and self.real else None
+
 
 class Vendi(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Effective number of different images among `n` real and among `n` synthetic ones of a tone."""

@@ -106,7 +106,7 @@ class DataId(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     `stand_in` marks phantom images under real metadata: such a result never ranks beside real ones.
     `missing` counts images by partition that the metadata lists and the download lacks. `subset` is to about
-    how many images the task was thinned, null for all of them: such a result never ranks beside full ones, nor does
+    how many images the task was subsampled, null for all of them: such a result never ranks beside full ones, nor does
     one without the images of a user's lists (`exclusions`). `joined`: the data sets that a joined one is made of;
     `tested`: those of them that all test images are of, where the task says so.
     """
@@ -201,6 +201,11 @@ class SyntheticId(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     n_allowed: int = 0
     n_explained: int = 0
     n_unnamed: int = 0
+
+    @property
+    def n_withheld(self) -> int:
+        """Training images that no method was shown, by whatever rule."""
+        return sum(self.withheld.values())
 
 
 class CurvePoint(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -313,6 +318,11 @@ class Circumstances(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     costs: tuple[StageCost, ...]
     isolation: Isolation
 
+    @property
+    def seconds(self) -> float:
+        """Wall time of all stages."""
+        return sum(cost.seconds for cost in self.costs)
+
 
 class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """See the module; `scores` maps each selection rule to what it picked.
@@ -380,6 +390,11 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         unknown = counts.pop("unknown", 0) - sum(self.not_scored.values())
         counts |= {tone: n for tone, n in self.not_scored.items() if n}
         return counts | ({"unknown": unknown} if unknown > 0 else {})
+
+    @property
+    def n_unknown_tone(self) -> int:
+        """Images of all partitions whose tone nobody knows."""
+        return sum(self.tone_counts(part).get("unknown", 0) for part in self.partitions)
 
     @property
     def seen(self) -> Literal["no", "yes", "unknown"]:

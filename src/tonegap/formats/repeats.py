@@ -9,7 +9,7 @@ SCHEMA = "tonegap/repeats@1"
 
 
 class Repeats(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Runs of one cell anew: each run's predictions by digest, and each main score's values, run after run."""
+    """A run done anew several times: predictions by digest and values of each main score, one time after another."""
 
     schema: str
     key: str

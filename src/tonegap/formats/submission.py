@@ -1,6 +1,6 @@
 """What a submission is once it lies in the store: `submissions/ID/`, laid out as a store of its own.
 
-    submission.json    written last: what it is, its cells, and the SHA-256 of every other file
+    submission.json    written last: what it is, its runs, and the SHA-256 of every other file
     card.toml          of predictions; a bundle has bundle.json instead
     suites/SUITE.json, records/KEY.json, stages/KK/KEY/predictions.*
 
@@ -28,7 +28,7 @@ class Submission(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     kind: Kind
     title: str
     suite: str
-    cells: tuple[RunId, ...]
+    runs: tuple[RunId, ...] = msgspec.field(name="cells")
     files: dict[str, str]
     authors: str = ""
     paper: str = ""
@@ -43,7 +43,7 @@ class Submission(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     @property
     def tasks(self) -> frozenset[str]:
         """The tasks that it answers."""
-        return frozenset(cell.task for cell in self.cells)
+        return frozenset(run.task for run in self.runs)
 
 
 class Refused(msgspec.Struct, frozen=True):

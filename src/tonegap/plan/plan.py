@@ -53,7 +53,7 @@ class PlannedStage:
 
 @dataclass(frozen=True, slots=True)
 class PlannedRun:
-    """One cell: its id (with the record's key), entry, view, stages in order of need, and what its files have seen."""
+    """One run: its id (with the record's key), entry, view, stages in order of need, and what its files have seen."""
 
     id: RunId
     entry: Entry
@@ -76,13 +76,13 @@ class SheetPlan:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """All of a suite: its declared matrix, cells, stages by key, and sheets of its synthetic sets.
+    """All of a suite: its declared matrix, runs, stages by key, and sheets of its synthetic sets.
 
     `lines`: what a person should know of its data before it runs.
     """
 
     matrix: Matrix
-    cells: tuple[PlannedRun, ...]
+    runs: tuple[PlannedRun, ...]
     stages: Mapping[str, PlannedStage]
     sheets: tuple[SheetPlan, ...] = ()
     lines: tuple[str, ...] = ()
@@ -121,8 +121,8 @@ def plan_suite(declared: Declared, views: Mapping[tuple[str, int], TaskView]) ->
     """The plan of a suite; `views` maps every (task, seed) of it, in the suite's order."""
     stages: dict[
         str, PlannedStage
-    ] = {}  # by what they are made of: one object for all cells that share it
-    cells: list[PlannedRun] = []
+    ] = {}  # by what they are made of: one object for all runs that share it
+    runs: list[PlannedRun] = []
     sheets: dict[str, SheetPlan] = {}
     for (task, seed), view in views.items():
         question = _Question(view, seed, declared.setting, stages)
@@ -137,18 +137,18 @@ def plan_suite(declared: Declared, views: Mapping[tuple[str, int], TaskView]) ->
             if entry.postprocessor is not None:
                 for name in entry.postprocessor.plugin.file.stages:
                     chain.append(question.stage(entry.postprocessor, name, chain[-1:]))
-            cells.append(_cell(entry, question, chain, declared.exposure))
+            runs.append(_run(entry, question, chain, declared.exposure))
             for stage in chain:
-                if stage.stage == "generate" and not cells[-1].id.not_applicable:
+                if stage.stage == "generate" and not runs[-1].id.not_applicable:
                     sheets[stage.key] = _sheet(stage, declared.extractor, question)
     matrix = Matrix(
         suite=declared.suite.id,
         title=declared.suite.file.title,
-        cells=tuple(cell.id for cell in cells),
+        runs=tuple(run.id for run in runs),
         sheets={key: sheet.key for key, sheet in sheets.items()},
     )
     by_key = {stage.key: stage for stage in stages.values()}
-    return Plan(matrix, tuple(cells), by_key, tuple(sheets.values()))
+    return Plan(matrix, tuple(runs), by_key, tuple(sheets.values()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +174,7 @@ class _Question:
         upstream: Sequence[PlannedStage],
         banks: Sequence[PlannedStage] = (),
     ) -> PlannedStage:
-        """The stage of a plug-in, one object for all cells that share it."""
+        """The stage of a plug-in, one object for all runs that share it."""
         setting, label = self.setting, f"{part.plugin.label} {name}"
         embeds = name == "embed"
         ingredients = (
@@ -270,10 +270,10 @@ def _sheet(
     return SheetPlan(digest_of({"sheet": made_of}), generate, features)
 
 
-def _cell(
+def _run(
     entry: Entry, question: _Question, chain: Sequence[PlannedStage], known: Known
 ) -> PlannedRun:
-    """The cell and its record's key: the last stage's plus all that scoring depends on."""
+    """The run and its record's key: the last stage's plus all that scoring depends on."""
     view = question.view
     files = [(part.plugin, part.files) for part in entry.parts]
     exposure = exposures_of(files, view.data.asked, known, view.data.trained_on)
@@ -295,7 +295,7 @@ def _cell(
             ],
             "scoring": question.setting.scoring_sha256,
             "leaks": msgspec.to_builtins(view.leaks),
-            "audit": [view.n_kin(shown=False), view.n_kin(shown=True)],
+            "audit": [view.n_copies(shown=False), view.n_copies(shown=True)],
             "units": [view.validation.groups, view.test.groups],
             "without tone": view.n_without_tone,
             "stand_in": view.data.stand_in,
@@ -307,5 +307,5 @@ def _cell(
         }
     )
     why_not = not_applicable(entry, view, question.setting.device)
-    cell = RunId(entry.id, view.task, question.seed, key, control, why_not)
-    return PlannedRun(cell, entry, view, tuple(stage.key for stage in chain), exposure)
+    run = RunId(entry.id, view.task, question.seed, key, control, why_not)
+    return PlannedRun(run, entry, view, tuple(stage.key for stage in chain), exposure)

@@ -28,7 +28,7 @@ from tonegap.split.load import LoadedData, load_data, task_view
 from tonegap.split.view import TaskView
 from tonegap.store.layout import AUDITS, DRAWN, INDEX, sheet_unit
 from tonegap.store.store import Store
-from tonegap.synthetic.withheld import group_kin, held_out, kin_of
+from tonegap.synthetic.withheld import held_out, withheld_by_group, withheld_copies
 
 # Of what writes the input of a stage: the folders whose results have digests of their own in its key.
 HANDED_OVER = ("tonegap.plan.", "tonegap.store.", "tonegap.split.", "tonegap.declared.")
@@ -100,9 +100,7 @@ def _check_masks(plan: Plan, store: Store) -> tuple[str, ...]:
 
     Opens the masks that stages and sheets to be made will read. Raises BadData where a stage is given unusable ones.
     """
-    asked = dict.fromkeys(
-        k for cell in plan.cells if not cell.id.not_applicable for k in cell.stages
-    )
+    asked = dict.fromkeys(k for run in plan.runs if not run.id.not_applicable for k in run.stages)
     given = [plan.stages[key] for key in asked if not store.has_stage(key)]
     given = [s for s in given if s.stage != "train" and "masks" in s.identity.plugin.file.needs]
     sheets = (s for s in plan.sheets if not (store.folder / sheet_unit(s.key)).exists())
@@ -200,11 +198,13 @@ def task_views(
             if watched:
                 held = held_out(view.validation, view.test)
                 with request.store.writing():
-                    kin = kin_of(view.train, held, of.index.groups, request.known / AUDITS)
-                of_groups = group_kin(view.train.ids, view.held_out, of.metadata)
+                    copies = withheld_copies(
+                        view.train, held, of.index.groups, request.known / AUDITS
+                    )
+                of_groups = withheld_by_group(view.train.ids, view.held_out, of.metadata)
                 # Of an image that is both, the reason counts that withholds it.
                 shown = view.methods_see_duplicates
-                view = replace(view, kin=kin | of_groups if shown else of_groups | kin)
+                view = replace(view, copies=copies | of_groups if shown else of_groups | copies)
             made[same] = view
     return {(task.id, seed): made[task.id, task.pin_key(seed)] for task, seed in pairs}
 

@@ -16,11 +16,11 @@ from tonegap.report.phrases import (
 )
 from tonegap.results.board import Leaderboard
 from tonegap.results.claims import RowClaims
-from tonegap.results.model import LeaderboardTable, Mean, Row, View
+from tonegap.results.model import LeaderboardTable, Row, View
 from tonegap.results.ranking import SHRUNKEN
-from tonegap.results.verdict import verdict
+from tonegap.results.verdict import behind_controls, verdict
 from tonegap.scores.evidence.intervals import ONE_RUN
-from tonegap.scores.tables import ALL, GAP, WORST, metric_named
+from tonegap.scores.tables import ALL, GAP, WORST
 
 _NAMED = 4
 
@@ -39,15 +39,8 @@ def answer(board: Leaderboard, table: LeaderboardTable) -> tuple[str, ...]:
         sentences += (
             _ties(sure, table, board) if sure else _overlap_over_seeds(ranked, table, board)
         )
-    sentences += _above_controls(ranked, table, board)
+    sentences += _above_controls(table, board)
     return tuple(sentences)
-
-
-def rank_mean(row: Row, table: LeaderboardTable, board: Leaderboard) -> Mean:
-    """The score of a row that ranks it."""
-    scores = row.views[table.ranked].scores
-    worst = scores.worst if board.settings.by_worst(table.ranked[2]) else None
-    return worst or scores.overall
 
 
 def _verdict(board: Leaderboard, table: LeaderboardTable) -> list[str]:
@@ -177,42 +170,36 @@ def _overlap_over_seeds(
     ranked: list[Row], table: LeaderboardTable, board: Leaderboard
 ) -> list[str]:
     """Whether the first two overlap over seeds."""
-    best = rank_mean(ranked[0], table, board)
-    if best.low is None or best.high is None:
+    best = board.rank_mean(ranked[0], table)
+    if best.low is None:
         return [f"{ONE_RUN.capitalize()}."]
     what = "worst-tone score" if board.settings.by_worst(table.ranked[2]) else "score"
     text = f"Over {len(best.values)} seeds its {what} ranges from {spread(best)}"
     if len(ranked) < 2:
         return [text + "."]
-    second = rank_mean(ranked[1], table, board)
-    if second.low is None or second.high is None:
+    second = board.rank_mean(ranked[1], table)
+    overlap = best.overlaps(second)
+    if overlap is None:
         return [text + "."]
-    disjoint = best.low > second.high or best.high < second.low
     next_range = f"that of the next entry, {named(ranked[1])} ({spread(second)})"
-    if disjoint:
+    if not overlap:
         return [f"{text} and does not overlap {next_range}."]
     return [f"{text} and overlaps {next_range}: their order may be chance."]
 
 
-def _above_controls(ranked: list[Row], table: LeaderboardTable, board: Leaderboard) -> list[str]:
+def _above_controls(table: LeaderboardTable, board: Leaderboard) -> list[str]:
     """How many entries do not rise above the best control."""
-    scored = [row for row in table.controls if table.ranked in row.views]
-    values = [(rank_mean(row, table, board).value, named(row)) for row in scored]
-    controls = [(value, label) for value, label in values if value is not None]
-    if not controls:
+    found = behind_controls(board, table)
+    if found is None:
         return ["No control has a score, so nothing here can be read against chance."]
-    larger = metric_named(table.ranked[2]).larger_is_better
-    bar, control = max(controls) if larger else min(controls)
-    best = f"the best control, {control} ({percent(bar)})"
-    means = [rank_mean(row, table, board).value for row in ranked]
-    below = [v for v in means if v is not None and (v <= bar if larger else v >= bar)]
+    best = f"the best control, {named(found.control)} ({percent(found.value)})"
     if table.ranking.by == SHRUNKEN:
         best += (
             ", as measured"  # what is shrunken is shrunken towards entries, and controls are none
         )
-    if below:
-        verb = "is" if len(below) == 1 else "are"
+    if found.n:
+        verb = "is" if found.n == 1 else "are"
         return [
-            f"By the numbers alone, {len(below)} of {len(ranked)} ranked entries {verb} not ahead of {best}."
+            f"By the numbers alone, {found.n} of {table.n_ranked} ranked entries {verb} not ahead of {best}."
         ]
     return [f"By the numbers alone, every ranked entry is ahead of {best}."]

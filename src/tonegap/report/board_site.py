@@ -7,13 +7,13 @@ from pathlib import Path
 import msgspec
 
 from tonegap import __version__
+from tonegap.declared.report_settings import read_settings, titled
 from tonegap.errors import StoreError
 from tonegap.files import sha256_file
 from tonegap.report.pages.templates import render_template
 from tonegap.report.write import PAGE_NAME, write_board, write_bytes, write_text
 from tonegap.results.assemble import assemble, without_cycle_search
 from tonegap.results.bundle.unite import UnitedBundles
-from tonegap.results.settings import read_settings, titled
 from tonegap.store.source import ResultSource
 
 _TEMPLATE = "bundles.html.j2"

@@ -11,28 +11,28 @@ from tonegap.store.read import SuiteRun
 _MOST = 200_000  # letters of a summary: hosts of CI cut or refuse a megabyte
 
 
-def junit(run: SuiteRun) -> bytes:
+def junit(suite_run: SuiteRun) -> bytes:
     """The runs of a suite as JUnit XML in UTF-8, a test case for each entry, task and seed.
 
     A failed one has a `failure` with its cause, one that was never run or cannot be asked is `skipped`. `time` is what
     the stages of a record took in seconds, when they ran.
     """
-    failures = sum(cell.failure is not None and cell.record is None for cell in run.cells)
-    skipped = sum(cell.record is None and cell.failure is None for cell in run.cells)
-    counts = {"tests": len(run.cells), "failures": failures, "skipped": skipped, "errors": 0}
+    failures = sum(run.failure is not None and run.record is None for run in suite_run.runs)
+    skipped = sum(run.record is None and run.failure is None for run in suite_run.runs)
+    counts = {"tests": len(suite_run.runs), "failures": failures, "skipped": skipped, "errors": 0}
     suite = ET.Element(
-        "testsuite", {"name": run.matrix.suite, **{k: str(n) for k, n in counts.items()}}
+        "testsuite", {"name": suite_run.matrix.suite, **{k: str(n) for k, n in counts.items()}}
     )
-    for cell in run.cells:
-        place = f"{cell.id.task} seed {cell.id.seed}"
-        case = ET.SubElement(suite, "testcase", classname=cell.id.entry.label, name=place)
-        seconds = sum(c.seconds for c in cell.record.circumstances.costs) if cell.record else 0.0
+    for run in suite_run.runs:
+        place = f"{run.id.task} seed {run.id.seed}"
+        case = ET.SubElement(suite, "testcase", classname=run.id.entry.label, name=place)
+        seconds = run.record.circumstances.seconds if run.record else 0.0
         case.set("time", f"{seconds:.3f}")
-        if cell.record:
+        if run.record:
             continue
-        failed = cell.failure
+        failed = run.failure
         if failed is None:
-            said = cell.id.not_applicable or "it never ran"
+            said = run.id.not_applicable or "it never ran"
             ET.SubElement(case, "skipped", message=one_line(said))
             continue
         text = one_line(failed.text)
@@ -43,18 +43,18 @@ def junit(run: SuiteRun) -> bytes:
     return content + b"\n"
 
 
-def summary(board: Leaderboard, run: SuiteRun) -> str:
+def summary(board: Leaderboard, suite_run: SuiteRun) -> str:
     """The report in Markdown, what failed before it; cut where a host of CI would refuse it."""
-    text = "".join(_failures(run)) + render_markdown(board)
+    text = "".join(_failures(suite_run)) + render_markdown(board)
     if len(text) <= _MOST:
         return text
     return text[:_MOST].rpartition("\n")[0] + "\n\n… cut here; the report has all of it.\n"
 
 
-def _failures(run: SuiteRun) -> Iterator[str]:
-    failed = [(cell.id, cell.failure) for cell in run.cells if cell.failure and not cell.record]
+def _failures(suite_run: SuiteRun) -> Iterator[str]:
+    failed = [(run.id, run.failure) for run in suite_run.runs if run.failure and not run.record]
     if failed:
-        yield f"**{counted(len(failed), 'run')} of {len(run.cells)} failed**\n\n"
+        yield f"**{counted(len(failed), 'run')} of {len(suite_run.runs)} failed**\n\n"
         for run_id, failure in failed:
             why = f"{failure.cause}: {_code(failure.text)}"
             yield f"- {_code(run_id.entry.label)}, {run_id.task} seed {run_id.seed}: {why}\n"

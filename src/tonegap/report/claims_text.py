@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from tonegap.formats.record import group_word
 from tonegap.report.phrases import (
+    LEAST_P,
     UNDEFINED,
     metric_label,
     null_p_text,
@@ -16,6 +17,8 @@ from tonegap.report.phrases import (
 from tonegap.results.claims import Claims, RowClaims
 from tonegap.results.tone_labels import AGREED, FIRST, SECOND, TRUE, LabelledGap, LabelRow
 from tonegap.scores.evidence.intervals import ONE_RUN, Interval
+from tonegap.scores.evidence.nulls import N_PERMUTATIONS
+from tonegap.scores.evidence.parity import attainable
 from tonegap.scores.tables import ALL, GAP, WORST
 
 ONE_TRAINING = "one training run"
@@ -31,8 +34,8 @@ _ABOUT = (
 )
 _NULLS = (
     "The null gap is that of permuted tone labels, permuted among all images, and among those of one class: classes "
-    "that differ by tone make the first p small, too. Both p are of their row alone, not corrected for the others; 400 "
-    "permutations give none below 0.0025."
+    "that differ by tone make the first p small, too. Both p are of their row alone, not corrected for the others; "
+    f"{N_PERMUTATIONS} permutations give none below {LEAST_P}."
 )
 _ONCE = (
     "Of an entry that was trained once the intervals are of these networks on all such images: "
@@ -60,8 +63,7 @@ class ClaimLine:
 
 def claims_about(claims: Claims) -> str:
     """How the intervals are made, and what stands behind a gap."""
-    records = (record for row in claims.table.all_rows for record in row.records)
-    columns = dict.fromkeys(column for record in records for column in record.leaks.groups)
+    columns = dict.fromkeys(c for record in claims.table.records for c in record.leaks.groups)
     of_one = "".join(f" and images of one {group_word(column)}" for column in columns)
     parts = [_ABOUT.format(units=f"near-duplicates{of_one}")]
     if claims.seeds:
@@ -171,7 +173,9 @@ def minimum_difference_text(difference: float | None) -> str:
     """The minimum detectable difference in points, or that none is detectable; a dash where it is undefined."""
     if difference is None:
         return UNDEFINED
-    return percent(difference) if difference < 1 else "more than 100: not detectable"
+    return (
+        "more than 100: not detectable" if attainable(difference) is None else percent(difference)
+    )
 
 
 def _parity(row: RowClaims) -> str:

@@ -15,7 +15,7 @@ from tonegap.formats.repeats import Repeats
 from tonegap.lines import percent_span
 from tonegap.results.board import Leaderboard
 from tonegap.results.model import MARKS, Hole, LeaderboardTable, Mean, Row
-from tonegap.scores.evidence.nulls import N_DEALS
+from tonegap.scores.evidence.nulls import N_PERMUTATIONS
 from tonegap.scores.repeats import standard_deviation
 from tonegap.scores.tables import ALL, WORST
 
@@ -24,7 +24,8 @@ UNDER_ORACLE = "under test-oracle"
 SELECTION_GAIN = "selection gain (cross-fitted)"
 SHRUNKEN_LABEL = "of the worst tone, shrunken"
 _CERTAIN = 0.001
-_LEAST_P = 1 / (N_DEALS + 1) + 1e-12
+_LEAST_P = 1 / (N_PERMUTATIONS + 1) + 1e-12
+LEAST_P = f"{_LEAST_P:.4f}"
 _DIGEST = re.compile(r"(#sha256=[0-9a-f]{12})[0-9a-f]+")
 _LABELS = {
     "macro_f1": "macro F1",
@@ -68,8 +69,8 @@ def p_text(p: float) -> str:
 
 
 def null_p_text(p: float) -> str:
-    """A p-value out of permutations: `0.034`, or `≤ 0.0025` where none of 400 was as extreme."""
-    return "≤ 0.0025" if p <= _LEAST_P else p_text(p)
+    """A p-value out of permutations: `0.034`, or `≤ ` and LEAST_P where none of them was as extreme."""
+    return f"≤ {LEAST_P}" if p <= _LEAST_P else p_text(p)
 
 
 def tenths(value: float) -> int:
@@ -135,7 +136,7 @@ def report_title(board: Leaderboard) -> str:
     """The title, which says first of all if a control or the truth is wrong, or runs are missing."""
     parts = list(dict.fromkeys(kind for kind, _ in board.stamps))
     if board.holes:
-        parts.append(f"INCOMPLETE: {missing(board.holes, board.n_cells)}")
+        parts.append(f"INCOMPLETE: {missing(board.holes, board.n_runs)}")
     return " – ".join([*parts, board.settings.title])
 
 
@@ -168,15 +169,10 @@ def split_note(table: LeaderboardTable) -> str:
 
     Of several columns that leak the one with the largest share is first; seeds without a leak count as 0.
     """
-    shares: dict[str, list[tuple[float, int]]] = {}
-    for record in (record for row in table.all_rows for record in row.records):
-        for column, leak in record.leaks.groups.items():
-            share = 100 * leak.n_test_images / record.partitions["test"].n
-            shares.setdefault(column, []).append((share, leak.n_pairs))
-    leaking = [column for column, found in shares.items() if max(found)[0]]
-    leaking.sort(key=lambda column: max(shares[column]), reverse=True)
+    shares = table.leaks()
+    leaking = list(shares)
     said = [
-        f"{percent_span([share for share, _ in shares[column]])}"
+        f"{percent_span(shares[column])}"
         f"{' of test images are' if column == leaking[0] else ''} of a {group_word(column)} in training"
         for column in leaking
     ]

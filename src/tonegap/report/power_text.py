@@ -4,16 +4,14 @@ from collections.abc import Sequence
 
 from tonegap.lines import counted
 from tonegap.results.model import LeaderboardTable
+from tonegap.results.reach import CORRELATION, table_reach
 from tonegap.scores.evidence.power import (
     Reach,
-    half_width,
     images_for_entries,
     images_for_gap,
     images_for_two,
-    reach,
 )
 
-CORRELATION = 0.7
 SILENT = "no statement possible"
 _HEADER = ("tone", "images", "95 % half-width", "found if lower by", "two entries differ by")
 
@@ -105,27 +103,10 @@ def _between(values: Sequence[float]) -> str:
     return low if low == high else f"{low} to {high}"
 
 
-def table_reach(table: LeaderboardTable) -> tuple[str, ...]:
-    """What a leaderboard's test images can show at the best accuracy in it; empty without results.
-
-    Over the tones of the axis that ranks and those that the task does not score.
-    """
-    selection, axis, _ = table.ranked
-    view = (selection, axis, "accuracy")
-    rows = [row for row in table.rows if view in row.views and row.views[view].scores.tones]
-    means = [row.views[view].scores.overall.value for row in rows]
-    values = [value for value in means if value is not None]
-    if not values:
+def reach_note(table: LeaderboardTable) -> tuple[str, ...]:
+    """What a leaderboard's test images can show at the best accuracy in it; empty without results."""
+    found = table_reach(table)
+    if found is None:
         return ()
-    p = round(min(max(max(values), 0.5), 0.95), 2)
-    scores = rows[0].views[view].scores
-    n = {tone: mean.n_low for tone, mean in zip(table.tones(axis), scores.tones, strict=True)}
-    others = next((record.not_scored for row in rows for record in row.records), {})
-    found = [*reach(n, p, CORRELATION)]
-    found += [not_scored(tone, count, p) for tone, count in others.items() if tone not in n]
-    return tuple(reach_sentences(found, p, CORRELATION, training_words(1, 0.0)))
-
-
-def not_scored(tone: str, n: int, p: float, seeds: int = 1, seed_sd: float = 0.0) -> Reach:
-    """A tone that a task does not score, as one that nothing can be said of."""
-    return Reach(tone, n, half_width(p, n, seeds, seed_sd), None, float("nan"), silent=True)
+    training = training_words(1, 0.0)
+    return tuple(reach_sentences(found.tones, found.accuracy, CORRELATION, training))

@@ -1,10 +1,10 @@
-"""Turns a quality sheet into titles, sentences and tables of text, and into a line of a report, for every format.
+"""Turns a quality sheet into tables of text, for every format.
 
 The mistake it exists to prevent: a distance without its n, its features and its error beside it.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from tonegap.formats.quality_sheet import (
@@ -15,13 +15,13 @@ from tonegap.formats.quality_sheet import (
     Share,
     Sheet,
     ToneTable,
-    Vendi,
 )
 from tonegap.report.phrases import UNDEFINED, percent
 from tonegap.report.text_table import Footnotes
-from tonegap.results.quality import SetSheet
 
-_SHORT = 12
+KID_TIMES = 1000  # as papers print it
+# A cell's text; or that and the reason that becomes a footnote where the text is the sign for undefined.
+_Cell = str | tuple[str, str | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,41 +35,20 @@ class TextTable:
     notes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class QualityPage:
-    """A sheet as the templates read it, beside its pictures."""
-
-    title: str
-    answer: tuple[str, ...]
-    warnings: tuple[str, ...]
-    tables: tuple[TextTable, ...]
-    facts: tuple[tuple[str, str], ...]
-
-
-KID_TIMES = 1000  # as papers print it
-
-
-def quality_page(made: SetSheet, sheet: Sheet) -> QualityPage:
-    """The page of a set's sheet."""
+def quality_tables(sheet: Sheet) -> tuple[TextTable, ...]:
+    """Every table that a sheet has numbers for, in the order of its page."""
     measured = sheet.measured
     tables = [
         _tones("Tones of the synthetic images", sheet.tones),
         _tones("Tones of the training images, measured the same way", sheet.real_tones),
+        _looks(sheet),
     ]
-    tables.append(_looks(sheet))
     if measured:
         random = bool(sheet.extractor and sheet.extractor.random)
         tables += [_distances(measured, random), _diversity(measured), _memory(measured)]
         tables += [_coverage(measured)] if measured.coverage else []
         tables += [_gain(measured)] if measured.gain else []
-    tables += [_radiomic(sheet)] if sheet.radiomic else []
-    return QualityPage(
-        title=f"{made.label} on {made.task}, seed {made.seed}",
-        answer=_answer(sheet),
-        warnings=_warnings(sheet),
-        tables=tuple(tables),
-        facts=_facts(made, sheet),
-    )
+    return (*tables, *([_radiomic(sheet)] if sheet.radiomic else []))
 
 
 def share(value: Share) -> str:
@@ -101,63 +80,22 @@ def agreement(found: Agreement) -> str:
     return f"chance {100 * found.chance:.1f} %, κ {kappa}, 95 % {low} to {high}"
 
 
-def _answer(sheet: Sheet) -> tuple[str, ...]:
-    if not sheet.set.n:
-        return (
-            "The set has no images: the method made none, and what was trained saw real images alone.",
-        )
-    group = sheet.tones.same_group
-    said = [f"{sheet.set.n:,} synthetic images."]
-    if sheet.real_tones.agreement.is_none:
-        said.append(
-            f"On the {sheet.set.n_real:,} training images the measured tone does not follow the annotation "
-            f"({agreement(sheet.real_tones.agreement)}): what this sheet says of tones says nothing of skin tone."
-        )
-    elif sheet.real_tones.agreement.low is None and group.value is not None:
-        said.append(
-            f"Whether the measured tone follows the annotation of these training images is not known "
-            f"({agreement(sheet.real_tones.agreement)}): a share as asked is no evidence of skin tone."
-        )
-    if group.value is None:
-        said.append(f"No share as asked: {group.reason}.")
-    else:
-        said.append(
-            f"{share(group)}{_of_measurable(sheet.tones)} show the tone group that was asked for; of the "
-            f"{sheet.set.n_real:,} training images, {share(sheet.real_tones.same_group)}"
-            f"{_of_measurable(sheet.real_tones)} show the group they are annotated with "
-            f"({agreement(sheet.real_tones.agreement)})."
-        )
-    if sheet.measured and sheet.measured.memory.near.value is not None:
-        near = share(sheet.measured.memory.near)
-        said.append(
-            f"{near} lie as near to a training image as the nearest 5 % of training images lie to "
-            "another one."
-        )
-    return tuple(said)
+def _table(
+    title: str, about: str, header: Sequence[str], rows: Iterable[Iterable[_Cell]]
+) -> TextTable:
+    """The table, reasons of undefined cells as numbered notes, each once."""
+    notes = Footnotes()
 
+    def text(cell: _Cell) -> str:
+        if isinstance(cell, str):
+            return cell
+        shown, reason = cell
+        if shown != UNDEFINED:
+            return shown
+        return f"{UNDEFINED} ({notes.undefined(reason or 'no reason given').note})"
 
-def _of_measurable(table: ToneTable) -> str:
-    """` of the 300 that show enough skin to measure`, where some do not."""
-    if not table.n_not_measurable:
-        return ""
-    return f" of the {table.same_group.n:,} that show enough skin to measure ({table.n_not_measurable:,} do not)"
-
-
-def _warnings(sheet: Sheet) -> tuple[str, ...]:
-    found = [f"The method says: {why}: {n:,}." for why, n in sheet.skipped.items()]
-    if sheet.no_features:
-        found.append(f"No distances, diversity and near copies: {sheet.no_features}.")
-    if sheet.extractor and sheet.extractor.random:
-        found.append(
-            "The features come from a network with random weights: its distances compare sets with each "
-            "other, and with nothing published."
-        )
-    if not sheet.set.data.drawn:
-        found.append(
-            f"This page shows images of the data set {sheet.set.data.data_set}: its licence decides "
-            "who may see it."
-        )
-    return tuple(found)
+    texts = tuple(tuple(map(text, row)) for row in rows)
+    return TextTable(title, about, tuple(header), texts, tuple(notes.numbers))
 
 
 def _tones(title: str, table: ToneTable) -> TextTable:
@@ -180,7 +118,7 @@ def _tones(title: str, table: ToneTable) -> TextTable:
         )
     if table.n_without_tone:
         about += f" {table.n_without_tone:,} images without such a tone are left out."
-    return TextTable(title, about, ("Tone", *table.measured, "same group"), tuple(rows))
+    return _table(title, about, ("Tone", *table.measured, "same group"), rows)
 
 
 def _looks(sheet: Sheet) -> TextTable:
@@ -199,18 +137,28 @@ def _looks(sheet: Sheet) -> TextTable:
         f"{sheet.sharpness_px} px; blurred images have less than training images."
     )
     header = ("Images", "no visible lesion", "of", "sharpness")
-    return TextTable("Lesion and sharpness", about, header, rows)
+    return _table("Lesion and sharpness", about, header, rows)
 
 
 def _distances(measured: FeatureScores, random: bool) -> TextTable:
-    notes, rows = Footnotes(), []
-    for fid, kid, vendi in zip(measured.fid, measured.kid, measured.vendi, strict=True):
-        rows.append(_distance_row(fid, kid, vendi, notes))
     halves = measured.halves
-    rows.append(
-        ("training halves", f"{halves.n_real:,}", f"{halves.n_synthetic:,}",
-         _noted(kernel(halves, KID_TIMES), halves.reason, notes), "", "", "", "", _blocks(halves))
-    )  # fmt: skip
+    rows: list[tuple[_Cell, ...]] = [
+        (
+            fid.tone,
+            f"{fid.n_real:,}",
+            f"{fid.n_synthetic:,}",
+            (kernel(kid, KID_TIMES), kid.reason),
+            (_or_sign(fid.value), fid.reason),
+            (_or_sign(vendi.synthetic), vendi.reason or "no value"),
+            (_or_sign(vendi.real), vendi.reason or "no value"),
+            f"{vendi.n:,}",
+            _blocks(kid),
+        )
+        for fid, kid, vendi in zip(measured.fid, measured.kid, measured.vendi, strict=True)
+    ]
+    counts = f"{halves.n_real:,}", f"{halves.n_synthetic:,}"
+    of_halves = kernel(halves, KID_TIMES), halves.reason
+    rows.append(("training halves", *counts, of_halves, "", "", "", "", _blocks(halves)))
     about = (
         "KID and FID: distance to the training images of that tone (all: to those of every tone), smaller "
         "is nearer; KID is shown times 1,000 as papers print it, is unbiased and may be below 0, ± is its "
@@ -219,35 +167,9 @@ def _distances(measured: FeatureScores, random: bool) -> TextTable:
         "among equally many (n) of each."
     )
     fid_title = "FID of random features" if random else "FID"
-    header = (
-        "Tone",
-        "training",
-        "synthetic",
-        "KID × 10³",
-        fid_title,
-        "Vendi, synthetic",
-        "Vendi, training",
-        "n",
-        "KID's blocks",
-    )
-    return TextTable("Distance and diversity", about, header, tuple(rows), tuple(notes.numbers))
-
-
-def _distance_row(
-    fid: SetDistance, kid: SetDistance, vendi: Vendi, notes: Footnotes
-) -> tuple[str, ...]:
-    undefined = vendi.reason or "no value"
-    return (
-        fid.tone,
-        f"{fid.n_real:,}",
-        f"{fid.n_synthetic:,}",
-        _noted(kernel(kid, KID_TIMES), kid.reason, notes),
-        _noted(_or_sign(fid.value), fid.reason, notes),
-        _noted(_or_sign(vendi.synthetic), undefined, notes),
-        _noted(_or_sign(vendi.real), undefined, notes),
-        f"{vendi.n:,}",
-        _blocks(kid),
-    )
+    vendis = ("Vendi, synthetic", "Vendi, training", "n")
+    header = ("Tone", "training", "synthetic", "KID × 10³", fid_title, *vendis, "KID's blocks")
+    return _table("Distance and diversity", about, header, rows)
 
 
 def _blocks(distance: SetDistance) -> str:
@@ -267,22 +189,21 @@ def _diversity(measured: FeatureScores) -> TextTable:
             if cell is None:
                 texts.append("·")
                 continue
-            ratio = cell.synthetic / cell.real if cell.synthetic is not None and cell.real else None
-            counts = f"{cell.n_synthetic:,}/{cell.n_real:,}"
-            texts.append(f"{UNDEFINED if ratio is None else f'{ratio:.2f}'} ({counts})")
+            ratio = UNDEFINED if cell.ratio is None else f"{cell.ratio:.2f}"
+            texts.append(f"{ratio} ({cell.n_synthetic:,}/{cell.n_real:,})")
         rows.append((label, *texts))
     about = (
         "Mean distance between two synthetic images of a class and tone over that between two training "
         "images; 1: as different from each other. In brackets: synthetic/training images; – with fewer "
         "than two of either."
     )
-    return TextTable("Diversity by class and tone", about, ("Class", *tones), tuple(rows))
+    return _table("Diversity by class and tone", about, ("Class", *tones), rows)
 
 
 def _memory(measured: FeatureScores) -> TextTable:
-    memory, notes = measured.memory, Footnotes()
+    memory = measured.memory
     rows = (
-        ("as near as the nearest 5 % of training images", _noted(share(memory.near), memory.near.reason, notes)),
+        ("as near as the nearest 5 % of training images", (share(memory.near), memory.near.reason)),
         ("nearest to an image they were made from", share(memory.own_source)),
         ("that distance (5 % quantile between training images)", _or_sign(memory.threshold)),
         ("median distance, training to training", _or_sign(memory.median_real)),
@@ -292,11 +213,11 @@ def _memory(measured: FeatureScores) -> TextTable:
         "Distance of each synthetic image to its nearest training image. Of new images about 5 % would be "
         "as near; a method that changes existing images is nearer by intention."
     )
-    return TextTable("Near copies", about, ("Synthetic images", ""), rows, tuple(notes.numbers))
+    return _table("Near copies", about, ("Synthetic images", ""), rows)
 
 
 def _coverage(measured: FeatureScores) -> TextTable:
-    notes, rows = Footnotes(), []
+    rows: list[tuple[_Cell, ...]] = []
     for found in measured.coverage:
         density, coverage = (
             UNDEFINED if value is None or error is None else f"{value:.2f} ± {error:.2f}"
@@ -307,7 +228,7 @@ def _coverage(measured: FeatureScores) -> TextTable:
         )
         expected = UNDEFINED if found.expected is None else f"{found.expected:.2f}"
         counts = f"{found.n_real:,}", f"{found.n_synthetic:,}"
-        shown = (_noted(text, found.reason, notes) for text in (density, coverage, expected))
+        shown = ((text, found.reason) for text in (density, coverage, expected))
         rows.append((found.tone, *counts, *shown))
     about = (
         "Within the fifth nearest neighbour of a training image, in the extractor's features. Density: synthetic "
@@ -316,17 +237,17 @@ def _coverage(measured: FeatureScores) -> TextTable:
         "from ten blocks."
     )
     header = ("Tone", "training", "synthetic", "density", "coverage", "coverage of new real images")
-    return TextTable("Density and coverage", about, header, tuple(rows), tuple(notes.numbers))
+    return _table("Density and coverage", about, header, rows)
 
 
 def _gain(measured: FeatureScores) -> TextTable:
-    notes, rows = Footnotes(), []
+    rows: list[tuple[_Cell, ...]] = []
     for found in measured.gain:
         values = (found.gain, found.low, found.high)
         known = [100 * value for value in values if value is not None]
         gain = "{:+.1f} ({:+.1f} to {:+.1f})".format(*known) if len(known) == 3 else UNDEFINED
         shares = (UNDEFINED if v is None else percent(v) for v in (found.alone, found.with_set))
-        shown = (_noted(text.replace("-", "−"), found.reason, notes) for text in (*shares, gain))
+        shown = ((text.replace("-", "−"), found.reason) for text in (*shares, gain))
         rows.append((found.tone, f"{found.n:,}", *shown))
     about = (
         "A probe (least squares on the extractor's features) is tested on fifths of the training images that it did "
@@ -336,15 +257,15 @@ def _gain(measured: FeatureScores) -> TextTable:
         "high; a run's scores on the test set are the evidence."
     )
     header = ("Tone", "training images", "without the set", "with it", "gain (95 %)")
-    return TextTable("Utility", about, header, tuple(rows), tuple(notes.numbers))
+    return _table("Utility", about, header, rows)
 
 
 def _radiomic(sheet: Sheet) -> TextTable:
-    notes, rows = Footnotes(), []
+    rows: list[tuple[_Cell, ...]] = []
     for found in sheet.radiomic:
         name = "training halves" if found.tone == "real halves" else found.tone
         counts = f"{found.n_real:,}", f"{found.n_synthetic:,}"
-        rows.append((name, *counts, _noted(kernel(found), found.reason, notes)))
+        rows.append((name, *counts, (kernel(found), found.reason)))
     about = (
         "Fréchet distance of radiomic features (14 of grey values and their texture, no network), as z-scores of the "
         "training images; smaller is nearer, and small sets are further away. ± is the standard error from ten blocks. "
@@ -352,104 +273,8 @@ def _radiomic(sheet: Sheet) -> TextTable:
         "compared."
     )
     header = ("Tone", "training", "synthetic", "Fréchet radiomic distance")
-    return TextTable("Radiomic distance", about, header, tuple(rows), tuple(notes.numbers))
+    return _table("Radiomic distance", about, header, rows)
 
 
 def _or_sign(value: float | None) -> str:
     return UNDEFINED if value is None else number(value)
-
-
-def _noted(text: str, reason: str | None, notes: Footnotes) -> str:
-    if text != UNDEFINED:
-        return text
-    return f"{UNDEFINED} ({notes.undefined(reason or 'no reason given').note})"
-
-
-def _facts(made: SetSheet, sheet: Sheet) -> tuple[tuple[str, str], ...]:
-    extractor = sheet.extractor
-    features = "none"
-    if extractor and sheet.measured:
-        features = (
-            f"{extractor.plugin}, {sheet.measured.n_features} features, {_pairs(extractor.parameters)}"
-            f" (environment {extractor.environment[:_SHORT]})"
-        )
-    by_tone = ", ".join(f"{tone} {n:,}" for tone, n in sheet.set.n_by_tone.items())
-    return (
-        ("Method", f"{sheet.set.plugin}, {_pairs(sheet.set.parameters)}"),
-        (
-            "Synthetic images",
-            f"{sheet.set.n:,} ({by_tone or 'none were made'}), {sheet.set.sha256[:_SHORT]}",
-        ),
-        ("Compared with", f"{sheet.set.n_real:,} training images; no validation or test image"),
-        ("Features", features),
-        ("Data set", f"{sheet.set.data.data_set}, images {sheet.set.data.images_sha256[:_SHORT]}"),
-        ("Stage, sheet", f"{sheet.set.stage[:_SHORT]}, {made.key[:_SHORT]}"),
-    )
-
-
-def _pairs(values: Mapping[str, object]) -> str:
-    return ", ".join(f"{name} {value}" for name, value in sorted(values.items())) or "no parameters"
-
-
-@dataclass(frozen=True, slots=True)
-class SetLine:
-    """A set in a report's own page: a row of its summary; `why` instead of numbers without a sheet."""
-
-    made: SetSheet
-    cells: tuple[str, ...]
-    why: str
-
-
-SUMMARY_HEADER = (
-    "Images", "Tone group as asked", "Training images", "No visible lesion", "KID × 10³, all", "by tone",
-    "Near a training image",
-)  # fmt: skip
-
-
-SUMMARY_ABOUT = (
-    "Tone group as asked: share of synthetic images whose skin shows it by its individual typology angle (ITA), "
-    "and the same measure on training images beside it, with Cohen's kappa (κ): no agreement, where its interval does "
-    "not lie above 0, means that the measure does not follow the annotation. No visible lesion: the middle "
-    "hardly stands out from the border. KID × 10³: distance to the training images in "
-    "feature space, times 1,000; smaller is nearer; a set with other shares of tones lies further from all of "
-    "them. Near: as near to a training image as the nearest 5 % of training images are to "
-    "another one."
-)
-
-
-def set_lines(sheets: Sequence[SetSheet], task: str) -> tuple[SetLine, ...]:
-    """The sets of a task, a line each."""
-    return tuple(_line(made) for made in sheets if made.task == task)
-
-
-def _line(made: SetSheet) -> SetLine:
-    sheet = made.sheet
-    if sheet is None:
-        return SetLine(
-            made,
-            (),
-            "no quality sheet here: none was made (the run's log says why), or these are of a bundle, which has none",
-        )
-    measured = sheet.measured
-    kid = ("", "", "")
-    if measured:
-        by_tone = "; ".join(
-            f"{d.tone} {kernel(d, KID_TIMES)}" for d in measured.kid if d.tone != ALL
-        )
-        kid = (kernel(measured.kid[0], KID_TIMES), by_tone, share(measured.memory.near))
-    cells = (
-        f"{sheet.set.n:,}",
-        share(sheet.tones.same_group),
-        f"{share(sheet.real_tones.same_group)}{_kappa(sheet.real_tones.agreement)}",
-        f"{share(sheet.looks.without_lesion)} (training {share(sheet.real_looks.without_lesion)})",
-        *kid,
-    )
-    return SetLine(made, cells, sheet.no_features or "")
-
-
-def _kappa(found: Agreement) -> str:
-    """κ of the training images, and that it is none where its interval does not lie above 0."""
-    if found.kappa is None:
-        return ""
-    text = f"{found.kappa:.2f}".replace("-", "−")
-    return f" (κ {text}: no agreement)" if found.is_none else f" (κ {text})"

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import msgspec
 
+from tonegap.declared.report_settings import LeaderboardSettings
 from tonegap.errors import BadRequest
 from tonegap.formats.matrix import RunOutcome
 from tonegap.formats.record import Record
@@ -14,12 +15,11 @@ from tonegap.results.answers import AnswersOf, kept_answers, remembered
 from tonegap.results.leaderboard import leaderboard
 from tonegap.results.model import LeaderboardTable, Row
 from tonegap.results.ranking import SHRUNKEN
-from tonegap.results.settings import LeaderboardSettings
 from tonegap.results.submissions.stored import (
     StoredSubmission,
-    cells_of,
     new_runs,
     read_submissions,
+    runs_of,
     submitted_runs,
 )
 from tonegap.scores.evidence.images import TestAnswers
@@ -34,17 +34,17 @@ def places(
     Raises BadRequest where all of it is in the store already.
     """
     here = merge_suites(read_suites(store))
-    sent = cells_of(made, StoredSubmission(submission.id, submission, ()))
+    sent = runs_of(made, StoredSubmission(submission.id, submission, ()))
     there = new_runs(sent, here)
     if not there:
         raise BadRequest(
             f"{submission.title}: every prediction in it is this store's own, byte for byte: "
             f"{_known_as(sent, here)}there is nothing to add"
         )
-    shelf = [shelved for shelved in read_submissions(store) if shelved.id != submission.id]
-    cells = (*here, *submitted_runs(store, shelf, here), *there)
-    board = leaderboard(cells, settings, _answers(store, made, submission, settings))
-    names = {cell.id.entry for cell in there}
+    stored = [submitted for submitted in read_submissions(store) if submitted.id != submission.id]
+    runs = (*here, *submitted_runs(store, stored, here), *there)
+    board = leaderboard(runs, settings, _answers(store, made, submission, settings))
+    names = {run.id.entry for run in there}
     for table in board.tables:
         for row in table.all_rows:
             if row.entry in names:
@@ -71,9 +71,9 @@ def _answers(
 
 def _known_as(sent: Sequence[RunOutcome], own: Sequence[RunOutcome]) -> str:
     """Whose predictions of this store's own were sent, if under another name; else that they are confirmed."""
-    ours = [(cell.record.predictions_sha256, cell.id.entry) for cell in own if cell.record]
+    ours = [(run.record.predictions_sha256, run.id.entry) for run in own if run.record]
     names: dict[str, str] = {}
-    for record, entry in ((cell.record, cell.id.entry) for cell in sent):
+    for record, entry in ((run.record, run.id.entry) for run in sent):
         mine = [e for sha256, e in ours if record and sha256 == record.predictions_sha256]
         theirs = (entry.method, entry.baseline, entry.backbone)
         if mine and theirs not in {(e.method, e.baseline, e.backbone) for e in mine}:

@@ -3,7 +3,10 @@
 from pathlib import Path
 
 import tonegap
-from tonegap.declared.plugin import FOLDERS
+from tonegap.declared.dataset import dataset_place
+from tonegap.declared.plugin import FOLDERS, plugin_place
+from tonegap.declared.suite import SUITES
+from tonegap.declared.task import task_place
 from tonegap.files import digest_of, folder_digest, sha256_file
 from tonegap.formats.matrix import Matrix
 from tonegap.run.sheet_maker import SHEET, sheet_folder
@@ -24,9 +27,9 @@ def publish_suite(root: Path, store: Path, matrix: Matrix) -> Path:
     if page.exists() and stamp.exists() and stamp.read_text(encoding="utf-8") == made_from:
         return page
     # the templates: not for a run that changed nothing.
+    from tonegap.declared.report_settings import read_settings, titled
     from tonegap.report.write import write_board, write_text
     from tonegap.results.assemble import assemble
-    from tonegap.results.settings import read_settings, titled
     from tonegap.store.read import read_suites
     from tonegap.store.source import ResultSource
 
@@ -38,33 +41,32 @@ def publish_suite(root: Path, store: Path, matrix: Matrix) -> Path:
 
 
 def _digest(root: Path, store: Path, matrix: Matrix) -> str:
-    """Digest of all that the report is made from: cells and what is there for each, submissions, settings, code."""
+    """Digest of all that the report is made from: runs and what is there for each, submissions, settings, code."""
     from tonegap.results.submissions.stored import read_submissions
 
     results, declared = [], set()
-    for cell in matrix.cells:
+    for run in matrix.runs:
         for folder in (RECORDS, FAILURES):
-            path = store / folder / f"{cell.key}.json"
+            path = store / folder / f"{run.key}.json"
             if path.is_file():
                 results.append([folder, sha256_file(path)])
-        dataset, _, task = cell.task.partition("/")
         declared |= {
-            f"benchmarks/{dataset}/dataset.toml",
-            f"benchmarks/{dataset}/tasks/{task}.toml",
-            *(f"{FOLDERS[kind]}/{one}/{kind}.toml" for kind, one in cell.entry.plugins.items()),
+            dataset_place(run.task.partition("/")[0]),
+            task_place(run.task),
+            *(plugin_place(*pair) for pair in run.entry.plugins.items()),
         }
     for key in matrix.sheets.values():
         sheet = sheet_folder(store, key) / SHEET
         if sheet.is_file():
             results.append([key, sha256_file(sheet)])
     # Parameters that plug-ins share, and suites, which say where local files lie.
-    shared = (*(f"{folder}/*.toml" for folder in FOLDERS.values()), "benchmarks/suites/*.toml")
+    shared = (*(f"{folder}/*.toml" for folder in FOLDERS.values()), f"{SUITES}/*.toml")
     files = sorted(path for pattern in shared for path in root.glob(pattern))
     files += [root / path for path in sorted(declared) if (root / path).is_file()]
     truths = sorted(path for path in (store / FIRST_TRUTHS).glob("*") if path.is_file())
     return digest_of(
         [
-            [matrix.suite, matrix.title, [repr(cell) for cell in matrix.cells]],
+            [matrix.suite, matrix.title, [repr(run) for run in matrix.runs]],
             results,
             [[s.id, s.changed] for s in read_submissions(store)],
             [[path.name, sha256_file(path)] for path in truths],

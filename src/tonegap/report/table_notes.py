@@ -19,9 +19,8 @@ def images_note(table: LeaderboardTable) -> str | None:
 
 def _not_scored_note(table: LeaderboardTable) -> str | None:
     """The tones that a reader may look for and the task cannot score."""
-    records = [record for row in table.all_rows for record in row.records]
     most: dict[str, tuple[int, int]] = {}
-    for record in records:
+    for record in table.records:
         for tone, n in record.not_scored.items():
             low, high = most.get(tone, (n, n))
             most[tone] = min(low, n), max(high, n)
@@ -39,7 +38,7 @@ def _not_scored_note(table: LeaderboardTable) -> str | None:
 def _empty_note(table: LeaderboardTable) -> str | None:
     """The entries, by their seeds, whose method made no synthetic image."""
     seeds: dict[str, list[int]] = {}
-    for record in (record for row in table.all_rows for record in row.records):
+    for record in table.records:
         if record.synthetic is not None and record.synthetic.n == 0:
             seeds.setdefault(record.entry.label, []).append(record.seed)
     if not seeds:
@@ -59,8 +58,7 @@ def _part_note(table: LeaderboardTable) -> str | None:
 
 
 def _exclusion_note(table: LeaderboardTable) -> str | None:
-    records = [record for row in table.all_rows for record in row.records]
-    lists = dict.fromkeys(e.text for record in records for e in record.data.exclusions)
+    lists = dict.fromkeys(e.text for r in table.records for e in r.data.exclusions)
     if not lists:
         return None
     said = " | ".join(lists)
@@ -68,8 +66,7 @@ def _exclusion_note(table: LeaderboardTable) -> str | None:
 
 
 def _missing_note(table: LeaderboardTable) -> str | None:
-    records = [record for row in table.all_rows for record in row.records]
-    said = " | ".join(dict.fromkeys(filter(None, (r.data.missing_text for r in records))))
+    said = " | ".join(dict.fromkeys(filter(None, (r.data.missing_text for r in table.records))))
     return f"Run {said}. The numbers are not those of the task." if said else None
 
 
@@ -133,7 +130,7 @@ def border_note(table: LeaderboardTable) -> str:
     Seeds whose partitions say the same stand together.
     """
     seeds: dict[str, set[int]] = {}
-    for record in (record for row in table.all_rows for record in row.records):
+    for record in table.records:
         leaks, n = record.leaks, record.partitions["test"].n
         said = f"{leaks.n_test_images:,} have a near-duplicate in training or validation"
         for name, leak in leaks.groups.items():

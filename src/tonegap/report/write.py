@@ -2,44 +2,40 @@
 
 import contextlib
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 
 from tonegap.errors import BadRequest, StoreError
 from tonegap.files import write_pieces_atomic
-from tonegap.report.exports import json_, latex, markdown, other_tools, parquet
-from tonegap.report.exports.json_ import SCHEMA, render_json
-from tonegap.report.exports.latex import render_latex
-from tonegap.report.exports.markdown import render_markdown
+from tonegap.report.exports import FORMATS, other_tools
+from tonegap.report.exports.json_ import SCHEMA
 from tonegap.report.exports.protocol import Export
-from tonegap.report.exports.tidy import render_csv
 from tonegap.report.pages import (
     across_page,
     compare_page,
     entry_page,
+    leaderboard_page,
     paper_page,
     plugin_page,
     quality_page,
 )
-from tonegap.report.pages.leaderboard_page import render_html
 from tonegap.report.pages.links import ENTRIES
 from tonegap.results.board import Leaderboard
+from tonegap.results.papers.compare import compared_papers
 from tonegap.store.source import ResultSource
 
-RENDERERS: Mapping[str, Callable[[Leaderboard], str]] = {
-    "html": render_html,
-    "md": render_markdown,
-    "tex": render_latex,
-    "csv": render_csv,
-    "json": render_json,
-}
+
+def export_of(ending: str) -> Export:
+    """The export that writes `leaderboard.ENDING`, for an ending of FORMATS."""
+    export: Export = import_module(f"tonegap.report.{FORMATS[ending]}").files
+    return export
+
+
 # What needs no more than the board; what the first page names: what other tools read, and all tasks; other pages.
 TABLES: tuple[Export, ...] = (
-    markdown.files,
-    latex.files,
-    json_.files,
-    parquet.files,
+    *dict.fromkeys(export_of(ending) for ending in FORMATS if ending != "html"),
     quality_page.files,
 )
 BESIDE: tuple[Export, ...] = (other_tools.files, across_page.files)
@@ -58,15 +54,15 @@ def write_board(board: Leaderboard, out_dir: Path, source: ResultSource | None =
     With a `source` also the pages that need more than records. Each file is whole or not there; the page comes
     last. Raises StoreError if the folder cannot be written, BadSuiteFolder for a wrong template.
     """
+    beside: Sequence[str] | None = None
     quality_page.remove_unlisted(board.sheets, out_dir)
     _write(TABLES, board, source, out_dir)
     if source is not None:
         beside = _write(BESIDE, board, source, out_dir)
-        papers = paper_page.paper_lines(source)
-        board = replace(board, site=True, papers=papers, beside=beside)
+        board = replace(board, papers=compared_papers(source))
         _write(PAGES, board, source, out_dir)
     page = out_dir / PAGE_NAME
-    write_text(page, render_html(board))
+    write_text(page, leaderboard_page.render_html(board, beside))
     return page
 
 
@@ -80,6 +76,15 @@ def _write(
             write_pieces(out_dir / path, pieces)
             written.append(path)
     return tuple(written)
+
+
+def document(board: Leaderboard, ending: str) -> bytes:
+    """A report as one document, `ending` one of FORMATS; the same board gives the same bytes.
+
+    Raises BadSuiteFolder if a template is missing or wrong.
+    """
+    made = {path: b"".join(pieces) for path, pieces in export_of(ending)(board, None)}
+    return made[f"leaderboard.{ending}"]
 
 
 def check_free(folder: Path) -> None:

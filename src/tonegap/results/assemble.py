@@ -6,12 +6,12 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from tonegap.declared.report_settings import LeaderboardSettings
 from tonegap.results.answers import first_truths, kept_answers, kept_truths, remembered
 from tonegap.results.board import Leaderboard
 from tonegap.results.leaderboard import leaderboard
 from tonegap.results.levelling import with_claims
 from tonegap.results.quality import read_set_sheets
-from tonegap.results.settings import LeaderboardSettings
 from tonegap.results.submissions.stored import read_submissions, submitted_runs
 from tonegap.results.truths import truth_alarms
 from tonegap.store.read import SuiteRun, merge_suites
@@ -45,16 +45,16 @@ def assemble(
     `contested`: for suites of several origins, the tasks on whose truth they disagree, and how: nothing of these is
     ranked, and it is said in place of what truths say against the first.
 
-    Raises StoreError for what is damaged, BadRequest for cells that contradict each other.
+    Raises StoreError for what is damaged, BadRequest for runs that contradict each other.
     """
     own = merge_suites(suites)
-    tasks = {cell.id.task for cell in own}
+    tasks = {run.id.task for run in own}
     sent = tuple(s for s in read_submissions(store) if not tasks.isdisjoint(s.submission.tasks))
-    cells = own + submitted_runs(store, sent, own)
-    records = [cell.record for cell in cells if cell.record]
+    runs = own + submitted_runs(store, sent, own)
+    records = [run.record for run in runs if run.record]
     answers = remembered(kept_answers(store, settings.selection))
     board = replace(
-        leaderboard(cells, settings, answers, contested or {}),
+        leaderboard(runs, settings, answers, contested or {}),
         sheets=read_set_sheets(store, suites),
         submissions=sent,
         truth_alarms=tuple(contested.values())

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tonegap.declared.report_settings import LeaderboardSettings
 from tonegap.results.claims import Claims
-from tonegap.results.model import Hole, LeaderboardTable, NotApplicable
+from tonegap.results.model import Hole, LeaderboardTable, Mean, NotApplicable, Row
 from tonegap.results.papers.compare import ComparedPaper
 from tonegap.results.quality import SetSheet
-from tonegap.results.settings import LeaderboardSettings
 
 if TYPE_CHECKING:
     from tonegap.results.submissions.stored import StoredSubmission
@@ -17,27 +17,31 @@ if TYPE_CHECKING:
 class Leaderboard:
     """All tables of a report with what is missing from them.
 
-    `n_cells` counts the declared runs that apply; `sheets` has the synthetic sets, `claims`
-    the intervals and comparisons of the tables that have any. `site`: it is a folder with pages beside this
-    one, which it may link to; `papers` have a page each then, and `beside` names files that other tools read.
+    `n_runs` counts the declared runs that apply; `sheets` has the synthetic sets, `claims`
+    the intervals and comparisons of the tables that have any; `papers` are those of the suite root beside
+    these runs, where they were compared.
     """
 
     settings: LeaderboardSettings
     tables: tuple[LeaderboardTable, ...]
     holes: tuple[Hole, ...]
     not_applicable: tuple[NotApplicable, ...]
-    n_cells: int
+    n_runs: int
     sheets: tuple[SetSheet, ...] = ()
     claims: tuple[Claims, ...] = ()
     submissions: "tuple[StoredSubmission, ...]" = ()
     truth_alarms: tuple[str, ...] = ()
-    site: bool = False
     papers: tuple[ComparedPaper, ...] = ()
-    beside: tuple[str, ...] = ()
 
     def claims_of(self, table: LeaderboardTable) -> Claims | None:
         """The claims of one of the tables, None if it has none."""
         return next((claims for claims in self.claims if claims.table is table), None)
+
+    def rank_mean(self, row: Row, table: LeaderboardTable) -> Mean:
+        """The score of a row of the table that ranks it, as measured."""
+        scores = row.views[table.ranked].scores
+        worst = scores.worst if self.settings.by_worst(table.ranked[2]) else None
+        return worst or scores.overall
 
     @property
     def alarms(self) -> tuple[str, ...]:

@@ -5,12 +5,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from tonegap.declared.report_settings import LeaderboardSettings
 from tonegap.formats.record import EntryId
 from tonegap.results.answers import AnswersOf
 from tonegap.results.comparable import reference_of
 from tonegap.results.model import LeaderboardTable, Row
 from tonegap.results.pairs import TablePairs, score_of, table_pairs
-from tonegap.results.settings import LeaderboardSettings
 from tonegap.results.tone_labels import ToneLabels, tone_labels
 from tonegap.results.truths import contradiction
 from tonegap.scores.evidence.comparing import Paired, compare_entries, compare_networks, holm_steps
@@ -106,6 +106,10 @@ class Claims:
     pairs: TablePairs | None = None
     seeds: SeedVariance | None = None
     labels: ToneLabels | None = None
+
+    def n_tied(self, row: RowClaims) -> int:
+        """How many rows are in the tie group of one of them, itself counted; 0 for a row that is not ranked."""
+        return sum(r.tie_group == row.tie_group for r in self.rows if r.tie_group is not None)
 
 
 def claims_of(

@@ -6,35 +6,35 @@ The mistake it exists to prevent: a mean over seeds, a rank or a change across d
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 
+from tonegap.declared.report_settings import Reference
 from tonegap.formats.matrix import RunOutcome
 from tonegap.formats.record import EntryId, Record
 from tonegap.results.model import Comparison, Difference, Hole, MeanScores, SeedResult
 from tonegap.results.seeds import difference
-from tonegap.results.settings import Reference
 
 # Differences below this come from the order of additions, not from images.
 ROUNDING = 1e-9
 
 
-def runs_by_entry(cells: Sequence[RunOutcome]) -> dict[EntryId, list[RunOutcome]]:
-    """The cells of each entry by seed; entries in order of appearance."""
+def runs_by_entry(runs: Sequence[RunOutcome]) -> dict[EntryId, list[RunOutcome]]:
+    """The runs of each entry by seed; entries in order of appearance."""
     found: dict[EntryId, list[RunOutcome]] = {}
-    for cell in cells:
-        found.setdefault(cell.id.entry, []).append(cell)
+    for run in runs:
+        found.setdefault(run.id.entry, []).append(run)
     return {entry: sorted(own, key=lambda c: c.id.seed) for entry, own in found.items()}
 
 
-def seed_results(cells: Sequence[RunOutcome]) -> tuple[SeedResult, ...]:
+def seed_results(runs: Sequence[RunOutcome]) -> tuple[SeedResult, ...]:
     """What became of each seed."""
     return tuple(
         SeedResult(
-            cell.id.seed,
-            cell.id.key,
-            cell.record,
-            None if cell.record else Hole(cell.id.entry, cell.id.task, cell.id.seed, cell.failure),
-            cell.repeats,
+            run.id.seed,
+            run.id.key,
+            run.record,
+            None if run.record else Hole(run.id.entry, run.id.task, run.id.seed, run.failure),
+            run.repeats,
         )
-        for cell in cells
+        for run in runs
     )
 
 
@@ -87,15 +87,15 @@ def other_data(seeds: Mapping[EntryId, Sequence[SeedResult]]) -> set[EntryId]:
     return found
 
 
-def other_seeds(cells: Mapping[EntryId, Sequence[RunOutcome]]) -> dict[EntryId, str]:
+def other_seeds(runs: Mapping[EntryId, Sequence[RunOutcome]]) -> dict[EntryId, str]:
     """Entries whose declared seeds are not those of most of this store's own entries, and why they have no rank.
 
     One of several seeds may be the lucky one, and a seed of somebody's choice more so. Of equally many the more
     seeds are the usual ones. Without an entry of this store's own there is nothing to differ from.
     """
-    seeds = {entry: tuple(cell.id.seed for cell in own) for entry, own in cells.items()}
-    ours = [entry for entry, own in cells.items() if not own[0].submission]
-    counted = Counter(seeds[e] for e in ours if not cells[e][0].id.control)
+    seeds = {entry: tuple(run.id.seed for run in own) for entry, own in runs.items()}
+    ours = [entry for entry, own in runs.items() if not own[0].submission]
+    counted = Counter(seeds[e] for e in ours if not runs[e][0].id.control)
     counted = counted or Counter(seeds[e] for e in ours)
     if not counted:
         return {}
@@ -103,7 +103,7 @@ def other_seeds(cells: Mapping[EntryId, Sequence[RunOutcome]]) -> dict[EntryId, 
     return {
         entry: f"its seeds ({listed(own)}) are not those of the others ({listed(usual)})"
         for entry, own in seeds.items()
-        if own != usual and not cells[entry][0].id.control
+        if own != usual and not runs[entry][0].id.control
     }
 
 

@@ -1,4 +1,4 @@
-"""From cells to leaderboards, one table per question.
+"""From runs to leaderboards, one table per question.
 
 Pure: no file, no clock. The mistake it exists to prevent: a rank for an entry whose score is
 missing, undefined, on other data, or picked on the test set.
@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
+from tonegap.declared.report_settings import LeaderboardSettings
 from tonegap.formats.matrix import RunOutcome
 from tonegap.formats.record import SELECTIONS, EntryId
 from tonegap.results.answers import AnswersOf
@@ -39,7 +40,6 @@ from tonegap.results.model import (
 from tonegap.results.questions import QuestionRuns, axes_of, group_by_question, unique_runs
 from tonegap.results.ranking import RankingRequest, rank_rows
 from tonegap.results.seeds import cross_fitted, difference, scores_by_seed, scores_over_seeds
-from tonegap.results.settings import LeaderboardSettings
 
 ViewKey = tuple[str, str, str]
 AllScores = Mapping[ViewKey, MeanScores]
@@ -49,19 +49,19 @@ _NO_ORACLE = Difference(None, (), "validation or test-oracle scores are not in t
 
 
 def leaderboard(
-    cells: Sequence[RunOutcome],
+    runs: Sequence[RunOutcome],
     settings: LeaderboardSettings,
     answers: AnswersOf | None = None,
     contested: Mapping[str, str] = MappingProxyType({}),
 ) -> Leaderboard:
-    """The tables of all cells, one per question, with what is missing from them.
+    """The tables of all runs, one per question, with what is missing from them.
 
     `answers` are what noise is measured by where tones have few images; without them scores rank as measured.
     `contested`: tasks of which nothing is ranked, and why.
 
-    Raises BadRequest if two cells of one entry, task and seed have different content.
+    Raises BadRequest if two runs of one entry, task and seed have different content.
     """
-    declared = unique_runs(cells)
+    declared = unique_runs(runs)
     applicable = [c for c in declared if c.record or c.id.not_applicable is None]
     holes = [
         Hole(c.id.entry, c.id.task, c.id.seed, c.failure) for c in applicable if c.record is None
@@ -99,7 +99,7 @@ def _table(
     unranked: str | None,
 ) -> LeaderboardTable:
     question = group.question
-    records = [c.record for c in group.cells if c.record]
+    records = [c.record for c in group.runs if c.record]
     axes = axes_of(records) if records else ()
     primary = question.primary_metric if question else settings.metrics[0]
     others = tuple(m for m in settings.metrics if m != primary)
@@ -131,20 +131,20 @@ def _table(
 
 
 def _rows(group: QuestionRuns, frame: _Frame) -> list[Row]:
-    by_entry = runs_by_entry(group.cells)
-    seeds = {entry: seed_results(cells) for entry, cells in by_entry.items()}
+    by_entry = runs_by_entry(group.runs)
+    seeds = {entry: seed_results(runs) for entry, runs in by_entry.items()}
     found = {entry: _all_scores(results, frame) for entry, results in seeds.items()}
     scores = {entry: own for entry, (own, _) in found.items()}
     gains = {entry: of for entry, (_, of) in found.items()}
     elsewhere, other = other_data(seeds), other_seeds(by_entry)
     reference = frame.settings.reference
     rows = []
-    for entry, cells in by_entry.items():
+    for entry, runs in by_entry.items():
         against = reference_of(entry, reference, scores.keys())
-        control = cells[0].id.control
+        control = runs[0].id.control
         why_not = _why_incomparable(entry, against, seeds, elsewhere)
         views = _views(scores, gains[entry], entry, entry if control else against, why_not)
-        marks = marks_of(seeds[entry], control, entry in elsewhere, cells[0].submission)
+        marks = marks_of(seeds[entry], control, entry in elsewhere, runs[0].submission)
         marks += ("other seeds",) if entry in other else ()
         if entry == against:
             marks = ("reference", *marks)

@@ -12,6 +12,7 @@ from typing import cast
 from tonegap.formats.matrix import Failure
 from tonegap.formats.record import EntryId, Record
 from tonegap.formats.repeats import Repeats
+from tonegap.scores.repeats import standard_deviation
 
 MARKS: dict[str, str] = {
     "reference": "changes are counted from this entry",
@@ -51,6 +52,17 @@ class Mean:
     reason: str | None
     low: float | None = None
     high: float | None = None
+
+    @property
+    def over_seeds(self) -> float | None:
+        """The standard deviation over seeds; None for one seed, or where it is undefined in any."""
+        return standard_deviation(self.values)
+
+    def overlaps(self, other: "Mean") -> bool | None:
+        """Whether the ranges over seeds have a value in common; None where one of the two has none."""
+        if self.low is None or self.high is None or other.low is None or other.high is None:
+            return None
+        return self.low <= other.high and other.low <= self.high
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +225,7 @@ class Row:
 class Question:
     """What a table asks, on which data; rows that answer different questions never share a table.
 
-    `subset`: to about how many images the task was thinned; None for all of them. `exclusions`: the lists whose images
+    `subset`: to about how many images the task was subsampled; None: all of them. `exclusions`: the lists whose images
     were left out, each by name and the first digits of its SHA-256.
     """
 
@@ -262,6 +274,30 @@ class LeaderboardTable:
     def tones(self, axis: str) -> tuple[str, ...]:
         """The tones of an axis from light to dark; none for an unknown axis."""
         return next((a.tones for a in self.axes if a.name == axis), ())
+
+    @property
+    def records(self) -> tuple[Record, ...]:
+        """The records of every row, controls too."""
+        return tuple(record for row in self.all_rows for record in row.records)
+
+    def leaks(self) -> dict[str, list[float]]:
+        """By group column that leaks: each record's percent of test images with one of their group in training.
+
+        The column with the largest share is first, of equal shares that with more pairs.
+        """
+        found: dict[str, list[tuple[float, int]]] = {}
+        for record in self.records:
+            for column, leak in record.leaks.groups.items():
+                share = 100 * leak.n_test_images / record.partitions["test"].n
+                found.setdefault(column, []).append((share, leak.n_pairs))
+        leaking = [column for column, shares in found.items() if max(shares)[0]]
+        leaking.sort(key=lambda column: max(found[column]), reverse=True)
+        return {column: [share for share, _ in found[column]] for column in leaking}
+
+    @property
+    def n_ranked(self) -> int:
+        """How many rows have a rank."""
+        return sum(row.rank is not None for row in self.rows)
 
     @property
     def all_rows(self) -> tuple[Row, ...]:

@@ -8,6 +8,7 @@ import numpy as np
 from tonegap.arrays import FloatArray
 from tonegap.formats.record import EntryId
 from tonegap.results.model import LeaderboardTable, Mean, Row
+from tonegap.scores.evidence.comparing import ALPHA
 from tonegap.scores.evidence.entries import EntryEvidence
 from tonegap.scores.evidence.every_score import EveryScore, ScoreName
 from tonegap.scores.evidence.pairs import Pairs, compare_all
@@ -30,6 +31,15 @@ class TablePairs:
         """Where the pair of two rows stands, the first of them before the second."""
         n = len(self.rows)
         return one * (2 * n - one - 1) // 2 + other - one - 1
+
+    def n_significant(self, score: int) -> int:
+        """How many pairs are significantly different in one of the scores, p corrected for all tests."""
+        return int((self.pairs.p[:, score] < ALPHA).sum())
+
+    @property
+    def n_tests(self) -> int:
+        """How many tests p was corrected for: all pairs in all scores that could be compared."""
+        return int(np.isfinite(self.pairs.p).sum())
 
 
 def table_pairs(

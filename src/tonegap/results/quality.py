@@ -49,9 +49,9 @@ def read_set_sheets(store: Path, suites: Sequence[SuiteRun]) -> tuple[SetSheet, 
     found: dict[str, SetSheet] = {}
     for suite in suites:
         users: dict[str, list[RunId]] = {}  # which runs use the set of a generate stage, by its key
-        for cell in suite.cells:
-            for stage in cell.record.stages if cell.record else ():
-                users.setdefault(stage.key, []).append(cell.id)
+        for run in suite.runs:
+            for stage in run.record.stages if run.record else ():
+                users.setdefault(stage.key, []).append(run.id)
         for made_by, key in suite.matrix.sheets.items():
             own = users.get(made_by, [])
             variants = tuple(sorted({user.entry.variant for user in own}))

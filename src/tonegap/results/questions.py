@@ -1,4 +1,4 @@
-"""Cells grouped by the question they answer: one table each.
+"""Runs grouped by the question they answer: one table each.
 
 The mistake it exists to prevent: a result on stand-in images, or under other task rules, ranked
 beside real ones because both carry the task's name.
@@ -17,60 +17,60 @@ from tonegap.tones import tone_order
 
 @dataclass(frozen=True, slots=True)
 class QuestionRuns:
-    """A question (None: no cell of the task has a record yet) and its cells, holes included."""
+    """A question (None: no run of the task has a record yet) and its runs, holes included."""
 
     task: str
     question: Question | None
-    cells: tuple[RunOutcome, ...]
+    runs: tuple[RunOutcome, ...]
 
 
-def unique_runs(cells: Sequence[RunOutcome]) -> list[RunOutcome]:
-    """Each cell once, though several suites may declare it.
+def unique_runs(runs: Sequence[RunOutcome]) -> list[RunOutcome]:
+    """Each run once, though several suites may declare it.
 
-    Raises BadRequest if a cell is there twice with different keys: whose score would it have?
+    Raises BadRequest if a run is there twice with different keys: whose score would it have?
     """
     found: dict[tuple[str, EntryId, int], RunOutcome] = {}
-    for cell in cells:
-        known = found.setdefault((cell.id.task, cell.id.entry, cell.id.seed), cell)
-        if known.id.key != cell.id.key:
+    for run in runs:
+        known = found.setdefault((run.id.task, run.id.entry, run.id.seed), run)
+        if known.id.key != run.id.key:
             raise BadRequest(
-                f"{cell.id.entry.label}, {cell.id.task}, seed {cell.id.seed}: two runs with "
+                f"{run.id.entry.label}, {run.id.task}, seed {run.id.seed}: two runs with "
                 "different content; report their suites one at a time"
             )
     return list(found.values())
 
 
-def group_by_question(cells: Sequence[RunOutcome]) -> list[QuestionRuns]:
-    """The cells of each question, tasks in order of appearance, real images before stand-ins, full results
+def group_by_question(runs: Sequence[RunOutcome]) -> list[QuestionRuns]:
+    """The runs of each question, tasks in order of appearance, real images before stand-ins, full results
     before those on a subset.
 
-    A cell without a record belongs to its entry's question; if that is unknown, to every question
+    A run without a record belongs to its entry's question; if that is unknown, to every question
     of the task, since each of their tables may lack it.
     """
     by_task: dict[str, list[RunOutcome]] = {}
-    for cell in cells:
-        by_task.setdefault(cell.id.task, []).append(cell)
+    for run in runs:
+        by_task.setdefault(run.id.task, []).append(run)
     return [group for task, own in by_task.items() for group in _split_task(task, own)]
 
 
-def _split_task(task: str, cells: list[RunOutcome]) -> list[QuestionRuns]:
+def _split_task(task: str, runs: list[RunOutcome]) -> list[QuestionRuns]:
     of_entry: dict[EntryId, set[Question]] = {}
-    for cell in cells:
-        if cell.record:
-            of_entry.setdefault(cell.id.entry, set()).add(question_of(cell.record))
+    for run in runs:
+        if run.record:
+            of_entry.setdefault(run.id.entry, set()).add(question_of(run.record))
     questions = sorted(set().union(*of_entry.values()), key=_order)
     if not questions:
-        return [QuestionRuns(task, None, tuple(cells))]
+        return [QuestionRuns(task, None, tuple(runs))]
     return [
-        QuestionRuns(task, question, tuple(c for c in cells if _belongs(c, question, of_entry)))
+        QuestionRuns(task, question, tuple(c for c in runs if _belongs(c, question, of_entry)))
         for question in questions
     ]
 
 
-def _belongs(cell: RunOutcome, question: Question, of_entry: dict[EntryId, set[Question]]) -> bool:
-    if cell.record:
-        return question_of(cell.record) == question
-    return question in of_entry.get(cell.id.entry, {question})
+def _belongs(run: RunOutcome, question: Question, of_entry: dict[EntryId, set[Question]]) -> bool:
+    if run.record:
+        return question_of(run.record) == question
+    return question in of_entry.get(run.id.entry, {question})
 
 
 def _order(question: Question) -> tuple[bool, bool, str]:

@@ -11,11 +11,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from tonegap.arrays import FloatArray
+from tonegap.declared.report_settings import LeaderboardSettings
 from tonegap.results.answers import AnswersOf
 from tonegap.results.comparable import ROUNDING
 from tonegap.results.half_precision import half_checked
 from tonegap.results.model import MARKS, Ranking, Row, Shrunken
-from tonegap.results.settings import LeaderboardSettings
 from tonegap.results.shrinkage import noise_by_tone, shrink
 from tonegap.scores.evidence.images import TestAnswers
 from tonegap.scores.evidence.tone_draws import tone_draws

@@ -5,9 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tonegap.declared.report_settings import LeaderboardSettings
 from tonegap.formats.record import EntryId
+from tonegap.results.board import Leaderboard
 from tonegap.results.claims import Claims, RowClaims
-from tonegap.results.settings import LeaderboardSettings
+from tonegap.results.model import LeaderboardTable, Row
 from tonegap.scores.evidence.comparing import compare_entries, holm_steps
 from tonegap.scores.evidence.intervals import LEVEL
 from tonegap.scores.tables import ALL, WORST, metric_named
@@ -38,6 +40,15 @@ class Verdict:
     better: tuple[Lead, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Behind:
+    """The best control, its score as measured, and how many ranked entries are not ahead of it, by numbers alone."""
+
+    control: Row
+    value: float
+    n: int
+
+
 def verdict(claims: Claims, settings: LeaderboardSettings) -> Verdict | None:
     """The verdict of a table; None where no control or no ranked entry has such a score."""
     metric = claims.table.ranked[2]
@@ -61,6 +72,19 @@ def verdict(claims: Claims, settings: LeaderboardSettings) -> Verdict | None:
             low, high = found.at_level_of(n_times)
             leads.append(Lead(row.row.entry.label, found.difference, low, high, corrected))
     return Verdict(score, best.row.entry.label, len(able), tuple(leads))
+
+
+def behind_controls(board: Leaderboard, table: LeaderboardTable) -> Behind | None:
+    """How a table's ranked entries stand to its best control; None where no control has a score."""
+    controls = [row for row in table.controls if table.ranked in row.views]
+    scored = [(v, row) for row in controls if (v := board.rank_mean(row, table).value) is not None]
+    if not scored:
+        return None
+    larger = metric_named(table.ranked[2]).larger_is_better
+    bar, control = (max if larger else min)(scored, key=lambda p: (p[0], p[1].entry.label))
+    ranked = (board.rank_mean(row, table).value for row in table.rows if row.rank is not None)
+    n = sum(v is not None and (v <= bar if larger else v >= bar) for v in ranked)
+    return Behind(control, bar, n)
 
 
 def rank_ranges(claims: Claims | None) -> Mapping[EntryId, tuple[int, int]]:

@@ -21,7 +21,7 @@ _MANY = frozenset({"images"})  # looked at where somebody is about to use them
 
 @dataclass(frozen=True, slots=True)
 class Damage:
-    """What is damaged, one clause each: records by the key of their cell, stages and sheets by their own."""
+    """What is damaged, one clause each: records by the key of their run, stages and sheets by their own."""
 
     records: Mapping[str, str]
     stages: Mapping[str, str]
@@ -38,13 +38,13 @@ def find_damage(plan: Plan, store: Store) -> Damage:
     stages = {key: said for key in plan.stages if (said := _stage_damage(store, key))}
     sealed = seals.sealed_units(store.folder, RECORDS)
     records = {}
-    for cell in plan.cells:
-        key = cell.id.key
+    for run in plan.runs:
+        key = run.id.key
         if key in done and (
-            said := _record_damage(store, cell, sealed) or stages.get(cell.stages[-1])
+            said := _record_damage(store, run, sealed) or stages.get(run.stages[-1])
         ):
             records[key] = said
-    waiting = [c for c in plan.cells if c.id.key not in done or c.id.key in records]
+    waiting = [c for c in plan.runs if c.id.key not in done or c.id.key in records]
     for key in _needed(plan, store, waiting, stages):
         if key not in stages and (said := store.damage(stage_unit(key))):
             stages[key] = said
@@ -56,17 +56,17 @@ def _stage_damage(store: Store, key: str) -> str | None:
     return said if said and store.has_stage(key) else None
 
 
-def _record_damage(store: Store, cell: PlannedRun, sealed: Collection[str]) -> str | None:
-    """What is wrong with a record; those that an earlier version left without seals must at least be the cell's."""
-    unit = record_unit(cell.id.key)
+def _record_damage(store: Store, run: PlannedRun, sealed: Collection[str]) -> str | None:
+    """What is wrong with a record; those that an earlier version left without seals must at least be the run's."""
+    unit = record_unit(run.id.key)
     if sealed:
         return store.damage(unit)
     try:
-        record = decode_record(store.record_path(cell.id.key).read_bytes())
+        record = decode_record(store.record_path(run.id.key).read_bytes())
     except (OSError, msgspec.DecodeError, UnicodeDecodeError):
         return f"{unit} is no record"
     found = (record.schema, record.entry, record.task, record.seed)
-    wanted = (SCHEMA, cell.id.entry, cell.id.task, cell.id.seed)
+    wanted = (SCHEMA, run.id.entry, run.id.task, run.id.seed)
     return None if found == wanted else f"{unit} is another run's record"
 
 
@@ -74,7 +74,7 @@ def _needed(
     plan: Plan, store: Store, waiting: Iterable[PlannedRun], damaged: Mapping[str, str]
 ) -> list[str]:
     """The finished stages that missing ones read."""
-    keys = {key for cell in waiting if not cell.id.not_applicable for key in cell.stages}
+    keys = {key for run in waiting if not run.id.not_applicable for key in run.stages}
     missing = [plan.stages[key] for key in keys if key in damaged or not store.has_stage(key)]
     found = {up for stage in missing for up in stage.upstream if store.has_stage(up)}
     return sorted(found)
@@ -92,7 +92,7 @@ def _damaged_sheets(plan: Plan, store: Store, stages: Mapping[str, str]) -> dict
 
 
 def mend(plan: Plan, store: Store) -> tuple[PlannedStage, ...]:
-    """Takes away what is damaged and returns the stages that were, those of finished cells among them.
+    """Takes away what is damaged and returns the stages that were, those of finished runs among them.
 
     Truths are written again here, and what an earlier version left without a seal gets one. `store.mended` has what
     was done.
@@ -114,16 +114,16 @@ def mend(plan: Plan, store: Store) -> tuple[PlannedStage, ...]:
 
 
 def _keep_truths(plan: Plan, store: Store) -> None:
-    """Writes the truth of finished cells again where it is gone or damaged; it is made from the data set alone."""
+    """Writes the truth of finished runs again where it is gone or damaged; it is made from the data set alone."""
     done = store.finished_records()
-    views = {id(cell.view): cell.view for cell in plan.cells if cell.id.key in done}
+    views = {id(run.view): run.view for run in plan.runs if run.id.key in done}
     for view in views.values():
         store.keep_truth(encode_truth(truth_of(view)))
 
 
 def _seal_unsealed(plan: Plan, store: Store) -> None:
     done, sealed = store.finished_records(), seals.sealed_units(store.folder, RECORDS)
-    records = [record_unit(cell.id.key) for cell in plan.cells if cell.id.key in done]
+    records = [record_unit(run.id.key) for run in plan.runs if run.id.key in done]
     units = [unit for unit in records if unit not in sealed]
     units += [
         stage_unit(key)

@@ -64,7 +64,7 @@ class Explanation:
     """
 
     suite: str
-    n_cells: int
+    n_runs: int
     n_cached: int
     not_applicable: tuple[tuple[str, str], ...]
     misses: tuple[Miss, ...]
@@ -76,7 +76,7 @@ class Explanation:
         """The same for programs."""
         return {
             "suite": self.suite,
-            "runs": self.n_cells,
+            "runs": self.n_runs,
             "cached": self.n_cached,
             "data": list(self.data),
             "not_applicable": [{"run": c, "why": w} for c, w in self.not_applicable],
@@ -90,12 +90,12 @@ class Explanation:
 
     def lines(self) -> list[str]:
         """The same for a reader."""
-        found = [f"{self.suite}: {counted(self.n_cells, 'run')}, {self.n_cached} cached"]
+        found = [f"{self.suite}: {counted(self.n_runs, 'run')}, {self.n_cached} cached"]
         found += self.data
-        found += [f"not applicable: {cell}: {why}" for cell, why in self.not_applicable]
+        found += [f"not applicable: {run}: {why}" for run, why in self.not_applicable]
         found += self._misses()
         if not self.misses:
-            n_to_score = self.n_cells - self.n_cached - len(self.not_applicable)
+            n_to_score = self.n_runs - self.n_cached - len(self.not_applicable)
             scores = f"; {counted(n_to_score, 'run')} to score" if n_to_score else ""
             return [*found, f"nothing to run{scores}"]
         n_timed = len(self.misses) - self.n_without_estimate
@@ -123,9 +123,9 @@ class Explanation:
 def explain(plan: Plan, store: Store) -> Explanation:
     """What a run would do with this store as it is."""
     damage = find_damage(plan, store)
-    missing = {cell.id.key for cell in missing_runs(plan, store)}
-    cells = [c for c in plan.cells if c.id.key in missing or c.id.key in damage.records]
-    keys = dict.fromkeys((*missing_stages(cells, store), *damage.stages))
+    missing = {run.id.key for run in missing_runs(plan, store)}
+    runs = [c for c in plan.runs if c.id.key in missing or c.id.key in damage.records]
+    keys = dict.fromkeys((*missing_stages(runs, store), *damage.stages))
     stages = [plan.stages[key] for key in keys]
     stages += [stage for stage in missing_features(plan, store) if stage.key not in keys]
     misses, known, unknown = [], [], 0
@@ -137,14 +137,14 @@ def explain(plan: Plan, store: Store) -> Explanation:
         known += [last] if last else []
         unknown += last is None
     holes = tuple(
-        (f"{cell.id.entry.label} on {cell.id.task} seed {cell.id.seed}", cell.id.not_applicable)
-        for cell in plan.cells
-        if cell.id.not_applicable
+        (f"{run.id.entry.label} on {run.id.task} seed {run.id.seed}", run.id.not_applicable)
+        for run in plan.runs
+        if run.id.not_applicable
     )
     return Explanation(
         suite=plan.matrix.suite,
-        n_cells=len(plan.cells),
-        n_cached=len(plan.cells) - len(cells) - len(holes),
+        n_runs=len(plan.runs),
+        n_cached=len(plan.runs) - len(runs) - len(holes),
         not_applicable=holes,
         misses=tuple(misses),
         cost=_cost(known, store),
@@ -168,11 +168,11 @@ def _cost(marks: Sequence[StageMark], store: Store) -> PlanCost:
 def data_lines(plan: Plan) -> tuple[str, ...]:
     """What to know of the images of each task and seed before a number, each sentence once."""
     seeds: dict[tuple[str, str], list[str]] = {}
-    for cell in plan.cells:
-        for line in cell.view.lines:
-            said = seeds.setdefault((cell.view.task, line), [])
-            if str(cell.id.seed) not in said:
-                said.append(str(cell.id.seed))
+    for run in plan.runs:
+        for line in run.view.lines:
+            said = seeds.setdefault((run.view.task, line), [])
+            if str(run.id.seed) not in said:
+                said.append(str(run.id.seed))
     of_views = (f"{task}, seed {', '.join(of)}: {line}" for (task, line), of in seeds.items())
     return (*of_views, *plan.lines)
 

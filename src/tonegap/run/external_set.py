@@ -30,7 +30,7 @@ from tonegap.tones import pooled
 
 @dataclass(frozen=True, slots=True)
 class FeaturesPlace:
-    """Where and how the features of a foreign set are made."""
+    """Where and how the features of an external set are made."""
 
     store: Store
     engine: Engine
@@ -90,7 +90,7 @@ def external_set(
 def external_features(
     made: SyntheticSet, extractor: FilledPlugin, place: FeaturesPlace
 ) -> MeasuredFeatures:
-    """What an extractor says of a foreign set. Raises EngineError or BadOutput where it fails."""
+    """What an extractor says of an external set. Raises EngineError or BadOutput where it fails."""
     if not made.rows:
         return MeasuredFeatures(reason="the set has no images")
     stage = _stage(made, extractor, place)

@@ -35,7 +35,7 @@ def read_golden(path: Path) -> Golden:
         ) from None
     except (OSError, msgspec.DecodeError, UnicodeDecodeError) as e:
         raise BadRequest(f"{path}: no golden records: {e}") from None
-    if golden.schema != SCHEMA or not golden.cells:
+    if golden.schema != SCHEMA or not golden.runs:
         raise BadRequest(f"{path}: found schema {golden.schema!r}, wanted {SCHEMA!r} with records")
     return golden
 
@@ -51,15 +51,15 @@ def write_golden(path: Path, golden: Golden) -> None:
 
 def golden_of(suite: str, records: Sequence[Record]) -> Golden:
     """The golden records of a suite's records, in their order."""
-    cells = [
+    runs = [
         GoldenRun(r.entry, r.task, r.seed, r.predictions_sha256, main_scores(r)) for r in records
     ]
-    return Golden(SCHEMA, suite, _versions(records), tuple(cells))
+    return Golden(SCHEMA, suite, _versions(records), tuple(runs))
 
 
 def records_of(plan: Plan, store: Store) -> list[Record]:
-    """The records of a plan's cells that have one."""
-    paths = [store.record_path(c.id.key) for c in plan.cells if not c.id.not_applicable]
+    """The records of a plan's runs that have one."""
+    paths = [store.record_path(c.id.key) for c in plan.runs if not c.id.not_applicable]
     try:
         return [decode_record(path.read_bytes()) for path in paths if path.exists()]
     except (OSError, msgspec.DecodeError) as e:
@@ -67,8 +67,8 @@ def records_of(plan: Plan, store: Store) -> list[Record]:
 
 
 def differences(golden: Golden, found: Golden) -> list[str]:
-    """One sentence for each cell that differs, is missing or is new; nothing if all are equal."""
-    wanted, here = ({(c.entry, c.task, c.seed): c for c in of.cells} for of in (golden, found))
+    """One sentence for each run that differs, is missing or is new; nothing if all are equal."""
+    wanted, here = ({(c.entry, c.task, c.seed): c for c in of.runs} for of in (golden, found))
     pairs = {place: (wanted.get(place), here.get(place)) for place in wanted | here}
     return [
         f"{entry.label} on {task}, seed {seed}: {text}"

@@ -12,9 +12,9 @@ import msgspec
 from tonegap.files import csv_bytes
 from tonegap.formats.job import CONTRACT_VERSION, Job
 from tonegap.plan.plan import PlannedStage
+from tonegap.run.decoded_arrays import ensure_mask_pack, ensure_pack
 from tonegap.run.frames import stored, told_shapes
 from tonegap.run.local_files import give, link
-from tonegap.run.packs import ensure_mask_pack, ensure_pack
 from tonegap.run.postprocess_inputs import write_judged
 from tonegap.split.view import PartitionImages
 from tonegap.store.store import Store

@@ -1,6 +1,6 @@
-"""Runs what a plan lacks: stages on a pool of workers, then scores, cell by cell.
+"""Runs what a plan lacks: stages on a pool of workers, then scores every run.
 
-One failing stage fails the cells behind it and no others. The mistake it exists to prevent: a
+One failing stage fails the runs behind it and no others. The mistake it exists to prevent: a
 failure that is only a line in a log.
 """
 
@@ -27,7 +27,7 @@ from tonegap.untrusted import without_folders
 
 @dataclass(frozen=True, slots=True)
 class RunTally:
-    """What a run did: cells cached, finished now and failed, stages run, and what was damaged and made again."""
+    """What was done of a plan: runs cached, finished now and failed, stages run, what was damaged and made again."""
 
     n_cached: int
     n_finished: int
@@ -37,41 +37,39 @@ class RunTally:
 
 
 def missing_runs(plan: Plan, store: Store) -> tuple[PlannedRun, ...]:
-    """The cells that have no record yet and can have one."""
+    """The runs that have no record yet and can have one."""
     done = store.finished_records()
-    return tuple(
-        cell for cell in plan.cells if cell.id.key not in done and not cell.id.not_applicable
-    )
+    return tuple(run for run in plan.runs if run.id.key not in done and not run.id.not_applicable)
 
 
 def missing_stages(
-    cells: Sequence[PlannedRun], store: Store, again: Sequence[PlannedStage] = ()
+    runs: Sequence[PlannedRun], store: Store, again: Sequence[PlannedStage] = ()
 ) -> tuple[str, ...]:
-    """Keys of the stages these cells still need, and of those to run `again`, each after those it needs itself."""
-    needed = dict.fromkeys(key for cell in cells for key in cell.stages)
+    """Keys of the stages these runs still need, and of those to run `again`, each after those it needs itself."""
+    needed = dict.fromkeys(key for run in runs for key in run.stages)
     needed |= dict.fromkeys(key for stage in again for key in (*stage.upstream, stage.key))
     return tuple(key for key in needed if not store.has_stage(key))
 
 
 def run_plan(plan: Plan, place: Workplace) -> RunTally:
-    """Runs every missing stage, scores every missing cell, and returns what was done."""
+    """Runs every missing stage, scores every missing run, and returns what was done."""
     again = mend(plan, place.store)
-    cells = missing_runs(plan, place.store)
-    stages = missing_stages(cells, place.store, again)
+    runs = missing_runs(plan, place.store)
+    stages = missing_stages(runs, place.store, again)
     sheets = missing_sheets(plan, place.store)
     features = [stage.key for stage in missing_features(plan, place.store)]
     if stages or features:
         place.engine.open(place.store.folder, _plugins_of(plan, [*stages, *features]))
     checkpoints.sweep(place.store)
     place.store.sweep()
-    n_applicable = sum(1 for cell in plan.cells if not cell.id.not_applicable)
+    n_applicable = sum(1 for run in plan.runs if not run.id.not_applicable)
     with place.progress:
         place.progress.expect(len(stages) + len(features))
-        run = _Run(plan, place, cells, [*stages, *(features if place.slurm else ())])
-        run.work()
-        make_sheets(sheets, place, run.failed)
-    done = (n_applicable - len(cells), run.n_finished, run.n_stages)
-    return RunTally(*done, tuple(run.failures), tuple(dict.fromkeys(place.store.mended)))
+        execution = _Run(plan, place, runs, [*stages, *(features if place.slurm else ())])
+        execution.work()
+        make_sheets(sheets, place, execution.failed)
+    done = (n_applicable - len(runs), execution.n_finished, execution.n_stages)
+    return RunTally(*done, tuple(execution.failures), tuple(dict.fromkeys(place.store.mended)))
 
 
 def _plugins_of(plan: Plan, stages: Sequence[str]) -> list[Plugin]:
@@ -103,32 +101,32 @@ class _Run:
     """The state of one run; only the main thread changes it."""
 
     def __init__(
-        self, plan: Plan, place: Workplace, cells: Sequence[PlannedRun], stages: Sequence[str]
+        self, plan: Plan, place: Workplace, runs: Sequence[PlannedRun], stages: Sequence[str]
     ) -> None:
         self._plan = plan
         self._place = place
         self._runner = StageRunner(place, plan)
-        self._cells = list(cells)
+        self._runs = list(runs)
         self._waiting = dict.fromkeys(stages)
         self._running: set[str] = set()
-        self._done = {key for cell in cells for key in cell.stages}.difference(stages)
+        self._done = {key for run in runs for key in run.stages}.difference(stages)
         self.failed: dict[str, StageFailure] = {}
         self.failures: list[Failure] = []
         self.n_finished = 0
         self.n_stages = 0
 
     def work(self) -> None:
-        """Raises KeyboardInterrupt where the run is stopped: its cells have no record then, and no failure."""
+        """Raises KeyboardInterrupt where the run is stopped: its runs have no record then, and no failure."""
         with open_place(self._place, self._runner) as place, self._place.stopping():
             self._start_ready(place)
-            self._settle_cells()
+            self._settle_runs()
             while self._running:
                 for key, outcome in place.poll():
                     self._running.discard(key)
                     self._take(key, outcome)
                 self._place.check_going()
                 self._start_ready(place)
-                self._settle_cells()
+                self._settle_runs()
 
     def _start_ready(self, place: Place) -> None:
         """Hands over every stage whose upstream is finished; drops those whose upstream failed."""
@@ -154,45 +152,45 @@ class _Run:
             self._done.add(key)
             self.n_stages += outcome == "made" and self._plan.stages[key].stage != "features"
 
-    def _settle_cells(self) -> None:
-        """Scores the cells whose stages are all finished; writes down why others cannot be."""
+    def _settle_runs(self) -> None:
+        """Scores the runs whose stages are all finished; writes down why others cannot be."""
         remaining = []
-        for cell in self._cells:
-            failed = next((self.failed[key] for key in cell.stages if key in self.failed), None)
+        for run in self._runs:
+            failed = next((self.failed[key] for key in run.stages if key in self.failed), None)
             if failed is not None:
-                self._fail(cell, failed)
-            elif self._done.issuperset(cell.stages):
-                self._score(cell)
+                self._fail(run, failed)
+            elif self._done.issuperset(run.stages):
+                self._score(run)
             else:
-                remaining.append(cell)
-        self._cells = remaining
+                remaining.append(run)
+        self._runs = remaining
 
-    def _score(self, cell: PlannedRun) -> None:
+    def _score(self, run: PlannedRun) -> None:
         # Takes a while to import: not for a run that has nothing to do.
-        from tonegap.run.scoring import Finish, score_cell
+        from tonegap.run.scoring import Finish, score_run
 
-        if self._place.store.record_path(cell.id.key).exists():
+        if self._place.store.record_path(run.id.key).exists():
             self.n_finished += 1  # by another run, meanwhile
             return
         finish = Finish(_now(), hardware(), {"tonegap": __version__})
         try:
-            record = score_cell(self._place.store, cell, finish)
+            record = score_run(self._place.store, run, finish)
         except ToneGapError as e:
-            stage = self._plan.stages[cell.stages[-1]]
+            stage = self._plan.stages[run.stages[-1]]
             bad_output = isinstance(e, BadOutput | BadPredictions)
             cause = "bad-output" if bad_output else "engine-error"
             if isinstance(e, LeakFound):
-                stages = [self._plan.stages[key] for key in cell.stages]
+                stages = [self._plan.stages[key] for key in run.stages]
                 stage, cause = next(s for s in stages if s.stage == "generate"), "leak"
             text = without_folders(str(e), self._place.store.folder)
-            self._fail(cell, StageFailure(cause, text, stage))
+            self._fail(run, StageFailure(cause, text, stage))
             return
-        self._place.store.write_record(cell.id.key, encode_record(record))
+        self._place.store.write_record(run.id.key, encode_record(record))
         self.n_finished += 1
 
-    def _fail(self, cell: PlannedRun, failed: StageFailure) -> None:
+    def _fail(self, run: PlannedRun, failed: StageFailure) -> None:
         failure = Failure(
-            key=cell.id.key,
+            key=run.id.key,
             stage=failed.stage.stage,
             plugin=failed.stage.identity.plugin.label,
             cause=failed.cause,

@@ -39,35 +39,35 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Finish:
-    """What only the runner knows when a cell is done: the time, the machine, the versions."""
+    """What only the runner knows when a run is done: the time, the machine, the versions."""
 
     finished: str
     hardware: dict[str, str]
     versions: dict[str, str]
 
 
-def score_cell(store: Store, cell: "PlannedRun", finish: Finish) -> Record:
-    """The record of a cell whose stages are all finished.
+def score_run(store: Store, run: "PlannedRun", finish: Finish) -> Record:
+    """The record of a run whose stages are all finished.
 
     Raises BadPredictions for predictions that break the contract, BadRequest where the selection metric is undefined.
     """
-    view, marks = cell.view, _marks(store, cell)
-    part, behind = cell.entry.extractor, cell.entry.postprocessor
-    path = find_predictions(store.stage_folder(cell.stages[-1]))
+    view, marks = run.view, _marks(store, run)
+    part, behind = run.entry.extractor, run.entry.postprocessor
+    path = find_predictions(store.stage_folder(run.stages[-1]))
     truth = truth_of(view)
     metric = view.selection_metric
     rules = Rules(view.classes, view.positive, view.tones, view.min_support, metric)
     found = results_of(path, truth, rules)
     truth_sha256 = store.keep_truth(encode_truth(truth))
-    store.remember_truth(truth_place(view.task, cell.id.seed, view.data), truth_sha256)
+    store.remember_truth(truth_place(view.task, run.id.seed, view.data), truth_sha256)
     return Record(
         schema=SCHEMA,
-        entry=cell.entry.id,
-        control=cell.id.control,
-        method_parameters=cell.entry.method.parameters,
-        baseline_parameters=cell.entry.baseline.parameters,
+        entry=run.entry.id,
+        control=run.id.control,
+        method_parameters=run.entry.method.parameters,
+        baseline_parameters=run.entry.baseline.parameters,
         task=view.task,
-        seed=cell.id.seed,
+        seed=run.id.seed,
         classes=view.classes,
         positive=view.positive,
         tones=view.tones,
@@ -75,10 +75,10 @@ def score_cell(store: Store, cell: "PlannedRun", finish: Finish) -> Record:
         selection_metric=view.selection_metric,
         published_selection=view.published_selection,
         min_support=view.min_support,
-        tone_at_test=any("tone_at_test" in part.plugin.file.needs for part in cell.entry.parts[1:]),
+        tone_at_test=any("tone_at_test" in part.plugin.file.needs for part in run.entry.parts[1:]),
         data=view.data,
         partitions={name: _partition(rows) for name, rows in view.partitions.items()},
-        synthetic=_synthetic(store, cell, marks),
+        synthetic=_synthetic(store, run, marks),
         leaks=view.leaks,
         stages=tuple(StageId(m.stage, m.plugin, m.key, m.environment) for m in marks),
         predictions_sha256=sha256_file(path),
@@ -91,24 +91,24 @@ def score_cell(store: Store, cell: "PlannedRun", finish: Finish) -> Record:
         n_without_tone=view.n_without_tone,
         not_scored=dict(view.not_scored),
         postprocessor_parameters=behind.parameters if behind else {},
-        exposure=cell.exposure or msgspec.UNSET,
+        exposure=run.exposure or msgspec.UNSET,
         bank=BankId(part.plugin.id, part.parameters) if part else msgspec.UNSET,
     )
 
 
-def _marks(store: Store, cell: "PlannedRun") -> list[StageMark]:
-    """The marks of a cell's stages. Raises StoreError where one of them is no longer what it was."""
-    for key in cell.stages:
+def _marks(store: Store, run: "PlannedRun") -> list[StageMark]:
+    """The marks of a run's stages. Raises StoreError where one of them is no longer what it was."""
+    for key in run.stages:
         store.check_stage(key, without=("images", "model", "bank.npy"))
-    return [store.read_mark(key) for key in cell.stages]
+    return [store.read_mark(key) for key in run.stages]
 
 
 def _partition(rows: PartitionImages) -> PartitionId:
     return PartitionId(len(rows.ids), rows.n_by_tone(), sha256_lines(sorted(rows.ids)))
 
 
-def _synthetic(store: Store, cell: "PlannedRun", marks: Sequence[StageMark]) -> SyntheticId | None:
-    view, key = cell.view, next((m.key for m in marks if m.stage == "generate"), None)
+def _synthetic(store: Store, run: "PlannedRun", marks: Sequence[StageMark]) -> SyntheticId | None:
+    view, key = run.view, next((m.key for m in marks if m.stage == "generate"), None)
     if key is None:
         return None
     made: Path = store.stage_folder(key)
@@ -118,14 +118,14 @@ def _synthetic(store: Store, cell: "PlannedRun", marks: Sequence[StageMark]) -> 
     lineage = read_lineage(made)
     by_tone = dict(sorted(Counter(row.tone or "unknown" for row in read_synthetic(made)).items()))
     files = (made / "synthetic.csv", made / LINEAGE)
-    from_text = cell.entry.method.plugin.file.made_from == "text"
+    from_text = run.entry.method.plugin.file.made_from == "text"
     return SyntheticId(
         n=audit.n,
         n_by_tone=by_tone,
         sha256=digest_of([sha256_file(file) for file in files]),
         parts={name: part.sha256 for name, part in sorted(lineage.parts.items()) if part.sha256},
-        withheld=view.n_kin(shown=False),
-        shown=view.n_kin(shown=True),
+        withheld=view.n_copies(shown=False),
+        shown=view.n_copies(shown=True),
         n_sources=audit.n_sources,
         n_unknown=audit.n_unknown,
         n_allowed=audit.n_allowed,

@@ -27,7 +27,7 @@ from tonegap.formats.quality_sheet import (
     ToneTable,
     encode_sheet,
 )
-from tonegap.run.packs import ensure_mask_pack, ensure_pack
+from tonegap.run.decoded_arrays import ensure_mask_pack, ensure_pack
 from tonegap.split.view import PartitionImages, TaskView
 from tonegap.store.layout import sheet_unit
 from tonegap.store.seals import write_seal

@@ -310,9 +310,9 @@ def stage_title(stage: PlannedStage, entries: Sequence[str] = ()) -> str:
 def stage_titles(plan: Plan) -> dict[str, str]:
     """The title of every stage of a plan, by its key."""
     users: dict[str, dict[str, None]] = {}
-    for cell in plan.cells:
-        for key in cell.stages:
-            users.setdefault(key, {})[cell.id.entry.label] = None
+    for run in plan.runs:
+        for key in run.stages:
+            users.setdefault(key, {})[run.id.entry.label] = None
     for sheet in plan.sheets:
         if sheet.features is not None:
             users[sheet.features.key] = users.get(sheet.generate.key, {})

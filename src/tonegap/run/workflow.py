@@ -45,7 +45,7 @@ def snakefile(
 ) -> str:
     """The workflow of a plan; `words` are the suite and the options of its run. Titles of stages by key."""
     needed = dict.fromkeys(
-        key for cell in plan.cells if not cell.id.not_applicable for key in cell.stages
+        key for run in plan.runs if not run.id.not_applicable for key in run.stages
     )
     options = " ".join(_shell(word) for word in words[1:])
     suite = _shell(words[0])

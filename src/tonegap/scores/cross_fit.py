@@ -57,7 +57,7 @@ def cross_fit(
 def first_half(images: Labelled, units: Sequence[int]) -> BoolArray:
     """Which images are in the first of two halves, [n]; the same ids and units give the same halves in any order.
 
-    The images of a unit (near-duplicates) stay together. Units are dealt within each class and tone, in the order
+    The images of a unit (near-duplicates) stay together. Units are assigned within each class and tone, in the order
     of the SHA-256 of their smallest image id, larger units first; a unit goes to the half that has fewer images of
     its class and tone, then to the one that has fewer images at all. A unit's class and tone are those of that image.
     """
@@ -72,9 +72,9 @@ def first_half(images: Labelled, units: Sequence[int]) -> BoolArray:
         strata.setdefault(stratum, []).append((-len(rows), digest, rows))
     in_first = np.zeros(len(images.ids), dtype=np.bool_)
     n_all = [0, 0]
-    for _, dealt in sorted(strata.items()):
+    for _, members in sorted(strata.items()):
         n_own = [0, 0]
-        for _, _, rows in sorted(dealt):
+        for _, _, rows in sorted(members):
             half = min((0, 1), key=lambda h: (n_own[h], n_all[h], h))
             n_own[half] += len(rows)
             n_all[half] += len(rows)

@@ -15,11 +15,11 @@ from numpy.typing import ArrayLike
 
 from tonegap.arrays import BoolArray, FloatArray, IntArray
 from tonegap.scores.counts import Counts, count_classes
+from tonegap.scores.evidence.nulls import N_PERMUTATIONS
 from tonegap.scores.evidence.parity import Parity, parity
 from tonegap.tones import GROUPS, TYPES
 
 LIGHT, DARK = 0, 1
-N_DEALS = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +70,10 @@ def light_dark(
     rng = np.random.default_rng([1, len(y)])
     order = np.argsort(y, kind="stable")
     ends = np.cumsum(np.bincount(y, minlength=n_classes))[:-1]
-    dealt = np.empty((N_DEALS, len(group)), dtype=np.int64)
-    for deal in dealt:
-        deal[order] = np.concatenate([rng.permutation(p) for p in np.split(group[order], ends)])
-    permuted = count_classes(y, predicted, dealt, 2, n_classes)
+    draws = np.empty((N_PERMUTATIONS, len(group)), dtype=np.int64)
+    for draw in draws:
+        draw[order] = np.concatenate([rng.permutation(p) for p in np.split(group[order], ends)])
+    permuted = count_classes(y, predicted, draws, 2, n_classes)
     macro = {key: float(v[0]) for key, v in _macro(classes, as_published).items()}
     n_light, n_dark = np.bincount(group, minlength=2).tolist()
     return LightDark(

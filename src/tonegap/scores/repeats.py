@@ -10,7 +10,7 @@ from tonegap.scores.main_scores import main_scores
 
 
 def repeats_of(key: str, records: Sequence[Record]) -> Repeats:
-    """What runs of the cell of that record key gave."""
+    """What repetitions of the run of that record key gave."""
     scores = [main_scores(record) for record in records]
     names = dict.fromkeys(name for found in scores for name in found)
     return Repeats(

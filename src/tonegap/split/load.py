@@ -31,7 +31,7 @@ from tonegap.split.parts import PARTITIONS, SplitAssignment
 from tonegap.split.published import unused_lines, unused_values
 from tonegap.split.rows import axis_tones, second_tones
 from tonegap.split.scorable import check_scorable, check_support
-from tonegap.split.subset import thinned
+from tonegap.split.subset import subsample
 from tonegap.split.view import PartitionImages, TaskView
 
 
@@ -78,13 +78,13 @@ def _units(metadata: Metadata, index: ImageIndex) -> Mapping[str, int]:
 def task_view(
     task: Task, seed: int, data: LoadedData, *, subset: int | None, allow_missing: bool
 ) -> TaskView:
-    """What one task at one seed puts before the stages, thinned to a subset where one is asked for.
+    """What one task at one seed puts before the stages, subsampled where one is asked for.
 
     Raises BadSplit where the partition is not the pinned one, or the images that are there leave a scored tone without
     support; BadData where images it needs are missing or unreadable.
     """
     whole, exclusions = without_listed(partition(task, data.metadata, seed), data.excluded)
-    made = thinned(whole, subset, f"{task.id}:{task.pin_key(seed)}")
+    made = subsample(whole, subset, f"{task.id}:{task.pin_key(seed)}")
     second = second_tones(task, data.dataset, data.metadata)
     train, validation, test = (_rows(made, name, data, second) for name in PARTITIONS[:3])
     used = [pair for pair in zip(made.ids, made.parts, strict=True) if pair[1] != "unused"]

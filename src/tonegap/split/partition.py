@@ -9,12 +9,12 @@ from collections.abc import Mapping, Sequence
 
 from tonegap.data.metadata import Metadata
 from tonegap.declared.split_rules import (
-    Carve,
-    GroupedCarve,
     GroupedHoldout,
     GroupedKFold,
+    GroupedValidationHoldOut,
     PinnedList,
     PublishedValidation,
+    ValidationHoldOut,
 )
 from tonegap.declared.task import Task
 from tonegap.errors import BadSplit
@@ -23,7 +23,7 @@ from tonegap.split.parts import PARTITIONS, SplitAssignment
 from tonegap.split.pins import check_ids, check_pin, pin_name, pinned_parts
 from tonegap.split.published import published_parts
 from tonegap.split.rows import SelectedRows, axis_tones, positive_classes, rows_of
-from tonegap.split.validation import carve
+from tonegap.split.validation import hold_out
 
 __all__ = ("PARTITIONS", "SplitAssignment", "new_partition", "partition", "unchecked_partition")
 
@@ -54,13 +54,13 @@ def new_partition(
     """The partition of a seed that is to be pinned; `listed` is a published list, image id -> partition.
 
     Raises BadSplit as `partition` does for the first pin that is there: who cannot remake an old
-    pin must not add a new one. Also for a list with validation images where the task carves its own.
+    pin must not add a new one. Also for a list with validation images where the task holds out its own.
     """
     n = list((listed or {}).values()).count("validation")
     if n and not isinstance(task.file.validation, PublishedValidation):
         raise BadSplit(
             f"{task.path}: the list puts {n:,} of its images into validation, and the task's validation rule would "
-            'carve others out of training; say `rule = "published"` in [validation] to keep these, or call them train'
+            'hold others out of training; say `rule = "published"` in [validation] to keep these, or call them train'
         )
     for key in list(task.file.pins)[:1]:
         partition(task, metadata, int(key) if task.seeded else seed)
@@ -81,7 +81,7 @@ def unchecked_partition(
         parts = [listed.get(image_id, "unused") for image_id in rows.ids]
         if not isinstance(
             rule, PublishedValidation
-        ):  # whoever carves trains on what a list validates on
+        ):  # whoever holds out anew trains on what a list validates on
             parts = ["train" if part == "validation" else part for part in parts]
     else:
         parts = published_parts(task.file.split, rows, seed)
@@ -101,7 +101,9 @@ def _of_groups(task: Task, rows: SelectedRows) -> str:
     """What whole groups have to do with an empty partition: how many there are, and how large."""
     grouped = (task.file.split, task.file.validation)
     columns = [
-        r.columns for r in grouped if isinstance(r, GroupedHoldout | GroupedKFold | GroupedCarve)
+        r.columns
+        for r in grouped
+        if isinstance(r, GroupedHoldout | GroupedKFold | GroupedValidationHoldOut)
     ]
     if not columns:
         return ""
@@ -115,14 +117,17 @@ def _of_groups(task: Task, rows: SelectedRows) -> str:
 
 
 def _with_validation(
-    rule: Carve | GroupedCarve, rows: SelectedRows, parts: Sequence[str], key: str
+    rule: ValidationHoldOut | GroupedValidationHoldOut,
+    rows: SelectedRows,
+    parts: Sequence[str],
+    key: str,
 ) -> list[str]:
     """The parts with some of `train` turned into `validation`."""
     training = [i for i, part in enumerate(parts) if part == "train"]
     every, all_ids = rows.strata(rule.strata), rows.ids
     ids, strata = [all_ids[i] for i in training], [every[i] for i in training]
-    if isinstance(rule, Carve):
-        kept = carve(ids, strata, rule.fraction, key)
+    if isinstance(rule, ValidationHoldOut):
+        kept = hold_out(ids, strata, rule.fraction, key)
     else:
         groups = rows.groups(rule.columns)
         own = [groups[i] for i in training]

@@ -1,6 +1,6 @@
 """Subsamples a partition, for a first look or a slow machine.
 
-Every part is thinned alike, by tone and class, from the ids alone: all entries and seeds of one split meet the same
+Every part is subsampled alike, by tone and class, from the ids alone: all entries and seeds of one split meet the same
 images. The mistake it exists to prevent: a quick look at the first rows of a file, which are all of one disease.
 """
 
@@ -13,12 +13,12 @@ _UNKNOWN = "unknown"
 _Image = tuple[tuple[str, ...], str]
 
 
-def thinned(made: SplitAssignment, n_images: int | None, key: str) -> SplitAssignment:
+def subsample(made: SplitAssignment, n_images: int | None, key: str) -> SplitAssignment:
     """The partition with about `n_images` of its training, validation and test images together; others unused.
 
     Each part keeps its share of them, each tone its share of a part, and each class its share of a tone. Beyond
     that every tone of a part and every class of the training images keeps one, so that there may be a few more.
-    The same partition where `n_images` is None or there are no more. `key` seeds the ranks, as in `carve`.
+    The same partition where `n_images` is None or there are no more. `key` seeds the ranks, as in `hold_out`.
     """
     images = _images(made)
     sizes = {part: len(members) for part, members in images.items()}

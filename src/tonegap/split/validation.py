@@ -11,7 +11,7 @@ from fractions import Fraction
 from functools import partial
 
 
-def carve(
+def hold_out(
     ids: Sequence[str], strata: Sequence[tuple[str, ...]], fraction: float, key: str
 ) -> frozenset[str]:
     """The ids to keep for validation: exactly `fraction` of them, a half rounded up.
@@ -25,7 +25,7 @@ def carve(
 
 
 def take(images: Sequence[tuple[tuple[str, ...], str]], count: int, key: str) -> list[str]:
-    """The ids of `count` of the images, each given with its strata from outer to inner; see `carve`."""
+    """The ids of `count` of the images, each given with its strata from outer to inner; see `hold_out`."""
     if not images or not images[0][0]:
         return sorted((image_id for _, image_id in images), key=partial(ranked, key))[:count]
     inner: dict[str, list[tuple[tuple[str, ...], str]]] = {}

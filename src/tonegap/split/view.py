@@ -84,7 +84,7 @@ class PartitionImages:
         return dict(sorted(Counter(tone or "unknown" for tone in self.tones).items()))
 
 
-class Kin(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class WithheldCopy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The held-out image that another is a copy of, or is of one group with: by which rule, its id and partition.
 
     `of_group`: not a copy, but of the same patient or lesion.
@@ -100,7 +100,7 @@ class Kin(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class TaskView:
     """One task at one split seed, as the engine holds it (labels of test images included).
 
-    `kin` maps a training image to its copy, or another photograph of its patient, among the validation or test
+    `copies` maps a training image to its copy, or another photograph of its patient, among the validation or test
     images; no method sees such an image, unless the task says that methods do. `n_without_tone`: images that the
     task leaves out because nobody knows their tone. `not_scored`: how many test
     images have a tone of which there are too few to score; they are in `test` without a tone. `unknown_listed`: lines
@@ -121,7 +121,7 @@ class TaskView:
     validation: PartitionImages
     test: PartitionImages
     leaks: Leaks
-    kin: Mapping[str, Kin] = field(default_factory=dict)
+    copies: Mapping[str, WithheldCopy] = field(default_factory=dict)
     methods_see_duplicates: bool = False
     methods_see_groups: bool = False
     n_without_tone: int = 0
@@ -132,7 +132,7 @@ class TaskView:
     @cached_property
     def method_train(self) -> PartitionImages:
         """The training images that a method sees: all but those with a copy, or a patient, that is held out."""
-        withheld = {i for i, kin in self.kin.items() if not self._is_shown(kin)}
+        withheld = {i for i, copy in self.copies.items() if not self._is_shown(copy)}
         return self.train.without(withheld) if withheld else self.train
 
     @cached_property
@@ -154,18 +154,18 @@ class TaskView:
         missing = filter(None, [self.data.missing_text])
         return [*exclusions, *missing, *self.unknown_listed, *self.unused_lines, *lines]
 
-    def n_kin(self, *, shown: bool) -> dict[str, int]:
-        """How many training images with kin that is held out methods see, or do not see, by the rule that found it."""
-        rules = [kin.rule for kin in self.kin.values() if self._is_shown(kin) == shown]
+    def n_copies(self, *, shown: bool) -> dict[str, int]:
+        """How many training images with a held-out copy methods see, or do not see, by the rule that found it."""
+        rules = [copy.rule for copy in self.copies.values() if self._is_shown(copy) == shown]
         return dict(sorted(Counter(rules).items()))
 
-    def _is_shown(self, kin: Kin) -> bool:
-        return self.methods_see_groups if kin.of_group else self.methods_see_duplicates
+    def _is_shown(self, copy: WithheldCopy) -> bool:
+        return self.methods_see_groups if copy.of_group else self.methods_see_duplicates
 
     @property
     def nothing_shown(self) -> str:
         """Why no method sees a training image, where none does, and what to do."""
-        rules = ", ".join(f"{rule} {n}" for rule, n in self.n_kin(shown=False).items())
+        rules = ", ".join(f"{rule} {n}" for rule, n in self.n_copies(shown=False).items())
         return (
             f"all {len(self.train.ids):,} training images are copies of held-out ones or of their patients ({rules}); "
             "split by group, or let methods see them ([leaks] in the task)"

@@ -1,8 +1,8 @@
 """Where everything lies below a store, `runs/`, said here alone; a unit is a path below it, as its seal names it.
 
 stages/KK/KEY/     what a stage left; `stage.json` is written last inside, the rename is the mark
-packs/KEY.npy      decoded images          records/KEY.json    what a cell measured
-failures/KEY.json  why a cell has none     suites/NAME.json    declared matrices
+packs/KEY.npy      decoded images          records/KEY.json    what a run measured
+failures/KEY.json  why a run has none     suites/NAME.json    declared matrices
 quality/KEY/       the sheet of a synthetic set, and its pictures
 truth/SHA256.csv   what records were scored against
 truth/first/NAME   digest of the first truth of a task at a seed
@@ -10,7 +10,7 @@ submissions/ID/    external submissions, each laid out as a store; here/ is what
 last/SLOT.json     ingredients of the newest stage of a kind, to explain a cache miss
 checkpoints/KEY/   what an unfinished try of a resumable stage left
 determinism/KEY.json  how a second run of a stage went
-repeats/KEY.json   what running a cell anew gave, several times
+repeats/KEY.json   what running it anew gave, several times
 audits/KEY.json    what is known of test images among the ancestors of a synthetic set
 given/             copies of local folders that lie on another disk
 index/, drawn/     what is known of images, and images that were drawn here
@@ -34,12 +34,12 @@ def stage_unit(key: str) -> str:
 
 
 def record_unit(key: str) -> str:
-    """The record of the cell of that key."""
+    """The record of the run of that key."""
     return f"{RECORDS}/{key}.json"
 
 
 def failure_unit(key: str) -> str:
-    """Why the cell of that key has no record."""
+    """Why the run of that key has no record."""
     return f"{FAILURES}/{key}.json"
 
 

@@ -1,7 +1,7 @@
-"""Matrices and records of a store as cells.
+"""Matrices and records of a store as runs.
 
 The mistake it exists to prevent: a damaged or misfiled record that silently becomes a hole, or
-another cell's score.
+another run's score.
 """
 
 from collections import Counter
@@ -27,17 +27,17 @@ _Pool = dict[Any, Any]
 
 @dataclass(frozen=True, slots=True)
 class SuiteRun:
-    """A declared matrix and what was found for each of its cells."""
+    """A declared matrix and what was found for each of its runs."""
 
     matrix: Matrix
-    cells: tuple[RunOutcome, ...]
+    runs: tuple[RunOutcome, ...]
 
 
 def read_suites(store: Path, names: Sequence[str] = ()) -> tuple[SuiteRun, ...]:
     """The named suites of a store, or all of them by name if none is named.
 
     Raises BadRequest if a name is unknown or nothing has run here; StoreError naming the file that
-    cannot be read, is damaged, or holds another cell than its name says.
+    cannot be read, is damaged, or holds another run than its name says.
     """
     known = sorted(path.stem for path in (store / SUITES).glob("[!.]*.json"))
     if not known:
@@ -54,62 +54,60 @@ def read_suites(store: Path, names: Sequence[str] = ()) -> tuple[SuiteRun, ...]:
         if content is None:
             raise StoreError(f"{path}: gone while it was read; run the same command again")
         matrix = _decode(content, Matrix, path)
-        found.append(SuiteRun(matrix, tuple(_read_cell(store, c, pool) for c in matrix.cells)))
+        found.append(SuiteRun(matrix, tuple(_read_run(store, c, pool) for c in matrix.runs)))
     return tuple(found)
 
 
 def merge_suites(suites: Sequence[SuiteRun]) -> tuple[RunOutcome, ...]:
-    """The cells of all suites together, a cell of several suites once.
+    """The runs of all suites together, a run of several suites once.
 
     Where suites ask the same entry, task and seed with different content, each keeps its own
     under a variant `suite NAME`: one name for two things is what a table must not have.
     """
-    keys = {(_place(cell), cell.id.key) for suite in suites for cell in suite.cells}
+    keys = {(_place(run), run.id.key) for suite in suites for run in suite.runs}
     several = Counter(place for place, _ in keys)
     # All seeds of such an entry move together, or its mean would be split.
     twice = {(task, entry) for (task, entry, _), n in several.items() if n > 1}
     found: dict[object, RunOutcome] = {}
     for suite in suites:
-        for cell in suite.cells:
-            kept = cell
-            if (cell.id.task, cell.id.entry) in twice:
+        for run in suite.runs:
+            kept = run
+            if (run.id.task, run.id.entry) in twice:
                 named = f"suite {suite.matrix.suite}"
-                variant = ", ".join(filter(None, (cell.id.entry.variant, named)))
-                entry = msgspec.structs.replace(cell.id.entry, variant=variant)
-                kept = msgspec.structs.replace(
-                    cell, id=msgspec.structs.replace(cell.id, entry=entry)
-                )
+                variant = ", ".join(filter(None, (run.id.entry.variant, named)))
+                entry = msgspec.structs.replace(run.id.entry, variant=variant)
+                kept = msgspec.structs.replace(run, id=msgspec.structs.replace(run.id, entry=entry))
             found.setdefault(_place(kept), kept)
     return tuple(found.values())
 
 
-def _place(cell: RunOutcome) -> tuple[str, object, int]:
-    return cell.id.task, cell.id.entry, cell.id.seed
+def _place(run: RunOutcome) -> tuple[str, object, int]:
+    return run.id.task, run.id.entry, run.id.seed
 
 
-def _read_cell(store: Path, cell: RunId, pool: _Pool) -> RunOutcome:
-    path = store / record_unit(cell.key)
-    content = read_sealed(store, record_unit(cell.key))
+def _read_run(store: Path, run: RunId, pool: _Pool) -> RunOutcome:
+    path = store / record_unit(run.key)
+    content = read_sealed(store, record_unit(run.key))
     if content is not None:
         record = _decode(content, Record, path)
-        _check(record, cell, path)
-        repeats = read_repeats(store, cell.key)
-        return RunOutcome(cell, _pooled(record, pool), None, repeats=repeats)
-    path = store / failure_unit(cell.key)
-    content = read_sealed(store, failure_unit(cell.key))
-    return RunOutcome(cell, None, None if content is None else _decode(content, Failure, path))
+        _check(record, run, path)
+        repeats = read_repeats(store, run.key)
+        return RunOutcome(run, _pooled(record, pool), None, repeats=repeats)
+    path = store / failure_unit(run.key)
+    content = read_sealed(store, failure_unit(run.key))
+    return RunOutcome(run, None, None if content is None else _decode(content, Failure, path))
 
 
-def _check(record: Record, cell: RunId, path: Path) -> None:
+def _check(record: Record, run: RunId, path: Path) -> None:
     if record.schema != SCHEMA:
         raise StoreError(
             f"{path}: found schema {record.schema!r}, wanted {SCHEMA!r}; remove it and run again"
         )
     found = record.entry, record.task, record.seed
-    if found != (cell.entry, cell.task, cell.seed):
+    if found != (run.entry, run.task, run.seed):
         raise StoreError(
             f"{path}: is the record of {record.entry.label}, {record.task}, seed {record.seed}, "
-            f"not of {cell.entry.label}, {cell.task}, seed {cell.seed}; remove it and run again"
+            f"not of {run.entry.label}, {run.task}, seed {run.seed}; remove it and run again"
         )
 
 

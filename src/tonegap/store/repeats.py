@@ -11,12 +11,12 @@ from tonegap.store.layout import REPEATS
 
 
 def repeats_path(store: Path, key: str) -> Path:
-    """Where the repeats of the cell of that record key lie, or would."""
+    """Where the repeats of the run of that record key lie, or would."""
     return store / REPEATS / f"{key}.json"
 
 
 def read_repeats(store: Path, key: str) -> Repeats | None:
-    """The repeats of a cell; None if it was not repeated. Raises StoreError for a damaged file."""
+    """The repeats of a run; None if it was not repeated. Raises StoreError for a damaged file."""
     path = repeats_path(store, key)
     try:
         found = msgspec.json.decode(path.read_bytes(), type=Repeats)
@@ -31,6 +31,6 @@ def read_repeats(store: Path, key: str) -> Repeats | None:
 
 
 def write_repeats(store: Path, repeats: Repeats) -> None:
-    """Keeps the repeats of a cell."""
+    """Keeps the repeats of a run."""
     content = msgspec.json.format(msgspec.json.encode(repeats, order="sorted"), indent=1) + b"\n"
     write_atomic(repeats_path(store, repeats.key), content)

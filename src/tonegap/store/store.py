@@ -197,7 +197,7 @@ class Store:
         return self.folder / record_unit(key)
 
     def write_record(self, key: str, content: bytes) -> None:
-        """Keeps a record and forgets an earlier failure of the same cell."""
+        """Keeps a record and forgets an earlier failure of the same run."""
         self.keep(record_unit(key), content)
         if self.failure_path(key).exists():
             with self.writing():
@@ -222,11 +222,11 @@ class Store:
             self.keep(first_truth_unit(place), f"{sha256}\n".encode())
 
     def failure_path(self, key: str) -> Path:
-        """Where the failure of the cell with that record key lies, or would."""
+        """Where the failure of the run with that record key lies, or would."""
         return self.folder / failure_unit(key)
 
     def write_failure(self, failure: Failure) -> None:
-        """Keeps why a cell has no record."""
+        """Keeps why a run has no record."""
         self.keep(failure_unit(failure.key), _json(failure))
 
     def keep_log(self, key: str, log: Path) -> str:

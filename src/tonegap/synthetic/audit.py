@@ -18,7 +18,7 @@ from tonegap.store.layout import AUDITS
 from tonegap.store.seals import read_sealed
 from tonegap.store.store import Store
 from tonegap.synthetic.findings import SCHEMA, Audit, LeakFinding, descent, is_unknown
-from tonegap.synthetic.likeness import showing
+from tonegap.synthetic.held_out_copies import showing
 from tonegap.synthetic.manifest import read_synthetic
 from tonegap.synthetic.withheld import held_out
 
@@ -47,7 +47,7 @@ def _name(made: Path, key: str, view: TaskView) -> str:
         read_lineage(made).sha256,
         view.validation.image_digest,
         view.test.image_digest,
-        {image_id: kin.image_id for image_id, kin in view.kin.items()},
+        {image_id: copy.image_id for image_id, copy in view.copies.items()},
         [view.methods_see_duplicates, view.methods_see_groups],
     ]
     return digest_of(compared)
@@ -59,7 +59,7 @@ def _audit(made: Path, view: TaskView) -> Audit:
     found = [
         finding
         for image_id, ids in ancestors.items()
-        if (finding := descent(image_id, ids, view.held_out, view.kin))
+        if (finding := descent(image_id, ids, view.held_out, view.copies))
     ]
     held = held_out(view.validation, view.test)
     shown, n_explained = showing(_files(made, lineage), _sources(lineage, view), held)
@@ -80,7 +80,7 @@ def _audit(made: Path, view: TaskView) -> Audit:
 def _is_allowed(finding: LeakFinding, ancestors: Collection[str], view: TaskView) -> bool:
     """Whether the task shows methods a copy of that held-out image, and this image was made from it."""
     seen = view.method_ids.intersection(ancestors)
-    return any(view.kin[i].image_id == finding.held_out for i in seen if i in view.kin)
+    return any(view.copies[i].image_id == finding.held_out for i in seen if i in view.copies)
 
 
 def _files(made: Path, lineage: SyntheticLineage) -> dict[str, tuple[Path, str]]:

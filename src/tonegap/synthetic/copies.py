@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from tonegap.synthetic.copies_align import texture
 from tonegap.synthetic.copies_windows import candidates
-from tonegap.synthetic.thumbs import SIDE, Thumbs
+from tonegap.synthetic.thumbnails import SIDE, Thumbs
 
 # Median correlation of fine structure; among those pairs of different phantoms the highest is 0.51.
 MIN_TEXTURE = 0.6

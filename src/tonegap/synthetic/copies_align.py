@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tonegap.synthetic.copies_windows import Candidates, Grey, joined, pooled, unit
-from tonegap.synthetic.thumbs import SIDE
+from tonegap.synthetic.thumbnails import SIDE
 
 _COARSE, _FINE = 16, 32
 _COARSE_STEPS, _FINE_STEPS = 8, 3

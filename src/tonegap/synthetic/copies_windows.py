@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from tonegap.synthetic.thumbs import SIDE
+from tonegap.synthetic.thumbnails import SIDE
 
 _GRID = 16
 _CELLS = 8

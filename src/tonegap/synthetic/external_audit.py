@@ -25,9 +25,9 @@ from tonegap.synthetic.findings import (
     descent,
     is_unknown,
 )
-from tonegap.synthetic.likeness import showing
+from tonegap.synthetic.held_out_copies import showing
 from tonegap.synthetic.source_names import KnownImages
-from tonegap.synthetic.withheld import HeldOut, group_kin, kin_of
+from tonegap.synthetic.withheld import HeldOut, withheld_by_group, withheld_copies
 
 DONOR = "the donor is a test image (cgDDI)"
 PAIR = "healthy image and disease make up a test image (cgDDI)"
@@ -36,7 +36,7 @@ ANCESTOR = "a source, or an image behind a learned part, is held out"
 COPY = "one of those has a copy that is held out"
 GROUP = "one of those is of a patient or lesion that is held out"
 SHOWS = "the image itself shows a held-out image"
-FOREIGN = "a source, or an image behind a learned part, is no image of the data set"
+NOT_OF_DATA_SET = "a source, or an image behind a learned part, is no image of the data set"
 OURS = "dropped by tonegap's rule"
 KEPT = "kept"
 HELD_OUT = ("validation", "test")
@@ -90,7 +90,7 @@ def audit_set(made: ExternalSet, truth: RealImages) -> ExternalAudit:
     """The audit of a set against the images of a task."""
     named = {row.image_id: truth.images.resolve(_names(made, row)) for row in made.rows}
     ancestors = {image_id: ids for image_id, (ids, _strangers) in named.items()}
-    foreign = [
+    not_of_data_set = [
         LeakFinding(i, STRANGER, "", "", names[0]) for i, (_ids, names) in named.items() if names
     ]
     donor = {row.image_id for row in made.rows if _is_test(truth, row.donor)}
@@ -98,17 +98,17 @@ def audit_set(made: ExternalSet, truth: RealImages) -> ExternalAudit:
     held_out = truth.held_out
     # Copies of held-out images and images of their patients, also among images that the task leaves unused.
     others = (image_id for image_id in truth.parts if image_id not in held_out)
-    kin = group_kin(others, held_out, truth.metadata)
+    copies = withheld_by_group(others, held_out, truth.metadata)
     if truth.pictures:
-        kin |= kin_of(truth.train, truth.held, truth.groups, truth.cache_dir)
+        copies |= withheld_copies(truth.train, truth.held, truth.groups, truth.cache_dir)
     descends = [
         finding
         for image_id, ids in ancestors.items()
-        if (finding := descent(image_id, ids, held_out, kin))
+        if (finding := descent(image_id, ids, held_out, copies))
     ]
     shows = _showing(made, truth, ancestors) if truth.pictures else []
     rules = Counter(f.rule for f in descends)
-    refused = {f.image_id for f in (*descends, *shows, *foreign)}
+    refused = {f.image_id for f in (*descends, *shows, *not_of_data_set)}
     kept = tuple(row for row in made.rows if row.image_id not in refused)
     counts = {
         DONOR: len(donor),
@@ -118,7 +118,7 @@ def audit_set(made: ExternalSet, truth: RealImages) -> ExternalAudit:
         COPY: rules[DESCENDS_COPY],
         GROUP: rules[DESCENDS_GROUP],
         SHOWS: len({f.image_id for f in shows}),
-        FOREIGN: len(foreign),
+        NOT_OF_DATA_SET: len(not_of_data_set),
         OURS: len(refused),
         KEPT: len(kept),
         UNKNOWN: sum(
@@ -127,7 +127,7 @@ def audit_set(made: ExternalSet, truth: RealImages) -> ExternalAudit:
     }
     strangers = sorted({name for _ids, names in named.values() for name in names})
     own = {row.image_id: _own(truth, row) for row in kept}
-    return ExternalAudit(counts, (*descends, *shows, *foreign), kept, tuple(strangers), own)
+    return ExternalAudit(counts, (*descends, *shows, *not_of_data_set), kept, tuple(strangers), own)
 
 
 def _names(made: ExternalSet, row: SetRow) -> list[str]:

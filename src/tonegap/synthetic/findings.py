@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 import msgspec
 
 from tonegap.formats.lineage import UNKNOWN_SOURCE
-from tonegap.split.view import Kin
+from tonegap.split.view import WithheldCopy
 
 SCHEMA = "tonegap/audit@1"
 DESCENDS = "descends from it"
@@ -75,7 +75,7 @@ def descent(
     image_id: str,
     ancestors: Collection[str],
     held_out: Mapping[str, str],
-    kin: Mapping[str, Kin],
+    copies: Mapping[str, WithheldCopy],
 ) -> LeakFinding | None:
     """The first held-out image among an image's ancestors and their copies, None if there is none.
 
@@ -85,8 +85,8 @@ def descent(
         if ancestor in held_out:
             return LeakFinding(image_id, DESCENDS, ancestor, held_out[ancestor], ancestor)
     for ancestor in ancestors:
-        if ancestor in kin:
-            found = kin[ancestor]
+        if ancestor in copies:
+            found = copies[ancestor]
             rule = DESCENDS_GROUP if found.of_group else DESCENDS_COPY
             return LeakFinding(image_id, rule, found.image_id, found.partition, ancestor)
     return None

@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from tonegap.colour import lab_from_srgb, typology_angle
+from tonegap.colour import individual_typology_angle, lab_from_srgb
 from tonegap.data.phantom.draw import DEFAULT, MASK_CLASSES, Sitter, draw, skin_type_of
 from tonegap.data.phantom.skin import ANGLES
 from tonegap.errors import BadRequest
@@ -77,7 +77,13 @@ def test_skin_grows_darker_from_type_i_to_type_vi():
 def test_the_typology_angle_of_the_skin_is_that_of_its_type(skin_type):
     low, high = ANGLES[TYPES.index(skin_type)]
     angles = [
-        float(np.median(typology_angle(skin_pixels(Sitter(f"t{i}", CONDITIONS[i % 7], skin_type)))))
+        float(
+            np.median(
+                individual_typology_angle(
+                    skin_pixels(Sitter(f"t{i}", CONDITIONS[i % 7], skin_type))
+                )
+            )
+        )
         for i in range(42)
     ]
     within = [low - 3 <= angle <= high + 3 for angle in angles]

@@ -11,14 +11,15 @@ import yaml
 from tests.synthetic.quality.conftest import QualityRun
 from tiny_rooms import Rooms
 
+from tonegap.declared.report_settings import read_settings
 from tonegap.formats.quality_sheet import Memory, Share
 from tonegap.report.exports import set_card as cards
-from tonegap.report.exports.set_card import DescribedPart, set_facts
+from tonegap.report.exports.set_card import set_facts
 from tonegap.report.suite_report import publish_suite
 from tonegap.results.quality import read_set_sheets
-from tonegap.results.settings import read_settings
 from tonegap.store.read import read_suites
 from tonegap.store.source import ResultSource
+from tonegap.synthetic.contents import DescribedPart
 
 ROOT = Path(__file__).parents[3]
 

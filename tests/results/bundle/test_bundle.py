@@ -224,7 +224,7 @@ class TestCompleteness:
         assert path.exists()
 
     def test_a_cell_that_cannot_be_asked_is_not_missing(self, root, store, tmp_path, capsys):
-        (done, failed) = read_suites(store.folder, ["tiny"])[0].matrix.cells
+        (done, failed) = read_suites(store.folder, ["tiny"])[0].matrix.runs
         failed = msgspec.structs.replace(failed, not_applicable="needs masks")
         store.write_matrix(Matrix("tiny", "A tiny suite", (done, failed)))
         path = tmp_path / "b.zip"

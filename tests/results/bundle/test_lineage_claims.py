@@ -8,7 +8,7 @@ from tonegap.files import digest_of, sha256_file
 from tonegap.formats.lineage import SyntheticLineage, encode_lineage
 from tonegap.formats.record import StageId, SyntheticId
 from tonegap.formats.truth import TaskTruth
-from tonegap.results.bundle.verify import _synthetic_problems
+from tonegap.results.bundle.recomputed import _synthetic_problems
 from tonegap.store.layout import stage_unit
 
 KEY = "5" * 64

@@ -18,8 +18,8 @@ from tonegap.declared.paper import (
     paper_keys,
     read_paper,
 )
+from tonegap.report.audit_text import audit_tally
 from tonegap.results.papers.audit import audit_paper, audit_table
-from tonegap.results.papers.audit_words import audit_tally
 from tonegap.scores.evidence import grim as could
 from tonegap.scores.evidence.grim import OneSet, Rounded
 from tonegap.scores.evidence.grimmer import spread_fits

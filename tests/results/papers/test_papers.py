@@ -25,10 +25,10 @@ from tonegap.declared.paper import (
     read_paper,
 )
 from tonegap.errors import BadRequest, BadSuiteFolder
+from tonegap.report.paper_text import as_csv, as_json, as_markdown, tally
 from tonegap.results.papers.compare import Sources, paper_cells
 from tonegap.results.papers.runs import Run, answered, differences
 from tonegap.results.papers.verdict import PaperCell, Reproduced, judge
-from tonegap.results.papers.words import as_csv, as_json, as_markdown, tally
 
 ROOT = Path(__file__).parents[3]
 

@@ -16,8 +16,9 @@ from tonegap.cli.main import main
 from tonegap.declared.plugin import fill_parameters, plugin_ids, read_plugin
 from tonegap.formats.matrix import Matrix, RunId
 from tonegap.formats.record import BankId, DataId, EntryId, Exposure, Isolation, StageId
-from tonegap.report.pages.entry_suite import StageSetting, reproduction
+from tonegap.report.pages.entry_suite import reproduction
 from tonegap.results.bundle.pack import pack_suite
+from tonegap.results.entry_answers import StageSetting
 from tonegap.results.model import Row, SeedResult
 from tonegap.results.submissions.checks import _contradictions, _missing_seeds, are_alike, not_here
 from tonegap.store.read import SuiteRun
@@ -201,7 +202,7 @@ def test_a_seed_that_the_suite_has_here_and_the_bundle_does_not_declare_is_named
     assert list(_missing_seeds(ROOT, run)) == [
         "none + erm (cnn4), d/t: the suite smoke has seed 1 here, and the bundle declares none"
     ]
-    run = SuiteRun(Matrix("their-own", "S", run.matrix.cells), ())
+    run = SuiteRun(Matrix("their-own", "S", run.matrix.runs), ())
     assert list(_missing_seeds(ROOT, run)) == []
 
 

@@ -15,7 +15,7 @@ from tonegap.synthetic.quality.distance import (
     kernel_reason,
     mean_pairwise_distance,
     nearest_rows,
-    thinned,
+    subsample,
     vendi_score,
 )
 
@@ -167,8 +167,8 @@ class TestNearest:
 
 
 def test_thinning_takes_rows_evenly_from_the_first_to_the_last():
-    assert thinned(np.arange(9.0), 3).tolist() == [0, 4, 8]
-    assert thinned(np.arange(2.0), 3).tolist() == [0, 1]
+    assert subsample(np.arange(9.0), 3).tolist() == [0, 4, 8]
+    assert subsample(np.arange(2.0), 3).tolist() == [0, 1]
 
 
 class TestCoverage:

@@ -7,14 +7,15 @@ import re
 
 import pytest
 
+from tonegap.declared.report_settings import read_settings
 from tonegap.errors import StoreError
 from tonegap.formats.quality_sheet import SetDistance, decode_sheet
 from tonegap.report.pages.leaderboard_page import render_html
-from tonegap.report.quality_tables import kernel, set_lines
+from tonegap.report.quality_tables import kernel
+from tonegap.report.quality_text import set_lines
 from tonegap.report.suite_report import publish_suite
 from tonegap.results.assemble import assemble
 from tonegap.results.quality import read_set_sheets
-from tonegap.results.settings import read_settings
 from tonegap.run.sheet_maker import SHEET
 from tonegap.store.read import read_suites
 
@@ -268,7 +269,7 @@ def test_the_command_names_what_is_wrong_with_a_set(quality, tonegap, tmp_path):
     (own / "images" / "x.png").write_bytes((quality.download / "c00.png").read_bytes())
     assert tonegap("quality", own, "tiny", *words) == 2
     assert "'measles' is no class of clinic/two" in tonegap.err
-    label = quality.plan().cells[0].view.classes[0]
+    label = quality.plan().runs[0].view.classes[0]
     (own / "synthetic.csv").write_text(rows.replace("measles", label).replace(",V,", ",M9,"))
     assert tonegap("quality", own, "tiny", *words) == 2
     assert "synthetic.csv: x has the tone M9; wanted one of clinic/two: " in tonegap.err

@@ -110,7 +110,7 @@ def test_another_extractor_is_another_sheet_of_the_same_record(quality):
     quality.suite(quality={"extractor": "means", "parameters": {"image_size_px": 8}})
     after, tally = quality()
     assert before.sheets[0].key != after.sheets[0].key
-    assert before.cells[0].id.key == after.cells[0].id.key
+    assert before.runs[0].id.key == after.runs[0].id.key
     assert (tally.n_finished, tally.n_cached) == (0, 1)
 
 

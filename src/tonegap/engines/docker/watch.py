@@ -19,8 +19,8 @@ from tonegap.engines.base import RunResult, RunSpec
 from tonegap.engines.docker.attach import Attached
 from tonegap.engines.docker.daemon import UNREACHABLE
 from tonegap.engines.docker.gpu import NO_GPU_CODE, NO_GPU_TEXT
-from tonegap.engines.ending import GRACE_S, POLL_S, Ending, StageWatch, judge, output_over
 from tonegap.engines.log import LogPump
+from tonegap.engines.stage_limits import GRACE_S, POLL_S, Ending, StageWatch, judge, output_over
 from tonegap.engines.tree import TreeUsage
 
 _AGAIN_S = 0.2

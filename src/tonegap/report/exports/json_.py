@@ -13,6 +13,7 @@ from tonegap.results.board import Leaderboard
 from tonegap.results.claims import Claims
 from tonegap.results.model import Difference, LeaderboardTable, Mean, Row, SeedResult, View
 from tonegap.results.nulls import nulls_listed
+from tonegap.scores.evidence.parity import attainable
 from tonegap.scores.repeats import standard_deviation
 from tonegap.store.source import ResultSource
 
@@ -43,18 +44,18 @@ def json_pieces(board: Leaderboard) -> Iterator[bytes]:
         "schema": SCHEMA,
         "title": report_title(board),
         "complete": not board.holes,
-        "missing": missing(board.holes, board.n_cells) if board.holes else None,
+        "missing": missing(board.holes, board.n_runs) if board.holes else None,
         "alarms": board.alarms,
         "truth_alarms": board.truth_alarms,
         "submissions": [
             {
-                "id": shelved.id,
-                **{name: getattr(shelved.submission, name) for name in _SUBMISSION},
-                "changed": shelved.changed,
+                "id": submitted.id,
+                **{name: getattr(submitted.submission, name) for name in _SUBMISSION},
+                "changed": submitted.changed,
             }
-            for shelved in board.submissions
+            for submitted in board.submissions
         ],
-        "n_cells": board.n_cells,
+        "n_cells": board.n_runs,
         "settings": settings,
     }
     foot = {
@@ -145,11 +146,7 @@ def _claims(claims: Claims | None) -> dict[str, Any] | None:
                 "network_changes": row.network_changes,
                 "null_gap": row.parity,
                 "nulls": nulls_listed(row),
-                # None also where a test set shows no difference that there can be.
-                "minimum_detectable_difference": row.minimum_detectable_difference
-                if row.minimum_detectable_difference is not None
-                and row.minimum_detectable_difference < 1
-                else None,
+                "minimum_detectable_difference": attainable(row.minimum_detectable_difference),
             }
             for row in claims.rows
         ],

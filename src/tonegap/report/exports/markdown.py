@@ -7,8 +7,8 @@ from tonegap.report.claims_text import claim_lines, claims_about, claims_header,
 from tonegap.report.exports.protocol import File
 from tonegap.report.pages.templates import render_template
 from tonegap.report.phrases import marks_used, metric_label, ranking_rule, report_title, table_title
-from tonegap.report.power_text import table_reach
-from tonegap.report.quality_tables import SUMMARY_ABOUT, SUMMARY_HEADER, set_lines
+from tonegap.report.power_text import reach_note
+from tonegap.report.quality_text import SUMMARY_ABOUT, SUMMARY_HEADER, set_lines
 from tonegap.report.table_notes import border_note, event_note, images_note
 from tonegap.report.text_table import table_grid
 from tonegap.results.board import Leaderboard
@@ -51,7 +51,7 @@ def _table(board: Leaderboard, table: LeaderboardTable) -> dict[str, object]:
         "border": border_note(table),
         "chance": ", ".join(chance),
         "labels": label_part(claims),
-        "shows": table_reach(table),
+        "shows": reach_note(table),
         "claims": claims
         and (
             claims_about(claims),

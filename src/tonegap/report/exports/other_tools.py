@@ -19,7 +19,7 @@ def files(board: Leaderboard, source: ResultSource | None) -> Iterator[File]:
     """
     if source is None:
         return
-    asked = {cell.id.task for suite in source.suites for cell in suite.cells}
+    asked = {run.id.task for suite in source.suites for run in suite.runs}
     for task_id in sorted(asked.intersection(task_ids(source.root))):
         task = read_task(source.root, task_id)
         dataset = read_dataset(source.root, task.dataset_id)

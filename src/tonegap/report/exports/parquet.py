@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import pyarrow as pa
 import pyarrow.parquet
 
+from tonegap.report.exports.csv_ import COLUMNS, INTERVAL_COLUMNS, Batch, csv_pieces, tidy_batches
 from tonegap.report.exports.protocol import File
-from tonegap.report.exports.tidy import COLUMNS, INTERVAL_COLUMNS, Batch, csv_pieces, tidy_batches
 from tonegap.report.phrases import missing, report_title
 from tonegap.results.board import Leaderboard
 from tonegap.results.nulls import NULL_COLUMNS
@@ -58,7 +58,7 @@ class TidyParquet:
         about = {
             "schema": SCHEMA,
             "title": report_title(board),
-            "missing": missing(board.holes, board.n_cells) if board.holes else "",
+            "missing": missing(board.holes, board.n_runs) if board.holes else "",
         }
         self._schema = pa.schema([(name, _TYPES.get(name, pa.string())) for name in COLUMNS], about)
         self._out = io.BytesIO()

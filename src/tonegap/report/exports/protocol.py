@@ -1,6 +1,6 @@
 """Declares what an export is: a function `files(board, source)` that adds files to a report.
 
-Pages have it, too. A new format is a module with such a function, and its name in one of the lists of `report/write`.
+Pages have it, too. Which exports a report has is said by `FORMATS` and the lists of `report/write`.
 """
 
 from collections.abc import Iterable

@@ -5,55 +5,24 @@ from, whose licence it inherits, and what it must not be used for.
 """
 
 import shlex
-from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from tonegap.declared.dataset import DatasetFile, dataset_ids, read_dataset
 from tonegap.declared.plugin import GIVEN_KINDS, PluginFile, plugin_ids, read_plugin
+from tonegap.declared.report_settings import LeaderboardSettings
 from tonegap.declared.task import read_task, task_ids
-from tonegap.errors import BadOutput, StoreError
-from tonegap.files import is_there
-from tonegap.formats.lineage import UNKNOWN_SOURCE, read_lineage
 from tonegap.formats.quality_sheet import Sheet
 from tonegap.formats.record import Record
 from tonegap.report.pages.links import SETS, sheet_page
 from tonegap.report.pages.templates import render_template
-from tonegap.report.quality_tables import quality_page
+from tonegap.report.quality_text import quality_page
 from tonegap.results.quality import SetSheet
-from tonegap.results.settings import LeaderboardSettings
-from tonegap.store.layout import stage_unit
-from tonegap.store.seals import AGAIN, damage
 from tonegap.store.source import ResultSource
-from tonegap.synthetic.manifest import read_synthetic
+from tonegap.synthetic.contents import SetContents, set_contents
 
 _TEMPLATE = "set_card.md.j2"
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"))
 _LARGEST = "100K<n<1M"
-
-
-@dataclass(frozen=True, slots=True)
-class DescribedPart:
-    """A learned part: SHA-256 of its file ("" for a whole fit that named none) and its training images."""
-
-    name: str
-    sha256: str
-    n_sources: int
-
-
-@dataclass(frozen=True, slots=True)
-class Contents:
-    """What a set's files say: images by class and tone asked for, prompts by how often, origins.
-
-    `n_sources` real images are named as sources; of `n_unknown` images nobody says what they were made from.
-    """
-
-    counts: Mapping[tuple[str, str], int]
-    prompts: tuple[tuple[str, int], ...]
-    n_sources: int
-    n_unknown: int
-    parts: tuple[DescribedPart, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +34,7 @@ class SetFacts:
     method: PluginFile | None
     dataset: DatasetFile | None
     task_title: str
-    contents: Contents | None
+    contents: SetContents | None
     record: Record | None
 
 
@@ -74,7 +43,7 @@ def set_facts(source: ResultSource, made: SetSheet) -> SetFacts:
     root, stage = source.root, made.sheet.set.stage if made.sheet else ""
     suite = next((s for s in source.suites if made.key in s.matrix.sheets.values()), None)
     dataset, method = made.task.partition("/")[0], made.method
-    records = [cell.record for cell in suite.cells if cell.record] if suite else []
+    records = [run.record for run in suite.runs if run.record] if suite else []
     return SetFacts(
         made=made,
         suite=suite.matrix.suite if suite else "",
@@ -85,30 +54,8 @@ def set_facts(source: ResultSource, made: SetSheet) -> SetFacts:
         task_title=read_task(root, made.task).file.title
         if made.task in task_ids(root)
         else made.task,
-        contents=_contents(source.store, stage),
+        contents=set_contents(source.store, stage),
         record=next((r for r in records if any(s.key == stage for s in r.stages)), None),
-    )
-
-
-def _contents(store: Path, stage: str) -> Contents | None:
-    """What the files of a generate stage say; None where they are gone. Raises StoreError for changed ones."""
-    folder = store / stage_unit(stage)
-    said = damage(store, stage_unit(stage), without=("images",)) if is_there(folder) else None
-    if said:
-        raise StoreError(f"{store}: {said}; {AGAIN}")
-    try:
-        rows, lineage = read_synthetic(folder), read_lineage(folder)
-    except BadOutput:
-        return None
-    prompts = Counter(row.prompt for row in rows if row.prompt)
-    named = {one for row in rows for one in row.sources if one != UNKNOWN_SOURCE}
-    parts = sorted(lineage.parts.items())
-    return Contents(
-        counts=Counter((row.label, row.tone or "unknown") for row in rows),
-        prompts=tuple(sorted(prompts.items(), key=lambda pair: (-pair[1], pair[0]))),
-        n_sources=len(named),
-        n_unknown=sum(1 for row in rows if UNKNOWN_SOURCE in row.sources),
-        parts=tuple(DescribedPart(name, part.sha256, len(part.sources)) for name, part in parts),
     )
 
 
@@ -122,21 +69,22 @@ def set_card(facts: SetFacts, settings: LeaderboardSettings) -> str:
         "facts": facts,
         "page": quality_page(facts.made, sheet),
         "size": next((name for most, name in _SIZES if sheet.set.n < most), _LARGEST),
-        "composition": _composition(facts.contents.counts, sheet) if facts.contents else (),
+        "composition": _composition(facts.contents, sheet) if facts.contents else (),
         "given": sorted(name for name, spec in declared.items() if spec.kind in GIVEN_KINDS),
         "command": _command(facts.suite or "SUITE", sheet),
     }
     return render_template(settings, _TEMPLATE, values)
 
 
-def _composition(counts: Mapping[tuple[str, str], int], sheet: Sheet) -> list[tuple[str, ...]]:
+def _composition(contents: SetContents, sheet: Sheet) -> list[tuple[str, ...]]:
     """Images of each class by tone and in all; then those of all classes."""
-    n_by_tone = sheet.set.n_by_tone
+    n_by_tone, counts = sheet.set.n_by_tone, contents.counts
     rows = []
     for label in sorted({label for label, _ in counts}):
         cells = (counts.get((label, tone), 0) for tone in n_by_tone)
-        total = sum(n for (one, _), n in counts.items() if one == label)
-        rows.append((label, *(f"{n:,}" if n else "·" for n in cells), f"{total:,}"))
+        rows.append(
+            (label, *(f"{n:,}" if n else "·" for n in cells), f"{contents.of_class(label):,}")
+        )
     return [*rows, ("all", *(f"{n:,}" for n in n_by_tone.values()), f"{sheet.set.n:,}")]
 
 

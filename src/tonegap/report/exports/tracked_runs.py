@@ -22,7 +22,7 @@ _NAMES = {ALL: "overall"}
 
 @dataclass(frozen=True, slots=True)
 class TrackedRun:
-    """One record as a run. `key` is its cell's; `finished_ms` since 1970, None if unknown."""
+    """One record as a run. `key` is its run's; `finished_ms` since 1970, None if unknown."""
 
     key: str
     name: str
@@ -36,7 +36,7 @@ class TrackedRun:
 def tracked_runs(suite: SuiteRun, metrics: Sequence[str], rule: str) -> tuple[TrackedRun, ...]:
     """The suite's records as runs, in its order, with these metrics of the epoch that a rule picked."""
     found = []
-    for key, record in ((cell.id.key, cell.record) for cell in suite.cells):
+    for key, record in ((run.id.key, run.record) for run in suite.runs):
         if record is None:
             continue
         selected, finished = record.scores.get(rule), record.circumstances.finished
@@ -51,7 +51,7 @@ def tracked_runs(suite: SuiteRun, metrics: Sequence[str], rule: str) -> tuple[Tr
                 finished_ms=round(datetime.fromisoformat(finished).timestamp() * 1000)
                 if finished
                 else None,
-                seconds=sum(cost.seconds for cost in record.circumstances.costs),
+                seconds=record.circumstances.seconds,
             )
         )
     return tuple(found)

@@ -10,11 +10,10 @@ from tonegap.report.pack.source import (
     PackSource,
     by_dataset,
     by_task,
-    records_of,
     report_page,
 )
 from tonegap.report.phrases import split_note, table_name
-from tonegap.report.power_text import table_reach
+from tonegap.report.power_text import reach_note
 from tonegap.report.table_notes import images_note, ran_note
 from tonegap.results.model import MARKS, LeaderboardTable
 from tonegap.results.tone_labels import SECOND
@@ -23,7 +22,7 @@ _ROLES = {"reference", "control"}  # marks that limit nothing
 
 
 def _question(results: PackSource, table: LeaderboardTable) -> str:
-    seeds = sorted({record.seed for record in records_of(table)})
+    seeds = sorted({record.seed for record in table.records})
     about = results.tasks[table.task].file.about.strip()
     if ran := ran_note(table):
         about = f"{ran} As declared, for the whole task on its own images: {about}"
@@ -48,7 +47,7 @@ def _labels(results: PackSource) -> Iterator[Answer]:
 def _counts(_: PackSource, table: LeaderboardTable) -> str:
     """Images by partition and tone of the first run of each seed."""
     seen: dict[int, Record] = {}
-    for record in records_of(table):
+    for record in table.records:
         seen.setdefault(record.seed, record)
     said = []
     for seed, record in sorted(seen.items()):
@@ -61,7 +60,7 @@ def _counts(_: PackSource, table: LeaderboardTable) -> str:
 
 
 def _eligibility(_: PackSource, table: LeaderboardTable) -> str:
-    record = next(records_of(table))
+    record = table.records[0]
     left = [exclusion.text for exclusion in record.data.exclusions]
     if record.n_without_tone:
         left.append(
@@ -76,13 +75,10 @@ def _eligibility(_: PackSource, table: LeaderboardTable) -> str:
 
 def _missing(_: PackSource, table: LeaderboardTable) -> str:
     lost: dict[str, int] = {}
-    for record in records_of(table):
+    for record in table.records:
         for part, n in record.data.missing.items():
             lost[part] = max(n, lost.get(part, 0))
-    unknown = max(
-        sum(r.tone_counts(name).get("unknown", 0) for name in r.partitions)
-        for r in records_of(table)
-    )
+    unknown = max(record.n_unknown_tone for record in table.records)
     files = ", ".join(f"{n:,} {part}" for part, n in lost.items() if n) or "none"
     return f"image files missing: {files}; images in use whose tone is unknown: {unknown:,} (in no score of a tone)."
 
@@ -100,7 +96,7 @@ def _partitions(results: PackSource, table: LeaderboardTable) -> str:
 
 
 def _leaks(_: PackSource, table: LeaderboardTable) -> str:
-    record = max(records_of(table), key=lambda r: r.leaks.n_test_images)
+    record = max(table.records, key=lambda r: r.leaks.n_test_images)
     n = {name: part.n for name, part in record.partitions.items()}
     groups = [
         leak.text(column, n["test"], n.get("validation", 0))
@@ -114,7 +110,7 @@ def _preparation(_: PackSource, table: LeaderboardTable) -> str:
     sizes = sorted(
         {
             f"{p['image_size_px']} px, {p.get('geometry', '')}"
-            for p in (record.baseline_parameters for record in records_of(table))
+            for p in (record.baseline_parameters for record in table.records)
             if "image_size_px" in p
         }
     )
@@ -158,7 +154,7 @@ DATA_ANSWERS: dict[str, Find] = {
     "tone_labels": _tone_labels,
     "preparation": by_task(_preparation),
     "sample_size": by_task(_counts),
-    "power": by_task(lambda _, table: " ".join(table_reach(table))),
+    "power": by_task(lambda _, table: " ".join(reach_note(table))),
     "missing": by_task(_missing),
     "undefined": by_task(_undefined),
     "partitions": by_task(_partitions),

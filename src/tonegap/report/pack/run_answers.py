@@ -11,19 +11,19 @@ from tonegap.report.pack.source import (
     PackSource,
     by_task,
     once,
-    records_of,
     report_page,
 )
 from tonegap.report.pages.links import card_name
 from tonegap.report.pages.record_summary import synthetic_text
 from tonegap.report.phrases import SELECTION_MEANING, metric_label, table_name
 from tonegap.report.table_notes import event_note
+from tonegap.results.costs import total_cost
 from tonegap.results.model import LeaderboardTable
 from tonegap.scores.tables import metric_named
 
 
 def _predictors(_: PackSource, table: LeaderboardTable) -> str:
-    told = sorted({r.entry.label for r in records_of(table) if r.tone_at_test})
+    told = sorted({r.entry.label for r in table.records if r.tone_at_test})
     tone = (
         f"the tone is told to {', '.join(told)} at test time"
         if told
@@ -84,7 +84,7 @@ def _own_images(table: LeaderboardTable, made: list[Record]) -> str:
 def _synthetic(results: PackSource) -> Iterator[Answer]:
     for table in results.tables:
         pages = dict(results.entries(table))
-        made = [record for record in records_of(table) if record.synthetic]
+        made = [record for record in table.records if record.synthetic]
         yield Answer(f"{table_name(table)}: {_own_images(table, made)}", results.section(table))
         for record in made:
             if record.synthetic:
@@ -160,16 +160,12 @@ def _software(results: PackSource) -> str:
 
 
 def _cost(results: PackSource) -> str:
-    stages = {
-        stage.key: cost
-        for record in results.records
-        for stage, cost in zip(record.stages, record.circumstances.costs, strict=False)
-    }
-    hours = sum(cost.seconds for cost in stages.values()) / 3600
-    memory = max((cost.peak_memory_mib or 0 for cost in stages.values()), default=0)
+    total = total_cost(results.records)
+    peak = total.peak_memory_mib
+    memory = "peak memory not measured" if peak is None else f"at most {peak:,.0f} MiB in one"
     machines = {", ".join(map(" ".join, r.circumstances.hardware.items())) for r in results.records}
     return (
-        f"{len(stages)} stages, {hours:.2f} hours in all, at most {memory:,.0f} MiB in one; on "
+        f"{total.n_stages} stages, {total.seconds / 3600:.2f} hours in all, {memory}; on "
         + "; ".join(sorted(machines))
         + "."
     )

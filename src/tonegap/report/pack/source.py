@@ -7,11 +7,11 @@ from functools import cached_property
 from tonegap.declared.dataset import Dataset, read_dataset
 from tonegap.declared.task import Task, read_task
 from tonegap.formats.record import Record
-from tonegap.report.pages.entry_evidence import stage_setting
 from tonegap.report.pages.entry_suite import Reproduction, given_paths, reproduction
 from tonegap.report.pages.links import entry_pages
 from tonegap.report.phrases import table_name
 from tonegap.results.board import Leaderboard
+from tonegap.results.entry_answers import stage_setting
 from tonegap.results.model import LeaderboardTable
 from tonegap.store.source import ResultSource
 
@@ -59,7 +59,7 @@ class PackSource:
     @cached_property
     def records(self) -> list[Record]:
         """All records."""
-        return [record for table in self.tables for record in records_of(table)]
+        return [record for table in self.tables for record in table.records]
 
     def section(self, table: LeaderboardTable) -> str:
         """The section of the report's first page that has a table."""
@@ -98,11 +98,6 @@ class PackSource:
             for row in table.all_rows
             if row.entry in pages
         ]
-
-
-def records_of(table: LeaderboardTable) -> Iterator[Record]:
-    """The records of every row of a table, controls too."""
-    return (record for row in table.all_rows for record in row.records)
 
 
 def report_page(path: str = "index.html") -> str:

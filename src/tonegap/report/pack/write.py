@@ -4,12 +4,12 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 
 import msgspec
 
 from tonegap import __version__
+from tonegap.declared.report_settings import read_settings, titled
 from tonegap.errors import BadRequest, StoreError
 from tonegap.files import sha256_file
 from tonegap.report.pack.documents import documents
@@ -18,7 +18,6 @@ from tonegap.report.write import write_board, write_bytes
 from tonegap.results.assemble import assemble
 from tonegap.results.bundle.pack import pack_suite
 from tonegap.results.bundle.unite import unite
-from tonegap.results.settings import read_settings, titled
 from tonegap.store.read import read_suites
 from tonegap.store.source import ResultSource
 
@@ -87,7 +86,7 @@ def _fill(root: Path, bundle: Path, folder: Path) -> str:
         settings = titled(read_settings(root), [suite.matrix.title for suite in suites])
         board, source = assemble(store, suites, settings), ResultSource(root, store, suites)
         write_board(board, folder / REPORT, source)
-        made, said = documents(PackSource(replace(board, site=True), source, bundle.name))
+        made, said = documents(PackSource(board, source, bundle.name))
     for path, content in made.items():
         write_bytes(folder / path, content)
     return said

@@ -4,7 +4,8 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from tonegap.formats.record import CurvePoint, EntryId, Record
+from tonegap.formats.record import EntryId, Record
+from tonegap.results.entry_answers import Curve
 from tonegap.results.model import LeaderboardTable, Mean, Row
 from tonegap.tones import GROUPS, tone_index, tones_like
 
@@ -75,14 +76,6 @@ class Frame:
                 drawn.append(f"{'M' if before is None else 'L'}{self.x(x)} {self.y(value)}")
             before = value
         return " ".join(drawn)
-
-
-@dataclass(frozen=True, slots=True)
-class Curve:
-    """A seed's scores by epoch, and the epoch that was picked (None: none was)."""
-
-    points: tuple[CurvePoint, ...]
-    picked: int | None
 
 
 def record_curves(records: Sequence[Record]) -> tuple[Curve, ...]:

@@ -53,15 +53,14 @@ def _parts(board: Leaderboard) -> Iterator[dict[str, object]]:
             continue
         tone = WORST if board.settings.by_worst(metric) else ALL
         at = pairs.names.index((metric, tone))
-        significant = pairs.pairs.p[:, at] < ALPHA
         of = "of the worst tone" if tone == WORST else "over all images"
         yield {
             "id": places[id(claims)],
             "title": table_title(claims.table),
             "score": f"{metric_label(metric)} {of}",
-            "n_pairs": len(significant),
-            "n_significant": int(significant.sum()),
-            "n_tests": int(np.isfinite(pairs.pairs.p).sum()),
+            "n_pairs": len(pairs.pairs.p),
+            "n_significant": pairs.n_significant(at),
+            "n_tests": pairs.n_tests,
             "n_left": len(claims.table.rows) - len(pairs.rows),
             "rows": pairs.rows,
             "tie_groups": {row.row.entry: row.tie_group for row in claims.rows},

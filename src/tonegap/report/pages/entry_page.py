@@ -13,7 +13,6 @@ from tonegap.declared.plugin import plugin_ids, read_plugin
 from tonegap.errors import BadRequest, BadSuiteFolder
 from tonegap.report.claims_text import interval_words, minimum_difference_text, seeds_note
 from tonegap.report.exports.protocol import File
-from tonegap.report.pages.entry_evidence import EntryKept, Readers, entry_kept
 from tonegap.report.pages.entry_suite import Given, Reproduction, given_paths, reproduction
 from tonegap.report.pages.links import (
     CARDS,
@@ -26,10 +25,11 @@ from tonegap.report.pages.links import (
     pair_links,
     sheet_page,
 )
-from tonegap.report.pages.missed import N_SHOWN, Gallery
+from tonegap.report.pages.missed import Gallery
 from tonegap.report.pages.record_summary import Facts, cost_of, facts_of, parameter_rows
 from tonegap.report.pages.templates import render_template
 from tonegap.report.phrases import (
+    LEAST_P,
     UNDEFINED,
     metric_label,
     null_p_text,
@@ -42,12 +42,14 @@ from tonegap.report.references import SOFTWARE, bibtex
 from tonegap.report.table_notes import images_note
 from tonegap.results.answers import kept_answers, kept_epochs
 from tonegap.results.board import Leaderboard
+from tonegap.results.entry_answers import EntryAnswers, Readers, entry_answers
 from tonegap.results.model import MARKS, LeaderboardTable, Mean, MeanScores, Row
 from tonegap.results.nulls import both_nulls
 from tonegap.scores.evidence.intervals import Interval
+from tonegap.scores.evidence.missed_images import N_LISTED
+from tonegap.scores.evidence.nulls import N_PERMUTATIONS
 from tonegap.scores.evidence.parity import Parity
 from tonegap.scores.evidence.tone_counts import Confusion, Reliability
-from tonegap.scores.repeats import standard_deviation
 from tonegap.scores.tables import ALL, GAP, N_BINS, WORST, metric_named
 from tonegap.store.source import ResultSource
 
@@ -82,7 +84,7 @@ def files_of(
     gallery = Gallery(source.root, source.store)
     for table, row in rows:
         given = given_paths(source.root) if given is None else given
-        name, kept = page_name(table, row), entry_kept(board, table, row, readers)
+        name, kept = page_name(table, row), entry_answers(board, table, row, readers)
         again = reproduction(row, f"{name}.toml", kept.setting, given)
         values = _values(kept, again, is_there) | {
             "name": name,
@@ -120,7 +122,7 @@ def rows_named(board: Leaderboard, label: str) -> list[tuple[LeaderboardTable, R
 
 
 def _values(
-    kept: EntryKept, again: Reproduction, is_there: Callable[[str], bool]
+    kept: EntryAnswers, again: Reproduction, is_there: Callable[[str], bool]
 ) -> dict[str, object]:
     """What the template reads."""
     row, table = kept.row, kept.table
@@ -151,7 +153,9 @@ def _values(
         "bins": bins_table(found, kept.question.min_support),
         "calibration_errors": calibration_errors(kept),
         "n_bins": N_BINS,
-        "n_shown": N_SHOWN,
+        "n_permutations": N_PERMUTATIONS,
+        "least_p": LEAST_P,
+        "n_listed": N_LISTED,
         "facts": circumstances(kept),
         "parameters": parameter_rows(row.records),
         "links": _links(kept, is_there),
@@ -162,19 +166,19 @@ def _values(
     }
 
 
-def _intervals(kept: EntryKept, metric: str) -> dict[str, Interval]:
+def _intervals(kept: EntryAnswers, metric: str) -> dict[str, Interval]:
     """The intervals of one metric, by tone, `all`, `worst` or `gap`."""
     found = kept.said.intervals.items() if kept.said else ()
     return {score: interval for (name, score), interval in found if name == metric}
 
 
-def _by_tone(kept: EntryKept, scores: MeanScores) -> list[tuple[str, Mean | None]]:
+def _by_tone(kept: EntryAnswers, scores: MeanScores) -> list[tuple[str, Mean | None]]:
     """Each tone of the axis that ranks, and its score; None for a metric that compares the tones."""
     means = scores.tones or (None,) * len(kept.axis.tones)
     return list(zip(kept.axis.tones, means, strict=True))
 
 
-def _links(kept: EntryKept, is_there: Callable[[str], bool]) -> dict[str, object]:
+def _links(kept: EntryAnswers, is_there: Callable[[str], bool]) -> dict[str, object]:
     """Where the page leads, of what is there: paths from its folder, empty where there is no such page."""
     entry, behind = kept.row.entry, kept.row.entry.postprocessor
     stages = {stage.key for record in kept.row.records for stage in record.stages}
@@ -199,7 +203,7 @@ def _links(kept: EntryKept, is_there: Callable[[str], bool]) -> dict[str, object
     }
 
 
-def _bibtex(kept: EntryKept, root: Path) -> str:
+def _bibtex(kept: EntryAnswers, root: Path) -> str:
     """BibTeX of tonegap and of the papers of the entry's plug-ins that are declared here."""
     works = []
     for kind, plugin_id in kept.row.entry.plugins.items():
@@ -209,7 +213,7 @@ def _bibtex(kept: EntryKept, root: Path) -> str:
     return "\n".join([SOFTWARE, *bibtex(filter(None, works))])
 
 
-def _answer(kept: EntryKept) -> list[str]:
+def _answer(kept: EntryAnswers) -> list[str]:
     """Rank, worst tone and gap in sentences, or why there is none of them."""
     row, table = kept.row, kept.table
     metric = table.ranked[2]
@@ -238,19 +242,18 @@ def _answer(kept: EntryKept) -> list[str]:
     return found
 
 
-def _place(kept: EntryKept) -> str:
+def _place(kept: EntryAnswers) -> str:
     row, table, rule = kept.row, kept.table, ranking_rule(kept.table)
     if row.rank is None:
         control = f"A control, never ranked (ranks go by {rule})."
         return control if row.control else f"Not ranked: {row.unranked}."
-    claims, group = kept.board.claims_of(table), kept.claims.tie_group if kept.claims else None
-    n = sum(r.tie_group == group for r in claims.rows) if claims and group is not None else 0
+    claims = kept.board.claims_of(table)
+    n = claims.n_tied(kept.claims) if claims and kept.claims else 0
     tied = f", in a tie group of {n} that are statistically tied with its best" if n > 1 else ""
-    n_ranked = sum(other.rank is not None for other in table.rows)
-    return f"Rank {row.rank} of {n_ranked}{tied}, by {rule}."
+    return f"Rank {row.rank} of {table.n_ranked}{tied}, by {rule}."
 
 
-def gap_sentence(kept: EntryKept) -> str:
+def gap_sentence(kept: EntryAnswers) -> str:
     """The null gap beside the gap, and the minimum detectable difference of such a test set."""
     claims = kept.claims
     parity, within = both_nulls(claims.nulls, kept.table.ranked[2], GAP) if claims else (None, None)
@@ -268,7 +271,7 @@ def gap_sentence(kept: EntryKept) -> str:
     return f"{text}. The minimum detectable difference between two tones on such a test set, in points: {shown}."
 
 
-def null_rows(kept: EntryKept) -> list[tuple[str, Mean, Parity, Parity | None]]:
+def null_rows(kept: EntryAnswers) -> list[tuple[str, Mean, Parity, Parity | None]]:
     """Gaps, scores that compare tones and calibration errors, by the rule and on the axis that rank.
 
     A name, the score, its null and that within class; none without answers.
@@ -296,16 +299,11 @@ def frequent_confusions(
     found: Sequence[Confusion], classes: Sequence[str]
 ) -> tuple[tuple[str, ...], ...]:
     """Rows of tone, true class, predicted class, images, images of the true class."""
-    rows: list[tuple[str, ...]] = []
-    for one in found:
-        cells = ((-n, i, j) for i, row in enumerate(one.counts) for j, n in enumerate(row))
-        rows += [
-            (one.tone, classes[i], classes[j], f"{-n:,}", f"{sum(one.counts[i]):,}")
-            for n, i, j in sorted(cell for cell in cells if cell[0] and cell[1] != cell[2])[
-                :N_CONFUSIONS
-            ]
-        ]
-    return tuple(rows)
+    return tuple(
+        (one.tone, classes[i], classes[j], f"{one.counts[i][j]:,}", f"{one.n_of(i):,}")
+        for one in found
+        for i, j in one.frequent(N_CONFUSIONS)
+    )
 
 
 def bins_table(found: Sequence[Reliability], min_support: int) -> tuple[tuple[str, ...], ...]:
@@ -324,7 +322,7 @@ def bins_table(found: Sequence[Reliability], min_support: int) -> tuple[tuple[st
     return tuple(rows)
 
 
-def calibration_errors(kept: EntryKept) -> list[tuple[str, str]]:
+def calibration_errors(kept: EntryAnswers) -> list[tuple[str, str]]:
     """Each tone of the calibration's axis, and its calibration error or that the report has none."""
     tones = tuple(each.tone for each in kept.said.reliabilities) if kept.said else ()
     axis = next((a for a in kept.table.axes if set(a.tones) == set(tones)), None)
@@ -335,7 +333,7 @@ def calibration_errors(kept: EntryKept) -> list[tuple[str, str]]:
     return [(tone, percent(errors[tone].value)) for tone in tones]
 
 
-def circumstances(kept: EntryKept) -> Facts:
+def circumstances(kept: EntryAnswers) -> Facts:
     """Isolation, hardware and versions, those that differ between seeds beside each other."""
     records = kept.row.records
     # Stages and parameters have tables of their own.
@@ -343,19 +341,19 @@ def circumstances(kept: EntryKept) -> Facts:
     return (*_submitted(kept), *facts, ("Cost, all seeds", cost_of(records)), *_repeated(kept))
 
 
-def _submitted(kept: EntryKept) -> Iterator[tuple[str, str]]:
+def _submitted(kept: EntryAnswers) -> Iterator[tuple[str, str]]:
     """Whose result an external submission is: its stages have keys `ID:KEY`."""
     keys = {stage.key for record in kept.row.records for stage in record.stages}
     ids = {key.rpartition(":")[0] for key in keys}
-    for shelved in kept.board.submissions:
-        if shelved.id in ids:
-            card = shelved.submission
+    for submitted in kept.board.submissions:
+        if submitted.id in ids:
+            card = submitted.submission
             named = {"Authors": card.authors, "Their paper": card.paper, "Their code": card.code}
             yield from ((name, text) for name, text in named.items() if text)
-            yield "How it came here", f"{shelved.id}: {card.about}"
+            yield "How it came here", f"{submitted.id}: {card.about}"
 
 
-def _repeated(kept: EntryKept) -> Iterator[tuple[str, str]]:
+def _repeated(kept: EntryAnswers) -> Iterator[tuple[str, str]]:
     """How far the first metric spreads from run to run, beside its spread over seeds; nothing without repeats."""
     selection, _, metric = kept.table.ranked
     name, label = f"{selection}: {metric}, {ALL}", metric_label(metric)
@@ -363,8 +361,8 @@ def _repeated(kept: EntryKept) -> Iterator[tuple[str, str]]:
     for seed in seeds:
         if seed.repeats:
             yield f"{label} from run to run, seed {seed.seed}", spread_words(seed.repeats, name)
-    values = kept.row.views[kept.table.ranked].scores.overall.values
-    over = standard_deviation(values) if seeds else None
-    if over is not None:
-        words = f"{100 * over:.1f} points (standard deviation of {len(values)} seeds)"
+    overall = kept.row.views[kept.table.ranked].scores.overall
+    if seeds and overall.over_seeds is not None:
+        n = len(overall.values)
+        words = f"{100 * overall.over_seeds:.1f} points (standard deviation of {n} seeds)"
         yield f"{label} from seed to seed", words

@@ -18,6 +18,7 @@ from tonegap.errors import ToneGapError
 from tonegap.formats.job import DEVICES, Parameter
 from tonegap.formats.record import Record
 from tonegap.lines import one_line
+from tonegap.results.entry_answers import StageSetting
 from tonegap.results.model import Row
 
 Given = Mapping[str, str]
@@ -34,14 +35,6 @@ class Reproduction:
     suite: str
     remarks: tuple[str, ...]
     why_not: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class StageSetting:
-    """What a record does not say and its last stage's mark does: threads of a stage, and its device."""
-
-    threads: int
-    device: str
 
 
 def reproduction(row: Row, name: str, setting: StageSetting, given: Given) -> Reproduction:

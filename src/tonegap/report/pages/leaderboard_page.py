@@ -3,11 +3,12 @@
 The mistake it exists to prevent: a page that is empty, or says something else, without its script.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from tonegap.formats.record import EntryId
 from tonegap.report.answer_text import answer
 from tonegap.report.claims_text import claim_lines, claims_about, claims_header, label_part
+from tonegap.report.exports.protocol import File
 from tonegap.report.pages.charts import panel_scale, strip_scale, tone_scores
 from tonegap.report.pages.leaderboard_views import table_payload
 from tonegap.report.pages.links import COMPARE, ENTRIES, entry_pages, pair_links
@@ -24,8 +25,8 @@ from tonegap.report.phrases import (
     shared_marks,
     table_title,
 )
-from tonegap.report.power_text import table_reach
-from tonegap.report.quality_tables import SUMMARY_ABOUT, SUMMARY_HEADER, set_lines
+from tonegap.report.power_text import reach_note
+from tonegap.report.quality_text import SUMMARY_ABOUT, SUMMARY_HEADER, set_lines
 from tonegap.report.table_notes import event_note, images_note
 from tonegap.report.text_table import Footnotes
 from tonegap.results.board import Leaderboard
@@ -33,25 +34,35 @@ from tonegap.results.claims import Claims
 from tonegap.results.model import LeaderboardTable
 from tonegap.results.verdict import rank_ranges
 from tonegap.scores.tables import WORST, metric_named
+from tonegap.store.source import ResultSource
 
 _TEMPLATE = "report.html.j2"
 
 
-def render_html(board: Leaderboard) -> str:
+def files(board: Leaderboard, source: ResultSource | None) -> Iterator[File]:  # noqa: ARG001
+    """`leaderboard.html`: the page as one file that stands alone."""
+    yield "leaderboard.html", [render_html(board).encode()]
+
+
+def render_html(board: Leaderboard, beside: Sequence[str] | None = None) -> str:
     """The page, from the templates in the settings; the same board gives the same text.
 
-    Raises BadSuiteFolder if a template is missing or wrong.
+    `beside`: paths of files in its folder that other tools read, which it links as it links the other pages; None for
+    a page that stands alone and links nothing. Raises BadSuiteFolder if a template is missing or wrong.
     """
+    alone = beside is None
     values = {
         "board": board,
         "title": report_title(board),
-        "missing": missing(board.holes, board.n_cells) if board.holes else "",
-        "tables": [_table(board, table, i) for i, table in enumerate(board.tables, 1)],
+        "missing": missing(board.holes, board.n_runs) if board.holes else "",
+        "alone": alone,
+        "beside": beside or (),
+        "tables": [_table(board, table, i, alone) for i, table in enumerate(board.tables, 1)],
         "metrics": [metric_named(name) for name in board.settings.metrics],
         "marks": marks_used(board),
         "sets_header": SUMMARY_HEADER,
         "sets_about": SUMMARY_ABOUT,
-        "compare": COMPARE if board.site and any(c.pairs for c in board.claims) else "",
+        "compare": "" if alone or not any(c.pairs for c in board.claims) else COMPARE,
         "cost_of": cost_of,
         "data_facts": data_facts,
         "facts_of": facts_of,
@@ -59,14 +70,17 @@ def render_html(board: Leaderboard) -> str:
     return render_template(board.settings, _TEMPLATE, values)
 
 
-def _table(board: Leaderboard, table: LeaderboardTable, number: int) -> dict[str, object]:
+def _table(
+    board: Leaderboard, table: LeaderboardTable, number: int, alone: bool
+) -> dict[str, object]:
     """What the templates read of a table beside the table; `number` makes its ids unique in the page.
 
     `notes` numbers the reasons of undefined scores as the page comes to them.
     """
     settings, claims = board.settings, board.claims_of(table)
     whiskers, ranks = worst_whiskers(claims), rank_ranges(claims)
-    pages = {e: f"{ENTRIES}/{name}.html" for e, name in entry_pages(board, table).items()}
+    names = {} if alone else entry_pages(board, table)
+    pages = {e: f"{ENTRIES}/{name}.html" for e, name in names.items()}
     shared, tones = shared_marks(table), table.tones(table.ranked[1])
     return {
         "id": f"t{number}",
@@ -91,10 +105,10 @@ def _table(board: Leaderboard, table: LeaderboardTable, number: int) -> dict[str
         "panel_scale": panel_scale(table),
         "reference": next((row for row in table.rows if "reference" in row.marks), None),
         "data": same_data(table),
-        "shows": table_reach(table),
+        "shows": reach_note(table),
         "labels": label_part(claims),
         "claims": claims and (claims_about(claims), claims_header(claims), claim_lines(claims)),
-        "links": pair_links(board, claims) if claims else {},
+        "links": pair_links(board, claims) if claims and not alone else {},
         "sets": set_lines(board.sheets, table.task),
         "payload": table_payload(table, pages, ranks, whiskers),
     }

@@ -35,8 +35,11 @@ def sheet_page(made: SetSheet) -> str:
 
 
 def pair_links(board: Leaderboard, claims: Claims) -> dict[str, str]:
-    """By entry's label: the address of its comparison with its reference, with the first where it has none."""
-    if claims.pairs is None or not board.site:
+    """By entry's label: the address of its comparison with its reference, with the first where it has none.
+
+    Empty for a table without pairs.
+    """
+    if claims.pairs is None:
         return {}
     place, rows = task_slugs(board)[id(claims)], claims.pairs.rows
     names = dict(
@@ -70,14 +73,12 @@ def slugs(labels: Sequence[str]) -> list[str]:
 
 
 def entry_pages(board: Leaderboard, table: LeaderboardTable) -> dict[EntryId, str]:
-    """The names, without suffix, of the pages of a table's entries; none in a report of one file.
+    """The names, without suffix, of the pages of a table's entries: of the first `n_details` rows and of the controls.
 
-    Those of the first `n_details` rows and of the controls, as far as they have a result.
+    None for an entry without a result, and none at all where `n_details` is 0.
     """
     n = board.settings.n_details
-    if not (board.site and n):
-        return {}
-    rows = (*table.rows[:n], *table.controls)
+    rows = (*table.rows[:n], *table.controls) if n else ()
     return {row.entry: page_name(table, row) for row in rows if row.records}
 
 

@@ -4,20 +4,17 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from tonegap.declared.paper import PaperTable, paper_keys, read_paper
+from tonegap.declared.paper import PaperTable
+from tonegap.declared.report_settings import LeaderboardSettings
+from tonegap.report.audit_text import audit_tally, finding_text
 from tonegap.report.exports.protocol import File
 from tonegap.report.pages.templates import render_template
+from tonegap.report.paper_text import reproduced_text, tally
 from tonegap.report.references import bibtex, linked
 from tonegap.report.text_table import Footnotes
 from tonegap.results.board import Leaderboard
-from tonegap.results.papers.audit import audit_paper
 from tonegap.results.papers.audit_reading import AuditVerdict, Finding
-from tonegap.results.papers.audit_words import audit_tally, finding_text
-from tonegap.results.papers.compare import ComparedPaper, Sources, paper_cells
-from tonegap.results.papers.runs import runs_for
-from tonegap.results.papers.words import reproduced_text, tally
-from tonegap.results.settings import LeaderboardSettings
-from tonegap.store.read import merge_suites
+from tonegap.results.papers.compare import ComparedPaper
 from tonegap.store.source import ResultSource
 
 FOLDER = "papers"
@@ -61,21 +58,6 @@ _ABOUT = {
     "stored": "In each cell: reported, then recomputed from the authors' counts (no run of ours), then the verdict.",
     "counts": "In each cell: reported, then counted in the data set's metadata, then the verdict.",
 }
-
-
-def paper_lines(source: ResultSource) -> tuple[ComparedPaper, ...]:
-    """Every paper of the suite root beside the reported runs.
-
-    Raises BadSuiteFolder for a paper with a wrong file, StoreError for damaged predictions or truth.
-    """
-    cells = merge_suites(source.suites)
-    found = []
-    for key in paper_keys(source.root):
-        paper = read_paper(source.root, key)
-        runs = runs_for(paper, cells, source.store)
-        cells_of = paper_cells(paper, Sources(runs=runs))
-        found.append(ComparedPaper(key, paper, cells_of, audit_paper(paper)))
-    return tuple(found)
 
 
 def files(board: Leaderboard, source: ResultSource | None) -> Iterator[File]:  # noqa: ARG001

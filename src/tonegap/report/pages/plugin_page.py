@@ -11,7 +11,6 @@ from tonegap.declared.parity import read_parity
 from tonegap.declared.plugin import FOLDERS, ParameterSpec, PluginFile, plugin_ids, read_plugin
 from tonegap.errors import BadSuiteFolder
 from tonegap.formats.record import Record, StageCost
-from tonegap.report.answer_text import rank_mean
 from tonegap.report.exports.protocol import File
 from tonegap.report.pages.links import CARDS, ENTRIES, card_name, entry_pages
 from tonegap.report.pages.paper_page import FOLDER as PAPERS
@@ -19,6 +18,7 @@ from tonegap.report.pages.templates import render_template
 from tonegap.report.phrases import spelled, table_title
 from tonegap.report.references import bibtex, linked
 from tonegap.results.board import Leaderboard
+from tonegap.results.costs import TotalCost, cost_of_stages, costs_by_key
 from tonegap.store.source import ResultSource
 
 _TEMPLATE = "method.html.j2"
@@ -96,7 +96,7 @@ def card_values(
         "reported": list(_reported(papers, kind, plugin_id)),
         "stamps": board.stamps,
         "table_title": table_title,
-        "rank_mean": lambda row, table: rank_mean(row, table, board),
+        "rank_mean": board.rank_mean,
     }
 
 
@@ -145,15 +145,14 @@ def _as_published(name: str, spec: ParameterSpec) -> bool:
     return "published" in f"{name} {spec.about} {spec.source}"
 
 
-def _costs(records: Sequence[Record], label: str) -> dict[str, list[StageCost]]:
+def _costs(records: Sequence[Record], label: str) -> dict[str, TotalCost]:
     """What each stage of the plug-in took; one that several entries share counts once."""
-    found: dict[str, dict[str, StageCost]] = {}
-    for record in records:
-        costs = {cost.stage: cost for cost in record.circumstances.costs}
-        for stage in record.stages:
-            if stage.plugin == label and stage.stage in costs:
-                found.setdefault(stage.stage, {})[stage.key] = costs[stage.stage]
-    return {stage: list(by_key.values()) for stage, by_key in found.items()}
+    own = {stage.key for record in records for stage in record.stages if stage.plugin == label}
+    found: dict[str, list[StageCost]] = {}
+    for key, cost in costs_by_key(records).items():
+        if key in own:
+            found.setdefault(cost.stage, []).append(cost)
+    return {stage: cost_of_stages(costs) for stage, costs in found.items()}
 
 
 def _reported(

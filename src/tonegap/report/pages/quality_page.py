@@ -5,15 +5,15 @@ import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from tonegap.declared.report_settings import LeaderboardSettings
 from tonegap.errors import StoreError
 from tonegap.formats.quality_sheet import encode_sheet
 from tonegap.report.exports.protocol import File
 from tonegap.report.pages.links import KEY_DIGITS, SETS, sheet_page
 from tonegap.report.pages.templates import render_template
-from tonegap.report.quality_tables import quality_page
+from tonegap.report.quality_text import quality_page
 from tonegap.results.board import Leaderboard
 from tonegap.results.quality import SetSheet
-from tonegap.results.settings import LeaderboardSettings
 from tonegap.run.sheet_maker import CONTACT, NEAREST
 from tonegap.store.source import ResultSource
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from tonegap.formats.record import Record, SyntheticId
 from tonegap.lines import counted
 from tonegap.report.phrases import spelled
+from tonegap.results.costs import total_cost
 from tonegap.results.model import LeaderboardTable
 from tonegap.tones import tone_order
 
@@ -28,7 +29,7 @@ def same_data(table: LeaderboardTable) -> list[tuple[list[int], Record]]:
     """The seeds of a table that ran on the same data and partitions, with a record of one of them."""
     seeds: dict[str, list[int]] = {}
     example: dict[str, Record] = {}
-    for record in (record for row in table.all_rows for record in row.records):
+    for record in table.records:
         parts = sorted((name, part.sha256) for name, part in record.partitions.items())
         key = repr((record.data, parts))
         example.setdefault(key, record)
@@ -44,7 +45,7 @@ def data_facts(record: Record) -> tuple[Facts, tuple[str, ...], tuple[str, ...]]
     counts = {name: record.tone_counts(name) for name in names}
     tones = {tone for of in counts.values() for tone in of}
     known = sorted(tones - {_UNKNOWN}, key=tone_order)
-    n_kept = sum(of.get(_UNKNOWN, 0) for of in counts.values())
+    n_kept = record.n_unknown_tone
     unknown = f"{n_kept:,} kept: in the scores over all images, in no tone's" if n_kept else "none"
     if record.n_without_tone:
         unknown = f"{record.n_without_tone:,} left out of the task"
@@ -136,7 +137,7 @@ def synthetic_text(made: SyntheticId) -> str:
         (made.n_unknown, "of unknown lineage"),
         (made.n_unnamed, "that do not say what they were made from"),
         (made.n_allowed, shown),
-        (sum(made.withheld.values()), withheld),
+        (made.n_withheld, withheld),
     )
     number = f"{made.n:,} ({by_tone or 'none were made'}), {made.sha256[:_SHORT]}"
     return "; ".join([number, *(f"{n:,} {text}" for n, text in origin if n)])
@@ -144,15 +145,13 @@ def synthetic_text(made: SyntheticId) -> str:
 
 def cost_of(records: Sequence[Record]) -> str:
     """Total over seeds: wall and processor time, and the highest peak of memory."""
-    costs = [cost for record in records for cost in record.circumstances.costs]
-    if not costs:
+    total = total_cost(records)
+    if not total.n_stages:
         return "not measured"
-    cpu = [cost.cpu_seconds for cost in costs]
-    peaks = [cost.peak_memory_mib for cost in costs if cost.peak_memory_mib is not None]
-    known = [seconds for seconds in cpu if seconds is not None]
-    cpu_text = f"{sum(known):,.0f} s of processor" if len(known) == len(cpu) else "processor –"
-    memory = f"{max(peaks):,.0f} MiB at most" if peaks else "memory –"
-    return f"{sum(cost.seconds for cost in costs):,.0f} s, {cpu_text}, {memory}"
+    cpu, peak = total.cpu_seconds, total.peak_memory_mib
+    cpu_text = "processor –" if cpu is None else f"{cpu:,.0f} s of processor"
+    memory = "memory –" if peak is None else f"{peak:,.0f} MiB at most"
+    return f"{total.seconds:,.0f} s, {cpu_text}, {memory}"
 
 
 def _pairs(values: Mapping[str, object]) -> str:

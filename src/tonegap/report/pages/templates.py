@@ -7,16 +7,17 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from tonegap.declared.report_settings import LeaderboardSettings
 from tonegap.errors import BadSuiteFolder
 from tonegap.lines import markdown_text
 from tonegap.report import phrases
 from tonegap.report.claims_text import interval_words
 from tonegap.report.pages.charts import Frame, record_curves, scale_of, tone_colour
 from tonegap.report.pages.links import sheet_page
+from tonegap.report.paper_text import tally
 from tonegap.report.quality_tables import share
 from tonegap.report.text_table import Footnotes
 from tonegap.results.board import Leaderboard
-from tonegap.results.settings import LeaderboardSettings
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -48,6 +49,7 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "spelled": phrases.spelled,
     "spread": phrases.spread,
     "table_name": phrases.table_name,
+    "tally": tally,
     "tone_colour": tone_colour,
     "thousands": "{:,}".format,
     "threshold": lambda value: phrases.UNDEFINED if value is None else f"{value:.3f}",

@@ -94,14 +94,14 @@ def with_doubts(record: Record, root: Path) -> Record:
     return msgspec.structs.replace(record, exposure=told) if doubts else record
 
 
-def run_with_doubts(run: SuiteRun, root: Path) -> SuiteRun:
+def run_with_doubts(suite_run: SuiteRun, root: Path) -> SuiteRun:
     """A stranger's suite with each record as `with_doubts` reads it."""
 
-    def doubted(cell: RunOutcome) -> RunOutcome:
-        record = cell.record and with_doubts(cell.record, root)
-        return msgspec.structs.replace(cell, record=record)
+    def doubted(run: RunOutcome) -> RunOutcome:
+        record = run.record and with_doubts(run.record, root)
+        return msgspec.structs.replace(run, record=record)
 
-    return replace(run, cells=tuple(map(doubted, run.cells)))
+    return replace(suite_run, runs=tuple(map(doubted, suite_run.runs)))
 
 
 def keep_declared(root: Path, records: Iterable[Record], place: Path) -> None:

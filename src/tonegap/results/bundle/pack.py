@@ -4,8 +4,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from tonegap import __version__
-from tonegap.declared.dataset import dataset_ids, read_dataset
-from tonegap.declared.plugin import FOLDERS, PluginFile
+from tonegap.declared.dataset import dataset_ids, dataset_place, read_dataset
+from tonegap.declared.plugin import FOLDERS, PluginFile, plugin_place
+from tonegap.declared.suite import SUITES
+from tonegap.declared.task import task_place
 from tonegap.declared.toml import read_toml
 from tonegap.errors import BadRequest, StoreError
 from tonegap.files import is_there, sha256_bytes
@@ -49,80 +51,82 @@ def pack_suite(
     Raises BadRequest if the suite never ran here, nothing of it finished, or records are missing and that is not
     allowed; StoreError naming what is damaged.
     """
-    (run,) = read_suites(store, [suite])
-    if not any(cell.record for cell in run.cells):
+    (suite_run,) = read_suites(store, [suite])
+    if not any(run.record for run in suite_run.runs):
         raise BadRequest(f"{store}: no run of suite {suite!r} has a record; nothing to bundle")
-    found = completeness(run.cells)
+    found = completeness(suite_run.runs)
     if found.missing and not allow_incomplete:
         raise BadRequest(
             f"{suite}: {found.words}; `tonegap run {suite}` makes them, --allow-incomplete bundles what is there"
         )
-    _check_stages(store, run)
-    sources: dict[str, Content] = {p.relative_to(store).as_posix(): p for p in _results(store, run)}
-    sources |= {f"specs/{p.relative_to(root).as_posix()}": p for p in _specs(root, run)}
+    _check_stages(store, suite_run)
+    sources: dict[str, Content] = {
+        p.relative_to(store).as_posix(): p for p in _results(store, suite_run)
+    }
+    sources |= {f"specs/{p.relative_to(root).as_posix()}": p for p in _specs(root, suite_run)}
     files = digests(sources)
-    sources[CRATE] = described = crate(_origin(root, run), files, MANIFEST)
+    sources[CRATE] = described = crate(_origin(root, suite_run), files, MANIFEST)
     files[CRATE] = sha256_bytes(described)
-    manifest = Manifest(SCHEMA, suite, run.matrix.title, f"tonegap {__version__}", files)
+    manifest = Manifest(SCHEMA, suite, suite_run.matrix.title, f"tonegap {__version__}", files)
     write_archive(out, manifest, sources)
     return manifest
 
 
-def _check_stages(store: Path, run: SuiteRun) -> None:
+def _check_stages(store: Path, suite_run: SuiteRun) -> None:
     """Raises StoreError unless what a bundle takes of each stage, and every truth, is what was written."""
-    stages = {s.key for cell in run.cells if cell.record for s in cell.record.stages}
+    stages = {s.key for run in suite_run.runs if run.record for s in run.record.stages}
     for key in sorted(stages):
         said = damage(store, stage_unit(key), deep=True, without=_NOT_BUNDLED)
         if said and is_there(store / stage_unit(key)):
             raise StoreError(f"{store}: {said}; {AGAIN}")
     truth_of = kept_truths(store)
-    for record in (cell.record for cell in run.cells if cell.record and cell.record.truth_sha256):
+    for record in (run.record for run in suite_run.runs if run.record and run.record.truth_sha256):
         if truth_of(record) is None:
             raise StoreError(f"{store}: {truth_unit(record.truth_sha256)} is missing; {AGAIN}")
 
 
-def _results(store: Path, run: SuiteRun) -> Iterator[Path]:
-    found = {store / suite_unit(run.matrix.suite): None}
-    for cell in run.cells:
-        unit = record_unit if cell.record else failure_unit
-        found[store / unit(cell.id.key)] = None
-        if cell.record is None:
+def _results(store: Path, suite_run: SuiteRun) -> Iterator[Path]:
+    found = {store / suite_unit(suite_run.matrix.suite): None}
+    for run in suite_run.runs:
+        unit = record_unit if run.record else failure_unit
+        found[store / unit(run.id.key)] = None
+        if run.record is None:
             continue
-        found[store / truth_unit(cell.record.truth_sha256)] = None
-        for stage in cell.record.stages:
+        found[store / truth_unit(run.record.truth_sha256)] = None
+        for stage in run.record.stages:
             folder = store / stage_unit(stage.key)
             found.update({folder / name: None for name in _OF_STAGE})
     return (path for path in found if path.is_file())
 
 
-def _specs(root: Path, run: SuiteRun) -> Iterator[Path]:
+def _specs(root: Path, suite_run: SuiteRun) -> Iterator[Path]:
     """The suite's folders: its file, tasks, data sets and plug-ins as they are now."""
-    cells = [cell.id for cell in run.cells]
-    names = [f"benchmarks/suites/{run.matrix.suite}.toml", *_SPECS]
-    names += [f"benchmarks/{cell.task.partition('/')[0]}/dataset.toml" for cell in cells]
-    names += [f"benchmarks/{cell.task.replace('/', '/tasks/')}.toml" for cell in cells]
-    named = {pair for cell in cells for pair in cell.entry.plugins.items()}
-    names += [f"{FOLDERS[kind]}/{one}/{kind}.toml" for kind, one in named]
-    banks = (cell.record.bank for cell in run.cells if cell.record)
-    names += [f"extractors/{bank.extractor}/extractor.toml" for bank in banks if bank]
+    runs = [run.id for run in suite_run.runs]
+    names = [SUITES / f"{suite_run.matrix.suite}.toml", *map(Path, _SPECS)]
+    names += [dataset_place(run.task.partition("/")[0]) for run in runs]
+    names += [task_place(run.task) for run in runs]
+    named = {pair for run in runs for pair in run.entry.plugins.items()}
+    names += [plugin_place(*pair) for pair in named]
+    banks = (run.record.bank for run in suite_run.runs if run.record)
+    names += [plugin_place("extractor", bank.extractor) for bank in banks if bank]
     return (root / name for name in dict.fromkeys(names) if (root / name).is_file())
 
 
-def _origin(root: Path, run: SuiteRun) -> Origin:
+def _origin(root: Path, suite_run: SuiteRun) -> Origin:
     """What is known of a suite's run; folders that are gone are named without title and terms.
 
     Raises BadSuiteFolder for a folder that is there and wrong.
     """
-    records = [cell.record for cell in run.cells if cell.record]
-    holes = [c for c in run.cells if not c.record and c.id.not_applicable is None]
-    named = sorted({cell.id.task.partition("/")[0] for cell in run.cells})
+    records = [run.record for run in suite_run.runs if run.record]
+    holes = [c for c in suite_run.runs if not c.record and c.id.not_applicable is None]
+    named = sorted({run.id.task.partition("/")[0] for run in suite_run.runs})
     known = set(dataset_ids(root))
     # A plug-in that ran in two environments is there twice.
     used = sorted({(stage.plugin, stage.environment) for r in records for stage in r.stages})
     software = tuple(Software(label, digest, _title(root, label)) for label, digest in used)
     return Origin(
-        suite=run.matrix.suite,
-        title=run.matrix.title,
+        suite=suite_run.matrix.suite,
+        title=suite_run.matrix.title,
         version=__version__,
         finished=max((r.circumstances.finished for r in records), default=""),
         software=software,

@@ -106,21 +106,21 @@ def unite(
         aside = folder / f"bundle-{number}"
         aside.mkdir()
         try:
-            run = verified_bundle(path, aside)
-            heard, twice = _voices(path, aside, run)
-            found = [*twice, *unlike_here(aside, run, root, None)]
+            suite_run = verified_bundle(path, aside)
+            heard, twice = _voices(path, aside, suite_run)
+            found = [*twice, *unlike_here(aside, suite_run, root, None)]
         except ToneGapError as e:
             found = [str(e).removeprefix(f"{path}: ")]
         if found:
             more = f" and {len(found) - 1} more problems" if len(found) > 1 else ""
             refused.append(RefusedBundle(path, one_line(found[0]) + more))
             continue
-        opened.append((path, aside, run))
+        opened.append((path, aside, suite_run))
         for task, voice in heard.items():
             voices.setdefault(task, []).append(voice)
     everything = [
-        (path, aside, [cell.record for cell in run.cells if cell.record])
-        for path, aside, run in opened
+        (path, aside, [run.record for run in suite_run.runs if run.record])
+        for path, aside, suite_run in opened
     ]
     for path, of in renamed(everything):
         refused.append(RefusedBundle(path, one_line(of)))
@@ -131,7 +131,7 @@ def unite(
     store = folder / "store"
     (store / SUITES).mkdir(parents=True)
     owners: dict[Path, Path] = {}
-    for path, aside, run in opened:
+    for path, aside, suite_run in opened:
         why = apart.outvoted.get(path) or _not_new(aside, store, owners)
         if why:
             refused.append(RefusedBundle(path, one_line(why)))
@@ -140,40 +140,40 @@ def unite(
             target.parent.mkdir(parents=True, exist_ok=True)
             source.replace(target)
             owners.setdefault(target, path)
-        taken.append(_named(run, path, {bundle.name for bundle in taken}))
-        matrix = msgspec.structs.replace(run.matrix, suite=taken[-1].name)
+        taken.append(_named(suite_run, path, {bundle.name for bundle in taken}))
+        matrix = msgspec.structs.replace(suite_run.matrix, suite=taken[-1].name)
         (store / suite_unit(taken[-1].name)).write_bytes(msgspec.json.encode(matrix))
     suites = read_suites(store, [bundle.name for bundle in taken]) if taken else ()
-    doubted = tuple(run_with_doubts(run, root) for run in suites)
+    doubted = tuple(run_with_doubts(suite_run, root) for suite_run in suites)
     return store, UnitedBundles(doubted, tuple(taken), tuple(refused), apart.contested)
 
 
-def _voices(path: Path, folder: Path, run: SuiteRun) -> tuple[dict[str, _Voice], list[str]]:
+def _voices(path: Path, folder: Path, suite_run: SuiteRun) -> tuple[dict[str, _Voice], list[str]]:
     """What a bundle says of each task's images, and what of it in two ways."""
     of_task: dict[str, list[RunOutcome]] = {}
-    for cell in run.cells:
-        if cell.record:
-            of_task.setdefault(cell.id.task, []).append(cell)
+    for run in suite_run.runs:
+        if run.record:
+            of_task.setdefault(run.id.task, []).append(run)
     truth_of = kept_truths(folder)
     found, problems = {}, []
-    for task, cells in sorted(of_task.items()):
-        records = {cell.record.truth_sha256: cell.record for cell in cells if cell.record}
+    for task, runs in sorted(of_task.items()):
+        records = {run.record.truth_sha256: run.record for run in runs if run.record}
         hidden = {tone for r in records.values() for tone in r.not_scored}
         said, twice = said_of((truth for r in records.values() if (truth := truth_of(r))), hidden)
         if twice is not None:
             problems.append(f"{task}: two truths in it differ about {twice}")
-        found[task] = _Voice(path, said, frozenset(cell.id.key for cell in cells))
+        found[task] = _Voice(path, said, frozenset(run.id.key for run in runs))
     return found, problems
 
 
-def _named(run: SuiteRun, path: Path, names: set[str]) -> BoardBundle:
+def _named(suite_run: SuiteRun, path: Path, names: set[str]) -> BoardBundle:
     """What a bundle is called: by its file, with a number where another has that name."""
     plain = _PLAIN.sub("-", path.name.removesuffix(".zip").removesuffix(".tonegap")).strip("-")
-    name = plain or run.matrix.suite
+    name = plain or suite_run.matrix.suite
     name = next(n for n in (name, *(f"{name}-{i}" for i in range(2, 10_000))) if n not in names)
-    found = completeness(run.cells)
-    n_records = sum(cell.record is not None for cell in run.cells)
-    matrix = run.matrix
+    found = completeness(suite_run.runs)
+    n_records = sum(run.record is not None for run in suite_run.runs)
+    matrix = suite_run.matrix
     return BoardBundle(
         path, sha256_file(path), matrix.suite, matrix.title, name, n_records, not found.missing
     )

@@ -10,7 +10,7 @@ import numpy as np
 
 from tonegap.arrays import FloatArray, IntArray
 from tonegap.results.papers.audit_reading import (
-    LEVEL,
+    ALPHA,
     AuditVerdict,
     Reading,
     chance_text,
@@ -94,7 +94,7 @@ def _beside(
         name, next(shown), unit, at, *shown, chance_text(alike.p)
     )
     verdict: AuditVerdict = (
-        "within what equal tones print" if alike.p >= LEVEL else "beyond what equal tones print"
+        "within what equal tones print" if alike.p >= ALPHA else "beyond what equal tones print"
     )
     r.say(f"null of {name}", verdict, why, row, p=alike.p)
 
@@ -151,7 +151,7 @@ def _claims(r: Reading) -> None:
                 p = max(p, over)
         r.say(
             "claim of outperformance",
-            "luck not excluded" if p >= LEVEL else "luck unlikely",
+            "luck not excluded" if p >= ALPHA else "luck unlikely",
             why,
             best,
             name,

@@ -34,7 +34,7 @@ AuditVerdict = Literal[
 IMPOSSIBLE: AuditVerdict = "impossible under named assumptions"
 IMPROBABLE: AuditVerdict = "improbable under named assumptions"
 _RATIOS = frozenset({"pqd", "dpm", "eom", "f1", "macro_f1", "auc"})
-RARE, LEVEL = 0.01, 0.05
+RARE, ALPHA = 0.01, 0.05
 # Images of the largest test set that is searched for.
 MOST_SEARCHED = 400
 

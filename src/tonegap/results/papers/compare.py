@@ -4,12 +4,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tonegap.data.metadata import Metadata
-from tonegap.declared.paper import PaperFile, PaperRow, PaperTable
+from tonegap.declared.paper import PaperFile, PaperRow, PaperTable, paper_keys, read_paper
+from tonegap.results.papers.audit import audit_paper
 from tonegap.results.papers.audit_reading import Finding
-from tonegap.results.papers.runs import Run, answered, matches
+from tonegap.results.papers.runs import Run, answered, matches, runs_for
 from tonegap.results.papers.tables import counted, rescored, unit_of
 from tonegap.results.papers.verdict import PaperCell, Reproduced, judge
-from tonegap.results.papers.words import tally
+from tonegap.store.read import merge_suites
+from tonegap.store.source import ResultSource
 
 Entered = Mapping[tuple[str, str, str], str]
 
@@ -23,11 +25,6 @@ class ComparedPaper:
     cells: tuple[PaperCell, ...]
     findings: tuple[Finding, ...] = ()
 
-    @property
-    def tally(self) -> str:
-        """How many cells have which verdict."""
-        return tally(self.cells)
-
 
 @dataclass(frozen=True)
 class Sources:
@@ -39,6 +36,21 @@ class Sources:
     metadata: Mapping[str, Metadata] = field(default_factory=dict)
     runs: Mapping[str, Sequence[Run]] = field(default_factory=dict)
     entered: Entered = field(default_factory=dict)
+
+
+def compared_papers(source: ResultSource) -> tuple[ComparedPaper, ...]:
+    """Every paper of the suite root beside the reported runs.
+
+    Raises BadSuiteFolder for a paper with a wrong file, StoreError for damaged predictions or truth.
+    """
+    outcomes = merge_suites(source.suites)
+    found = []
+    for key in paper_keys(source.root):
+        paper = read_paper(source.root, key)
+        runs = runs_for(paper, outcomes, source.store)
+        cells = paper_cells(paper, Sources(runs=runs))
+        found.append(ComparedPaper(key, paper, cells, audit_paper(paper)))
+    return tuple(found)
 
 
 def paper_cells(paper: PaperFile, sources: Sources) -> tuple[PaperCell, ...]:
@@ -68,5 +80,5 @@ def _reproduced(table: PaperTable, sources: Sources) -> Iterator[list[Reproduced
 
 def runs_of(row: PaperRow, sources: Sources) -> list[Run]:
     """The runs of a row's task and entry at the row's selection rule, by seed."""
-    found = [run for run in sources.runs.get(row.selection, ()) if matches(row, run.cell)]
-    return sorted(found, key=lambda run: run.cell.id.seed)
+    found = [run for run in sources.runs.get(row.selection, ()) if matches(row, run.outcome)]
+    return sorted(found, key=lambda run: run.outcome.id.seed)

@@ -23,23 +23,23 @@ _NO_FILE = ("", "none")
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One seed's cell and its answers under the row's selection rule (None: not kept)."""
+    """One seed's outcome and its answers under the row's selection rule (None: not kept)."""
 
-    cell: RunOutcome
+    outcome: RunOutcome
     answers: TestAnswers | None
 
 
-def runs_for(paper: PaperFile, cells: Sequence[RunOutcome], store: Path) -> dict[str, list[Run]]:
-    """The cells that a row of the paper asks for, by selection rule.
+def runs_for(paper: PaperFile, outcomes: Sequence[RunOutcome], store: Path) -> dict[str, list[Run]]:
+    """The runs that a row of the paper asks for, by selection rule.
 
     Raises StoreError for damaged predictions or truth.
     """
     rows = [row for table in paper.tables if table.kind == "scores" for row in table.rows]
     found: dict[str, list[Run]] = {}
     for rule in sorted({row.selection for row in rows}):
-        own = [cell for cell in cells if any(matches(r, cell) for r in rows if r.selection == rule)]
+        own = [o for o in outcomes if any(matches(r, o) for r in rows if r.selection == rule)]
         answers = kept_answers(store, rule)
-        found[rule] = [Run(cell, answers(cell.record) if cell.record else None) for cell in own]
+        found[rule] = [Run(o, answers(o.record) if o.record else None) for o in own]
     return found
 
 
@@ -48,7 +48,7 @@ def answered(table: PaperTable, row: PaperRow, runs: Sequence[Run]) -> list[Repr
     settled = _settled(row, runs)
     if settled:
         return [settled] * len(table.columns)
-    records = [run.cell.record for run in runs if run.cell.record]
+    records = [run.outcome.record for run in runs if run.outcome.record]
     why_not = next((why for record in records for why in differences(row, record)), "")
     found = [_value(column, row, records, table) for column in table.columns]
     if why_not:
@@ -58,11 +58,11 @@ def answered(table: PaperTable, row: PaperRow, runs: Sequence[Run]) -> list[Repr
     return [_with_interval(cell, column, table, evidence) for cell, column in pairs]
 
 
-def matches(row: PaperRow, cell: RunOutcome) -> bool:
-    """Whether a cell is of the row's task and entry, whatever its parameters."""
-    entry = cell.id.entry
+def matches(row: PaperRow, outcome: RunOutcome) -> bool:
+    """Whether a run is of the row's task and entry, whatever its parameters."""
+    entry = outcome.id.entry
     return (
-        cell.id.task == row.task
+        outcome.id.task == row.task
         and (entry.method, entry.baseline) == (row.method, row.baseline)
         and row.backbone in {"", entry.backbone}
     )
@@ -99,7 +99,7 @@ def _settled(row: PaperRow, runs: Sequence[Run]) -> Reproduced | None:
         return Reproduced(verdict="not comparable", why=row.not_comparable)
     if not runs:
         return Reproduced(verdict="not run", why=f"no run of {row.task} in this store")
-    holes = [run.cell.id.seed for run in runs if run.cell.record is None]
+    holes = [run.outcome.id.seed for run in runs if run.outcome.record is None]
     if holes:
         seeds = ", ".join(map(str, holes))
         return Reproduced(verdict="not run", why=f"no record for seed {seeds}")
@@ -126,7 +126,7 @@ def _value(
 
 def _evidence(runs: Sequence[Run], by_group: Iterable[bool]) -> dict[bool, EntryEvidence]:
     """The evidence of the runs by tone group (True) and by the task's own tones (False)."""
-    record = runs[0].cell.record
+    record = runs[0].outcome.record
     answers = [run.answers for run in runs if run.answers]
     if record is None or len(answers) < len(runs):
         return {}

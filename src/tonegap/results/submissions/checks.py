@@ -31,13 +31,13 @@ from tonegap.formats.record import Record
 from tonegap.formats.truth import TaskTruth
 from tonegap.plan.entries import image_spec
 from tonegap.results.answers import kept_truths
-from tonegap.results.bundle.exposure import exposure_problems, half_problems
-from tonegap.results.bundle.verify import (
+from tonegap.results.bundle.declared_claims import (
     DataClaims,
     PluginClaims,
     claim_problems,
     data_problems,
 )
+from tonegap.results.bundle.exposure import exposure_problems, half_problems
 from tonegap.results.questions import question_of
 from tonegap.results.truths import Said, said_of
 from tonegap.run.outputs import find_predictions
@@ -55,11 +55,11 @@ _LONGEST = 80
 
 @dataclass(frozen=True, slots=True)
 class KnownRecords:
-    """The records of a store that name a truth, one for each task, seed, question and truth; and all of its cells."""
+    """The records of a store that name a truth, one for each task, seed, question and truth; and all of its runs."""
 
     store: Path
     records: tuple[Record, ...]
-    cells: tuple[RunOutcome, ...]
+    runs: tuple[RunOutcome, ...]
 
     def of_task(self, task: str) -> tuple[Record, ...]:
         """Those of one task, full ones before those on a part of its images. Raises BadRequest if there is none."""
@@ -84,13 +84,13 @@ class KnownRecords:
 
 def read_known(store: Path) -> KnownRecords:
     """What the suites that ran in a store know. Raises BadRequest if none ran."""
-    cells = tuple(cell for run in read_suites(store) for cell in run.cells)
+    runs = tuple(run for suite_run in read_suites(store) for run in suite_run.runs)
     found = {
         (r.task, r.seed, question_of(r), r.truth_sha256): r
-        for cell in cells
-        if (r := cell.record) and (store / truth_unit(r.truth_sha256)).is_file()
+        for run in runs
+        if (r := run.record) and (store / truth_unit(r.truth_sha256)).is_file()
     }
-    return KnownRecords(store, tuple(found.values()), cells)
+    return KnownRecords(store, tuple(found.values()), runs)
 
 
 def own_truths(store: Path) -> dict[str, Said]:
@@ -131,26 +131,26 @@ def _differences(record: Record, known: KnownRecords) -> Iterator[str]:
 
 
 def unlike_here(
-    folder: Path, run: SuiteRun, root: Path, known: KnownRecords | None
+    folder: Path, suite_run: SuiteRun, root: Path, known: KnownRecords | None
 ) -> Iterator[str]:
-    """The cells of an extracted bundle that cannot be set beside those here, each with the reason.
+    """The runs of an extracted bundle that cannot be set beside those here, each with the reason.
 
     `known` None: a leaderboard of bundles alone, held against the plug-ins of the suite root and no store.
     """
-    for cell in run.cells:
-        if cell.record is None:
+    for run in suite_run.runs:
+        if run.record is None:
             continue
-        where = f"{cell.id.entry.label}, {cell.id.task}, seed {cell.id.seed}"
-        found = list(_unfit_names(cell.id))
+        where = f"{run.id.entry.label}, {run.id.task}, seed {run.id.seed}"
+        found = list(_unfit_names(run.id))
         if not found:  # a name that is none is not looked up
-            found += _contradictions(root, cell.id, cell.record)
+            found += _contradictions(root, run.id, run.record)
             try:
-                found += _differences(cell.record, known) if known else ()
+                found += _differences(run.record, known) if known else ()
             except BadRequest as e:
                 found.append(str(e))
         yield from (f"{where}: {problem}" for problem in found)
-    yield from _missing_seeds(root, run)
-    yield from repeated_runs(folder, run)
+    yield from _missing_seeds(root, suite_run)
+    yield from repeated_runs(folder, suite_run)
 
 
 class _SuiteSeeds(msgspec.Struct):
@@ -159,34 +159,35 @@ class _SuiteSeeds(msgspec.Struct):
     seeds: tuple[int, ...] = ()
 
 
-def _missing_seeds(root: Path, run: SuiteRun) -> Iterator[str]:
+def _missing_seeds(root: Path, suite_run: SuiteRun) -> Iterator[str]:
     """Entries that a bundle declares without a seed that the suite of that name has here."""
-    path = root / SUITES / f"{run.matrix.suite}.toml"
-    if not NAME.fullmatch(run.matrix.suite) or not path.is_file():
+    path = root / SUITES / f"{suite_run.matrix.suite}.toml"
+    if not NAME.fullmatch(suite_run.matrix.suite) or not path.is_file():
         return
     wanted = set(read_toml(path, _SuiteSeeds).seeds)
     declared: dict[tuple[str, str], set[int]] = {}
-    for cell in run.matrix.cells:
-        declared.setdefault((cell.entry.label, cell.task), set()).add(cell.seed)
+    for run in suite_run.matrix.runs:
+        declared.setdefault((run.entry.label, run.task), set()).add(run.seed)
     for (label, task), seeds in declared.items():
         if missing := sorted(wanted - seeds):
             named = ", ".join(map(str, missing))
-            yield f"{label}, {task}: the suite {run.matrix.suite} has seed {named} here, and the bundle declares none"
+            suite = suite_run.matrix.suite
+            yield f"{label}, {task}: the suite {suite} has seed {named} here, and the bundle declares none"
 
 
-def _unfit_names(cell: RunId) -> Iterator[str]:
-    """What in a cell is no name for a row."""
-    entry = cell.entry
+def _unfit_names(run: RunId) -> Iterator[str]:
+    """What in a run is no name for a row."""
+    entry = run.entry
     for name in (*entry.plugins.values(), entry.backbone):
         if name and not NAME.fullmatch(name):
             yield f"{name[:_LONGEST]!r} is no name of a method, baseline, backbone or post-processor"
     if len(entry.variant) > _LONGEST or not entry.variant.isprintable():
         yield f"the variant {entry.variant[:_LONGEST]!r} is no short line"
-    if not 0 <= cell.seed < 2**32:
-        yield f"{cell.seed} is no seed"
+    if not 0 <= run.seed < 2**32:
+        yield f"{run.seed} is no seed"
 
 
-def _contradictions(root: Path, cell: RunId, record: Record) -> Iterator[str]:
+def _contradictions(root: Path, run: RunId, record: Record) -> Iterator[str]:
     """What a record says otherwise than the plug-ins here; nothing of a plug-in that is not here."""
     named = record.plugins.items()
     there = [read_plugin(root, kind, one) for kind, one in named if one in plugin_ids(root, kind)]
@@ -196,7 +197,7 @@ def _contradictions(root: Path, cell: RunId, record: Record) -> Iterator[str]:
     claims |= {
         p.label: PluginClaims(p.file.control, tuple(p.file.needs), on=p.file.on) for p in known
     }
-    yield from claim_problems(cell, record, claims, here=True)
+    yield from claim_problems(run, record, claims, here=True)
     own = {
         one.label: own_exposure(one.label, one.file.exposure, holds_weights=one.holds_weights)
         for one in there
@@ -240,17 +241,17 @@ def not_here(root: Path, records: Sequence[Record]) -> list[str]:
     return sorted(f"{FOLDERS[kind]}/{one}" for kind, one in named if one not in there[kind])
 
 
-def seed_remarks(cells: Sequence[RunId], own: Sequence[RunOutcome]) -> Iterator[str]:
+def seed_remarks(runs: Sequence[RunId], own: Sequence[RunOutcome]) -> Iterator[str]:
     """How the seeds of each entry differ from those that this store's own entries have, one sentence each.
 
     The usual seeds are those of most entries that are no controls; of equally many sets the larger.
     """
     seeds: dict[tuple[str, str], list[int]] = {}
-    for cell in cells:
-        seeds.setdefault((cell.task, cell.entry.label), []).append(cell.seed)
+    for run in runs:
+        seeds.setdefault((run.task, run.entry.label), []).append(run.seed)
     for (task, label), found in seeds.items():
-        declared = {cell.id.seed for cell in own if cell.id.task == task}
-        usual = _usual_seeds([cell.id for cell in own if cell.id.task == task])
+        declared = {run.id.seed for run in own if run.id.task == task}
+        usual = _usual_seeds([run.id for run in own if run.id.task == task])
         odd, missing = sorted({*found} - declared), sorted(usual - {*found})
         if odd:
             yield f"{label}, {task}: seed {', '.join(map(str, odd))} is in no suite of this store"
@@ -260,25 +261,25 @@ def seed_remarks(cells: Sequence[RunId], own: Sequence[RunOutcome]) -> Iterator[
             )
 
 
-def _usual_seeds(cells: Sequence[RunId]) -> frozenset[int]:
+def _usual_seeds(runs: Sequence[RunId]) -> frozenset[int]:
     of_entry: dict[object, set[int]] = {}
-    ranked = [cell for cell in cells if not cell.control] or list(cells)
-    for cell in ranked:
-        of_entry.setdefault(cell.entry, set()).add(cell.seed)
+    ranked = [run for run in runs if not run.control] or list(runs)
+    for run in ranked:
+        of_entry.setdefault(run.entry, set()).add(run.seed)
     counted = Counter(frozenset(seeds) for seeds in of_entry.values())
     return max(counted, key=lambda s: (counted[s], len(s), sorted(s)), default=frozenset())
 
 
-def repeated_runs(folder: Path, run: SuiteRun) -> Iterator[str]:
+def repeated_runs(folder: Path, suite_run: SuiteRun) -> Iterator[str]:
     """Entries whose predictions are alike at two seeds: one training run under two names.
 
     `folder` is laid out as a store. Controls are left out: what never learns may well say the same twice.
     Raises ToneGapError where a truth or predictions are damaged.
     """
     groups: dict[tuple[str, str, str], list[Record]] = {}
-    for cell in run.cells:
-        if cell.record and not cell.record.control:
-            record = cell.record
+    for run in suite_run.runs:
+        if run.record and not run.record.control:
+            record = run.record
             groups.setdefault((record.task, record.entry.label, record.truth_sha256), []).append(
                 record
             )
@@ -340,13 +341,13 @@ def renamed(opened: Sequence[tuple[Path, Path, Sequence[Record]]]) -> Iterator[t
     Each once, with the reason. Of two entries the one of the later bundle is taken for the copy, of an entry and a
     control the entry. A method that made no image leaves what its baseline alone gives, so that is no copy.
     """
-    runs: dict[tuple[str, int, str], list[tuple[Path, Record, FloatArray | None]]] = {}
+    trained: dict[tuple[str, int, str], list[tuple[Path, Record, FloatArray | None]]] = {}
     for path, folder, records in opened:
         for record in records:
             where = (record.task, record.seed, record.truth_sha256)
-            runs.setdefault(where, []).append((path, record, fingerprint(folder, record)))
+            trained.setdefault(where, []).append((path, record, fingerprint(folder, record)))
     told: set[Path] = set()
-    for (task, seed, _), found in runs.items():
+    for (task, seed, _), found in trained.items():
         for (path, one, p), (other_path, other, q) in combinations(found, 2):
             if _who(one) == _who(other) or (one.control and other.control):
                 continue

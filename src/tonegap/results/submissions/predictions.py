@@ -145,21 +145,21 @@ class Scored:
 def lay_out(
     folder: Path, card: SubmissionCard, known: KnownRecords, out: Path
 ) -> tuple[RunId, ...]:
-    """Writes a card's records and predictions into `out` as a store; returns their cells.
+    """Writes a card's records and predictions into `out` as a store; returns their runs.
 
     Raises BadPredictions for a file that does not have exactly the rows that the task asks for, BadRequest for a
     task that is not known here.
     """
-    cells = []
+    runs = []
     for item in card.predictions:
         scored = _score(folder, card, item, known)
         key = digest_of([scored.record.predictions_sha256, card.task, item.seed])
         _write(scored, key, out)
-        cells.append(RunId(scored.record.entry, card.task, item.seed, key, control=False))
-    matrix = Matrix(SUITE, card.label, tuple(cells))
+        runs.append(RunId(scored.record.entry, card.task, item.seed, key, control=False))
+    matrix = Matrix(SUITE, card.label, tuple(runs))
     write_atomic(out / suite_unit(SUITE), msgspec.json.encode(matrix, order="sorted"))
     write_atomic(out / CARD, (folder / CARD).read_bytes())
-    return tuple(cells)
+    return tuple(runs)
 
 
 def _write(scored: Scored, key: str, out: Path) -> None:

@@ -61,7 +61,7 @@ def prepared(store: Store, path: Path, root: Path) -> Iterator[tuple[Path, Submi
 def _from_card(path: Path, known: KnownRecords, out: Path) -> Submission:
     """A card's folder laid out as a store, with what the card says of how its predictions were made."""
     card = read_card(path)
-    cells = lay_out(path, card, known, out)
+    runs = lay_out(path, card, known, out)
     for problem in repeated_runs(out, *read_suites(out, [SUITE])):
         raise BadRequest(f"{path}: {problem}; leave one of them out")
     uses = {"labels": card.test_labels_used, "tones": card.test_tones_used}
@@ -73,36 +73,36 @@ def _from_card(path: Path, known: KnownRecords, out: Path) -> Submission:
         kind="predictions",
         title=card.label,
         suite=SUITE,
-        cells=cells,
+        runs=runs,
         files=file_digests(out),
         authors=card.authors,
         paper=card.paper,
         code=card.code,
-        about="; ".join([*about, *seed_remarks(cells, known.cells)]),
+        about="; ".join([*about, *seed_remarks(runs, known.runs)]),
     )
 
 
 def _from_bundle(path: Path, root: Path, known: KnownRecords, out: Path) -> Submission | Refused:
     manifest, problems = open_bundle(path, out)
-    run = read_bundled(out, manifest.suite)
+    suite_run = read_bundled(out, manifest.suite)
     if not problems:  # else its content is not worth a second look
-        problems = tuple(unlike_here(out, run, root, known))
+        problems = tuple(unlike_here(out, suite_run, root, known))
     if not problems:
-        theirs = [cell.record for cell in run.cells if cell.record]
-        ours = [cell.record for cell in known.cells if cell.record]
+        theirs = [run.record for run in suite_run.runs if run.record]
+        ours = [run.record for run in known.runs if run.record]
         both = [(known.store, known.store, ours), (path, out, theirs)]
         problems = tuple(why for place, why in renamed(both) if place == path)
     if problems:
         return Refused(tuple(one_line(problem) for problem in problems))
-    keep_declared(root, (cell.record for cell in run.cells if cell.record), out / HERE)
-    cells = tuple(cell.id for cell in run.cells if cell.record)
-    records = [cell.record for cell in run.cells if cell.record]
+    keep_declared(root, (run.record for run in suite_run.runs if run.record), out / HERE)
+    runs = tuple(run.id for run in suite_run.runs if run.record)
+    records = [run.record for run in suite_run.runs if run.record]
     return Submission(
         schema=SCHEMA,
         kind="bundle",
         title=one_line(manifest.title)[:_LONGEST],
         suite=manifest.suite,
-        cells=cells,
+        runs=runs,
         files=file_digests(out),
         about="; ".join(
             [
@@ -111,7 +111,7 @@ def _from_bundle(path: Path, root: Path, known: KnownRecords, out: Path) -> Subm
                     f"{label} is not here, so what it does is its own word"
                     for label in not_here(root, records)
                 ),
-                *seed_remarks(cells, known.cells),
+                *seed_remarks(runs, known.runs),
             ]
         ),
     )

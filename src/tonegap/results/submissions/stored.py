@@ -107,47 +107,47 @@ def remove(store: Store, name: str) -> Path:
 def submitted_runs(
     store: Path, submissions: Sequence[StoredSubmission], own: Sequence[RunOutcome]
 ) -> tuple[RunOutcome, ...]:
-    """The cells of submissions to the tasks of a store's own cells, under entries of their own.
+    """The runs of submissions to the tasks of a store's own runs, under entries of their own.
 
     One that was changed since it was checked has holes instead of results. An entry whose every prediction is this
     store's own, byte for byte, is left out: it is the same result.
     """
-    tasks = {cell.id.task for cell in own}
-    cells = [
-        cell
+    tasks = {run.id.task for run in own}
+    runs = [
+        run
         for stored in submissions
-        for cell in cells_of(store / SUBMISSIONS / stored.id, stored)
-        if cell.id.task in tasks
+        for run in runs_of(store / SUBMISSIONS / stored.id, stored)
+        if run.id.task in tasks
     ]
-    return new_runs(cells, own)
+    return new_runs(runs, own)
 
 
-def new_runs(cells: Sequence[RunOutcome], own: Sequence[RunOutcome]) -> tuple[RunOutcome, ...]:
-    """The cells of entries that are not this store's own, byte for byte, at every seed."""
-    known = {cell.record.predictions_sha256 for cell in own if cell.record}
+def new_runs(runs: Sequence[RunOutcome], own: Sequence[RunOutcome]) -> tuple[RunOutcome, ...]:
+    """The runs of entries that are not this store's own, byte for byte, at every seed."""
+    known = {run.record.predictions_sha256 for run in own if run.record}
     new = {
-        (cell.id.task, cell.id.entry)
-        for cell in cells
-        if cell.record is None or cell.record.predictions_sha256 not in known
+        (run.id.task, run.id.entry)
+        for run in runs
+        if run.record is None or run.record.predictions_sha256 not in known
     }
-    return tuple(cell for cell in cells if (cell.id.task, cell.id.entry) in new)
+    return tuple(run for run in runs if (run.id.task, run.id.entry) in new)
 
 
-def cells_of(folder: Path, stored: StoredSubmission) -> tuple[RunOutcome, ...]:
-    """The cells of one submission in a folder; what was not declared here when it came is unknown (`with_doubts`)."""
+def runs_of(folder: Path, stored: StoredSubmission) -> tuple[RunOutcome, ...]:
+    """The runs of one submission in a folder; what was not declared here when it came is unknown (`with_doubts`)."""
     kind = stored.submission.kind
     if stored.changed:
-        return tuple(_hole(cell, stored) for cell in stored.submission.cells)
-    (run,) = read_suites(folder, [stored.submission.suite])
+        return tuple(_hole(run, stored) for run in stored.submission.runs)
+    (suite_run,) = read_suites(folder, [stored.submission.suite])
     return tuple(
-        RunOutcome(_named(cell.id, stored.id), _placed(record, stored.id), None, kind)
-        for cell in run.cells
-        if (record := cell.record and with_doubts(cell.record, folder / HERE))
+        RunOutcome(_named(run.id, stored.id), _placed(record, stored.id), None, kind)
+        for run in suite_run.runs
+        if (record := run.record and with_doubts(run.record, folder / HERE))
     )
 
 
-def _hole(cell: RunId, stored: StoredSubmission) -> RunOutcome:
-    named = _named(cell, stored.id)
+def _hole(run: RunId, stored: StoredSubmission) -> RunOutcome:
+    named = _named(run, stored.id)
     more = f" and {len(stored.changed) - _SHOWN} more" if len(stored.changed) > _SHOWN else ""
     text = (
         f"no longer what was checked when it was added: {'; '.join(stored.changed[:_SHOWN])}{more}; "
@@ -157,11 +157,11 @@ def _hole(cell: RunId, stored: StoredSubmission) -> RunOutcome:
     return RunOutcome(named, None, failure, stored.submission.kind)
 
 
-def _named(cell: RunId, name: str) -> RunId:
-    """The cell under an entry of its own, so that it never shares a row with another."""
-    variant = ", ".join(part for part in (cell.entry.variant, f"submitted {name}") if part)
+def _named(run: RunId, name: str) -> RunId:
+    """The run under an entry of its own, so that it never shares a row with another."""
+    variant = ", ".join(part for part in (run.entry.variant, f"submitted {name}") if part)
     return msgspec.structs.replace(
-        cell, entry=msgspec.structs.replace(cell.entry, variant=variant), key=f"{name}:{cell.key}"
+        run, entry=msgspec.structs.replace(run.entry, variant=variant), key=f"{name}:{run.key}"
     )
 
 

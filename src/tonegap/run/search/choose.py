@@ -23,12 +23,12 @@ class ValidationScores:
     reason: str | None = None
 
 
-def mean_scores(cells: Sequence[ValidationScores]) -> ValidationScores:
+def mean_scores(runs: Sequence[ValidationScores]) -> ValidationScores:
     """The mean over tasks and seeds; the worst tone's is undefined if it is in any of them."""
-    overall = fmean(cell.overall for cell in cells)
-    worst = [cell.worst for cell in cells if cell.worst is not None]
-    if len(worst) < len(cells):
-        reason = next(cell.reason for cell in cells if cell.worst is None)
+    overall = fmean(run.overall for run in runs)
+    worst = [run.worst for run in runs if run.worst is not None]
+    if len(worst) < len(runs):
+        reason = next(run.reason for run in runs if run.worst is None)
         return ValidationScores(overall, None, reason)
     return ValidationScores(overall, fmean(worst))
 

@@ -68,37 +68,37 @@ def outcome(store: Store, plan: Plan, search: Search, rule: str) -> tuple[Baseli
     finished = store.finished_records()
     found = []
     for name, draws in search.draws.items():
-        of_baseline = [c for c in plan.cells if c.id.entry.baseline == name]
+        of_baseline = [c for c in plan.runs if c.id.entry.baseline == name]
         variants = map(draw_name, range(len(draws)))
-        cells = [[c for c in of_baseline if c.id.entry.variant == variant] for variant in variants]
-        scores = tuple(_mean(store, own, finished) for own in cells)
+        runs = [[c for c in of_baseline if c.id.entry.variant == variant] for variant in variants]
+        scores = tuple(_mean(store, own, finished) for own in runs)
         number = choose(scores, rule, name)
-        cost = cost_of(store, [cell for own in cells for cell in own])
+        cost = cost_of(store, [run for own in runs for run in own])
         found.append(BaselineOutcome(name, number, draws[number], scores, cost))
     return tuple(found)
 
 
 def _mean(
-    store: Store, cells: Sequence[PlannedRun], finished: frozenset[str]
+    store: Store, runs: Sequence[PlannedRun], finished: frozenset[str]
 ) -> ValidationScores | None:
     """The mean of a draw over tasks and seeds; None unless all that apply are finished."""
-    asked = [cell for cell in cells if not cell.id.not_applicable]
-    if not asked or any(cell.id.key not in finished for cell in asked):
+    asked = [run for run in runs if not run.id.not_applicable]
+    if not asked or any(run.id.key not in finished for run in asked):
         return None
-    return mean_scores([validation_scores(store, cell) for cell in asked])
+    return mean_scores([validation_scores(store, run) for run in asked])
 
 
-def validation_scores(store: Store, cell: PlannedRun) -> ValidationScores:
-    """The scores on validation images of a finished cell, at the first epoch with the best selection metric.
+def validation_scores(store: Store, run: PlannedRun) -> ValidationScores:
+    """The scores on validation images of a finished run, at the first epoch with the best selection metric.
 
     The worst tone is that of the tones found among these images, from one image on: a search has to choose
     where a report would call a score undefined.
 
     Raises BadPredictions for predictions that break the contract, BadRequest where the selection metric is undefined.
     """
-    view = cell.view
+    view = run.view
     truth = truth_of(view)
-    path = find_predictions(store.stage_folder(cell.stages[-1]))
+    path = find_predictions(store.stage_folder(run.stages[-1]))
     predictions = read_predictions(path, view.classes, truth.ids)
     part = truth.validation
     y = part.y(predictions.classes)
@@ -115,9 +115,9 @@ def validation_scores(store: Store, cell: PlannedRun) -> ValidationScores:
     return ValidationScores(float(values[epoch]), float(worst[epoch]))
 
 
-def cost_of(store: Store, cells: Sequence[PlannedRun]) -> Cost:
-    """The cost of all finished stages behind some cells, each counted once."""
-    keys = dict.fromkeys(key for cell in cells for key in cell.stages)
+def cost_of(store: Store, runs: Sequence[PlannedRun]) -> Cost:
+    """The cost of all finished stages behind some runs, each counted once."""
+    keys = dict.fromkeys(key for run in runs for key in run.stages)
     marks = [store.read_mark(key) for key in keys if store.has_stage(key)]
     known = [mark.cpu_seconds for mark in marks if mark.cpu_seconds is not None]
     total = sum(known) if len(known) == len(marks) else None

@@ -18,7 +18,7 @@ from tonegap.scores.evidence.bisection import bisected
 from tonegap.scores.evidence.bootstrap import union_of
 from tonegap.scores.evidence.images import TestImages
 from tonegap.scores.evidence.intervals import LEVEL, Interval
-from tonegap.scores.evidence.nulls import CALIBRATED, N_DEALS, NullName
+from tonegap.scores.evidence.nulls import CALIBRATED, N_PERMUTATIONS, NullName
 from tonegap.scores.evidence.parity import Parity, parity
 from tonegap.scores.formulas import calibration_error
 from tonegap.scores.tables import ALL, GAP, N_BINS, WORST
@@ -56,7 +56,9 @@ def _chances(images: tuple[TestImages, ...]) -> tuple[tuple[FloatArray, IntArray
     Copies of a photograph, and seeds, are right together. All entries with these images have the same numbers.
     """
     union = union_of(images)
-    chance = np.random.default_rng([3, *union.digest[:16]]).random((N_DEALS, len(union.names)))
+    chance = np.random.default_rng([3, *union.digest[:16]]).random(
+        (N_PERMUTATIONS, len(union.names))
+    )
     return tuple((chance, own) for own in union.members)
 
 

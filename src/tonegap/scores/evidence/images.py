@@ -15,7 +15,7 @@ from tonegap.arrays import FloatArray, IntArray
 
 @dataclass(frozen=True, eq=False)
 class TestAnswers:
-    """One cell's answers to the test images at the epoch that one rule picked, aligned [n].
+    """One run's answers to the test images at the epoch that one rule picked, aligned [n].
 
     `labels` are class names, `tones` has None for unknown, `second_tones` those of a second annotation (empty: there
     is none), `units` numbers near-duplicate groups, `p` [n, k] follows `classes`. `threshold` calls an image positive

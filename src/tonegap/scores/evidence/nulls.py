@@ -24,7 +24,7 @@ from tonegap.scores.tables import ALL, GAP, N_BINS, metric_named
 OVER_ALL, WITHIN_CLASS, CALIBRATED = "tones permuted", "tones permuted within class", "calibrated"
 # A metric, `all`, a tone or `gap`, and what is assumed: OVER_ALL, WITHIN_CLASS or CALIBRATED.
 NullName = tuple[str, str, str]
-N_DEALS = 400
+N_PERMUTATIONS = 400
 
 
 def tone_nulls(
@@ -43,10 +43,10 @@ def tone_nulls(
     observed = dict(_by_name(points))
     found: dict[NullName, Parity] = {}
     for kind in (OVER_ALL, WITHIN_CLASS):
-        dealt = permuted_tones(tested_on, N_DEALS, within=kind == WITHIN_CLASS)
+        permuted = permuted_tones(tested_on, N_PERMUTATIONS, within=kind == WITHIN_CLASS)
         drawn = [
             _scores(*seed, tones, has_event, with_auc)
-            for seed, tones in zip(seeds, dealt, strict=True)
+            for seed, tones in zip(seeds, permuted, strict=True)
         ]
         for (metric, tone), values in _by_name(drawn):
             if metric == "auc" and not with_auc:
@@ -74,33 +74,33 @@ def _by_name(
 
 
 def permuted_tones(
-    seeds: tuple[TestImages, ...], n_deals: int, *, within: bool
+    seeds: tuple[TestImages, ...], n_permutations: int, *, within: bool
 ) -> tuple[IntArray, ...]:
-    """Index of each image's tone in each permutation, [deals, n] of each seed; -1 stays where it was.
+    """Index of each image's tone in each permutation, [permutations, n] of each seed; -1 stays where it was.
 
     The tones of units are put in another order, `within` the class of their first image or among all of them.
     A unit has the tone of its first image that has one, and the same new one at every seed.
     """
     # Images of two tasks may be the same, and their classes others.
     classes = tuple(images.y.tobytes() for images in seeds) if within else None
-    return _permuted_tones(seeds, classes, n_deals)
+    return _permuted_tones(seeds, classes, n_permutations)
 
 
 @lru_cache(maxsize=8)
 def _permuted_tones(
-    seeds: tuple[TestImages, ...], classes: tuple[bytes, ...] | None, n_deals: int
+    seeds: tuple[TestImages, ...], classes: tuple[bytes, ...] | None, n_permutations: int
 ) -> tuple[IntArray, ...]:
     """As `permuted_tones`, within these `classes` of the images of each seed, or among all of them."""
     within = classes is not None
     union = union_of(seeds)
     tone, y = _of_units(union, seeds)
     rng = np.random.default_rng([1 + within, *union.digest[:16]])
-    dealt = np.tile(tone, (n_deals, 1))
+    permuted = np.tile(tone, (n_permutations, 1))
     for cls in np.unique(y) if within else [None]:
         movable = np.flatnonzero((tone >= 0) & ((y == cls) | (not within)))
-        dealt[:, movable] = rng.permuted(dealt[:, movable], axis=1)
+        permuted[:, movable] = rng.permuted(permuted[:, movable], axis=1)
     return tuple(
-        np.where(images.tone < 0, -1, dealt[:, own])
+        np.where(images.tone < 0, -1, permuted[:, own])
         for images, own in zip(seeds, union.members, strict=True)
     )
 
@@ -120,45 +120,45 @@ def _of_units(union: Union, seeds: Sequence[TestImages]) -> tuple[IntArray, IntA
 
 
 def _scores(
-    images: TestImages, said: Answers, dealt: IntArray, has_event: bool, with_auc: bool
+    images: TestImages, said: Answers, permuted: IntArray, has_event: bool, with_auc: bool
 ) -> dict[str, FloatArray]:
-    """Every metric with the tones of each deal [deals, n] instead of the true ones; areas are NaN unless wanted."""
-    n_deals, n_tones = len(dealt), len(images.tones)
-    counts = (_counted if with_auc else _counted_by_kind)(images, said, dealt)
+    """Every metric with permuted tones [permutations, n] instead of the true ones; areas are NaN unless wanted."""
+    n_permutations, n_tones = len(permuted), len(images.tones)
+    counts = (_counted if with_auc else _counted_by_kind)(images, said, permuted)
 
     def by_tone(values: FloatArray) -> FloatArray:
-        """[deals x tones, 1, …] into [deals, slots, …] with all images of known tone as the last slot."""
-        tones = values.reshape(n_deals, n_tones, *values.shape[2:])
+        """[permutations x tones, 1, …] into [permutations, slots, …] with all images of known tone as the last slot."""
+        tones = values.reshape(n_permutations, n_tones, *values.shape[2:])
         return np.concatenate([tones, tones.sum(axis=1, keepdims=True)], axis=1)
 
     slots = Counts(*(by_tone(getattr(counts, field.name)) for field in fields(Counts)))
     return metric_values(slots, has_event)
 
 
-def _counted(images: TestImages, said: Answers, dealt: IntArray) -> Counts:
-    """The counts of each tone in each deal, as one slot of [deals x tones]."""
+def _counted(images: TestImages, said: Answers, permuted: IntArray) -> Counts:
+    """The counts of each tone in each permutation, as one slot of [permutations x tones]."""
     n_tones, n = len(images.tones), len(images)
-    member = dealt.T[:, :, None] == np.arange(n_tones)
-    weights = member.astype(np.float64).reshape(n, len(dealt) * n_tones).T
+    member = permuted.T[:, :, None] == np.arange(n_tones)
+    weights = member.astype(np.float64).reshape(n, len(permuted) * n_tones).T
     return count_draws(images.y, np.full(n, -1), 0, said, weights)
 
 
-def _counted_by_kind(images: TestImages, said: Answers, dealt: IntArray) -> Counts:
+def _counted_by_kind(images: TestImages, said: Answers, permuted: IntArray) -> Counts:
     """The same without areas, from how many images of each kind a tone gets: a tenth of the time.
 
     Images of a kind have the same class and were called the same.
     """
     answered = np.column_stack((images.y, said.predicted, said.called))
     _, first, kind = np.unique(answered, axis=0, return_index=True, return_inverse=True)
-    # An image without a tone has none in any deal.
+    # An image without a tone has none in any permutation.
     known = np.flatnonzero(images.tone >= 0)
-    cell = np.arange(len(dealt))[:, None] * len(images.tones) + dealt[:, known]
-    n_cells = len(dealt) * len(images.tones)
+    cell = np.arange(len(permuted))[:, None] * len(images.tones) + permuted[:, known]
+    n_cells = len(permuted) * len(images.tones)
 
     def summed(column: IntArray, n_columns: int, values: FloatArray | None = None) -> FloatArray:
         """Values, or else images, by cell and column, [cells, columns]."""
         at = (cell * n_columns + column[known]).ravel()
-        weights = None if values is None else np.tile(values[known], len(dealt))
+        weights = None if values is None else np.tile(values[known], len(permuted))
         added = np.bincount(at, weights, n_cells * n_columns)
         return added.astype(np.float64).reshape(n_cells, n_columns)
 

@@ -19,7 +19,7 @@ class Parity:
     """A score where there is nothing to find: its mean, and the chance of one as far off as ours.
 
     `low` to `high` holds 95 % of the null distribution. `p` is of this score alone, not corrected for others; of
-    400 draws it is never below 0.0025.
+    n draws it is never below 1 / (n + 1).
     """
 
     expected: float
@@ -40,6 +40,11 @@ def parity(score: float, null: FloatArray, *, larger_is_alike: bool = False) -> 
     p = (1 + int((sign * null >= sign * score - 1e-12).sum())) / (1 + len(null))
     low, high = np.quantile(null, _RANGE)
     return Parity(float(null.mean()), p, float(low), float(high))
+
+
+def attainable(difference: float | None) -> float | None:
+    """A minimum detectable difference that two scores can have; None where it is undefined, or 1 and more."""
+    return difference if difference is not None and difference < 1 else None
 
 
 def minimum_detectable_difference(variance: FloatArray) -> float:

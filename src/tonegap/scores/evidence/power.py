@@ -17,9 +17,10 @@ from scipy.special import gammaln, ndtri, xlog1py, xlogy
 
 from tonegap.arrays import FloatArray
 from tonegap.scores.evidence.bisection import bisected
+from tonegap.scores.evidence.intervals import LEVEL
 from tonegap.scores.evidence.proportions import Seeds, share_interval
 
-POWER, LEVEL = 0.8, 0.95
+POWER = 0.8
 # Beyond this half-width an interval holds a coin and a good classifier at once.
 WIDEST = 0.2
 _DRAWS = 4000
@@ -66,6 +67,11 @@ def reach(
         entries = difference_of_entries(p, n, correlation, added)
         found.append(Reach(tone, n, widths[tone], lower, entries, silent))
     return tuple(found)
+
+
+def not_scored(tone: str, n: int, p: float, seeds: int = 1, seed_sd: float = 0.0) -> Reach:
+    """A tone that a task does not score, as one that nothing can be said of; arguments as in `reach`."""
+    return Reach(tone, n, half_width(p, n, seeds, seed_sd), None, float("nan"), silent=True)
 
 
 def half_width(p: float, n: int, seeds: int = 1, seed_sd: float = 0.0) -> float:

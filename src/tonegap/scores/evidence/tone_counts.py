@@ -28,6 +28,23 @@ class Confusion:
         """All images of it."""
         return sum(map(sum, self.counts))
 
+    def n_of(self, true: int) -> int:
+        """Images of a true class."""
+        return sum(self.counts[true])
+
+    def shares(self, min_support: int) -> tuple[tuple[float, ...] | None, ...]:
+        """Each row over its sum; None for a true class with fewer images than `min_support`, or with none."""
+        return tuple(
+            tuple(n / total for n in row) if (total := sum(row)) >= max(min_support, 1) else None
+            for row in self.counts
+        )
+
+    def frequent(self, most: int) -> tuple[tuple[int, int], ...]:
+        """The `most` most frequent confusions as (true, predicted) class, the most frequent first; those that occur."""
+        cells = ((-n, i, j) for i, row in enumerate(self.counts) for j, n in enumerate(row))
+        wrong = sorted(cell for cell in cells if cell[0] and cell[1] != cell[2])
+        return tuple((i, j) for _, i, j in wrong[:most])
+
 
 @dataclass(frozen=True, slots=True)
 class EventCounts:
@@ -38,6 +55,24 @@ class EventCounts:
     misses: int
     rejections: int
     alarms: int
+
+    @property
+    def positive(self) -> int:
+        """Images of the event."""
+        return self.hits + self.misses
+
+    @property
+    def negative(self) -> int:
+        """Images without it."""
+        return self.rejections + self.alarms
+
+    def sensitivity(self, min_support: int) -> float | None:
+        """TP over positive images; None with fewer of these than `min_support`, or with none."""
+        return self.hits / self.positive if self.positive >= max(min_support, 1) else None
+
+    def specificity(self, min_support: int) -> float | None:
+        """TN over negative images; None with fewer of these than `min_support`, or with none."""
+        return self.rejections / self.negative if self.negative >= max(min_support, 1) else None
 
 
 @dataclass(frozen=True, slots=True)

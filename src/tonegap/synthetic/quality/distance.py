@@ -16,7 +16,7 @@ Rows = NDArray[np.intp]
 MIN_IMAGES = 20
 N_BLOCKS = 10
 NEIGHBOURS = 5
-_MOST = 10_000  # images of a set that are compared; more are thinned out evenly
+_MOST = 10_000  # images of a set that are compared; more are sampled evenly
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ def kernel_distance(real: Array, made: Array) -> Kid:
 
     Source: Bińkowski et al. 2018, arXiv 1801.01401, section 4; block jackknife: Künsch 1989.
     """
-    real, made = thinned(real, _MOST), thinned(made, _MOST)
+    real, made = subsample(real, _MOST), subsample(made, _MOST)
     within_real, within_made = _block_sums(real, real, True), _block_sums(made, made, True)
     between = _block_sums(real, made, False)
     sizes = np.array([[len(real[i::N_BLOCKS]), len(made[i::N_BLOCKS])] for i in range(N_BLOCKS)])
@@ -131,7 +131,7 @@ def _squared(a: Array, b: Array) -> Array:
     return np.maximum(found, 0)
 
 
-def thinned(rows: NDArray[Any], most: int) -> NDArray[Any]:
+def subsample(rows: NDArray[Any], most: int) -> NDArray[Any]:
     """At most so many of the rows, evenly taken."""
     if len(rows) <= most:
         return rows
@@ -178,7 +178,7 @@ def mean_pairwise_distance(x: Array) -> float | None:
     """
     if len(x) < 2:
         return None
-    x = thinned(x, _MOST_PAIRED)
+    x = subsample(x, _MOST_PAIRED)
     squares = (x * x).sum(axis=1)
     squared = squares[:, None] + squares[None] - 2 * (x @ x.T)
     np.fill_diagonal(squared, 0)  # what rounding leaves there would have a root

@@ -13,7 +13,7 @@ from tonegap.colour import lab_from_srgb
 from tonegap.formats.quality_sheet import Looks, Share
 from tonegap.synthetic.quality.skin import is_border
 
-MOST = 300  # images of a set that are looked at; more are thinned out evenly
+MOST = 300  # images of a set that are looked at; more are sampled evenly
 _VISIBLE = 3.0  # distance in CIELAB; docs/metrics.md has TPR and FPR
 _REACH = 2  # pixels each way over which colours are averaged, so that noise and hair are no lesion
 

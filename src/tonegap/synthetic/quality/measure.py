@@ -30,7 +30,7 @@ from tonegap.synthetic.quality.distance import (
     kernel_reason,
     mean_pairwise_distance,
     nearest_rows,
-    thinned,
+    subsample,
     vendi_score,
 )
 from tonegap.synthetic.quality.features import Array, Features
@@ -38,7 +38,7 @@ from tonegap.synthetic.quality.utility import probe_gains, tone_rows
 
 N_PAIRS = 5
 _QUANTILE = 0.05
-_MOST = 1000  # images of a set whose neighbours are counted; more are thinned out evenly
+_MOST = 1000  # images of a set whose neighbours are counted; more are sampled evenly
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,7 @@ def _coverage(tone: str, real: Array, made: Array) -> Coverage:
     reason = kernel_reason(*sizes)
     if reason:
         return Coverage(tone, *sizes, reason=reason)
-    ours, theirs = thinned(made, _MOST), thinned(real, _MOST)
+    ours, theirs = subsample(made, _MOST), subsample(real, _MOST)
     (density, coverage), errors = density_and_coverage(theirs, ours)
     expected = expected_coverage(len(theirs), len(ours))
     return Coverage(
@@ -189,7 +189,7 @@ def _vendi(tone: str, real: Array, made: Array, train: Array) -> Vendi:
         reason = kernel_reason(len(real), len(made))
         return Vendi(tone, n, None, None, reason)
     middle = train.mean(axis=0)
-    ours, theirs = (vendi_score(thinned(rows, n), middle) for rows in (made, real))
+    ours, theirs = (vendi_score(subsample(rows, n), middle) for rows in (made, real))
     reason = None if ours and theirs else "all images have the same features"
     return Vendi(tone, n, theirs, ours, reason)
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tonegap.colour import lab_from_srgb, typology_angle
+from tonegap.colour import individual_typology_angle, lab_from_srgb
 from tonegap.data.mask_file import KINDS, SKIN
 from tonegap.tones import TYPES
 
@@ -72,7 +72,7 @@ def measured_skin(image: NDArray[np.uint8], mask: NDArray[np.uint8] | None = Non
     pixels = pixels[skin]
     away = np.abs(pixels - np.median(pixels, axis=0)).sum(axis=1)
     near = pixels[away <= np.quantile(away, _NEAREST)]
-    return Skin(float(typology_angle(np.median(near, axis=0))), share, by_mask)
+    return Skin(float(individual_typology_angle(np.median(near, axis=0))), share, by_mask)
 
 
 def is_border(height: int, width: int) -> NDArray[np.bool_]:

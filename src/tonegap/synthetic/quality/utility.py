@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tonegap.formats.quality_sheet import ALL, ProbeGain
-from tonegap.synthetic.quality.distance import MIN_IMAGES, thinned
+from tonegap.synthetic.quality.distance import MIN_IMAGES, subsample
 from tonegap.synthetic.quality.features import Array
 
 N_FOLDS = 5
 _PENALTY = 1.0
-_MOST = 2000  # images of a set that the probe learns from; more are thinned out evenly
+_MOST = 2000  # images of a set that the probe learns from; more are sampled evenly
 _Z = 1.959964
 
 
@@ -45,8 +45,8 @@ def probe_gains(
             label >= 0 and all(fold[i] != held for i in rows)
             for label, rows in zip(y_made, held_by, strict=True)
         ]
-        own = thinned(np.flatnonzero(fold != held), _MOST)
-        added = thinned(np.flatnonzero(able), _MOST)
+        own = subsample(np.flatnonzero(fold != held), _MOST)
+        added = subsample(np.flatnonzero(able), _MOST)
         x, test, target = real[own], real[fold == held], y[own]
         alone[fold == held] = _called(x, target, test, x, len(classes)) == y[fold == held]
         more, targets = np.concatenate([x, made[added]]), np.concatenate([target, y_made[added]])

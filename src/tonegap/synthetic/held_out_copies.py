@@ -7,7 +7,7 @@ import numpy as np
 
 from tonegap.synthetic.copies import Copy, find_copies
 from tonegap.synthetic.findings import LeakFinding
-from tonegap.synthetic.thumbs import Thumbs, read_thumbs
+from tonegap.synthetic.thumbnails import Thumbs, read_thumbs
 from tonegap.synthetic.withheld import SAME_FILE, HeldOut
 
 _SOURCES_SEEN = 64  # of one image; one that names more than these shows none of them

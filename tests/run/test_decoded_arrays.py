@@ -11,8 +11,8 @@ from tiny_rooms import bomb_png
 from tonegap.data.decode import read_image
 from tonegap.errors import BadData, StoreError
 from tonegap.formats.job import ImageSpec
-from tonegap.run import packs
-from tonegap.run.packs import ensure_pack
+from tonegap.run import decoded_arrays
+from tonegap.run.decoded_arrays import ensure_pack
 from tonegap.store.store import Store
 
 CROP = ImageSpec(8, "crop")
@@ -146,7 +146,7 @@ def test_two_that_want_the_same_pack_at_once_make_it_once(store, tmp_path, monke
         read.append(path)
         return read_image(path, image)
 
-    monkeypatch.setattr(packs, "read_image", counted)
+    monkeypatch.setattr(decoded_arrays, "read_image", counted)
     digests = [str(i) for i in range(20)]
     threads = [
         threading.Thread(target=ensure_pack, args=(Store(store.folder), paths, digests, CROP))
@@ -165,4 +165,4 @@ def test_a_full_disk_is_a_store_error(store):
         pytest.skip("no /dev/full here")
     row = np.zeros((8, 8, 3), np.uint8)
     with pytest.raises(StoreError, match="No space left on device; make room"), store.writing():
-        packs._write(packs.Path(device), (4000, 8, 8, 3), [lambda: row] * 4000)
+        decoded_arrays._write(decoded_arrays.Path(device), (4000, 8, 8, 3), [lambda: row] * 4000)

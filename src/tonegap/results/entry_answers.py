@@ -1,4 +1,4 @@
-"""Gathers all that an entry's page rests on, from records, predictions and marks of stages.
+"""Gathers what an entry's stored answers add up to, from records, predictions and marks of stages.
 
 Answers of several seeds are counted together: each image once per seed.
 """
@@ -6,16 +6,14 @@ Answers of several seeds are counted together: each image once per seed.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from tonegap.formats.record import Record
-from tonegap.report.pages.charts import Curve
-from tonegap.report.pages.entry_suite import StageSetting
-from tonegap.report.pages.missed import MissedOfTone, missed_images
+from tonegap.formats.record import CurvePoint, Record
 from tonegap.results.answers import AnswersOf, Epochs
 from tonegap.results.board import Leaderboard
 from tonegap.results.claims import RowClaims
 from tonegap.results.model import Axis, LeaderboardTable, Question, Row
 from tonegap.scores.evidence.entries import EvidenceRequest
 from tonegap.scores.evidence.intervals import Interval
+from tonegap.scores.evidence.missed_images import MissedOfTone, missed_images
 from tonegap.scores.evidence.table import shown_intervals
 from tonegap.scores.evidence.tone_counts import (
     Confusion,
@@ -29,13 +27,30 @@ from tonegap.scores.results import epoch_scores, rules_of
 from tonegap.store.marks import StageMark
 from tonegap.store.source import ResultSource
 
+
+@dataclass(frozen=True, slots=True)
+class StageSetting:
+    """What a record does not say and its last stage's mark does: threads of a stage, and its device."""
+
+    threads: int
+    device: str
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """A seed's scores by epoch, and the epoch that was picked (None: none was)."""
+
+    points: tuple[CurvePoint, ...]
+    picked: int | None
+
+
 # Of a row whose store has no marks any more: what the defaults of a suite are.
 _USUAL = StageSetting(1, "cpu")
 
 
 @dataclass(frozen=True, slots=True)
 class Readers:
-    """Where a page's evidence comes from: answers and epochs of a record, marks of stages."""
+    """Where the evidence comes from: answers and epochs of a record, marks of stages."""
 
     answers: AnswersOf
     epochs: Epochs
@@ -46,7 +61,8 @@ class Readers:
 class AnswerSums:
     """What an entry's answers add up to.
 
-    `intervals`: those that a page shows. `positives`: positive test images by tone, one seed after another.
+    `intervals`: the method's, of an entry that was trained once the network's. `positives`: positive test images by
+    tone, one seed after another.
     """
 
     intervals: Mapping[tuple[str, str], Interval]
@@ -59,7 +75,7 @@ class AnswerSums:
 
 
 @dataclass(frozen=True, eq=False)
-class EntryKept:
+class EntryAnswers:
     """A row with its evidence; `said` is None where answers were not kept for all of its records."""
 
     board: Leaderboard
@@ -92,9 +108,9 @@ def stage_setting(record: Record, mark_of: Callable[[str], StageMark | None]) ->
     return StageSetting(int(threads) if threads.isdecimal() else 1, device)
 
 
-def entry_kept(
+def entry_answers(
     board: Leaderboard, table: LeaderboardTable, row: Row, readers: Readers
-) -> EntryKept:
+) -> EntryAnswers:
     """What is kept of a row that has a record. Raises StoreError for damaged files."""
     question, claims = table.question, board.claims_of(table)
     if question is None:
@@ -127,7 +143,7 @@ def entry_kept(
             curves=tuple(curve for curve in curves if curve),
             missed=missed_images(seeds, axis.tones),
         )
-    return EntryKept(board, table, question, row, of_row, said, marks)
+    return EntryAnswers(board, table, question, row, of_row, said, marks)
 
 
 def _curve(record: Record, table: LeaderboardTable, epochs: Epochs) -> Curve | None:
