@@ -5,6 +5,7 @@ import each other; those at the bottom, which lie in no folder, are a list of th
 """
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -39,7 +40,16 @@ RANK = {name: rank for rank, name in enumerate(ORDER)}
 
 def imported(path: Path, own: tuple[str, ...]) -> Iterator[tuple[int, str]]:
     """Line and first name below `tonegap` of each import of the engine's own; `own`: the module's own dotted name."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    called = {"tonegap"} | {
+        alias.asname
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Import)
+        for alias in node.names
+        if alias.name == "tonegap" and alias.asname
+    }
+    digests = {id(name) for node in ast.walk(tree) if _is_digest(node) for name in ast.walk(node)}
+    for node in ast.walk(tree):
         names: list[str] = []
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
@@ -48,10 +58,15 @@ def imported(path: Path, own: tuple[str, ...]) -> Iterator[tuple[int, str]]:
             if node.level:
                 module = ".".join([*own[: len(own) - node.level], *filter(None, [module])])
             names = [f"{module}.{alias.name}" for alias in node.names]
-        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith(_BY_NAME):
-            names = [start for argument in node.args if (start := _start(argument))]
-        elif isinstance(node, ast.Attribute) and ast.unparse(node.value) == "tonegap":
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            # Whatever takes it: a module's name as a text. A digest covers code, which is no import of it.
+            name = _NAME.fullmatch(node.value)
+            names = [node.value] if name and name[1] in RANK and id(node) not in digests else []
+        elif isinstance(node, ast.Attribute) and ast.unparse(node.value) in called:
             names = [f"tonegap.{node.attr}"]
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) == "getattr":
+            of, name, *_ = map(ast.unparse, node.args)
+            names = [f"tonegap.{ast.literal_eval(name)}"] if of in called else []
         for name in names:
             top, *below = name.split(".")
             if top == "tonegap" and any(below[:1]) and below[0] not in _OF_THE_PACKAGE:
@@ -59,13 +74,14 @@ def imported(path: Path, own: tuple[str, ...]) -> Iterator[tuple[int, str]]:
 
 
 _OF_THE_PACKAGE = {"__version__", "__path__", "__file__", "__name__", "__doc__"}
-_BY_NAME = ("import_module", "__import__")
+_NAME = re.compile(r"tonegap\.(\w+)(?:\.\w+)*\.?(?::\w+)?")
 
 
-def _start(argument: ast.expr) -> str:
-    """The text of an argument, of an f-string its first piece."""
-    first = argument.values[0] if isinstance(argument, ast.JoinedStr) else argument
-    return str(first.value) if isinstance(first, ast.Constant) else ""
+def _is_digest(node: ast.AST) -> bool:
+    """Whether a node names modules whose code a digest covers."""
+    if isinstance(node, ast.Assign):
+        return ast.unparse(node.targets[0]) == "HANDED_OVER"
+    return isinstance(node, ast.Call) and ast.unparse(node.func) == "code_digest"
 
 
 def looking_up(engine: Path) -> list[str]:
@@ -108,6 +124,13 @@ def test_the_list_is_what_there_is():
         'import importlib\nimportlib.import_module("tonegap.report.phrases")',
         'from importlib import import_module\nimport_module(f"tonegap.report.{name}")',
         "import tonegap\nsaid = tonegap.report.phrases",
+        "import tonegap as t\nsaid = t.report.phrases",
+        'import tonegap\nsaid = getattr(tonegap, "report")',
+        'from importlib import import_module as load\nload("tonegap.report.phrases")',
+        'import importlib\nimportlib.import_module(name="tonegap.report.phrases")',
+        'home = "tonegap.report.phrases"',
+        'import pkgutil\npkgutil.resolve_name("tonegap.report.phrases:percent")',
+        'import sys\nsaid = sys.modules["tonegap.report.phrases"]',
         "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import tonegap.report",
     ],
 )
