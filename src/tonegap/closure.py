@@ -15,6 +15,7 @@ from pathlib import Path
 from tonegap.files import sha256_bytes, sha256_lines
 
 _PACKAGE = "tonegap"
+_ARITHMETIC = "tonegap.numerics"
 # One import of the package, wherever it stands: `from A import B, C` or `import A`. Expressions, because a syntax
 # tree of each file takes ten times as long, on every plan; a test compares them with the tree.
 _IMPORT = re.compile(
@@ -56,10 +57,12 @@ class Package:
         self._read: dict[str, _Module] = {}
 
     def digest(self, modules: Iterable[str], but: tuple[str, ...] = ()) -> str:
-        """Hex SHA-256 over the names and contents of the closure of these modules."""
-        return sha256_lines(
-            f"{name}\0{self._module(name).sha256}" for name in self.closure(modules, but)
-        )
+        """Hex SHA-256 over the names and contents of the closure of these modules.
+
+        And of the one that says how arithmetic rounds: all of them run under it, and none imports it.
+        """
+        names = self.closure((*modules, _ARITHMETIC), but)
+        return sha256_lines(f"{name}\0{self._module(name).sha256}" for name in names)
 
     def closure(self, modules: Iterable[str], but: tuple[str, ...] = ()) -> list[str]:
         """The names of these modules and of all that they import, sorted; nothing from the folders `but`.

@@ -459,3 +459,20 @@ class TestIsolation:
     def test_a_plug_in_without_stages_has_no_environment(self, tmp_path):
         plugin = Plugin("none", "method", tmp_path, PluginFile("t", "a"))
         assert LocalEngine(tmp_path).environment(plugin).versions == {}
+
+
+def test_names_of_requirements_are_read_as_installers_read_them(tmp_path):
+    lines = [
+        "# what it needs",
+        "pyarrow~=15.0  # tables",
+        "torch!=2.1",
+        "pillow[xmp]>=10",
+        "scipy ; python_version >= '3'",
+        "old ; python_version < '3'",
+        "",
+    ]
+    (path := tmp_path / "own.in").write_text("\n".join(lines))
+    assert local.requirements(path) == ["pyarrow", "torch", "pillow", "scipy"]
+    path.write_text("not a requirement\n")
+    with pytest.raises(EngineError, match=r"own\.in: .*wanted a requirement a line"):
+        local.requirements(path)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[2]
 ENGINE = sorted((ROOT / "src").rglob("*.py"))
@@ -73,11 +74,13 @@ def test_an_import_in_any_form_would_be_found(tmp_path, code):
 
 def test_the_engine_imports_only_what_is_declared():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    declared = {Requirement(text).name.lower() for text in project["dependencies"]}
+    declared = {canonicalize_name(Requirement(text).name) for text in project["dependencies"]}
     own = {"tonegap", *sys.stdlib_module_names, *_EXTRAS}
     outside = {name for path in ENGINE for name in imports(path)} - own
     distributions = packages_distributions()
-    missing = {name for name in outside if not declared & {d.lower() for d in distributions[name]}}
+    missing = {
+        name for name in outside if not declared & set(map(canonicalize_name, distributions[name]))
+    }
     assert missing == set()
 
 

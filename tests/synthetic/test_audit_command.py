@@ -106,6 +106,15 @@ def test_each_rule_says_how_many_rows_it_drops(audit, made):
         (kept,) = csv.DictReader(f)
     assert kept["image_id"] == names[3]
     assert kept["sources"] == "c00 c01"
+    # The tone in the name is the donor's; the skin, and its tone, are those of c00.
+    assert kept["tone"] == "I"
+
+
+def test_a_row_may_name_every_training_image(audit, made):
+    """As a method's own synthetic.csv may: the csv module would stop at 131,072 characters."""
+    picture(900).save(made / "a.png")
+    table(made, f"a.png,folliculitis,VI,{' '.join(['c00'] * 40_000)}")
+    assert audit()[0] == 0
 
 
 def test_metadata_alone_follows_names(audit, made, download):

@@ -16,6 +16,8 @@ import sys
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
+from packaging.requirements import InvalidRequirement, Requirement
+
 from tonegap.declared.plugin import Plugin, missing_program
 from tonegap.declared.suite import Limits
 from tonegap.engines.base import Engine, Environment, RunResult, RunSpec
@@ -189,7 +191,13 @@ def kit_requirements(kit: Path) -> list[str]:
 
 
 def requirements(path: Path) -> list[str]:
-    """Names of the packages in a list of requirements."""
+    """Names of the packages in a list of requirements that hold here. Raises EngineError for any other line."""
     lines = path.read_text(encoding="utf-8").splitlines()
     words = (line.split("#")[0].strip() for line in lines)
-    return [word.split(">")[0].split("=")[0].split("<")[0].strip() for word in words if word]
+    try:
+        wanted = [Requirement(word) for word in words if word]
+    except InvalidRequirement as e:
+        raise EngineError(
+            f"{path}: {str(e).splitlines()[0]}; wanted a requirement a line"
+        ) from None
+    return [one.name for one in wanted if one.marker is None or one.marker.evaluate()]

@@ -170,8 +170,8 @@ def read_extractor(suite: Suite, engine: Engine) -> FilledPlugin | None:
 
 
 def inputs_digest() -> str:
-    """Covers the code that writes what a stage sees. What plan, split and store hand to it has digests of its own."""
-    return code_digest("tonegap.run.inputs", but=HANDED_OVER)
+    """Covers the code that writes what a stage sees, and its variables. Plan, split and store have their own."""
+    return code_digest("tonegap.run.inputs", "tonegap.engines.variables", but=HANDED_OVER)
 
 
 def quality_digest() -> str:

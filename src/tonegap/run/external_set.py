@@ -20,11 +20,12 @@ from tonegap.plan.plan import PlannedStage
 from tonegap.run.inputs import write_csv, write_inputs, write_synthetic
 from tonegap.run.outputs import check_image, check_outputs
 from tonegap.run.sheet_maker import MeasuredFeatures, SyntheticSet, measured_by, synthetic_set
-from tonegap.split.view import TaskView
+from tonegap.split.view import PartitionImages, TaskView
 from tonegap.store.layout import SHEETS
 from tonegap.store.store import Store
-from tonegap.synthetic.external_set import read_set
+from tonegap.synthetic.external_set import on_its_canvas, read_set
 from tonegap.synthetic.manifest import SYNTHETIC_COLUMNS, read_synthetic
+from tonegap.synthetic.source_names import KnownImages
 from tonegap.tones import pooled
 
 
@@ -39,18 +40,21 @@ class FeaturesPlace:
     numerics: Numerics
 
 
-def laid_out(folder: Path, manifest: Path | None, out: Path) -> Path:
+def laid_out(folder: Path, manifest: Path | None, out: Path, real: PartitionImages) -> Path:
     """The set in a folder as a generate stage leaves one: the folder itself where it is so, else a copy in `out`.
 
-    Any other is read as `tonegap audit` reads it. Raises BadRequest where it is no set.
+    Any other is read as `tonegap audit` reads it; an image on the skin of one of the `real` ones has its tone. Raises
+    BadRequest where it is no set.
     """
     with contextlib.suppress(BadOutput):
         files = [folder / "images" / row.file for row in read_synthetic(folder)]
         if manifest is None and all(file.is_file() for file in files):
             return folder
     (out / "images").mkdir(parents=True)
-    rows = []
-    for number, row in enumerate(read_set(folder, manifest).rows):
+    rows, images = [], KnownImages(real.ids, {})
+    tones = dict(zip(real.ids, real.tones, strict=True))
+    for number, described in enumerate(read_set(folder, manifest).rows):
+        row = on_its_canvas(described, images, tones)
         name = f"{number:06}{row.path.suffix.lower()}"
         shutil.copyfile(row.path, out / "images" / name)
         label, tone, *more = (row.cells.get(key, "") for key in ("label", "tone", "prompt", "seed"))
@@ -69,7 +73,7 @@ def external_set(
     """
     try:
         name, key = folder.resolve().name, folder_digest(folder)
-        place = laid_out(folder, manifest, aside)
+        place = laid_out(folder, manifest, aside, view.train)
         made = synthetic_set(place, view, plugin=name, parameters={}, seed=seed, key=key)
         for row in made.rows:
             check_image(place / "images" / row.file, f"images/{row.file}")

@@ -15,7 +15,7 @@ from tonegap.data.metadata import Metadata
 from tonegap.files import sha256_file
 from tonegap.formats.lineage import UNKNOWN_SOURCE
 from tonegap.split.view import PartitionImages
-from tonegap.synthetic.external_set import ExternalSet, SetRow
+from tonegap.synthetic.external_set import ExternalSet, SetRow, on_its_canvas
 from tonegap.synthetic.findings import (
     DESCENDS,
     DESCENDS_COPY,
@@ -109,7 +109,9 @@ def audit_set(made: ExternalSet, truth: RealImages) -> ExternalAudit:
     shows = _showing(made, truth, ancestors) if truth.pictures else []
     rules = Counter(f.rule for f in descends)
     refused = {f.image_id for f in (*descends, *shows, *not_of_data_set)}
-    kept = tuple(row for row in made.rows if row.image_id not in refused)
+    tones = dict(zip(truth.train.ids, truth.train.tones, strict=True))
+    left = (row for row in made.rows if row.image_id not in refused)
+    kept = tuple(on_its_canvas(row, truth.images, tones) for row in left)
     counts = {
         DONOR: len(donor),
         PAIR: len(pair),

@@ -1,7 +1,8 @@
 """Reads a synthetic set made elsewhere: a folder of images, described by a CSV file or by their names.
 
 Understood are the columns of `synthetic.csv` (see docker/CONTRACT.md; `file` is enough, `sources` is what the audit is
-about) and the names of the released cgDDI images, `<healthy>_with_<disease>_from_<tone>_<donor>.png`.
+about) and the names of the released cgDDI images, `<healthy>_with_<disease>_from_<tone>_<donor>.png`. The tone in such
+a name is the donor's, whose lesion it is; the skin, and its tone, are those of the healthy image.
 """
 
 import csv
@@ -9,17 +10,19 @@ import io
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from tonegap.data.locate import IMAGE_SUFFIXES
 from tonegap.errors import BadRequest
 from tonegap.formats.lineage import UNKNOWN_SOURCE, LearnedPart, read_parts
+from tonegap.synthetic.manifest import MODELS_COLUMN, SYNTHETIC_COLUMNS, is_below, long_fields
+from tonegap.synthetic.source_names import KnownImages
 from tonegap.texts import read_text
 
-COLUMNS = ("image_id", "file", "label", "tone", "prompt", "seed", "sources", "models")
+COLUMNS = (*SYNTHETIC_COLUMNS, MODELS_COLUMN)
 _NAMES = ("synthetic.csv", "manifest.csv", "metadata.csv")
 # Source: the notebook `lession_mapping.ipynb` of hectorcarrion/ControllableGenDDI, commit f51900c44f3b.
-_CGDDI = re.compile(r"(?P<healthy>.+)_with_(?P<disease>.+)_from_(?P<tone>[^_]+)_(?P<donor>.+)")
+_CGDDI = re.compile(r"(?P<healthy>.+)_with_(?P<disease>.+)_from_[^_]+_(?P<donor>.+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +74,16 @@ def read_set(folder: Path, manifest: Path | None) -> ExternalSet:
     return ExternalSet(folder, found.name if found else "names of images", rows, parts)
 
 
+def on_its_canvas(row: SetRow, images: KnownImages, tones: Mapping[str, str | None]) -> SetRow:
+    """A row with the tone of the healthy image that it is on, from the tones of real images by their id.
+
+    A row that says its tone, or names no healthy image, is left as it is.
+    """
+    if "tone" in row.cells or not row.healthy:
+        return row
+    return replace(row, cells={**row.cells, "tone": tones.get(images.known_as(row.healthy)) or ""})
+
+
 def _manifest_in(folder: Path) -> Path | None:
     for name in _NAMES:
         if (folder / name).is_file():
@@ -94,15 +107,16 @@ def _listed(folder: Path, manifest: Path) -> Iterator[SetRow]:
     """The rows of a CSV file; paths are relative to the folder, or to its `images/`."""
     try:
         reader = csv.DictReader(io.StringIO(read_text(manifest, BadRequest), newline=""))
-        names = tuple(reader.fieldnames or ())
-        if "file" not in names:
-            raise BadRequest(f"{manifest}: no column `file`; found {', '.join(names) or 'none'}")
-        for number, cells in enumerate(reader, start=2):
-            if None in cells or None in cells.values():
-                raise BadRequest(f"{manifest} line {number}: wanted {len(names)} fields")
-            yield _listed_row(folder, f"{manifest} line {number}", cells)
+        with long_fields():
+            names, rows = tuple(reader.fieldnames or ()), list(reader)
     except (OSError, csv.Error) as e:
         raise BadRequest(f"{manifest}: cannot be read as CSV: {e}") from None
+    if "file" not in names:
+        raise BadRequest(f"{manifest}: no column `file`; found {', '.join(names) or 'none'}")
+    for number, cells in enumerate(rows, start=2):
+        if None in cells or None in cells.values():
+            raise BadRequest(f"{manifest} line {number}: wanted {len(names)} fields")
+        yield _listed_row(folder, f"{manifest} line {number}", cells)
 
 
 def _listed_row(folder: Path, where: str, cells: Mapping[str, str]) -> SetRow:
@@ -118,10 +132,9 @@ def _listed_row(folder: Path, where: str, cells: Mapping[str, str]) -> SetRow:
 
 
 def _file_in(folder: Path, where: str, name: str) -> Path:
-    below = PurePosixPath(name)
-    if not below.parts or ".." in below.parts or below.is_absolute():
+    if not is_below(name):
         raise BadRequest(f"{where}: file {name!r} is not a path below {folder}")
-    for place in (folder / below, folder / "images" / below):
+    for place in (folder / name, folder / "images" / name):
         if place.is_file():
             return place
     raise BadRequest(f"{where}: there is no file {name!r} in {folder} or its images/")
@@ -143,7 +156,7 @@ def _by_name(path: Path, image_id: str) -> SetRow:
     return SetRow(
         image_id=image_id,
         path=path,
-        cells={"label": disease, "tone": match["tone"]},
+        cells={"label": disease},
         sources=tuple(dict.fromkeys((match["healthy"], match["donor"]))),
         disease=disease,
         healthy=match["healthy"],

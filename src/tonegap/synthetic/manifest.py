@@ -39,7 +39,7 @@ class SyntheticRow:
 
 
 @contextlib.contextmanager
-def _long_fields() -> Iterator[None]:
+def long_fields() -> Iterator[None]:
     """Lets the csv module take longer fields; its limit is the whole process's, so it is put back."""
     with _CSV_LIMIT:
         before = csv.field_size_limit(_MAX_FIELD)
@@ -55,7 +55,7 @@ def read_synthetic(out: Path) -> tuple[SyntheticRow, ...]:
     try:
         if status_of(path).st_size > _MAX_CSV_BYTES:
             raise BadOutput("synthetic.csv: more than 256 MiB")
-        with _long_fields(), path.open(encoding="utf-8-sig", newline="") as f:
+        with long_fields(), path.open(encoding="utf-8-sig", newline="") as f:
             reader = csv.DictReader(f)
             columns = tuple(reader.fieldnames or ())
             if columns not in (SYNTHETIC_COLUMNS, (*SYNTHETIC_COLUMNS, MODELS_COLUMN)):
@@ -75,6 +75,12 @@ def read_synthetic(out: Path) -> tuple[SyntheticRow, ...]:
         raise BadOutput(f"synthetic.csv: cannot be read: {e.strerror}") from None
 
 
+def is_below(file: str) -> bool:
+    """Whether a path that a table names stays in the folder that it is relative to."""
+    path = PurePosixPath(file)
+    return bool(path.parts) and ".." not in path.parts and not path.is_absolute()
+
+
 def _row(
     cells: Mapping[str | None, str | None], columns: tuple[str, ...], number: int
 ) -> SyntheticRow:
@@ -87,8 +93,7 @@ def _row(
     )
     if not image_id:
         raise BadOutput(f"{where}: image_id is empty")
-    parts = PurePosixPath(file).parts
-    if not parts or ".." in parts or file.startswith("/"):
+    if not is_below(file):
         raise BadOutput(f"{where}: file {file!r} is not a path below images/")
     try:
         parsed = parse_tone(tone)

@@ -29,6 +29,7 @@ def read_truth(
     index = index_images(dataset, metadata, root, store.folder / INDEX, workers=1)
     made = partition(task, metadata, seed)
     parts = dict(zip(made.ids, made.parts, strict=True))
+    tones = dict(zip(made.ids, made.tones, strict=True))
     held = [i for part in HELD_OUT for i in made.members(part) if i in index.sha256]
     # Images that the task leaves unused may be ancestors too.
     others = tuple(i for i in made.ids if parts[i] not in HELD_OUT and i in index.sha256)
@@ -38,7 +39,7 @@ def read_truth(
         train=PartitionImages(
             ids=others,
             labels=("",) * len(others),
-            tones=(None,) * len(others),
+            tones=tuple(tones[i] for i in others),
             sha256=tuple(index.sha256[i] for i in others),
             paths=tuple(index.paths[i] for i in others),
         ),

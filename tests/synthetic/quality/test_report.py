@@ -16,8 +16,10 @@ from tonegap.report.quality_text import set_lines
 from tonegap.report.suite_report import publish_suite
 from tonegap.results.assemble import assemble
 from tonegap.results.quality import read_set_sheets
+from tonegap.run.external_set import laid_out
 from tonegap.run.sheet_maker import SHEET
 from tonegap.store.read import read_suites
+from tonegap.synthetic.manifest import read_synthetic
 
 
 @pytest.fixture
@@ -273,3 +275,12 @@ def test_the_command_names_what_is_wrong_with_a_set(quality, tonegap, tmp_path):
     (own / "synthetic.csv").write_text(rows.replace("measles", label).replace(",V,", ",M9,"))
     assert tonegap("quality", own, "tiny", *words) == 2
     assert "synthetic.csv: x has the tone M9; wanted one of clinic/two: " in tonegap.err
+
+
+def test_an_image_on_the_skin_of_a_real_one_is_laid_out_with_its_tone(quality, tmp_path):
+    (own := tmp_path / "own").mkdir()
+    for name in ("c00_with_folliculitis_from_VI_c03", "c02_with_folliculitis_from_I_c01"):
+        (own / f"{name}.png").write_bytes((quality.download / "c00.png").read_bytes())
+    quality.suite()
+    place = laid_out(own, None, tmp_path / "out", quality.plan().runs[0].view.train)
+    assert [row.tone for row in read_synthetic(place)] == ["I", "VI"]
