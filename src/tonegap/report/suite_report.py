@@ -4,6 +4,7 @@ from pathlib import Path
 
 import tonegap
 from tonegap.declared.dataset import dataset_place
+from tonegap.declared.parity import parity_place
 from tonegap.declared.plugin import FOLDERS, plugin_place
 from tonegap.declared.suite import SUITES
 from tonegap.declared.task import task_place
@@ -11,6 +12,7 @@ from tonegap.files import digest_of, folder_digest, sha256_file
 from tonegap.formats.matrix import Matrix
 from tonegap.run.sheet_maker import SHEET, sheet_folder
 from tonegap.store.layout import FAILURES, FIRST_TRUTHS, RECORDS
+from tonegap.store.repeats import repeats_path
 
 _STAMP = "made-from"
 
@@ -50,8 +52,10 @@ def _digest(root: Path, store: Path, matrix: Matrix) -> str:
             path = store / folder / f"{run.key}.json"
             if path.is_file():
                 results.append([folder, sha256_file(path)])
+        if (path := repeats_path(store, run.key)).is_file():
+            results.append([path.parent.name, sha256_file(path)])
         declared |= {
-            dataset_place(run.task.partition("/")[0]),
+            parity_place(run.entry.baseline),
             task_place(run.task),
             *(plugin_place(*pair) for pair in run.entry.plugins.items()),
         }
@@ -59,8 +63,11 @@ def _digest(root: Path, store: Path, matrix: Matrix) -> str:
         sheet = sheet_folder(store, key) / SHEET
         if sheet.is_file():
             results.append([key, sha256_file(sheet)])
-    # Parameters that plug-ins share, and suites, which say where local files lie.
-    shared = (*(f"{folder}/*.toml" for folder in FOLDERS.values()), f"{SUITES}/*.toml")
+    # Parameters that plug-ins share; suites, which say where local files lie; data sets, which say who shares images.
+    shared = (
+        *(f"{folder}/*.toml" for folder in FOLDERS.values()),
+        *(f"{SUITES}/*.toml", dataset_place("*").as_posix()),
+    )
     files = sorted(path for pattern in shared for path in root.glob(pattern))
     files += [root / path for path in sorted(declared) if (root / path).is_file()]
     truths = sorted(path for path in (store / FIRST_TRUTHS).glob("*") if path.is_file())

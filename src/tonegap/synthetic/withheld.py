@@ -97,7 +97,7 @@ def withheld_by_group(
 def _kept_copies(train: PartitionImages, held: HeldOut, cache_dir: Path) -> dict[str, WithheldCopy]:
     """What the search finds among these images, from the cache where it was made before."""
     rule = [
-        code_digest("tonegap.synthetic.copies"),
+        code_digest("tonegap.synthetic.withheld"),
         *map(list, (train.sha256, train.ids, held.sha256, held.ids)),
     ]
     name = f"withheld-{digest_of(rule)[:32]}.json"
