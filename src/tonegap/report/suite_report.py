@@ -11,7 +11,7 @@ from tonegap.declared.task import task_place
 from tonegap.files import digest_of, folder_digest, sha256_file
 from tonegap.formats.matrix import Matrix
 from tonegap.run.sheet_maker import SHEET, sheet_folder
-from tonegap.store.layout import FAILURES, FIRST_TRUTHS, RECORDS
+from tonegap.store.layout import FIRST_TRUTHS, REPORT, failure_unit, record_unit
 from tonegap.store.repeats import repeats_path
 
 _STAMP = "made-from"
@@ -22,7 +22,7 @@ def publish_suite(root: Path, store: Path, matrix: Matrix) -> Path:
 
     Raises StoreError for a damaged record or a folder that cannot be written, BadSuiteFolder for wrong settings.
     """
-    out = store / "report" / matrix.suite
+    out = store / REPORT / matrix.suite
     stamp = out / _STAMP
     made_from = _digest(root, store, matrix)
     page = out / "index.html"
@@ -48,12 +48,9 @@ def _digest(root: Path, store: Path, matrix: Matrix) -> str:
 
     results, declared = [], set()
     for run in matrix.runs:
-        for folder in (RECORDS, FAILURES):
-            path = store / folder / f"{run.key}.json"
-            if path.is_file():
-                results.append([folder, sha256_file(path)])
-        if (path := repeats_path(store, run.key)).is_file():
-            results.append([path.parent.name, sha256_file(path)])
+        kept = (store / record_unit(run.key), store / failure_unit(run.key))
+        there = [path for path in (*kept, repeats_path(store, run.key)) if path.is_file()]
+        results += [[path.parent.name, sha256_file(path)] for path in there]
         declared |= {
             parity_place(run.entry.baseline),
             task_place(run.task),
