@@ -3,14 +3,13 @@
 from pathlib import Path
 
 import tonegap
-from tonegap.declared.dataset import dataset_place
-from tonegap.declared.plugin import FOLDERS, plugin_place
-from tonegap.declared.suite import SUITES
-from tonegap.declared.task import task_place
+from tonegap.declared.dataset import BENCHMARKS
+from tonegap.declared.parity import FOLDER as PARITY
+from tonegap.declared.plugin import FOLDERS
 from tonegap.files import digest_of, folder_digest, sha256_file
 from tonegap.formats.matrix import Matrix
 from tonegap.run.sheet_maker import SHEET, sheet_folder
-from tonegap.store.layout import FAILURES, FIRST_TRUTHS, RECORDS
+from tonegap.store.layout import FAILURES, FIRST_TRUTHS, RECORDS, REPEATS
 
 _STAMP = "made-from"
 
@@ -44,25 +43,19 @@ def _digest(root: Path, store: Path, matrix: Matrix) -> str:
     """Digest of all that the report is made from: runs and what is there for each, submissions, settings, code."""
     from tonegap.results.submissions.stored import read_submissions
 
-    results, declared = [], set()
+    results = []
     for run in matrix.runs:
-        for folder in (RECORDS, FAILURES):
+        for folder in (RECORDS, FAILURES, REPEATS):
             path = store / folder / f"{run.key}.json"
             if path.is_file():
                 results.append([folder, sha256_file(path)])
-        declared |= {
-            dataset_place(run.task.partition("/")[0]),
-            task_place(run.task),
-            *(plugin_place(*pair) for pair in run.entry.plugins.items()),
-        }
     for key in matrix.sheets.values():
         sheet = sheet_folder(store, key) / SHEET
         if sheet.is_file():
             results.append([key, sha256_file(sheet)])
-    # Parameters that plug-ins share, and suites, which say where local files lie.
-    shared = (*(f"{folder}/*.toml" for folder in FOLDERS.values()), f"{SUITES}/*.toml")
-    files = sorted(path for pattern in shared for path in root.glob(pattern))
-    files += [root / path for path in sorted(declared) if (root / path).is_file()]
+    # All that is declared: pages name data sets, plug-ins and certificates that no run of this suite has.
+    declared = (BENCHMARKS, PARITY, *FOLDERS.values())
+    files = sorted(path for folder in declared for path in (root / folder).rglob("*.toml"))
     truths = sorted(path for path in (store / FIRST_TRUTHS).glob("*") if path.is_file())
     return digest_of(
         [

@@ -18,7 +18,7 @@ from pathlib import Path, PurePosixPath
 import msgspec
 
 from tonegap.errors import BadRequest
-from tonegap.files import sha256_bytes, sha256_file
+from tonegap.files import sha256_bytes, sha256_file, status_of
 from tonegap.lines import one_line
 from tonegap.results.bundle.crate import CRATE, crate_problems
 from tonegap.store.layout import FAILURES, RECORDS, STAGES, SUITES, TRUTHS
@@ -96,8 +96,14 @@ class _Source(io.FileIO):
 
 
 def memory_for(path: Path) -> int:
-    """How much more memory, in bytes, checking a bundle may take: enough for predictions that are nearly all of it."""
-    return _MEMORY + _MEMORY_PER_BYTE * path.stat().st_size
+    """How much more memory, in bytes, checking a bundle may take: enough for predictions that are nearly all of it.
+
+    Raises BadRequest for what is no file.
+    """
+    try:
+        return _MEMORY + _MEMORY_PER_BYTE * status_of(path).st_size
+    except OSError as e:
+        raise BadRequest(f"{path}: cannot be read: {e.strerror}") from None
 
 
 def extract(path: Path, folder: Path) -> Manifest:
