@@ -63,7 +63,7 @@ def test_rows_that_the_script_draws_keep_the_link_to_their_page(tmp_path):
     source = fill_two_entries(tmp_path / "store")
     change = 'const box = document.querySelector(".views").elements.metric; box.value = "auc"; '
     change += 'box.dispatchEvent(new Event("change"));'
-    before = render_html(board_of(source))
+    before = render_html(board_of(source), beside=())
     path = tmp_path / "page.html"
     path.write_text(before.replace("</body>", f"<script>{change}</script></body>"), "utf-8")
     command = [CHROMIUM, *FLAGS, f"--user-data-dir={tmp_path / 'browser'}", "--dump-dom"]
@@ -78,7 +78,7 @@ def test_a_narrow_window_scrolls_tables_and_not_the_page(asked):
 
 
 def test_a_narrow_window_scrolls_the_leaderboard_s_tables_and_not_its_page(asked, tmp_path):
-    page = render_html(board_of(fill_two_entries(tmp_path / "store")))
+    page = render_html(board_of(fill_two_entries(tmp_path / "store")), beside=())
     assert 'class="heard"' in page  # words for a screen reader, placed where their column is
     assert asked("--window-size=500,900", page=page)["wide"] <= 0
 

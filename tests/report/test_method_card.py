@@ -54,7 +54,7 @@ def board(make_record, entry, cell, settings):
     for name, keys in (("tone-shift+erm", "ab"), ("tone-shift+mixup", "ac")):
         for seed, key in enumerate(keys):
             record = make_record(entry(name), seed, {"I": 0.9, "VI": 0.7})
-            cells.append(cell(with_stage(record, key * 64, 10.0 + 2 * "abc".index(key))))
+            cells.append(cell(with_stage(record, key * 63 + "0", 10.0 + 2 * "abc".index(key))))
     return leaderboard(cells, settings)
 
 

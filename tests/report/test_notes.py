@@ -1,16 +1,18 @@
 """What is said of a table's images."""
 
-from types import SimpleNamespace
-
 from records import plain_record
 
 from tonegap.formats.record import EntryId, GroupLeak, Leaks, PartitionId, SyntheticId
 from tonegap.report.phrases import split_note
 from tonegap.report.table_notes import border_note, images_note
+from tonegap.results.model import LeaderboardTable, Row, SeedResult
 
 
 def table(*records):
-    return SimpleNamespace(question=None, all_rows=[SimpleNamespace(records=records)])
+    """A table of one entry; its view, metrics and ranks play no part in what is said of images."""
+    seeds = tuple(SeedResult(r.seed, "k", r, None) for r in records)
+    row = Row(EntryId("none", "erm", "cnn4"), False, seeds, (), {}, None, "")
+    return LeaderboardTable("d/t", None, (), (), ("", "", ""), (row,), (), {})
 
 
 def record(seed, n_copies, n_of_groups=None, **fields):

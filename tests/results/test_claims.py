@@ -6,7 +6,6 @@ import io
 import json
 import re
 from dataclasses import replace
-from types import SimpleNamespace
 
 import msgspec
 import pytest
@@ -138,11 +137,13 @@ def test_the_text_of_claims_says_that_p_of_a_gap_is_of_its_row_alone(board_of):
 
 def test_the_text_of_claims_says_that_patients_are_resampled_where_they_are_declared(board_of):
     claims = board_of({"none+erm": LEVELS["none+erm"]}).claims[0]
-    record = claims.table.all_rows[0].records[0]
+    row = claims.table.all_rows[0]
+    record = row.records[0]
     groups = {"patient_id": GroupLeak(0, 0, 0)}
     leaks = msgspec.structs.replace(record.leaks, groups=groups)
-    row = SimpleNamespace(records=(msgspec.structs.replace(record, leaks=leaks),))
-    by_patient = replace(claims, table=SimpleNamespace(all_rows=(row,)))
+    seed = replace(row.seeds[0], record=msgspec.structs.replace(record, leaks=leaks))
+    table = replace(claims.table, rows=(replace(row, seeds=(seed,)),))
+    by_patient = replace(claims, table=table)
     assert (
         "whole groups of near-duplicates and images of one patient are resampled"
         in claims_about(by_patient)

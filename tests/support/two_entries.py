@@ -54,6 +54,5 @@ def fill_with_photographs(folder: Path) -> ResultSource:
 
 
 def board_of(source: ResultSource) -> Leaderboard:
-    """The board of a store as a folder of pages."""
-    board = assemble(source.store, source.suites, read_settings(source.root))
-    return replace(board, site=True)
+    """The board of a store."""
+    return assemble(source.store, source.suites, read_settings(source.root))
