@@ -429,10 +429,12 @@ def test_power_says_where_no_statement_is_possible():
         ("phantom/smoke", {}, "power: found a str, wanted a dict of images"),
         (None, {}, "power: found a NoneType, wanted a dict of images"),
         (pd.DataFrame({"I": [100]}), {}, "power: found a DataFrame, wanted a dict of images"),
-        ({"I": "100"}, {}, "found '100' images of I, wanted a whole number"),
-        ({"I": None}, {}, "found None images of I, wanted a whole number"),
-        ({"I": 100}, {"score": None}, "found the score None"),
-        ({"I": 100}, {"score": "85"}, "found the score '85'"),
+        ({"I": "100"}, {}, "found '100' as the images of I, wanted a whole number"),
+        ({"I": None}, {}, "found None as the images of I, wanted a whole number"),
+        ({"I": (n for n in "1")}, {}, "found an object of type generator as the images of I"),
+        ({"I": 100}, {"score": None}, "found score=None"),
+        ({"I": 100}, {"score": "85"}, "found score='85'"),
+        ({"I": 100}, {"seeds": True}, "seeds=True, .* wanted .* a whole number of seeds"),
         ({"I": 100}, {"correlation": None}, "correlation=None"),
         ({"I": 100}, {"seed_sd": 2}, "seed_sd=2; wanted .* a standard deviation from 0 to 0.5"),
         ({"I": 100}, {"seeds": 1.5}, "seeds=1.5, .* wanted .* a whole number of seeds"),
@@ -459,6 +461,12 @@ def test_counts_of_a_column_are_taken_as_pandas_gives_them():
         (lambda table: tonegap.audit_table([table]), "found a list, wanted a pandas DataFrame"),
         (lambda table: tonegap.audit_table(table.to_dict()), "found a dict, wanted a pandas Data"),
         (lambda table: tonegap.audit_table(table, images=[43]), "images: found a list, wanted a d"),
+        (
+            lambda table: tonegap.audit_table(iter("a")),
+            "found a str_ascii_iterator, wanted a pandas",
+        ),
+        (lambda table: tonegap.audit_table(table, unit=["percent"]), r"found unit=\['percent'\]"),
+        (lambda table: tonegap.audit_table(table, total=iter("a")), "number 1: found an object of"),
         (lambda table: tonegap.audit_paper(None), "found None, wanted a paper's key"),
         (lambda table: tonegap.across(None), "place: found None, wanted a path"),
         (lambda table: tonegap.load(3), "place: found 3, wanted a path"),
@@ -489,9 +497,14 @@ def test_power_wants_a_fraction_and_whole_numbers():
 @pytest.mark.parametrize(
     ("asked", "words"),
     [
-        ({"threshold": "0.5"}, "threshold='0.5': wanted a number"),
-        ({"min_support": 1.5}, "min_support=1.5: wanted a whole number"),
+        ({"threshold": "0.5"}, "threshold: found '0.5', wanted a number from 0 to 1"),
+        ({"threshold": True}, "threshold: found True, wanted a number"),
+        ({"min_support": 1.5}, "min_support: found 1.5, wanted a whole number"),
+        ({"min_support": float("inf")}, "min_support: found inf, wanted a whole number"),
+        ({"tones": ["types"]}, r"tones: found \['types'\], wanted 'types', 'groups' or None"),
         ({"tone": None}, "tone: found None; wanted a list"),
+        ({"proba": None}, "proba: found None; wanted an array or a DataFrame with a row for each"),
+        ({"proba": {"a": P_MALIGNANT}}, "proba: found {'a': .*; wanted an array"),
         ({"y_true": np.array([["benign", "x"]] * 4)}, "y_true: has 2 columns"),
         ({"y_true": [["benign", "x"]] * 4}, r"y_true: found \['benign', 'x'\] as value number 1"),
         ({"y_true": [["benign"]] * 4}, "y_true: found .* as value number 1; wanted one label"),
@@ -517,6 +530,58 @@ def test_score_says_what_was_wanted(asked, words):
     given = {"y_true": LABELS, "proba": P_MALIGNANT, "tone": TONES} | asked
     with pytest.raises((BadRequest, BadPredictions), match=words):
         tonegap.score(**given)
+
+
+@pytest.mark.parametrize("name", ["y_true", "proba", "tone", "groups", "ids", "classes"])
+@pytest.mark.parametrize(
+    ("value", "found"),
+    [
+        ((one for one in "abab"), "an object of type generator"),
+        (map(str, range(4)), "an object of type map"),
+        ("1212", "'1212'"),
+        (b"1212", "b'1212'"),
+        ({1, 2, 3, 4}, "an object of type set"),
+        (np.array(3), "an object of type ndarray"),
+    ],
+)
+def test_what_has_no_values_in_an_order_is_one_sentence(name, value, found):
+    given = {"y_true": LABELS, "proba": P_MALIGNANT, "tone": TONES} | {name: value}
+    with pytest.raises(BadPredictions) as refused:
+        tonegap.score(**given)
+    assert str(refused.value).startswith(f"{name}: found {found}; wanted ")
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ({"y_true": iter(LABELS)}, "y_true: found an object of type list_iterator; wanted"),
+        ({"y_pred": iter(LABELS)}, "y_pred: found an object of type list_iterator; wanted"),
+        ({"y_pred": "abab"}, "y_pred: found 'abab'; wanted"),
+        ({"y_pred": [[0.1, 0.9], [1.0]]}, "proba: holds what are no numbers"),
+        ({"tone": "1212"}, "tone: found '1212'; wanted"),
+        ({"positive": ["malignant"]}, r"positive: found \['malignant'\], wanted one label"),
+        ({"min_support": "2"}, "min_support: found '2', wanted a whole number"),
+    ],
+)
+def test_a_scorer_says_what_was_wanted(asked, words):
+    given = {"y_true": LABELS, "y_pred": LABELS, "tone": TONES} | asked
+    with pytest.raises((BadRequest, BadPredictions), match=words):
+        tonegap.metrics.worst_tone(**given)
+
+
+@pytest.mark.parametrize(
+    ("other", "found"),
+    [
+        ((one for one in ()), "an object of type generator"),
+        ("ab", "'ab'"),
+        ([], r"\[\]"),
+        (["ab"], "'ab'"),
+        (pd.DataFrame({"a": [1]}), "an object of type DataFrame"),
+    ],
+)
+def test_compare_says_what_it_found(other, found):
+    with pytest.raises(BadRequest, match=f"compare: found {found}, wanted Scores"):
+        tonegap.compare(tonegap.score(LABELS, P_MALIGNANT, TONES), other)
 
 
 def test_nothing_masked_is_taken_as_it_is():
@@ -587,6 +652,9 @@ def test_with_ids_resamples_do_not_depend_on_the_order_of_rows(tmp_path):
         ({"seed": -1}, "seed: found -1"),
         ({"task": None}, "task: found None, wanted a task's id"),
         ({"metadata": 5}, "metadata: found 5, wanted a path"),
+        ({"metadata": ""}, "metadata: found '', wanted a path"),
+        ({"metadata": (n for n in "a")}, "metadata: found an object of type generator, wanted a p"),
+        ({"task": (n for n in "a")}, "task: found an object of type generator, wanted a task's id"),
         ({"suite_root": 5}, "suite_root: found 5, wanted a path"),
     ],
 )

@@ -74,6 +74,14 @@ def test_an_error_about_a_name_is_escaped(tmp_path, capsys):
         (["list", "method"], "(did you mean 'methods'?)"),
         (["data", "show", "dii"], "no data set 'dii' (did you mean 'ddi'?)"),
         (["plan", "--set", "baselines.epoch=2"], "a parameter 'epoch' (did you mean 'epochs'?)"),
+        (
+            ["plan", "--set", "baseline.epochs=2"],
+            "LABEL is methods, baselines, extractors, postproc",
+        ),
+        (
+            ["plan", "--set", "baselines/er.epochs=2"],
+            "no plug-in of this suite (did you mean 'basel",
+        ),
     ],
 )
 def test_a_name_that_is_not_there_is_met_with_the_near_one(typed, said, capsys, tmp_path):

@@ -3,12 +3,13 @@
 The same formulas as `tonegap.score`. A score that is undefined is NaN here, never 0, for scorers return numbers.
 """
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
-from tonegap.errors import BadRequest
+from tonegap.errors import BadPredictions, BadRequest
+from tonegap.lines import as_found
 from tonegap.scores.from_arrays import answers_from_arrays, in_order, is_missing, values_of
 from tonegap.scores.metrics import score_table
 from tonegap.scores.rules import ScoringRules, default_positive
@@ -73,9 +74,11 @@ def _of_tones(  # noqa: PLR0913 (as above)
     classes: Any,
 ) -> float:
     check_per_tone(metric)
+    if not isinstance(positive, Hashable) or isinstance(positive, Iterator):
+        raise BadRequest(f"positive: found {as_found(positive)}, wanted one label")
     if hasattr(tone, "loc") and hasattr(y_true, "loc"):
         tone = _looked_up(tone, y_true.index)
-    if np.ndim(y_pred) == 1 and not _are_probabilities(y_true, y_pred, metric):
+    if _n_dimensions(y_pred) == 1 and not _are_probabilities(y_true, y_pred, metric):
         if metric in _OF_PROBABILITIES:
             raise BadRequest(
                 f"metric {metric!r} needs probabilities, [n, k] or of the second of two classes: "
@@ -89,6 +92,20 @@ def _of_tones(  # noqa: PLR0913 (as above)
     )
     value = score_table(answers.p, answers.y, answers.tones, rules).score(metric, which).value
     return float("nan") if value is None else value
+
+
+def _n_dimensions(y_pred: Any) -> int:
+    """1 for a value for each image, 2 or more for what is to be read as probabilities. Raises BadPredictions for 0."""
+    try:
+        n = np.ndim(y_pred)
+    except ValueError:  # rows of several lengths, which reading them names
+        return 2
+    if not n:
+        raise BadPredictions(
+            f"y_pred: found {as_found(y_pred)}; wanted a list, an array or a Series of one label or probability for "
+            "each image, or an array with a column for each class"
+        )
+    return n
 
 
 def _looked_up(tone: Any, index: Any) -> Any:

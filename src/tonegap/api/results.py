@@ -9,8 +9,9 @@ from dataclasses import astuple
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tonegap.api.argument_checks import path_of, root_of
+from tonegap.api.argument_checks import root_of
 from tonegap.errors import BadRequest
+from tonegap.split.frame import path_of
 
 if TYPE_CHECKING:
     import pandas as pd

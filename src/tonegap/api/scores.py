@@ -4,10 +4,10 @@ import html
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 from tonegap.errors import BadRequest
+from tonegap.lines import as_found
 from tonegap.scores.evidence.comparing import Noise, Paired, holm_steps, paired
 from tonegap.scores.evidence.entries import EntryEvidence, EvidenceRequest, entry_evidence
 from tonegap.scores.evidence.every_score import extreme_points
@@ -60,7 +60,7 @@ class Scores:
         """
         if not (isinstance(which, tuple) and len(which) == 2):
             raise BadRequest(
-                f"scores[{which!r}]: wanted a metric and a tone, such as scores['accuracy', 'worst']; "
+                f"scores[{as_found(which)}]: wanted a metric and a tone, such as scores['accuracy', 'worst']; "
                 f"tones are {', '.join([*self.tones, ALL, WORST, GAP])}"
             )
         return self.table.score(*which).value
@@ -196,12 +196,8 @@ def score(  # noqa: PLR0913 (what a caller may say, by name)
 
     Raises BadPredictions for data and BadRequest for options that cannot be. Formulas and sources: docs/metrics.md.
     """
-    if threshold is not None and not (_is_number(threshold) and 0 <= threshold <= 1):
-        raise BadRequest(f"threshold={threshold!r}: wanted a number from 0 to 1, or None")
-    if not _is_number(min_support) or min_support < 1 or min_support != int(min_support):
-        raise BadRequest(f"min_support={min_support!r}: wanted a whole number of images, 1 or more")
     answers = answers_from_arrays(y_true, proba, tone, groups, classes=classes, ids=ids)
-    listed = isinstance(positive, Iterable) and not isinstance(positive, str)
+    listed = isinstance(positive, Iterable) and not isinstance(positive, (str, bytes))
     event = tuple(positive) if listed else (positive,)  # type: ignore[arg-type]
     rules = ScoringRules(
         answers.classes,
@@ -210,7 +206,7 @@ def score(  # noqa: PLR0913 (what a caller may say, by name)
         min_support,
     )
     if tones not in (None, "types", "groups"):
-        raise BadRequest(f"tones={tones!r}: wanted 'types', 'groups' or None")
+        raise BadRequest(f"tones: found {as_found(tones)}, wanted 'types', 'groups' or None")
     shown = tones_as(answers.tones, tones)
     answers = TestAnswers(
         answers.ids, answers.labels, shown, answers.units, answers.classes, answers.p, 0, threshold
@@ -236,7 +232,9 @@ def compare(
     first = sides["a"][0]
     known = [m.name for m in METRICS]
     if metric not in known:
-        raise BadRequest(f"metric {metric!r} is unknown; known metrics are {', '.join(known)}")
+        raise BadRequest(
+            f"metric {as_found(metric)} is unknown; known metrics are {', '.join(known)}"
+        )
     for side, runs in sides.items():
         for run in runs:
             if _images(run) != _images(first):
@@ -262,24 +260,19 @@ def compare(
     )
 
 
-def _is_number(value: object) -> bool:
-    """Whether it is a number of Python or numpy that is not NaN."""
-    return isinstance(value, Real) and value == value
-
-
 def _row(cells: Sequence[str], tag: str) -> str:
     return "<tr>" + "".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in cells) + "</tr>"
 
 
 def _runs(side: Scores | Sequence[Scores]) -> list[Scores]:
-    runs = [side] if isinstance(side, Scores) else list(side) if isinstance(side, Sequence) else []
-    if any(not isinstance(run, Scores) for run in runs):
+    if isinstance(side, Scores):
+        return [side]
+    runs = list(side) if isinstance(side, (list, tuple)) else []
+    others = [run for run in runs if not isinstance(run, Scores)]
+    if others or not runs:
         raise BadRequest(
-            "compare: wanted Scores, as tonegap.score gives, or one for each training run"
-        )
-    if not runs:
-        raise BadRequest(
-            "compare: found none; wanted Scores, or a list of one for each training run"
+            f"compare: found {as_found(others[0] if others else side)}, wanted Scores, as tonegap.score gives, or a "
+            "list of one for each training run"
         )
     return runs
 
