@@ -276,6 +276,37 @@ def test_a_scorer_of_probabilities_of_two_classes():
         tonegap.metrics.worst_tone([0, 1, 0, 1], [0, 1, 1, 1], tone=tone, metric="auc")
 
 
+@pytest.mark.parametrize(
+    "labels", [("benign", "malignant"), (1, 2), (-1, 1), (0, 1), (False, True), (0.0, 1.0)]
+)
+def test_certain_probabilities_are_no_labels(labels):
+    """A tree's leaves say 0.0 and 1.0: of I both images are right, of VI one of two."""
+    y = np.array(labels)[[0, 1, 0, 1]]
+    sure = np.array([0.0, 1.0, 1.0, 1.0])
+    for metric, wanted in (("accuracy", 0.5), ("sensitivity", 1.0), ("specificity", 0.0)):
+        found = tonegap.metrics.worst_tone(
+            y, sure, tone=[1, 1, 6, 6], metric=metric, positive=labels[1]
+        )
+        assert found == wanted
+        assert found == tonegap.metrics.worst_tone(
+            y, np.array(labels)[[0, 1, 1, 1]], tone=[1, 1, 6, 6], metric=metric, positive=labels[1]
+        )
+
+
+def test_what_may_be_labels_or_probabilities_is_refused():
+    y, ones = [1, 2, 1, 2], np.ones(4)
+    with pytest.raises(
+        BadPredictions, match=r"found 1\.0 alone, .* probabilities of 2; pass labels"
+    ):
+        tonegap.metrics.worst_tone(y, ones, tone=[1, 1, 6, 6])
+    assert tonegap.metrics.worst_tone(y, ones.astype(int), tone=[1, 1, 6, 6]) == 0.5
+    both = np.column_stack((1 - ones, ones))
+    assert tonegap.metrics.worst_tone(y, both, tone=[1, 1, 6, 6], classes=[1, 2]) == 0.5
+    assert tonegap.metrics.worst_tone(y, np.array([1.0, 2.0, 1.0, 2.0]), tone=[1, 1, 6, 6]) == 1.0
+    with pytest.raises(BadPredictions, match="the classes are 1: a; name two"):
+        tonegap.metrics.worst_tone(["a", "a"], [0.0, 1.0], tone=[1, 6])
+
+
 def test_tones_are_looked_up_by_index_in_any_order():
     y = pd.Series(["a", "b", "a", "b"], index=[3, 1, 2, 0])
     predicted = ["a", "b", "b", "a"]  # right at 3 and 1
@@ -587,6 +618,21 @@ def test_compare_says_what_it_found(other, found):
 def test_nothing_masked_is_taken_as_it_is():
     proba = np.ma.masked_array(P_MALIGNANT, False)
     assert tonegap.score(LABELS, proba, TONES)["accuracy", "all"] == 0.75
+
+
+def test_a_series_named_after_the_first_class_is_refused():
+    table = pd.DataFrame(P_MALIGNANT_BOTH, columns=["p_benign", "p_malignant"])
+    for name in ("p_benign", "benign"):
+        with pytest.raises(BadPredictions, match=rf"named '{name}', .* second class, 'mal"):
+            tonegap.score(LABELS, table["p_benign"].rename(name), TONES)
+    with pytest.raises(BadPredictions, match=r"named '0', .* second class, '1'"):
+        tonegap.score([0, 1, 0, 1], pd.DataFrame([[0.2], [0.9], [0.3], [0.4]])[0], TONES)
+    right = tonegap.score(LABELS, table, TONES).frame
+    assert tonegap.score(LABELS, table["p_malignant"], TONES).frame.equals(right)
+    turned = tonegap.score(
+        LABELS, table["p_benign"], TONES, classes=["malignant", "benign"], positive="malignant"
+    )
+    assert turned.frame.equals(right)
 
 
 def test_rows_of_float16_are_divided_by_their_sum():

@@ -60,7 +60,10 @@ def answers_from_arrays(
         "y_true", "images without a label", [i for i, v in zip(names, labels, strict=True) if not v]
     )
     p, found = _columns(proba, n)
-    known = _classes(found, classes, y_true, p.shape[1], np.ndim(proba) == 1)
+    one = np.ndim(proba) == 1
+    known = _classes(found, classes, y_true, p.shape[1], one)
+    if one:
+        _check_second(str(getattr(proba, "name", "")), known)
     refuse(
         "y_true",
         "labels without a column of proba",
@@ -224,6 +227,15 @@ def _classes(
             "column, in their order, with classes="
         )
     return found
+
+
+def _check_second(name: str, classes: tuple[str, ...]) -> None:
+    """Raises BadPredictions for one number for each image in a Series that is named after the first of two classes."""
+    if name.removeprefix(PROBABILITY) == classes[0]:
+        raise BadPredictions(
+            f"proba: is named {name!r}, and one number for each image is the probability of the second class, "
+            f"{classes[1]!r}; pass that, or both columns, or name the classes in the other order with classes="
+        )
 
 
 def in_order(labels: Iterable[Any]) -> list[Any]:
