@@ -1,6 +1,8 @@
 """`tonegap.score`, `compare`, `load`, `split` and `metrics`: as typed in Python, against the command line."""
 
+import inspect
 import json
+import pydoc
 import subprocess
 import sys
 import warnings
@@ -541,6 +543,7 @@ def test_power_wants_a_fraction_and_whole_numbers():
         ({"y_true": [["benign"]] * 4}, "y_true: found .* as value number 1; wanted one label"),
         ({"y_true": ["benign", {}, "benign", "malignant"]}, "y_true: found {} as value number 2"),
         ({"groups": [{"a"}] * 4}, "groups: found {'a'} as value number 1"),
+        ({"y_true": [b"benign"] * 4}, "y_true: found b'benign' as value number 1, which is bytes"),
         ({"y_true": ["benign"] * 4}, "one number for each image, .* classes are 1: benign; name"),
         (
             {"proba": pd.DataFrame([[0.5, 0.5]] * 4, columns=["p_1", "p_1"])},
@@ -734,6 +737,45 @@ def test_power_takes_tones_alone_each_once():
 def test_a_positive_class_may_be_any_collection():
     one = tonegap.score(LABELS, P_MALIGNANT, TONES, positive=np.array(["benign"]))
     assert one.rules.positive == ("benign",)
+
+
+@pytest.mark.parametrize(
+    ("labels", "positive", "event"),
+    [
+        ([0.0, 1.0], 1, "1.0"),
+        ([0, 1], True, "1"),
+        (["a", "b"], None, "b"),
+        (["a", "b"], ["a"], "a"),
+    ],
+)
+def test_a_positive_class_is_named_by_value(labels, positive, event):
+    scores = tonegap.score(labels, [0.2, 0.8], [1, 6], positive=positive)
+    assert scores.rules.positive == (event,)
+
+
+def test_a_score_that_is_not_there_names_those_there_are():
+    scores = tonegap.score(LABELS, P_MALIGNANT, TONES)
+    with pytest.raises(
+        KeyError, match=r"no score \('acc', 'all'\); metrics are accuracy, balanced"
+    ):
+        _ = scores["acc", "all"]
+    with pytest.raises(KeyError, match="accuracy has I, VI, all, worst, gap"):
+        scores.reason("accuracy", "V")
+
+
+def test_names_of_classes_write_no_line_and_no_colour():
+    shown = repr(tonegap.score(["evil\x1b[31m\nforged", "b"], [0.2, 0.8], [1, 6]))
+    assert shown.startswith(r"2 images; positive: evil\x1b[31m\nforged, called by")
+    assert "\x1b" not in shown
+    assert not any(line.startswith("forged") for line in shown.splitlines())
+    one = repr(tonegap.score(["a"], [[0.2, 0.7, 0.1]], [1], classes=["a", "b", "c"]))
+    assert one.startswith("1 image; no positive class, called by")
+
+
+def test_help_of_split_names_its_arguments():
+    assert list(inspect.signature(tonegap.split).parameters)[:3] == ["task", "metadata", "seed"]
+    assert tonegap.split.__doc__.startswith("split(task: str, metadata: ")
+    assert "Raises BadSuiteFolder" in pydoc.render_doc(tonegap.split)
 
 
 def test_compare_wants_scores_by_the_same_rules():

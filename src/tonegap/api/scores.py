@@ -7,21 +7,23 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from tonegap.errors import BadRequest
-from tonegap.lines import as_found
+from tonegap.lines import as_found, one_line
 from tonegap.scores.evidence.comparing import Noise, Paired, holm_steps, paired
 from tonegap.scores.evidence.entries import EntryEvidence, EvidenceRequest, entry_evidence
 from tonegap.scores.evidence.every_score import extreme_points
 from tonegap.scores.evidence.images import TestAnswers
 from tonegap.scores.evidence.intervals import Interval
 from tonegap.scores.evidence.table import table_evidence
-from tonegap.scores.from_arrays import answers_from_arrays
+from tonegap.scores.from_arrays import answers_from_arrays, values_of
 from tonegap.scores.metrics import score_table
-from tonegap.scores.rules import MOST_PROBABLE, ScoringRules, default_positive
+from tonegap.scores.rules import ScoringRules, default_positive
 from tonegap.scores.tables import (
     ALL,
     GAP,
+    METRIC_NAMES,
     METRICS,
     WORST,
+    Score,
     ScoreTable,
     check_per_tone,
     largest_difference,
@@ -63,11 +65,23 @@ class Scores:
                 f"scores[{as_found(which)}]: wanted a metric and a tone, such as scores['accuracy', 'worst']; "
                 f"tones are {', '.join([*self.tones, ALL, WORST, GAP])}"
             )
-        return self.table.score(*which).value
+        return self._score(*which).value
 
     def reason(self, metric: str, tone: str = ALL) -> str | None:
         """Why a score is undefined; None where it is not. KeyError for a metric or tone that is not there."""
-        return self.table.score(metric, tone).reason
+        return self._score(metric, tone).reason
+
+    def _score(self, metric: object, tone: object) -> Score:
+        there = {(s.metric, s.tone): s for s in self.table}
+        if (metric, tone) not in there:
+            tones = [of for one, of in there if one == metric]
+            known = (
+                f"{metric} has {', '.join(tones)}"
+                if tones
+                else f"metrics are {', '.join(METRIC_NAMES)}"
+            )
+            raise KeyError(f"no score {as_found((metric, tone))}; {known}")
+        return there[metric, tone]  # type: ignore[index]
 
     @cached_property
     def intervals(self) -> dict[tuple[str, str], Interval]:
@@ -140,31 +154,24 @@ class Scores:
 
     def __repr__(self) -> str:
         """The table as aligned text."""
-        from tonegap.scores.render import as_lines, as_page
+        from tonegap.scores.render import as_lines, as_page, what_was_scored
 
-        return f"{self._heading()}\n{as_lines(as_page(self.table))}"
+        lines = as_lines(as_page(self.table)).split("\n")
+        heading = what_was_scored(self.answers.tones, self.rules)
+        return "\n".join([heading, *map(one_line, lines)])
 
     def _repr_html_(self) -> str:
         """The table as HTML, reasons of undefined scores as footnotes; what notebooks show."""
-        from tonegap.scores.render import as_page
+        from tonegap.scores.render import as_page, what_was_scored
 
-        page = as_page(self.table)
+        page, heading = as_page(self.table), what_was_scored(self.answers.tones, self.rules)
         grids = "".join(
             "<table><thead>" + _row(grid.header, "th") + "</thead><tbody>"
             + "".join(_row(row, "td") for row in grid.rows) + "</tbody></table>"
             for grid in (page.per_tone, page.between)
         )  # fmt: skip
         notes = "".join(f"<br><small>{html.escape(note)}</small>" for note in page.notes)
-        return f"<div><p>{html.escape(self._heading())}</p>{grids}{notes}</div>"
-
-    def _heading(self) -> str:
-        unknown = sum(tone is None for tone in self.answers.tones)
-        event = " or ".join(self.rules.positive) or "no positive class"
-        called = (
-            MOST_PROBABLE if self.rules.threshold is None else f"from {self.rules.threshold:g} on"
-        )
-        more = f", {unknown:,} of unknown tone (in all only)" if unknown else ""
-        return f"{len(self.answers.ids):,} images{more}; positive: {event}, called by: {called}"
+        return f"<div><p>{html.escape(heading)}</p>{grids}{notes}</div>"
 
 
 def score(  # noqa: PLR0913 (what a caller may say, by name)
@@ -174,7 +181,7 @@ def score(  # noqa: PLR0913 (what a caller may say, by name)
     groups: Any = None,
     *,
     classes: Sequence[object] | None = None,
-    positive: object | Sequence[object] = (),
+    positive: object | Sequence[object] | None = None,
     threshold: float | None = None,
     tones: str | None = None,
     min_support: int = 1,
@@ -188,8 +195,9 @@ def score(  # noqa: PLR0913 (what a caller may say, by name)
     resample whole groups.
 
     Classes are the columns of a DataFrame, else `classes`, else the labels in order. `positive` is the event, one class
-    or several (default: "malignant" if there, else the second of two classes, else none). An image is predicted
-    positive from `threshold` on (None: by its most probable class). `tones` "types" or "groups" chooses the axis.
+    or several, by value (default: "malignant" if there, else the second of two classes, else none). An image is
+    predicted positive from `threshold` on (None: by its most probable class). `tones` "types" or "groups" chooses the
+    axis.
     Whatever a metric divides by must have `min_support` images, or the score is undefined: None with a reason, never 0.
     `ids` [n] name the images (default: 0, 1, … by position). Resamples are drawn in the order of the ids: rows in
     another order give the same intervals, but for rounding, with `ids`, and other resamples without.
@@ -198,10 +206,12 @@ def score(  # noqa: PLR0913 (what a caller may say, by name)
     """
     answers = answers_from_arrays(y_true, proba, tone, groups, classes=classes, ids=ids)
     listed = isinstance(positive, Iterable) and not isinstance(positive, (str, bytes))
-    event = tuple(positive) if listed else (positive,)  # type: ignore[arg-type]
+    event = tuple(positive) if listed else () if positive is None else (positive,)  # type: ignore[arg-type]
+    # By value: 1, 1.0 and True are one label, written as y_true has it.
+    written = {label: str(label) for label in values_of(y_true, "y_true")}
     rules = ScoringRules(
         answers.classes,
-        tuple(map(str, event)) or default_positive(answers.classes),
+        tuple(written.get(one, str(one)) for one in event) or default_positive(answers.classes),
         threshold,
         min_support,
     )

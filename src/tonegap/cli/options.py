@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from tonegap.cli.near import NearGroup
 from tonegap.declared.root import default_store, find_root
 from tonegap.errors import BadRequest
 
@@ -33,7 +34,7 @@ class NumberRange(click.FloatRange):
         return number
 
 
-class WholeHelp(click.Group):
+class WholeHelp(NearGroup):
     """A group whose help says the first sentence of each command in full."""
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

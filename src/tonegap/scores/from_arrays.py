@@ -140,6 +140,11 @@ def _check_collected(given: Any, name: str) -> None:
 def _check_flat(found: list[object], name: str) -> None:
     """Raises BadPredictions for the first value that is a list, a dict or another collection."""
     for i, value in enumerate(found):
+        if isinstance(value, bytes):
+            raise BadPredictions(
+                f"{name}: found {as_found(value)} as value number {i + 1}, which is bytes; wanted text: .decode() or "
+                ".astype(str) makes it"
+            )
         nested = isinstance(value, Iterable) and not isinstance(value, (str, bytes))
         if nested or not isinstance(value, Hashable):
             raise BadPredictions(

@@ -55,7 +55,7 @@ def pack_suite(
     found = completeness(run.cells)
     if found.missing and not allow_incomplete:
         raise BadRequest(
-            f"{suite}: {found.words}; `tonegap run {suite}` makes them, --allow-incomplete bundles what is there"
+            f"{suite}: {found.words}; the same `tonegap run` again makes them, --allow-incomplete bundles what is there"
         )
     _check_stages(store, run)
     sources: dict[str, Content] = {p.relative_to(store).as_posix(): p for p in _results(store, run)}
