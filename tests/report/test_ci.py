@@ -111,6 +111,20 @@ def test_jobs_for_other_hosts_call_what_there_is(name):
         assert not any("inputs." in step.get("run", "") for step in steps)  # never code
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        INTEGRATIONS / "github/action.yml",
+        INTEGRATIONS / "gitlab/tonegap.yml",
+        ROOT / "docker/templates/root/.github/workflows/tonegap.yml",
+    ],
+)
+def test_no_job_takes_what_an_index_has_under_our_name(path):
+    installs = re.findall(r"pip install ([^\n]*)", path.read_text())
+    assert any("PACKAGE" in words or "TONEGAP" in words for words in installs)
+    assert not any(re.search(r"[\"' ]tonegap", words) for words in installs)
+
+
 def test_the_job_for_other_systems_runs_what_is_not_skipped_there():
     text = (ROOT / ".github/workflows/other-systems.yml").read_text()
     (job,) = yaml.safe_load(text)["jobs"].values()

@@ -124,6 +124,7 @@ class Scores:
         ]
         columns = ["metric", "tone", "value", "low", "high", "n", "reason"]
         found = pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(columns[2:5], float))
+        found["reason"] = pd.Series([s.reason for s in self.table], dtype=object)
         return found if intervals else found.drop(columns=["low", "high"])
 
     def plot(self, metric: str = "accuracy", ax: "Axes | None" = None) -> "Axes":
