@@ -131,7 +131,9 @@ def _board(
             folder = Path(aside)
             runs: tuple[SuiteRun, ...] = (run_with_doubts(verified_bundle(path, folder), root),)
             if others := [name for name in suites if name != runs[0].matrix.suite]:
-                raise BadRequest(f"{path}: is a bundle of {runs[0].matrix.suite}, not of {others[0]}")
+                raise BadRequest(
+                    f"{path}: is a bundle of {runs[0].matrix.suite}, not of {others[0]}"
+                )
         elif path.is_dir():
             folder, runs = path, read_suites(path, suites)
         else:

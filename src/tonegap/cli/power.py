@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from tonegap.cli.complete import task_names
 from tonegap.cli.options import PATH, SEED, NumberRange, json_option, named_count, rooted
 from tonegap.cli.terminal import put_json, say
 from tonegap.declared.task import read_task
@@ -13,7 +14,7 @@ from tonegap.errors import BadRequest
 
 
 @click.command("power")
-@click.argument("task", required=False)
+@click.argument("task", required=False, shell_complete=task_names)
 @click.option(
     "--root", "data_root", type=PATH, help="Your copy of TASK's data set; its metadata is enough."
 )

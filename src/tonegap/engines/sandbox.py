@@ -130,7 +130,9 @@ def inside(kind: SandboxKind, mounts: Mounts) -> Mounts:
 
 def own_packages() -> list[str]:
     """Folders of tonegap among those that a stage sees: a wheel has the suite root in it, labels of test images too."""
-    places = {Path(sysconfig.get_path(name)) for name in ("purelib", "platlib")} | _package_folders()
+    places = {
+        Path(sysconfig.get_path(name)) for name in ("purelib", "platlib")
+    } | _package_folders()
     seen = (*_interpreter_folders(), *_SYSTEM)
     found = {str(place / PACKAGE) for place in places if (place / PACKAGE).is_dir()}
     found.add(str(Path(__file__).resolve().parents[1]))
