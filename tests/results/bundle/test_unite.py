@@ -77,6 +77,17 @@ def test_a_board_has_the_bundles_that_verify_and_names_the_others(bundles, tmp_p
     assert "lab-b" not in page
 
 
+def test_a_board_leaves_a_folder_of_somebody_elses_files_alone(bundles, tmp_path, capsys):
+    out = tmp_path / "site"
+    out.mkdir()
+    (out / "index.html").write_text("mine")
+    code, said, err = say(capsys, "board", bundles / "lab-a.tonegap.zip", "--out", out)
+    assert (code, said) == (2, "")
+    assert f"{out}: found 'index.html' and no earlier report; choose a new or empty folder" in err
+    assert [p.name for p in out.iterdir()] == ["index.html"]
+    assert (out / "index.html").read_text() == "mine"
+
+
 def test_the_same_bundles_give_the_same_site(bundles, tmp_path, capsys):
     sites = [tmp_path / name for name in ("one", "two")]
     for out in sites:

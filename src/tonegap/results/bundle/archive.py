@@ -9,6 +9,7 @@ The mistake it exists to prevent: an archive from a stranger that writes outside
 the disk or the memory, or holds two files of one name, of which one is checked and the other read.
 """
 
+import contextlib
 import io
 import zipfile
 import zlib
@@ -67,13 +68,15 @@ def write_archive(path: Path, manifest: Manifest, sources: Mapping[str, Content]
     """
     aside = path.with_name(f".{path.name}.partial")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         with zipfile.ZipFile(aside, "w", zipfile.ZIP_DEFLATED) as archive:
             _add(archive, MANIFEST, msgspec.json.format(msgspec.json.encode(manifest), indent=1))
             for name, source in sorted(sources.items()):
                 _add(archive, name, _bytes(source))
         aside.replace(path)
     except OSError as e:
-        aside.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            aside.unlink()
         raise BadRequest(f"{path}: cannot be written: {e.strerror}; choose another --out") from None
 
 
