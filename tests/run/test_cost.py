@@ -8,7 +8,7 @@ import pytest
 from tonegap.declared.rates import RATES, read_rates
 from tonegap.errors import BadSuiteFolder
 from tonegap.formats.record import Isolation
-from tonegap.run.cost import PlanCost, ExpectedCost, declared_cost
+from tonegap.run.cost import ExpectedCost, PlanCost, declared_cost
 from tonegap.run.explain import explain
 from tonegap.store.marks import StageMark
 
