@@ -40,7 +40,6 @@ QUICK: dict[str, Any] = {
     "lora_resolution_px": 0,
     "per_source": 1,
     "ratio": 0.1,
-    "fill": 2.0,
     "sampling_steps": 2,
     "strength": 1.0,
     "min_images": 2,
@@ -52,7 +51,6 @@ QUICK: dict[str, Any] = {
     "batch": 4,
     "targets": ["VI"],
 }
-TWO = {"ratio": 0.2}  # of 12 images: one of each class, as each is short of one
 PAIRS = {
     "pairs": 2,
     "preference_steps": 1,
@@ -60,6 +58,8 @@ PAIRS = {
     "preference_accumulation": 1,
     "lora_rank": 4,
 }
+# Where a tone is filled up: the twelve images have each condition on each tone once, so that nothing is missing.
+FILLED = {"fill": 2.0, "ratio": 0.5}
 
 
 @dataclass(frozen=True)
@@ -201,7 +201,7 @@ def test_skin_diff_fits_and_generates_at_512_px(
         ("magic", {"pipeline": "sd21"}, PAIRS),
         ("skin-diff-2024", {"pipeline": "sd21-v"}, {"inversion_vectors": 2}),
         ("cgddi-semantic", {"pipeline": "sd21", "healthy_pipeline": "inpainting"}, {}),
-        ("dreambooth", {"pipeline": "sd15"}, TWO),
+        ("dreambooth", {"pipeline": "sd15"}, FILLED),
     ],
 )
 def test_a_method_that_learns_fits_and_generates(
@@ -218,20 +218,17 @@ def test_a_method_that_learns_fits_and_generates(
 
 
 @pytest.mark.parametrize(
-    ("method", "kind", "own"),
+    ("method", "kind"),
     [
-        ("img2img-plain", "sd15", {}),
-        ("text2img-plain", "sd15", TWO),
-        ("cgddi-healthy", "inpainting", {"labels": ["psoriasis"]}),
-        ("cgddi-lesion-mapping", "inpainting", {}),
+        ("img2img-plain", "sd15"),
+        ("text2img-plain", "sd15"),
+        ("cgddi-healthy", "inpainting"),
+        ("cgddi-lesion-mapping", "inpainting"),
     ],
 )
 def test_a_method_that_learns_nothing_generates(
-    run: Callable[..., Ended],
-    pipeline: Callable[..., Path],
-    method: str,
-    kind: str,
-    own: dict[str, Any],
+    run: Callable[..., Ended], pipeline: Callable[..., Path], method: str, kind: str
 ) -> None:
+    own = {"cgddi-healthy": {"labels": ["psoriasis"]}, "text2img-plain": FILLED}.get(method, {})
     made = run(method, "generate", {"pipeline": pipeline(kind)}, **own)
     assert list((made.out / "images").glob("*.png"))
