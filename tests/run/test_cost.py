@@ -47,11 +47,11 @@ source = "measured: by hand"
         (
             [ExpectedCost(30, 7.0, 2**20), ExpectedCost()],
             "at least 30 s of work, at least 7 MiB in one stage, at least 1 MiB of disk, "
-            "1 of them unknown: of a kind that never ran here",
+            "1 of them unknown: nothing like them ever ran here",
         ),
         (
             [ExpectedCost(), ExpectedCost()],
-            "cost unknown: none of their kind ever ran here, and no rate is declared that holds",
+            "cost unknown: nothing like them ever ran here, and no rate is declared that holds",
         ),
     ],
 )
@@ -110,7 +110,7 @@ def test_the_plan_names_the_rates_behind_it(planner):
     assert found.lines()[-2:] == [
         "by a declared rate: methods/grey generate: measured: by hand (a desk)",
         "2 stages to run, at least 7 s of work, memory unknown, disk unknown, 1 of them by declared rates, "
-        "1 of them unknown: of a kind that never ran here",
+        "1 of them unknown: nothing like them ever ran here",
     ]
     shown = json.loads(msgspec.json.encode(found.as_json()))
     assert (shown["estimated_seconds"], shown["estimated_gpu_seconds"]) == (7.0, None)
@@ -126,10 +126,13 @@ def test_what_ran_here_counts_before_what_is_declared(planner):
     with planner.store.work_folder("w") as folder:
         (folder / "out").mkdir()
         planner.store.commit_stage(folder / "out", mark)
-    planner.suite(parameters={"methods/grey": {"n": 4}})
+    planner.store.stage_folder(stage.key).joinpath("stage.json").unlink()
     planner.rooms.write(RATES.as_posix(), RATE + "seconds = 7\n")
-    found = explain(planner.plan(), planner.store, read_rates(planner.rooms.root))
+    rates = read_rates(planner.rooms.root)
+    found = explain(planner.plan(), planner.store, rates)
     assert (found.cost.seconds, found.cost.sources) == (10.0, ())
+    planner.suite(parameters={"methods/grey": {"n": 4}})
+    assert explain(planner.plan(), planner.store, rates).cost.seconds == 7.0
 
 
 def test_no_rate_is_in_a_key(planner):

@@ -1,9 +1,9 @@
-"""What stages that would run will cost: by what their kind took here, else by rates that are declared.
+"""What stages that would run will cost: by what the same work took here, else by rates that are declared.
 
 The mistake it exists to prevent: a cost that nobody knows, counted as none.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from tonegap.declared.rates import RATES, Rate, is_met, rate_problems, units_of
@@ -13,6 +13,19 @@ from tonegap.store.marks import StageMark
 from tonegap.store.store import Store
 
 _MIB = 2**20
+# Of what a stage is made of: what can change without its work being more or less. Of another parameter, number of
+# images or device nobody knows what it costs.
+_SAME_WORK = {
+    "contract",
+    "plug-in",
+    "environment",
+    "inputs",
+    "masks",
+    "upstream",
+    "banks",
+    "repeat",
+    "seed",
+}
 _GPU = "cuda"
 
 
@@ -85,7 +98,7 @@ class PlanCost:
         n_declared = sum(bool(stage.sources) for stage in self.stages)
         if self.n_unknown == len(self.stages):
             return (
-                "cost unknown: none of their kind ever ran here, and no rate is declared that holds"
+                "cost unknown: nothing like them ever ran here, and no rate is declared that holds"
             )
         seconds, memory, disk = self.seconds, self.peak_memory_mib, self.disk_bytes
         said = [
@@ -109,7 +122,7 @@ class PlanCost:
         if n_declared:
             said.append(f"{n_declared} of them by declared rates")
         if self.n_unknown:
-            said.append(f"{self.n_unknown} of them unknown: of a kind that never ran here")
+            said.append(f"{self.n_unknown} of them unknown: nothing like them ever ran here")
         return ", ".join(said)
 
     def _least(self, name: str, otherwise: str) -> str:
@@ -125,6 +138,18 @@ def _duration(seconds: float) -> str:
     if seconds < 120:
         return f"{max(seconds, 1):.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:,.1f} h"
+
+
+def is_same_work(stage: PlannedStage, last: StageMark, changed: Collection[str]) -> bool:
+    """Whether the newest stage of a kind took what this one will: the same but for code, and so all before it.
+
+    `changed` has the keys of stages that would run and are the same work; a cached one upstream that was another then
+    may have left more or less.
+    """
+    before, now = last.ingredients, stage.ingredients
+    differ = {name for name in {*before, *now} if before.get(name) != now.get(name)}
+    led = {"upstream", "banks"} & differ
+    return differ <= _SAME_WORK and (not led or any(key in changed for key in stage.upstream))
 
 
 def measured_cost(mark: StageMark, store: Store) -> ExpectedCost:

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from tonegap.declared.rates import Rate
 from tonegap.lines import counted
 from tonegap.plan.plan import Plan, PlannedStage
-from tonegap.run.cost import PlanCost, declared_cost, measured_cost
+from tonegap.run.cost import PlanCost, declared_cost, is_same_work, measured_cost
 from tonegap.run.damage import find_damage
 from tonegap.run.runner import missing_runs, missing_stages
 from tonegap.run.sheets import missing_features
@@ -89,7 +89,7 @@ def _rounded(value: float | None) -> float | None:
 def explain(
     plan: Plan, store: Store, rates: Mapping[str, Sequence[Rate]] = MappingProxyType({})
 ) -> Explanation:
-    """What a run would do with this store as it is; `rates` tell the cost of stages whose kind never ran in it.
+    """What a run would do with this store as it is; `rates` tell the cost of stages whose like never ran in it.
 
     Raises BadSuiteFolder for a rate that does not fit its plug-in.
     """
@@ -99,13 +99,17 @@ def explain(
     keys = dict.fromkeys((*missing_stages(cells, store), *damage.stages))
     stages = [plan.stages[key] for key in keys]
     stages += [stage for stage in missing_features(plan, store) if stage.key not in keys]
-    misses, costs = [], []
+    misses, costs, same = [], [], set[str]()
     titles = stage_titles(plan)
     for stage in stages:
         last = store.last_mark(stage.identity.plugin.label, stage.stage, stage.ingredients)
         why = damage.stages.get(stage.key) or why_missing(stage, last.ingredients if last else None)
         misses.append(Miss(stage.key, titles[stage.key], why))
-        costs.append(measured_cost(last, store) if last else declared_cost(stage, rates))
+        if last and is_same_work(stage, last, same):
+            same.add(stage.key)
+            costs.append(measured_cost(last, store))
+        else:
+            costs.append(declared_cost(stage, rates))
     holes = tuple(
         (f"{cell.id.entry.label} on {cell.id.task} seed {cell.id.seed}", cell.id.not_applicable)
         for cell in plan.cells
