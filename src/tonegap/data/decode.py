@@ -420,10 +420,15 @@ def _what(content: bytes) -> str:
 def read_image(path: Path, image: ImageSpec) -> NDArray[np.uint8]:
     """RGB `[size, size, 3]` of an image file, upright, by the geometry. Raises BadData."""
     try:
-        # JPEG decodes at a fraction of its size where that is still twice what is wanted.
-        upright = decode(read_bytes(path), "RGB", image.size_px * 2).image
+        return prepared(read_bytes(path), image)
     except BadPicture as e:
         raise BadData(f"{path}: not a readable image: {e.text}") from None
+
+
+def prepared(content: bytes, image: ImageSpec) -> NDArray[np.uint8]:
+    """The same of a file's content. Raises BadPicture."""
+    # JPEG decodes at a fraction of its size where that is still twice what is wanted.
+    upright = decode(content, "RGB", image.size_px * 2).image
     return np.asarray(square(upright, image, Image.Resampling.BILINEAR))
 
 
