@@ -206,8 +206,9 @@ def score(  # noqa: PLR0913 (what a caller may say, by name)
     Raises BadPredictions for data and BadRequest for options that cannot be. Formulas and sources: docs/metrics.md.
     """
     answers = answers_from_arrays(y_true, proba, tone, groups, classes=classes, ids=ids)
-    listed = isinstance(positive, Iterable) and not isinstance(positive, (str, bytes))
-    event = tuple(positive) if listed else () if positive is None else (positive,)  # type: ignore[arg-type]
+    event: tuple[Any, ...] = (positive,) if positive is not None else ()
+    if isinstance(positive, Iterable) and not isinstance(positive, (str, bytes)):
+        event = tuple(positive)
     # By value: 1, 1.0 and True are one label, written as y_true has it.
     written = {label: str(label) for label in values_of(y_true, "y_true")}
     rules = ScoringRules(
