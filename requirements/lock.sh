@@ -12,6 +12,9 @@ lock() {
 }
 
 lock run pyproject.toml --extra features "$@"
+# The same without torch and what its builds for CUDA alone ask for, for machines without a GPU: installed with --no-deps
+# beside a torch of one's own (docs/terminal.md). The CPU's build of torch is on an index of its own, and is not locked.
+awk '/^[^ ]/ { kept = $0 !~ /^(torch|torchvision|triton|nvidia-[a-z0-9-]+|cuda-[a-z]+)==/ } kept' run.txt >no-torch.txt
 # One file of it is read (CLIP's vocabulary): what it depends on is not installed.
 lock fullsize --group fullsize --no-deps "$@"
 # The others agree with it, so that they can be installed on top.

@@ -1,6 +1,8 @@
 """`tonegap.score`, `compare`, `load`, `split` and `metrics`: as typed in Python, against the command line."""
 
+import inspect
 import json
+import pydoc
 import subprocess
 import sys
 import warnings
@@ -276,6 +278,37 @@ def test_a_scorer_of_probabilities_of_two_classes():
         tonegap.metrics.worst_tone([0, 1, 0, 1], [0, 1, 1, 1], tone=tone, metric="auc")
 
 
+@pytest.mark.parametrize(
+    "labels", [("benign", "malignant"), (1, 2), (-1, 1), (0, 1), (False, True), (0.0, 1.0)]
+)
+def test_certain_probabilities_are_no_labels(labels):
+    """A tree's leaves say 0.0 and 1.0: of I both images are right, of VI one of two."""
+    y = np.array(labels)[[0, 1, 0, 1]]
+    sure = np.array([0.0, 1.0, 1.0, 1.0])
+    for metric, wanted in (("accuracy", 0.5), ("sensitivity", 1.0), ("specificity", 0.0)):
+        found = tonegap.metrics.worst_tone(
+            y, sure, tone=[1, 1, 6, 6], metric=metric, positive=labels[1]
+        )
+        assert found == wanted
+        assert found == tonegap.metrics.worst_tone(
+            y, np.array(labels)[[0, 1, 1, 1]], tone=[1, 1, 6, 6], metric=metric, positive=labels[1]
+        )
+
+
+def test_what_may_be_labels_or_probabilities_is_refused():
+    y, ones = [1, 2, 1, 2], np.ones(4)
+    with pytest.raises(
+        BadPredictions, match=r"found 1\.0 alone, .* probabilities of 2; pass labels"
+    ):
+        tonegap.metrics.worst_tone(y, ones, tone=[1, 1, 6, 6])
+    assert tonegap.metrics.worst_tone(y, ones.astype(int), tone=[1, 1, 6, 6]) == 0.5
+    both = np.column_stack((1 - ones, ones))
+    assert tonegap.metrics.worst_tone(y, both, tone=[1, 1, 6, 6], classes=[1, 2]) == 0.5
+    assert tonegap.metrics.worst_tone(y, np.array([1.0, 2.0, 1.0, 2.0]), tone=[1, 1, 6, 6]) == 1.0
+    with pytest.raises(BadPredictions, match="the classes are 1: a; name two"):
+        tonegap.metrics.worst_tone(["a", "a"], [0.0, 1.0], tone=[1, 6])
+
+
 def test_tones_are_looked_up_by_index_in_any_order():
     y = pd.Series(["a", "b", "a", "b"], index=[3, 1, 2, 0])
     predicted = ["a", "b", "b", "a"]  # right at 3 and 1
@@ -429,10 +462,12 @@ def test_power_says_where_no_statement_is_possible():
         ("phantom/smoke", {}, "power: found a str, wanted a dict of images"),
         (None, {}, "power: found a NoneType, wanted a dict of images"),
         (pd.DataFrame({"I": [100]}), {}, "power: found a DataFrame, wanted a dict of images"),
-        ({"I": "100"}, {}, "found '100' images of I, wanted a whole number"),
-        ({"I": None}, {}, "found None images of I, wanted a whole number"),
-        ({"I": 100}, {"score": None}, "found the score None"),
-        ({"I": 100}, {"score": "85"}, "found the score '85'"),
+        ({"I": "100"}, {}, "found '100' as the images of I, wanted a whole number"),
+        ({"I": None}, {}, "found None as the images of I, wanted a whole number"),
+        ({"I": (n for n in "1")}, {}, "found an object of type generator as the images of I"),
+        ({"I": 100}, {"score": None}, "found score=None"),
+        ({"I": 100}, {"score": "85"}, "found score='85'"),
+        ({"I": 100}, {"seeds": True}, "seeds=True, .* wanted .* a whole number of seeds"),
         ({"I": 100}, {"correlation": None}, "correlation=None"),
         ({"I": 100}, {"seed_sd": 2}, "seed_sd=2; wanted .* a standard deviation from 0 to 0.5"),
         ({"I": 100}, {"seeds": 1.5}, "seeds=1.5, .* wanted .* a whole number of seeds"),
@@ -459,6 +494,12 @@ def test_counts_of_a_column_are_taken_as_pandas_gives_them():
         (lambda table: tonegap.audit_table([table]), "found a list, wanted a pandas DataFrame"),
         (lambda table: tonegap.audit_table(table.to_dict()), "found a dict, wanted a pandas Data"),
         (lambda table: tonegap.audit_table(table, images=[43]), "images: found a list, wanted a d"),
+        (
+            lambda table: tonegap.audit_table(iter("a")),
+            "found a str_ascii_iterator, wanted a pandas",
+        ),
+        (lambda table: tonegap.audit_table(table, unit=["percent"]), r"found unit=\['percent'\]"),
+        (lambda table: tonegap.audit_table(table, total=iter("a")), "number 1: found an object of"),
         (lambda table: tonegap.audit_paper(None), "found None, wanted a paper's key"),
         (lambda table: tonegap.across(None), "place: found None, wanted a path"),
         (lambda table: tonegap.load(3), "place: found 3, wanted a path"),
@@ -489,14 +530,20 @@ def test_power_wants_a_fraction_and_whole_numbers():
 @pytest.mark.parametrize(
     ("asked", "words"),
     [
-        ({"threshold": "0.5"}, "threshold='0.5': wanted a number"),
-        ({"min_support": 1.5}, "min_support=1.5: wanted a whole number"),
+        ({"threshold": "0.5"}, "threshold: found '0.5', wanted a number from 0 to 1"),
+        ({"threshold": True}, "threshold: found True, wanted a number"),
+        ({"min_support": 1.5}, "min_support: found 1.5, wanted a whole number"),
+        ({"min_support": float("inf")}, "min_support: found inf, wanted a whole number"),
+        ({"tones": ["types"]}, r"tones: found \['types'\], wanted 'types', 'groups' or None"),
         ({"tone": None}, "tone: found None; wanted a list"),
+        ({"proba": None}, "proba: found None; wanted an array or a DataFrame with a row for each"),
+        ({"proba": {"a": P_MALIGNANT}}, "proba: found {'a': .*; wanted an array"),
         ({"y_true": np.array([["benign", "x"]] * 4)}, "y_true: has 2 columns"),
         ({"y_true": [["benign", "x"]] * 4}, r"y_true: found \['benign', 'x'\] as value number 1"),
         ({"y_true": [["benign"]] * 4}, "y_true: found .* as value number 1; wanted one label"),
         ({"y_true": ["benign", {}, "benign", "malignant"]}, "y_true: found {} as value number 2"),
         ({"groups": [{"a"}] * 4}, "groups: found {'a'} as value number 1"),
+        ({"y_true": [b"benign"] * 4}, "y_true: found b'benign' as value number 1, which is bytes"),
         ({"y_true": ["benign"] * 4}, "one number for each image, .* classes are 1: benign; name"),
         (
             {"proba": pd.DataFrame([[0.5, 0.5]] * 4, columns=["p_1", "p_1"])},
@@ -519,9 +566,76 @@ def test_score_says_what_was_wanted(asked, words):
         tonegap.score(**given)
 
 
+@pytest.mark.parametrize("name", ["y_true", "proba", "tone", "groups", "ids", "classes"])
+@pytest.mark.parametrize(
+    ("value", "found"),
+    [
+        ((one for one in "abab"), "an object of type generator"),
+        (map(str, range(4)), "an object of type map"),
+        ("1212", "'1212'"),
+        (b"1212", "b'1212'"),
+        ({1, 2, 3, 4}, "an object of type set"),
+        (np.array(3), "an object of type ndarray"),
+    ],
+)
+def test_what_has_no_values_in_an_order_is_one_sentence(name, value, found):
+    given = {"y_true": LABELS, "proba": P_MALIGNANT, "tone": TONES} | {name: value}
+    with pytest.raises(BadPredictions) as refused:
+        tonegap.score(**given)
+    assert str(refused.value).startswith(f"{name}: found {found}; wanted ")
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ({"y_true": iter(LABELS)}, "y_true: found an object of type list_iterator; wanted"),
+        ({"y_pred": iter(LABELS)}, "y_pred: found an object of type list_iterator; wanted"),
+        ({"y_pred": "abab"}, "y_pred: found 'abab'; wanted"),
+        ({"y_pred": [[0.1, 0.9], [1.0]]}, "proba: holds what are no numbers"),
+        ({"tone": "1212"}, "tone: found '1212'; wanted"),
+        ({"positive": ["malignant"]}, r"positive: found \['malignant'\], wanted one label"),
+        ({"min_support": "2"}, "min_support: found '2', wanted a whole number"),
+    ],
+)
+def test_a_scorer_says_what_was_wanted(asked, words):
+    given = {"y_true": LABELS, "y_pred": LABELS, "tone": TONES} | asked
+    with pytest.raises((BadRequest, BadPredictions), match=words):
+        tonegap.metrics.worst_tone(**given)
+
+
+@pytest.mark.parametrize(
+    ("other", "found"),
+    [
+        ((one for one in ()), "an object of type generator"),
+        ("ab", "'ab'"),
+        ([], r"\[\]"),
+        (["ab"], "'ab'"),
+        (pd.DataFrame({"a": [1]}), "an object of type DataFrame"),
+    ],
+)
+def test_compare_says_what_it_found(other, found):
+    with pytest.raises(BadRequest, match=f"compare: found {found}, wanted Scores"):
+        tonegap.compare(tonegap.score(LABELS, P_MALIGNANT, TONES), other)
+
+
 def test_nothing_masked_is_taken_as_it_is():
     proba = np.ma.masked_array(P_MALIGNANT, False)
     assert tonegap.score(LABELS, proba, TONES)["accuracy", "all"] == 0.75
+
+
+def test_a_series_named_after_the_first_class_is_refused():
+    table = pd.DataFrame(P_MALIGNANT_BOTH, columns=["p_benign", "p_malignant"])
+    for name in ("p_benign", "benign"):
+        with pytest.raises(BadPredictions, match=rf"named '{name}', .* second class, 'mal"):
+            tonegap.score(LABELS, table["p_benign"].rename(name), TONES)
+    with pytest.raises(BadPredictions, match=r"named '0', .* second class, '1'"):
+        tonegap.score([0, 1, 0, 1], pd.DataFrame([[0.2], [0.9], [0.3], [0.4]])[0], TONES)
+    right = tonegap.score(LABELS, table, TONES).frame
+    assert tonegap.score(LABELS, table["p_malignant"], TONES).frame.equals(right)
+    turned = tonegap.score(
+        LABELS, table["p_benign"], TONES, classes=["malignant", "benign"], positive="malignant"
+    )
+    assert turned.frame.equals(right)
 
 
 def test_rows_of_float16_are_divided_by_their_sum():
@@ -587,6 +701,9 @@ def test_with_ids_resamples_do_not_depend_on_the_order_of_rows(tmp_path):
         ({"seed": -1}, "seed: found -1"),
         ({"task": None}, "task: found None, wanted a task's id"),
         ({"metadata": 5}, "metadata: found 5, wanted a path"),
+        ({"metadata": ""}, "metadata: found '', wanted a path"),
+        ({"metadata": (n for n in "a")}, "metadata: found an object of type generator, wanted a p"),
+        ({"task": (n for n in "a")}, "task: found an object of type generator, wanted a task's id"),
         ({"suite_root": 5}, "suite_root: found 5, wanted a path"),
     ],
 )
@@ -620,6 +737,45 @@ def test_power_takes_tones_alone_each_once():
 def test_a_positive_class_may_be_any_collection():
     one = tonegap.score(LABELS, P_MALIGNANT, TONES, positive=np.array(["benign"]))
     assert one.rules.positive == ("benign",)
+
+
+@pytest.mark.parametrize(
+    ("labels", "positive", "event"),
+    [
+        ([0.0, 1.0], 1, "1.0"),
+        ([0, 1], True, "1"),
+        (["a", "b"], None, "b"),
+        (["a", "b"], ["a"], "a"),
+    ],
+)
+def test_a_positive_class_is_named_by_value(labels, positive, event):
+    scores = tonegap.score(labels, [0.2, 0.8], [1, 6], positive=positive)
+    assert scores.rules.positive == (event,)
+
+
+def test_a_score_that_is_not_there_names_those_there_are():
+    scores = tonegap.score(LABELS, P_MALIGNANT, TONES)
+    with pytest.raises(
+        KeyError, match=r"no score \('acc', 'all'\); metrics are accuracy, balanced"
+    ):
+        _ = scores["acc", "all"]
+    with pytest.raises(KeyError, match="accuracy has I, VI, all, worst, gap"):
+        scores.reason("accuracy", "V")
+
+
+def test_names_of_classes_write_no_line_and_no_colour():
+    shown = repr(tonegap.score(["evil\x1b[31m\nforged", "b"], [0.2, 0.8], [1, 6]))
+    assert shown.startswith(r"2 images; positive: evil\x1b[31m\nforged, called by")
+    assert "\x1b" not in shown
+    assert not any(line.startswith("forged") for line in shown.splitlines())
+    one = repr(tonegap.score(["a"], [[0.2, 0.7, 0.1]], [1], classes=["a", "b", "c"]))
+    assert one.startswith("1 image; no positive class, called by")
+
+
+def test_help_of_split_names_its_arguments():
+    assert list(inspect.signature(tonegap.split).parameters)[:3] == ["task", "metadata", "seed"]
+    assert tonegap.split.__doc__.startswith("split(task: str, metadata: ")
+    assert "Raises BadSuiteFolder" in pydoc.render_doc(tonegap.split)
 
 
 def test_compare_wants_scores_by_the_same_rules():

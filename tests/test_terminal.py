@@ -74,6 +74,16 @@ def test_an_error_about_a_name_is_escaped(tmp_path, capsys):
         (["list", "method"], "(did you mean 'methods'?)"),
         (["data", "show", "dii"], "no data set 'dii' (did you mean 'ddi'?)"),
         (["plan", "--set", "baselines.epoch=2"], "a parameter 'epoch' (did you mean 'epochs'?)"),
+        (["image", "bild"], "no command 'bild' (did you mean 'build'?); `tonegap image --help`"),
+        (["assets", "chek"], "no command 'chek' (did you mean 'check'?)"),
+        (
+            ["plan", "--set", "baseline.epochs=2"],
+            "LABEL is methods, baselines, extractors, postproc",
+        ),
+        (
+            ["plan", "--set", "baselines/er.epochs=2"],
+            "no plug-in of this suite (did you mean 'basel",
+        ),
     ],
 )
 def test_a_name_that_is_not_there_is_met_with_the_near_one(typed, said, capsys, tmp_path):
@@ -112,9 +122,12 @@ def test_doctor_tells_programs_numbers_not_sentences(capsys):
     assert set(found["engines"]["local"]["versions"]) >= {"numpy", "torch"}
 
 
-def test_every_line_for_people_is_a_note_where_progress_is_json(capsys):
+@pytest.mark.parametrize(
+    "words", [["no-such-suite", "--progress", "json"], ["--progress=json", "--subset", "x"]]
+)
+def test_every_line_for_people_is_a_note_where_progress_is_json(capsys, words):
     with pytest.raises(SystemExit) as ended:
-        main(["run", "no-such-suite", "--progress", "json"])
+        main(["run", *words])
     assert ended.value.code == 2
     (line,) = capsys.readouterr().err.splitlines()
     said = json.loads(line)

@@ -22,9 +22,15 @@ from tonegap_kit.errors import StageError
 def finetune(
     models: Models, sides: CaptionedSides, recipe: StepRecipe, seed: int, watch: Watch
 ) -> None:
-    """Trains the models' network in full precision and where it is."""
+    """Trains the models' network in full precision and where it is.
+
+    Captions are encoded by then and nothing is decoded: what would do that is emptied, 0.6 GiB at full size, and the
+    models are of no use afterwards but for their network.
+    """
     models.unet.float().requires_grad_(True)
     loss = captioned_loss(models, sides, recipe.batch, seed)
+    for part in (models.text_encoder, models.vae.decoder):
+        part.to("meta")
     run_steps(
         models, dict(models.unet.named_parameters()), recipe, loss, replace(watch, keep_last=False)
     )

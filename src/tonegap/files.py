@@ -11,6 +11,7 @@ import io
 import json
 import os
 import re
+import shutil
 import stat
 import tempfile
 import time
@@ -166,6 +167,12 @@ def clear_half_written(paths: Iterable[Path]) -> None:
         for name in os.listdir(folder):  # noqa: PTH208 - 10,000 names, no Paths
             if name.startswith(".") and name[1:].rpartition(".")[0] in written:
                 (folder / name).unlink(missing_ok=True)
+
+
+def remove_contents(folder: Path) -> None:
+    """Removes all that a folder holds, which was made and cannot be made whole; a folder that is not there is empty."""
+    for path in folder.iterdir() if folder.is_dir() else ():
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def clear_abandoned(folder: Path, older_s: float = 3600.0) -> None:

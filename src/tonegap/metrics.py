@@ -3,12 +3,13 @@
 The same formulas as `tonegap.score`. A score that is undefined is NaN here, never 0, for scorers return numbers.
 """
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
-from tonegap.errors import BadRequest
+from tonegap.errors import BadPredictions, BadRequest
+from tonegap.lines import as_found
 from tonegap.scores.from_arrays import answers_from_arrays, in_order, is_missing, values_of
 from tonegap.scores.metrics import score_table
 from tonegap.scores.rules import ScoringRules, default_positive
@@ -31,11 +32,11 @@ def worst_tone(  # noqa: PLR0913 (what a caller may say, by name)
     """The worst tone's score in a metric, a fraction; NaN where any tone's is undefined.
 
     `y_pred` [n] are predicted labels, or [n, k] probabilities in the order of the labels (`classes`, if `y_true` lacks
-    one), or [n] floats from 0 to 1: probabilities of the second of two classes, as scikit-learn hands them over. Labels
-    are compared by value: 1, 1.0 and True are one. `tone` [n] as in `tonegap.score`: by position, but where both
-    `tone` and `y_true` have an index, by that, so that the tones of the whole table do in cross-validation. Images of
-    unknown tone are left out. `metric` is one that each tone has: accuracy, balanced_accuracy, macro_f1, sensitivity,
-    specificity, and auc and ece of probabilities.
+    one), or [n] floats from 0 to 1 that are no labels: probabilities of the second of two classes, as scikit-learn
+    gives them. Labels are compared by value: 1, 1.0 and True are one. `tone` [n] as in `tonegap.score`: by position,
+    but where both `tone` and `y_true` have an index, by that, so that the tones of the whole table do in
+    cross-validation. Images of unknown tone are left out. `metric` is one that each tone has: accuracy,
+    balanced_accuracy, macro_f1, sensitivity, specificity, and auc and ece of probabilities.
 
         make_scorer(tonegap.metrics.worst_tone, tone=table["tone"])
         make_scorer(tonegap.metrics.worst_tone).set_score_request(tone=True)   # with metadata routing
@@ -73,9 +74,11 @@ def _of_tones(  # noqa: PLR0913 (as above)
     classes: Any,
 ) -> float:
     check_per_tone(metric)
+    if not isinstance(positive, Hashable) or isinstance(positive, Iterator):
+        raise BadRequest(f"positive: found {as_found(positive)}, wanted one label")
     if hasattr(tone, "loc") and hasattr(y_true, "loc"):
         tone = _looked_up(tone, y_true.index)
-    if np.ndim(y_pred) == 1 and not _are_probabilities(y_true, y_pred, metric):
+    if _n_dimensions(y_pred) == 1 and not _are_probabilities(y_true, y_pred, metric, classes):
         if metric in _OF_PROBABILITIES:
             raise BadRequest(
                 f"metric {metric!r} needs probabilities, [n, k] or of the second of two classes: "
@@ -89,6 +92,20 @@ def _of_tones(  # noqa: PLR0913 (as above)
     )
     value = score_table(answers.p, answers.y, answers.tones, rules).score(metric, which).value
     return float("nan") if value is None else value
+
+
+def _n_dimensions(y_pred: Any) -> int:
+    """1 for a value for each image, 2 or more for what is to be read as probabilities. Raises BadPredictions for 0."""
+    try:
+        n = np.ndim(y_pred)
+    except ValueError:  # rows of several lengths, which reading them names
+        return 2
+    if not n:
+        raise BadPredictions(
+            f"y_pred: found {as_found(y_pred)}; wanted a list, an array or a Series of one label or probability for "
+            "each image, or an array with a column for each class"
+        )
+    return n
 
 
 def _looked_up(tone: Any, index: Any) -> Any:
@@ -108,13 +125,28 @@ def _looked_up(tone: Any, index: Any) -> Any:
     return tone.loc[index]
 
 
-def _are_probabilities(y_true: Any, y_pred: Any, metric: str) -> bool:
-    """Whether [n] predictions are floats from 0 to 1; where labels would do, some between that the truth has not."""
-    found = set(values_of(y_pred, "y_pred"))
-    if not all(isinstance(v, float) and 0 <= v <= 1 for v in found):
+def _are_probabilities(y_true: Any, y_pred: Any, metric: str, classes: Any) -> bool:
+    """Whether [n] predictions are probabilities of the second of two classes, not labels.
+
+    Floats from 0 to 1 are, unless all of them are labels. Of the labels 0 and 1 certain probabilities are the labels
+    that they say. Raises BadPredictions where the two readings differ: 1.0 of the labels 1 and 2.
+    """
+    values = set(values_of(y_pred, "y_pred"))
+    found = {v for v in values if isinstance(v, float) and 0 <= v <= 1}
+    if found != values:
         return False
-    between = found - {0.0, 1.0} - set(values_of(y_true, "y_true"))
-    return metric in _OF_PROBABILITIES or bool(between)
+    if metric in _OF_PROBABILITIES:
+        return True
+    named = values_of(y_true, "y_true") if classes is None else values_of(classes, "classes")
+    labels = in_order({v for v in named if not is_missing(v)})
+    if {0, 1}.issuperset(labels):
+        return not found <= {0, 1}
+    if found.issubset(labels) and len(labels) == 2 and any(labels[int(v)] != v for v in found):
+        raise BadPredictions(
+            f"y_pred: found {', '.join(map(str, sorted(found)))} alone, which may be labels or probabilities of "
+            f"{labels[1]}; pass labels as whole numbers or text, or [n, 2] probabilities (response_method)"
+        )
+    return not found.issubset(labels)
 
 
 def _as_probabilities(

@@ -20,6 +20,8 @@ MONK_GROUPS: tuple[str, ...] = ("M1-3", "M4-7", "M8-10")
 SCALES: dict[Scale, tuple[str, ...]] = {"fitzpatrick": TYPES + GROUPS, "monk": MONK + MONK_GROUPS}
 FINE, COARSE = TYPES + MONK, GROUPS + MONK_GROUPS
 TONES = FINE + COARSE
+# What a message says that was wanted.
+TONES_WANTED = "1 to 6, I to VI, M1 to M10, or a group: " + ", ".join(COARSE)
 
 _GROUP_OF = {t: GROUPS[i // 2] for i, t in enumerate(TYPES)}
 _GROUP_OF |= {t: MONK_GROUPS[(i > 2) + (i > 6)] for i, t in enumerate(MONK)}

@@ -1,5 +1,6 @@
 """A suite root of one's own, and the one that comes inside a wheel."""
 
+import re
 import tomllib
 from pathlib import Path
 
@@ -32,6 +33,34 @@ def test_init_makes_a_root_without_problems_whose_templates_fit(tonegap, tmp_pat
     }  # fmt: skip
     assert tonegap("init", tmp_path / "mine") == 2
     assert "holds something already" in tonegap.err
+
+
+def test_the_commands_of_the_readme_of_a_new_root_go_through_in_their_order(
+    tonegap, tmp_path, monkeypatch
+):
+    """Runs are planned in place of run: a plan refuses what a run would refuse."""
+    assert tonegap("init", tmp_path / "mine") == 0, tonegap.err
+    monkeypatch.chdir(tmp_path / "mine")
+    assert tonegap("data", "phantom", "--n", 1500, "--size", 16, "--out", tmp_path / "images") == 0
+    text = Path("README.md").read_text().split("```console\n")[1].split("```")[0]
+    lines = [re.sub(r" +[#>].*", "", line.removeprefix("$ tonegap ")) for line in text.splitlines()]
+    assert [line.split()[0] for line in lines] == ["check", "data", "split", "run", "run"]
+    for line in lines:
+        words = line.replace("DIR", str(tmp_path / "images")).split()
+        assert tonegap("plan" if words[0] == "run" else words[0], *words[1:]) == 0, tonegap.err
+    assert "12 runs, 0 cached" not in tonegap.out  # the last is of the smoke suite
+
+
+def test_a_root_of_one_s_own_is_not_what_init_copies(tonegap, tmp_path, monkeypatch):
+    assert tonegap("init", tmp_path / "mine") == 0
+    monkeypatch.chdir(tmp_path / "mine")
+    Path("benchmarks/my-images/metadata.csv").write_text("not to be passed on")
+    assert tonegap("init", tmp_path / "second") == 0, tonegap.err
+    assert not (tmp_path / "second/benchmarks/my-images/metadata.csv").exists()
+    assert (tmp_path / "second/methods/my-method/generate.py").is_file()
+    assert tonegap("init", tmp_path / "third", "--suite-root", ".") == 2
+    assert "has a method my-method already; leave out --suite-root" in tonegap.err
+    assert not (tmp_path / "third").exists()
 
 
 def test_without_a_root_above_the_shipped_one_is_taken_and_results_stay_here(

@@ -9,7 +9,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ import pytest
 import torch
 from diffusers import StableDiffusionPipeline
 from full_pipelines import TOKENS, vocabulary, write_pipeline
-from masked_toy import draw_masked
+from masked_toy import TYPES, draw_masked
 
 from tonegap.declared.plugin import read_plugin
 from tonegap.declared.suite import Limits
@@ -74,26 +74,30 @@ class Ended:
 
 
 @pytest.fixture(scope="session")
-def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     """A folder of a pipeline by its name; kept in TONEGAP_FULLSIZE where that names a folder."""
     kept = os.environ.get("TONEGAP_FULLSIZE")
     place = Path(kept) if kept else tmp_path_factory.mktemp("pipelines")
 
-    def of(name: str) -> Path:
-        folder = place / name
-        return folder if folder.exists() else write_pipeline(folder, name, latent_side=8)
+    def of(name: str, side: int = 8) -> Path:
+        folder = place / (name if side == 8 else f"{name}-{8 * side}px")
+        return folder if folder.exists() else write_pipeline(folder, name, latent_side=side)
 
     return of
 
 
 @pytest.fixture
 def run(tmp_path: Path, record_property: Callable[[str, object], None]) -> Callable[..., Ended]:
-    inputs = draw_masked(tmp_path / "toy", n=12, size_px=64)
-
     def go(
-        method: str, stage: str, given: dict[str, Path], model: Path | None = None, **own: Any
+        method: str,
+        stage: str,
+        given: dict[str, Path],
+        model: Path | None = None,
+        toy: tuple[int, Sequence[str]] = (12, TYPES),
+        **own: Any,
     ) -> Ended:
         place = tmp_path / f"{method}-{stage}"
+        inputs = draw_masked(place / "toy", toy[0], 64, toy[1])
         (place / "in" / "files").mkdir(parents=True)
         (place / "out" / "checkpoints").mkdir(parents=True)
         for path in inputs.iterdir():
@@ -161,7 +165,7 @@ def _timed(folder: Path, command: tuple[str, ...], stage: str, place: Path) -> E
 
 
 def test_what_skin_diff_learns_on_sd21_loads_into_stock_diffusers(
-    run: Callable[..., Ended], pipeline: Callable[[str], Path]
+    run: Callable[..., Ended], pipeline: Callable[..., Path]
 ) -> None:
     folder = pipeline("sd21")
     model = run("skin-diff", "fit", {"pipeline": folder}).out / "model"
@@ -179,6 +183,16 @@ def test_what_skin_diff_learns_on_sd21_loads_into_stock_diffusers(
     assert len(layers) == 128  # 16 transformers of two attentions of four layers
 
 
+def test_skin_diff_fits_and_generates_at_512_px(
+    run: Callable[..., Ended], pipeline: Callable[..., Path]
+) -> None:
+    """Of one photograph of each class, and one image: at this side a CPU takes minutes."""
+    folder, own = pipeline("sd21", side=64), {"toy": (2, ["I"]), "ratio": 0.5}
+    model = run("skin-diff", "fit", {"pipeline": folder}, **own).out / "model"
+    made = run("skin-diff", "generate", {"pipeline": folder}, model, **own)
+    assert len(list((made.out / "images").glob("*.png"))) == 1
+
+
 @pytest.mark.parametrize(
     ("method", "kinds", "own"),
     [
@@ -192,7 +206,7 @@ def test_what_skin_diff_learns_on_sd21_loads_into_stock_diffusers(
 )
 def test_a_method_that_learns_fits_and_generates(
     run: Callable[..., Ended],
-    pipeline: Callable[[str], Path],
+    pipeline: Callable[..., Path],
     method: str,
     kinds: dict[str, str],
     own: dict[str, Any],
@@ -213,7 +227,7 @@ def test_a_method_that_learns_fits_and_generates(
     ],
 )
 def test_a_method_that_learns_nothing_generates(
-    run: Callable[..., Ended], pipeline: Callable[[str], Path], method: str, kind: str
+    run: Callable[..., Ended], pipeline: Callable[..., Path], method: str, kind: str
 ) -> None:
     own = {"cgddi-healthy": {"labels": ["psoriasis"]}, "text2img-plain": FILLED}.get(method, {})
     made = run(method, "generate", {"pipeline": pipeline(kind)}, **own)

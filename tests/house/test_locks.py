@@ -1,6 +1,7 @@
 """The locks in requirements/ say what pyproject.toml asks for, by hash, and nothing about anybody's index."""
 
 import re
+import subprocess
 import tomllib
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parents[2]
-LOCKS = ("run", "test", "lint", "tox")
+LOCKS = ("run", "no-torch", "test", "lint", "tox")
 
 _PIN = re.compile(r"^([A-Za-z0-9._-]+)==(\S+)(?: ; .+)? \\$", re.MULTILINE)
 
@@ -77,3 +78,23 @@ def test_the_constraint_for_machines_without_a_gpu_refuses_the_build_that_is_loc
     (text,) = [line for line in lines if not line.startswith("#")]
     refused = Requirement(text)
     assert not refused.specifier.contains(pins_of("run")[refused.name])
+
+
+def test_the_lock_without_torch_has_all_else_that_runs_need():
+    run, rest = pins_of("run"), pins_of("no-torch")
+    assert rest.items() <= run.items()
+    left_out = run.keys() - rest.keys()
+    assert {"torch", "torchvision", "triton"} <= left_out
+    assert all(name.startswith(("torch", "triton", "nvidia-", "cuda-")) for name in left_out)
+
+
+def test_the_lock_without_torch_is_what_lock_sh_makes_of_the_other():
+    text = (ROOT / "requirements" / "lock.sh").read_text(encoding="utf-8")
+    (line,) = [line for line in text.splitlines() if line.startswith("awk ")]
+    made = subprocess.run(
+        ["bash", "-c", line.removesuffix(">no-torch.txt")],
+        cwd=ROOT / "requirements",
+        capture_output=True,
+        check=True,
+    )
+    assert made.stdout.decode() == text_of("no-torch")

@@ -80,7 +80,7 @@ _NAME = re.compile(r"tonegap\.(\w+)(?:\.\w+)*\.?(?::\w+)?")
 def _is_digest(node: ast.AST) -> bool:
     """Whether a node names modules whose code a digest covers."""
     if isinstance(node, ast.Assign):
-        return ast.unparse(node.targets[0]) == "HANDED_OVER"
+        return ast.unparse(node.targets[0]) in ("HANDED_OVER", "_ARITHMETIC")
     return isinstance(node, ast.Call) and ast.unparse(node.func) == "code_digest"
 
 

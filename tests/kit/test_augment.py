@@ -1,11 +1,14 @@
 import math
+from itertools import product
 
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional
 
 from tonegap_kit.augment import (
     Augmentation,
+    _random_crops,
     augmentation_named,
     centre,
     crop_rotate_flip,
@@ -15,7 +18,14 @@ from tonegap_kit.augment import (
 from tonegap_kit.determinism import generator
 from tonegap_kit.errors import StageError
 from tonegap_kit.partition import Pictures
-from tonegap_kit.sources import ImageSource, TensorSource, in_batches, normalise
+from tonegap_kit.sources import (
+    DEVIATION,
+    MEAN,
+    ImageSource,
+    TensorSource,
+    in_batches,
+    normalise,
+)
 
 CPU = torch.device("cpu")
 
@@ -88,6 +98,77 @@ def test_what_a_rotation_brings_in_from_outside_is_black() -> None:
     corners = result[:, 0, 0, 0]
     assert (corners < 1).any()
     assert torch.allclose(result[:, 16:48, 16:48], torch.tensor(255.0))
+
+
+def _moved_pixel_by_pixel(images: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
+    """What flip_shift does, a pixel at a time: mirrored at the edges, columns counted from the right where flipped."""
+    n, side = images.shape[:2]
+    reach = side // 8
+    shift = torch.randint(-reach, reach + 1, (2, n, 1), generator=rng)
+    flip = torch.rand(n, 1, generator=rng) < 0.5
+    made = torch.zeros_like(images)
+    for i, row, column in product(range(n), range(side), range(side)):
+        y, x = abs(row + int(shift[0, i])), abs(column + int(shift[1, i]))
+        y, x = (2 * (side - 1) - at if at > side - 1 else at for at in (y, x))
+        made[i, row, column] = images[i, y, side - 1 - x if flip[i] else x]
+    return made
+
+
+@pytest.mark.parametrize("side", [4, 13, 24])
+def test_flip_shift_gives_the_bytes_of_one_pixel_at_a_time(side: int) -> None:
+    images = torch.randint(0, 256, (9, side, side, 3), generator=generator(1)).to(torch.uint8)
+    made = flip_shift(images, generator(2))
+    assert made.dtype == torch.uint8
+    assert torch.equal(made, _moved_pixel_by_pixel(images, generator(2)))
+
+
+def _cropped_image_by_image(
+    images: torch.Tensor, rng: torch.Generator, seen: int, aspect: torch.Tensor | None, filter_: str
+) -> torch.Tensor:
+    """What crop_rotate_flip does, one image and one plain operation at a time, in single precision throughout."""
+    n, side = images.shape[:2]
+    size, middle = _random_crops(n, rng, aspect)
+    angle = (torch.rand(n, generator=rng) * 2 - 1) * math.radians(15)
+    flip = torch.where(torch.rand(n, generator=rng) < 0.5, -1.0, 1.0)
+    start = (side - seen) // 2
+    along = ((torch.arange(side) + 0.5) * 2 / side - 1)[start : start + seen]
+    made = []
+    for i in range(n):
+        u, v = along.expand(seen, seen), along[:, None].expand(seen, seen)
+        cos, sin = angle[i].cos(), angle[i].sin()
+        x = flip[i] * cos * u - sin * v
+        y = flip[i] * sin * u + cos * v
+        grid = torch.stack([x * size[i, 0] + middle[i, 0], y * size[i, 1] + middle[i, 1]], dim=2)
+        planes = images[i : i + 1].permute(0, 3, 1, 2).contiguous().float()
+        picture = functional.grid_sample(
+            planes, grid[None], mode=filter_, padding_mode="border", align_corners=False
+        ).clamp(0, 255)
+        outside = (x.abs() > 1) | (y.abs() > 1)
+        picture[:, :, outside] = 0
+        made.append(picture[0].permute(1, 2, 0))
+    return torch.stack(made)
+
+
+@pytest.mark.parametrize(("side", "seen"), [(40, 35), (73, 64), (32, 32)])
+@pytest.mark.parametrize("filter_", ["bilinear", "bicubic"])
+def test_a_batch_of_crops_has_the_bytes_of_one_image_at_a_time(
+    side: int, seen: int, filter_: str
+) -> None:
+    images = torch.randint(0, 256, (30, side, side, 3), generator=generator(1)).to(torch.uint8)
+    aspect = torch.rand(30, generator=generator(3)) + 0.5
+    for told in (None, aspect):
+        made = crop_rotate_flip(images, generator(2), 0, filter_, told, seen)
+        plain = _cropped_image_by_image(images, generator(2), seen, told, filter_)
+        assert torch.equal(made, plain)
+        assert 0 < (made == 0).all(dim=3).float().mean() < 0.2  # some corners are outside
+
+
+def test_normalising_has_the_bytes_of_plain_arithmetic() -> None:
+    for images in (_numbered(3, 16), _numbered(3, 16).permute(0, 3, 1, 2).contiguous().float()):
+        pixels = images if images.shape[3] == 3 else images.permute(0, 2, 3, 1)
+        mean, deviation = (torch.tensor(v) for v in (MEAN, DEVIATION))
+        plain = pixels.float() * (1 / (255 * deviation)) + (-mean / deviation)
+        assert torch.equal(normalise(pixels.clone()), plain.permute(0, 3, 1, 2))
 
 
 def test_an_unknown_augmentation_is_refused() -> None:

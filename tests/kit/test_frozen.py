@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 import torch
 import transformers
+from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from tonegap_kit.frozen import golden_images
+from tonegap.data.fixed_pictures import fixed_pictures, prepared_pictures
+from tonegap.formats.job import ImageSpec
 
 from ..plugins.conftest import ROOT, run_here
 
@@ -25,6 +27,7 @@ def images(tmp_path):
 
 def write_images(folder, size_px):
     (folder / "files").mkdir(parents=True)
+    np.save(folder / "golden.npy", prepared_pictures(ImageSpec(size_px, "crop")))
     rng = np.random.default_rng(3)
     np.save(folder / "images.npy", rng.integers(0, 256, (5, size_px, size_px, 3), dtype=np.uint8))
     (folder / "images.csv").write_text("image_id\n" + "".join(f"i{i}\n" for i in range(5)))
@@ -289,13 +292,105 @@ def test_what_cannot_be_is_refused_in_one_sentence(run_here, images, changes, wo
     assert words in ended.errors
 
 
-def test_the_fixed_images_are_those_that_golden_vectors_were_made_of():
-    slopes, squares, scatter = golden_images(17)
-    assert slopes[0, 16].tolist() == [255, 0, 128]
-    assert slopes[8, 4].tolist() == [255 * 4 // 16, 255 * 8 // 16, 128]
-    assert squares[0, 0].tolist() == [90, 60, 50]
-    assert squares[0, 8].tolist() == [200, 150, 130]
-    assert scatter[2, 1].tolist() == [(31 + 34 + c) ** 2 % 256 for c in (0, 97, 194)]
+def by_hand(size_px, geometry, filter_):
+    """The fixed pictures prepared with Pillow alone."""
+    made = []
+    for picture in map(Image.fromarray, fixed_pictures()):
+        side = min(picture.size)
+        left, top = (picture.width - side) // 2, (picture.height - side) // 2
+        box = None if geometry == "stretch" else (left, top, left + side, top + side)
+        made.append(np.asarray(picture.resize((size_px, size_px), filter_, box=box)))
+    return np.stack(made)
+
+
+WRONG = {
+    "stretch": lambda size_px: prepared_pictures(ImageSpec(size_px, "stretch")),
+    "bicubic": lambda size_px: by_hand(size_px, "crop", Image.Resampling.BICUBIC),
+    "nearest": lambda size_px: by_hand(size_px, "crop", Image.Resampling.NEAREST),
+    "other size": lambda size_px: np.stack(
+        [np.asarray(Image.fromarray(p).resize((size_px, size_px), Image.Resampling.BILINEAR))
+         for p in prepared_pictures(ImageSpec(size_px * 3 // 4, "crop"))]
+    ),
+}  # fmt: skip
+
+
+@pytest.fixture
+def pinned(run_here, request, tmp_path):
+    """What embeds five images by a network of a library whose golden vectors its folder declares."""
+
+    def pin(library):
+        import timm
+        from torchvision.models import resnet18
+
+        if library == "transformers":
+            write = request.getfixturevalue("small_vit")
+            folder, _ = write(transformers.ViTModel(vit_config()))
+            size_px, given = 32, FOLDER | {"golden": "required"}
+        else:
+            torch.manual_seed(5)
+            network = resnet18() if library == "torchvision" else timm.create_model("test_vit")
+            folder, size_px = request.getfixturevalue("images"), 160
+            given = OWN | {"golden": "required", "library": library}
+            given["network"] = {"timm": "test_vit", "torchvision": "resnet18"}[library]
+            save_file(network.state_dict(), folder / "files" / "own.safetensors")
+        plugin = tmp_path / "extractors" / "pinned"
+        shutil.copytree(ROOT / VIT, plugin)
+        shutil.copy(ROOT / "extractors/frozen.toml", plugin.parent)
+        found = embedded(run_here, folder, given, plugin, size_px)
+        assert found.code == 1
+        vectors = json.loads(
+            found.errors.split("the fixed pictures give ")[1].split(": compare")[0]
+        )
+        digest = given["weights"].partition("#sha256=")[2]
+        (plugin / "golden.json").write_text(json.dumps({digest: vectors}))
+
+        def run(prepared=None):
+            if prepared is not None:
+                np.save(folder / "golden.npy", prepared(size_px))
+            return embedded(run_here, folder, given, plugin, size_px)
+
+        return run
+
+    return pin
+
+
+@pytest.mark.parametrize("library", ["timm", "torchvision", "transformers"])
+def test_pictures_that_are_prepared_otherwise_are_refused(pinned, library):
+    run = pinned(library)
+    assert json.loads((run().out / "notes.json").read_text())["golden"] == "agree"
+    for name, prepared in WRONG.items():
+        ended = run(prepared)
+        assert ended.code == 1, name
+        assert (
+            "geometry, image_size_px, crop_px, mean, std or the network are others" in ended.errors
+        )
+        assert not (ended.out / "bank.npy").exists()
+
+
+@pytest.mark.parametrize("plugin", [VIT, RESNET])
+def test_the_shipped_vectors_refuse_another_geometry(run_here, images, plugin):
+    np.save(images / "golden.npy", WRONG["stretch"](160))
+    ended = embedded(run_here, images, {"geometry": "stretch"}, plugin)
+    assert ended.code == 1
+    assert "golden.json: fixed picture" in ended.errors
+
+
+@pytest.mark.parametrize(
+    ("left", "words"),
+    [
+        (None, "golden.npy: cannot be read as an array"),
+        (np.zeros((3, 150, 160, 3), np.uint8), "holds uint8 [3, 150, 160, 3], wanted uint8"),
+        (np.zeros((3, 160, 160, 3)), "holds float64 [3, 160, 160, 3], wanted uint8"),
+        (np.zeros((2, 160, 160, 3), np.uint8), "holds [3, 17] numbers, wanted [2, 17]"),
+    ],
+)
+def test_fixed_pictures_that_are_none_are_refused(run_here, images, left, words):
+    (images / "golden.npy").unlink()
+    if left is not None:
+        np.save(images / "golden.npy", left)
+    ended = embedded(run_here, images)
+    assert ended.code == 1
+    assert words in ended.errors
 
 
 @pytest.mark.parametrize("folder", sorted(p.parent for p in ROOT.glob("extractors/*/golden.json")))

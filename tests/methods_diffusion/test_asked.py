@@ -162,9 +162,12 @@ def test_nothing_of_a_trained_network_is_left_when_the_next_is_read(
     try:
         finetune(models, sides, StepRecipe(1, 2, 1, 1e-4), 0, Watch("network"))
         save_network(tmp_path / "network.safetensors", models, torch.float32, Watch("network"))
+        emptied = [*models.text_encoder.parameters(), *models.vae.decoder.parameters()]
+        assert {p.device.type for p in emptied} == {"meta"}
+        assert {p.device.type for p in models.vae.encoder.parameters()} == {"cpu"}
         held = [weakref.ref(part) for part in (models.unet, models.vae, models.text_encoder)]
         held += [weakref.ref(p) for p in models.unet.parameters()]
-        del models, sides
+        del models, sides, emptied
         assert [ref for ref in held if ref() is not None] == []
         assert [o for o in gc.get_objects() if type(o) is torch.optim.AdamW] == []
     finally:

@@ -53,15 +53,21 @@ def test_junit_has_a_case_for_each_run(suite, tonegap, tmp_path):
     assert "choose another --junit" in tonegap.err
 
 
-def test_the_script_leaves_report_bundle_and_summary_whatever_fails(suite, tmp_path):
-    program = tmp_path / "bin/tonegap"
-    program.parent.mkdir()
-    program.write_text(f'#!/bin/sh\nexec {sys.executable} -m tonegap "$@"\n')
-    program.chmod(0o755)
+@pytest.fixture
+def program(tmp_path):
+    """A folder for PATH in which `tonegap` is what is tested."""
+    path = tmp_path / "bin/tonegap"
+    path.parent.mkdir()
+    path.write_text(f'#!/bin/sh\nexec {sys.executable} -m tonegap "$@"\n')
+    path.chmod(0o755)
+    return path.parent
+
+
+def test_the_script_leaves_report_bundle_and_summary_whatever_fails(suite, program):
     ended = subprocess.run(
         [INTEGRATIONS / "smoke.sh", "tiny"],
         cwd=suite.root,
-        env={**os.environ, "PATH": f"{program.parent}:{os.environ['PATH']}", "TONEGAP_OUT": "out"},
+        env={**os.environ, "PATH": f"{program}:{os.environ['PATH']}", "TONEGAP_OUT": "out"},
         capture_output=True,
         text=True,
         check=False,
@@ -70,6 +76,25 @@ def test_the_script_leaves_report_bundle_and_summary_whatever_fails(suite, tmp_p
     left = {p.name for p in (suite.root / "out").iterdir()}
     assert left >= {"junit.xml", "summary.md", "report", "tiny.tonegap.zip"}
     assert (suite.root / "out/report/index.html").is_file()
+
+
+@pytest.mark.parametrize("options", ["", "--subset 40"])
+def test_the_script_of_the_gitlab_job_leaves_a_bundle_of_what_ran(suite, program, options):
+    job = yaml.safe_load((INTEGRATIONS / "gitlab/tonegap.yml").read_text())[".tonegap"]
+    asked = {"TONEGAP_SUITE": "tiny", "TONEGAP_OPTIONS": options}
+    ended = subprocess.run(
+        ["bash", "-eo", "pipefail", "-c", "\n".join(job["script"])],
+        cwd=suite.root,
+        env={**os.environ, "PATH": f"{program}:{os.environ['PATH']}", **job["variables"], **asked},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 1, ended.stderr  # one baseline is broken
+    out = suite.root / job["variables"]["TONEGAP_OUT"]
+    (bundle,) = out.glob("*.tonegap.zip")
+    assert bundle.name.startswith("tiny-subset-40." if options else "tiny.")
+    assert {"junit.xml", "summary.md"} <= {p.name for p in out.iterdir()}
 
 
 @pytest.mark.parametrize("name", ["github/action.yml", "gitlab/tonegap.yml"])
@@ -84,6 +109,20 @@ def test_jobs_for_other_hosts_call_what_there_is(name):
         steps = yaml.safe_load(text)["runs"]["steps"]
         assert all("shell" in step for step in steps if "run" in step)
         assert not any("inputs." in step.get("run", "") for step in steps)  # never code
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        INTEGRATIONS / "github/action.yml",
+        INTEGRATIONS / "gitlab/tonegap.yml",
+        ROOT / "docker/templates/root/.github/workflows/tonegap.yml",
+    ],
+)
+def test_no_job_takes_what_an_index_has_under_our_name(path):
+    installs = re.findall(r"pip install ([^\n]*)", path.read_text())
+    assert any("PACKAGE" in words or "TONEGAP" in words for words in installs)
+    assert not any(re.search(r"[\"' ]tonegap", words) for words in installs)
 
 
 def test_the_job_for_other_systems_runs_what_is_not_skipped_there():

@@ -22,6 +22,12 @@ const answer = {
   text: getComputedStyle(document.querySelector(".chart text")).fontFamily,
   body: getComputedStyle(document.body).fontFamily,
   wide: document.documentElement.scrollWidth - innerWidth,
+  covered: [...document.querySelectorAll(".chart")].flatMap(chart => {
+    const texts = [...chart.querySelectorAll("text")].map(t => [t.textContent, t.getBoundingClientRect()]);
+    const meet = (a, b) => a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom;
+    return texts.flatMap(([one, a], i) => texts.slice(i + 1).filter(([, b]) => a.width && b.width && meet(a, b))
+      .map(([other]) => one + " | " + other));
+  }),
 };
 document.title = JSON.stringify(answer);
 """
@@ -57,6 +63,12 @@ def test_charts_have_the_tones_colours_and_the_pages_font(asked):
     found = asked()
     assert {"rgb(232, 191, 152)", "rgb(61, 35, 20)"} <= set(found["dots"])  # of I-II and V-VI
     assert found["text"] == found["body"]
+
+
+@pytest.mark.parametrize("window", ["--window-size=500,900", "--window-size=1365,900"])
+def test_no_text_of_a_chart_covers_another(asked, page, window):
+    assert "accuracy, percent</text>" in page
+    assert asked(window)["covered"] == []
 
 
 def test_rows_that_the_script_draws_keep_the_link_to_their_page(tmp_path):

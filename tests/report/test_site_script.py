@@ -100,6 +100,8 @@ class TestInABrowser:
             "One tone must lie 34 to 35 points below; it reaches ±17 points, 1 point. 95 % interval.",
             "At an accuracy of 72 %, Positive: by 12.5; version 1.2.3 of 5 images",
             "+3.2 points, −49.6 to +56.0",
+            "47 to 53 %",
+            "share one scale (0 to 100 %)",
         ]
         found = asked(
             page, f"return {json.dumps(said)}.map(t => tonegapPage.fractions(t));", tmp_path
@@ -109,6 +111,8 @@ class TestInABrowser:
             "One tone must lie 0.34 to 0.35 below; it reaches ±0.17, 0.01. 95 % interval.",
             "At an accuracy of 0.72, Positive: by 12.5; version 1.2.3 of 5 images",
             "+0.032, −0.496 to +0.560",
+            "0.47 to 0.53",
+            "share one scale (0.00 to 1.00)",
         ]
 
     def test_a_change_with_its_interval_is_no_formula_in_csv(self, page, tmp_path):

@@ -1,11 +1,13 @@
 """Each cache miss names the ingredient that made it."""
 
 import pytest
-from tiny_rooms import TRAIN_PY
+from tiny_rooms import GENERATE_PY, TRAIN_PY
 
 from tonegap.formats.record import Isolation
-from tonegap.run.explain import PlanCost, explain, why_missing
+from tonegap.run.explain import explain, why_missing
 from tonegap.store.marks import StageMark
+
+N_IS_3 = {"n": {"default": 3, "about": "images"}}
 
 
 @pytest.fixture
@@ -49,7 +51,7 @@ TRAIN = "grey + plain, clinic/two seed 0: baselines/plain train"
 
 def test_a_new_store_has_run_nothing(planner):
     found = explain(planner.plan(), planner.store)
-    assert (found.n_runs, found.n_cached, found.n_without_estimate) == (1, 0, 2)
+    assert (found.n_runs, found.n_cached, found.cost.n_unknown) == (1, 0, 2)
     assert [(miss.title, miss.why) for miss in found.misses] == [
         (GENERATE, "it never ran on this task and seed"),
         (TRAIN, "it never ran on this task and seed"),
@@ -110,32 +112,30 @@ def test_cells_whose_stages_are_done_are_only_to_be_scored(planner, finished):
     assert lines == ["tiny: 1 run, 0 cached", "nothing to run; 1 run to score"]
 
 
-def test_the_estimate_is_what_the_last_of_the_kind_took(planner, finished):
+def test_the_estimate_is_what_the_same_work_took(planner, finished):
     finished()
-    planner.suite(parameters={"methods/grey": {"n": 4}})
+    planner.rooms.method("grey", f"{GENERATE_PY}# more", parameters=N_IS_3)
     found = explain(planner.plan(), planner.store)
-    assert (found.cost.seconds, found.n_without_estimate) == (20.0, 0)
+    assert (found.cost.seconds, found.cost.n_unknown) == (20.0, 0)
     assert found.lines()[-1].startswith("2 stages to run, about 20 s of work, ")
-    assert found.lines()[-1].endswith("1 MiB of disk")
+    assert found.lines()[-1].endswith("memory unknown, about 1 MiB of disk")
 
 
 @pytest.mark.parametrize(
-    ("cost", "words"),
-    [
-        (PlanCost(0.2, disk_bytes=5), "about 1 s of work, 1 MiB of disk"),
-        (
-            PlanCost(600, 0, 1161.4, 3 * 2**20),
-            "about 10 min of work, up to 1,161 MiB in one stage, 3 MiB of disk",
-        ),
-        (
-            PlanCost(36_000, 18_000, 20_480, 2**31),
-            "about 10.0 h of work, 5.0 GPU hours, up to 20,480 MiB in one stage, 2,048 MiB of disk",
-        ),
-        (PlanCost(60, 60), "about 60 s of work, 0.1 GPU hours, 1 MiB of disk"),
-    ],
+    "fields", [{"parameters": {"methods/grey": {"n": 400}}}, {"subset": 8}, {"threads": 2}]
 )
-def test_a_cost_is_said_with_its_units_and_is_never_nothing(cost, words):
-    assert cost.words == words
+def test_work_of_another_size_is_not_taken_for_what_ran(planner, finished, fields):
+    """The trainer's own work is what it was, and yet what it is given is not."""
+    finished()
+    planner.suite(**fields)
+    found = explain(planner.plan(), planner.store)
+    assert (found.cost.seconds, found.cost.n_unknown) == (None, 2)
+
+
+def test_a_trainer_alone_is_known_where_what_it_is_given_did_not_change(planner, finished):
+    finished()
+    planner.rooms.baseline("plain", TRAIN_PY + "\n# another line\n")
+    assert explain(planner.plan(), planner.store).cost.seconds == 10.0
 
 
 def test_a_hole_is_listed_with_its_reason(planner):
@@ -159,5 +159,8 @@ def test_a_reason_that_stages_share_is_said_once_and_no_time_is_made_up(planner)
         f"would run: {GENERATE}",
         f"would run: {TRAIN}",
         "    because it never ran on this task and seed",
-        "2 stages to run, none of their kind ever ran here, so how long they take is not known",
+        "2 stages to run, cost unknown: nothing like them ever ran here, and no rate is declared that holds",
     ]
+    shown = explain(planner.plan(), planner.store).as_json()
+    numbers = [value for name, value in shown.items() if name.startswith("estimated_")]
+    assert numbers == [None] * 4

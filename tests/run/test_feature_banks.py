@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tonegap.data.fixed_pictures import prepared_pictures
 from tonegap.declared.report_settings import read_settings
 from tonegap.declared.suite import Limits
 from tonegap.engines import open_engine
@@ -138,10 +139,12 @@ def test_an_embed_stage_is_told_ids_and_images_alone(banks, tmp_path):
     stage = of_real(banks.plan())
     write_inputs(banks.store, stage, 60, tmp_path / "in")
     assert sorted(p.name for p in (tmp_path / "in").iterdir()) == [
+        "golden.npy",
         "images.csv",
         "images.npy",
         "job.json",
     ]
+    assert np.array_equal(np.load(tmp_path / "in/golden.npy"), prepared_pictures(stage.image))
     job = json.loads((tmp_path / "in/job.json").read_text())
     assert (job["task"], job["classes"], job["positive"], job["tones"], job["seed"]) == (
         "",

@@ -1,6 +1,8 @@
 """`tonegap repeat`: runs of the same work, and how far they spread."""
 
 import json
+import shutil
+from pathlib import Path
 
 import pytest
 
@@ -90,6 +92,24 @@ def test_the_page_of_an_entry_tells_of_its_runs(repeat, tonegap, tmp_path):
     assert repeat("report", "tiny", "--entry", "none + plain") == 0, tonegap.err
     pages = list((tmp_path / "store" / "report").rglob("*plain*.html"))
     assert any("identical bytes in 2 runs" in p.read_text(encoding="utf-8") for p in pages)
+
+
+def test_a_later_run_shows_the_repeats_and_the_certificates_that_came_meanwhile(
+    repeat, rooms, tonegap, tmp_path
+):
+    """The stages ran already: the report has to be written again all the same."""
+    page = tmp_path / "store" / "report" / "tiny" / "leaderboard.json"
+    assert '"identical"' not in page.read_text()
+    assert repeat("repeat", "none + plain", "tiny", "-n", "2") == 0
+    assert repeat("run", "tiny") == 0, tonegap.err
+    assert '"identical":true' in page.read_text()
+    before = page.stat().st_mtime_ns
+    assert repeat("run", "tiny") == 0
+    assert page.stat().st_mtime_ns == before
+    (rooms.root / "parity").mkdir(exist_ok=True)
+    shutil.copy(Path(__file__).parents[2] / "parity/bmft.toml", rooms.root / "parity/plain.toml")
+    assert repeat("run", "tiny") == 0, tonegap.err
+    assert page.stat().st_mtime_ns > before
 
 
 def repeats(*values, digests=("a", "b")):

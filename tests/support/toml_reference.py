@@ -1,4 +1,4 @@
-"""`docs/reference-toml.md`: every key of dataset.toml, tasks and suites, from the structs that read them.
+"""`docs/reference-toml.md`: every key of dataset.toml, tasks, suites and rates, from the structs that read them.
 
 A key's meaning is the comment at its field. `python tests/support/toml_reference.py` writes the page anew.
 """
@@ -14,6 +14,7 @@ import msgspec
 from msgspec import inspect as types
 
 from tonegap.declared.dataset import DatasetFile
+from tonegap.declared.rates import RatesFile
 from tonegap.declared.suite import SuiteFile
 from tonegap.declared.task import TaskFile
 
@@ -22,9 +23,10 @@ _FILES = {
     "dataset.toml": DatasetFile,
     "tasks/NAME.toml": TaskFile,
     "suites/NAME.toml": SuiteFile,
+    "rates.toml": RatesFile,
 }
 _HEAD = """\
-# Every key of dataset.toml, tasks and suites
+# Every key of dataset.toml, tasks, suites and rates
 
 Made from the code that reads these files (`python tests/support/toml_reference.py`). A key without a default must be
 there; a key that is not listed is refused, and `tonegap check` names it. How the files work together:

@@ -77,8 +77,9 @@ def flip_shift(images: Tensor, rng: torch.Generator) -> Tensor:
     flip = torch.rand(n, 1, generator=rng) < 0.5
     y, x = _mirrored(torch.arange(side) + shift, side)
     x = torch.where(flip, side - 1 - x, x)
-    first = torch.arange(n)[:, None] * side
-    source = ((first + y)[:, :, None] * side + x[:, None, :]).flatten().to(images.device)
+    # Places in 32 bits: half of what is written and read for each pixel.
+    row = ((torch.arange(n)[:, None] * side + y) * side).int()
+    source = (row[:, :, None] + x.int()[:, None, :]).flatten().to(images.device)
     return images.reshape(-1, 3).index_select(0, source).reshape(images.shape)
 
 
@@ -155,7 +156,7 @@ class _Maps:
     flip: Tensor
 
     def of(self, part: slice, side: int, seen: int, device: torch.device) -> tuple[Tensor, Tensor]:
-        """Where each of the middle pixels comes from, [n, seen, seen, 2], and whether that is in the crop.
+        """Where each of the middle pixels comes from, [n, seen, seen, 2], and 1 where that is in the crop, else 0.
 
         From the result's coordinates, -1 to 1, to the crop's: undo the flip, then the rotation.
         """
@@ -167,9 +168,13 @@ class _Maps:
         size, centre = (v[part, None, None].to(device) for v in (self.size, self.centre))
         x = (flip * cos * along)[:, None, :] - (sin * along)[:, :, None]
         y = (flip * sin * along)[:, None, :] + (cos * along)[:, :, None]
-        columns, rows = x * size[..., 0] + centre[..., 0], y * size[..., 1] + centre[..., 1]
-        inside = torch.maximum(x.abs_(), y.abs_()) <= 1
-        return torch.stack([columns, rows], dim=3), inside
+        # Columns and rows lie one behind the other: sampling reads them so, and nothing is interleaved.
+        grid = torch.empty(len(x), 2, seen, seen, device=device)
+        torch.mul(x, size[..., 0], out=grid[:, 0])
+        torch.mul(y, size[..., 1], out=grid[:, 1])
+        grid.add_(centre.view(-1, 2, 1, 1))
+        inside = torch.maximum(x.abs_(), y.abs_()).le_(1)
+        return grid.permute(0, 2, 3, 1), inside
 
 
 def _random_crops(

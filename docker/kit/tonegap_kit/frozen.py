@@ -100,50 +100,56 @@ def open_backbone(stage: Stage, golden: Path) -> tuple[Backbone, dict[str, Any]]
     return backbone, {"random": weights == "none", "golden": checked}
 
 
-def golden_images(size_px: int) -> Images:
-    """Three fixed images uint8 [3, size, size, 3] by whole-number arithmetic: slopes, squares and a scatter."""
-    y, x = np.mgrid[0:size_px, 0:size_px]
-    slopes = np.stack(
-        [255 * x // (size_px - 1), 255 * y // (size_px - 1), np.full_like(x, 128)], -1
-    )
-    square = ((x // 8 + y // 8) % 2)[..., None]
-    squares = np.where(square == 1, np.array([200, 150, 130]), np.array([90, 60, 50]))
-    scatter = (x[..., None] * 31 + y[..., None] * 17 + np.array([0, 97, 194])) ** 2 % 256
-    return np.stack([slopes, squares, scatter]).astype(np.uint8)
-
-
-def golden_vectors(backbone: Backbone, size_px: int) -> list[list[float]]:
-    """The first features of each golden image, then the root mean square of all of them."""
-    found = backbone.features(golden_images(size_px)).astype(np.float64)
+def golden_vectors(backbone: Backbone, fixed: Images) -> list[list[float]]:
+    """The first features of each of these images, then the root mean square of all of them."""
+    found = backbone.features(fixed).astype(np.float64)
     size = np.sqrt((found**2).mean(axis=1, keepdims=True))
     return [row.tolist() for row in np.hstack([found[:, :N_KEPT], size]).round(6)]
 
 
 def _check_golden(stage: Stage, backbone: Backbone, weights: str, golden: Path) -> str:
-    """What the golden vectors say: `agree`, or `unchecked` where the stage is told to do without."""
-    size_px = stage.job.size_px
+    """What the golden vectors say: `agree`, or `unchecked` where the stage is told to do without.
+
+    They are made of pictures that the engine draws, not square, and prepares as it does the stage's images, so that
+    another geometry, size or filter is seen as well as another normalisation.
+    """
     declared = _declared(golden).get(weights)
     if declared is None:
         if stage.job.text("golden") == "unchecked":
             return "unchecked"
+        found = golden_vectors(backbone, _fixed_pictures(stage))
         raise StageError(
-            f"{golden.name}: no golden vectors for weights {weights[:12]}; here the fixed images give "
-            f"{json.dumps(golden_vectors(backbone, size_px))}: compare them with the backbone's own code and add "
+            f"{golden.name}: no golden vectors for weights {weights[:12]}; here the fixed pictures give "
+            f"{json.dumps(found)}: compare them with the backbone's own code and add "
             "them, or set golden to unchecked, which the stage's notes then say"
         )
-    found, wanted = np.array(golden_vectors(backbone, size_px)), np.array(declared, np.float64)
-    if found.shape != wanted.shape:
+    here = np.array(golden_vectors(backbone, _fixed_pictures(stage)))
+    wanted = np.array(declared, np.float64)
+    if here.shape != wanted.shape:
         raise StageError(
-            f"{golden.name}: holds {list(wanted.shape)} numbers, wanted {list(found.shape)}"
+            f"{golden.name}: holds {list(wanted.shape)} numbers, wanted {list(here.shape)}"
         )
-    off = np.abs(found - wanted).max(axis=1) / wanted[:, -1]
+    off = np.abs(here - wanted).max(axis=1) / wanted[:, -1]
     if off.max() > TOLERANCE:
         raise StageError(
-            f"{golden.name}: fixed image {off.argmax() + 1} differs by {off.max():.3f} of its features' size from "
-            f"those declared for weights {weights[:12]}, wanted at most {TOLERANCE}: mean, std, crop_px or the network "
-            "are others than the backbone's; take them back to what its folder declares"
+            f"{golden.name}: fixed picture {off.argmax() + 1} differs by {off.max():.3f} of its features' size from "
+            f"those declared for weights {weights[:12]}, wanted at most {TOLERANCE}: geometry, image_size_px, crop_px, "
+            "mean, std or the network are others than the backbone's; take them back to what its folder declares"
         )
     return "agree"
+
+
+def _fixed_pictures(stage: Stage) -> Images:
+    path, size_px = stage.inputs / "golden.npy", stage.job.size_px
+    try:
+        fixed: Images = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as problem:
+        raise StageError(f"{path}: cannot be read as an array: {problem}") from None
+    if fixed.dtype != np.uint8 or fixed.shape[1:] != (size_px, size_px, 3):
+        raise StageError(
+            f"{path}: holds {fixed.dtype} {list(fixed.shape)}, wanted uint8 pictures of {size_px} px"
+        )
+    return fixed
 
 
 def _declared(path: Path) -> Mapping[str, Any]:

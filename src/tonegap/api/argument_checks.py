@@ -4,31 +4,16 @@ The mistake it exists to prevent: a traceback from deep inside for an argument o
 """
 
 from collections.abc import Mapping
-from numbers import Real
-from os import PathLike
 from pathlib import Path
 from typing import Any
 
 from tonegap.errors import BadRequest
-
-
-def path_of(value: object, name: str) -> Path:
-    """The path that an argument names. Raises BadRequest for anything but a text or a path."""
-    if not isinstance(value, (str, PathLike)):
-        raise BadRequest(f"{name}: found {value!r}, wanted a path as text or Path")
-    return Path(value)
+from tonegap.split.frame import path_of, root_in_python
 
 
 def root_of(suite_root: object) -> Path:
     """The suite root that an argument names, else that of the command line. Raises BadRequest, BadSuiteFolder."""
-    from tonegap.split.frame import root_in_python
-
     return root_in_python(None if suite_root is None else path_of(suite_root, "suite_root"))
-
-
-def is_number(value: object) -> bool:
-    """Whether it is a number of Python or numpy that is not NaN, and no truth value."""
-    return isinstance(value, Real) and not isinstance(value, bool) and value == value
 
 
 def images_by(images: object, what: str) -> dict[str, Any]:

@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tonegap.api.argument_checks import images_by, is_number, root_of
+from tonegap.api.argument_checks import images_by, root_of
+from tonegap.arrays import is_number, is_whole
 from tonegap.errors import BadRequest
-from tonegap.tones import parse_tone
+from tonegap.lines import as_found
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,49 +36,27 @@ def power(
     """
     import pandas as pd
 
-    from tonegap.scores.evidence.power import MOST_IMAGES, MOST_SPREAD, reach
+    from tonegap.scores.evidence.power import MOST_SPREAD, images_by_tone, reach
 
     if not (is_number(score) and 0 < score < 1):
-        raise BadRequest(f"power: found the score {score!r}, wanted a fraction between 0 and 1")
+        raise BadRequest(f"power: found score={as_found(score)}, wanted a fraction between 0 and 1")
     if not (
-        all(map(is_number, (correlation, seeds, seed_sd)))
+        all(map(is_number, (correlation, seed_sd)))
         and (0 <= correlation < 1 and 0 <= seed_sd <= MOST_SPREAD)
-        and (1 <= seeds < float("inf") and seeds == int(seeds))
+        and is_whole(seeds, 1)
     ):
         raise BadRequest(
-            f"power: found correlation={correlation!r}, seeds={seeds!r}, seed_sd={seed_sd!r}; wanted a correlation "
-            "from 0 to below 1, a whole number of seeds from 1, and a standard deviation from 0 to "
-            f"{MOST_SPREAD}, as a fraction"
+            f"power: found correlation={as_found(correlation)}, seeds={as_found(seeds)}, "
+            f"seed_sd={as_found(seed_sd)}; wanted a correlation from 0 to below 1, a whole number of seeds from 1, and "
+            f"a standard deviation from 0 to {MOST_SPREAD}, as a fraction"
         )
-    counts: dict[str, int] = {}
-    for name, n in images_by(images, "power").items():
-        tone = _tone(name)
-        if tone in counts:
-            raise BadRequest(f"power: found images of {tone} more than once; add them up")
-        if not (is_number(n) and 0 <= n <= MOST_IMAGES and n == int(n)):
-            raise BadRequest(
-                f"power: found {n!r} images of {tone}, wanted a whole number up to {MOST_IMAGES:,}"
-            )
-        counts[tone] = int(n)
+    counts = images_by_tone(images_by(images, "power").items(), "power")
     found = [
         (r.tone, r.n, r.width, float("nan") if r.lower is None else r.lower, r.entries, r.silent)
         for r in reach(counts, score, correlation, seeds, seed_sd)
     ]
     names = ["tone", "images", "half_width", "lower", "entries", "silent"]
     return pd.DataFrame(found, columns=names)
-
-
-def _tone(name: str) -> str:
-    try:
-        tone = parse_tone(name)
-    except ValueError:
-        tone = None
-    if tone is None:
-        raise BadRequest(
-            f"power: found images of {name!r}, which is no skin tone; wanted 1 to 6, I to VI, M1 to M10, or a group "
-            "such as V-VI"
-        )
-    return tone
 
 
 def audit_paper(key: str, *, suite_root: str | Path | None = None) -> "pd.DataFrame":
@@ -90,7 +69,9 @@ def audit_paper(key: str, *, suite_root: str | Path | None = None) -> "pd.DataFr
     from tonegap.results.papers import audit
 
     if not isinstance(key, str):
-        raise BadRequest(f"audit_paper: found {key!r}, wanted a paper's key such as 'cgddi'")
+        raise BadRequest(
+            f"audit_paper: found {as_found(key)}, wanted a paper's key such as 'cgddi'"
+        )
     return _frame(audit.audit_paper(read_paper(root_of(suite_root), key)))
 
 
@@ -121,7 +102,7 @@ def audit_table(
     from tonegap.results.papers import audit
 
     if unit not in (None, "percent", "fraction"):
-        raise BadRequest(f"audit_table: found the unit {unit!r}, wanted percent or fraction")
+        raise BadRequest(f"audit_table: found unit={as_found(unit)}, wanted percent or fraction")
     if not isinstance(table, pd.DataFrame):
         raise BadRequest(
             f"audit_table: found a {type(table).__name__}, wanted a pandas DataFrame whose index names the rows"
@@ -130,7 +111,7 @@ def audit_table(
     numbers = [cell for cell in cells.flat if not isinstance(cell, str)]
     if numbers:
         raise BadRequest(
-            f"audit_table: found {numbers[0]!r}, wanted cells as text as they were printed, such as '82.0' or ''"
+            f"audit_table: found {as_found(numbers[0])}, wanted cells as text, as they were printed: '82.0' or ''"
         )
     totals = None if total is None else total if isinstance(total, tuple) else (total, total)
     rows = (

@@ -9,8 +9,9 @@ from dataclasses import astuple
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tonegap.api.argument_checks import path_of, root_of
+from tonegap.api.argument_checks import root_of
 from tonegap.errors import BadRequest
+from tonegap.split.frame import path_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -129,6 +130,10 @@ def _board(
         if path.is_file():
             folder = Path(aside)
             runs: tuple[SuiteRun, ...] = (run_with_doubts(verified_bundle(path, folder), root),)
+            if others := [name for name in suites if name != runs[0].matrix.suite]:
+                raise BadRequest(
+                    f"{path}: is a bundle of {runs[0].matrix.suite}, not of {others[0]}"
+                )
         elif path.is_dir():
             folder, runs = path, read_suites(path, suites)
         else:

@@ -4,24 +4,26 @@ import html
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 from tonegap.errors import BadRequest
+from tonegap.lines import as_found, one_line
 from tonegap.scores.evidence.comparing import Noise, Paired, holm_steps, paired
 from tonegap.scores.evidence.entries import EntryEvidence, EvidenceRequest, entry_evidence
 from tonegap.scores.evidence.every_score import extreme_points
 from tonegap.scores.evidence.images import TestAnswers
 from tonegap.scores.evidence.intervals import Interval
 from tonegap.scores.evidence.table import table_evidence
-from tonegap.scores.from_arrays import answers_from_arrays
+from tonegap.scores.from_arrays import answers_from_arrays, values_of
 from tonegap.scores.metrics import score_table
-from tonegap.scores.rules import MOST_PROBABLE, ScoringRules, default_positive
+from tonegap.scores.rules import ScoringRules, default_positive
 from tonegap.scores.tables import (
     ALL,
     GAP,
+    METRIC_NAMES,
     METRICS,
     WORST,
+    Score,
     ScoreTable,
     check_per_tone,
     largest_difference,
@@ -60,14 +62,26 @@ class Scores:
         """
         if not (isinstance(which, tuple) and len(which) == 2):
             raise BadRequest(
-                f"scores[{which!r}]: wanted a metric and a tone, such as scores['accuracy', 'worst']; "
+                f"scores[{as_found(which)}]: wanted a metric and a tone, such as scores['accuracy', 'worst']; "
                 f"tones are {', '.join([*self.tones, ALL, WORST, GAP])}"
             )
-        return self.table.score(*which).value
+        return self._score(*which).value
 
     def reason(self, metric: str, tone: str = ALL) -> str | None:
         """Why a score is undefined; None where it is not. KeyError for a metric or tone that is not there."""
-        return self.table.score(metric, tone).reason
+        return self._score(metric, tone).reason
+
+    def _score(self, metric: object, tone: object) -> Score:
+        there = {(s.metric, s.tone): s for s in self.table}
+        if (metric, tone) not in there:
+            tones = [of for one, of in there if one == metric]
+            known = (
+                f"{metric} has {', '.join(tones)}"
+                if tones
+                else f"metrics are {', '.join(METRIC_NAMES)}"
+            )
+            raise KeyError(f"no score {as_found((metric, tone))}; {known}")
+        return there[metric, tone]  # type: ignore[index]
 
     @cached_property
     def intervals(self) -> dict[tuple[str, str], Interval]:
@@ -110,6 +124,7 @@ class Scores:
         ]
         columns = ["metric", "tone", "value", "low", "high", "n", "reason"]
         found = pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(columns[2:5], float))
+        found["reason"] = pd.Series([s.reason for s in self.table], dtype=object)
         return found if intervals else found.drop(columns=["low", "high"])
 
     def plot(self, metric: str = "accuracy", ax: "Axes | None" = None) -> "Axes":
@@ -140,31 +155,24 @@ class Scores:
 
     def __repr__(self) -> str:
         """The table as aligned text."""
-        from tonegap.report.score_table import as_lines, as_page
+        from tonegap.report.score_table import as_lines, as_page, what_was_scored
 
-        return f"{self._heading()}\n{as_lines(as_page(self.table))}"
+        lines = as_lines(as_page(self.table)).split("\n")
+        heading = what_was_scored(self.answers.tones, self.rules)
+        return "\n".join([heading, *map(one_line, lines)])
 
     def _repr_html_(self) -> str:
         """The table as HTML, reasons of undefined scores as footnotes; what notebooks show."""
-        from tonegap.report.score_table import as_page
+        from tonegap.report.score_table import as_page, what_was_scored
 
-        page = as_page(self.table)
+        page, heading = as_page(self.table), what_was_scored(self.answers.tones, self.rules)
         grids = "".join(
             "<table><thead>" + _row(grid.header, "th") + "</thead><tbody>"
             + "".join(_row(row, "td") for row in grid.rows) + "</tbody></table>"
             for grid in (page.per_tone, page.between)
         )  # fmt: skip
         notes = "".join(f"<br><small>{html.escape(note)}</small>" for note in page.notes)
-        return f"<div><p>{html.escape(self._heading())}</p>{grids}{notes}</div>"
-
-    def _heading(self) -> str:
-        unknown = sum(tone is None for tone in self.answers.tones)
-        event = " or ".join(self.rules.positive) or "no positive class"
-        called = (
-            MOST_PROBABLE if self.rules.threshold is None else f"from {self.rules.threshold:g} on"
-        )
-        more = f", {unknown:,} of unknown tone (in all only)" if unknown else ""
-        return f"{len(self.answers.ids):,} images{more}; positive: {event}, called by: {called}"
+        return f"<div><p>{html.escape(heading)}</p>{grids}{notes}</div>"
 
 
 def score(  # noqa: PLR0913 (what a caller may say, by name)
@@ -174,7 +182,7 @@ def score(  # noqa: PLR0913 (what a caller may say, by name)
     groups: Any = None,
     *,
     classes: Sequence[object] | None = None,
-    positive: object | Sequence[object] = (),
+    positive: object | Sequence[object] | None = None,
     threshold: float | None = None,
     tones: str | None = None,
     min_support: int = 1,
@@ -188,29 +196,29 @@ def score(  # noqa: PLR0913 (what a caller may say, by name)
     resample whole groups.
 
     Classes are the columns of a DataFrame, else `classes`, else the labels in order. `positive` is the event, one class
-    or several (default: "malignant" if there, else the second of two classes, else none). An image is predicted
-    positive from `threshold` on (None: by its most probable class). `tones` "types" or "groups" chooses the axis.
+    or several, by value (default: "malignant" if there, else the second of two classes, else none). An image is
+    predicted positive from `threshold` on (None: by its most probable class). `tones` "types" or "groups" chooses the
+    axis.
     Whatever a metric divides by must have `min_support` images, or the score is undefined: None with a reason, never 0.
     `ids` [n] name the images (default: 0, 1, … by position). Resamples are drawn in the order of the ids: rows in
     another order give the same intervals, but for rounding, with `ids`, and other resamples without.
 
     Raises BadPredictions for data and BadRequest for options that cannot be. Formulas and sources: docs/metrics.md.
     """
-    if threshold is not None and not (_is_number(threshold) and 0 <= threshold <= 1):
-        raise BadRequest(f"threshold={threshold!r}: wanted a number from 0 to 1, or None")
-    if not _is_number(min_support) or min_support < 1 or min_support != int(min_support):
-        raise BadRequest(f"min_support={min_support!r}: wanted a whole number of images, 1 or more")
     answers = answers_from_arrays(y_true, proba, tone, groups, classes=classes, ids=ids)
-    listed = isinstance(positive, Iterable) and not isinstance(positive, str)
-    event = tuple(positive) if listed else (positive,)  # type: ignore[arg-type]
+    event: tuple[Any, ...] = (positive,) if positive is not None else ()
+    if isinstance(positive, Iterable) and not isinstance(positive, (str, bytes)):
+        event = tuple(positive)
+    # By value: 1, 1.0 and True are one label, written as y_true has it.
+    written = {label: str(label) for label in values_of(y_true, "y_true")}
     rules = ScoringRules(
         answers.classes,
-        tuple(map(str, event)) or default_positive(answers.classes),
+        tuple(written.get(one, str(one)) for one in event) or default_positive(answers.classes),
         threshold,
         min_support,
     )
     if tones not in (None, "types", "groups"):
-        raise BadRequest(f"tones={tones!r}: wanted 'types', 'groups' or None")
+        raise BadRequest(f"tones: found {as_found(tones)}, wanted 'types', 'groups' or None")
     shown = tones_as(answers.tones, tones)
     answers = TestAnswers(
         answers.ids, answers.labels, shown, answers.units, answers.classes, answers.p, 0, threshold
@@ -236,7 +244,9 @@ def compare(
     first = sides["a"][0]
     known = [m.name for m in METRICS]
     if metric not in known:
-        raise BadRequest(f"metric {metric!r} is unknown; known metrics are {', '.join(known)}")
+        raise BadRequest(
+            f"metric {as_found(metric)} is unknown; known metrics are {', '.join(known)}"
+        )
     for side, runs in sides.items():
         for run in runs:
             if _images(run) != _images(first):
@@ -262,24 +272,19 @@ def compare(
     )
 
 
-def _is_number(value: object) -> bool:
-    """Whether it is a number of Python or numpy that is not NaN."""
-    return isinstance(value, Real) and value == value
-
-
 def _row(cells: Sequence[str], tag: str) -> str:
     return "<tr>" + "".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in cells) + "</tr>"
 
 
 def _runs(side: Scores | Sequence[Scores]) -> list[Scores]:
-    runs = [side] if isinstance(side, Scores) else list(side) if isinstance(side, Sequence) else []
-    if any(not isinstance(run, Scores) for run in runs):
+    if isinstance(side, Scores):
+        return [side]
+    runs = list(side) if isinstance(side, (list, tuple)) else []
+    others = [run for run in runs if not isinstance(run, Scores)]
+    if others or not runs:
         raise BadRequest(
-            "compare: wanted Scores, as tonegap.score gives, or one for each training run"
-        )
-    if not runs:
-        raise BadRequest(
-            "compare: found none; wanted Scores, or a list of one for each training run"
+            f"compare: found {as_found(others[0] if others else side)}, wanted Scores, as tonegap.score gives, or a "
+            "list of one for each training run"
         )
     return runs
 

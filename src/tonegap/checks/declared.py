@@ -19,6 +19,7 @@ from tonegap.declared.plugin import (
     plugin_ids,
     read_plugin,
 )
+from tonegap.declared.rates import RATES, rate_problems, read_rates
 from tonegap.declared.suite import (
     NOTHING,
     Suite,
@@ -81,6 +82,7 @@ def check_declared(root: Path) -> list[DeclaredProblem]:
     _check_exposure(listing, list(read))
     for kind in FOLDERS:
         _check_plugins(listing, kind)
+    _check_rates(listing)
     for name in suite_ids(root):
         if suite := listing.tried(partial(read_suite, root, name)):
             for check in _suite_checks(root, suite):
@@ -159,6 +161,19 @@ def _check_plugins(listing: _Listing, kind: str) -> None:
         )
         for problem in _unpinned((content or "").replace("\\\n", " ")):
             listing.say(path, problem)
+
+
+def _check_rates(listing: _Listing) -> None:
+    """Rates that cannot be read, or of what no plug-in has."""
+    kinds, path = {folder: kind for kind, folder in FOLDERS.items()}, listing.root / RATES
+    for stage, rates in (listing.tried(partial(read_rates, listing.root)) or {}).items():
+        label = stage.partition(" ")[0]
+        folder, _, name = label.partition("/")
+        if folder not in kinds or name not in plugin_ids(listing.root, kinds[folder]):
+            listing.say(path, f"stages: there is no {label!r}, wanted one as `methods/NAME STAGE`")
+        elif plugin := listing.tried(partial(read_plugin, listing.root, kinds[folder], name)):
+            for text in (text for rate in rates for text in rate_problems(stage, rate, plugin)):
+                listing.say(path, text)
 
 
 def _unpinned(dockerfile: str) -> Iterator[str]:

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import click
 
-from tonegap.cli.options import json_option, rooted
+from tonegap.cli.options import WholeHelp, json_option, rooted
 from tonegap.cli.terminal import put_json, say
 from tonegap.declared.assets import Asset, asset_named, read_assets
 from tonegap.errors import BadData
 
 
-@click.group("assets")
+@click.group("assets", cls=WholeHelp)
 def command() -> None:
     """Weights that full-size runs need: which, where they lie, and to fetch them."""
 

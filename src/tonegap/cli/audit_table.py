@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tonegap.cli.options import A_FILE, PATH
+from tonegap.cli.options import A_FILE, PATH, is_count, named_count
 from tonegap.cli.terminal import deliver
 from tonegap.declared.paper import (
     AssumedSets,
@@ -89,18 +89,16 @@ def _tests(
     by_column: dict[str, int] = {}
     totals = None
     for text in images:
-        name, sign, number = text.rpartition("=")
-        if not sign or not number.isdecimal() or int(number) < 1:
-            raise BadRequest(f"--images {text}: wanted COLUMN=N, such as accuracy:V-VI=43")
+        name, number = named_count("--images", text, "COLUMN", "accuracy:V-VI")
         if name in by_column:
             raise BadRequest(
                 f"--images {text}: {name} has {by_column[name]} images already; name a column once"
             )
-        by_column[name] = int(number)
+        by_column[name] = number
     if total is not None:
         low, to, high = total.partition("-")
         high = high if to else low
-        if not (low.isdecimal() and high.isdecimal() and 0 < int(low) <= int(high)):
+        if not (is_count(low) and is_count(high) and 0 < int(low) <= int(high)):
             raise BadRequest(
                 f"--total {total}: wanted a number of images, 132, or a range, 120-140"
             )

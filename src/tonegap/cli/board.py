@@ -38,8 +38,10 @@ def command(
     are not the same work are told by the bundle's file name.
     """
     from tonegap.report.board_site import write_site
+    from tonegap.report.write import check_free
     from tonegap.results.bundle.unite import bundles_below, unite
 
+    check_free(out)
     with tempfile.TemporaryDirectory(prefix="tonegap-board-") as aside:
         together, united = unite(bundles_below(bundles), Path(aside), root, store)
         for refused in united.refused:

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import click
 
-from tonegap.cli.complete import suite_names
+from tonegap.cli.complete import ran_names
 from tonegap.cli.options import FILE, placed
 from tonegap.cli.terminal import say
 
 
 @click.command("bundle")
-@click.argument("suite", default="smoke", shell_complete=suite_names)
+@click.argument("suite", default="smoke", shell_complete=ran_names)
 @click.option("--out", type=FILE, help="The archive to write (default: SUITE.tonegap.zip here).")
 @click.option(
     "--allow-incomplete",

@@ -45,6 +45,13 @@ def entries_of(root: Path) -> list[str]:
     return list(dict.fromkeys(run.id.entry.label for run in runs))
 
 
+def suites_of(root: Path) -> list[str]:
+    """Names of the suites that ran in the store of a suite root."""
+    from tonegap.store.layout import SUITES
+
+    return sorted(path.stem for path in (default_store(root) / SUITES).glob("*.json"))
+
+
 suite_names = _completer("declared.suite", "suite_ids")
 task_names = _completer("declared.task", "task_ids")
 method_names = _completer("declared.plugin", "plugin_ids", "method")
@@ -53,3 +60,4 @@ postprocessor_names = _completer("declared.plugin", "plugin_ids", "postprocessor
 dataset_names = _completer("declared.dataset", "dataset_ids")
 paper_names = _completer("declared.paper", "paper_keys")
 entry_names = _completer("cli.complete", "entries_of")
+ran_names = _completer("cli.complete", "suites_of")

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tonegap.cli.complete import entry_names
+from tonegap.cli.complete import entry_names, ran_names
 from tonegap.cli.options import stored
 from tonegap.cli.terminal import say
 from tonegap.errors import BadRequest
@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 @click.command("log")
 @click.argument("entry", shell_complete=entry_names)
-@click.option("--suite", help="Only this suite of the store (default: all).")
+@click.option(
+    "--suite", shell_complete=ran_names, help="Only this suite of the store (default: all)."
+)
 @click.option(
     "--last", type=click.IntRange(1), default=200, show_default=True, help="Lines of each log."
 )

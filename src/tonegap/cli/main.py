@@ -7,12 +7,14 @@ import contextlib
 import importlib
 import re
 import sys
+from itertools import pairwise
 from typing import NoReturn
 
 import click
 
 from tonegap import __version__
 from tonegap.cli.interrupt import INTERRUPTED, end, interruptible
+from tonegap.cli.near import NearGroup
 from tonegap.cli.terminal import Notes, say_page
 from tonegap.errors import ToneGapError
 from tonegap.lines import did_you_mean
@@ -56,7 +58,7 @@ _ANYWHERE = "score, split, verify and report work on this system"
 HIDDEN = frozenset({"stage"})  # for programs
 
 
-class LazyGroup(click.Group):
+class LazyGroup(NearGroup):
     """A group whose commands live in modules `tonegap.cli.<name>` as `command`."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -70,15 +72,6 @@ class LazyGroup(click.Group):
         module = importlib.import_module(f"tonegap.cli.{cmd_name.replace('-', '_')}")
         command: click.Command = module.command
         return command
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """As click's, with a near name for one that is not there."""
-        if args and not args[0].startswith("-") and args[0] not in COMMANDS:
-            near = did_you_mean(args[0], COMMANDS)
-            raise click.UsageError(f"no command {args[0]!r}{near}; `tonegap --help` lists them")
-        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """One line per command from the table, without importing any."""
@@ -117,7 +110,9 @@ def main(arguments: list[str] | None = None) -> NoReturn:
 
 
 def _run(arguments: list[str] | None) -> int:
-    Notes.as_json = False
+    typed = sys.argv[1:] if arguments is None else arguments
+    # Known before all is parsed: an option that cannot be is told in the same way.
+    Notes.as_json = "--progress=json" in typed or ("--progress", "json") in pairwise(typed)
     try:
         code = cli.main(args=arguments, prog_name="tonegap", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as e:

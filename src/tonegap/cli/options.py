@@ -7,7 +7,9 @@ from typing import Any
 
 import click
 
+from tonegap.cli.near import NearGroup
 from tonegap.declared.root import default_store, find_root
+from tonegap.errors import BadRequest
 
 PATH = click.Path(path_type=Path)
 FILE = click.Path(path_type=Path, dir_okay=False)
@@ -15,6 +17,7 @@ FOLDER = click.Path(path_type=Path, file_okay=False)
 A_PATH = click.Path(path_type=Path, exists=True)
 A_FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 A_FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
+_DIGITS = 15  # of a number of images
 SEED = click.IntRange(0, 2**32 - 1)
 
 
@@ -31,7 +34,7 @@ class NumberRange(click.FloatRange):
         return number
 
 
-class WholeHelp(click.Group):
+class WholeHelp(NearGroup):
     """A group whose help says the first sentence of each command in full."""
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -39,6 +42,19 @@ class WholeHelp(click.Group):
         rows = [(n, self.commands[n].get_short_help_str(1000)) for n in self.list_commands(ctx)]
         with formatter.section("Commands"):
             formatter.write_dl(rows)
+
+
+def is_count(text: str) -> bool:
+    """Whether a text is a whole number from 0 of a size that images can have."""
+    return text.isdecimal() and len(text) <= _DIGITS
+
+
+def named_count(option: str, text: str, what: str, example: str) -> tuple[str, int]:
+    """The name and the number of images of `NAME=N`. Raises BadRequest for another form."""
+    name, _, number = text.rpartition("=")
+    if not name or not is_count(number):
+        raise BadRequest(f"{option} {text}: wanted {what}=N, such as {example}=43")
+    return name, int(number)
 
 
 json_option = click.option("--json", "as_json", is_flag=True, help="For programs.")

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import click
 
-from tonegap.cli.complete import suite_names
+from tonegap.cli.complete import ran_names
 from tonegap.cli.options import placed
 from tonegap.cli.terminal import say
 
 
 @click.command("pack")
-@click.argument("what", default="smoke", metavar="SUITE|BUNDLE", shell_complete=suite_names)
+@click.argument("what", default="smoke", metavar="SUITE|BUNDLE", shell_complete=ran_names)
 @click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),

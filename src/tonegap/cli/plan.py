@@ -20,12 +20,13 @@ def command(suite: str, options: RunOptions, as_json: bool) -> None:
 
     A store that cannot be written will do.
     """
+    from tonegap.declared.rates import read_rates
     from tonegap.plan.prepare import prepare
     from tonegap.run.explain import explain
 
     with tempfile.TemporaryDirectory(prefix="tonegap-plan-") as cache:
         request = open_request(suite, options, Path(cache))
-        explained = explain(prepare(request), request.store)
+        explained = explain(prepare(request), request.store, read_rates(request.root))
     if as_json:
         put_json(explained.as_json(), ascii_only=True)
         return

@@ -6,14 +6,15 @@ from pathlib import Path
 
 import click
 
-from tonegap.cli.options import PATH, SEED, NumberRange, json_option, rooted
+from tonegap.cli.complete import task_names
+from tonegap.cli.options import PATH, SEED, NumberRange, json_option, named_count, rooted
 from tonegap.cli.terminal import put_json, say
 from tonegap.declared.task import read_task
 from tonegap.errors import BadRequest
 
 
 @click.command("power")
-@click.argument("task", required=False)
+@click.argument("task", required=False, shell_complete=task_names)
 @click.option(
     "--root", "data_root", type=PATH, help="Your copy of TASK's data set; its metadata is enough."
 )
@@ -67,7 +68,7 @@ def command(  # noqa: PLR0913 - one parameter per option
         reach_table,
         training_words,
     )
-    from tonegap.scores.evidence.power import not_scored, reach
+    from tonegap.scores.evidence.power import images_by_tone, not_scored, reach
 
     p = score / 100
     if points >= score:
@@ -76,8 +77,11 @@ def command(  # noqa: PLR0913 - one parameter per option
         )
     if task and counts:
         raise BadRequest("wanted TASK or --n TONE=N, not both")
+    named = [named_count("--n", text, "TONE", "V-VI") for text in counts]
     needed = needed_lines(p, points / 100, correlation, (seed_sd / 100) ** 2 / seeds)
-    n, others = _of_task(root, task, data_root, seed) if task else (_counts(counts), {})
+    n, others = (
+        _of_task(root, task, data_root, seed) if task else (images_by_tone(named, "--n"), {})
+    )
     found = [*reach(n, p, correlation, seeds, seed_sd / 100)] if n else []
     found += [not_scored(tone, images, p, seeds, seed_sd / 100) for tone, images in others.items()]
     if as_json:
@@ -107,22 +111,6 @@ def command(  # noqa: PLR0913 - one parameter per option
         say("")
         for sentence in reach_sentences(found, p, correlation, training):
             say(sentence)
-
-
-def _counts(texts: tuple[str, ...]) -> dict[str, int]:
-    from tonegap.scores.evidence.power import MOST_IMAGES
-
-    found: dict[str, int] = {}
-    for text in texts:
-        tone, _, number = text.rpartition("=")
-        if not tone or not number.isdecimal() or int(number) > MOST_IMAGES:
-            raise BadRequest(
-                f"--n {text}: wanted TONE=N, such as V-VI=43, with N up to {MOST_IMAGES:,}"
-            )
-        if tone in found:
-            raise BadRequest(f"--n {text}: {tone} has {found[tone]} images already; name it once")
-        found[tone] = int(number)
-    return found
 
 
 def _of_task(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tonegap.cli.complete import suite_names
+from tonegap.cli.complete import ran_names
 from tonegap.cli.options import PATH, placed
 from tonegap.cli.terminal import deliver, say
 from tonegap.errors import BadRequest
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @click.command("report")
-@click.argument("runs", nargs=-1, shell_complete=suite_names)
+@click.argument("runs", nargs=-1, shell_complete=ran_names)
 @click.option(
     "--format", "output", type=click.Choice(list(FORMATS)), default="html", show_default=True
 )

@@ -10,8 +10,17 @@ import click
 from tonegap.cli.options import FILE, PATH
 from tonegap.cli.terminal import deliver, say, say_page
 from tonegap.errors import BadRequest
-from tonegap.report.score_table import Ends, EpochTable, as_csv, as_json, as_lines, as_list, as_page
-from tonegap.scores.rules import MOST_PROBABLE, ScoringRules, default_positive
+from tonegap.report.score_table import (
+    Ends,
+    EpochTable,
+    as_csv,
+    as_json,
+    as_lines,
+    as_list,
+    as_page,
+    what_was_scored,
+)
+from tonegap.scores.rules import ScoringRules, default_positive
 from tonegap.scores.tables import Score, ScoreTable
 from tonegap.untrusted import bounded_memory
 
@@ -231,11 +240,7 @@ def _pages(
     tables: Sequence[EpochTable], ends: Sequence[Ends], images: "Labelled", rules: ScoringRules
 ) -> str:
     """What was scored and by which rules, in one line; then the tables as aligned text, one after the other."""
-    n_unknown = sum(tone is None for tone in images.tones)
-    unknown = f", {n_unknown:,} of unknown tone (in all only)" if n_unknown else ""
-    event = f"positive: {' or '.join(rules.positive)}" if rules.positive else "no positive class"
-    called = MOST_PROBABLE if rules.threshold is None else f"from {rules.threshold:g} on"
-    text = f"{len(images.y):,} images{unknown}; {event}, called by: {called}\n"
+    text = f"{what_was_scored(images.tones, rules)}\n"
     for (epoch, table), of in zip(tables, ends, strict=True):
         named = f"\nepoch {epoch}\n" if epoch is not None else ""
         others = "".join(f"{line}\n" for line in as_list(table))

@@ -21,6 +21,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError, _imaging
+from PIL.JpegImagePlugin import JpegImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 
 from tonegap.errors import BadData
@@ -167,8 +168,13 @@ def decode(
         deep = _check_depth(opened, content)
         _scale_transparent(opened, content)
         plain, more = _plain(opened, mode)
-        upright = plain.transpose(_TURNS[turn]) if turn in _TURNS else plain.copy()
+        upright = plain.transpose(_TURNS[turn]) if turn in _TURNS else _alone(plain)
     return Decoded(upright, "; ".join(text for text in (note, page, deep, more) if text))
+
+
+def _alone(plain: Image.Image) -> Image.Image:
+    """A picture that needs its file no more. A loaded JPEG has nothing but its pixels, so that no copy is made."""
+    return plain if type(plain) in {Image.Image, JpegImageFile} else plain.copy()
 
 
 def decode_pixels(content: bytes) -> Image.Image:
@@ -420,10 +426,15 @@ def _what(content: bytes) -> str:
 def read_image(path: Path, image: ImageSpec) -> NDArray[np.uint8]:
     """RGB `[size, size, 3]` of an image file, upright, by the geometry. Raises BadData."""
     try:
-        # JPEG decodes at a fraction of its size where that is still twice what is wanted.
-        upright = decode(read_bytes(path), "RGB", image.size_px * 2).image
+        return prepared(read_bytes(path), image)
     except BadPicture as e:
         raise BadData(f"{path}: not a readable image: {e.text}") from None
+
+
+def prepared(content: bytes, image: ImageSpec) -> NDArray[np.uint8]:
+    """The same of a file's content. Raises BadPicture."""
+    # JPEG decodes at a fraction of its size where that is still twice what is wanted.
+    upright = decode(content, "RGB", image.size_px * 2).image
     return np.asarray(square(upright, image, Image.Resampling.BILINEAR))
 
 

@@ -18,7 +18,7 @@ from tonegap.data.locate import Located, locate_images
 from tonegap.data.metadata import Metadata
 from tonegap.data.near_duplicates import duplicate_groups
 from tonegap.data.picture import PictureFacts
-from tonegap.data.picture_cache import VERSION, read_full, read_pictures
+from tonegap.data.picture_cache import looking_digest, read_full, read_pictures
 from tonegap.declared.dataset import Dataset
 from tonegap.errors import StoreError
 from tonegap.files import digest_of, sha256_bytes, sha256_lines, write_atomic
@@ -70,7 +70,7 @@ def index_images(
     of_id, kept, light = _looked_at(dataset, metadata, located, cache_dir, workers)
     good, digest = _usable(of_id)
     # Named by all that decides the groups: contents, rule and thresholds.
-    decides = digest_of([code_digest("tonegap.data.near_duplicates"), digest])
+    decides = digest_of([code_digest("tonegap.data.index"), digest])
     place = cache_dir / f"duplicates-{decides[:24]}.parquet"
     groups = kept_or_made(
         lambda: _load_groups(place, good),
@@ -101,8 +101,8 @@ def _looked_at(
     """What is known of each image that is there, the file that keeps it, and whether all was known."""
     there = [i for i in metadata.ids if i in located.paths]
     stamps = {str(located.paths[i]): located.stamps[i] for i in there}
-    rule, where = code_digest("tonegap.data.picture"), sha256_bytes(str(located.folder).encode())
-    kept = cache_dir / f"images-v{VERSION}-{rule[:12]}-{dataset.id}-{where[:12]}.parquet"
+    where = sha256_bytes(str(located.folder).encode())
+    kept = cache_dir / f"images-{looking_digest()[:12]}-{dataset.id}-{where[:12]}.parquet"
     pictures, light = read_pictures(stamps, kept, workers) if stamps else ({}, True)
     return {i: pictures[str(located.paths[i])] for i in there}, kept, light
 

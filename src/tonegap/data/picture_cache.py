@@ -14,15 +14,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tonegap.caches import read_kept
+from tonegap.closure import code_digest
 from tonegap.data.decode import UNREADABLE
 from tonegap.data.locate import Stamp
 from tonegap.data.picture import PictureFacts, read_picture
 from tonegap.errors import EngineError, StoreError
 from tonegap.files import write_atomic
 from tonegap.workers import map_in_processes
-
-# Part of the file's name: hashes made by another rule are not mixed with these.
-VERSION = 2  # of the columns; what a file is read as follows from the digest of the code
 
 _LIGHT = ("path", "size", "mtime_ns", "sha256", "problem", "text", "note")
 _SCHEMA = pa.schema(
@@ -41,6 +39,11 @@ _SCHEMA = pa.schema(
 )
 _OF_PICTURE = tuple(_SCHEMA.names[3:])  # the fields of PictureFacts
 _PER_TASK = 32  # files that a worker process is handed at a time
+
+
+def looking_digest() -> str:
+    """Covers the code that looks at a picture and keeps what it saw: facts of other code are not mixed with these."""
+    return code_digest("tonegap.data.picture_cache")
 
 
 def read_pictures(

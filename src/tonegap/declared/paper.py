@@ -15,7 +15,7 @@ from tonegap.declared.toml import check_known, read_toml
 from tonegap.errors import BadRequest, BadSuiteFolder
 from tonegap.formats.job import Parameter
 from tonegap.formats.record import SELECTIONS
-from tonegap.lines import did_you_mean
+from tonegap.lines import as_found, did_you_mean
 from tonegap.scores.tables import ALL, GAP, METRIC_NAMES, WORST
 
 PAPERS = Path("reports/papers")
@@ -161,10 +161,10 @@ def sets_of_cells(
     asked |= {f"total, number {i}": (n, 1) for i, n in enumerate(totals or (), 1)}
     for what, (n, least) in (asked | {"sets": (sets, 1), "training": (training, 0)}).items():
         if not isinstance(n, Integral) or isinstance(n, bool) or n < least:
-            raise BadRequest(f"{what}: found {n!r}, wanted a whole number from {least}")
+            raise BadRequest(f"{what}: found {as_found(n)}, wanted a whole number from {least}")
     if totals is not None and (len(totals) != 2 or totals[0] > totals[1]):
         raise BadRequest(
-            f"total: found {totals!r}, wanted the least and the most images, least first"
+            f"total: found {as_found(totals)}, wanted the least and the most images, least first"
         )
     if training and sets == 1:
         raise BadRequest(

@@ -33,6 +33,12 @@ def find_root(start: Path | None = None) -> Path:
     )
 
 
+def shipped_root() -> Path:
+    """The suite root that came with this tonegap: inside the wheel, or the clone; not one of the user's own."""
+    clone = SHIPPED.parents[2]
+    return SHIPPED if is_root(SHIPPED) else find_root(clone if is_root(clone) else None)
+
+
 def default_store(root: Path) -> Path:
     """Where results of a suite root are kept: `runs/` in it, or in the current folder for the shipped one."""
     return (Path.cwd() if root == SHIPPED else root) / "runs"

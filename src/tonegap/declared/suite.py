@@ -198,7 +198,14 @@ def _problems(file: SuiteFile) -> Iterator[str]:
 
 def check_common_parameters(suite: Suite, plugins: Sequence[Plugin]) -> None:
     """Raises BadSuiteFolder for a parameter that none of a suite's plug-ins has: it would change nothing."""
+    labels = {*_LABELS, *(plugin.label for plugin in plugins)}
     for label, values in suite.file.parameters.items():
+        if label not in labels:
+            there = ", ".join(sorted(labels - {*_LABELS}))
+            raise BadSuiteFolder(
+                f"{suite.path}: parameters: {label!r} is no plug-in of this suite{did_you_mean(label, labels)}; there "
+                f"are: {there}"
+            )
         known = {
             name
             for plugin in plugins
@@ -211,7 +218,7 @@ def check_common_parameters(suite: Suite, plugins: Sequence[Plugin]) -> None:
                 raise BadSuiteFolder(
                     f"{suite.path}: parameters.{label}: no plug-in of this suite has a parameter "
                     f"{name!r}{did_you_mean(name, known)}; "
-                    + (f"there are: {there}" if known else "they have no parameters")
+                    + (f"there are: {there}" if known else "they have no parameters: leave it out")
                 )
 
 
@@ -245,7 +252,10 @@ def with_parameters(suite: Suite, settings: tuple[str, ...]) -> Suite:
         left, equals, text = setting.partition("=")
         label, dot, name = left.rpartition(".")
         if not (equals and dot and label.split("/")[0] in _LABELS):
-            raise BadRequest(f"--set {setting}: wanted LABEL.NAME=VALUE, as baselines.epochs=2")
+            raise BadRequest(
+                f"--set {setting}: wanted LABEL.NAME=VALUE, as baselines.epochs=2; LABEL is {', '.join(_LABELS)} or "
+                "one of theirs, as baselines/NAME"
+            )
         value = absolute(_value(text), Path.cwd())
         parameters.setdefault(label, {})[name] = asset_or(value, suite.root)
     return replace(suite, file=msgspec.structs.replace(suite.file, parameters=parameters))

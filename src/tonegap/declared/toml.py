@@ -16,7 +16,7 @@ from tonegap.lines import did_you_mean
 from tonegap.texts import read_text
 
 S = TypeVar("S", bound=msgspec.Struct)
-_WRONG = re.compile(r"Invalid (?:enum )?value '(.*)' at `\$\.([\w.-]+)`")
+_WRONG = re.compile(r"Invalid (?:enum )?value '(.*)' at `\$\.([][\w.-]+)`")
 
 
 def read_toml(path: Path, kind: type[S]) -> S:
@@ -69,12 +69,15 @@ def _choices(kind: type[msgspec.Struct], key: str) -> list[str]:
     """The words that may stand at a key (`split.rule`): names of rules, or a list of values."""
     from msgspec import inspect
 
+    def plain(one: inspect.Type) -> tuple[inspect.Type, ...]:
+        return one.types if isinstance(one, inspect.UnionType) else (one,)
+
     here: list[inspect.Type] = [inspect.type_info(kind)]
     tags: list[str] = []
-    for name in key.split("."):
-        inner = [one.types if isinstance(one, inspect.UnionType) else (one,) for one in here]
-        structs = [one for types in inner for one in types if isinstance(one, inspect.StructType)]
+    for name in re.sub(r"\[\d+\]", "", key).split("."):
+        here = [one.item_type if isinstance(one, inspect.VarTupleType) else one for one in here]
+        structs = [s for one in here for s in plain(one) if isinstance(s, inspect.StructType)]
         tags = [str(one.tag) for one in structs if one.tag_field == name]
         here = [field.type for one in structs for field in one.fields if field.encode_name == name]
-    literals = [one for one in here if isinstance(one, inspect.LiteralType)]
+    literals = [one for t in here for one in plain(t) if isinstance(one, inspect.LiteralType)]
     return tags + [str(value) for one in literals for value in one.values]

@@ -130,17 +130,25 @@ def inside(kind: SandboxKind, mounts: Mounts) -> Mounts:
 
 def own_packages() -> list[str]:
     """Folders of tonegap among those that a stage sees: a wheel has the suite root in it, labels of test images too."""
-    places = {Path(sysconfig.get_path(name)) for name in ("purelib", "platlib")}
+    places = {
+        Path(sysconfig.get_path(name)) for name in ("purelib", "platlib")
+    } | _package_folders()
     seen = (*_interpreter_folders(), *_SYSTEM)
     found = {str(place / PACKAGE) for place in places if (place / PACKAGE).is_dir()}
     found.add(str(Path(__file__).resolve().parents[1]))
     return sorted(own for own in found if any(own.startswith(f"{top}/") for top in seen))
 
 
+def _package_folders() -> set[Path]:
+    """Folders of packages that the interpreter looks in, also those of another environment that a .pth file names."""
+    named = (Path(place) for place in sys.path)
+    return {p for p in named if p.name in {"site-packages", "dist-packages"} and p.is_dir()}
+
+
 def _interpreter_folders() -> list[str]:
     """Folders that the running interpreter and its packages need, outside the system's own."""
     wanted = {sys.prefix, sys.base_prefix, sysconfig.get_path("purelib")}
-    wanted.add(str(Path(sys.executable).parent))
+    wanted |= {str(Path(sys.executable).parent), *map(str, _package_folders())}
     return sorted(
         folder
         for folder in wanted

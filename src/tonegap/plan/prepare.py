@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from tonegap.closure import code_digest
+from tonegap.closure import HANDED_OVER, code_digest
 from tonegap.data.drawn import ensure_drawn
 from tonegap.data.masks import Masked, unusable_masks
 from tonegap.data.metadata import own_root
@@ -31,7 +31,6 @@ from tonegap.store.store import Store
 from tonegap.synthetic.withheld import held_out, withheld_by_group, withheld_copies
 
 # Of what writes the input of a stage: the folders whose results have digests of their own in its key.
-HANDED_OVER = ("tonegap.plan.", "tonegap.store.", "tonegap.split.", "tonegap.declared.")
 
 
 @dataclass(frozen=True, slots=True)

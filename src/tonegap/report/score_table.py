@@ -8,8 +8,9 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
+from tonegap.lines import counted, one_line
 from tonegap.lines import table as aligned
-from tonegap.scores.rules import ScoringRules
+from tonegap.scores.rules import MOST_PROBABLE, ScoringRules
 from tonegap.scores.tables import ALL, GAP, METRIC_NAMES, METRICS, WORST, Score, ScoreTable
 from tonegap.spreadsheet import safe_csv
 
@@ -36,6 +37,15 @@ class Page:
 EpochTable = tuple[int | None, ScoreTable]
 # What both ends of a score's interval are, by metric and tone.
 Ends = Mapping[tuple[str, str], tuple[float | None, float | None]]
+
+
+def what_was_scored(tones: Sequence[str | None], rules: ScoringRules) -> str:
+    """How many images, and by which rules, in one line; names of classes may be anybody's."""
+    unknown = list(tones).count(None)
+    more = f", {unknown:,} of unknown tone (in all only)" if unknown else ""
+    event = f"positive: {' or '.join(rules.positive)}" if rules.positive else "no positive class"
+    called = MOST_PROBABLE if rules.threshold is None else f"from {rules.threshold:g} on"
+    return one_line(f"{counted(len(tones), 'image')}{more}; {event}, called by: {called}")
 
 
 def as_json(
@@ -86,7 +96,7 @@ def as_page(table: ScoreTable, ends: Ends | None = None) -> Page:
     return Page(
         per_tone=TextGrid(("", *columns), tuple(rows)),
         between=TextGrid(("between tones", "value"), between),
-        notes=tuple(f"[{number}] {reason}" for reason, number in notes.items()),
+        notes=tuple(f"[{number}] {one_line(reason)}" for reason, number in notes.items()),
     )
 
 

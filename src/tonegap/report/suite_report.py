@@ -3,11 +3,9 @@
 from pathlib import Path
 
 import tonegap
-from tonegap.declared.dataset import dataset_place
-from tonegap.declared.parity import parity_place
-from tonegap.declared.plugin import FOLDERS, plugin_place
-from tonegap.declared.suite import SUITES
-from tonegap.declared.task import task_place
+from tonegap.declared.dataset import BENCHMARKS
+from tonegap.declared.parity import FOLDER as PARITY
+from tonegap.declared.plugin import FOLDERS
 from tonegap.files import digest_of, folder_digest, sha256_file
 from tonegap.formats.matrix import Matrix
 from tonegap.run.sheet_maker import SHEET, sheet_folder
@@ -46,27 +44,18 @@ def _digest(root: Path, store: Path, matrix: Matrix) -> str:
     """Digest of all that the report is made from: runs and what is there for each, submissions, settings, code."""
     from tonegap.results.submissions.stored import read_submissions
 
-    results, declared = [], set()
+    results = []
     for run in matrix.runs:
         kept = (store / record_unit(run.key), store / failure_unit(run.key))
         there = [path for path in (*kept, repeats_path(store, run.key)) if path.is_file()]
         results += [[path.parent.name, sha256_file(path)] for path in there]
-        declared |= {
-            parity_place(run.entry.baseline),
-            task_place(run.task),
-            *(plugin_place(*pair) for pair in run.entry.plugins.items()),
-        }
     for key in matrix.sheets.values():
         sheet = sheet_folder(store, key) / SHEET
         if sheet.is_file():
             results.append([key, sha256_file(sheet)])
-    # Parameters that plug-ins share; suites, which say where local files lie; data sets, which say who shares images.
-    shared = (
-        *(f"{folder}/*.toml" for folder in FOLDERS.values()),
-        *(f"{SUITES}/*.toml", dataset_place("*").as_posix()),
-    )
-    files = sorted(path for pattern in shared for path in root.glob(pattern))
-    files += [root / path for path in sorted(declared) if (root / path).is_file()]
+    # All that is declared: pages name data sets, plug-ins and certificates that no run of this suite has.
+    declared = (BENCHMARKS, PARITY, *FOLDERS.values())
+    files = sorted(path for folder in declared for path in (root / folder).rglob("*.toml"))
     truths = sorted(path for path in (store / FIRST_TRUTHS).glob("*") if path.is_file())
     return digest_of(
         [

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from tonegap.closure import code_digest
+from tonegap.closure import HANDED_OVER, code_digest
 from tonegap.data.decode import read_image
 from tonegap.data.mask_file import MaskFile, read_mask
 from tonegap.files import digest_of, sync
@@ -31,9 +31,7 @@ def ensure_pack(
     store: Store, paths: Sequence[Path], sha256: Sequence[str], image: ImageSpec
 ) -> Path:
     """The pack of these images in this order; made if absent. Raises BadData for an unreadable image."""
-    key = digest_of(
-        [code_digest("tonegap.data.decode"), image.size_px, image.geometry, list(sha256)]
-    )
+    key = digest_of([_code(), image.size_px, image.geometry, list(sha256)])
     shape = (len(paths), image.size_px, image.size_px, 3)
     return _ensure(store, key, shape, [partial(read_image, path, image) for path in paths])
 
@@ -46,18 +44,14 @@ def ensure_mask_pack(
     pictures: Sequence[Path],
 ) -> Path:
     """The pack of the masks of `pictures` (None: nothing but background). Raises BadData for one that is none."""
-    key = digest_of(
-        [
-            "masks",
-            code_digest("tonegap.data.mask_file"),
-            image.size_px,
-            image.geometry,
-            list(digests),
-        ]
-    )
+    key = digest_of(["masks", _code(), image.size_px, image.geometry, list(digests)])
     shape = (len(masks), image.size_px, image.size_px)
     readers = [partial(read_mask, *both, image) for both in zip(masks, pictures, strict=True)]
     return _ensure(store, key, shape, readers)
+
+
+def _code() -> str:
+    return code_digest("tonegap.run.decoded_arrays", but=HANDED_OVER)
 
 
 def _ensure(store: Store, key: str, shape: tuple[int, ...], readers: Sequence[_Reader]) -> Path:

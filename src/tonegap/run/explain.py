@@ -1,50 +1,21 @@
 """Holds a plan against a store: says what is cached, what would run, and which ingredient made each miss."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
+from types import MappingProxyType
 
+from tonegap.declared.rates import Rate
 from tonegap.lines import counted
 from tonegap.plan.plan import Plan, PlannedStage
+from tonegap.run.cost import PlanCost, declared_cost, is_same_work, measured_cost
 from tonegap.run.damage import find_damage
 from tonegap.run.runner import missing_runs, missing_stages
 from tonegap.run.sheets import missing_features
 from tonegap.run.stages import stage_titles
-from tonegap.store.marks import StageMark
 from tonegap.store.store import Store
 
 _DIGEST_LENGTH = 64
-_MIB = 2**20
-
-
-@dataclass(frozen=True, slots=True)
-class PlanCost:
-    """What stages took when their kind last ran here: seconds, those of them with a GPU, MiB in memory, bytes on disk.
-
-    `peak_memory_mib` is the most of any one; 0 where none was measured.
-    """
-
-    seconds: float = 0.0
-    gpu_seconds: float = 0.0
-    peak_memory_mib: float = 0.0
-    disk_bytes: int = 0
-
-    @property
-    def words(self) -> str:
-        """`about 20 s of work, 0.4 GPU hours, up to 1,161 MiB in one stage, 12 MiB of disk`."""
-        said = [f"about {_duration(self.seconds)} of work"]
-        if self.gpu_seconds:
-            said.append(f"{max(self.gpu_seconds / 3600, 0.1):.1f} GPU hours")
-        if self.peak_memory_mib:
-            said.append(f"up to {self.peak_memory_mib:,.0f} MiB in one stage")
-        said.append(f"{max(self.disk_bytes // _MIB, 1):,} MiB of disk")
-        return ", ".join(said)
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 120:
-        return f"{max(seconds, 1):.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +29,7 @@ class Miss:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """What a run of the suite would do; `cost` is that of stages of a kind that ran before.
+    """What a run of the suite would do, and what its stages cost by what is known of their kind.
 
     `data`: what to know of the tasks' images before a number.
     """
@@ -69,7 +40,6 @@ class Explanation:
     not_applicable: tuple[tuple[str, str], ...]
     misses: tuple[Miss, ...]
     cost: PlanCost
-    n_without_estimate: int
     data: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, object]:
@@ -81,11 +51,12 @@ class Explanation:
             "data": list(self.data),
             "not_applicable": [{"run": c, "why": w} for c, w in self.not_applicable],
             "stages": [{"key": m.key, "stage": m.title, "why": m.why} for m in self.misses],
-            "estimated_seconds": round(self.cost.seconds, 1),
-            "estimated_gpu_seconds": round(self.cost.gpu_seconds, 1),
-            "estimated_peak_memory_mib": round(self.cost.peak_memory_mib, 1),
+            "estimated_seconds": _rounded(self.cost.seconds),
+            "estimated_gpu_seconds": _rounded(self.cost.gpu_seconds),
+            "estimated_peak_memory_mib": _rounded(self.cost.peak_memory_mib),
             "estimated_disk_bytes": self.cost.disk_bytes,
-            "without_estimate": self.n_without_estimate,
+            "declared_rates": list(self.cost.sources),
+            "without_estimate": self.cost.n_unknown,
         }
 
     def lines(self) -> list[str]:
@@ -98,17 +69,8 @@ class Explanation:
             n_to_score = self.n_runs - self.n_cached - len(self.not_applicable)
             scores = f"; {counted(n_to_score, 'run')} to score" if n_to_score else ""
             return [*found, f"nothing to run{scores}"]
-        n_timed = len(self.misses) - self.n_without_estimate
-        cost = [self.cost.words] if n_timed else []
-        if self.n_without_estimate:
-            which = f"{self.n_without_estimate} of a kind" if n_timed else "none of their kind"
-            verb = (
-                "that never ran here"
-                if n_timed
-                else "ever ran here, so how long they take is not known"
-            )
-            cost.append(f"and {which} {verb}" if cost else f"{which} {verb}")
-        return [*found, f"{counted(len(self.misses), 'stage')} to run, {', '.join(cost)}"]
+        found += [f"by a declared rate: {source}" for source in self.cost.sources]
+        return [*found, f"{counted(len(self.misses), 'stage')} to run, {self.cost.words}"]
 
     def _misses(self) -> list[str]:
         """Each stage that would run; a reason that several in a row have is said once, after them."""
@@ -120,22 +82,34 @@ class Explanation:
         return found
 
 
-def explain(plan: Plan, store: Store) -> Explanation:
-    """What a run would do with this store as it is."""
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 1)
+
+
+def explain(
+    plan: Plan, store: Store, rates: Mapping[str, Sequence[Rate]] = MappingProxyType({})
+) -> Explanation:
+    """What a run would do with this store as it is; `rates` tell the cost of stages whose like never ran in it.
+
+    Raises BadSuiteFolder for a rate that does not fit its plug-in.
+    """
     damage = find_damage(plan, store)
     missing = {run.id.key for run in missing_runs(plan, store)}
     runs = [c for c in plan.runs if c.id.key in missing or c.id.key in damage.records]
     keys = dict.fromkeys((*missing_stages(runs, store), *damage.stages))
     stages = [plan.stages[key] for key in keys]
     stages += [stage for stage in missing_features(plan, store) if stage.key not in keys]
-    misses, known, unknown = [], [], 0
+    misses, costs, same = [], [], set[str]()
     titles = stage_titles(plan)
     for stage in stages:
         last = store.last_mark(stage.identity.plugin.label, stage.stage, stage.ingredients)
         why = damage.stages.get(stage.key) or why_missing(stage, last.ingredients if last else None)
         misses.append(Miss(stage.key, titles[stage.key], why))
-        known += [last] if last else []
-        unknown += last is None
+        if last and is_same_work(stage, last, same):
+            same.add(stage.key)
+            costs.append(measured_cost(last, store))
+        else:
+            costs.append(declared_cost(stage, rates))
     holes = tuple(
         (f"{run.id.entry.label} on {run.id.task} seed {run.id.seed}", run.id.not_applicable)
         for run in plan.runs
@@ -147,21 +121,8 @@ def explain(plan: Plan, store: Store) -> Explanation:
         n_cached=len(plan.runs) - len(runs) - len(holes),
         not_applicable=holes,
         misses=tuple(misses),
-        cost=_cost(known, store),
-        n_without_estimate=unknown,
+        cost=PlanCost(tuple(costs)),
         data=data_lines(plan),
-    )
-
-
-def _cost(marks: Sequence[StageMark], store: Store) -> PlanCost:
-    """The cost of stages that are like these."""
-    folders = (store.stage_folder(mark.key) for mark in marks)
-    sizes = (p.stat().st_size for folder in folders for p in folder.rglob("*") if p.is_file())
-    return PlanCost(
-        sum(mark.seconds for mark in marks),
-        sum(mark.seconds for mark in marks if mark.ingredients.get("device") == "cuda"),
-        max((mark.peak_memory_mib or 0.0 for mark in marks), default=0.0),
-        sum(sizes),
     )
 
 

@@ -8,7 +8,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import msgspec
+import numpy as np
 
+from tonegap.data.fixed_pictures import prepared_pictures
 from tonegap.files import csv_bytes
 from tonegap.formats.job import CONTRACT_VERSION, Job
 from tonegap.plan.plan import PlannedStage
@@ -41,8 +43,7 @@ def write_inputs(store: Store, stage: PlannedStage, time_limit_s: int, folder: P
         time_limit_s=time_limit_s,
     )
     (folder / "job.json").write_bytes(msgspec.json.encode(job, order="sorted"))
-    for file in stage.files:
-        give(store, file, folder / "files" / file.path.name)
+    _write_given(store, stage, folder)
     if stage.stage == "postprocess":
         write_judged(store, stage, folder)
         return
@@ -70,6 +71,14 @@ def write_inputs(store: Store, stage: PlannedStage, time_limit_s: int, folder: P
             store.check_stage(key)
             model = store.stage_folder(key) / "model"
             shutil.copytree(model, folder / "model", copy_function=link)
+
+
+def _write_given(store: Store, stage: PlannedStage, folder: Path) -> None:
+    """The files that its parameters name; of an extractor the pictures that golden vectors are made of."""
+    for file in stage.files:
+        give(store, file, folder / "files" / file.path.name)
+    if stage.stage in {"embed", "features"}:
+        np.save(folder / "golden.npy", prepared_pictures(stored(stage.image)))
 
 
 def _write_rows(

@@ -4,7 +4,7 @@ The mistake it exists to prevent: columns of probabilities in another order than
 """
 
 from collections import Counter
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence, Set
 from typing import Any
 
 import numpy as np
@@ -12,10 +12,17 @@ import pyarrow as pa
 
 from tonegap.arrays import FloatArray
 from tonegap.errors import BadPredictions
+from tonegap.lines import as_found
 from tonegap.scores.evidence.images import TestAnswers
 from tonegap.scores.predictions import parse_predictions
 from tonegap.scores.reading import PROBABILITY, refuse
 from tonegap.scores.truth import tones_of
+
+_TEXTS = (str, bytes, bytearray)
+_PROBA = (
+    "an array or a DataFrame with a row for each image and a column for each class, or one number for each image: the "
+    "probability of the second of two classes"
+)
 
 
 def answers_from_arrays(
@@ -53,7 +60,10 @@ def answers_from_arrays(
         "y_true", "images without a label", [i for i, v in zip(names, labels, strict=True) if not v]
     )
     p, found = _columns(proba, n)
-    known = _classes(found, classes, y_true, p.shape[1], np.ndim(proba) == 1)
+    one = np.ndim(proba) == 1
+    known = _classes(found, classes, y_true, p.shape[1], one)
+    if one:
+        _check_second(str(getattr(proba, "name", "")), known)
     refuse(
         "y_true",
         "labels without a column of proba",
@@ -77,10 +87,13 @@ def answers_from_arrays(
     )
 
 
-def values_of(given: Any, name: str, n: int | None = None) -> list[object]:
+def values_of(
+    given: Any, name: str, n: int | None = None, each: str = "value for each image"
+) -> list[object]:
     """The values of a list, array, Series, or of the one column of a DataFrame or dict, as Python has them.
 
-    Raises BadPredictions for several columns, values that are nested, or another number of values than `n`.
+    Raises BadPredictions for what has no values in an order (a text, a generator, a set), several columns, values that
+    are nested, or another number of values than `n`. `each` says what was wanted.
     """
     _check_collected(given, name)
     if isinstance(given, Mapping) or hasattr(given, "columns"):
@@ -93,18 +106,21 @@ def values_of(given: Any, name: str, n: int | None = None) -> list[object]:
         if given.shape[1] != 1:
             raise BadPredictions(f"{name}: has {given.shape[1]} columns; pass one of them")
         given = given.reshape(-1)
+    to_list = getattr(given, "tolist", None) or getattr(given, "to_pylist", None)
+    # An iterator can be read once only, a set has no order.
+    ordered = isinstance(given, Iterable) and not isinstance(given, (*_TEXTS, Iterator, Set))
     try:
-        to_list = getattr(given, "tolist", None) or getattr(given, "to_pylist", None)
-        found = to_list() if to_list else list(given)
+        found = to_list() if to_list else list(given) if ordered else None
     except TypeError:
+        found = None
+    if not isinstance(found, list):
         raise BadPredictions(
-            f"{name}: found {given!r}; wanted a list, an array or a Series of one value for each image"
-        ) from None
+            f"{name}: found {as_found(given)}; wanted a list, an array or a Series of one {each}"
+        )
     _check_flat(found, name)
-    if not isinstance(found, list) or (n is not None and len(found) != n):
-        has = len(found) if isinstance(found, list) else "no list of"
+    if n is not None and len(found) != n:
         raise BadPredictions(
-            f"{name}: has {has} values, y_true has {n}; give one for each image, in the same order"
+            f"{name}: has {len(found)} values, y_true has {n}; give one for each image, in the same order"
         )
     return found
 
@@ -121,9 +137,14 @@ def _check_collected(given: Any, name: str) -> None:
         )
 
 
-def _check_flat(found: object, name: str) -> None:
+def _check_flat(found: list[object], name: str) -> None:
     """Raises BadPredictions for the first value that is a list, a dict or another collection."""
-    for i, value in enumerate(found if isinstance(found, list) else ()):
+    for i, value in enumerate(found):
+        if isinstance(value, bytes):
+            raise BadPredictions(
+                f"{name}: found {as_found(value)} as value number {i + 1}, which is bytes; wanted text: .decode() or "
+                ".astype(str) makes it"
+            )
         nested = isinstance(value, Iterable) and not isinstance(value, (str, bytes))
         if nested or not isinstance(value, Hashable):
             raise BadPredictions(
@@ -152,6 +173,8 @@ def _columns(proba: Any, n: int) -> tuple[FloatArray, tuple[str, ...] | None]:
         )
     try:
         given = np.asarray(proba)
+        if not given.ndim:
+            raise BadPredictions(f"proba: found {as_found(proba)}; wanted {_PROBA}")
         if given.dtype.kind == "c":
             raise BadPredictions(f"proba: holds complex numbers ({given.dtype}); wanted fractions")
         p = given.astype(np.float64, copy=False)
@@ -164,8 +187,7 @@ def _columns(proba: Any, n: int) -> tuple[FloatArray, tuple[str, ...] | None]:
     if p.ndim != 2 or len(p) != n or p.shape[1] < 2:
         shape = " x ".join(map(str, np.shape(proba)))
         raise BadPredictions(
-            f"proba: has the shape {shape}; wanted a row for each of the {n:,} values of y_true and a column for each "
-            "class, or one number for each: the probability of the second of two classes"
+            f"proba: has the shape {shape}, y_true has {n:,} values; wanted {_PROBA}"
         )
     if names and all(name.startswith(PROBABILITY) for name in names):
         names = tuple(name.removeprefix(PROBABILITY) for name in names)
@@ -184,7 +206,7 @@ def _classes(
 ) -> tuple[str, ...]:
     """The class of each column of probabilities; `one`: a number for each image was given, the second class's."""
     if given is not None:
-        found = tuple(map(str, values_of(given, "classes")))
+        found = tuple(map(str, values_of(given, "classes", each="name for each class")))
         if named and set(named) == set(found) and named != found:
             raise BadPredictions(
                 f"classes: has the order {', '.join(found)}, proba's columns {', '.join(named)}; leave classes out"
@@ -210,6 +232,15 @@ def _classes(
             "column, in their order, with classes="
         )
     return found
+
+
+def _check_second(name: str, classes: tuple[str, ...]) -> None:
+    """Raises BadPredictions for one number for each image in a Series that is named after the first of two classes."""
+    if name.removeprefix(PROBABILITY) == classes[0]:
+        raise BadPredictions(
+            f"proba: is named {name!r}, and one number for each image is the probability of the second class, "
+            f"{classes[1]!r}; pass that, or both columns, or name the classes in the other order with classes="
+        )
 
 
 def in_order(labels: Iterable[Any]) -> list[Any]:

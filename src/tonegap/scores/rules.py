@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from tonegap.arrays import is_number, is_whole
 from tonegap.errors import BadRequest
+from tonegap.lines import as_found
 
 MOST_PROBABLE = "most probable class"
 _USUAL_EVENT = "malignant"
@@ -49,12 +51,12 @@ class ScoringRules:
             raise BadRequest(f"positive class {unknown[0]!r} is none of the classes ({known})")
         if set(self.positive) == set(classes):
             raise BadRequest("every class is declared positive; leave at least one as negative")
-        if self.min_support < 1:
+        if not is_whole(self.min_support, 1):
             raise BadRequest(
-                f"min_support is {self.min_support}; it counts images and must be 1 or more"
+                f"min_support: found {as_found(self.min_support)}, wanted a whole number of images from 1"
             )
-        if threshold is not None and not 0 <= threshold <= 1:
-            raise BadRequest(f"threshold {threshold:g} is no probability; give one from 0 to 1")
+        if threshold is not None and not (is_number(threshold) and 0 <= threshold <= 1):
+            raise BadRequest(f"threshold: found {as_found(threshold)}, wanted a number from 0 to 1")
         if threshold is not None and not self.positive:
             raise BadRequest("a threshold needs a positive class, and none is declared")
 

@@ -10,6 +10,7 @@ from tonegap.declared.dataset import Dataset, read_dataset
 from tonegap.declared.root import find_root
 from tonegap.declared.task import read_task
 from tonegap.errors import BadRequest, BadSuiteFolder
+from tonegap.lines import as_found
 from tonegap.split.partition import partition
 
 if TYPE_CHECKING:
@@ -36,14 +37,16 @@ def split(
     import pandas as pd
 
     if not isinstance(task, str):
-        raise BadRequest(f"task: found {task!r}, wanted a task's id such as 'phantom/smoke'")
+        raise BadRequest(
+            f"task: found {as_found(task)}, wanted a task's id such as 'phantom/smoke'"
+        )
     number = None if seed is None else _seed(seed)
-    root = root_in_python(None if suite_root is None else _path(suite_root, "suite_root"))
+    root = root_in_python(None if suite_root is None else path_of(suite_root, "suite_root"))
     asked = read_task(root, task)
     if isinstance(metadata, pd.DataFrame):
         known = _from_frame(read_dataset(root, asked.dataset_id), metadata)
     else:
-        folder = None if metadata is None else _path(metadata, "metadata")
+        folder = None if metadata is None else path_of(metadata, "metadata")
         known = metadata_of(root, asked.dataset_id, folder)
     made = partition(asked, known, asked.seeds[0] if number is None else number)
     columns = {
@@ -82,13 +85,16 @@ def metadata_of(root: Path, dataset_id: str, data_root: Path | None) -> Metadata
 def _seed(seed: Any) -> int:
     whole = isinstance(seed, Integral) and not isinstance(seed, bool)
     if not (whole and 0 <= int(seed) < 2**32):
-        raise BadRequest(f"seed: found {seed!r}, wanted a whole number from 0 to {2**32 - 1:,}")
+        raise BadRequest(
+            f"seed: found {as_found(seed)}, wanted a whole number from 0 to {2**32 - 1:,}"
+        )
     return int(seed)
 
 
-def _path(value: object, name: str) -> Path:
-    if not isinstance(value, (str, PathLike)):
-        raise BadRequest(f"{name}: found {str(value)[:40]}, wanted a path as text or Path")
+def path_of(value: object, name: str) -> Path:
+    """The path that an argument of Python names. Raises BadRequest for anything but a text or a path."""
+    if not isinstance(value, (str, PathLike)) or value == "":
+        raise BadRequest(f"{name}: found {as_found(value)}, wanted a path as text or Path")
     return Path(value)
 
 

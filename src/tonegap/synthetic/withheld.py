@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from tonegap.caches import kept_or_made
-from tonegap.closure import code_digest
+from tonegap.closure import HANDED_OVER, code_digest
 from tonegap.data.metadata import Metadata
 from tonegap.files import digest_of, write_atomic
 from tonegap.formats.record import group_word
@@ -97,7 +97,7 @@ def withheld_by_group(
 def _kept_copies(train: PartitionImages, held: HeldOut, cache_dir: Path) -> dict[str, WithheldCopy]:
     """What the search finds among these images, from the cache where it was made before."""
     rule = [
-        code_digest("tonegap.synthetic.withheld"),
+        code_digest("tonegap.synthetic.withheld", but=HANDED_OVER),
         *map(list, (train.sha256, train.ids, held.sha256, held.ids)),
     ]
     name = f"withheld-{digest_of(rule)[:32]}.json"

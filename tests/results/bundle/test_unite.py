@@ -1,10 +1,12 @@
 """Bundles as one leaderboard: a site of those that verify, and pages for whoever has nothing but a bundle."""
 
 import json
+import os
 import zipfile
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 from records import part, plain_record, scored_run
 from tests.results.bundle.conftest import KEY, root
@@ -13,7 +15,7 @@ from tests.results.bundle.foreign_bundles import write_zip
 from tonegap.cli.main import main
 from tonegap.files import sha256_file
 from tonegap.formats.matrix import Failure, Matrix, RunId
-from tonegap.formats.record import EntryId
+from tonegap.formats.record import EntryId, StageCost
 from tonegap.formats.truth import TaskTruth
 from tonegap.results.bundle.pack import pack_suite
 from tonegap.store.store import Store
@@ -73,6 +75,17 @@ def test_a_board_has_the_bundles_that_verify_and_names_the_others(bundles, tmp_p
     page = (out / "bundles/index.html").read_text()
     assert row["sha256"] in page
     assert "lab-b" not in page
+
+
+def test_a_board_leaves_a_folder_of_somebody_elses_files_alone(bundles, tmp_path, capsys):
+    out = tmp_path / "site"
+    out.mkdir()
+    (out / "index.html").write_text("mine")
+    code, said, err = say(capsys, "board", bundles / "lab-a.tonegap.zip", "--out", out)
+    assert (code, said) == (2, "")
+    assert f"{out}: found 'index.html' and no earlier report; choose a new or empty folder" in err
+    assert [p.name for p in out.iterdir()] == ["index.html"]
+    assert (out / "index.html").read_text() == "mine"
 
 
 def test_the_same_bundles_give_the_same_site(bundles, tmp_path, capsys):
@@ -193,6 +206,53 @@ def test_a_bundle_twice_has_one_vote(lab, tmp_path, capsys):
     code, _, err = say(capsys, "board", folder, "--out", tmp_path / "site")
     assert (code, "not ranked: d/t: bundles disagree" in err) == (1, True)
     assert set(ranks(tmp_path / "site").values()) == {None}
+
+
+def ran_elsewhere(root, tmp_path, name, seconds):
+    """A bundle of the same run on another machine, which took other seconds."""
+    there = Store(tmp_path / f"store-{name}")
+    record = plain_record(entry=EntryId("none", "same", "cnn4"))
+    cost = StageCost("train", seconds, None, 100 * seconds)
+    told = msgspec.structs.replace(record.circumstances, costs=(cost,), hardware={"cpu": name})
+    record = msgspec.structs.replace(record, circumstances=told)
+    ran = scored_run(there, record, TaskTruth(part("v", 20), part("t", 60)), f"{7:064x}", 7)
+    (mark,) = there.folder.glob("stages/*/*/stage.json")
+    mark.write_text(mark.read_text().replace('"seconds":1.0', f'"seconds":{seconds}'))
+    there.write_matrix(Matrix("tiny", f"Of {name}", (ran,)))
+    folder = tmp_path / "labs"
+    folder.mkdir(exist_ok=True)
+    pack_suite(root, there.folder, "tiny", folder / f"{name}.zip")
+    return folder
+
+
+def test_two_laboratories_that_ran_the_same_stand_on_one_board(root, tmp_path, capsys):
+    ran_elsewhere(root, tmp_path, "a", 1.5)
+    folder = ran_elsewhere(root, tmp_path, "b", 2.5)
+    with zipfile.ZipFile(folder / "a.zip") as a, zipfile.ZipFile(folder / "b.zip") as b:
+        assert a.namelist() == b.namelist()
+        assert len([n for n in a.namelist() if a.read(n) != b.read(n)]) >= 3
+    code, _, err = say(capsys, "board", folder, "--out", tmp_path / "site")
+    assert (code, "2 bundles, 2 records, 0 not on the board" in err) == (0, True), err
+    assert set(ranks(tmp_path / "site")) == {"same"}
+
+
+def test_another_result_under_the_same_key_is_refused(root, lab, tmp_path, capsys):
+    lab("a", 7, baseline="same")
+    there = Store(tmp_path / "store-b")
+    record = plain_record(entry=EntryId("none", "same", "cnn4"), primary_metric="auc")
+    ran = scored_run(there, record, TaskTruth(part("v", 20), part("t", 60)), f"{7:064x}", 7)
+    there.write_matrix(Matrix("tiny", "Of b", (ran,)))
+    pack_suite(root, there.folder, "tiny", tmp_path / "labs/b.zip")
+    code, _, err = say(capsys, "board", tmp_path / "labs", "--out", tmp_path / "site")
+    assert code == 1
+    assert "a.zip has that key with another content" in err
+
+
+def test_a_pipe_among_bundles_is_named(lab, tmp_path, capsys):
+    folder = lab("a", 1)
+    os.mkfifo(folder / "x.zip")
+    code, _, err = say(capsys, "board", folder, "--out", tmp_path / "site")
+    assert (code, "x.zip: cannot be read: it is a pipe, wanted a file" in err) == (1, True), err
 
 
 def test_two_that_disagree_have_no_ranks_and_both_are_named(lab, tmp_path, capsys):

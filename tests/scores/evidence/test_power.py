@@ -103,7 +103,7 @@ def test_a_lower_tone_is_found_as_often_as_said_whatever_training_adds(seeds, se
 
 
 def test_every_sentence_names_the_correlation_and_the_training(capsys):
-    words = ("power", "--n", "A=300", "--n", "B=300", "--correlation", "0.99")
+    words = ("power", "--n", "I=300", "--n", "V=300", "--correlation", "0.99")
     _, said = run(capsys, *words, "--seeds", "3", "--seed-sd", "2")
     lines = [line for line in said.out.splitlines() if line.endswith(("points.", "points:"))]
     assert sum("with other training of 3 runs, sd 2 points" in line for line in lines) == 4
@@ -153,12 +153,11 @@ def test_the_command_says_what_a_tasks_images_can_show(capsys):
 
 
 def test_the_command_is_for_programs_too(capsys):
-    code, said = run(
-        capsys, "power", "--n", "light=400", "--n", "dark=8", "--score", "85", "--json"
-    )
+    code, said = run(capsys, "power", "--n", "I-II=400", "--n", "56=8", "--score", "85", "--json")
     document = json.loads(said.out)
     assert code == 0
     assert [tone["silent"] for tone in document["tones"]] == [False, True]
+    assert [tone["tone"] for tone in document["tones"]] == ["I-II", "V-VI"]
     assert document["images_per_tone"]["two tones, one entry"] == "903"
 
 
@@ -166,8 +165,14 @@ def test_the_command_is_for_programs_too(capsys):
     ("arguments", "words"),
     [
         (("--n", "V"), "wanted TONE=N"),
-        (("--n", "V=99999999999"), "N up to 1,000,000"),
-        (("--n", "V=10", "--n", "V=20"), "name it once"),
+        (("--n", "V=99999999999"), "a whole number up to 1,000,000"),
+        (("--n", f"V={'9' * 5000}"), "wanted TONE=N"),
+        (("--n", "V=10", "--n", "5=20"), "found images of V more than once"),
+        (
+            ("--n", "Z=10"),
+            "images of 'Z', which is no skin tone; wanted 1 to 6, I to VI, M1 to M10",
+        ),
+        (("--n", "dark=10"), "or a group: I-II, III-IV, V-VI, M1-3, M4-7, M8-10"),
         (("--score", "nan"), "is no number"),
         (("--correlation", "nan"), "is no number"),
         (("phantom/smoke", "--n", "V=3"), "not both"),

@@ -11,7 +11,7 @@ import msgspec
 from tonegap import __version__
 from tonegap.declared.report_settings import read_settings, titled
 from tonegap.errors import BadRequest, StoreError
-from tonegap.files import sha256_file
+from tonegap.files import remove_contents, sha256_file
 from tonegap.report.pack.documents import documents
 from tonegap.report.pack.source import REPORT, PackSource
 from tonegap.report.write import write_board, write_bytes
@@ -51,7 +51,7 @@ def write_pack(root: Path, store: Path, what: str, folder: Path) -> str:
             f"{folder}: found files, wanted a new or empty folder; choose another --out"
         )
     with ExitStack() as undo:  # half a pack would stand in the way of the next try
-        undo.callback(_remove_files, folder)
+        undo.callback(remove_contents, folder)
         bundle = folder / (Path(what).name if what.endswith(".zip") else f"{what}{_SUFFIX}")
         if what.endswith(".zip"):
             try:
@@ -69,11 +69,6 @@ def write_pack(root: Path, store: Path, what: str, folder: Path) -> str:
         write_bytes(folder / PACK, content)
         undo.pop_all()
     return said
-
-
-def _remove_files(folder: Path) -> None:
-    for path in folder.iterdir():
-        shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def _fill(root: Path, bundle: Path, folder: Path) -> str:

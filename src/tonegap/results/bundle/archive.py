@@ -9,6 +9,7 @@ The mistake it exists to prevent: an archive from a stranger that writes outside
 the disk or the memory, or holds two files of one name, of which one is checked and the other read.
 """
 
+import contextlib
 import io
 import zipfile
 import zlib
@@ -18,7 +19,7 @@ from pathlib import Path, PurePosixPath
 import msgspec
 
 from tonegap.errors import BadRequest
-from tonegap.files import sha256_bytes, sha256_file
+from tonegap.files import sha256_bytes, sha256_file, status_of
 from tonegap.lines import one_line
 from tonegap.results.bundle.crate import CRATE, crate_problems
 from tonegap.store.layout import FAILURES, RECORDS, STAGES, SUITES, TRUTHS
@@ -67,13 +68,15 @@ def write_archive(path: Path, manifest: Manifest, sources: Mapping[str, Content]
     """
     aside = path.with_name(f".{path.name}.partial")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         with zipfile.ZipFile(aside, "w", zipfile.ZIP_DEFLATED) as archive:
             _add(archive, MANIFEST, msgspec.json.format(msgspec.json.encode(manifest), indent=1))
             for name, source in sorted(sources.items()):
                 _add(archive, name, _bytes(source))
         aside.replace(path)
     except OSError as e:
-        aside.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            aside.unlink()
         raise BadRequest(f"{path}: cannot be written: {e.strerror}; choose another --out") from None
 
 
@@ -96,8 +99,14 @@ class _Source(io.FileIO):
 
 
 def memory_for(path: Path) -> int:
-    """How much more memory, in bytes, checking a bundle may take: enough for predictions that are nearly all of it."""
-    return _MEMORY + _MEMORY_PER_BYTE * path.stat().st_size
+    """How much more memory, in bytes, checking a bundle may take: enough for predictions that are nearly all of it.
+
+    Raises BadRequest for what is no file.
+    """
+    try:
+        return _MEMORY + _MEMORY_PER_BYTE * status_of(path).st_size
+    except OSError as e:
+        raise BadRequest(f"{path}: cannot be read: {e.strerror}") from None
 
 
 def extract(path: Path, folder: Path) -> Manifest:

@@ -64,7 +64,7 @@ def pack_suite(
     found = completeness(suite_run.runs)
     if found.missing and not allow_incomplete:
         raise BadRequest(
-            f"{suite}: {found.words}; `tonegap run {suite}` makes them, --allow-incomplete bundles what is there"
+            f"{suite}: {found.words}; the same `tonegap run` again makes them, --allow-incomplete bundles what is there"
         )
     _check_stages(store, suite_run)
     sources: dict[str, Content] = {

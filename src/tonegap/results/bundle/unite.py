@@ -15,6 +15,7 @@ import msgspec
 from tonegap.errors import BadRequest, ToneGapError
 from tonegap.files import sha256_file
 from tonegap.formats.matrix import RunOutcome, completeness
+from tonegap.formats.record import Record
 from tonegap.lines import one_line
 from tonegap.results.answers import kept_truths
 from tonegap.results.bundle.exposure import run_with_doubts
@@ -22,9 +23,11 @@ from tonegap.results.bundle.verify import verified_bundle
 from tonegap.results.submissions.checks import own_truths, renamed, unlike_here
 from tonegap.results.truths import Said, said_of
 from tonegap.store.layout import AUDITS, FAILURES, RECORDS, STAGES, SUITES, TRUTHS, suite_unit
+from tonegap.store.marks import StageMark
 from tonegap.store.read import SuiteRun, read_suites
 
 _TAKEN = (STAGES, RECORDS, FAILURES, TRUTHS, AUDITS)
+_CIRCUMSTANCES = ("circumstances", "seconds", "cpu_seconds", "peak_memory_mib", "isolation")
 _PLAIN = re.compile(r"[^A-Za-z0-9_-]+")
 
 
@@ -96,7 +99,7 @@ def unite(
 ) -> tuple[Path, UnitedBundles]:
     """The bundles, each verified first, in a store below an empty folder; a suite is named after its bundle's file.
 
-    One that does not verify, contradicts the plug-ins of the suite root, has another content than an earlier one
+    One that does not verify, contradicts the plug-ins of the suite root, has another result than an earlier one
     under the same key, or another truth than the store `own` (where the task ran there) or most bundles, is refused.
     """
     opened: list[tuple[Path, Path, SuiteRun]] = []
@@ -137,9 +140,10 @@ def unite(
             refused.append(RefusedBundle(path, one_line(why)))
             continue
         for source, target in _files(aside, store):
-            target.parent.mkdir(parents=True, exist_ok=True)
-            source.replace(target)
-            owners.setdefault(target, path)
+            if target not in owners:
+                target.parent.mkdir(parents=True, exist_ok=True)
+                source.replace(target)
+                owners[target] = path
         taken.append(_named(suite_run, path, {bundle.name for bundle in taken}))
         matrix = msgspec.structs.replace(suite_run.matrix, suite=taken[-1].name)
         (store / suite_unit(taken[-1].name)).write_bytes(msgspec.json.encode(matrix))
@@ -188,11 +192,29 @@ def _files(folder: Path, store: Path) -> Iterator[tuple[Path, Path]]:
 
 
 def _not_new(folder: Path, store: Path, owners: Mapping[Path, Path]) -> str | None:
-    """Why a bundle cannot stand beside those in the store: another content under the same key."""
+    """Why a bundle cannot stand beside those in the store: another result under the same key."""
     for source, target in _files(folder, store):
-        if target.exists() and source.read_bytes() != target.read_bytes():
+        if target.exists() and not _same_work(source, target):
             return f"{source.relative_to(folder)}: {owners[target].name} has that key with another content"
     return None
+
+
+def _same_work(one: Path, other: Path) -> bool:
+    """Whether two files of one key tell the same, but for what may differ between two runs of the same work.
+
+    Two laboratories that ran the same control took other seconds for it; why a run failed is no result.
+    """
+    first, second = one.read_bytes(), other.read_bytes()
+    if first == second or FAILURES in one.parts:
+        return True
+    if one.name == "stage.json":
+        return _work(first, StageMark) == _work(second, StageMark)
+    return RECORDS in one.parts and _work(first, Record) == _work(second, Record)
+
+
+def _work(content: bytes, kind: type[StageMark | Record]) -> dict[str, object]:
+    fields: dict[str, object] = msgspec.to_builtins(msgspec.json.decode(content, type=kind))
+    return {name: value for name, value in fields.items() if name not in _CIRCUMSTANCES}
 
 
 def _disagreements(voices: Mapping[str, list[_Voice]], own: Mapping[str, Said]) -> _Disagreements:

@@ -7,7 +7,7 @@ to tone and from entry to entry, and as large as it is said to be. Sources: Flei
 Methods for Rates and Proportions, 4, without continuity correction; Connor 1987, Biometrics 43, on paired proportions.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from math import ceil, sqrt
@@ -15,10 +15,13 @@ from math import ceil, sqrt
 import numpy as np
 from scipy.special import gammaln, ndtri, xlog1py, xlogy
 
-from tonegap.arrays import FloatArray
+from tonegap.arrays import FloatArray, is_whole
+from tonegap.errors import BadRequest
+from tonegap.lines import as_found
 from tonegap.scores.evidence.bisection import bisected
 from tonegap.scores.evidence.intervals import LEVEL
 from tonegap.scores.evidence.proportions import Seeds, share_interval
+from tonegap.tones import TONES_WANTED, parse_tone
 
 POWER = 0.8
 # Beyond this half-width an interval holds a coin and a good classifier at once.
@@ -46,6 +49,31 @@ class Reach:
     lower: float | None
     entries: float
     silent: bool
+
+
+def images_by_tone(given: Iterable[tuple[str, object]], where: str) -> dict[str, int]:
+    """Images of each tone, as (tone as a user writes it, number); `where` begins what is said.
+
+    Raises BadRequest for what is no tone, a tone that is there twice, and what is no whole number of images.
+    """
+    found: dict[str, int] = {}
+    for name, n in given:
+        try:
+            tone = parse_tone(name)
+        except ValueError:
+            tone = None
+        if tone is None:
+            raise BadRequest(
+                f"{where}: found images of {name!r}, which is no skin tone; wanted {TONES_WANTED}"
+            )
+        if tone in found:
+            raise BadRequest(f"{where}: found images of {tone} more than once; add them up")
+        if not is_whole(n, 0, MOST_IMAGES):
+            raise BadRequest(
+                f"{where}: found {as_found(n)} as the images of {tone}, wanted a whole number up to {MOST_IMAGES:,}"
+            )
+        found[tone] = int(n)
+    return found
 
 
 def reach(
