@@ -50,5 +50,4 @@ def test_what_a_run_left_makes_another_report(made):
 
 
 def test_what_the_report_does_not_read_makes_no_other(made):
-    assert not changed(made, made[0] / "parity" / "another-baseline.toml")
     assert not changed(made, made[0] / "docs" / "notes.md")

@@ -107,8 +107,9 @@ def _write(
 ) -> None:
     """Writes the pages, or one document, and says where they are."""
     from tonegap.report.write import check_free, document, write_board, write_entry
+    from tonegap.store.layout import REPORT
 
-    folder = out or source.store / "report"
+    folder = out or source.store / REPORT
     if entry is not None:
         if output != "html" or folder.suffix == ".html":
             raise BadRequest(

@@ -41,7 +41,7 @@ Ends = Mapping[tuple[str, str], tuple[float | None, float | None]]
 
 def what_was_scored(tones: Sequence[str | None], rules: ScoringRules) -> str:
     """How many images, and by which rules, in one line; names of classes may be anybody's."""
-    unknown = sum(tone is None for tone in tones)
+    unknown = list(tones).count(None)
     more = f", {unknown:,} of unknown tone (in all only)" if unknown else ""
     event = f"positive: {' or '.join(rules.positive)}" if rules.positive else "no positive class"
     called = MOST_PROBABLE if rules.threshold is None else f"from {rules.threshold:g} on"

@@ -9,7 +9,8 @@ from tonegap.declared.plugin import FOLDERS
 from tonegap.files import digest_of, folder_digest, sha256_file
 from tonegap.formats.matrix import Matrix
 from tonegap.run.sheet_maker import SHEET, sheet_folder
-from tonegap.store.layout import FAILURES, FIRST_TRUTHS, RECORDS, REPEATS
+from tonegap.store.layout import FIRST_TRUTHS, REPORT, failure_unit, record_unit
+from tonegap.store.repeats import repeats_path
 
 _STAMP = "made-from"
 
@@ -19,7 +20,7 @@ def publish_suite(root: Path, store: Path, matrix: Matrix) -> Path:
 
     Raises StoreError for a damaged record or a folder that cannot be written, BadSuiteFolder for wrong settings.
     """
-    out = store / "report" / matrix.suite
+    out = store / REPORT / matrix.suite
     stamp = out / _STAMP
     made_from = _digest(root, store, matrix)
     page = out / "index.html"
@@ -45,10 +46,9 @@ def _digest(root: Path, store: Path, matrix: Matrix) -> str:
 
     results = []
     for run in matrix.runs:
-        for folder in (RECORDS, FAILURES, REPEATS):
-            path = store / folder / f"{run.key}.json"
-            if path.is_file():
-                results.append([folder, sha256_file(path)])
+        kept = (store / record_unit(run.key), store / failure_unit(run.key))
+        there = [path for path in (*kept, repeats_path(store, run.key)) if path.is_file()]
+        results += [[path.parent.name, sha256_file(path)] for path in there]
     for key in matrix.sheets.values():
         sheet = sheet_folder(store, key) / SHEET
         if sheet.is_file():

@@ -2,7 +2,7 @@
 
 stages/KK/KEY/     what a stage left; `stage.json` is written last inside, the rename is the mark
 packs/KEY.npy      decoded images          records/KEY.json    what a run measured
-failures/KEY.json  why a run has none     suites/NAME.json    declared matrices
+failures/KEY.json  why a run has none      suites/NAME.json    declared matrices
 quality/KEY/       the sheet of a synthetic set, and its pictures
 truth/SHA256.csv   what records were scored against
 truth/first/NAME   digest of the first truth of a task at a seed
@@ -18,6 +18,8 @@ seals/             what each of these was when it was written, see `tonegap.stor
 locks/, work/      who is at what; unfinished work
 jobs/ARRAY/        stages that were submitted to a cluster together, and how those ended that have
 kept/KEY           the folder of a stage that failed under `--keep`
+report/SUITE/      the pages of a suite   specs/    in a bundle, which is laid out alike: what was declared
+store.json         says that a folder is a store
 """
 
 STAGES, RECORDS, FAILURES, SUITES, TRUTHS = "stages", "records", "failures", "suites", "truth"
@@ -26,6 +28,7 @@ LAST, REPEATS, AUDITS, CHECKPOINTS = "last", "repeats", "audits", "checkpoints"
 DETERMINISM, SUBMISSIONS, PACKS, GIVEN = "determinism", "submissions", "packs", "given"
 INDEX, DRAWN, SEALS, LOCKS, WORK = "index", "drawn", "seals", "locks", "work"
 KEPT, JOBS, SHEETS, HERE = "kept", "jobs", "quality", "here"
+REPORT, SPECS, MARKER = "report", "specs", "store.json"
 
 
 def stage_unit(key: str) -> str:

@@ -35,6 +35,7 @@ from tonegap.store.layout import (
     KEPT,
     LAST,
     LOCKS,
+    MARKER,
     PACKS,
     RECORDS,
     REPEATS,
@@ -75,7 +76,7 @@ class Store:
         self._open(read_only)
 
     def _open(self, read_only: bool) -> None:
-        marker = self.folder / "store.json"
+        marker = self.folder / MARKER
         try:
             for name in () if read_only else _FOLDERS:
                 (self.folder / name).mkdir(parents=True, exist_ok=True)

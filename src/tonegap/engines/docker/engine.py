@@ -41,7 +41,7 @@ from tonegap.engines.images.resolve import StageImage
 from tonegap.errors import BadOutput, EngineError
 from tonegap.files import digest_of
 from tonegap.formats.record import Isolation
-from tonegap.store.layout import WORK
+from tonegap.store.layout import MARKER, WORK
 from tonegap.store.store import is_dead
 
 _FILES = "the image and /in read-only, /out, a /tmp in memory; nothing else of the host"
@@ -76,7 +76,7 @@ class DockerEngine(Engine):
         """Ends what dead processes left running for this store, brings missing images, and reads a word back
         from the store through the first of them; see Engine.
         """
-        made = (store / "store.json").stat().st_mtime_ns
+        made = (store / MARKER).stat().st_mtime_ns
         # One store among all that an engine may serve, those of other machines included.
         self._store = digest_of([str(store.resolve()), made])[:16]
         with connected(BUILD_TIMEOUT_S) as client:

@@ -14,7 +14,7 @@ from urllib.parse import quote
 import msgspec
 
 from tonegap.errors import BadRequest
-from tonegap.store.layout import AUDITS, FAILURES, RECORDS, STAGES, SUITES, TRUTHS
+from tonegap.store.layout import AUDITS, FAILURES, RECORDS, SPECS, STAGES, SUITES, TRUTHS
 
 CRATE = "ro-crate-metadata.json"
 _CONTEXT = "https://w3id.org/ro/crate/1.2/context"
@@ -38,7 +38,7 @@ _ABOUT = {
     TRUTHS: "Class, tone and near-duplicate group of validation and test images, by id",
     STAGES: "What a stage left",
     AUDITS: "What an audit of a synthetic set found",
-    "specs": "A folder of the suite as it was when the bundle was made",
+    SPECS: "A folder of the suite as it was when the bundle was made",
 }
 Node = dict[str, Any]
 
@@ -139,7 +139,7 @@ def crate(origin: Origin, digests: Mapping[str, str], manifest: str) -> bytes:
         **({"endTime": origin.finished} if origin.finished else {}),
         "actionStatus": _COMPLETED,
         "instrument": _named(["#tonegap", *(one.id for one in origin.software)]),
-        "object": _named(quote(n) for n in names if n.startswith(("specs/", f"{SUITES}/"))),
+        "object": _named(quote(n) for n in names if n.startswith((f"{SPECS}/", f"{SUITES}/"))),
         "result": _named(quote(n) for n in names if n.startswith(f"{RECORDS}/")),
     }
     graph = [

@@ -17,6 +17,7 @@ from tonegap.results.bundle.exposure import (
     exposure_problems,
     half_problems,
 )
+from tonegap.store.layout import SPECS
 
 _SAME = 1e-12
 
@@ -80,7 +81,7 @@ def spec_problems(store: Path, run: RunId, record: Record) -> Iterator[str]:
     """What the bundle's own files of plug-ins have against a record. Raises BadSuiteFolder for one that is none."""
     found: dict[str, PluginClaims | None] = {}
     for kind, name in record.plugins.items():
-        path = store / "specs" / plugin_place(kind, name)
+        path = store / SPECS / plugin_place(kind, name)
         there = PLUGIN_ID.fullmatch(name) and path.is_file()
         found[f"{FOLDERS[kind]}/{name}"] = read_toml(path, PluginClaims) if there else None
     own = {
@@ -89,13 +90,13 @@ def spec_problems(store: Path, run: RunId, record: Record) -> Iterator[str]:
     entry = {f"{FOLDERS[kind]}/{name}" for kind, name in record.entry.plugins.items()}
     of_entry = {label: file for label, file in found.items() if label in entry}
     yield from claim_problems(run, record, of_entry, here=False)
-    yield from exposure_problems(record, own, read_exposure(store / "specs"), here=False)
-    if record.data.tested and record.task not in task_ids(store / "specs"):
+    yield from exposure_problems(record, own, read_exposure(store / SPECS), here=False)
+    if record.data.tested and record.task not in task_ids(store / SPECS):
         yield "says which joined data sets it was tested on, and no task came along that says so"
     elif record.data.tested:
-        split = read_task(store / "specs", record.task).file.split
+        split = read_task(store / SPECS, record.task).file.split
         yield from half_problems(record, split, here=False)
     name = record.task.partition("/")[0]
-    path = store / "specs" / dataset_place(name)
+    path = store / SPECS / dataset_place(name)
     if PLUGIN_ID.fullmatch(name) and path.is_file():
         yield from data_problems(record, read_toml(path, DataClaims), here=False)

@@ -23,7 +23,14 @@ from tonegap.results.bundle.archive import (
     write_archive,
 )
 from tonegap.results.bundle.crate import CRATE, Origin, Process, Software, crate
-from tonegap.store.layout import failure_unit, record_unit, stage_unit, suite_unit, truth_unit
+from tonegap.store.layout import (
+    SPECS,
+    failure_unit,
+    record_unit,
+    stage_unit,
+    suite_unit,
+    truth_unit,
+)
 from tonegap.store.read import SuiteRun, read_suites
 from tonegap.store.seals import AGAIN, damage
 
@@ -63,7 +70,7 @@ def pack_suite(
     sources: dict[str, Content] = {
         p.relative_to(store).as_posix(): p for p in _results(store, suite_run)
     }
-    sources |= {f"specs/{p.relative_to(root).as_posix()}": p for p in _specs(root, suite_run)}
+    sources |= {f"{SPECS}/{p.relative_to(root).as_posix()}": p for p in _specs(root, suite_run)}
     files = digests(sources)
     sources[CRATE] = described = crate(_origin(root, suite_run), files, MANIFEST)
     files[CRATE] = sha256_bytes(described)

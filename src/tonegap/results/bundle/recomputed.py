@@ -19,7 +19,7 @@ from tonegap.results.bundle.declared_claims import PluginClaims
 from tonegap.results.bundle.stage_claims import mark_problems
 from tonegap.run.outputs import find_predictions
 from tonegap.scores.results import results_of, rules_of
-from tonegap.store.layout import stage_unit, truth_unit
+from tonegap.store.layout import SPECS, stage_unit, truth_unit
 from tonegap.synthetic.findings import is_unknown
 from tonegap.synthetic.manifest import read_synthetic
 
@@ -89,7 +89,7 @@ class _TaskClaims(msgspec.Struct):
 
 
 def _shows_copies(store: Path, task: str) -> bool:
-    path = store / "specs" / task_place(task)
+    path = store / SPECS / task_place(task)
     if not all(map(PLUGIN_ID.fullmatch, task.split("/"))) or not path.is_file():
         return False
     return any(read_toml(path, _TaskClaims).leaks.values())
@@ -114,7 +114,7 @@ def _synthetic_problems(store: Path, record: Record, truth: TaskTruth) -> Iterat
     ancestors = [lineage.ancestors(i) for i in range(len(lineage.sources))]
     named = {one for found in ancestors for one in found if one != UNKNOWN_SOURCE}
     unknown = sum(1 for sources in lineage.sources if is_unknown(sources))
-    method = store / "specs" / plugin_place("method", record.entry.method)
+    method = store / SPECS / plugin_place("method", record.entry.method)
     from_text = method.is_file() and read_toml(method, PluginClaims).made_from == "text"
     unnamed = 0 if from_text else sum(not found for found in ancestors)
     said = record.synthetic
