@@ -373,7 +373,9 @@ def test_the_projects_own_assets_are_sound(project: Path) -> None:
         asset = asset_named(project, name)
         # torchvision puts the first digits of a file's digest into its name.
         assert asset.url.endswith(f"-{asset.sha256[:8]}.pth")
-    assert asset_named(project, "sd15").files.keys() == asset_named(project, "sd21-base").files.keys()
+    assert (
+        asset_named(project, "sd15").files.keys() == asset_named(project, "sd21-base").files.keys()
+    )
     pipeline = asset_named(project, "sd21-base")
     assert {Path(name).parent.name for name in pipeline.files} == {
         "scheduler", "text_encoder", "tokenizer", "unet", "vae",
