@@ -58,6 +58,12 @@ def test_another_sample_size_is_refused_with_what_to_write(folder, size):
         _ = found.image_px
 
 
+def test_settings_that_are_a_list_are_said_to_be_none(folder):
+    (folder / "unet" / "config.json").write_text("[]")
+    with pytest.raises(StageError, match=r"unet/config\.json holds no settings by name"):
+        open_models(folder, CPU)
+
+
 @pytest.mark.parametrize("part", ["unet", "vae", "text_encoder"])
 def test_a_weight_that_is_missing_is_named(folder, part):
     (path,) = (folder / part).glob("*.safetensors")

@@ -260,6 +260,9 @@ def test_words_of_another_pipeline_are_refused(
     made = bench.run("text2img-plain", "generate", given)
     assert made.code == 1
     assert "has vectors of 1024 numbers, this pipeline's words have 16" in made.errors
+    fitted = bench.run("ti-only", "fit", QUICK | {"pipeline": pipeline, "words": words})
+    assert fitted.code == 1
+    assert "has vectors of 1024 numbers, this pipeline's words have 16" in fitted.errors
 
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf")])
@@ -417,6 +420,7 @@ def test_the_images_of_a_lora_are_written_and_read_as_a_list(
         )
     )
     fitted = bench.run("lora-only", "fit", given | {"lora_data": few})
+    assert "1 of 1 captions have none of the words basal cell carcinoma, psoriasis" in fitted.said
     parts = json.loads((fitted.out / "model" / "lineage.json").read_text())["parts"]
     assert parts["lora"]["sources"] == ["t003"]
 

@@ -43,7 +43,8 @@ def given_words(stage: Stage, tokens: Mapping[str, str]) -> dict[str, Tensor]:
     `tokens` maps a class to its placeholder. Below the folder lie files as diffusers' textual_inversion.py leaves
     them, or the seeds' aggregate of all (.pt): a placeholder's name with its vectors. Theirs is ours where it has the
     same letters, with or without brackets and `-class`, or is the class's own name. Raises StageError naming a class
-    without one, with two that differ, or one whose numbers are not finite or have another shape.
+    without one, with two that differ, or one whose numbers are not finite, have another shape, or are not as many as
+    the pipeline's.
     """
     folder = stage.folder("words")
     if folder is None:
@@ -53,7 +54,7 @@ def given_words(stage: Stage, tokens: Mapping[str, str]) -> dict[str, Tensor]:
         for name, vectors in read_weights(path).items():
             own = (path.relative_to(folder).as_posix(), vectors.float())
             found.setdefault(_letters(name), []).append(own)
-    learned = {}
+    learned, width = {}, _width(stage)
     for label, token in tokens.items():
         at = next((key for key in (_letters(token), _letters(label)) if key in found), None)
         if at is None:
@@ -62,7 +63,22 @@ def given_words(stage: Stage, tokens: Mapping[str, str]) -> dict[str, Tensor]:
                 f"{', '.join(sorted(found)[:5]) or 'no file of words'}"
             )
         learned[token] = _one_word(label, found[at])
+        if width not in {None, learned[token].shape[1]}:
+            raise StageError(
+                f"words: {found[at][0][0]} has vectors of {learned[token].shape[1]} numbers, this pipeline's words "
+                f"have {width}: it was learned with another one"
+            )
     return learned
+
+
+def _width(stage: Stage) -> int | None:
+    """How many numbers a word of the pipeline has, None where none is given or its settings do not say."""
+    folder = stage.folder("pipeline")
+    try:
+        found = json.loads((folder / "text_encoder" / "config.json").read_bytes()) if folder else {}
+        return int(found["hidden_size"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None  # said where the pipeline is read
 
 
 def _word_files(folder: Path) -> Iterator[Path]:

@@ -374,6 +374,8 @@ def _weights(kind: Any, folder: Path, device: torch.device, dtype: torch.dtype) 
     names = [path.name for path in folder.glob("*.safetensors")]
     plain = any(_WEIGHTS.fullmatch(name) for name in names)
     halves = not plain and any(re.search(r"\.fp16[.-]", name) for name in names)
+    if not isinstance(json.loads((folder / "config.json").read_bytes()), dict):
+        raise ValueError(f"{folder.name}/config.json holds no settings by name")
     part, told = kind.from_pretrained(
         folder,
         local_files_only=True,
