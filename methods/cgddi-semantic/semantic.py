@@ -74,6 +74,7 @@ class Target:
 def fit(stage: Stage) -> None:
     """Leaves healthy images, and a word and a LoRA for each disease with enough images."""
     make_deterministic(stage)
+    _sampling(stage)  # what generate would refuse is refused before hours are spent
     context = _open_fit(stage)
     diseases = _rows_of_diseases(stage, context.train)
     words = _word_recipe(stage)
@@ -131,16 +132,20 @@ class Origin:
     parts: Mapping[str, Part]
 
 
-def _turned(
-    stage: Stage, models: Models, targets: Sequence[Target], origin: Origin
-) -> Iterator[SyntheticImage]:
+def _sampling(stage: Stage) -> SamplingRecipe:
     job = stage.job
-    recipe = SamplingRecipe(
+    return SamplingRecipe(
         steps=job.integer("sampling_steps"),
         strength=job.real("strength"),
         guidance=job.real("guidance"),
         batch=job.integer("sampling_batch"),
     )
+
+
+def _turned(
+    stage: Stage, models: Models, targets: Sequence[Target], origin: Origin
+) -> Iterator[SyntheticImage]:
+    job, recipe = stage.job, _sampling(stage)
     latents = encode_images(models, origin.healthy.images)
     for y in dict.fromkeys(target.y for target in targets):
         own = [target for target in targets if target.y == y]

@@ -30,7 +30,11 @@ _JOINT = "network"
 def fit(stage: Stage) -> None:
     """Leaves a trained network for each class that has images, or one for all of them."""
     make_deterministic(stage)
-    train, models = read_partition(stage, "train"), open_pipeline(stage, "training_precision")
+    train = read_partition(stage, "train")
+    # What generate would refuse is refused before hours are spent.
+    read_sampling(stage)
+    plan_quotas(train, read_rule(stage, len(train)))
+    models = open_pipeline(stage, "training_precision")
     rows = _rows_of_networks(stage, train)
     prior = _prior(stage, models)
     recipes = {name: _recipe(stage, len(own)) for name, own in rows.items()}

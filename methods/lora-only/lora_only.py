@@ -10,13 +10,14 @@ from tonegap_kit.diffusion.fitting import (
     read_lora,
 )
 from tonegap_kit.diffusion.given import given_lora
-from tonegap_kit.diffusion.variants import VariantModel, write_variants
+from tonegap_kit.diffusion.variants import VariantModel, check_variants, write_variants
 from tonegap_kit.lineage import read_parts, write_lineage
 from tonegap_kit.partition import read_partition
 
 
 def fit(stage: Stage) -> None:
     """Leaves a LoRA learned from all training images of known tone."""
+    check_variants(stage)
     recipe, part = read_lora(stage.job), given_lora(stage)
     if part is None:
         work = open_fit(stage, recipe.steps.steps)

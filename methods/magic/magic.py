@@ -62,6 +62,9 @@ def fit(stage: Stage) -> None:
         read_lora(stage.job),
         tokens_of(stage.job.classes),
     )
+    # What generate would refuse is refused before hours are spent.
+    read_sampling(stage)
+    plan_conversions(stage, read_partition(stage, "train"))
     words, joint = given_words(stage, tokens), given_lora(stage)
     own, n_pairs = read_preference(stage.job), stage.job.integer("pairs")
     steps = 0 if words else inversion_steps(len(tokens), inversion)

@@ -19,13 +19,14 @@ from tonegap_kit.diffusion.fitting import (
 from tonegap_kit.diffusion.given import given_loras, given_words, hand_over_words
 from tonegap_kit.diffusion.inversion import file_stem, inversion_steps
 from tonegap_kit.diffusion.prompts import tokens_of
-from tonegap_kit.diffusion.variants import VariantModel, write_variants
+from tonegap_kit.diffusion.variants import VariantModel, check_variants, write_variants
 from tonegap_kit.lineage import read_parts, write_lineage
 from tonegap_kit.partition import read_partition
 
 
 def fit(stage: Stage) -> None:
     """Leaves a word for each condition, then a LoRA for each, its images sampled by how rare their tone is."""
+    check_variants(stage)
     recipe, lora = read_inversion(stage.job), read_lora(stage.job)
     tokens = tokens_of(stage.job.classes, brackets=True)
     called = {f"lora-{file_stem(token)}": (label, token) for label, token in tokens.items()}

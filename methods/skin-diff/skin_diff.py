@@ -15,13 +15,14 @@ from tonegap_kit.diffusion.fitting import (
 from tonegap_kit.diffusion.given import given_lora, given_words, hand_over_words
 from tonegap_kit.diffusion.inversion import inversion_steps
 from tonegap_kit.diffusion.prompts import tokens_of
-from tonegap_kit.diffusion.variants import VariantModel, write_variants
+from tonegap_kit.diffusion.variants import VariantModel, check_variants, write_variants
 from tonegap_kit.lineage import read_parts, write_lineage
 from tonegap_kit.partition import read_partition
 
 
 def fit(stage: Stage) -> None:
     """Leaves a word for each condition, learned from its images, then a LoRA from captions with all words."""
+    check_variants(stage)
     recipe, lora, tokens = (
         read_inversion(stage.job),
         read_lora(stage.job),

@@ -12,13 +12,14 @@ from tonegap_kit.diffusion.fitting import (
 from tonegap_kit.diffusion.given import given_words, hand_over_words
 from tonegap_kit.diffusion.inversion import inversion_steps
 from tonegap_kit.diffusion.prompts import tokens_of
-from tonegap_kit.diffusion.variants import VariantModel, write_variants
+from tonegap_kit.diffusion.variants import VariantModel, check_variants, write_variants
 from tonegap_kit.lineage import read_parts, write_lineage
 from tonegap_kit.partition import read_partition
 
 
 def fit(stage: Stage) -> None:
     """Leaves a word for each condition, learned from its images."""
+    check_variants(stage)
     recipe, tokens = read_inversion(stage.job), tokens_of(stage.job.classes)
     parts = hand_over_words(stage, given_words(stage, tokens))
     if not parts:

@@ -125,6 +125,18 @@ def test_the_same_command_goes_on_where_the_connection_ended(
     assert asset_named(root, "small").path.read_bytes() == CONTENT
 
 
+def test_a_shorter_answer_is_another_file_and_not_a_connection_that_ended(
+    tonegap: Command, root: Path, served: Served
+) -> None:
+    """A page to log in at, whole as it is: no second try would bring the file."""
+    served.content = b"<html>log in</html>"
+    assert tonegap("assets", "fetch", "small", "--suite-root", root) == 1
+    assert "the answer has 19 bytes, wanted 1,280,000: this is another file" in tonegap.err
+    assert "goes on from there" not in tonegap.err
+    assert tonegap("assets", "list", "--suite-root", root) == 0
+    assert "missing" in tonegap.out
+
+
 def test_another_file_of_the_same_size_is_refused_and_not_kept(
     tonegap: Command, root: Path, served: Served
 ) -> None:
@@ -361,6 +373,9 @@ def test_the_projects_own_assets_are_sound(project: Path) -> None:
         asset = asset_named(project, name)
         # torchvision puts the first digits of a file's digest into its name.
         assert asset.url.endswith(f"-{asset.sha256[:8]}.pth")
+    assert (
+        asset_named(project, "sd15").files.keys() == asset_named(project, "sd21-base").files.keys()
+    )
     pipeline = asset_named(project, "sd21-base")
     assert {Path(name).parent.name for name in pipeline.files} == {
         "scheduler", "text_encoder", "tokenizer", "unet", "vae",

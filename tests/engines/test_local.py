@@ -346,6 +346,26 @@ class TestBubblewrap:
             assert walled(code).cause == "ok"
         assert walled.log == "[] True\n"
 
+    def test_packages_of_another_environment_on_the_path_can_be_seen_and_tonegap_in_them_not(
+        self, walled, tmp_path, monkeypatch
+    ):
+        site = tmp_path / "other/site-packages"
+        (site / "tonegap").mkdir(parents=True)
+        (site / "tonegap/labels.csv").write_text("a,b\n")
+        (site / "elsewhere.py").write_text("found = 7\n")
+        monkeypatch.setattr(sys, "path", [*sys.path, str(site), str(tmp_path)])
+        result = walled(f"cat {site}/elsewhere.py; ls {site}/tonegap {tmp_path}; exit 3")
+        assert "found = 7" in walled.log, result.text
+        assert "labels.csv" not in walled.log
+        assert set(walled.log.split()) <= {
+            "found",
+            "=",
+            "7",
+            f"{site}/tonegap:",
+            f"{tmp_path}:",
+            "other",
+        }
+
     def test_there_is_no_network(self, walled):
         walled.command = PYTHON
         code = """

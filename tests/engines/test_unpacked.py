@@ -19,7 +19,7 @@ from own_engine import root_of_python
 from tonegap.declared.suite import Limits
 from tonegap.engines.images.layout import Layout, base_config
 from tonegap.engines.sandbox import sandbox_kind
-from tonegap.engines.unpacked import UnpackedEngine, apptainer_argv, unpack_layer
+from tonegap.engines.unpacked import UnpackedEngine, apptainer_argv
 from tonegap.errors import EngineError
 
 ENGINES = ["bwrap"]
@@ -186,25 +186,51 @@ def test_an_image_that_is_not_here_names_the_command(made, tmp_path):
     assert result.text.endswith("run `tonegap image build baselines/plain`")
 
 
-def test_a_layer_takes_away_what_it_says_is_gone(tmp_path):
-    below, above = tmp_path / "below.tar", tmp_path / "above.tar"
-    below.write_bytes(layer({"a/one": b"1", "a/two": b"2", "b/three": b"3"}))
-    above.write_bytes(layer({"a/.wh.one": b"", "b/.wh..wh..opq": b"", "b/four": b"4"}))
-    root = tmp_path / "root"
-    root.mkdir()
-    unpack_layer(below, root)
-    unpack_layer(above, root)
-    found = sorted(path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file())
-    assert found == ["a/two", "b/four"]
+def forged(layout: Layout, digest: str) -> bytes:
+    """Changes one byte of a blob in the middle; gives what it was."""
+    path = layout.blob(digest)
+    before = path.read_bytes()
+    path.write_bytes(before[:600] + b"X" + before[601:])
+    return before
 
 
-def test_a_layer_that_leads_out_of_its_folder_is_refused(tmp_path):
-    path = tmp_path / "layer.tar"
-    path.write_bytes(layer({"../out": b"x"}))
-    (tmp_path / "root").mkdir()
-    with pytest.raises(tarfile.TarError):
-        unpack_layer(path, tmp_path / "root")
-    assert not (tmp_path / "out").exists()
+def test_a_layer_that_was_exchanged_is_refused_and_leaves_no_root(made, tmp_path):
+    layout, image_id = made
+    own = Layout(tmp_path / "images" / "oci")
+    shutil.copytree(layout.folder, own.folder)
+    stage = own.diff_ids(image_id)[-1]
+    before = forged(own, stage)
+    engine = UnpackedEngine("bwrap", lambda _plugin: image_with(image_id), own)
+    with pytest.raises(EngineError, match=r"is not what its name says.*image verify"):
+        engine.open(tmp_path, [plugin("python")])
+    assert not (tmp_path / "images/roots" / image_id.removeprefix("sha256:")).exists()
+    own.blob(stage).write_bytes(before)
+    engine.open(tmp_path, [plugin("python")])
+
+
+def test_a_root_that_was_changed_is_unpacked_again(made, tmp_path):
+    layout, image_id = made
+    said = []
+    engine = UnpackedEngine("bwrap", lambda _p: image_with(image_id), layout, say=said.append)
+    engine.open(tmp_path, [plugin("python")])
+    stage = layout.folder.parent / "roots" / image_id.removeprefix("sha256:") / "plugin/stage.py"
+    said.clear()
+    engine.open(tmp_path, [plugin("python")])
+    assert said == []
+    stage.write_text("import this")
+    engine.open(tmp_path, [plugin("python")])
+    assert "is not what it was" in said[0]
+    assert stage.read_text() == STAGE_PY
+
+
+def test_an_image_may_have_a_variable_without_a_value(made, tmp_path):
+    layout, below = made
+    config = json.loads(layout.blob(below).read_bytes())
+    config["config"]["Env"].append("BARE")
+    image_id = layout.put_image("bare", json.dumps(config).encode())
+    engine = UnpackedEngine("bwrap", lambda _plugin: image_with(image_id), layout)
+    work = Work(tmp_path / "work")
+    assert engine.run(work.spec("look")).cause == "ok"
 
 
 def test_apptainer_is_asked_for_the_same_walls():

@@ -171,6 +171,20 @@ def test_the_network_is_restored_to_the_last_bit(models, examples, tmp_path):
     assert all(torch.equal(before[name], after[name]) for name in before)
 
 
+@pytest.mark.parametrize("targets", [("to_k", "ff.net.0.proj", "conv1"), ("time_emb_proj",)])
+def test_additions_to_any_layer_are_taken_out_again(models, examples, tmp_path, targets):
+    recipe = replace(RECIPE, targets=targets)
+    path = save_lora(tmp_path, train_lora(models, examples, None, recipe, 0, Watch("lora")), recipe)
+    before = {name: w.clone() for name, w in models.unet.state_dict().items()}
+    with merged_lora(models, path):
+        merged = models.unet.state_dict()
+        changed = {name for name in before if not torch.equal(before[name], merged[name])}
+    assert {t for t in targets if any(t in name for name in changed)} == set(targets)
+    after = models.unet.state_dict()
+    assert list(after) == list(before)
+    assert all(torch.equal(before[name], after[name]) for name in before)
+
+
 def test_a_file_that_is_no_lora_is_refused(models, tmp_path):
     path = tmp_path / "x.safetensors"
     path.write_bytes(b"nothing")

@@ -1,6 +1,7 @@
 """Pipeline folders as people have them: which files are read, and what is said of those that cannot be."""
 
 import json
+import re
 import shutil
 from dataclasses import replace
 
@@ -9,6 +10,7 @@ import pytest
 import torch
 from diffusers import StableDiffusionPipeline, TCDScheduler
 from PIL import Image
+from safetensors.torch import load_file, save_file
 
 from tonegap_kit.diffusion.models import (
     SAMPLERS,
@@ -47,11 +49,29 @@ def test_a_sample_size_of_the_same_number_twice_is_one_number(folder, models):
     assert configured(folder, sample_size=[8, 8]).latent_shape == models.latent_shape == (4, 8, 8)
 
 
-@pytest.mark.parametrize("size", [[8, 16], None])
+@pytest.mark.parametrize(
+    "size", [[8, 16], None, [], 0, -8, True, 8.0, 100_000, {}, [8, True], [[8], [8]]]
+)
 def test_another_sample_size_is_refused_with_what_to_write(folder, size):
     found = configured(folder, sample_size=size)
-    with pytest.raises(StageError, match=r"sample_size is (\[8, 16\]|None), wanted one number"):
+    with pytest.raises(StageError, match=f"sample_size is {re.escape(repr(size))}, wanted one"):
         _ = found.image_px
+
+
+def test_settings_that_are_a_list_are_said_to_be_none(folder):
+    (folder / "unet" / "config.json").write_text("[]")
+    with pytest.raises(StageError, match=r"unet/config\.json holds no settings by name"):
+        open_models(folder, CPU)
+
+
+@pytest.mark.parametrize("part", ["unet", "vae", "text_encoder"])
+def test_a_weight_that_is_missing_is_named(folder, part):
+    (path,) = (folder / part).glob("*.safetensors")
+    tensors = load_file(path)
+    gone = sorted(name for name in tensors if name.endswith("weight"))[0]
+    save_file({k: v for k, v in tensors.items() if k != gone}, path, metadata={"format": "pt"})
+    with pytest.raises(StageError, match=f"{part} lacks 1 of its weights, the first is .*weight"):
+        open_models(folder, CPU)
 
 
 def test_half_precision_in_shards_is_read_as_diffusers_writes_it(folder, pipeline_folder):

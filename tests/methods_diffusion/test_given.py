@@ -12,6 +12,8 @@ from tiny_pipeline import WIDTH, build_pipeline
 
 from tonegap.errors import BadOutput
 from tonegap.formats.lineage import check_lineage
+from tonegap_kit.diffusion.given import _rows_by_name
+from tonegap_kit.errors import StageError
 
 TONES = ("I", "II", "III", "IV", "I", "II", "III", "I", "II", "I", "V", "VI")
 QUICK = {
@@ -152,6 +154,103 @@ def test_a_class_without_a_word_is_named_with_what_was_found(bench: Workbench, w
     assert fitted.errors.rstrip().endswith("found bas")
 
 
+def test_a_training_s_checkpoints_and_a_pipeline_beside_words_are_passed_over(
+    bench: Workbench, words: Path
+) -> None:
+    """textual_inversion.py leaves both: the first after 500 steps, the second where it pushes to a hub."""
+    run = words / "bas-class"
+    for name in ("checkpoint-500", "unet", "text_encoder"):
+        (run / name).mkdir()
+    torch.save({"state": {}, "param_groups": []}, run / "checkpoint-500" / "optimizer.bin")
+    save_file({"bas-class": torch.zeros(1, 4)}, run / "unet" / "x.safetensors")
+    save_file({"bas-class": torch.zeros(1, 4)}, run / "text_encoder" / "model.safetensors")
+    early = {"bas-class": torch.zeros(1, WIDTH)}
+    save_file(early, run / "learned_embeds-steps-500.safetensors")
+    fitted = bench.run("ti-only", "fit", QUICK | {"words": words})
+    assert fitted.code == 0, fitted.errors
+    assert {k: float(v[0, 0]) for k, v in learned(fitted).items()} == WORDS
+
+
+def test_two_runs_of_one_word_are_refused_unless_they_are_the_same(
+    bench: Workbench, words: Path
+) -> None:
+    other = words / "SEED=1" / "learned_embeds.safetensors"
+    other.parent.mkdir()
+    save_file({"<bas-class>": torch.full((1, WIDTH), 1.0)}, other)
+    fitted = bench.run("ti-only", "fit", QUICK | {"words": words})
+    assert fitted.code == 0, fitted.errors
+    save_file({"<bas-class>": torch.full((1, WIDTH), 7.0)}, other)
+    fitted = bench.run("ti-only", "fit", QUICK | {"words": words})
+    assert fitted.code == 1
+    assert (
+        "SEED=1/learned_embeds.safetensors and bas-class/learned_embeds.safetensors have "
+        in fitted.errors
+    )
+
+
+@pytest.mark.parametrize("shape", [(1, 1, WIDTH), (0, WIDTH)])
+def test_words_of_another_shape_are_refused_with_their_file(
+    bench: Workbench, words: Path, shape: tuple[int, ...]
+) -> None:
+    save_file({"pso-class": torch.zeros(shape)}, words / "pso-class" / "learned_embeds.safetensors")
+    fitted = bench.run("ti-only", "fit", QUICK | {"words": words})
+    assert fitted.code == 1
+    said = f"words: pso-class/learned_embeds.safetensors has numbers of the shape {list(shape)}"
+    assert said in fitted.errors
+
+
+def test_half_an_addition_is_refused_before_anything_is_learned(
+    bench: Workbench, lora: Path, tmp_path: Path
+) -> None:
+    tensors = load_file(lora)
+    gone = next(name for name in sorted(tensors) if ".down." in name)
+    del tensors[gone]
+    save_file(tensors, tmp_path / "x.safetensors")
+    fitted = bench.run("lora-only", "fit", QUICK | {"lora": tmp_path / "x.safetensors"})
+    assert fitted.code == 1
+    assert f"and no {gone}, wanted both halves of each addition" in fitted.errors
+
+
+@pytest.mark.parametrize(
+    ("parameter", "said"),
+    [
+        ({"strength": 2.0}, "strength is 2.0"),
+        ({"per_source": 0}, "per_source is 0"),
+        ({"targets": ["VII"]}, "targets are VII"),
+    ],
+)
+@pytest.mark.parametrize("method", ["skin-diff", "skin-diff-2024", "ti-only", "lora-only"])
+def test_what_generate_would_refuse_is_refused_before_anything_is_learned(
+    bench: Workbench, method: str, parameter: dict[str, object], said: str
+) -> None:
+    """No pipeline is read until then: there is none here."""
+    fitted = bench.run(method, "fit", QUICK | parameter)
+    assert fitted.code == 1
+    assert said in fitted.errors
+
+
+@pytest.mark.parametrize(
+    ("ids", "image", "row"),
+    [
+        (("a.1", "a.2"), "a.1", 0),
+        (("a.1", "a.2"), "x/a.2.jpg", 1),
+        (("2021.03.001",), "2021.03.001.jpg", 0),
+        (("b.png", "c.png"), "c.jpg", 1),
+        (("b", "c"), "c.jpg", 1),
+        (("b",), "d.jpg", None),
+    ],
+)
+def test_an_image_of_a_list_is_found_by_its_whole_name_first(
+    ids: tuple[str, ...], image: str, row: int | None
+) -> None:
+    assert _rows_by_name("x", ids, [image]) == {image: row}
+
+
+def test_an_image_that_may_be_two_is_refused() -> None:
+    with pytest.raises(StageError, match=r"'a.jpg' may be any of a.1, a.2, wanted the id of one"):
+        _rows_by_name("x", ("a.1", "a.2"), ["a.jpg"])
+
+
 def test_words_of_another_pipeline_are_refused(
     bench: Workbench, words: Path, pipeline: Path
 ) -> None:
@@ -161,6 +260,9 @@ def test_words_of_another_pipeline_are_refused(
     made = bench.run("text2img-plain", "generate", given)
     assert made.code == 1
     assert "has vectors of 1024 numbers, this pipeline's words have 16" in made.errors
+    fitted = bench.run("ti-only", "fit", QUICK | {"pipeline": pipeline, "words": words})
+    assert fitted.code == 1
+    assert "has vectors of 1024 numbers, this pipeline's words have 16" in fitted.errors
 
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf")])
@@ -288,9 +390,9 @@ def test_the_images_of_a_lora_are_written_and_read_as_a_list(
     fitted = bench.run("lora-only", "fit", given)
     path = fitted.out / "model" / "lora" / "train_lora.json"
     entries = json.loads(path.read_text())
-    assert [entry["image_path"] for entry in entries] == ids(bench)
+    assert [entry["image_path"] for entry in entries] == [f"{name}.jpg" for name in ids(bench)]
     assert entries[10] == {
-        "image_path": "t010",
+        "image_path": "t010.jpg",
         "label": "basal cell carcinoma",
         "skin_type": 5,
         "prompt": "An image of basal cell carcinoma on the skin of a dark-skinned individual",
@@ -318,6 +420,7 @@ def test_the_images_of_a_lora_are_written_and_read_as_a_list(
         )
     )
     fitted = bench.run("lora-only", "fit", given | {"lora_data": few})
+    assert "1 of 1 captions have none of the words basal cell carcinoma, psoriasis" in fitted.said
     parts = json.loads((fitted.out / "model" / "lineage.json").read_text())["parts"]
     assert parts["lora"]["sources"] == ["t003"]
 
@@ -328,6 +431,16 @@ def test_the_images_of_a_lora_are_written_and_read_as_a_list(
         ("{}", "none of its 0 images is a training image shown here"),
         ('[{"prompt": "x"}]', "not a JSON list of objects with image_path and prompt"),
         ("[", "not a JSON list of objects with image_path and prompt"),
+        ("[" * 100_000, "not a JSON list of objects with image_path and prompt"),
+        (
+            '[{"image_path": "t003", "prompt": null}]',
+            "entry 0: prompt is None, wanted a text that is not empty",
+        ),
+        (
+            '[{"image_path": "t003", "prompt": ["x", "y"]}]',
+            "entry 0: prompt is ['x', 'y'], wanted a text",
+        ),
+        ('[{"image_path": "t003", "prompt": " "}]', "entry 0: prompt is ' ', wanted a text"),
     ],
 )
 def test_a_list_that_is_none_is_refused(

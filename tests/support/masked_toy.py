@@ -24,11 +24,12 @@ TYPES = ("I", "II", "III", "IV", "V", "VI")
 
 @dataclass(frozen=True)
 class Made:
-    """A stage that ended: its exit code, what it said of an error, and what it left."""
+    """A stage that ended: its exit code, what it said of an error, what it left, and the rest of what it said."""
 
     code: int
     errors: str
     out: Path
+    said: str = ""
 
     @property
     def rows(self) -> list[dict[str, str]]:
@@ -115,7 +116,8 @@ class Workbench:
         with importable(program.parent), pytest.raises(SystemExit) as ended:
             runpy.run_path(str(program), run_name="__main__")
         assert isinstance(ended.value.code, int)
-        return Made(ended.value.code, self.capsys.readouterr().err, out)
+        said = self.capsys.readouterr()
+        return Made(ended.value.code, said.err, out, said.out)
 
 
 def _given(inputs: Path, parameters: Mapping[str, Any]) -> dict[str, Any]:

@@ -73,7 +73,7 @@ def _fetch(piece: Piece, moved: Callable[[int], None]) -> None:
     except requests.RequestException as problem:
         kept = isinstance(problem, _ENDED) and _size(partial)
         raise BadData(
-            f"{piece.url}: {problem}{'; the same command goes on from there' if kept else ''}"
+            f"{piece.url}: {problem.args[0] if problem.args else problem}{'; the same command goes on from there' if kept else ''}"
         ) from None
     size, found = _size(partial) or 0, sha256_file(partial)
     if (size, found) != (piece.size, piece.sha256):
@@ -99,6 +99,12 @@ def _receive(piece: Piece, partial: Path, moved: Callable[[int], None]) -> None:
             answer.raise_for_status()
             goes_on = have > 0 and answer.status_code == requests.codes.partial_content
             have = have if goes_on else 0
+            told = answer.headers.get("Content-Length", "")
+            if told.isdecimal() and have + int(told) != piece.size:
+                raise BadData(
+                    f"{piece.url}: the answer has {have + int(told):,} bytes, wanted {piece.size:,}: this is another "
+                    "file than the one declared, or a page about it; open the address in a browser"
+                )
             moved(have)
             with partial.open("ab" if goes_on else "wb") as f:
                 for some in answer.iter_content(_CHUNK):

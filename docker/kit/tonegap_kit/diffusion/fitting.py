@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from tonegap_kit.command import Stage
+from tonegap_kit.command import Stage, say
 from tonegap_kit.determinism import make_deterministic
 from tonegap_kit.diffusion.checkpoint import Keeper
 from tonegap_kit.diffusion.given import LoraData, listed, write_list
@@ -177,6 +177,10 @@ def fit_lora(
             for row in rows
         )
         data = LoraData(rows, tuple(prompts))
+    elif strange := sum(not any(word in text for word in words.values()) for text in data.prompts):
+        say(
+            f"{strange} of {len(data.prompts)} captions have none of the words {', '.join(words.values())}"
+        )
     # The papers mirror images for words only.
     encoded = Encoded(work.encoded.plain, None)
     examples = Captioned(encoded, torch.from_numpy(data.rows), data.prompts, weights)

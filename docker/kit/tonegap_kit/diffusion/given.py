@@ -4,11 +4,13 @@ Nobody says which images they were learned from, so that whatever is made with t
 """
 
 import json
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -21,6 +23,17 @@ from tonegap_kit.partition import Partition
 from tonegap_kit.weights_file import read_weights
 
 _WORD_FILES = {".safetensors", ".bin", ".pt"}
+_STEPS = re.compile(r"-steps-\d+$")  # what textual_inversion.py leaves on its way
+_PIPELINE = {  # what it leaves of the whole pipeline, or what holds one
+    "unet",
+    "vae",
+    "text_encoder",
+    "tokenizer",
+    "scheduler",
+    "safety_checker",
+    "feature_extractor",
+    "image_encoder",
+}
 _TYPES = ("I", "II", "III", "IV", "V", "VI")
 
 
@@ -30,34 +43,73 @@ def given_words(stage: Stage, tokens: Mapping[str, str]) -> dict[str, Tensor]:
     `tokens` maps a class to its placeholder. Below the folder lie files as diffusers' textual_inversion.py leaves
     them, or the seeds' aggregate of all (.pt): a placeholder's name with its vectors. Theirs is ours where it has the
     same letters, with or without brackets and `-class`, or is the class's own name. Raises StageError naming a class
-    without one, or one whose numbers are not finite.
+    without one, with two that differ, or one whose numbers are not finite, have another shape, or are not as many as
+    the pipeline's.
     """
     folder = stage.folder("words")
     if folder is None:
         return {}
-    found: dict[str, Tensor] = {}
-    files: dict[str, str] = {}
-    for path in sorted(folder.rglob("*")):
-        if path.suffix in _WORD_FILES and path.name != FILE and path.is_file():
-            for name, vectors in read_weights(path).items():
-                files[_letters(name)] = path.relative_to(folder).as_posix()
-                found[_letters(name)] = (
-                    vectors.float() if vectors.dim() > 1 else vectors.float()[None]
-                )
-    learned = {}
+    found: dict[str, list[tuple[str, Tensor]]] = {}
+    for path in _word_files(folder):
+        for name, vectors in read_weights(path).items():
+            own = (path.relative_to(folder).as_posix(), vectors.float())
+            found.setdefault(_letters(name), []).append(own)
+    learned, width = {}, _width(stage)
     for label, token in tokens.items():
         at = next((key for key in (_letters(token), _letters(label)) if key in found), None)
-        if at is None or found[at].dim() != 2:
+        if at is None:
             raise StageError(
                 f"words: {folder.name} has none for {label!r} (looked for {token!r} and the class's name), found "
                 f"{', '.join(sorted(found)[:5]) or 'no file of words'}"
             )
-        if not found[at].isfinite().all():
+        learned[token] = _one_word(label, found[at])
+        if width not in {None, learned[token].shape[1]}:
             raise StageError(
-                f"words: {files[at]} has NaN or infinite numbers for {label!r}, wanted finite ones; learn it again"
+                f"words: {found[at][0][0]} has vectors of {learned[token].shape[1]} numbers, this pipeline's words "
+                f"have {width}: it was learned with another one"
             )
-        learned[token] = found[at]
     return learned
+
+
+def _width(stage: Stage) -> int | None:
+    """How many numbers a word of the pipeline has, None where none is given or its settings do not say."""
+    folder = stage.folder("pipeline")
+    try:
+        found = json.loads((folder / "text_encoder" / "config.json").read_bytes()) if folder else {}
+        return int(found["hidden_size"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None  # said where the pipeline is read
+
+
+def _word_files(folder: Path) -> Iterator[Path]:
+    """Files that hold words below a folder: none of a training's checkpoints, nor of a pipeline saved beside them."""
+    for path in sorted(folder.rglob("*")):
+        between = path.relative_to(folder).parts[:-1]
+        beside = any(name in _PIPELINE or name.startswith("checkpoint-") for name in between)
+        if path.suffix in _WORD_FILES and path.name != FILE and path.is_file() and not beside:
+            last = path.with_name(_STEPS.sub("", path.stem) + path.suffix)
+            if last == path or not last.is_file():  # an earlier state of one that was finished
+                yield path
+
+
+def _one_word(label: str, found: Sequence[tuple[str, Tensor]]) -> Tensor:
+    file, vectors = found[0]
+    if vectors.dim() not in (1, 2) or vectors.numel() == 0:
+        raise StageError(
+            f"words: {file} has numbers of the shape {list(vectors.shape)} for {label!r}, wanted "
+            "[width] or [vectors, width]"
+        )
+    if not vectors.isfinite().all():
+        raise StageError(
+            f"words: {file} has NaN or infinite numbers for {label!r}, wanted finite ones; learn it again"
+        )
+    other = next((name for name, value in found if not torch.equal(value, vectors)), None)
+    if other is not None:
+        raise StageError(
+            f"words: {file} and {other} have different numbers for {label!r}, wanted one of them; give the folder "
+            "of one run"
+        )
+    return vectors if vectors.dim() == 2 else vectors[None]
 
 
 def hand_over_words(stage: Stage, learned: Mapping[str, Tensor]) -> list[Part]:
@@ -128,13 +180,20 @@ def listed(stage: Stage, train: Partition) -> LoraData | None:
     if path is None:
         return None
     try:
-        entries = [(str(e["image_path"]), str(e["prompt"])) for e in json.loads(path.read_bytes())]
-    except (OSError, ValueError, KeyError, TypeError) as problem:
+        found = json.loads(path.read_bytes())
+        entries = [(e["image_path"], e["prompt"]) for e in found]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as problem:
         raise StageError(
             f"{path.name}: not a JSON list of objects with image_path and prompt: {problem!r}"
         ) from None
-    row_of = {Path(name).stem: row for row, name in enumerate(train.ids)}
-    known = [(row_of.get(Path(image).stem), prompt) for image, prompt in entries]
+    for number, entry in enumerate(entries):
+        for key, text in zip(("image_path", "prompt"), entry, strict=True):
+            if not isinstance(text, str) or not text.strip():
+                raise StageError(
+                    f"{path.name}: entry {number}: {key} is {text!r}, wanted a text that is not empty"
+                )
+    row_of = _rows_by_name(path.name, train.ids, [image for image, _ in entries])
+    known = [(row_of[image], prompt) for image, prompt in entries]
     kept = [(row, prompt) for row, prompt in known if row is not None]
     if not kept:
         raise StageError(
@@ -147,16 +206,36 @@ def listed(stage: Stage, train: Partition) -> LoraData | None:
     return LoraData(np.array([row for row, _ in kept]), tuple(prompt for _, prompt in kept))
 
 
+def _rows_by_name(file: str, ids: Sequence[str], images: Sequence[str]) -> dict[str, int | None]:
+    """The training row of each image: that of its file's name, else without the suffix of that, or of both."""
+    whole = {image_id: row for row, image_id in enumerate(ids)}
+    short: dict[str, list[int]] = {}
+    for row, image_id in enumerate(ids):
+        short.setdefault(Path(image_id).stem, []).append(row)
+    found: dict[str, int | None] = {}
+    for image in images:
+        name, stem = Path(image).name, Path(image).stem
+        rows = [whole[one] for one in (name, stem) if one in whole][:1]
+        rows = rows or short.get(stem, []) or short.get(name, [])
+        if len(rows) > 1:
+            raise StageError(
+                f"{file}: {image!r} may be any of {', '.join(ids[row] for row in rows[:3])}, wanted the id of one"
+            )
+        found[image] = rows[0] if rows else None
+    return found
+
+
 def write_list(path: Path, stage: Stage, train: Partition, data: LoraData) -> None:
     """Leaves the images and captions of a LoRA as the released code of skin-diff reads them.
 
-    `image_path` is an image's id; `skin_type` is 1 to 6, or the name of a group of types.
+    `image_path` is an image's id and `.jpg`, as its notebook writes it; `skin_type` is 1 to 6, or the name of a group
+    of types.
     """
     tones = (*stage.job.tones, "")
     numbers: dict[str, int | str] = {tone: 1 + i for i, tone in enumerate(_TYPES)}
     entries = [
         {
-            "image_path": train.ids[row],
+            "image_path": f"{train.ids[row]}.jpg",
             "label": stage.job.classes[train.y[row]],
             "skin_type": numbers.get(tones[train.t[row]], tones[train.t[row]]),
             "prompt": prompt,

@@ -39,6 +39,11 @@ from tonegap_kit.errors import StageError
 
 FILE = "pytorch_lora_weights.safetensors"
 _METADATA = "lora_adapter_metadata"  # where the diffusers library looks for rank and alpha
+_HALVES = [
+    pair
+    for a, b in (("lora_A", "lora_B"), ("lora.down", "lora.up"), ("lora_down", "lora_up"))
+    for pair in ((a, b), (b, a))
+]
 ATTENTION = ("to_k", "to_q", "to_v", "to_out.0")
 
 
@@ -156,15 +161,21 @@ def merged_lora(models: Models, path: Path | None) -> Iterator[None]:
         yield
         return
     unet, (additions, alphas, metadata) = models.unet, read_additions(path)
-    before = {name: weight.clone() for name, weight in unet.state_dict().items() if ".attn" in name}
     try:
         Loader.load_lora_into_unet(additions, network_alphas=alphas, unet=unet, metadata=metadata)
-    except (ValueError, KeyError, RuntimeError) as problem:
+    except (ValueError, KeyError, IndexError, RuntimeError) as problem:
         unet.unload_lora()
         said = str(problem).split("size mismatch")[-1].splitlines()[0]
         raise StageError(
             f"{path.name}: a LoRA of another network than the pipeline's: {said}"
         ) from None
+    adapted = {name: module for name, module in unet.named_modules() if hasattr(module, "lora_A")}
+    before = {
+        f"{name}.{key}": weight.clone()
+        for name, module in adapted.items()
+        for key, weight in module.base_layer.state_dict().items()
+    }
+    del adapted
     unet.fuse_lora()
     unet.unload_lora()
     try:
@@ -185,7 +196,8 @@ def read_additions(path: Path) -> tuple[dict[str, Tensor], Any, Any]:
         )
     except (OSError, ValueError, KeyError, SafetensorError) as problem:
         raise StageError(
-            f"{path.name}: cannot be read as a LoRA: {str(problem).splitlines()[0]}"
+            f"{path.name}: cannot be read as a LoRA, wanted safetensors as diffusers' save_lora_weights leaves them: "
+            f"{str(problem).splitlines()[0]}"
         ) from None
     kinds = {name.partition(".")[0] for name in found[0]}
     if "unet" not in kinds or any(kind.startswith("text_encoder") for kind in kinds):
@@ -193,6 +205,12 @@ def read_additions(path: Path) -> tuple[dict[str, Tensor], Any, Any]:
             f"{path.name}: a LoRA of {', '.join(sorted(kinds)) or 'nothing'}, wanted one of the denoising network "
             f"(unet) alone"
         )
+    for name in found[0]:
+        half, other = next(((a, b) for a, b in _HALVES if a in name), ("", ""))
+        if half and name.replace(half, other) not in found[0]:
+            raise StageError(
+                f"{path.name}: has {name} and no {name.replace(half, other)}, wanted both halves of each addition"
+            )
     broken = next((name for name, value in found[0].items() if not value.isfinite().all()), None)
     if broken is not None:
         raise StageError(f"{path.name}: {broken} has NaN or infinite numbers, wanted finite ones")

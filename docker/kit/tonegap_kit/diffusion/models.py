@@ -28,6 +28,7 @@ from tonegap_kit.errors import StageError
 _PARTS = ("unet", "vae", "text_encoder", "tokenizer", "scheduler")
 _ENCODE_BATCH = 16
 _TEXT_BATCH = 64
+_LARGEST_SIDE = 1024
 SAMPLERS = {
     "folder": "",
     "pndm": "PNDMScheduler",
@@ -78,11 +79,13 @@ class Models:
     def latent_shape(self) -> tuple[int, int, int]:
         """Channels, height and width of one image's latents. Raises StageError where images are not square."""
         found = self.unet.config.sample_size
-        sides = set(found if isinstance(found, (list, tuple)) else [found])
-        if len(sides) != 1 or not isinstance(side := sides.pop(), int):
+        sides = list(found) if isinstance(found, (list, tuple)) else [found]
+        side = sides[0] if sides else None
+        same = all(type(one) is int and one == side for one in sides)
+        if not isinstance(side, int) or not same or not 0 < side <= _LARGEST_SIDE:
             raise StageError(
                 f"unet/config.json: sample_size is {found!r}, wanted one number or the same one twice, the side of "
-                f"an image's latents: 64 for images of 512 px"
+                f"an image's latents from 1 to {_LARGEST_SIDE}: 64 for images of 512 px"
             )
         return int(self.vae.config.latent_channels), side, side
 
@@ -371,13 +374,20 @@ def _weights(kind: Any, folder: Path, device: torch.device, dtype: torch.dtype) 
     names = [path.name for path in folder.glob("*.safetensors")]
     plain = any(_WEIGHTS.fullmatch(name) for name in names)
     halves = not plain and any(re.search(r"\.fp16[.-]", name) for name in names)
-    part = kind.from_pretrained(
+    if not isinstance(json.loads((folder / "config.json").read_bytes()), dict):
+        raise ValueError(f"{folder.name}/config.json holds no settings by name")
+    part, told = kind.from_pretrained(
         folder,
         local_files_only=True,
         use_safetensors=True,
         dtype=dtype,
         variant="fp16" if halves else None,
+        output_loading_info=True,
     )
+    if lacking := sorted(told["missing_keys"]):
+        raise ValueError(
+            f"{folder.name} lacks {len(lacking)} of its weights, the first is {lacking[0]}"
+        )
     return part.requires_grad_(False).eval().to(device)
 
 

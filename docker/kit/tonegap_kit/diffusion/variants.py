@@ -19,7 +19,7 @@ from tonegap_kit.diffusion.models import Models, resized
 from tonegap_kit.diffusion.prompts import fill_caption
 from tonegap_kit.diffusion.sampling import SamplingRecipe
 from tonegap_kit.errors import StageError
-from tonegap_kit.partition import Partition
+from tonegap_kit.partition import Partition, read_partition
 from tonegap_kit.quota import draw_sources, is_three_level, level_counts
 from tonegap_kit.synthetic import SyntheticImage, write_synthetic
 
@@ -106,6 +106,12 @@ def _levelled(
         variants.append(Variant(row, t, seen[row]))
         seen[row] += 1
     return variants
+
+
+def check_variants(stage: Stage) -> None:
+    """Raises StageError in `fit` for what `generate` would refuse in its parameters, before hours are spent."""
+    read_sampling(stage)
+    plan_variants(stage, read_partition(stage, "train"))
 
 
 def write_variants(

@@ -76,13 +76,19 @@ class _Rootfs(msgspec.Struct):
     diff_ids: list[Digest]
 
 
+class _Running(msgspec.Struct):
+    Env: list[str] | None = None
+    Labels: dict[str, str] | None = None
+    WorkingDir: str | None = None
+
+
 class Config(msgspec.Struct):
     """What an image's config must say."""
 
     rootfs: _Rootfs
     os: str
     architecture: str
-    config: dict[str, Any] | None = None
+    config: _Running | None = None
 
 
 def read_form(content: bytes, form: type) -> dict[str, Any]:
@@ -126,7 +132,10 @@ class Layout:
             self.config(image_id)
         except EngineError as e:
             return str(e)
-        for part in (entry, *self._manifest(entry)["layers"]):
+        layers = self._manifest(entry)["layers"]
+        if [one["digest"] for one in layers] != self.diff_ids(image_id):
+            return f"{self.blob(entry['digest'])} names other layers than its config"
+        for part in (entry, *layers):
             path = self.blob(part["digest"])
             if not path.is_file():
                 return f"{path} is missing"
@@ -267,9 +276,12 @@ class Layout:
         raise EngineError(why)
 
     def prune(self) -> int:
-        """Removes the blobs that no image here has; gives how many bytes that were."""
+        """Removes the blobs that no image here has; gives how many bytes that were.
+
+        Raises EngineError where what the images here have is not known: nothing is removed then.
+        """
         kept = set()
-        for entry in self._index():
+        for entry in self._read_index():
             manifest = self._manifest(entry)
             parts = [entry, manifest["config"], *manifest["layers"]]
             kept |= {str(part["digest"]).removeprefix("sha256:") for part in parts}
@@ -318,10 +330,10 @@ class Layout:
             raise EngineError(f"{self.folder}: {digest} is not here") from None
         try:
             if sha256_bytes(content) != path.name:
-                raise ValueError("another digest")
+                raise EngineError(f"{path} is not what its name says")
             return read_form(content, form)
-        except ValueError:
-            raise EngineError(f"{path} is not what its name says") from None
+        except ValueError as e:
+            raise EngineError(f"{path} is no part of an image: {e}") from None
 
 
 LAYOUT_FILE = canonical_json({"imageLayoutVersion": "1.0.0"})
