@@ -19,7 +19,7 @@ from own_engine import root_of_python
 from tonegap.declared.suite import Limits
 from tonegap.engines.images.layout import Layout, base_config
 from tonegap.engines.sandbox import sandbox_kind
-from tonegap.engines.unpacked import UnpackedEngine, apptainer_argv, unpack_layer
+from tonegap.engines.unpacked import UnpackedEngine, apptainer_argv
 from tonegap.errors import EngineError
 
 ENGINES = ["bwrap"]
@@ -184,27 +184,6 @@ def test_an_image_that_is_not_here_names_the_command(made, tmp_path):
     result = engine.run(Work(tmp_path / "work").spec("look"))
     assert result.cause == "engine-error"
     assert result.text.endswith("run `tonegap image build baselines/plain`")
-
-
-def test_a_layer_takes_away_what_it_says_is_gone(tmp_path):
-    below, above = tmp_path / "below.tar", tmp_path / "above.tar"
-    below.write_bytes(layer({"a/one": b"1", "a/two": b"2", "b/three": b"3"}))
-    above.write_bytes(layer({"a/.wh.one": b"", "b/.wh..wh..opq": b"", "b/four": b"4"}))
-    root = tmp_path / "root"
-    root.mkdir()
-    unpack_layer(below, root)
-    unpack_layer(above, root)
-    found = sorted(path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file())
-    assert found == ["a/two", "b/four"]
-
-
-def test_a_layer_that_leads_out_of_its_folder_is_refused(tmp_path):
-    path = tmp_path / "layer.tar"
-    path.write_bytes(layer({"../out": b"x"}))
-    (tmp_path / "root").mkdir()
-    with pytest.raises(tarfile.TarError):
-        unpack_layer(path, tmp_path / "root")
-    assert not (tmp_path / "out").exists()
 
 
 def test_apptainer_is_asked_for_the_same_walls():

@@ -15,6 +15,7 @@ from tonegap.declared.suite import Limits
 from tonegap.engines.base import Engine, Environment, RunResult, RunSpec
 from tonegap.engines.images.layout import BASE_LABEL, Layout
 from tonegap.engines.images.resolve import StageImage
+from tonegap.engines.images.unpack import place_in, unpack_layer
 from tonegap.engines.local import launched, unseen_memory
 from tonegap.engines.sandbox import (
     PACKAGE,
@@ -31,8 +32,6 @@ from tonegap.formats.record import Isolation
 from tonegap.untrusted import remove_tree
 
 _MOUNTED = ("in", "out", "tmp", "proc", "dev", "sys", SITE.lstrip("/"))
-_HIDES = ".wh."  # how a layer says that a name of a lower one is gone
-_HIDES_ALL = ".wh..wh..opq"
 
 
 class UnpackedEngine(Engine):
@@ -126,7 +125,7 @@ class UnpackedEngine(Engine):
                 )
         except EngineError as e:
             return RunResult.not_run(str(e))
-        own = dict(one.split("=", 1) for one in config.get("Env") or ())
+        own = {one.partition("=")[0]: one.partition("=")[2] for one in config.get("Env") or ()}
         gpu = "" if spec.gpu is None else spec.gpu
         env = own | stage_variables(spec.threads, "/tmp", gpu, spec.numerics)
         folder = config.get("WorkingDir") or "/plugin"
@@ -165,7 +164,7 @@ class UnpackedEngine(Engine):
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             return self._unpacked(image.id)
-        except (OSError, tarfile.TarError, shutil.Error) as e:
+        except (OSError, ValueError, tarfile.TarError, shutil.Error) as e:
             raise EngineError(f"{image.name}: cannot be unpacked to {target}: {e}") from None
 
     def _target(self, image_id: str) -> Path:
@@ -185,10 +184,14 @@ class UnpackedEngine(Engine):
                 shutil.copytree(self._unpacked(below), part, symlinks=True, copy_function=os.link)
                 layers = layers[len(self._layout.diff_ids(below)) :]
             part.mkdir(exist_ok=True)
+            for why in self._layout.damaged(layers).values():
+                raise EngineError(f"{why}; run `tonegap image build --no-cache`")
             for diff_id in layers:
                 unpack_layer(self._layout.blob(diff_id), part)
             for name in _MOUNTED:
-                (part / name).mkdir(parents=True, exist_ok=True)
+                place = place_in(part, name)
+                if not place.is_symlink():
+                    place.mkdir(parents=True, exist_ok=True)
             part.rename(target)
         return target
 
@@ -230,22 +233,3 @@ def apptainer_argv(
     for source, target, read_only in binds:
         argv += ["--bind", f"{source.resolve()}:{target}{':ro' if read_only else ''}"]
     return [*argv, str(root)]
-
-
-def unpack_layer(layer: Path, folder: Path) -> None:
-    """Puts a layer's files over what is there. Raises tarfile.TarError for a path that leads out of the folder."""
-    with tarfile.open(layer, "r:") as archive:
-        for member in archive:
-            path = folder / os.path.normpath(member.name.lstrip("/"))
-            if path.name == _HIDES_ALL:
-                for hidden in path.parent.iterdir():
-                    remove_tree(hidden) if hidden.is_dir() else hidden.unlink()
-            elif path.name.startswith(_HIDES):
-                hidden = path.with_name(path.name.removeprefix(_HIDES))
-                remove_tree(hidden) if hidden.is_dir() else hidden.unlink(missing_ok=True)
-            elif not member.isdev():
-                if (path.is_symlink() or path.exists()) and not (path.is_dir() and member.isdir()):
-                    remove_tree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
-                archive.extract(member, folder, filter="tar")
-                if member.isdir():
-                    path.chmod(0o755)  # so that the caller can remove it again
