@@ -9,6 +9,10 @@ command -v mmdebstrap >/dev/null || {
   echo "mmdebstrap: not found; on Debian or Ubuntu: apt-get install mmdebstrap" >&2
   exit 1
 }
+[ "$(id -u)" -eq 0 ] || command -v newuidmap >/dev/null || {
+  echo "newuidmap: not found, and mmdebstrap needs it unless root runs it; on Debian or Ubuntu: apt-get install uidmap" >&2
+  exit 1
+}
 export SOURCE_DATE_EPOCH=1767225600 PYTHONHASHSEED=0 LC_ALL=C.UTF-8
 exec mmdebstrap --quiet --variant=minbase \
   --include=python3,ca-certificates \

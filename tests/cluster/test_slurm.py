@@ -1,6 +1,7 @@
 """A run whose stages are jobs of a real Slurm: the same records, one sentence for whatever a queue does to a job."""
 
 import os
+import re
 import signal
 import subprocess
 from dataclasses import dataclass
@@ -116,6 +117,17 @@ class TestController:
         said = cluster.says()
         assert "job " not in said.replace("jobs", ""), "it was submitted again"
         assert "1 run finished" in said
+        assert cluster.left() == []
+
+    def test_two_runs_at_once_share_their_jobs(self, cluster, planner):
+        planner.suite(seeds=list(range(12)), limits={"timeout_s": 30, "memory_mib": 1024})
+        cluster.settings("pack = 4\n")
+        runs = [cluster.run(), cluster.run()]
+        said = [run.communicate(timeout=120)[1] for run in runs]
+        assert [run.returncode for run in runs] == [0, 0], said
+        made = [int(re.search(r"(\d+) stages? run", text)[1]) for text in said]
+        assert sum(made) == 24
+        assert len(records(cluster.store)) == 12
         assert cluster.left() == []
 
     def test_a_stopped_controller_leaves_its_jobs_and_says_how_to_end_them(self, cluster, at_work):

@@ -4,10 +4,11 @@ import pytest
 
 from tonegap.declared.suite import Limits
 from tonegap.engines.docker.container import scratch_mib
-from tonegap.engines.docker.daemon import daemon_of
+from tonegap.engines.docker.daemon import connected, daemon_of
 from tonegap.engines.docker.folders import stage_user
 from tonegap.engines.images.resolve import stage_image
 from tonegap.engines.stage_limits import judge
+from tonegap.errors import EngineError
 from tonegap.formats.image_lock import BoundEnvironment, LockedImage
 
 INFO = {
@@ -108,3 +109,11 @@ class TestEndings:
 def test_temporary_files_get_half_of_the_memory():
     assert scratch_mib(4096) == 2048
     assert scratch_mib(1) == 1
+
+
+def test_an_engine_over_ssh_is_refused_as_its_folders_are_another_machines(monkeypatch):
+    monkeypatch.setenv("DOCKER_HOST", "ssh://me@elsewhere")
+    with pytest.raises(
+        EngineError, match=r"found ssh://me@elsewhere, wanted an engine of this machine"
+    ):
+        connected().__enter__()

@@ -122,7 +122,7 @@ class TestNotThere:
         result = engine.run(work.spec("ok"))
         assert result.cause == "engine-error"
         assert result.text.startswith(f"no container engine answers at unix://{tmp_path}")
-        with pytest.raises(EngineError, match="use --engine local"):
+        with pytest.raises(EngineError, match="or use --engine bwrap"):
             engine.open(Store(tmp_path / "store").folder, [])
 
 

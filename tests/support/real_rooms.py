@@ -65,3 +65,13 @@ def copied_rooms(root: Path) -> Program:
 def marks(store: Path) -> list[dict]:
     """What the engine wrote down of each finished stage."""
     return [json.loads(path.read_text()) for path in (store / "stages").glob("*/*/stage.json")]
+
+
+def predictions(store: Path) -> dict[str, tuple[str, object]]:
+    """Digests of predictions and synthetic set by the record's name, which is its key."""
+    found = {}
+    for path in (store / "records").glob("*.json"):
+        record = json.loads(path.read_text())
+        made = record["synthetic"] and record["synthetic"]["sha256"]
+        found[path.stem] = (record["predictions_sha256"], made)
+    return found

@@ -3,10 +3,14 @@
 The mistake it exists to prevent: a range that is searched although nobody declared it.
 """
 
+from typing import TYPE_CHECKING
+
 import msgspec
-import numpy as np
 
 from tonegap.formats.job import Parameter
+
+if TYPE_CHECKING:
+    import numpy as np
 
 _DIGITS = 3  # significant ones of a drawn fraction: what a paper would print
 _FORMS = ("log_uniform", "uniform", "integers", "choices")
@@ -48,8 +52,10 @@ def _choice_problems(
     return []
 
 
-def draw_from(space: Space, rng: np.random.Generator) -> Parameter:
+def draw_from(space: Space, rng: "np.random.Generator") -> Parameter:
     """A value of the space; fractions have three significant digits."""
+    import numpy as np  # half of the time that a job takes to start, and no job draws
+
     if space.choices is not None:
         return space.choices[int(rng.integers(len(space.choices)))]
     if space.integers is not None:

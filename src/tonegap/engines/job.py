@@ -20,7 +20,7 @@ from tonegap.engines import open_engine
 from tonegap.engines.base import Engine, RunResult, RunSpec
 from tonegap.engines.gpus import identities
 from tonegap.errors import BadRequest, EngineError, ToneGapError
-from tonegap.files import folder_digest, write_atomic
+from tonegap.files import folder_digest, write_pieces_atomic
 from tonegap.formats.record import Isolation
 from tonegap.formats.stage_job import EndedJob, JobArray, StageJob, read_job
 
@@ -43,7 +43,8 @@ def run_jobs(paths: Sequence[Path]) -> None:
             continue
         job = read_job(path)
         path.with_suffix(BEGUN).touch()
-        write_atomic(path.with_suffix(ENDED), msgspec.json.encode(_run(job, cancelled)))
+        # Without the folder: where a crash takes the name away, the stage counts as lost and runs again.
+        write_pieces_atomic(path.with_suffix(ENDED), (msgspec.json.encode(_run(job, cancelled)),))
 
 
 def task_of(folder: Path, index: str) -> list[Path]:

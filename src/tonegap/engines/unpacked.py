@@ -15,7 +15,7 @@ from tonegap.declared.suite import Limits
 from tonegap.engines.base import Engine, Environment, RunResult, RunSpec
 from tonegap.engines.images.layout import BASE_LABEL, Layout
 from tonegap.engines.images.resolve import StageImage
-from tonegap.engines.layer_files import tree_stamp, unpack_layer
+from tonegap.engines.images.unpack import place_in, tree_stamp, unpack_layer
 from tonegap.engines.local import launched, unseen_memory
 from tonegap.engines.sandbox import (
     PACKAGE,
@@ -32,7 +32,6 @@ from tonegap.formats.record import Isolation
 from tonegap.untrusted import remove_tree
 
 _MOUNTED = ("in", "out", "tmp", "proc", "dev", "sys", SITE.lstrip("/"))
-_STAMP = ".stamp"  # beside a root: what it was when it was unpacked
 
 
 class UnpackedEngine(Engine):
@@ -128,7 +127,7 @@ class UnpackedEngine(Engine):
                 )
         except EngineError as e:
             return RunResult.not_run(str(e))
-        own = dict(one.split("=", 1) for one in config.get("Env") or () if "=" in one)
+        own = {one.partition("=")[0]: one.partition("=")[2] for one in config.get("Env") or ()}
         gpu = "" if spec.gpu is None else spec.gpu
         env = own | stage_variables(spec.threads, "/tmp", gpu, spec.numerics)
         folder = config.get("WorkingDir") or "/plugin"
@@ -167,15 +166,13 @@ class UnpackedEngine(Engine):
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             return self._unpacked(image.id)
-        except (OSError, tarfile.TarError, shutil.Error) as e:
-            raise EngineError(
-                f"{image.name}: cannot be unpacked to {target}: {e}; `tonegap image verify` reads all of its parts"
-            ) from None
+        except (OSError, ValueError, tarfile.TarError, shutil.Error) as e:
+            raise EngineError(f"{image.name}: cannot be unpacked to {target}: {e}") from None
 
     def _drop_changed(self, image: StageImage) -> None:
         """Takes away a root that is not what it was when it was unpacked, to be unpacked anew."""
         target = self._target(image.id)
-        stamp = target.with_name(target.name + _STAMP)
+        stamp = _stamp_of(target)
         if target.is_dir() and not (stamp.is_file() and stamp.read_text() == tree_stamp(target)):
             self._say(f"{image.name}: its unpacked image is not what it was; it is unpacked again")
             remove_tree(target)
@@ -198,13 +195,14 @@ class UnpackedEngine(Engine):
                 layers = layers[len(self._layout.diff_ids(below)) :]
             part.mkdir(exist_ok=True)
             for why in self._layout.damaged(layers).values():
-                raise OSError(why)
+                raise EngineError(f"{why}; run `tonegap image build --no-cache`")
             for diff_id in layers:
                 unpack_layer(self._layout.blob(diff_id), part)
             for name in _MOUNTED:
-                (part / name).mkdir(parents=True, exist_ok=True)
-            stamp = target.with_name(target.name + _STAMP)
-            stamp.write_text(tree_stamp(part))
+                place = place_in(part, name)
+                if not place.is_symlink():
+                    place.mkdir(parents=True, exist_ok=True)
+            _stamp_of(target).write_text(tree_stamp(part))
             part.rename(target)
         return target
 
@@ -216,6 +214,11 @@ class UnpackedEngine(Engine):
             return ""
         own = self._layout.diff_ids(base)
         return base if own and own == list(layers[: len(own)]) else ""
+
+
+def _stamp_of(root: Path) -> Path:
+    """What a root was when it was unpacked is kept beside it."""
+    return root.with_name(f".{root.name}.stamp")
 
 
 def bwrap_argv(

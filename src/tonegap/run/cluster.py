@@ -21,7 +21,7 @@ import msgspec
 from tonegap.engines.base import RunResult
 from tonegap.engines.job import ARRAY, BEGUN, ENDED
 from tonegap.engines.slurm import AGAIN, HOLDS, OVER, ArrayTask, Need, Slurm
-from tonegap.errors import EngineError, StoreError, ToneGapError
+from tonegap.errors import BadRequest, EngineError, StoreError, ToneGapError
 from tonegap.files import write_atomic
 from tonegap.formats.record import Isolation
 from tonegap.formats.stage_job import SCHEMA, EndedJob, JobArray, StageJob, read_job
@@ -38,6 +38,7 @@ States = Mapping[ArrayTask, tuple[str, str]]
 _MOST_TRIES = 2  # again, after the first
 _THREADS = 8
 _DEAF_S = 600.0  # after so long without an answer of Slurm's it is said
+_STAGE_NAME = 64 + len(".json")
 _NOTHING = Isolation("", False, "", "", {})
 
 
@@ -110,12 +111,18 @@ class Cluster:
         """Whether the stage is a job already, of a run that ended or of another one; then it is waited for."""
         for folder in self._jobs.iterdir():
             file = folder / f"{stage.key}.json"
-            if file.exists():
+            if not file.exists():
+                continue
+            try:
                 job = read_job(file)
                 tasks = msgspec.json.decode((folder / ARRAY).read_bytes(), type=JobArray).tasks
-                index = next(i for i, keys in enumerate(tasks) if stage.key in keys)
-                self._waiting[stage.key] = _Waiting(stage, file, (folder.name, index), job)
-                return True
+            except (FileNotFoundError, BadRequest):
+                if file.exists():
+                    raise
+                return False  # another run has concluded it at this moment
+            index = next(i for i, keys in enumerate(tasks) if stage.key in keys)
+            self._waiting[stage.key] = _Waiting(stage, file, (folder.name, index), job)
+            return True
         return False
 
     def _submit(self, stages: Sequence[PlannedStage], need: Need) -> None:
@@ -245,7 +252,10 @@ class Cluster:
         """How a stage ended, None while it has not or nobody knows yet."""
         state = None if states is None else states.get(one.task, ("", ""))[0]
         if one.file.with_suffix(ENDED).name in names:
-            left = msgspec.json.decode(one.file.with_suffix(ENDED).read_bytes(), type=EndedJob)
+            try:
+                left = msgspec.json.decode(one.file.with_suffix(ENDED).read_bytes(), type=EndedJob)
+            except FileNotFoundError:
+                return None  # another run concludes it at this moment
             if left.cause != "cancelled":
                 how = (left.seconds, left.cpu_seconds, left.peak_memory_mib)
                 result = RunResult(left.cause, self._runner.words(left.text), *how)  # type: ignore[arg-type]
@@ -321,7 +331,7 @@ class Cluster:
         remove_tree(self._work(job))
         for suffix in (BEGUN, ENDED, ".json"):
             file.with_suffix(suffix).unlink(missing_ok=True)
-        if not any(file.parent.glob("?" * 64 + ".json")):
+        if not _has_stage(file.parent):
             remove_tree(file.parent)
 
 
@@ -346,6 +356,15 @@ def _names(folder: Path) -> frozenset[str]:
     with contextlib.suppress(OSError):
         return frozenset(os.listdir(folder))  # noqa: PTH208 - thousands of names, no Paths
     return frozenset()
+
+
+def _has_stage(folder: Path) -> bool:
+    """Whether a stage's file is left in an array's folder; stops at the first, as each stage of thousands asks."""
+    with contextlib.suppress(FileNotFoundError), os.scandir(folder) as entries:
+        return any(
+            len(entry.name) == _STAGE_NAME and entry.name.endswith(".json") for entry in entries
+        )
+    return False
 
 
 def cancel_jobs(store: Path, slurm: Slurm) -> int:

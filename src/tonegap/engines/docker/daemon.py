@@ -65,15 +65,20 @@ class Daemon:
 def connected(timeout_s: int = TIMEOUT_S) -> Iterator[docker.DockerClient]:
     """A client of the engine that DOCKER_HOST names, else of Docker's own socket; closed afterwards.
 
-    Raises EngineError where none answers.
+    Raises EngineError where none answers, or it is reached over SSH: its folders are another machine's.
     """
+    where = os.environ.get("DOCKER_HOST", "Docker's own socket")
+    if where.startswith("ssh://"):
+        raise EngineError(
+            f"DOCKER_HOST: found {where}, wanted an engine of this machine (unix://…), as stages share its folders; "
+            "run tonegap on that machine"
+        )
     try:
         client = docker.from_env(timeout=timeout_s)
     except UNREACHABLE as e:
-        where = os.environ.get("DOCKER_HOST", "Docker's own socket")
         raise EngineError(
-            f"no container engine answers at {where} ({_reason(e)}); start Docker or Podman's "
-            "service, set DOCKER_HOST, or use --engine local"
+            f"no container engine answers at {where} ({_reason(e)}); start Docker or Podman's service, set "
+            "DOCKER_HOST, or use --engine bwrap (the same images without a service) or --engine local"
         ) from None
     try:
         yield client

@@ -59,6 +59,10 @@ def build_images(root: Path, request: BuildRequest, say: Say) -> ImageLock:
             lock = builder.bring(lock, name, request.no_cache, say)
             _say_whether_same(before, lock, name, say)
         write_lock(root, lock)
+        if layout.index_damage:
+            say(
+                f"{layout.index_damage}; it was written anew, images that are not in it are built again when asked for"
+            )
         layout.prune()
     return lock
 

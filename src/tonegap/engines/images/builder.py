@@ -335,7 +335,7 @@ def _packages(config: dict[str, Any]) -> dict[str, str]:
 def _set_running(config: dict[str, Any], recipe: ImageRecipe) -> None:
     """Adds to a config what its recipe says about running; variables may name those of the base."""
     running = config.setdefault("config", {})
-    env = dict(word.split("=", 1) for word in running.get("Env") or ())
+    env = {word.partition("=")[0]: word.partition("=")[2] for word in running.get("Env") or ()}
     for name, value in recipe.env.items():
         env[name] = Template(value).safe_substitute(env)
     running["Env"] = [f"{name}={value}" for name, value in env.items()]

@@ -77,9 +77,14 @@ class _Rootfs(msgspec.Struct):
 
 
 class _Running(msgspec.Struct):
-    Env: list[str] | None = None
-    Labels: dict[str, str] | None = None
-    WorkingDir: str | None = None
+    env: list[str] | None = msgspec.field(name="Env", default=None)
+    labels: dict[str, str] | None = msgspec.field(name="Labels", default=None)
+    folder: str | None = msgspec.field(name="WorkingDir", default=None)
+
+
+class _Step(msgspec.Struct):
+    created_by: str = ""
+    comment: str = ""
 
 
 class Config(msgspec.Struct):
@@ -89,6 +94,7 @@ class Config(msgspec.Struct):
     os: str
     architecture: str
     config: _Running | None = None
+    history: list[_Step] | None = None
 
 
 def read_form(content: bytes, form: type) -> dict[str, Any]:
@@ -114,6 +120,9 @@ class Layout:
         self._layers = known or {}
         self._manifests: dict[str, dict[str, Any]] = {}
         self._whole: set[str] = set()  # read through, or written, here
+        self.index_damage = (
+            ""  # why the index was none when it was looked at: blobs may be of images that it had
+        )
 
     def blob(self, digest: str) -> Path:
         """Where the blob of a digest (`sha256:…`) lies, or would."""
@@ -133,8 +142,8 @@ class Layout:
         except EngineError as e:
             return str(e)
         layers = self._manifest(entry)["layers"]
-        if [one["digest"] for one in layers] != self.diff_ids(image_id):
-            return f"{self.blob(entry['digest'])} names other layers than its config"
+        if [part["digest"] for part in layers] != self.diff_ids(image_id):
+            return f"{self.blob(entry['digest'])} has other layers than the image's config"
         for part in (entry, *layers):
             path = self.blob(part["digest"])
             if not path.is_file():
@@ -276,12 +285,12 @@ class Layout:
         raise EngineError(why)
 
     def prune(self) -> int:
-        """Removes the blobs that no image here has; gives how many bytes that were.
-
-        Raises EngineError where what the images here have is not known: nothing is removed then.
-        """
+        """Removes the blobs that no image here has, none where the index was damaged; gives how many bytes."""
         kept = set()
-        for entry in self._read_index():
+        entries = self._index()
+        if self.index_damage:
+            return 0
+        for entry in entries:
             manifest = self._manifest(entry)
             parts = [entry, manifest["config"], *manifest["layers"]]
             kept |= {str(part["digest"]).removeprefix("sha256:") for part in parts}
@@ -295,11 +304,15 @@ class Layout:
     def _index(self) -> list[dict[str, Any]]:
         """The entries whose manifest is what it says; none of an index that is none: a build writes it anew."""
         found = []
-        with suppress(EngineError):
-            for entry in self._read_index():
-                with suppress(EngineError):
-                    self._manifest(entry)
-                    found.append(entry)
+        try:
+            entries = self._read_index()
+        except EngineError as e:
+            self.index_damage = str(e)
+            return []
+        for entry in entries:
+            with suppress(EngineError):
+                self._manifest(entry)
+                found.append(entry)
         return found
 
     def _read_index(self) -> list[dict[str, Any]]:
@@ -330,10 +343,10 @@ class Layout:
             raise EngineError(f"{self.folder}: {digest} is not here") from None
         try:
             if sha256_bytes(content) != path.name:
-                raise EngineError(f"{path} is not what its name says")
+                raise ValueError("another digest")
             return read_form(content, form)
-        except ValueError as e:
-            raise EngineError(f"{path} is no part of an image: {e}") from None
+        except ValueError:
+            raise EngineError(f"{path} is not what its name says") from None
 
 
 LAYOUT_FILE = canonical_json({"imageLayoutVersion": "1.0.0"})
