@@ -44,7 +44,7 @@ from tonegap_kit.partition import Pictures
 from tonegap_kit.sampling import epoch_order
 from tonegap_kit.sources import DEVIATION, MEAN, ImageSource, NoRows, Source, in_batches
 from tonegap_kit.training import Examples, Recipe, Rule, make_optimiser, train_epochs
-from tonegap_kit.training_images import TrainingImages, feed
+from tonegap_kit.training_images import TrainingImages, features_or_images
 from tonegap_kit.views import Viewer
 
 EPOCHS, CLASSES = 5, 7
@@ -216,7 +216,7 @@ def _steps(
 
 def _kit(case: Case, pictures: Pictures, y: torch.Tensor) -> Iterator[object]:
     rng = generator(0)
-    # As `feed` of a `train` stage has it: a view, of which what the network does not see is never made.
+    # As `features_or_images` of a `train` stage has it: a view, of which what the network does not see is never made.
     source = ImageSource(pictures, CROP, CPU, None, rng, Viewer("crop-rotate-flip"))
     return _train(case, case.network(), source, NoRows(), y)
 
@@ -260,9 +260,9 @@ def _frozen_seconds(images: np.ndarray, augmentation: str, views: int) -> float:
     )
 
     def run() -> None:
-        fed = feed(_stage(parameters), food, model, CPU)
+        learner = features_or_images(_stage(parameters), food, model, CPU)
         y = torch.arange(FROZEN.n) % CLASSES
-        for _ in _train(FROZEN, fed.classifier, fed.train, fed.held_out, y):
+        for _ in _train(FROZEN, learner.classifier, learner.train, learner.held_out, y):
             pass
 
     return _timed(run)[0]

@@ -1,6 +1,6 @@
 """A `train` stage from its input files to its predictions, given a baseline's hooks.
 
-All that a baseline's own `train.py` has to bring is what differs from plain training, as an `TrainingHooks`: how
+All that a baseline's own `train.py` has to bring is what differs from plain training, as `TrainingHooks`: how
 rows are drawn, what they weigh, another loss, further heads on the network, or what happens after a step.
 """
 
@@ -37,7 +37,7 @@ from tonegap_kit.training import (
     score_of_input,
     train_epochs,
 )
-from tonegap_kit.training_images import Feed, TrainingImages, feed, input_px
+from tonegap_kit.training_images import Learner, TrainingImages, features_or_images, input_px
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,26 +127,30 @@ def train_classifier(stage: Stage, data: TrainingData, hooks: TrainingHooks) -> 
     device = make_deterministic(stage)
     recipe = read_recipe(stage.job)
     model = build_classifier(_spec(stage), len(stage.job.classes), input_px(stage)).to(device)
-    fed = feed(stage, _food(data, hooks), model, device)
-    _train_before(stage, data, fed, device)
+    learner = features_or_images(stage, _training_images(data, hooks), model, device)
+    _train_before(stage, data, learner, device)
     network = (
-        fed.classifier if hooks.build is None else hooks.build(stage, fed.classifier).to(device)
+        learner.classifier
+        if hooks.build is None
+        else hooks.build(stage, learner.classifier).to(device)
     )
-    examples = _examples(fed.train, data.train, hooks.weights, device)
+    examples = _examples(learner.train, data.train, hooks.weights, device)
     rule = Rule(hooks.loss, hooks.score, hooks.after_step, hooks.after_epoch)
     published = read_published(stage.job)
-    untrained = predict(network, fed.held_out, recipe, hooks.score) if published.is_late else None
+    untrained = (
+        predict(network, learner.held_out, recipe, hooks.score) if published.is_late else None
+    )
     order = _order(stage, data, hooks)
     if hooks.repair is None:
-        epochs = train_epochs(network, examples, fed.held_out, recipe, order, rule)
+        epochs = train_epochs(network, examples, learner.held_out, recipe, order, rule)
     else:
-        trained = Trained(network, examples, fed.held_out, recipe, order)
+        trained = Trained(network, examples, learner.held_out, recipe, order)
         epochs = _repaired(trained, rule, hooks.repair)
     epochs = as_published(epochs, untrained, _labels_seen(stage, data), published)
     notes = _leave(stage, data, recipe, epochs)
     if hooks.notes is not None:
         network.eval()
-        notes |= hooks.notes(network, fed.held_out)
+        notes |= hooks.notes(network, learner.held_out)
     write_notes(stage.out, notes)
 
 
@@ -199,14 +203,14 @@ def _order(stage: Stage, data: TrainingData, hooks: TrainingHooks) -> Order:
     return order
 
 
-def _food(data: TrainingData, hooks: TrainingHooks) -> TrainingImages:
+def _training_images(data: TrainingData, hooks: TrainingHooks) -> TrainingImages:
     before = None if data.before is None else data.before.pictures
     return TrainingImages(
         data.train.pictures, before, data.held_out.pictures, hooks.augment, hooks.as_images
     )
 
 
-def _train_before(stage: Stage, data: TrainingData, fed: Feed, device: torch.device) -> None:
+def _train_before(stage: Stage, data: TrainingData, learner: Learner, device: torch.device) -> None:
     """Trains the classifier on the rows that come before, plainly, with classes drawn equally often."""
     if data.before is None:
         return
@@ -214,9 +218,9 @@ def _train_before(stage: Stage, data: TrainingData, fed: Feed, device: torch.dev
     if recipe.epochs < 1:
         raise StageError(f"pretrain_epochs is {recipe.epochs}, wanted 1 or more")
     rng, y = generator(stage.seed_of("order before")), data.before.y
-    examples = _examples(fed.before, data.before, None, device)
+    examples = _examples(learner.before, data.before, None, device)
     epochs = train_epochs(
-        fed.classifier,
+        learner.classifier,
         examples,
         NoRows(),
         recipe,

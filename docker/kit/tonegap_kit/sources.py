@@ -1,4 +1,4 @@
-"""What a network is fed: rows of a partition turned into tensors on the device, batch by batch.
+"""Turns rows of a partition into tensors on the device, batch by batch.
 
 Images stay 8-bit on disk until their batch is due. A batch leaves as `float32 [b, 3, s, s]` in the
 channels-last layout, which is how the images lie on disk and what convolutions like best.

@@ -1,4 +1,4 @@
-"""What a network is fed in a `train` stage: images, or features that are computed once.
+"""Prepares what a network learns from in a `train` stage: images, or features that are computed once.
 
 Features can be computed once where the body is frozen and an image always looks the same, or looks one of a
 fixed number of ways.
@@ -43,7 +43,7 @@ class TrainingImages:
 
 
 @dataclass(frozen=True, slots=True)
-class Feed:
+class Learner:
     """What learns, and from what: the whole classifier from images, or its head alone from features."""
 
     classifier: Classifier
@@ -65,7 +65,9 @@ def input_px(stage: Stage) -> int:
     return input_size(viewer(stage).px or stage.job.size_px, centre_crop(stage))
 
 
-def feed(stage: Stage, images: TrainingImages, model: Classifier, device: torch.device) -> Feed:
+def features_or_images(
+    stage: Stage, images: TrainingImages, model: Classifier, device: torch.device
+) -> Learner:
     """The images as the model gets it. Raises StageError for fixed views of a model that changes."""
     share, view = centre_crop(stage), viewer(stage)
     rng = generator(stage.seed_of("augmentation"))
@@ -78,11 +80,11 @@ def feed(stage: Stage, images: TrainingImages, model: Classifier, device: torch.
     is_random = view.is_random or images.augment is not None
     n_views = 1 if not is_random else _fixed_views(stage, can_be_kept=parts is not None)
     if parts is None or n_views == 0:
-        return Feed(model, train, before, held_out)
+        return Learner(model, train, before, held_out)
     fixed, rest = parts
     say(f"the backbone is frozen: features of {n_views} view(s) of each image are computed once")
     draw = generator(stage.seed_of("views"))
-    return Feed(
+    return Learner(
         classifier=Classifier(rest, model.head, is_frozen=True),
         train=_features(fixed, train, n_views, draw),
         before=before if images.before is None else _features(fixed, before, n_views, draw),
