@@ -1,4 +1,4 @@
-"""What is kept of work that was done before: only a saving, so damage is work to do again."""
+"""Reads what was worked out before, or works it out again: a cache only saves time, so a damaged one is made anew."""
 
 from collections.abc import Callable
 from typing import TypeVar

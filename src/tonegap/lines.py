@@ -1,4 +1,4 @@
-"""Words of others as one line of a terminal, and small words of our own. Every command imports it, so it is light."""
+"""Writes texts of others as one line, and small phrases of our own. It is light: every command imports it."""
 
 import difflib
 import reprlib

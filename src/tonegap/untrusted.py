@@ -1,4 +1,4 @@
-"""What came from a stranger: folders walked without following a link, measured, removed; what libraries raise.
+"""Handles files of strangers: walks folders without following a link, measures and removes them, bounds memory.
 
 The mistake it exists to prevent: content that breaks whoever looks at it, by nesting deeper than
 a program can recurse, by unpacking to more than the memory holds, or by a name that rewrites the

@@ -1,5 +1,6 @@
 """Retired words stay retired: code, pages and docs use the words that a reader of the papers searches for."""
 
+import ast
 import re
 from pathlib import Path
 
@@ -120,3 +121,18 @@ def test_every_exception_is_needed():
         if not any(words in found for found in retired((ROOT / file).read_text(encoding="utf-8")))
     ]
     assert stale == []
+
+
+_RIDDLES = re.compile(r"(?:What|How|Whether|Why|Where|Which|Who)\b")
+MODULES = sorted((ROOT / "src" / "tonegap").rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_module_says_in_a_sentence_what_it_does(path):
+    said = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+    assert not _RIDDLES.match(said)
+
+
+def test_a_clause_without_a_verb_would_be_found():
+    assert _RIDDLES.match("What somebody sent, checked.")
+    assert not _RIDDLES.match("Whatever comes is checked.")

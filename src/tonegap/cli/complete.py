@@ -1,4 +1,4 @@
-"""What a shell completes: names of suites, tasks, methods, baselines, data sets, papers and entries that are here.
+"""Gives a shell the names it completes: suites, tasks, methods, baselines, data sets, papers and entries that are here.
 
 eval "$(_TONEGAP_COMPLETE=bash_source tonegap)"        bash; `zsh_source`, `fish_source` likewise
 """

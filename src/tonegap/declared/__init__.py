@@ -1,1 +1,1 @@
-"""What a suite root holds: data sets, tasks, plug-ins, suites, each read from its TOML file."""
+"""Reads what a suite root declares: data sets, tasks, plug-ins, suites, papers, each from its TOML file."""

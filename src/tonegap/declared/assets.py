@@ -1,4 +1,4 @@
-"""What full-size runs need from elsewhere: `benchmarks/assets.toml`, and the folder where it is kept once fetched.
+"""Reads `benchmarks/assets.toml`, the list of files that full-size runs need, and finds those that were fetched.
 
 The mistake it exists to prevent: weights of the right name that are another file than those a result was made with.
 """

@@ -1,4 +1,4 @@
-"""Whether what a network was pretrained on holds images of a data set: `benchmarks/exposure.toml` and plug-ins say so.
+"""Reads whether a network was pretrained on images of a data set, from `benchmarks/exposure.toml` and plug-ins.
 
 The mistake it exists to prevent: a foundation model that has seen the test images, ranked as one that has not; and
 "nobody knows", read as "no".

@@ -1,4 +1,4 @@
-"""What a part of a stage is said to take where it never ran: `benchmarks/rates.toml`.
+"""Reads `benchmarks/rates.toml`: how long a part of a stage is said to take where it never ran.
 
 It lies outside the folders of plug-ins, since no result depends on it: a better rate makes no stage run anew. The
 mistake it exists to prevent: a plan that says "about 0 s" of what nobody has measured.

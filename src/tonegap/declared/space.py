@@ -1,4 +1,4 @@
-"""What a hyper-parameter search may draw for one parameter: `[search.NAME]` of a plug-in's file.
+"""Reads `[search.NAME]` of a plug-in's file: the values that a hyper-parameter search may sample for a parameter.
 
 The mistake it exists to prevent: a range that is searched although nobody declared it.
 """

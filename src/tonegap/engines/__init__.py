@@ -1,4 +1,4 @@
-"""What stages run in: one small interface, several engines behind one contract."""
+"""Runs stages: one small interface, several engines behind one contract."""
 
 from collections.abc import Callable
 from pathlib import Path

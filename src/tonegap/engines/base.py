@@ -1,4 +1,4 @@
-"""What an engine is: a place where one stage runs, with limits, and an honest account of how it ended."""
+"""Defines an engine: a place where one stage runs, with limits, and an honest account of how it ended."""
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""What a stage says, copied into its log as it comes: bounded, with its progress lines picked out.
+"""Copies the output of a stage into its log as it comes: bounded, with its progress lines picked out.
 
 The mistake it exists to prevent: a stage that talks without end filling the disk, or stopping
 because nobody listens.

@@ -1,4 +1,4 @@
-"""What a tree of processes holds in memory: pages of its own, shared ones, files in `/dev/shm`, memfds.
+"""Measures the memory of a tree of processes: pages of its own, shared ones, files in `/dev/shm`, memfds.
 
 The mistake it exists to prevent: a stage far over its memory limit with memory that no process has as its own.
 """

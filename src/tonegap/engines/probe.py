@@ -1,4 +1,4 @@
-"""What this machine can enforce, found by trying; nothing is assumed."""
+"""Finds what this machine can enforce by trying it; nothing is assumed."""
 
 import importlib.metadata
 import shutil

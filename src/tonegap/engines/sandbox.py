@@ -1,4 +1,4 @@
-"""How a plain process is cut off from the machine: bubblewrap where it works, `unshare`, or nothing.
+"""Cuts a plain process off from the machine: bubblewrap where it works, `unshare`, or nothing.
 
 With bubblewrap a stage sees an allow-list: the system's programs, its interpreter, its own folder, the kit, `/in` and
 `/out`; no network, no home, no data set, no store. What is in force is told, never assumed: each way is tried once.

@@ -1,4 +1,4 @@
-"""Why a stage ends: the watch over its limits, the same under every engine, and what an exit code means.
+"""Watches the limits of a stage, the same under every engine, and reads from an exit code why it ended.
 
 The mistake it exists to prevent: a stage that ran out of memory or time reported as the method's
 own error.

@@ -1,4 +1,4 @@
-"""What a synthetic image descends from: its sources, and those of every learned part it was made with.
+"""Holds what a synthetic image descends from: its sources, and those of every learned part it was made with.
 
 `model/lineage.json` is a method's own word, checked against what it left; `lineage.json` of a generate stage is the
 engine's, and all that a later audit of the ancestors needs. The mistake it exists to prevent: a test image that reaches

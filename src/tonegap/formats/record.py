@@ -1,4 +1,4 @@
-"""What one finished entry × task × seed measured, and on what evidence: `record.json`.
+"""Holds what one finished run (entry × task × seed) measured, and on what evidence: `record.json`.
 
 All that may differ between two runs of the same work on the same kind of machine (times, memory,
 hardware) is in `circumstances`; the rest is byte-identical. The mistake it exists to prevent: a

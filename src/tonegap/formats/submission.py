@@ -1,4 +1,4 @@
-"""What a submission is once it lies in the store: `submissions/ID/`, laid out as a store of its own.
+"""Holds a submission as it lies in the store: `submissions/ID/`, laid out as a store of its own.
 
     submission.json    written last: what it is, its runs, and the SHA-256 of every other file
     card.toml          of predictions; a bundle has bundle.json instead

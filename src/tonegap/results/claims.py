@@ -1,4 +1,4 @@
-"""What a table's numbers support: intervals, significant differences, tie groups and null gaps, from kept answers."""
+"""Computes what a table's numbers support: intervals, significant differences, tie groups and null gaps."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace

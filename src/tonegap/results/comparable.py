@@ -1,4 +1,4 @@
-"""Whether the records of a table may stand beside each other, what must be said of them, and changes of an entry.
+"""Decides whether the records of a table may stand beside each other, and computes the changes of an entry.
 
 The mistake it exists to prevent: a mean over seeds, a rank or a change across different data, settings or backbones.
 """

@@ -1,4 +1,4 @@
-"""What the stages behind some records took. A stage that several records share is counted once."""
+"""Sums what the stages behind some records took. A stage that several records share is counted once."""
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Whether entries on a bank kept in half precision rank as the same entries do in single precision.
+"""Checks that entries on a bank kept in half precision rank as the same entries do in single precision.
 
 The mistake it exists to prevent: an order of entries that rounding of features decided.
 """

@@ -1,4 +1,4 @@
-"""What a leaderboard is made of: frozen values that every renderer reads and none computes.
+"""Defines the values of a leaderboard: frozen, read by every renderer and computed by none.
 
 All scores are fractions (0.612, not 61.2 %). The mistake it exists to prevent: two renderers that
 work out a number each, and differ.

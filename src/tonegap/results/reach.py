@@ -1,4 +1,4 @@
-"""What the test images of a leaderboard's table can show, at the best accuracy in it."""
+"""Computes what the test images of a leaderboard's table can show, at the best accuracy in it."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Whether scores by tone rest on the truth that they should: what does not is said above every table.
+"""Checks that scores by tone rest on the truth that they should; what does not is said above every table.
 
 The mistake it exists to prevent: two tones exchanged somewhere between the metadata and the table. Every
 number is then defined, plausible, and wrong.

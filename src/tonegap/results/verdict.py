@@ -1,4 +1,4 @@
-"""The first question to a table: is any entry better than the controls, and by how much; and which ranks are sure."""
+"""Answers the first question to a table: is any entry better than the controls, and by how much; finds sure ranks."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What stages that would run will cost: by what the same work took here, else by rates that are declared.
+"""Estimates the cost of stages that would run: by what the same work took here, else by declared rates.
 
 The mistake it exists to prevent: a cost that nobody knows, counted as none.
 """

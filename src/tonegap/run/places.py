@@ -1,4 +1,4 @@
-"""Where the stages of a run go: threads of this process, or jobs of a cluster; one interface for both.
+"""Sends the stages of a run to their place: threads of this process, or jobs of a cluster; one interface for both.
 
 A place is given stages whose upstream is finished, and says how each ended. What a stage is given, and what is checked
 and committed of what it left, is the same everywhere: see `tonegap.run.stages`.

@@ -1,4 +1,4 @@
-"""How a run shows itself: a live display on a terminal, plain lines elsewhere, JSON lines for programs."""
+"""Shows the progress of a run: a live display on a terminal, plain lines elsewhere, JSON lines for programs."""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-"""What choosing the epoch on test images gains, without the luck of choosing.
+"""Computes what choosing the epoch on test images gains, without the luck of choosing.
 
 The best epoch of the test images scores above the one that validation picked even where all epochs are equally
 good: it is the largest of several noisy numbers. Chosen on one half and scored on the other, it is not.

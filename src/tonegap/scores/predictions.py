@@ -1,4 +1,4 @@
-"""A predictions file into probabilities per epoch, image and class, joined with the truth.
+"""Reads a predictions file into probabilities per epoch, image and class, joined with the truth.
 
 The mistake it exists to prevent: scoring another set of images than was asked for. An id that is
 missing, extra or repeated in any epoch is refused, and so is a row that is no distribution.

@@ -1,4 +1,4 @@
-"""What a score is, which metrics there are, and in which order they are listed.
+"""Defines a score, the metrics, the order they are listed in, and the bins of the calibration error (ECE).
 
 The mistake it exists to prevent: a number without its count, or a hole that reads like a zero.
 """

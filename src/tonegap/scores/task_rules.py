@@ -1,4 +1,4 @@
-"""How a task's predictions are scored, and on which tone axes."""
+"""Holds the rules that a task's predictions are scored by, and its tone axes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

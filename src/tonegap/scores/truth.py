@@ -1,4 +1,4 @@
-"""A truth file into the label and the tone of each image.
+"""Reads a truth file into the label and the tone of each image.
 
 The mistake it exists to prevent: an unknown tone written as a number, which would be scored as a
 tone of its own.

@@ -1,4 +1,4 @@
-"""Why a score is undefined, in words a footnote can carry."""
+"""Says why a score is undefined, in words a footnote can carry."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

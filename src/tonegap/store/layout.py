@@ -1,4 +1,4 @@
-"""Where everything lies below a store, `runs/`, said here alone; a unit is a path below it, as its seal names it.
+"""Says where everything lies below a store (`runs/`), here alone; a unit is a path below it, as its seal names it.
 
 stages/KK/KEY/     what a stage left; `stage.json` is written last inside, the rename is the mark
 packs/KEY.npy      decoded images          records/KEY.json    what a run measured

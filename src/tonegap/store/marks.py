@@ -1,4 +1,4 @@
-"""What a finished stage says of itself, and where a store keeps what it is held against; read by runs and reports.
+"""Reads the mark of a finished stage, and the first truth that a store keeps to hold later ones against.
 
 The mistake it exists to prevent: a mark or a first truth that was damaged, read as if it were not.
 """

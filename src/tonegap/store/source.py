@@ -1,4 +1,4 @@
-"""Where the pages beside the leaderboard find what no record holds: suite folders, predictions, declared suites."""
+"""Names the sources of what no record holds: the suite root, the store, and the suites that ran."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""How hard the phantoms are: every number that was tuned so that a gap exists to be measured."""
+"""Sets how hard the phantoms are: every number that was tuned so that a gap exists to be measured."""
 
 from dataclasses import dataclass, fields
 

@@ -1,4 +1,4 @@
-"""What a container says, as it says it.
+"""Reads the output of a container while it runs.
 
 Read from the engine's raw stream: each frame has a header of 8 bytes (channel, three zeros, length).
 """

@@ -1,4 +1,4 @@
-"""What is in an image as a bill of materials: packages of Debian and of Python, with hash and licence where known.
+"""Lists an image's content as a bill of materials: packages of Debian and of Python, with hash and licence where known.
 
 Everything is read from the lock and the layers here: nothing runs, and no engine and no index is asked.
 """

@@ -1,4 +1,4 @@
-"""What images need of the container engine: to be found, looked into, built, brought and taken.
+"""Asks the container engine for images: finds, inspects, builds, loads and saves them.
 
 Images are named by id and never pulled: what is not on the engine is an error that says how to get it.
 """

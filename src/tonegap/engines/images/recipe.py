@@ -1,4 +1,4 @@
-"""What an image is made from: its base, the layers written above it, and how a stage is started in it.
+"""Describes how an image is made: its base, the layers written above it, and how a stage is started in it.
 
 Pure but for reading the suite root's files; no engine is asked. The mistake it exists to prevent:
 an image that no longer is what its sources say.

@@ -1,4 +1,4 @@
-"""Whether lock, sources and images agree: one sentence per image that does not."""
+"""Checks that lock, sources and images agree: one sentence for each image that does not."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

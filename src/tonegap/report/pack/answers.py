@@ -1,4 +1,4 @@
-"""What the results of a suite answer to the items of reporting checklists, each with a link to where it stands.
+"""Answers the items of reporting checklists from the results of a suite, each with a link to where it stands.
 
 Links are relative to the pack's folder. An answer that the results do not give is empty; nothing is made up.
 """

@@ -1,4 +1,4 @@
-"""What the results of a suite say of data, tasks and partitions, item by item of the reporting checklists."""
+"""Answers from the results of a suite what checklists ask of data, tasks and partitions, item by item."""
 
 from collections.abc import Iterator
 

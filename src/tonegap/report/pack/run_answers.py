@@ -1,4 +1,4 @@
-"""What the results of a suite say of models, training, scores and cost, item by item of the reporting checklists."""
+"""Answers from the results of a suite what checklists ask of models, training, scores and cost, item by item."""
 
 from collections.abc import Iterator
 

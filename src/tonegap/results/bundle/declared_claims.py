@@ -1,4 +1,4 @@
-"""What the files of data sets and plug-ins have against the marks of a record: those here, or those in its bundle."""
+"""Holds the marks of a record against the files of data sets and plug-ins, those here or those in its bundle."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What a record says of files that were trained elsewhere, held against what plug-ins and digests are declared to be.
+"""Holds what a record says of files that were trained elsewhere against what is declared of plug-ins and digests.
 
 The mistake it exists to prevent: a model that has seen the test images, or of which nobody knows, under a record that
 says that it has not.

@@ -1,4 +1,4 @@
-"""Which files of a store and a suite root make up the bundle of a suite that ran, and what its crate says of it."""
+"""Gathers the files of a store and a suite root that make up the bundle of a suite that ran, and describes them."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path

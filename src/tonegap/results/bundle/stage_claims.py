@@ -1,4 +1,4 @@
-"""What the marks of a record's stages have against it: their keys follow from what they were made from."""
+"""Holds a record against the marks of its stages, whose keys follow from what they were made from."""
 
 from collections.abc import Iterator
 from pathlib import Path

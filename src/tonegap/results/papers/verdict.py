@@ -1,4 +1,4 @@
-"""Whether a reproduced number agrees with the reported one.
+"""Judges whether a reproduced number agrees with the reported one.
 
 It agrees if the two ranges meet: the reported value with what rounding hides and, where one is reported, twice
 its standard deviation; and the reproduced value with its interval. Anything that answers another

@@ -1,4 +1,4 @@
-"""What speaks against ranking an external result beside this store's own, a sentence each.
+"""Finds what speaks against ranking an external result beside this store's own, a sentence each.
 
 It is held against what the store knows of its tasks (a record and a truth for each seed), against the plug-ins of the
 suite root, and its seeds against each other. The mistakes it exists to prevent: numbers that answer another question,

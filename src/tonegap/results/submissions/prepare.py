@@ -1,4 +1,4 @@
-"""What somebody sent, checked, as a folder that can be put into a store whole."""
+"""Checks a submission and lays it out as a folder that can be put into a store whole."""
 
 import contextlib
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""What a finished search found: by baseline the chosen draw, its scores and what all draws cost.
+"""Reports a finished search: for each baseline the chosen sample, its scores and the cost of all samples.
 
 Of predictions and truth it reads validation rows; no test row is scored.
 """

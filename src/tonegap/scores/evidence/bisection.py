@@ -1,4 +1,4 @@
-"""Where a condition stops to hold, by halving: the ends of intervals that come from inverting a test."""
+"""Finds by halving where a condition stops to hold: the ends of intervals that come from inverting a test."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""What reported numbers can be: counts behind rounded shares, spreads and ratios, from the numbers alone.
+"""Computes what reported numbers can be: counts behind rounded shares, spreads and ratios, from the numbers alone.
 
 The mistake they exist to prevent: a table that is believed, or doubted, without asking which counts give it. Every
 function says what is possible under what it is given; none says why a number is what it is.

@@ -1,4 +1,4 @@
-"""What a reported standard deviation over test sets can be: of whole counts, and of any shares.
+"""Computes what a reported standard deviation over test sets can be: of whole counts, and of any shares.
 
 The mistake it exists to prevent: a spread that no counts have, taken for how steady a score is.
 Sources: Anaya 2016 (GRIMMER), PeerJ Preprints; Bhatia and Davis 2000, American Mathematical Monthly 107(4).

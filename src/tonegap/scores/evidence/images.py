@@ -1,4 +1,4 @@
-"""What an interval rests on: the test images of one task and seed, and what an entry said of them.
+"""Holds the evidence of an interval: the test images of one task and seed, and an entry's answers to them.
 
 The mistake it exists to prevent: photographs of one lesion counted as independent evidence.
 """

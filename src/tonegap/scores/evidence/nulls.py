@@ -1,4 +1,4 @@
-"""What scores that compare tones are if tones make no difference: null distributions by permuting tones.
+"""Computes null distributions of scores that compare tones, by permuting tone labels.
 
 A gap of noisy scores is never 0 and a ratio of them never 1: at parity a PQD of 0.9 is usual on a small test
 set. Each such score therefore stands beside its null. Tones are permuted among all units (near-duplicate

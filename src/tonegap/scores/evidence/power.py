@@ -1,4 +1,4 @@
-"""What a test set can show: half-widths, differences that are found, and how many images a difference needs.
+"""Computes what a test set can show: half-widths, differences that are found, images that a difference needs.
 
 The mistake it exists to prevent: a gap of five points sought in forty images of a tone, where only twenty would show.
 A difference is found with a chance of 80 % at the two-sided 5 % level; each tone's images are independent, and a gap

@@ -1,4 +1,4 @@
-"""What errors of tone labels do to scores by tone, and an interval that carries them.
+"""Corrects scores by tone for errors of tone labels, with an interval that carries them.
 
 The mistake it exists to prevent: a gap between labels taken for a gap between tones. Two annotations of the same images
 say how reliable each is: a tone is a point on a line, a rater sees it with noise and cuts the line at places of their

@@ -1,4 +1,4 @@
-"""How much chance there is in each tone's score of each entry, on the same draws of the test images."""
+"""Draws the test images again to measure the chance in each tone's score, on the same draws for every entry."""
 
 from collections.abc import Sequence
 

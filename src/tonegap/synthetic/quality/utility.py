@@ -1,4 +1,4 @@
-"""What a synthetic set teaches: how much better a probe does on held-out training images when it trains on it. Pure.
+"""Measures what a synthetic set teaches: the gain of a probe on held-out training images when it trains on it. Pure.
 
 The mistake it exists to prevent: a set that looks right and teaches nothing. The probe is least squares on features;
 held out are fifths of the real training images, never validation or test images.
