@@ -88,7 +88,11 @@ JOURNEYS: dict[str, Sequence[tuple[str, int, str]]] = {
             0,
             "complete",
         ),
-        ("cd ../reviewer && tonegap report ../ours.tonegap.zip --out pages", 0, "index.html"),
+        (
+            "cd ../reviewer && tonegap report ../ours.tonegap.zip --suite-root ../root --out pages",
+            0,
+            "index.html",
+        ),
     ],
 }
 

@@ -1,5 +1,6 @@
 """A run whose stages are jobs of a real Slurm: the same records, one sentence for whatever a queue does to a job."""
 
+import json
 import os
 import re
 import signal
@@ -146,6 +147,19 @@ class TestController:
         assert at_work.failed() == [
             "failed (killed): baselines/plain train: its Slurm job was cancelled (scancel)"
         ]
+
+    @pytest.mark.parametrize("cut", ["", '{"schema":', '{"schema": 1}'])
+    def test_a_file_of_a_job_that_a_full_disk_cut_stops_no_run(self, cluster, planner, limits, cut):
+        limits()
+        keys = list(planner.plan().stages)
+        folder = cluster.store / "jobs" / "0123456789ab"
+        folder.mkdir(parents=True)
+        (folder / "array.json").write_text(json.dumps({"tasks": [keys]}))
+        (folder / f"{keys[0]}.json").write_text(cut)
+        said = cluster.says()
+        assert "its stage is submitted again" in said
+        assert "1 run finished" in said
+        assert cluster.left() == []
 
     @pytest.mark.usefixtures("at_work")
     def test_a_sweep_leaves_the_work_of_a_job_alone(self, cluster):

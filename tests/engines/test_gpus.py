@@ -1,5 +1,8 @@
 """GPUs by name: what engines are asked, what stands in the record, and that no two stages share one."""
 
+import os
+import tempfile
+
 import pytest
 
 from tonegap.engines.docker.daemon import Daemon, daemon_of
@@ -111,6 +114,28 @@ def test_a_gpu_in_use_is_nobody_elses_by_whatever_name(driver, tmp_path):
             assert other
     with try_gpu("GPU-aaaa-1", driver, tmp_path) as again:
         assert again
+
+
+def test_an_index_with_zeros_before_it_is_the_same_gpu(driver, tmp_path):
+    with try_gpu("7", driver, tmp_path) as first, try_gpu("007", driver, tmp_path) as second:
+        assert (first, second) == (True, False)
+
+
+def test_a_lock_is_for_all_users_and_no_matter_of_tmpdir(driver, tmp_path, monkeypatch):
+    """As two runs have it whose sessions have temporary folders of their own."""
+    before = os.umask(0o077)
+    try:
+        monkeypatch.setenv("TMPDIR", str(tmp_path))
+        monkeypatch.setattr(tempfile, "tempdir", None)
+        with try_gpu("61", driver) as first:
+            monkeypatch.setenv("TMPDIR", "/tmp")
+            monkeypatch.setattr(tempfile, "tempdir", None)
+            with try_gpu("61", driver) as second:
+                assert (first, second) == (True, not os.access("/run/lock", os.W_OK))
+        with try_gpu("5", driver, tmp_path):
+            assert (tmp_path / "tonegap-gpu-5.lock").stat().st_mode & 0o777 == 0o666
+    finally:
+        os.umask(before)
 
 
 def test_a_lock_that_is_a_link_is_refused(driver, tmp_path):

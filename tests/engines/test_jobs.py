@@ -13,6 +13,7 @@ from tonegap.engines.slurm import Site, read_site
 from tonegap.errors import BadRequest, BadSuiteFolder
 from tonegap.files import folder_digest
 from tonegap.formats.stage_job import SCHEMA, EndedJob, JobArray, StageJob, read_job
+from tonegap.run.cluster import work_of
 
 
 @pytest.fixture
@@ -90,12 +91,38 @@ def test_a_gpu_that_slurm_did_not_give_is_said(job, tmp_path, monkeypatch):
 
 
 def test_a_task_has_its_own_stages(tmp_path):
-    array = JobArray((("a", "b"), ("c",)))
+    array = JobArray((("a" * 64, "b" * 64), ("c" * 64,)))
     (tmp_path / "array.json").write_bytes(msgspec.json.encode(array))
-    assert task_of(tmp_path, "1") == [tmp_path / "c.json"]
-    for index in ("2", "", "x"):
+    assert task_of(tmp_path, "1") == [tmp_path / f"{'c' * 64}.json"]
+    for index in ("2", "", "x", "-1"):
         with pytest.raises(BadRequest, match=f"no task '{index}' of an array"):
             task_of(tmp_path, index)
+
+
+def test_a_task_names_keys_and_no_paths(tmp_path):
+    (tmp_path / "array.json").write_text('{"tasks":[["../../../etc/passwd"]]}')
+    with pytest.raises(BadRequest, match="no task '0' of an array"):
+        task_of(tmp_path, "0")
+
+
+@pytest.mark.parametrize("plugin", ["none", "methods/none/x", "/", "baselines/"])
+def test_a_job_of_no_plug_in_is_no_job(job, tmp_path, plugin):
+    with pytest.raises(BadRequest, match="no stage to run"):
+        ended(msgspec.structs.replace(job, plugin=plugin), tmp_path)
+
+
+def test_a_job_of_an_unknown_kind_of_plug_in_ends_in_one_sentence(job, tmp_path):
+    found = ended(msgspec.structs.replace(job, plugin="x/none"), tmp_path)
+    assert (found.cause, "x/none: no plug-in" in found.text) == ("engine-error", True)
+
+
+@pytest.mark.parametrize("work", ["/x/y/..", "..", ".", "/", "/store/work/other", ""])
+def test_a_work_folder_is_one_of_the_jobs_stage(job, tmp_path, work):
+    with pytest.raises(BadRequest, match="is no work folder of its stage"):
+        work_of(tmp_path, msgspec.structs.replace(job, work=work))
+    name = f"{job.key[:16]}.x_1"
+    own = msgspec.structs.replace(job, work=f"/elsewhere/work/{name}")
+    assert work_of(tmp_path, own) == tmp_path / "work" / name
 
 
 def test_a_file_that_is_no_stage_is_refused(tmp_path):

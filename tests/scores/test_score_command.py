@@ -173,8 +173,8 @@ def test_table_columns_are_aligned(files):
     ("arguments", "words"),
     [
         (["--positive", "cancer"], "'cancer' is none of the classes"),
-        (["--threshold", "2"], "no probability"),
-        (["--min-support", "0"], "1 or more"),
+        (["--threshold", "2"], "wanted a number from 0 to 1"),
+        (["--min-support", "0"], "wanted a whole number of images from 1"),
         (["--epoch", "7"], "the epochs 1 to 2"),
         (["--epoch", "first"], "give one of them, last, or all"),
     ],

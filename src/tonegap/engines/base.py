@@ -4,25 +4,14 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
-from typing import Literal, Protocol
+from typing import Protocol
 
 from tonegap.declared.plugin import Plugin
 from tonegap.declared.suite import Limits
 from tonegap.engines.gpus import host_gpus
 from tonegap.formats.record import Isolation
+from tonegap.formats.stage_job import Cause
 from tonegap.numerics import Numerics
-
-Cause = Literal[
-    "ok",
-    "method-error",
-    "bad-output",
-    "leak",
-    "timeout",
-    "oom",
-    "killed",
-    "cancelled",
-    "engine-error",
-]
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ A name is an index as NVIDIA counts (`0`), a slice of one (`0:1`), or the identi
 (`GPU-…`, `MIG-…`), which stays when cards are moved.
 """
 
+import contextlib
 import os
 import re
 import tempfile
@@ -36,19 +37,26 @@ def identities(driver: Path = _DRIVER) -> dict[str, str]:
     return found
 
 
+def _lock_folder() -> Path:
+    """Where every user may leave a lock and every run looks, whatever its TMPDIR."""
+    shared = Path("/run/lock")
+    return shared if os.access(shared, os.W_OK) else Path(tempfile.gettempdir())
+
+
 @contextmanager
 def try_gpu(gpu: str, driver: Path = _DRIVER, folder: Path | None = None) -> Iterator[bool]:
     """Whether this GPU is nobody else's now; while it is used, no other stage of any run of this machine gets it.
 
     An index and the driver's identity are one GPU. Raises EngineError where the lock cannot be made.
     """
-    known = identities(driver)
-    index = known.get(gpu, gpu)
-    path = (folder or Path(tempfile.gettempdir())) / f"tonegap-gpu-{index.replace('/', '_')}.lock"
+    index = re.sub(r"\b0+(?=\d)", "", identities(driver).get(gpu, gpu))  # 00 is 0
+    path = (folder or _lock_folder()) / f"tonegap-gpu-{index.replace('/', '_')}.lock"
+    flags = os.O_NOFOLLOW | os.O_CLOEXEC
     try:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
-    except PermissionError:  # of another user, who made it under a narrow umask
-        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        with contextlib.suppress(FileExistsError):
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | flags, 0o666))
+            path.chmod(0o666)  # for other users, whatever the umask
+        handle = os.open(path, os.O_RDONLY | flags)
     except OSError as e:
         raise EngineError(f"{path}: no lock for GPU {gpu}: {e.strerror}") from None
     try:

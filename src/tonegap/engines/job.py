@@ -51,6 +51,8 @@ def task_of(folder: Path, index: str) -> list[Path]:
     """The files of the stages that a task of an array runs. Raises BadRequest where there is no such task."""
     try:
         array = msgspec.json.decode((folder / ARRAY).read_bytes(), type=JobArray)
+        if not index.isdecimal():
+            raise ValueError("wanted a number from 0 on")
         return [folder / f"{key}.json" for key in array.tasks[int(index)]]
     except (OSError, msgspec.DecodeError, ValueError, IndexError) as e:
         raise BadRequest(f"{folder}: no task {index!r} of an array: {e}") from None
@@ -83,6 +85,8 @@ def _checked(
     """How the stage ended. Raises EngineError where it would not be the stage that was planned."""
     kinds = {folder: kind for kind, folder in FOLDERS.items()}
     folder, name = job.plugin.split("/")
+    if folder not in kinds:
+        raise EngineError(f"{job.plugin}: no plug-in; wanted a name below {', '.join(kinds)}")
     plugin = read_plugin(Path(job.root), kinds[folder], name)
     if folder_digest(plugin.folder) != job.plugin_sha256:
         raise EngineError(f"{plugin.label}: changed since the stage was planned; run again")

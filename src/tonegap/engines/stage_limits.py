@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Protocol
 
 from tonegap.declared.suite import Limits
-from tonegap.engines.base import Cause, RunSpec
+from tonegap.engines.base import RunSpec
 from tonegap.engines.tree import deleted_bytes
 from tonegap.errors import BadOutput
+from tonegap.formats.stage_job import Cause
 from tonegap.untrusted import is_plain_folder, written_bytes
 
 Ending = tuple[Cause, str]

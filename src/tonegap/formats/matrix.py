@@ -69,7 +69,7 @@ def completeness(runs: Sequence["RunOutcome"]) -> Completeness:
 class Failure(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Why a stage did not finish: `failure.json` beside its log; never taken for a result.
 
-    `cause` is one of `tonegap.engines.base.Cause`, never `ok`, or `changed` for a submission that is no longer
+    `cause` is one of `tonegap.formats.stage_job.Cause`, never `ok`, or `changed` for a submission that is no longer
     what was checked; `text` one sentence for a reader;
     `stage` and `plugin` say where; `log` is the stage's log below the store, empty where it left none.
     """

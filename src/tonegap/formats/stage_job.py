@@ -4,6 +4,7 @@ Plain JSON on a file system that both see: no pickles, and nothing of it depends
 """
 
 from pathlib import Path
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -12,6 +13,20 @@ from tonegap.formats.record import Isolation
 from tonegap.numerics import Numerics
 
 SCHEMA = "tonegap/stage-job@1"
+# How a stage ended.
+Cause = Literal[
+    "ok",
+    "method-error",
+    "bad-output",
+    "leak",
+    "timeout",
+    "oom",
+    "killed",
+    "cancelled",
+    "engine-error",
+]
+StageKey = Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-f]{64}\Z")]
+PluginLabel = Annotated[str, msgspec.Meta(pattern=r"\A[a-z]+/[^/]+\Z")]
 
 
 class StageJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -23,10 +38,10 @@ class StageJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     schema: str
-    key: str
+    key: StageKey
     root: str
     engine: str
-    plugin: str
+    plugin: PluginLabel
     plugin_sha256: str
     environment: str
     stage: str
@@ -43,7 +58,7 @@ class StageJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class EndedJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`jobs/ARRAY/KEY.ended`: how the stage ended, on which node, and what was in force there."""
 
-    cause: str
+    cause: Cause
     text: str
     seconds: float
     cpu_seconds: float | None
@@ -56,7 +71,7 @@ class EndedJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class JobArray(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`jobs/ARRAY/array.json`, written last: the keys of the stages that each task runs in turn."""
 
-    tasks: tuple[tuple[str, ...], ...]
+    tasks: tuple[tuple[StageKey, ...], ...]
 
 
 def read_job(path: Path) -> StageJob:

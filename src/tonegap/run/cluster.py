@@ -7,6 +7,7 @@ belongs to its array, not to a process, and is dead when `jobs/ARRAY/` is gone.
 
 import contextlib
 import os
+import re
 import secrets
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,7 +26,7 @@ from tonegap.errors import BadRequest, EngineError, StoreError, ToneGapError
 from tonegap.files import write_atomic
 from tonegap.formats.record import Isolation
 from tonegap.formats.stage_job import SCHEMA, EndedJob, JobArray, StageJob, read_job
-from tonegap.lines import counted
+from tonegap.lines import counted, one_line
 from tonegap.plan.plan import PlannedStage
 from tonegap.run import checkpoints
 from tonegap.run.stages import Ended, Outcome, StageFailure, StageRunner, Workplace
@@ -115,15 +116,24 @@ class Cluster:
                 continue
             try:
                 job = read_job(file)
+                work_of(self._place.store.folder, job)
                 tasks = msgspec.json.decode((folder / ARRAY).read_bytes(), type=JobArray).tasks
-            except (FileNotFoundError, BadRequest):
-                if file.exists():
-                    raise
-                return False  # another run has concluded it at this moment
-            index = next(i for i, keys in enumerate(tasks) if stage.key in keys)
+                index = next(i for i, keys in enumerate(tasks) if stage.key in keys)
+            except (OSError, BadRequest, msgspec.DecodeError, StopIteration) as e:
+                if file.exists():  # else another run has concluded it at this moment
+                    self._set_aside(file, e)
+                continue
             self._waiting[stage.key] = _Waiting(stage, file, (folder.name, index), job)
             return True
         return False
+
+    def _set_aside(self, file: Path, why: Exception) -> None:
+        """Takes a file away that names no job, as a full disk or a hand leaves one; its stage is submitted anew."""
+        text = str(why) if isinstance(why, BadRequest) else f"{file.parent / ARRAY}: damaged"
+        self._place.progress.note(f"{text}; its stage is submitted again")
+        file.unlink(missing_ok=True)
+        if not _has_stage(file.parent):
+            remove_tree(file.parent)
 
     def _submit(self, stages: Sequence[PlannedStage], need: Need) -> None:
         folder = self._jobs / secrets.token_hex(6)
@@ -203,7 +213,7 @@ class Cluster:
             )
             file = folder / f"{stage.key}.json"
             with store.writing():
-                file.write_bytes(msgspec.json.encode(job))
+                write_atomic(file, msgspec.json.encode(job))
             return _Waiting(stage, file, (folder.name, 0), job)
 
     def _told(self, stage: PlannedStage, words: str, outcome: Outcome) -> Outcome:
@@ -256,9 +266,11 @@ class Cluster:
                 left = msgspec.json.decode(one.file.with_suffix(ENDED).read_bytes(), type=EndedJob)
             except FileNotFoundError:
                 return None  # another run concludes it at this moment
-            if left.cause != "cancelled":
+            except (msgspec.DecodeError, UnicodeDecodeError):
+                left = None  # damaged: the queue knows whether its job is over
+            if left and left.cause != "cancelled":
                 how = (left.seconds, left.cpu_seconds, left.peak_memory_mib)
-                result = RunResult(left.cause, self._runner.words(left.text), *how)  # type: ignore[arg-type]
+                result = RunResult(left.cause, self._runner.words(left.text), *how)
                 return Ended(result, left.isolation, left.device)
         if one.file.name not in names:  # another run has concluded it, or `tonegap stage cancel`
             if state == "CANCELLED":
@@ -321,7 +333,7 @@ class Cluster:
             self._forget(one)
 
     def _work(self, job: StageJob) -> Path:
-        return self._place.store.folder / WORK / Path(job.work).name
+        return work_of(self._place.store.folder, job)
 
     def _forget(self, one: _Waiting) -> None:
         self._remove(one.file, one.job)
@@ -346,6 +358,16 @@ _WHY = {
     "NODE_FAIL": "lost its node",
     "BOOT_FAIL": "lost its node",
 }
+
+
+def work_of(store: Path, job: StageJob) -> Path:
+    """The work folder of a job, in this store. Raises BadRequest where it names none of its stage's."""
+    name = Path(job.work).name
+    if not re.fullmatch(rf"{job.key[:16]}\.\w+", name):
+        raise BadRequest(
+            f"{JOBS}/…/{job.key}.json: {one_line(job.work)} is no work folder of its stage"
+        )
+    return store / WORK / name
 
 
 def _parts(whole: Sequence[T], n: int) -> list[Sequence[T]]:
@@ -382,6 +404,6 @@ def cancel_jobs(store: Path, slurm: Slurm) -> int:
     for path in arrays:
         for file in path.glob("?" * 64 + ".json"):
             with contextlib.suppress(ToneGapError):
-                remove_tree(store / WORK / Path(read_job(file).work).name)
+                remove_tree(work_of(store, read_job(file)))
         remove_tree(path)
     return len(arrays)
