@@ -60,6 +60,19 @@ def test_all_are_those_an_engine_lists_each_once():
     assert known_gpus(engine(devices=[CDI[0], CDI[3]])) == ("0",)
 
 
+def test_a_card_whose_identity_is_not_listed_is_not_lost_and_ten_comes_after_two():
+    kind = "nvidia.com/gpu="
+    listed = [kind + name for name in ("0", "1", "2", "10", "GPU-a", "all", "")]
+    assert known_gpus(engine(devices=listed)) == ("0", "1", "2", "10")
+
+
+def test_a_name_of_a_device_does_not_reach_the_terminal_as_it_is():
+    with pytest.raises(EngineError) as caught:
+        device_requests("7", engine(devices=["nvidia.com/gpu=0\n\x1b[31m"]))
+    assert "\x1b" not in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
 def test_a_stage_on_the_cpu_asks_for_nothing_and_is_given_nothing():
     for daemon in (engine(devices=CDI), engine(version="20.10.24")):
         assert device_requests(None, daemon) == []

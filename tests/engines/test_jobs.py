@@ -9,8 +9,8 @@ from tiny_rooms import Rooms
 from tonegap.declared.plugin import read_plugin
 from tonegap.engines import open_engine
 from tonegap.engines.job import run_jobs, task_of
-from tonegap.engines.slurm import Site, read_site
-from tonegap.errors import BadRequest, BadSuiteFolder
+from tonegap.engines.slurm import Site, Slurm, read_site
+from tonegap.errors import BadRequest, BadSuiteFolder, EngineError
 from tonegap.files import folder_digest
 from tonegap.formats.stage_job import SCHEMA, EndedJob, JobArray, StageJob, read_job
 from tonegap.run.cluster import work_of
@@ -155,7 +155,21 @@ class TestSite:
         ):
             read_site()
 
-    def test_a_number_that_cannot_be_is_refused(self, site):
-        site.write_text("pack = 0\n")
-        with pytest.raises(BadRequest, match="wanted numbers above 0"):
+    @pytest.mark.parametrize(
+        ("text", "said"),
+        [
+            ("pack = 0", "pack: found 0, wanted a number above 0, at most 100,000"),
+            ("gone_s = nan", "gone_s: found nan, wanted a number above 0"),
+            ("poll_s = 1e9", "poll_s: found 1000000000.0, wanted a number above 0, at most 3,600"),
+            ('sbatch = ["--wrap=true"]', "sbatch: found '--wrap=true', which tonegap gives itself"),
+        ],
+    )
+    def test_a_setting_that_cannot_be_is_refused_with_what_was_found(self, site, text, said):
+        site.write_text(text + "\n")
+        with pytest.raises(BadRequest, match=said):
             read_site()
+
+    def test_a_machine_without_a_cluster_is_one_sentence(self, monkeypatch, tmp_path):
+        monkeypatch.setenv("PATH", str(tmp_path))
+        with pytest.raises(EngineError, match="no cluster answers here; run on a login node"):
+            Slurm(Site()).check()

@@ -134,6 +134,8 @@ class Scores:
         """
         import matplotlib.pyplot as plt
 
+        from tonegap.report.phrases import metric_label
+
         check_per_tone(metric)
         ax = ax or plt.subplots(figsize=(6, 3.2))[1]
         places = [*self.tones, ALL]
@@ -149,7 +151,7 @@ class Scores:
             range(len(places)), [f"{t}\n{self.table.score(metric, t).n:,}" for t in places]
         )
         ax.set_xlabel("skin tone, with number of images")
-        ax.set_ylabel(metric.replace("_", " "))
+        ax.set_ylabel(metric_label(metric))
         ax.margins(x=0.08)
         return ax
 
@@ -206,14 +208,14 @@ def score(  # noqa: PLR0913 (what a caller may say, by name)
     Raises BadPredictions for data and BadRequest for options that cannot be. Formulas and sources: docs/metrics.md.
     """
     answers = answers_from_arrays(y_true, proba, tone, groups, classes=classes, ids=ids)
-    event: tuple[Any, ...] = (positive,) if positive is not None else ()
-    if isinstance(positive, Iterable) and not isinstance(positive, (str, bytes)):
-        event = tuple(positive)
+    listed = isinstance(positive, Iterable) and not isinstance(positive, (str, bytes))
+    one: Iterable[object] = () if positive is None else (positive,)
+    event: Iterable[object] = positive if listed else one  # type: ignore[assignment]
     # By value: 1, 1.0 and True are one label, written as y_true has it.
     written = {label: str(label) for label in values_of(y_true, "y_true")}
     rules = ScoringRules(
         answers.classes,
-        tuple(written.get(one, str(one)) for one in event) or default_positive(answers.classes),
+        tuple(written.get(name, str(name)) for name in event) or default_positive(answers.classes),
         threshold,
         min_support,
     )

@@ -8,6 +8,7 @@ from tonegap.cli.complete import suite_names
 from tonegap.cli.options import WholeHelp
 from tonegap.cli.requests import RunOptions, open_request, run_options, spelled
 from tonegap.cli.terminal import say
+from tonegap.errors import BadRequest
 
 
 @click.group(name="export", cls=WholeHelp)
@@ -36,6 +37,11 @@ def snakemake(suite: str, out: Path, options: RunOptions) -> None:
     from tonegap.run.stages import stage_titles
     from tonegap.run.workflow import snakefile
 
+    if options.place != "here":
+        raise BadRequest(
+            "--place: a workflow says nothing of it; Snakemake's executors decide where stages run"
+        )
+    _check_out(out)
     request = open_request(suite, options)
     plan = prepare(request)
     words = [suite, *spelled(options, request.root, request.store.folder)]
@@ -44,3 +50,21 @@ def snakemake(suite: str, out: Path, options: RunOptions) -> None:
         out, snakefile(plan, words, limits, request.store.folder, stage_titles(plan)), "--out"
     )
     say(f"{out}: run it with snakemake --snakefile {out} --cores N", err=True)
+
+
+def _check_out(out: Path) -> None:
+    """Raises BadRequest for a folder that is not there, and for a file that this command has not written."""
+    from tonegap.run.workflow import WRITTEN
+
+    if not out.absolute().parent.is_dir():
+        raise BadRequest(f"--out {out}: {out.parent} is no folder")
+    if out.exists():
+        try:
+            with out.open("rb") as f:
+                own = f.read(len(WRITTEN)) == WRITTEN
+        except OSError as e:
+            raise BadRequest(f"--out {out}: cannot be read: {e.strerror}") from None
+        if not own:
+            raise BadRequest(
+                f"--out {out}: found a file that this command has not written; choose another name"
+            )

@@ -22,6 +22,7 @@ from tonegap.store.store import Store
 
 if TYPE_CHECKING:
     from tonegap.engines.base import Engine
+    from tonegap.engines.slurm import Slurm
     from tonegap.plan.prepare import Request
 
 
@@ -230,6 +231,8 @@ def open_request(suite_name: str, options: RunOptions, cache: Path | None = None
     lists = [(ids.path.name, ids.sha256) for of in excluded.values() for ids in of]
     suite = suites.with_exclusions(suite, lists)
     say, here = functools.partial(say_line, err=True), options.place == "here"
+    if not here and cache is None:
+        open_slurm(options)
     engine = open_engine(options.engine, root, suite_name, here, say)
     _check_device(options, engine)
     store, overlay = _open_store(options.store or default_store(root), options.verify, cache)
@@ -248,15 +251,37 @@ def open_request(suite_name: str, options: RunOptions, cache: Path | None = None
     )
 
 
+def open_slurm(options: RunOptions) -> "Slurm":
+    """The cluster of a run. Raises BadRequest for bad settings, EngineError where no cluster answers here."""
+    from tonegap.engines.slurm import Slurm, read_site
+
+    slurm = Slurm(read_site(), options.jobs or 0)
+    slurm.check()
+    return slurm
+
+
 def _check_device(options: RunOptions, engine: "Engine") -> None:
-    """Raises BadRequest for GPUs that this machine does not have; a container engine may be elsewhere."""
+    """Raises BadRequest for GPUs that this machine does not have; of a container engine's it says which, once asked."""
     if options.place == "slurm" and options.engine == "docker":
         raise BadRequest("--place slurm: found --engine docker, wanted local, bwrap or apptainer")
-    if options.place == "slurm" or options.device != "cuda" or options.engine != "local":
+    if options.device != "cuda":
+        return
+    if options.engine == "bwrap":
+        raise BadRequest(
+            "--device cuda: bwrap brings no driver of a GPU into an image; take apptainer or docker"
+        )
+    if options.place == "slurm":
         return  # nodes have GPUs of their own
     if Path("/dev/dxg").exists():
         return  # /dev/dxg: where Windows lends its GPU
     there = engine.gpus()
+    if options.engine == "docker":
+        if not there:
+            raise BadRequest(
+                "--device cuda: the docker engine sees no GPU here; NVIDIA's driver and container toolkit are wanted, "
+                "and what `nvidia-ctk cdi generate` writes, or leave --device out to run on the CPU"
+            )
+        return
     asked = () if options.gpus == "all" else parse_gpus(options, engine)
     missing = [gpu for gpu in asked if gpu.isdecimal() and gpu not in there]
     if missing or not there:

@@ -11,7 +11,7 @@ from tonegap.cli import terminal
 from tonegap.cli.complete import suite_names
 from tonegap.cli.interrupt import patient
 from tonegap.cli.options import FILE
-from tonegap.cli.requests import RunOptions, open_request, parse_gpus, run_options
+from tonegap.cli.requests import RunOptions, open_request, open_slurm, parse_gpus, run_options
 from tonegap.declared.report_settings import read_settings, titled
 from tonegap.errors import BadRequest
 from tonegap.formats.matrix import Failure, RunId
@@ -212,11 +212,10 @@ def work(request: "Request", plan: "Plan", options: RunOptions) -> "RunTally":
 
 def workplace(request: "Request", options: RunOptions) -> "Workplace":
     """Where and how the stages of a request run."""
-    from tonegap.engines.slurm import Slurm, read_site
     from tonegap.run.progress import open_progress
     from tonegap.run.stages import Workplace
 
-    slurm = Slurm(read_site(), options.jobs or 0) if options.place == "slurm" else None
+    slurm = open_slurm(options) if options.place == "slurm" else None
     return Workplace(
         store=request.store,
         engine=request.engine,

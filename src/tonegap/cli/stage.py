@@ -69,5 +69,7 @@ def cancel(suite_root: Path | None, store: Path | None) -> None:
     from tonegap.run.cluster import cancel_jobs
 
     folder = store or default_store(find_root(suite_root))
+    if not (folder / "store.json").is_file():
+        raise BadRequest(f"{folder}: found no store there; pass --store DIR, as of the run")
     n = cancel_jobs(folder, Slurm(read_site()))
     terminal.say(f"{counted(n, 'job')} ended", err=True)

@@ -1,4 +1,4 @@
-"""Three synthetic pictures, none of them square, prepared as a stage's images are: what golden vectors are made of.
+"""Three fixed pictures, none of them square, prepared as a stage's images are: what golden vectors are made of.
 
 The mistake it exists to prevent: a frozen backbone whose images were cropped, stretched or resized otherwise than its
 golden vectors say, which leaves features that look like features.

@@ -22,6 +22,15 @@ PREFIX = "tonegap-"
 _OWN_MIB = 512  # of tonegap itself, beside the stage
 _OWN_MINUTES = 2  # so that the stage's own limit, which says what it was, comes first
 _ANSWER_S = 60
+_MOST = {
+    "pack": 100_000,
+    "array": 1_000_000,
+    "poll_s": 3600,
+    "gone_s": 86_400,
+}  # settings of a site
+_OWN_WORDS = frozenset(
+    {"--wrap", "--array", "-a", "--job-name", "-J", "--parsable", "--output", "-o", "--chdir", "-D"}
+)
 AGAIN = frozenset({"PREEMPTED", "NODE_FAIL", "BOOT_FAIL"})
 OVER = AGAIN | {"CANCELLED", "COMPLETED", "DEADLINE", "FAILED", "OUT_OF_MEMORY", "TIMEOUT"}
 # Why Slurm holds a job that will not start unless somebody changes something.
@@ -59,14 +68,30 @@ class Site(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     gone_s: float = 60.0
 
 
-def read_site() -> Site:
-    """The user's own settings: TONEGAP_SLURM, or ~/.config/tonegap/slurm.toml, or none. Raises BadSuiteFolder."""
-    named = os.environ.get("TONEGAP_SLURM")
+def site_path() -> Path:
+    """Where the user's own settings are, or would be."""
     config = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
-    path = Path(named) if named else config / "tonegap" / "slurm.toml"
-    site = read_toml(path, Site) if named or path.exists() else Site()
-    if min(site.pack, site.array, site.poll_s, site.gone_s) <= 0:
-        raise BadRequest(f"{path}: pack, array, poll_s and gone_s: wanted numbers above 0")
+    return Path(os.environ.get("TONEGAP_SLURM") or config / "tonegap" / "slurm.toml")
+
+
+def read_site() -> Site:
+    """The user's own settings: TONEGAP_SLURM, or ~/.config/tonegap/slurm.toml, or none.
+
+    Raises BadSuiteFolder, and BadRequest for a number out of bounds or a word that tonegap gives itself.
+    """
+    path = site_path()
+    site = read_toml(path, Site) if os.environ.get("TONEGAP_SLURM") or path.exists() else Site()
+    for name, most in _MOST.items():
+        found = getattr(site, name)
+        if not 0 < found <= most:
+            raise BadRequest(
+                f"{path}: {name}: found {found}, wanted a number above 0, at most {most:,}"
+            )
+    for word in site.sbatch:
+        if word.split("=")[0] in _OWN_WORDS:
+            raise BadRequest(
+                f"{path}: sbatch: found {word!r}, which tonegap gives itself; take it out"
+            )
     return site
 
 
@@ -86,6 +111,15 @@ class Slurm:
 
     site: Site
     at_once: int = 0
+
+    def check(self) -> None:
+        """Raises EngineError where no cluster answers here."""
+        try:
+            _ask(("squeue", "-h", "-u", getpass.getuser()))
+        except EngineError as e:
+            raise EngineError(
+                f"--place slurm: no cluster answers here; run on a login node ({e})"
+            ) from None
 
     def submit(self, name: str, tasks: int, need: Need, folder: Path) -> str:
         """Queues an array of tasks, each of which runs its stages of the folder; gives the job's id.
@@ -132,12 +166,11 @@ def _ask(argv: Sequence[str], given: str = "") -> str:
             argv, input=given, capture_output=True, text=True, timeout=_ANSWER_S, check=False
         )
     except FileNotFoundError:
-        raise EngineError(
-            f"--place slurm: {argv[0]} is not on this machine's PATH; run on a login node of the cluster"
-        ) from None
+        raise EngineError(f"{argv[0]} is not on this machine's PATH") from None
     except (OSError, subprocess.TimeoutExpired) as e:
         raise EngineError(f"{argv[0]}: {e}") from None
     if done.returncode:
         lines = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
-        raise EngineError(f"{argv[0]} refused: {lines[-1]}; site settings are in slurm.toml")
+        settings = f"; settings of the site are in {site_path()}" if argv[0] == "sbatch" else ""
+        raise EngineError(f"{argv[0]} refused: {lines[-1]}{settings}")
     return done.stdout

@@ -13,6 +13,7 @@ from tonegap.declared.suite import Limits
 from tonegap.plan.plan import Plan, PlannedStage
 from tonegap.store.layout import stage_unit
 
+WRITTEN = b"# Written by `tonegap export snakemake`:"  # how each begins
 _HEAD = """\
 # Written by `tonegap export snakemake`: the stages of suite {suite}, then its scores and report.
 # Run it with any executor of Snakemake: snakemake --snakefile FILE --cores N

@@ -103,6 +103,12 @@ def test_an_unknown_name_is_answered_with_those_there_are(root):
         read_recipe(root, "baselines/third", LOCAL)
 
 
+@pytest.mark.parametrize("slip", ["first", "baselines/first/", "methods/first"])
+def test_a_name_without_its_folder_or_with_another_is_answered_with_the_right_one(root, slip):
+    with pytest.raises(EngineError, match="did you mean 'baselines/first'"):
+        read_recipe(root, slip, LOCAL)
+
+
 def test_a_base_without_a_digest_is_refused(root):
     write(root / "baselines/first/Dockerfile", "FROM python:3.11\n")
     with pytest.raises(EngineError, match=r"FROM python:3.11: wanted"):

@@ -54,3 +54,18 @@ def test_large_wheels_have_layers_of_their_own_the_largest_lowest(tmp_path):
         ["b"],
         ["a", "d"],
     ]
+
+
+@pytest.mark.parametrize("content", [b"", b"no wheel", b"PK\x03\x04 cut"])
+def test_a_file_that_is_no_wheel_is_one_sentence(tmp_path, content):
+    path = tmp_path / "drawn-1.0-py3-none-any.whl"
+    path.write_bytes(content)
+    with pytest.raises(EngineError, match="a wheel that cannot be installed"):
+        install_wheel(Wheel(path, "drawn", "1.0", len(content), ""), tmp_path / "site")
+
+
+def test_a_wheel_with_a_folder_in_the_place_of_a_file_is_one_sentence(tmp_path):
+    wheels, _ = fetched(locked_wheel(tmp_path, "drawn", "1.0"), tmp_path / "got")
+    (tmp_path / "site" / "drawn.py").mkdir(parents=True)
+    with pytest.raises(EngineError, match="a wheel that cannot be installed"):
+        install_wheel(wheels[0], tmp_path / "site")

@@ -326,6 +326,11 @@ def test_verify_without_names_is_about_what_the_lock_has(root):
     ]
 
 
+def test_a_folder_without_an_archive_is_refused_though_all_images_are_here(root, tmp_path):
+    with pytest.raises(EngineError, match=r"no archive images\.oci\.tar; wanted the folder"):
+        import_images(root, tmp_path / "nowhere", (), lambda _said: None)
+
+
 @pytest.mark.parametrize("verb", [export_images, import_images])
 def test_an_images_name_or_folder_is_no_folder_for_an_archive(root, verb):
     for folder in (Path("methods/drawn"), root / "methods" / "drawn"):

@@ -21,6 +21,7 @@ TIMEOUT_S = 60  # for one answer; a loaded engine takes seconds to make a contai
 BUILD_TIMEOUT_S = 1800  # a step of a build may install gigabytes in silence
 # Everything docker-py lets through when no engine answers, or not as one does.
 UNREACHABLE = (DockerException, requests.RequestException, OSError)
+INSTEAD = "; or use --engine bwrap (the same images without a service) or --engine local"
 _MIB = 1 << 20
 # What an engine calls the means of a limit, in its answer to `info`.
 MEANS = {
@@ -62,10 +63,11 @@ class Daemon:
 
 
 @contextmanager
-def connected(timeout_s: int = TIMEOUT_S) -> Iterator[docker.DockerClient]:
+def connected(timeout_s: int = TIMEOUT_S, instead: str = INSTEAD) -> Iterator[docker.DockerClient]:
     """A client of the engine that DOCKER_HOST names, else of Docker's own socket; closed afterwards.
 
-    Raises EngineError where none answers, or it is reached over SSH: its folders are another machine's.
+    `instead`: what else may be done. Raises EngineError where none answers, or it is reached over SSH: its folders are
+    another machine's.
     """
     where = os.environ.get("DOCKER_HOST", "Docker's own socket")
     if where.startswith("ssh://"):
@@ -77,8 +79,8 @@ def connected(timeout_s: int = TIMEOUT_S) -> Iterator[docker.DockerClient]:
         client = docker.from_env(timeout=timeout_s)
     except UNREACHABLE as e:
         raise EngineError(
-            f"no container engine answers at {where} ({_reason(e)}); start Docker or Podman's service, set "
-            "DOCKER_HOST, or use --engine bwrap (the same images without a service) or --engine local"
+            f"no container engine answers at {where} ({_reason(e)}); start Docker or Podman's service, or set "
+            f"DOCKER_HOST (unix://…){instead}"
         ) from None
     try:
         yield client

@@ -12,6 +12,7 @@ from docker.types import DeviceRequest
 from tonegap.engines.docker.daemon import Daemon
 from tonegap.engines.gpus import host_gpus
 from tonegap.errors import EngineError
+from tonegap.lines import one_line
 
 NO_GPU_CODE = 97
 NO_GPU_TEXT = "a GPU was asked for and none is visible inside the container"
@@ -27,10 +28,13 @@ exit {NO_GPU_CODE}
 
 
 def known_gpus(daemon: Daemon) -> tuple[str, ...]:
-    """The GPUs an engine has, each once: by identity where it says those, else by index; else the machine's."""
-    names = {one.removeprefix(_KIND) for one in daemon.devices if one.startswith(_KIND)} - {"all"}
+    """The GPUs an engine has, each once: by identity where it says all of those, else by index; else the machine's."""
+    names = {one.removeprefix(_KIND) for one in daemon.devices if one.startswith(_KIND)}
     by_identity = {name for name in names if name.startswith(("GPU-", "MIG-"))}
-    return tuple(sorted(by_identity or names)) or host_gpus()
+    by_index = names - by_identity - {"all", ""}
+    found = by_identity if len(by_identity) >= len(by_index) else by_index
+    order = sorted(found, key=lambda name: (len(name) if name.isdecimal() else 0, name))
+    return tuple(order) or host_gpus()
 
 
 def by_name(daemon: Daemon) -> bool:
@@ -55,7 +59,7 @@ def device_requests(gpu: str | None, daemon: Daemon) -> list[DeviceRequest]:
         return [DeviceRequest(driver="nvidia", device_ids=[gpu], capabilities=hook)]
     if daemon.devices and _KIND + gpu not in daemon.devices:
         listed = ", ".join(sorted(one.removeprefix(_KIND) for one in daemon.devices))
-        raise EngineError(f"--gpus: {daemon.label} has no GPU {gpu}; it has {listed}")
+        raise EngineError(f"--gpus: {daemon.label} has no GPU {gpu}; it has {one_line(listed)}")
     return [DeviceRequest(driver="cdi", device_ids=[_KIND + gpu])]
 
 

@@ -116,7 +116,9 @@ class Builder:
 
     @cached_property
     def _client(self) -> docker.DockerClient:
-        return self._open.enter_context(connected(BUILD_TIMEOUT_S))
+        return self._open.enter_context(
+            connected(BUILD_TIMEOUT_S, "; --base wheels and --base local need none")
+        )
 
     def bring(self, lock: ImageLock, name: str, no_cache: bool, say: Say) -> ImageLock:
         """The lock with that image current, built if it was not; its base must be current."""

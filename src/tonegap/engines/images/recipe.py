@@ -18,6 +18,7 @@ from tonegap.engines.images.dockerfile import named_base, plain_steps, read_dock
 from tonegap.errors import EngineError
 from tonegap.files import digest_of
 from tonegap.formats.image_lock import ImageLock
+from tonegap.lines import did_you_mean
 
 WHEELS_BASE = "base-torch"
 LOCAL_BASE = "base-local"
@@ -105,13 +106,22 @@ def is_image(root: Path, name: str) -> bool:
     )
 
 
+def no_image(root: Path, name: str) -> str:
+    """That there is no image of a name, with a near one or, where none is near, where to find them."""
+    names = image_names(root)
+    bare = name.strip("/").split("/")[-1]
+    near = next((one for one in names if one.split("/")[-1] == bare), "")
+    hint = f" (did you mean {near!r}?)" if near else did_you_mean(name, names)
+    return f"no image {name!r} in {root}{hint}; `tonegap image list` names them"
+
+
 def read_recipe(root: Path, name: str, foundation: str) -> ImageRecipe:
     """The recipe of an image; the base of plug-ins stands on the `foundation`.
 
     Raises EngineError for a name that there is not, and for a base that is not pinned.
     """
     if not is_image(root, name):
-        raise EngineError(f"no image {name!r} in {root}; there are: {', '.join(image_names(root))}")
+        raise EngineError(no_image(root, name))
     folder, _, plugin_id = name.partition("/")
     if plugin_id:
         return _plugin_recipe(read_plugin(root, folder.removesuffix("s"), plugin_id))

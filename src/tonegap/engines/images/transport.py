@@ -15,10 +15,11 @@ from tonegap.engines.images.archive import archive_images, take_archive, write_o
 from tonegap.engines.images.builder import short, tag_of
 from tonegap.engines.images.client import find_image, load_image
 from tonegap.engines.images.layout import Layout, layout_folder, open_layout
-from tonegap.engines.images.recipe import cache_folder, image_names
+from tonegap.engines.images.recipe import cache_folder, image_names, is_image, no_image
 from tonegap.errors import EngineError
 from tonegap.files import write_atomic
 from tonegap.formats.image_lock import ImageLock, LockedImage, encode_lock, lock_path, read_lock
+from tonegap.lines import counted
 
 Say = Callable[[str], None]
 ARCHIVE = "images.oci.tar"
@@ -56,7 +57,7 @@ def export_images(root: Path, folder: Path, names: Sequence[str], say: Say) -> P
         write_atomic(folder / lock_path(root).name, encode_lock(lock))
     except OSError as e:
         raise EngineError(f"{path}: cannot be written: {e.strerror}") from None
-    say(f"{path}: {len(images)} images, {path.stat().st_size / 1e6:,.0f} MB")
+    say(f"{path}: {counted(len(images), 'image')}, {path.stat().st_size / 1e6:,.0f} MB")
     return path
 
 
@@ -66,8 +67,12 @@ def import_images(root: Path, folder: Path, names: Sequence[str], say: Say) -> N
     Raises EngineError naming an image that the archive has not exactly as the lock says.
     """
     _refuse_name(root, folder, "import")
+    if not (folder / ARCHIVE).is_file():
+        raise EngineError(
+            f"{folder}: no archive {ARCHIVE}; wanted the folder that `tonegap image export` has written"
+        )
     images = locked_images(read_lock(root), root, names)
-    if not names and (folder / ARCHIVE).is_file():
+    if not names:
         try:
             held = archive_images(folder / ARCHIVE)
         except EngineError as e:
@@ -129,7 +134,7 @@ def load_images(root: Path, names: Sequence[str], say: Say) -> None:
     """Gives the lock's images of these names to the engine, where one answers; else says who will."""
     lock = read_lock(root)
     try:
-        with connected(BUILD_TIMEOUT_S) as client:
+        with connected(BUILD_TIMEOUT_S, "; --engine bwrap needs none") as client:
             for image in locked_images(lock, root, names):
                 if find_image(client, image.image_id) is None:
                     say(f"{image.name}: giving it to the engine")
@@ -170,6 +175,9 @@ def locked_images(lock: ImageLock, root: Path, names: Sequence[str]) -> list[Loc
         )
     for name in names:
         if name not in lock.images:
-            known = ", ".join(lock.images)
-            raise EngineError(f"{lock_path(root)}: no image {name!r}; there are: {known}")
+            if is_image(root, name):
+                raise EngineError(
+                    f"{name}: no image in {lock_path(root)}; run `tonegap image build {name}`"
+                )
+            raise EngineError(no_image(root, name))
     return [lock.images[name] for name in names or lock.images]

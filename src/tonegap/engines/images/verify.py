@@ -10,7 +10,7 @@ from tonegap.engines.images.recipe import cache_folder, image_names
 from tonegap.engines.images.resolve import stale_reason
 from tonegap.engines.images.transport import damage, locked_images
 from tonegap.errors import EngineError
-from tonegap.formats.image_lock import ImageLock, read_lock
+from tonegap.formats.image_lock import ImageLock, LockedImage, read_lock
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +44,30 @@ def verify_images(root: Path, names: Sequence[str]) -> list[str]:
     layout = Layout(layout_folder(cache_folder(root)))
     damaged = damage(layout, locked)
     named = {text.split(":")[0] for text in damaged}
-    return [*found, *damaged] + [
-        f"{image.name}: found content {content}, wanted {image.content_sha256} as locked"
-        for image in locked
-        if image.name not in named
-        and (content := layout.content_sha256(image.image_id)) != image.content_sha256
-    ]
+    return (
+        [*found, *damaged]
+        + [
+            f"{image.name}: found content {content}, wanted {image.content_sha256} as locked"
+            for image in locked
+            if image.name not in named
+            and (content := layout.content_sha256(image.image_id)) != image.content_sha256
+        ]
+        + [
+            f"{image.name}: found {there}, wanted {_shape_of(image)} as locked"
+            for image in locked
+            if image.name not in named
+            and (there := _shape(layout, image.image_id)) != _shape_of(image)
+        ]
+    )
+
+
+def _shape(layout: Layout, image_id: str) -> str:
+    config = layout.config(image_id)
+    return f"{layout.size(image_id):,} bytes for {config['os']}/{config['architecture']}"
+
+
+def _shape_of(image: LockedImage) -> str:
+    return f"{image.size_bytes:,} bytes for {image.platform}"
 
 
 def without_image(root: Path) -> list[str]:

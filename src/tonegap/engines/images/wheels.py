@@ -14,10 +14,12 @@ from pathlib import Path
 from installer import install
 from installer.destinations import SchemeDictionaryDestination
 from installer.exceptions import InstallerError
+from installer.records import InvalidRecordEntry
 from installer.sources import WheelFile
 
 from tonegap.errors import EngineError
 from tonegap.files import sha256_file
+from tonegap.untrusted import DAMAGE, reason
 
 LARGE = 40 << 20  # bytes of a wheel that has a layer of its own
 _GLIBC = range(5, 37)  # manylinux_2_5 (the first) to what Debian 12 has
@@ -103,8 +105,10 @@ def install_wheel(wheel: Wheel, folder: Path) -> None:
     try:
         with WheelFile.open(wheel.path) as source:
             install(source, target, {"INSTALLER": b"tonegap\n"})
-    except (InstallerError, ValueError, KeyError) as e:
-        raise EngineError(f"{wheel.path.name}: a wheel that cannot be installed: {e}") from None
+    except (InstallerError, InvalidRecordEntry, AssertionError, *DAMAGE) as e:
+        raise EngineError(
+            f"{wheel.path.name}: a wheel that cannot be installed: {reason(e)}"
+        ) from None
 
 
 def _other_hashes(said: str) -> str:
