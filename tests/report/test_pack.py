@@ -384,8 +384,8 @@ def test_an_answer_is_one_to_the_question_that_is_asked(thinned):
     values = re.search(
         r"every value that it ran with \[→\]\((.*\.toml)\)", answered(pack, "parameters")
     )
-    suite = tomllib.loads((pack / values[1]).read_text("utf-8"))
-    assert suite["entries"][0]["baselines"] == ["plain"]
+    again = tomllib.loads((pack / values[1]).read_text("utf-8"))
+    assert again["entries"][0]["baselines"] == ["plain"]
 
 
 @pytest.mark.parametrize(
