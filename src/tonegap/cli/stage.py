@@ -67,9 +67,10 @@ def cancel(suite_root: Path | None, store: Path | None) -> None:
     from tonegap.declared.root import default_store, find_root
     from tonegap.engines.slurm import Slurm, read_site
     from tonegap.run.cluster import cancel_jobs
+    from tonegap.store.layout import MARKER
 
     folder = store or default_store(find_root(suite_root))
-    if not (folder / "store.json").is_file():
+    if not (folder / MARKER).is_file():
         raise BadRequest(f"{folder}: found no store there; pass --store DIR, as of the run")
     n = cancel_jobs(folder, Slurm(read_site()))
     terminal.say(f"{counted(n, 'job')} ended", err=True)
