@@ -18,6 +18,7 @@ MODULES = (
     *(
         "errors",
         "lines",
+        "arguments",
         "files",
         "texts",
         "spreadsheet",

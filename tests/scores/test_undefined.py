@@ -205,10 +205,16 @@ def test_default_event(classes, positive):
         ({"classes": ("a",)}, "two classes"),
         ({"classes": ("a", "b"), "positive": ("c",)}, "'c' is none of the classes"),
         ({"classes": ("a", "b"), "positive": ("a", "b")}, "every class"),
-        ({"classes": ("a", "b"), "positive": ("a",), "threshold": 1.5}, "no probability"),
-        ({"classes": ("a", "b"), "positive": ("a",), "threshold": float("nan")}, "no probability"),
+        (
+            {"classes": ("a", "b"), "positive": ("a",), "threshold": 1.5},
+            "wanted a number from 0 to 1",
+        ),
+        (
+            {"classes": ("a", "b"), "positive": ("a",), "threshold": float("nan")},
+            "wanted a number from 0 to 1",
+        ),
         ({"classes": ("a", "b", "c"), "threshold": 0.5}, "needs a positive class"),
-        ({"classes": ("a", "b"), "min_support": 0}, "1 or more"),
+        ({"classes": ("a", "b"), "min_support": 0}, "wanted a whole number of images from 1"),
     ],
 )
 def test_contradicting_rules_are_refused(arguments, words):
