@@ -1,9 +1,7 @@
 """Writes texts of others as one line, and small phrases of our own. It is light: every command imports it."""
 
 import difflib
-import reprlib
 from collections.abc import Collection, Iterable, Sequence
-from numbers import Number
 
 # What a listing in JSON may hold.
 Value = str | int | float | bool | None | list["Value"] | dict[str, "Value"]
@@ -15,12 +13,6 @@ def one_line(text: str) -> str:
     That is every control character, line break, direction mark and lone surrogate; escaped again, it stays the same.
     """
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
-
-
-def as_found(value: object) -> str:
-    """An argument of Python on one line for a message, cut to a few words; of what is no plain value its type."""
-    plain = value is None or isinstance(value, (str, bytes, Number, list, tuple, dict))
-    return one_line(reprlib.repr(value)) if plain else f"an object of type {type(value).__name__}"
 
 
 def markdown_text(text: str) -> str:

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from tonegap.arguments import as_found
 from tonegap.errors import BadPredictions, BadRequest
-from tonegap.lines import as_found
 from tonegap.scores.from_arrays import answers_from_arrays, in_order, is_missing, values_of
 from tonegap.scores.metrics import score_table
 from tonegap.scores.rules import ScoringRules, default_positive

@@ -19,6 +19,7 @@ MODULES = (
     *(
         "errors",
         "lines",
+        "arguments",
         "files",
         "texts",
         "spreadsheet",

@@ -250,10 +250,14 @@ class TestRefusals:
         planner.suite(entries=[entry])
         self.refused(planner, "methods/grey has no parameter 'm'; it has: n")
 
-    @pytest.mark.parametrize("label", ["methods", "methods/grey", "baselines/absent"])
+    @pytest.mark.parametrize("label", ["methods", "methods/grey"])
     def test_a_parameter_that_reaches_no_plug_in(self, planner, label):
         planner.suite(parameters={label: {"m": 1}})
         self.refused(planner, f"parameters.{label}: no plug-in of this suite has a parameter 'm'")
+
+    def test_parameters_of_a_plug_in_that_the_suite_has_not(self, planner):
+        planner.suite(parameters={"baselines/absent": {"m": 1}})
+        self.refused(planner, "'baselines/absent' is no plug-in of this suite .*there are: base")
 
     @pytest.mark.parametrize("value", ["three", 3.5, True, [3]])
     def test_a_parameter_of_another_type(self, planner, value):

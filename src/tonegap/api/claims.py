@@ -5,9 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tonegap.api.argument_checks import images_by, root_of
-from tonegap.arrays import is_number, is_whole
+from tonegap.arguments import as_found, is_number, is_whole
 from tonegap.errors import BadRequest
-from tonegap.lines import as_found
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from tonegap.arguments import as_found
 from tonegap.errors import BadRequest
-from tonegap.lines import as_found, one_line
+from tonegap.lines import one_line
 from tonegap.scores.evidence.comparing import Noise, Paired, holm_steps, paired
 from tonegap.scores.evidence.entries import EntryEvidence, EvidenceRequest, entry_evidence
 from tonegap.scores.evidence.every_score import extreme_points

@@ -11,11 +11,12 @@ from pathlib import Path
 
 import msgspec
 
+from tonegap.arguments import as_found
 from tonegap.declared.toml import check_known, read_toml
 from tonegap.errors import BadRequest, BadSuiteFolder
 from tonegap.formats.job import Parameter
 from tonegap.formats.record import SELECTIONS
-from tonegap.lines import as_found, did_you_mean
+from tonegap.lines import did_you_mean
 from tonegap.scores.tables import ALL, GAP, METRIC_NAMES, WORST
 
 PAPERS = Path("reports/papers")

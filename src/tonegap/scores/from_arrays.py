@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from tonegap.arguments import as_found
 from tonegap.arrays import FloatArray
 from tonegap.errors import BadPredictions
-from tonegap.lines import as_found
 from tonegap.scores.evidence.images import TestAnswers
 from tonegap.scores.predictions import parse_predictions
 from tonegap.scores.reading import PROBABILITY, refuse

@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from tonegap.arrays import is_number, is_whole
+from tonegap.arguments import as_found, is_number, is_whole
 from tonegap.errors import BadRequest
-from tonegap.lines import as_found
 
 MOST_PROBABLE = "most probable class"
 _USUAL_EVENT = "malignant"

@@ -5,12 +5,12 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tonegap.arguments import as_found
 from tonegap.data.metadata import Metadata, own_root, parse_content, read_metadata
 from tonegap.declared.dataset import Dataset, read_dataset
 from tonegap.declared.root import find_root
 from tonegap.declared.task import read_task
 from tonegap.errors import BadRequest, BadSuiteFolder
-from tonegap.lines import as_found
 from tonegap.split.partition import partition
 
 if TYPE_CHECKING:

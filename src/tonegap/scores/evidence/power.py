@@ -15,9 +15,9 @@ from math import ceil, sqrt
 import numpy as np
 from scipy.special import gammaln, ndtri, xlog1py, xlogy
 
-from tonegap.arrays import FloatArray, is_whole
+from tonegap.arguments import as_found, is_whole
+from tonegap.arrays import FloatArray
 from tonegap.errors import BadRequest
-from tonegap.lines import as_found
 from tonegap.scores.evidence.bisection import bisected
 from tonegap.scores.evidence.intervals import LEVEL
 from tonegap.scores.evidence.proportions import Seeds, share_interval
