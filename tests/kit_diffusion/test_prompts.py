@@ -50,3 +50,9 @@ def test_a_placeholder_of_three_vectors_is_spelled_out():
     added = {"bas-class": 1, "bas-class_1": 2, "bas-class_2": 3, "pso-class": 4}
     spelled = spell_out("a bas-class, a pso-class", added)
     assert spelled == "a bas-class bas-class_1 bas-class_2, a pso-class"
+
+
+@pytest.mark.parametrize("labels", [("a b", "a-b"), ("Acne", "acne"), ("<x>", "x")])
+def test_classes_of_the_same_letters_are_refused(labels):
+    with pytest.raises(StageError, match="have the same letters"):
+        tokens_of(labels)

@@ -107,6 +107,20 @@ def test_one_pixel_of_a_hole_is_enough_for_its_cell(pipelines: Callable[[int], P
     assert not np.array_equal(last, none)
 
 
+@pytest.mark.parametrize("factor", [2, 4])
+def test_a_hole_of_one_pixel_is_painted_in_larger_photographs_too(
+    pipelines: Callable[[int], Path], factor: int
+) -> None:
+    models, side = open_models(pipelines(4), torch.device("cpu")), SIDE * factor
+    images = np.full((1, side, side, 3), 120, np.uint8)
+    recipe = SamplingRecipe(steps=2, strength=1.0, guidance=1.0, batch=1)
+    hole = np.zeros((1, side, side), bool)
+    untouched = next(inpaint(models, Torn(images, hole), ["skin"], [0], recipe))
+    hole[0, 9 * factor + 1, 9 * factor + 1] = True  # no pixel that nearest neighbours look at
+    made = next(inpaint(models, Torn(images, hole), ["skin"], [0], recipe))
+    assert not np.array_equal(made, untouched)
+
+
 def test_a_network_that_cannot_paint_is_refused(pipelines: Callable[[int], Path]) -> None:
     models = open_models(pipelines(5), torch.device("cpu"))
     recipe = SamplingRecipe(steps=2, strength=1.0, guidance=1.0, batch=1)

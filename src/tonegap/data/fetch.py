@@ -73,8 +73,9 @@ def _fetch(piece: Piece, moved: Callable[[int], None]) -> None:
     except requests.RequestException as problem:
         kept = isinstance(problem, _ENDED) and _size(partial)
         said = problem.args[0] if problem.args else problem
-        more = "; the same command goes on from there" if kept else ""
-        raise BadData(f"{piece.url}: {said}{more}") from None
+        raise BadData(
+            f"{piece.url}: {said}{'; the same command goes on from there' if kept else ''}"
+        ) from None
     size, found = _size(partial) or 0, sha256_file(partial)
     if (size, found) != (piece.size, piece.sha256):
         partial.unlink()

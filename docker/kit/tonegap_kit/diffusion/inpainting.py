@@ -110,7 +110,13 @@ def _prepare(
     side = models.image_px
     pixels = as_input(torn.images, side)
     mask = torch.from_numpy(np.array(torn.holes)).float()[:, None]
-    mask_px = interpolate(mask, size=(side, side), mode="nearest")
+    # Down to the side every pixel of a hole counts, as into a cell; upwards each is repeated.
+    larger = max(mask.shape[-2:]) > side
+    mask_px = (
+        adaptive_max_pool2d(mask, (side, side))
+        if larger
+        else interpolate(mask, size=(side, side), mode="nearest")
+    )
     cells = adaptive_max_pool2d(mask_px, models.latent_shape[1:])
     cells = cells.to(models.device, models.dtype)
     trained = int(models.unet.config.in_channels) != models.latent_shape[0]

@@ -54,7 +54,7 @@ class StepRecipe:
         for name in ("steps", "batch", "accumulation"):
             if getattr(self, name) < 1:
                 raise StageError(f"{name} is {getattr(self, name)}, wanted 1 or more")
-        if self.learning_rate <= 0:
+        if not 0 < self.learning_rate < math.inf:
             raise StageError(f"learning_rate is {self.learning_rate}, wanted a number above 0")
 
 

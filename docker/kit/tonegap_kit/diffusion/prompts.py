@@ -27,10 +27,17 @@ def tokens_of(labels: Sequence[str], *, brackets: bool = False) -> dict[str, str
     """The placeholder of each label: its first three letters and `-class`, as `bas-class`.
 
     Where two labels begin alike, both take as many letters as distinguish them. With `brackets`, as
-    `<bas-class>`.
+    `<bas-class>`. Raises StageError where no letter distinguishes them.
     """
     form = _BRACKETED if brackets else "{}"
-    return {label: form.format(f"{_stem(label, labels)}-class") for label in labels}
+    found = {label: form.format(f"{_stem(label, labels)}-class") for label in labels}
+    if len(set(found.values())) < len(found):
+        same = [label for label in found if list(found.values()).count(found[label]) > 1]
+        raise StageError(
+            f"classes {', '.join(map(repr, same))} have the same letters, so that one word would be learned for "
+            "them all; wanted names that differ in a letter or a digit"
+        )
+    return found
 
 
 def tone_words(tone: str) -> str:
