@@ -174,6 +174,10 @@ def test_an_image_on_another_has_the_files_of_its_root_and_its_own(made, tmp_pat
         layout.folder.parent / "roots" / one.removeprefix("sha256:") for one in (below, above)
     )
     assert (second / "usr/bin/dash").samefile(first / "usr/bin/dash")
+    was = (first / "usr/bin/dash").read_bytes()
+    (first / "usr/bin/dash").write_bytes(b"changed in both, as they share it")
+    engine.open(tmp_path, [above])
+    assert (first / "usr/bin/dash").read_bytes() == (second / "usr/bin/dash").read_bytes() == was
     assert (first / "plugin/stage.py").read_text() == STAGE_PY
     assert (second / "plugin/stage.py").read_text() == "other"
     assert sorted(path.name for path in (first / "plugin").iterdir()) == ["stage.py"]

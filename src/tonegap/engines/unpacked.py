@@ -172,8 +172,7 @@ class UnpackedEngine(Engine):
     def _drop_changed(self, image: StageImage) -> None:
         """Takes away a root that is not what it was when it was unpacked, to be unpacked anew."""
         target = self._target(image.id)
-        stamp = _stamp_of(target)
-        if target.is_dir() and not (stamp.is_file() and stamp.read_text() == tree_stamp(target)):
+        if target.is_dir() and not _is_whole(target):
             self._say(f"{image.name}: its unpacked image is not what it was; it is unpacked again")
             remove_tree(target)
 
@@ -185,8 +184,9 @@ class UnpackedEngine(Engine):
         target, layers = self._target(image_id), self._layout.diff_ids(image_id)
         with (target.parent / f".{target.name}.lock").open("w") as lock:
             take_lock(lock, wait=True)
-            if target.is_dir():
+            if target.is_dir() and _is_whole(target):
                 return target
+            remove_tree(target)
             part = target.with_name(f".{target.name}.part")
             remove_tree(part)
             below = self._base(image_id, layers)
@@ -219,6 +219,11 @@ class UnpackedEngine(Engine):
 def _stamp_of(root: Path) -> Path:
     """What a root was when it was unpacked is kept beside it."""
     return root.with_name(f".{root.name}.stamp")
+
+
+def _is_whole(root: Path) -> bool:
+    stamp = _stamp_of(root)
+    return stamp.is_file() and stamp.read_text() == tree_stamp(root)
 
 
 def bwrap_argv(
