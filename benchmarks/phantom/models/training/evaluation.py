@@ -12,7 +12,7 @@ from diffusers import StableDiffusionPipeline
 from numpy.typing import NDArray
 from PIL import Image
 
-from tonegap.colour import lab_from_srgb, typology_angle
+from tonegap.colour import lab_from_srgb, individual_typology_angle
 from tonegap.tones import GROUPS, TYPES, tone_group
 from tonegap_kit.skin import skin_colour
 
@@ -93,7 +93,7 @@ def judge(pictures: Pictures, classifier: PhantomClassifier) -> Verdict:
 def measured_type(image: NDArray[np.uint8]) -> int:
     """The type, 0 to 5, whose range holds the typology angle of the picture's skin."""
     colour = skin_colour(np.asarray(lab_from_srgb(image), np.float32))
-    angle = float(typology_angle(colour[None].astype(np.float64))[0])
+    angle = float(individual_typology_angle(colour[None].astype(np.float64))[0])
     return len(TYPES) - 1 - sum(angle > border for border in _BORDERS_DEG)
 
 
