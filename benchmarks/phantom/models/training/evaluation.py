@@ -12,7 +12,7 @@ from diffusers import StableDiffusionPipeline
 from numpy.typing import NDArray
 from PIL import Image
 
-from tonegap.colour import lab_from_srgb, individual_typology_angle
+from tonegap.colour import individual_typology_angle, lab_from_srgb
 from tonegap.tones import GROUPS, TYPES, tone_group
 from tonegap_kit.skin import skin_colour
 
