@@ -168,7 +168,7 @@ def images(clock: Clock, bench: bench_.Bench) -> None:
 
 def means(clock: Clock, bench: bench_.Bench) -> None:
     """What each means of acceleration gives to sampling, one after another; compilation last."""
-    for name in ("tf32", "channels-last", "compile"):
+    for name in ("tf32", "channels-last", "compile", "graphs"):
         clock.compare(
             f"before {name}",
             "image",

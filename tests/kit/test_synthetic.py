@@ -74,3 +74,30 @@ def test_images_are_written_as_they_come(make_stage: Callable[..., Stage]) -> No
 
     write_synthetic(stage, images(), 2, ["r1", "r2"])
     assert seen == [0, 1]
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_images_beside_a_gpus_work_are_the_same_bytes(
+    make_stage: Callable[..., Stage], tmp_path: Path, device: str
+) -> None:
+    rng = np.random.default_rng(0)
+    made = [rng.integers(0, 256, (8, 8, 3), np.uint8) for _ in range(40)]
+    stage = make_stage(device=device)
+    images = (replace(GOOD, image_id=f"s-{i}", image=image) for i, image in enumerate(made))
+    write_synthetic(stage, images, 40, ["r1", "r2"])
+    for i, image in enumerate(made):
+        Image.fromarray(image).save(tmp_path / "own.png", compress_level=3)
+        assert (stage.out / "images" / f"s-{i}.png").read_bytes() == (
+            tmp_path / "own.png"
+        ).read_bytes()
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_an_image_that_cannot_be_written_leaves_no_table(
+    make_stage: Callable[..., Stage], device: str
+) -> None:
+    stage = make_stage(device=device)
+    (stage.out / "images" / "s-1.png").mkdir(parents=True)
+    with pytest.raises(OSError, match=r"s-1\.png"):
+        write_synthetic(stage, [GOOD], 1, ["r1", "r2"])
+    assert not (stage.out / "synthetic.csv").exists()

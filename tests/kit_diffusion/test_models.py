@@ -15,6 +15,7 @@ from safetensors.torch import load_file, save_file
 from tonegap_kit.diffusion.models import (
     SAMPLERS,
     accelerate,
+    accelerate_parts,
     encode_images,
     open_models,
     resized,
@@ -191,6 +192,19 @@ def test_tf32_is_used_where_it_is_asked_for_alone(models):
     finally:
         for place, was in zip(places, before, strict=True):
             place.allow_tf32 = was
+
+
+@pytest.mark.parametrize("means", ["compile", "graphs"])
+def test_a_network_is_compiled_when_it_is_first_asked(means):
+    """That it is to be; compiling itself needs a compiler, and replayed kernels a GPU."""
+    network, before = torch.nn.Linear(2, 2), torch.are_deterministic_algorithms_enabled()
+    try:
+        accelerate_parts(network, torch.nn.Identity(), [])
+        assert network._compiled_call_impl is None
+        accelerate_parts(network, torch.nn.Identity(), [means])
+        assert network._compiled_call_impl is not None
+    finally:
+        torch.use_deterministic_algorithms(before)
 
 
 def test_unknown_means_are_refused(models):

@@ -192,6 +192,27 @@ def test_a_checkpoint_of_other_weights_is_refused(train, tmp_path):
         train(3, keeper)
 
 
+@pytest.mark.parametrize("damage", ["shape", "moment's shape", "no moment", "step"])
+def test_a_checkpoint_that_does_not_fit_is_one_sentence(train, tmp_path, damage):
+    keeper = Keeper(tmp_path, every=2)
+    train(2, keeper)
+    found = read_checkpoint(keeper, "lora")
+    tensors, step = dict(found.tensors), found.step
+    weight = next(name for name in tensors if name.startswith("weight/"))
+    moment = weight.replace("weight/", "state/", 1) + "/exp_avg"
+    if damage == "shape":
+        tensors[weight] = torch.zeros(3, 3)
+    elif damage == "moment's shape":
+        tensors[moment] = torch.zeros(3, 3)
+    elif damage == "no moment":
+        del tensors[moment]
+    else:
+        step = -3
+    write_checkpoint(keeper, "lora", Checkpoint(step, tensors))
+    with pytest.raises(StageError, match="delete it to start anew"):
+        train(4, keeper)
+
+
 def test_a_broken_checkpoint_is_named(tmp_path):
     (tmp_path / "lora.safetensors").write_bytes(b"torn")
     with pytest.raises(StageError, match=r"lora\.safetensors: is no checkpoint: .*; delete it"):

@@ -5,7 +5,9 @@ nothing that looks like a result.
 """
 
 import csv
+from collections import deque
 from collections.abc import Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,6 +21,7 @@ from tonegap_kit.lineage import UNKNOWN_SOURCE, read_parts
 
 _COLUMNS = ("image_id", "file", "label", "tone", "prompt", "seed", "sources", "models")
 _LARGEST_PX = 4096
+_AHEAD = 16  # images that wait to be written beside a GPU's work
 _PNG_EFFORT = 3  # zlib level: half the time of PIL's own choice for a few per cent more bytes
 
 
@@ -46,8 +49,9 @@ def write_synthetic(
 ) -> None:
     """Writes the images one by one as they come, `n` in all, moving the progress display.
 
-    Raises StageError for one that breaks the contract: an unknown label or tone, an id used twice or
-    that of a real image, a source that is no training image, a model that `fit` did not name.
+    Where a GPU makes them, they are written beside its work: it does not wait for the processor. Raises StageError for
+    one that breaks the contract: an unknown label or tone, an id used twice or that of a real image, a source that is
+    no training image, a model that `fit` did not name.
     """
     real = frozenset(real_ids) | {UNKNOWN_SOURCE}
     parts = read_parts(stage)
@@ -56,7 +60,10 @@ def write_synthetic(
     folder = stage.out / "images"
     folder.mkdir(exist_ok=True)
     aside = stage.out / "synthetic.partial"
-    with aside.open("w", encoding="utf-8", newline="") as f:
+    with (
+        aside.open("w", encoding="utf-8", newline="") as f,
+        _Writing(folder, beside=stage.job.device == "cuda") as writing,
+    ):
         table = csv.writer(f, lineterminator="\n")
         table.writerow(_COLUMNS)
         progress(0, n)
@@ -65,7 +72,7 @@ def write_synthetic(
                 image = replace(image, sources=(*image.sources, UNKNOWN_SOURCE))
             _check(stage, image, known)
             known.made.add(image.image_id)
-            _save(folder, image)
+            writing.save(image)
             table.writerow(_row(image))
             progress(made_before + 1, n)
     aside.replace(stage.out / "synthetic.csv")
@@ -104,6 +111,35 @@ def _check(stage: Stage, image: SyntheticImage, known: _Known) -> None:
         or max(shape) > _LARGEST_PX
     ):
         raise StageError(f"{where}: {image.image.dtype} {list(shape)}, wanted uint8 [h, w, 3]")
+
+
+class _Writing:
+    """Writes images in their order, each before the next is made, or `beside` in a thread of its own."""
+
+    def __init__(self, folder: Path, *, beside: bool) -> None:
+        self._folder = folder
+        self._thread = ThreadPoolExecutor(1) if beside else None
+        self._waiting: deque[Future[None]] = deque()
+
+    def __enter__(self) -> "_Writing":
+        return self
+
+    def save(self, image: SyntheticImage) -> None:
+        """Raises OSError for one of the images so far that cannot be written."""
+        if self._thread is None:
+            _save(self._folder, image)
+            return
+        self._waiting.append(self._thread.submit(_save, self._folder, image))
+        while len(self._waiting) > _AHEAD or (self._waiting and self._waiting[0].done()):
+            self._waiting.popleft().result()
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if self._thread is None:
+            return
+        self._thread.shutdown(cancel_futures=kind is not None)
+        if kind is None:
+            for one in self._waiting:
+                one.result()
 
 
 def _save(folder: Path, image: SyntheticImage) -> None:

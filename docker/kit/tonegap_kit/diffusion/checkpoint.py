@@ -94,6 +94,8 @@ def read_checkpoint(keeper: Keeper, name: str) -> Checkpoint | None:
     try:
         with safe_open(path, framework="pt") as f:
             step = int((f.metadata() or {})["step"])
+            if step < 0:
+                raise ValueError(f"it is after step {step}")
             return Checkpoint(step, {key: f.get_tensor(key) for key in f.keys()})  # noqa: SIM118
     except (OSError, SafetensorError, KeyError, ValueError) as problem:
         raise StageError(f"{path}: is no checkpoint: {problem}; delete it to start anew") from None
@@ -124,10 +126,23 @@ def restore(
         )
     states: dict[int, dict[str, Any]] = {i: {} for i in range(len(learning))}
     for i, (name, parameter) in enumerate(learning.items()):
-        with torch.no_grad():
-            parameter.copy_(tensors[f"{_WEIGHT}/{name}"])
         prefix = f"{_STATE}/{name}/"
         states[i] = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+        own = tensors[f"{_WEIGHT}/{name}"], *states[i].values()
+        if own[0].shape != parameter.shape or any(
+            t.shape not in ((), parameter.shape) for t in own
+        ):
+            raise StageError(
+                f"checkpoint: {name} is of the shape {list(own[0].shape)}, or what is remembered of it is of another; "
+                f"wanted {list(parameter.shape)}; delete it to start anew"
+            )
+        if states[i].keys() != states[0].keys():
+            raise StageError(
+                f"checkpoint: of {name} {', '.join(states[i]) or 'nothing'} is remembered, of others "
+                f"{', '.join(states[0]) or 'nothing'}; delete it to start anew"
+            )
+        with torch.no_grad():
+            parameter.copy_(own[0])
     groups = optimiser.state_dict()["param_groups"]
     optimiser.load_state_dict({"state": states, "param_groups": groups})
 

@@ -37,7 +37,7 @@ SAMPLERS = {
     "dpm-solver++": "DPMSolverMultistepScheduler",
     "unipc": "UniPCMultistepScheduler",
 }
-ACCELERATION = ("channels-last", "tf32", "compile")
+ACCELERATION = ("channels-last", "tf32", "compile", "graphs")
 # Rectified flows by the class that a folder names: the classes that sample by text, and from an image.
 FLOWS = {
     f"{name}{form}Pipeline": (f"{name}Pipeline", f"{name}Img2ImgPipeline")
@@ -196,7 +196,8 @@ def accelerate(models: Models, means: Sequence[str]) -> None:
     """Has the parts use means that may change an image's last digits, each named in ACCELERATION.
 
     `tf32` multiplies full-precision numbers with 10 bits of mantissa, `channels-last` lays pixels out as tensor
-    cores like them, `compile` has torch compile the network, which takes a minute. Raises StageError for any other.
+    cores like them, `compile` has torch compile the network, which takes a minute, and `graphs` does so and has a GPU
+    replay its kernels as one (CUDA graphs; without a GPU it is `compile`). Raises StageError for any other.
     """
     accelerate_parts(models.unet, models.vae, means)
 
@@ -213,9 +214,9 @@ def accelerate_parts(network: Any, vae: Any, means: Sequence[str]) -> None:
     if "channels-last" in means:
         for part in (network, vae):
             part.to(memory_format=torch.channels_last)
-    if "compile" in means:
+    if {"compile", "graphs"}.intersection(means):
         torch.use_deterministic_algorithms(True)  # here the compiler's own switch matters too
-        network.compile()
+        network.compile(mode="reduce-overhead" if "graphs" in means else "default")
 
 
 def spare_memory(models: Models) -> None:
