@@ -2,7 +2,10 @@
 
 import io
 import json
+import shutil
+import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -120,6 +123,19 @@ def test_doctor_tells_programs_numbers_not_sentences(capsys):
     assert isinstance(found["cores"], int)
     assert set(found["engines"]) == {"local", "docker", "apptainer"}
     assert set(found["engines"]["local"]["versions"]) >= {"numpy", "torch"}
+    assert found["mmdebstrap"] == (shutil.which("mmdebstrap") is not None)
+    assert found["slurm"]["ready"] or found["slurm"]["reason"]
+
+
+@pytest.mark.linux
+def test_a_full_disk_behind_standard_output_is_one_sentence():
+    program = "import sys; from tonegap.cli.main import main; main(['list', 'tasks'])"
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", program], stdout=full, stderr=subprocess.PIPE, check=False
+        )
+    assert done.returncode == 2
+    assert done.stderr == (b"error: what was to be written has no place: No space left on device\n")
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,9 @@ Importing pandas, pyarrow or matplotlib here would make `tonegap --help` take se
 """
 
 import contextlib
+import errno
 import importlib
+import os
 import re
 import sys
 from itertools import pairwise
@@ -56,6 +58,9 @@ COMMANDS = {
 
 _ANYWHERE = "score, split, verify and report work on this system"
 HIDDEN = frozenset({"stage"})  # for programs
+
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
 class LazyGroup(NearGroup):
@@ -126,6 +131,13 @@ def _run(arguments: list[str] | None) -> int:
         if e.name not in {"fcntl", "resource"}:
             raise
         say_page(f"error: this command needs Linux or macOS, on Windows WSL; {_ANYWHERE}", err=True)
+        return 2
+    except OSError as e:
+        if e.filename is not None or e.errno not in _FULL:
+            raise
+        with contextlib.suppress(OSError):  # else Python tries once more at its end
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        say_page(f"error: what was to be written has no place: {e.strerror}", err=True)
         return 2
     # Commands return nothing; `--help` and `ctx.exit` make click return their code.
     return code if isinstance(code, int) else 0

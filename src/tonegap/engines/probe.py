@@ -10,7 +10,8 @@ import psutil
 
 from tonegap.engines.local import kit_requirements, unseen_memory
 from tonegap.engines.sandbox import apptainer_version, sandbox_kind
-from tonegap.errors import EngineError
+from tonegap.engines.slurm import Slurm, read_site
+from tonegap.errors import EngineError, ToneGapError
 from tonegap.numerics import can_be_portable, cores
 
 _SANDBOXES = {
@@ -44,6 +45,10 @@ def probe(root: Path) -> dict[str, str]:
         "portable numerics": portable,
         "GPU devices": ", ".join(found["gpus"]) or "none",
         "apptainer engine": f"ready: {apptainer}" if apptainer else "not on the PATH",
+        "cluster": "ready: Slurm answers" if found["slurm"]["ready"] else found["slurm"]["reason"],
+        "images of wheels": (
+            "can be built" if found["mmdebstrap"] else "need mmdebstrap, the package of that name"
+        ),
     }
     if not docker["ready"]:
         return lines | {"docker engine": docker["reason"]}
@@ -86,7 +91,19 @@ def probe_fields(root: Path) -> dict[str, Any]:
             "docker": docker,
             "apptainer": {"ready": bool(apptainer), "version": apptainer or None},
         },
+        "slurm": _slurm(),
+        "mmdebstrap": shutil.which("mmdebstrap") is not None,
     }
+
+
+def _slurm() -> dict[str, object]:
+    if shutil.which("sbatch") is None:
+        return {"ready": False, "reason": "no Slurm: sbatch is not on the PATH"}
+    try:
+        Slurm(read_site()).check()
+    except ToneGapError as e:
+        return {"ready": False, "reason": str(e)}
+    return {"ready": True}
 
 
 def _version(name: str) -> str | None:
