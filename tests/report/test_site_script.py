@@ -74,6 +74,32 @@ class TestInABrowser:
         assert "by 12.5" in name
         assert same
 
+    def test_a_chart_that_has_the_focus_says_its_values(self, page, tmp_path):
+        found = asked(
+            page,
+            SWITCH
+            + """
+            document.querySelectorAll("details").forEach(d => { d.open = true; });
+            const chart = document.querySelector("svg.chart"), values = chart.nextElementSibling;
+            const told = () => [values.hidden, values.textContent];
+            const before = told();
+            chart.focus();
+            const on = told();
+            chart.blur();
+            const off = values.hidden;
+            put(scores, "fraction");
+            chart.focus();
+            return [before, on, off, told()];
+            """,
+            tmp_path,
+        )
+        before, on, off, fractions = found
+        assert before == [True, ""]
+        assert not on[0]
+        assert "I 90.0" in on[1]
+        assert off
+        assert "I 0.900" in fractions[1]
+
     def test_what_the_page_draws_later_has_the_unit_of_the_rest(self, page, tmp_path):
         script = (
             SWITCH
