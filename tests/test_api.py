@@ -753,6 +753,22 @@ def test_a_positive_class_is_named_by_value(labels, positive, event):
     assert scores.rules.positive == (event,)
 
 
+@pytest.mark.parametrize("positive", [1, 1.0, True])
+def test_a_positive_class_is_one_by_value_for_labels_and_for_probabilities(positive):
+    y, p = [0, 1, 0, 1], np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4], [0.7, 0.3]])
+    tones, asked = ["I", "I", "VI", "VI"], {"metric": "sensitivity", "positive": positive}
+    for predicted in (p, p.argmax(axis=1)):
+        assert tonegap.metrics.worst_tone(y, predicted, tone=tones, min_support=1, **asked) == 0.0
+
+
+def test_what_cannot_be_a_label_is_one_sentence():
+    scores = tonegap.score(LABELS, P_MALIGNANT, TONES)
+    with pytest.raises(BadRequest, match="wanted a metric and a tone"):
+        _ = scores["accuracy", ["VI"]]
+    with pytest.raises(BadRequest, match="wanted a label or a list of labels"):
+        tonegap.score(LABELS, P_MALIGNANT, TONES, positive=[["benign"]])
+
+
 def test_a_score_that_is_not_there_names_those_there_are():
     scores = tonegap.score(LABELS, P_MALIGNANT, TONES)
     with pytest.raises(

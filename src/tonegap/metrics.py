@@ -86,7 +86,9 @@ def _of_tones(  # noqa: PLR0913 (as above)
             )
         y_true, y_pred, classes, positive = _as_probabilities(y_true, y_pred, classes, positive)
     answers = answers_from_arrays(y_true, y_pred, tone, classes=classes)
-    event = () if positive is None else (str(positive),)
+    # By value: 1, 1.0 and True are one label, written as y_true has it.
+    written = {label: str(label) for label in values_of(y_true, "y_true")}
+    event = () if positive is None else (written.get(positive, str(positive)),)
     rules = ScoringRules(
         answers.classes, event or default_positive(answers.classes), None, min_support
     )

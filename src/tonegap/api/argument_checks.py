@@ -1,4 +1,4 @@
-"""Arguments typed in Python: paths, numbers and images by tone, or one sentence on what was wanted.
+"""Reads a suite root and images by tone that were given in Python, or says in one sentence what was wanted.
 
 The mistake it exists to prevent: a traceback from deep inside for an argument of another kind.
 """

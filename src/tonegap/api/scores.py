@@ -1,7 +1,7 @@
 """`tonegap.score`, `tonegap.compare`: scores of predictions in memory with intervals, and two classifiers compared."""
 
 import html
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -61,7 +61,8 @@ class Scores:
 
         Raises KeyError if there is none, BadRequest for what is no pair of a metric and a tone.
         """
-        if not (isinstance(which, tuple) and len(which) == 2):
+        words = which if isinstance(which, tuple) else ()
+        if not (len(words) == 2 and all(isinstance(word, str) for word in words)):
             raise BadRequest(
                 f"scores[{as_found(which)}]: wanted a metric and a tone, such as scores['accuracy', 'worst']; "
                 f"tones are {', '.join([*self.tones, ALL, WORST, GAP])}"
@@ -212,6 +213,9 @@ def score(  # noqa: PLR0913 (what a caller may say, by name)
     listed = isinstance(positive, Iterable) and not isinstance(positive, (str, bytes))
     one: Iterable[object] = () if positive is None else (positive,)
     event: Iterable[object] = positive if listed else one  # type: ignore[assignment]
+    event = tuple(event)
+    if odd := [name for name in event if not isinstance(name, Hashable)]:
+        raise BadRequest(f"positive: found {as_found(odd[0])}, wanted a label or a list of labels")
     # By value: 1, 1.0 and True are one label, written as y_true has it.
     written = {label: str(label) for label in values_of(y_true, "y_true")}
     rules = ScoringRules(

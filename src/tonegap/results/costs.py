@@ -35,7 +35,7 @@ def cost_of_stages(costs: Collection[StageCost]) -> TotalCost:
     return TotalCost(
         n_stages=len(costs),
         seconds=sum(cost.seconds for cost in costs),
-        cpu_seconds=sum(cpu) if len(cpu) == len(costs) else None,
+        cpu_seconds=sum(cpu) if cpu and len(cpu) == len(costs) else None,
         peak_memory_mib=max(
             (c.peak_memory_mib for c in costs if c.peak_memory_mib is not None), default=None
         ),

@@ -228,14 +228,14 @@ def _rows_by_name(file: str, ids: Sequence[str], images: Sequence[str]) -> dict[
 def write_list(path: Path, stage: Stage, train: Partition, data: LoraData) -> None:
     """Leaves the images and captions of a LoRA as the released code of skin-diff reads them.
 
-    `image_path` is an image's id and `.jpg`, as its notebook writes it; `skin_type` is 1 to 6, or the name of a group
-    of types.
+    `image_path` is an image's id and `.jpg`, as its notebook writes it, or an id that is a file's name as it is;
+    `skin_type` is 1 to 6, or the name of a group of types.
     """
     tones = (*stage.job.tones, "")
     numbers: dict[str, int | str] = {tone: 1 + i for i, tone in enumerate(_TYPES)}
     entries = [
         {
-            "image_path": f"{train.ids[row]}.jpg",
+            "image_path": _file_name(train.ids[row]),
             "label": stage.job.classes[train.y[row]],
             "skin_type": numbers.get(tones[train.t[row]], tones[train.t[row]]),
             "prompt": prompt,
@@ -243,3 +243,8 @@ def write_list(path: Path, stage: Stage, train: Partition, data: LoraData) -> No
         for row, prompt in zip(data.rows, data.prompts, strict=True)
     ]
     path.write_text(json.dumps(entries, indent=1) + "\n", encoding="utf-8")
+
+
+def _file_name(image_id: str) -> str:
+    known = Path(image_id).suffix.lower() in {".jpg", ".jpeg", ".png"}
+    return image_id if known else f"{image_id}.jpg"

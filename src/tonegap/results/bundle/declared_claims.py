@@ -19,8 +19,6 @@ from tonegap.results.bundle.exposure import (
 )
 from tonegap.store.layout import SPECS
 
-_SAME = 1e-12
-
 
 class PluginClaims(msgspec.Struct):
     """The keys of a plug-in's file that decide a mark; others may be those of another version."""

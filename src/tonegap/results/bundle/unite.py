@@ -25,9 +25,13 @@ from tonegap.results.truths import Said, said_of
 from tonegap.store.layout import AUDITS, FAILURES, RECORDS, STAGES, SUITES, TRUTHS, suite_unit
 from tonegap.store.marks import StageMark
 from tonegap.store.read import SuiteRun, read_suites
+from tonegap.untrusted import DAMAGE
 
 _TAKEN = (STAGES, RECORDS, FAILURES, TRUTHS, AUDITS)
-_CIRCUMSTANCES = ("circumstances", "seconds", "cpu_seconds", "peak_memory_mib", "isolation")
+_CIRCUMSTANCES = (
+    *("circumstances", "versions", "isolation"),
+    *("seconds", "cpu_seconds", "peak_memory_mib"),
+)
 _PLAIN = re.compile(r"[^A-Za-z0-9_-]+")
 
 
@@ -194,22 +198,26 @@ def _files(folder: Path, store: Path) -> Iterator[tuple[Path, Path]]:
 def _not_new(folder: Path, store: Path, owners: Mapping[Path, Path]) -> str | None:
     """Why a bundle cannot stand beside those in the store: another result under the same key."""
     for source, target in _files(folder, store):
-        if target.exists() and not _same_work(source, target):
+        part = source.relative_to(folder).parts[0]
+        if target.exists() and not _same_work(source, target, part):
             return f"{source.relative_to(folder)}: {owners[target].name} has that key with another content"
     return None
 
 
-def _same_work(one: Path, other: Path) -> bool:
+def _same_work(one: Path, other: Path, part: str) -> bool:
     """Whether two files of one key tell the same, but for what may differ between two runs of the same work.
 
     Two laboratories that ran the same control took other seconds for it; why a run failed is no result.
     """
     first, second = one.read_bytes(), other.read_bytes()
-    if first == second or FAILURES in one.parts:
+    if first == second or part == FAILURES:
         return True
-    if one.name == "stage.json":
-        return _work(first, StageMark) == _work(second, StageMark)
-    return RECORDS in one.parts and _work(first, Record) == _work(second, Record)
+    try:
+        if part == STAGES and one.name == "stage.json":
+            return _work(first, StageMark) == _work(second, StageMark)
+        return part == RECORDS and _work(first, Record) == _work(second, Record)
+    except DAMAGE:  # no run of its suite names it, so nobody has read it yet
+        return False
 
 
 def _work(content: bytes, kind: type[StageMark | Record]) -> dict[str, object]:
