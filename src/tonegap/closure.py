@@ -16,7 +16,7 @@ from tonegap.files import sha256_bytes, sha256_lines
 
 _PACKAGE = "tonegap"
 _ARITHMETIC = "tonegap.numerics"
-# Folders whose results have digests of their own in what is named by a closure.
+# Of what writes the input of a stage: the folders whose results have digests of their own in its key.
 HANDED_OVER = ("tonegap.plan.", "tonegap.store.", "tonegap.split.", "tonegap.declared.")
 # One import of the package, wherever it stands: `from A import B, C` or `import A`. Expressions, because a syntax
 # tree of each file takes ten times as long, on every plan; a test compares them with the tree.

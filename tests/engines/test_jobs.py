@@ -162,6 +162,7 @@ class TestSite:
             ("gone_s = nan", "gone_s: found nan, wanted a number above 0"),
             ("poll_s = 1e9", "poll_s: found 1000000000.0, wanted a number above 0, at most 3,600"),
             ('sbatch = ["--wrap=true"]', "sbatch: found '--wrap=true', which tonegap gives itself"),
+            ('sbatch = ["-a0-3"]', "sbatch: found '-a0-3', which tonegap gives itself"),
         ],
     )
     def test_a_setting_that_cannot_be_is_refused_with_what_was_found(self, site, text, said):

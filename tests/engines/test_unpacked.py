@@ -190,6 +190,23 @@ def test_an_image_that_is_not_here_names_the_command(made, tmp_path):
     assert result.text.endswith("run `tonegap image build baselines/plain`")
 
 
+def test_a_time_that_cannot_be_is_one_sentence(tmp_path):
+    layout = Layout(tmp_path / "images" / "oci")
+    layout.folder.mkdir(parents=True)
+    data = io.BytesIO()
+    with tarfile.open(fileobj=data, mode="w", format=tarfile.PAX_FORMAT) as archive:
+        member = tarfile.TarInfo("x")
+        member.pax_headers = {"mtime": "1e30"}
+        archive.addfile(member)
+    config = base_config("amd64")
+    config["rootfs"]["diff_ids"] = [layout.put(data.getvalue())]
+    image_id = layout.put_image("odd", json.dumps(config).encode())
+    engine = UnpackedEngine("bwrap", lambda _plugin: image_with(image_id), layout)
+    result = engine.run(Work(tmp_path / "work").spec("look"))
+    assert result.cause == "engine-error"
+    assert "cannot be unpacked" in result.text
+
+
 def test_a_root_that_was_changed_is_unpacked_again(made, tmp_path):
     layout, image_id = made
     said = []

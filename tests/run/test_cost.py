@@ -45,6 +45,11 @@ source = "measured: by hand"
             "1 of them by declared rates",
         ),
         (
+            [ExpectedCost(3600, 7.0, 2**20, "cuda"), ExpectedCost(device="cuda")],
+            "at least 60 min of work, at least 1.0 GPU hours, at least 7 MiB in one stage, at least 1 MiB of disk, "
+            "1 of them unknown: nothing like them ever ran here",
+        ),
+        (
             [ExpectedCost(30, 7.0, 2**20), ExpectedCost()],
             "at least 30 s of work, at least 7 MiB in one stage, at least 1 MiB of disk, "
             "1 of them unknown: nothing like them ever ran here",

@@ -38,9 +38,11 @@ def identities(driver: Path = _DRIVER) -> dict[str, str]:
 
 
 def _lock_folder() -> Path:
-    """Where every user may leave a lock and every run looks, whatever its TMPDIR."""
-    shared = Path("/run/lock")
-    return shared if os.access(shared, os.W_OK) else Path(tempfile.gettempdir())
+    """The first folder where every user may leave a lock: the same for all, whatever their TMPDIR, if there is one."""
+    for folder in (Path("/run/lock"), Path("/tmp")):
+        if folder.is_dir() and folder.stat().st_mode & 0o002 and os.access(folder, os.W_OK):
+            return folder
+    return Path(tempfile.gettempdir())
 
 
 @contextmanager

@@ -88,7 +88,7 @@ def read_site() -> Site:
                 f"{path}: {name}: found {found}, wanted a number above 0, at most {most:,}"
             )
     for word in site.sbatch:
-        if word.split("=")[0] in _OWN_WORDS:
+        if (word.split("=")[0] if word.startswith("--") else word[:2]) in _OWN_WORDS:
             raise BadRequest(
                 f"{path}: sbatch: found {word!r}, which tonegap gives itself; take it out"
             )

@@ -29,7 +29,7 @@ from tonegap.errors import EngineError
 from tonegap.files import digest_of, take_lock
 from tonegap.formats.image_lock import SITE
 from tonegap.formats.record import Isolation
-from tonegap.untrusted import remove_tree
+from tonegap.untrusted import DAMAGE, reason, remove_tree
 
 _MOUNTED = ("in", "out", "tmp", "proc", "dev", "sys", SITE.lstrip("/"))
 
@@ -62,9 +62,7 @@ class UnpackedEngine(Engine):
         if self._here:
             self._check_program()
         for plugin in plugins:
-            image = self._image_of(plugin)
-            self._drop_changed(image)
-            self._root(image)
+            self._root(self._image_of(plugin), look=True)
 
     def _check_program(self) -> None:
         """Raises EngineError where this machine has not what starts a stage."""
@@ -155,26 +153,31 @@ class UnpackedEngine(Engine):
             }
         return launched([*argv, *command], spec, env, spec.tmp_dir, stay=self.name != "bwrap")
 
-    def _root(self, image: StageImage) -> Path:
-        """The folder of an image's unpacked layers, made where it is missing. Raises EngineError."""
+    def _root(self, image: StageImage, *, look: bool = False) -> Path:
+        """The folder of an image's unpacked layers, made where it is missing or, if one is to `look`, was changed.
+
+        Raises EngineError.
+        """
         target = self._target(image.id)
-        if target.is_dir():
+        there = target.is_dir()
+        if there and not (look and not _is_whole(target)):
             return target
         if why := self._layout.lack(image.id):
             raise EngineError(f"{image.name}: {why}; run `tonegap image build {image.name}`")
-        self._say(f"{image.name}: unpacking its image, {self._layout.size(image.id) / 1e6:,.0f} MB")
+        changed = "its unpacked image is not what it was; " if there else ""
+        self._say(
+            f"{image.name}: {changed}unpacking its image, {self._layout.size(image.id) / 1e6:,.0f} MB"
+        )
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             return self._unpacked(image.id)
-        except (OSError, ValueError, tarfile.TarError, shutil.Error) as e:
-            raise EngineError(f"{image.name}: cannot be unpacked to {target}: {e}") from None
-
-    def _drop_changed(self, image: StageImage) -> None:
-        """Takes away a root that is not what it was when it was unpacked, to be unpacked anew."""
-        target = self._target(image.id)
-        if target.is_dir() and not _is_whole(target):
-            self._say(f"{image.name}: its unpacked image is not what it was; it is unpacked again")
-            remove_tree(target)
+        except EngineError as e:
+            again = f"run `tonegap image build --no-cache {image.name}`"
+            raise EngineError(f"{image.name}: {e}; {again}") from None
+        except (*DAMAGE, tarfile.TarError) as e:
+            raise EngineError(
+                f"{image.name}: cannot be unpacked to {target}: {reason(e)}"
+            ) from None
 
     def _target(self, image_id: str) -> Path:
         return self._layout.folder.parent / "roots" / image_id.removeprefix("sha256:")
@@ -187,6 +190,8 @@ class UnpackedEngine(Engine):
             if target.is_dir() and _is_whole(target):
                 return target
             remove_tree(target)
+            if target.exists():
+                raise OSError(f"{target} was changed and cannot be removed")
             part = target.with_name(f".{target.name}.part")
             remove_tree(part)
             below = self._base(image_id, layers)
@@ -195,7 +200,7 @@ class UnpackedEngine(Engine):
                 layers = layers[len(self._layout.diff_ids(below)) :]
             part.mkdir(exist_ok=True)
             for why in self._layout.damaged(layers).values():
-                raise EngineError(f"{why}; run `tonegap image build --no-cache`")
+                raise EngineError(why)
             for diff_id in layers:
                 unpack_layer(self._layout.blob(diff_id), part)
             for name in _MOUNTED:
@@ -222,8 +227,11 @@ def _stamp_of(root: Path) -> Path:
 
 
 def _is_whole(root: Path) -> bool:
-    stamp = _stamp_of(root)
-    return stamp.is_file() and stamp.read_text() == tree_stamp(root)
+    """Whether a root is what it was when it was unpacked."""
+    try:
+        return _stamp_of(root).read_text() == tree_stamp(root)
+    except (OSError, ValueError):  # no stamp, or another run is at it
+        return False
 
 
 def bwrap_argv(

@@ -30,8 +30,6 @@ from tonegap.store.layout import AUDITS, DRAWN, INDEX, sheet_unit
 from tonegap.store.store import Store
 from tonegap.synthetic.withheld import held_out, withheld_by_group, withheld_copies
 
-# Of what writes the input of a stage: the folders whose results have digests of their own in its key.
-
 
 @dataclass(frozen=True, slots=True)
 class Request:

@@ -69,7 +69,8 @@ def _moved(folder: Path, out: Path) -> dict[str, str]:
     """Puts each file of a folder to its place below `out`, the first page last; their digests by path."""
     paths = [p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()]
     pages = {}
-    for path in sorted(paths, key=lambda p: (p == PAGE_NAME, p)):
+    # First what tells that it is a report, so that a board that was cut short can be made again.
+    for path in sorted(paths, key=lambda p: (p == PAGE_NAME, p != "leaderboard.json", p)):
         write_bytes(out / path, (folder / path).read_bytes())
         pages[path] = sha256_file(folder / path)
     return dict(sorted(pages.items()))

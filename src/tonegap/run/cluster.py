@@ -40,6 +40,7 @@ _MOST_TRIES = 2  # again, after the first
 _THREADS = 8
 _DEAF_S = 600.0  # after so long without an answer of Slurm's it is said
 _STAGE_NAME = 64 + len(".json")
+_DAMAGED = (msgspec.DecodeError, UnicodeDecodeError)
 _NOTHING = Isolation("", False, "", "", {})
 
 
@@ -119,7 +120,7 @@ class Cluster:
                 work_of(self._place.store.folder, job)
                 tasks = msgspec.json.decode((folder / ARRAY).read_bytes(), type=JobArray).tasks
                 index = next(i for i, keys in enumerate(tasks) if stage.key in keys)
-            except (OSError, BadRequest, msgspec.DecodeError, StopIteration) as e:
+            except (OSError, BadRequest, *_DAMAGED, StopIteration) as e:
                 if file.exists():  # else another run has concluded it at this moment
                     self._set_aside(file, e)
                 continue
@@ -261,13 +262,14 @@ class Cluster:
     def _ended(self, one: _Waiting, names: frozenset[str], states: States | None) -> Ended | None:
         """How a stage ended, None while it has not or nobody knows yet."""
         state = None if states is None else states.get(one.task, ("", ""))[0]
+        damaged = False
         if one.file.with_suffix(ENDED).name in names:
             try:
                 left = msgspec.json.decode(one.file.with_suffix(ENDED).read_bytes(), type=EndedJob)
             except FileNotFoundError:
                 return None  # another run concludes it at this moment
-            except (msgspec.DecodeError, UnicodeDecodeError):
-                left = None  # damaged: the queue knows whether its job is over
+            except _DAMAGED:
+                left, damaged = None, True  # as if it had not begun, once its job is over
             if left and left.cause != "cancelled":
                 how = (left.seconds, left.cpu_seconds, left.peak_memory_mib)
                 result = RunResult(left.cause, self._runner.words(left.text), *how)
@@ -283,7 +285,7 @@ class Cluster:
         one.gone_since = one.gone_since or now
         if now - one.gone_since < self._slurm.site.gone_s:
             return None
-        begun = one.file.with_suffix(BEGUN).name in names
+        begun = one.file.with_suffix(BEGUN).name in names and not damaged
         return Ended(self._lost(one, state, begun=begun), _NOTHING)
 
     def _lost(self, one: _Waiting, state: str, *, begun: bool) -> RunResult:

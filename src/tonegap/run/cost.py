@@ -108,7 +108,8 @@ class PlanCost:
         ]
         if self._on_gpu:
             hours = None if self.gpu_seconds is None else max(self.gpu_seconds / 3600, 0.1)
-            said.append("GPU hours unknown" if hours is None else f"{hours:,.1f} GPU hours")
+            least = "at least " if any(one.seconds is None for one in self._on_gpu) else ""
+            said.append("GPU hours unknown" if hours is None else f"{least}{hours:,.1f} GPU hours")
         said.append(
             "memory unknown"
             if memory is None

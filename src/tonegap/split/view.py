@@ -155,7 +155,7 @@ class TaskView:
         return [*exclusions, *missing, *self.unknown_listed, *self.unused_lines, *lines]
 
     def n_copies(self, *, shown: bool) -> dict[str, int]:
-        """How many training images with a held-out copy methods see, or do not see, by the rule that found it."""
+        """How many training images with a held-out copy, or of a held-out patient, methods see or not, by rule."""
         rules = [copy.rule for copy in self.copies.values() if self._is_shown(copy) == shown]
         return dict(sorted(Counter(rules).items()))
 

@@ -44,7 +44,8 @@ def test_a_layer_that_was_exchanged_is_not_unpacked(layout, tmp_path):
     again = Layout(layout.folder)
     assert again.has(image_id), "sizes are equal"
     with pytest.raises(
-        EngineError, match="is not what its name says; run `tonegap image build --no-cache`"
+        EngineError,
+        match="is not what its name says; run `tonegap image build --no-cache baselines/plain`",
     ):
         UnpackedEngine("bwrap", image_with, again, here=False).open(tmp_path, [image_id])
     assert not [

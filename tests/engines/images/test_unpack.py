@@ -1,6 +1,7 @@
 """Layers of strangers put into a folder: what a container would see, and nothing of the host touched."""
 
 import io
+import os
 import stat
 import tarfile
 from pathlib import Path
@@ -76,6 +77,17 @@ def test_what_a_layer_takes_away_is_of_lower_layers_alone(rooms):
         ("c/new", b"2"), (".wh.c", b""), ("d", b"2"), (".wh.d", b""), ("e/.wh..wh..opq", b""),
     )  # fmt: skip
     assert rooms.files() == ["b/new", "b/sub/new", "c/new", "d"]
+
+
+def test_a_hard_link_to_a_link_is_the_link_wherever_it_leads(rooms):
+    rooms.unpack(("s", of(LINK, str(rooms.host))), ("h", of(HARD, "s")))
+    assert (rooms.root / "h").readlink() == rooms.host
+    assert rooms.unharmed()
+
+
+def test_a_name_that_is_no_utf_8_has_a_stamp(rooms):
+    (rooms.root / os.fsdecode(b"caf\xe9")).write_text("x")
+    assert len(tree_stamp(rooms.root)) == 64
 
 
 def test_a_folder_in_place_of_a_link_is_a_folder(rooms):

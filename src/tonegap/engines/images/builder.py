@@ -322,7 +322,10 @@ def _put(config: dict[str, Any], layers: list[KnownLayer], title: str) -> None:
         config["rootfs"]["diff_ids"].append(layer.diff_id)
         packages = ", ".join(f"{name} {version}" for name, version in layer.packages.items())
         said = {"created": CREATED, "created_by": title, "comment": packages}
-        config.setdefault("history", []).append({k: v for k, v in said.items() if v})
+        config["history"] = [
+            *(config.get("history") or ()),
+            {k: v for k, v in said.items() if v},
+        ]
 
 
 def _packages(config: dict[str, Any]) -> dict[str, str]:
@@ -336,7 +339,7 @@ def _packages(config: dict[str, Any]) -> dict[str, str]:
 
 def _set_running(config: dict[str, Any], recipe: ImageRecipe) -> None:
     """Adds to a config what its recipe says about running; variables may name those of the base."""
-    running = config.setdefault("config", {})
+    running = config["config"] = config.get("config") or {}
     env = {word.partition("=")[0]: word.partition("=")[2] for word in running.get("Env") or ()}
     for name, value in recipe.env.items():
         env[name] = Template(value).safe_substitute(env)

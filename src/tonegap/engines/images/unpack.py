@@ -4,13 +4,14 @@ Names, links and whiteouts of a layer are those of an image that others may have
 prevent: a layer that removes, reads or rewrites a file of the host, through `..` or through a link of a lower layer.
 """
 
+import json
 import os
 import shutil
 import tarfile
 from collections import deque
 from pathlib import Path, PurePosixPath
 
-from tonegap.files import digest_of
+from tonegap.files import sha256_bytes
 from tonegap.untrusted import remove_tree
 
 _HIDES = ".wh."  # how a layer says that a name of a lower one is gone
@@ -77,7 +78,7 @@ def tree_stamp(folder: Path) -> str:
                 else:
                     told = [status.st_size, status.st_mode, status.st_mtime_ns]
                     found.append([entry.path[len(str(folder)) :], *told])
-    return digest_of(sorted(found))
+    return sha256_bytes(json.dumps(sorted(found)).encode())  # names may be no UTF-8: as escapes
 
 
 def _put(archive: tarfile.TarFile, member: tarfile.TarInfo, path: Path, root: Path) -> None:
@@ -90,7 +91,8 @@ def _put(archive: tarfile.TarFile, member: tarfile.TarInfo, path: Path, root: Pa
         path.chmod(0o755)  # so that the caller can remove it again
         return
     target = place_in(root, member.linkname) if member.islnk() else path
-    if member.islnk() and (target.is_dir() or not os.path.lexists(target)):
+    is_folder = target.is_dir() and not target.is_symlink()
+    if member.islnk() and (is_folder or not os.path.lexists(target)):
         raise tarfile.TarError(f"{member.name[:200]!r} is a link to what is no file of the image")
     if member.islnk() and target == path:
         return

@@ -1,4 +1,4 @@
-"""Reports a finished search: for each baseline the chosen sample, its scores and the cost of all samples.
+"""Reports a finished search: for each baseline the chosen draw, its scores and the cost of all draws.
 
 Of predictions and truth it reads validation rows; no test row is scored.
 """
