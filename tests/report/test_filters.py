@@ -1,5 +1,6 @@
 """Filters and the comparison in a real browser: what is shown, said aloud, and kept in the address."""
 
+import re
 from dataclasses import replace
 
 import msgspec
@@ -184,6 +185,31 @@ def test_the_address_of_a_comparison_names_its_entries_and_swapping_turns_the_si
     assert turned == difference.replace("−", "+")
     assert again.startswith("Accuracy of the worst tone: good + erm (resnet18) is better by ")
     assert kept == "#phantom-smoke/good-erm-resnet18/none-erm-resnet18"
+
+
+def test_a_pairs_chart_reaches_as_far_as_its_intervals(compare_page, tmp_path):
+    """The scale is that of the largest end below 100 points, and a line ends where its numbers say."""
+    found = asked(
+        compare_page,
+        """
+        const table = document.querySelector("table.pair"), rows = [...table.tBodies[0].rows];
+        return [table.tHead.textContent, rows.map(row => {
+          const line = row.querySelector("line.interval");
+          return [row.cells[4].textContent, line && [line, row.querySelector(".dot")].map(
+            part => ["x1", "x2", "cx"].map(name => part.getAttribute(name)).filter(Boolean).map(Number))];
+        })];
+        """,
+        tmp_path,
+    )
+    head, rows = found
+    told = [re.fullmatch(r"([−+\d.]+) to ([−+\d.]+)", text) for text, _ in rows]
+    ends = [[float(one.replace("−", "-")) for one in match.groups()] for match in told if match]
+    assert ends
+    reach = min(100, max(10 / 10, *(abs(end) for pair in ends for end in pair)))
+    assert f"−{reach:.1f} to +{reach:.1f} points" in head
+    drawn = [line[0] for _, line in rows if line]
+    for (low, high), (x1, x2) in zip(ends, drawn, strict=True):
+        assert (x1, x2) == pytest.approx((100 + 96 * low / reach, 100 + 96 * high / reach), abs=0.2)
 
 
 def test_entries_that_cannot_be_told_apart_are_said_to_be_so(compare_page, tmp_path):
