@@ -45,8 +45,8 @@ def _objects(pids: Sequence[int]) -> dict[_Object, int]:
             if device not in {*kept, root.stat().st_dev}:
                 size = os.statvfs(root / "dev/shm")
                 found[device, 0] = (size.f_blocks - size.f_bfree) * size.f_frsize
-        with contextlib.suppress(OSError):
-            for handle in os.scandir(f"/proc/{pid}/fd"):
+        with contextlib.suppress(OSError), os.scandir(f"/proc/{pid}/fd") as handles:
+            for handle in handles:
                 with contextlib.suppress(OSError):
                     status = handle.stat()
                     if status.st_dev in kept:

@@ -60,8 +60,8 @@ def _seen(pid: int) -> list[int]:
         return [process.pid for process in processes(pid)]
     found = [pid]
     for number in found:
-        with contextlib.suppress(OSError):
-            for thread in os.scandir(f"/proc/{number}/task"):
+        with contextlib.suppress(OSError), os.scandir(f"/proc/{number}/task") as threads:
+            for thread in threads:
                 found += map(int, Path(thread.path, "children").read_text(encoding="ascii").split())
     return found
 
@@ -89,8 +89,8 @@ def deleted_bytes(pid: int, device: int) -> int:
     """
     sizes: dict[int, int] = {}
     for number in _seen(pid):
-        with contextlib.suppress(OSError):
-            for handle in os.scandir(f"/proc/{number}/fd"):
+        with contextlib.suppress(OSError), os.scandir(f"/proc/{number}/fd") as handles:
+            for handle in handles:
                 with contextlib.suppress(OSError):
                     status = Path(handle.path).stat()
                     if status.st_nlink == 0 and status.st_dev == device:
