@@ -4,9 +4,9 @@ import shutil
 import subprocess
 
 import pytest
+from report_files import render_csv
 
 from tonegap.formats.record import EntryId
-from tonegap.report.exports.csv_ import render_csv
 from tonegap.report.exports.latex import render_latex
 from tonegap.results.leaderboard import leaderboard
 

@@ -6,8 +6,8 @@ import io
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
+from report_files import render_csv
 
-from tonegap.report.exports.csv_ import render_csv
 from tonegap.report.exports.parquet import render_parquet
 from tonegap.results.leaderboard import leaderboard
 

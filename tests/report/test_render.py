@@ -12,12 +12,12 @@ from html.parser import HTMLParser
 import click
 import msgspec
 import pytest
+from report_files import render_csv, render_json
 
 from tonegap.errors import BadSuiteFolder
 from tonegap.formats.record import EntryId, SyntheticId
 from tonegap.report.exports import FORMATS
-from tonegap.report.exports.csv_ import COLUMNS, render_csv, tidy_batches
-from tonegap.report.exports.json_ import render_json
+from tonegap.report.exports.csv_ import COLUMNS, tidy_batches
 from tonegap.report.exports.latex import render_latex
 from tonegap.report.exports.markdown import render_markdown
 from tonegap.report.pages.leaderboard_page import render_html

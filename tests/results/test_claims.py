@@ -10,6 +10,7 @@ from dataclasses import replace
 import msgspec
 import pytest
 from answered import LEVELS, board_with_answers
+from report_files import render_csv, render_json
 
 from tonegap.formats.record import GroupLeak
 from tonegap.report.answer_text import answer
@@ -19,8 +20,6 @@ from tonegap.report.claims_text import (
     claims_header,
     minimum_difference_text,
 )
-from tonegap.report.exports.csv_ import render_csv
-from tonegap.report.exports.json_ import render_json
 from tonegap.report.exports.markdown import render_markdown
 from tonegap.report.pages.leaderboard_page import render_html
 from tonegap.report.phrases import p_text, percent, report_title

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 from answered import board_with_answers
 from records import plain_record
+from report_files import render_csv
 
 from tonegap.declared.exposure import SeenBy, exposures_of, read_exposure
 from tonegap.declared.local_files import LocalFile
@@ -16,7 +17,6 @@ from tonegap.declared.plugin import Plugin, PluginFile, plugin_ids, read_plugin
 from tonegap.errors import BadSuiteFolder
 from tonegap.formats.record import Exposure, decode_record, encode_record
 from tonegap.report.answer_text import answer
-from tonegap.report.exports.csv_ import render_csv
 from tonegap.report.exports.latex import render_latex
 from tonegap.report.exports.markdown import render_markdown
 from tonegap.report.pages.across_page import files as across_files

@@ -10,10 +10,9 @@ import msgspec
 import numpy as np
 import pytest
 from answered import board_with_answers
+from report_files import render_csv, render_json
 
 from tonegap.report.answer_text import answer
-from tonegap.report.exports.csv_ import render_csv
-from tonegap.report.exports.json_ import render_json
 from tonegap.report.exports.latex import render_latex
 from tonegap.report.exports.markdown import render_markdown
 from tonegap.report.pages.leaderboard_page import render_html

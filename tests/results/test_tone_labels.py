@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from answered import LEVELS, TONES, answers_of, board_with_answers
+from report_files import render_json
 
 from tonegap.data.metadata import read_metadata
 from tonegap.declared.dataset import read_dataset
@@ -16,7 +17,6 @@ from tonegap.declared.task import read_task
 from tonegap.files import sha256_bytes
 from tonegap.formats.record import EntryId
 from tonegap.formats.truth import PartTruth, TaskTruth, decode_truth, encode_truth
-from tonegap.report.exports.json_ import render_json
 from tonegap.report.exports.markdown import render_markdown
 from tonegap.report.pages.leaderboard_page import render_html
 from tonegap.results.tone_labels import AGREED, FIRST, SECOND, TRUE, tone_labels

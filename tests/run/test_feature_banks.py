@@ -12,6 +12,7 @@ import msgspec
 import numpy as np
 import pytest
 from PIL import Image
+from report_files import render_json
 
 from tonegap.data.fixed_pictures import prepared_pictures
 from tonegap.declared.report_settings import read_settings
@@ -21,7 +22,6 @@ from tonegap.errors import BadOutput, BadSuiteFolder
 from tonegap.files import sha256_file
 from tonegap.formats.record import BankId, decode_record
 from tonegap.plan.applicable import not_applicable
-from tonegap.report.exports.json_ import render_json
 from tonegap.report.pages.entry_suite import given_paths, reproduction
 from tonegap.report.pages.record_summary import facts_of
 from tonegap.results.assemble import assemble

@@ -36,11 +36,6 @@ Batch = list[TidyLine]
 _BATCH = 20_000
 
 
-def render_csv(board: Leaderboard) -> str:
-    """The CSV, with LF; the same board gives the same text."""
-    return b"".join(csv_pieces(board)).decode()
-
-
 def csv_pieces(board: Leaderboard, each: Callable[[Batch], None] | None = None) -> Iterator[bytes]:
     """The CSV in UTF-8 bit by bit, for a file: that of 2,000 rows has 100 MB.
 

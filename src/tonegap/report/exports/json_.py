@@ -31,13 +31,11 @@ def files(board: Leaderboard, source: ResultSource | None) -> Iterator[File]:  #
     yield "leaderboard.json", json_pieces(board)
 
 
-def render_json(board: Leaderboard) -> str:
-    """The JSON text; the same board gives the same text. Scores are fractions, null: undefined."""
-    return b"".join(json_pieces(board)).decode()
-
-
 def json_pieces(board: Leaderboard) -> Iterator[bytes]:
-    """The JSON text bit by bit, for a file: that of 2,000 rows has 200 MB."""
+    """The JSON text bit by bit, for a file: that of 2,000 rows has 200 MB.
+
+    The same board gives the same text. Scores are fractions, null: undefined.
+    """
     settings = msgspec.to_builtins(board.settings)
     del settings["templates"]
     head = {
