@@ -62,8 +62,9 @@ def _healthy(
 ) -> Iterator[SyntheticImage]:
     recipe = read_healthy_recipe(stage)
     tones = (*stage.job.tones, None)  # the last is the unknown tone's, whose index is -1
-    painted = paint_healthy(stage, open_painter(stage), train, holes, [int(row) for row in rows])
-    for row, image in zip(rows, painted, strict=True):
+    own = stage.share.take([int(row) for row in rows], recipe.sampling.batch)
+    painted = paint_healthy(stage, open_painter(stage), train, holes, own)
+    for row, image in zip(own, painted, strict=True):
         yield SyntheticImage(
             image_id=f"healthy-{row}",
             image=image,

@@ -148,7 +148,8 @@ def _turned(
     job, recipe = stage.job, _sampling(stage)
     latents = encode_images(models, origin.healthy.images)
     for y in dict.fromkeys(target.y for target in targets):
-        own = [target for target in targets if target.y == y]
+        of_class = [target for target in targets if target.y == y]
+        own = stage.share.take(of_class, recipe.batch)
         places = [target.healthy for target in own]
         prompts = [_prompt(stage, origin, target) for target in own]
         seeds = [stage.seed_of(f"image {c.y} {c.t} {c.k}") for c in own]

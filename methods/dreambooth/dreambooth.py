@@ -39,7 +39,8 @@ def fit(stage: Stage) -> None:
     prior = _prior(stage, models)
     recipes = {name: _recipe(stage, len(own)) for name, own in rows.items()}
     meter = Meter(sum(recipe.steps for recipe in recipes.values()))
-    keeper = Keeper(stage.checkpoints(), stage.job.integer("checkpoint_every"))
+    every = stage.job.integer("checkpoint_every")
+    keeper = Keeper(stage.checkpoints(), every, one_at_a_time=True)
     kept = dtype_of(stage.job.text("precision"), models.device)
     trained = False
     for name, own in rows.items():

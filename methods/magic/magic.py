@@ -268,7 +268,9 @@ def _prompt(stage: Stage, train: Partition, one: Conversion, tokens: Mapping[str
 def _made(
     stage: Stage, models: Models, train: Partition, wanted: Sequence[Conversion]
 ) -> Iterator[SyntheticImage]:
-    job, tokens = stage.job, tokens_of(stage.job.classes)
+    job, tokens, recipe = stage.job, tokens_of(stage.job.classes), read_sampling(stage)
+    if not (wanted := stage.share.take(wanted, recipe.batch)):
+        return
     rows = sorted({one.row for one in wanted})
     place = {row: i for i, row in enumerate(rows)}
     latents = encode_images(models, train.pictures.take(np.array(rows)))
@@ -276,7 +278,7 @@ def _made(
     seeds = [stage.seed_of(f"image {name}") for name in names]
     prompts = [_prompt(stage, train, one, tokens) for one in wanted]
     at = [place[one.row] for one in wanted]
-    made = img2img(models, latents, at, prompts, seeds, read_sampling(stage))
+    made = img2img(models, latents, at, prompts, seeds, recipe)
     for one, name, prompt, seed, image in zip(wanted, names, prompts, seeds, made, strict=True):
         label = job.classes[one.y]
         yield SyntheticImage(

@@ -169,6 +169,32 @@ def test_a_part_that_is_saved_elsewhere_leaves_no_last_checkpoint(models, images
     assert list(tmp_path.iterdir()) == []
 
 
+class Looking(dict):
+    """Tensors that note which files of a folder are there whenever one of them is asked for."""
+
+    def __init__(self, tensors, folder):
+        super().__init__(tensors)
+        self.folder, self.seen = folder, set()
+
+    def __getitem__(self, name):
+        self.seen.add(tuple(sorted(path.name for path in self.folder.iterdir())))
+        return super().__getitem__(name)
+
+
+@pytest.mark.parametrize(
+    ("alone", "beside"),
+    [(False, ("big.partial", "big.safetensors")), (True, ("big.partial",))],
+)
+def test_where_two_would_be_too_large_the_checkpoint_before_goes_first(tmp_path, alone, beside):
+    keeper = Keeper(tmp_path, every=1, one_at_a_time=alone)
+    for step in (1, 2):
+        tensors = Looking({"a": torch.full((1000,), float(step))}, tmp_path)
+        write_checkpoint(keeper, "big", Checkpoint(step, tensors))
+    assert beside in tensors.seen
+    assert not alone or all(len(names) < 2 for names in tensors.seen)
+    assert read_checkpoint(keeper, "big").step == 2
+
+
 def test_tensors_are_written_as_the_library_reads_them(tmp_path):
     """A transposed one, one without a dimension, an empty one, and half precision."""
     tensors = {

@@ -16,6 +16,7 @@ from programs import importable
 
 from tonegap.data.phantom.draw import Sitter, draw
 from tonegap.declared.plugin import read_plugin
+from tonegap_kit.shares import put_together
 
 ROOT = Path(__file__).parents[2]
 LABELS = ("basal cell carcinoma", "psoriasis")
@@ -91,6 +92,32 @@ class Workbench:
         kept: Sequence[tuple[str, Path]] = (),
         **job: Any,
     ) -> Made:
+        program, place = self._laid_out(method, stage, parameters or {}, model, kept, job)
+        return self._run(program, stage, place / "in", place / "out")
+
+    def shared(
+        self, method: str, parameters: Mapping[str, Any], model: Path | None, n: int
+    ) -> Made:
+        """A `generate` whose images are made by n processes' shares, one after another in this one."""
+        program, place = self._laid_out(method, "generate", parameters, model, (), {})
+        shares = [place / "out" / "shares" / str(k) for k in range(n)]
+        for k, share in enumerate(shares):
+            share.mkdir(parents=True)
+            made = self._run(program, "generate", place / "in", share, "--share", f"{k}/{n}")
+            assert made.code == 0, made.errors
+        put_together(place / "out", shares)
+        return Made(0, "", place / "out", "")
+
+    def _laid_out(
+        self,
+        method: str,
+        stage: str,
+        parameters: Mapping[str, Any],
+        model: Path | None,
+        kept: Sequence[tuple[str, Path]],
+        job: Mapping[str, Any],
+    ) -> tuple[Path, Path]:
+        """The program of a method, and a fresh folder with what its stage is given."""
         plugin = read_plugin(ROOT, "method", method)
         place = self.place / f"{method}-{stage}-{len(list(self.place.iterdir()))}"
         inputs, out = place / "in", place / "out"
@@ -102,16 +129,16 @@ class Workbench:
             (inputs / "model").symlink_to(model)
         values = {name: spec.default for name, spec in plugin.file.parameters.items()}
         values |= {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
-        document = _job(inputs, stage, values | _given(inputs, parameters or {})) | job
+        document = _job(inputs, stage, values | _given(inputs, parameters)) | job
         (inputs / "job.json").write_text(json.dumps(document), encoding="utf-8")
         if "resumable" in (plugin.folder / "method.toml").read_text():
             (out / "checkpoints").mkdir()
             for name, path in kept:
                 (out / "checkpoints" / name).write_bytes(path.read_bytes())
-        return self._run(plugin.folder / plugin.file.command[1], stage, inputs, out)
+        return plugin.folder / plugin.file.command[1], place
 
-    def _run(self, program: Path, stage: str, inputs: Path, out: Path) -> Made:
-        argv = [str(program), stage, "--in", str(inputs), "--out", str(out)]
+    def _run(self, program: Path, stage: str, inputs: Path, out: Path, *more: str) -> Made:
+        argv = [str(program), stage, "--in", str(inputs), "--out", str(out), *more]
         self.monkeypatch.setattr(sys, "argv", argv)
         with importable(program.parent), pytest.raises(SystemExit) as ended:
             runpy.run_path(str(program), run_name="__main__")

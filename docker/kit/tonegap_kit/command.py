@@ -8,7 +8,7 @@ its traceback. Both end with code 1.
 import argparse
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 
@@ -16,15 +16,17 @@ import numpy as np
 
 from tonegap_kit.errors import StageError
 from tonegap_kit.job import Job, read_job
+from tonegap_kit.shares import Share, spread, visible_devices
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """A stage that runs: its job, where it reads, and where it may write."""
+    """A stage that runs: its job, where it reads, where it may write, and which of its images this process makes."""
 
     job: Job
     inputs: Path
     out: Path
+    share: Share = field(default_factory=Share)
 
     def seed_of(self, purpose: str) -> int:
         """A seed in [0, 2^63) for one purpose: another draw there never moves the draws here."""
@@ -105,12 +107,17 @@ def _run(stages: Mapping[str, StageFunction], argv: list[str]) -> int:
     parser.add_argument("stage", choices=sorted(stages))
     parser.add_argument("--in", dest="inputs", type=Path, required=True, metavar="DIR")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR")
+    parser.add_argument("--share", default="", help=argparse.SUPPRESS)
     asked = parser.parse_args(argv)
     try:
         job = read_job(asked.inputs / "job.json")
         if job.stage != asked.stage:
             raise StageError(f"job.json: stage is {job.stage!r}, but {asked.stage!r} was started")
-        stages[asked.stage](Stage(job, asked.inputs, asked.out))
+        gpus = visible_devices() if job.device == "cuda" and job.stage == "generate" else []
+        if len(gpus) > 1 and not asked.share:
+            return spread([sys.executable, *sys.orig_argv[1:]], asked.out, gpus)
+        share = Share(*map(int, asked.share.split("/"))) if asked.share else Share()
+        stages[asked.stage](Stage(job, asked.inputs, asked.out, share))
     except StageError as problem:
         _to_log(f"error: {problem}")
         return 1

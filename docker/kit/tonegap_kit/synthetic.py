@@ -5,6 +5,7 @@ nothing that looks like a result.
 """
 
 import csv
+import json
 from collections import deque
 from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -18,6 +19,7 @@ from PIL import Image
 from tonegap_kit.command import Stage, progress
 from tonegap_kit.errors import StageError
 from tonegap_kit.lineage import UNKNOWN_SOURCE, read_parts
+from tonegap_kit.shares import PLACES, TABLE
 
 _COLUMNS = ("image_id", "file", "label", "tone", "prompt", "seed", "sources", "models")
 _LARGEST_PX = 4096
@@ -49,7 +51,7 @@ def write_synthetic(
 ) -> None:
     """Writes the images one by one as they come, `n` in all, moving the progress display.
 
-    Where a GPU makes them, they are written beside its work: it does not wait for the processor. Raises StageError for
+    Of a stage that several GPUs share these are the images of `stage.share`, told of `n` all the same. Where a GPU makes them, they are written beside its work: it does not wait for the processor. Raises StageError for
     one that breaks the contract: an unknown label or tone, an id used twice or that of a real image, a source that is
     no training image, a model that `fit` did not name.
     """
@@ -75,7 +77,9 @@ def write_synthetic(
             writing.save(image)
             table.writerow(_row(image))
             progress(made_before + 1, n)
-    aside.replace(stage.out / "synthetic.csv")
+    if stage.share.n > 1:
+        (stage.out / PLACES).write_text(json.dumps(stage.share.places), encoding="utf-8")
+    aside.replace(stage.out / TABLE)
 
 
 @dataclass(frozen=True, slots=True)

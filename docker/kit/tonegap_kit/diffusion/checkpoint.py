@@ -1,7 +1,7 @@
 """What a training run has to remember to go on after a kill as if nothing had happened.
 
-A checkpoint is one safetensors file with a step's number, written aside and renamed, so that there is
-always a whole one. Random draws need no place in it: each step draws from a generator of its own number.
+A checkpoint is one safetensors file with a step's number, written aside and renamed, so that what is there
+is whole. Random draws need no place in it: each step draws from a generator of its own number.
 """
 
 import json
@@ -29,10 +29,15 @@ _KINDS = {
 
 @dataclass(frozen=True, slots=True)
 class Keeper:
-    """Where checkpoints lie, and after how many steps one is left; `every` of 0 keeps finished parts alone."""
+    """Where checkpoints lie, and after how many steps one is left; `every` of 0 keeps finished parts alone.
+
+    With `one_at_a_time` the one before goes first, where two of them would be too large for a stage's output: a kill
+    while one is written costs the steps of that part.
+    """
 
     folder: Path
     every: int
+    one_at_a_time: bool = False
 
     def is_due(self, done: int, steps: int, keep_last: bool = True) -> bool:
         """Whether a checkpoint is to be left after `done` of `steps` steps; after the last if it is to be kept."""
@@ -52,6 +57,8 @@ class Checkpoint:
 def write_checkpoint(keeper: Keeper, name: str, checkpoint: Checkpoint) -> None:
     """Leaves a checkpoint in place of the one before it."""
     path = _path(keeper, name)
+    if keeper.one_at_a_time:
+        path.unlink(missing_ok=True)
     write_tensors(path, checkpoint.tensors, {"step": str(checkpoint.step)})
 
 

@@ -64,11 +64,13 @@ def from_text(
 ) -> Iterator[SyntheticImage]:
     """An image for each one ordered, by the parameter `template`; of unknown tone if that names none."""
     job, template = stage.job, stage.job.text("template")
-    asked = [(order.y, job.tones[order.t], k) for order in orders for k in range(order.n)]
+    recipe = read_sampling(stage)
+    wanted = [(order.y, job.tones[order.t], k) for order in orders for k in range(order.n)]
+    asked = stage.share.take(wanted, recipe.batch)
     called = [how.words.get(label, label) for label in job.classes]
     prompts = [worded(template, called[y], tone) for y, tone, _ in asked]
     seeds = [stage.seed_of(f"image {y} {tone} {k}") for y, tone, k in asked]
-    made = images_from_text(models, prompts, seeds, read_sampling(stage))
+    made = images_from_text(models, prompts, seeds, recipe)
     for (y, tone, k), prompt, seed, image in zip(asked, prompts, seeds, made, strict=True):
         yield SyntheticImage(
             image_id=f"asked-{y}-{tone}-{k}",

@@ -121,9 +121,9 @@ def write_variants(
     variant_models: Mapping[str, VariantModel],
 ) -> None:
     """Leaves the images of all variants wanted, each class painted as its model says."""
-    variants, recipe = plan_variants(stage, train), read_sampling(stage)
+    variants = plan_variants(stage, train)
     asked = [_Asked(stage, train, variant, variant_models) for variant in variants]
-    made = _painted(models, train, asked, recipe)
+    made = _painted(stage, models, train, asked)
     write_synthetic(stage, made, len(variants), train.ids)
 
 
@@ -171,15 +171,14 @@ class _Asked:
 
 
 def _painted(
-    models: Models | FlowModels,
-    train: Partition,
-    asked: Sequence[_Asked],
-    recipe: SamplingRecipe,
+    stage: Stage, models: Models | FlowModels, train: Partition, asked: Sequence[_Asked]
 ) -> Iterator[SyntheticImage]:
     """The images, class by class where each has a LoRA of its own: one is merged at a time."""
+    recipe = read_sampling(stage)
     by_lora = sorted(asked, key=lambda one: str(one.variant_model.lora))
     for lora, group in groupby(by_lora, key=lambda one: one.variant_model.lora):
-        own = list(group)
+        if not (own := stage.share.take(list(group), recipe.batch)):
+            continue
         rows = sorted({one.row for one in own})
         # Each source is encoded once, however many variants it has.
         pictures = train.pictures.take(np.array(rows))
