@@ -9,7 +9,7 @@ import pytest
 
 from tonegap_kit.command import Stage
 from tonegap_kit.errors import StageError
-from tonegap_kit.shares import Share, put_together, spread
+from tonegap_kit.shares import BatchShare, put_together, spread
 
 KIT = Path(__file__).parents[2] / "docker" / "kit"
 # A plug-in of nine plain images, three of one class and six of the other, sampled two at a time.
@@ -48,7 +48,7 @@ main(generate=generate)
     ],
 )
 def test_batches_go_to_the_processes_in_turn(n: int, wanted: list[list[int]]) -> None:
-    shares = [Share(k, n) for k in range(n)]
+    shares = [BatchShare(k, n) for k in range(n)]
     taken = [share.take([0, 1, 2], 2) + share.take(range(10, 15), 2) for share in shares]
     assert taken == wanted
     places = [(0, 1, 2, 10, 11, 12, 13, 14).index(one) for own in taken for one in own]
@@ -111,9 +111,7 @@ def test_the_first_that_fails_ends_all(
     assert not (tmp_path / "out" / "synthetic.csv").exists()
 
 
-def test_one_that_is_killed_is_told(
-    spreading: Spread, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_one_that_is_killed_is_told(spreading: Spread, capfd: pytest.CaptureFixture[str]) -> None:
     assert spreading(2, "os.kill(os.getpid(), signal.SIGKILL)") == 1
     assert "was ended by signal 9" in capfd.readouterr().err
 

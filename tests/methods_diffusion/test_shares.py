@@ -45,7 +45,11 @@ OWN = {
 def able() -> list[str]:
     """The methods that say that several GPUs may share their images."""
     every = [read_plugin(ROOT, "method", name) for name in plugin_ids(ROOT, "method")]
-    return [plugin.id for plugin in every if "several_gpus" in (plugin.folder / "method.toml").read_text()]
+    return [
+        plugin.id
+        for plugin in every
+        if "several_gpus" in (plugin.folder / "method.toml").read_text()
+    ]
 
 
 @pytest.fixture(scope="module")

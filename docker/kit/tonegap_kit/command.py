@@ -16,7 +16,7 @@ import numpy as np
 
 from tonegap_kit.errors import StageError
 from tonegap_kit.job import Job, read_job
-from tonegap_kit.shares import Share, spread, visible_devices
+from tonegap_kit.shares import BatchShare, spread, visible_devices
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Stage:
     job: Job
     inputs: Path
     out: Path
-    share: Share = field(default_factory=Share)
+    share: BatchShare = field(default_factory=BatchShare)
 
     def seed_of(self, purpose: str) -> int:
         """A seed in [0, 2^63) for one purpose: another draw there never moves the draws here."""
@@ -116,7 +116,7 @@ def _run(stages: Mapping[str, StageFunction], argv: list[str]) -> int:
         gpus = visible_devices() if job.device == "cuda" and job.stage == "generate" else []
         if len(gpus) > 1 and not asked.share:
             return spread([sys.executable, *sys.orig_argv[1:]], asked.out, gpus)
-        share = Share(*map(int, asked.share.split("/"))) if asked.share else Share()
+        share = BatchShare(*map(int, asked.share.split("/"))) if asked.share else BatchShare()
         stages[asked.stage](Stage(job, asked.inputs, asked.out, share))
     except StageError as problem:
         _to_log(f"error: {problem}")

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from threading import Lock, Thread
-from typing import IO, TypeVar
+from typing import TypeVar
 
 from tonegap_kit.errors import StageError
 
@@ -24,8 +24,8 @@ _POLL_S = 0.2
 _One = TypeVar("_One")
 
 
-class Share:
-    """The batches of a stage's images that one process makes, of `n` processes; all of them where it is the only one."""
+class BatchShare:
+    """The batches of a stage's images that one of `n` processes makes; all of them where it is the only one."""
 
     def __init__(self, number: int = 0, n: int = 1) -> None:
         self.n, self._number, self._batches, self._asked = n, number, 0, 0
@@ -34,7 +34,7 @@ class Share:
     def take(self, asked: Sequence[_One], batch: int) -> list[_One]:
         """Those of the next images asked for that this process makes, in their order; `batch` go together.
 
-        Called once for all images that are sampled in one go. `places` are those of all taken so far among all asked for.
+        Called once for all that are sampled in one go. `places` says which of all asked for so far were taken.
         """
         batches = range(0, len(asked), batch)
         own = [at for i, at in enumerate(batches, self._batches) if i % self.n == self._number]
@@ -64,14 +64,12 @@ def spread(command: Sequence[str], out: Path, devices: Sequence[str]) -> int:
             variables = os.environ | {"CUDA_VISIBLE_DEVICES": device}
             process = subprocess.Popen(argv, env=variables, stderr=subprocess.PIPE, text=True)
             started.append(process)
-            assert process.stderr is not None
-            readers.append(Thread(target=relay.copy, args=(k, process.stderr)))
+            readers.append(Thread(target=relay.copy, args=(k, process)))
             readers[-1].start()
         code = _end_of(started)
     finally:
         for process in started:
             process.kill()
-            process.wait()
         for reader in readers:
             reader.join()
     if code == 0:
@@ -102,10 +100,10 @@ class _Relay:
     def __init__(self, n: int) -> None:
         self._done, self._devices, self._lock = [0] * n, [""] * n, Lock()
 
-    def copy(self, k: int, said: IO[str]) -> None:
-        """Passes on all that process k says, until it ends."""
-        with said:
-            for line in said:
+    def copy(self, k: int, process: subprocess.Popen[str]) -> None:
+        """Passes on all that process k says, until it has ended."""
+        with process:
+            for line in process.stderr or ():
                 with self._lock:
                     self._pass_on(k, line)
 

@@ -51,9 +51,10 @@ def write_synthetic(
 ) -> None:
     """Writes the images one by one as they come, `n` in all, moving the progress display.
 
-    Of a stage that several GPUs share these are the images of `stage.share`, told of `n` all the same. Where a GPU makes them, they are written beside its work: it does not wait for the processor. Raises StageError for
-    one that breaks the contract: an unknown label or tone, an id used twice or that of a real image, a source that is
-    no training image, a model that `fit` did not name.
+    Of a stage that several GPUs share they are those of `stage.share`. Where a GPU makes them, they are written beside
+    its work: it does not wait for the processor. Raises StageError for one that breaks the contract: an unknown label
+    or tone, an id used twice or that of a real image, a source that is no training image, a model that `fit` did not
+    name.
     """
     real = frozenset(real_ids) | {UNKNOWN_SOURCE}
     parts = read_parts(stage)
