@@ -9,7 +9,7 @@ import pytest
 
 from tonegap_kit.command import Stage
 from tonegap_kit.errors import StageError
-from tonegap_kit.shares import BatchShare, put_together, spread
+from tonegap_kit.shares import BatchShare, put_together
 
 KIT = Path(__file__).parents[2] / "docker" / "kit"
 # A plug-in of nine plain images, three of one class and six of the other, sampled two at a time.
@@ -60,17 +60,15 @@ Spread = Callable[..., int]
 
 @pytest.fixture
 def spreading(make_stage: Callable[..., Stage], tmp_path: Path) -> Spread:
-    """Runs the program, with a line for each image, on as many devices; on one as it is."""
+    """Runs the program, with a line for each image, as a stage that has as many GPUs; it touches none."""
 
     def run(n: int, each: str = "pass") -> int:
-        stage = make_stage(stage="generate")
+        stage = make_stage(stage="generate", device="cuda")
         program = tmp_path / "program.py"
         program.write_text(PROGRAM.format(kit=str(KIT), each=each))
         argv = [sys.executable, str(program), "generate", "--in", str(stage.inputs)]
-        if n == 1:
-            own = os.environ | {"CUDA_VISIBLE_DEVICES": "0"}
-            return subprocess.run([*argv, "--out", str(stage.out)], env=own).returncode
-        return spread(argv, stage.out, [str(k) for k in range(n)])
+        variables = os.environ | {"CUDA_VISIBLE_DEVICES": ",".join(map(str, range(n)))}
+        return subprocess.run([*argv, "--out", str(stage.out)], env=variables).returncode
 
     return run
 
