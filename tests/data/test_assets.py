@@ -192,6 +192,14 @@ def test_a_suite_names_an_asset_and_a_run_without_it_says_how_to_get_it(
     assert "not here" not in tonegap.out
 
 
+def test_a_quality_sheets_extractor_takes_an_asset(root: Path, rooms: Rooms) -> None:
+    rooms.suite(quality={"extractor": "heavy", "parameters": {"weights": "asset:small"}})
+    quality = read_suite(root, "tiny").file.quality
+    assert quality is not None
+    wanted = f"{asset_named(root, 'small').path}#sha256={SHA256}"
+    assert quality.parameters == {"weights": wanted}
+
+
 def test_a_server_that_sends_without_end_is_stopped_at_the_declared_size(
     tonegap: Command, root: Path, served: Served
 ) -> None:
@@ -373,12 +381,23 @@ def test_the_projects_own_assets_are_sound(project: Path) -> None:
         asset = asset_named(project, name)
         # torchvision puts the first digits of a file's digest into its name.
         assert asset.url.endswith(f"-{asset.sha256[:8]}.pth")
-    assert (
-        asset_named(project, "sd15").files.keys() == asset_named(project, "sd21-base").files.keys()
-    )
-    pipeline = asset_named(project, "sd21-base")
-    assert {Path(name).parent.name for name in pipeline.files} == {
-        "scheduler", "text_encoder", "tokenizer", "unet", "vae",
-    }  # fmt: skip
-    # An address that names a revision gives the same files tomorrow.
-    assert len(pipeline.url.rpartition("/resolve/")[2]) == 40
+    pipelines = {
+        name: asset_named(project, name)
+        for name in ("sd21-base", "sd15", "sd2-inpainting", "sd15-inpainting")
+    }
+    for pipeline in pipelines.values():
+        assert pipeline.files.keys() == pipelines["sd15"].files.keys()
+        assert {Path(name).parent.name for name in pipeline.files} == {
+            "scheduler", "text_encoder", "tokenizer", "unet", "vae",
+        }  # fmt: skip
+        # An address that names a revision gives the same files tomorrow.
+        assert len(pipeline.url.rpartition("/resolve/")[2]) == 40
+    for base, painting in (("sd21-base", "sd2-inpainting"), ("sd15", "sd15-inpainting")):
+        one, other = (pipelines[name].files for name in (base, painting))
+        unet = "unet/diffusion_pytorch_model.fp16.safetensors"
+        # Inpainting has 5 more channels into 320 filters of 3 by 3, two bytes each; the text encoder is the same.
+        assert other[unet].size - one[unet].size == 5 * 320 * 9 * 2
+        assert (
+            one["text_encoder/model.fp16.safetensors"]
+            == other["text_encoder/model.fp16.safetensors"]
+        )

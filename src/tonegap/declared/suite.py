@@ -125,7 +125,10 @@ def _with_assets(file: SuiteFile, root: Path) -> SuiteFile:
         for row in file.entries
     )
     parameters = {label: resolved(values) for label, values in file.parameters.items()}
-    return msgspec.structs.replace(file, entries=rows, parameters=parameters)
+    quality = file.quality and QualitySpec(
+        file.quality.extractor, resolved(file.quality.parameters)
+    )
+    return msgspec.structs.replace(file, entries=rows, parameters=parameters, quality=quality)
 
 
 def asset_or(value: Parameter, root: Path) -> Parameter:
