@@ -25,34 +25,34 @@ def engine(product="Docker", version="28.5.2", devices=()):
     return daemon_of({"Version": version, "Components": [{"Name": f"{product} Engine"}]}, info)
 
 
-def asked(gpu, daemon):
-    (request,) = device_requests(gpu, daemon)
+def asked(daemon, *gpus):
+    (request,) = device_requests(gpus, daemon)
     return request["Driver"], request["DeviceIDs"], request["Capabilities"]
 
 
 @pytest.mark.parametrize("gpu", ["0", "GPU-aaaa-1", "MIG-b"])
 def test_an_engine_that_lists_devices_is_asked_by_their_names(gpu):
-    assert asked(gpu, engine(devices=CDI)) == ("cdi", [f"nvidia.com/gpu={gpu}"], [])
+    assert asked(engine(devices=CDI), gpu) == ("cdi", [f"nvidia.com/gpu={gpu}"], [])
 
 
 def test_podman_is_asked_by_name_though_it_lists_nothing():
-    assert asked("0", engine("Podman", "5.4.2")) == ("cdi", ["nvidia.com/gpu=0"], [])
+    assert asked(engine("Podman", "5.4.2"), "0") == ("cdi", ["nvidia.com/gpu=0"], [])
 
 
 def test_docker_without_names_is_asked_by_nvidias_hook():
     hook = ("nvidia", ["0"], [["gpu", "compute", "utility"]])
-    assert asked("0", engine(version="20.10.24")) == hook
+    assert asked(engine(version="20.10.24"), "0") == hook
 
 
 @pytest.mark.parametrize("version", ["4.3.1", "5.3.9"])
 def test_a_podman_that_drops_requests_is_refused(version):
     with pytest.raises(EngineError, match=f"Podman {version} drops requests for a GPU"):
-        device_requests("0", engine("Podman", version))
+        device_requests(["0"], engine("Podman", version))
 
 
 def test_a_device_that_the_engine_has_not_is_answered_with_those_it_has():
     with pytest.raises(EngineError, match=r"has no GPU 7; it has 0, GPU-aaaa-1, MIG-b, all"):
-        device_requests("7", engine(devices=CDI))
+        device_requests(["0", "7"], engine(devices=CDI))
 
 
 def test_all_are_those_an_engine_lists_each_once():
@@ -68,22 +68,22 @@ def test_a_card_whose_identity_is_not_listed_is_not_lost_and_ten_comes_after_two
 
 def test_a_name_of_a_device_does_not_reach_the_terminal_as_it_is():
     with pytest.raises(EngineError) as caught:
-        device_requests("7", engine(devices=["nvidia.com/gpu=0\n\x1b[31m"]))
+        device_requests(["7"], engine(devices=["nvidia.com/gpu=0\n\x1b[31m"]))
     assert "\x1b" not in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
 def test_a_stage_on_the_cpu_asks_for_nothing_and_is_given_nothing():
     for daemon in (engine(devices=CDI), engine(version="20.10.24")):
-        assert device_requests(None, daemon) == []
+        assert device_requests((), daemon) == []
         variables = {"CUDA_VISIBLE_DEVICES": "", "NVIDIA_VISIBLE_DEVICES": "void"}
-        assert gpu_variables(None, daemon) == variables
-    assert probed(["python", "train.py"], None) == ["python", "train.py"]
+        assert gpu_variables((), daemon) == variables
+    assert probed(["python", "train.py"], ()) == ["python", "train.py"]
 
 
 def test_only_the_hook_reads_which_device_a_stage_has_from_a_variable():
-    assert gpu_variables("1", engine(devices=CDI))["NVIDIA_VISIBLE_DEVICES"] == "void"
-    assert gpu_variables("1", engine(version="20.10.24"))["NVIDIA_VISIBLE_DEVICES"] == "1"
+    assert gpu_variables(["1"], engine(devices=CDI))["NVIDIA_VISIBLE_DEVICES"] == "void"
+    assert gpu_variables(["1"], engine(version="20.10.24"))["NVIDIA_VISIBLE_DEVICES"] == "1"
 
 
 @pytest.mark.parametrize(

@@ -87,7 +87,7 @@ def test_a_gpu_that_slurm_did_not_give_is_said(job, tmp_path, monkeypatch):
         monkeypatch.delenv(name, raising=False)
     found = ended(msgspec.structs.replace(job, device="cuda"), tmp_path)
     assert found.cause == "engine-error"
-    assert "Slurm gave the job no GPU; say in slurm.toml how one is asked for (gpu)" in found.text
+    assert "Slurm gave the job no GPU; say in slurm.toml how to ask for it (gpu)" in found.text
 
 
 def test_a_task_has_its_own_stages(tmp_path):
