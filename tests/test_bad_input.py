@@ -467,6 +467,29 @@ def gpus_that_are_no_names(place):
     return place.run("--device", "cuda", "--gpus", "first")
 
 
+@case(
+    "--gpus-per-stage 2: found 0 GPUs by --device cpu --gpus 0, wanted --device cuda and 2 or more"
+)
+def several_gpus_on_the_cpu(place):
+    return place.run("--gpus-per-stage", 2)
+
+
+@case("--gpus-per-stage 2: found 1 GPU by --device cuda --gpus 0,00, wanted --device cuda and 2 or")
+def more_gpus_for_a_stage_than_for_the_run(place):
+    return place.run("--device", "cuda", "--gpus", "0,00", "--gpus-per-stage", 2)
+
+
+@case("Invalid value for '--gpus-per-stage': 0 is not in the range x>=1")
+def a_stage_on_no_gpu(place):
+    return place.plan("--device", "cuda", "--gpus-per-stage", 0)
+
+
+@case("baseline.toml: several_gpus: 'fit' is no stage of this plug-in; it has train")
+def several_gpus_for_a_stage_that_there_is_not(place):
+    place.rooms.baseline("plain", several_gpus=["train", "fit"])
+    return place.plan()
+
+
 @case("'Plain' is no name for a baseline; wanted lower-case words joined by hyphens")
 def a_bad_name_of_a_new_plug_in(place):
     return ["new", "baseline", "Plain", *place.where]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import pytest
 from slurm_here import Cluster, queue, records, slurm, wait_for
-from tiny_rooms import TRAIN_PY
+from tiny_rooms import GENERATE_PY, TRAIN_PY
 
 from tonegap.formats.stage_job import read_job
 from tonegap.store.store import Store
@@ -40,6 +40,18 @@ class TestRecords:
         cluster.settings("pack = 2\n")
         assert "2 stages in 1 task" in cluster.says()
         assert cluster.left() == []
+
+
+def test_a_stage_that_can_use_both_gpus_of_a_node_is_given_both(cluster, planner, limits):
+    """Slurm's are harmless devices here; what is looked at is which it names."""
+    say = "import os\nprint('has', os.environ['CUDA_VISIBLE_DEVICES'])\n"
+    planner.rooms.baseline("plain", say + TRAIN_PY, several_gpus=["train"])
+    planner.rooms.method("grey", say + GENERATE_PY, parameters={"n": {"default": 3, "about": "n"}})
+    limits()
+    assert "2 stages run" in cluster.says("--device", "cuda", "--gpus-per-stage", "2")
+    said = [path.read_text().splitlines()[0] for path in cluster.store.glob("stages/*/*/log.txt")]
+    assert sorted(line.count(",") for line in said) == [0, 1], said
+    assert cluster.left() == []
 
 
 class TestFailures:

@@ -43,7 +43,6 @@ class Place:
             log=self.folder / "log.txt",
             limits=Limits(**merged),
             threads=2,
-            gpu=None,
             cancelled=self.cancelled,
             on_progress=lambda done, total: self.progress.append((done, total)),
         )

@@ -21,7 +21,6 @@ spec = RunSpec(
     log=folder / "log.txt",
     limits=Limits(timeout_s=60),
     threads=1,
-    gpu=None,
     cancelled=threading.Event(),
 )
 local.LocalEngine(folder / "kit").run(spec)

@@ -2,12 +2,14 @@
 
 import os
 import tempfile
+import threading
+import time
 
 import pytest
 
 from tonegap.engines.docker.daemon import Daemon, daemon_of
 from tonegap.engines.docker.gpu import device_requests, gpu_variables, known_gpus, probed
-from tonegap.engines.gpus import GPU_NAME, identities, try_gpu
+from tonegap.engines.gpus import GPU_NAME, card, identities, try_gpu, try_gpus
 from tonegap.errors import EngineError
 
 INFORMATION = "Model: \t\t NVIDIA H200\nGPU UUID:   \t GPU-aaaa-1\nDevice Minor: \t 3\n"
@@ -25,34 +27,48 @@ def engine(product="Docker", version="28.5.2", devices=()):
     return daemon_of({"Version": version, "Components": [{"Name": f"{product} Engine"}]}, info)
 
 
-def asked(gpu, daemon):
-    (request,) = device_requests(gpu, daemon)
+def asked(daemon, *gpus):
+    (request,) = device_requests(gpus, daemon)
     return request["Driver"], request["DeviceIDs"], request["Capabilities"]
 
 
 @pytest.mark.parametrize("gpu", ["0", "GPU-aaaa-1", "MIG-b"])
 def test_an_engine_that_lists_devices_is_asked_by_their_names(gpu):
-    assert asked(gpu, engine(devices=CDI)) == ("cdi", [f"nvidia.com/gpu={gpu}"], [])
+    assert asked(engine(devices=CDI), gpu) == ("cdi", [f"nvidia.com/gpu={gpu}"], [])
+
+
+def test_several_are_asked_for_in_one_request():
+    kind = "nvidia.com/gpu="
+    assert asked(engine(devices=CDI), "0", "MIG-b") == ("cdi", [f"{kind}0", f"{kind}MIG-b"], [])
+    hook = ("nvidia", ["1", "3"], [["gpu", "compute", "utility"]])
+    assert asked(engine(version="20.10.24"), "1", "3") == hook
+
+
+def test_several_are_counted_from_0_inside_a_container():
+    variables = gpu_variables(("1", "3"), engine(version="20.10.24"))
+    assert variables == {"CUDA_VISIBLE_DEVICES": "0,1", "NVIDIA_VISIBLE_DEVICES": "1,3"}
+    variables = gpu_variables(("1", "3"), engine(devices=CDI))
+    assert variables == {"CUDA_VISIBLE_DEVICES": "0,1", "NVIDIA_VISIBLE_DEVICES": "void"}
 
 
 def test_podman_is_asked_by_name_though_it_lists_nothing():
-    assert asked("0", engine("Podman", "5.4.2")) == ("cdi", ["nvidia.com/gpu=0"], [])
+    assert asked(engine("Podman", "5.4.2"), "0") == ("cdi", ["nvidia.com/gpu=0"], [])
 
 
 def test_docker_without_names_is_asked_by_nvidias_hook():
     hook = ("nvidia", ["0"], [["gpu", "compute", "utility"]])
-    assert asked("0", engine(version="20.10.24")) == hook
+    assert asked(engine(version="20.10.24"), "0") == hook
 
 
 @pytest.mark.parametrize("version", ["4.3.1", "5.3.9"])
 def test_a_podman_that_drops_requests_is_refused(version):
     with pytest.raises(EngineError, match=f"Podman {version} drops requests for a GPU"):
-        device_requests("0", engine("Podman", version))
+        device_requests(["0"], engine("Podman", version))
 
 
 def test_a_device_that_the_engine_has_not_is_answered_with_those_it_has():
     with pytest.raises(EngineError, match=r"has no GPU 7; it has 0, GPU-aaaa-1, MIG-b, all"):
-        device_requests("7", engine(devices=CDI))
+        device_requests(["0", "7"], engine(devices=CDI))
 
 
 def test_all_are_those_an_engine_lists_each_once():
@@ -68,22 +84,22 @@ def test_a_card_whose_identity_is_not_listed_is_not_lost_and_ten_comes_after_two
 
 def test_a_name_of_a_device_does_not_reach_the_terminal_as_it_is():
     with pytest.raises(EngineError) as caught:
-        device_requests("7", engine(devices=["nvidia.com/gpu=0\n\x1b[31m"]))
+        device_requests(["7"], engine(devices=["nvidia.com/gpu=0\n\x1b[31m"]))
     assert "\x1b" not in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
 def test_a_stage_on_the_cpu_asks_for_nothing_and_is_given_nothing():
     for daemon in (engine(devices=CDI), engine(version="20.10.24")):
-        assert device_requests(None, daemon) == []
+        assert device_requests((), daemon) == []
         variables = {"CUDA_VISIBLE_DEVICES": "", "NVIDIA_VISIBLE_DEVICES": "void"}
-        assert gpu_variables(None, daemon) == variables
-    assert probed(["python", "train.py"], None) == ["python", "train.py"]
+        assert gpu_variables((), daemon) == variables
+    assert probed(["python", "train.py"], ()) == ["python", "train.py"]
 
 
 def test_only_the_hook_reads_which_device_a_stage_has_from_a_variable():
-    assert gpu_variables("1", engine(devices=CDI))["NVIDIA_VISIBLE_DEVICES"] == "void"
-    assert gpu_variables("1", engine(version="20.10.24"))["NVIDIA_VISIBLE_DEVICES"] == "1"
+    assert gpu_variables(["1"], engine(devices=CDI))["NVIDIA_VISIBLE_DEVICES"] == "void"
+    assert gpu_variables(["1"], engine(version="20.10.24"))["NVIDIA_VISIBLE_DEVICES"] == "1"
 
 
 @pytest.mark.parametrize(
@@ -127,6 +143,55 @@ def test_a_gpu_in_use_is_nobody_elses_by_whatever_name(driver, tmp_path):
             assert other
     with try_gpu("GPU-aaaa-1", driver, tmp_path) as again:
         assert again
+
+
+def test_a_gpu_has_one_name_of_all_it_has(driver):
+    assert [card(name, driver) for name in ("3", "03", "GPU-aaaa-1", "0:1")] == [
+        "3",
+        "3",
+        "3",
+        "0:1",
+    ]
+
+
+def test_several_gpus_are_taken_together_or_none_is(driver, tmp_path):
+    asked = ("0", "1", "2")
+    first, held = try_gpus(asked, 2, driver, tmp_path)
+    with held:
+        assert first == ("0", "1")
+        second, nothing = try_gpus(asked, 2, driver, tmp_path)
+        assert second == ()
+        with nothing, try_gpu("2", driver, tmp_path) as third:
+            assert third, "the one that was free has been kept"
+    with try_gpu("1", driver, tmp_path) as one, try_gpus(asked, 2, driver, tmp_path)[1]:
+        assert one
+        assert try_gpus(asked, 1, driver, tmp_path)[0] == ()
+
+
+def test_two_that_want_two_of_three_never_share_one_nor_wait_for_ever(driver, tmp_path):
+    """In opposite order, as two runs may name their GPUs."""
+    users = dict.fromkeys("012", 0)
+    most, taken = [], []
+
+    def work(asked):
+        deadline = time.monotonic() + 20
+        while taken.count(asked) < 30 and time.monotonic() < deadline:
+            mine, held = try_gpus(asked, 2, driver, tmp_path)
+            with held:
+                for gpu in mine:
+                    users[gpu] += 1
+                    most.append(users[gpu])
+                if mine:
+                    taken.append(asked)
+                for gpu in mine:
+                    users[gpu] -= 1
+
+    threads = [threading.Thread(target=work, args=(asked,)) for asked in ("012", "210")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (taken.count("012"), taken.count("210"), max(most)) == (30, 30, 1)
 
 
 def test_an_index_with_zeros_before_it_is_the_same_gpu(driver, tmp_path):

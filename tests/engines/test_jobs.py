@@ -87,7 +87,37 @@ def test_a_gpu_that_slurm_did_not_give_is_said(job, tmp_path, monkeypatch):
         monkeypatch.delenv(name, raising=False)
     found = ended(msgspec.structs.replace(job, device="cuda"), tmp_path)
     assert found.cause == "engine-error"
-    assert "Slurm gave the job no GPU; say in slurm.toml how one is asked for (gpu)" in found.text
+    assert "Slurm gave the job no GPU; say in slurm.toml how to ask for it (gpu)" in found.text
+
+
+def test_a_stage_is_given_as_many_gpus_as_it_wants_of_those_that_slurm_gave(
+    job, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("SLURM_JOB_GPUS", "4,5,6")
+    look = (
+        "import os, sys\nopen(sys.argv[5] + '/left', 'w').write(os.environ['CUDA_VISIBLE_DEVICES'])"
+    )
+    Rooms(tmp_path / "other").baseline("plain", look)
+    folder = tmp_path / "other" / "baselines" / "plain"
+    own = {"root": str(tmp_path / "other"), "plugin_sha256": folder_digest(folder)}
+    found = ended(msgspec.structs.replace(job, device="cuda", gpus=2, **own), tmp_path)
+    assert found.cause == "ok", found.text
+    assert (tmp_path / "work" / "out" / "left").read_text() == "4,5"
+
+
+def test_fewer_gpus_than_a_stage_wants_are_said(job, tmp_path, monkeypatch):
+    monkeypatch.setenv("SLURM_JOB_GPUS", "4")
+    found = ended(msgspec.structs.replace(job, device="cuda", gpus=2), tmp_path)
+    assert found.cause == "engine-error"
+    assert "Slurm gave the job 1 of 2 GPUs; say in slurm.toml how to ask for it" in found.text
+
+
+def test_a_job_that_an_earlier_version_queued_has_one_gpu(job, tmp_path):
+    path = tmp_path / "stage.json"
+    fields = msgspec.to_builtins(job)
+    del fields["gpus"]
+    path.write_bytes(msgspec.json.encode(fields))
+    assert read_job(path).gpus == 1
 
 
 def test_a_task_has_its_own_stages(tmp_path):
@@ -142,6 +172,17 @@ class TestSite:
     def test_it_is_read_from_the_file_that_is_named(self, site):
         site.write_text('sbatch = ["--account=lab"]\npack = 20\n')
         assert read_site() == Site(sbatch=("--account=lab",), pack=20)
+
+    def test_gpus_are_asked_for_by_their_number(self):
+        assert [Site().gpu_words(n) for n in (0, 1, 4)] == [(), ("--gpus=1",), ("--gpus=4",)]
+        own = Site(gpu=("--gres=gpu:a100:{n}", "-C{ib}"))
+        assert own.gpu_words(2) == ("--gres=gpu:a100:2", "-C{ib}")
+        assert Site(gpu=("--gres=gpu:1",)).gpu_words(1) == ("--gres=gpu:1",)
+
+    def test_words_for_one_gpu_are_refused_where_several_are_wanted(self, site):
+        words = "slurm.toml: gpu: found '--gres=gpu:1' and --gpus-per-stage 2, wanted {n} where the"
+        with pytest.raises(BadRequest, match=words):
+            Site(gpu=("--gres=gpu:1",)).gpu_words(2)
 
     def test_without_a_file_every_setting_has_its_default(self, monkeypatch, tmp_path):
         monkeypatch.delenv("TONEGAP_SLURM", raising=False)

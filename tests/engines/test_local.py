@@ -1,6 +1,7 @@
 """How a stage on the local engine can end, behind every wall; plug-ins are plain shell where they can be."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -496,3 +497,18 @@ def test_names_of_requirements_are_read_as_installers_read_them(tmp_path):
     path.write_text("not a requirement\n")
     with pytest.raises(EngineError, match=r"own\.in: .*wanted a requirement a line"):
         local.requirements(path)
+
+
+@pytest.mark.usefixtures("walled")
+def test_a_sandbox_shows_the_devices_of_the_gpus_that_a_stage_is_given_and_no_other(tmp_path):
+    mounts = sandbox.Mounts(*(tmp_path,) * 5)
+
+    def nodes(*names):
+        argv = sandbox.sandbox_argv("bubblewrap", mounts, names, 512)
+        return [word for word in argv if re.fullmatch(r"/dev/nvidia\d+", word)][::2]
+
+    assert (nodes(), nodes("1"), nodes("0", "2")) == (
+        [],
+        ["/dev/nvidia1"],
+        ["/dev/nvidia0", "/dev/nvidia2"],
+    )

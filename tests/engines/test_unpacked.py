@@ -148,7 +148,7 @@ def test_too_much_memory_is_told_as_anywhere(run):
 
 @pytest.mark.parametrize("run", ["bwrap"], indirect=True)
 def test_a_gpu_is_refused_with_what_to_take(run):
-    result = run(gpu="0")
+    result = run(gpus=("0",))
     assert result.cause == "engine-error"
     assert "take apptainer or docker" in result.text
 
@@ -224,7 +224,7 @@ def test_a_root_that_was_changed_is_unpacked_again(made, tmp_path):
 
 def test_apptainer_is_asked_for_the_same_walls():
     binds = [(Path("/spool/in"), "/in", True), (Path("/spool/out"), "/out", False)]
-    assert apptainer_argv(Path("/roots/a"), binds, "/plugin", "0") == [
+    assert apptainer_argv(Path("/roots/a"), binds, "/plugin", gpu=True) == [
         *("apptainer", "--quiet", "exec", "--containall", "--cleanenv", "--no-privs", "--no-eval"),
         *("--no-mount", "bind-paths,home,tmp", "--home", "/tmp", "--net", "--network", "none"),
         *("--pwd", "/plugin", "--nv"),

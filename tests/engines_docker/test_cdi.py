@@ -50,11 +50,11 @@ def image(client):
 
 @pytest.fixture
 def see(host, image, tmp_path):
-    """What a stage that is given a GPU sees, or why it did not run."""
+    """What a stage that is given these GPUs sees, or why it did not run."""
 
-    def run(gpu):
-        work = Work(tmp_path / str(gpu))
-        spec = replace(work.spec("ok", gpu=gpu), plugin=plugin("python", "-c", LOOK))
+    def run(*gpus):
+        work = Work(tmp_path / "-".join(("work", *gpus)))
+        spec = replace(work.spec("ok", gpus=gpus), plugin=plugin("python", "-c", LOOK))
         result = DockerEngine(lambda _plugin: image_with(image)).run(spec)
         return work.log.read_text().strip() if result.cause == "ok" else result.text
 
@@ -74,13 +74,17 @@ def test_two_stages_at_once_have_one_device_each(see):
     assert found == ["/dev/nvidia0 0 void", "/dev/nvidia1 0 void"]
 
 
+def test_a_stage_sees_the_two_devices_that_it_was_given(see):
+    assert see("0", "1") == "/dev/nvidia0 /dev/nvidia1 0,1 void"
+
+
 def test_a_device_that_is_not_there_is_named(see):
     said = see("7")
     assert "nvidia.com/gpu=7" in said or "has no GPU 7; it has 0, 1" in said
 
 
 def test_a_stage_on_the_cpu_sees_no_device(see):
-    assert see(None) == "none - void"
+    assert see() == "none - void"
 
 
 def test_docker_tells_which_gpus_it_has(client, host):

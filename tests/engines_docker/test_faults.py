@@ -112,7 +112,7 @@ class TestNotThere:
         assert result.cause == "ok"
 
     def test_a_gpu_that_is_not_there_is_an_error_and_never_the_cpu(self, engine, work):
-        result = engine.run(work.spec("ok", gpu="0"))
+        result = engine.run(work.spec("ok", gpus=("0",)))
         assert result.cause == "engine-error"
         assert list(work.out.iterdir()) == []
 
@@ -129,7 +129,7 @@ class TestNotThere:
 def test_the_probe_starts_the_command_where_a_device_is_visible(client, image):
     container = client.containers.create(
         image,
-        entrypoint=probed(["python", "-c", "print('on it')"], 0),
+        entrypoint=probed(["python", "-c", "print('on it')"], ["0"]),
         devices=["/dev/null:/dev/nvidia0:r"],
         network_mode="none",
     )

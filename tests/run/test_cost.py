@@ -36,6 +36,10 @@ source = "measured: by hand"
             "about 10.0 h of work, 5.0 GPU hours, up to 20,480 MiB in one stage, about 2,048 MiB of disk",
         ),
         (
+            [ExpectedCost(3600, device="cuda", gpus=4), ExpectedCost(3600, device="cuda")],
+            "about 2.0 h of work, 5.0 GPU hours, memory unknown, disk unknown",
+        ),
+        (
             [ExpectedCost(60, device="cuda")],
             "about 60 s of work, 0.1 GPU hours, memory unknown, disk unknown",
         ),

@@ -33,7 +33,7 @@ class Work:
         self.progress = []
         self.cancelled = threading.Event()
 
-    def spec(self, mode, gpu=None, threads=1, **limits):
+    def spec(self, mode, gpus=(), threads=1, **limits):
         wanted = {"timeout_s": 60, "memory_mib": 128, "output_mib": 20} | limits
         return RunSpec(
             plugin=plugin("python", "stage.py", mode),
@@ -44,7 +44,7 @@ class Work:
             log=self.log,
             limits=msgspec.convert(wanted, Limits),
             threads=threads,
-            gpu=gpu,
+            gpus=gpus,
             cancelled=self.cancelled,
             on_progress=lambda done, total: self.progress.append((done, total)),
         )

@@ -31,14 +31,14 @@ class Planner:
         entry = {"methods": [method], "baselines": [baseline]}
         self.rooms.suite(**{"tasks": ["clinic/two"], "entries": [entry], **fields})
 
-    def plan(self, allow_missing: bool = False) -> Plan:
+    def plan(self, allow_missing: bool = False, device: str = "cpu") -> Plan:
         request = Request(
             root=self.rooms.root,
             suite=read_suite(self.rooms.root, "tiny"),
             store=self.store,
             engine=open_engine("local", self.rooms.root),
             roots={"clinic": self.download} if self.roots is None else self.roots,
-            device="cpu",
+            device=device,
             jobs=1,
             allow_missing=allow_missing,
         )

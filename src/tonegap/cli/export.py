@@ -34,7 +34,6 @@ def snakemake(suite: str, out: Path, options: RunOptions) -> None:
     """
     from tonegap.plan.prepare import prepare
     from tonegap.report.write import write_text
-    from tonegap.run.stages import stage_titles
     from tonegap.run.workflow import snakefile
 
     if options.place != "here":
@@ -46,9 +45,8 @@ def snakemake(suite: str, out: Path, options: RunOptions) -> None:
     plan = prepare(request)
     words = [suite, *spelled(options, request.root, request.store.folder)]
     limits = request.suite.file.limits
-    write_text(
-        out, snakefile(plan, words, limits, request.store.folder, stage_titles(plan)), "--out"
-    )
+    text = snakefile(plan, words, limits, request.store.folder, options.gpus_per_stage)
+    write_text(out, text, "--out")
     say(f"{out}: run it with snakemake --snakefile {out} --cores N", err=True)
 
 

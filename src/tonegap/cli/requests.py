@@ -15,6 +15,7 @@ from tonegap.cli.terminal import say as say_line
 from tonegap.declared.dataset import read_dataset
 from tonegap.declared.root import default_store, find_root
 from tonegap.errors import BadRequest, StoreError
+from tonegap.lines import counted
 from tonegap.numerics import Numerics, cores
 from tonegap.split.id_lists import IdList, read_id_list
 from tonegap.store.layout import AUDITS, INDEX
@@ -49,6 +50,7 @@ class RunOptions:
     progress: str = "auto"
     keep: bool = False
     place: str = "here"
+    gpus_per_stage: int = 1
 
     @property
     def changes(self) -> tuple[str, ...]:
@@ -90,7 +92,14 @@ _OPTIONS = (
         "--gpus",
         default="0",
         show_default=True,
-        help="For --device cuda: indices, names (GPU-…, MIG-…), or all; a stage gets one.",
+        help="For --device cuda: indices, names (GPU-…, MIG-…), or all.",
+    ),
+    click.option(
+        "--gpus-per-stage",
+        type=click.IntRange(1),
+        default=1,
+        show_default=True,
+        help="GPUs of a stage that can use several, as of a diffusion method's sampling; others get one.",
     ),
     click.option(
         "--jobs",
@@ -188,6 +197,8 @@ def spelled(options: RunOptions, root: Path, store: Path) -> list[str]:
         ("--exclude", options.exclude),
         ("--subset", () if options.subset is None else (str(options.subset),)),
         ("--numerics", (options.numerics,) if options.numerics else ()),
+        ("--gpus", (options.gpus,) if options.gpus_per_stage > 1 else ()),
+        ("--gpus-per-stage", (str(n),) if (n := options.gpus_per_stage) > 1 else ()),
     ):
         words += [word for value in values for word in (name, value)]
     return [*words, *(["--allow-missing"] if options.allow_missing else [])]
@@ -234,6 +245,7 @@ def open_request(suite_name: str, options: RunOptions, cache: Path | None = None
     if not here and cache is None:
         open_slurm(options)
     engine = open_engine(options.engine, root, suite_name, here, say)
+    _check_gpus_per_stage(options, engine)
     _check_device(options, engine)
     store, overlay = _open_store(options.store or default_store(root), options.verify, cache)
     return Request(
@@ -256,6 +268,7 @@ def open_slurm(options: RunOptions) -> "Slurm":
     from tonegap.engines.slurm import Slurm, read_site
 
     slurm = Slurm(read_site(), options.jobs or 0)
+    slurm.site.gpu_words(options.gpus_per_stage)
     slurm.check()
     return slurm
 
@@ -289,6 +302,17 @@ def _check_device(options: RunOptions, engine: "Engine") -> None:
         raise BadRequest(
             f"--device cuda: wanted GPU {', '.join(missing or asked) or 'all'}, this machine has {found} (see "
             "`tonegap doctor`); leave --device out to run on the CPU"
+        )
+
+
+def _check_gpus_per_stage(options: RunOptions, engine: "Engine") -> None:
+    """Raises BadRequest where a stage is to have more GPUs than the run."""
+    n, typed = options.gpus_per_stage, f"--device {options.device} --gpus {options.gpus}"
+    if n == 1 or (options.place == "slurm" and options.device == "cuda"):
+        return
+    if (n_found := len(parse_gpus(options, engine))) < n:
+        raise BadRequest(
+            f"--gpus-per-stage {n}: found {counted(n_found, 'GPU')} by {typed}, wanted --device cuda and {n} or more"
         )
 
 
@@ -351,7 +375,7 @@ def _of_dataset(option: str, text: str, wanted: tuple[str, ...]) -> tuple[str, P
 
 def parse_gpus(options: RunOptions, engine: "Engine") -> tuple[str, ...]:
     """The GPUs of a run by name, none on the CPU; `all` are those the engine has. Raises BadRequest."""
-    from tonegap.engines.gpus import GPU_NAME
+    from tonegap.engines.gpus import GPU_NAME, card
 
     if options.device != "cuda":
         return ()
@@ -360,10 +384,10 @@ def parse_gpus(options: RunOptions, engine: "Engine") -> tuple[str, ...]:
         if not found:
             raise BadRequest(f"--gpus: found 'all', and the {engine.name} engine sees no GPU here")
         return found
-    names = tuple(dict.fromkeys(options.gpus.split(",")))
+    names = options.gpus.split(",")
     for name in names:
         if not GPU_NAME.fullmatch(name):
             raise BadRequest(
                 f"--gpus: found {name!r}, wanted indices like 0,1, names like GPU-… or MIG-…, or all"
             )
-    return names
+    return tuple({card(name): name for name in names}.values())

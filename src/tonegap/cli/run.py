@@ -226,6 +226,7 @@ def workplace(request: "Request", options: RunOptions) -> "Workplace":
         keep=options.keep,
         slurm=slurm,
         root=request.root,
+        gpus_per_stage=options.gpus_per_stage,
     )
 
 

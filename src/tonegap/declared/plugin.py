@@ -79,6 +79,7 @@ class PluginFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     their name. `search` says what a hyper-parameter search may draw for a parameter. `made_from` "text": a method's
     images may come from words alone; of any other one that names no source nobody knows what it was made from.
     `on` "features": a baseline trains on the features that the extractor named by its parameter `backbone` leaves.
+    `several_gpus`: the stages that can share their work among several GPUs.
     `exposure` says by data set whether what it was pretrained on holds images of that set, under `*` of any other.
     """
 
@@ -90,6 +91,7 @@ class PluginFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     needs: tuple[str, ...] = ()
     control: bool = False
     resumable: bool = False
+    several_gpus: tuple[str, ...] = ()
     made_from: Literal["images", "text"] = "images"
     on: Literal["images", "features"] = "images"
     exposure: dict[str, SeenBy] = {}
@@ -165,6 +167,9 @@ def _problems(kind: str, plugin_id: str, file: PluginFile) -> Iterator[str]:
         yield f"stages: unknown value {stage!r}; a {kind} has {', '.join(STAGES[kind])}"
     if kind == "baseline" and file.stages != STAGES[kind]:
         yield f'stages: a {kind} has exactly ["{STAGES[kind][0]}"]'
+    for stage in (stage for stage in file.several_gpus if stage not in file.stages):
+        known = ", ".join(file.stages) or "none"
+        yield f"several_gpus: {stage!r} is no stage of this plug-in; it has {known}"
     if "fit" in file.stages and "generate" not in file.stages:
         yield 'stages: "fit" without "generate" makes nothing'
     if file.stages and not file.command:

@@ -26,7 +26,7 @@ class Environment:
 class RunSpec:
     """One stage to run: its plug-in, folders (`/in`, `/out`, `TMPDIR`), log file, limits, device.
 
-    `gpu` names the device it was given (None: CPU), see `gpus.py`; `on_device` gets what a stage says of it.
+    `gpus` names the devices it was given (none: CPU), see `gpus.py`; `on_device` gets what a stage says of them.
     `cancelled` is set when the run is being stopped.
     `numerics` decides between kernels; see `tonegap.numerics`.
     """
@@ -39,8 +39,8 @@ class RunSpec:
     log: Path
     limits: Limits
     threads: int
-    gpu: str | None
     cancelled: Event
+    gpus: tuple[str, ...] = ()
     on_progress: Callable[[int, int], None] = field(default=lambda _done, _total: None)
     on_device: Callable[[str], None] = field(default=lambda _text: None)
     numerics: Numerics = "native"

@@ -8,7 +8,7 @@ import contextlib
 import os
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -37,6 +37,11 @@ def identities(driver: Path = _DRIVER) -> dict[str, str]:
     return found
 
 
+def card(gpu: str, driver: Path = _DRIVER) -> str:
+    """One name of a GPU for all it has: its index where the driver tells that, without zeros before it."""
+    return re.sub(r"\b0+(?=\d)", "", identities(driver).get(gpu, gpu))
+
+
 def _lock_folder() -> Path:
     """The first folder where every user may leave a lock: the same for all, whatever their TMPDIR, if there is one."""
     for folder in (Path("/run/lock"), Path("/tmp")):
@@ -51,8 +56,7 @@ def try_gpu(gpu: str, driver: Path = _DRIVER, folder: Path | None = None) -> Ite
 
     An index and the driver's identity are one GPU. Raises EngineError where the lock cannot be made.
     """
-    index = re.sub(r"\b0+(?=\d)", "", identities(driver).get(gpu, gpu))  # 00 is 0
-    path = (folder or _lock_folder()) / f"tonegap-gpu-{index.replace('/', '_')}.lock"
+    path = (folder or _lock_folder()) / f"tonegap-gpu-{card(gpu, driver).replace('/', '_')}.lock"
     flags = os.O_NOFOLLOW | os.O_CLOEXEC
     try:
         with contextlib.suppress(FileExistsError):
@@ -65,3 +69,21 @@ def try_gpu(gpu: str, driver: Path = _DRIVER, folder: Path | None = None) -> Ite
         yield take_lock(handle, wait=False)
     finally:
         os.close(handle)
+
+
+def try_gpus(
+    gpus: Sequence[str], n: int, driver: Path = _DRIVER, folder: Path | None = None
+) -> tuple[tuple[str, ...], contextlib.ExitStack]:
+    """`n` of these GPUs that are nobody else's now, and what gives them back.
+
+    None at all where fewer are free: two stages never hold a part each and wait for the other's. Raises EngineError
+    where a lock cannot be made.
+    """
+    with contextlib.ExitStack() as held:
+        mine: list[str] = []
+        for gpu in gpus:
+            if len(mine) < n and held.enter_context(try_gpu(gpu, driver, folder)):
+                mine.append(gpu)
+        if len(mine) == n:
+            return tuple(mine), held.pop_all()
+    return (), contextlib.ExitStack()

@@ -104,21 +104,23 @@ def _checked(
         log=work / "log.txt",
         limits=limits,
         threads=job.threads,
-        gpu=_gpu() if job.device == "cuda" else None,
         cancelled=cancelled,
+        gpus=_gpus(job.gpus) if job.device == "cuda" else (),
         on_device=said.append,
         numerics=job.numerics,
     )
     return engine.run(spec)
 
 
-def _gpu() -> str:
-    """The GPU that Slurm gave this job: by identity where the driver tells it, as CUDA may count from 0 in a job.
+def _gpus(n: int) -> tuple[str, ...]:
+    """`n` GPUs that Slurm gave this job: by identity where the driver tells it, as CUDA may count from 0 in a job.
 
-    Raises EngineError where it gave none.
+    Raises EngineError where it gave fewer.
     """
-    given = os.environ.get("SLURM_JOB_GPUS") or os.environ.get("CUDA_VISIBLE_DEVICES") or ""
-    first = given.split(",")[0]
-    if not first:
-        raise EngineError("Slurm gave the job no GPU; say in slurm.toml how one is asked for (gpu)")
-    return {index: identity for identity, index in identities().items()}.get(first, first)
+    words = os.environ.get("SLURM_JOB_GPUS") or os.environ.get("CUDA_VISIBLE_DEVICES") or ""
+    given = [word for word in words.split(",") if word]
+    if len(given) < n:
+        found = f"{len(given)} of {n} GPUs" if given else "no GPU"
+        raise EngineError(f"Slurm gave the job {found}; say in slurm.toml how to ask for it (gpu)")
+    names = {index: identity for identity, index in identities().items()}
+    return tuple(names.get(one, one) for one in given[:n])

@@ -93,7 +93,7 @@ class LocalEngine(Engine):
         command = [
             sys.executable if word == "python" else word for word in spec.plugin.file.command
         ]
-        sandbox = sandbox_argv(kind, mounts, spec.gpu, spec.limits.memory_mib)
+        sandbox = sandbox_argv(kind, mounts, spec.gpus, spec.limits.memory_mib)
         io = ("--in", str(seen.in_dir), "--out", str(seen.out_dir))
         boxed = kind == "bubblewrap"
         try:
@@ -154,7 +154,7 @@ def _copy(source: Path, target: Path) -> None:
 
 def _variables(spec: RunSpec, seen: Mounts) -> dict[str, str]:
     """The whole environment of a stage: of the caller's own, where programs and libraries are."""
-    device = spec.gpu or ""
+    device = ",".join(spec.gpus)
     variables = stage_variables(spec.threads, str(seen.tmp_dir), device, spec.numerics)
     variables["PATH"] = os.environ.get("PATH", os.defpath)
     variables["PYTHONPATH"] = str(seen.kit)

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -88,7 +89,9 @@ def shared_memory(limit_mib: int) -> list[str]:
     return [*_NO_MOUNTS, "--size", str(size), "--tmpfs", "/dev/shm"]
 
 
-def sandbox_argv(kind: SandboxKind, mounts: Mounts, gpu: str | None, memory_mib: int) -> list[str]:
+def sandbox_argv(
+    kind: SandboxKind, mounts: Mounts, gpus: Sequence[str], memory_mib: int
+) -> list[str]:
     """The words to put before a stage's command; inside, paths are those of `inside`."""
     if kind == "unshare":
         return ["unshare", "--net", "--"]
@@ -108,11 +111,11 @@ def sandbox_argv(kind: SandboxKind, mounts: Mounts, gpu: str | None, memory_mib:
         argv += ["--ro-bind-try", f"/etc/{name}", f"/etc/{name}"]
     argv += [word for prefix in _interpreter_folders() for word in ("--ro-bind", prefix, prefix)]
     argv += [word for own in own_packages() for word in ("--tmpfs", own, "--remount-ro", own)]
-    if gpu is not None:
+    if gpus:
         argv += ["--ro-bind-try", "/sys", "/sys"]
-        # By index that device alone; of a slice of one only the driver knows which it is.
-        index = identities().get(gpu, gpu)
-        nodes = [index] if index.isdigit() else host_gpus()
+        # By index those devices alone; of a slice of one only the driver knows which it is.
+        indices = [identities().get(gpu, gpu) for gpu in gpus]
+        nodes = indices if all(map(str.isdigit, indices)) else host_gpus()
         for device in (*(f"nvidia{node}" for node in nodes), *_GPU_DEVICES):
             argv += ["--dev-bind-try", f"/dev/{device}", f"/dev/{device}"]
     argv += ["--ro-bind", str(mounts.plugin), "/plugin", "--ro-bind", str(mounts.kit), "/kit"]

@@ -53,19 +53,28 @@ ArrayTask = tuple[str, int]  # an array's name and a task's index in it
 class Site(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`slurm.toml` of a user: what their cluster wants. No part of a key or a record.
 
-    `sbatch`: words for every job (partition, account, qos). `gpu`: how one GPU is asked for. `setup`: lines of shell
+    `sbatch`: words for every job (partition, account, qos). `gpu`: how `{n}` GPUs are asked for. `setup`: shell lines
     before tonegap starts (modules). `pack`: stages that one task runs in turn. `array`: tasks of an array at most.
     `poll_s`: seconds between two looks at the queue. `gone_s`: how long a job may be gone without having said how it
     ended, as shared file systems are late.
     """
 
     sbatch: tuple[str, ...] = ()
-    gpu: tuple[str, ...] = ("--gpus=1",)
+    gpu: tuple[str, ...] = ("--gpus={n}",)
     setup: tuple[str, ...] = ()
     pack: int = 1
     array: int = 1000
     poll_s: float = 15.0
     gone_s: float = 60.0
+
+    def gpu_words(self, n: int) -> tuple[str, ...]:
+        """How a job asks for `n` GPUs. Raises BadRequest where the words are for one and more are wanted."""
+        if n > 1 and not any("{n}" in word for word in self.gpu):
+            raise BadRequest(
+                f"{site_path()}: gpu: found {' '.join(self.gpu)!r} and --gpus-per-stage {n}, wanted {{n}} where the "
+                "number of GPUs stands, as in --gpus={n}"
+            )
+        return tuple(word.replace("{n}", str(n)) for word in self.gpu) if n else ()
 
 
 def site_path() -> Path:
@@ -97,10 +106,10 @@ def read_site() -> Site:
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """What each task of an array needs: threads, a device, minutes and MiB of one stage."""
+    """What each task of an array needs: threads, GPUs, seconds and MiB of one stage."""
 
     threads: int
-    device: str
+    gpus: int
     timeout_s: int
     memory_mib: int
 
@@ -133,7 +142,7 @@ class Slurm:
             *("--ntasks=1", f"--cpus-per-task={need.threads}", f"--time={minutes}"),
             *(f"--mem={need.memory_mib + _OWN_MIB}M", f"--array=0-{tasks - 1}{throttle}"),
             *(f"--output={folder}/%a.out", f"--chdir={folder}"),
-            *(self.site.gpu if need.device == "cuda" else ()),
+            *self.site.gpu_words(need.gpus),
             *self.site.sbatch,
         ]
         # The program takes the place of the shell: a signal for the job is one for it.

@@ -119,15 +119,14 @@ class UnpackedEngine(Engine):
             self._check_program()
             image = self._image_of(spec.plugin)
             root, config = self._root(image), self._layout.config(image.id).get("config") or {}
-            if spec.gpu is not None and self.name == "bwrap":
+            if spec.gpus and self.name == "bwrap":
                 raise EngineError(
                     "--engine bwrap: brings no driver of a GPU into an image; take apptainer or docker"
                 )
         except EngineError as e:
             return RunResult.not_run(str(e))
         own = {one.partition("=")[0]: one.partition("=")[2] for one in config.get("Env") or ()}
-        gpu = "" if spec.gpu is None else spec.gpu
-        env = own | stage_variables(spec.threads, "/tmp", gpu, spec.numerics)
+        env = own | stage_variables(spec.threads, "/tmp", ",".join(spec.gpus), spec.numerics)
         folder = config.get("WorkingDir") or "/plugin"
         binds = [
             (spec.in_dir, "/in", True),
@@ -146,7 +145,7 @@ class UnpackedEngine(Engine):
         if self.name == "bwrap":
             argv = bwrap_argv(root, binds, folder, spec.limits.memory_mib)
         else:
-            argv = apptainer_argv(root, binds, folder, gpu)
+            argv = apptainer_argv(root, binds, folder, gpu=bool(spec.gpus))
             env = {f"APPTAINERENV_{name}": value for name, value in env.items() if name != "HOME"}
             env |= {
                 name: os.environ[name] for name in ("PATH", "HOME", "USER") if name in os.environ
@@ -250,7 +249,7 @@ def bwrap_argv(
 
 
 def apptainer_argv(
-    root: Path, binds: Collection[tuple[Path, str, bool]], folder: str, gpu: str
+    root: Path, binds: Collection[tuple[Path, str, bool]], folder: str, *, gpu: bool
 ) -> list[str]:
     """The same for Apptainer, which brings the driver of a GPU (`--nv`); variables come as APPTAINERENV_NAME.
 

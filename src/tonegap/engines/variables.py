@@ -8,7 +8,7 @@ def stage_variables(
 ) -> dict[str, str]:
     """What every stage is told: nothing of the caller's but, for native numerics, the choice of kernels.
 
-    `device` is the GPU it may use as CUDA numbers them, empty for none.
+    `device` names the GPUs it may use as CUDA numbers them, with commas between, empty for none.
     """
     variables = {
         "HOME": temporary,

@@ -34,7 +34,7 @@ class StageJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     `plugin` is its label below the suite root `root`; digests are those the stage was planned with, so that a plug-in
     that was changed while the job waited, or a node with other libraries, is refused. Seconds and MiB. `tries`: how
-    often it was submitted before.
+    often it was submitted before. `gpus`: how many a stage on a GPU is given.
     """
 
     schema: str
@@ -53,6 +53,7 @@ class StageJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     device: str
     numerics: Numerics
     tries: int = 0
+    gpus: int = 1
 
 
 class EndedJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

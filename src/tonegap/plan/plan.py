@@ -50,6 +50,12 @@ class PlannedStage:
         """The keys upstream that are no feature banks: what a method left."""
         return tuple(key for key in self.upstream if key not in self.banks)
 
+    def n_gpus(self, several: int) -> int:
+        """How many GPUs it is given: `several` if its plug-in can use them in this stage, else one; none on the CPU."""
+        if self.device != "cuda":
+            return 0
+        return several if self.stage in self.identity.plugin.file.several_gpus else 1
+
 
 @dataclass(frozen=True, slots=True)
 class PlannedRun:

@@ -94,8 +94,9 @@ class Cluster:
 
         Raises EngineError where Slurm takes none.
         """
-        groups: dict[tuple[int, str], list[PlannedStage]] = {}
+        groups: dict[tuple[int, int], list[PlannedStage]] = {}
         site, limits = self._slurm.site, self._place.limits
+        several = self._place.gpus_per_stage
         # One run at a time, so that what is laid out and not queued is known to be of one that was killed.
         with self._place.store.lock(JOBS) if stages else contextlib.nullcontext():
             for folder in self._jobs.iterdir() if stages else ():
@@ -103,9 +104,9 @@ class Cluster:
                     remove_tree(folder)
             for stage in stages:
                 if not self._adopt(stage):
-                    groups.setdefault((stage.threads, stage.device), []).append(stage)
-            for (threads, device), group in groups.items():
-                need = Need(threads, device, limits.timeout_s, limits.memory_mib)
+                    groups.setdefault((stage.threads, stage.n_gpus(several)), []).append(stage)
+            for (threads, gpus), group in groups.items():
+                need = Need(threads, gpus, limits.timeout_s, limits.memory_mib)
                 for part in _parts(group, site.pack * site.array):
                     self._submit(part, need)
 
@@ -211,6 +212,7 @@ class Cluster:
                 device=stage.device,
                 numerics=stage.numerics,
                 tries=self._tries.get(stage.key, 0),
+                gpus=stage.n_gpus(self._place.gpus_per_stage),
             )
             file = folder / f"{stage.key}.json"
             with store.writing():
@@ -273,7 +275,7 @@ class Cluster:
             if left and left.cause != "cancelled":
                 how = (left.seconds, left.cpu_seconds, left.peak_memory_mib)
                 result = RunResult(left.cause, self._runner.words(left.text), *how)
-                return Ended(result, left.isolation, left.device)
+                return Ended(result, left.isolation, left.device, one.job.gpus)
         if one.file.name not in names:  # another run has concluded it, or `tonegap stage cancel`
             if state == "CANCELLED":
                 return Ended(self._lost(one, state, begun=True), _NOTHING)

@@ -34,6 +34,7 @@ class ExpectedCost:
     """What one stage takes: seconds, MiB of main memory at its peak, bytes on disk; None for what is not known.
 
     `sources`: of each declared rate behind it who says so and for what device; none where it was measured here.
+    `gpus`: how many it held in that time; a declared rate is for one.
     """
 
     seconds: float | None = None
@@ -41,6 +42,7 @@ class ExpectedCost:
     disk_bytes: int | None = None
     device: str = "cpu"
     sources: tuple[str, ...] = ()
+    gpus: int = 1
 
     @property
     def is_known(self) -> bool:
@@ -61,8 +63,9 @@ class PlanCost:
 
     @property
     def gpu_seconds(self) -> float | None:
-        """Those of them that hold a GPU; None where of no such stage the time is known."""
-        return _over(sum, (stage.seconds for stage in self._on_gpu))
+        """Those of them that hold GPUs, times how many; None where of no such stage the time is known."""
+        held = ((stage.seconds, stage.gpus) for stage in self._on_gpu)
+        return _over(sum, (None if seconds is None else seconds * n for seconds, n in held))
 
     @property
     def peak_memory_mib(self) -> float | None:
@@ -161,6 +164,7 @@ def measured_cost(mark: StageMark, store: Store) -> ExpectedCost:
         mark.peak_memory_mib,
         sum(path.stat().st_size for path in files) or None,
         mark.ingredients.get("device", "cpu"),
+        gpus=mark.gpus,
     )
 
 

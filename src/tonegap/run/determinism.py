@@ -116,7 +116,6 @@ def _second(stage: PlannedStage, place: Workplace) -> str:
                 log=folder / "log.txt",
                 limits=place.limits,
                 threads=stage.threads,
-                gpu=None,
                 cancelled=place.cancelled,
                 numerics=stage.numerics,
             )

@@ -116,7 +116,6 @@ def external_features(
                 log=folder / "log.txt",
                 limits=place.limits,
                 threads=place.threads,
-                gpu=None,
                 cancelled=threading.Event(),
                 numerics=place.numerics,
             )

@@ -12,7 +12,7 @@ from typing import Literal
 
 from tonegap.declared.suite import Limits
 from tonegap.engines.base import Engine, RunResult, RunSpec
-from tonegap.engines.gpus import try_gpu
+from tonegap.engines.gpus import try_gpus
 from tonegap.engines.slurm import Slurm
 from tonegap.errors import BadData, BadOutput, LeakFound, StoreError, ToneGapError
 from tonegap.files import write_atomic
@@ -40,6 +40,7 @@ _RETRY_GPU_S = 0.5
 class Workplace:
     """Where and how a plan is run: store, engine, limits, slots, display, the way to stop.
 
+    Stages that can use several GPUs get `gpus_per_stage`, others one.
     With `keep` the folder of a stage that failed stays in the store. With `slurm` stages are jobs of that cluster, and
     `root` is the suite root.
     """
@@ -54,6 +55,7 @@ class Workplace:
     keep: bool = False
     slurm: Slurm | None = None
     root: Path = Path()
+    gpus_per_stage: int = 1
 
     @contextlib.contextmanager
     def stopping(self) -> Iterator[None]:
@@ -83,11 +85,12 @@ class StageFailure:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How a stage ended, what was in force while it ran, and what it says of its GPU."""
+    """How a stage ended, what was in force while it ran, what it says of its GPUs, and how many it had."""
 
     result: RunResult
     isolation: Isolation
     device: str = ""
+    gpus: int = 0
 
 
 # `made` here and now; `found`: another process made it; `busy`: one is at it, ask again.
@@ -102,6 +105,7 @@ class StageRunner:
         self._place = place
         self._stages: Mapping[str, PlannedStage] = plan.stages if plan else {}
         self._titles = stage_titles(plan) if plan else {}
+        self._turn = threading.Lock()
 
     def run(self, stage: PlannedStage) -> Outcome:
         """Runs a stage unless another process has, or is at it. Raises StoreError for a full disk."""
@@ -152,10 +156,10 @@ class StageRunner:
         def run(folder: Path) -> Ended:
             self.lay_out(stage, folder)
             said: list[str] = []
-            with self._gpu(stage) as gpu:
-                result = self._place.engine.run(self._spec(folder, stage, gpu, said.append))
+            with self._gpus(stage) as gpus:
+                result = self._place.engine.run(self._spec(folder, stage, gpus, said))
             isolation = self._place.engine.isolation(self._place.limits)
-            return Ended(result, isolation, said[-1] if said else "")
+            return Ended(result, isolation, said[-1] if said else "", len(gpus))
 
         return self.conclude(stage, self._place.store.work_folder(stage.key[:16]), run)
 
@@ -245,7 +249,7 @@ class StageRunner:
         return len(made[0]) if made else len(stage.view.unlabelled.ids)
 
     def _spec(
-        self, folder: Path, stage: PlannedStage, gpu: str | None, on_device: Callable[[str], None]
+        self, folder: Path, stage: PlannedStage, gpus: tuple[str, ...], said: list[str]
     ) -> RunSpec:
         progress = self._place.progress
         return RunSpec(
@@ -257,27 +261,31 @@ class StageRunner:
             log=folder / "log.txt",
             limits=self._place.limits,
             threads=stage.threads,
-            gpu=gpu,
             cancelled=self._place.cancelled,
+            gpus=gpus,
             on_progress=lambda done, total: progress.step(stage.key, done, total),
-            on_device=on_device,
+            on_device=said.append,
             numerics=stage.numerics,
         )
 
     @contextlib.contextmanager
-    def _gpu(self, stage: PlannedStage) -> Iterator[str | None]:
-        """A GPU of the workplace that no other stage of this machine uses; waits for one."""
-        if stage.device != "cuda":
-            yield None
+    def _gpus(self, stage: PlannedStage) -> Iterator[tuple[str, ...]]:
+        """GPUs of the workplace that no other stage of this machine uses, all that the stage is given; waits for them.
+
+        In turn: where one waits for several, the next that wants one does not take it away.
+        """
+        place, n = self._place, stage.n_gpus(self._place.gpus_per_stage)
+        if not n:
+            yield ()
             return
-        while True:
-            for gpu in self._place.gpus:
-                with try_gpu(gpu) as mine:
-                    # A run that is being stopped waits for nobody: its engine ends the stage at once.
-                    if mine or self._place.cancelled.is_set():
-                        yield gpu
-                        return
-            self._place.cancelled.wait(_RETRY_GPU_S)
+        with self._turn:
+            while True:
+                mine, held = try_gpus(place.gpus, n)
+                # A run that is being stopped waits for nobody: its engine ends the stage at once.
+                if mine or place.cancelled.wait(_RETRY_GPU_S):
+                    break
+        with held:
+            yield mine or place.gpus[:n]
 
 
 def _mark(stage: PlannedStage, ended: Ended) -> StageMark:
@@ -293,6 +301,7 @@ def _mark(stage: PlannedStage, ended: Ended) -> StageMark:
         cpu_seconds=ended.result.cpu_seconds,
         peak_memory_mib=ended.result.peak_memory_mib,
         isolation=ended.isolation,
+        gpus=max(ended.gpus, 1),
     )
 
 

@@ -4,13 +4,14 @@ Pure. What Snakemake decides is where and when; what is done, checked and kept i
 output of a rule is the mark of a finished stage in the store.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from math import ceil
 from pathlib import Path
 from shlex import quote
 
 from tonegap.declared.suite import Limits
 from tonegap.plan.plan import Plan, PlannedStage
+from tonegap.run.stages import stage_titles
 from tonegap.store.layout import stage_unit
 
 WRITTEN = b"# Written by `tonegap export snakemake`:"  # how each begins
@@ -42,9 +43,13 @@ rule {name}:  # {title}
 
 
 def snakefile(
-    plan: Plan, words: Sequence[str], limits: Limits, store: Path, titles: Mapping[str, str]
+    plan: Plan, words: Sequence[str], limits: Limits, store: Path, several: int = 1
 ) -> str:
-    """The workflow of a plan; `words` are the suite and the options of its run. Titles of stages by key."""
+    """The workflow of a plan; `words` are the suite and the options of its run.
+
+    `several`: GPUs of a stage that can use more than one.
+    """
+    titles = stage_titles(plan)
     needed = dict.fromkeys(
         key for run in plan.runs if not run.id.not_applicable for key in run.stages
     )
@@ -63,7 +68,7 @@ def snakefile(
             threads=stage.threads,
             memory_mib=limits.memory_mib,
             minutes=ceil(limits.timeout_s / 60),
-            gpu=", gpu=1" if stage.device == "cuda" else "",
+            gpu=f", gpu={n}" if (n := stage.n_gpus(several)) else "",
             make=f" stage make {suite} {stage.key} {options}",
         )
 

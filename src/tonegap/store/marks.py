@@ -18,8 +18,8 @@ _SHA256 = re.compile(rb"([0-9a-f]{64})\s*")
 _REMOVE = "remove it, and the next run keeps its own truth as the first"
 
 
-class StageMark(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`stage.json`: the ingredients a finished stage was made from, what it cost, and its notes."""
+class StageMark(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """`stage.json`: what a finished stage was made from and what it cost; `gpus` it had if its device is one."""
 
     key: str
     stage: str
@@ -31,6 +31,7 @@ class StageMark(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     cpu_seconds: float | None
     peak_memory_mib: float | None
     isolation: Isolation
+    gpus: int = 1
 
 
 def read_mark(store: Path, key: str) -> StageMark | None:

@@ -66,8 +66,8 @@ def create(
             STAGE_LABEL: f"{spec.plugin.label} {spec.stage}",
         },
         # The whole command is the entry point: an image's own would come before it.
-        entrypoint=probed(argv, spec.gpu),
-        environment=variables | gpu_variables(spec.gpu, place.daemon),
+        entrypoint=probed(argv, spec.gpus),
+        environment=variables | gpu_variables(spec.gpus, place.daemon),
         hostname="stage",
         working_dir="/plugin",
         healthcheck={"test": ["NONE"]},
@@ -88,7 +88,7 @@ def create(
         nano_cpus=min(spec.threads, place.daemon.n_cpus) * _NANO,
         pids_limit=PROCESSES,
         ulimits=_ulimits((limits.output_mib + 1) * _MIB),
-        device_requests=device_requests(spec.gpu, place.daemon),
+        device_requests=device_requests(spec.gpus, place.daemon),
         # What the stage says is read as it is said; the engine keeps no second copy on its disk.
         log_config=LogConfig(type="none"),
     )

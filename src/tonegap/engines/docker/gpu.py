@@ -42,12 +42,12 @@ def by_name(daemon: Daemon) -> bool:
     return daemon.product == "Podman" or any(one.startswith(_KIND) for one in daemon.devices)
 
 
-def device_requests(gpu: str | None, daemon: Daemon) -> list[DeviceRequest]:
-    """What to ask the engine for: that one device, or nothing.
+def device_requests(gpus: Sequence[str], daemon: Daemon) -> list[DeviceRequest]:
+    """What to ask the engine for: those devices, or nothing.
 
-    Raises EngineError where the engine has no such device, or would drop the request.
+    Raises EngineError where the engine does not have one of them, or would drop the request.
     """
-    if gpu is None:
+    if not gpus:
         return []
     if daemon.product == "Podman" and daemon.release < _PODMAN:
         raise EngineError(
@@ -56,25 +56,25 @@ def device_requests(gpu: str | None, daemon: Daemon) -> list[DeviceRequest]:
         )
     if not by_name(daemon):
         hook = [["gpu", "compute", "utility"]]
-        return [DeviceRequest(driver="nvidia", device_ids=[gpu], capabilities=hook)]
-    if daemon.devices and _KIND + gpu not in daemon.devices:
-        listed = ", ".join(sorted(one.removeprefix(_KIND) for one in daemon.devices))
-        raise EngineError(f"--gpus: {daemon.label} has no GPU {gpu}; it has {one_line(listed)}")
-    return [DeviceRequest(driver="cdi", device_ids=[_KIND + gpu])]
+        return [DeviceRequest(driver="nvidia", device_ids=list(gpus), capabilities=hook)]
+    for gpu in gpus:
+        if daemon.devices and _KIND + gpu not in daemon.devices:
+            listed = ", ".join(sorted(one.removeprefix(_KIND) for one in daemon.devices))
+            raise EngineError(f"--gpus: {daemon.label} has no GPU {gpu}; it has {one_line(listed)}")
+    return [DeviceRequest(driver="cdi", device_ids=[_KIND + gpu for gpu in gpus])]
 
 
-def gpu_variables(gpu: str | None, daemon: Daemon) -> dict[str, str]:
+def gpu_variables(gpus: Sequence[str], daemon: Daemon) -> dict[str, str]:
     """What a container is told: NVIDIA's hook, where it is every container's, gives a CPU stage nothing.
 
-    The one GPU that a stage is given has the number 0 inside.
+    The GPUs that a stage is given are counted from 0 inside.
     """
-    hooked = gpu is not None and not by_name(daemon)
     return {
-        "CUDA_VISIBLE_DEVICES": "" if gpu is None else "0",
-        "NVIDIA_VISIBLE_DEVICES": str(gpu) if hooked else "void",
+        "CUDA_VISIBLE_DEVICES": ",".join(map(str, range(len(gpus)))),
+        "NVIDIA_VISIBLE_DEVICES": "void" if by_name(daemon) else ",".join(gpus) or "void",
     }
 
 
-def probed(argv: Sequence[str], gpu: str | None) -> list[str]:
+def probed(argv: Sequence[str], gpus: Sequence[str]) -> list[str]:
     """The command, started only where a device is visible if one was asked for."""
-    return list(argv) if gpu is None else ["/bin/sh", "-c", _PROBE, "probe", *argv]
+    return ["/bin/sh", "-c", _PROBE, "probe", *argv] if gpus else list(argv)

@@ -63,7 +63,6 @@ def try_sandbox(image: StageImage, rootless: bool) -> str:
             log=folder / "log.txt",
             limits=Limits(timeout_s=30, memory_mib=_MEMORY_MIB, output_mib=1),
             threads=1,
-            gpu=None,
             cancelled=threading.Event(),
         )
         result = DockerEngine(lambda _plugin: image).run(spec)

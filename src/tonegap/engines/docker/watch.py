@@ -142,7 +142,7 @@ class _Watch(StageWatch):
 
     def _judge(self, state: State) -> Ending:
         code = state["ExitCode"]
-        if code == NO_GPU_CODE and self.spec.gpu is not None:
+        if code == NO_GPU_CODE and self.spec.gpus:
             return "engine-error", NO_GPU_TEXT
         limits, words = self.spec.limits, self._pump.last_line()
         if code != 0 and state["OOMKilled"]:

@@ -1,0 +1,166 @@
+"""Stages of a run share its GPUs: as many as each can use, all at once or none, and nobody is passed by."""
+
+import contextlib
+import io
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from planner import Planner
+from tiny_rooms import GENERATE_PY, TRAIN_PY
+
+from tonegap.cli.requests import RunOptions, spelled
+from tonegap.declared.suite import Limits
+from tonegap.engines import gpus, open_engine
+from tonegap.plan.plan import Plan
+from tonegap.run.cost import measured_cost
+from tonegap.run.progress import PlainProgress
+from tonegap.run.runner import RunTally, run_plan
+from tonegap.run.stages import Workplace
+from tonegap.run.workflow import snakefile
+from tonegap.store.marks import read_mark
+
+SAY_PY = "import os\nprint('has', os.environ['CUDA_VISIBLE_DEVICES'])\n"
+N = {"n": {"default": 3, "about": "images"}}
+LIMITS = Limits(timeout_s=30, memory_mib=1024, output_mib=20)
+
+
+@pytest.fixture
+def locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of locks that no other run has, so that GPUs of any name are free."""
+    folder = tmp_path / "locks"
+    folder.mkdir()
+    monkeypatch.setattr(gpus, "_lock_folder", lambda: folder)
+    return folder
+
+
+@pytest.fixture
+def sampling(planner: Planner) -> Planner:
+    """The planner's suite, its method one whose sampling can use several GPUs; stages say what they see."""
+    planner.rooms.method("grey", SAY_PY + GENERATE_PY, parameters=N, several_gpus=["generate"])
+    planner.rooms.baseline("plain", SAY_PY + TRAIN_PY)
+    return planner
+
+
+@pytest.fixture
+def place(planner: Planner, locks: Path) -> Workplace:
+    return Workplace(
+        store=planner.store,
+        engine=open_engine("local", planner.rooms.root),
+        limits=LIMITS,
+        jobs=3,
+        gpus=("7", "8", "9"),
+        progress=PlainProgress(io.StringIO()),
+        gpus_per_stage=2,
+    )
+
+
+def started(plan: Plan, place: Workplace) -> tuple[threading.Thread, list[RunTally]]:
+    """The plan run in a thread, and what it ends in."""
+    found: list[RunTally] = []
+
+    def work() -> None:
+        with contextlib.suppress(KeyboardInterrupt):
+            found.append(run_plan(plan, place))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    return thread, found
+
+
+def wait_for(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline, "it never happened"
+        time.sleep(0.02)
+
+
+def is_free(gpu: str) -> bool:
+    with gpus.try_gpu(gpu) as mine:
+        return mine
+
+
+def test_sampling_has_as_many_as_asked_and_training_one(sampling: Planner, place: Workplace):
+    plan = sampling.plan(device="cuda")
+    assert run_plan(plan, place).failures == ()
+    seen, marks = {}, {}
+    for key, stage in plan.stages.items():
+        folder = place.store.stage_folder(key)
+        seen[stage.stage] = (folder / "log.txt").read_text().splitlines()[0]
+        marks[stage.stage] = read_mark(place.store.folder, key)
+    assert seen == {"generate": "has 7,8", "train": "has 7"}
+    assert {stage: mark.gpus for stage, mark in marks.items()} == {"generate": 2, "train": 1}
+    assert measured_cost(marks["generate"], place.store).gpus == 2
+    assert '"gpus"' not in (place.store.stage_folder(marks["train"].key) / "stage.json").read_text()
+
+
+def test_another_number_of_gpus_makes_nothing_anew(sampling: Planner, place: Workplace):
+    plan = sampling.plan(device="cuda")
+    run_plan(plan, place)
+    again = run_plan(sampling.plan(device="cuda"), replace(place, gpus_per_stage=3))
+    assert (again.n_stages, again.n_cached) == (0, 1)
+
+
+def test_a_stage_on_the_cpu_has_none(sampling: Planner, place: Workplace):
+    plan = sampling.plan()
+    run_plan(plan, place)
+    logs = [place.store.stage_folder(key) / "log.txt" for key in plan.stages]
+    assert {log.read_text().splitlines()[0] for log in logs} == {"has "}
+
+
+def test_a_stage_that_waits_for_two_holds_none(sampling: Planner, place: Workplace):
+    with gpus.try_gpu("7"), gpus.try_gpu("9"):
+        thread, found = started(sampling.plan(device="cuda"), place)
+        wait_for(lambda: list(place.store.folder.glob("work/*/in/job.json")))
+        time.sleep(0.7)  # longer than between two tries
+        wait_for(lambda: is_free("8"))
+        assert not list(place.store.folder.glob("work/*/log.txt"))
+    thread.join(30)
+    assert found[0].failures == ()
+
+
+def test_a_run_that_is_stopped_waits_for_no_gpu(sampling: Planner, place: Workplace):
+    with gpus.try_gpu("7"), gpus.try_gpu("9"):
+        thread, found = started(sampling.plan(device="cuda"), place)
+        wait_for(lambda: list(place.store.folder.glob("work/*/in/job.json")))
+        place.cancelled.set()
+        thread.join(20)
+        assert not thread.is_alive()
+        assert found == []
+
+
+def test_stages_that_want_one_do_not_keep_a_stage_that_wants_two_waiting(
+    sampling: Planner, place: Workplace
+):
+    """Six trainings of half a second on two GPUs; who waits for both comes before the last of them."""
+    sampling.rooms.baseline("plain", "import time\ntime.sleep(0.5)\n" + TRAIN_PY)
+    sampling.suite(entries=[{"methods": ["none", "grey"], "baselines": ["plain"]}], seeds=[0, 1])
+    said = io.StringIO()
+    many = replace(place, gpus=("7", "8"), progress=PlainProgress(said), jobs=2)
+    tally = run_plan(sampling.plan(device="cuda"), many)
+    assert (tally.n_stages, tally.failures) == (6, ())
+    ended = [line for line in said.getvalue().splitlines() if line.endswith(" s")]
+    assert "train" in ended[-1]
+    assert sum("generate" in line for line in ended[:4]) == 2, ended
+
+
+def test_a_workflow_asks_for_as_many_gpus_as_a_stage_is_given(sampling: Planner):
+    store = sampling.store.folder
+    generate, train = snakefile(
+        sampling.plan(device="cuda"), ["tiny"], LIMITS, store, 4
+    ).split("\nrule stage_")[1:]  # fmt: skip
+    assert "mem_mb=1024, runtime=1, gpu=4\n" in generate
+    assert "mem_mb=1024, runtime=1, gpu=1\n" in train
+    assert "gpu=" not in snakefile(sampling.plan(), ["tiny"], LIMITS, store, 4)
+
+
+def test_the_words_of_a_workflow_name_its_gpus_where_a_stage_has_several(tmp_path: Path):
+    options = RunOptions(
+        None, None, (), "local", "cuda", "0,1", None, False, (), (), (), gpus_per_stage=2
+    )
+    assert spelled(options, tmp_path, tmp_path)[-4:] == ["--gpus", "0,1", "--gpus-per-stage", "2"]
+    one = replace(options, gpus_per_stage=1)
+    assert spelled(one, tmp_path, tmp_path)[-2:] == ["--device", "cuda"]
