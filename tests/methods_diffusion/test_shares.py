@@ -45,11 +45,7 @@ OWN = {
 def able() -> list[str]:
     """The methods that say that several GPUs may share their images."""
     every = [read_plugin(ROOT, "method", name) for name in plugin_ids(ROOT, "method")]
-    return [
-        plugin.id
-        for plugin in every
-        if "several_gpus" in (plugin.folder / "method.toml").read_text()
-    ]
+    return [plugin.id for plugin in every if plugin.file.several_gpus]
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import shutil
 import threading
 import time
 from collections.abc import Callable
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from planner import Planner
-from tiny_rooms import GENERATE_PY, TRAIN_PY
+from tiny_rooms import GENERATE_PY, PROJECT, TRAIN_PY
 
 from tonegap.cli.requests import RunOptions, spelled
 from tonegap.declared.suite import Limits
@@ -22,8 +23,29 @@ from tonegap.run.runner import RunTally, run_plan
 from tonegap.run.stages import Workplace
 from tonegap.run.workflow import snakefile
 from tonegap.store.marks import read_mark
+from tonegap.store.store import Store
 
 SAY_PY = "import os\nprint('has', os.environ['CUDA_VISIBLE_DEVICES'])\n"
+# With the kit: a process for each GPU, and what they leave put together.
+SHARED_PY = """\
+import os
+from tonegap_kit.command import main, tell_device
+from tonegap_kit.partition import read_partition
+from tonegap_kit.synthetic import SyntheticImage, write_synthetic
+
+def made(stage, train):
+    tell_device("GPU-" + os.environ["CUDA_VISIBLE_DEVICES"])
+    for row in stage.share.take(range(len(train)), 2):
+        own = train.ids[row]
+        label = stage.job.classes[train.y[row]]
+        yield SyntheticImage(f"new-{row}", train.pictures.take([row])[0], label, None, (own,))
+
+def generate(stage):
+    train = read_partition(stage, "train")
+    write_synthetic(stage, made(stage, train), len(train), train.ids)
+
+main(generate=generate)
+"""
 N = {"n": {"default": 3, "about": "images"}}
 LIMITS = Limits(timeout_s=30, memory_mib=1024, output_mib=20)
 
@@ -95,6 +117,30 @@ def test_sampling_has_as_many_as_asked_and_training_one(sampling: Planner, place
     assert {stage: mark.gpus for stage, mark in marks.items()} == {"generate": 2, "train": 1}
     assert measured_cost(marks["generate"], place.store).gpus == 2
     assert '"gpus"' not in (place.store.stage_folder(marks["train"].key) / "stage.json").read_text()
+
+
+def test_the_kit_shares_the_images_of_a_stage_among_its_gpus(
+    planner: Planner, place: Workplace, tmp_path: Path
+):
+    """In the sandbox, by processes; the set is the one of a single GPU to the byte, and the record names both."""
+    kit = planner.rooms.root / "docker" / "kit"
+    shutil.copytree(PROJECT / "docker" / "kit", kit, dirs_exist_ok=True)
+    planner.rooms.method("grey", SHARED_PY, parameters=N, several_gpus=["generate"])
+    left, devices = [], []
+    for n in (1, 2):
+        planner.store = Store(tmp_path / f"store-{n}")
+        plan = planner.plan(device="cuda")
+        tally = run_plan(plan, replace(place, store=planner.store, gpus_per_stage=n))
+        assert tally.failures == ()
+        (key,) = (key for key, stage in plan.stages.items() if stage.stage == "generate")
+        folder = planner.store.stage_folder(key)
+        files = [folder / "synthetic.csv", *sorted((folder / "images").iterdir())]
+        left.append({path.name: path.read_bytes() for path in files})
+        devices.append(read_mark(planner.store.folder, key).versions["gpu"])
+        assert not (folder / "shares").exists()
+    assert left[0] == left[1]
+    assert len(left[0]) > 5
+    assert devices == ["GPU-7", "GPU-7; GPU-8"]
 
 
 def test_another_number_of_gpus_makes_nothing_anew(sampling: Planner, place: Workplace):

@@ -19,7 +19,7 @@ CHUNK = 1 << 16
 _TAIL = 1 << 13
 _MOST_STEPS = 100  # progress lines of one chunk that are told: a flood of them must cost nothing
 _WORD = b"tonegap-progress "
-_DEVICE = re.compile(rb"^tonegap-device ([ -~]{1,200})\n", re.MULTILINE)
+_DEVICE = re.compile(rb"^tonegap-device ([ -~]{1,1000})\n", re.MULTILINE)
 _PROGRESS = re.compile(rb"^tonegap-progress (\d{1,9}) (\d{1,9})[ \r]*\n", re.MULTILINE)
 
 
