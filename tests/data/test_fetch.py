@@ -306,11 +306,15 @@ def test_a_token_is_for_the_hub_alone_and_stays_there_when_it_sends_elsewhere(
                 give(to, b"", 302, Location=f"http://localhost:{store.port}/signed?key=secret")
 
         server.answer = gated
-        assert tonegap("assets", "fetch", "--suite-root", root) == 1
-        assert server.tokens == [None]  # HF_ENDPOINT does not name this host
-        monkeypatch.setenv("HF_ENDPOINT", server.url)
+        elsewhere = ("", "http:", "http://", "http://127.0.0.1", server.url.replace("p:", "ps:"))
+        for endpoint in elsewhere:
+            monkeypatch.setenv("HF_ENDPOINT", endpoint)
+            assert tonegap("assets", "fetch", "--suite-root", root) == 1
+        assert server.tokens == [None] * len(elsewhere)
+        server.tokens.clear()
+        monkeypatch.setenv("HF_ENDPOINT", f"{server.url}/")
         assert tonegap("assets", "fetch", "--suite-root", root) == 0
-        assert server.tokens == [None, f"Bearer {TOKEN}", f"Bearer {TOKEN}"]
+        assert server.tokens == [f"Bearer {TOKEN}"] * 2
         assert store.tokens == [None]
     assert fetched(root) == {"1": CONTENT}
 

@@ -19,7 +19,6 @@ from tonegap.files import take_lock
 _CHUNK = 64 << 10  # what is lost at most where a connection ends
 _TIMEOUT_S = 60
 _PART, _REFUSED = (206, 416), (401, 403)
-_TOKEN = re.compile(r"[!-~]+")
 _SPAN = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
 _OTHER = "this is another file than the one declared, or a page; look at it in a browser"
 _Count = Callable[[int], None]
@@ -117,7 +116,7 @@ def _receive(piece: Piece, partial: Path, moved: _Count, tell: _Tell) -> None:
         said = answer.headers.get("Content-Range", "")
         span = _SPAN.fullmatch(said) if is_part else None
         if not is_part or (span and int(span[1]) == have):
-            _write(piece, answer, partial, have if is_part else 0, span[2] if span else "*", moved)
+            _write(piece, answer, have if is_part else 0, span[2] if span else "*", moved)
             return
     why = f"the server gives {said or 'nothing'!r} for what follows {have:,} bytes"
     if not have:
@@ -126,9 +125,7 @@ def _receive(piece: Piece, partial: Path, moved: _Count, tell: _Tell) -> None:
     _receive(piece, partial, moved, tell)
 
 
-def _write(
-    piece: Piece, answer: requests.Response, partial: Path, have: int, told: str, moved: _Count
-) -> None:
+def _write(piece: Piece, answer: requests.Response, have: int, told: str, moved: _Count) -> None:
     """Writes an answer behind the bytes that are here; `told` is the size of the whole file in it, "*" if unknown."""
     length = answer.headers.get("Content-Length", "")
     if told == "*" and length.isdecimal():
@@ -139,7 +136,7 @@ def _write(
         raise BadData(f"{piece.url}: the answer {found}, wanted {piece.size:,}: {_OTHER}")
     moved(have)
     ended = False  # by itself: chunks say where they end, and then it is another file
-    with suppress(*_ENDED), partial.open("ab" if have else "wb") as f:
+    with suppress(*_ENDED), _partial(piece).open("ab" if have else "wb") as f:
         for some in answer.iter_content(_CHUNK):
             have += f.write(some[: piece.size + 1 - have])
             moved(len(some))
@@ -153,8 +150,8 @@ def _write(
 
 def _is_hubs(url: str) -> bool:
     """Whether an address is of the Hub that a token of Hugging Face is for, or of the one in HF_ENDPOINT."""
-    other = os.environ.get("HF_ENDPOINT", "").rstrip("/")
-    return url.startswith(("https://huggingface.co/", f"{other}/"))
+    hubs = ("https://huggingface.co", os.environ.get("HF_ENDPOINT", ""))
+    return url.split("/", 3)[:3] in [hub.split("/", 3)[:3] for hub in hubs]  # scheme, "", host
 
 
 def _signed(url: str) -> dict[str, str]:
@@ -162,7 +159,7 @@ def _signed(url: str) -> dict[str, str]:
     token = os.environ.get("HF_TOKEN", "").strip()
     if not token or not _is_hubs(url):
         return {}
-    if not _TOKEN.fullmatch(token):
+    if not re.fullmatch(r"[!-~]+", token):
         raise BadData("HF_TOKEN: wanted one word of ASCII, as the settings of your account show it")
     return {"Authorization": f"Bearer {token}"}
 

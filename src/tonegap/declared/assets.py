@@ -94,10 +94,9 @@ class AssetsFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def assets_folder() -> Path:
     """The cache that all suites share: TONEGAP_ASSETS, from the current folder on, or `~/.cache/tonegap/assets`."""
-    named = os.environ.get("TONEGAP_ASSETS")
     cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    folder = os.path.expanduser(named or Path(cache) / "tonegap" / "assets")  # noqa: PTH111 - raises nothing
-    return Path(folder).absolute()
+    folder = os.environ.get("TONEGAP_ASSETS") or Path(cache) / "tonegap" / "assets"
+    return Path(os.path.expanduser(folder)).absolute()  # noqa: PTH111 - raises nothing
 
 
 def size_at(path: Path) -> int | None:
@@ -124,8 +123,7 @@ def wrong_files(asset: Asset) -> Iterator[tuple[Path, str]]:
 
 def asset_fault(name: str, asset: Asset) -> str | None:
     """What is wrong with an asset in the cache, and the cure; None where it is as declared. Raises OSError."""
-    wrong = list(wrong_files(asset))
-    if not wrong:
+    if not (wrong := list(wrong_files(asset))):
         return None
     more = f" (and {len(wrong) - 1} files more)" if len(wrong) > 1 else ""
     return f"{wrong[0][0]}: {wrong[0][1]}{more}; `tonegap assets fetch {name}` mends it"
