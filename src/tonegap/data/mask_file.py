@@ -19,9 +19,9 @@ from tonegap.data.decode import (
     BadPicture,
     decode_pixels,
     read_bytes,
-    square,
     upright_size,
 )
+from tonegap.data.preprocessing import square
 from tonegap.declared.dataset import COLOUR, MaskKind
 from tonegap.errors import BadData
 from tonegap.files import digest_of, sha256_file

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tonegap.closure import HANDED_OVER, code_digest
-from tonegap.data.decode import read_image
 from tonegap.data.mask_file import MaskFile, read_mask
+from tonegap.data.preprocessing import read_image
 from tonegap.files import digest_of, sync
 from tonegap.formats.job import ImageSpec
 from tonegap.store.layout import pack_unit

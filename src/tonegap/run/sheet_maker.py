@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from tonegap.data.decode import read_bytes, read_image, upright_size
+from tonegap.data.decode import read_bytes, upright_size
+from tonegap.data.preprocessing import read_image
 from tonegap.files import sha256_bytes, sha256_file, write_atomic
 from tonegap.formats.job import ImageSpec, Parameter
 from tonegap.formats.quality_sheet import (
