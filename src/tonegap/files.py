@@ -19,7 +19,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import IO, Any
 
-_CHUNK = 1 << 20
+import msgspec
+
 _SYNC_EACH = 1000
 _HALF_WRITTEN = re.compile(r"\..+\.[a-z0-9_]{8}")  # as `tempfile` ends a name
 _NOT_CONTENT = frozenset({"__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".git"})
@@ -86,6 +87,11 @@ def canonical_json(value: Any) -> bytes:
         value, sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=False
     )
     return text.encode()
+
+
+def readable_json(value: Any) -> bytes:
+    """JSON for people, a file of the store's: sorted keys, indented by one; equal values give equal bytes."""
+    return msgspec.json.format(msgspec.json.encode(value, order="sorted"), indent=1) + b"\n"
 
 
 def csv_bytes(header: Iterable[str], rows: Iterable[Iterable[Any]]) -> bytes:

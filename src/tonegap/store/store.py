@@ -19,6 +19,7 @@ from tonegap.errors import BadOutput, StoreError
 from tonegap.files import (
     clear_abandoned,
     digest_of,
+    readable_json,
     sha256_bytes,
     sync,
     sync_tree,
@@ -148,7 +149,7 @@ class Store:
         """Turns a finished stage's output folder into the result of its key, all or nothing."""
         unit, target = stage_unit(mark.key), self.stage_folder(mark.key)
         with self.writing():
-            write_atomic(out / "stage.json", _json(mark))
+            write_atomic(out / "stage.json", readable_json(mark))
             target.parent.mkdir(exist_ok=True)
             try:
                 sync_tree(out)
@@ -166,7 +167,7 @@ class Store:
                 remove_tree(target)
                 out.rename(target)
             sync(target.parent)
-        self.keep(self._last(mark.plugin, mark.stage, mark.ingredients), _json(mark))
+        self.keep(self._last(mark.plugin, mark.stage, mark.ingredients), readable_json(mark))
 
     def last_mark(self, plugin: str, stage: str, ingredients: dict[str, str]) -> StageMark | None:
         """Mark of the newest finished stage for the same question, None if there is none."""
@@ -228,7 +229,7 @@ class Store:
 
     def write_failure(self, failure: Failure) -> None:
         """Keeps why a run has no record."""
-        self.keep(failure_unit(failure.key), _json(failure))
+        self.keep(failure_unit(failure.key), readable_json(failure))
 
     def keep_log(self, key: str, log: Path) -> str:
         """Keeps the log of a failed stage; returns its path below the store."""
@@ -257,7 +258,7 @@ class Store:
 
     def write_matrix(self, matrix: Matrix) -> Path:
         """Keeps a suite's declared matrix and returns its file."""
-        return self.keep(suite_unit(matrix.suite), _json(matrix))
+        return self.keep(suite_unit(matrix.suite), readable_json(matrix))
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[None]:
@@ -335,7 +336,3 @@ def is_dead(folder: Path) -> bool:
         return False  # no folder of ours
     except FileNotFoundError:
         return folder.is_dir()
-
-
-def _json(value: msgspec.Struct) -> bytes:
-    return msgspec.json.format(msgspec.json.encode(value, order="sorted"), indent=1) + b"\n"
