@@ -60,11 +60,9 @@ def _ensure(store: Store, key: str, shape: tuple[int, ...], readers: Sequence[_R
     if target.exists() and store.damage(unit) is None:
         return target
     with store.lock(f"pack-{key}"):
-        if target.is_symlink() or target.exists():
-            said = store.damage(unit)
-            if said is None:
-                return target
-            store.discard(unit, said)
+        store.discard_damaged(unit)
+        if target.exists():
+            return target
         with store.work_folder("pack") as folder, store.writing():
             _write(folder / "pack.npy", shape, readers)
             sync(folder / "pack.npy")

@@ -19,6 +19,7 @@ from tonegap.errors import BadOutput, StoreError
 from tonegap.files import (
     clear_abandoned,
     digest_of,
+    is_there,
     readable_json,
     sha256_bytes,
     sync,
@@ -117,6 +118,11 @@ class Store:
         with self.writing():
             seals.remove_unit(self.folder, unit)
         self.mended.append(why)
+
+    def discard_damaged(self, unit: str) -> None:
+        """Takes away a file or folder of the store if it is there and damaged, as `discard` does."""
+        if is_there(self.folder / unit) and (said := self.damage(unit)):
+            self.discard(unit, said)
 
     def keep(self, unit: str, content: bytes) -> Path:
         """Writes a file of the store and seals it; returns its path. Raises StoreError."""
