@@ -219,7 +219,7 @@ class Store:
         """Keeps a truth once, again where it or its seal is damaged; returns its digest."""
         sha256 = sha256_bytes(content)
         path, unit = self.truth_path(sha256), truth_unit(sha256)
-        sealed = seals.sealed_sha256(self.folder, unit, "")
+        sealed = seals.sealed_sha256(self.folder, unit)
         if not path.is_file() or path.read_bytes() != content or sealed not in {None, sha256}:
             self.keep(unit, content)
         return sha256
