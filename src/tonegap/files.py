@@ -16,7 +16,7 @@ import stat
 import tempfile
 import time
 from collections.abc import Iterable
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 import msgspec
@@ -29,6 +29,12 @@ _NOT_CONTENT = frozenset({"__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_
 def is_there(path: Path) -> bool:
     """Whether something has that name, a link that leads nowhere included: that is damage, no absence."""
     return os.path.lexists(path)
+
+
+def is_below(name: str) -> bool:
+    """Whether a path that somebody's table or file names stays in the folder that it is relative to."""
+    path = PurePosixPath(name)
+    return bool(path.parts) and ".." not in path.parts and not path.is_absolute()
 
 
 def status_of(path: Path) -> os.stat_result:

@@ -249,10 +249,9 @@ def compare(
 
     sides = {"a": _runs(a), "b": _runs(b)}
     first = sides["a"][0]
-    known = [m.name for m in METRICS]
-    if metric not in known:
+    if metric not in METRIC_NAMES:
         raise BadRequest(
-            f"metric {as_found(metric)} is unknown; known metrics are {', '.join(known)}"
+            f"metric {as_found(metric)} is unknown; known metrics are {', '.join(METRIC_NAMES)}"
         )
     for side, runs in sides.items():
         for run in runs:

@@ -6,13 +6,13 @@ The mistake it exists to prevent: weights of the right name that are another fil
 import os
 import re
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import msgspec
 
 from tonegap.declared.toml import read_toml
 from tonegap.errors import BadSuiteFolder
-from tonegap.files import sha256_lines
+from tonegap.files import is_below, sha256_lines
 
 ASSETS = Path("benchmarks") / "assets.toml"
 _NAME = re.compile(r"asset:(?P<name>[\w.-]+)")
@@ -98,7 +98,7 @@ def read_assets(root: Path) -> dict[str, Asset]:
                 f"{path}: {name}: wanted a sha256 of 64 digits and a size of 1 or more"
             )
         names = [asset.folder, *asset.files] if asset.files or asset.folder else []
-        if not all(map(_is_below, names)) or bool(asset.folder) != bool(asset.files):
+        if not all(map(is_below, names)) or bool(asset.folder) != bool(asset.files):
             raise BadSuiteFolder(
                 f"{path}: {name}: wanted `folder`, a name, and `files` by their paths below it, or neither of them"
             )
@@ -112,11 +112,6 @@ def _summed(asset: Asset) -> Asset:
     lines = (f"{name}\0{pin.sha256}" for name, pin in sorted(asset.files.items()))
     total = sum(pin.size for pin in asset.files.values())
     return msgspec.structs.replace(asset, size=total, sha256=sha256_lines(lines))
-
-
-def _is_below(name: str) -> bool:
-    path = PurePosixPath(name)
-    return bool(path.parts) and not path.is_absolute() and ".." not in path.parts
 
 
 def asset_at(root: Path, path: Path) -> tuple[str, Asset] | None:
