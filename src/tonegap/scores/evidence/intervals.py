@@ -84,12 +84,12 @@ def _share(metric: str, mean: SeedMean, slot: int, worth: float, seeds: Seeds) -
     p, n = float(mean.point[slot]), float(mean.n[slot])
     defined = np.isfinite(mean.draws[:, slot])
     if not (np.isfinite(p) and n > 0):
-        return _lost(defined)
+        return lost(defined)
     if mean.variance is not None and mean.df is not None:
         variance, df = float(mean.variance[slot]), float(mean.df[slot])
         return Interval(*area_interval(p, variance, n, seeds, LEVEL, df))
     if metric not in _SHARES and not _enough(defined):
-        return _lost(defined)
+        return lost(defined)
     return Interval(*share_interval(p, worth, seeds, LEVEL))
 
 
@@ -162,8 +162,7 @@ def _extremes(
     # Nothing stands behind a tone's mean over classes that lacks one, and it may have a value all the same.
     known = np.isfinite(mean.point[:-1]) & (mean.n[:-1] > 0)
     if not (_enough(defined) and known.all()):
-        lost = _lost(defined)
-        return {WORST: lost, GAP: lost}
+        return dict.fromkeys((WORST, GAP), lost(defined))
     sample = sample_of(mean, added, defined)
     low, high = worst_interval(sample, LEVEL, metric_named(metric).larger_is_better)
     if metric in _SHARES and float(mean.point[:-1].min()) <= 0:
@@ -187,6 +186,7 @@ def _enough(defined: BoolArray) -> bool:
     return float(np.mean(defined)) >= 1 - _MOST_LOST
 
 
-def _lost(defined: BoolArray) -> Interval:
+def lost(defined: BoolArray) -> Interval:
+    """None, as too many draws of a score are undefined, [draws]."""
     share = 1 - float(np.mean(defined))
     return Interval(None, None, f"undefined in {share:.0%} of the resamples: too few such images")
