@@ -14,8 +14,9 @@ from pathlib import Path
 
 from tonegap.data.locate import IMAGE_SUFFIXES
 from tonegap.errors import BadRequest
+from tonegap.files import is_below
 from tonegap.formats.lineage import UNKNOWN_SOURCE, LearnedPart, read_parts
-from tonegap.synthetic.manifest import MODELS_COLUMN, SYNTHETIC_COLUMNS, is_below, long_fields
+from tonegap.synthetic.manifest import MODELS_COLUMN, SYNTHETIC_COLUMNS, long_fields
 from tonegap.synthetic.source_names import KnownImages
 from tonegap.texts import read_text
 
