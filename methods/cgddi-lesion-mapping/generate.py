@@ -1,10 +1,8 @@
 """Every lesion on every healthy skin: the lesion of one photograph pasted into another without its own."""
 
-import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +10,7 @@ from numpy.typing import NDArray
 from inpaint_classical import inpainted
 from tonegap_kit.command import Stage, main
 from tonegap_kit.errors import StageError
+from tonegap_kit.image_names import names_for_files, spelled
 from tonegap_kit.masks import (
     LESION,
     MARKER,
@@ -194,13 +193,14 @@ def _mapped(
     pairs: Sequence[Pair],
 ) -> Iterator[SyntheticImage]:
     sigma = stage.job.real("edge_sigma_px")
+    names = names_for_files(train.ids)
     by_skin = [(row, list(own)) for row, own in groupby(pairs, key=lambda pair: pair.healthy)]
     skins = _healthy(stage, train, holes, [row for row, _ in by_skin])
     for (_, own), skin in zip(by_skin, skins, strict=True):
         for pair in own:
             donor = train.pictures.take(np.array([pair.donor]))[0]
             image = paste(skin, donor, lesions[pair.donor], pair, sigma)
-            yield _described(stage, train, pair, image)
+            yield _described(stage, train, names, pair, image)
 
 
 def _healthy(
@@ -225,23 +225,24 @@ def _healthy(
 
 
 def _described(
-    stage: Stage, train: Partition, pair: Pair, image: NDArray[np.uint8]
+    stage: Stage,
+    train: Partition,
+    names: Mapping[str, str],
+    pair: Pair,
+    image: NDArray[np.uint8],
 ) -> SyntheticImage:
     label = stage.job.classes[train.y[pair.donor]]
     tones = (*stage.job.tones, None)  # the last is the unknown tone's, whose index is -1
-    skin, donor = (_word(Path(train.ids[row]).stem) for row in (pair.healthy, pair.donor))
-    from_tone = tones[train.t[pair.donor]] or "unknown"
+    skin, donor = (names[train.ids[row]] for row in (pair.healthy, pair.donor))
+    # What parts the tone from the donor in such a name is its first underscore.
+    from_tone = spelled(tones[train.t[pair.donor]] or "unknown").replace("_", "-")
     return SyntheticImage(
-        image_id=f"{skin}_with_{_word(label)}_from_{from_tone}_{donor}",
+        image_id=f"{skin}_with_{spelled(label)}_from_{from_tone}_{donor}",
         image=image,
         label=label,
         tone=tones[train.t[pair.healthy]],
         sources=tuple(dict.fromkeys((train.ids[pair.healthy], train.ids[pair.donor]))),
     )
-
-
-def _word(text: str) -> str:
-    return re.sub(r"[^\w.-]+", "_", text)
 
 
 if __name__ == "__main__":

@@ -45,8 +45,9 @@ def command(  # noqa: PLR0913 (click hands over each option as an argument)
 ) -> None:
     """Say which images of SET must not be trained on for TASK, and by which rule.
 
-    SET is a folder of images with a CSV file (file, sources and the other columns of synthetic.csv), or
-    with names as in the cgDDI release: <healthy>_with_<disease>_from_<tone>_<donor>.png.
+    SET is a folder of images with a CSV file (file, sources and the other columns of synthetic.csv), with
+    JSON files as in synthetic-derm, or with names as in the cgDDI release,
+    <healthy>_with_<disease>_from_<tone>_<donor>.png. An image without a row is read by its file or name.
     Exit codes: 0 all may be used, 1 some may not, 2 the request was wrong.
     """
     from tonegap.synthetic.external_audit import audit_set

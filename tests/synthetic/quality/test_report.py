@@ -282,5 +282,5 @@ def test_an_image_on_the_skin_of_a_real_one_is_laid_out_with_its_tone(quality, t
     for name in ("c00_with_folliculitis_from_VI_c03", "c02_with_folliculitis_from_I_c01"):
         (own / f"{name}.png").write_bytes((quality.download / "c00.png").read_bytes())
     quality.suite()
-    place = laid_out(own, None, tmp_path / "out", quality.plan().runs[0].view.train)
+    place = laid_out(own, None, tmp_path / "out", quality.plan().runs[0].view)
     assert [row.tone for row in read_synthetic(place)] == ["I", "VI"]
