@@ -13,7 +13,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath
 
 from tonegap_kit.errors import StageError
 from tonegap_kit.image_names import SUFFIXES
@@ -192,7 +192,7 @@ def _is_below(name: str) -> bool:
     return bool(path.parts) and ".." not in path.parts and not path.is_absolute()
 
 
-def _name(path: PurePosixPath) -> str:
+def _name(path: PurePath) -> str:
     return path.with_suffix("").as_posix()
 
 

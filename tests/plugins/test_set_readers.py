@@ -47,7 +47,9 @@ def by_the_engine(folder: Path) -> list[Described] | None:
     return rows
 
 
-def derm(source: str, label: str = "psoriasis", method: str = "pretrained", part: str = "inpaint"):
+def derm(
+    source: str, label: str = "psoriasis", method: str = "pretrained", part: str = "inpaint"
+) -> str:
     return json.dumps({"label": label, "md5hash": source, "method": method, "submethod": part})
 
 
@@ -68,8 +70,8 @@ def drawn_set(folder: Path, rng: np.random.Generator) -> None:
         (folder / name).write_bytes(b"")
         names.append(name.removeprefix(one_of("images/", "x")))
         if rng.random() < 0.3:
-            method, part = one_of("finetune_x", "pretrained"), one_of("inpaint", "text")
-            told = one_of(*[derm(one_of("p1", "?"), "skin-cancer", method, part)] * 6, "[]", "{")
+            method, where = one_of("finetune_x", "pretrained"), one_of("inpaint", "text")
+            told = one_of(*[derm(one_of("p1", "?"), "skin-cancer", method, where)] * 6, "[]", "{")
             (folder / name).with_suffix(".json").write_text(told)
     if rng.random() < 0.3:
         return

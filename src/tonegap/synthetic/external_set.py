@@ -14,7 +14,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath
 
 from tonegap.data.locate import IMAGE_SUFFIXES
 from tonegap.errors import BadRequest
@@ -166,7 +166,7 @@ def images_in(folder: Path) -> Iterator[Path]:
             yield path
 
 
-def _id(path: PurePosixPath) -> str:
+def _id(path: PurePath) -> str:
     return path.with_suffix("").as_posix()
 
 
