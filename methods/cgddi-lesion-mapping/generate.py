@@ -1,6 +1,7 @@
 """Every lesion on every healthy skin: the lesion of one photograph pasted into another without its own."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import hashlib
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from inpaint_classical import inpainted
 from tonegap_kit.command import Stage, main
 from tonegap_kit.errors import StageError
-from tonegap_kit.image_names import names_for_files, spelled
+from tonegap_kit.image_names import ids_by_name, spelled, without_suffix
 from tonegap_kit.masks import (
     LESION,
     MARKER,
@@ -27,6 +28,8 @@ from tonegap_kit.masks import (
 from tonegap_kit.partition import Partition, read_partition
 from tonegap_kit.predictions import write_notes
 from tonegap_kit.synthetic import SyntheticImage, write_synthetic
+
+_LONGEST_NAME = 80  # bytes of 255, of which a mapped image's has two such names and a label
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,6 +225,26 @@ def _healthy(
 
     make_deterministic(stage)
     return paint_healthy(stage, open_painter(stage), train, holes, rows)
+
+
+def names_for_files(ids: Collection[str]) -> dict[str, str]:
+    """A name for each id, fit for a file's name and no other's: without its suffix where that is enough.
+
+    `ids_by_name` of the same ids knows it again; but for ids that are spelled alike, are long or begin with a dot,
+    which get digits of a hash.
+    """
+    meant, names = ids_by_name(ids), {}
+    for image_id in ids:
+        digits = hashlib.sha256(image_id.encode()).hexdigest()[:12]
+        own = (spelled(without_suffix(image_id)), spelled(image_id))
+        fitting = (name for name in own if meant.get(name) == image_id and _fits(name))
+        names[image_id] = next(fitting, f"{own[1].lstrip('.')[:20]}-{digits}")
+    return names
+
+
+def _fits(name: str) -> bool:
+    """Whether two of these and a label are a file's name that no program hides."""
+    return len(name.encode()) <= _LONGEST_NAME and not name.startswith(".")
 
 
 def _described(

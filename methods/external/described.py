@@ -11,8 +11,9 @@ import json
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path, PurePath, PurePosixPath
 
 from tonegap_kit.errors import StageError
@@ -98,6 +99,20 @@ def _descended(row: Row, parts: Mapping[str, tuple[str, ...]]) -> Row:
     own = _UNKNOWN if row.sources is None else row.sources
     behind = (source for model in row.models for source in parts[model])
     return replace(row, sources=tuple(dict.fromkeys((*own, *behind))))
+
+
+def label_meant(label: str, labels: Iterable[str]) -> str | None:
+    """The one of `labels` that has the same letters and digits; of several the very same; None for none."""
+    alike = [known for known in labels if _letters(known) == _letters(label)]
+    if len(alike) == 1 and _letters(label):
+        return alike[0]
+    return label if label in alike else None
+
+
+@lru_cache(4096)
+def _letters(label: str) -> str:
+    """A label without case, and with a blank for whatever is between its words."""
+    return " ".join(re.split(r"[\W_]+", label.casefold())).strip()
 
 
 def _manifest_in(folder: Path, name: str) -> Path | None:

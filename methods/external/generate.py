@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from described import Columns, Row, read_set
+from described import Columns, Row, label_meant, read_set
 from pictures import read_picture
 from tonegap_kit.command import Stage, main
 from tonegap_kit.errors import StageError
-from tonegap_kit.image_names import ids_by_name, label_meant
+from tonegap_kit.image_names import ids_by_name
 from tonegap_kit.lineage import UNKNOWN_SOURCE
 from tonegap_kit.partition import read_partition
 from tonegap_kit.predictions import write_notes

@@ -1,20 +1,26 @@
 """Sets made elsewhere: what `external` trains on is read as `tonegap audit` reads it."""
 
 import json
+import runpy
 from pathlib import Path
 
 import numpy as np
 import pytest
-from programs import importable
+from programs import PROJECT, importable
 
 from tonegap.errors import BadRequest, ToneGapError
 from tonegap.synthetic import external_set, source_names
 from tonegap.synthetic.source_names import KnownImages
 from tonegap_kit.errors import StageError
-from tonegap_kit.image_names import ids_by_name, label_meant, names_for_files
+from tonegap_kit.image_names import ids_by_name
 
 with importable("methods/external"):
-    from described import MANIFESTS, Columns, read_set
+    from described import MANIFESTS, Columns, label_meant, read_set
+
+with importable("methods/cgddi-lesion-mapping"):
+    names_for_files = runpy.run_path(str(PROJECT / "methods/cgddi-lesion-mapping/generate.py"))[
+        "names_for_files"
+    ]
 
 COLUMNS = Columns("", "file", "label", "tone", "sources")
 # An image as both readers describe it: name, path, label, tone, sources, canvas.
@@ -212,6 +218,11 @@ class TestNames:
     )
     def test_are_as_short_as_tells_them_from_others(self, ids: list[str], names: list[str]) -> None:
         assert list(names_for_files(ids).values()) == names
+
+    def test_of_long_or_hidden_ids_are_short_and_shown(self) -> None:
+        names = names_for_files(["x" * 200, "x" * 201, ".a"])
+        assert len(set(names.values())) == 3
+        assert all(len(name) <= 80 and name[0] in "xa" for name in names.values())
 
     def test_are_known_again_by_both_readers_and_never_mean_another_image(self) -> None:
         rng = np.random.default_rng(0)

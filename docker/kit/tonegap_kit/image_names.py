@@ -1,14 +1,12 @@
-"""Names that file names and sets made elsewhere give to training images and to labels, and what each of them means.
+"""Names that file names and sets made elsewhere give to training images, and which image each of them means.
 
-The engine's `synthetic/source_names.py` has the same rules and knows all images of a data set; tests hold both equal.
+The engine's `synthetic/source_names.py` knows all images of a data set; tests hold that both mean the same.
 The mistakes they exist to prevent: two images under one name, and a name that its own reader does not know again.
 """
 
-import hashlib
 import re
 from collections import defaultdict
-from collections.abc import Collection, Iterable
-from functools import lru_cache
+from collections.abc import Iterable
 
 # What image files are called.
 SUFFIXES = (
@@ -28,39 +26,16 @@ def ids_by_name(ids: Iterable[str]) -> dict[str, str]:
     named: dict[str, set[str]] = defaultdict(set)
     own = {image_id: image_id for image_id in ids}
     for image_id in own:
-        for name in (_bare(image_id), spelled(image_id), spelled(_bare(image_id))):
+        for name in (
+            without_suffix(image_id),
+            spelled(image_id),
+            spelled(without_suffix(image_id)),
+        ):
             named[name].add(image_id)
     return {name: next(iter(meant)) for name, meant in named.items() if len(meant) == 1} | own
 
 
-def names_for_files(ids: Collection[str]) -> dict[str, str]:
-    """A name for each id, fit for a file's name and no other's: without its suffix where that is enough.
-
-    `ids_by_name` of the same ids knows it again; but for ids that are spelled alike, which get digits of a hash.
-    """
-    meant, names = ids_by_name(ids), {}
-    for image_id in ids:
-        digits = hashlib.sha256(image_id.encode()).hexdigest()[:12]
-        own = (name for name in (spelled(_bare(image_id)), spelled(image_id)))
-        fitting = (name for name in own if meant.get(name) == image_id)
-        names[image_id] = next(fitting, f"{spelled(image_id)}-{digits}")
-    return names
-
-
-def label_meant(label: str, labels: Iterable[str]) -> str | None:
-    """The one of `labels` that has the same letters and digits; of several the very same; None for none."""
-    alike = [known for known in labels if _letters(known) == _letters(label)]
-    if len(alike) == 1 and _letters(label):
-        return alike[0]
-    return label if label in alike else None
-
-
-@lru_cache(4096)
-def _letters(label: str) -> str:
-    """A label without case, and with a blank for whatever is between its words."""
-    return " ".join(re.split(r"[\W_]+", label.casefold())).strip()
-
-
-def _bare(name: str) -> str:
+def without_suffix(name: str) -> str:
+    """The name without the suffix of an image file; whole where it ends otherwise, or is nothing else."""
     stem, dot, suffix = name.rpartition(".")
     return stem if stem and dot + suffix.lower() in SUFFIXES else name
