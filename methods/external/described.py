@@ -57,24 +57,26 @@ class Row:
     canvas: str = ""
 
 
-def read_set(folder: Path, columns: Columns) -> list[Row]:
-    """All images in a folder: those with a row in its CSV file, then the others by themselves; hidden ones are none.
+def read_set(folder: Path, columns: Columns) -> tuple[list[Row], int]:
+    """The images in a folder, hidden ones apart, and how many of them a CSV file named by the user leaves out.
 
+    First come those with a row in the CSV file. Where that was not named but found, the others are read by themselves.
     Raises StageError for a folder without images, a manifest, a lineage or a file beside an image that is none, a row
     whose file is not below the folder or whose learned parts are not told of, and two rows of one image or name.
     """
     manifest = _manifest_in(folder, columns.manifest)
     listed = list(_listed(folder, manifest, columns)) if manifest else []
     files = {row.path for row in listed}
-    others = (path for path in _images(folder) if path not in files)
-    rows = [*listed, *(_by_itself(path, _name(path.relative_to(folder))) for path in others)]
+    others = [path for path in _images(folder) if path not in files]
+    read = [] if columns.manifest else others
+    rows = [*listed, *(_by_itself(path, _name(path.relative_to(folder))) for path in read)]
     if not rows:
         raise StageError("the set has no images; wanted a folder of image files, or a CSV file")
     twice = [name for name, n in Counter(row.name for row in rows).items() if n > 1]
     twice += [path.name for path, n in Counter(row.path for row in listed).items() if n > 1]
     if twice:
         raise StageError(f"the set: two images are called {twice[0]!r}; wanted one each")
-    return _with_parts(folder, rows)
+    return _with_parts(folder, rows), len(others) - len(read)
 
 
 def _with_parts(folder: Path, rows: list[Row]) -> list[Row]:

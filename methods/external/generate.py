@@ -29,7 +29,9 @@ def generate(stage: Stage) -> None:
     real = {image_id: tones[t] for image_id, t in zip(train.ids, train.t, strict=True)}
     used: Counter[str] = Counter()
     left: Counter[str] = Counter()
-    rows = read_set(folder, _columns(stage))
+    rows, without_row = read_set(folder, _columns(stage))
+    if without_row:
+        left["images left out: no row in the CSV file that `manifest` names"] = without_row
     images = list(_usable(stage, rows, real, used, left))
     # Sources that are kept all the same are for the engine to judge, which knows what they are.
     named = frozenset(real).union(*(image.sources for image, _row in images))

@@ -2,6 +2,7 @@
 
 import json
 import runpy
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +31,7 @@ Described = tuple[str, Path, str, str, tuple[str, ...] | None, str]
 def by_the_method(folder: Path, columns: Columns = COLUMNS) -> list[Described] | None:
     """What the method reads, None where it refuses the set."""
     try:
-        rows = read_set(folder, columns)
+        rows, _left_out = read_set(folder, columns)
     except StageError:
         return None
     return [(r.name, r.path, r.label, r.tone, r.sources, r.canvas) for r in rows]
@@ -200,6 +201,22 @@ def test_a_table_or_column_that_a_user_names_has_to_be_there(
     (tmp_path / "own.csv").write_text("file,label,tone,sources\na.png,x,,\n")
     with pytest.raises(StageError, match=words.replace(".", r"\.")):
         read_set(tmp_path, columns)
+
+
+def test_a_table_that_a_user_names_is_all_that_counts_and_the_others_are_counted(
+    tmp_path: Path,
+) -> None:
+    """As the rows that `tonegap audit --out` leaves."""
+    for name in ("a", "b", "c"):
+        (tmp_path / f"{name}.png").write_bytes(b"")
+    (tmp_path / "kept.csv").write_text("file,label\nb.png,x\n")
+    rows, left_out = read_set(tmp_path, replace(COLUMNS, manifest="kept.csv"))
+    assert ([row.name for row in rows], left_out) == (["b"], 2)
+    found = external_set.read_set(tmp_path, tmp_path / "kept.csv")
+    assert [row.image_id for row in found.rows] == ["b"]
+    assert found.described_by == "kept.csv (2 images without a row left out)"
+    rows, left_out = read_set(tmp_path, COLUMNS)
+    assert ([row.name for row in rows], left_out) == (["b", "a", "c"], 0)
 
 
 class TestNames:

@@ -137,6 +137,18 @@ def test_images_without_a_row_are_audited_by_their_names(audit, made):
     assert [(r["image_id"][:3], r["via"]) for r in found["refused"]] == [("c00", "c20")]
 
 
+def test_the_rows_that_are_left_are_a_manifest_of_the_same_set(audit, made):
+    """c20 is a test image; both images lie in a folder of their own."""
+    (made / "mapped").mkdir()
+    for k, donor in enumerate(("c01", "c20")):
+        picture(900 + k).save(made / "mapped" / f"c00_with_psoriasis_from_I_{donor}.png")
+    kept = made.parent / "kept.csv"
+    assert audit("--out", kept)[0] == 1
+    code, found = audit("--manifest", kept)
+    assert (code, found["images"]) == (0, 1)
+    assert found["described_by"] == "kept.csv (1 images without a row left out)"
+
+
 def test_a_learned_part_of_unknown_origin_makes_an_image_one_of_unknown_origin(audit, made):
     picture(900).save(made / "a.png")
     part = {"file": "lora.safetensors", "sha256": "0" * 64, "sources": ["?"]}

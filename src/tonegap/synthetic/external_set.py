@@ -59,8 +59,9 @@ class ExternalSet:
 
 
 def read_set(folder: Path, manifest: Path | None) -> ExternalSet:
-    """All images in a folder, hidden ones apart; without `manifest` its only CSV file, or none, is taken for one.
+    """The images in a folder, hidden ones apart: of a `manifest`, those with a row there, else all.
 
+    Without one the folder's only CSV file, or none, is taken for it; images without a row are read by themselves.
     Raises BadRequest for a folder without images, a manifest or a file beside an image that is none, a row whose file
     is not there, and two rows of one image.
     """
@@ -68,7 +69,8 @@ def read_set(folder: Path, manifest: Path | None) -> ExternalSet:
     listed = list(_listed(folder, found)) if found else []
     files = {row.path for row in listed}
     others = [path for path in images_in(folder) if path not in files]
-    rows = (*listed, *(_by_itself(path, _id(path.relative_to(folder))) for path in others))
+    read = [] if manifest else others
+    rows = (*listed, *(_by_itself(path, _id(path.relative_to(folder))) for path in read))
     if not rows:
         raise BadRequest(
             f"{folder}: no images; wanted a folder of PNG or JPEG files, or a CSV file"
@@ -82,7 +84,9 @@ def read_set(folder: Path, manifest: Path | None) -> ExternalSet:
                     f"{folder}: {row.image_id}: no part {model!r} in model/lineage.json"
                 )
     ways = [found.name] if found else []
-    ways += ["names of images or JSON files beside them"] if others else []
+    ways += ["names of images or JSON files beside them"] if read else []
+    if others and manifest:
+        ways = [f"{manifest.name} ({len(others)} images without a row left out)"]
     return ExternalSet(folder, " and ".join(ways), rows, parts)
 
 
