@@ -479,6 +479,13 @@ def more_gpus_for_a_stage_than_for_the_run(place):
     return place.run("--device", "cuda", "--gpus", "0,00", "--gpus-per-stage", 2)
 
 
+@case(
+    "--gpus-per-stage 2: found the slice MIG-a, wanted whole GPUs: CUDA shows a process one slice"
+)
+def slices_for_one_stage(place):
+    return place.run("--device", "cuda", "--gpus", "MIG-a,MIG-b", "--gpus-per-stage", 2)
+
+
 @case("Invalid value for '--gpus-per-stage': 0 is not in the range x>=1")
 def a_stage_on_no_gpu(place):
     return place.plan("--device", "cuda", "--gpus-per-stage", 0)

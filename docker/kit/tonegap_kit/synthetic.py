@@ -73,6 +73,10 @@ def write_synthetic(
         for made_before, image in enumerate(images):
             if unknown.intersection(image.models) and UNKNOWN_SOURCE not in image.sources:
                 image = replace(image, sources=(*image.sources, UNKNOWN_SOURCE))
+            if stage.share.n > 1 and made_before >= len(stage.share.places):
+                raise StageError(
+                    "more images than stage.share.take gave; this method cannot be spread over GPUs"
+                )
             _check(stage, image, known)
             known.made.add(image.image_id)
             writing.save(image)
