@@ -14,7 +14,7 @@ import msgspec
 
 from tonegap.declared.toml import read_toml
 from tonegap.errors import BadSuiteFolder
-from tonegap.files import content_files, sha256_file, sha256_lines
+from tonegap.files import content_files, is_below, sha256_file, sha256_lines
 
 ASSETS = Path("benchmarks") / "assets.toml"
 _NAME = re.compile(r"asset:(?P<name>[\w.-]+)")
@@ -151,7 +151,8 @@ def _faults(name: str, asset: Asset) -> Iterator[str]:
     if not all(_HEX.fullmatch(pin.sha256) and pin.size > 0 for pin in pins):
         yield "wanted a sha256 of 64 digits and a size of 1 or more"
     names = [asset.folder, *asset.files] if asset.files or asset.folder else []
-    if not all(map(_is_below, names)) or bool(asset.folder) != bool(asset.files):
+    plain = all(is_below(name) and str(PurePosixPath(name)) == name for name in names)
+    if not plain or bool(asset.folder) != bool(asset.files):
         yield "wanted `folder`, a name, and `files` by their paths below it, or neither of them"
 
 
@@ -162,11 +163,6 @@ def _summed(asset: Asset) -> Asset:
     lines = (f"{name}\0{pin.sha256}" for name, pin in sorted(asset.files.items()))
     total = sum(pin.size for pin in asset.files.values())
     return msgspec.structs.replace(asset, size=total, sha256=sha256_lines(lines))
-
-
-def _is_below(name: str) -> bool:
-    path = PurePosixPath(name)
-    return str(path) == name != "." and not path.is_absolute() and ".." not in path.parts
 
 
 def asset_at(root: Path, path: Path) -> tuple[str, Asset] | None:
