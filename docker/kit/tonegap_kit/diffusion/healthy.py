@@ -69,14 +69,33 @@ def paint_all(
 
     0 takes all; else they are drawn at random. Raises StageError if there are none.
     """
-    holes = lesion_holes(masks, stage.job.integer("healthy_dilation_px"))
+    rows, holes = healthy_rows(stage, train, masks, of_tone)
+    painted = paint_healthy(stage, models, train, holes, [int(row) for row in rows])
+    return Healthy(rows, np.stack(list(painted)))
+
+
+def healthy_rows(
+    stage: Stage, train: Partition, masks: NDArray[np.uint8], of_tone: int
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """The training rows that `paint_all` paints, and the holes [n, h, w] of all.
+
+    Raises StageError if there are none, or for parameters that painting would refuse.
+    """
+    dilation, recipe = stage.job.integer("healthy_dilation_px"), read_healthy_recipe(stage)
+    if dilation < 0 or of_tone < 0 or recipe.edge_sigma_px < 0:
+        raise StageError(
+            f"healthy_dilation_px is {dilation}, healthy_edge_sigma_px is {recipe.edge_sigma_px} and {of_tone} healthy "
+            "images of a tone are wanted; wanted numbers of 0 or more"
+        )
+    holes = lesion_holes(masks, dilation)
     able, rng = can_be_healed(masks, holes), stage.rng("healthy")
     by_tone = [rng.permutation(able[train.t[able] == t]) for t in range(len(stage.job.tones))]
     rows = np.sort(np.concatenate([own[: of_tone or len(own)] for own in by_tone]))
     if len(rows) == 0:
         raise StageError("no training image of a known tone has both a lesion and skin in its mask")
-    painted = paint_healthy(stage, models, train, holes, [int(row) for row in rows])
-    return Healthy(rows, np.stack(list(painted)))
+    for t in np.unique(train.t[rows]):
+        healthy_prompt(stage, recipe, int(t))
+    return rows, holes
 
 
 def save_healthy(folder: Path, healthy: Healthy) -> None:
