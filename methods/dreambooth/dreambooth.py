@@ -46,7 +46,10 @@ def fit(stage: Stage) -> None:
     recipes = {name: _recipe(stage, len(own)) for name, own in rows.items()}
     kept = dtype_of(stage.job.text("precision"), device_of(stage.job.device))
     if stage.job.integer("prior_images") < 0 or stage.job.real("prior_weight") < 0:
-        raise StageError("prior_images and prior_weight: wanted numbers of 0 or more")
+        raise StageError(
+            f"prior_images is {stage.job.integer('prior_images')} and prior_weight is "
+            f"{stage.job.real('prior_weight')}, wanted numbers of 0 or more"
+        )
     every = stage.job.integer("checkpoint_every")
     keeper = Keeper(stage.checkpoints(), every, one_at_a_time=True)
     models = open_pipeline(stage, "training_precision")

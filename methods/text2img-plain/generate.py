@@ -16,9 +16,9 @@ def generate(stage: Stage) -> None:
     """Leaves images for every tone that a class is short of."""
     make_deterministic(stage)
     train, tokens = read_partition(stage, "train"), tokens_of(stage.job.classes)
-    words, lora = given_words(stage, tokens), checked_lora(stage)
+    words = given_words(stage, tokens)
     orders = check_orders(stage, train, tokens if words else {})
-    models = open_sampled(stage)
+    models, lora = open_sampled(stage), checked_lora(stage)
     if isinstance(models, Models):
         add_tokens(models, words)
     sources = (UNKNOWN_SOURCE,) if words or lora is not None else ()

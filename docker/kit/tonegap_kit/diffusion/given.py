@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from peft import LoraConfig
 from torch import Tensor
 
 from tonegap_kit.command import Stage, say
@@ -95,7 +96,7 @@ def _word_files(folder: Path) -> Iterator[Path]:
 
 
 def _words_in(path: Path) -> dict[str, Tensor]:
-    """The words of a file by name: of diffusers' own form, or of other trainers' with one word, named after its file."""
+    """The words of a file by name: of diffusers' own form, or one of another trainer's, named after its file."""
     table = read_table(path)
     inner = table.get(_OTHER_FORM)
     if inner is None and table.keys() != {_OTHER_SAFE_FORM}:
@@ -191,7 +192,9 @@ def _check_lora(path: Path) -> None:
     if path.suffix == ".safetensors":
         named_tensors(path, read_table(path))
     try:
-        read_additions(path)
+        _additions, _alphas, metadata = read_additions(path)
+        if metadata is not None:
+            LoraConfig(**{key.removeprefix("unet."): value for key, value in metadata.items()})
     except (AttributeError, TypeError, LookupError, ArithmeticError, RecursionError) as problem:
         raise StageError(
             f"{path.name}: its names or metadata are none of a LoRA as diffusers' save_lora_weights writes them: "
