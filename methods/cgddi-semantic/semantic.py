@@ -146,8 +146,6 @@ def generate(stage: Stage) -> None:
 def _look_ahead(stage: Stage, train: Partition, masks: NDArray[np.uint8]) -> Ahead:
     """All of `fit` and `generate` that follows from parameters and training images. Raises StageError."""
     job, side = stage.job, stage.job.integer("lora_resolution_px")
-    painter = "pipeline" if stage.folder(HEALTHY) is None else HEALTHY
-    check_steps(stage, "healthy_steps", painter)
     rows, _holes = healthy_rows(stage, train, masks, job.integer("healthy_images"))
     diseases = _rows_of_diseases(stage, train)
     _check_names(stage, diseases)

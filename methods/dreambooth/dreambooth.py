@@ -11,6 +11,7 @@ from augmented import Augmented
 from finetune import check_network, finetune, load_network, save_network
 from tonegap_kit.command import Stage, main
 from tonegap_kit.determinism import device_of, make_deterministic
+from tonegap_kit.diffusion.ahead import check_plain
 from tonegap_kit.diffusion.checkpoint import Keeper
 from tonegap_kit.diffusion.fitting import open_pipeline
 from tonegap_kit.diffusion.lora import Captioned, CaptionedSides
@@ -52,6 +53,7 @@ def fit(stage: Stage) -> None:
         )
     every = stage.job.integer("checkpoint_every")
     keeper = Keeper(stage.checkpoints(), every, one_at_a_time=True)
+    check_plain(stage)
     models = open_pipeline(stage, "training_precision")
     prior = _prior(stage, models)
     meter = Meter(sum(recipe.steps for recipe in recipes.values()))

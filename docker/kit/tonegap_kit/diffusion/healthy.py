@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tonegap_kit.command import Stage
+from tonegap_kit.diffusion.ahead import check_steps
+from tonegap_kit.diffusion.fitting import HEALTHY
 from tonegap_kit.diffusion.inpainting import Torn, inpaint
 from tonegap_kit.diffusion.models import Models, resized
 from tonegap_kit.diffusion.sampling import SamplingRecipe
@@ -46,8 +48,9 @@ class HealthyRecipe:
 
 
 def read_healthy_recipe(stage: Stage) -> HealthyRecipe:
-    """The recipe that the parameters `healthy_*` and `sampling_batch` spell."""
+    """The recipe that the parameters `healthy_*` and `sampling_batch` spell. Raises StageError for too many steps."""
     job = stage.job
+    check_steps(stage, "healthy_steps", "pipeline" if stage.folder(HEALTHY) is None else HEALTHY)
     sampling = SamplingRecipe(
         steps=job.integer("healthy_steps"),
         strength=job.real("healthy_strength"),
