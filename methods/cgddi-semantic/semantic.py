@@ -45,7 +45,7 @@ from tonegap_kit.errors import StageError
 from tonegap_kit.lineage import Part, read_parts, write_lineage
 from tonegap_kit.masks import MARKER, RULER, need_masks
 from tonegap_kit.partition import Partition, read_partition
-from tonegap_kit.quota import draw_sources
+from tonegap_kit.quota import by_ratio, draw_sources
 from tonegap_kit.synthetic import SyntheticImage, write_synthetic
 
 # By whether marker and ruler are there; the spelling is the released script's.
@@ -245,7 +245,7 @@ def _plan(
             f"a tone of this task ({', '.join(job.tones)}) and one disease or more"
         )
     ratio, repeats = job.real("ratio"), job.integer("repeats")
-    total = int(ratio * len(train)) if ratio > 0 else len(healthy) * repeats * len(cells)
+    total = by_ratio(ratio, len(train)) if ratio > 0 else len(healthy) * repeats * len(cells)
     if ratio < 0 or total < 1:
         raise StageError(
             f"ratio is {ratio} and repeats is {repeats}, which allow no image; raise one of them"

@@ -43,7 +43,7 @@ from tonegap_kit.errors import StageError
 from tonegap_kit.job import Job
 from tonegap_kit.lineage import Part, read_parts, write_lineage
 from tonegap_kit.partition import Partition, read_partition
-from tonegap_kit.quota import draw_sources, is_three_level, level_counts
+from tonegap_kit.quota import by_ratio, draw_sources, is_three_level, level_counts
 from tonegap_kit.synthetic import SyntheticImage, write_synthetic
 
 PREFERENCE = "preference"
@@ -146,7 +146,7 @@ def plan_conversions(stage: Stage, train: Partition) -> list[Conversion]:
     """
     job, rng = stage.job, stage.rng("conversions")
     tones = [i for i, tone in enumerate(job.tones) if tone in job.words("tones")]
-    rows, n = np.flatnonzero(np.isin(train.t, tones)), int(job.real("ratio") * len(train))
+    rows, n = np.flatnonzero(np.isin(train.t, tones)), by_ratio(job.real("ratio"), len(train))
     classes = np.unique(train.y[train.y >= 0])
     if len(rows) == 0 or len(classes) < 2 or n < 1:
         raise StageError(

@@ -97,7 +97,7 @@ def refused(made: Made) -> str:
 
 
 SAMPLED = [
-    ({"sampling_steps": 2000}, "sampling_steps is 2000, wanted at most the 1000 steps"),
+    ({"sampling_steps": 2000}, "sampling_steps is 2000, wanted at most 1000, as the"),
     ({"output_px": 0}, "output_px is 0, wanted a side of 1 to 4,096 pixels"),
     ({"output_px": 5000}, "output_px is 5000, wanted a side of 1 to 4,096 pixels"),
     ({"guidance": float("nan")}, "parameter guidance is nan, wanted a finite number"),
@@ -142,7 +142,7 @@ OF = {
         ({"ratio": 0.0, "repeats": 0}, "ratio is 0.0 and repeats is 0, which allow no image"),
         ({"ratio": 0.001}, "ratio is 0.001 and repeats is 1, which allow no image"),
         ({"ratio": -1.0}, "ratio is -1.0 and repeats is 1, which allow no image"),
-        ({"healthy_steps": 1001}, "healthy_steps is 1001, wanted at most the 1000 steps"),
+        ({"healthy_steps": 1001}, "healthy_steps is 1001, wanted at most 1000, as the"),
         ({"healthy_strength": 0.0}, "strength is 0.0, wanted a number above 0"),
         ({"healthy_dilation_px": -1}, "healthy_dilation_px is -1"),
         ({"held_out": 1.0}, "held_out is 1.0, wanted a share from 0 to below 1"),
@@ -153,7 +153,7 @@ OF = {
     "dreambooth": [
         ({"template": "none"}, "template is 'none', wanted one with {label} in it"),
         ({"template": "{label} {token}"}, "wanted no braces but those of {tone}, {group}, {label}"),
-        ({"sampling_steps": 2000}, "sampling_steps is 2000, wanted at most the 1000 steps"),
+        ({"sampling_steps": 2000}, "sampling_steps is 2000, wanted at most 1000, as the"),
         ({"ratio": 0.001}, "no image is wanted: by fill 2.0 and ratio 0.001 no class is short"),
         ({"fill": float("inf")}, "parameter fill is inf, wanted a finite number"),
         ({"batch": 0}, "batch is 0, wanted 1 or more"),
@@ -277,3 +277,32 @@ def test_a_network_that_paints_is_refused_before_skin_is_painted(
     nine = build_pipeline(tmp_path / "nine", in_channels=9)
     said = refused(attempt("cgddi-semantic", pipeline=nine))
     assert "its network has 9 input channels" in said
+
+
+def test_leading_timesteps_leave_one_step_less(attempt: Try, tmp_path: Path) -> None:
+    """As in the folders of Stable Diffusion: the first of 1000 steps would be timestep 1000, which there is none of."""
+    plain = build_pipeline(tmp_path / "plain", "eps-pndm")
+    said = refused(attempt("lora-only", pipeline=plain, sampling_steps=1000))
+    assert "sampling_steps is 1000, wanted at most 999, as the pipeline was trained on 1000" in said
+    few = {"ratio": 0.05, "sampling_steps": 999, "strength": 0.003}
+    fitted = attempt("lora-only", pipeline=plain, **few)
+    assert fitted.code == 0, fitted.errors
+    made = attempt("lora-only", "generate", model=fitted.out / "model", pipeline=plain, **few)
+    assert made.code == 0, made.errors
+    assert len(made.rows) == 1
+
+
+@pytest.mark.parametrize(
+    ("method", "parameter"),
+    [
+        ("magic", "ratio"),
+        ("cgddi-semantic", "ratio"),
+        ("skin-diff", "ratio"),
+        ("dreambooth", "ratio"),
+    ],
+)
+def test_more_images_than_anybody_wants_are_refused_at_once(
+    attempt: Try, method: str, parameter: str
+) -> None:
+    said = refused(attempt(method, **{parameter: 1e300}))
+    assert "ratio is 1e+300, wanted at most 1,000 images for each training image" in said

@@ -23,12 +23,16 @@ def check_steps(stage: Stage, name: str = "sampling_steps", pipeline: str = "pip
     folder, steps = stage.folder(pipeline), stage.job.integer(name)
     if folder is None or kind_of(folder) in FLOWS:
         return
-    trained = _settings(folder / "scheduler" / "scheduler_config.json").get(
-        "num_train_timesteps", _TRAINED_STEPS
-    )
-    if type(trained) is int and 0 < trained < steps:
+    told = _settings(folder / "scheduler" / "scheduler_config.json")
+    trained, offset = told.get("num_train_timesteps", _TRAINED_STEPS), told.get("steps_offset", 0)
+    if type(trained) is not int or type(offset) is not int or trained < 1:
+        return
+    # With leading timesteps, which is what a folder has that does not say, the first is moved beyond the last one.
+    leading = told.get("timestep_spacing", "leading") == "leading"
+    most = trained - (offset if leading and offset > 0 else 0)
+    if steps > most:
         raise StageError(
-            f"{name} is {steps}, wanted at most the {trained} steps that the pipeline was trained on"
+            f"{name} is {steps}, wanted at most {most}, as the pipeline was trained on {trained} steps"
         )
 
 

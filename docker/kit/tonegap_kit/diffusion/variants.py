@@ -21,7 +21,7 @@ from tonegap_kit.diffusion.prompts import fill_caption
 from tonegap_kit.diffusion.sampling import SamplingRecipe
 from tonegap_kit.errors import StageError
 from tonegap_kit.partition import Partition, read_partition
-from tonegap_kit.quota import draw_sources, is_three_level, level_counts
+from tonegap_kit.quota import by_ratio, draw_sources, is_three_level, level_counts
 from tonegap_kit.synthetic import SyntheticImage, write_synthetic
 
 
@@ -63,15 +63,15 @@ def plan_variants(stage: Stage, train: Partition) -> list[Variant]:
         raise StageError(
             f"per_source is {per_source} and ratio is {ratio}, wanted 1 or more, above 0"
         )
-    rng = stage.rng("variants")
+    rng, most = stage.rng("variants"), by_ratio(ratio, len(train))
     rows = np.flatnonzero(np.isin(train.t, [*majority, *targets]))
     if is_three_level(stage):
-        budget = min(int(ratio * len(train)), per_source * len(rows))
+        budget = min(most, per_source * len(rows))
         return _levelled(train, majority, targets, budget, rng)
     # Drawn for every source, used or not, so that a larger ratio only adds variants.
     asked = rng.choice(targets, len(rows))
     tones = np.where(np.isin(train.t[rows], targets), train.t[rows], asked)
-    used = np.sort(rng.permutation(len(rows))[: int(ratio * len(train)) // per_source])
+    used = np.sort(rng.permutation(len(rows))[: most // per_source])
     if len(rows) and not len(used):
         raise StageError(f"ratio {ratio} allows no variant of any source; raise it")
     return [Variant(int(rows[i]), int(tones[i]), k) for i in used for k in range(per_source)]
