@@ -167,7 +167,7 @@ def merged_lora(models: Models, path: Path | None) -> Iterator[None]:
         yield
         return
     unet = models.unet
-    _load_additions(unet, path)
+    _load_additions(unet, path.name, *read_additions(path))
     adapted = {name: module for name, module in unet.named_modules() if hasattr(module, "lora_A")}
     before = {
         f"{name}.{key}": weight.clone()
@@ -183,31 +183,40 @@ def merged_lora(models: Models, path: Path | None) -> Iterator[None]:
         unet.load_state_dict(before, strict=False)
 
 
-def _load_additions(unet: Any, path: Path) -> None:
-    """Has the file's additions beside the network's layers. Raises StageError unless each has reached a layer."""
-    additions, alphas, metadata = read_additions(path)
+def _load_additions(
+    unet: Any, file: str, additions: dict[str, Tensor], alphas: Any, metadata: Any
+) -> None:
+    """Has additions lie beside the network's layers. Raises StageError unless each has reached a layer."""
+    named = {
+        name: next(iter(convert_unet_state_dict_to_peft({name.removeprefix("unet."): value})))
+        for name, value in additions.items()
+    }
+    layers = {name for name, _ in unet.named_modules()}
+    astray = [name for name, own in named.items() if own.partition(".lora_")[0] not in layers]
     try:
-        Loader.load_lora_into_unet(
-            additions, network_alphas=alphas, unet=unet, adapter_name="default", metadata=metadata
-        )
-        reached = set(get_peft_model_state_dict(unet)) if hasattr(unet, "peft_config") else set()
-        given = {name.removeprefix("unet."): value for name, value in additions.items()}
-        for name in given:
-            if not reached.intersection(convert_unet_state_dict_to_peft({name: given[name]})):
-                raise StageError(
-                    f"{path.name}: {name} is an addition to no layer of the pipeline's network, wanted one of this "
-                    "network as diffusers' save_lora_weights leaves it"
-                )
+        if not astray:
+            Loader.load_lora_into_unet(
+                additions,
+                network_alphas=alphas,
+                unet=unet,
+                adapter_name="default",
+                metadata=metadata,
+            )
+            reached = get_peft_model_state_dict(unet)
+            astray = [name for name, own in named.items() if own not in reached]
     except RAISED as problem:
         unet.unload_lora()
         text = str(problem).split("size mismatch")[-1].strip()
         raise StageError(
-            f"{path.name}: a LoRA of another network than the pipeline's: "
+            f"{file}: a LoRA of another network than the pipeline's: "
             f"{text.splitlines()[0] if text else type(problem).__name__}"
         ) from None
-    except StageError:
+    if astray:
         unet.unload_lora()
-        raise
+        raise StageError(
+            f"{file}: {astray[0]} is an addition to no layer of the pipeline's network, wanted one of this network as "
+            f"diffusers' save_lora_weights leaves it"
+        )
 
 
 def check_fits(path: Path, pipeline: Path) -> None:
@@ -222,7 +231,9 @@ def check_fits(path: Path, pipeline: Path) -> None:
             unet = UNet2DConditionModel.from_config(settings)
     except RAISED:
         return
-    _load_additions(unet, path)
+    additions, alphas, metadata = read_additions(path)
+    shapes = {name: value.to("meta") for name, value in additions.items()}
+    _load_additions(unet, path.name, shapes, alphas, metadata)
 
 
 def read_additions(path: Path) -> tuple[dict[str, Tensor], Any, Any]:

@@ -336,11 +336,10 @@ def prompt_mask(models: Models, ids: Tensor) -> Tensor:
 
     As the tokenizer's own mask, also where it pads with the end token or with one that may be in a prompt.
     """
-    padding = ids == models.tokenizer.pad_token_id
-    trailing = padding.flip(1).long().cumprod(dim=1).flip(1)
-    mask = 1 - trailing
-    if models.tokenizer.pad_token_id == models.tokenizer.eos_token_id:
-        # The first of the trailing ones ends the prompt; a cut prompt has one alone.
+    end, pad = models.tokenizer.eos_token_id, models.tokenizer.pad_token_id
+    trailing = (ids == pad).long().flip(1).cumprod(dim=1).flip(1)
+    mask: Tensor = 1 - trailing
+    if pad == end:  # the first of the trailing ones ends the prompt
         mask = torch.cat([torch.ones_like(mask[:, :1]), mask[:, :-1]], dim=1)
     return mask
 

@@ -1,7 +1,7 @@
 """The parts of a pipeline folder as they are read from safetensors files, and held against each other.
 
-The mistake it exists to prevent: a part that is opened though it is cut, quantised, of another pipeline or not a number,
-and found out as a traceback or a black image after hours.
+The mistake it exists to prevent: a part that is cut, quantised, NaN or of another pipeline is opened all the same, and
+found out by a traceback or a black image after hours.
 """
 
 import json
