@@ -31,7 +31,7 @@ from tonegap_kit.errors import StageError
 class Chain:
     """The steps of DDIM with eta 1 that image-to-image does: timestep, and signal kept before and after each [steps].
 
-    Latents are not clipped, as in every Stable Diffusion folder (`clip_sample` is false there).
+    Latents are not clipped, whatever the folder says: no stock pipeline from an image clips them.
     """
 
     t: Tensor

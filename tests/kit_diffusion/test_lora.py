@@ -1,20 +1,24 @@
 """LoRA: what learns, prior preservation, draws by weight, merging, and what a stock pipeline reads."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from diffusers import StableDiffusionPipeline
+from safetensors.torch import load_file, save_file
 from torch.utils.data import WeightedRandomSampler
 
 from tonegap_kit.diffusion.lora import (
+    ATTENTION,
     Captioned,
     CaptionedSides,
     LoraRecipe,
     _Side,
     captioned_loss,
     merged_lora,
+    read_additions,
     save_lora,
     train_lora,
 )
@@ -190,6 +194,185 @@ def test_a_file_that_is_no_lora_is_refused(models, tmp_path):
     path.write_bytes(b"nothing")
     with pytest.raises(StageError, match="cannot be read as a LoRA"), merged_lora(models, path):
         pass
+
+
+def layers_of(models):
+    """The weights of attention [out, in] by their layer's name."""
+    ends = tuple(f".{target}.weight" for target in ATTENTION)
+    found = models.unet.state_dict()
+    return {n.removesuffix(".weight"): w.clone() for n, w in found.items() if n.endswith(ends)}
+
+
+def additions_to(layers, rank_of=lambda i: 2):
+    """Random halves [rank, in] and [out, rank] for each layer; the i-th has the rank `rank_of(i)`."""
+    rng = torch.Generator().manual_seed(1)
+    return {
+        name: tuple(
+            torch.randn(size, generator=rng) / 10
+            for size in ((rank_of(i), weight.shape[1]), (weight.shape[0], rank_of(i)))
+        )
+        for i, (name, weight) in enumerate(layers.items())
+    }
+
+
+def peft_file(path, halves, names=("lora_A.weight", "lora_B.weight"), metadata=None):
+    tensors = {
+        f"unet.{layer}.{name}": half
+        for layer, both in halves.items()
+        for name, half in zip(names, both, strict=True)
+    }
+    told = None if metadata is None else {"lora_adapter_metadata": json.dumps(metadata)}
+    save_file(tensors, path, metadata=told)
+    return path
+
+
+def kohya_file(path, halves, alphas):
+    """As kohya's scripts write it: an alpha beside each layer's two halves, or none where `alphas` has none."""
+    tensors = {}
+    for layer, (down, up) in halves.items():
+        name = f"lora_unet_{layer.replace('.', '_')}"
+        tensors |= {f"{name}.lora_down.weight": down, f"{name}.lora_up.weight": up}
+        if layer in alphas:
+            tensors[f"{name}.alpha"] = torch.tensor(float(alphas[layer]))
+    save_file(tensors, path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("rank_of", "alpha_of"),
+    [
+        (lambda i: 2, lambda i: 1 + i % 3),  # alphas differ
+        (lambda i: 1 + i % 4, lambda i: 1 + i % 4),  # what resizing leaves: each has its rank
+        (lambda i: 1 + i % 4, lambda i: 1),
+        (lambda i: 2, lambda i: -1),
+        (lambda i: 1 + i % 2, lambda i: 3 if i % 3 else None),  # some layers have none
+        (lambda i: 1 + i % 2, lambda i: None),
+    ],
+)
+def test_each_layer_of_a_kohya_file_is_scaled_by_its_own_alpha(models, tmp_path, rank_of, alpha_of):
+    """Alpha / rank times the product of its halves; without an alpha, the product."""
+    layers = layers_of(models)
+    halves = additions_to(layers, rank_of)
+    alphas = {name: alpha_of(i) for i, name in enumerate(layers) if alpha_of(i) is not None}
+    with merged_lora(models, kohya_file(tmp_path / "k.safetensors", halves, alphas)):
+        merged = models.unet.state_dict()
+        for name, (down, up) in halves.items():
+            wanted = layers[name] + alphas.get(name, len(down)) / len(down) * up @ down
+            torch.testing.assert_close(merged[f"{name}.weight"], wanted, atol=1e-6, rtol=0)
+    assert all(
+        torch.equal(weight, models.unet.state_dict()[f"{n}.weight"]) for n, weight in layers.items()
+    )
+
+
+@pytest.mark.parametrize("alpha", [float("nan"), float("inf"), 0])
+def test_an_alpha_that_scales_by_no_number_is_refused(models, tmp_path, alpha):
+    layers = layers_of(models)
+    halves, last = additions_to(layers), list(layers)[-1]
+    path = kohya_file(tmp_path / "k.safetensors", halves, dict.fromkeys(layers, 2) | {last: alpha})
+    with pytest.raises(StageError, match=r"k\.safetensors: alpha of .* is .*, wanted a finite"):
+        read_additions(path)
+    for told in ({"unet.lora_alpha": alpha}, {"unet.alpha_pattern": {last: alpha}}):
+        with pytest.raises(StageError, match=r"is .*, wanted a finite number, not 0"):
+            read_additions(peft_file(tmp_path / "p.safetensors", halves, metadata=told))
+
+
+@pytest.mark.parametrize("metadata", [[1], {"unet.lora_alpha": "x"}, {"unet.alpha_pattern": [1]}])
+def test_settings_of_a_lora_that_are_none_are_refused(models, tmp_path, metadata):
+    path = peft_file(tmp_path / "p.safetensors", additions_to(layers_of(models)), metadata=metadata)
+    with pytest.raises(StageError, match=r"p\.safetensors: lora_adapter_metadata"):
+        read_additions(path)
+
+
+def test_settings_that_the_library_does_not_know_are_refused(models, tmp_path):
+    told = {"unet.r": 2, "unet.lora_alpha": 2, "unet.target_modules": ["to_k"], "unet.colour": 3}
+    path = peft_file(tmp_path / "p.safetensors", additions_to(layers_of(models)), metadata=told)
+    with pytest.raises(StageError, match=r"p\.safetensors: a LoRA of another network"):
+        check_merged(models, path)
+
+
+def check_merged(models, path):
+    with merged_lora(models, path):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("rename", "names", "first"),
+    [
+        (
+            lambda layer: layer,
+            ("lora_A.default.weight", "lora_B.default.weight"),
+            "to_k.lora_A.default.weight",
+        ),
+        (
+            lambda layer: layer.replace("attn1", "attn7"),
+            ("lora_A.weight", "lora_B.weight"),
+            "attn7.to_k.lora_A.weight",
+        ),
+        (
+            lambda layer: layer.replace("blocks", "rows"),
+            ("lora.down.weight", "lora.up.weight"),
+            "to_k.lora.down.weight",
+        ),
+        (
+            lambda layer: layer.replace("mid_block", "mid_block.more"),
+            ("lora_A.weight", "lora_B.weight"),
+            "mid_block.more",
+        ),
+    ],
+)
+def test_additions_to_no_layer_are_refused_by_name(models, tmp_path, rename, names, first):
+    """All of them, as peft's own names are; half of them; by another family's names; those of one block."""
+    layers = layers_of(models)
+    halves = {rename(name): both for name, both in additions_to(layers).items()}
+    path = peft_file(tmp_path / "p.safetensors", halves, names)
+    said = rf"p\.safetensors: .*{first}.* is an addition to no layer of the pipeline's network"
+    with pytest.raises(StageError, match=said):
+        check_merged(models, path)
+    after = models.unet.state_dict()
+    assert not [name for name in after if "lora" in name]
+    assert all(torch.equal(weight, after[f"{n}.weight"]) for n, weight in layers.items())
+
+
+def test_additions_of_another_width_are_refused(models, tmp_path):
+    halves = additions_to(layers_of(models))
+    wide = {name: (down.repeat(1, 2), up) for name, (down, up) in halves.items()}
+    with pytest.raises(StageError, match="a LoRA of another network than the pipeline's"):
+        check_merged(models, peft_file(tmp_path / "w.safetensors", wide))
+
+
+def test_additions_to_another_part_beside_the_network_are_refused(models, tmp_path):
+    path = peft_file(tmp_path / "p.safetensors", additions_to(layers_of(models)))
+    other = {f"vae.x.lora_{half}.weight": torch.ones(2, 2) for half in "AB"}
+    save_file(load_file(path) | other, path)
+    with pytest.raises(StageError, match="a LoRA of unet, vae, wanted one of the denoising"):
+        read_additions(path)
+
+
+def test_a_scale_of_dora_that_the_library_drops_is_refused(models, tmp_path):
+    halves = additions_to(layers_of(models))
+    path = kohya_file(tmp_path / "k.safetensors", halves, {})
+    found = load_file(path)
+    name = next(iter(found)).partition(".")[0]
+    save_file(found | {f"{name}.dora_scale": torch.ones(8, 1)}, path)
+    with pytest.raises(StageError, match=r"_to_k\.dora_scale is a scale of DoRA"):
+        read_additions(path)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float8_e4m3fn])
+def test_additions_of_few_digits_are_read_as_they_are(models, tmp_path, dtype):
+    layers = layers_of(models)
+    halves = {n: (a.to(dtype), b.to(dtype)) for n, (a, b) in additions_to(layers).items()}
+    with merged_lora(models, peft_file(tmp_path / "p.safetensors", halves)):
+        merged = models.unet.state_dict()
+        for name, (down, up) in halves.items():
+            wanted = layers[name] + up.float() @ down.float()
+            torch.testing.assert_close(merged[f"{name}.weight"], wanted, atol=1e-6, rtol=0)
+
+
+def test_additions_of_whole_numbers_are_refused(models, tmp_path):
+    halves = {n: (a.to(torch.int8), b) for n, (a, b) in additions_to(layers_of(models)).items()}
+    with pytest.raises(StageError, match=r"lora_A\.weight has whole numbers \(torch\.int8\)"):
+        read_additions(peft_file(tmp_path / "p.safetensors", halves))
 
 
 def test_captions_and_images_of_unequal_number_are_refused(examples):

@@ -18,8 +18,10 @@ from tonegap_kit.diffusion.models import (
     accelerate_parts,
     encode_images,
     open_models,
+    prompt_mask,
     resized,
     spare_memory,
+    token_ids,
     with_sampler,
 )
 from tonegap_kit.diffusion.sampling import SamplingRecipe, img2img, text2img
@@ -94,6 +96,42 @@ def test_half_precision_is_read_beside_weights_without_averaging(folder, pipelin
     assert same_network(folder, pipeline_folder)
 
 
+def test_a_small_side_of_a_network_of_old_is_the_mistake_that_stock_pipelines_correct(folder):
+    """Saved before diffusers 0.9 with 32, as Stable Diffusion 1.1 was, whose images have 512 px."""
+    for version, side in (("0.8.1", 64), ("0.9.0", 8), ("0.10.0.dev0", 8)):
+        assert configured(folder, _diffusers_version=version).latent_shape == (4, side, side)
+
+
+def test_the_mask_of_a_prompt_is_the_tokenizer_s_own(models):
+    """Padded with the end token, with one that a prompt may have, and where a prompt is cut."""
+    prompts = ["an image! of ! skin !", "", "skin " * 60]
+    for pad in ("<|endoftext|>", "!</w>"):
+        models.tokenizer.pad_token = pad
+        found = models.tokenizer(
+            prompts, padding="max_length", max_length=40, truncation=True, return_tensors="pt"
+        )
+        assert torch.equal(prompt_mask(models, token_ids(models, prompts)), found.attention_mask)
+        assert found.attention_mask.sum(dim=1).tolist() == [9, 2, 40]
+
+
+@pytest.mark.parametrize("pad", ["<|endoftext|>", "!"])
+def test_a_text_encoder_with_a_mask_gives_the_images_of_a_stock_pipeline(folder, pad):
+    for name, change in (
+        ("text_encoder/config.json", {"use_attention_mask": True}),
+        ("tokenizer/tokenizer_config.json", {"pad_token": pad}),
+    ):
+        path = folder / name
+        path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    pipeline = StableDiffusionPipeline.from_pretrained(folder)
+    pipeline.set_progress_bar_config(disable=True)
+    prompts = ["an image! of skin !", "dark"]
+    draws = [torch.Generator().manual_seed(s) for s in (3, 4)]
+    asked = {"num_inference_steps": 4, "guidance_scale": 3.0, "output_type": "np"}
+    stock = pipeline(prompts, generator=draws, **asked).images
+    ours = list(text2img(open_models(folder, CPU), prompts, [3, 4], SamplingRecipe(4, 1.0, 3.0, 2)))
+    assert np.abs(np.stack(ours).astype(int) - (stock * 255).round()).max() <= 1
+
+
 def test_pickles_are_refused_with_the_command_that_converts_them(folder):
     (folder / "unet" / WHOLE).unlink()
     torch.save({}, folder / "unet" / "diffusion_pytorch_model.bin")
@@ -119,12 +157,13 @@ def test_sparing_memory_keeps_the_fused_attention(models):
     assert {kind.__name__ for kind in before} == {"AttnProcessor2_0"}
 
 
+@pytest.mark.filterwarnings("ignore::FutureWarning")  # the stock pipeline says what it sets
 @pytest.mark.parametrize("name", [name for name in SAMPLERS if name != "folder"])
 def test_a_sampler_by_name_gives_the_images_of_a_stock_pipeline(plain_folder, name):
     models = with_sampler(open_models(plain_folder, CPU), name)
-    pipeline = StableDiffusionPipeline.from_pretrained(plain_folder)
+    scheduler = models.scheduler_class.from_pretrained(plain_folder / "scheduler")
+    pipeline = StableDiffusionPipeline.from_pretrained(plain_folder, scheduler=scheduler)
     pipeline.set_progress_bar_config(disable=True)
-    pipeline.scheduler = models.scheduler_class.from_config(pipeline.scheduler.config)
     draws = [torch.Generator().manual_seed(s) for s in (3, 4)]
     stock = pipeline(
         ["skin", "dark"],

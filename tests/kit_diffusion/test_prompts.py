@@ -52,6 +52,22 @@ def test_a_placeholder_of_three_vectors_is_spelled_out():
     assert spelled == "a bas-class bas-class_1 bas-class_2, a pso-class"
 
 
+@pytest.mark.parametrize(
+    ("prompt", "wanted"),
+    [
+        ("bcc-class", "bcc-class bcc-class_1"),
+        ("a cc-class, a bcc-class", "a cc-class cc-class_1 cc-class_2, a bcc-class bcc-class_1"),
+        ("a scc-class of cc-class", "a scc-class of cc-class cc-class_1 cc-class_2"),
+        ("skin", "skin"),
+    ],
+)
+def test_a_placeholder_within_another_s_name_is_not_spelled_out(prompt: str, wanted: str) -> None:
+    """`cc-class` of three vectors lies in `bcc-class` of two and in `scc-class` of one."""
+    names = ("cc-class", "cc-class_1", "cc-class_2", "bcc-class", "bcc-class_1", "scc-class")
+    for order in (names, names[::-1]):
+        assert spell_out(prompt, {name: 9 + i for i, name in enumerate(order)}) == wanted
+
+
 @pytest.mark.parametrize("labels", [("a b", "a-b"), ("Acne", "acne"), ("<x>", "x")])
 def test_classes_of_the_same_letters_are_refused(labels):
     with pytest.raises(StageError, match="have the same letters"):

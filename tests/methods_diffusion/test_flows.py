@@ -1,5 +1,6 @@
 """Rectified flows in the two methods that only ask: stock pictures, independence of the batch, and what is refused."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from diffusers import (
 )
 from masked_toy import Made, Workbench, draw_masked
 from PIL import Image
+from safetensors.torch import load_file, save_file
 from tiny_flows import build_flux, build_sd3
 
 TONES = ("I", "II", "III", "IV", "I", "II", "III", "I", "II", "I", "V", "VI")
@@ -158,3 +160,27 @@ def test_a_flow_with_a_part_missing_is_refused(
     made = made_by(bench, "text2img-plain", broken)
     assert made.code == 1
     assert "cannot be read as a FluxPipeline of safetensors files" in made.errors
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        ("cut", "cannot be read as safetensors (Error while deserializing header"),
+        ("quantised", "has whole numbers (I8)"),
+    ],
+)
+def test_a_flow_with_weights_that_are_cut_or_quantised_is_refused(
+    damage: str, said: str, folders: dict[str, Path], bench: Workbench, tmp_path: Path
+) -> None:
+    broken = shutil.copytree(folders["flux"], tmp_path / "broken")
+    (path,) = (broken / "transformer").glob("*.safetensors")
+    if damage == "cut":
+        path.write_bytes(path.read_bytes()[:-10])
+    else:
+        whole = {name: value.to(torch.int8) for name, value in load_file(path).items()}
+        save_file(whole, path, metadata={"format": "pt"})
+    made = made_by(bench, "text2img-plain", broken)
+    assert made.code == 1
+    assert f"transformer/{path.name}: " in made.errors
+    assert said in made.errors
+    assert made.errors.count("\n") == 1

@@ -1,12 +1,20 @@
 """Painting over a lesion: the images of a stock pipeline, and nothing outside the mask touched."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from diffusers import StableDiffusionInpaintPipeline
+from diffusers import (
+    DDIMScheduler,
+    EulerAncestralDiscreteScheduler,
+    LCMScheduler,
+    SASolverScheduler,
+    StableDiffusionInpaintPipeline,
+)
 from masked_toy import Workbench, draw_masked
 from PIL import Image
 from tiny_pipeline import SIDE, build_pipeline
@@ -53,9 +61,14 @@ def _torn() -> Torn:
     return Torn(rng.integers(0, 255, (2, SIDE, SIDE, 3), dtype=np.uint8), holes)
 
 
-def _stock(folder: Path, torn: Torn, prompts: list[str], strength: float) -> list[np.ndarray]:
+def _stock(
+    folder: Path, torn: Torn, prompts: list[str], strength: float, sampler: Any = DDIMScheduler
+) -> list[np.ndarray]:
     pipeline = StableDiffusionInpaintPipeline.from_pretrained(
-        folder, safety_checker=None, requires_safety_checker=False
+        folder,
+        scheduler=sampler.from_pretrained(folder / "scheduler"),
+        safety_checker=None,
+        requires_safety_checker=False,
     )
     pipeline.set_progress_bar_config(disable=True)
     return [
@@ -88,6 +101,24 @@ def test_a_batch_gives_the_images_that_the_stock_pipeline_makes_one_by_one(
     recipe = SamplingRecipe(steps=4, strength=strength, guidance=3.0, batch=2)
     ours = list(inpaint(models, torn, prompts, [0, 1], recipe, "dark"))
     for mine, theirs in zip(ours, _stock(folder, torn, prompts, strength), strict=True):
+        assert np.abs(mine.astype(int) - theirs).max() <= 1
+
+
+@pytest.mark.parametrize("strength", [1.0, 0.5])
+@pytest.mark.parametrize("channels", [4, 9])
+@pytest.mark.parametrize(
+    "sampler", [EulerAncestralDiscreteScheduler, LCMScheduler, SASolverScheduler]
+)
+def test_a_sampler_that_draws_noise_draws_what_the_stock_pipeline_s_does(
+    sampler: Any, channels: int, strength: float, tmp_path: Path
+) -> None:
+    """The stock pipeline draws for the latents of the masked image, which 4 channels have no use for."""
+    folder = build_pipeline(tmp_path / "plain", "eps-pndm", in_channels=channels)
+    torn, prompts = _torn(), ["an image of skin", "a photo of the dark skin"]
+    models = replace(open_models(folder, torch.device("cpu")), scheduler_class=sampler)
+    recipe = SamplingRecipe(steps=4, strength=strength, guidance=3.0, batch=2)
+    ours = list(inpaint(models, torn, prompts, [0, 1], recipe, "dark"))
+    for mine, theirs in zip(ours, _stock(folder, torn, prompts, strength, sampler), strict=True):
         assert np.abs(mine.astype(int) - theirs).max() <= 1
 
 

@@ -17,7 +17,7 @@ from tiny_pipeline import build_pipeline
 
 from tonegap.formats.lineage import check_lineage
 from tonegap_kit.diffusion.lora import LoraRecipe, train_additions
-from tonegap_kit.diffusion.models import Latents, open_models
+from tonegap_kit.diffusion.models import Latents, open_models, with_sampler
 from tonegap_kit.diffusion.noise_loop import StepRecipe, Watch
 from tonegap_kit.diffusion.sampling import SamplingRecipe
 from tonegap_kit.errors import StageError
@@ -127,6 +127,31 @@ def test_a_step_is_that_of_the_diffusers_library(
         torch.testing.assert_close(chain.mean(step, x, found), without, atol=1e-5, rtol=1e-5)
         spread = float((with_noise - without).mean())
         assert float(chain.spread[k]) == pytest.approx(spread, abs=1e-5)
+
+
+def test_steps_are_not_clipped_and_begin_as_in_a_stock_pipeline_whatever_the_folder_leaves_unsaid(
+    tmp_path: Path,
+) -> None:
+    """Of PNDM's settings without `steps_offset`: DDIM as `StableDiffusionImg2ImgPipeline` sets it, 1 and unclipped."""
+    folder = build_pipeline(tmp_path / "plain", "eps-pndm")
+    path = folder / "scheduler" / "scheduler_config.json"
+    found = {k: v for k, v in json.loads(path.read_text()).items() if k != "steps_offset"}
+    path.write_text(json.dumps(found))
+    models = open_models(folder, torch.device("cpu"))
+    chain = preferences.chain_of(models, SamplingRecipe(10, 0.6, 1.0, 1))
+    stock = DDIMScheduler.from_config(found, steps_offset=1, clip_sample=False)
+    stock.set_timesteps(10)
+    assert chain.t.tolist() == stock.timesteps[4:].tolist() == [501, 401, 301, 201, 101, 1]
+    assert "clip_sample" not in found
+    x, noise = torch.full((1, 4, 8, 8), 9.0), torch.full((1, 4, 8, 8), 0.5)
+    wanted = stock.step(noise, chain.t[0], x, eta=1.0, variance_noise=torch.zeros_like(x))
+    sampled = with_sampler(models, "ddim").new_sampler()
+    sampled.set_timesteps(10)
+    drawn = sampled.step(noise, chain.t[0], x, eta=1.0, variance_noise=torch.zeros_like(x))
+    torch.testing.assert_close(
+        chain.mean(torch.tensor([0]), x, noise), wanted.prev_sample, atol=1e-5, rtol=1e-5
+    )
+    torch.testing.assert_close(drawn.prev_sample, wanted.prev_sample)
 
 
 def test_the_fit_leaves_samples_their_form_and_the_origin_of_every_part(

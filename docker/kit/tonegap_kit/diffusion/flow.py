@@ -33,6 +33,7 @@ from tonegap_kit.diffusion.models import (
     encode_images,
     kind_of,
 )
+from tonegap_kit.diffusion.parts import RAISED, check_file, said
 from tonegap_kit.diffusion.sampling import SamplingRecipe, img2img, text2img
 from tonegap_kit.errors import StageError
 
@@ -84,6 +85,8 @@ def _opened(folder: Path, kind: str, dtype: torch.dtype, side_px: int) -> FlowMo
     be_quiet()
     by_text, by_image = (getattr(diffusers, name) for name in FLOWS[kind])
     try:
+        for file in sorted(folder.glob("*/*.safetensors")):
+            check_file(file)
         index = json.loads((folder / "model_index.json").read_bytes())
         # Left out to spare memory: the library wants to be told so. A folder that names a part must have it.
         spared = [name for name in _SPARED if index.get(name) in (None, [None, None])]
@@ -95,9 +98,9 @@ def _opened(folder: Path, kind: str, dtype: torch.dtype, side_px: int) -> FlowMo
             dtype=dtype,
             **dict.fromkeys(spared),
         )
-    except (OSError, ValueError, KeyError, TypeError, json.JSONDecodeError) as problem:
+    except RAISED as problem:
         raise StageError(
-            f"{folder}: cannot be read as a {kind} of safetensors files: {str(problem).splitlines()[0]}"
+            f"{folder}: cannot be read as a {kind} of safetensors files: {said(problem)}"
         ) from None
     pipeline.set_progress_bar_config(disable=True)
     other = by_image(**pipeline.components)

@@ -24,8 +24,8 @@ from tonegap_kit.diffusion.sampling import (
     in_decoded_images,
     predict_noise,
     start_sampler,
-    stepper,
 )
+from tonegap_kit.diffusion.scheduler import stepper
 from tonegap_kit.errors import StageError
 
 
@@ -125,6 +125,7 @@ def _prepare(
     clean = _encode(models, pixels, draws) if needed else torch.zeros((), device=models.device)
     noise = draw_noise(models, draws)
     if not trained:
+        draw_noise(models, draws)  # the hole's rest is drawn for such a network too, and not used
         return _Canvas(clean, cells, noise, None)
     rest = _encode(models, pixels * (mask_px < 0.5), draws)
     return _Canvas(clean, cells, noise, torch.cat([cells, rest], dim=1))
@@ -144,7 +145,7 @@ def _paint(
     draws: Sequence[torch.Generator],
     recipe: SamplingRecipe,
 ) -> Tensor:
-    sampler = models.new_sampler()
+    sampler = models.new_sampler(painting=True)
     timesteps = start_sampler(models, sampler, recipe.steps, recipe.done_steps)
     x = _first(canvas, sampler, timesteps, recipe)
     step = stepper(sampler, draws)

@@ -7,7 +7,8 @@ Source: Hu et al. 2021, arXiv 2106.09685; prior preservation: Ruiz et al. 2022, 
 """
 
 import json
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,11 +17,14 @@ from typing import Any
 import numpy as np
 import torch
 from diffusers.loaders import StableDiffusionLoraLoaderMixin as Loader
-from diffusers.utils import convert_state_dict_to_diffusers
+from diffusers.utils import (
+    convert_state_dict_to_diffusers,
+    convert_unet_state_dict_to_peft,
+)
 from numpy.typing import NDArray
 from peft import LoraConfig
 from peft.utils import get_peft_model_state_dict
-from safetensors import SafetensorError
+from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -35,6 +39,7 @@ from tonegap_kit.diffusion.noise_loop import (
     run_steps,
     shuffled_rows,
 )
+from tonegap_kit.diffusion.parts import RAISED, said
 from tonegap_kit.errors import StageError
 
 FILE = "pytorch_lora_weights.safetensors"
@@ -160,15 +165,8 @@ def merged_lora(models: Models, path: Path | None) -> Iterator[None]:
     if path is None:
         yield
         return
-    unet, (additions, alphas, metadata) = models.unet, read_additions(path)
-    try:
-        Loader.load_lora_into_unet(additions, network_alphas=alphas, unet=unet, metadata=metadata)
-    except (ValueError, KeyError, IndexError, RuntimeError) as problem:
-        unet.unload_lora()
-        said = str(problem).split("size mismatch")[-1].splitlines()[0]
-        raise StageError(
-            f"{path.name}: a LoRA of another network than the pipeline's: {said}"
-        ) from None
+    unet = models.unet
+    _load_additions(unet, path.name, *read_additions(path))
     adapted = {name: module for name, module in unet.named_modules() if hasattr(module, "lora_A")}
     before = {
         f"{name}.{key}": weight.clone()
@@ -184,37 +182,132 @@ def merged_lora(models: Models, path: Path | None) -> Iterator[None]:
         unet.load_state_dict(before, strict=False)
 
 
+def _load_additions(
+    unet: Any, file: str, additions: dict[str, Tensor], alphas: Any, metadata: Any
+) -> None:
+    """Has additions lie beside the network's layers. Raises StageError unless each has reached a layer."""
+    named = {
+        name: next(iter(convert_unet_state_dict_to_peft({name.removeprefix("unet."): value})))
+        for name, value in additions.items()
+    }
+    layers = {name for name, _ in unet.named_modules()}
+    astray = [name for name, own in named.items() if own.partition(".lora_")[0] not in layers]
+    try:
+        if not astray:
+            Loader.load_lora_into_unet(
+                additions,
+                network_alphas=alphas,
+                unet=unet,
+                adapter_name="default",
+                metadata=metadata,
+            )
+            reached = get_peft_model_state_dict(unet)
+            astray = [name for name, own in named.items() if own not in reached]
+    except RAISED as problem:
+        unet.unload_lora()
+        text = str(problem).split("size mismatch")[-1].strip()
+        raise StageError(
+            f"{file}: a LoRA of another network than the pipeline's: "
+            f"{text.splitlines()[0] if text else type(problem).__name__}"
+        ) from None
+    if astray:
+        unet.unload_lora()
+        raise StageError(
+            f"{file}: {astray[0]} is an addition to no layer of the pipeline's network, wanted one of this network as "
+            f"diffusers' save_lora_weights leaves it"
+        )
+
+
 def read_additions(path: Path) -> tuple[dict[str, Tensor], Any, Any]:
     """A LoRA's additions, alphas and metadata in any form that diffusers' `load_lora_weights` takes.
 
-    Raises StageError for a file without additions to a denoising network, or with some to the text encoder, or with
-    numbers that are not finite.
+    Where each layer has an alpha of its own, as kohya's files do, the second half of an addition comes multiplied by
+    alpha / rank of its layer, and there are no alphas.
+
+    Raises StageError for a file without additions to a denoising network, or with some to another part, or with
+    numbers that are whole, or not finite.
     """
     try:
         found: tuple[dict[str, Tensor], Any, Any] = Loader.lora_state_dict(
             path.parent, weight_name=path.name, return_lora_metadata=True
         )
-    except (OSError, ValueError, KeyError, SafetensorError) as problem:
+        with safe_open(path, "pt") as file:
+            names = list(file.keys())
+    except RAISED as problem:
         raise StageError(
             f"{path.name}: cannot be read as a LoRA, wanted safetensors as diffusers' save_lora_weights leaves them: "
-            f"{str(problem).splitlines()[0]}"
+            f"{said(problem)}"
         ) from None
-    kinds = {name.partition(".")[0] for name in found[0]}
-    if "unet" not in kinds or any(kind.startswith("text_encoder") for kind in kinds):
+    additions, alphas, metadata = found
+    _check_additions(path.name, additions)
+    if dropped := next((name for name in names if name.endswith("dora_scale")), None):
         raise StageError(
-            f"{path.name}: a LoRA of {', '.join(sorted(kinds)) or 'nothing'}, wanted one of the denoising network "
+            f"{path.name}: {dropped} is a scale of DoRA in a form that the diffusers library passes over, wanted "
+            "lora_magnitude_vector as peft writes it"
+        )
+    _check_metadata(path.name, metadata)
+    if alphas and metadata is None:
+        return _scaled(path.name, additions, alphas), None, None
+    return found
+
+
+def _check_additions(file: str, additions: Mapping[str, Tensor]) -> None:
+    kinds = {name.partition(".")[0] for name in additions}
+    if kinds != {"unet"}:
+        raise StageError(
+            f"{file}: a LoRA of {', '.join(sorted(kinds)) or 'nothing'}, wanted one of the denoising network "
             f"(unet) alone"
         )
-    for name in found[0]:
+    for name, value in additions.items():
         half, other = next(((a, b) for a, b in _HALVES if a in name), ("", ""))
-        if half and name.replace(half, other) not in found[0]:
+        if half and name.replace(half, other) not in additions:
             raise StageError(
-                f"{path.name}: has {name} and no {name.replace(half, other)}, wanted both halves of each addition"
+                f"{file}: has {name} and no {name.replace(half, other)}, wanted both halves of each addition"
             )
-    broken = next((name for name, value in found[0].items() if not value.isfinite().all()), None)
-    if broken is not None:
-        raise StageError(f"{path.name}: {broken} has NaN or infinite numbers, wanted finite ones")
-    return found
+        if not value.is_floating_point():
+            raise StageError(
+                f"{file}: {name} has whole numbers ({value.dtype}), wanted weights of floating point"
+            )
+        if not value.float().isfinite().all():
+            raise StageError(f"{file}: {name} has NaN or infinite numbers, wanted finite ones")
+
+
+def _check_metadata(file: str, metadata: Any) -> None:
+    """Raises StageError for settings in a file's header that are none, or an alpha that is no finite number."""
+    if metadata is None:
+        return
+    if not isinstance(metadata, dict):
+        raise StageError(f"{file}: {_METADATA} is no object of settings by name")
+    pattern = metadata.get("unet.alpha_pattern") or {}
+    if not isinstance(pattern, dict):
+        raise StageError(
+            f"{file}: {_METADATA}: unet.alpha_pattern is {pattern!r}, wanted an object"
+        )
+    for name, alpha in {"lora_alpha": metadata.get("unet.lora_alpha", 1), **pattern}.items():
+        if type(alpha) not in (int, float) or not math.isfinite(alpha) or alpha == 0:
+            raise StageError(
+                f"{file}: {_METADATA}: {name} is {alpha!r}, wanted a finite number, not 0"
+            )
+
+
+def _scaled(
+    file: str, additions: dict[str, Tensor], alphas: Mapping[str, float]
+) -> dict[str, Tensor]:
+    """The additions with alpha / rank of each layer in their second half.
+
+    The library would keep one alpha, that of most layers: it looks others up by names that no layer has.
+    """
+    scaled = dict(additions)
+    for key, alpha in alphas.items():
+        name = key.removesuffix(".alpha")
+        down = name if name in additions else f"{name}.lora.down.weight"
+        up = down.replace(".down.", ".up.")
+        if not math.isfinite(alpha) or alpha == 0:
+            raise StageError(f"{file}: alpha of {name} is {alpha}, wanted a finite number, not 0")
+        if down not in additions or len(additions[down]) == 0:
+            raise StageError(f"{file}: has an alpha of {name} and no addition to it")
+        scaled[up] = additions[up].float() * (alpha / len(additions[down]))
+    return scaled
 
 
 def captioned_loss(models: Models, sides: CaptionedSides, batch: int, seed: int) -> LossOfBatch:

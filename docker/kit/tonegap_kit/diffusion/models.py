@@ -23,6 +23,15 @@ from transformers import CLIPTextModel, CLIPTokenizer
 
 from tonegap_kit.command import Stage
 from tonegap_kit.determinism import device_of
+from tonegap_kit.diffusion.parts import (
+    RAISED,
+    check_together,
+    correct_old_side,
+    read_part,
+    read_tokenizer,
+    said,
+)
+from tonegap_kit.diffusion.scheduler import read_scheduler, stock_sampler, try_sampler
 from tonegap_kit.errors import StageError
 
 _PARTS = ("unet", "vae", "text_encoder", "tokenizer", "scheduler")
@@ -44,7 +53,6 @@ FLOWS = {
     for name in ("StableDiffusion3", "Flux")
     for form in ("", "Img2Img")
 }
-_WEIGHTS = re.compile(r"(model|diffusion_pytorch_model)(-\d+-of-\d+)?\.safetensors")
 _PRECISIONS = {"full": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
 
@@ -89,9 +97,9 @@ class Models:
             )
         return int(self.vae.config.latent_channels), side, side
 
-    def new_sampler(self) -> Any:
-        """A sampler of the folder's kind, before its first step."""
-        return self.scheduler_class.from_config(dict(self.scheduler_config))
+    def new_sampler(self, *, painting: bool = False) -> Any:
+        """A sampler before its first step, set as the stock pipeline sets it that makes images, or that paints."""
+        return stock_sampler(self.scheduler_class, self.scheduler_config, painting=painting)
 
     def noise_schedule(self) -> DDPMScheduler:
         """The forward process: how much noise each of the trained timesteps has."""
@@ -126,8 +134,8 @@ def load_models(stage: Stage, parameter: str = "pipeline", precision: str = "pre
             f"PATH#sha256=HEX; `tonegap digest PATH` prints one"
         )
     device = device_of(stage.job.device)
-    models = open_models(folder, device, dtype_of(stage.job.text(precision), device))
-    return with_sampler(models, stage.job.text("sampler"))
+    dtype = dtype_of(stage.job.text(precision), device)
+    return open_models(folder, device, dtype, stage.job.text("sampler"))
 
 
 def with_sampler(models: Models, name: str) -> Models:
@@ -135,12 +143,16 @@ def with_sampler(models: Models, name: str) -> Models:
 
     Raises StageError for a name that is not in SAMPLERS.
     """
-    if name not in SAMPLERS:
-        raise StageError(f"sampler is {name!r}, wanted one of {', '.join(SAMPLERS)}")
+    _check_sampler(name)
     if name == "folder":
         return models
     # The config of another sampler is what a stock pipeline hands over: each takes what it knows.
     return replace(models, scheduler_class=getattr(diffusers, SAMPLERS[name]))
+
+
+def _check_sampler(name: str) -> None:
+    if name not in SAMPLERS:
+        raise StageError(f"sampler is {name!r}, wanted one of {', '.join(SAMPLERS)}")
 
 
 def kind_of(folder: Path) -> str:
@@ -152,9 +164,18 @@ def kind_of(folder: Path) -> str:
     return str(index.get("_class_name", "")) if isinstance(index, dict) else ""
 
 
-def open_models(folder: Path, device: torch.device, dtype: torch.dtype = torch.float32) -> Models:
-    """The pipeline in a folder. Raises StageError naming what is missing or cannot be read."""
+def open_models(
+    folder: Path,
+    device: torch.device,
+    dtype: torch.dtype = torch.float32,
+    sampler: str = "folder",
+) -> Models:
+    """The pipeline in a folder, with a sampler that `with_sampler` knows.
+
+    Raises StageError naming what is missing, cannot be read, or is of no Stable Diffusion pipeline.
+    """
     be_quiet()
+    _check_sampler(sampler)
     if kind_of(folder) in FLOWS:
         raise StageError(
             f"{folder}: is a rectified flow ({kind_of(folder)}), wanted a Stable Diffusion pipeline; flows can only be "
@@ -174,22 +195,34 @@ def open_models(folder: Path, device: torch.device, dtype: torch.dtype = torch.f
             f"P.from_pretrained('{folder.name}', use_safetensors=False).save_pretrained('NEW')\""
         )
     try:
-        scheduler_class, config = _read_scheduler(folder / "scheduler" / "scheduler_config.json")
-        return Models(
-            unet=_weights(UNet2DConditionModel, folder / "unet", device, dtype),
-            vae=_weights(AutoencoderKL, folder / "vae", device, dtype),
-            text_encoder=_weights(CLIPTextModel, folder / "text_encoder", device, dtype),
-            tokenizer=CLIPTokenizer.from_pretrained(folder / "tokenizer", local_files_only=True),
-            scheduler_class=scheduler_class,
-            scheduler_config=config,
-            device=device,
-            dtype=dtype,
-        )
-    except (OSError, ValueError, KeyError) as problem:
+        return _opened(folder, device, dtype, sampler)
+    except RAISED as problem:
         raise StageError(
-            f"{folder}: cannot be read as a Stable Diffusion pipeline of safetensors files: "
-            f"{str(problem).splitlines()[0]}"
+            f"{folder}: cannot be read as a Stable Diffusion pipeline of safetensors files: {said(problem)}"
         ) from None
+    except StageError as problem:
+        raise StageError(f"{folder}: {problem}") from None
+
+
+def _opened(folder: Path, device: torch.device, dtype: torch.dtype, sampler: str) -> Models:
+    scheduler_class, config = read_scheduler(folder / "scheduler" / "scheduler_config.json")
+    unet = read_part(UNet2DConditionModel, folder / "unet", device, dtype)
+    vae = read_part(AutoencoderKL, folder / "vae", device, dtype)
+    encoder = read_part(CLIPTextModel, folder / "text_encoder", device, dtype)
+    tokenizer = read_tokenizer(folder / "tokenizer", encoder)
+    check_together(unet, vae, encoder)
+    correct_old_side(unet)
+    opened = Models(unet, vae, encoder, tokenizer, scheduler_class, config, device, dtype)
+    models = with_sampler(opened, sampler)
+    try:
+        models.noise_schedule()
+        for painting in (False, True):
+            try_sampler(models.new_sampler(painting=painting))
+    except RAISED as problem:
+        raise ValueError(
+            f"scheduler/scheduler_config.json gives no sampler: {said(problem)}"
+        ) from None
+    return models
 
 
 def accelerate(models: Models, means: Sequence[str]) -> None:
@@ -293,21 +326,41 @@ def encode_ids(models: Models, ids: Tensor) -> Tensor:
     """What the text encoder says of token numbers, [n, tokens, width]."""
     mask = None
     if getattr(models.text_encoder.config, "use_attention_mask", False):
-        mask = (ids != models.tokenizer.pad_token_id).long().to(models.device)
+        mask = prompt_mask(models, ids).to(models.device)
     found: Tensor = models.text_encoder(ids.to(models.device), attention_mask=mask)[0]
     return found
 
 
+def prompt_mask(models: Models, ids: Tensor) -> Tensor:
+    """1 for a prompt's token numbers [n, tokens] up to its end token, and 0 for what it is padded with.
+
+    As the tokenizer's own mask, also where it pads with the end token or with one that may be in a prompt.
+    """
+    end, pad = models.tokenizer.eos_token_id, models.tokenizer.pad_token_id
+    trailing = (ids == pad).long().flip(1).cumprod(dim=1).flip(1)
+    mask: Tensor = 1 - trailing
+    if pad == end:  # the first of the trailing ones ends the prompt
+        mask = torch.cat([torch.ones_like(mask[:, :1]), mask[:, :-1]], dim=1)
+    return mask
+
+
 def spell_out(prompt: str, added: Mapping[str, int]) -> str:
-    """The prompt with each placeholder of several vectors followed by its other names: `t t_1 t_2`."""
-    for token in added:
-        if token in prompt and f"{token}_1" in added:
-            names, k = [token], 1
-            while f"{token}_{k}" in added:
-                names.append(f"{token}_{k}")
-                k += 1
-            prompt = prompt.replace(token, " ".join(names))
-    return prompt
+    """The prompt with each placeholder of several vectors followed by its other names: `t t_1 t_2`.
+
+    A placeholder within another's name is no placeholder, as for the tokenizer: the longest name at a place counts.
+    """
+    if not added:
+        return prompt
+    longest_first = sorted(added, key=len, reverse=True)
+
+    def spelled(found: re.Match[str]) -> str:
+        names, k = [found[0]], 1
+        while f"{found[0]}_{k}" in added:
+            names.append(f"{found[0]}_{k}")
+            k += 1
+        return " ".join(names)
+
+    return re.sub("|".join(re.escape(token) for token in longest_first), spelled, prompt)
 
 
 def add_tokens(models: Models, learned: Mapping[str, Tensor]) -> None:
@@ -370,41 +423,9 @@ def dtype_of(precision: str, device: torch.device) -> torch.dtype:
     return _PRECISIONS[precision]
 
 
-def _weights(kind: Any, folder: Path, device: torch.device, dtype: torch.dtype) -> Any:
-    """A part with its weights; half-precision files, in shards or whole, are read where a folder has no plain ones."""
-    names = [path.name for path in folder.glob("*.safetensors")]
-    plain = any(_WEIGHTS.fullmatch(name) for name in names)
-    halves = not plain and any(re.search(r"\.fp16[.-]", name) for name in names)
-    if not isinstance(json.loads((folder / "config.json").read_bytes()), dict):
-        raise ValueError(f"{folder.name}/config.json holds no settings by name")
-    part, told = kind.from_pretrained(
-        folder,
-        local_files_only=True,
-        use_safetensors=True,
-        dtype=dtype,
-        variant="fp16" if halves else None,
-        output_loading_info=True,
-    )
-    if lacking := sorted(told["missing_keys"]):
-        raise ValueError(
-            f"{folder.name} lacks {len(lacking)} of its weights, the first is {lacking[0]}"
-        )
-    return part.requires_grad_(False).eval().to(device)
-
-
-def _read_scheduler(path: Path) -> tuple[type[Any], dict[str, Any]]:
-    config = json.loads(path.read_text(encoding="utf-8"))
-    found = getattr(diffusers, config.get("_class_name", ""), None)
-    if not (isinstance(found, type) and issubclass(found, diffusers.SchedulerMixin)):
-        raise ValueError(f"scheduler {config.get('_class_name')!r} is none that diffusers has")
-    if not hasattr(found, "add_noise"):
-        raise ValueError(f"scheduler {found.__name__} is of no Stable Diffusion pipeline")
-    return found, config
-
-
 def be_quiet() -> None:
     """Leaves warnings and progress bars of the libraries out of the log."""
-    diffusers.utils.logging.set_verbosity_error()
+    diffusers.utils.logging.set_verbosity(diffusers.utils.logging.CRITICAL)  # errors are raised too
     diffusers.utils.logging.disable_progress_bar()
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()

@@ -5,7 +5,6 @@ its noise from a generator of its own seed, in the order a stock pipeline draws 
 image that pipeline makes alone with that seed.
 """
 
-import inspect
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from tonegap_kit.diffusion.models import Latents, Models, decode_latents, embed_prompts
+from tonegap_kit.diffusion.scheduler import stepper
 from tonegap_kit.errors import StageError
 
 _DECODE_BATCH = 8
@@ -185,21 +185,3 @@ def _sample(
                 seen = sampler.scale_model_input(x, t)
                 x = step(predict_noise(models, seen, t, text, recipe.guidance), t, x)
         yield from in_decoded_images(models, x)
-
-
-def stepper(
-    sampler: Any, draws: Sequence[torch.Generator]
-) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
-    """The sampler's step; one that adds noise takes it from each image's own generator.
-
-    Where a sampler has an eta, it is 0, as the stock pipelines call it.
-    """
-    known = inspect.signature(sampler.step).parameters
-    given = {"generator": list(draws), "eta": 0.0}
-    given = {name: value for name, value in given.items() if name in known}
-
-    def step(found: Tensor, t: Tensor, x: Tensor) -> Tensor:
-        stepped: Tensor = sampler.step(found, t, x, return_dict=False, **given)[0]
-        return stepped
-
-    return step
