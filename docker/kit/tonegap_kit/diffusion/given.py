@@ -16,7 +16,7 @@ from torch import Tensor
 
 from tonegap_kit.command import Stage, say
 from tonegap_kit.diffusion.inversion import save_tokens
-from tonegap_kit.diffusion.lora import FILE, read_additions
+from tonegap_kit.diffusion.lora import FILE, check_fits, read_additions
 from tonegap_kit.errors import StageError
 from tonegap_kit.lineage import UNKNOWN_SOURCE, Part
 from tonegap_kit.partition import Partition
@@ -149,6 +149,8 @@ def given_loras(stage: Stage, parts: Mapping[str, Sequence[str]]) -> dict[str, P
 
 def _handed_over(stage: Stage, path: Path, name: str) -> Part:
     read_additions(path)  # refuses what is no LoRA before hours are spent
+    if (pipeline := stage.folder("pipeline")) is not None:
+        check_fits(path, pipeline)
     kept = stage.out / "model" / name / FILE
     kept.parent.mkdir(parents=True, exist_ok=True)
     kept.write_bytes(path.read_bytes())
