@@ -17,6 +17,7 @@ from tonegap_kit.diffusion.lora import (
     LoraRecipe,
     _Side,
     captioned_loss,
+    check_fits,
     merged_lora,
     read_additions,
     save_lora,
@@ -320,7 +321,9 @@ def check_merged(models, path):
         ),
     ],
 )
-def test_additions_to_no_layer_are_refused_by_name(models, tmp_path, rename, names, first):
+def test_additions_to_no_layer_are_refused_by_name(
+    models, pipeline_folder, tmp_path, rename, names, first
+):
     """All of them, as peft's own names are; half of them; by another family's names; those of one block."""
     layers = layers_of(models)
     halves = {rename(name): both for name, both in additions_to(layers).items()}
@@ -328,16 +331,22 @@ def test_additions_to_no_layer_are_refused_by_name(models, tmp_path, rename, nam
     said = rf"p\.safetensors: .*{first}.* is an addition to no layer of the pipeline's network"
     with pytest.raises(StageError, match=said):
         check_merged(models, path)
+    with pytest.raises(StageError, match=said):
+        check_fits(path, pipeline_folder)
     after = models.unet.state_dict()
     assert not [name for name in after if "lora" in name]
     assert all(torch.equal(weight, after[f"{n}.weight"]) for n, weight in layers.items())
 
 
-def test_additions_of_another_width_are_refused(models, tmp_path):
+def test_a_lora_that_fits_is_found_to_do_so_without_weights(models, tmp_path):
+    """The folder has the network's settings alone."""
+    models.unet.save_config(tmp_path / "unet")
     halves = additions_to(layers_of(models))
+    check_fits(peft_file(tmp_path / "p.safetensors", halves), tmp_path)
+    check_fits(kohya_file(tmp_path / "k.safetensors", halves, {}), tmp_path)
     wide = {name: (down.repeat(1, 2), up) for name, (down, up) in halves.items()}
     with pytest.raises(StageError, match="a LoRA of another network than the pipeline's"):
-        check_merged(models, peft_file(tmp_path / "w.safetensors", wide))
+        check_fits(peft_file(tmp_path / "w.safetensors", wide), tmp_path)
 
 
 def test_additions_to_another_part_beside_the_network_are_refused(models, tmp_path):

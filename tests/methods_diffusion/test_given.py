@@ -293,6 +293,17 @@ def test_a_lora_that_is_no_finite_numbers_is_refused_with_its_tensor(
     assert f"x.safetensors: {name} has NaN or infinite numbers" in fitted.errors
 
 
+def test_a_lora_of_another_network_is_refused_in_the_fit_where_the_pipeline_is_given(
+    bench: Workbench, lora: Path, pipeline: Path, tmp_path: Path
+) -> None:
+    renamed = {name.replace("attn1", "attn7"): value for name, value in load_file(lora).items()}
+    save_file(renamed, tmp_path / "x.safetensors")
+    given = QUICK | {"lora": tmp_path / "x.safetensors", "pipeline": pipeline}
+    fitted = bench.run("lora-only", "fit", given)
+    assert fitted.code == 1
+    assert "is an addition to no layer of the pipeline's network" in fitted.errors
+
+
 def test_learned_words_can_be_looked_at_by_text(
     bench: Workbench, words: Path, pipeline: Path
 ) -> None:

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from tonegap_kit.command import Stage, say
 from tonegap_kit.diffusion.inversion import save_tokens
-from tonegap_kit.diffusion.lora import FILE, read_additions
+from tonegap_kit.diffusion.lora import FILE, check_fits, read_additions
 from tonegap_kit.errors import StageError
 from tonegap_kit.lineage import UNKNOWN_SOURCE, Part
 from tonegap_kit.partition import Partition
@@ -204,6 +204,8 @@ def _check_lora(path: Path) -> None:
 
 def _handed_over(stage: Stage, path: Path, name: str) -> Part:
     _check_lora(path)
+    if (pipeline := stage.folder("pipeline")) is not None:
+        check_fits(path, pipeline)
     kept = stage.out / "model" / name / FILE
     kept.parent.mkdir(parents=True, exist_ok=True)
     kept.write_bytes(path.read_bytes())

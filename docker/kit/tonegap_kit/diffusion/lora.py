@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from diffusers import UNet2DConditionModel
 from diffusers.loaders import StableDiffusionLoraLoaderMixin as Loader
 from diffusers.utils import (
     convert_state_dict_to_diffusers,
@@ -28,7 +29,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from tonegap_kit.diffusion.models import Models, embed_prompts
+from tonegap_kit.diffusion.models import Models, be_quiet, embed_prompts
 from tonegap_kit.diffusion.noise_loop import (
     Drawn,
     LossOfBatch,
@@ -216,6 +217,23 @@ def _load_additions(
             f"{file}: {astray[0]} is an addition to no layer of the pipeline's network, wanted one of this network as "
             f"diffusers' save_lora_weights leaves it"
         )
+
+
+def check_fits(path: Path, pipeline: Path) -> None:
+    """Raises StageError for a LoRA with an addition to no layer of the network in a pipeline folder.
+
+    Reads the network's settings and none of its weights; where they cannot be read, the folder says so when opened.
+    """
+    be_quiet()
+    try:
+        settings = json.loads((pipeline / "unet" / "config.json").read_bytes())
+        with torch.device("meta"):
+            unet = UNet2DConditionModel.from_config(settings)
+    except RAISED:
+        return
+    additions, alphas, metadata = read_additions(path)
+    shapes = {name: value.to("meta") for name, value in additions.items()}
+    _load_additions(unet, path.name, shapes, alphas, metadata)
 
 
 def read_additions(path: Path) -> tuple[dict[str, Tensor], Any, Any]:
