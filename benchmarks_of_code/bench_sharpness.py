@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from torchvision import transforms
 
-from tonegap.data.decode import read_bytes, read_image, upright_size
+from tonegap.data.decode import read_bytes, upright_size
+from tonegap.data.preprocessing import read_image
 from tonegap.formats.job import ImageSpec
 from tonegap_kit.determinism import generator
 from tonegap_kit.sources import centre

@@ -396,6 +396,36 @@ def a_misspelt_key(place):
     return place.plan()
 
 
+@case("--set baselines.epochs=1e999: found inf, wanted a finite number")
+def an_infinite_parameter(place):
+    return place.plan("--set", "baselines.epochs=1e999")
+
+
+@case("--set baselines.epochs=.1.5, nan.: found nan, wanted a finite number")
+def a_list_with_nan(place):
+    return place.plan("--set", "baselines.epochs=[1.5, nan]")
+
+
+@case(r"tiny.toml: parameters.baselines: epochs: found -inf, wanted a finite number")
+def an_infinite_parameter_of_a_suite(place):
+    place.suite(parameters={"baselines": {"epochs": "HERE"}})
+    place.edit("root/benchmarks/suites/tiny.toml", '"HERE"', "-inf")
+    return place.plan("--baseline", "plain")
+
+
+@case(r"tiny.toml: entries\[0\].baseline_parameters: epochs: found nan, wanted a finite number")
+def nan_in_an_entry(place):
+    entry = {"methods": ["none"], "baselines": ["plain"], "baseline_parameters": {"epochs": "HERE"}}
+    place.suite(entries=[entry])
+    place.edit("root/benchmarks/suites/tiny.toml", '"HERE"', "nan")
+    return place.plan("--set", "baselines.epochs=3")
+
+
+@case("baselines.epochs=1(0{400}): found a whole number of more than 308 digits")
+def a_number_beyond_all_floats(place):
+    return place.plan("--set", f"baselines.epochs=1{'0' * 400}")
+
+
 @case("method.toml: unknown key `stage`")
 def a_misspelt_key_of_a_plug_in(place):
     place.edit("root/methods/none/method.toml", '"stages"', '"stage"')
@@ -477,6 +507,13 @@ def several_gpus_on_the_cpu(place):
 @case("--gpus-per-stage 2: found 1 GPU by --device cuda --gpus 0,00, wanted --device cuda and 2 or")
 def more_gpus_for_a_stage_than_for_the_run(place):
     return place.run("--device", "cuda", "--gpus", "0,00", "--gpus-per-stage", 2)
+
+
+@case(
+    "--gpus-per-stage 2: found the slice MIG-a, wanted whole GPUs: CUDA shows a process one slice"
+)
+def slices_for_one_stage(place):
+    return place.run("--device", "cuda", "--gpus", "MIG-a,MIG-b", "--gpus-per-stage", 2)
 
 
 @case("Invalid value for '--gpus-per-stage': 0 is not in the range x>=1")

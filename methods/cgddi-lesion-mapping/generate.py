@@ -1,10 +1,9 @@
 """Every lesion on every healthy skin: the lesion of one photograph pasted into another without its own."""
 
-import re
-from collections.abc import Iterable, Iterator, Sequence
+import hashlib
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 from inpaint_classical import inpainted
 from tonegap_kit.command import Stage, main
 from tonegap_kit.errors import StageError
+from tonegap_kit.image_names import ids_by_name, spelled, without_suffix
 from tonegap_kit.masks import (
     LESION,
     MARKER,
@@ -28,6 +28,8 @@ from tonegap_kit.masks import (
 from tonegap_kit.partition import Partition, read_partition
 from tonegap_kit.predictions import write_notes
 from tonegap_kit.synthetic import SyntheticImage, write_synthetic
+
+_LONGEST_NAME = 80  # bytes of 255, of which a mapped image's has two such names and a label
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,13 +196,14 @@ def _mapped(
     pairs: Sequence[Pair],
 ) -> Iterator[SyntheticImage]:
     sigma = stage.job.real("edge_sigma_px")
+    names = names_for_files(train.ids)
     by_skin = [(row, list(own)) for row, own in groupby(pairs, key=lambda pair: pair.healthy)]
     skins = _healthy(stage, train, holes, [row for row, _ in by_skin])
     for (_, own), skin in zip(by_skin, skins, strict=True):
         for pair in own:
             donor = train.pictures.take(np.array([pair.donor]))[0]
             image = paste(skin, donor, lesions[pair.donor], pair, sigma)
-            yield _described(stage, train, pair, image)
+            yield _described(stage, train, names, pair, image)
 
 
 def _healthy(
@@ -224,24 +227,45 @@ def _healthy(
     return paint_healthy(stage, open_painter(stage), train, holes, rows)
 
 
+def names_for_files(ids: Collection[str]) -> dict[str, str]:
+    """A name for each id, fit for a file's name and no other's: without its suffix where that is enough.
+
+    `ids_by_name` of the same ids knows it again; but for ids that are spelled alike, are long or begin with a dot,
+    which get digits of a hash.
+    """
+    meant, names = ids_by_name(ids), {}
+    for image_id in ids:
+        digits = hashlib.sha256(image_id.encode()).hexdigest()[:12]
+        own = (spelled(without_suffix(image_id)), spelled(image_id))
+        fitting = (name for name in own if meant.get(name) == image_id and _fits(name))
+        names[image_id] = next(fitting, f"{own[1].lstrip('.')[:20]}-{digits}")
+    return names
+
+
+def _fits(name: str) -> bool:
+    """Whether two of these and a label are a file's name that no program hides."""
+    return len(name.encode()) <= _LONGEST_NAME and not name.startswith(".")
+
+
 def _described(
-    stage: Stage, train: Partition, pair: Pair, image: NDArray[np.uint8]
+    stage: Stage,
+    train: Partition,
+    names: Mapping[str, str],
+    pair: Pair,
+    image: NDArray[np.uint8],
 ) -> SyntheticImage:
     label = stage.job.classes[train.y[pair.donor]]
     tones = (*stage.job.tones, None)  # the last is the unknown tone's, whose index is -1
-    skin, donor = (_word(Path(train.ids[row]).stem) for row in (pair.healthy, pair.donor))
-    from_tone = tones[train.t[pair.donor]] or "unknown"
+    skin, donor = (names[train.ids[row]] for row in (pair.healthy, pair.donor))
+    # What parts the tone from the donor in such a name is its first underscore.
+    from_tone = spelled(tones[train.t[pair.donor]] or "unknown").replace("_", "-")
     return SyntheticImage(
-        image_id=f"{skin}_with_{_word(label)}_from_{from_tone}_{donor}",
+        image_id=f"{skin}_with_{spelled(label)}_from_{from_tone}_{donor}",
         image=image,
         label=label,
         tone=tones[train.t[pair.healthy]],
         sources=tuple(dict.fromkeys((train.ids[pair.healthy], train.ids[pair.donor]))),
     )
-
-
-def _word(text: str) -> str:
-    return re.sub(r"[^\w.-]+", "_", text)
 
 
 if __name__ == "__main__":

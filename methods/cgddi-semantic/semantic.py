@@ -1,7 +1,7 @@
 """Every disease on every tone: healthy skin turned into it by a word and a LoRA that were learned of it."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,8 +11,10 @@ from PIL import Image
 
 from tonegap_kit.command import Stage, main
 from tonegap_kit.determinism import make_deterministic
+from tonegap_kit.diffusion.ahead import check_plain, check_side, check_steps
 from tonegap_kit.diffusion.checkpoint import Keeper
 from tonegap_kit.diffusion.fitting import (
+    HEALTHY,
     at_once,
     open_painter,
     open_pipeline,
@@ -20,7 +22,13 @@ from tonegap_kit.diffusion.fitting import (
     teach_words,
 )
 from tonegap_kit.diffusion.given import given_loras, given_words, hand_over_words
-from tonegap_kit.diffusion.healthy import Healthy, paint_all, read_healthy, save_healthy
+from tonegap_kit.diffusion.healthy import (
+    Healthy,
+    healthy_rows,
+    paint_all,
+    read_healthy,
+    save_healthy,
+)
 from tonegap_kit.diffusion.inversion import (
     Concepts,
     InversionRecipe,
@@ -37,7 +45,7 @@ from tonegap_kit.errors import StageError
 from tonegap_kit.lineage import Part, read_parts, write_lineage
 from tonegap_kit.masks import MARKER, RULER, need_masks
 from tonegap_kit.partition import Partition, read_partition
-from tonegap_kit.quota import draw_sources
+from tonegap_kit.quota import by_ratio, draw_sources
 from tonegap_kit.synthetic import SyntheticImage, write_synthetic
 
 # By whether marker and ruler are there; the spelling is the released script's.
@@ -56,28 +64,40 @@ class FitContext:
 
     stage: Stage
     train: Partition
-    masks: NDArray[np.uint8]
     models: Models
     healthy: Healthy
 
 
 @dataclass(frozen=True, slots=True)
+class Ahead:
+    """What follows from parameters and training images: the rows of each disease, and captions by training row.
+
+    `captions` are those of photographs, `prior_captions` those of healthy images.
+    """
+
+    diseases: dict[int, list[int]]
+    captions: dict[int, str]
+    prior_captions: dict[int, str]
+
+
+@dataclass(frozen=True, slots=True)
 class Target:
-    """One image to be made: a healthy image (its place), class and tone index, and its number in that cell."""
+    """One image to be made: a healthy image (its place), class and tone index, its number there, and its prompt."""
 
     healthy: int
     y: int
     t: int
     k: int
+    prompt: str
 
 
 def fit(stage: Stage) -> None:
     """Leaves healthy images, and a word and a LoRA for each disease with enough images."""
     make_deterministic(stage)
-    _sampling(stage)  # what generate would refuse is refused before hours are spent
-    context = _open_fit(stage)
-    diseases = _rows_of_diseases(stage, context.train)
-    words = _word_recipe(stage)
+    # What a later step or generate would refuse is refused before hours are spent.
+    train, masks = read_partition(stage, "train"), need_masks(stage)
+    ahead, words = _look_ahead(stage, train, masks), _word_recipe(stage)
+    diseases = ahead.diseases
     recipe = replace(
         read_lora(stage.job),
         prior_weight=stage.job.real("prior_weight"),
@@ -89,6 +109,7 @@ def fit(stage: Stage) -> None:
     steps = 0 if known else inversion_steps(len(diseases), words)
     steps += 0 if loras else len(diseases) * recipe.steps.steps
     keeper = Keeper(stage.checkpoints(), stage.job.integer("checkpoint_every"))
+    context = _open_fit(stage, train, masks)
     watch = Watch("fit", keeper, Meter(steps))
     add_tokens(context.models, known)
     if known:
@@ -99,9 +120,9 @@ def fit(stage: Stage) -> None:
         write_lineage(stage, [*parts, *loras.values()])
         return
     kept = context.healthy.take(_prior_places(context))
-    prior = _prior(context, kept)
+    prior = _prior(context, kept, ahead)
     for y, rows in diseases.items():
-        name, examples = _part(_LORA, stage, y), _examples(context, y, rows)
+        name, examples = _part(_LORA, stage, y), _examples(context, rows, ahead)
         seed = stage.seed_of(name)
         lora = train_lora(context.models, examples, prior, recipe, seed, watch.part(name))
         path = save_lora(stage.out / "model" / name, lora, recipe)
@@ -117,9 +138,41 @@ def generate(stage: Stage) -> None:
     teach_words(models, list(parts.values()))
     healthy = read_healthy(stage.inputs / "model")
     learned = [y for y in range(len(stage.job.classes)) if _part(_LORA, stage, y) in parts]
-    targets = _plan(stage, learned, len(healthy.rows), len(train))
-    images = _turned(stage, models, targets, Origin(train, masks, healthy, parts))
+    targets = _plan(stage, learned, healthy.rows, train, masks)
+    images = _turned(stage, models, targets, Origin(train, healthy, parts))
     write_synthetic(stage, images, len(targets), train.ids)
+
+
+def _look_ahead(stage: Stage, train: Partition, masks: NDArray[np.uint8]) -> Ahead:
+    """All of `fit` and `generate` that follows from parameters and training images. Raises StageError."""
+    job, side = stage.job, stage.job.integer("lora_resolution_px")
+    rows, _holes = healthy_rows(stage, train, masks, job.integer("healthy_images"))
+    diseases = _rows_of_diseases(stage, train)
+    _check_names(stage, diseases)
+    if side:
+        check_side("lora_resolution_px", side)
+    if job.integer("prior_images") < 0 or job.real("prior_weight") < 0:
+        raise StageError(
+            f"prior_images is {job.integer('prior_images')} and prior_weight is {job.real('prior_weight')}, wanted "
+            "numbers of 0 or more"
+        )
+    captions = {row: _caption(stage, train, masks, row) for own in diseases.values() for row in own}
+    prior = {int(row): _prior_caption(stage, train, masks, int(row)) for row in rows}
+    _plan(stage, list(diseases), rows, train, masks)
+    return Ahead(diseases, captions, prior)
+
+
+def _check_names(stage: Stage, diseases: Collection[int]) -> None:
+    """Raises StageError for diseases whose parts have one name, or whose placeholders are one to the tokenizer."""
+    seen: dict[str, str] = {}
+    for y in diseases:
+        label = stage.job.classes[y]
+        other = seen.setdefault(_stem(stage, y).lower(), label)
+        if other != label:
+            raise StageError(
+                f"classes {other!r} and {label!r} have the same letters, so that their words and LoRAs would have one "
+                "name; wanted names that differ in a letter or a digit, and not in its case alone"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +180,6 @@ class Origin:
     """Where sampled images come from: healthy images of training images, and the learned parts."""
 
     train: Partition
-    masks: NDArray[np.uint8]
     healthy: Healthy
     parts: Mapping[str, Part]
 
@@ -151,7 +203,7 @@ def _turned(
         of_class = [target for target in targets if target.y == y]
         own = stage.share.take(of_class, recipe.batch)
         places = [target.healthy for target in own]
-        prompts = [_prompt(stage, origin, target) for target in own]
+        prompts = [target.prompt for target in own]
         seeds = [stage.seed_of(f"image {c.y} {c.t} {c.k}") for c in own]
         names = (_part(_TOKEN, stage, y), _part(_LORA, stage, y))
         with merged_lora(models, origin.parts[names[1]].file):
@@ -169,15 +221,22 @@ def _turned(
                 )
 
 
-def _prompt(stage: Stage, origin: Origin, target: Target) -> str:
-    template, tone = stage.job.text("sampling_template"), stage.job.tones[target.t]
-    props = _props(stage, origin.masks[origin.healthy.rows[target.healthy]], (RULER,))
-    return worded(template, _token(stage, target.y), tone) + props
+def _plan(
+    stage: Stage,
+    learned: Sequence[int],
+    healthy: NDArray[np.int64],
+    train: Partition,
+    masks: NDArray[np.uint8],
+) -> list[Target]:
+    """Every disease on every tone: each healthy image `repeats` times, or evenly as many as `ratio` says.
 
-
-def _plan(stage: Stage, learned: Sequence[int], n_healthy: int, n_training: int) -> list[Target]:
-    """Every disease on every tone: each healthy image `repeats` times, or evenly as many as `ratio` says."""
-    job = stage.job
+    `healthy` are the training rows of the healthy images. Raises StageError where none is wanted, and for all that
+    sampling would refuse.
+    """
+    job, template = stage.job, stage.job.text("sampling_template")
+    _sampling(stage)
+    check_steps(stage)
+    check_side("output_px", job.integer("output_px"))
     targets = [t for t, tone in enumerate(job.tones) if tone in job.words("targets")]
     cells = [(y, t) for y in learned for t in targets]
     if not cells:
@@ -185,26 +244,32 @@ def _plan(stage: Stage, learned: Sequence[int], n_healthy: int, n_training: int)
             f"targets are {', '.join(job.words('targets'))} and {len(learned)} diseases were learned, wanted "
             f"a tone of this task ({', '.join(job.tones)}) and one disease or more"
         )
-    ratio, everything = job.real("ratio"), n_healthy * job.integer("repeats") * len(cells)
-    total = int(ratio * n_training) if ratio > 0 else everything
-    found, places = [], np.arange(n_healthy)
+    ratio, repeats = job.real("ratio"), job.integer("repeats")
+    total = by_ratio(ratio, len(train)) if ratio > 0 else len(healthy) * repeats * len(cells)
+    if ratio < 0 or total < 1:
+        raise StageError(
+            f"ratio is {ratio} and repeats is {repeats}, which allow no image; raise one of them"
+        )
+    props = [_props(stage, masks[row], (RULER,)) for row in healthy]
+    found, places = [], np.arange(len(healthy))
     for i, (y, t) in enumerate(cells):
         n = total // len(cells) + (i < total % len(cells))
         drawn = draw_sources(places, n, stage.rng(f"canvases {y} {t}"))
-        found += [Target(int(place), y, t, k) for k, place in enumerate(drawn)]
+        asked = worded(template, _token(stage, y), job.tones[t])
+        found += [Target(int(p), y, t, k, asked + props[p]) for k, p in enumerate(drawn)]
     return found
 
 
-def _open_fit(stage: Stage) -> FitContext:
-    """The training images and models, with healthy images painted and left for sampling."""
-    train, masks = read_partition(stage, "train"), need_masks(stage)
+def _open_fit(stage: Stage, train: Partition, masks: NDArray[np.uint8]) -> FitContext:
+    """The models beside the training images, with healthy images painted and left for sampling."""
+    check_plain(stage, f", and these as {HEALTHY}")
     # The painter is gone before what learns is read: only one of them needs its memory at a time.
     healthy = paint_all(
         stage, open_painter(stage), train, masks, stage.job.integer("healthy_images")
     )
     save_healthy(stage.out / "model", healthy)
     models = open_pipeline(stage)
-    return FitContext(stage, train, masks, models, healthy)
+    return FitContext(stage, train, models, healthy)
 
 
 def _rows_of_diseases(stage: Stage, train: Partition) -> dict[int, list[int]]:
@@ -213,6 +278,8 @@ def _rows_of_diseases(stage: Stage, train: Partition) -> dict[int, list[int]]:
     for y in range(len(stage.job.classes)):
         rows = np.flatnonzero((train.y == y) & (train.t >= 0))
         share = stage.job.real("held_out")
+        if not 0 <= share < 1:
+            raise StageError(f"held_out is {share}, wanted a share from 0 to below 1")
         out = max(1, round(share * len(rows))) if share > 0 else 0
         if len(rows) >= stage.job.integer("min_images") and len(rows) > out:
             kept = stage.rng(f"held out {y}").permutation(rows)[out:]
@@ -256,15 +323,23 @@ def _learn_words(
     ]
 
 
-def _examples(context: FitContext, y: int, rows: Sequence[int]) -> Captioned:
-    """A disease's images, captioned by their tone and by what lies beside the lesion."""
+def _caption(stage: Stage, train: Partition, masks: NDArray[np.uint8], row: int) -> str:
+    """The caption of a training image: its disease, its tone, and what lies beside the lesion."""
+    tone, token = stage.job.tones[train.t[row]], _token(stage, int(train.y[row]))
+    said = worded(stage.job.text("template"), token, tone)
+    return said + _props(stage, masks[row], (RULER, MARKER))
+
+
+def _prior_caption(stage: Stage, train: Partition, masks: NDArray[np.uint8], row: int) -> str:
+    """The caption of the healthy image of a training row."""
+    said = toned(stage.job.text("prior_prompt"), stage.job.tones[train.t[row]])
+    return said + _props(stage, masks[row], (RULER,))
+
+
+def _examples(context: FitContext, rows: Sequence[int], ahead: Ahead) -> Captioned:
+    """A disease's images with their captions."""
     stage, train = context.stage, context.train
-    template = stage.job.text("template")
-    captions = tuple(
-        worded(template, _token(stage, y), stage.job.tones[train.t[row]])
-        + _props(stage, context.masks[row], (RULER, MARKER))
-        for row in rows
-    )
+    captions = tuple(ahead.captions[row] for row in rows)
     examples = _encoded(context, train.pictures.take(np.array(rows)), captions)
     if stage.job.text("lora_draws") == "in-turn":
         return examples
@@ -280,15 +355,10 @@ def _prior_places(context: FitContext) -> list[int]:
     return places[:n] if job.flag("prior_cumulative") else places
 
 
-def _prior(context: FitContext, kept: Healthy) -> Captioned | None:
+def _prior(context: FitContext, kept: Healthy, ahead: Ahead) -> Captioned | None:
     if len(kept.rows) == 0:
         return None
-    job, tones = context.stage.job, context.train.t
-    captions = tuple(
-        toned(job.text("prior_prompt"), job.tones[tones[row]])
-        + _props(context.stage, context.masks[row], (RULER,))
-        for row in kept.rows
-    )
+    captions = tuple(ahead.prior_captions[int(row)] for row in kept.rows)
     return _encoded(context, kept.images, captions)
 
 
@@ -332,11 +402,12 @@ def _part(kind: str, stage: Stage, y: int) -> str:
 
 
 def _token(stage: Stage, y: int) -> str:
-    """The placeholder of a disease, `<basal_cell_carcinoma-class>`."""
-    return f"<{_stem(stage, y)}-class>"
+    """The placeholder of a disease as released, `<basal_cell_carcinoma-class>`: blanks alone are replaced."""
+    return f"<{stage.job.classes[y].replace(' ', '_')}-class>"
 
 
 def _stem(stage: Stage, y: int) -> str:
+    """A disease in the names of parts, files and draws, which cannot have every letter of a placeholder."""
     return re.sub(r"\W+", "_", stage.job.classes[y])
 
 

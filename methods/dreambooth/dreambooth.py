@@ -1,6 +1,6 @@
 """A network for each condition: fine-tuned on its captioned images, then asked for more of them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from itertools import groupby
 from pathlib import Path
 
@@ -8,20 +8,28 @@ import numpy as np
 import torch
 
 from augmented import Augmented
-from finetune import finetune, load_network, save_network
+from finetune import check_network, finetune, load_network, save_network
 from tonegap_kit.command import Stage, main
-from tonegap_kit.determinism import make_deterministic
+from tonegap_kit.determinism import device_of, make_deterministic
+from tonegap_kit.diffusion.ahead import check_plain
 from tonegap_kit.diffusion.checkpoint import Keeper
 from tonegap_kit.diffusion.fitting import open_pipeline
 from tonegap_kit.diffusion.lora import Captioned, CaptionedSides
 from tonegap_kit.diffusion.models import Models, dtype_of
 from tonegap_kit.diffusion.noise_loop import Meter, StepRecipe, Watch, encode_examples
 from tonegap_kit.diffusion.sampling import text2img
-from tonegap_kit.diffusion.text2img_plan import Asked, from_text, names_tone, read_sampling, worded
+from tonegap_kit.diffusion.text2img_plan import (
+    Asked,
+    check_orders,
+    from_text,
+    names_tone,
+    read_sampling,
+    worded,
+)
 from tonegap_kit.errors import StageError
 from tonegap_kit.lineage import Part, read_parts, write_lineage
 from tonegap_kit.partition import Partition, read_partition
-from tonegap_kit.quota import Quota, plan_quotas, read_rule
+from tonegap_kit.quota import Quota
 from tonegap_kit.synthetic import SyntheticImage, write_synthetic
 
 _JOINT = "network"
@@ -31,27 +39,37 @@ def fit(stage: Stage) -> None:
     """Leaves a trained network for each class that has images, or one for all of them."""
     make_deterministic(stage)
     train = read_partition(stage, "train")
-    # What generate would refuse is refused before hours are spent.
-    read_sampling(stage)
-    plan_quotas(train, read_rule(stage, len(train)))
-    models = open_pipeline(stage, "training_precision")
+    # What a later step or generate would refuse is refused before hours are spent.
     rows = _rows_of_networks(stage, train)
-    prior = _prior(stage, models)
+    for order in check_orders(stage, train, {}):
+        _network(stage, order.y, rows)
+    prompts = {name: _prompts(stage, train, own) for name, own in rows.items()}
     recipes = {name: _recipe(stage, len(own)) for name, own in rows.items()}
-    meter = Meter(sum(recipe.steps for recipe in recipes.values()))
+    kept = dtype_of(stage.job.text("precision"), device_of(stage.job.device))
+    if stage.job.integer("prior_images") < 0 or stage.job.real("prior_weight") < 0:
+        raise StageError(
+            f"prior_images is {stage.job.integer('prior_images')} and prior_weight is "
+            f"{stage.job.real('prior_weight')}, wanted numbers of 0 or more"
+        )
     every = stage.job.integer("checkpoint_every")
     keeper = Keeper(stage.checkpoints(), every, one_at_a_time=True)
-    kept = dtype_of(stage.job.text("precision"), models.device)
+    check_plain(stage)
+    models = open_pipeline(stage, "training_precision")
+    prior = _prior(stage, models)
+    meter = Meter(sum(recipe.steps for recipe in recipes.values()))
     trained = False
     for name, own in rows.items():
         if (path := _saved(keeper, name)).exists():  # by a try that was killed later
+            check_network(models, path)
             meter.advance(recipes[name].steps)
             continue
         if trained:
             del models  # before it is read anew: two networks of full precision are 7 GB
             models = open_pipeline(stage, "training_precision")
         prior_weight = stage.job.real("prior_weight")
-        sides = CaptionedSides(_captioned(stage, models, train, own), prior, prior_weight)
+        sides = CaptionedSides(
+            _captioned(stage, models, train, own, prompts[name]), prior, prior_weight
+        )
         watch = Watch(name, keeper, meter)
         finetune(models, sides, recipes[name], stage.seed_of(name), watch)
         save_network(path, models, kept, watch)
@@ -78,7 +96,7 @@ def generate(stage: Stage) -> None:
     """Leaves images for every tone that a class is short of, from its network."""
     make_deterministic(stage)
     train = read_partition(stage, "train")
-    orders = plan_quotas(train, read_rule(stage, len(train)))
+    orders = check_orders(stage, train, {})
     images = _asked(stage, open_pipeline(stage), orders, read_parts(stage))
     write_synthetic(stage, images, sum(order.n for order in orders), train.ids)
 
@@ -87,9 +105,7 @@ def _asked(
     stage: Stage, models: Models, orders: list[Quota], parts: Mapping[str, Part]
 ) -> Iterator[SyntheticImage]:
     for y, own in groupby(orders, key=lambda order: order.y):
-        name = _JOINT if _JOINT in parts else _name(y)
-        if name not in parts:
-            raise StageError(f"class {stage.job.classes[y]!r} has no trained network {name!r}")
+        name = _network(stage, y, parts)
         load_network(models, parts[name].file)
         yield from from_text(stage, models, list(own), Asked(parts=(name,)))
 
@@ -107,6 +123,14 @@ def _rows_of_networks(stage: Stage, train: Partition) -> dict[str, np.ndarray]:
     return found
 
 
+def _network(stage: Stage, y: int, there: Collection[str]) -> str:
+    """The name of a class's network among those that are there. Raises StageError if it has none."""
+    name = _JOINT if _JOINT in there else _name(y)
+    if name not in there:
+        raise StageError(f"class {stage.job.classes[y]!r} has no trained network {name!r}")
+    return name
+
+
 def _name(y: int) -> str:
     return f"network-{y}"
 
@@ -114,6 +138,8 @@ def _name(y: int) -> str:
 def _recipe(stage: Stage, n_images: int) -> StepRecipe:
     job = stage.job
     batch = job.integer("batch")
+    if batch < 1:
+        raise StageError(f"batch is {batch}, wanted 1 or more")
     return StepRecipe(
         steps=job.integer("epochs") * -(-n_images // batch),
         batch=batch,
@@ -123,11 +149,17 @@ def _recipe(stage: Stage, n_images: int) -> StepRecipe:
     )
 
 
-def _captioned(stage: Stage, models: Models, train: Partition, rows: np.ndarray) -> Captioned:
+def _prompts(stage: Stage, train: Partition, rows: np.ndarray) -> tuple[str, ...]:
+    """The captions of training rows."""
     template, tones = stage.job.text("template"), (*stage.job.tones, "")
-    prompts = tuple(
+    return tuple(
         worded(template, stage.job.classes[train.y[row]], tones[train.t[row]]) for row in rows
     )
+
+
+def _captioned(
+    stage: Stage, models: Models, train: Partition, rows: np.ndarray, prompts: tuple[str, ...]
+) -> Captioned:
     if stage.job.flag("augmentation"):
         return Captioned(Augmented(models, train.pictures), torch.from_numpy(rows), prompts)
     encoded = encode_examples(models, train.pictures.take(rows), mirror=False)

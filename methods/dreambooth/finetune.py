@@ -46,6 +46,24 @@ def save_network(path: Path, models: Models, dtype: torch.dtype, watch: Watch) -
         drop_checkpoint(watch.keeper, watch.name)
 
 
+def check_network(models: Models, path: Path) -> None:
+    """Raises StageError for a file that is no network of these models as `save_network` leaves it."""
+    own = models.unet.state_dict()
+    try:
+        with safe_open(path, framework="pt") as f:
+            found = {name: f.get_slice(name) for name in f.keys()}  # noqa: SIM118
+            shapes = {name: list(part.get_shape()) for name, part in found.items()}
+            whole = shapes == {name: list(weight.shape) for name, weight in own.items()}
+            if whole and all(f.get_tensor(name).isfinite().all() for name in own):
+                return
+    except (OSError, SafetensorError, RuntimeError):
+        pass
+    raise StageError(
+        f"{path}: is no finished network of this pipeline, whose {len(own)} weights are finite numbers; delete it to "
+        "train it anew"
+    )
+
+
 def load_network(models: Models, path: Path) -> None:
     """Gives the models the weights of a file that `save_network` left, one by one.
 

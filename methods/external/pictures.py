@@ -20,12 +20,6 @@ from PIL.TiffImagePlugin import TiffImageFile
 from tonegap_kit.errors import StageError
 
 FORMATS = ("JPEG", "PNG", "BMP", "DIB", "GIF", "TIFF", "WEBP", "AVIF", "JPEG2000", "PPM")
-# What files of these formats are called.
-SUFFIXES = (
-    *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".bmp", ".dib", ".gif", ".tif", ".tiff"),
-    *(".webp", ".avif", ".avifs", ".jp2", ".j2k", ".jpc", ".jpf", ".jpx", ".j2c"),
-    *(".ppm", ".pgm", ".pbm", ".pnm", ".pfm"),
-)
 MAX_PIXELS = 100_000_000
 MAX_BYTES = 512 << 20
 _LEAST_16, _LEVELS_16, _WHITE = 16_384, 65_535, 255

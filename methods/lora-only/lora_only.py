@@ -4,7 +4,9 @@ from tonegap_kit.command import Stage, main
 from tonegap_kit.determinism import make_deterministic
 from tonegap_kit.diffusion.fitting import (
     fit_lora,
+    lora_captions,
     lora_file,
+    of_known_tone,
     open_fit,
     open_pipeline,
     read_lora,
@@ -17,12 +19,12 @@ from tonegap_kit.partition import read_partition
 
 def fit(stage: Stage) -> None:
     """Leaves a LoRA learned from all training images of known tone."""
-    check_variants(stage)
+    names = {label: label for label in stage.job.classes}
+    train = check_variants(stage, names)
     recipe, part = read_lora(stage.job), given_lora(stage)
     if part is None:
-        work = open_fit(stage, recipe.steps.steps)
-        names = {label: label for label in stage.job.classes}
-        part = fit_lora(work, recipe, work.rows_of_known_tone(), names, "lora")
+        captions = lora_captions(stage, train, of_known_tone(train), names, "lora")
+        part = fit_lora(open_fit(stage, recipe.steps.steps), recipe, captions, "lora")
     write_lineage(stage, [part])
 
 

@@ -65,26 +65,9 @@ def read_scores(path: Path, sampled: Sequence[Sampled]) -> Tensor:
     share of criteria met is its worth. Where no checklist of the file has an answer the numbers `score` count.
     Raises StageError for another form, an image that stands twice, and a file that is about other images.
     """
-    try:
-        found = _by_image(json.loads(path.read_bytes()))
-        shares = {name: _share_met(entry) for name, entry in found.items()}
-        if np.isnan(list(shares.values())).all():
-            shares = {name: _score(entry) for name, entry in found.items()}
-        digests = {name: str(entry["sha256"]) for name, entry in found.items()}
-    except (
-        OSError,
-        ArithmeticError,
-        ValueError,
-        LookupError,
-        TypeError,
-        AttributeError,
-        RecursionError,
-    ) as problem:
-        raise StageError(
-            f"{path.name}: not a JSON list of objects with image, sha256, and checklist or score: {problem!r}"
-        ) from None
+    shares, digests = _judged(path)
     others = [one.image for one in sampled if digests.get(one.image, one.sha256) != one.sha256]
-    strange = sorted(found.keys() - {one.image for one in sampled})
+    strange = sorted(digests.keys() - {one.image for one in sampled})
     if others or strange:
         raise StageError(
             f"{path.name}: is about other images than this fit sampled, as {(others + strange)[0]}; give the judgement "
@@ -97,6 +80,34 @@ def read_scores(path: Path, sampled: Sequence[Sampled]) -> Tensor:
             f"{path.name}: {missing} of {len(scores)} images are not judged: their pairs are left out"
         )
     return torch.tensor(scores, dtype=torch.float64)
+
+
+def check_judgement(path: Path | None) -> None:
+    """Raises StageError for a file of another form, before there is an image that it could be about."""
+    if path is not None:
+        _judged(path)
+
+
+def _judged(path: Path) -> tuple[dict[str, float], dict[str, str]]:
+    """What each image of a file is worth by its name, NaN where nobody judged, and its SHA-256."""
+    try:
+        found = _by_image(json.loads(path.read_bytes()))
+        shares = {name: _share_met(entry) for name, entry in found.items()}
+        if np.isnan(list(shares.values())).all():
+            shares = {name: _score(entry) for name, entry in found.items()}
+        return shares, {name: str(entry["sha256"]) for name, entry in found.items()}
+    except (
+        OSError,
+        ArithmeticError,
+        ValueError,
+        LookupError,
+        TypeError,
+        AttributeError,
+        RecursionError,
+    ) as problem:
+        raise StageError(
+            f"{path.name}: not a JSON list of objects with image, sha256, and checklist or score: {problem!r}"
+        ) from None
 
 
 def _by_image(entries: Sequence[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:

@@ -11,15 +11,19 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from feedback import Sampled, by_rule, measure, read_scores, write_form
+from feedback import Sampled, by_rule, check_judgement, measure, read_scores, write_form
 from preferences import PreferenceRecipe, SampledPairs, Wanted, chain_of, pair_loss, sample_pairs
 from tonegap_kit.command import Stage, main
 from tonegap_kit.determinism import make_deterministic
+from tonegap_kit.diffusion.ahead import check_side, check_steps
 from tonegap_kit.diffusion.fitting import (
     FitContext,
     fit_lora,
     fit_words,
+    lora_captions,
     lora_file,
+    need_images,
+    of_known_tone,
     open_fit,
     open_pipeline,
     read_inversion,
@@ -33,13 +37,13 @@ from tonegap_kit.diffusion.models import Models, encode_images, resized
 from tonegap_kit.diffusion.noise_loop import StepRecipe
 from tonegap_kit.diffusion.prompts import tokens_of
 from tonegap_kit.diffusion.sampling import img2img, in_decoded_images
-from tonegap_kit.diffusion.text2img_plan import toned
+from tonegap_kit.diffusion.text2img_plan import worded
 from tonegap_kit.diffusion.variants import read_sampling
 from tonegap_kit.errors import StageError
 from tonegap_kit.job import Job
 from tonegap_kit.lineage import Part, read_parts, write_lineage
 from tonegap_kit.partition import Partition, read_partition
-from tonegap_kit.quota import draw_sources, is_three_level, level_counts
+from tonegap_kit.quota import by_ratio, draw_sources, is_three_level, level_counts
 from tonegap_kit.synthetic import SyntheticImage, write_synthetic
 
 PREFERENCE = "preference"
@@ -57,23 +61,26 @@ class Conversion:
 
 def fit(stage: Stage) -> None:
     """Leaves words, a LoRA, sampled images with their checklists, and what was learned from preferring some."""
-    inversion, lora, tokens = (
-        read_inversion(stage.job),
-        read_lora(stage.job),
-        tokens_of(stage.job.classes),
-    )
-    # What generate would refuse is refused before hours are spent.
-    read_sampling(stage)
-    plan_conversions(stage, read_partition(stage, "train"))
+    tokens, train = tokens_of(stage.job.classes), read_partition(stage, "train")
+    inversion, lora = read_inversion(stage.job), read_lora(stage.job)
+    # What a later step or generate would refuse is refused before hours are spent.
+    _ask(stage, train)
+    drawn, own = _drawn_pairs(stage, train), read_preference(stage.job)
+    _told(stage.job)
+    check_judgement(stage.file("feedback"))
     words, joint = given_words(stage, tokens), given_lora(stage)
-    own, n_pairs = read_preference(stage.job), stage.job.integer("pairs")
+    if not words:
+        need_images(stage, train)
+    if joint is None:
+        captions = lora_captions(stage, train, _captioned_rows(stage, train), tokens, "lora")
     steps = 0 if words else inversion_steps(len(tokens), inversion)
     steps += 0 if joint is not None else lora.steps.steps
-    work = open_fit(stage, steps + n_pairs + own.steps.steps, words)
+    work = open_fit(stage, steps + len(drawn) + own.steps.steps, words)
+    _need_noise(work)
     rows = {token: work.rows_of(label) for label, token in tokens.items()}
     parts = hand_over_words(stage, words) or fit_words(work, inversion, rows)
-    joint = joint or fit_lora(work, lora, _captioned_rows(work), tokens, "lora")
-    write_lineage(stage, [*parts, joint, _fit_preference(work, own, joint, tokens)])
+    joint = joint or fit_lora(work, lora, captions, "lora")
+    write_lineage(stage, [*parts, joint, _fit_preference(work, own, joint, drawn)])
 
 
 def generate(stage: Stage) -> None:
@@ -81,12 +88,41 @@ def generate(stage: Stage) -> None:
     make_deterministic(stage)
     models, train, parts = open_pipeline(stage), read_partition(stage, "train"), read_parts(stage)
     teach_words(models, list(parts.values()))
-    wanted = plan_conversions(stage, train)
+    asked = _ask(stage, train)
     with (
         merged_lora(models, lora_file(parts, "lora")),
         merged_lora(models, lora_file(parts, PREFERENCE)),
     ):
-        write_synthetic(stage, _made(stage, models, train, wanted), len(wanted), train.ids)
+        write_synthetic(stage, _made(stage, models, train, asked), len(asked), train.ids)
+
+
+def _ask(stage: Stage, train: Partition) -> list[tuple[Conversion, str]]:
+    """Every image with its prompt: all of `generate` that follows from parameters and training images."""
+    read_sampling(stage)
+    check_steps(stage)
+    check_side("output_px", stage.job.integer("output_px"))
+    tokens = tokens_of(stage.job.classes)
+    return [(one, _prompt(stage, train, one, tokens)) for one in plan_conversions(stage, train)]
+
+
+def _told(job: Job) -> PreferenceRecipe:
+    """How pairs are learned from."""
+    return PreferenceRecipe(
+        job.real("preference_beta"),
+        job.real("preference_clip"),
+        job.integer("preference_batch"),
+        job.real("guidance"),
+    )
+
+
+def _need_noise(work: FitContext) -> None:
+    """Raises StageError where no step of sampling adds noise, so that none has a probability to learn by."""
+    job, chain = work.stage.job, chain_of(work.models, read_sampling(work.stage))
+    if not bool((chain.spread > 0).any()):
+        raise StageError(
+            f"sampling_steps {job.integer('sampling_steps')} and strength {job.real('strength')} leave {len(chain)} "
+            "steps of sampling, of which the last has no noise; wanted two or more to learn from"
+        )
 
 
 def read_preference(job: Job) -> LoraRecipe:
@@ -110,7 +146,7 @@ def plan_conversions(stage: Stage, train: Partition) -> list[Conversion]:
     """
     job, rng = stage.job, stage.rng("conversions")
     tones = [i for i, tone in enumerate(job.tones) if tone in job.words("tones")]
-    rows, n = np.flatnonzero(np.isin(train.t, tones)), int(job.real("ratio") * len(train))
+    rows, n = np.flatnonzero(np.isin(train.t, tones)), by_ratio(job.real("ratio"), len(train))
     classes = np.unique(train.y[train.y >= 0])
     if len(rows) == 0 or len(classes) < 2 or n < 1:
         raise StageError(
@@ -153,18 +189,18 @@ def _numbered(wanted: Sequence[tuple[int, int]]) -> list[Conversion]:
     return found
 
 
-def _captioned_rows(work: FitContext) -> NDArray[np.int64]:
+def _captioned_rows(stage: Stage, train: Partition) -> NDArray[np.int64]:
     """The training rows that the LoRA learns from: all, or those of known tone where the caption names it."""
-    named = "{tone}" in work.stage.job.text("caption")
-    return work.rows_of_known_tone() if named else np.arange(len(work.train))
+    named = "{tone}" in stage.job.text("caption")
+    return of_known_tone(train) if named else np.arange(len(train))
 
 
 def _fit_preference(
-    work: FitContext, recipe: LoraRecipe, joint: Part, tokens: Mapping[str, str]
+    work: FitContext, recipe: LoraRecipe, joint: Part, drawn: Sequence[Conversion]
 ) -> Part:
     """What more additions learn from judged pairs, with the network as it is with the LoRA as their reference."""
-    job, models, seed = work.stage.job, work.models, work.stage.seed_of(PREFERENCE)
-    how, drawn = read_sampling(work.stage), _drawn_pairs(work, job.integer("pairs"))
+    models, seed = work.models, work.stage.seed_of(PREFERENCE)
+    how, tokens = read_sampling(work.stage), tokens_of(work.stage.job.classes)
     rows = sorted({one.row for one in drawn})
     place = {row: i for i, row in enumerate(rows)}
     wanted = [
@@ -182,33 +218,30 @@ def _fit_preference(
         if work.watch.meter is not None:
             work.watch.meter.advance(len(drawn))
         scores = _judged(work, drawn, pairs)
-        told = PreferenceRecipe(
-            job.real("preference_beta"),
-            job.real("preference_clip"),
-            recipe.steps.batch,
-            how.guidance,
-        )
-        loss = pair_loss(models, chain, pairs, scores, told, seed)
+        loss = pair_loss(models, chain, pairs, scores, _told(work.stage.job), seed)
         learned = train_additions(models, loss, recipe, seed, work.watch.part(PREFERENCE))
     path = save_lora(work.stage.out / "model" / PREFERENCE, learned, recipe)
     return Part(PREFERENCE, path, (*joint.sources, *work.ids(np.array(rows))))
 
 
-def _drawn_pairs(work: FitContext, n: int) -> list[Conversion]:
+def _drawn_pairs(stage: Stage, train: Partition) -> list[Conversion]:
     """N photographs in turn, each with another condition drawn for it; `k` is the pair's number."""
-    rng, train = work.stage.rng("pairs"), work.train
+    rng, n = stage.rng("pairs"), stage.job.integer("pairs")
     rows, classes = np.flatnonzero(train.y >= 0), np.unique(train.y[train.y >= 0])
-    if "{tone}" in work.stage.job.text("prompt"):
+    if "{tone}" in stage.job.text("prompt"):
         rows = rows[train.t[rows] >= 0]
     if n < 1 or len(rows) == 0 or len(classes) < 2:
         raise StageError(
             f"pairs is {n} of {len(classes)} conditions, wanted 1 or more of two or more"
         )
-    drawn = draw_sources(rows, n, rng)
-    return [
+    drawn = [
         Conversion(int(row), int(rng.choice(classes[classes != train.y[row]])), i)
-        for i, row in enumerate(drawn)
+        for i, row in enumerate(draw_sources(rows, n, rng))
     ]
+    tokens = tokens_of(stage.job.classes)
+    for one in drawn:
+        _prompt(stage, train, one, tokens)  # refuses one that cannot be made
+    return drawn
 
 
 def _judged(work: FitContext, drawn: Sequence[Conversion], pairs: SampledPairs) -> torch.Tensor:
@@ -262,21 +295,21 @@ def _prompt(stage: Stage, train: Partition, one: Conversion, tokens: Mapping[str
     if "{token}" not in caption:
         raise StageError(f"prompt is {caption!r}, wanted one with {{token}} in it")
     tone = stage.job.tones[train.t[one.row]] if train.t[one.row] >= 0 else ""
-    return toned(caption, tone).replace("{token}", tokens[stage.job.classes[one.y]])
+    return worded(caption.replace("{token}", "{label}"), tokens[stage.job.classes[one.y]], tone)
 
 
 def _made(
-    stage: Stage, models: Models, train: Partition, wanted: Sequence[Conversion]
+    stage: Stage, models: Models, train: Partition, asked: Sequence[tuple[Conversion, str]]
 ) -> Iterator[SyntheticImage]:
     job, tokens, recipe = stage.job, tokens_of(stage.job.classes), read_sampling(stage)
-    if not (wanted := stage.share.take(wanted, recipe.batch)):
+    if not (own := stage.share.take(list(asked), recipe.batch)):
         return
+    wanted, prompts = [one for one, _ in own], [prompt for _, prompt in own]
     rows = sorted({one.row for one in wanted})
     place = {row: i for i, row in enumerate(rows)}
     latents = encode_images(models, train.pictures.take(np.array(rows)))
     names = [f"{train.ids[one.row]}_{one.y}_{one.k}" for one in wanted]
     seeds = [stage.seed_of(f"image {name}") for name in names]
-    prompts = [_prompt(stage, train, one, tokens) for one in wanted]
     at = [place[one.row] for one in wanted]
     made = img2img(models, latents, at, prompts, seeds, recipe)
     for one, name, prompt, seed, image in zip(wanted, names, prompts, seeds, made, strict=True):

@@ -9,7 +9,9 @@ from tonegap_kit.diffusion.fitting import (
     Rows,
     fit_lora,
     fit_words,
+    lora_captions,
     lora_file,
+    need_images,
     open_fit,
     open_pipeline,
     read_inversion,
@@ -26,21 +28,26 @@ from tonegap_kit.partition import read_partition
 
 def fit(stage: Stage) -> None:
     """Leaves a word for each condition, then a LoRA for each, its images sampled by how rare their tone is."""
-    check_variants(stage)
-    recipe, lora = read_inversion(stage.job), read_lora(stage.job)
     tokens = tokens_of(stage.job.classes, brackets=True)
+    train = check_variants(stage, tokens)
+    recipe, lora = read_inversion(stage.job), read_lora(stage.job)
     called = {f"lora-{file_stem(token)}": (label, token) for label, token in tokens.items()}
     words, loras = given_words(stage, tokens), given_loras(stage, called)
+    captions = {}
+    for name, (label, _token) in called.items() if not loras else ():
+        own = np.flatnonzero((train.y == stage.job.classes.index(label)) & (train.t >= 0))
+        captions[name] = lora_captions(stage, train, own, tokens, name)
+    if not words and not stage.job.flag("inversion_unfiltered"):
+        need_images(stage, train)
     parts = [*hand_over_words(stage, words), *loras.values()]
     if not words or not loras:
         steps = 0 if words else inversion_steps(len(tokens), recipe)
         work = open_fit(stage, steps + (0 if loras else len(tokens) * lora.steps.steps), words)
         if not words:
-            own = {tokens[label]: _rows_of_word(work, label) for label in tokens}
-            parts += fit_words(work, recipe, own)
-        for name, (label, _token) in called.items() if not loras else ():
-            rows = np.intersect1d(work.rows_of(label), work.rows_of_known_tone())
-            parts.append(fit_lora(work, lora, rows, tokens, name, _rarity(work.train.t[rows])))
+            rows = {tokens[label]: _rows_of_word(work, label) for label in tokens}
+            parts += fit_words(work, recipe, rows)
+        for name, data in captions.items():
+            parts.append(fit_lora(work, lora, data, name, _rarity(work.train.t[data.rows])))
     write_lineage(stage, parts)
 
 

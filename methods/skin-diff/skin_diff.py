@@ -5,7 +5,10 @@ from tonegap_kit.determinism import make_deterministic
 from tonegap_kit.diffusion.fitting import (
     fit_lora,
     fit_words,
+    lora_captions,
     lora_file,
+    need_images,
+    of_known_tone,
     open_fit,
     open_pipeline,
     read_inversion,
@@ -22,20 +25,21 @@ from tonegap_kit.partition import read_partition
 
 def fit(stage: Stage) -> None:
     """Leaves a word for each condition, learned from its images, then a LoRA from captions with all words."""
-    check_variants(stage)
-    recipe, lora, tokens = (
-        read_inversion(stage.job),
-        read_lora(stage.job),
-        tokens_of(stage.job.classes),
-    )
+    tokens = tokens_of(stage.job.classes)
+    train = check_variants(stage, tokens)
+    recipe, lora = read_inversion(stage.job), read_lora(stage.job)
     words, joint = given_words(stage, tokens), given_lora(stage)
+    if not words:
+        need_images(stage, train)
+    if joint is None:
+        captions = lora_captions(stage, train, of_known_tone(train), tokens, "lora")
     parts = hand_over_words(stage, words)
     if not words or joint is None:
         steps = 0 if words else inversion_steps(len(tokens), recipe)
         work = open_fit(stage, steps + (lora.steps.steps if joint is None else 0), words)
         rows = {token: work.rows_of(label) for label, token in tokens.items()}
         parts = parts or fit_words(work, recipe, rows)
-        joint = joint or fit_lora(work, lora, work.rows_of_known_tone(), tokens, "lora")
+        joint = joint or fit_lora(work, lora, captions, "lora")
     write_lineage(stage, [*parts, joint])
 
 

@@ -3,23 +3,22 @@
 from tonegap_kit.command import Stage, main
 from tonegap_kit.determinism import make_deterministic
 from tonegap_kit.diffusion.flow import open_sampled, with_lora
-from tonegap_kit.diffusion.given import given_words
+from tonegap_kit.diffusion.given import checked_lora, given_words
 from tonegap_kit.diffusion.models import Models, add_tokens
 from tonegap_kit.diffusion.prompts import tokens_of
-from tonegap_kit.diffusion.text2img_plan import Asked, from_text
+from tonegap_kit.diffusion.text2img_plan import Asked, check_orders, from_text
 from tonegap_kit.lineage import UNKNOWN_SOURCE
 from tonegap_kit.partition import read_partition
-from tonegap_kit.quota import plan_quotas, read_rule
 from tonegap_kit.synthetic import write_synthetic
 
 
 def generate(stage: Stage) -> None:
     """Leaves images for every tone that a class is short of."""
     make_deterministic(stage)
-    train, models = read_partition(stage, "train"), open_sampled(stage)
-    orders = plan_quotas(train, read_rule(stage, len(train)))
-    tokens, lora = tokens_of(stage.job.classes), stage.file("lora")
+    train, tokens = read_partition(stage, "train"), tokens_of(stage.job.classes)
     words = given_words(stage, tokens)
+    orders = check_orders(stage, train, tokens if words else {})
+    models, lora = open_sampled(stage), checked_lora(stage)
     if isinstance(models, Models):
         add_tokens(models, words)
     sources = (UNKNOWN_SOURCE,) if words or lora is not None else ()

@@ -4,6 +4,7 @@ from tonegap_kit.command import Stage, main
 from tonegap_kit.determinism import make_deterministic
 from tonegap_kit.diffusion.fitting import (
     fit_words,
+    need_images,
     open_fit,
     open_pipeline,
     read_inversion,
@@ -19,10 +20,11 @@ from tonegap_kit.partition import read_partition
 
 def fit(stage: Stage) -> None:
     """Leaves a word for each condition, learned from its images."""
-    check_variants(stage)
-    recipe, tokens = read_inversion(stage.job), tokens_of(stage.job.classes)
+    tokens = tokens_of(stage.job.classes)
+    train, recipe = check_variants(stage, tokens), read_inversion(stage.job)
     parts = hand_over_words(stage, given_words(stage, tokens))
     if not parts:
+        need_images(stage, train)
         work = open_fit(stage, inversion_steps(len(tokens), recipe))
         rows = {token: work.rows_of(label) for label, token in tokens.items()}
         parts = fit_words(work, recipe, rows)

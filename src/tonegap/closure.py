@@ -8,7 +8,7 @@ merely lies in is not among them: it decides nothing, and the outermost has the 
 import functools
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -115,12 +115,8 @@ def _files(folder: str) -> Iterator[tuple[str, str]]:
     for place, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if name != "__pycache__"]
         inner = os.path.relpath(place, folder)
-        package = _dotted([_PACKAGE] if inner == "." else [_PACKAGE, *Path(inner).parts])
+        package = ".".join((_PACKAGE, *Path(inner).parts))
         for name in names:
             if name.endswith(".py"):
                 stem = name.removesuffix(".py")
                 yield (package if stem == "__init__" else f"{package}.{stem}"), f"{place}/{name}"
-
-
-def _dotted(parts: Sequence[str]) -> str:
-    return ".".join(parts)

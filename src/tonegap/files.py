@@ -16,10 +16,11 @@ import stat
 import tempfile
 import time
 from collections.abc import Iterable
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
-_CHUNK = 1 << 20
+import msgspec
+
 _SYNC_EACH = 1000
 _HALF_WRITTEN = re.compile(r"\..+\.[a-z0-9_]{8}")  # as `tempfile` ends a name
 _NOT_CONTENT = frozenset({"__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".git"})
@@ -28,6 +29,12 @@ _NOT_CONTENT = frozenset({"__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_
 def is_there(path: Path) -> bool:
     """Whether something has that name, a link that leads nowhere included: that is damage, no absence."""
     return os.path.lexists(path)
+
+
+def is_below(name: str) -> bool:
+    """Whether a path that somebody's table or file names stays in the folder that it is relative to."""
+    path = PurePosixPath(name)
+    return bool(path.parts) and ".." not in path.parts and not path.is_absolute()
 
 
 def status_of(path: Path) -> os.stat_result:
@@ -86,6 +93,11 @@ def canonical_json(value: Any) -> bytes:
         value, sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=False
     )
     return text.encode()
+
+
+def readable_json(value: Any) -> bytes:
+    """JSON for people, a file of the store's: sorted keys, indented by one; equal values give equal bytes."""
+    return msgspec.json.format(msgspec.json.encode(value, order="sorted"), indent=1) + b"\n"
 
 
 def csv_bytes(header: Iterable[str], rows: Iterable[Iterable[Any]]) -> bytes:

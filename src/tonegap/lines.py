@@ -37,6 +37,12 @@ def counted(n: int, noun: str) -> str:
     return f"{n:,} {one}{'' if n == 1 else 's'}{space}{more}"
 
 
+def first_few(texts: Sequence[str], between: str = ", ", most: int = 3, noun: str = "") -> str:
+    """`a, b, c and 4 more`: the first `most` texts, and how many more there are, of a `noun` such as " scores"."""
+    more = f" and {len(texts) - most} more{noun}" if len(texts) > most else ""
+    return between.join(texts[:most]) + more
+
+
 def percent_span(shares: Collection[float]) -> str:
     """`26.7 %`, or `0.0 to 26.7 %` where they differ as shown. Raises ValueError for none."""
     low, high = (f"{end(shares):.1f}" for end in (min, max))

@@ -10,9 +10,14 @@ import numpy as np
 
 from tonegap.arguments import as_found
 from tonegap.errors import BadPredictions, BadRequest
-from tonegap.scores.from_arrays import answers_from_arrays, in_order, is_missing, values_of
+from tonegap.scores.from_arrays import (
+    answers_from_arrays,
+    in_order,
+    is_missing,
+    rules_by_value,
+    values_of,
+)
 from tonegap.scores.metrics import score_table
-from tonegap.scores.rules import ScoringRules, default_positive
 from tonegap.scores.tables import GAP, WORST, check_per_tone
 
 # What rests on probabilities, and so not on labels alone.
@@ -86,12 +91,8 @@ def _of_tones(  # noqa: PLR0913 (as above)
             )
         y_true, y_pred, classes, positive = _as_probabilities(y_true, y_pred, classes, positive)
     answers = answers_from_arrays(y_true, y_pred, tone, classes=classes)
-    # By value: 1, 1.0 and True are one label, written as y_true has it.
-    written = {label: str(label) for label in values_of(y_true, "y_true")}
-    event = () if positive is None else (written.get(positive, str(positive)),)
-    rules = ScoringRules(
-        answers.classes, event or default_positive(answers.classes), None, min_support
-    )
+    event = () if positive is None else (positive,)
+    rules = rules_by_value(answers, y_true, event, None, min_support)
     value = score_table(answers.p, answers.y, answers.tones, rules).score(metric, which).value
     return float("nan") if value is None else value
 

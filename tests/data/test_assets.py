@@ -52,6 +52,9 @@ def served() -> Iterator[Served]:
                 self.send_error(416)
                 return
             self.send_response(206 if asked else 200)
+            if asked:
+                size = len(told.content)
+                self.send_header("Content-Range", f"bytes {begin}-{size - 1}/{size}")
             left = told.content[begin:]
             if not told.endless:
                 self.send_header("Content-Length", str(len(left)))
@@ -71,7 +74,7 @@ def served() -> Iterator[Served]:
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = Thread(target=server.serve_forever)
+    thread = Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     told.url = f"http://127.0.0.1:{server.server_port}/weights.pth"
     yield told
@@ -87,6 +90,11 @@ def root(rooms: Rooms, served: Served, tmp_path: Path, monkeypatch: pytest.Monke
     rooms.drawn()
     declare(rooms, served.url)
     return rooms.root
+
+
+def kept(root: Path) -> list[Path]:
+    """The files in the cache, but for locks."""
+    return [p for p in (root.parent / "cache").rglob("*") if p.is_file() and p.name != ".lock"]
 
 
 def declare(rooms: Rooms, url: str, **other: object) -> None:
@@ -143,7 +151,7 @@ def test_another_file_of_the_same_size_is_refused_and_not_kept(
     served.content = CONTENT[::-1]
     assert tonegap("assets", "fetch", "small", "--suite-root", root) == 1
     assert "this is another file than the one declared" in tonegap.err
-    assert [path for path in (root.parent / "cache").rglob("*") if path.is_file()] == []
+    assert kept(root) == []
 
 
 def test_a_file_that_was_changed_in_the_cache_is_named_and_fetched_anew(
@@ -163,9 +171,6 @@ def test_what_the_address_does_not_have_is_said(
     declare(rooms, served.url.replace("weights", "others"))
     assert tonegap("assets", "fetch", "small", "--suite-root", root) == 1
     assert "404" in tonegap.err
-    assert "goes on" not in tonegap.err
-    declare(rooms, "file:///weights.pth")
-    assert tonegap("assets", "fetch", "small", "--suite-root", root) == 1
     assert "goes on" not in tonegap.err
 
 
@@ -208,7 +213,7 @@ def test_a_server_that_sends_without_end_is_stopped_at_the_declared_size(
     served.endless = True
     assert tonegap("assets", "fetch", "small", "--suite-root", root) == 1
     assert f"found more than {len(CONTENT):,} bytes" in tonegap.err
-    assert [path for path in (root.parent / "cache").rglob("*") if path.is_file()] == []
+    assert kept(root) == []
 
 
 def test_half_a_file_that_the_server_cannot_go_on_with_is_begun_anew(
@@ -330,10 +335,74 @@ def test_a_file_of_a_folder_that_changed_or_is_a_strangers_is_named(
     tonegap("assets", "fetch", "--suite-root", root)
     (pair.path / "notes.txt").write_text("x")
     assert tonegap("assets", "check", "--suite-root", root) == 2
-    assert "notes.txt: is no file of this asset; remove it" in tonegap.out
+    cure = "`tonegap assets fetch pair` mends it"
+    assert f"notes.txt: is no file of this asset; {cure}" in tonegap.out
     (pair.path / "unet" / "config.json").write_bytes(CONTENT[::-1])
     assert tonegap("assets", "check", "--suite-root", root) == 2
     assert "config.json: found sha256" in tonegap.out
+    assert f" (and 1 files more); {cure}" in tonegap.out
+
+
+@pytest.mark.parametrize("damage", ["a changed byte", "another size", "an extra file", "a part"])
+def test_every_command_says_the_same_of_a_folder_that_is_not_as_declared(
+    tonegap: Command, root: Path, rooms: Rooms, pair: Asset, damage: str, tmp_path: Path
+) -> None:
+    pipeline = {"pipeline": {"default": "none", "about": "x", "kind": "folder"}}
+    rooms.baseline("heavy", parameters=pipeline)
+    entry = {"methods": ["none"], "baselines": ["heavy"]}
+    rooms.suite(entries=[entry], parameters={"baselines": {"pipeline": "asset:pair"}})
+    tonegap("assets", "fetch", "--suite-root", root)
+    config = pair.path / "unet" / "config.json"
+    if damage == "a changed byte":
+        config.write_bytes(b"?" + CONTENT[1:])
+    elif damage == "another size":
+        config.write_bytes(CONTENT[1:])
+    else:
+        config = config.with_name("notes.txt" if damage == "an extra file" else "config.json.part")
+        config.write_text("mine")
+    assert tonegap("assets", "list", "--suite-root", root) == 0
+    assert "3 MB  changed" in tonegap.out
+    words = ("tiny", "--suite-root", root, "--store", tmp_path / "store")
+    for command in (("assets", "check", "--suite-root", root), ("plan", *words), ("run", *words)):
+        assert tonegap(*command) == 2
+        said = tonegap.out + tonegap.err
+        assert f"{config}: " in said
+        assert "`tonegap assets fetch pair` mends it" in said
+    assert tonegap("assets", "fetch", "pair", "--suite-root", root) == 0
+    assert folder_digest(pair.path) == pair.sha256
+    if config.name != "config.json":
+        aside = pair.path.parent / f"pipeline-unet-{config.name}"
+        assert f"moved to {aside}" in tonegap.err
+        assert aside.read_text() == "mine"
+    assert tonegap("plan", *words) == 0
+    assert tonegap("assets", "list", "--suite-root", root) == 0
+    assert "3 MB  there" in tonegap.out
+
+
+def test_a_relative_cache_is_the_same_folder_for_every_command(
+    tonegap: Command, root: Path, rooms: Rooms, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weights = {"weights": {"default": "none", "about": "x", "kind": "file"}}
+    rooms.baseline("heavy", parameters=weights)
+    entry = {"methods": ["none"], "baselines": ["heavy"]}
+    rooms.suite(entries=[entry], parameters={"baselines": {"weights": "asset:small"}})
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    monkeypatch.setenv("TONEGAP_ASSETS", "weights")
+    assert tonegap("assets", "fetch", "--suite-root", root) == 0
+    assert (tmp_path / "elsewhere" / "weights").is_dir()
+    words = ("tiny", "--suite-root", root, "--store", tmp_path / "store")
+    assert tonegap("plan", *words) == 0
+    assert "not here" not in tonegap.out
+    monkeypatch.chdir(tmp_path)
+    assert tonegap("assets", "list", "--suite-root", root) == 0
+    assert "missing" in tonegap.out
+    assert tonegap("plan", *words) == 0
+    assert "not here" in tonegap.out
+    monkeypatch.setenv("HOME", str(tmp_path / "elsewhere"))
+    monkeypatch.setenv("TONEGAP_ASSETS", "~/weights")
+    assert tonegap("plan", *words) == 0
+    assert "not here" not in tonegap.out
 
 
 def test_a_parameter_that_is_a_folder_takes_it_and_one_that_is_a_file_does_not(
@@ -376,6 +445,46 @@ def test_a_folder_that_is_declared_wrongly_is_refused(
     path.write_text(path.read_text().replace(*change))
     with pytest.raises(BadSuiteFolder, match=said):
         asset_named(root, "pair")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"size": -5}, "small: wanted a sha256 of 64 digits and a size of 1 or more"),
+        ({"sha256": "abc"}, "small: wanted a sha256 of 64 digits and a size of 1 or more"),
+        ({"url": "example.org/weights.pth"}, "small: url: found 'example.org/weights.pth'"),
+        ({"url": "file:///weights.pth"}, "small: url: found 'file:///weights.pth'"),
+        ({"sise": 1}, "unknown key `sise`"),
+    ],
+)
+def test_check_and_fetch_refuse_the_same_declarations(
+    tonegap: Command,
+    root: Path,
+    rooms: Rooms,
+    served: Served,
+    change: dict[str, object],
+    said: str,
+) -> None:
+    declare(rooms, served.url)
+    assert tonegap("check", "--suite-root", root) == 0
+    declare(rooms, **{"url": served.url} | change)
+    for command in (("check",), ("assets", "fetch"), ("assets", "list")):
+        assert tonegap(*command, "--suite-root", root) == 2
+        assert said in tonegap.out + tonegap.err
+    assert served.ranges == []
+
+
+def test_check_names_every_wrong_asset_and_a_name_that_no_suite_can_spell(
+    tonegap: Command, root: Path, rooms: Rooms
+) -> None:
+    text = (root / "benchmarks/assets.toml").read_text()
+    named = text.replace("assets.small", 'assets."two words"')
+    rooms.write("benchmarks/assets.toml", named + text.replace(SHA256, "12"))
+    assert tonegap("check", "--suite-root", root) == 2
+    said = tonegap.out + tonegap.err
+    assert "two words: wanted a name of letters, digits" in said
+    assert "small: wanted a sha256 of 64 digits" in said
+    assert tonegap("assets", "fetch", "two words", "--suite-root", root) == 2
 
 
 def test_the_projects_own_assets_are_sound(project: Path) -> None:

@@ -15,8 +15,8 @@ from odd_pictures import odd_pictures, png, png16, ppm16, tiff16, tiff_pages
 from PIL import Image, ImageCms
 
 from tonegap.data import decode
-from tonegap.data.decode import read_image
 from tonegap.data.picture import read_picture
+from tonegap.data.preprocessing import read_image
 from tonegap.formats.job import ImageSpec
 from tonegap.synthetic.thumbnails import read_thumbs
 
@@ -463,21 +463,3 @@ def test_filters_of_warnings_are_as_before_after_many_threads(tmp_path: Path) ->
     for thread in threads:
         thread.join()
     assert warnings.filters == before
-
-
-@pytest.mark.parametrize("form", ["JPEG", "PNG"])
-@pytest.mark.parametrize("size", [(64, 64), (600, 400)])
-def test_pixels_of_an_ordinary_picture_are_pillows_own(
-    tmp_path: Path, form: str, size: tuple[int, int]
-) -> None:
-    rng = np.random.default_rng(4)
-    noise = rng.integers(0, 256, (12, 16, 3), dtype=np.uint8)
-    path = tmp_path / "x"
-    Image.fromarray(noise).resize(size, Image.Resampling.BICUBIC).save(path, form)
-    with Image.open(path) as plain:
-        plain.draft("RGB", (64, 64))
-        side = min(plain.size)
-        left, top = (plain.width - side) / 2, (plain.height - side) / 2
-        box = (left, top, left + side, top + side)
-        wanted = plain.convert("RGB").resize((32, 32), Image.Resampling.BILINEAR, box=box)
-    assert (read_image(path, ImageSpec(32, "crop")) == np.asarray(wanted)).all()

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tonegap.data.decode import read_image
 from tonegap.data.fixed_pictures import fixed_pictures, prepared_pictures
+from tonegap.data.preprocessing import read_image
 from tonegap.formats.job import ImageSpec
 
 

@@ -105,6 +105,7 @@ LEFT = {
     "counts.reweighing_by": _CHECKED_TOGETHER,
     "diffusion.checkpoint.drop_checkpoint": "beside what writes the checkpoint",
     "diffusion.healthy.Healthy": "beside paint_healthy, whose images it holds",
+    "diffusion.healthy.healthy_rows": "as Healthy",
     "diffusion.healthy.paint_all": "as Healthy",
     "diffusion.healthy.read_healthy": "as Healthy",
     "diffusion.healthy.save_healthy": "as Healthy",

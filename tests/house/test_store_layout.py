@@ -15,7 +15,7 @@ PLACES = {
     value for name, value in vars(layout).items() if name.isupper() and "/" not in value
 } - _OTHERS
 # Functions whose text is a place, and those whose text is one where it goes on below it.
-_OF_PLACES = {"joinpath", "sealed_units", "work_folder", "lock", "Path"}
+_OF_PLACES = {"joinpath", "work_folder", "lock", "Path"}
 _OF_PATHS = {"glob", "rglob", "startswith", "relative_to", "with_name", "removeprefix"}
 _MANY = 4  # keys of a dictionary that are places: it is one by place
 
@@ -79,7 +79,6 @@ def _text(node: ast.AST | None) -> str:
         'found = list(Path(store).glob("records/*.json"))',
         'ours = name.startswith("stages/")',
         'ours = name.startswith(("specs/", "suites/"))',
-        'sealed = seals.sealed_units(folder, "records")',
         'most = {"records": 1, "stages": 2, "failures": 3, "truth": 4}',
     ],
 )

@@ -2,6 +2,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -110,8 +111,92 @@ def test_the_first_that_fails_ends_all(
 
 
 def test_one_that_is_killed_is_told(spreading: Spread, capfd: pytest.CaptureFixture[str]) -> None:
-    assert spreading(2, "os.kill(os.getpid(), signal.SIGKILL)") == 1
+    assert spreading(2, "os.kill(os.getpid(), signal.SIGKILL)") == 137
     assert "was ended by signal 9" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        'sys.stderr.write("tonegap-progress x\\ntonegap-progress 1 of 9\\n")',
+        'sys.stderr.buffer.write(b"\\xff\\xfe\\n" + b"z" * 300_000)',
+        'import subprocess; subprocess.Popen(["sleep", "20"])',
+    ],
+)
+def test_what_one_process_may_say_and_leave_running_several_may(
+    spreading: Spread, tmp_path: Path, said: str
+) -> None:
+    began = time.monotonic()
+    assert spreading(2, said) == 0
+    assert len(_left(tmp_path / "out")) == 11
+    assert time.monotonic() - began < 15  # what is left running holds nobody up
+
+
+def test_the_last_line_is_of_the_process_that_failed(
+    spreading: Spread, capfd: pytest.CaptureFixture[str]
+) -> None:
+    talks = 'time.sleep(0.2); sys.stderr.write("loading\\n"); time.sleep(0.2)'
+    fails = 'if os.environ["CUDA_VISIBLE_DEVICES"] == "1": {}["nokey"]'
+    assert spreading(2, f"{talks}\n            {fails}") == 1
+    assert capfd.readouterr().err.splitlines()[-1] == "KeyError: 'nokey'"
+
+
+Lay = Callable[..., list[Path]]
+
+
+@pytest.fixture
+def lay(tmp_path: Path) -> Lay:
+    """What two processes left: their ids and places, and notes where there are any."""
+
+    def run(ids: tuple[str, str], places: tuple[list[int], list[int]], *notes: str) -> list[Path]:
+        found = []
+        for k, (name, at) in enumerate(zip(ids, places, strict=True)):
+            found.append(place := tmp_path / "shares" / str(k))
+            (place / "images").mkdir(parents=True)
+            (place / "images" / f"{name}.png").write_bytes(b"")
+            (place / "synthetic.csv").write_text(f"image_id,sources\n{name},{'i ' * 100_000}\n")
+            (place / "places.json").write_text(json.dumps(at))
+            for note in notes[k : k + 1]:
+                (place / "notes.json").write_text(note)
+        return found
+
+    return run
+
+
+def test_sources_may_be_all_training_images(lay: Lay, tmp_path: Path) -> None:
+    put_together(tmp_path, lay(("a", "b"), ([1], [0]), "{}", "{}"))
+    lines = (tmp_path / "synthetic.csv").read_text().splitlines()
+    assert [line[:2] for line in lines] == ["im", "b,", "a,"]
+    assert (tmp_path / "notes.json").read_text() == "{}"
+
+
+@pytest.mark.parametrize(
+    ("ids", "places", "notes", "said"),
+    [
+        (("a", "a"), ([0], [1]), (), "synthetic image 'a': made by two of the processes"),
+        (("a", "b"), ([0], [1]), ("1", "2"), "notes.json: the processes left different ones"),
+        (("a", "b"), ([0], [2]), (), "2 images, of which some have no place"),
+        (("a", "b"), ([0], [0]), (), "1: 1 images for 1 places; this method cannot be spread"),
+    ],
+)
+def test_what_is_not_one_set_is_refused(
+    lay: Lay,
+    tmp_path: Path,
+    ids: tuple[str, str],
+    places: tuple[list[int], list[int]],
+    notes: tuple[str, ...],
+    said: str,
+) -> None:
+    with pytest.raises(StageError, match=said):
+        put_together(tmp_path, lay(ids, places, *notes))
+    assert not (tmp_path / "synthetic.csv").exists()
+
+
+def test_a_process_without_a_set_is_told(lay: Lay, tmp_path: Path) -> None:
+    places = lay(("a", "b"), ([0], [1]))
+    (places[1] / "synthetic.csv").unlink()
+    with pytest.raises(StageError, match=r"process of GPU 1 ended well and left no synthetic\.csv"):
+        put_together(tmp_path, places)
 
 
 def test_images_that_were_not_shared_are_refused(tmp_path: Path) -> None:

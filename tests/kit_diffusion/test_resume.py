@@ -218,7 +218,13 @@ def test_a_checkpoint_of_other_weights_is_refused(train, tmp_path):
         train(3, keeper)
 
 
-@pytest.mark.parametrize("damage", ["shape", "moment's shape", "no moment", "step"])
+DAMAGES = (
+    *("shape", "moment's shape", "no moment", "step", "too many steps", "no step at all"),
+    *("a moment of half precision", "whole numbers", "nan", "infinite moment"),
+)
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
 def test_a_checkpoint_that_does_not_fit_is_one_sentence(train, tmp_path, damage):
     keeper = Keeper(tmp_path, every=2)
     train(2, keeper)
@@ -232,11 +238,57 @@ def test_a_checkpoint_that_does_not_fit_is_one_sentence(train, tmp_path, damage)
         tensors[moment] = torch.zeros(3, 3)
     elif damage == "no moment":
         del tensors[moment]
+    elif damage == "no step at all":
+        tensors = {k: v for k, v in tensors.items() if not k.endswith("/step")}
+    elif damage == "a moment of half precision":
+        tensors[moment] = tensors[moment].half()
+    elif damage == "whole numbers":
+        tensors[weight] = tensors[weight].long()
+    elif damage == "nan":
+        tensors[weight] = tensors[weight] * float("nan")
+    elif damage == "infinite moment":
+        tensors[moment] = tensors[moment] + float("inf")
     else:
-        step = -3
+        step = {"step": -3, "too many steps": 40}[damage]
     write_checkpoint(keeper, "lora", Checkpoint(step, tensors))
     with pytest.raises(StageError, match="delete it to start anew"):
         train(4, keeper)
+
+
+@pytest.mark.parametrize("where", ["lora.partial", "lora.safetensors"])
+def test_a_folder_where_a_checkpoint_is_to_be_is_one_sentence(tmp_path, where):
+    (tmp_path / where).mkdir()
+    for alone in (False, True):
+        with pytest.raises(StageError, match=r"lora\.partial: cannot be written: .*; make room or"):
+            write_checkpoint(Keeper(tmp_path, 1, alone), "lora", Checkpoint(1, {}))
+
+
+def test_a_number_of_steps_between_checkpoints_is_not_below_0(tmp_path):
+    with pytest.raises(StageError, match="checkpoint_every is -1, wanted steps between two"):
+        Keeper(tmp_path, -1)
+
+
+def test_weights_that_the_last_update_broke_are_neither_kept_nor_returned(models, images, tmp_path):
+    """An infinite step in one update: the loss before it is finite, and nothing looks at one after it."""
+    examples = Captioned(
+        encode_examples(models, images, mirror=False), torch.arange(6), ("skin",) * 6
+    )
+    for steps, every in ((1, 0), (2, 1)):
+        recipe = LoraRecipe(StepRecipe(steps, 2, 1, 3e38), rank=2, alpha=2)
+        watch = Watch("lora", Keeper(tmp_path, every))
+        with pytest.raises(StageError, match="became NaN or infinite and is not saved; lower"):
+            train_lora(models, examples, None, recipe, 0, watch)
+        assert list(tmp_path.iterdir()) == []
+
+
+def test_a_pipeline_without_finite_numbers_is_named_before_anything_is_learned(models, images):
+    examples = Captioned(
+        encode_examples(models, images, mirror=False), torch.arange(6), ("skin",) * 6
+    )
+    models.unet.conv_out.bias.fill_(float("nan"))
+    recipe = LoraRecipe(StepRecipe(3, 2, 1, 1e-3), rank=2, alpha=2)
+    with pytest.raises(StageError, match="before anything was learned the loss is nan: the pipe"):
+        train_lora(models, examples, None, recipe, 0, Watch("lora"))
 
 
 def test_a_broken_checkpoint_is_named(tmp_path):

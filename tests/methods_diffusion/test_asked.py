@@ -12,7 +12,7 @@ import torch
 from masked_toy import Made, Workbench, draw_masked
 from PIL import Image
 from programs import importable
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from tiny_pipeline import build_pipeline
 
 from tonegap.declared.plugin import read_plugin
@@ -234,3 +234,36 @@ def test_dreambooth_gives_the_same_bytes_twice(dream: Dream) -> None:
     once, again = dream(), dream()
     assert [made.files() for made in once] == [made.files() for made in again]
     assert np.all([row["seed"] for row in once[1].rows])
+
+
+def test_a_finished_network_that_is_none_is_not_handed_over(
+    bench: Workbench, pipeline: Path, dream: Dream, tmp_path: Path
+) -> None:
+    """Forged, empty, of another network, or with numbers that are none; the finished one is taken as it is."""
+    fitted, _ = dream()
+    good = fitted.out / "model" / "network-0.safetensors"
+    tensors = load_file(good)
+    name = next(iter(tensors))
+    forms: dict[str, bytes | dict[str, torch.Tensor]] = {
+        "garbage": b"garbage",
+        "empty": b"",
+        "fewer": {k: v for k, v in tensors.items() if k != name},
+        "shape": tensors | {name: tensors[name][..., None]},
+        "nan": tensors | {name: tensors[name] * float("nan")},
+    }
+    given = TRAINED | {"pipeline": pipeline}
+    for form, content in forms.items():
+        path = tmp_path / form
+        if isinstance(content, bytes):
+            path.write_bytes(content)
+        else:
+            save_file(content, path)
+        kept = [("network-0.trained.safetensors", path)]
+        made = bench.run("dreambooth", "fit", given, kept=kept)
+        assert made.code == 1, form
+        assert "network-0.trained.safetensors: is no finished network of this pipe" in made.errors
+        assert not (made.out / "model").exists()
+    kept = [("network-0.trained.safetensors", good)]
+    again = bench.run("dreambooth", "fit", given, kept=kept)
+    assert again.code == 0, again.errors
+    assert (again.out / "model" / "network-0.safetensors").read_bytes() == good.read_bytes()

@@ -1,6 +1,8 @@
 """Words and LoRAs that somebody learned elsewhere: in what forms they are taken, and what becomes of their lineage."""
 
 import json
+from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -381,6 +383,141 @@ def test_a_folder_has_one_lora_for_each_condition_by_its_name(
     assert fitted.code == 0, fitted.errors
     parts = json.loads((fitted.out / "model" / "lineage.json").read_text())["parts"]
     assert set(parts) == {"word-bas-class", "word-pso-class", "lora-bas-class", "lora-pso-class"}
+
+
+def test_loras_lie_as_cgddi_s_script_lays_them_out(
+    bench: Workbench, words: Path, lora: Path, tmp_path: Path
+) -> None:
+    """A name with a slash is a folder in a folder, and another class may be called like the inner one."""
+    names = {"basal cell carcinoma": "eczema/atopic dermatitis", "psoriasis": "atopic dermatitis"}
+    table = (bench.inputs / "train.csv").read_text()
+    for old, new in names.items():
+        table = table.replace(old, new)
+    (bench.inputs / "train.csv").write_text(table)
+    folder, wordy = tmp_path / "SEED=0", tmp_path / "cgddi"
+    wordy.mkdir()
+    for number, name in enumerate(names.values()):
+        own = folder / name.replace(" ", "_")
+        own.mkdir(parents=True, exist_ok=True)
+        tensors = {k: v + number for k, v in load_file(lora).items()}
+        save_file(tensors, own / "pytorch_lora_weights.safetensors")
+        word = {f"<{name.replace(' ', '_')}-class>": torch.full((1, WIDTH), 1.0 + number)}
+        save_file(word, wordy / f"{number}.safetensors")
+    given = {"words": wordy, "loras": folder} | {
+        k: QUICK[k] for k in ("sampling_steps", "per_source")
+    }
+    fitted = bench.run("skin-diff-2024", "fit", given)
+    assert fitted.code == 0, fitted.errors
+    files = fitted.files()
+    for number, stem in enumerate(("ecz-class", "ato-class")):
+        kept = files[f"model/lora-{stem}/pytorch_lora_weights.safetensors"]
+        own = folder / tuple(names.values())[number].replace(" ", "_")
+        assert kept == (own / "pytorch_lora_weights.safetensors").read_bytes()
+
+
+def a1111(vectors: torch.Tensor) -> dict[str, object]:
+    return {
+        "string_to_token": {"*": 265},
+        "string_to_param": {"*": vectors},
+        "name": "whatever",
+        "step": 500,
+        "sd_checkpoint": None,
+    }
+
+
+def test_words_of_other_trainers_are_read_by_their_file_s_name(
+    bench: Workbench, tmp_path: Path
+) -> None:
+    folder = tmp_path / "words"
+    folder.mkdir()
+    torch.save(a1111(torch.full((2, WIDTH), 3.0)), folder / "bas-class.pt")
+    save_file({"emb_params": torch.full((1, WIDTH), 4.0)}, folder / "psoriasis.safetensors")
+    fitted = bench.run("ti-only", "fit", QUICK | {"words": folder})
+    assert fitted.code == 0, fitted.errors
+    found = learned(fitted)
+    assert torch.equal(found["bas-class"], torch.full((2, WIDTH), 3.0))
+    assert torch.equal(found["pso-class"], torch.full((1, WIDTH), 4.0))
+
+
+STRANGE: dict[str, Callable[[], object]] = {
+    "numbers as names": lambda: {1: torch.zeros(1, WIDTH)},
+    "sparse": lambda: {"pso-class": torch.eye(WIDTH).to_sparse()},
+    "meta": lambda: {"pso-class": torch.zeros(1, WIDTH, device="meta")},
+    "quantised": lambda: {
+        "pso-class": torch.quantize_per_tensor(torch.ones(1, 4), 0.1, 0, torch.qint8)
+    },
+    "fp8": lambda: {"pso-class": torch.ones(1, WIDTH).to(torch.float8_e4m3fn)},
+    "complex": lambda: {"pso-class": torch.ones(1, WIDTH, dtype=torch.complex64)},
+    "two words in one": lambda: {"string_to_param": {"*": torch.ones(1), "+": torch.ones(1)}},
+    "no tensor": lambda: {"string_to_param": {"*": [1.0]}},
+    "no table": lambda: {"string_to_param": 3},
+    "code": lambda: {"string_to_param": torch.nn.ParameterDict({"*": torch.ones(1, WIDTH)})},
+}
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("kind", STRANGE)
+def test_words_that_are_no_table_of_plain_numbers_are_one_sentence(
+    bench: Workbench, words: Path, kind: str
+) -> None:
+    torch.save(STRANGE[kind](), words / "pso-class" / "odd.pt")
+    fitted = bench.run("ti-only", "fit", QUICK | {"words": words})
+    assert fitted.code == 1
+    (said,) = fitted.errors.splitlines()
+    assert "odd.pt" in said
+    assert "wanted" in said
+
+
+DEEP = "[" * 100_000
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [{"lora_adapter_metadata": text} for text in ("[]", "3", "{", DEEP)]
+    + [
+        {"lora_adapter_metadata": json.dumps({"unet.r": 2, "unet.lora_alpha": "two"})},
+        {"lora_adapter_metadata": json.dumps({"unet.r": 2, "unet.colour": 2})},
+    ],
+)
+def test_a_lora_s_odd_metadata_is_one_sentence(
+    bench: Workbench, lora: Path, pipeline: Path, tmp_path: Path, metadata: dict[str, str]
+) -> None:
+    """In `fit` if it can be seen there, else where the network is at hand."""
+    save_file(load_file(lora), tmp_path / "x.safetensors", metadata=metadata)
+    given = {"pipeline": pipeline, "sampling_steps": 2, "ratio": 0.2, "targets": ["VI"]}
+    made = bench.run("text2img-plain", "generate", given | {"lora": tmp_path / "x.safetensors"})
+    assert made.code == 1
+    (said,) = [line for line in made.errors.splitlines() if "progress" not in line]
+    assert "x.safetensors" in said or "pytorch_lora_weights" in said
+
+
+def test_a_lora_of_eight_bits_is_one_sentence(bench: Workbench, lora: Path, tmp_path: Path) -> None:
+    eighth = {k: v.to(torch.float8_e4m3fn) for k, v in load_file(lora).items()}
+    save_file(eighth, tmp_path / "x.safetensors")
+    fitted = bench.run("lora-only", "fit", QUICK | {"lora": tmp_path / "x.safetensors"})
+    assert fitted.code == 1
+    assert "of the kind torch.float8_e4m3fn, wanted a tensor of plain numbers" in fitted.errors
+
+
+def test_learned_parts_that_a_hand_changed_are_one_sentence(
+    bench: Workbench, words: Path, pipeline: Path
+) -> None:
+    fitted = bench.run("ti-only", "fit", QUICK | {"words": words})
+    model = fitted.out / "model"
+    table = model / "lineage.json"
+    told = json.loads(table.read_text())
+    path = model / told["parts"]["word-bas-class"]["file"]
+    path.write_bytes(b"garbage")
+    told["parts"]["word-bas-class"]["sha256"] = sha256(b"garbage").hexdigest()
+    for text, said in (
+        (json.dumps(told), "bas-class.safetensors: is no valid safetensors file"),
+        (DEEP, "lineage.json: not a lineage as `write_lineage` leaves it"),
+    ):
+        table.write_text(text)
+        made = bench.run("ti-only", "generate", QUICK | {"pipeline": pipeline}, model)
+        assert made.code == 1
+        assert said in made.errors
+        assert "Traceback" not in made.errors
 
 
 def test_the_images_of_a_lora_are_written_and_read_as_a_list(

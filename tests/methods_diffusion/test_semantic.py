@@ -1,8 +1,10 @@
 """Semantic sampling: words and LoRAs of diseases, learned beside healthy images, and what they make of those."""
 
 import json
+import subprocess
+import tomllib
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +13,15 @@ import torch
 from masked_toy import LABELS, TYPES, Made, Workbench, draw_masked
 from programs import importable
 from safetensors.torch import load_file
-from tiny_pipeline import build_pipeline
+from tiny_pipeline import WIDTH, build_pipeline
 
 from tonegap_kit.command import Stage
+from tonegap_kit.diffusion.inversion import file_stem, read_tokens, save_tokens
+from tonegap_kit.diffusion.models import add_tokens, open_models, token_ids
 from tonegap_kit.job import Job
 from tonegap_kit.masks import MARKER, RULER, SKIN
 
+ROOT = Path(__file__).parents[2]
 QUICK = {
     "min_images": 4,
     "held_out": 0.1,
@@ -216,6 +221,88 @@ def test_one_pipeline_paints_and_another_learns(
     alone = bench.run("cgddi-semantic", "fit", QUICK | {"pipeline": painter})
     assert alone.code == 1
     assert "give a plain Stable Diffusion folder, and these as healthy_pipeline" in alone.errors
+
+
+# Of the 65 these have more than letters and blanks in their names.
+RELEASED = {
+    "acne-cystic": "<acne-cystic-class>",
+    "cutaneous T-cell lymphoma": "<cutaneous_T-cell_lymphoma-class>",
+    "eczema/atopic dermatitis": "<eczema/atopic_dermatitis-class>",
+    "focal-acral-hyperkeratosis": "<focal-acral-hyperkeratosis-class>",
+    "graft-vs-host disease": "<graft-vs-host_disease-class>",
+    "scleroderma/morphea": "<scleroderma/morphea-class>",
+}
+
+KEPT = (  # diagnoses that the mapping leaves as they are
+    "abscess",
+    "acne-cystic",
+    "acrochordon",
+    "angioleiomyoma",
+    "angioma",
+    "coccidioidomycosis",
+    "dermatofibroma",
+    "dermatomyositis",
+    "focal-acral-hyperkeratosis",
+    "folliculitis",
+    "glomangioma",
+    "hematoma",
+    "hyperpigmentation",
+    "keloid",
+    "lipoma",
+    "neurofibroma",
+    "neuroma",
+    "onychomycosis",
+    "scar",
+    "trichilemmoma",
+    "trichofolliculoma",
+    "xanthogranuloma",
+)
+
+
+def test_the_placeholders_of_all_65_diseases_are_those_of_the_released_script() -> None:
+    """train_ti.bash names a disease's placeholder by replacing blanks: bash does it here with our names."""
+    diseases = diseases_of_cgddi()
+    assert len(diseases) == 65
+    script = 'for disease in "$@"; do echo "<${disease// /_}-class>"; done'
+    ran = subprocess.run(
+        ["bash", "-c", script, "bash", *diseases], capture_output=True, text=True, check=True
+    )
+    stage = stage_of(diseases)
+    with importable("methods/cgddi-semantic"):
+        from semantic import _check_names, _part, _token
+
+        ours = [_token(stage, y) for y in range(65)]
+        parts = {_part("word", stage, y) for y in range(65)}
+        _check_names(stage, range(65))
+    assert ours == ran.stdout.splitlines()
+    assert {name: ours[diseases.index(name)] for name in RELEASED} == RELEASED
+    files = {file_stem(token) for token in ours}
+    assert len(files) == len(parts) == 65
+    assert not any(set("/<> ") & set(name) for name in files | parts)
+
+
+def diseases_of_cgddi() -> list[str]:
+    """The names that the task gives: those that diagnoses are renamed to, and the diagnoses that keep their own."""
+    task = tomllib.loads((ROOT / "benchmarks/ddi/tasks/joined-diseases.toml").read_text())
+    renamed = set(task["labels"]["rename"].values())
+    return sorted(renamed | set(KEPT))
+
+
+def stage_of(diseases: Sequence[str]) -> Stage:
+    job = Job("fit", "toy", tuple(diseases), (), ("I",), 0, 8, "crop", {}, "cpu", 1, 9)
+    return Stage(job, Path(), Path())
+
+
+def test_a_placeholder_with_a_slash_is_one_word_of_one_file(tmp_path: Path, pipeline: Path) -> None:
+    word = RELEASED["eczema/atopic dermatitis"]
+    vectors = torch.ones(1, WIDTH)
+    files = save_tokens(tmp_path, {word: vectors})
+    assert files[word] == tmp_path / "eczema_atopic_dermatitis-class.safetensors"
+    models = open_models(pipeline, torch.device("cpu"))
+    length = token_ids(models, ["skin"])[0].tolist().index(models.tokenizer.eos_token_id)
+    add_tokens(models, read_tokens(list(files.values())))
+    found = token_ids(models, [f"skin {word}"])[0].tolist()
+    assert found.index(models.tokenizer.eos_token_id) == length + 1
 
 
 def test_both_parts_load_into_a_stock_pipeline_by_their_own_names(fit: Act) -> None:

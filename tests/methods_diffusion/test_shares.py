@@ -1,6 +1,6 @@
 """Images made by the shares of several processes: those that one process makes, in its order."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from masked_toy import Made, Workbench, draw_masked
 from tiny_pipeline import build_pipeline
 
 from tonegap.declared.plugin import plugin_ids, read_plugin
+from tonegap_kit.shares import BatchShare
 
 ROOT = Path(__file__).parents[2]
 QUICK: dict[str, Any] = {
@@ -89,9 +90,17 @@ def _colours(made: Made) -> np.ndarray:
 
 @pytest.mark.parametrize("method", able())
 def test_shares_put_together_are_the_set_of_one_process(
-    bench: Workbench, fitted: Fitted, method: str
+    bench: Workbench, fitted: Fitted, method: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given, model = fitted(method)
+    taken: list[int] = []
+    take = BatchShare.take
+
+    def seen(self: BatchShare, asked: Sequence[Any], batch: int) -> list[Any]:
+        taken.append(batch)
+        return take(self, asked, batch)
+
+    monkeypatch.setattr(BatchShare, "take", seen)
     alone = bench.run(method, "generate", given, model)
     assert alone.code == 0, alone.errors
     assert len(alone.rows) > 2  # more than one batch
@@ -101,5 +110,6 @@ def test_shares_put_together_are_the_set_of_one_process(
     assert [shared.files().get(name) for name in tables] == [
         alone.files().get(name) for name in tables
     ]
+    assert set(taken) == {given["sampling_batch"]}  # else a batch would not be that of one process
     # Sources and prompts are encoded in other batches: equal to rounding, no more.
     assert abs(_colours(shared) - _colours(alone)).max() <= 1

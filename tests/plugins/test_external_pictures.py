@@ -14,9 +14,10 @@ from tonegap.data import decode
 from tonegap.data.decode import BadPicture
 from tonegap.data.locate import IMAGE_SUFFIXES
 from tonegap_kit.errors import StageError
+from tonegap_kit.image_names import SUFFIXES
 
 with importable("methods/external"):
-    from pictures import FORMATS, MAX_BYTES, MAX_PIXELS, SUFFIXES, read_picture
+    from pictures import FORMATS, MAX_BYTES, MAX_PIXELS, read_picture
 
 
 def test_formats_and_limits_are_the_engines() -> None:

@@ -1,14 +1,21 @@
 """Released synthetic sets as they are unpacked: what `external` reads of each without a manifest."""
 
+import csv
 import io
 import json
+import shutil
 import tarfile
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from masked_toy import Made, Workbench, draw_masked
 from PIL import Image
+
+from tonegap.synthetic.external_set import read_set
+from tonegap.synthetic.source_names import KnownImages
 
 COLOUR = (120, 80, 60)
 
@@ -128,3 +135,81 @@ def test_a_file_beside_an_image_that_says_something_else_is_named(
     made = bench.run("external", "generate", {"set": folder})
     assert made.code == 1
     assert "x.json: not what synthetic-derm says of an image" in made.errors
+
+
+def test_rows_for_some_images_leave_the_others_to_their_names(
+    bench: Workbench, tmp_path: Path
+) -> None:
+    """As the docs say of cgDDI's release: a row for each healthy and semantic image, none for mapped ones."""
+    for name in (
+        "mapped/t000_with_psoriasis_from_56_t010",
+        "mapped/t001_with_psoriasis_from_56_x999",
+        "semantic/0",
+        "healthy/0",
+        "healthy/1",
+    ):
+        path = tmp_path / "cgddi" / f"{name}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(picture())
+    table = (
+        "file,label,tone,sources\nsemantic/0.png,psoriasis,dark,t002\nhealthy/0.png,healthy,,t003\n"
+    )
+    (tmp_path / "cgddi" / "synthetic.csv").write_text(table)
+    made = bench.run(
+        "external", "generate", {"set": tmp_path / "cgddi", "tones": ["dark=VI", "56=V"]}
+    )
+    assert made.code == 0, made.errors
+    found = [(row["label"], row["sources"], row["tone"]) for row in made.rows]
+    assert found == [("psoriasis", "t002", "VI"), ("psoriasis", "t000 t010", "I")]
+    # healthy/0 by its row, healthy/1 because nobody says what it shows; the other mapped image by its donor.
+    assert made.notes == {
+        "used": 2,
+        "used, sources unknown": 0,
+        "skipped": {
+            "rows left out: label is no class of the task": 2,
+            "rows left out: a source is no training image shown to methods": 1,
+        },
+    }
+
+
+def renamed(folder: Path, out: Path, ids: Callable[[int], str], labels: Mapping[str, str]) -> Path:
+    """The training images of a folder under other ids and labels."""
+    shutil.copytree(folder, out)
+    with (folder / "train.csv").open(newline="") as f:
+        _head, *rows = list(csv.reader(f))
+    with (out / "train.csv").open("w", newline="") as f:
+        table = csv.writer(f, lineterminator="\n")
+        table.writerow(["image_id", "label", "tone"])
+        table.writerows((ids(i), labels[label], tone) for i, (_, label, tone) in enumerate(rows))
+    return out
+
+
+@pytest.mark.parametrize(
+    "ids",
+    [
+        "2021.03.{0:03}".format,
+        lambda i: f"p{i // 2}.{'png' if i % 2 else 'jpg'}",
+        "archive/{0} of 12.jpeg".format,
+    ],
+    ids=["dots", "one stem", "folders and blanks"],
+)
+def test_lesions_mapped_here_are_read_again_by_their_names_alone(
+    bench: Workbench, tmp_path: Path, ids: Callable[[int], str]
+) -> None:
+    labels = {
+        "basal cell carcinoma": "eczema/atopic dermatitis",
+        "psoriasis": "basal_cell carcinoma",
+    }
+    inputs = renamed(bench.inputs, tmp_path / "renamed", ids, labels)
+    again = replace(bench, inputs=inputs)
+    wanted = {"healthy": "filled", "padding_px": 0, "ratio": 2.0}
+    made = again.run("cgddi-lesion-mapping", "generate", wanted)
+    assert made.code == 0, made.errors
+    assert len(made.rows) > 12
+    read = handed_over(again, made.out / "images")
+    said = [sorted((r["label"], r["tone"], r["sources"]) for r in m.rows) for m in (made, read)]
+    assert said[0] == said[1]
+    known = KnownImages([ids(i) for i in range(12)], {})
+    for row in read_set(made.out / "images", None).rows:
+        sources = next(r["sources"] for r in made.rows if r["image_id"] == row.image_id)
+        assert " ".join(known.resolve(row.sources or ())[0]) == sources

@@ -16,6 +16,7 @@ from tiny_rooms import GENERATE_PY, PROJECT, TRAIN_PY
 from tonegap.cli.requests import RunOptions, spelled
 from tonegap.declared.suite import Limits
 from tonegap.engines import gpus, open_engine
+from tonegap.formats.record import decode_record
 from tonegap.plan.plan import Plan
 from tonegap.run.cost import measured_cost
 from tonegap.run.progress import PlainProgress
@@ -150,6 +151,8 @@ def test_the_kit_shares_the_images_of_a_stage_among_its_gpus(
         files = [folder / "synthetic.csv", *sorted((folder / "images").iterdir())]
         left.append({path.name: path.read_bytes() for path in files})
         devices.append(read_mark(planner.store.folder, key).versions["gpu"])
+        record = decode_record(planner.store.record_path(plan.runs[0].id.key).read_bytes())
+        assert record.circumstances.versions["gpu"] == devices[-1]  # training tells none here
         assert not (folder / "shares").exists()
     assert left[0] == left[1]
     assert len(left[0]) > 5
@@ -212,6 +215,8 @@ def test_a_workflow_asks_for_as_many_gpus_as_a_stage_is_given(sampling: Planner)
         sampling.plan(device="cuda"), ["tiny"], LIMITS, store, 4
     ).split("\nrule stage_")[1:]  # fmt: skip
     assert "mem_mb=1024, runtime=1, gpu=4\n" in generate
+    assert "threads: 4\n" in generate  # a processor for each of its processes
+    assert "threads: 1\n" in train
     assert "mem_mb=1024, runtime=1, gpu=1\n" in train
     assert "gpu=" not in snakefile(sampling.plan(), ["tiny"], LIMITS, store, 4)
 

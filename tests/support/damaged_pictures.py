@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from tonegap.data.decode import decode, read_image
+from tonegap.data.decode import decode
 from tonegap.data.picture import read_picture
+from tonegap.data.preprocessing import read_image
 from tonegap.errors import BadData
 from tonegap.formats.job import ImageSpec
 from tonegap.synthetic.thumbnails import read_thumbs

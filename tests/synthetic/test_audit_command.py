@@ -110,6 +110,57 @@ def test_each_rule_says_how_many_rows_it_drops(audit, made):
     assert kept["tone"] == "I"
 
 
+def test_synthetic_derm_is_read_by_the_files_beside_its_images(audit, made):
+    """c20 is a test image; a fine-tuned network has seen others as well, of which nobody says which."""
+    for k, (photograph, method) in enumerate(
+        [("c20", "pretrained_inpaint"), ("c00", "pretrained_inpaint"), ("c01", "finetune_inpaint")]
+    ):
+        picture(900 + k).save(made / f"{k}.png")
+        told = {"label": "psoriasis", "method": method, "submethod": "inpaint"}
+        (made / f"{k}.json").write_text(json.dumps(told | {"md5hash": photograph}))
+    code, found = audit("--out", made.parent / "kept.csv")
+    assert code == 1
+    assert [(r["image_id"], r["held_out"]) for r in found["refused"]] == [("0", "c20")]
+    assert found["rows"]["of these, nobody says what they were made from"] == 1
+    with (made.parent / "kept.csv").open() as f:
+        kept = [(row["label"], row["tone"], row["sources"]) for row in csv.DictReader(f)]
+    assert kept == [("psoriasis", "I", "c00"), ("psoriasis", "I", "c01 ?")]
+
+
+def test_images_without_a_row_are_audited_by_their_names(audit, made):
+    for k, name in enumerate(["a", "c00_with_psoriasis_from_dark_c20"]):
+        picture(900 + k).save(made / f"{name}.png")
+    (made / "._a.png").write_bytes(b"what another system leaves beside a.png")
+    table(made, "a.png,folliculitis,VI,c00")
+    code, found = audit()
+    assert (code, found["images"]) == (1, 2)
+    assert [(r["image_id"][:3], r["via"]) for r in found["refused"]] == [("c00", "c20")]
+
+
+def test_the_rows_that_are_left_are_a_manifest_of_the_same_set(audit, made):
+    """c20 is a test image; both images lie in a folder of their own."""
+    (made / "mapped").mkdir()
+    for k, donor in enumerate(("c01", "c20")):
+        picture(900 + k).save(made / "mapped" / f"c00_with_psoriasis_from_I_{donor}.png")
+    kept = made.parent / "kept.csv"
+    assert audit("--out", kept)[0] == 1
+    code, found = audit("--manifest", kept)
+    assert (code, found["images"]) == (0, 1)
+    assert found["described_by"] == "kept.csv (1 images without a row left out)"
+
+
+def test_a_learned_part_of_unknown_origin_makes_an_image_one_of_unknown_origin(audit, made):
+    picture(900).save(made / "a.png")
+    part = {"file": "lora.safetensors", "sha256": "0" * 64, "sources": ["?"]}
+    (made / "model").mkdir()
+    lineage = {"schema": "tonegap/lineage@1", "parts": {"lora": part}}
+    (made / "model" / "lineage.json").write_text(json.dumps(lineage))
+    table(made, "a.png,folliculitis,VI,c00,lora", header="file,label,tone,sources,models")
+    code, found = audit()
+    assert (code, found["refused"]) == (0, [])
+    assert found["rows"]["of these, nobody says what they were made from"] == 1
+
+
 def test_a_row_may_name_every_training_image(audit, made):
     """As a method's own synthetic.csv may: the csv module would stop at 131,072 characters."""
     picture(900).save(made / "a.png")
@@ -225,6 +276,17 @@ class TestOtherSpellings:
         code, found = audit()
         assert code == 0
         assert found["rows"]["of these, nobody says what they were made from"] == 1
+
+
+def test_a_name_of_a_file_means_the_image_whose_id_no_file_can_have():
+    known = KnownImages(["eczema/a 1.png", "eczema_a_2"], {})
+    assert known.known_as("eczema_a_1") == "eczema/a 1.png"
+    assert known.known_as("eczema_a_2") == "eczema_a_2"
+
+
+def test_a_name_that_two_images_have_is_not_looked_up_by_less_of_it():
+    """`aa.jpg` is two images' without case and suffix; `aa` alone would be one's."""
+    assert KnownImages(["Aa.jpg", "aa.jpg.png"], {}).known_as("aa.jpg") == ""
 
 
 def test_a_name_that_two_images_have_means_none():

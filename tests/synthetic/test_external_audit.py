@@ -107,6 +107,49 @@ def test_rows_that_are_kept_all_the_same_are_refused_by_name(run, made):
     assert "sources names 'c23', which is a test image" in tally.failures[0].text
 
 
+def test_what_the_audit_refuses_is_left_out_and_counted(run, made, tonegap, rooms, download):
+    """c23 is a test image; c00 to c03 are training images of I, I, VI, VI. Each is named in another way."""
+    label = "folliculitis"
+    told = {"label": label, "method": "pretrained", "submethod": "inpaint"}
+    rows = []
+    for k, donor in enumerate(("c23", "c03")):
+        name = f"c00_with_{label}_from_VI_{donor}.png"
+        picture(900 + k).save(made / name)
+        rows.append(f"{name},{label}")  # without sources
+    for k, donor in enumerate(("c23", "c01")):
+        picture(910 + k).save(made / f"c02_with_{label}_from_I_{donor}.jpg")  # without a row
+    for k, photograph in enumerate(("c23", "c01")):
+        picture(920 + k).save(made / f"{k}.png")
+        (made / f"{k}.json").write_text(json.dumps(told | {"md5hash": photograph}))
+    (made / "synthetic.csv").write_text("\n".join(["file,label", *rows]) + "\n")
+    _tally, used, notes, _record = run()
+    found = [(row.sources, row.tone) for row in used]
+    assert found == [(("c00", "c03"), "I"), (("c01",), "I"), (("c02", "c01"), "VI")]
+    reason = "rows left out: a source is no training image shown to methods"
+    assert notes["skipped"] == {reason: 3}
+    words = ("--task", "clinic/two", "--root", f"clinic={download}", "--suite-root", rooms.root)
+    assert tonegap("audit", made, *words, "--store", made.parent / "audited", "--json") == 1
+    refused = json.loads(tonegap.out)["refused"]
+    assert [row["held_out"] for row in refused] == ["c23"] * 3
+
+
+def test_an_image_with_a_learned_part_descends_from_what_that_was_trained_on(run, made):
+    parts = {
+        name: {"file": "x", "sha256": "0" * 64, "sources": sources}
+        for name, sources in {"good": ["c00", "c01"], "bad": ["c00", "c23"]}.items()
+    }
+    (made / "model").mkdir()
+    lineage = {"schema": "tonegap/lineage@1", "parts": parts}
+    (made / "model" / "lineage.json").write_text(json.dumps(lineage))
+    for k, name in enumerate(parts):
+        picture(900 + k).save(made / f"{name}.png")
+    rows = [f"{name}.png,folliculitis,VI,c02,{name}" for name in parts]
+    (made / "synthetic.csv").write_text("\n".join(["file,label,tone,sources,models", *rows]) + "\n")
+    _tally, used, notes, _record = run()
+    assert [row.sources for row in used] == [("c02", "c00", "c01")]
+    assert notes["skipped"] == {"rows left out: a source is no training image shown to methods": 1}
+
+
 def test_a_planted_test_image_of_unknown_lineage_is_refused_by_name(run, made):
     picture(19).transpose(0).save(made / "x.png")
     table(made, "x.png,folliculitis,VI,?")

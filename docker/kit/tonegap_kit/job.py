@@ -1,6 +1,7 @@
 """`job.json` as a checked value: all that a stage is told."""
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,7 +43,10 @@ class Job:
         """The real-number parameter `name`; a whole number will do."""
         if type(self.parameters.get(name)) is int:
             return float(self.parameters[name])
-        return self._parameter(name, float)
+        found = self._parameter(name, float)
+        if not math.isfinite(found):
+            raise StageError(f"job.json: parameter {name} is {found}, wanted a finite number")
+        return found
 
     def flag(self, name: str) -> bool:
         """The true/false parameter `name`."""

@@ -69,7 +69,14 @@ def read_parts(stage: Stage) -> dict[str, Part]:
             name: (Part(name, model / part["file"], tuple(part["sources"])), part["sha256"])
             for name, part in parts.items()
         }
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as problem:
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        RecursionError,
+    ) as problem:
         raise StageError(f"{path}: not a lineage as `write_lineage` leaves it: {problem}") from None
     for part, sha256 in found.values():
         if not part.file.is_file() or _sha256(part.file) != sha256:

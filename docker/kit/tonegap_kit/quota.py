@@ -16,6 +16,7 @@ from tonegap_kit.errors import StageError
 from tonegap_kit.partition import Partition
 
 BALANCES = ("off", "three-level")
+_MOST = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,16 @@ def read_rule(stage: Stage, n_training: int) -> QuotaRule:
         )
     if fill <= 0 or ratio <= 0:
         raise StageError(f"fill is {fill} and ratio is {ratio}, wanted numbers above 0")
-    return QuotaRule(targets, fill, int(ratio * n_training), is_three_level(stage))
+    return QuotaRule(targets, fill, by_ratio(ratio, n_training), is_three_level(stage))
+
+
+def by_ratio(ratio: float, n_training: int) -> int:
+    """So many images for each of n training images, rounded down. Raises StageError for more than 1,000 of each."""
+    if ratio > _MOST:
+        raise StageError(
+            f"ratio is {ratio}, wanted at most {_MOST:,} images for each training image"
+        )
+    return int(ratio * n_training)
 
 
 def is_three_level(stage: Stage) -> bool:

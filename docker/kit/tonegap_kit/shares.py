@@ -7,9 +7,11 @@ with one GPU. What a process leaves lies below `shares/` until all have ended.
 import csv
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from threading import Lock, Thread
@@ -19,8 +21,12 @@ from tonegap_kit.errors import StageError
 
 PLACES, TABLE = "places.json", "synthetic.csv"
 _FOLDER, _NOTES = "shares", "notes.json"
-_PROGRESS, _DEVICE = "tonegap-progress ", "tonegap-device "
-_POLL_S = 0.2
+_PROGRESS = re.compile(rb"tonegap-progress (\d{1,9}) (\d{1,9})[ \r]*\n")  # as the engine reads it
+_DEVICE = b"tonegap-device "
+_POLL_S, _LAST_WORDS_S = 0.2, 1.0
+_LONGEST = 1 << 16  # bytes of a line that are passed on together
+_LONGEST_FIELD = 1 << 24  # of a table, as in the engine: sources may be all training images
+_SHELL_SIGNAL = 128
 _One = TypeVar("_One")
 
 
@@ -62,23 +68,29 @@ def spread(command: Sequence[str], out: Path, devices: Sequence[str]) -> int:
             place.mkdir(parents=True)
             argv = [*command, "--out", str(place), "--share", f"{k}/{len(devices)}"]
             variables = os.environ | {"CUDA_VISIBLE_DEVICES": device}
-            process = subprocess.Popen(argv, env=variables, stderr=subprocess.PIPE, text=True)
+            process = subprocess.Popen(argv, env=variables, stderr=subprocess.PIPE)
             started.append(process)
-            readers.append(Thread(target=relay.copy, args=(k, process)))
+            # Daemons: what a process leaves running may hold its end of the pipe for ever.
+            readers.append(Thread(target=relay.copy, args=(k, process), daemon=True))
             readers[-1].start()
-        code = _end_of(started)
+        failed, code = _end_of(started)
     finally:
         for process in started:
             process.kill()
+            process.wait()
+        deadline = time.monotonic() + _LAST_WORDS_S
         for reader in readers:
-            reader.join()
+            reader.join(max(0.0, deadline - time.monotonic()))
+        relay.end()
     if code == 0:
         put_together(out, places)
+    elif words := relay.last_words(failed):
+        _to_log(words)  # once more, after all that the others had to say
     return code
 
 
-def _end_of(started: Sequence[subprocess.Popen[str]]) -> int:
-    """0 once all have ended well, else the code of the first that did not; 1 with a word for one that was killed."""
+def _end_of(started: Sequence[subprocess.Popen[bytes]]) -> tuple[int, int]:
+    """The first that did not end well and its code, as a shell tells it; 0 once all have."""
     waiting = list(started)
     while waiting:
         for process in list(waiting):
@@ -88,33 +100,45 @@ def _end_of(started: Sequence[subprocess.Popen[str]]) -> int:
                 continue
             waiting.remove(process)
             if code < 0:
-                _to_log(f"error: the process of one of the GPUs was ended by signal {-code}\n")
+                _to_log(b"error: the process of one of the GPUs was ended by signal %d\n" % -code)
             if code:
-                return max(code, 1)
-    return 0
+                return started.index(process), code if code > 0 else _SHELL_SIGNAL - code
+    return 0, 0
 
 
 class _Relay:
     """Passes on what the processes say, their progress and devices as one."""
 
     def __init__(self, n: int) -> None:
-        self._done, self._devices, self._lock = [0] * n, [""] * n, Lock()
+        self._done, self._devices, self._lock = [0] * n, [b""] * n, Lock()
+        self._words, self._over = [b""] * n, False
 
-    def copy(self, k: int, process: subprocess.Popen[str]) -> None:
-        """Passes on all that process k says, until it has ended."""
-        with process:
-            for line in process.stderr or ():
-                with self._lock:
-                    self._pass_on(k, line)
+    def copy(self, k: int, process: subprocess.Popen[bytes]) -> None:
+        """Passes on all that process k says, until nobody can say more."""
+        while process.stderr and (line := process.stderr.readline(_LONGEST)):
+            with self._lock:
+                if self._over:
+                    return
+                self._pass_on(k, line)
 
-    def _pass_on(self, k: int, line: str) -> None:
-        if line.startswith(_PROGRESS):
-            done, total = line.removeprefix(_PROGRESS).split()
-            self._done[k] = int(done)
-            line = f"{_PROGRESS}{sum(self._done)} {total}\n"
+    def end(self) -> None:
+        """Passes on nothing more."""
+        with self._lock:
+            self._over = True
+
+    def last_words(self, k: int) -> bytes:
+        """The last line of process k with content that is no progress."""
+        return self._words[k]
+
+    def _pass_on(self, k: int, line: bytes) -> None:
+        if told := _PROGRESS.fullmatch(line):
+            self._done[k] = int(told[1])
+            line = b"tonegap-progress %d %d\n" % (sum(self._done), int(told[2]))
         elif line.startswith(_DEVICE):
             self._devices[k] = line.removeprefix(_DEVICE).strip()
-            line = f"{_DEVICE}{'; '.join(filter(None, self._devices))}\n"
+            line = _DEVICE + b"; ".join(filter(None, self._devices)) + b"\n"
+        elif line.strip():
+            self._words[k] = line.rstrip() + b"\n"
         _to_log(line)
 
 
@@ -126,10 +150,17 @@ def put_together(out: Path, places: Sequence[Path]) -> None:
     rows: dict[int, list[str]] = {}
     header: list[str] = []
     (out / "images").mkdir(exist_ok=True)
+    csv.field_size_limit(_LONGEST_FIELD)
+    ids: set[str] = set()
     for place in places:
+        if absent := [name for name in (TABLE, PLACES) if not (place / name).is_file()]:
+            raise StageError(f"the process of GPU {place.name} ended well and left no {absent[0]}")
         with (place / TABLE).open(encoding="utf-8", newline="") as f:
             header, *own = csv.reader(f)
         at = json.loads((place / PLACES).read_text())
+        if twice := ids & (new := {row[0] for row in own}):
+            raise StageError(f"synthetic image {min(twice)!r}: made by two of the processes")
+        ids |= new
         if len(at) != len(own) or rows.keys() & set(at):
             raise StageError(
                 f"{place.name}: {len(own)} images for {len(at)} places; this method cannot be spread over GPUs"
@@ -139,9 +170,13 @@ def put_together(out: Path, places: Sequence[Path]) -> None:
             image.rename(out / "images" / image.name)
     if sorted(rows) != list(range(len(rows))):
         raise StageError(f"{len(rows)} images, of which some have no place; wanted one for each")
-    for place in places:  # notes are of the whole plan, which every process makes
-        if (notes := place / _NOTES).exists():
-            notes.replace(out / _NOTES)
+    notes = {(place / _NOTES).read_bytes() for place in places if (place / _NOTES).exists()}
+    if len(notes) > 1:  # they are of the whole plan, which every process makes
+        raise StageError(
+            "notes.json: the processes left different ones, wanted notes of all images from each"
+        )
+    for one in notes:
+        (out / _NOTES).write_bytes(one)
     shutil.rmtree(out / _FOLDER)
     aside = out / "synthetic.partial"
     with aside.open("w", encoding="utf-8", newline="") as f:
@@ -149,6 +184,6 @@ def put_together(out: Path, places: Sequence[Path]) -> None:
     aside.replace(out / TABLE)
 
 
-def _to_log(line: str) -> None:
-    sys.stderr.write(line)
-    sys.stderr.flush()
+def _to_log(line: bytes) -> None:
+    sys.stderr.buffer.write(line)
+    sys.stderr.buffer.flush()

@@ -22,7 +22,7 @@ from tonegap_kit.lineage import UNKNOWN_SOURCE, read_parts
 from tonegap_kit.shares import PLACES, TABLE
 
 _COLUMNS = ("image_id", "file", "label", "tone", "prompt", "seed", "sources", "models")
-_LARGEST_PX = 4096
+LARGEST_PX = 4096  # the longest side that an image may have
 _AHEAD = 16  # images that wait to be written beside a GPU's work
 _PNG_EFFORT = 3  # zlib level: half the time of PIL's own choice for a few per cent more bytes
 
@@ -73,6 +73,10 @@ def write_synthetic(
         for made_before, image in enumerate(images):
             if unknown.intersection(image.models) and UNKNOWN_SOURCE not in image.sources:
                 image = replace(image, sources=(*image.sources, UNKNOWN_SOURCE))
+            if stage.share.n > 1 and made_before >= len(stage.share.places):
+                raise StageError(
+                    "more images than stage.share.take gave; this method cannot be spread over GPUs"
+                )
             _check(stage, image, known)
             known.made.add(image.image_id)
             writing.save(image)
@@ -109,12 +113,7 @@ def _check(stage: Stage, image: SyntheticImage, known: _Known) -> None:
     if unnamed:
         raise StageError(f"{where}: model {unnamed[0]!r} is no part of model/lineage.json")
     shape = image.image.shape
-    if (
-        image.image.dtype != np.uint8
-        or len(shape) != 3
-        or shape[2] != 3
-        or max(shape) > _LARGEST_PX
-    ):
+    if image.image.dtype != np.uint8 or len(shape) != 3 or shape[2] != 3 or max(shape) > LARGEST_PX:
         raise StageError(f"{where}: {image.image.dtype} {list(shape)}, wanted uint8 [h, w, 3]")
 
 

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from tonegap.api.argument_checks import images_by, root_of
 from tonegap.arguments import as_found, is_number, is_whole
 from tonegap.errors import BadRequest
+from tonegap.split.frame import root_in_python
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,7 +49,7 @@ def power(
             f"seed_sd={as_found(seed_sd)}; wanted a correlation from 0 to below 1, a whole number of seeds from 1, and "
             f"a standard deviation from 0 to {MOST_SPREAD}, as a fraction"
         )
-    counts = images_by_tone(images_by(images, "power").items(), "power")
+    counts = images_by_tone(_images_by(images, "power").items(), "power")
     found = [
         (r.tone, r.n, r.width, float("nan") if r.lower is None else r.lower, r.entries, r.silent)
         for r in reach(counts, score, correlation, seeds, seed_sd)
@@ -71,7 +71,7 @@ def audit_paper(key: str, *, suite_root: str | Path | None = None) -> "pd.DataFr
         raise BadRequest(
             f"audit_paper: found {as_found(key)}, wanted a paper's key such as 'cgddi'"
         )
-    return _frame(audit.audit_paper(read_paper(root_of(suite_root), key)))
+    return _frame(audit.audit_paper(read_paper(root_in_python(suite_root), key)))
 
 
 def audit_table(
@@ -117,11 +117,22 @@ def audit_table(
         (f"row {name!r}", str(name), [cell.strip() for cell in line])
         for name, line in zip(table.index, cells, strict=True)
     )
-    of_column = {} if images is None else images_by(images, "images")
+    of_column = {} if images is None else _images_by(images, "images")
     known = sets_of_cells(of_column, totals, sets, training)
     columns = [str(name) for name in table.columns]
     found = audit.audit_paper(paper_of_cells("table", "the table", columns, rows, unit, known))
     return _frame(found).drop(columns="table")
+
+
+def _images_by(images: object, what: str) -> dict[str, Any]:
+    """Images by tone or column, given as a mapping or a pandas Series. Raises BadRequest for anything else."""
+    if type(images).__name__ == "Series" and hasattr(images, "to_dict"):
+        images = images.to_dict()
+    if not isinstance(images, Mapping):
+        raise BadRequest(
+            f"{what}: found a {type(images).__name__}, wanted a dict of images by name such as {{'V-VI': 43}}"
+        )
+    return {str(name): n for name, n in images.items()}
 
 
 def _frame(found: "Sequence[Finding]") -> "pd.DataFrame":

@@ -9,9 +9,8 @@ from dataclasses import astuple
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tonegap.api.argument_checks import root_of
 from tonegap.errors import BadRequest
-from tonegap.split.frame import path_of
+from tonegap.split.frame import path_of, root_in_python
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -108,7 +107,7 @@ def pack(
     from tonegap.declared.root import default_store
     from tonegap.report.pack.write import write_pack
 
-    root, folder = root_of(suite_root), path_of(out, "out")
+    root, folder = root_in_python(suite_root), path_of(out, "out")
     place = default_store(root) if store is None else path_of(store, "store")
     write_pack(root, place, str(path_of(what, "what")), folder)
     return folder / "README.md"
@@ -125,7 +124,7 @@ def _board(
     from tonegap.results.bundle.verify import verified_bundle
     from tonegap.store.read import SuiteRun, read_suites
 
-    path, root = path_of(place, "place"), root_of(suite_root)
+    path, root = path_of(place, "place"), root_in_python(suite_root)
     with tempfile.TemporaryDirectory(prefix="tonegap-bundle-") as aside, without_cycle_search():
         if path.is_file():
             folder = Path(aside)

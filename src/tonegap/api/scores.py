@@ -15,9 +15,9 @@ from tonegap.scores.evidence.every_score import extreme_points
 from tonegap.scores.evidence.images import TestAnswers
 from tonegap.scores.evidence.intervals import Interval
 from tonegap.scores.evidence.table import table_evidence
-from tonegap.scores.from_arrays import answers_from_arrays, values_of
+from tonegap.scores.from_arrays import answers_from_arrays, rules_by_value
 from tonegap.scores.metrics import score_table
-from tonegap.scores.rules import ScoringRules, default_positive
+from tonegap.scores.rules import ScoringRules
 from tonegap.scores.tables import (
     ALL,
     GAP,
@@ -216,14 +216,7 @@ def score(  # noqa: PLR0913 (what a caller may say, by name)
     event = tuple(event)
     if odd := [name for name in event if not isinstance(name, Hashable)]:
         raise BadRequest(f"positive: found {as_found(odd[0])}, wanted a label or a list of labels")
-    # By value: 1, 1.0 and True are one label, written as y_true has it.
-    written = {label: str(label) for label in values_of(y_true, "y_true")}
-    rules = ScoringRules(
-        answers.classes,
-        tuple(written.get(name, str(name)) for name in event) or default_positive(answers.classes),
-        threshold,
-        min_support,
-    )
+    rules = rules_by_value(answers, y_true, event, threshold, min_support)
     if tones not in (None, "types", "groups"):
         raise BadRequest(f"tones: found {as_found(tones)}, wanted 'types', 'groups' or None")
     shown = tones_as(answers.tones, tones)
@@ -249,10 +242,9 @@ def compare(
 
     sides = {"a": _runs(a), "b": _runs(b)}
     first = sides["a"][0]
-    known = [m.name for m in METRICS]
-    if metric not in known:
+    if metric not in METRIC_NAMES:
         raise BadRequest(
-            f"metric {as_found(metric)} is unknown; known metrics are {', '.join(known)}"
+            f"metric {as_found(metric)} is unknown; known metrics are {', '.join(METRIC_NAMES)}"
         )
     for side, runs in sides.items():
         for run in runs:

@@ -10,6 +10,7 @@ from typing import TypeVar
 from tonegap.checks.readiness import check_tasks
 from tonegap.data.drawn import drawn_metadata
 from tonegap.data.metadata import Metadata, own_root, read_metadata
+from tonegap.declared.assets import read_assets
 from tonegap.declared.dataset import DATASET_FILE, Dataset, DatasetFile, dataset_ids, read_dataset
 from tonegap.declared.exposure import ANY, EXPOSURE, read_exposure, unknown_data_sets
 from tonegap.declared.plugin import (
@@ -83,6 +84,7 @@ def check_declared(root: Path) -> list[DeclaredProblem]:
     for kind in FOLDERS:
         _check_plugins(listing, kind)
     _check_rates(listing)
+    listing.tried(partial(read_assets, root))
     for name in suite_ids(root):
         if suite := listing.tried(partial(read_suite, root, name)):
             for check in _suite_checks(root, suite):

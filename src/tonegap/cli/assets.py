@@ -1,5 +1,6 @@
 """`tonegap assets`: weights that full-size runs need, by name, fetched once for all suites."""
 
+from functools import partial
 from pathlib import Path
 
 import click
@@ -19,7 +20,10 @@ def command() -> None:
 @json_option
 @rooted
 def list_command(as_json: bool, root: Path) -> None:
-    """Each asset with its size, whether it is there, and its licence."""
+    """Each asset with its size, its state and its licence; reads what is there.
+
+    States: there, as declared; changed, a file is another one or does not belong to it; partly; missing.
+    """
     from tonegap.data.fetch import state
 
     found = read_assets(root)
@@ -41,8 +45,8 @@ def list_command(as_json: bool, root: Path) -> None:
 def fetch_command(ctx: click.Context, names: tuple[str, ...], root: Path) -> None:
     """Fetch assets (default: all) into the cache; the same command goes on after a stop.
 
-    The cache is ~/.cache/tonegap/assets, or the folder in TONEGAP_ASSETS. Where one cannot be fetched the others are,
-    and the exit code is 1.
+    The cache is ~/.cache/tonegap/assets, or the folder in TONEGAP_ASSETS. Files of huggingface.co are asked for with
+    the token in HF_TOKEN, if it is set. Where one cannot be fetched the others are, and the exit code is 1.
     """
     from tonegap.data.fetch import fetch
 
@@ -50,7 +54,7 @@ def fetch_command(ctx: click.Context, names: tuple[str, ...], root: Path) -> Non
     for name, asset in chosen.items():
         try:
             with click.progressbar(length=asset.size, label=name) as bar:
-                path = fetch(asset, bar.update)
+                path = fetch(asset, bar.update, partial(say, err=True))
             say(f"{name}: {path}")
         except BadData as problem:
             failed.append(name)
@@ -71,7 +75,7 @@ def check_command(names: tuple[str, ...], root: Path) -> None:
     wrong, chosen = [], _chosen(names, root)
     for name, asset in chosen.items():
         try:
-            check(asset)
+            check(name, asset)
             say(f"{name}: as declared")
         except BadData as problem:
             wrong.append(name)

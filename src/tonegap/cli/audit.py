@@ -28,7 +28,7 @@ _SHOWN = 20
 @click.option("--task", required=True, help="The task it is to be trained on for.")
 @click.option("--seed", type=SEED, help="Seed of the split.")
 @click.option("--root", "roots", multiple=True, metavar="[DATASET=]DIR", help="Your download.")
-@click.option("--manifest", type=A_FILE)
+@click.option("--manifest", type=A_FILE, help="Its CSV file; only images with a row there count.")
 @click.option("--out", type=PATH, help="Write the rows that are left here.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @placed
@@ -45,8 +45,9 @@ def command(  # noqa: PLR0913 (click hands over each option as an argument)
 ) -> None:
     """Say which images of SET must not be trained on for TASK, and by which rule.
 
-    SET is a folder of images with a CSV file (file, sources and the other columns of synthetic.csv), or
-    with names as in the cgDDI release: <healthy>_with_<disease>_from_<tone>_<donor>.png.
+    SET is a folder of images with a CSV file (file, sources and the other columns of synthetic.csv), with
+    JSON files as in synthetic-derm, or with names as in the cgDDI release,
+    <healthy>_with_<disease>_from_<tone>_<donor>.png. An image without a row is read by its file or name.
     Exit codes: 0 all may be used, 1 some may not, 2 the request was wrong.
     """
     from tonegap.synthetic.external_audit import audit_set
@@ -62,7 +63,7 @@ def command(  # noqa: PLR0913 (click hands over each option as an argument)
     truth = read_truth(asked, number, dataset, data_root, Store(store))
     found = audit_set(described, truth)
     if out is not None:
-        _write(out, found)
+        _write(out, made, found)
     if as_json:
         names = ("image_id", "rule", "held_out", "partition", "via")
         document = {
@@ -93,13 +94,13 @@ def command(  # noqa: PLR0913 (click hands over each option as an argument)
         click.get_current_context().exit(1)
 
 
-def _write(path: Path, found: "ExternalAudit") -> None:
+def _write(path: Path, made: Path, found: "ExternalAudit") -> None:
     """Writes the rows that are left, in the columns of synthetic.csv."""
     rows = []
     for row in found.kept:
         sources = " ".join(found.sources[row.image_id])
         said = {**row.cells, "image_id": row.image_id, "sources": sources}
-        said.setdefault("file", row.path.name)
+        said.setdefault("file", row.path.relative_to(made).as_posix())
         rows.append([said.get(name, "") for name in COLUMNS])
     try:
         write_atomic(path, csv_bytes(COLUMNS, rows))

@@ -102,9 +102,10 @@ def verify(context: click.Context, names: tuple[str, ...], root: Path) -> None:
 @rooted
 def lock(root: Path) -> None:
     """Print the lock."""
-    from tonegap.formats.image_lock import encode_lock, read_lock
+    from tonegap.files import readable_json
+    from tonegap.formats.image_lock import read_lock
 
-    put(encode_lock(read_lock(root)))
+    put(readable_json(read_lock(root)))
 
 
 @command.command()

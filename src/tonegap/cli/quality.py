@@ -27,7 +27,11 @@ if TYPE_CHECKING:
     "folder", metavar="SET", type=click.Path(path_type=Path, file_okay=False, exists=True)
 )
 @click.argument("suite", default="smoke", shell_complete=suite_names)
-@click.option("--manifest", type=A_FILE, help="Its CSV file (default: the only one in SET).")
+@click.option(
+    "--manifest",
+    type=A_FILE,
+    help="Its CSV file; only images with a row there count.",
+)
 @click.option(
     "--task", help="Compare with this task's training images (default: the suite's first)."
 )

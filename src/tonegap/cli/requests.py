@@ -316,7 +316,12 @@ def _check_gpus_per_stage(options: RunOptions, engine: "Engine") -> None:
     n, typed = options.gpus_per_stage, f"--device {options.device} --gpus {options.gpus}"
     if n == 1 or (options.place == "slurm" and options.device == "cuda"):
         return
-    if (n_found := len(parse_gpus(options, engine))) < n:
+    found = parse_gpus(options, engine)
+    if slices := [name for name in found if ":" in name or name.startswith("MIG-")]:
+        raise BadRequest(
+            f"--gpus-per-stage {n}: found the slice {slices[0]}, wanted whole GPUs: CUDA shows a process one slice"
+        )
+    if (n_found := len(found)) < n:
         raise BadRequest(
             f"--gpus-per-stage {n}: found {counted(n_found, 'GPU')} by {typed}, wanted --device cuda and {n} or more"
         )

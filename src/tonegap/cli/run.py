@@ -15,7 +15,7 @@ from tonegap.cli.requests import RunOptions, open_request, open_slurm, parse_gpu
 from tonegap.declared.report_settings import read_settings, titled
 from tonegap.errors import BadRequest
 from tonegap.formats.matrix import Failure, RunId
-from tonegap.lines import counted
+from tonegap.lines import counted, first_few
 from tonegap.numerics import numerics_of
 from tonegap.store.read import read_suites
 from tonegap.texts import last_lines
@@ -251,9 +251,8 @@ def _say_empty_sets(plan: "Plan", request: "Request") -> None:
         if record.synthetic is not None and record.synthetic.n == 0
     )
     if empty:
-        more = f" and {len(empty) - _SHOWN} more" if len(empty) > _SHOWN else ""
         terminal.say(
-            f"0 synthetic images were made: {'; '.join([*empty][:_SHOWN])}{more}: "
+            f"0 synthetic images were made: {first_few([*empty], '; ', _SHOWN)}: "
             "what was trained saw real images alone",
             err=True,
         )

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from tonegap.data.decode import prepared
+from tonegap.data.preprocessing import prepared
 from tonegap.formats.job import ImageSpec
 
 _WIDE, _HIGH = 320, 240

@@ -19,19 +19,19 @@ from tonegap.data.decode import (
     BadPicture,
     decode_pixels,
     read_bytes,
-    square,
     upright_size,
 )
+from tonegap.data.preprocessing import square
 from tonegap.declared.dataset import COLOUR, MaskKind
 from tonegap.errors import BadData
 from tonegap.files import digest_of, sha256_file
 from tonegap.formats.job import ImageSpec
+from tonegap.lines import first_few
 
 KINDS = get_args(MaskKind)
 LESION, SKIN = KINDS.index("lesion"), KINDS.index("skin")
 _WHITE = 255
 _ARRAY = b"\x93NUMPY"
-_SHOWN = 3
 _ROUNDING = 0.05  # of a copy's proportion: half a pixel of ten
 _LEAST_PX = 8
 _DECLARE = "declare what the values mean in mask_values"
@@ -105,11 +105,8 @@ def _odd(odd: list[int], levels: NDArray[np.int64], meaning: dict[int, int]) -> 
 
 
 def _found(odd: Sequence[object], share: float) -> str:
-    named = ", ".join(map(str, odd[:_SHOWN]))
-    more = f" and {len(odd) - _SHOWN} more" if len(odd) > _SHOWN else ""
-    return (
-        f"found {'values' if odd[1:] else 'the value'} {named}{more} in {share:.1f} % of its pixels"
-    )
+    named = first_few([*map(str, odd)])
+    return f"found {'values' if odd[1:] else 'the value'} {named} in {share:.1f} % of its pixels"
 
 
 def _named(value: int) -> str:

@@ -3,8 +3,10 @@
 The mistake it exists to prevent: weights of the right name that are another file than those a result was made with.
 """
 
+import errno
 import os
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -12,10 +14,11 @@ import msgspec
 
 from tonegap.declared.toml import read_toml
 from tonegap.errors import BadSuiteFolder
-from tonegap.files import sha256_lines
+from tonegap.files import content_files, is_below, sha256_file, sha256_lines
 
 ASSETS = Path("benchmarks") / "assets.toml"
 _NAME = re.compile(r"asset:(?P<name>[\w.-]+)")
+_ADDRESS = re.compile(r"https?://[^/\s]\S*")
 _HEX = re.compile(r"[0-9a-f]{64}")
 
 
@@ -70,6 +73,18 @@ class Piece:
     size: int
     sha256: str
 
+    def fault(self, path: Path) -> str:
+        """What is wrong with a file as this one, "" if it is the one. Raises OSError for what cannot be read."""
+        size = size_at(path)
+        if size is None:
+            return "not fetched"
+        if size != self.size:
+            more = "more than " if size > self.size else ""
+            return f"found {more}{min(size, self.size):,} bytes, wanted {self.size:,}"
+        found = sha256_file(path)
+        wrong = f"found sha256 {found[:12]}…, wanted {self.sha256[:12]}…"
+        return wrong if found != self.sha256 else ""
+
 
 class AssetsFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`benchmarks/assets.toml` as written."""
@@ -78,10 +93,40 @@ class AssetsFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def assets_folder() -> Path:
-    """The cache that all suites share: TONEGAP_ASSETS, or `~/.cache/tonegap/assets`."""
-    named = os.environ.get("TONEGAP_ASSETS")
+    """The cache that all suites share: TONEGAP_ASSETS, from the current folder on, or `~/.cache/tonegap/assets`."""
     cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(named) if named else Path(cache) / "tonegap" / "assets"
+    folder = os.environ.get("TONEGAP_ASSETS") or Path(cache) / "tonegap" / "assets"
+    return Path(os.path.expanduser(folder)).absolute()  # noqa: PTH111 - raises nothing
+
+
+def size_at(path: Path) -> int | None:
+    """The bytes of a file; None where there is nothing. Raises OSError for a folder, or a path that leads nowhere."""
+    try:
+        size = path.stat().st_size
+    except FileNotFoundError:
+        return None
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, "Is a directory", str(path))
+    return size
+
+
+def wrong_files(asset: Asset) -> Iterator[tuple[Path, str]]:
+    """The files in the cache that are not as declared, and what is wrong with each; reads all. Raises OSError."""
+    pieces = {piece.path: piece for piece in asset.pieces}
+    for path, piece in pieces.items():
+        if said := piece.fault(path):
+            yield path, said
+    for path in content_files(asset.path) if asset.files else ():
+        if path not in pieces:
+            yield path, "is no file of this asset"
+
+
+def asset_fault(name: str, asset: Asset) -> str | None:
+    """What is wrong with an asset in the cache, and the cure; None where it is as declared. Raises OSError."""
+    if not (wrong := list(wrong_files(asset))):
+        return None
+    more = f" (and {len(wrong) - 1} files more)" if len(wrong) > 1 else ""
+    return f"{wrong[0][0]}: {wrong[0][1]}{more}; `tonegap assets fetch {name}` mends it"
 
 
 def read_assets(root: Path) -> dict[str, Asset]:
@@ -89,20 +134,26 @@ def read_assets(root: Path) -> dict[str, Asset]:
     path = root / ASSETS
     if not path.is_file():
         return {}
-    found = {}
-    for name, asset in read_toml(path, AssetsFile).assets.items():
-        found[name] = asset = _summed(asset)
-        pins = asset.files.values() or (asset,)
-        if not all(_HEX.fullmatch(pin.sha256) and pin.size > 0 for pin in pins):
-            raise BadSuiteFolder(
-                f"{path}: {name}: wanted a sha256 of 64 digits and a size of 1 or more"
-            )
-        names = [asset.folder, *asset.files] if asset.files or asset.folder else []
-        if not all(map(_is_below, names)) or bool(asset.folder) != bool(asset.files):
-            raise BadSuiteFolder(
-                f"{path}: {name}: wanted `folder`, a name, and `files` by their paths below it, or neither of them"
-            )
+    found = {name: _summed(asset) for name, asset in read_toml(path, AssetsFile).assets.items()}
+    wrong = (f"{name}: {text}" for name, asset in found.items() for text in _faults(name, asset))
+    if said := "; ".join(wrong):
+        raise BadSuiteFolder(f"{path}: {said}")
     return found
+
+
+def _faults(name: str, asset: Asset) -> Iterator[str]:
+    """What is wrong with a declaration."""
+    if asset_in(f"asset:{name}") is None:
+        yield "wanted a name of letters, digits, '.', '_' and '-', as `asset:NAME` spells it"
+    if not _ADDRESS.fullmatch(asset.url):
+        yield f"url: found {asset.url!r}, wanted an address of http or https"
+    pins = asset.files.values() or (asset,)
+    if not all(_HEX.fullmatch(pin.sha256) and pin.size > 0 for pin in pins):
+        yield "wanted a sha256 of 64 digits and a size of 1 or more"
+    names = [asset.folder, *asset.files] if asset.files or asset.folder else []
+    plain = all(is_below(name) and str(PurePosixPath(name)) == name for name in names)
+    if not plain or bool(asset.folder) != bool(asset.files):
+        yield "wanted `folder`, a name, and `files` by their paths below it, or neither of them"
 
 
 def _summed(asset: Asset) -> Asset:
@@ -112,11 +163,6 @@ def _summed(asset: Asset) -> Asset:
     lines = (f"{name}\0{pin.sha256}" for name, pin in sorted(asset.files.items()))
     total = sum(pin.size for pin in asset.files.values())
     return msgspec.structs.replace(asset, size=total, sha256=sha256_lines(lines))
-
-
-def _is_below(name: str) -> bool:
-    path = PurePosixPath(name)
-    return bool(path.parts) and not path.is_absolute() and ".." not in path.parts
 
 
 def asset_at(root: Path, path: Path) -> tuple[str, Asset] | None:

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from tonegap.declared.assets import Asset, asset_at
+from tonegap.declared.assets import Asset, asset_at, asset_fault
 from tonegap.declared.plugin import GIVEN_KINDS, Plugin
 from tonegap.errors import BadSuiteFolder
 from tonegap.files import folder_digest, sha256_file
@@ -125,7 +125,9 @@ def check_local_file(file: LocalFile, root: Path) -> None:
         )
     found = local_digest(file.path)
     if found != file.sha256:
+        asset = asset_at(root, file.path)
         raise BadSuiteFolder(
-            f"{file.path}: found sha256 {found[:12]}…, wanted {file.sha256[:12]}… "
+            (asset and asset_fault(*asset))
+            or f"{file.path}: found sha256 {found[:12]}…, wanted {file.sha256[:12]}… "
             f"(parameter {file.parameter}): this is another {kind} than the one asked for"
         )

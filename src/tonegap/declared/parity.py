@@ -29,12 +29,7 @@ class ParityCertificate(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
     compared: tuple[Compared, ...] = ()
 
 
-def parity_place(name: str) -> Path:
-    """Where the certificate of a baseline lies, below a suite root."""
-    return Path(FOLDER) / f"{name}.toml"
-
-
 def read_parity(root: Path, name: str) -> ParityCertificate | None:
     """The certificate of a baseline of a suite root; None if it has none. Raises BadSuiteFolder for a wrong file."""
-    path = root / parity_place(name)
+    path = root / FOLDER / f"{name}.toml"
     return read_toml(path, ParityCertificate) if path.is_file() else None

@@ -3,6 +3,7 @@
 import math
 import re
 import shutil
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Literal
@@ -206,6 +207,8 @@ def _parameter_problems(file: PluginFile) -> Iterator[str]:
             yield f"parameters.{name}: kind: unknown value {spec.kind!r}; known values are {known}"
         if spec.choices and spec.default not in spec.choices:
             yield f"parameters.{name}: default {spec.default!r} is not among its choices"
+        if (found := not_finite(spec.default)) is not None:
+            yield f"parameters.{name}: default is {found}, wanted a finite number"
         for other in spec.required if isinstance(spec.required, dict) else ():
             if other not in file.parameters:
                 yield f"parameters.{name}: required: {other!r} is no parameter"
@@ -242,9 +245,9 @@ def fill_parameters(
 
 def _checked(value: Parameter, spec: ParameterSpec, where: str) -> Parameter:
     wanted = type(spec.default)
-    if wanted is float and type(value) is int:
+    if wanted is float and type(value) is int and not_finite(value) is None:
         value = float(value)
-    if type(value) is not wanted or (isinstance(value, float) and not math.isfinite(value)):
+    if type(value) is not wanted or not_finite(value) is not None:
         raise BadSuiteFolder(f"{where}: found {value!r}, wanted a value like {spec.default!r}")
     if isinstance(value, int) and isinstance(spec.default, int) and value < 0 < spec.default:
         raise BadSuiteFolder(
@@ -254,6 +257,16 @@ def _checked(value: Parameter, spec: ParameterSpec, where: str) -> Parameter:
         choices = ", ".join(repr(c) for c in spec.choices)
         raise BadSuiteFolder(f"{where}: found {value!r}, wanted one of {choices}")
     return value
+
+
+def not_finite(value: Parameter) -> str | None:
+    """The first number of a value that is NaN, infinite or beyond every float, as it is said; None: there is none."""
+    for one in value if isinstance(value, list) else [value]:
+        if isinstance(one, float) and not math.isfinite(one):
+            return str(one)
+        if isinstance(one, int) and abs(one) > sys.float_info.max:
+            return "a whole number of more than 308 digits"
+    return None
 
 
 def missing_program(plugin: Plugin) -> str:

@@ -10,7 +10,7 @@ import msgspec
 
 from tonegap.declared.assets import asset_in, asset_named
 from tonegap.declared.local_files import absolute, public_form, spelled
-from tonegap.declared.plugin import FOLDERS, Plugin, read_plugin
+from tonegap.declared.plugin import FOLDERS, Plugin, not_finite, read_plugin
 from tonegap.declared.toml import check_known, read_toml
 from tonegap.errors import BadRequest, BadSuiteFolder
 from tonegap.files import digest_of
@@ -160,6 +160,17 @@ def plugins_of(suite: Suite) -> list[Plugin]:
     return [found[one] for one in sorted(found)]
 
 
+def _parameters_of(file: SuiteFile) -> Iterator[tuple[str, dict[str, Parameter]]]:
+    """All parameters that a suite's file gives, by where they stand in it."""
+    yield from ((f"parameters.{label}", values) for label, values in file.parameters.items())
+    for number, row in enumerate(file.entries):
+        for kind in ("method", "baseline", "postprocessor"):
+            name = f"{kind}_parameters"
+            yield f"entries[{number}].{name}", getattr(row, name)
+    if file.quality is not None:
+        yield "quality.parameters", file.quality.parameters
+
+
 def _problems(file: SuiteFile) -> Iterator[str]:
     sections = ("tasks", "seeds", "entries")
     yield from (f"{n}: empty; a suite needs at least one" for n in sections if not getattr(file, n))
@@ -175,6 +186,10 @@ def _problems(file: SuiteFile) -> Iterator[str]:
         for task in row.tasks
         if task not in file.tasks
     )
+    for where, values in _parameters_of(file):
+        for name, value in values.items():
+            if (found := not_finite(value)) is not None:
+                yield f"{where}: {name}: found {found}, wanted a finite number"
     counts = {"threads": file.threads, "subset": file.subset}
     for name, value in (counts | msgspec.structs.asdict(file.limits)).items():
         if value is not None and value < 1:
@@ -259,7 +274,9 @@ def with_parameters(suite: Suite, settings: tuple[str, ...]) -> Suite:
                 f"--set {setting}: wanted LABEL.NAME=VALUE, as baselines.epochs=2; LABEL is {', '.join(_LABELS)} or "
                 "one of theirs, as baselines/NAME"
             )
-        value = absolute(_value(text), Path.cwd())
+        if (found := not_finite(value := _value(text))) is not None:
+            raise BadRequest(f"--set {setting}: found {found}, wanted a finite number")
+        value = absolute(value, Path.cwd())
         parameters.setdefault(label, {})[name] = asset_or(value, suite.root)
     return replace(suite, file=msgspec.structs.replace(suite.file, parameters=parameters))
 

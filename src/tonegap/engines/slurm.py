@@ -139,7 +139,11 @@ class Slurm:
         throttle = f"%{self.at_once}" if self.at_once else ""
         argv = [
             *("sbatch", "--parsable", f"--job-name={PREFIX}{name}", "--no-requeue", "--nodes=1"),
-            *("--ntasks=1", f"--cpus-per-task={need.threads}", f"--time={minutes}"),
+            *(
+                "--ntasks=1",
+                f"--cpus-per-task={need.threads * max(need.gpus, 1)}",
+                f"--time={minutes}",
+            ),
             *(f"--mem={need.memory_mib + _OWN_MIB}M", f"--array=0-{tasks - 1}{throttle}"),
             *(f"--output={folder}/%a.out", f"--chdir={folder}"),
             *self.site.gpu_words(need.gpus),

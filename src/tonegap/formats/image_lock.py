@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from tonegap.errors import EngineError
-from tonegap.files import write_atomic
+from tonegap.files import readable_json, write_atomic
 
 SCHEMA = "tonegap/images@2"
 SITE = "/opt/site"  # where a bound environment is mounted; already on the images' PYTHONPATH
@@ -94,11 +94,6 @@ def read_lock(root: Path) -> ImageLock:
     return lock
 
 
-def encode_lock(lock: ImageLock) -> bytes:
-    """The lock as JSON with sorted keys: equal locks give equal bytes."""
-    return msgspec.json.format(msgspec.json.encode(lock, order="sorted"), indent=1) + b"\n"
-
-
 def write_lock(root: Path, lock: ImageLock) -> None:
     """Writes the lock of a suite root, whole or not at all."""
-    write_atomic(lock_path(root), encode_lock(lock))
+    write_atomic(lock_path(root), readable_json(lock))

@@ -238,11 +238,6 @@ class Sheet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     radiomic: tuple[SetDistance, ...] = ()
 
 
-def encode_sheet(sheet: Sheet) -> bytes:
-    """The sheet as JSON with sorted keys: equal sheets give equal bytes."""
-    return msgspec.json.format(msgspec.json.encode(sheet, order="sorted"), indent=1) + b"\n"
-
-
 def decode_sheet(content: bytes) -> Sheet:
     """The sheet that JSON spells. Raises msgspec.ValidationError or DecodeError."""
     return msgspec.json.decode(content, type=Sheet)

@@ -9,6 +9,7 @@ from typing import Literal
 
 import msgspec
 
+from tonegap.files import readable_json
 from tonegap.formats.job import Parameter
 
 SCHEMA = "tonegap/record@1"
@@ -413,7 +414,7 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def encode_record(record: Record) -> bytes:
     """The record as JSON with sorted keys: equal records give equal bytes."""
-    return msgspec.json.format(msgspec.json.encode(record, order="sorted"), indent=1) + b"\n"
+    return readable_json(record)
 
 
 def decode_record(content: bytes) -> Record:

@@ -15,9 +15,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-import numpy as np
-
-from tonegap.arrays import IntArray
+from tonegap.arrays import IntArray, class_indices
 from tonegap.errors import StoreError
 from tonegap.files import csv_bytes, digest_of
 from tonegap.formats.record import DataId
@@ -45,8 +43,7 @@ class PartTruth:
 
     def y(self, classes: Iterable[str]) -> IntArray:
         """Class index of each image. Raises KeyError for a label that is none of the classes."""
-        index = {name: i for i, name in enumerate(classes)}
-        return np.array([index[label] for label in self.labels], dtype=np.int64)
+        return class_indices(self.labels, classes)
 
 
 @dataclass(frozen=True, slots=True)

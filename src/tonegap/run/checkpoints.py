@@ -34,10 +34,8 @@ def put_back(store: Store, stage: PlannedStage, work: Path, limit_mib: int) -> N
     (work / KEY_FILE).write_text(stage.key, encoding="utf-8")
     unit, place = f"{CHECKPOINTS}/{stage.key}", work / "out" / FOLDER
     kept = store.folder / unit
-    said = store.damage(unit) if kept.is_symlink() or kept.exists() else None
-    if said:
-        store.discard(unit, said)
-    elif kept.is_dir() and not _is_sound(kept, limit_mib):
+    store.discard_damaged(unit)
+    if kept.is_dir() and not _is_sound(kept, limit_mib):
         remove_tree(kept)
     remove_seal(store.folder, unit)
     if kept.is_dir():

@@ -13,7 +13,7 @@ from tonegap.formats.truth import encode_truth
 from tonegap.plan.plan import Plan, PlannedRun, PlannedStage
 from tonegap.split.view import truth_of
 from tonegap.store import seals
-from tonegap.store.layout import RECORDS, record_unit, sheet_unit, stage_unit
+from tonegap.store.layout import record_unit, sheet_unit, stage_unit
 from tonegap.store.store import Store
 
 _MANY = frozenset({"images"})  # looked at where somebody is about to use them
@@ -36,7 +36,7 @@ def find_damage(plan: Plan, store: Store) -> Damage:
     """
     done = store.finished_records()
     stages = {key: said for key in plan.stages if (said := _stage_damage(store, key))}
-    sealed = seals.sealed_units(store.folder, RECORDS)
+    sealed = seals.sealed_records(store.folder)
     records = {}
     for run in plan.runs:
         key = run.id.key
@@ -122,7 +122,7 @@ def _keep_truths(plan: Plan, store: Store) -> None:
 
 
 def _seal_unsealed(plan: Plan, store: Store) -> None:
-    done, sealed = store.finished_records(), seals.sealed_units(store.folder, RECORDS)
+    done, sealed = store.finished_records(), seals.sealed_records(store.folder)
     records = [record_unit(run.id.key) for run in plan.runs if run.id.key in done]
     units = [unit for unit in records if unit not in sealed]
     units += [

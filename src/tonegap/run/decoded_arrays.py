@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tonegap.closure import HANDED_OVER, code_digest
-from tonegap.data.decode import read_image
 from tonegap.data.mask_file import MaskFile, read_mask
+from tonegap.data.preprocessing import read_image
 from tonegap.files import digest_of, sync
 from tonegap.formats.job import ImageSpec
 from tonegap.store.layout import pack_unit
@@ -60,11 +60,9 @@ def _ensure(store: Store, key: str, shape: tuple[int, ...], readers: Sequence[_R
     if target.exists() and store.damage(unit) is None:
         return target
     with store.lock(f"pack-{key}"):
-        if target.is_symlink() or target.exists():
-            said = store.damage(unit)
-            if said is None:
-                return target
-            store.discard(unit, said)
+        store.discard_damaged(unit)
+        if target.exists():
+            return target
         with store.work_folder("pack") as folder, store.writing():
             _write(folder / "pack.npy", shape, readers)
             sync(folder / "pack.npy")

@@ -13,6 +13,7 @@ from tonegap.declared.suite import Limits
 from tonegap.engines.base import Engine, RunSpec
 from tonegap.errors import BadData, BadOutput, EngineError
 from tonegap.files import digest_of, folder_digest
+from tonegap.formats.lineage import FILE as LINEAGE
 from tonegap.formats.lineage import UNKNOWN_SOURCE
 from tonegap.numerics import Numerics
 from tonegap.plan.entries import FilledPlugin
@@ -20,12 +21,12 @@ from tonegap.plan.plan import PlannedStage
 from tonegap.run.inputs import write_csv, write_inputs, write_synthetic
 from tonegap.run.outputs import check_image, check_outputs
 from tonegap.run.sheet_maker import MeasuredFeatures, SyntheticSet, measured_by, synthetic_set
-from tonegap.split.view import PartitionImages, TaskView
+from tonegap.split.view import TaskView
 from tonegap.store.layout import SHEETS
 from tonegap.store.store import Store
-from tonegap.synthetic.external_set import on_its_canvas, read_set
+from tonegap.synthetic.external_set import images_in, on_its_canvas, read_set
 from tonegap.synthetic.manifest import SYNTHETIC_COLUMNS, read_synthetic
-from tonegap.synthetic.source_names import KnownImages
+from tonegap.synthetic.source_names import KnownImages, label_meant
 from tonegap.tones import pooled
 
 
@@ -40,24 +41,25 @@ class FeaturesPlace:
     numerics: Numerics
 
 
-def laid_out(folder: Path, manifest: Path | None, out: Path, real: PartitionImages) -> Path:
-    """The set in a folder as a generate stage leaves one: the folder itself where it is so, else a copy in `out`.
+def laid_out(folder: Path, manifest: Path | None, out: Path, view: TaskView) -> Path:
+    """The set in a folder as a generate stage leaves one: the folder itself where one left it, else a copy in `out`.
 
-    Any other is read as `tonegap audit` reads it; an image on the skin of one of the `real` ones has its tone. Raises
-    BadRequest where it is no set.
+    Any other is read as `tonegap audit` reads it, with the classes of the task by their letters and digits; an image on
+    the skin of a training image has its tone. Raises BadRequest where it is no set.
     """
     with contextlib.suppress(BadOutput):
-        files = [folder / "images" / row.file for row in read_synthetic(folder)]
-        if manifest is None and all(file.is_file() for file in files):
+        files = {folder / "images" / row.file for row in read_synthetic(folder)}
+        if manifest is None and (folder / LINEAGE).is_file() and files == set(images_in(folder)):
             return folder
     (out / "images").mkdir(parents=True)
-    rows, images = [], KnownImages(real.ids, {})
-    tones = dict(zip(real.ids, real.tones, strict=True))
+    rows, images = [], KnownImages(view.train.ids, {})
+    tones = dict(zip(view.train.ids, view.train.tones, strict=True))
     for number, described in enumerate(read_set(folder, manifest).rows):
         row = on_its_canvas(described, images, tones)
         name = f"{number:06}{row.path.suffix.lower()}"
         shutil.copyfile(row.path, out / "images" / name)
         label, tone, *more = (row.cells.get(key, "") for key in ("label", "tone", "prompt", "seed"))
+        label = label_meant(label, view.classes) or label
         sources = (UNKNOWN_SOURCE,) if row.sources is None else row.sources
         rows.append([row.image_id, name, label, tone, *more, " ".join(sources)])
     write_csv(out / "synthetic.csv", SYNTHETIC_COLUMNS, rows)
@@ -73,7 +75,7 @@ def external_set(
     """
     try:
         name, key = folder.resolve().name, folder_digest(folder)
-        place = laid_out(folder, manifest, aside, view.train)
+        place = laid_out(folder, manifest, aside, view)
         made = synthetic_set(place, view, plugin=name, parameters={}, seed=seed, key=key)
         for row in made.rows:
             check_image(place / "images" / row.file, f"images/{row.file}")
@@ -81,11 +83,14 @@ def external_set(
         raise BadData(f"{folder}: {e}; see `generate` in docker/CONTRACT.md") from None
     for row in made.rows:
         if row.label not in view.classes:
-            raise BadData(f"{folder}/synthetic.csv: {row.label!r} is no class of {view.task}")
+            raise BadData(
+                f"{folder}: {row.image_id}: {row.label!r} is no class of {view.task}; wanted one in the "
+                "column `label` of a CSV file, its name or the JSON file beside it"
+            )
         if row.tone is not None and pooled(row.tone, view.axis_tones) not in view.axis_tones:
             wanted = ", ".join(view.axis_tones)
             raise BadData(
-                f"{folder}/synthetic.csv: {row.image_id} has the tone {row.tone}; wanted one of {view.task}: {wanted}, "
+                f"{folder}: {row.image_id} has the tone {row.tone}; wanted one of {view.task}: {wanted}, "
                 "or a blank"
             )
     return made

@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from tonegap.errors import BadRequest, StoreError
-from tonegap.files import write_atomic
+from tonegap.files import readable_json, write_atomic
 from tonegap.formats.golden import SCHEMA, Golden, GoldenRun
 from tonegap.formats.record import Record, decode_record
 from tonegap.plan.plan import Plan
@@ -42,9 +42,8 @@ def read_golden(path: Path) -> Golden:
 
 def write_golden(path: Path, golden: Golden) -> None:
     """Writes golden records: the same records give the same bytes. Raises BadRequest."""
-    content = msgspec.json.format(msgspec.json.encode(golden, order="sorted"), indent=1) + b"\n"
     try:
-        write_atomic(path, content)
+        write_atomic(path, readable_json(golden))
     except OSError as e:
         raise BadRequest(f"{path}: cannot be written: {e.strerror}") from None
 

@@ -42,9 +42,7 @@ def _kept(store: Store, source: Path, sha256: str) -> Path:
     unit = f"{GIVEN}/{sha256}"
     kept = store.folder / unit
     with store.lock(f"given-{sha256}"):
-        said = store.damage(unit) if kept.is_symlink() or kept.exists() else None
-        if said:
-            store.discard(unit, said)
+        store.discard_damaged(unit)
         if not kept.exists():
             with store.work_folder(GIVEN) as folder, store.writing():
                 for path in content_files(source):

@@ -142,10 +142,11 @@ def _numerics(marks: Sequence[StageMark]) -> Numerics:
 
 def _circumstances(marks: Sequence[StageMark], finish: Finish) -> Circumstances:
     last = marks[-1]
+    gpus = "; ".join(dict.fromkeys(m.versions["gpu"] for m in marks if "gpu" in m.versions))
     return Circumstances(
         finished=finish.finished,
         hardware=finish.hardware,
-        versions={**last.versions, **finish.versions},
+        versions={**last.versions, **({"gpu": gpus} if gpus else {}), **finish.versions},
         costs=tuple(StageCost(m.stage, m.seconds, m.cpu_seconds, m.peak_memory_mib) for m in marks),
         isolation=last.isolation,
     )

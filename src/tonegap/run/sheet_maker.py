@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from tonegap.data.decode import read_bytes, read_image, upright_size
-from tonegap.files import sha256_bytes, sha256_file, write_atomic
+from tonegap.data.decode import read_bytes, upright_size
+from tonegap.data.preprocessing import read_image
+from tonegap.files import readable_json, sha256_bytes, sha256_file, write_atomic
 from tonegap.formats.job import ImageSpec, Parameter
 from tonegap.formats.quality_sheet import (
     SCHEMA,
@@ -25,7 +26,6 @@ from tonegap.formats.quality_sheet import (
     Sheet,
     SheetPicture,
     ToneTable,
-    encode_sheet,
 )
 from tonegap.run.decoded_arrays import ensure_mask_pack, ensure_pack
 from tonegap.split.view import PartitionImages, TaskView
@@ -220,7 +220,7 @@ class SheetMaker:
         with self._store.writing():
             for name, (content, _caption) in pictures.items():
                 write_atomic(folder / name, content)
-            write_atomic(folder / SHEET, encode_sheet(sheet))
+            write_atomic(folder / SHEET, readable_json(sheet))
             write_seal(self._store.folder, sheet_unit(key))
         return folder
 

@@ -65,7 +65,7 @@ def snakefile(
             title=" ".join(titles[stage.key].split()),
             inputs=marks(stage.upstream),
             output=_mark(store, stage.key),
-            threads=stage.threads,
+            threads=stage.threads * max(stage.n_gpus(several), 1),
             memory_mib=limits.memory_mib,
             minutes=ceil(limits.timeout_s / 60),
             gpu=f", gpu={n}" if (n := stage.n_gpus(several)) else "",

@@ -16,6 +16,7 @@ from tonegap.errors import BadPredictions
 from tonegap.scores.evidence.images import TestAnswers
 from tonegap.scores.predictions import parse_predictions
 from tonegap.scores.reading import PROBABILITY, refuse
+from tonegap.scores.rules import ScoringRules, default_positive
 from tonegap.scores.truth import tones_of
 
 _TEXTS = (str, bytes, bytearray)
@@ -241,6 +242,20 @@ def _check_second(name: str, classes: tuple[str, ...]) -> None:
             f"proba: is named {name!r}, and one number for each image is the probability of the second class, "
             f"{classes[1]!r}; pass that, or both columns, or name the classes in the other order with classes="
         )
+
+
+def rules_by_value(
+    answers: TestAnswers,
+    y_true: Any,
+    event: Iterable[object],
+    threshold: float | None,
+    min_support: int,
+) -> ScoringRules:
+    """Rules whose event, if one is named, has labels by value: 1, 1.0 and True are one, written as in `y_true`."""
+    written = {label: str(label) for label in values_of(y_true, "y_true")}
+    named = tuple(written.get(name, str(name)) for name in event)
+    positive = named or default_positive(answers.classes)
+    return ScoringRules(answers.classes, positive, threshold, min_support)
 
 
 def in_order(labels: Iterable[Any]) -> list[Any]:

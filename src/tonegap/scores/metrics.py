@@ -13,13 +13,14 @@ import numpy as np
 
 from tonegap.arrays import FloatArray, IntArray
 from tonegap.errors import BadRequest
+from tonegap.lines import first_few
 from tonegap.scores.by_fairlearn import check_by_fairlearn
 from tonegap.scores.counts import Counts, answers, count_once
 from tonegap.scores.evidence.images import tone_indices
 from tonegap.scores.formulas import gap, metric_values
 from tonegap.scores.rules import ScoringRules
 from tonegap.scores.tables import ALL, GAP, METRICS, WORST, Metric, Score, ScoreTable, metric_named
-from tonegap.scores.undefined import Support, Undefined, name_some, over_tones, shortage
+from tonegap.scores.undefined import Support, Undefined, over_tones, shortage
 from tonegap.tones import tone_order
 
 Held = Literal["framed", "by tone", "not"]
@@ -166,7 +167,7 @@ def _zero_ratio(metric: str, counts: Counts, rules: ScoringRules) -> Undefined |
         return None
     verb = "is" if len(absent) == 1 else "are"
     never = "never predicted" if metric == "dpm" else "never recognised"
-    return Undefined(f"{name_some(absent)} {verb} {never} in any tone, so the ratio is 0/0")
+    return Undefined(f"{first_few(absent)} {verb} {never} in any tone, so the ratio is 0/0")
 
 
 def _fewer_than_two(tones: Sequence[str]) -> Undefined | None:

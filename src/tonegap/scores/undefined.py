@@ -3,9 +3,8 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from tonegap.lines import first_few
 from tonegap.scores.tables import ALL
-
-_SHOWN = 3
 
 
 @dataclass(frozen=True)
@@ -29,9 +28,8 @@ def shortage(supports: Iterable[Support], min_support: int) -> Undefined | None:
     short = [s for s in supports if s.n < min_support]
     if not short:
         return None
-    shown = ", ".join(_in_words(s) for s in short[:_SHOWN])
-    more = f" and {len(short) - _SHOWN} more such" if len(short) > _SHOWN else ""
-    return Undefined(f"{shown}{more} (min_support {min_support})")
+    shown = first_few([_in_words(s) for s in short], noun=" such")
+    return Undefined(f"{shown} (min_support {min_support})")
 
 
 def over_tones(reasons: Mapping[str, str]) -> Undefined:
@@ -40,12 +38,6 @@ def over_tones(reasons: Mapping[str, str]) -> Undefined:
     if len(set(reasons.values())) == 1:
         return Undefined(first)
     return Undefined(f"not defined for {', '.join(reasons)}: {first}, …")
-
-
-def name_some(names: list[str]) -> str:
-    """The first three names, and how many more there are."""
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return ", ".join(names[:_SHOWN]) + more
 
 
 def _in_words(support: Support) -> str:

@@ -41,7 +41,7 @@ def split(
             f"task: found {as_found(task)}, wanted a task's id such as 'phantom/smoke'"
         )
     number = None if seed is None else _seed(seed)
-    root = root_in_python(None if suite_root is None else path_of(suite_root, "suite_root"))
+    root = root_in_python(suite_root)
     asked = read_task(root, task)
     if isinstance(metadata, pd.DataFrame):
         known = _from_frame(read_dataset(root, asked.dataset_id), metadata)
@@ -58,10 +58,13 @@ def split(
     return pd.DataFrame({name: pd.Series(cells, dtype=object) for name, cells in columns.items()})
 
 
-def root_in_python(start: Path | None) -> Path:
-    """The suite root; where there is none, what to pass is said in the words of Python. Raises BadSuiteFolder."""
+def root_in_python(suite_root: object) -> Path:
+    """The suite root that an argument names, else that of the command line. Raises BadRequest, BadSuiteFolder.
+
+    Where there is none, what to pass is said in the words of Python.
+    """
     try:
-        return find_root(start)
+        return find_root(None if suite_root is None else path_of(suite_root, "suite_root"))
     except BadSuiteFolder as e:
         raise BadSuiteFolder(str(e).replace("--suite-root DIR", "suite_root=DIR")) from None
 

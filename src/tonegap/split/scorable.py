@@ -8,6 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
+from tonegap.arrays import class_indices
 from tonegap.errors import BadSplit
 from tonegap.formats.truth import PartTruth
 from tonegap.scores.metrics import lacking, tones_to_score
@@ -55,10 +56,9 @@ def check_support(where: str, rules: ScoringRules, metric: str, test: LabelledIm
             f"{where}: nothing could be ranked by {metric}, which compares tones: one tone is scored; score another or "
             "rank by a metric of each tone"
         )
-    place = {name: i for i, name in enumerate(rules.classes)}
     for tone in rules.tones or ():
         rows = zip(test.labels, test.tones, strict=True)
-        y = np.array([place[label] for label, other in rows if other == tone], np.int64)
+        y = class_indices((label for label, other in rows if other == tone), rules.classes)
         if short := lacking(metric, tone, y, rules):
             raise BadSplit(
                 f"{where}: nothing could be ranked by {metric} on the test images: {short.reason}; name the tone in "
@@ -76,6 +76,5 @@ def part_of(made: SplitAssignment, name: str) -> PartTruth:
 def _called_alike(part: LabelledImages, classes: tuple[str, ...]) -> Labelled:
     """One epoch of predictions that are the same for every image."""
     n, k = len(part.labels), len(classes)
-    place = {name: i for i, name in enumerate(classes)}
-    y = np.array([place[label] for label in part.labels], np.int64)
+    y = class_indices(part.labels, classes)
     return Labelled(classes, ("",) * n, (0,), np.full((1, n, k), 1 / k), y, tuple(part.tones))

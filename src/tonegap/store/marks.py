@@ -66,7 +66,7 @@ def first_truth(store: Path, place: str) -> str | None:
         # A store of an earlier version left such a file without a seal.
         raise StoreError(f"{store / unit}: is no SHA-256; {_REMOVE}")
     except StoreError:
-        wanted = sealed_sha256(store, unit, "")
+        wanted = sealed_sha256(store, unit)
         for path in (store / TRUTHS).glob("*.csv"):
             if sha256_bytes(f"{path.stem}\n".encode()) == wanted:
                 return path.stem

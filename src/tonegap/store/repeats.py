@@ -5,7 +5,7 @@ from pathlib import Path
 import msgspec
 
 from tonegap.errors import StoreError
-from tonegap.files import write_atomic
+from tonegap.files import readable_json, write_atomic
 from tonegap.formats.repeats import SCHEMA, Repeats
 from tonegap.store.layout import REPEATS
 
@@ -32,5 +32,4 @@ def read_repeats(store: Path, key: str) -> Repeats | None:
 
 def write_repeats(store: Path, repeats: Repeats) -> None:
     """Keeps the repeats of a run."""
-    content = msgspec.json.format(msgspec.json.encode(repeats, order="sorted"), indent=1) + b"\n"
-    write_atomic(repeats_path(store, repeats.key), content)
+    write_atomic(repeats_path(store, repeats.key), readable_json(repeats))

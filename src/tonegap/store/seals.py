@@ -59,13 +59,13 @@ def remove_unit(store: Path, unit: str) -> None:
     remove_seal(store, unit)
 
 
-def sealed_units(store: Path, folder: str) -> frozenset[str]:
-    """The units of one folder that have a seal: those of a store of an earlier version have none."""
+def sealed_records(store: Path) -> frozenset[str]:
+    """The units of records that have a seal: those of a store of an earlier version have none."""
     try:
-        names = os.listdir(store / SEALS / folder)  # noqa: PTH208 - 10,000 names, no Paths
+        names = os.listdir(store / SEALS / RECORDS)  # noqa: PTH208 - 10,000 names, no Paths
     except OSError:
         return frozenset()
-    return frozenset(f"{folder}/{name.removesuffix('.json')}" for name in names)
+    return frozenset(f"{RECORDS}/{name.removesuffix('.json')}" for name in names)
 
 
 def is_sealed(store: Path, unit: str) -> bool:
@@ -121,10 +121,10 @@ def read_sealed(store: Path, unit: str, name: str = "", cure: str = AGAIN) -> by
     raise StoreError(f"{path}: is not what was written there; {cure}")
 
 
-def sealed_sha256(store: Path, unit: str, name: str) -> str | None:
-    """The SHA-256 that a file of a unit was sealed with; None where nothing is known of it."""
+def sealed_sha256(store: Path, unit: str) -> str | None:
+    """The SHA-256 that a unit that is a file was sealed with; None where nothing is known of it."""
     kept = _read(store, unit)
-    return None if kept is None else _wanted(kept, name)
+    return None if kept is None else _wanted(kept, "")
 
 
 def _wanted(kept: dict[str, Seal], name: str) -> str:
@@ -155,7 +155,7 @@ def _read(store: Path, unit: str) -> dict[str, Seal] | None:
         with open(_path(store, unit), "rb", buffering=0) as f:  # noqa: PTH123
             return _DECODER.decode(f.read())
     except FileNotFoundError:
-        lost = unit.startswith(f"{RECORDS}/") and sealed_units(store, RECORDS)
+        lost = unit.startswith(f"{RECORDS}/") and sealed_records(store)
         return _BROKEN if lost and os.path.lexists(f"{store}/{unit}") else None
     except (OSError, msgspec.DecodeError, UnicodeDecodeError):
         return _BROKEN

@@ -19,6 +19,8 @@ from tonegap.errors import BadOutput, StoreError
 from tonegap.files import (
     clear_abandoned,
     digest_of,
+    is_there,
+    readable_json,
     sha256_bytes,
     sync,
     sync_tree,
@@ -117,6 +119,11 @@ class Store:
             seals.remove_unit(self.folder, unit)
         self.mended.append(why)
 
+    def discard_damaged(self, unit: str) -> None:
+        """Takes away a file or folder of the store if it is there and damaged, as `discard` does."""
+        if is_there(self.folder / unit) and (said := self.damage(unit)):
+            self.discard(unit, said)
+
     def keep(self, unit: str, content: bytes) -> Path:
         """Writes a file of the store and seals it; returns its path. Raises StoreError."""
         path = self.folder / unit
@@ -148,7 +155,7 @@ class Store:
         """Turns a finished stage's output folder into the result of its key, all or nothing."""
         unit, target = stage_unit(mark.key), self.stage_folder(mark.key)
         with self.writing():
-            write_atomic(out / "stage.json", _json(mark))
+            write_atomic(out / "stage.json", readable_json(mark))
             target.parent.mkdir(exist_ok=True)
             try:
                 sync_tree(out)
@@ -166,7 +173,7 @@ class Store:
                 remove_tree(target)
                 out.rename(target)
             sync(target.parent)
-        self.keep(self._last(mark.plugin, mark.stage, mark.ingredients), _json(mark))
+        self.keep(self._last(mark.plugin, mark.stage, mark.ingredients), readable_json(mark))
 
     def last_mark(self, plugin: str, stage: str, ingredients: dict[str, str]) -> StageMark | None:
         """Mark of the newest finished stage for the same question, None if there is none."""
@@ -220,7 +227,7 @@ class Store:
         """Keeps a truth once, again where it or its seal is damaged; returns its digest."""
         sha256 = sha256_bytes(content)
         path, unit = self.truth_path(sha256), truth_unit(sha256)
-        sealed = seals.sealed_sha256(self.folder, unit, "")
+        sealed = seals.sealed_sha256(self.folder, unit)
         if not path.is_file() or path.read_bytes() != content or sealed not in {None, sha256}:
             self.keep(unit, content)
         return sha256
@@ -236,7 +243,7 @@ class Store:
 
     def write_failure(self, failure: Failure) -> None:
         """Keeps why a run has no record."""
-        self.keep(failure_unit(failure.key), _json(failure))
+        self.keep(failure_unit(failure.key), readable_json(failure))
 
     def keep_log(self, key: str, log: Path) -> str:
         """Keeps the log of a failed stage; returns its path below the store."""
@@ -265,7 +272,7 @@ class Store:
 
     def write_matrix(self, matrix: Matrix) -> Path:
         """Keeps a suite's declared matrix and returns its file."""
-        return self.keep(suite_unit(matrix.suite), _json(matrix))
+        return self.keep(suite_unit(matrix.suite), readable_json(matrix))
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[None]:
@@ -343,7 +350,3 @@ def is_dead(folder: Path) -> bool:
         return False  # no folder of ours
     except FileNotFoundError:
         return folder.is_dir()
-
-
-def _json(value: msgspec.Struct) -> bytes:
-    return msgspec.json.format(msgspec.json.encode(value, order="sorted"), indent=1) + b"\n"

@@ -26,7 +26,7 @@ from tonegap.synthetic.findings import (
     is_unknown,
 )
 from tonegap.synthetic.held_out_copies import showing
-from tonegap.synthetic.source_names import KnownImages
+from tonegap.synthetic.source_names import KnownImages, label_meant
 from tonegap.synthetic.withheld import HeldOut, withheld_by_group, withheld_copies
 
 DONOR = "the donor is a test image (cgDDI)"
@@ -123,9 +123,7 @@ def audit_set(made: ExternalSet, truth: RealImages) -> ExternalAudit:
         NOT_OF_DATA_SET: len(not_of_data_set),
         OURS: len(refused),
         KEPT: len(kept),
-        UNKNOWN: sum(
-            row.sources is None or is_unknown(row.sources) or not _names(made, row) for row in kept
-        ),
+        UNKNOWN: sum(is_unknown(_behind(made, row)) or not _names(made, row) for row in kept),
     }
     strangers = sorted({name for _ids, names in named.values() for name in names})
     own = {row.image_id: _own(truth, row) for row in kept}
@@ -134,10 +132,12 @@ def audit_set(made: ExternalSet, truth: RealImages) -> ExternalAudit:
 
 def _names(made: ExternalSet, row: SetRow) -> list[str]:
     """What others call the real images behind a row, those behind its learned parts included."""
-    names = [name for name in row.sources or () if name != UNKNOWN_SOURCE]
-    for model in row.models:
-        names += made.parts[model].sources
-    return names
+    return [name for name in _behind(made, row) if name != UNKNOWN_SOURCE]
+
+
+def _behind(made: ExternalSet, row: SetRow) -> list[str]:
+    own = (UNKNOWN_SOURCE,) if row.sources is None else row.sources
+    return [*own, *(name for model in row.models for name in made.parts[model].sources)]
 
 
 def _own(truth: RealImages, row: SetRow) -> tuple[str, ...]:
@@ -154,13 +154,10 @@ def _is_test(truth: RealImages, name: str) -> bool:
 
 def _reconstructs(truth: RealImages, row: SetRow) -> bool:
     """Whether the healthy version of a test image was given that image's own disease again."""
-    if not _is_test(truth, row.healthy):
+    if not _is_test(truth, row.canvas):
         return False
-    return _plain(row.disease) == _plain(truth.labels[truth.images.known_as(row.healthy)])
-
-
-def _plain(label: str) -> str:
-    return label.casefold().replace("_", " ").replace("-", " ")
+    own = truth.labels[truth.images.known_as(row.canvas)]
+    return bool(row.disease) and label_meant(row.disease, (own,)) is not None
 
 
 def _showing(

@@ -1,35 +1,42 @@
-"""Reads a synthetic set made elsewhere: a folder of images, described by a CSV file or by their names.
+"""Reads a synthetic set made elsewhere: a folder of images, described by a CSV file, JSON files or their names.
 
 Understood are the columns of `synthetic.csv` (see docker/CONTRACT.md; `file` is enough, `sources` is what the audit is
-about) and the names of the released cgDDI images, `<healthy>_with_<disease>_from_<tone>_<donor>.png`. The tone in such
-a name is the donor's, whose lesion it is; the skin, and its tone, are those of the healthy image.
+about), the JSON files of synthetic-derm, and the names of the released cgDDI images,
+`<healthy>_with_<disease>_from_<tone>_<donor>.png`. The tone in such a name is the donor's, whose lesion it is; the
+skin, and its tone, are those of the healthy image. A row counts before what the image says by itself, where it has a
+word. The method that hands such sets over has the same rule; tests have both read the same sets.
 """
 
 import csv
 import io
+import json
+import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePath, PurePosixPath
 
 from tonegap.data.locate import IMAGE_SUFFIXES
 from tonegap.errors import BadRequest
+from tonegap.files import is_below
 from tonegap.formats.lineage import UNKNOWN_SOURCE, LearnedPart, read_parts
-from tonegap.synthetic.manifest import MODELS_COLUMN, SYNTHETIC_COLUMNS, is_below, long_fields
+from tonegap.synthetic.manifest import MODELS_COLUMN, SYNTHETIC_COLUMNS, long_fields
 from tonegap.synthetic.source_names import KnownImages
 from tonegap.texts import read_text
 
 COLUMNS = (*SYNTHETIC_COLUMNS, MODELS_COLUMN)
 _NAMES = ("synthetic.csv", "manifest.csv", "metadata.csv")
 # Source: the notebook `lession_mapping.ipynb` of hectorcarrion/ControllableGenDDI, commit f51900c44f3b.
-_CGDDI = re.compile(r"(?P<healthy>.+)_with_(?P<disease>.+)_from_[^_]+_(?P<donor>.+)")
+_MAPPED = re.compile(r"(?P<healthy>.+)_with_(?P<disease>.+)_from_[^_]+_(?P<donor>.+)")
+_UNKNOWN = (UNKNOWN_SOURCE,)
 
 
 @dataclass(frozen=True, slots=True)
 class SetRow:
     """One image of a set: its file, what it is said to show, and the names of the real images behind it.
 
-    `sources` is None where nobody says. `healthy` and `donor` are those of a name that distinguishes them.
+    `sources` is None where nobody says. `canvas` is the image whose skin it shows; `disease` and `donor` are those of a
+    name that has them.
     """
 
     image_id: str
@@ -38,13 +45,13 @@ class SetRow:
     sources: tuple[str, ...] | None
     models: tuple[str, ...] = ()
     disease: str = ""
-    healthy: str = ""
+    canvas: str = ""
     donor: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class ExternalSet:
-    """A set: where it is, what described it (a file's name, or its images' names), rows, learned parts."""
+    """A set: where it is, what described it (a file's name, images by themselves, or both), rows, learned parts."""
 
     folder: Path
     described_by: str
@@ -53,12 +60,18 @@ class ExternalSet:
 
 
 def read_set(folder: Path, manifest: Path | None) -> ExternalSet:
-    """The set in a folder; without `manifest` its only CSV file, or none, is taken for one.
+    """The images in a folder, hidden ones apart: of a `manifest`, those with a row there, else all.
 
-    Raises BadRequest for a folder without images, a manifest that is none, and a row whose file is not there.
+    Without one the folder's only CSV file, or none, is taken for it; images without a row are read by themselves.
+    Raises BadRequest for a folder without images, a manifest or a file beside an image that is none, a row whose file
+    is not there, and two rows of one image.
     """
     found = manifest or _manifest_in(folder)
-    rows = tuple(_listed(folder, found) if found else _named(folder))
+    listed = list(_listed(folder, found)) if found else []
+    files = {row.path for row in listed}
+    others = [path for path in images_in(folder) if path not in files]
+    read = [] if manifest else others
+    rows = (*listed, *(_by_itself(path, _id(path.relative_to(folder))) for path in read))
     if not rows:
         raise BadRequest(
             f"{folder}: no images; wanted a folder of PNG or JPEG files, or a CSV file"
@@ -71,17 +84,21 @@ def read_set(folder: Path, manifest: Path | None) -> ExternalSet:
                 raise BadRequest(
                     f"{folder}: {row.image_id}: no part {model!r} in model/lineage.json"
                 )
-    return ExternalSet(folder, found.name if found else "names of images", rows, parts)
+    ways = [found.name] if found else []
+    ways += ["names of images or JSON files beside them"] if read else []
+    if others and manifest:
+        ways = [f"{manifest.name} ({len(others)} images without a row left out)"]
+    return ExternalSet(folder, " and ".join(ways), rows, parts)
 
 
 def on_its_canvas(row: SetRow, images: KnownImages, tones: Mapping[str, str | None]) -> SetRow:
     """A row with the tone of the healthy image that it is on, from the tones of real images by their id.
 
-    A row that says its tone, or names no healthy image, is left as it is.
+    A row that says its tone, or names no such image, is left as it is.
     """
-    if "tone" in row.cells or not row.healthy:
+    if row.cells.get("tone") or not row.canvas:
         return row
-    return replace(row, cells={**row.cells, "tone": tones.get(images.known_as(row.healthy)) or ""})
+    return replace(row, cells={**row.cells, "tone": tones.get(images.known_as(row.canvas)) or ""})
 
 
 def _manifest_in(folder: Path) -> Path | None:
@@ -96,11 +113,11 @@ def _manifest_in(folder: Path) -> Path | None:
 
 
 def _check_ids(folder: Path, rows: tuple[SetRow, ...]) -> None:
-    seen: set[str] = set()
+    seen: set[str | Path] = set()
     for row in rows:
-        if row.image_id in seen:
+        if row.image_id in seen or row.path in seen:
             raise BadRequest(f"{folder}: two images are called {row.image_id!r}; wanted one each")
-        seen.add(row.image_id)
+        seen.update((row.image_id, row.path))
 
 
 def _listed(folder: Path, manifest: Path) -> Iterator[SetRow]:
@@ -112,7 +129,8 @@ def _listed(folder: Path, manifest: Path) -> Iterator[SetRow]:
     except (OSError, csv.Error) as e:
         raise BadRequest(f"{manifest}: cannot be read as CSV: {e}") from None
     if "file" not in names:
-        raise BadRequest(f"{manifest}: no column `file`; found {', '.join(names) or 'none'}")
+        found, wanted = ", ".join(names) or "none", ",".join(COLUMNS)
+        raise BadRequest(f"{manifest}: no column `file`; found {found}; wanted some of {wanted}")
     for number, cells in enumerate(rows, start=2):
         if None in cells or None in cells.values():
             raise BadRequest(f"{manifest} line {number}: wanted {len(names)} fields")
@@ -121,44 +139,76 @@ def _listed(folder: Path, manifest: Path) -> Iterator[SetRow]:
 
 def _listed_row(folder: Path, where: str, cells: Mapping[str, str]) -> SetRow:
     path = _file_in(folder, where, cells["file"])
-    image_id = cells.get("image_id") or Path(cells["file"]).stem
-    named = _by_name(path, image_id)
+    image_id = cells.get("image_id") or _id(PurePosixPath(cells["file"]))
+    words = tuple(cells.get("sources", "").split())
+    named = _by_itself(path, image_id, beside=not cells.get("label") or words in {(), _UNKNOWN})
     sources = named.sources
-    if "sources" in cells:
-        words = tuple(cells["sources"].split())
-        sources = None if words == (UNKNOWN_SOURCE,) else words
+    if not words and sources is None and "sources" in cells:
+        sources = ()
+    elif words == _UNKNOWN and sources is not None:
+        sources = tuple(dict.fromkeys((*sources, *_UNKNOWN)))
+    elif words and words != _UNKNOWN:
+        sources = words
+    said = {**cells, "label": cells.get("label") or named.cells.get("label", "")}
     models = tuple(cells.get("models", "").split())
-    return replace(named, cells={**named.cells, **cells}, sources=sources, models=models)
+    return replace(named, cells=said, sources=sources, models=models)
 
 
 def _file_in(folder: Path, where: str, name: str) -> Path:
     if not is_below(name):
         raise BadRequest(f"{where}: file {name!r} is not a path below {folder}")
     for place in (folder / name, folder / "images" / name):
-        if place.is_file():
+        if os.path.isfile(place):  # noqa: PTH113 (false, not an error, for a name that no file can have)
             return place
     raise BadRequest(f"{where}: there is no file {name!r} in {folder} or its images/")
 
 
-def _named(folder: Path) -> Iterator[SetRow]:
-    """The images of a folder, by their names."""
+def images_in(folder: Path) -> Iterator[Path]:
+    """The image files anywhere in a folder, in order, but for hidden ones."""
     for path in sorted(folder.rglob("*")):
-        if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file():
-            yield _by_name(path, path.relative_to(folder).with_suffix("").as_posix())
+        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+        if path.suffix.lower() in IMAGE_SUFFIXES and not hidden and path.is_file():
+            yield path
 
 
-def _by_name(path: Path, image_id: str) -> SetRow:
-    """What an image's name says: all of it, or nothing."""
-    match = _CGDDI.fullmatch(path.stem)
+def _id(path: PurePath) -> str:
+    return path.with_suffix("").as_posix()
+
+
+def _by_itself(path: Path, image_id: str, *, beside: bool = True) -> SetRow:
+    """What the JSON file beside an image says, if that counts, else its name: all of it, or nothing."""
+    told = path.with_suffix(".json")
+    if beside and told.is_file():
+        return _told(SetRow(image_id, path, {}, None), told)
+    match = _MAPPED.fullmatch(path.stem)
     if match is None:
         return SetRow(image_id, path, {}, None)
-    disease = match["disease"].replace("_", " ")
     return SetRow(
         image_id=image_id,
         path=path,
-        cells={"label": disease},
+        cells={"label": match["disease"]},
         sources=tuple(dict.fromkeys((match["healthy"], match["donor"]))),
-        disease=disease,
-        healthy=match["healthy"],
+        disease=match["disease"],
+        canvas=match["healthy"],
         donor=match["donor"],
     )
+
+
+def _told(row: SetRow, told: Path) -> SetRow:
+    """An image of synthetic-derm (`tbuckley/synthetic-derm-1M`), by the JSON file beside it in an unpacked shard.
+
+    Photographs that a fine-tuned network has seen are not listed. Skin stays where the lesion was painted anew.
+    """
+    try:
+        found = json.loads(read_text(told, BadRequest))
+        said = [found[key] for key in ("label", "md5hash", "method", "submethod")]
+        if not all(isinstance(word, str) for word in said):
+            raise TypeError("wanted four texts")
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as e:
+        raise BadRequest(
+            f"{told}: not what synthetic-derm says of an image (label, md5hash, method, submethod): {e!r}"
+        ) from None
+    label, source, method, part = said
+    sources = (source, *_UNKNOWN) if method.startswith("finetune") else (source,)
+    canvas = source if part == "inpaint" else ""
+    return replace(row, cells={"label": label}, sources=sources, canvas=canvas)

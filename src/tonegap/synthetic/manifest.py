@@ -9,10 +9,10 @@ import itertools
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from tonegap.errors import BadOutput
-from tonegap.files import status_of
+from tonegap.files import is_below, status_of
 from tonegap.formats.lineage import read_lineage
 from tonegap.tones import parse_tone
 
@@ -73,12 +73,6 @@ def read_synthetic(out: Path) -> tuple[SyntheticRow, ...]:
         ) from None
     except OSError as e:
         raise BadOutput(f"synthetic.csv: cannot be read: {e.strerror}") from None
-
-
-def is_below(file: str) -> bool:
-    """Whether a path that a table names stays in the folder that it is relative to."""
-    path = PurePosixPath(file)
-    return bool(path.parts) and ".." not in path.parts and not path.is_absolute()
 
 
 def _row(

@@ -6,11 +6,13 @@ The mistake it exists to prevent: a test image spelled `images/p00001.png` that 
 import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
+from functools import lru_cache
 from unicodedata import normalize
 
 from tonegap.data.locate import IMAGE_SUFFIXES
 
 _BETWEEN = re.compile(r"[,;|]")
+_NO_NAME = re.compile(r"[^\w.-]+")
 _AROUND = " \t[](){}'\"`"
 
 
@@ -27,16 +29,18 @@ class KnownImages:
         for image_id in self._ids:
             for name in (image_id, *files.get(image_id, ())):
                 for key in _keys(name):
-                    self._alike[key].add(image_id)
+                    # A file's name may have underscores for what file names seldom hold.
+                    for spelling in (key, _NO_NAME.sub("_", key)):
+                        self._alike[spelling].add(image_id)
 
     def known_as(self, name: str) -> str:
         """The id of the one image that a name means; "" for none, and for one that several images have."""
         if name in self._ids:
             return name
         for key in _keys(name.strip(_AROUND)):
-            found = self._alike.get(key, set())
-            if len(found) == 1:
-                return next(iter(found))
+            # What several have is not looked up by less of the name: that may be another one's.
+            if found := self._alike.get(key):
+                return next(iter(found)) if len(found) == 1 else ""
         return ""
 
     def resolve(self, words: Iterable[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -50,6 +54,20 @@ class KnownImages:
                 known = self.known_as(part)
                 (ids if known else strangers)[known or part] = None
         return tuple(ids), tuple(strangers)
+
+
+def label_meant(label: str, labels: Iterable[str]) -> str | None:
+    """The one of `labels` that has the same letters and digits; of several the very same; None for none."""
+    alike = [known for known in labels if _letters(known) == _letters(label)]
+    if len(alike) == 1 and _letters(label):
+        return alike[0]
+    return label if label in alike else None
+
+
+@lru_cache(4096)
+def _letters(label: str) -> str:
+    """A label without case, and with a blank for whatever is between its words."""
+    return " ".join(re.split(r"[\W_]+", label.casefold())).strip()
 
 
 def _keys(name: str) -> list[str]:

@@ -14,10 +14,10 @@ from tonegap.engines.images.recipe import (
 )
 from tonegap.engines.images.resolve import image_of
 from tonegap.errors import EngineError
+from tonegap.files import readable_json
 from tonegap.formats.image_lock import (
     ImageLock,
     LockedImage,
-    encode_lock,
     lock_path,
     read_lock,
     write_lock,
@@ -66,7 +66,7 @@ def test_the_order_of_building_leaves_no_trace(root, lock):
     again = ImageLock()
     for name in reversed(lock.images):
         again = again.with_image(lock.images[name])
-    assert encode_lock(again) == encode_lock(ImageLock().with_image(lock.images["base-local"])
+    assert readable_json(again) == readable_json(ImageLock().with_image(lock.images["base-local"])
         .with_image(lock.images["base-cuda"]).with_image(lock.images["baselines/second"])
         .with_image(lock.images["baselines/first"]))  # fmt: skip
 

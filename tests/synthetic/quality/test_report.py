@@ -288,7 +288,7 @@ def test_the_command_names_what_is_wrong_with_a_set(quality, tonegap, tmp_path):
     label = quality.plan().runs[0].view.classes[0]
     (own / "synthetic.csv").write_text(rows.replace("measles", label).replace(",V,", ",M9,"))
     assert tonegap("quality", own, "tiny", *words) == 2
-    assert "synthetic.csv: x has the tone M9; wanted one of clinic/two: " in tonegap.err
+    assert f"{own}: x has the tone M9; wanted one of clinic/two: " in tonegap.err
 
 
 def test_an_image_on_the_skin_of_a_real_one_is_laid_out_with_its_tone(quality, tmp_path):
@@ -296,5 +296,35 @@ def test_an_image_on_the_skin_of_a_real_one_is_laid_out_with_its_tone(quality, t
     for name in ("c00_with_folliculitis_from_VI_c03", "c02_with_folliculitis_from_I_c01"):
         (own / f"{name}.png").write_bytes((quality.download / "c00.png").read_bytes())
     quality.suite()
-    place = laid_out(own, None, tmp_path / "out", quality.plan().runs[0].view.train)
+    place = laid_out(own, None, tmp_path / "out", quality.plan().runs[0].view)
     assert [row.tone for row in read_synthetic(place)] == ["I", "VI"]
+
+
+def test_the_files_beside_images_of_synthetic_derm_are_read(quality, tonegap, tmp_path):
+    """c00 is a training image of tone I; `basal-cell-carcinoma` is the class without hyphens."""
+    (own := tmp_path / "own").mkdir()
+    (own / "0.png").write_bytes((quality.download / "c00.png").read_bytes())
+    told = {"label": "basal-cell-carcinoma", "md5hash": "c00", "method": "finetune_inpaint"}
+    (own / "0.json").write_text(json.dumps(told | {"submethod": "inpaint"}))
+    quality.suite()
+    (row,) = read_synthetic(laid_out(own, None, tmp_path / "out", quality.plan().runs[0].view))
+    assert (row.label, row.tone, row.sources) == ("basal cell carcinoma", "I", ("c00", "?"))
+    words = ["--suite-root", quality.rooms.root, "--root", quality.download]
+    assert tonegap("quality", own, "tiny", *words, "--store", tmp_path / "s") == 0, tonegap.err
+    (own / "0.json").write_text(json.dumps(told | {"submethod": "inpaint", "label": "all"}))
+    assert tonegap("quality", own, "tiny", *words, "--store", tmp_path / "s") == 2
+    assert f"{own}: 0: 'all' is no class of clinic/two; wanted one in the column" in tonegap.err
+
+
+def test_an_image_without_a_row_is_in_the_set_too(quality, tmp_path):
+    (own := tmp_path / "own").mkdir()
+    for name in ("a", "c02_with_Basal_cell_carcinoma_from_I_c01"):
+        (own / f"{name}.png").write_bytes((quality.download / "c00.png").read_bytes())
+    header = "image_id,file,label,tone,prompt,seed,sources"
+    (own / "synthetic.csv").write_text(f"{header}\na,a.png,folliculitis,V,,,c00\n")
+    quality.suite()
+    place = laid_out(own, None, tmp_path / "out", quality.plan().runs[0].view)
+    assert [(row.label, row.tone, row.sources) for row in read_synthetic(place)] == [
+        ("folliculitis", "V", ("c00",)),
+        ("basal cell carcinoma", "VI", ("c02", "c01")),
+    ]

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from tonegap_kit.errors import StageError
 
 _WEIGHT, _STATE = "weight", "state"
+_ADAM = {"step", "exp_avg", "exp_avg_sq"}
 _KINDS = {
     torch.float32: "F32",
     torch.float16: "F16",
@@ -39,6 +40,12 @@ class Keeper:
     every: int
     one_at_a_time: bool = False
 
+    def __post_init__(self) -> None:
+        if self.every < 0:
+            raise StageError(
+                f"checkpoint_every is {self.every}, wanted steps between two checkpoints, or 0 for finished parts alone"
+            )
+
     def is_due(self, done: int, steps: int, keep_last: bool = True) -> bool:
         """Whether a checkpoint is to be left after `done` of `steps` steps; after the last if it is to be kept."""
         if done == steps:
@@ -57,7 +64,7 @@ class Checkpoint:
 def write_checkpoint(keeper: Keeper, name: str, checkpoint: Checkpoint) -> None:
     """Leaves a checkpoint in place of the one before it."""
     path = _path(keeper, name)
-    if keeper.one_at_a_time:
+    if keeper.one_at_a_time and not path.is_dir():
         path.unlink(missing_ok=True)
     write_tensors(path, checkpoint.tensors, {"step": str(checkpoint.step)})
 
@@ -68,7 +75,7 @@ def drop_checkpoint(keeper: Keeper, name: str) -> None:
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
-    """A safetensors file, written aside and renamed, one tensor at a time.
+    """A safetensors file, written aside and renamed, one tensor at a time. Raises StageError where it cannot be.
 
     The library's own writer holds a copy of all of them in memory, which of a network with its moments is 10 GB.
     """
@@ -83,14 +90,19 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[s
     text = json.dumps(header).encode()
     text += b" " * (-len(text) % 8)  # the format wants data that begin at a multiple of 8
     aside = path.with_suffix(".partial")
-    with aside.open("wb") as f:
-        f.write(len(text).to_bytes(8, "little") + text)
-        for key in ordered:
-            flat = tensors[key].detach().cpu().contiguous().reshape(-1)
-            f.write(flat.view(torch.uint8).numpy().data)
-        f.flush()
-        os.fsync(f.fileno())
-    aside.replace(path)
+    try:
+        with aside.open("wb") as f:
+            f.write(len(text).to_bytes(8, "little") + text)
+            for key in ordered:
+                flat = tensors[key].detach().cpu().contiguous().reshape(-1)
+                f.write(flat.view(torch.uint8).numpy().data)
+            f.flush()
+            os.fsync(f.fileno())
+        aside.replace(path)
+    except OSError as problem:
+        raise StageError(
+            f"{aside}: cannot be written: {problem.strerror}; make room or remove what is there, and run again"
+        ) from None
 
 
 def read_checkpoint(keeper: Keeper, name: str) -> Checkpoint | None:
@@ -131,6 +143,7 @@ def restore(
             f"checkpoint: is of {len(found)} weights, wanted the {len(learning)} that learn here; "
             f"delete it to start anew"
         )
+    remembered = _remembered(optimiser)
     states: dict[int, dict[str, Any]] = {i: {} for i in range(len(learning))}
     for i, (name, parameter) in enumerate(learning.items()):
         prefix = f"{_STATE}/{name}/"
@@ -148,10 +161,27 @@ def restore(
                 f"checkpoint: of {name} {', '.join(states[i]) or 'nothing'} is remembered, of others "
                 f"{', '.join(states[0]) or 'nothing'}; delete it to start anew"
             )
+        if states[i] and not remembered <= states[i].keys():
+            raise StageError(
+                f"checkpoint: of {name} {', '.join(states[i])} is remembered, wanted {', '.join(sorted(remembered))}; "
+                "delete it to start anew"
+            )
+        for key, value in {"weight": own[0], **states[i]}.items():
+            kinds = {torch.float32} if remembered == _ADAM else {*_KINDS}
+            if value.dtype not in kinds or not value.isfinite().all():
+                raise StageError(
+                    f"checkpoint: {key} of {name} is {value.dtype} or not finite, wanted finite numbers of full "
+                    "precision; delete it to start anew"
+                )
         with torch.no_grad():
             parameter.copy_(own[0])
     groups = optimiser.state_dict()["param_groups"]
     optimiser.load_state_dict({"state": states, "param_groups": groups})
+
+
+def _remembered(optimiser: torch.optim.Optimizer) -> set[str]:
+    """What an optimiser has to remember of each weight; of one that this package does not know, its steps."""
+    return _ADAM if isinstance(optimiser, torch.optim.AdamW) else {"step"}
 
 
 def _split(key: str) -> tuple[str, str]:

@@ -31,7 +31,14 @@ from tonegap_kit.diffusion.models import (
     load_models,
     spare_memory,
 )
-from tonegap_kit.diffusion.noise_loop import Encoded, Meter, StepRecipe, Watch, encode_examples
+from tonegap_kit.diffusion.noise_loop import (
+    Encoded,
+    Meter,
+    StepRecipe,
+    Watch,
+    encode_examples,
+    make_optimiser,
+)
 from tonegap_kit.diffusion.prompts import fill_caption
 from tonegap_kit.errors import StageError
 from tonegap_kit.job import Job
@@ -57,10 +64,6 @@ class FitContext:
         """The training rows of a class."""
         return np.flatnonzero(self.train.y == self.stage.job.classes.index(label))
 
-    def rows_of_known_tone(self) -> Rows:
-        """The training rows whose captions can name a tone."""
-        return np.flatnonzero(self.train.t >= 0)
-
     def ids(self, rows: Rows) -> tuple[str, ...]:
         """The ids of these training rows."""
         return tuple(self.train.ids[row] for row in rows)
@@ -69,10 +72,10 @@ class FitContext:
 def open_fit(stage: Stage, steps: int, words: Mapping[str, Tensor] | None = None) -> FitContext:
     """A `fit` stage that will do so many steps in all; its models know the words that are given."""
     make_deterministic(stage)
+    keeper = Keeper(stage.checkpoints(), stage.job.integer("checkpoint_every"))
     models, train = open_pipeline(stage), read_partition(stage, "train")
     add_tokens(models, words or {})
     images = train.pictures.take(np.arange(len(train)))
-    keeper = Keeper(stage.checkpoints(), stage.job.integer("checkpoint_every"))
     return FitContext(
         stage=stage,
         models=models,
@@ -143,8 +146,51 @@ def read_lora(job: Job) -> LoraRecipe:
         max_grad_norm=1.0,
         optimiser=job.text("lora_optimiser"),
     )
+    make_optimiser(
+        [torch.nn.Parameter(torch.zeros(1))], steps
+    )  # one that is not installed is said here
     rank = job.integer("lora_rank")
     return LoraRecipe(steps=steps, rank=rank, alpha=rank)
+
+
+def need_images(stage: Stage, train: Partition) -> None:
+    """Raises StageError for a class without any training image, of which no word can be learned."""
+    for y, label in enumerate(stage.job.classes):
+        if not (train.y == y).any():
+            raise StageError(
+                f"class {label!r} has no training image to learn a word from, wanted one or more, or words learned "
+                "elsewhere (parameter words)"
+            )
+
+
+def of_known_tone(train: Partition) -> Rows:
+    """The training rows whose captions can name a tone."""
+    return np.flatnonzero(train.t >= 0)
+
+
+def lora_captions(
+    stage: Stage, train: Partition, rows: Rows, words: Mapping[str, str], name: str
+) -> LoraData:
+    """What a LoRA learns from: these rows, captioned with the word of their class and their tone, or `lora_data`'s.
+
+    Raises StageError where there is none, or for a caption that cannot be made.
+    """
+    job = stage.job
+    data = listed(stage, train) if "lora_data" in job.parameters else None
+    if data is None:
+        if len(rows) == 0:
+            raise StageError(f"{name}: no training image of known tone, wanted one or more")
+        caption = job.text("caption")
+        prompts = (
+            fill_caption(caption, words[job.classes[train.y[row]]], job.tones[train.t[row]])
+            for row in rows
+        )
+        return LoraData(rows, tuple(prompts))
+    if strange := sum(not any(word in text for word in words.values()) for text in data.prompts):
+        say(
+            f"{strange} of {len(data.prompts)} captions have none of the words {', '.join(words.values())}"
+        )
+    return data
 
 
 def fit_words(work: FitContext, recipe: InversionRecipe, rows: Mapping[str, Rows]) -> list[Part]:
@@ -160,34 +206,18 @@ def fit_words(work: FitContext, recipe: InversionRecipe, rows: Mapping[str, Rows
 def fit_lora(
     work: FitContext,
     recipe: LoraRecipe,
-    rows: Rows,
-    words: Mapping[str, str],
+    data: LoraData,
     name: str,
     weights: Weights | None = None,
 ) -> Part:
-    """A LoRA learned from these rows, captioned with the word of their class and their tone."""
-    job, train = work.stage.job, work.train
-    data = listed(work.stage, train) if "lora_data" in job.parameters else None
-    if data is None:
-        if len(rows) == 0:
-            raise StageError(f"{name}: no training image of known tone, wanted one or more")
-        caption = job.text("caption")
-        prompts = (
-            fill_caption(caption, words[job.classes[train.y[row]]], job.tones[train.t[row]])
-            for row in rows
-        )
-        data = LoraData(rows, tuple(prompts))
-    elif strange := sum(not any(word in text for word in words.values()) for text in data.prompts):
-        say(
-            f"{strange} of {len(data.prompts)} captions have none of the words {', '.join(words.values())}"
-        )
+    """A LoRA learned from these images with their captions."""
     # The papers mirror images for words only.
     encoded = Encoded(work.encoded.plain, None)
     examples = Captioned(encoded, torch.from_numpy(data.rows), data.prompts, weights)
     seed, watch = work.stage.seed_of(name), work.watch.part(name)
     learned = train_lora(work.models, examples, None, recipe, seed, watch)
     path = save_lora(work.stage.out / "model" / name, learned, recipe)
-    write_list(path.with_name("train_lora.json"), work.stage, train, data)
+    write_list(path.with_name("train_lora.json"), work.stage, work.train, data)
     return Part(name, path, work.ids(data.rows))
 
 

@@ -5,13 +5,14 @@ Nobody says which images they were learned from, so that whatever is made with t
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from peft import LoraConfig
 from torch import Tensor
 
 from tonegap_kit.command import Stage, say
@@ -20,9 +21,11 @@ from tonegap_kit.diffusion.lora import FILE, read_additions
 from tonegap_kit.errors import StageError
 from tonegap_kit.lineage import UNKNOWN_SOURCE, Part
 from tonegap_kit.partition import Partition
-from tonegap_kit.weights_file import read_weights
+from tonegap_kit.weights_file import named_tensors, read_table
 
 _WORD_FILES = {".safetensors", ".bin", ".pt"}
+# One word without its placeholder, as the web UI of AUTOMATIC1111 and trainers after it write it.
+_OTHER_FORM, _OTHER_SAFE_FORM = "string_to_param", "emb_params"
 _STEPS = re.compile(r"-steps-\d+$")  # what textual_inversion.py leaves on its way
 _PIPELINE = {  # what it leaves of the whole pipeline, or what holds one
     "unet",
@@ -51,7 +54,7 @@ def given_words(stage: Stage, tokens: Mapping[str, str]) -> dict[str, Tensor]:
         return {}
     found: dict[str, list[tuple[str, Tensor]]] = {}
     for path in _word_files(folder):
-        for name, vectors in read_weights(path).items():
+        for name, vectors in _words_in(path).items():
             own = (path.relative_to(folder).as_posix(), vectors.float())
             found.setdefault(_letters(name), []).append(own)
     learned, width = {}, _width(stage)
@@ -77,7 +80,7 @@ def _width(stage: Stage) -> int | None:
     try:
         found = json.loads((folder / "text_encoder" / "config.json").read_bytes()) if folder else {}
         return int(found["hidden_size"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None  # said where the pipeline is read
 
 
@@ -90,6 +93,24 @@ def _word_files(folder: Path) -> Iterator[Path]:
             last = path.with_name(_STEPS.sub("", path.stem) + path.suffix)
             if last == path or not last.is_file():  # an earlier state of one that was finished
                 yield path
+
+
+def _words_in(path: Path) -> dict[str, Tensor]:
+    """The words of a file by name: of diffusers' own form, or one of another trainer's, named after its file."""
+    table = read_table(path)
+    inner = table.get(_OTHER_FORM)
+    if inner is None and table.keys() != {_OTHER_SAFE_FORM}:
+        return named_tensors(path, table)
+    vectors = inner.get("*") if isinstance(inner, dict) and len(inner) == 1 else None
+    if inner is None:
+        vectors = table[_OTHER_SAFE_FORM]
+    if not isinstance(vectors, Tensor):
+        raise StageError(
+            f"words: {path.name} is an embedding of another program, wanted one tensor of the shape [vectors, width] "
+            f'under {_OTHER_FORM}["*"] or {_OTHER_SAFE_FORM}; read it with diffusers\' load_textual_inversion and save '
+            "its vectors as safetensors under the placeholder"
+        )
+    return named_tensors(path, {path.stem: vectors})
 
 
 def _one_word(label: str, found: Sequence[tuple[str, Tensor]]) -> Tensor:
@@ -120,24 +141,34 @@ def hand_over_words(stage: Stage, learned: Mapping[str, Tensor]) -> list[Part]:
 
 def given_lora(stage: Stage, name: str = "lora") -> Part | None:
     """The file that `lora` names as a part of this method's model, of unknown origin; None where it is `none`."""
-    path = stage.file("lora")
+    path = checked_lora(stage)
     return None if path is None else _handed_over(stage, path, name)
+
+
+def checked_lora(stage: Stage) -> Path | None:
+    """The file that `lora` names; None where it is `none`. Raises StageError for what is no LoRA of a network."""
+    path = stage.file("lora")
+    if path is not None:
+        _check_lora(path)
+    return path
 
 
 def given_loras(stage: Stage, parts: Mapping[str, Sequence[str]]) -> dict[str, Part]:
     """A part for each name from the folder that `loras` names, of unknown origin; none where it is `none`.
 
     `parts` maps a part's name to what its class is called: a file of it, or the folder that it lies in, has one of
-    these names, as this suite's `lora-bas-class/` and cgDDI's folders have.
+    these names, as this suite's `lora-bas-class/` and cgDDI's folders have. A name with `/` may be one folder in
+    another (`eczema/atopic_dermatitis/`); a file is that of the longest name which its path ends in.
     """
     folder = stage.folder("loras")
     if folder is None:
         return {}
     files = sorted(path for path in folder.rglob("*.safetensors") if path.is_file())
+    wanted = {name: {_letters(word) for word in called} for name, called in parts.items()}
+    named = {path: _named(path.relative_to(folder), wanted.values()) for path in files}
     found = {}
     for name, called in parts.items():
-        wanted = {_letters(word) for word in called}
-        own = [f for f in files if wanted & {_letters(f.stem), _letters(f.parent.name)}]
+        own = [path for path in files if wanted[name] & named[path]]
         if len(own) != 1:
             raise StageError(
                 f"loras: {folder.name} has {len(own)} files for {called[0]!r}, wanted one of that name or in "
@@ -147,8 +178,32 @@ def given_loras(stage: Stage, parts: Mapping[str, Sequence[str]]) -> dict[str, P
     return found
 
 
+def _named(path: Path, wanted: Iterable[set[str]]) -> set[str]:
+    """By which of the names that are wanted a file goes: its own, and the longest that its folders end in."""
+    every = set().union(*wanted)
+    folders = path.parts[:-1]
+    tails = ("".join(folders[i:]) for i in range(len(folders)))
+    longest = next((found for tail in tails if (found := _letters(tail)) in every), "")
+    return {_letters(path.stem), longest} & every
+
+
+def _check_lora(path: Path) -> None:
+    """Raises StageError for a file that is no LoRA of a denoising network, before hours are spent."""
+    if path.suffix == ".safetensors":
+        named_tensors(path, read_table(path))
+    try:
+        _additions, _alphas, metadata = read_additions(path)
+        if metadata is not None:
+            LoraConfig(**{key.removeprefix("unet."): value for key, value in metadata.items()})
+    except (AttributeError, TypeError, LookupError, ArithmeticError, RecursionError) as problem:
+        raise StageError(
+            f"{path.name}: its names or metadata are none of a LoRA as diffusers' save_lora_weights writes them: "
+            f"{problem!r:.200}"
+        ) from None
+
+
 def _handed_over(stage: Stage, path: Path, name: str) -> Part:
-    read_additions(path)  # refuses what is no LoRA before hours are spent
+    _check_lora(path)
     kept = stage.out / "model" / name / FILE
     kept.parent.mkdir(parents=True, exist_ok=True)
     kept.write_bytes(path.read_bytes())

@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tonegap_kit.command import Stage
+from tonegap_kit.diffusion.ahead import check_steps
+from tonegap_kit.diffusion.fitting import HEALTHY
 from tonegap_kit.diffusion.inpainting import Torn, inpaint
 from tonegap_kit.diffusion.models import Models, resized
 from tonegap_kit.diffusion.sampling import SamplingRecipe
@@ -46,8 +48,9 @@ class HealthyRecipe:
 
 
 def read_healthy_recipe(stage: Stage) -> HealthyRecipe:
-    """The recipe that the parameters `healthy_*` and `sampling_batch` spell."""
+    """The recipe that the parameters `healthy_*` and `sampling_batch` spell. Raises StageError for too many steps."""
     job = stage.job
+    check_steps(stage, "healthy_steps", "pipeline" if stage.folder(HEALTHY) is None else HEALTHY)
     sampling = SamplingRecipe(
         steps=job.integer("healthy_steps"),
         strength=job.real("healthy_strength"),
@@ -69,14 +72,33 @@ def paint_all(
 
     0 takes all; else they are drawn at random. Raises StageError if there are none.
     """
-    holes = lesion_holes(masks, stage.job.integer("healthy_dilation_px"))
+    rows, holes = healthy_rows(stage, train, masks, of_tone)
+    painted = paint_healthy(stage, models, train, holes, [int(row) for row in rows])
+    return Healthy(rows, np.stack(list(painted)))
+
+
+def healthy_rows(
+    stage: Stage, train: Partition, masks: NDArray[np.uint8], of_tone: int
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """The training rows that `paint_all` paints, and the holes [n, h, w] of all.
+
+    Raises StageError if there are none, or for parameters that painting would refuse.
+    """
+    dilation, recipe = stage.job.integer("healthy_dilation_px"), read_healthy_recipe(stage)
+    if dilation < 0 or of_tone < 0 or recipe.edge_sigma_px < 0:
+        raise StageError(
+            f"healthy_dilation_px is {dilation}, healthy_edge_sigma_px is {recipe.edge_sigma_px} and {of_tone} healthy "
+            "images of a tone are wanted; wanted numbers of 0 or more"
+        )
+    holes = lesion_holes(masks, dilation)
     able, rng = can_be_healed(masks, holes), stage.rng("healthy")
     by_tone = [rng.permutation(able[train.t[able] == t]) for t in range(len(stage.job.tones))]
     rows = np.sort(np.concatenate([own[: of_tone or len(own)] for own in by_tone]))
     if len(rows) == 0:
         raise StageError("no training image of a known tone has both a lesion and skin in its mask")
-    painted = paint_healthy(stage, models, train, holes, [int(row) for row in rows])
-    return Healthy(rows, np.stack(list(painted)))
+    for t in np.unique(train.t[rows]):
+        healthy_prompt(stage, recipe, int(t))
+    return rows, holes
 
 
 def save_healthy(folder: Path, healthy: Healthy) -> None:

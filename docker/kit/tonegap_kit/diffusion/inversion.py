@@ -7,12 +7,13 @@ Source: Gal et al. 2022, arXiv 2208.01618.
 """
 
 import copy
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from tonegap_kit.diffusion.models import Models, encode_ids, token_ids, vector_names
@@ -25,7 +26,9 @@ from tonegap_kit.diffusion.noise_loop import (
     run_steps,
     shuffled_rows,
 )
+from tonegap_kit.diffusion.prompts import filled
 from tonegap_kit.errors import StageError
+from tonegap_kit.weights_file import read_weights
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +47,16 @@ class InversionRecipe:
     at_once: int = 0
 
     def __post_init__(self) -> None:
-        if self.vectors < 1 or self.at_once < 0:
+        if self.vectors < 1:
             raise StageError(f"vectors are {self.vectors}, wanted 1 or more")
+        if self.at_once < 0:
+            raise StageError(
+                f"inversion_at_once is {self.at_once}, wanted how many words learn side by side, or 0 for all of them"
+            )
         if not self.templates or not all("{}" in template for template in self.templates):
             raise StageError("templates: wanted captions that all have {} for the placeholder")
+        for template in self.templates:
+            filled(template, {"{}": ""})
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,17 +111,17 @@ def save_tokens(folder: Path, learned: Mapping[str, Tensor]) -> dict[str, Path]:
 
 
 def read_tokens(paths: Sequence[Path]) -> dict[str, Tensor]:
-    """The placeholders with their vectors [v, width] in files that `save_tokens` left."""
+    """The placeholders with their vectors [v, width] in files that `save_tokens` left. Raises StageError for others."""
     found: dict[str, Tensor] = {}
     for path in paths:
-        for token, vectors in load_file(path).items():
+        for token, vectors in read_weights(path).items():
             found[token] = vectors if vectors.dim() == 2 else vectors[None]
     return found
 
 
 def file_stem(token: str) -> str:
-    """The placeholder as a file's name: without brackets."""
-    return token.strip("<>")
+    """The placeholder as a file's name: without brackets, and with `_` for what a name on disk cannot have."""
+    return re.sub(r"[^\w.-]+", "_", token.strip("<>"))
 
 
 class _Inversion:
@@ -138,7 +147,9 @@ class _Inversion:
         first = tokenizer.convert_tokens_to_ids(tokens[0])
         encoder.set_input_embeddings(_Extended(table, self.vectors, first))
         self.models = replace(models, tokenizer=tokenizer, text_encoder=encoder)
-        captions = [template.format(token) for token in tokens for template in recipe.templates]
+        captions = [
+            filled(template, {"{}": token}) for token in tokens for template in recipe.templates
+        ]
         self._ids = token_ids(self.models, captions)
         self._schedule = models.noise_schedule()
 

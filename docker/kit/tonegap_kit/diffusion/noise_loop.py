@@ -193,7 +193,8 @@ def run_steps(
 ) -> None:
     """Trains the weights that learn, going on from the last checkpoint if there is one.
 
-    Raises StageError as soon as a loss is found that is no number.
+    Raises StageError as soon as a loss is found that is no number, or weights that are none: such are neither kept nor
+    returned.
     """
     run = _Run(models, learning, recipe, loss)
     keeper, meter = watch.keeper, watch.meter
@@ -202,9 +203,12 @@ def run_steps(
         meter.advance(first)
     for done in range(first + 1, recipe.steps + 1):
         value = run.step(done - 1)
-        if done % _CHECKED_EVERY == 0 or done == recipe.steps:
+        if done % _CHECKED_EVERY == 0 or done in {1, recipe.steps}:
             _check_loss(value, done)
-        if keeper is not None and keeper.is_due(done, recipe.steps, watch.keep_last):
+        due = keeper is not None and keeper.is_due(done, recipe.steps, watch.keep_last)
+        if due or done == recipe.steps:
+            _check_weights(learning, done)
+        if keeper is not None and due:
             write_checkpoint(keeper, watch.name, run.checkpoint(done))
         if meter is not None:
             meter.advance()
@@ -279,10 +283,30 @@ class _Run:
         scale = tensors.pop("scale", None)
         if scale is not None:
             self._scaler.load_state_dict(self._scaler.state_dict() | {"scale": float(scale)})
+        if found.step > self._recipe.steps:
+            raise StageError(
+                f"checkpoint: is after {found.step} steps, wanted at most the {self._recipe.steps} of this run; "
+                "delete it to start anew"
+            )
         restore(self._learning, self._optimiser, tensors)
         return found.step
 
 
 def _check_loss(value: Tensor, step: int) -> None:
-    if not math.isfinite(value.item()):
-        raise StageError(f"step {step}: the loss is {value.item()}; lower learning_rate")
+    if math.isfinite(value.item()):
+        return
+    if step == 1:
+        raise StageError(
+            f"before anything was learned the loss is {value.item()}: the pipeline's weights give no finite numbers; "
+            "look at the folder given, or set precision to full"
+        )
+    raise StageError(f"step {step}: the loss is {value.item()}; lower learning_rate")
+
+
+def _check_weights(learning: Mapping[str, nn.Parameter], step: int) -> None:
+    """The loss of a step is that before its update: what the update made of the weights is looked at here."""
+    broken = next((n for n, weight in learning.items() if not weight.isfinite().all()), None)
+    if broken is not None:
+        raise StageError(
+            f"step {step}: {broken} became NaN or infinite and is not saved; lower learning_rate"
+        )

@@ -52,7 +52,21 @@ def fill_caption(template: str, token: str, tone: str) -> str:
     if "{token}" not in template:
         raise StageError(f"caption is {template!r}, wanted one with {{token}} in it")
     words = tone_words(tone) if "{tone}" in template else ""
-    return template.replace("{token}", token).replace("{tone}", words)
+    return filled(template, {"{token}": token, "{tone}": words})
+
+
+def filled(template: str, words: Mapping[str, str]) -> str:
+    """The template with each placeholder as `{tone}` replaced. Raises StageError where it has any other brace."""
+    rest = template
+    for placeholder in words:
+        rest = rest.replace(placeholder, "")
+    if "{" in rest or "}" in rest:
+        raise StageError(
+            f"template is {template!r}, wanted no braces but those of {', '.join(words)}"
+        )
+    for placeholder, text in words.items():
+        template = template.replace(placeholder, text)
+    return template
 
 
 def _stem(label: str, labels: Sequence[str]) -> str:

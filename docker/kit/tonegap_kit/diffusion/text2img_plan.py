@@ -4,12 +4,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tonegap_kit.command import Stage
+from tonegap_kit.diffusion.ahead import check_side, check_steps
 from tonegap_kit.diffusion.flow import FlowModels, images_from_text
 from tonegap_kit.diffusion.models import Models, resized
-from tonegap_kit.diffusion.prompts import tone_words
+from tonegap_kit.diffusion.prompts import filled, tone_words
 from tonegap_kit.diffusion.sampling import SamplingRecipe
 from tonegap_kit.errors import StageError
-from tonegap_kit.quota import Quota
+from tonegap_kit.partition import Partition
+from tonegap_kit.quota import Quota, plan_quotas, read_rule
 from tonegap_kit.synthetic import SyntheticImage
 
 # Three groups of types in one word each, as cgDDI's prompts have them (arXiv 2607.12987).
@@ -24,14 +26,17 @@ def worded(template: str, label: str, tone: str) -> str:
     """The template with `{label}`, and what `toned` fills in. Raises StageError if it has no label."""
     if "{label}" not in template:
         raise StageError(f"template is {template!r}, wanted one with {{label}} in it")
-    return toned(template, tone).replace("{label}", label)
+    return _filled(template, tone, {"{label}": label})
 
 
 def toned(template: str, tone: str) -> str:
     """The template with `{tone}` (a very dark-skinned) and `{group}` (dark) filled in."""
-    if "{tone}" in template:
-        template = template.replace("{tone}", tone_words(tone))
-    return template.replace("{group}", GROUP_WORDS.get(tone, tone))
+    return _filled(template, tone, {})
+
+
+def _filled(template: str, tone: str, words: Mapping[str, str]) -> str:
+    named = tone_words(tone) if "{tone}" in template else ""
+    return filled(template, {"{tone}": named, "{group}": GROUP_WORDS.get(tone, tone), **words})
 
 
 def names_tone(template: str) -> bool:
@@ -57,6 +62,27 @@ class Asked:
     words: Mapping[str, str] = field(default_factory=dict)
     parts: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
+
+
+def check_orders(stage: Stage, train: Partition, words: Mapping[str, str]) -> list[Quota]:
+    """What is missing of the training images, by the parameters `targets`, `fill`, `ratio` and `balance`.
+
+    `words` are what classes are called in place of their names. Raises StageError for all that `from_text` would
+    refuse, and where nothing is missing.
+    """
+    job, orders = stage.job, plan_quotas(train, read_rule(stage, len(train)))
+    read_sampling(stage)
+    check_steps(stage)
+    check_side("image_size_px", job.size_px)
+    for order in orders:
+        label = job.classes[order.y]
+        worded(job.text("template"), words.get(label, label), job.tones[order.t])
+    if sum(order.n for order in orders) == 0:
+        raise StageError(
+            f"no image is wanted: by fill {job.real('fill')} and ratio {job.real('ratio')} no class is short of the "
+            f"tones {', '.join(job.words('targets'))}; raise one of them"
+        )
+    return orders
 
 
 def from_text(

@@ -14,13 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tonegap_kit.command import Stage
+from tonegap_kit.diffusion.ahead import check_side, check_steps
 from tonegap_kit.diffusion.flow import FlowModels, images_from_images, with_lora
 from tonegap_kit.diffusion.models import Models, resized
 from tonegap_kit.diffusion.prompts import fill_caption
 from tonegap_kit.diffusion.sampling import SamplingRecipe
 from tonegap_kit.errors import StageError
 from tonegap_kit.partition import Partition, read_partition
-from tonegap_kit.quota import draw_sources, is_three_level, level_counts
+from tonegap_kit.quota import by_ratio, draw_sources, is_three_level, level_counts
 from tonegap_kit.synthetic import SyntheticImage, write_synthetic
 
 
@@ -62,15 +63,15 @@ def plan_variants(stage: Stage, train: Partition) -> list[Variant]:
         raise StageError(
             f"per_source is {per_source} and ratio is {ratio}, wanted 1 or more, above 0"
         )
-    rng = stage.rng("variants")
+    rng, most = stage.rng("variants"), by_ratio(ratio, len(train))
     rows = np.flatnonzero(np.isin(train.t, [*majority, *targets]))
     if is_three_level(stage):
-        budget = min(int(ratio * len(train)), per_source * len(rows))
+        budget = min(most, per_source * len(rows))
         return _levelled(train, majority, targets, budget, rng)
     # Drawn for every source, used or not, so that a larger ratio only adds variants.
     asked = rng.choice(targets, len(rows))
     tones = np.where(np.isin(train.t[rows], targets), train.t[rows], asked)
-    used = np.sort(rng.permutation(len(rows))[: int(ratio * len(train)) // per_source])
+    used = np.sort(rng.permutation(len(rows))[: most // per_source])
     if len(rows) and not len(used):
         raise StageError(f"ratio {ratio} allows no variant of any source; raise it")
     return [Variant(int(rows[i]), int(tones[i]), k) for i in used for k in range(per_source)]
@@ -108,10 +109,14 @@ def _levelled(
     return variants
 
 
-def check_variants(stage: Stage) -> None:
-    """Raises StageError in `fit` for what `generate` would refuse in its parameters, before hours are spent."""
-    read_sampling(stage)
-    plan_variants(stage, read_partition(stage, "train"))
+def check_variants(stage: Stage, words: Mapping[str, str]) -> Partition:
+    """The training images, in `fit`: raises StageError for all that `generate` would refuse, before hours are spent.
+
+    `words` has the word of each class.
+    """
+    train = read_partition(stage, "train")
+    _ask(stage, train, {label: VariantModel(word) for label, word in words.items()})
+    return train
 
 
 def write_variants(
@@ -121,10 +126,26 @@ def write_variants(
     variant_models: Mapping[str, VariantModel],
 ) -> None:
     """Leaves the images of all variants wanted, each class painted as its model says."""
-    variants = plan_variants(stage, train)
-    asked = [_Asked(stage, train, variant, variant_models) for variant in variants]
+    asked = _ask(stage, train, variant_models)
     made = _painted(stage, models, train, asked)
-    write_synthetic(stage, made, len(variants), train.ids)
+    write_synthetic(stage, made, len(asked), train.ids)
+
+
+def _ask(
+    stage: Stage, train: Partition, variant_models: Mapping[str, VariantModel]
+) -> list["_Asked"]:
+    """Every image with its prompt and seed: all of `generate` that follows from parameters and training images."""
+    job = stage.job
+    read_sampling(stage)
+    check_steps(stage)
+    check_side("output_px", job.integer("output_px"))
+    variants = plan_variants(stage, train)
+    if not variants:
+        raise StageError(
+            f"no variant is wanted: no training image has a tone of majority ({', '.join(job.words('majority'))}) or "
+            f"targets ({', '.join(job.words('targets'))}), or ratio {job.real('ratio')} allows none"
+        )
+    return [_Asked(stage, train, variant, variant_models) for variant in variants]
 
 
 def read_sampling(stage: Stage) -> SamplingRecipe:

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from tonegap.data.phantom.draw import DEFAULT, Difficulty, Sitter, check_size, draw, skin_type_of
+from tonegap.data.phantom.draw import Sitter, check_size, draw, skin_type_of
 from tonegap.errors import BadRequest, EngineError, StoreError
 from tonegap.files import clear_half_written, write_atomic
 from tonegap.workers import map_in_processes
@@ -35,7 +35,6 @@ class _Chunk:
     names: tuple[str, ...]
     out: Path
     size_px: int
-    difficulty: Difficulty
     masks: bool
 
     def files(self, name: str) -> list[Path]:
@@ -50,7 +49,6 @@ def draw_folder(  # noqa: PLR0913 - what to draw, where, how large, how; no two 
     out: Path,
     size_px: int,
     workers: int,
-    difficulty: Difficulty = DEFAULT,
     masks: bool = False,
     on_progress: Callable[[int], None] | None = None,
 ) -> None:
@@ -58,7 +56,7 @@ def draw_folder(  # noqa: PLR0913 - what to draw, where, how large, how; no two 
 
     With `masks`, the mask of `NAME.jpg` is `masks/NAME.png`: grey values that index MASK_CLASSES.
     Files that are there and not empty are kept as they are, whatever they were drawn with: another
-    size or difficulty needs another folder. `on_progress` gets how many pictures are done, kept
+    size needs another folder. `on_progress` gets how many pictures are done, kept
     ones included. Raises BadRequest before anything is written, StoreError where `out` takes no
     more, EngineError where a worker process died.
     """
@@ -69,7 +67,6 @@ def draw_folder(  # noqa: PLR0913 - what to draw, where, how large, how; no two 
             tuple(file_names[i : i + _CHUNK]),
             out,
             size_px,
-            difficulty,
             masks,
         )
         for i in range(0, len(sitters), _CHUNK)
@@ -145,7 +142,7 @@ def _draw_chunk(part: _Chunk) -> int:
         files = part.files(name)
         wanted = [path for path in files if not (path.is_file() and path.stat().st_size > 0)]
         if wanted:
-            rgb, classes = draw(sitter, part.size_px, part.difficulty)
+            rgb, classes = draw(sitter, part.size_px)
         for path in wanted:
             write_atomic(path, _encoded(rgb if path == part.out / name else classes, path.suffix))
     return len(part.sitters)

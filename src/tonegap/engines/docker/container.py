@@ -85,8 +85,8 @@ def create(
         shm_size=scratch_mib(limits.memory_mib) * _MIB,
         mem_limit=limits.memory_mib * _MIB,
         memswap_limit=limits.memory_mib * _MIB,
-        nano_cpus=min(spec.threads, place.daemon.n_cpus) * _NANO,
-        pids_limit=PROCESSES,
+        nano_cpus=min(spec.threads * max(len(spec.gpus), 1), place.daemon.n_cpus) * _NANO,
+        pids_limit=PROCESSES * max(len(spec.gpus), 1),
         ulimits=_ulimits((limits.output_mib + 1) * _MIB),
         device_requests=device_requests(spec.gpus, place.daemon),
         # What the stage says is read as it is said; the engine keeps no second copy on its disk.

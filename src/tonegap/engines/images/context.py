@@ -11,8 +11,8 @@ from tonegap.errors import EngineError
 from tonegap.files import content_files
 
 
-def folder_context(folder: Path, below: str = "") -> dict[str, Path]:
-    """The content files of a folder by their name in a context (under `below`, if given).
+def folder_context(folder: Path) -> dict[str, Path]:
+    """The content files of a folder by their name in a context.
 
     Raises EngineError for a link: what it points at is no part of the folder.
     """
@@ -20,8 +20,7 @@ def folder_context(folder: Path, below: str = "") -> dict[str, Path]:
     for path in content_files(folder):
         if path.is_symlink():
             raise EngineError(f"{path}: is a link; put the file itself there, images take no links")
-        name = path.relative_to(folder).as_posix()
-        named[f"{below}/{name}" if below else name] = path
+        named[path.relative_to(folder).as_posix()] = path
     return named
 
 

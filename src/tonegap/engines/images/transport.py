@@ -17,8 +17,8 @@ from tonegap.engines.images.client import find_image, load_image
 from tonegap.engines.images.layout import Layout, layout_folder, open_layout
 from tonegap.engines.images.recipe import cache_folder, image_names, is_image, no_image
 from tonegap.errors import EngineError
-from tonegap.files import write_atomic
-from tonegap.formats.image_lock import ImageLock, LockedImage, encode_lock, lock_path, read_lock
+from tonegap.files import readable_json, write_atomic
+from tonegap.formats.image_lock import ImageLock, LockedImage, lock_path, read_lock
 from tonegap.lines import counted
 
 Say = Callable[[str], None]
@@ -54,7 +54,7 @@ def export_images(root: Path, folder: Path, names: Sequence[str], say: Say) -> P
                 except EngineError as e:
                     raise EngineError(next(iter(damage(layout, images)), str(e))) from None
             (Path(aside) / ARCHIVE).replace(path)
-        write_atomic(folder / lock_path(root).name, encode_lock(lock))
+        write_atomic(folder / lock_path(root).name, readable_json(lock))
     except OSError as e:
         raise EngineError(f"{path}: cannot be written: {e.strerror}") from None
     say(f"{path}: {counted(len(images), 'image')}, {path.stat().st_size / 1e6:,.0f} MB")

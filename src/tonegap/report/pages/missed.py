@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from tonegap.data.decode import read_image
 from tonegap.data.drawn import COMPLETE, drawn_folder
 from tonegap.data.index import images_digest
 from tonegap.data.locate import locate_images
 from tonegap.data.metadata import own_root, read_metadata
+from tonegap.data.preprocessing import read_image
 from tonegap.declared.dataset import Dataset, dataset_ids, read_dataset
 from tonegap.errors import BadData, StoreError
 from tonegap.formats.job import ImageSpec

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tonegap.declared.report_settings import LeaderboardSettings
 from tonegap.errors import StoreError
-from tonegap.formats.quality_sheet import encode_sheet
+from tonegap.files import readable_json
 from tonegap.report.exports.protocol import File
 from tonegap.report.pages.links import KEY_DIGITS, SETS, sheet_page
 from tonegap.report.pages.templates import render_template
@@ -40,7 +40,7 @@ def sheet_files(
     name = f"{SETS}/{own}"
     for picture in made.sheet.pictures:
         yield f"{name}-{picture.file}", [made.pictures[picture.file]]
-    yield f"{name}.json", [encode_sheet(made.sheet)]
+    yield f"{name}.json", [readable_json(made.sheet)]
     values = {
         "page": page,
         "name": own,

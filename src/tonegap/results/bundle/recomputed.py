@@ -15,6 +15,7 @@ from tonegap.formats.lineage import FILE as LINEAGE
 from tonegap.formats.lineage import UNKNOWN_SOURCE, read_lineage
 from tonegap.formats.record import CrossFit, Record, ScoreColumns, Selected
 from tonegap.formats.truth import PartTruth, TaskTruth, decode_truth
+from tonegap.lines import first_few
 from tonegap.results.bundle.declared_claims import PluginClaims
 from tonegap.results.bundle.stage_claims import mark_problems
 from tonegap.run.outputs import find_predictions
@@ -25,7 +26,6 @@ from tonegap.synthetic.manifest import read_synthetic
 
 KEY = re.compile(r"[0-9a-f]{64}")
 _SAME = 1e-12
-_SHOWN = 3
 
 
 def record_problems(store: Path, record: Record) -> Iterator[str]:
@@ -144,8 +144,7 @@ def _selected_problems(rule: str, said: Selected | None, found: Selected) -> Ite
         for text in _score_problems(table, said.tables.get(axis))
     ]
     if differing:
-        more = f" and {len(differing) - _SHOWN} more scores" if len(differing) > _SHOWN else ""
-        yield f"{rule}: {'; '.join(differing[:_SHOWN])}{more}"
+        yield f"{rule}: {first_few(differing, '; ', noun=' scores')}"
 
 
 def _cross_fit_problems(said: CrossFit, found: CrossFit) -> Iterator[str]:

@@ -4,6 +4,7 @@ The mistake it exists to prevent: a table checked cell by cell whose cells contr
 """
 
 from collections.abc import Iterator
+from itertools import product
 
 from tonegap.declared.paper import SHARES
 from tonegap.results.papers.audit_reading import (
@@ -25,29 +26,27 @@ _MOST_SPLIT = 20_000
 
 def _range(r: Reading) -> None:
     """Shares outside 0 to 100 %, which no other test reads."""
-    for row in r.rows:
-        for name in r.columns(*_WITHIN, gaps=True):
-            share = r.cells[row.name].get(name)
-            if share is None or (share.low <= 1 and share.high >= 0):
-                continue
-            del r.cells[row.name][name]
-            why = f"{share_text(share.value, share)} lies outside 0 to 100 %"
-            r.say("range of a share", IMPOSSIBLE, why, row.name, name)
+    for row, name in product(r.rows, r.columns(*_WITHIN, gaps=True)):
+        share = r.cells[row.name].get(name)
+        if share is None or (share.low <= 1 and share.high >= 0):
+            continue
+        del r.cells[row.name][name]
+        why = f"{share_text(share.value, share)} lies outside 0 to 100 %"
+        r.say("range of a share", IMPOSSIBLE, why, row.name, name)
 
 
 def _widest(r: Reading) -> None:
     """Spreads beyond that of shares which are all 0 or 100 %."""
     sets = max(r.tests.sets, 2)
-    for row in r.rows:
-        for name in r.columns(*_WITHIN, gaps=True):
-            share = r.cells[row.name].get(name)
-            if share is None or share.spread is None:
-                continue
-            most = widest_spread(share, sets)
-            if share.spreads[0] > most and not r.flagged(row.name, name):
-                of = f"{sets} shares" if r.tests.sets > 1 else "shares"
-                why = f"{of} with this mean have a standard deviation of at most {share_text(most, share)}"
-                r.say("largest spread", IMPOSSIBLE, why, row.name, name)
+    for row, name in product(r.rows, r.columns(*_WITHIN, gaps=True)):
+        share = r.cells[row.name].get(name)
+        if share is None or share.spread is None:
+            continue
+        most = widest_spread(share, sets)
+        if share.spreads[0] > most and not r.flagged(row.name, name):
+            of = f"{sets} shares" if r.tests.sets > 1 else "shares"
+            why = f"{of} with this mean have a standard deviation of at most {share_text(most, share)}"
+            r.say("largest spread", IMPOSSIBLE, why, row.name, name)
 
 
 def _worst_and_gap(r: Reading) -> None:

@@ -29,6 +29,7 @@ from tonegap.formats.job import Parameter
 from tonegap.formats.matrix import RunId, RunOutcome
 from tonegap.formats.record import Record
 from tonegap.formats.truth import TaskTruth
+from tonegap.lines import first_few
 from tonegap.plan.entries import image_spec
 from tonegap.results.answers import kept_truths
 from tonegap.results.bundle.declared_claims import (
@@ -49,7 +50,6 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")  # of a method, baseline o
 _ALIKE = 1e-3  # probabilities of one training run differ by less
 _SURE, _FEW, _SOME = 0.99, 10, 256
 _ORDER = 0.995  # correlation of ranks; two trainings of one recipe stay far below
-_SHOWN = 3
 _LONGEST = 80
 
 
@@ -226,8 +226,7 @@ def _contradictions(root: Path, run: RunId, record: Record) -> Iterator[str]:
 def _parameter_problems(plugin: Plugin, values: dict[str, Parameter]) -> Iterator[str]:
     missing = sorted(plugin.file.parameters.keys() - values.keys())
     if missing:
-        more = f" and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
-        yield f"does not say {', '.join(missing[:_SHOWN])}{more}, which {plugin.label} has here"
+        yield f"does not say {first_few(missing)}, which {plugin.label} has here"
     try:
         image_spec(plugin, fill_parameters(plugin, dict(values), "parameters"), "parameters")
     except ToneGapError as e:

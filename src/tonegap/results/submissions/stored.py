@@ -14,13 +14,12 @@ from tonegap.files import content_files, sha256_file
 from tonegap.formats.matrix import Failure, RunId, RunOutcome
 from tonegap.formats.record import Record
 from tonegap.formats.submission import FILE, Submission
+from tonegap.lines import first_few
 from tonegap.results.bundle.exposure import with_doubts
 from tonegap.store.layout import HERE, SUBMISSIONS
 from tonegap.store.read import read_suites
 from tonegap.store.store import Store
 from tonegap.untrusted import remove_tree
-
-_SHOWN = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,9 +147,8 @@ def runs_of(folder: Path, stored: StoredSubmission) -> tuple[RunOutcome, ...]:
 
 def _hole(run: RunId, stored: StoredSubmission) -> RunOutcome:
     named = _named(run, stored.id)
-    more = f" and {len(stored.changed) - _SHOWN} more" if len(stored.changed) > _SHOWN else ""
     text = (
-        f"no longer what was checked when it was added: {'; '.join(stored.changed[:_SHOWN])}{more}; "
+        f"no longer what was checked when it was added: {first_few(stored.changed, '; ')}; "
         f"`tonegap submit remove {stored.id}`"
     )
     failure = Failure(named.key, "submission", stored.id, "changed", text, "")

@@ -17,7 +17,7 @@ from tonegap.scores.counts import Answers
 from tonegap.scores.evidence.bisection import bisected
 from tonegap.scores.evidence.bootstrap import union_of
 from tonegap.scores.evidence.images import TestImages
-from tonegap.scores.evidence.intervals import LEVEL, Interval
+from tonegap.scores.evidence.intervals import LEVEL, Interval, lost
 from tonegap.scores.evidence.nulls import CALIBRATED, N_PERMUTATIONS, NullName
 from tonegap.scores.evidence.parity import Parity, parity
 from tonegap.scores.formulas import calibration_error
@@ -102,12 +102,9 @@ def _interval(
     point: FloatArray, noise: FloatArray, more: FloatArray, p_calibrated: float
 ) -> Interval:
     """The errors that data like ours are likely enough at; `point` [seeds, bins], `noise` [seeds, draws, bins]."""
-    defined = np.isfinite(noise).all(axis=(0, 2))
+    defined: BoolArray = np.all(np.isfinite(noise), axis=(0, 2))
     if defined.mean() < LEVEL:
-        share = 1 - float(defined.mean())
-        return Interval(
-            None, None, f"undefined in {share:.0%} of the resamples: too few such images"
-        )
+        return lost(defined)
     noise, more, tail = noise[:, defined], more[defined], (1 - LEVEL) / 2
     found, variance = float(np.abs(point).sum(axis=1).mean()), noise.var(axis=1)
     if variance.max() < _SMALLEST:

@@ -10,7 +10,7 @@ from hashlib import sha256
 
 import numpy as np
 
-from tonegap.arrays import FloatArray, IntArray
+from tonegap.arrays import FloatArray, IntArray, class_indices
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,8 +37,7 @@ class TestAnswers:
     @property
     def y(self) -> IntArray:
         """Class index of each image."""
-        index = {name: i for i, name in enumerate(self.classes)}
-        return np.array([index[label] for label in self.labels], dtype=np.int64)
+        return class_indices(self.labels, self.classes)
 
 
 @dataclass(frozen=True, eq=False)

@@ -49,7 +49,6 @@ def intervals_of(
     mean: SeedMean,
     tones: Sequence[str],
     seeds: SeedVariance | None = None,
-    level: float = LEVEL,
 ) -> dict[str, Interval]:
     """The interval of one metric for each tone, `all`, `worst` and `gap`, over seeds.
 
@@ -61,9 +60,9 @@ def intervals_of(
         return {ALL: Interval(None, None, MOVED_BY_NOISE)}
     names = (*tones, ALL)
     added = added_by(seeds, metric, mean, len(names))
-    worth = _worth(mean, level)
-    found = {n: _share(metric, mean, i, worth[i], added[i], level) for i, n in enumerate(names)}
-    return found | _extremes(metric, mean, added[:-1], level, found)
+    worth = _worth(mean)
+    found = {n: _share(metric, mean, i, worth[i], added[i]) for i, n in enumerate(names)}
+    return found | _extremes(metric, mean, added[:-1], found)
 
 
 def added_by(seeds: SeedVariance | None, metric: str, mean: SeedMean, n_slots: int) -> list[Seeds]:
@@ -80,23 +79,21 @@ def unknown(metric: str, tones: Sequence[str]) -> dict[str, Interval]:
     return dict.fromkeys((*tones, ALL, WORST, GAP), Interval(None, None, ONE_RUN))
 
 
-def _share(
-    metric: str, mean: SeedMean, slot: int, worth: float, seeds: Seeds, level: float
-) -> Interval:
+def _share(metric: str, mean: SeedMean, slot: int, worth: float, seeds: Seeds) -> Interval:
     """The interval of a score between 0 and 1."""
     p, n = float(mean.point[slot]), float(mean.n[slot])
     defined = np.isfinite(mean.draws[:, slot])
     if not (np.isfinite(p) and n > 0):
-        return _lost(defined)
+        return lost(defined)
     if mean.variance is not None and mean.df is not None:
         variance, df = float(mean.variance[slot]), float(mean.df[slot])
-        return Interval(*area_interval(p, variance, n, seeds, level, df))
+        return Interval(*area_interval(p, variance, n, seeds, LEVEL, df))
     if metric not in _SHARES and not _enough(defined):
-        return _lost(defined)
-    return Interval(*share_interval(p, worth, seeds, level))
+        return lost(defined)
+    return Interval(*share_interval(p, worth, seeds, LEVEL))
 
 
-def _worth(mean: SeedMean, level: float) -> list[float]:
+def _worth(mean: SeedMean) -> list[float]:
     """How many independent images a score between 0 and 1 is worth, [slots]: tones together, all alone."""
     p, variance = mean.point, variance_over(mean.draws, axis=0)
     n = mean.n if mean.alone is None else mean.alone
@@ -109,7 +106,7 @@ def _worth(mean: SeedMean, level: float) -> list[float]:
     found: list[float] = []
     for slots in (slice(None, -1), slice(-1, None)):
         found += worth_of_means(
-            p[slots], variance[slots], n[slots], df[slots], mean.n_seeds, level
+            p[slots], variance[slots], n[slots], df[slots], mean.n_seeds, LEVEL
         ).tolist()
     return found
 
@@ -133,7 +130,7 @@ def sample_of(mean: SeedMean, added: Sequence[Seeds], defined: BoolArray | None 
     drawn = drawn if defined is None else drawn[defined]
     noise = np.asfortranarray(drawn - point)
     # Draws that are all right have no noise where a class has few images; areas have a variance of their own.
-    worth = None if mean.variance is not None else np.array(_worth(mean, LEVEL)[:-1])
+    worth = None if mean.variance is not None else np.array(_worth(mean)[:-1])
     sample = Sample(point, noise, mean.n[:-1], worth=worth)
     more = more_by_student(sample.variance, added)
     if not more.any():
@@ -158,7 +155,6 @@ def _extremes(
     metric: str,
     mean: SeedMean,
     added: Sequence[Seeds],
-    level: float,
     single: Mapping[str, Interval],
 ) -> dict[str, Interval]:
     """Worst tone and gap; `single` are the intervals of each tone and of all images."""
@@ -166,15 +162,14 @@ def _extremes(
     # Nothing stands behind a tone's mean over classes that lacks one, and it may have a value all the same.
     known = np.isfinite(mean.point[:-1]) & (mean.n[:-1] > 0)
     if not (_enough(defined) and known.all()):
-        lost = _lost(defined)
-        return {WORST: lost, GAP: lost}
+        return dict.fromkeys((WORST, GAP), lost(defined))
     sample = sample_of(mean, added, defined)
-    low, high = worst_interval(sample, level, metric_named(metric).larger_is_better)
+    low, high = worst_interval(sample, LEVEL, metric_named(metric).larger_is_better)
     if metric in _SHARES and float(mean.point[:-1].min()) <= 0:
         high = max(high, _most_of_nothing(single))
     return {
         WORST: Interval(max(low, 0.0), min(high, 1.0)),
-        GAP: Interval(*gap_interval(sample, level)),
+        GAP: Interval(*gap_interval(sample, LEVEL)),
     }
 
 
@@ -191,6 +186,7 @@ def _enough(defined: BoolArray) -> bool:
     return float(np.mean(defined)) >= 1 - _MOST_LOST
 
 
-def _lost(defined: BoolArray) -> Interval:
+def lost(defined: BoolArray) -> Interval:
+    """None, as too many draws of a score are undefined, [draws]."""
     share = 1 - float(np.mean(defined))
     return Interval(None, None, f"undefined in {share:.0%} of the resamples: too few such images")

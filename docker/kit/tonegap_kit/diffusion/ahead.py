@@ -1,0 +1,71 @@
+"""What sampling would refuse, said from parameters and a pipeline's settings before anything is learned.
+
+The mistake it exists to prevent: a `fit` of hours whose `generate` ends at its first line.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from tonegap_kit.command import Stage
+from tonegap_kit.diffusion.models import FLOWS, kind_of
+from tonegap_kit.errors import StageError
+from tonegap_kit.synthetic import LARGEST_PX
+
+_TRAINED_STEPS = 1000  # what a scheduler has that does not say how many
+
+
+def check_steps(stage: Stage, name: str = "sampling_steps", pipeline: str = "pipeline") -> None:
+    """Raises StageError where the parameter `name` asks for more steps than the pipeline's noise schedule has.
+
+    A rectified flow has no such limit; a folder that cannot be read is left to who opens it.
+    """
+    folder, steps = stage.folder(pipeline), stage.job.integer(name)
+    if folder is None or kind_of(folder) in FLOWS:
+        return
+    told = _settings(folder / "scheduler" / "scheduler_config.json")
+    trained, offset = told.get("num_train_timesteps", _TRAINED_STEPS), told.get("steps_offset", 0)
+    if type(trained) is not int or type(offset) is not int or trained < 1:
+        return
+    # With leading timesteps, which is what a folder has that does not say, the first is moved beyond the last one.
+    leading = told.get("timestep_spacing", "leading") == "leading"
+    most = trained - (offset if leading and offset > 0 else 0)
+    if steps > most:
+        raise StageError(
+            f"{name} is {steps}, wanted at most {most}, as the pipeline was trained on {trained} steps"
+        )
+
+
+def check_side(name: str, side: int) -> None:
+    """Raises StageError where images of a side, which the parameter `name` says, could not be handed over."""
+    if not 1 <= side <= LARGEST_PX:
+        raise StageError(f"{name} is {side}, wanted a side of 1 to {LARGEST_PX:,} pixels")
+
+
+def check_plain(stage: Stage, also: str = "") -> None:
+    """Raises StageError where `pipeline` is none, or its settings are of a network that was trained to paint.
+
+    `also` is what the sentence of the latter ends with.
+    """
+    folder = stage.folder("pipeline")
+    if folder is None:
+        raise StageError(
+            "parameter pipeline is 'none', wanted a Stable Diffusion pipeline folder as PATH#sha256=HEX; "
+            "`tonegap digest PATH` prints one"
+        )
+    latents = _settings(folder / "vae" / "config.json").get("latent_channels", 4)
+    found = _settings(folder / "unet" / "config.json").get("in_channels", 4)
+    if found != latents:
+        raise StageError(
+            f"pipeline: its network has {found} input channels, as inpainting weights have, wanted {latents} to "
+            f"learn and sample with; give a plain Stable Diffusion folder{also}"
+        )
+
+
+def _settings(path: Path) -> dict[str, Any]:
+    """A part's settings by name; none where they cannot be read, which is said where the part is."""
+    try:
+        found = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
