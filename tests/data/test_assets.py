@@ -192,6 +192,8 @@ def test_a_suite_names_an_asset_and_a_run_without_it_says_how_to_get_it(
     assert tonegap("plan", *words[1:]) == 0
     needed = "not here, and a run needs it: the asset small of 1 MB; `tonegap assets fetch small` brings it"
     assert tonegap.out.splitlines()[1] == needed
+    assert tonegap("plan", *words[1:], "--json") == 0
+    assert json.loads(tonegap.out)["missing_assets"] == [{"asset": "small", "bytes": len(CONTENT)}]
     tonegap("assets", "fetch", "--suite-root", root)
     assert tonegap("plan", *words[1:]) == 0
     assert "not here" not in tonegap.out

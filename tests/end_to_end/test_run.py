@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -136,12 +137,22 @@ def test_one_failing_entry_never_stops_the_others(suite, tonegap):
     assert "    in: none + other, sixty/two seed 0\n    | no luck\n    log: " in tonegap.err
     path = re.findall(r"    log: (.+)", tonegap.err)[0]
     assert Path(path).read_text() == "no luck\n"
-    assert "tonegap log 'none + other'" in tonegap.err
+    assert f"tonegap log 'none + other' --suite-root {suite.root}\n" in tonegap.err
     assert tonegap("log", "none + other", "--suite-root", suite.root) == 0
     said = f"== sixty/two seed 0: baselines/other train, method-error: {path}\nno luck\n"
     assert tonegap.out == said
     assert tonegap("log", "none + othr", "--suite-root", suite.root) == 2
     assert "no entry 'none + othr' (did you mean 'none + other'?)" in tonegap.err
+
+
+def test_the_way_to_a_failed_stages_log_names_the_store_that_was_given(suite, tonegap, drawn):
+    suite.baseline("other", "print('no luck')\nraise SystemExit(4)\n")
+    use(suite, drawn, "another store")
+    store = suite.root / "another store"
+    run(tonegap, suite, "--store", store)
+    (words,) = set(re.findall(r"all of it: tonegap (log 'none \+ other' .+)", tonegap.err))
+    assert tonegap(*shlex.split(words)) == 0
+    assert "no luck\n" in tonegap.out
 
 
 def test_a_finished_entry_has_logs_too(suite, tonegap):
@@ -168,11 +179,38 @@ def test_what_cannot_run_here_is_said_before_the_first_stage(suite, tonegap):
     if not list(Path("/dev").glob("nvidia[0-9]*")):
         assert run(tonegap, suite, "--device", "cuda") == (2, [])
         assert "--device cuda: wanted GPU 0, this machine has no GPU" in tonegap.err
+        for gpus in ("0", "all"):
+            words = ("plan", "--suite-root", suite.root, "tiny", "--device", "cuda", "--gpus", gpus)
+            assert tonegap(*words) == 0
+            assert "5 stages to run, cost unknown" in tonegap.out
     suite.baseline("other", TRAIN_PY, command=["python3.99", "train.py"])
     assert run(tonegap, suite) == (2, [])
     assert (
         "baselines/other: command: 'python3.99' is no program on this machine's PATH" in tonegap.err
     )
+
+
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_an_empty_value_is_no_word_for_no_file(suite, tonegap, kind):
+    """`--set "x=$(tonegap digest PATH)"` is `--set x=` where the digest failed."""
+    weights = {"weights": {"default": "none", "about": "x", "kind": kind}}
+    suite.baseline("other", TRAIN_PY, parameters=weights)
+    assert run(tonegap, suite, "--set", "baselines/other.weights=") == (2, [])
+    assert tonegap.err == (
+        f"error: {suite.root}/benchmarks/suites/tiny.toml: baselines/other weights: found '', wanted "
+        "PATH#sha256=HEX (`tonegap digest PATH` prints it), or none\n"
+    )
+    assert (
+        tonegap("plan", "--suite-root", suite.root, "--set", "baselines/other.weights=", "tiny")
+        == 2
+    )
+    assert run(tonegap, suite, "--set", "baselines/other.weights=none")[0] == 0
+
+
+def test_a_plan_makes_no_store(suite, tonegap, tmp_path):
+    assert tonegap("plan", "--suite-root", suite.root, "--store", tmp_path / "new", "tiny") == 0
+    assert "5 stages to run" in tonegap.out
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["drawn"]
 
 
 def test_progress_as_json_is_one_object_an_event(suite, tonegap):

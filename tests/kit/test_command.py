@@ -1,10 +1,13 @@
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+import torch
 
-from tonegap_kit.command import Stage, main, progress
+from tonegap_kit.command import Stage, gpu_peak_mib, main, progress
 from tonegap_kit.determinism import device_of
 from tonegap_kit.errors import StageError
 
@@ -113,3 +116,53 @@ def test_checkpoints_are_for_plug_ins_that_asked(make_stage: Callable[..., Stage
         stage.checkpoints()
     (stage.out / "checkpoints").mkdir()
     assert stage.checkpoints() == stage.out / "checkpoints"
+
+
+@dataclass
+class Cuda:
+    """What torch.cuda tells of a machine with as many GPUs as `peaks` has bytes for."""
+
+    peaks: list[int]
+    used: bool = True
+
+    def is_initialized(self) -> bool:
+        return self.used
+
+    def device_count(self) -> int:
+        return len(self.peaks)
+
+    def max_memory_allocated(self, k: int) -> int:
+        return self.peaks[k]
+
+
+@pytest.mark.parametrize(
+    ("cuda", "mib"),
+    [
+        (Cuda([2**20 * 5]), 5),
+        (Cuda([2**20 * 5 + 1, 2**20 * 9, 0]), 9),
+        (Cuda([2**20 * 5 + 1]), 6),
+        (Cuda([0, 0]), None),
+        (Cuda([2**20], used=False), None),
+        (Cuda([]), None),
+    ],
+)
+def test_the_peak_on_a_gpu_is_the_most_of_one_in_whole_mib(cuda: Cuda, mib: int | None) -> None:
+    assert gpu_peak_mib(SimpleNamespace(cuda=cuda)) == mib
+
+
+def test_a_stage_without_a_gpu_says_nothing_of_its_memory(
+    started: Callable[..., int], capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert gpu_peak_mib(None) is None
+    assert started(lambda _: None) == 0
+    assert "tonegap-gpu-memory" not in capfd.readouterr().err
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
+def test_a_stage_on_a_gpu_says_what_it_had_of_it(
+    started: Callable[..., int], capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert started(lambda _: torch.zeros(2**20 * 64, device="cuda").sum().item()) == 0
+    (line,) = (x for x in capfd.readouterr().err.splitlines() if x.startswith("tonegap-gpu-memory"))
+    assert 256 <= int(line.split()[1]) < 300

@@ -4,6 +4,7 @@ import json
 
 import msgspec
 import pytest
+from tiny_rooms import GENERATE_PY
 
 from tonegap.declared.rates import RATES, read_rates
 from tonegap.errors import BadSuiteFolder
@@ -33,25 +34,39 @@ source = "measured: by hand"
         ),
         (
             [ExpectedCost(18_000, 20_480, 2**30), ExpectedCost(18_000, 9.0, 2**30, "cuda")],
-            "about 10.0 h of work, 5.0 GPU hours, up to 20,480 MiB in one stage, about 2,048 MiB of disk",
+            "about 10.0 h of work, 5.0 GPU hours, GPU memory unknown, up to 20,480 MiB in one stage, "
+            "about 2,048 MiB of disk",
         ),
         (
             [ExpectedCost(3600, device="cuda", gpus=4), ExpectedCost(3600, device="cuda")],
-            "about 2.0 h of work, 5.0 GPU hours, memory unknown, disk unknown",
+            "about 2.0 h of work, 5.0 GPU hours, GPU memory unknown, memory unknown, disk unknown",
         ),
         (
             [ExpectedCost(60, device="cuda")],
-            "about 60 s of work, 0.1 GPU hours, memory unknown, disk unknown",
+            "about 60 s of work, 0.1 GPU hours, GPU memory unknown, memory unknown, disk unknown",
+        ),
+        (  # of a stage on the CPU nobody asks how much of a GPU's memory it has
+            [ExpectedCost(60, device="cuda", gpu_memory_mib=18_432), ExpectedCost(60, 5.0)],
+            "about 2 min of work, 0.1 GPU hours, up to 18,432 MiB of a GPU in one stage, at least 5 MiB in one stage, "
+            "disk unknown",
+        ),
+        (
+            [ExpectedCost(600, sources=("x",), at_most=True), ExpectedCost(600)],
+            "up to about 20 min of work, memory unknown, disk unknown, 1 of them by declared rates",
+        ),
+        (  # the most of two stages, and nothing of a third, is no lower bound
+            [ExpectedCost(600, sources=("x",), at_most=True), ExpectedCost(600), ExpectedCost()],
+            "up to about 20 min of work in 2 of 3 stages, memory unknown, disk unknown, 1 of them by declared rates, "
+            "1 of them unknown: nothing like them ever ran here",
         ),
         (
             [ExpectedCost(disk_bytes=2**20, device="cuda", sources=("x",)), ExpectedCost(30)],
-            "at least 30 s of work, GPU hours unknown, memory unknown, at least 1 MiB of disk, "
-            "1 of them by declared rates",
+            "at least 30 s of work, GPU hours unknown, GPU memory unknown, memory unknown, at least 1 MiB of disk",
         ),
         (
             [ExpectedCost(3600, 7.0, 2**20, "cuda"), ExpectedCost(device="cuda")],
-            "at least 60 min of work, at least 1.0 GPU hours, at least 7 MiB in one stage, at least 1 MiB of disk, "
-            "1 of them unknown: nothing like them ever ran here",
+            "at least 60 min of work, at least 1.0 GPU hours, GPU memory unknown, at least 7 MiB in one stage, "
+            "at least 1 MiB of disk, 1 of them unknown: nothing like them ever ran here",
         ),
         (
             [ExpectedCost(30, 7.0, 2**20), ExpectedCost()],
@@ -103,6 +118,67 @@ def test_a_part_of_which_the_rate_does_not_hold_leaves_the_whole_unknown(cost):
     assert (found.seconds, found.peak_memory_mib, found.disk_bytes) == (None, None, 2**20)
 
 
+@pytest.mark.parametrize("n", [-1, -10, float("nan")])
+def test_a_number_that_cannot_be_has_no_cost(planner, cost, n):
+    kind = type(n)
+    planner.rooms.method("grey", GENERATE_PY, parameters={"n": {"default": kind(3), "about": "x"}})
+    rate = 'per = ["images", "n"]\nseconds = 2.0\ndisk_mib = 0.25'
+    assert cost(rate).seconds == 12 * 3 * 2.0
+    stage = planner.stages()["generate"]
+    given = {one: getattr(stage, one) for one in stage.__slots__} | {"parameters": {"n": n}}
+    found = declared_cost(type(stage)(**given), read_rates(planner.rooms.root))
+    assert not found.is_known
+    assert found.sources == ()
+
+
+def test_the_smallest_of_several_parameters_counts(planner, cost):
+    parameters = {name: {"default": 5.0, "about": "x"} for name in ("ratio", "n")}
+    planner.rooms.method("grey", GENERATE_PY, parameters=parameters)
+    rate = 'per = ["images"]\nleast_of = ["ratio", "n"]\nat_most = true\nseconds = 2.0'
+    assert (cost(rate).seconds, cost(rate).at_most) == (12 * 5 * 2.0, True)
+    planner.suite(parameters={"methods/grey": {"n": 0.5}})
+    assert cost(rate).seconds == 12 * 0.5 * 2.0
+
+
+def test_a_rate_holds_within_its_range(cost):
+    """n is 3: above the first end, up to the second."""
+    assert cost("seconds = 7\nwithin = { n = [2, 3] }").seconds == 7
+    assert cost("seconds = 7\nwithin = { n = [2, inf] }").seconds == 7
+    assert cost("seconds = 7\nwithin = { n = [3, 9] }").seconds is None
+    assert cost("seconds = 7\nwithin = { n = [0, 2.9] }").seconds is None
+
+
+def test_a_rate_holds_with_any_of_a_list_and_with_a_list_as_it_is(planner, cost):
+    parameters = {"n": {"default": 3, "about": "x"}, "means": {"default": [], "about": "x"}}
+    planner.rooms.method("grey", GENERATE_PY, parameters=parameters)
+    assert cost("seconds = 7\nholds_with = { n = [4, 3] }").seconds == 7
+    assert cost("seconds = 7\nholds_with = { n = [4, 5] }").seconds is None
+    assert cost("seconds = 7\nholds_with = { means = [] }").seconds == 7
+    planner.suite(parameters={"methods/grey": {"means": ["tf32"]}})
+    assert cost("seconds = 7\nholds_with = { means = [] }").seconds is None
+
+
+def test_a_rate_for_an_asset_holds_with_its_content_and_no_other(planner, cost):
+    """A copy under another name is the same work; another pipeline is not, at whatever side."""
+    content, other = "a" * 64, "b" * 64
+    planner.rooms.write(
+        "benchmarks/assets.toml",
+        f'[assets.small]\nabout = "x"\nlicence = "x"\nurl = "https://x/y.bin"\nsize = 1\nsha256 = "{content}"\n',
+    )
+    rate = 'seconds = 7\nholds_with = { weights = ["none", "asset:small"] }'
+    weights = {"weights": {"default": "none", "about": "x", "kind": "file"}}
+    planner.rooms.method("grey", GENERATE_PY, parameters=weights)
+    assert cost(rate).seconds == 7
+    rates = read_rates(planner.rooms.root)
+    stage = planner.stages()["generate"]
+    for value, seconds in ((f"mine.bin#sha256={content}", 7), (f"y.bin#sha256={other}", None)):
+        given = {one: getattr(stage, one) for one in stage.__slots__}
+        given["parameters"] = {"weights": value}
+        assert declared_cost(type(stage)(**given), rates).seconds == seconds
+    with pytest.raises(BadSuiteFolder, match="no asset 'smal'; there are: small"):
+        cost('seconds = 7\nholds_with = { weights = "asset:smal" }')
+
+
 def test_a_rate_is_of_one_device_or_of_either(cost):
     rates = ('device = "cuda"\nseconds = 7', "disk_mib = 1")
     assert (cost(*rates).seconds, cost(*rates).disk_bytes) == (None, 2**20)
@@ -124,6 +200,11 @@ def test_the_plan_names_the_rates_behind_it(planner):
     shown = json.loads(msgspec.json.encode(found.as_json()))
     assert (shown["estimated_seconds"], shown["estimated_gpu_seconds"]) == (7.0, None)
     assert shown["declared_rates"] == ["methods/grey generate: measured: by hand (a desk)"]
+    assert shown["missing_assets"] == []
+    of = {stage["stage"].rpartition(" ")[2]: stage for stage in shown["stages"]}
+    assert (of["generate"]["estimated_seconds"], of["train"]["estimated_seconds"]) == (7.0, None)
+    assert of["generate"]["declared_rates"] == shown["declared_rates"]
+    assert of["train"]["declared_rates"] == []
 
 
 def test_what_ran_here_counts_before_what_is_declared(planner):

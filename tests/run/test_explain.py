@@ -4,6 +4,7 @@ import pytest
 from tiny_rooms import GENERATE_PY, TRAIN_PY
 
 from tonegap.formats.record import Isolation
+from tonegap.run.cost import n_images
 from tonegap.run.explain import explain, why_missing
 from tonegap.store.marks import StageMark
 
@@ -38,6 +39,7 @@ def mark_of(stage):
         cpu_seconds=None,
         peak_memory_mib=None,
         isolation=Isolation("local", False, "none", "host", {}),
+        n_images=n_images(stage),
     )
 
 
@@ -121,6 +123,25 @@ def test_the_estimate_is_what_the_same_work_took(planner, finished):
     assert found.lines()[-1].endswith("memory unknown, about 1 MiB of disk")
 
 
+def test_what_another_seed_took_is_the_same_work(planner, finished):
+    """Other images of the same number, so another key of every stage."""
+    finished()
+    planner.suite(seeds=[0, 1])
+    found = explain(planner.plan(), planner.store)
+    assert [miss.why for miss in found.misses] == ["it never ran on this task and seed"] * 2
+    assert (found.cost.seconds, found.cost.n_unknown) == (20.0, 0)
+
+
+@pytest.mark.parametrize(
+    "fields", [{"parameters": {"methods/grey": {"n": 400}}}, {"subset": 8}, {"threads": 2}]
+)
+def test_another_seed_of_another_size_is_not_the_same_work(planner, finished, fields):
+    finished()
+    planner.suite(seeds=[1], **fields)
+    found = explain(planner.plan(), planner.store)
+    assert (found.cost.seconds, found.cost.n_unknown) == (None, 2)
+
+
 @pytest.mark.parametrize(
     "fields", [{"parameters": {"methods/grey": {"n": 400}}}, {"subset": 8}, {"threads": 2}]
 )
@@ -163,4 +184,4 @@ def test_a_reason_that_stages_share_is_said_once_and_no_time_is_made_up(planner)
     ]
     shown = explain(planner.plan(), planner.store).as_json()
     numbers = [value for name, value in shown.items() if name.startswith("estimated_")]
-    assert numbers == [None] * 4
+    assert numbers == [None] * 5

@@ -27,6 +27,12 @@ from tonegap.store.marks import read_mark
 from tonegap.store.store import Store
 
 SAY_PY = "import os\nprint('has', os.environ['CUDA_VISIBLE_DEVICES'])\n"
+# What two processes of a stage had of their GPUs; one number alone is no line of that kind.
+PEAKS_PY = """\
+import sys
+for text in ("tonegap-gpu-memory 900", "tonegap-gpu-memory 64", "tonegap-gpu-memory much", "had 9999"):
+    print(text, file=sys.stderr, flush=True)
+"""
 # With the kit: a process for each GPU, and what they leave put together.
 SHARED_PY = """\
 import os
@@ -63,7 +69,9 @@ def locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def sampling(planner: Planner) -> Planner:
     """The planner's suite, its method one whose sampling can use several GPUs; stages say what they see."""
-    planner.rooms.method("grey", SAY_PY + GENERATE_PY, parameters=N, several_gpus=["generate"])
+    planner.rooms.method(
+        "grey", SAY_PY + PEAKS_PY + GENERATE_PY, parameters=N, several_gpus=["generate"]
+    )
     planner.rooms.baseline("plain", SAY_PY + TRAIN_PY)
     return planner
 
@@ -117,6 +125,11 @@ def test_sampling_has_as_many_as_asked_and_training_one(sampling: Planner, place
     assert seen == {"generate": "has 7,8", "train": "has 7"}
     assert {stage: mark.gpus for stage, mark in marks.items()} == {"generate": 2, "train": 1}
     assert measured_cost(marks["generate"], place.store).gpus == 2
+    assert {stage: mark.gpu_memory_mib for stage, mark in marks.items()} == {
+        "generate": 900.0,
+        "train": None,
+    }
+    assert measured_cost(marks["generate"], place.store).gpu_memory_mib == 900
     assert '"gpus"' not in (place.store.stage_folder(marks["train"].key) / "stage.json").read_text()
 
 

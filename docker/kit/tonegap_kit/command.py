@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -96,6 +97,17 @@ def tell_device(text: str) -> None:
     _to_log(f"tonegap-device {text}")
 
 
+def gpu_peak_mib(torch: Any) -> int | None:
+    """The most MiB of one GPU that tensors of this process filled at once; None where it used none.
+
+    `torch`: the module of that name, None where nobody imported it.
+    """
+    if torch is None or not torch.cuda.is_initialized():
+        return None
+    peaks = [torch.cuda.max_memory_allocated(k) for k in range(torch.cuda.device_count())]
+    return -(-max(peaks) // 2**20) if any(peaks) else None
+
+
 def say(text: str) -> None:
     """A line for the stage's log, at once: a stage that is killed should have told what it did."""
     sys.stdout.write(f"{text}\n")
@@ -118,6 +130,8 @@ def _run(stages: Mapping[str, StageFunction], argv: list[str]) -> int:
             return spread([sys.executable, *sys.orig_argv[1:]], asked.out, gpus)
         share = BatchShare(*map(int, asked.share.split("/"))) if asked.share else BatchShare()
         stages[asked.stage](Stage(job, asked.inputs, asked.out, share))
+        if (peak := gpu_peak_mib(sys.modules.get("torch"))) is not None:
+            _to_log(f"tonegap-gpu-memory {peak}")
     except StageError as problem:
         _to_log(f"error: {problem}")
         return 1

@@ -18,7 +18,7 @@ from tonegap.errors import BadRequest, StoreError
 from tonegap.lines import counted
 from tonegap.numerics import Numerics, cores
 from tonegap.split.id_lists import IdList, read_id_list
-from tonegap.store.layout import AUDITS, INDEX
+from tonegap.store.layout import AUDITS, INDEX, MARKER
 from tonegap.store.store import Store
 
 if TYPE_CHECKING:
@@ -245,8 +245,11 @@ def open_request(suite_name: str, options: RunOptions, cache: Path | None = None
     if not here and cache is None:
         open_slurm(options)
     engine = open_engine(options.engine, root, suite_name, here, say)
-    _check_gpus_per_stage(options, engine)
-    _check_device(options, engine)
+    # What only looks needs no GPU here: a plan is made before the machine is rented.
+    elsewhere = cache is not None and options.gpus == "all" and not engine.gpus()
+    if not elsewhere:
+        _check_gpus_per_stage(options, engine)
+    _check_device(options, engine, only_looks=cache is not None)
     store, overlay = _open_store(options.store or default_store(root), options.verify, cache)
     return Request(
         root=root,
@@ -255,7 +258,7 @@ def open_request(suite_name: str, options: RunOptions, cache: Path | None = None
         engine=engine,
         roots=parse_roots(options.roots, wanted),
         device=options.device,
-        jobs=options.jobs or len(parse_gpus(options, engine)) or cores(),
+        jobs=options.jobs or (0 if elsewhere else len(parse_gpus(options, engine))) or cores(),
         allow_missing=options.allow_missing,
         cache=overlay,
         excluded=excluded,
@@ -273,8 +276,11 @@ def open_slurm(options: RunOptions) -> "Slurm":
     return slurm
 
 
-def _check_device(options: RunOptions, engine: "Engine") -> None:
-    """Raises BadRequest for GPUs that this machine does not have; of a container engine's it says which, once asked."""
+def _check_device(options: RunOptions, engine: "Engine", *, only_looks: bool) -> None:
+    """Raises BadRequest for GPUs that this machine does not have; of a container engine's it says which, once asked.
+
+    With `only_looks` they may be another machine's.
+    """
     if options.place == "slurm" and options.engine == "docker":
         raise BadRequest("--place slurm: found --engine docker, wanted local, bwrap or apptainer")
     if options.device != "cuda":
@@ -283,7 +289,7 @@ def _check_device(options: RunOptions, engine: "Engine") -> None:
         raise BadRequest(
             "--device cuda: bwrap brings no driver of a GPU into an image; take apptainer or docker"
         )
-    if options.place == "slurm":
+    if options.place == "slurm" or only_looks:
         return  # nodes have GPUs of their own
     if Path("/dev/dxg").exists():
         return  # /dev/dxg: where Windows lends its GPU
@@ -324,13 +330,16 @@ def _check_gpus_per_stage(options: RunOptions, engine: "Engine") -> None:
 def _open_store(folder: Path, deep: bool, cache: Path | None) -> tuple[Store, Path | None]:
     """The store, and where what is learned of images is kept instead of in it.
 
-    With a `cache` a store that cannot be written will do: `cache` gets links to what is known there. Raises StoreError.
+    With a `cache` a store that is not there or cannot be written will do: `cache` gets links to what is known there.
+    Raises StoreError.
     """
-    try:
-        return Store(folder, deep=deep), None
-    except StoreError:
-        if cache is None or (folder.exists() and not folder.is_dir()):
-            raise
+    # What only looks makes no store; a file in its place is refused.
+    if cache is None or (folder / MARKER).exists() or folder.is_file():
+        try:
+            return Store(folder, deep=deep), None
+        except StoreError:
+            if cache is None or folder.is_file():
+                raise
     store = Store(folder, deep=deep, read_only=True)
     for name in (INDEX, AUDITS):
         (cache / name).mkdir()

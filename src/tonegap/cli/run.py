@@ -204,7 +204,7 @@ def work(request: "Request", plan: "Plan", options: RunOptions) -> "RunTally":
         together.setdefault(same, []).append(failure)
     for failures in list(together.values())[:_SHOWN_FAILURES]:
         ended_by = [runs[failure.key] for failure in failures]
-        _say_failure(failures[0], ended_by, request.store.folder)
+        _say_failure(failures[0], ended_by, request.store.folder, _where(options))
     if len(together) > _SHOWN_FAILURES:
         terminal.say(f"and {len(together) - _SHOWN_FAILURES} more failures", err=True)
     return tally
@@ -258,8 +258,14 @@ def _say_empty_sets(plan: "Plan", request: "Request") -> None:
         )
 
 
-def _say_failure(failure: Failure, runs: list[RunId], store: Path) -> None:
-    """One failure with the runs it ended, and where to read more."""
+def _where(options: RunOptions) -> str:
+    """The options by which another command finds the same store."""
+    given = (("--store", options.store), ("--suite-root", options.suite_root))
+    return next((f" {name} {quote(str(path))}" for name, path in given if path), "")
+
+
+def _say_failure(failure: Failure, runs: list[RunId], store: Path, where: str) -> None:
+    """One failure with the runs it ended, and where to read more; `where`: options of the store."""
     first = runs[0]
     more = f" and {counted(len(runs) - 1, 'more run')}" if len(runs) > 1 else ""
     terminal.say(
@@ -270,4 +276,4 @@ def _say_failure(failure: Failure, runs: list[RunId], store: Path) -> None:
         for line in last_lines(store / failure.log, _LAST_LINES):
             terminal.say(f"    | {line}", err=True)
         terminal.say(f"    log: {store / failure.log}", err=True)
-        terminal.say(f"    all of it: tonegap log {quote(first.entry.label)}", err=True)
+        terminal.say(f"    all of it: tonegap log {quote(first.entry.label)}{where}", err=True)

@@ -7,13 +7,13 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from tonegap.declared.assets import asset_at, asset_fault
+from tonegap.declared.assets import Asset, asset_at, asset_fault
 from tonegap.declared.plugin import GIVEN_KINDS, Plugin
 from tonegap.errors import BadSuiteFolder
 from tonegap.files import folder_digest, sha256_file
 from tonegap.formats.job import Parameter
 
-NO_FILE = ("", "none")
+NO_FILE = "none"
 _FORM = re.compile(r"(?P<path>.+)#sha256=(?P<sha256>[0-9a-f]{64})")
 
 
@@ -72,7 +72,7 @@ def local_files(
     """
     found: list[LocalFile] = []
     for name, value in parameters.items():
-        kind = plugin.file.parameters[name].kind
+        kind, default = plugin.file.parameters[name].kind, plugin.file.parameters[name].default
         where = f"{said_by}: {plugin.label} {name}"
         match = _FORM.fullmatch(str(value))
         asset = asset_at(base, Path(match["path"])) if match else None
@@ -81,12 +81,13 @@ def local_files(
                 f"{where}: found an asset, which is a {asset[1].kind} ({Path(asset[1].path).name}), wanted a {kind}; "
                 f"give asset:{asset[0]} to a parameter that is a {asset[1].kind}"
             )
-        if kind not in GIVEN_KINDS or value in NO_FILE:
+        # An empty value is what `$(tonegap digest PATH)` gives where it fails: the stage would run without the file.
+        if kind not in GIVEN_KINDS or value == NO_FILE or value == default == "":
             continue
         if match is None:
             raise BadSuiteFolder(
                 f"{where}: found {value!r}, wanted PATH#sha256=HEX "
-                "(`tonegap digest PATH` prints it), or none"
+                f"(`tonegap digest PATH` prints it), or {NO_FILE}"
             )
         path = base / Path(match["path"]).expanduser()
         for other in (other for other in found if other.path.name == path.name):
@@ -98,12 +99,15 @@ def local_files(
     return tuple(found)
 
 
-def absent_asset(file: LocalFile, root: Path) -> str | None:
-    """What to fetch where a file or folder is an asset of `root` and not there as a whole; None for any other."""
+def absent_asset(file: LocalFile, root: Path) -> tuple[str, Asset] | None:
+    """Name and asset where a file or folder is one of `root` and not there as a whole; None for any other."""
     found = asset_at(root, file.path)
-    if found is None or all(piece.path.is_file() for piece in found[1].pieces):
-        return None
-    name, asset = found
+    whole = found is None or all(piece.path.is_file() for piece in found[1].pieces)
+    return None if whole else found
+
+
+def fetch_it(name: str, asset: Asset) -> str:
+    """What an asset is and the command that brings it."""
     return (
         f"the asset {name} of {asset.size / 1e6:,.0f} MB; `tonegap assets fetch {name}` brings it"
     )
@@ -112,7 +116,8 @@ def absent_asset(file: LocalFile, root: Path) -> str | None:
 def check_local_file(file: LocalFile, root: Path) -> None:
     """Raises BadSuiteFolder unless the file or folder is there with that content; `root` says what can be fetched."""
     kind = "folder" if file.is_folder else "file"
-    cure = absent_asset(file, root)
+    absent = absent_asset(file, root)
+    cure = fetch_it(*absent) if absent else ""
     if cure or not (file.path.is_dir() if file.is_folder else file.path.is_file()):
         raise BadSuiteFolder(
             f"{file.path}: no such {kind}, but the parameter {file.parameter} names it"

@@ -5,12 +5,13 @@ mistake it exists to prevent: a plan that says "about 0 s" of what nobody has me
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 import msgspec
 
+from tonegap.declared.assets import asset_in, asset_named
 from tonegap.declared.plugin import Plugin
 from tonegap.declared.toml import read_toml
 from tonegap.errors import BadSuiteFolder
@@ -19,6 +20,7 @@ from tonegap.lines import did_you_mean
 
 RATES = Path("benchmarks") / "rates.toml"
 COUNTS = ("images", "classes", "tones")  # what a task has of them; training images, for the first
+_SHA256 = "sha256="  # how a rate in memory names the content of an asset
 _COSTS = ("seconds", "disk_mib", "memory_mib")
 _WANTED = {
     "stages": "one or more, as `methods/NAME STAGE`",
@@ -40,10 +42,17 @@ class Rate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     # counts that are multiplied to units: `images` (the training images that the stage sees), `classes`, `tones`, and
     # parameters that are numbers; none: one unit
     per: tuple[str, ...] = ()
+    # parameters that are numbers, of which the smallest multiplies the units
+    least_of: tuple[str, ...] = ()
+    # whether the units are the most that a stage can have; false: what it has
+    at_most: bool = False
     # values of parameters without which the stage has no such part
     only_with: dict[str, Parameter] = {}
-    # values of parameters that the numbers are for; with others what the stage takes is not known
+    # values of parameters that the numbers are for; with others what the stage takes is not known. A list for a
+    # parameter that is none: any of these. `asset:NAME`: a file or folder of that asset's content
     holds_with: dict[str, Parameter] = {}
+    # the same of numbers: above the first and up to the second
+    within: dict[str, tuple[float, float]] = {}
     seconds: float | None = None  # processor seconds, or seconds of a GPU, of one unit
     disk_mib: float | None = None  # MiB on disk that one unit leaves
     memory_mib: float | None = None  # MiB of main memory that the stage has at its peak
@@ -58,7 +67,8 @@ class RatesFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def read_rates(root: Path) -> dict[str, tuple[Rate, ...]]:
     """The rates of a suite root by the stage they are of, as `methods/NAME STAGE`; none where it declares none.
 
-    Raises BadSuiteFolder for a wrong file, and a rate without a source or without a number above 0. Whether a plug-in
+    An asset stands in them as its digest. Raises BadSuiteFolder for a wrong file, an asset that is not declared, and a
+    rate without a source or without a number above 0. Whether a plug-in
     has what a rate names is left to `rate_problems`.
     """
     path = root / RATES
@@ -66,20 +76,54 @@ def read_rates(root: Path) -> dict[str, tuple[Rate, ...]]:
     for number, rate in enumerate(read_toml(path, RatesFile).rates if path.is_file() else ()):
         for problem in _problems(rate):
             raise BadSuiteFolder(f"{path}: rates[{number}].{problem}")
+        named = {name: _digests(value, root) for name, value in rate.holds_with.items()}
+        rate = msgspec.structs.replace(rate, holds_with=named)
         for stage in rate.stages:
             found[stage] = (*found.get(stage, ()), rate)
     return found
 
 
+def _digests(value: Parameter, root: Path) -> Parameter:
+    """A value with each `asset:NAME` in it as `sha256=HEX`. Raises BadSuiteFolder for one that is not declared."""
+    if isinstance(value, list):
+        return cast("Parameter", [_digests(one, root) for one in value])
+    name = asset_in(value)
+    return value if name is None else f"{_SHA256}{asset_named(root, name).sha256}"
+
+
 def is_met(values: Mapping[str, Parameter], parameters: Mapping[str, Parameter]) -> bool:
-    """Whether a stage's parameters have these values."""
-    return all(parameters[name] == value for name, value in values.items())
+    """Whether a stage's parameters have these values; of a list for one that is none, any of them."""
+    return all(
+        any(_is_one(parameters[name], one) for one in _each(value, parameters[name]))
+        for name, value in values.items()
+    )
 
 
-def units_of(rate: Rate, counts: Mapping[str, int], values: Mapping[str, Parameter]) -> float:
-    """How many units a stage has, of its counts (by COUNTS) and parameters; both have all that `per` names."""
-    every = {**values, **counts}
-    return math.prod(float(str(every[name])) for name in rate.per)
+def _is_one(found: Parameter, value: Parameter) -> bool:
+    content = isinstance(value, str) and value.startswith(_SHA256)
+    return found == value or (content and str(found).endswith(f"#{value}"))
+
+
+def _each(value: Parameter, own: Parameter) -> Sequence[Parameter]:
+    """The values of a list where the parameter's own is none; else the value."""
+    return value if isinstance(value, list) and not isinstance(own, list) else [value]
+
+
+def holds(rate: Rate, parameters: Mapping[str, Parameter]) -> bool:
+    """Whether a rate's numbers are for these parameters of a stage."""
+    ranges = ((float(str(parameters[n])), *ends) for n, ends in rate.within.items())
+    return is_met(rate.holds_with, parameters) and all(a < x <= b for x, a, b in ranges)
+
+
+def units_of(rate: Rate, counts: Mapping[str, int], own: Mapping[str, Parameter]) -> float | None:
+    """How many units a stage has, of its counts (by COUNTS) and own parameters; both have all that a rate names.
+
+    None where a parameter is below 0 or no number: nobody knows what a stage makes of that, if it does not refuse it.
+    """
+    every = {**own, **counts}
+    factors = [float(str(every[name])) for name in rate.per]
+    factors += [min(float(str(every[name])) for name in rate.least_of)] if rate.least_of else []
+    return math.prod(factors) if all(0 <= one < math.inf for one in factors) else None
 
 
 def _problems(rate: Rate) -> Iterator[str]:
@@ -105,9 +149,14 @@ def rate_problems(stage: str, rate: Rate, plugin: Plugin) -> Iterator[str]:
     for name in rate.per:
         if name not in countable:
             yield f"per: {name!r} is no count and no number of {plugin.label}{did_you_mean(name, countable)}"
+    for place, names in (("least_of", rate.least_of), ("within", rate.within)):
+        for name in (name for name in names if name not in numbers):
+            yield f"{place}: {name!r} is no number of {plugin.label}{did_you_mean(name, numbers)}"
     for place, values in (("only_with", rate.only_with), ("holds_with", rate.holds_with)):
         for name, value in values.items():
             if name not in specs:
                 yield f"{place}: {plugin.label} has no parameter {name!r}{did_you_mean(name, specs)}"
-            elif value != (own := specs[name].default) and type(value) is not type(own):
-                yield f"{place}: {name}: found {value!r}, wanted a value like {own!r}"
+                continue
+            own = specs[name].default
+            for one in (v for v in _each(value, own) if v != own and type(v) is not type(own)):
+                yield f"{place}: {name}: found {one!r}, wanted a value like {own!r}"

@@ -26,7 +26,8 @@ class Environment:
 class RunSpec:
     """One stage to run: its plug-in, folders (`/in`, `/out`, `TMPDIR`), log file, limits, device.
 
-    `gpus` names the devices it was given (none: CPU), see `gpus.py`; `on_device` gets what a stage says of them.
+    `gpus` names the devices it was given (none: CPU), see `gpus.py`; `on_device` gets what a stage says of them,
+    `on_gpu_memory` how many MiB of one it says it had.
     `cancelled` is set when the run is being stopped.
     `numerics` decides between kernels; see `tonegap.numerics`.
     """
@@ -43,7 +44,24 @@ class RunSpec:
     gpus: tuple[str, ...] = ()
     on_progress: Callable[[int, int], None] = field(default=lambda _done, _total: None)
     on_device: Callable[[str], None] = field(default=lambda _text: None)
+    on_gpu_memory: Callable[[float], None] = field(default=lambda _mib: None)
     numerics: Numerics = "native"
+
+
+@dataclass(slots=True)
+class ToldOfGpus:
+    """What a stage says of its GPUs: the last name, and the most MiB of one that it had; None where it says nothing."""
+
+    device: str = ""
+    memory_mib: float | None = None
+
+    def take_device(self, text: str) -> None:
+        """Takes a name."""
+        self.device = text
+
+    def take_memory(self, mib: float) -> None:
+        """Takes what one of its processes had at its peak."""
+        self.memory_mib = max(mib, self.memory_mib or 0.0)
 
 
 @dataclass(frozen=True, slots=True)

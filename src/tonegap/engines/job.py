@@ -17,7 +17,7 @@ import msgspec
 from tonegap.declared.plugin import FOLDERS, read_plugin
 from tonegap.declared.suite import Limits
 from tonegap.engines import open_engine
-from tonegap.engines.base import Engine, RunResult, RunSpec
+from tonegap.engines.base import Engine, RunResult, RunSpec, ToldOfGpus
 from tonegap.engines.gpus import identities
 from tonegap.errors import BadRequest, EngineError, ToneGapError
 from tonegap.files import folder_digest, write_pieces_atomic
@@ -59,7 +59,7 @@ def task_of(folder: Path, index: str) -> list[Path]:
 
 
 def _run(job: StageJob, cancelled: threading.Event) -> EndedJob:
-    said: list[str] = []
+    said = ToldOfGpus()
     limits = Limits(job.timeout_s, job.memory_mib, job.output_mib)
     nothing = Isolation(job.engine, False, "", "", {})
     try:
@@ -76,11 +76,11 @@ def _run(job: StageJob, cancelled: threading.Event) -> EndedJob:
     if result.cause == "engine-error":
         result = replace(result, text=f"on node {platform.node()}: {result.text}")
     how = (result.cause, result.text, result.seconds, result.cpu_seconds, result.peak_memory_mib)
-    return EndedJob(*how, isolation, said[-1] if said else "", platform.node())
+    return EndedJob(*how, isolation, said.device, platform.node(), said.memory_mib)
 
 
 def _checked(
-    engine: Engine, job: StageJob, limits: Limits, cancelled: threading.Event, said: list[str]
+    engine: Engine, job: StageJob, limits: Limits, cancelled: threading.Event, said: ToldOfGpus
 ) -> RunResult:
     """How the stage ended. Raises EngineError where it would not be the stage that was planned."""
     kinds = {folder: kind for kind, folder in FOLDERS.items()}
@@ -106,7 +106,8 @@ def _checked(
         threads=job.threads,
         cancelled=cancelled,
         gpus=_gpus(job.gpus) if job.device == "cuda" else (),
-        on_device=said.append,
+        on_device=said.take_device,
+        on_gpu_memory=said.take_memory,
         numerics=job.numerics,
     )
     return engine.run(spec)

@@ -20,6 +20,7 @@ _TAIL = 1 << 13
 _MOST_STEPS = 100  # progress lines of one chunk that are told: a flood of them must cost nothing
 _WORD = b"tonegap-progress "
 _DEVICE = re.compile(rb"^tonegap-device ([ -~]{1,1000})\n", re.MULTILINE)
+_GPU_MEMORY = re.compile(rb"^tonegap-gpu-memory (\d{1,9})[ \r]*\n", re.MULTILINE)
 _PROGRESS = re.compile(rb"^tonegap-progress (\d{1,9}) (\d{1,9})[ \r]*\n", re.MULTILINE)
 
 
@@ -59,6 +60,8 @@ class LogPump:
             text = _PROGRESS.sub(b"", text)
         if told := _DEVICE.search(text):
             self._spec.on_device(told[1].decode("ascii").strip())
+        if told := _GPU_MEMORY.search(text):
+            self._spec.on_gpu_memory(float(told[1]))
         self._tail = (self._tail + text)[-_TAIL:]
         if self._room > 0:
             _write(log, text[: self._room])

@@ -67,6 +67,7 @@ class EndedJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     isolation: Isolation
     device: str
     node: str
+    gpu_memory_mib: float | None = None
 
 
 class JobArray(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

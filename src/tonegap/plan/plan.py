@@ -84,7 +84,7 @@ class SheetPlan:
 class Plan:
     """All of a suite: its declared matrix, runs, stages by key, and sheets of its synthetic sets.
 
-    `lines`: what a person should know of its data before it runs.
+    `lines`: what a person should know of its data before it runs. `missing`: bytes of each asset that is not here.
     """
 
     matrix: Matrix
@@ -92,6 +92,7 @@ class Plan:
     stages: Mapping[str, PlannedStage]
     sheets: tuple[SheetPlan, ...] = ()
     lines: tuple[str, ...] = ()
+    missing: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

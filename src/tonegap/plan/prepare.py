@@ -13,7 +13,7 @@ from tonegap.data.masks import Masked, unusable_masks
 from tonegap.data.metadata import own_root
 from tonegap.declared.dataset import read_dataset
 from tonegap.declared.exposure import read_exposure
-from tonegap.declared.local_files import LocalFile, absent_asset, check_local_file
+from tonegap.declared.local_files import LocalFile, absent_asset, check_local_file, fetch_it
 from tonegap.declared.plugin import Plugin, read_plugin
 from tonegap.declared.suite import Suite, plugins_of
 from tonegap.declared.task import Task, read_task
@@ -70,18 +70,13 @@ def prepare(request: Request) -> Plan:
     asked = [(t, s) for t in declared.tasks for s in (t.seeds if seeds == "published" else seeds)]
     watched = any(entry.method.plugin.file.stages for entry in declared.entries)
     plan = plan_suite(declared, task_views(request, asked, watched=watched))
+    given = _given(declared.entries, declared.extractor)
+    absent = dict(filter(None, (absent_asset(file, request.root) for file in given)))
+    lines = (f"not here, and a run needs it: {fetch_it(*one)}" for one in absent.items())
     return replace(
-        plan, lines=(*_absent_assets(declared, request), *_check_masks(plan, request.store))
-    )
-
-
-def _absent_assets(declared: Declared, request: Request) -> tuple[str, ...]:
-    """A line for each asset that a run would miss."""
-    found = (
-        absent_asset(file, request.root) for file in _given(declared.entries, declared.extractor)
-    )
-    return tuple(
-        f"not here, and a run needs it: {line}" for line in dict.fromkeys(filter(None, found))
+        plan,
+        lines=(*lines, *_check_masks(plan, request.store)),
+        missing={name: asset.size for name, asset in absent.items()},
     )
 
 

@@ -132,9 +132,10 @@ def _looks(sheet: Sheet) -> TextTable:
         for what, looks in (("synthetic", sheet.looks), ("training", sheet.real_looks))
     )
     about = (
-        "No visible lesion: the middle stands out from the border by less than 3 in CIELAB; a share above that of the "
-        "training images says that lesions were lost. Sharpness: median standard deviation of the Laplacian at "
-        f"{sheet.sharpness_px} px; blurred images have less than training images."
+        "No visible lesion: the middle stands out from the border by less than 3 in CIELAB. A share above that of the "
+        "training images says that lesions were lost, but where healthy skin was asked for: there it should be near "
+        f"100 %. Sharpness: median standard deviation of the Laplacian at {sheet.sharpness_px} px; blurred images have "
+        "less than training images."
     )
     header = ("Images", "no visible lesion", "of", "sharpness")
     return _table("Lesion and sharpness", about, header, rows)

@@ -275,7 +275,8 @@ class Cluster:
             if left and left.cause != "cancelled":
                 how = (left.seconds, left.cpu_seconds, left.peak_memory_mib)
                 result = RunResult(left.cause, self._runner.words(left.text), *how)
-                return Ended(result, left.isolation, left.device, one.job.gpus)
+                told = left.device, one.job.gpus, left.gpu_memory_mib
+                return Ended(result, left.isolation, *told)
         if one.file.name not in names:  # another run has concluded it, or `tonegap stage cancel`
             if state == "CANCELLED":
                 return Ended(self._lost(one, state, begun=True), _NOTHING)

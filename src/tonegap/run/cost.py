@@ -3,10 +3,10 @@
 The mistake it exists to prevent: a cost that nobody knows, counted as none.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from tonegap.declared.rates import RATES, Rate, is_met, rate_problems, units_of
+from tonegap.declared.rates import RATES, Rate, holds, is_met, rate_problems, units_of
 from tonegap.errors import BadSuiteFolder
 from tonegap.plan.plan import PlannedStage
 from tonegap.store.marks import StageMark
@@ -26,15 +26,21 @@ _SAME_WORK = {
     "repeat",
     "seed",
 }
+# And of another seed: which images they are. How many there are is in the mark.
+_OF_A_SEED = {
+    f"{part} {of}" for part in ("training", "validation", "test") for of in ("images", "rows")
+}
+_NEARLY = 0.05  # by what share of it the number of images may differ between two seeds
 _GPU = "cuda"
 
 
 @dataclass(frozen=True, slots=True)
 class ExpectedCost:
-    """What one stage takes: seconds, MiB of main memory at its peak, bytes on disk; None for what is not known.
+    """What one stage takes: seconds, MiB of main and of a GPU's memory at their peak, bytes on disk.
 
-    `sources`: of each declared rate behind it who says so and for what device; none where it was measured here.
-    `gpus`: how many it held in that time; a declared rate is for one.
+    None for what is not known. `sources`: of each declared rate behind it who says so and for what device; none where
+    it was measured here. `gpus`: how many it held in that time; a declared rate is for one. `at_most`: whether time and
+    disk are of the most units that it can have.
     """
 
     seconds: float | None = None
@@ -43,11 +49,18 @@ class ExpectedCost:
     device: str = "cpu"
     sources: tuple[str, ...] = ()
     gpus: int = 1
+    gpu_memory_mib: float | None = None
+    at_most: bool = False
+
+    @property
+    def gpu_seconds(self) -> float | None:
+        """Its time on GPUs times how many; None where that is not known, or it holds none."""
+        return None if self.device != _GPU or self.seconds is None else self.seconds * self.gpus
 
     @property
     def is_known(self) -> bool:
         """Whether anything of it is known."""
-        return (self.seconds, self.peak_memory_mib, self.disk_bytes) != (None, None, None)
+        return any(getattr(self, name) is not None for name, *_ in _SAID)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,27 +69,17 @@ class PlanCost:
 
     stages: tuple[ExpectedCost, ...]
 
+    def total(self, name: str) -> float | None:
+        """The sum over all of which it is known, of memory the most that any one has; None where that is none."""
+        found: list[float | None] = [getattr(one, name) for one in self.stages]
+        known = [value for value in found if value is not None]
+        together = max if name.endswith("_mib") else sum
+        return together(known) if known else None
+
     @property
     def seconds(self) -> float | None:
         """Of all whose time is known; None where that is none."""
-        return _over(sum, (stage.seconds for stage in self.stages))
-
-    @property
-    def gpu_seconds(self) -> float | None:
-        """Those of them that hold GPUs, times how many; None where of no such stage the time is known."""
-        held = ((stage.seconds, stage.gpus) for stage in self._on_gpu)
-        return _over(sum, (None if seconds is None else seconds * n for seconds, n in held))
-
-    @property
-    def peak_memory_mib(self) -> float | None:
-        """The most that any one has; None where it is known of none."""
-        return _over(max, (stage.peak_memory_mib for stage in self.stages))
-
-    @property
-    def disk_bytes(self) -> int | None:
-        """What all leave on disk of which it is known; None where that is none."""
-        found = _over(sum, (stage.disk_bytes for stage in self.stages))
-        return None if found is None else int(found)
+        return self.total("seconds")
 
     @property
     def n_unknown(self) -> int:
@@ -88,54 +91,46 @@ class PlanCost:
         """What the declared rates behind it were measured on and who says so, each once."""
         return tuple(dict.fromkeys(source for stage in self.stages for source in stage.sources))
 
-    @property
-    def _on_gpu(self) -> list[ExpectedCost]:
-        return [stage for stage in self.stages if stage.device == _GPU]
+    def as_json(self) -> dict[str, object]:
+        """The same for programs."""
+        totals = {name: self.total(name) for name, *_ in _SAID}
+        return {
+            **{f"estimated_{n}": None if v is None else round(v, 1) for n, v in totals.items()},
+            "counted_at_most": any(stage.at_most for stage in self.stages),
+            "declared_rates": list(self.sources),
+            "without_estimate": self.n_unknown,
+        }
 
     @property
     def words(self) -> str:
         """`about 20 s of work, 0.4 GPU hours, up to 1,161 MiB in one stage, 12 MiB of disk`.
 
-        What is known of some stages alone is `at least` that; what is known of none is `unknown`.
+        What is known of some stages alone is `at least` that, or if it is the most of these, that `in 2 of 3 stages`;
+        what is known of none is `unknown`.
         """
-        n_declared = sum(bool(stage.sources) for stage in self.stages)
         if self.n_unknown == len(self.stages):
             return (
                 "cost unknown: nothing like them ever ran here, and no rate is declared that holds"
             )
-        seconds, memory, disk = self.seconds, self.peak_memory_mib, self.disk_bytes
-        said = [
-            "time unknown"
-            if seconds is None
-            else f"{self._least('seconds', 'about')} {_duration(seconds)} of work"
-        ]
-        if self._on_gpu:
-            hours = None if self.gpu_seconds is None else max(self.gpu_seconds / 3600, 0.1)
-            least = "at least " if any(one.seconds is None for one in self._on_gpu) else ""
-            said.append("GPU hours unknown" if hours is None else f"{least}{hours:,.1f} GPU hours")
-        said.append(
-            "memory unknown"
-            if memory is None
-            else f"{self._least('peak_memory_mib', 'up to')} {memory:,.0f} MiB in one stage"
-        )
-        said.append(
-            "disk unknown"
-            if disk is None
-            else f"{self._least('disk_bytes', 'about')} {max(disk // _MIB, 1):,} MiB of disk"
-        )
-        if n_declared:
+        said = [text for row in _SAID if (text := self._said(*row))]
+        if n_declared := sum(bool(one.sources and one.seconds is not None) for one in self.stages):
             said.append(f"{n_declared} of them by declared rates")
         if self.n_unknown:
             said.append(f"{self.n_unknown} of them unknown: nothing like them ever ran here")
         return ", ".join(said)
 
-    def _least(self, name: str, otherwise: str) -> str:
-        return "at least" if any(getattr(one, name) is None for one in self.stages) else otherwise
-
-
-def _over(made: Callable[[Iterable[float]], float], values: Iterable[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return made(known) if known else None
+    def _said(self, name: str, what: str, bound: str, shown: Callable[[float], str]) -> str:
+        """One number with what kind of bound it is: of a part of the stages, of the most that they make, or neither."""
+        on_gpu = name.startswith("gpu_")
+        asked = [one for one in self.stages if one.device == _GPU or not on_gpu]
+        known = [one for one in asked if getattr(one, name) is not None]
+        total, part = self.total(name), len(known) < len(asked)
+        if total is None:
+            return f"{what} unknown" if asked else ""
+        if bound != "up to" and any(one.at_most for one in known):
+            of = f" in {len(known)} of {len(asked)} stages" if part else ""
+            return f"up to about {shown(total)}{of}"
+        return f"{'at least' if part else bound} {shown(total)}".strip()
 
 
 def _duration(seconds: float) -> str:
@@ -144,16 +139,42 @@ def _duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:,.1f} h"
 
 
+# What is said of a cost: its name, the word for it, its bound where it is known of all stages, and how it is shown.
+_SAID: tuple[tuple[str, str, str, Callable[[float], str]], ...] = (
+    ("seconds", "time", "about", lambda s: f"{_duration(s)} of work"),
+    ("gpu_seconds", "GPU hours", "", lambda s: f"{max(s / 3600, 0.1):,.1f} GPU hours"),
+    ("gpu_memory_mib", "GPU memory", "up to", lambda n: f"{n:,.0f} MiB of a GPU in one stage"),
+    ("peak_memory_mib", "memory", "up to", lambda n: f"{n:,.0f} MiB in one stage"),
+    ("disk_bytes", "disk", "about", lambda n: f"{max(n // _MIB, 1):,} MiB of disk"),
+)
+
+
+def is_of_another_seed(stage: PlannedStage, mark: StageMark) -> bool:
+    """Whether a mark is of the same plug-in's stage at another seed, whatever else it was made of."""
+    of = mark.plugin, mark.stage
+    seeds = mark.ingredients.get("seed"), stage.ingredients.get("seed")
+    return of == (stage.identity.plugin.label, stage.stage) and seeds[0] != seeds[1]
+
+
 def is_same_work(stage: PlannedStage, last: StageMark, changed: Collection[str]) -> bool:
     """Whether the newest stage of a kind took what this one will: the same but for code, and so all before it.
 
     `changed` has the keys of stages that would run and are the same work; a cached one upstream that was another then
-    may have left more or less.
+    may have left more or less. That of another seed saw other images: about as many are the same work.
     """
     before, now = last.ingredients, stage.ingredients
     differ = {name for name in {*before, *now} if before.get(name) != now.get(name)}
+    if "seed" in differ and last.n_images:
+        n = n_images(stage)
+        differ -= _OF_A_SEED if abs(n - last.n_images) <= _NEARLY * n else set()
     led = {"upstream", "banks"} & differ
     return differ <= _SAME_WORK and (not led or any(key in changed for key in stage.upstream))
+
+
+def n_images(stage: PlannedStage) -> int:
+    """How many training images a stage is given, synthetic ones left out."""
+    rows = stage.view.train if stage.stage == "train" else stage.view.method_train
+    return len(rows.ids)
 
 
 def measured_cost(mark: StageMark, store: Store) -> ExpectedCost:
@@ -165,6 +186,7 @@ def measured_cost(mark: StageMark, store: Store) -> ExpectedCost:
         sum(path.stat().st_size for path in files) or None,
         mark.ingredients.get("device", "cpu"),
         gpus=mark.gpus,
+        gpu_memory_mib=mark.gpu_memory_mib,
     )
 
 
@@ -178,9 +200,8 @@ def declared_cost(stage: PlannedStage, declared: Mapping[str, Sequence[Rate]]) -
     for rate in declared.get(title, ()):
         for problem in rate_problems(title, rate, plugin):
             raise BadSuiteFolder(f"{RATES}: {problem}")
-    rows = view.train if stage.stage == "train" else view.method_train
     counts = {
-        "images": len(rows.ids),
+        "images": n_images(stage),
         "classes": len(view.classes),
         "tones": len(view.axis_tones),
     }
@@ -194,14 +215,17 @@ def declared_cost(stage: PlannedStage, declared: Mapping[str, Sequence[Rate]]) -
     def known(name: str, *, add: bool = True) -> float | None:
         """The parts' costs of that name together; None where a part is not known with these parameters."""
         having = [part for part in parts if getattr(part, name) is not None]
-        if not having or not all(is_met(part.holds_with, stage.parameters) for part in having):
+        if not having or not all(holds(part, stage.parameters) for part in having):
+            return None
+        units = [units_of(one, counts, stage.parameters) if add else 1 for one in having]
+        if None in units:
             return None
         told.extend(having)
-        units = [units_of(one, counts, stage.parameters) if add else 1 for one in having]
-        costs = [float(getattr(one, name)) * n for one, n in zip(having, units, strict=True)]
+        costs = [float(getattr(one, name)) * (n or 0) for one, n in zip(having, units, strict=True)]
         return sum(costs) if add else max(costs)
 
     seconds, memory, disk = known("seconds"), known("memory_mib", add=False), known("disk_mib")
     sources = dict.fromkeys(f"{title}: {rate.source} ({rate.measured_on})" for rate in told)
     disk_bytes = None if disk is None else int(disk * _MIB)
-    return ExpectedCost(seconds, memory, disk_bytes, stage.device, tuple(sources))
+    at_most = any(rate.at_most for rate in told)
+    return ExpectedCost(seconds, memory, disk_bytes, stage.device, tuple(sources), at_most=at_most)

@@ -1,14 +1,21 @@
 """Holds a plan against a store: says what is cached, what would run, and which ingredient made each miss."""
 
+import functools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import zip_longest
 from types import MappingProxyType
 
 from tonegap.declared.rates import Rate
 from tonegap.lines import counted
 from tonegap.plan.plan import Plan, PlannedStage
-from tonegap.run.cost import PlanCost, declared_cost, is_same_work, measured_cost
+from tonegap.run.cost import (
+    PlanCost,
+    declared_cost,
+    is_of_another_seed,
+    is_same_work,
+    measured_cost,
+)
 from tonegap.run.damage import find_damage
 from tonegap.run.runner import missing_runs, missing_stages
 from tonegap.run.sheets import missing_features
@@ -31,7 +38,7 @@ class Miss:
 class Explanation:
     """What a run of the suite would do, and what its stages cost by what is known of their kind.
 
-    `data`: what to know of the tasks' images before a number.
+    `data`: what to know of the tasks' images before a number. `missing`: bytes of each asset that is not here.
     """
 
     suite: str
@@ -41,22 +48,22 @@ class Explanation:
     misses: tuple[Miss, ...]
     cost: PlanCost
     data: tuple[str, ...] = ()
+    missing: Mapping[str, int] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, object]:
-        """The same for programs."""
+        """The same for programs; costs stand with each stage and together."""
         return {
             "suite": self.suite,
             "runs": self.n_runs,
             "cached": self.n_cached,
             "data": list(self.data),
             "not_applicable": [{"run": c, "why": w} for c, w in self.not_applicable],
-            "stages": [{"key": m.key, "stage": m.title, "why": m.why} for m in self.misses],
-            "estimated_seconds": _rounded(self.cost.seconds),
-            "estimated_gpu_seconds": _rounded(self.cost.gpu_seconds),
-            "estimated_peak_memory_mib": _rounded(self.cost.peak_memory_mib),
-            "estimated_disk_bytes": self.cost.disk_bytes,
-            "declared_rates": list(self.cost.sources),
-            "without_estimate": self.cost.n_unknown,
+            "missing_assets": [{"asset": n, "bytes": size} for n, size in self.missing.items()],
+            "stages": [
+                {"key": m.key, "stage": m.title, "why": m.why} | PlanCost((cost,)).as_json()
+                for m, cost in zip(self.misses, self.cost.stages, strict=True)
+            ],
+            **self.cost.as_json(),
         }
 
     def lines(self) -> list[str]:
@@ -82,10 +89,6 @@ class Explanation:
         return found
 
 
-def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(value, 1)
-
-
 def explain(
     plan: Plan, store: Store, rates: Mapping[str, Sequence[Rate]] = MappingProxyType({})
 ) -> Explanation:
@@ -100,12 +103,16 @@ def explain(
     stages = [plan.stages[key] for key in keys]
     stages += [stage for stage in missing_features(plan, store) if stage.key not in keys]
     misses, costs, same = [], [], set[str]()
+    marks = functools.cache(store.last_marks)  # thousands of files: read where one is asked for
     titles = stage_titles(plan)
     for stage in stages:
         last = store.last_mark(stage.identity.plugin.label, stage.stage, stage.ingredients)
         why = damage.stages.get(stage.key) or why_missing(stage, last.ingredients if last else None)
         misses.append(Miss(stage.key, titles[stage.key], why))
-        if last and is_same_work(stage, last, same):
+        if not (last and is_same_work(stage, last, same)):
+            of_seeds = (mark for mark in marks() if is_of_another_seed(stage, mark))
+            last = next((mark for mark in of_seeds if is_same_work(stage, mark, same)), None)
+        if last:
             same.add(stage.key)
             costs.append(measured_cost(last, store))
         else:
@@ -123,6 +130,7 @@ def explain(
         misses=tuple(misses),
         cost=PlanCost(tuple(costs)),
         data=data_lines(plan),
+        missing=plan.missing,
     )
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from tonegap.declared.suite import Limits
-from tonegap.engines.base import Engine, RunResult, RunSpec
+from tonegap.engines.base import Engine, RunResult, RunSpec, ToldOfGpus
 from tonegap.engines.gpus import try_gpus
 from tonegap.engines.slurm import Slurm
 from tonegap.errors import BadData, BadOutput, LeakFound, StoreError, ToneGapError
@@ -21,6 +21,7 @@ from tonegap.formats.lineage import encode_lineage, read_parts
 from tonegap.formats.record import Isolation
 from tonegap.plan.plan import Plan, PlannedStage
 from tonegap.run import checkpoints
+from tonegap.run.cost import n_images
 from tonegap.run.inputs import write_inputs
 from tonegap.run.outputs import check_outputs, keep_declared, lineage_of
 from tonegap.run.postprocess_inputs import check_same_epochs
@@ -85,12 +86,16 @@ class StageFailure:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How a stage ended, what was in force while it ran, what it says of its GPUs, and how many it had."""
+    """How a stage ended, what was in force while it ran, what it says of its GPUs, and how many it had.
+
+    `gpu_memory_mib`: the most of one of them that it says it had; None where it says nothing of it.
+    """
 
     result: RunResult
     isolation: Isolation
     device: str = ""
     gpus: int = 0
+    gpu_memory_mib: float | None = None
 
 
 # `made` here and now; `found`: another process made it; `busy`: one is at it, ask again.
@@ -155,11 +160,11 @@ class StageRunner:
     def _run_locked(self, stage: PlannedStage) -> Outcome:
         def run(folder: Path) -> Ended:
             self.lay_out(stage, folder)
-            said: list[str] = []
+            said = ToldOfGpus()
             with self._gpus(stage) as gpus:
                 result = self._place.engine.run(self._spec(folder, stage, gpus, said))
             isolation = self._place.engine.isolation(self._place.limits)
-            return Ended(result, isolation, said[-1] if said else "", len(gpus))
+            return Ended(result, isolation, said.device, len(gpus), said.memory_mib)
 
         return self.conclude(stage, self._place.store.work_folder(stage.key[:16]), run)
 
@@ -249,7 +254,7 @@ class StageRunner:
         return len(made[0]) if made else len(stage.view.unlabelled.ids)
 
     def _spec(
-        self, folder: Path, stage: PlannedStage, gpus: tuple[str, ...], said: list[str]
+        self, folder: Path, stage: PlannedStage, gpus: tuple[str, ...], said: ToldOfGpus
     ) -> RunSpec:
         progress = self._place.progress
         return RunSpec(
@@ -264,7 +269,8 @@ class StageRunner:
             cancelled=self._place.cancelled,
             gpus=gpus,
             on_progress=lambda done, total: progress.step(stage.key, done, total),
-            on_device=said.append,
+            on_device=said.take_device,
+            on_gpu_memory=said.take_memory,
             numerics=stage.numerics,
         )
 
@@ -302,6 +308,8 @@ def _mark(stage: PlannedStage, ended: Ended) -> StageMark:
         peak_memory_mib=ended.result.peak_memory_mib,
         isolation=ended.isolation,
         gpus=max(ended.gpus, 1),
+        n_images=n_images(stage),
+        gpu_memory_mib=ended.gpu_memory_mib if stage.device == "cuda" else None,
     )
 
 

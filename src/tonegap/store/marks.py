@@ -19,7 +19,11 @@ _REMOVE = "remove it, and the next run keeps its own truth as the first"
 
 
 class StageMark(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """`stage.json`: what a finished stage was made from and what it cost; `gpus` it had if its device is one."""
+    """`stage.json`: what a finished stage was made from and what it cost; `gpus` it had if its device is one.
+
+    `n_images`: how many training images it was given; 0: not told. `gpu_memory_mib`: what it said it had of one GPU at
+    its peak.
+    """
 
     key: str
     stage: str
@@ -32,6 +36,8 @@ class StageMark(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_de
     peak_memory_mib: float | None
     isolation: Isolation
     gpus: int = 1
+    n_images: int = 0
+    gpu_memory_mib: float | None = None
 
 
 def read_mark(store: Path, key: str) -> StageMark | None:

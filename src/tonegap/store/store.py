@@ -177,8 +177,16 @@ class Store:
 
     def last_mark(self, plugin: str, stage: str, ingredients: dict[str, str]) -> StageMark | None:
         """Mark of the newest finished stage for the same question, None if there is none."""
+        return self._mark_at(self._last(plugin, stage, ingredients))
+
+    def last_marks(self) -> tuple[StageMark, ...]:
+        """The newest finished stage's mark of every question, newest first."""
+        paths = sorted((self.folder / LAST).glob("*.json"), key=lambda p: -p.stat().st_mtime_ns)
+        return tuple(filter(None, (self._mark_at(f"{LAST}/{path.name}") for path in paths)))
+
+    def _mark_at(self, unit: str) -> StageMark | None:
         try:
-            content = seals.read_sealed(self.folder, self._last(plugin, stage, ingredients))
+            content = seals.read_sealed(self.folder, unit)
             return None if content is None else msgspec.json.decode(content, type=StageMark)
         except (StoreError, msgspec.DecodeError, UnicodeDecodeError):
             return None

@@ -11,7 +11,7 @@ from tonegap.declared.report_settings import read_settings
 from tonegap.errors import StoreError
 from tonegap.formats.quality_sheet import SetDistance, decode_sheet
 from tonegap.report.pages.leaderboard_page import render_html
-from tonegap.report.quality_tables import kernel
+from tonegap.report.quality_tables import kernel, quality_tables
 from tonegap.report.quality_text import set_lines
 from tonegap.report.suite_report import publish_suite
 from tonegap.results.assemble import assemble
@@ -44,6 +44,20 @@ def test_the_report_links_a_page_for_each_set(report):
     page = (report / link).read_text()
     assert "<h1>grey on clinic/two, seed 0</h1>" in page
     assert '<a href="../index.html">report</a>' in page
+
+
+def test_a_missing_lesion_is_a_loss_but_where_healthy_skin_was_asked_for(quality, report):
+    """cgDDI's healthy images are labelled healthy: of them all should show none."""
+    (about,) = {
+        table.about
+        for made in sheets_of(quality)
+        for table in quality_tables(made.sheet)
+        if table.title == "Lesion and sharpness"
+    }
+    assert (
+        "A share above that of the training images says that lesions were lost, but where healthy skin was asked for: "
+        "there it should be near 100 %." in about
+    )
 
 
 def test_a_page_holds_its_pictures_and_fetches_nothing(report):
