@@ -58,10 +58,10 @@ class LogPump:
             for done, total in _PROGRESS.findall(text)[-_MOST_STEPS:]:
                 self._spec.on_progress(int(done), int(total))
             text = _PROGRESS.sub(b"", text)
-        if told := _DEVICE.search(text):
-            self._spec.on_device(told[1].decode("ascii").strip())
-        if told := _GPU_MEMORY.search(text):
-            self._spec.on_gpu_memory(float(told[1]))
+        for told in _DEVICE.findall(text)[-1:]:  # the last names all GPUs that were told before
+            self._spec.on_device(told.decode("ascii").strip())
+        for told in _GPU_MEMORY.findall(text):
+            self._spec.on_gpu_memory(float(told))
         self._tail = (self._tail + text)[-_TAIL:]
         if self._room > 0:
             _write(log, text[: self._room])
