@@ -114,8 +114,7 @@ def _files(folder: str) -> Iterator[tuple[str, str]]:
     """Dotted name and file of every module."""
     for place, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if name != "__pycache__"]
-        inner = os.path.relpath(place, folder)
-        package = ".".join((_PACKAGE, *Path(inner).parts))
+        package = ".".join((_PACKAGE, *Path(os.path.relpath(place, folder)).parts))
         for name in names:
             if name.endswith(".py"):
                 stem = name.removesuffix(".py")

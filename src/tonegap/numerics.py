@@ -39,9 +39,7 @@ def can_be_portable() -> bool:
 
 def cores() -> int:
     """How many processors this process may use, as far as the system says."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def numerics_of(wanted: Numerics, device: str) -> Numerics:

@@ -162,8 +162,7 @@ class Scores:
         from tonegap.report.score_table import as_lines, as_page, what_was_scored
 
         lines = as_lines(as_page(self.table)).split("\n")
-        heading = what_was_scored(self.answers.tones, self.rules)
-        return "\n".join([heading, *map(one_line, lines)])
+        return "\n".join([what_was_scored(self.answers.tones, self.rules), *map(one_line, lines)])
 
     def _repr_html_(self) -> str:
         """The table as HTML, reasons of undefined scores as footnotes; what notebooks show."""

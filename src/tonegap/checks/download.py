@@ -113,8 +113,7 @@ def check_data(
     located = locate_images(dataset, metadata, data_root)
     index = index_images(dataset, metadata, data_root, cache_dir, workers, located=located)
     misspelt = misspelt_malignant(dataset, metadata)
-    found_masks = find_masks(dataset, metadata, index, data_root)
-    masks = check_masks(dataset, metadata, index, found_masks)
+    masks = check_masks(dataset, metadata, index, find_masks(dataset, metadata, index, data_root))
     findings = (
         *_findings(located, index),
         *_contradictions(dataset, metadata, index),

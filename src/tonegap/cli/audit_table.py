@@ -69,8 +69,7 @@ def command(  # noqa: PLR0913 - one parameter per option
         paper = read_paper_file(file)
     else:
         paper = _of_csv(file, unit, _tests(images, total, sets, training))
-    text = audits_as([(file.stem, paper.title, audit_paper(paper))], output)
-    deliver(text, out)
+    deliver(audits_as([(file.stem, paper.title, audit_paper(paper))], output), out)
 
 
 def audits_as(audits: "list[tuple[str, str, tuple[Finding, ...]]]", output: str) -> str:

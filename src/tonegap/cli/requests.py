@@ -289,10 +289,9 @@ def _check_device(options: RunOptions, engine: "Engine", *, only_looks: bool) ->
         raise BadRequest(
             "--device cuda: bwrap brings no driver of a GPU into an image; take apptainer or docker"
         )
-    if options.place == "slurm" or only_looks:
-        return  # nodes have GPUs of their own
-    if Path("/dev/dxg").exists():
-        return  # /dev/dxg: where Windows lends its GPU
+    # Nodes have GPUs of their own; /dev/dxg: where Windows lends its GPU.
+    if options.place == "slurm" or only_looks or Path("/dev/dxg").exists():
+        return
     there = engine.gpus()
     if options.engine == "docker":
         if not there:

@@ -32,6 +32,5 @@ def command(runs: tuple[str, ...], uri: str, store: Path, root: Path) -> None:
     settings = read_settings(root)
     for suite in read_suites(store, runs):
         name = f"tonegap/{suite.matrix.suite}"
-        found = tracked_runs(suite, settings.metrics, settings.selection)
-        logged = log_runs(uri, name, found)
+        logged = log_runs(uri, name, tracked_runs(suite, settings.metrics, settings.selection))
         say(f"{name}: {logged.n_new} runs logged, {logged.n_known} were there")

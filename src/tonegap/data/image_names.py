@@ -44,9 +44,7 @@ def expanded(patterns: Sequence[str], dataset: Dataset, metadata: Metadata) -> d
 def _cells(placeholder: str, dataset: Dataset, metadata: Metadata) -> Sequence[str]:
     column = column_of(placeholder, dataset.file)
     cells = metadata.columns[column]
-    if column == placeholder:
-        return cells
-    return [cell.rpartition(".")[0] or cell for cell in cells]
+    return cells if column == placeholder else [cell.rpartition(".")[0] or cell for cell in cells]
 
 
 def _safe(name: str, image_id: str, where: Path) -> str:

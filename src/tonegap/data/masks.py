@@ -39,8 +39,7 @@ def find_masks(
     found: dict[str, MaskFile] = {}
     for part in metadata.parts:
         own = {i: index.paths[i] for i in part.metadata.ids if i in index.paths}
-        of_part = replace(index, paths=own)
-        found |= find_masks(part.dataset, part.metadata, of_part, part.data_root)
+        found |= find_masks(part.dataset, part.metadata, replace(index, paths=own), part.data_root)
     if metadata.parts or not dataset.file.masks:
         return found
     masks = expanded(dataset.file.masks, dataset, metadata)

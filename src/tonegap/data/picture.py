@@ -76,5 +76,4 @@ def perceptual_hash(grey: NDArray[np.float32]) -> int:
     Image Hash Functions, 2010, section 3.2.1.
     """
     waves = (_DCT @ grey @ _DCT.T).ravel()
-    bits = waves > np.median(waves[1:])
-    return int.from_bytes(np.packbits(bits).tobytes(), "big")
+    return int.from_bytes(np.packbits(waves > np.median(waves[1:])).tobytes(), "big")

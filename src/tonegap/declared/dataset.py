@@ -196,8 +196,7 @@ def dataset_place(dataset_id: str) -> Path:
 def read_dataset_folder(folder: Path) -> Dataset:
     """The data set that a folder declares, inside a suite root or not. Raises BadSuiteFolder."""
     path = folder / DATASET_FILE
-    file = read_toml(path, DatasetFile)
-    dataset = Dataset(id=folder.resolve().name, folder=folder, file=file)
+    dataset = Dataset(id=folder.resolve().name, folder=folder, file=read_toml(path, DatasetFile))
     for problem in dataset_problems(dataset):
         raise BadSuiteFolder(f"{path}: {problem}")
     return dataset

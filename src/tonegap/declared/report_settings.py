@@ -83,9 +83,7 @@ def read_settings(root: Path) -> LeaderboardSettings:
 
 def titled(settings: LeaderboardSettings, suites: Sequence[str]) -> LeaderboardSettings:
     """The settings with the title of the suite that is reported, if it is a single one."""
-    if len(suites) != 1:
-        return settings
-    return msgspec.structs.replace(settings, title=suites[0])
+    return settings if len(suites) != 1 else msgspec.structs.replace(settings, title=suites[0])
 
 
 def _read_templates(folder: Path) -> dict[str, str]:

@@ -57,8 +57,7 @@ def _say(message: str, kind: type[msgspec.Struct]) -> str:
         .replace(" - at `$", " at `$")
     )
     if "unknown key" in text and "at `$" not in text:
-        known = ", ".join(kind.__struct_encode_fields__)
-        text += f"; known keys are {known}"
+        text += f"; known keys are {', '.join(kind.__struct_encode_fields__)}"
     if wrong := _WRONG.fullmatch(text):
         there = _choices(kind, wrong[2])
         text += did_you_mean(wrong[1], there) + f"; there are: {', '.join(there)}"

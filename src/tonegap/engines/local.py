@@ -154,8 +154,7 @@ def _copy(source: Path, target: Path) -> None:
 
 def _variables(spec: RunSpec, seen: Mounts) -> dict[str, str]:
     """The whole environment of a stage: of the caller's own, where programs and libraries are."""
-    device = ",".join(spec.gpus)
-    variables = stage_variables(spec.threads, str(seen.tmp_dir), device, spec.numerics)
+    variables = stage_variables(spec.threads, str(seen.tmp_dir), ",".join(spec.gpus), spec.numerics)
     variables["PATH"] = os.environ.get("PATH", os.defpath)
     variables["PYTHONPATH"] = str(seen.kit)
     if "LD_LIBRARY_PATH" in os.environ:
@@ -192,8 +191,7 @@ def kit_requirements(kit: Path) -> list[str]:
 
 def requirements(path: Path) -> list[str]:
     """Names of the packages in a list of requirements that hold here. Raises EngineError for any other line."""
-    lines = path.read_text(encoding="utf-8").splitlines()
-    words = (line.split("#")[0].strip() for line in lines)
+    words = (line.split("#")[0].strip() for line in path.read_text(encoding="utf-8").splitlines())
     try:
         wanted = [Requirement(word) for word in words if word]
     except InvalidRequirement as e:

@@ -42,9 +42,7 @@ def sandbox_kind() -> SandboxKind:
     """The strongest way that works on this machine, found by trying it."""
     if _works([*bubblewrap(), "--ro-bind", "/", "/", "--proc", "/proc", "true"], "bwrap"):
         return "bubblewrap"
-    if _works(["unshare", "--net", "true"], "unshare"):
-        return "unshare"
-    return "none"
+    return "unshare" if _works(["unshare", "--net", "true"], "unshare") else "none"
 
 
 def _works(argv: list[str], program: str) -> bool:
@@ -85,8 +83,7 @@ def shared_memory(limit_mib: int) -> list[str]:
     if not mounts_nothing():
         return ["--tmpfs", "/dev/shm"]
     # Larger than the limit, so that the watch is first and says which limit it was.
-    size = (limit_mib << 20) + _SHARED_ROOM
-    return [*_NO_MOUNTS, "--size", str(size), "--tmpfs", "/dev/shm"]
+    return [*_NO_MOUNTS, "--size", str((limit_mib << 20) + _SHARED_ROOM), "--tmpfs", "/dev/shm"]
 
 
 def sandbox_argv(

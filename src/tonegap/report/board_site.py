@@ -58,8 +58,7 @@ def write_site(
         "files": pages,
     }
     _remove_unlisted(out, {*pages, *(f"bundles/{row['file']}" for row in rows)})
-    encoded = msgspec.json.format(msgspec.json.encode(listing), indent=1) + b"\n"
-    write_bytes(out / _LISTING, encoded)
+    write_bytes(out / _LISTING, msgspec.json.format(msgspec.json.encode(listing), indent=1) + b"\n")
     values = {"report": settings.title, "bundles": rows, "version": __version__}
     write_text(out / "bundles" / "index.html", render_template(settings, _TEMPLATE, values))
     return out / PAGE_NAME

@@ -148,8 +148,7 @@ def missing(holes: tuple[Hole, ...], n_runs: int) -> str:
 
 def table_title(table: LeaderboardTable) -> str:
     """The task, that its images are stand-ins or a subset where they are, and that patients are on both sides."""
-    parts = (table_name(table), split_note(table))
-    return " ".join(part for part in parts if part)
+    return " ".join(part for part in (table_name(table), split_note(table)) if part)
 
 
 def table_name(table: LeaderboardTable) -> str:

@@ -108,5 +108,4 @@ def reach_note(table: LeaderboardTable) -> tuple[str, ...]:
     found = table_reach(table)
     if found is None:
         return ()
-    training = training_words(1, 0.0)
-    return tuple(reach_sentences(found.tones, found.accuracy, CORRELATION, training))
+    return tuple(reach_sentences(found.tones, found.accuracy, CORRELATION, training_words(1, 0.0)))

@@ -244,8 +244,7 @@ def _coverage(measured: FeatureScores) -> TextTable:
 def _gain(measured: FeatureScores) -> TextTable:
     rows: list[tuple[_Cell, ...]] = []
     for found in measured.gain:
-        values = (found.gain, found.low, found.high)
-        known = [100 * value for value in values if value is not None]
+        known = [100 * value for value in (found.gain, found.low, found.high) if value is not None]
         gain = "{:+.1f} ({:+.1f} to {:+.1f})".format(*known) if len(known) == 3 else UNDEFINED
         shares = (UNDEFINED if v is None else percent(v) for v in (found.alone, found.with_set))
         shown = ((text.replace("-", "−"), found.reason) for text in (*shares, gain))

@@ -134,8 +134,7 @@ def table_claims(
     if not evidence:
         return None
     pairs = _against_reference(table, evidence, settings)
-    defined = {row.entry: _defined(table, row) for row in looked_at}
-    changes = _changes(pairs, evidence, defined)
+    changes = _changes(pairs, evidence, {row.entry: _defined(table, row) for row in looked_at})
     groups = _tie_groups(table, settings, evidence)
     rows = tuple(
         _row(
@@ -344,8 +343,7 @@ def _alarmed(
         if row.entry not in evidence or row.entry.method != settings.reference.method:
             continue  # a method that serves as a control may know as much as the reference
         interval = evidence[row.entry].network_intervals["accuracy", ALL]
-        shares = [np.bincount(a.y).max() / len(a.y) for a in kept[row.entry]]
-        largest = float(np.mean(shares))
+        largest = float(np.mean([np.bincount(a.y).max() / len(a.y) for a in kept[row.entry]]))
         if interval.low is not None and interval.low > largest:
             yield (
                 f"the control {row.entry.label} is right for more images than the most frequent class "

@@ -114,8 +114,7 @@ def listed(seeds: Sequence[int]) -> str:
 
 def _recipe(record: Record) -> str:
     stages = sorted((s.stage, s.plugin, s.environment) for s in record.stages)
-    parameters = [sorted(values.items()) for values in record.plugin_parameters.values()]
-    return repr((parameters, stages))
+    return repr(([sorted(values.items()) for values in record.plugin_parameters.values()], stages))
 
 
 def reference_of(

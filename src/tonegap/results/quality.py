@@ -63,8 +63,7 @@ def read_set_sheets(store: Path, suites: Sequence[SuiteRun]) -> tuple[SetSheet, 
                 own
             ):  # else the set was never made, which the report's list of what is missing says
                 one = own[0]
-                method = one.entry.method
-                found[key] = SetSheet(method, variants, one.task, one.seed, key, None, {})
+                found[key] = SetSheet(one.entry.method, variants, one.task, one.seed, key, None, {})
     return tuple(
         sorted(found.values(), key=lambda s: (s.task, s.method, s.variants, s.seed, s.key))
     )

@@ -76,8 +76,7 @@ def _needed(
     """The finished stages that missing ones read."""
     keys = {key for run in waiting if not run.id.not_applicable for key in run.stages}
     missing = [plan.stages[key] for key in keys if key in damaged or not store.has_stage(key)]
-    found = {up for stage in missing for up in stage.upstream if store.has_stage(up)}
-    return sorted(found)
+    return sorted({up for stage in missing for up in stage.upstream if store.has_stage(up)})
 
 
 def _damaged_sheets(plan: Plan, store: Store, stages: Mapping[str, str]) -> dict[str, str]:
@@ -116,8 +115,7 @@ def mend(plan: Plan, store: Store) -> tuple[PlannedStage, ...]:
 def _keep_truths(plan: Plan, store: Store) -> None:
     """Writes the truth of finished runs again where it is gone or damaged; it is made from the data set alone."""
     done = store.finished_records()
-    views = {id(run.view): run.view for run in plan.runs if run.id.key in done}
-    for view in views.values():
+    for view in {id(run.view): run.view for run in plan.runs if run.id.key in done}.values():
         store.keep_truth(encode_truth(truth_of(view)))
 
 

@@ -69,8 +69,7 @@ def write_inputs(store: Store, stage: PlannedStage, time_limit_s: int, folder: P
     if stage.stage == "generate":
         for key in stage.upstream:
             store.check_stage(key)
-            model = store.stage_folder(key) / "model"
-            shutil.copytree(model, folder / "model", copy_function=link)
+            shutil.copytree(store.stage_folder(key) / "model", folder / "model", copy_function=link)
 
 
 def _write_given(store: Store, stage: PlannedStage, folder: Path) -> None:
@@ -114,8 +113,7 @@ def _write_unlabelled(store: Store, stage: PlannedStage, folder: Path) -> None:
         synthetic = read_synthetic(made)
         ids = tuple(row.image_id for row in synthetic)
         paths = [made / "images" / row.file for row in synthetic]
-        contents = image_contents(made, key, synthetic)
-        pack = ensure_pack(store, paths, contents, stored(stage.image))
+        pack = ensure_pack(store, paths, image_contents(made, key, synthetic), stored(stage.image))
     write_csv(folder / "images.csv", ("image_id",), ((image_id,) for image_id in ids))
     link(pack, folder / "images.npy")
 
@@ -149,8 +147,7 @@ def write_synthetic(store: Store, stage: PlannedStage, made: Path, key: str, fol
     rows = read_synthetic(made)
     if not rows:
         return
-    tones = [pooled(row.tone, stage.view.axis_tones) or "" for row in rows]
-    named = zip(rows, tones, strict=True)
+    named = zip(rows, [pooled(row.tone, stage.view.axis_tones) or "" for row in rows], strict=True)
     cells = ((row.image_id, row.label, tone, " ".join(row.sources)) for row, tone in named)
     paths = [made / "images" / row.file for row in rows]
     header = ("image_id", "label", "tone", "sources")

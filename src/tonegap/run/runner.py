@@ -177,8 +177,7 @@ class _Run:
             record = score_run(self._place.store, run, finish)
         except ToneGapError as e:
             stage = self._plan.stages[run.stages[-1]]
-            bad_output = isinstance(e, BadOutput | BadPredictions)
-            cause = "bad-output" if bad_output else "engine-error"
+            cause = "bad-output" if isinstance(e, BadOutput | BadPredictions) else "engine-error"
             if isinstance(e, LeakFound):
                 stages = [self._plan.stages[key] for key in run.stages]
                 stage, cause = next(s for s in stages if s.stage == "generate"), "leak"

@@ -55,8 +55,7 @@ def score_run(store: Store, run: "PlannedRun", finish: Finish) -> Record:
     part, behind = run.entry.extractor, run.entry.postprocessor
     path = find_predictions(store.stage_folder(run.stages[-1]))
     truth = truth_of(view)
-    metric = view.selection_metric
-    rules = Rules(view.classes, view.positive, view.tones, view.min_support, metric)
+    rules = Rules(view.classes, view.positive, view.tones, view.min_support, view.selection_metric)
     found = results_of(path, truth, rules)
     truth_sha256 = store.keep_truth(encode_truth(truth))
     store.remember_truth(truth_place(view.task, run.id.seed, view.data), truth_sha256)

@@ -170,9 +170,7 @@ def measured_by(stage: "PlannedStage", folder: Path, made: SyntheticSet) -> Meas
 
 def _is_random(notes: Path) -> bool:
     """Whether the extractor's notes say that its weights are random ones."""
-    if not notes.exists():
-        return False
-    return json.loads(notes.read_bytes()).get("random") is True
+    return notes.exists() and json.loads(notes.read_bytes()).get("random") is True
 
 
 class SheetMaker:
@@ -273,9 +271,7 @@ class SheetMaker:
 
 def _side_px(paths: Sequence[Path]) -> int:
     """The side at which sharpness is compared: that of the first synthetic image, at most 256 px."""
-    if not paths:
-        return SIZE_PX
-    return min(*upright_size(read_bytes(paths[0])), _SHARP_PX)
+    return SIZE_PX if not paths else min(*upright_size(read_bytes(paths[0])), _SHARP_PX)
 
 
 def _skipped(notes: Path) -> dict[str, int]:

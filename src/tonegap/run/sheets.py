@@ -42,8 +42,7 @@ def missing_features(plan: Plan, store: Store) -> tuple[PlannedStage, ...]:
 
 def _is_done(planned: SheetPlan, store: Store) -> bool:
     try:
-        content = (sheet_folder(store.folder, planned.key) / SHEET).read_bytes()
-        sheet = decode_sheet(content)
+        sheet = decode_sheet((sheet_folder(store.folder, planned.key) / SHEET).read_bytes())
     except (OSError, msgspec.DecodeError):
         return False
     return sheet.measured is not None or planned.features is None or sheet.set.n == 0

@@ -128,8 +128,7 @@ def _macro(c: Counts, as_published: bool) -> dict[tuple[str, str], FloatArray]:
             ("macro_recall", hit, true, both),
             ("macro_f1", 2 * hit, true + called, both),
         ):
-            counted = there if as_published else defined
-            found[metric, name] = _mean(_share(part, whole), counted)
+            found[metric, name] = _mean(_share(part, whole), there if as_published else defined)
     return found
 
 

@@ -65,8 +65,7 @@ def _sensitivities(
         return
     threshold = _threshold(score[~positive], specificity)
     for tone, member in slots:
-        called = (score[member & positive] >= threshold).astype(float)
-        yield _score(name, tone, called, rules)
+        yield _score(name, tone, (score[member & positive] >= threshold).astype(float), rules)
 
 
 def _threshold(negatives: FloatArray, specificity: float) -> float:

@@ -42,8 +42,7 @@ def read_truth(path: Path) -> Truth:
     )
     ids = as_text(table["image_id"], "image_id", where)
     check_ids(ids, where)
-    counts = pc.value_counts(ids)
-    twice = [c["values"].as_py() for c in counts if c["counts"].as_py() > 1]
+    twice = [c["values"].as_py() for c in pc.value_counts(ids) if c["counts"].as_py() > 1]
     refuse(where, "images with more than one row", twice)
     named = ids.to_pylist()
     labels = pc.fill_null(as_text(table["label"], "label", where), "").to_pylist()

@@ -34,8 +34,7 @@ def crossing_groups(made: SplitAssignment, groups: Mapping[str, int]) -> list[Cr
     seen: dict[int, list[str]] = {}
     for image_id, part in zip(made.ids, made.parts, strict=True):
         if part != "unused" and image_id in groups:
-            side = test if part == "test" else seen
-            side.setdefault(groups[image_id], []).append(image_id)
+            (test if part == "test" else seen).setdefault(groups[image_id], []).append(image_id)
     return [
         CrossingGroup(number, tuple(sorted(test[number])), tuple(sorted(seen[number])))
         for number in sorted(test.keys() & seen.keys())

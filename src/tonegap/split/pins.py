@@ -44,8 +44,7 @@ def pin_sizes(task: Task, key: str) -> dict[str, int]:
 
 def pinned_parts(task: Task, metadata: Metadata, seed: int) -> dict[str, str]:
     """The partition of each id as a seed's pin has it, for metadata that `check_ids` passed. Raises BadSuiteFolder."""
-    key = task.pin_key(seed)
-    codes = _assignment(task, key, len(metadata.ids))
+    codes = _assignment(task, task.pin_key(seed), len(metadata.ids))
     places = zip(sorted(metadata.ids), codes, strict=True)
     return {image_id: PARTITIONS[place] for image_id, place in places}
 

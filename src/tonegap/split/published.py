@@ -40,8 +40,7 @@ def published_parts(rule: SplitRule, rows: SelectedRows, seed: int) -> list[str]
     match rule:
         case GroupedHoldout():
             groups, key = rows.groups(rule.columns), f"test:{seed}"
-            strata = rows.strata(rule.strata)
-            test = held_out(groups, rows.ids, strata, rule.test_fraction, key)
+            test = held_out(groups, rows.ids, rows.strata(rule.strata), rule.test_fraction, key)
             return _parts(len(every), test=test)
         case GroupedKFold():
             shuffle, tested = divmod(seed, rule.folds)
@@ -129,8 +128,7 @@ def _text_holdout(rule: TextHoldout, rows: SelectedRows) -> list[str]:
     sides = _common_only(sides, rows, rule.common, rule.at_least)
     if (drawn := rule.validation) is not None:
         train = [i for i, side in enumerate(sides) if side == "train"]
-        kept = _halves(rows, train, drawn.fraction, drawn.random_state, drawn.stratify)[1]
-        for i in kept:
+        for i in _halves(rows, train, drawn.fraction, drawn.random_state, drawn.stratify)[1]:
             sides[i] = "validation"
     return sides
 

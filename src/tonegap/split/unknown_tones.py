@@ -54,8 +54,7 @@ def unknown_tones(task: Task, metadata: Metadata, excluded: Collection[str] = ()
     Raises BadSplit where its rows cannot be told.
     """
     keeping = msgspec.structs.replace(task.file.tones, keep_unknown=True)
-    file = msgspec.structs.replace(task.file, tones=keeping)
-    every = rows_of(replace(task, file=file), metadata)
+    every = rows_of(replace(task, file=msgspec.structs.replace(task.file, tones=keeping)), metadata)
     left = [i for i, image_id in enumerate(every.ids) if image_id not in excluded]
     every = replace(
         every,

@@ -103,8 +103,7 @@ def _check(record: Record, run: RunId, path: Path) -> None:
         raise StoreError(
             f"{path}: found schema {record.schema!r}, wanted {SCHEMA!r}; remove it and run again"
         )
-    found = record.entry, record.task, record.seed
-    if found != (run.entry, run.task, run.seed):
+    if (record.entry, record.task, record.seed) != (run.entry, run.task, run.seed):
         raise StoreError(
             f"{path}: is the record of {record.entry.label}, {record.task}, seed {record.seed}, "
             f"not of {run.entry.label}, {run.task}, seed {run.seed}; remove it and run again"

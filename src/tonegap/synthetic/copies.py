@@ -48,5 +48,4 @@ def find_copies(mine: Thumbs, others: Thumbs) -> list[Copy]:
 
 
 def _with_content(thumbs: Thumbs) -> NDArray[np.int64]:
-    spread = thumbs.grey.std(axis=(1, 2))
-    return np.flatnonzero(spread >= _FLAT)
+    return np.flatnonzero(thumbs.grey.std(axis=(1, 2)) >= _FLAT)

@@ -78,12 +78,9 @@ def read_set(folder: Path, manifest: Path | None) -> ExternalSet:
         )
     _check_ids(folder, rows)
     parts = read_parts(folder / "model")
-    for row in rows:
-        for model in row.models:
-            if model not in parts:
-                raise BadRequest(
-                    f"{folder}: {row.image_id}: no part {model!r} in model/lineage.json"
-                )
+    absent = ((row.image_id, name) for row in rows for name in row.models if name not in parts)
+    for image_id, name in absent:
+        raise BadRequest(f"{folder}: {image_id}: no part {name!r} in model/lineage.json")
     ways = [found.name] if found else []
     ways += ["names of images or JSON files beside them"] if read else []
     if others and manifest:

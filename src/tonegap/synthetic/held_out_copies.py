@@ -33,8 +33,7 @@ def showing(
     mine = read_thumbs([images[image_id][0] for image_id in ids], both_views=False)
     n_explained = 0
     for copy in find_copies(mine, read_thumbs(held.paths, both_views=True)):
-        own = sources.get(ids[copy.mine], ())[:_SOURCES_SEEN]
-        if _is_nearer(mine, copy, own):
+        if _is_nearer(mine, copy, sources.get(ids[copy.mine], ())[:_SOURCES_SEEN]):
             n_explained += 1
         else:
             found.append(LeakFinding(ids[copy.mine], copy.kind, *held[copy.other]))

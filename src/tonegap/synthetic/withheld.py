@@ -104,8 +104,7 @@ def _kept_copies(train: PartitionImages, held: HeldOut, cache_dir: Path) -> dict
 
     def search() -> dict[str, WithheldCopy]:
         mine = read_thumbs(train.paths, both_views=False)
-        others = read_thumbs(held.paths, both_views=True)
-        copies = find_copies(mine, others)
+        copies = find_copies(mine, read_thumbs(held.paths, both_views=True))
         return {train.ids[copy.mine]: WithheldCopy(copy.kind, *held[copy.other]) for copy in copies}
 
     def keep(found: dict[str, WithheldCopy]) -> None:

@@ -174,8 +174,7 @@ class DockerEngine(Engine):
 
 def _sweep(client: docker.DockerClient, store: Path, identity: str) -> None:
     """Removes the containers of a store whose work folder is gone or belongs to nobody alive."""
-    mine = {"label": f"{STORE_LABEL}={identity}"}
-    for found in client.api.containers(all=True, filters=mine):
+    for found in client.api.containers(all=True, filters={"label": f"{STORE_LABEL}={identity}"}):
         work = store / WORK / found["Labels"][WORK_LABEL]
         if not work.exists() or is_dead(work):
             _remove(client.containers.get(found["Id"]))

@@ -36,9 +36,7 @@ def stage_user(rootless: bool) -> User:
     """
     if rootless:
         return User(0, 0)
-    if os.geteuid() == 0:
-        return User(STAGE_ID, STAGE_ID)
-    return User(os.geteuid(), os.getegid())
+    return User(STAGE_ID, STAGE_ID) if os.geteuid() == 0 else User(os.geteuid(), os.getegid())
 
 
 def lend(in_dir: Path, out_dir: Path, user: User) -> None:

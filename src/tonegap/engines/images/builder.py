@@ -248,8 +248,7 @@ class Builder:
             writer = LayerWriter(self._layout, python, config["architecture"], say)
             for wanted in recipe.layers:
                 if isinstance(wanted, Wheels):
-                    title = f"{_WHEELS}{wanted.lock.name}"
-                    _put(config, writer.wheels(wanted, no_cache), title)
+                    _put(config, writer.wheels(wanted, no_cache), f"{_WHEELS}{wanted.lock.name}")
                 else:
                     _put(config, [writer.files(wanted)], wanted.title)
             if recipe.user:

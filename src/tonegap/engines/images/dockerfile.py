@@ -61,9 +61,7 @@ def references(dockerfile: str) -> list[str]:
 def named_base(dockerfile: str) -> str:
     """The default of `ARG BASE_IMAGE`, "" where it has none; without that line, the last reference."""
     declared = _DEFAULT_BASE.search(dockerfile)
-    if declared:
-        return declared.group(1) or ""
-    return next(reversed(references(dockerfile)), "")
+    return declared.group(1) or "" if declared else next(reversed(references(dockerfile)), "")
 
 
 def plain_steps(dockerfile: str, files: Mapping[str, Path]) -> Steps | None:

@@ -63,8 +63,7 @@ def look_inside(
     packages: Sequence[str],
 ) -> Inside:
     """What is seen inside an image, once the modules were imported. Raises EngineError with what was said."""
-    said = python.says(_LOOK, [*modules, "--", *packages], site)
-    return msgspec.json.decode(said, type=Inside)
+    return msgspec.json.decode(python.says(_LOOK, [*modules, "--", *packages], site), type=Inside)
 
 
 class RootPython:

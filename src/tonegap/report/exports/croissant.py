@@ -95,8 +95,7 @@ def croissant(
 def _about(dataset: Dataset, task: Task | None) -> str:
     parts = [] if task is None else [task.file.about.strip()]
     if task is not None:
-        scored = ", ".join(task.scored_tones)
-        parts.append(f"Tones scored: {scored} (axis {task.tone_axis}).")
+        parts.append(f"Tones scored: {', '.join(task.scored_tones)} (axis {task.tone_axis}).")
     parts.append(
         f"This description holds no image and no row of {dataset.file.title}. "
         f"How to get a copy: {dataset.file.access.strip()}."
@@ -121,8 +120,7 @@ def _images(dataset: Dataset, task: Task | None, file: MetadataFile | None) -> N
         if file is None:
             source = {"fileSet": {"@id": _METADATA}, "extract": {"column": column}}
         elif column in file.headers:
-            header = file.headers[column]
-            source = {"fileObject": {"@id": _METADATA}, "extract": {"column": header}}
+            source = {"fileObject": {"@id": _METADATA}, "extract": {"column": file.headers[column]}}
         else:
             continue
         same = {"equivalentProperty": "sc:identifier"} if name == "image_id" else {}
@@ -200,8 +198,7 @@ def _classes(task: Task) -> list[Node]:
         _field("classes", "labels", _TEXT, "Cells of the label column that are this class."),
     ]
     about = "The classes of the task; images of other labels are unused."
-    key = {"@id": "classes/name"}
-    return [_record_set("classes", about, key, fields, "sc:Enumeration", rows)]
+    return [_record_set("classes", about, {"@id": "classes/name"}, fields, "sc:Enumeration", rows)]
 
 
 def _record_set(

@@ -42,8 +42,7 @@ def documents(results: PackSource) -> tuple[dict[str, bytes], str]:
 
 def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A table of cells that are Markdown already."""
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return "\n".join(f"| {' | '.join(line)} |" for line in [header, ["---"] * len(header), *rows])
 
 
 def _state(item: Item, known: Mapping[str, list[Answer]]) -> str:
@@ -197,8 +196,7 @@ def _works(results: PackSource, checklists: Mapping[str, Checklist]) -> Iterator
     yield from (d.file.source.strip() for d in results.datasets if d.file.drawn is None)
     yield from (task.file.paper for task in results.tasks.values() if task.file.paper)
     entries = {row.entry for table in results.tables for row in table.all_rows}
-    ids = {pair for entry in entries for pair in entry.plugins.items()}
-    for kind, name in sorted(ids):
+    for kind, name in sorted({pair for entry in entries for pair in entry.plugins.items()}):
         if paper := read_plugin(results.source.root, kind, name).file.paper:
             yield paper
     yield from (checklist.cite for checklist in checklists.values())

@@ -40,8 +40,7 @@ def _models(results: PackSource) -> Iterator[Answer]:
 
 def _parameters(results: PackSource) -> Iterator[Answer]:
     rows = [row for table in results.tables for row in table.all_rows]
-    ids = {pair for row in rows for pair in row.entry.plugins.items()}
-    for kind, name in sorted(ids):
+    for kind, name in sorted({pair for row in rows for pair in row.entry.plugins.items()}):
         page = report_page(f"methods/{card_name(kind, name)}.html")
         if any(_given(record, kind) for record in results.records if _plugin(record, kind) == name):
             text = f"{name}: its parameters with meaning, default, source, and other values of entries here"

@@ -65,8 +65,7 @@ def write_pack(root: Path, store: Path, what: str, folder: Path) -> str:
         said = _fill(root, bundle, folder)
         files = {path: sha256_file(folder / path) for path in _files(folder)}
         made = PackFile(bundle.name, f"tonegap {__version__}", files)
-        content = msgspec.json.format(msgspec.json.encode(made), indent=1) + b"\n"
-        write_bytes(folder / PACK, content)
+        write_bytes(folder / PACK, msgspec.json.format(msgspec.json.encode(made), indent=1) + b"\n")
         undo.pop_all()
     return said
 

@@ -90,8 +90,7 @@ def scale_of(values: Iterable[float | None]) -> AxisScale:
     if not tens:
         return AxisScale(0.0, 1.0)
     low = math.floor(min(tens) + 1e-9)
-    high = max(math.ceil(max(tens) - 1e-9), low + 1)
-    return AxisScale(low / 10, high / 10)
+    return AxisScale(low / 10, max(math.ceil(max(tens) - 1e-9), low + 1) / 10)
 
 
 def panel_scale(table: LeaderboardTable) -> AxisScale:

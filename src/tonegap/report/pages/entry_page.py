@@ -174,8 +174,7 @@ def _intervals(kept: EntryAnswers, metric: str) -> dict[str, Interval]:
 
 def _by_tone(kept: EntryAnswers, scores: MeanScores) -> list[tuple[str, Mean | None]]:
     """Each tone of the axis that ranks, and its score; None for a metric that compares the tones."""
-    means = scores.tones or (None,) * len(kept.axis.tones)
-    return list(zip(kept.axis.tones, means, strict=True))
+    return list(zip(kept.axis.tones, scores.tones or (None,) * len(kept.axis.tones), strict=True))
 
 
 def _links(kept: EntryAnswers, is_there: Callable[[str], bool]) -> dict[str, object]:

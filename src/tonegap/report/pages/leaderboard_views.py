@@ -45,8 +45,7 @@ class Reasons(dict[str, int]):
 def view_columns(views: Sequence[View | None], reasons: Reasons) -> dict[str, object]:
     """`columns` by name for the rows that have the view; `rows` numbers those unless all have it."""
     there = [i for i, view in enumerate(views) if view is not None]
-    present = [view for view in views if view is not None]
-    columns = _columns(present, reasons)
+    columns = _columns([view for view in views if view is not None], reasons)
     kept = {name: found for name, found in columns.items() if any(v is not None for v in found)}
     return {"columns": kept} | ({} if len(there) == len(views) else {"rows": there})
 
@@ -92,8 +91,7 @@ def _shown(values: Sequence[float | None]) -> Column:
     """What the page shows for each value, in tenths of a percent."""
     exact = np.array(values, dtype=np.float64) * 100 * 10  # None becomes NaN
     known = np.isfinite(exact)
-    rounded = np.rint(np.where(known, exact, 0)).astype(np.int64)
-    column: Column = rounded.tolist()
+    column: Column = np.rint(np.where(known, exact, 0)).astype(np.int64).tolist()
     # Close to a tie the last bit decides, and the text of `percent` is right.
     ties = np.abs(np.abs(exact - np.floor(exact)) - 0.5) < 1e-6
     for i in np.flatnonzero(ties | ~known).tolist():

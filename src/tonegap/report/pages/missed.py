@@ -80,8 +80,7 @@ class Gallery:
             try:
                 metadata = read_metadata(dataset, folder)
                 located = locate_images(dataset, metadata, folder)
-                index = self._store / INDEX
-                found = images_digest(dataset, metadata, located, index, cores())
+                found = images_digest(dataset, metadata, located, self._store / INDEX, cores())
             except (BadData, StoreError):
                 why = "the images at hand cannot be read"
                 continue

@@ -98,8 +98,7 @@ def run_with_doubts(suite_run: SuiteRun, root: Path) -> SuiteRun:
     """A stranger's suite with each record as `with_doubts` reads it."""
 
     def doubted(run: RunOutcome) -> RunOutcome:
-        record = run.record and with_doubts(run.record, root)
-        return msgspec.structs.replace(run, record=record)
+        return msgspec.structs.replace(run, record=run.record and with_doubts(run.record, root))
 
     return replace(suite_run, runs=tuple(map(doubted, suite_run.runs)))
 

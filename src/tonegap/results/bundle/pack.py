@@ -81,8 +81,7 @@ def pack_suite(
 
 def _check_stages(store: Path, suite_run: SuiteRun) -> None:
     """Raises StoreError unless what a bundle takes of each stage, and every truth, is what was written."""
-    stages = {s.key for run in suite_run.runs if run.record for s in run.record.stages}
-    for key in sorted(stages):
+    for key in sorted({s.key for run in suite_run.runs if run.record for s in run.record.stages}):
         said = damage(store, stage_unit(key), deep=True, without=_NOT_BUNDLED)
         if said and is_there(store / stage_unit(key)):
             raise StoreError(f"{store}: {said}; {AGAIN}")

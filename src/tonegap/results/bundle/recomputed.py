@@ -39,8 +39,7 @@ def record_problems(store: Path, record: Record) -> Iterator[str]:
         yield "names no stage, or a stage or truth by what is no key"
         return
     yield from mark_problems(store, record)
-    path = store / truth_unit(sha256)
-    truth = decode_truth(path.read_bytes(), sha256, truth_unit(sha256))
+    truth = decode_truth((store / truth_unit(sha256)).read_bytes(), sha256, truth_unit(sha256))
     predictions = find_predictions(store / stage_unit(keys[-1]))
     found = sha256_file(predictions)
     if found != record.predictions_sha256:

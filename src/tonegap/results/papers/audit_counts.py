@@ -305,8 +305,7 @@ def _moments(r: Reading) -> None:
         if not tones or pqd is None or any(t.spread is None for t in tones):
             continue
         margin = pqd.half + 1e-4  # what the solver may leave
-        about = pqd.value + margin, pqd.value - margin
-        low, high = could.ratio_range(tones, r.tests.sets, about)
+        low, high = could.ratio_range(tones, r.tests.sets, (pqd.value + margin, pqd.value - margin))
         if np.isfinite(low) and not low - margin <= pqd.value <= high + margin:
             ends = (share_text(end, pqd) for end in could.ratio_range(tones, r.tests.sets))
             allowed = " to ".join(ends)

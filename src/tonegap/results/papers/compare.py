@@ -47,8 +47,7 @@ def compared_papers(source: ResultSource) -> tuple[ComparedPaper, ...]:
     found = []
     for key in paper_keys(source.root):
         paper = read_paper(source.root, key)
-        runs = runs_for(paper, outcomes, source.store)
-        cells = paper_cells(paper, Sources(runs=runs))
+        cells = paper_cells(paper, Sources(runs=runs_for(paper, outcomes, source.store)))
         found.append(ComparedPaper(key, paper, cells, audit_paper(paper)))
     return tuple(found)
 

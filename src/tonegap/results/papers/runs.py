@@ -101,8 +101,7 @@ def _settled(row: PaperRow, runs: Sequence[Run]) -> Reproduced | None:
         return Reproduced(verdict="not run", why=f"no run of {row.task} in this store")
     holes = [run.outcome.id.seed for run in runs if run.outcome.record is None]
     if holes:
-        seeds = ", ".join(map(str, holes))
-        return Reproduced(verdict="not run", why=f"no record for seed {seeds}")
+        return Reproduced(verdict="not run", why=f"no record for seed {', '.join(map(str, holes))}")
     return None
 
 

@@ -39,8 +39,7 @@ def rescored(table: PaperTable, row: PaperRow) -> list[Reproduced]:
     for column in table.columns:
         score = table_of_scores.score(column.metric, column.tone)
         if score.value is None:
-            why = f"undefined: {score.reason}"
-            found.append(Reproduced(verdict="not comparable", why=why))
+            found.append(Reproduced(verdict="not comparable", why=f"undefined: {score.reason}"))
         else:
             found.append(Reproduced(SCALE[unit_of(column, table)] * score.value))
     return found

@@ -262,8 +262,7 @@ def seed_remarks(runs: Sequence[RunId], own: Sequence[RunOutcome]) -> Iterator[s
 
 def _usual_seeds(runs: Sequence[RunId]) -> frozenset[int]:
     of_entry: dict[object, set[int]] = {}
-    ranked = [run for run in runs if not run.control] or list(runs)
-    for run in ranked:
+    for run in [run for run in runs if not run.control] or list(runs):
         of_entry.setdefault(run.entry, set()).add(run.seed)
     counted = Counter(frozenset(seeds) for seeds in of_entry.values())
     return max(counted, key=lambda s: (counted[s], len(s), sorted(s)), default=frozenset())
@@ -317,8 +316,7 @@ def are_alike(p: FloatArray | None, q: FloatArray | None) -> bool:
     few = unsure.sum(axis=1) < _FEW
     share = (near & unsure).sum(axis=1) / np.maximum(unsure.sum(axis=1), 1)
     same_order = [_in_one_order(*epoch) for epoch in zip(p, q, unsure, strict=True)]
-    alike = np.where(few, near.all(axis=1), (share > 0.5) | same_order)
-    return bool(alike.mean() > 0.5)
+    return bool(np.where(few, near.all(axis=1), (share > 0.5) | same_order).mean() > 0.5)
 
 
 def _in_one_order(p: FloatArray, q: FloatArray, chosen: BoolArray) -> bool:

@@ -53,8 +53,7 @@ def prepared(store: Store, path: Path, root: Path) -> Iterator[tuple[Path, Submi
         if isinstance(found, Refused):
             yield found
             return
-        content = msgspec.json.format(msgspec.json.encode(found, order="sorted"))
-        write_atomic(out / FILE, content)
+        write_atomic(out / FILE, msgspec.json.format(msgspec.json.encode(found, order="sorted")))
         yield out, found
 
 

@@ -65,8 +65,7 @@ def _predictions(submission: Submission) -> frozenset[str]:
 
 def read_submissions(store: Path) -> tuple[StoredSubmission, ...]:
     """Every submission of a store by id. Raises StoreError for one that cannot be read at all."""
-    paths = sorted((store / SUBMISSIONS).glob(f"*/{FILE}"))
-    return tuple(_read(path) for path in paths)
+    return tuple(_read(path) for path in sorted((store / SUBMISSIONS).glob(f"*/{FILE}")))
 
 
 def _read(path: Path) -> StoredSubmission:

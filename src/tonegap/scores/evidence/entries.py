@@ -225,8 +225,7 @@ def _measure(
     seed: TestAnswers, images: TestImages, weights: FloatArray, asked: EvidenceRequest
 ) -> _Seed:
     rules = ScoringRules(seed.classes, asked.positive, seed.threshold, 1, asked.tones)
-    said = answers(seed.p, images.y, rules)
-    found = _Seed(images, said, weights, {})
+    found = _Seed(images, answers(seed.p, images.y, rules), weights, {})
     once, drawn = (
         metric_values(counts, bool(asked.positive)) for counts in found.counts(_with_auc(asked))
     )

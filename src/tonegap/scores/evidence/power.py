@@ -197,8 +197,7 @@ def gap_power(
     """
     truth = np.full(len(n), p)
     truth[lower] -= difference
-    pooled = float(np.dot(truth, n) / sum(n))
-    null = np.sort(_gaps(n, np.full(len(n), pooled), added, 0))
+    null = np.sort(_gaps(n, np.full(len(n), float(np.dot(truth, n) / sum(n))), added, 0))
     return float((_gaps(n, truth, added, 1) > null[int(LEVEL * _DRAWS)] + 1e-12).mean())
 
 

@@ -76,8 +76,7 @@ def mixture(raters: Raters, reliability: float | None = None) -> FloatArray:
     """
     margins = np.array(raters.margins)
     seen = _seen(margins, raters.reliability if reliability is None else reliability)
-    edges = np.cumsum(margins)[:-1]
-    true = np.searchsorted(edges, np.cumsum(_DENSITY) - _DENSITY / 2)
+    true = np.searchsorted(np.cumsum(margins)[:-1], np.cumsum(_DENSITY) - _DENSITY / 2)
     of_tone = (true == np.arange(len(margins))[:, None]) * _DENSITY
     joint = seen @ of_tone.T
     shares: FloatArray = joint / joint.sum(axis=1, keepdims=True)
@@ -94,8 +93,7 @@ def corrected(sample: Sample, raters: Raters) -> Sample:
     scores = np.linalg.inv(mixture(raters)) @ sample.scores
     noise = sample.noise if sample.seeds is None else sample.noise + sample.seeds
     which = np.random.default_rng(2).integers(_MIXED, size=len(noise))
-    labelled = sample.scores + noise
-    true = np.einsum("dij,dj->di", inverses[which], labelled)
+    true = np.einsum("dij,dj->di", inverses[which], sample.scores + noise)
     return replace(
         sample, scores=scores, noise=np.asfortranarray(true - scores), n=None, seeds=None
     )

@@ -179,9 +179,7 @@ def _edge(far: float, near: float, keeps: Callable[[float], bool]) -> float:
     """
     places = np.linspace(far, near, _STEPS + 1).tolist()
     first = next((i for i, place in enumerate(places[:-1]) if keeps(place)), _STEPS)
-    if first == 0:
-        return far
-    return bisected(keeps, places[first], places[first - 1], _HALVINGS)
+    return far if first == 0 else bisected(keeps, places[first], places[first - 1], _HALVINGS)
 
 
 def _centre_of_worst(sample: Sample, lowest: float) -> FloatArray:

@@ -74,8 +74,7 @@ def kernel_distance(real: Array, made: Array) -> Kid:
         for i in range(N_BLOCKS)
     ]
     variance = (N_BLOCKS - 1) * float(np.var(without))
-    blocks = (int(sizes[0, 0]), int(sizes[0, 1]))
-    return Kid(value, float(np.sqrt(variance)), blocks)
+    return Kid(value, float(np.sqrt(variance)), (int(sizes[0, 0]), int(sizes[0, 1])))
 
 
 def kernel_reason(n_real: int, n_made: int) -> str | None:
@@ -133,9 +132,7 @@ def _squared(a: Array, b: Array) -> Array:
 
 def subsample(rows: NDArray[Any], most: int) -> NDArray[Any]:
     """At most so many of the rows, evenly taken."""
-    if len(rows) <= most:
-        return rows
-    return rows[np.linspace(0, len(rows) - 1, most).astype(np.int64)]
+    return rows if len(rows) <= most else rows[np.linspace(0, len(rows) - 1, most).astype(np.int64)]
 
 
 def _root(matrix: Array) -> Array:

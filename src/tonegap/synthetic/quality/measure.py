@@ -102,8 +102,7 @@ def _radiomic(tone: str, real: Array, made: Array) -> SetDistance:
             why = f"{len(rows)} {what} images; at least {least} are wanted, two for each radiomic feature"
             return SetDistance(tone, len(real), len(made), None, why)
     error = jackknifed(len(real), len(made), lambda a, b: frechet_distance(real[a], made[b]))
-    value = frechet_distance(real, made)
-    return SetDistance(tone, len(real), len(made), value, None, float(error))
+    return SetDistance(tone, len(real), len(made), frechet_distance(real, made), None, float(error))
 
 
 def _coverage(tone: str, real: Array, made: Array) -> Coverage:
