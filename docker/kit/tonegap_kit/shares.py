@@ -150,13 +150,11 @@ def put_together(out: Path, places: Sequence[Path]) -> None:
     rows: dict[int, list[str]] = {}
     header: list[str] = []
     (out / "images").mkdir(exist_ok=True)
-    csv.field_size_limit(_LONGEST_FIELD)
     ids: set[str] = set()
     for place in places:
         if absent := [name for name in (TABLE, PLACES) if not (place / name).is_file()]:
             raise StageError(f"the process of GPU {place.name} ended well and left no {absent[0]}")
-        with (place / TABLE).open(encoding="utf-8", newline="") as f:
-            header, *own = csv.reader(f)
+        header, *own = _read_table(place / TABLE)
         at = json.loads((place / PLACES).read_text())
         if twice := ids & (new := {row[0] for row in own}):
             raise StageError(f"synthetic image {min(twice)!r}: made by two of the processes")
@@ -182,6 +180,15 @@ def put_together(out: Path, places: Sequence[Path]) -> None:
     with aside.open("w", encoding="utf-8", newline="") as f:
         csv.writer(f, lineterminator="\n").writerows([header, *(rows[k] for k in range(len(rows)))])
     aside.replace(out / TABLE)
+
+
+def _read_table(path: Path) -> list[list[str]]:
+    before = csv.field_size_limit(_LONGEST_FIELD)  # of the whole process
+    try:
+        with path.open(encoding="utf-8", newline="") as f:
+            return list(csv.reader(f))
+    finally:
+        csv.field_size_limit(before)
 
 
 def _to_log(line: bytes) -> None:
