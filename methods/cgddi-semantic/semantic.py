@@ -16,6 +16,7 @@ from tonegap_kit.diffusion.checkpoint import Keeper
 from tonegap_kit.diffusion.fitting import (
     HEALTHY,
     at_once,
+    check_optimiser,
     open_painter,
     open_pipeline,
     read_lora,
@@ -106,6 +107,8 @@ def fit(stage: Stage) -> None:
     tokens = {stage.job.classes[y]: _token(stage, y) for y in diseases}
     called = {_part(_LORA, stage, y): (stage.job.classes[y], _token(stage, y)) for y in diseases}
     known, loras = given_words(stage, tokens), given_loras(stage, called)
+    if not loras:
+        check_optimiser(recipe)
     steps = 0 if known else inversion_steps(len(diseases), words)
     steps += 0 if loras else len(diseases) * recipe.steps.steps
     keeper = Keeper(stage.checkpoints(), stage.job.integer("checkpoint_every"))
@@ -201,7 +204,8 @@ def _turned(
     latents = encode_images(models, origin.healthy.images)
     for y in dict.fromkeys(target.y for target in targets):
         of_class = [target for target in targets if target.y == y]
-        own = stage.share.take(of_class, recipe.batch)
+        if not (own := stage.share.take(of_class, recipe.batch)):
+            continue
         places = [target.healthy for target in own]
         prompts = [target.prompt for target in own]
         seeds = [stage.seed_of(f"image {c.y} {c.t} {c.k}") for c in own]

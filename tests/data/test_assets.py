@@ -340,7 +340,7 @@ def test_a_file_of_a_folder_that_changed_or_is_a_strangers_is_named(
     (pair.path / "unet" / "config.json").write_bytes(CONTENT[::-1])
     assert tonegap("assets", "check", "--suite-root", root) == 2
     assert "config.json: found sha256" in tonegap.out
-    assert f" (and 1 files more); {cure}" in tonegap.out
+    assert f" (and 1 file more); {cure}" in tonegap.out
 
 
 @pytest.mark.parametrize("damage", ["a changed byte", "another size", "an extra file", "a part"])

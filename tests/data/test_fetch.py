@@ -326,8 +326,9 @@ def test_a_refusal_names_the_page_of_the_licence_and_the_token(
     server.answer = lambda to: give(to, b"", status)
     address = f"{server.url}/owner/weights/resolve/1"
     refused = f"error: small: {address}: refused ({status}): accept the licence at {server.url}/owner/weights"
+    assert tonegap("assets", "fetch", "--suite-root", root) == 1
+    assert f"the server answered {status} (" in tonegap.err  # of a host that has no such page
     cases = (
-        ({}, "\n"),
         ({"HF_ENDPOINT": server.url}, ", then set HF_TOKEN\n"),
         ({"HF_TOKEN": TOKEN}, " with the account of HF_TOKEN\n"),
     )

@@ -13,6 +13,11 @@ import torch
 from masked_toy import Made, Workbench, draw_masked
 from tiny_pipeline import build_pipeline
 
+from tonegap_kit.command import Stage
+from tonegap_kit.diffusion.ahead import check_steps
+from tonegap_kit.errors import StageError
+from tonegap_kit.job import Job
+
 INVERSION = {"inversion_steps": 1, "inversion_batch": 2, "inversion_accumulation": 1}
 LORA = {"lora_steps": 1, "lora_batch": 2}
 VARIANTS = {"sampling_steps": 4, "per_source": 1, "output_px": 16, "ratio": 0.2}
@@ -154,7 +159,7 @@ OF = {
         ({"template": "none"}, "template is 'none', wanted one with {label} in it"),
         ({"template": "{label} {token}"}, "wanted no braces but those of {tone}, {group}, {label}"),
         ({"sampling_steps": 2000}, "sampling_steps is 2000, wanted at most 1000, as the"),
-        ({"ratio": 0.001}, "no image is wanted: by fill 2.0 and ratio 0.001 no class is short"),
+        ({"ratio": 0.001}, "ratio is 0.001, which of 24 training images allows no image"),
         ({"fill": float("inf")}, "parameter fill is inf, wanted a finite number"),
         ({"batch": 0}, "batch is 0, wanted 1 or more"),
         ({"epochs": 0}, "steps is 0, wanted 1 or more"),
@@ -306,3 +311,31 @@ def test_more_images_than_anybody_wants_are_refused_at_once(
 ) -> None:
     said = refused(attempt(method, **{parameter: 1e300}))
     assert "ratio is 1e+300, wanted at most 1,000 images for each training image" in said
+
+
+@pytest.mark.parametrize(
+    ("told", "sampler", "most"),
+    [
+        ({"_class_name": "PNDMScheduler"}, "folder", 999),  # the class has leading timesteps
+        ({"_class_name": "PNDMScheduler", "steps_offset": 0}, "ddim", 999),
+        ({"_class_name": "PNDMScheduler"}, "euler", 1000),  # linspace
+        ({"_class_name": "EulerDiscreteScheduler"}, "folder", 1000),
+        ({"_class_name": "PNDMScheduler", "timestep_spacing": "trailing"}, "pndm", 1000),
+        ({"_class_name": "DDIMScheduler", "num_train_timesteps": 500}, "folder", 499),
+    ],
+)
+def test_as_many_steps_as_a_sampler_can_take(
+    tmp_path: Path, told: dict[str, Any], sampler: str, most: int
+) -> None:
+    folder = tmp_path / "files" / "p" / "scheduler"
+    folder.mkdir(parents=True)
+    (folder / "scheduler_config.json").write_text(json.dumps(told))
+    for steps in (most, most + 1):
+        values = {"pipeline": "p#sha256=0", "sampler": sampler, "sampling_steps": steps}
+        job = Job("generate", "t", (), (), (), 0, 64, "crop", values, "cpu", 1, 60)
+        stage = Stage(job, tmp_path, tmp_path)
+        if steps == most:
+            check_steps(stage)
+        else:
+            with pytest.raises(StageError, match=f"wanted at most {most}"):
+                check_steps(stage)

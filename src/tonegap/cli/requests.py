@@ -1,6 +1,7 @@
 """The options of `run` and `plan` as one value, and the request they spell."""
 
 import functools
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from tonegap.cli.terminal import say as say_line
 from tonegap.declared.dataset import read_dataset
 from tonegap.declared.root import default_store, find_root
 from tonegap.errors import BadRequest, StoreError
+from tonegap.files import is_there
 from tonegap.lines import counted
 from tonegap.numerics import Numerics, cores
 from tonegap.split.id_lists import IdList, read_id_list
@@ -333,11 +335,12 @@ def _open_store(folder: Path, deep: bool, cache: Path | None) -> tuple[Store, Pa
     Raises StoreError.
     """
     # What only looks makes no store; a file in its place is refused.
-    if cache is None or (folder / MARKER).exists() or folder.is_file():
+    is_file = os.path.isfile(folder)  # noqa: PTH113 - false, no error, where nobody may look
+    if cache is None or is_file or is_there(folder / MARKER):
         try:
             return Store(folder, deep=deep), None
         except StoreError:
-            if cache is None or folder.is_file():
+            if cache is None or is_file:
                 raise
     store = Store(folder, deep=deep, read_only=True)
     for name in (INDEX, AUDITS):

@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from itertools import count
 from pathlib import Path
 
 import requests
@@ -14,7 +15,7 @@ from requests.exceptions import ChunkedEncodingError
 
 from tonegap.declared.assets import Asset, Piece, asset_fault, size_at, wrong_files
 from tonegap.errors import BadData
-from tonegap.files import take_lock
+from tonegap.files import is_there, take_lock
 
 _CHUNK = 64 << 10  # what is lost at most where a connection ends
 _TIMEOUT_S = 60
@@ -60,7 +61,8 @@ def fetch(asset: Asset, moved: _Count, tell: _Tell) -> Path:
                         _fetch(pieces[path], moved, tell)
                     elif size_at(path) is not None:  # a part is a whole file by now
                         name = "-".join(path.relative_to(asset.path.parent).parts)
-                        aside = path.replace(asset.path.parent / name)
+                        places = (asset.path.parent / f"{name}{n or ''}" for n in count())
+                        aside = path.replace(next(p for p in places if not is_there(p)))
                         tell(f"{path}: {said}; moved to {aside}")
     return asset.path
 
@@ -167,9 +169,9 @@ def _signed(url: str) -> dict[str, str]:
 def _reason(problem: requests.RequestException, url: str) -> str:
     """What went wrong, in words for people: no object's name, no address that a redirect signed."""
     answer, page = problem.response, url.partition("/resolve/")[0]
-    if answer is not None and answer.status_code in _REFUSED:
+    if answer is not None and answer.status_code in _REFUSED and _is_hubs(url):
         who = " with the account of HF_TOKEN" if _signed(url) else ""
-        then = ", then set HF_TOKEN" if _is_hubs(url) and not who else ""
+        then = "" if who else ", then set HF_TOKEN"
         return f"refused ({answer.status_code}): accept the licence at {page}{who}{then}"
     if answer is not None and not answer.ok:
         return f"the server answered {answer.status_code} ({answer.reason})"

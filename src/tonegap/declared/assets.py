@@ -15,6 +15,7 @@ import msgspec
 from tonegap.declared.toml import read_toml
 from tonegap.errors import BadSuiteFolder
 from tonegap.files import content_files, is_below, sha256_file, sha256_lines
+from tonegap.lines import counted
 
 ASSETS = Path("benchmarks") / "assets.toml"
 _NAME = re.compile(r"asset:(?P<name>[\w.-]+)")
@@ -125,7 +126,7 @@ def asset_fault(name: str, asset: Asset) -> str | None:
     """What is wrong with an asset in the cache, and the cure; None where it is as declared. Raises OSError."""
     if not (wrong := list(wrong_files(asset))):
         return None
-    more = f" (and {len(wrong) - 1} files more)" if len(wrong) > 1 else ""
+    more = f" (and {counted(len(wrong) - 1, 'file more')})" if len(wrong) > 1 else ""
     return f"{wrong[0][0]}: {wrong[0][1]}{more}; `tonegap assets fetch {name}` mends it"
 
 

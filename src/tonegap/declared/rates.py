@@ -133,6 +133,9 @@ def _problems(rate: Rate) -> Iterator[str]:
     for name, value in costs.items():
         if not 0 < value < math.inf:
             yield f"{name}: found {value}, wanted a number above 0; leave it out where it is not known"
+    for name, (low, high) in rate.within.items():
+        if not low < high:
+            yield f"within: {name}: found {low} to {high}, wanted a smaller number first"
     for name in ("stages", "measured_on", "source"):
         if not getattr(rate, name):
             yield f"{name}: empty, wanted {_WANTED[name]}"

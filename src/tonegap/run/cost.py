@@ -227,5 +227,5 @@ def declared_cost(stage: PlannedStage, declared: Mapping[str, Sequence[Rate]]) -
     seconds, memory, disk = known("seconds"), known("memory_mib", add=False), known("disk_mib")
     sources = dict.fromkeys(f"{title}: {rate.source} ({rate.measured_on})" for rate in told)
     disk_bytes = None if disk is None else int(disk * _MIB)
-    at_most = any(rate.at_most for rate in told)
+    at_most = any(one.at_most for one in told if {one.seconds, one.disk_mib} != {None})
     return ExpectedCost(seconds, memory, disk_bytes, stage.device, tuple(sources), at_most=at_most)

@@ -20,6 +20,7 @@ from tonegap.run.damage import find_damage
 from tonegap.run.runner import missing_runs, missing_stages
 from tonegap.run.sheets import missing_features
 from tonegap.run.stages import stage_titles
+from tonegap.store.marks import StageMark
 from tonegap.store.store import Store
 
 _DIGEST_LENGTH = 64
@@ -103,14 +104,22 @@ def explain(
     stages = [plan.stages[key] for key in keys]
     stages += [stage for stage in missing_features(plan, store) if stage.key not in keys]
     misses, costs, same = [], [], set[str]()
-    marks = functools.cache(store.last_marks)  # thousands of files: read where one is asked for
+
+    @functools.cache  # thousands of files: read where one is asked for
+    def marks() -> dict[tuple[str, str], list[StageMark]]:
+        found: dict[tuple[str, str], list[StageMark]] = {}
+        for mark in store.last_marks():
+            found.setdefault((mark.plugin, mark.stage), []).append(mark)
+        return found
+
     titles = stage_titles(plan)
     for stage in stages:
         last = store.last_mark(stage.identity.plugin.label, stage.stage, stage.ingredients)
         why = damage.stages.get(stage.key) or why_missing(stage, last.ingredients if last else None)
         misses.append(Miss(stage.key, titles[stage.key], why))
         if not (last and is_same_work(stage, last, same)):
-            of_seeds = (mark for mark in marks() if is_of_another_seed(stage, mark))
+            alike = marks().get((stage.identity.plugin.label, stage.stage), ())
+            of_seeds = (mark for mark in alike if is_of_another_seed(stage, mark))
             last = next((mark for mark in of_seeds if is_same_work(stage, mark, same)), None)
         if last:
             same.add(stage.key)

@@ -20,6 +20,7 @@ from tonegap.data.locate import IMAGE_SUFFIXES
 from tonegap.errors import BadRequest
 from tonegap.files import is_below
 from tonegap.formats.lineage import UNKNOWN_SOURCE, LearnedPart, read_parts
+from tonegap.lines import counted
 from tonegap.synthetic.manifest import MODELS_COLUMN, SYNTHETIC_COLUMNS, long_fields
 from tonegap.synthetic.source_names import KnownImages
 from tonegap.texts import read_text
@@ -84,7 +85,7 @@ def read_set(folder: Path, manifest: Path | None) -> ExternalSet:
     ways = [found.name] if found else []
     ways += ["names of images or JSON files beside them"] if read else []
     if others and manifest:
-        ways = [f"{manifest.name} ({len(others)} images without a row left out)"]
+        ways = [f"{manifest.name} ({counted(len(others), 'image')} without a row left out)"]
     return ExternalSet(folder, " and ".join(ways), rows, parts)
 
 
@@ -110,11 +111,14 @@ def _manifest_in(folder: Path) -> Path | None:
 
 
 def _check_ids(folder: Path, rows: tuple[SetRow, ...]) -> None:
-    seen: set[str | Path] = set()
+    ids, files = set[str](), set[Path]()
     for row in rows:
-        if row.image_id in seen or row.path in seen:
+        if row.image_id in ids:
             raise BadRequest(f"{folder}: two images are called {row.image_id!r}; wanted one each")
-        seen.update((row.image_id, row.path))
+        if row.path in files:
+            raise BadRequest(f"{row.path}: has two rows, the second {row.image_id!r}; wanted one")
+        ids.add(row.image_id)
+        files.add(row.path)
 
 
 def _listed(folder: Path, manifest: Path) -> Iterator[SetRow]:
@@ -203,7 +207,8 @@ def _told(row: SetRow, told: Path) -> SetRow:
             raise TypeError("wanted four texts")
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as e:
         raise BadRequest(
-            f"{told}: not what synthetic-derm says of an image (label, md5hash, method, submethod): {e!r}"
+            f"{told}: not what synthetic-derm says of an image (label, md5hash, method, submethod): {e!r}; "
+            "give the image a row with label and sources, or take the JSON file out of the set"
         ) from None
     label, source, method, part = said
     sources = (source, *_UNKNOWN) if method.startswith("finetune") else (source,)

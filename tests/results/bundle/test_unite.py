@@ -218,6 +218,7 @@ def ran_elsewhere(root, tmp_path, name, seconds):
     ran = scored_run(there, record, TaskTruth(part("v", 20), part("t", 60)), f"{7:064x}", 7)
     (mark,) = there.folder.glob("stages/*/*/stage.json")
     told = json.loads(mark.read_bytes()) | {"seconds": seconds, "versions": {"gpu": f"GPU-{name}"}}
+    told |= {"gpus": int(seconds), "gpu_memory_mib": 100 * seconds, "n_images": int(10 * seconds)}
     mark.write_text(json.dumps(told))
     there.write_matrix(Matrix("tiny", f"Of {name}", (ran,)))
     folder = tmp_path / "labs"

@@ -3,12 +3,16 @@
 The mistake it exists to prevent: a `fit` of hours whose `generate` ends at its first line.
 """
 
+import inspect
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import diffusers
+
 from tonegap_kit.command import Stage
-from tonegap_kit.diffusion.models import FLOWS, kind_of
+from tonegap_kit.diffusion.models import FLOWS, SAMPLERS, kind_of
 from tonegap_kit.errors import StageError
 from tonegap_kit.synthetic import LARGEST_PX
 
@@ -24,16 +28,25 @@ def check_steps(stage: Stage, name: str = "sampling_steps", pipeline: str = "pip
     if folder is None or kind_of(folder) in FLOWS:
         return
     told = _settings(folder / "scheduler" / "scheduler_config.json")
-    trained, offset = told.get("num_train_timesteps", _TRAINED_STEPS), told.get("steps_offset", 0)
-    if type(trained) is not int or type(offset) is not int or trained < 1:
+    trained = told.get("num_train_timesteps", _TRAINED_STEPS)
+    if type(trained) is not int or trained < 1:
         return
-    # With leading timesteps, which is what a folder has that does not say, the first is moved beyond the last one.
-    leading = told.get("timestep_spacing", "leading") == "leading"
-    most = trained - (offset if leading and offset > 0 else 0)
+    # With leading timesteps all are moved by one, as the stock pipelines set it: the first of all of them is not there.
+    most = trained - (
+        _spacing(told, str(stage.job.parameters.get("sampler", "folder"))) == "leading"
+    )
     if steps > most:
         raise StageError(
             f"{name} is {steps}, wanted at most {most}, as the pipeline was trained on {trained} steps"
         )
+
+
+def _spacing(told: Mapping[str, Any], sampler: str) -> object:
+    """Where timesteps lie: as the folder says, or else as the class of the sampler has it."""
+    kind = getattr(diffusers, SAMPLERS.get(sampler) or str(told.get("_class_name")), None)
+    known = inspect.signature(kind).parameters if isinstance(kind, type) else {}
+    own = known["timestep_spacing"].default if "timestep_spacing" in known else "leading"
+    return told.get("timestep_spacing", own)
 
 
 def check_side(name: str, side: int) -> None:
@@ -53,6 +66,8 @@ def check_plain(stage: Stage, also: str = "") -> None:
             "parameter pipeline is 'none', wanted a Stable Diffusion pipeline folder as PATH#sha256=HEX; "
             "`tonegap digest PATH` prints one"
         )
+    if kind_of(folder) in FLOWS:
+        return  # said where it is opened
     latents = _settings(folder / "vae" / "config.json").get("latent_channels", 4)
     found = _settings(folder / "unet" / "config.json").get("in_channels", 4)
     if found != latents:

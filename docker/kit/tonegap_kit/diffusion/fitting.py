@@ -146,11 +146,13 @@ def read_lora(job: Job) -> LoraRecipe:
         max_grad_norm=1.0,
         optimiser=job.text("lora_optimiser"),
     )
-    make_optimiser(
-        [torch.nn.Parameter(torch.zeros(1))], steps
-    )  # one that is not installed is said here
     rank = job.integer("lora_rank")
     return LoraRecipe(steps=steps, rank=rank, alpha=rank)
+
+
+def check_optimiser(recipe: LoraRecipe) -> None:
+    """Raises StageError for an optimiser that is not installed."""
+    make_optimiser([torch.nn.Parameter(torch.zeros(1))], recipe.steps)
 
 
 def need_images(stage: Stage, train: Partition) -> None:
@@ -176,6 +178,7 @@ def lora_captions(
     Raises StageError where there is none, or for a caption that cannot be made.
     """
     job = stage.job
+    check_optimiser(read_lora(job))
     data = listed(stage, train) if "lora_data" in job.parameters else None
     if data is None:
         if len(rows) == 0:

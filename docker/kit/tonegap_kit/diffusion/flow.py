@@ -85,9 +85,9 @@ def _opened(folder: Path, kind: str, dtype: torch.dtype, side_px: int) -> FlowMo
     be_quiet()
     by_text, by_image = (getattr(diffusers, name) for name in FLOWS[kind])
     try:
-        for file in sorted(folder.glob("*/*.safetensors")):
-            check_file(file)
         index = json.loads((folder / "model_index.json").read_bytes())
+        for file in sorted(path for part in index for path in folder.glob(f"{part}/*.safetensors")):
+            check_file(file)
         # Left out to spare memory: the library wants to be told so. A folder that names a part must have it.
         spared = [name for name in _SPARED if index.get(name) in (None, [None, None])]
         spared = [name for name in spared if name in inspect.signature(by_text.__init__).parameters]

@@ -204,6 +204,8 @@ def _load_additions(
             )
             reached = get_peft_model_state_dict(unet)
             astray = [name for name, own in named.items() if own not in reached]
+    except torch.OutOfMemoryError:
+        raise  # of the machine, not of the file
     except RAISED as problem:
         unet.unload_lora()
         text = str(problem).split("size mismatch")[-1].strip()

@@ -35,7 +35,8 @@ def stock_sampler(kind: type[Any], config: Mapping[str, Any], *, painting: bool 
     """A sampler as a stock pipeline has it that is built with it: by text or from an image, or `painting`.
 
     All set `steps_offset` to 1. Those by text and from an image never clip latents. The one that paints leaves out the
-    Runge-Kutta steps of a folder for PNDM, and clips where the folder does not say that it should not.
+    Runge-Kutta steps of a folder for PNDM, and clips where the folder does not say that it should not. One that
+    replaces the folder's is set so too, but for the Runge-Kutta steps.
     """
     sampler = kind.from_config(dict(config))
     if getattr(sampler.config, "steps_offset", 1) != 1:

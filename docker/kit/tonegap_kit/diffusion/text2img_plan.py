@@ -68,7 +68,7 @@ def check_orders(stage: Stage, train: Partition, words: Mapping[str, str]) -> li
     """What is missing of the training images, by the parameters `targets`, `fill`, `ratio` and `balance`.
 
     `words` are what classes are called in place of their names. Raises StageError for all that `from_text` would
-    refuse, and where nothing is missing.
+    refuse, and where `ratio` allows no image at all; a set in which nothing is missing is an empty one.
     """
     job, orders = stage.job, plan_quotas(train, read_rule(stage, len(train)))
     read_sampling(stage)
@@ -77,10 +77,9 @@ def check_orders(stage: Stage, train: Partition, words: Mapping[str, str]) -> li
     for order in orders:
         label = job.classes[order.y]
         worded(job.text("template"), words.get(label, label), job.tones[order.t])
-    if sum(order.n for order in orders) == 0:
+    if int(job.real("ratio") * len(train)) == 0:
         raise StageError(
-            f"no image is wanted: by fill {job.real('fill')} and ratio {job.real('ratio')} no class is short of the "
-            f"tones {', '.join(job.words('targets'))}; raise one of them"
+            f"ratio is {job.real('ratio')}, which of {len(train)} training images allows no image; raise it"
         )
     return orders
 

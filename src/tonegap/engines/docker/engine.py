@@ -130,7 +130,9 @@ class DockerEngine(Engine):
                 "memory": _memory(daemon, limits.memory_mib),
                 "swap": _held(daemon, "swap", "none"),
                 "processors": _held(daemon, "processors", f"one a thread, of {daemon.n_cpus}"),
-                "processes": _held(daemon, "processes", str(PROCESSES)),
+                "processes": _held(
+                    daemon, "processes", f"{PROCESSES}, for each GPU where it has several"
+                ),
                 "open files": f"{OPEN_FILES}, enforced",
                 "temporary files": f"{scratch_mib(limits.memory_mib)} MiB of memory, enforced",
                 "output": f"{limits.output_mib} MiB, watched",

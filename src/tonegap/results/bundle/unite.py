@@ -31,6 +31,7 @@ _TAKEN = (STAGES, RECORDS, FAILURES, TRUTHS, AUDITS)
 _CIRCUMSTANCES = (
     *("circumstances", "versions", "isolation"),
     *("seconds", "cpu_seconds", "peak_memory_mib"),
+    *("gpus", "gpu_memory_mib", "n_images"),
 )
 _PLAIN = re.compile(r"[^A-Za-z0-9_-]+")
 
