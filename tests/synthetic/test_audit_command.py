@@ -146,7 +146,7 @@ def test_the_rows_that_are_left_are_a_manifest_of_the_same_set(audit, made):
     assert audit("--out", kept)[0] == 1
     code, found = audit("--manifest", kept)
     assert (code, found["images"]) == (0, 1)
-    assert found["described_by"] == "kept.csv (1 images without a row left out)"
+    assert found["described_by"] == "kept.csv (1 image without a row left out)"
 
 
 def test_a_learned_part_of_unknown_origin_makes_an_image_one_of_unknown_origin(audit, made):
