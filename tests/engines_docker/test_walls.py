@@ -87,7 +87,7 @@ class TestTheRecordOfIt:
         limits = isolation.limits
         assert limits["time"] == "9 s, enforced"
         assert limits["memory"] == "128 MiB, enforced"
-        assert limits["processes"] == "512, enforced"
+        assert limits["processes"] == "512, for each GPU of a stage with several, enforced"
         assert limits["output"] == "20 MiB, watched"
         assert limits["user"] == "1000:1000"
 

@@ -11,9 +11,9 @@ from answered import board_with_answers
 from records import plain_record
 from report_files import render_csv
 
-from tonegap.declared.exposure import SeenBy, exposures_of, read_exposure
+from tonegap.declared.exposure import exposures_of, read_exposure
 from tonegap.declared.local_files import LocalFile
-from tonegap.declared.plugin import Plugin, PluginFile, plugin_ids, read_plugin
+from tonegap.declared.plugin import Plugin, PluginFile, SeenBy, plugin_ids, read_plugin
 from tonegap.errors import BadSuiteFolder
 from tonegap.formats.record import Exposure, decode_record, encode_record
 from tonegap.report.answer_text import answer

@@ -12,8 +12,9 @@ from tonegap.data.drawn import drawn_metadata
 from tonegap.data.metadata import Metadata, own_root, read_metadata
 from tonegap.declared.assets import read_assets
 from tonegap.declared.dataset import DATASET_FILE, Dataset, DatasetFile, dataset_ids, read_dataset
-from tonegap.declared.exposure import ANY, EXPOSURE, read_exposure, unknown_data_sets
+from tonegap.declared.exposure import EXPOSURE, read_exposure, unknown_data_sets
 from tonegap.declared.plugin import (
+    ANY_DATA_SET,
     FOLDERS,
     fill_parameters,
     missing_program,
@@ -153,9 +154,10 @@ def _check_plugins(listing: _Listing, kind: str) -> None:
     for name in plugin_ids(listing.root, kind):
         plugin = listing.tried(partial(read_plugin, listing.root, kind, name))
         if plugin and (missing := missing_program(plugin)):
-            said = f"command: {missing!r} is no program on this machine's PATH"
-            listing.say(place / name / f"{kind}.toml", said)
-        for text in unknown_data_sets(plugin.file.exposure.keys() - {ANY}, known) if plugin else ():
+            text = f"command: {missing!r} is no program on this machine's PATH"
+            listing.say(place / name / f"{kind}.toml", text)
+        said = plugin.file.exposure.keys() - {ANY_DATA_SET} if plugin else ()
+        for text in unknown_data_sets(said, known):
             listing.say(place / name / f"{kind}.toml", f"exposure: {text}")
         path = place / name / "Dockerfile"
         content = (

@@ -7,30 +7,19 @@ The mistake it exists to prevent: a foundation model that has seen the test imag
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
+from tonegap.declared.local_files import LocalFile
+from tonegap.declared.plugin import ANY_DATA_SET, Plugin, SeenBy
 from tonegap.declared.toml import read_toml
 from tonegap.errors import BadSuiteFolder
 from tonegap.formats.record import Exposure
 from tonegap.lines import did_you_mean
 
-if TYPE_CHECKING:
-    from tonegap.declared.local_files import LocalFile
-    from tonegap.declared.plugin import Plugin
-
 EXPOSURE = Path("benchmarks") / "exposure.toml"
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 WORST = ("no", "unknown", "yes")
-ANY = "*"  # in a plug-in's `[exposure]`: every other data set, about what comes with the plug-in itself
-
-
-class SeenBy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Whether images of a data set were among those of a pretraining, and who says so (an address or a reference)."""
-
-    answer: Literal["no", "yes", "unknown"]
-    source: str
 
 
 class PretrainedFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -82,7 +71,7 @@ def unknown_data_sets(seen: Iterable[str], known: Sequence[str]) -> Iterator[str
 
 
 def exposures_of(
-    parts: Iterable[tuple["Plugin", Sequence["LocalFile"]]],
+    parts: Iterable[tuple[Plugin, Sequence[LocalFile]]],
     data_sets: Sequence[str],
     known: Known,
     trained_on: Sequence[str] = (),
@@ -121,9 +110,9 @@ def own_exposure(
     """
     if not holds_weights and not label.startswith("extractors/"):
         return said
-    return {ANY: SeenBy("unknown", "nothing is declared about the weights that come with it")} | {
-        **said
-    }
+    return {
+        ANY_DATA_SET: SeenBy("unknown", "nothing is declared about the weights that come with it")
+    } | {**said}
 
 
 def answers(
@@ -134,7 +123,7 @@ def answers(
     A "no" of a plug-in is about what comes with it, never about a file.
     """
     if not sha256:
-        found = own.get(data_set, own.get(ANY))
+        found = own.get(data_set, own.get(ANY_DATA_SET))
         return (found,) if found else ()
     by_plugin = own.get(data_set)
     said = (known.get(sha256, {}).get(data_set), by_plugin)
@@ -149,7 +138,7 @@ def _of_file(
 
 
 def _exposure(
-    plugin: "Plugin", file: str, tested: Sequence[SeenBy], trained: Sequence[SeenBy]
+    plugin: Plugin, file: str, tested: Sequence[SeenBy], trained: Sequence[SeenBy]
 ) -> Exposure:
     worst = max(tested, key=_badness)
     if not trained:

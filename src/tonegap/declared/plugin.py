@@ -10,7 +10,6 @@ from typing import Literal
 
 import msgspec
 
-from tonegap.declared.exposure import ANY, SeenBy
 from tonegap.declared.space import Space, space_problems
 from tonegap.declared.toml import check_known, read_toml
 from tonegap.errors import BadSuiteFolder
@@ -41,9 +40,15 @@ _NO_SEARCH = {
     "value in a row of its own, with a `variant`",
 }
 PLUGIN_ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
-
-
+ANY_DATA_SET = "*"  # in `[exposure]`: any other data set, about what comes with the plug-in
 _WEIGHTS = (".safetensors", ".pt", ".pth", ".bin", ".npz")
+
+
+class SeenBy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Whether images of a data set were among those of a pretraining, and who says so (an address or a reference)."""
+
+    answer: Literal["no", "yes", "unknown"]
+    source: str
 
 
 class ParameterSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -191,10 +196,10 @@ def _feature_problems(kind: str, file: PluginFile) -> Iterator[str]:
     if file.on == "features" and (kind != "baseline" or "backbone" not in file.parameters):
         yield 'on: "features" is for a baseline with a parameter `backbone`, which names an extractor'
     for name, seen in file.exposure.items():
-        if seen.answer == "no" and name != ANY:
+        if seen.answer == "no" and name != ANY_DATA_SET:
             yield (
-                f'exposure.{name}: a plug-in may say "yes" or "unknown", and "no" in exposure."{ANY}" of what comes '
-                'with it; of a file a "no" holds by its digest, in benchmarks/exposure.toml'
+                f'exposure.{name}: a plug-in may say "yes" or "unknown", and "no" in exposure."{ANY_DATA_SET}" '
+                'of what comes with it; of a file a "no" holds by its digest, in benchmarks/exposure.toml'
             )
         if not seen.source:
             yield f"exposure.{name}: the answer has no source; say who says so"

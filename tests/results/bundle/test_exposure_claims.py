@@ -5,7 +5,8 @@ import pytest
 from records import part, plain_record, scored_run
 from tests.results.bundle.test_bundle import verify
 
-from tonegap.declared.exposure import SeenBy, own_exposure
+from tonegap.declared.exposure import own_exposure
+from tonegap.declared.plugin import SeenBy
 from tonegap.declared.split_rules import ValueHoldout
 from tonegap.formats.matrix import Matrix
 from tonegap.formats.record import BankId, EntryId, Exposure

@@ -131,7 +131,7 @@ class DockerEngine(Engine):
                 "swap": _held(daemon, "swap", "none"),
                 "processors": _held(daemon, "processors", f"one a thread, of {daemon.n_cpus}"),
                 "processes": _held(
-                    daemon, "processes", f"{PROCESSES}, for each GPU where it has several"
+                    daemon, "processes", f"{PROCESSES}, for each GPU of a stage with several"
                 ),
                 "open files": f"{OPEN_FILES}, enforced",
                 "temporary files": f"{scratch_mib(limits.memory_mib)} MiB of memory, enforced",

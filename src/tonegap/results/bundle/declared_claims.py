@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 
 from tonegap.declared.dataset import dataset_place
-from tonegap.declared.exposure import SeenBy, own_exposure, read_exposure
-from tonegap.declared.plugin import FOLDERS, PLUGIN_ID, plugin_place
+from tonegap.declared.exposure import own_exposure, read_exposure
+from tonegap.declared.plugin import FOLDERS, PLUGIN_ID, SeenBy, plugin_place
 from tonegap.declared.task import read_task, task_ids
 from tonegap.declared.toml import read_toml
 from tonegap.formats.matrix import RunId

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import msgspec
 
-from tonegap.declared.exposure import EXPOSURE, WORST, Known, SeenBy, answers, read_exposure
-from tonegap.declared.plugin import FOLDERS, plugin_ids
+from tonegap.declared.exposure import EXPOSURE, WORST, Known, answers, read_exposure
+from tonegap.declared.plugin import FOLDERS, SeenBy, plugin_ids
 from tonegap.declared.split_rules import SplitRule
 from tonegap.declared.task import tested_data_sets
 from tonegap.formats.job import Parameter
