@@ -21,6 +21,8 @@ from typing import IO, Any
 
 import msgspec
 
+from tonegap.errors import BadData
+
 _SYNC_EACH = 1000
 _HALF_WRITTEN = re.compile(r"\..+\.[a-z0-9_]{8}")  # as `tempfile` ends a name
 _NOT_CONTENT = frozenset({"__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".git"})
@@ -70,12 +72,20 @@ def sha256_lines(lines: Iterable[str]) -> str:
 
 
 def content_files(folder: Path) -> list[Path]:
-    """Every regular file below a folder that is content (no caches), sorted by relative path."""
+    """Every regular file below a folder that is content (no caches), sorted by relative path.
+
+    Raises BadData for a link to a folder, whose files nobody would see, and for one that leads nowhere.
+    """
     found = []
     for path in folder.rglob("*"):
-        parts = path.relative_to(folder).parts
-        if path.is_file() and not _NOT_CONTENT.intersection(parts) and path.suffix != ".pyc":
+        if _NOT_CONTENT.intersection(path.relative_to(folder).parts) or path.suffix == ".pyc":
+            continue
+        if path.is_file():
             found.append(path)
+        elif path.is_symlink():
+            raise BadData(
+                f"{path}: a link to a folder, or to nothing; put there what it points to, or remove it"
+            )
     return sorted(found, key=lambda p: p.relative_to(folder).as_posix())
 
 

@@ -5,11 +5,12 @@ import json
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from threading import Thread
 
 import pytest
+from quiet_server import QuietServer
 from tiny_rooms import Command, Rooms, rooms, tonegap
 
 from tonegap.declared.assets import Asset, asset_named
@@ -73,7 +74,7 @@ def served() -> Iterator[Served]:
         def log_message(self, *_: object) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = QuietServer(("127.0.0.1", 0), Handler)
     thread = Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     told.url = f"http://127.0.0.1:{server.server_port}/weights.pth"

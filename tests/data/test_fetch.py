@@ -10,11 +10,12 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from threading import Event, Thread
 
 import pytest
+from quiet_server import QuietServer
 from tiny_rooms import Command, Rooms, rooms, tonegap
 
 __all__ = ["rooms", "tonegap"]
@@ -54,7 +55,7 @@ def serving(answer: Callable[[BaseHTTPRequestHandler], None]) -> Iterator[Server
         def log_message(self, *_: object) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = QuietServer(("127.0.0.1", 0), Handler)
     thread = Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     told.port = server.server_port
@@ -366,6 +367,8 @@ def test_what_ended_a_connection_is_a_sentence_without_the_names_of_objects(
     for url, said in (
         (closed, "Connection refused"),
         ("http://no-such-host.invalid", ""),
+        ("http://a..b", "no address of a host"),
+        (f"http://{70 * 'a'}", "no address of a host"),
         (server.url, "Remote end closed connection without response"),
         (secure, ""),
     ):

@@ -145,3 +145,24 @@ def test_what_a_library_says_is_one_line() -> None:
     assert said(ValueError("\n first\n second")) == "first"
     assert said(ValueError("What follows:\n    the reason\n more")) == "What follows: the reason"
     assert said(NotImplementedError()) == "NotImplementedError"
+
+
+@pytest.mark.parametrize(
+    "problem",
+    [
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"),
+        RuntimeError("CUDA error: out of memory\nCUDA kernel errors might be reported later"),
+        RuntimeError("CUDA error: no kernel image is available for execution on the device"),
+        RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: 5 bytes"),
+    ],
+)
+def test_a_full_or_failing_machine_is_no_fault_of_a_folder(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, problem: RuntimeError
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise problem
+
+    monkeypatch.setattr("diffusers.UNet2DConditionModel.from_pretrained", full)
+    with pytest.raises(RuntimeError) as raised:
+        open_models(folder, torch.device("cpu"))
+    assert raised.value is problem

@@ -7,7 +7,7 @@ import pytest
 
 from tonegap.declared.local_files import local_digest
 from tonegap.declared.suite import read_suite, with_parameters
-from tonegap.errors import BadSuiteFolder
+from tonegap.errors import BadData, BadSuiteFolder
 from tonegap.run import local_files
 from tonegap.run.inputs import write_inputs
 
@@ -35,6 +35,16 @@ def test_the_digest_of_a_folder_is_over_its_relative_paths_and_contents(pipeline
         f"unet/weights\0{sha256(b'1234').hexdigest()}\n",
     ]
     assert local_digest(pipeline) == sha256("".join(lines).encode()).hexdigest()
+
+
+@pytest.mark.parametrize("target", ["../elsewhere", "../nowhere"])
+def test_a_part_that_is_a_link_to_a_folder_has_no_digest_as_no_stage_would_get_it(pipeline, target):
+    (pipeline.parent / "elsewhere").mkdir()
+    (pipeline / "vae").symlink_to(target)
+    with pytest.raises(
+        BadData, match="tiny/vae: a link to a folder, or to nothing; put there what"
+    ):
+        local_digest(pipeline)
 
 
 def test_a_relative_path_starts_from_the_suite_root_and_the_stage_finds_the_folder(

@@ -139,14 +139,15 @@ def _run(stages: Mapping[str, StageFunction], argv: list[str]) -> int:
         _to_log("error: out of memory")
         return 1
     except RuntimeError as problem:
-        if not _is_out_of_memory(problem):
+        if not is_out_of_memory(problem):
             raise
         _to_log(f"error: out of memory: {str(problem).splitlines()[0]}")
         return 1
     return 0
 
 
-def _is_out_of_memory(problem: RuntimeError) -> bool:
+def is_out_of_memory(problem: BaseException) -> bool:
+    """Whether an error says that the memory of the machine or of a GPU is full."""
     # torch tells a full GPU by type and a full host by text only; torch may not even be imported.
     text = str(problem)
     return "out of memory" in text or "can't allocate memory" in text

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import requests
 from requests.exceptions import ChunkedEncodingError
+from urllib3.exceptions import LocationParseError
 
 from tonegap.declared.assets import Asset, Piece, asset_fault, size_at, wrong_files
 from tonegap.errors import BadData
@@ -92,6 +93,8 @@ def _fetch(piece: Piece, moved: _Count, tell: _Tell) -> None:
         kept = isinstance(problem, _ENDED) and size_at(partial)
         goes_on = "; the same command goes on from there" if kept else ""
         raise BadData(f"{piece.url}: {_reason(problem, piece.url)}{goes_on}") from None
+    except LocationParseError as problem:  # which `requests` lets through for some
+        raise BadData(f"{piece.url}: no address of a host: {problem}") from None
     if said := piece.fault(partial):
         partial.unlink()
         raise BadData(f"{piece.url}: {said}: {_OTHER}")

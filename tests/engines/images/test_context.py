@@ -9,7 +9,7 @@ import pytest
 
 from tonegap.engines.images.context import context_sha256, folder_context
 from tonegap.engines.images.tarring import write_files
-from tonegap.errors import EngineError
+from tonegap.errors import BadData, EngineError
 
 
 def archived(files):
@@ -57,6 +57,18 @@ def test_a_link_is_refused_by_name(folder):
     (folder / "link").symlink_to("/etc/hostname")
     with pytest.raises(EngineError, match="link: is a link"):
         folder_context(folder)
+
+
+@pytest.mark.parametrize("target", ["sub", "nowhere", "loop"])
+def test_a_link_whose_files_nobody_would_see_is_refused_by_name(folder, target):
+    (folder / "loop").symlink_to(target)
+    with pytest.raises(BadData, match="loop: a link to a folder, or to nothing; put there what"):
+        folder_context(folder)
+
+
+def test_a_link_among_caches_is_left_out(folder):
+    (folder / "__pycache__").symlink_to("nowhere")
+    assert sorted(folder_context(folder)) == ["b.py", "sub/a.py"]
 
 
 def test_the_digest_is_that_of_the_archive(folder):

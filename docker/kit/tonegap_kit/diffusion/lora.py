@@ -204,14 +204,11 @@ def _load_additions(
             )
             reached = get_peft_model_state_dict(unet)
             astray = [name for name, own in named.items() if own not in reached]
-    except torch.OutOfMemoryError:
-        raise  # of the machine, not of the file
     except RAISED as problem:
         unet.unload_lora()
-        text = str(problem).split("size mismatch")[-1].strip()
+        first, told = said(problem), str(problem).split("size mismatch")[-1].split("\n")[0]
         raise StageError(
-            f"{file}: a LoRA of another network than the pipeline's: "
-            f"{text.splitlines()[0] if text else type(problem).__name__}"
+            f"{file}: a LoRA of another network than the pipeline's: {told.strip() or first}"
         ) from None
     if astray:
         unet.unload_lora()

@@ -196,8 +196,6 @@ def open_models(
         )
     try:
         return _opened(folder, device, dtype, sampler)
-    except torch.OutOfMemoryError:
-        raise  # of the machine, not of the folder
     except RAISED as problem:
         raise StageError(
             f"{folder}: cannot be read as a Stable Diffusion pipeline of safetensors files: {said(problem)}"

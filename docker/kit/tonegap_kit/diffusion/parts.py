@@ -15,6 +15,7 @@ from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError, safe_open
 from transformers import CLIPTokenizer
 
+from tonegap_kit.command import is_out_of_memory
 from tonegap_kit.errors import StageError
 
 _WEIGHTS = re.compile(r"(model|diffusion_pytorch_model)(-\d+-of-\d+)?\.safetensors")
@@ -47,7 +48,12 @@ RAISED = (
 
 
 def said(problem: BaseException) -> str:
-    """The first line of what a library says, with the next where it announces one, or else its error's name."""
+    """The first line of what a library says, with the next where it announces one, or else its error's name.
+
+    Raises the problem itself where it is of the machine (its memory, its GPU) and so of no folder or file.
+    """
+    if "CUDA error" in str(problem) or is_out_of_memory(problem):
+        raise problem
     lines = [line.strip() for line in str(problem).splitlines() if line.strip()]
     if not lines:
         return type(problem).__name__
