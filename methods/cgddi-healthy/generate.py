@@ -17,6 +17,7 @@ from tonegap_kit.errors import StageError
 from tonegap_kit.masks import NOT_HEALED, can_be_healed, lesion_holes, need_masks
 from tonegap_kit.partition import Partition, read_partition
 from tonegap_kit.predictions import write_notes
+from tonegap_kit.quota import by_ratio
 from tonegap_kit.synthetic import SyntheticImage, write_synthetic
 
 
@@ -48,7 +49,7 @@ def _healthy_label(stage: Stage) -> str:
 
 def _chosen(stage: Stage, rows: NDArray[np.int64], n_training: int) -> NDArray[np.int64]:
     ratio = stage.job.real("ratio")
-    wanted = int(ratio * n_training) if ratio > 0 else len(rows)
+    wanted = by_ratio(ratio, n_training) if ratio > 0 else len(rows)
     drawn = stage.rng("choosing").permutation(rows)[:wanted]
     return np.sort(drawn)
 

@@ -27,6 +27,7 @@ from tonegap_kit.masks import (
 )
 from tonegap_kit.partition import Partition, read_partition
 from tonegap_kit.predictions import write_notes
+from tonegap_kit.quota import by_ratio
 from tonegap_kit.synthetic import SyntheticImage, write_synthetic
 
 _LONGEST_NAME = 80  # bytes of 255, of which a mapped image's has two such names and a label
@@ -97,7 +98,7 @@ def place_all(
     """The pairs that have room, by healthy image, and how many were tried for them."""
     rule = Rule(stage.job.integer("padding_px"), stage.job.flag("as_published"))
     ratio = stage.job.real("ratio")
-    wanted = int(ratio * len(masks)) if ratio > 0 else len(rows) ** 2
+    wanted = by_ratio(ratio, len(masks)) if ratio > 0 else len(rows) ** 2
     valid = {row: is_kind(masks[row], SKIN, LESION, MARKER) for row in rows}
     rng, tried = stage.rng("placing"), 0
     placed: list[Pair] = []

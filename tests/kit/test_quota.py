@@ -6,7 +6,14 @@ import pytest
 from tonegap_kit.command import Stage
 from tonegap_kit.errors import StageError
 from tonegap_kit.partition import Partition, Pictures
-from tonegap_kit.quota import QuotaRule, draw_sources, level_counts, plan_quotas, read_rule
+from tonegap_kit.quota import (
+    QuotaRule,
+    by_ratio,
+    draw_sources,
+    level_counts,
+    plan_quotas,
+    read_rule,
+)
 
 
 def _partition(cells: dict[tuple[int, int], int]) -> Partition:
@@ -112,3 +119,17 @@ def test_an_unknown_balance_is_refused(make_stage: Callable[..., Stage]) -> None
     given = {"targets": ["V"], "fill": 1.0, "ratio": 1.0, "balance": "even"}
     with pytest.raises(StageError, match="balance is 'even', wanted off or three-level"):
         read_rule(make_stage(given), 9)
+
+
+@pytest.mark.parametrize(
+    ("ratio", "images", "wanted"),
+    [(0.29, 100, 29), (1.1, 10, 11), (0.7, 190, 133), (0.5, 3, 1), (1e-3, 999, 0), (1000, 2, 2000)],
+)
+def test_a_ratio_is_the_decimal_that_was_written(ratio: float, images: int, wanted: int) -> None:
+    """In floating point 0.29 times 100 is less than 29."""
+    assert by_ratio(ratio, images) == wanted
+
+
+def test_more_than_a_thousand_of_each_image_are_refused() -> None:
+    with pytest.raises(StageError, match=r"ratio is 1000\.5, wanted at most 1,000 images for each"):
+        by_ratio(1000.5, 1)

@@ -7,6 +7,7 @@ three levels are known here from its abstract alone.
 """
 
 from dataclasses import dataclass
+from decimal import Decimal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,7 +64,7 @@ def by_ratio(ratio: float, n_training: int) -> int:
         raise StageError(
             f"ratio is {ratio}, wanted at most {_MOST:,} images for each training image"
         )
-    return int(ratio * n_training)
+    return int(Decimal(str(ratio)) * n_training)  # 0.29 of 100 is 29, and 28.99… in floating point
 
 
 def is_three_level(stage: Stage) -> bool:

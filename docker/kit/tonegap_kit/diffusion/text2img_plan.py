@@ -11,7 +11,7 @@ from tonegap_kit.diffusion.prompts import filled, tone_words
 from tonegap_kit.diffusion.sampling import SamplingRecipe
 from tonegap_kit.errors import StageError
 from tonegap_kit.partition import Partition
-from tonegap_kit.quota import Quota, plan_quotas, read_rule
+from tonegap_kit.quota import Quota, by_ratio, plan_quotas, read_rule
 from tonegap_kit.synthetic import SyntheticImage
 
 # Three groups of types in one word each, as cgDDI's prompts have them (arXiv 2607.12987).
@@ -77,7 +77,7 @@ def check_orders(stage: Stage, train: Partition, words: Mapping[str, str]) -> li
     for order in orders:
         label = job.classes[order.y]
         worded(job.text("template"), words.get(label, label), job.tones[order.t])
-    if int(job.real("ratio") * len(train)) == 0:
+    if by_ratio(job.real("ratio"), len(train)) == 0:
         raise StageError(
             f"ratio is {job.real('ratio')}, which of {len(train)} training images allows no image; raise it"
         )
