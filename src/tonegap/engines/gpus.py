@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from tonegap.errors import EngineError
+from tonegap.errors import EngineError, file_errors
 from tonegap.files import take_lock
 
 GPU_NAME = re.compile(r"\d{1,3}(:\d{1,2})?|(GPU|MIG)-[0-9A-Za-z/-]{1,100}")
@@ -63,13 +63,11 @@ def try_gpu(gpu: str, driver: Path = _DRIVER, folder: Path | None = None) -> Ite
     """
     path = _lock_path(gpu, driver, folder)
     flags = os.O_NOFOLLOW | os.O_CLOEXEC
-    try:
+    with file_errors(EngineError, f"{path}: no lock for GPU {gpu}"):
         with contextlib.suppress(FileExistsError):
             os.close(os.open(path, os.O_CREAT | os.O_EXCL | flags, 0o666))
             path.chmod(0o666)  # for other users, whatever the umask
         handle = os.open(path, os.O_RDWR | flags)
-    except OSError as e:
-        raise EngineError(f"{path}: no lock for GPU {gpu}: {e.strerror}") from None
     try:
         if mine := take_lock(handle, wait=False):
             with contextlib.suppress(OSError):  # who has it is for people alone

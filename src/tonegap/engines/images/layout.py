@@ -19,7 +19,7 @@ import msgspec
 from tonegap.caches import read_kept
 from tonegap.engines.images.saved import layer_content, running_of
 from tonegap.engines.images.tarring import Sink
-from tonegap.errors import EngineError
+from tonegap.errors import EngineError, file_errors
 from tonegap.files import (
     canonical_json,
     digest_of,
@@ -217,11 +217,11 @@ class Layout:
         """What is known of a layer, digested now where nothing is. Raises EngineError where it is not here."""
         if not self._layers.get(diff_id):
             path = self.blob(diff_id)
-            try:
-                with path.open("rb") as content:
-                    digest = layer_content(content, str(path))
-            except OSError as e:
-                raise EngineError(f"{path}: a layer that cannot be read: {e.strerror}") from None
+            with (
+                file_errors(EngineError, f"{path}: a layer that cannot be read"),
+                path.open("rb") as content,
+            ):
+                digest = layer_content(content, str(path))
             self.keep(diff_id, [KnownLayer(diff_id, path.stat().st_size, digest)])
         return self._layers[diff_id][0]
 
