@@ -4,6 +4,9 @@ The text of each is one sentence for the person at the terminal: where, what was
 wanted, what to do. The command line prints it without a traceback and exits with code 2.
 """
 
+import contextlib
+from collections.abc import Iterator
+
 
 class ToneGapError(Exception):
     """Base of all of them: the request was wrong; nothing was lost."""
@@ -43,3 +46,12 @@ class StoreError(ToneGapError):
 
 class EngineError(ToneGapError):
     """The engine itself cannot do what was asked of it (not the fault of a method)."""
+
+
+@contextlib.contextmanager
+def file_errors(kind: type[ToneGapError], said: str, cure: str = "") -> Iterator[None]:
+    """Turns what the system says of a file into an error of this kind: `SAID: No space left on deviceCURE`."""
+    try:
+        yield
+    except OSError as e:
+        raise kind(f"{said}: {e.strerror}{cure}") from None

@@ -3,6 +3,8 @@
 import pytest
 from tiny_rooms import rooms, tonegap
 
+from tonegap.store.store import Store
+
 __all__ = ["rooms", "tonegap"]
 
 
@@ -47,6 +49,20 @@ def test_without_a_cluster_nothing_is_planned(here, rooms, tonegap, tmp_path):
         in tonegap.err
     )
     assert not (store / "drawn").exists()
+
+
+def test_a_plan_makes_no_store_and_says_what_it_draws_in_one(here, tonegap, tmp_path):
+    store = tmp_path / "runs"
+    assert tonegap("plan", "tiny", "--store", store, *here) == 0
+    first = tonegap.out
+    assert not store.exists()
+    assert tonegap.err == ""
+    Store(store)
+    assert tonegap("plan", "tiny", "--store", store, *here) == 0
+    (drawn,) = (path for path in (store / "drawn").iterdir() if path.name[0] != ".")
+    assert tonegap.err == f"drawn, and left for the run: {drawn}\n"
+    assert tonegap("plan", "tiny", "--store", store, *here) == 0
+    assert (tonegap.out, tonegap.err) == (first, "")
 
 
 def test_cancelling_the_jobs_of_no_store_is_a_mistake(here, tonegap, tmp_path):

@@ -50,6 +50,19 @@ source = "measured: by hand"
             "about 2 min of work, 0.1 GPU hours, up to 18,432 MiB of a GPU in one stage, at least 5 MiB in one stage, "
             "disk unknown",
         ),
+        (  # four processes, of which one had 5,000 MiB; a GPU's memory is that of each
+            [
+                ExpectedCost(60, 5_000, device="cuda", gpu_memory_mib=18_432).shared(4),
+                ExpectedCost(60, 9_000, device="cuda", gpu_memory_mib=2_000).shared(1),
+            ],
+            "about 2 min of work, 0.1 GPU hours, up to 18,432 MiB of each of 4 GPUs in one stage, "
+            "up to about 20,000 MiB in one stage, disk unknown",
+        ),
+        (  # measured with four, and to be run with two
+            [ExpectedCost(3600, 20_000, 2**20, "cuda", gpus=4, gpu_memory_mib=100).shared(2)],
+            "about 60 min of work, 4.0 GPU hours, up to 100 MiB of each of 2 GPUs in one stage, "
+            "up to about 10,000 MiB in one stage, about 1 MiB of disk",
+        ),
         (
             [ExpectedCost(600, sources=("x",), at_most=True), ExpectedCost(600)],
             "up to about 20 min of work, memory unknown, disk unknown, 1 of them by declared rates",
@@ -81,6 +94,15 @@ source = "measured: by hand"
 )
 def test_a_cost_is_said_with_its_units_and_what_is_unknown_is_said_to_be(stages, words):
     assert PlanCost(tuple(stages)).words == words
+
+
+def test_programs_read_how_many_gpus_a_memory_is_of():
+    several = ExpectedCost(60, 5_000, device="cuda", gpu_memory_mib=18_432).shared(4)
+    said = PlanCost((several, ExpectedCost(60, 9_000))).as_json()
+    assert said["gpus_per_stage"] == 4
+    assert said["estimated_gpu_memory_mib"] == 18_432
+    assert said["estimated_peak_memory_mib"] == 20_000
+    assert PlanCost((ExpectedCost(60, 9_000).shared(1),)).as_json()["gpus_per_stage"] == 0
 
 
 @pytest.fixture

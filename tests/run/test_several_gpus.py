@@ -3,11 +3,14 @@
 import contextlib
 import io
 import shutil
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from subprocess import PIPE
 
 import pytest
 from planner import Planner
@@ -19,6 +22,7 @@ from tonegap.engines import gpus, open_engine
 from tonegap.formats.record import decode_record
 from tonegap.plan.plan import Plan
 from tonegap.run.cost import measured_cost
+from tonegap.run.explain import explain
 from tonegap.run.progress import PlainProgress
 from tonegap.run.runner import RunTally, run_plan
 from tonegap.run.stages import Workplace
@@ -192,6 +196,65 @@ def test_a_run_that_is_stopped_waits_for_no_gpu(sampling: Planner, place: Workpl
         thread.join(20)
         assert not thread.is_alive()
         assert found == []
+
+
+# Another process that has two GPUs until it is told to end.
+HOLD_PY = """\
+import sys
+from pathlib import Path
+from tonegap.engines.gpus import try_gpu
+with try_gpu("7", folder=Path(sys.argv[1])), try_gpu("9", folder=Path(sys.argv[1])):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_a_wait_for_another_run_is_said_once_and_so_is_its_end(
+    sampling: Planner, place: Workplace, locks: Path
+):
+    argv, said = [sys.executable, "-c", HOLD_PY, str(locks)], io.StringIO()
+    place = replace(place, progress=PlainProgress(said))
+    with subprocess.Popen(argv, stdin=PIPE, stdout=PIPE, text=True) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "held\n"
+        thread, found = started(sampling.plan(device="cuda"), place)
+        wait_for(lambda: "waits for" in said.getvalue())
+        time.sleep(1.2)  # two more tries
+        other.communicate("")
+    thread.join(30)
+    assert found[0].failures == ()
+    (waits,) = [line for line in said.getvalue().splitlines() if "waits for" in line]
+    assert waits.endswith(
+        f"generate: waits for 2 GPUs of 7, 8, 9; another run has GPU 7 (process {other.pid}), GPU 9 (process "
+        f"{other.pid}): wait for its stage's end, or stop this run and name other --gpus"
+    )
+    (on,) = [line for line in said.getvalue().splitlines() if "goes on" in line]
+    assert on.endswith("generate: goes on with GPU 7, 8")
+
+
+def test_a_wait_for_a_stage_of_the_same_run_is_not_said(sampling: Planner, place: Workplace):
+    """Two trainings of 0.8 seconds at once on one GPU: the second waits longer than a try."""
+    sampling.rooms.baseline("plain", "import time\ntime.sleep(0.8)\n" + TRAIN_PY)
+    sampling.suite(entries=[{"methods": ["none"], "baselines": ["plain"]}], seeds=[0, 1])
+    said = io.StringIO()
+    one = replace(place, gpus=("7",), progress=PlainProgress(said), jobs=2, gpus_per_stage=1)
+    assert run_plan(sampling.plan(device="cuda"), one).failures == ()
+    assert "waits for" not in said.getvalue()
+
+
+def test_the_plan_counts_a_process_for_each_gpu(sampling: Planner, place: Workplace):
+    """Measured with two: main memory is half of that with one, twice that with four, a GPU's is the same."""
+    run_plan(sampling.plan(device="cuda"), place)
+    sampling.rooms.method(
+        "grey", "# other code\n" + GENERATE_PY, parameters=N, several_gpus=["generate"]
+    )
+    seen = {}
+    for n in (1, 2, 4):
+        cost = explain(sampling.plan(device="cuda"), place.store, {}, n).cost.stages[0]
+        seen[n] = (cost.peak_memory_mib, cost.gpu_memory_mib, cost.n_gpus, cost.gpus)
+    peak = seen[2][0]
+    assert peak
+    assert seen == {1: (peak / 2, 900, 1, 2), 2: (peak, 900, 2, 2), 4: (peak * 2, 900, 4, 2)}
 
 
 def test_stages_that_want_one_do_not_keep_a_stage_that_wants_two_waiting(

@@ -12,7 +12,7 @@ from tonegap.cli.terminal import put_json, say
 from tonegap.data.metadata import own_root
 from tonegap.declared.dataset import read_dataset
 from tonegap.declared.task import read_task
-from tonegap.errors import BadRequest
+from tonegap.errors import BadRequest, file_errors
 from tonegap.files import csv_bytes, write_atomic
 from tonegap.store.store import Store
 from tonegap.synthetic.external_set import COLUMNS, read_set
@@ -102,7 +102,5 @@ def _write(path: Path, made: Path, found: "ExternalAudit") -> None:
         said = {**row.cells, "image_id": row.image_id, "sources": sources}
         said.setdefault("file", row.path.relative_to(made).as_posix())
         rows.append([said.get(name, "") for name in COLUMNS])
-    try:
+    with file_errors(BadRequest, f"--out {path}: cannot be written"):
         write_atomic(path, csv_bytes(COLUMNS, rows))
-    except OSError as e:
-        raise BadRequest(f"--out {path}: cannot be written: {e.strerror}") from None

@@ -8,7 +8,7 @@ from tonegap.cli.complete import suite_names
 from tonegap.cli.options import WholeHelp
 from tonegap.cli.requests import RunOptions, open_request, run_options, spelled
 from tonegap.cli.terminal import say
-from tonegap.errors import BadRequest
+from tonegap.errors import BadRequest, file_errors
 
 
 @click.group(name="export", cls=WholeHelp)
@@ -57,11 +57,8 @@ def _check_out(out: Path) -> None:
     if not out.absolute().parent.is_dir():
         raise BadRequest(f"--out {out}: {out.parent} is no folder")
     if out.exists():
-        try:
-            with out.open("rb") as f:
-                own = f.read(len(WRITTEN)) == WRITTEN
-        except OSError as e:
-            raise BadRequest(f"--out {out}: cannot be read: {e.strerror}") from None
+        with file_errors(BadRequest, f"--out {out}: cannot be read"), out.open("rb") as f:
+            own = f.read(len(WRITTEN)) == WRITTEN
         if not own:
             raise BadRequest(
                 f"--out {out}: found a file that this command has not written; choose another name"

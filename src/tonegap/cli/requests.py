@@ -114,29 +114,27 @@ _OPTIONS = (
         is_flag=True,
         help="Run without images that are missing; records count them.",
     ),
-    click.option(
-        "--method",
-        "methods",
-        multiple=True,
-        metavar="NAME",
-        shell_complete=method_names,
-        help="Also this method, with the baselines of the suite's first entries.",
-    ),
-    click.option(
-        "--baseline",
-        "baselines",
-        multiple=True,
-        metavar="NAME",
-        shell_complete=baseline_names,
-        help="Also this baseline, with the methods of the suite's first entries.",
-    ),
-    click.option(
-        "--postprocessor",
-        "postprocessors",
-        multiple=True,
-        metavar="NAME",
-        shell_complete=postprocessor_names,
-        help="Also this post-processor, behind the suite's first entries.",
+    *(
+        click.option(
+            f"--{k}", f"{k}s", multiple=True, metavar="NAME", shell_complete=names, help=what
+        )
+        for k, names, what in (
+            (
+                "method",
+                method_names,
+                "Also this method, with the baselines of the suite's first entries.",
+            ),
+            (
+                "baseline",
+                baseline_names,
+                "Also this baseline, with the methods of the suite's first entries.",
+            ),
+            (
+                "postprocessor",
+                postprocessor_names,
+                "Also this post-processor, behind the suite's first entries.",
+            ),
+        )
     ),
     click.option(
         "--set",

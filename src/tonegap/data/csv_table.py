@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tonegap.errors import BadData
+from tonegap.errors import BadData, file_errors
 from tonegap.files import status_of
 from tonegap.texts import decode_text
 
@@ -25,11 +25,9 @@ class CsvTable:
 
 def read_content(path: Path) -> bytes:
     """A file's content. Raises BadData where it cannot be read."""
-    try:
+    with file_errors(BadData, f"{path}: cannot be read"):
         status_of(path)
         return path.read_bytes()
-    except OSError as e:
-        raise BadData(f"{path}: cannot be read: {e.strerror}") from None
 
 
 def read_table(path: Path, content: bytes, header: Sequence[str] = ()) -> CsvTable:

@@ -16,7 +16,7 @@ from tonegap.closure import code_digest
 from tonegap.data.image_names import image_names
 from tonegap.data.metadata import Metadata, parse_content
 from tonegap.declared.dataset import Dataset, PhantomDeclaration
-from tonegap.errors import BadRequest, BadSuiteFolder, StoreError
+from tonegap.errors import BadRequest, BadSuiteFolder, StoreError, file_errors
 from tonegap.files import (
     canonical_json,
     csv_bytes,
@@ -95,11 +95,9 @@ def draw_dataset(
         on_progress=on_progress,
     )
     mark = {"dataset": dataset.id, "images": len(rows), "metadata_sha256": sha256_bytes(content)}
-    try:
+    with file_errors(StoreError, f"{root}: cannot be written", "; make room"):
         write_atomic(metadata.path, content)
         write_atomic(root / COMPLETE, canonical_json(mark) + b"\n")
-    except OSError as e:
-        raise StoreError(f"{root}: cannot be written: {e.strerror}; make room") from None
 
 
 def draw_plain(
@@ -121,10 +119,8 @@ def draw_plain(
         raise BadRequest(
             f"{out}: the folder holds something else than this set; choose another with --out"
         )
-    try:
+    with file_errors(StoreError, f"{out}: cannot be written"):
         write_atomic(begun, mark)
-    except OSError as e:
-        raise StoreError(f"{out}: cannot be written: {e.strerror}") from None
     draw_dataset(dataset, drawn, out, workers, on_progress)
 
 
@@ -213,11 +209,9 @@ def _csv(rows: list[DrawnRow]) -> bytes:
 @contextmanager
 def _alone(folder: Path, name: str) -> Iterator[None]:
     """Waits until no other process draws `name` in `folder`; the lock dies with its process."""
-    try:
+    with file_errors(StoreError, f"{folder}: cannot be written"):
         folder.mkdir(parents=True, exist_ok=True)
         lock = (folder / f".{name}.lock").open("w")
-    except OSError as e:
-        raise StoreError(f"{folder}: cannot be written: {e.strerror}") from None
     with lock:
         take_lock(lock, wait=True)
         yield

@@ -20,7 +20,7 @@ from tonegap.data.near_duplicates import duplicate_groups
 from tonegap.data.picture import PictureFacts
 from tonegap.data.picture_cache import looking_digest, read_full, read_pictures
 from tonegap.declared.dataset import Dataset
-from tonegap.errors import StoreError
+from tonegap.errors import StoreError, file_errors
 from tonegap.files import digest_of, sha256_bytes, sha256_lines, write_atomic
 
 MISSING = "missing"
@@ -147,7 +147,5 @@ def _save_groups(path: Path, groups: Mapping[str, int]) -> None:
     buffer = BytesIO()
     table = pa.table({"image_id": list(groups), "group": pa.array(groups.values(), pa.int64())})
     pq.write_table(table, buffer)
-    try:
+    with file_errors(StoreError, f"{path}: duplicate groups cannot be written"):
         write_atomic(path, buffer.getvalue())
-    except OSError as e:
-        raise StoreError(f"{path}: duplicate groups cannot be written: {e.strerror}") from None

@@ -17,7 +17,7 @@ from typing import NamedTuple
 from tonegap.data.image_names import Names, image_names
 from tonegap.data.metadata import STAND_IN, Metadata
 from tonegap.declared.dataset import Dataset
-from tonegap.errors import BadData
+from tonegap.errors import BadData, file_errors
 
 # What files of the accepted formats (`tonegap.data.decode`) are called.
 IMAGE_SUFFIXES = (
@@ -254,11 +254,9 @@ def _files(root: Path, skipped: frozenset[str]) -> Iterator[tuple[str, Stamp]]:
     waiting, seen = [""], set()
     while waiting:
         folder = waiting.pop()
-        try:
+        with file_errors(BadData, f"{root / folder}: cannot be read"):
             status = (root / folder).stat()
             entries = sorted(os.scandir(root / folder), key=lambda e: e.name)
-        except OSError as e:
-            raise BadData(f"{root / folder}: cannot be read: {e.strerror}") from None
         if (status.st_dev, status.st_ino) in seen:
             continue
         seen.add((status.st_dev, status.st_ino))

@@ -18,7 +18,7 @@ from tonegap.closure import code_digest
 from tonegap.data.decode import UNREADABLE
 from tonegap.data.locate import Stamp
 from tonegap.data.picture import PictureFacts, read_picture
-from tonegap.errors import EngineError, StoreError
+from tonegap.errors import EngineError, StoreError, file_errors
 from tonegap.files import write_atomic
 from tonegap.workers import map_in_processes
 
@@ -108,10 +108,9 @@ def _save(kept: Path, known: Mapping[str, tuple[Stamp, PictureFacts]]) -> None:
     table = pa.table([list(c) for c in columns], schema=_SCHEMA)
     buffer = BytesIO()
     pq.write_table(table, buffer)
-    try:
+    with file_errors(
+        StoreError,
+        f"{kept}: the index of images cannot be written",
+        "; make room or choose another place with --store",
+    ):
         write_atomic(kept, buffer.getvalue())
-    except OSError as e:
-        raise StoreError(
-            f"{kept}: the index of images cannot be written: {e.strerror}; "
-            "make room or choose another place with --store"
-        ) from None

@@ -23,7 +23,7 @@ from tonegap.data.metadata import (
 from tonegap.data.phantom.draw import Sitter
 from tonegap.data.phantom.folder import draw_folder
 from tonegap.declared.dataset import Dataset, dataset_ids, read_dataset
-from tonegap.errors import BadData, BadRequest, StoreError
+from tonegap.errors import BadData, BadRequest, StoreError, file_errors
 from tonegap.files import write_atomic
 
 
@@ -85,7 +85,7 @@ def draw_stand_ins(
     unnamed = [i for i in metadata.ids if not names[i]]
     if unnamed:
         raise BadData(f"{metadata_csv}: image {unnamed[0]} has no file name in any declared column")
-    try:
+    with file_errors(StoreError, f"{out}: cannot be written", "; make room"):
         write_atomic(out / HALF_DRAWN, _json(mark))
         draw_folder(
             _sitters(dataset, metadata),
@@ -98,8 +98,6 @@ def draw_stand_ins(
         write_atomic(out / dataset.file.metadata[0], metadata_csv.read_bytes())
         write_atomic(out / STAND_IN, _json(mark))
         (out / HALF_DRAWN).unlink(missing_ok=True)
-    except OSError as e:
-        raise StoreError(f"{out}: cannot be written: {e.strerror}; make room") from None
     return mark
 
 

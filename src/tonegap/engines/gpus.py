@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from tonegap.errors import EngineError
+from tonegap.errors import EngineError, file_errors
 from tonegap.files import take_lock
 
 GPU_NAME = re.compile(r"\d{1,3}(:\d{1,2})?|(GPU|MIG)-[0-9A-Za-z/-]{1,100}")
@@ -50,23 +50,31 @@ def _lock_folder() -> Path:
     return Path(tempfile.gettempdir())
 
 
+def _lock_path(gpu: str, driver: Path, folder: Path | None) -> Path:
+    name = card(gpu, driver).replace("/", "_")
+    return (folder or _lock_folder()) / f"tonegap-gpu-{name}.lock"
+
+
 @contextmanager
 def try_gpu(gpu: str, driver: Path = _DRIVER, folder: Path | None = None) -> Iterator[bool]:
     """Whether this GPU is nobody else's now; while it is used, no other stage of any run of this machine gets it.
 
     An index and the driver's identity are one GPU. Raises EngineError where the lock cannot be made.
     """
-    path = (folder or _lock_folder()) / f"tonegap-gpu-{card(gpu, driver).replace('/', '_')}.lock"
+    path = _lock_path(gpu, driver, folder)
     flags = os.O_NOFOLLOW | os.O_CLOEXEC
-    try:
+    with file_errors(EngineError, f"{path}: no lock for GPU {gpu}"):
         with contextlib.suppress(FileExistsError):
             os.close(os.open(path, os.O_CREAT | os.O_EXCL | flags, 0o666))
             path.chmod(0o666)  # for other users, whatever the umask
         handle = os.open(path, os.O_RDONLY | flags)
-    except OSError as e:
-        raise EngineError(f"{path}: no lock for GPU {gpu}: {e.strerror}") from None
     try:
-        yield take_lock(handle, wait=False)
+        if mine := take_lock(handle, wait=False):
+            with contextlib.suppress(OSError):  # who has it is for people alone
+                told = os.open(path, os.O_WRONLY | os.O_TRUNC | flags)
+                os.write(told, str(os.getpid()).encode())
+                os.close(told)
+        yield mine
     finally:
         os.close(handle)
 
@@ -87,3 +95,19 @@ def try_gpus(
         if len(mine) == n:
             return tuple(mine), held.pop_all()
     return (), contextlib.ExitStack()
+
+
+def held_by_others(
+    gpus: Sequence[str], driver: Path = _DRIVER, folder: Path | None = None
+) -> tuple[str, ...]:
+    """`GPU 7 (process 123)` for each of these that a stage of another process has now; `GPU 7` where it told no number.
+
+    Raises EngineError where a lock cannot be made.
+    """
+    found = []
+    for gpu in gpus:
+        with try_gpu(gpu, driver, folder) as free:
+            said = "" if free else _lock_path(gpu, driver, folder).read_text(errors="replace")[:20]
+        if not free and said != str(os.getpid()):
+            found.append(f"GPU {gpu} (process {said})" if said.isdecimal() else f"GPU {gpu}")
+    return tuple(found)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tonegap.closure import HANDED_OVER, code_digest
-from tonegap.data.drawn import ensure_drawn
+from tonegap.data.drawn import COMPLETE, drawn_folder, ensure_drawn
 from tonegap.data.masks import Masked, unusable_masks
 from tonegap.data.metadata import own_root
 from tonegap.declared.dataset import read_dataset
@@ -18,8 +18,8 @@ from tonegap.declared.plugin import Plugin, read_plugin
 from tonegap.declared.suite import Suite, plugins_of
 from tonegap.declared.task import Task, read_task
 from tonegap.engines.base import Engine
-from tonegap.errors import BadData, BadRequest, StoreError
-from tonegap.files import folder_digest
+from tonegap.errors import BadData, BadRequest
+from tonegap.files import folder_digest, is_there
 from tonegap.numerics import numerics_of
 from tonegap.plan.entries import Entry, FilledPlugin, PluginIdentity, entries_of, in_suite
 from tonegap.plan.plan import Declared, Plan, PlannedStage, RunSetting, plan_suite
@@ -204,7 +204,7 @@ def task_views(
 def _load(request: Request, dataset_id: str) -> LoadedData:
     """A data set: from the user's root, else from its own folder where its data lie there, else drawn.
 
-    It is drawn in the store, unless its images are not there and cannot be drawn there.
+    It is drawn in the store, or in the cache where a request has one and the store does not have it.
     """
     dataset = read_dataset(request.root, dataset_id)
     data_root = request.roots.get(dataset_id) or own_root(dataset)
@@ -214,11 +214,9 @@ def _load(request: Request, dataset_id: str) -> LoadedData:
             f"How to get it: {dataset.file.access.strip().rstrip('.')}. Licence: {dataset.file.licence.strip()}"
         )
     if data_root is None:
-        try:
-            data_root = ensure_drawn(dataset, request.store.folder / DRAWN, request.jobs)
-        except StoreError:
-            if request.cache is None:
-                raise
-            data_root = ensure_drawn(dataset, request.cache / DRAWN, request.jobs)
+        at = request.store.folder / DRAWN
+        if request.cache and not is_there(drawn_folder(dataset, at) / COMPLETE):
+            at = request.cache / DRAWN
+        data_root = ensure_drawn(dataset, at, request.jobs)
     excluded = request.excluded.get(dataset_id, ())
     return load_data(dataset, data_root, request.known / INDEX, request.jobs, excluded)

@@ -8,7 +8,7 @@ import msgspec
 
 from tonegap import __version__
 from tonegap.declared.report_settings import read_settings, titled
-from tonegap.errors import StoreError
+from tonegap.errors import StoreError, file_errors
 from tonegap.files import sha256_file
 from tonegap.report.pages.templates import render_template
 from tonegap.report.write import PAGE_NAME, write_board, write_bytes, write_text
@@ -94,9 +94,5 @@ def _remove_unlisted(out: Path, kept: set[str]) -> None:
             continue
         if not target.resolve().is_relative_to(out.resolve()) or sha256_file(target) != sha256:
             continue
-        try:
+        with file_errors(StoreError, f"{target}: of an earlier board; cannot be removed"):
             target.unlink()
-        except OSError as e:
-            raise StoreError(
-                f"{target}: of an earlier board; cannot be removed: {e.strerror}"
-            ) from None

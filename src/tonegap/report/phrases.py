@@ -7,7 +7,7 @@ import json
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from tonegap.formats.job import Parameter
 from tonegap.formats.record import EntryId, group_word
@@ -88,20 +88,18 @@ def points(value: float | None) -> str:
 
 def percent_range(low: float, high: float) -> str:
     """`54.1 to 62.0`; two ends that would print alike are rounded outwards, as no interval is without width."""
-    if percent(low) == percent(high):
-        low, high = _outwards(low, high)
-    return f"{percent(low)} to {percent(high)}"
+    return _range(percent, low, high)
 
 
 def points_range(low: float, high: float) -> str:
     """`−0.4 to +2.1`, as `percent_range`."""
-    if points(low) == points(high):
-        low, high = _outwards(low, high)
-    return f"{points(low)} to {points(high)}"
+    return _range(points, low, high)
 
 
-def _outwards(low: float, high: float) -> tuple[float, float]:
-    return math.floor(low * 1000) / 1000, math.ceil(high * 1000) / 1000
+def _range(shown: Callable[[float], str], low: float, high: float) -> str:
+    if shown(low) == shown(high):
+        low, high = math.floor(low * 1000) / 1000, math.ceil(high * 1000) / 1000
+    return f"{shown(low)} to {shown(high)}"
 
 
 def shrunken_text(row: Row) -> str:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 
-from tonegap.errors import BadRequest, StoreError
+from tonegap.errors import BadRequest, StoreError, file_errors
 from tonegap.files import write_pieces_atomic
 from tonegap.report.exports import FORMATS, other_tools
 from tonegap.report.exports.json_ import SCHEMA
@@ -128,9 +128,5 @@ def write_bytes(path: Path, content: bytes, option: str = "--out") -> None:
 
 def write_pieces(path: Path, pieces: Iterable[bytes], option: str = "--out") -> None:
     """As `write_bytes`, for a file that comes bit by bit."""
-    try:
+    with file_errors(StoreError, f"{path}: cannot be written", f"; choose another {option}"):
         write_pieces_atomic(path, pieces)
-    except OSError as e:
-        raise StoreError(
-            f"{path}: cannot be written: {e.strerror}; choose another {option}"
-        ) from None

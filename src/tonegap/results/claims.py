@@ -154,7 +154,7 @@ def table_claims(
         rows=rows,
         without=tuple(r.entry.label for r in looked_at if r.entry not in evidence),
         positives=_positives(one, asked),
-        alarms=_alarms(table, kept, evidence, settings),
+        alarms=tuple(_alarmed(table.controls, kept, evidence, settings)),
         contradictions=tuple(_contradictions(table, kept, settings.selection)),
         n_left=len(table.all_rows) - len(looked_at),
         pairs=table_pairs(table, evidence),
@@ -323,22 +323,13 @@ def _positives(seeds: Sequence[TestAnswers], asked: EvidenceRequest) -> dict[str
     return {tone: (min(found), max(found)) for tone, found in counts.items()}
 
 
-def _alarms(
-    table: LeaderboardTable,
-    kept: Mapping[EntryId, Sequence[TestAnswers]],
-    evidence: Mapping[EntryId, EntryEvidence],
-    settings: LeaderboardSettings,
-) -> tuple[str, ...]:
-    """Controls that should know nothing and score above the share of the most frequent class."""
-    return tuple(_alarmed(table.controls, kept, evidence, settings))
-
-
 def _alarmed(
     controls: Sequence[Row],
     kept: Mapping[EntryId, Sequence[TestAnswers]],
     evidence: Mapping[EntryId, EntryEvidence],
     settings: LeaderboardSettings,
 ) -> Iterable[str]:
+    """Controls that should know nothing and score above the share of the most frequent class."""
     for row in controls:
         if row.entry not in evidence or row.entry.method != settings.reference.method:
             continue  # a method that serves as a control may know as much as the reference

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from tonegap.errors import StoreError
+from tonegap.errors import StoreError, file_errors
 from tonegap.files import is_there, sha256_bytes
 from tonegap.formats.matrix import RunId
 from tonegap.formats.quality_sheet import SCHEMA, Sheet, decode_sheet
@@ -92,12 +92,8 @@ def read_sheet(store: Path, key: str) -> SetSheet:
 
 
 def _picture(path: Path, sha256: str) -> bytes:
-    try:
+    with file_errors(StoreError, f"{path}: cannot be read", "; remove its folder and run again"):
         content = path.read_bytes()
-    except OSError as e:
-        raise StoreError(
-            f"{path}: cannot be read: {e.strerror}; remove its folder and run again"
-        ) from None
     if sha256_bytes(content) != sha256:
         raise StoreError(
             f"{path}: is not the picture its sheet names; remove its folder and run again"

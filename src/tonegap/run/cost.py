@@ -4,7 +4,7 @@ The mistake it exists to prevent: a cost that nobody knows, counted as none.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tonegap.declared.rates import RATES, Rate, holds, is_met, rate_problems, units_of
 from tonegap.errors import BadSuiteFolder
@@ -36,10 +36,11 @@ _GPU = "cuda"
 
 @dataclass(frozen=True, slots=True)
 class ExpectedCost:
-    """What one stage takes: seconds, MiB of main and of a GPU's memory at their peak, bytes on disk.
+    """What one stage takes: seconds, MiB of main and of each of its GPUs' memory at their peak, bytes on disk.
 
     None for what is not known. `sources`: of each declared rate behind it who says so and for what device; none where
-    it was measured here. `gpus`: how many it held in that time; a declared rate is for one. `at_most`: whether time and
+    it was measured here. `gpus`: how many it held in that time; a declared rate is for one. `processes`: how many it
+    will have, one for each GPU (`shared`); 0 stands for as many as then. `at_most`: whether time and
     disk are of the most units that it can have.
     """
 
@@ -51,6 +52,21 @@ class ExpectedCost:
     gpus: int = 1
     gpu_memory_mib: float | None = None
     at_most: bool = False
+    processes: int = 0
+
+    @property
+    def n_gpus(self) -> int:
+        """How many GPUs it will have."""
+        return (self.processes or self.gpus) if self.device == _GPU else 0
+
+    def shared(self, n: int) -> "ExpectedCost":
+        """The same for `n` processes, one for each GPU: each has its own main memory, and about as much of its GPU's.
+
+        Time, and so GPU time, stays what it was with as many as there were.
+        """
+        memory = self.peak_memory_mib
+        memory = None if memory is None else memory * n / self.gpus
+        return replace(self, peak_memory_mib=memory, processes=n)
 
     @property
     def gpu_seconds(self) -> float | None:
@@ -96,6 +112,7 @@ class PlanCost:
         totals = {name: self.total(name) for name, *_ in _SAID}
         return {
             **{f"estimated_{n}": None if v is None else round(v, 1) for n, v in totals.items()},
+            "gpus_per_stage": max((one.n_gpus for one in self.stages), default=0),
             "counted_at_most": any(stage.at_most for stage in self.stages),
             "declared_rates": list(self.sources),
             "without_estimate": self.n_unknown,
@@ -121,16 +138,22 @@ class PlanCost:
 
     def _said(self, name: str, what: str, bound: str, shown: Callable[[float], str]) -> str:
         """One number with what kind of bound it is: of a part of the stages, of the most that they make, or neither."""
-        on_gpu = name.startswith("gpu_")
+        on_gpu, each = name.startswith("gpu_"), name.endswith("_mib")
         asked = [one for one in self.stages if one.device == _GPU or not on_gpu]
         known = [one for one in asked if getattr(one, name) is not None]
         total, part = self.total(name), len(known) < len(asked)
         if total is None:
             return f"{what} unknown" if asked else ""
+        text = shown(total)
+        of_most = [one for one in known if getattr(one, name) == total]
+        if each and on_gpu and (n := max(one.n_gpus for one in of_most)) > 1:
+            text = text.replace("of a GPU", f"of each of {n} GPUs")
+        if each and not on_gpu and any(one.n_gpus > 1 for one in of_most):
+            text = f"about {text}"
         if bound != "up to" and any(one.at_most for one in known):
             of = f" in {len(known)} of {len(asked)} stages" if part else ""
-            return f"up to about {shown(total)}{of}"
-        return f"{'at least' if part else bound} {shown(total)}".strip()
+            return f"up to about {text}{of}"
+        return f"{'at least' if part else bound} {text}".strip()
 
 
 def _duration(seconds: float) -> str:

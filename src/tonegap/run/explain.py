@@ -91,9 +91,14 @@ class Explanation:
 
 
 def explain(
-    plan: Plan, store: Store, rates: Mapping[str, Sequence[Rate]] = MappingProxyType({})
+    plan: Plan,
+    store: Store,
+    rates: Mapping[str, Sequence[Rate]] = MappingProxyType({}),
+    gpus_per_stage: int = 1,
 ) -> Explanation:
     """What a run would do with this store as it is; `rates` tell the cost of stages whose like never ran in it.
+
+    Stages that can use several GPUs get `gpus_per_stage`.
 
     Raises BadSuiteFolder for a rate that does not fit its plug-in.
     """
@@ -123,9 +128,8 @@ def explain(
             last = next((mark for mark in of_seeds if is_same_work(stage, mark, same)), None)
         if last:
             same.add(stage.key)
-            costs.append(measured_cost(last, store))
-        else:
-            costs.append(declared_cost(stage, rates))
+        cost = measured_cost(last, store) if last else declared_cost(stage, rates)
+        costs.append(cost.shared(max(stage.n_gpus(gpus_per_stage), 1)))
     holes = tuple(
         (f"{run.id.entry.label} on {run.id.task} seed {run.id.seed}", run.id.not_applicable)
         for run in plan.runs

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from tonegap.errors import BadRequest, StoreError
+from tonegap.errors import BadRequest, StoreError, file_errors
 from tonegap.files import readable_json, write_atomic
 from tonegap.formats.golden import SCHEMA, Golden, GoldenRun
 from tonegap.formats.record import Record, decode_record
@@ -42,10 +42,8 @@ def read_golden(path: Path) -> Golden:
 
 def write_golden(path: Path, golden: Golden) -> None:
     """Writes golden records: the same records give the same bytes. Raises BadRequest."""
-    try:
+    with file_errors(BadRequest, f"{path}: cannot be written"):
         write_atomic(path, readable_json(golden))
-    except OSError as e:
-        raise BadRequest(f"{path}: cannot be written: {e.strerror}") from None
 
 
 def golden_of(suite: str, records: Sequence[Record]) -> Golden:

@@ -12,13 +12,14 @@ from typing import Literal
 
 from tonegap.declared.suite import Limits
 from tonegap.engines.base import Engine, RunResult, RunSpec, ToldOfGpus
-from tonegap.engines.gpus import try_gpus
+from tonegap.engines.gpus import held_by_others, try_gpus
 from tonegap.engines.slurm import Slurm
 from tonegap.errors import BadData, BadOutput, LeakFound, StoreError, ToneGapError
 from tonegap.files import write_atomic
 from tonegap.formats.lineage import FILE as LINEAGE
 from tonegap.formats.lineage import encode_lineage, read_parts
 from tonegap.formats.record import Isolation
+from tonegap.lines import counted
 from tonegap.plan.plan import Plan, PlannedStage
 from tonegap.run import checkpoints
 from tonegap.run.cost import n_images
@@ -278,18 +279,27 @@ class StageRunner:
     def _gpus(self, stage: PlannedStage) -> Iterator[tuple[str, ...]]:
         """GPUs of the workplace that no other stage of this machine uses, all that the stage is given; waits for them.
 
-        In turn: where one waits for several, the next that wants one does not take it away.
+        In turn: where one waits for several, the next that wants one does not take it away. Says once that it waits for
+        another run, and once that it goes on.
         """
         place, n = self._place, stage.n_gpus(self._place.gpus_per_stage)
         if not n:
             yield ()
             return
+        others: tuple[str, ...] = ()
         with self._turn:
             while True:
                 mine, held = try_gpus(place.gpus, n)
                 # A run that is being stopped waits for nobody: its engine ends the stage at once.
                 if mine or place.cancelled.wait(_RETRY_GPU_S):
                     break
+                if not others and (others := held_by_others(place.gpus)):
+                    place.progress.note(
+                        f"{self.title(stage)}: waits for {counted(n, 'GPU')} of {', '.join(place.gpus)}; another run "
+                        f"has {', '.join(others)}: wait for its stage's end, or stop this run and name other --gpus"
+                    )
+        if others and mine:
+            place.progress.note(f"{self.title(stage)}: goes on with GPU {', '.join(mine)}")
         with held:
             yield mine or place.gpus[:n]
 

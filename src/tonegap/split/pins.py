@@ -12,7 +12,7 @@ from importlib.metadata import version
 
 from tonegap.data.metadata import Metadata, first_three
 from tonegap.declared.task import Pin, Task
-from tonegap.errors import BadRequest, BadSplit, BadSuiteFolder
+from tonegap.errors import BadRequest, BadSplit, BadSuiteFolder, file_errors
 from tonegap.files import sha256_lines, write_atomic
 from tonegap.split.parts import PARTITIONS, SplitAssignment
 
@@ -100,12 +100,10 @@ def append_pin(task: Task, made: SplitAssignment, seed: int) -> None:
     Raises BadRequest if the file cannot be written.
     """
     key = task.pin_key(seed)
-    try:
+    with file_errors(BadRequest, f"{task.path}: cannot be written"):
         before = task.path.read_bytes()
         gap = b"\n" if before.endswith(b"\n") else b"\n\n"
         write_atomic(task.path, before + gap + pin_text(made, key).encode())
-    except OSError as e:
-        raise BadRequest(f"{task.path}: cannot be written: {e.strerror}") from None
 
 
 def pin_text(made: SplitAssignment, key: str) -> str:

@@ -15,7 +15,7 @@ from typing import TextIO
 
 import msgspec
 
-from tonegap.errors import BadOutput, StoreError
+from tonegap.errors import BadOutput, StoreError, file_errors
 from tonegap.files import (
     clear_abandoned,
     digest_of,
@@ -79,7 +79,9 @@ class Store:
 
     def _open(self, read_only: bool) -> None:
         marker = self.folder / MARKER
-        try:
+        with file_errors(
+            StoreError, f"{self.folder}: cannot keep results there", "; pass --store DIR"
+        ):
             for name in () if read_only else _FOLDERS:
                 (self.folder / name).mkdir(parents=True, exist_ok=True)
             if marker.exists() and marker.read_bytes() != SCHEMA:
@@ -93,10 +95,6 @@ class Store:
                 write_atomic(marker, SCHEMA)
             if not os.access(self.folder / WORK, os.W_OK):
                 raise PermissionError(errno.EACCES, "no permission to write")
-        except OSError as e:
-            raise StoreError(
-                f"{self.folder}: cannot keep results there: {e.strerror}; pass --store DIR"
-            ) from None
 
     def stage_folder(self, key: str) -> Path:
         """Where the finished stage of that key lies, or would."""

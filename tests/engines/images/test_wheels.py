@@ -1,9 +1,18 @@
 """Wheels are those of the lock, or there are none."""
 
+from zipfile import ZipFile
+
 import pytest
 from small_wheel import lock_wheels, locked_wheel
 
-from tonegap.engines.images.wheels import LARGE, Wheel, fetch_wheels, in_layers, install_wheel
+from tonegap.engines.images.wheels import (
+    LARGE,
+    Wheel,
+    check_apart,
+    fetch_wheels,
+    in_layers,
+    install_wheel,
+)
 from tonegap.errors import EngineError
 
 
@@ -69,3 +78,25 @@ def test_a_wheel_with_a_folder_in_the_place_of_a_file_is_one_sentence(tmp_path):
     (tmp_path / "site" / "drawn.py").mkdir(parents=True)
     with pytest.raises(EngineError, match="a wheel that cannot be installed"):
         install_wheel(wheels[0], tmp_path / "site")
+
+
+def wheel_of(folder, name, path, content):
+    file = folder / f"{name}-1.0-py3-none-any.whl"
+    with ZipFile(file, "w") as archive:
+        archive.writestr(path, content)
+    return Wheel(file, name, "1.0", file.stat().st_size, "")
+
+
+def test_two_wheels_with_another_file_under_one_path_are_refused(tmp_path):
+    one = wheel_of(tmp_path, "one", "shared/a.py", "x = 1")
+    two = wheel_of(tmp_path, "two", "two-1.0.data/purelib/shared/a.py", "x = 2")
+    with pytest.raises(EngineError) as caught:
+        check_apart([one, two])
+    assert str(caught.value) == (
+        "one-1.0-py3-none-any.whl and two-1.0-py3-none-any.whl: both have the file 'shared/a.py', each another one; "
+        "take one of them out of the lock"
+    )
+
+
+def test_two_wheels_may_have_the_same_file_as_parts_of_a_namespace_do(tmp_path):
+    check_apart([wheel_of(tmp_path, name, "shared/__init__.py", "") for name in ("one", "two")])

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import shutil
 import subprocess
 import tarfile
@@ -305,6 +306,33 @@ def test_a_build_writes_anew_what_is_broken(copy, what):
     damaged(copy, "methods/drawn", what)
     assert build(copy, "methods/drawn")[0] == before
     assert verify_images(copy, ["methods/drawn"]) == []
+
+
+def test_a_build_reads_a_blob_of_the_same_size_that_was_changed(copy):
+    before = read_lock(copy)
+    build(copy, "methods/drawn")
+    layout = layout_of(copy)
+    blob = layout.blob(layout.diff_ids(before.images["methods/drawn"].image_id)[-1])
+    content = blob.read_bytes()
+    blob.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    after, said = build(copy, "methods/drawn")
+    assert f"methods/drawn: {blob} is not what its name says; written anew" in said
+    assert (after, blob.read_bytes()) == (before, content)
+    assert build(copy, "methods/drawn")[1][-1].startswith("methods/drawn: current, ")
+
+
+def test_a_build_reads_no_blob_again_that_is_unchanged(copy):
+    """One whose stamp is as it was is trusted: of one flipped byte with its old time only `verify` knows."""
+    build(copy, "methods/drawn")
+    layout = layout_of(copy)
+    blob = layout.blob(layout.diff_ids(read_lock(copy).images["methods/drawn"].image_id)[-1])
+    stamp, content = blob.stat(), blob.read_bytes()
+    blob.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    os.utime(blob, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
+    assert build(copy, "methods/drawn")[1][-1].startswith("methods/drawn: current, ")
+    assert "is not what its name says" in verify_images(copy, ["methods/drawn"])[0]
+    (layout.folder / "read.json").write_text("{")
+    assert "is not what its name says; written anew" in "".join(build(copy, "methods/drawn")[1])
 
 
 def test_a_damaged_blob_is_never_written_into_an_archive(copy, tmp_path):

@@ -53,6 +53,7 @@ def build_images(root: Path, request: BuildRequest, say: Say) -> ImageLock:
     environment = environment_for(root, foundation, request.environment, before)
     with (
         open_layout(cache_folder(root)) as layout,
+        layout.reading(),
         Builder(root, layout, foundation, environment, request.pull) as builder,
     ):
         for name in names:

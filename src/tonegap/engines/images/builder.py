@@ -125,9 +125,11 @@ class Builder:
         step = self._step(lock, name)
         old = lock.images.get(name)
         same = old and (old.source_sha256, old.base_id) == (step.source_sha256, step.base_id)
-        if old and same and not no_cache and self._layout.has(old.image_id):
-            say(f"{name}: current, {short(old.image_id)}")
-            return lock.with_image(self._rebound(old, step))
+        if old and same and not no_cache:
+            if not (lack := self._layout.lack(old.image_id)):
+                say(f"{name}: current, {short(old.image_id)}")
+                return lock.with_image(self._rebound(old, step))
+            say(f"{name}: {lack}; written anew")
         began = time.monotonic()
         found = "" if no_cache else self._layout.found(step.labels)
         if not found:

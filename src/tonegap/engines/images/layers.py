@@ -17,6 +17,7 @@ from tonegap.engines.images.recipe import WRITER, Files, Wheels
 from tonegap.engines.images.tarring import write_files
 from tonegap.engines.images.wheels import (
     Wheel,
+    check_apart,
     fetch_wheels,
     in_layers,
     install_wheel,
@@ -51,6 +52,7 @@ class LayerWriter:
         with TemporaryDirectory(dir=self._layout.folder, prefix=".part-wheels-") as folder:
             version = ".".join(self._build.split(".")[:2])
             wheels = fetch_wheels(wanted.lock, version, self._machine, Path(folder), self._say)
+            check_apart(wheels)
             groups = in_layers(wheels)
             for number, group in enumerate(groups, 1):
                 began = time.monotonic()

@@ -19,7 +19,7 @@ import msgspec
 from tonegap.caches import read_kept
 from tonegap.engines.images.saved import layer_content, running_of
 from tonegap.engines.images.tarring import Sink
-from tonegap.errors import EngineError
+from tonegap.errors import EngineError, file_errors
 from tonegap.files import (
     canonical_json,
     digest_of,
@@ -34,6 +34,7 @@ REF_NAME = "org.opencontainers.image.ref.name"
 BASE_LABEL = "tonegap.base"  # the id of the image that one stands on
 _TYPE = "application/vnd.oci.image"
 _LAYERS = "layers.json"
+_READ = "read.json"  # blobs that a build has read or written: size, time of change and inode then
 
 
 class KnownLayer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -46,6 +47,7 @@ class KnownLayer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     hashes: dict[str, str] = {}
 
 
+_Stamp = tuple[int, int, int]
 _DECODER = msgspec.json.Decoder(dict[str, list[KnownLayer]])
 Digest = Annotated[str, msgspec.Meta(pattern=r"\Asha256:[0-9a-f]{64}\Z")]
 
@@ -120,6 +122,7 @@ class Layout:
         self._layers = known or {}
         self._manifests: dict[str, dict[str, Any]] = {}
         self._whole: set[str] = set()  # read through, or written, here
+        self._reads = False
         self.index_damage = (
             ""  # why the index was none when it was looked at: blobs may be of images that it had
         )
@@ -131,11 +134,14 @@ class Layout:
     # What is there.
 
     def has(self, image_id: str) -> bool:
-        """Whether an image is here with all its layers, each of its size."""
+        """Whether an image is here with all its layers, as `lack` says."""
         return not self.lack(image_id)
 
     def lack(self, image_id: str) -> str:
-        """Why an image is not here with all its parts, each of its size; "" if it is. Reads no layer."""
+        """Why an image is not here with all its parts, each of its size; "" if it is.
+
+        Reads a layer in a build alone, where it has changed since a build read it.
+        """
         try:
             entry = self.entry(image_id)
             self.config(image_id)
@@ -144,13 +150,34 @@ class Layout:
         layers = self._manifest(entry)["layers"]
         if [part["digest"] for part in layers] != self.diff_ids(image_id):
             return f"{self.blob(entry['digest'])} has other layers than the image's config"
-        for part in (entry, *layers):
-            path = self.blob(part["digest"])
-            if not path.is_file():
-                return f"{path} is missing"
-            if path.stat().st_size != part["size"]:
-                return f"{path} is not what its name says"
-        return ""
+        found = (self._wrong(part["digest"], part["size"]) for part in (entry, *layers))
+        return next(filter(None, found), "")
+
+    def _wrong(self, digest: str, size: int) -> str:
+        path = self.blob(digest)
+        if path.is_file() and path.stat().st_size != size:
+            return f"{path} is not what its name says"
+        if path.is_file() and not self._reads:
+            return ""
+        return self.damaged([digest]).get(digest, "")
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Reads every blob that is to be used, but those that are unchanged since a build read or wrote them."""
+        path = self.folder / _READ
+        known = read_kept(lambda: msgspec.json.decode(path.read_bytes(), type=dict[str, _Stamp]))
+        self._whole |= {one for one, stamp in (known or {}).items() if stamp == self._stamp(one)}
+        self._reads = True
+        yield
+        stamps = {one: stamp for one in sorted(self._whole) if (stamp := self._stamp(one))}
+        write_atomic(path, msgspec.json.encode(stamps))
+
+    def _stamp(self, digest: str) -> "_Stamp | None":
+        try:
+            status = self.blob(digest).stat()
+        except OSError:
+            return None
+        return status.st_size, status.st_mtime_ns, status.st_ino
 
     def config(self, image_id: str) -> dict[str, Any]:
         """An image's config. Raises EngineError where it is not here, or is not what its name says."""
@@ -190,20 +217,18 @@ class Layout:
         """What is known of a layer, digested now where nothing is. Raises EngineError where it is not here."""
         if not self._layers.get(diff_id):
             path = self.blob(diff_id)
-            try:
-                with path.open("rb") as content:
-                    digest = layer_content(content, str(path))
-            except OSError as e:
-                raise EngineError(f"{path}: a layer that cannot be read: {e.strerror}") from None
+            with (
+                file_errors(EngineError, f"{path}: a layer that cannot be read"),
+                path.open("rb") as content,
+            ):
+                digest = layer_content(content, str(path))
             self.keep(diff_id, [KnownLayer(diff_id, path.stat().st_size, digest)])
         return self._layers[diff_id][0]
 
     def cached(self, key: str) -> list[KnownLayer]:
         """The layers that were written for a key (`keep`); none where one is not here any more, or is cut."""
         layers = self._layers.get(key, [])
-        paths = [(self.blob(one.diff_id), one.size) for one in layers]
-        here = all(path.is_file() and path.stat().st_size == size for path, size in paths)
-        return layers if here else []
+        return [] if any(self._wrong(one.diff_id, one.size) for one in layers) else layers
 
     def damaged(self, digests: Sequence[str]) -> dict[str, str]:
         """Why a blob is not what its name says, for each of these digests that is not; each read once."""

@@ -16,7 +16,7 @@ from tonegap.engines.images.builder import short, tag_of
 from tonegap.engines.images.client import find_image, load_image
 from tonegap.engines.images.layout import Layout, layout_folder, open_layout
 from tonegap.engines.images.recipe import cache_folder, image_names, is_image, no_image
-from tonegap.errors import EngineError
+from tonegap.errors import EngineError, file_errors
 from tonegap.files import readable_json, write_atomic
 from tonegap.formats.image_lock import ImageLock, LockedImage, lock_path, read_lock
 from tonegap.lines import counted
@@ -45,7 +45,7 @@ def export_images(root: Path, folder: Path, names: Sequence[str], say: Say) -> P
             raise EngineError(f"{image.name}: {why}; run `tonegap image build {image.name}`")
     tags = {image.image_id: tag_of(image.name, image.source_sha256) for image in images}
     path = folder / ARCHIVE
-    try:
+    with file_errors(EngineError, f"{path}: cannot be written"):
         folder.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(prefix=".part-", dir=folder) as aside:
             with (Path(aside) / ARCHIVE).open("wb") as out:
@@ -55,8 +55,6 @@ def export_images(root: Path, folder: Path, names: Sequence[str], say: Say) -> P
                     raise EngineError(next(iter(damage(layout, images)), str(e))) from None
             (Path(aside) / ARCHIVE).replace(path)
         write_atomic(folder / lock_path(root).name, readable_json(lock))
-    except OSError as e:
-        raise EngineError(f"{path}: cannot be written: {e.strerror}") from None
     say(f"{path}: {counted(len(images), 'image')}, {path.stat().st_size / 1e6:,.0f} MB")
     return path
 

@@ -3,6 +3,7 @@
 The mistake it exists to prevent: an image that takes whatever an index offers that day.
 """
 
+import contextlib
 import os
 import re
 import subprocess
@@ -10,6 +11,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from zipfile import ZipFile
 
 from installer import install
 from installer.destinations import SchemeDictionaryDestination
@@ -28,6 +30,9 @@ _HASHES = re.compile(
     r"^ {4}(?P<what>\S+)(?: from (?P<where>\S+))?.*:\n(?P<wanted>(?: +Expected .*\n)+) +Got +(?P<found>\w+)",
     re.MULTILINE,
 )
+_PLAIN = re.compile(
+    r"^[^/]+\.data/(?:purelib|platlib|data)/"
+)  # where these parts go, all others go
 _TOLD = re.compile(r"\s*(?:Downloading|Processing)\s+(?:\S*/)?([^/\s]+\.whl)( \([\d.]+ \w?B\))?")
 
 
@@ -88,6 +93,24 @@ def in_layers(wheels: Sequence[Wheel]) -> list[list[Wheel]]:
     large = sorted((one for one in wheels if one.size > LARGE), key=lambda one: -one.size)
     small = [one for one in wheels if one.size <= LARGE]
     return [*([one] for one in large), *([small] if small else [])]
+
+
+def check_apart(wheels: Sequence[Wheel]) -> None:
+    """Raises EngineError where two wheels have another file under one path: one would hide the other's in silence."""
+    owners: dict[str, tuple[Wheel, int]] = {}
+    for wheel in wheels:
+        with (
+            contextlib.suppress(*DAMAGE),
+            ZipFile(wheel.path) as archive,
+        ):  # said where it is put in place
+            for member in archive.infolist():
+                path = _PLAIN.sub("", member.filename)
+                owner, crc = owners.setdefault(path, (wheel, member.CRC))
+                if crc != member.CRC:
+                    raise EngineError(
+                        f"{owner.path.name} and {wheel.path.name}: both have the file {path!r}, each another one; "
+                        "take one of them out of the lock"
+                    )
 
 
 def install_wheel(wheel: Wheel, folder: Path) -> None:

@@ -10,7 +10,7 @@ import msgspec
 
 from tonegap import __version__
 from tonegap.declared.report_settings import read_settings, titled
-from tonegap.errors import BadRequest, StoreError
+from tonegap.errors import BadRequest, StoreError, file_errors
 from tonegap.files import remove_contents, sha256_file
 from tonegap.report.pack.documents import documents
 from tonegap.report.pack.source import REPORT, PackSource
@@ -39,13 +39,9 @@ def write_pack(root: Path, store: Path, what: str, folder: Path) -> str:
     Raises BadRequest for a folder that has something in it, a suite that is incomplete or did not run, a bundle that
     does not verify; StoreError if the folder cannot be written.
     """
-    try:
+    with file_errors(StoreError, f"{folder}: cannot be made a folder", "; choose another --out"):
         folder.mkdir(parents=True, exist_ok=True)
         full = any(folder.iterdir())
-    except OSError as e:
-        raise StoreError(
-            f"{folder}: cannot be made a folder: {e.strerror}; choose another --out"
-        ) from None
     if full:
         raise BadRequest(
             f"{folder}: found files, wanted a new or empty folder; choose another --out"
@@ -54,12 +50,8 @@ def write_pack(root: Path, store: Path, what: str, folder: Path) -> str:
         undo.callback(remove_contents, folder)
         bundle = folder / (Path(what).name if what.endswith(".zip") else f"{what}{_SUFFIX}")
         if what.endswith(".zip"):
-            try:
+            with file_errors(BadRequest, f"{what}: cannot be read", "; name a bundle or a suite"):
                 shutil.copyfile(what, bundle)
-            except OSError as e:
-                raise BadRequest(
-                    f"{what}: cannot be read: {e.strerror}; name a bundle or a suite"
-                ) from None
         else:
             pack_suite(root, store, what, bundle)
         said = _fill(root, bundle, folder)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tonegap.declared.report_settings import LeaderboardSettings
-from tonegap.errors import StoreError
+from tonegap.errors import StoreError, file_errors
 from tonegap.files import readable_json
 from tonegap.report.exports.protocol import File
 from tonegap.report.pages.links import KEY_DIGITS, SETS, sheet_page
@@ -67,15 +67,11 @@ def remove_unlisted(sheets: Sequence[SetSheet], out_dir: Path) -> None:
         name = path.with_suffix("")
         pictures = [name.with_name(f"{name.name}-{picture}") for picture in (CONTACT, NEAREST)]
         files = (*pictures, name / CARD, name.with_suffix(".html"), name.with_suffix(".md"), path)
-        try:
+        with file_errors(StoreError, f"{path}: a sheet of an earlier report; cannot be removed"):
             for file in files:
                 file.unlink(missing_ok=True)
             if name.is_dir() and not any(name.iterdir()):
                 name.rmdir()
-        except OSError as e:
-            raise StoreError(
-                f"{path}: a sheet of an earlier report; cannot be removed: {e.strerror}"
-            ) from None
 
 
 def _is_sheet(path: Path) -> bool:

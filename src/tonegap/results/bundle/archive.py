@@ -18,7 +18,7 @@ from pathlib import Path, PurePosixPath
 
 import msgspec
 
-from tonegap.errors import BadRequest
+from tonegap.errors import BadRequest, file_errors
 from tonegap.files import sha256_bytes, sha256_file, status_of
 from tonegap.lines import one_line
 from tonegap.results.bundle.crate import CRATE, crate_problems
@@ -103,10 +103,8 @@ def memory_for(path: Path) -> int:
 
     Raises BadRequest for what is no file.
     """
-    try:
+    with file_errors(BadRequest, f"{path}: cannot be read"):
         return _MEMORY + _MEMORY_PER_BYTE * status_of(path).st_size
-    except OSError as e:
-        raise BadRequest(f"{path}: cannot be read: {e.strerror}") from None
 
 
 def extract(path: Path, folder: Path) -> Manifest:
