@@ -9,6 +9,7 @@ from tonegap_kit.command import Stage, main
 from tonegap_kit.determinism import make_deterministic
 from tonegap_kit.diffusion.fitting import open_painter
 from tonegap_kit.diffusion.healthy import (
+    check_painting,
     healthy_prompt,
     paint_healthy,
     read_healthy_recipe,
@@ -29,6 +30,7 @@ def generate(stage: Stage) -> None:
     holes = lesion_holes(masks, stage.job.integer("healthy_dilation_px"))
     able = can_be_healed(masks, holes)
     rows = _chosen(stage, able, len(train))
+    check_painting(stage, train, rows)
     write_synthetic(stage, _healthy(stage, train, holes, rows, label), len(rows), train.ids)
     left = len(train) - len(able)
     write_notes(stage.out, {"skipped": {NOT_HEALED: left} if left else {}})

@@ -222,8 +222,9 @@ def _healthy(
     # Imported here: filling needs neither torch nor a pipeline.
     from tonegap_kit.determinism import make_deterministic
     from tonegap_kit.diffusion.fitting import open_painter
-    from tonegap_kit.diffusion.healthy import paint_healthy
+    from tonegap_kit.diffusion.healthy import check_painting, paint_healthy
 
+    check_painting(stage, train, np.array(rows, np.int64))
     make_deterministic(stage)
     return paint_healthy(stage, open_painter(stage), train, holes, rows)
 

@@ -11,7 +11,7 @@ from PIL import Image
 
 from tonegap_kit.command import Stage, main
 from tonegap_kit.determinism import make_deterministic
-from tonegap_kit.diffusion.ahead import check_plain, check_side, check_steps
+from tonegap_kit.diffusion.ahead import check_plain, check_side, check_steps, check_words
 from tonegap_kit.diffusion.checkpoint import Keeper
 from tonegap_kit.diffusion.fitting import (
     HEALTHY,
@@ -107,6 +107,7 @@ def fit(stage: Stage) -> None:
     tokens = {stage.job.classes[y]: _token(stage, y) for y in diseases}
     called = {_part(_LORA, stage, y): (stage.job.classes[y], _token(stage, y)) for y in diseases}
     known, loras = given_words(stage, tokens), given_loras(stage, called)
+    check_words(stage, tokens.values(), words, known)
     if not loras:
         check_optimiser(recipe)
     steps = 0 if known else inversion_steps(len(diseases), words)
@@ -259,7 +260,7 @@ def _plan(
     for i, (y, t) in enumerate(cells):
         n = total // len(cells) + (i < total % len(cells))
         drawn = draw_sources(places, n, stage.rng(f"canvases {y} {t}"))
-        asked = worded(template, _token(stage, y), job.tones[t])
+        asked = worded(template, _token(stage, y), job.tones[t], called="sampling_template")
         found += [Target(int(p), y, t, k, asked + props[p]) for k, p in enumerate(drawn)]
     return found
 
@@ -336,7 +337,7 @@ def _caption(stage: Stage, train: Partition, masks: NDArray[np.uint8], row: int)
 
 def _prior_caption(stage: Stage, train: Partition, masks: NDArray[np.uint8], row: int) -> str:
     """The caption of the healthy image of a training row."""
-    said = toned(stage.job.text("prior_prompt"), stage.job.tones[train.t[row]])
+    said = toned(stage.job.text("prior_prompt"), stage.job.tones[train.t[row]], "prior_prompt")
     return said + _props(stage, masks[row], (RULER,))
 
 

@@ -12,10 +12,18 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from feedback import Sampled, by_rule, check_judgement, measure, read_scores, write_form
-from preferences import PreferenceRecipe, SampledPairs, Wanted, chain_of, pair_loss, sample_pairs
+from preferences import (
+    PreferenceRecipe,
+    SampledPairs,
+    Wanted,
+    chain_by,
+    chain_of,
+    pair_loss,
+    sample_pairs,
+)
 from tonegap_kit.command import Stage, main
 from tonegap_kit.determinism import make_deterministic
-from tonegap_kit.diffusion.ahead import check_side, check_steps
+from tonegap_kit.diffusion.ahead import check_side, check_steps, check_words
 from tonegap_kit.diffusion.fitting import (
     FitContext,
     fit_lora,
@@ -35,8 +43,10 @@ from tonegap_kit.diffusion.inversion import inversion_steps
 from tonegap_kit.diffusion.lora import LoraRecipe, merged_lora, save_lora, train_additions
 from tonegap_kit.diffusion.models import Models, encode_images, resized
 from tonegap_kit.diffusion.noise_loop import StepRecipe
+from tonegap_kit.diffusion.parts import RAISED
 from tonegap_kit.diffusion.prompts import tokens_of
 from tonegap_kit.diffusion.sampling import img2img, in_decoded_images
+from tonegap_kit.diffusion.scheduler import read_scheduler
 from tonegap_kit.diffusion.text2img_plan import worded
 from tonegap_kit.diffusion.variants import read_sampling
 from tonegap_kit.errors import StageError
@@ -68,7 +78,9 @@ def fit(stage: Stage) -> None:
     drawn, own = _drawn_pairs(stage, train), read_preference(stage.job)
     _told(stage.job)
     check_judgement(stage.file("feedback"))
+    _need_noise(stage)
     words, joint = given_words(stage, tokens), given_lora(stage)
+    check_words(stage, tokens.values(), inversion, words)
     if not words:
         need_images(stage, train)
     if joint is None:
@@ -76,7 +88,6 @@ def fit(stage: Stage) -> None:
     steps = 0 if words else inversion_steps(len(tokens), inversion)
     steps += 0 if joint is not None else lora.steps.steps
     work = open_fit(stage, steps + len(drawn) + own.steps.steps, words)
-    _need_noise(work)
     rows = {token: work.rows_of(label) for label, token in tokens.items()}
     parts = hand_over_words(stage, words) or fit_words(work, inversion, rows)
     joint = joint or fit_lora(work, lora, captions, "lora")
@@ -115,9 +126,19 @@ def _told(job: Job) -> PreferenceRecipe:
     )
 
 
-def _need_noise(work: FitContext) -> None:
-    """Raises StageError where no step of sampling adds noise, so that none has a probability to learn by."""
-    job, chain = work.stage.job, chain_of(work.models, read_sampling(work.stage))
+def _need_noise(stage: Stage) -> None:
+    """Raises StageError where no step of sampling adds noise, so that none has a probability to learn by.
+
+    A folder whose schedule cannot be read is left to who opens it.
+    """
+    job, folder = stage.job, stage.folder("pipeline")
+    if folder is None:
+        return
+    try:
+        _, config = read_scheduler(folder / "scheduler" / "scheduler_config.json")
+        chain = chain_by(config, read_sampling(stage))
+    except RAISED:
+        return
     if not bool((chain.spread > 0).any()):
         raise StageError(
             f"sampling_steps {job.integer('sampling_steps')} and strength {job.real('strength')} leave {len(chain)} "
@@ -292,10 +313,9 @@ def _saved(path: Path, image: NDArray[np.uint8]) -> str:
 
 def _prompt(stage: Stage, train: Partition, one: Conversion, tokens: Mapping[str, str]) -> str:
     caption = stage.job.text("prompt")
-    if "{token}" not in caption:
-        raise StageError(f"prompt is {caption!r}, wanted one with {{token}} in it")
     tone = stage.job.tones[train.t[one.row]] if train.t[one.row] >= 0 else ""
-    return worded(caption.replace("{token}", "{label}"), tokens[stage.job.classes[one.y]], tone)
+    token = tokens[stage.job.classes[one.y]]
+    return worded(caption, token, tone, called="prompt", placeholder="{token}")
 
 
 def _made(

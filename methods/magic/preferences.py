@@ -8,14 +8,16 @@ Source: Wang et al. 2025, arXiv 2506.12323, after D3PO (Yang et al. 2023, arXiv 
 equations 12 and 16 of DDIM (Song et al. 2021, arXiv 2010.02502).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
+from diffusers import DDIMScheduler
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
-from tonegap_kit.diffusion.models import Latents, Models, embed_prompts, with_sampler
+from tonegap_kit.diffusion.models import Latents, Models, embed_prompts
 from tonegap_kit.diffusion.noise_loop import LossOfBatch, generator_of, shuffled_rows
 from tonegap_kit.diffusion.sampling import (
     Conditions,
@@ -24,6 +26,7 @@ from tonegap_kit.diffusion.sampling import (
     embed_conditions,
     predict_noise,
 )
+from tonegap_kit.diffusion.scheduler import stock_sampler
 from tonegap_kit.errors import StageError
 
 
@@ -106,7 +109,15 @@ def chain_of(models: Models, recipe: SamplingRecipe) -> Chain:
 
     Raises StageError for a pipeline that predicts neither noise nor velocity.
     """
-    sampler = with_sampler(models, "ddim").new_sampler()
+    return chain_by(models.scheduler_config, recipe)
+
+
+def chain_by(config: Mapping[str, Any], recipe: SamplingRecipe) -> Chain:
+    """The chain by the settings of a pipeline's scheduler.
+
+    Raises StageError for a pipeline that predicts neither noise nor velocity.
+    """
+    sampler = stock_sampler(DDIMScheduler, config)
     kind = sampler.config.prediction_type
     if kind not in {"epsilon", "v_prediction"}:
         raise StageError(f"the pipeline predicts {kind!r}, wanted epsilon or v_prediction")

@@ -4,6 +4,7 @@ import numpy as np
 
 from tonegap_kit.command import Stage, main
 from tonegap_kit.determinism import make_deterministic
+from tonegap_kit.diffusion.ahead import check_words
 from tonegap_kit.diffusion.fitting import (
     FitContext,
     Rows,
@@ -33,6 +34,7 @@ def fit(stage: Stage) -> None:
     recipe, lora = read_inversion(stage.job), read_lora(stage.job)
     called = {f"lora-{file_stem(token)}": (label, token) for label, token in tokens.items()}
     words, loras = given_words(stage, tokens), given_loras(stage, called)
+    check_words(stage, tokens.values(), recipe, words)
     captions = {}
     for name, (label, _token) in called.items() if not loras else ():
         own = np.flatnonzero((train.y == stage.job.classes.index(label)) & (train.t >= 0))

@@ -2,6 +2,7 @@
 
 from tonegap_kit.command import Stage, main
 from tonegap_kit.determinism import make_deterministic
+from tonegap_kit.diffusion.ahead import check_words
 from tonegap_kit.diffusion.fitting import (
     fit_lora,
     fit_words,
@@ -29,6 +30,7 @@ def fit(stage: Stage) -> None:
     train = check_variants(stage, tokens)
     recipe, lora = read_inversion(stage.job), read_lora(stage.job)
     words, joint = given_words(stage, tokens), given_lora(stage)
+    check_words(stage, tokens.values(), recipe, words)
     if not words:
         need_images(stage, train)
     if joint is None:

@@ -2,7 +2,7 @@
 
 from tonegap_kit.command import Stage, main
 from tonegap_kit.determinism import make_deterministic
-from tonegap_kit.diffusion.flow import open_sampled, with_lora
+from tonegap_kit.diffusion.flow import check_sampled, open_sampled, with_lora
 from tonegap_kit.diffusion.given import checked_lora, given_words
 from tonegap_kit.diffusion.models import Models, add_tokens
 from tonegap_kit.diffusion.prompts import tokens_of
@@ -15,10 +15,12 @@ from tonegap_kit.synthetic import write_synthetic
 def generate(stage: Stage) -> None:
     """Leaves images for every tone that a class is short of."""
     make_deterministic(stage)
+    check_sampled(stage)
     train, tokens = read_partition(stage, "train"), tokens_of(stage.job.classes)
     words = given_words(stage, tokens)
     orders = check_orders(stage, train, tokens if words else {})
-    models, lora = open_sampled(stage), checked_lora(stage)
+    lora = checked_lora(stage)
+    models = open_sampled(stage)
     if isinstance(models, Models):
         add_tokens(models, words)
     sources = (UNKNOWN_SOURCE,) if words or lora is not None else ()

@@ -2,6 +2,7 @@
 
 from tonegap_kit.command import Stage, main
 from tonegap_kit.determinism import make_deterministic
+from tonegap_kit.diffusion.ahead import check_words
 from tonegap_kit.diffusion.fitting import (
     fit_words,
     need_images,
@@ -22,7 +23,9 @@ def fit(stage: Stage) -> None:
     """Leaves a word for each condition, learned from its images."""
     tokens = tokens_of(stage.job.classes)
     train, recipe = check_variants(stage, tokens), read_inversion(stage.job)
-    parts = hand_over_words(stage, given_words(stage, tokens))
+    words = given_words(stage, tokens)
+    check_words(stage, tokens.values(), recipe, words)
+    parts = hand_over_words(stage, words)
     if not parts:
         need_images(stage, train)
         work = open_fit(stage, inversion_steps(len(tokens), recipe))

@@ -251,7 +251,10 @@ def kohya_file(path, halves, alphas):
     ],
 )
 def test_each_layer_of_a_kohya_file_is_scaled_by_its_own_alpha(models, tmp_path, rank_of, alpha_of):
-    """Alpha / rank times the product of its halves; without an alpha, the product."""
+    """Alpha / rank times the product of its halves; without an alpha, the product.
+
+    The alphas are read here; that mixed ranks then have a scale of 1 is diffusers', from 0.40 on.
+    """
     layers = layers_of(models)
     halves = additions_to(layers, rank_of)
     alphas = {name: alpha_of(i) for i, name in enumerate(layers) if alpha_of(i) is not None}

@@ -12,6 +12,7 @@ import pytest
 import torch
 from masked_toy import Made, Workbench, draw_masked
 from tiny_pipeline import build_pipeline
+from transformers import CLIPTokenizer
 
 from tonegap_kit.command import Stage
 from tonegap_kit.diffusion.ahead import check_steps
@@ -112,16 +113,23 @@ SAMPLED = [
 ]
 CAPTIONED = [
     ({"caption": "no word"}, "caption is 'no word', wanted one with {token} in it"),
-    ({"caption": "{token} of {style}"}, "wanted no braces but those of {token}, {tone}"),
+    (
+        {"caption": "{token} of {style}"},
+        "caption is '{token} of {style}', wanted no braces but those of {token}, {tone}",
+    ),
 ]
 WORDED = [
     ({"inversion_templates": ["a {} in {style}"]}, "wanted no braces but those of {}"),
     ({"inversion_templates": ["{} {"]}, "wanted no braces but those of {}"),
     ({"inversion_at_once": -1}, "inversion_at_once is -1, wanted how many words"),
+    (
+        {"inversion_initial_token": "no one word"},
+        "inversion_initial_token is 'no one word', which is",
+    ),
 ]
 OF = {
     "skin-diff": [*SAMPLED, *CAPTIONED, *WORDED],
-    "skin-diff-2024": [*SAMPLED[:2], *CAPTIONED[:1], *WORDED[:1]],
+    "skin-diff-2024": [*SAMPLED[:2], *CAPTIONED[:1], WORDED[0], WORDED[3]],
     "ti-only": [*SAMPLED[:2], *CAPTIONED, *WORDED],
     "lora-only": [*SAMPLED[:2], *CAPTIONED],
     "magic": [
@@ -129,7 +137,12 @@ OF = {
         *CAPTIONED,
         *WORDED[:1],
         ({"prompt": "no word"}, "prompt is 'no word', wanted one with {token} in it"),
-        ({"prompt": "{token} {tones}"}, "wanted no braces but those of"),
+        (
+            {"prompt": "{token} {tones}"},
+            "prompt is '{token} {tones}', wanted no braces but those of {tone}, {group}, {token}",
+        ),
+        ({"prompt": "{token} {label}"}, "wanted no braces but those of {tone}, {group}, {token}"),
+        WORDED[3],
         ({"pairs": 0}, "pairs is 0 of 2 conditions, wanted 1 or more"),
         ({"preference_beta": -1.0}, "preference_beta is -1.0"),
         ({"preference_clip": 2.0}, "preference_clip 2.0"),
@@ -138,12 +151,21 @@ OF = {
     ],
     "cgddi-semantic": [
         *SAMPLED,
-        WORDED[2],
+        *WORDED[2:],
         ({"targets": ["VII"]}, "targets are VII and 2 diseases were learned, wanted a tone"),
-        ({"sampling_template": "none"}, "template is 'none', wanted one with {label} in it"),
+        (
+            {"sampling_template": "none"},
+            "sampling_template is 'none', wanted one with {label} in it",
+        ),
         ({"template": "none"}, "template is 'none', wanted one with {label} in it"),
-        ({"prior_prompt": "{label}"}, "wanted no braces but those of {tone}, {group}"),
-        ({"healthy_prompt": "{label}"}, "wanted no braces but those of {tone}, {group}"),
+        (
+            {"prior_prompt": "{label}"},
+            "prior_prompt is '{label}', wanted no braces but those of {tone}, {group}",
+        ),
+        (
+            {"healthy_prompt": "{label}"},
+            "healthy_prompt is '{label}', wanted no braces but those of {tone}, {group}",
+        ),
         ({"ratio": 0.0, "repeats": 0}, "ratio is 0.0 and repeats is 0, which allow no image"),
         ({"ratio": 0.001}, "ratio is 0.001 and repeats is 1, which allow no image"),
         ({"ratio": -1.0}, "ratio is -1.0 and repeats is 1, which allow no image"),
@@ -177,6 +199,70 @@ def test_a_parameter_is_refused_before_anything_is_learned(
     attempt: Try, method: str, parameters: dict[str, Any], said: str
 ) -> None:
     assert said in refused(attempt(method, **parameters))
+
+
+OPENS_NOTHING = [
+    *(
+        (method, "fit", {"inversion_initial_token": "no one word"}, "inversion_initial_token is")
+        for method in ("skin-diff", "skin-diff-2024", "ti-only", "magic", "cgddi-semantic")
+    ),
+    ("magic", "fit", {"strength": 0.3}, "strength 0.3 leave 1 steps of sampling"),
+    ("skin-diff", "fit", {"acceleration": ["x"]}, "acceleration: found 'x', wanted some of"),
+    ("img2img-plain", "generate", {"output_px": 0}, "output_px is 0, wanted a side of"),
+    ("cgddi-healthy", "generate", {"healthy_prompt": "{x}"}, "healthy_prompt is '{x}', wanted no"),
+    ("cgddi-healthy", "generate", {"healthy_edge_sigma_px": -1.0}, "healthy_edge_sigma_px is -1.0"),
+    (
+        "cgddi-lesion-mapping",
+        "generate",
+        {"healthy": "diffusion", "healthy_prompt": "{x}", "as_published": True},
+        "healthy_prompt is '{x}', wanted no",
+    ),
+]
+
+
+@pytest.mark.parametrize(("method", "stage", "parameters", "said"), OPENS_NOTHING)
+def test_it_is_refused_before_the_network_is_read(
+    attempt: Try,
+    pipeline: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    method: str,
+    stage: str,
+    parameters: dict[str, Any],
+    said: str,
+) -> None:
+    """The network's weights are cut: opening them would end the stage with another sentence."""
+    cut = shutil.copytree(pipeline, tmp_path / "cut")
+    for part in ("unet", "vae", "text_encoder"):
+        for path in (cut / part).glob("*.safetensors"):
+            path.write_bytes(b"cut")
+    own = {"img2img-plain": VARIANTS, "cgddi-healthy": {"labels": ["psoriasis"]}}
+    monkeypatch.setitem(QUICK, method, QUICK.get(method, own.get(method, {})))
+    found = attempt(method, stage, pipeline=cut, **parameters)
+    assert (found.code, said in found.errors) == (1, True), found.errors
+
+
+def test_such_a_network_is_told_of_where_nothing_else_is_wrong(
+    attempt: Try, pipeline: Path, tmp_path: Path
+) -> None:
+    """Or else the test above could not fail."""
+    cut = shutil.copytree(pipeline, tmp_path / "cut")
+    (cut / "unet" / "diffusion_pytorch_model.safetensors").write_bytes(b"cut")
+    assert "cannot be read as safetensors" in refused(attempt("skin-diff", pipeline=cut))
+
+
+@pytest.mark.parametrize("method", ["skin-diff", "ti-only", "magic"])
+def test_a_placeholder_that_the_pipeline_knows_is_refused_before_the_network_is_read(
+    attempt: Try, pipeline: Path, tmp_path: Path, method: str
+) -> None:
+    cut = shutil.copytree(pipeline, tmp_path / "cut")
+    for path in (cut / "unet").glob("*.safetensors"):
+        path.write_bytes(b"cut")
+    tokenizer = CLIPTokenizer.from_pretrained(cut / "tokenizer")
+    tokenizer.add_tokens(["pso-class"])
+    tokenizer.save_pretrained(cut / "tokenizer")
+    said = refused(attempt(method, pipeline=cut))
+    assert "placeholder 'pso-class' is a word of the pipeline already" in said
 
 
 @pytest.mark.parametrize("method", ["skin-diff", "cgddi-semantic", "magic"])

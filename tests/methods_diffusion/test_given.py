@@ -185,9 +185,46 @@ def test_two_runs_of_one_word_are_refused_unless_they_are_the_same(
     fitted = bench.run("ti-only", "fit", QUICK | {"words": words})
     assert fitted.code == 1
     assert (
-        "SEED=1/learned_embeds.safetensors and bas-class/learned_embeds.safetensors have "
-        in fitted.errors
+        "words: '<bas-class>' of SEED=1/learned_embeds.safetensors and 'bas-class' of "
+        "bas-class/learned_embeds.safetensors have different numbers for 'basal cell carcinoma', wanted one of them; "
+        "remove the other, or give the folder of one run" in fitted.errors
     )
+
+
+@pytest.mark.parametrize(
+    ("method", "stage", "ours"),
+    [
+        ("skin-diff", "fit", "bas-class"),
+        ("skin-diff-2024", "fit", "bas-class"),
+        ("ti-only", "fit", "bas-class"),
+        ("magic", "fit", "bas-class"),
+        ("text2img-plain", "generate", "bas-class"),
+        ("cgddi-semantic", "fit", "<basal_cell_carcinoma-class>"),
+    ],
+)
+def test_a_condition_by_its_placeholder_and_by_its_name_is_refused_before_any_work(
+    bench: Workbench, words: Path, tmp_path: Path, method: str, stage: str, ours: str
+) -> None:
+    """Neither wins in silence; the pipeline's weights are none, so that nothing can have been opened."""
+    cut = build_pipeline(tmp_path / "cut")
+    for path in cut.glob("*/*.safetensors"):
+        path.write_bytes(b"cut")
+    file = words / "bas-class" / "learned_embeds.safetensors"
+    one, other = torch.full((1, WIDTH), 1.0), torch.full((1, WIDTH), 7.0)
+    save_file({ours: one, "basal cell carcinoma": other}, file)
+    quick: dict[str, object] = {"sampling_steps": 4, "pipeline": cut, "words": words}
+    quick |= {
+        "cgddi-semantic": {"min_images": 2, "healthy_steps": 2},
+        "magic": {"strength": 0.8},
+    }.get(method, {})
+    made = bench.run(method, stage, quick)
+    assert made.code == 1
+    where = "bas-class/learned_embeds.safetensors"
+    both = [f"{name!r} of {where}" for name in (ours, "basal cell carcinoma")]
+    assert all(entry in made.errors for entry in both), made.errors
+    assert "different numbers for 'basal cell carcinoma', wanted one of them; remove" in made.errors
+    save_file({ours: one, "basal cell carcinoma": one.clone()}, file)  # the same is no question
+    assert "different numbers" not in bench.run(method, stage, quick).errors
 
 
 @pytest.mark.parametrize("shape", [(1, 1, WIDTH), (0, WIDTH)])

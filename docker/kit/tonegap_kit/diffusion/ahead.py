@@ -5,14 +5,18 @@ The mistake it exists to prevent: a `fit` of hours whose `generate` ends at its 
 
 import inspect
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 import diffusers
+from torch import Tensor
+from transformers import CLIPTokenizer
 
 from tonegap_kit.command import Stage
-from tonegap_kit.diffusion.models import FLOWS, SAMPLERS, kind_of
+from tonegap_kit.diffusion.inversion import InversionRecipe, check_unknown, initial_id
+from tonegap_kit.diffusion.models import FLOWS, SAMPLERS, be_quiet, kind_of
+from tonegap_kit.diffusion.parts import RAISED
 from tonegap_kit.errors import StageError
 from tonegap_kit.synthetic import LARGEST_PX
 
@@ -75,6 +79,28 @@ def check_plain(stage: Stage, also: str = "") -> None:
             f"pipeline: its network has {found} input channels, as inpainting weights have, wanted {latents} to "
             f"learn and sample with; give a plain Stable Diffusion folder{also}"
         )
+
+
+def check_words(
+    stage: Stage, tokens: Collection[str], recipe: InversionRecipe, given: Mapping[str, Tensor]
+) -> None:
+    """Raises StageError where the pipeline's tokenizer knows a placeholder, or not the word that learning begins with.
+
+    Where words are `given` nothing begins with one. A tokenizer that cannot be read is left to who opens the pipeline.
+    """
+    folder = stage.folder("pipeline")
+    if folder is None or not (folder / "tokenizer").is_dir():
+        return
+    be_quiet()
+    try:
+        tokenizer = CLIPTokenizer.from_pretrained(folder / "tokenizer", local_files_only=True)
+    except RAISED:
+        return
+    if given:
+        check_unknown(tokenizer, {token: len(vectors) for token, vectors in given.items()})
+        return
+    initial_id(tokenizer, recipe.initial_token)
+    check_unknown(tokenizer, dict.fromkeys(tokens, recipe.vectors))
 
 
 def _settings(path: Path) -> dict[str, Any]:

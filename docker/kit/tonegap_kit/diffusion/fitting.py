@@ -28,6 +28,7 @@ from tonegap_kit.diffusion.models import (
     Models,
     accelerate,
     add_tokens,
+    check_acceleration,
     load_models,
     spare_memory,
 )
@@ -107,6 +108,7 @@ def open_painter(stage: Stage) -> Models:
 
 
 def _opened(stage: Stage, parameter: str, precision: str) -> Models:
+    check_acceleration(stage.job.words("acceleration"))
     models = load_models(stage, parameter, precision)
     accelerate(models, stage.job.words("acceleration"))
     if stage.job.flag("save_memory"):

@@ -29,6 +29,7 @@ from tonegap_kit.diffusion.models import (
     Models,
     accelerate_parts,
     be_quiet,
+    check_acceleration,
     dtype_of,
     encode_images,
     kind_of,
@@ -50,15 +51,12 @@ class FlowModels:
     side_px: int
 
 
-def open_sampled(stage: Stage) -> Models | FlowModels:
-    """The pipeline that `pipeline` names, of Stable Diffusion or a rectified flow, for sampling as it is.
-
-    Raises StageError for a flow where a parameter asks for what it does not have: another sampler than the folder's,
-    words, a LoRA, or a side that is no multiple of 16 px.
-    """
+def check_sampled(stage: Stage) -> None:
+    """Raises StageError for what `open_sampled` refuses of parameters, before anything is read."""
+    check_acceleration(stage.job.words("acceleration"))
     folder = stage.folder("pipeline")
     if folder is None or kind_of(folder) not in FLOWS:
-        return open_pipeline(stage)
+        return
     job, kind = stage.job, kind_of(folder)
     given = [name for name in ("words", "lora") if job.parameters.get(name, "none") != "none"]
     if job.text("sampler") != "folder" or given:
@@ -70,6 +68,19 @@ def open_sampled(stage: Stage) -> Models | FlowModels:
         raise StageError(
             f"image_size_px is {job.size_px}, wanted a multiple of {_STEP_PX} for a rectified flow ({kind})"
         )
+
+
+def open_sampled(stage: Stage) -> Models | FlowModels:
+    """The pipeline that `pipeline` names, of Stable Diffusion or a rectified flow, for sampling as it is.
+
+    Raises StageError for a flow where a parameter asks for what it does not have: another sampler than the folder's,
+    words, a LoRA, or a side that is no multiple of 16 px.
+    """
+    check_sampled(stage)
+    folder = stage.folder("pipeline")
+    if folder is None or kind_of(folder) not in FLOWS:
+        return open_pipeline(stage)
+    job, kind = stage.job, kind_of(folder)
     device = device_of(job.device)
     models = _opened(folder, kind, dtype_of(job.text("precision"), device), job.size_px)
     models.from_text.to(device)

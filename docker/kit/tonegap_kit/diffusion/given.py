@@ -46,29 +46,30 @@ def given_words(stage: Stage, tokens: Mapping[str, str]) -> dict[str, Tensor]:
     `tokens` maps a class to its placeholder. Below the folder lie files as diffusers' textual_inversion.py leaves
     them, or the seeds' aggregate of all (.pt): a placeholder's name with its vectors. Theirs is ours where it has the
     same letters, with or without brackets and `-class`, or is the class's own name. Raises StageError naming a class
-    without one, with two that differ, or one whose numbers are not finite, have another shape, or are not as many as
-    the pipeline's.
+    without one, with two that differ (of two files, or one by its placeholder and one by its name), or one whose
+    numbers are not finite, have another shape, or are not as many as the pipeline's.
     """
     folder = stage.folder("words")
     if folder is None:
         return {}
-    found: dict[str, list[tuple[str, Tensor]]] = {}
+    found: dict[str, list[tuple[str, str, Tensor]]] = {}
     for path in _word_files(folder):
         for name, vectors in _words_in(path).items():
-            own = (path.relative_to(folder).as_posix(), vectors.float())
+            own = (path.relative_to(folder).as_posix(), name, vectors.float())
             found.setdefault(_letters(name), []).append(own)
     learned, width = {}, _width(stage)
     for label, token in tokens.items():
-        at = next((key for key in (_letters(token), _letters(label)) if key in found), None)
-        if at is None:
+        own_letters = dict.fromkeys((_letters(token), _letters(label)))
+        entries = [entry for letters in own_letters for entry in found.get(letters, [])]
+        if not entries:
             raise StageError(
                 f"words: {folder.name} has none for {label!r} (looked for {token!r} and the class's name), found "
                 f"{', '.join(sorted(found)[:5]) or 'no file of words'}"
             )
-        learned[token] = _one_word(label, found[at])
+        learned[token] = _one_word(label, entries)
         if width not in {None, learned[token].shape[1]}:
             raise StageError(
-                f"words: {found[at][0][0]} has vectors of {learned[token].shape[1]} numbers, this pipeline's words "
+                f"words: {entries[0][0]} has vectors of {learned[token].shape[1]} numbers, this pipeline's words "
                 f"have {width}: it was learned with another one"
             )
     return learned
@@ -113,8 +114,8 @@ def _words_in(path: Path) -> dict[str, Tensor]:
     return named_tensors(path, {path.stem: vectors})
 
 
-def _one_word(label: str, found: Sequence[tuple[str, Tensor]]) -> Tensor:
-    file, vectors = found[0]
+def _one_word(label: str, found: Sequence[tuple[str, str, Tensor]]) -> Tensor:
+    file, name, vectors = found[0]
     if vectors.dim() not in (1, 2) or vectors.numel() == 0:
         raise StageError(
             f"words: {file} has numbers of the shape {list(vectors.shape)} for {label!r}, wanted "
@@ -124,11 +125,11 @@ def _one_word(label: str, found: Sequence[tuple[str, Tensor]]) -> Tensor:
         raise StageError(
             f"words: {file} has NaN or infinite numbers for {label!r}, wanted finite ones; learn it again"
         )
-    other = next((name for name, value in found if not torch.equal(value, vectors)), None)
+    other = next((entry for entry in found if not torch.equal(entry[2], vectors)), None)
     if other is not None:
         raise StageError(
-            f"words: {file} and {other} have different numbers for {label!r}, wanted one of them; give the folder "
-            "of one run"
+            f"words: {name!r} of {file} and {other[1]!r} of {other[0]} have different numbers for {label!r}, wanted "
+            "one of them; remove the other, or give the folder of one run"
         )
     return vectors if vectors.dim() == 2 else vectors[None]
 

@@ -84,11 +84,11 @@ def healthy_rows(
 
     Raises StageError if there are none, or for parameters that painting would refuse.
     """
-    dilation, recipe = stage.job.integer("healthy_dilation_px"), read_healthy_recipe(stage)
-    if dilation < 0 or of_tone < 0 or recipe.edge_sigma_px < 0:
+    dilation = stage.job.integer("healthy_dilation_px")
+    check_painting(stage, train, np.empty(0, np.int64))
+    if of_tone < 0:
         raise StageError(
-            f"healthy_dilation_px is {dilation}, healthy_edge_sigma_px is {recipe.edge_sigma_px} and {of_tone} healthy "
-            "images of a tone are wanted; wanted numbers of 0 or more"
+            f"{of_tone} healthy images of a tone are wanted; wanted a number of 0 or more"
         )
     holes = lesion_holes(masks, dilation)
     able, rng = can_be_healed(masks, holes), stage.rng("healthy")
@@ -96,9 +96,20 @@ def healthy_rows(
     rows = np.sort(np.concatenate([own[: of_tone or len(own)] for own in by_tone]))
     if len(rows) == 0:
         raise StageError("no training image of a known tone has both a lesion and skin in its mask")
+    check_painting(stage, train, rows)
+    return rows, holes
+
+
+def check_painting(stage: Stage, train: Partition, rows: NDArray[np.int64]) -> None:
+    """Raises StageError for parameters with which the training images of these rows could not be painted."""
+    dilation, recipe = stage.job.integer("healthy_dilation_px"), read_healthy_recipe(stage)
+    if dilation < 0 or recipe.edge_sigma_px < 0:
+        raise StageError(
+            f"healthy_dilation_px is {dilation} and healthy_edge_sigma_px is {recipe.edge_sigma_px}, wanted numbers "
+            "of 0 or more"
+        )
     for t in np.unique(train.t[rows]):
         healthy_prompt(stage, recipe, int(t))
-    return rows, holes
 
 
 def save_healthy(folder: Path, healthy: Healthy) -> None:
@@ -135,7 +146,7 @@ def paint_healthy(
 
 def healthy_prompt(stage: Stage, recipe: HealthyRecipe, t: int) -> str:
     """What is asked for on skin of tone index t, which the prompt may name as `{tone}` or `{group}`."""
-    return toned(recipe.prompt, stage.job.tones[t] if t >= 0 else "")
+    return toned(recipe.prompt, stage.job.tones[t] if t >= 0 else "", "healthy_prompt")
 
 
 def _laid_over(

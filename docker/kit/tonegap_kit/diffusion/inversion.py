@@ -15,6 +15,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
+from transformers import CLIPTokenizer
 
 from tonegap_kit.diffusion.models import Models, encode_ids, token_ids, vector_names
 from tonegap_kit.diffusion.noise_loop import (
@@ -56,7 +57,7 @@ class InversionRecipe:
         if not self.templates or not all("{}" in template for template in self.templates):
             raise StageError("templates: wanted captions that all have {} for the placeholder")
         for template in self.templates:
-            filled(template, {"{}": ""})
+            filled(template, {"{}": ""}, "inversion_templates")
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +143,7 @@ class _Inversion:
         # In full precision, as the vectors are that learn in it.
         encoder = copy.deepcopy(models.text_encoder).float()
         table = encoder.get_input_embeddings()
-        begin = table.weight[_initial_id(models, recipe.initial_token)].detach()
+        begin = table.weight[initial_id(models.tokenizer, recipe.initial_token)].detach()
         self.vectors = nn.Parameter(begin.repeat(len(tokens) * recipe.vectors, 1).clone())
         first = tokenizer.convert_tokens_to_ids(tokens[0])
         encoder.set_input_embeddings(_Extended(table, self.vectors, first))
@@ -194,21 +195,29 @@ class _Extended(nn.Module):
         return torch.where((ids < self.first)[..., None], known, new)
 
 
-def _initial_id(models: Models, word: str) -> int:
-    ids = models.tokenizer.encode(word, add_special_tokens=False)
+def initial_id(tokenizer: CLIPTokenizer, word: str) -> int:
+    """The number of the word that vectors begin as. Raises StageError for one that is not one token."""
+    ids = tokenizer.encode(word, add_special_tokens=False)
     if len(ids) != 1:
         raise StageError(
-            f"initial_token is {word!r}, which is {len(ids)} tokens of this pipeline, wanted one"
+            f"inversion_initial_token is {word!r}, which is {len(ids)} tokens of this pipeline, wanted one; give a "
+            "shorter or more common word"
         )
     return int(ids[0])
 
 
+def check_unknown(tokenizer: CLIPTokenizer, vectors_of: Mapping[str, int]) -> None:
+    """Raises StageError for a placeholder of so many vectors that the pipeline knows already."""
+    vocabulary = set(tokenizer.get_vocab())
+    for token, n in vectors_of.items():
+        if vocabulary & set(vector_names(token, n)):
+            raise StageError(f"placeholder {token!r} is a word of the pipeline already")
+
+
 def _check(models: Models, concepts: Concepts, recipe: InversionRecipe) -> None:
-    vocabulary = set(models.tokenizer.get_vocab())
     for token, rows in concepts.rows.items():
         if len(rows) == 0:
             raise StageError(
                 f"placeholder {token!r} has no image to learn from, wanted one or more"
             )
-        if vocabulary & set(vector_names(token, recipe.vectors)):
-            raise StageError(f"placeholder {token!r} is a word of the pipeline already")
+    check_unknown(models.tokenizer, dict.fromkeys(concepts.rows, recipe.vectors))

@@ -237,11 +237,7 @@ def accelerate(models: Models, means: Sequence[str]) -> None:
 
 def accelerate_parts(network: Any, vae: Any, means: Sequence[str]) -> None:
     """The same for a network of any kind and an autoencoder."""
-    unknown = [name for name in means if name not in ACCELERATION]
-    if unknown:
-        raise StageError(
-            f"acceleration: found {unknown[0]!r}, wanted some of {', '.join(ACCELERATION)}"
-        )
+    check_acceleration(means)
     if "tf32" in means:
         torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = True
     if "channels-last" in means:
@@ -250,6 +246,15 @@ def accelerate_parts(network: Any, vae: Any, means: Sequence[str]) -> None:
     if {"compile", "graphs"}.intersection(means):
         torch.use_deterministic_algorithms(True)  # here the compiler's own switch matters too
         network.compile(mode="reduce-overhead" if "graphs" in means else "default")
+
+
+def check_acceleration(means: Sequence[str]) -> None:
+    """Raises StageError for a means that is not in ACCELERATION."""
+    unknown = [name for name in means if name not in ACCELERATION]
+    if unknown:
+        raise StageError(
+            f"acceleration: found {unknown[0]!r}, wanted some of {', '.join(ACCELERATION)}"
+        )
 
 
 def spare_memory(models: Models) -> None:

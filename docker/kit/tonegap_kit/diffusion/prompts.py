@@ -52,17 +52,20 @@ def fill_caption(template: str, token: str, tone: str) -> str:
     if "{token}" not in template:
         raise StageError(f"caption is {template!r}, wanted one with {{token}} in it")
     words = tone_words(tone) if "{tone}" in template else ""
-    return filled(template, {"{token}": token, "{tone}": words})
+    return filled(template, {"{token}": token, "{tone}": words}, "caption")
 
 
-def filled(template: str, words: Mapping[str, str]) -> str:
-    """The template with each placeholder as `{tone}` replaced. Raises StageError where it has any other brace."""
+def filled(template: str, words: Mapping[str, str], called: str = "template") -> str:
+    """The template with each placeholder as `{tone}` replaced. Raises StageError where it has any other brace.
+
+    The sentence names the template as it is `called`, and the placeholders of `words`.
+    """
     rest = template
     for placeholder in words:
         rest = rest.replace(placeholder, "")
     if "{" in rest or "}" in rest:
         raise StageError(
-            f"template is {template!r}, wanted no braces but those of {', '.join(words)}"
+            f"{called} is {template!r}, wanted no braces but those of {', '.join(words)}"
         )
     for placeholder, text in words.items():
         template = template.replace(placeholder, text)

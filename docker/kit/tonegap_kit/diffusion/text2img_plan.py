@@ -22,21 +22,35 @@ GROUP_WORDS: Mapping[str, str] = {
 }
 
 
-def worded(template: str, label: str, tone: str) -> str:
-    """The template with `{label}`, and what `toned` fills in. Raises StageError if it has no label."""
-    if "{label}" not in template:
-        raise StageError(f"template is {template!r}, wanted one with {{label}} in it")
-    return _filled(template, tone, {"{label}": label})
+def worded(
+    template: str,
+    label: str,
+    tone: str,
+    *,
+    called: str = "template",
+    placeholder: str = "{label}",
+) -> str:
+    """The template with the label in place of its placeholder, and what `toned` fills in.
+
+    Raises StageError, with the parameter's name as it is `called`, if the template has no label or any other brace.
+    """
+    if placeholder not in template:
+        raise StageError(f"{called} is {template!r}, wanted one with {placeholder} in it")
+    return _filled(template, tone, {placeholder: label}, called)
 
 
-def toned(template: str, tone: str) -> str:
-    """The template with `{tone}` (a very dark-skinned) and `{group}` (dark) filled in."""
-    return _filled(template, tone, {})
+def toned(template: str, tone: str, called: str) -> str:
+    """The template with `{tone}` (a very dark-skinned) and `{group}` (dark) filled in.
+
+    Raises StageError, with the parameter's name as it is `called`, if the template has any other brace.
+    """
+    return _filled(template, tone, {}, called)
 
 
-def _filled(template: str, tone: str, words: Mapping[str, str]) -> str:
+def _filled(template: str, tone: str, words: Mapping[str, str], called: str) -> str:
     named = tone_words(tone) if "{tone}" in template else ""
-    return filled(template, {"{tone}": named, "{group}": GROUP_WORDS.get(tone, tone), **words})
+    own = {"{tone}": named, "{group}": GROUP_WORDS.get(tone, tone), **words}
+    return filled(template, own, called)
 
 
 def names_tone(template: str) -> bool:
