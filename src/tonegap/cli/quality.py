@@ -62,7 +62,8 @@ def command(  # noqa: PLR0913 (click hands over each option as an argument)
 ) -> None:
     """The quality sheet of SET, a folder of images that `tonegap audit` can read, measured as SUITE says.
 
-    Its CSV file has the columns `file` and `label`, and `tone` and `sources` where they are known.
+    Its CSV file has the columns `file` and `label`, and `tone` and `sources` where they are known; what the
+    task renames (labels.rename) is its class here too.
     The set is compared with the training images of a task, never with test images. Without a
     feature extractor in the suite ([quality]) the sheet has tones and a contact sheet.
     """
@@ -87,7 +88,8 @@ def command(  # noqa: PLR0913 (click hands over each option as an argument)
     number = asked.seeds[0] if seed is None else seed
     view = task_views(request, [(asked, number)], watched=True)[asked.id, number]
     with TemporaryDirectory(prefix="tonegap-set-") as aside:
-        made = external_set(folder, view, number, manifest, Path(aside))
+        rename = asked.file.labels.rename
+        made = external_set(folder, view, number, manifest, Path(aside), rename)
         found = _found(request, made)
         parts = [made.id.stage, repr(found.extractor), asked.id, number, quality_digest()]
         key = digest_of({"sheet": [*parts, made.id.sha256]})

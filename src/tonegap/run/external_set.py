@@ -6,6 +6,7 @@ It is only looked at: to be trained on it enters a suite, where its ancestors ar
 import contextlib
 import shutil
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,11 +42,13 @@ class FeaturesPlace:
     numerics: Numerics
 
 
-def laid_out(folder: Path, manifest: Path | None, out: Path, view: TaskView) -> Path:
+def laid_out(
+    folder: Path, manifest: Path | None, out: Path, view: TaskView, rename: Mapping[str, str]
+) -> Path:
     """The set in a folder as a generate stage leaves one: the folder itself where one left it, else a copy in `out`.
 
-    Any other is read as `tonegap audit` reads it, with the classes of the task by their letters and digits; an image on
-    the skin of a training image has its tone. Raises BadRequest where it is no set.
+    Any other is read as `tonegap audit` reads it, with the classes of the task, or what it renames to one, by their
+    letters and digits; an image on the skin of a training image has its tone. Raises BadRequest where it is no set.
     """
     with contextlib.suppress(BadOutput):
         files = {folder / "images" / row.file for row in read_synthetic(folder)}
@@ -59,7 +62,9 @@ def laid_out(folder: Path, manifest: Path | None, out: Path, view: TaskView) -> 
         name = f"{number:06}{row.path.suffix.lower()}"
         shutil.copyfile(row.path, out / "images" / name)
         label, tone, *more = (row.cells.get(key, "") for key in ("label", "tone", "prompt", "seed"))
-        label = label_meant(label, view.classes) or label
+        label = label_meant(label, view.classes) or rename.get(
+            label_meant(label, rename) or "", label
+        )
         sources = (UNKNOWN_SOURCE,) if row.sources is None else row.sources
         rows.append([row.image_id, name, label, tone, *more, " ".join(sources)])
     write_csv(out / "synthetic.csv", SYNTHETIC_COLUMNS, rows)
@@ -67,15 +72,20 @@ def laid_out(folder: Path, manifest: Path | None, out: Path, view: TaskView) -> 
 
 
 def external_set(
-    folder: Path, view: TaskView, seed: int, manifest: Path | None, aside: Path
+    folder: Path,
+    view: TaskView,
+    seed: int,
+    manifest: Path | None,
+    aside: Path,
+    rename: Mapping[str, str],
 ) -> SyntheticSet:
-    """The set in a folder, for a task at a seed; laid out in `aside` where it has another form.
+    """The set in a folder, for a task at a seed that renames labels; laid out in `aside` where it has another form.
 
     Raises BadRequest where it is no set, BadData for a row or an image that breaks the contract of a generate stage.
     """
     try:
         name, key = folder.resolve().name, folder_digest(folder)
-        place = laid_out(folder, manifest, aside, view)
+        place = laid_out(folder, manifest, aside, view, rename)
         made = synthetic_set(place, view, plugin=name, parameters={}, seed=seed, key=key)
         for row in made.rows:
             check_image(place / "images" / row.file, f"images/{row.file}")

@@ -296,7 +296,7 @@ def test_an_image_on_the_skin_of_a_real_one_is_laid_out_with_its_tone(quality, t
     for name in ("c00_with_folliculitis_from_VI_c03", "c02_with_folliculitis_from_I_c01"):
         (own / f"{name}.png").write_bytes((quality.download / "c00.png").read_bytes())
     quality.suite()
-    place = laid_out(own, None, tmp_path / "out", quality.plan().runs[0].view)
+    place = laid_out(own, None, tmp_path / "out", quality.plan().runs[0].view, {})
     assert [row.tone for row in read_synthetic(place)] == ["I", "VI"]
 
 
@@ -307,13 +307,42 @@ def test_the_files_beside_images_of_synthetic_derm_are_read(quality, tonegap, tm
     told = {"label": "basal-cell-carcinoma", "md5hash": "c00", "method": "finetune_inpaint"}
     (own / "0.json").write_text(json.dumps(told | {"submethod": "inpaint"}))
     quality.suite()
-    (row,) = read_synthetic(laid_out(own, None, tmp_path / "out", quality.plan().runs[0].view))
+    (row,) = read_synthetic(laid_out(own, None, tmp_path / "out", quality.plan().runs[0].view, {}))
     assert (row.label, row.tone, row.sources) == ("basal cell carcinoma", "I", ("c00", "?"))
     words = ["--suite-root", quality.rooms.root, "--root", quality.download]
     assert tonegap("quality", own, "tiny", *words, "--store", tmp_path / "s") == 0, tonegap.err
     (own / "0.json").write_text(json.dumps(told | {"submethod": "inpaint", "label": "all"}))
     assert tonegap("quality", own, "tiny", *words, "--store", tmp_path / "s") == 2
     assert f"{own}: 0: 'all' is no class of clinic/two; wanted one in the column" in tonegap.err
+
+
+def test_a_label_that_the_task_renames_is_its_class(quality, tmp_path):
+    """By letters and digits, as a class; a class is never renamed, and what is neither stays as it is."""
+    (own := tmp_path / "own").mkdir()
+    for name in ("a", "b", "c"):
+        (own / f"{name}.png").write_bytes((quality.download / "c00.png").read_bytes())
+    labels = ("Boils-and_Carbuncles", "Folliculitis", "measles")
+    rows = [f"{name}.png,{label}" for name, label in zip("abc", labels, strict=True)]
+    (own / "set.csv").write_text("\n".join(["file,label", *rows]) + "\n")
+    quality.suite()
+    rename = {"boils and carbuncles": "folliculitis", "folliculitis": "basal cell carcinoma"}
+    view = quality.plan().runs[0].view
+    found = read_synthetic(laid_out(own, None, tmp_path / "out", view, rename))
+    assert [row.label for row in found] == ["folliculitis", "folliculitis", "measles"]
+
+
+def test_quality_takes_the_renaming_of_its_task(quality, tonegap, tmp_path):
+    (own := tmp_path / "own").mkdir()
+    (own / "a.png").write_bytes((quality.download / "c00.png").read_bytes())
+    (own / "set.csv").write_text("file,label\na.png,boils\n")
+    quality.suite()
+    words = ["--suite-root", quality.rooms.root, "--root", quality.download]
+    assert tonegap("quality", own, "tiny", *words, "--store", tmp_path / "s") == 2
+    assert "'boils' is no class of clinic/two" in tonegap.err
+    (path,) = quality.rooms.root.glob("benchmarks/clinic/**/two.toml")
+    said = path.read_text().replace("[labels]\n", "[labels]\nrename = { boils = 'folliculitis' }\n")
+    path.write_text(said)
+    assert tonegap("quality", own, "tiny", *words, "--store", tmp_path / "s") == 0, tonegap.err
 
 
 def test_an_image_without_a_row_is_in_the_set_too(quality, tmp_path):
@@ -323,7 +352,7 @@ def test_an_image_without_a_row_is_in_the_set_too(quality, tmp_path):
     header = "image_id,file,label,tone,prompt,seed,sources"
     (own / "synthetic.csv").write_text(f"{header}\na,a.png,folliculitis,V,,,c00\n")
     quality.suite()
-    place = laid_out(own, None, tmp_path / "out", quality.plan().runs[0].view)
+    place = laid_out(own, None, tmp_path / "out", quality.plan().runs[0].view, {})
     assert [(row.label, row.tone, row.sources) for row in read_synthetic(place)] == [
         ("folliculitis", "V", ("c00",)),
         ("basal cell carcinoma", "VI", ("c02", "c01")),
