@@ -93,11 +93,6 @@ class PlanCost:
         return together(known) if known else None
 
     @property
-    def seconds(self) -> float | None:
-        """Of all whose time is known; None where that is none."""
-        return self.total("seconds")
-
-    @property
     def n_unknown(self) -> int:
         """Of how many stages nothing is known."""
         return sum(not stage.is_known for stage in self.stages)

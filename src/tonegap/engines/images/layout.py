@@ -173,10 +173,9 @@ class Layout:
         write_atomic(path, msgspec.json.encode(stamps))
 
     def _stamp(self, digest: str) -> "_Stamp | None":
-        try:
-            status = self.blob(digest).stat()
-        except OSError:
+        if not self.blob(digest).is_file():
             return None
+        status = self.blob(digest).stat()
         return status.st_size, status.st_mtime_ns, status.st_ino
 
     def config(self, image_id: str) -> dict[str, Any]:
