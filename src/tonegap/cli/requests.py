@@ -116,24 +116,17 @@ _OPTIONS = (
     ),
     *(
         click.option(
-            f"--{k}", f"{k}s", multiple=True, metavar="NAME", shell_complete=names, help=what
+            f"--{k}",
+            f"{k}s",
+            multiple=True,
+            metavar="NAME",
+            shell_complete=names,
+            help=f"Also this {what} the suite's first entries.",
         )
         for k, names, what in (
-            (
-                "method",
-                method_names,
-                "Also this method, with the baselines of the suite's first entries.",
-            ),
-            (
-                "baseline",
-                baseline_names,
-                "Also this baseline, with the methods of the suite's first entries.",
-            ),
-            (
-                "postprocessor",
-                postprocessor_names,
-                "Also this post-processor, behind the suite's first entries.",
-            ),
+            ("method", method_names, "method, with the baselines of"),
+            ("baseline", baseline_names, "baseline, with the methods of"),
+            ("postprocessor", postprocessor_names, "post-processor, behind"),
         )
     ),
     click.option(

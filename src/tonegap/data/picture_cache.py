@@ -108,9 +108,6 @@ def _save(kept: Path, known: Mapping[str, tuple[Stamp, PictureFacts]]) -> None:
     table = pa.table([list(c) for c in columns], schema=_SCHEMA)
     buffer = BytesIO()
     pq.write_table(table, buffer)
-    with file_errors(
-        StoreError,
-        f"{kept}: the index of images cannot be written",
-        "; make room or choose another place with --store",
-    ):
+    said = f"{kept}: the index of images cannot be written"
+    with file_errors(StoreError, said, "; make room or choose another place with --store"):
         write_atomic(kept, buffer.getvalue())

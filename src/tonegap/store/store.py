@@ -79,9 +79,8 @@ class Store:
 
     def _open(self, read_only: bool) -> None:
         marker = self.folder / MARKER
-        with file_errors(
-            StoreError, f"{self.folder}: cannot keep results there", "; pass --store DIR"
-        ):
+        said = f"{self.folder}: cannot keep results there"
+        with file_errors(StoreError, said, "; pass --store DIR"):
             for name in () if read_only else _FOLDERS:
                 (self.folder / name).mkdir(parents=True, exist_ok=True)
             if marker.exists() and marker.read_bytes() != SCHEMA:
