@@ -39,7 +39,13 @@ from tonegap_kit.diffusion.inversion import (
 )
 from tonegap_kit.diffusion.lora import Captioned, merged_lora, save_lora, train_lora
 from tonegap_kit.diffusion.models import Models, add_tokens, encode_images, resized
-from tonegap_kit.diffusion.noise_loop import Meter, StepRecipe, Watch, encode_examples
+from tonegap_kit.diffusion.noise_loop import (
+    Meter,
+    StepRecipe,
+    Watch,
+    check_learns,
+    encode_examples,
+)
 from tonegap_kit.diffusion.sampling import SamplingRecipe, img2img
 from tonegap_kit.diffusion.text2img_plan import toned, worded
 from tonegap_kit.errors import StageError
@@ -268,13 +274,20 @@ def _plan(
 def _open_fit(stage: Stage, train: Partition, masks: NDArray[np.uint8]) -> FitContext:
     """The models beside the training images, with healthy images painted and left for sampling."""
     check_plain(stage, f", and these as {HEALTHY}")
+    if stage.folder(HEALTHY) is not None:
+        # What is wrong with the one that learns is said before the other has painted all images.
+        check_learns(open_pipeline(stage))
     # The painter is gone before what learns is read: only one of them needs its memory at a time.
-    healthy = paint_all(
-        stage, open_painter(stage), train, masks, stage.job.integer("healthy_images")
-    )
+    healthy = _painted(stage, train, masks)
     save_healthy(stage.out / "model", healthy)
-    models = open_pipeline(stage)
-    return FitContext(stage, train, models, healthy)
+    return FitContext(stage, train, open_pipeline(stage), healthy)
+
+
+def _painted(stage: Stage, train: Partition, masks: NDArray[np.uint8]) -> Healthy:
+    painter = open_painter(stage)
+    if stage.folder(HEALTHY) is None:
+        check_learns(painter)
+    return paint_all(stage, painter, train, masks, stage.job.integer("healthy_images"))
 
 
 def _rows_of_diseases(stage: Stage, train: Partition) -> dict[int, list[int]]:

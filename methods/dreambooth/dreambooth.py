@@ -16,7 +16,13 @@ from tonegap_kit.diffusion.checkpoint import Keeper
 from tonegap_kit.diffusion.fitting import open_pipeline
 from tonegap_kit.diffusion.lora import Captioned, CaptionedSides
 from tonegap_kit.diffusion.models import Models, dtype_of
-from tonegap_kit.diffusion.noise_loop import Meter, StepRecipe, Watch, encode_examples
+from tonegap_kit.diffusion.noise_loop import (
+    Meter,
+    StepRecipe,
+    Watch,
+    check_learns,
+    encode_examples,
+)
 from tonegap_kit.diffusion.sampling import text2img
 from tonegap_kit.diffusion.text2img_plan import (
     Asked,
@@ -55,6 +61,7 @@ def fit(stage: Stage) -> None:
     keeper = Keeper(stage.checkpoints(), every, one_at_a_time=True)
     check_plain(stage)
     models = open_pipeline(stage, "training_precision")
+    check_learns(models)
     prior = _prior(stage, models)
     meter = Meter(sum(recipe.steps for recipe in recipes.values()))
     trained = False

@@ -117,6 +117,16 @@ def test_a_file_is_fetched_once_and_is_then_as_declared(
     assert tonegap.out == "small: as declared\n"
 
 
+@pytest.mark.parametrize("rest", ["?download=true", "#top", "?at=a/b"])
+def test_what_an_address_asks_for_beside_the_file_is_not_in_its_name(
+    tonegap: Command, root: Path, rooms: Rooms, served: Served, rest: str
+) -> None:
+    declare(rooms, served.url + rest)
+    assert tonegap("assets", "fetch", "--suite-root", root) == 0
+    (path,) = kept(root)
+    assert (path.name, path.read_bytes()) == ("weights.pth", CONTENT)
+
+
 def test_the_same_command_goes_on_where_the_connection_ended(
     tonegap: Command, root: Path, served: Served
 ) -> None:

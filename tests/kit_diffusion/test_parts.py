@@ -129,6 +129,25 @@ def test_a_tokenizer_of_another_pipeline_is_refused(folder: Path) -> None:
     assert "numbers its words up to 90000" in refusal(folder)
 
 
+def test_a_tokenizer_with_gaps_in_its_numbers_is_refused(folder: Path) -> None:
+    """A learned word would get the number of one that is there."""
+    path = folder / "tokenizer" / "tokenizer.json"
+    found = json.loads(path.read_text())
+    words = found["model"]["vocab"]
+    last = max(words.values())
+    configured(folder, "text_encoder/config.json", vocab_size=last + 9)
+    weights = weights_of(folder, "text_encoder")
+    tensors = load_file(weights)
+    name = next(name for name in tensors if name.endswith("token_embedding.weight"))
+    tensors[name] = torch.zeros(last + 9, tensors[name].shape[1])
+    save_file(tensors, weights, metadata={"format": "pt"})
+    open_models(folder, torch.device("cpu"))
+    words["zebra</w>"] = last + 5
+    path.write_text(json.dumps(found))
+    n = len(words)
+    assert f"numbers its {n} words with gaps, wanted 0 to {n - 1}" in refusal(folder)
+
+
 def test_a_network_for_other_words_than_the_text_encoder_s_is_refused(folder: Path) -> None:
     """Weights that fit their settings: what does not fit is one part beside the other."""
     path = weights_of(folder, "unet")

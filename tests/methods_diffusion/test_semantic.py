@@ -1,6 +1,7 @@
 """Semantic sampling: words and LoRAs of diseases, learned beside healthy images, and what they make of those."""
 
 import json
+import shutil
 import subprocess
 import tomllib
 from collections import Counter
@@ -221,6 +222,26 @@ def test_one_pipeline_paints_and_another_learns(
     alone = bench.run("cgddi-semantic", "fit", QUICK | {"pipeline": painter})
     assert alone.code == 1
     assert "give a plain Stable Diffusion folder, and these as healthy_pipeline" in alone.errors
+
+
+def test_what_is_wrong_with_the_one_that_learns_is_said_before_the_other_paints(
+    bench: Workbench, pipeline: Path, tmp_path: Path
+) -> None:
+    painter = build_pipeline(tmp_path / "painter", in_channels=9)
+    learner = shutil.copytree(pipeline, tmp_path / "learner")
+    settings = learner / "scheduler" / "scheduler_config.json"
+    whole = settings.read_text()
+    settings.write_text(json.dumps(json.loads(whole) | {"prediction_type": "sample"}))
+    for given in ({"healthy_pipeline": painter}, {}):
+        made = bench.run("cgddi-semantic", "fit", QUICK | {"pipeline": learner} | given)
+        assert "the pipeline predicts 'sample', wanted epsilon or v_prediction" in made.errors
+        assert (made.code, list(made.out.rglob("healthy.npy"))) == (1, [])
+    settings.write_text(whole)
+    (learner / "unet" / "diffusion_pytorch_model.safetensors").write_bytes(b"cut")
+    both = {"pipeline": learner, "healthy_pipeline": painter}
+    made = bench.run("cgddi-semantic", "fit", QUICK | both)
+    assert "cannot be read as safetensors" in made.errors
+    assert (made.code, list(made.out.rglob("healthy.npy"))) == (1, [])
 
 
 # Of the 65 these have more than letters and blanks in their names.

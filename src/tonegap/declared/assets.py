@@ -47,7 +47,8 @@ class Asset(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     @property
     def path(self) -> Path:
         """Where it lies once it is fetched: below a folder of its own digest, so that no two meet."""
-        return assets_folder() / self.sha256[:16] / (self.folder or Path(self.url).name)
+        name = Path(re.split(r"[?#]", self.url)[0]).name
+        return assets_folder() / self.sha256[:16] / (self.folder or name)
 
     @property
     def kind(self) -> str:

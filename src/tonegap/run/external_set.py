@@ -30,7 +30,7 @@ from tonegap.synthetic.manifest import SYNTHETIC_COLUMNS, read_synthetic
 from tonegap.synthetic.source_names import KnownImages, label_meant
 from tonegap.tones import pooled
 
-Names = Mapping[str, str]  # of labels, to the class that each is
+Renames = Mapping[str, str]  # of labels, to the class that each is
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,9 @@ class FeaturesPlace:
     numerics: Numerics
 
 
-def laid_out(folder: Path, manifest: Path | None, out: Path, view: TaskView, rename: Names) -> Path:
+def laid_out(
+    folder: Path, manifest: Path | None, out: Path, view: TaskView, rename: Renames
+) -> Path:
     """The set in a folder as a generate stage leaves one: the folder itself where one left it, else a copy in `out`.
 
     Any other is read as `tonegap audit` reads it, with the classes of the task, or what it renames to one, by their
@@ -72,7 +74,7 @@ def laid_out(folder: Path, manifest: Path | None, out: Path, view: TaskView, ren
 
 
 def external_set(
-    folder: Path, view: TaskView, seed: int, manifest: Path | None, aside: Path, rename: Names
+    folder: Path, view: TaskView, seed: int, manifest: Path | None, aside: Path, rename: Renames
 ) -> SyntheticSet:
     """The set in a folder, for a task at a seed that renames labels; laid out in `aside` where it has another form.
 

@@ -37,6 +37,7 @@ from tonegap_kit.diffusion.noise_loop import (
     Meter,
     StepRecipe,
     Watch,
+    check_learns,
     encode_examples,
     make_optimiser,
 )
@@ -75,6 +76,7 @@ def open_fit(stage: Stage, steps: int, words: Mapping[str, Tensor] | None = None
     make_deterministic(stage)
     keeper = Keeper(stage.checkpoints(), stage.job.integer("checkpoint_every"))
     models, train = open_pipeline(stage), read_partition(stage, "train")
+    check_learns(models)
     add_tokens(models, words or {})
     images = train.pictures.take(np.arange(len(train)))
     return FitContext(

@@ -153,6 +153,13 @@ def shuffled_rows(n: int, first: int, count: int, seed: int, purpose: str) -> Te
     return torch.cat(taken)
 
 
+def check_learns(models: Models) -> None:
+    """Raises StageError for models of which `noise_losses` does not know what they predict."""
+    found = models.noise_schedule().config.prediction_type
+    if found not in {"epsilon", "v_prediction"}:
+        raise StageError(f"the pipeline predicts {found!r}, wanted epsilon or v_prediction")
+
+
 def noise_losses(
     models: Models,
     schedule: DDPMScheduler,
@@ -162,7 +169,7 @@ def noise_losses(
 ) -> Tensor:
     """Mean squared error [b] of what the network predicts of noised latents [b, c, h, w].
 
-    Timesteps are drawn uniformly. What is predicted, the noise or the velocity, is the pipeline's.
+    Timesteps are drawn uniformly. What is predicted, the noise or the velocity (`check_learns`), is the pipeline's.
     Each of the k generators in `draws` serves b / k rows in a row.
     """
     share = (len(clean) // len(draws), *clean.shape[1:])
@@ -172,10 +179,6 @@ def noise_losses(
     target = noise
     if schedule.config.prediction_type == "v_prediction":
         target = schedule.get_velocity(clean, noise, t)
-    elif schedule.config.prediction_type != "epsilon":
-        raise StageError(
-            f"the pipeline predicts {schedule.config.prediction_type!r}, wanted epsilon or v_prediction"
-        )
     noisy = schedule.add_noise(clean, noise, t).to(models.device, models.dtype)
     found = models.unet(
         noisy, t.to(models.device), encoder_hidden_states=text.to(models.dtype), return_dict=False

@@ -155,6 +155,11 @@ def read_tokenizer(folder: Path, encoder: Any) -> CLIPTokenizer:
             f"tokenizer: numbers its words up to {max(numbers.values())}, the text encoder knows {known}: they are of "
             "different pipelines"
         )
+    if sorted(numbers.values()) != list(range(len(numbers))):
+        raise StageError(
+            f"tokenizer: numbers its {len(numbers)} words with gaps, wanted 0 to {len(numbers) - 1}, as words that are "
+            "learned come behind them"
+        )
     longest, length = encoder.config.max_position_embeddings, tokenizer.model_max_length
     if type(length) is not int or not 3 <= length <= longest:
         raise StageError(
