@@ -83,9 +83,7 @@ def content_files(folder: Path) -> list[Path]:
         if path.is_file():
             found.append(path)
         elif path.is_symlink():
-            raise BadData(
-                f"{path}: a link to a folder, or to nothing; put there what it points to, or remove it"
-            )
+            raise BadData(f"{path}: a link to a folder, or to nothing; put there what it points to")
     return sorted(found, key=lambda p: p.relative_to(folder).as_posix())
 
 

@@ -122,6 +122,7 @@ def test_what_an_address_asks_for_beside_the_file_is_not_in_its_name(
     tonegap: Command, root: Path, rooms: Rooms, served: Served, rest: str
 ) -> None:
     declare(rooms, served.url + rest)
+    served.paths = {"/weights.pth" + rest.removesuffix("#top")}
     assert tonegap("assets", "fetch", "--suite-root", root) == 0
     (path,) = kept(root)
     assert (path.name, path.read_bytes()) == ("weights.pth", CONTENT)
