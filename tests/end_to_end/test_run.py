@@ -210,7 +210,7 @@ def test_an_empty_value_is_no_word_for_no_file(suite, tonegap, kind):
 def test_a_plan_makes_no_store(suite, tonegap, tmp_path):
     assert tonegap("plan", "--suite-root", suite.root, "--store", tmp_path / "new", "tiny") == 0
     assert "5 stages to run" in tonegap.out
-    assert [path.name for path in (tmp_path / "new").iterdir()] == ["drawn"]
+    assert not (tmp_path / "new").exists()
 
 
 def test_progress_as_json_is_one_object_an_event(suite, tonegap):
