@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import diffusers
 import numpy as np
 import pytest
 import torch
@@ -22,7 +23,7 @@ from PIL import Image
 from tonegap_kit.diffusion.inpainting import Torn, inpaint
 from tonegap_kit.diffusion.models import encode_images, open_models, with_sampler
 from tonegap_kit.diffusion.sampling import SamplingRecipe, img2img, text2img
-from tonegap_kit.diffusion.scheduler import stock_sampler
+from tonegap_kit.diffusion.scheduler import stock_sampler, try_sampler
 from tonegap_kit.errors import StageError
 
 CPU = torch.device("cpu")
@@ -173,3 +174,20 @@ def test_trying_a_sampler_that_draws_leaves_the_common_generator_alone(changed: 
     models = open_models(folder, CPU)
     assert models.scheduler_class is DDPMScheduler
     assert torch.equal(torch.rand(2), wanted)
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings"),
+    [
+        ("KDPM2AncestralDiscreteScheduler", {}),
+        ("DPMSolverMultistepScheduler", {"use_karras_sigmas": True}),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:__array_wrap__ must accept:DeprecationWarning")
+def test_a_sampler_that_makes_pictures_is_taken(kind: str, settings: dict[str, Any]) -> None:
+    """The first makes NaN of four steps alone; the second has one timestep twice."""
+    try_sampler(
+        getattr(diffusers, kind)(
+            beta_schedule="squaredcos_cap_v2", timestep_spacing="linspace", **settings
+        )
+    )

@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import diffusers
 import pytest
 import torch
 from masked_toy import Made, Workbench, draw_masked
@@ -425,3 +426,35 @@ def test_as_many_steps_as_a_sampler_can_take(
         else:
             with pytest.raises(StageError, match=f"wanted at most {most}"):
                 check_steps(stage)
+
+
+@pytest.mark.parametrize(
+    ("told", "sampler", "least"),
+    [
+        ({"_class_name": "PNDMScheduler"}, "folder", 4),
+        ({"_class_name": "DDIMScheduler", "skip_prk_steps": False}, "pndm", 4),
+        ({"_class_name": "PNDMScheduler", "skip_prk_steps": True}, "folder", 1),
+        ({"_class_name": "PNDMScheduler"}, "ddim", 1),
+    ],
+)
+def test_as_few_steps_as_a_sampler_can_take(
+    tmp_path: Path, told: dict[str, Any], sampler: str, least: int
+) -> None:
+    """PNDM itself cannot take fewer, where it begins with Runge and Kutta's."""
+    folder = tmp_path / "files" / "p" / "scheduler"
+    folder.mkdir(parents=True)
+    (folder / "scheduler_config.json").write_text(json.dumps(told))
+    kind = {"pndm": "PNDMScheduler", "ddim": "DDIMScheduler"}.get(sampler, told["_class_name"])
+    for steps in (1, 2, 3, 4):
+        values = {"pipeline": "p#sha256=0", "sampler": sampler, "sampling_steps": steps}
+        job = Job("generate", "t", (), (), (), 0, 64, "crop", values, "cpu", 1, 60)
+        stage = Stage(job, tmp_path, tmp_path)
+        its = getattr(diffusers, kind).from_config(told)
+        if steps >= least:
+            check_steps(stage)
+            its.set_timesteps(steps)
+        else:
+            with pytest.raises(StageError, match=f"sampling_steps is {steps}, wanted at least 4"):
+                check_steps(stage)
+            with pytest.raises(ValueError, match="could not be broadcast"):
+                its.set_timesteps(steps)

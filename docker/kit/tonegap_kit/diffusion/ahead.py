@@ -21,12 +21,14 @@ from tonegap_kit.errors import StageError
 from tonegap_kit.synthetic import LARGEST_PX
 
 _TRAINED_STEPS = 1000  # what a scheduler has that does not say how many
+_PNDM_STEPS = 4
 
 
 def check_steps(stage: Stage, name: str = "sampling_steps", pipeline: str = "pipeline") -> None:
     """Raises StageError where the parameter `name` asks for more steps than the pipeline's noise schedule has.
 
-    A rectified flow has no such limit; a folder that cannot be read is left to who opens it.
+    Or for fewer than PNDM's first ones, of Runge and Kutta. A rectified flow has no such limit; a folder that cannot be
+    read is left to who opens it.
     """
     folder, steps = stage.folder(pipeline), stage.job.integer(name)
     if folder is None or kind_of(folder) in FLOWS:
@@ -35,19 +37,28 @@ def check_steps(stage: Stage, name: str = "sampling_steps", pipeline: str = "pip
     trained = told.get("num_train_timesteps", _TRAINED_STEPS)
     if type(trained) is not int or trained < 1:
         return
+    sampler = str(stage.job.parameters.get("sampler", "folder"))
+    by_pndm = _sampler_class(told, sampler) is diffusers.PNDMScheduler
+    if by_pndm and told.get("skip_prk_steps") is not True and 0 < steps < _PNDM_STEPS:
+        raise StageError(
+            f"{name} is {steps}, wanted at least {_PNDM_STEPS}, which PNDM begins with where the folder's "
+            "scheduler_config.json does not say skip_prk_steps"
+        )
     # With leading timesteps all are moved by one, as the stock pipelines set it: the first of all of them is not there.
-    most = trained - (
-        _spacing(told, str(stage.job.parameters.get("sampler", "folder"))) == "leading"
-    )
+    most = trained - (_spacing(told, sampler) == "leading")
     if steps > most:
         raise StageError(
             f"{name} is {steps}, wanted at most {most}, as the pipeline was trained on {trained} steps"
         )
 
 
+def _sampler_class(told: Mapping[str, Any], sampler: str) -> Any:
+    return getattr(diffusers, SAMPLERS.get(sampler) or str(told.get("_class_name")), None)
+
+
 def _spacing(told: Mapping[str, Any], sampler: str) -> object:
     """Where timesteps lie: as the folder says, or else as the class of the sampler has it."""
-    kind = getattr(diffusers, SAMPLERS.get(sampler) or str(told.get("_class_name")), None)
+    kind = _sampler_class(told, sampler)
     known = inspect.signature(kind).parameters if isinstance(kind, type) else {}
     own = known["timestep_spacing"].default if "timestep_spacing" in known else "leading"
     return told.get("timestep_spacing", own)
