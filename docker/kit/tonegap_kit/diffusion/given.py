@@ -86,11 +86,12 @@ def _width(stage: Stage) -> int | None:
 
 
 def _word_files(folder: Path) -> Iterator[Path]:
-    """Files that hold words below a folder: none of a training's checkpoints, nor of a pipeline saved beside them."""
+    """Files that hold words below a folder: none hidden, of a training's checkpoints, or of a pipeline beside them."""
     for path in sorted(folder.rglob("*")):
         between = path.relative_to(folder).parts[:-1]
         beside = any(name in _PIPELINE or name.startswith("checkpoint-") for name in between)
-        if path.suffix in _WORD_FILES and path.name != FILE and path.is_file() and not beside:
+        passed_over = beside or path.name == FILE or path.name.startswith(".")
+        if path.suffix in _WORD_FILES and path.is_file() and not passed_over:
             last = path.with_name(_STEPS.sub("", path.stem) + path.suffix)
             if last == path or not last.is_file():  # an earlier state of one that was finished
                 yield path
@@ -125,13 +126,18 @@ def _one_word(label: str, found: Sequence[tuple[str, str, Tensor]]) -> Tensor:
         raise StageError(
             f"words: {file} has NaN or infinite numbers for {label!r}, wanted finite ones; learn it again"
         )
-    other = next((entry for entry in found if not torch.equal(entry[2], vectors)), None)
+    rows = _as_rows(vectors)
+    other = next((entry for entry in found if not torch.equal(_as_rows(entry[2]), rows)), None)
     if other is not None:
         raise StageError(
             f"words: {name!r} of {file} and {other[1]!r} of {other[0]} have different numbers for {label!r}, wanted "
             "one of them; remove the other, or give the folder of one run"
         )
-    return vectors if vectors.dim() == 2 else vectors[None]
+    return rows
+
+
+def _as_rows(vectors: Tensor) -> Tensor:
+    return vectors[None] if vectors.dim() == 1 else vectors
 
 
 def hand_over_words(stage: Stage, learned: Mapping[str, Tensor]) -> list[Part]:
