@@ -400,6 +400,16 @@ def test_more_images_than_anybody_wants_are_refused_at_once(
     assert "ratio is 1e+300, wanted at most 1,000 images for each training image" in said
 
 
+def asked(place: Path, told: dict[str, Any], **parameters: object) -> Stage:
+    """A generate stage with these parameters and a pipeline whose scheduler has these settings."""
+    folder = place / "files" / "p" / "scheduler"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "scheduler_config.json").write_text(json.dumps(told))
+    values: dict[str, Any] = {"pipeline": "p#sha256=0"} | parameters
+    job = Job("generate", "t", (), (), (), 0, 64, "crop", values, "cpu", 1, 60)
+    return Stage(job, place, place)
+
+
 @pytest.mark.parametrize(
     ("told", "sampler", "most"),
     [
@@ -414,13 +424,8 @@ def test_more_images_than_anybody_wants_are_refused_at_once(
 def test_as_many_steps_as_a_sampler_can_take(
     tmp_path: Path, told: dict[str, Any], sampler: str, most: int
 ) -> None:
-    folder = tmp_path / "files" / "p" / "scheduler"
-    folder.mkdir(parents=True)
-    (folder / "scheduler_config.json").write_text(json.dumps(told))
     for steps in (most, most + 1):
-        values = {"pipeline": "p#sha256=0", "sampler": sampler, "sampling_steps": steps}
-        job = Job("generate", "t", (), (), (), 0, 64, "crop", values, "cpu", 1, 60)
-        stage = Stage(job, tmp_path, tmp_path)
+        stage = asked(tmp_path, told, sampler=sampler, sampling_steps=steps)
         if steps == most:
             check_steps(stage)
         else:
@@ -441,14 +446,9 @@ def test_as_few_steps_as_a_sampler_can_take(
     tmp_path: Path, told: dict[str, Any], sampler: str, least: int
 ) -> None:
     """PNDM itself cannot take fewer, where it begins with Runge and Kutta's."""
-    folder = tmp_path / "files" / "p" / "scheduler"
-    folder.mkdir(parents=True)
-    (folder / "scheduler_config.json").write_text(json.dumps(told))
     kind = {"pndm": "PNDMScheduler", "ddim": "DDIMScheduler"}.get(sampler, told["_class_name"])
     for steps in (1, 2, 3, 4):
-        values = {"pipeline": "p#sha256=0", "sampler": sampler, "sampling_steps": steps}
-        job = Job("generate", "t", (), (), (), 0, 64, "crop", values, "cpu", 1, 60)
-        stage = Stage(job, tmp_path, tmp_path)
+        stage = asked(tmp_path, told, sampler=sampler, sampling_steps=steps)
         its = getattr(diffusers, kind).from_config(told)
         if steps >= least:
             check_steps(stage)
