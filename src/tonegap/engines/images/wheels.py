@@ -30,9 +30,8 @@ _HASHES = re.compile(
     r"^ {4}(?P<what>\S+)(?: from (?P<where>\S+))?.*:\n(?P<wanted>(?: +Expected .*\n)+) +Got +(?P<found>\w+)",
     re.MULTILINE,
 )
-_PLAIN = re.compile(
-    r"^[^/]+\.data/(?:purelib|platlib|data)/"
-)  # where these parts go, all others go
+# Parts of a wheel that go where all else in it goes.
+_PLAIN = re.compile(r"^[^/]+\.data/(?:purelib|platlib|data)/")
 _TOLD = re.compile(r"\s*(?:Downloading|Processing)\s+(?:\S*/)?([^/\s]+\.whl)( \([\d.]+ \w?B\))?")
 
 
@@ -99,10 +98,8 @@ def check_apart(wheels: Sequence[Wheel]) -> None:
     """Raises EngineError where two wheels have another file under one path: one would hide the other's in silence."""
     owners: dict[str, tuple[Wheel, int]] = {}
     for wheel in wheels:
-        with (
-            contextlib.suppress(*DAMAGE),
-            ZipFile(wheel.path) as archive,
-        ):  # said where it is put in place
+        # A damaged one is told where it is put in place.
+        with contextlib.suppress(*DAMAGE), ZipFile(wheel.path) as archive:
             for member in archive.infolist():
                 path = _PLAIN.sub("", member.filename)
                 owner, crc = owners.setdefault(path, (wheel, member.CRC))
